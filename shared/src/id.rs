@@ -1,0 +1,153 @@
+//! The identifiers that everything else is keyed by: hashes of content, and the id of a running daemon.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::str::FromStr;
+
+/// A text that should have been hexadecimal digits of a fixed length and was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotHex {
+    /// How many digits the text should have had.
+    pub digits: usize,
+}
+
+impl fmt::Display for NotHex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not {} hexadecimal digits", self.digits)
+    }
+}
+
+impl std::error::Error for NotHex {}
+
+macro_rules! hex_id {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub [u8; $bytes]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        /// Takes lower-case and upper-case digits; writes lower-case ones.
+        impl FromStr for $name {
+            type Err = NotHex;
+
+            fn from_str(text: &str) -> Result<Self, NotHex> {
+                from_hex(text.as_bytes()).map(Self).ok_or(NotHex { digits: $bytes * 2 })
+            }
+        }
+    };
+}
+
+hex_id! {
+    /// SHA-256 of a whole resource: what the resource is called everywhere but on a person's screen.
+    ///
+    /// ```
+    /// use shared::id::ResourceId;
+    ///
+    /// let id = ResourceId::of(b"");
+    /// assert_eq!(id.to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    /// assert_eq!("E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855".parse(), Ok(id));
+    /// ```
+    ResourceId, 32
+}
+
+hex_id! {
+    /// SHA-256 of one chunk's bytes.
+    ChunkHash, 32
+}
+
+hex_id! {
+    /// SHA-256 over the concatenated chunk hashes of a manifest, in order.
+    ///
+    /// A [`ResourceId`] does not commit to the list of chunk hashes, so a false list under a true id would
+    /// poison a swarm and be found only after the last byte. The digest tells such lists apart at once.
+    ListDigest, 32
+}
+
+hex_id! {
+    /// A running daemon. Drawn at random at each start: machines are cloned from images, so nothing that is
+    /// stored on them can tell them apart.
+    PeerId, 16
+}
+
+impl ResourceId {
+    /// The id of a resource that is held in memory.
+    pub fn of(bytes: &[u8]) -> ResourceId {
+        ResourceId(Sha256::digest(bytes).into())
+    }
+}
+
+impl ChunkHash {
+    /// The hash of a chunk's bytes.
+    pub fn of(bytes: &[u8]) -> ChunkHash {
+        ChunkHash(Sha256::digest(bytes).into())
+    }
+}
+
+impl ListDigest {
+    /// The digest of a list of chunk hashes, in order.
+    pub fn of(hashes: &[ChunkHash]) -> ListDigest {
+        let mut hasher = Sha256::new();
+        hashes.iter().for_each(|hash| hasher.update(hash.0));
+        ListDigest(hasher.finalize().into())
+    }
+}
+
+/// Names a swarm: the content, and the list of chunk hashes that its members agree on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SwarmKey {
+    /// SHA-256 of the whole resource.
+    pub resource: ResourceId,
+    /// SHA-256 over its chunk hashes.
+    pub digest: ListDigest,
+}
+
+impl fmt::Display for SwarmKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.resource.fmt(f)
+    }
+}
+
+fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    if text.len() != N * 2 {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, digits) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        let (high, low) = ((digits[0] as char).to_digit(16)?, (digits[1] as char).to_digit(16)?);
+        *byte = (high * 16 + low) as u8;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_is_read_strictly() {
+        let id = ResourceId::of(b"x");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in ["", "00", &"g".repeat(64), &"0".repeat(63), &"0".repeat(65), &"é".repeat(32)] {
+            assert_eq!(bad.parse::<ResourceId>(), Err(NotHex { digits: 64 }), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_digest_depends_on_the_order() {
+        let (a, b) = (ChunkHash::of(b"a"), ChunkHash::of(b"b"));
+        assert_ne!(ListDigest::of(&[a, b]), ListDigest::of(&[b, a]));
+        assert_eq!(ListDigest::of(&[]).0, ResourceId::of(b"").0);
+    }
+}

@@ -1,0 +1,23 @@
+//! What ttd, ttctl and tt-tracker have in common.
+//!
+//! Without features this crate is pure: it has no tokio, no tarpc, no file system, no clock and no
+//! global randomness, so that the same swarm core runs in the daemon and in the simulator. The feature
+//! `rpc` adds what travels between processes, `host` what a process finds on its machine (configuration,
+//! paths, logs, hashing of files).
+//!
+//! Reading order: [`id`] → [`chunk`] → [`name`] → [`manifest`] → [`have`] → [`swarm`].
+
+pub mod chunk;
+pub mod have;
+pub mod id;
+pub mod manifest;
+pub mod name;
+pub mod registry;
+pub mod swarm;
+pub mod url;
+pub mod window;
+
+#[cfg(feature = "host")]
+pub mod host;
+#[cfg(feature = "rpc")]
+pub mod rpc;

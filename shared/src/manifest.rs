@@ -1,0 +1,1 @@
+//! The manifest: the parsed `.tinytorrent` file.

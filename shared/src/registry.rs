@@ -1,0 +1,1 @@
+//! The tracker's registry: who has what. Pure: the tracker hands in the time.

@@ -1,0 +1,274 @@
+//! The `Control` service: what ttctl asks of its daemon, over the Unix socket.
+
+// tarpc generates the client, the request and the response types of the trait without docs.
+#![allow(missing_docs)]
+
+use super::{Message, Payload, WrongVersion};
+use crate::chunk::ChunkCount;
+use crate::id::{PeerId, ResourceId};
+use crate::name::ResourceName;
+use crate::url::TrackerUrl;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The most bytes of a file or of a manifest's text in one request.
+pub const PART_BYTES_MAX: usize = 1 << 20;
+
+#[tarpc::service]
+pub trait Control {
+    /// Must be the first call on a connection; nothing else is answered before.
+    async fn hello(version: u16) -> Result<DaemonInfo, WrongVersion>;
+
+    // -- share
+    /// Shares a file that lies in the shared folder. The answer is a task: hashing takes its time.
+    async fn share(request: ShareRequest) -> Result<TaskId, ControlError>;
+    /// Begins to share a file from elsewhere, whose bytes follow in `import_part`s, in order.
+    async fn import(request: ShareRequest) -> Result<TaskId, ControlError>;
+    /// The next bytes of an import. An import ends unfinished when its connection does.
+    async fn import_part(task: TaskId, bytes: Payload) -> Result<(), ControlError>;
+    /// All bytes of an import were sent: it goes on as a task.
+    async fn import_end(task: TaskId) -> Result<(), ControlError>;
+    /// Waits for a task: answered when it ended, or after about `wait_ms` with how far it is.
+    async fn task(task: TaskId, wait_ms: u32) -> Result<TaskState, ControlError>;
+
+    // -- get
+    /// The next bytes of a manifest's text that a `get` on this connection will refer to.
+    async fn manifest_part(bytes: Payload) -> Result<(), ControlError>;
+    /// Accepts a download (or finds that it is there already) and returns at once.
+    async fn get(request: GetRequest) -> Result<Accepted, ControlError>;
+
+    // -- everything else
+    /// One entry per name, in order of names; with `what`, only those of that name or resource id.
+    async fn status(what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError>;
+    /// As `status`, but answered when something changed since `seen`, or after about `wait_ms`.
+    async fn watch(what: Option<String>, seen: u64, wait_ms: u32) -> Result<Watched, ControlError>;
+    async fn peers(what: String) -> Result<Vec<PeerInfo>, ControlError>;
+    async fn pause(what: String) -> Result<Vec<ResourceName>, ControlError>;
+    async fn resume(what: String) -> Result<Vec<ResourceName>, ControlError>;
+    /// Stops sharing and forgets. A finished file stays unless `delete`.
+    async fn remove(what: String, delete: bool) -> Result<Vec<ResourceName>, ControlError>;
+    /// Hashes what is on disk again and compares it with the manifest. The answer is a task.
+    async fn verify(what: String) -> Result<TaskId, ControlError>;
+}
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonInfo {
+    /// The daemon's protocol version.
+    pub version: u16,
+    /// Its software version, for people.
+    pub software: String,
+    /// Its shared folder.
+    pub folder: PathBuf,
+    /// The folder's device and inode, so that ttctl can tell whether a path leads into it.
+    pub folder_device: u64,
+    pub folder_inode: u64,
+    /// Where it listens for peers.
+    pub listen: SocketAddr,
+    /// Its id, drawn at its start.
+    pub peer_id: PeerId,
+    /// Its process id.
+    pub pid: u32,
+    /// The trackers that it was configured with.
+    pub trackers: Vec<TrackerUrl>,
+}
+
+/// A piece of work in the daemon that takes its time. Forgotten some minutes after it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TaskId(pub u64);
+
+/// How far a task is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaskState {
+    /// It goes on.
+    Running {
+        bytes_done: u64,
+        bytes_total: u64,
+        /// What it does now, for people: "hashing", "announcing".
+        doing: String,
+    },
+    /// A share ended well.
+    Shared(Shared),
+    /// A verify ended.
+    Verified {
+        /// How many chunks are as the manifest says.
+        chunks_good: u32,
+        /// How many there are.
+        chunks_total: u32,
+    },
+    /// It failed.
+    Failed(ControlError),
+}
+
+/// What a share made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    pub name: ResourceName,
+    pub resource: ResourceId,
+    /// Where the manifest was written.
+    pub manifest: PathBuf,
+    /// What the user should know: a tracker that was not reached, a loopback address in the manifest.
+    pub warnings: Vec<String>,
+}
+
+/// What to share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareRequest {
+    /// The file's name, in the shared folder.
+    pub name: ResourceName,
+    /// The manifest's trackers; empty: those that the daemon was configured with.
+    pub trackers: Vec<TrackerUrl>,
+    /// Whether an import may take the place of another resource of this name.
+    pub replace: bool,
+    /// The size of an import in bytes, to reserve room; 0 for a share in place.
+    pub bytes: u64,
+}
+
+/// What to get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetRequest {
+    pub what: GetWhat,
+    /// Whether other content of this name may be replaced when the new one is complete.
+    pub replace: bool,
+}
+
+/// How the wanted resource is named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GetWhat {
+    /// By the manifest whose text was sent with `manifest_part` on this connection.
+    Manifest,
+    /// By a name, from the catalogue of this tracker, or of those that the daemon was configured with.
+    Name { name: ResourceName, tracker: Option<TrackerUrl> },
+    /// By its id, from the catalogue of this tracker, or of those that the daemon was configured with.
+    Resource { resource: ResourceId, tracker: Option<TrackerUrl> },
+}
+
+/// A download was accepted, or is there already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    pub name: ResourceName,
+    pub resource: ResourceId,
+    pub count: ChunkCount,
+    /// It is complete and published already.
+    pub complete: bool,
+}
+
+/// How a resource is doing, under one name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceStatus {
+    pub name: ResourceName,
+    pub resource: ResourceId,
+    pub state: State,
+    /// Why it does not progress, or what is wrong; `None` when all is well.
+    pub reason: Option<String>,
+    /// How bad the reason is when the state is `Error`: what ttctl makes its exit code of.
+    pub kind: Option<ErrorKind>,
+    pub chunks_have: u32,
+    pub chunks_total: u32,
+    pub bytes_have: u64,
+    /// `None` until the last chunk was fetched: the manifest has no size.
+    pub bytes_total: Option<u64>,
+    pub peers: u32,
+    pub download_bytes_per_s: u64,
+    pub upload_bytes_per_s: u64,
+    /// Bytes received and sent for this resource since the daemon started.
+    pub downloaded_bytes: u64,
+    pub uploaded_bytes: u64,
+    pub eta_s: Option<u64>,
+}
+
+/// What a resource is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// What is on disk is being hashed.
+    Checking,
+    /// It wants chunks and gets none; the reason says why.
+    Waiting,
+    /// Chunks arrive.
+    Downloading,
+    /// It is complete, published and served.
+    Seeding,
+    /// An operator paused it.
+    Paused,
+    /// It cannot go on without help; the reason says why.
+    Error,
+}
+
+/// What a watcher gets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// To be handed in with the next `watch`.
+    pub seen: u64,
+    pub resources: Vec<ResourceStatus>,
+}
+
+/// A peer of a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerInfo {
+    pub addr: SocketAddr,
+    pub connected: bool,
+    pub chunks_have: u32,
+    pub chunks_total: u32,
+    pub in_flight: u32,
+    pub chunks_received: u64,
+    pub chunks_corrupt: u64,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlError {
+    /// What ttctl makes its exit code of.
+    pub kind: ErrorKind,
+    /// What happened and where, in one line.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl std::fmt::Display for ControlError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.message.fmt(f)
+    }
+}
+
+impl std::error::Error for ControlError {}
+
+/// What kind of error it is. The numbers are ttctl's exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ErrorKind {
+    /// The daemon failed.
+    Internal = 1,
+    /// The request makes no sense.
+    Usage = 2,
+    /// Not found, or not allowed.
+    Refused = 4,
+    /// It took too long.
+    TimedOut = 5,
+    /// A manifest or a file does not verify.
+    BadData = 6,
+    /// The disk has no room.
+    NoSpace = 7,
+}
+
+impl Message for ControlRequest {
+    const BODY_BYTES_MAX: usize = PART_BYTES_MAX;
+    const HEAD_BYTES_MAX: usize = 64 << 10;
+
+    fn payload(&mut self) -> Option<&mut Payload> {
+        match self {
+            ControlRequest::ImportPart { bytes, .. } | ControlRequest::ManifestPart { bytes } => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+impl Message for ControlResponse {
+    const BODY_BYTES_MAX: usize = 0;
+    const HEAD_BYTES_MAX: usize = 64 << 20; // the status of every resource
+
+    fn payload(&mut self) -> Option<&mut Payload> {
+        None
+    }
+}

@@ -1,0 +1,142 @@
+//! Everything that the core may ask for: one closed enum.
+
+use super::event::{AskId, PeerAddr, Refusal, RequestId};
+use crate::chunk::ChunkIndex;
+use crate::id::SwarmKey;
+use crate::window::Window;
+use std::fmt;
+
+/// What the driver is to do. Each is performed at once and in order; none can fail in the core's eyes (what
+/// goes wrong comes back as an [`Event`](super::Event)).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    // -- links
+    /// Dial a peer and say hello. Answered by `Connected` or `Disconnected`.
+    Dial {
+        /// Which peer.
+        peer: PeerAddr,
+    },
+    /// Close the link to a peer that is not needed any more. `Disconnected` need not follow.
+    Hangup {
+        /// Which peer.
+        peer: PeerAddr,
+    },
+    /// Close the link to a peer that misbehaved, refuse its connections for a while, and log it.
+    Drop {
+        /// Which peer.
+        peer: PeerAddr,
+        /// What it did.
+        reason: DropReason,
+    },
+    /// Ask a peer for the news of exactly these swarms from now on; replaces the former set.
+    Subscribe {
+        /// Which peer.
+        peer: PeerAddr,
+        /// Which swarms; empty: none.
+        keys: Vec<SwarmKey>,
+    },
+
+    // -- requests
+    /// Ask a seeder to choose a chunk from the window (on the quick connection).
+    Pick {
+        /// The request, for the answer.
+        request: RequestId,
+        /// Which peer.
+        peer: PeerAddr,
+        /// Of which swarm.
+        key: SwarmKey,
+        /// What we can use.
+        wanted: Window,
+    },
+    /// Ask a peer for a chunk (on the bulk connection). After `Picked` the same request goes on with this.
+    Get {
+        /// The request, for the answer.
+        request: RequestId,
+        /// Which peer.
+        peer: PeerAddr,
+        /// Of which swarm.
+        key: SwarmKey,
+        /// Which chunk.
+        index: ChunkIndex,
+    },
+    /// Take a request back; its answer is of no interest any more.
+    Cancel {
+        /// Which request.
+        request: RequestId,
+        /// Whom it was sent to.
+        peer: PeerAddr,
+    },
+
+    // -- answers
+    /// Answer a `PickAsked`: this chunk, for which an upload slot is kept.
+    Grant {
+        /// Which question.
+        ask: AskId,
+        /// The chunk that was chosen.
+        index: ChunkIndex,
+    },
+    /// Answer a `ChunkAsked` with the chunk's bytes. `AskEnded` follows when the last byte is written.
+    Serve {
+        /// Which question.
+        ask: AskId,
+        /// Of which swarm.
+        key: SwarmKey,
+        /// Which chunk.
+        index: ChunkIndex,
+    },
+    /// Answer a question with a refusal.
+    Refuse {
+        /// Which question.
+        ask: AskId,
+        /// Why.
+        refusal: Refusal,
+    },
+
+    // -- what is new here
+    /// Tell subscribers within 10 ms that we have this chunk.
+    TellHave {
+        /// Of which swarm.
+        key: SwarmKey,
+        /// Which chunk.
+        index: ChunkIndex,
+    },
+    /// Tell subscribers that we do not have this chunk any more (a full replacement is due).
+    TellLost {
+        /// Of which swarm.
+        key: SwarmKey,
+        /// Which chunk.
+        index: ChunkIndex,
+    },
+    /// Ask the tracker for more peers of a swarm now, not at the next announce. The driver limits the rate.
+    FindPeers {
+        /// Which swarm.
+        key: SwarmKey,
+    },
+    /// Every chunk of a swarm is stored. From now on we seed it.
+    Complete {
+        /// Which swarm.
+        key: SwarmKey,
+    },
+}
+
+/// What a peer did to be dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DropReason {
+    /// It sent chunks whose hash is wrong, more often than a damaged disk explains.
+    Corrupt,
+    /// It answered with what nobody asked for: a chunk outside the window, news of no swarm of ours, an
+    /// index that does not exist.
+    Nonsense,
+    /// It accepted requests and sent no byte, again and again.
+    Stalled,
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DropReason::Corrupt => "it sent corrupt chunks",
+            DropReason::Nonsense => "it answered with what was not asked for",
+            DropReason::Stalled => "it accepted requests and sent nothing",
+        })
+    }
+}
