@@ -18,7 +18,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// How many chunks are in memory at a time.
-const WINDOW: usize = 16;
+const WINDOW: usize = 8;
 
 /// More workers than these have nothing to do: the lane of the whole-file hash is the limit.
 const WORKERS_MAX: usize = 4;
