@@ -47,6 +47,11 @@ pub trait Message: Sized {
 
     /// Where the message's payload is, if this message has one.
     fn payload(&mut self) -> Option<&mut Payload>;
+
+    /// Whether it is a request to be greeted: the only one that is read before hello was accepted.
+    fn is_hello(&self) -> bool {
+        false
+    }
 }
 
 /// The version that the other side speaks is not ours.

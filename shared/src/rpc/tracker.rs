@@ -3,6 +3,7 @@
 // tarpc generates the client, the request and the response types of the trait without docs.
 #![allow(missing_docs)]
 
+use super::wire::calls;
 use super::{Message, Payload, WrongVersion};
 use crate::chunk::ChunkCount;
 use crate::id::{PeerId, ResourceId, SwarmKey};
@@ -21,8 +22,7 @@ pub const NEIGHBOURS: usize = 20;
 pub const PAGE_HASHES: u32 = 8192;
 /// The most publications in one page of a listing.
 pub const LIST_MAX: usize = 256;
-/// The most tracker URLs that a manifest names.
-pub const TRACKERS_MAX: usize = 16;
+pub use crate::manifest::TRACKERS_MAX;
 
 #[tarpc::service]
 pub trait Tracker {
@@ -55,6 +55,31 @@ pub trait Tracker {
     async fn manifest(key: SwarmKey, page: u32) -> Result<ManifestPage, TrackerError>;
     /// What is published, in order of names, after `after`: at most [`LIST_MAX`].
     async fn list(after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError>;
+}
+
+calls! {
+    TrackerCaller = TrackerRequest => TrackerResponse;
+    /// See [`Tracker::hello`].
+    hello / Hello(hello: TrackerHello) -> Result<TrackerWelcome, TrackerError>;
+    /// See [`Tracker::announce`].
+    announce / Announce(entries: Vec<Announce>) -> Result<AnnounceReply, TrackerError>;
+    /// See [`Tracker::withdraw`].
+    withdraw / Withdraw(keys: Vec<SwarmKey>) -> Result<(), TrackerError>;
+    /// See [`Tracker::peers_of`].
+    peers_of / PeersOf(resource: ResourceId) -> Result<Vec<PeerEntry>, TrackerError>;
+    /// See [`Tracker::resources_of`].
+    resources_of / ResourcesOf(peer: SocketAddr, after: Option<SwarmKey>)
+        -> Result<Vec<ResourceEntry>, TrackerError>;
+    /// See [`Tracker::publish`].
+    publish / Publish(publication: Publication) -> Result<PublishReply, TrackerError>;
+    /// See [`Tracker::publish_page`].
+    publish_page / PublishPage(key: SwarmKey, page: u32, hashes: Payload) -> Result<PublishReply, TrackerError>;
+    /// See [`Tracker::find`].
+    find / Find(what: Lookup) -> Result<Option<Publication>, TrackerError>;
+    /// See [`Tracker::manifest`].
+    manifest / Manifest(key: SwarmKey, page: u32) -> Result<ManifestPage, TrackerError>;
+    /// See [`Tracker::list`].
+    list / List(after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError>;
 }
 
 /// What a caller says first.
@@ -269,6 +294,10 @@ impl Message for TrackerRequest {
             TrackerRequest::PublishPage { hashes, .. } => Some(hashes),
             _ => None,
         }
+    }
+
+    fn is_hello(&self) -> bool {
+        matches!(self, TrackerRequest::Hello { .. })
     }
 }
 
