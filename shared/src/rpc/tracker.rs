@@ -22,8 +22,7 @@ pub const NEIGHBOURS: usize = 20;
 pub const PAGE_HASHES: u32 = 8192;
 /// The most publications in one page of a listing.
 pub const LIST_MAX: usize = 256;
-/// The most tracker URLs that a manifest names.
-pub const TRACKERS_MAX: usize = 16;
+pub use crate::manifest::TRACKERS_MAX;
 
 #[tarpc::service]
 pub trait Tracker {
