@@ -1,6 +1,7 @@
 //! Writes records and manifests in the order in which they were made, off the driver.
 
-use crate::store::{Home, PartFile, Publisher, Record, Slot, StoreError, write_have};
+use crate::library::Download;
+use crate::store::{Home, Publisher, Record, Slot, StoreError, write_have};
 use shared::have::HaveMap;
 use shared::manifest::Manifest;
 use std::path::PathBuf;
@@ -87,12 +88,11 @@ impl Saver {
     }
 
     /// Syncs a download and then persists its have map.
-    pub fn sync(&self, source: Arc<crate::library::Source>, slot: &Slot, have: HaveMap) {
+    pub fn sync(&self, download: Arc<Download>, slot: &Slot, have: HaveMap) {
         let path = slot.have();
         self.job(move || {
-            let part: &PartFile = source.file();
-            if let Err(error) = part.sync().and_then(|()| write_have(&path, &have)) {
-                tracing::error!(resource = %source.key(), %error, "cannot remember what has arrived");
+            if let Err(error) = download.file.sync().and_then(|()| write_have(&path, &have)) {
+                tracing::error!(resource = %download.manifest.key(), %error, "cannot remember what has arrived");
             }
         });
     }

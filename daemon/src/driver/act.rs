@@ -8,7 +8,6 @@ use crate::tracker::TrackerCommand;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::{ChunkHash, SwarmKey};
 use shared::swarm::{Action, AskId, Event, PeerAddr, Refusal, RequestId};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// How many complaints are looked into at once: each costs the reading of a chunk.
@@ -86,11 +85,11 @@ impl Driver {
 
     fn ask_for(&mut self, request: RequestId, peer: PeerAddr, key: SwarmKey, index: ChunkIndex) {
         let asked = self.library.get(key).and_then(|resource| match &resource.phase {
-            Phase::Fetching(fetching) => Some((fetching.source.clone(), resource.traffic.clone())),
+            Phase::Fetching(fetching) => Some((fetching.download.clone(), resource.traffic.clone())),
             _ => None,
         });
-        let sent = asked.is_some_and(|(source, traffic)| {
-            self.command_link(peer, LinkCommand::Get { request, index, source, traffic })
+        let sent = asked.is_some_and(|(download, traffic)| {
+            self.command_link(peer, LinkCommand::Get { request, index, download, traffic })
         });
         if !sent {
             self.fail(request);
@@ -110,7 +109,7 @@ impl Driver {
     }
 
     fn serve(&mut self, ask: AskId, key: SwarmKey, index: ChunkIndex) {
-        match self.library.get(key).and_then(|resource| resource.source()).cloned() {
+        match self.library.get(key).and_then(|resource| resource.source()) {
             Some(source) => {
                 self.serving.insert(ask, (key, index));
                 self.answer(ask, Answer::Serve(source));
@@ -128,7 +127,7 @@ impl Driver {
             && let Some(resource) = self.library.get(key)
         {
             let is_last = Some(index) == resource.count().last();
-            let size = resource.source().and_then(|source| source.file().bytes()).filter(|_| is_last);
+            let size = resource.source().and_then(|source| source.bytes()).filter(|_| is_last);
             let bytes = size.map_or(u64::from(CHUNK_BYTES), |size| size - index.offset());
             resource.traffic.sent.fetch_add(bytes, Ordering::Relaxed);
         }
@@ -137,7 +136,7 @@ impl Driver {
 
     /// A peer says that we sent a corrupt chunk: either it was damaged on the way, or our disk has damaged it.
     pub(super) fn complaint(&mut self, key: SwarmKey, index: ChunkIndex, peer: PeerAddr) {
-        let source = self.library.get(key).and_then(|resource| resource.source()).cloned();
+        let source = self.library.get(key).and_then(|resource| resource.source());
         let Some(source) = source.filter(|source| source.manifest().count().contains(index)) else { return };
         if self.suspects.len() >= SUSPECTS_MAX || !self.suspects.insert((key, index)) {
             return;
@@ -168,6 +167,6 @@ impl Driver {
     }
 }
 
-fn is_good(source: &Arc<Source>, index: ChunkIndex) -> bool {
+fn is_good(source: &Source, index: ChunkIndex) -> bool {
     source.read(index).is_ok_and(|bytes| source.manifest().hash(index) == Some(&ChunkHash::of(&bytes)))
 }

@@ -2,10 +2,9 @@
 //! torn, when the whole is wrong although every chunk seemed right.
 
 use super::{Driver, Input};
-use crate::library::{Checking, Failure, Phase, Source};
+use crate::library::{Checking, Download, Failure, Phase, Published};
 use crate::store::{FileIdentity, NameRecord, PartFile, open_regular};
 use crate::tasks::{CheckedFile, TaskInput};
-use shared::chunk::ChunkIndex;
 use shared::host::hashing::check_file;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
@@ -71,8 +70,8 @@ impl Driver {
     fn seed_again(&mut self, key: SwarmKey, record: &NameRecord, identity: FileIdentity) {
         let path = self.home.file(&record.name);
         let Some(resource) = self.library.get_mut(key) else { return };
-        match open_published(&resource.manifest, &path, identity) {
-            Ok(source) => resource.phase = Phase::Seeding(Arc::new(source)),
+        match find_published(&resource.manifest, &path, identity) {
+            Ok(published) => resource.phase = Phase::Seeding(Arc::new(published)),
             Err(error) => return self.fail_resource(key, error, ErrorKind::Refused),
         }
         resource.troubles.clear();
@@ -135,7 +134,7 @@ impl Driver {
                 if count.last().is_some_and(|last| checked.good.contains(last)) {
                     part.set_bytes(checked.bytes);
                 }
-                let fetching = self.fetching(Arc::new(Source::part(manifest, part)), checked.good);
+                let fetching = self.fetching(Arc::new(Download { manifest, file: part }), checked.good);
                 if let Some(resource) = self.library.get_mut(key) {
                     resource.phase = Phase::Fetching(fetching);
                 }
@@ -161,11 +160,11 @@ impl Driver {
     // -- files that change while they are shared
 
     /// A file is not the one that was hashed any more: look at it again.
-    pub(super) fn source_changed(&mut self, key: SwarmKey, source: &Arc<Source>) {
+    pub(super) fn source_changed(&mut self, key: SwarmKey, published: &Arc<Published>) {
         let is_served =
-            |phase: &Phase| matches!(phase, Phase::Seeding(served) if Arc::ptr_eq(served, source));
+            |phase: &Phase| matches!(phase, Phase::Seeding(served) if Arc::ptr_eq(served, published));
         if self.library.get(key).is_some_and(|resource| is_served(&resource.phase)) {
-            tracing::warn!(resource = %key, path = %source.path().display(),
+            tracing::warn!(resource = %key, path = %published.path.display(),
                 "a shared file has changed; it is not served until it was checked");
             self.check(key, None);
         }
@@ -177,20 +176,20 @@ impl Driver {
             return;
         }
         let served = |phase: &Phase| match phase {
-            Phase::Seeding(source) => Some(source.clone()),
+            Phase::Seeding(published) => Some(published.clone()),
             _ => None,
         };
-        let sources: Vec<(SwarmKey, Arc<Source>)> =
+        let files: Vec<(SwarmKey, Arc<Published>)> =
             self.library.iter().filter_map(|(key, resource)| Some((key, served(&resource.phase)?))).collect();
-        if sources.is_empty() {
+        if files.is_empty() {
             return;
         }
         let (context, looking) = (self.context.clone(), self.looking.clone());
         looking.store(true, Ordering::Release);
         tokio::task::spawn_blocking(move || {
-            for (key, source) in sources {
-                if !source.is_unchanged() {
-                    context.tell_blocking(Input::SourceChanged { key, source });
+            for (key, published) in files {
+                if !published.is_unchanged() {
+                    context.tell_blocking(Input::SourceChanged { key, published });
                 }
             }
             looking.store(false, Ordering::Release);
@@ -227,21 +226,21 @@ fn task_state(checked: &io::Result<CheckedFile>) -> TaskState {
     }
 }
 
-/// Opens a finished file to serve it, if it is the one of this identity.
-pub(super) fn open_published(
+/// A finished file that can be served, if it is the one of this identity.
+pub(super) fn find_published(
     manifest: &Manifest,
     path: &Path,
     identity: FileIdentity,
-) -> Result<Source, String> {
-    let file = open_regular(path).map_err(|error| error.to_string())?;
-    let now = FileIdentity::of(&file).map_err(|error| error.to_string())?;
+) -> Result<Published, String> {
+    let now =
+        FileIdentity::at(path).map_err(|error| format!("cannot look at {}: {error}", path.display()))?;
     if !identity.is_same(&now) {
         return Err(format!("{} has changed since it was hashed", path.display()));
     }
-    let last = manifest.count().last().map_or(0, ChunkIndex::offset);
-    if identity.bytes < last || identity.bytes > manifest.count().bytes_max() {
+    let count = manifest.count();
+    let above = count.last().map_or(0, |last| last.offset() + 1);
+    if !(above..=count.bytes_max()).contains(&identity.bytes) {
         return Err(format!("{} has another size than its manifest says", path.display()));
     }
-    let part = PartFile::finished(file, path, manifest.count(), identity.bytes);
-    Ok(Source::published(manifest.clone(), part, identity))
+    Ok(Published { manifest: manifest.clone(), path: path.to_owned(), identity })
 }

@@ -1,14 +1,17 @@
 //! Takes a download to its end: notes what is stored, syncs it, hashes the whole, publishes.
 
 use super::{Driver, Input};
-use crate::library::{Blocked, Failure, Fetching, Frontier, HashedWhole, Phase, Source};
-use crate::store::{FileIdentity, PartFile, PublishError, StoreError, write_have};
+use crate::library::{Blocked, Download, Failure, Fetching, Frontier, HashedWhole, Phase, Published, Source};
+use crate::store::{FileIdentity, PublishError, StoreError, open_regular, write_have};
 use crate::tasks::TaskInput;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::ErrorKind;
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,16 +23,16 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Driver {
     /// The phase of a download whose part file is open.
-    pub(super) fn fetching(&self, source: Arc<Source>, have: HaveMap) -> Fetching {
-        let (context, key) = (self.context.clone(), source.key());
+    pub(super) fn fetching(&self, download: Arc<Download>, have: HaveMap) -> Fetching {
+        let (context, key) = (self.context.clone(), download.manifest.key());
         let done = move |whole| {
             tokio::spawn(async move { context.tell(Input::Task(TaskInput::Whole { key, whole })).await });
         };
         let contiguous = have.first_missing().map_or(have.len(), |index| index.0);
-        let frontier = Frontier::follow(source.clone(), done);
+        let frontier = Frontier::follow(download.clone(), done);
         frontier.advance(contiguous);
         Fetching {
-            source,
+            download,
             have,
             contiguous,
             frontier,
@@ -93,10 +96,10 @@ impl Driver {
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Fetching(fetching) = &mut resource.phase else { return };
         (fetching.dirty, fetching.syncing) = (0, true);
-        let (source, have, path) = (fetching.source.clone(), fetching.have.clone(), resource.slot.have());
+        let (download, have, path) = (fetching.download.clone(), fetching.have.clone(), resource.slot.have());
         let context = self.context.clone();
         tokio::task::spawn_blocking(move || {
-            let synced = source.file().sync().and_then(|()| write_have(&path, &have));
+            let synced = download.file.sync().and_then(|()| write_have(&path, &have));
             context.tell_blocking(Input::Task(TaskInput::Synced { key, synced }));
         });
     }
@@ -118,7 +121,7 @@ impl Driver {
     pub(super) fn sync_all(&mut self) {
         for (_, resource) in self.library.iter() {
             if let Phase::Fetching(fetching) = &resource.phase {
-                self.saver.sync(fetching.source.clone(), &resource.slot, fetching.have.clone());
+                self.saver.sync(fetching.download.clone(), &resource.slot, fetching.have.clone());
             }
         }
     }
@@ -148,18 +151,18 @@ impl Driver {
         let Some(record) = resource.record.names.iter().find(|record| record.published.is_none()) else {
             return;
         };
-        let (source, record) = (source.clone(), record.clone());
+        let record = record.clone();
         let manifest = resource.manifest.with_name(record.name.clone());
-        let is_first = matches!(resource.phase, Phase::Fetching(_));
         let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
         let temporary = self.home.temporary(self.context.next_ask().0);
         tokio::task::spawn_blocking(move || {
-            let published = if is_first {
-                publisher.publish(&home, source.file().path(), &manifest, record.replace)
-            } else {
-                copy(&source, &temporary)
+            let published = match &source {
+                Source::Download(download) => {
+                    publisher.publish(&home, download.file.path(), &manifest, record.replace)
+                }
+                Source::Published(published) => copy(&published.path, &temporary)
                     .map_err(PublishError::from)
-                    .and_then(|()| publisher.publish(&home, &temporary, &manifest, record.replace))
+                    .and_then(|()| publisher.publish(&home, &temporary, &manifest, record.replace)),
             };
             let _ = std::fs::remove_file(&temporary);
             context.tell_blocking(Input::Task(TaskInput::Published { key, name: record.name, published }));
@@ -182,9 +185,9 @@ impl Driver {
             record.published = Some(identity);
         }
         resource.troubles.remove(name);
-        if let Phase::Fetching(fetching) = &resource.phase {
-            fetching.source.set_published(file, identity);
-            resource.phase = Phase::Seeding(fetching.source.clone());
+        if matches!(resource.phase, Phase::Fetching(_)) {
+            let manifest = resource.manifest.clone();
+            resource.phase = Phase::Seeding(Arc::new(Published { manifest, path: file, identity }));
             tracing::info!(resource = %key, %name, bytes = identity.bytes, "complete, verified and published");
         }
         self.saver.save(&resource.slot, &resource.record);
@@ -313,14 +316,9 @@ impl Driver {
     }
 }
 
-/// Copies a complete file to another name. (Cheap where the file system can share blocks.)
-fn copy(source: &Source, to: &std::path::Path) -> Result<(), StoreError> {
-    let part: &PartFile = source.file();
-    let copied = std::fs::File::create(to).and_then(|mut file| {
-        use std::io::Seek;
-        let mut from = part.file().try_clone()?;
-        from.rewind()?;
-        std::io::copy(&mut from, &mut file)
-    });
+/// Copies a finished file. (Cheap where the file system can share blocks.)
+fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let mut from = open_regular(from)?;
+    let copied = File::create(to).and_then(|mut file| io::copy(&mut from, &mut file));
     copied.map(drop).map_err(|source| StoreError { doing: "copy to", path: to.to_owned(), source })
 }

@@ -2,7 +2,7 @@
 
 use super::share::internal;
 use super::{Driver, Input, Reply, Wanted};
-use crate::library::{Phase, Resource, Source};
+use crate::library::{Download, Phase, Resource};
 use crate::store::{NameRecord, PartFile, Record, StoreError};
 use crate::tasks::TaskInput;
 use shared::have::HaveMap;
@@ -169,7 +169,7 @@ impl Driver {
             }
         };
         let (manifest, have) = (resource.manifest.clone(), HaveMap::empty(resource.count()));
-        let fetching = self.fetching(Arc::new(Source::part(manifest, part)), have);
+        let fetching = self.fetching(Arc::new(Download { manifest, file: part }), have);
         if let Some(resource) = self.library.get_mut(key) {
             resource.phase = Phase::Fetching(fetching);
         }

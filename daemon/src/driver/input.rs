@@ -1,6 +1,6 @@
 //! Everything that may wake the driver: one closed enum.
 
-use crate::library::Source;
+use crate::library::{Published, Source};
 use crate::peer::link::LinkId;
 use crate::store::Import;
 use crate::tasks::{TaskHandle, TaskInput};
@@ -54,7 +54,7 @@ pub enum Input {
         /// Of which swarm.
         key: SwarmKey,
         /// Which file.
-        source: Arc<Source>,
+        published: Arc<Published>,
     },
     /// A chunk that came from a peer could not be written.
     WriteFailed {
@@ -81,7 +81,7 @@ pub enum Answer {
     /// This chunk; a slot is kept for it.
     Granted(ChunkIndex),
     /// Read the chunk from here.
-    Serve(Arc<Source>),
+    Serve(Source),
     /// No.
     Refused(Refusal),
 }

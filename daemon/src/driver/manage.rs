@@ -87,7 +87,7 @@ impl Driver {
         let path = self.home.file(name);
         let Some(resource) = self.library.get(key) else { return };
         self.saver.save(&resource.slot, &resource.record);
-        let was_served = matches!(&resource.phase, Phase::Seeding(source) if source.path() == path);
+        let was_served = matches!(&resource.phase, Phase::Seeding(published) if published.path == path);
         let other = resource.record.names.iter().find(|record| record.published.is_some());
         match (was_served, other) {
             (true, Some(_)) => self.check(key, None),

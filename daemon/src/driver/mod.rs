@@ -161,7 +161,7 @@ impl Driver {
                 self.event(event);
             }
             Input::Complaint { key, index, peer } => self.complaint(key, index, peer),
-            Input::SourceChanged { key, source } => self.source_changed(key, &source),
+            Input::SourceChanged { key, published } => self.source_changed(key, &published),
             Input::WriteFailed { key, message, no_space } => self.write_failed(key, message, no_space),
             Input::Found(found) => self.found(found),
             Input::Command(command) => self.command(command),

@@ -2,8 +2,8 @@
 //! with the chunks that they have.
 
 use super::Driver;
-use super::check::open_published;
-use crate::library::{Phase, Resource, Source};
+use super::check::find_published;
+use crate::library::{Download, Phase, Published, Resource};
 use crate::store::{FileIdentity, PartFile, Record, Slot, StoreError, read_have};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// What became of a remembered resource.
 enum Restored {
     /// Its file is as it was.
-    Finished(Source),
+    Finished(Published),
     /// It goes on with these chunks.
     Unfinished(PartFile, HaveMap),
     /// What is on disk must be looked at.
@@ -44,20 +44,21 @@ impl Driver {
     /// Whether the resource is finished.
     fn restore_one(&mut self, mut record: Record, manifest: Manifest) -> bool {
         let (key, slot): (SwarmKey, Slot) = (record.key, self.home.slot(record.key));
-        self.find_published(&mut record, &slot);
+        self.suppose_published(&mut record, &slot);
         let restored = self.look(&record, &manifest, &slot);
         let insert = |driver: &mut Driver, phase| {
             driver.library.insert(Resource::new(manifest.clone(), record.clone(), slot.clone(), phase));
         };
         match restored {
-            Restored::Finished(source) => {
-                insert(self, Phase::Seeding(Arc::new(source)));
+            Restored::Finished(published) => {
+                insert(self, Phase::Seeding(Arc::new(published)));
                 self.join(key);
                 self.publish(key); // a name that was still to be made
                 return true;
             }
             Restored::Unfinished(part, have) => {
-                let fetching = self.fetching(Arc::new(Source::part(manifest.clone(), part)), have);
+                let fetching =
+                    self.fetching(Arc::new(Download { manifest: manifest.clone(), file: part }), have);
                 insert(self, Phase::Fetching(fetching));
                 self.unblock(key);
             }
@@ -72,7 +73,7 @@ impl Driver {
 
     /// A crash between the publishing of a file and the note of it: the part is gone, the file is there. Whether
     /// it is the right one is for the check to find out.
-    fn find_published(&self, record: &mut Record, slot: &Slot) {
+    fn suppose_published(&self, record: &mut Record, slot: &Slot) {
         if slot.part().exists() || record.names.iter().any(|name| name.published.is_some()) {
             return;
         }
@@ -87,8 +88,8 @@ impl Driver {
         if published.peek().is_some() {
             let mut why = String::new();
             for (name, identity) in published {
-                match open_published(manifest, &self.home.file(&name.name), identity) {
-                    Ok(source) => return Restored::Finished(source),
+                match find_published(manifest, &self.home.file(&name.name), identity) {
+                    Ok(published) => return Restored::Finished(published),
                     Err(error) => why = error,
                 }
             }

@@ -1,6 +1,6 @@
 //! Shares files: those of the folder as they lie there, those from elsewhere by taking them in first.
 
-use super::check::open_published;
+use super::check::find_published;
 use super::{Driver, Input};
 use crate::library::{Phase, Resource};
 use crate::saver::Shelf;
@@ -136,7 +136,7 @@ impl Driver {
                 format!("{other} is known with another list of chunks: one of the two manifests is false");
             return Err(ControlError { kind: ErrorKind::BadData, message: why, hint: None });
         }
-        let source = open_published(&manifest, &path, identity).map_err(|message| ControlError {
+        let published = find_published(&manifest, &path, identity).map_err(|message| ControlError {
             kind: ErrorKind::Refused,
             message,
             hint: Some("share it again when nobody writes to it any more".to_owned()),
@@ -150,7 +150,7 @@ impl Driver {
             self.leave(key);
         }
         let slot = self.home.slot(key);
-        let mut resource = Resource::new(manifest, record, slot, Phase::Seeding(Arc::new(source)));
+        let mut resource = Resource::new(manifest, record, slot, Phase::Seeding(Arc::new(published)));
         resource.traffic = old.unwrap_or_default();
         let saved = self.shelve(&resource, true);
         self.library.insert(resource);

@@ -46,7 +46,7 @@ impl Driver {
         let swarm = self.machine.status(key);
         let (state, reason, kind) = self.state_of(name, resource, swarm.as_ref());
         let have = resource.have();
-        let bytes_total = resource.source().and_then(|source| source.file().bytes());
+        let bytes_total = resource.source().and_then(|source| source.bytes());
         let download = resource.rates.download();
         let is_moving = matches!(state, State::Downloading);
         let rest = u64::from(resource.count().get() - have) * u64::from(CHUNK_BYTES);

@@ -1,7 +1,7 @@
 //! The whole-file hash of a download, computed along the way: it follows the first missing chunk, while what
 //! was written is still in the page cache, so that a huge file ends without a second read.
 
-use super::Source;
+use super::Download;
 use sha2::{Digest, Sha256};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::ResourceId;
@@ -22,10 +22,10 @@ pub struct Frontier {
 
 impl Frontier {
     /// Begins to hash a file; `done` is called with the result once all of it was there.
-    pub fn follow(source: Arc<Source>, done: impl FnOnce(HashedWhole) + Send + 'static) -> Frontier {
+    pub fn follow(download: Arc<Download>, done: impl FnOnce(HashedWhole) + Send + 'static) -> Frontier {
         let (chunks, watched) = watch::channel(0);
         tokio::spawn(async move {
-            if let Some(whole) = hash(source, watched).await {
+            if let Some(whole) = hash(download, watched).await {
                 done(whole);
             }
         });
@@ -43,17 +43,17 @@ impl Frontier {
 }
 
 /// `None` when nobody wants the hash any more.
-async fn hash(source: Arc<Source>, mut chunks: watch::Receiver<u32>) -> Option<HashedWhole> {
-    let total = source.manifest().count().get();
+async fn hash(download: Arc<Download>, mut chunks: watch::Receiver<u32>) -> Option<HashedWhole> {
+    let total = download.manifest.count().get();
     let (mut hasher, mut next) = (Sha256::new(), 0);
     while next < total {
         let there = *chunks.wait_for(|&there| there > next).await.ok()?;
         let (first, end) = (next, there.min(next + BATCH_CHUNKS));
-        let source = source.clone();
+        let download = download.clone();
         let hashed = tokio::task::spawn_blocking(move || {
             let mut buffer = vec![0; CHUNK_BYTES as usize];
             for index in (first..end).map(ChunkIndex) {
-                let bytes = source.file().read_into(index, &mut buffer)?;
+                let bytes = download.file.read_into(index, &mut buffer)?;
                 hasher.update(&buffer[..bytes]);
             }
             Ok::<_, crate::store::StoreError>(hasher)

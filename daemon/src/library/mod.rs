@@ -6,7 +6,7 @@ mod source;
 
 pub use hasher::{Frontier, HashedWhole};
 pub use rates::{Rates, Traffic};
-pub use source::{ReadError, Source, TakeError};
+pub use source::{Download, Published, ReadError, Source, TakeError};
 
 use crate::store::{Record, Slot};
 use shared::chunk::ChunkCount;
@@ -56,7 +56,7 @@ pub enum Phase {
     /// Chunks are being fetched, or would be if nothing stood in the way.
     Fetching(Fetching),
     /// It is complete and served from this file.
-    Seeding(Arc<Source>),
+    Seeding(Arc<Published>),
     /// It cannot go on without help.
     Failed(Failure),
 }
@@ -74,7 +74,7 @@ pub struct Checking {
 #[derive(Debug)]
 pub struct Fetching {
     /// Where the chunks go.
-    pub source: Arc<Source>,
+    pub download: Arc<Download>,
     /// What is verified and written.
     pub have: HaveMap,
     /// So many chunks from the beginning are there.
@@ -219,10 +219,10 @@ impl Resource {
     }
 
     /// The file that its chunks are read from, unless there is none now.
-    pub fn source(&self) -> Option<&Arc<Source>> {
+    pub fn source(&self) -> Option<Source> {
         match &self.phase {
-            Phase::Fetching(fetching) => Some(&fetching.source),
-            Phase::Seeding(source) => Some(source),
+            Phase::Fetching(fetching) => Some(Source::Download(fetching.download.clone())),
+            Phase::Seeding(published) => Some(Source::Published(published.clone())),
             Phase::Checking(_) | Phase::Failed(_) => None,
         }
     }

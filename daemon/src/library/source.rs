@@ -1,27 +1,50 @@
-//! Where a resource's chunks are read from and written to.
+//! Where a resource's chunks are written to while it is fetched, and read from ever after.
 
-use crate::store::{FileIdentity, PartFile, StoreError};
+use crate::store::{FileIdentity, PartFile, StoreError, open_regular};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::{ChunkHash, SwarmKey};
 use shared::manifest::Manifest;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
-/// The file of a resource. While it is being fetched it is a part file; once published it is served only as
-/// long as the file under its name is the one that was hashed.
+/// A resource that is being fetched: its part file, which takes only what the manifest says.
 #[derive(Debug)]
-pub struct Source {
-    manifest: Manifest,
-    part: PartFile,
-    published: Mutex<Option<(PathBuf, FileIdentity)>>,
+pub struct Download {
+    /// What is fetched.
+    pub manifest: Manifest,
+    /// Where its chunks go.
+    pub file: PartFile,
+}
+
+/// A finished file under its name. It is served only as long as it is the one that was hashed, and opened only
+/// while a chunk is read: a daemon may have many thousands of them.
+#[derive(Debug)]
+pub struct Published {
+    /// What it is.
+    pub manifest: Manifest,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The file as it was hashed.
+    pub identity: FileIdentity,
+}
+
+/// What chunks are served from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A download, finished or not.
+    Download(Arc<Download>),
+    /// A finished file.
+    Published(Arc<Published>),
 }
 
 /// Why a chunk cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file was replaced, edited, truncated or removed since it was hashed.
-    #[error("{} has changed since it was shared", .0.display())]
-    Changed(PathBuf),
+    #[error("{} has changed since it was shared", .0.path.display())]
+    Changed(Arc<Published>),
     /// The disk failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -38,51 +61,63 @@ pub enum TakeError {
     Store(#[from] StoreError),
 }
 
-impl Source {
-    /// The part file of a download.
-    pub fn part(manifest: Manifest, part: PartFile) -> Source {
-        Source { manifest, part, published: Mutex::new(None) }
-    }
-
-    /// A finished file under its name.
-    pub fn published(manifest: Manifest, part: PartFile, identity: FileIdentity) -> Source {
-        let path = part.path().to_owned();
-        Source { manifest, part, published: Mutex::new(Some((path, identity))) }
-    }
-
-    /// The part file was published.
-    pub fn set_published(&self, path: PathBuf, identity: FileIdentity) {
-        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Some((path, identity));
-    }
-
-    /// Where the file is now.
-    pub fn path(&self) -> PathBuf {
-        match &*self.published.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((path, _)) => path.clone(),
-            None => self.part.path().to_owned(),
+impl Download {
+    /// Verifies a received chunk and writes it. Blocks.
+    ///
+    /// # Errors
+    /// When its hash or length is wrong, or it cannot be written.
+    pub fn take(&self, index: ChunkIndex, bytes: &[u8]) -> Result<(), TakeError> {
+        let is_last = Some(index) == self.manifest.count().last();
+        let is_short = (1..CHUNK_BYTES as usize).contains(&bytes.len());
+        let fits = bytes.len() == CHUNK_BYTES as usize || (is_last && is_short);
+        if !fits || self.manifest.hash(index) != Some(&ChunkHash::of(bytes)) {
+            return Err(TakeError::Corrupt);
         }
+        Ok(self.file.write(index, bytes)?)
+    }
+}
+
+impl Published {
+    /// Whether the file under the name is still the one that was hashed.
+    pub fn is_unchanged(&self) -> bool {
+        FileIdentity::at(&self.path).is_ok_and(|now| self.identity.is_same(&now))
     }
 
+    fn open(&self) -> Option<File> {
+        let file = open_regular(&self.path).ok()?;
+        let now = FileIdentity::of(&file).ok()?;
+        self.identity.is_same(&now).then_some(file)
+    }
+
+    /// `None` when the file has changed.
+    fn read(&self, index: ChunkIndex) -> Option<Vec<u8>> {
+        let file = self.open()?;
+        let rest = self.identity.bytes.checked_sub(index.offset())?;
+        let mut bytes = vec![0; rest.min(u64::from(CHUNK_BYTES)) as usize];
+        file.read_exact_at(&mut bytes, index.offset()).ok()?;
+        Some(bytes)
+    }
+}
+
+impl Source {
     /// What it is.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        match self {
+            Source::Download(download) => &download.manifest,
+            Source::Published(published) => &published.manifest,
+        }
     }
 
     /// Which swarm it belongs to.
     pub fn key(&self) -> SwarmKey {
-        self.manifest.key()
+        self.manifest().key()
     }
 
-    /// The file.
-    pub fn file(&self) -> &PartFile {
-        &self.part
-    }
-
-    /// Whether the file under the name is still the one that was hashed.
-    pub fn is_unchanged(&self) -> bool {
-        match &*self.published.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((path, identity)) => FileIdentity::at(path).is_ok_and(|now| identity.is_same(&now)),
-            None => true,
+    /// The resource's size in bytes; `None` while the last chunk's length is not known.
+    pub fn bytes(&self) -> Option<u64> {
+        match self {
+            Source::Download(download) => download.file.bytes(),
+            Source::Published(published) => Some(published.identity.bytes),
         }
     }
 
@@ -91,23 +126,11 @@ impl Source {
     /// # Errors
     /// When the file has changed since it was hashed, or cannot be read.
     pub fn read(&self, index: ChunkIndex) -> Result<Vec<u8>, ReadError> {
-        if !self.is_unchanged() {
-            return Err(ReadError::Changed(self.path()));
+        match self {
+            Source::Download(download) => Ok(download.file.read(index)?),
+            Source::Published(published) => {
+                published.read(index).ok_or_else(|| ReadError::Changed(published.clone()))
+            }
         }
-        Ok(self.part.read(index)?)
-    }
-
-    /// Verifies a received chunk and writes it. Blocks.
-    ///
-    /// # Errors
-    /// When its hash or length is wrong, or it cannot be written.
-    pub fn take(&self, index: ChunkIndex, bytes: &[u8]) -> Result<(), TakeError> {
-        let is_last = Some(index) == self.manifest.count().last();
-        let fits = bytes.len() == CHUNK_BYTES as usize
-            || (is_last && (1..CHUNK_BYTES as usize).contains(&bytes.len()));
-        if !fits || self.manifest.hash(index) != Some(&ChunkHash::of(bytes)) {
-            return Err(TakeError::Corrupt);
-        }
-        Ok(self.part.write(index, bytes)?)
     }
 }

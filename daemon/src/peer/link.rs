@@ -4,7 +4,7 @@
 use super::news::read_news;
 use crate::context::Context;
 use crate::driver::Input;
-use crate::library::{Source, TakeError, Traffic};
+use crate::library::{Download, TakeError, Traffic};
 use crate::throttle::Throttled;
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::id::SwarmKey;
@@ -39,7 +39,7 @@ pub enum LinkCommand {
     /// Ask the seeder to choose a chunk.
     Pick { request: RequestId, key: SwarmKey, wanted: Window },
     /// Ask for a chunk.
-    Get { request: RequestId, index: ChunkIndex, source: Arc<Source>, traffic: Arc<Traffic> },
+    Get { request: RequestId, index: ChunkIndex, download: Arc<Download>, traffic: Arc<Traffic> },
     /// Take a request back.
     Cancel { request: RequestId },
     /// Tell the peer that a chunk of its was corrupt.
@@ -251,8 +251,8 @@ impl Running {
             LinkCommand::Pick { request, key, wanted } => {
                 (request, self.requests.spawn(pick(teller, quick, request, key, wanted)))
             }
-            LinkCommand::Get { request, index, source, traffic } => {
-                let fetch = Fetch { teller, request, index, source, traffic };
+            LinkCommand::Get { request, index, download, traffic } => {
+                let fetch = Fetch { teller, request, index, download, traffic };
                 (request, self.requests.spawn(fetch.run(self.bulk.clone())))
             }
             LinkCommand::Cancel { request } => {
@@ -347,7 +347,7 @@ struct Fetch {
     teller: Teller,
     request: RequestId,
     index: ChunkIndex,
-    source: Arc<Source>,
+    download: Arc<Download>,
     traffic: Arc<Traffic>,
 }
 
@@ -355,17 +355,19 @@ impl Fetch {
     async fn run(self, bulk: Bulk) -> RequestId {
         let request = self.request;
         let refusal = match bulk.caller(&self.teller.context, self.teller.peer).await {
-            Ok(caller) => match caller.get_chunk(self.source.key(), self.index, CHUNK_TIMEOUT).await {
-                Ok(ChunkReply::Chunk(payload)) => {
-                    // From here on nothing may interrupt: the core is told of the chunk's end in any case.
-                    tokio::spawn(self.take(payload.bytes));
-                    return request;
+            Ok(caller) => {
+                match caller.get_chunk(self.download.manifest.key(), self.index, CHUNK_TIMEOUT).await {
+                    Ok(ChunkReply::Chunk(payload)) => {
+                        // From here on nothing may interrupt: the core is told of the chunk's end in any case.
+                        tokio::spawn(self.take(payload.bytes));
+                        return request;
+                    }
+                    Ok(ChunkReply::Busy { retry_after_ms }) => busy(retry_after_ms),
+                    Ok(ChunkReply::NotHere) => Refusal::NotHere,
+                    Ok(ChunkReply::Unknown) => Refusal::Unknown,
+                    Ok(ChunkReply::Failed) | Err(_) => Refusal::Failed,
                 }
-                Ok(ChunkReply::Busy { retry_after_ms }) => busy(retry_after_ms),
-                Ok(ChunkReply::NotHere) => Refusal::NotHere,
-                Ok(ChunkReply::Unknown) => Refusal::Unknown,
-                Ok(ChunkReply::Failed) | Err(_) => Refusal::Failed,
-            },
+            }
             Err(_) => Refusal::Failed,
         };
         self.teller.event(Event::Refused { request, refusal }).await;
@@ -374,11 +376,11 @@ impl Fetch {
 
     /// Verifies and writes a chunk in one go, off the async workers, while its bytes are in the cache.
     async fn take(self, bytes: bytes::Bytes) {
-        let (key, index, peer) = (self.source.key(), self.index, self.teller.peer);
+        let (key, index, peer) = (self.download.manifest.key(), self.index, self.teller.peer);
         self.teller.event(Event::Received { request: self.request }).await;
-        let source = self.source.clone();
+        let download = self.download.clone();
         let taken = tokio::task::spawn_blocking(move || {
-            let taken = source.take(index, &bytes);
+            let taken = download.take(index, &bytes);
             (taken, bytes.len() as u64)
         });
         let event = match taken.await {

@@ -320,7 +320,7 @@ impl Service {
         (answered.await.ok(), guard)
     }
 
-    async fn read(&self, source: Arc<Source>, index: ChunkIndex, mut guard: AskGuard) -> ChunkReply {
+    async fn read(&self, source: Source, index: ChunkIndex, mut guard: AskGuard) -> ChunkReply {
         let reader = source.clone();
         match tokio::task::spawn_blocking(move || reader.read(index)).await {
             Ok(Ok(bytes)) => {
@@ -329,8 +329,8 @@ impl Service {
             }
             Ok(Err(error)) => {
                 tracing::warn!(resource = %source.key(), chunk = %index, peer = %self.0.from, %error, "cannot serve a chunk");
-                if let ReadError::Changed(_) = error {
-                    self.0.context.tell(Input::SourceChanged { key: source.key(), source }).await;
+                if let ReadError::Changed(published) = error {
+                    self.0.context.tell(Input::SourceChanged { key: source.key(), published }).await;
                 }
                 ChunkReply::Failed
             }

@@ -30,18 +30,6 @@ impl PartFile {
         Ok(PartFile { file, path: path.to_owned(), count, last_bytes: AtomicU64::new(0) })
     }
 
-    /// Takes a finished file, to serve its chunks.
-    pub fn finished(file: File, path: &Path, count: ChunkCount, bytes: u64) -> PartFile {
-        let part = PartFile { file, path: path.to_owned(), count, last_bytes: AtomicU64::new(0) };
-        part.set_bytes(bytes);
-        part
-    }
-
-    /// The file itself.
-    pub fn file(&self) -> &File {
-        &self.file
-    }
-
     /// Where the file was opened.
     pub fn path(&self) -> &Path {
         &self.path
