@@ -188,7 +188,7 @@ pub(super) fn encode<Out: Frame>(message: &mut Out, out: &mut Vec<u8>) -> io::Re
     out.extend_from_slice(&[0; PREFIX_BYTES]);
     if let Err(error) = message.write_head(out) {
         out.truncate(start);
-        return Err(io::Error::other(format!("the head does not fit its limit: {error}")));
+        return Err(io::Error::other(format!("a head that does not fit its limit, or is no text: {error}")));
     }
     let head_len = out.len() - start - PREFIX_BYTES;
     out[start..start + 4].copy_from_slice(&(head_len as u32).to_be_bytes());

@@ -31,8 +31,8 @@ pub(super) trait Frame: Sized {
     /// The message of a head, and the bytes that were left over.
     fn read_head(head: &[u8]) -> postcard::Result<(Self, &[u8])>;
 
-    /// What to send when the message itself is larger than allowed.
-    fn instead(&self) -> Option<Self>;
+    /// What to send when the message itself cannot be sent.
+    fn instead(&self, why: &io::Error) -> Option<Self>;
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,7 +103,7 @@ impl<Req: Message + Serialize + DeserializeOwned> Frame for ClientMessage<Req> {
     }
 
     /// A request that is too large fails its call, nothing else.
-    fn instead(&self) -> Option<Self> {
+    fn instead(&self, _: &io::Error) -> Option<Self> {
         None
     }
 }
@@ -131,9 +131,8 @@ impl<Resp: Message + Serialize + DeserializeOwned> Frame for Response<Resp> {
     }
 
     /// Without an answer the caller would wait for its whole deadline.
-    fn instead(&self) -> Option<Self> {
-        let why =
-            ServerError::new(io::ErrorKind::Other, "the answer is larger than the protocol allows".into());
+    fn instead(&self, why: &io::Error) -> Option<Self> {
+        let why = ServerError::new(io::ErrorKind::Other, format!("the answer cannot be sent: {why}"));
         Some(Response { request_id: self.request_id, message: Err(why) })
     }
 }

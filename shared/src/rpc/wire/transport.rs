@@ -152,7 +152,7 @@ where
         debug_assert!(this.body.is_empty(), "poll_ready was not asked");
         this.body = match frames::encode(&mut message, &mut this.heads) {
             Ok(body) => body,
-            Err(error) => match message.instead() {
+            Err(error) => match message.instead(&error) {
                 Some(mut instead) => frames::encode(&mut instead, &mut this.heads)?,
                 None => return Err(error),
             },

@@ -1,5 +1,6 @@
 //! Both ends of connections, over pipes in memory: the peers' service, answered by a fake.
 
+mod document;
 mod hostile;
 mod limits;
 mod pure;

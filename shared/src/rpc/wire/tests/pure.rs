@@ -14,7 +14,7 @@ use tarpc::{ClientMessage, Response, ServerError};
 type Requests = Decoder<ClientMessage<PeerRequest>>;
 type Responses = Decoder<Response<PeerResponse>>;
 
-fn frame<Out: Frame>(mut message: Out) -> Vec<u8> {
+pub(super) fn frame<Out: Frame>(mut message: Out) -> Vec<u8> {
     let mut bytes = Vec::new();
     let body = frames::encode(&mut message, &mut bytes).unwrap();
     bytes.extend_from_slice(&body);
@@ -22,7 +22,7 @@ fn frame<Out: Frame>(mut message: Out) -> Vec<u8> {
 }
 
 /// Feeds the decoder as a socket would, in pieces of at most so many bytes.
-fn feed<In: Frame>(
+pub(super) fn feed<In: Frame>(
     decoder: &mut Decoder<In>,
     mut bytes: &[u8],
     mut piece: impl FnMut() -> usize,
