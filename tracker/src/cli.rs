@@ -16,7 +16,7 @@ pub struct Args {
     #[arg(value_name = "PORT", conflicts_with = "listen")]
     pub port: Option<u16>,
 
-    /// Listen at this address ("10.0.0.1:7986", "[::1]:7986"), or on this port of all addresses
+    /// Listen at this address ("10.0.0.1:7986"), or on this port of all addresses
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<ListenAddr>,
 

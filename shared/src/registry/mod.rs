@@ -4,7 +4,7 @@
 //! Everything in here is soft: it is lost with the process, and the daemons tell it again within one interval.
 //! All of it is bounded by [`Limits`]; what is beyond is refused, nothing is thrown out for a newcomer.
 //!
-//! Reading order: [`types`] (what is told) → [`swarms`] (who is where) → [`catalogue`] (what is published).
+//! Reading order: `types` (what is told) → `swarms` (who is where) → `catalogue` (what is published).
 
 mod catalogue;
 mod draw;

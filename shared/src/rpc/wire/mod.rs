@@ -17,8 +17,8 @@
 //! frame = head_len u32 | body_len u32 | head (postcard) | body (raw bytes)         big endian
 //! ```
 //!
-//! Reading order: [`heads`] (what is in a head) → [`frames`] (bytes to messages, pure) → [`transport`] (the byte
-//! stream) → [`client`](mod@client) and [`server`].
+//! Reading order: `heads` (what is in a head) → `frames` (bytes to messages, pure) → `transport` (the byte
+//! stream) → `client` and `server`.
 
 mod client;
 mod frames;
