@@ -23,6 +23,7 @@ fn start() -> (Child, String) {
     (child, listen.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned())
 }
 
+/// Although nobody reads its log any more.
 #[test]
 fn it_ends_when_it_is_asked_to() {
     for signal in ["-TERM", "-INT"] {

@@ -41,6 +41,8 @@ pub fn init(filter: &LogFilter, format: LogFormat) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(ansi)
+        // whoever read our stderr may be gone: that is no reason to panic, which eprintln would do
+        .log_internal_errors(false)
         .with_writer(move || OneLine { out: io::stderr(), ansi });
     // An error means that somebody logs already: a test, which may go on.
     let _ = match format {
