@@ -34,8 +34,9 @@ pub struct BadLogSetting(&'static str);
 
 /// Begins to log to stderr. Only the first call of a process has an effect.
 pub fn init(filter: &LogFilter, format: LogFormat) {
-    // tarpc logs each call at info; whoever names it in the filter has the last word.
-    let filter = EnvFilter::new(format!("tarpc=warn,{}", filter.0));
+    // tarpc logs each call at info, and as an error what any stranger can cause (a call without time); how a
+    // connection ended is told by our own transport. Whoever names it in the filter has the last word.
+    let filter = EnvFilter::new(format!("tarpc=off,{}", filter.0));
     let ansi =
         format == LogFormat::Auto && io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let builder = tracing_subscriber::fmt()
