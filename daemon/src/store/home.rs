@@ -29,6 +29,9 @@ pub enum HomeError {
     Store(#[from] StoreError),
 }
 
+/// A resource of a former run, or why it is lost.
+pub type Remembered = Result<(Record, Manifest), StoreError>;
+
 /// A shared folder that this process owns.
 #[derive(Debug)]
 pub struct Home {
@@ -124,7 +127,7 @@ impl Home {
     ///
     /// # Errors
     /// When the list of them cannot be read.
-    pub fn remembered(&self) -> Result<Vec<Result<(Record, Manifest), StoreError>>, StoreError> {
+    pub fn remembered(&self) -> Result<Vec<Remembered>, StoreError> {
         let folder = self.ours.join("resources");
         let mut slots = Vec::new();
         for entry in fs::read_dir(&folder).at("read the folder", &folder)? {
