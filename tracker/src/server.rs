@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 /// How often what was not renewed is forgotten.
 const EXPIRE_EVERY: Duration = Duration::from_secs(2);
@@ -65,7 +65,8 @@ impl Server {
     /// Serves for ever. Dropping the future closes all connections.
     pub async fn run(self) {
         let mut connections = JoinSet::new();
-        let (mut expire, mut report) = (interval(EXPIRE_EVERY), interval(REPORT_EVERY));
+        let mut expire = interval(EXPIRE_EVERY);
+        let mut report = interval_at(Instant::now() + REPORT_EVERY, REPORT_EVERY);
         expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {

@@ -24,8 +24,9 @@ pub fn run(args: Args) -> ExitCode {
     };
     args.apply(&mut config);
     if args.check_config {
+        let what = if path.exists() { "good" } else { "there is no such file, so all is as by default" };
         // a reader that is gone has seen enough
-        let _ = writeln!(io::stdout(), "{}: good", path.display());
+        let _ = writeln!(io::stdout(), "{}: {what}", path.display());
         return ExitCode::SUCCESS;
     }
     logging::init(&config.log_level, config.log_format);

@@ -56,12 +56,12 @@ mod tests {
     #[test]
     fn what_there_is_is_all_that_is_drawn() {
         let mut draw = Draw::new([1; 32]);
-        assert_eq!(draw.some_of(0, 5, None), []);
-        assert_eq!(draw.some_of(1, 5, Some(0)), []);
+        assert!(draw.some_of(0, 5, None).is_empty());
+        assert!(draw.some_of(1, 5, Some(0)).is_empty());
         assert_eq!(draw.some_of(2, 5, Some(0)), [1]);
         let mut all = draw.some_of(5, 9, Some(4));
         all.sort();
         assert_eq!(all, [0, 1, 2, 3]);
-        assert_eq!(draw.some_of(5, 0, None), []);
+        assert!(draw.some_of(5, 0, None).is_empty());
     }
 }
