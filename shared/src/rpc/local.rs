@@ -25,6 +25,10 @@ const PATH_BYTES_MAX: usize = 100;
 const TRIES_MAX: u32 = 50;
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
+/// How often the folder's lock is tried, and how long after.
+const LOCK_TRIES_MAX: u32 = 20;
+const LOCK_AGAIN: Duration = Duration::from_millis(5);
+
 /// Who is at the other end of a connection, as the kernel says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credentials {
@@ -53,10 +57,8 @@ pub struct Listener {
 /// `NotFound` when the folder does not exist; and whatever the system says.
 pub fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
     let place = Place::open(path, OFlags::RDONLY)?;
-    // Two processes that find the same dead socket must not remove each other's new one. The lock goes with
-    // the descriptor of this block.
-    let lock = Place::open(path, OFlags::RDONLY)?;
-    rustix::fs::flock(&lock.folder, FlockOperation::LockExclusive)?;
+    // Two processes that find the same dead socket must not remove each other's new one.
+    let lock = place.lock()?;
     place.clear()?;
     let name = place.address().to_fs_name::<GenericFilePath>()?;
     // the mode is given before binding as well, so that nobody whom it shuts out comes in before it is set
@@ -64,6 +66,7 @@ pub fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
     let inner = options.create_tokio().map_err(|error| place.error("cannot listen on", &error))?;
     rustix::fs::chmodat(&place.folder, &place.name, Mode::from_raw_mode(mode), AtFlags::empty())?;
     let file = place.identity()?;
+    drop(lock);
     Ok(Listener { inner, place, file })
 }
 
@@ -138,6 +141,19 @@ impl Place {
             )
         })?;
         Ok(Place { path: path.to_owned(), folder, name })
+    }
+
+    /// Locks the folder until the descriptor is dropped; after a while it goes on without, since who locks a
+    /// folder for long has made sure by itself that it is alone.
+    fn lock(&self) -> io::Result<OwnedFd> {
+        let lock = rustix::fs::openat(&self.folder, ".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        for _ in 0..LOCK_TRIES_MAX {
+            match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_AGAIN),
+                _ => break,
+            }
+        }
+        Ok(lock)
     }
 
     /// A path to the socket that is short enough for a socket's address (if the file's name itself is).

@@ -4,7 +4,7 @@ mod hostile;
 mod limits;
 mod pure;
 
-use super::{Caller, ClientOptions, Greeted, LinkEnd, ServerOptions, client, serve};
+use super::{ClientOptions, Greeted, LinkEnd, ServerOptions, client, serve};
 use crate::chunk::{CHUNK_BYTES, ChunkIndex};
 use crate::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use crate::rpc::PROTOCOL_VERSION;
@@ -25,23 +25,30 @@ const SOON: Duration = Duration::from_secs(5);
 struct Fake {
     greeted: Greeted,
     /// How many handlers run, and how many chunks are held.
-    handlers: Arc<AtomicUsize>,
-    chunks: Arc<AtomicUsize>,
+    handlers: Arc<Count>,
+    chunks: Arc<Count>,
 }
 
-/// Counts what lives.
-struct Guard(Arc<AtomicUsize>);
+/// Counts what lives, and the most that ever lived at once.
+#[derive(Default)]
+struct Count {
+    now: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+struct Guard(Arc<Count>);
 
 impl Guard {
-    fn new(count: &Arc<AtomicUsize>) -> Guard {
-        count.fetch_add(1, Ordering::SeqCst);
+    fn new(count: &Arc<Count>) -> Guard {
+        let now = count.now.fetch_add(1, Ordering::SeqCst) + 1;
+        count.peak.fetch_max(now, Ordering::SeqCst);
         Guard(count.clone())
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -87,6 +94,13 @@ impl Peer for Fake {
 }
 
 impl Fake {
+    /// One whose connections are through hello.
+    fn greeted() -> Fake {
+        let fake = Fake::default();
+        fake.greeted.accept();
+        fake
+    }
+
     fn options(&self) -> ServerOptions {
         ServerOptions { greeted: self.greeted.clone(), ..ServerOptions::default() }
     }
@@ -105,11 +119,11 @@ impl Fake {
     }
 
     fn handlers(&self) -> usize {
-        self.handlers.load(Ordering::SeqCst)
+        self.handlers.now.load(Ordering::SeqCst)
     }
 
     fn chunks(&self) -> usize {
-        self.chunks.load(Ordering::SeqCst)
+        self.chunks.now.load(Ordering::SeqCst)
     }
 }
 
@@ -132,6 +146,10 @@ fn hello() -> Hello {
 
 fn key() -> SwarmKey {
     SwarmKey { resource: ResourceId([3; 32]), digest: ListDigest([4; 32]) }
+}
+
+fn news() -> NewsRequest {
+    NewsRequest { subscriptions: vec![key()], seen: None }
 }
 
 /// Waits until something holds, for at most five seconds.

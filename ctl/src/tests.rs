@@ -1,0 +1,1 @@
+//! Flows against a daemon that only pretends.
