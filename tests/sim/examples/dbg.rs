@@ -10,7 +10,10 @@ fn main() {
     let key = world.add_resource(m);
     let s = world.add_node(g);
     world.seed(s, key);
-    for _ in 0..n { let x = world.add_node(g); world.leech(x, key, Duration::ZERO); }
+    for _ in 0..n {
+        let x = world.add_node(g);
+        world.leech(x, key, Duration::ZERO);
+    }
     world.run_to_end(Duration::from_secs(60));
     println!("{}", world.log());
 }
