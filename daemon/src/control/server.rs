@@ -185,29 +185,27 @@ impl Control for Caller {
 
     async fn get(self, _: CallContext, request: GetRequest) -> Result<Accepted, ControlError> {
         let replace = request.replace;
-        let wanted = match request.what {
-            GetWhat::Manifest => self.sent_manifest(replace)?,
-            GetWhat::Name { name, tracker } => {
-                let what = name.to_string();
-                match self.look_up(Lookup::Name(name), tracker, replace).await? {
-                    Some(wanted) => wanted,
-                    None => return self.ask(|reply| Command::FindLocally { what, reply }).await,
-                }
+        let (lookup, tracker) = match request.what {
+            GetWhat::Manifest => {
+                let wanted = self.sent_manifest(replace)?;
+                return self.begin(wanted).await;
             }
+            GetWhat::Name { name, tracker } => (Lookup::Name(name), tracker),
             GetWhat::Resource { resource, tracker } => {
-                let what = resource.to_string();
-                let local = what.clone();
-                if let Ok(accepted) = self.ask(|reply| Command::FindLocally { what: local, reply }).await {
+                // An id says all there is to say: what is here is what is meant.
+                if let Ok(accepted) = self.find_locally(resource.to_string()).await {
                     return Ok(accepted);
                 }
-                match self.look_up(Lookup::Resource(resource), tracker, replace).await? {
-                    Some(wanted) => wanted,
-                    None => return self.ask(|reply| Command::FindLocally { what, reply }).await,
-                }
+                (Lookup::Resource(resource), tracker)
             }
         };
-        self.log("get", wanted.manifest.name());
-        self.ask(|reply| Command::Get { wanted, reply }).await
+        match self.look_up(&lookup, tracker, replace).await? {
+            Ok(wanted) => self.begin(wanted).await,
+            Err(why) => self.find_locally(shown(&lookup)).await.map_err(|mut error| {
+                error.message = format!("{}, and {why}", error.message);
+                error
+            }),
+        }
     }
 
     async fn status(self, _: CallContext, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
@@ -292,24 +290,30 @@ impl Caller {
         Ok(Wanted { manifest, tracker: None, shared_at_ms: 0, replace })
     }
 
-    /// Looks in the catalogues; `None` when no tracker answered and what is here has to do.
+    async fn begin(&self, wanted: Wanted) -> Result<Accepted, ControlError> {
+        self.log("get", wanted.manifest.name());
+        self.ask(|reply| Command::Get { wanted, reply }).await
+    }
+
+    async fn find_locally(&self, what: String) -> Result<Accepted, ControlError> {
+        self.ask(|reply| Command::FindLocally { what, reply }).await
+    }
+
+    /// Looks in the catalogues. The inner error says why no tracker answered: what is here has to do then.
     async fn look_up(
         &self,
-        what: Lookup,
+        what: &Lookup,
         tracker: Option<TrackerUrl>,
         replace: bool,
-    ) -> Result<Option<Wanted>, ControlError> {
+    ) -> Result<Result<Wanted, String>, ControlError> {
         let is_named = tracker.is_some();
         let trackers = match tracker {
             Some(url) => vec![url],
             None => self.server.info.trackers.clone(),
         };
-        let shown = match &what {
-            Lookup::Name(name) => name.to_string(),
-            Lookup::Resource(id) => id.to_string(),
-        };
-        match catalogue::find(&self.server.context, &trackers, &what).await {
-            Ok(hit) => Ok(Some(Wanted {
+        let shown = shown(what);
+        match catalogue::find(&self.server.context, &trackers, what).await {
+            Ok(hit) => Ok(Ok(Wanted {
                 manifest: hit.manifest,
                 tracker: Some(hit.tracker),
                 shared_at_ms: hit.shared_at_ms,
@@ -325,18 +329,22 @@ impl Caller {
                 message: format!("{url} has a bad manifest for {shown}: {why}"),
                 hint: None,
             }),
-            Err(Miss::Unreachable(silent)) if is_named => {
-                let why: Vec<String> = silent.iter().map(|(url, why)| format!("{url}: {why}")).collect();
-                let message = format!("cannot look up {shown}: {}", why.join("; "));
-                Err(ControlError { kind: ErrorKind::Refused, message, hint: None })
-            }
             Err(Miss::Unreachable(silent)) => {
-                for (url, why) in silent {
-                    tracing::warn!(tracker = %url, error = %why, "cannot look a name up; using what is here");
+                let why: Vec<String> = silent.iter().map(|(url, why)| format!("{url}: {why}")).collect();
+                match (is_named, why.is_empty()) {
+                    (true, _) => Err(refused(format!("cannot look up {shown}: {}", why.join("; ")))),
+                    (false, true) => Ok(Err("no tracker is configured".to_owned())),
+                    (false, false) => Ok(Err(format!("no tracker answered ({})", why.join("; ")))),
                 }
-                Ok(None)
             }
         }
+    }
+}
+
+fn shown(what: &Lookup) -> String {
+    match what {
+        Lookup::Name(name) => name.to_string(),
+        Lookup::Resource(id) => id.to_string(),
     }
 }
 

@@ -154,7 +154,7 @@ impl Driver {
         let record = record.clone();
         let manifest = resource.manifest.with_name(record.name.clone());
         let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
-        let temporary = self.home.temporary(self.context.next_ask().0);
+        let temporary = self.home.temporary();
         tokio::task::spawn_blocking(move || {
             let published = match &source {
                 Source::Download(download) => {

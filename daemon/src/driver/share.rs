@@ -15,7 +15,7 @@ use shared::rpc::control::{ControlError, ErrorKind, ShareRequest, Shared, TaskId
 use shared::url::TrackerUrl;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
@@ -298,7 +298,7 @@ fn manifest_of(request: &ShareRequest, hashed: &Hashed) -> Result<Manifest, Cont
 }
 
 fn hash_path(
-    path: &PathBuf,
+    path: &Path,
     progress: impl Fn(u64, u64) -> ControlFlow<()> + Sync,
 ) -> io::Result<(Hashed, FileIdentity)> {
     let file = open_regular(path).map_err(|error| error.source)?;

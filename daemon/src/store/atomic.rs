@@ -10,11 +10,15 @@ use std::path::Path;
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
-    let new = path.with_file_name(name);
-    let mut file = File::create(&new).at("create", &new)?;
-    file.write_all(content).at("write", &new)?;
-    file.sync_data().at("sync", &new)?;
-    fs::rename(&new, path).at("rename into place", path)
+    write_by(&path.with_file_name(name), path, content)
+}
+
+/// As [`write`], by way of another place on the same file system.
+pub(super) fn write_by(new: &Path, path: &Path, content: &[u8]) -> Result<(), StoreError> {
+    let mut file = File::create(new).at("create", new)?;
+    file.write_all(content).at("write", new)?;
+    file.sync_data().at("sync", new)?;
+    fs::rename(new, path).at("rename into place", path)
 }
 
 /// Makes the names in a folder durable.

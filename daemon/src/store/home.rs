@@ -9,6 +9,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where all of our own files are, inside of the shared folder.
 const OURS: &str = ".tinytorrent";
@@ -29,11 +30,15 @@ pub enum HomeError {
     Store(#[from] StoreError),
 }
 
+/// A resource of a former run, or why it is lost.
+pub type Remembered = Result<(Record, Manifest), StoreError>;
+
 /// A shared folder that this process owns.
 #[derive(Debug)]
 pub struct Home {
     folder: PathBuf,
     ours: PathBuf,
+    temporaries: AtomicU64,
     _lock: File,
 }
 
@@ -62,7 +67,7 @@ impl Home {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(HomeError::Taken { folder, lock: lock_path }),
             locked => locked.at("lock", &lock_path)?,
         }
-        let home = Home { folder, ours, _lock: lock };
+        let home = Home { folder, ours, temporaries: AtomicU64::new(0), _lock: lock };
         home.clear_imports()?;
         Ok(home)
     }
@@ -115,16 +120,17 @@ impl Home {
         Import::create(self.ours.join("imports").join(format!("{number}.part")))
     }
 
-    /// A path for a copy that is made before it is published.
-    pub fn temporary(&self, number: u64) -> PathBuf {
-        self.ours.join("imports").join(format!("copy-{number}.part"))
+    /// A path for what is made before it is published; another one each time.
+    pub fn temporary(&self) -> PathBuf {
+        let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
+        self.ours.join("imports").join(format!("temporary-{number}.part"))
     }
 
     /// Every swarm that is remembered, and those whose files cannot be read, in order.
     ///
     /// # Errors
     /// When the list of them cannot be read.
-    pub fn remembered(&self) -> Result<Vec<Result<(Record, Manifest), StoreError>>, StoreError> {
+    pub fn remembered(&self) -> Result<Vec<Remembered>, StoreError> {
         let folder = self.ours.join("resources");
         let mut slots = Vec::new();
         for entry in fs::read_dir(&folder).at("read the folder", &folder)? {

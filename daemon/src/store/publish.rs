@@ -74,7 +74,7 @@ impl Publisher {
         {
             return Ok(());
         }
-        atomic::write(&path, text.as_bytes())?;
+        atomic::write_by(&home.temporary(), &path, text.as_bytes())?;
         fs::set_permissions(&path, fs::Permissions::from_mode(self.mode)).at("set the mode of", &path)
     }
 }
@@ -104,7 +104,7 @@ mod tests {
         let (name, trackers) = ("file".parse().unwrap(), vec!["tt://t".parse().unwrap()]);
         let manifest =
             Manifest::new(name, ResourceId::of(b"new"), trackers, vec![ChunkHash::of(b"new")]).unwrap();
-        let from = home.temporary(1);
+        let from = home.temporary();
         fs::write(&from, b"new").unwrap();
         if let Some(bytes) = existing {
             fs::write(home.file(manifest.name()), bytes).unwrap();

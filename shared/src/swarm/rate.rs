@@ -8,10 +8,10 @@ use std::time::Duration;
 /// Bytes that arrive within this span are one sample.
 const SAMPLE: Duration = Duration::from_millis(5);
 /// The rate is that of the last so many chunk times …
-const SPAN_CHUNKS: u32 = 4;
+const SPAN_CHUNKS: u32 = 12;
 /// … but of no shorter and no longer a span than these.
 const SPAN_MIN: Duration = Duration::from_millis(50);
-const SPAN_MAX: Duration = Duration::from_millis(500);
+const SPAN_MAX: Duration = Duration::from_secs(1);
 /// The highest rate is forgotten after one to two of these.
 const PEAK_KEPT: Duration = Duration::from_secs(5);
 /// Before anything is measured a chunk is taken to last so long.

@@ -72,6 +72,13 @@ impl Machine {
         self.actions.push_back(Action::Get { request, peer, key, index });
     }
 
+    /// Tells a seeder that what it granted is not needed: a pick that wants nothing. Its slot is free for others
+    /// at once, not only when its patience ends. The answer is of no interest.
+    fn decline(&mut self, key: SwarmKey, peer: PeerAddr) {
+        let request = self.next_request();
+        self.actions.push_back(Action::Pick { request, peer, key, wanted: Window::of(ChunkIndex(0), []) });
+    }
+
     fn next_request(&mut self) -> RequestId {
         self.requests_made += 1;
         RequestId(self.requests_made)
@@ -131,6 +138,8 @@ impl Machine {
         if is_missing {
             self.owners.insert(id, key);
             self.open_get(key, id, peer, index, true);
+        } else {
+            self.decline(key, peer);
         }
     }
 

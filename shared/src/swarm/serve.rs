@@ -45,6 +45,7 @@ struct QueuedPick {
 }
 
 struct GrantKept {
+    ask: AskId,
     peer: PeerAddr,
     key: SwarmKey,
     index: ChunkIndex,
@@ -93,6 +94,11 @@ impl Machine {
         };
         if let Some(refusal) = refusal {
             return self.actions.push_back(Action::Refuse { ask, refusal });
+        }
+        if wanted.is_empty() {
+            self.release_grants(|grant| grant.peer == peer && grant.key == key);
+            self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
+            return self.grant_waiting();
         }
         let pick = QueuedPick { ask, peer, key, wanted, since: self.now };
         if let Some(queued) =
@@ -147,6 +153,8 @@ impl Machine {
             self.grant_waiting();
         } else {
             self.uploads.queue.retain(|pick| pick.ask != ask);
+            self.release_grants(|grant| grant.ask == ask);
+            self.grant_waiting();
         }
     }
 
@@ -162,19 +170,24 @@ impl Machine {
         for ask in old {
             self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
         }
-        let grants = &mut self.uploads.grants;
-        let unused: Vec<GrantKept> = grants.extract_if(.., |grant| waited(grant.since, grant_wait)).collect();
-        for grant in unused {
-            self.free_slot(grant.key);
-            let uploaded =
-                self.swarms.get_mut(&grant.key).and_then(|swarm| swarm.uploaded.get_mut(grant.index.slot()));
-            uploaded.into_iter().for_each(|times| *times = times.saturating_sub(1));
-        }
+        self.release_grants(|grant| waited(grant.since, grant_wait));
         self.grant_waiting();
         let picks = self.uploads.queue.iter().map(|pick| pick.since + pick_wait);
         let grants = self.uploads.grants.iter().map(|grant| grant.since + grant_wait);
         if let Some(next) = picks.chain(grants).min() {
             self.alarms.set(Alarm::Uploads, next);
+        }
+    }
+
+    /// Frees the slots of granted chunks that are not going to be asked for: they count as not given away.
+    fn release_grants(&mut self, which: impl Fn(&GrantKept) -> bool) {
+        let released: Vec<GrantKept> = self.uploads.grants.extract_if(.., |grant| which(grant)).collect();
+        for grant in released {
+            self.free_slot(grant.key);
+            let swarm = self.swarms.get_mut(&grant.key);
+            if let Some(times) = swarm.and_then(|swarm| swarm.uploaded.get_mut(grant.index.slot())) {
+                *times = times.saturating_sub(1);
+            }
         }
     }
 
@@ -211,7 +224,7 @@ impl Machine {
         swarm.uploads += 1;
         let uploaded = &mut swarm.uploaded[index.slot()];
         *uploaded = uploaded.saturating_add(1);
-        self.uploads.grants.push(GrantKept { peer, key, index, since: self.now });
+        self.uploads.grants.push(GrantKept { ask, peer, key, index, since: self.now });
         self.alarms.set(Alarm::Uploads, self.now + self.grant_wait());
         self.actions.push_back(Action::Grant { ask, index });
     }

@@ -242,11 +242,9 @@ impl Daemon {
             self.setup.launch().unwrap_or_else(|log| panic!("the daemon does not come up again:\n{log}"));
     }
 
-    /// Starts it again with other options.
-    #[track_caller]
-    pub fn restart_with(&mut self, args: &[&str]) {
-        self.setup.args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        self.restart();
+    /// Changes its config file. It is read at the next start.
+    pub fn configure(&self, config: &str) {
+        write_config(self.setup.home.path(), config);
     }
 
     /// Asks it to end, and waits until it has: how it ended, and how long that took.
@@ -275,12 +273,20 @@ impl Daemon {
     }
 }
 
+fn write_config(home: &Path, config: &str) {
+    let folder = home.join("config");
+    fs::create_dir_all(&folder)
+        .and_then(|()| fs::write(folder.join("ttd.toml"), config))
+        .expect("a config file");
+}
+
 impl Setup {
     /// The log, if it ended before it could be asked anything.
     fn launch(&self) -> Result<Process, String> {
         let home = self.home.path();
         let mut command = sealed(&program("ttd"), home);
-        command.arg(&self.folder).args(["--log-level", "debug"]).args(&self.args);
+        // Each look at the status would be a line.
+        command.arg(&self.folder).args(["--log-level", "debug,daemon::control=info"]).args(&self.args);
         if let Some(listen) = self.listen {
             command.args(["--listen", &listen.to_string()]);
         }

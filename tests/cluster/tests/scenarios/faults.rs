@@ -131,3 +131,23 @@ fn verify_finds_what_is_wrong_on_the_disk() {
         "{status:?}"
     );
 }
+
+#[test]
+fn a_download_waits_while_there_is_no_room() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    // No disk is that large.
+    let mut b = Daemon::start_configured(&tracker, "min_free_space = \"1000 TiB\"");
+    let bytes = content(26, 3 * MIB);
+    a.share_bytes("image.iso", &bytes);
+    let output = b.ctl_code(7, &["get", "image.iso", "--timeout", "1 s"]);
+    assert!(output.stderr.contains("no space"), "{}", output.stderr);
+    let status = b.status("image.iso").expect("it is accepted all the same");
+    assert_eq!(status.state(), "waiting");
+    assert!(status.reason().contains("no space"), "{status:?}");
+
+    b.configure("");
+    b.restart();
+    b.wait_seeding("image.iso");
+    b.check_file("image.iso", &bytes);
+}

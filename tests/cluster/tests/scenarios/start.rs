@@ -22,10 +22,11 @@ fn check_refuses(name: &str, home: &Path, args: &[&str], text: &str) -> Output {
 fn a_taken_port_that_was_asked_for_is_told() {
     let home = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = taken.local_addr().unwrap().to_string();
+    let addr = taken.local_addr().unwrap();
+    let (addr, port) = (addr.to_string(), addr.port().to_string());
     let folder = home.path().join("shared");
-    check_refuses("ttd", home.path(), &[folder.to_str().unwrap(), "--listen", &addr], &addr);
-    check_refuses("tt-tracker", home.path(), &["--listen", &addr], &addr);
+    check_refuses("ttd", home.path(), &[folder.to_str().unwrap(), "--listen", &addr], &port);
+    check_refuses("tt-tracker", home.path(), &["--listen", &addr], &port);
 }
 
 #[test]

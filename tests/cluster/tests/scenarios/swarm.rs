@@ -105,7 +105,9 @@ fn two_resources_travel_at_once_in_both_directions() {
 fn the_seeder_may_die_once_little_more_than_a_copy_is_out() {
     let tracker = Tracker::start();
     let mut seeder = Daemon::start(&tracker, &["--upload-limit", "40 MB/s"]);
-    let leechers: Vec<Daemon> = (0..3).map(|_| Daemon::start(&tracker, &[])).collect();
+    // Left to themselves, they would have everything before the seeder has sent that much.
+    let leecher = |_| Daemon::start(&tracker, &["--upload-limit", "16 MB/s"]);
+    let leechers: Vec<Daemon> = (0..3).map(leecher).collect();
     // Six chunks are on their way at any time: at this size, they are less than the five in a hundred.
     let bytes = content(8, 120 * MIB);
     seeder.share_bytes("image.iso", &bytes);
@@ -117,6 +119,9 @@ fn the_seeder_may_die_once_little_more_than_a_copy_is_out() {
         seeder.status("image.iso").is_some_and(|status| status.number("uploaded_bytes") >= enough)
     });
     seeder.kill();
+    let done =
+        |leecher: &Daemon| leecher.status("image.iso").is_some_and(|status| status.state() == "seeding");
+    assert!(!leechers.iter().any(done), "the seeder was killed too late");
     for leecher in &leechers {
         leecher.wait_seeding("image.iso");
         leecher.check_file("image.iso", &bytes);
