@@ -14,8 +14,8 @@ Examples:
   ttctl status lab-2025.img --json         the same of one resource, for scripts
 
 Where ttd is looked for:
-  --socket, --folder or $TT_SOCKET, in this order, name the only place. Without them: ttd.sock in your own
-  runtime folder, then /run/tinytorrent/ttd.sock.
+  only at --socket, --folder or $TT_SOCKET (in this order), if one is given;
+  else in your own runtime folder, then at /run/tinytorrent/ttd.sock
 
 Exit codes:
   0  done
@@ -103,8 +103,9 @@ pub struct WhatsArgs {
 /// `ttctl share`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints the resource's id and the path of its manifest for each file. A file that lies in ttd's shared folder is
-shared where it is; any other is copied into the folder, read with your own rights.
+Prints each file's resource id and the path of its manifest. A file that lies
+in ttd's shared folder is shared where it is; any other is copied into the
+folder, read with your own rights.
 
 Examples:
   ttctl share /srv/images/lab-2025.img
@@ -126,8 +127,8 @@ pub struct ShareArgs {
 #[command(after_help = "\
 WHAT is one of
   a path to a .tinytorrent file (it has a \"/\", or that suffix)
-  tt://HOST:PORT/NAME or tt://HOST:PORT/ID, with that tracker's catalogue (percent-encoded where needed)
-  a name or an id, with the catalogues of the trackers that ttd is configured with
+  tt://HOST:PORT/NAME or tt://HOST:PORT/ID, from that tracker's catalogue
+  a name or an id, from the catalogues of the trackers that ttd knows
 
 ^C and --timeout end the waiting, never the download.
 
@@ -176,8 +177,9 @@ pub struct RemoveArgs {
 /// `ttctl create`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints the resource's id and the path of the manifest. With \"-o -\" the manifest itself goes to the standard
-output. Without --tracker, the trackers are those of ttd's config file.
+Prints the resource's id and the path of the manifest. With \"-o -\" the manifest
+itself goes to the standard output. Without --tracker, the trackers are those
+of ttd's config file.
 
 Example:
   ttctl create lab-2025.img --tracker tt://tracker.example")]
