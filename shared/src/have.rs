@@ -99,6 +99,12 @@ impl HaveMap {
         ones(&self.words, first.0, self.count, |word| !word)
     }
 
+    /// The set as words: chunk `i` is bit `i % 64`, the lowest first, of word `i / 64`. For those who compare
+    /// sets, 64 chunks at once.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     /// The set as bytes; see the type for their order.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_le_bytes()).collect();

@@ -165,8 +165,8 @@ struct Board {
 
 #[derive(Clone, Copy, Default)]
 struct BufferState {
-    /// Its chunk was read.
-    read: bool,
+    /// The chunk that was read into it, until both hashes are done with it.
+    holds: Option<ChunkIndex>,
     /// How many of the two hashes still need it; it is free at 0.
     uses: u8,
 }
@@ -228,18 +228,8 @@ impl<'a> Pipeline<'a> {
             if board.failed.is_some() || board.lane_next == self.count.get() {
                 return None;
             }
-            let lane_next = ChunkIndex(board.lane_next);
-            if board.buffers[place(lane_next, board.buffers.len())].read
-                && let Some(lane) = board.lane.take()
-            {
-                return Some(Job::Lane(lane, lane_next));
-            }
-            let read_next = ChunkIndex(board.read_next);
-            let buffer = place(read_next, board.buffers.len());
-            if self.count.contains(read_next) && board.buffers[buffer].uses == 0 {
-                board.read_next += 1;
-                board.buffers[buffer] = BufferState { read: false, uses: 2 };
-                return Some(Job::Chunk(read_next));
+            if let Some(job) = board.take_job(self.count) {
+                return Some(job);
             }
             board = self.changed.wait(board).unwrap_or_else(PoisonError::into_inner);
         }
@@ -262,12 +252,8 @@ impl<'a> Pipeline<'a> {
 
     fn hash_chunk(&self, chunk: ChunkIndex) -> io::Result<()> {
         self.read(chunk)?;
-        {
-            let mut board = self.board();
-            let buffer = place(chunk, board.buffers.len());
-            board.buffers[buffer].read = true;
-            self.changed.notify_one();
-        }
+        self.board().was_read(chunk);
+        self.changed.notify_one();
         let hash = ChunkHash::of(&self.buffer(chunk)[..self.chunk_bytes(chunk)]);
         let mut board = self.board();
         board.hashes[chunk.slot()] = hash;
@@ -314,12 +300,37 @@ impl<'a> Pipeline<'a> {
 }
 
 impl Board {
+    /// Something that can be done now.
+    fn take_job(&mut self, count: ChunkCount) -> Option<Job> {
+        let lane_next = ChunkIndex(self.lane_next);
+        // The buffer may still hold an earlier chunk, whose own hash takes its time.
+        if self.buffers[place(lane_next, self.buffers.len())].holds == Some(lane_next)
+            && let Some(lane) = self.lane.take()
+        {
+            return Some(Job::Lane(lane, lane_next));
+        }
+        let read_next = ChunkIndex(self.read_next);
+        let buffer = place(read_next, self.buffers.len());
+        if count.contains(read_next) && self.buffers[buffer].uses == 0 {
+            self.read_next += 1;
+            self.buffers[buffer] = BufferState { holds: None, uses: 2 };
+            return Some(Job::Chunk(read_next));
+        }
+        None
+    }
+
+    /// This chunk is in its buffer.
+    fn was_read(&mut self, chunk: ChunkIndex) {
+        let buffer = place(chunk, self.buffers.len());
+        self.buffers[buffer].holds = Some(chunk);
+    }
+
     /// One of the two hashes does not need this chunk's buffer any more.
     fn used(&mut self, chunk: ChunkIndex) {
         let buffer = place(chunk, self.buffers.len());
         self.buffers[buffer].uses -= 1;
         if self.buffers[buffer].uses == 0 {
-            self.buffers[buffer].read = false;
+            self.buffers[buffer].holds = None;
         }
     }
 }
@@ -364,6 +375,30 @@ mod tests {
         let trackers = vec!["tt://h".parse::<TrackerUrl>().unwrap()];
         let hashes = bytes.chunks(MIB).map(ChunkHash::of).collect();
         Manifest::new("n".parse().unwrap(), ResourceId::of(bytes), trackers, hashes).unwrap()
+    }
+
+    /// One worker is held up over chunk 0, while the other goes once around the ring.
+    #[test]
+    fn the_lane_does_not_take_an_old_chunk_for_a_new_one() {
+        let content = bytes((WINDOW + 2) * MIB);
+        let (file, count) = (file_of(&content), ChunkCount::of_bytes(content.len() as u64).unwrap());
+        let pipeline = Pipeline::new(&file, content.len() as u64, count, &silent);
+        let job = || pipeline.board().take_job(count);
+        let held_up = ChunkIndex(0);
+        assert!(matches!(job(), Some(Job::Chunk(chunk)) if chunk == held_up));
+        pipeline.read(held_up).unwrap();
+        pipeline.board().was_read(held_up);
+        while let Some(job) = job() {
+            match job {
+                Job::Lane(lane, chunk) => pipeline.move_lane(lane, chunk).unwrap(),
+                Job::Chunk(chunk) => pipeline.hash_chunk(chunk).unwrap(),
+            }
+        }
+        assert_eq!(pipeline.board().lane_next as usize, WINDOW, "the next chunk's buffer is in use");
+        pipeline.board().hashes[0] = ChunkHash::of(&content[..MIB]);
+        pipeline.board().used(held_up);
+        pipeline.work();
+        assert_eq!(pipeline.finish().unwrap().resource, ResourceId::of(&content));
     }
 
     #[test]

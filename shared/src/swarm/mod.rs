@@ -8,116 +8,197 @@
 //! The strategy and its reasons are in docs/strategy.md.
 
 mod action;
+mod alarms;
+mod chance;
+mod chunks;
 mod config;
 mod event;
+mod members;
+mod peers;
+mod rate;
+mod request;
+mod schedule;
+mod serve;
+mod status;
+mod swarm;
 mod time;
 
 pub use action::{Action, DropReason};
 pub use config::SwarmConfig;
 pub use event::{AskId, Event, News, PeerAddr, Refusal, RequestId};
+pub use status::{PeerStatus, SwarmStatus, Waiting};
 pub use time::Time;
 
 use crate::chunk::{ChunkCount, ChunkIndex};
+use crate::have::HaveMap;
 use crate::id::SwarmKey;
+use alarms::{Alarm, Alarms};
+use chance::Chance;
+use peers::Peer;
+use rate::Downlink;
+use serve::Uploads;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use swarm::Swarm;
 
 /// All swarms of this machine.
 ///
 /// In order of use: [`new`](Machine::new); then for each event [`handle`](Machine::handle) once and
 /// [`poll`](Machine::poll) until `None`; then sleep until [`next_timeout`](Machine::next_timeout) and hand in
 /// [`Event::Timeout`].
-pub struct Machine {}
+pub struct Machine {
+    config: SwarmConfig,
+    chance: Chance,
+    now: Time,
+    /// What was decided and not yet polled.
+    actions: VecDeque<Action>,
+    alarms: Alarms,
+    swarms: BTreeMap<SwarmKey, Swarm>,
+    /// The candidates of all swarms that we leech.
+    peers: BTreeMap<PeerAddr, Peer>,
+    /// The swarm of each open request.
+    owners: BTreeMap<RequestId, SwarmKey>,
+    requests_made: u64,
+    /// Chunks in verification, all swarms together.
+    verifying: u32,
+    downlink: Downlink,
+    uploads: Uploads,
+    /// Swarms that may ask for more; those that find no room wait here for their turn.
+    to_schedule: VecDeque<SwarmKey>,
+    /// Peers whose swarms changed.
+    to_subscribe: BTreeSet<PeerAddr>,
+    /// Room to compare chunks in, kept to spare an allocation at every step.
+    ties: Vec<ChunkIndex>,
+}
 
 impl Machine {
     /// A machine in no swarm. All its chance comes from `seed`.
-    pub fn new(_config: SwarmConfig, _seed: [u8; 32]) -> Machine {
-        Machine {}
+    pub fn new(config: SwarmConfig, seed: [u8; 32]) -> Machine {
+        Machine {
+            config,
+            chance: Chance::new(seed),
+            now: Time(0),
+            actions: VecDeque::new(),
+            alarms: Alarms::default(),
+            swarms: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            requests_made: 0,
+            verifying: 0,
+            downlink: Downlink::default(),
+            uploads: Uploads::default(),
+            to_schedule: VecDeque::new(),
+            to_subscribe: BTreeSet::new(),
+            ties: Vec::new(),
+        }
     }
 
     /// Takes note of one event. `now` never runs backwards.
-    pub fn handle(&mut self, _now: Time, _event: Event) {}
+    pub fn handle(&mut self, now: Time, event: Event) {
+        self.now = self.now.max(now);
+        match event {
+            Event::Join { key, count, have } => self.join(key, count, have),
+            Event::Leave { key } => self.leave(key),
+            Event::PeersFound { key, peers } => self.peers_found(key, peers),
+            Event::PeerSubscribed { key, peer } => self.peers_found(key, vec![peer]),
+            Event::Connected { peer, id, round_trip: _ } => self.connected(peer, id),
+            Event::Disconnected { peer, for_good } => self.disconnected(peer, for_good),
+            Event::News { peer, key, news } => self.news(peer, key, news),
+            Event::Picked { request, index } => self.picked(request, index),
+            Event::Refused { request, refusal } => self.refused(request, refusal),
+            Event::Progress { peer, bytes } => self.progress(peer, bytes),
+            Event::Received { request } => self.received(request),
+            Event::Stored { key, index } => self.stored(key, index),
+            Event::Corrupt { key, index, peer } => self.corrupt(key, index, peer),
+            Event::NotStored { key, index } => _ = self.not_stored(key, index),
+            Event::Lost { key, index } => self.lost(key, index),
+            Event::PickAsked { ask, peer, key, wanted } => self.pick_asked(ask, peer, key, wanted),
+            Event::ChunkAsked { ask, peer, key, index } => self.chunk_asked(ask, peer, key, index),
+            Event::AskEnded { ask, served } => self.ask_ended(ask, served),
+            Event::Timeout => self.timeout(),
+        }
+        self.schedule_all();
+        while let Some(peer) = self.to_subscribe.pop_first() {
+            self.subscribe(peer);
+        }
+    }
 
     /// The next thing to do, until `None`.
     pub fn poll(&mut self) -> Option<Action> {
-        None
+        self.actions.pop_front()
     }
 
     /// When to hand in [`Event::Timeout`] at the latest.
     pub fn next_timeout(&self) -> Option<Time> {
-        None
+        self.alarms.next()
     }
 
-    /// How a swarm is doing; `None` if this machine is not in it.
-    pub fn status(&self, _key: SwarmKey) -> Option<SwarmStatus> {
-        None
+    fn join(&mut self, key: SwarmKey, count: ChunkCount, have: HaveMap) {
+        if self.swarms.contains_key(&key) {
+            return;
+        }
+        let have = if have.count() == count { have } else { HaveMap::empty(count) };
+        let mut swarm = Swarm::new(have, self.now);
+        swarm.uploads = self.uploads.slots_of(key) as u32; // what was being served when we left it before
+        self.swarms.insert(key, swarm);
+        self.enqueue(key);
     }
 
-    /// The peers of a swarm that we dialled, in order of their addresses.
-    pub fn peers(&self, _key: SwarmKey) -> Vec<PeerStatus> {
-        Vec::new()
+    fn leave(&mut self, key: SwarmKey) {
+        self.stop_leeching(key);
+        self.stop_serving(key);
+        if let Some(swarm) = self.swarms.remove(&key) {
+            self.verifying -= swarm.chunks.verifying().len() as u32;
+            self.grant_waiting();
+        }
     }
-}
 
-/// How a swarm is doing.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SwarmStatus {
-    /// Chunks that are verified and written.
-    pub have: u32,
-    /// All chunks of the resource.
-    pub count: ChunkCount,
-    /// Chunks that are asked for, not arrived.
-    pub in_flight: u32,
-    /// Chunks that arrived and are being verified.
-    pub verifying: u32,
-    /// Peers that we are connected to.
-    pub peers: u32,
-    /// Of these, the seeders.
-    pub seeders: u32,
-    /// Why nothing is asked for; `None` while something is in flight, or when there is nothing to fetch.
-    pub waiting: Option<Waiting>,
-}
+    /// Takes all requests of a swarm back, and forgets its peers: they are needed no more.
+    fn stop_leeching(&mut self, key: SwarmKey) {
+        let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        let requests: Vec<RequestId> = swarm.requests.keys().copied().collect();
+        let candidates: Vec<PeerAddr> = swarm.candidates.keys().copied().collect();
+        self.cancel(requests);
+        candidates.into_iter().for_each(|peer| self.forget_candidate(key, peer));
+        self.alarms.clear(Alarm::Swarm(key));
+        self.to_schedule.retain(|&other| other != key);
+        if let Some(swarm) = self.swarms.get_mut(&key) {
+            (swarm.leeching, swarm.queued) = (false, false);
+        }
+    }
 
-/// Why a swarm has nothing in flight.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Waiting {
-    /// No peer is known, or none of those known can be reached.
-    NoPeers {
-        /// How many addresses are known.
-        known: u32,
-    },
-    /// Peers are there, but none of them has what is missing.
-    NoSource {
-        /// The first few chunks that nobody has.
-        chunks: Vec<ChunkIndex>,
-        /// How many there are in all.
-        total: u32,
-    },
-    /// The only peers that claim to have these chunks sent corrupt bytes for them.
-    OnlyCorrupt {
-        /// The first few such chunks.
-        chunks: Vec<ChunkIndex>,
-        /// Who sent them.
-        peers: Vec<PeerAddr>,
-    },
-    /// All peers that have what is missing are busy or slow to answer.
-    Busy {
-        /// How many peers.
-        peers: u32,
-    },
-}
+    fn timeout(&mut self) {
+        while let Some(alarm) = self.alarms.pop_due(self.now) {
+            match alarm {
+                Alarm::Swarm(key) => {
+                    self.pass_over_stalled(key);
+                    self.enqueue(key);
+                }
+                Alarm::Redial(peer) => self.redial(peer),
+                Alarm::Uploads => self.expire_uploads(),
+            }
+        }
+    }
 
-/// A peer of a swarm, as `ttctl peers` shows it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PeerStatus {
-    /// Where it listens.
-    pub peer: PeerAddr,
-    /// How many chunks it has.
-    pub have: u32,
-    /// How many chunks of this swarm are asked of it and have not arrived.
-    pub in_flight: u32,
-    /// Chunks of this swarm that came from it and were right.
-    pub chunks_received: u64,
-    /// Chunks of this swarm that came from it and were corrupt.
-    pub chunks_corrupt: u64,
-    /// Whether the link is up.
-    pub connected: bool,
+    /// Panics unless the inner state is sound: every chunk in exactly one state, every request known on both
+    /// sides, every limit kept. It reads everything: for tests and the simulator.
+    pub fn check_invariants(&self) {
+        let mut requests = 0;
+        let mut verifying = 0;
+        for (&key, swarm) in &self.swarms {
+            swarm.check_invariants();
+            requests += swarm.requests.len();
+            verifying += swarm.chunks.verifying().len();
+            assert_eq!(swarm.uploads as usize, self.uploads.slots_of(key), "slots of a swarm are counted");
+            assert!(swarm.candidates.len() <= self.config.candidates_max as usize);
+            assert!(swarm.candidates.keys().all(|peer| self.peers[peer].swarms.contains(&key)));
+            assert!(swarm.members.iter().all(|(peer, _)| self.peers[&peer].is_up()), "members are connected");
+            assert!(swarm.requests.keys().all(|request| self.owners.get(request) == Some(&key)));
+        }
+        assert_eq!(self.owners.len(), requests, "every request has its swarm");
+        assert_eq!(self.verifying as usize, verifying, "verifying chunks are counted");
+        assert!(requests <= self.config.requests_max as usize);
+        assert!(self.uploads.slots() <= self.config.seeder_slots.max(self.config.leecher_slots) as usize);
+        assert!(self.uploads.queue_len() <= self.config.pick_queue_max as usize);
+        assert!(self.peers.values().all(|peer| !peer.swarms.is_empty()), "no peer is known for nothing");
+    }
 }

@@ -5,6 +5,7 @@ use crate::{CAP, Tracker, files, program, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -14,67 +15,99 @@ use tempfile::TempDir;
 /// A running `ttd` with a shared folder of its own.
 pub struct Daemon {
     process: Process,
+    setup: Setup,
+}
+
+/// How a daemon is started, and started again.
+struct Setup {
     folder: PathBuf,
-    listen: SocketAddr,
+    /// Where it must listen; `None` leaves the choice to it.
+    listen: Option<SocketAddr>,
     args: Vec<String>,
     home: TempDir,
 }
 
 impl Daemon {
     /// Starts one on 127.0.0.1 that knows this tracker, with more options for its command line.
+    #[track_caller]
     pub fn start(tracker: &Tracker, args: &[&str]) -> Daemon {
         let url = tracker.url();
         Daemon::start_on(Ipv4Addr::LOCALHOST.into(), &[&["--tracker", &url], args].concat())
     }
 
+    /// As `start`, with a config file.
+    #[track_caller]
+    pub fn start_configured(tracker: &Tracker, config: &str) -> Daemon {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let folder = home.path().join("config");
+        fs::create_dir(&folder)
+            .and_then(|()| fs::write(folder.join("ttd.toml"), config))
+            .expect("a config file");
+        let folder = home.path().join("shared");
+        Daemon::start_in(home, &folder, Some(Ipv4Addr::LOCALHOST.into()), &["--tracker", &tracker.url()])
+    }
+
     /// Starts one on a free port of this address, with these options.
+    #[track_caller]
     pub fn start_on(ip: IpAddr, args: &[&str]) -> Daemon {
         let home = tempfile::tempdir().expect("a temporary folder");
         let folder = home.path().join("shared");
-        Daemon::start_in(home, &folder, ip, args)
+        Daemon::start_in(home, &folder, Some(ip), args)
+    }
+
+    /// Starts one that chooses its port by itself.
+    #[track_caller]
+    pub fn start_anywhere(args: &[&str]) -> Daemon {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let folder = home.path().join("shared");
+        Daemon::start_in(home, &folder, None, args)
     }
 
     /// Starts one on a shared folder that may have something in it already.
-    pub fn start_in(home: TempDir, folder: &Path, ip: IpAddr, args: &[&str]) -> Daemon {
-        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+    #[track_caller]
+    pub fn start_in(home: TempDir, folder: &Path, ip: Option<IpAddr>, args: &[&str]) -> Daemon {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut setup = Setup { folder: folder.to_owned(), listen: None, args, home };
         // Somebody may take the port between our look and the daemon's.
-        for _ in 0..5 {
-            let listen = SocketAddr::new(ip, free_port(ip).expect("a free port"));
-            if let Ok(process) = launch(home.path(), folder, listen, &args) {
-                return Daemon { process, folder: folder.to_owned(), listen, args, home };
+        for _ in 0..3 {
+            setup.listen = ip.map(|ip| SocketAddr::new(ip, free_port(ip).expect("a free port")));
+            match setup.launch() {
+                Ok(process) => return Daemon { process, setup },
+                Err(log) => eprintln!("ttd did not come up:\n{log}"),
             }
         }
-        panic!("no daemon came up in five attempts on {ip}");
+        panic!("no daemon came up in three attempts");
     }
 
     /// Its shared folder.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        &self.setup.folder
     }
 
     /// A folder that is neither its shared folder nor anybody else's.
     pub fn outside(&self) -> PathBuf {
-        let outside = self.home.path().join("outside");
+        let outside = self.setup.home.path().join("outside");
         fs::create_dir_all(&outside).expect("a folder in the sealed home");
         outside
     }
 
-    /// Where it listens for peers.
+    /// Where it was told to listen for peers.
+    #[track_caller]
     pub fn addr(&self) -> SocketAddr {
-        self.listen
+        self.setup.listen.expect("it was told where to listen")
     }
 
     /// The file of this name in its shared folder.
     pub fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        self.setup.folder.join(name)
     }
 
     // -- ttctl
 
     /// A ttctl command for this daemon, for those who want to start it themselves.
     pub fn ttctl(&self, args: &[&str]) -> Command {
-        let mut command = sealed(&program("ttctl"), self.home.path());
-        command.current_dir(self.outside()).arg("--folder").arg(&self.folder).args(args);
+        let mut command = sealed(&program("ttctl"), self.setup.home.path());
+        command.current_dir(self.outside()).arg("--folder").arg(&self.setup.folder).args(args);
         command
     }
 
@@ -111,10 +144,44 @@ impl Daemon {
         files::sha256(bytes)
     }
 
+    /// Writes a file into the shared folder and shares it where it is. The result is its ResourceId.
+    #[track_caller]
+    pub fn share_in_place(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.file(name);
+        fs::write(&path, bytes).expect("the file is written");
+        self.ok(&["share", path.to_str().expect("a path in UTF-8")]);
+        files::sha256(bytes)
+    }
+
+    /// Starts a ttctl command and goes on without waiting for it.
+    #[track_caller]
+    pub fn ctl_in_background(&self, args: &[&str]) -> Process {
+        let log = self.setup.home.path().join("ttctl.log");
+        Process::start("ttctl", self.ttctl(args), &log).expect("ttctl starts")
+    }
+
+    /// Fetches a resource, waits until it is there, and checks its bytes.
+    #[track_caller]
+    pub fn get(&self, name: &str, bytes: &[u8]) {
+        self.ok(&["get", "--", name]);
+        self.check_file(name, bytes);
+    }
+
+    /// The names of what lies in the shared folder, but for our own folder, in order.
+    pub fn listing(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder()).expect("the shared folder is there");
+        let name = |entry: io::Result<fs::DirEntry>| {
+            entry.expect("an entry").file_name().to_string_lossy().into_owned()
+        };
+        let mut names: Vec<String> = entries.map(name).filter(|name| name != ".tinytorrent").collect();
+        names.sort();
+        names
+    }
+
     /// The state of one resource; `None` if the daemon does not know it.
     #[track_caller]
     pub fn status(&self, what: &str) -> Option<Status> {
-        let output = self.ctl(&["status", what, "--json"]);
+        let output = self.ctl(&["status", "--json", "--", what]);
         match output.code {
             0 => Some(Status(parse(&output))),
             4 => None,
@@ -171,15 +238,13 @@ impl Daemon {
     #[track_caller]
     pub fn restart(&mut self) {
         self.process.kill();
-        self.process = launch(self.home.path(), &self.folder, self.listen, &self.args)
-            .unwrap_or_else(|log| panic!("the daemon does not come up again:\n{log}"));
+        self.process =
+            self.setup.launch().unwrap_or_else(|log| panic!("the daemon does not come up again:\n{log}"));
     }
 
-    /// Starts it again with other options.
-    #[track_caller]
-    pub fn restart_with(&mut self, args: &[&str]) {
-        self.args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        self.restart();
+    /// Changes its config file. It is read at the next start.
+    pub fn configure(&self, config: &str) {
+        write_config(self.setup.home.path(), config);
     }
 
     /// Asks it to end, and waits until it has: how it ended, and how long that took.
@@ -208,23 +273,37 @@ impl Daemon {
     }
 }
 
-/// The log, if it ended before it could be asked anything.
-fn launch(home: &Path, folder: &Path, listen: SocketAddr, args: &[String]) -> Result<Process, String> {
-    let mut command = sealed(&program("ttd"), home);
-    command.arg(folder).args(["--listen", &listen.to_string(), "--log-level", "debug"]).args(args);
-    let mut process = Process::start("ttd", command, &home.join("ttd.log")).expect("ttd starts");
-    let begin = Instant::now();
-    loop {
-        if process.ended().is_some() {
-            return Err(process.log());
+fn write_config(home: &Path, config: &str) {
+    let folder = home.join("config");
+    fs::create_dir_all(&folder)
+        .and_then(|()| fs::write(folder.join("ttd.toml"), config))
+        .expect("a config file");
+}
+
+impl Setup {
+    /// The log, if it ended before it could be asked anything.
+    fn launch(&self) -> Result<Process, String> {
+        let home = self.home.path();
+        let mut command = sealed(&program("ttd"), home);
+        // Each look at the status would be a line.
+        command.arg(&self.folder).args(["--log-level", "debug,daemon::control=info"]).args(&self.args);
+        if let Some(listen) = self.listen {
+            command.args(["--listen", &listen.to_string()]);
         }
-        let mut ttctl = sealed(&program("ttctl"), home);
-        ttctl.arg("--folder").arg(folder).args(["status", "--json"]);
-        if run_capped(ttctl, CAP).is_ok_and(|output| output.code == 0) {
-            return Ok(process);
+        let mut process = Process::start("ttd", command, &home.join("ttd.log")).expect("ttd starts");
+        let begin = Instant::now();
+        loop {
+            if process.ended().is_some() {
+                return Err(process.log());
+            }
+            let mut ttctl = sealed(&program("ttctl"), home);
+            ttctl.arg("--folder").arg(&self.folder).args(["status", "--json"]);
+            if run_capped(ttctl, CAP).is_ok_and(|output| output.code == 0) {
+                return Ok(process);
+            }
+            assert!(begin.elapsed() < CAP, "the daemon does not answer within {CAP:?}");
+            std::thread::sleep(Duration::from_millis(10));
         }
-        assert!(begin.elapsed() < CAP, "the daemon does not answer within {CAP:?}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

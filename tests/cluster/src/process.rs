@@ -55,11 +55,18 @@ pub fn run_unless(mut command: Command, give_up: impl Fn() -> Option<String>) ->
         if let Some(reason) = give_up() {
             child.kill()?;
             child.wait()?;
-            return Err(io::Error::other(format!("{command:?}: {reason}\n{}{}", join(stdout), join(stderr))));
+            let (stdout, stderr) = (join(stdout), join(stderr));
+            return Err(io::Error::other(format!("{}: {reason}\n{stdout}{stderr}", describe(&command))));
         }
         std::thread::sleep(Duration::from_millis(2));
     };
     Ok(Output { code: status.code().unwrap_or(-1), stdout: join(stdout), stderr: join(stderr) })
+}
+
+/// The command line, without the variables that sealing it took.
+fn describe(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 fn collect(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
@@ -150,5 +157,54 @@ impl Drop for Process {
             let tail = lines[lines.len().saturating_sub(60)..].join("\n");
             eprintln!("---- the end of the log of {} (process {}) ----\n{tail}", self.name, self.id());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        let mut command = sealed(Path::new("/bin/sh"), Path::new("/nowhere"));
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_command_is_sealed_and_its_output_kept() {
+        let script = "echo $HOME; echo ${XDG_RUNTIME_DIR-none} ${TT_SOCKET-none} >&2; exit 3";
+        let output = run_capped(sh(script), Duration::from_secs(10)).unwrap();
+        assert_eq!((output.code, output.stdout.as_str()), (3, "/nowhere\n"));
+        assert_eq!(output.stderr, "none none\n");
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_ended_and_named() {
+        let error = run_capped(sh("echo hello; exec sleep 100"), Duration::from_millis(200)).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("sleep 100: it has not ended") && error.contains("hello"), "{error}");
+    }
+
+    #[test]
+    fn a_dropped_process_is_gone() {
+        let home = tempfile::tempdir().unwrap();
+        let mut process = Process::start("sleep", sh("exec sleep 100"), &home.path().join("log")).unwrap();
+        let there = PathBuf::from(format!("/proc/{}", process.id()));
+        assert!(there.exists() && process.ended().is_none());
+        drop(process);
+        assert!(!there.exists());
+    }
+
+    #[test]
+    fn signals_arrive() {
+        let home = tempfile::tempdir().unwrap();
+        let script = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done";
+        let mut process = Process::start("sh", sh(script), &home.path().join("log")).unwrap();
+        while !process.log().contains("up") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        process.signal(Signal::TERM);
+        assert!(process.wait(Duration::from_secs(10)).unwrap().success());
+        assert!(process.log().contains("bye"));
     }
 }

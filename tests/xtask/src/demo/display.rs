@@ -55,6 +55,10 @@ impl Display {
 
     pub(crate) fn end(&self) {
         self.bars.iter().for_each(ProgressBar::abandon);
+        if self.is_terminal {
+            // The bars leave the cursor behind the last of them.
+            eprintln!();
+        }
     }
 }
 

@@ -103,7 +103,9 @@ impl Machine {
     pub(crate) fn ttctl(&self, args: &[&str]) -> Result<String, String> {
         let mut command = sealed(&self.ttctl, &self.home);
         command.arg("--folder").arg(&self.folder).args(args);
-        let output = run_unless(command, interrupted).map_err(|error| error.to_string())?;
+        let output = run_unless(command, interrupted);
+        interrupt::check()?;
+        let output = output.map_err(|error| error.to_string())?;
         match output.code {
             0 => Ok(output.stdout),
             code => Err(format!(

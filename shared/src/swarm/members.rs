@@ -1,0 +1,248 @@
+//! Who has which chunk: the connected peers that told their news, and how often each chunk is out there.
+
+use super::chunks::words_within;
+use super::{PeerAddr, RequestId, Time};
+use crate::chunk::{ChunkCount, ChunkIndex};
+use crate::have::HaveMap;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// What a member has. A seeder's map is not kept: it would be full.
+#[derive(Debug)]
+pub(super) enum Holds {
+    All,
+    Some(HaveMap),
+}
+
+impl Holds {
+    pub(super) fn contains(&self, index: ChunkIndex) -> bool {
+        match self {
+            Holds::All => true,
+            Holds::Some(have) => have.contains(index),
+        }
+    }
+
+    pub(super) fn len(&self, count: ChunkCount) -> u32 {
+        match self {
+            Holds::All => count.get(),
+            Holds::Some(have) => have.len(),
+        }
+    }
+}
+
+/// A connected peer of a swarm, as far as the swarm knows it.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) holds: Holds,
+    /// Nothing is asked of it before this time.
+    pub(super) rests_until: Time,
+    /// How often in a row it was busy.
+    pub(super) busy: u32,
+    /// The newest pick that it has not answered.
+    pub(super) pick: Option<RequestId>,
+    /// How many chunks are asked of it.
+    pub(super) gets: u32,
+}
+
+impl Member {
+    pub(super) fn is_seeder(&self) -> bool {
+        matches!(self.holds, Holds::All)
+    }
+
+    pub(super) fn is_free(&self, now: Time) -> bool {
+        self.rests_until <= now && self.gets == 0 && self.pick.is_none()
+    }
+}
+
+/// The members of one swarm.
+pub(super) struct Members {
+    count: ChunkCount,
+    by_peer: BTreeMap<PeerAddr, Member>,
+    /// For each chunk, how many members that are no seeders have it.
+    availability: Vec<u16>,
+    seeders: u32,
+}
+
+impl Members {
+    pub(super) fn new(count: ChunkCount) -> Members {
+        Members { count, by_peer: BTreeMap::new(), availability: Vec::new(), seeders: 0 }
+    }
+
+    pub(super) fn get(&self, peer: PeerAddr) -> Option<&Member> {
+        self.by_peer.get(&peer)
+    }
+
+    pub(super) fn get_mut(&mut self, peer: PeerAddr) -> Option<&mut Member> {
+        self.by_peer.get_mut(&peer)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PeerAddr, &Member)> {
+        self.by_peer.iter().map(|(&peer, member)| (peer, member))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_peer.len()
+    }
+
+    pub(super) fn seeders(&self) -> u32 {
+        self.seeders
+    }
+
+    /// How many members that are no seeders have the chunk.
+    pub(super) fn availability(&self, index: ChunkIndex) -> u16 {
+        self.availability.get(index.slot()).copied().unwrap_or(0)
+    }
+
+    /// Whether any member has the chunk.
+    pub(super) fn any_has(&self, index: ChunkIndex) -> bool {
+        self.seeders > 0 || self.availability(index) > 0
+    }
+
+    /// A member has exactly these chunks.
+    pub(super) fn replace(&mut self, peer: PeerAddr, have: HaveMap) {
+        if have.is_full() {
+            return self.is_complete(peer);
+        }
+        self.count_all(&have, 1);
+        self.set(peer, Holds::Some(have));
+    }
+
+    /// A member has every chunk.
+    pub(super) fn is_complete(&mut self, peer: PeerAddr) {
+        self.seeders += 1;
+        self.set(peer, Holds::All);
+    }
+
+    /// A member has this chunk, too. `false` if that is no news.
+    pub(super) fn add(&mut self, peer: PeerAddr, index: ChunkIndex) -> bool {
+        if !self.by_peer.contains_key(&peer) {
+            self.replace(peer, HaveMap::empty(self.count));
+        }
+        let Some(Member { holds: Holds::Some(have), .. }) = self.by_peer.get_mut(&peer) else {
+            return false;
+        };
+        if !have.insert(index) {
+            return false;
+        }
+        let full = have.is_full();
+        self.availability.resize(self.count.get() as usize, 0);
+        let availability = &mut self.availability[index.slot()];
+        *availability = availability.saturating_add(1);
+        if full {
+            self.is_complete(peer);
+        }
+        true
+    }
+
+    /// A member turned out not to have this chunk.
+    pub(super) fn lacks(&mut self, peer: PeerAddr, index: ChunkIndex) {
+        let Some(member) = self.by_peer.get_mut(&peer) else { return };
+        match &mut member.holds {
+            Holds::Some(have) => {
+                if have.remove(index) {
+                    let availability = &mut self.availability[index.slot()];
+                    *availability = availability.saturating_sub(1);
+                }
+            }
+            Holds::All => {
+                let mut have = HaveMap::full(self.count);
+                have.remove(index);
+                self.replace(peer, have);
+            }
+        }
+    }
+
+    /// Forgets a member.
+    pub(super) fn remove(&mut self, peer: PeerAddr) -> Option<Member> {
+        let member = self.by_peer.remove(&peer)?;
+        self.uncount(&member.holds);
+        Some(member)
+    }
+
+    /// The chunks of `among` that a member has, as words with their places.
+    pub(super) fn words_of<'a>(
+        &'a self,
+        member: &'a Member,
+        among: &'a HaveMap,
+        range: Range<u32>,
+    ) -> impl Iterator<Item = (usize, u64)> + 'a {
+        words_within(among.words(), range).map(move |(at, word)| match &member.holds {
+            Holds::All => (at, word),
+            Holds::Some(have) => (at, word & have.words()[at]),
+        })
+    }
+
+    fn set(&mut self, peer: PeerAddr, holds: Holds) {
+        let old = match self.by_peer.get_mut(&peer) {
+            Some(member) => std::mem::replace(&mut member.holds, holds),
+            None => {
+                let member = Member { holds, rests_until: Time(0), busy: 0, pick: None, gets: 0 };
+                self.by_peer.insert(peer, member);
+                return;
+            }
+        };
+        self.uncount(&old);
+    }
+
+    fn uncount(&mut self, holds: &Holds) {
+        match holds {
+            Holds::All => self.seeders -= 1,
+            Holds::Some(have) => self.count_all(have, -1),
+        }
+    }
+
+    fn count_all(&mut self, have: &HaveMap, by: i16) {
+        if have.is_empty() {
+            return;
+        }
+        self.availability.resize(self.count.get() as usize, 0);
+        for index in have.iter() {
+            let availability = &mut self.availability[index.slot()];
+            *availability = availability.saturating_add_signed(by);
+        }
+    }
+
+    /// That the counts are what the members' maps say. Reads all of them: for tests.
+    pub(super) fn check_invariants(&self) {
+        let seeders = self.by_peer.values().filter(|member| member.is_seeder()).count();
+        assert_eq!(self.seeders as usize, seeders, "seeders are counted");
+        for index in self.count.indices() {
+            let holders = self.by_peer.values().filter(|member| !member.is_seeder());
+            let holders = holders.filter(|member| member.holds.contains(index)).count();
+            assert_eq!(usize::from(self.availability(index)), holders, "availability of chunk {index}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counts_follow_the_news() {
+        let count = ChunkCount::new(3).unwrap();
+        let mut members = Members::new(count);
+        let (one, two) = ("10.0.0.1:1".parse().unwrap(), "10.0.0.2:1".parse().unwrap());
+        assert!(members.add(one, ChunkIndex(2)) && !members.add(one, ChunkIndex(2)));
+        assert!(!members.add(one, ChunkIndex(3)), "no such chunk");
+        members.is_complete(two);
+        assert_eq!((members.availability(ChunkIndex(2)), members.seeders()), (1, 1));
+        members.add(one, ChunkIndex(0));
+        members.add(one, ChunkIndex(1));
+        assert_eq!(
+            (members.availability(ChunkIndex(2)), members.seeders()),
+            (0, 2),
+            "it has become a seeder"
+        );
+        members.lacks(one, ChunkIndex(1));
+        members.lacks(one, ChunkIndex(1));
+        members.check_invariants();
+        assert_eq!(members.seeders(), 1);
+        members.replace(one, HaveMap::empty(count));
+        members.replace(two, HaveMap::full(count));
+        members.check_invariants();
+        assert!(members.remove(two).is_some() && members.remove(two).is_none());
+        assert!(!members.any_has(ChunkIndex(0)));
+        members.check_invariants();
+    }
+}

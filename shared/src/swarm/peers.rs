@@ -1,0 +1,304 @@
+//! The peers that this machine knows: whom it dials, when again, and which news it subscribes to.
+
+use super::alarms::Alarm;
+use super::swarm::Candidate;
+use super::{Action, DropReason, Machine, News, PeerAddr, RequestId, Time};
+use crate::have::HaveMap;
+use crate::id::{PeerId, SwarmKey};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// A peer that was dropped is not dialled for so long.
+const DROPPED_FOR: Duration = Duration::from_secs(600);
+/// The most swarms that are subscribed to at one peer.
+const SUBSCRIPTIONS_MAX: usize = 4096;
+/// No gap between a peer's bytes is taken to be longer than this.
+const GAP_MAX: Duration = Duration::from_secs(30);
+
+/// A peer that is a candidate of at least one swarm that we leech.
+pub(super) struct Peer {
+    pub(super) link: Link,
+    /// The swarms that it is a candidate of.
+    pub(super) swarms: BTreeSet<SwarmKey>,
+    /// The swarms whose news it was last asked for.
+    subscribed: BTreeSet<SwarmKey>,
+    /// How often in a row its link could not be made, or broke before a chunk came.
+    pub(super) failures: u32,
+    /// Open requests for chunks, of all swarms, in the order of asking.
+    pub(super) gets: Vec<RequestId>,
+    pub(super) asked_at: Time,
+    pub(super) heard_at: Time,
+    /// The longest gap between its bytes, slowly forgotten.
+    pub(super) gap: Duration,
+    /// How often in a row it sent nothing in time.
+    pub(super) stalls: u32,
+    /// Corrupt chunks that came from it.
+    pub(super) corrupt: u32,
+}
+
+/// The link that we dial to a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    /// None, and it may be dialled.
+    Idle,
+    Dialling,
+    Up(PeerId),
+    /// None, until the alarm rings.
+    Resting,
+    /// None is needed: this peer is connected under another address.
+    Twin(PeerId),
+    /// It is not to be dialled again.
+    Never,
+}
+
+impl Peer {
+    fn new() -> Peer {
+        Peer {
+            link: Link::Idle,
+            swarms: BTreeSet::new(),
+            subscribed: BTreeSet::new(),
+            failures: 0,
+            gets: Vec::new(),
+            asked_at: Time(0),
+            heard_at: Time(0),
+            gap: Duration::ZERO,
+            stalls: 0,
+            corrupt: 0,
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.link, Link::Up(_))
+    }
+
+    pub(super) fn is_linked(&self) -> bool {
+        matches!(self.link, Link::Up(_) | Link::Dialling)
+    }
+
+    /// Bytes came from it.
+    pub(super) fn heard(&mut self, now: Time) {
+        let gap = now.since(self.heard_at.max(self.asked_at)).min(GAP_MAX);
+        self.gap = gap.max(self.gap - self.gap / 64);
+        self.heard_at = now;
+        self.stalls = 0;
+    }
+}
+
+impl Machine {
+    /// Takes note of addresses of a swarm that we leech, and dials them if there is room.
+    pub(super) fn peers_found(&mut self, key: SwarmKey, found: Vec<PeerAddr>) {
+        for peer in found.into_iter().take(self.config.candidates_max as usize) {
+            self.add_candidate(key, peer);
+        }
+        self.dial_more(key);
+    }
+
+    fn add_candidate(&mut self, key: SwarmKey, peer: PeerAddr) {
+        let dialable = peer.port() != 0 && !peer.ip().is_unspecified() && !peer.ip().is_multicast();
+        let Some(swarm) = self.swarms.get(&key).filter(|swarm| swarm.leeching && dialable) else { return };
+        if !swarm.candidates.contains_key(&peer) {
+            if swarm.candidates.len() >= self.config.candidates_max as usize && !self.forget_worst(key) {
+                return;
+            }
+            let Some(swarm) = self.swarms.get_mut(&key) else { return };
+            swarm.candidates.insert(peer, Candidate::default());
+        }
+        let known = self.peers.entry(peer).or_insert_with(Peer::new);
+        if known.swarms.insert(key) && known.is_up() {
+            self.to_subscribe.insert(peer);
+        }
+    }
+
+    /// Makes room for a new address: forgets the one that failed most often. `false` when none failed.
+    fn forget_worst(&mut self, key: SwarmKey) -> bool {
+        let Some(swarm) = self.swarms.get(&key) else { return false };
+        let failed = swarm.candidates.keys().filter_map(|&peer| {
+            let known = self.peers.get(&peer)?;
+            (known.link == Link::Resting && known.failures > 0).then_some((known.failures, peer))
+        });
+        let Some((_, worst)) = failed.max() else { return false };
+        self.forget_candidate(key, worst);
+        true
+    }
+
+    /// A peer is of no interest for this swarm any more.
+    pub(super) fn forget_candidate(&mut self, key: SwarmKey, peer: PeerAddr) {
+        if let Some(swarm) = self.swarms.get_mut(&key) {
+            swarm.candidates.remove(&peer);
+            swarm.members.remove(peer);
+        }
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.swarms.remove(&key);
+            self.to_subscribe.insert(peer);
+        }
+    }
+
+    /// Dials candidates of a swarm, in random order, until it has enough links.
+    pub(super) fn dial_more(&mut self, key: SwarmKey) {
+        let Some(swarm) = self.swarms.get(&key) else { return };
+        let (mut linked, mut idle) = (0, Vec::new());
+        for (&peer, candidate) in &swarm.candidates {
+            match self.peers.get(&peer) {
+                Some(known) if known.is_linked() => linked += u32::from(!candidate.gone),
+                Some(known) if known.link == Link::Idle => idle.push(peer),
+                _ => {}
+            }
+        }
+        while linked < self.config.neighbours_max
+            && let Some(peer) = self.chance.take_one(&mut idle)
+            && let Some(known) = self.peers.get_mut(&peer)
+        {
+            known.link = Link::Dialling;
+            linked += 1;
+            self.actions.push_back(Action::Dial { peer });
+        }
+    }
+
+    pub(super) fn connected(&mut self, peer: PeerAddr, id: PeerId) {
+        let other = self.peers.iter().find(|&(&addr, known)| addr != peer && known.link == Link::Up(id));
+        let other = other.map(|(&addr, _)| addr);
+        let known = match self.peers.get_mut(&peer) {
+            Some(known) if known.link == Link::Dialling => known,
+            Some(known) if known.is_up() => return,
+            _ => return self.actions.push_back(Action::Hangup { peer }),
+        };
+        let Some(other) = other else {
+            known.link = Link::Up(id);
+            self.to_subscribe.insert(peer);
+            return;
+        };
+        known.link = Link::Twin(id);
+        let swarms: Vec<SwarmKey> = known.swarms.iter().copied().collect();
+        self.actions.push_back(Action::Hangup { peer });
+        swarms.into_iter().for_each(|key| self.add_candidate(key, other));
+    }
+
+    pub(super) fn disconnected(&mut self, peer: PeerAddr, for_good: bool) {
+        let Some(known) = self.peers.get(&peer).filter(|known| known.is_linked() || for_good) else { return };
+        let id = known.link;
+        let span = self.config.redial_min * (1u32 << known.failures.min(16));
+        let span = self.chance.jitter(span.min(self.config.redial_max));
+        self.unlink(peer, if for_good { Link::Never } else { Link::Resting });
+        if !for_good {
+            self.alarms.set(Alarm::Redial(peer), self.now + span);
+        }
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.failures = known.failures.saturating_add(1);
+        }
+        self.wake_twins(id);
+    }
+
+    /// Ends the link to a peer that misbehaved, and leaves it alone for a while.
+    pub(super) fn drop_peer(&mut self, peer: PeerAddr, reason: DropReason) {
+        self.actions.push_back(Action::Drop { peer, reason });
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        let id = known.link;
+        (known.corrupt, known.stalls) = (0, 0);
+        self.unlink(peer, Link::Resting);
+        self.alarms.clear(Alarm::Redial(peer));
+        self.alarms.set(Alarm::Redial(peer), self.now + DROPPED_FOR);
+        self.wake_twins(id);
+    }
+
+    /// The alarm of a resting peer rang.
+    pub(super) fn redial(&mut self, peer: PeerAddr) {
+        let Some(known) = self.peers.get_mut(&peer).filter(|known| known.link == Link::Resting) else {
+            return;
+        };
+        known.link = Link::Idle;
+        let swarms: Vec<SwarmKey> = known.swarms.iter().copied().collect();
+        swarms.into_iter().for_each(|key| self.dial_more(key));
+    }
+
+    /// A link is gone, and with it the requests and what the peer told.
+    fn unlink(&mut self, peer: PeerAddr, link: Link) {
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        known.link = link;
+        known.subscribed.clear();
+        let swarms: Vec<SwarmKey> = known.swarms.iter().copied().collect();
+        for key in swarms {
+            self.close_all(key, peer, false);
+            if let Some(swarm) = self.swarms.get_mut(&key) {
+                swarm.members.remove(peer);
+            }
+            self.enqueue(key);
+            self.dial_more(key);
+        }
+    }
+
+    /// A link is gone: the same peer's other addresses may be dialled again.
+    fn wake_twins(&mut self, link: Link) {
+        let Link::Up(id) = link else { return };
+        let twins = self.peers.iter_mut().filter(|(_, known)| known.link == Link::Twin(id));
+        let swarms: BTreeSet<SwarmKey> = twins
+            .flat_map(|(_, known)| {
+                known.link = Link::Idle;
+                known.swarms.iter().copied()
+            })
+            .collect();
+        swarms.into_iter().for_each(|key| self.dial_more(key));
+    }
+
+    /// Asks a connected peer for the news of exactly the swarms that we need of it; hangs up if there is none.
+    pub(super) fn subscribe(&mut self, peer: PeerAddr) {
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        if known.swarms.is_empty() {
+            let linked = known.is_linked();
+            self.peers.remove(&peer);
+            self.alarms.clear(Alarm::Redial(peer));
+            if linked {
+                self.actions.push_back(Action::Hangup { peer });
+            }
+        } else if known.is_up() && known.subscribed != known.swarms {
+            known.subscribed = known.swarms.clone();
+            let keys = known.swarms.iter().copied().take(SUBSCRIPTIONS_MAX).collect();
+            self.actions.push_back(Action::Subscribe { peer, keys });
+        }
+    }
+
+    pub(super) fn news(&mut self, peer: PeerAddr, key: SwarmKey, news: News) {
+        // News that crossed our leaving or hanging up is no offence.
+        let up = self.peers.get(&peer).is_some_and(|known| known.is_up() && known.swarms.contains(&key));
+        let Some(swarm) = self.swarms.get_mut(&key).filter(|swarm| swarm.leeching && up) else { return };
+        let count = swarm.chunks.count();
+        if let Some(candidate) = swarm.candidates.get_mut(&peer) {
+            candidate.gone = news == News::Gone;
+        }
+        match news {
+            News::All => swarm.members.is_complete(peer),
+            News::Replace(have) if have.count() == count => return self.replace_have(peer, key, have),
+            News::Add(indices) if indices.iter().all(|&index| count.contains(index)) => {
+                let mut of_use = false;
+                for index in indices {
+                    of_use |= swarm.members.add(peer, index) && swarm.chunks.missing().contains(index);
+                }
+                // Most news change nothing: what is new is had already, or the peer is in use.
+                let free = |swarm: &super::swarm::Swarm| {
+                    swarm
+                        .members
+                        .get(peer)
+                        .is_some_and(|member| member.is_seeder() || member.is_free(self.now))
+                };
+                if !(of_use && free(swarm)) {
+                    return;
+                }
+            }
+            News::Gone => {
+                self.close_all(key, peer, true);
+                if let Some(swarm) = self.swarms.get_mut(&key) {
+                    swarm.members.remove(peer);
+                }
+                self.dial_more(key);
+            }
+            News::Replace(_) | News::Add(_) => return self.drop_peer(peer, DropReason::Nonsense),
+        }
+        self.enqueue(key);
+    }
+
+    fn replace_have(&mut self, peer: PeerAddr, key: SwarmKey, have: HaveMap) {
+        if let Some(swarm) = self.swarms.get_mut(&key) {
+            swarm.members.replace(peer, have);
+            self.enqueue(key);
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! What becomes of our requests: how they are opened, answered, and given up.
+
+use super::alarms::Alarm;
+use super::chunks::ChunkState;
+use super::swarm::{Request, Stage};
+use super::{Action, DropReason, Machine, News, PeerAddr, Refusal, RequestId, Time};
+use crate::chunk::{CHUNK_BYTES, ChunkIndex};
+use crate::id::SwarmKey;
+use crate::window::Window;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// However long a peer wants to be left alone, it is asked again after this time.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
+/// A back-off starts at half a chunk time, which is taken to be no shorter and no longer than these.
+const CHUNK_TIME_MIN: Duration = Duration::from_millis(1);
+const CHUNK_TIME_MAX: Duration = Duration::from_secs(2);
+/// The back-off is doubled so many times: to two chunk times.
+const DOUBLINGS_MAX: u32 = 2;
+/// The rest of a peer that stalled or failed, doubled each time.
+const LONG_REST: Duration = Duration::from_secs(1);
+const LONG_REST_MAX: Duration = Duration::from_secs(30);
+/// So often in a row a peer may stall without one byte before it is dropped.
+const STALLS_MAX: u32 = 5;
+/// The patience before anything was measured.
+const STALL_UNMEASURED: Duration = Duration::from_secs(5);
+/// Patience never exceeds this.
+const STALL_MAX: Duration = Duration::from_secs(120);
+/// A chunk that came corrupt is not asked of the same peer for so long.
+const SUSPECT_FOR: Duration = Duration::from_secs(60);
+
+impl Machine {
+    // -- opening
+
+    pub(super) fn ask_pick(&mut self, key: SwarmKey, peer: PeerAddr, wanted: Window) {
+        let request = self.next_request();
+        let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        let stage = Stage::Picking { wanted: wanted.clone() };
+        swarm.open(request, Request { peer, picked: true, stage });
+        self.owners.insert(request, key);
+        self.actions.push_back(Action::Pick { request, peer, key, wanted });
+    }
+
+    pub(super) fn ask_get(&mut self, key: SwarmKey, peer: PeerAddr, index: ChunkIndex) {
+        let request = self.next_request();
+        self.owners.insert(request, key);
+        self.open_get(key, request, peer, index, false);
+    }
+
+    fn open_get(
+        &mut self,
+        key: SwarmKey,
+        request: RequestId,
+        peer: PeerAddr,
+        index: ChunkIndex,
+        picked: bool,
+    ) {
+        let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        if !swarm.chunks.ask(index, request) {
+            self.owners.remove(&request);
+            return;
+        }
+        swarm.open(
+            request,
+            Request { peer, picked, stage: Stage::Getting { index, since: self.now, bytes: 0 } },
+        );
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.gets.push(request);
+            peer.asked_at = self.now;
+        }
+        self.alarms.set(Alarm::Swarm(key), self.now + self.patience(peer));
+        self.actions.push_back(Action::Get { request, peer, key, index });
+    }
+
+    /// Tells a seeder that what it granted is not needed: a pick that wants nothing. Its slot is free for others
+    /// at once, not only when its patience ends. The answer is of no interest.
+    fn decline(&mut self, key: SwarmKey, peer: PeerAddr) {
+        let request = self.next_request();
+        self.actions.push_back(Action::Pick { request, peer, key, wanted: Window::of(ChunkIndex(0), []) });
+    }
+
+    fn next_request(&mut self) -> RequestId {
+        self.requests_made += 1;
+        RequestId(self.requests_made)
+    }
+
+    // -- closing
+
+    /// Ends a request; what it leaves undone is scheduled anew.
+    fn close(&mut self, id: RequestId) -> Option<(SwarmKey, Request)> {
+        let key = self.owners.remove(&id)?;
+        let request = self.swarms.get_mut(&key)?.close(id)?;
+        if let Some(peer) = self.peers.get_mut(&request.peer) {
+            peer.gets.retain(|&other| other != id);
+        }
+        self.enqueue(key);
+        Some((key, request))
+    }
+
+    /// Takes requests back.
+    pub(super) fn cancel(&mut self, requests: impl IntoIterator<Item = RequestId>) {
+        for id in requests {
+            if let Some((_, request)) = self.close(id) {
+                self.actions.push_back(Action::Cancel { request: id, peer: request.peer });
+            }
+        }
+    }
+
+    /// Ends all requests to a peer in a swarm, without a word if its link is gone.
+    pub(super) fn close_all(&mut self, key: SwarmKey, peer: PeerAddr, link_is_up: bool) {
+        let Some(swarm) = self.swarms.get(&key) else { return };
+        let of_peer = swarm.requests.iter().filter(|(_, request)| request.peer == peer);
+        let requests: Vec<RequestId> = of_peer.map(|(&id, _)| id).collect();
+        if link_is_up {
+            self.cancel(requests);
+        } else {
+            requests.into_iter().for_each(|id| _ = self.close(id));
+        }
+    }
+
+    // -- answers
+
+    pub(super) fn picked(&mut self, id: RequestId, index: ChunkIndex) {
+        let Some((key, swarm)) = self.owners.get(&id).and_then(|&key| Some((key, self.swarms.get(&key)?)))
+        else {
+            return;
+        };
+        let Some(Request { peer, stage: Stage::Picking { wanted }, .. }) = swarm.requests.get(&id) else {
+            return;
+        };
+        let (peer, was_wanted, is_missing) =
+            (*peer, wanted.contains(index), swarm.chunks.missing().contains(index));
+        if !was_wanted {
+            return self.drop_peer(peer, DropReason::Nonsense);
+        }
+        self.close(id);
+        self.succeeded(key, peer);
+        if is_missing {
+            self.owners.insert(id, key);
+            self.open_get(key, id, peer, index, true);
+        } else {
+            self.decline(key, peer);
+        }
+    }
+
+    pub(super) fn refused(&mut self, id: RequestId, refusal: Refusal) {
+        let Some((key, request)) = self.close(id) else { return };
+        let peer = request.peer;
+        match (refusal, request.stage) {
+            (Refusal::Busy { retry_after }, _) => self.rest(key, peer, retry_after),
+            (Refusal::NotHere, Stage::Getting { index, .. }) => {
+                if let Some(swarm) = self.swarms.get_mut(&key) {
+                    swarm.members.lacks(peer, index);
+                }
+                self.rest(key, peer, Duration::ZERO);
+            }
+            (Refusal::NotHere, Stage::Picking { .. }) => self.rest(key, peer, Duration::ZERO),
+            (Refusal::Unknown, _) => self.news(peer, key, News::Gone),
+            (Refusal::Failed, _) => self.rest_long(key, peer),
+        }
+    }
+
+    pub(super) fn progress(&mut self, from: PeerAddr, bytes: u64) {
+        self.downlink.arrived(self.now, bytes);
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        peer.heard(self.now);
+        // Chunks come one after the other over a link, so the oldest request that is not full gets them.
+        for id in &peer.gets {
+            let swarm = self.owners.get(id).and_then(|key| self.swarms.get_mut(key));
+            let request = swarm.and_then(|swarm| swarm.requests.get_mut(id));
+            if let Some(Request { stage: Stage::Getting { bytes: so_far, .. }, .. }) = request
+                && *so_far < u64::from(CHUNK_BYTES)
+            {
+                *so_far = so_far.saturating_add(bytes);
+                return;
+            }
+        }
+    }
+
+    pub(super) fn received(&mut self, id: RequestId) {
+        let Some((key, swarm)) =
+            self.owners.get(&id).and_then(|&key| Some((key, self.swarms.get_mut(&key)?)))
+        else {
+            return;
+        };
+        let Some(&Request { peer, stage: Stage::Getting { index, since, .. }, .. }) = swarm.requests.get(&id)
+        else {
+            return;
+        };
+        let superfluous = swarm.chunks.arrive(index, id, peer);
+        swarm.chunk_time.add(self.now.since(since));
+        self.verifying += 1;
+        self.close(id);
+        self.cancel(superfluous);
+        self.succeeded(key, peer);
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.heard(self.now);
+            peer.failures = 0;
+        }
+    }
+
+    pub(super) fn stored(&mut self, key: SwarmKey, index: ChunkIndex) {
+        let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        match swarm.chunks.store(index) {
+            None | Some(ChunkState::Have) => return,
+            Some(ChunkState::Missing) => {}
+            Some(ChunkState::InFlight(requests)) => self.cancel(requests),
+            Some(ChunkState::Verifying(from)) => {
+                self.verifying -= 1;
+                if let Some(candidate) = swarm.candidates.get_mut(&from) {
+                    candidate.received += 1;
+                }
+            }
+        }
+        self.actions.push_back(Action::TellHave { key, index });
+        let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        swarm.candidates.values_mut().for_each(|candidate| _ = candidate.suspects.remove(&index));
+        if swarm.leeching && swarm.chunks.have().is_full() {
+            self.stop_leeching(key);
+            self.actions.push_back(Action::Complete { key });
+        } else {
+            self.enqueue(key);
+        }
+    }
+
+    pub(super) fn not_stored(&mut self, key: SwarmKey, index: ChunkIndex) -> bool {
+        let spoilt = self.swarms.get_mut(&key).is_some_and(|swarm| swarm.chunks.spoil(index));
+        if spoilt {
+            self.verifying -= 1;
+            self.enqueue(key);
+        }
+        spoilt
+    }
+
+    pub(super) fn corrupt(&mut self, key: SwarmKey, index: ChunkIndex, from: PeerAddr) {
+        if !self.not_stored(key, index) {
+            return;
+        }
+        let swarm = self.swarms.get_mut(&key);
+        if let Some(candidate) = swarm.and_then(|swarm| swarm.candidates.get_mut(&from)) {
+            candidate.corrupt += 1;
+            candidate.suspects.insert(index, self.now + SUSPECT_FOR);
+        }
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        peer.corrupt += 1;
+        if peer.corrupt >= self.config.corrupt_max {
+            self.drop_peer(from, DropReason::Corrupt);
+        }
+    }
+
+    pub(super) fn lost(&mut self, key: SwarmKey, index: ChunkIndex) {
+        if self.swarms.get_mut(&key).is_some_and(|swarm| swarm.chunks.lose(index)) {
+            self.actions.push_back(Action::TellLost { key, index });
+            self.enqueue(key);
+        }
+    }
+
+    // -- back-off and stalls
+
+    fn succeeded(&mut self, key: SwarmKey, peer: PeerAddr) {
+        if let Some(member) = self.swarms.get_mut(&key).and_then(|swarm| swarm.members.get_mut(peer)) {
+            member.busy = 0;
+        }
+    }
+
+    /// Leaves a busy peer alone for half a chunk time, twice as long each time up to two chunk times.
+    fn rest(&mut self, key: SwarmKey, peer: PeerAddr, at_least: Duration) {
+        let Some(member) = self.swarms.get_mut(&key).and_then(|swarm| swarm.members.get_mut(peer)) else {
+            return;
+        };
+        let chunk_time = self.downlink.chunk_time().clamp(CHUNK_TIME_MIN, CHUNK_TIME_MAX);
+        let span = self.chance.jitter(chunk_time / 2 * (1 << member.busy.min(DOUBLINGS_MAX)));
+        member.busy = member.busy.saturating_add(1);
+        member.rests_until = self.now + span.max(at_least.min(RETRY_AFTER_MAX));
+    }
+
+    fn rest_long(&mut self, key: SwarmKey, peer: PeerAddr) {
+        let stalls = self.peers.get(&peer).map_or(0, |peer| peer.stalls);
+        let span = self.chance.jitter((LONG_REST * (1 << stalls.min(5))).min(LONG_REST_MAX));
+        if let Some(member) = self.swarms.get_mut(&key).and_then(|swarm| swarm.members.get_mut(peer)) {
+            member.rests_until = self.now + span;
+        }
+    }
+
+    /// How long a peer may send no byte before it is passed over. A slow peer that sends its bytes in bursts is
+    /// known by its gaps; one that stalled before is given twice the time.
+    fn patience(&self, peer: PeerAddr) -> Duration {
+        let Some(peer) = self.peers.get(&peer) else { return self.config.stall_min };
+        let chunk_times = self.downlink.chunk_time().min(STALL_MAX) * 10;
+        let least = if self.downlink.is_measured() { chunk_times } else { STALL_UNMEASURED };
+        let least = least.max(self.config.stall_min).max(peer.gap * 4);
+        (least.min(STALL_MAX) * (1 << peer.stalls.min(STALLS_MAX))).min(STALL_MAX.max(self.config.stall_min))
+    }
+
+    /// Passes over the peers of a swarm that send nothing, and sets the alarm for the next look.
+    pub(super) fn pass_over_stalled(&mut self, key: SwarmKey) {
+        let Some(swarm) = self.swarms.get(&key) else { return };
+        let mut stalled = Vec::new();
+        let mut next: Option<Time> = None;
+        for (&id, request) in &swarm.requests {
+            let Stage::Getting { since, .. } = request.stage else { continue };
+            let heard = self.peers.get(&request.peer).map_or(since, |peer| peer.heard_at.max(since));
+            let deadline = heard + self.patience(request.peer);
+            if deadline <= self.now {
+                stalled.push((id, request.peer));
+            } else {
+                next = Some(next.map_or(deadline, |next| next.min(deadline)));
+            }
+        }
+        next.into_iter().for_each(|time| self.alarms.set(Alarm::Swarm(key), time));
+        let peers: BTreeSet<PeerAddr> = stalled.iter().map(|&(_, peer)| peer).collect();
+        self.cancel(stalled.into_iter().map(|(id, _)| id));
+        peers.into_iter().for_each(|peer| self.stalled(key, peer));
+    }
+
+    fn stalled(&mut self, key: SwarmKey, from: PeerAddr) {
+        self.rest_long(key, from);
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        peer.stalls += 1;
+        if peer.stalls >= STALLS_MAX {
+            self.drop_peer(from, DropReason::Stalled);
+        }
+    }
+}

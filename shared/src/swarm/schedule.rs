@@ -1,0 +1,228 @@
+//! What to ask for next, and whom. The strategy and its figures are in docs/strategy.md.
+
+use super::alarms::Alarm;
+use super::chunks::indices_of;
+use super::members::Member;
+use super::swarm::{Stage, Swarm};
+use super::{Action, Machine, PeerAddr, Time};
+use crate::chunk::ChunkIndex;
+use crate::id::SwarmKey;
+use crate::window::Window;
+use std::ops::Range;
+use std::time::Duration;
+
+/// Near the end a slow request is looked at again after a chunk time, but no sooner than this.
+const ENDGAME_LOOK_MIN: Duration = Duration::from_millis(5);
+
+impl Machine {
+    /// Marks a swarm as to be scheduled once the event is dealt with.
+    pub(super) fn enqueue(&mut self, key: SwarmKey) {
+        if let Some(swarm) = self.swarms.get_mut(&key)
+            && swarm.leeching
+            && !swarm.queued
+        {
+            swarm.queued = true;
+            self.to_schedule.push_back(key);
+        }
+    }
+
+    /// Schedules the swarms that need it, in turn, as long as there is room for more requests.
+    pub(super) fn schedule_all(&mut self) {
+        while self.has_room()
+            && let Some(key) = self.to_schedule.pop_front()
+        {
+            if let Some(swarm) = self.swarms.get_mut(&key) {
+                swarm.queued = false;
+                self.schedule(key);
+            }
+            if !self.has_room() {
+                self.enqueue(key); // it may have been cut short: it is the last in line now
+            }
+        }
+    }
+
+    /// Whether memory allows for another chunk, here and on its way to the disk.
+    fn has_room(&self) -> bool {
+        self.verifying < self.config.verifying_max && self.owners.len() < self.config.requests_max as usize
+    }
+
+    fn schedule(&mut self, key: SwarmKey) {
+        let Some(swarm) = self.swarms.get(&key).filter(|swarm| swarm.leeching) else { return };
+        let window = swarm.chunks.window();
+        let depth = self.depth(key);
+        self.ask_within(key, window, depth);
+        let Some(swarm) = self.swarms.get(&key) else { return };
+        if swarm.requests.is_empty() && swarm.chunks.verifying().is_empty() {
+            self.look_further(key, depth);
+        } else if self.counted(key) < depth && swarm.chunks.window_is_asked() {
+            self.drop_idle_picks(key);
+            self.double_slow(key, depth);
+        }
+        self.wake_after_rest(key, depth);
+    }
+
+    /// How many requests a swarm keeps open: more while the downlink has room, fewer for a small resource.
+    fn depth(&mut self, key: SwarmKey) -> u32 {
+        let has_room = self.downlink.has_room(self.now, self.config.downlink_used);
+        let depth = if has_room { self.config.depth_max } else { self.config.depth_min };
+        self.swarms.get(&key).map_or(0, |swarm| swarm.limit(depth))
+    }
+
+    fn counted(&self, key: SwarmKey) -> u32 {
+        self.swarms.get(&key).map_or(0, Swarm::requests_counted)
+    }
+
+    /// Fills the depth: one pick at a seeder beyond it, then leechers, then further picks.
+    ///
+    /// Zones, once configured, have their place here: which members may be asked for which chunks.
+    fn ask_within(&mut self, key: SwarmKey, window: Range<u32>, depth: u32) {
+        let Some(swarm) = self.swarms.get(&key) else { return };
+        if !swarm.requests.values().any(|request| request.picked) {
+            let mut seeders =
+                self.members_where(key, |member, now| member.is_seeder() && member.is_free(now));
+            self.pick_at_one(key, &mut seeders, &window);
+        }
+        let mut leechers = self.members_where(key, |member, now| !member.is_seeder() && member.is_free(now));
+        while self.has_room()
+            && self.counted(key) < depth
+            && let Some(peer) = self.chance.take_one(&mut leechers)
+        {
+            if let Some(index) = self.rarest(key, peer, window.clone()) {
+                self.ask_get(key, peer, index);
+            }
+        }
+        // A lone leecher keeps its downlink busy with a lone seeder's chunks: one of them is being chosen while
+        // others arrive. Seeders that are not in use come first.
+        for in_use in [false, true] {
+            let mut seeders = self.members_where(key, |member, now| {
+                member.is_seeder()
+                    && member.pick.is_none()
+                    && member.rests_until <= now
+                    && (member.gets > 0) == in_use
+            });
+            while self.counted(key) < depth && self.pick_at_one(key, &mut seeders, &window) {}
+        }
+    }
+
+    fn members_where(&self, key: SwarmKey, which: impl Fn(&Member, Time) -> bool) -> Vec<PeerAddr> {
+        let Some(swarm) = self.swarms.get(&key) else { return Vec::new() };
+        swarm.members.iter().filter(|(_, member)| which(member, self.now)).map(|(peer, _)| peer).collect()
+    }
+
+    /// Queues a pick at one of these seeders, at random. `false` when none has anything of use.
+    fn pick_at_one(&mut self, key: SwarmKey, seeders: &mut Vec<PeerAddr>, window: &Range<u32>) -> bool {
+        while self.has_room()
+            && let Some(peer) = self.chance.take_one(seeders)
+        {
+            let Some(swarm) = self.swarms.get(&key) else { return false };
+            let Some(member) = swarm.members.get(peer) else { continue };
+            let useful = swarm.useful_words(peer, member, window.clone(), self.now);
+            let wanted =
+                Window::of(ChunkIndex(window.start), useful.flat_map(|(at, word)| indices_of(at, word)));
+            if !wanted.is_empty() {
+                self.ask_pick(key, peer, wanted);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The rarest chunk of use that a leecher has; ties are broken at random, so that not everybody who has the
+    /// same news asks for the same.
+    fn rarest(&mut self, key: SwarmKey, peer: PeerAddr, window: Range<u32>) -> Option<ChunkIndex> {
+        let swarm = self.swarms.get(&key)?;
+        let member = swarm.members.get(peer)?;
+        let mut ties = std::mem::take(&mut self.ties);
+        ties.clear();
+        let mut least = u16::MAX;
+        for (at, word) in swarm.useful_words(peer, member, window, self.now) {
+            for index in indices_of(at, word) {
+                let availability = swarm.members.availability(index);
+                if availability < least {
+                    least = availability;
+                    ties.clear();
+                }
+                if availability == least {
+                    ties.push(index);
+                }
+            }
+        }
+        let rarest = self.chance.one_of(&ties);
+        self.ties = ties;
+        rarest
+    }
+
+    /// Nothing is under way. What keeps the window from moving on may be out of reach: ask for what lies beyond
+    /// it. When there is nothing either, look for more peers.
+    fn look_further(&mut self, key: SwarmKey, depth: u32) {
+        let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        if let Some(first) = swarm.first_useful(self.now) {
+            if first.0 >= swarm.chunks.window().end {
+                let window = swarm.chunks.window_from(first.0);
+                self.ask_within(key, window, depth);
+            }
+            return;
+        }
+        let next = swarm.found_at + self.config.find_peers_every;
+        if next <= self.now {
+            swarm.found_at = self.now;
+            self.actions.push_back(Action::FindPeers { key });
+        }
+        let next = next.max(self.now + self.config.find_peers_every);
+        let swarm = &self.swarms[&key];
+        let suspects = swarm.candidates.values().flat_map(|candidate| candidate.suspects.values());
+        let retry = suspects.copied().filter(|&until| until > self.now).min();
+        self.alarms.set(Alarm::Swarm(key), retry.map_or(next, |retry| retry.min(next)));
+    }
+
+    /// Everything of the window is asked for: a queued pick could only bring what we do not need.
+    fn drop_idle_picks(&mut self, key: SwarmKey) {
+        let Some(swarm) = self.swarms.get(&key) else { return };
+        let picks =
+            swarm.requests.iter().filter(|(_, request)| matches!(request.stage, Stage::Picking { .. }));
+        let picks: Vec<_> = picks.map(|(&id, _)| id).collect();
+        self.cancel(picks);
+    }
+
+    /// The endgame: asks another peer for the chunks of slow requests. The first copy wins.
+    fn double_slow(&mut self, key: SwarmKey, depth: u32) {
+        let Some(swarm) = self.swarms.get(&key) else { return };
+        let Some(usual) = swarm.chunk_time.get() else { return };
+        let single = swarm.chunks.in_flight().iter().filter(|(_, requests)| requests.len() == 1);
+        let single: Vec<_> = single.map(|(&index, requests)| (index, requests[0])).collect();
+        for &(index, request) in &single {
+            let Some(swarm) = self.swarms.get(&key) else { return };
+            let remaining =
+                swarm.requests.get(&request).and_then(|request| request.remaining(self.now, usual));
+            if remaining.is_none_or(|remaining| remaining <= usual * 3 / 2) {
+                continue;
+            }
+            let holders = swarm.members.iter().filter(|&(peer, member)| {
+                let free = member.is_free(self.now) && member.holds.contains(index);
+                free && !swarm.is_suspect(peer, index, self.now)
+            });
+            let holders: Vec<PeerAddr> = holders.map(|(peer, _)| peer).collect();
+            if self.has_room()
+                && self.counted(key) < depth
+                && let Some(peer) = self.chance.one_of(&holders)
+            {
+                self.ask_get(key, peer, index);
+            }
+        }
+        if !single.is_empty() {
+            let look = self.downlink.chunk_time().max(ENDGAME_LOOK_MIN);
+            self.alarms.set(Alarm::Swarm(key), self.now + look);
+        }
+    }
+
+    /// When the depth is not filled, the next member whose rest ends is asked then.
+    fn wake_after_rest(&mut self, key: SwarmKey, depth: u32) {
+        let Some(swarm) = self.swarms.get(&key).filter(|swarm| swarm.requests_counted() < depth) else {
+            return;
+        };
+        let rests = swarm.members.iter().map(|(_, member)| member.rests_until);
+        if let Some(first) = rests.filter(|&until| until > self.now).min() {
+            self.alarms.set(Alarm::Swarm(key), first);
+        }
+    }
+}

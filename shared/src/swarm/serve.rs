@@ -1,0 +1,289 @@
+//! Whom to serve: the upload slots, the seeder's queue of picks, and the grants that wait to be used.
+
+use super::alarms::Alarm;
+use super::rate::Mean;
+use super::swarm::Swarm;
+use super::{Action, AskId, Machine, PeerAddr, Refusal, Time};
+use crate::chunk::ChunkIndex;
+use crate::id::SwarmKey;
+use crate::window::Window;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// Chunks that a peer may have been granted in a swarm without having asked for them.
+const GRANTS_UNUSED_MAX: usize = 2;
+/// A slot is kept for a granted chunk so many times as long as peers usually take to ask for it …
+const GRANT_PATIENCE: u32 = 8;
+/// … but no shorter than this.
+const GRANT_WAIT_MIN: Duration = Duration::from_millis(50);
+/// Bounds of what a refused asker is told to wait.
+const RETRY_MIN: Duration = Duration::from_micros(500);
+const RETRY_MAX: Duration = Duration::from_millis(50);
+/// The same before anything was uploaded.
+const RETRY_UNMEASURED: Duration = Duration::from_millis(5);
+
+/// What peers ask of this machine, all swarms together.
+#[derive(Default)]
+pub(super) struct Uploads {
+    /// Picks that wait for a slot, first come, first served; one for each peer and swarm.
+    queue: VecDeque<QueuedPick>,
+    /// Slots that are kept for chunks that were granted and not asked for yet.
+    grants: Vec<GrantKept>,
+    serving: BTreeMap<AskId, Serving>,
+    /// How long serving a chunk takes.
+    serve_time: Mean,
+    /// How long peers take to ask for what they were granted.
+    grant_time: Mean,
+}
+
+struct QueuedPick {
+    ask: AskId,
+    peer: PeerAddr,
+    key: SwarmKey,
+    wanted: Window,
+    since: Time,
+}
+
+struct GrantKept {
+    ask: AskId,
+    peer: PeerAddr,
+    key: SwarmKey,
+    index: ChunkIndex,
+    since: Time,
+}
+
+struct Serving {
+    key: SwarmKey,
+    since: Time,
+}
+
+impl Uploads {
+    /// Upload slots that are in use.
+    pub(super) fn slots(&self) -> usize {
+        self.serving.len() + self.grants.len()
+    }
+
+    pub(super) fn queue_len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Slots that are in use for one swarm.
+    pub(super) fn slots_of(&self, key: SwarmKey) -> usize {
+        let serving = self.serving.values().filter(|serving| serving.key == key).count();
+        serving + self.grants.iter().filter(|grant| grant.key == key).count()
+    }
+
+    fn grants_unused(&self, peer: PeerAddr, key: SwarmKey) -> usize {
+        self.grants.iter().filter(|grant| grant.peer == peer && grant.key == key).count()
+    }
+
+    fn knows(&self, ask: AskId) -> bool {
+        self.serving.contains_key(&ask) || self.queue.iter().any(|pick| pick.ask == ask)
+    }
+}
+
+impl Machine {
+    pub(super) fn pick_asked(&mut self, ask: AskId, peer: PeerAddr, key: SwarmKey, wanted: Window) {
+        if self.uploads.knows(ask) {
+            return;
+        }
+        let refusal = match self.swarms.get(&key) {
+            None => Some(Refusal::Unknown),
+            Some(swarm) if swarm.leeching => Some(Refusal::NotHere),
+            Some(_) => None,
+        };
+        if let Some(refusal) = refusal {
+            return self.actions.push_back(Action::Refuse { ask, refusal });
+        }
+        if wanted.is_empty() {
+            self.release_grants(|grant| grant.peer == peer && grant.key == key);
+            self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
+            return self.grant_waiting();
+        }
+        let pick = QueuedPick { ask, peer, key, wanted, since: self.now };
+        if let Some(queued) =
+            self.uploads.queue.iter_mut().find(|queued| queued.peer == peer && queued.key == key)
+        {
+            // It keeps its place: the asker only knows better by now what it wants.
+            let ask = std::mem::replace(queued, pick).ask;
+            self.refuse_busy(ask);
+        } else if self.uploads.queue.len() >= self.config.pick_queue_max as usize {
+            return self.refuse_busy(ask);
+        } else {
+            self.uploads.queue.push_back(pick);
+        }
+        self.alarms.set(Alarm::Uploads, self.now + self.config.pick_wait_max);
+        self.grant_waiting();
+    }
+
+    pub(super) fn chunk_asked(&mut self, ask: AskId, peer: PeerAddr, key: SwarmKey, index: ChunkIndex) {
+        if self.uploads.knows(ask) {
+            return;
+        }
+        let Some(swarm) = self.swarms.get(&key) else {
+            return self.actions.push_back(Action::Refuse { ask, refusal: Refusal::Unknown });
+        };
+        let granted = self
+            .uploads
+            .grants
+            .iter()
+            .position(|grant| (grant.peer, grant.key, grant.index) == (peer, key, index));
+        if !swarm.chunks.have().contains(index) {
+            self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
+        } else if let Some(granted) = granted {
+            let grant = self.uploads.grants.remove(granted);
+            self.uploads.grant_time.add(self.now.since(grant.since));
+            self.serve(ask, key, index);
+        } else if self.slot_is_free(swarm) {
+            if let Some(swarm) = self.swarms.get_mut(&key) {
+                swarm.uploads += 1;
+            }
+            self.serve(ask, key, index);
+        } else {
+            self.refuse_busy(ask);
+        }
+    }
+
+    pub(super) fn ask_ended(&mut self, ask: AskId, served: bool) {
+        if let Some(serving) = self.uploads.serving.remove(&ask) {
+            if served {
+                self.uploads.serve_time.add(self.now.since(serving.since));
+            }
+            self.free_slot(serving.key);
+            self.grant_waiting();
+        } else {
+            self.uploads.queue.retain(|pick| pick.ask != ask);
+            self.release_grants(|grant| grant.ask == ask);
+            self.grant_waiting();
+        }
+    }
+
+    /// Ends what waited too long.
+    pub(super) fn expire_uploads(&mut self) {
+        let (now, grant_wait) = (self.now, self.grant_wait());
+        let waited = |since: Time, max: Duration| since + max <= now;
+        let pick_wait = self.config.pick_wait_max;
+        let is_old = |pick: &QueuedPick| waited(pick.since, pick_wait);
+        let old: Vec<AskId> =
+            self.uploads.queue.iter().filter(|pick| is_old(pick)).map(|pick| pick.ask).collect();
+        self.uploads.queue.retain(|pick| !is_old(pick));
+        for ask in old {
+            self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
+        }
+        self.release_grants(|grant| waited(grant.since, grant_wait));
+        self.grant_waiting();
+        let picks = self.uploads.queue.iter().map(|pick| pick.since + pick_wait);
+        let grants = self.uploads.grants.iter().map(|grant| grant.since + grant_wait);
+        if let Some(next) = picks.chain(grants).min() {
+            self.alarms.set(Alarm::Uploads, next);
+        }
+    }
+
+    /// Frees the slots of granted chunks that are not going to be asked for: they count as not given away.
+    fn release_grants(&mut self, which: impl Fn(&GrantKept) -> bool) {
+        let released: Vec<GrantKept> = self.uploads.grants.extract_if(.., |grant| which(grant)).collect();
+        for grant in released {
+            self.free_slot(grant.key);
+            let swarm = self.swarms.get_mut(&grant.key);
+            if let Some(times) = swarm.and_then(|swarm| swarm.uploaded.get_mut(grant.index.slot())) {
+                *times = times.saturating_sub(1);
+            }
+        }
+    }
+
+    /// This machine leaves a swarm: what waits is refused. What is being served goes on to its end.
+    pub(super) fn stop_serving(&mut self, key: SwarmKey) {
+        for pick in self.uploads.queue.iter().filter(|pick| pick.key == key) {
+            self.actions.push_back(Action::Refuse { ask: pick.ask, refusal: Refusal::Unknown });
+        }
+        self.uploads.queue.retain(|pick| pick.key != key);
+        self.uploads.grants.retain(|grant| grant.key != key);
+    }
+
+    /// Gives free slots to the picks that wait.
+    pub(super) fn grant_waiting(&mut self) {
+        let mut at = 0;
+        while at < self.uploads.queue.len() && self.uploads.slots() < self.config.seeder_slots as usize {
+            let pick = &self.uploads.queue[at];
+            let unused = self.uploads.grants_unused(pick.peer, pick.key);
+            let swarm = self.swarms.get(&pick.key);
+            if unused >= GRANTS_UNUSED_MAX || !swarm.is_some_and(|swarm| self.slot_is_free(swarm)) {
+                at += 1;
+            } else if let Some(pick) = self.uploads.queue.remove(at) {
+                self.grant(pick);
+            }
+        }
+    }
+
+    fn grant(&mut self, pick: QueuedPick) {
+        let QueuedPick { ask, peer, key, .. } = pick;
+        let Some(index) = self.least_uploaded(key, &pick.wanted) else {
+            return self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
+        };
+        let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        swarm.uploads += 1;
+        let uploaded = &mut swarm.uploaded[index.slot()];
+        *uploaded = uploaded.saturating_add(1);
+        self.uploads.grants.push(GrantKept { ask, peer, key, index, since: self.now });
+        self.alarms.set(Alarm::Uploads, self.now + self.grant_wait());
+        self.actions.push_back(Action::Grant { ask, index });
+    }
+
+    /// The chunk of the window that was given away least often from here; ties are broken by availability (as
+    /// far as it is known), then at random.
+    fn least_uploaded(&mut self, key: SwarmKey, wanted: &Window) -> Option<ChunkIndex> {
+        let swarm = self.swarms.get_mut(&key)?;
+        if swarm.uploaded.is_empty() {
+            swarm.uploaded = vec![0; swarm.chunks.count().get() as usize];
+        }
+        let mut ties = std::mem::take(&mut self.ties);
+        ties.clear();
+        let mut least = (u16::MAX, u16::MAX);
+        for index in wanted.iter().filter(|&index| swarm.chunks.have().contains(index)) {
+            let rank = (swarm.uploaded[index.slot()], swarm.members.availability(index));
+            if rank < least {
+                least = rank;
+                ties.clear();
+            }
+            if rank == least {
+                ties.push(index);
+            }
+        }
+        let chosen = self.chance.one_of(&ties);
+        self.ties = ties;
+        chosen
+    }
+
+    fn serve(&mut self, ask: AskId, key: SwarmKey, index: ChunkIndex) {
+        self.uploads.serving.insert(ask, Serving { key, since: self.now });
+        self.actions.push_back(Action::Serve { ask, key, index });
+    }
+
+    /// Whether another chunk of this swarm may be uploaded now.
+    fn slot_is_free(&self, swarm: &Swarm) -> bool {
+        let limit = if swarm.leeching { self.config.leecher_slots } else { self.config.seeder_slots };
+        self.uploads.slots() < limit as usize && swarm.uploads < swarm.limit(limit)
+    }
+
+    fn free_slot(&mut self, key: SwarmKey) {
+        if let Some(swarm) = self.swarms.get_mut(&key) {
+            swarm.uploads = swarm.uploads.saturating_sub(1);
+        }
+    }
+
+    fn refuse_busy(&mut self, ask: AskId) {
+        // A slot comes free about every (serve time / slots); half of that is half a chunk time.
+        let slots = self.uploads.slots().max(1) as u32;
+        let retry_after = self.uploads.serve_time.get().map_or(RETRY_UNMEASURED, |time| time / slots / 2);
+        let retry_after = retry_after.clamp(RETRY_MIN, RETRY_MAX);
+        self.actions.push_back(Action::Refuse { ask, refusal: Refusal::Busy { retry_after } });
+    }
+
+    /// How long a slot is kept for a granted chunk. Most of those that are not asked for were got elsewhere
+    /// meanwhile, so waiting long would leave the uplink idle.
+    fn grant_wait(&self) -> Duration {
+        let max = self.config.grant_wait_max;
+        let usual = self.uploads.grant_time.get().map_or(max / 4, |time| time.min(max) * GRANT_PATIENCE);
+        usual.max(GRANT_WAIT_MIN).min(max)
+    }
+}

@@ -1,0 +1,192 @@
+//! One swarm: what we have of its resource, whom we know in it, what we asked for.
+
+use super::chunks::Chunks;
+use super::members::{Member, Members};
+use super::rate::Mean;
+use super::{PeerAddr, RequestId, Time};
+use crate::chunk::{CHUNK_BYTES, ChunkIndex};
+use crate::have::HaveMap;
+use crate::window::Window;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+/// Up to so many chunks a resource is small: doubling speed counts for it, not multiplexing.
+const SMALL_CHUNKS: u32 = 8;
+/// How many requests a small resource keeps open, and how many of its chunks are uploaded at once.
+const SMALL_DEPTH: u32 = 2;
+
+/// A swarm that this machine is in.
+pub(super) struct Swarm {
+    pub(super) chunks: Chunks,
+    /// Whether we want what is missing. A seeder that lost a chunk does not: the driver decides.
+    pub(super) leeching: bool,
+    /// The peers of the swarm that we may dial, connected or not. Empty unless we are leeching.
+    pub(super) candidates: BTreeMap<PeerAddr, Candidate>,
+    /// The connected ones that told what they have.
+    pub(super) members: Members,
+    pub(super) requests: BTreeMap<RequestId, Request>,
+    /// How long our chunks take, from asking to the last byte.
+    pub(super) chunk_time: Mean,
+    /// How often each chunk was given away here; empty until a pick is asked.
+    pub(super) uploaded: Vec<u16>,
+    /// Upload slots that are in use for this swarm.
+    pub(super) uploads: u32,
+    /// Whether it waits to be scheduled.
+    pub(super) queued: bool,
+    /// When more peers were last asked for.
+    pub(super) found_at: Time,
+}
+
+/// What we remember of a peer in this swarm, whether or not it is connected.
+#[derive(Default)]
+pub(super) struct Candidate {
+    /// Right chunks that came from it.
+    pub(super) received: u64,
+    /// Corrupt ones.
+    pub(super) corrupt: u64,
+    /// The chunks that it sent corrupt, and until when they are not asked of it.
+    pub(super) suspects: BTreeMap<ChunkIndex, Time>,
+    /// It said that it is not in this swarm.
+    pub(super) gone: bool,
+}
+
+/// An open request of ours.
+pub(super) struct Request {
+    pub(super) peer: PeerAddr,
+    /// Whether the seeder chooses (or chose) the chunk.
+    pub(super) picked: bool,
+    pub(super) stage: Stage,
+}
+
+/// How far a request is.
+pub(super) enum Stage {
+    /// The seeder has not chosen yet.
+    Picking { wanted: Window },
+    /// The chunk is asked for.
+    Getting { index: ChunkIndex, since: Time, bytes: u64 },
+}
+
+impl Swarm {
+    pub(super) fn new(have: HaveMap, now: Time) -> Swarm {
+        Swarm {
+            leeching: !have.is_full(),
+            members: Members::new(have.count()),
+            chunks: Chunks::new(have),
+            candidates: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            chunk_time: Mean::default(),
+            uploaded: Vec::new(),
+            uploads: 0,
+            queued: false,
+            found_at: now,
+        }
+    }
+
+    /// How many requests count against the depth: all but one at a seeder, whose queue may be long.
+    pub(super) fn requests_counted(&self) -> u32 {
+        let free = self.requests.values().any(|request| request.picked);
+        self.requests.len() as u32 - u32::from(free)
+    }
+
+    /// `limit`, or the smaller one of a small resource.
+    pub(super) fn limit(&self, limit: u32) -> u32 {
+        if self.chunks.count().get() <= SMALL_CHUNKS { limit.min(SMALL_DEPTH) } else { limit }
+    }
+
+    /// The missing chunks within `window` that this member can give, as words with their places.
+    pub(super) fn useful_words<'a>(
+        &'a self,
+        peer: PeerAddr,
+        member: &'a Member,
+        window: Range<u32>,
+        now: Time,
+    ) -> impl Iterator<Item = (usize, u64)> + 'a {
+        let suspects = self.candidates.get(&peer).map(|candidate| &candidate.suspects);
+        let suspects = suspects.filter(|suspects| !suspects.is_empty());
+        self.members.words_of(member, self.chunks.missing(), window).map(move |(at, word)| {
+            let Some(suspects) = suspects else { return (at, word) };
+            let first = ChunkIndex(at as u32 * 64);
+            let here = suspects.range(first..=ChunkIndex(first.0 + 63)).filter(|&(_, &until)| until > now);
+            (at, here.fold(word, |word, (index, _)| word & !(1 << (index.0 % 64))))
+        })
+    }
+
+    /// The first missing chunk that any member can give now or after a rest.
+    pub(super) fn first_useful(&self, now: Time) -> Option<ChunkIndex> {
+        let whole = 0..self.chunks.count().get();
+        let first = |(peer, member)| {
+            let mut words = self.useful_words(peer, member, whole.clone(), now);
+            words
+                .find(|&(_, word)| word != 0)
+                .map(|(at, word)| ChunkIndex(at as u32 * 64 + word.trailing_zeros()))
+        };
+        self.members.iter().filter_map(first).min()
+    }
+
+    /// Whether a peer sent this chunk corrupt and is not to be asked for it yet.
+    pub(super) fn is_suspect(&self, peer: PeerAddr, index: ChunkIndex, now: Time) -> bool {
+        let candidate = self.candidates.get(&peer);
+        candidate.is_some_and(|candidate| candidate.suspects.get(&index).is_some_and(|&until| until > now))
+    }
+
+    pub(super) fn open(&mut self, id: RequestId, request: Request) {
+        if let Some(member) = self.members.get_mut(request.peer) {
+            match request.stage {
+                Stage::Picking { .. } => member.pick = Some(id),
+                Stage::Getting { .. } => member.gets += 1,
+            }
+        }
+        self.requests.insert(id, request);
+    }
+
+    /// Ends a request; its chunk, unless it arrived, is free for others.
+    pub(super) fn close(&mut self, id: RequestId) -> Option<Request> {
+        let request = self.requests.remove(&id)?;
+        if let Stage::Getting { index, .. } = request.stage {
+            self.chunks.release(index, id);
+        }
+        if let Some(member) = self.members.get_mut(request.peer) {
+            match request.stage {
+                Stage::Picking { .. } if member.pick == Some(id) => member.pick = None,
+                Stage::Picking { .. } => {}
+                Stage::Getting { .. } => member.gets = member.gets.saturating_sub(1),
+            }
+        }
+        Some(request)
+    }
+
+    /// That chunks, requests and members agree. Reads everything: for tests.
+    pub(super) fn check_invariants(&self) {
+        self.chunks.check_invariants();
+        self.members.check_invariants();
+        let in_flight = self.chunks.in_flight();
+        for (id, request) in &self.requests {
+            assert!(self.members.get(request.peer).is_some(), "requests are open at members only");
+            if let Stage::Getting { index, .. } = request.stage {
+                assert!(in_flight.get(&index).is_some_and(|requests| requests.contains(id)));
+            }
+        }
+        let gets = self.requests.values().filter(|request| matches!(request.stage, Stage::Getting { .. }));
+        assert_eq!(
+            in_flight.values().map(Vec::len).sum::<usize>(),
+            gets.count(),
+            "what is in flight was asked for"
+        );
+        assert!(self.members.iter().all(|(peer, _)| self.candidates.contains_key(&peer)));
+        assert!(self.leeching || self.requests.is_empty(), "a seeder asks for nothing");
+    }
+}
+
+impl Request {
+    /// How long the rest of the chunk will take; `None` before it is asked for.
+    pub(super) fn remaining(&self, now: Time, usual: Duration) -> Option<Duration> {
+        let Stage::Getting { since, bytes, .. } = self.stage else { return None };
+        let (elapsed, total) = (now.since(since), u64::from(CHUNK_BYTES));
+        Some(match bytes.min(total) {
+            0 if elapsed <= usual => usual,
+            0 => Duration::MAX,
+            bytes => Duration::from_micros(elapsed.as_micros() as u64 * (total - bytes) / bytes),
+        })
+    }
+}

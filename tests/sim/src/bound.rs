@@ -1,0 +1,17 @@
+//! What no schedule can beat.
+
+use crate::Link;
+use std::time::Duration;
+
+/// The fluid lower bound T* of bringing `bytes` from a seeder to all leechers: the seeder must send everything
+/// once, each leecher receive everything, and all uplinks together carry every copy.
+pub fn bound(bytes: u64, seeder: Link, leechers: &[Link]) -> Duration {
+    let bytes = bytes as f64;
+    let uplinks: f64 = leechers.iter().map(|link| link.up as f64).sum();
+    let slowest = leechers.iter().map(|link| link.down).min().unwrap_or(u64::MAX);
+    let copies = leechers.len() as f64;
+    let seconds = (bytes / seeder.up as f64)
+        .max(bytes / slowest as f64)
+        .max(copies * bytes / (seeder.up as f64 + uplinks));
+    Duration::from_secs_f64(seconds)
+}
