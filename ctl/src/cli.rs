@@ -55,6 +55,27 @@ pub struct Global {
     pub json: bool,
 }
 
+impl Global {
+    /// Another command for the same daemon, as one would type it.
+    ///
+    /// ```
+    /// use ctl::cli::Global;
+    ///
+    /// let global = Global { folder: Some("/srv/my files".into()), ..Global::default() };
+    /// assert_eq!(global.command("status", "a b"), "ttctl --folder '/srv/my files' status 'a b'");
+    /// ```
+    pub fn command(&self, verb: &str, what: &str) -> String {
+        let mut words = vec!["ttctl".to_owned()];
+        for (option, path) in [("--socket", &self.socket), ("--folder", &self.folder)] {
+            if let Some(path) = path {
+                words.extend([option.to_owned(), shell_word(&path.to_string_lossy())]);
+            }
+        }
+        words.extend([verb.to_owned(), shell_word(what)]);
+        words.join(" ")
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -248,6 +269,14 @@ pub struct TrackerResourcesArgs {
     /// Which tracker to ask.
     #[command(flatten)]
     pub which: WhichTracker,
+}
+
+fn shell_word(text: &str) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || "-_.,/:@%+=".contains(char);
+    match text.chars().all(is_plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 /// A resource's name as the daemon knows it: its manifest's name is taken as well.
