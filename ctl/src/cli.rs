@@ -14,8 +14,8 @@ Examples:
   ttctl status lab-2025.img --json         the same of one resource, for scripts
 
 Where ttd is looked for:
-  --socket, --folder or $TT_SOCKET, in this order, name the only place. Without them: ttd.sock in your own
-  runtime folder, then /run/tinytorrent/ttd.sock.
+  only at --socket, --folder or $TT_SOCKET (in this order), if one is given;
+  else in your own runtime folder, then at /run/tinytorrent/ttd.sock
 
 Exit codes:
   0  done
@@ -53,6 +53,27 @@ pub struct Global {
     /// Print JSON, for scripts: one document, or one line per update with --watch
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
+}
+
+impl Global {
+    /// Another command for the same daemon, as one would type it.
+    ///
+    /// ```
+    /// use ctl::cli::Global;
+    ///
+    /// let global = Global { folder: Some("/srv/my files".into()), ..Global::default() };
+    /// assert_eq!(global.command("status", "a b"), "ttctl --folder '/srv/my files' status 'a b'");
+    /// ```
+    pub fn command(&self, verb: &str, what: &str) -> String {
+        let mut words = vec!["ttctl".to_owned()];
+        for (option, path) in [("--socket", &self.socket), ("--folder", &self.folder)] {
+            if let Some(path) = path {
+                words.extend([option.to_owned(), shell_word(&path.to_string_lossy())]);
+            }
+        }
+        words.extend([verb.to_owned(), shell_word(what)]);
+        words.join(" ")
+    }
 }
 
 /// What to do.
@@ -103,8 +124,9 @@ pub struct WhatsArgs {
 /// `ttctl share`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints the resource's id and the path of its manifest for each file. A file that lies in ttd's shared folder is
-shared where it is; any other is copied into the folder, read with your own rights.
+Prints each file's resource id and the path of its manifest. A file that lies
+in ttd's shared folder is shared where it is; any other is copied into the
+folder, read with your own rights.
 
 Examples:
   ttctl share /srv/images/lab-2025.img
@@ -126,8 +148,8 @@ pub struct ShareArgs {
 #[command(after_help = "\
 WHAT is one of
   a path to a .tinytorrent file (it has a \"/\", or that suffix)
-  tt://HOST:PORT/NAME or tt://HOST:PORT/ID, with that tracker's catalogue (percent-encoded where needed)
-  a name or an id, with the catalogues of the trackers that ttd is configured with
+  tt://HOST:PORT/NAME or tt://HOST:PORT/ID, from that tracker's catalogue
+  a name or an id, from the catalogues of the trackers that ttd knows
 
 ^C and --timeout end the waiting, never the download.
 
@@ -176,8 +198,9 @@ pub struct RemoveArgs {
 /// `ttctl create`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints the resource's id and the path of the manifest. With \"-o -\" the manifest itself goes to the standard
-output. Without --tracker, the trackers are those of ttd's config file.
+Prints the resource's id and the path of the manifest. With \"-o -\" the manifest
+itself goes to the standard output. Without --tracker, the trackers are those
+of ttd's config file.
 
 Example:
   ttctl create lab-2025.img --tracker tt://tracker.example")]
@@ -246,6 +269,14 @@ pub struct TrackerResourcesArgs {
     /// Which tracker to ask.
     #[command(flatten)]
     pub which: WhichTracker,
+}
+
+fn shell_word(text: &str) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || "-_.,/:@%+=".contains(char);
+    match text.chars().all(is_plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 /// A resource's name as the daemon knows it: its manifest's name is taken as well.

@@ -50,7 +50,7 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     }
     let mut how = " (it was there already)".to_owned();
     if !accepted.complete {
-        let done = wait(&daemon, &accepted, &mut deadline, output).await?;
+        let done = wait(&daemon, &accepted, &mut deadline, global, output).await?;
         how = speed(&done, start.elapsed());
     }
     let path = match &args.output {
@@ -123,6 +123,7 @@ async fn wait(
     daemon: &Daemon,
     accepted: &Accepted,
     deadline: &mut Deadline,
+    global: &Global,
     output: &Output,
 ) -> Result<ResourceStatus, Error> {
     let mut progress = Progress::new(output, accepted.name.as_str());
@@ -137,9 +138,11 @@ async fn wait(
             watched = daemon.caller.watch(Some(what.clone()), seen, wait_ms, POLL_TIMEOUT) => watched??,
             result = &mut interrupted => {
                 result.map_err(|error| Error::io("cannot listen for ^C", &error))?;
-                return Err(gone_on(accepted));
+                let name = &accepted.name;
+                let message = format!("interrupted; {name} is not complete yet");
+                return Err(Error::new(Kind::Interrupted, message).hint(what_now(accepted, global)));
             }
-            () = &mut deadline.reached => return Err(timed_out(accepted, deadline.timeout, last.as_ref())),
+            () = &mut deadline.reached => return Err(timed_out(accepted, deadline.timeout, last.as_ref()).hint(what_now(accepted, global))),
         };
         let ours = watched.resources.into_iter().find(|resource| resource.name == accepted.name);
         let Some(status) = ours else {
@@ -180,10 +183,10 @@ fn show(status: &ResourceStatus, progress: &mut Progress) {
     });
 }
 
-fn gone_on(accepted: &Accepted) -> Error {
-    let name = &accepted.name;
-    Error::new(Kind::Interrupted, format!("interrupted; the download of {name} goes on without you"))
-        .hint(format!("see it with `ttctl status {name}`, stop it with `ttctl remove {name}`"))
+fn what_now(accepted: &Accepted, global: &Global) -> String {
+    let name = accepted.name.as_str();
+    let (status, remove) = (global.command("status", name), global.command("remove", name));
+    format!("the download goes on: see it with `{status}`, stop it with `{remove}`")
 }
 
 fn timed_out(accepted: &Accepted, timeout: Option<Duration>, last: Option<&ResourceStatus>) -> Error {
@@ -196,9 +199,7 @@ fn timed_out(accepted: &Accepted, timeout: Option<Duration>, last: Option<&Resou
     let kind = if no_space { Kind::NoSpace } else { Kind::TimedOut };
     let span = human::duration(timeout.unwrap_or_default());
     let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-    Error::new(kind, format!("{name} is not complete after {span}{reason}")).hint(format!(
-        "the download goes on: see it with `ttctl status {name}`, stop it with `ttctl remove {name}`"
-    ))
+    Error::new(kind, format!("{name} is not complete after {span}{reason}"))
 }
 
 /// ", 4.0 GiB in 7 s, 580 MiB/s"

@@ -160,7 +160,7 @@ fn parts(now: &Now<'_>, elapsed: Duration) -> Vec<String> {
     }
     let left = now.bytes_total.saturating_sub(now.bytes_done);
     let eta_s = now.eta_s.or((now.bytes_per_s.is_none() && left > 0).then(|| left / average.max(1)));
-    if let Some(eta_s) = eta_s.filter(|_| bytes_per_s > 0) {
+    if let Some(eta_s) = eta_s.filter(|&eta_s| bytes_per_s > 0 && eta_s > 0) {
         parts.push(format!("{} left", human::duration(Duration::from_secs(eta_s))));
     }
     parts

@@ -234,6 +234,7 @@ pub(crate) fn trouble(resource: &ResourceStatus) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::Sink;
     use shared::id::ResourceId;
 
     fn resources() -> Vec<ResourceStatus> {
@@ -273,32 +274,18 @@ mod tests {
         vec![done, waiting]
     }
 
-    #[derive(Clone, Default)]
-    struct Sink(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn shown(what: Option<&str>, json: bool) -> String {
+    fn shown(resources: &[ResourceStatus], what: Option<&str>, json: bool) -> String {
         let sink = Sink::default();
         let mut output = Output::to(sink.clone(), json);
-        show(&resources(), what, &mut output).unwrap();
+        show(resources, what, &mut output).unwrap();
         output.flush().unwrap();
-        String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
+        sink.text()
     }
 
     #[test]
     fn the_table() {
         assert_eq!(
-            shown(None, false),
+            shown(&resources(), None, false),
             "\
 NAME           STATE     DONE     SIZE  PEERS         UP        LEFT  REASON
 lab.img        seeding  100 %  4.0 GiB     31  110 MiB/s
@@ -309,12 +296,8 @@ weather.grib2  waiting   21 %  ~80 MiB      1             1 min 15 s  no peer ha
 
     #[test]
     fn the_details() {
-        let sink = Sink::default();
-        let mut output = Output::to(sink.clone(), false);
-        show(&resources()[1..], Some("weather.grib2"), &mut output).unwrap();
-        output.flush().unwrap();
         assert_eq!(
-            String::from_utf8(sink.0.lock().unwrap().clone()).unwrap(),
+            shown(&resources()[1..], Some("weather.grib2"), false),
             "\
 name      weather.grib2
 resource  e5e72beb4e3c6926d3dc9e3e2ef7833ba50cd919c2460a782b244fd071e920de
@@ -339,8 +322,11 @@ left      1 min 15 s
              \"upload_bytes_per_s\":0,\"eta_s\":75,\"downloaded_bytes\":17825792,\"uploaded_bytes\":0,\
              \"exit_code\":null}}"
         );
-        assert_eq!(shown(Some("weather.grib2"), true), format!("{{\"schema_version\":1,{fields}\n"));
-        let all = shown(None, true);
+        assert_eq!(
+            shown(&resources(), Some("weather.grib2"), true),
+            format!("{{\"schema_version\":1,{fields}\n")
+        );
+        let all = shown(&resources(), None, true);
         assert!(all.starts_with("{\"schema_version\":1,\"resources\":[{\"name\":\"lab.img\","), "{all}");
         assert!(all.ends_with(&format!(",{{{fields}]}}\n")), "{all}");
     }

@@ -1,1 +1,0 @@
-//! Flows against a daemon that only pretends.
