@@ -47,7 +47,8 @@ fn line((name, seeder_link, link): Fleet, machines: usize, chunks: u32, runs: u6
     let bytes = u64::from(chunks) << 20;
     let links: Vec<Link> = (0..machines).map(link).collect();
     for seed in 1..=runs {
-        let mut world = World::new(Setup { seed, sharing: Sharing::MaxMin, check: false, ..Setup::default() });
+        let mut world =
+            World::new(Setup { seed, sharing: Sharing::MaxMin, check: false, ..Setup::default() });
         let key = world.add_resource(chunks);
         let seeder = world.add_node(seeder_link);
         world.seed(seeder, key);
