@@ -3,7 +3,7 @@
 use super::alarms::Alarm;
 use super::chunks::indices_of;
 use super::members::Member;
-use super::swarm::{Stage, Swarm};
+use super::state::{Stage, Swarm};
 use super::{Action, Machine, PeerAddr, Time};
 use crate::chunk::ChunkIndex;
 use crate::id::SwarmKey;
