@@ -7,6 +7,10 @@ use crate::have::HaveMap;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// A machine is behind when it has by so much less than the mean of the others.
+const BEHIND_PERCENT: u64 = 5;
+const BEHIND_CHUNKS: u64 = 4;
+
 /// What a member has. A seeder's map is not kept: it would be full.
 #[derive(Debug)]
 pub(super) enum Holds {
@@ -61,11 +65,13 @@ pub(super) struct Members {
     /// For each chunk, how many members that are no seeders have it.
     availability: Vec<u16>,
     seeders: u32,
+    /// The chunks that all other members have, together.
+    held: u64,
 }
 
 impl Members {
     pub(super) fn new(count: ChunkCount) -> Members {
-        Members { count, by_peer: BTreeMap::new(), availability: Vec::new(), seeders: 0 }
+        Members { count, by_peer: BTreeMap::new(), availability: Vec::new(), seeders: 0, held: 0 }
     }
 
     pub(super) fn get(&self, peer: PeerAddr) -> Option<&Member> {
@@ -86,6 +92,14 @@ impl Members {
 
     pub(super) fn seeders(&self) -> u32 {
         self.seeders
+    }
+
+    /// Whether one that has so many chunks is behind the others: most are seeders already, or those that are not
+    /// have clearly more.
+    pub(super) fn are_ahead_of(&self, have: u32) -> bool {
+        let leechers = self.by_peer.len() as u64 - u64::from(self.seeders);
+        let margin = (u64::from(have) + BEHIND_CHUNKS) * leechers;
+        u64::from(self.seeders) > leechers || self.held * (100 - BEHIND_PERCENT) / 100 > margin
     }
 
     /// How many members that are no seeders have the chunk.
@@ -126,6 +140,7 @@ impl Members {
         }
         let full = have.is_full();
         self.availability.resize(self.count.get() as usize, 0);
+        self.held += 1;
         let availability = &mut self.availability[index.slot()];
         *availability = availability.saturating_add(1);
         if full {
@@ -140,6 +155,7 @@ impl Members {
         match &mut member.holds {
             Holds::Some(have) => {
                 if have.remove(index) {
+                    self.held -= 1;
                     let availability = &mut self.availability[index.slot()];
                     *availability = availability.saturating_sub(1);
                 }
@@ -196,6 +212,7 @@ impl Members {
             return;
         }
         self.availability.resize(self.count.get() as usize, 0);
+        self.held = self.held.saturating_add_signed(i64::from(have.len()) * i64::from(by));
         for index in have.iter() {
             let availability = &mut self.availability[index.slot()];
             *availability = availability.saturating_add_signed(by);
@@ -206,6 +223,8 @@ impl Members {
     pub(super) fn check_invariants(&self) {
         let seeders = self.by_peer.values().filter(|member| member.is_seeder()).count();
         assert_eq!(self.seeders as usize, seeders, "seeders are counted");
+        let leechers = self.by_peer.values().filter(|member| !member.is_seeder());
+        assert_eq!(self.held, leechers.map(|member| u64::from(member.holds.len(self.count))).sum::<u64>());
         for index in self.count.indices() {
             let holders = self.by_peer.values().filter(|member| !member.is_seeder());
             let holders = holders.filter(|member| member.holds.contains(index)).count();

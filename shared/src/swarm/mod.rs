@@ -19,8 +19,8 @@ mod rate;
 mod request;
 mod schedule;
 mod serve;
+mod state;
 mod status;
-mod swarm;
 mod time;
 
 pub use action::{Action, DropReason};
@@ -37,8 +37,8 @@ use chance::Chance;
 use peers::Peer;
 use rate::Downlink;
 use serve::Uploads;
+use state::Swarm;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use swarm::Swarm;
 
 /// All swarms of this machine.
 ///

@@ -1,7 +1,7 @@
 //! The peers that this machine knows: whom it dials, when again, and which news it subscribes to.
 
 use super::alarms::Alarm;
-use super::swarm::Candidate;
+use super::state::Candidate;
 use super::{Action, DropReason, Machine, News, PeerAddr, RequestId, Time};
 use crate::have::HaveMap;
 use crate::id::{PeerId, SwarmKey};
@@ -273,7 +273,7 @@ impl Machine {
                     of_use |= swarm.members.add(peer, index) && swarm.chunks.missing().contains(index);
                 }
                 // Most news change nothing: what is new is had already, or the peer is in use.
-                let free = |swarm: &super::swarm::Swarm| {
+                let free = |swarm: &super::state::Swarm| {
                     swarm
                         .members
                         .get(peer)

@@ -5,95 +5,97 @@ use crate::chunk::CHUNK_BYTES;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Bytes that arrive within this span are one sample.
-const SAMPLE: Duration = Duration::from_millis(5);
-/// The rate is that of the last so many chunk times …
-const SPAN_CHUNKS: u32 = 12;
-/// … but of no shorter and no longer a span than these.
-const SPAN_MIN: Duration = Duration::from_millis(50);
-const SPAN_MAX: Duration = Duration::from_secs(1);
-/// The highest rate is forgotten after one to two of these.
-const PEAK_KEPT: Duration = Duration::from_secs(5);
+/// A sample covers three chunk times, within these bounds …
+const SAMPLE_CHUNKS: u32 = 3;
+const SAMPLE_MIN: Duration = Duration::from_millis(25);
+const SAMPLE_MAX: Duration = Duration::from_millis(250);
+/// … and the present rate is that of so many samples.
+const RECENT: usize = 6;
+/// The peak is taken from so many samples: from the one that an eighth of them exceed, since single ones are too
+/// high when bytes that a buffer held back come all at once.
+const SAMPLES_MAX: usize = 64;
+const EXCEEDED_BY: usize = 8;
+/// After so long without a byte, what was measured says nothing any more.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 /// Before anything is measured a chunk is taken to last so long.
 const CHUNK_TIME_UNMEASURED: Duration = Duration::from_millis(10);
 
-/// The downlink: its present rate and its highest of the last seconds.
+/// The downlink: its present rate, and what it can do.
 #[derive(Default)]
 pub(super) struct Downlink {
-    /// When samples began, and their bytes.
-    samples: VecDeque<(Time, u64)>,
-    /// The bytes of all samples.
-    bytes: u64,
-    /// Since when bytes have been coming without a long gap.
+    /// The sample that is being taken: since when, and its bytes.
     since: Time,
-    /// The highest rates, in bytes per second, of this period of `PEAK_KEPT` and of the one before.
-    peaks: [u64; 2],
-    period: Time,
+    bytes: u64,
+    heard_at: Time,
+    /// The latest samples, oldest first.
+    samples: VecDeque<Sample>,
+    /// Bytes per second; 0 before anything was measured.
+    peak: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Sample {
+    bytes: u64,
+    micros: u64,
 }
 
 impl Downlink {
     pub(super) fn arrived(&mut self, now: Time, bytes: u64) {
-        self.forget(now);
-        if self.samples.is_empty() {
-            self.since = now;
+        if now.since(self.heard_at) > IDLE_MAX || self.heard_at == Time(0) {
+            *self = Downlink { since: now, ..Downlink::default() };
         }
-        match self.samples.back_mut() {
-            Some((began, sample)) if now.since(*began) < SAMPLE => *sample = sample.saturating_add(bytes),
-            _ => self.samples.push_back((now, bytes)),
-        }
+        self.heard_at = now;
+        self.close_sample(now);
         self.bytes = self.bytes.saturating_add(bytes);
-        if now.since(self.since) >= self.span() {
-            self.peaks[0] = self.peaks[0].max(self.rate());
-        }
     }
 
     /// Whether less than this share of what the downlink can do comes in.
     pub(super) fn has_room(&mut self, now: Time, used: f64) -> bool {
-        self.forget(now);
-        let peak = self.peak();
-        peak > 0 && (self.rate() as f64) < peak as f64 * used
+        self.close_sample(now);
+        let recent = self.samples.iter().rev().take(RECENT);
+        let sum = |sum: Sample, sample: &Sample| Sample {
+            bytes: sum.bytes.saturating_add(sample.bytes),
+            micros: sum.micros.saturating_add(sample.micros),
+        };
+        let recent = recent.fold(Sample { bytes: 0, micros: 0 }, sum);
+        self.peak > 0 && (recent.rate() as f64) < self.peak as f64 * used
     }
 
     /// Whether anything was measured of late.
     pub(super) fn is_measured(&self) -> bool {
-        self.peak() > 0
+        self.peak > 0
     }
 
     /// How long a chunk takes on the whole downlink.
     pub(super) fn chunk_time(&self) -> Duration {
-        match self.peak() {
+        match self.peak {
             0 => CHUNK_TIME_UNMEASURED,
             peak => Duration::from_micros(u64::from(CHUNK_BYTES) * 1_000_000 / peak),
         }
     }
 
-    fn peak(&self) -> u64 {
-        self.peaks[0].max(self.peaks[1])
-    }
-
-    /// Bytes per second over the last span.
-    fn rate(&self) -> u64 {
-        let micros = u128::from(self.bytes) * 1_000_000 / self.span().as_micros();
-        u64::try_from(micros).unwrap_or(u64::MAX)
-    }
-
-    fn span(&self) -> Duration {
-        (self.chunk_time() * SPAN_CHUNKS).clamp(SPAN_MIN, SPAN_MAX)
-    }
-
-    fn forget(&mut self, now: Time) {
-        let age = now.since(self.period);
-        if age >= PEAK_KEPT {
-            self.peaks = if age < PEAK_KEPT * 2 { [0, self.peaks[0]] } else { [0, 0] };
-            self.period = now;
+    fn close_sample(&mut self, now: Time) {
+        let span = now.since(self.since);
+        if span < (self.chunk_time() * SAMPLE_CHUNKS).clamp(SAMPLE_MIN, SAMPLE_MAX) {
+            return;
         }
-        let span = self.span();
-        while let Some(&(began, bytes)) = self.samples.front()
-            && now.since(began) >= span
-        {
+        if self.samples.len() >= SAMPLES_MAX {
             self.samples.pop_front();
-            self.bytes = self.bytes.saturating_sub(bytes);
         }
+        self.samples.push_back(Sample { bytes: self.bytes, micros: span.as_micros() as u64 });
+        (self.since, self.bytes) = (now, 0);
+        let mut rates: Vec<u64> = self.samples.iter().map(|sample| sample.rate()).collect();
+        let place = rates.len() / EXCEEDED_BY;
+        let (_, &mut peak, _) = rates.select_nth_unstable_by(place, |one, two| two.cmp(one));
+        self.peak = peak;
+    }
+}
+
+impl Sample {
+    /// Bytes per second.
+    fn rate(self) -> u64 {
+        let rate = u128::from(self.bytes) * 1_000_000 / u128::from(self.micros.max(1));
+        u64::try_from(rate).unwrap_or(u64::MAX)
     }
 }
 
@@ -137,7 +139,7 @@ mod tests {
     fn the_peak_fades() {
         let mut downlink = Downlink::default();
         stream(&mut downlink, 0, 1000, 125_000_000);
-        let now = stream(&mut downlink, 1000, 12_000, 1_000_000);
+        let now = stream(&mut downlink, 1000, 20_000, 1_000_000);
         assert!(!downlink.has_room(now, 0.75), "the slower rate is the measure now");
         assert!(downlink.chunk_time() > Duration::from_millis(800));
         downlink.arrived(Time(100_000_000), 1);

@@ -2,7 +2,7 @@
 
 use super::alarms::Alarm;
 use super::chunks::ChunkState;
-use super::swarm::{Request, Stage};
+use super::state::{Request, Stage};
 use super::{Action, DropReason, Machine, News, PeerAddr, Refusal, RequestId, Time};
 use crate::chunk::{CHUNK_BYTES, ChunkIndex};
 use crate::id::SwarmKey;

@@ -3,7 +3,7 @@
 use super::alarms::Alarm;
 use super::chunks::indices_of;
 use super::members::Member;
-use super::swarm::{Stage, Swarm};
+use super::state::{Stage, Swarm};
 use super::{Action, Machine, PeerAddr, Time};
 use crate::chunk::ChunkIndex;
 use crate::id::SwarmKey;
@@ -62,10 +62,13 @@ impl Machine {
     }
 
     /// How many requests a swarm keeps open: more while the downlink has room, fewer for a small resource.
+    ///
+    /// Among uneven uplinks a machine may never see what its downlink can do; but it sees that it falls behind.
     fn depth(&mut self, key: SwarmKey) -> u32 {
         let has_room = self.downlink.has_room(self.now, self.config.downlink_used);
-        let depth = if has_room { self.config.depth_max } else { self.config.depth_min };
-        self.swarms.get(&key).map_or(0, |swarm| swarm.limit(depth))
+        let Some(swarm) = self.swarms.get(&key) else { return 0 };
+        let deep = has_room || swarm.members.are_ahead_of(swarm.chunks.have().len());
+        swarm.limit(if deep { self.config.depth_max } else { self.config.depth_min })
     }
 
     fn counted(&self, key: SwarmKey) -> u32 {

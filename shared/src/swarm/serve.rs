@@ -2,7 +2,7 @@
 
 use super::alarms::Alarm;
 use super::rate::Mean;
-use super::swarm::Swarm;
+use super::state::Swarm;
 use super::{Action, AskId, Machine, PeerAddr, Refusal, Time};
 use crate::chunk::ChunkIndex;
 use crate::id::SwarmKey;

@@ -1,6 +1,6 @@
 //! What a person is told about a swarm.
 
-use super::swarm::Swarm;
+use super::state::Swarm;
 use super::{Machine, PeerAddr};
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::id::SwarmKey;

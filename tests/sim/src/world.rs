@@ -15,6 +15,7 @@ use std::time::Duration;
 
 /// How often a leecher announces itself to the tracker.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(2);
+const LEECHERS_JOIN_AT: Duration = Duration::from_millis(1);
 /// How soon the death of a machine is noticed by those who are connected to it.
 const DEATH_SEEN_AFTER: Duration = Duration::from_millis(100);
 
@@ -69,6 +70,8 @@ pub enum Fault {
     Silent,
     /// It sends this chunk corrupt.
     Corrupt(SwarmKey, ChunkIndex),
+    /// It sends nothing corrupt any more.
+    Repaired,
 }
 
 /// Machines, a network and a tracker on virtual time.
@@ -82,6 +85,7 @@ pub struct World {
     tracker: BTreeMap<SwarmKey, Vec<NodeId>>,
     resources: BTreeMap<SwarmKey, ChunkCount>,
     die_after: BTreeMap<NodeId, u64>,
+    forbidden: BTreeSet<(NodeId, NodeId)>,
     joins_planned: u32,
     asks_made: u64,
     chance: u64,
@@ -156,6 +160,7 @@ impl World {
             tracker: BTreeMap::new(),
             resources: BTreeMap::new(),
             die_after: BTreeMap::new(),
+            forbidden: BTreeSet::new(),
             joins_planned: 0,
             asks_made: 0,
             chance: setup.seed,
@@ -166,6 +171,20 @@ impl World {
             log: String::new(),
             setup,
         }
+    }
+
+    /// A seeder, which is machine 0, and so many leechers of one resource, on equal links. The leechers join
+    /// 1 ms late, so that the tracker can tell them of seeders that are added afterwards.
+    pub fn fleet(setup: Setup, leechers: usize, chunks: u32, link: Link) -> (World, SwarmKey) {
+        let mut world = World::new(setup);
+        let key = world.add_resource(chunks);
+        let seeder = world.add_node(link);
+        world.seed(seeder, key);
+        for _ in 0..leechers {
+            let leecher = world.add_node(link);
+            world.leech(leecher, key, LEECHERS_JOIN_AT);
+        }
+        (world, key)
     }
 
     // -- what is in it
@@ -207,6 +226,11 @@ impl World {
     /// Something goes wrong.
     pub fn fault(&mut self, node: NodeId, fault: Fault, at: Duration) {
         self.heap.push(Time(0) + at, Happening::Fault(node, fault));
+    }
+
+    /// A machine cannot reach another.
+    pub fn forbid(&mut self, from: NodeId, to: NodeId) {
+        self.forbidden.insert((from, to));
     }
 
     // -- running it
@@ -557,6 +581,9 @@ impl World {
     fn connect(&mut self, from: NodeId, to: PeerAddr) {
         let found = NodeId::of(to).filter(|to| self.nodes.get(to.0).is_some_and(|node| node.alive));
         let event = match found {
+            Some(to_node) if self.forbidden.contains(&(from, to_node)) => {
+                Event::Disconnected { peer: to, for_good: false }
+            }
             Some(to_node) if to_node != from => {
                 self.nodes[from.0].links.insert(to_node);
                 let id = self.nodes[to_node.0].id;
@@ -671,6 +698,7 @@ impl World {
         match fault {
             Fault::DieAfterSending(bytes) => _ = self.die_after.insert(node, bytes),
             Fault::Corrupt(key, index) => _ = self.nodes[node.0].corrupt.insert((key, index)),
+            Fault::Repaired => self.nodes[node.0].corrupt.clear(),
             Fault::Silent => {
                 self.nodes[node.0].silent = true;
                 let flows = self.network.flows_of(node).into_iter().filter(|(_, route)| route.from == node);

@@ -1,0 +1,153 @@
+//! Swarms in which nothing goes wrong.
+
+use shared::id::SwarmKey;
+use sim::{Link, NodeId, Setup, Sharing, World, bound};
+use std::time::Duration;
+
+const GIGABIT: Link = Link { up: 125_000_000, down: 125_000_000 };
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn setup(seed: u64) -> Setup {
+    Setup { seed, ..Setup::default() }
+}
+
+fn fleet(seed: u64, leechers: usize, chunks: u32) -> (World, SwarmKey) {
+    World::fleet(setup(seed), leechers, chunks, GIGABIT)
+}
+
+/// Time over the bound.
+fn ratio(world: &World, leechers: usize, chunks: u32) -> f64 {
+    let least = bound(u64::from(chunks) << 20, GIGABIT, &vec![GIGABIT; leechers]);
+    world.last_finished().as_secs_f64() / least.as_secs_f64()
+}
+
+#[test]
+fn everybody_ends() {
+    for (seed, leechers, chunks) in [(1, 2, 1), (2, 3, 9), (3, 8, 40), (4, 16, 24), (5, 31, 12), (6, 5, 130)]
+    {
+        let (mut world, key) = fleet(seed, leechers, chunks);
+        world.run_to_end(MINUTE);
+        for leecher in 1..=leechers {
+            assert!(world.finished(NodeId(leecher), key).is_some(), "seed {seed}: machine {leecher}");
+        }
+        assert!(world.dropped().is_empty(), "seed {seed}: nobody misbehaved: {:?}", world.dropped());
+    }
+}
+
+#[test]
+fn one_to_one_keeps_the_link_full() {
+    let (mut world, _) = fleet(1, 1, 64);
+    world.run_to_end(MINUTE);
+    assert!(ratio(&world, 1, 64) < 1.02, "{}", ratio(&world, 1, 64));
+    assert_eq!(world.sent(NodeId(0)), 64 << 20, "nothing is sent twice");
+}
+
+#[test]
+fn one_to_one_keeps_a_long_link_full() {
+    let setup = Setup { latency: Duration::from_millis(40), ..setup(1) };
+    let (mut world, _) = World::fleet(setup, 1, 64, Link::symmetric(200_000_000));
+    world.run_to_end(MINUTE);
+    let least = bound(64 << 20, Link::symmetric(200_000_000), &[Link::symmetric(200_000_000)]);
+    assert!(world.last_finished() < least.mul_f64(1.25), "{:?} of {least:?}", world.last_finished());
+}
+
+#[test]
+fn sixteen_machines_come_near_the_bound() {
+    for seed in 1..=2 {
+        let setup = Setup { sharing: Sharing::MaxMin, check: false, ..setup(seed) };
+        let (mut world, _) = World::fleet(setup, 16, 128, GIGABIT);
+        world.run_to_end(MINUTE);
+        let (ratio, sent) = (ratio(&world, 16, 128), world.sent(NodeId(0)) as f64 / (128 << 20) as f64);
+        assert!(ratio <= 1.25, "seed {seed}: {ratio} of the bound");
+        assert!(sent <= 1.35, "seed {seed}: the seeder sent {sent} copies");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let log = |seed| {
+        let setup = Setup { log: true, ..setup(seed) };
+        let (mut world, _) = World::fleet(setup, 6, 24, GIGABIT);
+        world.run_to_end(MINUTE);
+        world.log().to_string()
+    };
+    let first = log(1);
+    assert!(first.contains("Complete"));
+    assert_eq!(first, log(1));
+    assert_ne!(first, log(2));
+}
+
+#[test]
+fn a_late_joiner_is_served_by_all() {
+    let (mut world, key) = fleet(1, 6, 48);
+    world.run_to_end(MINUTE);
+    let late = world.add_node(GIGABIT);
+    let start = Duration::from_secs(20);
+    world.leech(late, key, start);
+    world.run_to_end(MINUTE);
+    let took = world.finished(late, key).unwrap() - start;
+    let least = bound(48 << 20, GIGABIT, &[GIGABIT]);
+    assert!(took < least.mul_f64(1.3), "{took:?} of {least:?}");
+    let servers = (0..=6).filter(|&node| world.sent(NodeId(node)) > 0).count();
+    assert!(servers > 3, "it asks seeders at random: {servers}");
+}
+
+#[test]
+fn a_leecher_serves_a_leecher() {
+    // The tracker knows the seeder, but it is dead for the second one: what it gets, it gets from the first.
+    let (mut world, key) = fleet(1, 1, 16);
+    world.run_until(MINUTE, |world| world.status(NodeId(1), key).have == 4);
+    let second = world.add_node(GIGABIT);
+    world.forbid(second, NodeId(0));
+    world.leech(second, key, Duration::ZERO);
+    world.run_until(MINUTE, |world| world.sent(NodeId(1)) > 0);
+    assert!(!world.status(NodeId(1), key).have.eq(&16), "it serves before it has everything");
+    world.run_to_end(MINUTE);
+    assert_eq!(world.status(second, key).have, 16);
+}
+
+#[test]
+fn two_resources_at_once() {
+    let (mut world, one) = fleet(1, 4, 32);
+    let two = world.add_resource(20);
+    world.seed(NodeId(1), two);
+    for leecher in [0, 2, 3, 4] {
+        world.leech(NodeId(leecher), two, Duration::ZERO);
+    }
+    world.run_to_end(MINUTE);
+    assert!(world.finished(NodeId(4), one).is_some() && world.finished(NodeId(4), two).is_some());
+}
+
+#[test]
+fn an_empty_resource_is_had_by_whoever_joins() {
+    let (mut world, key) = fleet(1, 1, 0);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.status(NodeId(1), key).waiting, None);
+    assert_eq!(world.finished(NodeId(1), key), None, "joined as a seeder: there is nothing to complete");
+}
+
+#[test]
+fn more_chunks_than_the_window_spans() {
+    let fast = Link::symmetric(10_000_000_000);
+    let (mut world, _) = World::fleet(Setup { check: false, ..setup(1) }, 2, 2500, fast);
+    world.run_to_end(MINUTE);
+}
+
+#[test]
+fn uneven_links_hold_nobody_back() {
+    let mut world = World::new(setup(3));
+    let key = world.add_resource(48);
+    let seeder = world.add_node(GIGABIT);
+    world.seed(seeder, key);
+    for leecher in 0..7 {
+        let slow = if leecher == 6 { 10 } else { 1 };
+        let node = world.add_node(Link { up: GIGABIT.up / slow, down: GIGABIT.down / slow });
+        world.leech(node, key, Duration::ZERO);
+    }
+    world.run_to_end(MINUTE);
+    let least = bound(48 << 20, GIGABIT, &[GIGABIT; 6]);
+    let others = (1..=6).map(|node| world.finished(NodeId(node), key).unwrap()).max().unwrap();
+    assert!(others < least.mul_f64(1.5), "the fast ones: {others:?} of {least:?}");
+    let slow = world.finished(NodeId(7), key).unwrap();
+    assert!(slow < least.mul_f64(12.0), "the slow one: {slow:?}, the fast ones' bound is {least:?}");
+}
