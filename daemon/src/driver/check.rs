@@ -2,7 +2,7 @@
 //! torn, when the whole is wrong although every chunk seemed right.
 
 use super::{Driver, Input};
-use crate::library::{Checking, Download, Failure, Phase, Published};
+use crate::library::{Checking, Failure, Phase, Published};
 use crate::store::{FileIdentity, NameRecord, PartFile, open_regular};
 use crate::tasks::{CheckedFile, TaskInput};
 use shared::host::hashing::check_file;
@@ -134,7 +134,7 @@ impl Driver {
                 if count.last().is_some_and(|last| checked.good.contains(last)) {
                     part.set_bytes(checked.bytes);
                 }
-                let fetching = self.fetching(Arc::new(Download { manifest, file: part }), checked.good);
+                let fetching = self.fetching(manifest, part, checked.good);
                 if let Some(resource) = self.library.get_mut(key) {
                     resource.phase = Phase::Fetching(fetching);
                 }

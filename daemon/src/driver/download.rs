@@ -1,12 +1,15 @@
 //! Takes a download to its end: notes what is stored, syncs it, hashes the whole, publishes.
 
 use super::{Driver, Input};
-use crate::library::{Blocked, Download, Failure, Fetching, Frontier, HashedWhole, Phase, Published, Source};
-use crate::store::{FileIdentity, PublishError, StoreError, open_regular, write_have};
+use crate::library::{
+    Blocked, Download, Failure, Fetching, Frontier, HashedWhole, Phase, Published, Recent, Source,
+};
+use crate::store::{FileIdentity, PartFile, PublishError, StoreError, open_regular, write_have};
 use crate::tasks::TaskInput;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
+use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::ErrorKind;
 use std::fs::File;
@@ -23,7 +26,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Driver {
     /// The phase of a download whose part file is open.
-    pub(super) fn fetching(&self, download: Arc<Download>, have: HaveMap) -> Fetching {
+    pub(super) fn fetching(&self, manifest: Manifest, file: PartFile, have: HaveMap) -> Fetching {
+        let download = Arc::new(Download { manifest, file, recent: Recent::new(self.room.clone()) });
         let (context, key) = (self.context.clone(), download.manifest.key());
         let done = move |whole| {
             tokio::spawn(async move { context.tell(Input::Task(TaskInput::Whole { key, whole })).await });

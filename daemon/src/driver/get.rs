@@ -2,13 +2,12 @@
 
 use super::share::internal;
 use super::{Driver, Input, Reply, Wanted};
-use crate::library::{Download, Phase, Resource};
+use crate::library::{Phase, Resource};
 use crate::store::{NameRecord, PartFile, Record, StoreError};
 use crate::tasks::TaskInput;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind};
-use std::sync::Arc;
 
 /// How many resources a daemon remembers.
 const RESOURCES_MAX: usize = 100_000;
@@ -169,7 +168,7 @@ impl Driver {
             }
         };
         let (manifest, have) = (resource.manifest.clone(), HaveMap::empty(resource.count()));
-        let fetching = self.fetching(Arc::new(Download { manifest, file: part }), have);
+        let fetching = self.fetching(manifest, part, have);
         if let Some(resource) = self.library.get_mut(key) {
             resource.phase = Phase::Fetching(fetching);
         }

@@ -19,7 +19,7 @@ mod status;
 pub use input::{Answer, Command, Input, Reply, Wanted};
 
 use crate::context::Context;
-use crate::library::{Library, Phase};
+use crate::library::{Library, Phase, Room};
 use crate::peer::link::Link;
 use crate::saver::Saver;
 use crate::store::{Home, Publisher};
@@ -78,6 +78,8 @@ pub struct Driver {
     suspects: BTreeSet<(SwarmKey, ChunkIndex)>,
     trackers: Trackers,
     tasks: Tasks,
+    /// For chunks that were just written.
+    room: Room,
     /// Ends background work that takes long.
     stop: Arc<AtomicBool>,
     /// The files that are served are being looked at.
@@ -112,6 +114,7 @@ impl Driver {
             suspects: BTreeSet::new(),
             trackers: Trackers::default(),
             tasks: Tasks::default(),
+            room: Room::default(),
             stop,
             looking: Arc::default(),
             revision: Arc::new(watch::Sender::new(1)),

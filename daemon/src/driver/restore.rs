@@ -3,7 +3,7 @@
 
 use super::Driver;
 use super::check::find_published;
-use crate::library::{Download, Phase, Published, Resource};
+use crate::library::{Phase, Published, Resource};
 use crate::store::{FileIdentity, PartFile, Record, Slot, StoreError, read_have};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -57,8 +57,7 @@ impl Driver {
                 return true;
             }
             Restored::Unfinished(part, have) => {
-                let fetching =
-                    self.fetching(Arc::new(Download { manifest: manifest.clone(), file: part }), have);
+                let fetching = self.fetching(manifest.clone(), part, have);
                 insert(self, Phase::Fetching(fetching));
                 self.unblock(key);
             }

@@ -53,8 +53,12 @@ async fn hash(download: Arc<Download>, mut chunks: watch::Receiver<u32>) -> Opti
         let hashed = tokio::task::spawn_blocking(move || {
             let mut buffer = vec![0; CHUNK_BYTES as usize];
             for index in (first..end).map(ChunkIndex) {
-                let bytes = download.file.read_into(index, &mut buffer)?;
-                hasher.update(&buffer[..bytes]);
+                if let Some(bytes) = download.recent.pass(index) {
+                    hasher.update(&bytes);
+                } else {
+                    let bytes = download.file.read_into(index, &mut buffer)?;
+                    hasher.update(&buffer[..bytes]);
+                }
             }
             Ok::<_, crate::store::StoreError>(hasher)
         });

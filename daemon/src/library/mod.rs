@@ -2,10 +2,12 @@
 
 mod hasher;
 mod rates;
+mod recent;
 mod source;
 
 pub use hasher::{Frontier, HashedWhole};
 pub use rates::{Rates, Traffic};
+pub use recent::{Recent, Room};
 pub use source::{Download, Published, ReadError, Source, TakeError};
 
 use crate::store::{Record, Slot};

@@ -1,6 +1,8 @@
 //! Where a resource's chunks are written to while it is fetched, and read from ever after.
 
+use super::Recent;
 use crate::store::{FileIdentity, PartFile, StoreError, open_regular};
+use bytes::Bytes;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::{ChunkHash, SwarmKey};
 use shared::manifest::Manifest;
@@ -16,6 +18,8 @@ pub struct Download {
     pub manifest: Manifest,
     /// Where its chunks go.
     pub file: PartFile,
+    /// Those that the whole-file hash needs soon.
+    pub recent: Recent,
 }
 
 /// A finished file under its name. It is served only as long as it is the one that was hashed, and opened only
@@ -66,14 +70,16 @@ impl Download {
     ///
     /// # Errors
     /// When its hash or length is wrong, or it cannot be written.
-    pub fn take(&self, index: ChunkIndex, bytes: &[u8]) -> Result<(), TakeError> {
+    pub fn take(&self, index: ChunkIndex, bytes: Bytes) -> Result<(), TakeError> {
         let is_last = Some(index) == self.manifest.count().last();
         let is_short = (1..CHUNK_BYTES as usize).contains(&bytes.len());
         let fits = bytes.len() == CHUNK_BYTES as usize || (is_last && is_short);
-        if !fits || self.manifest.hash(index) != Some(&ChunkHash::of(bytes)) {
+        if !fits || self.manifest.hash(index) != Some(&ChunkHash::of(&bytes)) {
             return Err(TakeError::Corrupt);
         }
-        Ok(self.file.write(index, bytes)?)
+        self.file.write(index, &bytes)?;
+        self.recent.keep(index, bytes);
+        Ok(())
     }
 }
 

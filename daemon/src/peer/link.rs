@@ -380,8 +380,8 @@ impl Fetch {
         self.teller.event(Event::Received { request: self.request }).await;
         let download = self.download.clone();
         let taken = tokio::task::spawn_blocking(move || {
-            let taken = download.take(index, &bytes);
-            (taken, bytes.len() as u64)
+            let length = bytes.len() as u64;
+            (download.take(index, bytes), length)
         });
         let event = match taken.await {
             Ok((Ok(()), bytes)) => {
