@@ -122,7 +122,14 @@ impl Saver {
         });
     }
 
-    /// Waits until everything is written.
+    /// Waits until everything that was asked for so far is written.
+    pub fn idle(&self) -> impl Future<Output = ()> + use<> {
+        let (done, answer) = oneshot::channel();
+        self.job(move || _ = done.send(()));
+        async move { drop(answer.await) }
+    }
+
+    /// Waits until everything is written, and ends.
     pub async fn end(self) {
         drop(self.jobs);
         let _ = self.task.await;

@@ -1,6 +1,6 @@
 //! Work in the background: what ttctl waits for, and what comes back to the driver when it ends.
 
-use crate::library::HashedWhole;
+use crate::library::{Download, HashedWhole, Source};
 use crate::store::{FileIdentity, PartFile, PublishError, StoreError};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
@@ -41,10 +41,10 @@ pub enum TaskInput {
     Checked { key: SwarmKey, task: Option<TaskId>, checked: io::Result<CheckedFile> },
     /// The data and then the have map were synced.
     Synced { key: SwarmKey, synced: Result<(), StoreError> },
-    /// The hash of the whole file is there.
-    Whole { key: SwarmKey, whole: HashedWhole },
-    /// A download lies under its name, or could not be put there.
-    Published { key: SwarmKey, name: ResourceName, published: Result<FileIdentity, PublishError> },
+    /// The hash of a whole download is there.
+    Whole { download: Arc<Download>, whole: HashedWhole },
+    /// A download, or a copy of a finished file, lies under its name, or could not be put there.
+    Published { source: Source, name: ResourceName, published: Result<FileIdentity, PublishError> },
 }
 
 /// How an import ended: its hashes, and the file under its name.

@@ -74,7 +74,7 @@ impl Driver {
             Ok(published) => resource.phase = Phase::Seeding(Arc::new(published)),
             Err(error) => return self.fail_resource(key, error, ErrorKind::Refused),
         }
-        resource.troubles.clear();
+        resource.troubles.remove(&record.name);
         let names = resource.record.names.iter_mut();
         names.filter(|other| other.name == record.name).for_each(|record| record.published = Some(identity));
         self.saver.save(&resource.slot, &resource.record);

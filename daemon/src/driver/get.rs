@@ -53,6 +53,14 @@ impl Driver {
             self.add_name(key, wanted);
             return self.accepted(key, wanted).map(Some);
         }
+        if self.publishing.contains_key(&key) {
+            // Its place is not free yet: what was removed is still being moved out of there.
+            return Err(ControlError {
+                kind: ErrorKind::Refused,
+                message: format!("{name} was removed while it was being published, which is not over yet"),
+                hint: Some("try again in a moment".to_owned()),
+            });
+        }
         Ok(None)
     }
 

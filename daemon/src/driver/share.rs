@@ -1,6 +1,7 @@
 //! Shares files: those of the folder as they lie there, those from elsewhere by taking them in first.
 
 use super::check::find_published;
+use super::download::holds_already;
 use super::{Driver, Input};
 use crate::library::{Phase, Resource};
 use crate::saver::Shelf;
@@ -101,15 +102,18 @@ impl Driver {
                 None => match manifest_of(&request, &hashed) {
                     Ok(manifest) => publisher
                         .publish(&home, import.path(), &manifest, request.replace)
+                        .or_else(|error| match error {
+                            PublishError::NameTaken(_) => {
+                                holds_already(&home.file(&request.name), resource, hashed.bytes).ok_or(error)
+                            }
+                            error => Err(error),
+                        })
                         .map(|identity| (hashed, identity))
                         .map_err(|error| not_published(&error)),
                     Err(error) => Err(error),
                 },
             };
-            match &imported {
-                Ok(_) => import.keep(),
-                Err(_) => drop(import),
-            }
+            drop(import); // its file was published, or is of no use
             context.tell_blocking(Input::Task(TaskInput::Imported { task, request, imported }));
         });
         Ok(())
@@ -334,7 +338,7 @@ fn not_published(error: &PublishError) -> ControlError {
         PublishError::Store(store) if store.is_no_space() => {
             ControlError { kind: ErrorKind::NoSpace, message: error.to_string(), hint: None }
         }
-        PublishError::Store(_) => internal(error),
+        PublishError::Damaged(_) | PublishError::Store(_) => internal(error),
     }
 }
 

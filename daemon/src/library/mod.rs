@@ -89,8 +89,8 @@ pub struct Fetching {
     pub syncing: bool,
     /// When the have map was last persisted.
     pub synced_at: Instant,
-    /// All chunks are there; it is being hashed to its end and published.
-    pub publishing: bool,
+    /// The whole is hashed and right, so it may be published.
+    pub verified: bool,
     /// Why it does not take part in its swarm for now, and when to try again.
     pub blocked: Option<Blocked>,
 }
