@@ -1,7 +1,10 @@
 //! Writes records and manifests in the order in which they were made, off the driver.
 
+use crate::context::Context;
+use crate::driver::Input;
 use crate::library::Download;
 use crate::store::{Home, Publisher, Record, Slot, StoreError, write_have};
+use crate::tasks::TaskInput;
 use shared::have::HaveMap;
 use shared::manifest::Manifest;
 use std::path::PathBuf;
@@ -94,6 +97,15 @@ impl Saver {
             if let Err(error) = download.file.sync().and_then(|()| write_have(&path, &have)) {
                 tracing::error!(resource = %download.manifest.key(), %error, "cannot remember what has arrived");
             }
+        });
+    }
+
+    /// Persists a have map whose chunks are synced; the driver hears of it.
+    pub fn note(&self, context: Arc<Context>, download: Arc<Download>, slot: &Slot, have: HaveMap) {
+        let path = slot.have();
+        self.job(move || {
+            let noted = write_have(&path, &have);
+            context.tell_blocking(Input::Task(TaskInput::Noted { download, noted }));
         });
     }
 

@@ -1,6 +1,6 @@
 //! Work in the background: what ttctl waits for, and what comes back to the driver when it ends.
 
-use crate::library::{Download, HashedWhole, Source};
+use crate::library::{Checking, Download, HashedWhole, Source};
 use crate::store::{FileIdentity, PartFile, PublishError, StoreError};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
@@ -31,6 +31,7 @@ pub enum TaskInput {
     /// The place of a new download is made.
     Opened {
         key: SwarmKey,
+        checking: Checking,
         opened: Result<PartFile, StoreError>,
         accepted: Accepted,
         reply: oneshot::Sender<Result<Accepted, ControlError>>,
@@ -38,9 +39,11 @@ pub enum TaskInput {
     /// A chunk that a peer complained of was looked at.
     Suspected { key: SwarmKey, index: ChunkIndex, peer: PeerAddr, good: bool },
     /// What lies on disk was compared with the manifest.
-    Checked { key: SwarmKey, task: Option<TaskId>, checked: io::Result<CheckedFile> },
-    /// The data and then the have map were synced.
-    Synced { key: SwarmKey, synced: Result<(), StoreError> },
+    Checked { key: SwarmKey, checking: Checking, task: Option<TaskId>, checked: io::Result<CheckedFile> },
+    /// The data of these chunks was synced.
+    Synced { download: Arc<Download>, have: HaveMap, synced: Result<(), StoreError> },
+    /// The have map was persisted.
+    Noted { download: Arc<Download>, noted: Result<(), StoreError> },
     /// The hash of a whole download is there.
     Whole { download: Arc<Download>, whole: HashedWhole },
     /// A download, or a copy of a finished file, lies under its name, or could not be put there.

@@ -2,7 +2,7 @@
 //! manifests and imports that arrive in parts, waiting, looking things up in catalogues.
 
 use crate::context::Context;
-use crate::driver::{Command, Input, Reply, Wanted};
+use crate::driver::{Command, Input, Reply, Wanted, store_error};
 use crate::store::{Home, Import};
 use crate::tasks::TaskHandle;
 use crate::tracker::catalogue::{self, Miss};
@@ -353,10 +353,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, crate::store::StoreError> + Send + 'static,
 ) -> Result<T, ControlError> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| {
-            let kind = if error.is_no_space() { ErrorKind::NoSpace } else { ErrorKind::Internal };
-            ControlError { kind, message: error.to_string(), hint: None }
-        }),
+        Ok(done) => done.map_err(|error| store_error(&error)),
         Err(error) => Err(ControlError { kind: ErrorKind::Internal, message: error.to_string(), hint: None }),
     }
 }

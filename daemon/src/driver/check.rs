@@ -32,6 +32,7 @@ impl Driver {
         let total = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
         let checking = Checking { done: Arc::default(), total };
         resource.phase = Phase::Checking(checking.clone());
+        let present = checking.clone();
         let (manifest, context, stop) = (resource.manifest.clone(), self.context.clone(), self.stop.clone());
         let handle = task.and_then(|task| self.tasks.get(task).cloned());
         tokio::task::spawn_blocking(move || {
@@ -43,18 +44,24 @@ impl Driver {
                 if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             let checked = check_path(&path, &manifest, &progress);
-            context.tell_blocking(Input::Task(TaskInput::Checked { key, task, checked }));
+            context.tell_blocking(Input::Task(TaskInput::Checked { key, checking: present, task, checked }));
         });
         self.changed();
     }
 
-    pub(super) fn checked(&mut self, key: SwarmKey, task: Option<TaskId>, checked: io::Result<CheckedFile>) {
+    pub(super) fn checked(
+        &mut self,
+        key: SwarmKey,
+        checking: &Checking,
+        task: Option<TaskId>,
+        checked: io::Result<CheckedFile>,
+    ) {
         if let Some(handle) = task.and_then(|task| self.tasks.get(task)) {
             handle.end(task_state(&checked));
         }
         let Some(resource) = self.library.get(key) else { return };
-        if !matches!(resource.phase, Phase::Checking(_)) {
-            return;
+        if !resource.is_in(checking) {
+            return; // another check has begun since, perhaps of another file
         }
         let published = resource.record.names.iter().find(|record| record.published.is_some()).cloned();
         match (published, checked) {

@@ -2,10 +2,10 @@
 
 use super::{Driver, Input, Publishing};
 use crate::library::{
-    Blocked, Download, Failure, Fetching, Frontier, HashedWhole, Phase, Published, Recent, Source,
+    Blocked, Download, Failure, Fetching, Frontier, HashedWhole, Phase, Published, Recent, Source, TakeError,
 };
 use crate::store::{
-    FileIdentity, Home, NameRecord, PartFile, PublishError, Publisher, StoreError, open_regular, write_have,
+    FileIdentity, Home, NameRecord, PartFile, PublishError, Publisher, StoreError, open_regular,
 };
 use crate::tasks::TaskInput;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -15,6 +15,7 @@ use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::ErrorKind;
+use shared::swarm::{Event, PeerAddr};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -50,6 +51,32 @@ impl Driver {
             verified: false,
             blocked: None,
         }
+    }
+
+    /// A chunk that came from a peer is verified and written, or not.
+    pub(super) fn taken(
+        &mut self,
+        download: &Arc<Download>,
+        index: ChunkIndex,
+        peer: PeerAddr,
+        taken: Result<(), TakeError>,
+    ) {
+        if !self.is_current(download) {
+            return;
+        }
+        let key = download.manifest.key();
+        let event = match taken {
+            Ok(()) => Event::Stored { key, index },
+            Err(TakeError::Corrupt) => Event::Corrupt { key, index, peer },
+            Err(error) => {
+                tracing::warn!(resource = %key, chunk = %index, %peer, %error, "a chunk was not stored");
+                if let TakeError::Store(error) = error {
+                    self.write_failed(key, &error);
+                }
+                Event::NotStored { key, index }
+            }
+        };
+        self.event(event);
     }
 
     /// A chunk is verified and written.
@@ -102,24 +129,39 @@ impl Driver {
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Fetching(fetching) = &mut resource.phase else { return };
         (fetching.dirty, fetching.syncing) = (0, true);
-        let (download, have, path) = (fetching.download.clone(), fetching.have.clone(), resource.slot.have());
-        let context = self.context.clone();
+        let (download, have, context) =
+            (fetching.download.clone(), fetching.have.clone(), self.context.clone());
         tokio::task::spawn_blocking(move || {
-            let synced = download.file.sync().and_then(|()| write_have(&path, &have));
-            context.tell_blocking(Input::Task(TaskInput::Synced { key, synced }));
+            let synced = download.file.sync();
+            context.tell_blocking(Input::Task(TaskInput::Synced { download, have, synced }));
         });
     }
 
-    pub(super) fn synced(&mut self, key: SwarmKey, synced: Result<(), StoreError>) {
+    /// The data is safe. The have map is written in its turn: its place may be removed and made anew at any time.
+    pub(super) fn synced(&mut self, download: &Arc<Download>, have: HaveMap, synced: Result<(), StoreError>) {
+        if synced.is_err() {
+            return self.noted(download, synced);
+        }
+        if let Some(resource) =
+            self.library.get(download.manifest.key()).filter(|_| self.is_current(download))
+        {
+            self.saver.note(self.context.clone(), download.clone(), &resource.slot, have);
+        }
+    }
+
+    pub(super) fn noted(&mut self, download: &Arc<Download>, noted: Result<(), StoreError>) {
+        let key = download.manifest.key();
+        if !self.is_current(download) {
+            return;
+        }
         let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
         else {
             return;
         };
         (fetching.syncing, fetching.synced_at) = (false, Instant::now());
-        if let Err(error) = synced {
+        if let Err(error) = noted {
             fetching.dirty += 1; // try again with the next tick that is due
-            let (message, no_space) = (error.to_string(), error.is_no_space());
-            self.write_failed(key, message, no_space);
+            self.write_failed(key, &error);
         }
     }
 
@@ -268,10 +310,11 @@ impl Driver {
     // -- what stands in the way
 
     /// The disk refuses: the download waits, and nothing is lost.
-    pub(super) fn write_failed(&mut self, key: SwarmKey, message: String, no_space: bool) {
-        let kind = if no_space { ErrorKind::NoSpace } else { ErrorKind::Internal };
-        let reason = if no_space { format!("no space: {message}") } else { message };
-        self.block(key, reason, kind);
+    pub(super) fn write_failed(&mut self, key: SwarmKey, error: &StoreError) {
+        match error.is_no_space() {
+            true => self.block(key, format!("no space: {error}"), ErrorKind::NoSpace),
+            false => self.block(key, error.to_string(), ErrorKind::Internal),
+        }
     }
 
     pub(super) fn block(&mut self, key: SwarmKey, reason: String, kind: ErrorKind) {

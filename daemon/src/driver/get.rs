@@ -1,8 +1,8 @@
 //! Takes in a download: what is wanted is known by its manifest by now.
 
-use super::share::internal;
+use super::share::{internal, store_error};
 use super::{Driver, Input, Reply, Wanted};
-use crate::library::{Phase, Resource};
+use crate::library::{Checking, Phase, Resource};
 use crate::store::{NameRecord, PartFile, Record, StoreError};
 use crate::tasks::TaskInput;
 use shared::have::HaveMap;
@@ -138,8 +138,9 @@ impl Driver {
             names: vec![NameRecord { name, replace: wanted.replace, published: None }],
         };
         let slot = self.home.slot(key);
-        let resource =
-            Resource::new(wanted.manifest.clone(), record, slot.clone(), Phase::Checking(Default::default()));
+        let checking = Checking::default();
+        let phase = Phase::Checking(checking.clone());
+        let resource = Resource::new(wanted.manifest.clone(), record, slot.clone(), phase);
         let shelved = self.shelve(&resource, false);
         self.library.insert(resource);
         let (context, count) = (self.context.clone(), wanted.manifest.count());
@@ -152,13 +153,14 @@ impl Driver {
                 Err(_) => return,
             };
             let Ok(opened) = opened else { return };
-            context.tell(Input::Task(TaskInput::Opened { key, opened, accepted, reply })).await;
+            context.tell(Input::Task(TaskInput::Opened { key, checking, opened, accepted, reply })).await;
         });
     }
 
     pub(super) fn opened(
         &mut self,
         key: SwarmKey,
+        checking: &Checking,
         opened: Result<PartFile, StoreError>,
         accepted: Accepted,
         reply: Reply<Accepted>,
@@ -167,12 +169,18 @@ impl Driver {
             let gone = internal(&format!("{} was removed meanwhile", accepted.name));
             return drop(reply.send(Err(gone)));
         };
+        if !resource.is_in(checking) {
+            return drop(reply.send(Ok(accepted))); // it was removed and added again, or is being checked
+        }
         let part = match opened {
             Ok(part) => part,
             Err(error) => {
+                let error = store_error(&error);
                 self.forget_name(&accepted.name, None);
-                let kind = if error.is_no_space() { ErrorKind::NoSpace } else { ErrorKind::Internal };
-                return drop(reply.send(Err(ControlError { kind, message: error.to_string(), hint: None })));
+                if self.library.get(key).is_some() {
+                    self.fail_resource(key, error.message.clone(), error.kind); // it has other names by now
+                }
+                return drop(reply.send(Err(error)));
             }
         };
         let (manifest, have) = (resource.manifest.clone(), HaveMap::empty(resource.count()));

@@ -19,6 +19,7 @@ mod status;
 mod tests;
 
 pub use input::{Answer, Command, Input, Reply, Wanted};
+pub use share::store_error;
 
 use crate::context::Context;
 use crate::library::{Library, Phase, Room};
@@ -179,7 +180,7 @@ impl Driver {
             }
             Input::Complaint { key, index, peer } => self.complaint(key, index, peer),
             Input::SourceChanged { key, published } => self.source_changed(key, &published),
-            Input::WriteFailed { key, message, no_space } => self.write_failed(key, message, no_space),
+            Input::Taken { download, index, peer, taken } => self.taken(&download, index, peer, taken),
             Input::Found(found) => self.found(found),
             Input::Command(command) => self.command(command),
             Input::Task(task) => self.task(task),
@@ -219,9 +220,14 @@ impl Driver {
         match task {
             TaskInput::Hashed { task, request, hashed } => self.hashed(task, &request, hashed),
             TaskInput::Imported { task, request, imported } => self.imported(task, &request, imported),
-            TaskInput::Opened { key, opened, accepted, reply } => self.opened(key, opened, accepted, reply),
-            TaskInput::Checked { key, task, checked } => self.checked(key, task, checked),
-            TaskInput::Synced { key, synced } => self.synced(key, synced),
+            TaskInput::Opened { key, checking, opened, accepted, reply } => {
+                self.opened(key, &checking, opened, accepted, reply);
+            }
+            TaskInput::Checked { key, checking, task, checked } => {
+                self.checked(key, &checking, task, checked);
+            }
+            TaskInput::Synced { download, have, synced } => self.synced(&download, have, synced),
+            TaskInput::Noted { download, noted } => self.noted(&download, noted),
             TaskInput::Whole { download, whole } => self.whole(&download, whole),
             TaskInput::Published { source, name, published } => self.published(&source, &name, published),
             TaskInput::Suspected { key, index, peer, good } => self.suspected(key, index, peer, good),

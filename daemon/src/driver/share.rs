@@ -5,7 +5,7 @@ use super::download::holds_already;
 use super::{Driver, Input};
 use crate::library::{Phase, Resource};
 use crate::saver::Shelf;
-use crate::store::{FileIdentity, Import, NameRecord, PublishError, Record, open_regular};
+use crate::store::{FileIdentity, Import, NameRecord, PublishError, Record, StoreError, open_regular};
 use crate::tasks::{Imported, TaskHandle, TaskInput};
 use crate::tracker::TrackerCommand;
 use shared::host::hashing::{Hashed, hash_file};
@@ -183,7 +183,7 @@ impl Driver {
         &self,
         resource: &Resource,
         show: bool,
-    ) -> oneshot::Receiver<Result<(), crate::store::StoreError>> {
+    ) -> oneshot::Receiver<Result<(), StoreError>> {
         self.saver.shelve(Shelf {
             slot: resource.slot.clone(),
             record: resource.record.clone(),
@@ -198,7 +198,7 @@ impl Driver {
         task: TaskId,
         key: SwarmKey,
         name: &ResourceName,
-        saved: oneshot::Receiver<Result<(), crate::store::StoreError>>,
+        saved: oneshot::Receiver<Result<(), StoreError>>,
     ) {
         let Some(resource) = self.library.get(key) else { return };
         let mut answers = Vec::new();
@@ -216,7 +216,7 @@ impl Driver {
                     let warnings = warnings(answers).await;
                     TaskState::Shared(Shared { name, resource: key.resource, manifest, warnings })
                 }
-                Ok(Err(error)) => TaskState::Failed(internal(&error)),
+                Ok(Err(error)) => TaskState::Failed(store_error(&error)),
                 Err(_) => TaskState::Failed(internal(&"the daemon is ending")),
             };
             handle.end(state);
@@ -335,11 +335,15 @@ fn not_published(error: &PublishError) -> ControlError {
             message: error.to_string(),
             hint: Some("use --replace to put the new content in its place".to_owned()),
         },
-        PublishError::Store(store) if store.is_no_space() => {
-            ControlError { kind: ErrorKind::NoSpace, message: error.to_string(), hint: None }
-        }
-        PublishError::Damaged(_) | PublishError::Store(_) => internal(error),
+        PublishError::Store(store) => store_error(store),
+        PublishError::Damaged(_) => internal(error),
     }
+}
+
+/// What ttctl hears of a disk that refuses.
+pub fn store_error(error: &StoreError) -> ControlError {
+    let kind = if error.is_no_space() { ErrorKind::NoSpace } else { ErrorKind::Internal };
+    ControlError { kind, message: error.to_string(), hint: None }
 }
 
 pub(super) fn internal(error: &dyn std::fmt::Display) -> ControlError {

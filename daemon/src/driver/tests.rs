@@ -8,7 +8,7 @@ use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::{ChunkHash, PeerId, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
-use shared::rpc::control::{Accepted, ControlError, State};
+use shared::rpc::control::{Accepted, ControlError, ErrorKind, State};
 use shared::swarm::{AskId, Event};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -180,7 +180,7 @@ async fn whatever_was_in_the_way_a_published_download_is_served() {
     let manifest = manifest_of("x", &bytes);
     rig.get(&manifest, false).await.unwrap();
     rig.receive(&manifest, &bytes);
-    rig.driver.write_failed(manifest.key(), "no room for the have map".to_owned(), true);
+    rig.driver.block(manifest.key(), "no room for the have map".to_owned(), ErrorKind::NoSpace);
     rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
     assert!(rig.driver.machine.status(manifest.key()).is_some(), "it takes part in its swarm");
 }
@@ -235,4 +235,47 @@ async fn what_is_removed_while_it_is_published_leaves_no_manifest() {
         assert!(!rig.file("x.tinytorrent").exists());
         assert!(!delete || !rig.file("x").exists());
     }
+}
+
+#[tokio::test]
+async fn what_a_former_download_stored_is_not_here() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    let former = rig.download(manifest.key());
+    rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete: false, reply }).await.unwrap();
+    rig.get(&manifest, false).await.unwrap();
+
+    let (index, peer) = (ChunkIndex(0), "127.0.0.1:2".parse().unwrap());
+    rig.driver.handle(Input::Taken { download: former.clone(), index, peer, taken: Ok(()) });
+    rig.driver.synced(&former, HaveMap::full(manifest.count()), Ok(()));
+    rig.driver.saver.idle().await;
+    assert_eq!(rig.driver.status(Some("x")).unwrap()[0].chunks_have, 0);
+    let part = rig.download(manifest.key()).file.path().to_owned();
+    assert!(!part.with_file_name("have").exists(), "the have map is ahead of the data");
+}
+
+#[tokio::test]
+async fn a_complaint_about_a_chunk_that_is_not_here_is_of_no_interest() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.driver.complaint(manifest.key(), ChunkIndex(1), "127.0.0.1:2".parse().unwrap());
+    assert!(rig.driver.suspects.is_empty());
+}
+
+#[tokio::test]
+async fn a_chunk_of_a_download_that_is_damaged_on_the_disk_is_fetched_again() {
+    let (mut rig, bytes) = (Rig::new(), bytes(3));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.receive(&manifest, &bytes[..2 * CHUNK_BYTES as usize]);
+    let part = rig.download(manifest.key()).file.path().to_owned();
+    let file = std::fs::File::options().write(true).open(part).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"wrong", 99).unwrap();
+    rig.driver.complaint(manifest.key(), ChunkIndex(0), "127.0.0.1:2".parse().unwrap());
+    rig.until("one chunk is left", |driver| driver.status(Some("x")).unwrap()[0].chunks_have == 1).await;
+    rig.receive(&manifest, &bytes);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(std::fs::read(rig.file("x")).unwrap() == bytes);
 }

@@ -72,6 +72,13 @@ pub struct Checking {
     pub total: u64,
 }
 
+impl Checking {
+    /// Whether the two are one and the same check.
+    pub fn is_same(&self, other: &Checking) -> bool {
+        Arc::ptr_eq(&self.done, &other.done)
+    }
+}
+
 /// A download.
 #[derive(Debug)]
 pub struct Fetching {
@@ -218,6 +225,11 @@ impl Resource {
     /// How many chunks it has.
     pub fn count(&self) -> ChunkCount {
         self.manifest.count()
+    }
+
+    /// Whether this check is still the one that goes on.
+    pub fn is_in(&self, checking: &Checking) -> bool {
+        matches!(&self.phase, Phase::Checking(present) if present.is_same(checking))
     }
 
     /// The file that its chunks are read from, unless there is none now.

@@ -376,26 +376,17 @@ impl Fetch {
 
     /// Verifies and writes a chunk in one go, off the async workers, while its bytes are in the cache.
     async fn take(self, bytes: bytes::Bytes) {
-        let (key, index, peer) = (self.download.manifest.key(), self.index, self.teller.peer);
         self.teller.event(Event::Received { request: self.request }).await;
-        let download = self.download.clone();
+        let (download, index) = (self.download.clone(), self.index);
         let taken = tokio::task::spawn_blocking(move || {
             let length = bytes.len() as u64;
-            (download.take(index, bytes), length)
+            download.take(index, bytes).map(|()| length)
         });
-        let event = match taken.await {
-            Ok((Ok(()), bytes)) => {
-                self.traffic.received.fetch_add(bytes, Ordering::Relaxed);
-                Event::Stored { key, index }
-            }
-            Ok((Err(TakeError::Corrupt), _)) => Event::Corrupt { key, index, peer },
-            Ok((Err(TakeError::Store(error)), _)) => {
-                let (message, no_space) = (error.to_string(), error.is_no_space());
-                self.teller.context.tell(Input::WriteFailed { key, message, no_space }).await;
-                Event::NotStored { key, index }
-            }
-            Err(_) => Event::NotStored { key, index },
-        };
-        self.teller.event(event).await;
+        let taken = taken.await.unwrap_or_else(|error| Err(TakeError::Panicked(error.to_string())));
+        if let Ok(bytes) = taken {
+            self.traffic.received.fetch_add(bytes, Ordering::Relaxed);
+        }
+        let (peer, taken) = (self.teller.peer, taken.map(drop));
+        self.teller.context.tell(Input::Taken { download: self.download, index, peer, taken }).await;
     }
 }
