@@ -7,7 +7,9 @@ use crate::store::{NameRecord, PartFile, Record, StoreError};
 use crate::tasks::TaskInput;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
+use shared::name::ResourceName;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind};
+use std::io;
 
 /// How many resources a daemon remembers.
 const RESOURCES_MAX: usize = 100_000;
@@ -83,8 +85,11 @@ impl Driver {
         }
         let file_is_wrong = matches!(resource.phase, Phase::Failed(_))
             || resource.troubles.contains_key(wanted.manifest.name());
-        if file_is_wrong && wanted.replace {
-            return self.fetch_once_more(key, wanted);
+        let path = self.home.file(wanted.manifest.name());
+        let is_gone =
+            || std::fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        if file_is_wrong && (wanted.replace || is_gone()) {
+            return self.fetch_once_more(key, wanted.manifest.name());
         }
         if resource.record.paused {
             let _ = self.resume(wanted.manifest.name().as_str());
@@ -95,18 +100,23 @@ impl Driver {
         }
     }
 
-    /// What lies under the name is damaged, and may be replaced: fetch the resource anew.
-    fn fetch_once_more(&mut self, key: SwarmKey, wanted: &Wanted) {
-        self.leave(key);
+    /// What lies under the name is gone, or wrong and may be replaced: make it anew, from another name's file if
+    /// there is a good one, else from the swarm.
+    fn fetch_once_more(&mut self, key: SwarmKey, name: &ResourceName) {
+        let file = self.home.file(name);
         let Some(resource) = self.library.get_mut(key) else { return };
-        resource.troubles.clear();
+        resource.troubles.remove(name);
         resource.record.paused = false;
-        for record in &mut resource.record.names {
-            record.published = None;
-            record.replace = record.name == *wanted.manifest.name();
-        }
+        let names = resource.record.names.iter_mut();
+        names.filter(|record| record.name == *name).for_each(|record| record.published = None);
         self.saver.save(&resource.slot, &resource.record);
-        self.check(key, None);
+        if matches!(&resource.phase, Phase::Seeding(published) if published.path != file) {
+            self.join(key);
+            self.publish(key);
+            self.changed();
+        } else {
+            self.check(key, None);
+        }
     }
 
     /// The same content under one more name.
@@ -117,8 +127,10 @@ impl Driver {
         self.library.add_name(key, record);
         if let Some(resource) = self.library.get(key) {
             self.saver.save(&resource.slot, &resource.record);
-            if matches!(resource.phase, Phase::Seeding(_)) {
-                self.publish(key);
+            match resource.phase {
+                Phase::Seeding(_) => self.publish(key),
+                Phase::Failed(_) => self.check(key, None), // nothing good is here: it is fetched for this name
+                _ => {}
             }
         }
         self.announce(key);

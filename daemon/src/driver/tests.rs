@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Nothing here takes longer.
-const CAP: Duration = Duration::from_secs(20);
+const CAP: Duration = Duration::from_secs(10);
 
 struct Rig {
     driver: Driver,
@@ -56,7 +56,8 @@ impl Rig {
                 self.driver.handle(input);
             }
         };
-        assert!(tokio::time::timeout(CAP, waiting).await.is_ok(), "{what} does not come true");
+        let in_time = tokio::time::timeout(CAP, waiting).await;
+        assert!(in_time.is_ok(), "{what} does not come true: {:?}", self.driver.status(None));
     }
 
     /// Handles what comes in until a command is answered.
@@ -278,4 +279,51 @@ async fn a_chunk_of_a_download_that_is_damaged_on_the_disk_is_fetched_again() {
     rig.receive(&manifest, &bytes);
     rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
     assert!(std::fs::read(rig.file("x")).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_fetched_again_when_it_is_asked_for() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let (one, two) = (manifest_of("one", &bytes), manifest_of("two", &bytes));
+    rig.finished(&one, &bytes).await;
+    std::fs::remove_file(rig.file("one")).unwrap();
+    rig.driver.check(one.key(), None);
+    let is_failed = |driver: &Driver| driver.status(Some("one")).unwrap()[0].state == State::Error;
+    rig.until("it is missed", is_failed).await;
+    let is_fetching =
+        |driver: &Driver| matches!(driver.library.get(one.key()).unwrap().phase, Phase::Fetching(_));
+    // Another name first: the one that is gone is not made anew by that.
+    rig.get(&two, false).await.unwrap();
+    rig.until("it is fetched under the other name", is_fetching).await;
+    rig.receive(&two, &bytes);
+    rig.until("it is published", |driver| is_seeding(driver, &two)).await;
+    assert!(!rig.file("one").exists() && is_failed(&rig.driver));
+    rig.get(&one, false).await.unwrap();
+    rig.until("it is copied", |driver| is_seeding(driver, &one)).await;
+    assert!(std::fs::read(rig.file("one")).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_crash_before_or_after_the_rename_of_a_replacement_is_told_apart() {
+    for finished in [false, true] {
+        let (mut rig, bytes) = (Rig::new(), bytes(2));
+        let manifest = manifest_of("x", &bytes);
+        std::fs::write(rig.file("x"), "old").unwrap();
+        rig.get(&manifest, true).await.unwrap();
+        let part = rig.download(manifest.key()).file.path().to_owned();
+        let folder = rig.folder.clone();
+        drop(rig);
+        std::fs::remove_file(&part).unwrap(); // not made yet, or renamed
+        if finished {
+            std::fs::write(folder.path().join("x"), &bytes).unwrap();
+        }
+        let mut rig = Rig::on(folder);
+        let is_as_expected = |driver: &Driver| match &driver.library.get(manifest.key()).unwrap().phase {
+            Phase::Seeding(_) => finished,
+            Phase::Fetching(_) => !finished,
+            _ => false,
+        };
+        rig.until("it goes on", is_as_expected).await;
+        assert_eq!(std::fs::read(rig.file("x")).unwrap() == bytes, finished);
+    }
 }
