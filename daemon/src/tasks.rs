@@ -121,11 +121,29 @@ impl Tasks {
 
     fn forget_ended(&mut self, now: Instant) {
         for entry in self.tasks.values_mut() {
-            let running = matches!(*entry.state.0.borrow(), TaskState::Running { .. });
-            if !running {
-                entry.ended.get_or_insert(now);
-            }
+            // nobody works on it any more, or its caller went away before it was begun
+            let is_left = Arc::strong_count(&entry.state.0) == 1;
+            let is_running = matches!(*entry.state.0.borrow(), TaskState::Running { .. });
+            entry.ended = (is_left || !is_running).then(|| entry.ended.unwrap_or(now));
         }
         self.tasks.retain(|_, entry| entry.ended.is_none_or(|ended| now.duration_since(ended) < ENDED_FOR));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_nobody_works_on_is_forgotten() {
+        let (mut tasks, start) = (Tasks::default(), Instant::now());
+        let (kept, handle) = tasks.begin(start).unwrap();
+        for _ in 1..TASKS_MAX {
+            tasks.begin(start).unwrap();
+        }
+        assert!(tasks.begin(start).is_none(), "there are too many");
+        assert!(tasks.begin(start + ENDED_FOR).is_some());
+        assert!(tasks.get(kept).is_some(), "it goes on");
+        drop(handle);
     }
 }

@@ -94,7 +94,9 @@ impl Driver {
         self.must_not_be_awaited(&request.name)?;
         let present = self.library.key_of(&request.name).and_then(|key| self.seeded_file(key, &request.name));
         let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
+        let handle = self.tasks.get(task).cloned();
         tokio::task::spawn_blocking(move || {
+            let _handle = handle; // somebody works on it
             let (resource, hashes) = import.hashes();
             let hashed = Hashed { resource, hashes, bytes: import.bytes() };
             let imported = match present.filter(|(key, _)| key.resource == resource) {
@@ -286,7 +288,7 @@ impl Driver {
 
     fn end_failed(&self, task: TaskId, outcome: Result<(), ControlError>) {
         if let (Err(error), Some(handle)) = (outcome, self.tasks.get(task)) {
-            tracing::warn!(error = %error, "a file was not shared");
+            tracing::warn!(task = task.0, error = %error, "a file was not shared");
             handle.end(TaskState::Failed(error));
         }
     }
