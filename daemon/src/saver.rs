@@ -1,7 +1,10 @@
 //! Writes records and manifests in the order in which they were made, off the driver.
 
+use crate::context::Context;
+use crate::driver::Input;
 use crate::library::Download;
 use crate::store::{Home, Publisher, Record, Slot, StoreError, write_have};
+use crate::tasks::TaskInput;
 use shared::have::HaveMap;
 use shared::manifest::Manifest;
 use std::path::PathBuf;
@@ -97,6 +100,15 @@ impl Saver {
         });
     }
 
+    /// Persists a have map whose chunks are synced; the driver hears of it.
+    pub fn note(&self, context: Arc<Context>, download: Arc<Download>, slot: &Slot, have: HaveMap) {
+        let path = slot.have();
+        self.job(move || {
+            let noted = write_have(&path, &have);
+            context.tell_blocking(Input::Task(TaskInput::Noted { download, noted }));
+        });
+    }
+
     /// Forgets a resource, and removes files that are ours to remove.
     pub fn forget(&self, slot: &Slot, files: Vec<PathBuf>) {
         let slot = slot.clone();
@@ -122,7 +134,14 @@ impl Saver {
         });
     }
 
-    /// Waits until everything is written.
+    /// Waits until everything that was asked for so far is written.
+    pub fn idle(&self) -> impl Future<Output = ()> + use<> {
+        let (done, answer) = oneshot::channel();
+        self.job(move || _ = done.send(()));
+        async move { drop(answer.await) }
+    }
+
+    /// Waits until everything is written, and ends.
     pub async fn end(self) {
         drop(self.jobs);
         let _ = self.task.await;

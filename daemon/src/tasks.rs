@@ -1,6 +1,6 @@
 //! Work in the background: what ttctl waits for, and what comes back to the driver when it ends.
 
-use crate::library::HashedWhole;
+use crate::library::{Checking, Download, HashedWhole, Source};
 use crate::store::{FileIdentity, PartFile, PublishError, StoreError};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
@@ -31,6 +31,7 @@ pub enum TaskInput {
     /// The place of a new download is made.
     Opened {
         key: SwarmKey,
+        checking: Checking,
         opened: Result<PartFile, StoreError>,
         accepted: Accepted,
         reply: oneshot::Sender<Result<Accepted, ControlError>>,
@@ -38,13 +39,15 @@ pub enum TaskInput {
     /// A chunk that a peer complained of was looked at.
     Suspected { key: SwarmKey, index: ChunkIndex, peer: PeerAddr, good: bool },
     /// What lies on disk was compared with the manifest.
-    Checked { key: SwarmKey, task: Option<TaskId>, checked: io::Result<CheckedFile> },
-    /// The data and then the have map were synced.
-    Synced { key: SwarmKey, synced: Result<(), StoreError> },
-    /// The hash of the whole file is there.
-    Whole { key: SwarmKey, whole: HashedWhole },
-    /// A download lies under its name, or could not be put there.
-    Published { key: SwarmKey, name: ResourceName, published: Result<FileIdentity, PublishError> },
+    Checked { key: SwarmKey, checking: Checking, task: Option<TaskId>, checked: io::Result<CheckedFile> },
+    /// The data of these chunks was synced.
+    Synced { download: Arc<Download>, have: HaveMap, synced: Result<(), StoreError> },
+    /// The have map was persisted.
+    Noted { download: Arc<Download>, noted: Result<(), StoreError> },
+    /// The hash of a whole download is there.
+    Whole { download: Arc<Download>, whole: HashedWhole },
+    /// A download, or a copy of a finished file, lies under its name, or could not be put there.
+    Published { source: Source, name: ResourceName, published: Result<FileIdentity, PublishError> },
 }
 
 /// How an import ended: its hashes, and the file under its name.
@@ -118,11 +121,29 @@ impl Tasks {
 
     fn forget_ended(&mut self, now: Instant) {
         for entry in self.tasks.values_mut() {
-            let running = matches!(*entry.state.0.borrow(), TaskState::Running { .. });
-            if !running {
-                entry.ended.get_or_insert(now);
-            }
+            // nobody works on it any more, or its caller went away before it was begun
+            let is_left = Arc::strong_count(&entry.state.0) == 1;
+            let is_running = matches!(*entry.state.0.borrow(), TaskState::Running { .. });
+            entry.ended = (is_left || !is_running).then(|| entry.ended.unwrap_or(now));
         }
         self.tasks.retain(|_, entry| entry.ended.is_none_or(|ended| now.duration_since(ended) < ENDED_FOR));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_nobody_works_on_is_forgotten() {
+        let (mut tasks, start) = (Tasks::default(), Instant::now());
+        let (kept, handle) = tasks.begin(start).unwrap();
+        for _ in 1..TASKS_MAX {
+            tasks.begin(start).unwrap();
+        }
+        assert!(tasks.begin(start).is_none(), "there are too many");
+        assert!(tasks.begin(start + ENDED_FOR).is_some());
+        assert!(tasks.get(kept).is_some(), "it goes on");
+        drop(handle);
     }
 }

@@ -2,7 +2,7 @@
 //! manifests and imports that arrive in parts, waiting, looking things up in catalogues.
 
 use crate::context::Context;
-use crate::driver::{Command, Input, Reply, Wanted};
+use crate::driver::{Command, Input, Reply, Wanted, store_error};
 use crate::store::{Home, Import};
 use crate::tasks::TaskHandle;
 use crate::tracker::catalogue::{self, Miss};
@@ -136,8 +136,16 @@ impl Control for Caller {
     }
 
     async fn import_part(self, _: CallContext, task: TaskId, bytes: Payload) -> Result<(), ControlError> {
-        let taken = self.parts().imports.get_mut(&task).and_then(|importing| importing.import.take());
-        let mut import = taken.ok_or_else(|| refused(format!("import {} takes no part now", task.0)))?;
+        let taken = self
+            .parts()
+            .imports
+            .get_mut(&task)
+            .and_then(|importing| Some((importing.import.take()?, importing.request.bytes)));
+        let (mut import, room) =
+            taken.ok_or_else(|| refused(format!("import {} takes no part now", task.0)))?;
+        if import.bytes() + bytes.bytes.len() as u64 > room {
+            return Err(refused(format!("import {} was announced with {room} bytes, and has more", task.0)));
+        }
         let import = blocking(move || import.add(&bytes.bytes).map(|()| import)).await;
         match import {
             Ok(import) => {
@@ -163,6 +171,10 @@ impl Control for Caller {
             Some(Importing { request, import: Some(import), .. }) => (request, import),
             _ => return Err(refused(format!("there is no import {}", task.0))),
         };
+        if import.bytes() != request.bytes {
+            let (bytes, wanted) = (import.bytes(), request.bytes);
+            return Err(refused(format!("import {} has {bytes} bytes, not {wanted}", task.0)));
+        }
         self.ask(|reply| Command::ImportEnd { task, request, import, reply }).await
     }
 
@@ -353,10 +365,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, crate::store::StoreError> + Send + 'static,
 ) -> Result<T, ControlError> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| {
-            let kind = if error.is_no_space() { ErrorKind::NoSpace } else { ErrorKind::Internal };
-            ControlError { kind, message: error.to_string(), hint: None }
-        }),
+        Ok(done) => done.map_err(|error| store_error(&error)),
         Err(error) => Err(ControlError { kind: ErrorKind::Internal, message: error.to_string(), hint: None }),
     }
 }

@@ -45,7 +45,7 @@ impl Driver {
             Action::TellHave { key, index } => self.context.board.add(key, index),
             Action::TellLost { key, index } => self.context.board.take(key, index),
             Action::FindPeers { key } => self.trackers.command_all(|| TrackerCommand::Urgent(key)),
-            Action::Complete { key } => self.complete(key),
+            Action::Complete { .. } => self.changed(), // the hash of the whole follows
         }
     }
 
@@ -104,6 +104,7 @@ impl Driver {
     fn answer(&mut self, ask: AskId, answer: Answer) {
         let Some(waiting) = self.asks.remove(&ask) else { return };
         if waiting.send(answer).is_err() {
+            self.serving.remove(&ask);
             self.pending.push_back(Event::AskEnded { ask, served: false });
         }
     }
@@ -136,8 +137,13 @@ impl Driver {
 
     /// A peer says that we sent a corrupt chunk: either it was damaged on the way, or our disk has damaged it.
     pub(super) fn complaint(&mut self, key: SwarmKey, index: ChunkIndex, peer: PeerAddr) {
-        let source = self.library.get(key).and_then(|resource| resource.source());
-        let Some(source) = source.filter(|source| source.manifest().count().contains(index)) else { return };
+        let Some(resource) = self.library.get(key).filter(|resource| resource.count().contains(index)) else {
+            return;
+        };
+        if matches!(&resource.phase, Phase::Fetching(fetching) if !fetching.have.contains(index)) {
+            return; // we cannot have sent it
+        }
+        let Some(source) = resource.source() else { return };
         if self.suspects.len() >= SUSPECTS_MAX || !self.suspects.insert((key, index)) {
             return;
         }
@@ -156,6 +162,9 @@ impl Driver {
         }
         tracing::error!(resource = %key, chunk = %index, %peer, error = "the hash is wrong",
             "a chunk is damaged on our disk; it is not served any more");
+        if matches!(self.library.get(key).map(|resource| &resource.phase), Some(Phase::Fetching(_))) {
+            return self.check(key, None); // what is wrong is fetched again
+        }
         if let Some(resource) = self.library.get_mut(key) {
             let why = format!("chunk {index} is damaged on disk; remove the file and get it again");
             for record in &resource.record.names {

@@ -27,14 +27,14 @@ impl Driver {
     pub(super) fn check(&mut self, key: SwarmKey, task: Option<TaskId>) {
         self.leave(key);
         let Some(resource) = self.library.get_mut(key) else { return };
-        let published = resource.record.names.iter().find(|record| record.published.is_some());
-        let path = published.map_or(resource.slot.part(), |record| self.home.file(&record.name));
+        let path = resource.to_check().map_or(resource.slot.part(), |record| self.home.file(&record.name));
         let total = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
         let checking = Checking { done: Arc::default(), total };
         resource.phase = Phase::Checking(checking.clone());
+        let present = checking.clone();
         let (manifest, context, stop) = (resource.manifest.clone(), self.context.clone(), self.stop.clone());
         let handle = task.and_then(|task| self.tasks.get(task).cloned());
-        tokio::task::spawn_blocking(move || {
+        let work = move || {
             let progress = |bytes: u64| {
                 checking.done.store(bytes, Ordering::Relaxed);
                 if let Some(handle) = &handle {
@@ -43,22 +43,36 @@ impl Driver {
                 if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             let checked = check_path(&path, &manifest, &progress);
-            context.tell_blocking(Input::Task(TaskInput::Checked { key, task, checked }));
+            context.tell_blocking(Input::Task(TaskInput::Checked { key, checking: present, task, checked }));
+        };
+        // What is still to be tidied up must not be taken for what is there, nor go after it was begun anew.
+        let idle = self.saver.idle();
+        tokio::spawn(async move {
+            idle.await;
+            tokio::task::spawn_blocking(work);
         });
         self.changed();
     }
 
-    pub(super) fn checked(&mut self, key: SwarmKey, task: Option<TaskId>, checked: io::Result<CheckedFile>) {
+    pub(super) fn checked(
+        &mut self,
+        key: SwarmKey,
+        checking: &Checking,
+        task: Option<TaskId>,
+        checked: io::Result<CheckedFile>,
+    ) {
         if let Some(handle) = task.and_then(|task| self.tasks.get(task)) {
             handle.end(task_state(&checked));
         }
         let Some(resource) = self.library.get(key) else { return };
-        if !matches!(resource.phase, Phase::Checking(_)) {
-            return;
+        if !resource.is_in(checking) {
+            return; // another check has begun since, perhaps of another file
         }
-        let published = resource.record.names.iter().find(|record| record.published.is_some()).cloned();
-        match (published, checked) {
+        match (resource.to_check().cloned(), checked) {
             (Some(record), Ok(checked)) if checked.whole => self.seed_again(key, &record, checked.identity),
+            (Some(record), _) if record.published.is_some_and(|identity| identity.is_unsure()) => {
+                self.was_never_published(key, &record);
+            }
             (Some(record), checked) => self.is_not_it(key, &record, checked),
             (None, Ok(checked)) => self.fetch_again(key, checked),
             (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => self.fetch_anew(key),
@@ -74,12 +88,20 @@ impl Driver {
             Ok(published) => resource.phase = Phase::Seeding(Arc::new(published)),
             Err(error) => return self.fail_resource(key, error, ErrorKind::Refused),
         }
-        resource.troubles.clear();
+        resource.troubles.remove(&record.name);
         let names = resource.record.names.iter_mut();
         names.filter(|other| other.name == record.name).for_each(|record| record.published = Some(identity));
         self.saver.save(&resource.slot, &resource.record);
         self.join(key);
         self.publish(key);
+    }
+
+    /// The file under a name was only supposed to be the resource: it is still to be fetched.
+    fn was_never_published(&mut self, key: SwarmKey, record: &NameRecord) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let names = resource.record.names.iter_mut();
+        names.filter(|other| other.name == record.name).for_each(|record| record.published = None);
+        self.check(key, None);
     }
 
     /// The file under a name is not the resource any more; another name may still have it.
@@ -114,6 +136,10 @@ impl Driver {
         if let Some(record) = others.find(is_there).cloned() {
             let identity = record.published.expect("it was compared just now");
             return self.seed_again(key, &record, identity);
+        }
+        let has_hope = |record: &NameRecord| !resource.troubles.contains_key(&record.name);
+        if resource.record.names.iter().any(has_hope) {
+            return self.check(key, None); // another file, or what there is of a download
         }
         resource.phase = Phase::Failed(Failure { reason, kind });
         self.changed();

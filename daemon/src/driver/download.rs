@@ -1,17 +1,21 @@
 //! Takes a download to its end: notes what is stored, syncs it, hashes the whole, publishes.
 
-use super::{Driver, Input};
+use super::{Driver, Input, Publishing};
 use crate::library::{
-    Blocked, Download, Failure, Fetching, Frontier, HashedWhole, Phase, Published, Recent, Source,
+    Blocked, Download, Failure, Fetching, Frontier, HashedWhole, Phase, Published, Recent, Source, TakeError,
 };
-use crate::store::{FileIdentity, PartFile, PublishError, StoreError, open_regular, write_have};
+use crate::store::{
+    FileIdentity, Home, NameRecord, PartFile, PublishError, Publisher, StoreError, open_regular,
+};
 use crate::tasks::TaskInput;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
-use shared::id::SwarmKey;
+use shared::host::hashing::{hash_file, silent};
+use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::ErrorKind;
+use shared::swarm::{Event, PeerAddr};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -28,9 +32,10 @@ impl Driver {
     /// The phase of a download whose part file is open.
     pub(super) fn fetching(&self, manifest: Manifest, file: PartFile, have: HaveMap) -> Fetching {
         let download = Arc::new(Download { manifest, file, recent: Recent::new(self.room.clone()) });
-        let (context, key) = (self.context.clone(), download.manifest.key());
+        let (context, hashed) = (self.context.clone(), download.clone());
         let done = move |whole| {
-            tokio::spawn(async move { context.tell(Input::Task(TaskInput::Whole { key, whole })).await });
+            let input = Input::Task(TaskInput::Whole { download: hashed, whole });
+            tokio::spawn(async move { context.tell(input).await });
         };
         let contiguous = have.first_missing().map_or(have.len(), |index| index.0);
         let frontier = Frontier::follow(download.clone(), done);
@@ -43,9 +48,35 @@ impl Driver {
             dirty: 0,
             syncing: false,
             synced_at: Instant::now(),
-            publishing: false,
+            verified: false,
             blocked: None,
         }
+    }
+
+    /// A chunk that came from a peer is verified and written, or not.
+    pub(super) fn taken(
+        &mut self,
+        download: &Arc<Download>,
+        index: ChunkIndex,
+        peer: PeerAddr,
+        taken: Result<(), TakeError>,
+    ) {
+        if !self.is_current(download) {
+            return;
+        }
+        let key = download.manifest.key();
+        let event = match taken {
+            Ok(()) => Event::Stored { key, index },
+            Err(TakeError::Corrupt) => Event::Corrupt { key, index, peer },
+            Err(error) => {
+                tracing::warn!(resource = %key, chunk = %index, %peer, %error, "a chunk was not stored");
+                if let TakeError::Store(error) = error {
+                    self.write_failed(key, &error);
+                }
+                Event::NotStored { key, index }
+            }
+        };
+        self.event(event);
     }
 
     /// A chunk is verified and written.
@@ -69,13 +100,11 @@ impl Driver {
         }
     }
 
-    /// Every chunk is there. The hash of the whole follows, unless there is nothing to hash in order.
-    pub(super) fn complete(&mut self, key: SwarmKey) {
-        if let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
-        {
-            fetching.publishing = true;
-            self.changed();
-        }
+    /// Whether this is still what is being fetched: what comes from a download that was removed, or checked since
+    /// then, says nothing of the one that took its place.
+    fn is_current(&self, download: &Arc<Download>) -> bool {
+        let phase = self.library.get(download.manifest.key()).map(|resource| &resource.phase);
+        matches!(phase, Some(Phase::Fetching(fetching)) if Arc::ptr_eq(&fetching.download, download))
     }
 
     // -- syncing
@@ -100,24 +129,39 @@ impl Driver {
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Fetching(fetching) = &mut resource.phase else { return };
         (fetching.dirty, fetching.syncing) = (0, true);
-        let (download, have, path) = (fetching.download.clone(), fetching.have.clone(), resource.slot.have());
-        let context = self.context.clone();
+        let (download, have, context) =
+            (fetching.download.clone(), fetching.have.clone(), self.context.clone());
         tokio::task::spawn_blocking(move || {
-            let synced = download.file.sync().and_then(|()| write_have(&path, &have));
-            context.tell_blocking(Input::Task(TaskInput::Synced { key, synced }));
+            let synced = download.file.sync();
+            context.tell_blocking(Input::Task(TaskInput::Synced { download, have, synced }));
         });
     }
 
-    pub(super) fn synced(&mut self, key: SwarmKey, synced: Result<(), StoreError>) {
+    /// The data is safe. The have map is written in its turn: its place may be removed and made anew at any time.
+    pub(super) fn synced(&mut self, download: &Arc<Download>, have: HaveMap, synced: Result<(), StoreError>) {
+        if synced.is_err() {
+            return self.noted(download, synced);
+        }
+        if let Some(resource) =
+            self.library.get(download.manifest.key()).filter(|_| self.is_current(download))
+        {
+            self.saver.note(self.context.clone(), download.clone(), &resource.slot, have);
+        }
+    }
+
+    pub(super) fn noted(&mut self, download: &Arc<Download>, noted: Result<(), StoreError>) {
+        let key = download.manifest.key();
+        if !self.is_current(download) {
+            return;
+        }
         let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
         else {
             return;
         };
         (fetching.syncing, fetching.synced_at) = (false, Instant::now());
-        if let Err(error) = synced {
+        if let Err(error) = noted {
             fetching.dirty += 1; // try again with the next tick that is due
-            let (message, no_space) = (error.to_string(), error.is_no_space());
-            self.write_failed(key, message, no_space);
+            self.write_failed(key, &error);
         }
     }
 
@@ -133,77 +177,113 @@ impl Driver {
     // -- publishing
 
     /// The hash of the whole file is there: publish it, or find out what is wrong.
-    pub(super) fn whole(&mut self, key: SwarmKey, whole: HashedWhole) {
-        let Some(resource) = self.library.get_mut(key) else { return };
-        if !matches!(resource.phase, Phase::Fetching(_)) {
+    pub(super) fn whole(&mut self, download: &Arc<Download>, whole: HashedWhole) {
+        if !self.is_current(download) {
             return;
         }
+        let key = download.manifest.key();
         match whole {
-            Ok(id) if id == key.resource => self.publish(key),
+            Ok(id) if id == key.resource => {
+                if let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|it| &mut it.phase) {
+                    fetching.verified = true;
+                }
+                self.publish(key);
+            }
             Ok(_) => {
                 tracing::error!(resource = %key, error = "the hash of the whole is wrong", "checking every chunk");
                 self.check(key, None);
             }
-            Err(error) => self.write_failed(key, error, false),
+            Err(error) => {
+                tracing::error!(resource = %key, %error, "cannot hash the whole; checking every chunk");
+                self.check(key, None);
+            }
         }
     }
 
-    /// Publishes a complete download under the first of its names that has no file yet.
+    /// Publishes a resource whose bytes are all there and right under the first of its names that waits for it.
+    /// When that is done the next one follows: two at once would get into each other's way.
     pub(super) fn publish(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get(key) else { return };
         let Some(source) = resource.source() else { return };
-        let Some(record) = resource.record.names.iter().find(|record| record.published.is_none()) else {
+        if matches!(&resource.phase, Phase::Fetching(fetching) if !fetching.verified) {
             return;
+        }
+        let waits = |record: &&NameRecord| {
+            record.published.is_none() && !resource.troubles.contains_key(&record.name)
         };
-        let record = record.clone();
+        let Some(record) = resource.record.names.iter().find(waits).cloned() else { return };
+        if self.publishing.contains_key(&key) {
+            return;
+        }
         let manifest = resource.manifest.with_name(record.name.clone());
         let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
-        let temporary = self.home.temporary();
+        self.publishing.insert(key, Publishing { name: record.name.clone(), delete: false });
         tokio::task::spawn_blocking(move || {
             let published = match &source {
                 Source::Download(download) => {
                     publisher.publish(&home, download.file.path(), &manifest, record.replace)
                 }
-                Source::Published(published) => copy(&published.path, &temporary)
-                    .map_err(PublishError::from)
-                    .and_then(|()| publisher.publish(&home, &temporary, &manifest, record.replace)),
+                Source::Published(from) => publish_copy(&publisher, &home, from, &manifest, record.replace),
             };
-            let _ = std::fs::remove_file(&temporary);
-            context.tell_blocking(Input::Task(TaskInput::Published { key, name: record.name, published }));
+            context.tell_blocking(Input::Task(TaskInput::Published { source, name: record.name, published }));
         });
     }
 
     pub(super) fn published(
         &mut self,
-        key: SwarmKey,
+        source: &Source,
         name: &ResourceName,
         published: Result<FileIdentity, PublishError>,
     ) {
+        let key = source.key();
+        let delete = self.publishing.remove(&key).is_some_and(|publishing| publishing.delete);
         let file = self.home.file(name);
+        if self.library.key_of(name) != Some(key) {
+            return self.published_in_vain(key, name, delete && published.is_ok());
+        }
         let Some(resource) = self.library.get_mut(key) else { return };
         let identity = match published {
             Ok(identity) => identity,
             Err(error) => return self.not_published(key, name, &error),
         };
-        if let Some(record) = resource.record.names.iter_mut().find(|record| record.name == *name) {
-            record.published = Some(identity);
+        for record in resource.record.names.iter_mut().filter(|record| record.name == *name) {
+            (record.published, record.replace) = (Some(identity), false);
         }
         resource.troubles.remove(name);
-        if matches!(resource.phase, Phase::Fetching(_)) {
-            let manifest = resource.manifest.clone();
-            resource.phase = Phase::Seeding(Arc::new(Published { manifest, path: file, identity }));
-            tracing::info!(resource = %key, %name, bytes = identity.bytes, "complete, verified and published");
-        }
         self.saver.save(&resource.slot, &resource.record);
+        match (&resource.phase, source) {
+            (Phase::Seeding(_), _) => {}
+            (Phase::Fetching(fetching), Source::Download(download))
+                if Arc::ptr_eq(&fetching.download, download) =>
+            {
+                let manifest = resource.manifest.clone();
+                resource.phase = Phase::Seeding(Arc::new(Published { manifest, path: file, identity }));
+                tracing::info!(resource = %key, %name, bytes = identity.bytes, "complete, verified and published");
+            }
+            // It is being checked, or was begun anew: what is under the name counts now.
+            _ => return self.check(key, None),
+        }
         self.saver.tidy(&resource.slot);
-        self.announce(key);
+        self.join(key);
         self.changed();
         self.publish(key); // the next name, if there is one
     }
 
+    /// The name was removed while it was being published: nothing of it is left but what is to stay.
+    fn published_in_vain(&mut self, key: SwarmKey, name: &ResourceName, delete: bool) {
+        if self.library.key_of(name).is_none() {
+            tracing::info!(resource = %key, %name, delete, "removed while it was being published");
+            let file = delete.then(|| self.home.file(name));
+            self.saver.remove(file.into_iter().chain([self.home.manifest_file(name)]).collect());
+        }
+        self.publish(key); // another name, if there is one
+    }
+
     fn not_published(&mut self, key: SwarmKey, name: &ResourceName, error: &PublishError) {
-        tracing::error!(resource = %key, %name, %error, "cannot publish a finished download");
         let Some(resource) = self.library.get_mut(key) else { return };
+        if !matches!(&resource.phase, Phase::Fetching(fetching) if fetching.blocked.is_some()) {
+            tracing::error!(resource = %key, %name, %error, "cannot publish a finished download");
+        }
         let (reason, kind) = match error {
             PublishError::NameTaken(_) => (
                 format!("{error}; move it away and resume, or get this one with --replace"),
@@ -212,6 +292,7 @@ impl Driver {
             PublishError::Store(store) if store.is_no_space() => {
                 (format!("no space: {error}"), ErrorKind::NoSpace)
             }
+            PublishError::Damaged(_) => return self.check(key, None),
             PublishError::Store(_) => (error.to_string(), ErrorKind::Internal),
         };
         match &mut resource.phase {
@@ -221,15 +302,19 @@ impl Driver {
             _ => drop(resource.troubles.insert(name.clone(), reason)),
         }
         self.changed();
+        if matches!(self.library.get(key).map(|resource| &resource.phase), Some(Phase::Seeding(_))) {
+            self.publish(key); // the next name may do better
+        }
     }
 
     // -- what stands in the way
 
     /// The disk refuses: the download waits, and nothing is lost.
-    pub(super) fn write_failed(&mut self, key: SwarmKey, message: String, no_space: bool) {
-        let kind = if no_space { ErrorKind::NoSpace } else { ErrorKind::Internal };
-        let reason = if no_space { format!("no space: {message}") } else { message };
-        self.block(key, reason, kind);
+    pub(super) fn write_failed(&mut self, key: SwarmKey, error: &StoreError) {
+        match error.is_no_space() {
+            true => self.block(key, format!("no space: {error}"), ErrorKind::NoSpace),
+            false => self.block(key, error.to_string(), ErrorKind::Internal),
+        }
     }
 
     pub(super) fn block(&mut self, key: SwarmKey, reason: String, kind: ErrorKind) {
@@ -269,18 +354,13 @@ impl Driver {
         else {
             return;
         };
-        if let Some(reason) = lacking.filter(|_| !fetching.publishing) {
+        if let Some(reason) = lacking.filter(|_| !fetching.verified) {
             let retry_at = Instant::now() + RETRY_AFTER;
             fetching.blocked = Some(Blocked { reason, kind: ErrorKind::NoSpace, retry_at });
             return;
         }
-        let was_complete = fetching.publishing;
-        let is_full = fetching.have.is_full();
-        if let Some(blocked) = &mut fetching.blocked
-            && was_complete
-            && is_full
-        {
-            // the data is whole: what failed was to publish it
+        if let Some(blocked) = fetching.blocked.as_mut().filter(|_| fetching.verified) {
+            // what failed was to publish it, or to note what had arrived
             blocked.retry_at = Instant::now() + RETRY_AFTER;
             return self.publish(key);
         }
@@ -320,9 +400,47 @@ impl Driver {
     }
 }
 
-/// Copies a finished file. (Cheap where the file system can share blocks.)
-fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+/// Publishes a copy of a finished file under another of its names. The copy is hashed: what was damaged on the disk,
+/// or has changed since it was hashed, is not passed on.
+fn publish_copy(
+    publisher: &Publisher,
+    home: &Home,
+    from: &Published,
+    manifest: &Manifest,
+    replace: bool,
+) -> Result<FileIdentity, PublishError> {
+    let to = home.file(manifest.name());
+    if let Some(identity) = holds_already(&to, manifest.resource(), from.identity.bytes) {
+        publisher.show_manifest(home, manifest)?;
+        return Ok(identity);
+    }
+    let temporary = home.temporary();
+    let published = copy(&from.path, &temporary).map_err(PublishError::from).and_then(|id| {
+        if id != manifest.resource() {
+            return Err(PublishError::Damaged(from.path.clone()));
+        }
+        publisher.publish(home, &temporary, manifest, replace)
+    });
+    let _ = std::fs::remove_file(&temporary);
+    published
+}
+
+/// Copies a file (cheap where the file system can share blocks), and hashes the copy.
+fn copy(from: &Path, to: &Path) -> Result<ResourceId, StoreError> {
     let mut from = open_regular(from)?;
-    let copied = File::create(to).and_then(|mut file| io::copy(&mut from, &mut file));
-    copied.map(drop).map_err(|source| StoreError { doing: "copy to", path: to.to_owned(), source })
+    let mut options = File::options();
+    let copied = options.read(true).write(true).create_new(true).open(to).and_then(|mut file| {
+        io::copy(&mut from, &mut file)?;
+        hash_file(&file, &silent)
+    });
+    let hashed = copied.map_err(|source| StoreError { doing: "copy to", path: to.to_owned(), source })?;
+    Ok(hashed.resource)
+}
+
+/// The file at a path, if it is this very resource: put there just before a crash, perhaps, or by hand.
+pub(super) fn holds_already(path: &Path, resource: ResourceId, bytes: u64) -> Option<FileIdentity> {
+    let file = open_regular(path).ok()?;
+    let identity = FileIdentity::of(&file).ok().filter(|identity| identity.bytes == bytes)?;
+    let hashed = hash_file(&file, &silent).ok()?;
+    (hashed.resource == resource).then_some(identity)
 }

@@ -1,13 +1,15 @@
 //! Takes in a download: what is wanted is known by its manifest by now.
 
-use super::share::internal;
+use super::share::{internal, store_error};
 use super::{Driver, Input, Reply, Wanted};
-use crate::library::{Phase, Resource};
+use crate::library::{Checking, Phase, Resource};
 use crate::store::{NameRecord, PartFile, Record, StoreError};
 use crate::tasks::TaskInput;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
+use shared::name::ResourceName;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind};
+use std::io;
 
 /// How many resources a daemon remembers.
 const RESOURCES_MAX: usize = 100_000;
@@ -53,6 +55,14 @@ impl Driver {
             self.add_name(key, wanted);
             return self.accepted(key, wanted).map(Some);
         }
+        if self.publishing.contains_key(&key) {
+            // Its place is not free yet: what was removed is still being moved out of there.
+            return Err(ControlError {
+                kind: ErrorKind::Refused,
+                message: format!("{name} was removed while it was being published, which is not over yet"),
+                hint: Some("try again in a moment".to_owned()),
+            });
+        }
         Ok(None)
     }
 
@@ -75,8 +85,11 @@ impl Driver {
         }
         let file_is_wrong = matches!(resource.phase, Phase::Failed(_))
             || resource.troubles.contains_key(wanted.manifest.name());
-        if file_is_wrong && wanted.replace {
-            return self.fetch_once_more(key, wanted);
+        let path = self.home.file(wanted.manifest.name());
+        let is_gone =
+            || std::fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        if file_is_wrong && (wanted.replace || is_gone()) {
+            return self.fetch_once_more(key, wanted.manifest.name());
         }
         if resource.record.paused {
             let _ = self.resume(wanted.manifest.name().as_str());
@@ -87,18 +100,23 @@ impl Driver {
         }
     }
 
-    /// What lies under the name is damaged, and may be replaced: fetch the resource anew.
-    fn fetch_once_more(&mut self, key: SwarmKey, wanted: &Wanted) {
-        self.leave(key);
+    /// What lies under the name is gone, or wrong and may be replaced: make it anew, from another name's file if
+    /// there is a good one, else from the swarm.
+    fn fetch_once_more(&mut self, key: SwarmKey, name: &ResourceName) {
+        let file = self.home.file(name);
         let Some(resource) = self.library.get_mut(key) else { return };
-        resource.troubles.clear();
+        resource.troubles.remove(name);
         resource.record.paused = false;
-        for record in &mut resource.record.names {
-            record.published = None;
-            record.replace = record.name == *wanted.manifest.name();
-        }
+        let names = resource.record.names.iter_mut();
+        names.filter(|record| record.name == *name).for_each(|record| record.published = None);
         self.saver.save(&resource.slot, &resource.record);
-        self.check(key, None);
+        if matches!(&resource.phase, Phase::Seeding(published) if published.path != file) {
+            self.join(key);
+            self.publish(key);
+            self.changed();
+        } else {
+            self.check(key, None);
+        }
     }
 
     /// The same content under one more name.
@@ -109,8 +127,10 @@ impl Driver {
         self.library.add_name(key, record);
         if let Some(resource) = self.library.get(key) {
             self.saver.save(&resource.slot, &resource.record);
-            if matches!(resource.phase, Phase::Seeding(_)) {
-                self.publish(key);
+            match resource.phase {
+                Phase::Seeding(_) => self.publish(key),
+                Phase::Failed(_) => self.check(key, None), // nothing good is here: it is fetched for this name
+                _ => {}
             }
         }
         self.announce(key);
@@ -130,8 +150,9 @@ impl Driver {
             names: vec![NameRecord { name, replace: wanted.replace, published: None }],
         };
         let slot = self.home.slot(key);
-        let resource =
-            Resource::new(wanted.manifest.clone(), record, slot.clone(), Phase::Checking(Default::default()));
+        let checking = Checking::default();
+        let phase = Phase::Checking(checking.clone());
+        let resource = Resource::new(wanted.manifest.clone(), record, slot.clone(), phase);
         let shelved = self.shelve(&resource, false);
         self.library.insert(resource);
         let (context, count) = (self.context.clone(), wanted.manifest.count());
@@ -144,13 +165,14 @@ impl Driver {
                 Err(_) => return,
             };
             let Ok(opened) = opened else { return };
-            context.tell(Input::Task(TaskInput::Opened { key, opened, accepted, reply })).await;
+            context.tell(Input::Task(TaskInput::Opened { key, checking, opened, accepted, reply })).await;
         });
     }
 
     pub(super) fn opened(
         &mut self,
         key: SwarmKey,
+        checking: &Checking,
         opened: Result<PartFile, StoreError>,
         accepted: Accepted,
         reply: Reply<Accepted>,
@@ -159,12 +181,18 @@ impl Driver {
             let gone = internal(&format!("{} was removed meanwhile", accepted.name));
             return drop(reply.send(Err(gone)));
         };
+        if !resource.is_in(checking) {
+            return drop(reply.send(Ok(accepted))); // it was removed and added again, or is being checked
+        }
         let part = match opened {
             Ok(part) => part,
             Err(error) => {
+                let error = store_error(&error);
                 self.forget_name(&accepted.name, None);
-                let kind = if error.is_no_space() { ErrorKind::NoSpace } else { ErrorKind::Internal };
-                return drop(reply.send(Err(ControlError { kind, message: error.to_string(), hint: None })));
+                if self.library.get(key).is_some() {
+                    self.fail_resource(key, error.message.clone(), error.kind); // it has other names by now
+                }
+                return drop(reply.send(Err(error)));
             }
         };
         let (manifest, have) = (resource.manifest.clone(), HaveMap::empty(resource.count()));

@@ -1,6 +1,6 @@
 //! Everything that may wake the driver: one closed enum.
 
-use crate::library::{Published, Source};
+use crate::library::{Download, Published, Source, TakeError};
 use crate::peer::link::LinkId;
 use crate::store::Import;
 use crate::tasks::{TaskHandle, TaskInput};
@@ -56,14 +56,16 @@ pub enum Input {
         /// Which file.
         published: Arc<Published>,
     },
-    /// A chunk that came from a peer could not be written.
-    WriteFailed {
-        /// Of which swarm.
-        key: SwarmKey,
-        /// What failed, for a person.
-        message: String,
-        /// Whether the disk is full.
-        no_space: bool,
+    /// A chunk that came from a peer was verified and written, or not.
+    Taken {
+        /// For which download.
+        download: Arc<Download>,
+        /// Which chunk.
+        index: ChunkIndex,
+        /// Who sent it.
+        peer: PeerAddr,
+        /// What became of it.
+        taken: Result<(), TakeError>,
     },
     /// A tracker answered an announce.
     Found(Found),

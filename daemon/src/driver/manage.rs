@@ -2,6 +2,7 @@
 
 use super::Driver;
 use crate::library::Phase;
+use crate::store::NameRecord;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind};
@@ -23,10 +24,24 @@ impl Driver {
             match self.library.get(key).map(|resource| &resource.phase) {
                 Some(Phase::Failed(_)) => self.check(key, None),
                 Some(Phase::Fetching(fetching)) if fetching.blocked.is_some() => self.unblock_now(key),
+                Some(Phase::Seeding(_)) => {
+                    self.forgive(key);
+                    self.join(key);
+                    self.publish(key);
+                }
                 _ => self.join(key),
             }
         }
         Ok(names(found))
+    }
+
+    /// Names that could not be published are tried again.
+    fn forgive(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let waits = |record: &&NameRecord| record.published.is_none();
+        for record in resource.record.names.iter().filter(waits) {
+            resource.troubles.remove(&record.name);
+        }
     }
 
     fn set_paused(&mut self, key: SwarmKey, paused: bool) {
@@ -55,6 +70,8 @@ impl Driver {
                 resource.record.names.iter().any(|record| record.name == *name && record.published.is_some())
             });
             self.forget_name(name, None);
+            let publishing = self.publishing.get_mut(key).filter(|publishing| publishing.name == *name);
+            publishing.into_iter().for_each(|publishing| publishing.delete |= delete);
             if delete && is_published {
                 self.saver.remove(vec![self.home.file(name)]);
             }

@@ -15,8 +15,11 @@ mod manage;
 mod restore;
 mod share;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use input::{Answer, Command, Input, Reply, Wanted};
+pub use share::store_error;
 
 use crate::context::Context;
 use crate::library::{Library, Phase, Room};
@@ -28,6 +31,7 @@ use crate::tracker::{Entry, Found, TrackerCommand, Trackers};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
+use shared::name::ResourceName;
 use shared::rpc::tracker::Stage;
 use shared::swarm::{AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
 use shared::url::TrackerUrl;
@@ -57,6 +61,13 @@ pub struct Settings {
     pub sync_every: Duration,
 }
 
+/// A name that is being published.
+struct Publishing {
+    name: ResourceName,
+    /// It was removed meanwhile, its file with it.
+    delete: bool,
+}
+
 /// The daemon's state, and all that may change it.
 pub struct Driver {
     context: Arc<Context>,
@@ -74,6 +85,8 @@ pub struct Driver {
     serving: BTreeMap<AskId, (SwarmKey, ChunkIndex)>,
     /// Events that came up while actions were performed.
     pending: VecDeque<Event>,
+    /// What is being published: one name of a resource at a time.
+    publishing: BTreeMap<SwarmKey, Publishing>,
     /// Chunks that peers complained of, and that are being looked at.
     suspects: BTreeSet<(SwarmKey, ChunkIndex)>,
     trackers: Trackers,
@@ -111,6 +124,7 @@ impl Driver {
             asks: BTreeMap::new(),
             serving: BTreeMap::new(),
             pending: VecDeque::new(),
+            publishing: BTreeMap::new(),
             suspects: BTreeSet::new(),
             trackers: Trackers::default(),
             tasks: Tasks::default(),
@@ -152,6 +166,7 @@ impl Driver {
                 self.handle(input);
             }
         }
+        drop((inputs, ended)); // nobody waits for an answer that does not come
         self.end().await;
     }
 
@@ -165,7 +180,7 @@ impl Driver {
             }
             Input::Complaint { key, index, peer } => self.complaint(key, index, peer),
             Input::SourceChanged { key, published } => self.source_changed(key, &published),
-            Input::WriteFailed { key, message, no_space } => self.write_failed(key, message, no_space),
+            Input::Taken { download, index, peer, taken } => self.taken(&download, index, peer, taken),
             Input::Found(found) => self.found(found),
             Input::Command(command) => self.command(command),
             Input::Task(task) => self.task(task),
@@ -189,7 +204,14 @@ impl Driver {
             Command::Peers { what, reply } => drop(reply.send(self.peers(&what))),
             Command::Pause { what, reply } => drop(reply.send(self.pause(&what))),
             Command::Resume { what, reply } => drop(reply.send(self.resume(&what))),
-            Command::Remove { what, delete, reply } => drop(reply.send(self.remove(&what, delete))),
+            Command::Remove { what, delete, reply } => {
+                // Answered when it is done: what is put under the name after that is not ours to delete.
+                let (removed, done) = (self.remove(&what, delete), self.saver.idle());
+                tokio::spawn(async move {
+                    done.await;
+                    let _ = reply.send(removed);
+                });
+            }
             Command::Verify { what, reply } => drop(reply.send(self.verify(&what))),
         }
     }
@@ -198,11 +220,16 @@ impl Driver {
         match task {
             TaskInput::Hashed { task, request, hashed } => self.hashed(task, &request, hashed),
             TaskInput::Imported { task, request, imported } => self.imported(task, &request, imported),
-            TaskInput::Opened { key, opened, accepted, reply } => self.opened(key, opened, accepted, reply),
-            TaskInput::Checked { key, task, checked } => self.checked(key, task, checked),
-            TaskInput::Synced { key, synced } => self.synced(key, synced),
-            TaskInput::Whole { key, whole } => self.whole(key, whole),
-            TaskInput::Published { key, name, published } => self.published(key, &name, published),
+            TaskInput::Opened { key, checking, opened, accepted, reply } => {
+                self.opened(key, &checking, opened, accepted, reply);
+            }
+            TaskInput::Checked { key, checking, task, checked } => {
+                self.checked(key, &checking, task, checked);
+            }
+            TaskInput::Synced { download, have, synced } => self.synced(&download, have, synced),
+            TaskInput::Noted { download, noted } => self.noted(&download, noted),
+            TaskInput::Whole { download, whole } => self.whole(&download, whole),
+            TaskInput::Published { source, name, published } => self.published(&source, &name, published),
             TaskInput::Suspected { key, index, peer, good } => self.suspected(key, index, peer, good),
         }
     }

@@ -71,13 +71,12 @@ impl Driver {
     }
 
     /// A crash between the publishing of a file and the note of it: the part is gone, the file is there. Whether
-    /// it is the right one is for the check to find out.
+    /// it is the right one is for the check to find out; if not, the download had not begun.
     fn suppose_published(&self, record: &mut Record, slot: &Slot) {
         if slot.part().exists() || record.names.iter().any(|name| name.published.is_some()) {
             return;
         }
-        let had_data = slot.have().exists();
-        for name in record.names.iter_mut().filter(|name| had_data || !name.replace) {
+        for name in &mut record.names {
             name.published = FileIdentity::at(&self.home.file(&name.name)).ok().map(FileIdentity::unsure);
         }
     }
@@ -103,7 +102,8 @@ impl Driver {
 
 fn unfinished(manifest: &Manifest, slot: &Slot) -> Result<(PartFile, HaveMap), StoreError> {
     let count = manifest.count();
-    let have = read_have(&slot.have(), count)?.unwrap_or_else(|| HaveMap::empty(count));
+    let noted = if slot.part().exists() { read_have(&slot.have(), count)? } else { None };
+    let have = noted.unwrap_or_else(|| HaveMap::empty(count));
     let part = PartFile::open(&slot.part(), count)?;
     if count.last().is_some_and(|last| have.contains(last)) {
         part.find_last()?;

@@ -1,10 +1,11 @@
 //! Shares files: those of the folder as they lie there, those from elsewhere by taking them in first.
 
 use super::check::find_published;
+use super::download::holds_already;
 use super::{Driver, Input};
 use crate::library::{Phase, Resource};
 use crate::saver::Shelf;
-use crate::store::{FileIdentity, Import, NameRecord, PublishError, Record, open_regular};
+use crate::store::{FileIdentity, Import, NameRecord, PublishError, Record, StoreError, open_regular};
 use crate::tasks::{Imported, TaskHandle, TaskInput};
 use crate::tracker::TrackerCommand;
 use shared::host::hashing::{Hashed, hash_file};
@@ -93,7 +94,9 @@ impl Driver {
         self.must_not_be_awaited(&request.name)?;
         let present = self.library.key_of(&request.name).and_then(|key| self.seeded_file(key, &request.name));
         let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
+        let handle = self.tasks.get(task).cloned();
         tokio::task::spawn_blocking(move || {
+            let _handle = handle; // somebody works on it
             let (resource, hashes) = import.hashes();
             let hashed = Hashed { resource, hashes, bytes: import.bytes() };
             let imported = match present.filter(|(key, _)| key.resource == resource) {
@@ -101,15 +104,18 @@ impl Driver {
                 None => match manifest_of(&request, &hashed) {
                     Ok(manifest) => publisher
                         .publish(&home, import.path(), &manifest, request.replace)
+                        .or_else(|error| match error {
+                            PublishError::NameTaken(_) => {
+                                holds_already(&home.file(&request.name), resource, hashed.bytes).ok_or(error)
+                            }
+                            error => Err(error),
+                        })
                         .map(|identity| (hashed, identity))
                         .map_err(|error| not_published(&error)),
                     Err(error) => Err(error),
                 },
             };
-            match &imported {
-                Ok(_) => import.keep(),
-                Err(_) => drop(import),
-            }
+            drop(import); // its file was published, or is of no use
             context.tell_blocking(Input::Task(TaskInput::Imported { task, request, imported }));
         });
         Ok(())
@@ -179,7 +185,7 @@ impl Driver {
         &self,
         resource: &Resource,
         show: bool,
-    ) -> oneshot::Receiver<Result<(), crate::store::StoreError>> {
+    ) -> oneshot::Receiver<Result<(), StoreError>> {
         self.saver.shelve(Shelf {
             slot: resource.slot.clone(),
             record: resource.record.clone(),
@@ -194,7 +200,7 @@ impl Driver {
         task: TaskId,
         key: SwarmKey,
         name: &ResourceName,
-        saved: oneshot::Receiver<Result<(), crate::store::StoreError>>,
+        saved: oneshot::Receiver<Result<(), StoreError>>,
     ) {
         let Some(resource) = self.library.get(key) else { return };
         let mut answers = Vec::new();
@@ -212,7 +218,7 @@ impl Driver {
                     let warnings = warnings(answers).await;
                     TaskState::Shared(Shared { name, resource: key.resource, manifest, warnings })
                 }
-                Ok(Err(error)) => TaskState::Failed(internal(&error)),
+                Ok(Err(error)) => TaskState::Failed(store_error(&error)),
                 Err(_) => TaskState::Failed(internal(&"the daemon is ending")),
             };
             handle.end(state);
@@ -282,7 +288,7 @@ impl Driver {
 
     fn end_failed(&self, task: TaskId, outcome: Result<(), ControlError>) {
         if let (Err(error), Some(handle)) = (outcome, self.tasks.get(task)) {
-            tracing::warn!(error = %error, "a file was not shared");
+            tracing::warn!(task = task.0, error = %error, "a file was not shared");
             handle.end(TaskState::Failed(error));
         }
     }
@@ -331,11 +337,15 @@ fn not_published(error: &PublishError) -> ControlError {
             message: error.to_string(),
             hint: Some("use --replace to put the new content in its place".to_owned()),
         },
-        PublishError::Store(store) if store.is_no_space() => {
-            ControlError { kind: ErrorKind::NoSpace, message: error.to_string(), hint: None }
-        }
-        PublishError::Store(_) => internal(error),
+        PublishError::Store(store) => store_error(store),
+        PublishError::Damaged(_) => internal(error),
     }
+}
+
+/// What ttctl hears of a disk that refuses.
+pub fn store_error(error: &StoreError) -> ControlError {
+    let kind = if error.is_no_space() { ErrorKind::NoSpace } else { ErrorKind::Internal };
+    ControlError { kind, message: error.to_string(), hint: None }
 }
 
 pub(super) fn internal(error: &dyn std::fmt::Display) -> ControlError {

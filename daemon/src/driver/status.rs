@@ -115,7 +115,7 @@ impl Driver {
                     (State::Waiting, Some(blocked.reason.clone()), Some(blocked.kind))
                 }
                 Some(blocked) => (State::Error, Some(blocked.reason.clone()), Some(blocked.kind)),
-                None if fetching.publishing || fetching.have.is_full() => {
+                None if fetching.have.is_full() => {
                     (State::Checking, Some("checking the whole and publishing".to_owned()), None)
                 }
                 None => self.fetching_state(resource, swarm, conflict()),

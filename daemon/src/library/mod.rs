@@ -10,7 +10,7 @@ pub use rates::{Rates, Traffic};
 pub use recent::{Recent, Room};
 pub use source::{Download, Published, ReadError, Source, TakeError};
 
-use crate::store::{Record, Slot};
+use crate::store::{NameRecord, Record, Slot};
 use shared::chunk::ChunkCount;
 use shared::have::HaveMap;
 use shared::id::{ResourceId, SwarmKey};
@@ -72,6 +72,13 @@ pub struct Checking {
     pub total: u64,
 }
 
+impl Checking {
+    /// Whether the two are one and the same check.
+    pub fn is_same(&self, other: &Checking) -> bool {
+        Arc::ptr_eq(&self.done, &other.done)
+    }
+}
+
 /// A download.
 #[derive(Debug)]
 pub struct Fetching {
@@ -89,8 +96,8 @@ pub struct Fetching {
     pub syncing: bool,
     /// When the have map was last persisted.
     pub synced_at: Instant,
-    /// All chunks are there; it is being hashed to its end and published.
-    pub publishing: bool,
+    /// The whole is hashed and right, so it may be published.
+    pub verified: bool,
     /// Why it does not take part in its swarm for now, and when to try again.
     pub blocked: Option<Blocked>,
 }
@@ -176,7 +183,7 @@ impl Library {
     }
 
     /// Gives one more name to a resource that is there.
-    pub fn add_name(&mut self, key: SwarmKey, record: crate::store::NameRecord) {
+    pub fn add_name(&mut self, key: SwarmKey, record: NameRecord) {
         self.names.insert(record.name.clone(), key);
         if let Some(resource) = self.resources.get_mut(&key) {
             resource.troubles.remove(&record.name);
@@ -218,6 +225,22 @@ impl Resource {
     /// How many chunks it has.
     pub fn count(&self) -> ChunkCount {
         self.manifest.count()
+    }
+
+    /// Whether this check is still the one that goes on.
+    pub fn is_in(&self, checking: &Checking) -> bool {
+        matches!(&self.phase, Phase::Checking(present) if present.is_same(checking))
+    }
+
+    /// The name whose file is to be checked: one that was published and that nothing is known against; `None` for
+    /// the download, when a name waits for it.
+    pub fn to_check(&self) -> Option<&NameRecord> {
+        let has_trouble = |record: &&NameRecord| self.troubles.contains_key(&record.name);
+        let mut good = self.record.names.iter().filter(|record| !has_trouble(record));
+        let waits = good.clone().any(|record| record.published.is_none());
+        let is_published = |record: &&NameRecord| record.published.is_some();
+        let any = || self.record.names.iter().find(is_published).filter(|_| !waits);
+        good.find(is_published).or_else(any)
     }
 
     /// The file that its chunks are read from, unless there is none now.

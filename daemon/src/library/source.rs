@@ -63,6 +63,9 @@ pub enum TakeError {
     /// It could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Verifying it panicked.
+    #[error("{0}")]
+    Panicked(String),
 }
 
 impl Download {

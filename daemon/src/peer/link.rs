@@ -28,6 +28,8 @@ const PICK_TIMEOUT: Duration = Duration::from_secs(15);
 /// A chunk may take long on a slow link; a stall is noticed by its missing bytes, not by this.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(600);
 const NEWS_TIMEOUT: Duration = Duration::from_secs(60);
+/// A peer that answers sooner than this with no news at all is not asked again at once.
+const EMPTY_PAUSE: Duration = Duration::from_millis(100);
 /// How often the core hears of bytes that arrived.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
@@ -294,6 +296,7 @@ async fn follow_news(
             }
             continue;
         }
+        let asked = Instant::now();
         let subscriptions = keys.iter().map(|(key, _)| *key).collect();
         let poll = quick.news(NewsRequest { subscriptions, seen }, NEWS_TIMEOUT);
         let reply: NewsReply = tokio::select! {
@@ -310,6 +313,9 @@ async fn follow_news(
             }
         };
         seen = Some(reply.seen);
+        if reply.updates.is_empty() && asked.elapsed() < EMPTY_PAUSE {
+            tokio::time::sleep(EMPTY_PAUSE).await; // it does not wait for news: we do
+        }
         for update in reply.updates {
             let count = keys.iter().find(|(key, _)| *key == update.key).map(|(_, count)| *count);
             let Some(news) = count.and_then(|count| read_news(update.have, count)) else {
@@ -332,7 +338,10 @@ async fn pick(
         Ok(PickReply::Busy { retry_after_ms }) => Event::Refused { request, refusal: busy(retry_after_ms) },
         Ok(PickReply::NotHere) => Event::Refused { request, refusal: Refusal::NotHere },
         Ok(PickReply::Unknown) => Event::Refused { request, refusal: Refusal::Unknown },
-        Err(_) => Event::Refused { request, refusal: Refusal::Failed },
+        Err(error) => {
+            tracing::debug!(resource = %key, peer = %teller.peer, %error, "a pick was not answered");
+            Event::Refused { request, refusal: Refusal::Failed }
+        }
     };
     teller.event(event).await;
     request
@@ -365,37 +374,35 @@ impl Fetch {
                     Ok(ChunkReply::Busy { retry_after_ms }) => busy(retry_after_ms),
                     Ok(ChunkReply::NotHere) => Refusal::NotHere,
                     Ok(ChunkReply::Unknown) => Refusal::Unknown,
-                    Ok(ChunkReply::Failed) | Err(_) => Refusal::Failed,
+                    Ok(ChunkReply::Failed) => self.failed("the peer could not serve it"),
+                    Err(error) => self.failed(&error.to_string()),
                 }
             }
-            Err(_) => Refusal::Failed,
+            Err(DialError::Failed(why) | DialError::ForGood(why)) => self.failed(&why),
         };
         self.teller.event(Event::Refused { request, refusal }).await;
         request
     }
 
+    fn failed(&self, error: &str) -> Refusal {
+        let (key, chunk, peer) = (self.download.manifest.key(), self.index, self.teller.peer);
+        tracing::debug!(resource = %key, %chunk, %peer, error, "a chunk was not served");
+        Refusal::Failed
+    }
+
     /// Verifies and writes a chunk in one go, off the async workers, while its bytes are in the cache.
     async fn take(self, bytes: bytes::Bytes) {
-        let (key, index, peer) = (self.download.manifest.key(), self.index, self.teller.peer);
         self.teller.event(Event::Received { request: self.request }).await;
-        let download = self.download.clone();
+        let (download, index) = (self.download.clone(), self.index);
         let taken = tokio::task::spawn_blocking(move || {
             let length = bytes.len() as u64;
-            (download.take(index, bytes), length)
+            download.take(index, bytes).map(|()| length)
         });
-        let event = match taken.await {
-            Ok((Ok(()), bytes)) => {
-                self.traffic.received.fetch_add(bytes, Ordering::Relaxed);
-                Event::Stored { key, index }
-            }
-            Ok((Err(TakeError::Corrupt), _)) => Event::Corrupt { key, index, peer },
-            Ok((Err(TakeError::Store(error)), _)) => {
-                let (message, no_space) = (error.to_string(), error.is_no_space());
-                self.teller.context.tell(Input::WriteFailed { key, message, no_space }).await;
-                Event::NotStored { key, index }
-            }
-            Err(_) => Event::NotStored { key, index },
-        };
-        self.teller.event(event).await;
+        let taken = taken.await.unwrap_or_else(|error| Err(TakeError::Panicked(error.to_string())));
+        if let Ok(bytes) = taken {
+            self.traffic.received.fetch_add(bytes, Ordering::Relaxed);
+        }
+        let (peer, taken) = (self.teller.peer, taken.map(drop));
+        self.teller.context.tell(Input::Taken { download: self.download, index, peer, taken }).await;
     }
 }

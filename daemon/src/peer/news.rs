@@ -7,7 +7,7 @@ use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::rpc::peer::{ADDED_MAX, HaveNews, NewsReply, NewsUpdate, Seen, UPDATES_MAX};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
@@ -56,7 +56,8 @@ struct ToldAt {
 impl Told {
     /// Takes note of a poll's subscriptions; returns those that are new to this connection.
     pub fn subscribe(&mut self, keys: &[SwarmKey]) -> Vec<SwarmKey> {
-        self.full_at.retain(|key, _| keys.contains(key));
+        let wanted: BTreeSet<&SwarmKey> = keys.iter().collect();
+        self.full_at.retain(|key, _| wanted.contains(key));
         let new: Vec<SwarmKey> = keys.iter().filter(|key| !self.full_at.contains_key(key)).copied().collect();
         self.full_at.extend(new.iter().map(|&key| (key, None)));
         new

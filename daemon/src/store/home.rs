@@ -126,7 +126,8 @@ impl Home {
         self.ours.join("imports").join(format!("temporary-{number}.part"))
     }
 
-    /// Every swarm that is remembered, and those whose files cannot be read, in order.
+    /// Every swarm that is remembered, and those whose files cannot be read, in order. What was half made or half
+    /// removed at a crash is taken away.
     ///
     /// # Errors
     /// When the list of them cannot be read.
@@ -137,7 +138,8 @@ impl Home {
             slots.push(entry.at("read the folder", &folder)?.path());
         }
         slots.sort();
-        Ok(slots.into_iter().map(|folder| Slot { folder }.load()).collect())
+        let slots = slots.into_iter().map(|folder| Slot { folder });
+        Ok(slots.filter(|slot| !slot.is_half()).map(|slot| slot.load()).collect())
     }
 
     /// Makes the names in the shared folder durable.
@@ -178,20 +180,20 @@ impl Slot {
     /// Makes the place, with its manifest and its first record.
     ///
     /// # Errors
-    /// When it cannot be written; what was made of it is then taken away again.
+    /// When it cannot be written. What was made of it is then taken away again, unless it was there before.
     pub fn create(&self, record: &Record, manifest: &Manifest) -> Result<(), StoreError> {
-        let made = self.write_all(record, manifest);
-        if made.is_err() {
+        let is_new = match DirBuilder::new().mode(0o700).create(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            made => made.at("make the folder", &self.folder).map(|()| true)?,
+        };
+        let written = self.write_all(record, manifest);
+        if written.is_err() && is_new {
             let _ = fs::remove_dir_all(&self.folder);
         }
-        made
+        written
     }
 
     fn write_all(&self, record: &Record, manifest: &Manifest) -> Result<(), StoreError> {
-        match DirBuilder::new().mode(0o700).create(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => made.at("make the folder", &self.folder)?,
-        }
         atomic::write(&self.manifest(), manifest.to_text().as_bytes())?;
         self.save(record)?;
         atomic::sync_folder(&self.folder)?;
@@ -223,15 +225,23 @@ impl Slot {
         Ok((record, manifest))
     }
 
-    /// Forgets the swarm. Works on a full disk.
+    /// Forgets the swarm, its record first: what is without one goes at the next start. Works on a full disk.
     ///
     /// # Errors
     /// When the files cannot be removed.
     pub fn remove(&self) -> Result<(), StoreError> {
+        let _ = fs::remove_file(self.record());
         match fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed.at("remove", &self.folder),
         }
+    }
+
+    /// Takes the place away if it has no record; whether it did.
+    fn is_half(&self) -> bool {
+        let is_half =
+            fs::symlink_metadata(self.record()).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        is_half && self.remove().is_ok()
     }
 
     /// Takes away what only an unfinished download needs.
@@ -256,6 +266,7 @@ fn invalid(error: impl ToString) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::id::{ListDigest, ResourceId};
 
     #[test]
     fn a_folder_has_one_owner() {
@@ -266,6 +277,34 @@ mod tests {
         drop(home);
         Home::open(&folder).unwrap();
         assert_eq!(fs::metadata(folder.join(OURS)).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn what_a_crash_left_half_done_is_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let half = home.slot(SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([2; 32]) });
+        fs::create_dir(&half.folder).unwrap();
+        fs::write(half.part(), "a part of something").unwrap();
+        assert!(home.remembered().unwrap().is_empty());
+        assert!(!half.folder.exists());
+    }
+
+    #[test]
+    fn a_place_that_was_there_survives_a_failure_to_write_it_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let trackers = vec!["tt://t".parse().unwrap()];
+        let manifest =
+            Manifest::new("x".parse().unwrap(), ResourceId::of(b""), trackers, Vec::new()).unwrap();
+        let (key, names) = (manifest.key(), Vec::new());
+        let record =
+            Record { key, trackers: Vec::new(), shared_at_ms: 0, origin: true, paused: false, names };
+        let slot = home.slot(key);
+        slot.create(&record, &manifest).unwrap();
+        fs::create_dir(slot.folder.join("manifest.tinytorrent.new")).unwrap(); // in the way of the next one
+        slot.create(&record, &manifest).unwrap_err();
+        assert_eq!(slot.load().unwrap().0, record);
     }
 
     #[test]

@@ -42,6 +42,11 @@ impl FileIdentity {
         FileIdentity { inode: 0, ..self }
     }
 
+    /// Whether it is [`unsure`](FileIdentity::unsure).
+    pub fn is_unsure(&self) -> bool {
+        self.inode == 0
+    }
+
     fn of_metadata(metadata: &Metadata) -> FileIdentity {
         FileIdentity {
             device: metadata.dev(),

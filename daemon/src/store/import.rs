@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// An import. Its file is removed when it is dropped unfinished.
+/// An import. What was not published of it is removed when it is dropped.
 #[derive(Debug)]
 pub struct Import {
     file: File,
@@ -17,14 +17,13 @@ pub struct Import {
     whole: Sha256,
     hashes: Vec<ChunkHash>,
     bytes: u64,
-    ended: bool,
 }
 
 impl Import {
     pub(super) fn create(path: PathBuf) -> Result<Import, StoreError> {
         let file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).at("create", &path)?;
-        Ok(Import { file, path, whole: Sha256::new(), hashes: Vec::new(), bytes: 0, ended: false })
+        Ok(Import { file, path, whole: Sha256::new(), hashes: Vec::new(), bytes: 0 })
     }
 
     /// Where the bytes are.
@@ -61,17 +60,10 @@ impl Import {
     pub fn hashes(&self) -> (ResourceId, Vec<ChunkHash>) {
         (ResourceId(self.whole.clone().finalize().into()), self.hashes.clone())
     }
-
-    /// Leaves the file where it is (it was published).
-    pub fn keep(mut self) {
-        self.ended = true;
-    }
 }
 
 impl Drop for Import {
     fn drop(&mut self) {
-        if !self.ended {
-            let _ = std::fs::remove_file(&self.path);
-        }
+        let _ = std::fs::remove_file(&self.path); // it is gone already if it was published
     }
 }

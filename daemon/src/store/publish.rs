@@ -8,7 +8,7 @@ use shared::name::ResourceName;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why a file was not published. Its data is still where it was.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,9 @@ pub enum PublishError {
     /// Something else has the name.
     #[error("{0} is in the shared folder already, with other content")]
     NameTaken(ResourceName),
+    /// The file that was to be copied is not what it was.
+    #[error("{} is damaged on the disk, or was changed", .0.display())]
+    Damaged(PathBuf),
     /// The disk or the file system refuses.
     #[error(transparent)]
     Store(#[from] StoreError),

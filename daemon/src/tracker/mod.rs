@@ -14,7 +14,7 @@ use shared::rpc::tracker::{TrackerCaller, TrackerHello, TrackerWelcome};
 use shared::rpc::wire::{self, ClientOptions, LinkEnd};
 use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -61,12 +61,26 @@ struct Announcer {
     commands: mpsc::UnboundedSender<TrackerCommand>,
     health: Arc<Mutex<Health>>,
     task: JoinHandle<()>,
+    /// The resources that it announces.
+    keys: BTreeSet<SwarmKey>,
+}
+
+impl Announcer {
+    fn send(&mut self, command: TrackerCommand) -> bool {
+        match &command {
+            TrackerCommand::Put(key, _) => _ = self.keys.insert(*key),
+            TrackerCommand::Remove(key) => _ = self.keys.remove(key),
+            _ => {}
+        }
+        self.commands.send(command).is_ok()
+    }
 }
 
 impl Trackers {
     /// Tells a tracker something; begins to talk to it if need be. `false` if there are too many trackers.
     pub fn command(&mut self, context: &Arc<Context>, url: &TrackerUrl, command: TrackerCommand) -> bool {
         if !self.trackers.contains_key(url) {
+            self.make_room();
             if self.trackers.len() >= TRACKERS_MAX {
                 tracing::warn!(tracker = %url, "too many trackers, this one is left out");
                 return false;
@@ -74,15 +88,24 @@ impl Trackers {
             let (commands, received) = mpsc::unbounded_channel();
             let health = Arc::new(Mutex::new(Health::default()));
             let task = tokio::spawn(announcer::run(context.clone(), url.clone(), health.clone(), received));
-            self.trackers.insert(url.clone(), Announcer { commands, health, task });
+            self.trackers.insert(url.clone(), Announcer { commands, health, task, keys: BTreeSet::new() });
         }
-        self.trackers[url].commands.send(command).is_ok()
+        self.trackers.get_mut(url).is_some_and(|tracker| tracker.send(command))
     }
 
     /// Tells every tracker that we talk to.
     pub fn command_all(&mut self, command: impl Fn() -> TrackerCommand) {
-        for tracker in self.trackers.values() {
-            let _ = tracker.commands.send(command());
+        for tracker in self.trackers.values_mut() {
+            tracker.send(command());
+        }
+    }
+
+    /// Ends the talk with a tracker that nothing is announced to any more, when there are too many.
+    fn make_room(&mut self) {
+        let unused = self.trackers.iter().find(|(_, tracker)| tracker.keys.is_empty());
+        let unused = unused.map(|(url, _)| url.clone()).filter(|_| self.trackers.len() >= TRACKERS_MAX);
+        if let Some(mut tracker) = unused.and_then(|url| self.trackers.remove(&url)) {
+            tracker.send(TrackerCommand::End);
         }
     }
 
@@ -96,8 +119,8 @@ impl Trackers {
     pub async fn end(self, patience: Duration) {
         let until = tokio::time::Instant::now() + patience;
         let mut tasks = Vec::new();
-        for tracker in self.trackers.into_values() {
-            let _ = tracker.commands.send(TrackerCommand::End);
+        for mut tracker in self.trackers.into_values() {
+            tracker.send(TrackerCommand::End);
             tasks.push(tracker.task);
         }
         for mut task in tasks {
