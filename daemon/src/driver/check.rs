@@ -2,7 +2,7 @@
 //! torn, when the whole is wrong although every chunk seemed right.
 
 use super::{Driver, Input};
-use crate::library::{Checking, Failure, Phase, Published};
+use crate::library::{Checking, Failure, Phase, Published, Resource};
 use crate::store::{FileIdentity, NameRecord, PartFile, open_regular};
 use crate::tasks::{CheckedFile, TaskInput};
 use shared::host::hashing::check_file;
@@ -27,8 +27,7 @@ impl Driver {
     pub(super) fn check(&mut self, key: SwarmKey, task: Option<TaskId>) {
         self.leave(key);
         let Some(resource) = self.library.get_mut(key) else { return };
-        let published = resource.record.names.iter().find(|record| record.published.is_some());
-        let path = published.map_or(resource.slot.part(), |record| self.home.file(&record.name));
+        let path = served_name(resource).map_or(resource.slot.part(), |record| self.home.file(&record.name));
         let total = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
         let checking = Checking { done: Arc::default(), total };
         resource.phase = Phase::Checking(checking.clone());
@@ -56,8 +55,7 @@ impl Driver {
         if !matches!(resource.phase, Phase::Checking(_)) {
             return;
         }
-        let published = resource.record.names.iter().find(|record| record.published.is_some()).cloned();
-        match (published, checked) {
+        match (served_name(resource).cloned(), checked) {
             (Some(record), Ok(checked)) if checked.whole => self.seed_again(key, &record, checked.identity),
             (Some(record), checked) => self.is_not_it(key, &record, checked),
             (None, Ok(checked)) => self.fetch_again(key, checked),
@@ -74,7 +72,7 @@ impl Driver {
             Ok(published) => resource.phase = Phase::Seeding(Arc::new(published)),
             Err(error) => return self.fail_resource(key, error, ErrorKind::Refused),
         }
-        resource.troubles.clear();
+        resource.troubles.remove(&record.name); // what is wrong under other names still is
         let names = resource.record.names.iter_mut();
         names.filter(|other| other.name == record.name).for_each(|record| record.published = Some(identity));
         self.saver.save(&resource.slot, &resource.record);
@@ -89,7 +87,11 @@ impl Driver {
         let (reason, kind) = match checked {
             Ok(checked) => {
                 let bad = resource.count().get() - checked.good.len();
-                let what = if bad == 0 { "it has grown".to_owned() } else { format!("{bad} chunks differ") };
+                let what = match bad {
+                    0 => "it has grown".to_owned(),
+                    1 => "1 chunk differs".to_owned(),
+                    bad => format!("{bad} chunks differ"),
+                };
                 (
                     format!(
                         "{name} has changed since it was shared ({what}); share it again to share what it is now"
@@ -197,14 +199,21 @@ impl Driver {
     }
 }
 
+/// The name whose file is served: the first that is published and, as far as is known, right.
+fn served_name(resource: &Resource) -> Option<&NameRecord> {
+    let published = || resource.record.names.iter().filter(|record| record.published.is_some());
+    published().find(|record| !resource.troubles.contains_key(&record.name)).or(published().next())
+}
+
 fn check_path(
     path: &Path,
     manifest: &Manifest,
     progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
 ) -> io::Result<CheckedFile> {
-    let file = open_regular(path).map_err(|error| error.source)?;
-    let identity = FileIdentity::of(&file)?;
-    let checked = check_file(&file, manifest, progress)?;
+    let at = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let file = open_regular(path).map_err(|error| at(error.source))?;
+    let identity = FileIdentity::of(&file).map_err(at)?;
+    let checked = check_file(&file, manifest, progress).map_err(at)?;
     Ok(CheckedFile { good: checked.good, whole: checked.whole_matches, bytes: checked.bytes, identity })
 }
 
@@ -220,7 +229,7 @@ fn task_state(checked: &io::Result<CheckedFile>) -> TaskState {
         }
         Err(error) => TaskState::Failed(ControlError {
             kind: ErrorKind::Refused,
-            message: format!("cannot check the file: {error}"),
+            message: format!("cannot check {error}"),
             hint: None,
         }),
     }
