@@ -24,7 +24,11 @@ pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> 
     let Some(path) = file else {
         return match output.is_json() {
             true => output.json(&Document::new(Check::new(&manifest, None))),
-            false => output.line(&describe(&manifest)),
+            false => {
+                output.line(&describe(&manifest))?;
+                output.note(&format!("{} is not beside it, and so not checked", manifest.name()));
+                Ok(())
+            }
         };
     };
     let checked = compare(&path, &manifest, output)?;

@@ -18,12 +18,17 @@ const STEP_BYTES: u64 = 32 << 20;
 pub(crate) fn refuse_early(target: &Path, replace: bool) -> Result<(), Error> {
     match std::fs::metadata(target) {
         Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(_) if replace => Ok(()),
+        Ok(_) if replace => files::must_be_replaceable(target),
         Ok(_) => Err(files::exists(target)),
+        Err(_) if target.as_os_str().as_encoded_bytes().ends_with(b"/") => Err(no_folder(target)),
         Err(_) if files::parent(target).is_dir() => Ok(()),
-        Err(_) => Err(Error::refused(format!("{} is not a folder", files::parent(target).display()))
-            .hint("-o names a file in a folder that exists, or a folder")),
+        Err(_) => Err(no_folder(files::parent(target))),
     }
+}
+
+fn no_folder(path: &Path) -> Error {
+    Error::refused(format!("{} is not a folder", path.display()))
+        .hint("-o names a file in a folder that exists, or a folder")
 }
 
 /// Copies the file of this name, and says where to. `stop` ends it; nothing is left behind then.

@@ -72,6 +72,7 @@ pub(crate) struct NewFile<'a> {
 
 impl<'a> NewFile<'a> {
     pub(crate) fn create(path: &'a Path) -> Result<NewFile<'a>, Error> {
+        must_be_replaceable(path)?;
         let part = tempfile::Builder::new()
             .prefix(".tinytorrent-")
             .suffix(".part")
@@ -95,6 +96,18 @@ impl<'a> NewFile<'a> {
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(exists(self.path)),
             Err(error) => Err(write_error(self.path, &error.error)),
         }
+    }
+}
+
+/// Refuses to put a file in the place of a device, a pipe or a socket, which whoever may do that needs most.
+pub(crate) fn must_be_replaceable(path: &Path) -> Result<(), Error> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Err(Error::refused(format!(
+            "{} is not a regular file, and is not replaced by one",
+            path.display()
+        ))
+        .hint("name a file or a folder with -o")),
+        _ => Ok(()),
     }
 }
 

@@ -50,8 +50,11 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     }
     let mut how = " (it was there already)".to_owned();
     if !accepted.complete {
-        let done = wait(&daemon, &accepted, &mut deadline, global, output).await?;
-        how = speed(&done, start.elapsed());
+        let waited = wait(&daemon, &accepted, &mut deadline, global, output).await?;
+        how = speed(&waited, start.elapsed());
+    }
+    if args.output.is_some() && accepted.complete {
+        how = " (copied; it was in the shared folder already)".to_owned();
     }
     let path = match &args.output {
         None => path,
@@ -118,6 +121,13 @@ async fn send(daemon: &Daemon, manifest: &Manifest) -> Result<(), Error> {
     Ok(())
 }
 
+/// A download that ended well.
+struct Waited {
+    done: ResourceStatus,
+    /// What was there when the waiting began: it may go on where it once stopped.
+    bytes_before: u64,
+}
+
 /// Waits until the resource is complete.
 async fn wait(
     daemon: &Daemon,
@@ -125,11 +135,12 @@ async fn wait(
     deadline: &mut Deadline,
     global: &Global,
     output: &Output,
-) -> Result<ResourceStatus, Error> {
+) -> Result<Waited, Error> {
     let mut progress = Progress::new(output, accepted.name.as_str());
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let what = accepted.resource.to_string();
     let mut last: Option<ResourceStatus> = None;
+    let mut bytes_before = None;
     let mut seen = 0;
     // The first update comes soon, so that there is something to see.
     let mut wait_ms = 250;
@@ -149,8 +160,12 @@ async fn wait(
             return Err(Error::refused(format!("{} was removed", accepted.name))
                 .hint("somebody else did that with `ttctl remove`; get it again"));
         };
+        let bytes_before = *bytes_before.get_or_insert(match status.state {
+            State::Waiting | State::Downloading | State::Paused => status.bytes_have,
+            State::Checking | State::Seeding | State::Error => 0, // it may all have come just now
+        });
         match status.state {
-            State::Seeding => return Ok(status),
+            State::Seeding => return Ok(Waited { done: status, bytes_before }),
             State::Error => {
                 let reason = status.reason.as_deref().unwrap_or("ttd gives no reason");
                 return Err(Error::new(status::trouble(&status), format!("{}: {reason}", accepted.name)));
@@ -202,11 +217,17 @@ fn timed_out(accepted: &Accepted, timeout: Option<Duration>, last: Option<&Resou
     Error::new(kind, format!("{name} is not complete after {span}{reason}"))
 }
 
-/// ", 4.0 GiB in 7 s, 580 MiB/s"
-fn speed(done: &ResourceStatus, elapsed: Duration) -> String {
+/// " (4.0 GiB in 7 s, 580 MiB/s)", or " (4.0 GiB, 1.0 GiB of it in 2 s, 512 MiB/s)"
+fn speed(Waited { done, bytes_before }: &Waited, elapsed: Duration) -> String {
     let bytes = done.bytes_total.unwrap_or(done.bytes_have);
-    let rate = (bytes as f64 / elapsed.as_secs_f64().max(0.001)) as u64;
-    format!(" ({} in {}, {})", human::bytes(bytes), human::duration(elapsed), human::rate(rate))
+    let fetched = bytes.saturating_sub(*bytes_before);
+    let rate = human::rate((fetched as f64 / elapsed.as_secs_f64().max(0.001)) as u64);
+    let took = human::duration(elapsed);
+    // the first chunks may come before the first look
+    match *bytes_before > bytes / 10 {
+        true => format!(" ({}, {} of it in {took}, {rate})", human::bytes(bytes), human::bytes(fetched)),
+        false => format!(" ({} in {took}, {rate})", human::bytes(bytes)),
+    }
 }
 
 fn report(

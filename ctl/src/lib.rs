@@ -9,6 +9,7 @@ mod connect;
 mod copy;
 mod create;
 mod documents;
+mod each;
 pub mod error;
 mod files;
 mod get;

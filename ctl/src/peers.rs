@@ -40,5 +40,9 @@ pub(crate) async fn peers(args: &WhatArgs, global: &Global, output: &mut Output)
             corrupt,
         ]);
     }
-    table.print(output, "no peers are known")
+    let none = format!(
+        "nothing is fetched from anybody now; `{}` shows who has it",
+        global.command("tracker peers", &args.what)
+    );
+    table.print(output, &none)
 }

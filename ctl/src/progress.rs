@@ -80,8 +80,8 @@ impl Progress {
                 let new_reason = without_digits(now.reason.unwrap_or(""));
                 let pause = if new_reason == *reason { LINES_EVERY } else { REASONS_EVERY };
                 let since = last.map_or(elapsed, |last| last.elapsed());
-                // The first line waits as long as any other, so that quick work is silent; a reason does not.
-                if since < pause && !(last.is_none() && now.reason.is_some()) {
+                // The first line waits as long as any other, so that quick work is silent.
+                if since < pause {
                     return;
                 }
                 (*last, *reason) = (Some(Instant::now()), new_reason);

@@ -10,6 +10,7 @@ use crate::progress::{Now, Progress};
 use crate::tasks::{self, Ended};
 use bytes::Bytes;
 use shared::rpc::control::{PART_BYTES_MAX, ShareRequest, Shared, TaskId};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -26,6 +27,7 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
     }
     let mut done = Vec::new();
     let mut failed: Option<Error> = None;
+    let mut warned = BTreeSet::new(); // what holds for all of the files is said once
     for path in &args.paths {
         match share_one(&daemon, path, args, output).await {
             Ok(shared) => {
@@ -33,7 +35,8 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
                     output.line(&format!("{}  {}", shared.resource, shared.manifest.display()))?;
                     output.flush()?;
                 }
-                shared.warnings.iter().for_each(|warning| output.warning(warning));
+                let new = shared.warnings.iter().filter(|warning| warned.insert((*warning).clone()));
+                new.for_each(|warning| output.warning(warning));
                 done.push(shared);
             }
             // Nothing after it could succeed.

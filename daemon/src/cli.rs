@@ -61,5 +61,5 @@ Examples:
   ttd /tmp/a --upload-limit '50 MB/s' --log-level debug
   ttd --check-config
 
-It ends with 0 after SIGTERM or SIGINT, with 1 when it cannot start, with 2 when its command line or its
-configuration is wrong.";
+It ends with 0 after SIGTERM or SIGINT, with 1 when it cannot start (its port is
+taken, for one), with 2 when its command line or its configuration is wrong.";

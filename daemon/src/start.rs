@@ -16,7 +16,7 @@ use shared::rpc::control::DaemonInfo;
 use shared::rpc::local;
 use shared::url::PEER_PORT;
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -42,6 +42,7 @@ struct StartError {
 /// Everything that is settled before the daemon starts.
 struct Plan {
     config: DaemonConfig,
+    config_file: PathBuf,
     folder: PathBuf,
     has_own_folder: bool,
     socket: PathBuf,
@@ -51,6 +52,13 @@ struct Plan {
 pub fn run(args: Args) -> ExitCode {
     let ended = plan(&args).and_then(|plan| {
         if args.check_config {
+            publisher(&plan.config)?;
+            let what = match plan.config_file.exists() {
+                true => "good",
+                false => "there is no such file, so all is as by default",
+            };
+            // a reader that is gone has seen enough
+            let _ = writeln!(io::stdout(), "{}: {what}", plan.config_file.display());
             return Ok(());
         }
         logging::init(&plan.config.log_level, plan.config.log_format);
@@ -79,9 +87,10 @@ fn failed(doing: &str, error: &dyn Display) -> StartError {
 /// Brings command line, configuration and the usual places together.
 fn plan(args: &Args) -> Result<Plan, StartError> {
     let places = Places::of_process();
+    let config_file = args.config.clone().unwrap_or_else(|| places.daemon_config());
     let loaded = match &args.config {
         Some(path) => DaemonConfig::load(path),
-        None => DaemonConfig::load_or_default(&places.daemon_config()),
+        None => DaemonConfig::load_or_default(&config_file),
     };
     let mut config = loaded.map_err(|error| StartError { message: error.to_string(), exit: 2 })?;
     config.listen = args.listen.or(config.listen);
@@ -95,7 +104,7 @@ fn plan(args: &Args) -> Result<Plan, StartError> {
     let folder = places.shared_folder(args.folder.as_deref(), config.folder.as_deref());
     let socket =
         places.daemon_socket(args.socket.as_deref(), args.folder.as_deref(), config.socket.as_deref());
-    Ok(Plan { config, folder, has_own_folder: args.folder.is_some(), socket })
+    Ok(Plan { config, config_file, folder, has_own_folder: args.folder.is_some(), socket })
 }
 
 async fn serve(plan: Plan) -> Result<(), StartError> {

@@ -117,7 +117,25 @@ fn get_sends_the_manifest_and_waits() {
     fs::write(home.path().join("x"), "old").unwrap();
     ttctl(&[&again[..], &["--replace"]].concat()).1.unwrap();
     assert_eq!(fs::read(home.path().join("x")).unwrap(), content);
+    for target in ["/dev/null", text(&home.path().join("none/")), text(&home.path().join("none/x"))] {
+        assert_eq!(ttctl_fails(&["get", "x", "-o", target, "--replace", "--folder", fake.folder()]).0, 4);
+    }
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2, "no part file is left");
+}
+
+#[test]
+fn a_download_that_goes_on_tells_the_rate_of_what_came_now() {
+    let fake = Fake::start();
+    let id = ResourceId::of(b"x");
+    fake.state().accepted = Some(Ok(accepted("x", id, false)));
+    let mut waiting = status("x", id, State_::Waiting);
+    (waiting.bytes_have, waiting.bytes_total) = (60 << 20, None);
+    let mut seeding = status("x", id, State_::Seeding);
+    (seeding.bytes_have, seeding.bytes_total) = (100 << 20, Some(100 << 20));
+    fake.state().watched = [waiting, seeding].into();
+    let (printed, result) = ttctl(&["get", "x", "--folder", fake.folder()]);
+    result.unwrap();
+    assert!(printed.contains(" is complete (100 MiB, 40 MiB of it in "), "{printed}");
 }
 
 #[test]
@@ -187,6 +205,19 @@ PEER           LINK        HAS  IN FLIGHT  RECEIVED
     );
     assert_eq!(run(&["list"]), "");
     assert_eq!(run(&["list", "--json"]), "{\"schema_version\":1,\"resources\":[]}\n");
+}
+
+#[test]
+fn one_bad_name_does_not_keep_the_others_back() {
+    let fake = Fake::start();
+    for (verb, printed) in [("pause", "paused"), ("resume", "resumed"), ("remove", "removed")] {
+        let (lines, result) = ttctl(&[verb, "x", "..", "y", "--folder", fake.folder()]);
+        assert_eq!(lines, format!("{printed} x\n{printed} y\n"));
+        assert_eq!(result.unwrap_err().exit_code(), 4);
+        let (json, result) = ttctl(&[verb, "..", "y", "--json", "--folder", fake.folder()]);
+        assert_eq!(json, format!("{{\"schema_version\":1,\"{printed}\":[\"y\"]}}\n"));
+        assert_eq!(result.unwrap_err().exit_code(), 4);
+    }
 }
 
 #[test]

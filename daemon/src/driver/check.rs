@@ -111,7 +111,11 @@ impl Driver {
         let (reason, kind) = match checked {
             Ok(checked) => {
                 let bad = resource.count().get() - checked.good.len();
-                let what = if bad == 0 { "it has grown".to_owned() } else { format!("{bad} chunks differ") };
+                let what = match bad {
+                    0 => "it has grown".to_owned(),
+                    1 => "1 chunk differs".to_owned(),
+                    bad => format!("{bad} chunks differ"),
+                };
                 (
                     format!(
                         "{name} has changed since it was shared ({what}); share it again to share what it is now"
@@ -228,9 +232,10 @@ fn check_path(
     manifest: &Manifest,
     progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
 ) -> io::Result<CheckedFile> {
-    let file = open_regular(path).map_err(|error| error.source)?;
-    let identity = FileIdentity::of(&file)?;
-    let checked = check_file(&file, manifest, progress)?;
+    let at = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let file = open_regular(path).map_err(|error| at(error.source))?;
+    let identity = FileIdentity::of(&file).map_err(at)?;
+    let checked = check_file(&file, manifest, progress).map_err(at)?;
     Ok(CheckedFile { good: checked.good, whole: checked.whole_matches, bytes: checked.bytes, identity })
 }
 
@@ -246,7 +251,7 @@ fn task_state(checked: &io::Result<CheckedFile>) -> TaskState {
         }
         Err(error) => TaskState::Failed(ControlError {
             kind: ErrorKind::Refused,
-            message: format!("cannot check the file: {error}"),
+            message: format!("cannot check {error}"),
             hint: None,
         }),
     }

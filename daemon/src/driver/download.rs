@@ -385,7 +385,8 @@ impl Driver {
         };
         (own > 0 && needed > free).then(|| {
             let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-            format!("no space: {} MiB needed, {} MiB free", mib(needed), mib(free))
+            let (needed, free, kept) = (mib(needed), mib(free), mib(self.settings.min_free_bytes));
+            format!("no space: {needed} MiB needed, {free} MiB free (beside min_free_space, {kept} MiB)")
         })
     }
 

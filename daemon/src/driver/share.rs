@@ -71,11 +71,12 @@ impl Driver {
             return Err(ControlError {
                 kind: ErrorKind::NoSpace,
                 message: format!(
-                    "no space in {} for {}: {} MiB needed, {} MiB free",
+                    "no space in {} for {}: {} MiB needed, {} MiB free (beside min_free_space, {} MiB)",
                     self.home.folder().display(),
                     request.name,
                     mib(request.bytes),
-                    mib(room)
+                    mib(room),
+                    mib(self.settings.min_free_bytes)
                 ),
                 hint: Some("free some space, or share the file from inside of the shared folder".to_owned()),
             });

@@ -25,6 +25,18 @@ pub enum HomeError {
         /// The lock file.
         lock: PathBuf,
     },
+    /// It would have to be made, and what it is to be made in is not there.
+    #[error("cannot make the shared folder {}: the folder that it is to be in does not exist; make that first", .folder.display())]
+    NoParent {
+        /// Which folder.
+        folder: PathBuf,
+    },
+    /// Something else is there.
+    #[error("the shared folder {} is no folder", .folder.display())]
+    NoFolder {
+        /// What is not one.
+        folder: PathBuf,
+    },
     /// It cannot be made, read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -50,7 +62,13 @@ impl Home {
     pub fn open(folder: &Path) -> Result<Home, HomeError> {
         match DirBuilder::new().mode(0o755).create(folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(HomeError::NoParent { folder: folder.to_owned() });
+            }
             made => made.at("make the shared folder", folder)?,
+        }
+        if !folder.is_dir() {
+            return Err(HomeError::NoFolder { folder: folder.to_owned() });
         }
         let folder = folder.canonicalize().at("find the shared folder", folder)?;
         let ours = folder.join(OURS);

@@ -4,6 +4,7 @@ use super::frames::Decoder;
 use super::transport::Wire;
 use super::{Greeted, LinkEnd, Meter};
 use crate::rpc::Message;
+use futures::FutureExt;
 use futures::stream::{FuturesUnordered, Stream, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,7 +49,8 @@ impl Default for ServerOptions {
 }
 
 /// Answers the calls that come over `io` until the connection ends, and says why it did. Dropping the future
-/// closes the connection and drops the handlers. A panic of a handler passes through: give each connection a
+/// closes the connection and drops the handlers; so does the other side when it closes, or long polls would keep
+/// the connections of those who are gone. A panic of a handler passes through: give each connection a
 /// task of its own, so that nothing else ends with it.
 pub async fn serve<S, T>(io: S, options: ServerOptions, service: T) -> LinkEnd
 where
@@ -78,6 +80,9 @@ where
             if polled.is_pending() && answered && greeted.is_refused() {
                 return Poll::Ready(Err(LinkEnd::Refused));
             }
+            if polled.is_pending() && channel.transport().is_ended() {
+                return Poll::Ready(Err(LinkEnd::Closed));
+            }
             polled.map(Ok)
         });
         tokio::select! {
@@ -85,7 +90,11 @@ where
                 Ok(Some(Ok(request))) => handlers.push(request.execute(service.clone())),
                 Ok(Some(Err(error))) => return LinkEnd::of(error),
                 Ok(None) => return LinkEnd::Closed,
-                Err(end) => return end,
+                Err(end) => {
+                    // What can be done at once is done: a complaint waits for no answer.
+                    while handlers.next().now_or_never().flatten().is_some() {}
+                    return end;
+                }
             },
             Some(()) = handlers.next() => {}
             () = &mut check => {

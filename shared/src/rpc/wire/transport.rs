@@ -29,6 +29,8 @@ pub(super) struct Wire<S, In, Out> {
     meter: Meter,
     stall: Stall,
     last_traffic: Instant,
+    /// Whether the other side has closed.
+    ended: bool,
     out: PhantomData<fn(Out)>,
 }
 
@@ -51,6 +53,7 @@ where
             meter,
             stall: Stall { timeout: write_timeout, sleep: None, armed: false },
             last_traffic: Instant::now(),
+            ended: false,
             out: PhantomData,
         }
     }
@@ -58,6 +61,11 @@ where
     /// When the last byte came or went.
     pub(super) fn last_traffic(&self) -> Instant {
         self.last_traffic
+    }
+
+    /// Whether the other side has closed: nobody waits for answers any more.
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended
     }
 
     /// Whether nothing waits to be written.
@@ -121,6 +129,7 @@ where
             }
             let bytes = ready!(poll_read_buf(Pin::new(&mut this.io), cx, &mut this.decoder.space()))?;
             if bytes == 0 {
+                this.ended = true;
                 let whole = this.decoder.is_between_frames();
                 return Poll::Ready((!whole).then(|| Err(io::ErrorKind::UnexpectedEof.into())));
             }

@@ -19,6 +19,19 @@ fn every_size_arrives_whole() {
 }
 
 #[test]
+fn many_small_files_one_after_the_other_come_at_once() {
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    for number in 0..12 {
+        let (name, content) = (format!("small {number}"), content(42 + number, 10));
+        a.share_bytes(&name, &content);
+        // What the connections of the former downloads held is free again: else this would take a minute.
+        b.ok(&["get", &name, "--timeout", "20 s"]);
+        b.check_file(&name, &content);
+    }
+}
+
+#[test]
 fn chunks_may_be_all_alike() {
     let tracker = Tracker::start();
     let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));

@@ -55,6 +55,26 @@ fn the_same_content_may_have_two_names() {
 }
 
 #[test]
+fn a_name_whose_file_is_gone_says_so_while_the_other_name_is_served() {
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let bytes = content(66, MIB + 3);
+    a.share_bytes("one", &bytes);
+    a.share_bytes("two", &bytes);
+    fs::remove_file(a.file("one")).unwrap();
+    let output = a.ctl_code(4, &["verify", "one"]);
+    assert!(output.stderr.contains(a.file("one").to_str().unwrap()), "{}", output.stderr);
+    let status = a.wait_status("one", "its file is missed", |status| status.state() == "error");
+    assert_eq!(status.reason(), "one is gone from the shared folder");
+    a.wait_seeding("two");
+    a.ok(&["verify", "two"]);
+    assert_eq!(a.status("one").unwrap().state(), "error");
+    b.get("two", &bytes);
+    a.ok(&["remove", "one"]);
+    a.wait_seeding("two");
+}
+
+#[test]
 fn a_taken_name_is_not_given_other_content_unless_asked_for() {
     let tracker = Tracker::start();
     let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));

@@ -83,6 +83,8 @@ fn a_mistake_in_the_config_is_told_with_what_was_meant() {
     let output = check_refuses("ttd", home.path(), &ttd, "did you mean \"upload_limit\"?");
     assert!(output.stderr.contains(&format!("{config}:2")), "{}", output.stderr);
     check_refuses("ttd", home.path(), &[&ttd[..], &["--check-config"]].concat(), "upload_limt");
+    fs::write(&path, "file_group = \"no-such-group\"\n").unwrap();
+    check_refuses("ttd", home.path(), &["--check-config", "--config", config], "no-such-group");
     fs::write(&path, "listen = \"nowhere\"\n").unwrap();
     check_refuses("tt-tracker", home.path(), &["--config", config], "listen");
     check_refuses("ttd", home.path(), &["--config", "/nowhere/ttd.toml"], "/nowhere/ttd.toml");
@@ -100,6 +102,7 @@ fn a_config_is_checked_without_starting() {
         command.args(["--check-config", "--config", path.to_str().unwrap()]);
         let output = run_capped(command, CAP).unwrap();
         assert_eq!(output.code, 0, "{name}: {}", output.stderr);
+        assert_eq!(output.stdout, format!("{}: good\n", path.display()));
     }
     // Nothing was made.
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);

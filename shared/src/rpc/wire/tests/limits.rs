@@ -199,3 +199,16 @@ async fn many_calls_through_a_narrow_window_all_end() {
         assert!(matches!(reply, Ok(ChunkReply::Chunk(_))), "{reply:?}");
     }
 }
+
+#[tokio::test]
+async fn an_open_poll_does_not_outlive_the_connection_of_its_asker() {
+    let fake = Fake::greeted();
+    let pair = fake.link(fake.options());
+    let poll = tokio::spawn(async move { pair.caller.news(news(), MINUTE).await });
+    until("the poll is open", || fake.handlers() == 1).await;
+    pair.client.abort();
+    let end = tokio::time::timeout(SOON, pair.server).await.unwrap().unwrap();
+    assert!(matches!(end, LinkEnd::Closed), "{end:?}");
+    assert_eq!(fake.handlers(), 0);
+    assert_eq!(poll.await.unwrap(), Err(CallError::Closed));
+}
