@@ -44,7 +44,9 @@ fn build() -> Result<Programs, String> {
     let test = std::env::current_exe().map_err(|error| error.to_string())?;
     let dir = test.parent().and_then(Path::parent).ok_or("the test is in no target folder")?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--workspace", "--bins"]);
+    // As cargo says now, not as it said when this was built: the repository may have moved since.
+    let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+    cargo.current_dir(manifest_dir).args(["build", "--quiet", "--workspace", "--bins"]);
     if dir.file_name().is_some_and(|name| name == "release") {
         cargo.arg("--release");
     }
