@@ -14,7 +14,7 @@ use crate::want::Want;
 use bytes::Bytes;
 use shared::chunk::CHUNK_BYTES;
 use shared::manifest::Manifest;
-use shared::rpc::control::{Accepted, GetRequest, GetWhat, PART_BYTES_MAX, ResourceStatus, State};
+use shared::rpc::control::{Accepted, ErrorKind, GetRequest, GetWhat, PART_BYTES_MAX, ResourceStatus, State};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -146,7 +146,7 @@ async fn wait(
     let mut wait_ms = 250;
     loop {
         let watched = tokio::select! {
-            watched = daemon.caller.watch(Some(what.clone()), seen, wait_ms, POLL_TIMEOUT) => watched??,
+            watched = daemon.caller.watch(Some(what.clone()), seen, wait_ms, POLL_TIMEOUT) => watched?,
             result = &mut interrupted => {
                 result.map_err(|error| Error::io("cannot listen for ^C", &error))?;
                 let name = &accepted.name;
@@ -155,8 +155,13 @@ async fn wait(
             }
             () = &mut deadline.reached => return Err(timed_out(accepted, deadline.timeout, last.as_ref()).hint(what_now(accepted, global))),
         };
-        let ours = watched.resources.into_iter().find(|resource| resource.name == accepted.name);
-        let Some(status) = ours else {
+        let (resources, now) = match watched {
+            Ok(watched) => (watched.resources, watched.seen),
+            // It is not even known any more.
+            Err(error) if error.kind == ErrorKind::Refused => (Vec::new(), seen),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(status) = resources.into_iter().find(|resource| resource.name == accepted.name) else {
             return Err(Error::refused(format!("{} was removed", accepted.name))
                 .hint("somebody else did that with `ttctl remove`; get it again"));
         };
@@ -174,7 +179,7 @@ async fn wait(
                 show(&status, &mut progress)
             }
         }
-        seen = watched.seen;
+        seen = now;
         last = Some(status);
         wait_ms = WAIT_MS;
         tokio::time::sleep(UPDATES_EVERY).await;

@@ -4,8 +4,8 @@
 //! socket → rpc handler → Input → driver → Event → core → Action → driver → socket / disk
 //! ```
 //!
-//! [`start`] puts everything together; [`driver`] is the one loop. Around it: [`peer`] and [`control`] are the two
-//! services and the links to other daemons, [`tracker`] talks to trackers, [`store`] is the disk, [`library`] what
+//! [`start`] puts everything together; `driver` is the one loop. Around it: `peer` and `control` are the two
+//! services and the links to other daemons, `tracker` talks to trackers, `store` is the disk, `library` what
 //! is known of each resource.
 
 pub mod cli;

@@ -6,6 +6,7 @@ use crate::library::Download;
 use crate::store::{Home, Publisher, Record, Slot, StoreError, write_have};
 use crate::tasks::TaskInput;
 use shared::have::HaveMap;
+use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,11 +111,11 @@ impl Saver {
     }
 
     /// Forgets a resource, and removes files that are ours to remove.
-    pub fn forget(&self, slot: &Slot, files: Vec<PathBuf>) {
+    pub fn forget(&self, key: SwarmKey, slot: &Slot, files: Vec<PathBuf>) {
         let slot = slot.clone();
         self.job(move || {
             if let Err(error) = slot.remove() {
-                tracing::error!(%error, "cannot forget a resource");
+                tracing::error!(resource = %key, %error, "cannot forget a resource");
             }
         });
         self.remove(files);

@@ -183,6 +183,9 @@ impl Control for Service {
         }
         let mut state = self.state();
         let next = if slow { state.watched.front().cloned() } else { state.watched.pop_front() };
+        if next.is_none() {
+            return Err(refused("no such resource"));
+        }
         Ok(Watched { seen: seen + 1, resources: next.into_iter().collect() })
     }
 

@@ -163,15 +163,16 @@ fn how_a_download_ends_is_told_by_the_exit_code() {
     let mut corrupt = status("x", id, State_::Error);
     (corrupt.kind, corrupt.reason) = (Some(ErrorKind::BadData), Some("the whole-file hash failed".into()));
     let cases = [
-        (waiting, 5, "x is not complete after 0.2 s"),
-        (no_space, 7, "x is not complete after 0.2 s: no space: 1 GiB is missing"),
-        (corrupt, 6, "x: the whole-file hash failed"),
-        (status("y", id, State_::Seeding), 4, "x was removed"),
+        (vec![], 4, "x was removed"), // the daemon does not know it any more
+        (vec![waiting], 5, "x is not complete after 0.2 s"),
+        (vec![no_space], 7, "x is not complete after 0.2 s: no space: 1 GiB is missing"),
+        (vec![corrupt], 6, "x: the whole-file hash failed"),
+        (vec![status("y", id, State_::Seeding)], 4, "x was removed"),
     ];
-    for (status, code, message) in cases {
+    for (watched, code, message) in cases {
         let fake = Fake::start();
         fake.state().accepted = Some(Ok(accepted("x", id, false)));
-        fake.state().watched = [status].into();
+        fake.state().watched = watched.into();
         let failed = ttctl_fails(&["get", "x", "--timeout", "200 ms", "--folder", fake.folder()]);
         assert_eq!(failed, (code, message.to_owned()));
     }

@@ -90,7 +90,7 @@ impl Driver {
             self.leave(key);
         }
         match self.library.remove_name(name) {
-            Some(resource) => self.saver.forget(&resource.slot, manifest),
+            Some(resource) => self.saver.forget(key, &resource.slot, manifest),
             None => {
                 self.saver.remove(manifest);
                 self.name_is_gone(key, name);

@@ -304,9 +304,17 @@ impl Driver {
         self.changed();
     }
 
-    /// Tells a resource's trackers how far we are.
+    /// Tells a resource's trackers how far we are, unless it takes no part in its swarm.
     fn announce(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get(key) else { return };
+        let stands_still = match &resource.phase {
+            Phase::Checking(_) | Phase::Failed(_) => true,
+            Phase::Fetching(fetching) => fetching.blocked.is_some(),
+            Phase::Seeding(_) => false,
+        };
+        if stands_still || resource.record.paused {
+            return;
+        }
         let stage =
             if matches!(resource.phase, Phase::Seeding(_)) { Stage::Seeding } else { Stage::Leeching };
         let names = resource.record.names.iter();

@@ -71,7 +71,11 @@ impl FileIdentity {
 /// When there is none, or it is something else (a folder, a FIFO, a device).
 pub fn open_regular(path: &Path) -> Result<File, StoreError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).at("open", path)?);
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
+        rustix::io::Errno::LOOP => io::Error::other("it is a symbolic link, and no file itself"),
+        error => error.into(),
+    });
+    let file = File::from(file.at("open", path)?);
     let is_file = file.metadata().at("look at", path)?.is_file();
     if is_file { Ok(file) } else { Err(io::Error::other("it is not a regular file")).at("open", path) }
 }
@@ -99,7 +103,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
-        assert!(open_regular(&link).is_err());
+        assert!(
+            open_regular(&link)
+                .unwrap_err()
+                .to_string()
+                .ends_with("it is a symbolic link, and no file itself")
+        );
         assert!(open_regular(folder.path()).is_err());
         assert!(open_regular(Path::new("/dev/null")).is_err());
     }

@@ -1,11 +1,14 @@
 //! Who has which chunk: the connected peers that told their news, and how often each chunk is out there.
 
 use super::chunks::words_within;
-use super::{PeerAddr, RequestId, Time};
+use super::{PeerAddr, Time};
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
 use std::collections::BTreeMap;
 use std::ops::Range;
+
+/// The most picks on their way to one seeder: on a long link, chunks must be chosen well before they come.
+const PICKS_MAX: u32 = 8;
 
 /// A machine is behind when it has by so much less than the mean of the others.
 const BEHIND_PERCENT: u64 = 5;
@@ -42,8 +45,10 @@ pub(super) struct Member {
     pub(super) rests_until: Time,
     /// How often in a row it was busy.
     pub(super) busy: u32,
-    /// The newest pick that it has not answered.
-    pub(super) pick: Option<RequestId>,
+    /// How many picks it has not answered.
+    pub(super) picks: u32,
+    /// Whether it grants picks at once: no queue is before us, so several may be on their way.
+    pub(super) grants_at_once: bool,
     /// How many chunks are asked of it.
     pub(super) gets: u32,
 }
@@ -53,8 +58,13 @@ impl Member {
         matches!(self.holds, Holds::All)
     }
 
+    /// How many picks may be on their way to it: one, unless it grants them at once.
+    pub(super) fn picks_max(&self) -> u32 {
+        if self.grants_at_once { PICKS_MAX } else { 1 }
+    }
+
     pub(super) fn is_free(&self, now: Time) -> bool {
-        self.rests_until <= now && self.gets == 0 && self.pick.is_none()
+        self.rests_until <= now && self.gets == 0 && self.picks == 0
     }
 }
 
@@ -192,7 +202,8 @@ impl Members {
         let old = match self.by_peer.get_mut(&peer) {
             Some(member) => std::mem::replace(&mut member.holds, holds),
             None => {
-                let member = Member { holds, rests_until: Time(0), busy: 0, pick: None, gets: 0 };
+                let member =
+                    Member { holds, rests_until: Time(0), busy: 0, picks: 0, grants_at_once: false, gets: 0 };
                 self.by_peer.insert(peer, member);
                 return;
             }

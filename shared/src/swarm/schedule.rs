@@ -96,15 +96,12 @@ impl Machine {
         }
         // A lone leecher keeps its downlink busy with a lone seeder's chunks: one of them is being chosen while
         // others arrive. Seeders that are not in use come first.
-        for in_use in [false, true] {
-            let mut seeders = self.members_where(key, |member, now| {
-                member.is_seeder()
-                    && member.pick.is_none()
-                    && member.rests_until <= now
-                    && (member.gets > 0) == in_use
-            });
-            while self.counted(key) < depth && self.pick_at_one(key, &mut seeders, &window) {}
-        }
+        let mut seeders = self.members_where(key, |member, now| member.is_seeder() && member.is_free(now));
+        while self.counted(key) < depth && self.pick_at_one(key, &mut seeders, &window) {}
+        let mut seeders = self.members_where(key, |member, now| {
+            member.is_seeder() && member.rests_until <= now && member.picks < member.picks_max()
+        });
+        while self.counted(key) < depth && self.pick_at_one(key, &mut seeders, &window) {}
     }
 
     fn members_where(&self, key: SwarmKey, which: impl Fn(&Member, Time) -> bool) -> Vec<PeerAddr> {

@@ -48,7 +48,8 @@ fn one_to_one_keeps_a_long_link_full() {
     let (mut world, _) = World::fleet(setup, 1, 64, Link::symmetric(200_000_000));
     world.run_to_end(MINUTE);
     let least = bound(64 << 20, Link::symmetric(200_000_000), &[Link::symmetric(200_000_000)]);
-    assert!(world.last_finished() < least.mul_f64(1.25), "{:?} of {least:?}", world.last_finished());
+    // One chunk at a time would take twice the bound.
+    assert!(world.last_finished() < least.mul_f64(1.4), "{:?} of {least:?}", world.last_finished());
 }
 
 #[test]
@@ -96,7 +97,9 @@ fn a_late_joiner_is_served_by_all() {
 fn a_leecher_serves_a_leecher() {
     // The tracker knows the seeder, but it is dead for the second one: what it gets, it gets from the first.
     let (mut world, key) = fleet(1, 1, 16);
-    world.run_until(MINUTE, |world| world.status(NodeId(1), key).have == 4);
+    world.run_until(MINUTE, |world| {
+        world.machine(NodeId(1)).status(key).is_some_and(|status| status.have == 4)
+    });
     let second = world.add_node(GIGABIT);
     world.forbid(second, NodeId(0));
     world.leech(second, key, Duration::ZERO);
@@ -134,20 +137,21 @@ fn more_chunks_than_the_window_spans() {
 }
 
 #[test]
-fn uneven_links_hold_nobody_back() {
-    let mut world = World::new(setup(3));
-    let key = world.add_resource(48);
+fn a_slow_machine_holds_nobody_back() {
+    // In equal shares a fast uplink would wait for the slow downlink, which no real one does.
+    let mut world = World::new(Setup { sharing: Sharing::MaxMin, ..setup(3) });
+    let key = world.add_resource(128);
     let seeder = world.add_node(GIGABIT);
     world.seed(seeder, key);
-    for leecher in 0..7 {
-        let slow = if leecher == 6 { 10 } else { 1 };
+    for leecher in 0..16 {
+        let slow = if leecher == 15 { 10 } else { 1 };
         let node = world.add_node(Link { up: GIGABIT.up / slow, down: GIGABIT.down / slow });
         world.leech(node, key, Duration::ZERO);
     }
     world.run_to_end(MINUTE);
-    let least = bound(48 << 20, GIGABIT, &[GIGABIT; 6]);
-    let others = (1..=6).map(|node| world.finished(NodeId(node), key).unwrap()).max().unwrap();
-    assert!(others < least.mul_f64(1.5), "the fast ones: {others:?} of {least:?}");
-    let slow = world.finished(NodeId(7), key).unwrap();
-    assert!(slow < least.mul_f64(12.0), "the slow one: {slow:?}, the fast ones' bound is {least:?}");
+    let least = bound(128 << 20, GIGABIT, &[GIGABIT; 15]);
+    let others = (1..=15).map(|node| world.finished(NodeId(node), key).unwrap()).max().unwrap();
+    assert!(others < least.mul_f64(1.35), "the fast ones: {others:?} of {least:?}");
+    let slow = world.finished(NodeId(16), key).unwrap();
+    assert!(slow < least.mul_f64(11.0), "the slow one: {slow:?}, the fast ones' bound is {least:?}");
 }

@@ -99,3 +99,15 @@ fn a_file_with_several_links_is_shared_and_the_users_is_never_ours() {
     a.check_file("linked", &bytes);
     b.get("linked", &bytes);
 }
+
+#[test]
+fn a_deleted_file_is_fetched_again_when_it_is_asked_for() {
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let bytes = content(38, 2 * MIB + 1);
+    a.share_bytes("image.iso", &bytes);
+    b.get("image.iso", &bytes);
+    fs::remove_file(b.file("image.iso")).unwrap();
+    b.wait_status("image.iso", "missed", |status| status.state() == "error");
+    b.get("image.iso", &bytes);
+}
