@@ -242,9 +242,10 @@ impl Announcer {
     /// Says all that is due. An error means that the connection is of no use any more.
     async fn speak(&mut self, session: &Session) -> Result<(), String> {
         while !self.withdrawn.is_empty() {
-            let batch = self.withdrawn.split_off(self.withdrawn.len().saturating_sub(ANNOUNCE_MAX));
-            let answer = session.caller.withdraw(batch, CALL_TIMEOUT).await;
+            let first = self.withdrawn.len().saturating_sub(ANNOUNCE_MAX);
+            let answer = session.caller.withdraw(self.withdrawn[first..].to_vec(), CALL_TIMEOUT).await;
             answer.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+            self.withdrawn.truncate(first); // what was not heard is said again to the next session
         }
         loop {
             let now = Instant::now();
