@@ -17,7 +17,7 @@ use shared::rpc::local;
 use shared::url::PEER_PORT;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -236,52 +236,18 @@ async fn listen_for_peers(plan: &Plan) -> Result<(TcpListener, SocketAddr), Star
         None if plan.has_own_folder => (all, PEER_PORT, LAST_PORT),
         None => (all, PEER_PORT, PEER_PORT),
     };
-    let mut error = io::Error::from(io::ErrorKind::AddrInUse);
-    for port in first..=last {
-        match bind(ip, port) {
-            Ok(listener) => {
-                let address =
-                    listener.local_addr().map_err(|error| failed("cannot listen for peers", &error))?;
-                return Ok((listener, address));
-            }
-            Err(failed) if failed.kind() == io::ErrorKind::AddrInUse => error = failed,
-            Err(failed) => {
-                error = failed;
-                break;
+    let mut port = first;
+    let listener = loop {
+        match shared::rpc::listen(SocketAddr::new(ip, port)) {
+            Ok(listener) => break listener,
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && port < last => port += 1,
+            Err(error) => {
+                let tried = if first == last { "" } else { " (nor on any port before it)" };
+                let doing = format!("{error}{tried}; name another one with --listen");
+                return Err(StartError { message: doing, exit: 1 });
             }
         }
-    }
-    let ports =
-        if first == last { format!("port {first}") } else { format!("any port from {first} to {last}") };
-    let at = if ip == all { String::new() } else { format!(" of {ip}") };
-    let hint = if error.kind() == io::ErrorKind::AddrInUse {
-        "; another program has it, name another one with --listen"
-    } else {
-        ""
     };
-    Err(StartError { message: format!("cannot listen for peers on {ports}{at}: {error}{hint}"), exit: 1 })
-}
-
-/// All addresses are those of IPv6 and IPv4, or of IPv4 where there is no IPv6.
-fn bind(ip: IpAddr, port: u16) -> io::Result<TcpListener> {
-    let bound = bind_to(SocketAddr::new(ip, port));
-    match &bound {
-        Err(error) if ip == Ipv6Addr::UNSPECIFIED && error.kind() != io::ErrorKind::AddrInUse => {
-            bind_to(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port))
-        }
-        _ => bound,
-    }
-}
-
-fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
-    let domain = if address.is_ipv6() { socket2::Domain::IPV6 } else { socket2::Domain::IPV4 };
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
-    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
-        socket.set_only_v6(false)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(1024)?;
-    TcpListener::from_std(socket.into())
+    let address = listener.local_addr().map_err(|error| failed("cannot listen for peers", &error))?;
+    Ok((listener, address))
 }

@@ -1,6 +1,5 @@
 //! Connections: who comes in, how long they may stay.
 
-use crate::listen;
 use crate::pool::{Place, Pool};
 use crate::service::{Connection, State};
 use shared::host::config::TrackerConfig;
@@ -43,7 +42,7 @@ impl Server {
     /// # Errors
     /// When the port is taken or may not be had; the text says what to do.
     pub fn bind(config: &TrackerConfig) -> io::Result<Server> {
-        let listener = listen::listen(config.listen.0)?;
+        let listener = shared::rpc::listen(config.listen.0)?;
         let addr = listener.local_addr()?;
         let count = |number: std::num::NonZeroU32| number.get() as usize;
         let limits = Limits {

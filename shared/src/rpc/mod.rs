@@ -5,10 +5,13 @@
 //! docs/protocol.md describes every message for a second implementation.
 
 pub mod control;
+mod listen;
 pub mod local;
 pub mod peer;
 pub mod tracker;
 pub mod wire;
+
+pub use listen::listen;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

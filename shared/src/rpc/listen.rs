@@ -1,4 +1,4 @@
-//! The port: dual stack where the machine has IPv6.
+//! The port that a daemon or a tracker listens on: dual stack where the machine has IPv6.
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
@@ -8,8 +8,11 @@ use tokio::net::TcpListener;
 /// How many connections may wait to be accepted: a fleet comes back all at once.
 const BACKLOG: i32 = 1024;
 
-/// Listens. `[::]` takes IPv4 as well, and is 0.0.0.0 on a machine without IPv6.
-pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+/// Listens for TCP connections. `[::]` takes IPv4 as well, and is 0.0.0.0 on a machine without IPv6.
+///
+/// # Errors
+/// When the port is taken or not ours to take; the text names the address and what to do.
+pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     let opened = match open(addr) {
         Err(error) if addr.ip().is_unspecified() && addr.is_ipv6() && lacks_ipv6(&error) => {
             open(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), addr.port()))
