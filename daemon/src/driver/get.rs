@@ -17,7 +17,7 @@ const RESOURCES_MAX: usize = 100_000;
 impl Driver {
     pub(super) fn get(&mut self, wanted: Wanted, reply: Reply<Accepted>) {
         match self.accept(&wanted) {
-            Ok(Some(accepted)) => drop(reply.send(Ok(accepted))),
+            Ok(Some(accepted)) => self.answer_when_saved(reply, Ok(accepted)),
             Ok(None) => self.begin(wanted, reply),
             Err(error) => drop(reply.send(Err(error))),
         }

@@ -32,6 +32,7 @@ use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
+use shared::rpc::control::ControlError;
 use shared::rpc::tracker::Stage;
 use shared::swarm::{AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
 use shared::url::TrackerUrl;
@@ -202,18 +203,30 @@ impl Driver {
             Command::Status { what, reply } => drop(reply.send(self.status(what.as_deref()))),
             Command::Watch { what, reply } => drop(reply.send(self.watched(what.as_deref()))),
             Command::Peers { what, reply } => drop(reply.send(self.peers(&what))),
-            Command::Pause { what, reply } => drop(reply.send(self.pause(&what))),
-            Command::Resume { what, reply } => drop(reply.send(self.resume(&what))),
+            Command::Pause { what, reply } => {
+                let paused = self.pause(&what);
+                self.answer_when_saved(reply, paused);
+            }
+            Command::Resume { what, reply } => {
+                let resumed = self.resume(&what);
+                self.answer_when_saved(reply, resumed);
+            }
             Command::Remove { what, delete, reply } => {
-                // Answered when it is done: what is put under the name after that is not ours to delete.
-                let (removed, done) = (self.remove(&what, delete), self.saver.idle());
-                tokio::spawn(async move {
-                    done.await;
-                    let _ = reply.send(removed);
-                });
+                let removed = self.remove(&what, delete);
+                self.answer_when_saved(reply, removed);
             }
             Command::Verify { what, reply } => drop(reply.send(self.verify(&what))),
         }
+    }
+
+    /// Answers when what was changed is on disk: a crash does not take it back then, and what is put under a
+    /// name that was removed is not ours to delete.
+    fn answer_when_saved<T: Send + 'static>(&self, reply: Reply<T>, answer: Result<T, ControlError>) {
+        let saved = self.saver.idle();
+        tokio::spawn(async move {
+            saved.await;
+            let _ = reply.send(answer);
+        });
     }
 
     fn task(&mut self, task: TaskInput) {
