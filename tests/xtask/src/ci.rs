@@ -104,5 +104,5 @@ fn deny(workspace: &Workspace) -> Result<(), String> {
         println!("SKIPPED: cargo-deny is not installed (cargo install cargo-deny)");
         return Ok(());
     }
-    must(workspace.cargo().args(["deny", "--offline", "check", "licenses", "bans", "sources"]))
+    must(workspace.cargo().args(["deny", "check", "licenses", "bans", "sources"]))
 }
