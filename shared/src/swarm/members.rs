@@ -1,7 +1,7 @@
 //! Who has which chunk: the connected peers that told their news, and how often each chunk is out there.
 
 use super::chunks::words_within;
-use super::{PeerAddr, RequestId, Time};
+use super::{PeerAddr, Time};
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
 use std::collections::BTreeMap;
@@ -42,8 +42,8 @@ pub(super) struct Member {
     pub(super) rests_until: Time,
     /// How often in a row it was busy.
     pub(super) busy: u32,
-    /// The newest pick that it has not answered.
-    pub(super) pick: Option<RequestId>,
+    /// How many picks it has not answered.
+    pub(super) picks: u32,
     /// How many chunks are asked of it.
     pub(super) gets: u32,
 }
@@ -54,7 +54,7 @@ impl Member {
     }
 
     pub(super) fn is_free(&self, now: Time) -> bool {
-        self.rests_until <= now && self.gets == 0 && self.pick.is_none()
+        self.rests_until <= now && self.gets == 0 && self.picks == 0
     }
 }
 
@@ -100,6 +100,11 @@ impl Members {
         let leechers = self.by_peer.len() as u64 - u64::from(self.seeders);
         let margin = (u64::from(have) + BEHIND_CHUNKS) * leechers;
         u64::from(self.seeders) > leechers || self.held * (100 - BEHIND_PERCENT) / 100 > margin
+    }
+
+    /// Whether there is nobody to share chunks with.
+    pub(super) fn are_all_seeders(&self) -> bool {
+        self.by_peer.len() == self.seeders as usize
     }
 
     /// How many members that are no seeders have the chunk.
@@ -192,7 +197,7 @@ impl Members {
         let old = match self.by_peer.get_mut(&peer) {
             Some(member) => std::mem::replace(&mut member.holds, holds),
             None => {
-                let member = Member { holds, rests_until: Time(0), busy: 0, pick: None, gets: 0 };
+                let member = Member { holds, rests_until: Time(0), busy: 0, picks: 0, gets: 0 };
                 self.by_peer.insert(peer, member);
                 return;
             }

@@ -100,7 +100,7 @@ impl Machine {
             Event::Leave { key } => self.leave(key),
             Event::PeersFound { key, peers } => self.peers_found(key, peers),
             Event::PeerSubscribed { key, peer } => self.peers_found(key, vec![peer]),
-            Event::Connected { peer, id, round_trip: _ } => self.connected(peer, id),
+            Event::Connected { peer, id, round_trip } => self.connected(peer, id, round_trip),
             Event::Disconnected { peer, for_good } => self.disconnected(peer, for_good),
             Event::News { peer, key, news } => self.news(peer, key, news),
             Event::Picked { request, index } => self.picked(request, index),

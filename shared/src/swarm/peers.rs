@@ -18,6 +18,8 @@ const GAP_MAX: Duration = Duration::from_secs(30);
 /// A peer that is a candidate of at least one swarm that we leech.
 pub(super) struct Peer {
     pub(super) link: Link,
+    /// How long it took to say hello.
+    pub(super) round_trip: Duration,
     /// The swarms that it is a candidate of.
     pub(super) swarms: BTreeSet<SwarmKey>,
     /// The swarms whose news it was last asked for.
@@ -55,6 +57,7 @@ impl Peer {
     fn new() -> Peer {
         Peer {
             link: Link::Idle,
+            round_trip: Duration::ZERO,
             swarms: BTreeSet::new(),
             subscribed: BTreeSet::new(),
             failures: 0,
@@ -154,7 +157,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn connected(&mut self, peer: PeerAddr, id: PeerId) {
+    pub(super) fn connected(&mut self, peer: PeerAddr, id: PeerId, round_trip: Duration) {
         let other = self.peers.iter().find(|&(&addr, known)| addr != peer && known.link == Link::Up(id));
         let other = other.map(|(&addr, _)| addr);
         let known = match self.peers.get_mut(&peer) {
@@ -163,7 +166,7 @@ impl Machine {
             _ => return self.actions.push_back(Action::Hangup { peer }),
         };
         let Some(other) = other else {
-            known.link = Link::Up(id);
+            (known.link, known.round_trip) = (Link::Up(id), round_trip);
             self.to_subscribe.insert(peer);
             return;
         };

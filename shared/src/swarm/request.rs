@@ -128,8 +128,8 @@ impl Machine {
         let Some(Request { peer, stage: Stage::Picking { wanted }, .. }) = swarm.requests.get(&id) else {
             return;
         };
-        let (peer, was_wanted, is_missing) =
-            (*peer, wanted.contains(index), swarm.chunks.missing().contains(index));
+        let (peer, was_wanted) = (*peer, wanted.contains(index));
+        let is_missing = swarm.chunks.missing().contains(index);
         if !was_wanted {
             return self.drop_peer(peer, DropReason::Nonsense);
         }

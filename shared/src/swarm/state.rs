@@ -133,7 +133,7 @@ impl Swarm {
     pub(super) fn open(&mut self, id: RequestId, request: Request) {
         if let Some(member) = self.members.get_mut(request.peer) {
             match request.stage {
-                Stage::Picking { .. } => member.pick = Some(id),
+                Stage::Picking { .. } => member.picks += 1,
                 Stage::Getting { .. } => member.gets += 1,
             }
         }
@@ -148,8 +148,7 @@ impl Swarm {
         }
         if let Some(member) = self.members.get_mut(request.peer) {
             match request.stage {
-                Stage::Picking { .. } if member.pick == Some(id) => member.pick = None,
-                Stage::Picking { .. } => {}
+                Stage::Picking { .. } => member.picks = member.picks.saturating_sub(1),
                 Stage::Getting { .. } => member.gets = member.gets.saturating_sub(1),
             }
         }
