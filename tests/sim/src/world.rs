@@ -136,6 +136,7 @@ enum Happening {
         have: HaveMap,
     },
     Announce(NodeId, SwarmKey),
+    PeersFound(NodeId, SwarmKey),
     Fault(NodeId, Fault),
     DeathSeen {
         dead: NodeId,
@@ -321,11 +322,10 @@ impl World {
 
     /// One happening. `false` when nothing happens before `end`.
     fn step(&mut self, end: Time) -> bool {
-        let Some((time, what)) = self.heap.pop() else { return false };
-        if time > end {
-            self.heap.push(time, what);
+        if self.heap.next().is_none_or(|time| time > end) {
             return false;
         }
+        let Some((time, what)) = self.heap.pop() else { return false };
         self.now = time;
         match what {
             Happening::Tell(node, event) => self.tell(node, event),
@@ -348,6 +348,7 @@ impl World {
             Happening::TellNews(node) => self.tell_news(node),
             Happening::Join { node, key, have } => self.join(node, key, have),
             Happening::Announce(node, key) => self.announce(node, key, true),
+            Happening::PeersFound(node, key) => self.peers_found(node, key),
             Happening::Fault(node, fault) => self.break_down(node, fault),
             Happening::DeathSeen { dead, by } => self.see_death(dead, by),
         }
@@ -671,18 +672,23 @@ impl World {
         if !members.contains(&node) {
             members.push(node);
         }
-        let mut others: Vec<NodeId> = members.iter().copied().filter(|&other| other != node).collect();
+        self.heap.push(self.now + self.setup.latency * 2, Happening::PeersFound(node, key));
+        let leeching = self.nodes[node.0].have.get(&key).is_some_and(|have| !have.is_full());
+        if again && leeching {
+            self.heap.push(self.now + ANNOUNCE_EVERY, Happening::Announce(node, key));
+        }
+    }
+
+    /// The tracker's answer: a few members, drawn at random.
+    fn peers_found(&mut self, node: NodeId, key: SwarmKey) {
+        let mut others: Vec<NodeId> =
+            self.tracker[&key].iter().copied().filter(|&other| other != node).collect();
         let mut peers = Vec::new();
         while peers.len() < self.setup.tracker_peers && !others.is_empty() {
             let at = self.draw(others.len());
             peers.push(others.swap_remove(at).addr());
         }
-        let round_trip = self.setup.latency * 2;
-        self.heap.push(self.now + round_trip, Happening::Tell(node, Event::PeersFound { key, peers }));
-        let leeching = self.nodes[node.0].have.get(&key).is_some_and(|have| !have.is_full());
-        if again && leeching {
-            self.heap.push(self.now + ANNOUNCE_EVERY, Happening::Announce(node, key));
-        }
+        self.tell(node, Event::PeersFound { key, peers });
     }
 
     /// A number below `n` (splitmix64).
