@@ -1,1 +1,88 @@
-//! To come.
+//! ttctl: drives the local daemon over its Unix socket. Each verb has a file of its name.
+//!
+//! Reading order: [`cli`] → `connect` → the verbs. All that is written goes through [`output`], and what goes
+//! wrong ends as an [`error::Error`], which has an exit code.
+
+mod check;
+pub mod cli;
+mod connect;
+mod copy;
+mod create;
+mod documents;
+mod each;
+pub mod error;
+mod files;
+mod get;
+pub mod human;
+pub mod output;
+mod pause;
+mod peers;
+mod progress;
+mod remove;
+mod share;
+mod status;
+mod table;
+mod tasks;
+mod tracker;
+mod verify;
+mod want;
+
+#[cfg(test)]
+mod tests;
+
+use clap::Parser;
+use cli::{Cli, Command, TrackerCommand};
+use error::Error;
+use output::Output;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs a command line, and says how it ended.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let mut output = Output::of_process(cli.global.json);
+    let result = run(&cli, &mut output).and_then(|()| output.flush());
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What was printed before the error still counts.
+            let _ = output.flush();
+            output.error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(cli: &Cli, output: &mut Output) -> Result<(), Error> {
+    match &cli.command {
+        Command::Create(args) => create::create(args, output),
+        Command::Check(args) => check::check(args, output),
+        _ => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::internal(format!("cannot start: {error}")))?
+            .block_on(run_with_daemon(cli, output)),
+    }
+}
+
+async fn run_with_daemon(cli: &Cli, output: &mut Output) -> Result<(), Error> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Create(_) | Command::Check(_) => unreachable!("these need no daemon"),
+        Command::Share(args) => share::share(args, global, output).await,
+        Command::Get(args) => get::get(args, global, output).await,
+        Command::Status(args) => status::status(args, global, output).await,
+        Command::List => status::list(global, output).await,
+        Command::Peers(args) => peers::peers(args, global, output).await,
+        Command::Pause(args) => pause::pause(args, global, output).await,
+        Command::Resume(args) => pause::resume(args, global, output).await,
+        Command::Verify(args) => verify::verify(args, global, output).await,
+        Command::Remove(args) => remove::remove(args, global, output).await,
+        Command::Tracker(TrackerCommand::List(args)) => tracker::list(args, global, output).await,
+        Command::Tracker(TrackerCommand::Peers(args)) => tracker::peers(args, global, output).await,
+        Command::Tracker(TrackerCommand::Resources(args)) => tracker::resources(args, global, output).await,
+    }
+}

@@ -1,3 +1,10 @@
-//! To come.
+//! ttctl: drives the local ttd.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    ctl::main(std::env::args_os())
+}

@@ -1,1 +1,22 @@
-//! To come.
+//! ttd: the daemon of each machine. It owns the shared folder and all peer networking.
+//!
+//! ```text
+//! socket → rpc handler → Input → driver → Event → core → Action → driver → socket / disk
+//! ```
+//!
+//! [`start`] puts everything together; `driver` is the one loop. Around it: `peer` and `control` are the two
+//! services and the links to other daemons, `tracker` talks to trackers, `store` is the disk, `library` what
+//! is known of each resource.
+
+pub mod cli;
+mod context;
+mod control;
+mod driver;
+mod library;
+mod peer;
+mod saver;
+pub mod start;
+mod store;
+mod tasks;
+mod throttle;
+mod tracker;

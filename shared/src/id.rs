@@ -5,6 +5,8 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// A text that should have been hexadecimal digits of a fixed length and was not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotHex {
@@ -28,7 +30,19 @@ macro_rules! hex_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                let mut text = String::with_capacity($bytes * 2);
+                self.push_hex(&mut text);
+                f.pad(&text)
+            }
+        }
+
+        impl $name {
+            /// Appends the id's lower-case hexadecimal digits: a manifest may have millions of them.
+            pub fn push_hex(&self, text: &mut String) {
+                for byte in self.0 {
+                    text.push(HEX_DIGITS[usize::from(byte >> 4)] as char);
+                    text.push(HEX_DIGITS[usize::from(byte & 15)] as char);
+                }
             }
         }
 

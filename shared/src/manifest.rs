@@ -1,1 +1,248 @@
-//! The manifest: the parsed `.tinytorrent` file.
+//! The manifest: what a `.tinytorrent` file says, and the file's text, read and written.
+//!
+//! ```text
+//! line 1   the resource's name
+//! line 2   SHA-256 of the whole resource, 64 lower-case hexadecimal digits
+//! line 3   the trackers' URLs, separated by one space
+//! line 4…  SHA-256 of each chunk, one per line, in order
+//! ```
+//!
+//! The text comes from strangers. It is read as it arrives ([`Parser`]), each line is checked at once, and the
+//! memory that is used grows with the lines that were good, never with a number that somebody claims.
+//!
+//! **Invariant:** no file is read or written here, and nothing but these lines is ever written.
+
+use crate::chunk::{CHUNKS_MAX, ChunkCount, ChunkIndex};
+use crate::id::{ChunkHash, ListDigest, ResourceId, SwarmKey};
+use crate::name::ResourceName;
+use crate::url::TrackerUrl;
+use std::fmt;
+use std::sync::Arc;
+
+mod parser;
+
+pub use parser::{BadLine, LINE_BYTES_MAX, ManifestError, Parser, Quoted};
+
+/// The most trackers that a manifest names.
+pub const TRACKERS_MAX: usize = 16;
+
+/// How many hashes [`Manifest::text_parts`] puts in one part: about 64 KiB of text.
+const PART_HASHES: usize = 1008;
+
+/// SHA-256 of nothing: the id of an empty resource, and the hash of no chunk.
+const OF_NOTHING: [u8; 32] = [
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
+    0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+];
+
+/// What is needed to fetch a resource and to know that it is the right one. Its parts were checked, and
+/// fit together; a clone shares them.
+///
+/// ```
+/// use shared::id::{ChunkHash, ResourceId};
+/// use shared::manifest::Manifest;
+///
+/// let manifest = Manifest::new(
+///     "hello.txt".parse().unwrap(),
+///     ResourceId::of(b"hello"),
+///     vec!["tt://tracker.example".parse().unwrap()],
+///     vec![ChunkHash::of(b"hello")],
+/// )
+/// .unwrap();
+/// assert_eq!(
+///     manifest.to_text(),
+///     "hello.txt\n\
+///      2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\n\
+///      tt://tracker.example\n\
+///      2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\n"
+/// );
+/// assert_eq!(Manifest::parse(manifest.to_text().as_bytes()), Ok(manifest));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Manifest {
+    name: ResourceName,
+    key: SwarmKey,
+    trackers: Arc<[TrackerUrl]>,
+    hashes: Arc<Vec<ChunkHash>>,
+    count: ChunkCount,
+}
+
+impl Manifest {
+    /// Puts a manifest together, if its parts fit together.
+    pub fn new(
+        name: ResourceName,
+        resource: ResourceId,
+        trackers: Vec<TrackerUrl>,
+        hashes: Vec<ChunkHash>,
+    ) -> Result<Manifest, BadManifest> {
+        if trackers.is_empty() {
+            return Err(BadManifest::NoTracker);
+        }
+        if trackers.len() > TRACKERS_MAX {
+            return Err(BadManifest::TooManyTrackers);
+        }
+        let count =
+            u32::try_from(hashes.len()).ok().and_then(ChunkCount::new).ok_or(BadManifest::TooManyChunks)?;
+        match (resource.0 == OF_NOTHING, hashes.as_slice()) {
+            (false, []) => return Err(BadManifest::NoChunks),
+            (true, [_, ..]) => return Err(BadManifest::ChunksOfNothing),
+            (false, [only]) if only.0 != resource.0 => return Err(BadManifest::OneChunk),
+            _ => (),
+        }
+        if let Some(index) = count.indices().find(|index| hashes[index.slot()].0 == OF_NOTHING) {
+            return Err(BadManifest::EmptyChunk(index));
+        }
+        let key = SwarmKey { resource, digest: ListDigest::of(&hashes) };
+        Ok(Manifest { name, key, trackers: trackers.into(), hashes: Arc::new(hashes), count })
+    }
+
+    /// Reads a whole text; see [`Parser`] for one that arrives in parts.
+    ///
+    /// ```
+    /// use shared::manifest::Manifest;
+    ///
+    /// let error = Manifest::parse(b"hello.txt\nno hash").unwrap_err();
+    /// assert_eq!(error.to_string(), "line 2: not 64 hexadecimal digits: \"no hash\"");
+    /// ```
+    pub fn parse(text: &[u8]) -> Result<Manifest, ManifestError> {
+        let mut parser = Parser::new();
+        parser.feed(text)?;
+        parser.finish()
+    }
+
+    /// The resource's name.
+    pub fn name(&self) -> &ResourceName {
+        &self.name
+    }
+
+    /// The same manifest under another name: the same swarm, another file.
+    pub fn with_name(&self, name: ResourceName) -> Manifest {
+        Manifest { name, ..self.clone() }
+    }
+
+    /// SHA-256 of the whole resource.
+    pub fn resource(&self) -> ResourceId {
+        self.key.resource
+    }
+
+    /// SHA-256 over the chunk hashes; computed once.
+    pub fn digest(&self) -> ListDigest {
+        self.key.digest
+    }
+
+    /// Which swarm the manifest belongs to.
+    pub fn key(&self) -> SwarmKey {
+        self.key
+    }
+
+    /// The trackers, one at least.
+    pub fn trackers(&self) -> &[TrackerUrl] {
+        &self.trackers
+    }
+
+    /// How many chunks the resource has.
+    pub fn count(&self) -> ChunkCount {
+        self.count
+    }
+
+    /// The chunks' hashes, in order.
+    pub fn hashes(&self) -> &[ChunkHash] {
+        &self.hashes
+    }
+
+    /// A chunk's hash; `None` for an index beyond the resource.
+    pub fn hash(&self, index: ChunkIndex) -> Option<&ChunkHash> {
+        self.hashes.get(index.slot())
+    }
+
+    /// How many bytes the text has.
+    pub fn text_bytes(&self) -> usize {
+        let trackers: usize = self.trackers.iter().map(|url| url.as_str().len() + 1).sum();
+        self.name.as_str().len() + 1 + 65 + trackers + 65 * self.hashes.len()
+    }
+
+    /// The text of the `.tinytorrent` file.
+    pub fn to_text(&self) -> String {
+        let mut text = String::with_capacity(self.text_bytes());
+        self.text_parts().for_each(|part| text.push_str(&part));
+        text
+    }
+
+    /// The same text in parts of at most 64 KiB, in order, for manifests that one does not want in memory twice.
+    pub fn text_parts(&self) -> impl Iterator<Item = String> + '_ {
+        let trackers: Vec<&str> = self.trackers.iter().map(TrackerUrl::as_str).collect();
+        let head = format!("{}\n{}\n{}\n", self.name, self.key.resource, trackers.join(" "));
+        let hashes = self.hashes.chunks(PART_HASHES).map(|hashes| {
+            let mut part = String::with_capacity(65 * hashes.len());
+            for hash in hashes {
+                hash.push_hex(&mut part);
+                part.push('\n');
+            }
+            part
+        });
+        std::iter::once(head).chain(hashes)
+    }
+}
+
+impl fmt::Debug for Manifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Manifest({:?}, {}, {} chunks)", self.name.as_str(), self.key.resource, self.count)
+    }
+}
+
+/// Why parts do not make a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadManifest {
+    /// There is no tracker.
+    NoTracker,
+    /// There are more than [`TRACKERS_MAX`] trackers.
+    TooManyTrackers,
+    /// There are more than [`CHUNKS_MAX`] chunks.
+    TooManyChunks,
+    /// There are no chunks, but the resource's id is not SHA-256 of nothing.
+    NoChunks,
+    /// There are chunks, but the resource's id is SHA-256 of nothing.
+    ChunksOfNothing,
+    /// There is one chunk, but its hash is not the resource's id, as it must be.
+    OneChunk,
+    /// This chunk's hash is that of nothing; a chunk has 1 byte at least.
+    EmptyChunk(ChunkIndex),
+}
+
+impl fmt::Display for BadManifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadManifest::NoTracker => f.write_str("no tracker is named"),
+            BadManifest::TooManyTrackers => write!(f, "more than {TRACKERS_MAX} trackers"),
+            BadManifest::TooManyChunks => write!(f, "more than {CHUNKS_MAX} chunks"),
+            BadManifest::NoChunks => f.write_str(
+                "there are no chunks, so the resource is empty, but this is not the SHA-256 of nothing",
+            ),
+            BadManifest::ChunksOfNothing => {
+                f.write_str("this is the SHA-256 of nothing, but chunks are listed")
+            }
+            BadManifest::OneChunk => {
+                f.write_str("the only chunk is the whole resource, but their SHA-256 differ")
+            }
+            BadManifest::EmptyChunk(index) => {
+                write!(f, "chunk {index} has the SHA-256 of nothing, but a chunk has 1 byte at least")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BadManifest {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_the_text_are_small() {
+        let hashes = vec![ChunkHash([7; 32]); 5000];
+        let trackers = vec!["tt://h".parse().unwrap()];
+        let manifest = Manifest::new("n".parse().unwrap(), ResourceId([1; 32]), trackers, hashes).unwrap();
+        assert!(manifest.text_parts().all(|part| part.len() <= 64 << 10));
+        assert_eq!(manifest.text_parts().collect::<String>(), manifest.to_text());
+    }
+}

@@ -40,6 +40,8 @@ pub enum BadName {
     Reserved,
     /// It ends in `.tinytorrent`, as a manifest's file does.
     Suffix,
+    /// It begins with U+FEFF, which nobody sees, and which at the beginning of a manifest is a byte order mark.
+    ByteOrderMark,
 }
 
 impl fmt::Display for BadName {
@@ -54,6 +56,7 @@ impl fmt::Display for BadName {
                 "the name begins with \".tinytorrent\", which is kept for TinyTorrent's own files"
             }
             BadName::Suffix => "the name ends in \".tinytorrent\", as only a manifest's does",
+            BadName::ByteOrderMark => "the name begins with an invisible byte order mark (U+FEFF)",
         })
     }
 }
@@ -96,6 +99,9 @@ impl FromStr for ResourceName {
         }
         if text.ends_with(MANIFEST_SUFFIX) {
             return Err(BadName::Suffix);
+        }
+        if text.starts_with('\u{feff}') {
+            return Err(BadName::ByteOrderMark);
         }
         Ok(ResourceName(text.to_owned()))
     }
@@ -142,6 +148,7 @@ mod tests {
             (".tinytorrent", BadName::Reserved),
             (".tinytorrent.x", BadName::Reserved),
             ("x.tinytorrent", BadName::Suffix),
+            ("\u{feff}x", BadName::ByteOrderMark),
         ];
         for (text, why) in cases {
             assert_eq!(text.parse::<ResourceName>(), Err(why), "{text:?}");

@@ -99,7 +99,9 @@ impl FromStr for TrackerUrl {
         }
         let port = match port {
             "" => TRACKER_PORT,
-            text if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().map_err(|_| BadUrl::Port)?,
+            text if text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit()) => {
+                text.parse().map_err(|_| BadUrl::Port)?
+            }
             _ => return Err(BadUrl::Port),
         };
         if port == 0 {
@@ -171,6 +173,7 @@ mod tests {
             ("tt://host:0", BadUrl::Port),
             ("tt://host:+1", BadUrl::Port),
             ("tt://host:65536", BadUrl::Port),
+            ("tt://host:007986", BadUrl::Port),
             ("tt://[::1]99", BadUrl::Port),
         ];
         for (text, why) in cases {

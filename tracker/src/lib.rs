@@ -1,1 +1,10 @@
-//! To come.
+//! tt-tracker: knows who has (part of) what, and the catalogue of published manifests. It keeps nothing on disk.
+//!
+//! Reading order: [`start`] (from the command line to the end) → [`server`] (connections) → `service` (calls)
+//! → [`shared::registry`] (what is kept). `pool` bounds the connections.
+
+pub mod cli;
+mod pool;
+pub mod server;
+mod service;
+pub mod start;

@@ -1,3 +1,12 @@
-//! To come.
+//! tt-tracker: arguments, run, exit.
 
-fn main() {}
+use clap::Parser;
+use std::process::ExitCode;
+use tracker::{cli::Args, start};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    start::run(Args::parse())
+}

@@ -1,1 +1,224 @@
-//! paths
+//! The one module that knows where things are. Nothing here touches the disk.
+//!
+//! The order, for everything: the command line, the config file's key, what systemd says, then the machine's
+//! own places if we are root, else the user's.
+
+use directories::ProjectDirs;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Where the machine's own files are, when systemd does not say otherwise.
+const STATE: &str = "/var/lib/tinytorrent";
+const RUNTIME: &str = "/run/tinytorrent";
+const CONFIGURATION: &str = "/etc/tinytorrent";
+
+const SOCKET: &str = "ttd.sock";
+
+/// What a process finds around it that decides where things are.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// Whether we are root.
+    pub root: bool,
+    /// systemd's `$STATE_DIRECTORY`, a list with colons between.
+    pub state_directory: Option<OsString>,
+    /// systemd's `$RUNTIME_DIRECTORY`, a list with colons between.
+    pub runtime_directory: Option<OsString>,
+    /// systemd's `$CONFIGURATION_DIRECTORY`, a list with colons between.
+    pub configuration_directory: Option<OsString>,
+    /// `$TT_SOCKET`, where ttctl finds its daemon.
+    pub tt_socket: Option<OsString>,
+    /// The user's own places, if the user has a home.
+    pub user: Option<UserPlaces>,
+}
+
+/// A user's own places, each already TinyTorrent's part of it.
+#[derive(Debug, Clone)]
+pub struct UserPlaces {
+    /// For config files.
+    pub config: PathBuf,
+    /// For the shared folder.
+    pub data: PathBuf,
+    /// For the control socket.
+    pub runtime: PathBuf,
+}
+
+impl Places {
+    /// As this process finds them.
+    pub fn of_process() -> Places {
+        let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let user = ProjectDirs::from("", "", "tinytorrent").map(|dirs| UserPlaces {
+            config: dirs.config_dir().to_owned(),
+            data: dirs.data_dir().to_owned(),
+            // Without a session ($XDG_RUNTIME_DIR) there is no runtime folder; the state folder lasts longer
+            // than is needed, but is as private.
+            runtime: dirs.runtime_dir().or(dirs.state_dir()).unwrap_or(dirs.data_dir()).to_owned(),
+        });
+        Places {
+            root: rustix::process::geteuid().is_root(),
+            state_directory: var("STATE_DIRECTORY"),
+            runtime_directory: var("RUNTIME_DIRECTORY"),
+            configuration_directory: var("CONFIGURATION_DIRECTORY"),
+            tt_socket: var("TT_SOCKET"),
+            user,
+        }
+    }
+
+    /// The daemon's config file, when the command line names none. It need not exist.
+    pub fn daemon_config(&self) -> PathBuf {
+        self.config_dir().join("ttd.toml")
+    }
+
+    /// The tracker's config file, when the command line names none. It need not exist.
+    pub fn tracker_config(&self) -> PathBuf {
+        self.config_dir().join("tt-tracker.toml")
+    }
+
+    /// The shared folder: the command line's FOLDER, else the config's `folder`, else the default place.
+    pub fn shared_folder(&self, cli: Option<&Path>, config: Option<&Path>) -> PathBuf {
+        match cli.or(config) {
+            Some(folder) => folder.to_owned(),
+            None => self.place(&self.state_directory, STATE, |user| &user.data),
+        }
+    }
+
+    /// The daemon's control socket. `--socket` wins; a daemon with a FOLDER on its command line keeps its socket
+    /// in there, so that two of them never meet; else the config's `socket` or the runtime folder.
+    pub fn daemon_socket(
+        &self,
+        cli_socket: Option<&Path>,
+        cli_folder: Option<&Path>,
+        config_socket: Option<&Path>,
+    ) -> PathBuf {
+        match (cli_socket, cli_folder, config_socket) {
+            (Some(socket), _, _) => socket.to_owned(),
+            (None, Some(folder), _) => folder_socket(folder),
+            (None, None, Some(socket)) => socket.to_owned(),
+            (None, None, None) => self.runtime_dir().join(SOCKET),
+        }
+    }
+
+    /// Where ttctl looks for its daemon, in order. A socket that was named (`--socket`, `--folder`, `$TT_SOCKET`,
+    /// in this order) is the only one: a command must not reach another daemon than the one that was meant.
+    pub fn control_sockets(&self, cli_socket: Option<&Path>, cli_folder: Option<&Path>) -> Vec<PathBuf> {
+        if let Some(socket) = cli_socket {
+            return vec![socket.to_owned()];
+        }
+        if let Some(folder) = cli_folder {
+            return vec![folder_socket(folder)];
+        }
+        if let Some(socket) = &self.tt_socket {
+            return vec![PathBuf::from(socket)];
+        }
+        let mut sockets = vec![self.runtime_dir().join(SOCKET), Path::new(RUNTIME).join(SOCKET)];
+        sockets.dedup();
+        sockets
+    }
+
+    fn config_dir(&self) -> PathBuf {
+        self.place(&self.configuration_directory, CONFIGURATION, |user| &user.config)
+    }
+
+    fn runtime_dir(&self) -> PathBuf {
+        self.place(&self.runtime_directory, RUNTIME, |user| &user.runtime)
+    }
+
+    /// A user without a home is sent to the machine's places: being refused there says what is missing.
+    fn place(&self, systemd: &Option<OsString>, machine: &str, own: fn(&UserPlaces) -> &PathBuf) -> PathBuf {
+        if let Some(list) = systemd {
+            return first(list);
+        }
+        match &self.user {
+            Some(user) if !self.root => own(user).clone(),
+            _ => PathBuf::from(machine),
+        }
+    }
+}
+
+/// The folder for everything of ours in a shared folder: parts, have maps, the list of resources, the lock.
+pub fn private_dir(folder: &Path) -> PathBuf {
+    folder.join(".tinytorrent")
+}
+
+/// The control socket of a daemon that was started with this FOLDER.
+pub fn folder_socket(folder: &Path) -> PathBuf {
+    private_dir(folder).join(SOCKET)
+}
+
+/// systemd gives a list when a unit names several folders; the first is ours.
+fn first(list: &OsString) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+
+    let bytes = list.as_bytes();
+    let end = bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len());
+    PathBuf::from(std::ffi::OsStr::from_bytes(&bytes[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user() -> Places {
+        let user = UserPlaces { config: "/h/c".into(), data: "/h/d".into(), runtime: "/h/r".into() };
+        Places { user: Some(user), ..Places::default() }
+    }
+
+    fn root() -> Places {
+        Places { root: true, ..user() }
+    }
+
+    fn unit() -> Places {
+        Places {
+            state_directory: Some("/var/lib/private/tt:/other".into()),
+            runtime_directory: Some("/run/tt".into()),
+            configuration_directory: Some("/etc/tt".into()),
+            ..user()
+        }
+    }
+
+    #[test]
+    fn each_place_has_its_order() {
+        let cases = [
+            (user(), "/h/c/ttd.toml", "/h/d", "/h/r/ttd.sock"),
+            (root(), "/etc/tinytorrent/ttd.toml", "/var/lib/tinytorrent", "/run/tinytorrent/ttd.sock"),
+            (unit(), "/etc/tt/ttd.toml", "/var/lib/private/tt", "/run/tt/ttd.sock"),
+            (
+                Places { user: None, ..user() },
+                "/etc/tinytorrent/ttd.toml",
+                "/var/lib/tinytorrent",
+                "/run/tinytorrent/ttd.sock",
+            ),
+        ];
+        for (places, config, folder, socket) in cases {
+            assert_eq!(places.daemon_config(), Path::new(config));
+            assert_eq!(places.tracker_config(), Path::new(config).with_file_name("tt-tracker.toml"));
+            assert_eq!(places.shared_folder(None, None), Path::new(folder));
+            assert_eq!(places.daemon_socket(None, None, None), Path::new(socket));
+        }
+    }
+
+    #[test]
+    fn the_command_line_comes_before_the_config() {
+        let (a, b, c) = (Some(Path::new("/a")), Some(Path::new("/b")), Some(Path::new("/c")));
+        let in_a = Path::new("/a/.tinytorrent/ttd.sock");
+        for places in [user(), root(), unit()] {
+            assert_eq!(places.shared_folder(a, b), Path::new("/a"));
+            assert_eq!(places.shared_folder(None, b), Path::new("/b"));
+            assert_eq!(places.daemon_socket(b, a, c), Path::new("/b"));
+            assert_eq!(places.daemon_socket(None, a, c), in_a);
+            assert_eq!(places.daemon_socket(None, None, c), Path::new("/c"));
+        }
+    }
+
+    #[test]
+    fn a_named_socket_is_the_only_place_tried() {
+        let (socket, folder) = (Some(Path::new("/s")), Some(Path::new("/f")));
+        let with_variable = Places { tt_socket: Some("/v".into()), ..user() };
+        assert_eq!(with_variable.control_sockets(socket, folder), [Path::new("/s")]);
+        assert_eq!(with_variable.control_sockets(None, folder), [Path::new("/f/.tinytorrent/ttd.sock")]);
+        assert_eq!(with_variable.control_sockets(None, None), [Path::new("/v")]);
+
+        let machine = Path::new("/run/tinytorrent/ttd.sock");
+        assert_eq!(user().control_sockets(None, None), [Path::new("/h/r/ttd.sock"), machine]);
+        assert_eq!(root().control_sockets(None, None), [machine]);
+    }
+}

@@ -3,6 +3,7 @@
 // tarpc generates the client, the request and the response types of the trait without docs.
 #![allow(missing_docs)]
 
+use super::wire::calls;
 use super::{Message, Payload, WrongVersion};
 use crate::chunk::ChunkCount;
 use crate::id::{PeerId, ResourceId};
@@ -50,6 +51,40 @@ pub trait Control {
     async fn remove(what: String, delete: bool) -> Result<Vec<ResourceName>, ControlError>;
     /// Hashes what is on disk again and compares it with the manifest. The answer is a task.
     async fn verify(what: String) -> Result<TaskId, ControlError>;
+}
+
+calls! {
+    ControlCaller = ControlRequest => ControlResponse;
+    /// See [`Control::hello`].
+    hello / Hello(version: u16) -> Result<DaemonInfo, WrongVersion>;
+    /// See [`Control::share`].
+    share / Share(request: ShareRequest) -> Result<TaskId, ControlError>;
+    /// See [`Control::import`].
+    import / Import(request: ShareRequest) -> Result<TaskId, ControlError>;
+    /// See [`Control::import_part`].
+    import_part / ImportPart(task: TaskId, bytes: Payload) -> Result<(), ControlError>;
+    /// See [`Control::import_end`].
+    import_end / ImportEnd(task: TaskId) -> Result<(), ControlError>;
+    /// See [`Control::task`].
+    task / Task(task: TaskId, wait_ms: u32) -> Result<TaskState, ControlError>;
+    /// See [`Control::manifest_part`].
+    manifest_part / ManifestPart(bytes: Payload) -> Result<(), ControlError>;
+    /// See [`Control::get`].
+    get / Get(request: GetRequest) -> Result<Accepted, ControlError>;
+    /// See [`Control::status`].
+    status / Status(what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError>;
+    /// See [`Control::watch`].
+    watch / Watch(what: Option<String>, seen: u64, wait_ms: u32) -> Result<Watched, ControlError>;
+    /// See [`Control::peers`].
+    peers / Peers(what: String) -> Result<Vec<PeerInfo>, ControlError>;
+    /// See [`Control::pause`].
+    pause / Pause(what: String) -> Result<Vec<ResourceName>, ControlError>;
+    /// See [`Control::resume`].
+    resume / Resume(what: String) -> Result<Vec<ResourceName>, ControlError>;
+    /// See [`Control::remove`].
+    remove / Remove(what: String, delete: bool) -> Result<Vec<ResourceName>, ControlError>;
+    /// See [`Control::verify`].
+    verify / Verify(what: String) -> Result<TaskId, ControlError>;
 }
 
 /// Who answers.
@@ -261,6 +296,10 @@ impl Message for ControlRequest {
             ControlRequest::ImportPart { bytes, .. } | ControlRequest::ManifestPart { bytes } => Some(bytes),
             _ => None,
         }
+    }
+
+    fn is_hello(&self) -> bool {
+        matches!(self, ControlRequest::Hello { .. })
     }
 }
 

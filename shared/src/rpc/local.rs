@@ -1,1 +1,332 @@
-//! The control socket.
+//! The control socket: a Unix socket file, guarded by its mode and by who calls.
+//!
+//! A socket file outlives a process that was killed, and binding over it fails: [`listen`] takes a dead one away
+//! and leaves a living one alone. A path may be as long as any other path, although a socket's address holds
+//! only 107 bytes: longer ones are reached through the folder's descriptor.
+
+use interprocess::local_socket::tokio::prelude::*;
+use interprocess::local_socket::traits::StreamCommon;
+use interprocess::local_socket::{GenericFilePath, ListenerOptions, tokio as local};
+use interprocess::os::unix::local_socket::ListenerOptionsExt;
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// One end of a connection over the control socket.
+pub type Stream = local::Stream;
+
+/// Paths longer than this go through the folder's descriptor. A socket's address holds 107 bytes.
+const PATH_BYTES_MAX: usize = 100;
+
+/// How often a full queue of connections is tried again, and how long after.
+const TRIES_MAX: u32 = 50;
+const TRY_AGAIN: Duration = Duration::from_millis(20);
+
+/// How often the folder's lock is tried, and how long after.
+const LOCK_TRIES_MAX: u32 = 20;
+const LOCK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Who is at the other end of a connection, as the kernel says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credentials {
+    /// The effective user id.
+    pub uid: u32,
+    /// The effective group id.
+    pub gid: u32,
+    /// The process id, 0 if the kernel does not say.
+    pub pid: u32,
+}
+
+/// The listening end. The socket file is removed when it is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    inner: local::Listener,
+    place: Place,
+    /// The device and inode of the socket file: only our own is removed.
+    file: (u64, u64),
+}
+
+/// Listens on a new socket file at `path` with the permissions `mode` (as in 0o660), whatever the umask. A socket
+/// file that nobody listens on any more is replaced.
+///
+/// # Errors
+/// `AddrInUse` when another process listens there, `AlreadyExists` when something that is no socket is there,
+/// `NotFound` when the folder does not exist; and whatever the system says.
+pub fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
+    let place = Place::open(path, OFlags::RDONLY)?;
+    // Two processes that find the same dead socket must not remove each other's new one.
+    let lock = place.lock()?;
+    place.clear()?;
+    let name = place.address().to_fs_name::<GenericFilePath>()?;
+    // the mode is given before binding as well, so that nobody whom it shuts out comes in before it is set
+    let options = ListenerOptions::new().name(name).mode(mode as _).reclaim_name(false);
+    let inner = options.create_tokio().map_err(|error| place.error("cannot listen on", &error))?;
+    rustix::fs::chmodat(&place.folder, &place.name, Mode::from_raw_mode(mode), AtFlags::empty())?;
+    let file = place.identity()?;
+    drop(lock);
+    Ok(Listener { inner, place, file })
+}
+
+/// Connects to the socket file at `path`.
+///
+/// # Errors
+/// `NotFound` when there is none, `ConnectionRefused` when nobody listens on it, `PermissionDenied`; and
+/// whatever the system says.
+pub async fn connect(path: &Path) -> io::Result<Stream> {
+    let place = Place::open(path, OFlags::PATH)?;
+    for _ in 0..TRIES_MAX {
+        match local::Stream::connect(place.address().to_fs_name::<GenericFilePath>()?).await {
+            Ok(stream) => return Ok(stream),
+            // the queue of connections that wait to be accepted is full
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(TRY_AGAIN).await,
+            Err(error) => return Err(place.error("cannot connect to", &error)),
+        }
+    }
+    Err(place.error("cannot connect to", &io::ErrorKind::TimedOut.into()))
+}
+
+impl Listener {
+    /// The next connection, and who is at its other end.
+    ///
+    /// # Errors
+    /// When the system fails (no more descriptors, for one): worth another try a little later.
+    pub async fn accept(&self) -> io::Result<(Stream, Credentials)> {
+        let stream = self.inner.accept().await?;
+        let who = stream.peer_creds()?;
+        let unknown = || io::Error::new(io::ErrorKind::PermissionDenied, "the kernel does not say who calls");
+        let uid = who.euid().ok_or_else(unknown)?;
+        let gid = who.egid().ok_or_else(unknown)?;
+        let pid = who.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
+        Ok((stream, Credentials { uid, gid, pid }))
+    }
+
+    /// Where the socket file is.
+    pub fn path(&self) -> &Path {
+        &self.place.path
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if self.place.identity().is_ok_and(|file| file == self.file) {
+            let _ = rustix::fs::unlinkat(&self.place.folder, &self.place.name, AtFlags::empty());
+        }
+    }
+}
+
+/// Where a socket file is, or will be.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    folder: OwnedFd,
+    name: OsString,
+}
+
+impl Place {
+    fn open(path: &Path, access: OFlags) -> io::Result<Place> {
+        let name = path.file_name().map(OsStr::to_owned).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("{} names no file", path.display()))
+        })?;
+        let folder_path =
+            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(folder_path, flags, Mode::empty()).map_err(|error| {
+            let error = io::Error::from(error);
+            io::Error::new(
+                error.kind(),
+                format!("cannot open the control socket's folder {}: {error}", folder_path.display()),
+            )
+        })?;
+        Ok(Place { path: path.to_owned(), folder, name })
+    }
+
+    /// Locks the folder until the descriptor is dropped; after a while it goes on without, since who locks a
+    /// folder for long has made sure by itself that it is alone.
+    fn lock(&self) -> io::Result<OwnedFd> {
+        let lock = rustix::fs::openat(&self.folder, ".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        for _ in 0..LOCK_TRIES_MAX {
+            match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_AGAIN),
+                _ => break,
+            }
+        }
+        Ok(lock)
+    }
+
+    /// A path to the socket that is short enough for a socket's address (if the file's name itself is).
+    fn address(&self) -> PathBuf {
+        if self.path.as_os_str().len() <= PATH_BYTES_MAX {
+            return self.path.clone();
+        }
+        Path::new("/proc/self/fd").join(self.folder.as_raw_fd().to_string()).join(&self.name)
+    }
+
+    /// Removes a socket file that nobody listens on.
+    fn clear(&self) -> io::Result<()> {
+        let stat = match rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(rustix::io::Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(self.error("cannot look at", &error.into())),
+        };
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
+            let what = format!("{} is there already, and is no socket", self.path.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+        }
+        match self.probe() {
+            // a full queue means that somebody owns it, too
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => match error.kind() {
+                io::ErrorKind::ConnectionRefused => {
+                    rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty())?;
+                    Ok(())
+                }
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(self.error("cannot tell whether somebody listens on", &error)),
+            },
+            _ => {
+                let what = format!("another process listens on {} already", self.path.display());
+                Err(io::Error::new(io::ErrorKind::AddrInUse, what))
+            }
+        }
+    }
+
+    /// Connects and hangs up, without ever waiting.
+    fn probe(&self) -> io::Result<()> {
+        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.connect(&socket2::SockAddr::unix(self.address())?)
+    }
+
+    fn identity(&self) -> io::Result<(u64, u64)> {
+        let stat = rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
+    fn error(&self, doing: &str, error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("{doing} {}: {error}", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary folder")
+    }
+
+    async fn check_talk(listener: &Listener, path: &Path) {
+        let (accepted, connected) = tokio::join!(listener.accept(), connect(path));
+        let ((mut served, who), mut asking) = (accepted.unwrap(), connected.unwrap());
+        assert_eq!(who.uid, rustix::process::geteuid().as_raw());
+        assert_eq!(who.pid, std::process::id());
+        served.write_all(b"hello").await.unwrap();
+        let mut text = [0; 5];
+        asking.read_exact(&mut text).await.unwrap();
+        assert_eq!(&text, b"hello");
+    }
+
+    #[tokio::test]
+    async fn the_file_lives_as_long_as_the_listener() {
+        let folder = folder();
+        let path = folder.path().join("ttd.sock");
+        let listener = listen(&path, 0o600).unwrap();
+        check_talk(&listener, &path).await;
+        drop(listener);
+        assert!(!path.exists());
+        assert_eq!(connect(&path).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_path_longer_than_an_address_works() {
+        let folder = folder();
+        let deep = folder.path().join("x".repeat(120)).join("y".repeat(120));
+        std::fs::create_dir_all(&deep).unwrap();
+        let path = deep.join("ttd.sock");
+        let listener = listen(&path, 0o600).unwrap();
+        check_talk(&listener, &path).await;
+        assert_eq!(listen(&path, 0o600).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(listener);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_living_socket_is_left_alone() {
+        let folder = folder();
+        let path = folder.path().join("ttd.sock");
+        let listener = listen(&path, 0o600).unwrap();
+        let error = listen(&path, 0o600).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("ttd.sock"), "{error}");
+        // the probe is seen as a connection that ends at once
+        let _ = listener.accept().await;
+        check_talk(&listener, &path).await;
+    }
+
+    #[tokio::test]
+    async fn a_dead_socket_is_replaced() {
+        let folder = folder();
+        let path = folder.path().join("ttd.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap()); // std leaves the file behind
+        assert!(std::fs::symlink_metadata(&path).unwrap().file_type().is_socket());
+        assert_eq!(connect(&path).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        let listener = listen(&path, 0o600).unwrap();
+        check_talk(&listener, &path).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_is_refused_and_kept() {
+        let folder = folder();
+        let path = folder.path().join("ttd.sock");
+        std::fs::write(&path, "mine").unwrap();
+        assert_eq!(listen(&path, 0o600).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(listen(&link, 0o600).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        let nowhere = folder.path().join("nowhere/ttd.sock");
+        assert_eq!(listen(&nowhere, 0o600).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn the_successors_file_is_not_removed() {
+        let folder = folder();
+        let path = folder.path().join("ttd.sock");
+        let former = listen(&path, 0o600).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let listener = listen(&path, 0o600).unwrap();
+        drop(former);
+        check_talk(&listener, &path).await;
+    }
+
+    /// The umask belongs to the whole process: a process of its own runs this test with umask 077.
+    #[test]
+    fn the_mode_holds_whatever_the_umask() {
+        if std::env::var_os("TT_UMASK_TEST").is_none() {
+            let test = "rpc::local::tests::the_mode_holds_whatever_the_umask";
+            let this = std::env::current_exe().unwrap();
+            let status = std::process::Command::new("sh")
+                .args(["-c", "umask 077; exec \"$0\" --exact \"$1\""])
+                .arg(this)
+                .arg(test)
+                .env("TT_UMASK_TEST", "1")
+                .status();
+            assert!(status.unwrap().success());
+            return;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let folder = folder();
+            for mode in [0o600, 0o660, 0o666] {
+                let path = folder.path().join(format!("{mode:o}.sock"));
+                let _listener = listen(&path, mode).unwrap();
+                let permissions = std::fs::metadata(&path).unwrap().permissions();
+                assert_eq!(permissions.mode() & 0o777, mode);
+            }
+        });
+    }
+}

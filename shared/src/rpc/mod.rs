@@ -5,10 +5,13 @@
 //! docs/protocol.md describes every message for a second implementation.
 
 pub mod control;
+mod listen;
 pub mod local;
 pub mod peer;
 pub mod tracker;
 pub mod wire;
+
+pub use listen::listen;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -47,6 +50,11 @@ pub trait Message: Sized {
 
     /// Where the message's payload is, if this message has one.
     fn payload(&mut self) -> Option<&mut Payload>;
+
+    /// Whether it is a request to be greeted: the only one that is read before hello was accepted.
+    fn is_hello(&self) -> bool {
+        false
+    }
 }
 
 /// The version that the other side speaks is not ours.

@@ -6,6 +6,7 @@
 // tarpc generates the client, the request and the response types of the trait without docs.
 #![allow(missing_docs)]
 
+use super::wire::calls;
 use super::{Message, Payload, WrongVersion};
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::id::{PeerId, SwarmKey};
@@ -34,6 +35,20 @@ pub trait Peer {
     async fn get_chunk(key: SwarmKey, index: ChunkIndex) -> ChunkReply;
     /// Tells that a chunk which came from the callee was corrupt, so that it checks its copy.
     async fn complain(key: SwarmKey, index: ChunkIndex) -> ();
+}
+
+calls! {
+    PeerCaller = PeerRequest => PeerResponse;
+    /// See [`Peer::hello`].
+    hello / Hello(hello: Hello) -> Result<Welcome, HelloRefused>;
+    /// See [`Peer::news`].
+    news / News(request: NewsRequest) -> NewsReply;
+    /// See [`Peer::pick`].
+    pick / Pick(key: SwarmKey, wanted: Window) -> PickReply;
+    /// See [`Peer::get_chunk`].
+    get_chunk / GetChunk(key: SwarmKey, index: ChunkIndex) -> ChunkReply;
+    /// See [`Peer::complain`].
+    complain / Complain(key: SwarmKey, index: ChunkIndex) -> ();
 }
 
 /// What a dialler says first.
@@ -172,6 +187,10 @@ impl Message for PeerRequest {
 
     fn payload(&mut self) -> Option<&mut Payload> {
         None
+    }
+
+    fn is_hello(&self) -> bool {
+        matches!(self, PeerRequest::Hello { .. })
     }
 }
 

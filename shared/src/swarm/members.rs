@@ -7,6 +7,9 @@ use crate::have::HaveMap;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// The most picks on their way to one seeder: on a long link, chunks must be chosen well before they come.
+const PICKS_MAX: u32 = 8;
+
 /// A machine is behind when it has by so much less than the mean of the others.
 const BEHIND_PERCENT: u64 = 5;
 const BEHIND_CHUNKS: u64 = 4;
@@ -44,6 +47,8 @@ pub(super) struct Member {
     pub(super) busy: u32,
     /// How many picks it has not answered.
     pub(super) picks: u32,
+    /// Whether it grants picks at once: no queue is before us, so several may be on their way.
+    pub(super) grants_at_once: bool,
     /// How many chunks are asked of it.
     pub(super) gets: u32,
 }
@@ -51,6 +56,11 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn is_seeder(&self) -> bool {
         matches!(self.holds, Holds::All)
+    }
+
+    /// How many picks may be on their way to it: one, unless it grants them at once.
+    pub(super) fn picks_max(&self) -> u32 {
+        if self.grants_at_once { PICKS_MAX } else { 1 }
     }
 
     pub(super) fn is_free(&self, now: Time) -> bool {
@@ -100,11 +110,6 @@ impl Members {
         let leechers = self.by_peer.len() as u64 - u64::from(self.seeders);
         let margin = (u64::from(have) + BEHIND_CHUNKS) * leechers;
         u64::from(self.seeders) > leechers || self.held * (100 - BEHIND_PERCENT) / 100 > margin
-    }
-
-    /// Whether there is nobody to share chunks with.
-    pub(super) fn are_all_seeders(&self) -> bool {
-        self.by_peer.len() == self.seeders as usize
     }
 
     /// How many members that are no seeders have the chunk.
@@ -199,7 +204,8 @@ impl Members {
         let old = match self.by_peer.get_mut(&peer) {
             Some(member) => std::mem::replace(&mut member.holds, holds),
             None => {
-                let member = Member { holds, rests_until: Time(0), busy: 0, picks: 0, gets: 0 };
+                let member =
+                    Member { holds, rests_until: Time(0), busy: 0, picks: 0, grants_at_once: false, gets: 0 };
                 self.by_peer.insert(peer, member);
                 return;
             }

@@ -26,6 +26,8 @@ const STALLS_MAX: u32 = 5;
 const STALL_UNMEASURED: Duration = Duration::from_secs(5);
 /// Patience never exceeds this.
 const STALL_MAX: Duration = Duration::from_secs(120);
+/// A pick that takes no longer than the way there and back, and this, found no queue.
+const AT_ONCE: Duration = Duration::from_millis(1);
 /// A chunk that came corrupt is not asked of the same peer for so long.
 const SUSPECT_FOR: Duration = Duration::from_secs(60);
 
@@ -35,7 +37,7 @@ impl Machine {
     pub(super) fn ask_pick(&mut self, key: SwarmKey, peer: PeerAddr, wanted: Window) {
         let request = self.next_request();
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
-        let stage = Stage::Picking { wanted: wanted.clone() };
+        let stage = Stage::Picking { wanted: wanted.clone(), since: self.now };
         swarm.open(request, Request { peer, picked: true, stage });
         self.owners.insert(request, key);
         self.actions.push_back(Action::Pick { request, peer, key, wanted });
@@ -125,21 +127,32 @@ impl Machine {
         else {
             return;
         };
-        let Some(Request { peer, stage: Stage::Picking { wanted }, .. }) = swarm.requests.get(&id) else {
+        let Some(Request { peer, stage: Stage::Picking { wanted, since }, .. }) = swarm.requests.get(&id)
+        else {
             return;
         };
-        let (peer, was_wanted) = (*peer, wanted.contains(index));
+        let (peer, since, was_wanted) = (*peer, *since, wanted.contains(index));
         let is_missing = swarm.chunks.missing().contains(index);
         if !was_wanted {
             return self.drop_peer(peer, DropReason::Nonsense);
         }
         self.close(id);
         self.succeeded(key, peer);
+        self.note_pick_time(key, peer, since);
         if is_missing {
             self.owners.insert(id, key);
             self.open_get(key, id, peer, index, true);
         } else {
             self.decline(key, peer);
+        }
+    }
+
+    /// Sees from how long a pick took whether a queue is before us.
+    fn note_pick_time(&mut self, key: SwarmKey, peer: PeerAddr, since: Time) {
+        let round_trip = self.peers.get(&peer).map_or(Duration::ZERO, |peer| peer.round_trip);
+        let at_once = self.now.since(since) <= round_trip * 3 / 2 + AT_ONCE;
+        if let Some(member) = self.swarms.get_mut(&key).and_then(|swarm| swarm.members.get_mut(peer)) {
+            member.grants_at_once = at_once;
         }
     }
 
@@ -268,6 +281,9 @@ impl Machine {
         let Some(member) = self.swarms.get_mut(&key).and_then(|swarm| swarm.members.get_mut(peer)) else {
             return;
         };
+        if std::mem::take(&mut member.grants_at_once) && member.picks > 0 {
+            return; // a newer pick took this one's place in the queue
+        }
         let chunk_time = self.downlink.chunk_time().clamp(CHUNK_TIME_MIN, CHUNK_TIME_MAX);
         let span = self.chance.jitter(chunk_time / 2 * (1 << member.busy.min(DOUBLINGS_MAX)));
         member.busy = member.busy.saturating_add(1);

@@ -14,9 +14,6 @@ use std::time::Duration;
 /// Near the end a slow request is looked at again after a chunk time, but no sooner than this.
 const ENDGAME_LOOK_MIN: Duration = Duration::from_millis(5);
 
-/// A peer is far when its answers take longer than this part of a chunk time.
-const FAR_SHARE: u32 = 4;
-
 impl Machine {
     /// Marks a swarm as to be scheduled once the event is dealt with.
     pub(super) fn enqueue(&mut self, key: SwarmKey) {
@@ -103,30 +100,9 @@ impl Machine {
         let mut seeders = self.members_where(key, |member, now| member.is_seeder() && member.is_free(now));
         while self.counted(key) < depth && self.pick_at_one(key, &mut seeders, &window) {}
         let mut seeders = self.members_where(key, |member, now| {
-            member.is_seeder() && member.picks == 0 && member.rests_until <= now
+            member.is_seeder() && member.rests_until <= now && member.picks < member.picks_max()
         });
         while self.counted(key) < depth && self.pick_at_one(key, &mut seeders, &window) {}
-        self.get_from_afar(key, window, depth);
-    }
-
-    /// Where answers take long, one pick after the other would not keep the downlink busy. With no leecher to
-    /// share chunks with, nothing is lost when we choose them ourselves.
-    fn get_from_afar(&mut self, key: SwarmKey, window: Range<u32>, depth: u32) {
-        let Some(swarm) = self.swarms.get(&key).filter(|swarm| swarm.members.are_all_seeders()) else {
-            return;
-        };
-        let far = self.downlink.chunk_time() / FAR_SHARE;
-        let is_far = |peer: &PeerAddr| self.peers.get(peer).is_some_and(|peer| peer.round_trip > far);
-        let willing =
-            swarm.members.iter().filter(|(_, member)| member.gets > 0 && member.rests_until <= self.now);
-        let seeders: Vec<PeerAddr> = willing.map(|(peer, _)| peer).filter(is_far).collect();
-        while self.has_room()
-            && self.counted(key) < depth
-            && let Some(peer) = self.chance.one_of(&seeders)
-            && let Some(index) = self.rarest(key, peer, window.clone())
-        {
-            self.ask_get(key, peer, index);
-        }
     }
 
     fn members_where(&self, key: SwarmKey, which: impl Fn(&Member, Time) -> bool) -> Vec<PeerAddr> {

@@ -230,28 +230,15 @@ impl Machine {
     }
 
     /// The chunk of the window that was given away least often from here; ties are broken by availability (as
-    /// far as it is known), then at random.
+    /// far as it is known), then in order. In order costs nothing (who gives each chunk once gives everybody
+    /// something else), and is what disks and the hash of the whole file like best.
     fn least_uploaded(&mut self, key: SwarmKey, wanted: &Window) -> Option<ChunkIndex> {
         let swarm = self.swarms.get_mut(&key)?;
         if swarm.uploaded.is_empty() {
             swarm.uploaded = vec![0; swarm.chunks.count().get() as usize];
         }
-        let mut ties = std::mem::take(&mut self.ties);
-        ties.clear();
-        let mut least = (u16::MAX, u16::MAX);
-        for index in wanted.iter().filter(|&index| swarm.chunks.have().contains(index)) {
-            let rank = (swarm.uploaded[index.slot()], swarm.members.availability(index));
-            if rank < least {
-                least = rank;
-                ties.clear();
-            }
-            if rank == least {
-                ties.push(index);
-            }
-        }
-        let chosen = self.chance.one_of(&ties);
-        self.ties = ties;
-        chosen
+        let there = wanted.iter().filter(|&index| swarm.chunks.have().contains(index));
+        there.min_by_key(|&index| (swarm.uploaded[index.slot()], swarm.members.availability(index)))
     }
 
     fn serve(&mut self, ask: AskId, key: SwarmKey, index: ChunkIndex) {

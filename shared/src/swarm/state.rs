@@ -62,7 +62,7 @@ pub(super) struct Request {
 /// How far a request is.
 pub(super) enum Stage {
     /// The seeder has not chosen yet.
-    Picking { wanted: Window },
+    Picking { wanted: Window, since: Time },
     /// The chunk is asked for.
     Getting { index: ChunkIndex, since: Time, bytes: u64 },
 }

@@ -48,7 +48,8 @@ fn one_to_one_keeps_a_long_link_full() {
     let (mut world, _) = World::fleet(setup, 1, 64, Link::symmetric(200_000_000));
     world.run_to_end(MINUTE);
     let least = bound(64 << 20, Link::symmetric(200_000_000), &[Link::symmetric(200_000_000)]);
-    assert!(world.last_finished() < least.mul_f64(1.25), "{:?} of {least:?}", world.last_finished());
+    // One chunk at a time would take twice the bound.
+    assert!(world.last_finished() < least.mul_f64(1.4), "{:?} of {least:?}", world.last_finished());
 }
 
 #[test]
@@ -137,19 +138,20 @@ fn more_chunks_than_the_window_spans() {
 
 #[test]
 fn a_slow_machine_holds_nobody_back() {
-    let mut world = World::new(Setup { sharing: Sharing::MaxMin, check: false, ..setup(1) });
-    let key = world.add_resource(96);
+    // In equal shares a fast uplink would wait for the slow downlink, which no real one does.
+    let mut world = World::new(Setup { sharing: Sharing::MaxMin, check: false, ..setup(3) });
+    let key = world.add_resource(128);
     let seeder = world.add_node(GIGABIT);
     world.seed(seeder, key);
-    for leecher in 0..8 {
-        let slow = if leecher == 7 { 10 } else { 1 };
+    for leecher in 0..16 {
+        let slow = if leecher == 15 { 10 } else { 1 };
         let node = world.add_node(Link { up: GIGABIT.up / slow, down: GIGABIT.down / slow });
         world.leech(node, key, Duration::ZERO);
     }
     world.run_to_end(MINUTE);
-    let least = bound(96 << 20, GIGABIT, &[GIGABIT; 7]);
-    let others = (1..=7).map(|node| world.finished(NodeId(node), key).unwrap()).max().unwrap();
-    assert!(others < least.mul_f64(1.5), "the fast ones: {others:?} of {least:?}");
-    let slow = world.finished(NodeId(8), key).unwrap();
+    let least = bound(128 << 20, GIGABIT, &[GIGABIT; 15]);
+    let others = (1..=15).map(|node| world.finished(NodeId(node), key).unwrap()).max().unwrap();
+    assert!(others < least.mul_f64(1.35), "the fast ones: {others:?} of {least:?}");
+    let slow = world.finished(NodeId(16), key).unwrap();
     assert!(slow < least.mul_f64(11.0), "the slow one: {slow:?}, the fast ones' bound is {least:?}");
 }

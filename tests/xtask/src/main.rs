@@ -1,3 +1,50 @@
-//! To come.
+//! `cargo xtask`: the one runner of the project. What CI runs, it runs.
 
-fn main() {}
+// A runner talks to the person who started it.
+#![allow(clippy::print_stdout)]
+
+mod cargo;
+mod ci;
+mod demo;
+mod dist;
+mod interrupt;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs the project's chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Start a tracker and four daemons on this machine, share a file, fetch it three times, check each copy
+    Demo {
+        /// The file to share; it is not changed. 256 MiB of random bytes if left out
+        file: Option<PathBuf>,
+    },
+    /// Run everything that CI runs
+    Ci,
+    /// Make the release archive in target/dist
+    Dist,
+}
+
+fn main() -> ExitCode {
+    let result = match Args::parse().chore {
+        Chore::Demo { file } => demo::run(file.as_deref()),
+        Chore::Ci => ci::run(),
+        Chore::Dist => dist::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The command line: its commands, its options, and the help that goes with them.
+
+use clap::{Args, Parser, Subcommand};
+use shared::host::config::Span;
+use shared::url::TrackerUrl;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Examples:
+  ttctl share /srv/images/lab-2025.img     share a file with the fleet
+  ttctl get lab-2025.img                   fetch it on another machine, and wait for it
+  ttctl get lab-2025.img -o /tmp/lab.img   ... and copy it out of the shared folder
+  ttctl status                             how everything is doing
+  ttctl status lab-2025.img --json         the same of one resource, for scripts
+
+Where ttd is looked for:
+  only at --socket, --folder or $TT_SOCKET (in this order), if one is given;
+  else in your own runtime folder, then at /run/tinytorrent/ttd.sock
+
+Exit codes:
+  0  done
+  1  an internal failure
+  2  wrong usage
+  3  no ttd answers
+  4  refused: not found, or not allowed
+  5  timed out
+  6  bad data: a manifest or a file does not verify
+  7  no space on the disk
+  130  interrupted with ^C (a download goes on without you)";
+
+/// Brings one file to every machine of a fleet: drives the local ttd.
+#[derive(Debug, Parser)]
+#[command(name = "ttctl", version, after_help = AFTER_HELP, max_term_width = 110)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What holds for all commands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for all commands; it may stand before or after them.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// Talk to the ttd that listens on this socket
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
+    pub socket: Option<PathBuf>,
+    /// Talk to the ttd that was started with this shared folder
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub folder: Option<PathBuf>,
+    /// Print JSON, for scripts: one document, or one line per update with --watch
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+}
+
+impl Global {
+    /// Another command for the same daemon, as one would type it.
+    ///
+    /// ```
+    /// use ctl::cli::Global;
+    ///
+    /// let global = Global { folder: Some("/srv/my files".into()), ..Global::default() };
+    /// assert_eq!(global.command("status", "a b"), "ttctl --folder '/srv/my files' status 'a b'");
+    /// ```
+    pub fn command(&self, verb: &str, what: &str) -> String {
+        let mut words = vec!["ttctl".to_owned()];
+        for (option, path) in [("--socket", &self.socket), ("--folder", &self.folder)] {
+            if let Some(path) = path {
+                words.extend([option.to_owned(), shell_word(&path.to_string_lossy())]);
+            }
+        }
+        words.extend([verb.to_owned(), shell_word(what)]);
+        words.join(" ")
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Share files with the fleet
+    Share(ShareArgs),
+    /// Fetch a resource, and wait until it is complete
+    Get(GetArgs),
+    /// Show how one resource, or all, are doing
+    Status(StatusArgs),
+    /// List all resources
+    List,
+    /// Show the peers that a resource is fetched from
+    Peers(WhatArgs),
+    /// Stop fetching and serving for a while
+    Pause(WhatsArgs),
+    /// Go on after a pause
+    Resume(WhatsArgs),
+    /// Hash what is on disk again, and compare it with the manifest
+    Verify(WhatArgs),
+    /// Stop sharing, and forget; a finished file stays unless --delete
+    Remove(RemoveArgs),
+    /// Make the manifest of a file; needs no ttd
+    Create(CreateArgs),
+    /// Check a manifest, and a file against it; needs no ttd
+    Check(CheckArgs),
+    /// Ask a tracker what it knows
+    #[command(subcommand)]
+    Tracker(TrackerCommand),
+}
+
+/// A resource that the daemon knows.
+#[derive(Debug, Args)]
+pub struct WhatArgs {
+    /// The resource's name or id
+    pub what: String,
+}
+
+/// Resources that the daemon knows.
+#[derive(Debug, Args)]
+pub struct WhatsArgs {
+    /// The resources' names or ids
+    #[arg(required = true)]
+    pub what: Vec<String>,
+}
+
+/// `ttctl share`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Prints each file's resource id and the path of its manifest. A file that lies
+in ttd's shared folder is shared where it is; any other is copied into the
+folder, read with your own rights.
+
+Examples:
+  ttctl share /srv/images/lab-2025.img
+  ttctl share forecast-*.grib2 --tracker tt://tracker.example")]
+pub struct ShareArgs {
+    /// The files
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// A tracker for the manifest, instead of those that ttd is configured with; may be repeated
+    #[arg(long = "tracker", value_name = "URL")]
+    pub trackers: Vec<TrackerUrl>,
+    /// Take the place of another resource of the same name
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// `ttctl get`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+WHAT is one of
+  a path to a .tinytorrent file (it has a \"/\", or that suffix)
+  tt://HOST:PORT/NAME or tt://HOST:PORT/ID, from that tracker's catalogue
+  a name or an id, from the catalogues of the trackers that ttd knows
+
+^C and --timeout end the waiting, never the download.
+
+Examples:
+  ttctl get lab-2025.img
+  ttctl get ./lab-2025.img.tinytorrent -o /tmp/ --timeout \"10 min\"
+  ttctl get tt://tracker.example/lab-2025.img --detach")]
+pub struct GetArgs {
+    /// What to fetch
+    pub what: String,
+    /// Copy the complete file to this path, or into this folder, with your own rights
+    #[arg(short, long, value_name = "PATH", conflicts_with = "detach")]
+    pub output: Option<PathBuf>,
+    /// Return as soon as the download is accepted
+    #[arg(long)]
+    pub detach: bool,
+    /// Replace other content of the same name (and the file at PATH)
+    #[arg(long)]
+    pub replace: bool,
+    /// Wait no longer than this, as in "90", "10 min" or "2 h"
+    #[arg(long, value_name = "DURATION", conflicts_with = "detach")]
+    pub timeout: Option<Span>,
+}
+
+/// `ttctl status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The resource's name or id; all resources if left out
+    pub what: Option<String>,
+    /// Go on, and show each change
+    #[arg(long, short)]
+    pub watch: bool,
+}
+
+/// `ttctl remove`
+#[derive(Debug, Args)]
+pub struct RemoveArgs {
+    /// The resources' names or ids
+    #[arg(required = true)]
+    pub what: Vec<String>,
+    /// Delete the files, too
+    #[arg(long)]
+    pub delete: bool,
+}
+
+/// `ttctl create`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Prints the resource's id and the path of the manifest. With \"-o -\" the manifest
+itself goes to the standard output. Without --tracker, the trackers are those
+of ttd's config file.
+
+Example:
+  ttctl create lab-2025.img --tracker tt://tracker.example")]
+pub struct CreateArgs {
+    /// The file
+    pub file: PathBuf,
+    /// A tracker for the manifest; may be repeated
+    #[arg(long = "tracker", value_name = "URL")]
+    pub trackers: Vec<TrackerUrl>,
+    /// Where to write the manifest, instead of FILE.tinytorrent; "-" is the standard output
+    #[arg(short, long = "output", value_name = "OUT")]
+    pub output: Option<PathBuf>,
+}
+
+/// `ttctl check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The .tinytorrent file
+    pub manifest: PathBuf,
+    /// The file to compare with it; if left out, the one that it names, if that lies beside it
+    pub file: Option<PathBuf>,
+}
+
+/// `ttctl tracker`
+#[derive(Debug, Subcommand)]
+pub enum TrackerCommand {
+    /// List what is published
+    List(TrackerListArgs),
+    /// Show the peers that have some or all of a resource
+    Peers(TrackerPeersArgs),
+    /// Show the resources that a peer has some or all of
+    Resources(TrackerResourcesArgs),
+}
+
+/// Which tracker to ask.
+#[derive(Debug, Args)]
+pub struct WhichTracker {
+    /// The tracker to ask, instead of the first that answers of those that ttd is configured with
+    #[arg(long, value_name = "URL")]
+    pub tracker: Option<TrackerUrl>,
+}
+
+/// `ttctl tracker list`
+#[derive(Debug, Args)]
+pub struct TrackerListArgs {
+    /// Which tracker to ask.
+    #[command(flatten)]
+    pub which: WhichTracker,
+}
+
+/// `ttctl tracker peers`
+#[derive(Debug, Args)]
+pub struct TrackerPeersArgs {
+    /// The resource's name or id
+    pub what: String,
+    /// Which tracker to ask.
+    #[command(flatten)]
+    pub which: WhichTracker,
+}
+
+/// `ttctl tracker resources`
+#[derive(Debug, Args)]
+pub struct TrackerResourcesArgs {
+    /// The peer, as HOST:PORT (7987 if the port is left out)
+    pub peer: String,
+    /// Which tracker to ask.
+    #[command(flatten)]
+    pub which: WhichTracker,
+}
+
+fn shell_word(text: &str) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || "-_.,/:@%+=".contains(char);
+    match text.chars().all(is_plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+/// A resource's name as the daemon knows it: its manifest's name is taken as well.
+pub fn resource_name(what: &str) -> &str {
+    what.strip_suffix(shared::name::MANIFEST_SUFFIX).filter(|name| !name.is_empty()).unwrap_or(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Cli {
+        Cli::try_parse_from(line.split(' ')).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_may_stand_on_either_side() {
+        for line in [
+            "ttctl --json --socket /s --folder /f status x",
+            "ttctl status x --json --socket /s --folder /f",
+            "ttctl --folder /f status --json x --socket /s",
+        ] {
+            let global = parse(line).global;
+            assert!(global.json, "{line}");
+            assert_eq!(global.socket, Some("/s".into()), "{line}");
+            assert_eq!(global.folder, Some("/f".into()), "{line}");
+        }
+    }
+
+    #[test]
+    fn trackers_may_be_repeated() {
+        let Command::Share(args) = parse("ttctl share a b --tracker tt://x --tracker tt://y:9").command
+        else {
+            panic!("not share")
+        };
+        assert_eq!((args.paths.len(), args.trackers.len()), (2, 2));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_wrong_usage() {
+        for line in [
+            "ttctl",
+            "ttctl fetch x",
+            "ttctl share",
+            "ttctl get",
+            "ttctl get x --timeout soon",
+            "ttctl get x --timeout 5 --detach",
+            "ttctl get x --detach -o y",
+            "ttctl create f --tracker http://x",
+            "ttctl tracker",
+            "ttctl tracker peers",
+            "ttctl pause",
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_help_has_all_exit_codes() {
+        let help = Cli::command().render_help().to_string();
+        for code in (0..=7).chain([130]) {
+            assert!(help.contains(&format!("\n  {code}  ")), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_manifests_name_stands_for_its_resource() {
+        assert_eq!(resource_name("x.tinytorrent"), "x");
+        assert_eq!(resource_name("x"), "x");
+        assert_eq!(resource_name(".tinytorrent"), ".tinytorrent");
+    }
+}

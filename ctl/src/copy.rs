@@ -1,0 +1,110 @@
+//! Copying a complete file out of the shared folder, with the caller's rights.
+
+use crate::error::{Error, Kind};
+use crate::files::{self, NewFile};
+use crate::output::Output;
+use crate::progress::{Now, Progress};
+use shared::name::ResourceName;
+use shared::rpc::control::DaemonInfo;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How much the kernel copies at once: little enough to show progress and to be stopped.
+const STEP_BYTES: u64 = 32 << 20;
+
+/// Refuses a target, if that can be told before anything was fetched.
+pub(crate) fn refuse_early(target: &Path, replace: bool) -> Result<(), Error> {
+    match std::fs::metadata(target) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) if replace => files::must_be_replaceable(target),
+        Ok(_) => Err(files::exists(target)),
+        Err(_) if target.as_os_str().as_encoded_bytes().ends_with(b"/") => Err(no_folder(target)),
+        Err(_) if files::parent(target).is_dir() => Ok(()),
+        Err(_) => Err(no_folder(files::parent(target))),
+    }
+}
+
+fn no_folder(path: &Path) -> Error {
+    Error::refused(format!("{} is not a folder", path.display()))
+        .hint("-o names a file in a folder that exists, or a folder")
+}
+
+/// Copies the file of this name, and says where to. `stop` ends it; nothing is left behind then.
+pub(crate) fn copy_out(
+    daemon: &DaemonInfo,
+    name: &ResourceName,
+    target: &Path,
+    replace: bool,
+    progress: Progress,
+    stop: &AtomicBool,
+) -> Result<PathBuf, Error> {
+    let target = if target.is_dir() { target.join(name.as_str()) } else { target.to_owned() };
+    refuse_early(&target, replace)?;
+    if files::is_folder(files::parent(&target), daemon.folder_device, daemon.folder_inode) {
+        return Err(Error::refused(format!("{} is in ttd's own folder", target.display()))
+            .hint("the file is there already; leave -o out"));
+    }
+    let source = daemon.folder.join(name.as_str());
+    let (file, metadata) = files::open_regular(&source).map_err(|error| {
+        error.hint("ttd can read the file and you cannot: see its file_mode and file_group")
+    })?;
+    let mut new = NewFile::create(&target)?;
+    copy(&file, new.file(), metadata.len(), progress, stop).map_err(|error| match error.kind() {
+        io::ErrorKind::Interrupted => Error::new(Kind::Interrupted, "interrupted"),
+        _ => files::write_error(&target, &error),
+    })?;
+    new.publish(replace)?;
+    Ok(target)
+}
+
+fn copy(
+    source: &File,
+    target: &mut File,
+    bytes_total: u64,
+    mut progress: Progress,
+    stop: &AtomicBool,
+) -> io::Result<()> {
+    let mut bytes_done = 0;
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        // Between files, the kernel copies, or even shares, the data by itself.
+        let copied = io::copy(&mut source.take(STEP_BYTES), target)?;
+        if copied == 0 {
+            return Ok(());
+        }
+        bytes_done += copied;
+        progress.update(&Now { bytes_done, bytes_total, doing: "copying", ..Now::default() });
+    }
+}
+
+/// Runs [`copy_out`] beside the rest, so that ^C is heard.
+pub(crate) async fn copy_out_until_interrupted(
+    daemon: DaemonInfo,
+    name: ResourceName,
+    target: PathBuf,
+    replace: bool,
+    output: &Output,
+) -> Result<PathBuf, Error> {
+    let stop = std::sync::Arc::new(AtomicBool::new(false));
+    let progress = Progress::new(output, name.as_str());
+    let complete = daemon.folder.join(name.as_str());
+    let mut copying = {
+        let stop = stop.clone();
+        tokio::task::spawn_blocking(move || copy_out(&daemon, &name, &target, replace, progress, &stop))
+    };
+    let interrupted = tokio::select! {
+        copied = &mut copying => return copied.unwrap_or_else(|error| Err(Error::internal(error.to_string()))),
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    };
+    stop.store(interrupted.is_ok(), Ordering::Relaxed);
+    let copied = copying.await.unwrap_or_else(|error| Err(Error::internal(error.to_string())));
+    copied.map_err(|error| match error.kind {
+        Kind::Interrupted => Error::new(Kind::Interrupted, "interrupted while copying; no copy was made")
+            .hint(format!("the complete file is {}", complete.display())),
+        _ => error,
+    })
+}

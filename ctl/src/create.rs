@@ -1,0 +1,84 @@
+//! `ttctl create`: makes the manifest of a file.
+
+use crate::cli::CreateArgs;
+use crate::documents::{Created, Document};
+use crate::error::Error;
+use crate::files::{self, NewFile};
+use crate::output::Output;
+use crate::progress::{Now, Progress};
+use shared::host::config::DaemonConfig;
+use shared::host::hashing::{Hashed, hash_file};
+use shared::host::paths::Places;
+use shared::manifest::Manifest;
+use shared::name::ResourceName;
+use shared::url::TrackerUrl;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+pub(crate) fn create(args: &CreateArgs, output: &mut Output) -> Result<(), Error> {
+    let name = files::name_of(&args.file)?;
+    let trackers = trackers(&args.trackers)?;
+    let hashed = hash(&args.file, &name, output)?;
+    let (resource, bytes) = (hashed.resource, hashed.bytes);
+    let manifest = Manifest::new(name, resource, trackers, hashed.hashes)
+        .map_err(|why| Error::usage(format!("cannot make a manifest of {}: {why}", args.file.display())))?;
+    for url in manifest.trackers().iter().filter(|url| url.is_loopback()) {
+        output.warning(&format!("{url} is this machine's own address: others will not find the tracker"));
+    }
+    if args.output.as_deref() == Some(Path::new("-")) {
+        return manifest.text_parts().try_for_each(|part| output.text(&part));
+    }
+    let path = match &args.output {
+        Some(path) if path.is_dir() => path.join(manifest.name().manifest_name()),
+        Some(path) => path.clone(),
+        None => args.file.with_file_name(manifest.name().manifest_name()),
+    };
+    write(&manifest, &path)?;
+    if output.is_json() {
+        return output.json(&Document::new(Created {
+            name: manifest.name().to_string(),
+            resource: resource.to_string(),
+            manifest: path.display().to_string(),
+            bytes,
+            chunks_total: manifest.count().get(),
+        }));
+    }
+    output.line(&format!("{resource}  {}", path.display()))
+}
+
+/// Those of the command line, else those that the daemon is configured with.
+fn trackers(args: &[TrackerUrl]) -> Result<Vec<TrackerUrl>, Error> {
+    if !args.is_empty() {
+        return Ok(args.to_vec());
+    }
+    let path: PathBuf = Places::of_process().daemon_config();
+    let config = DaemonConfig::load_or_default(&path).map_err(|error| {
+        Error::usage(error.to_string()).hint("name the trackers with --tracker, or mend the config file")
+    })?;
+    if config.trackers.is_empty() {
+        return Err(Error::usage("no tracker is named, and none is configured")
+            .hint(format!("use --tracker tt://HOST, or set `trackers` in {}", path.display())));
+    }
+    Ok(config.trackers)
+}
+
+fn hash(path: &Path, name: &ResourceName, output: &Output) -> Result<Hashed, Error> {
+    let (file, metadata) = files::open_regular(path)?;
+    let progress = Mutex::new(Progress::new(output, name.as_str()));
+    hash_file(&file, &|bytes_done| {
+        let now = Now { bytes_done, bytes_total: metadata.len(), doing: "hashing", ..Now::default() };
+        progress.lock().unwrap_or_else(PoisonError::into_inner).update(&now);
+        ControlFlow::Continue(())
+    })
+    .map_err(|error| Error::io(format!("cannot hash {}", path.display()), &error))
+}
+
+fn write(manifest: &Manifest, path: &Path) -> Result<(), Error> {
+    let mut new = NewFile::create(path)?;
+    for part in manifest.text_parts() {
+        new.file().write_all(part.as_bytes()).map_err(|error| files::write_error(path, &error))?;
+    }
+    new.publish(true)
+}

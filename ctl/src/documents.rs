@@ -1,0 +1,325 @@
+//! What `--json` prints. Fields are only ever added, at the end; `schema_version` changes if that is not enough.
+
+use crate::error::Kind;
+use serde::Serialize;
+use shared::manifest::Manifest;
+use shared::rpc::control::{PeerInfo, ResourceStatus, State};
+use shared::rpc::tracker::{ListEntry, PeerEntry, ResourceEntry, Stage};
+use std::net::SocketAddr;
+
+/// The version of all documents.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// A document: the version first, then its fields.
+#[derive(Debug, Serialize)]
+pub(crate) struct Document<T> {
+    schema_version: u32,
+    #[serde(flatten)]
+    fields: T,
+}
+
+impl<T> Document<T> {
+    pub(crate) fn new(fields: T) -> Document<T> {
+        Document { schema_version: SCHEMA_VERSION, fields }
+    }
+}
+
+/// `list`, and `status` without WHAT.
+#[derive(Debug, Serialize)]
+pub(crate) struct Resources {
+    pub(crate) resources: Vec<Resource>,
+}
+
+/// `status WHAT`, and an entry of [`Resources`].
+#[derive(Debug, Serialize)]
+pub(crate) struct Resource {
+    name: String,
+    resource: String,
+    state: State,
+    reason: Option<String>,
+    chunks_have: u32,
+    chunks_total: u32,
+    bytes_have: u64,
+    bytes_total: Option<u64>,
+    peers: u32,
+    download_bytes_per_s: u64,
+    upload_bytes_per_s: u64,
+    eta_s: Option<u64>,
+    downloaded_bytes: u64,
+    uploaded_bytes: u64,
+    /// What kind of trouble the reason is: the exit code that `get` would end with.
+    exit_code: Option<u8>,
+}
+
+impl From<&ResourceStatus> for Resource {
+    fn from(status: &ResourceStatus) -> Resource {
+        Resource {
+            name: status.name.to_string(),
+            resource: status.resource.to_string(),
+            state: status.state,
+            reason: status.reason.clone(),
+            chunks_have: status.chunks_have,
+            chunks_total: status.chunks_total,
+            bytes_have: status.bytes_have,
+            bytes_total: status.bytes_total,
+            peers: status.peers,
+            download_bytes_per_s: status.download_bytes_per_s,
+            upload_bytes_per_s: status.upload_bytes_per_s,
+            eta_s: status.eta_s,
+            downloaded_bytes: status.downloaded_bytes,
+            uploaded_bytes: status.uploaded_bytes,
+            exit_code: status.kind.map(|kind| Kind::from(kind) as u8),
+        }
+    }
+}
+
+/// `peers`
+#[derive(Debug, Serialize)]
+pub(crate) struct Peers {
+    pub(crate) peers: Vec<Peer>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Peer {
+    addr: SocketAddr,
+    connected: bool,
+    chunks_have: u32,
+    chunks_total: u32,
+    in_flight: u32,
+    chunks_received: u64,
+    chunks_corrupt: u64,
+}
+
+impl From<&PeerInfo> for Peer {
+    fn from(peer: &PeerInfo) -> Peer {
+        Peer {
+            addr: peer.addr,
+            connected: peer.connected,
+            chunks_have: peer.chunks_have,
+            chunks_total: peer.chunks_total,
+            in_flight: peer.in_flight,
+            chunks_received: peer.chunks_received,
+            chunks_corrupt: peer.chunks_corrupt,
+        }
+    }
+}
+
+/// `share`: one entry per file that was shared, in the order of the command line.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shares {
+    pub(crate) shared: Vec<Share>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Share {
+    pub(crate) name: String,
+    pub(crate) resource: String,
+    pub(crate) manifest: String,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// `get`
+#[derive(Debug, Serialize)]
+pub(crate) struct Got {
+    pub(crate) name: String,
+    pub(crate) resource: String,
+    pub(crate) chunks_total: u32,
+    /// `false` with `--detach`, unless it was there already.
+    pub(crate) complete: bool,
+    /// Where the file is, or will be.
+    pub(crate) path: String,
+}
+
+/// `pause`
+#[derive(Debug, Serialize)]
+pub(crate) struct Paused {
+    pub(crate) paused: Vec<String>,
+}
+
+/// `resume`
+#[derive(Debug, Serialize)]
+pub(crate) struct Resumed {
+    pub(crate) resumed: Vec<String>,
+}
+
+/// `remove`
+#[derive(Debug, Serialize)]
+pub(crate) struct Removed {
+    pub(crate) removed: Vec<String>,
+}
+
+/// `verify`
+#[derive(Debug, Serialize)]
+pub(crate) struct Verified {
+    pub(crate) name: String,
+    pub(crate) resource: String,
+    pub(crate) chunks_good: u32,
+    pub(crate) chunks_total: u32,
+    /// How many chunks the daemon had believed to be good.
+    pub(crate) chunks_had: u32,
+}
+
+/// `create`
+#[derive(Debug, Serialize)]
+pub(crate) struct Created {
+    pub(crate) name: String,
+    pub(crate) resource: String,
+    pub(crate) manifest: String,
+    pub(crate) bytes: u64,
+    pub(crate) chunks_total: u32,
+}
+
+/// `check`
+#[derive(Debug, Serialize)]
+pub(crate) struct Check {
+    name: String,
+    resource: String,
+    list_digest: String,
+    trackers: Vec<String>,
+    chunks_total: u32,
+    /// The file that was compared, if one was.
+    file: Option<String>,
+    bytes: Option<u64>,
+    matches: Option<bool>,
+    /// Every chunk that differs or is missing.
+    chunks_bad: Option<Vec<u32>>,
+}
+
+/// What [`Check`] says about a file.
+pub(crate) struct CheckedFile {
+    pub(crate) file: String,
+    pub(crate) bytes: u64,
+    pub(crate) matches: bool,
+    pub(crate) chunks_bad: Vec<u32>,
+}
+
+impl Check {
+    pub(crate) fn new(manifest: &Manifest, checked: Option<CheckedFile>) -> Check {
+        let mut document = Check {
+            name: manifest.name().to_string(),
+            resource: manifest.resource().to_string(),
+            list_digest: manifest.digest().to_string(),
+            trackers: manifest.trackers().iter().map(|url| url.to_string()).collect(),
+            chunks_total: manifest.count().get(),
+            file: None,
+            bytes: None,
+            matches: None,
+            chunks_bad: None,
+        };
+        if let Some(checked) = checked {
+            document.file = Some(checked.file);
+            document.bytes = Some(checked.bytes);
+            document.matches = Some(checked.matches);
+            document.chunks_bad = Some(checked.chunks_bad);
+        }
+        document
+    }
+}
+
+/// `tracker list`
+#[derive(Debug, Serialize)]
+pub(crate) struct Publications {
+    pub(crate) tracker: String,
+    pub(crate) publications: Vec<Publication>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Publication {
+    name: String,
+    resource: String,
+    list_digest: String,
+    chunks_total: u32,
+    trackers: Vec<String>,
+    /// Milliseconds since 1970; `null` if nobody knows.
+    shared_at_ms: Option<u64>,
+    seeders: u32,
+    leechers: u32,
+}
+
+impl From<&ListEntry> for Publication {
+    fn from(entry: &ListEntry) -> Publication {
+        let publication = &entry.publication;
+        Publication {
+            name: publication.name.to_string(),
+            resource: publication.key.resource.to_string(),
+            list_digest: publication.key.digest.to_string(),
+            chunks_total: publication.count.get(),
+            trackers: publication.trackers.iter().map(|url| url.to_string()).collect(),
+            shared_at_ms: Some(publication.shared_at_ms).filter(|&ms| ms != 0),
+            seeders: entry.seeders,
+            leechers: entry.leechers,
+        }
+    }
+}
+
+/// `tracker peers`
+#[derive(Debug, Serialize)]
+pub(crate) struct TrackedPeers {
+    pub(crate) tracker: String,
+    pub(crate) resource: String,
+    pub(crate) peers: Vec<TrackedPeer>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct TrackedPeer {
+    addr: SocketAddr,
+    peer_id: String,
+    list_digest: String,
+    stage: &'static str,
+    chunks_have: u32,
+    chunks_total: u32,
+    zone: Option<String>,
+}
+
+impl From<&PeerEntry> for TrackedPeer {
+    fn from(entry: &PeerEntry) -> TrackedPeer {
+        TrackedPeer {
+            addr: entry.addr,
+            peer_id: entry.peer_id.to_string(),
+            list_digest: entry.key.digest.to_string(),
+            stage: stage(entry.stage),
+            chunks_have: entry.have,
+            chunks_total: entry.count.get(),
+            zone: Some(entry.zone.clone()).filter(|zone| !zone.is_empty()),
+        }
+    }
+}
+
+/// `tracker resources`
+#[derive(Debug, Serialize)]
+pub(crate) struct TrackedResources {
+    pub(crate) tracker: String,
+    pub(crate) peer: SocketAddr,
+    pub(crate) resources: Vec<TrackedResource>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct TrackedResource {
+    name: Option<String>,
+    resource: String,
+    list_digest: String,
+    stage: &'static str,
+    chunks_have: u32,
+    chunks_total: u32,
+}
+
+impl From<&ResourceEntry> for TrackedResource {
+    fn from(entry: &ResourceEntry) -> TrackedResource {
+        TrackedResource {
+            name: entry.name.as_ref().map(|name| name.to_string()),
+            resource: entry.key.resource.to_string(),
+            list_digest: entry.key.digest.to_string(),
+            stage: stage(entry.stage),
+            chunks_have: entry.have,
+            chunks_total: entry.count.get(),
+        }
+    }
+}
+
+/// A stage, for people and for scripts.
+pub(crate) fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Leeching => "leeching",
+        Stage::Seeding => "seeding",
+    }
+}

@@ -1,0 +1,168 @@
+//! What can go wrong, as a person needs it: what and where in one line, a hint, and a fixed exit code.
+
+use shared::rpc::control::{ControlError, ErrorKind};
+use shared::rpc::wire::CallError;
+use std::io;
+
+/// What kind of error it is. The numbers are the exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// ttctl or the daemon failed.
+    Internal = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// No daemon answers.
+    NoDaemon = 3,
+    /// Not found, or not allowed.
+    Refused = 4,
+    /// It took too long.
+    TimedOut = 5,
+    /// A manifest or a file does not verify.
+    BadData = 6,
+    /// The disk has no room.
+    NoSpace = 7,
+    /// The user pressed ^C.
+    Interrupted = 130,
+    /// Nobody reads what we print any more: a good end.
+    BrokenPipe = 0,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What the exit code is made of.
+    pub kind: Kind,
+    /// What happened and where, in one line; empty when it was said already.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Error {
+    /// An error without a hint.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Error {
+        Error { kind, message: message.into(), hint: None }
+    }
+
+    /// We failed.
+    pub fn internal(message: impl Into<String>) -> Error {
+        Error::new(Kind::Internal, message)
+    }
+
+    /// The command line makes no sense.
+    pub fn usage(message: impl Into<String>) -> Error {
+        Error::new(Kind::Usage, message)
+    }
+
+    /// Not found, or not allowed.
+    pub fn refused(message: impl Into<String>) -> Error {
+        Error::new(Kind::Refused, message)
+    }
+
+    /// A manifest or a file does not verify.
+    pub fn bad_data(message: impl Into<String>) -> Error {
+        Error::new(Kind::BadData, message)
+    }
+
+    /// Adds what to do about it.
+    pub fn hint(self, hint: impl Into<String>) -> Error {
+        Error { hint: Some(hint.into()), ..self }
+    }
+
+    /// An error of the file system; `what` says what was being tried, and with which file.
+    pub fn io(what: impl Into<String>, error: &io::Error) -> Error {
+        let kind = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::NoSpace,
+            // Ours are of the last three kinds: a file that changed, is too large, or is no file.
+            io::ErrorKind::NotFound
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::AlreadyExists
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::InvalidFilename
+            | io::ErrorKind::FileTooLarge
+            | io::ErrorKind::InvalidInput => Kind::Refused,
+            io::ErrorKind::InvalidData => Kind::BadData,
+            _ => Kind::Internal,
+        };
+        // "No such file or directory (os error 2)": the number helps nobody.
+        let text = error.to_string();
+        let text = text.split(" (os error").next().unwrap_or(&text);
+        Error::new(kind, format!("{}: {}", what.into(), text))
+    }
+
+    /// What the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        self.kind as u8
+    }
+}
+
+impl From<ControlError> for Error {
+    fn from(error: ControlError) -> Error {
+        Error { kind: error.kind.into(), message: error.message, hint: error.hint }
+    }
+}
+
+impl From<ErrorKind> for Kind {
+    fn from(kind: ErrorKind) -> Kind {
+        match kind {
+            ErrorKind::Internal => Kind::Internal,
+            ErrorKind::Usage => Kind::Usage,
+            ErrorKind::Refused => Kind::Refused,
+            ErrorKind::TimedOut => Kind::TimedOut,
+            ErrorKind::BadData => Kind::BadData,
+            ErrorKind::NoSpace => Kind::NoSpace,
+        }
+    }
+}
+
+/// The daemon was there, and now gives no answer.
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Error {
+        match error {
+            CallError::Closed => Error::new(Kind::NoDaemon, "ttd closed the connection")
+                .hint("it was stopped, or restarted: look at its log, and try again"),
+            CallError::TimedOut => Error::new(Kind::TimedOut, "ttd does not answer")
+                .hint("it runs but hangs, or its disk does: look at its log"),
+            CallError::Refused => Error::refused("ttd is too busy").hint("try again in a moment"),
+            CallError::WrongReply | CallError::Failed(_) => Error::internal(format!(
+                "the talk with ttd failed: {error}"
+            ))
+            .hint("ttctl and ttd may be of different versions: see `ttctl --version`, `ttd --version`"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_daemons_kinds_have_their_own_numbers() {
+        for kind in [
+            ErrorKind::Internal,
+            ErrorKind::Usage,
+            ErrorKind::Refused,
+            ErrorKind::TimedOut,
+            ErrorKind::BadData,
+            ErrorKind::NoSpace,
+        ] {
+            assert_eq!(Kind::from(kind) as u8, kind as u8, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn errors_of_the_system_are_short_and_have_a_code() {
+        let cases = [
+            (2, 4, "cannot open x: No such file or directory"),
+            (13, 4, "cannot open x: Permission denied"),
+            (28, 7, "cannot open x: No space left on device"),
+            (5, 1, "cannot open x: Input/output error"),
+        ];
+        for (number, code, message) in cases {
+            let error = Error::io("cannot open x", &io::Error::from_raw_os_error(number));
+            assert_eq!((error.exit_code(), error.message.as_str()), (code, message));
+        }
+    }
+}

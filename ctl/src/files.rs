@@ -1,0 +1,122 @@
+//! The caller's own files: opened with care, written whole or not at all.
+
+use crate::error::{Error, Kind};
+use shared::manifest::{Manifest, Parser};
+use shared::name::ResourceName;
+use std::fs::{File, Metadata, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use tempfile::NamedTempFile;
+
+/// Opens a regular file. Anything else (a folder, a pipe that nobody writes to) is refused before it is opened.
+pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata), Error> {
+    let io_error = |error| Error::io(format!("cannot open {}", path.display()), &error);
+    let metadata = std::fs::metadata(path).map_err(io_error)?;
+    if metadata.is_dir() {
+        return Err(Error::refused(format!("{} is a folder; a resource is one file", path.display()))
+            .hint("share its files one by one, or an archive of it"));
+    }
+    if !metadata.is_file() {
+        return Err(Error::refused(format!("{} is not a regular file", path.display())));
+    }
+    let file = File::open(path).map_err(io_error)?;
+    let metadata = file.metadata().map_err(io_error)?;
+    Ok((file, metadata))
+}
+
+/// A file's name as the name of a resource.
+pub(crate) fn name_of(path: &Path) -> Result<ResourceName, Error> {
+    let refused = |why: String| {
+        Error::refused(format!("{} cannot be shared under its name: {why}", path.display()))
+            .hint("give the file another name")
+    };
+    let name = path.file_name().ok_or_else(|| refused("the path ends in no name".to_owned()))?;
+    let name = name.to_str().ok_or_else(|| refused("the name is not UTF-8".to_owned()))?;
+    name.parse().map_err(|why: shared::name::BadName| refused(why.to_string()))
+}
+
+/// The folder that a file is in.
+pub(crate) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether `folder` is the one with this device and inode, however its path is written.
+pub(crate) fn is_folder(folder: &Path, device: u64, inode: u64) -> bool {
+    std::fs::metadata(folder).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (device, inode))
+}
+
+/// Reads a manifest as it comes: what is refused is never in memory as a whole.
+pub(crate) fn read_manifest(path: &Path) -> Result<Manifest, Error> {
+    let (mut file, _) = open_regular(path)?;
+    let mut parser = Parser::new();
+    let mut buffer = vec![0; 64 << 10];
+    let bad =
+        |error| Error::bad_data(format!("{}: {error}", path.display())).hint("it is not a sound manifest");
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return parser.finish().map_err(bad),
+            Ok(bytes) => parser.feed(&buffer[..bytes]).map_err(bad)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(Error::io(format!("cannot read {}", path.display()), &error)),
+        }
+    }
+}
+
+/// A file that will appear at `path` when it is complete; until then it is a part file beside it, which goes
+/// away by itself when something fails.
+pub(crate) struct NewFile<'a> {
+    path: &'a Path,
+    part: NamedTempFile,
+}
+
+impl<'a> NewFile<'a> {
+    pub(crate) fn create(path: &'a Path) -> Result<NewFile<'a>, Error> {
+        must_be_replaceable(path)?;
+        let part = tempfile::Builder::new()
+            .prefix(".tinytorrent-")
+            .suffix(".part")
+            .permissions(Permissions::from_mode(0o666)) // less the umask
+            .tempfile_in(parent(path))
+            .map_err(|error| write_error(path, &error))?;
+        Ok(NewFile { path, part })
+    }
+
+    pub(crate) fn file(&mut self) -> &mut File {
+        self.part.as_file_mut()
+    }
+
+    /// Makes the file appear.
+    pub(crate) fn publish(self, replace: bool) -> Result<(), Error> {
+        self.part.as_file().sync_all().map_err(|error| write_error(self.path, &error))?;
+        let result =
+            if replace { self.part.persist(self.path) } else { self.part.persist_noclobber(self.path) };
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(exists(self.path)),
+            Err(error) => Err(write_error(self.path, &error.error)),
+        }
+    }
+}
+
+/// Refuses to put a file in the place of a device, a pipe or a socket, which whoever may do that needs most.
+pub(crate) fn must_be_replaceable(path: &Path) -> Result<(), Error> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Err(Error::refused(format!(
+            "{} is not a regular file, and is not replaced by one",
+            path.display()
+        ))
+        .hint("name a file or a folder with -o")),
+        _ => Ok(()),
+    }
+}
+
+/// Something is where a new file should be.
+pub(crate) fn exists(path: &Path) -> Error {
+    Error::refused(format!("{} exists already", path.display())).hint("use --replace to replace it")
+}
+
+pub(crate) fn write_error(path: &Path, error: &io::Error) -> Error {
+    let error = Error::io(format!("cannot write {}", path.display()), error);
+    if error.kind == Kind::NoSpace { error.hint("make room, or choose another place with -o") } else { error }
+}

@@ -1,0 +1,129 @@
+//! Numbers and texts as a person reads them.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+/// A size: "17 B", "1.5 MiB", "640 GiB".
+///
+/// ```
+/// use ctl::human::bytes;
+///
+/// assert_eq!(bytes(0), "0 B");
+/// assert_eq!(bytes(1536 << 10), "1.5 MiB");
+/// assert_eq!(bytes((1 << 30) - 1), "1.0 GiB");
+/// ```
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut amount = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    // What would be written as 1024 is 1.0 of the next unit.
+    while amount >= 1023.5 && unit + 1 < UNITS.len() {
+        amount /= 1024.0;
+        unit += 1;
+    }
+    // Three digits say enough.
+    if amount < 9.95 {
+        format!("{amount:.1} {}", UNITS[unit])
+    } else {
+        format!("{amount:.0} {}", UNITS[unit])
+    }
+}
+
+/// A rate: "1.5 MiB/s".
+pub fn rate(bytes_per_s: u64) -> String {
+    format!("{}/s", bytes(bytes_per_s))
+}
+
+/// A span of time: "0.4 s", "7 s", "2 min 05 s", "3 h 20 min", "2 d 4 h".
+///
+/// ```
+/// use ctl::human::duration;
+/// use std::time::Duration;
+///
+/// assert_eq!(duration(Duration::from_millis(420)), "0.4 s");
+/// assert_eq!(duration(Duration::from_secs(125)), "2 min 05 s");
+/// assert_eq!(duration(Duration::from_secs(100_000)), "1 d 3 h");
+/// ```
+pub fn duration(duration: Duration) -> String {
+    let s = duration.as_secs();
+    match s {
+        0..10 if duration.subsec_millis() != 0 => format!("{:.1} s", duration.as_secs_f64()),
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{} min {:02} s", s / 60, s % 60),
+        3600..86_400 => format!("{} h {:02} min", s / 3600, s / 60 % 60),
+        _ => format!("{} d {} h", s / 86_400, s / 3600 % 24),
+    }
+}
+
+/// How much of something is done: never 100 % before all of it is.
+///
+/// ```
+/// use ctl::human::percent;
+///
+/// assert_eq!((percent(999, 1000), percent(0, 0)), ("99 %".into(), "100 %".into()));
+/// ```
+pub fn percent(done: u64, total: u64) -> String {
+    let percent = if total == 0 { 100 } else { u128::from(done.min(total)) * 100 / u128::from(total) };
+    format!("{percent} %")
+}
+
+/// One of something, or several: "1 chunk", "2 chunks".
+pub fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A text that may come from a stranger, made fit for a terminal: control characters are escaped, and so are
+/// those that turn the direction of writing, which could make one name look like another.
+///
+/// ```
+/// use ctl::human::clean;
+///
+/// assert_eq!(clean("plain\u{1b}[2J"), "plain\\u{1b}[2J");
+/// ```
+pub fn clean(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for char in text.chars() {
+        let turns =
+            matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if char.is_control() || turns {
+            let _ = write!(clean, "{}", char.escape_default()); // a String takes everything
+        } else {
+            clean.push(char);
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_two_or_three_digits() {
+        let cases = [
+            (1, "1 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (10 << 10, "10 KiB"),
+            (1023 << 10, "1023 KiB"),
+            ((1 << 20) - 1, "1.0 MiB"),
+            (4 << 40, "4.0 TiB"),
+            (u64::MAX, "16384 PiB"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(bytes(number), text);
+        }
+    }
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        let cases =
+            [(0, "0 s"), (59, "59 s"), (60, "1 min 00 s"), (3599, "59 min 59 s"), (3600, "1 h 00 min")];
+        for (s, text) in cases {
+            assert_eq!(duration(Duration::from_secs(s)), text);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The one place that writes to the terminal: results to the standard output, everything else to the standard
+//! error. Colours only on a terminal, and not if `NO_COLOR` is set.
+
+use crate::error::{Error, Kind};
+use crate::human::clean;
+use serde::Serialize;
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+/// Where to write, and how.
+pub struct Output {
+    out: BufWriter<Box<dyn Write>>,
+    json: bool,
+    out_terminal: bool,
+    err_terminal: bool,
+    colours: bool,
+}
+
+/// What a colour means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// All is well.
+    Good,
+    /// It goes on.
+    Busy,
+    /// It waits.
+    Careful,
+    /// It does not go on.
+    Bad,
+    /// Of less importance.
+    Faint,
+    /// A heading.
+    Bold,
+}
+
+impl Output {
+    /// This process's own outputs.
+    pub fn of_process(json: bool) -> Output {
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        Output {
+            out: BufWriter::new(Box::new(io::stdout())),
+            json,
+            out_terminal: io::stdout().is_terminal(),
+            err_terminal: io::stderr().is_terminal(),
+            colours: !no_colour,
+        }
+    }
+
+    /// Writes to `out`, as if it were a pipe.
+    pub fn to(out: impl Write + 'static, json: bool) -> Output {
+        Output {
+            out: BufWriter::new(Box::new(out)),
+            json,
+            out_terminal: false,
+            err_terminal: false,
+            colours: false,
+        }
+    }
+
+    /// Whether the result is to be JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether a person looks at the results.
+    pub fn out_is_terminal(&self) -> bool {
+        self.out_terminal
+    }
+
+    /// Whether a person looks at what is said beside the results.
+    pub fn err_is_terminal(&self) -> bool {
+        self.err_terminal
+    }
+
+    /// Whether there may be colours on the standard error.
+    pub fn err_has_colours(&self) -> bool {
+        self.err_terminal && self.colours
+    }
+
+    /// A line of the result. It is trusted: what comes from elsewhere went through [`clean`].
+    pub fn line(&mut self, line: &str) -> Result<(), Error> {
+        writeln!(self.out, "{line}").map_err(write_error)
+    }
+
+    /// What was done to these: one line for each.
+    pub fn names(&mut self, done: &str, names: &[String]) -> Result<(), Error> {
+        names.iter().try_for_each(|name| self.line(&format!("{done} {}", clean(name))))
+    }
+
+    /// Text as it is, for manifests.
+    pub fn text(&mut self, text: &str) -> Result<(), Error> {
+        self.out.write_all(text.as_bytes()).map_err(write_error)
+    }
+
+    /// A JSON document, on one line.
+    pub fn json(&mut self, document: &impl Serialize) -> Result<(), Error> {
+        let text = serde_json::to_string(document)
+            .map_err(|error| Error::internal(format!("cannot write JSON: {error}")))?;
+        self.line(&text)
+    }
+
+    /// Hands over what was written; an update must not wait for the next one.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.out.flush().map_err(write_error)
+    }
+
+    /// The text in a colour, if the results may have colours.
+    pub fn paint(&self, colour: Colour, text: &str) -> String {
+        paint(self.out_terminal && self.colours, colour, text)
+    }
+
+    /// Something to know beside the result.
+    pub fn note(&self, text: &str) {
+        err_line(&clean(text));
+    }
+
+    /// Something that may be wrong.
+    pub fn warning(&self, text: &str) {
+        let label = paint(self.err_has_colours(), Colour::Careful, "warning:");
+        err_line(&format!("{label} {}", clean(text)));
+    }
+
+    /// What went wrong, and what to do about it.
+    pub fn error(&self, error: &Error) {
+        if error.kind == Kind::BrokenPipe || error.message.is_empty() {
+            return;
+        }
+        let label = paint(self.err_has_colours(), Colour::Bad, "error:");
+        err_line(&format!("{label} {}", clean(&error.message)));
+        if let Some(hint) = &error.hint {
+            err_line(&format!("{} {}", paint(self.err_has_colours(), Colour::Bold, "hint:"), clean(hint)));
+        }
+    }
+}
+
+fn write_error(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Error::new(Kind::BrokenPipe, ""),
+        _ => Error::io("cannot write the output", &error),
+    }
+}
+
+/// A standard error that nobody reads is no reason to fail.
+fn err_line(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+fn paint(colours: bool, colour: Colour, text: &str) -> String {
+    let code = match colour {
+        _ if !colours || text.is_empty() => return text.to_owned(),
+        Colour::Good => "32",
+        Colour::Busy => "36",
+        Colour::Careful => "33",
+        Colour::Bad => "1;31",
+        Colour::Faint => "2",
+        Colour::Bold => "1",
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
+}

@@ -1,0 +1,48 @@
+//! `ttctl peers`: whom a resource is fetched from.
+
+use crate::cli::{Global, WhatArgs, resource_name};
+use crate::connect::{CALL_TIMEOUT, Daemon};
+use crate::documents::{Document, Peer, Peers};
+use crate::error::Error;
+use crate::human;
+use crate::output::{Colour, Output};
+use crate::table::{Cell, Side, Table};
+
+pub(crate) async fn peers(args: &WhatArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
+    let daemon = Daemon::connect(global).await?;
+    let peers = daemon.caller.peers(resource_name(&args.what).to_owned(), CALL_TIMEOUT).await??;
+    if output.is_json() {
+        return output.json(&Document::new(Peers { peers: peers.iter().map(Peer::from).collect() }));
+    }
+    let mut table = Table::new(&[
+        ("PEER", Side::Left),
+        ("LINK", Side::Left),
+        ("HAS", Side::Right),
+        ("IN FLIGHT", Side::Right),
+        ("RECEIVED", Side::Right),
+        ("CORRUPT", Side::Right),
+    ]);
+    for peer in &peers {
+        let link = match peer.connected {
+            true => Cell::coloured("connected", Colour::Good),
+            false => Cell::coloured("known", Colour::Faint),
+        };
+        let corrupt = match peer.chunks_corrupt {
+            0 => Cell::from(""),
+            corrupt => Cell::coloured(&corrupt.to_string(), Colour::Bad),
+        };
+        table.row(vec![
+            peer.addr.to_string().into(),
+            link,
+            human::percent(peer.chunks_have.into(), peer.chunks_total.into()).into(),
+            peer.in_flight.to_string().into(),
+            peer.chunks_received.to_string().into(),
+            corrupt,
+        ]);
+    }
+    let none = format!(
+        "nothing is fetched from anybody now; `{}` shows who has it",
+        global.command("tracker peers", &args.what)
+    );
+    table.print(output, &none)
+}

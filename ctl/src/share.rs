@@ -1,0 +1,129 @@
+//! `ttctl share`: a file of the shared folder where it is, any other by sending its bytes.
+
+use crate::cli::{Global, ShareArgs};
+use crate::connect::{CALL_TIMEOUT, Daemon};
+use crate::documents::{Document, Share, Shares};
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::output::Output;
+use crate::progress::{Now, Progress};
+use crate::tasks::{self, Ended};
+use bytes::Bytes;
+use shared::rpc::control::{PART_BYTES_MAX, ShareRequest, Shared, TaskId};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long the daemon may take to write one part: its disk may be slow, or busy.
+const PART_TIMEOUT: Duration = Duration::from_secs(120);
+
+pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
+    let daemon = Daemon::connect(global).await?;
+    if args.trackers.is_empty() && daemon.info.trackers.is_empty() {
+        return Err(Error::usage("no tracker is named, and ttd is configured with none")
+            .hint("use --tracker tt://HOST, or start ttd with --tracker"));
+    }
+    let mut done = Vec::new();
+    let mut failed: Option<Error> = None;
+    let mut warned = BTreeSet::new(); // what holds for all of the files is said once
+    for path in &args.paths {
+        match share_one(&daemon, path, args, output).await {
+            Ok(shared) => {
+                if !output.is_json() {
+                    output.line(&format!("{}  {}", shared.resource, shared.manifest.display()))?;
+                    output.flush()?;
+                }
+                let new = shared.warnings.iter().filter(|warning| warned.insert((*warning).clone()));
+                new.for_each(|warning| output.warning(warning));
+                done.push(shared);
+            }
+            // Nothing after it could succeed.
+            Err(error) if error.kind == Kind::NoDaemon => return Err(error),
+            Err(error) => {
+                output.error(&error);
+                failed.get_or_insert(Error { message: String::new(), ..error });
+            }
+        }
+    }
+    if output.is_json() {
+        output.json(&Document::new(Shares { shared: done.iter().map(document).collect() }))?;
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn document(shared: &Shared) -> Share {
+    Share {
+        name: shared.name.to_string(),
+        resource: shared.resource.to_string(),
+        manifest: shared.manifest.display().to_string(),
+        warnings: shared.warnings.clone(),
+    }
+}
+
+async fn share_one(daemon: &Daemon, path: &Path, args: &ShareArgs, output: &Output) -> Result<Shared, Error> {
+    let name = files::name_of(path)?;
+    let (file, metadata) = files::open_regular(path)?;
+    let in_place = files::is_folder(files::parent(path), daemon.info.folder_device, daemon.info.folder_inode);
+    let bytes = if in_place { 0 } else { metadata.len() };
+    let request = ShareRequest { name, trackers: args.trackers.clone(), replace: args.replace, bytes };
+    let label = request.name.to_string();
+    let task = if in_place {
+        daemon.caller.share(request, CALL_TIMEOUT).await??
+    } else {
+        let task = daemon.caller.import(request, CALL_TIMEOUT).await??;
+        send(daemon, task, path, file, bytes, Progress::new(output, &label)).await?;
+        task
+    };
+    match tasks::wait(daemon, task, Progress::new(output, &label)).await? {
+        Ended::Shared(shared) => Ok(shared),
+        ended => Err(tasks::unexpected(&ended)),
+    }
+}
+
+/// Sends a file's bytes, in order: the next part is read while the daemon writes the last one.
+async fn send(
+    daemon: &Daemon,
+    task: TaskId,
+    path: &Path,
+    file: File,
+    bytes_total: u64,
+    mut progress: Progress,
+) -> Result<(), Error> {
+    let mut file = file;
+    let mut bytes_done = 0;
+    let mut next;
+    (file, next) = read(file, 0, bytes_total, path).await?;
+    while bytes_done < bytes_total {
+        let part = next;
+        bytes_done += part.len() as u64;
+        let sent = daemon.caller.import_part(task, part.into(), PART_TIMEOUT);
+        let (answer, read) = tokio::join!(sent, read(file, bytes_done, bytes_total, path));
+        answer??;
+        (file, next) = read?;
+        progress.update(&Now { bytes_done, bytes_total, doing: "importing", ..Now::default() });
+    }
+    daemon.caller.import_end(task, CALL_TIMEOUT).await??;
+    Ok(())
+}
+
+/// Reads the part at `offset`: empty at the end, an error if the file has become shorter.
+async fn read(file: File, offset: u64, bytes_total: u64, path: &Path) -> Result<(File, Bytes), Error> {
+    let bytes = (bytes_total - offset).min(PART_BYTES_MAX as u64) as usize;
+    let (file, result) = tokio::task::spawn_blocking(move || {
+        let mut part = vec![0; bytes];
+        let result = file.read_exact_at(&mut part, offset).map(|()| Bytes::from(part));
+        (file, result)
+    })
+    .await
+    .map_err(|error| Error::internal(format!("cannot read {}: {error}", path.display())))?;
+    match result {
+        Ok(part) => Ok((file, part)),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            let message = format!("{} became shorter while it was being read", path.display());
+            Err(Error::bad_data(message).hint("share it when it is no longer written to"))
+        }
+        Err(error) => Err(Error::io(format!("cannot read {}", path.display()), &error)),
+    }
+}

@@ -1,0 +1,350 @@
+//! `ttctl status` and `ttctl list`: how resources are doing.
+
+use crate::cli::{Global, StatusArgs, resource_name};
+use crate::connect::{CALL_TIMEOUT, Daemon, POLL_TIMEOUT, WAIT_MS};
+use crate::documents::{Document, Resource, Resources};
+use crate::error::{Error, Kind};
+use crate::human;
+use crate::output::{Colour, Output};
+use crate::table::{Cell, Side, Table};
+use shared::chunk::CHUNK_BYTES;
+use shared::rpc::control::{ErrorKind, ResourceStatus, State};
+use std::time::Duration;
+
+/// Updates come no more often than this.
+const UPDATES_EVERY: Duration = Duration::from_millis(200);
+
+const NOTHING: &str = "there are no resources; `ttctl share` and `ttctl get` make some";
+
+pub(crate) async fn list(global: &Global, output: &mut Output) -> Result<(), Error> {
+    status(&StatusArgs { what: None, watch: false }, global, output).await
+}
+
+pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
+    let daemon = Daemon::connect(global).await?;
+    let what = args.what.as_deref().map(resource_name);
+    if args.watch {
+        return watch(&daemon, what, output).await;
+    }
+    let resources = daemon.caller.status(what.map(str::to_owned), CALL_TIMEOUT).await??;
+    show(&resources, what, output)
+}
+
+fn show(resources: &[ResourceStatus], what: Option<&str>, output: &mut Output) -> Result<(), Error> {
+    let Some(what) = what else {
+        return match output.is_json() {
+            true => output.json(&Document::new(Resources {
+                resources: resources.iter().map(Resource::from).collect(),
+            })),
+            false => table(resources).print(output, NOTHING),
+        };
+    };
+    if output.is_json() {
+        return output.json(&Document::new(Resource::from(best(resources, what)?)));
+    }
+    best(resources, what)?;
+    for (place, resource) in resources.iter().enumerate() {
+        if place > 0 {
+            output.line("")?;
+        }
+        details(resource, output).iter().try_for_each(|line| output.line(line))?;
+    }
+    Ok(())
+}
+
+/// Of several names for one resource, the one that was asked for, else the first.
+pub(crate) fn best<'a>(resources: &'a [ResourceStatus], what: &str) -> Result<&'a ResourceStatus, Error> {
+    resources.iter().find(|resource| resource.name.as_str() == what).or(resources.first()).ok_or_else(|| {
+        Error::refused(format!("there is no resource \"{what}\"")).hint("`ttctl list` shows all there are")
+    })
+}
+
+async fn watch(daemon: &Daemon, what: Option<&str>, output: &mut Output) -> Result<(), Error> {
+    let mut seen = 0;
+    let mut shown: Vec<String> = Vec::new();
+    loop {
+        let call = daemon.caller.watch(what.map(str::to_owned), seen, WAIT_MS, POLL_TIMEOUT);
+        let watched = call.await??;
+        let first = shown.is_empty();
+        let lines = update(&watched.resources, what, output)?;
+        // An answer that only ends the long poll is no update.
+        if first || watched.seen != seen && lines != shown {
+            if output.out_is_terminal() && !output.is_json() {
+                redraw(&lines, output)?;
+            } else {
+                lines.iter().filter(|line| !shown.contains(line)).try_for_each(|line| output.line(line))?;
+            }
+            output.flush()?;
+            shown = lines;
+        }
+        seen = watched.seen;
+        tokio::time::sleep(UPDATES_EVERY).await;
+    }
+}
+
+/// What an update looks like: one JSON document, a table for a terminal, else a line per resource.
+fn update(resources: &[ResourceStatus], what: Option<&str>, output: &Output) -> Result<Vec<String>, Error> {
+    let only = what.map(|what| best(resources, what)).transpose()?;
+    if output.is_json() {
+        let text = match only {
+            Some(resource) => serde_json::to_string(&Document::new(Resource::from(resource))),
+            None => {
+                let resources = resources.iter().map(Resource::from).collect();
+                serde_json::to_string(&Document::new(Resources { resources }))
+            }
+        };
+        return text.map(|text| vec![text]).map_err(|error| Error::internal(error.to_string()));
+    }
+    if output.out_is_terminal() {
+        return Ok(table(resources).lines(output));
+    }
+    Ok(resources.iter().map(line).collect())
+}
+
+/// Writes over the former table.
+fn redraw(lines: &[String], output: &mut Output) -> Result<(), Error> {
+    let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| usize::from(size.ws_row));
+    output.text("\x1b[H\x1b[J")?;
+    let fitting = lines.len().min(rows.saturating_sub(2).max(1));
+    lines[..fitting].iter().try_for_each(|line| output.line(line))?;
+    if fitting < lines.len() {
+        output.line(&format!("… and {} more", lines.len() - fitting))?;
+    }
+    Ok(())
+}
+
+fn table(resources: &[ResourceStatus]) -> Table {
+    use Side::{Left, Right};
+    let mut table = Table::new(&[
+        ("NAME", Left),
+        ("STATE", Left),
+        ("DONE", Right),
+        ("SIZE", Right),
+        ("PEERS", Right),
+        ("DOWN", Right),
+        ("UP", Right),
+        ("LEFT", Right),
+        ("REASON", Left),
+    ]);
+    for resource in resources {
+        let rate = |rate| if rate == 0 { String::new() } else { human::rate(rate) };
+        table.row(vec![
+            resource.name.as_str().into(),
+            Cell::coloured(state(resource.state), colour(resource.state)),
+            done(resource).into(),
+            size(resource).into(),
+            resource.peers.to_string().into(),
+            rate(resource.download_bytes_per_s).into(),
+            rate(resource.upload_bytes_per_s).into(),
+            eta(resource).unwrap_or_default().into(),
+            resource.reason.as_deref().unwrap_or("").into(),
+        ]);
+    }
+    table
+}
+
+fn details(resource: &ResourceStatus, output: &Output) -> Vec<String> {
+    let done = format!(
+        "{} ({} of {} chunks, {} of {})",
+        done(resource),
+        resource.chunks_have,
+        resource.chunks_total,
+        human::bytes(resource.bytes_have),
+        size(resource)
+    );
+    let traffic = |rate, bytes| format!("{} ({} since ttd started)", human::rate(rate), human::bytes(bytes));
+    let rows = [
+        ("name", human::clean(resource.name.as_str())),
+        ("resource", resource.resource.to_string()),
+        ("state", output.paint(colour(resource.state), state(resource.state))),
+        ("reason", resource.reason.as_deref().map(human::clean).unwrap_or_default()),
+        ("done", done),
+        ("peers", resource.peers.to_string()),
+        ("download", traffic(resource.download_bytes_per_s, resource.downloaded_bytes)),
+        ("upload", traffic(resource.upload_bytes_per_s, resource.uploaded_bytes)),
+        ("left", eta(resource).unwrap_or_default()),
+    ];
+    let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
+    rows.map(|(key, value)| format!("{} {value}", output.paint(Colour::Faint, &format!("{key:<9}"))))
+        .collect()
+}
+
+/// A resource on one line of plain text.
+fn line(resource: &ResourceStatus) -> String {
+    let mut line = format!(
+        "{}: {} {}, {} of {}, {}, down {}, up {}",
+        human::clean(resource.name.as_str()),
+        state(resource.state),
+        done(resource),
+        human::bytes(resource.bytes_have),
+        size(resource),
+        human::count(resource.peers.into(), "peer"),
+        human::rate(resource.download_bytes_per_s),
+        human::rate(resource.upload_bytes_per_s),
+    );
+    if let Some(eta) = eta(resource) {
+        line.push_str(&format!(", {eta} left"));
+    }
+    if let Some(reason) = &resource.reason {
+        line.push_str(&format!("; {}", human::clean(reason)));
+    }
+    line
+}
+
+fn done(resource: &ResourceStatus) -> String {
+    human::percent(resource.chunks_have.into(), resource.chunks_total.into())
+}
+
+/// The manifest has no size: until the last chunk is there, the size is known to a MiB.
+pub(crate) fn size(resource: &ResourceStatus) -> String {
+    let chunks = u64::from(resource.chunks_total) * u64::from(CHUNK_BYTES);
+    resource.bytes_total.map_or_else(|| format!("~{}", human::bytes(chunks)), human::bytes)
+}
+
+fn eta(resource: &ResourceStatus) -> Option<String> {
+    resource.eta_s.map(|s| human::duration(Duration::from_secs(s)))
+}
+
+/// A state's word.
+pub(crate) fn state(state: State) -> &'static str {
+    match state {
+        State::Checking => "checking",
+        State::Waiting => "waiting",
+        State::Downloading => "downloading",
+        State::Seeding => "seeding",
+        State::Paused => "paused",
+        State::Error => "error",
+    }
+}
+
+fn colour(state: State) -> Colour {
+    match state {
+        State::Seeding => Colour::Good,
+        State::Downloading | State::Checking => Colour::Busy,
+        State::Waiting | State::Paused => Colour::Careful,
+        State::Error => Colour::Bad,
+    }
+}
+
+/// What a resource's trouble ends a command with.
+pub(crate) fn trouble(resource: &ResourceStatus) -> Kind {
+    resource.kind.map_or(Kind::Internal, |kind: ErrorKind| kind.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Sink;
+    use shared::id::ResourceId;
+
+    fn resources() -> Vec<ResourceStatus> {
+        let done = ResourceStatus {
+            name: "lab.img".parse().unwrap(),
+            resource: ResourceId::of(b"lab"),
+            state: State::Seeding,
+            reason: None,
+            kind: None,
+            chunks_have: 4096,
+            chunks_total: 4096,
+            bytes_have: (4 << 30) - 5,
+            bytes_total: Some((4 << 30) - 5),
+            peers: 31,
+            download_bytes_per_s: 0,
+            upload_bytes_per_s: 110 << 20,
+            downloaded_bytes: 0,
+            uploaded_bytes: 9 << 30,
+            eta_s: None,
+        };
+        let waiting = ResourceStatus {
+            name: "weather.grib2".parse().unwrap(),
+            resource: ResourceId::of(b"weather"),
+            state: State::Waiting,
+            reason: Some("no peer has chunk 17".into()),
+            chunks_have: 17,
+            chunks_total: 80,
+            bytes_have: 17 << 20,
+            bytes_total: None,
+            peers: 1,
+            upload_bytes_per_s: 0,
+            uploaded_bytes: 0,
+            downloaded_bytes: 17 << 20,
+            eta_s: Some(75),
+            ..done.clone()
+        };
+        vec![done, waiting]
+    }
+
+    fn shown(resources: &[ResourceStatus], what: Option<&str>, json: bool) -> String {
+        let sink = Sink::default();
+        let mut output = Output::to(sink.clone(), json);
+        show(resources, what, &mut output).unwrap();
+        output.flush().unwrap();
+        sink.text()
+    }
+
+    #[test]
+    fn the_table() {
+        assert_eq!(
+            shown(&resources(), None, false),
+            "\
+NAME           STATE     DONE     SIZE  PEERS         UP        LEFT  REASON
+lab.img        seeding  100 %  4.0 GiB     31  110 MiB/s
+weather.grib2  waiting   21 %  ~80 MiB      1             1 min 15 s  no peer has chunk 17
+"
+        );
+    }
+
+    #[test]
+    fn the_details() {
+        assert_eq!(
+            shown(&resources()[1..], Some("weather.grib2"), false),
+            "\
+name      weather.grib2
+resource  e5e72beb4e3c6926d3dc9e3e2ef7833ba50cd919c2460a782b244fd071e920de
+state     waiting
+reason    no peer has chunk 17
+done      21 % (17 of 80 chunks, 17 MiB of ~80 MiB)
+peers     1
+download  0 B/s (17 MiB since ttd started)
+upload    0 B/s (0 B since ttd started)
+left      1 min 15 s
+"
+        );
+    }
+
+    #[test]
+    fn the_json_of_one_is_flat_and_of_all_a_list() {
+        let id = ResourceId::of(b"weather");
+        let fields = format!(
+            "\"name\":\"weather.grib2\",\"resource\":\"{id}\",\"state\":\"waiting\",\
+             \"reason\":\"no peer has chunk 17\",\"chunks_have\":17,\"chunks_total\":80,\
+             \"bytes_have\":17825792,\"bytes_total\":null,\"peers\":1,\"download_bytes_per_s\":0,\
+             \"upload_bytes_per_s\":0,\"eta_s\":75,\"downloaded_bytes\":17825792,\"uploaded_bytes\":0,\
+             \"exit_code\":null}}"
+        );
+        assert_eq!(
+            shown(&resources(), Some("weather.grib2"), true),
+            format!("{{\"schema_version\":1,{fields}\n")
+        );
+        let all = shown(&resources(), None, true);
+        assert!(all.starts_with("{\"schema_version\":1,\"resources\":[{\"name\":\"lab.img\","), "{all}");
+        assert!(all.ends_with(&format!(",{{{fields}]}}\n")), "{all}");
+    }
+
+    #[test]
+    fn the_name_that_was_asked_for_comes_before_others_of_its_id() {
+        let both = resources();
+        assert_eq!(best(&both, "weather.grib2").unwrap().name.as_str(), "weather.grib2");
+        assert_eq!(best(&both, "e5e72beb").unwrap().name.as_str(), "lab.img");
+        assert_eq!(best(&[], "x").unwrap_err().exit_code(), 4);
+    }
+
+    #[test]
+    fn a_line_for_a_pipe() {
+        assert_eq!(
+            line(&resources()[1]),
+            "weather.grib2: waiting 21 %, 17 MiB of ~80 MiB, 1 peer, down 0 B/s, up 0 B/s, 1 min 15 s left; \
+             no peer has chunk 17"
+        );
+    }
+}

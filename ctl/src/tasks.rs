@@ -1,0 +1,37 @@
+//! Waiting for a piece of work in the daemon.
+
+use crate::connect::{Daemon, POLL_TIMEOUT, WAIT_MS};
+use crate::error::Error;
+use crate::progress::{Now, Progress};
+use shared::rpc::control::{Shared, TaskId, TaskState};
+
+/// How a task ended well.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Shared(Shared),
+    Verified { chunks_good: u32, chunks_total: u32 },
+}
+
+/// Waits until the task has ended, and shows how far it is.
+pub(crate) async fn wait(daemon: &Daemon, task: TaskId, mut progress: Progress) -> Result<Ended, Error> {
+    // The first answers come soon, so that there is something to see.
+    let mut wait_ms = 300;
+    loop {
+        match daemon.caller.task(task, wait_ms, POLL_TIMEOUT).await?? {
+            TaskState::Running { bytes_done, bytes_total, doing } => {
+                progress.update(&Now { bytes_done, bytes_total, doing: &doing, ..Now::default() });
+            }
+            TaskState::Shared(shared) => return Ok(Ended::Shared(shared)),
+            TaskState::Verified { chunks_good, chunks_total } => {
+                return Ok(Ended::Verified { chunks_good, chunks_total });
+            }
+            TaskState::Failed(error) => return Err(error.into()),
+        }
+        wait_ms = if progress.is_bar() { 300 } else { WAIT_MS };
+    }
+}
+
+/// The daemon's answer belongs to another kind of task.
+pub(crate) fn unexpected(ended: &Ended) -> Error {
+    Error::internal(format!("ttd ended the task in a way that does not fit: {ended:?}"))
+}

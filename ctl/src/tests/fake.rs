@@ -1,0 +1,219 @@
+//! A daemon that only pretends: it writes down what it is asked, and answers what a test has prepared.
+
+use shared::chunk::ChunkCount;
+use shared::id::{PeerId, ResourceId};
+use shared::name::ResourceName;
+use shared::rpc::control::*;
+use shared::rpc::wire::{Greeted, ServerOptions, serve};
+use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion, local};
+use std::collections::VecDeque;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::time::Duration;
+use tarpc::context::Context;
+use tempfile::TempDir;
+
+/// The daemon, in a folder of its own.
+pub(super) struct Fake {
+    pub(super) folder: TempDir,
+    state: Arc<Mutex<State>>,
+}
+
+/// What it was asked, and what it answers.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) trackers: Vec<&'static str>,
+    pub(super) shared: Vec<ShareRequest>,
+    pub(super) imported: Vec<ShareRequest>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) manifest: Vec<u8>,
+    pub(super) got: Vec<GetRequest>,
+    pub(super) accepted: Option<Result<Accepted, ControlError>>,
+    /// One answer per `watch`; the last one is repeated, slowly.
+    pub(super) watched: VecDeque<ResourceStatus>,
+    pub(super) tasks: VecDeque<TaskState>,
+}
+
+impl Fake {
+    pub(super) fn start() -> Fake {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(".tinytorrent")).unwrap();
+        let state =
+            Arc::new(Mutex::new(State { trackers: vec!["tt://tracker.example"], ..State::default() }));
+        let service =
+            Service { folder: folder.path().to_owned(), state: state.clone(), greeted: Greeted::new() };
+        let (listening, wait) = mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let socket = service.folder.join(".tinytorrent/ttd.sock");
+                let listener = local::listen(&socket, 0o600).unwrap();
+                listening.send(()).unwrap();
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    let service = Service { greeted: Greeted::new(), ..service.clone() };
+                    let options =
+                        ServerOptions { greeted: service.greeted.clone(), ..ServerOptions::default() };
+                    tokio::spawn(serve(stream, options, service.serve()));
+                }
+            });
+        });
+        wait.recv().unwrap();
+        Fake { folder, state }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub(super) fn folder(&self) -> &str {
+        self.folder.path().to_str().unwrap()
+    }
+}
+
+/// A status to begin from.
+pub(super) fn status(name: &str, resource: ResourceId, state: State_) -> ResourceStatus {
+    ResourceStatus {
+        name: name.parse().unwrap(),
+        resource,
+        state,
+        reason: None,
+        kind: None,
+        chunks_have: 1,
+        chunks_total: 2,
+        bytes_have: 1 << 20,
+        bytes_total: None,
+        peers: 3,
+        download_bytes_per_s: 0,
+        upload_bytes_per_s: 0,
+        downloaded_bytes: 0,
+        uploaded_bytes: 0,
+        eta_s: None,
+    }
+}
+
+pub(super) use shared::rpc::control::State as State_;
+
+pub(super) fn accepted(name: &str, resource: ResourceId, complete: bool) -> Accepted {
+    Accepted { name: name.parse().unwrap(), resource, count: ChunkCount::new(2).unwrap(), complete }
+}
+
+#[derive(Clone)]
+struct Service {
+    folder: PathBuf,
+    state: Arc<Mutex<State>>,
+    greeted: Greeted,
+}
+
+impl Service {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn names(&self, what: &str) -> Result<Vec<ResourceName>, ControlError> {
+        what.parse().map(|name| vec![name]).map_err(|_| refused("no such resource"))
+    }
+}
+
+pub(super) fn refused(message: &str) -> ControlError {
+    ControlError { kind: ErrorKind::Refused, message: message.to_owned(), hint: None }
+}
+
+impl Control for Service {
+    async fn hello(self, _: Context, _version: u16) -> Result<DaemonInfo, WrongVersion> {
+        self.greeted.accept();
+        let metadata = std::fs::metadata(&self.folder).unwrap();
+        Ok(DaemonInfo {
+            version: PROTOCOL_VERSION,
+            software: "fake".into(),
+            folder: self.folder.clone(),
+            folder_device: metadata.dev(),
+            folder_inode: metadata.ino(),
+            listen: "127.0.0.1:7987".parse().unwrap(),
+            peer_id: PeerId([1; 16]),
+            pid: 1,
+            trackers: self.state().trackers.iter().map(|url| url.parse().unwrap()).collect(),
+        })
+    }
+
+    async fn share(self, _: Context, request: ShareRequest) -> Result<TaskId, ControlError> {
+        self.state().shared.push(request);
+        Ok(TaskId(1))
+    }
+
+    async fn import(self, _: Context, request: ShareRequest) -> Result<TaskId, ControlError> {
+        self.state().imported.push(request);
+        Ok(TaskId(1))
+    }
+
+    async fn import_part(self, _: Context, _: TaskId, bytes: Payload) -> Result<(), ControlError> {
+        assert!(bytes.bytes.len() <= PART_BYTES_MAX);
+        self.state().bytes.extend_from_slice(&bytes.bytes);
+        Ok(())
+    }
+
+    async fn import_end(self, _: Context, _: TaskId) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    async fn task(self, _: Context, _: TaskId, _wait_ms: u32) -> Result<TaskState, ControlError> {
+        self.state().tasks.pop_front().ok_or_else(|| refused("no such task"))
+    }
+
+    async fn manifest_part(self, _: Context, bytes: Payload) -> Result<(), ControlError> {
+        self.state().manifest.extend_from_slice(&bytes.bytes);
+        Ok(())
+    }
+
+    async fn get(self, _: Context, request: GetRequest) -> Result<Accepted, ControlError> {
+        let mut state = self.state();
+        state.got.push(request);
+        state.accepted.clone().unwrap_or_else(|| Err(refused("nobody knows it")))
+    }
+
+    async fn status(self, _: Context, _: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
+        Ok(self.state().watched.front().cloned().into_iter().collect())
+    }
+
+    async fn watch(self, _: Context, _: Option<String>, seen: u64, _: u32) -> Result<Watched, ControlError> {
+        let slow = self.state().watched.len() <= 1;
+        if slow && seen > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let mut state = self.state();
+        let next = if slow { state.watched.front().cloned() } else { state.watched.pop_front() };
+        if next.is_none() {
+            return Err(refused("no such resource"));
+        }
+        Ok(Watched { seen: seen + 1, resources: next.into_iter().collect() })
+    }
+
+    async fn peers(self, _: Context, _: String) -> Result<Vec<PeerInfo>, ControlError> {
+        Ok(vec![PeerInfo {
+            addr: "10.0.0.9:7987".parse().unwrap(),
+            connected: true,
+            chunks_have: 1,
+            chunks_total: 4,
+            in_flight: 2,
+            chunks_received: 7,
+            chunks_corrupt: 0,
+        }])
+    }
+
+    async fn pause(self, _: Context, what: String) -> Result<Vec<ResourceName>, ControlError> {
+        self.names(&what)
+    }
+
+    async fn resume(self, _: Context, what: String) -> Result<Vec<ResourceName>, ControlError> {
+        self.names(&what)
+    }
+
+    async fn remove(self, _: Context, what: String, _: bool) -> Result<Vec<ResourceName>, ControlError> {
+        self.names(&what)
+    }
+
+    async fn verify(self, _: Context, _: String) -> Result<TaskId, ControlError> {
+        Ok(TaskId(1))
+    }
+}

@@ -1,0 +1,234 @@
+//! `share`, `get` and the rest, as the daemon sees them.
+
+use super::fake::{Fake, State_, accepted, status};
+use super::{bytes, manifest, text, ttctl, ttctl_fails};
+use shared::id::ResourceId;
+use shared::rpc::control::{ErrorKind, GetWhat, Shared, TaskState};
+use std::fs;
+
+fn shared(fake: &Fake, name: &str) -> TaskState {
+    TaskState::Shared(Shared {
+        name: name.parse().unwrap(),
+        resource: ResourceId::of(b"x"),
+        manifest: fake.folder.path().join(format!("{name}.tinytorrent")),
+        warnings: vec!["the tracker was not reached".into()],
+    })
+}
+
+fn running() -> TaskState {
+    TaskState::Running { bytes_done: 1, bytes_total: 2, doing: "hashing".into() }
+}
+
+#[test]
+fn a_file_from_elsewhere_is_sent_byte_by_byte() {
+    let (fake, home) = (Fake::start(), tempfile::tempdir().unwrap());
+    let sent = bytes((3 << 20) + 5);
+    let path = home.path().join("x");
+    fs::write(&path, &sent).unwrap();
+    fake.state().tasks = [running(), shared(&fake, "x")].into();
+    let (printed, result) = ttctl(&["share", text(&path), "--replace", "--folder", fake.folder()]);
+    result.unwrap();
+    assert_eq!(printed, format!("{}  {}/x.tinytorrent\n", ResourceId::of(b"x"), fake.folder()));
+    let state = fake.state();
+    assert!(state.shared.is_empty());
+    assert_eq!(state.bytes, sent);
+    assert_eq!((state.imported[0].bytes, state.imported[0].replace), (sent.len() as u64, true));
+}
+
+#[test]
+fn an_empty_file_is_shared_too() {
+    let (fake, home) = (Fake::start(), tempfile::tempdir().unwrap());
+    let path = home.path().join("x");
+    fs::write(&path, "").unwrap();
+    fake.state().tasks = [shared(&fake, "x")].into();
+    ttctl(&["share", text(&path), "--folder", fake.folder()]).1.unwrap();
+    let state = fake.state();
+    assert_eq!((state.imported[0].bytes, state.bytes.len()), (0, 0));
+}
+
+#[test]
+fn a_file_of_the_folder_is_shared_where_it_is() {
+    let (fake, home) = (Fake::start(), tempfile::tempdir().unwrap());
+    let link = home.path().join("link"); // the folder is known by its inode, not by its path
+    std::os::unix::fs::symlink(fake.folder.path(), &link).unwrap();
+    fs::write(link.join("x"), "x").unwrap();
+    fake.state().tasks = [shared(&fake, "x")].into();
+    let (printed, result) =
+        ttctl(&["--json", "share", text(&link.join("x")), "--tracker", "tt://a", "--folder", fake.folder()]);
+    result.unwrap();
+    assert_eq!(
+        printed,
+        format!(
+            "{{\"schema_version\":1,\"shared\":[{{\"name\":\"x\",\"resource\":\"{}\",\
+             \"manifest\":\"{}/x.tinytorrent\",\"warnings\":[\"the tracker was not reached\"]}}]}}\n",
+            ResourceId::of(b"x"),
+            fake.folder()
+        )
+    );
+    let state = fake.state();
+    assert!(state.imported.is_empty());
+    assert_eq!(state.shared[0].trackers, ["tt://a".parse().unwrap()]);
+}
+
+#[test]
+fn one_bad_file_does_not_keep_the_others_back() {
+    let (fake, home) = (Fake::start(), tempfile::tempdir().unwrap());
+    let path = home.path().join("x");
+    fs::write(&path, "x").unwrap();
+    fake.state().tasks = [shared(&fake, "x")].into();
+    let (printed, result) =
+        ttctl(&["share", text(&home.path().join("none")), text(&path), "--folder", fake.folder()]);
+    assert!(printed.ends_with("/x.tinytorrent\n"));
+    assert_eq!(result.unwrap_err().exit_code(), 4);
+}
+
+#[test]
+fn without_a_tracker_nothing_is_shared() {
+    let fake = Fake::start();
+    fake.state().trackers.clear();
+    assert_eq!(ttctl_fails(&["share", "x", "--folder", fake.folder()]).0, 2);
+}
+
+#[test]
+fn get_sends_the_manifest_and_waits() {
+    let (fake, home) = (Fake::start(), tempfile::tempdir().unwrap());
+    let content = bytes(40_000);
+    let manifest = manifest("x", &content);
+    let id = manifest.resource();
+    let torrent = home.path().join("any.tinytorrent");
+    fs::write(&torrent, manifest.to_text().replace('\n', "\r\n")).unwrap();
+    fs::write(fake.folder.path().join("x"), &content).unwrap();
+    fake.state().accepted = Some(Ok(accepted("x", id, false)));
+    let states = [State_::Checking, State_::Waiting, State_::Downloading, State_::Seeding];
+    fake.state().watched = states.map(|state| status("x", id, state)).into();
+
+    let (printed, result) =
+        ttctl(&["get", text(&torrent), "-o", text(home.path()), "--folder", fake.folder()]);
+    result.unwrap();
+    assert!(printed.starts_with(&format!("{} is complete (", home.path().join("x").display())), "{printed}");
+    assert_eq!(fs::read(home.path().join("x")).unwrap(), content);
+    assert_eq!(fake.state().manifest, manifest.to_text().as_bytes());
+    assert_eq!(fake.state().got[0].what, GetWhat::Manifest);
+
+    // The file that is there now is not overwritten by chance.
+    let copy = home.path().join("x");
+    let again = ["get", "x", "-o", text(&copy), "--folder", fake.folder()];
+    assert_eq!(ttctl_fails(&again).0, 4);
+    fs::write(home.path().join("x"), "old").unwrap();
+    ttctl(&[&again[..], &["--replace"]].concat()).1.unwrap();
+    assert_eq!(fs::read(home.path().join("x")).unwrap(), content);
+    for target in ["/dev/null", text(&home.path().join("none/")), text(&home.path().join("none/x"))] {
+        assert_eq!(ttctl_fails(&["get", "x", "-o", target, "--replace", "--folder", fake.folder()]).0, 4);
+    }
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2, "no part file is left");
+}
+
+#[test]
+fn a_download_that_goes_on_tells_the_rate_of_what_came_now() {
+    let fake = Fake::start();
+    let id = ResourceId::of(b"x");
+    fake.state().accepted = Some(Ok(accepted("x", id, false)));
+    let mut waiting = status("x", id, State_::Waiting);
+    (waiting.bytes_have, waiting.bytes_total) = (60 << 20, None);
+    let mut seeding = status("x", id, State_::Seeding);
+    (seeding.bytes_have, seeding.bytes_total) = (100 << 20, Some(100 << 20));
+    fake.state().watched = [waiting, seeding].into();
+    let (printed, result) = ttctl(&["get", "x", "--folder", fake.folder()]);
+    result.unwrap();
+    assert!(printed.contains(" is complete (100 MiB, 40 MiB of it in "), "{printed}");
+}
+
+#[test]
+fn a_large_manifest_travels_in_parts() {
+    let (fake, home) = (Fake::start(), tempfile::tempdir().unwrap());
+    let hashes = (0..40_000u32).map(|at| shared::id::ChunkHash::of(&at.to_le_bytes())).collect();
+    let trackers = vec!["tt://t".parse().unwrap()];
+    let large = shared::manifest::Manifest::new("x".parse().unwrap(), ResourceId([1; 32]), trackers, hashes);
+    let large = large.unwrap().to_text();
+    let torrent = home.path().join("x.tinytorrent");
+    fs::write(&torrent, &large).unwrap();
+    fake.state().accepted = Some(Ok(accepted("x", ResourceId([1; 32]), false)));
+    let (printed, result) = ttctl(&["get", text(&torrent), "--detach", "--json", "--folder", fake.folder()]);
+    result.unwrap();
+    assert!(printed.contains("\"complete\":false"), "{printed}");
+    assert_eq!(fake.state().manifest, large.as_bytes());
+}
+
+#[test]
+fn how_a_download_ends_is_told_by_the_exit_code() {
+    let id = ResourceId::of(b"x");
+    let waiting = status("x", id, State_::Waiting);
+    let mut no_space = waiting.clone();
+    (no_space.kind, no_space.reason) = (Some(ErrorKind::NoSpace), Some("no space: 1 GiB is missing".into()));
+    let mut corrupt = status("x", id, State_::Error);
+    (corrupt.kind, corrupt.reason) = (Some(ErrorKind::BadData), Some("the whole-file hash failed".into()));
+    let cases = [
+        (vec![], 4, "x was removed"), // the daemon does not know it any more
+        (vec![waiting], 5, "x is not complete after 0.2 s"),
+        (vec![no_space], 7, "x is not complete after 0.2 s: no space: 1 GiB is missing"),
+        (vec![corrupt], 6, "x: the whole-file hash failed"),
+        (vec![status("y", id, State_::Seeding)], 4, "x was removed"),
+    ];
+    for (watched, code, message) in cases {
+        let fake = Fake::start();
+        fake.state().accepted = Some(Ok(accepted("x", id, false)));
+        fake.state().watched = watched.into();
+        let failed = ttctl_fails(&["get", "x", "--timeout", "200 ms", "--folder", fake.folder()]);
+        assert_eq!(failed, (code, message.to_owned()));
+    }
+}
+
+#[test]
+fn refusals_are_told() {
+    let fake = Fake::start();
+    assert_eq!(ttctl_fails(&["get", "x", "--folder", fake.folder()]), (4, "nobody knows it".into()));
+    assert_eq!(ttctl_fails(&["status", "x", "--folder", fake.folder()]).0, 4);
+    assert_eq!(ttctl_fails(&["list", "--socket", "/none/ttd.sock"]).0, 3);
+}
+
+#[test]
+fn the_small_commands() {
+    let fake = Fake::start();
+    let run = |args: &[&str]| {
+        let (printed, result) = ttctl(&[args, &["--folder", fake.folder()]].concat());
+        result.unwrap();
+        printed
+    };
+    assert_eq!(run(&["pause", "x", "y.tinytorrent"]), "paused x\npaused y\n");
+    assert_eq!(run(&["resume", "x", "--json"]), "{\"schema_version\":1,\"resumed\":[\"x\"]}\n");
+    assert_eq!(run(&["remove", "x", "--delete"]), "deleted x\n");
+    assert_eq!(
+        run(&["peers", "x"]),
+        "\
+PEER           LINK        HAS  IN FLIGHT  RECEIVED
+10.0.0.9:7987  connected  25 %          2         7
+"
+    );
+    assert_eq!(run(&["list"]), "");
+    assert_eq!(run(&["list", "--json"]), "{\"schema_version\":1,\"resources\":[]}\n");
+}
+
+#[test]
+fn one_bad_name_does_not_keep_the_others_back() {
+    let fake = Fake::start();
+    for (verb, printed) in [("pause", "paused"), ("resume", "resumed"), ("remove", "removed")] {
+        let (lines, result) = ttctl(&[verb, "x", "..", "y", "--folder", fake.folder()]);
+        assert_eq!(lines, format!("{printed} x\n{printed} y\n"));
+        assert_eq!(result.unwrap_err().exit_code(), 4);
+        let (json, result) = ttctl(&[verb, "..", "y", "--json", "--folder", fake.folder()]);
+        assert_eq!(json, format!("{{\"schema_version\":1,\"{printed}\":[\"y\"]}}\n"));
+        assert_eq!(result.unwrap_err().exit_code(), 4);
+    }
+}
+
+#[test]
+fn verify_tells_lost_chunks_from_those_never_fetched() {
+    let fake = Fake::start();
+    fake.state().watched = [status("x", ResourceId::of(b"x"), State_::Waiting)].into();
+    fake.state().tasks = [TaskState::Verified { chunks_good: 1, chunks_total: 2 }].into();
+    let (printed, result) = ttctl(&["verify", "x", "--folder", fake.folder()]);
+    assert_eq!((printed.as_str(), result), ("x: 1 of 2 chunks good\n", Ok(())));
+    fake.state().tasks = [TaskState::Verified { chunks_good: 0, chunks_total: 2 }].into();
+    let failed = ttctl_fails(&["verify", "x", "--folder", fake.folder()]);
+    assert_eq!(failed, (6, "1 chunk of x is not what was written".into()));
+}

@@ -1,0 +1,68 @@
+//! Whole commands, against files and against a daemon that only pretends.
+
+mod fake;
+mod files;
+mod flows;
+
+use crate::cli::Cli;
+use crate::error::Error;
+use crate::output::Output;
+use clap::Parser;
+use shared::id::{ChunkHash, ResourceId};
+use shared::manifest::Manifest;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// Runs a command line: what it printed, and how it ended.
+fn ttctl(args: &[&str]) -> (String, Result<(), Error>) {
+    let cli = Cli::try_parse_from(["ttctl"].iter().chain(args)).expect("the command line is well formed");
+    let sink = Sink::default();
+    let mut output = Output::to(sink.clone(), cli.global.json);
+    let result = crate::run(&cli, &mut output);
+    output.flush().unwrap();
+    drop(output);
+    (sink.text(), result)
+}
+
+/// As [`ttctl`], for commands that must fail: the exit code and the message.
+fn ttctl_fails(args: &[&str]) -> (u8, String) {
+    let (printed, result) = ttctl(args);
+    let error = result.expect_err(&format!("it should have failed: {printed}"));
+    (error.exit_code(), error.message)
+}
+
+/// Keeps what is written to any of its clones.
+#[derive(Clone, Default)]
+pub(crate) struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn bytes(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at / 4096 + at % 251) as u8).collect()
+}
+
+fn manifest(name: &str, bytes: &[u8]) -> Manifest {
+    let hashes = bytes.chunks(1 << 20).map(ChunkHash::of).collect();
+    let trackers = vec!["tt://tracker.example".parse().unwrap()];
+    Manifest::new(name.parse().unwrap(), ResourceId::of(bytes), trackers, hashes).unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}

@@ -1,0 +1,65 @@
+//! ttd's command line.
+
+use clap::Parser;
+use shared::host::config::{ListenAddr, RateLimit};
+use shared::host::logging::{LogFilter, LogFormat};
+use shared::url::TrackerUrl;
+use std::path::PathBuf;
+
+/// The daemon of TinyTorrent: owns a shared folder, fetches what is wanted and serves what it has.
+///
+/// It is told what to do by ttctl, over a Unix socket. With a FOLDER it keeps everything, the socket too, in
+/// there; so two daemons on one machine just work. Without, it is the machine's service: its folder, socket and
+/// configuration are where the system keeps them.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "ttd", version, after_help = EXAMPLES)]
+pub struct Args {
+    /// The shared folder. It is made if it does not exist
+    #[arg(value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+
+    /// Listen for peers at this address, or on this port of all addresses [default: port 7987]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<ListenAddr>,
+
+    /// Listen for ttctl at this Unix socket
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+
+    /// A tracker for what is shared and fetched by name, as tt://HOST:PORT; may be given several times
+    #[arg(long = "tracker", value_name = "URL")]
+    pub trackers: Vec<TrackerUrl>,
+
+    /// Receive no faster than this, from all peers together: "50 MB/s", "100 Mbit/s"
+    #[arg(long, value_name = "RATE")]
+    pub download_limit: Option<RateLimit>,
+
+    /// Send no faster than this, to all peers together: "50 MB/s", "100 Mbit/s"
+    #[arg(long, value_name = "RATE")]
+    pub upload_limit: Option<RateLimit>,
+
+    /// Read this configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Check the configuration and end
+    #[arg(long)]
+    pub check_config: bool,
+
+    /// What to log: error, warn, info, debug, trace, also per module ("info,daemon::tracker=debug")
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<LogFilter>,
+
+    /// How to log: text, json, or auto
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ttd /srv/images --tracker tt://tracker.example
+  ttd /tmp/a --upload-limit '50 MB/s' --log-level debug
+  ttd --check-config
+
+It ends with 0 after SIGTERM or SIGINT, with 1 when it cannot start (its port is
+taken, for one), with 2 when its command line or its configuration is wrong.";

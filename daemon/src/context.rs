@@ -1,0 +1,175 @@
+//! What all tasks of the daemon share: who we are, where the driver listens, the news board, the limits.
+
+use crate::driver::Input;
+use crate::peer::link::LinkId;
+use crate::peer::news::NewsBoard;
+use crate::throttle::{Bucket, Limits};
+use shared::id::PeerId;
+use shared::rpc::peer::{Hello, LinkKind};
+use shared::rpc::{PROTOCOL_VERSION, tracker::TrackedPeer};
+use shared::swarm::{AskId, Event, PeerAddr};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::mpsc;
+
+/// How long a peer that misbehaved is refused.
+const BAN: Duration = Duration::from_secs(600);
+
+/// How many peers are banned at once; beyond it the oldest ban ends.
+const BANS_MAX: usize = 1024;
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What all tasks share.
+#[derive(Debug)]
+pub struct Context {
+    /// Our id, drawn at this start.
+    pub peer_id: PeerId,
+    /// Where we listen for peers.
+    pub listen: SocketAddr,
+    /// Our zone, empty if none is configured.
+    pub zone: String,
+    /// What we have, for those who poll.
+    pub board: NewsBoard,
+    /// The limit of what we receive.
+    pub down: Option<Arc<Bucket>>,
+    /// The limit of what we send.
+    pub up: Option<Arc<Bucket>>,
+    /// Where the driver listens.
+    inputs: mpsc::Sender<Input>,
+    /// Questions that ended, told from destructors, which cannot wait. Bounded by the open questions.
+    ended: mpsc::UnboundedSender<(AskId, bool)>,
+    asks: AtomicU64,
+    links: AtomicU64,
+    bans: Mutex<BTreeMap<PeerAddr, Instant>>,
+}
+
+impl Context {
+    /// Puts the parts together; the receivers belong to the driver.
+    pub fn new(
+        peer_id: PeerId,
+        listen: SocketAddr,
+        zone: String,
+        epoch: u64,
+        (down, up): (Option<Arc<Bucket>>, Option<Arc<Bucket>>),
+    ) -> (Arc<Context>, mpsc::Receiver<Input>, mpsc::UnboundedReceiver<(AskId, bool)>) {
+        let (inputs, received) = mpsc::channel(4096);
+        let (ended, ended_received) = mpsc::unbounded_channel();
+        let context = Context {
+            peer_id,
+            listen,
+            zone,
+            board: NewsBoard::new(epoch),
+            down,
+            up,
+            inputs,
+            ended,
+            asks: AtomicU64::new(0),
+            links: AtomicU64::new(0),
+            bans: Mutex::default(),
+        };
+        (Arc::new(context), received, ended_received)
+    }
+
+    /// Tells the driver; waits while it has too much to do. After its end nothing is told.
+    pub async fn tell(&self, input: Input) {
+        let _ = self.inputs.send(input).await;
+    }
+
+    /// Tells the core, by way of the driver.
+    pub async fn event(&self, event: Event) {
+        self.tell(Input::Event(event)).await;
+    }
+
+    /// Tells the driver from a thread that may block.
+    pub fn tell_blocking(&self, input: Input) {
+        let _ = self.inputs.blocking_send(input);
+    }
+
+    /// A question ended. Never waits.
+    pub fn ask_ended(&self, ask: AskId, served: bool) {
+        let _ = self.ended.send((ask, served));
+    }
+
+    /// The number of a new question.
+    pub fn next_ask(&self) -> AskId {
+        AskId(self.asks.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The number of a new link.
+    pub fn next_link(&self) -> LinkId {
+        LinkId(self.links.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Our hello to a peer.
+    pub fn hello(&self, link: LinkKind) -> Hello {
+        Hello {
+            version: PROTOCOL_VERSION,
+            capabilities: 0,
+            peer_id: self.peer_id,
+            listen_port: self.listen.port(),
+            zone: self.zone.clone(),
+            link,
+        }
+    }
+
+    /// How we introduce ourselves to a tracker.
+    pub fn tracked(&self) -> TrackedPeer {
+        TrackedPeer { peer_id: self.peer_id, listen_port: self.listen.port(), zone: self.zone.clone() }
+    }
+
+    /// Limits for one more link; they hold from the moment that its `bulk` is set.
+    pub fn limits(&self) -> Limits {
+        Limits { down: self.down.clone(), up: self.up.clone(), bulk: Arc::default() }
+    }
+
+    /// Refuses a peer for a while.
+    pub fn ban(&self, peer: PeerAddr) {
+        let now = Instant::now();
+        let mut bans = self.bans.lock().unwrap_or_else(PoisonError::into_inner);
+        bans.retain(|_, until| *until > now);
+        if bans.len() >= BANS_MAX {
+            let oldest = bans.iter().min_by_key(|(_, until)| **until).map(|(peer, _)| *peer);
+            oldest.map(|peer| bans.remove(&peer));
+        }
+        bans.insert(peer, now + BAN);
+    }
+
+    /// Whether a peer is refused.
+    pub fn is_banned(&self, peer: PeerAddr) -> bool {
+        let bans = self.bans.lock().unwrap_or_else(PoisonError::into_inner);
+        bans.get(&peer).is_some_and(|until| *until > Instant::now())
+    }
+
+    /// Connects to a peer or a tracker. When we listen on one address only, we also speak from that one, so that
+    /// others see us where we can be reached.
+    ///
+    /// # Errors
+    /// When the connection cannot be made within a few seconds.
+    pub async fn connect(&self, to: SocketAddr, bulk: bool) -> io::Result<TcpStream> {
+        let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let own = plain(self.listen.ip());
+        let speaks_from_it = !own.is_unspecified()
+            && own.is_ipv4() == to.is_ipv4()
+            && own.is_loopback() == plain(to.ip()).is_loopback();
+        if speaks_from_it {
+            socket.bind(SocketAddr::new(own, 0))?;
+        }
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, socket.connect(to))
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no connection in time"))??;
+        shared::rpc::wire::tune(&stream, bulk)?;
+        Ok(stream)
+    }
+}
+
+/// An address with an IPv4-mapped IPv6 address made plain.
+pub fn plain(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
+}

@@ -1,0 +1,3 @@
+//! Between ttctl and this daemon, over the Unix socket.
+
+pub mod server;

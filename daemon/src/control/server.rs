@@ -1,0 +1,383 @@
+//! The `Control` service: hands ttctl's commands to the driver, and does what belongs to the caller's connection:
+//! manifests and imports that arrive in parts, waiting, looking things up in catalogues.
+
+use crate::context::Context;
+use crate::driver::{Command, Input, Reply, Wanted, store_error};
+use crate::store::{Home, Import};
+use crate::tasks::TaskHandle;
+use crate::tracker::catalogue::{self, Miss};
+use shared::manifest::{Manifest, Parser};
+use shared::name::ResourceName;
+use shared::rpc::control::{
+    Accepted, Control, ControlError, DaemonInfo, ErrorKind, GetRequest, GetWhat, PeerInfo, ResourceStatus,
+    ShareRequest, TaskId, TaskState, Watched,
+};
+use shared::rpc::local::{Credentials, Listener, Stream};
+use shared::rpc::tracker::Lookup;
+use shared::rpc::wire::{self, Greeted, ServerOptions};
+use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
+use shared::url::TrackerUrl;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tarpc::context::Context as CallContext;
+use tokio::sync::{Semaphore, oneshot, watch};
+
+/// How many callers there may be at once.
+const CALLERS_MAX: usize = 256;
+/// How many imports one connection may have open.
+const IMPORTS_MAX: usize = 16;
+/// The longest wait of a long poll.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+/// Watchers are answered no more often than this.
+const WATCH_EVERY: Duration = Duration::from_millis(100);
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct ControlServer {
+    /// The daemon's tasks.
+    pub context: Arc<Context>,
+    /// The shared folder.
+    pub home: Arc<Home>,
+    /// What `hello` answers.
+    pub info: DaemonInfo,
+    /// Changes with everything that a watcher may want to see.
+    pub revision: Arc<watch::Sender<u64>>,
+}
+
+/// Accepts callers for ever.
+pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
+    let room = Arc::new(Semaphore::new(CALLERS_MAX));
+    loop {
+        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, who)) => {
+                let server = server.clone();
+                tokio::spawn(async move {
+                    serve(server, stream, who).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a caller");
+                tokio::time::sleep(Duration::from_millis(100)).await; // out of descriptors: let some go
+            }
+        }
+    }
+}
+
+async fn serve(server: Arc<ControlServer>, stream: Stream, who: Credentials) {
+    let greeted = Greeted::new();
+    let caller = Caller { server, who, greeted: greeted.clone(), parts: Arc::default() };
+    let options = ServerOptions { greeted, ..ServerOptions::default() };
+    let end = wire::serve(stream, options, caller.serve()).await;
+    tracing::debug!(uid = who.uid, error = %end, "a caller's connection ended");
+}
+
+/// One caller's connection.
+#[derive(Clone)]
+struct Caller {
+    server: Arc<ControlServer>,
+    who: Credentials,
+    greeted: Greeted,
+    parts: Arc<Mutex<Parts>>,
+}
+
+/// What arrives in parts.
+#[derive(Default)]
+struct Parts {
+    manifest: Option<Parser>,
+    imports: BTreeMap<TaskId, Importing>,
+}
+
+struct Importing {
+    request: ShareRequest,
+    handle: TaskHandle,
+    /// Away while a part is written.
+    import: Option<Import>,
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        for importing in self.imports.values() {
+            let message = format!("the import of {} was broken off", importing.request.name);
+            importing.handle.end(TaskState::Failed(refused(message)));
+        }
+    }
+}
+
+impl Control for Caller {
+    async fn hello(self, _: CallContext, version: u16) -> Result<DaemonInfo, WrongVersion> {
+        if version != PROTOCOL_VERSION {
+            self.greeted.refuse();
+            return Err(WrongVersion { ours: PROTOCOL_VERSION });
+        }
+        self.greeted.accept();
+        Ok(self.server.info.clone())
+    }
+
+    async fn share(self, _: CallContext, request: ShareRequest) -> Result<TaskId, ControlError> {
+        self.log("share", &request.name);
+        self.ask(|reply| Command::Share { request, reply }).await
+    }
+
+    async fn import(self, _: CallContext, request: ShareRequest) -> Result<TaskId, ControlError> {
+        self.log("import", &request.name);
+        if self.parts().imports.len() >= IMPORTS_MAX {
+            return Err(refused(format!("more than {IMPORTS_MAX} imports at once")));
+        }
+        let wanted = request.clone();
+        let (task, handle) = self.ask(|reply| Command::Import { request: wanted, reply }).await?;
+        let home = self.server.home.clone();
+        let import = blocking(move || home.import(task.0)).await?;
+        self.parts().imports.insert(task, Importing { request, handle, import: Some(import) });
+        Ok(task)
+    }
+
+    async fn import_part(self, _: CallContext, task: TaskId, bytes: Payload) -> Result<(), ControlError> {
+        let taken = self
+            .parts()
+            .imports
+            .get_mut(&task)
+            .and_then(|importing| Some((importing.import.take()?, importing.request.bytes)));
+        let (mut import, room) =
+            taken.ok_or_else(|| refused(format!("import {} takes no part now", task.0)))?;
+        if import.bytes() + bytes.bytes.len() as u64 > room {
+            return Err(refused(format!("import {} was announced with {room} bytes, and has more", task.0)));
+        }
+        let import = blocking(move || import.add(&bytes.bytes).map(|()| import)).await;
+        match import {
+            Ok(import) => {
+                let mut parts = self.parts();
+                if let Some(importing) = parts.imports.get_mut(&task) {
+                    importing.handle.progress("importing", import.bytes(), importing.request.bytes);
+                    importing.import = Some(import);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                if let Some(importing) = self.parts().imports.remove(&task) {
+                    importing.handle.end(TaskState::Failed(error.clone()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn import_end(self, _: CallContext, task: TaskId) -> Result<(), ControlError> {
+        let importing = self.parts().imports.remove(&task);
+        let (request, import) = match importing {
+            Some(Importing { request, import: Some(import), .. }) => (request, import),
+            _ => return Err(refused(format!("there is no import {}", task.0))),
+        };
+        if import.bytes() != request.bytes {
+            let (bytes, wanted) = (import.bytes(), request.bytes);
+            return Err(refused(format!("import {} has {bytes} bytes, not {wanted}", task.0)));
+        }
+        self.ask(|reply| Command::ImportEnd { task, request, import, reply }).await
+    }
+
+    async fn task(self, _: CallContext, task: TaskId, wait_ms: u32) -> Result<TaskState, ControlError> {
+        let mut state = self.ask(|reply| Command::Task { task, reply }).await?;
+        let ended = state.wait_for(|state| !matches!(state, TaskState::Running { .. }));
+        let wait = Duration::from_millis(wait_ms.into()).min(WAIT_MAX);
+        let _ = tokio::time::timeout(wait, ended).await;
+        let now = state.borrow().clone();
+        Ok(now)
+    }
+
+    async fn manifest_part(self, _: CallContext, bytes: Payload) -> Result<(), ControlError> {
+        let mut parts = self.parts();
+        let mut parser = parts.manifest.take().unwrap_or_default();
+        parser.feed(&bytes.bytes).map_err(|error| bad_data(&error))?;
+        parts.manifest = Some(parser);
+        Ok(())
+    }
+
+    async fn get(self, _: CallContext, request: GetRequest) -> Result<Accepted, ControlError> {
+        let replace = request.replace;
+        let (lookup, tracker) = match request.what {
+            GetWhat::Manifest => {
+                let wanted = self.sent_manifest(replace)?;
+                return self.begin(wanted).await;
+            }
+            GetWhat::Name { name, tracker } => (Lookup::Name(name), tracker),
+            GetWhat::Resource { resource, tracker } => {
+                // An id says all there is to say: what is here is what is meant.
+                if let Ok(accepted) = self.find_locally(resource.to_string()).await {
+                    return Ok(accepted);
+                }
+                (Lookup::Resource(resource), tracker)
+            }
+        };
+        match self.look_up(&lookup, tracker, replace).await? {
+            Ok(wanted) => self.begin(wanted).await,
+            Err(why) => self.find_locally(shown(&lookup)).await.map_err(|mut error| {
+                error.message = format!("{}, and {why}", error.message);
+                error
+            }),
+        }
+    }
+
+    async fn status(self, _: CallContext, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
+        self.ask(|reply| Command::Status { what, reply }).await
+    }
+
+    async fn watch(
+        self,
+        _: CallContext,
+        what: Option<String>,
+        seen: u64,
+        wait_ms: u32,
+    ) -> Result<Watched, ControlError> {
+        let mut revision = self.server.revision.subscribe();
+        let wait = Duration::from_millis(wait_ms.into()).min(WAIT_MAX);
+        let news = async {
+            let _ = revision.wait_for(|&now| now != seen).await;
+            if seen != 0 {
+                tokio::time::sleep(WATCH_EVERY).await;
+            }
+        };
+        let _ = tokio::time::timeout(wait, news).await;
+        self.ask(|reply| Command::Watch { what, reply }).await
+    }
+
+    async fn peers(self, _: CallContext, what: String) -> Result<Vec<PeerInfo>, ControlError> {
+        self.ask(|reply| Command::Peers { what, reply }).await
+    }
+
+    async fn pause(self, _: CallContext, what: String) -> Result<Vec<ResourceName>, ControlError> {
+        self.log("pause", &what.escape_debug());
+        self.ask(|reply| Command::Pause { what, reply }).await
+    }
+
+    async fn resume(self, _: CallContext, what: String) -> Result<Vec<ResourceName>, ControlError> {
+        self.log("resume", &what.escape_debug());
+        self.ask(|reply| Command::Resume { what, reply }).await
+    }
+
+    async fn remove(
+        self,
+        _: CallContext,
+        what: String,
+        delete: bool,
+    ) -> Result<Vec<ResourceName>, ControlError> {
+        self.log("remove", &what.escape_debug());
+        self.ask(|reply| Command::Remove { what, delete, reply }).await
+    }
+
+    async fn verify(self, _: CallContext, what: String) -> Result<TaskId, ControlError> {
+        self.log("verify", &what.escape_debug());
+        self.ask(|reply| Command::Verify { what, reply }).await
+    }
+}
+
+impl Caller {
+    /// Puts a command to the driver and waits for its answer.
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ControlError> {
+        let (reply, answer) = oneshot::channel();
+        self.server.context.tell(Input::Command(command(reply))).await;
+        answer.await.unwrap_or_else(|_| {
+            Err(ControlError {
+                kind: ErrorKind::Internal,
+                message: "the daemon is ending".to_owned(),
+                hint: None,
+            })
+        })
+    }
+
+    fn log(&self, verb: &str, what: &dyn Display) {
+        tracing::info!(uid = self.who.uid, pid = self.who.pid, verb, what = %what, "asked by a caller");
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Parts> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sent_manifest(&self, replace: bool) -> Result<Wanted, ControlError> {
+        let parser = self.parts().manifest.take();
+        let parser = parser.ok_or_else(|| refused("no manifest was sent".to_owned()))?;
+        let manifest: Manifest = parser.finish().map_err(|error| bad_data(&error))?;
+        Ok(Wanted { manifest, tracker: None, shared_at_ms: 0, replace })
+    }
+
+    async fn begin(&self, wanted: Wanted) -> Result<Accepted, ControlError> {
+        self.log("get", wanted.manifest.name());
+        self.ask(|reply| Command::Get { wanted, reply }).await
+    }
+
+    async fn find_locally(&self, what: String) -> Result<Accepted, ControlError> {
+        self.ask(|reply| Command::FindLocally { what, reply }).await
+    }
+
+    /// Looks in the catalogues. The inner error says why no tracker answered: what is here has to do then.
+    async fn look_up(
+        &self,
+        what: &Lookup,
+        tracker: Option<TrackerUrl>,
+        replace: bool,
+    ) -> Result<Result<Wanted, String>, ControlError> {
+        let is_named = tracker.is_some();
+        let trackers = match tracker {
+            Some(url) => vec![url],
+            None => self.server.info.trackers.clone(),
+        };
+        let shown = shown(what);
+        match catalogue::find(&self.server.context, &trackers, what).await {
+            Ok(hit) => Ok(Ok(Wanted {
+                manifest: hit.manifest,
+                tracker: Some(hit.tracker),
+                shared_at_ms: hit.shared_at_ms,
+                replace,
+            })),
+            Err(Miss::Unknown) => Err(ControlError {
+                kind: ErrorKind::Refused,
+                message: format!("no tracker's catalogue has {shown} ({} asked)", list(&trackers)),
+                hint: Some("`ttctl tracker list` shows what is published".to_owned()),
+            }),
+            Err(Miss::Bad(url, why)) => Err(ControlError {
+                kind: ErrorKind::BadData,
+                message: format!("{url} has a bad manifest for {shown}: {why}"),
+                hint: None,
+            }),
+            Err(Miss::Unreachable(silent)) => {
+                let why: Vec<String> = silent.iter().map(|(url, why)| format!("{url}: {why}")).collect();
+                match (is_named, why.is_empty()) {
+                    (true, _) => Err(refused(format!("cannot look up {shown}: {}", why.join("; ")))),
+                    (false, true) => Ok(Err("no tracker is configured".to_owned())),
+                    (false, false) => Ok(Err(format!("no tracker answered ({})", why.join("; ")))),
+                }
+            }
+        }
+    }
+}
+
+fn shown(what: &Lookup) -> String {
+    match what {
+        Lookup::Name(name) => name.to_string(),
+        Lookup::Resource(id) => id.to_string(),
+    }
+}
+
+/// Does what blocks, off the async workers.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, crate::store::StoreError> + Send + 'static,
+) -> Result<T, ControlError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| store_error(&error)),
+        Err(error) => Err(ControlError { kind: ErrorKind::Internal, message: error.to_string(), hint: None }),
+    }
+}
+
+fn list(trackers: &[TrackerUrl]) -> String {
+    trackers.iter().map(TrackerUrl::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn refused(message: String) -> ControlError {
+    ControlError { kind: ErrorKind::Refused, message, hint: None }
+}
+
+fn bad_data(error: &dyn Display) -> ControlError {
+    ControlError { kind: ErrorKind::BadData, message: error.to_string(), hint: None }
+}

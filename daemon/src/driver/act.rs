@@ -1,0 +1,181 @@
+//! Performs what the core asks for.
+
+use super::{Answer, Driver, Input};
+use crate::library::{Phase, Source};
+use crate::peer::link::{Link, LinkCommand, LinkId};
+use crate::tasks::TaskInput;
+use crate::tracker::TrackerCommand;
+use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::id::{ChunkHash, SwarmKey};
+use shared::swarm::{Action, AskId, Event, PeerAddr, Refusal, RequestId};
+use std::sync::atomic::Ordering;
+
+/// How many complaints are looked into at once: each costs the reading of a chunk.
+const SUSPECTS_MAX: usize = 8;
+
+impl Driver {
+    pub(super) fn perform(&mut self, action: Action) {
+        match action {
+            Action::Dial { peer } => {
+                self.links.insert(peer, Link::dial(self.context.clone(), peer));
+            }
+            Action::Hangup { peer } => drop(self.links.remove(&peer)),
+            Action::Drop { peer, reason } => {
+                tracing::warn!(%peer, error = %reason, "a peer is dropped and refused for a while");
+                self.links.remove(&peer);
+                self.context.ban(peer);
+            }
+            Action::Subscribe { peer, keys } => {
+                let count = |key: SwarmKey| Some((key, self.library.get(key)?.count()));
+                let keys = keys.into_iter().filter_map(count).collect();
+                self.command_link(peer, LinkCommand::Subscribe(keys));
+            }
+            Action::Pick { request, peer, key, wanted } => {
+                if !self.command_link(peer, LinkCommand::Pick { request, key, wanted }) {
+                    self.fail(request);
+                }
+            }
+            Action::Get { request, peer, key, index } => self.ask_for(request, peer, key, index),
+            Action::Cancel { request, peer } => {
+                self.command_link(peer, LinkCommand::Cancel { request });
+            }
+            Action::Grant { ask, index } => self.answer(ask, Answer::Granted(index)),
+            Action::Serve { ask, key, index } => self.serve(ask, key, index),
+            Action::Refuse { ask, refusal } => self.answer(ask, Answer::Refused(refusal)),
+            Action::TellHave { key, index } => self.context.board.add(key, index),
+            Action::TellLost { key, index } => self.context.board.take(key, index),
+            Action::FindPeers { key } => self.trackers.command_all(|| TrackerCommand::Urgent(key)),
+            Action::Complete { .. } => self.changed(), // the hash of the whole follows
+        }
+    }
+
+    /// What a link says counts only while it is the present one with its peer.
+    pub(super) fn link_event(&mut self, peer: PeerAddr, link: LinkId, event: Event) {
+        let is_present = self.links.get(&peer).is_some_and(|present| present.id() == link);
+        match event {
+            Event::Disconnected { .. } | Event::Connected { .. } | Event::News { .. } if !is_present => {
+                return;
+            }
+            Event::Disconnected { .. } => drop(self.links.remove(&peer)),
+            _ => {}
+        }
+        self.event(event);
+    }
+
+    /// Takes note of what the core is told, where the library has to know it too.
+    pub(super) fn note(&mut self, event: &Event) {
+        match event {
+            Event::Stored { key, index } => self.stored(*key, *index),
+            Event::Corrupt { key, index, peer } => {
+                tracing::warn!(resource = %key, chunk = %index, %peer, error = "the hash is wrong",
+                    "a corrupt chunk arrived; it is fetched elsewhere");
+                self.command_link(*peer, LinkCommand::Complain { key: *key, index: *index });
+            }
+            _ => {}
+        }
+    }
+
+    fn command_link(&self, peer: PeerAddr, command: LinkCommand) -> bool {
+        let link = self.links.get(&peer);
+        if let Some(link) = link {
+            link.command(command);
+        }
+        link.is_some()
+    }
+
+    fn ask_for(&mut self, request: RequestId, peer: PeerAddr, key: SwarmKey, index: ChunkIndex) {
+        let asked = self.library.get(key).and_then(|resource| match &resource.phase {
+            Phase::Fetching(fetching) => Some((fetching.download.clone(), resource.traffic.clone())),
+            _ => None,
+        });
+        let sent = asked.is_some_and(|(download, traffic)| {
+            self.command_link(peer, LinkCommand::Get { request, index, download, traffic })
+        });
+        if !sent {
+            self.fail(request);
+        }
+    }
+
+    fn fail(&mut self, request: RequestId) {
+        self.pending.push_back(Event::Refused { request, refusal: Refusal::Failed });
+    }
+
+    /// Gives an answer; if nobody waits for it any more, the core hears of it.
+    fn answer(&mut self, ask: AskId, answer: Answer) {
+        let Some(waiting) = self.asks.remove(&ask) else { return };
+        if waiting.send(answer).is_err() {
+            self.serving.remove(&ask);
+            self.pending.push_back(Event::AskEnded { ask, served: false });
+        }
+    }
+
+    fn serve(&mut self, ask: AskId, key: SwarmKey, index: ChunkIndex) {
+        match self.library.get(key).and_then(|resource| resource.source()) {
+            Some(source) => {
+                self.serving.insert(ask, (key, index));
+                self.answer(ask, Answer::Serve(source));
+            }
+            None => {
+                self.answer(ask, Answer::Refused(Refusal::Unknown));
+                self.pending.push_back(Event::AskEnded { ask, served: false });
+            }
+        }
+    }
+
+    pub(super) fn ask_ended(&mut self, ask: AskId, served: bool) {
+        self.asks.remove(&ask);
+        if let Some((key, index)) = self.serving.remove(&ask).filter(|_| served)
+            && let Some(resource) = self.library.get(key)
+        {
+            let is_last = Some(index) == resource.count().last();
+            let size = resource.source().and_then(|source| source.bytes()).filter(|_| is_last);
+            let bytes = size.map_or(u64::from(CHUNK_BYTES), |size| size - index.offset());
+            resource.traffic.sent.fetch_add(bytes, Ordering::Relaxed);
+        }
+        self.event(Event::AskEnded { ask, served });
+    }
+
+    /// A peer says that we sent a corrupt chunk: either it was damaged on the way, or our disk has damaged it.
+    pub(super) fn complaint(&mut self, key: SwarmKey, index: ChunkIndex, peer: PeerAddr) {
+        let Some(resource) = self.library.get(key).filter(|resource| resource.count().contains(index)) else {
+            return;
+        };
+        if matches!(&resource.phase, Phase::Fetching(fetching) if !fetching.have.contains(index)) {
+            return; // we cannot have sent it
+        }
+        let Some(source) = resource.source() else { return };
+        if self.suspects.len() >= SUSPECTS_MAX || !self.suspects.insert((key, index)) {
+            return;
+        }
+        let context = self.context.clone();
+        tokio::task::spawn_blocking(move || {
+            let good = is_good(&source, index);
+            context.tell_blocking(Input::Task(TaskInput::Suspected { key, index, peer, good }));
+        });
+    }
+
+    pub(super) fn suspected(&mut self, key: SwarmKey, index: ChunkIndex, peer: PeerAddr, good: bool) {
+        self.suspects.remove(&(key, index));
+        if good {
+            tracing::debug!(resource = %key, chunk = %index, %peer, "a peer complained of a chunk that is right here");
+            return;
+        }
+        tracing::error!(resource = %key, chunk = %index, %peer, error = "the hash is wrong",
+            "a chunk is damaged on our disk; it is not served any more");
+        if matches!(self.library.get(key).map(|resource| &resource.phase), Some(Phase::Fetching(_))) {
+            return self.check(key, None); // what is wrong is fetched again
+        }
+        if let Some(resource) = self.library.get_mut(key) {
+            let why = format!("chunk {index} is damaged on disk; remove the file and get it again");
+            for record in &resource.record.names {
+                resource.troubles.insert(record.name.clone(), why.clone());
+            }
+        }
+        self.event(Event::Lost { key, index });
+        self.changed();
+    }
+}
+
+fn is_good(source: &Source, index: ChunkIndex) -> bool {
+    source.read(index).is_ok_and(|bytes| source.manifest().hash(index) == Some(&ChunkHash::of(&bytes)))
+}

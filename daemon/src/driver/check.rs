@@ -1,0 +1,277 @@
+//! Compares what is on disk with its manifest: when somebody asks, when a file has changed, when a have map is
+//! torn, when the whole is wrong although every chunk seemed right.
+
+use super::{Driver, Input};
+use crate::library::{Checking, Failure, Phase, Published};
+use crate::store::{FileIdentity, NameRecord, PartFile, open_regular};
+use crate::tasks::{CheckedFile, TaskInput};
+use shared::host::hashing::check_file;
+use shared::id::SwarmKey;
+use shared::manifest::Manifest;
+use shared::rpc::control::{ControlError, ErrorKind, TaskId, TaskState};
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl Driver {
+    pub(super) fn verify(&mut self, what: &str) -> Result<TaskId, ControlError> {
+        let (_, key) = self.one(what)?;
+        let (id, _) = self.begin_task()?;
+        self.check(key, Some(id));
+        Ok(id)
+    }
+
+    /// Hashes what is on disk of a resource. It takes no part in its swarm meanwhile.
+    pub(super) fn check(&mut self, key: SwarmKey, task: Option<TaskId>) {
+        self.leave(key);
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let path = resource.to_check().map_or(resource.slot.part(), |record| self.home.file(&record.name));
+        let total = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
+        let checking = Checking { done: Arc::default(), total };
+        resource.phase = Phase::Checking(checking.clone());
+        let present = checking.clone();
+        let (manifest, context, stop) = (resource.manifest.clone(), self.context.clone(), self.stop.clone());
+        let handle = task.and_then(|task| self.tasks.get(task).cloned());
+        let work = move || {
+            let progress = |bytes: u64| {
+                checking.done.store(bytes, Ordering::Relaxed);
+                if let Some(handle) = &handle {
+                    handle.progress("checking", bytes, total);
+                }
+                if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let checked = check_path(&path, &manifest, &progress);
+            context.tell_blocking(Input::Task(TaskInput::Checked { key, checking: present, task, checked }));
+        };
+        // What is still to be tidied up must not be taken for what is there, nor go after it was begun anew.
+        let idle = self.saver.idle();
+        tokio::spawn(async move {
+            idle.await;
+            tokio::task::spawn_blocking(work);
+        });
+        self.changed();
+    }
+
+    pub(super) fn checked(
+        &mut self,
+        key: SwarmKey,
+        checking: &Checking,
+        task: Option<TaskId>,
+        checked: io::Result<CheckedFile>,
+    ) {
+        if let Some(handle) = task.and_then(|task| self.tasks.get(task)) {
+            handle.end(task_state(&checked));
+        }
+        let Some(resource) = self.library.get(key) else { return };
+        if !resource.is_in(checking) {
+            return; // another check has begun since, perhaps of another file
+        }
+        match (resource.to_check().cloned(), checked) {
+            (Some(record), Ok(checked)) if checked.whole => self.seed_again(key, &record, checked.identity),
+            (Some(record), _) if record.published.is_some_and(|identity| identity.is_unsure()) => {
+                self.was_never_published(key, &record);
+            }
+            (Some(record), checked) => self.is_not_it(key, &record, checked),
+            (None, Ok(checked)) => self.fetch_again(key, checked),
+            (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => self.fetch_anew(key),
+            (None, Err(error)) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
+        }
+    }
+
+    /// The file is right after all.
+    fn seed_again(&mut self, key: SwarmKey, record: &NameRecord, identity: FileIdentity) {
+        let path = self.home.file(&record.name);
+        let Some(resource) = self.library.get_mut(key) else { return };
+        match find_published(&resource.manifest, &path, identity) {
+            Ok(published) => resource.phase = Phase::Seeding(Arc::new(published)),
+            Err(error) => return self.fail_resource(key, error, ErrorKind::Refused),
+        }
+        resource.troubles.remove(&record.name);
+        let names = resource.record.names.iter_mut();
+        names.filter(|other| other.name == record.name).for_each(|record| record.published = Some(identity));
+        self.saver.save(&resource.slot, &resource.record);
+        self.join(key);
+        self.publish(key);
+    }
+
+    /// The file under a name was only supposed to be the resource: it is still to be fetched.
+    fn was_never_published(&mut self, key: SwarmKey, record: &NameRecord) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let names = resource.record.names.iter_mut();
+        names.filter(|other| other.name == record.name).for_each(|record| record.published = None);
+        self.check(key, None);
+    }
+
+    /// The file under a name is not the resource any more; another name may still have it.
+    fn is_not_it(&mut self, key: SwarmKey, record: &NameRecord, checked: io::Result<CheckedFile>) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let name = &record.name;
+        let (reason, kind) = match checked {
+            Ok(checked) => {
+                let bad = resource.count().get() - checked.good.len();
+                let what = match bad {
+                    0 => "it has grown".to_owned(),
+                    1 => "1 chunk differs".to_owned(),
+                    bad => format!("{bad} chunks differ"),
+                };
+                (
+                    format!(
+                        "{name} has changed since it was shared ({what}); share it again to share what it is now"
+                    ),
+                    ErrorKind::BadData,
+                )
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                (format!("{name} is gone from the shared folder"), ErrorKind::Refused)
+            }
+            Err(error) => (format!("{name} cannot be read: {error}"), ErrorKind::Refused),
+        };
+        tracing::warn!(resource = %key, %name, error = %reason, "a shared file is not served any more");
+        resource.troubles.insert(name.clone(), reason.clone());
+        let home = &self.home;
+        let is_there = |record: &&NameRecord| {
+            let now = FileIdentity::at(&home.file(&record.name));
+            record.published.is_some_and(|identity| now.is_ok_and(|now| identity.is_same(&now)))
+        };
+        let mut others =
+            resource.record.names.iter().filter(|other| !resource.troubles.contains_key(&other.name));
+        if let Some(record) = others.find(is_there).cloned() {
+            let identity = record.published.expect("it was compared just now");
+            return self.seed_again(key, &record, identity);
+        }
+        let has_hope = |record: &NameRecord| !resource.troubles.contains_key(&record.name);
+        if resource.record.names.iter().any(has_hope) {
+            return self.check(key, None); // another file, or what there is of a download
+        }
+        resource.phase = Phase::Failed(Failure { reason, kind });
+        self.changed();
+    }
+
+    /// The chunks of a download that are right are kept; the others are fetched again.
+    fn fetch_again(&mut self, key: SwarmKey, checked: CheckedFile) {
+        if checked.good.is_full() && !checked.whole {
+            let why = "its chunks are as its manifest says, and yet the whole is not: the manifest is false";
+            return self.fail_resource(key, why.to_owned(), ErrorKind::BadData);
+        }
+        let Some(resource) = self.library.get(key) else { return };
+        let count = resource.count();
+        let part = PartFile::open(&resource.slot.part(), count);
+        let manifest = resource.manifest.clone();
+        match part {
+            Ok(part) => {
+                if count.last().is_some_and(|last| checked.good.contains(last)) {
+                    part.set_bytes(checked.bytes);
+                }
+                let fetching = self.fetching(manifest, part, checked.good);
+                if let Some(resource) = self.library.get_mut(key) {
+                    resource.phase = Phase::Fetching(fetching);
+                }
+                self.unblock(key);
+            }
+            Err(error) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
+        }
+    }
+
+    /// Nothing of a download is there.
+    fn fetch_anew(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get(key) else { return };
+        let good = shared::have::HaveMap::empty(resource.count());
+        let identity = FileIdentity::at(self.home.folder());
+        match identity {
+            Ok(identity) => {
+                self.fetch_again(key, CheckedFile { good, whole: false, bytes: 0, identity });
+            }
+            Err(error) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
+        }
+    }
+
+    // -- files that change while they are shared
+
+    /// A file is not the one that was hashed any more: look at it again.
+    pub(super) fn source_changed(&mut self, key: SwarmKey, published: &Arc<Published>) {
+        let is_served =
+            |phase: &Phase| matches!(phase, Phase::Seeding(served) if Arc::ptr_eq(served, published));
+        if self.library.get(key).is_some_and(|resource| is_served(&resource.phase)) {
+            tracing::warn!(resource = %key, path = %published.path.display(),
+                "a shared file has changed; it is not served until it was checked");
+            self.check(key, None);
+        }
+    }
+
+    /// Looks, off the driver, whether the files that are served are still the ones that were hashed.
+    pub(super) fn look_at_files(&mut self) {
+        if self.looking.load(Ordering::Acquire) {
+            return;
+        }
+        let served = |phase: &Phase| match phase {
+            Phase::Seeding(published) => Some(published.clone()),
+            _ => None,
+        };
+        let files: Vec<(SwarmKey, Arc<Published>)> =
+            self.library.iter().filter_map(|(key, resource)| Some((key, served(&resource.phase)?))).collect();
+        if files.is_empty() {
+            return;
+        }
+        let (context, looking) = (self.context.clone(), self.looking.clone());
+        looking.store(true, Ordering::Release);
+        tokio::task::spawn_blocking(move || {
+            for (key, published) in files {
+                if !published.is_unchanged() {
+                    context.tell_blocking(Input::SourceChanged { key, published });
+                }
+            }
+            looking.store(false, Ordering::Release);
+        });
+    }
+}
+
+fn check_path(
+    path: &Path,
+    manifest: &Manifest,
+    progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
+) -> io::Result<CheckedFile> {
+    let at = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let file = open_regular(path).map_err(|error| at(error.source))?;
+    let identity = FileIdentity::of(&file).map_err(at)?;
+    let checked = check_file(&file, manifest, progress).map_err(at)?;
+    Ok(CheckedFile { good: checked.good, whole: checked.whole_matches, bytes: checked.bytes, identity })
+}
+
+fn task_state(checked: &io::Result<CheckedFile>) -> TaskState {
+    match checked {
+        Ok(checked) => {
+            // a file that is longer than the resource has all chunks and is wrong all the same
+            let grown = u32::from(checked.good.is_full() && !checked.whole);
+            TaskState::Verified {
+                chunks_good: checked.good.len().saturating_sub(grown),
+                chunks_total: checked.good.count().get(),
+            }
+        }
+        Err(error) => TaskState::Failed(ControlError {
+            kind: ErrorKind::Refused,
+            message: format!("cannot check {error}"),
+            hint: None,
+        }),
+    }
+}
+
+/// A finished file that can be served, if it is the one of this identity.
+pub(super) fn find_published(
+    manifest: &Manifest,
+    path: &Path,
+    identity: FileIdentity,
+) -> Result<Published, String> {
+    let now =
+        FileIdentity::at(path).map_err(|error| format!("cannot look at {}: {error}", path.display()))?;
+    if !identity.is_same(&now) {
+        return Err(format!("{} has changed since it was hashed", path.display()));
+    }
+    let count = manifest.count();
+    let above = count.last().map_or(0, |last| last.offset() + 1);
+    if !(above..=count.bytes_max()).contains(&identity.bytes) {
+        return Err(format!("{} has another size than its manifest says", path.display()));
+    }
+    Ok(Published { manifest: manifest.clone(), path: path.to_owned(), identity })
+}

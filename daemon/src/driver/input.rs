@@ -1,0 +1,136 @@
+//! Everything that may wake the driver: one closed enum.
+
+use crate::library::{Download, Published, Source, TakeError};
+use crate::peer::link::LinkId;
+use crate::store::Import;
+use crate::tasks::{TaskHandle, TaskInput};
+use crate::tracker::Found;
+use shared::chunk::ChunkIndex;
+use shared::id::SwarmKey;
+use shared::manifest::Manifest;
+use shared::name::ResourceName;
+use shared::rpc::control::{
+    Accepted, ControlError, PeerInfo, ResourceStatus, ShareRequest, TaskId, TaskState, Watched,
+};
+use shared::swarm::{AskId, Event, PeerAddr, Refusal};
+use shared::url::TrackerUrl;
+use std::sync::Arc;
+use tokio::sync::{oneshot, watch};
+
+/// What happened around the driver.
+#[derive(Debug)]
+pub enum Input {
+    /// Something that the core decides on.
+    Event(Event),
+    /// Something that the core decides on, said by a link that may be gone by now.
+    Link {
+        /// With which peer.
+        peer: PeerAddr,
+        /// Which link.
+        link: LinkId,
+        /// What it says.
+        event: Event,
+    },
+    /// A peer asks something (`PickAsked` or `ChunkAsked`) and waits for the answer.
+    Ask {
+        /// The number of the question.
+        ask: AskId,
+        /// The question, for the core.
+        event: Event,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Answer>,
+    },
+    /// A peer says that a chunk which we sent was corrupt.
+    Complaint {
+        /// Of which swarm.
+        key: SwarmKey,
+        /// Which chunk.
+        index: ChunkIndex,
+        /// Who complains.
+        peer: PeerAddr,
+    },
+    /// A file that is being served is not the one that was hashed any more.
+    SourceChanged {
+        /// Of which swarm.
+        key: SwarmKey,
+        /// Which file.
+        published: Arc<Published>,
+    },
+    /// A chunk that came from a peer was verified and written, or not.
+    Taken {
+        /// For which download.
+        download: Arc<Download>,
+        /// Which chunk.
+        index: ChunkIndex,
+        /// Who sent it.
+        peer: PeerAddr,
+        /// What became of it.
+        taken: Result<(), TakeError>,
+    },
+    /// A tracker answered an announce.
+    Found(Found),
+    /// ttctl asks for something.
+    Command(Command),
+    /// Work in the background ended.
+    Task(TaskInput),
+    /// The daemon is to end.
+    Shutdown,
+}
+
+/// The answer to a peer's question.
+#[derive(Debug)]
+pub enum Answer {
+    /// This chunk; a slot is kept for it.
+    Granted(ChunkIndex),
+    /// Read the chunk from here.
+    Serve(Source),
+    /// No.
+    Refused(Refusal),
+}
+
+/// The answer to a command.
+pub type Reply<T> = oneshot::Sender<Result<T, ControlError>>;
+
+/// What ttctl asks for.
+#[derive(Debug)]
+pub enum Command {
+    /// Share a file of the folder.
+    Share { request: ShareRequest, reply: Reply<TaskId> },
+    /// Begin an import.
+    Import { request: ShareRequest, reply: Reply<(TaskId, TaskHandle)> },
+    /// All parts of an import are here.
+    ImportEnd { task: TaskId, request: ShareRequest, import: Import, reply: Reply<()> },
+    /// How far is a task?
+    Task { task: TaskId, reply: Reply<watch::Receiver<TaskState>> },
+    /// Fetch a resource.
+    Get { wanted: Wanted, reply: Reply<Accepted> },
+    /// What is known of a name or an id, without any tracker.
+    FindLocally { what: String, reply: Reply<Accepted> },
+    /// How are the resources doing?
+    Status { what: Option<String>, reply: Reply<Vec<ResourceStatus>> },
+    /// As `Status`, with the number of the present state.
+    Watch { what: Option<String>, reply: Reply<Watched> },
+    /// Who are a resource's peers?
+    Peers { what: String, reply: Reply<Vec<PeerInfo>> },
+    /// Stop for a while.
+    Pause { what: String, reply: Reply<Vec<ResourceName>> },
+    /// Go on.
+    Resume { what: String, reply: Reply<Vec<ResourceName>> },
+    /// Forget.
+    Remove { what: String, delete: bool, reply: Reply<Vec<ResourceName>> },
+    /// Hash again what is on disk.
+    Verify { what: String, reply: Reply<TaskId> },
+}
+
+/// A resource that is wanted here.
+#[derive(Debug)]
+pub struct Wanted {
+    /// What it is.
+    pub manifest: Manifest,
+    /// The tracker whose catalogue named it, if one did.
+    pub tracker: Option<TrackerUrl>,
+    /// When it was shared, as far as that catalogue knows; else 0.
+    pub shared_at_ms: u64,
+    /// Whether other content of this name may be replaced.
+    pub replace: bool,
+}

@@ -1,0 +1,140 @@
+//! Pauses, resumes and removes.
+
+use super::Driver;
+use crate::library::Phase;
+use crate::store::NameRecord;
+use shared::id::SwarmKey;
+use shared::name::ResourceName;
+use shared::rpc::control::{ControlError, ErrorKind};
+
+impl Driver {
+    pub(super) fn pause(&mut self, what: &str) -> Result<Vec<ResourceName>, ControlError> {
+        let found = self.some(what)?;
+        for &(_, key) in &found {
+            self.set_paused(key, true);
+            self.leave(key);
+        }
+        Ok(names(found))
+    }
+
+    pub(super) fn resume(&mut self, what: &str) -> Result<Vec<ResourceName>, ControlError> {
+        let found = self.some(what)?;
+        for &(_, key) in &found {
+            self.set_paused(key, false);
+            match self.library.get(key).map(|resource| &resource.phase) {
+                Some(Phase::Failed(_)) => self.check(key, None),
+                Some(Phase::Fetching(fetching)) if fetching.blocked.is_some() => self.unblock_now(key),
+                Some(Phase::Seeding(_)) => {
+                    self.forgive(key);
+                    self.join(key);
+                    self.publish(key);
+                }
+                _ => self.join(key),
+            }
+        }
+        Ok(names(found))
+    }
+
+    /// Names that could not be published are tried again.
+    fn forgive(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let waits = |record: &&NameRecord| record.published.is_none();
+        for record in resource.record.names.iter().filter(waits) {
+            resource.troubles.remove(&record.name);
+        }
+    }
+
+    fn set_paused(&mut self, key: SwarmKey, paused: bool) {
+        if let Some(resource) = self.library.get_mut(key)
+            && resource.record.paused != paused
+        {
+            resource.record.paused = paused;
+            self.saver.save(&resource.slot, &resource.record);
+            tracing::info!(resource = %key, "{}", if paused { "paused" } else { "resumed" });
+        }
+    }
+
+    /// Tries at once what would be tried a little later.
+    pub(super) fn unblock_now(&mut self, key: SwarmKey) {
+        let is_blocked =
+            |phase: &Phase| matches!(phase, Phase::Fetching(fetching) if fetching.blocked.is_some());
+        if self.library.get(key).is_some_and(|resource| is_blocked(&resource.phase)) {
+            self.unblock(key);
+        }
+    }
+
+    pub(super) fn remove(&mut self, what: &str, delete: bool) -> Result<Vec<ResourceName>, ControlError> {
+        let found = self.some(what)?;
+        for (name, key) in &found {
+            let is_published = self.library.get(*key).is_some_and(|resource| {
+                resource.record.names.iter().any(|record| record.name == *name && record.published.is_some())
+            });
+            self.forget_name(name, None);
+            let publishing = self.publishing.get_mut(key).filter(|publishing| publishing.name == *name);
+            publishing.into_iter().for_each(|publishing| publishing.delete |= delete);
+            if delete && is_published {
+                self.saver.remove(vec![self.home.file(name)]);
+            }
+            tracing::info!(resource = %key, %name, delete, "removed");
+        }
+        Ok(names(found))
+    }
+
+    /// Forgets what a name stands for, its manifest with it; its file stays. With the last name its swarm is
+    /// left, unless the swarm is `keep`: then it is about to have the name again.
+    pub(super) fn forget_name(&mut self, name: &ResourceName, keep: Option<SwarmKey>) {
+        let Some(key) = self.library.key_of(name).filter(|key| Some(*key) != keep) else { return };
+        let manifest = vec![self.home.manifest_file(name)];
+        let is_last = self.library.get(key).is_some_and(|resource| resource.record.names.len() == 1);
+        if is_last {
+            self.leave(key);
+        }
+        match self.library.remove_name(name) {
+            Some(resource) => self.saver.forget(key, &resource.slot, manifest),
+            None => {
+                self.saver.remove(manifest);
+                self.name_is_gone(key, name);
+            }
+        }
+        self.changed();
+    }
+
+    /// A swarm lost one of its names: it may have been the one whose file was served.
+    fn name_is_gone(&mut self, key: SwarmKey, name: &ResourceName) {
+        let path = self.home.file(name);
+        let Some(resource) = self.library.get(key) else { return };
+        self.saver.save(&resource.slot, &resource.record);
+        let was_served = matches!(&resource.phase, Phase::Seeding(published) if published.path == path);
+        let other = resource.record.names.iter().find(|record| record.published.is_some());
+        match (was_served, other) {
+            (true, Some(_)) => self.check(key, None),
+            _ => self.announce(key),
+        }
+    }
+
+    // -- what a person means
+
+    /// All names that a person means.
+    fn some(&self, what: &str) -> Result<Vec<(ResourceName, SwarmKey)>, ControlError> {
+        let found = self.library.find(what);
+        if found.is_empty() { Err(unknown(what)) } else { Ok(found) }
+    }
+
+    /// The name that a person means, or the first of a resource's.
+    pub(super) fn one(&self, what: &str) -> Result<(ResourceName, SwarmKey), ControlError> {
+        self.library.find(what).into_iter().next().ok_or_else(|| unknown(what))
+    }
+}
+
+fn names(found: Vec<(ResourceName, SwarmKey)>) -> Vec<ResourceName> {
+    found.into_iter().map(|(name, _)| name).collect()
+}
+
+pub(super) fn unknown(what: &str) -> ControlError {
+    let shown: String = what.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect();
+    ControlError {
+        kind: ErrorKind::Refused,
+        message: format!("nothing here is called \"{shown}\""),
+        hint: Some("`ttctl list` shows what is here".to_owned()),
+    }
+}

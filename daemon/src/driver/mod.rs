@@ -1,0 +1,376 @@
+//! The driver: the one task that owns the core and the library. Everything that happens comes in as an
+//! [`Input`]; what the core decides goes out to links, answers, disk and trackers. It never blocks and never
+//! waits for anything but its inputs.
+//!
+//! One verb per file: [`act`] performs the core's actions, [`download`] takes a download to its end, [`check`]
+//! compares what is on disk with its manifest, [`share`] and [`get`] take new resources in, [`manage`] pauses,
+//! resumes and removes, [`status`] says how things are, [`restore`] brings back what a former run knew.
+
+mod act;
+mod check;
+mod download;
+mod get;
+mod input;
+mod manage;
+mod restore;
+mod share;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use input::{Answer, Command, Input, Reply, Wanted};
+pub use share::store_error;
+
+use crate::context::Context;
+use crate::library::{Library, Phase, Room};
+use crate::peer::link::Link;
+use crate::saver::Saver;
+use crate::store::{Home, Publisher};
+use crate::tasks::{TaskInput, Tasks};
+use crate::tracker::{Entry, Found, TrackerCommand, Trackers};
+use shared::chunk::ChunkIndex;
+use shared::have::HaveMap;
+use shared::id::SwarmKey;
+use shared::name::ResourceName;
+use shared::rpc::control::ControlError;
+use shared::rpc::tracker::Stage;
+use shared::swarm::{AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
+use shared::url::TrackerUrl;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// How often rates are sampled, syncs begun and blocked downloads looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How many inputs are handled before the clock is looked at.
+const BATCH: usize = 64;
+
+/// How long the trackers have to hear our farewell.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What the operator settled.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The trackers for what is shared and fetched by name.
+    pub trackers: Vec<TrackerUrl>,
+    /// Room that is left on the disk, in bytes.
+    pub min_free_bytes: u64,
+    /// How often what has arrived is synced.
+    pub sync_every: Duration,
+}
+
+/// A name that is being published.
+struct Publishing {
+    name: ResourceName,
+    /// It was removed meanwhile, its file with it.
+    delete: bool,
+}
+
+/// The daemon's state, and all that may change it.
+pub struct Driver {
+    context: Arc<Context>,
+    home: Arc<Home>,
+    publisher: Publisher,
+    settings: Settings,
+    saver: Saver,
+    start: Instant,
+    machine: Machine,
+    library: Library,
+    links: BTreeMap<PeerAddr, Link>,
+    /// Questions of peers that wait for the core's answer.
+    asks: BTreeMap<AskId, oneshot::Sender<Answer>>,
+    /// Chunks that are on their way out.
+    serving: BTreeMap<AskId, (SwarmKey, ChunkIndex)>,
+    /// Events that came up while actions were performed.
+    pending: VecDeque<Event>,
+    /// What is being published: one name of a resource at a time.
+    publishing: BTreeMap<SwarmKey, Publishing>,
+    /// Chunks that peers complained of, and that are being looked at.
+    suspects: BTreeSet<(SwarmKey, ChunkIndex)>,
+    trackers: Trackers,
+    tasks: Tasks,
+    /// For chunks that were just written.
+    room: Room,
+    /// Ends background work that takes long.
+    stop: Arc<AtomicBool>,
+    /// The files that are served are being looked at.
+    looking: Arc<AtomicBool>,
+    /// Counts the changes that a watcher may want to see.
+    revision: Arc<watch::Sender<u64>>,
+    ticks: u64,
+}
+
+impl Driver {
+    /// A driver in no swarm yet.
+    pub fn new(
+        context: Arc<Context>,
+        home: Arc<Home>,
+        publisher: Publisher,
+        settings: Settings,
+        stop: Arc<AtomicBool>,
+    ) -> Driver {
+        Driver {
+            context,
+            home,
+            publisher,
+            settings,
+            saver: Saver::start(),
+            start: Instant::now(),
+            machine: Machine::new(SwarmConfig::default(), rand::random()),
+            library: Library::default(),
+            links: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            serving: BTreeMap::new(),
+            pending: VecDeque::new(),
+            publishing: BTreeMap::new(),
+            suspects: BTreeSet::new(),
+            trackers: Trackers::default(),
+            tasks: Tasks::default(),
+            room: Room::default(),
+            stop,
+            looking: Arc::default(),
+            revision: Arc::new(watch::Sender::new(1)),
+            ticks: 0,
+        }
+    }
+
+    /// What changes with every change that a watcher may want to see.
+    pub fn revision(&self) -> Arc<watch::Sender<u64>> {
+        self.revision.clone()
+    }
+
+    /// Works until it is told to shut down. Then what has arrived is synced and the trackers are told.
+    pub async fn run(
+        mut self,
+        mut inputs: mpsc::Receiver<Input>,
+        mut ended: mpsc::UnboundedReceiver<(AskId, bool)>,
+    ) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH);
+        'working: loop {
+            let timeout = self.machine.next_timeout().map(|time| self.start + Duration::from_micros(time.0));
+            let far = self.start + Duration::from_secs(365 * 24 * 3600);
+            tokio::select! {
+                _ = inputs.recv_many(&mut batch, BATCH) => {}
+                Some((ask, served)) = ended.recv() => self.ask_ended(ask, served),
+                () = tokio::time::sleep_until(timeout.unwrap_or(far).into()) => self.event(Event::Timeout),
+                _ = tick.tick() => self.tick(),
+            }
+            for input in batch.drain(..) {
+                if matches!(input, Input::Shutdown) {
+                    break 'working;
+                }
+                self.handle(input);
+            }
+        }
+        drop((inputs, ended)); // nobody waits for an answer that does not come
+        self.end().await;
+    }
+
+    fn handle(&mut self, input: Input) {
+        match input {
+            Input::Event(event) => self.event(event),
+            Input::Link { peer, link, event } => self.link_event(peer, link, event),
+            Input::Ask { ask, event, answer } => {
+                self.asks.insert(ask, answer);
+                self.event(event);
+            }
+            Input::Complaint { key, index, peer } => self.complaint(key, index, peer),
+            Input::SourceChanged { key, published } => self.source_changed(key, &published),
+            Input::Taken { download, index, peer, taken } => self.taken(&download, index, peer, taken),
+            Input::Found(found) => self.found(found),
+            Input::Command(command) => self.command(command),
+            Input::Task(task) => self.task(task),
+            Input::Shutdown => {}
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        // An answer that nobody waits for any more is of no interest.
+        match command {
+            Command::Share { request, reply } => drop(reply.send(self.share(request))),
+            Command::Import { request, reply } => drop(reply.send(self.import(&request))),
+            Command::ImportEnd { task, request, import, reply } => {
+                drop(reply.send(self.import_end(task, request, import)));
+            }
+            Command::Task { task, reply } => drop(reply.send(self.find_task(task))),
+            Command::Get { wanted, reply } => self.get(wanted, reply),
+            Command::FindLocally { what, reply } => drop(reply.send(self.find_locally(&what))),
+            Command::Status { what, reply } => drop(reply.send(self.status(what.as_deref()))),
+            Command::Watch { what, reply } => drop(reply.send(self.watched(what.as_deref()))),
+            Command::Peers { what, reply } => drop(reply.send(self.peers(&what))),
+            Command::Pause { what, reply } => {
+                let paused = self.pause(&what);
+                self.answer_when_saved(reply, paused);
+            }
+            Command::Resume { what, reply } => {
+                let resumed = self.resume(&what);
+                self.answer_when_saved(reply, resumed);
+            }
+            Command::Remove { what, delete, reply } => {
+                let removed = self.remove(&what, delete);
+                self.answer_when_saved(reply, removed);
+            }
+            Command::Verify { what, reply } => drop(reply.send(self.verify(&what))),
+        }
+    }
+
+    /// Answers when what was changed is on disk: a crash does not take it back then, and what is put under a
+    /// name that was removed is not ours to delete.
+    fn answer_when_saved<T: Send + 'static>(&self, reply: Reply<T>, answer: Result<T, ControlError>) {
+        let saved = self.saver.idle();
+        tokio::spawn(async move {
+            saved.await;
+            let _ = reply.send(answer);
+        });
+    }
+
+    fn task(&mut self, task: TaskInput) {
+        match task {
+            TaskInput::Hashed { task, request, hashed } => self.hashed(task, &request, hashed),
+            TaskInput::Imported { task, request, imported } => self.imported(task, &request, imported),
+            TaskInput::Opened { key, checking, opened, accepted, reply } => {
+                self.opened(key, &checking, opened, accepted, reply);
+            }
+            TaskInput::Checked { key, checking, task, checked } => {
+                self.checked(key, &checking, task, checked);
+            }
+            TaskInput::Synced { download, have, synced } => self.synced(&download, have, synced),
+            TaskInput::Noted { download, noted } => self.noted(&download, noted),
+            TaskInput::Whole { download, whole } => self.whole(&download, whole),
+            TaskInput::Published { source, name, published } => self.published(&source, &name, published),
+            TaskInput::Suspected { key, index, peer, good } => self.suspected(key, index, peer, good),
+        }
+    }
+
+    /// Hands one event to the core and performs all that it asks for, and what comes of that.
+    fn event(&mut self, event: Event) {
+        self.pending.push_back(event);
+        while let Some(event) = self.pending.pop_front() {
+            self.note(&event);
+            let now = self.now();
+            self.machine.handle(now, event);
+            while let Some(action) = self.machine.poll() {
+                self.perform(action);
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn tick(&mut self) {
+        self.ticks += 1;
+        let now = Instant::now();
+        let mut busy = false;
+        for (_, resource) in self.library.iter_mut() {
+            resource.rates.sample(now, &resource.traffic);
+            busy |= resource.rates.download() + resource.rates.upload() > 0
+                || matches!(resource.phase, Phase::Fetching(_) | Phase::Checking(_));
+        }
+        self.sync_due(now);
+        self.retry_blocked(now);
+        if self.ticks.is_multiple_of(8) {
+            self.report_progress();
+            self.look_at_files();
+        }
+        if busy {
+            self.changed();
+        }
+    }
+
+    /// Something changed that a watcher may want to see.
+    fn changed(&self) {
+        self.revision.send_modify(|number| *number += 1);
+    }
+
+    // -- swarms
+
+    /// Takes part in the swarm of a resource, as far as it is able to.
+    fn join(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get(key) else { return };
+        let have = match &resource.phase {
+            Phase::Seeding(_) => HaveMap::full(resource.count()),
+            Phase::Fetching(fetching) if fetching.blocked.is_none() => fetching.have.clone(),
+            _ => return,
+        };
+        if resource.record.paused {
+            return;
+        }
+        self.context.board.put(key, have.clone());
+        let count = resource.count();
+        self.event(Event::Join { key, count, have });
+        self.announce(key);
+        self.changed();
+    }
+
+    /// Leaves the swarm of a resource.
+    fn leave(&mut self, key: SwarmKey) {
+        self.context.board.remove(key);
+        self.event(Event::Leave { key });
+        self.trackers.command_all(|| TrackerCommand::Remove(key));
+        self.changed();
+    }
+
+    /// Tells a resource's trackers how far we are, unless it takes no part in its swarm.
+    fn announce(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get(key) else { return };
+        let stands_still = match &resource.phase {
+            Phase::Checking(_) | Phase::Failed(_) => true,
+            Phase::Fetching(fetching) => fetching.blocked.is_some(),
+            Phase::Seeding(_) => false,
+        };
+        if stands_still || resource.record.paused {
+            return;
+        }
+        let stage =
+            if matches!(resource.phase, Phase::Seeding(_)) { Stage::Seeding } else { Stage::Leeching };
+        let names = resource.record.names.iter();
+        let manifests = names.map(|record| resource.manifest.with_name(record.name.clone())).collect();
+        let (shared_at_ms, origin) = (resource.record.shared_at_ms, resource.record.origin);
+        let entry = Entry { stage, have: resource.have(), manifests, shared_at_ms, origin };
+        for url in resource.trackers() {
+            self.trackers.command(&self.context, &url, TrackerCommand::Put(key, entry.clone()));
+        }
+    }
+
+    /// Tells the trackers how downloads progress.
+    fn report_progress(&mut self) {
+        for (key, resource) in self.library.iter() {
+            if let Phase::Fetching(fetching) = &resource.phase {
+                let have = fetching.have.len();
+                self.trackers.command_all(|| TrackerCommand::Have(key, have));
+            }
+        }
+    }
+
+    fn found(&mut self, found: Found) {
+        let Some(resource) = self.library.get_mut(found.key) else { return };
+        if found.conflict && !resource.conflict {
+            tracing::warn!(resource = %found.key, tracker = %found.tracker,
+                "the tracker knows the same resource with another list of chunks: one of the two manifests is false");
+        }
+        resource.conflict = found.conflict;
+        if let Some(shared_at_ms) =
+            found.shared_at_ms.filter(|&at| at > 0 && resource.record.shared_at_ms == 0)
+        {
+            resource.record.shared_at_ms = shared_at_ms;
+            self.saver.save(&resource.slot, &resource.record);
+        }
+        self.event(Event::PeersFound { key: found.key, peers: found.peers });
+    }
+
+    /// Ends well: no chunk that is on disk is fetched again, no tracker sends anybody to us.
+    async fn end(mut self) {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.links.clear();
+        self.sync_all();
+        let trackers = std::mem::take(&mut self.trackers);
+        tokio::join!(trackers.end(FAREWELL), self.saver.end());
+    }
+}

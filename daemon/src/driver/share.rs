@@ -1,0 +1,354 @@
+//! Shares files: those of the folder as they lie there, those from elsewhere by taking them in first.
+
+use super::check::find_published;
+use super::download::holds_already;
+use super::{Driver, Input};
+use crate::library::{Phase, Resource};
+use crate::saver::Shelf;
+use crate::store::{FileIdentity, Import, NameRecord, PublishError, Record, StoreError, open_regular};
+use crate::tasks::{Imported, TaskHandle, TaskInput};
+use crate::tracker::TrackerCommand;
+use shared::host::hashing::{Hashed, hash_file};
+use shared::id::SwarmKey;
+use shared::manifest::Manifest;
+use shared::name::ResourceName;
+use shared::rpc::control::{ControlError, ErrorKind, ShareRequest, Shared, TaskId, TaskState};
+use shared::url::TrackerUrl;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::{oneshot, watch};
+
+/// How long a share waits for its trackers.
+const TRACKERS_WITHIN: Duration = Duration::from_secs(5);
+
+impl Driver {
+    /// Shares a file of the folder.
+    pub(super) fn share(&mut self, request: ShareRequest) -> Result<TaskId, ControlError> {
+        let request = self.with_trackers(request)?;
+        self.must_not_be_awaited(&request.name)?;
+        let path = self.home.file(&request.name);
+        let (id, task) = self.begin_task()?;
+        let (context, stop) = (self.context.clone(), self.stop.clone());
+        tokio::task::spawn_blocking(move || {
+            let hashed = hash_path(&path, |bytes, total| {
+                task.progress("hashing", bytes, total);
+                if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            context.tell_blocking(Input::Task(TaskInput::Hashed { task: id, request, hashed }));
+        });
+        Ok(id)
+    }
+
+    pub(super) fn hashed(
+        &mut self,
+        task: TaskId,
+        request: &ShareRequest,
+        hashed: io::Result<(Hashed, FileIdentity)>,
+    ) {
+        let outcome = match hashed {
+            Ok((hashed, identity)) => self.adopt(task, request, hashed, identity),
+            Err(error) => Err(ControlError {
+                kind: ErrorKind::Refused,
+                message: format!("cannot share {}: {error}", self.home.file(&request.name).display()),
+                hint: None,
+            }),
+        };
+        self.end_failed(task, outcome);
+    }
+
+    /// Begins to take in a file from elsewhere.
+    pub(super) fn import(&mut self, request: &ShareRequest) -> Result<(TaskId, TaskHandle), ControlError> {
+        let request = self.with_trackers(request.clone())?;
+        self.must_not_be_awaited(&request.name)?;
+        let free = self.home.free_bytes().map_err(|error| internal(&error))?;
+        let room = free.saturating_sub(self.settings.min_free_bytes);
+        if request.bytes > room {
+            let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+            return Err(ControlError {
+                kind: ErrorKind::NoSpace,
+                message: format!(
+                    "no space in {} for {}: {} MiB needed, {} MiB free (beside min_free_space, {} MiB)",
+                    self.home.folder().display(),
+                    request.name,
+                    mib(request.bytes),
+                    mib(room),
+                    mib(self.settings.min_free_bytes)
+                ),
+                hint: Some("free some space, or share the file from inside of the shared folder".to_owned()),
+            });
+        }
+        self.begin_task()
+    }
+
+    /// All bytes of an import are here: put them under their name, unless they are there already.
+    pub(super) fn import_end(
+        &mut self,
+        task: TaskId,
+        request: ShareRequest,
+        import: Import,
+    ) -> Result<(), ControlError> {
+        let request = self.with_trackers(request)?;
+        self.must_not_be_awaited(&request.name)?;
+        let present = self.library.key_of(&request.name).and_then(|key| self.seeded_file(key, &request.name));
+        let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
+        let handle = self.tasks.get(task).cloned();
+        tokio::task::spawn_blocking(move || {
+            let _handle = handle; // somebody works on it
+            let (resource, hashes) = import.hashes();
+            let hashed = Hashed { resource, hashes, bytes: import.bytes() };
+            let imported = match present.filter(|(key, _)| key.resource == resource) {
+                Some((_, identity)) => Ok((hashed, identity)),
+                None => match manifest_of(&request, &hashed) {
+                    Ok(manifest) => publisher
+                        .publish(&home, import.path(), &manifest, request.replace)
+                        .or_else(|error| match error {
+                            PublishError::NameTaken(_) => {
+                                holds_already(&home.file(&request.name), resource, hashed.bytes).ok_or(error)
+                            }
+                            error => Err(error),
+                        })
+                        .map(|identity| (hashed, identity))
+                        .map_err(|error| not_published(&error)),
+                    Err(error) => Err(error),
+                },
+            };
+            drop(import); // its file was published, or is of no use
+            context.tell_blocking(Input::Task(TaskInput::Imported { task, request, imported }));
+        });
+        Ok(())
+    }
+
+    pub(super) fn imported(&mut self, task: TaskId, request: &ShareRequest, imported: Imported) {
+        let outcome = imported.and_then(|(hashed, identity)| self.adopt(task, request, hashed, identity));
+        self.end_failed(task, outcome);
+    }
+
+    /// Takes a hashed file of the folder into the library and shares it.
+    fn adopt(
+        &mut self,
+        task: TaskId,
+        request: &ShareRequest,
+        hashed: Hashed,
+        identity: FileIdentity,
+    ) -> Result<(), ControlError> {
+        let (name, path) = (&request.name, self.home.file(&request.name));
+        let manifest = manifest_of(request, &hashed)?;
+        let key = manifest.key();
+        if let Some(other) = self.library.key_of_resource(key.resource).filter(|&other| other != key) {
+            let why =
+                format!("{other} is known with another list of chunks: one of the two manifests is false");
+            return Err(ControlError { kind: ErrorKind::BadData, message: why, hint: None });
+        }
+        let published = find_published(&manifest, &path, identity).map_err(|message| ControlError {
+            kind: ErrorKind::Refused,
+            message,
+            hint: Some("share it again when nobody writes to it any more".to_owned()),
+        })?;
+        self.forget_name(name, Some(key));
+        let mut record = self.record_of(&manifest);
+        record.names.retain(|other| other.name != *name);
+        record.names.push(NameRecord { name: name.clone(), replace: false, published: Some(identity) });
+        let old = self.library.get(key).map(|resource| resource.traffic.clone());
+        if old.is_some() {
+            self.leave(key);
+        }
+        let slot = self.home.slot(key);
+        let mut resource = Resource::new(manifest, record, slot, Phase::Seeding(Arc::new(published)));
+        resource.traffic = old.unwrap_or_default();
+        let saved = self.shelve(&resource, true);
+        self.library.insert(resource);
+        tracing::info!(resource = %key, %name, bytes = identity.bytes, "shared");
+        self.join(key);
+        self.publish(key); // names that still waited for the content
+        self.tell_trackers(task, key, name, saved);
+        Ok(())
+    }
+
+    /// The record of a resource that is shared now.
+    fn record_of(&self, manifest: &Manifest) -> Record {
+        let known = self.library.get(manifest.key()).map(|resource| resource.record.clone());
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Record {
+            key: manifest.key(),
+            trackers: known.as_ref().map(|record| record.trackers.clone()).unwrap_or_default(),
+            shared_at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            origin: true,
+            paused: false,
+            names: known.map(|record| record.names).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn shelve(
+        &self,
+        resource: &Resource,
+        show: bool,
+    ) -> oneshot::Receiver<Result<(), StoreError>> {
+        self.saver.shelve(Shelf {
+            slot: resource.slot.clone(),
+            record: resource.record.clone(),
+            manifest: resource.manifest.clone(),
+            show: show.then(|| (self.home.clone(), self.publisher.clone())),
+        })
+    }
+
+    /// The share is done when every tracker that can be reached has it, or after a few seconds.
+    fn tell_trackers(
+        &mut self,
+        task: TaskId,
+        key: SwarmKey,
+        name: &ResourceName,
+        saved: oneshot::Receiver<Result<(), StoreError>>,
+    ) {
+        let Some(resource) = self.library.get(key) else { return };
+        let mut answers = Vec::new();
+        for url in resource.trackers() {
+            let (done, answer) = oneshot::channel();
+            self.trackers.command(&self.context, &url, TrackerCommand::Await(key, done));
+            answers.push((url, answer));
+        }
+        let Some(handle) = self.tasks.get(task).cloned() else { return };
+        handle.progress("announcing", 0, 0);
+        let (name, manifest) = (name.clone(), self.home.manifest_file(name));
+        tokio::spawn(async move {
+            let state = match saved.await {
+                Ok(Ok(())) => {
+                    let warnings = warnings(answers).await;
+                    TaskState::Shared(Shared { name, resource: key.resource, manifest, warnings })
+                }
+                Ok(Err(error)) => TaskState::Failed(store_error(&error)),
+                Err(_) => TaskState::Failed(internal(&"the daemon is ending")),
+            };
+            handle.end(state);
+        });
+    }
+
+    // -- small questions
+
+    /// A share without trackers goes to those of the configuration.
+    fn with_trackers(&self, mut request: ShareRequest) -> Result<ShareRequest, ControlError> {
+        if request.trackers.is_empty() {
+            request.trackers = self.settings.trackers.clone();
+        }
+        if request.trackers.is_empty() {
+            return Err(ControlError {
+                kind: ErrorKind::Usage,
+                message: format!("no tracker for {}", request.name),
+                hint: Some(
+                    "name one with --tracker tt://HOST:PORT, or set `trackers` in ttd's configuration"
+                        .to_owned(),
+                ),
+            });
+        }
+        Ok(request)
+    }
+
+    /// A name that a download will have cannot be shared meanwhile.
+    fn must_not_be_awaited(&self, name: &ResourceName) -> Result<(), ControlError> {
+        let Some(resource) = self.library.key_of(name).and_then(|key| self.library.get(key)) else {
+            return Ok(());
+        };
+        let is_awaited = |record: &NameRecord| record.name == *name && record.published.is_none();
+        if !resource.record.names.iter().any(is_awaited) {
+            return Ok(());
+        }
+        Err(ControlError {
+            kind: ErrorKind::Refused,
+            message: format!("{name} is being fetched ({})", resource.key()),
+            hint: Some(format!("wait for it, or end it with: ttctl remove {name}")),
+        })
+    }
+
+    /// The file of a name that is complete and unchanged.
+    fn seeded_file(&self, key: SwarmKey, name: &ResourceName) -> Option<(SwarmKey, FileIdentity)> {
+        let record = self.library.get(key)?.record.names.iter().find(|record| record.name == *name)?;
+        let identity = record.published?;
+        FileIdentity::at(&self.home.file(name))
+            .is_ok_and(|now| identity.is_same(&now))
+            .then_some((key, identity))
+    }
+
+    pub(super) fn begin_task(&mut self) -> Result<(TaskId, TaskHandle), ControlError> {
+        self.tasks.begin(Instant::now()).ok_or_else(|| ControlError {
+            kind: ErrorKind::Refused,
+            message: "too many tasks are running".to_owned(),
+            hint: Some("try again when some have ended".to_owned()),
+        })
+    }
+
+    pub(super) fn find_task(&self, task: TaskId) -> Result<watch::Receiver<TaskState>, ControlError> {
+        self.tasks.get(task).map(TaskHandle::watch).ok_or_else(|| ControlError {
+            kind: ErrorKind::Refused,
+            message: format!("there is no task {}", task.0),
+            hint: None,
+        })
+    }
+
+    fn end_failed(&self, task: TaskId, outcome: Result<(), ControlError>) {
+        if let (Err(error), Some(handle)) = (outcome, self.tasks.get(task)) {
+            tracing::warn!(task = task.0, error = %error, "a file was not shared");
+            handle.end(TaskState::Failed(error));
+        }
+    }
+}
+
+fn manifest_of(request: &ShareRequest, hashed: &Hashed) -> Result<Manifest, ControlError> {
+    Manifest::new(request.name.clone(), hashed.resource, request.trackers.clone(), hashed.hashes.clone())
+        .map_err(|error| ControlError {
+            kind: ErrorKind::Usage,
+            message: format!("cannot share {}: {error}", request.name),
+            hint: None,
+        })
+}
+
+fn hash_path(
+    path: &Path,
+    progress: impl Fn(u64, u64) -> ControlFlow<()> + Sync,
+) -> io::Result<(Hashed, FileIdentity)> {
+    let file = open_regular(path).map_err(|error| error.source)?;
+    let identity = FileIdentity::of(&file)?;
+    let hashed = hash_file(&file, &|bytes| progress(bytes, identity.bytes))?;
+    Ok((hashed, identity))
+}
+
+async fn warnings(answers: Vec<(TrackerUrl, oneshot::Receiver<Result<(), String>>)>) -> Vec<String> {
+    let until = tokio::time::Instant::now() + TRACKERS_WITHIN;
+    let mut warnings = Vec::new();
+    for (url, answer) in answers {
+        if url.is_loopback() {
+            warnings.push(format!("{url} is a loopback address: other machines cannot use it"));
+        }
+        match tokio::time::timeout_at(until, answer).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(why))) => warnings.push(format!("{url}: {why}; it will be told later")),
+            Ok(Err(_)) => warnings.push(format!("{url}: there are too many trackers, it is left out")),
+            Err(_) => warnings.push(format!("{url}: no answer in time; it will be told later")),
+        }
+    }
+    warnings
+}
+
+fn not_published(error: &PublishError) -> ControlError {
+    match error {
+        PublishError::NameTaken(_) => ControlError {
+            kind: ErrorKind::Refused,
+            message: error.to_string(),
+            hint: Some("use --replace to put the new content in its place".to_owned()),
+        },
+        PublishError::Store(store) => store_error(store),
+        PublishError::Damaged(_) => internal(error),
+    }
+}
+
+/// What ttctl hears of a disk that refuses.
+pub fn store_error(error: &StoreError) -> ControlError {
+    let kind = if error.is_no_space() { ErrorKind::NoSpace } else { ErrorKind::Internal };
+    ControlError { kind, message: error.to_string(), hint: None }
+}
+
+pub(super) fn internal(error: &dyn std::fmt::Display) -> ControlError {
+    ControlError { kind: ErrorKind::Internal, message: error.to_string(), hint: None }
+}

@@ -1,0 +1,329 @@
+//! The driver with a folder of its own and no network: what must hold when things happen at the wrong moment.
+
+use super::{Command, Driver, Input, Reply, Settings, Wanted};
+use crate::context::Context;
+use crate::library::{Download, Phase};
+use crate::store::{Home, Publisher, write_have};
+use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::have::HaveMap;
+use shared::id::{ChunkHash, PeerId, ResourceId, SwarmKey};
+use shared::manifest::Manifest;
+use shared::rpc::control::{Accepted, ControlError, ErrorKind, State};
+use shared::swarm::{AskId, Event};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Nothing here takes longer.
+const CAP: Duration = Duration::from_secs(10);
+
+struct Rig {
+    driver: Driver,
+    inputs: mpsc::Receiver<Input>,
+    _ended: mpsc::UnboundedReceiver<(AskId, bool)>,
+    folder: Arc<tempfile::TempDir>,
+}
+
+impl Rig {
+    fn new() -> Rig {
+        Rig::on(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// A driver on a folder where another one was before.
+    fn on(folder: Arc<tempfile::TempDir>) -> Rig {
+        let listen: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let (context, inputs, ended) = Context::new(PeerId([1; 16]), listen, String::new(), 1, (None, None));
+        let home = Arc::new(Home::open(folder.path()).unwrap());
+        let settings =
+            Settings { trackers: Vec::new(), min_free_bytes: 0, sync_every: Duration::from_secs(3600) };
+        let publisher = Publisher { mode: 0o644, group: None };
+        let mut driver = Driver::new(context, home, publisher, settings, Arc::default());
+        driver.restore().unwrap();
+        Rig { driver, inputs, _ended: ended, folder }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Handles what comes in until something holds.
+    async fn until(&mut self, what: &str, holds: impl Fn(&Driver) -> bool) {
+        let waiting = async {
+            while !holds(&self.driver) {
+                let input = self.inputs.recv().await.unwrap();
+                self.driver.handle(input);
+            }
+        };
+        let in_time = tokio::time::timeout(CAP, waiting).await;
+        assert!(in_time.is_ok(), "{what} does not come true: {:?}", self.driver.status(None));
+    }
+
+    /// Handles what comes in until a command is answered.
+    async fn ask<T>(&mut self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ControlError> {
+        let (reply, mut answer) = oneshot::channel();
+        self.driver.handle(Input::Command(command(reply)));
+        let waiting = async {
+            loop {
+                tokio::select! {
+                    answer = &mut answer => return answer.unwrap(),
+                    input = self.inputs.recv() => self.driver.handle(input.unwrap()),
+                }
+            }
+        };
+        tokio::time::timeout(CAP, waiting).await.expect("a command is answered")
+    }
+
+    async fn get(&mut self, manifest: &Manifest, replace: bool) -> Result<Accepted, ControlError> {
+        let wanted = Wanted { manifest: manifest.clone(), tracker: None, shared_at_ms: 0, replace };
+        self.ask(|reply| Command::Get { wanted, reply }).await
+    }
+
+    fn download(&self, key: SwarmKey) -> Arc<Download> {
+        match &self.driver.library.get(key).unwrap().phase {
+            Phase::Fetching(fetching) => fetching.download.clone(),
+            phase => panic!("no download: {phase:?}"),
+        }
+    }
+
+    /// All chunks of a download arrive.
+    fn receive(&mut self, manifest: &Manifest, bytes: &[u8]) {
+        let download = self.download(manifest.key());
+        for (at, chunk) in bytes.chunks(CHUNK_BYTES as usize).enumerate() {
+            let index = ChunkIndex(at as u32);
+            download.take(index, chunk.to_vec().into()).unwrap();
+            self.driver.event(Event::Stored { key: manifest.key(), index });
+        }
+    }
+
+    /// A resource that is fetched, complete and published.
+    async fn finished(&mut self, manifest: &Manifest, bytes: &[u8]) {
+        self.get(manifest, false).await.unwrap();
+        self.receive(manifest, bytes);
+        self.until("it is published", |driver| is_seeding(driver, manifest)).await;
+    }
+}
+
+fn is_seeding(driver: &Driver, manifest: &Manifest) -> bool {
+    let status = driver.status(Some(manifest.name().as_str()));
+    status.is_ok_and(|status| status[0].state == State::Seeding)
+}
+
+fn bytes(chunks: usize) -> Vec<u8> {
+    (0..chunks * CHUNK_BYTES as usize - 7).map(|at| (at / 3 % 251) as u8).collect()
+}
+
+fn manifest_of(name: &str, bytes: &[u8]) -> Manifest {
+    let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
+    let hashes = bytes.chunks(CHUNK_BYTES as usize).map(ChunkHash::of).collect();
+    Manifest::new(name.parse().unwrap(), ResourceId::of(bytes), trackers, hashes).unwrap()
+}
+
+#[tokio::test]
+async fn the_hash_of_a_former_download_publishes_nothing() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    let former = rig.download(manifest.key());
+    rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete: false, reply }).await.unwrap();
+    rig.get(&manifest, false).await.unwrap();
+
+    rig.driver.whole(&former, Ok(manifest.resource()));
+    assert!(!rig.driver.publishing.contains_key(&manifest.key()));
+    rig.receive(&manifest, &bytes);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(std::fs::read(rig.file("x")).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn what_cannot_be_hashed_is_not_published() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.receive(&manifest, &bytes);
+    let download = rig.download(manifest.key());
+    // The disk has lost what was written, and the hash stumbles over it.
+    std::fs::File::options().write(true).open(download.file.path()).unwrap().set_len(5).unwrap();
+    rig.driver.whole(&download, Err("the disk failed".to_owned()));
+    rig.until("it is fetched again", |driver| {
+        matches!(&driver.library.get(manifest.key()).unwrap().phase,
+            Phase::Fetching(fetching) if fetching.have.is_empty())
+    })
+    .await;
+    assert!(!rig.file("x").exists());
+}
+
+#[tokio::test]
+async fn a_complete_download_is_published_after_a_restart_once_its_name_is_free() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    std::fs::write(rig.file("x"), "mine").unwrap();
+    let part = rig.download(manifest.key()).file.path().to_owned();
+    let folder = rig.folder.clone();
+    drop(rig);
+    std::fs::write(&part, &bytes).unwrap();
+    write_have(&part.with_file_name("have"), &HaveMap::full(manifest.count())).unwrap();
+
+    let mut rig = Rig::on(folder);
+    let is_taken = |driver: &Driver| driver.status(Some("x")).unwrap()[0].state == State::Error;
+    rig.until("the name is found to be taken", is_taken).await;
+    assert_eq!(std::fs::read(rig.file("x")).unwrap(), b"mine");
+    std::fs::remove_file(rig.file("x")).unwrap();
+    rig.driver.unblock(manifest.key());
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+}
+
+#[tokio::test]
+async fn whatever_was_in_the_way_a_published_download_is_served() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.receive(&manifest, &bytes);
+    rig.driver.block(manifest.key(), "no room for the have map".to_owned(), ErrorKind::NoSpace);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(rig.driver.machine.status(manifest.key()).is_some(), "it takes part in its swarm");
+}
+
+#[tokio::test]
+async fn several_names_at_once_are_published_one_after_the_other() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    rig.finished(&manifest_of("one", &bytes), &bytes).await;
+    let names = ["two", "three", "four"];
+    for name in names {
+        rig.get(&manifest_of(name, &bytes), false).await.unwrap();
+    }
+    for name in names {
+        let manifest = manifest_of(name, &bytes);
+        rig.until("the copy is there", |driver| is_seeding(driver, &manifest)).await;
+        assert!(std::fs::read(rig.file(name)).unwrap() == bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_not_copied_to_another_name() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("one", &bytes);
+    rig.finished(&manifest, &bytes).await;
+    // Nothing but the bytes tells that it is damaged.
+    let file = std::fs::File::options().write(true).open(rig.file("one")).unwrap();
+    let modified = file.metadata().unwrap().modified().unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"wrong", 99).unwrap();
+    file.set_modified(modified).unwrap();
+
+    rig.get(&manifest_of("two", &bytes), false).await.unwrap();
+    let is_failed = |driver: &Driver| driver.status(Some("one")).unwrap()[0].state == State::Error;
+    rig.until("the damage is found", is_failed).await;
+    assert!(!rig.file("two").exists() && !rig.file("two.tinytorrent").exists());
+}
+
+#[tokio::test]
+async fn what_is_removed_while_it_is_published_leaves_no_manifest() {
+    for delete in [false, true] {
+        let (mut rig, bytes) = (Rig::new(), bytes(2));
+        let manifest = manifest_of("x", &bytes);
+        rig.get(&manifest, false).await.unwrap();
+        rig.receive(&manifest, &bytes);
+        rig.until("it is being published", |driver| driver.publishing.contains_key(&manifest.key())).await;
+        rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete, reply }).await.unwrap();
+        // Its place must not be made anew under the hands of whoever publishes it.
+        if rig.driver.publishing.contains_key(&manifest.key()) {
+            assert!(rig.get(&manifest, false).await.is_err() || rig.driver.publishing.is_empty());
+        }
+        rig.until("nothing is being published", |driver| driver.publishing.is_empty()).await;
+        rig.driver.saver.idle().await;
+        assert!(!rig.file("x.tinytorrent").exists());
+        assert!(!delete || !rig.file("x").exists());
+    }
+}
+
+#[tokio::test]
+async fn what_a_former_download_stored_is_not_here() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    let former = rig.download(manifest.key());
+    rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete: false, reply }).await.unwrap();
+    rig.get(&manifest, false).await.unwrap();
+
+    let (index, peer) = (ChunkIndex(0), "127.0.0.1:2".parse().unwrap());
+    rig.driver.handle(Input::Taken { download: former.clone(), index, peer, taken: Ok(()) });
+    rig.driver.synced(&former, HaveMap::full(manifest.count()), Ok(()));
+    rig.driver.saver.idle().await;
+    assert_eq!(rig.driver.status(Some("x")).unwrap()[0].chunks_have, 0);
+    let part = rig.download(manifest.key()).file.path().to_owned();
+    assert!(!part.with_file_name("have").exists(), "the have map is ahead of the data");
+}
+
+#[tokio::test]
+async fn a_complaint_about_a_chunk_that_is_not_here_is_of_no_interest() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.driver.complaint(manifest.key(), ChunkIndex(1), "127.0.0.1:2".parse().unwrap());
+    assert!(rig.driver.suspects.is_empty());
+}
+
+#[tokio::test]
+async fn a_chunk_of_a_download_that_is_damaged_on_the_disk_is_fetched_again() {
+    let (mut rig, bytes) = (Rig::new(), bytes(3));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.receive(&manifest, &bytes[..2 * CHUNK_BYTES as usize]);
+    let part = rig.download(manifest.key()).file.path().to_owned();
+    let file = std::fs::File::options().write(true).open(part).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"wrong", 99).unwrap();
+    rig.driver.complaint(manifest.key(), ChunkIndex(0), "127.0.0.1:2".parse().unwrap());
+    rig.until("one chunk is left", |driver| driver.status(Some("x")).unwrap()[0].chunks_have == 1).await;
+    rig.receive(&manifest, &bytes);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(std::fs::read(rig.file("x")).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_fetched_again_when_it_is_asked_for() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let (one, two) = (manifest_of("one", &bytes), manifest_of("two", &bytes));
+    rig.finished(&one, &bytes).await;
+    std::fs::remove_file(rig.file("one")).unwrap();
+    rig.driver.check(one.key(), None);
+    let is_failed = |driver: &Driver| driver.status(Some("one")).unwrap()[0].state == State::Error;
+    rig.until("it is missed", is_failed).await;
+    let is_fetching =
+        |driver: &Driver| matches!(driver.library.get(one.key()).unwrap().phase, Phase::Fetching(_));
+    // Another name first: the one that is gone is not made anew by that.
+    rig.get(&two, false).await.unwrap();
+    rig.until("it is fetched under the other name", is_fetching).await;
+    rig.receive(&two, &bytes);
+    rig.until("it is published", |driver| is_seeding(driver, &two)).await;
+    assert!(!rig.file("one").exists() && is_failed(&rig.driver));
+    rig.get(&one, false).await.unwrap();
+    rig.until("it is copied", |driver| is_seeding(driver, &one)).await;
+    assert!(std::fs::read(rig.file("one")).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_crash_before_or_after_the_rename_of_a_replacement_is_told_apart() {
+    for finished in [false, true] {
+        let (mut rig, bytes) = (Rig::new(), bytes(2));
+        let manifest = manifest_of("x", &bytes);
+        std::fs::write(rig.file("x"), "old").unwrap();
+        rig.get(&manifest, true).await.unwrap();
+        let part = rig.download(manifest.key()).file.path().to_owned();
+        let folder = rig.folder.clone();
+        drop(rig);
+        std::fs::remove_file(&part).unwrap(); // not made yet, or renamed
+        if finished {
+            std::fs::write(folder.path().join("x"), &bytes).unwrap();
+        }
+        let mut rig = Rig::on(folder);
+        let is_as_expected = |driver: &Driver| match &driver.library.get(manifest.key()).unwrap().phase {
+            Phase::Seeding(_) => finished,
+            Phase::Fetching(_) => !finished,
+            _ => false,
+        };
+        rig.until("it goes on", is_as_expected).await;
+        assert_eq!(std::fs::read(rig.file("x")).unwrap() == bytes, finished);
+    }
+}

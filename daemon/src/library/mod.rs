@@ -1,0 +1,272 @@
+//! The resources of this machine: what the driver knows of each, beside what the core knows of its swarm.
+
+mod hasher;
+mod rates;
+mod recent;
+mod source;
+
+pub use hasher::{Frontier, HashedWhole};
+pub use rates::{Rates, Traffic};
+pub use recent::{Recent, Room};
+pub use source::{Download, Published, ReadError, Source, TakeError};
+
+use crate::store::{NameRecord, Record, Slot};
+use shared::chunk::ChunkCount;
+use shared::have::HaveMap;
+use shared::id::{ResourceId, SwarmKey};
+use shared::manifest::Manifest;
+use shared::name::ResourceName;
+use shared::rpc::control::ErrorKind;
+use shared::url::TrackerUrl;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// All resources, by swarm and by name. A name belongs to one swarm; a swarm may have several names.
+#[derive(Debug, Default)]
+pub struct Library {
+    resources: BTreeMap<SwarmKey, Resource>,
+    names: BTreeMap<ResourceName, SwarmKey>,
+}
+
+/// A resource on this machine.
+#[derive(Debug)]
+pub struct Resource {
+    /// What it is, under its first name.
+    pub manifest: Manifest,
+    /// What survives a restart.
+    pub record: Record,
+    /// Where its own files are.
+    pub slot: Slot,
+    /// What is being done with it.
+    pub phase: Phase,
+    /// What is wrong with single names: their file is gone, or has changed.
+    pub troubles: BTreeMap<ResourceName, String>,
+    /// A tracker knows the same resource with another list of chunks.
+    pub conflict: bool,
+    /// What went in and out.
+    pub traffic: Arc<Traffic>,
+    /// How fast it goes.
+    pub rates: Rates,
+}
+
+/// What is being done with a resource.
+#[derive(Debug)]
+pub enum Phase {
+    /// What is on disk is being hashed; so many bytes of so many are done.
+    Checking(Checking),
+    /// Chunks are being fetched, or would be if nothing stood in the way.
+    Fetching(Fetching),
+    /// It is complete and served from this file.
+    Seeding(Arc<Published>),
+    /// It cannot go on without help.
+    Failed(Failure),
+}
+
+/// A check of what is on disk.
+#[derive(Debug, Clone, Default)]
+pub struct Checking {
+    /// Bytes that were hashed.
+    pub done: Arc<std::sync::atomic::AtomicU64>,
+    /// Bytes that there are.
+    pub total: u64,
+}
+
+impl Checking {
+    /// Whether the two are one and the same check.
+    pub fn is_same(&self, other: &Checking) -> bool {
+        Arc::ptr_eq(&self.done, &other.done)
+    }
+}
+
+/// A download.
+#[derive(Debug)]
+pub struct Fetching {
+    /// Where the chunks go.
+    pub download: Arc<Download>,
+    /// What is verified and written.
+    pub have: HaveMap,
+    /// So many chunks from the beginning are there.
+    pub contiguous: u32,
+    /// The whole-file hash, which follows the first missing chunk.
+    pub frontier: Frontier,
+    /// Chunks that were written since the last sync.
+    pub dirty: u32,
+    /// A sync is under way.
+    pub syncing: bool,
+    /// When the have map was last persisted.
+    pub synced_at: Instant,
+    /// The whole is hashed and right, so it may be published.
+    pub verified: bool,
+    /// Why it does not take part in its swarm for now, and when to try again.
+    pub blocked: Option<Blocked>,
+}
+
+/// Why a download stands still through no fault of the swarm.
+#[derive(Debug)]
+pub struct Blocked {
+    /// For a person.
+    pub reason: String,
+    /// The kind of error, should somebody give up waiting.
+    pub kind: ErrorKind,
+    /// When to try again.
+    pub retry_at: Instant,
+}
+
+/// Why a resource cannot go on.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// For a person.
+    pub reason: String,
+    /// What ttctl makes its exit code of.
+    pub kind: ErrorKind,
+}
+
+impl Library {
+    /// The resource of a swarm.
+    pub fn get(&self, key: SwarmKey) -> Option<&Resource> {
+        self.resources.get(&key)
+    }
+
+    /// The resource of a swarm, to be changed.
+    pub fn get_mut(&mut self, key: SwarmKey) -> Option<&mut Resource> {
+        self.resources.get_mut(&key)
+    }
+
+    /// Which swarm a name belongs to.
+    pub fn key_of(&self, name: &ResourceName) -> Option<SwarmKey> {
+        self.names.get(name).copied()
+    }
+
+    /// A swarm with this resource, whatever its list of chunks.
+    pub fn key_of_resource(&self, id: ResourceId) -> Option<SwarmKey> {
+        self.resources.keys().find(|key| key.resource == id).copied()
+    }
+
+    /// The names that a person means: one by name, or all of a resource id.
+    pub fn find(&self, what: &str) -> Vec<(ResourceName, SwarmKey)> {
+        if let Some((name, key)) =
+            what.parse().ok().and_then(|name: ResourceName| self.names.get_key_value(&name))
+        {
+            return vec![(name.clone(), *key)];
+        }
+        let Ok(id) = what.parse::<ResourceId>() else { return Vec::new() };
+        self.names
+            .iter()
+            .filter(|(_, key)| key.resource == id)
+            .map(|(name, key)| (name.clone(), *key))
+            .collect()
+    }
+
+    /// All names with their swarms, in order.
+    pub fn names(&self) -> impl Iterator<Item = (&ResourceName, SwarmKey)> {
+        self.names.iter().map(|(name, key)| (name, *key))
+    }
+
+    /// All resources, in order of their swarms.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (SwarmKey, &mut Resource)> {
+        self.resources.iter_mut().map(|(key, resource)| (*key, resource))
+    }
+
+    /// All resources, in order of their swarms.
+    pub fn iter(&self) -> impl Iterator<Item = (SwarmKey, &Resource)> {
+        self.resources.iter().map(|(key, resource)| (*key, resource))
+    }
+
+    /// Adds a resource with the names of its record.
+    pub fn insert(&mut self, resource: Resource) {
+        let key = resource.record.key;
+        for record in &resource.record.names {
+            self.names.insert(record.name.clone(), key);
+        }
+        self.resources.insert(key, resource);
+    }
+
+    /// Gives one more name to a resource that is there.
+    pub fn add_name(&mut self, key: SwarmKey, record: NameRecord) {
+        self.names.insert(record.name.clone(), key);
+        if let Some(resource) = self.resources.get_mut(&key) {
+            resource.troubles.remove(&record.name);
+            resource.record.names.retain(|old| old.name != record.name);
+            resource.record.names.push(record);
+        }
+    }
+
+    /// Takes a name away; returns the whole resource if it was the last one.
+    pub fn remove_name(&mut self, name: &ResourceName) -> Option<Resource> {
+        let key = self.names.remove(name)?;
+        let resource = self.resources.get_mut(&key)?;
+        resource.record.names.retain(|record| record.name != *name);
+        resource.troubles.remove(name);
+        if resource.record.names.is_empty() { self.resources.remove(&key) } else { None }
+    }
+}
+
+impl Resource {
+    /// A resource in a phase; nothing is wrong with it yet.
+    pub fn new(manifest: Manifest, record: Record, slot: Slot, phase: Phase) -> Resource {
+        Resource {
+            manifest,
+            record,
+            slot,
+            phase,
+            troubles: BTreeMap::new(),
+            conflict: false,
+            traffic: Arc::default(),
+            rates: Rates::default(),
+        }
+    }
+
+    /// Which swarm it belongs to.
+    pub fn key(&self) -> SwarmKey {
+        self.record.key
+    }
+
+    /// How many chunks it has.
+    pub fn count(&self) -> ChunkCount {
+        self.manifest.count()
+    }
+
+    /// Whether this check is still the one that goes on.
+    pub fn is_in(&self, checking: &Checking) -> bool {
+        matches!(&self.phase, Phase::Checking(present) if present.is_same(checking))
+    }
+
+    /// The name whose file is to be checked: one that was published and that nothing is known against; `None` for
+    /// the download, when a name waits for it.
+    pub fn to_check(&self) -> Option<&NameRecord> {
+        let has_trouble = |record: &&NameRecord| self.troubles.contains_key(&record.name);
+        let mut good = self.record.names.iter().filter(|record| !has_trouble(record));
+        let waits = good.clone().any(|record| record.published.is_none());
+        let is_published = |record: &&NameRecord| record.published.is_some();
+        let any = || self.record.names.iter().find(is_published).filter(|_| !waits);
+        good.find(is_published).or_else(any)
+    }
+
+    /// The file that its chunks are read from, unless there is none now.
+    pub fn source(&self) -> Option<Source> {
+        match &self.phase {
+            Phase::Fetching(fetching) => Some(Source::Download(fetching.download.clone())),
+            Phase::Seeding(published) => Some(Source::Published(published.clone())),
+            Phase::Checking(_) | Phase::Failed(_) => None,
+        }
+    }
+
+    /// The trackers that hear of it: the manifest's, and the one where it was found.
+    pub fn trackers(&self) -> Vec<TrackerUrl> {
+        let mut trackers = self.manifest.trackers().to_vec();
+        trackers.extend(
+            self.record.trackers.iter().filter(|url| !self.manifest.trackers().contains(url)).cloned(),
+        );
+        trackers
+    }
+
+    /// How many chunks are verified and written.
+    pub fn have(&self) -> u32 {
+        match &self.phase {
+            Phase::Fetching(fetching) => fetching.have.len(),
+            Phase::Seeding(_) => self.count().get(),
+            Phase::Checking(_) | Phase::Failed(_) => 0,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What went in and out of a resource, and how fast.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Rates are taken over this time.
+const SPAN: Duration = Duration::from_secs(3);
+
+/// Bytes that were received and sent since the daemon started. Counted where they pass.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Bytes of verified chunks that came from peers.
+    pub received: AtomicU64,
+    /// Bytes of chunks that went to peers.
+    pub sent: AtomicU64,
+}
+
+/// The rates of the last few seconds.
+#[derive(Debug, Default)]
+pub struct Rates {
+    samples: VecDeque<(Instant, u64, u64)>,
+}
+
+impl Rates {
+    /// Takes note of the counters; to be called a few times per second.
+    pub fn sample(&mut self, now: Instant, traffic: &Traffic) {
+        let (received, sent) =
+            (traffic.received.load(Ordering::Relaxed), traffic.sent.load(Ordering::Relaxed));
+        while self.samples.get(1).is_some_and(|(at, ..)| now.duration_since(*at) >= SPAN) {
+            self.samples.pop_front();
+        }
+        self.samples.push_back((now, received, sent));
+    }
+
+    /// Bytes per second that were received.
+    pub fn download(&self) -> u64 {
+        self.rate(|(_, received, _)| received)
+    }
+
+    /// Bytes per second that were sent.
+    pub fn upload(&self) -> u64 {
+        self.rate(|(_, _, sent)| sent)
+    }
+
+    fn rate(&self, bytes: impl Fn(&(Instant, u64, u64)) -> &u64) -> u64 {
+        let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else { return 0 };
+        let seconds = last.0.duration_since(first.0).as_secs_f64();
+        if seconds > 0.0 { ((bytes(last) - bytes(first)) as f64 / seconds) as u64 } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds() {
+        let (mut rates, traffic, start) = (Rates::default(), Traffic::default(), Instant::now());
+        for step in 0..40 {
+            traffic.received.store(step.min(20) * 1000, Ordering::Relaxed);
+            rates.sample(start + Duration::from_millis(step * 250), &traffic);
+            if step == 20 {
+                assert_eq!(rates.download(), 4000);
+            }
+        }
+        assert_eq!((rates.download(), rates.upload()), (0, 0), "it has stopped");
+    }
+}

@@ -1,0 +1,99 @@
+//! Chunks that were just written, kept in memory until the whole-file hash has passed them: what need not be
+//! read back from the disk costs no copy. Bounded over all downloads of the process.
+
+use bytes::Bytes;
+use shared::chunk::ChunkIndex;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How many chunks are kept, all downloads together: 1 MiB each.
+const CHUNKS_MAX: u32 = 16;
+
+/// Only chunks that the hash will reach soon are worth their memory.
+const AHEAD_MAX: u32 = 16;
+
+/// Room for chunks, shared by all downloads.
+#[derive(Debug, Clone, Default)]
+pub struct Room(Arc<AtomicU32>);
+
+/// The chunks of one download that are kept.
+#[derive(Debug, Default)]
+pub struct Recent {
+    room: Room,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// The chunk that the hash needs next.
+    next: u32,
+    chunks: BTreeMap<u32, Bytes>,
+}
+
+impl Recent {
+    /// Nothing is kept yet.
+    pub fn new(room: Room) -> Recent {
+        Recent { room, kept: Mutex::default() }
+    }
+
+    /// Keeps a chunk if it is needed soon and there is room.
+    pub fn keep(&self, index: ChunkIndex, bytes: Bytes) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_soon = index.0.checked_sub(kept.next).is_some_and(|ahead| ahead < AHEAD_MAX);
+        if is_soon && !kept.chunks.contains_key(&index.0) && self.room.take() {
+            kept.chunks.insert(index.0, bytes);
+        }
+    }
+
+    /// The hash is at this chunk: here it is, if it was kept. Those before it are let go.
+    pub fn pass(&self, index: ChunkIndex) -> Option<Bytes> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = index.0 + 1;
+        kept.next = next;
+        let ahead = kept.chunks.split_off(&next);
+        let passed = std::mem::replace(&mut kept.chunks, ahead);
+        self.room.give(passed.len());
+        passed.into_iter().find(|(at, _)| *at == index.0).map(|(_, bytes)| bytes)
+    }
+}
+
+impl Drop for Recent {
+    fn drop(&mut self) {
+        self.room.give(self.kept.get_mut().unwrap_or_else(PoisonError::into_inner).chunks.len());
+    }
+}
+
+impl Room {
+    fn take(&self) -> bool {
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| (used < CHUNKS_MAX).then_some(used + 1))
+            .is_ok()
+    }
+
+    fn give(&self, chunks: usize) {
+        self.0.fetch_sub(chunks as u32, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_and_given_back() {
+        let room = Room::default();
+        let (one, two) = (Recent::new(room.clone()), Recent::new(room.clone()));
+        let chunk = |at: u32| Bytes::from(vec![at as u8]);
+        (0..100).for_each(|at| one.keep(ChunkIndex(at), chunk(at)));
+        two.keep(ChunkIndex(0), chunk(0));
+        assert_eq!(room.0.load(Ordering::Acquire), CHUNKS_MAX);
+        assert_eq!(two.pass(ChunkIndex(0)), None, "there was no room");
+        assert_eq!(one.pass(ChunkIndex(2)), Some(chunk(2)));
+        assert_eq!(room.0.load(Ordering::Acquire), CHUNKS_MAX - 3, "those before it are of no use");
+        one.keep(ChunkIndex(1), chunk(1));
+        assert_eq!(room.0.load(Ordering::Acquire), CHUNKS_MAX - 3, "it was passed");
+        drop(one);
+        assert_eq!(room.0.load(Ordering::Acquire), 0);
+    }
+}

@@ -1,0 +1,145 @@
+//! Where a resource's chunks are written to while it is fetched, and read from ever after.
+
+use super::Recent;
+use crate::store::{FileIdentity, PartFile, StoreError, open_regular};
+use bytes::Bytes;
+use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::id::{ChunkHash, SwarmKey};
+use shared::manifest::Manifest;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A resource that is being fetched: its part file, which takes only what the manifest says.
+#[derive(Debug)]
+pub struct Download {
+    /// What is fetched.
+    pub manifest: Manifest,
+    /// Where its chunks go.
+    pub file: PartFile,
+    /// Those that the whole-file hash needs soon.
+    pub recent: Recent,
+}
+
+/// A finished file under its name. It is served only as long as it is the one that was hashed, and opened only
+/// while a chunk is read: a daemon may have many thousands of them.
+#[derive(Debug)]
+pub struct Published {
+    /// What it is.
+    pub manifest: Manifest,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The file as it was hashed.
+    pub identity: FileIdentity,
+}
+
+/// What chunks are served from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A download, finished or not.
+    Download(Arc<Download>),
+    /// A finished file.
+    Published(Arc<Published>),
+}
+
+/// Why a chunk cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file was replaced, edited, truncated or removed since it was hashed.
+    #[error("{} has changed since it was shared", .0.path.display())]
+    Changed(Arc<Published>),
+    /// The disk failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a received chunk does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// Its bytes are not what the manifest says.
+    #[error("the hash is wrong")]
+    Corrupt,
+    /// It could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Verifying it panicked.
+    #[error("{0}")]
+    Panicked(String),
+}
+
+impl Download {
+    /// Verifies a received chunk and writes it. Blocks.
+    ///
+    /// # Errors
+    /// When its hash or length is wrong, or it cannot be written.
+    pub fn take(&self, index: ChunkIndex, bytes: Bytes) -> Result<(), TakeError> {
+        let is_last = Some(index) == self.manifest.count().last();
+        let is_short = (1..CHUNK_BYTES as usize).contains(&bytes.len());
+        let fits = bytes.len() == CHUNK_BYTES as usize || (is_last && is_short);
+        if !fits || self.manifest.hash(index) != Some(&ChunkHash::of(&bytes)) {
+            return Err(TakeError::Corrupt);
+        }
+        self.file.write(index, &bytes)?;
+        self.recent.keep(index, bytes);
+        Ok(())
+    }
+}
+
+impl Published {
+    /// Whether the file under the name is still the one that was hashed.
+    pub fn is_unchanged(&self) -> bool {
+        FileIdentity::at(&self.path).is_ok_and(|now| self.identity.is_same(&now))
+    }
+
+    fn open(&self) -> Option<File> {
+        let file = open_regular(&self.path).ok()?;
+        let now = FileIdentity::of(&file).ok()?;
+        self.identity.is_same(&now).then_some(file)
+    }
+
+    /// `None` when the file has changed.
+    fn read(&self, index: ChunkIndex) -> Option<Vec<u8>> {
+        let file = self.open()?;
+        let rest = self.identity.bytes.checked_sub(index.offset())?;
+        let mut bytes = vec![0; rest.min(u64::from(CHUNK_BYTES)) as usize];
+        file.read_exact_at(&mut bytes, index.offset()).ok()?;
+        Some(bytes)
+    }
+}
+
+impl Source {
+    /// What it is.
+    pub fn manifest(&self) -> &Manifest {
+        match self {
+            Source::Download(download) => &download.manifest,
+            Source::Published(published) => &published.manifest,
+        }
+    }
+
+    /// Which swarm it belongs to.
+    pub fn key(&self) -> SwarmKey {
+        self.manifest().key()
+    }
+
+    /// The resource's size in bytes; `None` while the last chunk's length is not known.
+    pub fn bytes(&self) -> Option<u64> {
+        match self {
+            Source::Download(download) => download.file.bytes(),
+            Source::Published(published) => Some(published.identity.bytes),
+        }
+    }
+
+    /// Reads a chunk that we have. Blocks.
+    ///
+    /// # Errors
+    /// When the file has changed since it was hashed, or cannot be read.
+    pub fn read(&self, index: ChunkIndex) -> Result<Vec<u8>, ReadError> {
+        match self {
+            Source::Download(download) => Ok(download.file.read(index)?),
+            Source::Published(published) => {
+                published.read(index).ok_or_else(|| ReadError::Changed(published.clone()))
+            }
+        }
+    }
+}

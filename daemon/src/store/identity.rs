@@ -1,0 +1,115 @@
+//! Whether a file is still the one that was hashed, told without reading it.
+
+use super::{At, StoreError};
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What changes when a file is replaced, edited or truncated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileIdentity {
+    device: u64,
+    inode: u64,
+    /// The file's size in bytes.
+    pub bytes: u64,
+    modified_s: i64,
+    modified_ns: i64,
+}
+
+impl FileIdentity {
+    /// The identity of a file that is open.
+    ///
+    /// # Errors
+    /// When its metadata cannot be read.
+    pub fn of(file: &File) -> io::Result<FileIdentity> {
+        file.metadata().map(|metadata| FileIdentity::of_metadata(&metadata))
+    }
+
+    /// The identity of what lies at a path; a symbolic link is not followed, so it never matches a file.
+    ///
+    /// # Errors
+    /// When nothing is there.
+    pub fn at(path: &Path) -> io::Result<FileIdentity> {
+        std::fs::symlink_metadata(path).map(|metadata| FileIdentity::of_metadata(&metadata))
+    }
+
+    /// An identity that no file has: what is there must be checked before it counts.
+    #[must_use]
+    pub fn unsure(self) -> FileIdentity {
+        FileIdentity { inode: 0, ..self }
+    }
+
+    /// Whether it is [`unsure`](FileIdentity::unsure).
+    pub fn is_unsure(&self) -> bool {
+        self.inode == 0
+    }
+
+    fn of_metadata(metadata: &Metadata) -> FileIdentity {
+        FileIdentity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.size(),
+            modified_s: metadata.mtime(),
+            modified_ns: metadata.mtime_nsec(),
+        }
+    }
+
+    /// Whether the two are one file with one content. The device is left out: its number may change when the
+    /// machine starts anew.
+    pub fn is_same(&self, other: &FileIdentity) -> bool {
+        (self.inode, self.bytes, self.modified_s, self.modified_ns)
+            == (other.inode, other.bytes, other.modified_s, other.modified_ns)
+    }
+}
+
+/// Opens a regular file for reading: no symbolic link, and nothing that blocks or has effects when opened.
+///
+/// # Errors
+/// When there is none, or it is something else (a folder, a FIFO, a device).
+pub fn open_regular(path: &Path) -> Result<File, StoreError> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
+        rustix::io::Errno::LOOP => io::Error::other("it is a symbolic link, and no file itself"),
+        error => error.into(),
+    });
+    let file = File::from(file.at("open", path)?);
+    let is_file = file.metadata().at("look at", path)?.is_file();
+    if is_file { Ok(file) } else { Err(io::Error::other("it is not a regular file")).at("open", path) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_change_is_seen_and_a_second_link_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, b"one").unwrap();
+        let identity = FileIdentity::of(&open_regular(&path).unwrap()).unwrap();
+        fs::hard_link(&path, folder.path().join("link")).unwrap();
+        assert!(identity.is_same(&FileIdentity::at(&path).unwrap()));
+        fs::write(folder.path().join("new"), b"two").unwrap();
+        fs::rename(folder.path().join("new"), &path).unwrap();
+        assert!(!identity.is_same(&FileIdentity::at(&path).unwrap()));
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
+        assert!(
+            open_regular(&link)
+                .unwrap_err()
+                .to_string()
+                .ends_with("it is a symbolic link, and no file itself")
+        );
+        assert!(open_regular(folder.path()).is_err());
+        assert!(open_regular(Path::new("/dev/null")).is_err());
+    }
+}

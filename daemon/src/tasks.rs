@@ -1,0 +1,149 @@
+//! Work in the background: what ttctl waits for, and what comes back to the driver when it ends.
+
+use crate::library::{Checking, Download, HashedWhole, Source};
+use crate::store::{FileIdentity, PartFile, PublishError, StoreError};
+use shared::chunk::ChunkIndex;
+use shared::have::HaveMap;
+use shared::host::hashing::Hashed;
+use shared::id::SwarmKey;
+use shared::name::ResourceName;
+use shared::rpc::control::{Accepted, ControlError, ShareRequest, TaskId, TaskState};
+use shared::swarm::PeerAddr;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{oneshot, watch};
+
+/// How many tasks are remembered.
+const TASKS_MAX: usize = 1024;
+
+/// How long an ended task is remembered.
+const ENDED_FOR: Duration = Duration::from_secs(300);
+
+/// What comes back from the background.
+#[derive(Debug)]
+pub enum TaskInput {
+    /// A file of the folder was hashed, to be shared.
+    Hashed { task: TaskId, request: ShareRequest, hashed: io::Result<(Hashed, FileIdentity)> },
+    /// An import lies under its name.
+    Imported { task: TaskId, request: ShareRequest, imported: Imported },
+    /// The place of a new download is made.
+    Opened {
+        key: SwarmKey,
+        checking: Checking,
+        opened: Result<PartFile, StoreError>,
+        accepted: Accepted,
+        reply: oneshot::Sender<Result<Accepted, ControlError>>,
+    },
+    /// A chunk that a peer complained of was looked at.
+    Suspected { key: SwarmKey, index: ChunkIndex, peer: PeerAddr, good: bool },
+    /// What lies on disk was compared with the manifest.
+    Checked { key: SwarmKey, checking: Checking, task: Option<TaskId>, checked: io::Result<CheckedFile> },
+    /// The data of these chunks was synced.
+    Synced { download: Arc<Download>, have: HaveMap, synced: Result<(), StoreError> },
+    /// The have map was persisted.
+    Noted { download: Arc<Download>, noted: Result<(), StoreError> },
+    /// The hash of a whole download is there.
+    Whole { download: Arc<Download>, whole: HashedWhole },
+    /// A download, or a copy of a finished file, lies under its name, or could not be put there.
+    Published { source: Source, name: ResourceName, published: Result<FileIdentity, PublishError> },
+}
+
+/// How an import ended: its hashes, and the file under its name.
+pub type Imported = Result<(Hashed, FileIdentity), ControlError>;
+
+/// What a check found.
+#[derive(Debug)]
+pub struct CheckedFile {
+    /// The chunks that are right.
+    pub good: HaveMap,
+    /// Whether the whole file is right.
+    pub whole: bool,
+    /// The file's size in bytes.
+    pub bytes: u64,
+    /// The file's identity when it was read.
+    pub identity: FileIdentity,
+}
+
+/// The tasks that ttctl can ask about.
+#[derive(Debug, Default)]
+pub struct Tasks {
+    last: u64,
+    tasks: BTreeMap<TaskId, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    state: TaskHandle,
+    ended: Option<Instant>,
+}
+
+/// Tells those who wait for a task how far it is.
+#[derive(Debug, Clone)]
+pub struct TaskHandle(Arc<watch::Sender<TaskState>>);
+
+impl TaskHandle {
+    /// Takes note of progress.
+    pub fn progress(&self, doing: &str, bytes_done: u64, bytes_total: u64) {
+        self.0.send_replace(TaskState::Running { bytes_done, bytes_total, doing: doing.to_owned() });
+    }
+
+    /// The task ended.
+    pub fn end(&self, state: TaskState) {
+        self.0.send_replace(state);
+    }
+
+    /// Follows the task.
+    pub fn watch(&self) -> watch::Receiver<TaskState> {
+        self.0.subscribe()
+    }
+}
+
+impl Tasks {
+    /// A new task; `None` when there are too many.
+    pub fn begin(&mut self, now: Instant) -> Option<(TaskId, TaskHandle)> {
+        self.forget_ended(now);
+        if self.tasks.len() >= TASKS_MAX {
+            return None;
+        }
+        self.last += 1;
+        let start = TaskState::Running { bytes_done: 0, bytes_total: 0, doing: "starting".to_owned() };
+        let state = TaskHandle(Arc::new(watch::Sender::new(start)));
+        self.tasks.insert(TaskId(self.last), Entry { state: state.clone(), ended: None });
+        Some((TaskId(self.last), state))
+    }
+
+    /// A task that is remembered.
+    pub fn get(&self, task: TaskId) -> Option<&TaskHandle> {
+        self.tasks.get(&task).map(|entry| &entry.state)
+    }
+
+    fn forget_ended(&mut self, now: Instant) {
+        for entry in self.tasks.values_mut() {
+            // nobody works on it any more, or its caller went away before it was begun
+            let is_left = Arc::strong_count(&entry.state.0) == 1;
+            let is_running = matches!(*entry.state.0.borrow(), TaskState::Running { .. });
+            entry.ended = (is_left || !is_running).then(|| entry.ended.unwrap_or(now));
+        }
+        self.tasks.retain(|_, entry| entry.ended.is_none_or(|ended| now.duration_since(ended) < ENDED_FOR));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_nobody_works_on_is_forgotten() {
+        let (mut tasks, start) = (Tasks::default(), Instant::now());
+        let (kept, handle) = tasks.begin(start).unwrap();
+        for _ in 1..TASKS_MAX {
+            tasks.begin(start).unwrap();
+        }
+        assert!(tasks.begin(start).is_none(), "there are too many");
+        assert!(tasks.begin(start + ENDED_FOR).is_some());
+        assert!(tasks.get(kept).is_some(), "it goes on");
+        drop(handle);
+    }
+}

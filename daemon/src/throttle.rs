@@ -1,0 +1,204 @@
+//! Bandwidth limits: a byte stream that takes its turn at a bucket that all links of a direction share.
+
+use shared::host::config::Rate;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// The most bytes that a link takes from the bucket at once, so that all links get their turn.
+const TURN_BYTES_MAX: u64 = 64 << 10;
+
+/// How much of the rate may be saved up while nobody sends.
+const BURST: Duration = Duration::from_millis(50);
+
+/// A limit in one direction, shared by all links.
+#[derive(Debug)]
+pub struct Bucket {
+    bytes_per_s: u64,
+    /// When everything that was taken so far will have been paid for.
+    paid_until: Mutex<Instant>,
+}
+
+impl Bucket {
+    /// A bucket that lets through so many bytes per second.
+    pub fn new(rate: Rate) -> Arc<Bucket> {
+        Arc::new(Bucket { bytes_per_s: rate.bytes_per_s().max(1), paid_until: Mutex::new(Instant::now()) })
+    }
+
+    /// Takes up to `bytes`; or tells until when to wait.
+    fn take(&self, bytes: u64) -> Result<u64, Instant> {
+        let now = Instant::now();
+        let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if *paid_until > now {
+            return Err(*paid_until);
+        }
+        let turn = bytes.min(TURN_BYTES_MAX).min((self.bytes_per_s / 20).max(1024));
+        let cost = Duration::from_nanos(turn.saturating_mul(1_000_000_000) / self.bytes_per_s);
+        *paid_until = (*paid_until).max(now - BURST) + cost;
+        Ok(turn)
+    }
+
+    /// Gives back what was taken and not used.
+    fn give_back(&self, bytes: u64) {
+        let cost = Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / self.bytes_per_s);
+        let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *paid_until -= cost;
+    }
+}
+
+/// The limits of a link, in the directions that have one.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// For what is read.
+    pub down: Option<Arc<Bucket>>,
+    /// For what is written.
+    pub up: Option<Arc<Bucket>>,
+    /// Whether the limits hold on this link yet: they bind chunks, not the small talk beside them.
+    pub bulk: Arc<AtomicBool>,
+}
+
+impl Limits {
+    fn bucket<'a>(&self, bucket: &'a Option<Arc<Bucket>>) -> Option<&'a Arc<Bucket>> {
+        bucket.as_ref().filter(|_| self.bulk.load(Ordering::Relaxed))
+    }
+}
+
+/// A byte stream under [`Limits`].
+#[derive(Debug)]
+pub struct Throttled<S> {
+    io: S,
+    limits: Limits,
+    read_pause: Option<Pin<Box<Sleep>>>,
+    write_pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Throttled<S> {
+    /// Puts a stream under limits.
+    pub fn new(io: S, limits: Limits) -> Throttled<S> {
+        Throttled { io, limits, read_pause: None, write_pause: None }
+    }
+}
+
+/// Waits for a turn at the bucket: how many bytes may pass now.
+fn turn(
+    bucket: &Bucket,
+    bytes: usize,
+    pause: &mut Option<Pin<Box<Sleep>>>,
+    cx: &mut Context<'_>,
+) -> Poll<usize> {
+    loop {
+        if let Some(sleep) = pause {
+            ready!(sleep.as_mut().poll(cx));
+            *pause = None;
+        }
+        match bucket.take(bytes as u64) {
+            Ok(turn) => return Poll::Ready(turn as usize),
+            Err(until) => *pause = Some(Box::pin(tokio::time::sleep_until(until))),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Throttled<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let Some(bucket) = this.limits.bucket(&this.limits.down).cloned() else {
+            return Pin::new(&mut this.io).poll_read(cx, buf);
+        };
+        let turn = ready!(turn(&bucket, buf.remaining(), &mut this.read_pause, cx));
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(turn.min(buf.remaining())));
+        let polled = Pin::new(&mut this.io).poll_read(cx, &mut part);
+        let read = part.filled().len();
+        buf.advance(read);
+        bucket.give_back((turn - read) as u64);
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Throttled<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let Some(bucket) = this.limits.bucket(&this.limits.up).cloned() else {
+            return Pin::new(&mut this.io).poll_write(cx, bytes);
+        };
+        let turn = ready!(turn(&bucket, bytes.len(), &mut this.write_pause, cx));
+        let polled = Pin::new(&mut this.io).poll_write(cx, &bytes[..turn.min(bytes.len())]);
+        let written = if let Poll::Ready(Ok(written)) = polled { written } else { 0 };
+        bucket.give_back((turn - written) as u64);
+        polled
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Moves `bytes` through as many links as there are; how long it took on the paused clock.
+    async fn elapsed(limits: Limits, links: usize, bytes: usize) -> Duration {
+        let start = Instant::now();
+        let moves = (0..links).map(|_| {
+            let (near, mut far) = tokio::io::duplex(1 << 20);
+            let mut near = Throttled::new(near, limits.clone());
+            async move {
+                let (sent, received) = tokio::join!(
+                    async {
+                        near.write_all(&vec![7; bytes]).await.unwrap();
+                        near.flush().await.unwrap();
+                        near
+                    },
+                    async {
+                        let mut received = vec![0; bytes];
+                        far.read_exact(&mut received).await.unwrap();
+                        received
+                    }
+                );
+                drop(sent);
+                assert!(received.iter().all(|&byte| byte == 7));
+            }
+        });
+        futures::future::join_all(moves).await;
+        start.elapsed()
+    }
+
+    fn limits(bytes_per_s: u64, bulk: bool) -> Limits {
+        let up = Some(Bucket::new(Rate::new(bytes_per_s).unwrap()));
+        Limits { up, down: None, bulk: Arc::new(AtomicBool::new(bulk)) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_links_together_keep_the_limit() {
+        let took = elapsed(limits(1_000_000, true), 4, 500_000).await;
+        assert!((1.9..2.1).contains(&took.as_secs_f64()), "{took:?} for 2 MB at 1 MB/s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_talk_is_free() {
+        assert_eq!(elapsed(limits(1, false), 1, 100_000).await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reading_is_limited_too() {
+        let (mut far, near) = tokio::io::duplex(1 << 20);
+        let down = Some(Bucket::new(Rate::new(100_000).unwrap()));
+        let mut near = Throttled::new(near, Limits { down, up: None, bulk: Arc::new(AtomicBool::new(true)) });
+        far.write_all(&[1; 200_000]).await.unwrap();
+        let start = Instant::now();
+        near.read_exact(&mut vec![0; 200_000]).await.unwrap();
+        let took = start.elapsed().as_secs_f64();
+        assert!((1.9..2.1).contains(&took), "{took} s for 200 KB at 100 KB/s");
+    }
+}

@@ -1,0 +1,50 @@
+//! `ttd.toml`.
+
+use super::file::settings;
+use super::{ByteSize, FileMode, GroupName, ListenAddr, RateLimit, Span, Zone};
+use crate::host::logging::{LogFilter, LogFormat};
+use crate::url::TrackerUrl;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+settings! {
+    /// What a daemon may be told by its config file. Its command line comes first.
+    pub struct DaemonConfig {
+        /// The shared folder, an absolute path. Empty: systemd's state folder, /var/lib/tinytorrent as root,
+        /// else a folder of the user's own.
+        pub folder: Option<PathBuf> = None,
+        /// The address and port for peers ("0.0.0.0:7987"), or a port on all addresses. Empty: port 7987;
+        /// a ttd that was started with a FOLDER then takes the next free port up to 8018.
+        pub listen: Option<ListenAddr> = None,
+        /// The control socket, an absolute path. Empty: ttd.sock in systemd's runtime folder, in
+        /// /run/tinytorrent as root, else in the user's own runtime folder.
+        pub socket: Option<PathBuf> = None,
+        /// The control socket's permissions, as octal digits: who may write to it may control the daemon.
+        pub socket_mode: FileMode = FileMode::new(0o660).expect("read and write for user and group"),
+        /// The trackers, as "tt://HOST:PORT" (port 7986 if left out), for what is shared and fetched by name.
+        pub trackers: Vec<TrackerUrl> = Vec::new(),
+        /// How fast chunks may arrive, from all peers together, near and far: "50 MB/s", "100 Mbit/s" or "none".
+        pub download_limit: RateLimit = RateLimit(None),
+        /// How fast chunks may be sent, to all peers together, near and far: "50 MB/s", "100 Mbit/s" or "none".
+        pub upload_limit: RateLimit = RateLimit(None),
+        /// The machines that are close to each other (a site, a room) bear the same name here, of at most 64
+        /// bytes: few chunks then cross from zone to zone. Empty: no zone.
+        pub zone: Zone = Zone::default(),
+        /// What is logged: error, warn, info, debug or trace, also per module ("info,daemon::store=debug").
+        pub log_level: LogFilter = LogFilter::default(),
+        /// How it is logged: "text", "json" (one object per line) or "auto" (text, with colours on a terminal).
+        pub log_format: LogFormat = LogFormat::Auto,
+        /// The permissions of a finished file, as octal digits.
+        pub file_mode: FileMode = FileMode::new(0o644).expect("readable for all"),
+        /// The group of a finished file, by name or number. Empty: the daemon's own.
+        pub file_group: Option<GroupName> = None,
+        /// Downloads wait while the disk of the shared folder has less room than this.
+        pub min_free_space: ByteSize = ByteSize::new(64 << 20),
+        /// How many connections with peers there may be at once.
+        pub peer_connections_max: NonZeroU32 = NonZeroU32::new(512).expect("not 0"),
+        /// How many connections there may be that have not said hello; beyond it the oldest is closed.
+        pub unknown_connections_max: NonZeroU32 = NonZeroU32::new(64).expect("not 0"),
+        /// How often what has arrived is synced to the disk and noted: a crash costs at most so much work.
+        pub sync_every: Span = Span::from_millis(2_000).expect("more than 0"),
+    }
+}

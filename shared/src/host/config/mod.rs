@@ -1,0 +1,19 @@
+//! What a program is told by its config file: every key with its default, its unit and a sentence.
+//!
+//! Reading order: `daemon` and `tracker` list the keys, `units` has the types of their values, `file`
+//! reads and writes them as TOML. Where the files are is [`paths`](super::paths)'s business.
+
+mod daemon;
+mod file;
+mod tracker;
+mod units;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use daemon::DaemonConfig;
+pub use file::{ConfigError, Key};
+pub use tracker::TrackerConfig;
+pub use units::{BadUnit, ByteSize, FileMode, Rate, RateLimit, Span};
+pub use values::{BadValue, GroupName, ListenAddr, Zone};

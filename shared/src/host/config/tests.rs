@@ -1,0 +1,147 @@
+//! Whole config files: what is taken, how mistakes are told, and that the example files are true.
+
+use super::{ConfigError, DaemonConfig, Key, TrackerConfig};
+use std::path::{Path, PathBuf};
+
+fn daemon(text: &str) -> Result<DaemonConfig, String> {
+    DaemonConfig::parse(text, Path::new("ttd.toml")).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_empty_file_is_the_default() {
+    assert_eq!(daemon(""), Ok(DaemonConfig::default()));
+    assert_eq!(TrackerConfig::parse("# nothing\n", Path::new("x")).unwrap(), TrackerConfig::default());
+}
+
+#[test]
+fn every_key_is_taken() {
+    let config = daemon(
+        r#"
+        folder = "/srv/files"
+        listen = 7999
+        socket = "/run/x.sock"
+        socket_mode = "0600"
+        trackers = ["tt://a", "tt://[::1]:99"]
+        download_limit = "100 MB/s"
+        upload_limit = 500000
+        zone = "hall 2"
+        log_level = "debug"
+        log_format = "json"
+        file_mode = "0640"
+        file_group = "staff"
+        min_free_space = "1 GiB"
+        peer_connections_max = 1_000
+        unknown_connections_max = 0x10
+        sync_every = 5
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.folder, Some(PathBuf::from("/srv/files")));
+    assert_eq!(config.listen.unwrap().to_string(), "[::]:7999");
+    assert_eq!(config.trackers[1].host(), "::1");
+    assert_eq!(config.download_limit.to_string(), "100 MB/s");
+    assert_eq!(config.upload_limit.to_string(), "500 kB/s");
+    assert_eq!(config.zone.as_str(), "hall 2");
+    assert_eq!((config.socket_mode.bits(), config.file_mode.bits()), (0o600, 0o640));
+    assert_eq!(config.file_group.unwrap().as_str(), "staff");
+    assert_eq!((config.peer_connections_max.get(), config.unknown_connections_max.get()), (1_000, 16));
+    assert_eq!(config.sync_every.to_string(), "5 s");
+}
+
+#[test]
+fn a_mistake_is_told_with_its_line_and_what_was_meant() {
+    let cases = [
+        ("\n\nupload_limt = 5", "ttd.toml:3: unknown key \"upload_limt\"; did you mean \"upload_limit\"?"),
+        (
+            "[section]\nx = 1",
+            "ttd.toml:1: unknown key \"section\"; the file that comes with TinyTorrent shows every key",
+        ),
+        (
+            "\"a\\nb\" = 1",
+            "ttd.toml:1: unknown key \"a\\nb\"; the file that comes with TinyTorrent shows every key",
+        ),
+        (
+            "zone = \"a\"\nfile_mode = 644",
+            "ttd.toml:2: file_mode: expected octal digits in quotes, such as \"0644\", not a whole number",
+        ),
+        (
+            "sync_every = \"0 s\"",
+            "ttd.toml:1: sync_every: it is less than a millisecond; expected a span of time such as \"500 ms\", \
+             \"2 s\", \"10 min\" or \"1 h\" (a plain number is in seconds)",
+        ),
+        (
+            "log_level = \"loud\"",
+            "ttd.toml:1: log_level: expected error, warn, info, debug, trace or off, also",
+        ),
+        (
+            "peer_connections_max = 0",
+            "ttd.toml:1: peer_connections_max: expected a number from 1 to 4294967295",
+        ),
+        (
+            "peer_connections_max = -1",
+            "ttd.toml:1: peer_connections_max: expected a number from 1 to 4294967295",
+        ),
+        ("folder = \"files\"", "ttd.toml:1: folder: expected an absolute path, one that begins with \"/\""),
+        ("folder = 3", "ttd.toml:1: folder: expected an absolute path in quotes, not a whole number"),
+        (
+            "trackers = \"tt://a\"",
+            "ttd.toml:1: trackers: expected a list in brackets, [\"…\", \"…\"], not a text",
+        ),
+        ("trackers = [\"http://a\"]", "ttd.toml:1: trackers: a tracker's URL begins with \"tt://\""),
+        (
+            "download_limit = nan",
+            "ttd.toml:1: download_limit: expected a rate in quotes, such as \"100 MB/s\"",
+        ),
+        ("zone = \"a\"\nzone = \"b\"", "ttd.toml:2: duplicate key"),
+        ("\nzone = ", "ttd.toml:2: "),
+    ];
+    for (text, expected) in cases {
+        let error = daemon(text).unwrap_err();
+        assert!(error.starts_with(expected), "{text:?}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn a_missing_file_matters_only_if_it_was_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("ttd.toml");
+    assert_eq!(DaemonConfig::load_or_default(&missing).unwrap(), DaemonConfig::default());
+    assert!(matches!(DaemonConfig::load(&missing), Err(ConfigError::Read { .. })));
+    // Anything else that is wrong with the file is told in both cases.
+    assert!(DaemonConfig::load_or_default(folder.path()).is_err());
+    std::fs::write(&missing, b"zone = \"\xff\"").unwrap();
+    assert!(DaemonConfig::load_or_default(&missing).is_err());
+}
+
+/// Write the files anew with `TT_UPDATE=1 cargo test -p shared --features host example`.
+fn check_example(name: &str, keys: &[Key], example: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(name);
+    let program = name.trim_end_matches(".toml");
+    let text = format!(
+        "# The configuration of {program}. Every key is shown with its default: take the \"#\" away to set it.\n\
+         # `{program} --check-config` tells whether the file is right. Command-line options come first.\n{example}"
+    );
+    if std::env::var_os("TT_UPDATE").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "config/{name} is not what the keys say");
+
+    // A line of prose has a space after the "#", a key has none.
+    let is_key = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
+    let uncommented: Vec<&str> = text.lines().filter(is_key).map(|line| &line[1..]).collect();
+    assert_eq!(uncommented.len(), keys.len());
+    for (line, key) in uncommented.iter().zip(keys) {
+        assert_eq!(line.split_once(" = ").unwrap().0, key.name);
+        assert!(key.description.concat().ends_with('.'), "{}: not a sentence", key.name);
+    }
+    uncommented.join("\n")
+}
+
+#[test]
+fn the_example_files_show_every_key_with_its_default() {
+    let all = check_example("ttd.toml", DaemonConfig::KEYS, &DaemonConfig::example());
+    assert_eq!(daemon(&all), Ok(DaemonConfig::default()));
+    let all = check_example("tt-tracker.toml", TrackerConfig::KEYS, &TrackerConfig::example());
+    assert_eq!(TrackerConfig::parse(&all, Path::new("x")).unwrap(), TrackerConfig::default());
+}

@@ -1,0 +1,31 @@
+//! `tt-tracker.toml`.
+
+use super::file::settings;
+use super::{ByteSize, ListenAddr, Span};
+use crate::host::logging::{LogFilter, LogFormat};
+use crate::url::TRACKER_PORT;
+use std::num::NonZeroU32;
+
+settings! {
+    /// What a tracker may be told by its config file. Its command line comes first.
+    pub struct TrackerConfig {
+        /// The address and port to listen on ("10.0.0.1:7986"), or a port on all addresses.
+        pub listen: ListenAddr = ListenAddr::all(TRACKER_PORT),
+        /// What is logged: error, warn, info, debug or trace, also per module ("info,tracker=debug").
+        pub log_level: LogFilter = LogFilter::default(),
+        /// How it is logged: "text", "json" (one object per line) or "auto" (text, with colours on a terminal).
+        pub log_format: LogFormat = LogFormat::Auto,
+        /// How many connections there may be at once: each daemon keeps one.
+        pub connections_max: NonZeroU32 = NonZeroU32::new(16_384).expect("not 0"),
+        /// How many connections there may be that have not said hello; beyond it the oldest is closed.
+        pub unknown_connections_max: NonZeroU32 = NonZeroU32::new(256).expect("not 0"),
+        /// How many entries "this peer takes part in this resource" are kept.
+        pub entries_max: NonZeroU32 = NonZeroU32::new(1_000_000).expect("not 0"),
+        /// How much memory the catalogue's manifests may take.
+        pub catalogue_bytes_max: ByteSize = ByteSize::new(256 << 20),
+        /// How many publications the catalogue may have.
+        pub publications_max: NonZeroU32 = NonZeroU32::new(100_000).expect("not 0"),
+        /// How long a publication is kept after the last peer of its resource has gone.
+        pub publication_ttl: Span = Span::from_millis(3_600_000).expect("more than 0"),
+    }
+}

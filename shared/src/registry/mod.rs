@@ -1,0 +1,236 @@
+//! The tracker's memory: who takes part in which swarm, and the catalogue of published manifests. Pure: the
+//! time is handed in, chance comes from a seed; the sockets are `tracker`'s business.
+//!
+//! Everything in here is soft: it is lost with the process, and the daemons tell it again within one interval.
+//! All of it is bounded by [`Limits`]; what is beyond is refused, nothing is thrown out for a newcomer.
+//!
+//! Reading order: `types` (what is told) → `swarms` (who is where) → `catalogue` (what is published).
+
+mod catalogue;
+mod draw;
+mod swarms;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use types::*;
+
+use crate::id::{ResourceId, SwarmKey};
+use crate::name::ResourceName;
+use crate::swarm::Time;
+use bytes::Bytes;
+use catalogue::Catalogue;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use swarms::Swarms;
+
+/// What the registry may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Entries "this peer takes part in this swarm", in total.
+    pub entries_max: usize,
+    /// Entries of one peer, which is an address with a port.
+    pub entries_per_peer_max: usize,
+    /// Lists of chunk hashes that are told apart for one resource: more than one means that some are false.
+    pub digests_max: usize,
+    /// Bytes of manifests, those that are still arriving included.
+    pub catalogue_bytes_max: usize,
+    /// Publications, in total.
+    pub publications_max: usize,
+    /// Publications under one name, of which the newest is found by it.
+    pub publications_per_name_max: usize,
+    /// Manifests that are arriving, one per connection.
+    pub uploads_max: usize,
+    /// How long a manifest that is arriving may pause between two pages.
+    pub upload_timeout: Duration,
+    /// How long a publication is kept after the last peer of its swarm is gone.
+    pub publication_ttl: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            entries_max: 1_000_000,
+            entries_per_peer_max: 16_384,
+            digests_max: 16,
+            catalogue_bytes_max: 256 << 20,
+            publications_max: 100_000,
+            publications_per_name_max: 1024,
+            uploads_max: 256,
+            upload_timeout: Duration::from_secs(30),
+            publication_ttl: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// A peer that speaks: what it is keyed by, and what hello said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// The connection's address with the announced port.
+    pub addr: SocketAddr,
+    /// Its id, drawn at this start of its process.
+    pub peer_id: crate::id::PeerId,
+    /// Its zone, empty if none is configured.
+    pub zone: Arc<str>,
+}
+
+/// Why the registry does not do what it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request makes no sense; the text says why.
+    Malformed(String),
+    /// A limit is reached; the text says which.
+    Full(String),
+    /// There is no such publication, or no such page.
+    Unknown,
+    /// The resource is published with another list of chunk hashes.
+    Conflict,
+}
+
+/// Everything that a tracker knows.
+#[derive(Debug)]
+pub struct Registry {
+    swarms: Swarms,
+    catalogue: Catalogue,
+}
+
+impl Registry {
+    /// An empty registry. The seed decides who is drawn when peers are asked for.
+    pub fn new(limits: Limits, seed: [u8; 32]) -> Registry {
+        Registry { swarms: Swarms::new(limits.clone(), seed), catalogue: Catalogue::new(limits) }
+    }
+
+    /// Adds or renews the entries of a peer; the answers are in the same order. A peer that comes back under
+    /// the same address with another id takes the place of the former one.
+    pub fn announce(
+        &mut self,
+        now: Time,
+        who: &Who,
+        entries: &[Announce],
+    ) -> Result<Vec<AnnounceAnswer>, Refusal> {
+        let mut answers = self.swarms.announce(now, who, entries)?;
+        for (answer, entry) in answers.iter_mut().zip(entries) {
+            answer.shared_at_ms = self.catalogue.shared_at_ms(entry.key);
+            if !self.catalogue.has(entry.key) {
+                answer.want_manifest = self.swarms.ask_for_manifest(now, entry.key);
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Takes entries of a peer out.
+    pub fn withdraw(&mut self, who: &Who, keys: &[SwarmKey]) -> Result<(), Refusal> {
+        self.swarms.withdraw(who, keys)
+    }
+
+    /// Peers of a resource, drawn at random, at most [`PEERS_MAX`].
+    pub fn peers_of(&mut self, now: Time, resource: ResourceId) -> Vec<PeerEntry> {
+        self.swarms.peers_of(now, resource)
+    }
+
+    /// The resources of a peer, in order of their ids, after `after`: at most [`ANNOUNCE_MAX`].
+    pub fn resources_of(&self, now: Time, peer: SocketAddr, after: Option<SwarmKey>) -> Vec<ResourceEntry> {
+        let mut entries = self.swarms.resources_of(now, peer, after);
+        for entry in &mut entries {
+            entry.name = self.catalogue.name_of(entry.key);
+        }
+        entries
+    }
+
+    /// Publishes a manifest under a name; asks for its pages when they are not here. `wall_ms` is the time of day
+    /// in milliseconds since 1970; `upload` tells connections apart.
+    pub fn publish(
+        &mut self,
+        now: Time,
+        wall_ms: u64,
+        upload: u64,
+        publication: Publication,
+    ) -> Result<PublishReply, Refusal> {
+        self.catalogue.publish(now, wall_ms, upload, publication)
+    }
+
+    /// The next page of the manifest that this connection is publishing.
+    pub fn publish_page(
+        &mut self,
+        now: Time,
+        upload: u64,
+        key: SwarmKey,
+        page: u32,
+        hashes: &[u8],
+    ) -> Result<PublishReply, Refusal> {
+        self.catalogue.publish_page(now, upload, key, page, hashes)
+    }
+
+    /// A connection is gone, and with it what it was publishing.
+    pub fn forget_upload(&mut self, upload: u64) {
+        self.catalogue.forget_upload(upload);
+    }
+
+    /// The newest publication of a name or of a resource.
+    pub fn find(&self, what: &Lookup) -> Option<Publication> {
+        self.catalogue.find(what)
+    }
+
+    /// A page of a published manifest: raw hashes.
+    pub fn manifest(&self, key: SwarmKey, page: u32) -> Result<Bytes, Refusal> {
+        self.catalogue.manifest(key, page)
+    }
+
+    /// The newest publication of each name, in order of names, after `after`: at most [`LIST_MAX`].
+    pub fn list(&self, after: Option<&ResourceName>) -> Vec<ListEntry> {
+        self.catalogue
+            .list(after)
+            .map(|publication| {
+                let (seeders, leechers) = self.swarms.counts(publication.key);
+                ListEntry { publication, seeders, leechers }
+            })
+            .collect()
+    }
+
+    /// Forgets what was not renewed. To be called every second or two; it walks over everything.
+    pub fn expire(&mut self, now: Time) {
+        self.swarms.expire(now);
+        self.catalogue.expire(now, |key| self.swarms.is_alive(key));
+    }
+
+    /// How much there is, for people: entries, swarms, publications, bytes of manifests.
+    pub fn size(&self) -> Size {
+        Size {
+            entries: self.swarms.entries(),
+            swarms: self.swarms.len(),
+            publications: self.catalogue.publications(),
+            catalogue_bytes: self.catalogue.bytes(),
+        }
+    }
+}
+
+/// How much a registry holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Entries "this peer takes part in this swarm".
+    pub entries: usize,
+    /// Swarms that have a peer.
+    pub swarms: usize,
+    /// Publications.
+    pub publications: usize,
+    /// Bytes of manifests, those that are still arriving included.
+    pub catalogue_bytes: usize,
+}
+
+/// A peer's address as an asker should use it. A peer that reached the tracker over loopback is on the tracker's
+/// machine: askers from there use the address as it is, all others the one by which they reached the tracker.
+pub fn seen_from(peer: SocketAddr, asker: IpAddr, tracker: IpAddr) -> SocketAddr {
+    if peer.ip().is_loopback() && !asker.is_loopback() {
+        return SocketAddr::new(tracker, peer.port());
+    }
+    peer
+}
+
+/// The addresses under which a peer may be known that an asker names so: the reverse of [`seen_from`].
+pub fn known_as(peer: SocketAddr, tracker: IpAddr) -> impl Iterator<Item = SocketAddr> {
+    let near = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let near = near.into_iter().filter(move |_| peer.ip() == tracker);
+    std::iter::once(peer.ip()).chain(near).map(move |ip| SocketAddr::new(ip, peer.port()))
+}

@@ -1,0 +1,357 @@
+//! Who takes part in which swarm.
+
+use super::draw::Draw;
+use super::{
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, Limits, PEERS_MAX, PeerEntry, REPLY_PEERS_MAX, Refusal,
+    ResourceEntry, Stage, Who,
+};
+use crate::chunk::ChunkCount;
+use crate::id::{ListDigest, PeerId, ResourceId, SwarmKey};
+use crate::swarm::Time;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// When a peer of a settled swarm is to announce again: one where all are seeders and nobody is new.
+const SETTLED: Duration = Duration::from_secs(60);
+
+/// The same for a young swarm: from the first, with few peers, to the sum of both, with a thousand. With the jitter
+/// it is between 2 and 5 s.
+const YOUNG: Duration = Duration::from_millis(2_500);
+const YOUNG_LARGE: Duration = Duration::from_millis(1_600);
+
+/// How long a swarm counts as young after it grew.
+const GROWN: Duration = Duration::from_secs(60);
+
+/// How long one peer has to answer a wish for the manifest before the next one is asked.
+const MANIFEST_WAIT: Duration = Duration::from_secs(10);
+
+/// How many intervals without an announce end an entry.
+const INTERVALS: u32 = 3;
+
+#[derive(Debug)]
+pub(super) struct Swarms {
+    limits: Limits,
+    draw: Draw,
+    peers: BTreeMap<SocketAddr, Peer>,
+    swarms: BTreeMap<SwarmKey, Swarm>,
+    /// The sum of all swarms' members, which is also the sum of all peers' swarms.
+    entries: usize,
+}
+
+#[derive(Debug)]
+struct Peer {
+    peer_id: PeerId,
+    swarms: BTreeSet<SwarmKey>,
+}
+
+#[derive(Debug)]
+struct Swarm {
+    members: Vec<Member>,
+    /// Where in `members` an address is.
+    places: BTreeMap<SocketAddr, u32>,
+    seeders: u32,
+    grown: Time,
+    manifest_asked: Option<Time>,
+}
+
+#[derive(Debug, Clone)]
+struct Member {
+    addr: SocketAddr,
+    peer_id: PeerId,
+    zone: Arc<str>,
+    stage: Stage,
+    have: u32,
+    count: ChunkCount,
+    expires: Time,
+}
+
+impl Swarms {
+    pub(super) fn new(limits: Limits, seed: [u8; 32]) -> Swarms {
+        let (peers, swarms) = (BTreeMap::new(), BTreeMap::new());
+        Swarms { limits, draw: Draw::new(seed), peers, swarms, entries: 0 }
+    }
+
+    pub(super) fn announce(
+        &mut self,
+        now: Time,
+        who: &Who,
+        entries: &[Announce],
+    ) -> Result<Vec<AnnounceAnswer>, Refusal> {
+        if entries.len() > ANNOUNCE_MAX {
+            return Err(Refusal::Malformed(format!("more than {ANNOUNCE_MAX} resources in one announce")));
+        }
+        if entries.iter().any(|entry| !is_plausible(entry)) {
+            return Err(Refusal::Malformed("a peer that has more or less chunks than its stage says".into()));
+        }
+        self.replace_former(who);
+        self.check_room(now, who, entries)?;
+        let mut peers_left = REPLY_PEERS_MAX;
+        let answers = entries.iter().map(|entry| {
+            let interval = self.renew(now, who, entry);
+            let answer = self.answer(now, who, entry, interval, peers_left);
+            peers_left -= answer.peers.len();
+            answer
+        });
+        Ok(answers.collect())
+    }
+
+    pub(super) fn withdraw(&mut self, who: &Who, keys: &[SwarmKey]) -> Result<(), Refusal> {
+        if keys.len() > ANNOUNCE_MAX {
+            return Err(Refusal::Malformed(format!("more than {ANNOUNCE_MAX} resources in one withdraw")));
+        }
+        // the entries of a successor at the same address are not this peer's
+        if self.peers.get(&who.addr).is_some_and(|peer| peer.peer_id == who.peer_id) {
+            keys.iter().for_each(|key| self.remove(who.addr, *key));
+        }
+        Ok(())
+    }
+
+    pub(super) fn peers_of(&mut self, now: Time, resource: ResourceId) -> Vec<PeerEntry> {
+        let lists: Vec<(SwarmKey, usize)> =
+            digests_of(&self.swarms, resource).map(|(key, swarm)| (*key, swarm.members.len())).collect();
+        let total = lists.iter().map(|(_, len)| len).sum();
+        let drawn = self.draw.some_of(total, PEERS_MAX, None).into_iter();
+        let members = drawn.filter_map(|mut number| {
+            let (key, _) = lists.iter().find(|(_, len)| {
+                let here = number < *len;
+                number -= if here { 0 } else { *len };
+                here
+            })?;
+            Some((*key, &self.swarms.get(key)?.members[number]))
+        });
+        members.filter(|(_, member)| member.expires > now).map(|(key, member)| member.entry(key)).collect()
+    }
+
+    pub(super) fn resources_of(
+        &self,
+        now: Time,
+        addr: SocketAddr,
+        after: Option<SwarmKey>,
+    ) -> Vec<ResourceEntry> {
+        let Some(peer) = self.peers.get(&addr) else { return Vec::new() };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entry = |key: &SwarmKey| {
+            let member = self.swarms.get(key)?.member(addr).filter(|member| member.expires > now)?;
+            let Member { stage, have, count, .. } = *member;
+            Some(ResourceEntry { key: *key, name: None, stage, have, count })
+        };
+        peer.swarms.range((from, Bound::Unbounded)).filter_map(entry).take(ANNOUNCE_MAX).collect()
+    }
+
+    /// Whether the peer that announces is to publish the manifest: one is asked at a time, not the whole swarm.
+    pub(super) fn ask_for_manifest(&mut self, now: Time, key: SwarmKey) -> bool {
+        let Some(swarm) = self.swarms.get_mut(&key) else { return false };
+        let ask = swarm.manifest_asked.is_none_or(|asked| now.since(asked) >= MANIFEST_WAIT);
+        if ask {
+            swarm.manifest_asked = Some(now);
+        }
+        ask
+    }
+
+    pub(super) fn expire(&mut self, now: Time) {
+        let mut gone = Vec::new();
+        for (key, swarm) in &self.swarms {
+            let expired = swarm.members.iter().filter(|member| member.expires <= now);
+            gone.extend(expired.map(|member| (member.addr, *key)));
+        }
+        gone.into_iter().for_each(|(addr, key)| self.remove(addr, key));
+    }
+
+    /// How many seeders and leechers a swarm has.
+    pub(super) fn counts(&self, key: SwarmKey) -> (u32, u32) {
+        self.swarms.get(&key).map_or((0, 0), Swarm::counts)
+    }
+
+    /// Whether a swarm has a peer.
+    pub(super) fn is_alive(&self, key: SwarmKey) -> bool {
+        self.swarms.contains_key(&key)
+    }
+
+    pub(super) fn entries(&self) -> usize {
+        self.entries
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.swarms.len()
+    }
+
+    /// Another id at the same address is another process: what the former one had is no more.
+    fn replace_former(&mut self, who: &Who) {
+        let former = self.peers.get(&who.addr).filter(|peer| peer.peer_id != who.peer_id);
+        if let Some(former) = former {
+            let keys: Vec<SwarmKey> = former.swarms.iter().copied().collect();
+            keys.into_iter().for_each(|key| self.remove(who.addr, key));
+        }
+    }
+
+    /// Refuses before anything is changed, so that an announce is taken as a whole or not at all.
+    fn check_room(&mut self, now: Time, who: &Who, entries: &[Announce]) -> Result<(), Refusal> {
+        let known = self.peers.get(&who.addr).map(|peer| &peer.swarms);
+        let new = entries.iter().filter(|entry| known.is_none_or(|known| !known.contains(&entry.key)));
+        let new: Vec<SwarmKey> = new.map(|entry| entry.key).collect();
+        if known.map_or(0, BTreeSet::len) + new.len() > self.limits.entries_per_peer_max {
+            let max = self.limits.entries_per_peer_max;
+            return Err(Refusal::Full(format!("a peer may take part in {max} resources")));
+        }
+        if self.entries + new.len() > self.limits.entries_max {
+            self.expire(now);
+        }
+        if self.entries + new.len() > self.limits.entries_max {
+            return Err(Refusal::Full(format!("it keeps {} entries", self.limits.entries_max)));
+        }
+        let digests_max = self.limits.digests_max;
+        let crowded = |key: &SwarmKey| {
+            !self.swarms.contains_key(key) && digests_of(&self.swarms, key.resource).count() >= digests_max
+        };
+        if new.iter().any(crowded) {
+            return Err(Refusal::Full(format!("a resource may have {digests_max} lists of chunk hashes")));
+        }
+        Ok(())
+    }
+
+    /// Writes an entry down; says when it is to be renewed.
+    fn renew(&mut self, now: Time, who: &Who, entry: &Announce) -> Duration {
+        let swarm = self.swarms.entry(entry.key).or_insert_with(|| Swarm::new(now));
+        let at = swarm.place(who.addr).unwrap_or_else(|| {
+            swarm.grown = now;
+            swarm.add(Member::new(who, entry));
+            self.entries += 1;
+            let new = || Peer { peer_id: who.peer_id, swarms: BTreeSet::new() };
+            self.peers.entry(who.addr).or_insert_with(new).swarms.insert(entry.key);
+            swarm.members.len() - 1
+        });
+        swarm.set_stage(at, entry.stage);
+        let interval = swarm.interval(now).mul_f64(0.8 + 0.4 * self.draw.below(1001) as f64 / 1000.0);
+        let member = &mut swarm.members[at];
+        (member.have, member.count) = (entry.have, entry.count);
+        member.expires = now + interval * INTERVALS;
+        interval
+    }
+
+    fn answer(
+        &mut self,
+        now: Time,
+        who: &Who,
+        entry: &Announce,
+        interval: Duration,
+        peers_max: usize,
+    ) -> AnnounceAnswer {
+        let conflict = digests_of(&self.swarms, entry.key.resource).nth(1).is_some();
+        let swarm = &self.swarms[&entry.key];
+        let wanted = usize::from(entry.peers_wanted).min(PEERS_MAX).min(peers_max);
+        let drawn = self.draw.some_of(swarm.members.len(), wanted, swarm.place(who.addr));
+        let members = drawn.into_iter().map(|number| &swarm.members[number]);
+        let peers = members.filter(|member| member.expires > now).map(|member| member.entry(entry.key));
+        let (seeders, leechers) = swarm.counts();
+        AnnounceAnswer {
+            peers: peers.collect(),
+            interval_ms: interval.as_millis() as u32,
+            want_manifest: false,
+            conflict,
+            shared_at_ms: None,
+            seeders,
+            leechers,
+        }
+    }
+
+    fn remove(&mut self, addr: SocketAddr, key: SwarmKey) {
+        let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        if !swarm.remove(addr) {
+            return;
+        }
+        self.entries -= 1;
+        if swarm.members.is_empty() {
+            self.swarms.remove(&key);
+        }
+        let Some(peer) = self.peers.get_mut(&addr) else { return };
+        peer.swarms.remove(&key);
+        if peer.swarms.is_empty() {
+            self.peers.remove(&addr);
+        }
+    }
+}
+
+impl Swarm {
+    fn new(now: Time) -> Swarm {
+        let (members, places) = (Vec::new(), BTreeMap::new());
+        Swarm { members, places, seeders: 0, grown: now, manifest_asked: None }
+    }
+
+    fn place(&self, addr: SocketAddr) -> Option<usize> {
+        self.places.get(&addr).map(|at| *at as usize)
+    }
+
+    fn member(&self, addr: SocketAddr) -> Option<&Member> {
+        self.place(addr).map(|at| &self.members[at])
+    }
+
+    fn counts(&self) -> (u32, u32) {
+        (self.seeders, self.members.len() as u32 - self.seeders)
+    }
+
+    fn add(&mut self, member: Member) {
+        self.seeders += u32::from(member.stage == Stage::Seeding);
+        self.places.insert(member.addr, self.members.len() as u32);
+        self.members.push(member);
+    }
+
+    fn set_stage(&mut self, at: usize, stage: Stage) {
+        let member = &mut self.members[at];
+        self.seeders -= u32::from(member.stage == Stage::Seeding);
+        self.seeders += u32::from(stage == Stage::Seeding);
+        member.stage = stage;
+    }
+
+    /// The last member takes the place of the one that is removed.
+    fn remove(&mut self, addr: SocketAddr) -> bool {
+        let Some(at) = self.places.remove(&addr) else { return false };
+        let gone = self.members.swap_remove(at as usize);
+        self.seeders -= u32::from(gone.stage == Stage::Seeding);
+        if let Some(moved) = self.members.get(at as usize) {
+            self.places.insert(moved.addr, at);
+        }
+        true
+    }
+
+    /// When to announce again: often while somebody fetches or newcomers arrive, for they need each other.
+    fn interval(&self, now: Time) -> Duration {
+        let (_, leechers) = self.counts();
+        if leechers == 0 && now.since(self.grown) >= GROWN {
+            return SETTLED;
+        }
+        YOUNG + YOUNG_LARGE * (self.members.len() as u32).min(1000) / 1000
+    }
+}
+
+impl Member {
+    fn new(who: &Who, entry: &Announce) -> Member {
+        let Announce { stage, have, count, .. } = *entry;
+        let expires = Time::default(); // set with the interval
+        Member { addr: who.addr, peer_id: who.peer_id, zone: who.zone.clone(), stage, have, count, expires }
+    }
+
+    fn entry(&self, key: SwarmKey) -> PeerEntry {
+        let Member { addr, peer_id, stage, have, count, .. } = *self;
+        PeerEntry { addr, peer_id, key, stage, have, count, zone: self.zone.to_string() }
+    }
+}
+
+/// The swarms of one resource: one for each list of chunk hashes that is claimed to be its own.
+fn digests_of(
+    swarms: &BTreeMap<SwarmKey, Swarm>,
+    resource: ResourceId,
+) -> impl Iterator<Item = (&SwarmKey, &Swarm)> {
+    let first = SwarmKey { resource, digest: ListDigest([0; 32]) };
+    let last = SwarmKey { resource, digest: ListDigest([255; 32]) };
+    swarms.range(first..=last)
+}
+
+fn is_plausible(entry: &Announce) -> bool {
+    match entry.stage {
+        Stage::Leeching => entry.have <= entry.count.get(),
+        Stage::Seeding => entry.have == entry.count.get(),
+    }
+}

@@ -1,0 +1,121 @@
+//! The registry, told what peers tell it.
+
+mod catalogue;
+mod swarms;
+
+use super::*;
+use crate::chunk::ChunkCount;
+use crate::id::{ChunkHash, ListDigest, PeerId};
+
+/// A registry with its own clock.
+struct World {
+    registry: Registry,
+    now: Time,
+}
+
+impl World {
+    fn new(limits: Limits) -> World {
+        World { registry: Registry::new(limits, [7; 32]), now: Time(0) }
+    }
+
+    fn wait(&mut self, span: Duration) {
+        self.now = self.now + span;
+        self.registry.expire(self.now);
+    }
+
+    fn announce(&mut self, who: &Who, entry: Announce) -> Result<AnnounceAnswer, Refusal> {
+        let mut answers = self.registry.announce(self.now, who, &[entry])?;
+        assert_eq!(answers.len(), 1);
+        Ok(answers.remove(0))
+    }
+
+    fn publish(&mut self, publication: &Publication, hashes: &[ChunkHash]) -> Result<(), Refusal> {
+        self.publish_as(1, publication, hashes)
+    }
+
+    /// Publishes with all its pages, as one connection.
+    fn publish_as(&mut self, id: u64, what: &Publication, hashes: &[ChunkHash]) -> Result<(), Refusal> {
+        let mut reply = self.registry.publish(self.now, WALL_MS, id, what.clone())?;
+        while let PublishReply::NeedPage(page) = reply {
+            let bytes = page_of(hashes, page);
+            reply = self.registry.publish_page(self.now, id, what.key, page, &bytes)?;
+        }
+        Ok(())
+    }
+
+    fn find(&self, name: &str) -> Option<SwarmKey> {
+        let found = self.registry.find(&Lookup::Name(name.parse().unwrap()));
+        found.map(|publication| publication.key)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.registry.list(None).into_iter().map(|entry| entry.publication.name.to_string()).collect()
+    }
+}
+
+/// The time of day.
+const WALL_MS: u64 = 1_800_000_000_000;
+
+fn page_of(hashes: &[ChunkHash], page: u32) -> Vec<u8> {
+    let hashes = hashes.iter().skip((page * PAGE_HASHES) as usize).take(PAGE_HASHES as usize);
+    hashes.flat_map(|hash| hash.0).collect()
+}
+
+fn peer(number: u16) -> Who {
+    let [high, low] = number.to_be_bytes();
+    Who {
+        addr: SocketAddr::new(Ipv4Addr::new(10, 0, high, low).into(), 7987),
+        peer_id: PeerId([low; 16]),
+        zone: "".into(),
+    }
+}
+
+fn key(number: u8) -> SwarmKey {
+    SwarmKey { resource: ResourceId([number; 32]), digest: ListDigest([number; 32]) }
+}
+
+fn leeching(key: SwarmKey) -> Announce {
+    let count = ChunkCount::new(10).unwrap();
+    Announce { key, stage: Stage::Leeching, have: 0, count, peers_wanted: NEIGHBOURS as u8 }
+}
+
+fn seeding(key: SwarmKey) -> Announce {
+    Announce { stage: Stage::Seeding, have: 10, peers_wanted: 0, ..leeching(key) }
+}
+
+/// A manifest of so many chunks, and its hashes.
+fn publication(name: &str, seed: u8, count: u32, shared_at_ms: u64) -> (Publication, Vec<ChunkHash>) {
+    let hash = |number: u32| ChunkHash::of(&[&[seed][..], &number.to_be_bytes()].concat());
+    let hashes: Vec<ChunkHash> = (0..count).map(hash).collect();
+    let resource = match &hashes[..] {
+        [] => ResourceId::of(b""),
+        [only] => ResourceId(only.0),
+        _ => ResourceId([seed; 32]),
+    };
+    let publication = Publication {
+        name: name.parse().unwrap(),
+        key: SwarmKey { resource, digest: ListDigest::of(&hashes) },
+        count: ChunkCount::new(count).unwrap(),
+        trackers: vec!["tt://tracker.example".parse().unwrap()],
+        shared_at_ms,
+    };
+    (publication, hashes)
+}
+
+#[test]
+fn a_peer_on_the_trackers_machine_is_seen_by_where_it_can_be_reached() {
+    let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+    let addr = |text: &str| text.parse::<SocketAddr>().unwrap();
+    let (far, near, own) = (ip("10.0.0.9"), ip("127.0.0.1"), ip("10.0.0.1"));
+    let here = addr("127.0.0.1:7987");
+    assert_eq!(seen_from(here, near, near), here);
+    assert_eq!(seen_from(here, ip("::1"), ip("::1")), here);
+    assert_eq!(seen_from(here, far, own), addr("10.0.0.1:7987"));
+    assert_eq!(seen_from(addr("[::1]:7987"), far, own), addr("10.0.0.1:7987"));
+    let elsewhere = addr("10.0.0.5:7987");
+    assert_eq!(seen_from(elsewhere, far, own), elsewhere);
+    assert_eq!(seen_from(elsewhere, near, near), elsewhere);
+
+    assert!(known_as(seen_from(here, far, own), own).any(|addr| addr == here));
+    assert_eq!(known_as(elsewhere, own).collect::<Vec<_>>(), [elsewhere]);
+}

@@ -1,0 +1,146 @@
+//! What peers and askers tell the registry, and what it tells them: also the tracker's protocol.
+
+use crate::chunk::ChunkCount;
+use crate::id::{PeerId, ResourceId, SwarmKey};
+use crate::name::ResourceName;
+use crate::url::TrackerUrl;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+pub use crate::manifest::TRACKERS_MAX;
+
+/// The most resources in one announce or withdraw.
+pub const ANNOUNCE_MAX: usize = 1024;
+/// The most peers that are returned for one resource.
+pub const PEERS_MAX: usize = 50;
+/// How many peers are returned for one resource of an announce.
+pub const NEIGHBOURS: usize = 20;
+/// How many chunk hashes one page of a manifest has (the last page may have fewer): 256 KiB.
+pub const PAGE_HASHES: u32 = 8192;
+/// The most publications in one page of a listing.
+pub const LIST_MAX: usize = 256;
+/// The most peers in the answers to one announce, of all its resources together: what is beyond is left out.
+pub const REPLY_PEERS_MAX: usize = ANNOUNCE_MAX * NEIGHBOURS;
+
+/// One resource that the caller takes part in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announce {
+    /// Which swarm.
+    pub key: SwarmKey,
+    /// How far the caller is.
+    pub stage: Stage,
+    /// How many chunks it has.
+    pub have: u32,
+    /// How many there are.
+    pub count: ChunkCount,
+    /// How many peers it would like to be told, at most [`PEERS_MAX`]; 0 for a seeder, which is dialled.
+    pub peers_wanted: u8,
+}
+
+/// How far a peer is with a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Stage {
+    /// It fetches what it does not have.
+    Leeching,
+    /// It has everything.
+    Seeding,
+}
+
+/// The answer for one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnounceAnswer {
+    /// Peers of the swarm, drawn at random, the caller not among them.
+    pub peers: Vec<PeerEntry>,
+    /// When to announce this resource again, in milliseconds: seconds in a young swarm, a minute in a settled
+    /// one.
+    pub interval_ms: u32,
+    /// The tracker does not have the manifest: please publish it.
+    pub want_manifest: bool,
+    /// The same resource is announced with another list digest: one of the two manifests is false.
+    pub conflict: bool,
+    /// When the name under which the resource was published last was shared, if the tracker knows.
+    pub shared_at_ms: Option<u64>,
+    /// How many seeders the tracker counts.
+    pub seeders: u32,
+    /// How many leechers the tracker counts.
+    pub leechers: u32,
+}
+
+/// A peer of a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerEntry {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Its id.
+    pub peer_id: PeerId,
+    /// Which list of chunk hashes it goes by.
+    pub key: SwarmKey,
+    /// How far it is.
+    pub stage: Stage,
+    /// How many chunks it has.
+    pub have: u32,
+    /// How many there are.
+    pub count: ChunkCount,
+    /// Its zone, empty if none is configured.
+    pub zone: String,
+}
+
+/// A resource of a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceEntry {
+    /// Which swarm.
+    pub key: SwarmKey,
+    /// Its newest published name, if there is one.
+    pub name: Option<ResourceName>,
+    /// How far the peer is.
+    pub stage: Stage,
+    /// How many chunks it has.
+    pub have: u32,
+    /// How many there are.
+    pub count: ChunkCount,
+}
+
+/// A manifest without its chunk hashes, published under a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publication {
+    /// The resource's name.
+    pub name: ResourceName,
+    /// What it is.
+    pub key: SwarmKey,
+    /// How many chunks it has.
+    pub count: ChunkCount,
+    /// The manifest's trackers, at most [`TRACKERS_MAX`].
+    pub trackers: Vec<TrackerUrl>,
+    /// When the sharer shared it, in milliseconds since 1970; 0 if the publisher does not know. The newest
+    /// publication of a name is the one that the name means.
+    pub shared_at_ms: u64,
+}
+
+/// The answer to a publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PublishReply {
+    /// It is published.
+    Published,
+    /// The tracker needs this page of the chunk hashes.
+    NeedPage(u32),
+}
+
+/// What to look for in the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lookup {
+    /// The newest publication of this name.
+    Name(ResourceName),
+    /// The newest publication of this resource.
+    Resource(ResourceId),
+}
+
+/// A publication in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListEntry {
+    /// What is published.
+    pub publication: Publication,
+    /// How many peers have all of it.
+    pub seeders: u32,
+    /// How many peers have a part of it.
+    pub leechers: u32,
+}

@@ -1,0 +1,86 @@
+//! The port that a daemon or a tracker listens on: dual stack where the machine has IPv6.
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use tokio::net::TcpListener;
+
+/// How many connections may wait to be accepted: a fleet comes back all at once.
+const BACKLOG: i32 = 1024;
+
+/// Listens for TCP connections. `[::]` takes IPv4 as well, and is 0.0.0.0 on a machine without IPv6.
+///
+/// # Errors
+/// When the port is taken or not ours to take; the text names the address and what to do.
+pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let opened = match open(addr) {
+        Err(error) if addr.ip().is_unspecified() && addr.is_ipv6() && lacks_ipv6(&error) => {
+            open(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), addr.port()))
+        }
+        opened => opened,
+    };
+    opened.map_err(|error| io::Error::new(error.kind(), explain(addr, &error)))
+}
+
+fn open(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // connections of a former process that linger do not keep its successor off the port
+    socket.set_reuse_address(true)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(!addr.ip().is_unspecified())?;
+    }
+    socket.bind(&SockAddr::from(addr))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn lacks_ipv6(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, Unsupported};
+    const EAFNOSUPPORT: i32 = 97;
+    matches!(error.kind(), AddrNotAvailable | Unsupported) || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+fn explain(addr: SocketAddr, error: &io::Error) -> String {
+    let port = addr.port();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!(
+                "cannot listen on {addr}: another process has port {port} already (`ss -ltnp` shows which)"
+            )
+        }
+        io::ErrorKind::PermissionDenied if port < 1024 => {
+            format!("cannot listen on {addr}: ports below 1024 are root's; take a higher one")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("cannot listen on {addr}: this machine has no such address")
+        }
+        _ => format!("cannot listen on {addr}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpStream;
+
+    #[tokio::test]
+    async fn one_port_takes_both_families() {
+        let listener = listen("[::]:0".parse().unwrap()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let four = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), addr.port());
+        TcpStream::connect(four).await.unwrap();
+        if addr.is_ipv6() {
+            let six = SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), addr.port());
+            TcpStream::connect(six).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named() {
+        let first = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let error = listen(first.local_addr().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("another process has port"), "{error}");
+    }
+}

@@ -1,0 +1,202 @@
+//! Bytes to messages and back, without a socket: what a fuzzer can drive.
+
+use super::heads::Frame;
+use super::{Greeted, HELLO_BYTES_MAX, Meter, malformed};
+use bytes::buf::Limit;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use std::io;
+
+/// How many bytes a frame's two lengths have.
+pub(super) const PREFIX_BYTES: usize = 8;
+
+/// How much is read at once where no body is expected.
+const READ_BYTES: usize = 8 << 10;
+
+/// A head's buffer that grew larger than this is given back.
+const KEEP_BYTES_MAX: usize = 64 << 10;
+
+/// Makes messages of bytes. The bytes are put where [`space`](Decoder::space) says, then
+/// [`next`](Decoder::next) is asked until it has no more.
+///
+/// It never reserves more than has come and is allowed: a head's buffer grows as the head comes; a body gets a
+/// buffer of exactly its size, but only after its head was read and turned out to have a body.
+pub(super) struct Decoder<In> {
+    /// Heads, and whatever was read along with them.
+    heads: BytesMut,
+    /// The body that is expected; it has a buffer of exactly its size.
+    body: BytesMut,
+    expect: Expect<In>,
+    /// Set at the side that is greeted.
+    greeted: Option<Greeted>,
+    meter: Meter,
+}
+
+enum Expect<In> {
+    Prefix,
+    Head { head_len: usize, body_len: usize },
+    Body { message: In, body_len: usize },
+}
+
+impl<In: Frame> Decoder<In> {
+    pub(super) fn new(greeted: Option<Greeted>, meter: Meter) -> Decoder<In> {
+        Decoder { heads: BytesMut::new(), body: BytesMut::new(), expect: Expect::Prefix, greeted, meter }
+    }
+
+    /// The next message; `None` when more bytes are needed for it.
+    ///
+    /// # Errors
+    /// When the bytes are none of this protocol; the decoder must not be used any more.
+    pub(super) fn next(&mut self) -> io::Result<Option<In>> {
+        loop {
+            match &mut self.expect {
+                Expect::Prefix => {
+                    let Some(prefix) = self.heads.first_chunk::<PREFIX_BYTES>() else { return Ok(None) };
+                    let (head_len, body_len) = lengths(*prefix);
+                    self.check_lengths(head_len, body_len)?;
+                    self.heads.advance(PREFIX_BYTES);
+                    self.expect = Expect::Head { head_len, body_len };
+                }
+                &mut Expect::Head { head_len, body_len } => {
+                    if self.heads.len() < head_len {
+                        return Ok(None);
+                    }
+                    let message = self.take_head(head_len, body_len)?;
+                    if body_len == 0 {
+                        self.expect = Expect::Prefix;
+                        return Ok(Some(message));
+                    }
+                    self.begin_body(body_len);
+                    self.expect = Expect::Body { message, body_len };
+                }
+                Expect::Body { body_len, .. } => {
+                    if self.body.len() < *body_len {
+                        return Ok(None);
+                    }
+                    return Ok(self.end_body());
+                }
+            }
+        }
+    }
+
+    /// Where the next bytes belong.
+    pub(super) fn space(&mut self) -> Limit<&mut BytesMut> {
+        let head_len = match self.expect {
+            Expect::Prefix => 0,
+            Expect::Head { head_len, .. } => head_len,
+            Expect::Body { body_len, .. } => {
+                let missing = body_len - self.body.len();
+                return (&mut self.body).limit(missing);
+            }
+        };
+        let len = self.heads.len();
+        if len == 0 && self.heads.capacity() > KEEP_BYTES_MAX {
+            self.heads = BytesMut::new();
+        }
+        if len == 0 || self.heads.capacity() - len < READ_BYTES / 8 {
+            // the buffer of a large head doubles: it has to be sent before it is reserved
+            self.heads.reserve(READ_BYTES.max(head_len.saturating_sub(len).min(len)));
+        }
+        let free = self.heads.capacity() - len;
+        (&mut self.heads).limit(free)
+    }
+
+    /// Tells that so many bytes were put where [`space`](Decoder::space) said.
+    pub(super) fn filled(&mut self, bytes: usize) {
+        if matches!(self.expect, Expect::Body { .. }) {
+            self.meter.count_received(bytes);
+        }
+    }
+
+    /// Whether no frame has begun.
+    pub(super) fn is_between_frames(&self) -> bool {
+        matches!(self.expect, Expect::Prefix) && self.heads.is_empty()
+    }
+
+    /// How many bytes it holds or has reserved.
+    #[cfg(test)]
+    pub(super) fn reserved_bytes(&self) -> usize {
+        self.heads.capacity() + self.body.capacity()
+    }
+
+    fn check_lengths(&self, head_len: usize, body_len: usize) -> io::Result<()> {
+        let (mut head_max, mut body_max) = (In::HEAD_BYTES_MAX, In::BODY_BYTES_MAX);
+        if self.is_strange() {
+            (head_max, body_max) = (head_max.min(HELLO_BYTES_MAX), 0);
+        }
+        if head_len > head_max {
+            return Err(malformed(format!("a head of {head_len} bytes, where {head_max} are allowed")));
+        }
+        if body_len > body_max {
+            return Err(malformed(format!("a body of {body_len} bytes, where {body_max} are allowed")));
+        }
+        Ok(())
+    }
+
+    fn take_head(&mut self, head_len: usize, body_len: usize) -> io::Result<In> {
+        let (mut message, rest) = In::read_head(&self.heads[..head_len])
+            .map_err(|error| malformed(format!("a head that is no message: {error}")))?;
+        if !rest.is_empty() {
+            return Err(malformed(format!("{} bytes too many in a head", rest.len())));
+        }
+        if self.is_strange() && !message.is_hello() {
+            return Err(malformed("a call before hello was accepted"));
+        }
+        if body_len > 0 && message.payload().is_none() {
+            return Err(malformed("a body on a message that has none"));
+        }
+        self.heads.advance(head_len);
+        Ok(message)
+    }
+
+    /// Bytes of the body that were read along with the head are copied once, at most [`READ_BYTES`]; all
+    /// others are read straight into the body's own buffer.
+    fn begin_body(&mut self, body_len: usize) {
+        self.body = BytesMut::with_capacity(body_len);
+        let here = self.heads.len().min(body_len);
+        self.body.extend_from_slice(&self.heads[..here]);
+        self.heads.advance(here);
+        self.meter.count_received(here);
+    }
+
+    fn end_body(&mut self) -> Option<In> {
+        let Expect::Body { mut message, .. } = std::mem::replace(&mut self.expect, Expect::Prefix) else {
+            return None;
+        };
+        if let Some(payload) = message.payload() {
+            payload.bytes = std::mem::take(&mut self.body).freeze();
+        }
+        Some(message)
+    }
+
+    /// Whether the other side has still to get through hello.
+    fn is_strange(&self) -> bool {
+        self.greeted.as_ref().is_some_and(|greeted| !greeted.is_accepted())
+    }
+}
+
+/// Appends a message's lengths and head to `out` and takes out its body, which is to be written next.
+///
+/// # Errors
+/// When the message is larger than allowed; `out` is then as it was.
+pub(super) fn encode<Out: Frame>(message: &mut Out, out: &mut Vec<u8>) -> io::Result<Bytes> {
+    let body = message.payload().map(|payload| std::mem::take(&mut payload.bytes)).unwrap_or_default();
+    if body.len() > Out::BODY_BYTES_MAX {
+        let (len, max) = (body.len(), Out::BODY_BYTES_MAX);
+        return Err(io::Error::other(format!("a body of {len} bytes, where {max} are allowed")));
+    }
+    let start = out.len();
+    out.extend_from_slice(&[0; PREFIX_BYTES]);
+    if let Err(error) = message.write_head(out) {
+        out.truncate(start);
+        return Err(io::Error::other(format!("a head that does not fit its limit, or is no text: {error}")));
+    }
+    let head_len = out.len() - start - PREFIX_BYTES;
+    out[start..start + 4].copy_from_slice(&(head_len as u32).to_be_bytes());
+    out[start + 4..start + PREFIX_BYTES].copy_from_slice(&(body.len() as u32).to_be_bytes());
+    Ok(body)
+}
+
+fn lengths(prefix: [u8; PREFIX_BYTES]) -> (usize, usize) {
+    let [a, b, c, d, e, f, g, h] = prefix;
+    (u32::from_be_bytes([a, b, c, d]) as usize, u32::from_be_bytes([e, f, g, h]) as usize)
+}

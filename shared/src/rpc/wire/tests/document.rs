@@ -1,0 +1,135 @@
+//! docs/protocol.md holds: its examples are what is sent, its numbers are those of the code.
+
+use super::super::Meter;
+use super::super::frames::Decoder;
+use super::pure::{feed, frame};
+use super::*;
+use crate::rpc::control::{ControlRequest, ControlResponse};
+use crate::rpc::tracker::{TrackerRequest, TrackerResponse};
+use crate::rpc::{Message, peer, tracker};
+use serde::de::DeserializeOwned;
+use tarpc::{ClientMessage, RequestName, Response};
+
+const DOCUMENT: &str = include_str!("../../../../../docs/protocol.md");
+
+/// The bytes of the example of this name.
+fn example(name: &str) -> Vec<u8> {
+    let (_, rest) = DOCUMENT.split_once(&format!("```hex {name}\n")).expect("the example is there");
+    let (lines, _) = rest.split_once("```").expect("it has an end");
+    let words = lines.lines().flat_map(|line| line.split('#').next().unwrap_or("").split_whitespace());
+    words.map(|word| u8::from_str_radix(word, 16).expect("two hex digits")).collect()
+}
+
+fn check_answer(name: &str, id: u64, message: PeerResponse) {
+    assert_eq!(frame(Response { request_id: id, message: Ok(message) }), example(name), "{name}");
+}
+
+#[test]
+fn the_examples_are_what_is_sent() {
+    let counting = |from: u8| PeerId(std::array::from_fn(|at| from + at as u8));
+    let hello = Hello {
+        version: 1,
+        capabilities: 0,
+        peer_id: counting(0),
+        listen_port: 7987,
+        zone: String::new(),
+        link: LinkKind::Quick,
+    };
+    let request = PeerRequest::Hello { hello };
+    let bytes = example("hello");
+    let head = postcard::to_stdvec(&(0u8, 0u64, 10_000u32, &request)).unwrap();
+    assert_eq!(bytes[..4], (head.len() as u32).to_be_bytes());
+    assert_eq!(bytes[8..], head);
+    let mut decoder = Decoder::<ClientMessage<PeerRequest>>::new(Some(Greeted::new()), Meter::new());
+    let decoded = feed(&mut decoder, &bytes, || 7, |_, _| {}).unwrap();
+    let [ClientMessage::Request(decoded)] = &decoded[..] else { panic!("{decoded:?}") };
+    assert_eq!(format!("{:?}", decoded.message), format!("{request:?}"));
+
+    let zone = "north".to_owned();
+    let welcome = Welcome { version: 1, capabilities: 0, peer_id: counting(0xf0), zone };
+    check_answer("welcome", 0, PeerResponse::Hello(Ok(welcome)));
+    let chunk = ChunkReply::Chunk(Bytes::from_static(b"hello").into());
+    check_answer("chunk", 300, PeerResponse::GetChunk(chunk));
+}
+
+#[test]
+fn the_frame_limits_are_those_of_the_code() {
+    fn row<Req: Message, Resp: Message>(service: &str) -> String {
+        let size = |bytes: usize| match bytes {
+            0 => "0".to_owned(),
+            bytes if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+            bytes => format!("{} KiB", bytes >> 10),
+        };
+        let limits =
+            [Req::HEAD_BYTES_MAX, Req::BODY_BYTES_MAX, Resp::HEAD_BYTES_MAX, Resp::BODY_BYTES_MAX].map(size);
+        format!("| {service} | {} |", limits.join(" | "))
+    }
+    let rows = [
+        row::<PeerRequest, PeerResponse>("Peer"),
+        row::<TrackerRequest, TrackerResponse>("Tracker"),
+        row::<ControlRequest, ControlResponse>("Control"),
+    ];
+    for row in rows {
+        assert!(DOCUMENT.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn the_methods_numbers_are_those_of_the_code() {
+    fn check<Req: RequestName + DeserializeOwned>(service: &str, methods: u8) {
+        let (_, section) = DOCUMENT.split_once(&format!("\n## {service}\n")).expect("it has a section");
+        let section = section.split("\n## ").next().expect("split gives one part at least");
+        for number in 0..methods {
+            // arguments that every method takes: numbers, one letter where a text must not be empty
+            let fillings = [&[0; 200][..], &[1, b'a', 0, 0, 0], &[0, 1, b'a', 0, 0], &publication()];
+            let decode = |filling| read::<Req>(number, filling);
+            let request = fillings.into_iter().find_map(decode);
+            let request = request.unwrap_or_else(|| panic!("{service} has no method {number}"));
+            let method = request.name().rsplit('.').next().expect("rsplit gives one part at least");
+            assert!(
+                section.contains(&format!("\n| {number} | `{method}` |")),
+                "{service}: {number} {method}"
+            );
+        }
+        assert!(read::<Req>(methods, &[0; 200]).is_none(), "{service} has a method that is not described");
+    }
+    fn read<Req: DeserializeOwned>(method: u8, arguments: &[u8]) -> Option<Req> {
+        let bytes = [&[method], arguments].concat();
+        postcard::take_from_bytes(&bytes).ok().map(|(request, _)| request)
+    }
+    fn publication() -> Vec<u8> {
+        [&[1, b'a'][..], &[0; 70]].concat()
+    }
+    check::<PeerRequest>("Peer", 5);
+    check::<TrackerRequest>("Tracker", 10);
+    check::<ControlRequest>("Control", 15);
+}
+
+#[test]
+fn the_limits_are_those_of_the_code() {
+    let grouped = |number: usize| {
+        let digits = number.to_string();
+        match digits.len() {
+            4.. => format!("{},{}", &digits[..digits.len() - 3], &digits[digits.len() - 3..]),
+            _ => digits,
+        }
+    };
+    let sentences = [
+        format!("list of SwarmKey (at most {})", grouped(peer::SUBSCRIPTIONS_MAX)),
+        format!("list of NewsUpdate (at most {})", peer::UPDATES_MAX),
+        format!("list of ChunkIndex, at most {}", grouped(peer::ADDED_MAX)),
+        format!("list of Announce (at most {})", grouped(tracker::ANNOUNCE_MAX)),
+        format!("list of PeerEntry (at most {})", tracker::PEERS_MAX),
+        format!("list of ListEntry (at most {})", tracker::LIST_MAX),
+        format!("list of TrackerUrl (at most {})", tracker::TRACKERS_MAX),
+        format!("at most {} peers together", grouped(crate::registry::REPLY_PEERS_MAX)),
+        format!("A page is {} hashes", grouped(tracker::PAGE_HASHES as usize)),
+        format!("at most {} bytes; empty: none", peer::ZONE_BYTES_MAX),
+        format!("TCP, port {}", crate::url::PEER_PORT),
+        format!("TCP, port {}", crate::url::TRACKER_PORT),
+        format!("This is version {}", crate::rpc::PROTOCOL_VERSION),
+    ];
+    for sentence in sentences {
+        assert!(DOCUMENT.contains(&sentence), "{sentence}");
+    }
+}

@@ -1,0 +1,181 @@
+//! Both ends of connections, over pipes in memory: the peers' service, answered by a fake.
+
+mod document;
+mod hostile;
+mod limits;
+mod pure;
+
+use super::{ClientOptions, Greeted, LinkEnd, ServerOptions, client, serve};
+use crate::chunk::{CHUNK_BYTES, ChunkIndex};
+use crate::id::{ListDigest, PeerId, ResourceId, SwarmKey};
+use crate::rpc::PROTOCOL_VERSION;
+use crate::rpc::peer::*;
+use crate::window::Window;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tarpc::context::Context;
+use tokio::io::{DuplexStream, duplex};
+use tokio::task::JoinHandle;
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// Answers as a peer would. Chunks are full ones of zeros; each holds a guard while it is in memory.
+#[derive(Clone, Default)]
+struct Fake {
+    greeted: Greeted,
+    /// How many handlers run, and how many chunks are held.
+    handlers: Arc<Count>,
+    chunks: Arc<Count>,
+}
+
+/// Counts what lives, and the most that ever lived at once.
+#[derive(Default)]
+struct Count {
+    now: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+struct Guard(Arc<Count>);
+
+impl Guard {
+    fn new(count: &Arc<Count>) -> Guard {
+        let now = count.now.fetch_add(1, Ordering::SeqCst) + 1;
+        count.peak.fetch_max(now, Ordering::SeqCst);
+        Guard(count.clone())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A chunk's bytes with a guard, as an upload slot would be.
+struct Held(Vec<u8>, #[expect(dead_code, reason = "it is there to be dropped")] Guard);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Peer for Fake {
+    async fn hello(self, _: Context, hello: Hello) -> Result<Welcome, HelloRefused> {
+        let _guard = Guard::new(&self.handlers);
+        if hello.listen_port == 0 {
+            self.greeted.refuse();
+            return Err(HelloRefused::Malformed);
+        }
+        self.greeted.accept();
+        let peer_id = PeerId([2; 16]);
+        Ok(Welcome { version: PROTOCOL_VERSION, capabilities: 0, peer_id, zone: String::new() })
+    }
+
+    /// Never answers.
+    async fn news(self, _: Context, _: NewsRequest) -> NewsReply {
+        let _guard = Guard::new(&self.handlers);
+        std::future::pending().await
+    }
+
+    async fn pick(self, _: Context, _: SwarmKey, _: Window) -> PickReply {
+        PickReply::NotHere
+    }
+
+    /// Chunks from 1,000 on are too large.
+    async fn get_chunk(self, _: Context, _: SwarmKey, index: ChunkIndex) -> ChunkReply {
+        let bytes = CHUNK_BYTES as usize + usize::from(index.0 >= 1000);
+        let held = Held(vec![index.0 as u8; bytes], Guard::new(&self.chunks));
+        ChunkReply::Chunk(Bytes::from_owner(held).into())
+    }
+
+    async fn complain(self, _: Context, _: SwarmKey, _: ChunkIndex) {}
+}
+
+impl Fake {
+    /// One whose connections are through hello.
+    fn greeted() -> Fake {
+        let fake = Fake::default();
+        fake.greeted.accept();
+        fake
+    }
+
+    fn options(&self) -> ServerOptions {
+        ServerOptions { greeted: self.greeted.clone(), ..ServerOptions::default() }
+    }
+
+    /// Serves one end of a pipe of so many bytes, and hands out the other.
+    fn pipe(&self, pipe_bytes: usize, options: ServerOptions) -> (DuplexStream, JoinHandle<LinkEnd>) {
+        let (near, far) = duplex(pipe_bytes);
+        (near, tokio::spawn(serve(far, options, self.clone().serve())))
+    }
+
+    /// The same, with a client at the other end.
+    fn link(&self, options: ServerOptions) -> Pair {
+        let (near, server) = self.pipe(64 << 10, options);
+        let (caller, link) = client(near, ClientOptions::default());
+        Pair { caller, client: tokio::spawn(link), server }
+    }
+
+    fn handlers(&self) -> usize {
+        self.handlers.now.load(Ordering::SeqCst)
+    }
+
+    fn chunks(&self) -> usize {
+        self.chunks.now.load(Ordering::SeqCst)
+    }
+}
+
+struct Pair {
+    caller: PeerCaller,
+    client: JoinHandle<LinkEnd>,
+    server: JoinHandle<LinkEnd>,
+}
+
+fn hello() -> Hello {
+    Hello {
+        version: PROTOCOL_VERSION,
+        capabilities: 0,
+        peer_id: PeerId([1; 16]),
+        listen_port: 7987,
+        zone: String::new(),
+        link: LinkKind::Bulk,
+    }
+}
+
+fn key() -> SwarmKey {
+    SwarmKey { resource: ResourceId([3; 32]), digest: ListDigest([4; 32]) }
+}
+
+fn news() -> NewsRequest {
+    NewsRequest { subscriptions: vec![key()], seen: None }
+}
+
+/// Waits until something holds, for at most five seconds.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waited = tokio::time::timeout(SOON, async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{what} did not come to hold");
+}
+
+#[tokio::test]
+async fn a_chunk_arrives_as_it_was_sent() {
+    let fake = Fake::default();
+    let pair = fake.link(fake.options());
+    let welcome = pair.caller.hello(hello(), SOON).await.unwrap().unwrap();
+    assert_eq!(welcome.peer_id, PeerId([2; 16]));
+    for index in [7, 8] {
+        let reply = pair.caller.get_chunk(key(), ChunkIndex(index), SOON).await.unwrap();
+        let ChunkReply::Chunk(payload) = reply else { panic!("{reply:?}") };
+        assert_eq!(payload.bytes, vec![index as u8; CHUNK_BYTES as usize]);
+    }
+    assert_eq!(fake.chunks(), 0);
+    drop(pair.caller);
+    assert!(matches!(pair.client.await.unwrap(), LinkEnd::Closed));
+    assert!(matches!(pair.server.await.unwrap(), LinkEnd::Closed));
+}

@@ -1,0 +1,205 @@
+//! A byte stream as tarpc's transport: messages in, messages out.
+
+use super::Meter;
+use super::frames::{self, Decoder};
+use super::heads::Frame;
+use bytes::{Buf, Bytes};
+use futures::{Sink, Stream};
+use std::io::{self, IoSlice};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep};
+use tokio_util::io::poll_read_buf;
+
+/// How many bytes of heads are gathered before they have to be written.
+const HEADS_BYTES_MAX: usize = 64 << 10;
+
+/// A transport over a byte stream. A body is never copied, and dropped when its last byte was written.
+pub(super) struct Wire<S, In, Out> {
+    io: S,
+    decoder: Decoder<In>,
+    /// Heads that wait to be written; `body` follows the last of them.
+    heads: Vec<u8>,
+    /// How many bytes of `heads` were written.
+    written: usize,
+    body: Bytes,
+    meter: Meter,
+    stall: Stall,
+    last_traffic: Instant,
+    /// Whether the other side has closed.
+    ended: bool,
+    out: PhantomData<fn(Out)>,
+}
+
+/// Nothing in it is pinned in place.
+impl<S: Unpin, In, Out> Unpin for Wire<S, In, Out> {}
+
+impl<S, In, Out> Wire<S, In, Out>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    In: Frame,
+    Out: Frame,
+{
+    pub(super) fn new(io: S, decoder: Decoder<In>, meter: Meter, write_timeout: Duration) -> Self {
+        Wire {
+            io,
+            decoder,
+            heads: Vec::new(),
+            written: 0,
+            body: Bytes::new(),
+            meter,
+            stall: Stall { timeout: write_timeout, sleep: None, armed: false },
+            last_traffic: Instant::now(),
+            ended: false,
+            out: PhantomData,
+        }
+    }
+
+    /// When the last byte came or went.
+    pub(super) fn last_traffic(&self) -> Instant {
+        self.last_traffic
+    }
+
+    /// Whether the other side has closed: nobody waits for answers any more.
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether nothing waits to be written.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.written == self.heads.len() && self.body.is_empty()
+    }
+
+    /// Writes until nothing is left, or the stream takes no more.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.is_flushed() {
+            let heads = &self.heads[self.written..];
+            let io = Pin::new(&mut self.io);
+            let polled = if self.body.is_empty() {
+                io.poll_write(cx, heads)
+            } else if heads.is_empty() {
+                io.poll_write(cx, &self.body)
+            } else {
+                io.poll_write_vectored(cx, &[IoSlice::new(heads), IoSlice::new(&self.body)])
+            };
+            match polled? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(bytes) => self.advance(bytes),
+                Poll::Pending => return self.stall.poll(cx),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// So many bytes were written.
+    fn advance(&mut self, bytes: usize) {
+        self.stall.armed = false;
+        self.last_traffic = Instant::now();
+        let of_heads = bytes.min(self.heads.len() - self.written);
+        self.written += of_heads;
+        if self.written == self.heads.len() {
+            self.written = 0;
+            self.heads.clear();
+            self.heads.shrink_to(HEADS_BYTES_MAX);
+        }
+        self.body.advance(bytes - of_heads);
+        self.meter.count_sent(bytes - of_heads);
+        if self.body.is_empty() {
+            self.body = Bytes::new(); // an empty slice would keep its owner, and an upload slot with it
+        }
+    }
+}
+
+impl<S, In, Out> Stream for Wire<S, In, Out>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    In: Frame,
+    Out: Frame,
+{
+    type Item = io::Result<In>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<In>>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(message) = this.decoder.next()? {
+                return Poll::Ready(Some(Ok(message)));
+            }
+            let bytes = ready!(poll_read_buf(Pin::new(&mut this.io), cx, &mut this.decoder.space()))?;
+            if bytes == 0 {
+                this.ended = true;
+                let whole = this.decoder.is_between_frames();
+                return Poll::Ready((!whole).then(|| Err(io::ErrorKind::UnexpectedEof.into())));
+            }
+            this.decoder.filled(bytes);
+            this.last_traffic = Instant::now();
+        }
+    }
+}
+
+impl<S, In, Out> Sink<Out> for Wire<S, In, Out>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    In: Frame,
+    Out: Frame,
+{
+    type Error = io::Error;
+
+    /// A body must be out before the next head may be begun: frames are written whole, one after the other.
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.body.is_empty() && this.heads.len() - this.written < HEADS_BYTES_MAX {
+            return Poll::Ready(Ok(()));
+        }
+        this.poll_drain(cx)
+    }
+
+    fn start_send(self: Pin<&mut Self>, mut message: Out) -> io::Result<()> {
+        let this = self.get_mut();
+        debug_assert!(this.body.is_empty(), "poll_ready was not asked");
+        this.body = match frames::encode(&mut message, &mut this.heads) {
+            Ok(body) => body,
+            Err(error) => match message.instead(&error) {
+                Some(mut instead) => frames::encode(&mut instead, &mut this.heads)?,
+                None => return Err(error),
+            },
+        };
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_drain(cx))?;
+        Pin::new(&mut this.io).poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_drain(cx))?;
+        Pin::new(&mut this.io).poll_shutdown(cx)
+    }
+}
+
+/// Watches that the other side takes bytes: not whether it is done, only that it goes on.
+struct Stall {
+    timeout: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// Whether `sleep` runs since the last byte was taken.
+    armed: bool,
+}
+
+impl Stall {
+    /// To be polled whenever the stream takes no bytes.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let deadline = Instant::now() + self.timeout;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if !self.armed {
+            sleep.as_mut().reset(deadline);
+            self.armed = true;
+        }
+        ready!(sleep.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no byte was taken for too long")))
+    }
+}

@@ -1,0 +1,345 @@
+//! A daemon of a scenario, and what ttctl says of it.
+
+use crate::process::{Output, Process, free_port, run_capped, sealed};
+use crate::{CAP, Tracker, files, program, wait_for};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A running `ttd` with a shared folder of its own.
+pub struct Daemon {
+    process: Process,
+    setup: Setup,
+}
+
+/// How a daemon is started, and started again.
+struct Setup {
+    folder: PathBuf,
+    /// Where it must listen; `None` leaves the choice to it.
+    listen: Option<SocketAddr>,
+    args: Vec<String>,
+    home: TempDir,
+}
+
+impl Daemon {
+    /// Starts one on 127.0.0.1 that knows this tracker, with more options for its command line.
+    #[track_caller]
+    pub fn start(tracker: &Tracker, args: &[&str]) -> Daemon {
+        let url = tracker.url();
+        Daemon::start_on(Ipv4Addr::LOCALHOST.into(), &[&["--tracker", &url], args].concat())
+    }
+
+    /// As `start`, with a config file.
+    #[track_caller]
+    pub fn start_configured(tracker: &Tracker, config: &str) -> Daemon {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let folder = home.path().join("config");
+        fs::create_dir(&folder)
+            .and_then(|()| fs::write(folder.join("ttd.toml"), config))
+            .expect("a config file");
+        let folder = home.path().join("shared");
+        Daemon::start_in(home, &folder, Some(Ipv4Addr::LOCALHOST.into()), &["--tracker", &tracker.url()])
+    }
+
+    /// Starts one on a free port of this address, with these options.
+    #[track_caller]
+    pub fn start_on(ip: IpAddr, args: &[&str]) -> Daemon {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let folder = home.path().join("shared");
+        Daemon::start_in(home, &folder, Some(ip), args)
+    }
+
+    /// Starts one that chooses its port by itself.
+    #[track_caller]
+    pub fn start_anywhere(args: &[&str]) -> Daemon {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let folder = home.path().join("shared");
+        Daemon::start_in(home, &folder, None, args)
+    }
+
+    /// Starts one on a shared folder that may have something in it already.
+    #[track_caller]
+    pub fn start_in(home: TempDir, folder: &Path, ip: Option<IpAddr>, args: &[&str]) -> Daemon {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut setup = Setup { folder: folder.to_owned(), listen: None, args, home };
+        // Somebody may take the port between our look and the daemon's.
+        for _ in 0..3 {
+            setup.listen = ip.map(|ip| SocketAddr::new(ip, free_port(ip).expect("a free port")));
+            match setup.launch() {
+                Ok(process) => return Daemon { process, setup },
+                Err(log) => eprintln!("ttd did not come up:\n{log}"),
+            }
+        }
+        panic!("no daemon came up in three attempts");
+    }
+
+    /// Its shared folder.
+    pub fn folder(&self) -> &Path {
+        &self.setup.folder
+    }
+
+    /// A folder that is neither its shared folder nor anybody else's.
+    pub fn outside(&self) -> PathBuf {
+        let outside = self.setup.home.path().join("outside");
+        fs::create_dir_all(&outside).expect("a folder in the sealed home");
+        outside
+    }
+
+    /// Where it was told to listen for peers.
+    #[track_caller]
+    pub fn addr(&self) -> SocketAddr {
+        self.setup.listen.expect("it was told where to listen")
+    }
+
+    /// The file of this name in its shared folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.setup.folder.join(name)
+    }
+
+    // -- ttctl
+
+    /// A ttctl command for this daemon, for those who want to start it themselves.
+    pub fn ttctl(&self, args: &[&str]) -> Command {
+        let mut command = sealed(&program("ttctl"), self.setup.home.path());
+        command.current_dir(self.outside()).arg("--folder").arg(&self.setup.folder).args(args);
+        command
+    }
+
+    /// Runs a ttctl command to its end.
+    #[track_caller]
+    pub fn ctl(&self, args: &[&str]) -> Output {
+        run_capped(self.ttctl(args), CAP).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs a ttctl command that must end with this exit code.
+    #[track_caller]
+    pub fn ctl_code(&self, code: i32, args: &[&str]) -> Output {
+        let output = self.ctl(args);
+        assert_eq!(
+            output.code, code,
+            "ttctl {args:?}\n---- stdout\n{}\n---- stderr\n{}",
+            output.stdout, output.stderr
+        );
+        output
+    }
+
+    /// Runs a ttctl command that must succeed.
+    #[track_caller]
+    pub fn ok(&self, args: &[&str]) -> Output {
+        self.ctl_code(0, args)
+    }
+
+    /// Writes a file outside the shared folder and shares it from there. The result is its ResourceId.
+    #[track_caller]
+    pub fn share_bytes(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.outside().join(name);
+        fs::write(&path, bytes).expect("the file is written");
+        self.ok(&["share", path.to_str().expect("a path in UTF-8")]);
+        files::sha256(bytes)
+    }
+
+    /// Writes a file into the shared folder and shares it where it is. The result is its ResourceId.
+    #[track_caller]
+    pub fn share_in_place(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.file(name);
+        fs::write(&path, bytes).expect("the file is written");
+        self.ok(&["share", path.to_str().expect("a path in UTF-8")]);
+        files::sha256(bytes)
+    }
+
+    /// Starts a ttctl command and goes on without waiting for it.
+    #[track_caller]
+    pub fn ctl_in_background(&self, args: &[&str]) -> Process {
+        let log = self.setup.home.path().join("ttctl.log");
+        Process::start("ttctl", self.ttctl(args), &log).expect("ttctl starts")
+    }
+
+    /// Fetches a resource, waits until it is there, and checks its bytes.
+    #[track_caller]
+    pub fn get(&self, name: &str, bytes: &[u8]) {
+        self.ok(&["get", "--", name]);
+        self.check_file(name, bytes);
+    }
+
+    /// The names of what lies in the shared folder, but for our own folder, in order.
+    pub fn listing(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder()).expect("the shared folder is there");
+        let name = |entry: io::Result<fs::DirEntry>| {
+            entry.expect("an entry").file_name().to_string_lossy().into_owned()
+        };
+        let mut names: Vec<String> = entries.map(name).filter(|name| name != ".tinytorrent").collect();
+        names.sort();
+        names
+    }
+
+    /// The state of one resource; `None` if the daemon does not know it.
+    #[track_caller]
+    pub fn status(&self, what: &str) -> Option<Status> {
+        let output = self.ctl(&["status", "--json", "--", what]);
+        match output.code {
+            0 => Some(Status(parse(&output))),
+            4 => None,
+            code => panic!("ttctl status {what}: exit code {code}: {}", output.stderr),
+        }
+    }
+
+    /// The states of all resources.
+    #[track_caller]
+    pub fn statuses(&self) -> Vec<Status> {
+        let document = parse(&self.ok(&["status", "--json"]));
+        let resources = document["resources"].as_array().expect("a list of resources");
+        resources.iter().cloned().map(Status).collect()
+    }
+
+    /// Waits until a resource's state is as wanted, and returns it.
+    #[track_caller]
+    pub fn wait_status(&self, what: &str, wanted: &str, is_wanted: impl Fn(&Status) -> bool) -> Status {
+        let mut last = None;
+        let begin = Instant::now();
+        while begin.elapsed() < CAP {
+            last = self.status(what);
+            if let Some(status) = last.take_if(|status| is_wanted(status)) {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("{what} is not {wanted} within {CAP:?}: {last:?}");
+    }
+
+    /// Waits until a resource is complete and served.
+    #[track_caller]
+    pub fn wait_seeding(&self, what: &str) -> Status {
+        self.wait_status(what, "seeding", |status| status.state() == "seeding")
+    }
+
+    /// Checks a finished file's bytes.
+    #[track_caller]
+    pub fn check_file(&self, name: &str, bytes: &[u8]) {
+        let path = self.file(name);
+        let found = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        // Not assert_eq: nobody reads two hundred megabytes.
+        assert!(found == bytes, "{}: {} wrong bytes", path.display(), found.len());
+    }
+
+    // -- its life
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same folder and port.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.process.kill();
+        self.process =
+            self.setup.launch().unwrap_or_else(|log| panic!("the daemon does not come up again:\n{log}"));
+    }
+
+    /// Changes its config file. It is read at the next start.
+    pub fn configure(&self, config: &str) {
+        write_config(self.setup.home.path(), config);
+    }
+
+    /// Asks it to end, and waits until it has: how it ended, and how long that took.
+    #[track_caller]
+    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
+        let begin = Instant::now();
+        self.process.signal(Signal::TERM);
+        let status = self.process.wait(CAP).expect("the daemon ends when it is asked to");
+        (status, begin.elapsed())
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.process.ended().is_none()
+    }
+
+    /// What it has logged, in all its lives.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Waits until it has logged this.
+    #[track_caller]
+    pub fn wait_log(&self, text: &str) {
+        wait_for(&format!("{text:?} in the log"), CAP, || self.log().contains(text).then_some(()));
+    }
+}
+
+fn write_config(home: &Path, config: &str) {
+    let folder = home.join("config");
+    fs::create_dir_all(&folder)
+        .and_then(|()| fs::write(folder.join("ttd.toml"), config))
+        .expect("a config file");
+}
+
+impl Setup {
+    /// The log, if it ended before it could be asked anything.
+    fn launch(&self) -> Result<Process, String> {
+        let home = self.home.path();
+        let mut command = sealed(&program("ttd"), home);
+        // Each look at the status would be a line.
+        command.arg(&self.folder).args(["--log-level", "debug,daemon::control=info"]).args(&self.args);
+        if let Some(listen) = self.listen {
+            command.args(["--listen", &listen.to_string()]);
+        }
+        let mut process = Process::start("ttd", command, &home.join("ttd.log")).expect("ttd starts");
+        let begin = Instant::now();
+        loop {
+            if process.ended().is_some() {
+                return Err(process.log());
+            }
+            let mut ttctl = sealed(&program("ttctl"), home);
+            ttctl.arg("--folder").arg(&self.folder).args(["status", "--json"]);
+            if run_capped(ttctl, CAP).is_ok_and(|output| output.code == 0) {
+                return Ok(process);
+            }
+            assert!(begin.elapsed() < CAP, "the daemon does not answer within {CAP:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[track_caller]
+fn parse(output: &Output) -> Value {
+    let document: Value =
+        serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {:?}", output.stdout));
+    assert!(document["schema_version"].is_u64(), "no schema_version: {document}");
+    document
+}
+
+/// A resource's entry in `ttctl status --json`.
+#[derive(Debug, Clone)]
+pub struct Status(pub Value);
+
+impl Status {
+    /// A key that is a text.
+    #[track_caller]
+    pub fn text(&self, key: &str) -> &str {
+        self.0[key].as_str().unwrap_or_else(|| panic!("{key} is no text in {}", self.0))
+    }
+
+    /// A key that is a number.
+    #[track_caller]
+    pub fn number(&self, key: &str) -> u64 {
+        self.0[key].as_u64().unwrap_or_else(|| panic!("{key} is no number in {}", self.0))
+    }
+
+    /// Its state: checking, waiting, downloading, seeding, paused or error.
+    #[track_caller]
+    pub fn state(&self) -> &str {
+        self.text("state")
+    }
+
+    /// Why it does not progress, empty when all is well.
+    pub fn reason(&self) -> &str {
+        self.0["reason"].as_str().unwrap_or_default()
+    }
+}

@@ -1,0 +1,121 @@
+//! A tracker of a scenario.
+
+use crate::process::{Output, Process, free_port, run_capped, sealed};
+use crate::{CAP, program};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Instant;
+use tempfile::TempDir;
+
+/// A running `tt-tracker`.
+pub struct Tracker {
+    process: Process,
+    addr: SocketAddr,
+    home: TempDir,
+}
+
+impl Tracker {
+    /// Starts one on a free port of 127.0.0.1.
+    pub fn start() -> Tracker {
+        Tracker::start_on(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// Starts one on a free port of this address.
+    pub fn start_on(ip: IpAddr) -> Tracker {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        // Somebody may take the port between our look and the tracker's.
+        for _ in 0..5 {
+            let addr = SocketAddr::new(ip, free_port(ip).expect("a free port"));
+            if let Some(process) = launch(addr, &home) {
+                return Tracker { process, addr, home };
+            }
+        }
+        panic!("no tracker came up in five attempts on {ip}");
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("tt://{}", self.addr)
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Asks it with `ttctl tracker`, which needs no daemon for that.
+    #[track_caller]
+    pub fn ask(&self, args: &[&str]) -> Output {
+        let mut command = sealed(&program("ttctl"), self.home.path());
+        command.arg("tracker").args(args).args(["--tracker", &self.url(), "--json"]);
+        run_capped(command, CAP).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Where the peers of a resource listen, in order.
+    #[track_caller]
+    pub fn peers(&self, what: &str) -> Vec<SocketAddr> {
+        let output = self.ask(&["peers", what]);
+        let document: Value = match output.code {
+            0 => serde_json::from_str(&output.stdout).expect("a document"),
+            4 => return Vec::new(),
+            code => panic!("ttctl tracker peers {what}: exit code {code}: {}", output.stderr),
+        };
+        let peers = document["peers"].as_array().expect("a list of peers");
+        let addr =
+            |peer: &Value| peer["addr"].as_str().and_then(|addr| addr.parse().ok()).expect("an address");
+        let mut addrs: Vec<SocketAddr> = peers.iter().map(addr).collect();
+        addrs.sort();
+        addrs
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port, empty.
+    pub fn restart(&mut self) {
+        self.process.kill();
+        self.process = launch(self.addr, &self.home).expect("the tracker comes up again on its port");
+    }
+
+    /// Asks it to end, and waits until it has; how long that took.
+    pub fn terminate(&mut self) -> std::time::Duration {
+        let begin = Instant::now();
+        self.process.signal(Signal::TERM);
+        let status = self.process.wait(CAP).expect("the tracker ends when it is asked to");
+        assert!(status.success(), "the tracker ended with {status}");
+        begin.elapsed()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.process.ended().is_none()
+    }
+}
+
+/// `None` if it ended at once: its port is taken.
+fn launch(addr: SocketAddr, home: &TempDir) -> Option<Process> {
+    let mut command = sealed(&program("tt-tracker"), home.path());
+    command.args(["--listen", &addr.to_string(), "--log-level", "debug"]);
+    let mut process =
+        Process::start("tt-tracker", command, &home.path().join("tracker.log")).expect("tt-tracker starts");
+    let begin = Instant::now();
+    loop {
+        if process.ended().is_some() {
+            eprintln!("{}", process.log());
+            return None;
+        }
+        if TcpStream::connect(addr).is_ok() {
+            return Some(process);
+        }
+        assert!(begin.elapsed() < CAP, "the tracker does not listen on {addr}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,139 @@
+//! The ways to name what one wants, and to wait for it.
+
+use cluster::files::{MIB, content};
+use cluster::{CAP, Daemon, Tracker};
+use std::fs;
+use std::time::Duration;
+
+#[test]
+fn a_resource_is_named_in_many_ways() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    let bytes = content(70, MIB + 5);
+    let id = a.share_bytes("été 2025.iso", &bytes);
+    let manifest = a.outside().join("handed out.tinytorrent");
+    fs::copy(a.file("été 2025.iso.tinytorrent"), &manifest).unwrap();
+
+    let by_url = format!("{}/%C3%A9t%C3%A9%202025.iso", tracker.url());
+    let by_url_and_id = format!("{}/{id}", tracker.url());
+    for what in ["été 2025.iso", &id, &by_url, &by_url_and_id, manifest.to_str().unwrap()] {
+        let b = Daemon::start(&tracker, &[]);
+        b.ok(&["get", what]);
+        b.check_file("été 2025.iso", &bytes);
+    }
+    // A daemon that knows no tracker finds it in the manifest.
+    let c = Daemon::start_on(tracker.addr().ip(), &[]);
+    c.ok(&["get", manifest.to_str().unwrap()]);
+    c.check_file("été 2025.iso", &bytes);
+}
+
+#[test]
+fn get_copies_out_with_the_callers_rights() {
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let bytes = content(71, 2 * MIB);
+    a.share_bytes("image.iso", &bytes);
+    let path = b.outside().join("copy");
+    b.ok(&["get", "image.iso", "-o", path.to_str().unwrap()]);
+    assert!(fs::read(&path).unwrap() == bytes);
+    b.check_file("image.iso", &bytes);
+    // What is there already is not touched.
+    fs::write(&path, "mine").unwrap();
+    b.ctl_code(4, &["get", "image.iso", "-o", path.to_str().unwrap()]);
+    assert_eq!(fs::read(&path).unwrap(), b"mine");
+}
+
+#[test]
+fn a_timeout_ends_the_waiting_and_not_the_download() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &["--upload-limit", "4 MB/s"]);
+    let b = Daemon::start(&tracker, &[]);
+    let bytes = content(72, 8 * MIB);
+    a.share_bytes("image.iso", &bytes);
+    b.ctl_code(5, &["get", "image.iso", "--timeout", "300 ms"]);
+    assert!(!b.file("image.iso").exists());
+    b.wait_seeding("image.iso");
+    b.check_file("image.iso", &bytes);
+}
+
+#[test]
+fn a_killed_ttctl_does_not_end_the_download() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &["--upload-limit", "8 MB/s"]);
+    let b = Daemon::start(&tracker, &[]);
+    let bytes = content(73, 12 * MIB);
+    a.share_bytes("image.iso", &bytes);
+    let mut ttctl = b.ctl_in_background(&["get", "image.iso"]);
+    b.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= 1);
+    ttctl.kill();
+    b.wait_seeding("image.iso");
+    b.check_file("image.iso", &bytes);
+}
+
+#[test]
+fn interrupting_get_says_that_the_download_goes_on() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &["--upload-limit", "8 MB/s"]);
+    let b = Daemon::start(&tracker, &[]);
+    let bytes = content(74, 12 * MIB);
+    a.share_bytes("image.iso", &bytes);
+    let mut ttctl = b.ctl_in_background(&["get", "image.iso"]);
+    b.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= 1);
+    ttctl.signal(rustix::process::Signal::INT);
+    let status = ttctl.wait(CAP).expect("ttctl ends when it is interrupted");
+    assert!(!status.success());
+    assert!(ttctl.log().contains("goes on"), "{}", ttctl.log());
+    b.wait_seeding("image.iso");
+}
+
+#[test]
+fn what_is_there_already_is_not_fetched_again() {
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let bytes = content(75, 3 * MIB);
+    a.share_bytes("image.iso", &bytes);
+    b.get("image.iso", &bytes);
+    let before = b.status("image.iso").unwrap().number("downloaded_bytes");
+    b.get("image.iso", &bytes);
+    assert_eq!(b.status("image.iso").unwrap().number("downloaded_bytes"), before);
+}
+
+#[test]
+fn a_paused_download_stands_still_until_it_is_resumed() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &["--upload-limit", "8 MB/s"]);
+    let b = Daemon::start(&tracker, &[]);
+    let bytes = content(76, 16 * MIB);
+    a.share_bytes("image.iso", &bytes);
+    b.ok(&["get", "--detach", "image.iso"]);
+    b.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= 1);
+    b.ok(&["pause", "image.iso"]);
+    let paused = b.wait_status("image.iso", "paused", |status| status.state() == "paused");
+    // Chunks that were on their way may still be stored; after that, nothing moves.
+    std::thread::sleep(Duration::from_millis(500));
+    let still = b.status("image.iso").unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(b.status("image.iso").unwrap().number("chunks_have"), still.number("chunks_have"));
+    assert!(still.number("chunks_have") < 16, "{paused:?}");
+
+    b.ok(&["resume", "image.iso"]);
+    b.wait_seeding("image.iso");
+    b.check_file("image.iso", &bytes);
+}
+
+#[test]
+fn a_removed_resource_is_forgotten_and_its_file_stays_unless_deleted() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    let (keep, delete) = (content(77, MIB), content(78, MIB));
+    let id = a.share_bytes("keep", &keep);
+    a.share_bytes("delete", &delete);
+    a.ok(&["remove", "keep"]);
+    a.ok(&["remove", "delete", "--delete"]);
+    assert!(a.status("keep").is_none() && a.status("delete").is_none());
+    a.check_file("keep", &keep);
+    assert!(!a.file("delete").exists());
+    cluster::wait_until("the tracker has forgotten it", CAP, || tracker.peers(&id).is_empty());
+    // The file that stayed can be shared again.
+    a.share_in_place("keep", &keep);
+}

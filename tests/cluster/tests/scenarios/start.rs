@@ -1,0 +1,161 @@
+//! How daemons and trackers come up, or say why they do not.
+
+use cluster::process::{Output, run_capped, sealed};
+use cluster::{CAP, Daemon, Tracker, program};
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+
+/// Runs a program that must end by itself, with an error that has this in it.
+#[track_caller]
+fn check_refuses(name: &str, home: &Path, args: &[&str], text: &str) -> Output {
+    let mut command = sealed(&program(name), home);
+    command.args(args);
+    let output = run_capped(command, CAP).unwrap();
+    assert_ne!(output.code, 0, "{name} {args:?}");
+    assert!(output.stderr.contains(text), "{name} {args:?} does not say {text:?}: {}", output.stderr);
+    assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
+    output
+}
+
+#[test]
+fn a_taken_port_that_was_asked_for_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap();
+    let (addr, port) = (addr.to_string(), addr.port().to_string());
+    let folder = home.path().join("shared");
+    check_refuses("ttd", home.path(), &[folder.to_str().unwrap(), "--listen", &addr], &port);
+    check_refuses("tt-tracker", home.path(), &["--listen", &addr], &port);
+}
+
+#[test]
+fn a_missing_shared_folder_is_made_if_its_parent_is_there() {
+    let home = tempfile::tempdir().unwrap();
+    let deep = home.path().join("no/such/folder");
+    check_refuses("ttd", home.path(), &[deep.to_str().unwrap()], "no/such");
+    assert!(!home.path().join("no").exists());
+
+    let folder = home.path().join("shared");
+    let daemon = Daemon::start_in(home, &folder, None, &[]);
+    assert!(daemon.folder().join(".tinytorrent").is_dir());
+}
+
+#[test]
+fn a_shared_folder_that_cannot_be_used_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("file");
+    fs::write(&file, "in the way").unwrap();
+    check_refuses("ttd", home.path(), &[file.to_str().unwrap()], file.to_str().unwrap());
+    // Nobody can write there, not even root.
+    check_refuses("ttd", home.path(), &["/proc"], "/proc");
+    let folder = home.path().join("shared");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join(".tinytorrent"), "in the way").unwrap();
+    check_refuses("ttd", home.path(), &[folder.to_str().unwrap()], ".tinytorrent");
+    assert_eq!(fs::read(folder.join(".tinytorrent")).unwrap(), b"in the way");
+}
+
+#[test]
+fn a_second_daemon_on_one_folder_is_refused() {
+    let tracker = Tracker::start();
+    let mut first = Daemon::start(&tracker, &[]);
+    let folder = first.folder().to_owned();
+    let home = tempfile::tempdir().unwrap();
+    check_refuses(
+        "ttd",
+        home.path(),
+        &[folder.to_str().unwrap(), "--listen", "127.0.0.1:0"],
+        folder.to_str().unwrap(),
+    );
+    // The first has not noticed: its socket is still its own.
+    assert!(first.runs());
+    first.ok(&["status"]);
+}
+
+#[test]
+fn a_mistake_in_the_config_is_told_with_what_was_meant() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("my.toml");
+    let (config, folder) = (path.to_str().unwrap(), home.path().join("shared"));
+    let ttd = [folder.to_str().unwrap(), "--config", config];
+    fs::write(&path, "zone = \"a\"\nupload_limt = \"5 MB/s\"\n").unwrap();
+    let output = check_refuses("ttd", home.path(), &ttd, "did you mean \"upload_limit\"?");
+    assert!(output.stderr.contains(&format!("{config}:2")), "{}", output.stderr);
+    check_refuses("ttd", home.path(), &[&ttd[..], &["--check-config"]].concat(), "upload_limt");
+    fs::write(&path, "file_group = \"no-such-group\"\n").unwrap();
+    check_refuses("ttd", home.path(), &["--check-config", "--config", config], "no-such-group");
+    fs::write(&path, "listen = \"nowhere\"\n").unwrap();
+    check_refuses("tt-tracker", home.path(), &["--config", config], "listen");
+    check_refuses("ttd", home.path(), &["--config", "/nowhere/ttd.toml"], "/nowhere/ttd.toml");
+}
+
+#[test]
+fn a_config_is_checked_without_starting() {
+    let home = tempfile::tempdir().unwrap();
+    for (name, text) in
+        [("ttd", "upload_limit = \"5 MB/s\"\n"), ("tt-tracker", "publication_ttl = \"2 h\"\n")]
+    {
+        let path = home.path().join("my.toml");
+        fs::write(&path, text).unwrap();
+        let mut command = sealed(&program(name), home.path());
+        command.args(["--check-config", "--config", path.to_str().unwrap()]);
+        let output = run_capped(command, CAP).unwrap();
+        assert_eq!(output.code, 0, "{name}: {}", output.stderr);
+        assert_eq!(output.stdout, format!("{}: good\n", path.display()));
+    }
+    // Nothing was made.
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_socket_may_have_a_path_longer_than_an_address_holds() {
+    let home = tempfile::tempdir().unwrap();
+    let mut folder = home.path().to_owned();
+    for _ in 0..4 {
+        folder.push("a folder whose name is long, but not too long for anybody");
+    }
+    fs::create_dir_all(folder.parent().unwrap()).unwrap();
+    assert!(folder.as_os_str().len() > 200);
+    let daemon = Daemon::start_in(home, &folder, None, &[]);
+    assert!(daemon.statuses().is_empty());
+}
+
+#[test]
+fn a_relative_folder_is_where_the_daemon_was_started() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = sealed(&program("ttd"), home.path());
+    command.current_dir(home.path()).arg("shared");
+    let log = home.path().join("ttd.log");
+    let _process = cluster::process::Process::start("ttd", command, &log).unwrap();
+    let folder = home.path().join("shared");
+    cluster::wait_until("it answers", CAP, || {
+        let mut ttctl = sealed(&program("ttctl"), home.path());
+        ttctl.arg("--folder").arg(&folder).args(["status", "--json"]);
+        run_capped(ttctl, CAP).unwrap().code == 0
+    });
+}
+
+#[test]
+fn a_stale_socket_is_taken_over() {
+    let tracker = Tracker::start();
+    let mut daemon = Daemon::start(&tracker, &[]);
+    daemon.kill();
+    assert!(daemon.folder().join(".tinytorrent/ttd.sock").exists());
+    daemon.restart();
+}
+
+#[test]
+fn a_tracker_takes_its_port_as_an_argument() {
+    let home = tempfile::tempdir().unwrap();
+    let port = cluster::process::free_port(std::net::Ipv4Addr::UNSPECIFIED.into()).unwrap();
+    let mut command = sealed(&program("tt-tracker"), home.path());
+    command.arg(port.to_string());
+    let log = home.path().join("tracker.log");
+    let _process = cluster::process::Process::start("tt-tracker", command, &log).unwrap();
+    for host in ["127.0.0.1", "::1"] {
+        cluster::wait_until(&format!("it listens on {host}"), CAP, || {
+            std::net::TcpStream::connect((host, port)).is_ok()
+        });
+    }
+}

@@ -1,0 +1,68 @@
+//! Cargo, as every chore needs it.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The packages that are delivered.
+const DELIVERED: [&str; 6] = ["--package", "daemon", "--package", "ctl", "--package", "tracker"];
+
+/// Where the workspace and its build products are.
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    pub(crate) target: PathBuf,
+    pub(crate) version: String,
+}
+
+impl Workspace {
+    /// Asks cargo, which knows about CARGO_TARGET_DIR and its own configuration.
+    pub(crate) fn find() -> Result<Workspace, String> {
+        // What cargo says now comes before what it said when this was built: a target folder may be kept while
+        // the repository moves, or be shared by two of them.
+        let built_in = || env!("CARGO_MANIFEST_DIR").into();
+        let manifest_dir = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(built_in));
+        let output = cargo(&manifest_dir)
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .output()
+            .map_err(|error| format!("cannot run cargo: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+        let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+        let path =
+            |key: &str| metadata[key].as_str().map(PathBuf::from).ok_or(format!("no {key} in the metadata"));
+        Ok(Workspace {
+            root: path("workspace_root")?,
+            target: path("target_directory")?,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+
+    /// A cargo command in the workspace's root.
+    pub(crate) fn cargo(&self) -> Command {
+        cargo(&self.root)
+    }
+
+    /// Builds the release binaries; the result is their folder.
+    pub(crate) fn build_release(&self) -> Result<PathBuf, String> {
+        println!("building the release binaries ...");
+        must(self.cargo().args(["build", "--release", "--bins"]).args(DELIVERED))?;
+        Ok(self.target.join("release"))
+    }
+}
+
+/// Runs a command that must succeed; it writes where we write.
+pub(crate) fn must(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{program} ended with {status}")),
+        Err(error) => Err(format!("cannot run {program}: {error}")),
+    }
+}
+
+fn cargo(dir: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(dir);
+    command
+}

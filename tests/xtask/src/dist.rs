@@ -1,0 +1,97 @@
+//! `cargo xtask dist`: the release archive, the same bytes for the same binaries whoever makes it.
+
+use crate::cargo::{Workspace, must};
+use cluster::files::sha256_file;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Files and folders of the repository that go into the archive.
+const CONTENTS: [&str; 8] = [
+    "config",
+    "systemd",
+    "docs",
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "LICENSE-MIT",
+    "LICENSE-APACHE",
+];
+
+const PROGRAMS: [&str; 3] = ["ttd", "ttctl", "tt-tracker"];
+
+/// Builds the archive and prints its path, size and SHA-256.
+pub(crate) fn run() -> Result<(), String> {
+    let workspace = Workspace::find()?;
+    let binaries = workspace.build_release()?;
+    let dist = workspace.target.join("dist");
+    let top = format!("tinytorrent-{}", workspace.version);
+    let name = format!("{top}-{}-{}.tar.gz", std::env::consts::OS, std::env::consts::ARCH);
+
+    stage(&workspace.root, &binaries, &dist.join(&top))
+        .map_err(|error| format!("{}: {error}", dist.display()))?;
+    let archive = dist.join(&name);
+    let tar = dist.join(format!("{name}.part"));
+    let owner = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--format=ustar"];
+    let mut command = Command::new("tar");
+    command.current_dir(&dist).args(owner).arg(format!("--mtime=@{}", time(&workspace)));
+    must(
+        command
+            .args(["--use-compress-program", "gzip --best --no-name", "--create", "--file"])
+            .arg(&tar)
+            .arg(&top),
+    )?;
+    fs::rename(&tar, &archive).map_err(|error| format!("{}: {error}", archive.display()))?;
+
+    let bytes = fs::metadata(&archive).map_err(|error| error.to_string())?.len();
+    let hash = sha256_file(&archive).map_err(|error| error.to_string())?;
+    println!("{}\n{bytes} bytes\nsha256 {hash}", archive.display());
+    Ok(())
+}
+
+fn stage(root: &Path, binaries: &Path, top: &Path) -> std::io::Result<()> {
+    if top.exists() {
+        fs::remove_dir_all(top)?;
+    }
+    fs::create_dir_all(top.join("bin"))?;
+    for name in PROGRAMS {
+        put(&binaries.join(name), &top.join("bin").join(name), 0o755)?;
+    }
+    for name in CONTENTS {
+        let from = root.join(name);
+        if from.exists() {
+            put_all(&from, &top.join(name))?;
+        }
+    }
+    fs::set_permissions(top, fs::Permissions::from_mode(0o755))?;
+    fs::set_permissions(top.join("bin"), fs::Permissions::from_mode(0o755))
+}
+
+fn put_all(from: &Path, to: &Path) -> std::io::Result<()> {
+    if !from.is_dir() {
+        return put(from, to, 0o644);
+    }
+    fs::create_dir_all(to)?;
+    fs::set_permissions(to, fs::Permissions::from_mode(0o755))?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        put_all(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+fn put(from: &Path, to: &Path, mode: u32) -> std::io::Result<()> {
+    fs::copy(from, to)?;
+    fs::set_permissions(to, fs::Permissions::from_mode(mode))
+}
+
+/// The time that all files of the archive bear: what the builder says, else that of the last commit.
+fn time(workspace: &Workspace) -> String {
+    if let Ok(time) = std::env::var("SOURCE_DATE_EPOCH") {
+        return time;
+    }
+    let git = Command::new("git").current_dir(&workspace.root).args(["log", "-1", "--format=%ct"]).output();
+    let time = git.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+    time.map(|time| time.trim().to_owned()).filter(|time| !time.is_empty()).unwrap_or("0".to_owned())
+}

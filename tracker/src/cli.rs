@@ -1,0 +1,95 @@
+//! tt-tracker's command line.
+
+use clap::Parser;
+use shared::host::config::{ListenAddr, TrackerConfig};
+use shared::host::logging::{LogFilter, LogFormat};
+use std::path::PathBuf;
+
+/// The tracker of TinyTorrent: knows which machines have which files, and what is published under which name.
+///
+/// Run one for the fleet and name it to the daemons as tt://HOST:PORT. It stores nothing: after a restart the
+/// daemons tell it again, within seconds.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "tt-tracker", version, after_help = EXAMPLES)]
+pub struct Args {
+    /// Listen on this port, at all addresses, IPv4 and IPv6 [default: 7986]
+    #[arg(value_name = "PORT", conflicts_with = "listen")]
+    pub port: Option<u16>,
+
+    /// Listen at this address ("10.0.0.1:7986"), or on this port of all addresses
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<ListenAddr>,
+
+    /// Read this configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Check the configuration and end
+    #[arg(long)]
+    pub check_config: bool,
+
+    /// What to log: error, warn, info, debug, trace, also per module ("info,tracker=debug")
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<LogFilter>,
+
+    /// How to log: text, json, or auto
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tt-tracker
+  tt-tracker 7986
+  tt-tracker --listen 10.0.0.1:7986 --log-format json
+  tt-tracker --check-config --config /etc/tinytorrent/tt-tracker.toml
+
+It ends with 0 after SIGTERM or SIGINT, with 1 when it cannot start (its port is
+taken, for one), with 2 when its command line or its configuration is wrong.";
+
+impl Args {
+    /// Puts what the command line says in the place of what the config file says.
+    pub fn apply(&self, config: &mut TrackerConfig) {
+        if let Some(listen) = self.listen.or(self.port.map(ListenAddr::all)) {
+            config.listen = listen;
+        }
+        if let Some(level) = &self.log_level {
+            config.log_level = level.clone();
+        }
+        if let Some(format) = self.log_format {
+            config.log_format = format;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn config(args: &[&str]) -> Result<TrackerConfig, String> {
+        let args = [&["tt-tracker"], args].concat();
+        let args = Args::try_parse_from(args).map_err(|error| error.to_string())?;
+        let mut config = TrackerConfig::default();
+        args.apply(&mut config);
+        Ok(config)
+    }
+
+    #[test]
+    fn the_command_line_comes_before_the_file() {
+        Args::command().debug_assert();
+        let listen = |args: &[&str]| config(args).unwrap().listen.to_string();
+        assert_eq!(listen(&[]), "[::]:7986");
+        assert_eq!(listen(&["99"]), "[::]:99");
+        assert_eq!(listen(&["--listen", "99"]), "[::]:99");
+        assert_eq!(listen(&["--listen", "127.0.0.1:99"]), "127.0.0.1:99");
+        assert_eq!(config(&["--log-format", "json"]).unwrap().log_format, LogFormat::Json);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for args in [&["99", "--listen", "100"][..], &["65536"], &["-1"], &["a"], &["--log-level", "loud"]] {
+            assert!(config(args).is_err(), "{args:?}");
+        }
+    }
+}
