@@ -18,7 +18,8 @@ pub struct SwarmConfig {
     /// How many chunks may be in verification before no further one is asked for: bounds memory when the disk
     /// is slower than the network.
     pub verifying_max: u32,
-    /// Requests that are open, all swarms together: bounds memory when many resources are fetched at once.
+    /// Requests (picks, too) that are open, all swarms together: bounds memory when many resources are fetched
+    /// at once.
     pub requests_max: u32,
     /// Links of one swarm that we dial.
     pub neighbours_max: u32,
@@ -51,7 +52,7 @@ impl Default for SwarmConfig {
             depth_max: 8,
             downlink_used: 0.75,
             verifying_max: 8,
-            requests_max: 64,
+            requests_max: 128,
             neighbours_max: 40,
             candidates_max: 200,
             pick_queue_max: 1024,

@@ -24,6 +24,8 @@ pub struct AskId(pub u64);
 pub enum Event {
     // -- what this machine wants
     /// Take part in a swarm: as a seeder when `have` is full, else as a leecher. Ignored if we are in it.
+    /// [`Complete`](super::Action::Complete) follows only for a leecher: whoever joins with everything (so, too,
+    /// with an empty resource) knows that already.
     Join {
         /// Which swarm.
         key: SwarmKey,
@@ -131,7 +133,8 @@ pub enum Event {
         /// Which chunk.
         index: ChunkIndex,
     },
-    /// A chunk that we had is found damaged on disk: we have it no more, and do not serve it.
+    /// A chunk that we had is found damaged on disk: we have it no more, and do not serve it. A leecher fetches it
+    /// again; a seeder does not, unless the driver leaves the swarm and joins it again without that chunk.
     Lost {
         /// Of which swarm.
         key: SwarmKey,
@@ -140,7 +143,8 @@ pub enum Event {
     },
 
     // -- what peers ask of us
-    /// A leecher asks us, as a seeder, to choose a chunk for it.
+    /// A leecher asks us, as a seeder, to choose a chunk for it. With an empty window it declines what was granted
+    /// to it in this swarm and not asked for: those slots are free again, and the answer is a refusal.
     PickAsked {
         /// The question, to be answered by [`Grant`](super::Action::Grant) or [`Refuse`](super::Action::Refuse).
         ask: AskId,

@@ -137,26 +137,28 @@ impl Members {
         self.set(peer, Holds::All);
     }
 
-    /// A member has this chunk, too. `false` if that is no news.
-    pub(super) fn add(&mut self, peer: PeerAddr, index: ChunkIndex) -> bool {
+    /// A member has these chunks, too, all of which exist. Whether one of them is new and among `missing`.
+    pub(super) fn add(&mut self, peer: PeerAddr, indices: &[ChunkIndex], missing: &HaveMap) -> bool {
         if !self.by_peer.contains_key(&peer) {
             self.replace(peer, HaveMap::empty(self.count));
         }
         let Some(Member { holds: Holds::Some(have), .. }) = self.by_peer.get_mut(&peer) else {
             return false;
         };
-        if !have.insert(index) {
-            return false;
-        }
-        let full = have.is_full();
         self.availability.resize(self.count.get() as usize, 0);
-        self.held += 1;
-        let availability = &mut self.availability[index.slot()];
-        *availability = availability.saturating_add(1);
-        if full {
+        let mut of_use = false;
+        for &index in indices {
+            if have.insert(index) {
+                self.held += 1;
+                let availability = &mut self.availability[index.slot()];
+                *availability = availability.saturating_add(1);
+                of_use |= missing.contains(index);
+            }
+        }
+        if have.is_full() {
             self.is_complete(peer);
         }
-        true
+        of_use
     }
 
     /// A member turned out not to have this chunk.
@@ -251,14 +253,14 @@ mod tests {
     #[test]
     fn the_counts_follow_the_news() {
         let count = ChunkCount::new(3).unwrap();
-        let mut members = Members::new(count);
+        let (mut members, missing) = (Members::new(count), HaveMap::full(count));
         let (one, two) = ("10.0.0.1:1".parse().unwrap(), "10.0.0.2:1".parse().unwrap());
-        assert!(members.add(one, ChunkIndex(2)) && !members.add(one, ChunkIndex(2)));
-        assert!(!members.add(one, ChunkIndex(3)), "no such chunk");
+        assert!(members.add(one, &[ChunkIndex(2)], &missing));
+        assert!(!members.add(one, &[ChunkIndex(2)], &missing), "that is no news");
         members.is_complete(two);
         assert_eq!((members.availability(ChunkIndex(2)), members.seeders()), (1, 1));
-        members.add(one, ChunkIndex(0));
-        members.add(one, ChunkIndex(1));
+        assert!(!members.add(one, &[ChunkIndex(0)], &HaveMap::empty(count)), "it is of no use");
+        members.add(one, &[ChunkIndex(1)], &missing);
         assert_eq!(
             (members.availability(ChunkIndex(2)), members.seeders()),
             (0, 2),
@@ -274,5 +276,21 @@ mod tests {
         assert!(members.remove(two).is_some() && members.remove(two).is_none());
         assert!(!members.any_has(ChunkIndex(0)));
         members.check_invariants();
+    }
+
+    #[test]
+    fn who_is_behind_sees_it() {
+        let count = ChunkCount::new(100).unwrap();
+        let mut members = Members::new(count);
+        let peer = |at: u16| PeerAddr::from(([10, 0, 0, 1], at));
+        let first = |n: u32| (0..n).map(ChunkIndex).collect::<Vec<_>>();
+        for at in 1..=4 {
+            members.add(peer(at), &first(50), &HaveMap::empty(count));
+        }
+        assert!(!members.are_ahead_of(45) && members.are_ahead_of(40));
+        members.is_complete(peer(5));
+        assert!(!members.are_ahead_of(45), "a single seeder says nothing");
+        (1..=4).for_each(|at| members.is_complete(peer(at)));
+        assert!(members.are_ahead_of(99), "most have everything");
     }
 }

@@ -21,6 +21,8 @@ mod schedule;
 mod serve;
 mod state;
 mod status;
+#[cfg(test)]
+mod tests;
 mod time;
 
 pub use action::{Action, DropReason};

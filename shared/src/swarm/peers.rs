@@ -1,9 +1,9 @@
 //! The peers that this machine knows: whom it dials, when again, and which news it subscribes to.
 
 use super::alarms::Alarm;
+use super::members::Member;
 use super::state::Candidate;
 use super::{Action, DropReason, Machine, News, PeerAddr, RequestId, Time};
-use crate::have::HaveMap;
 use crate::id::{PeerId, SwarmKey};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -264,44 +264,39 @@ impl Machine {
         let up = self.peers.get(&peer).is_some_and(|known| known.is_up() && known.swarms.contains(&key));
         let Some(swarm) = self.swarms.get_mut(&key).filter(|swarm| swarm.leeching && up) else { return };
         let count = swarm.chunks.count();
-        if let Some(candidate) = swarm.candidates.get_mut(&peer) {
-            candidate.gone = news == News::Gone;
+        if swarm.members.get(peer).is_none()
+            && let Some(candidate) = swarm.candidates.get_mut(&peer)
+        {
+            candidate.gone = false;
         }
         match news {
             News::All => swarm.members.is_complete(peer),
-            News::Replace(have) if have.count() == count => return self.replace_have(peer, key, have),
+            News::Replace(have) if have.count() == count => swarm.members.replace(peer, have),
             News::Add(indices) if indices.iter().all(|&index| count.contains(index)) => {
-                let mut of_use = false;
-                for index in indices {
-                    of_use |= swarm.members.add(peer, index) && swarm.chunks.missing().contains(index);
-                }
                 // Most news change nothing: what is new is had already, or the peer is in use.
-                let free = |swarm: &super::state::Swarm| {
-                    swarm
-                        .members
-                        .get(peer)
-                        .is_some_and(|member| member.is_seeder() || member.is_free(self.now))
-                };
-                if !(of_use && free(swarm)) {
+                let of_use = swarm.members.add(peer, &indices, swarm.chunks.missing());
+                let free = |member: &Member| member.is_seeder() || member.is_free(self.now);
+                if !(of_use && swarm.members.get(peer).is_some_and(free)) {
                     return;
                 }
             }
-            News::Gone => {
-                self.close_all(key, peer, true);
-                if let Some(swarm) = self.swarms.get_mut(&key) {
-                    swarm.members.remove(peer);
-                }
-                self.dial_more(key);
-            }
+            News::Gone => return self.gone(peer, key),
             News::Replace(_) | News::Add(_) => return self.drop_peer(peer, DropReason::Nonsense),
         }
         self.enqueue(key);
     }
 
-    fn replace_have(&mut self, peer: PeerAddr, key: SwarmKey, have: HaveMap) {
+    /// A peer is not in a swarm (any more). Its link stays, so that it can tell when it is back, but makes room for
+    /// another one.
+    fn gone(&mut self, peer: PeerAddr, key: SwarmKey) {
+        self.close_all(key, peer, true);
         if let Some(swarm) = self.swarms.get_mut(&key) {
-            swarm.members.replace(peer, have);
-            self.enqueue(key);
+            swarm.members.remove(peer);
+            if let Some(candidate) = swarm.candidates.get_mut(&peer) {
+                candidate.gone = true;
+            }
         }
+        self.dial_more(key);
+        self.enqueue(key);
     }
 }

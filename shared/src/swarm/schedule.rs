@@ -94,6 +94,7 @@ impl Machine {
                 self.ask_get(key, peer, index);
             }
         }
+        let depth = self.swarms.get(&key).map_or(0, |swarm| swarm.picks_until(depth, self.config.depth_max));
         // A lone leecher keeps its downlink busy with a lone seeder's chunks: one of them is being chosen while
         // others arrive. Seeders that are not in use come first.
         let mut seeders = self.members_where(key, |member, now| member.is_seeder() && member.is_free(now));

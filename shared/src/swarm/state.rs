@@ -94,6 +94,16 @@ impl Swarm {
         if self.chunks.count().get() <= SMALL_CHUNKS { limit.min(SMALL_DEPTH) } else { limit }
     }
 
+    /// Up to how many requests further picks are sent, where the depth is `depth`. In a small resource picks at
+    /// several seeders would bring what leechers are about to have; a single chunk can only come from seeders.
+    pub(super) fn picks_until(&self, depth: u32, depth_max: u32) -> u32 {
+        match self.chunks.count().get() {
+            1 => depth_max,
+            2..=SMALL_CHUNKS => 1,
+            _ => depth,
+        }
+    }
+
     /// The missing chunks within `window` that this member can give, as words with their places.
     pub(super) fn useful_words<'a>(
         &'a self,

@@ -23,6 +23,15 @@ fn main() {
     for (machines, chunks) in [(8, 128), (16, 128), (32, 128), (8, 256), (16, 256), (32, 256)] {
         line(even, machines, chunks, runs);
     }
+    let far = Setup {
+        latency: Duration::from_millis(20),
+        news_delay: Duration::from_millis(10),
+        ..Setup::default()
+    };
+    let slow: Fleet = ("far", Link::symmetric(100_000_000), |_| Link::symmetric(100_000_000));
+    for (machines, chunks) in [(8, 128), (32, 128), (32, 256)] {
+        line_in(far.clone(), slow, machines, chunks, runs);
+    }
     for fleet in uneven() {
         line(fleet, 8, 256, runs);
         line(fleet, 32, 256, runs);
@@ -42,13 +51,16 @@ fn uneven() -> [Fleet; 6] {
     ]
 }
 
-fn line((name, seeder_link, link): Fleet, machines: usize, chunks: u32, runs: u64) {
+fn line(fleet: Fleet, machines: usize, chunks: u32, runs: u64) {
+    line_in(Setup::default(), fleet, machines, chunks, runs);
+}
+
+fn line_in(setup: Setup, (name, seeder_link, link): Fleet, machines: usize, chunks: u32, runs: u64) {
     let (began, mut ratios, mut sent, mut asked, mut steps) = (Instant::now(), Vec::new(), 0.0, 0, 0);
     let bytes = u64::from(chunks) << 20;
     let links: Vec<Link> = (0..machines).map(link).collect();
     for seed in 1..=runs {
-        let mut world =
-            World::new(Setup { seed, sharing: Sharing::MaxMin, check: false, ..Setup::default() });
+        let mut world = World::new(Setup { seed, sharing: Sharing::MaxMin, check: false, ..setup.clone() });
         let key = world.add_resource(chunks);
         let seeder = world.add_node(seeder_link);
         world.seed(seeder, key);

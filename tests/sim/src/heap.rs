@@ -1,52 +1,59 @@
 //! What is going to happen, in order of time; at the same time, in order of being planned.
 
 use shared::swarm::Time;
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A heap of plans.
+/// A heap of plans. Only their times and places are sorted: the plans themselves are large, and stay where they
+/// are.
 pub(crate) struct Heap<T> {
-    plans: BinaryHeap<Reverse<Plan<T>>>,
+    order: BinaryHeap<Reverse<(Time, u64, u32)>>,
     planned: u64,
-}
-
-struct Plan<T> {
-    time: Time,
-    number: u64,
-    what: T,
+    plans: Vec<Option<T>>,
+    free: Vec<u32>,
 }
 
 impl<T> Heap<T> {
     pub(crate) fn new() -> Heap<T> {
-        Heap { plans: BinaryHeap::new(), planned: 0 }
+        Heap { order: BinaryHeap::new(), planned: 0, plans: Vec::new(), free: Vec::new() }
     }
 
-    pub(crate) fn push(&mut self, time: Time, what: T) {
+    pub(crate) fn push(&mut self, time: Time, plan: T) {
         self.planned += 1;
-        self.plans.push(Reverse(Plan { time, number: self.planned, what }));
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.plans.push(None);
+            self.plans.len() as u32 - 1
+        });
+        self.plans[place as usize] = Some(plan);
+        self.order.push(Reverse((time, self.planned, place)));
+    }
+
+    /// When the next plan is due.
+    pub(crate) fn next(&self) -> Option<Time> {
+        self.order.peek().map(|&Reverse((time, ..))| time)
     }
 
     pub(crate) fn pop(&mut self) -> Option<(Time, T)> {
-        self.plans.pop().map(|Reverse(plan)| (plan.time, plan.what))
+        let Reverse((time, _, place)) = self.order.pop()?;
+        self.free.push(place);
+        self.plans[place as usize].take().map(|plan| (time, plan))
     }
 }
 
-impl<T> Ord for Plan<T> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.time, self.number).cmp(&(other.time, other.number))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_planned_first_comes_first() {
+        let mut heap = Heap::new();
+        for (time, plan) in [(5, "d"), (1, "a"), (1, "b"), (3, "c")] {
+            heap.push(Time(time), plan);
+        }
+        assert_eq!(heap.pop(), Some((Time(1), "a")));
+        heap.push(Time(2), "b2");
+        let rest: Vec<&str> = std::iter::from_fn(|| heap.pop()).map(|(_, plan)| plan).collect();
+        assert_eq!(rest, ["b", "b2", "c", "d"]);
+        assert_eq!(heap.next(), None);
     }
 }
-
-impl<T> PartialOrd for Plan<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> PartialEq for Plan<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl<T> Eq for Plan<T> {}

@@ -157,3 +157,23 @@ fn everything_stays_bounded_when_many_resources_are_fetched() {
     }
     world.run_to_end(Duration::from_secs(10));
 }
+
+#[test]
+fn whatever_befalls_the_others_those_who_live_end() {
+    for seed in 1..=6 {
+        let (mut world, key) = fleet(seed, 7, 24);
+        let at = |n: u64| Duration::from_millis(seed * 37 * n % 400);
+        world.fault(NodeId(1), Fault::Die, at(1));
+        world.fault(NodeId(2), Fault::Silent, at(2));
+        world.fault(NodeId(3), Fault::Corrupt(key, ChunkIndex(seed as u32)), at(3));
+        let second = world.add_node(Link { up: 20_000_000, down: 20_000_000 });
+        world.seed(second, key);
+        if seed % 2 == 0 {
+            world.fault(SEEDER, Fault::Die, at(4));
+        }
+        let late = world.add_node(GIGABIT);
+        world.leech(late, key, at(5));
+        world.run_to_end(MINUTE);
+        assert!(world.finished(late, key).is_some(), "seed {seed}");
+    }
+}

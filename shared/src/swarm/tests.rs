@@ -1,0 +1,386 @@
+//! The core's decisions, one event at a time. Whole swarms are tested on virtual time, in tests/sim.
+
+use super::*;
+use crate::id::{ListDigest, PeerId, ResourceId};
+use crate::window::Window;
+use std::time::Duration;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn key(at: u8) -> SwarmKey {
+    SwarmKey { resource: ResourceId([at; 32]), digest: ListDigest([0; 32]) }
+}
+
+fn peer(at: u8) -> PeerAddr {
+    PeerAddr::from(([10, 0, 0, at], 7987))
+}
+
+fn window(indices: impl IntoIterator<Item = u32>) -> Window {
+    Window::of(ChunkIndex(0), indices.into_iter().map(ChunkIndex))
+}
+
+/// A machine, and the time that its test has come to.
+struct Bench {
+    machine: Machine,
+    now: Time,
+    asks: u64,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        Bench::with(SwarmConfig::default())
+    }
+
+    fn with(config: SwarmConfig) -> Bench {
+        Bench { machine: Machine::new(config, [1; 32]), now: Time(0), asks: 0 }
+    }
+
+    fn on(&mut self, event: Event) -> Vec<Action> {
+        self.machine.handle(self.now, event);
+        self.machine.check_invariants();
+        std::iter::from_fn(|| self.machine.poll()).collect()
+    }
+
+    /// Lets time pass, with a timeout whenever one is due.
+    fn wait(&mut self, span: Duration) -> Vec<Action> {
+        let (end, mut actions) = (self.now + span, Vec::new());
+        while let Some(next) = self.machine.next_timeout().filter(|&next| next <= end) {
+            self.now = self.now.max(next);
+            actions.extend(self.on(Event::Timeout));
+        }
+        self.now = end;
+        actions
+    }
+
+    fn join(&mut self, at: u8, chunks: u32, full: bool) -> Vec<Action> {
+        let count = ChunkCount::new(chunks).unwrap();
+        let have = if full { HaveMap::full(count) } else { HaveMap::empty(count) };
+        self.on(Event::Join { key: key(at), count, have })
+    }
+
+    /// A connected peer of swarm 1 that tells this.
+    fn meet(&mut self, at: u8, news: News) -> Vec<Action> {
+        self.on(Event::PeersFound { key: key(1), peers: vec![peer(at)] });
+        self.on(Event::Connected { peer: peer(at), id: PeerId([at; 16]), round_trip: MILLISECOND });
+        self.on(Event::News { peer: peer(at), key: key(1), news })
+    }
+
+    fn pick(&mut self, from: u8, wanted: Window) -> (AskId, Vec<Action>) {
+        self.asks += 1;
+        let ask = AskId(self.asks);
+        (ask, self.on(Event::PickAsked { ask, peer: peer(from), key: key(1), wanted }))
+    }
+
+    fn ask(&mut self, from: u8, index: ChunkIndex) -> (AskId, Vec<Action>) {
+        self.asks += 1;
+        let ask = AskId(self.asks);
+        (ask, self.on(Event::ChunkAsked { ask, peer: peer(from), key: key(1), index }))
+    }
+
+    fn waiting(&self) -> Option<Waiting> {
+        self.machine.status(key(1)).unwrap().waiting
+    }
+}
+
+/// The only request among the actions, and whom it goes to.
+fn the_request(actions: &[Action]) -> (RequestId, PeerAddr) {
+    let requests = actions.iter().filter_map(|action| match action {
+        Action::Pick { request, peer, .. } | Action::Get { request, peer, .. } => Some((*request, *peer)),
+        _ => None,
+    });
+    let requests: Vec<_> = requests.collect();
+    assert_eq!(requests.len(), 1, "{actions:?}");
+    requests[0]
+}
+
+fn granted(actions: &[Action]) -> Option<ChunkIndex> {
+    actions.iter().find_map(|action| match action {
+        Action::Grant { index, .. } => Some(*index),
+        _ => None,
+    })
+}
+
+fn refusal(actions: &[Action]) -> Option<Refusal> {
+    actions.iter().find_map(|action| match action {
+        Action::Refuse { refusal, .. } => Some(*refusal),
+        _ => None,
+    })
+}
+
+// -- links
+
+#[test]
+fn a_leecher_dials_subscribes_and_hangs_up_when_it_has_everything() {
+    let mut bench = Bench::new();
+    bench.join(1, 1, false);
+    let found = Event::PeersFound { key: key(1), peers: vec![peer(1), peer(1)] };
+    assert_eq!(bench.on(found), [Action::Dial { peer: peer(1) }]);
+    let connected = Event::Connected { peer: peer(1), id: PeerId([1; 16]), round_trip: MILLISECOND };
+    assert_eq!(bench.on(connected), [Action::Subscribe { peer: peer(1), keys: vec![key(1)] }]);
+    let (request, _) = the_request(&bench.on(Event::News { peer: peer(1), key: key(1), news: News::All }));
+    let actions = bench.on(Event::Picked { request, index: ChunkIndex(0) });
+    let get = Action::Get { request, peer: peer(1), key: key(1), index: ChunkIndex(0) };
+    assert_eq!(actions, [get], "after a pick the same request goes on");
+    assert_eq!(bench.on(Event::Received { request }), []);
+    let (key, index) = (key(1), ChunkIndex(0));
+    let end = [Action::TellHave { key, index }, Action::Complete { key }, Action::Hangup { peer: peer(1) }];
+    assert_eq!(bench.on(Event::Stored { key, index }), end);
+    assert_eq!(bench.machine.next_timeout(), None, "nothing is left to be done");
+}
+
+#[test]
+fn a_seeder_dials_nobody() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.join(1, 4, true), []);
+    assert_eq!(bench.on(Event::PeersFound { key: key(1), peers: vec![peer(1)] }), []);
+    assert_eq!(bench.on(Event::PeerSubscribed { key: key(1), peer: peer(2) }), []);
+}
+
+#[test]
+fn a_lost_link_is_dialled_again_later_and_later() {
+    let mut bench = Bench::new();
+    bench.join(1, 4, false);
+    bench.on(Event::PeersFound { key: key(1), peers: vec![peer(1)] });
+    let mut pauses = Vec::new();
+    for _ in 0..8 {
+        bench.on(Event::Disconnected { peer: peer(1), for_good: false });
+        let start = bench.now;
+        while !bench.wait(MILLISECOND * 100).contains(&Action::Dial { peer: peer(1) }) {}
+        pauses.push(bench.now.since(start));
+    }
+    assert!(pauses[0] <= SECOND * 2 && pauses[7] >= SECOND * 7 && pauses[7] <= SECOND * 23, "{pauses:?}");
+    bench.on(Event::Disconnected { peer: peer(1), for_good: true });
+    assert!(!bench.wait(SECOND * 100).contains(&Action::Dial { peer: peer(1) }));
+}
+
+#[test]
+fn one_daemon_behind_two_addresses_is_linked_once() {
+    let mut bench = Bench::new();
+    bench.join(1, 4, false);
+    bench.join(2, 4, false);
+    bench.on(Event::PeersFound { key: key(1), peers: vec![peer(1)] });
+    bench.on(Event::PeersFound { key: key(2), peers: vec![peer(2)] });
+    bench.on(Event::Connected { peer: peer(1), id: PeerId([7; 16]), round_trip: MILLISECOND });
+    let second = bench.on(Event::Connected { peer: peer(2), id: PeerId([7; 16]), round_trip: MILLISECOND });
+    let both = vec![key(1), key(2)];
+    assert_eq!(second, [Action::Hangup { peer: peer(2) }, Action::Subscribe { peer: peer(1), keys: both }]);
+    let lost = bench.on(Event::Disconnected { peer: peer(1), for_good: false });
+    assert_eq!(lost, [Action::Dial { peer: peer(2) }], "the other address may do");
+}
+
+#[test]
+fn news_that_cannot_be_are_nonsense() {
+    for news in [News::Add(vec![ChunkIndex(4)]), News::Replace(HaveMap::full(ChunkCount::ZERO))] {
+        let mut bench = Bench::new();
+        bench.join(1, 4, false);
+        let drop = Action::Drop { peer: peer(1), reason: DropReason::Nonsense };
+        assert_eq!(bench.meet(1, news), [drop]);
+        assert!(!bench.wait(SECOND * 60).contains(&Action::Dial { peer: peer(1) }));
+    }
+}
+
+#[test]
+fn links_and_addresses_are_bounded() {
+    let mut bench =
+        Bench::with(SwarmConfig { neighbours_max: 3, candidates_max: 5, ..SwarmConfig::default() });
+    bench.join(1, 4, false);
+    let dials = bench.on(Event::PeersFound { key: key(1), peers: (1..=100).map(peer).collect() });
+    assert_eq!(dials.len(), 3);
+    assert_eq!(bench.waiting(), Some(Waiting::NoPeers { known: 5 }));
+}
+
+// -- requests
+
+#[test]
+fn a_pick_outside_the_window_is_nonsense() {
+    let mut bench = Bench::new();
+    bench.join(1, 20, false);
+    let (request, _) = the_request(&bench.meet(1, News::All));
+    let actions = bench.on(Event::Picked { request, index: ChunkIndex(20) });
+    assert_eq!(actions, [Action::Drop { peer: peer(1), reason: DropReason::Nonsense }]);
+}
+
+#[test]
+fn a_granted_chunk_that_is_not_wanted_any_more_is_declined() {
+    let mut bench = Bench::new();
+    bench.join(1, 20, false);
+    let (request, _) = the_request(&bench.meet(1, News::All));
+    bench.on(Event::Stored { key: key(1), index: ChunkIndex(3) });
+    let actions = bench.on(Event::Picked { request, index: ChunkIndex(3) });
+    let nothing = |action: &Action| matches!(action, Action::Pick { wanted, .. } if wanted.is_empty());
+    assert!(actions.iter().any(nothing), "{actions:?}");
+    assert!(!actions.iter().any(|action| matches!(action, Action::Get { .. })));
+}
+
+#[test]
+fn no_leecher_is_asked_for_two_chunks_at_once() {
+    let mut bench = Bench::new();
+    bench.join(1, 20, false);
+    let (request, _) = the_request(&bench.meet(1, News::Add((0..9).map(ChunkIndex).collect())));
+    assert_eq!(
+        bench.on(Event::News { peer: peer(1), key: key(1), news: News::Add(vec![ChunkIndex(9)]) }),
+        []
+    );
+    the_request(&bench.on(Event::Received { request }));
+}
+
+#[test]
+fn a_busy_peer_is_left_alone_for_a_while() {
+    let mut bench = Bench::new();
+    bench.join(1, 20, false);
+    let (request, _) = the_request(&bench.meet(1, News::Add(vec![ChunkIndex(1)])));
+    let retry_after = Duration::from_secs(3600);
+    assert_eq!(bench.on(Event::Refused { request, refusal: Refusal::Busy { retry_after } }), []);
+    assert_eq!(bench.waiting(), Some(Waiting::Busy { peers: 1 }));
+    assert_eq!(bench.wait(SECOND * 9), []);
+    the_request(&bench.wait(SECOND * 2)); // however long it wanted to be left alone
+}
+
+#[test]
+fn a_chunk_that_came_corrupt_is_not_asked_of_the_same_peer() {
+    let mut bench = Bench::new();
+    bench.join(1, 20, false);
+    let (request, _) = the_request(&bench.meet(1, News::Add(vec![ChunkIndex(1)])));
+    bench.on(Event::Received { request });
+    let corrupt = Event::Corrupt { key: key(1), index: ChunkIndex(1), peer: peer(1) };
+    assert!(!bench.on(corrupt).iter().any(|action| matches!(action, Action::Get { .. })));
+    let only = Waiting::OnlyCorrupt { chunks: vec![ChunkIndex(1)], peers: vec![peer(1)] };
+    assert_eq!(bench.waiting(), Some(only));
+    let (_, elsewhere) = the_request(&bench.meet(2, News::Add(vec![ChunkIndex(1)])));
+    assert_eq!(elsewhere, peer(2));
+}
+
+#[test]
+fn a_slow_disk_stops_the_asking() {
+    let mut bench = Bench::with(SwarmConfig { verifying_max: 2, ..SwarmConfig::default() });
+    bench.join(1, 20, false);
+    bench.meet(1, News::Add((0..9).map(ChunkIndex).collect()));
+    let mut request = RequestId(1);
+    (request, _) = the_request(&bench.on(Event::Received { request }));
+    assert_eq!(bench.on(Event::Received { request }), [], "two chunks wait for the disk");
+    assert_eq!(bench.waiting(), None);
+    let stored = (0..9).map(ChunkIndex).find(|&index| {
+        let actions = bench.on(Event::NotStored { key: key(1), index });
+        actions.iter().any(|action| matches!(action, Action::Get { .. }))
+    });
+    assert!(stored.is_some(), "it goes on when one of them is dealt with");
+}
+
+#[test]
+fn when_nobody_has_it_the_tracker_is_asked_now_and_then() {
+    let mut bench = Bench::new();
+    bench.join(1, 3, false);
+    bench.meet(1, News::Add(Vec::new()));
+    let chunks = [0, 1, 2].map(ChunkIndex).to_vec();
+    assert_eq!(bench.waiting(), Some(Waiting::NoSource { chunks, total: 3 }));
+    let find = Action::FindPeers { key: key(1) };
+    assert_eq!(bench.wait(SECOND * 21).iter().filter(|&action| *action == find).count(), 10);
+}
+
+#[test]
+fn leaving_takes_everything_back() {
+    let mut bench = Bench::new();
+    bench.join(1, 20, false);
+    let (request, _) = the_request(&bench.meet(1, News::All));
+    let actions = bench.on(Event::Leave { key: key(1) });
+    assert_eq!(actions, [Action::Cancel { request, peer: peer(1) }, Action::Hangup { peer: peer(1) }]);
+    assert_eq!(bench.machine.status(key(1)), None);
+    assert_eq!(bench.machine.next_timeout(), None);
+}
+
+// -- uploads
+
+#[test]
+fn a_seeder_gives_each_chunk_once_before_any_twice() {
+    let mut bench = Bench::new();
+    bench.join(1, 9, true);
+    let mut given = BTreeSet::new();
+    for _ in 0..9 {
+        let (_, actions) = bench.pick(1, window(0..9));
+        let index = granted(&actions).expect("a slot is free");
+        assert!(given.insert(index), "{index} again");
+        let (ask, actions) = bench.ask(1, index);
+        assert_eq!(actions, [Action::Serve { ask, key: key(1), index }]);
+        bench.on(Event::AskEnded { ask, served: true });
+    }
+}
+
+#[test]
+fn picks_wait_in_line_and_a_newer_one_keeps_the_place() {
+    let mut bench = Bench::new();
+    bench.join(1, 90, true);
+    let mut grants: Vec<_> =
+        (1..=6).map(|at| (at, granted(&bench.pick(at, window(0..90)).1).unwrap())).collect();
+    let (old, waits) = bench.pick(7, window([0]));
+    assert_eq!((waits, bench.pick(8, window([1])).1), (vec![], vec![]));
+    let (new, actions) = bench.pick(7, window([2]));
+    assert!(matches!(refusal(&actions), Some(Refusal::Busy { .. })), "{old:?} is answered: {actions:?}");
+    let (at, index) = grants.remove(0);
+    let (ask, _) = bench.ask(at, index);
+    let freed = bench.on(Event::AskEnded { ask, served: true });
+    assert_eq!(freed, [Action::Grant { ask: new, index: ChunkIndex(2) }]);
+}
+
+#[test]
+fn a_grant_that_is_not_used_or_declined_frees_its_slot() {
+    let mut bench = Bench::new();
+    bench.join(1, 90, true);
+    (1..=6).for_each(|at| _ = bench.pick(at, window(0..90)));
+    assert_eq!(bench.pick(7, window(0..90)).1, []);
+    assert!(granted(&bench.pick(1, window([])).1).is_some(), "the first one declined");
+    assert_eq!(bench.pick(8, window(0..90)).1, []);
+    assert!(granted(&bench.wait(SECOND * 2)).is_some(), "the others never asked");
+}
+
+#[test]
+fn a_pick_waits_only_so_long() {
+    let mut bench = Bench::with(SwarmConfig { grant_wait_max: SECOND * 60, ..SwarmConfig::default() });
+    bench.join(1, 90, true);
+    for at in 1..=6 {
+        let index = granted(&bench.pick(at, window(0..90)).1).unwrap();
+        bench.ask(at, index);
+    }
+    bench.pick(7, window(0..90));
+    assert_eq!(bench.wait(SECOND * 9), []);
+    assert_eq!(refusal(&bench.wait(SECOND * 2)), Some(Refusal::NotHere));
+}
+
+#[test]
+fn a_leecher_serves_four_and_never_queues() {
+    let mut bench = Bench::new();
+    bench.join(1, 20, false);
+    bench.on(Event::Stored { key: key(1), index: ChunkIndex(3) });
+    for at in 1..=4 {
+        let (ask, actions) = bench.ask(at, ChunkIndex(3));
+        assert_eq!(actions, [Action::Serve { ask, key: key(1), index: ChunkIndex(3) }]);
+    }
+    assert!(matches!(refusal(&bench.ask(5, ChunkIndex(3)).1), Some(Refusal::Busy { .. })));
+    assert_eq!(refusal(&bench.ask(5, ChunkIndex(4)).1), Some(Refusal::NotHere));
+    assert_eq!(refusal(&bench.ask(5, ChunkIndex(u32::MAX)).1), Some(Refusal::NotHere));
+    assert_eq!(refusal(&bench.pick(5, window(0..20)).1), Some(Refusal::NotHere));
+    bench.on(Event::AskEnded { ask: AskId(1), served: true });
+    assert!(refusal(&bench.ask(5, ChunkIndex(3)).1).is_none());
+}
+
+#[test]
+fn what_is_lost_is_not_served() {
+    let mut bench = Bench::new();
+    bench.join(1, 20, true);
+    let (key, index) = (key(1), ChunkIndex(3));
+    assert_eq!(bench.on(Event::Lost { key, index }), [Action::TellLost { key, index }]);
+    assert_eq!(refusal(&bench.ask(1, index).1), Some(Refusal::NotHere));
+    assert_eq!(refusal(&bench.pick(1, window([3])).1), Some(Refusal::NotHere));
+    assert_eq!(bench.machine.status(key).unwrap().waiting, None, "the driver decides whether it is fetched");
+    assert_eq!(bench.on(Event::Stored { key, index }), [Action::TellHave { key, index }]);
+}
+
+#[test]
+fn leaving_refuses_what_waits() {
+    let mut bench = Bench::new();
+    bench.join(1, 90, true);
+    (1..=6).for_each(|at| _ = bench.pick(at, window(0..90)));
+    bench.pick(7, window(0..90));
+    assert_eq!(refusal(&bench.on(Event::Leave { key: key(1) })), Some(Refusal::Unknown));
+    assert_eq!(refusal(&bench.ask(1, ChunkIndex(0)).1), Some(Refusal::Unknown));
+}

@@ -1,0 +1,411 @@
+//! The world: machines, a network, a tracker, and the one loop that moves them.
+
+mod driver;
+mod fate;
+mod links;
+
+use crate::heap::Heap;
+use crate::network::{FlowId, Link, Network, Sharing};
+use crate::node::{Node, NodeId};
+use shared::chunk::{ChunkCount, ChunkIndex};
+use shared::have::HaveMap;
+use shared::id::{ListDigest, ResourceId, SwarmKey};
+use shared::swarm::{DropReason, Event, Machine, PeerAddr, RequestId, SwarmConfig, SwarmStatus, Time};
+use shared::window::Window;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How often a leecher announces itself to the tracker.
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(2);
+const LEECHERS_JOIN_AT: Duration = Duration::from_millis(1);
+/// How soon the death of a machine is noticed by those who are connected to it.
+const DEATH_SEEN_AFTER: Duration = Duration::from_millis(100);
+
+/// What a world is like.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// All chance of the world and of its machines comes from it.
+    pub seed: u64,
+    /// How links are shared.
+    pub sharing: Sharing,
+    /// The time that a message takes, one way.
+    pub latency: Duration,
+    /// From the last byte of a chunk to its being verified and written.
+    pub verify: Duration,
+    /// How long news are collected before they are told.
+    pub news_delay: Duration,
+    /// How many peers the tracker gives.
+    pub tracker_peers: usize,
+    /// The strategy's settings, the same for all.
+    pub config: SwarmConfig,
+    /// Whether the invariants of a machine are checked after each of its steps.
+    pub check: bool,
+    /// Whether every action is kept as text.
+    pub log: bool,
+}
+
+impl Default for Setup {
+    /// A switched network: 0.2 ms, 1 ms to hash a chunk, news within 2 ms.
+    fn default() -> Setup {
+        Setup {
+            seed: 1,
+            sharing: Sharing::Equal,
+            latency: Duration::from_micros(200),
+            verify: Duration::from_millis(1),
+            news_delay: Duration::from_millis(2),
+            tracker_peers: 40,
+            config: SwarmConfig::default(),
+            check: true,
+            log: false,
+        }
+    }
+}
+
+/// What may go wrong with a machine.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// It is gone; others notice when their connections break.
+    Die,
+    /// It dies as soon as it has sent so many bytes in all.
+    DieAfterSending(u64),
+    /// It goes on to accept requests and sends nothing any more.
+    Silent,
+    /// It sends this chunk corrupt.
+    Corrupt(SwarmKey, ChunkIndex),
+    /// It sends nothing corrupt any more.
+    Repaired,
+}
+
+/// Machines, a network and a tracker on virtual time.
+pub struct World {
+    setup: Setup,
+    now: Time,
+    heap: Heap<Happening>,
+    nodes: Vec<Node>,
+    links: Vec<Link>,
+    network: Network,
+    tracker: BTreeMap<SwarmKey, Vec<NodeId>>,
+    resources: BTreeMap<SwarmKey, ChunkCount>,
+    die_after: BTreeMap<NodeId, u64>,
+    forbidden: BTreeSet<(NodeId, NodeId)>,
+    joins_planned: u32,
+    asks_made: u64,
+    chance: u64,
+    finished: BTreeMap<(NodeId, SwarmKey), Time>,
+    dropped: BTreeSet<(NodeId, NodeId, DropReason)>,
+    asked: u64,
+    steps: u64,
+    log: String,
+}
+
+enum Happening {
+    Tell(NodeId, Event),
+    /// As `Tell`, if the link from the first to the second is still up.
+    News(NodeId, NodeId, Event),
+    /// As `Tell`, if the request is still open.
+    Answer(NodeId, RequestId, Event),
+    Received {
+        node: NodeId,
+        request: RequestId,
+        result: Event,
+    },
+    Verified {
+        node: NodeId,
+        result: Event,
+    },
+    Alarm(NodeId),
+    Mark(FlowId, u32),
+    Ask {
+        from: NodeId,
+        to: NodeId,
+        request: RequestId,
+        key: SwarmKey,
+        what: What,
+    },
+    Subscribe {
+        from: NodeId,
+        to: NodeId,
+        keys: Vec<SwarmKey>,
+    },
+    Connect {
+        from: NodeId,
+        to: PeerAddr,
+    },
+    TellNews(NodeId),
+    Join {
+        node: NodeId,
+        key: SwarmKey,
+        have: HaveMap,
+    },
+    Announce(NodeId, SwarmKey),
+    PeersFound(NodeId, SwarmKey),
+    Fault(NodeId, Fault),
+    DeathSeen {
+        dead: NodeId,
+        by: NodeId,
+    },
+}
+
+enum What {
+    Pick(Window),
+    Get(ChunkIndex),
+}
+
+impl World {
+    /// An empty world.
+    pub fn new(setup: Setup) -> World {
+        World {
+            now: Time(0),
+            heap: Heap::new(),
+            nodes: Vec::new(),
+            links: Vec::new(),
+            network: Network::new(setup.sharing),
+            tracker: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            die_after: BTreeMap::new(),
+            forbidden: BTreeSet::new(),
+            joins_planned: 0,
+            asks_made: 0,
+            chance: setup.seed,
+            finished: BTreeMap::new(),
+            dropped: BTreeSet::new(),
+            asked: 0,
+            steps: 0,
+            log: String::new(),
+            setup,
+        }
+    }
+
+    /// A seeder, which is machine 0, and so many leechers of one resource, on equal links. The leechers join
+    /// 1 ms late, so that the tracker can tell them of seeders that are added afterwards.
+    pub fn fleet(setup: Setup, leechers: usize, chunks: u32, link: Link) -> (World, SwarmKey) {
+        let mut world = World::new(setup);
+        let key = world.add_resource(chunks);
+        let seeder = world.add_node(link);
+        world.seed(seeder, key);
+        for _ in 0..leechers {
+            let leecher = world.add_node(link);
+            world.leech(leecher, key, LEECHERS_JOIN_AT);
+        }
+        (world, key)
+    }
+
+    // -- what is in it
+
+    /// A new machine.
+    pub fn add_node(&mut self, link: Link) -> NodeId {
+        let id = NodeId(self.nodes.len());
+        self.nodes.push(Node::new(id, self.setup.config.clone(), self.setup.seed));
+        self.links.push(link);
+        self.network.add(link);
+        id
+    }
+
+    /// A new resource of so many whole chunks, which nobody has yet.
+    pub fn add_resource(&mut self, chunks: u32) -> SwarmKey {
+        let name = (self.resources.len() as u64).to_le_bytes();
+        let key = SwarmKey { resource: ResourceId::of(&name), digest: ListDigest::of(&[]) };
+        self.resources.insert(key, ChunkCount::new(chunks).expect("a resource of the tests is not too long"));
+        key
+    }
+
+    /// A machine joins a swarm with nothing.
+    pub fn leech(&mut self, node: NodeId, key: SwarmKey, at: Duration) {
+        let have = HaveMap::empty(self.resources[&key]);
+        self.plan_join(node, key, have, Time(0) + at);
+    }
+
+    /// A machine joins a swarm with everything.
+    pub fn seed(&mut self, node: NodeId, key: SwarmKey) {
+        let have = HaveMap::full(self.resources[&key]);
+        self.plan_join(node, key, have, self.now);
+    }
+
+    fn plan_join(&mut self, node: NodeId, key: SwarmKey, have: HaveMap, at: Time) {
+        self.joins_planned += 1;
+        self.heap.push(at, Happening::Join { node, key, have });
+    }
+
+    /// Something goes wrong.
+    pub fn fault(&mut self, node: NodeId, fault: Fault, at: Duration) {
+        self.heap.push(Time(0) + at, Happening::Fault(node, fault));
+    }
+
+    /// A machine cannot reach another.
+    pub fn forbid(&mut self, from: NodeId, to: NodeId) {
+        self.forbidden.insert((from, to));
+    }
+
+    // -- running it
+
+    /// Runs until this is so. Panics when that does not come to pass within `limit` of virtual time.
+    pub fn run_until(&mut self, limit: Duration, done: impl Fn(&World) -> bool) {
+        while !done(self) {
+            let moved = self.step(Time(0) + limit);
+            assert!(moved, "seed {}: not done by {}: {}", self.setup.seed, self.now, self.summary());
+        }
+    }
+
+    /// Runs until all living leechers have everything.
+    pub fn run_to_end(&mut self, limit: Duration) {
+        self.run_until(limit, World::all_complete);
+    }
+
+    /// Runs for so long.
+    pub fn run_for(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    // -- what came of it
+
+    /// Whether every living machine has all of what it joined.
+    pub fn all_complete(&self) -> bool {
+        let complete = |node: &Node| !node.alive || node.have.values().all(HaveMap::is_full);
+        self.joins_planned == 0 && self.nodes.iter().all(complete)
+    }
+
+    /// When a machine had everything.
+    pub fn finished(&self, node: NodeId, key: SwarmKey) -> Option<Duration> {
+        self.finished.get(&(node, key)).map(|time| time.since(Time(0)))
+    }
+
+    /// When the last machine that finished did.
+    pub fn last_finished(&self) -> Duration {
+        self.finished.values().max().map_or(Duration::ZERO, |time| time.since(Time(0)))
+    }
+
+    /// Bytes that a machine sent.
+    pub fn sent(&self, node: NodeId) -> u64 {
+        self.nodes[node.0].sent
+    }
+
+    /// Who dropped whom.
+    pub fn dropped(&self) -> &BTreeSet<(NodeId, NodeId, DropReason)> {
+        &self.dropped
+    }
+
+    /// Requests for chunks (and picks) that were sent, all machines together.
+    pub fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// Events that were handed to machines.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// How a swarm is doing on a machine.
+    pub fn status(&self, node: NodeId, key: SwarmKey) -> SwarmStatus {
+        self.nodes[node.0].machine.status(key).expect("the machine joined that swarm")
+    }
+
+    /// The core of a machine.
+    pub fn machine(&self, node: NodeId) -> &Machine {
+        &self.nodes[node.0].machine
+    }
+
+    /// Everything that was decided, if the setup asked for it.
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+
+    fn summary(&self) -> String {
+        let unfinished = self.nodes.iter().enumerate().filter(|(_, node)| node.alive);
+        let lines = unfinished.flat_map(|(at, node)| {
+            let open = node.have.iter().filter(|(_, have)| !have.is_full());
+            open.map(move |(&key, _)| format!("\n  machine {at}: {:?}", node.machine.status(key)))
+        });
+        lines.take(5).collect()
+    }
+
+    // -- the loop
+
+    /// One happening. `false` when nothing happens before `end`.
+    fn step(&mut self, end: Time) -> bool {
+        if self.heap.next().is_none_or(|time| time > end) {
+            return false;
+        }
+        let Some((time, what)) = self.heap.pop() else { return false };
+        self.now = time;
+        match what {
+            Happening::Tell(node, event) => self.tell(node, event),
+            Happening::News(node, of, event) if self.nodes[node.0].links.contains(&of) => {
+                self.tell(node, event)
+            }
+            Happening::News(..) => {}
+            Happening::Answer(node, request, event) => {
+                if self.nodes[node.0].calls.remove(&request).is_some() {
+                    self.tell(node, event);
+                }
+            }
+            Happening::Received { node, request, result } => self.received(node, request, result),
+            Happening::Verified { node, result } => self.verified(node, result),
+            Happening::Alarm(node) => self.alarm(node),
+            Happening::Mark(flow, version) => self.look_at(flow, version),
+            Happening::Ask { from, to, request, key, what } => self.ask(from, to, request, key, what),
+            Happening::Subscribe { from, to, keys } => self.subscribe(from, to, keys),
+            Happening::Connect { from, to } => self.connect(from, to),
+            Happening::TellNews(node) => self.tell_news(node),
+            Happening::Join { node, key, have } => self.join(node, key, have),
+            Happening::Announce(node, key) => self.announce(node, key, true),
+            Happening::PeersFound(node, key) => self.peers_found(node, key),
+            Happening::Fault(node, fault) => self.break_down(node, fault),
+            Happening::DeathSeen { dead, by } => self.see_death(dead, by),
+        }
+        true
+    }
+
+    /// Hands an event to a machine, and does what it asks for.
+    fn tell(&mut self, node: NodeId, event: Event) {
+        if !self.nodes[node.0].alive {
+            return;
+        }
+        self.steps += 1;
+        self.nodes[node.0].machine.handle(self.now, event);
+        while let Some(action) = self.nodes[node.0].machine.poll() {
+            if self.setup.log {
+                self.log.push_str(&format!("{} {} {action:?}\n", self.now, node.0));
+            }
+            self.perform(node, action);
+        }
+        if self.setup.check {
+            let machine = &self.nodes[node.0].machine;
+            let checked =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| machine.check_invariants()));
+            assert!(
+                checked.is_ok(),
+                "seed {}: machine {} is unsound at {}",
+                self.setup.seed,
+                node.0,
+                self.now
+            );
+        }
+        self.plan_alarm(node);
+    }
+
+    fn plan_alarm(&mut self, node: NodeId) {
+        let known = &mut self.nodes[node.0];
+        if let Some(next) = known.machine.next_timeout()
+            && known.alarm.is_none_or(|planned| next < planned)
+        {
+            let next = next.max(self.now);
+            known.alarm = Some(next);
+            self.heap.push(next, Happening::Alarm(node));
+        }
+    }
+
+    fn alarm(&mut self, node: NodeId) {
+        let known = &mut self.nodes[node.0];
+        if known.alarm != Some(self.now) {
+            return; // an earlier one was planned after it, and has rung
+        }
+        known.alarm = None;
+        if known.machine.next_timeout().is_some_and(|next| next <= self.now) {
+            self.tell(node, Event::Timeout);
+        } else {
+            self.plan_alarm(node);
+        }
+    }
+}
