@@ -1,6 +1,6 @@
 //! The driver: the one task that owns the core and the library. Everything that happens comes in as an
-//! [`Input`]; what the core decides goes out to links, answers, disk and trackers. It never blocks and never
-//! waits for anything but its inputs.
+//! [`Input`]; what the core decides goes out to links, answers, disk and trackers. It waits for nothing but
+//! its inputs, and leaves reading, writing and hashing to other threads; only a few calls for metadata are its own.
 //!
 //! One verb per file: [`act`] performs the core's actions, [`download`] takes a download to its end, [`check`]
 //! compares what is on disk with its manifest, [`share`] and [`get`] take new resources in, [`manage`] pauses,
