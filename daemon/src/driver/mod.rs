@@ -34,6 +34,7 @@ use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::ControlError;
 use shared::rpc::tracker::Stage;
+use shared::rpc::wire::buffers;
 use shared::swarm::{AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
 use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -251,10 +252,12 @@ impl Driver {
     fn event(&mut self, event: Event) {
         self.pending.push_back(event);
         while let Some(event) = self.pending.pop_front() {
+            tracing::trace!(?event);
             self.note(&event);
             let now = self.now();
             self.machine.handle(now, event);
             while let Some(action) = self.machine.poll() {
+                tracing::trace!(?action);
                 self.perform(action);
             }
         }
@@ -276,6 +279,7 @@ impl Driver {
         self.sync_due(now);
         self.retry_blocked(now);
         if self.ticks.is_multiple_of(8) {
+            buffers::trim();
             self.report_progress();
             self.look_at_files();
         }

@@ -3,8 +3,9 @@
 
 use super::Download;
 use sha2::{Digest, Sha256};
-use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::chunk::ChunkIndex;
 use shared::id::ResourceId;
+use shared::rpc::wire::buffers;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -51,13 +52,14 @@ async fn hash(download: Arc<Download>, mut chunks: watch::Receiver<u32>) -> Opti
         let (first, end) = (next, there.min(next + BATCH_CHUNKS));
         let download = download.clone();
         let hashed = tokio::task::spawn_blocking(move || {
-            let mut buffer = vec![0; CHUNK_BYTES as usize];
             for index in (first..end).map(ChunkIndex) {
                 if let Some(bytes) = download.recent.pass(index) {
                     hasher.update(&bytes);
+                    buffers::give(bytes);
                 } else {
-                    let bytes = download.file.read_into(index, &mut buffer)?;
-                    hasher.update(&buffer[..bytes]);
+                    let bytes = download.file.read(index)?;
+                    hasher.update(&bytes);
+                    buffers::give(bytes.freeze());
                 }
             }
             Ok::<_, crate::store::StoreError>(hasher)

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use shared::chunk::ChunkIndex;
+use shared::rpc::wire::buffers;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,12 +38,15 @@ impl Recent {
         Recent { room, kept: Mutex::default() }
     }
 
-    /// Keeps a chunk if it is needed soon and there is room.
+    /// Keeps a chunk if it is needed soon and there is room; else its buffer is free for others.
     pub fn keep(&self, index: ChunkIndex, bytes: Bytes) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let is_soon = index.0.checked_sub(kept.next).is_some_and(|ahead| ahead < AHEAD_MAX);
         if is_soon && !kept.chunks.contains_key(&index.0) && self.room.take() {
             kept.chunks.insert(index.0, bytes);
+        } else {
+            drop(kept);
+            buffers::give(bytes);
         }
     }
 

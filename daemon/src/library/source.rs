@@ -2,10 +2,11 @@
 
 use super::Recent;
 use crate::store::{FileIdentity, PartFile, StoreError, open_regular};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::{ChunkHash, SwarmKey};
 use shared::manifest::Manifest;
+use shared::rpc::wire::buffers;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -99,10 +100,10 @@ impl Published {
     }
 
     /// `None` when the file has changed.
-    fn read(&self, index: ChunkIndex) -> Option<Vec<u8>> {
+    fn read(&self, index: ChunkIndex) -> Option<BytesMut> {
         let file = self.open()?;
         let rest = self.identity.bytes.checked_sub(index.offset())?;
-        let mut bytes = vec![0; rest.min(u64::from(CHUNK_BYTES)) as usize];
+        let mut bytes = buffers::take(rest.min(u64::from(CHUNK_BYTES)) as usize);
         file.read_exact_at(&mut bytes, index.offset()).ok()?;
         Some(bytes)
     }
@@ -134,7 +135,7 @@ impl Source {
     ///
     /// # Errors
     /// When the file has changed since it was hashed, or cannot be read.
-    pub fn read(&self, index: ChunkIndex) -> Result<Vec<u8>, ReadError> {
+    pub fn read(&self, index: ChunkIndex) -> Result<BytesMut, ReadError> {
         match self {
             Source::Download(download) => Ok(download.file.read(index)?),
             Source::Published(published) => {

@@ -5,14 +5,14 @@ use crate::context::{Context, plain};
 use crate::driver::{Answer, Input};
 use crate::library::{ReadError, Source};
 use crate::throttle::Throttled;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
 use shared::rpc::peer::{
     ChunkReply, Hello, HelloRefused, LinkKind, NewsReply, NewsRequest, Peer, PickReply, SUBSCRIPTIONS_MAX,
     Seen, Welcome, ZONE_BYTES_MAX,
 };
-use shared::rpc::wire::{self, Greeted, ServerOptions};
+use shared::rpc::wire::{self, Greeted, ServerOptions, buffers};
 use shared::rpc::{PROTOCOL_VERSION, WrongVersion};
 use shared::swarm::{AskId, Event, PeerAddr, Refusal};
 use shared::window::Window;
@@ -372,8 +372,14 @@ impl Drop for AskGuard {
 
 /// A chunk on its way out: dropped when its last byte is written.
 struct Held {
-    bytes: Vec<u8>,
+    bytes: BytesMut,
     _guard: AskGuard,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        buffers::give(std::mem::take(&mut self.bytes).freeze());
+    }
 }
 
 impl AsRef<[u8]> for Held {

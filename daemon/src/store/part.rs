@@ -1,7 +1,9 @@
 //! The file that chunks are written into and served from, before and after it is published.
 
 use super::{At, StoreError};
+use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
+use shared::rpc::wire::buffers;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -67,19 +69,9 @@ impl PartFile {
     ///
     /// # Errors
     /// When the file is shorter than it was, or the disk fails.
-    pub fn read(&self, index: ChunkIndex) -> Result<Vec<u8>, StoreError> {
-        let mut bytes = vec![0; self.chunk_bytes(index)];
+    pub fn read(&self, index: ChunkIndex) -> Result<BytesMut, StoreError> {
+        let mut bytes = buffers::take(self.chunk_bytes(index));
         self.file.read_exact_at(&mut bytes, index.offset()).at("read", &self.path)?;
-        Ok(bytes)
-    }
-
-    /// Reads a chunk into a buffer of [`CHUNK_BYTES`] and returns its length in bytes: what the hasher uses.
-    ///
-    /// # Errors
-    /// As [`read`](PartFile::read).
-    pub fn read_into(&self, index: ChunkIndex, buffer: &mut [u8]) -> Result<usize, StoreError> {
-        let bytes = self.chunk_bytes(index);
-        self.file.read_exact_at(&mut buffer[..bytes], index.offset()).at("read", &self.path)?;
         Ok(bytes)
     }
 
@@ -131,7 +123,7 @@ mod tests {
         assert_eq!(part.bytes(), None);
         part.write(ChunkIndex(1), b"tail").unwrap();
         assert_eq!(part.bytes(), Some((1 << 20) + 4));
-        assert_eq!(part.read(ChunkIndex(1)).unwrap(), b"tail");
+        assert_eq!(part.read(ChunkIndex(1)).unwrap(), b"tail"[..]);
         let again = PartFile::open(&path, count).unwrap();
         again.find_last().unwrap();
         assert_eq!(again.bytes(), part.bytes());

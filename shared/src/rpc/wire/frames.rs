@@ -1,7 +1,7 @@
 //! Bytes to messages and back, without a socket: what a fuzzer can drive.
 
 use super::heads::Frame;
-use super::{Greeted, HELLO_BYTES_MAX, Meter, malformed};
+use super::{Greeted, HELLO_BYTES_MAX, Meter, buffers, malformed};
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::io;
@@ -151,7 +151,7 @@ impl<In: Frame> Decoder<In> {
     /// Bytes of the body that were read along with the head are copied once, at most [`READ_BYTES`]; all
     /// others are read straight into the body's own buffer.
     fn begin_body(&mut self, body_len: usize) {
-        self.body = BytesMut::with_capacity(body_len);
+        self.body = buffers::take_empty(body_len);
         let here = self.heads.len().min(body_len);
         self.body.extend_from_slice(&self.heads[..here]);
         self.heads.advance(here);

@@ -20,6 +20,7 @@
 //! Reading order: `heads` (what is in a head) → `frames` (bytes to messages, pure) → `transport` (the byte
 //! stream) → `client` and `server`.
 
+pub mod buffers;
 mod client;
 mod frames;
 mod greeted;

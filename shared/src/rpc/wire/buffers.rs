@@ -1,0 +1,127 @@
+//! Buffers of one chunk, used again: a fresh one costs 256 page faults, and its pages are cleared twice (by the
+//! kernel and by whoever must not read what is not initialized).
+
+use crate::chunk::CHUNK_BYTES;
+use bytes::{Bytes, BytesMut};
+use std::sync::{Mutex, PoisonError};
+
+/// How many buffers are kept: 1 MiB each.
+const FREE_MAX: usize = 16;
+
+/// The buffers of this process that nobody uses.
+static FREE: Pool = Pool(Mutex::new(Free { buffers: Vec::new(), unused: 0 }));
+
+struct Pool(Mutex<Free>);
+
+struct Free {
+    /// All of them are as long as a chunk.
+    buffers: Vec<BytesMut>,
+    /// The fewest that lay here since the last trim.
+    unused: usize,
+}
+
+impl Pool {
+    fn locked(&self) -> std::sync::MutexGuard<'_, Free> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Option<BytesMut> {
+        let mut free = self.locked();
+        let buffer = free.buffers.pop();
+        free.unused = free.unused.min(free.buffers.len());
+        buffer
+    }
+
+    fn give(&self, buffer: BytesMut) {
+        let whole = CHUNK_BYTES as usize;
+        let mut free = self.locked();
+        if buffer.len() == whole && buffer.capacity() == whole && free.buffers.len() < FREE_MAX {
+            free.buffers.push(buffer);
+        }
+    }
+
+    fn trim(&self) {
+        let mut free = self.locked();
+        let rest = free.buffers.len() - free.unused;
+        let unused = free.buffers.split_off(rest);
+        free.unused = rest;
+        drop(free);
+        drop(unused);
+    }
+}
+
+/// An initialized buffer of `bytes` bytes; what is in it is of no meaning.
+pub fn take(bytes: usize) -> BytesMut {
+    let kept = if bytes == CHUNK_BYTES as usize { FREE.take() } else { None };
+    kept.unwrap_or_else(|| BytesMut::zeroed(bytes))
+}
+
+/// An empty buffer with room for `bytes` bytes.
+pub(super) fn take_empty(bytes: usize) -> BytesMut {
+    let kept = if bytes == CHUNK_BYTES as usize { FREE.take() } else { None };
+    kept.map_or_else(
+        || BytesMut::with_capacity(bytes),
+        |mut buffer| {
+            buffer.clear();
+            buffer
+        },
+    )
+}
+
+/// Takes back a buffer that is not needed any more, whatever it is: what cannot be used again is freed.
+pub fn give(bytes: Bytes) {
+    if let Ok(buffer) = bytes.try_into_mut() {
+        FREE.give(buffer);
+    }
+}
+
+/// Frees what lay unused since the last call: to be called every few seconds, so that an idle process is small.
+pub fn trim() {
+    FREE.trim();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool() -> Pool {
+        Pool(Mutex::new(Free { buffers: Vec::new(), unused: 0 }))
+    }
+
+    fn chunk() -> BytesMut {
+        BytesMut::zeroed(CHUNK_BYTES as usize)
+    }
+
+    #[test]
+    fn a_chunk_that_was_frozen_is_used_again() {
+        let pool = pool();
+        let bytes = chunk().freeze();
+        let place = bytes.as_ptr();
+        pool.give(bytes.try_into_mut().unwrap());
+        assert_eq!(pool.take().unwrap().as_ptr(), place);
+        assert!(pool.take().is_none());
+    }
+
+    #[test]
+    fn only_whole_chunks_are_kept_and_not_too_many() {
+        let pool = pool();
+        pool.give(BytesMut::zeroed(1000));
+        pool.give(BytesMut::zeroed(CHUNK_BYTES as usize * 2));
+        assert!(pool.take().is_none());
+        (0..FREE_MAX + 5).for_each(|_| pool.give(chunk()));
+        assert_eq!(pool.locked().buffers.len(), FREE_MAX);
+    }
+
+    #[test]
+    fn what_lies_unused_is_freed() {
+        let pool = pool();
+        (0..6).for_each(|_| pool.give(chunk()));
+        pool.trim(); // they came just now
+        let used: Vec<BytesMut> = (0..2).filter_map(|_| pool.take()).collect();
+        used.into_iter().for_each(|buffer| pool.give(buffer));
+        pool.trim();
+        assert_eq!(pool.locked().buffers.len(), 2, "two were in use since");
+        pool.trim();
+        assert_eq!(pool.locked().buffers.len(), 0);
+    }
+}
