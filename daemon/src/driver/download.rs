@@ -2,7 +2,7 @@
 
 use super::{Driver, Input, Publishing};
 use crate::library::{
-    Blocked, Download, Failure, Fetching, Frontier, HashedWhole, Phase, Published, Recent, Source, TakeError,
+    Blocked, Download, Failure, Fetching, Frontier, HashedWhole, Phase, Published, Source, TakeError, Whole,
 };
 use crate::store::{
     FileIdentity, Home, NameRecord, PartFile, PublishError, Publisher, StoreError, open_regular,
@@ -31,7 +31,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 impl Driver {
     /// The phase of a download whose part file is open.
     pub(super) fn fetching(&self, manifest: Manifest, file: PartFile, have: HaveMap) -> Fetching {
-        let download = Arc::new(Download { manifest, file, recent: Recent::new(self.room.clone()) });
+        let download = Arc::new(Download { manifest, file, whole: Whole::new(self.room.clone()) });
         let (context, hashed) = (self.context.clone(), download.clone());
         let done = move |whole| {
             let input = Input::Task(TaskInput::Whole { download: hashed, whole });

@@ -1,16 +1,21 @@
-//! The whole-file hash of a download, computed along the way: it follows the first missing chunk, while what
-//! was written is still in the page cache, so that a huge file ends without a second read.
+//! Follows a download with its whole-file hash, so that a huge file ends without a second read: most chunks are
+//! passed over as they arrive ([`Whole::verify`](super::Whole::verify)); what was missed is made good here.
 
 use super::Download;
-use sha2::{Digest, Sha256};
-use shared::chunk::ChunkIndex;
+use crate::store::StoreError;
 use shared::id::ResourceId;
-use shared::rpc::wire::buffers;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// How many chunks are hashed before the task looks up.
 const BATCH_CHUNKS: u32 = 16;
+
+/// How far the hash may lag behind before somebody sees to it: fewer than are kept in memory.
+const LAG_CHUNKS: u32 = 8;
+
+/// How long it may lag behind while no further chunk comes.
+const LAG_MAX: Duration = Duration::from_millis(250);
 
 /// The hash of a whole file, or why it could not be had.
 pub type HashedWhole = Result<ResourceId, String>;
@@ -46,29 +51,34 @@ impl Frontier {
 /// `None` when nobody wants the hash any more.
 async fn hash(download: Arc<Download>, mut chunks: watch::Receiver<u32>) -> Option<HashedWhole> {
     let total = download.manifest.count().get();
-    let (mut hasher, mut next) = (Sha256::new(), 0);
-    while next < total {
-        let there = *chunks.wait_for(|&there| there > next).await.ok()?;
-        let (first, end) = (next, there.min(next + BATCH_CHUNKS));
-        let download = download.clone();
-        let hashed = tokio::task::spawn_blocking(move || {
-            for index in (first..end).map(ChunkIndex) {
-                if let Some(bytes) = download.recent.pass(index) {
-                    hasher.update(&bytes);
-                    buffers::give(bytes);
-                } else {
-                    let bytes = download.file.read(index)?;
-                    hasher.update(&bytes);
-                    buffers::give(bytes.freeze());
-                }
-            }
-            Ok::<_, crate::store::StoreError>(hasher)
-        });
-        hasher = match hashed.await.ok()? {
-            Ok(hasher) => hasher,
-            Err(error) => return Some(Err(error.to_string())),
-        };
-        next = end;
+    loop {
+        let there = wait_for_work(&download, &mut chunks, total).await?;
+        if there == total && download.whole.passed() >= total {
+            return Some(Ok(download.whole.get()));
+        }
+        let passing = download.clone();
+        let pass = move || passing.whole.pass(&passing.file, there, BATCH_CHUNKS);
+        let passed: Result<(), StoreError> = tokio::task::spawn_blocking(pass).await.ok()?;
+        if let Err(error) = passed {
+            return Some(Err(error.to_string()));
+        }
     }
-    Some(Ok(ResourceId(hasher.finalize().into())))
+}
+
+/// Waits until the hash lags behind what is there, or everything is there; gives how much that is.
+async fn wait_for_work(download: &Download, chunks: &mut watch::Receiver<u32>, total: u32) -> Option<u32> {
+    loop {
+        let there = *chunks.borrow_and_update();
+        let lag = there.saturating_sub(download.whole.passed());
+        if there == total || lag >= LAG_CHUNKS {
+            return Some(there);
+        }
+        if lag == 0 {
+            chunks.changed().await.ok()?;
+        } else if let Ok(changed) = tokio::time::timeout(LAG_MAX, chunks.changed()).await {
+            changed.ok()?;
+        } else {
+            return Some(there);
+        }
+    }
 }

@@ -4,11 +4,13 @@ mod hasher;
 mod rates;
 mod recent;
 mod source;
+mod whole;
 
 pub use hasher::{Frontier, HashedWhole};
 pub use rates::{Rates, Traffic};
-pub use recent::{Recent, Room};
+pub use recent::Room;
 pub use source::{Download, Published, ReadError, Source, TakeError};
+pub use whole::Whole;
 
 use crate::store::{NameRecord, Record, Slot};
 use shared::chunk::ChunkCount;

@@ -50,15 +50,22 @@ impl Recent {
         }
     }
 
-    /// The hash is at this chunk: here it is, if it was kept. Those before it are let go.
-    pub fn pass(&self, index: ChunkIndex) -> Option<Bytes> {
+    /// A chunk that is kept.
+    pub fn find(&self, index: ChunkIndex) -> Option<Bytes> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.chunks.get(&index.0).cloned()
+    }
+
+    /// The hash has passed this chunk: it is let go, and all before it.
+    pub fn passed(&self, index: ChunkIndex) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = index.0 + 1;
-        kept.next = next;
+        kept.next = index.0 + 1;
+        let next = kept.next;
         let ahead = kept.chunks.split_off(&next);
         let passed = std::mem::replace(&mut kept.chunks, ahead);
+        drop(kept);
         self.room.give(passed.len());
-        passed.into_iter().find(|(at, _)| *at == index.0).map(|(_, bytes)| bytes)
+        passed.into_values().for_each(buffers::give);
     }
 }
 
@@ -92,8 +99,10 @@ mod tests {
         (0..100).for_each(|at| one.keep(ChunkIndex(at), chunk(at)));
         two.keep(ChunkIndex(0), chunk(0));
         assert_eq!(room.0.load(Ordering::Acquire), CHUNKS_MAX);
-        assert_eq!(two.pass(ChunkIndex(0)), None, "there was no room");
-        assert_eq!(one.pass(ChunkIndex(2)), Some(chunk(2)));
+        assert_eq!(two.find(ChunkIndex(0)), None, "there was no room");
+        assert_eq!(one.find(ChunkIndex(2)), Some(chunk(2)));
+        one.passed(ChunkIndex(2));
+        assert_eq!(one.find(ChunkIndex(2)), None);
         assert_eq!(room.0.load(Ordering::Acquire), CHUNKS_MAX - 3, "those before it are of no use");
         one.keep(ChunkIndex(1), chunk(1));
         assert_eq!(room.0.load(Ordering::Acquire), CHUNKS_MAX - 3, "it was passed");

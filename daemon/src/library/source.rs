@@ -1,10 +1,10 @@
 //! Where a resource's chunks are written to while it is fetched, and read from ever after.
 
-use super::Recent;
+use super::Whole;
 use crate::store::{FileIdentity, PartFile, StoreError, open_regular};
 use bytes::{Bytes, BytesMut};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
-use shared::id::{ChunkHash, SwarmKey};
+use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::rpc::wire::buffers;
 use std::fs::File;
@@ -19,8 +19,8 @@ pub struct Download {
     pub manifest: Manifest,
     /// Where its chunks go.
     pub file: PartFile,
-    /// Those that the whole-file hash needs soon.
-    pub recent: Recent,
+    /// The hash of the whole, which follows the chunks.
+    pub whole: Whole,
 }
 
 /// A finished file under its name. It is served only as long as it is the one that was hashed, and opened only
@@ -78,11 +78,12 @@ impl Download {
         let is_last = Some(index) == self.manifest.count().last();
         let is_short = (1..CHUNK_BYTES as usize).contains(&bytes.len());
         let fits = bytes.len() == CHUNK_BYTES as usize || (is_last && is_short);
-        if !fits || self.manifest.hash(index) != Some(&ChunkHash::of(&bytes)) {
+        let hash = self.manifest.hash(index).filter(|_| fits).ok_or(TakeError::Corrupt)?;
+        if !self.whole.verify(index, &bytes, hash) {
             return Err(TakeError::Corrupt);
         }
         self.file.write(index, &bytes)?;
-        self.recent.keep(index, bytes);
+        self.whole.keep(index, bytes);
         Ok(())
     }
 }
