@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How many chunks are hashed before the task looks up.
-const BATCH_CHUNKS: u32 = 16;
+/// How many chunks are hashed at once: few, while those that arrive could take them along.
+const BATCH_CHUNKS: u32 = 2;
 
 /// How far the hash may lag behind before somebody sees to it: fewer than are kept in memory.
 const LAG_CHUNKS: u32 = 8;
@@ -69,6 +69,7 @@ async fn hash(download: Arc<Download>, mut chunks: watch::Receiver<u32>) -> Opti
 async fn wait_for_work(download: &Download, chunks: &mut watch::Receiver<u32>, total: u32) -> Option<u32> {
     loop {
         let there = *chunks.borrow_and_update();
+        download.whole.advance(there);
         let lag = there.saturating_sub(download.whole.passed());
         if there == total || lag >= LAG_CHUNKS {
             return Some(there);

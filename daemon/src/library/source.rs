@@ -79,7 +79,7 @@ impl Download {
         let is_short = (1..CHUNK_BYTES as usize).contains(&bytes.len());
         let fits = bytes.len() == CHUNK_BYTES as usize || (is_last && is_short);
         let hash = self.manifest.hash(index).filter(|_| fits).ok_or(TakeError::Corrupt)?;
-        if !self.whole.verify(index, &bytes, hash) {
+        if !self.whole.verify(&self.file, index, &bytes, hash) {
             return Err(TakeError::Corrupt);
         }
         self.file.write(index, &bytes)?;

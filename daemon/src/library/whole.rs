@@ -4,58 +4,81 @@
 
 use super::recent::{Recent, Room};
 use crate::store::{PartFile, StoreError};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 use shared::chunk::ChunkIndex;
 use shared::id::{ChunkHash, ResourceId};
 use shared::rpc::wire::buffers;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// How many bytes each stream gets in its turn: few enough that both are in the processor's view at once.
 const TURN_BYTES: usize = 128;
+
+/// How many chunks may wait for the hash of the whole to go along with them. Any more do without: with many
+/// processors that is faster, with few it only costs more.
+static WAITING_MAX: LazyLock<usize> = LazyLock::new(|| {
+    let few = std::thread::available_parallelism().is_ok_and(|processors| processors.get() <= 4);
+    if few { 8 } else { 2 }
+});
 
 /// The hash of the whole, as far as it got.
 #[derive(Debug)]
 pub struct Whole {
     recent: Recent,
+    /// How many chunks from the beginning are in the file.
+    there: AtomicU32,
     lane: Mutex<Lane>,
+    /// The lane is free, or has another first in line.
+    freed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
     /// The chunk that comes next.
     next: u32,
+    /// All before it.
     hasher: Sha256,
+    /// Somebody is hashing.
+    busy: bool,
+    /// The chunks that wait to be verified, in order.
+    waiting: BTreeSet<ChunkIndex>,
 }
 
 impl Whole {
     /// Nothing is hashed yet.
     pub fn new(room: Room) -> Whole {
-        Whole { recent: Recent::new(room), lane: Mutex::default() }
+        let recent = Recent::new(room);
+        Whole { recent, there: AtomicU32::new(0), lane: Mutex::default(), freed: Condvar::new() }
     }
 
-    /// Whether a chunk that has just arrived is right. If nobody else is at it, the whole-file hash passes over its
-    /// next chunk at the same time: over this one, when it is right, or over one that is still in memory.
-    pub fn verify(&self, index: ChunkIndex, bytes: &[u8], hash: &ChunkHash) -> bool {
-        let Some(mut lane) = self.try_lane().filter(|lane| lane.next <= index.0) else {
-            return ChunkHash::of(bytes) == *hash;
-        };
-        let next = ChunkIndex(lane.next);
-        let (mut chunk, mut whole) = (Sha256::new(), lane.hasher.clone());
+    /// So many chunks from the beginning are in the file.
+    pub fn advance(&self, there: u32) {
+        self.there.fetch_max(there, Ordering::AcqRel);
+    }
+
+    /// Whether a chunk that has just arrived is right. The whole-file hash passes over its next chunk at the same
+    /// time if it can: over this one, when it is right, or over one that is there. Blocks for a moment while that is
+    /// done for other chunks.
+    pub fn verify(&self, file: &PartFile, index: ChunkIndex, bytes: &[u8], hash: &ChunkHash) -> bool {
+        let Some(turn) = self.wait_for_turn(index) else { return ChunkHash::of(bytes) == *hash };
+        let next = ChunkIndex(turn.next);
+        let (mut chunk, mut whole) = (Sha256::new(), turn.hasher.clone());
+        let kept = if next == index { None } else { self.find(file, next) };
         if next == index {
             in_turn(&mut chunk, bytes, &mut whole, bytes);
-        } else if let Some(kept) = self.recent.find(next) {
-            in_turn(&mut chunk, bytes, &mut whole, &kept);
-            self.recent.passed(next);
-            buffers::give(kept);
+        } else if let Some(kept) = &kept {
+            in_turn(&mut chunk, bytes, &mut whole, kept);
         } else {
+            drop(turn); // for somebody who can make use of it
             return ChunkHash::of(bytes) == *hash;
         }
         let is_right = ChunkHash(chunk.finalize().into()) == *hash;
         if is_right || next != index {
-            *lane = Lane { next: next.0 + 1, hasher: whole };
-            self.recent.passed(next); // also those that were kept and came again
+            turn.pass(whole);
         }
+        kept.into_iter().for_each(buffers::give);
         is_right
     }
 
@@ -74,17 +97,16 @@ impl Whole {
     /// # Errors
     /// When one that is not in memory any more cannot be read.
     pub fn pass(&self, file: &PartFile, end: u32, chunks_max: u32) -> Result<(), StoreError> {
-        let mut lane = self.lane();
-        let end = end.min(lane.next.saturating_add(chunks_max));
-        while lane.next < end {
-            let next = ChunkIndex(lane.next);
-            let bytes = match self.recent.find(next) {
-                Some(kept) => kept,
-                None => file.read(next)?.freeze(),
-            };
-            lane.hasher.update(&bytes);
-            lane.next += 1;
-            self.recent.passed(next);
+        for _ in 0..chunks_max {
+            let turn = self.turn(self.lane_when(|lane| !lane.busy));
+            if turn.next >= end {
+                break;
+            }
+            let next = ChunkIndex(turn.next);
+            let bytes = self.recent.find(next).map_or_else(|| Ok(file.read(next)?.freeze()), Ok)?;
+            let mut whole = turn.hasher.clone();
+            whole.update(&bytes);
+            turn.pass(whole);
             buffers::give(bytes);
         }
         Ok(())
@@ -95,16 +117,61 @@ impl Whole {
         ResourceId(self.lane().hasher.clone().finalize().into())
     }
 
+    /// A chunk that is there, from memory or from the file.
+    fn find(&self, file: &PartFile, index: ChunkIndex) -> Option<Bytes> {
+        let read = || file.read(index).ok().map(BytesMut::freeze);
+        let is_there = index.0 < self.there.load(Ordering::Acquire);
+        self.recent.find(index).or_else(|| if is_there { read() } else { None })
+    }
+
     fn lane(&self) -> MutexGuard<'_, Lane> {
         self.lane.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn try_lane(&self) -> Option<MutexGuard<'_, Lane>> {
-        match self.lane.try_lock() {
-            Ok(lane) => Some(lane),
-            Err(TryLockError::Poisoned(lane)) => Some(lane.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
+    fn lane_when(&self, mut condition: impl FnMut(&Lane) -> bool) -> MutexGuard<'_, Lane> {
+        self.freed.wait_while(self.lane(), |lane| !condition(lane)).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to hash, for the first chunk in order of those that wait. `None` where it is of no use: the hash
+    /// of the whole has passed this chunk, or too many wait.
+    fn wait_for_turn(&self, index: ChunkIndex) -> Option<Turn<'_>> {
+        let mut lane = self.lane();
+        if lane.next > index.0 || lane.waiting.len() >= *WAITING_MAX || !lane.waiting.insert(index) {
+            return None;
         }
+        drop(lane);
+        let mut lane = self.lane_when(|lane| !lane.busy && lane.waiting.first() == Some(&index));
+        lane.waiting.remove(&index);
+        Some(self.turn(lane)).filter(|turn| turn.next <= index.0)
+    }
+
+    fn turn(&self, mut lane: MutexGuard<'_, Lane>) -> Turn<'_> {
+        lane.busy = true;
+        Turn { next: lane.next, hasher: lane.hasher.clone(), of: self }
+    }
+}
+
+/// The right to hash: one has it at a time. It ends when it is dropped.
+struct Turn<'a> {
+    next: u32,
+    hasher: Sha256,
+    of: &'a Whole,
+}
+
+impl Turn<'_> {
+    /// The next chunk was passed, with this result.
+    fn pass(self, hasher: Sha256) {
+        let mut lane = self.of.lane();
+        (lane.next, lane.hasher) = (self.next + 1, hasher);
+        drop(lane);
+        self.of.recent.passed(ChunkIndex(self.next));
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.of.lane().busy = false;
+        self.of.freed.notify_all();
     }
 }
 
@@ -143,7 +210,7 @@ mod tests {
         let whole = Whole::new(Room::default());
         for &at in order {
             let (index, bytes) = (ChunkIndex(at as u32), Bytes::from(chunks[at].clone()));
-            assert!(whole.verify(index, &bytes, &ChunkHash::of(&bytes)));
+            assert!(whole.verify(&file, index, &bytes, &ChunkHash::of(&bytes)));
             file.write(index, &bytes).unwrap();
             whole.keep(index, bytes);
         }
@@ -170,12 +237,12 @@ mod tests {
         let (_folder, file) = part(3);
         let whole = Whole::new(Room::default());
         let corrupt = vec![9; CHUNK_BYTES as usize];
-        assert!(!whole.verify(ChunkIndex(0), &corrupt, &ChunkHash::of(&chunks[0])));
+        assert!(!whole.verify(&file, ChunkIndex(0), &corrupt, &ChunkHash::of(&chunks[0])));
         assert_eq!(whole.passed(), 0);
         for (at, bytes) in chunks.iter().enumerate() {
             let index = ChunkIndex(at as u32);
-            assert!(!whole.verify(index, &corrupt[..bytes.len()], &ChunkHash::of(bytes)));
-            assert!(whole.verify(index, bytes, &ChunkHash::of(bytes)));
+            assert!(!whole.verify(&file, index, &corrupt[..bytes.len()], &ChunkHash::of(bytes)));
+            assert!(whole.verify(&file, index, bytes, &ChunkHash::of(bytes)));
             file.write(index, bytes).unwrap();
         }
         assert_eq!((whole.passed(), whole.get()), (3, ResourceId::of(&chunks.concat())));
@@ -184,9 +251,15 @@ mod tests {
     #[test]
     fn a_chunk_that_comes_twice_counts_once() {
         let chunks = chunks(2, 5);
+        let (_folder, file) = part(2);
         let whole = Whole::new(Room::default());
         for at in [0, 0, 1, 1, 0] {
-            assert!(whole.verify(ChunkIndex(at), &chunks[at as usize], &ChunkHash::of(&chunks[at as usize])));
+            assert!(whole.verify(
+                &file,
+                ChunkIndex(at),
+                &chunks[at as usize],
+                &ChunkHash::of(&chunks[at as usize])
+            ));
         }
         assert_eq!(whole.get(), ResourceId::of(&chunks.concat()));
     }
