@@ -5,7 +5,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use sim::{Link, Setup, Sharing, World, bound};
+use sim::{Link, Setup, Sharing, World, bound, bound_between};
 use std::time::{Duration, Instant};
 
 /// The links of the seeder and of each leecher, by number.
@@ -36,6 +36,38 @@ fn main() {
         line(fleet, 8, 256, runs);
         line(fleet, 32, 256, runs);
     }
+    println!("two racks, the seeder in one of them   time/bound (max)   crossing/F");
+    for (machines, chunks) in [(8, 128), (8, 256), (16, 128), (16, 256)] {
+        racks(machines, chunks, runs);
+    }
+}
+
+/// Two racks of so many machines; the link between them is as fast as that of one machine.
+fn racks(machines: usize, chunks: u32, runs: u64) {
+    let (bytes, mut ratios, mut crossed) = (u64::from(chunks) << 20, Vec::new(), 0.0);
+    let leechers = vec![GIGABIT; machines * 2 - 1];
+    let least = bound_between(bytes, GIGABIT, &leechers, GIGABIT, &[GIGABIT]);
+    for seed in 1..=runs {
+        let setup = Setup { seed, sharing: Sharing::MaxMin, check: false, ..Setup::default() };
+        let mut world = World::new(setup);
+        let key = world.add_resource(chunks);
+        for zone in ["A", "B"] {
+            world.zone_link(zone, GIGABIT);
+        }
+        for at in 0..machines * 2 {
+            let node = world.add_node_in(GIGABIT, if at < machines { "A" } else { "B" });
+            match at {
+                0 => world.seed(node, key),
+                _ => world.leech(node, key, Duration::ZERO),
+            }
+        }
+        world.run_to_end(Duration::from_secs(600));
+        ratios.push(world.last_finished().as_secs_f64() / least.as_secs_f64());
+        crossed += world.crossed_into("B") as f64 / bytes as f64;
+    }
+    let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+    let max = ratios.iter().copied().fold(0.0, f64::max);
+    println!("racks  2 x {machines:>2} x {chunks:<4}   {mean:.3} ({max:.3})   {:.2}", crossed / runs as f64);
 }
 
 /// Uneven fleets, named as in docs/strategy.md.

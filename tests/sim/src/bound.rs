@@ -15,3 +15,16 @@ pub fn bound(bytes: u64, seeder: Link, leechers: &[Link]) -> Duration {
         .max(copies * bytes / (seeder.up as f64 + uplinks));
     Duration::from_secs_f64(seconds)
 }
+
+/// As [`bound`], of machines in zones with thin links to each other: everything must leave the seeder's zone
+/// once, and come into each other one.
+pub fn bound_between(
+    bytes: u64,
+    seeder: Link,
+    leechers: &[Link],
+    seeder_zone: Link,
+    others: &[Link],
+) -> Duration {
+    let thinnest = others.iter().map(|link| link.down).min().unwrap_or(u64::MAX).min(seeder_zone.up);
+    bound(bytes, seeder, leechers).max(Duration::from_secs_f64(bytes as f64 / thinnest as f64))
+}

@@ -31,6 +31,8 @@ impl NodeId {
 pub(crate) struct Node {
     pub(crate) machine: Machine,
     pub(crate) id: PeerId,
+    /// What it says of its zone in the hello; empty if it is in none.
+    pub(crate) zone: String,
     pub(crate) alive: bool,
     /// It accepts requests and sends nothing.
     pub(crate) silent: bool,
@@ -79,7 +81,7 @@ pub(crate) struct Asked {
 }
 
 impl Node {
-    pub(crate) fn new(number: NodeId, config: SwarmConfig, seed: u64) -> Node {
+    pub(crate) fn new(number: NodeId, zone: &str, config: SwarmConfig, seed: u64) -> Node {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         bytes[8..16].copy_from_slice(&(number.0 as u64).to_le_bytes());
@@ -88,6 +90,7 @@ impl Node {
         Node {
             machine: Machine::new(config, bytes),
             id: PeerId(id),
+            zone: zone.to_string(),
             alive: true,
             silent: false,
             corrupt: BTreeSet::new(),

@@ -165,9 +165,7 @@ impl World {
         if self.nodes[call.to.0].asks.remove(&ask).is_none() {
             return;
         }
-        if let Some(flow) = self.network.find(call.to, ask)
-            && let Some((_, route)) = self.network.flows_of(call.to).into_iter().find(|&(id, _)| id == flow)
-        {
+        if let Some((flow, route)) = self.network.find(call.to, ask) {
             self.take_off(flow, route);
         }
         self.heap.push(

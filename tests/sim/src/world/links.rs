@@ -15,6 +15,7 @@ impl World {
             }
             Some(to_node) if to_node != from => {
                 self.nodes[from.0].links.insert(to_node);
+                // What the hello tells: it is the place for the zone, too (`self.zone(to_node)`).
                 let id = self.nodes[to_node.0].id;
                 Event::Connected { peer: to, id, round_trip: self.setup.latency * 2 }
             }

@@ -82,7 +82,6 @@ pub struct World {
     now: Time,
     heap: Heap<Happening>,
     nodes: Vec<Node>,
-    links: Vec<Link>,
     network: Network,
     tracker: BTreeMap<SwarmKey, Vec<NodeId>>,
     resources: BTreeMap<SwarmKey, ChunkCount>,
@@ -158,7 +157,6 @@ impl World {
             now: Time(0),
             heap: Heap::new(),
             nodes: Vec::new(),
-            links: Vec::new(),
             network: Network::new(setup.sharing),
             tracker: BTreeMap::new(),
             resources: BTreeMap::new(),
@@ -192,13 +190,22 @@ impl World {
 
     // -- what is in it
 
-    /// A new machine.
+    /// A new machine, in no zone.
     pub fn add_node(&mut self, link: Link) -> NodeId {
+        self.add_node_in(link, "")
+    }
+
+    /// A new machine in a zone.
+    pub fn add_node_in(&mut self, link: Link, zone: &str) -> NodeId {
         let id = NodeId(self.nodes.len());
-        self.nodes.push(Node::new(id, self.setup.config.clone(), self.setup.seed));
-        self.links.push(link);
-        self.network.add(link);
+        self.nodes.push(Node::new(id, zone, self.setup.config.clone(), self.setup.seed));
+        self.network.add(link, zone);
         id
+    }
+
+    /// All that goes from a zone to others, or comes from them, shares this link. Without it there is no limit.
+    pub fn zone_link(&mut self, zone: &str, link: Link) {
+        self.network.zone_link(zone, link);
     }
 
     /// A new resource of so many whole chunks, which nobody has yet.
@@ -279,6 +286,21 @@ impl World {
     /// Bytes that a machine sent.
     pub fn sent(&self, node: NodeId) -> u64 {
         self.nodes[node.0].sent
+    }
+
+    /// Bytes that went from any zone to another.
+    pub fn crossed(&self) -> u64 {
+        self.network.crossed()
+    }
+
+    /// Bytes that came into a zone from others.
+    pub fn crossed_into(&self, zone: &str) -> u64 {
+        self.network.crossed_into(zone)
+    }
+
+    /// The zone that a machine is in; empty if in none.
+    pub fn zone(&self, node: NodeId) -> &str {
+        &self.nodes[node.0].zone
     }
 
     /// Who dropped whom.
