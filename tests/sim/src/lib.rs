@@ -19,4 +19,4 @@ mod world;
 pub use bound::{bound, bound_between};
 pub use network::{Link, Sharing};
 pub use node::NodeId;
-pub use world::{Fault, Setup, World};
+pub use world::{Fault, Log, Setup, World};

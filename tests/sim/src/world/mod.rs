@@ -1,9 +1,11 @@
 //! The world: machines, a network, a tracker, and the one loop that moves them.
 
+mod digest;
 mod driver;
 mod fate;
 mod links;
 
+use self::digest::Digest;
 use crate::heap::Heap;
 use crate::network::{FlowId, Link, Network, Sharing};
 use crate::node::{Node, NodeId};
@@ -13,6 +15,7 @@ use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::swarm::{DropReason, Event, Machine, PeerAddr, RequestId, SwarmConfig, SwarmStatus, Time};
 use shared::window::Window;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 /// How often a leecher announces itself to the tracker.
@@ -34,14 +37,28 @@ pub struct Setup {
     pub verify: Duration,
     /// How long news are collected before they are told.
     pub news_delay: Duration,
+    /// A message that is sent while chunks leave the same machine waits behind what of them is in its buffers, up
+    /// to this. Nothing: control messages have a connection of their own, and precedence.
+    pub control_wait_max: Duration,
     /// How many peers the tracker gives.
     pub tracker_peers: usize,
     /// The strategy's settings, the same for all.
     pub config: SwarmConfig,
     /// Whether the invariants of a machine are checked after each of its steps.
     pub check: bool,
-    /// Whether every action is kept as text.
-    pub log: bool,
+    /// What is kept of the actions.
+    pub log: Log,
+}
+
+/// What a world keeps of its machines' actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    /// Nothing.
+    Nothing,
+    /// A digest: equal for equal runs.
+    Digest,
+    /// All of them as text, and the digest.
+    Text,
 }
 
 impl Default for Setup {
@@ -53,10 +70,11 @@ impl Default for Setup {
             latency: Duration::from_micros(200),
             verify: Duration::from_millis(1),
             news_delay: Duration::from_millis(2),
+            control_wait_max: Duration::ZERO,
             tracker_peers: 40,
             config: SwarmConfig::default(),
             check: true,
-            log: false,
+            log: Log::Nothing,
         }
     }
 }
@@ -64,14 +82,25 @@ impl Default for Setup {
 /// What may go wrong with a machine.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// It is gone; others notice when their connections break.
+    /// It is gone; others notice soon, when their connections break.
     Die,
+    /// It is gone, and others notice after this time only: till then it is as silent as a slow one.
+    Vanish(Duration),
+    /// It leaves a swarm, tells so, and keeps nothing.
+    Leave(SwarmKey),
+    /// Its link is this from now on.
+    Link(Link),
+    /// It is on this side of a cut from now on: those on different sides cannot reach each other (but all reach
+    /// the tracker). In the beginning all are on side 0.
+    Side(u32),
     /// It dies as soon as it has sent so many bytes in all.
     DieAfterSending(u64),
     /// It goes on to accept requests and sends nothing any more.
     Silent,
     /// It sends this chunk corrupt.
     Corrupt(SwarmKey, ChunkIndex),
+    /// The next chunks that it sends, so many, are corrupt.
+    CorruptNext(u64),
     /// It sends nothing corrupt any more.
     Repaired,
 }
@@ -87,14 +116,20 @@ pub struct World {
     resources: BTreeMap<SwarmKey, ChunkCount>,
     die_after: BTreeMap<NodeId, u64>,
     forbidden: BTreeSet<(NodeId, NodeId)>,
+    /// When the tracker answers nobody.
+    tracker_away: Range<Time>,
     joins_planned: u32,
+    /// How many swarms living machines are in and have not everything of.
+    unfinished: usize,
     asks_made: u64,
     chance: u64,
     finished: BTreeMap<(NodeId, SwarmKey), Time>,
     dropped: BTreeSet<(NodeId, NodeId, DropReason)>,
     asked: u64,
+    refused: u64,
     steps: u64,
     log: String,
+    digest: Digest,
 }
 
 enum Happening {
@@ -139,9 +174,10 @@ enum Happening {
     Announce(NodeId, SwarmKey),
     PeersFound(NodeId, SwarmKey),
     Fault(NodeId, Fault),
-    DeathSeen {
-        dead: NodeId,
+    /// What binds the first to the second breaks, on the side of the first.
+    LossSeen {
         by: NodeId,
+        of: NodeId,
     },
 }
 
@@ -162,14 +198,18 @@ impl World {
             resources: BTreeMap::new(),
             die_after: BTreeMap::new(),
             forbidden: BTreeSet::new(),
+            tracker_away: Time(0)..Time(0),
             joins_planned: 0,
+            unfinished: 0,
             asks_made: 0,
             chance: setup.seed,
             finished: BTreeMap::new(),
             dropped: BTreeSet::new(),
             asked: 0,
+            refused: 0,
             steps: 0,
             log: String::new(),
+            digest: Digest::new(),
             setup,
         }
     }
@@ -243,14 +283,27 @@ impl World {
         self.forbidden.insert((from, to));
     }
 
+    /// The tracker neither answers nor takes note of anybody from one time to another. It forgets nothing.
+    pub fn tracker_away(&mut self, from: Duration, until: Duration) {
+        self.tracker_away = Time(0) + from..Time(0) + until;
+    }
+
     // -- running it
 
     /// Runs until this is so. Panics when that does not come to pass within `limit` of virtual time.
     pub fn run_until(&mut self, limit: Duration, done: impl Fn(&World) -> bool) {
-        while !done(self) {
-            let moved = self.step(Time(0) + limit);
-            assert!(moved, "seed {}: not done by {}: {}", self.setup.seed, self.now, self.summary());
+        let came = self.run_while(limit, |world| !done(world));
+        assert!(came, "seed {}: not done by {}: {}", self.setup.seed, self.now, self.summary());
+    }
+
+    /// Runs as long as this is so, up to `limit` of virtual time. `false` when it still is so then.
+    pub fn run_while(&mut self, limit: Duration, going_on: impl Fn(&World) -> bool) -> bool {
+        while going_on(self) {
+            if !self.step(Time(0) + limit) {
+                return false;
+            }
         }
+        true
     }
 
     /// Runs until all living leechers have everything.
@@ -269,8 +322,16 @@ impl World {
 
     /// Whether every living machine has all of what it joined.
     pub fn all_complete(&self) -> bool {
-        let complete = |node: &Node| !node.alive || node.have.values().all(HaveMap::is_full);
-        self.joins_planned == 0 && self.nodes.iter().all(complete)
+        self.joins_planned == 0 && self.unfinished == 0
+    }
+
+    /// The living machines that lack something and do not say why. There must be none when nothing moves any more.
+    pub fn unexplained(&self) -> Vec<NodeId> {
+        let explains = |node: &Node, key| node.machine.status(key).is_some_and(|is| is.waiting.is_some());
+        let unexplained = |node: &Node| {
+            node.alive && node.have.iter().any(|(&key, have)| !have.is_full() && !explains(node, key))
+        };
+        (0..self.nodes.len()).map(NodeId).filter(|id| unexplained(&self.nodes[id.0])).collect()
     }
 
     /// When a machine had everything.
@@ -313,6 +374,11 @@ impl World {
         self.asked
     }
 
+    /// Requests that were refused because all slots were taken.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
     /// Events that were handed to machines.
     pub fn steps(&self) -> u64 {
         self.steps
@@ -333,7 +399,13 @@ impl World {
         &self.log
     }
 
-    fn summary(&self) -> String {
+    /// Of everything that was decided, if the setup asked for it. The same seed gives the same.
+    pub fn digest(&self) -> u64 {
+        self.digest.0
+    }
+
+    /// The state of the first few machines that lack something.
+    pub fn summary(&self) -> String {
         let unfinished = self.nodes.iter().enumerate().filter(|(_, node)| node.alive);
         let lines = unfinished.flat_map(|(at, node)| {
             let open = node.have.iter().filter(|(_, have)| !have.is_full());
@@ -374,7 +446,7 @@ impl World {
             Happening::Announce(node, key) => self.announce(node, key, true),
             Happening::PeersFound(node, key) => self.peers_found(node, key),
             Happening::Fault(node, fault) => self.break_down(node, fault),
-            Happening::DeathSeen { dead, by } => self.see_death(dead, by),
+            Happening::LossSeen { by, of } => self.see_loss(by, of),
         }
         true
     }
@@ -387,8 +459,13 @@ impl World {
         self.steps += 1;
         self.nodes[node.0].machine.handle(self.now, event);
         while let Some(action) = self.nodes[node.0].machine.poll() {
-            if self.setup.log {
-                self.log.push_str(&format!("{} {} {action:?}\n", self.now, node.0));
+            match self.setup.log {
+                Log::Nothing => {}
+                Log::Digest => self.digest.add(self.now, node, &action),
+                Log::Text => {
+                    self.digest.add(self.now, node, &action);
+                    self.log.push_str(&format!("{} {} {action:?}\n", self.now, node.0));
+                }
             }
             self.perform(node, action);
         }
