@@ -14,8 +14,8 @@ impl World {
         let count = self.resources[&key];
         let leeching = !have.is_full();
         if self.nodes[node.0].alive {
-            self.nodes[node.0].have.insert(key, have.clone());
-            self.unfinished += usize::from(leeching);
+            let before = self.nodes[node.0].have.insert(key, have.clone());
+            self.unfinished += usize::from(leeching && before.is_none());
         }
         self.tell(node, Event::Join { key, count, have });
         self.news_of(node, key).all = true;

@@ -76,6 +76,9 @@ impl World {
     }
 
     pub(super) fn tell_news(&mut self, node: NodeId) {
+        if !self.nodes[node.0].alive {
+            return;
+        }
         for (key, fresh) in std::mem::take(&mut self.nodes[node.0].news) {
             let news = if fresh.all { self.whole_news(node, key) } else { News::Add(fresh.chunks) };
             let told = self.nodes[node.0].subscribers.iter().filter(|(_, keys)| keys.contains(&key));
