@@ -94,6 +94,7 @@ static SCENARIOS: &[Scenario] = &[
         )
     },
     usual(
+        // Without limits until the core knows of zones: everybody asks across.
         "racks",
         "two racks, the link between them as fast as one machine",
         &[size(15, 128), size(15, 256), size(31, 128), size(31, 256)],

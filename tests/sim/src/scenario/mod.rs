@@ -76,6 +76,11 @@ impl Size {
         Size { ratio_max, ..self }
     }
 
+    /// No more copies than this must cross into other zones.
+    pub const fn crossed(self, crossed_max: f64) -> Size {
+        Size { crossed_max, ..self }
+    }
+
     /// The seeder must not send more copies than this.
     pub const fn sent(self, sent_max: f64) -> Size {
         Size { sent_max, ..self }
