@@ -1,7 +1,7 @@
 //! Swarms in which nothing goes wrong.
 
 use shared::id::SwarmKey;
-use sim::{Link, NodeId, Setup, Sharing, World, bound};
+use sim::{Link, Log, NodeId, Setup, Sharing, World, bound};
 use std::time::Duration;
 
 const GIGABIT: Link = Link { up: 125_000_000, down: 125_000_000 };
@@ -67,7 +67,7 @@ fn sixteen_machines_come_near_the_bound() {
 #[test]
 fn the_same_seed_is_the_same_run() {
     let log = |seed| {
-        let setup = Setup { log: true, ..setup(seed) };
+        let setup = Setup { log: Log::Text, ..setup(seed) };
         let (mut world, _) = World::fleet(setup, 6, 24, GIGABIT);
         world.run_to_end(MINUTE);
         world.log().to_string()
@@ -154,4 +154,31 @@ fn a_slow_machine_holds_nobody_back() {
     assert!(others < least.mul_f64(1.35), "the fast ones: {others:?} of {least:?}");
     let slow = world.finished(NodeId(16), key).unwrap();
     assert!(slow < least.mul_f64(11.0), "the slow one: {slow:?}, the fast ones' bound is {least:?}");
+}
+
+#[test]
+fn all_that_crosses_shares_the_thin_link() {
+    let thin = Link::symmetric(100_000_000);
+    for sharing in [Sharing::Equal, Sharing::MaxMin] {
+        let mut world = World::new(Setup { sharing, ..setup(1) });
+        let key = world.add_resource(24);
+        world.zone_link("A", thin);
+        let seeder = world.add_node_in(GIGABIT, "A");
+        world.seed(seeder, key);
+        let near = world.add_node_in(GIGABIT, "A");
+        let far = [world.add_node_in(GIGABIT, "B"), world.add_node_in(GIGABIT, "B")];
+        for node in [near, far[0], far[1]] {
+            world.leech(node, key, Duration::ZERO);
+        }
+        world.run_to_end(MINUTE);
+        let crossed = world.crossed();
+        assert!(crossed >= 24 << 20, "{sharing:?}: the other zone got everything over the link: {crossed}");
+        assert_eq!(world.crossed_into("A") + world.crossed_into("B"), crossed);
+        let ended = far.map(|node| world.finished(node, key).unwrap()).into_iter().max().unwrap();
+        let least = Duration::from_secs_f64(world.crossed_into("B") as f64 / thin.up as f64);
+        assert!(ended >= least, "{sharing:?}: {crossed} bytes in {ended:?}, no less than {least:?}");
+        assert!(ended < least.mul_f64(1.2), "{sharing:?}: {ended:?}: the link was busy, {least:?}");
+        let zones = (0..4).map(|node| world.zone(NodeId(node))).collect::<Vec<_>>();
+        assert_eq!(zones, ["A", "A", "B", "B"]);
+    }
 }
