@@ -114,8 +114,8 @@ def calibrate(args, name):
     results["rates"] |= payload.rates(unknown, args.workdir)
     if case.shaped() and len(case.leechers) > 1 and (args.calibrate or name not in results["rings"]):
         ring = results["rings"][name] = payload.all_at_once(case, args.workdir, results["rates"])
-        print(f"{name}: all leechers at once reach {ring['mean']:.2f} of their links (the slowest {ring['slowest']:.2f})",
-              flush=True)
+        print(f"{name}: all leechers at once reach {ring['mean']:.2f} of their links "
+              f"(the slowest {ring['slowest']:.2f})", flush=True)
     save(args.out, results)
 
 
@@ -207,7 +207,8 @@ def parser():
     shape.add_argument("--summary", action="store_true", help="one row per case, one column per tool")
     shape.add_argument("--json", action="store_true")
     r.set_defaults(do=cmd_report)
-    sub.add_parser("clean", parents=[common], help="remove what a killed harness left behind").set_defaults(do=cmd_clean)
+    c = sub.add_parser("clean", parents=[common], help="remove what a killed harness left behind")
+    c.set_defaults(do=cmd_clean)
     sub.add_parser("check", help="whether this machine has what is needed").set_defaults(do=cmd_check)
     return p
 

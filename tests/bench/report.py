@@ -113,14 +113,17 @@ def extras(runs):
     if get("crossed"):
         words.append(f"crossed {middle(get('crossed'))} F, back {middle(get('crossed_back'))} F")
     if CASES[runs[0]["case"]].fault:
-        struck = [f for f in get("fault")]
-        words.append(f"seeder lost after {middle([f['at'] for f in struck], 1)} s, {middle([f['sent'] for f in struck])} F"
-                     if len(struck) == len(runs) else "the seeder never sent so much, and lived")
+        struck = get("fault")
+        at, sent = ([f[key] for f in struck] for key in ("at", "sent"))
+        words.append(f"seeder lost after {middle(at, 1)} s and {middle(sent)} F" if len(struck) == len(runs)
+                     else f"in {len(runs) - len(struck)} of {len(runs)} runs the seeder never sent so much, and lived")
     if runs[0]["case"].startswith("start"):
         for key, what in (("first_bytes", "first bytes"), ("first_data", "first chunk")):
             if values := get(key):
                 first, mid, last = (statistics.median(v) for v in zip(*values))
-                words.append(f"{what} at the first / middle / last machine after {first:.2f} / {mid:.2f} / {last:.2f} s")
+                machines = "first / middle / last machine" if runs[0]["leechers"] > 1 else "machine"
+                after = f"{first:.2f} / {mid:.2f} / {last:.2f}" if runs[0]["leechers"] > 1 else f"{mid:.2f}"
+                words.append(f"{what} at the {machines} after {after} s")
     if not runs[0]["bound"] and get("wall"):
         words.append(f"{statistics.median(r['leechers'] * r['size'] / MIB / r['wall'] for r in runs):.0f} MiB/s")
     return "; ".join(words)
@@ -133,12 +136,13 @@ def middle(values, digits=2):
 
 
 def links(results, cases):
-    rates = ", ".join(f"{mbit}: {rate * 8e-6:.1f}" for mbit, rate in sorted(results["rates"].items(), key=lambda i: int(i[0])))
-    out = [f"Payload of the links by iperf3, Mbit/s: {rates}. All leechers at once, as a share of that:"] if rates else []
+    rates = ", ".join(f"{mbit}: {results['rates'][mbit] * 8e-6:.1f}" for mbit in sorted(results["rates"], key=int))
+    out = [f"Payload of the links by iperf3, Mbit/s: {rates}."] if rates else []
     for case, ring in results["rings"].items():
         if case in cases:
-            out.append(f"{case} {ring['mean']:.2f} (slowest {ring['slowest']:.2f}, {ring['busy_cores']:.1f} cores busy);")
-    return [" ".join(out).rstrip(";") + "."] if out else []
+            out.append(f"{case}, all leechers at once: {ring['mean']:.2f} of that on average, {ring['slowest']:.2f} the "
+                       f"slowest, {ring['busy_cores']:.1f} cores busy.")
+    return [" ".join(out)] if out else []
 
 
 def table(rows):
