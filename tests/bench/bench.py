@@ -9,6 +9,7 @@ import create, drivers, needs, net, payload, report, runner, targets
 from cases import CASES
 
 LOCK = "/run/ttbench.lock"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SETS = {"targets": (targets.MEASURED, ["tinytorrent"]), "compare": (targets.MEASURED, list(drivers.DRIVERS))}
 EXAMPLES = """examples:
   cargo xtask bench list
@@ -93,6 +94,8 @@ def chosen(args):
             print(f"SKIPPED: {tool}, not installed: {', '.join(missing)}", flush=True)
         else:
             installed.append(tool)
+    if not installed:
+        raise Refused("none of these tools is installed")
     return cases, installed
 
 
@@ -213,22 +216,27 @@ def parser():
     return p
 
 
+def stop(number, _):
+    """An exception, so that everything is cleaned up, and whoever asks twice only once."""
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    print("interrupted; cleaning up", file=sys.stderr)
+    sys.exit(128 + number)
+
+
 def main():
     p = parser()
     args = p.parse_args()
     if not args.command:
         p.print_help()
         return 0
-    for number in (signal.SIGTERM, signal.SIGHUP):  # an exception, so that everything is cleaned up
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    for number in SIGNALS:
+        signal.signal(number, stop)
     try:
         args.do(args)
     except Refused as refusal:
         print(f"error: {refusal}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted; everything was cleaned up", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # whoever read the report has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

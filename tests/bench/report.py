@@ -140,8 +140,8 @@ def links(results, cases):
     out = [f"Payload of the links by iperf3, Mbit/s: {rates}."] if rates else []
     for case, ring in results["rings"].items():
         if case in cases:
-            out.append(f"{case}, all leechers at once: {ring['mean']:.2f} of that on average, {ring['slowest']:.2f} the "
-                       f"slowest, {ring['busy_cores']:.1f} cores busy.")
+            out.append(f"{case}, all leechers at once: {ring['mean']:.2f} of that on average, the slowest "
+                       f"{ring['slowest']:.2f}, {ring['busy_cores']:.1f} cores busy.")
     return [" ".join(out)] if out else []
 
 

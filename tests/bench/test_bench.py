@@ -165,6 +165,11 @@ class Reports(unittest.TestCase):
         self.assertIn("too late", text)
         self.assertIn("3 of 16", text)
 
+    def test_crossing_counts_both_ways(self):
+        name = "copies that crossed"
+        self.assertEqual(self.verdict(name, run("zones", crossed=1.0, crossed_back=0.04)), "met")
+        self.assertEqual(self.verdict(name, run("zones", crossed=1.0, crossed_back=0.06)), "**missed**")
+
     def test_rates_that_must_be_high(self):
         name = "4 GiB one to one |"
         fast = lambda seconds: run("e2-1x1", bound=None, wall=seconds)
