@@ -1,6 +1,7 @@
 //! `cargo xtask ci`: everything that CI runs, in order, the quickest to fail first. The tests come last, so that
 //! their summary is what one sees at the end.
 
+use crate::bench;
 use crate::cargo::{Workspace, must};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ type Step = (&'static str, fn(&Workspace) -> Result<(), String>);
 
 const STEPS: [Step; 9] = [
     ("format", |workspace| must(workspace.cargo().args(["fmt", "--all", "--check"]))),
+    ("the benchmark's arithmetic", bench_tests),
     ("shared is pure without features", shared_is_pure),
     ("shared with each feature alone", |workspace| {
         for feature in ["rpc", "host"] {
@@ -97,6 +99,16 @@ fn shared_is_pure(workspace: &Workspace) -> Result<(), String> {
         Some(name) => Err(format!("shared needs {name} although no feature is on")),
         None => {
             println!("none of {}", IMPURE.join(", "));
+            Ok(())
+        }
+    }
+}
+
+fn bench_tests(workspace: &Workspace) -> Result<(), String> {
+    match bench::tests(workspace) {
+        Some(mut tests) => must(&mut tests),
+        None => {
+            println!("SKIPPED: there is no python3 of version 3.11 or newer");
             Ok(())
         }
     }

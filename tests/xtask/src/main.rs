@@ -3,6 +3,7 @@
 // A runner talks to the person who started it.
 #![allow(clippy::print_stdout)]
 
+mod bench;
 mod cargo;
 mod ci;
 mod demo;
@@ -10,6 +11,7 @@ mod dist;
 mod interrupt;
 
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,6 +30,13 @@ enum Chore {
         /// The file to share; it is not changed. 256 MiB of random bytes if left out
         file: Option<PathBuf>,
     },
+    /// Measure how well files reach many machines over shaped links, against other tools; needs root
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// What to measure; nothing shows a short help
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Run everything that CI runs
     Ci,
     /// Make the release archive in target/dist
@@ -37,6 +46,7 @@ enum Chore {
 fn main() -> ExitCode {
     let result = match Args::parse().chore {
         Chore::Demo { file } => demo::run(file.as_deref()),
+        Chore::Bench { args } => bench::run(&args),
         Chore::Ci => ci::run(),
         Chore::Dist => dist::run(),
     };

@@ -1,0 +1,66 @@
+"""What TinyTorrent is held to: for each target the case, the figure, and the limit. `report --targets` marks
+each as met or missed, by the median of the runs that are there."""
+import math, statistics
+from dataclasses import dataclass
+from typing import Callable
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Target:
+    name: str
+    cases: tuple[str, ...]
+    figure: Callable            # of one run
+    limit: float
+    unit: str = ""
+    at_least: bool = False
+    over: Callable = statistics.median  # the runs of a case; of several cases the worst counts
+
+    def value(self, runs):
+        """The figure over all runs that count, or None if a case was not measured."""
+        values = []
+        for case in self.cases:
+            mine = [self.figure(r) if r["ok"] else self.failed() for r in runs if r["case"] == case]
+            if not mine:
+                return None
+            values.append(self.over(mine))
+        return min(values) if self.at_least else max(values)
+
+    def failed(self):
+        """What a run that failed counts as: worse than anything, so that it is not forgotten."""
+        return -math.inf if self.at_least else math.inf
+
+    def met(self, value):
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+def ratio(run):
+    return run["ratio"]
+
+
+TARGETS = [
+    Target("8 leechers: time / bound", ("e1-n8",), ratio, 1.10),
+    Target("16 leechers: time / bound", ("e1-n16",), ratio, 1.13),
+    Target("32 leechers: time / bound", ("e1-n32",), ratio, 1.20),
+    Target("seeder's uplink half as fast: time / bound", ("e1-slowseed",), ratio, 1.10),
+    Target("mixed uplinks: time / bound", ("uplinks",), ratio, 1.20),
+    Target("half start 5 s later: time / bound", ("e4-late",), ratio, 1.10),
+    Target("seeder sent, homogeneous: copies", ("e1-n8", "e1-n16", "e1-n32"), lambda r: r["seeder_sent"], 1.20),
+    Target("seeder killed after 1.05 copies: machines without the file", ("killed",),
+           lambda r: r["missing"], 0, over=max),
+    Target("one leecher ten times slower, the others: time / bound", ("slowpeer",), ratio, 1.20),
+    Target("two zones of 8: time / bound", ("zones",), ratio, 1.45),
+    Target("two zones of 8: copies that crossed, both ways", ("zones",),
+           lambda r: r["crossed"] + r["crossed_back"], 1.05),
+    Target("1 MiB to 16 cold machines", ("e3-1m",), lambda r: r["wall"], 0.9, "s"),
+    Target("4 GiB one to one", ("e2-1x1",), lambda r: r["size"] / GIB / r["wall"], 1.2, "GiB/s", at_least=True),
+    Target("4 GiB one to one: CPU of both ends", ("e2-1x1",), lambda r: r["cpu_per_gib"], 1.5, "s/GiB"),
+]
+MEASURED = tuple(dict.fromkeys(case for target in TARGETS for case in target.cases))
+TARGETS.append(Target("peak resident memory of any ttd in any of these", MEASURED,
+                      lambda r: max(r["rss_seeder"], r["rss_leecher"]) / MIB, 96, "MiB", over=max))
+
+# On virtual time, by tests/sim: no machine has so many processors, and this kernel has no netem to delay packets.
+SIMULATED = ["1,000 machines, 256 chunks, 20 neighbours: time / bound", "10,000 machines, 256 chunks: time / bound"]
