@@ -27,7 +27,7 @@ const IMPURE: [&str; 14] = [
 
 type Step = (&'static str, fn(&Workspace) -> Result<(), String>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("format", |workspace| must(workspace.cargo().args(["fmt", "--all", "--check"]))),
     ("the benchmark's arithmetic", bench_tests),
     ("shared is pure without features", shared_is_pure),
