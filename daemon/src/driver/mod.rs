@@ -112,6 +112,8 @@ impl Driver {
         settings: Settings,
         stop: Arc<AtomicBool>,
     ) -> Driver {
+        let machine = Machine::new(SwarmConfig::default(), rand::random());
+        let machine = machine.in_zone(context.peer_id, &context.zone);
         Driver {
             context,
             home,
@@ -119,7 +121,7 @@ impl Driver {
             settings,
             saver: Saver::start(),
             start: Instant::now(),
-            machine: Machine::new(SwarmConfig::default(), rand::random()),
+            machine,
             library: Library::default(),
             links: BTreeMap::new(),
             asks: BTreeMap::new(),

@@ -24,6 +24,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod time;
+mod zones;
 
 pub use action::{Action, DropReason};
 pub use config::SwarmConfig;
@@ -33,7 +34,7 @@ pub use time::Time;
 
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
-use crate::id::SwarmKey;
+use crate::id::{PeerId, SwarmKey};
 use alarms::{Alarm, Alarms};
 use chance::Chance;
 use peers::Peer;
@@ -41,6 +42,7 @@ use rate::Downlink;
 use serve::Uploads;
 use state::Swarm;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use zones::Place;
 
 /// All swarms of this machine.
 ///
@@ -49,6 +51,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// [`Event::Timeout`].
 pub struct Machine {
     config: SwarmConfig,
+    /// Who and where we are, if a zone is configured.
+    own: Option<Place>,
     chance: Chance,
     now: Time,
     /// What was decided and not yet polled.
@@ -77,6 +81,7 @@ impl Machine {
     pub fn new(config: SwarmConfig, seed: [u8; 32]) -> Machine {
         Machine {
             config,
+            own: None,
             chance: Chance::new(seed),
             now: Time(0),
             actions: VecDeque::new(),
@@ -94,6 +99,13 @@ impl Machine {
         }
     }
 
+    /// The same machine in a zone: of what nobody in its zone has, it fetches only its share from other zones. With
+    /// an empty name it stays without a zone. `id` is what it tells its peers.
+    pub fn in_zone(mut self, id: PeerId, zone: &str) -> Machine {
+        self.own = (!zone.is_empty()).then(|| Place::new(id, zone));
+        self
+    }
+
     /// Takes note of one event. `now` never runs backwards.
     pub fn handle(&mut self, now: Time, event: Event) {
         self.now = self.now.max(now);
@@ -102,7 +114,7 @@ impl Machine {
             Event::Leave { key } => self.leave(key),
             Event::PeersFound { key, peers } => self.peers_found(key, peers),
             Event::PeerSubscribed { key, peer } => self.peers_found(key, vec![peer]),
-            Event::Connected { peer, id, round_trip } => self.connected(peer, id, round_trip),
+            Event::Connected { peer, id, zone, round_trip } => self.connected(peer, id, &zone, round_trip),
             Event::Disconnected { peer, for_good } => self.disconnected(peer, for_good),
             Event::News { peer, key, news } => self.news(peer, key, news),
             Event::Picked { request, index } => self.picked(request, index),
@@ -139,7 +151,7 @@ impl Machine {
             return;
         }
         let have = if have.count() == count { have } else { HaveMap::empty(count) };
-        let mut swarm = Swarm::new(have, self.now);
+        let mut swarm = Swarm::new(have, self.own.clone(), self.now);
         swarm.uploads = self.uploads.slots_of(key) as u32; // what was being served when we left it before
         self.swarms.insert(key, swarm);
         self.enqueue(key);

@@ -3,6 +3,7 @@
 use super::chunks::Chunks;
 use super::members::{Member, Members};
 use super::rate::Mean;
+use super::zones::{Place, Zone};
 use super::{PeerAddr, RequestId, Time};
 use crate::chunk::{CHUNK_BYTES, ChunkIndex};
 use crate::have::HaveMap;
@@ -26,6 +27,8 @@ pub(super) struct Swarm {
     /// The connected ones that told what they have.
     pub(super) members: Members,
     pub(super) requests: BTreeMap<RequestId, Request>,
+    /// The rules for asking other zones.
+    pub(super) zone: Zone,
     /// How long our chunks take, from asking to the last byte.
     pub(super) chunk_time: Mean,
     /// How often each chunk was given away here; empty until a pick is asked.
@@ -56,6 +59,8 @@ pub(super) struct Request {
     pub(super) peer: PeerAddr,
     /// Whether the seeder chooses (or chose) the chunk.
     pub(super) picked: bool,
+    /// Whether the peer is of another zone.
+    pub(super) across: bool,
     pub(super) stage: Stage,
 }
 
@@ -68,13 +73,14 @@ pub(super) enum Stage {
 }
 
 impl Swarm {
-    pub(super) fn new(have: HaveMap, now: Time) -> Swarm {
+    pub(super) fn new(have: HaveMap, own: Option<Place>, now: Time) -> Swarm {
         Swarm {
             leeching: !have.is_full(),
             members: Members::new(have.count()),
             chunks: Chunks::new(have),
             candidates: BTreeMap::new(),
             requests: BTreeMap::new(),
+            zone: Zone::new(own, now),
             chunk_time: Mean::default(),
             uploaded: Vec::new(),
             uploads: 0,
@@ -122,6 +128,25 @@ impl Swarm {
         })
     }
 
+    /// Of the useful chunks, those that we may ask this member for: all, unless it is of another zone.
+    pub(super) fn askable_words<'a>(
+        &'a self,
+        peer: PeerAddr,
+        member: &'a Member,
+        window: Range<u32>,
+        now: Time,
+    ) -> impl Iterator<Item = (usize, u64)> + 'a {
+        let across = self.zone.is_across(member);
+        let allowed = move |at| if across { self.zone.allowed(at) } else { u64::MAX };
+        self.useful_words(peer, member, window, now).map(move |(at, word)| (at, word & allowed(at)))
+    }
+
+    /// Whether we may ask this member for this chunk, by the rules of zones.
+    pub(super) fn may_ask(&self, member: &Member, index: ChunkIndex) -> bool {
+        let allowed = || self.zone.allowed(index.slot() / 64) >> (index.0 % 64) & 1 == 1;
+        !self.zone.is_across(member) || allowed()
+    }
+
     /// The first missing chunk that any member can give now or after a rest.
     pub(super) fn first_useful(&self, now: Time) -> Option<ChunkIndex> {
         let whole = 0..self.chunks.count().get();
@@ -140,7 +165,11 @@ impl Swarm {
         candidate.is_some_and(|candidate| candidate.suspects.get(&index).is_some_and(|&until| until > now))
     }
 
-    pub(super) fn open(&mut self, id: RequestId, request: Request) {
+    pub(super) fn open(&mut self, id: RequestId, mut request: Request, now: Time) {
+        request.across = self.members.get(request.peer).is_some_and(|member| self.zone.is_across(member));
+        if request.across {
+            self.zone.opened(self.across_max(now));
+        }
         if let Some(member) = self.members.get_mut(request.peer) {
             match request.stage {
                 Stage::Picking { .. } => member.picks += 1,
@@ -155,6 +184,9 @@ impl Swarm {
         let request = self.requests.remove(&id)?;
         if let Stage::Getting { index, .. } = request.stage {
             self.chunks.release(index, id);
+        }
+        if request.across {
+            self.zone.closed();
         }
         if let Some(member) = self.members.get_mut(request.peer) {
             match request.stage {
@@ -183,6 +215,8 @@ impl Swarm {
             "what is in flight was asked for"
         );
         assert!(self.members.iter().all(|(peer, _)| self.candidates.contains_key(&peer)));
+        let across = self.requests.values().filter(|request| request.across).count();
+        assert_eq!(self.zone.across() as usize, across, "requests to other zones are counted");
         assert!(self.leeching || self.requests.is_empty(), "a seeder asks for nothing");
     }
 }

@@ -62,7 +62,12 @@ impl Bench {
     /// A connected peer of swarm 1 that tells this.
     fn meet(&mut self, at: u8, news: News) -> Vec<Action> {
         self.on(Event::PeersFound { key: key(1), peers: vec![peer(at)] });
-        self.on(Event::Connected { peer: peer(at), id: PeerId([at; 16]), round_trip: MILLISECOND });
+        self.on(Event::Connected {
+            peer: peer(at),
+            id: PeerId([at; 16]),
+            zone: String::new(),
+            round_trip: MILLISECOND,
+        });
         self.on(Event::News { peer: peer(at), key: key(1), news })
     }
 
@@ -116,7 +121,8 @@ fn a_leecher_dials_subscribes_and_hangs_up_when_it_has_everything() {
     bench.join(1, 1, false);
     let found = Event::PeersFound { key: key(1), peers: vec![peer(1), peer(1)] };
     assert_eq!(bench.on(found), [Action::Dial { peer: peer(1) }]);
-    let connected = Event::Connected { peer: peer(1), id: PeerId([1; 16]), round_trip: MILLISECOND };
+    let connected =
+        Event::Connected { peer: peer(1), id: PeerId([1; 16]), zone: String::new(), round_trip: MILLISECOND };
     assert_eq!(bench.on(connected), [Action::Subscribe { peer: peer(1), keys: vec![key(1)] }]);
     let (request, _) = the_request(&bench.on(Event::News { peer: peer(1), key: key(1), news: News::All }));
     let actions = bench.on(Event::Picked { request, index: ChunkIndex(0) });
@@ -161,8 +167,18 @@ fn one_daemon_behind_two_addresses_is_linked_once() {
     bench.join(2, 4, false);
     bench.on(Event::PeersFound { key: key(1), peers: vec![peer(1)] });
     bench.on(Event::PeersFound { key: key(2), peers: vec![peer(2)] });
-    bench.on(Event::Connected { peer: peer(1), id: PeerId([7; 16]), round_trip: MILLISECOND });
-    let second = bench.on(Event::Connected { peer: peer(2), id: PeerId([7; 16]), round_trip: MILLISECOND });
+    bench.on(Event::Connected {
+        peer: peer(1),
+        id: PeerId([7; 16]),
+        zone: String::new(),
+        round_trip: MILLISECOND,
+    });
+    let second = bench.on(Event::Connected {
+        peer: peer(2),
+        id: PeerId([7; 16]),
+        zone: String::new(),
+        round_trip: MILLISECOND,
+    });
     let both = vec![key(1), key(2)];
     assert_eq!(second, [Action::Hangup { peer: peer(2) }, Action::Subscribe { peer: peer(1), keys: both }]);
     let lost = bench.on(Event::Disconnected { peer: peer(1), for_good: false });
