@@ -16,6 +16,7 @@ mod event;
 mod members;
 mod peers;
 mod rate;
+mod reach;
 mod request;
 mod schedule;
 mod serve;
@@ -67,6 +68,8 @@ pub struct Machine {
     /// Chunks in verification, all swarms together.
     verifying: u32,
     downlink: Downlink,
+    /// Whether other machines are far.
+    is_far: bool,
     uploads: Uploads,
     /// Swarms that may ask for more; those that find no room wait here for their turn.
     to_schedule: VecDeque<SwarmKey>,
@@ -92,6 +95,7 @@ impl Machine {
             requests_made: 0,
             verifying: 0,
             downlink: Downlink::default(),
+            is_far: false,
             uploads: Uploads::default(),
             to_schedule: VecDeque::new(),
             to_subscribe: BTreeSet::new(),
@@ -211,7 +215,8 @@ impl Machine {
         assert_eq!(self.owners.len(), requests, "every request has its swarm");
         assert_eq!(self.verifying as usize, verifying, "verifying chunks are counted");
         assert!(requests <= self.config.requests_max as usize);
-        assert!(self.uploads.slots() <= self.config.seeder_slots.max(self.config.leecher_slots) as usize);
+        let slots_max = self.config.seeder_slots.max(self.config.leecher_slots).max(self.config.far_slots);
+        assert!(self.uploads.slots() <= slots_max as usize);
         assert!(self.uploads.queue_len() <= self.config.pick_queue_max as usize);
         assert!(self.peers.values().all(|peer| !peer.swarms.is_empty()), "no peer is known for nothing");
     }

@@ -158,6 +158,9 @@ impl Machine {
     pub(super) fn refused(&mut self, id: RequestId, refusal: Refusal) {
         let Some((key, request)) = self.close(id) else { return };
         let peer = request.peer;
+        if let (Refusal::Busy { .. }, Stage::Getting { since, .. }) = (refusal, &request.stage) {
+            self.note_round_trip(peer, *since);
+        }
         match (refusal, request.stage) {
             (Refusal::Busy { retry_after }, _) => self.rest(key, peer, retry_after),
             (Refusal::NotHere, Stage::Getting { index, .. }) => {

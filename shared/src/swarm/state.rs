@@ -12,10 +12,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-/// Up to so many chunks a resource is small: doubling speed counts for it, not multiplexing.
-const SMALL_CHUNKS: u32 = 8;
-/// How many requests a small resource keeps open, and how many of its chunks are uploaded at once.
-const SMALL_DEPTH: u32 = 2;
+/// Resources of up to so many chunks keep so many requests open, and so many of their chunks are uploaded at once: the
+/// sooner the first copies are out, the sooner they are passed on, which counts more for them than multiplexing.
+const SMALL: [(u32, u32); 2] = [(16, 2), (48, 3)];
+/// Up to so many chunks a seeder uploads no more at once than a leecher does, beyond it one more.
+const TINY_CHUNKS: u32 = 8;
 
 /// A swarm that this machine is in.
 pub(super) struct Swarm {
@@ -95,9 +96,25 @@ impl Swarm {
         self.requests.len() as u32 - u32::from(free)
     }
 
-    /// `limit`, or the smaller one of a small resource.
-    pub(super) fn limit(&self, limit: u32) -> u32 {
-        if self.chunks.count().get() <= SMALL_CHUNKS { limit.min(SMALL_DEPTH) } else { limit }
+    /// How many requests are kept open: `limit`, or fewer for a small resource.
+    pub(super) fn depth_limit(&self, limit: u32) -> u32 {
+        self.small().map_or(limit, |small| limit.min(small))
+    }
+
+    /// How many chunks are uploaded at once: `limit`, or fewer of a small resource. A single chunk goes to one after
+    /// the other, which doubles those that have it in the time of one upload.
+    pub(super) fn slots_limit(&self, limit: u32) -> u32 {
+        match (self.small(), self.chunks.count().get()) {
+            (None, _) => limit,
+            (_, 1) => limit.min(1),
+            (Some(small), ..=TINY_CHUNKS) => limit.min(small),
+            (Some(small), _) => limit.min(small + u32::from(!self.leeching)),
+        }
+    }
+
+    fn small(&self) -> Option<u32> {
+        let count = self.chunks.count().get();
+        SMALL.iter().find(|&&(chunks, _)| count <= chunks).map(|&(_, limit)| limit)
     }
 
     /// Up to how many requests further picks are sent, where the depth is `depth`. In a small resource picks at
@@ -105,7 +122,7 @@ impl Swarm {
     pub(super) fn picks_until(&self, depth: u32, depth_max: u32) -> u32 {
         match self.chunks.count().get() {
             1 => depth_max,
-            2..=SMALL_CHUNKS => 1,
+            2..=TINY_CHUNKS => 1,
             _ => depth,
         }
     }
