@@ -28,3 +28,16 @@ pub fn bound_between(
     let thinnest = others.iter().map(|link| link.down).min().unwrap_or(u64::MAX).min(seeder_zone.up);
     bound(bytes, seeder, leechers).max(Duration::from_secs_f64(bytes as f64 / thinnest as f64))
 }
+
+/// As [`bound`], where some leechers come `delay` late: till then their uplinks carry nothing, and nothing comes
+/// to them.
+pub fn bound_late(bytes: u64, seeder: Link, early: &[Link], late: &[Link], delay: Duration) -> Duration {
+    let uplinks = |links: &[Link]| links.iter().map(|link| link.up as f64).sum::<f64>();
+    let (bytes, missed) = (bytes as f64, uplinks(late) * delay.as_secs_f64());
+    let slowest = late.iter().map(|link| link.down).min().unwrap_or(u64::MAX);
+    let copies = (early.len() + late.len()) as f64;
+    let all = seeder.up as f64 + uplinks(early) + uplinks(late);
+    let carried = (copies * bytes + missed) / all;
+    let seconds = carried.max(delay.as_secs_f64() + bytes / slowest as f64);
+    Duration::from_secs_f64(seconds).max(bound(bytes as u64, seeder, early))
+}

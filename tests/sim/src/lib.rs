@@ -5,18 +5,25 @@
 //! socket, so a run of minutes takes moments, and the same seed is the same run.
 //!
 //! What is modelled: uplinks and downlinks that are shared among the chunks on them ([`Sharing`]), zones with
-//! thin links between them, latency, the time that hashing and telling news takes, a tracker, and [`Fault`]s. What is not: loss, slow start, the
-//! shape of TCP's fairness, and control messages that wait behind bulk bytes.
+//! thin links between them, latency, messages that wait behind chunks, the time that hashing and telling news
+//! takes, a tracker, joins and leaves, and [`Fault`]s. What is not: loss, slow start, the shape of TCP's
+//! fairness, and what disks and processors cost.
 //!
-//! After every step the invariants of the machine that moved are checked; the seed is part of every panic.
+//! Where the setup asks for it, the invariants of a machine are checked after each of its steps; and always, that
+//! nothing is served before it is verified, and that everybody ends or says what it lacks. The seed is part of
+//! every panic.
+//!
+//! [`scenario`] has the fleets that the binary `sim` runs: `sim list` names them, `sim run NAME` runs one, `sim
+//! check` is what CI runs, `sim table` and `sim rules` print the tables of docs/strategy.md.
 
 mod bound;
 mod heap;
 mod network;
 mod node;
+pub mod scenario;
 mod world;
 
-pub use bound::{bound, bound_between};
+pub use bound::{bound, bound_between, bound_late};
 pub use network::{Link, Sharing};
 pub use node::NodeId;
-pub use world::{Fault, Setup, World};
+pub use world::{Fault, Log, Setup, World};

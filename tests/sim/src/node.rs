@@ -38,6 +38,12 @@ pub(crate) struct Node {
     pub(crate) silent: bool,
     /// What it sends corrupt.
     pub(crate) corrupt: BTreeSet<(SwarmKey, ChunkIndex)>,
+    /// So many of the next chunks that it sends are corrupt.
+    pub(crate) corrupt_next: u64,
+    /// What it cannot reach lies on another side.
+    pub(crate) side: u32,
+    /// When what it said last arrives: what it says later does not come earlier.
+    pub(crate) said_until: Time,
     /// What is on its disk.
     pub(crate) have: BTreeMap<SwarmKey, HaveMap>,
     /// When its alarm is planned.
@@ -81,6 +87,11 @@ pub(crate) struct Asked {
 }
 
 impl Node {
+    /// How many of the swarms that it is in it has not everything of; none if it is dead.
+    pub(crate) fn unfinished(&self) -> usize {
+        if self.alive { self.have.values().filter(|have| !have.is_full()).count() } else { 0 }
+    }
+
     pub(crate) fn new(number: NodeId, zone: &str, config: SwarmConfig, seed: u64) -> Node {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -95,6 +106,9 @@ impl Node {
             alive: true,
             silent: false,
             corrupt: BTreeSet::new(),
+            corrupt_next: 0,
+            side: 0,
+            said_until: Time(0),
             have: BTreeMap::new(),
             alarm: None,
             links: BTreeSet::new(),

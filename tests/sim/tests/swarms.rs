@@ -1,7 +1,7 @@
 //! Swarms in which nothing goes wrong.
 
 use shared::id::SwarmKey;
-use sim::{Link, NodeId, Setup, Sharing, World, bound};
+use sim::{Link, Log, NodeId, Setup, Sharing, World, bound};
 use std::time::Duration;
 
 const GIGABIT: Link = Link { up: 125_000_000, down: 125_000_000 };
@@ -67,7 +67,7 @@ fn sixteen_machines_come_near_the_bound() {
 #[test]
 fn the_same_seed_is_the_same_run() {
     let log = |seed| {
-        let setup = Setup { log: true, ..setup(seed) };
+        let setup = Setup { log: Log::Text, ..setup(seed) };
         let (mut world, _) = World::fleet(setup, 6, 24, GIGABIT);
         world.run_to_end(MINUTE);
         world.log().to_string()

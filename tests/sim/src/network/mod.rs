@@ -9,6 +9,9 @@ use shared::swarm::{AskId, RequestId, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// What a connection keeps in its buffers while it sends a chunk.
+const BUFFER_BYTES: f64 = 256.0 * 1024.0;
+
 /// Access to the network, of a machine or of a zone, in bytes per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
@@ -127,6 +130,22 @@ impl Network {
         let Ends { up, down } = self.zones[zone];
         self.pipes[up as usize].rate = link.up as f64 / 1e6;
         self.pipes[down as usize].rate = link.down as f64 / 1e6;
+    }
+
+    /// A machine's link is another from now on.
+    pub(crate) fn set_link(&mut self, now: Time, node: NodeId, link: Link) -> Vec<Mark> {
+        let Ends { up, down } = self.nodes[node.0].0;
+        self.pipes[up as usize].rate = link.up as f64 / 1e6;
+        self.pipes[down as usize].rate = link.down as f64 / 1e6;
+        self.share(now, &[up, down])
+    }
+
+    /// How long what waits in a machine's buffers takes to leave it. (The bytes of flows are those of their last
+    /// change: good enough for this.)
+    pub(crate) fn queued(&self, node: NodeId) -> Duration {
+        let pipe = &self.pipes[self.nodes[node.0].0.up as usize];
+        let flows = pipe.flows.iter().map(|id| self.flows[id.0 as usize].left.min(BUFFER_BYTES));
+        Duration::from_micros((flows.sum::<f64>() / pipe.rate) as u64)
     }
 
     /// Bytes that came into a zone from others.

@@ -2,6 +2,8 @@
 
 use super::{FlowId, Mark, Network, PipeId, Sharing};
 use shared::swarm::Time;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 impl Network {
     /// Gives each flow its rate after a change in these pipes.
@@ -36,23 +38,33 @@ impl Network {
         flows.map(rate).collect()
     }
 
-    /// Progressive filling: the pipe with the smallest share per flow is filled first, and so on.
+    /// Progressive filling: the pipe with the smallest share per flow is filled first, and so on. Shares only grow
+    /// on the way, so one that is found too small in the heap goes back into it.
     fn max_min_rates(&self) -> Vec<(FlowId, f64)> {
         let mut open: Vec<usize> = self.pipes.iter().map(|pipe| pipe.flows.len()).collect();
         let mut room: Vec<f64> = self.pipes.iter().map(|pipe| pipe.rate).collect();
-        let mut busy: Vec<usize> = (0..open.len()).filter(|&at| open[at] > 0).collect();
+        let share = |room: f64, open: usize| (room / open as f64).to_bits(); // of numbers >= 0: the same order
+        let busy = (0..open.len()).filter(|&at| open[at] > 0);
+        let mut order: BinaryHeap<Reverse<(u64, usize)>> =
+            busy.map(|at| Reverse((share(room[at], open[at]), at))).collect();
         let mut set = vec![false; self.flows.len()];
         let mut rates = Vec::new();
-        loop {
-            busy.retain(|&at| open[at] > 0);
-            let shares = busy.iter().map(|&at| (room[at] / open[at] as f64, at));
-            let Some((share, fullest)) = shares.min_by(|one, two| one.0.total_cmp(&two.0)) else { break };
+        while let Some(Reverse((least, fullest))) = order.pop() {
+            if open[fullest] == 0 {
+                continue;
+            }
+            let now = share(room[fullest], open[fullest]);
+            if now > least {
+                order.push(Reverse((now, fullest)));
+                continue;
+            }
+            let rate = f64::from_bits(now);
             for &id in &self.pipes[fullest].flows {
                 if !std::mem::replace(&mut set[id.0 as usize], true) {
-                    rates.push((id, share));
+                    rates.push((id, rate));
                     for &at in self.flows[id.0 as usize].path() {
                         open[at as usize] -= 1;
-                        room[at as usize] = (room[at as usize] - share).max(0.0);
+                        room[at as usize] = (room[at as usize] - rate).max(0.0);
                     }
                 }
             }

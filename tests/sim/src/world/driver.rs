@@ -5,7 +5,7 @@ use crate::network::{FlowId, Mark, Route};
 use crate::node::{Asked, Call, NodeId};
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
-use shared::swarm::{Action, AskId, Event, PeerAddr, RequestId};
+use shared::swarm::{Action, AskId, Event, PeerAddr, Refusal, RequestId, Time};
 
 impl World {
     pub(super) fn perform(&mut self, node: NodeId, action: Action) {
@@ -21,7 +21,8 @@ impl World {
             }
             Action::Subscribe { peer, keys } => {
                 let Some(to) = NodeId::of(peer) else { return };
-                self.heap.push(at_peer, Happening::Subscribe { from: node, to, keys });
+                let at = self.arrival(node);
+                self.heap.push(at, Happening::Subscribe { from: node, to, keys });
             }
             Action::Pick { request, peer, key, wanted } => {
                 self.call(node, peer, request, key, What::Pick(wanted))
@@ -36,13 +37,14 @@ impl World {
             }
             Action::Grant { ask, index } => {
                 if let Some(Asked { from, request }) = self.nodes[node.0].asks.remove(&ask) {
-                    self.answer(from, request, Event::Picked { request, index });
+                    self.answer(node, from, request, Event::Picked { request, index });
                 }
             }
             Action::Serve { ask, key, index } => self.serve(node, ask, key, index),
             Action::Refuse { ask, refusal } => {
                 if let Some(Asked { from, request }) = self.nodes[node.0].asks.remove(&ask) {
-                    self.answer(from, request, Event::Refused { request, refusal });
+                    self.refused += u64::from(matches!(refusal, Refusal::Busy { .. }));
+                    self.answer(node, from, request, Event::Refused { request, refusal });
                 }
             }
             Action::TellHave { key, index } => self.news_of(node, key).chunks.push(index),
@@ -65,7 +67,20 @@ impl World {
         assert!(self.nodes[from.0].links.contains(&to), "seed {}: asked without a link", self.setup.seed);
         self.asked += 1;
         self.nodes[from.0].calls.insert(request, Call { to, ask: None });
-        self.heap.push(self.now + self.setup.latency, Happening::Ask { from, to, request, key, what });
+        let at = self.arrival(from);
+        self.heap.push(at, Happening::Ask { from, to, request, key, what });
+    }
+
+    /// When a message that a machine sends now arrives.
+    pub(super) fn arrival(&mut self, from: NodeId) -> Time {
+        let max = self.setup.control_wait_max;
+        if max.is_zero() {
+            return self.now + self.setup.latency;
+        }
+        let wait = self.network.queued(from).min(max);
+        let node = &mut self.nodes[from.0];
+        node.said_until = node.said_until.max(self.now + self.setup.latency + wait);
+        node.said_until
     }
 
     pub(super) fn ask(&mut self, from: NodeId, to: NodeId, request: RequestId, key: SwarmKey, what: What) {
@@ -73,7 +88,7 @@ impl World {
         self.asks_made += 1;
         let ask = AskId(self.asks_made);
         call.ask = Some(ask);
-        if !self.nodes[to.0].alive {
+        if !self.reaches(from, to) {
             return;
         }
         self.nodes[to.0].asks.insert(ask, Asked { from, request });
@@ -87,15 +102,16 @@ impl World {
         );
     }
 
-    fn answer(&mut self, to: NodeId, request: RequestId, event: Event) {
-        self.heap.push(self.now + self.setup.latency, Happening::Answer(to, request, event));
+    fn answer(&mut self, from: NodeId, to: NodeId, request: RequestId, event: Event) {
+        let at = self.arrival(from);
+        self.heap.push(at, Happening::Answer(to, request, event));
     }
 
     fn serve(&mut self, node: NodeId, ask: AskId, key: SwarmKey, index: ChunkIndex) {
         let has = self.nodes[node.0].have.get(&key).is_some_and(|have| have.contains(index));
         assert!(has, "seed {}: machine {} serves what it has not", self.setup.seed, node.0);
         let Some(&Asked { from, request }) = self.nodes[node.0].asks.get(&ask) else { return };
-        if self.nodes[node.0].silent {
+        if self.nodes[node.0].silent || !self.reaches(node, from) {
             return;
         }
         let route = Route { from: node, to: from, ask, request, key, index };
@@ -103,7 +119,7 @@ impl World {
         self.plan_marks(marks);
     }
 
-    fn plan_marks(&mut self, marks: Vec<Mark>) {
+    pub(super) fn plan_marks(&mut self, marks: Vec<Mark>) {
         for (time, flow, version) in marks {
             self.heap.push(time, Happening::Mark(flow, version));
         }
@@ -125,7 +141,9 @@ impl World {
         let Route { from, to, ask, request, key, index } = route;
         self.nodes[from.0].asks.remove(&ask);
         self.tell(from, Event::AskEnded { ask, served: true });
-        let corrupt = self.nodes[from.0].corrupt.contains(&(key, index));
+        let sender = &mut self.nodes[from.0];
+        let corrupt = sender.corrupt_next > 0 || sender.corrupt.contains(&(key, index));
+        sender.corrupt_next = sender.corrupt_next.saturating_sub(1);
         let result = match corrupt {
             true => Event::Corrupt { key, index, peer: from.addr() },
             false => Event::Stored { key, index },
@@ -142,8 +160,12 @@ impl World {
     }
 
     pub(super) fn verified(&mut self, node: NodeId, result: Event) {
-        if let Event::Stored { key, index } = result {
-            self.nodes[node.0].have.entry(key).and_modify(|have| _ = have.insert(index));
+        if let Event::Stored { key, index } = result
+            && let Some(have) = self.nodes[node.0].have.get_mut(&key)
+            && have.insert(index)
+            && have.is_full()
+        {
+            self.unfinished -= usize::from(self.nodes[node.0].alive);
         }
         self.tell(node, result);
     }

@@ -7,10 +7,16 @@ use shared::swarm::{Event, News, PeerAddr};
 use std::collections::BTreeSet;
 
 impl World {
+    /// Whether what one machine sends gets to another.
+    pub(super) fn reaches(&self, from: NodeId, to: NodeId) -> bool {
+        let (from, to) = (&self.nodes[from.0], &self.nodes[to.0]);
+        to.alive && from.side == to.side
+    }
+
     pub(super) fn connect(&mut self, from: NodeId, to: PeerAddr) {
         let found = NodeId::of(to).filter(|to| self.nodes.get(to.0).is_some_and(|node| node.alive));
         let event = match found {
-            Some(to_node) if self.forbidden.contains(&(from, to_node)) => {
+            Some(to_node) if self.forbidden.contains(&(from, to_node)) || !self.reaches(from, to_node) => {
                 Event::Disconnected { peer: to, for_good: false }
             }
             Some(to_node) if to_node != from => {
@@ -38,7 +44,7 @@ impl World {
     }
 
     pub(super) fn subscribe(&mut self, from: NodeId, to: NodeId, keys: Vec<SwarmKey>) {
-        if !self.nodes[from.0].links.contains(&to) {
+        if !self.nodes[from.0].links.contains(&to) || !self.reaches(from, to) {
             return;
         }
         let keys: BTreeSet<SwarmKey> = keys.into_iter().collect();
@@ -59,7 +65,8 @@ impl World {
 
     fn send_news(&mut self, from: NodeId, to: NodeId, key: SwarmKey, news: News) {
         let event = Event::News { peer: from.addr(), key, news };
-        self.heap.push(self.now + self.setup.latency, Happening::News(to, from, event));
+        let at = self.arrival(from);
+        self.heap.push(at, Happening::News(to, from, event));
     }
 
     pub(super) fn news_of(&mut self, node: NodeId, key: SwarmKey) -> &mut Fresh {
@@ -70,15 +77,14 @@ impl World {
     }
 
     pub(super) fn tell_news(&mut self, node: NodeId) {
-        let subscribers: Vec<(NodeId, BTreeSet<SwarmKey>)> =
-            self.nodes[node.0].subscribers.iter().map(|(&to, keys)| (to, keys.clone())).collect();
+        if !self.nodes[node.0].alive {
+            return;
+        }
         for (key, fresh) in std::mem::take(&mut self.nodes[node.0].news) {
             let news = if fresh.all { self.whole_news(node, key) } else { News::Add(fresh.chunks) };
-            for (to, keys) in &subscribers {
-                if keys.contains(&key) {
-                    self.send_news(node, *to, key, news.clone());
-                }
-            }
+            let told = self.nodes[node.0].subscribers.iter().filter(|(_, keys)| keys.contains(&key));
+            let told: Vec<NodeId> = told.map(|(&to, _)| to).collect();
+            told.into_iter().for_each(|to| self.send_news(node, to, key, news.clone()));
         }
     }
 }

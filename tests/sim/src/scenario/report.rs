@@ -1,0 +1,106 @@
+//! What came of a run.
+
+use serde::Serialize;
+use std::fmt;
+
+/// What came of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Which scenario.
+    pub scenario: &'static str,
+    /// The seed of all chance.
+    pub seed: u64,
+    /// Leechers.
+    pub machines: usize,
+    /// Chunks of the resource.
+    pub chunks: u32,
+    /// What no schedule can beat, in seconds.
+    pub bound: f64,
+    /// When those who are judged had everything, over the bound; sorted. Who never had it is not in it.
+    pub times: Vec<f64>,
+    /// Bytes that the first seeder sent, in copies.
+    pub sent: f64,
+    /// Bytes that went to another zone, in copies.
+    pub crossed: f64,
+    /// Requests (picks, too) for each chunk that was delivered.
+    pub requests: f64,
+    /// How many of them were refused because all slots were taken.
+    pub refused: f64,
+    /// How often a machine dropped a peer.
+    pub dropped: usize,
+    /// Events that were handed to machines.
+    pub events: u64,
+    /// Real time, in seconds.
+    pub took: f64,
+    /// Of all actions; 0 if the world is too large for that.
+    pub digest: u64,
+    /// What is wrong with it.
+    pub failures: Vec<String>,
+}
+
+impl Report {
+    /// The last one's time over the bound.
+    pub fn ratio(&self) -> f64 {
+        self.quantile(1.0)
+    }
+
+    /// The time over the bound by which this part of the judged had everything; 0 if there is nobody.
+    pub fn quantile(&self, part: f64) -> f64 {
+        let place = (self.times.len().saturating_sub(1) as f64 * part).round() as usize;
+        self.times.get(place).copied().unwrap_or(0.0)
+    }
+
+    /// How to run it again.
+    pub fn again(&self) -> String {
+        let Report { scenario, seed, machines, chunks, .. } = self;
+        format!(
+            "cargo run --release -p sim -- run {scenario} --seed {seed} --machines {machines} --chunks {chunks}"
+        )
+    }
+
+    /// One line.
+    pub fn line(&self) -> String {
+        let verdict = if self.failures.is_empty() { "ok" } else { "FAILED" };
+        let size = format!("{} x {}", self.machines, self.chunks);
+        format!(
+            "{:<14} {size:<11} seed {:<20} time/bound {:.3}  seeder {:.2} F  {:.1} s  {verdict}",
+            self.scenario,
+            self.seed,
+            self.ratio(),
+            self.sent,
+            self.took,
+        )
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |part| format!("{:.3}", self.quantile(part));
+        writeln!(f, "bound           {:.3} s", self.bound)?;
+        writeln!(
+            f,
+            "time / bound    {} first, {} median, {} nine in ten, {} last",
+            of(0.0),
+            of(0.5),
+            of(0.9),
+            of(1.0)
+        )?;
+        writeln!(f, "seeder sent     {:.3} copies", self.sent)?;
+        if self.crossed > 0.0 {
+            writeln!(f, "crossed         {:.3} copies", self.crossed)?;
+        }
+        writeln!(
+            f,
+            "requests        {:.2} for each chunk, {:.2} of them refused",
+            self.requests, self.refused
+        )?;
+        writeln!(f, "dropped peers   {}", self.dropped)?;
+        let rate = self.events as f64 / self.took.max(1e-9);
+        writeln!(f, "events          {} in {:.2} s: {rate:.0} per second", self.events, self.took)?;
+        if self.digest != 0 {
+            writeln!(f, "digest          {:016x}", self.digest)?;
+        }
+        self.failures.iter().try_for_each(|failure| writeln!(f, "FAILED          {failure}"))?;
+        write!(f, "{}", self.line())
+    }
+}
