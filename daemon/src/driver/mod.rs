@@ -113,6 +113,8 @@ impl Driver {
         settings: Settings,
         stop: Arc<AtomicBool>,
     ) -> Driver {
+        let machine = Machine::new(SwarmConfig::default(), rand::random());
+        let machine = machine.in_zone(context.peer_id, &context.zone);
         Driver {
             context,
             home,
@@ -120,7 +122,7 @@ impl Driver {
             settings,
             saver: Saver::start(),
             start: Instant::now(),
-            machine: Machine::new(SwarmConfig::default(), rand::random()),
+            machine,
             library: Library::default(),
             links: BTreeMap::new(),
             asks: BTreeMap::new(),

@@ -145,7 +145,7 @@ impl Driver {
         }
         // A moment between two requests is no standstill.
         let state = match waiting {
-            Waiting::Busy { .. } if resource.rates.download() > 0 => State::Downloading,
+            Waiting::Busy { .. } | Waiting::Zone if resource.rates.download() > 0 => State::Downloading,
             _ => State::Waiting,
         };
         (state, Some(reason), None)
@@ -173,6 +173,7 @@ fn reason(waiting: &Waiting) -> String {
                 peers.join(", ")
             )
         }
+        Waiting::Zone => "other machines of this zone fetch what is missing".to_owned(),
         Waiting::Busy { peers: 1 } => "the only peer is busy".to_owned(),
         Waiting::Busy { peers } => format!("{peers} peers, all busy"),
     }

@@ -11,6 +11,7 @@ use shared::id::SwarmKey;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::peer::{
     ChunkReply, HelloRefused, LinkKind, NewsReply, NewsRequest, PeerCaller, PickReply, Seen, Welcome,
+    ZONE_BYTES_MAX,
 };
 use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd, Meter};
 use shared::swarm::{Event, PeerAddr, Refusal, RequestId};
@@ -141,7 +142,9 @@ impl Connection {
         let answer = caller.hello(context.hello(kind), HELLO_TIMEOUT).await;
         let round_trip = asked.elapsed();
         match answer {
-            Ok(Ok(welcome)) if welcome.version == PROTOCOL_VERSION => {
+            Ok(Ok(welcome))
+                if welcome.version == PROTOCOL_VERSION && welcome.zone.len() <= ZONE_BYTES_MAX =>
+            {
                 Ok(Connection { caller, welcome, round_trip, carrier })
             }
             refused => {
@@ -154,6 +157,9 @@ impl Connection {
 
 fn refusal(answer: Result<Result<Welcome, HelloRefused>, CallError>) -> DialError {
     match answer {
+        Ok(Ok(welcome)) if welcome.version == PROTOCOL_VERSION => {
+            DialError::ForGood("the name of its zone is too long".to_owned())
+        }
         Ok(Ok(welcome)) => DialError::ForGood(format!("it speaks protocol version {}", welcome.version)),
         Ok(Err(HelloRefused::Version(wrong))) => DialError::ForGood(wrong.to_string()),
         Ok(Err(HelloRefused::Malformed)) => DialError::ForGood("it takes our hello for malformed".to_owned()),
@@ -208,7 +214,8 @@ async fn run(teller: Teller, commands: mpsc::UnboundedReceiver<LinkCommand>) {
         return teller.event(Event::Disconnected { peer, for_good: true }).await;
     }
     tracing::debug!(%peer, %id, "connected");
-    teller.event(Event::Connected { peer, id, round_trip: quick.round_trip }).await;
+    let (zone, round_trip) = (quick.welcome.zone.clone(), quick.round_trip);
+    teller.event(Event::Connected { peer, id, zone, round_trip }).await;
     let (requests, open) = (JoinSet::new(), BTreeMap::new());
     let mut running = Running { teller, bulk: Bulk::default(), requests, open, reported: 0 };
     let why = running.work(quick, commands).await;

@@ -28,6 +28,9 @@ const GROWN: Duration = Duration::from_secs(60);
 /// How long one peer has to answer a wish for the manifest before the next one is asked.
 const MANIFEST_WAIT: Duration = Duration::from_secs(10);
 
+/// Of the peers that a machine with a zone is told of, so many in a hundred are of its own zone, if there are.
+const NEAR_PERCENT: usize = 75;
+
 /// How many intervals without an announce end an entry.
 const INTERVALS: u32 = 3;
 
@@ -52,6 +55,8 @@ struct Swarm {
     members: Vec<Member>,
     /// Where in `members` an address is.
     places: BTreeMap<SocketAddr, u32>,
+    /// Who is in which zone; without those that named none.
+    zones: BTreeMap<Arc<str>, Vec<SocketAddr>>,
     seeders: u32,
     grown: Time,
     manifest_asked: Option<Time>,
@@ -62,6 +67,8 @@ struct Member {
     addr: SocketAddr,
     peer_id: PeerId,
     zone: Arc<str>,
+    /// Where in its zone's list it is.
+    zone_place: u32,
     stage: Stage,
     have: u32,
     count: ChunkCount,
@@ -242,7 +249,7 @@ impl Swarms {
         let conflict = digests_of(&self.swarms, entry.key.resource).nth(1).is_some();
         let swarm = &self.swarms[&entry.key];
         let wanted = usize::from(entry.peers_wanted).min(PEERS_MAX).min(peers_max);
-        let drawn = self.draw.some_of(swarm.members.len(), wanted, swarm.place(who.addr));
+        let drawn = swarm.draw(&mut self.draw, who.addr, wanted);
         let members = drawn.into_iter().map(|number| &swarm.members[number]);
         let peers = members.filter(|member| member.expires > now).map(|member| member.entry(entry.key));
         let (seeders, leechers) = swarm.counts();
@@ -276,8 +283,8 @@ impl Swarms {
 
 impl Swarm {
     fn new(now: Time) -> Swarm {
-        let (members, places) = (Vec::new(), BTreeMap::new());
-        Swarm { members, places, seeders: 0, grown: now, manifest_asked: None }
+        let (members, places, zones) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Swarm { members, places, zones, seeders: 0, grown: now, manifest_asked: None }
     }
 
     fn place(&self, addr: SocketAddr) -> Option<usize> {
@@ -288,11 +295,33 @@ impl Swarm {
         self.place(addr).map(|at| &self.members[at])
     }
 
+    /// Draws peers for one that asks. A machine in a zone hears mostly of those near it, since it fetches most from
+    /// them, and always of some that may be anywhere.
+    fn draw(&self, draw: &mut Draw, addr: SocketAddr, wanted: usize) -> Vec<usize> {
+        let Some(own) = self.place(addr) else { return Vec::new() };
+        let Member { zone, zone_place, .. } = &self.members[own];
+        let near = self.zones.get(zone).map_or(&[][..], Vec::as_slice);
+        let skip = (!near.is_empty()).then_some(*zone_place as usize);
+        let near_drawn = draw.some_of(near.len(), wanted * NEAR_PERCENT / 100, skip);
+        let mut drawn: Vec<usize> = near_drawn.into_iter().filter_map(|at| self.place(near[at])).collect();
+        for at in draw.some_of(self.members.len(), wanted, Some(own)) {
+            if drawn.len() < wanted && !drawn.contains(&at) {
+                drawn.push(at);
+            }
+        }
+        drawn
+    }
+
     fn counts(&self) -> (u32, u32) {
         (self.seeders, self.members.len() as u32 - self.seeders)
     }
 
-    fn add(&mut self, member: Member) {
+    fn add(&mut self, mut member: Member) {
+        if !member.zone.is_empty() {
+            let zone = self.zones.entry(member.zone.clone()).or_default();
+            member.zone_place = zone.len() as u32;
+            zone.push(member.addr);
+        }
         self.seeders += u32::from(member.stage == Stage::Seeding);
         self.places.insert(member.addr, self.members.len() as u32);
         self.members.push(member);
@@ -313,7 +342,20 @@ impl Swarm {
         if let Some(moved) = self.members.get(at as usize) {
             self.places.insert(moved.addr, at);
         }
+        self.leave_zone(&gone);
         true
+    }
+
+    fn leave_zone(&mut self, gone: &Member) {
+        let Some(zone) = self.zones.get_mut(&gone.zone) else { return };
+        zone.swap_remove(gone.zone_place as usize);
+        if zone.is_empty() {
+            self.zones.remove(&gone.zone);
+        } else if let Some(moved) = zone.get(gone.zone_place as usize)
+            && let Some(&at) = self.places.get(moved)
+        {
+            self.members[at as usize].zone_place = gone.zone_place;
+        }
     }
 
     /// When to announce again: often while somebody fetches or newcomers arrive, for they need each other.
@@ -330,7 +372,8 @@ impl Member {
     fn new(who: &Who, entry: &Announce) -> Member {
         let Announce { stage, have, count, .. } = *entry;
         let expires = Time::default(); // set with the interval
-        Member { addr: who.addr, peer_id: who.peer_id, zone: who.zone.clone(), stage, have, count, expires }
+        let (addr, peer_id, zone) = (who.addr, who.peer_id, who.zone.clone());
+        Member { addr, peer_id, zone, zone_place: 0, stage, have, count, expires }
     }
 
     fn entry(&self, key: SwarmKey) -> PeerEntry {

@@ -13,6 +13,11 @@ pub struct SwarmConfig {
     pub depth_min: u32,
     /// How many requests a swarm keeps open while the downlink has room.
     pub depth_max: u32,
+    /// Other machines are far when an answer takes more than this share of a chunk time …
+    pub far_share: f64,
+    /// … and then so many chunks are uploaded at once, and so many requests kept open: twice as many while the
+    /// downlink has room.
+    pub far_slots: u32,
     /// The downlink has room below this share of its measured maximum.
     pub downlink_used: f64,
     /// How many chunks may be in verification before no further one is asked for: bounds memory when the disk
@@ -50,6 +55,8 @@ impl Default for SwarmConfig {
             leecher_slots: 4,
             depth_min: 4,
             depth_max: 8,
+            far_share: 0.3,
+            far_slots: 8,
             downlink_used: 0.75,
             verifying_max: 8,
             requests_max: 128,

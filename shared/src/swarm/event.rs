@@ -60,6 +60,9 @@ pub enum Event {
     Connected {
         /// Which peer.
         peer: PeerAddr,
+        /// The zone it gave; empty: none. A peer without a zone is in no other machine's zone. The driver keeps it
+        /// short.
+        zone: String,
         /// The id it gave. The same id behind two addresses is one daemon: the second link is hung up.
         id: PeerId,
         /// How long the hello took, from asking to the answer.

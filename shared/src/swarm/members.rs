@@ -1,6 +1,7 @@
 //! Who has which chunk: the connected peers that told their news, and how often each chunk is out there.
 
 use super::chunks::words_within;
+use super::zones::Place;
 use super::{PeerAddr, Time};
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
@@ -41,6 +42,12 @@ impl Holds {
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) holds: Holds,
+    /// Who and where it is.
+    pub(super) place: Place,
+    /// Whether it is of our own zone.
+    pub(super) near: bool,
+    /// It left chunks to us that it should have brought to our zone.
+    pub(super) passed_over: bool,
     /// Nothing is asked of it before this time.
     pub(super) rests_until: Time,
     /// How often in a row it was busy.
@@ -54,8 +61,30 @@ pub(super) struct Member {
 }
 
 impl Member {
+    fn new(holds: Holds) -> Member {
+        Member {
+            holds,
+            place: Place::default(),
+            near: false,
+            passed_over: false,
+            rests_until: Time(0),
+            busy: 0,
+            picks: 0,
+            grants_at_once: false,
+            gets: 0,
+        }
+    }
+
     pub(super) fn is_seeder(&self) -> bool {
         matches!(self.holds, Holds::All)
+    }
+
+    /// Which chunks it has, at this place.
+    pub(super) fn word(&self, at: usize) -> u64 {
+        match &self.holds {
+            Holds::All => u64::MAX,
+            Holds::Some(have) => have.words().get(at).copied().unwrap_or(0),
+        }
     }
 
     /// How many picks may be on their way to it: one, unless it grants them at once.
@@ -120,6 +149,20 @@ impl Members {
     /// Whether any member has the chunk.
     pub(super) fn any_has(&self, index: ChunkIndex) -> bool {
         self.seeders > 0 || self.availability(index) > 0
+    }
+
+    /// A peer is a member, and has nothing as far as is known.
+    pub(super) fn introduce(&mut self, peer: PeerAddr, place: Place, near: bool) {
+        self.replace(peer, HaveMap::empty(self.count));
+        if let Some(member) = self.by_peer.get_mut(&peer) {
+            (member.place, member.near) = (place, near);
+        }
+    }
+
+    /// Passes over the near members that are so. Whether there is a new one among them.
+    pub(super) fn pass_over(&mut self, which: impl Fn(&Member) -> bool) -> bool {
+        let near = self.by_peer.values_mut().filter(|member| member.near && !member.passed_over);
+        near.filter_map(|member| which(member).then(|| member.passed_over = true)).count() > 0
     }
 
     /// A member has exactly these chunks.
@@ -204,9 +247,7 @@ impl Members {
         let old = match self.by_peer.get_mut(&peer) {
             Some(member) => std::mem::replace(&mut member.holds, holds),
             None => {
-                let member =
-                    Member { holds, rests_until: Time(0), busy: 0, picks: 0, grants_at_once: false, gets: 0 };
-                self.by_peer.insert(peer, member);
+                self.by_peer.insert(peer, Member::new(holds));
                 return;
             }
         };

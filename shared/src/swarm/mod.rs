@@ -16,6 +16,7 @@ mod event;
 mod members;
 mod peers;
 mod rate;
+mod reach;
 mod request;
 mod schedule;
 mod serve;
@@ -24,6 +25,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod time;
+mod zones;
 
 pub use action::{Action, DropReason};
 pub use config::SwarmConfig;
@@ -33,7 +35,7 @@ pub use time::Time;
 
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
-use crate::id::SwarmKey;
+use crate::id::{PeerId, SwarmKey};
 use alarms::{Alarm, Alarms};
 use chance::Chance;
 use peers::Peer;
@@ -41,6 +43,7 @@ use rate::Downlink;
 use serve::Uploads;
 use state::Swarm;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use zones::Place;
 
 /// All swarms of this machine.
 ///
@@ -49,6 +52,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// [`Event::Timeout`].
 pub struct Machine {
     config: SwarmConfig,
+    /// Who and where we are, if a zone is configured.
+    own: Option<Place>,
     chance: Chance,
     now: Time,
     /// What was decided and not yet polled.
@@ -63,6 +68,8 @@ pub struct Machine {
     /// Chunks in verification, all swarms together.
     verifying: u32,
     downlink: Downlink,
+    /// Whether other machines are far.
+    is_far: bool,
     uploads: Uploads,
     /// Swarms that may ask for more; those that find no room wait here for their turn.
     to_schedule: VecDeque<SwarmKey>,
@@ -77,6 +84,7 @@ impl Machine {
     pub fn new(config: SwarmConfig, seed: [u8; 32]) -> Machine {
         Machine {
             config,
+            own: None,
             chance: Chance::new(seed),
             now: Time(0),
             actions: VecDeque::new(),
@@ -87,11 +95,19 @@ impl Machine {
             requests_made: 0,
             verifying: 0,
             downlink: Downlink::default(),
+            is_far: false,
             uploads: Uploads::default(),
             to_schedule: VecDeque::new(),
             to_subscribe: BTreeSet::new(),
             ties: Vec::new(),
         }
+    }
+
+    /// The same machine in a zone: of what nobody in its zone has, it fetches only its share from other zones. With
+    /// an empty name it stays without a zone. `id` is what it tells its peers.
+    pub fn in_zone(mut self, id: PeerId, zone: &str) -> Machine {
+        self.own = (!zone.is_empty()).then(|| Place::new(id, zone));
+        self
     }
 
     /// Takes note of one event. `now` never runs backwards.
@@ -102,7 +118,7 @@ impl Machine {
             Event::Leave { key } => self.leave(key),
             Event::PeersFound { key, peers } => self.peers_found(key, peers),
             Event::PeerSubscribed { key, peer } => self.peers_found(key, vec![peer]),
-            Event::Connected { peer, id, round_trip } => self.connected(peer, id, round_trip),
+            Event::Connected { peer, id, zone, round_trip } => self.connected(peer, id, &zone, round_trip),
             Event::Disconnected { peer, for_good } => self.disconnected(peer, for_good),
             Event::News { peer, key, news } => self.news(peer, key, news),
             Event::Picked { request, index } => self.picked(request, index),
@@ -139,7 +155,7 @@ impl Machine {
             return;
         }
         let have = if have.count() == count { have } else { HaveMap::empty(count) };
-        let mut swarm = Swarm::new(have, self.now);
+        let mut swarm = Swarm::new(have, self.own.clone(), self.now);
         swarm.uploads = self.uploads.slots_of(key) as u32; // what was being served when we left it before
         self.swarms.insert(key, swarm);
         self.enqueue(key);
@@ -199,7 +215,8 @@ impl Machine {
         assert_eq!(self.owners.len(), requests, "every request has its swarm");
         assert_eq!(self.verifying as usize, verifying, "verifying chunks are counted");
         assert!(requests <= self.config.requests_max as usize);
-        assert!(self.uploads.slots() <= self.config.seeder_slots.max(self.config.leecher_slots) as usize);
+        let slots_max = self.config.seeder_slots.max(self.config.leecher_slots).max(self.config.far_slots);
+        assert!(self.uploads.slots() <= slots_max as usize);
         assert!(self.uploads.queue_len() <= self.config.pick_queue_max as usize);
         assert!(self.peers.values().all(|peer| !peer.swarms.is_empty()), "no peer is known for nothing");
     }

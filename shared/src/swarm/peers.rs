@@ -2,7 +2,9 @@
 
 use super::alarms::Alarm;
 use super::members::Member;
+use super::reach::Shortest;
 use super::state::Candidate;
+use super::zones::Place;
 use super::{Action, DropReason, Machine, News, PeerAddr, RequestId, Time};
 use crate::id::{PeerId, SwarmKey};
 use std::collections::BTreeSet;
@@ -20,6 +22,10 @@ pub(super) struct Peer {
     pub(super) link: Link,
     /// How long it took to say hello.
     pub(super) round_trip: Duration,
+    /// How soon it answered of late: its hello, and its refusals.
+    pub(super) round_trips: Shortest,
+    /// Who and where it said it is.
+    place: Place,
     /// The swarms that it is a candidate of.
     pub(super) swarms: BTreeSet<SwarmKey>,
     /// The swarms whose news it was last asked for.
@@ -58,6 +64,8 @@ impl Peer {
         Peer {
             link: Link::Idle,
             round_trip: Duration::ZERO,
+            round_trips: Shortest::default(),
+            place: Place::default(),
             swarms: BTreeSet::new(),
             subscribed: BTreeSet::new(),
             failures: 0,
@@ -128,7 +136,7 @@ impl Machine {
     pub(super) fn forget_candidate(&mut self, key: SwarmKey, peer: PeerAddr) {
         if let Some(swarm) = self.swarms.get_mut(&key) {
             swarm.candidates.remove(&peer);
-            swarm.members.remove(peer);
+            swarm.remove_member(peer);
         }
         if let Some(known) = self.peers.get_mut(&peer) {
             known.swarms.remove(&key);
@@ -157,7 +165,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn connected(&mut self, peer: PeerAddr, id: PeerId, round_trip: Duration) {
+    pub(super) fn connected(&mut self, peer: PeerAddr, id: PeerId, zone: &str, round_trip: Duration) {
         let other = self.peers.iter().find(|&(&addr, known)| addr != peer && known.link == Link::Up(id));
         let other = other.map(|(&addr, _)| addr);
         let known = match self.peers.get_mut(&peer) {
@@ -167,6 +175,8 @@ impl Machine {
         };
         let Some(other) = other else {
             (known.link, known.round_trip) = (Link::Up(id), round_trip);
+            known.place = Place::new(id, zone);
+            known.round_trips.add(round_trip);
             self.to_subscribe.insert(peer);
             return;
         };
@@ -222,7 +232,7 @@ impl Machine {
         for key in swarms {
             self.close_all(key, peer, false);
             if let Some(swarm) = self.swarms.get_mut(&key) {
-                swarm.members.remove(peer);
+                swarm.remove_member(peer);
             }
             self.enqueue(key);
             self.dial_more(key);
@@ -264,10 +274,15 @@ impl Machine {
         let up = self.peers.get(&peer).is_some_and(|known| known.is_up() && known.swarms.contains(&key));
         let Some(swarm) = self.swarms.get_mut(&key).filter(|swarm| swarm.leeching && up) else { return };
         let count = swarm.chunks.count();
-        if swarm.members.get(peer).is_none()
-            && let Some(candidate) = swarm.candidates.get_mut(&peer)
-        {
-            candidate.gone = false;
+        if swarm.members.get(peer).is_none() && news != News::Gone {
+            if let Some(candidate) = swarm.candidates.get_mut(&peer) {
+                candidate.gone = false;
+            }
+            let place = self.peers.get(&peer).map(|known| known.place.clone()).unwrap_or_default();
+            swarm.introduce(peer, place);
+        }
+        if swarm.brings_something(peer, &news) {
+            swarm.zone_moved_on(peer, self.now);
         }
         match news {
             News::All => swarm.members.is_complete(peer),
@@ -291,7 +306,7 @@ impl Machine {
     fn gone(&mut self, peer: PeerAddr, key: SwarmKey) {
         self.close_all(key, peer, true);
         if let Some(swarm) = self.swarms.get_mut(&key) {
-            swarm.members.remove(peer);
+            swarm.remove_member(peer);
             if let Some(candidate) = swarm.candidates.get_mut(&peer) {
                 candidate.gone = true;
             }

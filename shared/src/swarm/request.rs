@@ -38,7 +38,7 @@ impl Machine {
         let request = self.next_request();
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
         let stage = Stage::Picking { wanted: wanted.clone(), since: self.now };
-        swarm.open(request, Request { peer, picked: true, stage });
+        swarm.open(request, Request { peer, picked: true, across: false, stage }, self.now);
         self.owners.insert(request, key);
         self.actions.push_back(Action::Pick { request, peer, key, wanted });
     }
@@ -62,14 +62,13 @@ impl Machine {
             self.owners.remove(&request);
             return;
         }
-        swarm.open(
-            request,
-            Request { peer, picked, stage: Stage::Getting { index, since: self.now, bytes: 0 } },
-        );
+        let stage = Stage::Getting { index, since: self.now, bytes: 0 };
+        swarm.open(request, Request { peer, picked, across: false, stage }, self.now);
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.gets.push(request);
             peer.asked_at = self.now;
         }
+        self.pass_over_homes(key, index);
         self.alarms.set(Alarm::Swarm(key), self.now + self.patience(peer));
         self.actions.push_back(Action::Get { request, peer, key, index });
     }
@@ -159,6 +158,9 @@ impl Machine {
     pub(super) fn refused(&mut self, id: RequestId, refusal: Refusal) {
         let Some((key, request)) = self.close(id) else { return };
         let peer = request.peer;
+        if let (Refusal::Busy { .. }, Stage::Getting { since, .. }) = (refusal, &request.stage) {
+            self.note_round_trip(peer, *since);
+        }
         match (refusal, request.stage) {
             (Refusal::Busy { retry_after }, _) => self.rest(key, peer, retry_after),
             (Refusal::NotHere, Stage::Getting { index, .. }) => {
@@ -196,12 +198,16 @@ impl Machine {
         else {
             return;
         };
-        let Some(&Request { peer, stage: Stage::Getting { index, since, .. }, .. }) = swarm.requests.get(&id)
+        let Some(&Request { peer, across, stage: Stage::Getting { index, since, .. }, .. }) =
+            swarm.requests.get(&id)
         else {
             return;
         };
         let superfluous = swarm.chunks.arrive(index, id, peer);
         swarm.chunk_time.add(self.now.since(since));
+        if across {
+            swarm.zone.came(self.now.since(since));
+        }
         self.verifying += 1;
         self.close(id);
         self.cancel(superfluous);

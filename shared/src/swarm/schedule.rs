@@ -50,7 +50,8 @@ impl Machine {
         let Some(swarm) = self.swarms.get(&key).filter(|swarm| swarm.leeching) else { return };
         let window = swarm.chunks.window();
         let depth = self.depth(key);
-        self.ask_within(key, window, depth);
+        self.ask_within(key, window.clone(), depth);
+        self.wait_for_zone(key, &window);
         let Some(swarm) = self.swarms.get(&key) else { return };
         if swarm.requests.is_empty() && swarm.chunks.verifying().is_empty() {
             self.look_further(key, depth);
@@ -65,10 +66,15 @@ impl Machine {
     ///
     /// Among uneven uplinks a machine may never see what its downlink can do; but it sees that it falls behind.
     fn depth(&mut self, key: SwarmKey) -> u32 {
+        self.look_afar();
         let has_room = self.downlink.has_room(self.now, self.config.downlink_used);
         let Some(swarm) = self.swarms.get(&key) else { return 0 };
         let deep = has_room || swarm.members.are_ahead_of(swarm.chunks.have().len());
-        swarm.limit(if deep { self.config.depth_max } else { self.config.depth_min })
+        let (near, far) = match deep {
+            true => (self.config.depth_max, self.config.far_slots * 2),
+            false => (self.config.depth_min, self.config.far_slots),
+        };
+        swarm.depth_limit(if self.is_far { near.max(far) } else { near })
     }
 
     fn counted(&self, key: SwarmKey) -> u32 {
@@ -76,9 +82,8 @@ impl Machine {
     }
 
     /// Fills the depth: one pick at a seeder beyond it, then leechers, then further picks.
-    ///
-    /// Zones, once configured, have their place here: which members may be asked for which chunks.
     fn ask_within(&mut self, key: SwarmKey, window: Range<u32>, depth: u32) {
+        self.prepare_across(key, &window);
         let Some(swarm) = self.swarms.get(&key) else { return };
         if !swarm.requests.values().any(|request| request.picked) {
             let mut seeders =
@@ -116,8 +121,9 @@ impl Machine {
             && let Some(peer) = self.chance.take_one(seeders)
         {
             let Some(swarm) = self.swarms.get(&key) else { return false };
-            let Some(member) = swarm.members.get(peer) else { continue };
-            let useful = swarm.useful_words(peer, member, window.clone(), self.now);
+            let member = swarm.members.get(peer).filter(|member| !swarm.is_left_alone(member));
+            let Some(member) = member else { continue };
+            let useful = swarm.askable_words(peer, member, window.clone(), self.now);
             let wanted =
                 Window::of(ChunkIndex(window.start), useful.flat_map(|(at, word)| indices_of(at, word)));
             if !wanted.is_empty() {
@@ -136,7 +142,7 @@ impl Machine {
         let mut ties = std::mem::take(&mut self.ties);
         ties.clear();
         let mut least = u16::MAX;
-        for (at, word) in swarm.useful_words(peer, member, window, self.now) {
+        for (at, word) in swarm.askable_words(peer, member, window, self.now) {
             for index in indices_of(at, word) {
                 let availability = swarm.members.availability(index);
                 if availability < least {
@@ -200,7 +206,7 @@ impl Machine {
             }
             let holders = swarm.members.iter().filter(|&(peer, member)| {
                 let free = member.is_free(self.now) && member.holds.contains(index);
-                free && !swarm.is_suspect(peer, index, self.now)
+                free && !swarm.is_suspect(peer, index, self.now) && swarm.may_ask(member, index)
             });
             let holders: Vec<PeerAddr> = holders.map(|(peer, _)| peer).collect();
             if self.has_room()

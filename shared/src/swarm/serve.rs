@@ -2,6 +2,7 @@
 
 use super::alarms::Alarm;
 use super::rate::Mean;
+use super::reach::Shortest;
 use super::state::Swarm;
 use super::{Action, AskId, Machine, PeerAddr, Refusal, Time};
 use crate::chunk::ChunkIndex;
@@ -31,7 +32,9 @@ pub(super) struct Uploads {
     grants: Vec<GrantKept>,
     serving: BTreeMap<AskId, Serving>,
     /// How long serving a chunk takes.
-    serve_time: Mean,
+    pub(super) serve_time: Mean,
+    /// The shortest of these times.
+    pub(super) ask_times: Shortest,
     /// How long peers take to ask for what they were granted.
     grant_time: Mean,
 }
@@ -133,6 +136,8 @@ impl Machine {
         } else if let Some(granted) = granted {
             let grant = self.uploads.grants.remove(granted);
             self.uploads.grant_time.add(self.now.since(grant.since));
+            self.uploads.ask_times.add(self.now.since(grant.since));
+            self.look_afar();
             self.serve(ask, key, index);
         } else if self.slot_is_free(swarm) {
             if let Some(swarm) = self.swarms.get_mut(&key) {
@@ -203,7 +208,9 @@ impl Machine {
     /// Gives free slots to the picks that wait.
     pub(super) fn grant_waiting(&mut self) {
         let mut at = 0;
-        while at < self.uploads.queue.len() && self.uploads.slots() < self.config.seeder_slots as usize {
+        while at < self.uploads.queue.len()
+            && self.uploads.slots() < self.config.seeder_slots.max(self.config.far_slots) as usize
+        {
             let pick = &self.uploads.queue[at];
             let unused = self.uploads.grants_unused(pick.peer, pick.key);
             let swarm = self.swarms.get(&pick.key);
@@ -249,7 +256,8 @@ impl Machine {
     /// Whether another chunk of this swarm may be uploaded now.
     fn slot_is_free(&self, swarm: &Swarm) -> bool {
         let limit = if swarm.leeching { self.config.leecher_slots } else { self.config.seeder_slots };
-        self.uploads.slots() < limit as usize && swarm.uploads < swarm.limit(limit)
+        let limit = if self.is_far { limit.max(self.config.far_slots) } else { limit };
+        self.uploads.slots() < limit as usize && swarm.uploads < swarm.slots_limit(limit)
     }
 
     fn free_slot(&mut self, key: SwarmKey) {

@@ -3,6 +3,7 @@
 use super::chunks::Chunks;
 use super::members::{Member, Members};
 use super::rate::Mean;
+use super::zones::{Place, Zone};
 use super::{PeerAddr, RequestId, Time};
 use crate::chunk::{CHUNK_BYTES, ChunkIndex};
 use crate::have::HaveMap;
@@ -11,10 +12,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-/// Up to so many chunks a resource is small: doubling speed counts for it, not multiplexing.
-const SMALL_CHUNKS: u32 = 8;
-/// How many requests a small resource keeps open, and how many of its chunks are uploaded at once.
-const SMALL_DEPTH: u32 = 2;
+/// Resources of up to so many chunks keep so many requests open, and so many of their chunks are uploaded at once: the
+/// sooner the first copies are out, the sooner they are passed on, which counts more for them than multiplexing.
+const SMALL: [(u32, u32); 2] = [(16, 2), (48, 3)];
+/// Up to so many chunks a seeder uploads no more at once than a leecher does, beyond it one more.
+const TINY_CHUNKS: u32 = 8;
 
 /// A swarm that this machine is in.
 pub(super) struct Swarm {
@@ -26,6 +28,8 @@ pub(super) struct Swarm {
     /// The connected ones that told what they have.
     pub(super) members: Members,
     pub(super) requests: BTreeMap<RequestId, Request>,
+    /// The rules for asking other zones.
+    pub(super) zone: Zone,
     /// How long our chunks take, from asking to the last byte.
     pub(super) chunk_time: Mean,
     /// How often each chunk was given away here; empty until a pick is asked.
@@ -56,6 +60,8 @@ pub(super) struct Request {
     pub(super) peer: PeerAddr,
     /// Whether the seeder chooses (or chose) the chunk.
     pub(super) picked: bool,
+    /// Whether the peer is of another zone.
+    pub(super) across: bool,
     pub(super) stage: Stage,
 }
 
@@ -68,13 +74,14 @@ pub(super) enum Stage {
 }
 
 impl Swarm {
-    pub(super) fn new(have: HaveMap, now: Time) -> Swarm {
+    pub(super) fn new(have: HaveMap, own: Option<Place>, now: Time) -> Swarm {
         Swarm {
             leeching: !have.is_full(),
             members: Members::new(have.count()),
             chunks: Chunks::new(have),
             candidates: BTreeMap::new(),
             requests: BTreeMap::new(),
+            zone: Zone::new(own, now),
             chunk_time: Mean::default(),
             uploaded: Vec::new(),
             uploads: 0,
@@ -89,9 +96,25 @@ impl Swarm {
         self.requests.len() as u32 - u32::from(free)
     }
 
-    /// `limit`, or the smaller one of a small resource.
-    pub(super) fn limit(&self, limit: u32) -> u32 {
-        if self.chunks.count().get() <= SMALL_CHUNKS { limit.min(SMALL_DEPTH) } else { limit }
+    /// How many requests are kept open: `limit`, or fewer for a small resource.
+    pub(super) fn depth_limit(&self, limit: u32) -> u32 {
+        self.small().map_or(limit, |small| limit.min(small))
+    }
+
+    /// How many chunks are uploaded at once: `limit`, or fewer of a small resource. A single chunk goes to one after
+    /// the other, which doubles those that have it in the time of one upload.
+    pub(super) fn slots_limit(&self, limit: u32) -> u32 {
+        match (self.small(), self.chunks.count().get()) {
+            (None, _) => limit,
+            (_, 1) => limit.min(1),
+            (Some(small), ..=TINY_CHUNKS) => limit.min(small),
+            (Some(small), _) => limit.min(small + u32::from(!self.leeching)),
+        }
+    }
+
+    fn small(&self) -> Option<u32> {
+        let count = self.chunks.count().get();
+        SMALL.iter().find(|&&(chunks, _)| count <= chunks).map(|&(_, limit)| limit)
     }
 
     /// Up to how many requests further picks are sent, where the depth is `depth`. In a small resource picks at
@@ -99,7 +122,7 @@ impl Swarm {
     pub(super) fn picks_until(&self, depth: u32, depth_max: u32) -> u32 {
         match self.chunks.count().get() {
             1 => depth_max,
-            2..=SMALL_CHUNKS => 1,
+            2..=TINY_CHUNKS => 1,
             _ => depth,
         }
     }
@@ -122,6 +145,25 @@ impl Swarm {
         })
     }
 
+    /// Of the useful chunks, those that we may ask this member for: all, unless it is of another zone.
+    pub(super) fn askable_words<'a>(
+        &'a self,
+        peer: PeerAddr,
+        member: &'a Member,
+        window: Range<u32>,
+        now: Time,
+    ) -> impl Iterator<Item = (usize, u64)> + 'a {
+        let across = self.zone.is_across(member);
+        let allowed = move |at| if across { self.zone.allowed(at) } else { u64::MAX };
+        self.useful_words(peer, member, window, now).map(move |(at, word)| (at, word & allowed(at)))
+    }
+
+    /// Whether we may ask this member for this chunk, by the rules of zones.
+    pub(super) fn may_ask(&self, member: &Member, index: ChunkIndex) -> bool {
+        let allowed = || self.zone.allowed(index.slot() / 64) >> (index.0 % 64) & 1 == 1;
+        !self.zone.is_across(member) || allowed()
+    }
+
     /// The first missing chunk that any member can give now or after a rest.
     pub(super) fn first_useful(&self, now: Time) -> Option<ChunkIndex> {
         let whole = 0..self.chunks.count().get();
@@ -140,7 +182,11 @@ impl Swarm {
         candidate.is_some_and(|candidate| candidate.suspects.get(&index).is_some_and(|&until| until > now))
     }
 
-    pub(super) fn open(&mut self, id: RequestId, request: Request) {
+    pub(super) fn open(&mut self, id: RequestId, mut request: Request, now: Time) {
+        request.across = self.members.get(request.peer).is_some_and(|member| self.zone.is_across(member));
+        if request.across {
+            self.zone.opened(self.across_max(now));
+        }
         if let Some(member) = self.members.get_mut(request.peer) {
             match request.stage {
                 Stage::Picking { .. } => member.picks += 1,
@@ -155,6 +201,9 @@ impl Swarm {
         let request = self.requests.remove(&id)?;
         if let Stage::Getting { index, .. } = request.stage {
             self.chunks.release(index, id);
+        }
+        if request.across {
+            self.zone.closed();
         }
         if let Some(member) = self.members.get_mut(request.peer) {
             match request.stage {
@@ -183,6 +232,8 @@ impl Swarm {
             "what is in flight was asked for"
         );
         assert!(self.members.iter().all(|(peer, _)| self.candidates.contains_key(&peer)));
+        let across = self.requests.values().filter(|request| request.across).count();
+        assert_eq!(self.zone.across() as usize, across, "requests to other zones are counted");
         assert!(self.leeching || self.requests.is_empty(), "a seeder asks for nothing");
     }
 }

@@ -50,6 +50,9 @@ impl Machine {
         if !(swarm.leeching && idle) {
             return None;
         }
+        if swarm.zone.waits() {
+            return Some(Waiting::Zone);
+        }
         if swarm.first_useful(self.now).is_some() {
             return Some(Waiting::Busy { peers: swarm.members.len() as u32 });
         }
@@ -121,6 +124,8 @@ pub enum Waiting {
         /// Who sent them.
         peers: Vec<PeerAddr>,
     },
+    /// Only other zones have what is missing, and it is left to others of our zone to fetch it.
+    Zone,
     /// All peers that have what is missing are busy or slow to answer.
     Busy {
         /// How many peers.

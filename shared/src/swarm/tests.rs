@@ -62,7 +62,12 @@ impl Bench {
     /// A connected peer of swarm 1 that tells this.
     fn meet(&mut self, at: u8, news: News) -> Vec<Action> {
         self.on(Event::PeersFound { key: key(1), peers: vec![peer(at)] });
-        self.on(Event::Connected { peer: peer(at), id: PeerId([at; 16]), round_trip: MILLISECOND });
+        self.on(Event::Connected {
+            peer: peer(at),
+            id: PeerId([at; 16]),
+            zone: String::new(),
+            round_trip: MILLISECOND,
+        });
         self.on(Event::News { peer: peer(at), key: key(1), news })
     }
 
@@ -83,13 +88,18 @@ impl Bench {
     }
 }
 
-/// The only request among the actions, and whom it goes to.
-fn the_request(actions: &[Action]) -> (RequestId, PeerAddr) {
+/// The requests among the actions, and whom they go to.
+fn requests(actions: &[Action]) -> Vec<(RequestId, PeerAddr)> {
     let requests = actions.iter().filter_map(|action| match action {
         Action::Pick { request, peer, .. } | Action::Get { request, peer, .. } => Some((*request, *peer)),
         _ => None,
     });
-    let requests: Vec<_> = requests.collect();
+    requests.collect()
+}
+
+/// The only request among the actions, and whom it goes to.
+fn the_request(actions: &[Action]) -> (RequestId, PeerAddr) {
+    let requests = requests(actions);
     assert_eq!(requests.len(), 1, "{actions:?}");
     requests[0]
 }
@@ -116,7 +126,8 @@ fn a_leecher_dials_subscribes_and_hangs_up_when_it_has_everything() {
     bench.join(1, 1, false);
     let found = Event::PeersFound { key: key(1), peers: vec![peer(1), peer(1)] };
     assert_eq!(bench.on(found), [Action::Dial { peer: peer(1) }]);
-    let connected = Event::Connected { peer: peer(1), id: PeerId([1; 16]), round_trip: MILLISECOND };
+    let connected =
+        Event::Connected { peer: peer(1), id: PeerId([1; 16]), zone: String::new(), round_trip: MILLISECOND };
     assert_eq!(bench.on(connected), [Action::Subscribe { peer: peer(1), keys: vec![key(1)] }]);
     let (request, _) = the_request(&bench.on(Event::News { peer: peer(1), key: key(1), news: News::All }));
     let actions = bench.on(Event::Picked { request, index: ChunkIndex(0) });
@@ -161,8 +172,18 @@ fn one_daemon_behind_two_addresses_is_linked_once() {
     bench.join(2, 4, false);
     bench.on(Event::PeersFound { key: key(1), peers: vec![peer(1)] });
     bench.on(Event::PeersFound { key: key(2), peers: vec![peer(2)] });
-    bench.on(Event::Connected { peer: peer(1), id: PeerId([7; 16]), round_trip: MILLISECOND });
-    let second = bench.on(Event::Connected { peer: peer(2), id: PeerId([7; 16]), round_trip: MILLISECOND });
+    bench.on(Event::Connected {
+        peer: peer(1),
+        id: PeerId([7; 16]),
+        zone: String::new(),
+        round_trip: MILLISECOND,
+    });
+    let second = bench.on(Event::Connected {
+        peer: peer(2),
+        id: PeerId([7; 16]),
+        zone: String::new(),
+        round_trip: MILLISECOND,
+    });
     let both = vec![key(1), key(2)];
     assert_eq!(second, [Action::Hangup { peer: peer(2) }, Action::Subscribe { peer: peer(1), keys: both }]);
     let lost = bench.on(Event::Disconnected { peer: peer(1), for_good: false });
@@ -349,7 +370,7 @@ fn a_pick_waits_only_so_long() {
 #[test]
 fn a_leecher_serves_four_and_never_queues() {
     let mut bench = Bench::new();
-    bench.join(1, 20, false);
+    bench.join(1, 90, false);
     bench.on(Event::Stored { key: key(1), index: ChunkIndex(3) });
     for at in 1..=4 {
         let (ask, actions) = bench.ask(at, ChunkIndex(3));
@@ -358,9 +379,54 @@ fn a_leecher_serves_four_and_never_queues() {
     assert!(matches!(refusal(&bench.ask(5, ChunkIndex(3)).1), Some(Refusal::Busy { .. })));
     assert_eq!(refusal(&bench.ask(5, ChunkIndex(4)).1), Some(Refusal::NotHere));
     assert_eq!(refusal(&bench.ask(5, ChunkIndex(u32::MAX)).1), Some(Refusal::NotHere));
-    assert_eq!(refusal(&bench.pick(5, window(0..20)).1), Some(Refusal::NotHere));
+    assert_eq!(refusal(&bench.pick(5, window(0..90)).1), Some(Refusal::NotHere));
     bench.on(Event::AskEnded { ask: AskId(1), served: true });
     assert!(refusal(&bench.ask(5, ChunkIndex(3)).1).is_none());
+}
+
+#[test]
+fn of_few_chunks_few_are_served_at_once() {
+    for (chunks, leecher, seeder) in
+        [(1, 1, 1), (2, 2, 2), (8, 2, 2), (9, 2, 3), (16, 2, 3), (48, 3, 4), (49, 4, 6)]
+    {
+        let mut bench = Bench::new();
+        bench.join(1, chunks, true);
+        let granted = (1..=9).filter(|&at| granted(&bench.pick(at, window(0..chunks)).1).is_some()).count();
+        assert_eq!(granted, seeder, "a seeder of {chunks}");
+        if chunks > 1 {
+            let mut bench = Bench::new();
+            bench.join(1, chunks, false);
+            bench.on(Event::Stored { key: key(1), index: ChunkIndex(0) });
+            let served = (1..=9).filter(|&at| refusal(&bench.ask(at, ChunkIndex(0)).1).is_none()).count();
+            assert_eq!(served, leecher, "a leecher of {chunks}");
+        }
+    }
+}
+
+#[test]
+fn where_answers_take_long_more_chunks_are_under_way() {
+    for (round_trip, depth) in [(MILLISECOND, 4), (MILLISECOND * 40, 8)] {
+        let mut bench = Bench::new();
+        bench.join(1, 900, false);
+        let all = || News::Add((0..899).map(ChunkIndex).collect());
+        let mut open = Vec::new();
+        for at in 1..=30 {
+            bench.on(Event::PeersFound { key: key(1), peers: vec![peer(at)] });
+            let zone = String::new();
+            bench.on(Event::Connected { peer: peer(at), id: PeerId([at; 16]), zone, round_trip });
+            open.extend(requests(&bench.on(Event::News { peer: peer(at), key: key(1), news: all() })));
+        }
+        // A chunk takes 80 ms on the whole downlink, which is full.
+        for _ in 0..400 {
+            bench.now = bench.now + MILLISECOND * 10;
+            open.extend(requests(&bench.on(Event::Progress { peer: open[0].1, bytes: 131_072 })));
+            if open.len() > depth {
+                open.extend(requests(&bench.on(Event::Received { request: open[0].0 })));
+                open.remove(0);
+            }
+        }
+        assert_eq!(open.len(), depth, "answers after {round_trip:?}");
+    }
 }
 
 #[test]

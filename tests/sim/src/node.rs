@@ -98,8 +98,9 @@ impl Node {
         bytes[8..16].copy_from_slice(&(number.0 as u64).to_le_bytes());
         let mut id = [0; 16];
         id[..8].copy_from_slice(&(number.0 as u64).to_le_bytes());
+        id[8..].copy_from_slice(&seed.to_le_bytes());
         Node {
-            machine: Machine::new(config, bytes),
+            machine: Machine::new(config, bytes).in_zone(PeerId(id), zone),
             id: PeerId(id),
             zone: zone.to_string(),
             alive: true,

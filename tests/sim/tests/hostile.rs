@@ -82,9 +82,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         5 => (any_key(), prop::collection::vec(any_peer(), 0..5))
             .prop_map(|(key, peers)| Event::PeersFound { key, peers }),
         1 => (any_key(), any_peer()).prop_map(|(key, peer)| Event::PeerSubscribed { key, peer }),
-        9 => (any_peer(), 0u8..5).prop_map(|(peer, id)| Event::Connected {
+        9 => (any_peer(), 0u8..5, "[ab]?").prop_map(|(peer, id, zone)| Event::Connected {
             peer,
             id: PeerId([id; 16]),
+            zone,
             round_trip: Duration::from_millis(1)
         }),
         1 => (any_peer(), 0..9).prop_map(|(peer, at)| Event::Disconnected { peer, for_good: at == 0 }),
@@ -125,8 +126,8 @@ fn small_config() -> SwarmConfig {
 }
 
 /// Hands the steps to a machine, checks what must hold after each, and gives the log of its actions.
-fn run(config: SwarmConfig, steps: &[(u64, Event)]) -> String {
-    let mut machine = Machine::new(config, [7; 32]);
+fn run(config: SwarmConfig, zone: &str, steps: &[(u64, Event)]) -> String {
+    let mut machine = Machine::new(config, [7; 32]).in_zone(PeerId([9; 16]), zone);
     let (mut now, mut log, mut asks, mut answered) = (Time(0), String::new(), 0, BTreeSet::new());
     for (pause, event) in steps {
         now = now + Duration::from_micros(*pause);
@@ -164,11 +165,16 @@ proptest! {
 
     #[test]
     fn no_events_break_the_core(steps in prop::collection::vec(any_step(), 1..250)) {
-        prop_assert_eq!(run(small_config(), &steps), run(small_config(), &steps));
+        prop_assert_eq!(run(small_config(), "", &steps), run(small_config(), "", &steps));
     }
 
     #[test]
     fn nor_with_the_default_settings(steps in prop::collection::vec(any_step(), 1..120)) {
-        run(SwarmConfig::default(), &steps);
+        run(SwarmConfig::default(), "", &steps);
+    }
+
+    #[test]
+    fn nor_in_a_zone(steps in prop::collection::vec(any_step(), 1..250)) {
+        prop_assert_eq!(run(small_config(), "a", &steps), run(small_config(), "a", &steps));
     }
 }

@@ -104,6 +104,35 @@ fn ten_thousand_peers_are_drawn_from_evenly_and_fast() {
 }
 
 #[test]
+fn a_machine_in_a_zone_hears_mostly_of_those_near_it() {
+    let mut world = World::new(Limits::default());
+    let zones = ["north", "south", ""];
+    let who = |number: u16| Who { zone: zones[usize::from(number) % 3].into(), ..peer(number) };
+    for number in 0..300 {
+        world.announce(&who(number), leeching(key(1))).unwrap();
+    }
+    for number in 150..270 {
+        world.registry.withdraw(&who(number), &[key(1)]).unwrap();
+    }
+    for number in 0..150 {
+        let (asker, peers) = (who(number), world.announce(&who(number), leeching(key(1))).unwrap().peers);
+        let near = peers.iter().filter(|peer| peer.zone == *asker.zone).count();
+        assert_eq!(peers.len(), NEIGHBOURS);
+        assert!(peers.iter().all(|peer| peer.addr != asker.addr), "{number} was told of itself");
+        let distinct: std::collections::BTreeSet<SocketAddr> = peers.iter().map(|peer| peer.addr).collect();
+        assert_eq!(distinct.len(), NEIGHBOURS, "a peer was told twice");
+        if !asker.zone.is_empty() {
+            assert!(near >= NEIGHBOURS * 3 / 4, "{near} near ones for {number}");
+        }
+    }
+    let told = world.announce(&who(0), leeching(key(1))).unwrap().peers;
+    assert!(told.iter().any(|peer| peer.zone != "north"), "some are elsewhere");
+    // A zone of one is told of the others.
+    let lonely = Who { zone: "east".into(), ..peer(999) };
+    assert_eq!(world.announce(&lonely, leeching(key(1))).unwrap().peers.len(), NEIGHBOURS);
+}
+
+#[test]
 fn a_peer_that_comes_back_as_another_takes_its_place() {
     let mut world = World::new(Limits::default());
     world.announce(&peer(1), seeding(key(1))).unwrap();

@@ -94,10 +94,14 @@ static SCENARIOS: &[Scenario] = &[
         )
     },
     usual(
-        // Without limits until the core knows of zones: everybody asks across.
         "racks",
         "two racks, the link between them as fast as one machine",
-        &[size(15, 128), size(15, 256), size(31, 128), size(31, 256)],
+        &[
+            size(15, 128).ratio(1.6).crossed(1.05),
+            size(15, 256).ratio(1.5).crossed(1.05),
+            size(31, 128).ratio(1.6).crossed(1.05),
+            size(31, 256).ratio(1.5).crossed(1.05),
+        ],
         even::racks,
     ),
     usual(

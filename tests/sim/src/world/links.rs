@@ -21,9 +21,10 @@ impl World {
             }
             Some(to_node) if to_node != from => {
                 self.nodes[from.0].links.insert(to_node);
-                // What the hello tells: it is the place for the zone, too (`self.zone(to_node)`).
+                // What the hello tells.
                 let id = self.nodes[to_node.0].id;
-                Event::Connected { peer: to, id, round_trip: self.setup.latency * 2 }
+                let zone = self.nodes[to_node.0].zone.clone();
+                Event::Connected { peer: to, id, zone, round_trip: self.setup.latency * 2 }
             }
             other => Event::Disconnected { peer: to, for_good: other.is_some() },
         };

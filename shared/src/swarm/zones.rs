@@ -1,0 +1,399 @@
+//! Few chunks over the thin links between zones: which of them this machine brings into its own.
+//!
+//! A chunk that nobody near has is fetched by one machine of the zone, its home; the others wait until that one has
+//! it. Homes are found without a word: each machine ranks the machines of its zone by a hash of their ids and the
+//! chunk, and the first is the home. Whoever waits too long does not wait for the home alone any more: the first
+//! two may fetch it, then the first four, and so on.
+
+use super::alarms::Alarm;
+use super::members::{Member, Members};
+use super::rate::Mean;
+use super::state::Swarm;
+use super::{Machine, News, PeerAddr, Time};
+use crate::chunk::ChunkIndex;
+use crate::id::{PeerId, SwarmKey};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A zone of so many machines has so many requests across in all, or one each if it is larger.
+const ACROSS_MIN: u32 = 4;
+/// A machine that knows nobody of its zone may not have met them yet: for so long it asks as one of many.
+const STRANGER_FOR: Duration = Duration::from_millis(500);
+/// After so many times what a chunk takes across with nothing new in the zone, more machines may fetch it …
+const PATIENCE: u32 = 3;
+/// … but no sooner than this, and no later than this.
+const PATIENCE_MIN: Duration = Duration::from_millis(300);
+const PATIENCE_MAX: Duration = Duration::from_secs(60);
+/// The same before a chunk came across here.
+const PATIENCE_UNMEASURED: Duration = Duration::from_secs(5);
+/// From this level on everybody may fetch everything.
+const LEVEL_MAX: u32 = 16;
+
+/// Who a machine is, and where.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    id: u64,
+    zone: Arc<str>,
+}
+
+impl Place {
+    pub(super) fn new(id: PeerId, zone: &str) -> Place {
+        let halves = id.0.as_chunks::<8>().0.iter().map(|half| u64::from_le_bytes(*half));
+        Place { id: halves.fold(0, |folded, half| mix(folded ^ half)), zone: zone.into() }
+    }
+
+    pub(super) fn shares_zone(&self, other: &Place) -> bool {
+        self.zone == other.zone
+    }
+
+    /// Its rank for a chunk: the highest of a zone is the chunk's home.
+    fn rank(&self, index: ChunkIndex) -> (u64, u64) {
+        (mix(self.id ^ mix(u64::from(index.0))), self.id)
+    }
+}
+
+/// What a swarm knows of its zone.
+#[derive(Default)]
+pub(super) struct Zone {
+    /// Ourselves; `None` without a zone: then there is no rule.
+    own: Option<Place>,
+    joined_at: Time,
+    /// Of which chunks we are a home, as words by their places: found when it is needed.
+    homes: BTreeMap<usize, u64>,
+    /// What we may fetch from other zones now, as words from the first place on.
+    allowed: (usize, Vec<u64>),
+    /// Open requests to other zones.
+    across: u32,
+    /// How long chunks take that come from other zones.
+    time: Mean,
+    wait: Option<Wait>,
+}
+
+/// Something that is missing lies in other zones, and we do not fetch it.
+struct Wait {
+    /// Since when nothing came to the zone.
+    since: Time,
+    patience: Duration,
+    /// How often it was too long: the first 2^level of the zone are homes.
+    level: u32,
+}
+
+impl Zone {
+    pub(super) fn new(own: Option<Place>, now: Time) -> Zone {
+        Zone { own, joined_at: now, ..Zone::default() }
+    }
+
+    /// Whether a member is asked by the zone's rules.
+    pub(super) fn is_across(&self, member: &Member) -> bool {
+        self.own.is_some() && !member.near
+    }
+
+    /// What may be fetched from another zone now, of the chunks at this place.
+    pub(super) fn allowed(&self, at: usize) -> u64 {
+        let (first, words) = &self.allowed;
+        at.checked_sub(*first).and_then(|at| words.get(at)).copied().unwrap_or(0)
+    }
+
+    /// A request to another zone is open.
+    pub(super) fn opened(&mut self, max: u32) {
+        self.across += 1;
+        if self.across >= max {
+            self.allowed.1.clear();
+        }
+        self.wait = None;
+    }
+
+    /// A request to another zone ended.
+    pub(super) fn closed(&mut self) {
+        self.across = self.across.saturating_sub(1);
+    }
+
+    pub(super) fn across(&self) -> u32 {
+        self.across
+    }
+
+    /// A chunk came from another zone within this time.
+    pub(super) fn came(&mut self, took: Duration) {
+        self.time.add(took);
+    }
+
+    /// Whether what is missing lies in other zones, and nothing of it is fetched here.
+    pub(super) fn waits(&self) -> bool {
+        self.wait.is_some()
+    }
+
+    fn level(&self) -> u32 {
+        self.wait.as_ref().map_or(0, |wait| wait.level)
+    }
+}
+
+impl Swarm {
+    /// Finds out what may be fetched from other zones.
+    fn look_across(&mut self, window: &Range<u32>, max: u32) {
+        let Swarm { zone, members, .. } = self;
+        let Some(own) = &zone.own else { return };
+        let (first, end) = ((window.start / 64) as usize, window.end.div_ceil(64) as usize);
+        zone.allowed = (first, Vec::new());
+        if zone.across >= max || !members.iter().any(|(_, member)| !member.near) {
+            return;
+        }
+        let homes_max = 1 << zone.level();
+        zone.homes = zone.homes.split_off(&first);
+        let words = (first..end).map(|at| {
+            let unheld = !near_word(members, at);
+            let home = || home_word(own, members, at, homes_max);
+            if unheld == 0 { 0 } else { *zone.homes.entry(at).or_insert_with(home) & unheld }
+        });
+        zone.allowed.1 = words.collect();
+    }
+
+    /// How many requests to other zones may be open: one, so that the homes share the thin link; more only in a zone
+    /// of few.
+    pub(super) fn across_max(&self, now: Time) -> u32 {
+        let near = self.members.iter().filter(|(_, member)| member.near).count() as u32;
+        match near {
+            0 if now.since(self.zone.joined_at) < STRANGER_FOR => 1,
+            0 => u32::MAX,
+            near => (ACROSS_MIN / (near + 1)).max(1),
+        }
+    }
+
+    /// Whether a seeder is left to its own zone: those who leech there have what it has soon, and its uplink is what
+    /// they wait for.
+    pub(super) fn is_left_alone(&self, seeder: &Member) -> bool {
+        if !self.zone.is_across(seeder) || self.zone.level() > 0 {
+            return false;
+        }
+        let there = self.members.iter().filter(|(_, member)| member.place.shares_zone(&seeder.place));
+        let (seeders, leechers): (Vec<_>, Vec<_>) = there.partition(|(_, member)| member.is_seeder());
+        leechers.len() >= seeders.len()
+    }
+
+    /// Whether something of this window that nobody near has can be had in another zone.
+    fn lies_across(&self, window: &Range<u32>) -> bool {
+        let far = self.members.iter().filter(|(_, member)| !member.near);
+        far.into_iter().any(|(_, member)| {
+            let mut words = self.members.words_of(member, self.chunks.missing(), window.clone());
+            words.any(|(at, word)| word & !near_word(&self.members, at) != 0)
+        })
+    }
+
+    /// A connected peer is a member from now on.
+    pub(super) fn introduce(&mut self, peer: PeerAddr, place: Place) {
+        let near = self.zone.own.as_ref().is_some_and(|own| own.shares_zone(&place));
+        self.members.introduce(peer, place, near);
+        if near {
+            self.zone.homes.clear();
+        }
+    }
+
+    /// A member is gone.
+    pub(super) fn remove_member(&mut self, peer: PeerAddr) {
+        if self.members.remove(peer).is_some_and(|member| member.near) {
+            self.zone.homes.clear();
+        }
+    }
+
+    /// Whether these are news of something that nobody of our zone had.
+    pub(super) fn brings_something(&self, peer: PeerAddr, news: &News) -> bool {
+        if !self.members.get(peer).is_some_and(|member| member.near) {
+            return false;
+        }
+        let is_new = |index: ChunkIndex| {
+            let near = near_word(&self.members, index.slot() / 64);
+            self.chunks.missing().contains(index) && near >> (index.0 % 64) & 1 == 0
+        };
+        match news {
+            News::All | News::Replace(_) => true,
+            News::Add(indices) => indices.iter().any(|&index| is_new(index)),
+            News::Gone => false,
+        }
+    }
+
+    /// A near member brought something to the zone.
+    pub(super) fn zone_moved_on(&mut self, by: PeerAddr, now: Time) {
+        if let Some(wait) = &mut self.zone.wait {
+            wait.since = now;
+            if std::mem::take(&mut wait.level) > 0 {
+                self.zone.homes.clear();
+            }
+        }
+        if let Some(member) = self.members.get_mut(by)
+            && std::mem::take(&mut member.passed_over)
+        {
+            self.zone.homes.clear();
+        }
+    }
+}
+
+impl Machine {
+    /// What this machine may fetch from other zones, before it asks.
+    pub(super) fn prepare_across(&mut self, key: SwarmKey, window: &Range<u32>) {
+        if let Some(swarm) = self.swarms.get_mut(&key) {
+            let max = swarm.across_max(self.now);
+            swarm.look_across(window, max);
+        }
+    }
+
+    /// After all was asked that may be: if what other zones have is left to others of our zone, or to the leechers
+    /// near a seeder, that is not for ever.
+    pub(super) fn wait_for_zone(&mut self, key: SwarmKey, window: &Range<u32>) {
+        let Some(swarm) = self.swarms.get_mut(&key).filter(|swarm| swarm.zone.own.is_some()) else { return };
+        if swarm.zone.across > 0 || !swarm.lies_across(window) {
+            if swarm.zone.level() > 0 {
+                swarm.zone.homes.clear();
+            }
+            swarm.zone.wait = None;
+            return;
+        }
+        let usual = swarm.zone.time.get().map_or(PATIENCE_UNMEASURED, |time| time * PATIENCE);
+        let patience = usual.clamp(PATIENCE_MIN, PATIENCE_MAX);
+        if swarm.zone.wait.is_none() {
+            let patience = self.chance.jitter(patience);
+            swarm.zone.wait = Some(Wait { since: self.now, patience, level: 0 });
+        }
+        let Some(wait) = &mut swarm.zone.wait else { return };
+        if wait.since + wait.patience <= self.now && wait.level < LEVEL_MAX {
+            (wait.since, wait.level) = (self.now, wait.level + 1);
+            swarm.zone.homes.clear();
+            self.enqueue(key);
+        } else if wait.level < LEVEL_MAX {
+            let next = wait.since + wait.patience;
+            self.alarms.set(Alarm::Swarm(key), next);
+        }
+    }
+
+    /// Whoever should have fetched a chunk that we ask for now is not waited for again until it brings something.
+    pub(super) fn pass_over_homes(&mut self, key: SwarmKey, index: ChunkIndex) {
+        let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        let Some(own) = swarm.zone.own.as_ref().filter(|_| swarm.zone.level() > 0) else { return };
+        let rank = own.rank(index);
+        if swarm.members.pass_over(|member| member.place.rank(index) > rank) {
+            swarm.zone.homes.clear();
+        }
+    }
+}
+
+/// Which chunks near members have, at this place.
+fn near_word(members: &Members, at: usize) -> u64 {
+    let near = members.iter().filter(|(_, member)| member.near);
+    near.fold(0, |word, (_, member)| word | member.word(at))
+}
+
+/// The chunks at this place for which fewer than `homes_max` near members rank before us.
+fn home_word(own: &Place, members: &Members, at: usize, homes_max: u64) -> u64 {
+    let others: Vec<&Place> = members
+        .iter()
+        .filter(|(_, member)| member.near && !member.passed_over)
+        .map(|(_, m)| &m.place)
+        .collect();
+    let is_home = |bit: &u32| {
+        let index = ChunkIndex(at as u32 * 64 + bit);
+        let rank = own.rank(index);
+        (others.iter().filter(|other| other.rank(index) > rank).count() as u64) < homes_max
+    };
+    (0..64).filter(is_home).fold(0, |word, bit| word | 1 << bit)
+}
+
+/// The finishing step of splitmix64: every bit of the result depends on every bit of `z`.
+fn mix(z: u64) -> u64 {
+    let z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::ChunkCount;
+    use crate::have::HaveMap;
+
+    fn peer(at: u8) -> PeerAddr {
+        PeerAddr::from(([10, 0, 0, at], 7987))
+    }
+
+    fn place(at: u8, zone: &str) -> Place {
+        Place::new(PeerId([at; 16]), zone)
+    }
+
+    /// The swarm of machine `own` in zone a, which knows these other machines and their zones. Those of other zones
+    /// have everything.
+    fn swarm(own: u8, others: &[(u8, &str)], now: Time) -> Swarm {
+        let count = ChunkCount::new(256).unwrap();
+        let mut swarm = Swarm::new(HaveMap::empty(count), Some(place(own, "a")), now);
+        for &(at, zone) in others.iter().filter(|&&(at, _)| at != own) {
+            swarm.introduce(peer(at), place(at, zone));
+            if zone != "a" {
+                swarm.members.is_complete(peer(at));
+            }
+        }
+        swarm
+    }
+
+    fn homes(swarm: &mut Swarm) -> Vec<u32> {
+        let max = swarm.across_max(Time(0));
+        swarm.look_across(&(0..256), max);
+        (0..256).filter(|&index| swarm.zone.allowed(index as usize / 64) >> (index % 64) & 1 == 1).collect()
+    }
+
+    #[test]
+    fn every_chunk_has_one_home_in_each_zone() {
+        let others = [(1, "a"), (2, "a"), (3, "a"), (4, "a"), (5, "b"), (6, "")];
+        let mut shares: Vec<Vec<u32>> = (1..=4).map(|own| homes(&mut swarm(own, &others, Time(0)))).collect();
+        assert!(shares.iter().all(|share| (40..90).contains(&share.len())), "the load is shared");
+        let dead = shares[0].clone();
+        let mut all = shares.concat();
+        all.sort();
+        assert_eq!(all, (0..256).collect::<Vec<_>>());
+        // One of them dies: its chunks, and no others, have another home.
+        shares = (2..=4)
+            .map(|own| {
+                let mut swarm = swarm(own, &others, Time(0));
+                homes(&mut swarm);
+                swarm.remove_member(peer(1));
+                homes(&mut swarm)
+            })
+            .collect();
+        let mut all = shares.concat();
+        all.sort();
+        assert_eq!(all, (0..256).collect::<Vec<_>>());
+        let moved: usize =
+            shares.iter().map(|share| share.iter().filter(|at| dead.contains(at)).count()).sum();
+        assert_eq!(moved, dead.len());
+    }
+
+    #[test]
+    fn what_is_near_is_not_fetched_from_afar() {
+        let mut swarm = swarm(1, &[(2, "a"), (5, "b")], Time(0));
+        let before = homes(&mut swarm);
+        let missing = swarm.chunks.missing().clone();
+        swarm.members.add(peer(2), &[ChunkIndex(before[0])], &missing);
+        assert_eq!(homes(&mut swarm), before[1..]);
+        swarm.members.is_complete(peer(2));
+        assert!(homes(&mut swarm).is_empty());
+    }
+
+    #[test]
+    fn without_a_zone_there_is_no_rule() {
+        let count = ChunkCount::new(256).unwrap();
+        let mut swarm = Swarm::new(HaveMap::empty(count), None, Time(0));
+        swarm.introduce(peer(5), place(5, "b"));
+        swarm.members.is_complete(peer(5));
+        let member = swarm.members.get(peer(5)).unwrap();
+        assert!(swarm.may_ask(member, ChunkIndex(0)) && !swarm.is_left_alone(member));
+    }
+
+    #[test]
+    fn a_seeder_is_left_to_the_leechers_near_it() {
+        let mut swarm = swarm(1, &[(2, "a"), (5, "b")], Time(0));
+        let is_left = |swarm: &Swarm| swarm.is_left_alone(swarm.members.get(peer(5)).unwrap());
+        assert!(!is_left(&swarm), "it is alone");
+        swarm.introduce(peer(6), place(6, "b"));
+        assert!(is_left(&swarm));
+        swarm.members.is_complete(peer(6));
+        assert!(!is_left(&swarm), "nobody there is left to pass things on");
+    }
+}
