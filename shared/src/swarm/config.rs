@@ -18,6 +18,10 @@ pub struct SwarmConfig {
     /// … and then so many chunks are uploaded at once, and so many requests kept open: twice as many while the
     /// downlink has room.
     pub far_slots: u32,
+    /// The same at a leecher that knows few members of the swarm …
+    pub far_slots_few: u32,
+    /// … which is fewer than these.
+    pub far_many: usize,
     /// The downlink has room below this share of its measured maximum.
     pub downlink_used: f64,
     /// How many chunks may be in verification before no further one is asked for: bounds memory when the disk
@@ -55,8 +59,10 @@ impl Default for SwarmConfig {
             leecher_slots: 4,
             depth_min: 4,
             depth_max: 8,
-            far_share: 0.3,
+            far_share: 0.12,
             far_slots: 8,
+            far_slots_few: 5,
+            far_many: 12,
             downlink_used: 0.75,
             verifying_max: 8,
             requests_max: 128,

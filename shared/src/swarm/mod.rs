@@ -40,6 +40,7 @@ use alarms::{Alarm, Alarms};
 use chance::Chance;
 use peers::Peer;
 use rate::Downlink;
+use reach::Answers;
 use serve::Uploads;
 use state::Swarm;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -70,6 +71,8 @@ pub struct Machine {
     downlink: Downlink,
     /// Whether other machines are far.
     is_far: bool,
+    /// How long others take to refuse us.
+    answers: Answers,
     uploads: Uploads,
     /// Swarms that may ask for more; those that find no room wait here for their turn.
     to_schedule: VecDeque<SwarmKey>,
@@ -96,6 +99,7 @@ impl Machine {
             verifying: 0,
             downlink: Downlink::default(),
             is_far: false,
+            answers: Answers::default(),
             uploads: Uploads::default(),
             to_schedule: VecDeque::new(),
             to_subscribe: BTreeSet::new(),

@@ -2,7 +2,6 @@
 
 use super::alarms::Alarm;
 use super::members::Member;
-use super::reach::Shortest;
 use super::state::Candidate;
 use super::zones::Place;
 use super::{Action, DropReason, Machine, News, PeerAddr, RequestId, Time};
@@ -22,8 +21,6 @@ pub(super) struct Peer {
     pub(super) link: Link,
     /// How long it took to say hello.
     pub(super) round_trip: Duration,
-    /// How soon it answered of late: its hello, and its refusals.
-    pub(super) round_trips: Shortest,
     /// Who and where it said it is.
     place: Place,
     /// The swarms that it is a candidate of.
@@ -64,7 +61,6 @@ impl Peer {
         Peer {
             link: Link::Idle,
             round_trip: Duration::ZERO,
-            round_trips: Shortest::default(),
             place: Place::default(),
             swarms: BTreeSet::new(),
             subscribed: BTreeSet::new(),
@@ -176,7 +172,6 @@ impl Machine {
         let Some(other) = other else {
             (known.link, known.round_trip) = (Link::Up(id), round_trip);
             known.place = Place::new(id, zone);
-            known.round_trips.add(round_trip);
             self.to_subscribe.insert(peer);
             return;
         };

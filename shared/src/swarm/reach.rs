@@ -1,64 +1,83 @@
 //! How far other machines are: where answers take long, more chunks must be under way at once.
 //!
 //! Both sides of a link have to agree on it, without a word: who asks for more than is served is refused, who serves
-//! more than is asked shares its uplink out too thinly. So both look at the same thing, the time that an answer takes, and
-//! at the shortest of many, which says how long the way is and not how busy the machine at its end.
+//! more than is asked shares its uplink out too thinly. So both look at the same thing: how long an answer takes, as a
+//! rule. Whether the way is long, or the queues at its ends are, makes no difference: in either case a chunk has to be
+//! asked for that much earlier.
 
-use super::{Machine, PeerAddr, Time};
+use super::state::Swarm;
+use super::{Machine, Time};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The shortest of so many answers counts.
+/// So many answers are looked at.
 const SAMPLES_MAX: usize = 32;
+/// Fewer say nothing.
+const SAMPLES_MIN: usize = 4;
 /// Machines that are far are near again below this part of what made them far.
 const NEAR_AGAIN: f64 = 0.6;
 
-/// The shortest time that an answer took of late.
+/// How long answers took of late.
 #[derive(Default)]
-pub(super) struct Shortest(VecDeque<Duration>);
+pub(super) struct Answers(VecDeque<Duration>);
 
-impl Shortest {
-    pub(super) fn add(&mut self, value: Duration) {
+impl Answers {
+    pub(super) fn add(&mut self, took: Duration) {
         if self.0.len() >= SAMPLES_MAX {
             self.0.pop_front();
         }
-        self.0.push_back(value);
+        self.0.push_back(took);
     }
 
-    pub(super) fn get(&self) -> Option<Duration> {
-        self.0.iter().copied().min()
+    /// The median.
+    pub(super) fn usual(&self) -> Option<Duration> {
+        let mut sorted: Vec<Duration> = self.0.iter().copied().collect();
+        if sorted.len() < SAMPLES_MIN {
+            return None;
+        }
+        let middle = sorted.len() / 2;
+        Some(*sorted.select_nth_unstable(middle).1)
     }
 }
 
 impl Machine {
     /// A peer answered a question at once that was asked at `since`.
-    pub(super) fn note_round_trip(&mut self, peer: PeerAddr, since: Time) {
-        if let Some(peer) = self.peers.get_mut(&peer) {
-            peer.round_trips.add(self.now.since(since));
+    pub(super) fn note_answer(&mut self, since: Time) {
+        self.answers.add(self.now.since(since));
+        self.look_afar();
+    }
+
+    /// Somebody asked for the chunk that was granted to it at `since`.
+    pub(super) fn note_grant_used(&mut self, since: Time) {
+        self.uploads.grants_used.add(self.now.since(since));
+        self.look_afar();
+    }
+
+    /// How many chunks of a swarm are uploaded at once, and how many requests kept open, at least: none while other
+    /// machines are near. Among few machines fewer do: each of them has to have something that the others lack.
+    pub(super) fn far_slots(&self, swarm: &Swarm) -> u32 {
+        let are_few = swarm.leeching && swarm.members.len() < self.config.far_many;
+        match (self.is_far, are_few) {
+            (false, _) => 0,
+            (true, false) => self.config.far_slots,
+            (true, true) => self.config.far_slots_few,
         }
     }
 
-    /// Looks anew whether other machines are far: whether half of them take a good part of a chunk time to answer. A
-    /// seeder dials nobody: it sees how soon others ask for what it granted them.
-    pub(super) fn look_afar(&mut self) {
-        let mut trips: Vec<Duration> = self
-            .peers
-            .values()
-            .filter(|peer| peer.is_up())
-            .filter_map(|peer| peer.round_trips.get())
-            .collect();
-        let (trip, chunk_time) = if trips.is_empty() {
-            let slots = self.uploads.slots().max(1) as u32;
-            (self.uploads.ask_times.get(), self.uploads.serve_time.get().map(|time| time / slots))
-        } else {
-            let middle = trips.len() / 2;
-            let trip = *trips.select_nth_unstable(middle).1;
-            (Some(trip), self.downlink.is_measured().then(|| self.downlink.chunk_time()))
+    /// Looks anew whether other machines are far: whether they take a good part of a chunk time to answer. A seeder
+    /// asks nobody: it sees how soon others ask for what it granted them.
+    fn look_afar(&mut self) {
+        let (usual, chunk_time) = match self.answers.usual() {
+            Some(usual) => (Some(usual), self.downlink.is_measured().then(|| self.downlink.chunk_time())),
+            None => {
+                let slots = self.uploads.slots().max(1) as u32;
+                (self.uploads.grants_used.usual(), self.uploads.serve_time.get().map(|time| time / slots))
+            }
         };
-        let (Some(trip), Some(chunk_time)) = (trip, chunk_time) else { return };
-        let share = trip.as_secs_f64() / chunk_time.as_secs_f64();
-        self.is_far =
-            share > if self.is_far { self.config.far_share * NEAR_AGAIN } else { self.config.far_share };
+        let (Some(usual), Some(chunk_time)) = (usual, chunk_time) else { return };
+        let share = usual.as_secs_f64() / chunk_time.as_secs_f64();
+        let limit = self.config.far_share * if self.is_far { NEAR_AGAIN } else { 1.0 };
+        self.is_far = share > limit;
     }
 }
 
@@ -67,14 +86,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_busy_spell_does_not_count() {
-        let mut shortest = Shortest::default();
-        assert_eq!(shortest.get(), None);
+    fn what_most_answers_take_counts() {
+        let mut answers = Answers::default();
         let ms = Duration::from_millis;
-        shortest.add(ms(2));
-        (0..SAMPLES_MAX as u64 - 1).for_each(|at| shortest.add(ms(50 + at)));
-        assert_eq!(shortest.get(), Some(ms(2)));
-        shortest.add(ms(60));
-        assert_eq!(shortest.get(), Some(ms(50)), "the way has become longer");
+        (1..SAMPLES_MIN as u64).for_each(|at| answers.add(ms(at)));
+        assert_eq!(answers.usual(), None, "too few to tell");
+        answers.add(ms(900));
+        assert_eq!(answers.usual(), Some(ms(3)));
+        (0..SAMPLES_MAX as u64).for_each(|at| answers.add(ms(50 + at)));
+        assert_eq!(answers.usual(), Some(ms(66)), "the former ones are forgotten");
     }
 }

@@ -159,7 +159,7 @@ impl Machine {
         let Some((key, request)) = self.close(id) else { return };
         let peer = request.peer;
         if let (Refusal::Busy { .. }, Stage::Getting { since, .. }) = (refusal, &request.stage) {
-            self.note_round_trip(peer, *since);
+            self.note_answer(*since);
         }
         match (refusal, request.stage) {
             (Refusal::Busy { retry_after }, _) => self.rest(key, peer, retry_after),

@@ -66,15 +66,12 @@ impl Machine {
     ///
     /// Among uneven uplinks a machine may never see what its downlink can do; but it sees that it falls behind.
     fn depth(&mut self, key: SwarmKey) -> u32 {
-        self.look_afar();
         let has_room = self.downlink.has_room(self.now, self.config.downlink_used);
         let Some(swarm) = self.swarms.get(&key) else { return 0 };
         let deep = has_room || swarm.members.are_ahead_of(swarm.chunks.have().len());
-        let (near, far) = match deep {
-            true => (self.config.depth_max, self.config.far_slots * 2),
-            false => (self.config.depth_min, self.config.far_slots),
-        };
-        swarm.depth_limit(if self.is_far { near.max(far) } else { near })
+        let near = if deep { self.config.depth_max } else { self.config.depth_min };
+        let far = self.far_slots(swarm) * if deep { 2 } else { 1 };
+        swarm.depth_limit(near.max(far))
     }
 
     fn counted(&self, key: SwarmKey) -> u32 {

@@ -2,7 +2,7 @@
 
 use super::alarms::Alarm;
 use super::rate::Mean;
-use super::reach::Shortest;
+use super::reach::Answers;
 use super::state::Swarm;
 use super::{Action, AskId, Machine, PeerAddr, Refusal, Time};
 use crate::chunk::ChunkIndex;
@@ -33,10 +33,10 @@ pub(super) struct Uploads {
     serving: BTreeMap<AskId, Serving>,
     /// How long serving a chunk takes.
     pub(super) serve_time: Mean,
-    /// The shortest of these times.
-    pub(super) ask_times: Shortest,
     /// How long peers take to ask for what they were granted.
     grant_time: Mean,
+    /// The last of these times.
+    pub(super) grants_used: Answers,
 }
 
 struct QueuedPick {
@@ -136,8 +136,7 @@ impl Machine {
         } else if let Some(granted) = granted {
             let grant = self.uploads.grants.remove(granted);
             self.uploads.grant_time.add(self.now.since(grant.since));
-            self.uploads.ask_times.add(self.now.since(grant.since));
-            self.look_afar();
+            self.note_grant_used(grant.since);
             self.serve(ask, key, index);
         } else if self.slot_is_free(swarm) {
             if let Some(swarm) = self.swarms.get_mut(&key) {
@@ -256,7 +255,7 @@ impl Machine {
     /// Whether another chunk of this swarm may be uploaded now.
     fn slot_is_free(&self, swarm: &Swarm) -> bool {
         let limit = if swarm.leeching { self.config.leecher_slots } else { self.config.seeder_slots };
-        let limit = if self.is_far { limit.max(self.config.far_slots) } else { limit };
+        let limit = limit.max(self.far_slots(swarm));
         self.uploads.slots() < limit as usize && swarm.uploads < swarm.slots_limit(limit)
     }
 
