@@ -134,7 +134,8 @@ def run_once(args, name, tool, source):
     logs = args.logs and os.path.join(args.logs, f"{name}-{tool}")
     record = {"case": name, "when": datetime.datetime.now().isoformat(timespec="seconds"), "label": args.label,
               "version": cls.version()}
-    record |= runner.run(case, tool, source, args.workdir, load(args.out)["rates"], logs, args.timeout)
+    record |= runner.run(case, tool, source, args.workdir, load(args.out)["rates"], logs, args.timeout,
+                         args.cold)
     results = load(args.out)
     results["runs"].append(record)
     save(args.out, results)
@@ -197,6 +198,7 @@ def parser():
     r.add_argument("--calibrate", action="store_true", help="measure the links again")
     r.add_argument("--logs", help="keep the tools' output in this directory")
     r.add_argument("--timeout", type=float, help="seconds after which a run is given up")
+    r.add_argument("--cold", action="store_true", help="do not touch the memory before that a run will fill")
     r.add_argument("--label", default="", help="a note kept with each run, to tell variants apart")
     r.set_defaults(do=cmd_run)
     c = sub.add_parser("create", parents=[common], help="time to make the metadata, against plain hashing")

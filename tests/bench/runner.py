@@ -1,6 +1,6 @@
 """Runs one case with one tool once and returns what was measured as a dict."""
 import hashlib, os, shutil, statistics, subprocess, time
-import drivers, net, payload
+import drivers, net, payload, warm
 
 POLL = 0.005            # seconds between looks at the leechers
 MEMORY = 0.2            # seconds between memory samples
@@ -60,6 +60,7 @@ class Distribution:
         self.starts, self.first_bytes, self.first_data, self.done = {}, {}, {}, {}  # host -> seconds
         self.fault = None       # when it happened and how many copies had left, if it did
         self.sampled = -MEMORY
+        self.reserve = None     # memory that is held for what will be written
 
     def prepare(self):
         self.driver.start_tracker(self.net.hosts["tracker"])
@@ -83,6 +84,8 @@ class Distribution:
         return time.monotonic() - self.start
 
     def step(self):
+        if self.reserve:
+            self.reserve.follow()
         for h in self.leechers:
             if h not in self.starts and self.now() >= self.machine[h].delay:
                 self.starts[h] = self.now()
@@ -156,19 +159,22 @@ def _spread(times):
     return [round(v, 3) for v in (values[0], statistics.median(values), values[-1])] if values else None
 
 
-def run(case, tool, source, workdir, measured_rates, keep_logs=None, timeout=None):
+def run(case, tool, source, workdir, measured_rates, keep_logs=None, timeout=None, cold=False):
     cls = drivers.load(tool)
     size = source.size
     bounds = case.bounds(size, payload.of(measured_rates)) if case.shaped() else (None, None)
     limit = timeout or (bounds[1] * (8 if cls.swarm else 2 * len(case.leechers)) + 60 if case.shaped() else 240)
     record = {"tool": tool, "size": size, "leechers": len(case.leechers), "piece": case.piece,
-              "bound": bounds[0], "bound_all": bounds[1], "ok": False}
+              "bound": bounds[0], "bound_all": bounds[1], "ok": False,
+              "warm": not cold and warm.is_in_memory(workdir)}
     with net.Network(case.machines(), case.zone_link, workdir) as n:
         distribution = Distribution(n, case, cls(case.piece, len(case.leechers) + 1), source)
         try:
             distribution.prepare()
             metadata = distribution.metadata
             record["metadata_bytes"] = os.path.getsize(metadata) if os.path.exists(metadata) else 0
+            if record["warm"]:
+                distribution.reserve = warm.Reserve(workdir, size * len(case.leechers))
             distribution.go(limit)
             record.update(distribution.measures())
             if case.shaped():
@@ -177,6 +183,9 @@ def run(case, tool, source, workdir, measured_rates, keep_logs=None, timeout=Non
             record["ok"] = not record["bad"]
         except (OSError, RuntimeError, subprocess.SubprocessError) as e:
             record["error"] = str(e)
+        finally:
+            if distribution.reserve:
+                distribution.reserve.close()
         record["fault"] = distribution.fault
         record["missing"] = len(case.leechers) - len(distribution.done) + len(record.get("bad", []))
         if keep_logs:
