@@ -59,8 +59,8 @@ impl Recent {
     /// The hash has passed this chunk: it is let go, and all before it.
     pub fn passed(&self, index: ChunkIndex) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.next = index.0 + 1;
-        let next = kept.next;
+        let next = index.0 + 1;
+        kept.next = next;
         let ahead = kept.chunks.split_off(&next);
         let passed = std::mem::replace(&mut kept.chunks, ahead);
         drop(kept);

@@ -46,7 +46,7 @@ const STEPS: [Step; 10] = [
         must(workspace.cargo().args(doc).env("RUSTDOCFLAGS", "-D warnings"))
     }),
     ("licences, bans, sources", deny),
-    // With the release profile: without optimization it takes twenty times as long, and a profile of its own would
+    // With the release profile: without optimization it takes far too long, and a profile of its own would
     // build the core once more for whoever has built a release.
     ("swarms on virtual time", |workspace| {
         must(workspace.cargo().args(["run", "--release", "--package", "sim", "--", "check"]))

@@ -52,20 +52,18 @@ impl Pool {
 
 /// An initialized buffer of `bytes` bytes; what is in it is of no meaning.
 pub fn take(bytes: usize) -> BytesMut {
-    let kept = if bytes == CHUNK_BYTES as usize { FREE.take() } else { None };
-    kept.unwrap_or_else(|| BytesMut::zeroed(bytes))
+    used_before(bytes).unwrap_or_else(|| BytesMut::zeroed(bytes))
 }
 
 /// An empty buffer with room for `bytes` bytes.
 pub(super) fn take_empty(bytes: usize) -> BytesMut {
-    let kept = if bytes == CHUNK_BYTES as usize { FREE.take() } else { None };
-    kept.map_or_else(
-        || BytesMut::with_capacity(bytes),
-        |mut buffer| {
-            buffer.clear();
-            buffer
-        },
-    )
+    let mut buffer = used_before(bytes).unwrap_or_else(|| BytesMut::with_capacity(bytes));
+    buffer.clear();
+    buffer
+}
+
+fn used_before(bytes: usize) -> Option<BytesMut> {
+    if bytes == CHUNK_BYTES as usize { FREE.take() } else { None }
 }
 
 /// Takes back a buffer that is not needed any more, whatever it is: what cannot be used again is freed.
