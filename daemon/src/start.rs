@@ -13,7 +13,7 @@ use shared::host::{logging, paths::Places};
 use shared::id::PeerId;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::DaemonInfo;
-use shared::rpc::local;
+use shared::rpc::{local, wire};
 use shared::url::PEER_PORT;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -248,6 +248,11 @@ async fn listen_for_peers(plan: &Plan) -> Result<(TcpListener, SocketAddr), Star
             }
         }
     };
+    if let Some(name) = &plan.config.congestion_control
+        && let Err(error) = wire::set_congestion_control(&listener, name.as_str())
+    {
+        tracing::warn!(congestion_control = %name, %error, "the system does not grant it; its own is used");
+    }
     let address = listener.local_addr().map_err(|error| failed("cannot listen for peers", &error))?;
     Ok((listener, address))
 }

@@ -1,7 +1,7 @@
 //! `ttd.toml`.
 
 use super::file::settings;
-use super::{ByteSize, FileMode, GroupName, ListenAddr, RateLimit, Span, Zone};
+use super::{ByteSize, CongestionControl, FileMode, GroupName, ListenAddr, RateLimit, Span, Zone};
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::url::TrackerUrl;
 use std::num::NonZeroU32;
@@ -44,6 +44,9 @@ settings! {
         pub peer_connections_max: NonZeroU32 = NonZeroU32::new(512).expect("not 0"),
         /// How many connections there may be that have not said hello; beyond it the oldest is closed.
         pub unknown_connections_max: NonZeroU32 = NonZeroU32::new(64).expect("not 0"),
+        /// The TCP congestion control of connections that send chunks. Empty: what the system uses for all. With "bbr"
+        /// a machine whose uplink is full receives very slowly: the answers that it sends are held up.
+        pub congestion_control: Option<CongestionControl> = "cubic".parse().ok(),
         /// How often what has arrived is synced to the disk and noted: a crash costs at most so much work.
         pub sync_every: Span = Span::from_millis(2_000).expect("more than 0"),
     }

@@ -1,7 +1,7 @@
 //! Config files: TOML whose mistakes are told with file, line and key, and the example files, which are made
 //! of the same list of keys.
 
-use super::{ByteSize, FileMode, GroupName, ListenAddr, RateLimit, Span, Zone};
+use super::{ByteSize, CongestionControl, FileMode, GroupName, ListenAddr, RateLimit, Span, Zone};
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::url::TrackerUrl;
 use std::fmt::Display;
@@ -258,6 +258,7 @@ words! {
     FileMode: "octal digits in quotes, such as \"0644\"", bare: false;
     ListenAddr: "an address and a port in quotes, or a port";
     Zone: "a name in quotes", bare: false;
+    CongestionControl: "a name in quotes, such as \"cubic\"", bare: false;
     GroupName: "the name or the number of a group";
     LogFilter: "a level in quotes, such as \"info\"", bare: false;
     LogFormat: "\"auto\", \"text\" or \"json\"", bare: false;

@@ -16,4 +16,4 @@ pub use daemon::DaemonConfig;
 pub use file::{ConfigError, Key};
 pub use tracker::TrackerConfig;
 pub use units::{BadUnit, ByteSize, FileMode, Rate, RateLimit, Span};
-pub use values::{BadValue, GroupName, ListenAddr, Zone};
+pub use values::{BadValue, CongestionControl, GroupName, ListenAddr, Zone};

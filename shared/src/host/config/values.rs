@@ -116,6 +116,39 @@ impl fmt::Display for GroupName {
     }
 }
 
+/// The name of a TCP congestion control of the kernel, such as "cubic". Whether the kernel has it is found out
+/// when it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CongestionControl(String);
+
+impl CongestionControl {
+    /// The longest name in bytes that the kernel knows (`TCP_CA_NAME_MAX`, less the NUL).
+    const BYTES_MAX: usize = 15;
+
+    /// What the kernel calls it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CongestionControl {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<CongestionControl, BadValue> {
+        let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+        if text.is_empty() || text.len() > CongestionControl::BYTES_MAX || !text.bytes().all(is_letter) {
+            return Err(BadValue("the name of a TCP congestion control, such as \"cubic\""));
+        }
+        Ok(CongestionControl(text.to_owned()))
+    }
+}
+
+impl fmt::Display for CongestionControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +173,14 @@ mod tests {
         assert!("tinytorrent".parse::<GroupName>().is_ok());
         for text in ["", "a b", "a:b", "a/b", "a\n"] {
             assert!(text.parse::<GroupName>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_congestion_control_is_a_name_of_the_kernel() {
+        assert_eq!("cubic".parse::<CongestionControl>().unwrap().as_str(), "cubic");
+        for text in ["", "a b", "Cubic", "a/b", "sixteen_letters_"] {
+            assert!(text.parse::<CongestionControl>().is_err(), "{text:?}");
         }
     }
 }

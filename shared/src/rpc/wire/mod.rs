@@ -38,7 +38,7 @@ pub use client::{CallError, Caller, ClientOptions, client};
 pub use greeted::Greeted;
 pub use meter::Meter;
 pub use server::{ServerOptions, serve};
-pub use tcp::tune;
+pub use tcp::{set_congestion_control, tune};
 
 use std::fmt;
 use std::io;

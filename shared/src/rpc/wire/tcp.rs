@@ -3,7 +3,7 @@
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 /// How many bytes a bulk connection lets the kernel hold that were not sent yet. What lies in the kernel can
 /// neither be taken back nor be told from what has arrived.
@@ -26,4 +26,28 @@ pub fn tune(stream: &TcpStream, bulk: bool) -> io::Result<()> {
         socket.set_tcp_notsent_lowat(NOT_SENT_BYTES_MAX)?;
     }
     Ok(())
+}
+
+/// Sets the congestion control of whatever this listener is going to accept, by the kernel's name for it. Those who
+/// accept are those who send chunks.
+///
+/// # Errors
+/// When the kernel does not have it, or does not allow it to this user (`net.ipv4.tcp_allowed_congestion_control`).
+pub fn set_congestion_control(listener: &TcpListener, name: &str) -> io::Result<()> {
+    SockRef::from(listener).set_tcp_congestion(name.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_accepted_has_the_listeners_congestion_control() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        set_congestion_control(&listener, "reno").unwrap(); // every kernel has it
+        let _dialled = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        assert!(SockRef::from(&accepted).tcp_congestion().unwrap().starts_with(b"reno"));
+        assert!(set_congestion_control(&listener, "no_such_one").is_err());
+    }
 }
