@@ -86,8 +86,7 @@ pub fn count(number: u64, noun: &str) -> String {
 pub fn clean(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for char in text.chars() {
-        let turns =
-            matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let turns = matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if char.is_control() || turns {
             let _ = write!(clean, "{}", char.escape_default()); // a String takes everything
         } else {
@@ -100,6 +99,13 @@ pub fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_turns_the_writing_is_shown() {
+        assert_eq!(clean("a\u{202e}gpj.exe"), "a\\u{202e}gpj.exe");
+        assert_eq!(clean("\u{61c}\u{200f}\u{2067}\u{9b}"), "\\u{61c}\\u{200f}\\u{2067}\\u{9b}");
+        assert_eq!(clean("模型 été"), "模型 été");
+    }
 
     #[test]
     fn sizes_have_two_or_three_digits() {

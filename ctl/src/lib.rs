@@ -12,6 +12,8 @@ mod documents;
 mod each;
 pub mod error;
 mod files;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod get;
 pub mod human;
 pub mod output;

@@ -20,3 +20,6 @@ mod store;
 mod tasks;
 mod throttle;
 mod tracker;
+
+#[cfg(feature = "fuzz")]
+pub use store::fuzz;

@@ -14,6 +14,8 @@
 //! ```
 
 mod atomic;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod have_file;
 mod home;
 mod identity;

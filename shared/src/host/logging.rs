@@ -1,5 +1,6 @@
 //! Logs: to stderr, as text or as JSON. Whatever a stranger makes us log stays on one line.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::str::FromStr;
@@ -64,7 +65,9 @@ impl FromStr for LogFilter {
             Some((module, level)) => !module.is_empty() && is_level(level),
             None => is_level(part),
         };
-        if !text.split(',').all(is_directive) || EnvFilter::try_new(text).is_err() {
+        // No module has such a name, and EnvFilter panics at some of them.
+        let is_ascii = text.is_ascii();
+        if !is_ascii || !text.split(',').all(is_directive) || EnvFilter::try_new(text).is_err() {
             return Err(BadLogSetting(
                 "error, warn, info, debug, trace or off, also per module as in \"info,daemon=debug\"",
             ));
@@ -127,28 +130,43 @@ struct OneLine<W> {
 impl<W: Write> Write for OneLine<W> {
     /// The formatter hands in one whole event, with its line end.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let line = event.strip_suffix(b"\n").unwrap_or(event);
-        let is_control = |byte: u8| byte.is_ascii_control() && !(self.ansi && byte == 0x1b);
-        if !line.iter().any(|byte| is_control(*byte)) {
-            self.out.write_all(event)?;
-            return Ok(event.len());
-        }
-        let mut escaped = Vec::with_capacity(event.len() + 16);
-        for byte in line {
-            if is_control(*byte) {
-                escaped.extend(byte.escape_ascii());
-            } else {
-                escaped.push(*byte);
-            }
-        }
-        escaped.extend_from_slice(&event[line.len()..]);
-        self.out.write_all(&escaped)?;
+        self.out.write_all(&one_line(event, self.ansi))?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// An event as one line; what may not stand in a line is escaped.
+fn one_line(event: &[u8], ansi: bool) -> Cow<'_, [u8]> {
+    let line = event.strip_suffix(b"\n").unwrap_or(event);
+    // The control characters beyond ASCII, U+0080 to U+009F, are two bytes; some terminals obey them.
+    let is_control = |at: usize| match line[at] {
+        0xc2 => line.get(at + 1).is_some_and(|next| (0x80..=0x9f).contains(next)),
+        0x80..=0x9f => at > 0 && line[at - 1] == 0xc2,
+        byte => byte.is_ascii_control() && !(ansi && byte == 0x1b),
+    };
+    if !(0..line.len()).any(is_control) {
+        return Cow::Borrowed(event);
+    }
+    let mut escaped = Vec::with_capacity(event.len() + 16);
+    for (at, byte) in line.iter().enumerate() {
+        if is_control(at) {
+            escaped.extend(byte.escape_ascii());
+        } else {
+            escaped.push(*byte);
+        }
+    }
+    escaped.extend_from_slice(&event[line.len()..]);
+    Cow::Owned(escaped)
+}
+
+/// A door for tests/fuzz: an event as it is written where there is no terminal.
+#[cfg(feature = "fuzz")]
+pub fn fuzz(event: &[u8]) -> Vec<u8> {
+    one_line(event, false).into_owned()
 }
 
 #[cfg(test)]
@@ -164,6 +182,14 @@ mod tests {
         for text in
             ["", "inof", "info,", "daemon", "daemon=", "=info", "daemon=loud", "info;debug", "a=info, b=warn"]
         {
+            assert!(text.parse::<LogFilter>().is_err(), "{text:?}");
+        }
+    }
+
+    /// EnvFilter panics at it. Found by the fuzz target `units`.
+    #[test]
+    fn a_module_that_is_not_ascii_is_refused() {
+        for text in ["\u{c}\u{c}\u{688}61=off", "é=info", "info,ü=debug"] {
             assert!(text.parse::<LogFilter>().is_err(), "{text:?}");
         }
     }
@@ -191,11 +217,11 @@ mod tests {
             .with_writer(move || OneLine { out: out.clone(), ansi: false })
             .finish();
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(name = %"x\n2026-01-01 ERROR all is lost\x1b[2J", "shared\r\nagain");
+            tracing::info!(name = %"x\n2026-01-01 ERROR all is lost\x1b[2J", "shared\r\nagain\u{9b}2J");
             tracing::info!("été");
         });
         let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.lines().count(), 2, "{text:?}");
-        assert!(!text.contains(['\r', '\x1b']) && text.contains("été"), "{text:?}");
+        assert!(!text.contains(['\r', '\x1b', '\u{9b}']) && text.contains("été"), "{text:?}");
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::bench;
 use crate::cargo::{Workspace, must};
+use crate::fuzz;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ const IMPURE: [&str; 14] = [
 
 type Step = (&'static str, fn(&Workspace) -> Result<(), String>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("format", |workspace| must(workspace.cargo().args(["fmt", "--all", "--check"]))),
     ("the benchmark's arithmetic", bench_tests),
     ("shared is pure without features", shared_is_pure),
@@ -51,6 +52,7 @@ const STEPS: [Step; 10] = [
     ("swarms on virtual time", |workspace| {
         must(workspace.cargo().args(["run", "--release", "--package", "sim", "--", "check"]))
     }),
+    ("fuzz targets, 10 s each", |_| fuzz::run(&fuzz::FuzzArgs::brief())),
     ("binaries for the tests", |workspace| must(workspace.cargo().args(["build", "--workspace", "--bins"]))),
     ("tests", |workspace| must(workspace.cargo().args(["test", "--workspace"]))),
 ];

@@ -8,6 +8,7 @@ mod cargo;
 mod ci;
 mod demo;
 mod dist;
+mod fuzz;
 mod interrupt;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +38,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Feed what decodes a stranger's bytes with bytes that are made to break it; needs a C++ compiler
+    Fuzz(fuzz::FuzzArgs),
     /// Run everything that CI runs
     Ci,
     /// Make the release archive in target/dist
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().chore {
         Chore::Demo { file } => demo::run(file.as_deref()),
         Chore::Bench { args } => bench::run(&args),
+        Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Ci => ci::run(),
         Chore::Dist => dist::run(),
     };

@@ -113,7 +113,7 @@ impl<In: Frame> Decoder<In> {
     }
 
     /// How many bytes it holds or has reserved.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn reserved_bytes(&self) -> usize {
         self.heads.capacity() + self.body.capacity()
     }

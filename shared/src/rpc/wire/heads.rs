@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tarpc::{ClientMessage, Request, Response, ServerError, context};
 
 /// The longest text of a [`Failure`] that is sent, in bytes.
-const FAILURE_BYTES_MAX: usize = 256;
+pub(super) const FAILURE_BYTES_MAX: usize = 256;
 
 /// A message as a frame: what its head and its body may be.
 pub(super) trait Frame: Sized {

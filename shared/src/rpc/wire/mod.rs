@@ -23,6 +23,8 @@
 pub mod buffers;
 mod client;
 mod frames;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod greeted;
 mod heads;
 mod meter;

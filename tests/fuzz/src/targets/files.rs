@@ -1,0 +1,43 @@
+//! Our own files on disk, damaged.
+
+use daemon::fuzz::{Damage, Folder};
+use shared::chunk::ChunkCount;
+use std::cell::RefCell;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Where a folder lies in memory, so that a sync costs nothing; elsewhere it is only slower.
+const IN_MEMORY: &str = "/dev/shm";
+
+fn folder() -> TempDir {
+    let made = if Path::new(IN_MEMORY).is_dir() { TempDir::new_in(IN_MEMORY) } else { TempDir::new() };
+    made.expect("a temporary folder can be made")
+}
+
+thread_local! {
+    static SHARED: RefCell<(Folder, TempDir)> = RefCell::new({
+        let made = folder();
+        (Folder::new(made.path()), made)
+    });
+    static PLAIN: TempDir = folder();
+}
+
+/// The text of a record.
+pub fn record(text: &[u8]) {
+    daemon::fuzz::record(text);
+}
+
+/// The first byte is the number of chunks; what follows is the file without its checksum.
+pub fn have_file(bytes: &[u8]) {
+    let Some((&count, content)) = bytes.split_first() else { return };
+    let count = ChunkCount::new(count.into()).expect("a byte is not too much");
+    PLAIN.with(|folder| daemon::fuzz::have_file(&folder.path().join("have"), count, content));
+}
+
+/// The first four bytes say which of a resource's files is damaged, and how much of it stays; then comes a start.
+pub fn start(bytes: &[u8]) {
+    let Some((&[file, low, high, is_sealed], rest)) = bytes.split_first_chunk() else { return };
+    let kept = u16::from_le_bytes([low, high]);
+    let damage = Damage { file, kept, is_sealed: is_sealed & 1 == 1 };
+    SHARED.with_borrow_mut(|(folder, _)| folder.start(damage, rest));
+}

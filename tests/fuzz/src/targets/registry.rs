@@ -1,0 +1,203 @@
+//! The tracker's memory, told whatever its clients may tell it. It must keep its limits, name nobody to himself,
+//! and forget everything in the end.
+
+use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
+use shared::chunk::ChunkCount;
+use shared::id::{ChunkHash, ListDigest, PeerId, ResourceId, SwarmKey};
+use shared::registry::{
+    ANNOUNCE_MAX, Announce, LIST_MAX, Limits, Lookup, PAGE_HASHES, PEERS_MAX, Publication, PublishReply,
+    Registry, Stage, Who,
+};
+use shared::swarm::Time;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// The time of day.
+const WALL_MS: u64 = 1_800_000_000_000;
+/// Longer than anything is kept.
+const AGE: Duration = Duration::from_secs(100 * 3600);
+/// The longest that anybody is asked to wait.
+const INTERVAL_MS_MAX: u32 = 10 * 60 * 1000;
+
+pub fn registry(bytes: &[u8]) {
+    let mut input = Unstructured::new(bytes);
+    let limits = Limits {
+        entries_max: 12,
+        entries_per_peer_max: 5,
+        digests_max: 2,
+        catalogue_bytes_max: 400 << 10,
+        publications_max: 6,
+        publications_per_name_max: 3,
+        uploads_max: 3,
+        ..Limits::default()
+    };
+    let mut world = World { registry: Registry::new(limits.clone(), [1; 32]), now: Time(0) };
+    while !input.is_empty() {
+        if world.step(&mut input).is_err() {
+            break;
+        }
+        let size = world.registry.size();
+        assert!(size.entries <= limits.entries_max, "{size:?}");
+        assert!(size.swarms <= size.entries, "{size:?}");
+        assert!(size.publications <= limits.publications_max, "{size:?}");
+        assert!(size.catalogue_bytes <= limits.catalogue_bytes_max, "{size:?}");
+    }
+    world.end();
+}
+
+struct World {
+    registry: Registry,
+    now: Time,
+}
+
+impl World {
+    fn step(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
+        match input.int_in_range(0..=9)? {
+            0..=2 => self.announce(input)?,
+            3 => {
+                let keys = (0..input.int_in_range(0..=3)?).map(|_| resource(input).map(|(key, _)| key));
+                let keys = keys.collect::<Result<Vec<SwarmKey>>>()?;
+                let _ = self.registry.withdraw(&who(input)?, &keys);
+            }
+            4 => self.ask(input)?,
+            5 | 6 => self.publish(input)?,
+            7 => self.page(input)?,
+            8 => self.registry.forget_upload(input.int_in_range(0..=4)?),
+            _ => {
+                let seconds = u8::arbitrary(input)?;
+                self.now = self.now + Duration::from_secs(1) * u32::from(seconds) * u32::from(seconds);
+                self.registry.expire(self.now);
+            }
+        }
+        Ok(())
+    }
+
+    fn announce(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
+        let who = who(input)?;
+        let mut entries = Vec::new();
+        for _ in 0..input.int_in_range(0..=4)? {
+            let (key, hashes) = resource(input)?;
+            let stage = if bool::arbitrary(input)? { Stage::Seeding } else { Stage::Leeching };
+            let have = if bool::arbitrary(input)? { u32::arbitrary(input)? } else { hashes.len() as u32 };
+            let count = ChunkCount::new(hashes.len() as u32 + u32::from(u8::arbitrary(input)? > 250));
+            let count = count.expect("they are few");
+            entries.push(Announce { key, stage, have, count, peers_wanted: u8::arbitrary(input)? });
+        }
+        if u8::arbitrary(input)? == 255 && !entries.is_empty() {
+            entries = entries.iter().copied().cycle().take(ANNOUNCE_MAX + 1).collect();
+        }
+        let Ok(answers) = self.registry.announce(self.now, &who, &entries) else { return Ok(()) };
+        assert_eq!(answers.len(), entries.len());
+        assert!(entries.len() <= ANNOUNCE_MAX);
+        for (answer, entry) in answers.iter().zip(&entries) {
+            assert!(answer.peers.len() <= PEERS_MAX.min(entry.peers_wanted.into()));
+            assert!(answer.peers.iter().all(|peer| peer.addr != who.addr), "a peer is told of itself");
+            assert!((1..=INTERVAL_MS_MAX).contains(&answer.interval_ms), "{} ms", answer.interval_ms);
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
+        let (key, _) = resource(input)?;
+        let peers = self.registry.peers_of(self.now, key.resource);
+        assert!(peers.len() <= PEERS_MAX);
+        assert!(peers.iter().all(|peer| peer.key.resource == key.resource));
+        let after = if bool::arbitrary(input)? { Some(resource(input)?.0) } else { None };
+        let resources = self.registry.resources_of(self.now, who(input)?.addr, after);
+        assert!(resources.len() <= ANNOUNCE_MAX && resources.is_sorted_by(|a, b| a.key < b.key));
+        let name = NAMES[input.int_in_range(0..=2)?].parse().expect("a name");
+        let list = self.registry.list(bool::arbitrary(input)?.then_some(&name));
+        assert!(list.len() <= LIST_MAX && list.is_sorted_by(|a, b| a.publication.name < b.publication.name));
+        let what = if bool::arbitrary(input)? { Lookup::Name(name) } else { Lookup::Resource(key.resource) };
+        if let Some(found) = self.registry.find(&what) {
+            self.read(&found);
+        }
+        Ok(())
+    }
+
+    /// What is found can be read, and is what it says.
+    fn read(&self, found: &Publication) {
+        let pages = found.count.get().div_ceil(PAGE_HASHES);
+        let pages = (0..pages).map(|page| self.registry.manifest(found.key, page).expect("a page is there"));
+        let bytes: Vec<u8> = pages.flatten().collect();
+        let (hashes, rest) = bytes.as_chunks::<32>();
+        let hashes: Vec<ChunkHash> = hashes.iter().map(|&hash| ChunkHash(hash)).collect();
+        assert!(rest.is_empty() && hashes.len() as u32 == found.count.get());
+        assert_eq!(ListDigest::of(&hashes), found.key.digest, "a false list was published");
+    }
+
+    fn publish(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
+        let (key, hashes) = resource(input)?;
+        let name = NAMES[input.int_in_range(0..=2)?].parse().expect("a name");
+        let count = ChunkCount::new(hashes.len() as u32 + u32::from(u8::arbitrary(input)? > 250));
+        let trackers = vec!["tt://tracker.example".parse().expect("a URL"); input.int_in_range(0..=17)?];
+        let shared_at_ms = if bool::arbitrary(input)? { u64::arbitrary(input)? } else { WALL_MS };
+        let count = count.expect("they are few");
+        let publication = Publication { name, key, count, trackers, shared_at_ms };
+        let upload = input.int_in_range(0..=4)?;
+        let mut reply = self.registry.publish(self.now, WALL_MS, upload, publication);
+        // Some go on as they should; the others stop, or send what `page` sends.
+        while let (Ok(PublishReply::NeedPage(page)), true) = (&reply, bool::arbitrary(input)?) {
+            let from = (*page * PAGE_HASHES) as usize;
+            let hashes = hashes.iter().skip(from).take(PAGE_HASHES as usize);
+            let bytes: Vec<u8> = hashes.flat_map(|hash| hash.0).collect();
+            reply = self.registry.publish_page(self.now, upload, key, *page, &bytes);
+        }
+        Ok(())
+    }
+
+    fn page(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
+        let (key, _) = resource(input)?;
+        let bytes = vec![u8::arbitrary(input)?; input.int_in_range(0..=3)? * 32 + input.int_in_range(0..=1)?];
+        let (upload, page) = (input.int_in_range(0..=4)?, input.int_in_range(0..=2)?);
+        let _ = self.registry.publish_page(self.now, upload, key, page, &bytes);
+        let _ = self.registry.manifest(key, u32::arbitrary(input)?);
+        Ok(())
+    }
+
+    /// Nobody speaks any more.
+    fn end(&mut self) {
+        for _ in 0..3 {
+            self.now = self.now + AGE;
+            self.registry.expire(self.now);
+        }
+        let size = self.registry.size();
+        assert_eq!((size.entries, size.swarms, size.publications, size.catalogue_bytes), (0, 0, 0, 0));
+    }
+}
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+fn who(input: &mut Unstructured<'_>) -> Result<Who> {
+    let number = input.int_in_range(1..=6)?;
+    let addr = SocketAddr::new(Ipv4Addr::new(10, 0, 0, number).into(), 7987);
+    Ok(Who { addr, peer_id: PeerId([input.int_in_range(0..=2)?; 16]), zone: "".into() })
+}
+
+/// A resource with its chunks; sometimes its digest is a lie.
+fn resource(input: &mut Unstructured<'_>) -> Result<(SwarmKey, Vec<ChunkHash>)> {
+    let number = input.int_in_range(0..=3u8)?;
+    let count = [0, 1, 3, PAGE_HASHES + 1][usize::from(number)];
+    let variant = input.int_in_range(0..=2u8)?;
+    let hashes: Vec<ChunkHash> =
+        (0..count).map(|at| ChunkHash([number + variant + at as u8 % 7; 32])).collect();
+    let resource = match hashes.as_slice() {
+        [] => ResourceId::of(b""),
+        [only] => ResourceId(only.0),
+        _ => ResourceId([number; 32]),
+    };
+    let digest =
+        if u8::arbitrary(input)? > 250 { ListDigest([9; 32]) } else { digest(number, variant, &hashes) };
+    Ok((SwarmKey { resource, digest }, hashes))
+}
+
+/// The digest of many hashes takes long, and is always the same.
+fn digest(number: u8, variant: u8, hashes: &[ChunkHash]) -> ListDigest {
+    static KNOWN: std::sync::Mutex<std::collections::BTreeMap<(u8, u8), ListDigest>> =
+        std::sync::Mutex::new(std::collections::BTreeMap::new());
+    *KNOWN
+        .lock()
+        .expect("nobody panics here")
+        .entry((number, variant))
+        .or_insert_with(|| ListDigest::of(hashes))
+}
