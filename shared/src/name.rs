@@ -158,7 +158,21 @@ mod tests {
     #[test]
     fn ordinary_names_of_all_scripts_are_taken() {
         let long = "x".repeat(NAME_BYTES_MAX);
-        for text in ["a", ".hidden", "a b", "模型.grib2", "...", "tinytorrent", "-rf", long.as_str()] {
+        for text in [
+            "a",
+            ".hidden",
+            "a b",
+            "模型.grib2",
+            "...",
+            "tinytorrent",
+            "-rf",
+            "C:",
+            "a.",
+            "a ",
+            " ",
+            "a\u{202e}b",
+            long.as_str(),
+        ] {
             assert_eq!(text.parse::<ResourceName>().map(String::from), Ok(text.to_owned()));
         }
     }

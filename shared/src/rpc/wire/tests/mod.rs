@@ -1,6 +1,7 @@
 //! Both ends of connections, over pipes in memory: the peers' service, answered by a fake.
 
 mod document;
+mod heads;
 mod hostile;
 mod limits;
 mod pure;

@@ -1,0 +1,210 @@
+//! The messages of all services, written and read again: what comes out is what went in, to the last byte.
+
+use super::super::frames::Decoder;
+use super::pure::{feed, frame};
+use crate::chunk::ChunkCount;
+use crate::id::{ListDigest, PeerId, ResourceId, SwarmKey};
+use crate::name::ResourceName;
+use crate::rpc::control::*;
+use crate::rpc::tracker::*;
+use crate::rpc::wire::Meter;
+use crate::url::TrackerUrl;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use std::net::{IpAddr, SocketAddr};
+use tarpc::{ClientMessage, Request, Response};
+
+fn any_key() -> impl Strategy<Value = SwarmKey> {
+    any::<([u8; 32], [u8; 32])>()
+        .prop_map(|(id, digest)| SwarmKey { resource: ResourceId(id), digest: ListDigest(digest) })
+}
+
+/// Without flow and scope, which do not travel.
+fn any_addr() -> impl Strategy<Value = SocketAddr> {
+    any::<(IpAddr, u16)>().prop_map(|(ip, port)| SocketAddr::new(ip, port))
+}
+
+fn any_count() -> impl Strategy<Value = ChunkCount> {
+    (0..=crate::chunk::CHUNKS_MAX).prop_map(|count| ChunkCount::new(count).unwrap())
+}
+
+fn any_name() -> impl Strategy<Value = ResourceName> {
+    "[a-zé模 .-]{1,80}".prop_filter_map("no name", |text| text.parse().ok())
+}
+
+fn any_url() -> impl Strategy<Value = TrackerUrl> {
+    "tt://[a-z][a-z0-9.-]{0,40}(:[1-9][0-9]{0,3})?".prop_map(|text| text.parse().unwrap())
+}
+
+fn any_publication() -> impl Strategy<Value = Publication> {
+    (any_name(), any_key(), any_count(), vec(any_url(), 0..5), any::<u64>()).prop_map(
+        |(name, key, count, trackers, shared_at_ms)| Publication { name, key, count, trackers, shared_at_ms },
+    )
+}
+
+fn any_stage() -> impl Strategy<Value = Stage> {
+    prop_oneof![Just(Stage::Leeching), Just(Stage::Seeding)]
+}
+
+fn any_entry() -> impl Strategy<Value = PeerEntry> {
+    (any_addr(), any::<[u8; 16]>(), any_key(), any_stage(), any::<u32>(), any_count(), ".{0,16}").prop_map(
+        |(addr, id, key, stage, have, count, zone)| PeerEntry {
+            addr,
+            peer_id: PeerId(id),
+            key,
+            stage,
+            have,
+            count,
+            zone,
+        },
+    )
+}
+
+fn any_tracker_request() -> impl Strategy<Value = TrackerRequest> {
+    let announce = (any_key(), any_stage(), any::<u32>(), any_count(), any::<u8>());
+    let announce = announce.prop_map(|(key, stage, have, count, peers_wanted)| Announce {
+        key,
+        stage,
+        have,
+        count,
+        peers_wanted,
+    });
+    prop_oneof![
+        vec(announce, 0..40).prop_map(|entries| TrackerRequest::Announce { entries }),
+        vec(any_key(), 0..40).prop_map(|keys| TrackerRequest::Withdraw { keys }),
+        (any_addr(), option::of(any_key()))
+            .prop_map(|(peer, after)| TrackerRequest::ResourcesOf { peer, after }),
+        any_publication().prop_map(|publication| TrackerRequest::Publish { publication }),
+        (any_key(), any::<u32>(), vec(any::<u8>(), 0..5000)).prop_map(|(key, page, hashes)| {
+            TrackerRequest::PublishPage { key, page, hashes: bytes::Bytes::from(hashes).into() }
+        }),
+        any_name().prop_map(|name| TrackerRequest::Find { what: Lookup::Name(name) }),
+        option::of(any_name()).prop_map(|after| TrackerRequest::List { after }),
+    ]
+}
+
+fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
+    let answer = (vec(any_entry(), 0..5), any::<(u32, bool, bool, Option<u64>, u32, u32)>());
+    let answer = answer.prop_map(|(peers, rest)| {
+        let (interval_ms, want_manifest, conflict, shared_at_ms, seeders, leechers) = rest;
+        AnnounceAnswer { peers, interval_ms, want_manifest, conflict, shared_at_ms, seeders, leechers }
+    });
+    let entry = (any_publication(), any::<(u32, u32)>());
+    let entry =
+        entry.prop_map(|(publication, (seeders, leechers))| ListEntry { publication, seeders, leechers });
+    prop_oneof![
+        vec(answer, 0..10).prop_map(|answers| TrackerResponse::Announce(Ok(AnnounceReply { answers }))),
+        vec(any_entry(), 0..20).prop_map(|peers| TrackerResponse::PeersOf(Ok(peers))),
+        vec(entry, 0..10).prop_map(|entries| TrackerResponse::List(Ok(entries))),
+        ".{0,40}".prop_map(|why| TrackerResponse::Publish(Err(TrackerError::Full(why)))),
+        vec(any::<u8>(), 0..5000).prop_map(|hashes| {
+            TrackerResponse::Manifest(Ok(ManifestPage { hashes: bytes::Bytes::from(hashes).into() }))
+        }),
+    ]
+}
+
+fn any_control_request() -> impl Strategy<Value = ControlRequest> {
+    let share = (any_name(), vec(any_url(), 0..4), any::<(bool, u64)>());
+    let share = share.prop_map(|(name, trackers, (replace, bytes))| ControlRequest::Import {
+        request: ShareRequest { name, trackers, replace, bytes },
+    });
+    let what = prop_oneof![
+        Just(GetWhat::Manifest),
+        (any_name(), option::of(any_url())).prop_map(|(name, tracker)| GetWhat::Name { name, tracker }),
+        (any::<[u8; 32]>(), option::of(any_url()))
+            .prop_map(|(id, tracker)| GetWhat::Resource { resource: ResourceId(id), tracker }),
+    ];
+    prop_oneof![
+        share,
+        (what, any::<bool>())
+            .prop_map(|(what, replace)| ControlRequest::Get { request: GetRequest { what, replace } }),
+        (any::<u64>(), vec(any::<u8>(), 0..5000)).prop_map(|(task, bytes)| ControlRequest::ImportPart {
+            task: TaskId(task),
+            bytes: bytes::Bytes::from(bytes).into(),
+        }),
+        (option::of(".{0,40}"), any::<(u64, u32)>())
+            .prop_map(|(what, (seen, wait_ms))| ControlRequest::Watch { what, seen, wait_ms }),
+        (".{0,40}", any::<bool>()).prop_map(|(what, delete)| ControlRequest::Remove { what, delete }),
+    ]
+}
+
+fn any_control_response() -> impl Strategy<Value = ControlResponse> {
+    let kind = prop_oneof![
+        Just(ErrorKind::Internal),
+        Just(ErrorKind::Usage),
+        Just(ErrorKind::Refused),
+        Just(ErrorKind::TimedOut),
+        Just(ErrorKind::BadData),
+        Just(ErrorKind::NoSpace),
+    ];
+    let error = (kind, ".{0,40}", option::of(".{0,40}"));
+    let error = error.prop_map(|(kind, message, hint)| ControlError { kind, message, hint });
+    prop_oneof![
+        error.prop_map(|error| ControlResponse::Status(Err(error))),
+        vec(any_name(), 0..20).prop_map(|names| ControlResponse::Pause(Ok(names))),
+        any::<(u32, u32)>().prop_map(|(chunks_good, chunks_total)| {
+            ControlResponse::Task(Ok(TaskState::Verified { chunks_good, chunks_total }))
+        }),
+        (any_name(), any::<[u8; 32]>(), any_count(), any::<bool>()).prop_map(
+            |(name, id, count, complete)| {
+                ControlResponse::Get(Ok(Accepted { name, resource: ResourceId(id), count, complete }))
+            }
+        ),
+    ]
+}
+
+/// Sends a request through a decoder; what came out, as text, and its bytes.
+macro_rules! check_request {
+    ($type:ty, $id:expr, $request:expr) => {{
+        let (shown, mut sent) = (format!("{:?}", $request), $request);
+        let body = crate::rpc::Message::payload(&mut sent).map(|payload| payload.bytes.clone());
+        let context = tarpc::context::current();
+        let bytes = frame(ClientMessage::Request(Request { id: $id, context, message: sent }));
+        let mut decoder = Decoder::<ClientMessage<$type>>::new(None, Meter::new());
+        let mut decoded = feed(&mut decoder, &bytes, || 700, |_, _| {}).unwrap();
+        let Some(ClientMessage::Request(mut request)) = decoded.pop() else { panic!("no request: {shown}") };
+        prop_assert!(decoded.is_empty() && decoder.is_between_frames());
+        prop_assert_eq!(request.id, $id);
+        prop_assert_eq!(format!("{:?}", request.message), shown);
+        let payload = crate::rpc::Message::payload(&mut request.message);
+        prop_assert_eq!(payload.map(|payload| payload.bytes.clone()), body);
+    }};
+}
+
+/// Sends a response through a decoder: written again, it has the same bytes.
+macro_rules! check_response {
+    ($type:ty, $id:expr, $response:expr) => {{
+        let bytes = frame(Response { request_id: $id, message: Ok($response) });
+        let mut decoder = Decoder::<Response<$type>>::new(None, Meter::new());
+        let mut decoded = feed(&mut decoder, &bytes, || 700, |_, _| {}).unwrap();
+        let response = decoded.pop().unwrap();
+        prop_assert!(decoded.is_empty() && decoder.is_between_frames());
+        prop_assert_eq!(response.request_id, $id);
+        prop_assert_eq!(frame(response), bytes);
+    }};
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn requests_to_a_tracker_come_out_as_they_went_in(id: u64, request in any_tracker_request()) {
+        check_request!(TrackerRequest, id, request);
+    }
+
+    #[test]
+    fn answers_of_a_tracker_come_out_as_they_went_in(id: u64, response in any_tracker_response()) {
+        check_response!(TrackerResponse, id, response);
+    }
+
+    #[test]
+    fn requests_of_ttctl_come_out_as_they_went_in(id: u64, request in any_control_request()) {
+        check_request!(ControlRequest, id, request);
+    }
+
+    #[test]
+    fn answers_to_ttctl_come_out_as_they_went_in(id: u64, response in any_control_response()) {
+        check_response!(ControlResponse, id, response);
+    }
+}
