@@ -3,6 +3,7 @@
 //! `cargo test -p cluster` builds the binaries anew when their sources have changed; `$TT_BIN` names a folder
 //! with others. When a test fails, the logs of all its processes are printed.
 
+mod clones;
 mod disk;
 mod faults;
 mod files;
