@@ -3,6 +3,7 @@
 
 use crate::bench;
 use crate::cargo::{Workspace, must};
+use crate::docs;
 use crate::fuzz;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -28,8 +29,9 @@ const IMPURE: [&str; 14] = [
 
 type Step = (&'static str, fn(&Workspace) -> Result<(), String>);
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("format", |workspace| must(workspace.cargo().args(["fmt", "--all", "--check"]))),
+    ("the tests that the documents name", docs::check),
     ("the benchmark's arithmetic", bench_tests),
     ("shared is pure without features", shared_is_pure),
     ("shared with each feature alone", |workspace| {

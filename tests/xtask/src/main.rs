@@ -8,6 +8,7 @@ mod cargo;
 mod ci;
 mod demo;
 mod dist;
+mod docs;
 mod fuzz;
 mod interrupt;
 
