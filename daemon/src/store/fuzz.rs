@@ -1,10 +1,10 @@
 //! Doors for tests/fuzz: bytes go into our own files, as a crash, a disk or a hand may have left them, and are read
 //! as at a start. Each panics when something is wrong.
 
-use super::{Home, Record, Slot, atomic, read_have, write_have};
+use super::{Home, Record, atomic, read_have, write_have};
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
-use shared::id::{ChunkHash, ResourceId};
+use shared::id::{ChunkHash, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 /// A shared folder with one resource that is being fetched.
 pub struct Folder {
     home: Home,
-    slot: Slot,
-    record: Record,
-    manifest: Manifest,
+    key: SwarmKey,
+    count: ChunkCount,
     /// The resource's own files as they were written, in order of their names.
     files: Vec<(PathBuf, Vec<u8>)>,
 }
@@ -38,22 +37,20 @@ impl Folder {
         let trackers = vec!["tt://tracker.example".parse().expect("a URL")];
         let name = "name".parse().expect("a name");
         let manifest = Manifest::new(name, ResourceId([1; 32]), trackers, hashes).expect("a manifest");
-        let text = format!(
-            "version = 1\nresource = \"{}\"\ndigest = \"{}\"\ntrackers = []\nshared_at_ms = 1\norigin = false\n\
-             paused = false\n[[names]]\nname = \"name\"\n",
-            manifest.resource(),
-            manifest.digest()
-        );
-        let record = Record::from_toml(text.as_bytes()).expect("a record");
-        let slot = home.slot(manifest.key());
-        let mut folder = Folder { home, slot, record, manifest, files: Vec::new() };
-        folder.restore();
-        folder.files = folder.read_files();
-        folder
+        let (key, count) = (manifest.key(), manifest.count());
+        let (trackers, names) = (Vec::new(), Vec::new());
+        let record = Record { key, trackers, shared_at_ms: 1, origin: false, paused: false, names };
+        home.slot(key).create(&record, &manifest).expect("the folder can be written");
+        let mut have = HaveMap::empty(count);
+        have.insert(ChunkIndex(1));
+        let path = home.slot(key).have();
+        write_have(&path, &have).expect("the folder can be written");
+        let files = read_files(path.parent().expect("it is in the resource's folder"));
+        Folder { home, key, count, files }
     }
 
     /// Damages one file and starts.
-    pub fn start(&mut self, damage: Damage, bytes: &[u8]) {
+    pub fn start(&self, damage: Damage, bytes: &[u8]) {
         let (path, content) = &self.files[usize::from(damage.file) % self.files.len()];
         let kept = &content[..content.len().min(damage.kept.into())];
         let mut damaged = [kept, bytes].concat();
@@ -64,30 +61,30 @@ impl Folder {
         for (record, manifest) in
             self.home.remembered().expect("the folder can be read").into_iter().flatten()
         {
-            assert_eq!(record.key, manifest.key(), "what is remembered belongs together");
+            assert!(record.key == self.key && manifest.key() == self.key, "it is of another resource");
         }
-        if let Ok(Some(have)) = read_have(&self.slot.have(), self.manifest.count()) {
-            assert_eq!(have.count(), self.manifest.count());
+        if let Ok(Some(have)) = read_have(&self.home.slot(self.key).have(), self.count) {
+            assert_eq!(have.count(), self.count);
         }
         self.restore();
     }
 
-    /// Writes everything as it shall be.
+    /// Everything is as it was, whatever the start took away or made.
     fn restore(&self) {
-        self.slot.create(&self.record, &self.manifest).expect("the folder can be written");
-        let mut have = HaveMap::empty(self.manifest.count());
-        have.insert(ChunkIndex(1));
-        write_have(&self.slot.have(), &have).expect("the folder can be written");
+        for (path, content) in &self.files {
+            let folder = path.parent().expect("they are in a folder");
+            fs::create_dir_all(folder)
+                .and_then(|()| fs::write(path, content))
+                .expect("the folder can be written");
+        }
     }
+}
 
-    fn read_files(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let have = self.slot.have();
-        let folder = have.parent().expect("the have map is in the resource's folder");
-        let entries = fs::read_dir(folder).expect("the folder can be read");
-        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        paths.sort();
-        paths.into_iter().map(|path| (path.clone(), fs::read(path).expect("the file can be read"))).collect()
-    }
+fn read_files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(folder).expect("the folder can be read");
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read(path).expect("the file can be read"))).collect()
 }
 
 /// A record's text. If it is one, it means the same after it was written and read again.

@@ -2,7 +2,6 @@
 
 use daemon::fuzz::{Damage, Folder};
 use shared::chunk::ChunkCount;
-use std::cell::RefCell;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -15,10 +14,10 @@ fn folder() -> TempDir {
 }
 
 thread_local! {
-    static SHARED: RefCell<(Folder, TempDir)> = RefCell::new({
+    static SHARED: (Folder, TempDir) = {
         let made = folder();
         (Folder::new(made.path()), made)
-    });
+    };
     static PLAIN: TempDir = folder();
 }
 
@@ -39,5 +38,5 @@ pub fn start(bytes: &[u8]) {
     let Some((&[file, low, high, is_sealed], rest)) = bytes.split_first_chunk() else { return };
     let kept = u16::from_le_bytes([low, high]);
     let damage = Damage { file, kept, is_sealed: is_sealed & 1 == 1 };
-    SHARED.with_borrow_mut(|(folder, _)| folder.start(damage, rest));
+    SHARED.with(|(folder, _)| folder.start(damage, rest));
 }

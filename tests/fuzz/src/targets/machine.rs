@@ -1,5 +1,6 @@
 //! The core, driven by hostile peers: any messages in any order at any time. It must keep its invariants and its
-//! bounds, and when they are gone, one honest seeder is enough to end every download.
+//! bounds, and when they are gone, or claim everything and send nothing, one honest seeder is enough to end every
+//! download.
 //!
 //! What the driver itself does wrong is none of its business: it numbers questions once, tells of each chunk that
 //! came what became of it, and lets time run forwards.
@@ -19,6 +20,8 @@ const COUNTS: [u32; 8] = [0, 1, 2, 8, 9, 64, 65, 1030];
 const ACTIONS_MAX: usize = 4096;
 /// How long the honest end may take, on the core's clock.
 const END_MAX: Duration = Duration::from_secs(3600);
+/// How long a question of ours waits for its answer: the driver then says that it failed.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 pub fn machine(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
@@ -50,6 +53,10 @@ struct World {
     asked: u64,
     /// What was asked for since it was last looked at.
     actions: VecDeque<Action>,
+    /// Whether the strangers stay in the end, claim everything and send nothing.
+    liars: bool,
+    /// When the questions that the liars were asked have failed.
+    deadline: Time,
 }
 
 struct Swarm {
@@ -78,6 +85,8 @@ impl World {
             serving: Vec::new(),
             asked: 0,
             actions: VecDeque::new(),
+            liars: seed & 4 != 0,
+            deadline: Time(0),
         }
     }
 
@@ -171,9 +180,10 @@ impl World {
         }
     }
 
-    /// The strangers go, and an honest seeder comes.
+    /// The strangers go, or lie, and an honest seeder comes.
     fn end(&mut self) {
-        for number in 0..STRANGERS {
+        let gone = if self.liars { 0 } else { STRANGERS };
+        for number in 0..gone {
             self.tell(Event::Disconnected { peer: stranger(number), for_good: true });
         }
         for (key, index, _) in std::mem::take(&mut self.verifying) {
@@ -196,36 +206,53 @@ impl World {
             steps_left -= 1;
             match self.actions.pop_front() {
                 Some(action) => self.answer(action),
-                None => {
-                    let next = self.machine.next_timeout().expect("a download that waits for nothing");
-                    self.now = self.now.max(next);
-                    self.tell(Event::Timeout);
-                }
+                None => self.wait(),
             }
         }
         self.machine.check_invariants();
     }
 
-    /// As an honest seeder answers, a millisecond later; nobody else does.
+    /// Lets time pass until something is due.
+    fn wait(&mut self) {
+        let asked: Vec<RequestId> = self.requests.keys().copied().collect();
+        if asked.is_empty() {
+            self.deadline = self.now + DEADLINE;
+        }
+        let next = self.machine.next_timeout();
+        assert!(next.is_some() || !asked.is_empty(), "a download that waits for nothing");
+        self.now = self.now.max(next.unwrap_or(self.deadline).min(self.deadline));
+        if self.now >= self.deadline {
+            self.deadline = self.now + DEADLINE;
+            asked.into_iter().for_each(|request| {
+                if self.requests.contains_key(&request) {
+                    self.tell(Event::Refused { request, refusal: Refusal::Failed });
+                }
+            });
+        }
+        self.tell(Event::Timeout);
+    }
+
+    /// As an honest seeder answers, a millisecond later. Liars say that they have everything, and no more.
     fn answer(&mut self, action: Action) {
         self.now = self.now + Duration::from_millis(1);
-        let peer = honest();
         match action {
-            Action::Dial { peer } if peer != honest() => {
-                self.tell(Event::Disconnected { peer, for_good: false })
+            Action::Dial { peer } if peer != honest() && !self.liars => {
+                self.tell(Event::Disconnected { peer, for_good: false });
             }
-            Action::Dial { .. } => {
-                let (id, round_trip) = (PeerId([0xff; 16]), Duration::from_millis(1));
+            Action::Dial { peer } => {
+                let number = (0..STRANGERS).find(|&number| stranger(number) == peer);
+                let id = PeerId([number.map_or(0xff, |number| 0x10 + number); 16]);
+                let round_trip = Duration::from_millis(1);
                 self.tell(Event::Connected { peer, id, zone: String::new(), round_trip });
             }
-            Action::Subscribe { peer: at, keys } if at == peer => {
+            Action::Subscribe { peer, keys } if peer == honest() || self.liars => {
                 keys.into_iter().for_each(|key| self.tell(Event::News { peer, key, news: News::All }));
             }
-            Action::Pick { request, wanted, .. } if self.requests.contains_key(&request) => {
+            Action::Pick { request, peer, wanted, .. } if self.is_open(request, peer) => {
                 let index = wanted.iter().next().expect("a request asks for something");
                 self.tell(Event::Picked { request, index });
             }
-            Action::Get { request, key, index, .. } if self.requests.contains_key(&request) => {
+            Action::Get { request, peer, key, index } if self.is_open(request, peer) => {
                 self.tell(Event::Progress { peer, bytes: 1 << 20 });
                 self.tell(Event::Received { request });
                 self.verifying.clear();
@@ -233,6 +260,11 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// Whether it is for the honest one, and still wanted.
+    fn is_open(&self, request: RequestId, peer: PeerAddr) -> bool {
+        peer == honest() && self.requests.contains_key(&request)
     }
 
     // -- drawing
