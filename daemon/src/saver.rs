@@ -3,13 +3,15 @@
 use crate::context::Context;
 use crate::driver::Input;
 use crate::library::Download;
-use crate::store::{Home, Publisher, Record, Slot, StoreError, write_have};
+use crate::store::{FileIdentity, Home, Publisher, Record, Slot, StoreError, open_regular};
 use crate::tasks::TaskInput;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
-use std::path::PathBuf;
-use std::sync::Arc;
+use shared::name::ResourceName;
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -17,6 +19,8 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub struct Saver {
     jobs: mpsc::UnboundedSender<Job>,
+    /// The resources whose record on disk is not what it should be.
+    unsaved: Arc<Mutex<BTreeSet<SwarmKey>>>,
     task: JoinHandle<()>,
 }
 
@@ -63,14 +67,16 @@ impl Saver {
                 }
             }
         });
-        Saver { jobs, task }
+        Saver { jobs, unsaved: Arc::default(), task }
     }
 
     /// Writes a resource's place; the answer tells how it went.
     pub fn shelve(&self, shelf: Shelf) -> oneshot::Receiver<Result<(), StoreError>> {
         let (done, answer) = oneshot::channel();
+        let unsaved = self.unsaved.clone();
         self.job(move || {
             let put = shelf.put();
+            note(&unsaved, shelf.record.key, put.is_ok());
             if let Err(error) = &put {
                 tracing::error!(resource = %shelf.record.key, %error, "cannot remember a resource");
             }
@@ -81,21 +87,41 @@ impl Saver {
 
     /// Writes a resource's record anew.
     pub fn save(&self, slot: &Slot, record: &Record) {
-        let (slot, record) = (slot.clone(), record.clone());
-        self.job(move || log(&record, slot.save(&record)));
+        let (slot, record, unsaved) = (slot.clone(), record.clone(), self.unsaved.clone());
+        self.job(move || {
+            let saved = slot.save(&record);
+            note(&unsaved, record.key, saved.is_ok());
+            if let Err(error) = saved {
+                tracing::error!(resource = %record.key, %error, "cannot save a resource's record; it is tried again");
+            }
+        });
+    }
+
+    /// The resources that are to be written once more.
+    pub fn unsaved(&self) -> Vec<SwarmKey> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    /// Whatever was not saved of a resource is of no interest any more.
+    pub fn give_up(&self, key: SwarmKey) {
+        note(&self.unsaved, key, true);
     }
 
     /// Takes away what only an unfinished download needs.
     pub fn tidy(&self, slot: &Slot) {
         let slot = slot.clone();
-        self.job(move || slot.tidy());
+        self.job(move || {
+            if let Err(error) = slot.tidy() {
+                tracing::warn!(%error, "what a finished download needed is still there");
+            }
+        });
     }
 
     /// Syncs a download and then persists its have map.
     pub fn sync(&self, download: Arc<Download>, slot: &Slot, have: HaveMap) {
-        let path = slot.have();
+        let slot = slot.clone();
         self.job(move || {
-            if let Err(error) = download.file.sync().and_then(|()| write_have(&path, &have)) {
+            if let Err(error) = download.file.sync().and_then(|()| slot.write_have(&have)) {
                 tracing::error!(resource = %download.manifest.key(), %error, "cannot remember what has arrived");
             }
         });
@@ -103,34 +129,57 @@ impl Saver {
 
     /// Persists a have map whose chunks are synced; the driver hears of it.
     pub fn note(&self, context: Arc<Context>, download: Arc<Download>, slot: &Slot, have: HaveMap) {
-        let path = slot.have();
+        let slot = slot.clone();
         self.job(move || {
-            let noted = write_have(&path, &have);
-            context.tell_blocking(Input::Task(TaskInput::Noted { download, noted }));
+            let noted = slot.write_have(&have);
+            context.tell_blocking(Input::Task(TaskInput::Noted { download, have, noted }));
         });
     }
 
-    /// Forgets a resource, and removes files that are ours to remove.
-    pub fn forget(&self, key: SwarmKey, slot: &Slot, files: Vec<PathBuf>) {
+    /// Forgets the have map of a download that is about to be checked: should that be broken off, what was found
+    /// wrong is not believed again.
+    pub fn doubt(&self, slot: &Slot) {
+        let slot = slot.clone();
+        self.job(move || {
+            if let Err(error) = slot.doubt() {
+                tracing::warn!(%error, "a have map that may be wrong is still there");
+            }
+        });
+    }
+
+    /// Forgets a resource.
+    pub fn forget(&self, key: SwarmKey, slot: &Slot) {
         let slot = slot.clone();
         self.job(move || {
             if let Err(error) = slot.remove() {
                 tracing::error!(resource = %key, %error, "cannot forget a resource");
             }
         });
-        self.remove(files);
     }
 
-    /// Removes files.
-    pub fn remove(&self, files: Vec<PathBuf>) {
+    /// Removes a visible manifest, if it is the one that we wrote.
+    pub fn hide_manifest(&self, home: Arc<Home>, manifest: Manifest) {
         self.job(move || {
-            for path in files {
-                match std::fs::remove_file(&path) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        tracing::error!(path = %path.display(), %error, "cannot remove a file");
-                    }
-                    _ => {}
-                }
+            let path = home.manifest_file(manifest.name());
+            let ours = manifest.to_text();
+            let mut text = Vec::new();
+            let file = open_regular(&path).map_err(|error| error.source);
+            let read = file.and_then(|file| file.take(ours.len() as u64 + 1).read_to_end(&mut text));
+            if read.is_ok() && text == ours.as_bytes() {
+                log_removal(home.remove(&[path]));
+            }
+        });
+    }
+
+    /// Removes a file of the folder, if it is still the one that was hashed.
+    pub fn remove_file(&self, home: Arc<Home>, name: ResourceName, identity: FileIdentity) {
+        self.job(move || {
+            let path = home.file(&name);
+            match FileIdentity::at(&path) {
+                Ok(now) if identity.is_same(&now) => log_removal(home.remove(&[path])),
+                Ok(_) => tracing::warn!(path = %path.display(),
+                    "the file has changed since it was shared, so it is not deleted"),
+                Err(_) => {} // it is gone
             }
         });
     }
@@ -153,8 +202,17 @@ impl Saver {
     }
 }
 
-fn log(record: &Record, saved: Result<(), StoreError>) {
-    if let Err(error) = saved {
-        tracing::error!(resource = %record.key, %error, "cannot save a resource's record");
+fn note(unsaved: &Mutex<BTreeSet<SwarmKey>>, key: SwarmKey, saved: bool) {
+    let mut unsaved = unsaved.lock().unwrap_or_else(PoisonError::into_inner);
+    if saved {
+        unsaved.remove(&key);
+    } else {
+        unsaved.insert(key);
+    }
+}
+
+fn log_removal(removed: Result<(), StoreError>) {
+    if let Err(error) = removed {
+        tracing::error!(%error, "a file is left behind");
     }
 }

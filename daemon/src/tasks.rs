@@ -1,7 +1,8 @@
 //! Work in the background: what ttctl waits for, and what comes back to the driver when it ends.
 
-use crate::library::{Checking, Download, HashedWhole, Source};
-use crate::store::{FileIdentity, PartFile, PublishError, StoreError};
+use crate::driver::{Reply, Wanted};
+use crate::library::{Checking, Download, HashedWhole, Published, Source};
+use crate::store::{FileIdentity, PartFile, PublishError, Record, StoreError};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::host::hashing::Hashed;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 /// How many tasks are remembered.
 const TASKS_MAX: usize = 1024;
@@ -29,13 +30,11 @@ pub enum TaskInput {
     /// An import lies under its name.
     Imported { task: TaskId, request: ShareRequest, imported: Imported },
     /// The place of a new download is made.
-    Opened {
-        key: SwarmKey,
-        checking: Checking,
-        opened: Result<PartFile, StoreError>,
-        accepted: Accepted,
-        reply: oneshot::Sender<Result<Accepted, ControlError>>,
-    },
+    Opened { wanted: Wanted, record: Record, reply: Reply<Accepted>, opened: Result<PartFile, StoreError> },
+    /// The place of a download that was accepted before is made, or still cannot be.
+    Made { key: SwarmKey, checking: Checking, opened: Result<PartFile, StoreError> },
+    /// The shared folder was looked at: why it is not there, or which of its files are not what they were.
+    Looked { here: Result<(), String>, changed: Vec<(SwarmKey, Arc<Published>)> },
     /// A chunk that a peer complained of was looked at.
     Suspected { key: SwarmKey, index: ChunkIndex, peer: PeerAddr, good: bool },
     /// What lies on disk was compared with the manifest.
@@ -43,7 +42,7 @@ pub enum TaskInput {
     /// The data of these chunks was synced.
     Synced { download: Arc<Download>, have: HaveMap, synced: Result<(), StoreError> },
     /// The have map was persisted.
-    Noted { download: Arc<Download>, noted: Result<(), StoreError> },
+    Noted { download: Arc<Download>, have: HaveMap, noted: Result<(), StoreError> },
     /// The hash of a whole download is there.
     Whole { download: Arc<Download>, whole: HashedWhole },
     /// A download, or a copy of a finished file, lies under its name, or could not be put there.

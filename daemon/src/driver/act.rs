@@ -3,6 +3,7 @@
 use super::{Answer, Driver, Input};
 use crate::library::{Phase, Source};
 use crate::peer::link::{Link, LinkCommand, LinkId};
+use crate::store::NameRecord;
 use crate::tasks::TaskInput;
 use crate::tracker::TrackerCommand;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -165,11 +166,18 @@ impl Driver {
         if matches!(self.library.get(key).map(|resource| &resource.phase), Some(Phase::Fetching(_))) {
             return self.check(key, None); // what is wrong is fetched again
         }
-        if let Some(resource) = self.library.get_mut(key) {
-            let why = format!("chunk {index} is damaged on disk; remove the file and get it again");
-            for record in &resource.record.names {
-                resource.troubles.insert(record.name.clone(), why.clone());
-            }
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let Phase::Seeding(published) = &resource.phase else { return };
+        let why = format!("chunk {index} is damaged on disk; remove the file and get it again");
+        let (home, served) = (&self.home, published.path.clone());
+        for record in resource.record.names.iter_mut().filter(|record| home.file(&record.name) == served) {
+            record.damaged = true; // a restart does not forget it
+            resource.troubles.insert(record.name.clone(), why.clone());
+        }
+        self.saver.save(&resource.slot, &resource.record);
+        let is_other = |record: &NameRecord| record.published.is_some() && !record.damaged;
+        if resource.record.names.iter().any(is_other) {
+            return self.check(key, None); // another name has the same content
         }
         self.event(Event::Lost { key, index });
         self.changed();

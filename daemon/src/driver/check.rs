@@ -1,10 +1,12 @@
 //! Compares what is on disk with its manifest: when somebody asks, when a file has changed, when a have map is
 //! torn, when the whole is wrong although every chunk seemed right.
 
+use super::blocked::REREAD_AFTER;
 use super::{Driver, Input};
-use crate::library::{Checking, Failure, Phase, Published};
-use crate::store::{FileIdentity, NameRecord, PartFile, open_regular};
+use crate::library::{Checking, Failure, Phase, Published, Resource};
+use crate::store::{FileIdentity, Home, NameRecord, open_regular};
 use crate::tasks::{CheckedFile, TaskInput};
+use shared::have::HaveMap;
 use shared::host::hashing::check_file;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
@@ -14,6 +16,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 impl Driver {
     pub(super) fn verify(&mut self, what: &str) -> Result<TaskId, ControlError> {
@@ -27,7 +30,13 @@ impl Driver {
     pub(super) fn check(&mut self, key: SwarmKey, task: Option<TaskId>) {
         self.leave(key);
         let Some(resource) = self.library.get_mut(key) else { return };
-        let path = resource.to_check().map_or(resource.slot.part(), |record| self.home.file(&record.name));
+        let path = match resource.to_check() {
+            Some(record) => self.home.file(&record.name),
+            None => {
+                self.saver.doubt(&resource.slot);
+                resource.slot.part()
+            }
+        };
         let total = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
         let checking = Checking { done: Arc::default(), total };
         resource.phase = Phase::Checking(checking.clone());
@@ -68,6 +77,10 @@ impl Driver {
         if !resource.is_in(checking) {
             return; // another check has begun since, perhaps of another file
         }
+        if let Err(reason) = self.home.must_be_here().or_else(|why| checked.is_ok().then_some(()).ok_or(why))
+        {
+            return self.go_away(reason); // it is checked when the folder is back
+        }
         match (resource.to_check().cloned(), checked) {
             (Some(record), Ok(checked)) if checked.whole => self.seed_again(key, &record, checked.identity),
             (Some(record), _) if record.published.is_some_and(|identity| identity.is_unsure()) => {
@@ -76,7 +89,7 @@ impl Driver {
             (Some(record), checked) => self.is_not_it(key, &record, checked),
             (None, Ok(checked)) => self.fetch_again(key, checked),
             (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => self.fetch_anew(key),
-            (None, Err(error)) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
+            (None, Err(error)) => self.cannot_read(key, error.to_string()),
         }
     }
 
@@ -90,7 +103,9 @@ impl Driver {
         }
         resource.troubles.remove(&record.name);
         let names = resource.record.names.iter_mut();
-        names.filter(|other| other.name == record.name).for_each(|record| record.published = Some(identity));
+        for record in names.filter(|other| other.name == record.name) {
+            (record.published, record.damaged) = (Some(identity), false);
+        }
         self.saver.save(&resource.slot, &resource.record);
         self.join(key);
         self.publish(key);
@@ -108,6 +123,7 @@ impl Driver {
     fn is_not_it(&mut self, key: SwarmKey, record: &NameRecord, checked: io::Result<CheckedFile>) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let name = &record.name;
+        let mut retry_at = None;
         let (reason, kind) = match checked {
             Ok(checked) => {
                 let bad = resource.count().get() - checked.good.len();
@@ -126,7 +142,10 @@ impl Driver {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 (format!("{name} is gone from the shared folder"), ErrorKind::Refused)
             }
-            Err(error) => (format!("{name} cannot be read: {error}"), ErrorKind::Refused),
+            Err(error) => {
+                retry_at = Some(Instant::now() + REREAD_AFTER);
+                (format!("{name} cannot be read: {error}"), ErrorKind::Refused)
+            }
         };
         tracing::warn!(resource = %key, %name, error = %reason, "a shared file is not served any more");
         resource.troubles.insert(name.clone(), reason.clone());
@@ -145,7 +164,7 @@ impl Driver {
         if resource.record.names.iter().any(has_hope) {
             return self.check(key, None); // another file, or what there is of a download
         }
-        resource.phase = Phase::Failed(Failure { reason, kind });
+        resource.phase = Phase::Failed(Failure { reason, kind, retry_at });
         self.changed();
     }
 
@@ -156,28 +175,28 @@ impl Driver {
             return self.fail_resource(key, why.to_owned(), ErrorKind::BadData);
         }
         let Some(resource) = self.library.get(key) else { return };
-        let count = resource.count();
-        let part = PartFile::open(&resource.slot.part(), count);
-        let manifest = resource.manifest.clone();
-        match part {
+        let (count, manifest) = (resource.count(), resource.manifest.clone());
+        match resource.slot.open_part(count) {
             Ok(part) => {
                 if count.last().is_some_and(|last| checked.good.contains(last)) {
                     part.set_bytes(checked.bytes);
                 }
-                let fetching = self.fetching(manifest, part, checked.good);
+                let mut fetching = self.fetching(manifest, Arc::new(part), checked.good);
+                // What was read may not be on the disk yet: it is synced before it is noted.
+                (fetching.safe, fetching.dirty) = (HaveMap::empty(count), fetching.have.len());
                 if let Some(resource) = self.library.get_mut(key) {
                     resource.phase = Phase::Fetching(fetching);
                 }
                 self.unblock(key);
             }
-            Err(error) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
+            Err(error) => self.not_made(key, &error),
         }
     }
 
     /// Nothing of a download is there.
     fn fetch_anew(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get(key) else { return };
-        let good = shared::have::HaveMap::empty(resource.count());
+        let good = HaveMap::empty(resource.count());
         let identity = FileIdentity::at(self.home.folder());
         match identity {
             Ok(identity) => {
@@ -191,38 +210,44 @@ impl Driver {
 
     /// A file is not the one that was hashed any more: look at it again.
     pub(super) fn source_changed(&mut self, key: SwarmKey, published: &Arc<Published>) {
-        let is_served =
-            |phase: &Phase| matches!(phase, Phase::Seeding(served) if Arc::ptr_eq(served, published));
-        if self.library.get(key).is_some_and(|resource| is_served(&resource.phase)) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let Phase::Seeding(served) = &resource.phase else { return };
+        if served.path == published.path && served.identity == published.identity {
             tracing::warn!(resource = %key, path = %published.path.display(),
                 "a shared file has changed; it is not served until it was checked");
-            self.check(key, None);
+            return self.check(key, None);
+        }
+        // Another name's file is served; this one is only told of.
+        let name = published.manifest.name();
+        let is_known =
+            |record: &NameRecord| record.name == *name && record.published == Some(published.identity);
+        if resource.record.names.iter().any(is_known) && !resource.troubles.contains_key(name) {
+            let reason =
+                format!("{name} has changed since it was shared, or is gone; share it again, or get it");
+            tracing::warn!(resource = %key, %name, error = %reason, "a shared file is not what it was");
+            resource.troubles.insert(name.clone(), reason);
+            self.changed();
         }
     }
 
-    /// Looks, off the driver, whether the files that are served are still the ones that were hashed.
+    /// Looks, off the driver, whether the folder is there, and whether the files in it are still the ones that were
+    /// hashed.
     pub(super) fn look_at_files(&mut self) {
-        if self.looking.load(Ordering::Acquire) {
+        if self.looking.swap(true, Ordering::AcqRel) {
             return;
         }
-        let served = |phase: &Phase| match phase {
-            Phase::Seeding(published) => Some(published.clone()),
-            _ => None,
-        };
-        let files: Vec<(SwarmKey, Arc<Published>)> =
-            self.library.iter().filter_map(|(key, resource)| Some((key, served(&resource.phase)?))).collect();
-        if files.is_empty() {
-            return;
-        }
-        let (context, looking) = (self.context.clone(), self.looking.clone());
-        looking.store(true, Ordering::Release);
+        let resources =
+            self.library.iter().filter(|(_, resource)| matches!(resource.phase, Phase::Seeding(_)));
+        let files: Vec<(SwarmKey, Published)> = resources
+            .flat_map(|(key, it)| published_files(it, &self.home).map(move |file| (key, file)))
+            .collect();
+        let (context, home) = (self.context.clone(), self.home.clone());
         tokio::task::spawn_blocking(move || {
-            for (key, published) in files {
-                if !published.is_unchanged() {
-                    context.tell_blocking(Input::SourceChanged { key, published });
-                }
-            }
-            looking.store(false, Ordering::Release);
+            let changed = files.into_iter().filter(|(_, published)| !published.is_unchanged());
+            let changed = changed.map(|(key, published)| (key, Arc::new(published))).collect();
+            // Looked at last: if the folder is there now, what was missing before is missing indeed.
+            let here = home.must_be_here();
+            context.tell_blocking(Input::Task(TaskInput::Looked { here, changed }));
         });
     }
 }
@@ -255,6 +280,14 @@ fn task_state(checked: &io::Result<CheckedFile>) -> TaskState {
             hint: None,
         }),
     }
+}
+
+/// The files that a resource has under its names.
+fn published_files<'a>(resource: &'a Resource, home: &'a Home) -> impl Iterator<Item = Published> + 'a {
+    resource.record.names.iter().filter_map(|record| {
+        let (identity, path) = (record.published?, home.file(&record.name));
+        Some(Published { manifest: resource.manifest.with_name(record.name.clone()), path, identity })
+    })
 }
 
 /// A finished file that can be served, if it is the one of this identity.

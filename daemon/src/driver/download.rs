@@ -2,36 +2,28 @@
 
 use super::{Driver, Input, Publishing};
 use crate::library::{
-    Blocked, Download, Failure, Fetching, Frontier, HashedWhole, Phase, Published, Source, TakeError, Whole,
+    Blocked, Download, Fetching, Frontier, HashedWhole, Phase, Published, Source, TakeError, Unnoted, Whole,
 };
-use crate::store::{
-    FileIdentity, Home, NameRecord, PartFile, PublishError, Publisher, StoreError, open_regular,
-};
+use crate::store::{FileIdentity, NameRecord, PartFile, PublishError, StoreError};
 use crate::tasks::TaskInput;
-use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
-use shared::host::hashing::{hash_file, silent};
-use shared::id::{ResourceId, SwarmKey};
+use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::ErrorKind;
 use shared::swarm::{Event, PeerAddr};
-use std::fs::File;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// So many chunks are written at most before they are synced, whatever the time.
 const DIRTY_MAX: u32 = 32;
 
-/// How long a download that found no room, or a disk that failed, waits before it looks again.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
-
 impl Driver {
-    /// The phase of a download whose part file is open.
-    pub(super) fn fetching(&self, manifest: Manifest, file: PartFile, have: HaveMap) -> Fetching {
-        let download = Arc::new(Download { manifest, file, whole: Whole::new(self.room.clone()) });
+    /// The phase of a download whose part file is open, and that has these chunks for sure.
+    pub(super) fn fetching(&self, manifest: Manifest, file: Arc<PartFile>, have: HaveMap) -> Fetching {
+        let (whole, unnoted) = (Whole::new(self.room.clone()), Unnoted::default());
+        let download = Arc::new(Download { manifest, file, whole, unnoted });
         let (context, hashed) = (self.context.clone(), download.clone());
         let done = move |whole| {
             let input = Input::Task(TaskInput::Whole { download: hashed, whole });
@@ -42,6 +34,8 @@ impl Driver {
         frontier.advance(contiguous);
         Fetching {
             download,
+            safe: have.clone(),
+            noted: have.len(),
             have,
             contiguous,
             frontier,
@@ -86,7 +80,7 @@ impl Driver {
             return;
         };
         if !fetching.have.insert(index) {
-            return;
+            return fetching.download.unnoted.leave(1); // it came twice
         }
         fetching.dirty += 1;
         if index.0 == fetching.contiguous {
@@ -139,17 +133,44 @@ impl Driver {
 
     /// The data is safe. The have map is written in its turn: its place may be removed and made anew at any time.
     pub(super) fn synced(&mut self, download: &Arc<Download>, have: HaveMap, synced: Result<(), StoreError>) {
-        if synced.is_err() {
-            return self.noted(download, synced);
+        if !self.is_current(download) {
+            return;
         }
-        if let Some(resource) =
-            self.library.get(download.manifest.key()).filter(|_| self.is_current(download))
-        {
-            self.saver.note(self.context.clone(), download.clone(), &resource.slot, have);
+        if let Err(error) = synced {
+            return self.not_synced(download, &error);
+        }
+        let Some(resource) = self.library.get_mut(download.manifest.key()) else { return };
+        if let Phase::Fetching(fetching) = &mut resource.phase {
+            fetching.safe.clone_from(&have);
+        }
+        self.saver.note(self.context.clone(), download.clone(), &resource.slot, have);
+    }
+
+    /// After a sync that failed nobody can say what of the data since the last good one is on the disk: the system may
+    /// have dropped it and still show it to whoever reads. Those chunks are fetched again, and all others are read
+    /// back for the hash of the whole.
+    fn not_synced(&mut self, download: &Arc<Download>, error: &StoreError) {
+        let key = download.manifest.key();
+        let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
+        else {
+            return;
+        };
+        let (file, safe) = (download.file.clone(), fetching.safe.clone());
+        let chunks = fetching.have.len() - safe.len();
+        tracing::error!(resource = %key, %error, chunks, "what was not synced before is fetched again");
+        if !safe.count().last().is_some_and(|last| safe.contains(last)) {
+            file.forget_last();
+        }
+        let noted = fetching.noted;
+        let mut anew = self.fetching(download.manifest.clone(), file, safe);
+        (anew.noted, anew.blocked) = (noted.min(anew.noted), Some(Blocked::by_disk(error)));
+        self.leave(key);
+        if let Some(resource) = self.library.get_mut(key) {
+            resource.phase = Phase::Fetching(anew);
         }
     }
 
-    pub(super) fn noted(&mut self, download: &Arc<Download>, noted: Result<(), StoreError>) {
+    pub(super) fn noted(&mut self, download: &Arc<Download>, have: &HaveMap, noted: Result<(), StoreError>) {
         let key = download.manifest.key();
         if !self.is_current(download) {
             return;
@@ -161,7 +182,14 @@ impl Driver {
         (fetching.syncing, fetching.synced_at) = (false, Instant::now());
         if let Err(error) = noted {
             fetching.dirty += 1; // try again with the next tick that is due
-            self.write_failed(key, &error);
+            return self.write_failed(key, &error);
+        }
+        download.unnoted.leave(have.len().saturating_sub(fetching.noted));
+        fetching.noted = fetching.noted.max(have.len());
+        let more = fetching.dirty >= DIRTY_MAX;
+        self.probed(key);
+        if more {
+            self.sync(key);
         }
     }
 
@@ -221,9 +249,12 @@ impl Driver {
         tokio::task::spawn_blocking(move || {
             let published = match &source {
                 Source::Download(download) => {
-                    publisher.publish(&home, download.file.path(), &manifest, record.replace)
+                    publisher.publish(&home, download.file.finished(), &manifest, record.replace)
                 }
-                Source::Published(from) => publish_copy(&publisher, &home, from, &manifest, record.replace),
+                Source::Published(from) => {
+                    let bytes = from.identity.bytes;
+                    publisher.publish_copy(&home, &from.path, bytes, &manifest, record.replace)
+                }
             };
             context.tell_blocking(Input::Task(TaskInput::Published { source, name: record.name, published }));
         });
@@ -239,15 +270,16 @@ impl Driver {
         let delete = self.publishing.remove(&key).is_some_and(|publishing| publishing.delete);
         let file = self.home.file(name);
         if self.library.key_of(name) != Some(key) {
-            return self.published_in_vain(key, name, delete && published.is_ok());
+            let unwanted = published.ok().filter(|_| delete);
+            return self.published_in_vain(source, name, unwanted);
         }
         let Some(resource) = self.library.get_mut(key) else { return };
         let identity = match published {
             Ok(identity) => identity,
-            Err(error) => return self.not_published(key, name, &error),
+            Err(error) => return self.not_published(source, name, &error),
         };
         for record in resource.record.names.iter_mut().filter(|record| record.name == *name) {
-            (record.published, record.replace) = (Some(identity), false);
+            (record.published, record.replace, record.damaged) = (Some(identity), false, false);
         }
         resource.troubles.remove(name);
         self.saver.save(&resource.slot, &resource.record);
@@ -270,178 +302,56 @@ impl Driver {
     }
 
     /// The name was removed while it was being published: nothing of it is left but what is to stay.
-    fn published_in_vain(&mut self, key: SwarmKey, name: &ResourceName, delete: bool) {
+    fn published_in_vain(&mut self, source: &Source, name: &ResourceName, unwanted: Option<FileIdentity>) {
+        let key = source.key();
         if self.library.key_of(name).is_none() {
+            let delete = unwanted.is_some();
             tracing::info!(resource = %key, %name, delete, "removed while it was being published");
-            let file = delete.then(|| self.home.file(name));
-            self.saver.remove(file.into_iter().chain([self.home.manifest_file(name)]).collect());
+            if let Some(identity) = unwanted {
+                self.saver.remove_file(self.home.clone(), name.clone(), identity);
+            }
+            self.saver.hide_manifest(self.home.clone(), source.manifest().with_name(name.clone()));
         }
         self.publish(key); // another name, if there is one
     }
 
-    fn not_published(&mut self, key: SwarmKey, name: &ResourceName, error: &PublishError) {
+    fn not_published(&mut self, source: &Source, name: &ResourceName, error: &PublishError) {
+        let key = source.key();
         let Some(resource) = self.library.get_mut(key) else { return };
         if !matches!(&resource.phase, Phase::Fetching(fetching) if fetching.blocked.is_some()) {
             tracing::error!(resource = %key, %name, %error, "cannot publish a finished download");
         }
-        let (reason, kind) = match error {
-            PublishError::NameTaken(_) => (
+        let blocked = match (error, source) {
+            (PublishError::NameTaken(_), _) => Blocked::new(
                 format!("{error}; move it away and resume, or get this one with --replace"),
                 ErrorKind::Refused,
             ),
-            PublishError::Store(store) if store.is_no_space() => {
-                (format!("no space: {error}"), ErrorKind::NoSpace)
+            (PublishError::NotSynced(error), Source::Download(download)) if self.is_current(download) => {
+                return self.not_synced(download, error);
             }
-            PublishError::Damaged(_) => return self.check(key, None),
-            PublishError::Store(_) => (error.to_string(), ErrorKind::Internal),
+            (PublishError::Damaged(_), _) => return self.check(key, None),
+            (PublishError::NotSynced(error) | PublishError::Store(error), _) => Blocked::by_disk(error),
         };
+        self.changed();
+        // This name is passed over for now; the next one may do better.
+        let Some(resource) = self.library.get_mut(key) else { return };
+        resource.troubles.insert(name.clone(), blocked.reason.clone());
+        let is_left =
+            |record: &NameRecord| record.published.is_none() && !resource.troubles.contains_key(&record.name);
+        let others = resource.record.names.iter().any(is_left);
         match &mut resource.phase {
+            Phase::Fetching(_) if others => self.publish(key),
             Phase::Fetching(fetching) => {
-                fetching.blocked = Some(Blocked { reason, kind, retry_at: Instant::now() + RETRY_AFTER });
+                fetching.blocked = Some(blocked); // all names are tried again
+                self.forgive(key);
             }
-            _ => drop(resource.troubles.insert(name.clone(), reason)),
-        }
-        self.changed();
-        if matches!(self.library.get(key).map(|resource| &resource.phase), Some(Phase::Seeding(_))) {
-            self.publish(key); // the next name may do better
-        }
-    }
-
-    // -- what stands in the way
-
-    /// The disk refuses: the download waits, and nothing is lost.
-    pub(super) fn write_failed(&mut self, key: SwarmKey, error: &StoreError) {
-        match error.is_no_space() {
-            true => self.block(key, format!("no space: {error}"), ErrorKind::NoSpace),
-            false => self.block(key, error.to_string(), ErrorKind::Internal),
+            Phase::Seeding(_) => {
+                if blocked.kind != ErrorKind::Refused {
+                    resource.republish_at = Some(blocked.retry_at);
+                }
+                self.publish(key);
+            }
+            _ => {}
         }
     }
-
-    pub(super) fn block(&mut self, key: SwarmKey, reason: String, kind: ErrorKind) {
-        let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
-        else {
-            return;
-        };
-        let is_new = fetching.blocked.is_none();
-        let retry_at = Instant::now() + RETRY_AFTER;
-        if is_new {
-            tracing::warn!(resource = %key, error = %reason, "a download waits");
-        }
-        fetching.blocked = Some(Blocked { reason, kind, retry_at });
-        if is_new {
-            self.leave(key);
-        }
-    }
-
-    /// Looks again whether blocked downloads can go on.
-    pub(super) fn retry_blocked(&mut self, now: Instant) {
-        let due = |phase: &Phase| matches!(phase, Phase::Fetching(f) if f.blocked.as_ref().is_some_and(|b| b.retry_at <= now));
-        let keys: Vec<SwarmKey> = self
-            .library
-            .iter()
-            .filter(|(_, resource)| due(&resource.phase) && !resource.record.paused)
-            .map(|(key, _)| key)
-            .collect();
-        for key in keys {
-            self.unblock(key);
-        }
-    }
-
-    /// Goes on with a blocked download, if nothing stands in its way any more.
-    pub(super) fn unblock(&mut self, key: SwarmKey) {
-        let lacking = self.lacking_space(key);
-        let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
-        else {
-            return;
-        };
-        if let Some(reason) = lacking.filter(|_| !fetching.verified) {
-            let retry_at = Instant::now() + RETRY_AFTER;
-            fetching.blocked = Some(Blocked { reason, kind: ErrorKind::NoSpace, retry_at });
-            return;
-        }
-        if let Some(blocked) = fetching.blocked.as_mut().filter(|_| fetching.verified) {
-            // what failed was to publish it, or to note what had arrived
-            blocked.retry_at = Instant::now() + RETRY_AFTER;
-            return self.publish(key);
-        }
-        fetching.blocked = None;
-        tracing::info!(resource = %key, "a download goes on");
-        self.join(key);
-    }
-
-    /// Why there is no room for what a download has still to fetch, beside all others that run.
-    pub(super) fn lacking_space(&self, key: SwarmKey) -> Option<String> {
-        let rest = |phase: &Phase| match phase {
-            Phase::Fetching(f) => u64::from(f.have.count().get() - f.have.len()) * u64::from(CHUNK_BYTES),
-            _ => 0,
-        };
-        let runs = |phase: &Phase| matches!(phase, Phase::Fetching(f) if f.blocked.is_none());
-        let own = rest(&self.library.get(key)?.phase);
-        let others = self.library.iter().filter(|(other, resource)| *other != key && runs(&resource.phase));
-        let needed = own + others.map(|(_, resource)| rest(&resource.phase)).sum::<u64>();
-        let free = match self.home.free_bytes() {
-            Ok(free) => free.saturating_sub(self.settings.min_free_bytes),
-            Err(error) => return Some(error.to_string()),
-        };
-        (own > 0 && needed > free).then(|| {
-            let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-            let (needed, free, kept) = (mib(needed), mib(free), mib(self.settings.min_free_bytes));
-            format!("no space: {needed} MiB needed, {free} MiB free (beside min_free_space, {kept} MiB)")
-        })
-    }
-
-    /// A resource cannot go on without help.
-    pub(super) fn fail_resource(&mut self, key: SwarmKey, reason: String, kind: ErrorKind) {
-        tracing::error!(resource = %key, error = %reason, "a resource cannot go on");
-        self.leave(key);
-        if let Some(resource) = self.library.get_mut(key) {
-            resource.phase = Phase::Failed(Failure { reason, kind });
-        }
-        self.changed();
-    }
-}
-
-/// Publishes a copy of a finished file under another of its names. The copy is hashed: what was damaged on the disk,
-/// or has changed since it was hashed, is not passed on.
-fn publish_copy(
-    publisher: &Publisher,
-    home: &Home,
-    from: &Published,
-    manifest: &Manifest,
-    replace: bool,
-) -> Result<FileIdentity, PublishError> {
-    let to = home.file(manifest.name());
-    if let Some(identity) = holds_already(&to, manifest.resource(), from.identity.bytes) {
-        publisher.show_manifest(home, manifest)?;
-        return Ok(identity);
-    }
-    let temporary = home.temporary();
-    let published = copy(&from.path, &temporary).map_err(PublishError::from).and_then(|id| {
-        if id != manifest.resource() {
-            return Err(PublishError::Damaged(from.path.clone()));
-        }
-        publisher.publish(home, &temporary, manifest, replace)
-    });
-    let _ = std::fs::remove_file(&temporary);
-    published
-}
-
-/// Copies a file (cheap where the file system can share blocks), and hashes the copy.
-fn copy(from: &Path, to: &Path) -> Result<ResourceId, StoreError> {
-    let mut from = open_regular(from)?;
-    let mut options = File::options();
-    let copied = options.read(true).write(true).create_new(true).open(to).and_then(|mut file| {
-        io::copy(&mut from, &mut file)?;
-        hash_file(&file, &silent)
-    });
-    let hashed = copied.map_err(|source| StoreError { doing: "copy to", path: to.to_owned(), source })?;
-    Ok(hashed.resource)
-}
-
-/// The file at a path, if it is this very resource: put there just before a crash, perhaps, or by hand.
-pub(super) fn holds_already(path: &Path, resource: ResourceId, bytes: u64) -> Option<FileIdentity> {
-    let file = open_regular(path).ok()?;
-    let identity = FileIdentity::of(&file).ok().filter(|identity| identity.bytes == bytes)?;
-    let hashed = hash_file(&file, &silent).ok()?;
-    (hashed.resource == resource).then_some(identity)
 }

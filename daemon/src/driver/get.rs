@@ -2,14 +2,17 @@
 
 use super::share::{internal, store_error};
 use super::{Driver, Input, Reply, Wanted};
-use crate::library::{Checking, Phase, Resource};
-use crate::store::{NameRecord, PartFile, Record, StoreError};
+use crate::library::{Blocked, Checking, Phase, Resource};
+use crate::saver::Shelf;
+use crate::store::{NameRecord, PartFile, Record, Slot, StoreError};
 use crate::tasks::TaskInput;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
+use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind};
 use std::io;
+use std::sync::Arc;
 
 /// How many resources a daemon remembers.
 const RESOURCES_MAX: usize = 100_000;
@@ -108,7 +111,9 @@ impl Driver {
         resource.troubles.remove(name);
         resource.record.paused = false;
         let names = resource.record.names.iter_mut();
-        names.filter(|record| record.name == *name).for_each(|record| record.published = None);
+        for record in names.filter(|record| record.name == *name) {
+            (record.published, record.damaged) = (None, false);
+        }
         self.saver.save(&resource.slot, &resource.record);
         if matches!(&resource.phase, Phase::Seeding(published) if published.path != file) {
             self.join(key);
@@ -123,7 +128,7 @@ impl Driver {
     fn add_name(&mut self, key: SwarmKey, wanted: &Wanted) {
         let name = wanted.manifest.name().clone();
         self.forget_name(&name, Some(key));
-        let record = NameRecord { name, replace: wanted.replace, published: None };
+        let record = NameRecord { name, replace: wanted.replace, published: None, damaged: false };
         self.library.add_name(key, record);
         if let Some(resource) = self.library.get(key) {
             self.saver.save(&resource.slot, &resource.record);
@@ -137,75 +142,127 @@ impl Driver {
         self.changed();
     }
 
-    /// Makes the place of a new download; it joins its swarm when that is done.
+    /// Makes the place of a new download. It is taken in when that is done: until then whatever has its name is
+    /// what it was.
     fn begin(&mut self, wanted: Wanted, reply: Reply<Accepted>) {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name().clone());
-        self.forget_name(&name, None);
         let record = Record {
             key,
             trackers: wanted.tracker.clone().into_iter().collect(),
             shared_at_ms: wanted.shared_at_ms,
             origin: false,
             paused: false,
-            names: vec![NameRecord { name, replace: wanted.replace, published: None }],
+            names: vec![NameRecord { name, replace: wanted.replace, published: None, damaged: false }],
         };
-        let slot = self.home.slot(key);
-        let checking = Checking::default();
-        let phase = Phase::Checking(checking.clone());
-        let resource = Resource::new(wanted.manifest.clone(), record, slot.clone(), phase);
-        let shelved = self.shelve(&resource, false);
-        self.library.insert(resource);
-        let (context, count) = (self.context.clone(), wanted.manifest.count());
-        let accepted =
-            Accepted { name: wanted.manifest.name().clone(), resource: key.resource, count, complete: false };
+        let (slot, context) = (self.home.slot(key), self.context.clone());
+        let opening = self.open_place(&slot, &record, &wanted.manifest);
         tokio::spawn(async move {
-            let opened = match shelved.await {
-                Ok(Ok(())) => tokio::task::spawn_blocking(move || PartFile::open(&slot.part(), count)).await,
-                Ok(Err(error)) => Ok(Err(error)),
-                Err(_) => return,
-            };
-            let Ok(opened) = opened else { return };
-            context.tell(Input::Task(TaskInput::Opened { key, checking, opened, accepted, reply })).await;
+            if let Some(opened) = opening.await {
+                context.tell(Input::Task(TaskInput::Opened { wanted, record, opened, reply })).await;
+            }
         });
     }
 
+    /// Makes the place of a download that only memory knows of.
+    pub(super) fn make_place(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let checking = Checking::default();
+        resource.phase = Phase::Checking(checking.clone());
+        let (slot, record, manifest) =
+            (resource.slot.clone(), resource.record.clone(), resource.manifest.clone());
+        let (opening, context) = (self.open_place(&slot, &record, &manifest), self.context.clone());
+        tokio::spawn(async move {
+            if let Some(opened) = opening.await {
+                context.tell(Input::Task(TaskInput::Made { key, checking, opened })).await;
+            }
+        });
+    }
+
+    /// `None` when the daemon ends.
+    fn open_place(
+        &self,
+        slot: &Slot,
+        record: &Record,
+        manifest: &Manifest,
+    ) -> impl Future<Output = Option<Result<PartFile, StoreError>>> + use<> {
+        let (record, manifest, count) = (record.clone(), manifest.clone(), manifest.count());
+        let shelved = self.saver.shelve(Shelf { slot: slot.clone(), record, manifest, show: None });
+        let slot = slot.clone();
+        async move {
+            match shelved.await.ok()? {
+                Ok(()) => tokio::task::spawn_blocking(move || slot.open_part(count)).await.ok(),
+                Err(error) => Some(Err(error)),
+            }
+        }
+    }
+
+    /// The place of a download is made, or cannot be.
     pub(super) fn opened(
         &mut self,
-        key: SwarmKey,
-        checking: &Checking,
+        wanted: &Wanted,
+        record: Record,
         opened: Result<PartFile, StoreError>,
-        accepted: Accepted,
         reply: Reply<Accepted>,
     ) {
-        let Some(resource) = self.library.get(key) else {
-            let gone = internal(&format!("{} was removed meanwhile", accepted.name));
-            return drop(reply.send(Err(gone)));
-        };
-        if !resource.is_in(checking) {
-            return drop(reply.send(Ok(accepted))); // it was removed and added again, or is being checked
-        }
-        let part = match opened {
-            Ok(part) => part,
-            Err(error) => {
-                let error = store_error(&error);
-                self.forget_name(&accepted.name, None);
-                if self.library.get(key).is_some() {
-                    self.fail_resource(key, error.message.clone(), error.kind); // it has other names by now
-                }
-                return drop(reply.send(Err(error)));
+        let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
+        // Much may have happened meanwhile.
+        let present = self.accept(wanted);
+        if !matches!(present, Ok(None)) {
+            match self.library.get(key) {
+                Some(resource) => self.saver.save(&resource.slot, &resource.record),
+                None if !self.publishing.contains_key(&key) => self.saver.forget(key, &self.home.slot(key)),
+                None => {}
             }
+            let answer = present.map(|accepted| accepted.expect("Ok(None) was looked for above"));
+            return self.answer_when_saved(reply, answer);
+        }
+        if let Err(error) = &opened
+            && (error.is_later_version() || self.library.key_of(name).is_some())
+        {
+            return drop(reply.send(Err(store_error(error)))); // whatever is there stays
+        }
+        self.forget_name(name, None);
+        let slot = self.home.slot(key);
+        let phase = Phase::Checking(Checking::default());
+        self.library.insert(Resource::new(wanted.manifest.clone(), record, slot, phase));
+        tracing::info!(resource = %key, %name, chunks = %wanted.manifest.count(), "a download is accepted");
+        self.take_in(key, opened);
+        let accepted = self.accepted(key, wanted);
+        self.answer_when_saved(reply, accepted);
+    }
+
+    pub(super) fn made(&mut self, key: SwarmKey, checking: &Checking, opened: Result<PartFile, StoreError>) {
+        if self.library.get(key).is_some_and(|resource| resource.is_in(checking)) {
+            self.take_in(key, opened);
+        }
+    }
+
+    /// Begins a download whose place is made; what lies there of a former one is looked at.
+    fn take_in(&mut self, key: SwarmKey, opened: Result<PartFile, StoreError>) {
+        let length = opened.and_then(|part| part.length().map(|length| (part, length)));
+        let (part, length) = match length {
+            Ok(opened) => opened,
+            Err(error) => return self.not_made(key, &error),
         };
+        if length > 0 {
+            return self.check(key, None);
+        }
+        let Some(resource) = self.library.get(key) else { return };
         let (manifest, have) = (resource.manifest.clone(), HaveMap::empty(resource.count()));
-        let fetching = self.fetching(manifest, part, have);
+        let fetching = self.fetching(manifest, Arc::new(part), have);
         if let Some(resource) = self.library.get_mut(key) {
             resource.phase = Phase::Fetching(fetching);
         }
-        tracing::info!(resource = %key, name = %accepted.name, chunks = %accepted.count, "a download begins");
-        match self.lacking_space(key) {
-            Some(reason) => self.block(key, reason, ErrorKind::NoSpace),
-            None => self.join(key),
+        self.unblock(key);
+    }
+
+    /// A download stays wanted although the disk does not take it yet.
+    pub(super) fn not_made(&mut self, key: SwarmKey, error: &StoreError) {
+        tracing::warn!(resource = %key, %error, "a download waits; until its place is made a restart forgets it");
+        if let Some(resource) = self.library.get_mut(key) {
+            resource.phase = Phase::Accepted(Blocked::by_disk(error));
         }
-        let _ = reply.send(Ok(accepted));
+        self.changed();
     }
 
     pub(super) fn find_locally(&mut self, what: &str) -> Result<Accepted, ControlError> {

@@ -23,6 +23,7 @@ impl Driver {
             self.set_paused(key, false);
             match self.library.get(key).map(|resource| &resource.phase) {
                 Some(Phase::Failed(_)) => self.check(key, None),
+                Some(Phase::Accepted(_)) => self.unblock_now(key),
                 Some(Phase::Fetching(fetching)) if fetching.blocked.is_some() => self.unblock_now(key),
                 Some(Phase::Seeding(_)) => {
                     self.forgive(key);
@@ -36,8 +37,9 @@ impl Driver {
     }
 
     /// Names that could not be published are tried again.
-    fn forgive(&mut self, key: SwarmKey) {
+    pub(super) fn forgive(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get_mut(key) else { return };
+        resource.republish_at = None;
         let waits = |record: &&NameRecord| record.published.is_none();
         for record in resource.record.names.iter().filter(waits) {
             resource.troubles.remove(&record.name);
@@ -56,8 +58,10 @@ impl Driver {
 
     /// Tries at once what would be tried a little later.
     pub(super) fn unblock_now(&mut self, key: SwarmKey) {
-        let is_blocked =
-            |phase: &Phase| matches!(phase, Phase::Fetching(fetching) if fetching.blocked.is_some());
+        let is_blocked = |phase: &Phase| match phase {
+            Phase::Fetching(fetching) => fetching.blocked.is_some(),
+            phase => matches!(phase, Phase::Accepted(_)),
+        };
         if self.library.get(key).is_some_and(|resource| is_blocked(&resource.phase)) {
             self.unblock(key);
         }
@@ -66,14 +70,14 @@ impl Driver {
     pub(super) fn remove(&mut self, what: &str, delete: bool) -> Result<Vec<ResourceName>, ControlError> {
         let found = self.some(what)?;
         for (name, key) in &found {
-            let is_published = self.library.get(*key).is_some_and(|resource| {
-                resource.record.names.iter().any(|record| record.name == *name && record.published.is_some())
+            let identity = self.library.get(*key).and_then(|resource| {
+                resource.record.names.iter().find(|record| record.name == *name)?.published
             });
             self.forget_name(name, None);
             let publishing = self.publishing.get_mut(key).filter(|publishing| publishing.name == *name);
             publishing.into_iter().for_each(|publishing| publishing.delete |= delete);
-            if delete && is_published {
-                self.saver.remove(vec![self.home.file(name)]);
+            if let Some(identity) = identity.filter(|_| delete) {
+                self.saver.remove_file(self.home.clone(), name.clone(), identity);
             }
             tracing::info!(resource = %key, %name, delete, "removed");
         }
@@ -84,18 +88,16 @@ impl Driver {
     /// left, unless the swarm is `keep`: then it is about to have the name again.
     pub(super) fn forget_name(&mut self, name: &ResourceName, keep: Option<SwarmKey>) {
         let Some(key) = self.library.key_of(name).filter(|key| Some(*key) != keep) else { return };
-        let manifest = vec![self.home.manifest_file(name)];
-        let is_last = self.library.get(key).is_some_and(|resource| resource.record.names.len() == 1);
-        if is_last {
+        let Some(resource) = self.library.get(key) else { return };
+        let manifest = resource.manifest.with_name(name.clone());
+        if resource.record.names.len() == 1 {
             self.leave(key);
         }
         match self.library.remove_name(name) {
-            Some(resource) => self.saver.forget(key, &resource.slot, manifest),
-            None => {
-                self.saver.remove(manifest);
-                self.name_is_gone(key, name);
-            }
+            Some(resource) => self.saver.forget(key, &resource.slot),
+            None => self.name_is_gone(key, name),
         }
+        self.saver.hide_manifest(self.home.clone(), manifest);
         self.changed();
     }
 

@@ -3,10 +3,11 @@
 //! its inputs, and leaves reading, writing and hashing to other threads; only a few calls for metadata are its own.
 //!
 //! One verb per file: [`act`] performs the core's actions, [`download`] takes a download to its end, [`check`]
-//! compares what is on disk with its manifest, [`share`] and [`get`] take new resources in, [`manage`] pauses,
+//! compares what is on disk with its manifest, [`blocked`] waits while the disk refuses or is not there, [`share`] and [`get`] take new resources in, [`manage`] pauses,
 //! resumes and removes, [`status`] says how things are, [`restore`] brings back what a former run knew.
 
 mod act;
+mod blocked;
 mod check;
 mod download;
 mod get;
@@ -97,6 +98,8 @@ pub struct Driver {
     room: Room,
     /// Ends background work that takes long.
     stop: Arc<AtomicBool>,
+    /// Why the shared folder is not there, while it is not.
+    away: Option<String>,
     /// The files that are served are being looked at.
     looking: Arc<AtomicBool>,
     /// Counts the changes that a watcher may want to see.
@@ -134,6 +137,7 @@ impl Driver {
             tasks: Tasks::default(),
             room: Room::default(),
             stop,
+            away: None,
             looking: Arc::default(),
             revision: Arc::new(watch::Sender::new(1)),
             ticks: 0,
@@ -236,14 +240,16 @@ impl Driver {
         match task {
             TaskInput::Hashed { task, request, hashed } => self.hashed(task, &request, hashed),
             TaskInput::Imported { task, request, imported } => self.imported(task, &request, imported),
-            TaskInput::Opened { key, checking, opened, accepted, reply } => {
-                self.opened(key, &checking, opened, accepted, reply);
+            TaskInput::Opened { wanted, record, opened, reply } => {
+                self.opened(&wanted, record, opened, reply);
             }
+            TaskInput::Made { key, checking, opened } => self.made(key, &checking, opened),
+            TaskInput::Looked { here, changed } => self.looked(here, changed),
             TaskInput::Checked { key, checking, task, checked } => {
                 self.checked(key, &checking, task, checked);
             }
             TaskInput::Synced { download, have, synced } => self.synced(&download, have, synced),
-            TaskInput::Noted { download, noted } => self.noted(&download, noted),
+            TaskInput::Noted { download, have, noted } => self.noted(&download, &have, noted),
             TaskInput::Whole { download, whole } => self.whole(&download, whole),
             TaskInput::Published { source, name, published } => self.published(&source, &name, published),
             TaskInput::Suspected { key, index, peer, good } => self.suspected(key, index, peer, good),
@@ -284,6 +290,10 @@ impl Driver {
             buffers::trim();
             self.report_progress();
             self.look_at_files();
+            self.keep_room();
+            if self.ticks.is_multiple_of(24) && self.away.is_none() {
+                self.save_again();
+            }
         }
         if busy {
             self.changed();
@@ -305,7 +315,7 @@ impl Driver {
             Phase::Fetching(fetching) if fetching.blocked.is_none() => fetching.have.clone(),
             _ => return,
         };
-        if resource.record.paused {
+        if resource.record.paused || self.away.is_some() {
             return;
         }
         self.context.board.put(key, have.clone());
@@ -327,11 +337,11 @@ impl Driver {
     fn announce(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get(key) else { return };
         let stands_still = match &resource.phase {
-            Phase::Checking(_) | Phase::Failed(_) => true,
+            Phase::Checking(_) | Phase::Accepted(_) | Phase::Failed(_) => true,
             Phase::Fetching(fetching) => fetching.blocked.is_some(),
             Phase::Seeding(_) => false,
         };
-        if stands_still || resource.record.paused {
+        if stands_still || resource.record.paused || self.away.is_some() {
             return;
         }
         let stage =

@@ -1,17 +1,17 @@
 //! Brings back what a former run knew: finished files are served without hashing them again, downloads go on
-//! with the chunks that they have.
+//! with the chunks that they have. Where the small files are torn, empty or missing, the data is looked at.
 
 use super::Driver;
 use super::check::find_published;
 use crate::library::{Phase, Published, Resource};
-use crate::store::{FileIdentity, PartFile, Record, Slot, StoreError, read_have};
+use crate::store::{FileIdentity, Loaded, PartFile, Record, Slot, StoreError};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 /// What became of a remembered resource.
-enum Restored {
+pub(super) enum Restored {
     /// Its file is as it was.
     Finished(Published),
     /// It goes on with these chunks.
@@ -26,48 +26,50 @@ impl Driver {
     /// # Errors
     /// When the list of resources cannot be read.
     pub fn restore(&mut self) -> Result<(), StoreError> {
-        let mut finished = 0;
-        let remembered = self.home.remembered()?;
-        for entry in remembered {
+        let mut all = Vec::new();
+        for entry in self.home.remembered()? {
             match entry {
-                Ok((record, manifest)) => finished += u32::from(self.restore_one(record, manifest)),
+                Ok(loaded) => all.push(loaded),
                 Err(error) => {
-                    tracing::error!(%error, "a resource of a former run is not remembered; get or share it again")
+                    tracing::error!(%error, "a resource of a former run is not brought back; its files stay");
                 }
             }
         }
+        let given_up = replaced_names(&mut all);
+        for loaded in all {
+            self.restore_one(loaded);
+        }
+        for key in given_up {
+            tracing::info!(resource = %key, "its name was given to other content");
+            self.saver.forget(key, &self.home.slot(key));
+        }
         let all = self.library.iter().count();
+        let finished =
+            self.library.iter().filter(|(_, resource)| matches!(resource.phase, Phase::Seeding(_))).count();
         tracing::info!(resources = all, finished, "the shared folder is loaded");
         Ok(())
     }
 
-    /// Whether the resource is finished.
-    fn restore_one(&mut self, mut record: Record, manifest: Manifest) -> bool {
+    fn restore_one(&mut self, Loaded { mut record, manifest, rebuilt }: Loaded) {
         let (key, slot): (SwarmKey, Slot) = (record.key, self.home.slot(record.key));
-        self.suppose_published(&mut record, &slot);
-        let restored = self.look(&record, &manifest, &slot);
-        let insert = |driver: &mut Driver, phase| {
-            driver.library.insert(Resource::new(manifest.clone(), record.clone(), slot.clone(), phase));
-        };
-        match restored {
-            Restored::Finished(published) => {
-                insert(self, Phase::Seeding(Arc::new(published)));
-                self.join(key);
-                self.publish(key); // a name that was still to be made
-                return true;
-            }
-            Restored::Unfinished(part, have) => {
-                let fetching = self.fetching(manifest.clone(), part, have);
-                insert(self, Phase::Fetching(fetching));
-                self.unblock(key);
-            }
-            Restored::Doubtful(why) => {
-                tracing::warn!(resource = %key, error = %why, "what is on disk is checked");
-                insert(self, Phase::Checking(Default::default()));
-                self.check(key, None);
-            }
+        if let Some(error) = &rebuilt {
+            tracing::warn!(resource = %key, name = %manifest.name(), %error,
+                "the record of a resource is made anew from its manifest and its data");
         }
-        false
+        self.suppose_published(&mut record, &slot);
+        let restored = match self.look(&record, &manifest, &slot) {
+            Ok(restored) => restored,
+            Err(error) => {
+                tracing::error!(resource = %key, %error, "a resource is not brought back; its files stay");
+                return;
+            }
+        };
+        let resource = Resource::new(manifest, record, slot, Phase::Checking(Default::default()));
+        if rebuilt.is_some() {
+            self.saver.save(&resource.slot, &resource.record);
+        }
+        self.library.insert(resource);
+        self.resume_as(key, restored);
     }
 
     /// A crash between the publishing of a file and the note of it: the part is gone, the file is there. Whether
@@ -81,32 +83,72 @@ impl Driver {
         }
     }
 
-    fn look(&self, record: &Record, manifest: &Manifest, slot: &Slot) -> Restored {
+    /// Looks what there is of a resource.
+    ///
+    /// # Errors
+    /// When its have map is of a later version: nothing may be changed then.
+    pub(super) fn look(
+        &self,
+        record: &Record,
+        manifest: &Manifest,
+        slot: &Slot,
+    ) -> Result<Restored, StoreError> {
         let mut published = record.names.iter().filter_map(|name| Some((name, name.published?))).peekable();
         if published.peek().is_some() {
             let mut why = String::new();
             for (name, identity) in published {
                 match find_published(manifest, &self.home.file(&name.name), identity) {
-                    Ok(published) => return Restored::Finished(published),
+                    Ok(_) if name.damaged => why = format!("{} was found damaged", name.name),
+                    Ok(published) => return Ok(Restored::Finished(published)),
                     Err(error) => why = error,
                 }
             }
-            return Restored::Doubtful(why);
+            return Ok(Restored::Doubtful(why));
         }
         match unfinished(manifest, slot) {
-            Ok((part, have)) => Restored::Unfinished(part, have),
-            Err(error) => Restored::Doubtful(error.to_string()),
+            Err(error) if error.is_later_version() => Err(error),
+            Err(error) => Ok(Restored::Doubtful(error.to_string())),
+            Ok(restored) => Ok(restored),
         }
     }
 }
 
-fn unfinished(manifest: &Manifest, slot: &Slot) -> Result<(PartFile, HaveMap), StoreError> {
+/// What there is of a download. The have map is believed only as far as the data is long enough for it.
+fn unfinished(manifest: &Manifest, slot: &Slot) -> Result<Restored, StoreError> {
     let count = manifest.count();
-    let noted = if slot.part().exists() { read_have(&slot.have(), count)? } else { None };
-    let have = noted.unwrap_or_else(|| HaveMap::empty(count));
-    let part = PartFile::open(&slot.part(), count)?;
+    let have = slot.read_have(count)?;
+    let part = slot.open_part(count)?;
+    let (have, bytes) = match have {
+        _ if part.length()? == 0 => return Ok(Restored::Unfinished(part, HaveMap::empty(count))),
+        None => return Ok(Restored::Doubtful("its have map is missing".to_owned())),
+        Some(have) => (have, part.length()?),
+    };
+    if let Some(missing) = have.iter().find(|index| index.offset() >= bytes) {
+        return Ok(Restored::Doubtful(format!("chunk {missing} is noted, and the data ends before it")));
+    }
     if count.last().is_some_and(|last| have.contains(last)) {
         part.find_last()?;
     }
-    Ok((part, have))
+    Ok(Restored::Unfinished(part, have))
+}
+
+/// A crash may leave two resources with one name: the old one, and the one that was to take its place. The name is
+/// the new one's, whose file is still to come. Gives those that have no name left.
+fn replaced_names(all: &mut Vec<Loaded>) -> Vec<SwarmKey> {
+    let mut owners = BTreeMap::new();
+    for loaded in all.iter() {
+        for record in &loaded.record.names {
+            let is_new = record.published.is_none() && record.replace;
+            let owner = owners.entry(record.name.clone()).or_insert((is_new, loaded.record.key));
+            if is_new && !owner.0 {
+                *owner = (true, loaded.record.key);
+            }
+        }
+    }
+    for loaded in all.iter_mut() {
+        let key = loaded.record.key;
+        loaded.record.names.retain(|record| owners.get(&record.name).is_some_and(|owner| owner.1 == key));
+    }
+    let nameless = all.extract_if(.., |loaded| loaded.record.names.is_empty());
+    nameless.map(|loaded| loaded.record.key).collect()
 }

@@ -1,11 +1,12 @@
 //! Shares files: those of the folder as they lie there, those from elsewhere by taking them in first.
 
 use super::check::find_published;
-use super::download::holds_already;
 use super::{Driver, Input};
 use crate::library::{Phase, Resource};
 use crate::saver::Shelf;
-use crate::store::{FileIdentity, Import, NameRecord, PublishError, Record, StoreError, open_regular};
+use crate::store::{
+    FileIdentity, Import, NameRecord, PublishError, Record, StoreError, holds_already, open_regular,
+};
 use crate::tasks::{Imported, TaskHandle, TaskInput};
 use crate::tracker::TrackerCommand;
 use shared::host::hashing::{Hashed, hash_file};
@@ -104,7 +105,7 @@ impl Driver {
                 Some((_, identity)) => Ok((hashed, identity)),
                 None => match manifest_of(&request, &hashed) {
                     Ok(manifest) => publisher
-                        .publish(&home, import.path(), &manifest, request.replace)
+                        .publish(&home, import.finished(), &manifest, request.replace)
                         .or_else(|error| match error {
                             PublishError::NameTaken(_) => {
                                 holds_already(&home.file(&request.name), resource, hashed.bytes).ok_or(error)
@@ -148,10 +149,18 @@ impl Driver {
             message,
             hint: Some("share it again when nobody writes to it any more".to_owned()),
         })?;
-        self.forget_name(name, Some(key));
+        if self.library.key_of(name).is_some_and(|present| present != key) {
+            self.must_not_be_awaited(name)?; // somebody wants it for other content since this began
+        }
         let mut record = self.record_of(&manifest);
         record.names.retain(|other| other.name != *name);
-        record.names.push(NameRecord { name: name.clone(), replace: false, published: Some(identity) });
+        let published_as = Some(identity);
+        record.names.push(NameRecord {
+            name: name.clone(),
+            replace: false,
+            published: published_as,
+            damaged: false,
+        });
         let old = self.library.get(key).map(|resource| resource.traffic.clone());
         if old.is_some() {
             self.leave(key);
@@ -160,6 +169,7 @@ impl Driver {
         let mut resource = Resource::new(manifest, record, slot, Phase::Seeding(Arc::new(published)));
         resource.traffic = old.unwrap_or_default();
         let saved = self.shelve(&resource, true);
+        self.forget_name(name, Some(key)); // what had it goes when this is remembered
         self.library.insert(resource);
         tracing::info!(resource = %key, %name, bytes = identity.bytes, "shared");
         self.join(key);
@@ -338,7 +348,7 @@ fn not_published(error: &PublishError) -> ControlError {
             message: error.to_string(),
             hint: Some("use --replace to put the new content in its place".to_owned()),
         },
-        PublishError::Store(store) => store_error(store),
+        PublishError::Store(store) | PublishError::NotSynced(store) => store_error(store),
         PublishError::Damaged(_) => internal(error),
     }
 }

@@ -85,6 +85,9 @@ impl Driver {
         if resource.record.paused {
             return (State::Paused, Some("paused by an operator".to_owned()), None);
         }
+        if let Some(reason) = &self.away {
+            return (State::Waiting, Some(reason.clone()), Some(ErrorKind::Refused));
+        }
         let conflict = || {
             let text = "a tracker knows the same resource with another list of chunks: one of the two manifests is false";
             resource.conflict.then(|| text.to_owned())
@@ -95,6 +98,7 @@ impl Driver {
                 let percent = (done * 100).checked_div(checking.total).unwrap_or(0);
                 (State::Checking, Some(format!("checking {percent} %")), None)
             }
+            Phase::Accepted(blocked) => (State::Waiting, Some(blocked.reason.clone()), Some(blocked.kind)),
             Phase::Failed(failure) => (State::Error, Some(failure.reason.clone()), Some(failure.kind)),
             Phase::Seeding(_) => {
                 let is_there = |name: &ResourceName| {
@@ -111,7 +115,8 @@ impl Driver {
                 }
             }
             Phase::Fetching(fetching) => match &fetching.blocked {
-                Some(blocked) if blocked.kind == ErrorKind::NoSpace => {
+                // Whatever the disk says may pass; a name that is taken does not by itself.
+                Some(blocked) if blocked.kind != ErrorKind::Refused => {
                     (State::Waiting, Some(blocked.reason.clone()), Some(blocked.kind))
                 }
                 Some(blocked) => (State::Error, Some(blocked.reason.clone()), Some(blocked.kind)),

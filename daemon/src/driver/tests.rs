@@ -1,9 +1,11 @@
 //! The driver with a folder of its own and no network: what must hold when things happen at the wrong moment.
 
+mod durability;
+
 use super::{Command, Driver, Input, Reply, Settings, Wanted};
 use crate::context::Context;
-use crate::library::{Download, Phase};
-use crate::store::{Home, Publisher, write_have};
+use crate::library::{Blocked, Download, Phase};
+use crate::store::{Home, Publisher};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::{ChunkHash, PeerId, ResourceId, SwarmKey};
@@ -33,9 +35,14 @@ impl Rig {
 
     /// A driver on a folder where another one was before.
     fn on(folder: Arc<tempfile::TempDir>) -> Rig {
+        let home = Home::open(folder.path()).unwrap();
+        Rig::with(folder, home)
+    }
+
+    fn with(folder: Arc<tempfile::TempDir>, home: Home) -> Rig {
         let listen: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let (context, inputs, ended) = Context::new(PeerId([1; 16]), listen, String::new(), 1, (None, None));
-        let home = Arc::new(Home::open(folder.path()).unwrap());
+        let home = Arc::new(home);
         let settings =
             Settings { trackers: Vec::new(), min_free_bytes: 0, sync_every: Duration::from_secs(3600) };
         let publisher = Publisher { mode: 0o644, group: None };
@@ -164,7 +171,9 @@ async fn a_complete_download_is_published_after_a_restart_once_its_name_is_free(
     let folder = rig.folder.clone();
     drop(rig);
     std::fs::write(&part, &bytes).unwrap();
-    write_have(&part.with_file_name("have"), &HaveMap::full(manifest.count())).unwrap();
+    let home = Home::open(folder.path()).unwrap();
+    home.slot(manifest.key()).write_have(&HaveMap::full(manifest.count())).unwrap();
+    drop(home);
 
     let mut rig = Rig::on(folder);
     let is_taken = |driver: &Driver| driver.status(Some("x")).unwrap()[0].state == State::Error;
@@ -181,7 +190,8 @@ async fn whatever_was_in_the_way_a_published_download_is_served() {
     let manifest = manifest_of("x", &bytes);
     rig.get(&manifest, false).await.unwrap();
     rig.receive(&manifest, &bytes);
-    rig.driver.block(manifest.key(), "no room for the have map".to_owned(), ErrorKind::NoSpace);
+    let no_room = Blocked::new("no room for the have map".to_owned(), ErrorKind::NoSpace);
+    rig.driver.block(manifest.key(), no_room);
     rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
     assert!(rig.driver.machine.status(manifest.key()).is_some(), "it takes part in its swarm");
 }

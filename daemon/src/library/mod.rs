@@ -4,12 +4,14 @@ mod hasher;
 mod rates;
 mod recent;
 mod source;
+mod unnoted;
 mod whole;
 
 pub use hasher::{Frontier, HashedWhole};
 pub use rates::{Rates, Traffic};
 pub use recent::Room;
 pub use source::{Download, Published, ReadError, Source, TakeError};
+pub use unnoted::Unnoted;
 pub use whole::Whole;
 
 use crate::store::{NameRecord, Record, Slot};
@@ -44,6 +46,8 @@ pub struct Resource {
     pub phase: Phase,
     /// What is wrong with single names: their file is gone, or has changed.
     pub troubles: BTreeMap<ResourceName, String>,
+    /// When to try once more to publish the names that the disk has refused.
+    pub republish_at: Option<Instant>,
     /// A tracker knows the same resource with another list of chunks.
     pub conflict: bool,
     /// What went in and out.
@@ -57,6 +61,8 @@ pub struct Resource {
 pub enum Phase {
     /// What is on disk is being hashed; so many bytes of so many are done.
     Checking(Checking),
+    /// It is wanted here, but its place cannot be made yet: only memory knows of it.
+    Accepted(Blocked),
     /// Chunks are being fetched, or would be if nothing stood in the way.
     Fetching(Fetching),
     /// It is complete and served from this file.
@@ -88,6 +94,10 @@ pub struct Fetching {
     pub download: Arc<Download>,
     /// What is verified and written.
     pub have: HaveMap,
+    /// What is synced as well: after a sync that failed nothing else is sure.
+    pub safe: HaveMap,
+    /// How many chunks the have map on disk claims.
+    pub noted: u32,
     /// So many chunks from the beginning are there.
     pub contiguous: u32,
     /// The whole-file hash, which follows the first missing chunk.
@@ -105,7 +115,7 @@ pub struct Fetching {
 }
 
 /// Why a download stands still through no fault of the swarm.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Blocked {
     /// For a person.
     pub reason: String,
@@ -113,6 +123,8 @@ pub struct Blocked {
     pub kind: ErrorKind,
     /// When to try again.
     pub retry_at: Instant,
+    /// It is being found out whether the disk takes something again.
+    pub probing: bool,
 }
 
 /// Why a resource cannot go on.
@@ -122,6 +134,14 @@ pub struct Failure {
     pub reason: String,
     /// What ttctl makes its exit code of.
     pub kind: ErrorKind,
+    /// When to look again by itself, where that may help.
+    pub retry_at: Option<Instant>,
+}
+
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        self.download.unnoted.end();
+    }
 }
 
 impl Library {
@@ -213,6 +233,7 @@ impl Resource {
             slot,
             phase,
             troubles: BTreeMap::new(),
+            republish_at: None,
             conflict: false,
             traffic: Arc::default(),
             rates: Rates::default(),
@@ -250,7 +271,7 @@ impl Resource {
         match &self.phase {
             Phase::Fetching(fetching) => Some(Source::Download(fetching.download.clone())),
             Phase::Seeding(published) => Some(Source::Published(published.clone())),
-            Phase::Checking(_) | Phase::Failed(_) => None,
+            Phase::Checking(_) | Phase::Accepted(_) | Phase::Failed(_) => None,
         }
     }
 
@@ -268,7 +289,7 @@ impl Resource {
         match &self.phase {
             Phase::Fetching(fetching) => fetching.have.len(),
             Phase::Seeding(_) => self.count().get(),
-            Phase::Checking(_) | Phase::Failed(_) => 0,
+            Phase::Checking(_) | Phase::Accepted(_) | Phase::Failed(_) => 0,
         }
     }
 }

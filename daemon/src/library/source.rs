@@ -1,6 +1,6 @@
 //! Where a resource's chunks are written to while it is fetched, and read from ever after.
 
-use super::Whole;
+use super::{Unnoted, Whole};
 use crate::store::{FileIdentity, PartFile, StoreError, open_regular};
 use bytes::{Bytes, BytesMut};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -18,9 +18,11 @@ pub struct Download {
     /// What is fetched.
     pub manifest: Manifest,
     /// Where its chunks go.
-    pub file: PartFile,
+    pub file: Arc<PartFile>,
     /// The hash of the whole, which follows the chunks.
     pub whole: Whole,
+    /// How far the have map on disk lags behind.
+    pub unnoted: Unnoted,
 }
 
 /// A finished file under its name. It is served only as long as it is the one that was hashed, and opened only
@@ -64,17 +66,31 @@ pub enum TakeError {
     /// It could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The download has ended, or was begun anew.
+    #[error("the download has ended")]
+    Ended,
     /// Verifying it panicked.
     #[error("{0}")]
     Panicked(String),
 }
 
 impl Download {
-    /// Verifies a received chunk and writes it. Blocks.
+    /// Verifies a received chunk and writes it. Blocks, also for as long as too many chunks are not noted yet.
     ///
     /// # Errors
-    /// When its hash or length is wrong, or it cannot be written.
+    /// When its hash or length is wrong, it cannot be written, or the download ends meanwhile.
     pub fn take(&self, index: ChunkIndex, bytes: Bytes) -> Result<(), TakeError> {
+        if !self.unnoted.enter() {
+            return Err(TakeError::Ended);
+        }
+        let taken = self.verify_and_write(index, bytes);
+        if taken.is_err() {
+            self.unnoted.leave(1);
+        }
+        taken
+    }
+
+    fn verify_and_write(&self, index: ChunkIndex, bytes: Bytes) -> Result<(), TakeError> {
         let is_last = Some(index) == self.manifest.count().last();
         let is_short = (1..CHUNK_BYTES as usize).contains(&bytes.len());
         let fits = bytes.len() == CHUNK_BYTES as usize || (is_last && is_short);

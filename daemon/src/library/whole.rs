@@ -200,7 +200,8 @@ mod tests {
     fn part(count: u8) -> (tempfile::TempDir, PartFile) {
         let folder = tempfile::tempdir().unwrap();
         let count = ChunkCount::new(count.into()).unwrap();
-        let file = PartFile::open(&folder.path().join("x.part"), count).unwrap();
+        let file =
+            PartFile::open(&crate::store::Disk::system(), &folder.path().join("x.part"), count).unwrap();
         (folder, file)
     }
 

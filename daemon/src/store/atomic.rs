@@ -1,29 +1,37 @@
 //! Small files that are written whole or not at all, and know whether they are whole.
 
-use super::{At, StoreError};
+use super::disk::{Disk, Open};
+use super::{StoreError, invalid};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 /// Writes a file by rename: readers see the old content or the new one, never a part of it.
-pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+pub(super) fn write(disk: &Disk, path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
-    write_by(&path.with_file_name(name), path, content)
+    let new = path.with_file_name(name);
+    write_by(disk, &new, path, content, 0o600)
 }
 
-/// As [`write`], by way of another place on the same file system.
-pub(super) fn write_by(new: &Path, path: &Path, content: &[u8]) -> Result<(), StoreError> {
-    let mut file = File::create(new).at("create", new)?;
-    file.write_all(content).at("write", new)?;
-    file.sync_data().at("sync", new)?;
-    fs::rename(new, path).at("rename into place", path)
-}
-
-/// Makes the names in a folder durable.
-pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder).and_then(|dir| dir.sync_all()).at("sync the folder", folder)
+/// As [`write`], by way of another place on the same file system, and with these permissions.
+pub(super) fn write_by(
+    disk: &Disk,
+    new: &Path,
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+) -> Result<(), StoreError> {
+    let file = disk.open(new, Open::Empty)?;
+    let written = disk
+        .write(&file, new, 0, content)
+        .and_then(|()| if mode == 0o600 { Ok(()) } else { disk.set_mode(&file, new, mode) })
+        .and_then(|()| disk.sync_file(&file, new))
+        .and_then(|()| disk.replace(new, path));
+    if written.is_err() {
+        let _ = disk.remove(new); // on a full disk it would be in the way
+    }
+    written
 }
 
 /// Appends a line with the content's checksum, as [`unseal`] expects it.
@@ -41,13 +49,31 @@ pub(super) fn unseal(sealed: &[u8]) -> io::Result<&[u8]> {
     if checksum_line(content).as_bytes() == seal { Ok(content) } else { Err(torn()) }
 }
 
+/// Refuses a file of a later version before anything else is made of it: its bytes begin with `before`, and then
+/// its version follows in decimal digits.
+pub(super) fn refuse_later(sealed: &[u8], before: &str, known: u32) -> io::Result<()> {
+    let digits = sealed.strip_prefix(before.as_bytes()).unwrap_or_default();
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    let version: Option<u32> =
+        std::str::from_utf8(&digits[..end]).ok().and_then(|digits| digits.parse().ok());
+    match version.filter(|&version| version > known) {
+        None => Ok(()),
+        Some(version) => {
+            let why = format!(
+                "its version is {version}, and this ttd knows none above {known}; it is left as it is: use the ttd that wrote it"
+            );
+            Err(io::Error::new(io::ErrorKind::Unsupported, why))
+        }
+    }
+}
+
 fn checksum_line(content: &[u8]) -> String {
     let digest: [u8; 32] = Sha256::digest(content).into();
     format!("# sha256 {}\n", shared::id::ResourceId(digest))
 }
 
 fn torn() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the file is torn: its checksum does not match")
+    invalid("the file is torn: its checksum does not match")
 }
 
 #[cfg(test)]
@@ -66,5 +92,12 @@ mod tests {
             damaged[at] ^= 1;
             assert!(unseal(&damaged).is_err(), "flipped at {at}");
         }
+    }
+
+    #[test]
+    fn only_a_later_version_is_refused_as_such() {
+        let check = |text: &str| refuse_later(text.as_bytes(), "version = ", 1).is_err();
+        assert!(check("version = 2\nrest") && check("version = 10"));
+        assert!(!check("version = 1\n") && !check("version = ") && !check("") && !check("version = x"));
     }
 }

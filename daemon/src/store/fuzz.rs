@@ -1,7 +1,7 @@
 //! Doors for tests/fuzz: bytes go into our own files, as a crash, a disk or a hand may have left them, and are read
 //! as at a start. Each panics when something is wrong.
 
-use super::{Home, Record, atomic, read_have, write_have};
+use super::{Disk, Home, Loaded, Record, atomic, have_file};
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::{ChunkHash, ResourceId, SwarmKey};
@@ -43,9 +43,9 @@ impl Folder {
         home.slot(key).create(&record, &manifest).expect("the folder can be written");
         let mut have = HaveMap::empty(count);
         have.insert(ChunkIndex(1));
-        let path = home.slot(key).have();
-        write_have(&path, &have).expect("the folder can be written");
-        let files = read_files(path.parent().expect("it is in the resource's folder"));
+        home.slot(key).write_have(&have).expect("the folder can be written");
+        let part = home.slot(key).part();
+        let files = read_files(part.parent().expect("it is in the resource's folder"));
         Folder { home, key, count, files }
     }
 
@@ -58,12 +58,12 @@ impl Folder {
             damaged = atomic::seal(&damaged);
         }
         fs::write(path, damaged).expect("the folder can be written");
-        for (record, manifest) in
+        for Loaded { record, manifest, .. } in
             self.home.remembered().expect("the folder can be read").into_iter().flatten()
         {
             assert!(record.key == self.key && manifest.key() == self.key, "it is of another resource");
         }
-        if let Ok(Some(have)) = read_have(&self.home.slot(self.key).have(), self.count) {
+        if let Ok(Some(have)) = self.home.slot(self.key).read_have(self.count) {
             assert_eq!(have.count(), self.count);
         }
         self.restore();
@@ -87,18 +87,18 @@ fn read_files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     paths.into_iter().map(|path| (path.clone(), fs::read(path).expect("the file can be read"))).collect()
 }
 
-/// A record's text. If it is one, it means the same after it was written and read again.
+/// A record's text, with a right checksum. If it is one, it means the same after it was written and read again.
 pub fn record(text: &[u8]) {
-    let Ok(record) = Record::from_toml(text) else { return };
-    let again = Record::from_toml(record.to_toml().as_bytes()).expect("what was written can be read");
+    let Ok(record) = Record::from_bytes(&atomic::seal(text)) else { return };
+    let again = Record::from_bytes(&record.to_bytes()).expect("what was written can be read");
     assert_eq!(record, again);
 }
 
 /// A have map's file with a right checksum. If it is one of `count` chunks, it stays the same.
 pub fn have_file(path: &Path, count: ChunkCount, content: &[u8]) {
     fs::write(path, atomic::seal(content)).expect("the folder can be written");
-    if let Ok(Some(have)) = read_have(path, count) {
-        write_have(path, &have).expect("the folder can be written");
-        assert_eq!(read_have(path, count).expect("what was written can be read"), Some(have));
+    if let Ok(Some(have)) = have_file::read(path, count) {
+        have_file::write(&Disk::system(), path, &have).expect("the folder can be written");
+        assert_eq!(have_file::read(path, count).expect("what was written can be read"), Some(have));
     }
 }

@@ -1,9 +1,9 @@
 //! The shared folder itself: made if need be, locked, and the places in it.
 
-use super::{At, Import, Record, StoreError, atomic};
+use super::disk::{Disk, Open};
+use super::{At, Import, Loaded, Slot, StoreError, atomic, invalid};
 use rustix::fs::FlockOperation;
 use shared::id::SwarmKey;
-use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -13,6 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where all of our own files are, inside of the shared folder.
 const OURS: &str = ".tinytorrent";
+
+/// The file that tells this folder from all others, and its first words.
+const MARK: &str = "folder";
+const MARK_BEGIN: &str = "version = ";
+const MARK_VERSION: u32 = 1;
 
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -42,16 +47,19 @@ pub enum HomeError {
     Store(#[from] StoreError),
 }
 
-/// A resource of a former run, or why it is lost.
-pub type Remembered = Result<(Record, Manifest), StoreError>;
+/// A resource of a former run, or why it is not brought back.
+pub type Remembered = Result<Loaded, StoreError>;
 
 /// A shared folder that this process owns.
 #[derive(Debug)]
 pub struct Home {
+    disk: Disk,
     folder: PathBuf,
     ours: PathBuf,
     temporaries: AtomicU64,
-    _lock: File,
+    lock: File,
+    /// The id in the folder's mark; `None` if the mark could be neither read nor made.
+    id: Option<String>,
 }
 
 impl Home {
@@ -60,6 +68,14 @@ impl Home {
     /// # Errors
     /// When another daemon has it, or it cannot be written.
     pub fn open(folder: &Path) -> Result<Home, HomeError> {
+        Home::open_on(Disk::system(), folder)
+    }
+
+    /// As [`open`](Home::open), with another way to the disk.
+    ///
+    /// # Errors
+    /// As [`open`](Home::open).
+    pub fn open_on(disk: Disk, folder: &Path) -> Result<Home, HomeError> {
         match DirBuilder::new().mode(0o755).create(folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -72,22 +88,48 @@ impl Home {
         }
         let folder = folder.canonicalize().at("find the shared folder", folder)?;
         let ours = folder.join(OURS);
-        for made in [ours.clone(), ours.join("resources"), ours.join("imports")] {
-            match DirBuilder::new().mode(0o700).create(&made) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                result => result.at("make the folder", &made)?,
+        for (parent, made) in
+            [(&folder, ours.clone()), (&ours, ours.join("resources")), (&ours, ours.join("imports"))]
+        {
+            if disk.make_folder(&made)? {
+                disk.sync_folder(parent)?; // else nothing in it outlasts a power cut
             }
         }
         fs::set_permissions(&ours, fs::Permissions::from_mode(0o700)).at("set the mode of", &ours)?;
         let lock_path = ours.join("lock");
-        let lock = File::create(&lock_path).at("create", &lock_path)?;
+        let lock = open_lock(&disk, &lock_path)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(HomeError::Taken { folder, lock: lock_path }),
             locked => locked.at("lock", &lock_path)?,
         }
-        let home = Home { folder, ours, temporaries: AtomicU64::new(0), _lock: lock };
+        let id = find_or_make_id(&disk, &ours.join(MARK))?;
+        let home = Home { disk, folder, ours, temporaries: AtomicU64::new(0), lock, id };
         home.clear_imports()?;
         Ok(home)
+    }
+
+    /// Whether the path still leads to the folder that was opened: it does not when its file system was unmounted,
+    /// and then nothing that is missing there was deleted by anybody.
+    ///
+    /// # Errors
+    /// Why it does not, for a person.
+    pub fn must_be_here(&self) -> Result<(), String> {
+        let is_ours = match &self.id {
+            Some(id) => read_id(&self.ours.join(MARK)).is_ok_and(|now| now == *id),
+            None => {
+                let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+                let now = fs::metadata(self.ours.join("lock")).map(inode);
+                self.lock.metadata().map(inode).is_ok_and(|ours| now.is_ok_and(|now| now == ours))
+            }
+        };
+        let folder = self.folder.display();
+        match is_ours {
+            true => Ok(()),
+            false if self.ours.is_dir() => {
+                Err(format!("{folder} is another shared folder now; restart ttd to use that one"))
+            }
+            false => Err(format!("the shared folder is not there: {folder} has no {OURS}; is it mounted?")),
+        }
     }
 
     /// The shared folder.
@@ -126,8 +168,7 @@ impl Home {
 
     /// The place of a swarm's files.
     pub fn slot(&self, key: SwarmKey) -> Slot {
-        let name = format!("{}-{}", key.resource, &key.digest.to_string()[..16]);
-        Slot { folder: self.ours.join("resources").join(name) }
+        Slot::new(&self.disk, self.ours.join("resources").join(Slot::name(key)))
     }
 
     /// Begins to take in a file that ttctl sends.
@@ -135,13 +176,18 @@ impl Home {
     /// # Errors
     /// When the file cannot be made.
     pub fn import(&self, number: u64) -> Result<Import, StoreError> {
-        Import::create(self.ours.join("imports").join(format!("{number}.part")))
+        Import::create(&self.disk, self.ours.join("imports").join(format!("{number}.part")))
     }
 
     /// A path for what is made before it is published; another one each time.
     pub fn temporary(&self) -> PathBuf {
         let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
         self.ours.join("imports").join(format!("temporary-{number}.part"))
+    }
+
+    /// The way to the disk.
+    pub(super) fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// Every swarm that is remembered, and those whose files cannot be read, in order. What was half made or half
@@ -156,8 +202,17 @@ impl Home {
             slots.push(entry.at("read the folder", &folder)?.path());
         }
         slots.sort();
-        let slots = slots.into_iter().map(|folder| Slot { folder });
-        Ok(slots.filter(|slot| !slot.is_half()).map(|slot| slot.load()).collect())
+        let slots = slots.into_iter().map(|folder| Slot::new(&self.disk, folder));
+        Ok(slots.filter(|slot| !slot.is_half()).map(|slot| slot.load(self)).collect())
+    }
+
+    /// Removes files of the folder; those that are gone already are no error.
+    ///
+    /// # Errors
+    /// When one cannot be removed. The others are removed all the same.
+    pub fn remove(&self, files: &[PathBuf]) -> Result<(), StoreError> {
+        let results: Vec<_> = files.iter().map(|path| self.disk.remove(path)).collect();
+        results.into_iter().collect()
     }
 
     /// Makes the names in the shared folder durable.
@@ -165,126 +220,57 @@ impl Home {
     /// # Errors
     /// When the file system refuses.
     pub fn sync(&self) -> Result<(), StoreError> {
-        atomic::sync_folder(&self.folder)
+        self.disk.sync_folder(&self.folder)
     }
 
     fn clear_imports(&self) -> Result<(), StoreError> {
         let folder = self.ours.join("imports");
         for entry in fs::read_dir(&folder).at("read the folder", &folder)? {
             let path = entry.at("read the folder", &folder)?.path();
-            fs::remove_file(&path).at("remove", &path)?;
+            if let Err(error) = self.disk.remove(&path) {
+                tracing::warn!(%error, "what is left of an import stays"); // on a disk that is read-only for now
+            }
         }
         Ok(())
     }
 }
 
-/// The place of one swarm's files: `.tinytorrent/resources/KEY/`.
-#[derive(Debug, Clone)]
-pub struct Slot {
-    folder: PathBuf,
-}
-
-impl Slot {
-    /// Where the chunks are until the resource is published.
-    pub fn part(&self) -> PathBuf {
-        self.folder.join("data.part")
-    }
-
-    /// Where the have map is.
-    pub fn have(&self) -> PathBuf {
-        self.folder.join("have")
-    }
-
-    /// Makes the place, with its manifest and its first record.
-    ///
-    /// # Errors
-    /// When it cannot be written. What was made of it is then taken away again, unless it was there before.
-    pub fn create(&self, record: &Record, manifest: &Manifest) -> Result<(), StoreError> {
-        let is_new = match DirBuilder::new().mode(0o700).create(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            made => made.at("make the folder", &self.folder).map(|()| true)?,
-        };
-        let written = self.write_all(record, manifest);
-        if written.is_err() && is_new {
-            let _ = fs::remove_dir_all(&self.folder);
-        }
-        written
-    }
-
-    fn write_all(&self, record: &Record, manifest: &Manifest) -> Result<(), StoreError> {
-        atomic::write(&self.manifest(), manifest.to_text().as_bytes())?;
-        self.save(record)?;
-        atomic::sync_folder(&self.folder)?;
-        atomic::sync_folder(self.folder.parent().unwrap_or(&self.folder))
-    }
-
-    /// Writes the record anew.
-    ///
-    /// # Errors
-    /// When it cannot be written; the former one is then still there.
-    pub fn save(&self, record: &Record) -> Result<(), StoreError> {
-        atomic::write(&self.record(), &atomic::seal(record.to_toml().as_bytes()))
-    }
-
-    /// Reads the record and the manifest.
-    ///
-    /// # Errors
-    /// When one of them is missing or damaged, or they do not belong together.
-    pub fn load(&self) -> Result<(Record, Manifest), StoreError> {
-        let path = self.record();
-        let sealed = fs::read(&path).at("read", &path)?;
-        let record = atomic::unseal(&sealed).and_then(Record::from_toml).at("read", &path)?;
-        let path = self.manifest();
-        let text = fs::read(&path).at("read", &path)?;
-        let manifest = Manifest::parse(&text).map_err(invalid).at("read", &path)?;
-        if manifest.key() != record.key {
-            return Err(invalid("it belongs to another resource")).at("use", &path);
-        }
-        Ok((record, manifest))
-    }
-
-    /// Forgets the swarm, its record first: what is without one goes at the next start. Works on a full disk.
-    ///
-    /// # Errors
-    /// When the files cannot be removed.
-    pub fn remove(&self) -> Result<(), StoreError> {
-        let _ = fs::remove_file(self.record());
-        match fs::remove_dir_all(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.at("remove", &self.folder),
-        }
-    }
-
-    /// Takes the place away if it has no record; whether it did.
-    fn is_half(&self) -> bool {
-        let is_half =
-            fs::symlink_metadata(self.record()).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        is_half && self.remove().is_ok()
-    }
-
-    /// Takes away what only an unfinished download needs.
-    pub fn tidy(&self) {
-        let _ = fs::remove_file(self.have());
-        let _ = fs::remove_file(self.part());
-    }
-
-    fn record(&self) -> PathBuf {
-        self.folder.join("state.toml")
-    }
-
-    fn manifest(&self) -> PathBuf {
-        self.folder.join("manifest.tinytorrent")
+/// Opens the lock file. One that is there is locked on a read-only disk as well.
+fn open_lock(disk: &Disk, path: &Path) -> Result<File, StoreError> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => disk.open(path, Open::Keep),
+        opened => opened.at("open", path),
     }
 }
 
-fn invalid(error: impl ToString) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+/// The id in a folder's mark.
+fn read_id(path: &Path) -> io::Result<String> {
+    let sealed = fs::read(path)?;
+    atomic::refuse_later(&sealed, MARK_BEGIN, MARK_VERSION)?;
+    let text = std::str::from_utf8(atomic::unseal(&sealed)?).map_err(invalid)?;
+    let id = text.lines().nth(1).and_then(|line| line.strip_prefix("id = "));
+    id.map(str::to_owned).ok_or_else(|| invalid("it names no id"))
+}
+
+/// The folder's id. A mark that is torn or missing is made anew, as far as the disk lets us.
+fn find_or_make_id(disk: &Disk, path: &Path) -> Result<Option<String>, StoreError> {
+    match read_id(path) {
+        Ok(id) => return Ok(Some(id)),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Err(error).at("use", path),
+        Err(_) => {}
+    }
+    let id = format!("{:032x}", rand::random::<u128>());
+    let content = format!("{MARK_BEGIN}{MARK_VERSION}\nid = {id}\n");
+    let made = atomic::write(disk, path, &atomic::seal(content.as_bytes()));
+    if let Err(error) = &made {
+        tracing::warn!(%error, "the shared folder cannot be marked; an unmounted one is known by its lock");
+    }
+    Ok(made.is_ok().then_some(id))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::id::{ListDigest, ResourceId};
 
     #[test]
     fn a_folder_has_one_owner() {
@@ -298,31 +284,36 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_left_half_done_is_taken_away() {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::open(folder.path()).unwrap();
-        let half = home.slot(SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([2; 32]) });
-        fs::create_dir(&half.folder).unwrap();
-        fs::write(half.part(), "a part of something").unwrap();
-        assert!(home.remembered().unwrap().is_empty());
-        assert!(!half.folder.exists());
+    fn an_empty_mount_point_is_not_the_folder() {
+        let parent = tempfile::tempdir().unwrap();
+        let (folder, away) = (parent.path().join("shared"), parent.path().join("away"));
+        let home = Home::open(&folder).unwrap();
+        home.must_be_here().unwrap();
+        fs::rename(&folder, &away).unwrap();
+        assert!(home.must_be_here().unwrap_err().contains("not there"));
+        fs::create_dir(&folder).unwrap();
+        assert!(home.must_be_here().unwrap_err().contains("is it mounted?"));
+        fs::create_dir(folder.join(OURS)).unwrap();
+        assert!(home.must_be_here().unwrap_err().contains("another shared folder"));
+        fs::remove_dir_all(&folder).unwrap();
+        fs::rename(&away, &folder).unwrap();
+        home.must_be_here().unwrap();
     }
 
     #[test]
-    fn a_place_that_was_there_survives_a_failure_to_write_it_anew() {
+    fn the_mark_stays_the_same_and_is_made_anew_only_when_it_is_torn() {
         let folder = tempfile::tempdir().unwrap();
-        let home = Home::open(folder.path()).unwrap();
-        let trackers = vec!["tt://t".parse().unwrap()];
-        let manifest =
-            Manifest::new("x".parse().unwrap(), ResourceId::of(b""), trackers, Vec::new()).unwrap();
-        let (key, names) = (manifest.key(), Vec::new());
-        let record =
-            Record { key, trackers: Vec::new(), shared_at_ms: 0, origin: true, paused: false, names };
-        let slot = home.slot(key);
-        slot.create(&record, &manifest).unwrap();
-        fs::create_dir(slot.folder.join("manifest.tinytorrent.new")).unwrap(); // in the way of the next one
-        slot.create(&record, &manifest).unwrap_err();
-        assert_eq!(slot.load().unwrap().0, record);
+        let open = || Home::open(folder.path());
+        let id = open().unwrap().id;
+        assert!(id.is_some());
+        assert_eq!(open().unwrap().id, id);
+        let mark = folder.path().join(OURS).join(MARK);
+        fs::write(&mark, "").unwrap();
+        let another = open().unwrap().id;
+        assert!(another.is_some() && another != id);
+        fs::write(&mark, "version = 2\nwhatever that is\n").unwrap();
+        assert!(open().unwrap_err().to_string().contains("its version is 2"));
+        assert_eq!(fs::read(&mark).unwrap(), b"version = 2\nwhatever that is\n");
     }
 
     #[test]

@@ -20,6 +20,11 @@ pub struct FileIdentity {
 }
 
 impl FileIdentity {
+    /// One that is the same on every machine.
+    #[cfg(test)]
+    pub(super) const FOR_A_FIXTURE: FileIdentity =
+        FileIdentity { device: 1, inode: 2, bytes: (2 << 20) + 5, modified_s: 1_700_000_000, modified_ns: 5 };
+
     /// The identity of a file that is open.
     ///
     /// # Errors

@@ -1,17 +1,18 @@
 //! A file from elsewhere that ttctl sends, hashed as it arrives.
 
+use super::disk::{Disk, Open};
 use super::{At, StoreError};
 use sha2::{Digest, Sha256};
 use shared::chunk::{CHUNK_BYTES, CHUNKS_MAX};
 use shared::id::{ChunkHash, ResourceId};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// An import. What was not published of it is removed when it is dropped.
 #[derive(Debug)]
 pub struct Import {
+    disk: Disk,
     file: File,
     path: PathBuf,
     whole: Sha256,
@@ -20,10 +21,14 @@ pub struct Import {
 }
 
 impl Import {
-    pub(super) fn create(path: PathBuf) -> Result<Import, StoreError> {
-        let file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).at("create", &path)?;
-        Ok(Import { file, path, whole: Sha256::new(), hashes: Vec::new(), bytes: 0 })
+    pub(super) fn create(disk: &Disk, path: PathBuf) -> Result<Import, StoreError> {
+        let (file, disk) = (disk.open(&path, Open::New)?, disk.clone());
+        Ok(Import { disk, file, path, whole: Sha256::new(), hashes: Vec::new(), bytes: 0 })
+    }
+
+    /// The file that has the bytes.
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// Where the bytes are.
@@ -44,7 +49,7 @@ impl Import {
         {
             return Err(io::Error::other("its parts are not chunks, or too many")).at("import", &self.path);
         }
-        self.file.write_all(bytes).at("write to", &self.path)?;
+        self.disk.write(&self.file, &self.path, self.bytes, bytes)?;
         self.whole.update(bytes);
         self.hashes.push(ChunkHash::of(bytes));
         self.bytes += bytes.len() as u64;
@@ -64,6 +69,6 @@ impl Import {
 
 impl Drop for Import {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path); // it is gone already if it was published
+        let _ = self.disk.remove(&self.path); // it is gone already if it was published
     }
 }

@@ -5,17 +5,29 @@
 //! NAME                                a finished resource
 //! NAME.tinytorrent                    its manifest
 //! .tinytorrent/lock                   one daemon per folder
+//! .tinytorrent/folder                 the folder's own id: an empty mount point has none
 //! .tinytorrent/imports/N.part         files that ttctl is sending
 //! .tinytorrent/resources/KEY/         one folder per swarm:
 //!     state.toml                        what must survive a restart
-//!     manifest.tinytorrent              our own copy
+//!     manifest                          our own copy
 //!     have                              the have map, never ahead of the data
 //!     data.part                         the chunks, until the resource is published
 //! ```
+//!
+//! Each of our small files is written by rename, begins with its version and ends with its checksum. They are there
+//! to save work: what is torn, empty or missing is made anew from the data, never the other way round. A file of a
+//! later version is left as it is.
+//!
+//! The order of a download: the folder of its swarm appears whole; chunks are written; their data is synced; the
+//! have map that claims them is written; the whole is synced, gets its manifest and, in one step, its name; the
+//! record notes that; what only the download needed goes.
 
 mod atomic;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+mod disk;
+#[cfg(test)]
+pub mod faulty;
 mod have_file;
 mod home;
 mod identity;
@@ -23,14 +35,17 @@ mod import;
 mod part;
 mod publish;
 mod record;
+mod slot;
 
-pub use have_file::{read_have, write_have};
-pub use home::{Home, Slot};
+#[cfg_attr(not(test), expect(unused_imports, reason = "tests put another one in its place"))]
+pub use disk::Disk;
+pub use home::Home;
 pub use identity::{FileIdentity, open_regular};
 pub use import::Import;
 pub use part::PartFile;
-pub use publish::{PublishError, Publisher};
+pub use publish::{PublishError, Publisher, holds_already};
 pub use record::{NameRecord, Record};
+pub use slot::{Loaded, Slot};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,6 +67,11 @@ impl StoreError {
     pub fn is_no_space(&self) -> bool {
         matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
+
+    /// Whether a file was written by a later version of ttd. Nothing may be put in its place.
+    pub fn is_later_version(&self) -> bool {
+        self.source.kind() == io::ErrorKind::Unsupported
+    }
 }
 
 /// Names what was being done to which path when an I/O error happened.
@@ -69,4 +89,8 @@ impl<T> At<T> for rustix::io::Result<T> {
     fn at(self, doing: &'static str, path: &Path) -> Result<T, StoreError> {
         self.map_err(io::Error::from).at(doing, path)
     }
+}
+
+fn invalid(error: impl ToString) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }

@@ -1,18 +1,20 @@
 //! The file that chunks are written into and served from, before and after it is published.
 
+use super::disk::{Disk, Open};
 use super::{At, StoreError};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
 use shared::rpc::wire::buffers;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A resource's bytes on disk. Shared between threads: all access is positional.
 #[derive(Debug)]
 pub struct PartFile {
+    disk: Disk,
     file: File,
     path: PathBuf,
     count: ChunkCount,
@@ -25,11 +27,10 @@ impl PartFile {
     ///
     /// # Errors
     /// When it cannot be opened for reading and writing.
-    pub fn open(path: &Path, count: ChunkCount) -> Result<PartFile, StoreError> {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-        let file = file.at("open", path)?;
-        Ok(PartFile { file, path: path.to_owned(), count, last_bytes: AtomicU64::new(0) })
+    pub fn open(disk: &Disk, path: &Path, count: ChunkCount) -> Result<PartFile, StoreError> {
+        let file = disk.open(path, Open::Keep)?;
+        let (disk, path) = (disk.clone(), path.to_owned());
+        Ok(PartFile { disk, file, path, count, last_bytes: AtomicU64::new(0) })
     }
 
     /// Where the file was opened.
@@ -53,12 +54,25 @@ impl PartFile {
         }
     }
 
+    /// The last chunk is not there any more, and what it was is not known.
+    pub fn forget_last(&self) {
+        self.last_bytes.store(0, Ordering::Release);
+    }
+
+    /// How long the file is, whatever is in it: 0 when nothing was written to it yet.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn length(&self) -> Result<u64, StoreError> {
+        Ok(self.file.metadata().at("look at", &self.path)?.len())
+    }
+
     /// Writes a verified chunk. The data is not synced yet.
     ///
     /// # Errors
     /// When the disk is full or fails.
     pub fn write(&self, index: ChunkIndex, bytes: &[u8]) -> Result<(), StoreError> {
-        self.file.write_all_at(bytes, index.offset()).at("write to", &self.path)?;
+        self.disk.write(&self.file, &self.path, index.offset(), bytes)?;
         if Some(index) == self.count.last() {
             self.last_bytes.store(bytes.len() as u64, Ordering::Release);
         }
@@ -96,7 +110,12 @@ impl PartFile {
     /// # Errors
     /// When the disk fails.
     pub fn sync(&self) -> Result<(), StoreError> {
-        self.file.sync_data().at("sync", &self.path)
+        self.disk.sync_file(&self.file, &self.path)
+    }
+
+    /// The file itself, for what is done to it as a whole.
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     fn chunk_bytes(&self, index: ChunkIndex) -> usize {
@@ -119,12 +138,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.part");
         let count = ChunkCount::new(2).unwrap();
-        let part = PartFile::open(&path, count).unwrap();
+        let part = PartFile::open(&Disk::system(), &path, count).unwrap();
         assert_eq!(part.bytes(), None);
         part.write(ChunkIndex(1), b"tail").unwrap();
         assert_eq!(part.bytes(), Some((1 << 20) + 4));
         assert_eq!(part.read(ChunkIndex(1)).unwrap(), b"tail"[..]);
-        let again = PartFile::open(&path, count).unwrap();
+        let again = PartFile::open(&Disk::system(), &path, count).unwrap();
         again.find_last().unwrap();
         assert_eq!(again.bytes(), part.bytes());
     }
@@ -132,7 +151,9 @@ mod tests {
     #[test]
     fn a_file_that_is_too_short_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let part = PartFile::open(&folder.path().join("x.part"), ChunkCount::new(1).unwrap()).unwrap();
+        let part =
+            PartFile::open(&Disk::system(), &folder.path().join("x.part"), ChunkCount::new(1).unwrap())
+                .unwrap();
         assert!(part.find_last().is_err());
         assert!(part.read(ChunkIndex(0)).is_err());
     }

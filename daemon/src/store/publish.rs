@@ -1,13 +1,15 @@
 //! Making a finished, verified file visible under its name. Readers never see half a file, and no other
 //! content of that name is lost unless that was asked for.
 
-use super::{At, FileIdentity, Home, StoreError, atomic};
-use rustix::fs::{CWD, RenameFlags};
+use super::disk::Open;
+use super::{At, FileIdentity, Home, Import, PartFile, StoreError, atomic, open_regular};
+use shared::host::hashing::{hash_file, silent};
+use shared::id::ResourceId;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Why a file was not published. Its data is still where it was.
@@ -19,9 +21,33 @@ pub enum PublishError {
     /// The file that was to be copied is not what it was.
     #[error("{} is damaged on the disk, or was changed", .0.display())]
     Damaged(PathBuf),
+    /// Its data could not be made durable: what was not synced before may be lost, whatever a read says now.
+    #[error(transparent)]
+    NotSynced(StoreError),
     /// The disk or the file system refuses.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A file that is whole and verified, and open since it was written: only then does a sync tell of each failure.
+#[derive(Debug, Clone, Copy)]
+pub struct Finished<'a> {
+    file: &'a File,
+    path: &'a Path,
+}
+
+impl PartFile {
+    /// It, to be published.
+    pub fn finished(&self) -> Finished<'_> {
+        Finished { file: self.file(), path: self.path() }
+    }
+}
+
+impl Import {
+    /// It, to be published.
+    pub fn finished(&self) -> Finished<'_> {
+        Finished { file: self.file(), path: self.path() }
+    }
 }
 
 /// How finished files look.
@@ -34,35 +60,78 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes the file at `from` (on the same file system) under a name: manifest first, then, in one step
-    /// that cannot fail half-way, the file.
+    /// Publishes a file (on the same file system) under a name: manifest first, then, in one step that cannot fail
+    /// half-way, the file.
     ///
     /// # Errors
-    /// When the name is taken and `replace` is not set, or the disk fails.
+    /// When the name is taken and `replace` is not set, or the disk fails. It may have its name all the same then, and
+    /// be published once more to make that durable.
     pub fn publish(
         &self,
         home: &Home,
-        from: &Path,
+        from: Finished<'_>,
         manifest: &Manifest,
         replace: bool,
     ) -> Result<FileIdentity, PublishError> {
         let (name, to) = (manifest.name(), home.file(manifest.name()));
-        let file = File::open(from).at("open", from)?;
+        let (disk, Finished { file, path }) = (home.disk(), from);
         if let Some(group) = self.group {
-            std::os::unix::fs::fchown(&file, None, Some(group)).at("set the group of", from)?;
+            disk.set_group(file, path, group)?;
         }
-        file.set_permissions(fs::Permissions::from_mode(self.mode)).at("set the mode of", from)?;
-        file.sync_all().at("sync", from)?;
-        if !replace && fs::symlink_metadata(&to).is_ok() {
+        disk.set_mode(file, path, self.mode)?;
+        disk.sync_file(file, path).map_err(PublishError::NotSynced)?;
+        // It was renamed before, and the folder could not be synced.
+        let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let ours = file.metadata().map(inode).at("look at", path)?;
+        let is_there = fs::symlink_metadata(&to).map(inode).is_ok_and(|there| there == ours);
+        if !replace && !is_there && fs::symlink_metadata(&to).is_ok() {
             return Err(PublishError::NameTaken(name.clone()));
         }
         self.show_manifest(home, manifest)?;
-        rename(from, &to, replace).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => PublishError::NameTaken(name.clone()),
-            _ => StoreError { doing: "publish", path: to.clone(), source: error }.into(),
-        })?;
+        if is_there {
+            // only its name's durability was wanting
+        } else if replace {
+            disk.replace(path, &to)?;
+        } else {
+            disk.rename(path, &to).map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => PublishError::NameTaken(name.clone()),
+                _ => StoreError { doing: "publish", path: to.clone(), source: error }.into(),
+            })?;
+        }
         home.sync()?;
-        Ok(FileIdentity::of(&file).at("look at", &to)?)
+        Ok(FileIdentity::of(file).at("look at", &to)?)
+    }
+
+    /// Publishes a copy of a finished file under another of its names. The copy is hashed: what was damaged on the
+    /// disk, or has changed since it was hashed, is not passed on.
+    ///
+    /// # Errors
+    /// As [`publish`](Publisher::publish), and when the file is damaged.
+    pub fn publish_copy(
+        &self,
+        home: &Home,
+        from: &Path,
+        bytes: u64,
+        manifest: &Manifest,
+        replace: bool,
+    ) -> Result<FileIdentity, PublishError> {
+        if let Some(identity) = holds_already(&home.file(manifest.name()), manifest.resource(), bytes) {
+            self.show_manifest(home, manifest)?;
+            home.sync()?;
+            return Ok(identity);
+        }
+        let path = home.temporary();
+        let copied = || {
+            let file = home.disk().open(&path, Open::New)?;
+            home.disk().copy(&open_regular(from)?, &file, &path)?;
+            if hash_file(&file, &silent).at("read", &path)?.resource != manifest.resource() {
+                return Err(PublishError::Damaged(from.to_owned()));
+            }
+            self.publish(home, Finished { file: &file, path: &path }, manifest, replace)
+        };
+        let published = copied();
+        let _ = home.disk().remove(&path);
+        published
     }
 
     /// Writes the visible manifest beside its file.
@@ -77,29 +146,22 @@ impl Publisher {
         {
             return Ok(());
         }
-        atomic::write_by(&home.temporary(), &path, text.as_bytes())?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(self.mode)).at("set the mode of", &path)
+        atomic::write_by(home.disk(), &home.temporary(), &path, text.as_bytes(), self.mode)
     }
 }
 
-/// Renames without replacing; where the file system cannot do that in one step, checks first.
-fn rename(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
-    if replace {
-        return fs::rename(from, to);
-    }
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            fs::hard_link(from, to)?; // fails when the name is there
-            fs::remove_file(from)
-        }
-        renamed => Ok(renamed?),
-    }
+/// The file at a path, if it is this very resource: put there just before a crash, perhaps, or by hand.
+pub fn holds_already(path: &Path, resource: ResourceId, bytes: u64) -> Option<FileIdentity> {
+    let file = open_regular(path).ok()?;
+    let identity = FileIdentity::of(&file).ok().filter(|identity| identity.bytes == bytes)?;
+    let hashed = hash_file(&file, &silent).ok()?;
+    (hashed.resource == resource).then_some(identity)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::id::{ChunkHash, ResourceId};
+    use shared::id::ChunkHash;
 
     fn check(existing: Option<&[u8]>, replace: bool, expected: &[u8]) {
         let folder = tempfile::tempdir().unwrap();
@@ -112,7 +174,9 @@ mod tests {
         if let Some(bytes) = existing {
             fs::write(home.file(manifest.name()), bytes).unwrap();
         }
-        let published = Publisher { mode: 0o640, group: None }.publish(&home, &from, &manifest, replace);
+        let file = File::open(&from).unwrap();
+        let finished = Finished { file: &file, path: &from };
+        let published = Publisher { mode: 0o640, group: None }.publish(&home, finished, &manifest, replace);
         assert_eq!(fs::read(home.file(manifest.name())).unwrap(), expected);
         assert_eq!(published.is_ok(), expected == b"new", "{published:?}");
         assert_eq!(from.exists(), published.is_err(), "the data is in one place");

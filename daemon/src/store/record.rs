@@ -1,14 +1,15 @@
 //! What must survive a restart of one swarm, beside its manifest and its have map.
 
-use super::FileIdentity;
+use super::{FileIdentity, atomic, invalid};
 use serde::{Deserialize, Serialize};
 use shared::id::{ListDigest, ResourceId, SwarmKey};
+use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::url::TrackerUrl;
 use std::io;
 
 /// The version of the record's format.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// The record of one swarm.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,9 @@ pub struct NameRecord {
     pub replace: bool,
     /// The file as it was when it was published or hashed; none while it is being fetched.
     pub published: Option<FileIdentity>,
+    /// Somebody complained, and the file was found damaged: it is checked before it is served again.
+    #[serde(default)]
+    pub damaged: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,8 +56,22 @@ struct Toml {
 }
 
 impl Record {
-    /// The record as text.
-    pub fn to_toml(&self) -> String {
+    /// What can be said of a resource of which only the manifest is left: whether it is published, under one more
+    /// name, or was paused, is not known.
+    pub(super) fn rebuilt(manifest: &Manifest) -> Record {
+        let name = manifest.name().clone();
+        Record {
+            key: manifest.key(),
+            trackers: Vec::new(),
+            shared_at_ms: 0,
+            origin: false,
+            paused: false,
+            names: vec![NameRecord { name, replace: false, published: None, damaged: false }],
+        }
+    }
+
+    /// The record as a file's content, with its checksum.
+    pub fn to_bytes(&self) -> Vec<u8> {
         let toml = Toml {
             version: VERSION,
             resource: self.key.resource.to_string(),
@@ -64,15 +82,17 @@ impl Record {
             paused: self.paused,
             names: self.names.clone(),
         };
-        toml::to_string(&toml).expect("a record has nothing that TOML cannot say")
+        let text = toml::to_string(&toml).expect("a record has nothing that TOML cannot say");
+        atomic::seal(text.as_bytes())
     }
 
-    /// Reads what [`to_toml`](Record::to_toml) wrote.
+    /// Reads what [`to_bytes`](Record::to_bytes) wrote.
     ///
     /// # Errors
-    /// When the text is something else, or of a later version.
-    pub fn from_toml(text: &[u8]) -> io::Result<Record> {
-        let text = std::str::from_utf8(text).map_err(invalid)?;
+    /// When it is torn or something else (`InvalidData`), or of a later version (`Unsupported`).
+    pub fn from_bytes(sealed: &[u8]) -> io::Result<Record> {
+        atomic::refuse_later(sealed, "version = ", VERSION)?;
+        let text = std::str::from_utf8(atomic::unseal(sealed)?).map_err(invalid)?;
         let toml: Toml = toml::from_str(text).map_err(invalid)?;
         if toml.version != VERSION {
             return Err(invalid(format!("its version is {}, not {VERSION}", toml.version)));
@@ -88,10 +108,6 @@ impl Record {
             names: toml.names,
         })
     }
-}
-
-fn invalid(error: impl ToString) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 
 #[cfg(test)]
@@ -112,16 +128,17 @@ mod tests {
                     name: "été \"1\"".parse().unwrap(),
                     replace: false,
                     published: Some(FileIdentity::at(folder.path()).unwrap()),
+                    damaged: true,
                 },
-                NameRecord { name: "b".parse().unwrap(), replace: true, published: None },
+                NameRecord { name: "b".parse().unwrap(), replace: true, published: None, damaged: false },
             ],
         };
-        assert_eq!(Record::from_toml(record.to_toml().as_bytes()).unwrap(), record);
+        assert_eq!(Record::from_bytes(&record.to_bytes()).unwrap(), record);
     }
 
     #[test]
     fn a_later_version_is_refused() {
-        let error = Record::from_toml(b"version = 2").unwrap_err().to_string();
-        assert!(!error.is_empty());
+        let error = Record::from_bytes(b"version = 2\nand what nobody knows yet").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
     }
 }

@@ -1,0 +1,310 @@
+//! What stands in the way of a resource through no fault of its swarm: a disk that is full, fails, or is not there.
+//! Nothing is lost by it; it is looked at again every few seconds, and what can go on does.
+
+use super::Driver;
+use super::restore::Restored;
+use crate::library::{Blocked, Failure, Phase, Published};
+use crate::store::StoreError;
+use shared::chunk::CHUNK_BYTES;
+use shared::id::SwarmKey;
+use shared::rpc::control::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How long a download that found no room, or a disk that failed, waits before it looks again.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a file that could not be read waits before it is read again: that may be a long read.
+pub(super) const REREAD_AFTER: Duration = Duration::from_secs(60);
+
+impl Blocked {
+    /// A disk that refused.
+    pub(super) fn by_disk(error: &StoreError) -> Blocked {
+        match error.is_no_space() {
+            true => Blocked::new(format!("no space: {error}"), ErrorKind::NoSpace),
+            false => Blocked::new(error.to_string(), ErrorKind::Internal),
+        }
+    }
+
+    pub(super) fn new(reason: String, kind: ErrorKind) -> Blocked {
+        Blocked { reason, kind, retry_at: Instant::now() + RETRY_AFTER, probing: false }
+    }
+}
+
+impl Driver {
+    /// The disk refuses: the download waits, and nothing is lost.
+    pub(super) fn write_failed(&mut self, key: SwarmKey, error: &StoreError) {
+        self.block(key, Blocked::by_disk(error));
+    }
+
+    pub(super) fn block(&mut self, key: SwarmKey, blocked: Blocked) {
+        let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
+        else {
+            return;
+        };
+        let is_new = fetching.blocked.is_none();
+        if is_new {
+            tracing::warn!(resource = %key, error = %blocked.reason, "a download waits");
+        }
+        fetching.blocked = Some(blocked);
+        if is_new {
+            self.leave(key);
+        }
+    }
+
+    /// Looks again whether what stands still can go on.
+    pub(super) fn retry_blocked(&mut self, now: Instant) {
+        if self.away.is_some() {
+            return;
+        }
+        let is_due = |resource: &crate::library::Resource| match &resource.phase {
+            Phase::Fetching(fetching) => fetching.blocked.as_ref().is_some_and(|it| it.retry_at <= now),
+            Phase::Accepted(blocked) => blocked.retry_at <= now,
+            Phase::Failed(failure) => failure.retry_at.is_some_and(|at| at <= now),
+            Phase::Seeding(_) => resource.republish_at.is_some_and(|at| at <= now),
+            Phase::Checking(_) => false,
+        };
+        let due = self.library.iter().filter(|(_, resource)| is_due(resource) && !resource.record.paused);
+        let keys: Vec<SwarmKey> = due.map(|(key, _)| key).collect();
+        for key in keys {
+            match self.library.get(key).map(|resource| &resource.phase) {
+                Some(Phase::Failed(_)) => self.check(key, None),
+                Some(Phase::Seeding(_)) => {
+                    self.forgive(key);
+                    self.publish(key);
+                }
+                Some(_) => self.unblock(key),
+                None => {}
+            }
+        }
+    }
+
+    /// Goes on with a download that is blocked, or begins one, if nothing stands in its way any more.
+    pub(super) fn unblock(&mut self, key: SwarmKey) {
+        if self.away.is_some() {
+            return;
+        }
+        if matches!(self.library.get(key).map(|resource| &resource.phase), Some(Phase::Accepted(_))) {
+            return self.make_place(key);
+        }
+        let lacking = self.lacking_space(key);
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let Phase::Fetching(fetching) = &mut resource.phase else { return };
+        if let Some(reason) = lacking.filter(|_| !fetching.verified) {
+            return self.block(key, Blocked::new(reason, ErrorKind::NoSpace));
+        }
+        match &mut fetching.blocked {
+            None => {
+                tracing::info!(resource = %key, "a download goes on");
+                self.join(key);
+            }
+            Some(blocked) if fetching.verified => {
+                // what failed was to publish it, or to note what had arrived
+                blocked.retry_at = Instant::now() + RETRY_AFTER;
+                self.forgive(key);
+                self.publish(key);
+            }
+            Some(blocked) if blocked.probing => blocked.retry_at = Instant::now() + RETRY_AFTER,
+            Some(blocked) => {
+                // Nobody is asked for a chunk before the disk has shown that it takes something again.
+                (blocked.probing, blocked.retry_at) = (true, Instant::now() + RETRY_AFTER);
+                let (download, safe) = (fetching.download.clone(), fetching.safe.clone());
+                self.saver.note(self.context.clone(), download, &resource.slot, safe);
+            }
+        }
+    }
+
+    /// The disk has taken a have map: what waited for that goes on.
+    pub(super) fn probed(&mut self, key: SwarmKey) {
+        let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
+        else {
+            return;
+        };
+        if fetching.blocked.take_if(|blocked| blocked.probing).is_some() {
+            tracing::info!(resource = %key, "a download goes on");
+            self.join(key);
+            self.publish(key); // if it was complete meanwhile
+        }
+    }
+
+    /// Writes what could not be written when it changed.
+    pub(super) fn save_again(&mut self) {
+        for key in self.saver.unsaved() {
+            match self.library.get(key) {
+                Some(resource) if !matches!(resource.phase, Phase::Accepted(_)) => {
+                    drop(self.shelve(resource, matches!(resource.phase, Phase::Seeding(_))));
+                }
+                Some(_) => {} // its place is made when it goes on
+                None => self.saver.give_up(key),
+            }
+        }
+    }
+
+    // -- room
+
+    /// Downloads that run stop while there is less room than is to be kept.
+    pub(super) fn keep_room(&mut self) {
+        let runs = |phase: &Phase| matches!(phase, Phase::Fetching(it) if it.blocked.is_none() && !it.have.is_full());
+        let mut running = self.library.iter().filter(|(_, resource)| runs(&resource.phase)).peekable();
+        if self.away.is_some() || running.peek().is_none() {
+            return;
+        }
+        if self.home.free_bytes().is_ok_and(|free| free < self.settings.min_free_bytes) {
+            let keys: Vec<SwarmKey> = running.map(|(key, _)| key).collect();
+            for key in keys {
+                if let Some(reason) = self.lacking_space(key) {
+                    self.block(key, Blocked::new(reason, ErrorKind::NoSpace));
+                }
+            }
+        }
+    }
+
+    /// Why there is no room for what a download has still to fetch, beside all others that run: what those need is
+    /// theirs already.
+    pub(super) fn lacking_space(&self, key: SwarmKey) -> Option<String> {
+        let rest = |phase: &Phase| match phase {
+            Phase::Fetching(f) => u64::from(f.have.count().get() - f.have.len()) * u64::from(CHUNK_BYTES),
+            _ => 0,
+        };
+        let runs = |phase: &Phase| matches!(phase, Phase::Fetching(f) if f.blocked.is_none());
+        let needed = rest(&self.library.get(key)?.phase);
+        let others = self.library.iter().filter(|(other, resource)| *other != key && runs(&resource.phase));
+        let reserved = others.map(|(_, resource)| rest(&resource.phase)).sum::<u64>();
+        let kept = self.settings.min_free_bytes;
+        let free = match self.home.free_bytes() {
+            Ok(free) => free.saturating_sub(kept).saturating_sub(reserved),
+            Err(error) => return Some(error.to_string()),
+        };
+        (needed > free).then(|| {
+            let mut reason = format!("no space: {} needed, {} free", decimal(needed), decimal(free));
+            let mut beside = Vec::new();
+            if kept > 0 {
+                beside.push(format!("{} that min_free_space keeps", decimal(kept)));
+            }
+            if reserved > 0 {
+                beside.push(format!("{} that other downloads need", decimal(reserved)));
+            }
+            if !beside.is_empty() {
+                reason = format!("{reason} (beside {})", beside.join(" and "));
+            }
+            reason
+        })
+    }
+
+    // -- a folder that is not there
+
+    /// The shared folder, and the files that are served, were looked at.
+    pub(super) fn looked(&mut self, here: Result<(), String>, changed: Vec<(SwarmKey, Arc<Published>)>) {
+        self.looking.store(false, Ordering::Release);
+        match here {
+            Err(reason) => self.go_away(reason),
+            Ok(()) => {
+                self.come_back();
+                for (key, published) in changed {
+                    self.source_changed(key, &published);
+                }
+            }
+        }
+    }
+
+    /// The shared folder is not there: nothing takes part in its swarm until it is back, and nothing that is missing
+    /// counts as deleted.
+    pub(super) fn go_away(&mut self, reason: String) {
+        if self.away.is_none() {
+            tracing::error!(error = %reason, "everything waits");
+            let keys: Vec<SwarmKey> = self.library.iter().map(|(key, _)| key).collect();
+            keys.into_iter().for_each(|key| self.leave(key));
+        }
+        self.away = Some(reason);
+    }
+
+    fn come_back(&mut self) {
+        if self.away.take().is_none() {
+            return;
+        }
+        tracing::info!("the shared folder is back");
+        let waits = |phase: &Phase| !matches!(phase, Phase::Accepted(_));
+        let keys: Vec<SwarmKey> =
+            self.library.iter().filter(|(_, resource)| waits(&resource.phase)).map(|(key, _)| key).collect();
+        for key in keys {
+            let Some(resource) = self.library.get_mut(key) else { continue };
+            resource.troubles.clear();
+            let (record, manifest, slot) =
+                (resource.record.clone(), resource.manifest.clone(), resource.slot.clone());
+            // What was open may be open on a file system that is gone.
+            match self.look(&record, &manifest, &slot) {
+                Ok(restored) => self.resume_as(key, restored),
+                Err(error) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
+            }
+        }
+    }
+
+    /// Goes on with a resource as it was found on disk.
+    pub(super) fn resume_as(&mut self, key: SwarmKey, restored: Restored) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let manifest = resource.manifest.clone();
+        match restored {
+            Restored::Finished(published) => {
+                resource.phase = Phase::Seeding(Arc::new(published));
+                self.join(key);
+                self.publish(key); // a name that was still to be made
+            }
+            Restored::Unfinished(part, have) => {
+                let fetching = self.fetching(manifest, Arc::new(part), have);
+                if let Some(resource) = self.library.get_mut(key) {
+                    resource.phase = Phase::Fetching(fetching);
+                }
+                self.unblock(key);
+            }
+            Restored::Doubtful(why) => {
+                tracing::warn!(resource = %key, error = %why, "what is on disk is checked");
+                resource.phase = Phase::Checking(Default::default());
+                self.check(key, None);
+            }
+        }
+    }
+
+    // -- failures
+
+    /// A resource cannot go on without help.
+    pub(super) fn fail_resource(&mut self, key: SwarmKey, reason: String, kind: ErrorKind) {
+        self.fail_until(key, Failure { reason, kind, retry_at: None });
+    }
+
+    /// What is on disk of a resource cannot be read. That may pass.
+    pub(super) fn cannot_read(&mut self, key: SwarmKey, reason: String) {
+        let retry_at = Some(Instant::now() + REREAD_AFTER);
+        self.fail_until(key, Failure { reason, kind: ErrorKind::Internal, retry_at });
+    }
+
+    fn fail_until(&mut self, key: SwarmKey, failure: Failure) {
+        tracing::error!(resource = %key, error = %failure.reason, "a resource cannot go on");
+        self.leave(key);
+        if let Some(resource) = self.library.get_mut(key) {
+            resource.phase = Phase::Failed(failure);
+        }
+        self.changed();
+    }
+}
+
+/// A number of bytes for a person, in the units that disks are sold by.
+fn decimal(bytes: u64) -> String {
+    match bytes {
+        100_000_000.. => format!("{:.1} GB", bytes as f64 / 1e9),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_for_a_person() {
+        assert_eq!(decimal(1_234_000_000), "1.2 GB");
+        assert_eq!(decimal(300_000_000), "0.3 GB");
+        assert_eq!(decimal(2 << 20), "2.1 MB");
+        assert_eq!(decimal(0), "0.0 MB");
+    }
+}

@@ -1,0 +1,361 @@
+//! Stops the machine before every single step of a download on its disk, and lets it go on: nothing wrong is ever
+//! visible, no chunk is claimed that is not there, and the download ends. Then lets the disk refuse from every step on.
+//!
+//! The driver, the library and the store are the real ones; chunks are handed to them as links do. The disk is the
+//! real one too, with faults in between ([`Faulty`]).
+
+use super::*;
+use crate::library::{Fetching, TakeError};
+use crate::store::Disk;
+use crate::store::faulty::{Faulty, Refusal};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::BTreeSet;
+use std::fs;
+
+use std::time::Instant;
+
+/// How many chunks are stored between two syncs. (Which steps there are does not depend on it, their order does.)
+const SYNC_EVERY: u32 = 2;
+
+/// A shared folder, and what the disk has of it.
+struct Bench {
+    root: Arc<tempfile::TempDir>,
+    manifest: Manifest,
+    bytes: Vec<u8>,
+    /// The chunks that came, in all lives.
+    fetched: Vec<ChunkIndex>,
+    /// A `get` was answered.
+    accepted: bool,
+}
+
+/// A life of a daemon.
+struct Life {
+    rig: Rig,
+    disk: Arc<Faulty>,
+}
+
+/// What becomes of what is not synced when the machine stops.
+#[derive(Debug, Clone, Copy)]
+enum Stop {
+    /// The process is killed: all of it stays.
+    Kill,
+    /// The process is killed within a write.
+    Tear,
+    /// The power fails, and nothing of it stays.
+    Cut,
+    /// The power fails, and some of it stays.
+    CutSome(u64),
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let bytes = bytes(3);
+        let manifest = manifest_of("x", &bytes);
+        let root = Arc::new(tempfile::tempdir().unwrap());
+        fs::create_dir(root.path().join("shared")).unwrap();
+        Bench { root, manifest, bytes, fetched: Vec::new(), accepted: false }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.root.path().join("shared")
+    }
+
+    /// Starts a daemon on the folder; `None` if its disk stops before it is up.
+    fn start(&self, disk: Arc<Faulty>) -> Option<Life> {
+        // The former life may still hold the lock, as no dead process would.
+        let _ = fs::remove_file(self.folder().join(".tinytorrent/lock"));
+        let home = Home::open_on(Disk::on(disk.clone()), &self.folder()).ok()?;
+        Some(Life { rig: Rig::with(self.root.clone(), home), disk })
+    }
+
+    fn disk(&self) -> Arc<Faulty> {
+        Arc::new(Faulty::new(&self.root.path().join("grave")))
+    }
+
+    /// Fetches the resource, to its end or until the disk stops or refuses.
+    async fn fetch(&mut self, life: &mut Life) {
+        let key = self.manifest.key();
+        if life.rig.driver.library.get(key).is_none() {
+            let accepted = life.rig.get(&self.manifest, false).await;
+            self.accepted |= accepted.is_ok() && !life.disk.has_stopped();
+        }
+        let begin = Instant::now();
+        while !life.is_over(&self.manifest) {
+            assert!(begin.elapsed() < CAP, "it goes on for ever: {:?}", life.rig.driver.status(None));
+            self.fetch_next(life).await;
+        }
+    }
+
+    async fn fetch_next(&mut self, life: &mut Life) {
+        let key = self.manifest.key();
+        let missing =
+            life.fetching(key).filter(|it| it.blocked.is_none()).and_then(|it| it.have.first_missing());
+        let Some(index) = missing else { return life.wait().await };
+        let download = life.rig.download(key);
+        let chunk = self.bytes.chunks(CHUNK_BYTES as usize).nth(index.0 as usize).unwrap().to_vec();
+        let (taker, peer) = (download.clone(), "127.0.0.1:2".parse().unwrap());
+        let taken = tokio::task::spawn_blocking(move || taker.take(index, chunk.into())).await.unwrap();
+        assert!(!matches!(taken, Err(TakeError::Corrupt)));
+        if taken.is_ok() {
+            self.fetched.push(index);
+        }
+        life.rig.driver.handle(Input::Taken { download, index, peer, taken });
+        if life.fetching(key).is_some_and(|it| it.dirty >= SYNC_EVERY && !it.syncing) {
+            life.rig.driver.sync_due(Instant::now() + Duration::from_secs(7200));
+            let syncs = |life: &Life| life.fetching(key).is_some_and(|it| it.syncing && it.blocked.is_none());
+            while syncs(life) && !life.disk.has_stopped() {
+                life.wait().await;
+            }
+        }
+    }
+
+    /// The machine stops. Gives the chunks that the disk claims then, after it was found that they are there and that
+    /// nothing wrong is visible.
+    fn stop(&self, life: Life, how: Stop) -> BTreeSet<ChunkIndex> {
+        let Life { rig, disk } = life;
+        disk.stop_at(0, false); // whatever still runs in the background changes nothing any more
+        drop(rig);
+        match how {
+            Stop::Kill | Stop::Tear => {}
+            Stop::Cut => disk.cut_power(|| true),
+            Stop::CutSome(seed) => {
+                let mut chance = SmallRng::seed_from_u64(seed);
+                disk.cut_power(|| chance.random_bool(0.5));
+            }
+        }
+        self.check_visible();
+        self.check_claims()
+    }
+
+    fn check_visible(&self) {
+        if let Ok(found) = fs::read(self.folder().join("x")) {
+            assert!(found == self.bytes, "wrong bytes are visible");
+        }
+        if let Ok(found) = fs::read_to_string(self.folder().join("x.tinytorrent")) {
+            assert_eq!(found, self.manifest.to_text());
+        }
+    }
+
+    fn check_claims(&self) -> BTreeSet<ChunkIndex> {
+        let _ = fs::remove_file(self.folder().join(".tinytorrent/lock"));
+        let Ok(home) = Home::open(&self.folder()) else { return BTreeSet::new() };
+        let slot = home.slot(self.manifest.key());
+        let have = slot.read_have(self.manifest.count()).expect("a have map is whole or not there");
+        let (Some(have), true) = (have, slot.part().exists()) else { return BTreeSet::new() };
+        let data = fs::read(slot.part()).unwrap();
+        for index in have.iter() {
+            let chunk = data.get(index.offset() as usize..).unwrap_or_default();
+            let chunk = &chunk[..chunk.len().min(CHUNK_BYTES as usize)];
+            assert_eq!(self.manifest.hash(index), Some(&ChunkHash::of(chunk)), "chunk {index} is not there");
+        }
+        have.iter().collect()
+    }
+
+    /// The last life: it goes on without help, fetches nothing that was claimed, and ends well.
+    async fn finish(mut self, claimed: BTreeSet<ChunkIndex>) {
+        let mut life = self.start(self.disk()).expect("a good disk");
+        if self.accepted {
+            assert!(
+                life.rig.driver.library.get(self.manifest.key()).is_some(),
+                "what was accepted is forgotten"
+            );
+        }
+        let before = self.fetched.len();
+        self.fetch(&mut life).await;
+        assert!(is_seeding(&life.rig.driver, &self.manifest), "{:?}", life.rig.driver.status(None));
+        let again: Vec<_> = self.fetched[before..].iter().filter(|index| claimed.contains(index)).collect();
+        assert!(again.is_empty(), "{again:?} were there");
+        assert!(fs::read(self.folder().join("x")).unwrap() == self.bytes);
+        let shown = fs::read_to_string(self.folder().join("x.tinytorrent")).unwrap();
+        assert_eq!(shown, self.manifest.to_text());
+        life.rig.driver.saver.idle().await;
+        assert!(!life.rig.driver.library.get(self.manifest.key()).unwrap().slot.part().exists());
+        // Once more: it is all noted.
+        let Life { rig, disk } = life;
+        disk.stop_at(0, false);
+        drop(rig);
+        let life = self.start(self.disk()).expect("a good disk");
+        assert!(
+            is_seeding(&life.rig.driver, &self.manifest),
+            "it is hashed once more: {:?}",
+            life.rig.driver.status(None)
+        );
+    }
+}
+
+impl Life {
+    fn fetching(&self, key: SwarmKey) -> Option<&Fetching> {
+        match &self.rig.driver.library.get(key)?.phase {
+            Phase::Fetching(fetching) => Some(fetching),
+            _ => None,
+        }
+    }
+
+    /// Handles what comes in for a moment.
+    async fn wait(&mut self) {
+        if let Ok(Some(input)) = tokio::time::timeout(Duration::from_millis(5), self.rig.inputs.recv()).await
+        {
+            self.rig.driver.handle(input);
+        }
+    }
+
+    /// Nothing more will come of it by itself.
+    fn is_over(&self, manifest: &Manifest) -> bool {
+        let driver = &self.rig.driver;
+        let Some(resource) = driver.library.get(manifest.key()) else { return true };
+        let stands = match &resource.phase {
+            Phase::Fetching(it) => it.blocked.is_some() && !driver.publishing.contains_key(&manifest.key()),
+            Phase::Accepted(_) | Phase::Failed(_) => true,
+            Phase::Seeding(_) => true,
+            Phase::Checking(_) => false,
+        };
+        self.disk.has_stopped() || stands
+    }
+}
+
+/// One life until the step of this number, and then a last one. Whether there was such a step.
+async fn check_stop_at(step: u64, stop: Stop) -> bool {
+    eprintln!("stopped before step {step}: {stop:?}");
+    let mut bench = Bench::new();
+    let disk = bench.disk();
+    disk.stop_at(step, matches!(stop, Stop::Tear));
+    let mut life = match bench.start(disk.clone()) {
+        Some(life) => life,
+        None => {
+            bench.finish(BTreeSet::new()).await;
+            return true;
+        }
+    };
+    bench.fetch(&mut life).await;
+    life.rig.driver.saver.idle().await;
+    let has_stopped = disk.has_stopped();
+    let claimed = bench.stop(life, stop);
+    bench.finish(claimed).await;
+    has_stopped
+}
+
+async fn check_every_step(stop: impl Fn(u64) -> Stop) {
+    let mut step = 1;
+    while check_stop_at(step, stop(step)).await {
+        step += 1;
+    }
+    assert!(step > 40, "a download has more steps than {step}");
+    eprintln!("{} steps", step - 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_process_killed_before_any_step_loses_nothing() {
+    check_every_step(|_| Stop::Kill).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_process_killed_within_any_write_loses_nothing() {
+    check_every_step(|_| Stop::Tear).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_power_cut_before_any_step_that_takes_all_it_can_loses_nothing() {
+    check_every_step(|_| Stop::Cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_power_cut_before_any_step_that_takes_what_it_likes_loses_nothing() {
+    let seed: u64 = rand::random();
+    eprintln!("seed {seed}");
+    check_every_step(|step| Stop::CutSome(seed.wrapping_add(step))).await;
+}
+
+/// Several lives, each of which ends somewhere, also while what the former one left is looked at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn several_crashes_one_after_the_other_lose_nothing() {
+    let seed: u64 = rand::random();
+    eprintln!("seed {seed}");
+    let mut chance = SmallRng::seed_from_u64(seed);
+    for _ in 0..30 {
+        let mut bench = Bench::new();
+        let mut claimed = BTreeSet::new();
+        for _ in 0..chance.random_range(2..6) {
+            let disk = bench.disk();
+            let how = match chance.random_range(0..4) {
+                0 => Stop::Kill,
+                1 => Stop::Tear,
+                2 => Stop::Cut,
+                _ => Stop::CutSome(chance.random()),
+            };
+            disk.stop_at(chance.random_range(1..50), matches!(how, Stop::Tear));
+            let Some(mut life) = bench.start(disk.clone()) else { continue };
+            let accepted = bench.accepted;
+            assert!(
+                !accepted
+                    || life.rig.driver.library.get(bench.manifest.key()).is_some()
+                    || disk.has_stopped()
+            );
+            bench.fetch(&mut life).await;
+            claimed = bench.stop(life, how);
+        }
+        bench.finish(claimed).await;
+    }
+}
+
+// -- a disk that refuses
+
+/// The disk refuses from a step on, everything that can go on does, and then the disk is good again: nobody has to
+/// do anything, and nothing is lost. Whether it refused anything.
+async fn check_refusal_from(step: u64, refusal: Refusal) -> bool {
+    eprintln!("refused from step {step} on: {refusal:?}");
+    let mut bench = Bench::new();
+    let disk = bench.disk();
+    let mut life = bench.start(disk.clone()).expect("a good disk");
+    let began = disk.steps();
+    disk.refuse_from(began + step, refusal);
+    bench.fetch(&mut life).await;
+    life.rig.driver.saver.idle().await;
+    let refused = disk.refused() > 0;
+    bench.check_visible();
+    assert!(bench.accepted, "a get is accepted whatever the disk says");
+    let status = life.rig.driver.status(Some("x")).expect("it is not forgotten").remove(0);
+    if status.state != State::Seeding {
+        assert!(matches!(status.state, State::Waiting | State::Error), "{status:?}");
+        assert!(status.reason.is_some_and(|reason| !reason.is_empty()));
+    }
+    disk.heal();
+    let begin = Instant::now();
+    while !is_seeding(&life.rig.driver, &bench.manifest) {
+        assert!(begin.elapsed() < CAP, "it does not go on: {:?}", life.rig.driver.status(None));
+        life.rig.driver.retry_blocked(Instant::now() + Duration::from_secs(7200));
+        life.wait().await;
+        bench.fetch(&mut life).await;
+    }
+    life.rig.driver.saver.idle().await;
+    life.rig.driver.save_again();
+    life.rig.driver.saver.idle().await;
+    assert!(fs::read(bench.folder().join("x")).unwrap() == bench.bytes);
+    let claimed = bench.stop(life, Stop::Cut);
+    bench.finish(claimed).await;
+    refused
+}
+
+async fn check_every_refusal(refusal: Refusal) {
+    let mut step = 1;
+    while check_refusal_from(step, refusal).await {
+        step += 1;
+    }
+    assert!(step > 20, "a download has more steps than {step}");
+    eprintln!("{} steps", step - 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_disk_that_is_full_from_any_step_on_is_waited_for() {
+    check_every_refusal(Refusal::Full).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_disk_that_fails_from_any_step_on_is_waited_for() {
+    check_every_refusal(Refusal::Broken).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_disk_that_is_read_only_from_any_step_on_is_waited_for() {
+    check_every_refusal(Refusal::ReadOnly).await;
+}

@@ -1,0 +1,248 @@
+//! The place of one swarm's files, `.tinytorrent/resources/KEY/`: made whole or not at all, and read back as far
+//! as it can be.
+
+use super::disk::Disk;
+use super::{At, Home, PartFile, Record, StoreError, atomic, have_file, invalid};
+use shared::chunk::ChunkCount;
+use shared::have::HaveMap;
+use shared::id::{ListDigest, SwarmKey};
+use shared::manifest::Manifest;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What our copy of a manifest begins with, before its version and a line's end.
+const MANIFEST_BEGIN: &str = "tt-manifest";
+const MANIFEST_VERSION: u32 = 1;
+
+/// What a place being made is called until it is whole.
+const HALF: &str = ".new";
+
+/// A resource of a former run.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What survived.
+    pub record: Record,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Why the record is not the one that was saved but one that the rest was made into; it may lack names.
+    pub rebuilt: Option<StoreError>,
+}
+
+/// The place of one swarm's files.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    disk: Disk,
+    folder: PathBuf,
+}
+
+impl Slot {
+    pub(super) fn new(disk: &Disk, folder: PathBuf) -> Slot {
+        Slot { disk: disk.clone(), folder }
+    }
+
+    /// The name of a swarm's place.
+    pub(super) fn name(key: SwarmKey) -> String {
+        format!("{}-{}", key.resource, short(key.digest))
+    }
+
+    /// Where the chunks are until the resource is published.
+    pub fn part(&self) -> PathBuf {
+        self.folder.join("data.part")
+    }
+
+    /// Opens or makes the part file of a download.
+    ///
+    /// # Errors
+    /// When it cannot be opened for reading and writing.
+    pub fn open_part(&self, count: ChunkCount) -> Result<PartFile, StoreError> {
+        PartFile::open(&self.disk, &self.part(), count)
+    }
+
+    /// Makes the place, with its manifest and its first record; writes them anew if it is there.
+    ///
+    /// # Errors
+    /// When it cannot be written (nothing of it is left then, unless it was there before), or what is there is of a
+    /// later version.
+    pub fn create(&self, record: &Record, manifest: &Manifest) -> Result<(), StoreError> {
+        if self.folder.is_dir() {
+            self.refuse_later()?;
+            self.write_all(record, manifest)?;
+            self.disk.sync_folder(&self.folder)?;
+            return self.disk.sync_folder(self.parent()); // that may have failed when it was made
+        }
+        let half = Slot::new(&self.disk, with_suffix(&self.folder, HALF));
+        let made = half.make(record, manifest).and_then(|()| {
+            self.disk.rename(&half.folder, &self.folder).at("rename into place", &self.folder)
+        });
+        match made {
+            Ok(()) => self.disk.sync_folder(self.parent()),
+            Err(error) => {
+                let _ = self.disk.remove_folder(&half.folder);
+                Err(error)
+            }
+        }
+    }
+
+    fn make(&self, record: &Record, manifest: &Manifest) -> Result<(), StoreError> {
+        self.disk.remove_folder(&self.folder)?; // left by a crash
+        self.disk.make_folder(&self.folder)?;
+        self.write_all(record, manifest)?;
+        self.disk.sync_folder(&self.folder)
+    }
+
+    fn write_all(&self, record: &Record, manifest: &Manifest) -> Result<(), StoreError> {
+        let content = format!("{MANIFEST_BEGIN}{MANIFEST_VERSION}\n{}", manifest.to_text());
+        atomic::write(&self.disk, &self.manifest(), &atomic::seal(content.as_bytes()))?;
+        self.save(record)
+    }
+
+    /// Writes the record anew.
+    ///
+    /// # Errors
+    /// When it cannot be written; the former one is then still there.
+    pub fn save(&self, record: &Record) -> Result<(), StoreError> {
+        atomic::write(&self.disk, &self.record(), &record.to_bytes())
+    }
+
+    /// Persists a have map whose chunks are synced already.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the former one is then still there.
+    pub fn write_have(&self, have: &HaveMap) -> Result<(), StoreError> {
+        have_file::write(&self.disk, &self.have(), have)
+    }
+
+    /// Reads the have map of a resource of `count` chunks; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is torn, or belongs to another resource: the data must be checked then. Also
+    /// when it is of a later version.
+    pub fn read_have(&self, count: ChunkCount) -> Result<Option<HaveMap>, StoreError> {
+        have_file::read(&self.have(), count)
+    }
+
+    /// Forgets the have map: what there is of the data is found out by a check, should that be broken off.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn doubt(&self) -> Result<(), StoreError> {
+        self.disk.remove(&self.have())
+    }
+
+    /// Reads the record and the manifest. A manifest that is torn or missing is found beside the published file;
+    /// a record is made anew from the manifest.
+    ///
+    /// # Errors
+    /// When there is no manifest, or something is of a later version. Nothing is changed then.
+    pub fn load(&self, home: &Home) -> Result<Loaded, StoreError> {
+        self.refuse_later()?;
+        let record = self.load_record();
+        let manifest = self.load_manifest().or_else(|error| {
+            let names = record.iter().flat_map(|record| &record.names);
+            let mut shown = names.filter_map(|record| {
+                let text = fs::read(home.manifest_file(&record.name)).ok()?;
+                Manifest::parse(&text).ok().filter(|manifest| self.is_of(manifest.key()))
+            });
+            shown.next().ok_or(error)
+        })?;
+        let (record, rebuilt) = match record {
+            Ok(record) => (record, None),
+            Err(error) => (Record::rebuilt(&manifest), Some(error)),
+        };
+        Ok(Loaded { record, manifest, rebuilt })
+    }
+
+    fn load_record(&self) -> Result<Record, StoreError> {
+        let path = self.record();
+        let record = fs::read(&path).and_then(|sealed| Record::from_bytes(&sealed)).at("read", &path)?;
+        if self.is_of(record.key) { Ok(record) } else { Err(foreign()).at("use", &path) }
+    }
+
+    fn load_manifest(&self) -> Result<Manifest, StoreError> {
+        let path = self.manifest();
+        let sealed = fs::read(&path).at("read", &path)?;
+        let begin = format!("{MANIFEST_BEGIN}{MANIFEST_VERSION}\n");
+        let text = atomic::unseal(&sealed).at("read", &path)?.strip_prefix(begin.as_bytes());
+        let manifest = Manifest::parse(text.unwrap_or_default()).map_err(invalid).at("read", &path)?;
+        if self.is_of(manifest.key()) { Ok(manifest) } else { Err(foreign()).at("use", &path) }
+    }
+
+    fn refuse_later(&self) -> Result<(), StoreError> {
+        let refuse = |path: PathBuf, before, known| match fs::read(&path) {
+            Ok(sealed) => atomic::refuse_later(&sealed, before, known).at("use", &path),
+            Err(_) => Ok(()), // missing, or to be read later with a clear word
+        };
+        refuse(self.record(), "version = ", super::record::VERSION)?;
+        refuse(self.manifest(), MANIFEST_BEGIN, MANIFEST_VERSION)
+    }
+
+    /// Whether this is the place of a swarm.
+    fn is_of(&self, key: SwarmKey) -> bool {
+        self.folder.file_name().is_some_and(|name| name == Slot::name(key).as_str())
+    }
+
+    /// Forgets the swarm, its record and manifest first: what has neither goes at the next start. Works on a full
+    /// disk.
+    ///
+    /// # Errors
+    /// When the files cannot be removed.
+    pub fn remove(&self) -> Result<(), StoreError> {
+        self.disk.remove(&self.record())?;
+        self.disk.remove(&self.manifest())?;
+        self.disk.remove_folder(&self.folder)?;
+        self.disk.sync_folder(self.parent())
+    }
+
+    /// Takes the place away if it was not made to its end, or not removed to its end; whether it did.
+    pub(super) fn is_half(&self) -> bool {
+        let is_missing =
+            |path: PathBuf| fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+        let is_new = self.folder.as_os_str().as_encoded_bytes().ends_with(HALF.as_bytes());
+        let is_half = is_new || (is_missing(self.record()) && is_missing(self.manifest()));
+        is_half && self.disk.remove_folder(&self.folder).is_ok()
+    }
+
+    /// Takes away what only an unfinished download needs.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn tidy(&self) -> Result<(), StoreError> {
+        self.disk.remove(&self.have())?;
+        self.disk.remove(&self.part())
+    }
+
+    fn parent(&self) -> &Path {
+        self.folder.parent().unwrap_or(&self.folder)
+    }
+
+    fn have(&self) -> PathBuf {
+        self.folder.join("have")
+    }
+
+    fn record(&self) -> PathBuf {
+        self.folder.join("state.toml")
+    }
+
+    fn manifest(&self) -> PathBuf {
+        self.folder.join("manifest")
+    }
+}
+
+/// So many digits of a list digest tell the swarms of one resource apart.
+fn short(digest: ListDigest) -> String {
+    digest.to_string()[..16].to_owned()
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+fn foreign() -> io::Error {
+    invalid("it belongs to another resource")
+}
+
+#[cfg(test)]
+mod tests;
