@@ -2,17 +2,19 @@
 //! `cargo xtask demo`.
 //!
 //! [`process`] starts, watches and ends one process; [`files`] makes and hashes what they exchange;
-//! [`Tracker`] and [`Daemon`] are what a scenario is told with. Those two panic when something is not as it
+//! [`mounts`] gives a test disks of its own; [`crash`] kills a daemon again and again; [`Tracker`] and [`Daemon`] are what a scenario is told with. Those two panic when something is not as it
 //! must be, with the logs of all that took part.
 
+pub mod crash;
 mod daemon;
 pub mod files;
+pub mod mounts;
 pub mod process;
 mod programs;
 mod tracker;
 
 pub use daemon::{Daemon, Status};
-pub use programs::{Programs, program};
+pub use programs::{Programs, program, use_programs};
 pub use tracker::Tracker;
 
 use std::time::{Duration, Instant};

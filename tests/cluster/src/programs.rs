@@ -29,10 +29,16 @@ impl Programs {
     }
 }
 
+static PROGRAMS: OnceLock<Programs> = OnceLock::new();
+
+/// Takes these, whatever the surroundings say. To be called before anything is started.
+pub fn use_programs(programs: Programs) {
+    PROGRAMS.get_or_init(|| programs);
+}
+
 /// A program's path, for tests: in `$TT_BIN` if that is set, else beside the test itself and built anew when its
 /// sources have changed, so that no scenario passes or fails because of yesterday's binary.
 pub fn program(name: &str) -> PathBuf {
-    static PROGRAMS: OnceLock<Programs> = OnceLock::new();
     let find = || match std::env::var_os("TT_BIN") {
         Some(dir) => Programs::in_dir(Path::new(&dir)),
         None => build(),

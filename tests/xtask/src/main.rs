@@ -6,6 +6,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod crash;
 mod demo;
 mod dist;
 mod docs;
@@ -43,6 +44,15 @@ enum Chore {
     Fuzz(fuzz::FuzzArgs),
     /// Run everything that CI runs
     Ci,
+    /// Kill a daemon at random moments of its downloads, and check what it makes of it
+    Crash {
+        /// How many downloads; each is killed once
+        #[arg(long, default_value_t = 100)]
+        runs: u32,
+        /// The same seed gives the same files and moments; a random one if left out
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Make the release archive in target/dist
     Dist,
 }
@@ -53,6 +63,7 @@ fn main() -> ExitCode {
         Chore::Bench { args } => bench::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Ci => ci::run(),
+        Chore::Crash { runs, seed } => crash::run(runs, seed),
         Chore::Dist => dist::run(),
     };
     match result {

@@ -1,7 +1,9 @@
-//! Somebody changes shared files behind the daemon's back.
+//! Somebody changes shared files behind the daemon's back, or the disk itself is full, read-only or gone.
 
 use cluster::files::{MIB, content, sha256};
-use cluster::{CAP, Daemon, Tracker, wait_until};
+use cluster::mounts::{mount_bind, mount_tmpfs, own_mounts, remount, unmount};
+use cluster::process::{Output, run_capped};
+use cluster::{CAP, Daemon, Status, Tracker, wait_until};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
@@ -110,4 +112,168 @@ fn a_deleted_file_is_fetched_again_when_it_is_asked_for() {
     fs::remove_file(b.file("image.iso")).unwrap();
     b.wait_status("image.iso", "missed", |status| status.state() == "error");
     b.get("image.iso", &bytes);
+}
+
+// -- the disk itself
+
+/// A daemon on a disk of its own.
+struct OnDisk {
+    daemon: Daemon,
+    disk: std::path::PathBuf,
+}
+
+impl OnDisk {
+    /// With so many MiB, of which one is kept free.
+    fn start(tracker: &Tracker, mib: u32) -> OnDisk {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let disk = home.path().join("disk");
+        mount_tmpfs(&disk, mib);
+        let folder = home.path().join("config");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("ttd.toml"), "min_free_space = \"1 MiB\"").unwrap();
+        let ip = std::net::Ipv4Addr::LOCALHOST.into();
+        let daemon = Daemon::start_in(home, &disk.join("shared"), Some(ip), &["--tracker", &tracker.url()]);
+        OnDisk { daemon, disk }
+    }
+
+    /// Somebody else takes all that is left.
+    fn fill(&self) {
+        let mut file = File::create(self.disk.join("filler")).unwrap();
+        while file.write_all(&[7; 4096]).is_ok() {}
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.disk.join("filler")).unwrap();
+    }
+}
+
+fn is_without_space(status: &Status) -> bool {
+    status.state() == "waiting" && status.reason().contains("no space")
+}
+
+#[test]
+fn with_not_a_byte_free_a_get_is_accepted_and_a_remove_works() {
+    if !own_mounts("disk::with_not_a_byte_free_a_get_is_accepted_and_a_remove_works") {
+        return;
+    }
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    let b = OnDisk::start(&tracker, 12);
+    let (first, second) = (content(201, 2 * MIB), content(202, 5 * MIB));
+    a.share_bytes("first", &first);
+    a.share_bytes("second", &second);
+    b.daemon.get("first", &first);
+    b.fill();
+    let output = b.daemon.ctl_code(7, &["get", "second", "--timeout", "1 s"]);
+    assert!(output.stderr.contains("no space"), "{}", output.stderr);
+    b.daemon.wait_status("second", "waiting", is_without_space);
+    b.daemon.ok(&["remove", "second"]);
+    assert!(b.daemon.status("second").is_none());
+    b.daemon.ok(&["get", "--detach", "second"]);
+    b.daemon.wait_status("second", "waiting", is_without_space);
+    b.daemon.ok(&["remove", "--delete", "first"]);
+    assert!(!b.daemon.file("first").exists());
+
+    b.free();
+    b.daemon.wait_seeding("second");
+    b.daemon.check_file("second", &second);
+}
+
+#[test]
+fn a_disk_that_fills_up_during_a_download_is_waited_for() {
+    if !own_mounts("disk::a_disk_that_fills_up_during_a_download_is_waited_for") {
+        return;
+    }
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &["--upload-limit", "4 MB/s"]);
+    let mut b = OnDisk::start(&tracker, 24);
+    let bytes = content(203, 10 * MIB + 1);
+    a.share_bytes("image.iso", &bytes);
+    b.daemon.ok(&["get", "--detach", "image.iso"]);
+    b.daemon.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= 2);
+    b.fill();
+    let status = b.daemon.wait_status("image.iso", "waiting", is_without_space);
+    assert!(status.reason().contains("needed") || status.reason().contains("No space left"), "{status:?}");
+    assert!(b.daemon.runs());
+    b.free();
+    b.daemon.wait_seeding("image.iso");
+    b.daemon.check_file("image.iso", &bytes);
+}
+
+#[test]
+fn a_disk_that_becomes_read_only_is_waited_for_and_served_from() {
+    if !own_mounts("disk::a_disk_that_becomes_read_only_is_waited_for_and_served_from") {
+        return;
+    }
+    let tracker = Tracker::start();
+    let (a, c) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let mut b = OnDisk::start(&tracker, 16);
+    let (first, second) = (content(204, 2 * MIB), content(205, 3 * MIB));
+    b.daemon.share_bytes("first", &first);
+    a.share_bytes("second", &second);
+    // A daemon that is started anew has nothing open that it could write to.
+    b.daemon.restart();
+    b.daemon.wait_seeding("first");
+    remount(&b.disk, true);
+    b.daemon.ok(&["get", "--detach", "second"]);
+    let status = b.daemon.wait_status("second", "waiting", |status| status.state() == "waiting");
+    assert!(status.reason().contains("Read-only file system"), "{status:?}");
+    c.get("first", &first);
+    remount(&b.disk, false);
+    b.daemon.wait_seeding("second");
+    b.daemon.check_file("second", &second);
+}
+
+#[test]
+fn a_folder_that_is_unmounted_is_waited_for_and_nothing_counts_as_deleted() {
+    if !own_mounts("disk::a_folder_that_is_unmounted_is_waited_for_and_nothing_counts_as_deleted") {
+        return;
+    }
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &["--upload-limit", "4 MB/s"]);
+    let c = Daemon::start(&tracker, &[]);
+    let home = tempfile::tempdir().unwrap();
+    let (real, mounted) = (home.path().join("real"), home.path().join("mounted"));
+    fs::create_dir(&real).unwrap();
+    fs::create_dir(&mounted).unwrap();
+    mount_bind(&real, &mounted);
+    let ip = std::net::Ipv4Addr::LOCALHOST.into();
+    let mut b = Daemon::start_in(home, &mounted, Some(ip), &["--tracker", &tracker.url()]);
+    let (first, second) = (content(206, 2 * MIB), content(207, 12 * MIB));
+    b.share_in_place("first", &first);
+    a.share_bytes("second", &second);
+    b.ok(&["get", "--detach", "second"]);
+    b.wait_status("second", "on its way", |status| status.number("chunks_have") >= 2);
+
+    unmount(&mounted);
+    // The control socket is in the folder: it is still there by its other path.
+    let ask = |name: &str| -> Output {
+        let mut command = b.ttctl(&[]);
+        let home = command
+            .get_envs()
+            .find(|(key, _)| *key == "HOME")
+            .and_then(|(_, value)| value)
+            .unwrap()
+            .to_owned();
+        command = cluster::process::sealed(&cluster::program("ttctl"), Path::new(&home));
+        command.arg("--folder").arg(&real).args(["status", "--json", "--", name]);
+        run_capped(command, CAP).unwrap()
+    };
+    for name in ["first", "second"] {
+        wait_until("it is missed", CAP, || {
+            let output = ask(name);
+            output.stdout.contains("waiting") && output.stdout.contains("is it mounted?")
+        });
+    }
+    c.ok(&["get", "--detach", "first"]);
+    assert!(fs::read_dir(&mounted).unwrap().next().is_none(), "something was written beside the folder");
+    assert!(b.runs());
+
+    mount_bind(&real, &mounted);
+    b.wait_seeding("first");
+    b.wait_seeding("second");
+    b.check_file("first", &first);
+    b.check_file("second", &second);
+    c.wait_seeding("first");
+    unmount(&mounted);
 }

@@ -1,0 +1,106 @@
+//! A machine that is killed again and again while it downloads: `kill -9` at a random moment, then a start like any
+//! other, and what was wanted must be there. Short in the scenarios, long in `cargo xtask crash`.
+
+use crate::files::{MIB, content};
+use crate::{Daemon, Tracker};
+use std::time::{Duration, Instant};
+
+/// How fast the seeder sends: slow enough that a kill falls into the download, fast enough that much is under way.
+const UPLOAD_LIMIT: &str = "80 MB/s";
+
+/// A tracker, a seeder, and the machine that is killed.
+pub struct Crashes {
+    _tracker: Tracker,
+    seeder: Daemon,
+    leecher: Daemon,
+    state: u64,
+    chunks: usize,
+    /// How long a download takes that nobody disturbs.
+    span: Duration,
+}
+
+/// One download and its crash.
+#[derive(Debug, Clone)]
+pub struct Crash {
+    /// When it was killed, counted from the answer to `get`.
+    pub after: Duration,
+    /// Whether the file was published already.
+    pub too_late: bool,
+    /// How long it took from the kill to the finished file, with the start.
+    pub recovery: Duration,
+    /// How many chunks the seeder sent beyond one copy: those that were fetched twice, and those that were under way
+    /// when the machine was killed.
+    pub chunks_again: u64,
+}
+
+impl Crashes {
+    /// Starts the three, for files of so many chunks. The same seed gives the same moments.
+    #[track_caller]
+    pub fn start(seed: u64, chunks: usize) -> Crashes {
+        let tracker = Tracker::start();
+        let seeder = Daemon::start(&tracker, &["--upload-limit", UPLOAD_LIMIT]);
+        let leecher = Daemon::start(&tracker, &[]);
+        let mut crashes =
+            Crashes { _tracker: tracker, seeder, leecher, state: seed, chunks, span: Duration::ZERO };
+        let bytes = crashes.share("undisturbed");
+        let begin = Instant::now();
+        crashes.leecher.get("undisturbed", &bytes);
+        crashes.span = begin.elapsed();
+        crashes.forget("undisturbed");
+        crashes
+    }
+
+    /// How long a download takes that nobody disturbs.
+    pub fn span(&self) -> Duration {
+        self.span
+    }
+
+    /// One download with a crash in it. Panics when the file is not right in the end, when anything wrong is visible on
+    /// the way, or when it needs a hand.
+    #[track_caller]
+    pub fn crash(&mut self, name: &str) -> Crash {
+        let bytes = self.share(name);
+        let moment = self.random() % (self.span.as_micros() as u64).max(1);
+        self.leecher.ok(&["get", "--detach", "--", name]);
+        let begin = Instant::now();
+        // The moment is the point of it: nothing is waited for.
+        std::thread::sleep(Duration::from_micros(moment));
+        let after = begin.elapsed();
+        self.leecher.kill();
+        let killed = Instant::now();
+        let too_late = self.leecher.file(name).exists();
+        if too_late {
+            self.leecher.check_file(name, &bytes);
+        }
+        self.leecher.restart();
+        self.leecher.wait_seeding(name);
+        let recovery = killed.elapsed();
+        self.leecher.check_file(name, &bytes);
+        let sent = self.seeder.status(name).expect("the seeder has it").number("uploaded_bytes");
+        let chunks_again = sent.saturating_sub(bytes.len() as u64).div_ceil(MIB as u64);
+        self.forget(name);
+        Crash { after, too_late, recovery, chunks_again }
+    }
+
+    #[track_caller]
+    fn share(&mut self, name: &str) -> Vec<u8> {
+        let bytes = content(self.random(), self.chunks * MIB - 99);
+        self.seeder.share_in_place(name, &bytes);
+        bytes
+    }
+
+    #[track_caller]
+    fn forget(&self, name: &str) {
+        self.seeder.ok(&["remove", "--delete", "--", name]);
+        self.leecher.ok(&["remove", "--delete", "--", name]);
+    }
+
+    /// SplitMix64.
+    fn random(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}

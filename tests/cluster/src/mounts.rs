@@ -1,0 +1,74 @@
+//! A mount namespace of a test's own, so that small, full, read-only and missing disks can be had without anything
+//! being left behind: it goes with the last of its processes, whatever becomes of the test.
+
+use crate::program;
+use std::path::Path;
+use std::process::Command;
+
+/// Says to the test that it runs inside.
+const INSIDE: &str = "TT_OWN_MOUNTS";
+
+/// Runs a test once more in a mount namespace of its own. `true` inside of it; `false` outside, when that is done, or
+/// cannot be done for lack of rights: then it says so.
+#[track_caller]
+pub fn own_mounts(test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: {test} mounts file systems, which only root may do");
+        return false;
+    }
+    let binaries = program("ttd");
+    let status = Command::new("unshare")
+        .args(["--mount", "--propagation", "private"])
+        .arg(std::env::current_exe().expect("the test's own program"))
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        .env("TT_BIN", binaries.parent().expect("it is in a folder"))
+        .status()
+        .expect("unshare runs");
+    assert!(status.success(), "{test} failed in its own mount namespace: {status}");
+    false
+}
+
+/// Mounts a file system in memory, of so many MiB.
+#[track_caller]
+pub fn mount_tmpfs(folder: &Path, mib: u32) {
+    std::fs::create_dir_all(folder).expect("a folder to mount on");
+    mount(&["-t", "tmpfs", "-o", &format!("size={mib}m,mode=755"), "tmpfs", text(folder)]);
+}
+
+/// Shows a folder at another place as well.
+#[track_caller]
+pub fn mount_bind(from: &Path, to: &Path) {
+    mount(&["--bind", text(from), text(to)]);
+}
+
+/// Makes a mounted file system read-only, or takes that back.
+#[track_caller]
+pub fn remount(folder: &Path, read_only: bool) {
+    mount(&["-o", if read_only { "remount,ro" } else { "remount,rw" }, text(folder)]);
+}
+
+/// Takes a file system away, whoever still uses it.
+#[track_caller]
+pub fn unmount(folder: &Path) {
+    run(Command::new("umount").arg("--lazy").arg(folder));
+}
+
+#[track_caller]
+fn mount(args: &[&str]) {
+    run(Command::new("mount").args(args));
+}
+
+#[track_caller]
+fn run(command: &mut Command) {
+    let output = command.output().expect("it runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {error}");
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
