@@ -65,7 +65,17 @@ fn document(shared: &Shared) -> Share {
 async fn share_one(daemon: &Daemon, path: &Path, args: &ShareArgs, output: &Output) -> Result<Shared, Error> {
     let name = files::name_of(path)?;
     let (file, metadata) = files::open_regular(path)?;
-    let in_place = files::is_folder(files::parent(path), daemon.info.folder_device, daemon.info.folder_inode);
+    let (device, inode) = (daemon.info.folder_device, daemon.info.folder_inode);
+    let real = files::parent(path).canonicalize();
+    let mut above = real.iter().flat_map(|folder| folder.ancestors());
+    let is_ours = |folder: &Path| {
+        folder.file_name().is_some_and(|name| name == ".tinytorrent")
+            && files::is_folder(files::parent(folder), device, inode)
+    };
+    if above.any(is_ours) {
+        return Err(Error::refused(format!("{} is one of ttd's own files", path.display())));
+    }
+    let in_place = files::is_folder(files::parent(path), device, inode);
     let bytes = if in_place { 0 } else { metadata.len() };
     let request = ShareRequest { name, trackers: args.trackers.clone(), replace: args.replace, bytes };
     let label = request.name.to_string();

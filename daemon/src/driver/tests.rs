@@ -1,6 +1,7 @@
 //! The driver with a folder of its own and no network: what must hold when things happen at the wrong moment.
 
 mod durability;
+mod names;
 
 use super::{Command, Driver, Input, Reply, Settings, Wanted};
 use crate::context::Context;

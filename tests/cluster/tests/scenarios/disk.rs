@@ -114,6 +114,15 @@ fn a_deleted_file_is_fetched_again_when_it_is_asked_for() {
     b.get("image.iso", &bytes);
 }
 
+#[test]
+fn one_of_the_daemons_own_files_is_not_shared() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    let output = a.ctl_code(4, &["share", a.file(".tinytorrent/lock").to_str().unwrap()]);
+    assert!(output.stderr.contains("own files"), "{}", output.stderr);
+    assert_eq!(a.listing(), [""; 0]);
+}
+
 // -- the disk itself
 
 /// A daemon on a disk of its own.

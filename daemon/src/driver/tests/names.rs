@@ -1,0 +1,80 @@
+//! What is done to names: taken, replaced and removed at bad moments, and damage that is not forgotten.
+
+use super::*;
+use crate::store::Disk;
+use crate::store::faulty::{Faulty, Refusal};
+use std::fs;
+
+#[tokio::test]
+async fn a_name_that_is_taken_does_not_keep_the_others_from_being_published() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let (one, two) = (manifest_of("one", &bytes), manifest_of("two", &bytes));
+    rig.get(&one, false).await.unwrap();
+    rig.get(&two, false).await.unwrap();
+    fs::write(rig.file("one"), "mine").unwrap();
+    rig.receive(&one, &bytes);
+    rig.until("the other name is published", |driver| is_seeding(driver, &two)).await;
+    assert!(fs::read(rig.file("two")).unwrap() == bytes);
+    assert_eq!(fs::read(rig.file("one")).unwrap(), b"mine");
+    assert_eq!(rig.driver.status(Some("one")).unwrap()[0].state, State::Error);
+}
+
+#[tokio::test]
+async fn what_was_changed_or_is_not_ours_is_not_removed() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let (one, two) = (manifest_of("one", &bytes), manifest_of("two", &bytes));
+    for manifest in [&one, &two] {
+        rig.get(manifest, false).await.unwrap();
+    }
+    rig.receive(&one, &bytes);
+    rig.until("both are published", |driver| is_seeding(driver, &one) && is_seeding(driver, &two)).await;
+    fs::write(rig.file("one"), "edited since").unwrap();
+    fs::write(rig.file("one.tinytorrent"), "somebody's own").unwrap();
+    for what in ["one", "two"] {
+        rig.ask(|reply| Command::Remove { what: what.to_owned(), delete: true, reply }).await.unwrap();
+    }
+    assert_eq!(fs::read(rig.file("one")).unwrap(), b"edited since");
+    assert_eq!(fs::read(rig.file("one.tinytorrent")).unwrap(), b"somebody's own");
+    assert!(!rig.file("two").exists() && !rig.file("two.tinytorrent").exists());
+}
+
+#[tokio::test]
+async fn damage_that_a_peer_complained_of_outlasts_a_restart() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    rig.finished(&manifest, &bytes).await;
+    let file = fs::File::options().write(true).open(rig.file("x")).unwrap();
+    let modified = file.metadata().unwrap().modified().unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"wrong", 99).unwrap();
+    file.set_modified(modified).unwrap();
+    rig.driver.complaint(manifest.key(), ChunkIndex(0), "127.0.0.1:2".parse().unwrap());
+    let is_failed = |driver: &Driver| driver.status(Some("x")).unwrap()[0].state == State::Error;
+    rig.until("the damage is found", is_failed).await;
+    rig.driver.saver.idle().await;
+
+    let folder = rig.folder.clone();
+    drop(rig);
+    let mut rig = Rig::on(folder);
+    assert!(!is_seeding(&rig.driver, &manifest), "it is served again, unseen");
+    rig.until("the damage is found again", is_failed).await;
+}
+
+#[tokio::test]
+async fn a_replacement_that_finds_no_room_leaves_what_is_there() {
+    let root = Arc::new(tempfile::tempdir().unwrap());
+    let disk = Arc::new(Faulty::new(&root.path().join("grave")));
+    let home = Home::open_on(Disk::on(disk.clone()), &root.path().join("shared")).unwrap();
+    let (mut rig, old, new) = (Rig::with(root, home), bytes(1), bytes(2));
+    let (was, wanted) = (manifest_of("x", &old), manifest_of("x", &new));
+    rig.finished(&was, &old).await;
+    disk.refuse_from(0, Refusal::Full);
+    let refused = rig.get(&wanted, true).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::NoSpace);
+    assert!(is_seeding(&rig.driver, &was));
+    disk.heal();
+    rig.get(&wanted, true).await.unwrap();
+    rig.receive(&wanted, &new);
+    let is_replaced =
+        |driver: &Driver| driver.library.get(was.key()).is_none() && is_seeding(driver, &wanted);
+    rig.until("it is replaced", is_replaced).await;
+}
