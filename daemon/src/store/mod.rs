@@ -23,11 +23,11 @@
 //! record notes that; what only the download needed goes.
 
 mod atomic;
-#[cfg(feature = "fuzz")]
-pub mod fuzz;
 mod disk;
 #[cfg(test)]
 pub mod faulty;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod have_file;
 mod home;
 mod identity;
@@ -37,7 +37,10 @@ mod publish;
 mod record;
 mod slot;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "tests put another one in its place"))]
+#[cfg_attr(
+    not(any(test, feature = "fuzz")),
+    expect(unused_imports, reason = "tests put another one in its place")
+)]
 pub use disk::Disk;
 pub use home::Home;
 pub use identity::{FileIdentity, open_regular};
