@@ -52,6 +52,8 @@ pub(super) struct Member {
     pub(super) rests_until: Time,
     /// How often in a row it was busy.
     pub(super) busy: u32,
+    /// It left the last question unanswered, or did not send what it should have.
+    pub(super) unanswered: bool,
     /// How many picks it has not answered.
     pub(super) picks: u32,
     /// Whether it grants picks at once: no queue is before us, so several may be on their way.
@@ -69,6 +71,7 @@ impl Member {
             passed_over: false,
             rests_until: Time(0),
             busy: 0,
+            unanswered: false,
             picks: 0,
             grants_at_once: false,
             gets: 0,

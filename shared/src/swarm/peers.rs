@@ -39,6 +39,8 @@ pub(super) struct Peer {
     pub(super) stalls: u32,
     /// Corrupt chunks that came from it.
     pub(super) corrupt: u32,
+    /// Why it was last dropped; `None` once it is connected again.
+    pub(super) dropped: Option<DropReason>,
 }
 
 /// The link that we dial to a peer.
@@ -71,6 +73,7 @@ impl Peer {
             gap: Duration::ZERO,
             stalls: 0,
             corrupt: 0,
+            dropped: None,
         }
     }
 
@@ -170,7 +173,7 @@ impl Machine {
             _ => return self.actions.push_back(Action::Hangup { peer }),
         };
         let Some(other) = other else {
-            (known.link, known.round_trip) = (Link::Up(id), round_trip);
+            (known.link, known.round_trip, known.dropped) = (Link::Up(id), round_trip, None);
             known.place = Place::new(id, zone);
             self.to_subscribe.insert(peer);
             return;
@@ -201,7 +204,7 @@ impl Machine {
         self.actions.push_back(Action::Drop { peer, reason });
         let Some(known) = self.peers.get_mut(&peer) else { return };
         let id = known.link;
-        (known.corrupt, known.stalls) = (0, 0);
+        (known.corrupt, known.stalls, known.dropped) = (0, 0, Some(reason));
         self.unlink(peer, Link::Resting);
         self.alarms.clear(Alarm::Redial(peer));
         self.alarms.set(Alarm::Redial(peer), self.now + DROPPED_FOR);

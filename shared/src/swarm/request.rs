@@ -182,11 +182,12 @@ impl Machine {
         // Chunks come one after the other over a link, so the oldest request that is not full gets them.
         for id in &peer.gets {
             let swarm = self.owners.get(id).and_then(|key| self.swarms.get_mut(key));
-            let request = swarm.and_then(|swarm| swarm.requests.get_mut(id));
-            if let Some(Request { stage: Stage::Getting { bytes: so_far, .. }, .. }) = request
+            let Some(swarm) = swarm else { continue };
+            if let Some(Request { stage: Stage::Getting { bytes: so_far, .. }, .. }) = swarm.requests.get_mut(id)
                 && *so_far < u64::from(CHUNK_BYTES)
             {
                 *so_far = so_far.saturating_add(bytes);
+                swarm.moved_at = self.now;
                 return;
             }
         }
@@ -204,6 +205,7 @@ impl Machine {
             return;
         };
         let superfluous = swarm.chunks.arrive(index, id, peer);
+        swarm.moved_at = self.now;
         swarm.chunk_time.add(self.now.since(since));
         if across {
             swarm.zone.came(self.now.since(since));
@@ -220,6 +222,7 @@ impl Machine {
 
     pub(super) fn stored(&mut self, key: SwarmKey, index: ChunkIndex) {
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        swarm.moved_at = self.now;
         match swarm.chunks.store(index) {
             None | Some(ChunkState::Have) => return,
             Some(ChunkState::Missing) => {}
@@ -278,7 +281,7 @@ impl Machine {
 
     fn succeeded(&mut self, key: SwarmKey, peer: PeerAddr) {
         if let Some(member) = self.swarms.get_mut(&key).and_then(|swarm| swarm.members.get_mut(peer)) {
-            member.busy = 0;
+            (member.busy, member.unanswered) = (0, false);
         }
     }
 
@@ -292,7 +295,7 @@ impl Machine {
         }
         let chunk_time = self.downlink.chunk_time().clamp(CHUNK_TIME_MIN, CHUNK_TIME_MAX);
         let span = self.chance.jitter(chunk_time / 2 * (1 << member.busy.min(DOUBLINGS_MAX)));
-        member.busy = member.busy.saturating_add(1);
+        (member.busy, member.unanswered) = (member.busy.saturating_add(1), false);
         member.rests_until = self.now + span.max(at_least.min(RETRY_AFTER_MAX));
     }
 
@@ -300,7 +303,7 @@ impl Machine {
         let stalls = self.peers.get(&peer).map_or(0, |peer| peer.stalls);
         let span = self.chance.jitter((LONG_REST * (1 << stalls.min(5))).min(LONG_REST_MAX));
         if let Some(member) = self.swarms.get_mut(&key).and_then(|swarm| swarm.members.get_mut(peer)) {
-            member.rests_until = self.now + span;
+            (member.rests_until, member.unanswered) = (self.now + span, true);
         }
     }
 

@@ -40,6 +40,8 @@ pub(super) struct Swarm {
     pub(super) queued: bool,
     /// When more peers were last asked for.
     pub(super) found_at: Time,
+    /// When a byte last came for it, or a chunk was stored; before that, when it was joined.
+    pub(super) moved_at: Time,
 }
 
 /// What we remember of a peer in this swarm, whether or not it is connected.
@@ -87,6 +89,7 @@ impl Swarm {
             uploads: 0,
             queued: false,
             found_at: now,
+            moved_at: now,
         }
     }
 

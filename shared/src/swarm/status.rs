@@ -1,13 +1,18 @@
 //! What a person is told about a swarm.
 
-use super::state::Swarm;
-use super::{Machine, PeerAddr};
+use super::peers::{Link, Peer};
+use super::state::{Request, Stage, Swarm};
+use super::{DropReason, Machine, PeerAddr, Time};
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::id::SwarmKey;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// So many chunks are named; of the others the number is told.
 const NAMED_MAX: usize = 8;
+
+/// What was asked for and has brought no byte for so long does not come for now. Slow links bring bytes sooner.
+const QUIET: Duration = Duration::from_secs(5);
 
 impl Machine {
     /// How a swarm is doing; `None` if this machine is not in it.
@@ -20,6 +25,8 @@ impl Machine {
             verifying: swarm.chunks.verifying().len() as u32,
             peers: self.peers_up(swarm),
             seeders: swarm.members.seeders(),
+            asked: swarm.members.iter().filter(|(_, member)| member.gets > 0).count() as u32,
+            moved_at: swarm.moved_at,
             waiting: self.waiting(swarm),
         })
     }
@@ -54,19 +61,66 @@ impl Machine {
             return Some(Waiting::Zone);
         }
         if swarm.first_useful(self.now).is_some() {
-            return Some(Waiting::Busy { peers: swarm.members.len() as u32 });
+            return Some(self.waiting_for_turn(swarm));
         }
         if let Some(only_corrupt) = only_corrupt(swarm) {
             return Some(only_corrupt);
         }
         if self.peers_up(swarm) == 0 {
-            return Some(Waiting::NoPeers { known: swarm.candidates.len() as u32 });
+            return Some(self.waiting_for_peers(swarm));
         }
         let missing = || swarm.chunks.missing().iter().filter(|&index| !swarm.members.any_has(index));
         Some(Waiting::NoSource {
             chunks: missing().take(NAMED_MAX).collect(),
             total: missing().count() as u32,
         })
+    }
+
+    /// Somebody has what is missing, and nothing of it is under way.
+    fn waiting_for_turn(&self, swarm: &Swarm) -> Waiting {
+        if self.verifying >= self.config.verifying_max {
+            return Waiting::Disk { chunks: self.verifying };
+        }
+        let whole = 0..swarm.chunks.count().get();
+        let is_useful = |peer, member| {
+            let mut words = swarm.useful_words(peer, member, whole.clone(), self.now);
+            words.any(|(_, word)| word != 0)
+        };
+        let useful: Vec<PeerAddr> =
+            swarm.members.iter().filter(|&(peer, member)| is_useful(peer, member)).map(|(peer, _)| peer).collect();
+        let peers = useful.len() as u32;
+        // A pick may wait in a seeder's queue for so long; what takes longer is no queue.
+        let is_lost = |request: &Request| match request.stage {
+            Stage::Picking { since, .. } => self.now.since(since) > self.config.pick_wait_max,
+            Stage::Getting { .. } => false,
+        };
+        let is_silent = |peer: &PeerAddr| {
+            swarm.members.get(*peer).is_some_and(|member| member.unanswered)
+                || swarm.requests.values().any(|request| request.peer == *peer && is_lost(request))
+        };
+        if useful.iter().all(is_silent) {
+            return Waiting::Silent { peers };
+        }
+        // Those that could be asked now are not, since all requests are taken.
+        let asks = !swarm.requests.is_empty();
+        if !asks && self.owners.len() >= self.config.requests_max as usize {
+            return Waiting::Turn;
+        }
+        Waiting::Busy { peers }
+    }
+
+    /// No peer is connected.
+    fn waiting_for_peers(&self, swarm: &Swarm) -> Waiting {
+        let known = || swarm.candidates.keys().filter_map(|peer| Some((*peer, self.peers.get(peer)?)));
+        let dropped: Vec<_> = known().filter_map(|(peer, it)| Some((peer, it.dropped?))).collect();
+        if !dropped.is_empty() && dropped.len() == swarm.candidates.len() {
+            return Waiting::Dropped { peers: dropped };
+        }
+        let is_new = |peer: &Peer| peer.failures == 0 && matches!(peer.link, Link::Idle | Link::Dialling);
+        match known().filter(|(_, peer)| is_new(peer)).count() as u32 {
+            0 => Waiting::NoPeers { known: swarm.candidates.len() as u32 },
+            peers => Waiting::Connecting { peers },
+        }
     }
 }
 
@@ -98,17 +152,46 @@ pub struct SwarmStatus {
     pub peers: u32,
     /// Of these, the seeders.
     pub seeders: u32,
+    /// Of these, those whom chunks are asked of.
+    pub asked: u32,
+    /// When a byte last came for it, or a chunk was stored; before that, when it was joined.
+    pub moved_at: Time,
     /// Why nothing is asked for; `None` while something is in flight, or when there is nothing to fetch.
     pub waiting: Option<Waiting>,
 }
 
-/// Why a swarm has nothing in flight.
+impl SwarmStatus {
+    /// Why nothing comes, as seen at this time: also when chunks are in flight and have stopped to come.
+    pub fn waiting_at(&self, now: Time) -> Option<Waiting> {
+        let is_quiet = now.since(self.moved_at) >= QUIET;
+        match &self.waiting {
+            Some(waiting) => Some(waiting.clone()),
+            None if self.in_flight > 0 && is_quiet => Some(Waiting::Silent { peers: self.asked }),
+            None if self.verifying > 0 && self.in_flight == 0 && is_quiet => {
+                Some(Waiting::Disk { chunks: self.verifying })
+            }
+            None => None,
+        }
+    }
+}
+
+/// Why a swarm gets nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Waiting {
     /// No peer is known, or none of those known can be reached.
     NoPeers {
         /// How many addresses are known.
         known: u32,
+    },
+    /// No peer is connected yet, and none of these has been tried in vain.
+    Connecting {
+        /// How many peers.
+        peers: u32,
+    },
+    /// All known peers misbehaved, and are left alone for a while.
+    Dropped {
+        /// Who, and what they did.
+        peers: Vec<(PeerAddr, DropReason)>,
     },
     /// Peers are there, but none of them has what is missing.
     NoSource {
@@ -126,11 +209,23 @@ pub enum Waiting {
     },
     /// Only other zones have what is missing, and it is left to others of our zone to fetch it.
     Zone,
-    /// All peers that have what is missing are busy or slow to answer.
+    /// All peers that have what is missing are busy.
     Busy {
         /// How many peers.
         peers: u32,
     },
+    /// All peers that have what is missing, or were asked for it, send nothing.
+    Silent {
+        /// How many peers.
+        peers: u32,
+    },
+    /// What arrived is not written yet, and memory holds no more of it.
+    Disk {
+        /// How many chunks wait for the disk, of all swarms if nothing of this one does.
+        chunks: u32,
+    },
+    /// Other swarms have all the requests that may be open at once.
+    Turn,
 }
 
 /// A peer of a swarm, as `ttctl peers` shows it.

@@ -5,6 +5,8 @@ use crate::id::{ListDigest, PeerId, ResourceId};
 use crate::window::Window;
 use std::time::Duration;
 
+mod reasons;
+
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -208,7 +210,7 @@ fn links_and_addresses_are_bounded() {
     bench.join(1, 4, false);
     let dials = bench.on(Event::PeersFound { key: key(1), peers: (1..=100).map(peer).collect() });
     assert_eq!(dials.len(), 3);
-    assert_eq!(bench.waiting(), Some(Waiting::NoPeers { known: 5 }));
+    assert_eq!(bench.waiting(), Some(Waiting::Connecting { peers: 5 }));
 }
 
 // -- requests
