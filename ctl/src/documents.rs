@@ -3,7 +3,7 @@
 use crate::error::Kind;
 use serde::Serialize;
 use shared::manifest::Manifest;
-use shared::rpc::control::{PeerInfo, ResourceStatus, State};
+use shared::rpc::control::{PeerInfo, ResourceStatus, State, TrackerStatus};
 use shared::rpc::tracker::{ListEntry, PeerEntry, ResourceEntry, Stage};
 use std::net::SocketAddr;
 
@@ -49,6 +49,25 @@ pub(crate) struct Resource {
     uploaded_bytes: u64,
     /// What kind of trouble the reason is: the exit code that `get` would end with.
     exit_code: Option<u8>,
+    trackers: Vec<TrackerHealth>,
+}
+
+/// How a tracker of a resource is doing: `trouble` is `null` when all is well.
+#[derive(Debug, Serialize)]
+pub(crate) struct TrackerHealth {
+    tracker: String,
+    trouble: Option<String>,
+    trouble_s: Option<u64>,
+}
+
+impl From<&TrackerStatus> for TrackerHealth {
+    fn from(status: &TrackerStatus) -> TrackerHealth {
+        TrackerHealth {
+            tracker: status.url.to_string(),
+            trouble: status.trouble.clone(),
+            trouble_s: status.trouble_s,
+        }
+    }
 }
 
 impl From<&ResourceStatus> for Resource {
@@ -69,6 +88,7 @@ impl From<&ResourceStatus> for Resource {
             downloaded_bytes: status.downloaded_bytes,
             uploaded_bytes: status.uploaded_bytes,
             exit_code: status.kind.map(|kind| Kind::from(kind) as u8),
+            trackers: status.trackers.iter().map(TrackerHealth::from).collect(),
         }
     }
 }

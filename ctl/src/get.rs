@@ -15,12 +15,17 @@ use bytes::Bytes;
 use shared::chunk::CHUNK_BYTES;
 use shared::manifest::Manifest;
 use shared::rpc::control::{Accepted, ErrorKind, GetRequest, GetWhat, PART_BYTES_MAX, ResourceStatus, State};
+use std::convert::Infallible;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 /// How long the daemon may look for a name at its trackers, and fetch the manifest.
 const GET_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A look-up that takes no longer than this is not worth a word.
+const LOOK_UP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Updates come no more often than this.
 const UPDATES_EVERY: Duration = Duration::from_millis(50);
@@ -39,6 +44,7 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     let mut deadline = Deadline::after(args.timeout.map(|timeout| timeout.duration()));
     let accepted = tokio::select! {
         accepted = ask(&daemon, want, manifest, args) => accepted?,
+        never = tell_what_is_looked_for(&args.what, output) => match never {},
         () = &mut deadline.reached => {
             return Err(Error::new(Kind::TimedOut, format!("ttd has not found {} in time", args.what))
                 .hint("nothing was begun; is its tracker reachable? `ttctl tracker list` tells"));
@@ -105,6 +111,15 @@ async fn ask(
             false => error,
         }
     })
+}
+
+/// Says, once, that it is the look-up that takes long: trackers that do not answer are given their time.
+async fn tell_what_is_looked_for(what: &str, output: &Output) -> Infallible {
+    tokio::time::sleep(LOOK_UP_PATIENCE).await;
+    if output.err_is_terminal() || !output.is_json() {
+        let _ = writeln!(io::stderr().lock(), "{}: asking the trackers for it", human::clean(what));
+    }
+    std::future::pending().await
 }
 
 /// Sends a manifest's text in parts as large as they may be.

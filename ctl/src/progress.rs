@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 /// What takes less time than this is not worth a bar.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Plain lines come no more often than this...
+/// Plain lines come no more often than this while something moves...
 const LINES_EVERY: Duration = Duration::from_secs(5);
 
-/// ... but a new reason is told sooner.
+/// ... a new reason is told sooner...
 const REASONS_EVERY: Duration = Duration::from_secs(1);
+
+/// ... and one of which only the numbers change is told ever more seldom, down to this.
+const LINES_SELDOM: Duration = Duration::from_secs(600);
 
 const LABEL_CHARS_MAX: usize = 32;
 
@@ -43,8 +46,25 @@ pub(crate) struct Progress {
 
 enum Shape {
     Silent,
-    Lines { last: Option<Instant>, reason: String },
+    Lines(Lines),
     Bar(Bar),
+}
+
+/// Which lines are worth printing: one for each change, not one every second.
+#[derive(Default)]
+struct Lines {
+    /// When the last one was printed, and what it said.
+    last: Option<(Duration, Told)>,
+    /// How long to wait while only numbers change.
+    pause: Duration,
+}
+
+/// What a line said, as far as it matters for whether there is news.
+#[derive(PartialEq, Eq)]
+struct Told {
+    doing: String,
+    reason: String,
+    bytes_done: u64,
 }
 
 struct Bar {
@@ -60,7 +80,7 @@ impl Progress {
         let shape = match (output.err_is_terminal(), output.is_json()) {
             (true, _) => Shape::Bar(Bar::new(&shorten(&human::clean(label)), output.err_has_colours())),
             (false, true) => Shape::Silent,
-            (false, false) => Shape::Lines { last: None, reason: String::new() },
+            (false, false) => Shape::Lines(Lines::default()),
         };
         Progress { label: human::clean(label), start: Instant::now(), shape }
     }
@@ -76,18 +96,43 @@ impl Progress {
         match &mut self.shape {
             Shape::Silent => (),
             Shape::Bar(bar) => bar.update(now, elapsed),
-            Shape::Lines { last, reason } => {
-                let new_reason = without_digits(now.reason.unwrap_or(""));
-                let pause = if new_reason == *reason { LINES_EVERY } else { REASONS_EVERY };
-                let since = last.map_or(elapsed, |last| last.elapsed());
-                // The first line waits as long as any other, so that quick work is silent.
-                if since < pause {
-                    return;
+            Shape::Lines(lines) => {
+                if lines.are_due(now, elapsed) {
+                    eprint_line(&plain_line(&self.label, now, elapsed));
                 }
-                (*last, *reason) = (Some(Instant::now()), new_reason);
-                eprint_line(&plain_line(&self.label, now, elapsed));
             }
         }
+    }
+}
+
+impl Lines {
+    /// Whether a line is due, so long after the beginning. It is taken to be printed.
+    fn are_due(&mut self, now: &Now<'_>, elapsed: Duration) -> bool {
+        let reason = now.reason.unwrap_or("").to_owned();
+        let told = Told { doing: now.doing.to_owned(), reason, bytes_done: now.bytes_done };
+        let Some((at, last)) = &self.last else {
+            // The first line waits as long as any other, so that quick work is silent.
+            let pause = if told.reason.is_empty() { LINES_EVERY } else { REASONS_EVERY };
+            let due = elapsed >= pause;
+            self.last = due.then_some((elapsed, told));
+            self.pause = LINES_EVERY;
+            return due;
+        };
+        let says_new =
+            without_digits(&last.reason) != without_digits(&told.reason) || last.doing != told.doing;
+        let moves = last.bytes_done != told.bytes_done;
+        let pause = match () {
+            () if says_new => REASONS_EVERY,
+            () if moves => LINES_EVERY,
+            () if *last == told => return false,
+            () => self.pause,
+        };
+        if elapsed.saturating_sub(*at) < pause {
+            return false;
+        }
+        self.pause = if says_new || moves { LINES_EVERY } else { (self.pause * 2).min(LINES_SELDOM) };
+        self.last = Some((elapsed, told));
+        true
     }
 }
 
@@ -211,8 +256,34 @@ mod tests {
         );
     }
 
+    /// The seconds at which lines are printed, looked at ten times a second.
+    fn printed(until_s: u64, now: impl Fn(u64) -> (u64, String)) -> Vec<u64> {
+        let mut lines = Lines::default();
+        let is_due = |tenths: &u64| {
+            let (bytes_done, reason) = now(tenths / 10);
+            let reason = Some(reason.as_str()).filter(|reason| !reason.is_empty());
+            let now = Now { bytes_done, bytes_total: 1 << 30, doing: "waiting", reason, ..Now::default() };
+            lines.are_due(&now, Duration::from_millis(tenths * 100))
+        };
+        (0..until_s * 10).filter(is_due).map(|tenths| tenths / 10).collect()
+    }
+
     #[test]
-    fn a_reason_that_only_counts_is_no_new_one() {
-        assert_eq!(without_digits("unreachable for 9 s"), without_digits("unreachable for 10 s"));
+    fn a_standstill_is_one_line_however_long_it_lasts() {
+        assert_eq!(printed(100_000, |_| (7, "paused by an operator".to_owned())), [1]);
+    }
+
+    #[test]
+    fn a_reason_that_only_counts_is_told_ever_more_seldom() {
+        let lines = printed(86_400, |s| (7, format!("tracker unreachable for {s} s")));
+        assert_eq!(lines[..6], [1, 6, 16, 36, 76, 156]);
+        assert!(lines.len() < 160, "{} lines in a day", lines.len());
+    }
+
+    #[test]
+    fn what_moves_is_told_every_few_seconds_and_a_new_reason_soon() {
+        assert_eq!(printed(16, |s| (s, String::new())), [5, 10, 15]);
+        let reasons = |s: u64| (0, if s < 7 { "no peer is known" } else { "no peer has chunk 3" }.to_owned());
+        assert_eq!(printed(60, reasons), [1, 7]);
     }
 }

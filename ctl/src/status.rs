@@ -8,7 +8,7 @@ use crate::human;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Side, Table};
 use shared::chunk::CHUNK_BYTES;
-use shared::rpc::control::{ErrorKind, ResourceStatus, State};
+use shared::rpc::control::{ErrorKind, ResourceStatus, State, TrackerStatus};
 use std::time::Duration;
 
 /// Updates come no more often than this.
@@ -164,9 +164,17 @@ fn details(resource: &ResourceStatus, output: &Output) -> Vec<String> {
         ("upload", traffic(resource.upload_bytes_per_s, resource.uploaded_bytes)),
         ("left", eta(resource).unwrap_or_default()),
     ];
-    let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
+    let troubles = resource.trackers.iter().filter_map(|tracker| Some(("tracker", trouble_of(tracker)?)));
+    let rows = rows.into_iter().chain(troubles).filter(|(_, value)| !value.is_empty());
     rows.map(|(key, value)| format!("{} {value}", output.paint(Colour::Faint, &format!("{key:<9}"))))
         .collect()
+}
+
+/// "tt://host:7986: connection refused, for 40 s"
+fn trouble_of(tracker: &TrackerStatus) -> Option<String> {
+    let trouble = human::clean(tracker.trouble.as_deref()?);
+    let lasting = human::duration(Duration::from_secs(tracker.trouble_s.unwrap_or_default()));
+    Some(format!("{}: {trouble}, for {lasting}", tracker.url))
 }
 
 /// A resource on one line of plain text.
@@ -254,6 +262,7 @@ mod tests {
             downloaded_bytes: 0,
             uploaded_bytes: 9 << 30,
             eta_s: None,
+            trackers: Vec::new(),
         };
         let waiting = ResourceStatus {
             name: "weather.grib2".parse().unwrap(),
@@ -268,6 +277,7 @@ mod tests {
             upload_bytes_per_s: 0,
             uploaded_bytes: 0,
             downloaded_bytes: 17 << 20,
+            trackers: Vec::new(),
             eta_s: Some(75),
             ..done.clone()
         };
@@ -320,7 +330,7 @@ left      1 min 15 s
              \"reason\":\"no peer has chunk 17\",\"chunks_have\":17,\"chunks_total\":80,\
              \"bytes_have\":17825792,\"bytes_total\":null,\"peers\":1,\"download_bytes_per_s\":0,\
              \"upload_bytes_per_s\":0,\"eta_s\":75,\"downloaded_bytes\":17825792,\"uploaded_bytes\":0,\
-             \"exit_code\":null}}"
+             \"exit_code\":null,\"trackers\":[]}}"
         );
         assert_eq!(
             shown(&resources(), Some("weather.grib2"), true),

@@ -125,6 +125,7 @@ async fn serve(plan: Plan) -> Result<(), StartError> {
         trackers: config.trackers.clone(),
         min_free_bytes: config.min_free_space.bytes(),
         sync_every: config.sync_every.duration(),
+        stall_warning: config.stall_warning.duration(),
     };
     let stop = Arc::new(AtomicBool::new(false));
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, stop);

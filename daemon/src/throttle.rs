@@ -31,6 +31,11 @@ impl Bucket {
         Arc::new(Bucket { bytes_per_s: rate.bytes_per_s().max(1), paid_until: Mutex::new(Instant::now()) })
     }
 
+    /// How much it lets through.
+    pub fn bytes_per_s(&self) -> u64 {
+        self.bytes_per_s
+    }
+
     /// Takes up to `bytes`; or tells until when to wait.
     fn take(&self, bytes: u64) -> Result<u64, Instant> {
         let now = Instant::now();

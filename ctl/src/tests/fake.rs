@@ -90,6 +90,7 @@ pub(super) fn status(name: &str, resource: ResourceId, state: State_) -> Resourc
         downloaded_bytes: 0,
         uploaded_bytes: 0,
         eta_s: None,
+        trackers: Vec::new(),
     }
 }
 

@@ -15,6 +15,7 @@ mod input;
 mod manage;
 mod restore;
 mod share;
+mod stalls;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use shared::rpc::tracker::Stage;
 use shared::rpc::wire::buffers;
 use shared::swarm::{AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
 use shared::url::TrackerUrl;
+use stalls::Stalls;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -62,6 +64,8 @@ pub struct Settings {
     pub min_free_bytes: u64,
     /// How often what has arrived is synced.
     pub sync_every: Duration,
+    /// A download without progress for so long is worth a warning.
+    pub stall_warning: Duration,
 }
 
 /// A name that is being published.
@@ -93,6 +97,8 @@ pub struct Driver {
     /// Chunks that peers complained of, and that are being looked at.
     suspects: BTreeSet<(SwarmKey, ChunkIndex)>,
     trackers: Trackers,
+    /// Which downloads make no progress.
+    stalls: Stalls,
     tasks: Tasks,
     /// For chunks that were just written.
     room: Room,
@@ -134,6 +140,7 @@ impl Driver {
             publishing: BTreeMap::new(),
             suspects: BTreeSet::new(),
             trackers: Trackers::default(),
+            stalls: Stalls::default(),
             tasks: Tasks::default(),
             room: Room::default(),
             stop,
@@ -289,6 +296,7 @@ impl Driver {
         if self.ticks.is_multiple_of(8) {
             buffers::trim();
             self.report_progress();
+            self.look_for_stalls(now);
             self.look_at_files();
             self.keep_room();
             if self.ticks.is_multiple_of(24) && self.away.is_none() {
@@ -367,11 +375,18 @@ impl Driver {
 
     fn found(&mut self, found: Found) {
         let Some(resource) = self.library.get_mut(found.key) else { return };
-        if found.conflict && !resource.conflict {
+        // Each tracker has a word of its own: two that disagree are not news every few seconds.
+        let is_news = match found.conflict {
+            true => resource.conflicts.insert(found.tracker.clone()),
+            false => {
+                resource.conflicts.remove(&found.tracker);
+                false
+            }
+        };
+        if is_news {
             tracing::warn!(resource = %found.key, tracker = %found.tracker,
                 "the tracker knows the same resource with another list of chunks: one of the two manifests is false");
         }
-        resource.conflict = found.conflict;
         if let Some(shared_at_ms) =
             found.shared_at_ms.filter(|&at| at > 0 && resource.record.shared_at_ms == 0)
         {

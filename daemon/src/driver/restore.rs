@@ -43,6 +43,7 @@ impl Driver {
             tracing::info!(resource = %key, "its name was given to other content");
             self.saver.forget(key, &self.home.slot(key));
         }
+        self.trackers.are_up();
         let all = self.library.iter().count();
         let finished =
             self.library.iter().filter(|(_, resource)| matches!(resource.phase, Phase::Seeding(_))).count();

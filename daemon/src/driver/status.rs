@@ -3,12 +3,20 @@
 use super::Driver;
 use super::manage::unknown;
 use crate::library::{Phase, Resource};
+use crate::tracker::{Trouble, seconds};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
-use shared::rpc::control::{ControlError, ErrorKind, PeerInfo, ResourceStatus, State, Watched};
+use shared::rpc::control::{
+    ControlError, ErrorKind, PeerInfo, ResourceStatus, State, TrackerStatus, Watched,
+};
 use shared::swarm::{SwarmStatus, Waiting};
+use shared::url::TrackerUrl;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// A limit is named as the reason when a chunk takes longer than this under it.
+const SLOW_CHUNK: Duration = Duration::from_secs(60);
 
 impl Driver {
     pub(super) fn status(&self, what: Option<&str>) -> Result<Vec<ResourceStatus>, ControlError> {
@@ -45,6 +53,11 @@ impl Driver {
         let resource = self.library.get(key)?;
         let swarm = self.machine.status(key);
         let (state, reason, kind) = self.state_of(name, resource, swarm.as_ref());
+        let trackers = self.troubles(resource).map(|(url, trouble)| TrackerStatus {
+            url,
+            trouble: trouble.as_ref().map(|(_, trouble)| trouble.to_string()),
+            trouble_s: trouble.map(|(lasting, _)| lasting.as_secs()),
+        });
         let have = resource.have();
         let bytes_total = resource.source().and_then(|source| source.bytes());
         let download = resource.rates.download();
@@ -66,6 +79,7 @@ impl Driver {
             downloaded_bytes: resource.traffic.received.load(Ordering::Relaxed),
             uploaded_bytes: resource.traffic.sent.load(Ordering::Relaxed),
             eta_s: (is_moving && download > 0).then(|| rest.div_ceil(download)),
+            trackers: trackers.collect(),
         })
     }
 
@@ -88,10 +102,6 @@ impl Driver {
         if let Some(reason) = &self.away {
             return (State::Waiting, Some(reason.clone()), Some(ErrorKind::Refused));
         }
-        let conflict = || {
-            let text = "a tracker knows the same resource with another list of chunks: one of the two manifests is false";
-            resource.conflict.then(|| text.to_owned())
-        };
         match &resource.phase {
             Phase::Checking(checking) => {
                 let done = checking.done.load(Ordering::Relaxed);
@@ -109,7 +119,7 @@ impl Driver {
                         .any(|record| record.name == *name && record.published.is_some())
                 };
                 if is_there(name) {
-                    (State::Seeding, conflict(), None)
+                    (State::Seeding, self.seeding_reason(resource), None)
                 } else {
                     (State::Checking, Some("being copied from its other name".to_owned()), None)
                 }
@@ -123,7 +133,7 @@ impl Driver {
                 None if fetching.have.is_full() => {
                     (State::Checking, Some("checking the whole and publishing".to_owned()), None)
                 }
-                None => self.fetching_state(resource, swarm, conflict()),
+                None => self.fetching_state(resource, swarm),
             },
         }
     }
@@ -132,42 +142,114 @@ impl Driver {
         &self,
         resource: &Resource,
         swarm: Option<&SwarmStatus>,
-        conflict: Option<String>,
     ) -> (State, Option<String>, Option<ErrorKind>) {
         let Some(swarm) = swarm else { return (State::Waiting, Some("joining the swarm".to_owned()), None) };
-        let Some(waiting) = &swarm.waiting else { return (State::Downloading, conflict, None) };
-        let mut reason = reason(waiting);
-        if let Waiting::NoPeers { .. } | Waiting::NoSource { .. } = waiting {
-            for url in resource.trackers() {
-                if let Some((since, why)) = self.trackers.health(&url).trouble {
-                    reason =
-                        format!("{reason}; {url} unreachable for {} s ({why})", since.elapsed().as_secs());
-                }
-            }
-            if let Some(conflict) = conflict {
-                reason = format!("{reason}; {conflict}");
-            }
+        let Some(waiting) = swarm.waiting_at(self.now()) else {
+            return (State::Downloading, joined([conflict(resource), self.download_limit()]), None);
+        };
+        let for_peers = matches!(
+            waiting,
+            Waiting::NoPeers { .. }
+                | Waiting::NoSource { .. }
+                | Waiting::Connecting { .. }
+                | Waiting::Dropped { .. }
+        );
+        let mut reasons = vec![Some(reason(&waiting))];
+        if matches!(waiting, Waiting::Silent { .. }) {
+            let quiet = self.now().since(swarm.moved_at);
+            reasons[0] = reasons[0].take().map(|reason| format!("{reason}, no byte for {}", seconds(quiet)));
+            reasons.push(self.download_limit());
+        }
+        if for_peers {
+            reasons.extend(self.troubles(resource).map(|(url, trouble)| Some(unusable(&url, &trouble?))));
+            reasons.push(conflict(resource));
         }
         // A moment between two requests is no standstill.
         let state = match waiting {
-            Waiting::Busy { .. } | Waiting::Zone if resource.rates.download() > 0 => State::Downloading,
+            Waiting::Busy { .. } | Waiting::Zone | Waiting::Turn if resource.rates.download() > 0 => {
+                State::Downloading
+            }
             _ => State::Waiting,
         };
-        (state, Some(reason), None)
+        (state, joined(reasons), None)
     }
+
+    /// What is wrong with a finished resource: nobody new finds it without a tracker.
+    fn seeding_reason(&self, resource: &Resource) -> Option<String> {
+        let troubles: Option<Vec<String>> =
+            self.troubles(resource).map(|(url, trouble)| Some(unusable(&url, &trouble?))).collect();
+        let unknown = troubles.filter(|troubles| !troubles.is_empty()).map(|troubles| troubles.join("; "));
+        let unknown = unknown.map(|troubles| format!("new machines cannot find it: {troubles}"));
+        let upload_limit = limit("upload_limit", self.context.up.as_ref().map(|bucket| bucket.bytes_per_s()));
+        joined([conflict(resource), unknown, upload_limit])
+    }
+
+    fn download_limit(&self) -> Option<String> {
+        limit("download_limit", self.context.down.as_ref().map(|bucket| bucket.bytes_per_s()))
+    }
+
+    /// The trackers of a resource, each with its trouble and how long it has lasted.
+    fn troubles(
+        &self,
+        resource: &Resource,
+    ) -> impl Iterator<Item = (TrackerUrl, Option<(Duration, Trouble)>)> {
+        let (key, trackers) = (resource.key(), resource.trackers());
+        // A resource that is not announced has no word from its trackers.
+        let is_announced = self.machine.status(key).is_some();
+        trackers.into_iter().map(move |url| {
+            let trouble = is_announced.then(|| self.trackers.trouble(&url, key)).flatten();
+            (url, trouble)
+        })
+    }
+}
+
+/// Reasons that hold at once, as one text.
+fn joined(reasons: impl IntoIterator<Item = Option<String>>) -> Option<String> {
+    let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+fn unusable(url: &TrackerUrl, (lasting, trouble): &(Duration, Trouble)) -> String {
+    format!("tracker {url} {}", trouble.lasting(*lasting))
+}
+
+fn conflict(resource: &Resource) -> Option<String> {
+    let tracker = resource.conflicts.first()?;
+    Some(format!(
+        "{tracker} knows the same resource with another list of chunks: one of the two manifests is false"
+    ))
+}
+
+/// A limit under which hardly anything moves looks like a fault, and is none.
+fn limit(name: &str, bytes_per_s: Option<u64>) -> Option<String> {
+    let bytes_per_s = bytes_per_s?;
+    let is_slow = bytes_per_s.saturating_mul(SLOW_CHUNK.as_secs()) < u64::from(CHUNK_BYTES);
+    is_slow.then(|| format!("{name} is {bytes_per_s} B/s"))
 }
 
 fn reason(waiting: &Waiting) -> String {
     let list = |chunks: &[ChunkIndex], total: u32| {
         let shown: Vec<String> = chunks.iter().take(5).map(ToString::to_string).collect();
-        let more = if total as usize > shown.len() { ", …" } else { "" };
-        let word = if total == 1 { "chunk" } else { "chunks" };
-        format!("{word} {}{more}", shown.join(", "))
+        let rest = total as usize - shown.len().min(total as usize);
+        match (&shown[..], rest) {
+            ([one], 0) => format!("chunk {one}"),
+            ([first @ .., last], 0) => format!("chunks {} and {last}", first.join(", ")),
+            _ => format!("chunks {} and {rest} more", shown.join(", ")),
+        }
     };
     match waiting {
         Waiting::NoPeers { known: 0 } => "no peer is known".to_owned(),
         Waiting::NoPeers { known: 1 } => "the only known peer cannot be reached".to_owned(),
         Waiting::NoPeers { known } => format!("none of {known} known peers can be reached"),
+        Waiting::Connecting { peers: 1 } => "connecting to 1 peer".to_owned(),
+        Waiting::Connecting { peers } => format!("connecting to {peers} peers"),
+        Waiting::Dropped { peers } => {
+            let shown = peers.iter().take(3).map(|(peer, why)| format!("{peer} ({why})"));
+            let shown = shown.collect::<Vec<_>>().join(", ");
+            let rest = peers.len().saturating_sub(3);
+            let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            format!("all known peers misbehaved and are left alone for a while: {shown}{more}")
+        }
         Waiting::NoSource { chunks, total } => format!("no peer has {}", list(chunks, *total)),
         Waiting::OnlyCorrupt { chunks, peers } => {
             let peers: Vec<String> = peers.iter().map(ToString::to_string).collect();
@@ -181,6 +263,10 @@ fn reason(waiting: &Waiting) -> String {
         Waiting::Zone => "other machines of this zone fetch what is missing".to_owned(),
         Waiting::Busy { peers: 1 } => "the only peer is busy".to_owned(),
         Waiting::Busy { peers } => format!("{peers} peers, all busy"),
+        Waiting::Silent { peers: 1 } => "the only peer that could help is silent".to_owned(),
+        Waiting::Silent { peers } => format!("{peers} peers, all silent"),
+        Waiting::Disk { chunks } => format!("the disk is slow: {chunks} chunks wait to be written"),
+        Waiting::Turn => "other downloads go first: as many requests are open as there may be".to_owned(),
     }
 }
 

@@ -44,8 +44,12 @@ impl Rig {
         let listen: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let (context, inputs, ended) = Context::new(PeerId([1; 16]), listen, String::new(), 1, (None, None));
         let home = Arc::new(home);
-        let settings =
-            Settings { trackers: Vec::new(), min_free_bytes: 0, sync_every: Duration::from_secs(3600) };
+        let settings = Settings {
+            trackers: Vec::new(),
+            min_free_bytes: 0,
+            sync_every: Duration::from_secs(3600),
+            stall_warning: Duration::from_secs(3600),
+        };
         let publisher = Publisher { mode: 0o644, group: None };
         let mut driver = Driver::new(context, home, publisher, settings, Arc::default());
         driver.restore().unwrap();

@@ -22,7 +22,7 @@ use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::ErrorKind;
 use shared::url::TrackerUrl;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -48,8 +48,8 @@ pub struct Resource {
     pub troubles: BTreeMap<ResourceName, String>,
     /// When to try once more to publish the names that the disk has refused.
     pub republish_at: Option<Instant>,
-    /// A tracker knows the same resource with another list of chunks.
-    pub conflict: bool,
+    /// The trackers that know the same resource with another list of chunks.
+    pub conflicts: BTreeSet<TrackerUrl>,
     /// What went in and out.
     pub traffic: Arc<Traffic>,
     /// How fast it goes.
@@ -234,7 +234,7 @@ impl Resource {
             phase,
             troubles: BTreeMap::new(),
             republish_at: None,
-            conflict: false,
+            conflicts: BTreeSet::new(),
             traffic: Arc::default(),
             rates: Rates::default(),
         }

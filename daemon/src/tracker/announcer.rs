@@ -1,30 +1,30 @@
 //! One tracker: announces when it is time, publishes when it is wanted, and comes back after an outage.
 
-use super::{CALL_TIMEOUT, Found, Health, Session, dialable, tell};
+use super::publish::publish;
+use super::schedule::{Backoff, Schedule};
+use super::{CALL_TIMEOUT, Found, Health, Session, Trouble, dialable, tell};
 use crate::context::Context;
-use bytes::BytesMut;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
-use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Announce, AnnounceAnswer, NEIGHBOURS, PAGE_HASHES, Publication, PublishReply, Stage,
-    TrackerError,
-};
+use shared::rpc::tracker::{ANNOUNCE_MAX, Announce, AnnounceAnswer, NEIGHBOURS, Stage, TrackerError};
 use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-/// A lost tracker is dialled again after this time at first, then twice as long each time …
-const REDIAL_MIN: Duration = Duration::from_secs(1);
-/// … up to this.
-const REDIAL_MAX: Duration = Duration::from_secs(15);
-/// A tracker's word on when to announce again is taken within these bounds.
-const INTERVAL_MIN: Duration = Duration::from_secs(1);
-const INTERVAL_MAX: Duration = Duration::from_secs(600);
-/// How soon a resource may be announced again when peers are wanted at once.
-const URGENT_AFTER: Duration = Duration::from_secs(1);
-/// How long an answer to those who wait for a publication may take.
+/// How often a manifest is published because the tracker wishes it: one that always wishes it gets no more.
+const PUBLISH_AGAIN: Duration = Duration::from_secs(30);
+/// What a tracker does not take is announced again after this time.
+const REFUSED_AGAIN: Duration = Duration::from_secs(60);
+/// So many refusals are endured in one round, while those that are refused are told from those that are not.
+const REFUSALS_MAX: u32 = 32;
+/// How long a connection that failed may take to say why.
+const END_PATIENCE: Duration = Duration::from_millis(50);
+/// With nothing to announce, the connection is looked at so often.
+const IDLE: Duration = Duration::from_secs(600);
+
+/// Who waits for a publication.
 type Waiting = oneshot::Sender<Result<(), String>>;
 
 /// What a tracker is to be told.
@@ -62,10 +62,9 @@ pub struct Entry {
 /// A resource as the announcer keeps it.
 struct Announced {
     entry: Entry,
-    due: Instant,
-    last: Option<Instant>,
     /// It is to be published with the next announce.
     publish: bool,
+    published: Option<Instant>,
     waiting: Vec<Waiting>,
 }
 
@@ -74,17 +73,21 @@ struct Announcer {
     url: TrackerUrl,
     health: Arc<Mutex<Health>>,
     entries: BTreeMap<SwarmKey, Announced>,
+    schedule: Schedule,
     withdrawn: Vec<SwarmKey>,
     /// The tracker's epoch when we last talked: another one has forgotten everything.
     epoch: Option<u64>,
+    /// Somebody waits for an answer: there is no time for a pause.
+    hurry: bool,
     ending: bool,
 }
 
-/// Talks to one tracker until it is told to end.
+/// Talks to one tracker until it is told to end. Waits for `pause` first, unless somebody waits for an answer.
 pub(super) async fn run(
     context: Arc<Context>,
     url: TrackerUrl,
     health: Arc<Mutex<Health>>,
+    pause: Option<Duration>,
     mut commands: mpsc::UnboundedReceiver<TrackerCommand>,
 ) {
     let mut announcer = Announcer {
@@ -92,54 +95,57 @@ pub(super) async fn run(
         url,
         health,
         entries: BTreeMap::new(),
+        schedule: Schedule::default(),
         withdrawn: Vec::new(),
         epoch: None,
+        hurry: false,
         ending: false,
     };
-    let mut pause = REDIAL_MIN;
+    if let Some(pause) = pause {
+        announcer.wait(pause, &mut commands).await;
+    }
+    let mut backoff = Backoff::new();
     while !announcer.ending {
         match Session::open(&announcer.context, &announcer.url).await {
             Ok(session) => {
-                announcer.reached();
                 let began = Instant::now();
-                let why = announcer.talk(session, &mut commands).await;
+                let trouble = announcer.talk(session, &mut commands).await;
                 if announcer.ending {
                     return;
                 }
-                announcer.lost(&why);
-                if began.elapsed() > REDIAL_MAX {
-                    pause = REDIAL_MIN;
-                }
+                announcer.lost(trouble);
+                backoff.lasted(began.elapsed());
             }
-            Err(why) => announcer.lost(&why),
+            Err(trouble) => announcer.lost(trouble),
         }
-        announcer.wait(jittered(pause), &mut commands).await;
-        pause = (pause * 2).min(REDIAL_MAX);
+        announcer.wait(backoff.pause(rand::random()), &mut commands).await;
     }
 }
 
-/// Half to once and a half of a time, so that a fleet does not come back all at once.
-fn jittered(time: Duration) -> Duration {
-    time.mul_f64(rand::random_range(0.5..1.5)).min(REDIAL_MAX)
-}
-
 impl Announcer {
-    fn reached(&mut self) {
-        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        if health.trouble.take().is_some() {
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tracker took what it was told.
+    fn is_good(&self) {
+        if self.health().is_good(Instant::now()) {
             tracing::info!(tracker = %self.url, "the tracker is back");
         }
     }
 
-    fn lost(&mut self, why: &str) {
-        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        if health.trouble.is_none() {
-            tracing::warn!(tracker = %self.url, error = why, "the tracker cannot be reached; trying again");
-            health.trouble = Some((Instant::now(), why.to_owned()));
+    /// The tracker is of no use for now. That is worth one line, however often it is found out.
+    fn is_bad(&self, trouble: &Trouble) {
+        if self.health().is_bad(Instant::now(), trouble.clone()) {
+            tracing::warn!(tracker = %self.url, error = %trouble, "the tracker is of no use; trying again");
         }
+    }
+
+    fn lost(&mut self, trouble: Trouble) {
+        self.is_bad(&trouble);
         for announced in self.entries.values_mut() {
             for waiting in announced.waiting.drain(..) {
-                let _ = waiting.send(Err(why.to_owned()));
+                let _ = waiting.send(Err(trouble.to_string()));
             }
         }
     }
@@ -147,7 +153,8 @@ impl Announcer {
     /// Takes commands while there is no connection.
     async fn wait(&mut self, pause: Duration, commands: &mut mpsc::UnboundedReceiver<TrackerCommand>) {
         let until = tokio::time::Instant::now() + pause;
-        while !self.ending {
+        self.hurry = false;
+        while !self.ending && !self.hurry {
             match tokio::time::timeout_at(until, commands.recv()).await {
                 Ok(Some(command)) => self.take(command),
                 Ok(None) => self.ending = true,
@@ -161,16 +168,16 @@ impl Announcer {
         match command {
             TrackerCommand::Put(key, entry) => {
                 self.withdrawn.retain(|other| *other != key);
+                self.schedule.now(key, now);
                 let publish = entry.origin;
                 match self.entries.get_mut(&key) {
                     Some(announced) => {
                         announced.publish |= publish && !same_publication(&announced.entry, &entry);
                         announced.entry = entry;
-                        announced.due = now;
                     }
                     None => {
-                        let waiting = Vec::new();
-                        self.entries.insert(key, Announced { entry, due: now, last: None, publish, waiting });
+                        let announced = Announced { entry, publish, published: None, waiting: Vec::new() };
+                        self.entries.insert(key, announced);
                     }
                 }
             }
@@ -179,26 +186,25 @@ impl Announcer {
                     announced.entry.have = have;
                 }
             }
-            TrackerCommand::Urgent(key) => {
-                if let Some(announced) = self.entries.get_mut(&key) {
-                    let earliest = announced.last.map_or(now, |last| last + URGENT_AFTER);
-                    announced.due = announced.due.min(earliest.max(now));
-                }
-            }
+            TrackerCommand::Urgent(key) => self.schedule.urgent(key, now),
             TrackerCommand::Await(key, waiting) => match self.entries.get_mut(&key) {
                 Some(announced) => {
-                    announced.due = now;
+                    self.schedule.now(key, now);
                     announced.waiting.push(waiting);
+                    self.hurry = true;
                 }
                 None => drop(waiting.send(Err("it is not announced".to_owned()))),
             },
             TrackerCommand::Remove(key) => {
+                self.schedule.remove(key);
+                self.health().took(now, key, None);
                 if self.entries.remove(&key).is_some() {
                     self.withdrawn.push(key);
                 }
             }
             TrackerCommand::End => {
                 self.withdrawn.extend(std::mem::take(&mut self.entries).into_keys());
+                self.schedule = Schedule::default();
                 self.ending = true;
             }
         }
@@ -209,62 +215,103 @@ impl Announcer {
         &mut self,
         mut session: Session,
         commands: &mut mpsc::UnboundedReceiver<TrackerCommand>,
-    ) -> String {
+    ) -> Trouble {
         let is_new = self.epoch.replace(session.welcome.epoch) != Some(session.welcome.epoch);
-        let now = Instant::now();
+        self.schedule.all(Instant::now());
         for announced in self.entries.values_mut() {
-            announced.due = now;
             announced.publish |= is_new && announced.entry.origin;
+            announced.published = announced.published.filter(|_| !is_new);
         }
         loop {
             while let Ok(command) = commands.try_recv() {
                 self.take(command);
             }
-            if let Err(why) = self.speak(&session).await {
-                return why;
+            if let Err(trouble) = self.speak(&session).await {
+                // How the connection ended says more than that it has.
+                return tokio::time::timeout(END_PATIENCE, session.ended()).await.unwrap_or(trouble);
             }
             if self.ending {
-                return "we end".to_owned();
+                return Trouble::Unreachable("we end".to_owned());
             }
-            let next = self.entries.values().map(|announced| announced.due).min();
-            let sleep = next.map_or(INTERVAL_MAX, |due| due.saturating_duration_since(Instant::now()));
+            let sleep =
+                self.schedule.next().map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(command) => self.take(command),
                     None => self.ending = true,
                 },
                 () = tokio::time::sleep(sleep) => {}
-                why = session.ended() => return why,
+                trouble = session.ended() => return trouble,
             }
         }
     }
 
     /// Says all that is due. An error means that the connection is of no use any more.
-    async fn speak(&mut self, session: &Session) -> Result<(), String> {
+    async fn speak(&mut self, session: &Session) -> Result<(), Trouble> {
         while !self.withdrawn.is_empty() {
             let first = self.withdrawn.len().saturating_sub(ANNOUNCE_MAX);
-            let answer = session.caller.withdraw(self.withdrawn[first..].to_vec(), CALL_TIMEOUT).await;
-            answer.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+            session.caller.withdraw(self.withdrawn[first..].to_vec(), CALL_TIMEOUT).await??;
             self.withdrawn.truncate(first); // what was not heard is said again to the next session
         }
+        let mut refusals = 0;
         loop {
-            let now = Instant::now();
-            let due = self.entries.iter().filter(|(_, announced)| announced.due <= now);
-            let batch: Vec<Announce> =
-                due.take(ANNOUNCE_MAX).map(|(&key, announced)| announce(key, announced)).collect();
+            let batch = self.schedule.batch(Instant::now());
             if batch.is_empty() {
+                if refusals == 0 {
+                    self.is_good();
+                }
                 return Ok(());
             }
-            let keys: Vec<SwarmKey> = batch.iter().map(|announce| announce.key).collect();
-            let answer = session.caller.announce(batch, CALL_TIMEOUT).await;
-            let reply = answer.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-            if reply.answers.len() != keys.len() {
-                return Err("its answer does not fit our announce".to_owned());
-            }
-            for (key, answer) in keys.into_iter().zip(reply.answers) {
-                self.answered(session, key, answer).await?;
+            self.announce(session, batch, &mut refusals).await?;
+        }
+    }
+
+    /// Announces these. When the tracker takes not all of them, those that it takes are told from those that it
+    /// does not: one that is refused must not keep the others from being known.
+    async fn announce(
+        &mut self,
+        session: &Session,
+        batch: Vec<SwarmKey>,
+        refusals: &mut u32,
+    ) -> Result<(), Trouble> {
+        let mut batches = vec![batch];
+        while let Some(mut keys) = batches.pop() {
+            keys.retain(|key| self.entries.contains_key(key));
+            let told: Vec<Announce> = keys.iter().map(|key| announce(*key, &self.entries[key])).collect();
+            match session.caller.announce(told, CALL_TIMEOUT).await? {
+                Ok(reply) if reply.answers.len() == keys.len() => {
+                    self.is_good();
+                    for (key, answer) in keys.into_iter().zip(reply.answers) {
+                        self.answered(session, key, answer).await?;
+                    }
+                }
+                Ok(_) => return Err(Trouble::Nonsense("its answer does not fit our announce".to_owned())),
+                Err(error) => {
+                    *refusals += 1;
+                    if keys.len() > 1 && *refusals < REFUSALS_MAX {
+                        let second = keys.split_off(keys.len() / 2);
+                        batches.extend([second, keys]);
+                        continue;
+                    }
+                    self.refused(&keys, &error);
+                }
             }
         }
+        Ok(())
+    }
+
+    /// The tracker does not take these: they are told again after a while.
+    fn refused(&mut self, keys: &[SwarmKey], error: &TrackerError) {
+        let (now, trouble) = (Instant::now(), Trouble::from(error.clone()));
+        for key in keys {
+            self.schedule.told(*key, now, REFUSED_AGAIN);
+            self.health().took(now, *key, Some(trouble.clone()));
+            let waiting = self.entries.get_mut(key).map(|announced| std::mem::take(&mut announced.waiting));
+            for waiting in waiting.unwrap_or_default() {
+                let _ = waiting.send(Err(trouble.to_string()));
+            }
+        }
+        tracing::debug!(tracker = %self.url, resources = keys.len(), %error, "the tracker refused an announce");
     }
 
     async fn answered(
@@ -272,14 +319,15 @@ impl Announcer {
         session: &Session,
         key: SwarmKey,
         answer: AnnounceAnswer,
-    ) -> Result<(), String> {
+    ) -> Result<(), Trouble> {
         let now = Instant::now();
+        self.schedule.told(key, now, Duration::from_millis(answer.interval_ms.into()));
+        self.health().took(now, key, None);
         let Some(announced) = self.entries.get_mut(&key) else { return Ok(()) };
-        let interval = Duration::from_millis(answer.interval_ms.into()).clamp(INTERVAL_MIN, INTERVAL_MAX);
-        announced.due = now + interval;
-        announced.last = Some(now);
         let mut outcome = Ok(());
-        if announced.publish || answer.want_manifest {
+        let may_publish = announced.published.is_none_or(|at| now.duration_since(at) >= PUBLISH_AGAIN);
+        if announced.publish || answer.want_manifest && may_publish {
+            announced.published = Some(now);
             outcome = publish(session, &announced.entry).await?;
             announced.publish = false;
         }
@@ -289,10 +337,12 @@ impl Announcer {
         for waiting in announced.waiting.drain(..) {
             let _ = waiting.send(outcome.clone().map_err(|error| error.to_string()));
         }
+        // No more than were asked for, however many it names.
+        let wanted = usize::from(peers_wanted(announced.entry.stage));
         let same_list = answer.peers.iter().filter(|peer| peer.key == key).map(|peer| peer.addr);
         let found = Found {
             key,
-            peers: dialable(same_list, session.is_local),
+            peers: dialable(same_list, session.is_local).into_iter().take(wanted).collect(),
             conflict: answer.conflict,
             shared_at_ms: answer.shared_at_ms,
             tracker: self.url.clone(),
@@ -310,49 +360,10 @@ fn same_publication(old: &Entry, new: &Entry) -> bool {
 fn announce(key: SwarmKey, announced: &Announced) -> Announce {
     let entry = &announced.entry;
     let count = entry.manifests[0].count();
-    let peers_wanted = if entry.stage == Stage::Leeching { NEIGHBOURS as u8 } else { 0 };
-    Announce { key, stage: entry.stage, have: entry.have, count, peers_wanted }
+    Announce { key, stage: entry.stage, have: entry.have, count, peers_wanted: peers_wanted(entry.stage) }
 }
 
-/// Publishes a manifest under each of its names. The outer error ends the connection, the inner one is the
-/// tracker's refusal.
-async fn publish(session: &Session, entry: &Entry) -> Result<Result<(), TrackerError>, String> {
-    for manifest in &entry.manifests {
-        let publication = Publication {
-            name: manifest.name().clone(),
-            key: manifest.key(),
-            count: manifest.count(),
-            trackers: manifest.trackers().to_vec(),
-            shared_at_ms: entry.shared_at_ms,
-        };
-        let pages_max = manifest.count().get().div_ceil(PAGE_HASHES);
-        let mut reply =
-            session.caller.publish(publication, CALL_TIMEOUT).await.map_err(|error| error.to_string())?;
-        for _ in 0..=pages_max {
-            match reply {
-                Ok(PublishReply::Published) => break,
-                Ok(PublishReply::NeedPage(page)) if page < pages_max => {
-                    let bytes = page_of(manifest, page).freeze();
-                    let answer =
-                        session.caller.publish_page(manifest.key(), page, bytes.into(), CALL_TIMEOUT).await;
-                    reply = answer.map_err(|error| error.to_string())?;
-                }
-                Ok(PublishReply::NeedPage(page)) => {
-                    return Err(format!("it wants page {page}, which does not exist"));
-                }
-                Err(error) => return Ok(Err(error)),
-            }
-        }
-        if reply != Ok(PublishReply::Published) {
-            return Err("it wants the same pages again and again".to_owned());
-        }
-    }
-    Ok(Ok(()))
-}
-
-fn page_of(manifest: &Manifest, page: u32) -> BytesMut {
-    let hashes = manifest.hashes().chunks(PAGE_HASHES as usize).nth(page as usize).unwrap_or_default();
-    let mut bytes = BytesMut::with_capacity(hashes.len() * 32);
-    hashes.iter().for_each(|hash| bytes.extend_from_slice(&hash.0));
-    bytes
+/// A seeder asks for none: it is dialled.
+fn peers_wanted(stage: Stage) -> u8 {
+    if stage == Stage::Leeching { NEIGHBOURS as u8 } else { 0 }
 }

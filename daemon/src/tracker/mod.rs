@@ -1,17 +1,21 @@
 //! The daemon's side of the trackers: [`announcer`] keeps one connection to each and announces, withdraws and
-//! publishes; [`catalogue`] looks things up for a `get`.
+//! publishes when [`schedule`] says so; [`catalogue`] looks things up for a `get`; [`health`] is what people are told.
+//! Trackers are believed as little as anybody: what they say is bounded here, and whom they name in the core.
 
 mod announcer;
 pub mod catalogue;
+mod health;
+mod publish;
+mod schedule;
+mod session;
 
 pub use announcer::{Entry, TrackerCommand};
+pub use health::{Health, Trouble, seconds};
 
 use crate::context::{Context, plain};
 use crate::driver::Input;
+use session::Session;
 use shared::id::SwarmKey;
-use shared::rpc::PROTOCOL_VERSION;
-use shared::rpc::tracker::{TrackerCaller, TrackerHello, TrackerWelcome};
-use shared::rpc::wire::{self, ClientOptions, LinkEnd};
 use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,17 +46,12 @@ pub struct Found {
     pub tracker: TrackerUrl,
 }
 
-/// How a tracker is doing.
-#[derive(Debug, Clone, Default)]
-pub struct Health {
-    /// Since when it cannot be reached, and why.
-    pub trouble: Option<(Instant, String)>,
-}
-
 /// All trackers that we talk to.
 #[derive(Debug, Default)]
 pub struct Trackers {
     trackers: BTreeMap<TrackerUrl, Announcer>,
+    /// The daemon is up: what is announced from now on is announced at once.
+    up: bool,
 }
 
 #[derive(Debug)]
@@ -86,8 +85,10 @@ impl Trackers {
                 return false;
             }
             let (commands, received) = mpsc::unbounded_channel();
-            let health = Arc::new(Mutex::new(Health::default()));
-            let task = tokio::spawn(announcer::run(context.clone(), url.clone(), health.clone(), received));
+            let health = Arc::new(Mutex::new(Health::new(Instant::now())));
+            let pause = (!self.up).then(|| schedule::return_pause(rand::random()));
+            let announcer = announcer::run(context.clone(), url.clone(), health.clone(), pause, received);
+            let task = tokio::spawn(announcer);
             self.trackers.insert(url.clone(), Announcer { commands, health, task, keys: BTreeSet::new() });
         }
         self.trackers.get_mut(url).is_some_and(|tracker| tracker.send(command))
@@ -109,10 +110,18 @@ impl Trackers {
         }
     }
 
-    /// How a tracker is doing.
-    pub fn health(&self, url: &TrackerUrl) -> Health {
-        let health = self.trackers.get(url).map(|tracker| &tracker.health);
-        health.map(|health| health.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
+    /// What a former run knew is announced by now, after a short while that differs from daemon to daemon.
+    pub fn are_up(&mut self) {
+        self.up = true;
+    }
+
+    /// What is wrong with a tracker for a resource, and for how long.
+    pub fn trouble(&self, url: &TrackerUrl, key: SwarmKey) -> Option<(Duration, Trouble)> {
+        let now = Instant::now();
+        match self.trackers.get(url) {
+            Some(tracker) => tracker.health.lock().unwrap_or_else(PoisonError::into_inner).trouble(now, key),
+            None => Health::left_out().trouble(now, key),
+        }
     }
 
     /// Withdraws everything everywhere, and ends. Gives up after `patience`.
@@ -128,68 +137,6 @@ impl Trackers {
                 task.abort();
             }
         }
-    }
-}
-
-/// A connection to a tracker, after hello. Dropping it closes it.
-pub(crate) struct Session {
-    pub(crate) caller: TrackerCaller,
-    pub(crate) welcome: TrackerWelcome,
-    /// The tracker is on this machine.
-    pub(crate) is_local: bool,
-    carrier: JoinHandle<LinkEnd>,
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.carrier.abort();
-    }
-}
-
-impl Session {
-    /// Connects and says hello.
-    pub(crate) async fn open(context: &Context, url: &TrackerUrl) -> Result<Session, String> {
-        let addresses = resolve(url).await?;
-        let mut last = "its name has no address".to_owned();
-        for address in addresses {
-            match Session::open_at(context, address).await {
-                Ok(session) => return Ok(session),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    async fn open_at(context: &Context, address: SocketAddr) -> Result<Session, String> {
-        let stream = context.connect(address, false).await.map_err(|error| error.to_string())?;
-        let (caller, carrier): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
-        let carrier = tokio::spawn(carrier);
-        let hello =
-            TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: Some(context.tracked()) };
-        let welcome = match caller.hello(hello, CALL_TIMEOUT).await {
-            Ok(Ok(welcome)) if welcome.version == PROTOCOL_VERSION => welcome,
-            Ok(Ok(welcome)) => return Err(format!("it speaks protocol version {}", welcome.version)),
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(error) => return Err(error.to_string()),
-        };
-        Ok(Session { caller, welcome, is_local: plain(address.ip()).is_loopback(), carrier })
-    }
-
-    /// Waits for the end of the connection.
-    pub(crate) async fn ended(&mut self) -> String {
-        match (&mut self.carrier).await {
-            Ok(end) => end.to_string(),
-            Err(error) => error.to_string(),
-        }
-    }
-}
-
-async fn resolve(url: &TrackerUrl) -> Result<Vec<SocketAddr>, String> {
-    let lookup = tokio::net::lookup_host((url.host(), url.port()));
-    match tokio::time::timeout(CALL_TIMEOUT, lookup).await {
-        Ok(Ok(addresses)) => Ok(addresses.take(8).collect()),
-        Ok(Err(error)) => Err(format!("its name cannot be resolved: {error}")),
-        Err(_) => Err("its name was not resolved in time".to_owned()),
     }
 }
 

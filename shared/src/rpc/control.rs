@@ -211,6 +211,18 @@ pub struct ResourceStatus {
     pub downloaded_bytes: u64,
     pub uploaded_bytes: u64,
     pub eta_s: Option<u64>,
+    /// How its trackers are doing, whatever its state.
+    pub trackers: Vec<TrackerStatus>,
+}
+
+/// How a tracker is doing for a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackerStatus {
+    pub url: TrackerUrl,
+    /// What is wrong with it; `None` when all is well.
+    pub trouble: Option<String>,
+    /// For how long that has been so, in seconds.
+    pub trouble_s: Option<u64>,
 }
 
 /// What a resource is doing.

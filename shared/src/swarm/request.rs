@@ -183,7 +183,8 @@ impl Machine {
         for id in &peer.gets {
             let swarm = self.owners.get(id).and_then(|key| self.swarms.get_mut(key));
             let Some(swarm) = swarm else { continue };
-            if let Some(Request { stage: Stage::Getting { bytes: so_far, .. }, .. }) = swarm.requests.get_mut(id)
+            if let Some(Request { stage: Stage::Getting { bytes: so_far, .. }, .. }) =
+                swarm.requests.get_mut(id)
                 && *so_far < u64::from(CHUNK_BYTES)
             {
                 *so_far = so_far.saturating_add(bytes);

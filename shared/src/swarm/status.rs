@@ -86,8 +86,12 @@ impl Machine {
             let mut words = swarm.useful_words(peer, member, whole.clone(), self.now);
             words.any(|(_, word)| word != 0)
         };
-        let useful: Vec<PeerAddr> =
-            swarm.members.iter().filter(|&(peer, member)| is_useful(peer, member)).map(|(peer, _)| peer).collect();
+        let useful: Vec<PeerAddr> = swarm
+            .members
+            .iter()
+            .filter(|&(peer, member)| is_useful(peer, member))
+            .map(|(peer, _)| peer)
+            .collect();
         let peers = useful.len() as u32;
         // A pick may wait in a seeder's queue for so long; what takes longer is no queue.
         let is_lost = |request: &Request| match request.stage {

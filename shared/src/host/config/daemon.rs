@@ -49,5 +49,8 @@ settings! {
         pub congestion_control: Option<CongestionControl> = "cubic".parse().ok(),
         /// How often what has arrived is synced to the disk and noted: a crash costs at most so much work.
         pub sync_every: Span = Span::from_millis(2_000).expect("more than 0"),
+        /// A download that makes no progress for so long is warned of in the log, once, with the reason; and once
+        /// more it is told that it goes on.
+        pub stall_warning: Span = Span::from_millis(300_000).expect("more than 0"),
     }
 }

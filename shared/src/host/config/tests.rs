@@ -33,6 +33,7 @@ fn every_key_is_taken() {
         peer_connections_max = 1_000
         unknown_connections_max = 0x10
         sync_every = 5
+        stall_warning = "10 min"
         "#,
     )
     .unwrap();
@@ -46,6 +47,7 @@ fn every_key_is_taken() {
     assert_eq!(config.file_group.unwrap().as_str(), "staff");
     assert_eq!((config.peer_connections_max.get(), config.unknown_connections_max.get()), (1_000, 16));
     assert_eq!(config.sync_every.to_string(), "5 s");
+    assert_eq!(config.stall_warning.to_string(), "10 min");
 }
 
 #[test]

@@ -1,0 +1,209 @@
+//! How a tracker is doing, for people and for scripts.
+
+use shared::id::SwarmKey;
+use shared::rpc::tracker::TrackerError;
+use shared::rpc::wire::CallError;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// A tracker that was not reached yet is in no trouble for so long.
+const FIRST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a tracker is of no use for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// It cannot be reached, or does not answer; the text says why.
+    Unreachable(String),
+    /// It answers, and does not take what it is told.
+    Refuses(String),
+    /// It does not keep to the protocol.
+    Nonsense(String),
+}
+
+impl Trouble {
+    fn why(&self) -> &str {
+        match self {
+            Trouble::Unreachable(why) | Trouble::Refuses(why) | Trouble::Nonsense(why) => why,
+        }
+    }
+
+    /// What it is since `span`: "unreachable for 40 s (connection refused)".
+    pub fn lasting(&self, span: Duration) -> String {
+        let what = match self {
+            Trouble::Unreachable(_) => "unreachable",
+            Trouble::Refuses(_) => "refusing us",
+            Trouble::Nonsense(_) => "talking nonsense",
+        };
+        format!("{what} for {} ({})", seconds(span), self.why())
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.why())
+    }
+}
+
+impl From<CallError> for Trouble {
+    fn from(error: CallError) -> Trouble {
+        match error {
+            CallError::Closed | CallError::TimedOut => Trouble::Unreachable(error.to_string()),
+            CallError::WrongReply => Trouble::Nonsense(error.to_string()),
+            CallError::Refused | CallError::Failed(_) => Trouble::Refuses(error.to_string()),
+        }
+    }
+}
+
+impl From<TrackerError> for Trouble {
+    fn from(error: TrackerError) -> Trouble {
+        Trouble::Refuses(error.to_string())
+    }
+}
+
+impl From<io::Error> for Trouble {
+    /// As a person would say it: "connection refused", without the system's number.
+    fn from(error: io::Error) -> Trouble {
+        let text = error.to_string();
+        let text = text.split(" (os error").next().unwrap_or_default();
+        let mut chars = text.chars();
+        let first = chars.next().map(|first| first.to_ascii_lowercase());
+        Trouble::Unreachable(first.into_iter().chain(chars).collect())
+    }
+}
+
+/// How a tracker is doing.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// Since when it is as it is.
+    since: Instant,
+    state: State,
+    /// The resources that it does not take, while it takes others.
+    refused: BTreeMap<SwarmKey, (Instant, Trouble)>,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    /// It was not reached yet.
+    Trying,
+    Good,
+    Bad(Trouble),
+}
+
+impl Health {
+    pub(super) fn new(now: Instant) -> Health {
+        Health { since: now, state: State::Trying, refused: BTreeMap::new() }
+    }
+
+    /// A tracker that is not even tried.
+    pub(super) fn left_out() -> Health {
+        let trouble = Trouble::Refuses("it is left out, there are too many trackers".to_owned());
+        Health { state: State::Bad(trouble), ..Health::new(Instant::now()) }
+    }
+
+    /// It took what it was told. Whether that is news after a trouble.
+    pub(super) fn is_good(&mut self, now: Instant) -> bool {
+        let was_bad = matches!(self.state, State::Bad(_));
+        if !matches!(self.state, State::Good) {
+            (self.since, self.state) = (now, State::Good);
+        }
+        was_bad
+    }
+
+    /// It is of no use for now. Whether that is news.
+    pub(super) fn is_bad(&mut self, now: Instant, trouble: Trouble) -> bool {
+        let was_bad = matches!(self.state, State::Bad(_));
+        if !was_bad {
+            self.since = now;
+        }
+        self.state = State::Bad(trouble); // the newest reason counts
+        !was_bad
+    }
+
+    /// It took a resource, or refused it.
+    pub(super) fn took(&mut self, now: Instant, key: SwarmKey, refusal: Option<Trouble>) {
+        match refusal {
+            Some(trouble) => {
+                let since = self.refused.get(&key).map_or(now, |(since, _)| *since);
+                self.refused.insert(key, (since, trouble));
+            }
+            None => _ = self.refused.remove(&key),
+        }
+    }
+
+    /// What is wrong with it for this resource, and for how long.
+    pub fn trouble(&self, now: Instant, key: SwarmKey) -> Option<(Duration, Trouble)> {
+        let lasting = now.saturating_duration_since(self.since);
+        match &self.state {
+            State::Bad(trouble) => Some((lasting, trouble.clone())),
+            State::Trying if lasting >= FIRST_PATIENCE => {
+                Some((lasting, Trouble::Unreachable("no answer yet".to_owned())))
+            }
+            State::Trying | State::Good => self
+                .refused
+                .get(&key)
+                .map(|(since, trouble)| (now.saturating_duration_since(*since), trouble.clone())),
+        }
+    }
+}
+
+/// "40 s", "5 min", "3 h", "2 d".
+pub fn seconds(span: Duration) -> String {
+    match span.as_secs() {
+        s @ 0..120 => format!("{s} s"),
+        s @ 120..7200 => format!("{} min", s / 60),
+        s @ 7200..172_800 => format!("{} h", s / 3600),
+        s => format!("{} d", s / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::{ListDigest, ResourceId};
+
+    const KEY: SwarmKey = SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([1; 32]) };
+
+    fn told(health: &Health, now: Instant) -> Option<String> {
+        health.trouble(now, KEY).map(|(span, trouble)| trouble.lasting(span))
+    }
+
+    #[test]
+    fn a_trouble_lasts_from_its_beginning_and_has_its_newest_reason() {
+        let start = Instant::now();
+        let after = |s| start + Duration::from_secs(s);
+        let mut health = Health::new(start);
+        assert_eq!(told(&health, after(1)), None, "it may still answer");
+        assert_eq!(told(&health, after(4)).as_deref(), Some("unreachable for 4 s (no answer yet)"));
+        let refused = Trouble::from(io::Error::from_raw_os_error(111));
+        assert!(health.is_bad(after(5), refused.clone()), "that is news");
+        assert!(!health.is_bad(after(20), Trouble::Unreachable("no answer in time".into())));
+        assert_eq!(told(&health, after(45)).as_deref(), Some("unreachable for 40 s (no answer in time)"));
+        assert!(!health.is_bad(after(50), refused));
+        assert_eq!(told(&health, after(45)).as_deref(), Some("unreachable for 40 s (connection refused)"));
+        assert!(health.is_good(after(60)) && !health.is_good(after(61)));
+        assert_eq!(told(&health, after(90)), None);
+    }
+
+    #[test]
+    fn one_resource_may_be_refused_while_others_are_taken() {
+        let start = Instant::now();
+        let mut health = Health::new(start);
+        health.is_good(start);
+        let other = SwarmKey { digest: ListDigest([2; 32]), ..KEY };
+        let full = TrackerError::Full("it keeps 5 entries".into());
+        health.took(start, KEY, Some(full.into()));
+        let expected = "refusing us for 3 min (the tracker is full: it keeps 5 entries)";
+        assert_eq!(told(&health, start + Duration::from_secs(180)).as_deref(), Some(expected));
+        assert!(health.trouble(start, other).is_none());
+        health.took(start, KEY, None);
+        assert_eq!(told(&health, start), None);
+    }
+
+    #[test]
+    fn spans_are_short() {
+        let texts = [7, 119, 120, 7199, 7200, 200_000].map(|s| seconds(Duration::from_secs(s)));
+        assert_eq!(texts, ["7 s", "119 s", "2 min", "119 min", "2 h", "2 d"]);
+    }
+}

@@ -1,0 +1,199 @@
+//! When each resource is announced next, and when a lost tracker is dialled again. Pure: time and chance are
+//! handed in, so that a fleet can be played on virtual time.
+
+use shared::id::SwarmKey;
+use shared::rpc::tracker::ANNOUNCE_MAX;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A tracker's word on when to announce again is taken within these bounds.
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+const INTERVAL_MAX: Duration = Duration::from_secs(600);
+/// How soon a resource may be announced again when peers are wanted at once.
+const URGENT_AFTER: Duration = Duration::from_secs(1);
+/// What has no more than this share of its interval left goes along with what is due: many resources take few calls.
+const ALONG: u32 = 4;
+/// A lost tracker is dialled again within this time at first, then within twice as long each time …
+const REDIAL_FIRST: Duration = Duration::from_secs(3);
+/// … up to this.
+const REDIAL_MAX: Duration = Duration::from_secs(15);
+/// A daemon that comes up waits up to so long before it first speaks for what it had before.
+const RETURN_MAX: Duration = Duration::from_secs(2);
+
+/// When each resource is to be announced.
+#[derive(Debug, Default)]
+pub(super) struct Schedule {
+    resources: BTreeMap<SwarmKey, Turn>,
+}
+
+#[derive(Debug)]
+struct Turn {
+    due: Instant,
+    last: Option<Instant>,
+    interval: Duration,
+}
+
+impl Schedule {
+    /// Announce this one now.
+    pub(super) fn now(&mut self, key: SwarmKey, now: Instant) {
+        let turn = self.resources.entry(key).or_insert(Turn { due: now, last: None, interval: INTERVAL_MIN });
+        turn.due = now;
+    }
+
+    /// Announce this one soon: more peers are wanted.
+    pub(super) fn urgent(&mut self, key: SwarmKey, now: Instant) {
+        if let Some(turn) = self.resources.get_mut(&key) {
+            let earliest = turn.last.map_or(now, |last| last + URGENT_AFTER);
+            turn.due = turn.due.min(earliest.max(now));
+        }
+    }
+
+    /// Announce all now: the tracker may have forgotten everything.
+    pub(super) fn all(&mut self, now: Instant) {
+        self.resources.values_mut().for_each(|turn| turn.due = now);
+    }
+
+    /// Announce this one no more.
+    pub(super) fn remove(&mut self, key: SwarmKey) {
+        self.resources.remove(&key);
+    }
+
+    /// The tracker was told of it, and says when to tell it again.
+    pub(super) fn told(&mut self, key: SwarmKey, now: Instant, interval: Duration) {
+        if let Some(turn) = self.resources.get_mut(&key) {
+            turn.interval = interval.clamp(INTERVAL_MIN, INTERVAL_MAX);
+            (turn.due, turn.last) = (now + turn.interval, Some(now));
+        }
+    }
+
+    /// When the next one is due; `None` if there is none.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.resources.values().map(|turn| turn.due).min()
+    }
+
+    /// What one announce says now: what is due, and what would soon be. Empty if nothing is due.
+    pub(super) fn batch(&self, now: Instant) -> Vec<SwarmKey> {
+        let with = |which: &dyn Fn(&Turn) -> bool| {
+            let matching = self.resources.iter().filter(|(_, turn)| which(turn));
+            matching.map(|(key, _)| *key).take(ANNOUNCE_MAX).collect::<Vec<_>>()
+        };
+        let mut batch = with(&|turn| turn.due <= now);
+        if !batch.is_empty() {
+            let soon = with(&|turn| turn.due > now && turn.due <= now + turn.interval / ALONG);
+            batch.extend(soon.into_iter().take(ANNOUNCE_MAX - batch.len()));
+        }
+        batch
+    }
+}
+
+/// How long to wait before a lost tracker is dialled again.
+#[derive(Debug)]
+pub(super) struct Backoff {
+    within: Duration,
+}
+
+impl Backoff {
+    pub(super) fn new() -> Backoff {
+        Backoff { within: REDIAL_FIRST }
+    }
+
+    /// The next pause. `chance` is 0 to 1, and spreads a fleet over most of the time, so that it does not come
+    /// back all at once.
+    pub(super) fn pause(&mut self, chance: f64) -> Duration {
+        let pause = self.within.mul_f64((1.0 + 5.0 * chance) / 6.0);
+        self.within = (self.within * 2).min(REDIAL_MAX);
+        pause
+    }
+
+    /// A session lasted so long: one that lasted well is followed by a short pause.
+    pub(super) fn lasted(&mut self, span: Duration) {
+        if span > REDIAL_MAX {
+            *self = Backoff::new();
+        }
+    }
+}
+
+/// How long a daemon that comes up waits before it speaks to its trackers: after a power cut a whole fleet does.
+pub(super) fn return_pause(chance: f64) -> Duration {
+    RETURN_MAX.mul_f64(chance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::{ListDigest, ResourceId};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn key(at: u16) -> SwarmKey {
+        let mut resource = ResourceId([0; 32]);
+        resource.0[..2].copy_from_slice(&at.to_be_bytes());
+        SwarmKey { resource, digest: ListDigest([0; 32]) }
+    }
+
+    #[test]
+    fn a_trackers_word_is_taken_within_bounds() {
+        let (mut schedule, start) = (Schedule::default(), Instant::now());
+        let ten_years = Duration::from_secs(10 * 365 * 24 * 3600);
+        for (told, taken) in [(Duration::ZERO, SECOND), (SECOND * 5, SECOND * 5), (ten_years, SECOND * 600)] {
+            schedule.now(key(1), start);
+            schedule.told(key(1), start, told);
+            assert_eq!(schedule.next(), Some(start + taken), "{told:?}");
+        }
+        schedule.urgent(key(1), start + SECOND / 2);
+        assert_eq!(schedule.next(), Some(start + SECOND), "more peers are wanted");
+    }
+
+    #[test]
+    fn many_resources_take_few_calls() {
+        let (mut schedule, start) = (Schedule::default(), Instant::now());
+        (0..1000).for_each(|at| schedule.now(key(at), start));
+        let (mut now, mut calls, mut announced) = (start, 0, 0);
+        while now < start + SECOND * 600 {
+            let batch = schedule.batch(now);
+            assert!(!batch.is_empty());
+            calls += 1;
+            announced += batch.len();
+            for key in batch {
+                let spread = u64::from(key.resource.0[1]) * 24_000 / 255;
+                schedule.told(key, now, Duration::from_millis(48_000 + spread));
+            }
+            now = schedule.next().unwrap();
+        }
+        assert!(calls <= 25, "{calls} calls in ten minutes");
+        assert!(announced <= 1000 * 14, "{announced} announces in ten minutes");
+    }
+
+    #[test]
+    fn a_batch_is_bounded_and_nothing_is_left_out() {
+        let (mut schedule, start) = (Schedule::default(), Instant::now());
+        (0..3000).for_each(|at| schedule.now(key(at), start));
+        let mut sizes = Vec::new();
+        loop {
+            let batch = schedule.batch(start);
+            if batch.is_empty() {
+                break;
+            }
+            sizes.push(batch.len());
+            batch.into_iter().for_each(|key| schedule.told(key, start, SECOND * 60));
+        }
+        assert_eq!(sizes, [1024, 1024, 952]);
+    }
+
+    #[test]
+    fn a_dead_tracker_is_dialled_again_within_bounds_for_ever() {
+        let mut backoff = Backoff::new();
+        let pauses: Vec<(f64, f64)> = (0..6)
+            .map(|_| {
+                let within = backoff.within;
+                let least = Backoff { within }.pause(0.0).as_secs_f64();
+                (least, backoff.pause(1.0).as_secs_f64())
+            })
+            .collect();
+        assert_eq!(pauses, [(0.5, 3.0), (1.0, 6.0), (2.0, 12.0), (2.5, 15.0), (2.5, 15.0), (2.5, 15.0)]);
+        backoff.lasted(SECOND);
+        assert_eq!(backoff.pause(1.0), SECOND * 15, "it was no good session");
+        backoff.lasted(SECOND * 60);
+        assert_eq!(backoff.pause(1.0), SECOND * 3);
+    }
+}

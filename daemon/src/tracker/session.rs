@@ -1,0 +1,94 @@
+//! A connection to a tracker, from the name's look-up to hello.
+
+use super::{CALL_TIMEOUT, Trouble};
+use crate::context::{Context, plain};
+use shared::rpc::PROTOCOL_VERSION;
+use shared::rpc::tracker::{TrackerCaller, TrackerHello, TrackerWelcome};
+use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd};
+use shared::url::TrackerUrl;
+use std::net::SocketAddr;
+use tokio::task::JoinHandle;
+
+/// How many addresses of a tracker's name are tried.
+const ADDRESSES_MAX: usize = 8;
+
+/// A connection to a tracker, after hello. Dropping it closes it.
+pub(crate) struct Session {
+    pub(crate) caller: TrackerCaller,
+    pub(crate) welcome: TrackerWelcome,
+    /// The tracker is on this machine.
+    pub(crate) is_local: bool,
+    carrier: JoinHandle<LinkEnd>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.carrier.abort();
+    }
+}
+
+impl Session {
+    /// Connects and says hello.
+    pub(crate) async fn open(context: &Context, url: &TrackerUrl) -> Result<Session, Trouble> {
+        let addresses = resolve(url).await?;
+        let mut last = Trouble::Unreachable("its name has no address".to_owned());
+        for address in addresses {
+            match Session::open_at(context, address).await {
+                Ok(session) => return Ok(session),
+                Err(trouble) => last = trouble,
+            }
+        }
+        Err(last)
+    }
+
+    async fn open_at(context: &Context, address: SocketAddr) -> Result<Session, Trouble> {
+        let stream = context.connect(address, false).await?;
+        let (caller, carrier): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
+        let carrier = tokio::spawn(carrier);
+        let hello =
+            TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: Some(context.tracked()) };
+        let answer = caller.hello(hello, CALL_TIMEOUT).await;
+        let is_local = plain(address.ip()).is_loopback();
+        match answer {
+            Ok(Ok(welcome)) if welcome.version == PROTOCOL_VERSION => {
+                Ok(Session { caller, welcome, is_local, carrier })
+            }
+            Ok(Ok(welcome)) => {
+                carrier.abort();
+                Err(Trouble::Nonsense(format!("it speaks protocol version {}", welcome.version)))
+            }
+            Ok(Err(error)) => {
+                carrier.abort();
+                Err(error.into())
+            }
+            Err(CallError::Closed) => Err(ended(carrier.await)),
+            Err(error) => {
+                carrier.abort();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Waits for the end of the connection; why it ended.
+    pub(crate) async fn ended(&mut self) -> Trouble {
+        ended((&mut self.carrier).await)
+    }
+}
+
+fn ended(end: Result<LinkEnd, tokio::task::JoinError>) -> Trouble {
+    match end {
+        Ok(LinkEnd::Malformed(what)) => Trouble::Nonsense(format!("it broke the protocol: {what}")),
+        Ok(LinkEnd::Closed) => Trouble::Unreachable("it closed the connection".to_owned()),
+        Ok(end) => Trouble::Unreachable(end.to_string()),
+        Err(error) => Trouble::Unreachable(error.to_string()),
+    }
+}
+
+async fn resolve(url: &TrackerUrl) -> Result<Vec<SocketAddr>, Trouble> {
+    let lookup = tokio::net::lookup_host((url.host(), url.port()));
+    match tokio::time::timeout(CALL_TIMEOUT, lookup).await {
+        Ok(Ok(addresses)) => Ok(addresses.take(ADDRESSES_MAX).collect()),
+        Ok(Err(error)) => Err(Trouble::Unreachable(format!("its name cannot be resolved: {error}"))),
+        Err(_) => Err(Trouble::Unreachable("its name was not resolved in time".to_owned())),
+    }
+}
