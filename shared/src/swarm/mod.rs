@@ -12,6 +12,7 @@ mod alarms;
 mod chance;
 mod chunks;
 mod config;
+mod dials;
 mod event;
 mod members;
 mod peers;
@@ -38,6 +39,7 @@ use crate::have::HaveMap;
 use crate::id::{PeerId, SwarmKey};
 use alarms::{Alarm, Alarms};
 use chance::Chance;
+use dials::Dials;
 use peers::Peer;
 use rate::Downlink;
 use reach::Answers;
@@ -63,6 +65,8 @@ pub struct Machine {
     swarms: BTreeMap<SwarmKey, Swarm>,
     /// The candidates of all swarms that we leech.
     peers: BTreeMap<PeerAddr, Peer>,
+    /// What may be dialled.
+    dials: Dials,
     /// The swarm of each open request.
     owners: BTreeMap<RequestId, SwarmKey>,
     requests_made: u64,
@@ -94,6 +98,7 @@ impl Machine {
             alarms: Alarms::default(),
             swarms: BTreeMap::new(),
             peers: BTreeMap::new(),
+            dials: Dials::default(),
             owners: BTreeMap::new(),
             requests_made: 0,
             verifying: 0,

@@ -13,6 +13,10 @@ use std::time::Duration;
 const DROPPED_FOR: Duration = Duration::from_secs(600);
 /// The most swarms that are subscribed to at one peer.
 const SUBSCRIPTIONS_MAX: usize = 4096;
+/// A peer whose host has no credit is looked at again so long after it has some: not all at the same moment.
+const HELD_FOR: Duration = Duration::from_secs(1);
+/// A peer that has never answered is tried again so many times as seldom, in the end, as one that has.
+const NEVER_ANSWERED: u32 = 8;
 /// No gap between a peer's bytes is taken to be longer than this.
 const GAP_MAX: Duration = Duration::from_secs(30);
 
@@ -27,6 +31,8 @@ pub(super) struct Peer {
     pub(super) swarms: BTreeSet<SwarmKey>,
     /// The swarms whose news it was last asked for.
     subscribed: BTreeSet<SwarmKey>,
+    /// It said hello at least once.
+    answered: bool,
     /// How often in a row its link could not be made, or broke before a chunk came.
     pub(super) failures: u32,
     /// Open requests for chunks, of all swarms, in the order of asking.
@@ -52,6 +58,8 @@ pub(super) enum Link {
     Up(PeerId),
     /// None, until the alarm rings.
     Resting,
+    /// None, until the alarm rings or somebody else at its host answers: that host has not for too long.
+    Held,
     /// None is needed: this peer is connected under another address.
     Twin(PeerId),
     /// It is not to be dialled again.
@@ -66,6 +74,7 @@ impl Peer {
             place: Place::default(),
             swarms: BTreeSet::new(),
             subscribed: BTreeSet::new(),
+            answered: false,
             failures: 0,
             gets: Vec::new(),
             asked_at: Time(0),
@@ -124,7 +133,9 @@ impl Machine {
         let Some(swarm) = self.swarms.get(&key) else { return false };
         let failed = swarm.candidates.keys().filter_map(|&peer| {
             let known = self.peers.get(&peer)?;
-            (known.link == Link::Resting && known.failures > 0).then_some((known.failures, peer))
+            // Whoever is held back was not even tried, but nothing speaks for it either.
+            let is_held = known.link == Link::Held;
+            (is_held || known.link == Link::Resting && known.failures > 0).then_some((known.failures, peer))
         });
         let Some((_, worst)) = failed.max() else { return false };
         self.forget_candidate(key, worst);
@@ -158,6 +169,11 @@ impl Machine {
             && let Some(peer) = self.chance.take_one(&mut idle)
             && let Some(known) = self.peers.get_mut(&peer)
         {
+            if let Err(again) = self.dials.pay(peer, self.now) {
+                known.link = Link::Held;
+                self.alarms.set(Alarm::Redial(peer), again + self.chance.jitter(HELD_FOR));
+                continue;
+            }
             known.link = Link::Dialling;
             linked += 1;
             self.actions.push_back(Action::Dial { peer });
@@ -165,6 +181,7 @@ impl Machine {
     }
 
     pub(super) fn connected(&mut self, peer: PeerAddr, id: PeerId, zone: &str, round_trip: Duration) {
+        self.host_answered(peer);
         let other = self.peers.iter().find(|&(&addr, known)| addr != peer && known.link == Link::Up(id));
         let other = other.map(|(&addr, _)| addr);
         let known = match self.peers.get_mut(&peer) {
@@ -174,6 +191,7 @@ impl Machine {
         };
         let Some(other) = other else {
             (known.link, known.round_trip, known.dropped) = (Link::Up(id), round_trip, None);
+            known.answered = true;
             known.place = Place::new(id, zone);
             self.to_subscribe.insert(peer);
             return;
@@ -188,7 +206,8 @@ impl Machine {
         let Some(known) = self.peers.get(&peer).filter(|known| known.is_linked() || for_good) else { return };
         let id = known.link;
         let span = self.config.redial_min * (1u32 << known.failures.min(16));
-        let span = self.chance.jitter(span.min(self.config.redial_max));
+        let most = self.config.redial_max * if known.answered { 1 } else { NEVER_ANSWERED };
+        let span = self.chance.jitter(span.min(most));
         self.unlink(peer, if for_good { Link::Never } else { Link::Resting });
         if !for_good {
             self.alarms.set(Alarm::Redial(peer), self.now + span);
@@ -211,9 +230,19 @@ impl Machine {
         self.wake_twins(id);
     }
 
+    /// Somebody at this host said hello: those there that were held back may be dialled.
+    fn host_answered(&mut self, peer: PeerAddr) {
+        self.dials.answered(peer);
+        let held =
+            self.peers.iter().filter(|(other, known)| other.ip() == peer.ip() && known.link == Link::Held);
+        let held: Vec<PeerAddr> = held.map(|(&other, _)| other).collect();
+        held.into_iter().for_each(|other| self.redial(other));
+    }
+
     /// The alarm of a resting peer rang.
     pub(super) fn redial(&mut self, peer: PeerAddr) {
-        let Some(known) = self.peers.get_mut(&peer).filter(|known| known.link == Link::Resting) else {
+        let rests = |known: &&mut Peer| matches!(known.link, Link::Resting | Link::Held);
+        let Some(known) = self.peers.get_mut(&peer).filter(rests) else {
             return;
         };
         known.link = Link::Idle;

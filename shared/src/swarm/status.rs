@@ -120,7 +120,8 @@ impl Machine {
         if !dropped.is_empty() && dropped.len() == swarm.candidates.len() {
             return Waiting::Dropped { peers: dropped };
         }
-        let is_new = |peer: &Peer| peer.failures == 0 && matches!(peer.link, Link::Idle | Link::Dialling);
+        let is_new =
+            |peer: &Peer| peer.failures == 0 && matches!(peer.link, Link::Idle | Link::Dialling | Link::Held);
         match known().filter(|(_, peer)| is_new(peer)).count() as u32 {
             0 => Waiting::NoPeers { known: swarm.candidates.len() as u32 },
             peers => Waiting::Connecting { peers },

@@ -5,6 +5,7 @@ use crate::id::{ListDigest, PeerId, ResourceId};
 use crate::window::Window;
 use std::time::Duration;
 
+mod dials;
 mod reasons;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -154,7 +155,7 @@ fn a_seeder_dials_nobody() {
 fn a_lost_link_is_dialled_again_later_and_later() {
     let mut bench = Bench::new();
     bench.join(1, 4, false);
-    bench.on(Event::PeersFound { key: key(1), peers: vec![peer(1)] });
+    bench.meet(1, News::Gone); // it has answered once
     let mut pauses = Vec::new();
     for _ in 0..8 {
         bench.on(Event::Disconnected { peer: peer(1), for_good: false });

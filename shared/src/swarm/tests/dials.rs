@@ -1,0 +1,72 @@
+//! Whom a tracker names is dialled, but nobody is bombarded.
+
+use super::*;
+
+fn dials(actions: &[Action]) -> Vec<PeerAddr> {
+    let dials = actions.iter().filter_map(|action| match action {
+        Action::Dial { peer } => Some(*peer),
+        _ => None,
+    });
+    dials.collect()
+}
+
+/// Lets a hostile tracker name `named` every second, where nobody answers; whom the machine dials in that time.
+fn bombarded(seconds: u32, named: impl Fn(u32) -> Vec<PeerAddr>) -> Vec<PeerAddr> {
+    let mut bench = Bench::new();
+    bench.join(1, 4, false);
+    let mut dialled = Vec::new();
+    for second in 0..seconds {
+        let mut now = bench.on(Event::PeersFound { key: key(1), peers: named(second) });
+        now.extend(bench.wait(SECOND));
+        while !now.is_empty() {
+            let tried = dials(&now);
+            dialled.extend(&tried);
+            let failed = |peer: &PeerAddr| bench.on(Event::Disconnected { peer: *peer, for_good: false });
+            now = tried.iter().flat_map(failed).collect();
+        }
+    }
+    dialled
+}
+
+#[test]
+fn one_address_is_dialled_ever_more_seldom() {
+    let victim: PeerAddr = "192.0.2.1:443".parse().unwrap();
+    let dialled = bombarded(3600, |_| vec![victim]);
+    assert!((20..60).contains(&dialled.len()), "{} dials in an hour", dialled.len());
+}
+
+#[test]
+fn new_ports_of_a_victim_buy_no_dials() {
+    let dialled = bombarded(600, |second| {
+        (0..20).map(|at| PeerAddr::from(([192, 0, 2, 1], 1 + (second * 20 + at) as u16))).collect()
+    });
+    assert!(dialled.len() <= 8 + 600 / 10 + 1, "{} dials in ten minutes", dialled.len());
+}
+
+#[test]
+fn a_network_is_not_scanned_fast() {
+    let dialled = bombarded(60, |second| {
+        let host = |at: u32| PeerAddr::from(((0xc000_0200 + second * 20 + at).to_be_bytes(), 22));
+        (0..20).map(host).collect()
+    });
+    assert!(dialled.len() <= 200 + 60 * 10, "{} dials in a minute", dialled.len());
+}
+
+#[test]
+fn those_behind_an_address_that_answers_are_all_dialled() {
+    let mut bench = Bench::new();
+    bench.join(1, 4, false);
+    let at = |port: u16| PeerAddr::from(([192, 0, 2, 1], port));
+    let mut now = bench.on(Event::PeersFound { key: key(1), peers: (1..=30).map(at).collect() });
+    let mut met = 0;
+    while let Some(&peer) = dials(&now).first() {
+        // Others behind it are dead; the time of the test stands still.
+        let mut next: Vec<Action> = dials(&now)[1..].iter().map(|&peer| Action::Dial { peer }).collect();
+        let id = PeerId([peer.port() as u8; 16]);
+        let (zone, round_trip) = (String::new(), MILLISECOND);
+        next.extend(bench.on(Event::Connected { peer, id, zone, round_trip }));
+        met += 1;
+        now = next;
+    }
+    assert_eq!(met, 30, "none is held back");
+}
