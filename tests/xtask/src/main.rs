@@ -11,6 +11,7 @@ mod demo;
 mod dist;
 mod docs;
 mod fuzz;
+mod idle;
 mod interrupt;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +43,8 @@ enum Chore {
     },
     /// Feed what decodes a stranger's bytes with bytes that are made to break it; needs a C++ compiler
     Fuzz(fuzz::FuzzArgs),
+    /// Measure what a daemon with many finished resources costs while nobody wants anything of it
+    Idle(idle::IdleArgs),
     /// Run everything that CI runs
     Ci,
     /// Kill a daemon at random moments of its downloads, and check what it makes of it
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Chore::Demo { file } => demo::run(file.as_deref()),
         Chore::Bench { args } => bench::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
+        Chore::Idle(args) => idle::run(&args),
         Chore::Ci => ci::run(),
         Chore::Crash { runs, seed } => crash::run(runs, seed),
         Chore::Dist => dist::run(),

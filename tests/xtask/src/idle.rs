@@ -1,0 +1,220 @@
+//! `cargo xtask idle`: what a daemon with many finished resources costs while nobody wants anything of it: how soon it is
+//! ready, whether it reads what it has, how much memory and time it takes.
+
+use crate::cargo::Workspace;
+use crate::interrupt;
+use clap::Args;
+use cluster::Programs;
+use cluster::process::{Process, free_port, run_unless, sealed};
+use rustix::process::Signal;
+use std::fs::{self, File};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// What it may cost, for a thousand resources.
+const READY_MAX: Duration = Duration::from_secs(2);
+const RESIDENT_MAX_KIB: u64 = 64 << 10;
+const CPU_MAX_PERCENT: f64 = 0.5;
+
+const RESOURCE_BYTES: u64 = 10 << 20;
+const SHARED_AT_ONCE: usize = 100;
+const CAP: Duration = Duration::from_secs(60);
+/// As long as a swarm is young after it was announced: until then a tracker wants to hear of it often.
+const YOUNG: Duration = Duration::from_secs(60);
+
+/// What to measure.
+#[derive(Args)]
+pub(crate) struct IdleArgs {
+    /// How many finished resources of 10 MiB the daemon has
+    #[arg(long, default_value_t = 1000)]
+    resources: usize,
+    /// For how many seconds processor time is counted: once right after the start, and once when all is settled
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// How often it is started
+    #[arg(long, default_value_t = 5)]
+    starts: usize,
+}
+
+/// A folder with resources, and what is started for it.
+struct Scene {
+    programs: Programs,
+    home: PathBuf,
+    folder: PathBuf,
+    tracker: SocketAddr,
+}
+
+/// Measures and prints; an error when it costs more than it may.
+pub(crate) fn run(args: &IdleArgs) -> Result<(), String> {
+    interrupt::watch()?;
+    let programs = match std::env::var_os("TT_BIN") {
+        Some(dir) => Programs::in_dir(Path::new(&dir))?,
+        None => Programs::in_dir(&Workspace::find()?.build_release()?)?,
+    };
+    let home = tempfile::Builder::new().prefix("tinytorrent-idle-").tempdir().map_err(told)?;
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let tracker = SocketAddr::new(ip, free_port(ip).map_err(told)?);
+    let folder = home.path().join("shared");
+    let scene = Scene { programs, home: home.path().to_owned(), folder, tracker };
+    let _tracker = scene.start_tracker()?;
+    scene.prepare(args.resources)?;
+
+    let mut ready = Vec::new();
+    for _ in 1..args.starts {
+        ready.push(scene.start()?.1);
+    }
+    let (daemon, last) = scene.start()?;
+    ready.push(last);
+    ready.sort();
+    let (median, worst) = (ready[ready.len() / 2], ready[ready.len() - 1]);
+    println!(
+        "ready after              {} ms (median of {}; worst {} ms)",
+        median.as_millis(),
+        ready.len(),
+        worst.as_millis()
+    );
+
+    let begin = Instant::now();
+    let young = busy_percent(&daemon, args.seconds)?;
+    let read = rchar(&daemon)?;
+    println!("processor, just started  {young:.2} % of a core over {} s", args.seconds);
+    wait_unless_interrupted((YOUNG + Duration::from_secs(10)).saturating_sub(begin.elapsed()))?;
+    let settled = busy_percent(&daemon, args.seconds)?;
+    let resident = resident_kib(&daemon)?;
+    println!("processor, settled       {settled:.2} % of a core over {} s", args.seconds);
+    println!("resident                 {:.1} MiB", resident as f64 / 1024.0);
+    println!(
+        "read since the start     {:.1} MiB of {} MiB",
+        read as f64 / f64::from(1 << 20),
+        args.resources as u64 * 10
+    );
+
+    let mut over = Vec::new();
+    let mut check = |what: &str, good: bool| {
+        if !good {
+            over.push(what.to_owned())
+        }
+    };
+    check("it takes more than 2 s to be ready", worst <= READY_MAX);
+    check("it takes more than 64 MiB", resident <= RESIDENT_MAX_KIB);
+    check("it takes more than 0.5 % of a core", settled <= CPU_MAX_PERCENT);
+    check("it reads its resources", read < args.resources as u64 * RESOURCE_BYTES / 10);
+    if over.is_empty() { Ok(()) } else { Err(over.join("; ")) }
+}
+
+impl Scene {
+    fn start_tracker(&self) -> Result<Process, String> {
+        let mut command = sealed(&self.programs.path("tt-tracker"), &self.home);
+        command.args(["--listen", &self.tracker.to_string()]);
+        let process = Process::start("tt-tracker", command, &self.home.join("tracker.log")).map_err(told)?;
+        wait_for("the tracker", || TcpStream::connect(self.tracker).is_ok())?;
+        Ok(process)
+    }
+
+    /// Starts the daemon; how long it took until it answered.
+    fn start(&self) -> Result<(Process, Duration), String> {
+        let mut command = sealed(&self.programs.path("ttd"), &self.home);
+        command.arg(&self.folder).args(["--tracker", &format!("tt://{}", self.tracker)]);
+        command.args(["--listen", "127.0.0.1:0"]);
+        let begin = Instant::now();
+        let process = Process::start("ttd", command, &self.home.join("ttd.log")).map_err(told)?;
+        wait_for("ttd", || self.answers())?;
+        Ok((process, begin.elapsed()))
+    }
+
+    fn answers(&self) -> bool {
+        run_unless(self.ttctl(&["status", "--json", "0"]), || None)
+            .is_ok_and(|output| [0, 4].contains(&output.code))
+    }
+
+    fn ttctl(&self, args: &[&str]) -> Command {
+        let mut command = sealed(&self.programs.path("ttctl"), &self.home);
+        command.arg("--folder").arg(&self.folder).args(args);
+        command
+    }
+
+    /// Makes the resources, which are mostly holes, but no two of them alike, and shares them.
+    fn prepare(&self, resources: usize) -> Result<(), String> {
+        let (mut daemon, _) = self.start()?;
+        println!("sharing {resources} resources of 10 MiB ...");
+        let mut paths = Vec::new();
+        for number in 0..resources {
+            let path = self.folder.join(format!("resource-{number:05}"));
+            let file = File::create(&path).map_err(told)?;
+            file.set_len(RESOURCE_BYTES).map_err(told)?;
+            file.write_all_at(format!("this is number {number}").as_bytes(), 0).map_err(told)?;
+            paths.push(path.to_string_lossy().into_owned());
+        }
+        for paths in paths.chunks(SHARED_AT_ONCE) {
+            let mut args = vec!["share"];
+            args.extend(paths.iter().map(String::as_str));
+            let output = run_unless(self.ttctl(&args), || interrupt::check().err()).map_err(told)?;
+            if output.code != 0 {
+                return Err(format!("ttctl share: {}", output.stderr));
+            }
+        }
+        daemon.signal(Signal::TERM);
+        daemon.wait(CAP).ok_or("ttd does not end")?;
+        Ok(())
+    }
+}
+
+fn busy_percent(daemon: &Process, seconds: u64) -> Result<f64, String> {
+    let (begin, before) = (Instant::now(), cpu(daemon)?);
+    wait_unless_interrupted(Duration::from_secs(seconds))?;
+    Ok((cpu(daemon)? - before).as_secs_f64() / begin.elapsed().as_secs_f64() * 100.0)
+}
+
+/// The processor time of all threads that are there; the kernel counts it in nanoseconds.
+fn cpu(daemon: &Process) -> Result<Duration, String> {
+    let mut nanos = 0;
+    for task in fs::read_dir(format!("/proc/{}/task", daemon.id())).map_err(told)? {
+        let path = task.map_err(told)?.path().join("schedstat");
+        let text = fs::read_to_string(path).unwrap_or_default(); // a thread may end at any time
+        nanos += text.split(' ').next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
+fn resident_kib(daemon: &Process) -> Result<u64, String> {
+    number_in(&format!("/proc/{}/status", daemon.id()), "VmRSS:")
+}
+
+fn rchar(daemon: &Process) -> Result<u64, String> {
+    number_in(&format!("/proc/{}/io", daemon.id()), "rchar:")
+}
+
+fn number_in(path: &str, key: &str) -> Result<u64, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key));
+    let number = line.and_then(|line| line.split_whitespace().next()).and_then(|word| word.parse().ok());
+    number.ok_or(format!("no {key} in {path}"))
+}
+
+fn wait_for(what: &str, is_there: impl Fn() -> bool) -> Result<(), String> {
+    let begin = Instant::now();
+    while !is_there() {
+        interrupt::check()?;
+        if begin.elapsed() > CAP {
+            return Err(format!("{what} does not answer"));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+fn wait_unless_interrupted(span: Duration) -> Result<(), String> {
+    let begin = Instant::now();
+    while begin.elapsed() < span {
+        interrupt::check()?;
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+fn told(error: std::io::Error) -> String {
+    error.to_string()
+}
