@@ -4,6 +4,7 @@
 //! → [`shared::registry`] (what is kept). `pool` bounds the connections.
 
 pub mod cli;
+mod pace;
 mod pool;
 pub mod server;
 mod service;

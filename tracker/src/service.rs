@@ -1,5 +1,6 @@
 //! The calls: each is a short visit to the registry.
 
+use crate::pace::{CALL, PAGE, Pace};
 use crate::pool::Place;
 use shared::chunk::ChunkCount;
 use shared::id::{ResourceId, SwarmKey};
@@ -68,6 +69,7 @@ struct Inner {
     state: Arc<State>,
     place: Place,
     greeted: Greeted,
+    pace: Pace,
     /// The other side's address, and ours on this connection.
     asker: IpAddr,
     own: IpAddr,
@@ -83,7 +85,15 @@ impl Connection {
         asker: IpAddr,
         own: IpAddr,
     ) -> Connection {
-        Connection(Arc::new(Inner { state, place, greeted, asker, own, who: OnceLock::new() }))
+        Connection(Arc::new(Inner {
+            state,
+            place,
+            greeted,
+            pace: Pace::new(),
+            asker,
+            own,
+            who: OnceLock::new(),
+        }))
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -161,6 +171,7 @@ impl Tracker for Connection {
     }
 
     async fn announce(self, _: Context, entries: Vec<Announce>) -> Result<AnnounceReply, TrackerError> {
+        self.0.pace.turn(CALL + entries.len() as u32).await;
         let answers = self.registry().announce(self.now(), self.peer()?, &entries);
         let mut answers = answers.map_err(error)?;
         for answer in &mut answers {
@@ -170,10 +181,12 @@ impl Tracker for Connection {
     }
 
     async fn withdraw(self, _: Context, keys: Vec<SwarmKey>) -> Result<(), TrackerError> {
+        self.0.pace.turn(CALL + keys.len() as u32).await;
         self.registry().withdraw(self.peer()?, &keys).map_err(error)
     }
 
     async fn peers_of(self, _: Context, resource: ResourceId) -> Result<Vec<PeerEntry>, TrackerError> {
+        self.0.pace.turn(CALL).await;
         let peers = self.registry().peers_of(self.now(), resource);
         Ok(self.seen(peers))
     }
@@ -184,6 +197,7 @@ impl Tracker for Connection {
         peer: SocketAddr,
         after: Option<SwarmKey>,
     ) -> Result<Vec<ResourceEntry>, TrackerError> {
+        self.0.pace.turn(PAGE).await;
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let registry = self.registry();
         let known = known_as(peer, self.0.own).map(|addr| registry.resources_of(self.now(), addr, after));
@@ -191,6 +205,7 @@ impl Tracker for Connection {
     }
 
     async fn publish(self, _: Context, publication: Publication) -> Result<PublishReply, TrackerError> {
+        self.0.pace.turn(CALL).await;
         self.peer()?;
         let (name, key, count) = (publication.name.clone(), publication.key, publication.count);
         let reply = self.registry().publish(self.now(), wall_ms(), self.0.place.id(), publication);
@@ -205,6 +220,7 @@ impl Tracker for Connection {
         page: u32,
         hashes: Payload,
     ) -> Result<PublishReply, TrackerError> {
+        self.0.pace.turn(PAGE).await;
         let id = self.0.place.id();
         let reply = self.registry().publish_page(self.now(), id, key, page, &hashes.bytes);
         log_publish(self.0.asker, None, key, None, &reply);
@@ -212,15 +228,18 @@ impl Tracker for Connection {
     }
 
     async fn find(self, _: Context, what: Lookup) -> Result<Option<Publication>, TrackerError> {
+        self.0.pace.turn(CALL).await;
         Ok(self.registry().find(&what))
     }
 
     async fn manifest(self, _: Context, key: SwarmKey, page: u32) -> Result<ManifestPage, TrackerError> {
+        self.0.pace.turn(PAGE).await;
         let hashes = self.registry().manifest(key, page).map_err(error)?;
         Ok(ManifestPage { hashes: hashes.into() })
     }
 
     async fn list(self, _: Context, after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError> {
+        self.0.pace.turn(PAGE).await;
         Ok(self.registry().list(after.as_ref()))
     }
 }

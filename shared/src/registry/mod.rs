@@ -110,7 +110,7 @@ impl Registry {
         who: &Who,
         entries: &[Announce],
     ) -> Result<Vec<AnnounceAnswer>, Refusal> {
-        let mut answers = self.swarms.announce(now, who, entries)?;
+        let mut answers = self.swarms.announce(now, who, entries, |key| self.catalogue.has(key))?;
         for (answer, entry) in answers.iter_mut().zip(entries) {
             answer.shared_at_ms = self.catalogue.shared_at_ms(entry.key);
             if !self.catalogue.has(entry.key) {

@@ -31,6 +31,10 @@ const MANIFEST_WAIT: Duration = Duration::from_secs(10);
 /// Of the peers that a machine with a zone is told of, so many in a hundred are of its own zone, if there are.
 const NEAR_PERCENT: usize = 75;
 
+/// However young swarms are, all peers together are asked for no more renewals a second than this: the more there is,
+/// the longer are the intervals.
+const RENEWALS_PER_S: u32 = 20_000;
+
 /// How many intervals without an announce end an entry.
 const INTERVALS: u32 = 3;
 
@@ -86,6 +90,7 @@ impl Swarms {
         now: Time,
         who: &Who,
         entries: &[Announce],
+        is_published: impl Fn(SwarmKey) -> bool,
     ) -> Result<Vec<AnnounceAnswer>, Refusal> {
         if entries.len() > ANNOUNCE_MAX {
             return Err(Refusal::Malformed(format!("more than {ANNOUNCE_MAX} resources in one announce")));
@@ -94,13 +99,12 @@ impl Swarms {
             return Err(Refusal::Malformed("a peer that has more or less chunks than its stage says".into()));
         }
         self.replace_former(who);
-        self.check_room(now, who, entries)?;
-        let mut peers_left = REPLY_PEERS_MAX;
+        self.check_room(now, who, entries, is_published)?;
+        // Everybody gets a share, or the last of many resources would never hear of a peer.
+        let share = (REPLY_PEERS_MAX / entries.len().max(1)).max(1);
         let answers = entries.iter().map(|entry| {
             let interval = self.renew(now, who, entry);
-            let answer = self.answer(now, who, entry, interval, peers_left);
-            peers_left -= answer.peers.len();
-            answer
+            self.answer(now, who, entry, interval, share)
         });
         Ok(answers.collect())
     }
@@ -195,7 +199,13 @@ impl Swarms {
     }
 
     /// Refuses before anything is changed, so that an announce is taken as a whole or not at all.
-    fn check_room(&mut self, now: Time, who: &Who, entries: &[Announce]) -> Result<(), Refusal> {
+    fn check_room(
+        &mut self,
+        now: Time,
+        who: &Who,
+        entries: &[Announce],
+        is_published: impl Fn(SwarmKey) -> bool,
+    ) -> Result<(), Refusal> {
         let known = self.peers.get(&who.addr).map(|peer| &peer.swarms);
         let new = entries.iter().filter(|entry| known.is_none_or(|known| !known.contains(&entry.key)));
         let new: Vec<SwarmKey> = new.map(|entry| entry.key).collect();
@@ -210,8 +220,11 @@ impl Swarms {
             return Err(Refusal::Full(format!("it keeps {} entries", self.limits.entries_max)));
         }
         let digests_max = self.limits.digests_max;
+        // Those who invent lists cannot keep out the one that is published.
         let crowded = |key: &SwarmKey| {
-            !self.swarms.contains_key(key) && digests_of(&self.swarms, key.resource).count() >= digests_max
+            !self.swarms.contains_key(key)
+                && !is_published(*key)
+                && digests_of(&self.swarms, key.resource).count() >= digests_max
         };
         if new.iter().any(crowded) {
             return Err(Refusal::Full(format!("a resource may have {digests_max} lists of chunk hashes")));
@@ -231,7 +244,9 @@ impl Swarms {
             swarm.members.len() - 1
         });
         swarm.set_stage(at, entry.stage);
-        let interval = swarm.interval(now).mul_f64(0.8 + 0.4 * self.draw.below(1001) as f64 / 1000.0);
+        let least = Duration::from_secs(1) * self.entries as u32 / RENEWALS_PER_S;
+        let interval =
+            swarm.interval(now).max(least).mul_f64(0.8 + 0.4 * self.draw.below(1001) as f64 / 1000.0);
         let member = &mut swarm.members[at];
         (member.have, member.count) = (entry.have, entry.count);
         member.expires = now + interval * INTERVALS;

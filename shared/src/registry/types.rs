@@ -19,8 +19,8 @@ pub const NEIGHBOURS: usize = 20;
 pub const PAGE_HASHES: u32 = 8192;
 /// The most publications in one page of a listing.
 pub const LIST_MAX: usize = 256;
-/// The most peers in the answers to one announce, of all its resources together: what is beyond is left out.
-pub const REPLY_PEERS_MAX: usize = ANNOUNCE_MAX * NEIGHBOURS;
+/// The most peers in the answers to one announce, of all its resources together; each gets an equal share.
+pub const REPLY_PEERS_MAX: usize = 4096;
 
 /// One resource that the caller takes part in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -173,7 +173,7 @@ impl Message for TrackerRequest {
 
 impl Message for TrackerResponse {
     const BODY_BYTES_MAX: usize = PAGE_HASHES as usize * 32;
-    const HEAD_BYTES_MAX: usize = 8 << 20; // 1,024 answers with their peers
+    const HEAD_BYTES_MAX: usize = 2 << 20; // 256 publications in a listing
 
     fn payload(&mut self) -> Option<&mut Payload> {
         match self {

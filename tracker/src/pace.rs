@@ -1,0 +1,64 @@
+//! How fast one connection may ask. Whoever asks faster waits: a flood costs its sender's time, and a daemon with very
+//! many resources is only a little later. It is per connection, never per address: many may be behind one.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a second is worth: an entry of an announce costs one.
+const PER_S: u32 = 20_000;
+/// So much may be spent at once, after a while of silence.
+const BURST: Duration = Duration::from_secs(2);
+
+/// What calls cost beside their entries.
+pub(crate) const CALL: u32 = 16;
+/// What a page of a manifest costs, to be hashed or sent, or of a listing.
+pub(crate) const PAGE: u32 = 128;
+
+/// One connection's pace.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    /// When everything that was asked so far will have been paid for.
+    paid_until: Mutex<Instant>,
+}
+
+impl Pace {
+    pub(crate) fn new() -> Pace {
+        let now = Instant::now();
+        Pace { paid_until: Mutex::new(now.checked_sub(BURST).unwrap_or(now)) }
+    }
+
+    /// Waits for its turn to do something that costs so much.
+    pub(crate) async fn turn(&self, cost: u32) {
+        let now = Instant::now();
+        let paid_until = {
+            let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
+            let from = (*paid_until).max(now.checked_sub(BURST).unwrap_or(now));
+            *paid_until = from + Duration::from_secs(1) * cost / PER_S;
+            *paid_until
+        };
+        if paid_until > now {
+            tokio::time::sleep_until(paid_until).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_waits_and_a_large_daemon_does_not() {
+        tokio::time::advance(BURST).await;
+        let (pace, start) = (Pace::new(), Instant::now());
+        for _ in 0..16 {
+            pace.turn(CALL + 1024).await;
+        }
+        assert!(start.elapsed() < Duration::from_millis(900), "{:?} for 16,384 resources", start.elapsed());
+        for _ in 0..100_000 {
+            pace.turn(CALL + 1).await;
+        }
+        let took = start.elapsed().as_secs();
+        assert!((80..90).contains(&took), "100,000 announces took {took} s");
+    }
+}
