@@ -8,6 +8,8 @@ mod health;
 mod publish;
 mod schedule;
 mod session;
+#[cfg(test)]
+mod storm;
 
 pub use announcer::{Entry, TrackerCommand};
 pub use health::{Health, Trouble, seconds};

@@ -1,0 +1,145 @@
+//! The power is back: two thousand daemons return at once. Their announcers' schedules, and the tracker's registry,
+//! on virtual time.
+
+use super::schedule::{Backoff, Schedule, return_pause};
+use shared::chunk::ChunkCount;
+use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
+use shared::registry::{Announce, Limits, Registry, Stage, Who};
+use shared::swarm::Time;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+const DAEMONS: usize = 2_000;
+const RESOURCES: u8 = 10;
+const STEP: Duration = Duration::from_millis(10);
+
+/// Even chance, the same on every run (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+struct Daemon {
+    who: Who,
+    schedule: Schedule,
+    backoff: Backoff,
+    /// When it dials; `None` while it is connected.
+    dials_at: Option<Instant>,
+}
+
+/// What is counted, by the tenth of a second.
+#[derive(Default)]
+struct Seen {
+    dials: BTreeMap<u64, u32>,
+    announces: BTreeMap<u64, u32>,
+    /// When the last daemon was known.
+    all_known: Option<Duration>,
+}
+
+impl Seen {
+    /// The most within any second from `after` on.
+    fn peak(counts: &BTreeMap<u64, u32>, after: Duration) -> u32 {
+        let from = after.as_millis() as u64 / 100;
+        counts
+            .range(from..)
+            .map(|(&from, _)| counts.range(from..from + 10).map(|(_, count)| count).sum())
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+fn key(number: u8) -> SwarmKey {
+    SwarmKey { resource: ResourceId([number; 32]), digest: ListDigest([number; 32]) }
+}
+
+fn seeding(key: SwarmKey) -> Announce {
+    let count = ChunkCount::new(10).unwrap();
+    Announce { key, stage: Stage::Seeding, have: 10, count, peers_wanted: 0 }
+}
+
+/// Plays a fleet for `span`. The tracker is there from `tracker_at` on; daemons first dial after `first`.
+fn play(tracker_at: Duration, span: Duration, first: impl Fn(&mut Chance, &mut Backoff) -> Duration) -> Seen {
+    let (start, mut chance) = (Instant::now(), Chance(7));
+    let mut registry = Registry::new(Limits::default(), [7; 32]);
+    let mut daemons: Vec<Daemon> = (0..DAEMONS)
+        .map(|number| {
+            let [.., high, low] = (number as u32).to_be_bytes();
+            let addr = SocketAddr::from(([10, 0, high, low], 7987));
+            let who = Who { addr, peer_id: PeerId([low; 16]), zone: "".into() };
+            let (mut schedule, mut backoff) = (Schedule::default(), Backoff::new());
+            (0..RESOURCES).for_each(|at| schedule.now(key(at), start));
+            let dials_at = Some(start + first(&mut chance, &mut backoff));
+            Daemon { who, schedule, backoff, dials_at }
+        })
+        .collect();
+    let mut seen = Seen::default();
+    let mut at = Duration::ZERO;
+    while at < span {
+        let now = start + at;
+        let tenth = at.as_millis() as u64 / 100;
+        for daemon in &mut daemons {
+            if daemon.dials_at.is_some_and(|dials_at| dials_at <= now) {
+                *seen.dials.entry(tenth).or_default() += 1;
+                daemon.dials_at = (at < tracker_at).then(|| now + daemon.backoff.pause(chance.next()));
+                daemon.schedule.all(now);
+            }
+            if daemon.dials_at.is_some() {
+                continue;
+            }
+            loop {
+                let batch = daemon.schedule.batch(now);
+                if batch.is_empty() {
+                    break;
+                }
+                *seen.announces.entry(tenth).or_default() += 1;
+                let entries: Vec<Announce> = batch.iter().map(|key| seeding(*key)).collect();
+                let answers = registry.announce(Time(0) + at, &daemon.who, &entries).unwrap();
+                for (key, answer) in batch.into_iter().zip(answers) {
+                    daemon.schedule.told(key, now, Duration::from_millis(answer.interval_ms.into()));
+                }
+            }
+        }
+        if seen.all_known.is_none() && registry.size().entries == DAEMONS * usize::from(RESOURCES) {
+            seen.all_known = Some(at);
+        }
+        at += STEP;
+    }
+    seen
+}
+
+#[test]
+fn after_a_power_cut_all_are_known_within_two_seconds() {
+    let seen = play(Duration::ZERO, Duration::from_secs(20), |chance, _| return_pause(chance.next()));
+    let (dials, announces) =
+        (Seen::peak(&seen.dials, Duration::ZERO), Seen::peak(&seen.announces, Duration::ZERO));
+    assert!(seen.all_known.is_some_and(|at| at <= Duration::from_secs(2)), "{:?}", seen.all_known);
+    // 2,000 in two seconds, and later each of ten resources every 2 to 5 s, but most of them together.
+    assert!(dials <= 1_200, "{dials} connections in a second");
+    assert!(announces <= 2_500, "{announces} announces in a second");
+}
+
+#[test]
+fn when_the_tracker_comes_back_last_all_are_known_within_fifteen_seconds() {
+    let away = Duration::from_secs(300);
+    let seen = play(away, away + Duration::from_secs(20), |chance, backoff| backoff.pause(chance.next()));
+    let known = seen.all_known.map(|at| at - away);
+    assert!(known.is_some_and(|took| took <= Duration::from_secs(15)), "{known:?}");
+    let dials = Seen::peak(&seen.dials, away);
+    assert!(dials <= 400, "{dials} connections in a second");
+}
+
+#[test]
+fn a_tracker_that_restarts_is_not_overrun() {
+    let seen = play(Duration::ZERO, Duration::from_secs(20), |chance, backoff| backoff.pause(chance.next()));
+    assert!(seen.all_known.is_some_and(|at| at <= Duration::from_secs(3)), "{:?}", seen.all_known);
+    let dials = Seen::peak(&seen.dials, Duration::ZERO);
+    assert!(dials <= 1_000, "{dials} connections in a second");
+}
