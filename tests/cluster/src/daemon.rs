@@ -234,6 +234,35 @@ impl Daemon {
         self.process.kill();
     }
 
+    /// Stops it in the middle of whatever it does, or lets it go on: to others, it is a machine that hangs.
+    pub fn freeze(&mut self, frozen: bool) {
+        self.process.signal(if frozen { Signal::STOP } else { Signal::CONT });
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// A number that the kernel keeps of it: a file in its folder in /proc, and the key of a line there.
+    #[track_caller]
+    pub fn proc(&self, file: &str, key: &str) -> u64 {
+        let path = format!("/proc/{}/{file}", self.id());
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(key))
+            .unwrap_or_else(|| panic!("no {key} in {path}"));
+        let number = line.split_whitespace().next().and_then(|word| word.parse().ok());
+        number.unwrap_or_else(|| panic!("{path}: {key} {line:?} is no number"))
+    }
+
+    /// How many descriptors it has open.
+    #[track_caller]
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.id())).expect("its descriptors").count()
+    }
+
     /// Starts it again on the same folder and port.
     #[track_caller]
     pub fn restart(&mut self) {

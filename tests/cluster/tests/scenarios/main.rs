@@ -12,5 +12,7 @@ mod get;
 mod input;
 mod lifecycle;
 mod names;
+mod reasons;
 mod start;
 mod swarm;
+mod trackers;

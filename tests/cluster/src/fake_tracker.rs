@@ -1,0 +1,266 @@
+//! A tracker that speaks the protocol and misbehaves as it is told: tasks of the test's own process, on loopback.
+
+use shared::chunk::ChunkCount;
+use shared::id::{PeerId, ResourceId, SwarmKey};
+use shared::name::ResourceName;
+use shared::rpc::tracker::{
+    Announce, AnnounceAnswer, AnnounceReply, ListEntry, Lookup, ManifestPage, PeerEntry, Publication,
+    PublishReply, ResourceEntry, Stage, Tracker, TrackerError, TrackerHello, TrackerWelcome,
+};
+use shared::rpc::wire::{self, Greeted, ServerOptions};
+use shared::rpc::{PROTOCOL_VERSION, Payload};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tarpc::context::Context;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+
+/// How a fake tracker misbehaves.
+#[derive(Debug, Clone)]
+pub enum Manners {
+    /// It answers everything with these bytes.
+    Sends(Vec<u8>),
+    /// It says hello one byte in a second, which is never done in time.
+    Drips,
+    /// It takes everything and never answers.
+    IsSilent,
+    /// It speaks the protocol, and answers so.
+    Says(Says),
+}
+
+/// What a fake tracker that speaks the protocol answers.
+#[derive(Debug, Clone)]
+pub struct Says {
+    /// Whom it names, again and again, to anybody for anything.
+    pub peers: Vec<SocketAddr>,
+    /// When it wants to be told again.
+    pub interval_ms: u32,
+    /// It wants every manifest, every time, and then pages that do not exist.
+    pub wants_manifests: bool,
+    /// It knows every resource with another list.
+    pub disagrees: bool,
+    /// It refuses every announce.
+    pub refuses: bool,
+    /// It answers with fewer answers than there were announces.
+    pub forgets_answers: bool,
+    /// It forgets everything with each connection, and ends it after an announce.
+    pub is_reborn: bool,
+    /// It knows every name, shared in a hundred years, with a manifest that it cannot give.
+    pub lies_about_names: bool,
+}
+
+impl Default for Says {
+    fn default() -> Says {
+        Says {
+            peers: Vec::new(),
+            interval_ms: 3_000,
+            wants_manifests: false,
+            disagrees: false,
+            refuses: false,
+            forgets_answers: false,
+            is_reborn: false,
+            lies_about_names: false,
+        }
+    }
+}
+
+/// A tracker that misbehaves, until it is dropped.
+pub struct FakeTracker {
+    addr: SocketAddr,
+    counts: Arc<Counts>,
+    _runtime: Runtime,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    connections: AtomicU64,
+    announces: AtomicU64,
+    entries: AtomicU64,
+    publishes: AtomicU64,
+}
+
+impl FakeTracker {
+    /// Starts one on a free port of 127.0.0.1.
+    pub fn start(manners: Manners) -> FakeTracker {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+        let addr = listener.local_addr().expect("its address");
+        let counts = Arc::new(Counts::default());
+        runtime.spawn(accept(listener, manners, counts.clone()));
+        FakeTracker { addr, counts, _runtime: runtime }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("tt://{}", self.addr)
+    }
+
+    /// How many connections were made to it.
+    pub fn connections(&self) -> u64 {
+        self.counts.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many announces it was sent, each of one or more resources.
+    pub fn announces(&self) -> u64 {
+        self.counts.announces.load(Ordering::Relaxed)
+    }
+
+    /// How many publications it was offered.
+    pub fn publishes(&self) -> u64 {
+        self.counts.publishes.load(Ordering::Relaxed)
+    }
+}
+
+async fn accept(listener: TcpListener, manners: Manners, counts: Arc<Counts>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let epoch = counts.connections.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(converse(stream, manners.clone(), counts.clone(), epoch));
+    }
+}
+
+async fn converse(mut stream: TcpStream, manners: Manners, counts: Arc<Counts>, connection: u64) {
+    match manners {
+        Manners::Sends(bytes) => {
+            let _ = stream.write_all(&bytes).await; // the daemon may have hung up
+            drain(stream).await;
+        }
+        Manners::Drips => {
+            for byte in [0, 0, 0, 60].into_iter().chain(std::iter::repeat_n(0, 60)) {
+                if stream.write_all(&[byte]).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+        Manners::IsSilent => drain(stream).await,
+        Manners::Says(says) => {
+            let greeted = Greeted::new();
+            let options = ServerOptions { greeted: greeted.clone(), ..ServerOptions::default() };
+            let ends = says.is_reborn;
+            let epoch = if ends { connection } else { 0 };
+            let before = counts.announces.load(Ordering::Relaxed);
+            let fake = Fake { says: Arc::new(says), counts: counts.clone(), greeted, epoch };
+            let was_told = async {
+                while !ends || counts.announces.load(Ordering::Relaxed) == before {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await; // its answer goes out first
+            };
+            tokio::select! {
+                _ = wire::serve(stream, options, fake.serve()) => {}
+                () = was_told => {}
+            }
+        }
+    }
+}
+
+async fn drain(mut stream: TcpStream) {
+    let mut bytes = [0; 4096];
+    while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
+}
+
+#[derive(Clone)]
+struct Fake {
+    says: Arc<Says>,
+    counts: Arc<Counts>,
+    greeted: Greeted,
+    epoch: u64,
+}
+
+impl Fake {
+    fn answer(&self, announce: &Announce) -> AnnounceAnswer {
+        let entry = |addr: &SocketAddr| PeerEntry {
+            addr: *addr,
+            peer_id: PeerId([7; 16]),
+            key: announce.key,
+            stage: Stage::Seeding,
+            have: announce.count.get(),
+            count: announce.count,
+            zone: String::new(),
+        };
+        AnnounceAnswer {
+            peers: self.says.peers.iter().map(entry).collect(),
+            interval_ms: self.says.interval_ms,
+            want_manifest: self.says.wants_manifests,
+            conflict: self.says.disagrees,
+            shared_at_ms: Some(u64::MAX),
+            seeders: u32::MAX,
+            leechers: u32::MAX,
+        }
+    }
+}
+
+impl Tracker for Fake {
+    async fn hello(self, _: Context, hello: TrackerHello) -> Result<TrackerWelcome, TrackerError> {
+        self.greeted.accept();
+        let port = hello.peer.map_or(0, |peer| peer.listen_port);
+        Ok(TrackerWelcome {
+            version: PROTOCOL_VERSION,
+            capabilities: u64::MAX,
+            epoch: self.epoch,
+            software: "\u{1b}[31mevil".to_owned(),
+            your_address: SocketAddr::new(Ipv4Addr::BROADCAST.into(), port),
+        })
+    }
+
+    async fn announce(self, _: Context, entries: Vec<Announce>) -> Result<AnnounceReply, TrackerError> {
+        self.counts.announces.fetch_add(1, Ordering::Relaxed);
+        self.counts.entries.fetch_add(entries.len() as u64, Ordering::Relaxed);
+        if self.says.refuses {
+            return Err(TrackerError::Full("it does not like you".to_owned()));
+        }
+        let answers = entries.iter().map(|entry| self.answer(entry));
+        Ok(AnnounceReply { answers: answers.skip(usize::from(self.says.forgets_answers)).collect() })
+    }
+
+    async fn withdraw(self, _: Context, _: Vec<SwarmKey>) -> Result<(), TrackerError> {
+        Ok(())
+    }
+
+    async fn peers_of(self, _: Context, _: ResourceId) -> Result<Vec<PeerEntry>, TrackerError> {
+        Ok(Vec::new())
+    }
+
+    async fn resources_of(
+        self,
+        _: Context,
+        _: SocketAddr,
+        _: Option<SwarmKey>,
+    ) -> Result<Vec<ResourceEntry>, TrackerError> {
+        Ok(Vec::new())
+    }
+
+    async fn publish(self, _: Context, _: Publication) -> Result<PublishReply, TrackerError> {
+        self.counts.publishes.fetch_add(1, Ordering::Relaxed);
+        Ok(if self.says.wants_manifests { PublishReply::NeedPage(u32::MAX) } else { PublishReply::Published })
+    }
+
+    async fn publish_page(
+        self,
+        _: Context,
+        _: SwarmKey,
+        _: u32,
+        _: Payload,
+    ) -> Result<PublishReply, TrackerError> {
+        Ok(PublishReply::Published)
+    }
+
+    async fn find(self, _: Context, what: Lookup) -> Result<Option<Publication>, TrackerError> {
+        let (Lookup::Name(name), true) = (what, self.says.lies_about_names) else { return Ok(None) };
+        let key = SwarmKey { resource: ResourceId([9; 32]), digest: shared::id::ListDigest([9; 32]) };
+        let count = ChunkCount::new(shared::chunk::CHUNKS_MAX).expect("it may have so many");
+        Ok(Some(Publication { name, key, count, trackers: Vec::new(), shared_at_ms: u64::MAX }))
+    }
+
+    async fn manifest(self, _: Context, _: SwarmKey, _: u32) -> Result<ManifestPage, TrackerError> {
+        Ok(ManifestPage { hashes: bytes::Bytes::from_static(&[9; 31]).into() })
+    }
+
+    async fn list(self, _: Context, _: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError> {
+        Ok(Vec::new())
+    }
+}
