@@ -179,6 +179,10 @@ impl Driver {
     }
 
     /// The record of a resource that is shared now.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "when it was shared is a time of day, for catalogues to compare"
+    )]
     fn record_of(&self, manifest: &Manifest) -> Record {
         let known = self.library.get(manifest.key()).map(|resource| resource.record.clone());
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
