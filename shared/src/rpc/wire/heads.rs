@@ -18,12 +18,19 @@ pub(super) const FAILURE_BYTES_MAX: usize = 256;
 pub(super) trait Frame: Sized {
     const HEAD_BYTES_MAX: usize;
     const BODY_BYTES_MAX: usize;
+    /// Whether it is the answer to a call.
+    const IS_ANSWER: bool;
 
     /// The message's payload, if it has one.
     fn payload(&mut self) -> Option<&mut Payload>;
 
     /// Whether it may come before hello was accepted.
     fn is_hello(&self) -> bool;
+
+    /// Whether it is a call, which may be answered once.
+    fn is_call(&self) -> bool {
+        false
+    }
 
     /// Appends the head to `out`, at most [`Self::HEAD_BYTES_MAX`] bytes of it.
     fn write_head(&self, out: &mut Vec<u8>) -> postcard::Result<()>;
@@ -59,6 +66,7 @@ enum Failure {
 impl<Req: Message + Serialize + DeserializeOwned> Frame for ClientMessage<Req> {
     const HEAD_BYTES_MAX: usize = Req::HEAD_BYTES_MAX;
     const BODY_BYTES_MAX: usize = Req::BODY_BYTES_MAX;
+    const IS_ANSWER: bool = false;
 
     fn payload(&mut self) -> Option<&mut Payload> {
         match self {
@@ -72,6 +80,10 @@ impl<Req: Message + Serialize + DeserializeOwned> Frame for ClientMessage<Req> {
             ClientMessage::Request(request) => request.message.is_hello(),
             _ => true, // to cancel what is not there does nothing
         }
+    }
+
+    fn is_call(&self) -> bool {
+        matches!(self, ClientMessage::Request(_))
     }
 
     fn write_head(&self, out: &mut Vec<u8>) -> postcard::Result<()> {
@@ -111,6 +123,7 @@ impl<Req: Message + Serialize + DeserializeOwned> Frame for ClientMessage<Req> {
 impl<Resp: Message + Serialize + DeserializeOwned> Frame for Response<Resp> {
     const HEAD_BYTES_MAX: usize = Resp::HEAD_BYTES_MAX;
     const BODY_BYTES_MAX: usize = Resp::BODY_BYTES_MAX;
+    const IS_ANSWER: bool = true;
 
     fn payload(&mut self) -> Option<&mut Payload> {
         self.message.as_mut().ok().and_then(Resp::payload)

@@ -20,6 +20,7 @@
 //! Reading order: `heads` (what is in a head) → `frames` (bytes to messages, pure) → `transport` (the byte
 //! stream) → `client` and `server`.
 
+mod budget;
 pub mod buffers;
 mod client;
 mod frames;
@@ -35,6 +36,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+pub use budget::Budget;
 pub(super) use client::calls;
 pub use client::{CallError, Caller, ClientOptions, client};
 pub use greeted::Greeted;
@@ -69,6 +71,10 @@ pub enum LinkEnd {
     Stalled,
     /// The other side sent what it must not send.
     Malformed(String),
+    /// The other side closed in the middle of a frame.
+    Cut,
+    /// The other side asked for more than its budget.
+    Flooded,
     /// The stream failed.
     Failed(Arc<io::Error>),
 }
@@ -83,6 +89,8 @@ impl LinkEnd {
         match error.kind() {
             io::ErrorKind::InvalidData => LinkEnd::Malformed(error.to_string()),
             io::ErrorKind::TimedOut => LinkEnd::Stalled,
+            io::ErrorKind::UnexpectedEof => LinkEnd::Cut,
+            io::ErrorKind::QuotaExceeded => LinkEnd::Flooded,
             _ => LinkEnd::Failed(error),
         }
     }
@@ -97,6 +105,8 @@ impl fmt::Display for LinkEnd {
             LinkEnd::Idle => f.write_str("idle"),
             LinkEnd::Stalled => f.write_str("it took no bytes for too long"),
             LinkEnd::Malformed(what) => write!(f, "it broke the protocol: {what}"),
+            LinkEnd::Cut => f.write_str("it broke off in the middle of a frame"),
+            LinkEnd::Flooded => f.write_str("it asked for too much"),
             LinkEnd::Failed(error) => error.fmt(f),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::frames::Decoder;
 use super::transport::Wire;
-use super::{Greeted, LinkEnd, Meter};
+use super::{Budget, Greeted, LinkEnd, Meter};
 use crate::rpc::Message;
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, Stream, StreamExt};
@@ -33,6 +33,8 @@ pub struct ServerOptions {
     pub write_timeout: Duration,
     /// Counts the bodies' bytes.
     pub meter: Meter,
+    /// What the other side may spend: each frame costs 1. Without one it may ask as fast as it can.
+    pub budget: Option<Budget>,
 }
 
 impl Default for ServerOptions {
@@ -44,6 +46,7 @@ impl Default for ServerOptions {
             idle_timeout: Duration::from_secs(300),
             write_timeout: Duration::from_secs(30),
             meter: Meter::new(),
+            budget: None,
         }
     }
 }
@@ -62,7 +65,8 @@ where
     let greeted = options.greeted.clone();
     let decoder = Decoder::new(Some(greeted.clone()), options.meter.clone());
     let wire: Wire<S, ClientMessage<T::Req>, Response<T::Resp>> =
-        Wire::new(io, decoder, options.meter.clone(), options.write_timeout);
+        Wire::new(io, decoder, options.meter.clone(), options.write_timeout)
+            .with_budget(options.budget.clone());
     // answers to cancelled calls lie in this buffer without being counted as open calls
     let config = Config { pending_response_buffer: options.requests_max };
     let channel = BaseChannel::new(config, wire).max_concurrent_requests(options.requests_max);

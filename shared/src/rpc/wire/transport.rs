@@ -1,8 +1,8 @@
 //! A byte stream as tarpc's transport: messages in, messages out.
 
-use super::Meter;
 use super::frames::{self, Decoder};
 use super::heads::Frame;
+use super::{Budget, Meter, TIMEOUT_MAX, malformed};
 use bytes::{Buf, Bytes};
 use futures::{Sink, Stream};
 use std::io::{self, IoSlice};
@@ -29,6 +29,10 @@ pub(super) struct Wire<S, In, Out> {
     meter: Meter,
     stall: Stall,
     last_traffic: Instant,
+    /// How many answers may come: one for each call.
+    unanswered: u64,
+    /// What the other side may spend.
+    budget: Option<Budget>,
     /// Whether the other side has closed.
     ended: bool,
     out: PhantomData<fn(Out)>,
@@ -51,11 +55,30 @@ where
             written: 0,
             body: Bytes::new(),
             meter,
-            stall: Stall { timeout: write_timeout, sleep: None, armed: false },
+            stall: Stall { timeout: write_timeout, begun: Instant::now(), sleep: None, armed: false },
             last_traffic: Instant::now(),
+            unanswered: 0,
+            budget: None,
             ended: false,
             out: PhantomData,
         }
+    }
+
+    /// The same, for somebody who may spend only so much.
+    pub(super) fn with_budget(self, budget: Option<Budget>) -> Self {
+        Wire { budget, ..self }
+    }
+
+    /// Whether a message may come: answers only as many as calls, anything only within the budget.
+    fn admit(&mut self) -> io::Result<()> {
+        if In::IS_ANSWER {
+            let left = self.unanswered.checked_sub(1);
+            self.unanswered = left.ok_or_else(|| malformed("an answer to no call"))?;
+        }
+        if self.budget.as_ref().is_some_and(|budget| !budget.spend(1)) {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        Ok(())
     }
 
     /// When the last byte came or went.
@@ -125,6 +148,7 @@ where
         let this = self.get_mut();
         loop {
             if let Some(message) = this.decoder.next()? {
+                this.admit()?;
                 return Poll::Ready(Some(Ok(message)));
             }
             let bytes = ready!(poll_read_buf(Pin::new(&mut this.io), cx, &mut this.decoder.space()))?;
@@ -159,6 +183,10 @@ where
     fn start_send(self: Pin<&mut Self>, mut message: Out) -> io::Result<()> {
         let this = self.get_mut();
         debug_assert!(this.body.is_empty(), "poll_ready was not asked");
+        this.unanswered += u64::from(message.is_call());
+        if this.is_flushed() {
+            this.stall.begun = Instant::now();
+        }
         this.body = match frames::encode(&mut message, &mut this.heads) {
             Ok(body) => body,
             Err(error) => match message.instead(&error) {
@@ -182,9 +210,12 @@ where
     }
 }
 
-/// Watches that the other side takes bytes: not whether it is done, only that it goes on.
+/// Watches that the other side takes bytes: that it goes on, and that it is done while somebody may still wait for
+/// what is sent.
 struct Stall {
     timeout: Duration,
+    /// When the oldest of what waits to be written was given to us; or later, if frame follows upon frame.
+    begun: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
     /// Whether `sleep` runs since the last byte was taken.
     armed: bool,
@@ -193,7 +224,7 @@ struct Stall {
 impl Stall {
     /// To be polled whenever the stream takes no bytes.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let deadline = Instant::now() + self.timeout;
+        let deadline = (Instant::now() + self.timeout).min(self.begun + TIMEOUT_MAX);
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if !self.armed {
             sleep.as_mut().reset(deadline);

@@ -2,7 +2,7 @@
 
 use super::pure::{answer_bytes, call_bytes, cancel_bytes};
 use super::*;
-use crate::rpc::wire::{CallError, Meter};
+use crate::rpc::wire::{Budget, CallError, Meter};
 use tarpc::server::ServeFn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -29,7 +29,7 @@ async fn a_frame_that_is_cut_short_ends_the_connection() {
     let whole = call_bytes(1, PeerRequest::Complain { key: key(), index: ChunkIndex(0) });
     for len in 1..whole.len() {
         let end = end_after(&Fake::greeted(), &whole[..len]).await;
-        assert!(matches!(end, LinkEnd::Failed(_)), "{end:?} after {len} bytes");
+        assert!(matches!(end, LinkEnd::Cut), "{end:?} after {len} bytes");
     }
     assert!(matches!(end_after(&Fake::greeted(), &[]).await, LinkEnd::Closed));
 }
@@ -110,21 +110,56 @@ async fn an_answer_to_another_question_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_answer_to_no_question_is_skipped() {
+async fn an_answer_to_a_call_that_was_taken_back_is_skipped() {
     let (near, mut far) = duplex(4 << 10);
     let (caller, link) = client::<PeerRequest, PeerResponse, _>(near, ClientOptions::default());
     tokio::spawn(link);
-    far.write_all(&answer_bytes(77, PeerResponse::Complain(()))).await.unwrap();
-    far.write_all(&answer_bytes(0, PeerResponse::Complain(()))).await.unwrap();
+    let brief = Duration::from_millis(10);
+    assert_eq!(caller.complain(key(), ChunkIndex(0), brief).await, Err(CallError::TimedOut));
     let calling = caller.complain(key(), ChunkIndex(0), SOON);
     let answering = async {
-        let mut request = [0; 8];
-        far.read_exact(&mut request).await.unwrap();
+        far.read_exact(&mut [0; 8]).await.unwrap();
         for id in 0..2 {
             far.write_all(&answer_bytes(id, PeerResponse::Complain(()))).await.unwrap();
         }
     };
     assert_eq!(tokio::join!(calling, answering).0, Ok(()));
+}
+
+/// An answer that comes twice, or without any call, could be one of endlessly many.
+#[tokio::test]
+async fn an_answer_too_many_ends_the_connection() {
+    let (near, mut far) = duplex(4 << 10);
+    let (caller, link) = client::<PeerRequest, PeerResponse, _>(near, ClientOptions::default());
+    let link = tokio::spawn(link);
+    let answer = answer_bytes(0, PeerResponse::Complain(()));
+    let answering = async {
+        far.read_exact(&mut [0; 8]).await.unwrap();
+        far.write_all(&answer).await.unwrap();
+    };
+    let calling = caller.complain(key(), ChunkIndex(0), SOON);
+    assert_eq!(tokio::join!(calling, answering).0, Ok(()));
+    far.write_all(&answer).await.unwrap();
+    let end = tokio::time::timeout(SOON, link).await.unwrap().unwrap();
+    assert!(matches!(end, LinkEnd::Malformed(_)), "{end:?}");
+}
+
+#[tokio::test]
+async fn who_asks_without_end_is_let_go() {
+    let fake = Fake::greeted();
+    let budget = Budget::new(50, 1);
+    let options = ServerOptions { budget: Some(budget), ..fake.options() };
+    let (near, server) = fake.pipe(4 << 10, options);
+    let (mut unread, mut near) = tokio::io::split(near);
+    tokio::spawn(async move { while unread.read(&mut [0; 4096]).await.is_ok_and(|bytes| bytes > 0) {} });
+    for id in 0..200 {
+        let bytes = call_bytes(id, PeerRequest::Complain { key: key(), index: ChunkIndex(0) });
+        if near.write_all(&bytes).await.is_err() {
+            break;
+        }
+    }
+    let end = tokio::time::timeout(SOON, server).await.unwrap().unwrap();
+    assert!(matches!(end, LinkEnd::Flooded), "{end:?}");
 }
 
 #[tokio::test]

@@ -76,6 +76,23 @@ async fn who_takes_no_bytes_is_let_go() {
     assert_eq!(fake.chunks(), 0);
 }
 
+/// Byte by byte it would hold a chunk and a place for ever; nobody waits for an answer that long.
+#[tokio::test(start_paused = true)]
+async fn who_takes_a_byte_now_and_then_is_let_go_in_the_end() {
+    let fake = Fake::greeted();
+    let (mut near, server) = fake.pipe(4 << 10, fake.options());
+    let request = PeerRequest::GetChunk { key: key(), index: ChunkIndex(0) };
+    near.write_all(&call_bytes(1, request)).await.unwrap();
+    let start = Instant::now();
+    while !server.is_finished() && start.elapsed() < 20 * MINUTE {
+        let _ = near.read(&mut [0; 16]).await;
+        sleep(Duration::from_secs(10)).await;
+    }
+    assert!(matches!(server.await.unwrap(), LinkEnd::Stalled));
+    assert!((9 * MINUTE..=11 * MINUTE).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert_eq!(fake.chunks(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_notices_that_nothing_is_taken() {
     let (near, _far) = duplex(64);
