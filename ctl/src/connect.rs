@@ -8,7 +8,7 @@ use shared::rpc::wire::{CallError, ClientOptions, client};
 use shared::rpc::{PROTOCOL_VERSION, local};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long an ordinary call may take: the daemon answers most at once.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,6 +20,10 @@ pub(crate) const WAIT_MS: u32 = 1_500;
 pub(crate) const POLL_TIMEOUT: Duration = Duration::from_secs(30);
 
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a daemon that nobody hears of may still be starting, and how often we look.
+const STARTS_WITHIN: Duration = Duration::from_millis(600);
+const TRY_AGAIN: Duration = Duration::from_millis(30);
 
 /// A daemon that answered hello.
 #[derive(Debug)]
@@ -39,7 +43,20 @@ impl Daemon {
     }
 }
 
+/// Tries all places, and for a moment again: a daemon that was started just now has no socket yet.
 async fn connect_first(sockets: &[PathBuf]) -> Result<Daemon, Error> {
+    let until = Instant::now() + STARTS_WITHIN;
+    loop {
+        match connect_now(sockets).await {
+            Err(error) if error.exit_code() == Kind::NoDaemon as u8 && Instant::now() < until => {
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+async fn connect_now(sockets: &[PathBuf]) -> Result<Daemon, Error> {
     let mut tried = Vec::new();
     for socket in sockets {
         match tokio::time::timeout(HELLO_TIMEOUT, local::connect(socket)).await {
