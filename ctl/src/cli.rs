@@ -87,8 +87,8 @@ pub enum Command {
     Status(StatusArgs),
     /// List all resources
     List,
-    /// Show the peers that a resource is fetched from
-    Peers(WhatArgs),
+    /// Show the peers that a resource is fetched from; without WHAT, how often peers were turned away, and why
+    Peers(PeersArgs),
     /// Stop fetching and serving for a while
     Pause(WhatsArgs),
     /// Go on after a pause
@@ -233,6 +233,13 @@ pub enum TrackerCommand {
     Peers(TrackerPeersArgs),
     /// Show the resources that a peer has some or all of
     Resources(TrackerResourcesArgs),
+}
+
+/// `ttctl peers`
+#[derive(Debug, Args)]
+pub struct PeersArgs {
+    /// The resource's name or id
+    pub what: Option<String>,
 }
 
 /// Which tracker to ask.

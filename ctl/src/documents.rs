@@ -1,9 +1,9 @@
 //! What `--json` prints. Fields are only ever added, at the end; `schema_version` changes if that is not enough.
 
 use crate::error::Kind;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use shared::manifest::Manifest;
-use shared::rpc::control::{PeerInfo, ResourceStatus, State, TrackerStatus};
+use shared::rpc::control::{PeerInfo, Rejection, ResourceStatus, State, TrackerStatus};
 use shared::rpc::tracker::{ListEntry, PeerEntry, ResourceEntry, Stage};
 use std::net::SocketAddr;
 
@@ -120,6 +120,31 @@ impl From<&PeerInfo> for Peer {
             in_flight: peer.in_flight,
             chunks_received: peer.chunks_received,
             chunks_corrupt: peer.chunks_corrupt,
+        }
+    }
+}
+
+/// `peers` without WHAT
+#[derive(Debug, Serialize)]
+pub(crate) struct Rejected {
+    /// Every reason, with how often it was one since the daemon started.
+    rejected: Reasons,
+}
+
+/// A map that keeps its order.
+#[derive(Debug)]
+struct Reasons(Vec<(&'static str, u64)>);
+
+impl Serialize for Reasons {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
+impl From<&[(Rejection, u64)]> for Rejected {
+    fn from(rejections: &[(Rejection, u64)]) -> Rejected {
+        Rejected {
+            rejected: Reasons(rejections.iter().map(|(why, times)| (why.explain().0, *times)).collect()),
         }
     }
 }

@@ -1,16 +1,37 @@
-//! `ttctl peers`: whom a resource is fetched from.
+//! `ttctl peers`: whom a resource is fetched from; without one, how often peers were turned away, and why.
 
-use crate::cli::{Global, WhatArgs, resource_name};
+use crate::cli::{Global, PeersArgs, resource_name};
 use crate::connect::{CALL_TIMEOUT, Daemon};
-use crate::documents::{Document, Peer, Peers};
+use crate::documents::{Document, Peer, Peers, Rejected};
 use crate::error::Error;
 use crate::human;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Side, Table};
 
-pub(crate) async fn peers(args: &WhatArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
+pub(crate) async fn peers(args: &PeersArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
-    let peers = daemon.caller.peers(resource_name(&args.what).to_owned(), CALL_TIMEOUT).await??;
+    match &args.what {
+        Some(what) => peers_of(what, &daemon, global, output).await,
+        None => rejections(&daemon, output).await,
+    }
+}
+
+/// How often peers and strangers were turned away since the daemon started.
+async fn rejections(daemon: &Daemon, output: &mut Output) -> Result<(), Error> {
+    let rejections = daemon.caller.rejections(CALL_TIMEOUT).await??;
+    if output.is_json() {
+        return output.json(&Document::new(Rejected::from(&rejections[..])));
+    }
+    let mut table = Table::new(&[("TIMES", Side::Right), ("REASON", Side::Left), ("A PEER", Side::Left)]);
+    for (why, times) in rejections.iter().filter(|(_, times)| *times > 0) {
+        let (key, meaning) = why.explain();
+        table.row(vec![times.to_string().into(), key.into(), meaning.into()]);
+    }
+    table.print(output, "no peer was turned away since ttd started")
+}
+
+async fn peers_of(what: &str, daemon: &Daemon, global: &Global, output: &mut Output) -> Result<(), Error> {
+    let peers = daemon.caller.peers(resource_name(what).to_owned(), CALL_TIMEOUT).await??;
     if output.is_json() {
         return output.json(&Document::new(Peers { peers: peers.iter().map(Peer::from).collect() }));
     }
@@ -42,7 +63,7 @@ pub(crate) async fn peers(args: &WhatArgs, global: &Global, output: &mut Output)
     }
     let none = format!(
         "nothing is fetched from anybody now; `{}` shows who has it",
-        global.command("tracker peers", &args.what)
+        global.command("tracker peers", what)
     );
     table.print(output, &none)
 }

@@ -22,7 +22,7 @@ pub struct Args {
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<ListenAddr>,
 
-    /// Listen for ttctl at this Unix socket
+    /// Listen for ttctl at this Unix socket; the folder that it is in is made if it is missing, but none above it
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
 

@@ -1,27 +1,21 @@
 //! What all tasks of the daemon share: who we are, where the driver listens, the news board, the limits.
 
 use crate::driver::Input;
+use crate::peer::bans::{Bans, Rejections};
 use crate::peer::link::LinkId;
 use crate::peer::news::NewsBoard;
 use crate::throttle::{Bucket, Limits};
 use shared::id::PeerId;
 use shared::rpc::peer::{Hello, LinkKind};
 use shared::rpc::{PROTOCOL_VERSION, tracker::TrackedPeer};
-use shared::swarm::{AskId, Event, PeerAddr};
-use std::collections::BTreeMap;
+use shared::swarm::{AskId, Event};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
-
-/// How long a peer that misbehaved is refused.
-const BAN: Duration = Duration::from_secs(600);
-
-/// How many peers are banned at once; beyond it the oldest ban ends.
-const BANS_MAX: usize = 1024;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,13 +35,16 @@ pub struct Context {
     pub down: Option<Arc<Bucket>>,
     /// The limit of what we send.
     pub up: Option<Arc<Bucket>>,
+    /// Who is refused for a while.
+    pub bans: Bans,
+    /// How often anybody was turned away.
+    pub rejections: Rejections,
     /// Where the driver listens.
     inputs: mpsc::Sender<Input>,
     /// Questions that ended, told from destructors, which cannot wait. Bounded by the open questions.
     ended: mpsc::UnboundedSender<(AskId, bool)>,
     asks: AtomicU64,
     links: AtomicU64,
-    bans: Mutex<BTreeMap<PeerAddr, Instant>>,
 }
 
 impl Context {
@@ -68,11 +65,12 @@ impl Context {
             board: NewsBoard::new(epoch),
             down,
             up,
+            bans: Bans::default(),
+            rejections: Rejections::default(),
             inputs,
             ended,
             asks: AtomicU64::new(0),
             links: AtomicU64::new(0),
-            bans: Mutex::default(),
         };
         (Arc::new(context), received, ended_received)
     }
@@ -127,24 +125,6 @@ impl Context {
     /// Limits for one more link; they hold from the moment that its `bulk` is set.
     pub fn limits(&self) -> Limits {
         Limits { down: self.down.clone(), up: self.up.clone(), bulk: Arc::default() }
-    }
-
-    /// Refuses a peer for a while.
-    pub fn ban(&self, peer: PeerAddr) {
-        let now = Instant::now();
-        let mut bans = self.bans.lock().unwrap_or_else(PoisonError::into_inner);
-        bans.retain(|_, until| *until > now);
-        if bans.len() >= BANS_MAX {
-            let oldest = bans.iter().min_by_key(|(_, until)| **until).map(|(peer, _)| *peer);
-            oldest.map(|peer| bans.remove(&peer));
-        }
-        bans.insert(peer, now + BAN);
-    }
-
-    /// Whether a peer is refused.
-    pub fn is_banned(&self, peer: PeerAddr) -> bool {
-        let bans = self.bans.lock().unwrap_or_else(PoisonError::into_inner);
-        bans.get(&peer).is_some_and(|until| *until > Instant::now())
     }
 
     /// Connects to a peer or a tracker. When we listen on one address only, we also speak from that one, so that

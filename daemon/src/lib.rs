@@ -11,6 +11,7 @@
 pub mod cli;
 mod context;
 mod control;
+mod descriptors;
 mod driver;
 mod library;
 mod peer;

@@ -4,8 +4,10 @@
 use crate::cli::Args;
 use crate::context::Context;
 use crate::control::server::{self as control, ControlServer};
+use crate::descriptors::Descriptors;
 use crate::driver::{Driver, Input, Settings};
-use crate::peer::server::{self as peer, Caps};
+use crate::peer::room::Caps;
+use crate::peer::server as peer;
 use crate::store::{Home, Publisher};
 use crate::throttle::Bucket;
 use shared::host::config::{DaemonConfig, RateLimit};
@@ -14,6 +16,7 @@ use shared::id::PeerId;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::DaemonInfo;
 use shared::rpc::{local, wire};
+use shared::swarm::SwarmConfig;
 use shared::url::PEER_PORT;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -115,6 +118,7 @@ async fn serve(plan: Plan) -> Result<(), StartError> {
     let config = &plan.config;
     let home = Arc::new(Home::open(&plan.folder).map_err(|error| failed("cannot start", &error))?);
     let publisher = publisher(config)?;
+    let descriptors = Descriptors::raise();
     let (peers, listen) = listen_for_peers(&plan).await?;
     let bucket = |limit: RateLimit| limit.0.map(Bucket::new);
     let limits = (bucket(config.download_limit), bucket(config.upload_limit));
@@ -126,6 +130,7 @@ async fn serve(plan: Plan) -> Result<(), StartError> {
         min_free_bytes: config.min_free_space.bytes(),
         sync_every: config.sync_every.duration(),
         stall_warning: config.stall_warning.duration(),
+        neighbours_max: descriptors.at_most(SwarmConfig::default().neighbours_max, 8),
     };
     let stop = Arc::new(AtomicBool::new(false));
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, stop);
@@ -135,8 +140,8 @@ async fn serve(plan: Plan) -> Result<(), StartError> {
     let server =
         Arc::new(ControlServer { context: context.clone(), home, info, revision: driver.revision() });
     let caps = Caps {
-        connections_max: config.peer_connections_max.get() as usize,
-        unknown_max: config.unknown_connections_max.get() as usize,
+        peers_max: descriptors.at_most(config.peer_connections_max.get(), 4) as usize,
+        strangers_max: descriptors.at_most(config.unknown_connections_max.get(), 4) as usize,
     };
     tracing::info!(folder = %plan.folder.display(), socket = %plan.socket.display(), %listen, id = %peer_id,
         version = env!("CARGO_PKG_VERSION"), "ttd is ready");

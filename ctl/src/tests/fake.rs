@@ -214,6 +214,10 @@ impl Control for Service {
         self.names(&what)
     }
 
+    async fn rejections(self, _: Context) -> Result<Vec<(Rejection, u64)>, ControlError> {
+        Ok(Rejection::ALL.iter().map(|&why| (why, u64::from(why == Rejection::Corrupt) * 3)).collect())
+    }
+
     async fn verify(self, _: Context, _: String) -> Result<TaskId, ControlError> {
         Ok(TaskId(1))
     }

@@ -204,6 +204,18 @@ PEER           LINK        HAS  IN FLIGHT  RECEIVED
 10.0.0.9:7987  connected  25 %          2         7
 "
     );
+    assert_eq!(
+        run(&["peers"]),
+        "\
+TIMES  REASON   A PEER
+    3  corrupt  sent corrupt chunks
+"
+    );
+    let rejected = run(&["peers", "--json"]);
+    assert!(
+        rejected.starts_with("{\"schema_version\":1,\"rejected\":{\"corrupt\":3,\"nonsense\":0,"),
+        "{rejected}"
+    );
     assert_eq!(run(&["list"]), "");
     assert_eq!(run(&["list", "--json"]), "{\"schema_version\":1,\"resources\":[]}\n");
 }

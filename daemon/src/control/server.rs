@@ -9,8 +9,8 @@ use crate::tracker::catalogue::{self, Miss};
 use shared::manifest::{Manifest, Parser};
 use shared::name::ResourceName;
 use shared::rpc::control::{
-    Accepted, Control, ControlError, DaemonInfo, ErrorKind, GetRequest, GetWhat, PeerInfo, ResourceStatus,
-    ShareRequest, TaskId, TaskState, Watched,
+    Accepted, Control, ControlError, DaemonInfo, ErrorKind, GetRequest, GetWhat, PeerInfo, Rejection,
+    ResourceStatus, ShareRequest, TaskId, TaskState, Watched,
 };
 use shared::rpc::local::{Credentials, Listener, Stream};
 use shared::rpc::tracker::Lookup;
@@ -270,6 +270,10 @@ impl Control for Caller {
     async fn verify(self, _: CallContext, what: String) -> Result<TaskId, ControlError> {
         self.log("verify", &what.escape_debug());
         self.ask(|reply| Command::Verify { what, reply }).await
+    }
+
+    async fn rejections(self, _: CallContext) -> Result<Vec<(Rejection, u64)>, ControlError> {
+        Ok(self.server.context.rejections.all())
     }
 }
 

@@ -2,12 +2,14 @@
 
 use super::{Answer, Driver, Input};
 use crate::library::{Phase, Source};
+use crate::peer::bans::rejection_of;
 use crate::peer::link::{Link, LinkCommand, LinkId};
 use crate::store::NameRecord;
 use crate::tasks::TaskInput;
 use crate::tracker::TrackerCommand;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::{ChunkHash, SwarmKey};
+use shared::rpc::control::Rejection;
 use shared::swarm::{Action, AskId, Event, PeerAddr, Refusal, RequestId};
 use std::sync::atomic::Ordering;
 
@@ -18,13 +20,23 @@ impl Driver {
     pub(super) fn perform(&mut self, action: Action) {
         match action {
             Action::Dial { peer } => {
-                self.links.insert(peer, Link::dial(self.context.clone(), peer));
+                if self.context.bans.forbids(peer) {
+                    self.pending.push_back(Event::Disconnected { peer, for_good: false });
+                } else {
+                    self.links.insert(peer, Link::dial(self.context.clone(), peer));
+                }
             }
-            Action::Hangup { peer } => drop(self.links.remove(&peer)),
-            Action::Drop { peer, reason } => {
+            Action::Hangup { peer, is_twin } => {
+                if is_twin {
+                    self.context.rejections.count(Rejection::Twin);
+                }
+                self.links.remove(&peer);
+            }
+            Action::Drop { peer, id, reason } => {
                 tracing::warn!(%peer, error = %reason, "a peer is dropped and refused for a while");
                 self.links.remove(&peer);
-                self.context.ban(peer);
+                self.context.rejections.count(rejection_of(reason));
+                self.context.bans.dialled(peer, id);
             }
             Action::Subscribe { peer, keys } => {
                 let count = |key: SwarmKey| Some((key, self.library.get(key)?.count()));
@@ -54,7 +66,12 @@ impl Driver {
     pub(super) fn link_event(&mut self, peer: PeerAddr, link: LinkId, event: Event) {
         let is_present = self.links.get(&peer).is_some_and(|present| present.id() == link);
         match event {
-            Event::Disconnected { .. } | Event::Connected { .. } | Event::News { .. } if !is_present => {
+            Event::Disconnected { .. }
+            | Event::Connected { .. }
+            | Event::Misbehaved { .. }
+            | Event::News { .. }
+                if !is_present =>
+            {
                 return;
             }
             Event::Disconnected { .. } => drop(self.links.remove(&peer)),

@@ -66,6 +66,8 @@ pub struct Settings {
     pub sync_every: Duration,
     /// A download without progress for so long is worth a warning.
     pub stall_warning: Duration,
+    /// Links of one swarm that we dial.
+    pub neighbours_max: u32,
 }
 
 /// A name that is being published.
@@ -122,7 +124,8 @@ impl Driver {
         settings: Settings,
         stop: Arc<AtomicBool>,
     ) -> Driver {
-        let machine = Machine::new(SwarmConfig::default(), rand::random());
+        let config = SwarmConfig { neighbours_max: settings.neighbours_max, ..SwarmConfig::default() };
+        let machine = Machine::new(config, rand::random());
         let machine = machine.in_zone(context.peer_id, &context.zone);
         Driver {
             context,

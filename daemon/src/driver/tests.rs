@@ -49,6 +49,7 @@ impl Rig {
             min_free_bytes: 0,
             sync_every: Duration::from_secs(3600),
             stall_warning: Duration::from_secs(3600),
+            neighbours_max: 40,
         };
         let publisher = Publisher { mode: 0o644, group: None };
         let mut driver = Driver::new(context, home, publisher, settings, Arc::default());

@@ -9,19 +9,20 @@ use crate::throttle::Throttled;
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::id::SwarmKey;
 use shared::rpc::PROTOCOL_VERSION;
+use shared::rpc::control::Rejection;
 use shared::rpc::peer::{
-    ChunkReply, HelloRefused, LinkKind, NewsReply, NewsRequest, PeerCaller, PickReply, Seen, Welcome,
-    ZONE_BYTES_MAX,
+    ChunkReply, HaveNews, HelloRefused, LinkKind, NewsReply, NewsRequest, PeerCaller, PickReply, Seen,
+    UPDATES_MAX, Welcome, ZONE_BYTES_MAX,
 };
-use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd, Meter};
-use shared::swarm::{Event, PeerAddr, Refusal, RequestId};
+use shared::rpc::wire::{self, Budget, CallError, ClientOptions, LinkEnd, Meter};
+use shared::swarm::{DropReason, Event, PeerAddr, Refusal, RequestId};
 use shared::window::Window;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, mpsc};
-use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::task::{AbortHandle, Id, JoinError, JoinHandle, JoinSet};
 
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// A pick may wait in the seeder's queue for 10 s.
@@ -31,6 +32,13 @@ const CHUNK_TIMEOUT: Duration = Duration::from_secs(600);
 const NEWS_TIMEOUT: Duration = Duration::from_secs(60);
 /// A peer that answers sooner than this with no news at all is not asked again at once.
 const EMPTY_PAUSE: Duration = Duration::from_millis(100);
+/// So many polls in a row may go unanswered: whoever has no news says so before the time is over.
+const UNANSWERED_MAX: u32 = 1;
+/// What a peer's news may cost us: so much at once (the first answers, for thousands of swarms or chunks), and so much
+/// per second.
+const NEWS_COST_MAX: u32 = 200_000;
+const NEWS_COST_PER_S_MAX: u32 = 5_000;
+const NOT_NEEDED: &str = "it is not needed any more";
 /// How often the core hears of bytes that arrived.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
@@ -109,6 +117,22 @@ struct Connection {
     carrier: JoinHandle<LinkEnd>,
 }
 
+/// Why a link ends: it happens, or the peer did what no honest one does.
+enum End {
+    Broken(String),
+    Misbehaved(DropReason, String),
+}
+
+impl End {
+    fn of(end: Result<LinkEnd, JoinError>) -> End {
+        match end {
+            Ok(end @ LinkEnd::Malformed(_)) => End::Misbehaved(DropReason::Protocol, end.to_string()),
+            Ok(end) => End::Broken(end.to_string()),
+            Err(error) => End::Broken(error.to_string()),
+        }
+    }
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
         self.carrier.abort();
@@ -120,7 +144,9 @@ enum DialError {
     /// Not now.
     Failed(String),
     /// Never.
-    ForGood(String),
+    ForGood(Rejection, String),
+    /// It is no peer.
+    Broke(String),
 }
 
 impl Connection {
@@ -129,6 +155,7 @@ impl Connection {
         peer: PeerAddr,
         kind: LinkKind,
         meter: Meter,
+        broken: watch::Sender<Option<String>>,
     ) -> Result<Connection, DialError> {
         let bulk = kind == LinkKind::Bulk;
         let stream =
@@ -137,7 +164,13 @@ impl Connection {
         limits.bulk.store(bulk, Ordering::Relaxed);
         let options = ClientOptions { meter, ..ClientOptions::default() };
         let (caller, carrier): (PeerCaller, _) = wire::client(Throttled::new(stream, limits), options);
-        let carrier = tokio::spawn(carrier);
+        let mut carrier = tokio::spawn(async move {
+            let end = carrier.await;
+            if let LinkEnd::Malformed(_) = end {
+                broken.send_replace(Some(end.to_string()));
+            }
+            end
+        });
         let asked = Instant::now();
         let answer = caller.hello(context.hello(kind), HELLO_TIMEOUT).await;
         let round_trip = asked.elapsed();
@@ -147,6 +180,11 @@ impl Connection {
             {
                 Ok(Connection { caller, welcome, round_trip, carrier })
             }
+            // What came instead of an answer says who it is.
+            Err(CallError::Closed) => Err(match End::of((&mut carrier).await) {
+                End::Misbehaved(_, why) => DialError::Broke(why),
+                End::Broken(why) => DialError::Failed(why),
+            }),
             refused => {
                 carrier.abort();
                 Err(refusal(refused))
@@ -158,13 +196,18 @@ impl Connection {
 fn refusal(answer: Result<Result<Welcome, HelloRefused>, CallError>) -> DialError {
     match answer {
         Ok(Ok(welcome)) if welcome.version == PROTOCOL_VERSION => {
-            DialError::ForGood("the name of its zone is too long".to_owned())
+            DialError::ForGood(Rejection::Malformed, "the name of its zone is too long".to_owned())
         }
-        Ok(Ok(welcome)) => DialError::ForGood(format!("it speaks protocol version {}", welcome.version)),
-        Ok(Err(HelloRefused::Version(wrong))) => DialError::ForGood(wrong.to_string()),
-        Ok(Err(HelloRefused::Malformed)) => DialError::ForGood("it takes our hello for malformed".to_owned()),
+        Ok(Ok(welcome)) => {
+            DialError::ForGood(Rejection::Version, format!("it speaks protocol version {}", welcome.version))
+        }
+        Ok(Err(HelloRefused::Version(wrong))) => DialError::ForGood(Rejection::Version, wrong.to_string()),
+        Ok(Err(HelloRefused::Malformed)) => {
+            DialError::ForGood(Rejection::Malformed, "it takes our hello for malformed".to_owned())
+        }
         Ok(Err(HelloRefused::Banned)) => DialError::Failed("it refuses us for a while".to_owned()),
         Ok(Err(HelloRefused::Full)) => DialError::Failed("it has too many connections".to_owned()),
+        Err(CallError::WrongReply) => DialError::Broke("it answered hello with something else".to_owned()),
         Err(error) => DialError::Failed(error.to_string()),
     }
 }
@@ -174,13 +217,16 @@ fn refusal(answer: Result<Result<Welcome, HelloRefused>, CallError>) -> DialErro
 struct Bulk {
     connection: Arc<Mutex<Option<Connection>>>,
     meter: Meter,
+    /// How the peer broke the protocol on any connection, once it did.
+    broken: watch::Sender<Option<String>>,
 }
 
 impl Bulk {
     async fn caller(&self, context: &Context, peer: PeerAddr) -> Result<PeerCaller, DialError> {
         let mut slot = self.connection.lock().await;
         if slot.as_ref().is_none_or(|connection| connection.carrier.is_finished()) {
-            *slot = Some(Connection::dial(context, peer, LinkKind::Bulk, self.meter.clone()).await?);
+            let (meter, broken) = (self.meter.clone(), self.broken.clone());
+            *slot = Some(Connection::dial(context, peer, LinkKind::Bulk, meter, broken).await?);
         }
         Ok(slot.as_ref().expect("it was made just now").caller.clone())
     }
@@ -190,37 +236,56 @@ impl Bulk {
 struct Running {
     teller: Teller,
     bulk: Bulk,
-    requests: JoinSet<RequestId>,
+    requests: JoinSet<()>,
     open: BTreeMap<RequestId, AbortHandle>,
     /// How many body bytes the core has heard of.
     reported: u64,
 }
 
+impl Bulk {
+    /// Waits until the peer breaks the protocol; says how it did.
+    async fn when_broken(self) -> String {
+        let mut broken = self.broken.subscribe();
+        let why = broken.wait_for(Option::is_some).await.map(|why| why.clone());
+        why.ok().flatten().unwrap_or_default()
+    }
+}
+
 async fn run(teller: Teller, commands: mpsc::UnboundedReceiver<LinkCommand>) {
     let peer = teller.peer;
-    let quick = match Connection::dial(&teller.context, peer, LinkKind::Quick, Meter::new()).await {
+    let bulk = Bulk::default();
+    let broken = bulk.broken.clone();
+    let quick = match Connection::dial(&teller.context, peer, LinkKind::Quick, Meter::new(), broken).await {
         Ok(quick) => quick,
         Err(error) => {
-            let (why, for_good) = match error {
-                DialError::Failed(why) => (why, false),
-                DialError::ForGood(why) => (why, true),
+            let (why, event) = match error {
+                DialError::Failed(why) => (why, Event::Disconnected { peer, for_good: false }),
+                DialError::ForGood(rejection, why) => {
+                    teller.context.rejections.count(rejection);
+                    (why, Event::Disconnected { peer, for_good: true })
+                }
+                DialError::Broke(why) => (why, Event::Misbehaved { peer, reason: DropReason::Protocol }),
             };
             tracing::debug!(%peer, error = %why, "cannot ask this peer");
-            return teller.event(Event::Disconnected { peer, for_good }).await;
+            return teller.event(event).await;
         }
     };
     let id = quick.welcome.peer_id;
     if id == teller.context.peer_id {
+        teller.context.rejections.count(Rejection::Ourselves);
         return teller.event(Event::Disconnected { peer, for_good: true }).await;
     }
     tracing::debug!(%peer, %id, "connected");
     let (zone, round_trip) = (quick.welcome.zone.clone(), quick.round_trip);
     teller.event(Event::Connected { peer, id, zone, round_trip }).await;
     let (requests, open) = (JoinSet::new(), BTreeMap::new());
-    let mut running = Running { teller, bulk: Bulk::default(), requests, open, reported: 0 };
-    let why = running.work(quick, commands).await;
+    let mut running = Running { teller, bulk, requests, open, reported: 0 };
+    let (why, event) = match running.work(quick, commands).await {
+        End::Broken(why) => (why, Event::Disconnected { peer, for_good: false }),
+        End::Misbehaved(reason, why) => (why, Event::Misbehaved { peer, reason }),
+    };
     tracing::debug!(%peer, error = %why, "disconnected");
-    running.teller.event(Event::Disconnected { peer, for_good: false }).await;
+    running.teller.event(event).await;
 }
 
 impl Running {
@@ -229,25 +294,28 @@ impl Running {
         &mut self,
         mut quick: Connection,
         mut commands: mpsc::UnboundedReceiver<LinkCommand>,
-    ) -> String {
+    ) -> End {
         let (subscribe, subscribed) = tokio::sync::watch::channel(Vec::new());
         let news = follow_news(self.teller.clone(), quick.caller.clone(), subscribed);
         let mut news = std::pin::pin!(news);
         let mut progress = tokio::time::interval(PROGRESS_EVERY);
         let (bulk, context, peer) = (self.bulk.clone(), self.teller.context.clone(), self.teller.peer);
+        let mut broken = std::pin::pin!(self.bulk.clone().when_broken());
         let mut first_dial = JoinSet::new(); // dropped, and so ended, with the link
         first_dial.spawn(async move { bulk.caller(&context, peer).await.is_ok() });
         loop {
             tokio::select! {
-                end = &mut quick.carrier => return end.map_or_else(|error| error.to_string(), |end| end.to_string()),
-                why = &mut news => return why,
+                end = &mut quick.carrier => return End::of(end),
+                end = &mut news => return end,
+                why = &mut broken => return End::Misbehaved(DropReason::Protocol, why),
                 command = commands.recv() => match command {
                     Some(LinkCommand::Subscribe(keys)) => { subscribe.send_replace(keys); }
                     Some(command) => self.perform(&quick.caller, command),
-                    None => return "it is not needed any more".to_owned(),
+                    None => return End::Broken(NOT_NEEDED.to_owned()),
                 },
-                Some(done) = self.requests.join_next() => if let Ok(request) = done {
-                    self.open.remove(&request);
+                Some(ended) = self.requests.join_next_with_id() => match ended {
+                    Ok((task, ())) => self.forget(task, false).await,
+                    Err(error) => self.forget(error.id(), error.is_panic()).await,
                 },
                 _ = progress.tick(), if !self.open.is_empty() => self.report_progress().await,
             }
@@ -279,6 +347,17 @@ impl Running {
         self.open.insert(request, task);
     }
 
+    /// Forgets a request that has ended. One that panicked has told the core nothing: it failed.
+    async fn forget(&mut self, task: Id, panicked: bool) {
+        // A request that goes on after its pick has another task by now.
+        let request = self.open.iter().find(|(_, open)| open.id() == task).map(|(&request, _)| request);
+        let Some(request) = request else { return };
+        self.open.remove(&request);
+        if panicked {
+            self.teller.event(Event::Refused { request, refusal: Refusal::Failed }).await;
+        }
+    }
+
     async fn report_progress(&mut self) {
         let received = self.bulk.meter.received_bytes();
         let bytes = received - std::mem::replace(&mut self.reported, received);
@@ -288,18 +367,19 @@ impl Running {
     }
 }
 
-/// Polls for news until the peer breaks off; returns why. Changed subscriptions end the open poll.
+/// Polls for news until the peer breaks off; returns how. Changed subscriptions end the open poll.
 async fn follow_news(
     teller: Teller,
     quick: PeerCaller,
     mut subscribed: tokio::sync::watch::Receiver<Vec<(SwarmKey, ChunkCount)>>,
-) -> String {
-    let mut seen: Option<Seen> = None;
+) -> End {
+    let (mut seen, mut unanswered): (Option<Seen>, u32) = (None, 0);
+    let budget = Budget::new(NEWS_COST_MAX, NEWS_COST_PER_S_MAX);
     loop {
         let keys = subscribed.borrow_and_update().clone();
         if keys.is_empty() {
             if subscribed.changed().await.is_err() {
-                return "it is not needed any more".to_owned();
+                return End::Broken(NOT_NEEDED.to_owned());
             }
             continue;
         }
@@ -309,37 +389,56 @@ async fn follow_news(
         let reply: NewsReply = tokio::select! {
             answer = poll => match answer {
                 Ok(reply) => reply,
-                Err(CallError::TimedOut) => continue,
-                Err(error) => return error.to_string(),
+                Err(CallError::TimedOut) if unanswered < UNANSWERED_MAX => {
+                    unanswered += 1;
+                    continue;
+                }
+                Err(CallError::TimedOut) => {
+                    return End::Misbehaved(DropReason::Stalled, "it answers no polls".to_owned());
+                }
+                Err(CallError::WrongReply) => {
+                    return End::Misbehaved(DropReason::Protocol, "it answered a poll with something else".to_owned());
+                }
+                Err(CallError::Closed) => return std::future::pending().await, // the carrier says why
+                Err(error) => return End::Broken(error.to_string()),
             },
             changed = subscribed.changed() => {
                 if changed.is_err() {
-                    return "it is not needed any more".to_owned();
+                    return End::Broken(NOT_NEEDED.to_owned());
                 }
                 continue;
             }
         };
-        seen = Some(reply.seen);
+        (seen, unanswered) = (Some(reply.seen), 0);
         if reply.updates.is_empty() && asked.elapsed() < EMPTY_PAUSE {
             tokio::time::sleep(EMPTY_PAUSE).await; // it does not wait for news: we do
         }
+        if reply.updates.len() > UPDATES_MAX {
+            return End::Misbehaved(DropReason::Nonsense, "it told too much at once".to_owned());
+        }
         for update in reply.updates {
             let count = keys.iter().find(|(key, _)| *key == update.key).map(|(_, count)| *count);
+            if !budget.spend(count.map_or(1, |count| cost_of(&update.have, count))) {
+                return End::Misbehaved(DropReason::Flood, "it tells news without end".to_owned());
+            }
             let Some(news) = count.and_then(|count| read_news(update.have, count)) else {
-                return "its news make no sense".to_owned();
+                return End::Misbehaved(DropReason::Nonsense, "its news make no sense".to_owned());
             };
             teller.event(Event::News { peer: teller.peer, key: update.key, news }).await;
         }
     }
 }
 
-async fn pick(
-    teller: Teller,
-    quick: PeerCaller,
-    request: RequestId,
-    key: SwarmKey,
-    wanted: Window,
-) -> RequestId {
+/// What a piece of news costs of the peer's budget: one for each chunk that it tells of, and what it costs us to count a
+/// whole map anew.
+fn cost_of(news: &HaveNews, count: ChunkCount) -> u32 {
+    match news {
+        HaveNews::Add(added) => 1 + added.len() as u32 / 16,
+        HaveNews::All | HaveNews::Replace { .. } | HaveNews::Gone => 20 + count.get() / 256,
+    }
+}
+
+async fn pick(teller: Teller, quick: PeerCaller, request: RequestId, key: SwarmKey, wanted: Window) {
     let event = match quick.pick(key, wanted, PICK_TIMEOUT).await {
         Ok(PickReply::Picked(index)) => Event::Picked { request, index },
         Ok(PickReply::Busy { retry_after_ms }) => Event::Refused { request, refusal: busy(retry_after_ms) },
@@ -351,7 +450,6 @@ async fn pick(
         }
     };
     teller.event(event).await;
-    request
 }
 
 fn busy(retry_after_ms: u32) -> Refusal {
@@ -368,7 +466,7 @@ struct Fetch {
 }
 
 impl Fetch {
-    async fn run(self, bulk: Bulk) -> RequestId {
+    async fn run(self, bulk: Bulk) {
         let request = self.request;
         let refusal = match bulk.caller(&self.teller.context, self.teller.peer).await {
             Ok(caller) => {
@@ -376,7 +474,7 @@ impl Fetch {
                     Ok(ChunkReply::Chunk(payload)) => {
                         // From here on nothing may interrupt: the core is told of the chunk's end in any case.
                         tokio::spawn(self.take(payload.bytes));
-                        return request;
+                        return;
                     }
                     Ok(ChunkReply::Busy { retry_after_ms }) => busy(retry_after_ms),
                     Ok(ChunkReply::NotHere) => Refusal::NotHere,
@@ -385,10 +483,11 @@ impl Fetch {
                     Err(error) => self.failed(&error.to_string()),
                 }
             }
-            Err(DialError::Failed(why) | DialError::ForGood(why)) => self.failed(&why),
+            Err(DialError::Failed(why) | DialError::ForGood(_, why) | DialError::Broke(why)) => {
+                self.failed(&why)
+            }
         };
         self.teller.event(Event::Refused { request, refusal }).await;
-        request
     }
 
     fn failed(&self, error: &str) -> Refusal {

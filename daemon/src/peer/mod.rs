@@ -1,6 +1,9 @@
 //! Between daemons: [`server`] answers those who dialled us, [`link`] asks those whom we dialled, [`news`] is
-//! what both sides tell each other about the chunks that they have.
+//! what both sides tell each other about the chunks that they have; [`room`] is who may be connected, [`bans`] who is
+//! refused for a while.
 
+pub mod bans;
 pub mod link;
 pub mod news;
+pub mod room;
 pub mod server;

@@ -1,30 +1,30 @@
 //! The `Peer` service: answers those who dialled us. Decides nothing: picks and chunks are the core's to grant.
 
 use super::news::Told;
+use super::room::{Caps, Room};
 use crate::context::{Context, plain};
 use crate::driver::{Answer, Input};
 use crate::library::{ReadError, Source};
 use crate::throttle::Throttled;
 use bytes::{Bytes, BytesMut};
 use shared::chunk::ChunkIndex;
-use shared::id::SwarmKey;
+use shared::id::{PeerId, SwarmKey};
+use shared::rpc::control::Rejection;
 use shared::rpc::peer::{
     ChunkReply, Hello, HelloRefused, LinkKind, NewsReply, NewsRequest, Peer, PickReply, SUBSCRIPTIONS_MAX,
     Seen, Welcome, ZONE_BYTES_MAX,
 };
-use shared::rpc::wire::{self, Greeted, ServerOptions, buffers};
+use shared::rpc::wire::{self, Budget, Greeted, LinkEnd, ServerOptions, buffers};
 use shared::rpc::{PROTOCOL_VERSION, WrongVersion};
 use shared::swarm::{AskId, Event, PeerAddr, Refusal};
 use shared::window::Window;
-use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tarpc::context::Context as CallContext;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::task::AbortHandle;
+use tokio::sync::oneshot;
 
 /// How many calls one connection may have open: the core's largest depth, and room.
 const REQUESTS_MAX: usize = 32;
@@ -32,88 +32,31 @@ const REQUESTS_MAX: usize = 32;
 const COALESCE: Duration = Duration::from_millis(5);
 /// A news poll is answered so long before its deadline.
 const BEFORE_DEADLINE: Duration = Duration::from_secs(5);
-/// How many connections one peer may have: two, and those that are on their way out.
-const PER_PEER_MAX: u32 = 8;
-
-/// How many connections there may be.
-#[derive(Debug, Clone, Copy)]
-pub struct Caps {
-    /// In all.
-    pub connections_max: usize,
-    /// That have not said hello; the oldest goes first.
-    pub unknown_max: usize,
-}
+/// What one connection may ask for that brings it nothing: so much at once, and so much per second. Even at 10 Gbit/s an
+/// honest peer, which waits between its attempts, asks for less.
+const SPENT_MAX: u32 = 10_000;
+const SPENT_PER_S_MAX: u32 = 2_000;
+/// What a complaint costs of it: a chunk is read and hashed.
+const COMPLAINT_COST: u32 = 500;
+/// How often it is logged that nobody can be accepted.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// Accepts peers for ever.
 pub async fn accept(context: Arc<Context>, listener: TcpListener, caps: Caps) {
-    let room = Arc::new(Semaphore::new(caps.connections_max));
-    let strangers = Arc::new(Strangers { most: caps.unknown_max, ..Strangers::default() });
-    let known = Arc::new(Known::default());
+    let room = Room::new(context.clone(), caps);
+    let mut complained: Option<Instant> = None;
     loop {
-        let (stream, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
+        match listener.accept().await {
+            Ok((stream, from)) => room.admit(|number| {
+                let connection = Connection::new(context.clone(), from, number, room.clone());
+                tokio::spawn(connection.serve(stream)).abort_handle()
+            }),
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a peer");
+                if complained.is_none_or(|at| at.elapsed() > COMPLAIN_EVERY) {
+                    tracing::warn!(%error, "cannot accept a peer");
+                    complained = Some(Instant::now());
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await; // out of descriptors: let some go
-                continue;
-            }
-        };
-        let Ok(permit) = room.clone().try_acquire_owned() else {
-            tracing::debug!(peer = %from, "too many connections");
-            continue;
-        };
-        let connection = Connection::new(context.clone(), from, permit, strangers.clone(), known.clone());
-        strangers.admit(connection, stream);
-    }
-}
-
-/// Connections that have not said hello.
-#[derive(Debug, Default)]
-struct Strangers {
-    most: usize,
-    next: AtomicU64,
-    waiting: Mutex<VecDeque<(u64, AbortHandle)>>,
-}
-
-impl Strangers {
-    fn admit(&self, mut connection: Connection, stream: TcpStream) {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        connection.number = number;
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() >= self.most
-            && let Some((_, oldest)) = waiting.pop_front()
-        {
-            oldest.abort();
-        }
-        let task = tokio::spawn(connection.serve(stream));
-        waiting.push_back((number, task.abort_handle()));
-    }
-
-    fn leave(&self, number: u64) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|(other, _)| *other != number);
-    }
-}
-
-/// How many connections each peer has.
-#[derive(Debug, Default)]
-struct Known(Mutex<BTreeMap<PeerAddr, u32>>);
-
-impl Known {
-    fn join(&self, peer: PeerAddr) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let connections = known.entry(peer).or_default();
-        let fits = *connections < PER_PEER_MAX;
-        *connections += u32::from(fits);
-        fits
-    }
-
-    fn leave(&self, peer: PeerAddr) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(connections) = known.get_mut(&peer) {
-            *connections -= 1;
-            if *connections == 0 {
-                known.remove(&peer);
             }
         }
     }
@@ -125,44 +68,34 @@ struct Connection {
     from: SocketAddr,
     number: u64,
     greeted: Greeted,
-    peer: OnceLock<PeerAddr>,
+    /// Where it listens, as far as it says, and who it says it is.
+    peer: OnceLock<(PeerAddr, PeerId)>,
     is_bulk: Arc<AtomicBool>,
     told: Mutex<Told>,
     polls: tokio::sync::watch::Sender<u64>,
-    strangers: Arc<Strangers>,
-    known: Arc<Known>,
-    _room: OwnedSemaphorePermit,
+    budget: Budget,
+    room: Arc<Room>,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.strangers.leave(self.number);
-        if let Some(&peer) = self.peer.get() {
-            self.known.leave(peer);
-        }
+        self.room.leave(self.number);
     }
 }
 
 impl Connection {
-    fn new(
-        context: Arc<Context>,
-        from: SocketAddr,
-        room: OwnedSemaphorePermit,
-        strangers: Arc<Strangers>,
-        known: Arc<Known>,
-    ) -> Connection {
+    fn new(context: Arc<Context>, from: SocketAddr, number: u64, room: Arc<Room>) -> Connection {
         Connection {
             context,
             from,
-            number: 0,
+            number,
             greeted: Greeted::new(),
             peer: OnceLock::new(),
             is_bulk: Arc::default(),
             told: Mutex::default(),
             polls: tokio::sync::watch::Sender::new(0),
-            strangers,
-            known,
-            _room: room,
+            budget: Budget::new(SPENT_MAX, SPENT_PER_S_MAX),
+            room,
         }
     }
 
@@ -176,11 +109,32 @@ impl Connection {
         let options = ServerOptions {
             requests_max: REQUESTS_MAX,
             greeted: self.greeted.clone(),
+            budget: Some(self.budget.clone()),
             ..ServerOptions::default()
         };
-        let service = Service(Arc::new(self));
+        let connection = Arc::new(self);
+        let service = Service(connection.clone());
         let end = wire::serve(Throttled::new(stream, limits), options, service.serve()).await;
         tracing::debug!(peer = %from, error = %end, "a peer's connection ended");
+        connection.judge(&end);
+    }
+
+    /// Counts what the other side did wrong. What no honest peer does keeps it away for a while; it may only have been
+    /// too slow, or have lost its power.
+    fn judge(&self, end: &LinkEnd) {
+        let (why, on_purpose) = match end {
+            LinkEnd::NoHello => (Rejection::NoHello, false),
+            LinkEnd::Stalled => (Rejection::Unread, false),
+            LinkEnd::Cut => (Rejection::Cut, false),
+            LinkEnd::Malformed(_) => (Rejection::Protocol, true),
+            LinkEnd::Flooded => (Rejection::Flood, true),
+            LinkEnd::Closed | LinkEnd::Refused | LinkEnd::Idle | LinkEnd::Failed(_) => return,
+        };
+        self.context.rejections.count(why);
+        if let Some(&(peer, id)) = self.peer.get().filter(|_| on_purpose) {
+            tracing::warn!(%peer, error = %end, "a peer that dialled us misbehaved; it is refused for a while");
+            self.context.bans.dialler(peer, id);
+        }
     }
 }
 
@@ -195,6 +149,12 @@ impl Peer for Service {
             Ok(_) => self.0.greeted.accept(),
             Err(why) => {
                 tracing::debug!(peer = %self.0.from, error = ?why, "hello refused");
+                self.0.context.rejections.count(match why {
+                    HelloRefused::Version(_) => Rejection::Version,
+                    HelloRefused::Banned => Rejection::Banned,
+                    HelloRefused::Full => Rejection::Full,
+                    HelloRefused::Malformed => Rejection::Malformed,
+                });
                 self.0.greeted.refuse();
             }
         }
@@ -202,7 +162,7 @@ impl Peer for Service {
     }
 
     async fn news(self, call: CallContext, request: NewsRequest) -> NewsReply {
-        let Some(&peer) = self.0.peer.get() else { return nothing(request.seen) };
+        let Some(peer) = self.peer() else { return nothing(request.seen) };
         let mut keys = request.subscriptions;
         keys.truncate(SUBSCRIPTIONS_MAX);
         self.introduce(peer, &keys).await;
@@ -226,10 +186,11 @@ impl Peer for Service {
     }
 
     async fn pick(self, _: CallContext, key: SwarmKey, wanted: Window) -> PickReply {
-        let Some(&peer) = self.0.peer.get() else { return PickReply::Unknown };
+        let Some(peer) = self.peer() else { return PickReply::Unknown };
         let (answer, guard) = self.ask(|ask| Event::PickAsked { ask, peer, key, wanted }).await;
         match answer {
             Some(Answer::Granted(index)) => {
+                self.0.budget.refund(1);
                 guard.answered(); // the slot is kept for the chunk, and freed by the core
                 PickReply::Picked(index)
             }
@@ -242,7 +203,7 @@ impl Peer for Service {
     }
 
     async fn get_chunk(self, _: CallContext, key: SwarmKey, index: ChunkIndex) -> ChunkReply {
-        let Some(&peer) = self.0.peer.get() else { return ChunkReply::Unknown };
+        let Some(peer) = self.peer() else { return ChunkReply::Unknown };
         let (answer, guard) = self.ask(|ask| Event::ChunkAsked { ask, peer, key, index }).await;
         match answer {
             Some(Answer::Serve(source)) => self.read(source, index, guard).await,
@@ -256,7 +217,8 @@ impl Peer for Service {
     }
 
     async fn complain(self, _: CallContext, key: SwarmKey, index: ChunkIndex) {
-        if let Some(&peer) = self.0.peer.get() {
+        // Each costs the reading of a chunk: who complains without end is not looked after any more.
+        if let Some(peer) = self.peer().filter(|_| self.0.budget.spend(COMPLAINT_COST)) {
             self.0.context.tell(Input::Complaint { key, index, peer }).await;
         }
     }
@@ -272,17 +234,16 @@ impl Service {
             return Err(HelloRefused::Malformed);
         }
         let peer = SocketAddr::new(plain(connection.from.ip()), hello.listen_port);
-        if context.is_banned(peer) {
+        let who = (peer, hello.peer_id);
+        if context.bans.refuses(peer, hello.peer_id) {
             return Err(HelloRefused::Banned);
         }
-        if !connection.known.join(peer) {
+        if !connection.room.know(connection.number, who) {
             return Err(HelloRefused::Full);
         }
-        if connection.peer.set(peer).is_err() {
-            connection.known.leave(peer);
+        if connection.peer.set(who).is_err() {
             return Err(HelloRefused::Malformed);
         }
-        connection.strangers.leave(connection.number);
         connection.is_bulk.store(hello.link == LinkKind::Bulk, Ordering::Relaxed);
         Ok(Welcome {
             version: PROTOCOL_VERSION,
@@ -290,6 +251,12 @@ impl Service {
             peer_id: context.peer_id,
             zone: context.zone.clone(),
         })
+    }
+
+    /// Who asks; `None` before hello.
+    fn peer(&self) -> Option<PeerAddr> {
+        self.0.room.asked(self.0.number);
+        self.0.peer.get().map(|&(peer, _)| peer)
     }
 
     /// Tells the core who is a member of which swarm.
@@ -325,6 +292,7 @@ impl Service {
         match tokio::task::spawn_blocking(move || reader.read(index)).await {
             Ok(Ok(bytes)) => {
                 guard.served = true;
+                self.0.budget.refund(1);
                 ChunkReply::Chunk(Bytes::from_owner(Held { bytes, _guard: guard }).into())
             }
             Ok(Err(error)) => {

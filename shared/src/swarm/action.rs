@@ -2,7 +2,7 @@
 
 use super::event::{AskId, PeerAddr, Refusal, RequestId};
 use crate::chunk::ChunkIndex;
-use crate::id::SwarmKey;
+use crate::id::{PeerId, SwarmKey};
 use crate::window::Window;
 use std::fmt;
 
@@ -20,11 +20,15 @@ pub enum Action {
     Hangup {
         /// Which peer.
         peer: PeerAddr,
+        /// It gave the id of a peer that is connected under another address.
+        is_twin: bool,
     },
     /// Close the link to a peer that misbehaved, refuse its connections for a while, and log it.
     Drop {
         /// Which peer.
         peer: PeerAddr,
+        /// The id that it gave, if it got that far: others may speak from the same address.
+        id: Option<PeerId>,
         /// What it did.
         reason: DropReason,
     },
@@ -128,8 +132,14 @@ pub enum DropReason {
     /// It answered with what nobody asked for: a chunk outside the window, news of no swarm of ours, an
     /// index that does not exist.
     Nonsense,
-    /// It accepted requests and sent no byte, again and again.
+    /// It accepted requests and sent no byte, or next to none, again and again.
     Stalled,
+    /// It claimed chunks, and did not have them when it was asked, again and again.
+    Empty,
+    /// It told more news than anybody can have.
+    Flood,
+    /// It sent what is no message, or what only another one may send.
+    Protocol,
 }
 
 impl fmt::Display for DropReason {
@@ -138,6 +148,9 @@ impl fmt::Display for DropReason {
             DropReason::Corrupt => "it sent corrupt chunks",
             DropReason::Nonsense => "it answered with what was not asked for",
             DropReason::Stalled => "it accepted requests and sent nothing",
+            DropReason::Empty => "it claimed chunks that it does not have",
+            DropReason::Flood => "it told more news than anybody can have",
+            DropReason::Protocol => "it broke the protocol",
         })
     }
 }

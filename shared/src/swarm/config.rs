@@ -34,6 +34,8 @@ pub struct SwarmConfig {
     pub neighbours_max: u32,
     /// Addresses of one swarm that are remembered.
     pub candidates_max: u32,
+    /// Uploads that take much longer than usual and keep no slot from others.
+    pub overdue_max: u32,
     /// Picks that wait for a slot here, all swarms together.
     pub pick_queue_max: u32,
     /// How long a pick may wait here before it is answered with [`NotHere`](super::Refusal::NotHere).
@@ -44,6 +46,8 @@ pub struct SwarmConfig {
     pub stall_min: Duration,
     /// Corrupt chunks from one peer after which it is dropped.
     pub corrupt_max: u32,
+    /// How often in a row a peer may not have what it claimed before it is dropped.
+    pub empty_max: u32,
     /// A link that could not be made, or broke, is tried again after this time, doubled each time …
     pub redial_min: Duration,
     /// … up to this.
@@ -68,11 +72,13 @@ impl Default for SwarmConfig {
             requests_max: 128,
             neighbours_max: 40,
             candidates_max: 200,
+            overdue_max: 8,
             pick_queue_max: 1024,
             pick_wait_max: Duration::from_secs(10),
             grant_wait_max: Duration::from_secs(2),
             stall_min: Duration::from_millis(300),
             corrupt_max: 3,
+            empty_max: 8,
             redial_min: Duration::from_secs(1),
             redial_max: Duration::from_secs(15),
             find_peers_every: Duration::from_secs(2),

@@ -1,5 +1,6 @@
 //! Everything that may wake the core: one closed enum.
 
+use super::DropReason;
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
 use crate::id::{PeerId, SwarmKey};
@@ -74,6 +75,13 @@ pub enum Event {
         peer: PeerAddr,
         /// Never dial it again (it is ourselves, or speaks another protocol); else it is tried again later.
         for_good: bool,
+    },
+    /// A peer that we dialled did what no honest one does; the driver saw it.
+    Misbehaved {
+        /// Which peer.
+        peer: PeerAddr,
+        /// What it did.
+        reason: DropReason,
     },
     /// News of a peer: the chunks that it has.
     News {

@@ -14,6 +14,8 @@ mod chunks;
 mod config;
 mod dials;
 mod event;
+#[cfg(test)]
+mod hostile_tests;
 mod members;
 mod peers;
 mod rate;
@@ -129,6 +131,7 @@ impl Machine {
             Event::PeerSubscribed { key, peer } => self.peers_found(key, vec![peer]),
             Event::Connected { peer, id, zone, round_trip } => self.connected(peer, id, &zone, round_trip),
             Event::Disconnected { peer, for_good } => self.disconnected(peer, for_good),
+            Event::Misbehaved { peer, reason } => self.misbehaved(peer, reason),
             Event::News { peer, key, news } => self.news(peer, key, news),
             Event::Picked { request, index } => self.picked(request, index),
             Event::Refused { request, refusal } => self.refused(request, refusal),
@@ -225,6 +228,7 @@ impl Machine {
         assert_eq!(self.verifying as usize, verifying, "verifying chunks are counted");
         assert!(requests <= self.config.requests_max as usize);
         let slots_max = self.config.seeder_slots.max(self.config.leecher_slots).max(self.config.far_slots);
+        assert!(self.uploads.overdue() <= self.config.overdue_max as usize);
         assert!(self.uploads.slots() <= slots_max as usize);
         assert!(self.uploads.queue_len() <= self.config.pick_queue_max as usize);
         assert!(self.peers.values().all(|peer| !peer.swarms.is_empty()), "no peer is known for nothing");

@@ -17,6 +17,9 @@ const SUBSCRIPTIONS_MAX: usize = 4096;
 const HELD_FOR: Duration = Duration::from_secs(1);
 /// A peer that has never answered is tried again so many times as seldom, in the end, as one that has.
 const NEVER_ANSWERED: u32 = 8;
+/// An address whose peer is connected under another one is tried again after so long: if nothing came from that
+/// other one meanwhile, it may only have claimed to be the same.
+const TWIN_TRUSTED_FOR: Duration = Duration::from_secs(10);
 /// No gap between a peer's bytes is taken to be longer than this.
 const GAP_MAX: Duration = Duration::from_secs(30);
 
@@ -47,6 +50,12 @@ pub(super) struct Peer {
     pub(super) corrupt: u32,
     /// Why it was last dropped; `None` once it is connected again.
     pub(super) dropped: Option<DropReason>,
+    /// How often in a row it did not have what it claimed.
+    pub(super) empty: u32,
+    /// Chunks of it that came so slowly that they were given up.
+    pub(super) crawls: u32,
+    /// It is a machine of its own, whoever else bears its id.
+    stands_alone: bool,
 }
 
 /// The link that we dial to a peer.
@@ -83,6 +92,9 @@ impl Peer {
             stalls: 0,
             corrupt: 0,
             dropped: None,
+            empty: 0,
+            crawls: 0,
+            stands_alone: false,
         }
     }
 
@@ -128,14 +140,19 @@ impl Machine {
         }
     }
 
-    /// Makes room for a new address: forgets the one that failed most often. `false` when none failed.
+    /// Makes room for a new address: forgets one that is never to be dialled, or the one that failed most often.
+    /// `false` when there is none.
     fn forget_worst(&mut self, key: SwarmKey) -> bool {
         let Some(swarm) = self.swarms.get(&key) else { return false };
         let failed = swarm.candidates.keys().filter_map(|&peer| {
             let known = self.peers.get(&peer)?;
             // Whoever is held back was not even tried, but nothing speaks for it either.
-            let is_held = known.link == Link::Held;
-            (is_held || known.link == Link::Resting && known.failures > 0).then_some((known.failures, peer))
+            match known.link {
+                Link::Never => Some((u32::MAX, peer)),
+                Link::Held => Some((known.failures, peer)),
+                Link::Resting if known.failures > 0 => Some((known.failures, peer)),
+                _ => None,
+            }
         });
         let Some((_, worst)) = failed.max() else { return false };
         self.forget_candidate(key, worst);
@@ -182,12 +199,13 @@ impl Machine {
 
     pub(super) fn connected(&mut self, peer: PeerAddr, id: PeerId, zone: &str, round_trip: Duration) {
         self.host_answered(peer);
+        let stands_alone = self.peers.get(&peer).is_some_and(|known| known.stands_alone);
         let other = self.peers.iter().find(|&(&addr, known)| addr != peer && known.link == Link::Up(id));
-        let other = other.map(|(&addr, _)| addr);
+        let other = other.map(|(&addr, _)| addr).filter(|_| !stands_alone);
         let known = match self.peers.get_mut(&peer) {
             Some(known) if known.link == Link::Dialling => known,
             Some(known) if known.is_up() => return,
-            _ => return self.actions.push_back(Action::Hangup { peer }),
+            _ => return self.actions.push_back(Action::Hangup { peer, is_twin: false }),
         };
         let Some(other) = other else {
             (known.link, known.round_trip, known.dropped) = (Link::Up(id), round_trip, None);
@@ -197,8 +215,9 @@ impl Machine {
             return;
         };
         known.link = Link::Twin(id);
+        self.alarms.set(Alarm::Redial(peer), self.now + TWIN_TRUSTED_FOR);
         let swarms: Vec<SwarmKey> = known.swarms.iter().copied().collect();
-        self.actions.push_back(Action::Hangup { peer });
+        self.actions.push_back(Action::Hangup { peer, is_twin: true });
         swarms.into_iter().for_each(|key| self.add_candidate(key, other));
     }
 
@@ -220,10 +239,17 @@ impl Machine {
 
     /// Ends the link to a peer that misbehaved, and leaves it alone for a while.
     pub(super) fn drop_peer(&mut self, peer: PeerAddr, reason: DropReason) {
-        self.actions.push_back(Action::Drop { peer, reason });
+        let id = match self.peers.get(&peer).map(|known| known.link) {
+            Some(Link::Up(id)) => Some(id),
+            _ => None,
+        };
+        self.actions.push_back(Action::Drop { peer, id, reason });
         let Some(known) = self.peers.get_mut(&peer) else { return };
         let id = known.link;
-        (known.corrupt, known.stalls, known.dropped) = (0, 0, Some(reason));
+        (known.corrupt, known.stalls, known.empty, known.crawls) = (0, 0, 0, 0);
+        known.dropped = Some(reason);
+        known.failures = known.failures.saturating_add(1); // its place is free for others
+
         self.unlink(peer, Link::Resting);
         self.alarms.clear(Alarm::Redial(peer));
         self.alarms.set(Alarm::Redial(peer), self.now + DROPPED_FOR);
@@ -239,15 +265,35 @@ impl Machine {
         held.into_iter().for_each(|other| self.redial(other));
     }
 
-    /// The alarm of a resting peer rang.
+    /// The driver saw a peer that we dialled misbehave.
+    pub(super) fn misbehaved(&mut self, peer: PeerAddr, reason: DropReason) {
+        if self.peers.get(&peer).is_some_and(|known| known.is_linked()) {
+            self.drop_peer(peer, reason);
+        }
+    }
+
+    /// The alarm of a peer that is not to be dialled for a while rang.
     pub(super) fn redial(&mut self, peer: PeerAddr) {
-        let rests = |known: &&mut Peer| matches!(known.link, Link::Resting | Link::Held);
-        let Some(known) = self.peers.get_mut(&peer).filter(rests) else {
-            return;
-        };
+        let Some(link) = self.peers.get(&peer).map(|known| known.link) else { return };
+        match link {
+            Link::Resting | Link::Held => {}
+            Link::Twin(id) if self.is_heard_of(id) => {
+                return self.alarms.set(Alarm::Redial(peer), self.now + TWIN_TRUSTED_FOR);
+            }
+            Link::Twin(_) => {}
+            _ => return,
+        }
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        known.stands_alone = matches!(link, Link::Twin(_));
         known.link = Link::Idle;
         let swarms: Vec<SwarmKey> = known.swarms.iter().copied().collect();
         swarms.into_iter().for_each(|key| self.dial_more(key));
+    }
+
+    /// Whether bytes came of late from the connected peer of this id.
+    fn is_heard_of(&self, id: PeerId) -> bool {
+        let mut peers = self.peers.values().filter(|known| known.link == Link::Up(id));
+        peers.any(|known| known.heard_at != Time(0) && self.now.since(known.heard_at) < TWIN_TRUSTED_FOR)
     }
 
     /// A link is gone, and with it the requests and what the peer told.
@@ -287,7 +333,7 @@ impl Machine {
             self.peers.remove(&peer);
             self.alarms.clear(Alarm::Redial(peer));
             if linked {
-                self.actions.push_back(Action::Hangup { peer });
+                self.actions.push_back(Action::Hangup { peer, is_twin: false });
             }
         } else if known.is_up() && known.subscribed != known.swarms {
             known.subscribed = known.swarms.clone();

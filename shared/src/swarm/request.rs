@@ -22,6 +22,14 @@ const LONG_REST: Duration = Duration::from_secs(1);
 const LONG_REST_MAX: Duration = Duration::from_secs(30);
 /// So often in a row a peer may stall without one byte before it is dropped.
 const STALLS_MAX: u32 = 5;
+/// A chunk that would take longer than this at the rate that it comes at is given up …
+const CRAWL_MAX: Duration = Duration::from_secs(600);
+/// … when it was looked at for so long …
+const CRAWL_LOOK: Duration = Duration::from_secs(30);
+/// … and after so many of them the peer is dropped.
+const CRAWLS_MAX: u32 = 2;
+/// A pick that was answered with nothing sooner than this waited for no slot: the seeder does not have the chunks.
+const PICK_IN_VAIN: Duration = Duration::from_secs(5);
 /// The patience before anything was measured.
 const STALL_UNMEASURED: Duration = Duration::from_secs(5);
 /// Patience never exceeds this.
@@ -168,9 +176,20 @@ impl Machine {
                     swarm.members.lacks(peer, index);
                 }
                 self.rest(key, peer, Duration::ZERO);
+                self.came_empty(peer);
             }
-            (Refusal::NotHere, Stage::Picking { .. }) => self.rest(key, peer, Duration::ZERO),
+            (Refusal::NotHere, Stage::Picking { since, .. }) => {
+                self.rest(key, peer, Duration::ZERO);
+                if self.now.since(since) < PICK_IN_VAIN {
+                    self.came_empty(peer);
+                }
+            }
             (Refusal::Unknown, _) => self.news(peer, key, News::Gone),
+            (Refusal::Failed, Stage::Picking { since, .. })
+                if self.now.since(since) > self.config.pick_wait_max =>
+            {
+                self.stalled(key, peer);
+            }
             (Refusal::Failed, _) => self.rest_long(key, peer),
         }
     }
@@ -217,7 +236,7 @@ impl Machine {
         self.succeeded(key, peer);
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.heard(self.now);
-            peer.failures = 0;
+            (peer.failures, peer.empty) = (0, 0);
         }
     }
 
@@ -321,10 +340,14 @@ impl Machine {
     /// Passes over the peers of a swarm that send nothing, and sets the alarm for the next look.
     pub(super) fn pass_over_stalled(&mut self, key: SwarmKey) {
         let Some(swarm) = self.swarms.get(&key) else { return };
-        let mut stalled = Vec::new();
+        let (mut stalled, mut crawling) = (Vec::new(), Vec::new());
         let mut next: Option<Time> = None;
         for (&id, request) in &swarm.requests {
-            let Stage::Getting { since, .. } = request.stage else { continue };
+            let Stage::Getting { since, bytes, .. } = request.stage else { continue };
+            if is_crawling(bytes, self.now.since(since)) {
+                crawling.push((id, request.peer));
+                continue;
+            }
             let heard = self.peers.get(&request.peer).map_or(since, |peer| peer.heard_at.max(since));
             let deadline = heard + self.patience(request.peer);
             if deadline <= self.now {
@@ -334,9 +357,30 @@ impl Machine {
             }
         }
         next.into_iter().for_each(|time| self.alarms.set(Alarm::Swarm(key), time));
-        let peers: BTreeSet<PeerAddr> = stalled.iter().map(|&(_, peer)| peer).collect();
-        self.cancel(stalled.into_iter().map(|(id, _)| id));
-        peers.into_iter().for_each(|peer| self.stalled(key, peer));
+        let peers = |of: &[(RequestId, PeerAddr)]| of.iter().map(|&(_, peer)| peer).collect::<BTreeSet<_>>();
+        let (silent, slow) = (peers(&stalled), peers(&crawling));
+        self.cancel(stalled.into_iter().chain(crawling).map(|(id, _)| id));
+        silent.into_iter().for_each(|peer| self.stalled(key, peer));
+        slow.into_iter().for_each(|peer| self.crawled(key, peer));
+    }
+
+    /// A peer does not have what it claimed. That happens: it may have lost it, or left, a moment ago.
+    fn came_empty(&mut self, from: PeerAddr) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        peer.empty += 1;
+        if peer.empty >= self.config.empty_max {
+            self.drop_peer(from, DropReason::Empty);
+        }
+    }
+
+    /// A chunk came so slowly that it was given up.
+    fn crawled(&mut self, key: SwarmKey, from: PeerAddr) {
+        self.rest_long(key, from);
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        peer.crawls += 1;
+        if peer.crawls >= CRAWLS_MAX {
+            self.drop_peer(from, DropReason::Stalled);
+        }
     }
 
     fn stalled(&mut self, key: SwarmKey, from: PeerAddr) {
@@ -347,4 +391,11 @@ impl Machine {
             self.drop_peer(from, DropReason::Stalled);
         }
     }
+}
+
+/// Whether a chunk of which so much came in this time will not be whole in any useful one. One of which nothing came at
+/// all may wait behind others, or is stalled: that is another matter.
+fn is_crawling(bytes: u64, elapsed: Duration) -> bool {
+    let needed = u128::from(CHUNK_BYTES) * elapsed.as_micros() / CRAWL_MAX.as_micros();
+    elapsed >= CRAWL_LOOK && bytes > 0 && u128::from(bytes) < needed
 }

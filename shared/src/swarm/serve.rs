@@ -17,6 +17,12 @@ const GRANTS_UNUSED_MAX: usize = 2;
 const GRANT_PATIENCE: u32 = 8;
 /// … but no shorter than this.
 const GRANT_WAIT_MIN: Duration = Duration::from_millis(50);
+/// An upload that takes so many times as long as usual keeps its slot from nobody any more …
+const SERVE_PATIENCE: u32 = 16;
+/// … but it has this long in any case …
+const SERVE_WAIT_MIN: Duration = Duration::from_secs(1);
+/// … and this long before anything was uploaded.
+const SERVE_WAIT_UNMEASURED: Duration = Duration::from_secs(5);
 /// Bounds of what a refused asker is told to wait.
 const RETRY_MIN: Duration = Duration::from_micros(500);
 const RETRY_MAX: Duration = Duration::from_millis(50);
@@ -56,14 +62,27 @@ struct GrantKept {
 }
 
 struct Serving {
+    peer: PeerAddr,
     key: SwarmKey,
     since: Time,
+    /// It takes so long that its slot is free for others.
+    overdue: bool,
 }
 
 impl Uploads {
     /// Upload slots that are in use.
     pub(super) fn slots(&self) -> usize {
-        self.serving.len() + self.grants.len()
+        self.serving.len() - self.overdue() + self.grants.len()
+    }
+
+    /// Uploads that take so long that they keep no slot any more.
+    pub(super) fn overdue(&self) -> usize {
+        self.serving.values().filter(|serving| serving.overdue).count()
+    }
+
+    /// Whether this peer takes so long for a chunk that it gets no other one meanwhile.
+    fn is_slow_taker(&self, peer: PeerAddr) -> bool {
+        self.serving.values().any(|serving| serving.overdue && serving.peer == peer)
     }
 
     pub(super) fn queue_len(&self) -> usize {
@@ -72,7 +91,7 @@ impl Uploads {
 
     /// Slots that are in use for one swarm.
     pub(super) fn slots_of(&self, key: SwarmKey) -> usize {
-        let serving = self.serving.values().filter(|serving| serving.key == key).count();
+        let serving = self.serving.values().filter(|serving| serving.key == key && !serving.overdue).count();
         serving + self.grants.iter().filter(|grant| grant.key == key).count()
     }
 
@@ -137,12 +156,12 @@ impl Machine {
             let grant = self.uploads.grants.remove(granted);
             self.uploads.grant_time.add(self.now.since(grant.since));
             self.note_grant_used(grant.since);
-            self.serve(ask, key, index);
-        } else if self.slot_is_free(swarm) {
+            self.serve(ask, peer, key, index);
+        } else if self.slot_is_free(swarm) && !self.uploads.is_slow_taker(peer) {
             if let Some(swarm) = self.swarms.get_mut(&key) {
                 swarm.uploads += 1;
             }
-            self.serve(ask, key, index);
+            self.serve(ask, peer, key, index);
         } else {
             self.refuse_busy(ask);
         }
@@ -153,7 +172,9 @@ impl Machine {
             if served {
                 self.uploads.serve_time.add(self.now.since(serving.since));
             }
-            self.free_slot(serving.key);
+            if !serving.overdue {
+                self.free_slot(serving.key);
+            }
             self.grant_waiting();
         } else {
             self.uploads.queue.retain(|pick| pick.ask != ask);
@@ -175,12 +196,38 @@ impl Machine {
             self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
         }
         self.release_grants(|grant| waited(grant.since, grant_wait));
+        self.let_go_of_overdue();
         self.grant_waiting();
         let picks = self.uploads.queue.iter().map(|pick| pick.since + pick_wait);
         let grants = self.uploads.grants.iter().map(|grant| grant.since + grant_wait);
-        if let Some(next) = picks.chain(grants).min() {
+        let patience = self.serve_patience();
+        let serving = self.uploads.serving.values().filter(|serving| !serving.overdue);
+        let serving = serving.map(|serving| serving.since + patience).filter(|&at| at > now);
+        if let Some(next) = picks.chain(grants).chain(serving).min() {
             self.alarms.set(Alarm::Uploads, next);
         }
+    }
+
+    /// Frees the slots of uploads that take much longer than others: who reads next to nothing keeps nobody else
+    /// waiting, and gets nothing more meanwhile.
+    fn let_go_of_overdue(&mut self) {
+        let (now, patience) = (self.now, self.serve_patience());
+        let mut room = (self.config.overdue_max as usize).saturating_sub(self.uploads.overdue());
+        let mut freed = Vec::new();
+        for serving in self.uploads.serving.values_mut() {
+            if room > 0 && !serving.overdue && serving.since + patience <= now {
+                serving.overdue = true;
+                freed.push(serving.key);
+                room -= 1;
+            }
+        }
+        freed.into_iter().for_each(|key| self.free_slot(key));
+    }
+
+    /// How long an upload may take before its slot is free for others.
+    fn serve_patience(&self) -> Duration {
+        let usual = self.uploads.serve_time.get().map(|time| time * SERVE_PATIENCE);
+        usual.map_or(SERVE_WAIT_UNMEASURED, |time| time.max(SERVE_WAIT_MIN))
     }
 
     /// Frees the slots of granted chunks that are not going to be asked for: they count as not given away.
@@ -213,7 +260,8 @@ impl Machine {
             let pick = &self.uploads.queue[at];
             let unused = self.uploads.grants_unused(pick.peer, pick.key);
             let swarm = self.swarms.get(&pick.key);
-            if unused >= GRANTS_UNUSED_MAX || !swarm.is_some_and(|swarm| self.slot_is_free(swarm)) {
+            let may = unused < GRANTS_UNUSED_MAX && !self.uploads.is_slow_taker(pick.peer);
+            if !may || !swarm.is_some_and(|swarm| self.slot_is_free(swarm)) {
                 at += 1;
             } else if let Some(pick) = self.uploads.queue.remove(at) {
                 self.grant(pick);
@@ -247,8 +295,9 @@ impl Machine {
         there.min_by_key(|&index| (swarm.uploaded[index.slot()], swarm.members.availability(index)))
     }
 
-    fn serve(&mut self, ask: AskId, key: SwarmKey, index: ChunkIndex) {
-        self.uploads.serving.insert(ask, Serving { key, since: self.now });
+    fn serve(&mut self, ask: AskId, peer: PeerAddr, key: SwarmKey, index: ChunkIndex) {
+        self.uploads.serving.insert(ask, Serving { peer, key, since: self.now, overdue: false });
+        self.alarms.set(Alarm::Uploads, self.now + self.serve_patience());
         self.actions.push_back(Action::Serve { ask, key, index });
     }
 

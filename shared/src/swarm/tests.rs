@@ -8,45 +8,45 @@ use std::time::Duration;
 mod dials;
 mod reasons;
 
-const MILLISECOND: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
-fn key(at: u8) -> SwarmKey {
+pub(super) fn key(at: u8) -> SwarmKey {
     SwarmKey { resource: ResourceId([at; 32]), digest: ListDigest([0; 32]) }
 }
 
-fn peer(at: u8) -> PeerAddr {
+pub(super) fn peer(at: u8) -> PeerAddr {
     PeerAddr::from(([10, 0, 0, at], 7987))
 }
 
-fn window(indices: impl IntoIterator<Item = u32>) -> Window {
+pub(super) fn window(indices: impl IntoIterator<Item = u32>) -> Window {
     Window::of(ChunkIndex(0), indices.into_iter().map(ChunkIndex))
 }
 
 /// A machine, and the time that its test has come to.
-struct Bench {
-    machine: Machine,
-    now: Time,
+pub(super) struct Bench {
+    pub(super) machine: Machine,
+    pub(super) now: Time,
     asks: u64,
 }
 
 impl Bench {
-    fn new() -> Bench {
+    pub(super) fn new() -> Bench {
         Bench::with(SwarmConfig::default())
     }
 
-    fn with(config: SwarmConfig) -> Bench {
+    pub(super) fn with(config: SwarmConfig) -> Bench {
         Bench { machine: Machine::new(config, [1; 32]), now: Time(0), asks: 0 }
     }
 
-    fn on(&mut self, event: Event) -> Vec<Action> {
+    pub(super) fn on(&mut self, event: Event) -> Vec<Action> {
         self.machine.handle(self.now, event);
         self.machine.check_invariants();
         std::iter::from_fn(|| self.machine.poll()).collect()
     }
 
     /// Lets time pass, with a timeout whenever one is due.
-    fn wait(&mut self, span: Duration) -> Vec<Action> {
+    pub(super) fn wait(&mut self, span: Duration) -> Vec<Action> {
         let (end, mut actions) = (self.now + span, Vec::new());
         while let Some(next) = self.machine.next_timeout().filter(|&next| next <= end) {
             self.now = self.now.max(next);
@@ -56,14 +56,14 @@ impl Bench {
         actions
     }
 
-    fn join(&mut self, at: u8, chunks: u32, full: bool) -> Vec<Action> {
+    pub(super) fn join(&mut self, at: u8, chunks: u32, full: bool) -> Vec<Action> {
         let count = ChunkCount::new(chunks).unwrap();
         let have = if full { HaveMap::full(count) } else { HaveMap::empty(count) };
         self.on(Event::Join { key: key(at), count, have })
     }
 
     /// A connected peer of swarm 1 that tells this.
-    fn meet(&mut self, at: u8, news: News) -> Vec<Action> {
+    pub(super) fn meet(&mut self, at: u8, news: News) -> Vec<Action> {
         self.on(Event::PeersFound { key: key(1), peers: vec![peer(at)] });
         self.on(Event::Connected {
             peer: peer(at),
@@ -74,13 +74,13 @@ impl Bench {
         self.on(Event::News { peer: peer(at), key: key(1), news })
     }
 
-    fn pick(&mut self, from: u8, wanted: Window) -> (AskId, Vec<Action>) {
+    pub(super) fn pick(&mut self, from: u8, wanted: Window) -> (AskId, Vec<Action>) {
         self.asks += 1;
         let ask = AskId(self.asks);
         (ask, self.on(Event::PickAsked { ask, peer: peer(from), key: key(1), wanted }))
     }
 
-    fn ask(&mut self, from: u8, index: ChunkIndex) -> (AskId, Vec<Action>) {
+    pub(super) fn ask(&mut self, from: u8, index: ChunkIndex) -> (AskId, Vec<Action>) {
         self.asks += 1;
         let ask = AskId(self.asks);
         (ask, self.on(Event::ChunkAsked { ask, peer: peer(from), key: key(1), index }))
@@ -92,7 +92,7 @@ impl Bench {
 }
 
 /// The requests among the actions, and whom they go to.
-fn requests(actions: &[Action]) -> Vec<(RequestId, PeerAddr)> {
+pub(super) fn requests(actions: &[Action]) -> Vec<(RequestId, PeerAddr)> {
     let requests = actions.iter().filter_map(|action| match action {
         Action::Pick { request, peer, .. } | Action::Get { request, peer, .. } => Some((*request, *peer)),
         _ => None,
@@ -101,7 +101,7 @@ fn requests(actions: &[Action]) -> Vec<(RequestId, PeerAddr)> {
 }
 
 /// The only request among the actions, and whom it goes to.
-fn the_request(actions: &[Action]) -> (RequestId, PeerAddr) {
+pub(super) fn the_request(actions: &[Action]) -> (RequestId, PeerAddr) {
     let requests = requests(actions);
     assert_eq!(requests.len(), 1, "{actions:?}");
     requests[0]
@@ -138,7 +138,11 @@ fn a_leecher_dials_subscribes_and_hangs_up_when_it_has_everything() {
     assert_eq!(actions, [get], "after a pick the same request goes on");
     assert_eq!(bench.on(Event::Received { request }), []);
     let (key, index) = (key(1), ChunkIndex(0));
-    let end = [Action::TellHave { key, index }, Action::Complete { key }, Action::Hangup { peer: peer(1) }];
+    let end = [
+        Action::TellHave { key, index },
+        Action::Complete { key },
+        Action::Hangup { peer: peer(1), is_twin: false },
+    ];
     assert_eq!(bench.on(Event::Stored { key, index }), end);
     assert_eq!(bench.machine.next_timeout(), None, "nothing is left to be done");
 }
@@ -188,7 +192,10 @@ fn one_daemon_behind_two_addresses_is_linked_once() {
         round_trip: MILLISECOND,
     });
     let both = vec![key(1), key(2)];
-    assert_eq!(second, [Action::Hangup { peer: peer(2) }, Action::Subscribe { peer: peer(1), keys: both }]);
+    assert_eq!(
+        second,
+        [Action::Hangup { peer: peer(2), is_twin: true }, Action::Subscribe { peer: peer(1), keys: both }]
+    );
     let lost = bench.on(Event::Disconnected { peer: peer(1), for_good: false });
     assert_eq!(lost, [Action::Dial { peer: peer(2) }], "the other address may do");
 }
@@ -198,7 +205,7 @@ fn news_that_cannot_be_are_nonsense() {
     for news in [News::Add(vec![ChunkIndex(4)]), News::Replace(HaveMap::full(ChunkCount::ZERO))] {
         let mut bench = Bench::new();
         bench.join(1, 4, false);
-        let drop = Action::Drop { peer: peer(1), reason: DropReason::Nonsense };
+        let drop = Action::Drop { peer: peer(1), id: Some(PeerId([1; 16])), reason: DropReason::Nonsense };
         assert_eq!(bench.meet(1, news), [drop]);
         assert!(!bench.wait(SECOND * 60).contains(&Action::Dial { peer: peer(1) }));
     }
@@ -222,7 +229,10 @@ fn a_pick_outside_the_window_is_nonsense() {
     bench.join(1, 20, false);
     let (request, _) = the_request(&bench.meet(1, News::All));
     let actions = bench.on(Event::Picked { request, index: ChunkIndex(20) });
-    assert_eq!(actions, [Action::Drop { peer: peer(1), reason: DropReason::Nonsense }]);
+    assert_eq!(
+        actions,
+        [Action::Drop { peer: peer(1), id: Some(PeerId([1; 16])), reason: DropReason::Nonsense }]
+    );
 }
 
 #[test]
@@ -308,7 +318,10 @@ fn leaving_takes_everything_back() {
     bench.join(1, 20, false);
     let (request, _) = the_request(&bench.meet(1, News::All));
     let actions = bench.on(Event::Leave { key: key(1) });
-    assert_eq!(actions, [Action::Cancel { request, peer: peer(1) }, Action::Hangup { peer: peer(1) }]);
+    assert_eq!(
+        actions,
+        [Action::Cancel { request, peer: peer(1) }, Action::Hangup { peer: peer(1), is_twin: false }]
+    );
     assert_eq!(bench.machine.status(key(1)), None);
     assert_eq!(bench.machine.next_timeout(), None);
 }
@@ -359,7 +372,8 @@ fn a_grant_that_is_not_used_or_declined_frees_its_slot() {
 
 #[test]
 fn a_pick_waits_only_so_long() {
-    let mut bench = Bench::with(SwarmConfig { grant_wait_max: SECOND * 60, ..SwarmConfig::default() });
+    let config = SwarmConfig { grant_wait_max: SECOND * 60, overdue_max: 0, ..SwarmConfig::default() };
+    let mut bench = Bench::with(config);
     bench.join(1, 90, true);
     for at in 1..=6 {
         let index = granted(&bench.pick(at, window(0..90)).1).unwrap();

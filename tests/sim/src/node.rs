@@ -36,6 +36,8 @@ pub(crate) struct Node {
     pub(crate) alive: bool,
     /// It accepts requests and sends nothing.
     pub(crate) silent: bool,
+    /// It has nothing of what it claims.
+    pub(crate) hollow: bool,
     /// What it sends corrupt.
     pub(crate) corrupt: BTreeSet<(SwarmKey, ChunkIndex)>,
     /// So many of the next chunks that it sends are corrupt.
@@ -105,6 +107,7 @@ impl Node {
             zone: zone.to_string(),
             alive: true,
             silent: false,
+            hollow: false,
             corrupt: BTreeSet::new(),
             corrupt_next: 0,
             side: 0,

@@ -1,12 +1,16 @@
 //! The core takes any sequence of events: it neither panics nor loses its soundness, and never asks for more than
-//! a bounded number of actions.
+//! a bounded number of actions. And swarms with machines that mean no good.
 
 use proptest::prelude::*;
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
-use shared::swarm::{Action, AskId, Event, Machine, News, PeerAddr, Refusal, RequestId, SwarmConfig, Time};
+use shared::swarm::{
+    Action, AskId, DropReason, Event, Machine, News, PeerAddr, Refusal, RequestId, SwarmConfig, Time,
+};
 use shared::window::Window;
+use sim::{Fault, Link, NodeId, Setup, World};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -64,6 +68,10 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
     ]
 }
 
+fn any_reason() -> impl Strategy<Value = DropReason> {
+    prop_oneof![Just(DropReason::Flood), Just(DropReason::Protocol), Just(DropReason::Stalled)]
+}
+
 fn any_window() -> impl Strategy<Value = Window> {
     (any_index(), prop::collection::vec(any_index(), 0..9))
         .prop_map(|(first, wanted)| Window::of(first, wanted))
@@ -88,6 +96,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             zone,
             round_trip: Duration::from_millis(1)
         }),
+        1 => (any_peer(), any_reason()).prop_map(|(peer, reason)| Event::Misbehaved { peer, reason }),
         1 => (any_peer(), 0..9).prop_map(|(peer, at)| Event::Disconnected { peer, for_good: at == 0 }),
         9 => (any_peer(), any_key(), any_news()).prop_map(|(peer, key, news)| Event::News { peer, key, news }),
         9 => (any_request(), any_index()).prop_map(|(request, index)| Event::Picked { request, index }),
@@ -121,6 +130,7 @@ fn small_config() -> SwarmConfig {
         verifying_max: 3,
         seeder_slots: 3,
         leecher_slots: 2,
+        overdue_max: 2,
         ..SwarmConfig::default()
     }
 }
@@ -176,5 +186,53 @@ proptest! {
     #[test]
     fn nor_in_a_zone(steps in prop::collection::vec(any_step(), 1..250)) {
         prop_assert_eq!(run(small_config(), "a", &steps), run(small_config(), "a", &steps));
+    }
+}
+
+const GIGABIT: Link = Link { up: 125_000_000, down: 125_000_000 };
+
+/// A disk that is a hundred times slower than the network: no more is asked for than it takes.
+#[test]
+fn a_slow_disk_bounds_what_is_in_memory() {
+    let setup = Setup { verify: Duration::from_secs(1), ..Setup::default() };
+    let config = setup.config.clone();
+    let (mut world, key) = World::fleet(setup, 2, 200, GIGABIT);
+    let most = Cell::new(0);
+    world.run_until(Duration::from_secs(120), |world| {
+        for node in [1, 2].map(NodeId) {
+            let is = world.machine(node).status(key);
+            most.set(is.map_or(0, |is| is.in_flight + is.verifying).max(most.get()));
+        }
+        world.all_complete()
+    });
+    let bound = config.verifying_max + 2 * config.far_slots;
+    assert!((config.verifying_max..=bound).contains(&most.get()), "{} chunks in memory", most.get());
+}
+
+/// Seeders that are none are found out, each in its way, and the honest ones are not.
+#[test]
+fn false_seeders_are_dropped_and_nobody_else() {
+    let faults = [
+        (Fault::Silent, DropReason::Stalled),
+        (Fault::CorruptNext(u64::MAX), DropReason::Corrupt),
+        (Fault::Link(Link { up: 1_000, ..GIGABIT }), DropReason::Stalled),
+        (Fault::Hollow, DropReason::Empty),
+    ];
+    for (fault, reason) in faults {
+        // The honest one is so slow that there is time for all of them.
+        let (mut world, key) = World::fleet(Setup::default(), 2, 400, GIGABIT);
+        world.fault(NodeId(0), Fault::Link(Link { up: 2_000_000, ..GIGABIT }), Duration::ZERO);
+        let hostile = world.add_node(GIGABIT);
+        world.seed(hostile, key);
+        world.fault(hostile, fault.clone(), Duration::ZERO);
+        world.run_to_end(Duration::from_secs(1200));
+        for node in [1, 2].map(NodeId) {
+            assert!(world.dropped().contains(&(node, hostile, reason)), "{fault:?}: {:?}", world.dropped());
+        }
+        assert!(
+            world.dropped().iter().all(|&(_, who, _)| who == hostile),
+            "{fault:?}: {:?}",
+            world.dropped()
+        );
     }
 }

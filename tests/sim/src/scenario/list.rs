@@ -2,7 +2,7 @@
 //!
 //! The limits are where something is broken, not where one would like to be: single runs scatter.
 
-use super::{Scenario, Size, Staged, even, size, troubled};
+use super::{Scenario, Size, Staged, even, hostile, size, troubled};
 use crate::Setup;
 
 /// A scenario in which all end and which CI runs.
@@ -142,6 +142,24 @@ static SCENARIOS: &[Scenario] = &[
     usual("leavers", "a quarter leaves at half time", &[size(16, 256).ratio(1.35)], troubled::leavers),
     usual("parted", "half is cut off for half of the time", &[size(16, 256).ratio(3.0)], troubled::parted),
     usual("liars", "one more seeder lies once, another always", &[size(16, 128).ratio(1.5)], troubled::liars),
+    usual(
+        "beset",
+        "of three seeders one stalls and one always lies; the tracker dies when it has told of them",
+        &[size(16, 48).ratio(20.0), size(16, 3), size(3, 48)],
+        hostile::beset,
+    ),
+    usual(
+        "false-seeders",
+        "half of all machines claim everything, and are silent, lie, drip, or have nothing",
+        &[size(3, 256).ratio(9.0), size(7, 256).ratio(9.0)],
+        hostile::false_seeders,
+    ),
+    usual(
+        "slow-takers",
+        "half of all machines ask for everything and take next to nothing",
+        &[size(3, 256).ratio(9.0), size(7, 256).ratio(9.0)],
+        hostile::slow_takers,
+    ),
     Scenario {
         ends: false,
         ..usual("only-a-liar", "a chunk that only a liar has", &[size(4, 32)], troubled::only_a_liar)

@@ -4,6 +4,7 @@
 //! that the binary, CI and the tests ask for the same.
 
 mod even;
+mod hostile;
 mod list;
 mod report;
 mod run;

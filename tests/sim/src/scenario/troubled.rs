@@ -6,10 +6,15 @@ use crate::{Fault, Link, NodeId, Setup, World, bound, bound_late};
 use shared::chunk::ChunkIndex;
 use std::time::Duration;
 
-const SEEDER: NodeId = NodeId(0);
+pub(super) const SEEDER: NodeId = NodeId(0);
 const HUNDRED_MEGABIT: Link = Link { up: 12_500_000, down: 12_500_000 };
 
-fn bytes(chunks: u32) -> u64 {
+/// The n-th number of a seed.
+pub(super) fn chance(seed: u64, n: u64) -> u64 {
+    (seed ^ n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40
+}
+
+pub(super) fn bytes(chunks: u32) -> u64 {
     u64::from(chunks) << 20
 }
 
@@ -151,11 +156,9 @@ pub(super) fn mix(setup: Setup, machines: usize, chunks: u32) -> Staged {
     let second = staged.world.add_node(GIGABIT);
     staged.world.seed(second, staged.key);
     let (key, bound) = (staged.key, staged.bound);
-    let chance =
-        |n: u64| (seed ^ n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40;
     for node in machines / 2 + 1..=machines {
-        let at = bound * (chance(node as u64) % 100) as u32 / 100;
-        let fault = match chance(node as u64 + 1_000_000) % 7 {
+        let at = bound * (chance(seed, node as u64) % 100) as u32 / 100;
+        let fault = match chance(seed, node as u64 + 1_000_000) % 7 {
             0 => Fault::Die,
             1 => Fault::Vanish(Duration::from_secs(1)),
             2 => Fault::Silent,

@@ -14,8 +14,8 @@ impl World {
             Action::Dial { peer } => {
                 self.heap.push(at_peer + self.setup.latency, Happening::Connect { from: node, to: peer });
             }
-            Action::Hangup { peer } => self.hang_up(node, peer),
-            Action::Drop { peer, reason } => {
+            Action::Hangup { peer, .. } => self.hang_up(node, peer),
+            Action::Drop { peer, reason, .. } => {
                 self.dropped.extend(NodeId::of(peer).map(|peer| (node, peer, reason)));
                 self.hang_up(node, peer);
             }
@@ -90,6 +90,9 @@ impl World {
         call.ask = Some(ask);
         if !self.reaches(from, to) {
             return;
+        }
+        if self.nodes[to.0].hollow {
+            return self.answer(to, from, request, Event::Refused { request, refusal: Refusal::NotHere });
         }
         self.nodes[to.0].asks.insert(ask, Asked { from, request });
         let peer = from.addr();

@@ -74,6 +74,7 @@ impl World {
                 let flows = self.network.flows_of(node).into_iter().filter(|(_, route)| route.from == node);
                 flows.collect::<Vec<_>>().into_iter().for_each(|(flow, route)| self.take_off(flow, route));
             }
+            Fault::Hollow => self.nodes[node.0].hollow = true,
             Fault::CorruptNext(chunks) => self.nodes[node.0].corrupt_next = chunks,
             Fault::Die => self.die(node, DEATH_SEEN_AFTER),
             Fault::Vanish(seen_after) => self.die(node, seen_after),

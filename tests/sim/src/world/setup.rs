@@ -79,6 +79,8 @@ pub enum Fault {
     DieAfterSending(u64),
     /// It goes on to accept requests and sends nothing any more.
     Silent,
+    /// It claims what it has, and says that it is not there when it is asked.
+    Hollow,
     /// It sends this chunk corrupt.
     Corrupt(SwarmKey, ChunkIndex),
     /// The next chunks that it sends, so many, are corrupt.

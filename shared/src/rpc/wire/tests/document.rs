@@ -102,7 +102,7 @@ fn the_methods_numbers_are_those_of_the_code() {
     }
     check::<PeerRequest>("Peer", 5);
     check::<TrackerRequest>("Tracker", 10);
-    check::<ControlRequest>("Control", 15);
+    check::<ControlRequest>("Control", 16);
 }
 
 #[test]
