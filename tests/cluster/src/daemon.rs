@@ -24,6 +24,8 @@ struct Setup {
     /// Where it must listen; `None` leaves the choice to it.
     listen: Option<SocketAddr>,
     args: Vec<String>,
+    /// How many descriptors it may have, if not as many as we.
+    descriptors: Option<u32>,
     home: TempDir,
 }
 
@@ -55,6 +57,16 @@ impl Daemon {
         Daemon::start_in(home, &folder, Some(ip), args)
     }
 
+    /// As `start`, for one that may have so few descriptors.
+    #[track_caller]
+    pub fn start_with_descriptors(tracker: &Tracker, descriptors: u32) -> Daemon {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let folder = home.path().join("shared");
+        let args = ["--tracker".to_owned(), tracker.url()].to_vec();
+        let setup = Setup { folder, listen: None, args, descriptors: Some(descriptors), home };
+        Daemon::launch(setup, Some(Ipv4Addr::LOCALHOST.into()))
+    }
+
     /// Starts one that chooses its port by itself.
     #[track_caller]
     pub fn start_anywhere(args: &[&str]) -> Daemon {
@@ -67,7 +79,11 @@ impl Daemon {
     #[track_caller]
     pub fn start_in(home: TempDir, folder: &Path, ip: Option<IpAddr>, args: &[&str]) -> Daemon {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let mut setup = Setup { folder: folder.to_owned(), listen: None, args, home };
+        Daemon::launch(Setup { folder: folder.to_owned(), listen: None, args, descriptors: None, home }, ip)
+    }
+
+    #[track_caller]
+    fn launch(mut setup: Setup, ip: Option<IpAddr>) -> Daemon {
         // Somebody may take the port between our look and the daemon's.
         for _ in 0..3 {
             setup.listen = ip.map(|ip| SocketAddr::new(ip, free_port(ip).expect("a free port")));
@@ -197,6 +213,45 @@ impl Daemon {
         resources.iter().cloned().map(Status).collect()
     }
 
+    /// How often it turned peers away for this reason.
+    #[track_caller]
+    pub fn rejected(&self, reason: &str) -> u64 {
+        let document = parse(&self.ok(&["peers", "--json"]));
+        document["rejected"][reason].as_u64().unwrap_or_else(|| panic!("no reason {reason} in {document}"))
+    }
+
+    /// Waits until it has turned somebody away for this reason.
+    #[track_caller]
+    pub fn wait_rejected(&self, reason: &str) {
+        wait_for(&format!("a peer that was turned away for {reason}"), CAP, || {
+            (self.rejected(reason) > 0).then_some(())
+        });
+    }
+
+    /// The memory that it has now, in KiB.
+    #[track_caller]
+    pub fn memory_kib(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory that it ever had, in KiB.
+    #[track_caller]
+    pub fn memory_peak_kib(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, which: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(which)).expect("its memory");
+        line.trim_end_matches("kB").trim().parse().expect("a number")
+    }
+
+    /// How many descriptors it has open.
+    #[track_caller]
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.process.id())).expect("it runs").count()
+    }
+
     /// Waits until a resource's state is as wanted, and returns it.
     #[track_caller]
     pub fn wait_status(&self, what: &str, wanted: &str, is_wanted: impl Fn(&Status) -> bool) -> Status {
@@ -313,7 +368,15 @@ impl Setup {
     /// The log, if it ended before it could be asked anything.
     fn launch(&self) -> Result<Process, String> {
         let home = self.home.path();
-        let mut command = sealed(&program("ttd"), home);
+        let mut command = match self.descriptors {
+            None => sealed(&program("ttd"), home),
+            Some(descriptors) => {
+                let mut shell = sealed(Path::new("/bin/sh"), home);
+                shell.args(["-c", "ulimit -n $1; shift; exec \"$@\"", "sh", &descriptors.to_string()]);
+                shell.arg(program("ttd"));
+                shell
+            }
+        };
         // Each look at the status would be a line.
         command.arg(&self.folder).args(["--log-level", "debug,daemon::control=info"]).args(&self.args);
         if let Some(listen) = self.listen {

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// Does something to a shared file, and checks that nobody is served wrong bytes and that the status says why.
-fn check_not_served_after(seed: u64, change: impl Fn(&Path)) {
+pub(super) fn check_not_served_after(seed: u64, change: impl Fn(&Path)) {
     let tracker = Tracker::start();
     let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
     let bytes = content(seed, 3 * MIB);

@@ -1,0 +1,108 @@
+//! One who dials and asks, frame by frame.
+
+use shared::id::PeerId;
+use shared::rpc::PROTOCOL_VERSION;
+use shared::rpc::peer::{Hello, LinkKind, PeerRequest};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// So many connections that say nothing.
+pub fn strangers(addr: SocketAddr, many: usize) -> Vec<TcpStream> {
+    (0..many).filter_map(|_| TcpStream::connect(addr).ok()).collect()
+}
+
+/// A connection to a daemon's port for peers.
+#[derive(Debug)]
+pub struct Asker {
+    stream: TcpStream,
+    calls: u64,
+}
+
+impl Asker {
+    /// A connection that has not said hello.
+    pub fn dial(addr: SocketAddr) -> Asker {
+        let stream = TcpStream::connect(addr).expect("the daemon listens");
+        stream.set_read_timeout(Some(SOON)).expect("a socket's option");
+        stream.set_nodelay(true).expect("a socket's option");
+        Asker { stream, calls: 0 }
+    }
+
+    /// A connection of a peer that says it has this id and listens on this port; it is through hello.
+    pub fn introduced(addr: SocketAddr, id: u8, port: u16) -> Asker {
+        let mut asker = Asker::dial(addr);
+        let answer = asker.ask(Asker::hello(id, port)).expect("an answer to hello");
+        assert!(is_welcome(&answer), "hello was refused: {answer:?}");
+        asker
+    }
+
+    /// The hello of such a peer.
+    pub fn hello(id: u8, port: u16) -> PeerRequest {
+        let (zone, link) = (String::new(), LinkKind::Bulk);
+        let peer_id = PeerId([id; 16]);
+        let hello =
+            Hello { version: PROTOCOL_VERSION, capabilities: 0, peer_id, listen_port: port, zone, link };
+        PeerRequest::Hello { hello }
+    }
+
+    /// Asks, and waits for the next answer's head: its call's number, and what is in it.
+    pub fn ask(&mut self, request: PeerRequest) -> io::Result<Vec<u8>> {
+        self.send(request)?;
+        self.answer()
+    }
+
+    /// Asks, and waits for nothing.
+    pub fn send(&mut self, request: PeerRequest) -> io::Result<()> {
+        self.calls += 1;
+        // the form of docs/protocol.md: a call, its number, its time in milliseconds, what is asked
+        let head = postcard::to_stdvec(&(0u8, self.calls, 60_000u32, request)).expect("a message");
+        self.write(&[&lengths(head.len(), 0)[..], &head].concat())
+    }
+
+    /// Sends any bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// The next answer's head, without its body.
+    pub fn answer(&mut self) -> io::Result<Vec<u8>> {
+        let mut lengths = [0; 8];
+        self.stream.read_exact(&mut lengths)?;
+        let [head, body] = [0, 4].map(|at| u32::from_be_bytes([0, 1, 2, 3].map(|byte| lengths[at + byte])));
+        let mut bytes = vec![0; head as usize + body as usize];
+        self.stream.read_exact(&mut bytes)?;
+        bytes.truncate(head as usize);
+        Ok(bytes)
+    }
+
+    /// Whether the daemon closes the connection, whatever it says before.
+    pub fn is_closed(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    /// A second handle on the same connection, to read while the first one writes.
+    pub fn second(&self) -> Asker {
+        Asker { stream: self.stream.try_clone().expect("a descriptor"), calls: 0 }
+    }
+}
+
+/// A frame's two lengths.
+pub fn lengths(head: usize, body: usize) -> [u8; 8] {
+    let [head, body] = [head as u32, body as u32].map(u32::to_be_bytes);
+    std::array::from_fn(|at| if at < 4 { head[at] } else { body[at - 4] })
+}
+
+/// Whether the answer to hello is a welcome.
+pub fn is_welcome(head: &[u8]) -> bool {
+    // the call's number, a reply, of hello, which is well
+    head.get(1..4) == Some(&[0, 0, 0])
+}
