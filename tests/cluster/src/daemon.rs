@@ -231,19 +231,13 @@ impl Daemon {
     /// The memory that it has now, in KiB.
     #[track_caller]
     pub fn memory_kib(&self) -> u64 {
-        self.memory("VmRSS:")
+        self.proc("status", "VmRSS:")
     }
 
     /// The most memory that it ever had, in KiB.
     #[track_caller]
     pub fn memory_peak_kib(&self) -> u64 {
-        self.memory("VmHWM:")
-    }
-
-    fn memory(&self, which: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix(which)).expect("its memory");
-        line.trim_end_matches("kB").trim().parse().expect("a number")
+        self.proc("status", "VmHWM:")
     }
 
     /// How many descriptors it has open.
@@ -310,12 +304,6 @@ impl Daemon {
             .unwrap_or_else(|| panic!("no {key} in {path}"));
         let number = line.split_whitespace().next().and_then(|word| word.parse().ok());
         number.unwrap_or_else(|| panic!("{path}: {key} {line:?} is no number"))
-    }
-
-    /// How many descriptors it has open.
-    #[track_caller]
-    pub fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.id())).expect("its descriptors").count()
     }
 
     /// Starts it again on the same folder and port.

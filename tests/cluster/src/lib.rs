@@ -3,8 +3,8 @@
 //!
 //! [`process`] starts, watches and ends one process; [`files`] makes and hashes what they exchange;
 //! [`mounts`] gives a test disks of its own; [`crash`] kills a daemon again and again; [`fake_tracker`] and
-//! [`hostile`] misbehave as they are told; [`Tracker`] and [`Daemon`] are what a scenario is told with. Those two panic when something is not
-//! as it must be, with the logs of all that took part.
+//! [`hostile`] misbehave as they are told; [`Tracker`] and [`Daemon`] are what a scenario is told with. Those two
+//! panic when something is not as it must be, with the logs of all that took part.
 
 pub mod crash;
 mod daemon;
