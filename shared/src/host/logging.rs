@@ -2,9 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Stderr as StdStderr, Write};
 use std::str::FromStr;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 /// What is logged: a level, or levels per module.
 ///
@@ -33,24 +37,59 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadLogSetting(&'static str);
 
+/// What was begun: lets the filter be changed while the process runs.
+#[derive(Debug, Default)]
+pub struct Logging {
+    filter: Option<reload::Handle<EnvFilter, Registry>>,
+}
+
+impl Logging {
+    /// From now on this is logged.
+    pub fn set_filter(&self, filter: &LogFilter) {
+        if let Some(handle) = &self.filter {
+            let _ = handle.reload(filter.env_filter()); // fails when nobody logs any more
+        }
+    }
+}
+
 /// Begins to log to stderr. Only the first call of a process has an effect.
-pub fn init(filter: &LogFilter, format: LogFormat) {
-    // tarpc logs each call at info, and as an error what any stranger can cause (a call without time); how a
-    // connection ended is told by our own transport. Whoever names it in the filter has the last word.
-    let filter = EnvFilter::new(format!("tarpc=off,{}", filter.0));
+pub fn init(filter: &LogFilter, format: LogFormat) -> Logging {
+    let is_journal = stderr_is_journal();
     let ansi =
         format == LogFormat::Auto && io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let (filter, handle) = reload::Layer::new(filter.env_filter());
+    let layer = tracing_subscriber::fmt::layer()
         .with_ansi(ansi)
         // whoever read our stderr may be gone: that is no reason to panic, which eprintln would do
         .log_internal_errors(false)
-        .with_writer(move || OneLine { out: io::stderr(), ansi });
-    // An error means that somebody logs already: a test, which may go on.
-    let _ = match format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Auto | LogFormat::Text => builder.try_init(),
+        .with_writer(Stderr { ansi, is_journal });
+    let layer: Box<dyn Layer<_> + Send + Sync> = match format {
+        LogFormat::Json => Box::new(layer.json().flatten_event(true)),
+        // the journal notes time and level by itself
+        LogFormat::Auto | LogFormat::Text if is_journal => Box::new(layer.without_time().with_level(false)),
+        LogFormat::Auto | LogFormat::Text => Box::new(layer),
     };
+    // An error means that somebody logs already: a test, which may go on.
+    match tracing_subscriber::registry().with(filter).with(layer).try_init() {
+        Ok(()) => Logging { filter: Some(handle) },
+        Err(_) => Logging::default(),
+    }
+}
+
+/// Writes an error to stderr, whatever is logged: why a program cannot start, for one.
+pub fn complain(program: &str, why: &str) {
+    let is_journal = stderr_is_journal();
+    let level = is_journal.then_some(Level::ERROR);
+    // a reader that is gone has seen enough
+    let _ = OneLine { out: io::stderr(), ansi: false, level }.write(format!("{program}: {why}\n").as_bytes());
+}
+
+/// Whether stderr goes to systemd's journal: `$JOURNAL_STREAM` is the device and inode of what systemd gave us,
+/// and stderr may be another file by now.
+fn stderr_is_journal() -> bool {
+    let Some(named) = std::env::var_os("JOURNAL_STREAM") else { return false };
+    let stat = rustix::fs::fstat(io::stderr());
+    stat.is_ok_and(|stat| named.to_str() == Some(format!("{}:{}", stat.st_dev, stat.st_ino).as_str()))
 }
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -73,6 +112,14 @@ impl FromStr for LogFilter {
             ));
         }
         Ok(LogFilter(text.to_owned()))
+    }
+}
+
+impl LogFilter {
+    /// tarpc logs each call at info, and as an error what any stranger can cause (a call without time); how a
+    /// connection ended is told by our own transport. Whoever names it in the filter has the last word.
+    fn env_filter(&self) -> EnvFilter {
+        EnvFilter::new(format!("tarpc=off,{}", self.0))
     }
 }
 
@@ -119,18 +166,53 @@ impl fmt::Display for BadLogSetting {
 
 impl std::error::Error for BadLogSetting {}
 
+/// Where events go.
+struct Stderr {
+    ansi: bool,
+    is_journal: bool,
+}
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = OneLine<StdStderr>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        OneLine { out: io::stderr(), ansi: self.ansi, level: None }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
+        OneLine { level: self.is_journal.then_some(*metadata.level()), ..self.make_writer() }
+    }
+}
+
+/// How the journal is told a line's priority; `sd-daemon(3)` lists them.
+fn priority(level: Level) -> &'static [u8] {
+    match level {
+        Level::ERROR => b"<3>",
+        Level::WARN => b"<4>",
+        Level::INFO => b"<6>",
+        Level::DEBUG | Level::TRACE => b"<7>",
+    }
+}
+
 /// Writes each event as one line: control characters inside it become visible, so that a name or an error's
 /// text from elsewhere can neither begin a line of its own nor drive the terminal.
 struct OneLine<W> {
     out: W,
     /// Escape sequences are let through: those in an event's fields were escaped by the formatter.
     ansi: bool,
+    /// The event's level, if it is to stand before the line.
+    level: Option<Level>,
 }
 
 impl<W: Write> Write for OneLine<W> {
     /// The formatter hands in one whole event, with its line end.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        self.out.write_all(&one_line(event, self.ansi))?;
+        let line = one_line(event, self.ansi);
+        match self.level {
+            // in one piece: other threads write, too
+            Some(level) => self.out.write_all(&[priority(level).as_ref(), &*line].concat())?,
+            None => self.out.write_all(&line)?,
+        }
         Ok(event.len())
     }
 
@@ -214,7 +296,7 @@ mod tests {
         let out = captured.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
-            .with_writer(move || OneLine { out: out.clone(), ansi: false })
+            .with_writer(move || OneLine { out: out.clone(), ansi: false, level: None })
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(name = %"x\n2026-01-01 ERROR all is lost\x1b[2J", "shared\r\nagain\u{9b}2J");
@@ -223,5 +305,15 @@ mod tests {
         let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.lines().count(), 2, "{text:?}");
         assert!(!text.contains(['\r', '\x1b', '\u{9b}']) && text.contains("été"), "{text:?}");
+    }
+
+    #[test]
+    fn the_journal_is_told_the_priority() {
+        let captured = Captured::default();
+        for (level, text) in [(Level::ERROR, "a\nb\n"), (Level::WARN, "c\n"), (Level::DEBUG, "d\n")] {
+            let mut line = OneLine { out: captured.clone(), ansi: false, level: Some(level) };
+            line.write_all(text.as_bytes()).unwrap();
+        }
+        assert_eq!(captured.0.lock().unwrap().as_slice(), b"<3>a\\nb\n<4>c\n<7>d\n");
     }
 }

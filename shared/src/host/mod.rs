@@ -4,3 +4,4 @@ pub mod config;
 pub mod hashing;
 pub mod logging;
 pub mod paths;
+pub mod service;

@@ -19,7 +19,7 @@ const AHEAD_MS_MAX: u64 = 300_000;
 
 #[derive(Debug)]
 pub(super) struct Catalogue {
-    limits: Limits,
+    pub(super) limits: Limits,
     manifests: BTreeMap<SwarmKey, Manifest>,
     names: BTreeMap<ResourceName, BTreeMap<SwarmKey, Published>>,
     /// Manifests that are arriving, by connection.

@@ -102,6 +102,12 @@ impl Registry {
         Registry { swarms: Swarms::new(limits.clone(), seed), catalogue: Catalogue::new(limits) }
     }
 
+    /// Changes what it may hold. What it holds beyond the new limits stays until it expires.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.swarms.limits = limits.clone();
+        self.catalogue.limits = limits;
+    }
+
     /// Adds or renews the entries of a peer; the answers are in the same order. A peer that comes back under
     /// the same address with another id takes the place of the former one.
     pub fn announce(

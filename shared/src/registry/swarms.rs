@@ -40,7 +40,7 @@ const INTERVALS: u32 = 3;
 
 #[derive(Debug)]
 pub(super) struct Swarms {
-    limits: Limits,
+    pub(super) limits: Limits,
     draw: Draw,
     peers: BTreeMap<SocketAddr, Peer>,
     swarms: BTreeMap<SwarmKey, Swarm>,

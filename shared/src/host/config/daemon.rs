@@ -54,3 +54,32 @@ settings! {
         pub stall_warning: Span = Span::from_millis(300_000).expect("more than 0"),
     }
 }
+
+impl DaemonConfig {
+    /// The keys that a running daemon does not take over when its config is read again.
+    pub const FIXED: &[&str] = &[
+        "folder",
+        "listen",
+        "socket",
+        "socket_mode",
+        "zone",
+        "log_format",
+        "peer_connections_max",
+        "unknown_connections_max",
+    ];
+
+    /// Puts back what a running daemon cannot change, and names the keys whose change has to wait for a restart.
+    pub fn keep_fixed(&mut self, running: &DaemonConfig) -> Vec<&'static str> {
+        let mut waiting = running.changed(self);
+        waiting.retain(|key| Self::FIXED.contains(key));
+        self.folder.clone_from(&running.folder);
+        self.listen = running.listen;
+        self.socket.clone_from(&running.socket);
+        self.socket_mode = running.socket_mode;
+        self.zone.clone_from(&running.zone);
+        self.log_format = running.log_format;
+        self.peer_connections_max = running.peer_connections_max;
+        self.unknown_connections_max = running.unknown_connections_max;
+        waiting
+    }
+}

@@ -130,6 +130,17 @@ macro_rules! settings {
                 Ok(config)
             }
 
+            /// The keys that have another value there, in the order of the example file.
+            pub fn changed(&self, other: &Self) -> Vec<&'static str> {
+                let mut keys = Vec::new();
+                $(
+                    if self.$key != other.$key {
+                        keys.push(stringify!($key));
+                    }
+                )+
+                keys
+            }
+
             /// A config file's text that shows every key with its description and its default, commented out.
             pub fn example() -> String {
                 let default = Self::default();
@@ -145,6 +156,17 @@ macro_rules! settings {
     };
 }
 pub(super) use settings;
+
+/// Where a key is set, as `FILE:LINE`; the file alone if it cannot be read, or does not have it.
+pub fn place_of(path: &Path, key: &str) -> String {
+    let line = read(path).ok().and_then(|text| {
+        let source = Source { text: &text, path };
+        let table = source.table().ok()?;
+        let (found, _) = table.get_ref().iter().find(|(found, _)| found.get_ref() == key)?;
+        Some(source.line(found.span().start))
+    });
+    line.map_or_else(|| path.display().to_string(), |line| format!("{}:{line}", path.display()))
+}
 
 /// The largest config file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;

@@ -13,7 +13,7 @@ mod values;
 mod tests;
 
 pub use daemon::DaemonConfig;
-pub use file::{ConfigError, Key};
+pub use file::{ConfigError, Key, place_of};
 pub use tracker::TrackerConfig;
 pub use units::{BadUnit, ByteSize, FileMode, Rate, RateLimit, Span};
 pub use values::{BadValue, CongestionControl, GroupName, ListenAddr, Zone};

@@ -51,6 +51,33 @@ fn every_key_is_taken() {
 }
 
 #[test]
+fn what_is_fixed_waits_for_a_restart() {
+    let all = daemon(
+        r#"
+        folder = "/srv/files"
+        listen = 7999
+        socket = "/run/x.sock"
+        socket_mode = "0600"
+        zone = "hall 2"
+        log_format = "json"
+        peer_connections_max = 1_000
+        unknown_connections_max = 0x10
+        file_mode = "0640"
+        "#,
+    );
+    let (running, mut read) = (DaemonConfig::default(), all.unwrap());
+    assert_eq!(read.keep_fixed(&running), DaemonConfig::FIXED);
+    // What is left to change is what is not fixed.
+    assert_eq!(running.changed(&read), ["file_mode"]);
+
+    let text = "listen = 99\nlog_format = \"json\"\nentries_max = 5\n";
+    let running = TrackerConfig::default();
+    let mut read = TrackerConfig::parse(text, Path::new("x")).unwrap();
+    assert_eq!(read.keep_fixed(&running), TrackerConfig::FIXED);
+    assert_eq!(running.changed(&read), ["entries_max"]);
+}
+
+#[test]
 fn a_mistake_is_told_with_its_line_and_what_was_meant() {
     let cases = [
         ("\n\nupload_limt = 5", "ttd.toml:3: unknown key \"upload_limt\"; did you mean \"upload_limit\"?"),

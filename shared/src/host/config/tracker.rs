@@ -29,3 +29,17 @@ settings! {
         pub publication_ttl: Span = Span::from_millis(3_600_000).expect("more than 0"),
     }
 }
+
+impl TrackerConfig {
+    /// The keys that a running tracker does not take over when its config is read again.
+    pub const FIXED: &[&str] = &["listen", "log_format"];
+
+    /// Puts back what a running tracker cannot change, and names the keys whose change has to wait for a restart.
+    pub fn keep_fixed(&mut self, running: &TrackerConfig) -> Vec<&'static str> {
+        let mut waiting = running.changed(self);
+        waiting.retain(|key| Self::FIXED.contains(key));
+        self.listen = running.listen;
+        self.log_format = running.log_format;
+        waiting
+    }
+}
