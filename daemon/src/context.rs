@@ -32,9 +32,9 @@ pub struct Context {
     /// What we have, for those who poll.
     pub board: NewsBoard,
     /// The limit of what we receive.
-    pub down: Option<Arc<Bucket>>,
+    pub down: Arc<Bucket>,
     /// The limit of what we send.
-    pub up: Option<Arc<Bucket>>,
+    pub up: Arc<Bucket>,
     /// Who is refused for a while.
     pub bans: Bans,
     /// How often anybody was turned away.
@@ -54,7 +54,7 @@ impl Context {
         listen: SocketAddr,
         zone: String,
         epoch: u64,
-        (down, up): (Option<Arc<Bucket>>, Option<Arc<Bucket>>),
+        (down, up): (Arc<Bucket>, Arc<Bucket>),
     ) -> (Arc<Context>, mpsc::Receiver<Input>, mpsc::UnboundedReceiver<(AskId, bool)>) {
         let (inputs, received) = mpsc::channel(4096);
         let (ended, ended_received) = mpsc::unbounded_channel();
@@ -124,7 +124,8 @@ impl Context {
 
     /// Limits for one more link; they hold from the moment that its `bulk` is set.
     pub fn limits(&self) -> Limits {
-        Limits { down: self.down.clone(), up: self.up.clone(), bulk: Arc::default() }
+        let (down, up) = (Some(self.down.clone()), Some(self.up.clone()));
+        Limits { down, up, bulk: Arc::default() }
     }
 
     /// Connects to a peer or a tracker. When we listen on one address only, we also speak from that one, so that

@@ -1,17 +1,21 @@
-//! Starts the daemon and ends it: settings, folder, sockets, tasks, signals; each in order, each failure with a
+//! Starts the daemon and ends it: folder, sockets, tasks, signals; each in order, each failure with a
 //! clear word.
 
 use crate::cli::Args;
 use crate::context::Context;
 use crate::control::server::{self as control, ControlServer};
 use crate::descriptors::Descriptors;
-use crate::driver::{Driver, Input, Settings};
+use crate::driver::{Driver, Input};
+use crate::health;
 use crate::peer::room::Caps;
 use crate::peer::server as peer;
-use crate::store::{Home, Publisher};
+use crate::plan::{Plan, StartError};
+use crate::reload::{self, Reloader};
+use crate::store::Home;
 use crate::throttle::Bucket;
-use shared::host::config::{DaemonConfig, RateLimit};
-use shared::host::{logging, paths::Places};
+use shared::host::config::DaemonConfig;
+use shared::host::logging::{self, Logging};
+use shared::host::service::Service;
 use shared::id::PeerId;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::DaemonInfo;
@@ -21,13 +25,14 @@ use shared::url::PEER_PORT;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The last port that a daemon with a FOLDER tries on its own.
@@ -36,133 +41,134 @@ const LAST_PORT: u16 = 8018;
 /// How long the end may take.
 const END_WITHIN: Duration = Duration::from_millis(4500);
 
-/// Why the daemon cannot start, and what it exits with.
-struct StartError {
-    message: String,
-    exit: u8,
-}
-
-/// Everything that is settled before the daemon starts.
-struct Plan {
-    config: DaemonConfig,
-    config_file: PathBuf,
-    folder: PathBuf,
-    has_own_folder: bool,
-    socket: PathBuf,
-}
-
 /// Runs the daemon until a signal ends it.
 pub fn run(args: Args) -> ExitCode {
-    let ended = plan(&args).and_then(|plan| {
-        if args.check_config {
-            publisher(&plan.config)?;
-            let what = match plan.config_file.exists() {
-                true => "good",
-                false => "there is no such file, so all is as by default",
-            };
-            // a reader that is gone has seen enough
-            let _ = writeln!(io::stdout(), "{}: {what}", plan.config_file.display());
-            return Ok(());
-        }
-        logging::init(&plan.config.log_level, plan.config.log_format);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .thread_name("ttd")
-            .build()
-            .map_err(|error| failed("cannot start the runtime", &error))?;
-        let ended = runtime.block_on(serve(plan));
-        runtime.shutdown_timeout(Duration::from_millis(200));
-        ended
-    });
-    match ended {
+    let service = Arc::new(Service::of_process());
+    match start(args, &service) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ttd: {}", error.message);
+            service.status(&error.message);
+            logging::complain("ttd", &error.message);
             ExitCode::from(error.exit)
         }
     }
 }
 
-fn failed(doing: &str, error: &dyn Display) -> StartError {
-    StartError { message: format!("{doing}: {error}"), exit: 1 }
-}
-
-/// Brings command line, configuration and the usual places together.
-fn plan(args: &Args) -> Result<Plan, StartError> {
-    let places = Places::of_process();
-    let config_file = args.config.clone().unwrap_or_else(|| places.daemon_config());
-    let loaded = match &args.config {
-        Some(path) => DaemonConfig::load(path),
-        None => DaemonConfig::load_or_default(&config_file),
-    };
-    let mut config = loaded.map_err(|error| StartError { message: error.to_string(), exit: 2 })?;
-    config.listen = args.listen.or(config.listen);
-    if !args.trackers.is_empty() {
-        config.trackers.clone_from(&args.trackers);
+fn start(args: Args, service: &Arc<Service>) -> Result<(), StartError> {
+    let plan = Plan::make(&args)?;
+    if args.check_config {
+        let what = match plan.config_file.exists() {
+            true => "good",
+            false => "there is no such file, so all is as by default",
+        };
+        // a reader that is gone has seen enough
+        let _ = writeln!(io::stdout(), "{}: {what}", plan.config_file.display());
+        return Ok(());
     }
-    config.download_limit = args.download_limit.unwrap_or(config.download_limit);
-    config.upload_limit = args.upload_limit.unwrap_or(config.upload_limit);
-    config.log_level = args.log_level.clone().unwrap_or(config.log_level);
-    config.log_format = args.log_format.unwrap_or(config.log_format);
-    let folder = places.shared_folder(args.folder.as_deref(), config.folder.as_deref());
-    let socket =
-        places.daemon_socket(args.socket.as_deref(), args.folder.as_deref(), config.socket.as_deref());
-    Ok(Plan { config, config_file, folder, has_own_folder: args.folder.is_some(), socket })
+    let logging = logging::init(&plan.config.log_level, plan.config.log_format);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("ttd")
+        .build()
+        .map_err(|error| failed("cannot start the runtime", &error))?;
+    let ended = runtime.block_on(serve(args, plan, logging, service.clone()));
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    ended
 }
 
-async fn serve(plan: Plan) -> Result<(), StartError> {
-    let mut terminate =
-        signal(SignalKind::terminate()).map_err(|error| failed("cannot wait for signals", &error))?;
-    let mut interrupt =
-        signal(SignalKind::interrupt()).map_err(|error| failed("cannot wait for signals", &error))?;
+fn failed(doing: &str, error: &dyn Display) -> StartError {
+    StartError::failed(doing, error)
+}
+
+async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) -> Result<(), StartError> {
+    let mut signals = Signals::listen().map_err(|error| failed("cannot wait for signals", &error))?;
     let config = &plan.config;
     let home = Arc::new(Home::open(&plan.folder).map_err(|error| failed("cannot start", &error))?);
-    let publisher = publisher(config)?;
     let descriptors = Descriptors::raise();
     let (peers, listen) = listen_for_peers(&plan).await?;
-    let bucket = |limit: RateLimit| limit.0.map(Bucket::new);
-    let limits = (bucket(config.download_limit), bucket(config.upload_limit));
+    let limits = (Bucket::new(config.download_limit), Bucket::new(config.upload_limit));
     let zone = config.zone.as_str().to_owned();
     let peer_id = PeerId(rand::random());
     let (context, inputs, ended) = Context::new(peer_id, listen, zone, rand::random(), limits);
-    let settings = Settings {
-        trackers: config.trackers.clone(),
-        min_free_bytes: config.min_free_space.bytes(),
-        sync_every: config.sync_every.duration(),
-        stall_warning: config.stall_warning.duration(),
-        neighbours_max: descriptors.at_most(SwarmConfig::default().neighbours_max, 8),
-    };
+    let neighbours_max = descriptors.at_most(SwarmConfig::default().neighbours_max, 8);
     let stop = Arc::new(AtomicBool::new(false));
+    let (publisher, settings) = (plan.publisher.clone(), reload::settings(config, neighbours_max));
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, stop);
     driver.restore().map_err(|error| failed("cannot start", &error))?;
     let callers = listen_for_callers(&plan)?;
     let info = info(config, &home, &context).map_err(|error| failed("cannot start", &error))?;
+    let (trackers, known_trackers) = watch::channel(config.trackers.clone());
+    let revision = driver.revision();
+    let health = health::watch(service.clone(), context.clone(), revision.subscribe());
     let server =
-        Arc::new(ControlServer { context: context.clone(), home, info, revision: driver.revision() });
+        Arc::new(ControlServer { context: context.clone(), home, info, trackers: known_trackers, revision });
     let caps = Caps {
         peers_max: descriptors.at_most(config.peer_connections_max.get(), 4) as usize,
         strangers_max: descriptors.at_most(config.unknown_connections_max.get(), 4) as usize,
     };
-    tracing::info!(folder = %plan.folder.display(), socket = %plan.socket.display(), %listen, id = %peer_id,
-        version = env!("CARGO_PKG_VERSION"), "ttd is ready");
     let mut driver = tokio::spawn(driver.run(inputs, ended));
     let accepting = [
         tokio::spawn(peer::accept(context.clone(), peers, caps)),
         tokio::spawn(control::accept(server, callers)),
+        tokio::spawn(health),
     ];
-    let signal = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-        died = &mut driver => return Err(failed("the driver ended by itself", &format!("{died:?}"))),
+    tracing::info!(folder = %plan.folder.display(), socket = %plan.socket.display(), %listen, id = %peer_id,
+        version = env!("CARGO_PKG_VERSION"), "ttd is ready");
+    say_ready(&service, &context).await;
+    let mut reloader =
+        Reloader { args, running: plan.config, context: context.clone(), logging, trackers, neighbours_max };
+    let signal = loop {
+        let signal = tokio::select! {
+            signal = signals.next() => signal,
+            died = &mut driver => return Err(failed("the driver ended by itself", &format!("{died:?}"))),
+        };
+        if signal != "SIGHUP" {
+            break signal;
+        }
+        service.reloading();
+        reloader.reload().await;
+        say_ready(&service, &context).await;
     };
     tracing::info!(signal, "ttd is ending");
+    service.stopping("ending");
     end(&context, driver, accepting).await;
     tracing::info!("ttd has ended");
     Ok(())
 }
 
+async fn say_ready(service: &Service, context: &Context) {
+    if service.is_watched() {
+        service.ready(&health::status(context).await.unwrap_or_default());
+    }
+}
+
+/// The signals that a daemon heeds.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.hangup.recv() => "SIGHUP",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
 /// No new work, then an orderly end of what goes on, within a few seconds.
-async fn end(context: &Context, driver: JoinHandle<()>, accepting: [JoinHandle<()>; 2]) {
+async fn end(context: &Context, driver: JoinHandle<()>, accepting: [JoinHandle<()>; 3]) {
     for task in accepting {
         task.abort();
         let _ = task.await;
@@ -193,27 +199,6 @@ fn info(
         pid: std::process::id(),
         trackers: config.trackers.clone(),
     })
-}
-
-fn publisher(config: &DaemonConfig) -> Result<Publisher, StartError> {
-    let group = match &config.file_group {
-        Some(name) => Some(group_id(name.as_str()).ok_or_else(|| StartError {
-            message: format!("there is no group {} (`file_group` in the configuration)", name.as_str()),
-            exit: 2,
-        })?),
-        None => None,
-    };
-    Ok(Publisher { mode: config.file_mode.bits(), group })
-}
-
-/// A group's number, by number or by its name in /etc/group.
-fn group_id(name: &str) -> Option<u32> {
-    if let Ok(number) = name.parse() {
-        return Some(number);
-    }
-    let groups = std::fs::read_to_string("/etc/group").ok()?;
-    let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
-    line.split(':').nth(2)?.parse().ok()
 }
 
 fn listen_for_callers(plan: &Plan) -> Result<local::Listener, StartError> {

@@ -1,11 +1,11 @@
 //! Bandwidth limits: a byte stream that takes its turn at a bucket that all links of a direction share.
 
-use shared::host::config::Rate;
+use shared::host::config::RateLimit;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,18 +17,41 @@ const TURN_BYTES_MAX: u64 = 64 << 10;
 /// How much of the rate may be saved up while nobody sends.
 const BURST: Duration = Duration::from_millis(50);
 
-/// A limit in one direction, shared by all links.
+/// Who waits looks again after this: the limit may have changed.
+const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+/// A limit in one direction, shared by all links. It may change at any time.
 #[derive(Debug)]
-pub struct Bucket {
-    bytes_per_s: u64,
+pub struct Bucket(Mutex<Level>);
+
+#[derive(Debug)]
+struct Level {
+    /// None: there is no limit.
+    bytes_per_s: Option<u64>,
     /// When everything that was taken so far will have been paid for.
-    paid_until: Mutex<Instant>,
+    paid_until: Instant,
 }
 
 impl Bucket {
     /// A bucket that lets through so many bytes per second.
-    pub fn new(rate: Rate) -> Arc<Bucket> {
-        Arc::new(Bucket { bytes_per_s: rate.bytes_per_s().max(1), paid_until: Mutex::new(Instant::now()) })
+    pub fn new(limit: RateLimit) -> Arc<Bucket> {
+        let bucket = Bucket(Mutex::new(Level { bytes_per_s: None, paid_until: Instant::now() }));
+        bucket.set(limit);
+        Arc::new(bucket)
+    }
+
+    /// Changes the limit. What was taken under the former one is forgiven.
+    pub fn set(&self, limit: RateLimit) {
+        let bytes_per_s = limit.0.map(|rate| rate.bytes_per_s().max(1));
+        *self.level() = Level { bytes_per_s, paid_until: Instant::now() };
+    }
+
+    fn level(&self) -> MutexGuard<'_, Level> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_limited(&self) -> bool {
+        self.level().bytes_per_s.is_some()
     }
 
     /// How much it lets through.
@@ -39,22 +62,29 @@ impl Bucket {
     /// Takes up to `bytes`; or tells until when to wait.
     fn take(&self, bytes: u64) -> Result<u64, Instant> {
         let now = Instant::now();
-        let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
-        if *paid_until > now {
-            return Err(*paid_until);
+        let mut level = self.level();
+        let Some(bytes_per_s) = level.bytes_per_s else { return Ok(bytes) };
+        if level.paid_until > now {
+            return Err(level.paid_until);
         }
-        let turn = bytes.min(TURN_BYTES_MAX).min((self.bytes_per_s / 20).max(1024));
-        let cost = Duration::from_nanos(turn.saturating_mul(1_000_000_000) / self.bytes_per_s);
-        *paid_until = (*paid_until).max(now - BURST) + cost;
+        let turn = bytes.min(TURN_BYTES_MAX).min((bytes_per_s / 20).max(1024));
+        level.paid_until = level.paid_until.max(now - BURST) + cost(turn, bytes_per_s);
         Ok(turn)
     }
 
     /// Gives back what was taken and not used.
     fn give_back(&self, bytes: u64) {
-        let cost = Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / self.bytes_per_s);
-        let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *paid_until -= cost;
+        let mut level = self.level();
+        if let Some(bytes_per_s) = level.bytes_per_s {
+            // after a change of the limit this may be more than was taken
+            let back = level.paid_until.checked_sub(cost(bytes, bytes_per_s));
+            level.paid_until = back.unwrap_or(level.paid_until);
+        }
     }
+}
+
+fn cost(bytes: u64, bytes_per_s: u64) -> Duration {
+    Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / bytes_per_s)
 }
 
 /// The limits of a link, in the directions that have one.
@@ -70,7 +100,7 @@ pub struct Limits {
 
 impl Limits {
     fn bucket<'a>(&self, bucket: &'a Option<Arc<Bucket>>) -> Option<&'a Arc<Bucket>> {
-        bucket.as_ref().filter(|_| self.bulk.load(Ordering::Relaxed))
+        bucket.as_ref().filter(|bucket| self.bulk.load(Ordering::Relaxed) && bucket.is_limited())
     }
 }
 
@@ -104,7 +134,10 @@ fn turn(
         }
         match bucket.take(bytes as u64) {
             Ok(turn) => return Poll::Ready(turn as usize),
-            Err(until) => *pause = Some(Box::pin(tokio::time::sleep_until(until))),
+            Err(until) => {
+                let until = until.min(Instant::now() + PAUSE_MAX);
+                *pause = Some(Box::pin(tokio::time::sleep_until(until)));
+            }
         }
     }
 }
@@ -150,7 +183,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Throttled<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::host::config::Rate;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn bucket(bytes_per_s: u64) -> Arc<Bucket> {
+        Bucket::new(RateLimit(Some(Rate::new(bytes_per_s).unwrap())))
+    }
 
     /// Moves `bytes` through as many links as there are; how long it took on the paused clock.
     async fn elapsed(limits: Limits, links: usize, bytes: usize) -> Duration {
@@ -180,7 +218,7 @@ mod tests {
     }
 
     fn limits(bytes_per_s: u64, bulk: bool) -> Limits {
-        let up = Some(Bucket::new(Rate::new(bytes_per_s).unwrap()));
+        let up = Some(bucket(bytes_per_s));
         Limits { up, down: None, bulk: Arc::new(AtomicBool::new(bulk)) }
     }
 
@@ -198,12 +236,28 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn reading_is_limited_too() {
         let (mut far, near) = tokio::io::duplex(1 << 20);
-        let down = Some(Bucket::new(Rate::new(100_000).unwrap()));
+        let down = Some(bucket(100_000));
         let mut near = Throttled::new(near, Limits { down, up: None, bulk: Arc::new(AtomicBool::new(true)) });
         far.write_all(&[1; 200_000]).await.unwrap();
         let start = Instant::now();
         near.read_exact(&mut vec![0; 200_000]).await.unwrap();
         let took = start.elapsed().as_secs_f64();
         assert!((1.9..2.1).contains(&took), "{took} s for 200 KB at 100 KB/s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_is_changed_binds_those_who_wait() {
+        let limits = limits(1, true);
+        let up = limits.up.clone().unwrap();
+        let start = Instant::now();
+        let change = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            up.set(RateLimit(Some(Rate::new(1_000_000).unwrap())));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            up.set(RateLimit(None));
+        };
+        let (_, ()) = tokio::join!(elapsed(limits, 2, 1_000_000), change);
+        let took = start.elapsed().as_secs_f64();
+        assert!((6.0..6.5).contains(&took), "{took} s for 2 MB at almost nothing, 1 MB/s, and no limit");
     }
 }

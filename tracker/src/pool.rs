@@ -7,13 +7,13 @@ use tokio::sync::oneshot;
 /// All connections.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    connections_max: usize,
-    unknown_max: usize,
     places: Mutex<Places>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Places {
+    connections_max: usize,
+    unknown_max: usize,
     taken: usize,
     next: u64,
     /// Connections that have not said hello, the oldest first.
@@ -29,18 +29,25 @@ pub(crate) struct Place {
 
 impl Pool {
     pub(crate) fn new(connections_max: usize, unknown_max: usize) -> Arc<Pool> {
-        Arc::new(Pool { connections_max, unknown_max, places: Mutex::default() })
+        let places = Places { connections_max, unknown_max, taken: 0, next: 0, unknown: BTreeMap::new() };
+        Arc::new(Pool { places: Mutex::new(places) })
+    }
+
+    /// Changes how many there may be. Those that are there stay.
+    pub(crate) fn set(&self, connections_max: usize, unknown_max: usize) {
+        let mut places = self.places();
+        (places.connections_max, places.unknown_max) = (connections_max, unknown_max);
     }
 
     /// A place for a new connection, and what tells it to make room; `None` when all places are taken by those
     /// who have said hello.
     pub(crate) fn enter(self: &Arc<Pool>) -> Option<(Place, oneshot::Receiver<()>)> {
         let mut places = self.places();
-        let full = places.taken >= self.connections_max;
+        let full = places.taken >= places.connections_max;
         if full && places.unknown.is_empty() {
             return None;
         }
-        if full || places.unknown.len() >= self.unknown_max {
+        if full || places.unknown.len() >= places.unknown_max {
             // its place is free in a moment, when its task has seen it
             if let Some((_, oldest)) = places.unknown.pop_first() {
                 let _ = oldest.send(());
@@ -52,6 +59,11 @@ impl Pool {
         places.taken += 1;
         places.unknown.insert(id, make_room);
         Some((Place { pool: self.clone(), id }, told))
+    }
+
+    /// How many connections there are.
+    pub(crate) fn taken(&self) -> usize {
+        self.places().taken
     }
 
     fn places(&self) -> std::sync::MutexGuard<'_, Places> {
@@ -108,7 +120,10 @@ mod tests {
         drop(second);
         third.keep();
         assert!(pool.enter().is_none());
-        drop(first);
+        pool.set(3, 2);
+        let third = pool.enter();
+        assert!(third.is_some(), "there is more room now");
+        drop((first, third));
         assert!(pool.enter().is_some());
     }
 }

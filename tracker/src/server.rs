@@ -8,6 +8,7 @@ use shared::rpc::tracker::Tracker;
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -44,16 +45,13 @@ impl Server {
     pub fn bind(config: &TrackerConfig) -> io::Result<Server> {
         let listener = shared::rpc::listen(config.listen.0)?;
         let addr = listener.local_addr()?;
-        let count = |number: std::num::NonZeroU32| number.get() as usize;
-        let limits = Limits {
-            entries_max: count(config.entries_max),
-            catalogue_bytes_max: usize::try_from(config.catalogue_bytes_max.bytes()).unwrap_or(usize::MAX),
-            publications_max: count(config.publications_max),
-            publication_ttl: config.publication_ttl.duration(),
-            ..Limits::default()
-        };
         let pool = Pool::new(count(config.connections_max), count(config.unknown_connections_max));
-        Ok(Server { listener, addr, pool, state: Arc::new(State::new(limits)) })
+        Ok(Server { listener, addr, pool, state: Arc::new(State::new(limits(config))) })
+    }
+
+    /// What changes limits while it runs, and tells how it is doing.
+    pub fn handle(&self) -> Handle {
+        Handle { pool: self.pool.clone(), state: self.state.clone() }
     }
 
     /// Where it listens.
@@ -97,6 +95,40 @@ impl Server {
         let (peer, own) = (plain(peer), plain(own).ip());
         connections.spawn(converse(stream, peer, own, place, told_to_go, self.state.clone()));
     }
+}
+
+/// Reaches a server that runs.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pool: Arc<Pool>,
+    state: Arc<State>,
+}
+
+impl Handle {
+    /// Takes the limits of a configuration over; what is there already stays.
+    pub fn set_limits(&self, config: &TrackerConfig) {
+        self.pool.set(count(config.connections_max), count(config.unknown_connections_max));
+        self.state.set_limits(limits(config));
+    }
+
+    /// How much there is, in a few words.
+    pub fn status(&self) -> String {
+        self.state.status(self.pool.taken())
+    }
+}
+
+fn limits(config: &TrackerConfig) -> Limits {
+    Limits {
+        entries_max: count(config.entries_max),
+        catalogue_bytes_max: usize::try_from(config.catalogue_bytes_max.bytes()).unwrap_or(usize::MAX),
+        publications_max: count(config.publications_max),
+        publication_ttl: config.publication_ttl.duration(),
+        ..Limits::default()
+    }
+}
+
+fn count(number: NonZeroU32) -> usize {
+    number.get() as usize
 }
 
 /// One connection, from accept to close.

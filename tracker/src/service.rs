@@ -38,6 +38,17 @@ impl State {
         self.registry().expire(now);
     }
 
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        self.registry().set_limits(limits);
+    }
+
+    /// How much there is, in a few words.
+    pub(crate) fn status(&self, connections: usize) -> String {
+        let size = self.registry().size();
+        let (swarms, entries, published) = (size.swarms, size.entries, size.publications);
+        format!("connections {connections}, swarms {swarms}, entries {entries}, published {published}")
+    }
+
     pub(crate) fn report(&self, connections: usize) {
         let size = self.registry().size();
         tracing::info!(

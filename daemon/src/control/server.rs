@@ -40,8 +40,10 @@ pub struct ControlServer {
     pub context: Arc<Context>,
     /// The shared folder.
     pub home: Arc<Home>,
-    /// What `hello` answers.
+    /// What `hello` answers, but for the trackers.
     pub info: DaemonInfo,
+    /// The trackers that are configured now.
+    pub trackers: watch::Receiver<Vec<TrackerUrl>>,
     /// Changes with everything that a watcher may want to see.
     pub revision: Arc<watch::Sender<u64>>,
 }
@@ -114,7 +116,7 @@ impl Control for Caller {
             return Err(WrongVersion { ours: PROTOCOL_VERSION });
         }
         self.greeted.accept();
-        Ok(self.server.info.clone())
+        Ok(DaemonInfo { trackers: self.server.trackers.borrow().clone(), ..self.server.info.clone() })
     }
 
     async fn share(self, _: CallContext, request: ShareRequest) -> Result<TaskId, ControlError> {
@@ -325,7 +327,7 @@ impl Caller {
         let is_named = tracker.is_some();
         let trackers = match tracker {
             Some(url) => vec![url],
-            None => self.server.info.trackers.clone(),
+            None => self.server.trackers.borrow().clone(),
         };
         let shown = shown(what);
         match catalogue::find(&self.server.context, &trackers, what).await {

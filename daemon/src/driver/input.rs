@@ -1,8 +1,9 @@
 //! Everything that may wake the driver: one closed enum.
 
+use crate::driver::Settings;
 use crate::library::{Download, Published, Source, TakeError};
 use crate::peer::link::LinkId;
-use crate::store::Import;
+use crate::store::{Import, Publisher};
 use crate::tasks::{TaskHandle, TaskInput};
 use crate::tracker::Found;
 use shared::chunk::ChunkIndex;
@@ -71,6 +72,8 @@ pub enum Input {
     Found(Found),
     /// ttctl asks for something.
     Command(Command),
+    /// The configuration was read again.
+    Settled(Settings, Publisher),
     /// Work in the background ended.
     Task(TaskInput),
     /// The daemon is to end.

@@ -201,6 +201,7 @@ impl Driver {
             Input::Taken { download, index, peer, taken } => self.taken(&download, index, peer, taken),
             Input::Found(found) => self.found(found),
             Input::Command(command) => self.command(command),
+            Input::Settled(settings, publisher) => (self.settings, self.publisher) = (settings, publisher),
             Input::Task(task) => self.task(task),
             Input::Shutdown => {}
         }

@@ -7,8 +7,10 @@ use super::{Command, Driver, Input, Reply, Settings, Wanted};
 use crate::context::Context;
 use crate::library::{Blocked, Download, Phase};
 use crate::store::{Home, Publisher};
+use crate::throttle::Bucket;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
+use shared::host::config::RateLimit;
 use shared::id::{ChunkHash, PeerId, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind, State};
@@ -42,7 +44,8 @@ impl Rig {
 
     fn with(folder: Arc<tempfile::TempDir>, home: Home) -> Rig {
         let listen: SocketAddr = "127.0.0.1:1".parse().unwrap();
-        let (context, inputs, ended) = Context::new(PeerId([1; 16]), listen, String::new(), 1, (None, None));
+        let limits = (Bucket::new(RateLimit(None)), Bucket::new(RateLimit(None)));
+        let (context, inputs, ended) = Context::new(PeerId([1; 16]), listen, String::new(), 1, limits);
         let home = Arc::new(home);
         let settings = Settings {
             trackers: Vec::new(),

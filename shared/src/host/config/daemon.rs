@@ -66,6 +66,7 @@ impl DaemonConfig {
         "log_format",
         "peer_connections_max",
         "unknown_connections_max",
+        "congestion_control",
     ];
 
     /// Puts back what a running daemon cannot change, and names the keys whose change has to wait for a restart.
@@ -80,6 +81,7 @@ impl DaemonConfig {
         self.log_format = running.log_format;
         self.peer_connections_max = running.peer_connections_max;
         self.unknown_connections_max = running.unknown_connections_max;
+        self.congestion_control.clone_from(&running.congestion_control);
         waiting
     }
 }

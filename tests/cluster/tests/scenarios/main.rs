@@ -15,6 +15,7 @@ mod lifecycle;
 mod local;
 mod names;
 mod reasons;
+mod service;
 mod start;
 mod swarm;
 mod trackers;

@@ -1,0 +1,69 @@
+//! SIGHUP: the configuration is read again. What can change while the daemon runs changes at once, what cannot is
+//! named in the log, and a configuration with a mistake in it changes nothing.
+
+use crate::cli::Args;
+use crate::context::Context;
+use crate::driver::{Input, Settings};
+use crate::plan::{Plan, StartError};
+use shared::host::config::DaemonConfig;
+use shared::host::logging::Logging;
+use shared::url::TrackerUrl;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What a reload needs, and what it reaches.
+#[derive(Debug)]
+pub struct Reloader {
+    /// The command line: what it says holds on.
+    pub args: Args,
+    /// What holds now.
+    pub running: DaemonConfig,
+    /// The limits.
+    pub context: Arc<Context>,
+    /// The filter of the log.
+    pub logging: Logging,
+    /// The trackers, for those who ask by name.
+    pub trackers: watch::Sender<Vec<TrackerUrl>>,
+    /// As in [`Settings`]: it comes from the machine, not from the configuration.
+    pub neighbours_max: u32,
+}
+
+impl Reloader {
+    /// Reads the configuration again. The log tells what came of it.
+    pub async fn reload(&mut self) {
+        match Plan::make(&self.args) {
+            Ok(plan) => self.apply(plan).await,
+            Err(StartError { message, .. }) => {
+                tracing::error!("the configuration is wrong, and nothing was changed: {message}");
+            }
+        }
+    }
+
+    async fn apply(&mut self, plan: Plan) {
+        let mut config = plan.config;
+        let waiting = config.keep_fixed(&self.running);
+        let changed = self.running.changed(&config);
+        self.logging.set_filter(&config.log_level);
+        self.context.down.set(config.download_limit);
+        self.context.up.set(config.upload_limit);
+        self.trackers.send_replace(config.trackers.clone());
+        self.context.tell(Input::Settled(settings(&config, self.neighbours_max), plan.publisher)).await;
+        self.running = config;
+        let file = plan.config_file.display();
+        tracing::info!(changed = changed.join(", "), "{file} was read again");
+        if !waiting.is_empty() {
+            tracing::warn!(keys = waiting.join(", "), "what else was changed in {file} needs a restart");
+        }
+    }
+}
+
+/// What the driver is told of the configuration.
+pub fn settings(config: &DaemonConfig, neighbours_max: u32) -> Settings {
+    Settings {
+        trackers: config.trackers.clone(),
+        min_free_bytes: config.min_free_space.bytes(),
+        sync_every: config.sync_every.duration(),
+        stall_warning: config.stall_warning.duration(),
+        neighbours_max,
+    }
+}
