@@ -104,6 +104,8 @@ pub enum Command {
     /// Ask a tracker what it knows
     #[command(subcommand)]
     Tracker(TrackerCommand),
+    /// Print what makes a shell complete ttctl's command lines; needs no ttd
+    Completions(CompletionsArgs),
 }
 
 /// A resource that the daemon knows.
@@ -222,6 +224,18 @@ pub struct CheckArgs {
     pub manifest: PathBuf,
     /// The file to compare with it; if left out, the one that it names, if that lies beside it
     pub file: Option<PathBuf>,
+}
+
+/// `ttctl completions`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Debian's package has them installed. Elsewhere:
+  ttctl completions bash > ~/.local/share/bash-completion/completions/ttctl
+  ttctl completions zsh > ~/.zfunc/_ttctl     (with ~/.zfunc in $fpath)
+  ttctl completions fish > ~/.config/fish/completions/ttctl.fish")]
+pub struct CompletionsArgs {
+    /// Which shell
+    pub shell: clap_complete::Shell,
 }
 
 /// `ttctl tracker`

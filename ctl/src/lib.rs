@@ -5,6 +5,7 @@
 
 mod check;
 pub mod cli;
+mod completions;
 mod connect;
 mod copy;
 mod create;
@@ -62,6 +63,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<(), Error> {
     match &cli.command {
         Command::Create(args) => create::create(args, output),
         Command::Check(args) => check::check(args, output),
+        Command::Completions(args) => completions::completions(args, output),
         _ => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -73,7 +75,9 @@ fn run(cli: &Cli, output: &mut Output) -> Result<(), Error> {
 async fn run_with_daemon(cli: &Cli, output: &mut Output) -> Result<(), Error> {
     let global = &cli.global;
     match &cli.command {
-        Command::Create(_) | Command::Check(_) => unreachable!("these need no daemon"),
+        Command::Create(_) | Command::Check(_) | Command::Completions(_) => {
+            unreachable!("these need no daemon")
+        }
         Command::Share(args) => share::share(args, global, output).await,
         Command::Get(args) => get::get(args, global, output).await,
         Command::Status(args) => status::status(args, global, output).await,

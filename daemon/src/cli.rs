@@ -61,5 +61,11 @@ Examples:
   ttd /tmp/a --upload-limit '50 MB/s' --log-level debug
   ttd --check-config
 
-It ends with 0 after SIGTERM or SIGINT, with 1 when it cannot start (its port is
-taken, for one), with 2 when its command line or its configuration is wrong.";
+Signals:
+  SIGTERM, SIGINT  end it in good order
+  SIGHUP           has it read its configuration again
+
+Exit codes:
+  0  ended by a signal
+  1  cannot start: its port is taken, for one
+  2  the command line or the configuration is wrong";

@@ -44,8 +44,14 @@ Examples:
   tt-tracker --listen 10.0.0.1:7986 --log-format json
   tt-tracker --check-config --config /etc/tinytorrent/tt-tracker.toml
 
-It ends with 0 after SIGTERM or SIGINT, with 1 when it cannot start (its port is
-taken, for one), with 2 when its command line or its configuration is wrong.";
+Signals:
+  SIGTERM, SIGINT  end it in good order
+  SIGHUP           has it read its configuration again
+
+Exit codes:
+  0  ended by a signal
+  1  cannot start: its port is taken, for one
+  2  the command line or the configuration is wrong";
 
 impl Args {
     /// Puts what the command line says in the place of what the config file says.

@@ -1,0 +1,108 @@
+//! Makes the man pages: `manual OUT` writes OUT/tinytorrent/man1/ttd.1 and all others, by package and section.
+//!
+//! What the programs know of themselves comes from them: command lines from clap, config keys from their
+//! declarations. `page` writes one page, `programs` has those of section 1, `formats` those of section 5.
+
+mod formats;
+mod page;
+mod programs;
+
+use page::Page;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// A page, and which package brings it.
+struct Delivered {
+    package: &'static str,
+    page: Page,
+}
+
+fn main() -> ExitCode {
+    let Some(out) = std::env::args_os().nth(1).map(PathBuf::from) else {
+        eprintln!("usage: manual OUT");
+        return ExitCode::from(2);
+    };
+    match write(&out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("manual: {}: {error}", out.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write(out: &Path) -> io::Result<()> {
+    for Delivered { package, page } in pages() {
+        let folder = out.join(package).join(format!("man{}", page.section()));
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join(format!("{}.{}", page.name(), page.section())), page.text())?;
+    }
+    Ok(())
+}
+
+fn pages() -> Vec<Delivered> {
+    let daemon = [programs::ttd(), formats::ttd_toml(), formats::tinytorrent()];
+    let tracker = [programs::tt_tracker(), formats::tt_tracker_toml()];
+    let of = |package: &'static str| move |page| Delivered { package, page };
+    let with_ttctl = daemon.into_iter().chain(programs::ttctl());
+    with_ttctl.map(of("tinytorrent")).chain(tracker.into_iter().map(of("tinytorrent-tracker"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn every_page_is_there_and_complete() {
+        let pages = pages();
+        let find = |name: &str| {
+            let found = pages.iter().find(|delivered| delivered.page.name() == name);
+            found.unwrap_or_else(|| panic!("there is no page {name}")).page.text()
+        };
+        for name in ["ttd", "ttctl", "tt-tracker"] {
+            let text = find(name);
+            for section in ["NAME", "SYNOPSIS", "EXAMPLES", "FILES", "ENVIRONMENT", "EXIT CODES", "SEE ALSO"]
+            {
+                assert!(
+                    text.contains(&format!(".SH \"{section}\""))
+                        || text.contains(&format!(".SH {section}\n")),
+                    "{name} has no section {section}"
+                );
+            }
+        }
+        let text = find("ttd.toml");
+        for key in shared::host::config::DaemonConfig::KEYS {
+            assert!(text.contains(&key.name.replace('_', "\\_")) || text.contains(key.name), "{}", key.name);
+        }
+        assert!(find("tinytorrent").contains("SHA\\-256") || find("tinytorrent").contains("SHA-256"));
+        find("ttctl-share");
+        find("ttctl-tracker-list");
+    }
+
+    /// groff's own opinion; where it is not installed there is none.
+    #[test]
+    fn groff_has_nothing_to_say() {
+        let out = tempfile::tempdir().unwrap();
+        write(out.path()).unwrap();
+        let mut files = Vec::new();
+        for package in ["tinytorrent", "tinytorrent-tracker"] {
+            for section in ["man1", "man5"] {
+                let folder = fs::read_dir(out.path().join(package).join(section)).unwrap();
+                files.extend(folder.map(|entry| entry.unwrap().path()));
+            }
+        }
+        assert!(files.len() > 15);
+        for file in files {
+            let groff = ["-man", "-ww", "-z", "-Tutf8", "-Kutf8"];
+            let Ok(output) = Command::new("groff").args(groff).arg(&file).output() else {
+                eprintln!("SKIPPED: groff is not installed");
+                return;
+            };
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && said.is_empty(), "{}: {said}", file.display());
+        }
+    }
+}

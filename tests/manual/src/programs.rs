@@ -1,0 +1,137 @@
+//! Section 1: the three programs, and ttctl's verbs. The command lines describe themselves; FILES and ENVIRONMENT
+//! are told here.
+
+use crate::page::{Page, source};
+use clap::{Command, CommandFactory};
+use clap_mangen::Man;
+
+const CONFIG: &str = "FILE, in $CONFIGURATION_DIRECTORY, else in /etc/tinytorrent for root and in ~/.config/tinytorrent \
+     for others. It need not exist.";
+
+const COLOUR: (&str, &str) = ("NO_COLOR", "If set, there are no colours.");
+
+pub(crate) fn ttd() -> Page {
+    let mut page = program(daemon::cli::Args::command(), "ttd");
+    page.heading("FILES");
+    page.term("ttd.toml", &CONFIG.replace("FILE", "The configuration; ttd.toml(5) describes it. It is"));
+    page.term(
+        "FOLDER",
+        "The shared folder: finished files, each with its manifest NAME.tinytorrent. The default is \
+         $STATE_DIRECTORY, else /var/lib/tinytorrent for root and ~/.local/share/tinytorrent for others.",
+    );
+    page.term(
+        "FOLDER/.tinytorrent",
+        "Everything else of ttd's: what is being fetched, what is known of it, the lock. When ttd is stopped this \
+         may be deleted; unfinished downloads are then lost.",
+    );
+    page.term(
+        "/run/tinytorrent/ttd.sock",
+        "The control socket of the machine's daemon. Whoever may write to it, the group tinytorrent, may control \
+         ttd. A daemon with a FOLDER on its command line has it in FOLDER/.tinytorrent, a user's own daemon in \
+         $XDG_RUNTIME_DIR/tinytorrent.",
+    );
+    page.heading("ENVIRONMENT");
+    services(&mut page);
+    page.term(COLOUR.0, COLOUR.1);
+    page.see_also(&["ttctl(1)", "tt-tracker(1)", "ttd.toml(5)", "tinytorrent(5)", "systemd.service(5)"]);
+    page
+}
+
+pub(crate) fn tt_tracker() -> Page {
+    let mut page = program(tracker::cli::Args::command(), "tt-tracker");
+    page.heading("FILES");
+    page.term(
+        "tt-tracker.toml",
+        &CONFIG.replace("FILE", "The configuration; tt-tracker.toml(5) describes it. It is"),
+    );
+    page.heading("ENVIRONMENT");
+    services(&mut page);
+    page.term(COLOUR.0, COLOUR.1);
+    page.see_also(&["ttd(1)", "ttctl(1)", "tt-tracker.toml(5)", "systemd.service(5)"]);
+    page
+}
+
+/// ttctl, and a page for each of its verbs.
+pub(crate) fn ttctl() -> Vec<Page> {
+    let mut command = ctl::cli::Cli::command();
+    command.build();
+    let mut main = program(command.clone(), "ttctl");
+    main.heading("FILES");
+    main.term("/run/tinytorrent/ttd.sock", "The control socket of the machine's daemon.");
+    main.term("$XDG_RUNTIME_DIR/tinytorrent/ttd.sock", "The control socket of the user's own daemon.");
+    main.term("NAME.tinytorrent", "A manifest; tinytorrent(5) describes it.");
+    main.heading("ENVIRONMENT");
+    main.term(
+        "TT_SOCKET",
+        "The control socket of the daemon to talk to; --socket and --folder come before it.",
+    );
+    main.term("XDG_RUNTIME_DIR", "Where the user's own daemon has its socket.");
+    main.term(COLOUR.0, COLOUR.1);
+    main.see_also(&["ttd(1)", "tt-tracker(1)", "tinytorrent(5)"]);
+    let mut pages = vec![main];
+    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+        verbs(verb, "ttctl", &mut pages);
+    }
+    pages
+}
+
+fn verbs(verb: &Command, above: &str, pages: &mut Vec<Page>) {
+    let name = format!("{above}-{}", verb.get_name());
+    let mut page = program(verb.clone().disable_help_subcommand(true), &name);
+    page.see_also(&["ttctl(1)"]);
+    pages.push(page);
+    for below in verb.get_subcommands().filter(|below| below.get_name() != "help") {
+        verbs(below, &name, pages);
+    }
+}
+
+/// The sections that the command line has to tell.
+fn program(command: Command, name: &str) -> Page {
+    let after_help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let has_verbs = command.get_subcommands().next().is_some();
+    let man = Man::new(command).title(name.to_uppercase()).source(source()).manual("TinyTorrent");
+    let mut body = Vec::new();
+    let out = &mut body;
+    let rendered = man
+        .render_title(out)
+        .and_then(|()| man.render_name_section(out))
+        .and_then(|()| man.render_synopsis_section(out))
+        .and_then(|()| man.render_description_section(out))
+        .and_then(|()| man.render_options_section(out))
+        .and_then(|()| if has_verbs { man.render_subcommands_section(out) } else { Ok(()) });
+    rendered.expect("a vector takes everything");
+    let mut page = Page::begun(name, 1, body);
+    let (sections, rest): (Vec<&str>, Vec<&str>) =
+        after_help.split("\n\n").filter(|part| !part.is_empty()).partition(|part| has_heading(part));
+    if !rest.is_empty() {
+        page.heading("NOTES");
+        rest.iter().for_each(|part| page.example(part));
+    }
+    for section in sections {
+        let (heading, text) = section.split_once('\n').unwrap_or((section, ""));
+        let heading = heading.trim_end_matches(':').to_uppercase();
+        page.heading(if heading == "EXAMPLE" { "EXAMPLES" } else { &heading });
+        page.example(text);
+    }
+    page
+}
+
+/// "Examples:", and then the examples.
+fn has_heading(part: &str) -> bool {
+    part.split_once('\n').is_some_and(|(first, _)| first.ends_with(':') && first.len() < 40)
+}
+
+fn services(page: &mut Page) {
+    page.term(
+        "STATE_DIRECTORY, RUNTIME_DIRECTORY, CONFIGURATION_DIRECTORY",
+        "What systemd says of folders; systemd.exec(5) has more.",
+    );
+    page.term(
+        "NOTIFY_SOCKET, WATCHDOG_USEC",
+        "Where systemd hears of readiness, status and signs of life; sd_notify(3) has more.",
+    );
+    page.term(
+        "JOURNAL_STREAM",
+        "Set by systemd when the log goes to the journal: each line then begins with its priority.",
+    );
+}
