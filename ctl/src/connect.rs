@@ -2,11 +2,13 @@
 
 use crate::cli::Global;
 use crate::error::{Error, Kind};
+use shared::host::accounts;
 use shared::host::paths::Places;
 use shared::rpc::control::{ControlCaller, DaemonInfo};
 use shared::rpc::wire::{CallError, ClientOptions, client};
 use shared::rpc::{PROTOCOL_VERSION, local};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -67,13 +69,32 @@ async fn connect_now(sockets: &[PathBuf]) -> Result<Daemon, Error> {
     }
     let places: Vec<String> =
         tried.iter().map(|(socket, error)| format!("{} ({})", socket.display(), why(error))).collect();
-    let denied = tried.iter().any(|(_, error)| error.kind() == io::ErrorKind::PermissionDenied);
+    let denied = tried.iter().find(|(_, error)| error.kind() == io::ErrorKind::PermissionDenied);
     let hint = match denied {
-        true => "your user may not use that socket: join the group that owns it, or use sudo",
-        false => "start one with `ttd FOLDER`, and name it with --folder FOLDER, --socket or $TT_SOCKET",
+        Some((socket, _)) => way_in(socket),
+        None => {
+            "start one with `ttd FOLDER`, and name it with --folder FOLDER, --socket or $TT_SOCKET".to_owned()
+        }
     };
     let message = format!("no ttd answers; tried {}", places.join(" and "));
     Err(Error::new(Kind::NoDaemon, message).hint(hint))
+}
+
+/// What helps who may not use a socket.
+fn way_in(socket: &Path) -> String {
+    let Ok(metadata) = std::fs::metadata(socket) else {
+        return format!("your user may not even look into {}: use sudo", socket.display());
+    };
+    let group = accounts::group_name(metadata.gid()).unwrap_or(metadata.gid().to_string());
+    if metadata.mode() & 0o020 == 0 {
+        return format!("{} is for its owner alone: use sudo", socket.display());
+    }
+    let user = accounts::user_name(rustix::process::getuid().as_raw()).unwrap_or("YOU".to_owned());
+    format!(
+        "{} is for the group \"{group}\": `sudo usermod --append --groups {group} {user}`, then log in anew; or \
+         use sudo",
+        socket.display()
+    )
 }
 
 fn why(error: &io::Error) -> String {
@@ -124,5 +145,20 @@ mod tests {
             error.message,
             format!("no ttd answers; tried {first} (not there) and {second} (nobody listens there any more)")
         );
+    }
+
+    #[test]
+    fn who_is_shut_out_is_told_of_the_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("ttd.sock");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let with_mode = |mode| {
+            std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            way_in(&socket)
+        };
+        let gid = std::fs::metadata(&socket).unwrap().gid();
+        let group = accounts::group_name(gid).unwrap_or(gid.to_string());
+        assert!(with_mode(0o660).contains(&format!("usermod --append --groups {group} ")));
+        assert!(with_mode(0o600).contains("for its owner alone"));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::Args;
 use crate::store::Publisher;
+use shared::host::accounts::group_id;
 use shared::host::config::{self, DaemonConfig};
 use shared::host::paths::Places;
 use std::fmt::Display;
@@ -87,14 +88,4 @@ fn publisher(config: &DaemonConfig, config_file: &Path) -> Result<Publisher, Sta
         publisher.group = Some(group_id(name.as_str()).ok_or_else(unknown)?);
     }
     Ok(publisher)
-}
-
-/// A group's number, by number or by its name in /etc/group.
-fn group_id(name: &str) -> Option<u32> {
-    if let Ok(number) = name.parse() {
-        return Some(number);
-    }
-    let groups = std::fs::read_to_string("/etc/group").ok()?;
-    let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
-    line.split(':').nth(2)?.parse().ok()
 }

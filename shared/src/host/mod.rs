@@ -1,5 +1,6 @@
 //! What a process finds on its machine: configuration, paths, logs, files to hash.
 
+pub mod accounts;
 pub mod config;
 pub mod hashing;
 pub mod logging;

@@ -10,6 +10,7 @@ mod crash;
 mod demo;
 mod dist;
 mod docs;
+mod fleet;
 mod fuzz;
 mod idle;
 mod interrupt;
@@ -45,6 +46,12 @@ enum Chore {
     Fuzz(fuzz::FuzzArgs),
     /// Measure what a daemon with many finished resources costs while nobody wants anything of it
     Idle(idle::IdleArgs),
+    /// Boot machines in containers, install the Debian packages, and have them share files; needs root and Debian
+    Fleet {
+        /// How many machines: "full" is a tracker, a publisher and three servers, "ci" a tracker and one server
+        #[arg(long, default_value = "full", value_parser = ["full", "ci"])]
+        set: String,
+    },
     /// Run everything that CI runs
     Ci,
     /// Kill a daemon at random moments of its downloads, and check what it makes of it
@@ -56,7 +63,7 @@ enum Chore {
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// Make the release archive in target/dist
+    /// Make the release archive and the Debian packages in target/dist
     Dist,
 }
 
@@ -66,6 +73,10 @@ fn main() -> ExitCode {
         Chore::Bench { args } => bench::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Idle(args) => idle::run(&args),
+        Chore::Fleet { set } => fleet::run(&set).and_then(|ran| match ran {
+            true => Ok(()),
+            false => Err("the fleet did not run".to_owned()),
+        }),
         Chore::Ci => ci::run(),
         Chore::Crash { runs, seed } => crash::run(runs, seed),
         Chore::Dist => dist::run(),

@@ -63,7 +63,7 @@ fn what_is_fixed_waits_for_a_restart() {
         peer_connections_max = 1_000
         unknown_connections_max = 0x10
         file_mode = "0640"
-            congestion_control = "reno"
+        congestion_control = "reno"
         "#,
     );
     let (running, mut read) = (DaemonConfig::default(), all.unwrap());

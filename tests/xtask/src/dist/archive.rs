@@ -1,10 +1,9 @@
-//! `cargo xtask dist`: the release archive, the same bytes for the same binaries whoever makes it.
+//! The release archive, the same bytes for the same binaries whoever makes it.
 
 use crate::cargo::{Workspace, must};
-use cluster::files::sha256_file;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Files and folders of the repository that go into the archive.
@@ -21,21 +20,18 @@ const CONTENTS: [&str; 8] = [
 
 const PROGRAMS: [&str; 3] = ["ttd", "ttctl", "tt-tracker"];
 
-/// Builds the archive and prints its path, size and SHA-256.
-pub(crate) fn run() -> Result<(), String> {
-    let workspace = Workspace::find()?;
-    let binaries = workspace.build_release()?;
-    let dist = workspace.target.join("dist");
+/// Makes the archive of these binaries; the result is its path.
+pub(super) fn make(workspace: &Workspace, binaries: &Path, dist: &Path) -> Result<PathBuf, String> {
     let top = format!("tinytorrent-{}", workspace.version);
     let name = format!("{top}-{}-{}.tar.gz", std::env::consts::OS, std::env::consts::ARCH);
 
-    stage(&workspace.root, &binaries, &dist.join(&top))
+    stage(&workspace.root, binaries, &dist.join(&top))
         .map_err(|error| format!("{}: {error}", dist.display()))?;
     let archive = dist.join(&name);
     let tar = dist.join(format!("{name}.part"));
     let owner = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--format=ustar"];
     let mut command = Command::new("tar");
-    command.current_dir(&dist).args(owner).arg(format!("--mtime=@{}", time(&workspace)));
+    command.current_dir(dist).args(owner).arg(format!("--mtime=@{}", time(workspace)));
     must(
         command
             .args(["--use-compress-program", "gzip --best --no-name", "--create", "--file"])
@@ -44,10 +40,7 @@ pub(crate) fn run() -> Result<(), String> {
     )?;
     fs::rename(&tar, &archive).map_err(|error| format!("{}: {error}", archive.display()))?;
 
-    let bytes = fs::metadata(&archive).map_err(|error| error.to_string())?.len();
-    let hash = sha256_file(&archive).map_err(|error| error.to_string())?;
-    println!("{}\n{bytes} bytes\nsha256 {hash}", archive.display());
-    Ok(())
+    Ok(archive)
 }
 
 fn stage(root: &Path, binaries: &Path, top: &Path) -> std::io::Result<()> {
@@ -87,7 +80,7 @@ fn put(from: &Path, to: &Path, mode: u32) -> std::io::Result<()> {
 }
 
 /// The time that all files of the archive bear: what the builder says, else that of the last commit.
-fn time(workspace: &Workspace) -> String {
+pub(super) fn time(workspace: &Workspace) -> String {
     if let Ok(time) = std::env::var("SOURCE_DATE_EPOCH") {
         return time;
     }

@@ -1,0 +1,94 @@
+//! `cargo xtask fleet`: machines in containers that boot systemd, with the Debian packages installed in them.
+//!
+//! The run has namespaces of its own for mounts, network and processes: a bridge that no one else sees, and nothing
+//! left behind when it ends, however it ends. [`needs`] says what the machine must have, [`root`] makes the Debian
+//! root that all machines share, [`machine`] boots one, [`scenario`] is what happens to them.
+
+// A runner talks to the person who started it.
+#![allow(clippy::print_stdout)]
+
+mod command;
+mod journal;
+mod machine;
+mod needs;
+mod network;
+mod root;
+mod scenario;
+
+use clap::{Parser, ValueEnum};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+/// Boots machines in containers, installs the packages, and has them share files.
+#[derive(Debug, Parser)]
+#[command(name = "fleet")]
+struct Args {
+    /// How many machines
+    #[arg(long, value_enum, default_value = "full")]
+    set: Set,
+    /// The package tinytorrent
+    #[arg(long)]
+    daemon: PathBuf,
+    /// The package tinytorrent-tracker
+    #[arg(long)]
+    tracker: PathBuf,
+    /// The package tinytorrent in a later version
+    #[arg(long)]
+    upgrade: PathBuf,
+    /// Set when it runs in its own namespaces
+    #[arg(long, hide = true)]
+    inside: bool,
+}
+
+/// Which machines there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Set {
+    /// A tracker that publishes, and one server
+    Ci,
+    /// A tracker, a publisher, and three servers
+    Full,
+}
+
+/// What the runner ends with when the machine cannot run it: no failure of what is tested.
+const CANNOT: u8 = 77;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if let Err(missing) = needs::check() {
+        eprintln!("the fleet cannot run here:\n{missing}");
+        return ExitCode::from(CANNOT);
+    }
+    let result = if args.inside { run(&args) } else { enter() };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the fleet failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs this program once more, in namespaces of its own. Their processes end with their first one.
+fn enter() -> Result<(), String> {
+    // outside of the namespaces, since it needs the network
+    root::provide()?;
+    let this = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
+    command.arg(this).args(std::env::args_os().skip(1)).arg("--inside");
+    // ^C reaches the one inside, which tells what it was doing
+    let status = command.process_group(0).status();
+    let status = status.map_err(|error| format!("cannot run unshare: {error}"))?;
+    machine::remove_groups();
+    match status.success() {
+        true => Ok(()),
+        false => Err("see above".to_owned()),
+    }
+}
+
+fn run(args: &Args) -> Result<(), String> {
+    needs::prepare_mounts()?;
+    network::make_bridge()?;
+    scenario::run(args)
+}

@@ -1,0 +1,93 @@
+//! The Debian root that all machines share: made once by debootstrap, from where this machine has its own packages,
+//! and kept in a cache outside of the project.
+
+use crate::command::{must, words};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Beyond the minimal system: what boots, and what the machines are asked with.
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,libpam-systemd,iproute2,procps";
+
+/// Raised when what is done to the root below changes: an older one is not taken then.
+const EDITION: u32 = 1;
+
+/// Where the root is, or will be.
+pub(crate) fn path() -> Result<PathBuf, String> {
+    let cache = std::env::var_os("TT_FLEET_CACHE").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| PathBuf::from("/var/cache/tinytorrent-fleet"));
+    Ok(cache.join(format!("{}-{EDITION}", suite()?)))
+}
+
+/// Makes the root, unless it is there.
+pub(crate) fn provide() -> Result<(), String> {
+    let root = path()?;
+    if root.is_dir() {
+        println!("the Debian root is there: {}", root.display());
+        return Ok(());
+    }
+    println!("making the Debian root {} ...", root.display());
+    let cache = root.parent().ok_or("the cache has no place")?;
+    fs::create_dir_all(cache).map_err(|error| format!("{}: {error}", cache.display()))?;
+    let half = tempfile::Builder::new().prefix("half-made-").tempdir_in(cache);
+    let half = half.map_err(|error| format!("{}: {error}", cache.display()))?;
+    let made = half.path().join("root");
+    let mut command = Command::new("debootstrap");
+    command.arg("--variant=minbase").arg(format!("--include={PACKAGES}"));
+    let log = fs::File::create(half.path().join("log")).map_err(|error| error.to_string())?;
+    let log_err = log.try_clone().map_err(|error| error.to_string())?;
+    let status = command.args([&suite()?]).arg(&made).arg(archive()?).stdout(log).stderr(log_err).status();
+    if !status.is_ok_and(|status| status.success()) {
+        let log = fs::read_to_string(half.path().join("log")).unwrap_or_default();
+        let tail: Vec<&str> = log.lines().rev().take(15).collect();
+        return Err(format!(
+            "debootstrap failed:\n{}",
+            tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+        ));
+    }
+    furnish(&made).map_err(|error| format!("{}: {error}", made.display()))?;
+    fs::rename(&made, &root).map_err(|error| format!("{}: {error}", root.display()))
+}
+
+/// Our release.
+fn suite() -> Result<String, String> {
+    let release =
+        fs::read_to_string("/etc/os-release").map_err(|error| format!("/etc/os-release: {error}"))?;
+    let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    codename.map(str::to_owned).ok_or("this Debian has no codename".to_owned())
+}
+
+/// The archive that this machine has its own packages of our release from.
+fn archive() -> Result<String, String> {
+    let suite = suite()?;
+    let format = "$(SITE) $(CODENAME) $(COMPONENT)";
+    let targets = must(words("apt-get", &["indextargets", "--format", format, "Created-By: Packages"]))?;
+    let fits = |line: &&str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        matches!(words[..], [_, codename, "main"] if codename == suite)
+    };
+    let line = targets.lines().find(fits);
+    let site = line.and_then(|line| line.split(' ').next()).map(str::to_owned);
+    site.ok_or(format!("apt has no source for {suite} main here (apt-get indextargets)"))
+}
+
+/// Makes a machine of it: the journal is kept, the network is ours, nothing runs by the clock.
+fn furnish(root: &Path) -> std::io::Result<()> {
+    let etc = root.join("etc");
+    fs::create_dir_all(root.join("var/log/journal"))?;
+    fs::write(etc.join("machine-id"), "")?;
+    let _ = fs::remove_file(etc.join("hostname"));
+    let wants = etc.join("systemd/system/multi-user.target.wants");
+    fs::create_dir_all(&wants)?;
+    symlink("/lib/systemd/system/systemd-networkd.service", wants.join("systemd-networkd.service"))?;
+    let online = etc.join("systemd/system/network-online.target.wants");
+    fs::create_dir_all(&online)?;
+    let wait_online = "systemd-networkd-wait-online.service";
+    symlink(format!("/lib/systemd/system/{wait_online}"), online.join(wait_online))?;
+    let timers = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer"];
+    for unit in timers.iter().chain(&["console-getty.service", "fstrim.timer"]) {
+        symlink("/dev/null", etc.join("systemd/system").join(unit))?;
+    }
+    Ok(())
+}

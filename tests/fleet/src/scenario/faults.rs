@@ -1,0 +1,113 @@
+//! What is wrong and must be told: configurations, ports, folders; and a daemon that hangs.
+
+use super::Fleet;
+use crate::command::{CAP, wait_for};
+use crate::journal;
+use crate::machine::Machine;
+
+/// What all daemons are told. The limit leaves time for something to happen in the middle of a transfer.
+const CONFIG: &str = "trackers = [\"tt://tracker\"]\nupload_limit = \"20 MB/s\"\n";
+
+const FILE: &str = "/etc/tinytorrent/ttd.toml";
+
+pub(super) fn reload(fleet: &mut Fleet) -> Result<(), String> {
+    for machine in &fleet.machines {
+        machine.write(FILE, CONFIG)?;
+        machine.sh("systemctl reload ttd.service")?;
+        wait_for("the configuration is taken over", CAP, || {
+            journal::must_have(machine, 6, "changed=\"trackers, upload_limit\"")
+        })?;
+    }
+    let machine = fleet.last();
+    machine.write(FILE, &format!("{CONFIG}zone = \"a\"\nfile_mod = \"0600\"\n"))?;
+    if machine.try_sh("systemctl reload ttd.service")?.code == 0 {
+        return Err("a configuration with a mistake was taken for good".to_owned());
+    }
+    machine.sh("systemctl is-active ttd.service")?;
+    journal::must_have(machine, 3, "ttd.toml:4: unknown key \"file_mod\"; did you mean \"file_mode\"?")?;
+    machine.write(FILE, &format!("{CONFIG}zone = \"a\"\n"))?;
+    machine.sh("systemctl reload ttd.service")?;
+    wait_for("the fixed key is named", CAP, || journal::must_have(machine, 4, "keys=\"zone\""))?;
+    machine.write(FILE, CONFIG)?;
+    machine.sh("systemctl reload ttd.service")?;
+    fleet.tracker().sh("systemctl reload tt-tracker.service")?;
+    Ok(())
+}
+
+pub(super) fn bad_starts(fleet: &mut Fleet) -> Result<(), String> {
+    let machine = fleet.last();
+    // trying again does not help: it is not tried again
+    fails(
+        machine,
+        "ttd.service",
+        "file_group = \"no-such-group\"\n",
+        "ttd.toml:1: file_group: this machine has no group",
+        0,
+    )?;
+    fails(
+        machine,
+        "ttd.service",
+        "folder = \"/etc/shared\"\n",
+        "cannot make the shared folder /etc/shared",
+        4,
+    )?;
+    machine.write(FILE, CONFIG)?;
+    machine.sh("systemctl reset-failed ttd.service && systemctl start ttd.service")?;
+    // a second daemon whose port is taken by the first
+    fails(machine, "ttd@two.service", "", "another process has port 7987 already", 4)?;
+    machine.write("/etc/tinytorrent/two/ttd.toml", &format!("{CONFIG}listen = 7988\n"))?;
+    machine.sh("systemctl reset-failed ttd@two.service && systemctl start ttd@two.service")?;
+    machine.member("ttctl --socket /run/tinytorrent-two/ttd.sock get small.bin --timeout 60")?;
+    machine.sh("systemctl stop ttd@two.service && test -S /run/tinytorrent/ttd.sock")?;
+    machine.sh("rm /etc/tinytorrent/two/ttd.toml").map(drop)
+}
+
+/// Starts a unit that cannot start: it says why where one looks, and ends to try.
+fn fails(machine: &Machine, unit: &str, config: &str, why: &str, restarts_max: u32) -> Result<(), String> {
+    if unit == "ttd.service" {
+        machine.write(FILE, config)?;
+    }
+    let before = journal::lines(machine)?.len();
+    if machine.try_sh(&format!("systemctl restart {unit}"))?.code == 0 {
+        return Err(format!("{unit} started, although: {why}"));
+    }
+    let state = || machine.sh(&format!("systemctl show --property=ActiveState --value {unit}"));
+    wait_for(&format!("{unit} gives up"), CAP, || match state()?.trim() {
+        "failed" => Ok(()),
+        other => Err(other.to_owned()),
+    })?;
+    let restarts = machine.sh(&format!("systemctl show --property=NRestarts --value {unit}"))?;
+    let restarts: u32 = restarts.trim().parse().map_err(|_| format!("NRestarts={restarts}"))?;
+    if restarts > restarts_max {
+        return Err(format!("{unit} was started again {restarts} times"));
+    }
+    let shown = machine.try_sh(&format!("systemctl status --no-pager --full --lines=30 {unit}"))?.stdout;
+    if !shown.contains(why) {
+        return Err(format!("systemctl status does not show \"{why}\":\n{shown}"));
+    }
+    let lines = journal::lines(machine)?.len() - before;
+    if lines > 60 {
+        return Err(format!("{unit} has filled the journal with {lines} lines"));
+    }
+    Ok(())
+}
+
+pub(super) fn hangs(fleet: &mut Fleet) -> Result<(), String> {
+    let machine = fleet.last();
+    let drop_in = "/etc/systemd/system/ttd.service.d";
+    machine.sh(&format!(
+        "mkdir -p {drop_in} && printf '[Service]\\nWatchdogSec=3\\n' > {drop_in}/test.conf && \
+        systemctl daemon-reload && systemctl restart ttd.service"
+    ))?;
+    let id = || machine.sh("systemctl show --property=MainPID --value ttd.service");
+    let hung = id()?;
+    machine.sh(&format!("kill -STOP {}", hung.trim()))?;
+    wait_for("another daemon serves", CAP, || {
+        if id()? == hung {
+            Err("the hung one is still there".to_owned())
+        } else {
+            machine.member("ttctl status").map(drop)
+        }
+    })?;
+    machine.sh(&format!("rm -r {drop_in} && systemctl daemon-reload")).map(drop)
+}

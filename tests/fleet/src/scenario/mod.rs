@@ -1,0 +1,107 @@
+//! What happens to the fleet, step by step. The first step that fails is the end.
+
+mod faults;
+mod files;
+mod packages;
+
+use crate::journal;
+use crate::machine::Machine;
+use crate::{Args, Set};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// The room for shared folders on each machine: little enough to be filled.
+const DISK_MIB: u32 = 320;
+
+/// All machines, and the packages.
+pub(crate) struct Fleet {
+    /// Where the tracker runs: the first. It has a daemon, too.
+    machines: Vec<Machine>,
+    daemon: PathBuf,
+    tracker: PathBuf,
+    upgrade: PathBuf,
+}
+
+impl Fleet {
+    fn tracker(&self) -> &Machine {
+        &self.machines[0]
+    }
+
+    /// Where the first file comes from: in the small fleet the tracker's own machine.
+    fn publisher(&self) -> &Machine {
+        if self.machines.len() > 2 { &self.machines[1] } else { &self.machines[0] }
+    }
+
+    /// All that fetch.
+    fn servers(&self) -> &[Machine] {
+        if self.machines.len() > 2 { &self.machines[2..] } else { &self.machines[1..] }
+    }
+
+    fn last(&self) -> &Machine {
+        &self.machines[self.machines.len() - 1]
+    }
+}
+
+type Step = (&'static str, fn(&mut Fleet) -> Result<(), String>);
+
+const STEPS: [Step; 14] = [
+    ("a masked unit is not started by the package", packages::masked),
+    ("the packages install, and the services run without any configuration", packages::install),
+    ("who may control the daemon, and who may not", packages::rights),
+    ("the sandbox is strict", packages::sandbox),
+    ("a reload takes the configuration over; one with a mistake changes nothing", faults::reload),
+    ("a file is published", files::publish),
+    ("every server fetches it; one of them boots anew in the middle", files::fetch),
+    ("the tracker starts anew, and knows everything again", files::restart_tracker),
+    ("the tracker's own machine serves the others", files::from_the_trackers_machine),
+    ("the publisher's package is upgraded while it serves", packages::upgrade),
+    ("a disk that is full makes a download wait, not fail", files::full_disk),
+    ("what cannot start says why, and does not try for ever", faults::bad_starts),
+    ("a daemon that hangs is started anew", faults::hangs),
+    ("the journals have nothing that nobody expected", |fleet| {
+        fleet.machines.iter().try_for_each(journal::check)
+    }),
+];
+
+/// Boots the machines and goes through all steps.
+pub(crate) fn run(args: &Args) -> Result<(), String> {
+    let names: &[&str] = match args.set {
+        Set::Ci => &["tracker", "server1"],
+        Set::Full => &["tracker", "publisher", "server1", "server2", "server3"],
+    };
+    let begin = Instant::now();
+    let home = tempfile::Builder::new().prefix("tinytorrent-fleet-").tempdir_in("/var/tmp");
+    let home = home.map_err(|error| format!("/var/tmp: {error}"))?;
+    let machines: Result<Vec<Machine>, String> =
+        names.iter().map(|name| Machine::start(home.path(), name, names, DISK_MIB)).collect();
+    println!(
+        "{:7.1} s  {} machines are up: {}",
+        begin.elapsed().as_secs_f64(),
+        names.len(),
+        names.join(", ")
+    );
+    let mut fleet = Fleet {
+        machines: machines?,
+        daemon: args.daemon.clone(),
+        tracker: args.tracker.clone(),
+        upgrade: args.upgrade.clone(),
+    };
+    let last = ("what is purged leaves nothing", packages::purge as fn(&mut Fleet) -> Result<(), String>);
+    for (name, step) in STEPS.into_iter().chain([last]) {
+        let begin = Instant::now();
+        let done = step(&mut fleet);
+        if done.is_err() {
+            fleet.machines.iter().for_each(tell);
+        }
+        done.map_err(|error| format!("{name}: {error}"))?;
+        println!("{:7.1} s  {name}", begin.elapsed().as_secs_f64());
+    }
+    println!("the fleet passed in {:.1} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The end of a machine's journal, for who has to find out.
+fn tell(machine: &Machine) {
+    let lines = machine.sh("journalctl --no-pager --lines=25 -u 'tt*'").unwrap_or_default();
+    println!("---- the journal of {}\n{lines}", machine.name);
+}

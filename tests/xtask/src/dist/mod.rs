@@ -1,0 +1,35 @@
+//! `cargo xtask dist`: the release archive and the Debian packages, in target/dist.
+
+mod archive;
+mod packages;
+
+pub(crate) use packages::{NoPackages, make as make_packages};
+
+use crate::cargo::Workspace;
+use cluster::files::sha256_file;
+use std::fs;
+
+/// Builds all of it and prints paths, sizes and SHA-256.
+pub(crate) fn run() -> Result<(), String> {
+    let workspace = Workspace::find()?;
+    let binaries = workspace.build_release()?;
+    let dist = workspace.target.join("dist");
+    fs::create_dir_all(&dist).map_err(|error| format!("{}: {error}", dist.display()))?;
+    let mut made = vec![archive::make(&workspace, &binaries, &dist)?];
+    match packages::make(&workspace, &binaries, &dist, &workspace.version) {
+        Ok(packages) => {
+            packages::lint(&packages)?;
+            made.extend([packages.daemon, packages.tracker]);
+        }
+        Err(NoPackages::NotDebian) => {
+            println!("SKIPPED: the Debian packages, since this machine has no dpkg-deb and dpkg-shlibdeps");
+        }
+        Err(NoPackages::Failed(error)) => return Err(error),
+    }
+    for path in made {
+        let bytes = fs::metadata(&path).map_err(|error| error.to_string())?.len();
+        let hash = sha256_file(&path).map_err(|error| error.to_string())?;
+        println!("{}\n{bytes} bytes\nsha256 {hash}", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! `cargo xtask fleet`: makes the packages, in two versions, and has machines in containers install them.
+
+use crate::cargo::Workspace;
+use crate::dist::{NoPackages, make_packages};
+use std::fs;
+use std::process::Command;
+
+/// What the fleet ends with when this machine cannot run it.
+const CANNOT: i32 = 77;
+
+/// Runs this set of machines; `Ok(false)` if this machine cannot, which was then told.
+pub(crate) fn run(set: &str) -> Result<bool, String> {
+    let workspace = Workspace::find()?;
+    let binaries = workspace.build_release()?;
+    let dist = workspace.target.join("dist/fleet");
+    fs::create_dir_all(&dist).map_err(|error| format!("{}: {error}", dist.display()))?;
+    let later = format!("{}+fleet1", workspace.version);
+    let made = make_packages(&workspace, &binaries, &dist, &later)
+        .and_then(|later| Ok((make_packages(&workspace, &binaries, &dist, &workspace.version)?, later)));
+    let (first, later) = match made {
+        Ok(made) => made,
+        Err(NoPackages::NotDebian) => {
+            println!(
+                "the fleet cannot run here: there are no dpkg-deb and dpkg-shlibdeps to make its packages"
+            );
+            return Ok(false);
+        }
+        Err(NoPackages::Failed(error)) => return Err(error),
+    };
+    let mut command: Command = workspace.cargo();
+    command.args(["run", "--quiet", "--package", "fleet", "--", "--set", set]);
+    command.arg("--daemon").arg(first.daemon).arg("--tracker").arg(first.tracker);
+    command.arg("--upgrade").arg(later.daemon);
+    let status = command.status().map_err(|error| format!("cannot run cargo: {error}"))?;
+    match status.code() {
+        Some(0) => Ok(true),
+        Some(CANNOT) => Ok(false),
+        _ => Err("the fleet did not pass".to_owned()),
+    }
+}
