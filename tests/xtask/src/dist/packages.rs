@@ -51,7 +51,16 @@ pub(crate) fn make(
     let pack = |package: &str, name: &str| {
         println!("packing {name} {version} ...");
         let mut command = workspace.cargo();
-        command.args(["deb", "--quiet", "--no-build", "--package", package, "--deb-version", version]);
+        command.args([
+            "deb",
+            "--quiet",
+            "--no-build",
+            "--strip",
+            "--package",
+            package,
+            "--deb-version",
+            version,
+        ]);
         must(command.arg("--output").arg(dist).env("SOURCE_DATE_EPOCH", time(workspace)))?;
         let path = dist.join(format!("{name}_{version}_{}.deb", architecture()?));
         if path.is_file() { Ok(path) } else { Err(format!("cargo-deb has not made {}", path.display())) }
@@ -104,7 +113,8 @@ fn generate(workspace: &Workspace, binaries: &Path, to: &Path, version: &str) ->
     for package in ["tinytorrent", "tinytorrent-tracker"] {
         let path = to.join(package).join("changelog");
         fs::write(&path, changelog(workspace, package, version)?).map_err(failed)?;
-        must(Command::new("gzip").args(["--best", "--no-name", "--force"]).arg(&path))?;
+        // Debian wants changelogs and man pages compressed
+        must(Command::new("gzip").args(["--best", "--no-name", "--recursive"]).arg(to.join(package)))?;
     }
     Ok(())
 }
@@ -116,8 +126,7 @@ fn changelog(workspace: &Workspace, package: &str, version: &str) -> Result<Stri
     let output = date.output().map_err(|error| format!("cannot run date: {error}"))?;
     let date = String::from_utf8_lossy(&output.stdout);
     Ok(format!(
-        "{package} ({version}) unstable; urgency=medium\n\n  * Built from the sources of version {}; their CHANGELOG.md \
-         tells what has changed.\n\n -- TinyTorrent maintainers <maintainers@tinytorrent.invalid>  {}\n",
+        "{package} ({version}) unstable; urgency=medium\n\n  * See CHANGELOG.md of version {}.\n\n -- TinyTorrent maintainers <maintainers@tinytorrent.invalid>  {}\n",
         workspace.version,
         date.trim()
     ))
