@@ -83,7 +83,7 @@ fn failed(doing: &str, error: &dyn Display) -> StartError {
 async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) -> Result<(), StartError> {
     let mut signals = Signals::listen().map_err(|error| failed("cannot wait for signals", &error))?;
     let config = &plan.config;
-    let home = Arc::new(Home::open(&plan.folder).map_err(|error| failed("cannot start", &error))?);
+    let home = Arc::new(Home::open(&plan.folder).map_err(|error| no_home(&plan.folder, &error))?);
     let descriptors = Descriptors::raise();
     let (peers, listen) = listen_for_peers(&plan).await?;
     let limits = (Bucket::new(config.download_limit), Bucket::new(config.upload_limit));
@@ -140,6 +140,20 @@ async fn say_ready(service: &Service, context: &Context) {
     if service.is_watched() {
         service.ready(&health::status(context).await.unwrap_or_default());
     }
+}
+
+/// A service is shut out of a folder by its unit, or by the folder's mode: that is told where to be changed.
+fn no_home(folder: &Path, error: &dyn std::error::Error) -> StartError {
+    let mut failed = failed("cannot start", &error);
+    let kind = error.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let is_shut = matches!(kind, Some(io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied));
+    if is_shut && std::env::var_os("INVOCATION_ID").is_some() {
+        let folder = folder.display();
+        failed.message += &format!(
+            "; a service needs ReadWritePaths={folder} in its unit (`systemctl edit ttd`), and the folder to be its user's"
+        );
+    }
+    failed
 }
 
 /// The signals that a daemon heeds.
@@ -234,7 +248,8 @@ async fn listen_for_peers(plan: &Plan) -> Result<(TcpListener, SocketAddr), Star
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && port < last => port += 1,
             Err(error) => {
                 let tried = if first == last { "" } else { " (nor on any port before it)" };
-                let doing = format!("{error}{tried}; name another one with --listen");
+                let doing =
+                    format!("{error}{tried}; name another one with --listen, or as `listen` in ttd.toml");
                 return Err(StartError { message: doing, exit: 1 });
             }
         }

@@ -191,7 +191,7 @@ fn settle(root: &Path, name: &str, names: &[&str]) -> std::io::Result<()> {
         "[Match]\nName=host0\n\n[Network]\nAddress={}/24\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n",
         address(number)
     );
-    fs::write(root.join("etc/systemd/network/host0.network"), network)
+    fs::write(root.join("etc/systemd/network/10-host0.network"), network)
 }
 
 /// Starts the container, in a control group of its own.

@@ -3,8 +3,7 @@
 
 use crate::bench;
 use crate::cargo::{Workspace, must};
-use crate::docs;
-use crate::fuzz;
+use crate::{dist, docs, fleet, fuzz};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -29,7 +28,7 @@ const IMPURE: [&str; 14] = [
 
 type Step = (&'static str, fn(&Workspace) -> Result<(), String>);
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 14] = [
     ("format", |workspace| must(workspace.cargo().args(["fmt", "--all", "--check"]))),
     ("the tests that the documents name", docs::check),
     ("the benchmark's arithmetic", bench_tests),
@@ -55,6 +54,14 @@ const STEPS: [Step; 12] = [
         must(workspace.cargo().args(["run", "--release", "--package", "sim", "--", "check"]))
     }),
     ("fuzz targets, 10 s each", |_| fuzz::run(&fuzz::FuzzArgs::brief())),
+    ("packages", |_| dist::run()),
+    ("a fleet of containers", |_| match fleet::run("ci")? {
+        true => Ok(()),
+        false => {
+            println!("SKIPPED: this machine cannot run it, see above");
+            Ok(())
+        }
+    }),
     ("binaries for the tests", |workspace| must(workspace.cargo().args(["build", "--workspace", "--bins"]))),
     ("tests", |workspace| must(workspace.cargo().args(["test", "--workspace"]))),
 ];

@@ -16,7 +16,7 @@ pub(super) fn masked(fleet: &mut Fleet) -> Result<(), String> {
     if output.code == 0 {
         return Err(format!("{}: it was masked, and runs", machine.name));
     }
-    machine.sh("systemctl unmask ttd.service 2>&1 && systemctl start ttd.service")?;
+    machine.sh("systemctl unmask ttd.service 2>&1 && systemctl enable --now ttd.service 2>&1")?;
     Ok(())
 }
 
