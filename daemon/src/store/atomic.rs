@@ -3,6 +3,7 @@
 use super::disk::{Disk, Open};
 use super::{StoreError, invalid};
 use sha2::{Digest, Sha256};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -11,21 +12,21 @@ pub(super) fn write(disk: &Disk, path: &Path, content: &[u8]) -> Result<(), Stor
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
-    write_by(disk, &new, path, content, 0o600)
+    write_by(disk, &new, path, content, |_| Ok(()))
 }
 
-/// As [`write`], by way of another place on the same file system, and with these permissions.
+/// As [`write`], by way of another place on the same file system. `dress` gives the file its looks.
 pub(super) fn write_by(
     disk: &Disk,
     new: &Path,
     path: &Path,
     content: &[u8],
-    mode: u32,
+    dress: impl FnOnce(&File) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let file = disk.open(new, Open::Empty)?;
     let written = disk
         .write(&file, new, 0, content)
-        .and_then(|()| if mode == 0o600 { Ok(()) } else { disk.set_mode(&file, new, mode) })
+        .and_then(|()| dress(&file))
         .and_then(|()| disk.sync_file(&file, new))
         .and_then(|()| disk.replace(new, path));
     if written.is_err() {

@@ -192,6 +192,8 @@ impl Disk {
     }
 
     pub(super) fn set_group(&self, file: &File, path: &Path, group: u32) -> Result<(), StoreError> {
-        self.0.perform(Step::SetGroup { file, group }).at("set the group of", path)
+        // only root gives files to groups that it is not in
+        let doing = "set the group (is ttd's user in it? see file_group) of";
+        self.0.perform(Step::SetGroup { file, group }).at(doing, path)
     }
 }

@@ -95,7 +95,10 @@ impl Home {
                 disk.sync_folder(parent)?; // else nothing in it outlasts a power cut
             }
         }
-        fs::set_permissions(&ours, fs::Permissions::from_mode(0o700)).at("set the mode of", &ours)?;
+        // not without need: it would take the setgid bit away, by which our files get the shared folder's group
+        if fs::metadata(&ours).at("look at", &ours)?.mode() & 0o077 != 0 {
+            fs::set_permissions(&ours, fs::Permissions::from_mode(0o700)).at("set the mode of", &ours)?;
+        }
         let lock_path = ours.join("lock");
         let lock = open_lock(&disk, &lock_path)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {

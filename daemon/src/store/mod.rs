@@ -28,6 +28,7 @@ mod disk;
 pub mod faulty;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+mod group;
 mod have_file;
 mod home;
 mod identity;

@@ -2,7 +2,7 @@
 //! content of that name is lost unless that was asked for.
 
 use super::disk::Open;
-use super::{At, FileIdentity, Home, Import, PartFile, StoreError, atomic, open_regular};
+use super::{At, FileIdentity, Home, Import, PartFile, StoreError, atomic, group, open_regular};
 use shared::host::hashing::{hash_file, silent};
 use shared::id::ResourceId;
 use shared::manifest::Manifest;
@@ -75,10 +75,7 @@ impl Publisher {
     ) -> Result<FileIdentity, PublishError> {
         let (name, to) = (manifest.name(), home.file(manifest.name()));
         let (disk, Finished { file, path }) = (home.disk(), from);
-        if let Some(group) = self.group {
-            disk.set_group(file, path, group)?;
-        }
-        disk.set_mode(file, path, self.mode)?;
+        self.dress(home, file, path)?;
         disk.sync_file(file, path).map_err(PublishError::NotSynced)?;
         // It was renamed before, and the folder could not be synced.
         let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
@@ -146,7 +143,16 @@ impl Publisher {
         {
             return Ok(());
         }
-        atomic::write_by(home.disk(), &home.temporary(), &path, text.as_bytes(), self.mode)
+        let new = home.temporary();
+        atomic::write_by(home.disk(), &new, &path, text.as_bytes(), |file| self.dress(home, file, &new))
+    }
+
+    /// Gives a file the group and the mode that are configured.
+    fn dress(&self, home: &Home, file: &File, path: &Path) -> Result<(), StoreError> {
+        if let Some(group) = group::wanted(file, self.group, home.folder()) {
+            home.disk().set_group(file, path, group)?;
+        }
+        home.disk().set_mode(file, path, self.mode)
     }
 }
 

@@ -19,6 +19,25 @@ pub(super) fn publish(fleet: &mut Fleet) -> Result<(), String> {
     journal::must_have(publisher, 6, &format!("uid={}", uid.trim()))
 }
 
+/// Another shared folder, whose setgid bit hands its group on to a daemon that is not in that group.
+pub(super) fn another_folder(fleet: &mut Fleet) -> Result<(), String> {
+    let machine = fleet.tracker();
+    let drop_in = "/etc/systemd/system/ttd.service.d";
+    machine.sh(&format!(
+        "install -d -o tinytorrent -g member -m 2755 /srv/shared && mkdir -p {drop_in} && \
+         printf '[Service]\nReadWritePaths=/srv/shared\n' > {drop_in}/folder.conf && \
+         printf 'folder = \"/srv/shared\"\nfile_mode = \"0640\"\ntrackers = [\"tt://tracker\"]\n' \
+         > /etc/tinytorrent/ttd.toml && systemctl daemon-reload && systemctl restart ttd.service"
+    ))?;
+    make_and_share(machine, "handed-on.bin", 1)?;
+    let looks = machine
+        .sh("stat --format='%a %U %G' /srv/shared/handed-on.bin /srv/shared/handed-on.bin.tinytorrent")?;
+    if looks != "640 tinytorrent member\n640 tinytorrent member\n" {
+        return Err(format!("in a folder of the group member, what is published is\n{looks}"));
+    }
+    Ok(())
+}
+
 /// Shares a file of a user's own, which ttctl reads with that user's rights.
 fn make_and_share(machine: &Machine, name: &str, mib: u32) -> Result<(), String> {
     machine.member(&format!(

@@ -44,7 +44,7 @@ impl Fleet {
 
 type Step = (&'static str, fn(&mut Fleet) -> Result<(), String>);
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     ("a masked unit is not started by the package", packages::masked),
     ("the packages install, and the services run without any configuration", packages::install),
     ("who may control the daemon, and who may not", packages::rights),
@@ -58,6 +58,7 @@ const STEPS: [Step; 14] = [
     ("a disk that is full makes a download wait, not fail", files::full_disk),
     ("what cannot start says why, and does not try for ever", faults::bad_starts),
     ("a daemon that hangs is started anew", faults::hangs),
+    ("a shared folder elsewhere hands its group on", files::another_folder),
     ("the journals have nothing that nobody expected", journals),
 ];
 

@@ -1,0 +1,53 @@
+//! Whom a published file belongs to: the group that is configured, else that of a shared folder with the setgid
+//! bit, else the daemon's own.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// The bit of a folder that hands its group on.
+const SETGID: u32 = 0o2000;
+
+/// The group that a file still has to be given before it is published. That of the folder is one that we can give:
+/// what cannot be handed on is no reason to keep the file back.
+pub(super) fn wanted(file: &File, configured: Option<u32>, folder: &Path) -> Option<u32> {
+    let group = configured.or_else(|| inherited(folder).filter(|group| is_ours(*group)))?;
+    let has_it = file.metadata().is_ok_and(|metadata| metadata.gid() == group);
+    (!has_it).then_some(group)
+}
+
+fn inherited(folder: &Path) -> Option<u32> {
+    let metadata = fs::metadata(folder).ok()?;
+    (metadata.mode() & SETGID != 0).then_some(metadata.gid())
+}
+
+fn is_ours(group: u32) -> bool {
+    rustix::process::geteuid().is_root()
+        || rustix::process::getegid().as_raw() == group
+        || rustix::process::getgroups().is_ok_and(|ours| ours.iter().any(|own| own.as_raw() == group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_folders_group_is_handed_on_if_it_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::create(folder.path().join("file")).unwrap();
+        let own = file.metadata().unwrap().gid();
+        assert_eq!(wanted(&file, None, folder.path()), None);
+        assert_eq!(wanted(&file, Some(own), folder.path()), None, "it has it");
+        assert_eq!(wanted(&file, Some(own + 1), folder.path()), Some(own + 1));
+        let other = own + 1;
+        if std::os::unix::fs::chown(folder.path(), None, Some(other)).is_err() {
+            eprintln!("SKIPPED: the rest needs root");
+            return;
+        }
+        assert_eq!(wanted(&file, None, folder.path()), None);
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o2755)).unwrap();
+        assert_eq!(wanted(&file, None, folder.path()), Some(other));
+        assert_eq!(wanted(&file, Some(own), folder.path()), None, "what is configured comes first");
+    }
+}
