@@ -30,11 +30,11 @@ pub struct Args {
     #[arg(long = "tracker", value_name = "URL")]
     pub trackers: Vec<TrackerUrl>,
 
-    /// Receive no faster than this, from all peers together: "50 MB/s", "100 Mbit/s"
+    /// Receive no faster than this, from all peers together: "50 MB/s", "100 Mbit/s", none, or 0 to pause
     #[arg(long, value_name = "RATE")]
     pub download_limit: Option<RateLimit>,
 
-    /// Send no faster than this, to all peers together: "50 MB/s", "100 Mbit/s"
+    /// Send no faster than this, to all peers together: "50 MB/s", "100 Mbit/s", none, or 0 to pause
     #[arg(long, value_name = "RATE")]
     pub upload_limit: Option<RateLimit>,
 

@@ -17,6 +17,9 @@ const TURN_BYTES_MAX: u64 = 64 << 10;
 /// How much of the rate may be saved up while nobody sends.
 const BURST: Duration = Duration::from_millis(50);
 
+/// While a limit is 0, this is how long whoever wants a chunk is told to wait.
+pub const PAUSED_RETRY: Duration = Duration::from_secs(1);
+
 /// Who waits looks again after this: the limit may have changed.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 
@@ -26,7 +29,10 @@ pub struct Bucket(Mutex<Level>);
 
 #[derive(Debug)]
 struct Level {
-    /// None: there is no limit.
+    /// What the operator said.
+    limit: RateLimit,
+    /// What holds for bytes: none means that there is no limit. A pause keeps the former rate, at which the chunks
+    /// that are under way come to their end; whoever begins new ones asks first.
     bytes_per_s: Option<u64>,
     /// When everything that was taken so far will have been paid for.
     paid_until: Instant,
@@ -35,15 +41,31 @@ struct Level {
 impl Bucket {
     /// A bucket that lets through so many bytes per second.
     pub fn new(limit: RateLimit) -> Arc<Bucket> {
-        let bucket = Bucket(Mutex::new(Level { bytes_per_s: None, paid_until: Instant::now() }));
+        let level = Level { limit: RateLimit::None, bytes_per_s: None, paid_until: Instant::now() };
+        let bucket = Bucket(Mutex::new(level));
         bucket.set(limit);
         Arc::new(bucket)
     }
 
     /// Changes the limit. What was taken under the former one is forgiven.
     pub fn set(&self, limit: RateLimit) {
-        let bytes_per_s = limit.0.map(|rate| rate.bytes_per_s().max(1));
-        *self.level() = Level { bytes_per_s, paid_until: Instant::now() };
+        let mut level = self.level();
+        level.bytes_per_s = match limit {
+            RateLimit::None => None,
+            RateLimit::AtMost(rate) => Some(rate.bytes_per_s()),
+            RateLimit::Pause => level.bytes_per_s,
+        };
+        (level.limit, level.paid_until) = (limit, Instant::now());
+    }
+
+    /// What the limit is.
+    pub fn limit(&self) -> RateLimit {
+        self.level().limit
+    }
+
+    /// Whether no chunk is to be begun.
+    pub fn is_paused(&self) -> bool {
+        self.limit() == RateLimit::Pause
     }
 
     fn level(&self) -> MutexGuard<'_, Level> {
@@ -52,11 +74,6 @@ impl Bucket {
 
     fn is_limited(&self) -> bool {
         self.level().bytes_per_s.is_some()
-    }
-
-    /// How much it lets through.
-    pub fn bytes_per_s(&self) -> u64 {
-        self.bytes_per_s
     }
 
     /// Takes up to `bytes`; or tells until when to wait.
@@ -186,8 +203,12 @@ mod tests {
     use shared::host::config::Rate;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+    fn rate(bytes_per_s: u64) -> RateLimit {
+        RateLimit::AtMost(Rate::new(bytes_per_s).unwrap())
+    }
+
     fn bucket(bytes_per_s: u64) -> Arc<Bucket> {
-        Bucket::new(RateLimit(Some(Rate::new(bytes_per_s).unwrap())))
+        Bucket::new(rate(bytes_per_s))
     }
 
     /// Moves `bytes` through as many links as there are; how long it took on the paused clock.
@@ -252,12 +273,59 @@ mod tests {
         let start = Instant::now();
         let change = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            up.set(RateLimit(Some(Rate::new(1_000_000).unwrap())));
+            up.set(rate(1_000_000));
             tokio::time::sleep(Duration::from_secs(1)).await;
-            up.set(RateLimit(None));
+            up.set(RateLimit::None);
         };
         let (_, ()) = tokio::join!(elapsed(limits, 2, 1_000_000), change);
         let took = start.elapsed().as_secs_f64();
         assert!((6.0..6.5).contains(&took), "{took} s for 2 MB at almost nothing, 1 MB/s, and no limit");
+    }
+
+    /// How many bytes pass in `span`, over so many links that never have enough.
+    async fn passed(limits: &Limits, links: usize, span: Duration) -> u64 {
+        let passed = (0..links).map(|_| {
+            let (near, mut far) = tokio::io::duplex(1 << 20);
+            let mut near = Throttled::new(near, limits.clone());
+            async move {
+                let sending = async { while near.write_all(&[7; 100_000]).await.is_ok() {} };
+                let counting = async {
+                    let (mut bytes, mut buffer) = (0, vec![0; 1 << 20]);
+                    let until = Instant::now() + span;
+                    while let Ok(Ok(read)) = tokio::time::timeout_at(until, far.read(&mut buffer)).await {
+                        bytes += read as u64;
+                    }
+                    bytes
+                };
+                tokio::select! {
+                    bytes = counting => bytes,
+                    () = sending => unreachable!("somebody reads"),
+                }
+            }
+        });
+        futures::future::join_all(passed).await.iter().sum()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_limit_is_reached_and_kept_over_ten_seconds() {
+        for bytes_per_s in [20_000, 1_000_000, 30_000_000] {
+            for links in [1, 7, 40] {
+                let passed = passed(&limits(bytes_per_s, true), links, Duration::from_secs(10)).await;
+                let ratio = passed as f64 / (bytes_per_s * 10) as f64;
+                assert!((0.97..1.03).contains(&ratio), "{links} links at {bytes_per_s} B/s: {ratio}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_ends_at_the_former_rate() {
+        let limits = limits(1_000_000, true);
+        let up = limits.up.clone().unwrap();
+        up.set(RateLimit::Pause);
+        assert!(up.is_paused());
+        let took = elapsed(limits, 2, 500_000).await.as_secs_f64();
+        assert!((0.9..1.1).contains(&took), "{took} s for 1 MB at 1 MB/s");
+        up.set(rate(5));
+        assert!(!up.is_paused());
     }
 }

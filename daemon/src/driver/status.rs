@@ -3,8 +3,10 @@
 use super::Driver;
 use super::manage::unknown;
 use crate::library::{Phase, Resource};
+use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::host::config::RateLimit;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::{
@@ -133,6 +135,7 @@ impl Driver {
                 None if fetching.have.is_full() => {
                     (State::Checking, Some("checking the whole and publishing".to_owned()), None)
                 }
+                None if self.context.down.is_paused() => (State::Waiting, self.download_limit(), None),
                 None => self.fetching_state(resource, swarm),
             },
         }
@@ -180,12 +183,11 @@ impl Driver {
             self.troubles(resource).map(|(url, trouble)| Some(unusable(&url, &trouble?))).collect();
         let unknown = troubles.filter(|troubles| !troubles.is_empty()).map(|troubles| troubles.join("; "));
         let unknown = unknown.map(|troubles| format!("new machines cannot find it: {troubles}"));
-        let upload_limit = limit("upload_limit", self.context.up.as_ref().map(|bucket| bucket.bytes_per_s()));
-        joined([conflict(resource), unknown, upload_limit])
+        joined([conflict(resource), unknown, limit("upload", &self.context.up)])
     }
 
     fn download_limit(&self) -> Option<String> {
-        limit("download_limit", self.context.down.as_ref().map(|bucket| bucket.bytes_per_s()))
+        limit("download", &self.context.down)
     }
 
     /// The trackers of a resource, each with its trouble and how long it has lasted.
@@ -221,10 +223,17 @@ fn conflict(resource: &Resource) -> Option<String> {
 }
 
 /// A limit under which hardly anything moves looks like a fault, and is none.
-fn limit(name: &str, bytes_per_s: Option<u64>) -> Option<String> {
-    let bytes_per_s = bytes_per_s?;
-    let is_slow = bytes_per_s.saturating_mul(SLOW_CHUNK.as_secs()) < u64::from(CHUNK_BYTES);
-    is_slow.then(|| format!("{name} is {bytes_per_s} B/s"))
+fn limit(direction: &str, bucket: &Bucket) -> Option<String> {
+    let is_slow = |rate: u64| rate.saturating_mul(SLOW_CHUNK.as_secs()) < u64::from(CHUNK_BYTES);
+    match bucket.limit() {
+        RateLimit::Pause => Some(format!(
+            "the {direction} limit is 0: nothing moves; `ttctl limit --{direction} none` lifts it"
+        )),
+        limit @ RateLimit::AtMost(rate) if is_slow(rate.bytes_per_s()) => {
+            Some(format!("the {direction} limit is {limit}"))
+        }
+        _ => None,
+    }
 }
 
 fn reason(waiting: &Waiting) -> String {

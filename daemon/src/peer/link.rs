@@ -5,7 +5,7 @@ use super::news::read_news;
 use crate::context::Context;
 use crate::driver::Input;
 use crate::library::{Download, TakeError, Traffic};
-use crate::throttle::Throttled;
+use crate::throttle::{PAUSED_RETRY, Throttled};
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::id::SwarmKey;
 use shared::rpc::PROTOCOL_VERSION;
@@ -324,6 +324,13 @@ impl Running {
 
     fn perform(&mut self, quick: &PeerCaller, command: LinkCommand) {
         let (teller, quick) = (self.teller.clone(), quick.clone());
+        if let LinkCommand::Pick { request, .. } | LinkCommand::Get { request, .. } = command
+            && teller.context.down.is_paused()
+        {
+            let refusal = Refusal::Busy { retry_after: PAUSED_RETRY };
+            tokio::spawn(async move { teller.event(Event::Refused { request, refusal }).await });
+            return;
+        }
         let (request, task) = match command {
             LinkCommand::Pick { request, key, wanted } => {
                 (request, self.requests.spawn(pick(teller, quick, request, key, wanted)))

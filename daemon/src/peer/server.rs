@@ -5,7 +5,7 @@ use super::room::{Caps, Room};
 use crate::context::{Context, plain};
 use crate::driver::{Answer, Input};
 use crate::library::{ReadError, Source};
-use crate::throttle::Throttled;
+use crate::throttle::{PAUSED_RETRY, Throttled};
 use bytes::{Bytes, BytesMut};
 use shared::chunk::ChunkIndex;
 use shared::id::{PeerId, SwarmKey};
@@ -187,6 +187,9 @@ impl Peer for Service {
 
     async fn pick(self, _: CallContext, key: SwarmKey, wanted: Window) -> PickReply {
         let Some(peer) = self.peer() else { return PickReply::Unknown };
+        if self.0.context.up.is_paused() {
+            return PickReply::Busy { retry_after_ms: millis(PAUSED_RETRY) };
+        }
         let (answer, guard) = self.ask(|ask| Event::PickAsked { ask, peer, key, wanted }).await;
         match answer {
             Some(Answer::Granted(index)) => {
@@ -204,6 +207,9 @@ impl Peer for Service {
 
     async fn get_chunk(self, _: CallContext, key: SwarmKey, index: ChunkIndex) -> ChunkReply {
         let Some(peer) = self.peer() else { return ChunkReply::Unknown };
+        if self.0.context.up.is_paused() {
+            return ChunkReply::Busy { retry_after_ms: millis(PAUSED_RETRY) };
+        }
         let (answer, guard) = self.ask(|ask| Event::ChunkAsked { ask, peer, key, index }).await;
         match answer {
             Some(Answer::Serve(source)) => self.read(source, index, guard).await,

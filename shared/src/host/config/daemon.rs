@@ -23,10 +23,12 @@ settings! {
         pub socket_mode: FileMode = FileMode::new(0o660).expect("read and write for user and group"),
         /// The trackers, as "tt://HOST:PORT" (port 7986 if left out), for what is shared and fetched by name.
         pub trackers: Vec<TrackerUrl> = Vec::new(),
-        /// How fast chunks may arrive, from all peers together, near and far: "50 MB/s", "100 Mbit/s" or "none".
-        pub download_limit: RateLimit = RateLimit(None),
-        /// How fast chunks may be sent, to all peers together, near and far: "50 MB/s", "100 Mbit/s" or "none".
-        pub upload_limit: RateLimit = RateLimit(None),
+        /// How fast chunks may arrive, from all peers together, near and far: "50 MB/s", "100 Mbit/s", "none", or 0:
+        /// nothing is fetched.
+        pub download_limit: RateLimit = RateLimit::None,
+        /// How fast chunks may be sent, to all peers together, near and far: "50 MB/s", "100 Mbit/s", "none", or 0:
+        /// nothing is sent.
+        pub upload_limit: RateLimit = RateLimit::None,
         /// The machines that are close to each other (a site, a room) bear the same name here, of at most 64
         /// bytes: few chunks then cross from zone to zone. Empty: no zone.
         pub zone: Zone = Zone::default(),

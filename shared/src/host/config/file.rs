@@ -274,7 +274,7 @@ macro_rules! words {
 }
 
 words! {
-    RateLimit: "a rate in quotes, such as \"100 MB/s\", or \"none\"";
+    RateLimit: "a rate in quotes, such as \"100 MB/s\", \"none\", or 0";
     ByteSize: "a size in quotes, such as \"64 MiB\"";
     Span: "a span of time in quotes, such as \"2 s\"";
     FileMode: "octal digits in quotes, such as \"0644\"", bare: false;

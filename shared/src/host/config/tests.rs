@@ -23,7 +23,7 @@ fn every_key_is_taken() {
         socket_mode = "0600"
         trackers = ["tt://a", "tt://[::1]:99"]
         download_limit = "100 MB/s"
-        upload_limit = 500000
+        upload_limit = 0
         zone = "hall 2"
         log_level = "debug"
         log_format = "json"
@@ -41,7 +41,7 @@ fn every_key_is_taken() {
     assert_eq!(config.listen.unwrap().to_string(), "[::]:7999");
     assert_eq!(config.trackers[1].host(), "::1");
     assert_eq!(config.download_limit.to_string(), "100 MB/s");
-    assert_eq!(config.upload_limit.to_string(), "500 kB/s");
+    assert_eq!(config.upload_limit.to_string(), "0");
     assert_eq!(config.zone.as_str(), "hall 2");
     assert_eq!((config.socket_mode.bits(), config.file_mode.bits()), (0o600, 0o640));
     assert_eq!(config.file_group.unwrap().as_str(), "staff");

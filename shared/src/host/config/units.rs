@@ -2,6 +2,7 @@
 //! itself as a text that reads the same.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,38 +10,56 @@ use std::time::Duration;
 /// A text that is not what a unit's type takes. It says what was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadUnit {
+    /// Empty when the reason says all there is to say.
     expected: &'static str,
-    why: &'static str,
+    why: Cow<'static, str>,
 }
 
 impl fmt::Display for BadUnit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.why.is_empty() {
-            return write!(f, "expected {}", self.expected);
+        match (&*self.why, self.expected) {
+            ("", expected) => write!(f, "expected {expected}"),
+            (why, "") => f.write_str(why),
+            (why, expected) => write!(f, "{why}; expected {expected}"),
         }
-        write!(f, "{}; expected {}", self.why, self.expected)
     }
 }
 
 impl std::error::Error for BadUnit {}
 
-/// Bytes per second, never 0.
+/// Bytes per second, never 0. A number without a unit is refused: half of those who write one mean megabytes.
 ///
 /// ```
 /// use shared::host::config::Rate;
 ///
 /// assert_eq!("100 MB/s".parse::<Rate>().unwrap().bytes_per_s(), 100_000_000);
 /// assert_eq!("10 Mbit/s".parse::<Rate>().unwrap().bytes_per_s(), 1_250_000);
-/// assert_eq!("500000".parse::<Rate>().unwrap().to_string(), "500 kB/s");
+/// assert_eq!("500000 B/s".parse::<Rate>().unwrap().to_string(), "500 kB/s");
+/// assert!("5".parse::<Rate>().is_err());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Rate(u64);
 
-/// A [`Rate`] that must not be exceeded, or `none`.
+/// What a rate may be at most.
+///
+/// ```
+/// use shared::host::config::RateLimit;
+///
+/// assert_eq!("none".parse::<RateLimit>(), Ok(RateLimit::None));
+/// assert_eq!("0".parse::<RateLimit>(), Ok(RateLimit::Pause));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct RateLimit(pub Option<Rate>);
+pub enum RateLimit {
+    /// There is no limit.
+    #[default]
+    None,
+    /// This rate.
+    AtMost(Rate),
+    /// 0: nothing moves.
+    Pause,
+}
 
 /// A number of bytes.
 ///
@@ -112,8 +131,10 @@ const RATES: Units = &[
     ("Mbit/s", 125_000, 1),
     ("kbit/s", 125, 1),
     ("bit/s", 1, 8),
-    ("", 1, 1),
 ];
+
+/// A plain number from here on is likely meant in bytes.
+const LIKELY_BYTES: usize = "10000".len();
 
 const SPANS: Units = &[
     ("d", 24 * 3_600_000, 1),
@@ -126,7 +147,8 @@ const SPANS: Units = &[
 ];
 
 const RATE: &str = "a rate such as \"100 MB/s\", \"1.5 MiB/s\" or \"10 Mbit/s\"";
-const RATE_LIMIT: &str = "a rate such as \"100 MB/s\", \"1.5 MiB/s\" or \"10 Mbit/s\", or \"none\"";
+const RATE_LIMIT: &str =
+    "a rate such as \"100 MB/s\", \"1.5 MiB/s\" or \"10 Mbit/s\", \"none\", or 0 to pause";
 const SIZE: &str = "a size such as \"64 MiB\", \"1.5 GB\" or a number of bytes";
 const SPAN: &str =
     "a span of time such as \"500 ms\", \"2 s\", \"10 min\" or \"1 h\" (a plain number is in seconds)";
@@ -148,10 +170,22 @@ impl FromStr for Rate {
     type Err = BadUnit;
 
     fn from_str(text: &str) -> Result<Rate, BadUnit> {
-        let bytes_per_s = parse(text, RATES).map_err(|why| BadUnit { expected: RATE, why })?;
-        let why = "it is less than one byte per second";
+        if let Some(why) = lacks_unit(text.trim()) {
+            return Err(BadUnit { expected: "", why: why.into() });
+        }
+        let bytes_per_s = parse(text, RATES).map_err(|why| BadUnit { expected: RATE, why: why.into() })?;
+        let why = "it is less than one byte per second".into();
         Rate::new(bytes_per_s).ok_or(BadUnit { expected: RATE, why })
     }
+}
+
+/// What to say of a number without a unit.
+fn lacks_unit(text: &str) -> Option<String> {
+    let is_bare = text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        && text.len() < 20;
+    let unit = if text.len() < LIKELY_BYTES { "MB/s" } else { "B/s" };
+    is_bare.then(|| format!("{text} what? it needs a unit, as in \"{text} {unit}\""))
 }
 
 impl fmt::Display for Rate {
@@ -164,21 +198,25 @@ impl FromStr for RateLimit {
     type Err = BadUnit;
 
     fn from_str(text: &str) -> Result<RateLimit, BadUnit> {
-        if text.trim() == "none" {
-            return Ok(RateLimit(None));
-        }
-        match text.parse() {
-            Ok(rate) => Ok(RateLimit(Some(rate))),
-            Err(BadUnit { why, .. }) => Err(BadUnit { expected: RATE_LIMIT, why }),
+        let (number, unit) = split(text.trim());
+        let is_zero = number.contains('0') && number.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+        match text.trim() {
+            "none" => Ok(RateLimit::None),
+            _ if is_zero && (unit.is_empty() || parse(text, RATES) == Ok(0)) => Ok(RateLimit::Pause),
+            _ => text.parse().map(RateLimit::AtMost).map_err(|error: BadUnit| match error.expected {
+                "" => error,
+                _ => BadUnit { expected: RATE_LIMIT, ..error },
+            }),
         }
     }
 }
 
 impl fmt::Display for RateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(rate) => rate.fmt(f),
-            None => f.write_str("none"),
+        match self {
+            RateLimit::AtMost(rate) => rate.fmt(f),
+            RateLimit::Pause => f.write_str("0"),
+            RateLimit::None => f.write_str("none"),
         }
     }
 }
@@ -199,7 +237,7 @@ impl FromStr for ByteSize {
     type Err = BadUnit;
 
     fn from_str(text: &str) -> Result<ByteSize, BadUnit> {
-        parse(text, SIZES).map(ByteSize).map_err(|why| BadUnit { expected: SIZE, why })
+        parse(text, SIZES).map(ByteSize).map_err(|why| BadUnit { expected: SIZE, why: why.into() })
     }
 }
 
@@ -225,9 +263,9 @@ impl FromStr for Span {
     type Err = BadUnit;
 
     fn from_str(text: &str) -> Result<Span, BadUnit> {
-        let millis = parse(text, SPANS).map_err(|why| BadUnit { expected: SPAN, why })?;
+        let millis = parse(text, SPANS).map_err(|why| BadUnit { expected: SPAN, why: why.into() })?;
         let why = if millis == 0 { "it is less than a millisecond" } else { "it is more than ten years" };
-        Span::from_millis(millis).ok_or(BadUnit { expected: SPAN, why })
+        Span::from_millis(millis).ok_or(BadUnit { expected: SPAN, why: why.into() })
     }
 }
 
@@ -255,7 +293,7 @@ impl FromStr for FileMode {
     fn from_str(text: &str) -> Result<FileMode, BadUnit> {
         let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
         let bits = if is_octal { u32::from_str_radix(text, 8).ok() } else { None };
-        bits.and_then(FileMode::new).ok_or(BadUnit { expected: MODE, why: "" })
+        bits.and_then(FileMode::new).ok_or(BadUnit { expected: MODE, why: "".into() })
     }
 }
 
@@ -292,8 +330,7 @@ fn parse(text: &str, units: Units) -> Result<u64, &'static str> {
     if text.starts_with('-') {
         return Err("it is negative");
     }
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = (&text[..end], text[end..].trim_start());
+    let (number, unit) = split(text);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) {
@@ -309,6 +346,11 @@ fn parse(text: &str, units: Units) -> Result<u64, &'static str> {
     let fraction: u128 = fraction.parse().map_err(|_| "it is too large")?;
     let value = (u128::from(whole) * tenths + fraction) * u128::from(times) / (tenths * u128::from(per));
     u64::try_from(value).map_err(|_| "it is too large")
+}
+
+fn split(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    (&text[..end], text[end..].trim_start())
 }
 
 fn write_in(f: &mut fmt::Formatter<'_>, value: u64, units: Units) -> fmt::Result {
@@ -338,10 +380,12 @@ mod tests {
         reads("10 Mbit/s", Rate(1_250_000));
         reads("800 kbit/s", Rate(100_000));
         reads("0.5 GB/s", Rate(500_000_000));
-        reads("500000", Rate(500_000));
         reads("9 bit/s", Rate(1));
-        reads("none", RateLimit(None));
-        reads("1 B/s", RateLimit(Some(Rate(1))));
+        reads("none", RateLimit::None);
+        reads("1 B/s", RateLimit::AtMost(Rate(1)));
+        for zero in ["0", " 0 ", "0.0", "0 MB/s", "0.00 kbit/s"] {
+            reads(zero, RateLimit::Pause);
+        }
         reads("64 MiB", ByteSize(64 << 20));
         reads("0", ByteSize(0));
         reads("18446744073709551615 B", ByteSize(u64::MAX));
@@ -368,6 +412,9 @@ mod tests {
             "1.2.3 MB/s",
             "0",
             "0 MB/s",
+            "5",
+            "500000",
+            "1.5",
             "7 bit/s",
             "100 MB",
             "100 mb/s",
@@ -383,7 +430,7 @@ mod tests {
         for text in bad_rates {
             assert!(text.parse::<Rate>().is_err(), "{text:?}");
         }
-        for text in ["", "unlimited", "0", "-1"] {
+        for text in ["", "unlimited", "5", "-1", "0 MB", "0.1 B/s", "."] {
             assert!(text.parse::<RateLimit>().is_err(), "{text:?}");
         }
         for text in ["", "1 parsec", "17 TiBs", "-0", "17179869184 GiB"] {
@@ -401,6 +448,9 @@ mod tests {
     fn an_error_says_what_was_expected() {
         let error = "fast".parse::<RateLimit>().unwrap_err().to_string();
         assert_eq!(error, format!("it does not begin with a number; expected {RATE_LIMIT}"));
+        let error = |text: &str| text.parse::<RateLimit>().unwrap_err().to_string();
+        assert_eq!(error("5"), "5 what? it needs a unit, as in \"5 MB/s\"");
+        assert_eq!(error("500000"), "500000 what? it needs a unit, as in \"500000 B/s\"");
         assert_eq!("8".parse::<FileMode>().unwrap_err().to_string(), format!("expected {MODE}"));
     }
 
@@ -412,7 +462,8 @@ mod tests {
             (ByteSize(1_500_000).to_string(), "1500 kB"),
             (Rate(1_250_000).to_string(), "1250 kB/s"),
             (Rate(u64::MAX).to_string(), "18446744073709551615 B/s"),
-            (RateLimit(None).to_string(), "none"),
+            (RateLimit::None.to_string(), "none"),
+            (RateLimit::Pause.to_string(), "0"),
             (Span(3_600_000).to_string(), "1 h"),
             (Span(1_500).to_string(), "1500 ms"),
             (FileMode(0o7).to_string(), "0007"),

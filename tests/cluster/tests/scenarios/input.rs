@@ -140,6 +140,7 @@ fn a_command_line_that_makes_no_sense_is_told() {
     }
     for (name, args) in [
         ("ttd", &["--upload-limit", "fast"][..]),
+        ("ttd", &["--upload-limit", "5"][..]),
         ("ttd", &["--tracker", "http://x"]),
         ("ttd", &["--log-level", "loud"]),
         ("tt-tracker", &["--listen", "nowhere"]),
