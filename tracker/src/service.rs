@@ -8,8 +8,8 @@ use shared::name::ResourceName;
 use shared::registry::{Limits, Refusal, Registry, Who, known_as, seen_from};
 use shared::rpc::peer::ZONE_BYTES_MAX;
 use shared::rpc::tracker::{
-    Announce, AnnounceReply, ListEntry, Lookup, ManifestPage, PeerEntry, Publication, PublishReply,
-    ResourceEntry, Tracker, TrackerError, TrackerHello, TrackerWelcome,
+    Announce, AnnounceReply, Fleet, FleetPlace, ListEntry, Lookup, ManifestPage, PeerEntry, Publication,
+    PublishReply, ResourceEntry, Tracker, TrackerError, TrackerHello, TrackerWelcome,
 };
 use shared::rpc::wire::Greeted;
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
@@ -193,7 +193,7 @@ impl Tracker for Connection {
 
     async fn withdraw(self, _: Context, keys: Vec<SwarmKey>) -> Result<(), TrackerError> {
         self.0.pace.turn(CALL + keys.len() as u32).await;
-        self.registry().withdraw(self.peer()?, &keys).map_err(error)
+        self.registry().withdraw(self.now(), self.peer()?, &keys).map_err(error)
     }
 
     async fn peers_of(self, _: Context, resource: ResourceId) -> Result<Vec<PeerEntry>, TrackerError> {
@@ -252,6 +252,26 @@ impl Tracker for Connection {
     async fn list(self, _: Context, after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError> {
         self.0.pace.turn(PAGE).await;
         Ok(self.registry().list(after.as_ref()))
+    }
+
+    async fn fleet(
+        self,
+        _: Context,
+        resource: ResourceId,
+        after: Option<FleetPlace>,
+        machines_max: u32,
+    ) -> Result<Fleet, TrackerError> {
+        self.0.pace.turn(PAGE).await;
+        let mut fleet = self.registry().fleet(self.now(), resource, after, machines_max as usize);
+        for machine in &mut fleet.machines {
+            machine.addr = seen_from(machine.addr, self.0.asker, self.0.own);
+        }
+        Ok(fleet)
+    }
+
+    async fn clock(self, _: Context) -> Result<u64, TrackerError> {
+        self.0.pace.turn(CALL).await;
+        Ok(wall_ms())
     }
 }
 

@@ -105,6 +105,35 @@ async fn peers_find_each_other() {
 }
 
 #[tokio::test]
+async fn a_rollout_is_counted_and_listed() {
+    let addr = start(|_| {});
+    let (seeder, leecher) = (peer(addr, 1001).await, peer(addr, 1002).await);
+    seeder.announce(vec![seeding(key(1))], SOON).await.unwrap().unwrap();
+    leecher.announce(vec![leeching(key(1))], SOON).await.unwrap().unwrap();
+    leecher.withdraw(vec![key(1)], SOON).await.unwrap().unwrap();
+    let asker = asker(addr).await;
+    let counted = asker.fleet(key(1).resource, None, 0, SOON).await.unwrap().unwrap();
+    assert_eq!((counted.seeders, counted.leechers, counted.gone_unfinished), (1, 0, 1));
+    assert!(counted.machines.is_empty());
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = asker.fleet(key(1).resource, after, 1, SOON).await.unwrap().unwrap();
+        seen.extend(
+            page.machines
+                .iter()
+                .map(|machine| (machine.addr.port(), machine.presence, machine.have, machine.zone.clone())),
+        );
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let room = || "room".to_owned();
+    assert_eq!(seen, [(1001, Presence::Here, 4, room()), (1002, Presence::Left, 1, room())]);
+    assert!(asker.clock(SOON).await.unwrap().unwrap() > 1_700_000_000_000, "it is later than 2023");
+}
+
+#[tokio::test]
 async fn a_manifest_travels_in_pages() {
     let addr = start(|_| {});
     let count = PAGE_HASHES + 3;

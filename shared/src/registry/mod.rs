@@ -8,6 +8,7 @@
 
 mod catalogue;
 mod draw;
+mod fleet;
 mod swarms;
 mod types;
 
@@ -127,8 +128,8 @@ impl Registry {
     }
 
     /// Takes entries of a peer out.
-    pub fn withdraw(&mut self, who: &Who, keys: &[SwarmKey]) -> Result<(), Refusal> {
-        self.swarms.withdraw(who, keys)
+    pub fn withdraw(&mut self, now: Time, who: &Who, keys: &[SwarmKey]) -> Result<(), Refusal> {
+        self.swarms.withdraw(now, who, keys)
     }
 
     /// Peers of a resource, drawn at random, at most [`PEERS_MAX`].
@@ -143,6 +144,18 @@ impl Registry {
             entry.name = self.catalogue.name_of(entry.key);
         }
         entries
+    }
+
+    /// All machines that were seen with a resource, those that are gone included, in order, after `after`: at most
+    /// `machines_max`, and at most [`FLEET_MAX`]. The counts are there in any case.
+    pub fn fleet(
+        &self,
+        now: Time,
+        resource: ResourceId,
+        after: Option<FleetPlace>,
+        machines_max: usize,
+    ) -> Fleet {
+        self.swarms.fleet(now, resource, after, machines_max.min(FLEET_MAX))
     }
 
     /// Publishes a manifest under a name; asks for its pages when they are not here. `wall_ms` is the time of day

@@ -1,9 +1,10 @@
 //! Who takes part in which swarm.
 
 use super::draw::Draw;
+use super::fleet::{Gone, GoneMachine, Trend};
 use super::{
-    ANNOUNCE_MAX, Announce, AnnounceAnswer, Limits, PEERS_MAX, PeerEntry, REPLY_PEERS_MAX, Refusal,
-    ResourceEntry, Stage, Who,
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, Fleet, FleetMachine, FleetPlace, Limits, PEERS_MAX, PeerEntry,
+    Presence, REPLY_PEERS_MAX, Refusal, ResourceEntry, Stage, Who,
 };
 use crate::chunk::ChunkCount;
 use crate::id::{ListDigest, PeerId, ResourceId, SwarmKey};
@@ -44,6 +45,7 @@ pub(super) struct Swarms {
     draw: Draw,
     peers: BTreeMap<SocketAddr, Peer>,
     swarms: BTreeMap<SwarmKey, Swarm>,
+    gone: Gone,
     /// The sum of all swarms' members, which is also the sum of all peers' swarms.
     entries: usize,
 }
@@ -76,13 +78,14 @@ struct Member {
     stage: Stage,
     have: u32,
     count: ChunkCount,
+    trend: Trend,
     expires: Time,
 }
 
 impl Swarms {
     pub(super) fn new(limits: Limits, seed: [u8; 32]) -> Swarms {
         let (peers, swarms) = (BTreeMap::new(), BTreeMap::new());
-        Swarms { limits, draw: Draw::new(seed), peers, swarms, entries: 0 }
+        Swarms { limits, draw: Draw::new(seed), peers, swarms, gone: Gone::default(), entries: 0 }
     }
 
     pub(super) fn announce(
@@ -98,7 +101,7 @@ impl Swarms {
         if entries.iter().any(|entry| !is_plausible(entry)) {
             return Err(Refusal::Malformed("a peer that has more or less chunks than its stage says".into()));
         }
-        self.replace_former(who);
+        self.replace_former(now, who);
         self.check_room(now, who, entries, is_published)?;
         // Everybody gets a share, or the last of many resources would never hear of a peer.
         let share = (REPLY_PEERS_MAX / entries.len().max(1)).max(1);
@@ -109,13 +112,13 @@ impl Swarms {
         Ok(answers.collect())
     }
 
-    pub(super) fn withdraw(&mut self, who: &Who, keys: &[SwarmKey]) -> Result<(), Refusal> {
+    pub(super) fn withdraw(&mut self, now: Time, who: &Who, keys: &[SwarmKey]) -> Result<(), Refusal> {
         if keys.len() > ANNOUNCE_MAX {
             return Err(Refusal::Malformed(format!("more than {ANNOUNCE_MAX} resources in one withdraw")));
         }
         // the entries of a successor at the same address are not this peer's
         if self.peers.get(&who.addr).is_some_and(|peer| peer.peer_id == who.peer_id) {
-            keys.iter().for_each(|key| self.remove(who.addr, *key));
+            keys.iter().for_each(|key| self.remove(now, who.addr, *key, Presence::Left));
         }
         Ok(())
     }
@@ -168,7 +171,67 @@ impl Swarms {
             let expired = swarm.members.iter().filter(|member| member.expires <= now);
             gone.extend(expired.map(|member| (member.addr, *key)));
         }
-        gone.into_iter().for_each(|(addr, key)| self.remove(addr, key));
+        gone.into_iter().for_each(|(addr, key)| self.remove(now, addr, key, Presence::Lost));
+        self.gone.expire(now);
+    }
+
+    pub(super) fn fleet(
+        &self,
+        now: Time,
+        resource: ResourceId,
+        after: Option<FleetPlace>,
+        machines_max: usize,
+    ) -> Fleet {
+        let (first, last) = keys_of(resource);
+        let alive = self.swarms.range(first..=last).map(|(key, _)| *key);
+        let keys: BTreeSet<SwarmKey> = alive.chain(self.gone.keys(first, last)).collect();
+        let mut fleet =
+            Fleet { seeders: 0, leechers: 0, gone_unfinished: 0, machines: Vec::new(), next: None };
+        for &key in &keys {
+            let (seeders, leechers) = self.counts(key);
+            let unfinished = self.gone.of(key).into_iter().flatten().filter(|(_, gone)| gone.is_unfinished());
+            fleet.seeders += seeders;
+            fleet.leechers += leechers;
+            fleet.gone_unfinished += unfinished.count() as u32;
+        }
+        for key in keys.into_iter().filter(|key| after.is_none_or(|after| after.key <= *key)) {
+            let after = after.filter(|after| after.key == key).map(|after| after.addr);
+            let room = machines_max - fleet.machines.len();
+            fleet.machines.extend(self.machines(now, key, after, room + 1)); // one more shows that there are more
+            if fleet.machines.len() > machines_max {
+                fleet.machines.truncate(machines_max);
+                let place = |machine: &FleetMachine| FleetPlace { key: machine.key, addr: machine.addr };
+                fleet.next = fleet.machines.last().map(place);
+                break;
+            }
+        }
+        fleet
+    }
+
+    /// The machines of one swarm, in order of addresses.
+    fn machines(
+        &self,
+        now: Time,
+        key: SwarmKey,
+        after: Option<SocketAddr>,
+        machines_max: usize,
+    ) -> Vec<FleetMachine> {
+        let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let here = self.swarms.get(&key).into_iter().flat_map(|swarm| {
+            let members = swarm.places.range(range).map(|(_, &at)| &swarm.members[at as usize]);
+            members.map(|member| {
+                member.trend.machine(now, (member.addr, key), &member.zone, member.count, Presence::Here)
+            })
+        });
+        let gone =
+            self.gone.of(key).into_iter().flat_map(|gone| gone.range(range)).map(|(&addr, gone)| {
+                gone.trend.machine(now, (addr, key), &gone.zone, gone.count, gone.presence)
+            });
+        let mut machines: Vec<FleetMachine> = here.take(machines_max).collect();
+        machines.extend(gone.take(machines_max));
+        machines.sort_by_key(|machine| machine.addr);
+        machines.truncate(machines_max);
+        machines
     }
 
     /// How many seeders and leechers a swarm has.
@@ -190,11 +253,11 @@ impl Swarms {
     }
 
     /// Another id at the same address is another process: what the former one had is no more.
-    fn replace_former(&mut self, who: &Who) {
+    fn replace_former(&mut self, now: Time, who: &Who) {
         let former = self.peers.get(&who.addr).filter(|peer| peer.peer_id != who.peer_id);
         if let Some(former) = former {
             let keys: Vec<SwarmKey> = former.swarms.iter().copied().collect();
-            keys.into_iter().for_each(|key| self.remove(who.addr, key));
+            keys.into_iter().for_each(|key| self.remove(now, who.addr, key, Presence::Lost));
         }
     }
 
@@ -237,8 +300,9 @@ impl Swarms {
         let swarm = self.swarms.entry(entry.key).or_insert_with(|| Swarm::new(now));
         let at = swarm.place(who.addr).unwrap_or_else(|| {
             swarm.grown = now;
-            swarm.add(Member::new(who, entry));
+            swarm.add(Member::new(now, who, entry));
             self.entries += 1;
+            self.gone.remove(entry.key, who.addr);
             let new = || Peer { peer_id: who.peer_id, swarms: BTreeSet::new() };
             self.peers.entry(who.addr).or_insert_with(new).swarms.insert(entry.key);
             swarm.members.len() - 1
@@ -249,6 +313,7 @@ impl Swarms {
             swarm.interval(now).max(least).mul_f64(0.8 + 0.4 * self.draw.below(1001) as f64 / 1000.0);
         let member = &mut swarm.members[at];
         (member.have, member.count) = (entry.have, entry.count);
+        member.trend.note(now, entry.have);
         member.expires = now + interval * INTERVALS;
         interval
     }
@@ -279,11 +344,10 @@ impl Swarms {
         }
     }
 
-    fn remove(&mut self, addr: SocketAddr, key: SwarmKey) {
+    fn remove(&mut self, now: Time, addr: SocketAddr, key: SwarmKey, how: Presence) {
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
-        if !swarm.remove(addr) {
-            return;
-        }
+        let Some(Member { trend, zone, count, .. }) = swarm.remove(addr) else { return };
+        self.gone.add(key, addr, GoneMachine::new(now, trend, zone, count, how));
         self.entries -= 1;
         if swarm.members.is_empty() {
             self.swarms.remove(&key);
@@ -350,15 +414,15 @@ impl Swarm {
     }
 
     /// The last member takes the place of the one that is removed.
-    fn remove(&mut self, addr: SocketAddr) -> bool {
-        let Some(at) = self.places.remove(&addr) else { return false };
+    fn remove(&mut self, addr: SocketAddr) -> Option<Member> {
+        let at = self.places.remove(&addr)?;
         let gone = self.members.swap_remove(at as usize);
         self.seeders -= u32::from(gone.stage == Stage::Seeding);
         if let Some(moved) = self.members.get(at as usize) {
             self.places.insert(moved.addr, at);
         }
         self.leave_zone(&gone);
-        true
+        Some(gone)
     }
 
     fn leave_zone(&mut self, gone: &Member) {
@@ -384,11 +448,12 @@ impl Swarm {
 }
 
 impl Member {
-    fn new(who: &Who, entry: &Announce) -> Member {
+    fn new(now: Time, who: &Who, entry: &Announce) -> Member {
         let Announce { stage, have, count, .. } = *entry;
         let expires = Time::default(); // set with the interval
         let (addr, peer_id, zone) = (who.addr, who.peer_id, who.zone.clone());
-        Member { addr, peer_id, zone, zone_place: 0, stage, have, count, expires }
+        let trend = Trend::new(now, have);
+        Member { addr, peer_id, zone, zone_place: 0, stage, have, count, trend, expires }
     }
 
     fn entry(&self, key: SwarmKey) -> PeerEntry {
@@ -402,9 +467,14 @@ fn digests_of(
     swarms: &BTreeMap<SwarmKey, Swarm>,
     resource: ResourceId,
 ) -> impl Iterator<Item = (&SwarmKey, &Swarm)> {
-    let first = SwarmKey { resource, digest: ListDigest([0; 32]) };
-    let last = SwarmKey { resource, digest: ListDigest([255; 32]) };
+    let (first, last) = keys_of(resource);
     swarms.range(first..=last)
+}
+
+/// The first and the last that there may be.
+fn keys_of(resource: ResourceId) -> (SwarmKey, SwarmKey) {
+    let with = |byte| SwarmKey { resource, digest: ListDigest([byte; 32]) };
+    (with(0), with(255))
 }
 
 fn is_plausible(entry: &Announce) -> bool {

@@ -144,3 +144,64 @@ pub struct ListEntry {
     /// How many peers have a part of it.
     pub leechers: u32,
 }
+
+/// The most machines in one page of a fleet.
+pub const FLEET_MAX: usize = 1024;
+
+/// Where a page of a fleet ended, for the next one. Only the tracker that said it can make something of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FleetPlace {
+    /// In which swarm.
+    pub key: SwarmKey,
+    /// After which machine.
+    pub addr: SocketAddr,
+}
+
+/// All machines that a tracker has seen with a resource, or a page of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fleet {
+    /// How many machines have all of it, and take part in its swarm.
+    pub seeders: u32,
+    /// How many have a part of it, and take part in its swarm.
+    pub leechers: u32,
+    /// How many were gone before they had all of it, and did not come back.
+    pub gone_unfinished: u32,
+    /// The machines, by swarm and address, at most [`FLEET_MAX`].
+    pub machines: Vec<FleetMachine>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<FleetPlace>,
+}
+
+/// How far a machine is with a resource, as it told the tracker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetMachine {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Which list of chunk hashes it goes by.
+    pub key: SwarmKey,
+    /// Its zone, empty if none is configured.
+    pub zone: String,
+    /// Whether it takes part now.
+    pub presence: Presence,
+    /// How many chunks it has.
+    pub have: u32,
+    /// How many there are.
+    pub count: ChunkCount,
+    /// How fast its chunks came lately; `None` if it was not watched for long enough, or has all.
+    pub bytes_per_s: Option<u64>,
+    /// How long ago it announced last, in milliseconds.
+    pub seen_ms: u64,
+    /// How long ago it was first seen to have so many chunks, in milliseconds.
+    pub still_ms: u64,
+}
+
+/// Whether a machine takes part in a swarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Presence {
+    /// It announces itself.
+    Here,
+    /// It said goodbye: it was paused or stopped, the resource was removed, or cannot go on.
+    Left,
+    /// It was not heard of for three of its intervals.
+    Lost,
+}

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
 pub use crate::registry::{
-    ANNOUNCE_MAX, Announce, AnnounceAnswer, LIST_MAX, ListEntry, Lookup, NEIGHBOURS, PAGE_HASHES, PEERS_MAX,
-    PeerEntry, Publication, PublishReply, ResourceEntry, Stage, TRACKERS_MAX,
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, FLEET_MAX, Fleet, FleetMachine, FleetPlace, LIST_MAX, ListEntry,
+    Lookup, NEIGHBOURS, PAGE_HASHES, PEERS_MAX, PeerEntry, Presence, Publication, PublishReply,
+    ResourceEntry, Stage, TRACKERS_MAX,
 };
 
 #[tarpc::service]
@@ -46,6 +47,17 @@ pub trait Tracker {
     async fn manifest(key: SwarmKey, page: u32) -> Result<ManifestPage, TrackerError>;
     /// What is published, in order of names, after `after`: at most [`LIST_MAX`].
     async fn list(after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError>;
+
+    // -- for those who watch
+    /// All machines that were seen with a resource within the last hour, after `after`: at most `machines_max`, and
+    /// at most [`FLEET_MAX`]. With 0 it only counts.
+    async fn fleet(
+        resource: ResourceId,
+        after: Option<FleetPlace>,
+        machines_max: u32,
+    ) -> Result<Fleet, TrackerError>;
+    /// The tracker's time of day, in milliseconds since 1970.
+    async fn clock() -> Result<u64, TrackerError>;
 }
 
 calls! {
@@ -71,6 +83,10 @@ calls! {
     manifest / Manifest(key: SwarmKey, page: u32) -> Result<ManifestPage, TrackerError>;
     /// See [`Tracker::list`].
     list / List(after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError>;
+    /// See [`Tracker::fleet`].
+    fleet / Fleet(resource: ResourceId, after: Option<FleetPlace>, machines_max: u32) -> Result<Fleet, TrackerError>;
+    /// See [`Tracker::clock`].
+    clock / Clock() -> Result<u64, TrackerError>;
 }
 
 /// What a caller says first.

@@ -166,7 +166,7 @@ fn a_publication_outlives_its_last_peer_for_a_while() {
         world.wait(Duration::from_secs(5));
     }
     assert_eq!(world.names(), ["a"], "forgotten while it had a peer");
-    world.registry.withdraw(&peer(1), &[what.key]).unwrap();
+    world.registry.withdraw(world.now, &peer(1), &[what.key]).unwrap();
     world.wait(hour - Duration::from_secs(61));
     assert_eq!(world.names(), ["a"]);
     world.wait(Duration::from_secs(61));

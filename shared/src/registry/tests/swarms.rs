@@ -64,7 +64,7 @@ fn counts_follow_the_stages() {
     assert_eq!((answer.seeders, answer.leechers), (1, 1));
     let answer = world.announce(&peer(2), seeding(key(1))).unwrap();
     assert_eq!((answer.seeders, answer.leechers), (2, 0));
-    world.registry.withdraw(&peer(1), &[key(1), key(9)]).unwrap();
+    world.registry.withdraw(world.now, &peer(1), &[key(1), key(9)]).unwrap();
     let answer = world.announce(&peer(2), seeding(key(1))).unwrap();
     assert_eq!((answer.seeders, answer.leechers), (1, 0));
 }
@@ -112,7 +112,7 @@ fn a_machine_in_a_zone_hears_mostly_of_those_near_it() {
         world.announce(&who(number), leeching(key(1))).unwrap();
     }
     for number in 150..270 {
-        world.registry.withdraw(&who(number), &[key(1)]).unwrap();
+        world.registry.withdraw(world.now, &who(number), &[key(1)]).unwrap();
     }
     for number in 0..150 {
         let (asker, peers) = (who(number), world.announce(&who(number), leeching(key(1))).unwrap().peers);
@@ -143,7 +143,7 @@ fn a_peer_that_comes_back_as_another_takes_its_place() {
     assert_eq!(peers.iter().map(|peer| peer.peer_id).collect::<Vec<_>>(), [reborn.peer_id]);
     assert_eq!(world.registry.peers_of(world.now, key(2).resource), []);
     // what the former one withdraws late is not the new one's
-    world.registry.withdraw(&peer(1), &[key(1)]).unwrap();
+    world.registry.withdraw(world.now, &peer(1), &[key(1)]).unwrap();
     assert_eq!(world.registry.peers_of(world.now, key(1).resource).len(), 1);
 }
 
@@ -227,7 +227,7 @@ fn malformed_announces_are_refused() {
     assert!(malformed(world.announce(&peer(1), Announce { have: 9, ..seeding(key(1)) }).map(drop)));
     let many = vec![leeching(key(1)); ANNOUNCE_MAX + 1];
     assert!(malformed(world.registry.announce(world.now, &peer(1), &many).map(drop)));
-    assert!(malformed(world.registry.withdraw(&peer(1), &vec![key(1); ANNOUNCE_MAX + 1])));
+    assert!(malformed(world.registry.withdraw(world.now, &peer(1), &vec![key(1); ANNOUNCE_MAX + 1])));
     assert_eq!(world.registry.size().entries, 0);
 }
 

@@ -101,7 +101,7 @@ fn the_methods_numbers_are_those_of_the_code() {
         [&[1, b'a'][..], &[0; 70]].concat()
     }
     check::<PeerRequest>("Peer", 5);
-    check::<TrackerRequest>("Tracker", 10);
+    check::<TrackerRequest>("Tracker", 12);
     check::<ControlRequest>("Control", 16);
 }
 
