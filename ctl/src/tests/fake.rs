@@ -33,6 +33,9 @@ pub(super) struct State {
     /// One answer per `watch`; the last one is repeated, slowly.
     pub(super) watched: VecDeque<ResourceStatus>,
     pub(super) tasks: VecDeque<TaskState>,
+    /// Downwards and upwards.
+    pub(super) limits: Option<(Limit, Limit)>,
+    pub(super) folder_trouble: Option<String>,
 }
 
 impl Fake {
@@ -220,5 +223,26 @@ impl Control for Service {
 
     async fn verify(self, _: Context, _: String) -> Result<TaskId, ControlError> {
         Ok(TaskId(1))
+    }
+
+    async fn limit(self, _: Context, change: LimitChange) -> Result<Limits, ControlError> {
+        let mut state = self.state();
+        let (download, upload) = state.limits.unwrap_or((Limit::None, Limit::BytesPerS(5_000_000)));
+        let limits = (change.download.unwrap_or(download), change.upload.unwrap_or(upload));
+        state.limits = Some(limits);
+        Ok(Limits { download: limits.0, upload: limits.1 })
+    }
+
+    async fn examine(self, _: Context) -> Result<Examined, ControlError> {
+        let folder_trouble = self.state().folder_trouble.clone();
+        let (free_bytes, total_bytes) = (9 << 30, 20 << 30);
+        Ok(Examined {
+            folder_trouble,
+            free_bytes,
+            total_bytes,
+            descriptors: 40,
+            descriptors_max: 65_536,
+            uid: 0,
+        })
     }
 }

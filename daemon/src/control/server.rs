@@ -1,16 +1,18 @@
 //! The `Control` service: hands ttctl's commands to the driver, and does what belongs to the caller's connection:
 //! manifests and imports that arrive in parts, waiting, looking things up in catalogues.
 
+use super::examine::examine;
 use crate::context::Context;
 use crate::driver::{Command, Input, Reply, Wanted, store_error};
 use crate::store::{Home, Import};
 use crate::tasks::TaskHandle;
 use crate::tracker::catalogue::{self, Miss};
+use shared::host::config::{Rate, RateLimit};
 use shared::manifest::{Manifest, Parser};
 use shared::name::ResourceName;
 use shared::rpc::control::{
-    Accepted, Control, ControlError, DaemonInfo, ErrorKind, GetRequest, GetWhat, PeerInfo, Rejection,
-    ResourceStatus, ShareRequest, TaskId, TaskState, Watched,
+    Accepted, Control, ControlError, DaemonInfo, ErrorKind, Examined, GetRequest, GetWhat, Limit,
+    LimitChange, Limits, PeerInfo, Rejection, ResourceStatus, ShareRequest, TaskId, TaskState, Watched,
 };
 use shared::rpc::local::{Credentials, Listener, Stream};
 use shared::rpc::tracker::Lookup;
@@ -276,6 +278,43 @@ impl Control for Caller {
 
     async fn rejections(self, _: CallContext) -> Result<Vec<(Rejection, u64)>, ControlError> {
         Ok(self.server.context.rejections.all())
+    }
+
+    async fn limit(self, _: CallContext, change: LimitChange) -> Result<Limits, ControlError> {
+        let context = &self.server.context;
+        for (verb, bucket, limit) in [
+            ("limit downloads", &context.down, change.download),
+            ("limit uploads", &context.up, change.upload),
+        ] {
+            if let Some(limit) = limit {
+                bucket.set(of_wire(limit));
+                self.log(verb, &bucket.limit());
+            }
+        }
+        if change != LimitChange::default() {
+            self.server.revision.send_modify(|number| *number += 1);
+        }
+        Ok(Limits { download: to_wire(context.down.limit()), upload: to_wire(context.up.limit()) })
+    }
+
+    async fn examine(self, _: CallContext) -> Result<Examined, ControlError> {
+        let home = self.server.home.clone();
+        blocking(move || Ok(examine(&home))).await
+    }
+}
+
+fn of_wire(limit: Limit) -> RateLimit {
+    match limit {
+        Limit::None => RateLimit::None,
+        Limit::BytesPerS(bytes_per_s) => Rate::new(bytes_per_s).map_or(RateLimit::Pause, RateLimit::AtMost),
+    }
+}
+
+fn to_wire(limit: RateLimit) -> Limit {
+    match limit {
+        RateLimit::None => Limit::None,
+        RateLimit::AtMost(rate) => Limit::BytesPerS(rate.bytes_per_s()),
+        RateLimit::Pause => Limit::BytesPerS(0),
     }
 }
 

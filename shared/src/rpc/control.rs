@@ -53,6 +53,11 @@ pub trait Control {
     async fn verify(what: String) -> Result<TaskId, ControlError>;
     /// How often peers and strangers were turned away since the daemon started: every reason, in order.
     async fn rejections() -> Result<Vec<(Rejection, u64)>, ControlError>;
+    /// Changes the limits that are given, until the daemon ends or reads its configuration again; says what holds
+    /// now.
+    async fn limit(change: LimitChange) -> Result<Limits, ControlError>;
+    /// Looks at the daemon's place on the machine; writes a few bytes for it.
+    async fn examine() -> Result<Examined, ControlError>;
 }
 
 calls! {
@@ -89,6 +94,10 @@ calls! {
     verify / Verify(what: String) -> Result<TaskId, ControlError>;
     /// See [`Control::rejections`].
     rejections / Rejections() -> Result<Vec<(Rejection, u64)>, ControlError>;
+    /// See [`Control::limit`].
+    limit / Limit(change: LimitChange) -> Result<Limits, ControlError>;
+    /// See [`Control::examine`].
+    examine / Examine() -> Result<Examined, ControlError>;
 }
 
 /// Who answers.
@@ -391,4 +400,42 @@ impl Message for ControlResponse {
     fn payload(&mut self) -> Option<&mut Payload> {
         None
     }
+}
+
+/// How fast bytes may move in one direction, over all peers together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Limit {
+    /// As fast as they can.
+    None,
+    /// So many bytes per second; 0 is a pause.
+    BytesPerS(u64),
+}
+
+/// Which limits are to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LimitChange {
+    pub download: Option<Limit>,
+    pub upload: Option<Limit>,
+}
+
+/// The limits that hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    pub download: Limit,
+    pub upload: Limit,
+}
+
+/// The daemon's place on the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examined {
+    /// Why it cannot write into its shared folder; `None` if it can.
+    pub folder_trouble: Option<String>,
+    /// Room for ordinary users on the folder's file system, and its size; 0 if it does not tell.
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+    /// Files and sockets that it has open, and how many it may have.
+    pub descriptors: u64,
+    pub descriptors_max: u64,
+    /// Its user.
+    pub uid: u32,
 }

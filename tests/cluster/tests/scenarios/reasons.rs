@@ -113,7 +113,9 @@ fn what_an_operator_did() {
     b.ok(&["pause", "image.iso"]);
     wait_reason(&b, "image.iso", "paused", "paused by an operator");
     slow.ok(&["get", "--detach", "image.iso"]);
-    slow.wait_status("image.iso", "limited", |status| status.reason().contains("download_limit is 1000 B/s"));
+    slow.wait_status("image.iso", "limited", |status| {
+        status.reason().contains("the download limit is 1 kB/s")
+    });
 }
 
 #[test]

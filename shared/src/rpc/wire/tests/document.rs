@@ -102,7 +102,7 @@ fn the_methods_numbers_are_those_of_the_code() {
     }
     check::<PeerRequest>("Peer", 5);
     check::<TrackerRequest>("Tracker", 12);
-    check::<ControlRequest>("Control", 16);
+    check::<ControlRequest>("Control", 18);
 }
 
 #[test]
