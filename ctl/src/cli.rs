@@ -1,8 +1,9 @@
 //! The command line: its commands, its options, and the help that goes with them.
 
 use clap::{Args, Parser, Subcommand};
-use shared::host::config::Span;
+use shared::host::config::{RateLimit, Span};
 use shared::url::TrackerUrl;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
@@ -12,6 +13,8 @@ Examples:
   ttctl get lab-2025.img -o /tmp/lab.img   ... and copy it out of the shared folder
   ttctl status                             how everything is doing
   ttctl status lab-2025.img --json         the same of one resource, for scripts
+  ttctl fleet lab-2025.img                 how far every machine is with it
+  ttctl doctor                             what is wrong with this machine
 
 Where ttd is looked for:
   only at --socket, --folder or $TT_SOCKET (in this order), if one is given;
@@ -83,6 +86,10 @@ pub enum Command {
     Share(ShareArgs),
     /// Fetch a resource, and wait until it is complete
     Get(GetArgs),
+    /// Wait until a resource is complete here, or on enough machines
+    Wait(WaitArgs),
+    /// Show how far each machine of the fleet is with a resource
+    Fleet(FleetArgs),
     /// Show how one resource, or all, are doing
     Status(StatusArgs),
     /// List all resources
@@ -97,6 +104,13 @@ pub enum Command {
     Verify(WhatArgs),
     /// Stop sharing, and forget; a finished file stays unless --delete
     Remove(RemoveArgs),
+    /// Show how fast ttd may receive and send, or change it at once
+    Limit(LimitArgs),
+    /// Look for what keeps TinyTorrent from working here, and say what to do about it
+    ///
+    /// Ends with exit code 0 if nothing failed, 3 if no ttd answers, 4 if anything else failed. Warnings are no
+    /// failures. Without a ttd it checks what it can: the configuration, the folder, the port, the trackers.
+    Doctor,
     /// Make the manifest of a file; needs no ttd
     Create(CreateArgs),
     /// Check a manifest, and a file against it; needs no ttd
@@ -176,6 +190,73 @@ pub struct GetArgs {
     pub timeout: Option<Span>,
 }
 
+/// `ttctl wait`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --peers and --percent it waits for the copy in ttd's shared folder,
+which a `ttctl get --detach` has begun. With one of them it asks the tracker.
+The machine that shared the resource is one of those that have all of it.
+--percent counts the machines that have begun; those that went before they were
+done count as not done, for an hour. Where the number is known, --peers is surer.
+After --timeout it ends with exit code 5; nothing else ends with it.
+
+Examples:
+  ttctl wait lab-2025.img --timeout \"30 min\"
+  ttctl wait lab-2025.img --peers 40 --timeout \"1 h\"
+  ttctl wait lab-2025.img --percent 95 --tracker tt://tracker.example")]
+pub struct WaitArgs {
+    /// The resource's name or id
+    pub what: String,
+    /// Until so many machines have all of it
+    #[arg(long, value_name = "N", conflicts_with = "percent")]
+    pub peers: Option<NonZeroU32>,
+    /// Until so many in a hundred of the machines have all of it
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub percent: Option<u8>,
+    /// Wait no longer than this, as in "90", "10 min" or "2 h"
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<Span>,
+    /// Which tracker counts.
+    #[command(flatten)]
+    pub which: WhichTracker,
+}
+
+/// `ttctl fleet`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+One line per machine, the slowest first:
+  never seen  it is in FILE, and the tracker has not seen it with the resource
+  lost        it was not heard of for three of its intervals (6 to 15 s in the
+              middle of a rollout)
+  left        it said goodbye: paused, stopped, removed, or unable to go on;
+              `ttctl status` on that machine says which
+  stuck       it takes part, and had no new chunk for 60 s
+  running     it takes part
+  done        it has all of the resource, and serves it
+DONE is how much a machine had when it was SEEN last, RATE how fast its chunks
+came in the 5 to 15 s before. The tracker remembers those who are gone for an
+hour. When it was restarted, it knows the others again within seconds.
+
+FILE has a host name or an address on each line, with a port where several ttd
+share an address; # begins a comment.
+
+Examples:
+  ttctl fleet lab-2025.img --watch
+  ttctl fleet lab-2025.img --expect hosts.txt --json")]
+pub struct FleetArgs {
+    /// The resource's name or id
+    pub what: String,
+    /// Tell which of these machines were never seen
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
+    /// Go on, and show each change
+    #[arg(long, short)]
+    pub watch: bool,
+    /// Which tracker to ask.
+    #[command(flatten)]
+    pub which: WhichTracker,
+}
+
 /// `ttctl status`
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -195,6 +276,27 @@ pub struct RemoveArgs {
     /// Delete the files, too
     #[arg(long)]
     pub delete: bool,
+}
+
+/// `ttctl limit`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A limit binds all peers together, near and far. What is set here holds until
+ttd ends or reads its configuration again; the keys download_limit and
+upload_limit of ttd.toml are for good. At 0 no chunk is begun; those that are
+under way come to their end.
+
+Examples:
+  ttctl limit
+  ttctl limit --upload \"20 MB/s\" --download none
+  ttctl limit --upload 0")]
+pub struct LimitArgs {
+    /// Receive no faster than this: "50 MB/s", "100 Mbit/s", none, or 0 to pause
+    #[arg(long, value_name = "RATE")]
+    pub download: Option<RateLimit>,
+    /// Send no faster than this: "50 MB/s", "100 Mbit/s", none, or 0 to pause
+    #[arg(long, value_name = "RATE")]
+    pub upload: Option<RateLimit>,
 }
 
 /// `ttctl create`
@@ -356,6 +458,14 @@ mod tests {
             "ttctl tracker",
             "ttctl tracker peers",
             "ttctl pause",
+            "ttctl limit --upload 5",
+            "ttctl limit 5",
+            "ttctl wait",
+            "ttctl wait x --peers 0",
+            "ttctl wait x --peers 1 --percent 1",
+            "ttctl wait x --percent 101",
+            "ttctl wait x --timeout 0",
+            "ttctl fleet",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

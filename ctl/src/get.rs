@@ -73,13 +73,13 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
 }
 
 /// When to give up; never, if there is no time to keep.
-struct Deadline {
+pub(crate) struct Deadline {
     timeout: Option<Duration>,
-    reached: Pin<Box<dyn Future<Output = ()>>>,
+    pub(crate) reached: Pin<Box<dyn Future<Output = ()>>>,
 }
 
 impl Deadline {
-    fn after(timeout: Option<Duration>) -> Deadline {
+    pub(crate) fn after(timeout: Option<Duration>) -> Deadline {
         let reached: Pin<Box<dyn Future<Output = ()>>> = match timeout {
             Some(timeout) => Box::pin(tokio::time::sleep(timeout)),
             None => Box::pin(std::future::pending()),
@@ -96,7 +96,7 @@ async fn ask(
 ) -> Result<Accepted, Error> {
     let what = match want {
         Want::Catalogue(what) => what,
-        Want::Manifest(_) => GetWhat::Manifest,
+        Want::Manifest(_) | Want::Url(_) => GetWhat::Manifest,
     };
     if let Some(manifest) = manifest {
         send(daemon, &manifest).await?;
@@ -137,14 +137,14 @@ async fn send(daemon: &Daemon, manifest: &Manifest) -> Result<(), Error> {
 }
 
 /// A download that ended well.
-struct Waited {
+pub(crate) struct Waited {
     done: ResourceStatus,
     /// What was there when the waiting began: it may go on where it once stopped.
     bytes_before: u64,
 }
 
 /// Waits until the resource is complete.
-async fn wait(
+pub(crate) async fn wait(
     daemon: &Daemon,
     accepted: &Accepted,
     deadline: &mut Deadline,

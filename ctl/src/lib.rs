@@ -9,14 +9,18 @@ mod completions;
 mod connect;
 mod copy;
 mod create;
+mod doctor;
 mod documents;
 mod each;
 pub mod error;
+mod expect;
 mod files;
+mod fleet;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod get;
 pub mod human;
+mod limit;
 pub mod output;
 mod pause;
 mod peers;
@@ -28,6 +32,7 @@ mod table;
 mod tasks;
 mod tracker;
 mod verify;
+mod wait;
 mod want;
 
 #[cfg(test)]
@@ -82,11 +87,15 @@ async fn run_with_daemon(cli: &Cli, output: &mut Output) -> Result<(), Error> {
         Command::Get(args) => get::get(args, global, output).await,
         Command::Status(args) => status::status(args, global, output).await,
         Command::List => status::list(global, output).await,
+        Command::Wait(args) => wait::wait(args, global, output).await,
+        Command::Fleet(args) => fleet::fleet(args, global, output).await,
         Command::Peers(args) => peers::peers(args, global, output).await,
         Command::Pause(args) => pause::pause(args, global, output).await,
         Command::Resume(args) => pause::resume(args, global, output).await,
         Command::Verify(args) => verify::verify(args, global, output).await,
         Command::Remove(args) => remove::remove(args, global, output).await,
+        Command::Doctor => doctor::doctor(global, output).await,
+        Command::Limit(args) => limit::limit(args, global, output).await,
         Command::Tracker(TrackerCommand::List(args)) => tracker::list(args, global, output).await,
         Command::Tracker(TrackerCommand::Peers(args)) => tracker::peers(args, global, output).await,
         Command::Tracker(TrackerCommand::Resources(args)) => tracker::resources(args, global, output).await,

@@ -102,7 +102,7 @@ fn update(resources: &[ResourceStatus], what: Option<&str>, output: &Output) -> 
 }
 
 /// Writes over the former table.
-fn redraw(lines: &[String], output: &mut Output) -> Result<(), Error> {
+pub(crate) fn redraw(lines: &[String], output: &mut Output) -> Result<(), Error> {
     let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| usize::from(size.ws_row));
     output.text("\x1b[H\x1b[J")?;
     let fitting = lines.len().min(rows.saturating_sub(2).max(1));

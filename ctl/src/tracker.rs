@@ -14,8 +14,8 @@ use crate::table::{Cell, Side, Table};
 use shared::id::ResourceId;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::tracker::{
-    ANNOUNCE_MAX, LIST_MAX, ListEntry, Lookup, ResourceEntry, Stage, TrackerCaller, TrackerError,
-    TrackerHello,
+    ANNOUNCE_MAX, FLEET_MAX, Fleet, FleetMachine, LIST_MAX, ListEntry, Lookup, ResourceEntry, Stage,
+    TrackerCaller, TrackerError, TrackerHello,
 };
 use shared::rpc::wire::{self, CallError, ClientOptions};
 use shared::url::{PEER_PORT, TrackerUrl};
@@ -140,14 +140,15 @@ fn stage_cell(of: Stage) -> Cell {
 }
 
 /// A tracker that answered hello.
-struct Tracker {
+pub(crate) struct Tracker {
     url: TrackerUrl,
+    software: String,
     caller: TrackerCaller,
 }
 
 impl Tracker {
     /// The one that was named, else the first of the daemon's that answers.
-    async fn connect(which: &WhichTracker, global: &Global) -> Result<Tracker, Error> {
+    pub(crate) async fn connect(which: &WhichTracker, global: &Global) -> Result<Tracker, Error> {
         if let Some(url) = &which.tracker {
             return dial(url).await;
         }
@@ -166,7 +167,7 @@ impl Tracker {
         }))
     }
 
-    async fn resource(&self, what: &str) -> Result<ResourceId, Error> {
+    pub(crate) async fn resource(&self, what: &str) -> Result<ResourceId, Error> {
         if let Ok(resource) = what.parse() {
             return Ok(resource);
         }
@@ -176,6 +177,40 @@ impl Tracker {
             Error::refused(format!("{} has no publication \"{what}\"", self.url))
                 .hint("`ttctl tracker list` shows all there are")
         })
+    }
+
+    /// Its address.
+    pub(crate) fn name(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// All machines that it has seen with a resource, in the tracker's order.
+    pub(crate) async fn fleet(&self, resource: ResourceId) -> Result<Vec<FleetMachine>, Error> {
+        let mut machines: Vec<FleetMachine> = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.caller.fleet(resource, after, FLEET_MAX as u32, CALL_TIMEOUT).await;
+            let page = self.answer(page)?;
+            machines.extend(page.machines);
+            if page.next.is_none() {
+                return Ok(machines);
+            }
+            // A tracker that goes round in circles would keep us for ever.
+            if page.next <= after {
+                return Err(self.nonsense());
+            }
+            after = page.next;
+        }
+    }
+
+    /// How many machines have all or a part of a resource.
+    pub(crate) async fn count(&self, resource: ResourceId) -> Result<Fleet, Error> {
+        self.answer(self.caller.fleet(resource, None, 0, CALL_TIMEOUT).await)
+    }
+
+    /// Its software's version, and its time of day in milliseconds since 1970.
+    pub(crate) async fn version_and_clock(&self) -> Result<(&str, u64), Error> {
+        Ok((&self.software, self.answer(self.caller.clock(CALL_TIMEOUT).await)?))
     }
 
     async fn resources_of(&self, peer: SocketAddr) -> Result<Vec<ResourceEntry>, Error> {
@@ -210,7 +245,8 @@ impl Tracker {
     }
 }
 
-async fn dial(url: &TrackerUrl) -> Result<Tracker, Error> {
+/// Connects to a tracker and says hello, as one that only asks.
+pub(crate) async fn dial(url: &TrackerUrl) -> Result<Tracker, Error> {
     let unreachable = |error: io::Error| {
         let kind = if error.kind() == io::ErrorKind::TimedOut { Kind::TimedOut } else { Kind::Refused };
         let reason = Error::io(format!("cannot reach the tracker {url}"), &error).message;
@@ -223,13 +259,14 @@ async fn dial(url: &TrackerUrl) -> Result<Tracker, Error> {
         .map_err(unreachable)?;
     let (caller, link) = wire::client(stream, ClientOptions::default());
     tokio::spawn(link);
-    let tracker = Tracker { url: url.clone(), caller };
+    let mut tracker = Tracker { url: url.clone(), software: String::new(), caller };
     let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: None };
     let answer = tracker.caller.hello(hello, CALL_TIMEOUT).await;
-    tracker.answer(answer).map_err(|error| match error.kind {
+    let welcome = tracker.answer(answer).map_err(|error| match error.kind {
         Kind::Internal => error.hint("what listens there may be no tt-tracker"),
         _ => error,
     })?;
+    tracker.software = welcome.software;
     Ok(tracker)
 }
 

@@ -244,3 +244,72 @@ fn verify_tells_lost_chunks_from_those_never_fetched() {
     let failed = ttctl_fails(&["verify", "x", "--folder", fake.folder()]);
     assert_eq!(failed, (6, "1 chunk of x is not what was written".into()));
 }
+
+#[test]
+fn limits_are_shown_and_changed() {
+    let fake = Fake::start();
+    let run = |args: &[&str]| {
+        let (printed, result) = ttctl(&[&["limit", "--folder", fake.folder()], args].concat());
+        result.unwrap();
+        printed
+    };
+    assert_eq!(run(&[]), "download  none\nupload    5 MB/s\n");
+    assert_eq!(
+        run(&["--download", "80 Mbit/s", "--upload", "0"]),
+        "download  10 MB/s\nupload    0 (paused)\n"
+    );
+    assert_eq!(
+        run(&["--download", "none", "--json"]),
+        "{\"schema_version\":1,\"download_limit_bytes_per_s\":null,\"upload_limit_bytes_per_s\":0}\n"
+    );
+}
+
+/// What `doctor --json` finds: verdict and message of each check, by its name.
+fn diagnosis(folder: &str) -> (Vec<(String, String, String)>, u8) {
+    let (printed, result) = ttctl(&["doctor", "--json", "--folder", folder]);
+    let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(document["schema_version"], 1);
+    let text = |check: &serde_json::Value, key: &str| check[key].as_str().unwrap().to_owned();
+    let checks = document["checks"].as_array().unwrap().iter();
+    let checks = checks.map(|check| (text(check, "check"), text(check, "verdict"), text(check, "message")));
+    (checks.collect(), result.map_or_else(|error| error.exit_code(), |()| 0))
+}
+
+#[track_caller]
+fn found(checks: &[(String, String, String)], check: &str, verdict: &str, message: &str) {
+    let is_it = |(name, is, says): &&(String, String, String)| {
+        name == check && is == verdict && says.contains(message)
+    };
+    assert!(checks.iter().any(|found| is_it(&found)), "{check} {verdict} {message}: {checks:?}");
+}
+
+#[test]
+fn a_doctor_finds_what_is_wrong_with_a_daemon() {
+    let fake = Fake::start();
+    fake.state().trackers = vec!["tt://127.0.0.1:1"];
+    let mut broken = status("x", ResourceId::of(b"x"), State_::Error);
+    (broken.kind, broken.reason) = (Some(ErrorKind::NoSpace), Some("no space: 1 GiB is missing".into()));
+    fake.state().watched = [broken].into();
+    fake.state().folder_trouble = Some("Read-only file system".into());
+    let (checks, code) = diagnosis(fake.folder());
+    assert_eq!(code, 4);
+    found(&checks, "daemon", "warning", "and this ttctl is");
+    found(&checks, "folder", "failure", "Read-only file system");
+    found(&checks, "space", "failure", "x: no space");
+    found(&checks, "resource", "failure", "1 GiB is missing");
+    found(&checks, "descriptors", "ok", "40 of 65536");
+    found(&checks, "tracker", "failure", "cannot reach the tracker tt://127.0.0.1:1");
+}
+
+#[test]
+fn a_doctor_is_of_use_without_a_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let (checks, code) = diagnosis(text(folder.path()));
+    assert_eq!(code, 3);
+    found(&checks, "daemon", "failure", "no ttd answers");
+    found(&checks, "folder", "ok", "you may write into");
+    assert!(checks.iter().any(|(check, ..)| check == "peer port"), "{checks:?}");
+    let (printed, result) = ttctl(&["doctor", "--folder", text(folder.path())]);
+    assert_eq!(result.unwrap_err().message, "", "it was told already");
+    assert!(printed.contains("failure  daemon       no ttd answers"), "{printed}");
+}

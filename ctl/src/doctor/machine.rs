@@ -1,0 +1,141 @@
+//! The folder, its file system and the port for peers, as far as any process of this machine can see them.
+
+use super::{Findings, Verdict};
+use crate::human;
+use rustix::fs::Access;
+use shared::host::config::ListenAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The shared folder that a ttd would have, seen with the caller's rights; whether it is there.
+pub(super) fn folder_of_nobody(folder: &Path, findings: &mut Findings) -> bool {
+    let shown = folder.display();
+    let Ok(metadata) = std::fs::metadata(folder) else {
+        let parent = folder.parent().is_some_and(Path::is_dir);
+        match parent {
+            true => findings.ok("folder", format!("{shown} is not there; a ttd would make it")),
+            false => findings.add(
+                "folder",
+                Verdict::Warning,
+                format!("{shown} is not there, nor is the folder that it is to be in"),
+                Some("make that folder, for ttd makes the last one only".to_owned()),
+            ),
+        }
+        return false;
+    };
+    if !metadata.is_dir() {
+        let hint = "name a folder as ttd's FOLDER, or as `folder` in ttd.toml".to_owned();
+        findings.add("folder", Verdict::Failure, format!("{shown} is no folder"), Some(hint));
+    } else if rustix::fs::access(folder, Access::WRITE_OK).is_err() {
+        let hint = "that is right if ttd runs as another user, who may".to_owned();
+        findings.add("folder", Verdict::Warning, format!("you may not write into {shown}"), Some(hint));
+    } else {
+        findings.ok("folder", format!("you may write into {shown}"));
+    }
+    if let Ok(stat) = rustix::fs::statvfs(folder) {
+        let bytes = |blocks: u64| human::bytes(blocks.saturating_mul(stat.f_frsize));
+        findings.ok("space", format!("{} of {} are free", bytes(stat.f_bavail), bytes(stat.f_blocks)));
+    }
+    metadata.is_dir()
+}
+
+/// What kind of file system a folder is on.
+pub(super) fn file_system(folder: &Path, findings: &mut Findings) {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let Some((place, kind)) = mount_of(&table, &folder) else { return };
+    let says = format!("{kind}, mounted at {}", place.display());
+    let warning = match kind.as_str() {
+        "tmpfs" | "ramfs" => "it is memory: what is in it is gone after a reboot",
+        "vfat" | "msdos" => "it takes no file of more than 4 GiB",
+        "nfs" | "nfs4" | "cifs" | "smb3" | "fuse.sshfs" | "9p" => {
+            "it is another machine's: chunks cross the network twice, and ttd waits when that machine does"
+        }
+        _ => return findings.ok("file system", says),
+    };
+    let hint = "a folder on a disk of this machine serves better".to_owned();
+    findings.add("file system", Verdict::Warning, format!("{says}; {warning}"), Some(hint));
+}
+
+/// The mount that a path is on, from the lines of mountinfo: where it is, and of which kind.
+fn mount_of(table: &str, path: &Path) -> Option<(PathBuf, String)> {
+    let mounts = table.lines().filter_map(|line| {
+        let (before, after) = line.split_once(" - ")?;
+        let place = PathBuf::from(unescape(before.split(' ').nth(4)?));
+        Some((place, after.split(' ').next()?.to_owned()))
+    });
+    // of several at one place, the last one is on top
+    mounts.filter(|(place, _)| path.starts_with(place)).max_by_key(|(place, _)| place.components().count())
+}
+
+/// The kernel writes a blank as `\040`.
+fn unescape(text: &str) -> String {
+    text.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+}
+
+/// The port of a ttd that runs.
+pub(super) async fn listens(listen: SocketAddr, findings: &mut Findings) {
+    let near: IpAddr = match listen.ip() {
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let connecting = TcpStream::connect(SocketAddr::new(near, listen.port()));
+    let why = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(Ok(_)) if listen.ip().is_loopback() => {
+            let hint = "leave out `listen`, or set it to an address that the others reach".to_owned();
+            let says = format!("ttd listens on {listen}: no other machine reaches it");
+            return findings.add("peer port", Verdict::Warning, says, Some(hint));
+        }
+        Ok(Ok(_)) => {
+            let says = format!("ttd listens on {listen}; the others must reach port {}/tcp", listen.port());
+            return findings.ok("peer port", says);
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no answer".to_owned(),
+    };
+    let hint = "a firewall on this machine may be in the way; else see the log of ttd".to_owned();
+    findings.add("peer port", Verdict::Failure, format!("nobody answers at {listen}: {why}"), Some(hint));
+}
+
+/// The port that a ttd would take.
+pub(super) async fn port_is_free(listen: Option<ListenAddr>, has_folder: bool, findings: &mut Findings) {
+    let listen = listen.unwrap_or(ListenAddr::PEERS).0;
+    match shared::rpc::listen(listen) {
+        Ok(_) => findings.ok("peer port", format!("{listen} is free")),
+        Err(error) if has_folder && error.kind() == std::io::ErrorKind::AddrInUse => {
+            findings.ok("peer port", format!("{listen} is taken; a ttd with a FOLDER takes the next one"));
+        }
+        Err(error) => {
+            let hint = "stop what has it, or name another port with `listen` in ttd.toml".to_owned();
+            findings.add("peer port", Verdict::Failure, error.to_string(), Some(hint));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "\
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 22 0:5 / /srv rw - xfs /dev/sdb1 rw
+31 22 0:6 / /srv/my\\040files rw,relatime - nfs4 nas:/x rw
+32 22 0:7 / /srvother rw - tmpfs tmpfs rw
+33 30 0:8 / /srv rw - btrfs /dev/sdc1 rw
+";
+
+    #[test]
+    fn the_mount_is_the_nearest_and_the_one_on_top() {
+        let kind = |path: &str| mount_of(TABLE, Path::new(path)).unwrap().1;
+        assert_eq!(kind("/srv/my files/x"), "nfs4");
+        assert_eq!(kind("/srv/myfiles"), "btrfs");
+        assert_eq!(kind("/srvother"), "tmpfs");
+        assert_eq!(kind("/home"), "ext4");
+        assert_eq!(mount_of("", Path::new("/")), None);
+    }
+}

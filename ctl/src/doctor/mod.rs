@@ -1,0 +1,245 @@
+//! `ttctl doctor`: looks for what would keep TinyTorrent from working on this machine, and says what to do about it.
+//! Without a ttd it checks what it can.
+//!
+//! Reading order: this file asks and tells; `machine` looks at the folder and the port, `trackers` at the trackers.
+
+mod machine;
+mod trackers;
+
+use crate::cli::Global;
+use crate::connect::{CALL_TIMEOUT, Daemon};
+use crate::documents::Document;
+use crate::error::{Error, Kind};
+use crate::human;
+use crate::output::{Colour, Output};
+use serde::Serialize;
+use shared::host::config::DaemonConfig;
+use shared::host::paths::Places;
+use shared::rpc::control::{ErrorKind, Examined, ResourceStatus, State};
+use std::path::PathBuf;
+
+pub(crate) async fn doctor(global: &Global, output: &mut Output) -> Result<(), Error> {
+    let mut findings = Findings::default();
+    let config = config(&mut findings);
+    match Daemon::connect(global).await {
+        Ok(daemon) => {
+            if let Err(error) = with_daemon(&daemon, &mut findings).await {
+                findings.add("daemon", Verdict::Failure, error.message, error.hint);
+            }
+        }
+        Err(error) => {
+            findings.add("daemon", Verdict::Failure, error.message, error.hint);
+            findings.no_daemon = true;
+            without_daemon(global, &config, &mut findings).await;
+        }
+    }
+    findings.report(output)
+}
+
+/// The configuration that a ttd would start with.
+fn config(findings: &mut Findings) -> DaemonConfig {
+    let machine = PathBuf::from("/etc/tinytorrent/ttd.toml");
+    let own = Places::of_process().daemon_config();
+    let Some(path) = [own, machine].into_iter().find(|path| path.exists()) else {
+        findings.ok("config", "there is no ttd.toml, so all is as by default".to_owned());
+        return DaemonConfig::default();
+    };
+    match DaemonConfig::load(&path) {
+        Ok(config) => {
+            findings.ok("config", format!("{} is good", path.display()));
+            config
+        }
+        Err(error) => {
+            let hint = "a ttd does not start with it, and one that runs goes on with what it had read before";
+            findings.add("config", Verdict::Failure, error.to_string(), Some(hint.to_owned()));
+            DaemonConfig::default()
+        }
+    }
+}
+
+async fn with_daemon(daemon: &Daemon, findings: &mut Findings) -> Result<(), Error> {
+    let info = &daemon.info;
+    let examined = daemon.caller.examine(CALL_TIMEOUT).await??;
+    let resources = daemon.caller.status(None, CALL_TIMEOUT).await??;
+    let says = format!("ttd {} answers (process {}, uid {})", info.software, info.pid, examined.uid);
+    match info.software == env!("CARGO_PKG_VERSION") {
+        true => findings.ok("daemon", says),
+        false => findings.add(
+            "daemon",
+            Verdict::Warning,
+            format!("{says}, and this ttctl is {}", env!("CARGO_PKG_VERSION")),
+            Some(
+                "restart ttd after an upgrade; ttctl and ttd of one version know each other best".to_owned(),
+            ),
+        ),
+    }
+    folder(daemon, &examined, &resources, findings);
+    check_resources(&resources, findings);
+    descriptors(&examined, findings);
+    machine::listens(info.listen, findings).await;
+    trackers::check(&info.trackers, findings).await;
+    Ok(())
+}
+
+async fn without_daemon(global: &Global, config: &DaemonConfig, findings: &mut Findings) {
+    let places = Places::of_process();
+    let folder = places.shared_folder(global.folder.as_deref(), config.folder.as_deref());
+    if machine::folder_of_nobody(&folder, findings) {
+        machine::file_system(&folder, findings);
+    }
+    machine::port_is_free(config.listen, global.folder.is_some(), findings).await;
+    trackers::check(&config.trackers, findings).await;
+}
+
+/// Below this much room, a disk is as good as full.
+const LITTLE_SPACE: u64 = 1 << 30;
+
+fn folder(daemon: &Daemon, examined: &Examined, resources: &[ResourceStatus], findings: &mut Findings) {
+    let folder = daemon.info.folder.display();
+    match &examined.folder_trouble {
+        None => findings.ok("folder", format!("ttd can write into {folder}")),
+        Some(trouble) => findings.add(
+            "folder",
+            Verdict::Failure,
+            format!("ttd cannot write into {folder}: {trouble}"),
+            Some(format!(
+                "it runs as uid {}: the folder must be that user's, on a disk that works",
+                examined.uid
+            )),
+        ),
+    }
+    let free = human::bytes(examined.free_bytes);
+    let space = format!("{free} of {} are free", human::bytes(examined.total_bytes));
+    let wants = resources.iter().find(|resource| resource.kind == Some(ErrorKind::NoSpace));
+    let hint = || {
+        Some(format!("make room on the disk of {folder}, or remove resources with `ttctl remove --delete`"))
+    };
+    match wants {
+        Some(resource) => {
+            let reason = resource.reason.as_deref().unwrap_or("no space");
+            findings.add("space", Verdict::Failure, format!("{}: {reason} ({space})", resource.name), hint());
+        }
+        None if examined.total_bytes > 0 && examined.free_bytes < LITTLE_SPACE => {
+            findings.add("space", Verdict::Warning, format!("only {space}"), hint());
+        }
+        None => findings.ok("space", space),
+    }
+    machine::file_system(&daemon.info.folder, findings);
+}
+
+fn check_resources(resources: &[ResourceStatus], findings: &mut Findings) {
+    let bad: Vec<&ResourceStatus> =
+        resources.iter().filter(|resource| resource.state == State::Error).collect();
+    for resource in &bad {
+        let reason = resource.reason.as_deref().unwrap_or("ttd gives no reason");
+        let hint = format!("`ttctl status {0}` tells more; `ttctl verify {0}` looks again", resource.name);
+        findings.add("resource", Verdict::Failure, format!("{}: {reason}", resource.name), Some(hint));
+    }
+    if bad.is_empty() {
+        let number = human::count(resources.len() as u64, "resource");
+        findings.ok("resources", format!("{number}, none in error"));
+    }
+}
+
+fn descriptors(examined: &Examined, findings: &mut Findings) {
+    let Examined { descriptors, descriptors_max, .. } = examined;
+    let says = format!("{descriptors} of {descriptors_max} descriptors are in use");
+    match descriptors.saturating_mul(5) < descriptors_max.saturating_mul(4) && *descriptors_max >= 1024 {
+        true => findings.ok("descriptors", says),
+        false => findings.add(
+            "descriptors",
+            Verdict::Warning,
+            says,
+            Some(
+                "raise the limit: LimitNOFILE=65536 in the unit, or `ulimit -n` where ttd is started"
+                    .to_owned(),
+            ),
+        ),
+    }
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    Ok,
+    Warning,
+    Failure,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    verdict: Verdict,
+    message: String,
+    hint: Option<String>,
+}
+
+/// What was found, in the order in which it was looked for.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    findings: Vec<Finding>,
+    no_daemon: bool,
+}
+
+/// `doctor`
+#[derive(Debug, Serialize)]
+struct Diagnosis<'a> {
+    checks: &'a [Finding],
+    warnings: usize,
+    failures: usize,
+}
+
+impl Findings {
+    pub(super) fn ok(&mut self, check: &'static str, message: String) {
+        self.add(check, Verdict::Ok, message, None);
+    }
+
+    pub(super) fn add(
+        &mut self,
+        check: &'static str,
+        verdict: Verdict,
+        message: String,
+        hint: Option<String>,
+    ) {
+        self.findings.push(Finding { check, verdict, message, hint });
+    }
+
+    /// Tells all of it. A failure is an error that was said already.
+    fn report(&self, output: &mut Output) -> Result<(), Error> {
+        let count = |verdict| self.findings.iter().filter(|finding| finding.verdict == verdict).count();
+        let (warnings, failures) = (count(Verdict::Warning), count(Verdict::Failure));
+        if output.is_json() {
+            output.json(&Document::new(Diagnosis { checks: &self.findings, warnings, failures }))?;
+        } else {
+            self.findings.iter().try_for_each(|finding| finding.print(output))?;
+            let counts = [
+                human::count(self.findings.len() as u64, "check"),
+                human::count(warnings as u64, "warning"),
+                human::count(failures as u64, "failure"),
+            ];
+            output.line(&counts.join(", "))?;
+        }
+        match (failures, self.no_daemon) {
+            (0, _) => Ok(()),
+            (_, true) => Err(Error::new(Kind::NoDaemon, "")),
+            (_, false) => Err(Error::new(Kind::Refused, "")),
+        }
+    }
+}
+
+impl Finding {
+    fn print(&self, output: &mut Output) -> Result<(), Error> {
+        let (word, colour) = match self.verdict {
+            Verdict::Ok => ("ok", Colour::Good),
+            Verdict::Warning => ("warning", Colour::Careful),
+            Verdict::Failure => ("failure", Colour::Bad),
+        };
+        let word = output.paint(colour, &format!("{word:<7}"));
+        output.line(&format!("{word}  {:<11}  {}", self.check, human::clean(&self.message)))?;
+        match &self.hint {
+            Some(hint) => output.line(&format!("{:22}{}", "", human::clean(hint))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a person and a script see of a fleet.
+
+use super::*;
+use crate::tests::Sink;
+use shared::chunk::ChunkCount;
+use shared::id::{ListDigest, SwarmKey};
+
+fn machine(number: u8, presence: Presence, have: u32, rate: Option<u64>, still_s: u64) -> FleetMachine {
+    FleetMachine {
+        addr: SocketAddr::from(([10, 0, 0, number], 7987)),
+        key: SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([2; 32]) },
+        zone: if number.is_multiple_of(2) { "north".to_owned() } else { String::new() },
+        presence,
+        have,
+        count: ChunkCount::new(400).unwrap(),
+        bytes_per_s: rate,
+        seen_ms: 2500,
+        still_ms: still_s * 1000,
+    }
+}
+
+fn machines() -> Vec<FleetMachine> {
+    vec![
+        machine(1, Presence::Here, 400, None, 900),
+        machine(2, Presence::Here, 100, Some(5 << 20), 1),
+        machine(3, Presence::Here, 399, Some(0), 61),
+        machine(4, Presence::Left, 10, None, 300),
+        machine(5, Presence::Here, 100, Some(4 << 20), 1),
+        machine(6, Presence::Lost, 400, None, 300),
+    ]
+}
+
+async fn expected() -> Vec<Expected> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "10.0.0.5\n10.0.0.77 # new\n10.0.0.1:7987\n").unwrap();
+    expect::read(file.path()).await.unwrap()
+}
+
+fn shown(rows: &[Row], watch: bool, json: bool) -> String {
+    let output = Output::to(Sink::default(), json);
+    lines(rows, "tt://t:7986", ResourceId([1; 32]), watch, &output).unwrap().join("\n")
+}
+
+#[tokio::test]
+async fn the_slowest_come_first() {
+    assert_eq!(
+        shown(&rows(&machines(), &expected().await), false, false),
+        "\
+HOST           ADDRESS        STATE        DONE       RATE  ZONE      SEEN
+10.0.0.77                     never seen
+               10.0.0.4:7987  left          2 %             north  2 s ago
+               10.0.0.3:7987  stuck        99 %      0 B/s         2 s ago
+10.0.0.5       10.0.0.5:7987  running      25 %  4.0 MiB/s         2 s ago
+               10.0.0.2:7987  running      25 %  5.0 MiB/s  north  2 s ago
+               10.0.0.6:7987  lost        100 %             north  2 s ago
+10.0.0.1:7987  10.0.0.1:7987  done        100 %                    2 s ago
+7 machines: 1 done, 2 running, 1 stuck, 2 gone, 1 never seen"
+    );
+}
+
+#[test]
+fn in_a_pipe_a_watched_fleet_is_a_line_per_machine() {
+    assert_eq!(
+        shown(&rows(&machines()[1..3], &[]), true, false),
+        "\
+10.0.0.3:7987: stuck 99 %, 0 B/s
+10.0.0.2:7987: running 25 %, 5.0 MiB/s, zone north
+2 machines: 0 done, 1 running, 1 stuck"
+    );
+    assert_eq!(shown(&[], false, false), "0 machines: 0 done, 0 running, 0 stuck");
+}
+
+#[tokio::test]
+async fn the_document_keeps_its_names_and_their_order() {
+    let text = shown(&rows(&machines()[1..2], &expected().await[1..2]), false, true);
+    let resource = ResourceId([1; 32]);
+    assert_eq!(
+        text,
+        format!(
+            "{{\"schema_version\":1,\"tracker\":\"tt://t:7986\",\"resource\":\"{resource}\",\"machines\":[\
+             {{\"host\":\"10.0.0.77\",\"addr\":null,\"state\":\"never_seen\",\"percent\":null,\
+             \"chunks_have\":null,\"chunks_total\":null,\"bytes_per_s\":null,\"zone\":null,\"seen_ms\":null,\
+             \"still_ms\":null}},\
+             {{\"host\":null,\"addr\":\"10.0.0.2:7987\",\"state\":\"running\",\"percent\":25,\
+             \"chunks_have\":100,\"chunks_total\":400,\"bytes_per_s\":5242880,\"zone\":\"north\",\
+             \"seen_ms\":2500,\"still_ms\":1000}}],\
+             \"summary\":{{\"machines\":2,\"done\":0,\"running\":1,\"stuck\":0,\"gone\":0,\"never_seen\":1}}}}"
+        )
+    );
+}
