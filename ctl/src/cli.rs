@@ -164,6 +164,8 @@ pub struct ShareArgs {
 #[command(after_help = "\
 WHAT is one of
   a path to a .tinytorrent file (it has a \"/\", or that suffix)
+  an http:// or https:// address of one; the proxy is that of $HTTPS_PROXY and
+  its like, the certificates are the machine's, or those in $SSL_CERT_FILE
   tt://HOST:PORT/NAME or tt://HOST:PORT/ID, from that tracker's catalogue
   a name or an id, from the catalogues of the trackers that ttd knows
 
@@ -172,7 +174,8 @@ WHAT is one of
 Examples:
   ttctl get lab-2025.img
   ttctl get ./lab-2025.img.tinytorrent -o /tmp/ --timeout \"10 min\"
-  ttctl get tt://tracker.example/lab-2025.img --detach")]
+  ttctl get tt://tracker.example/lab-2025.img --detach
+  ttctl get https://files.example/lab-2025.img.tinytorrent")]
 pub struct GetArgs {
     /// What to fetch
     pub what: String,

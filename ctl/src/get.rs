@@ -5,6 +5,7 @@ use crate::connect::{CALL_TIMEOUT, Daemon, POLL_TIMEOUT, WAIT_MS};
 use crate::copy;
 use crate::documents::{Document, Got};
 use crate::error::{Error, Kind};
+use crate::fetch_url;
 use crate::files;
 use crate::human;
 use crate::output::Output;
@@ -35,6 +36,7 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     let want = Want::parse(&args.what)?;
     let manifest = match &want {
         Want::Manifest(path) => Some(files::read_manifest(path)?),
+        Want::Url(url) => Some(fetch_url::fetch(url, args.timeout.map(|timeout| timeout.duration())).await?),
         Want::Catalogue(_) => None,
     };
     if let Some(target) = &args.output {

@@ -14,6 +14,7 @@ mod documents;
 mod each;
 pub mod error;
 mod expect;
+mod fetch_url;
 mod files;
 mod fleet;
 #[cfg(feature = "fuzz")]

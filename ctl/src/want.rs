@@ -13,6 +13,8 @@ use std::path::PathBuf;
 pub(crate) enum Want {
     /// What this manifest describes.
     Manifest(PathBuf),
+    /// What the manifest at this http(s) address describes.
+    Url(String),
     /// What a catalogue says.
     Catalogue(GetWhat),
 }
@@ -23,13 +25,10 @@ impl Want {
         let scheme = what.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
         match scheme.as_deref() {
             Some("tt") => in_catalogue_of(&what["tt://".len()..], what),
-            Some("http" | "https") => {
-                Err(Error::usage(format!("{what}: fetching manifests over HTTP is not supported yet"))
-                    .hint("fetch it with another tool, and give the path of the .tinytorrent file"))
-            }
+            Some("http" | "https") => Ok(Want::Url(what.to_owned())),
             Some(scheme) if scheme.chars().all(|char| char.is_ascii_alphanumeric()) && !scheme.is_empty() => {
                 Err(Error::usage(format!("{what}: {scheme}:// is unknown"))
-                    .hint("use tt://HOST:PORT/NAME, a path or a name"))
+                    .hint("use tt://HOST:PORT/NAME, an address with http:// or https://, a path or a name"))
             }
             _ if what.contains('/') || what.ends_with(MANIFEST_SUFFIX) => Ok(Want::Manifest(what.into())),
             _ => by_name_or_id(what, None, what).map(Want::Catalogue),
@@ -85,6 +84,8 @@ mod tests {
             ("a b".into(), name("a b", None)),
             (id.to_string(), resource(None)),
             (id.to_string().to_uppercase(), resource(None)),
+            ("http://h/x.tinytorrent".into(), Want::Url("http://h/x.tinytorrent".into())),
+            ("HTTPS://h/x".into(), Want::Url("HTTPS://h/x".into())),
             ("tt://h/x".into(), name("x", Some("tt://h"))),
             ("TT://h:9/x".into(), name("x", Some("tt://h:9"))),
             ("tt://[::1]:9/a%20b%25".into(), name("a b%", Some("tt://[::1]:9"))),
@@ -101,8 +102,6 @@ mod tests {
             "",
             "..",
             "a\\b",
-            "http://h/x.tinytorrent",
-            "HTTPS://h/x",
             "ftp://h/x",
             "tt://",
             "tt://h",

@@ -1,0 +1,138 @@
+//! Fetches a manifest over HTTP or HTTPS, for `ttctl get http://…`. What comes is a stranger's until it was parsed:
+//! its size, its time and its redirects have bounds, and what is no manifest is never in memory as a whole.
+
+use crate::error::{Error, Kind};
+use crate::human;
+use shared::manifest::{Manifest, Parser};
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+/// The largest manifest that there may be, with CRLF, has not quite so many bytes.
+const BODY_BYTES_MAX: u64 = 288 << 20;
+
+const HEADER_BYTES_MAX: usize = 64 << 10;
+
+const REDIRECTS_MAX: u32 = 5;
+
+/// How long all of it may take.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Where systems keep the certificates that they trust; the first that is there counts.
+const CERTIFICATES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/// Fetches and parses the manifest at `url`, within `timeout` if there is one, and within two minutes.
+///
+/// # Errors
+/// `TimedOut` when it took too long, `BadData` when what is there is no manifest, `Refused` when it cannot be had.
+pub(crate) async fn fetch(url: &str, timeout: Option<Duration>) -> Result<Manifest, Error> {
+    let timeout = timeout.map_or(FETCH_TIMEOUT, |timeout| timeout.min(FETCH_TIMEOUT));
+    let url = url.to_owned();
+    tokio::task::spawn_blocking(move || fetch_now(&url, timeout))
+        .await
+        .map_err(|error| Error::internal(error.to_string()))?
+}
+
+fn fetch_now(url: &str, timeout: Duration) -> Result<Manifest, Error> {
+    let is_https = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+    let mut config = ureq::Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .max_redirects(REDIRECTS_MAX)
+        .https_only(is_https) // whoever asked for https is not led away from it
+        .max_response_header_size(HEADER_BYTES_MAX)
+        .user_agent(concat!("ttctl/", env!("CARGO_PKG_VERSION")));
+    if is_https {
+        config = config.tls_config(TlsConfig::builder().root_certs(trusted()?).build());
+    }
+    let agent = ureq::Agent::new_with_config(config.build());
+    let shown = shown(url);
+    let response = agent.get(url).call().map_err(|error| failed(&shown, timeout, error))?;
+    let mut body = response.into_body().into_with_config().limit(BODY_BYTES_MAX).reader();
+    let mut parser = Parser::new();
+    let mut buffer = vec![0; 64 << 10];
+    let bad = |error| {
+        Error::bad_data(format!("{shown}: {error}"))
+            .hint("what is there is no manifest; does the address end in .tinytorrent?")
+    };
+    loop {
+        match body.read(&mut buffer) {
+            Ok(0) => return parser.finish().map_err(bad),
+            Ok(bytes) => parser.feed(&buffer[..bytes]).map_err(bad)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(failed(&shown, timeout, error.into())),
+        }
+    }
+}
+
+/// The machine's own certificates, among them those of a company; without any, those that browsers trust.
+fn trusted() -> Result<RootCerts, Error> {
+    let named = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty());
+    let usual = || CERTIFICATES.iter().map(Path::new).find(|path| path.exists());
+    let Some(path) = named.as_deref().map(Path::new).or_else(usual) else { return Ok(RootCerts::WebPki) };
+    let failed =
+        |why: String| Error::refused(format!("cannot read the certificates in {}: {why}", path.display()));
+    let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| failed(error.to_string()))? {
+            certificates.push(certificate);
+        }
+    }
+    match certificates.is_empty() {
+        true => Err(failed("there are none".to_owned())),
+        false => Ok(certificates.into()),
+    }
+}
+
+fn failed(shown: &str, timeout: Duration, error: ureq::Error) -> Error {
+    let what = format!("cannot fetch {shown}");
+    match error {
+        ureq::Error::Timeout(_) => {
+            Error::new(Kind::TimedOut, format!("{what}: it took longer than {}", human::duration(timeout)))
+        }
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Error::new(Kind::TimedOut, format!("{what}: it took longer than {}", human::duration(timeout)))
+        }
+        ureq::Error::StatusCode(code @ (404 | 410)) => {
+            Error::refused(format!("{what}: the server has no such thing ({code})"))
+        }
+        ureq::Error::StatusCode(code @ (401 | 403)) => {
+            Error::refused(format!("{what}: the server does not allow it ({code})"))
+                .hint("fetch it with a tool that can log in, and give the path of the .tinytorrent file")
+        }
+        ureq::Error::StatusCode(code) => Error::refused(format!("{what}: the server answers {code}")),
+        ureq::Error::TooManyRedirects => {
+            Error::refused(format!("{what}: it was redirected more than {REDIRECTS_MAX} times"))
+        }
+        ureq::Error::RequireHttpsOnly(_) => Error::refused(format!("{what}: it leads away from https")),
+        ureq::Error::HostNotFound => Error::refused(format!("{what}: there is no such host")),
+        ureq::Error::BadUri(why) => Error::usage(format!("{what}: {why}")),
+        ureq::Error::BodyExceedsLimit(_) => {
+            Error::bad_data(format!("{what}: it is too large for a manifest"))
+        }
+        ureq::Error::Io(error) => {
+            let error = Error { kind: Kind::Refused, ..Error::io(what, &error) };
+            match error.message.contains("certificate") {
+                true => error
+                    .hint("have this machine trust the server's certificate, or name it with $SSL_CERT_FILE"),
+                false => error,
+            }
+        }
+        error => Error::refused(format!("{what}: {error}")),
+    }
+}
+
+/// The address without a user's name and password, and without a query: neither belongs in a log.
+fn shown(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    human::clean(&format!("{scheme}://{host}/{path}"))
+}
+
+#[cfg(test)]
+#[path = "fetch_url_tests.rs"]
+mod tests;
