@@ -8,6 +8,7 @@ mod crash;
 mod disk;
 mod faults;
 mod files;
+mod fleet;
 mod get;
 mod hostile;
 mod input;
