@@ -22,18 +22,34 @@ impl Descriptors {
         Descriptors(current.map_or(u64::MAX, |current| current.saturating_sub(OURS)))
     }
 
-    /// What was configured, or this part of the descriptors if that is less; two at least.
-    pub fn at_most(self, configured: u32, part: u64) -> u32 {
-        let share = u32::try_from(self.0 / part).unwrap_or(u32::MAX).max(2);
-        if share < configured {
+    /// As many connections as these (strangers, peers, and links of one swarm, which have two descriptors each), or all
+    /// of them fewer in proportion if there are not so many descriptors; a few of each at least.
+    pub fn share(self, strangers: u32, peers: u32, links: u32) -> Shares {
+        let wanted = u64::from(strangers) + u64::from(peers) + 2 * u64::from(links);
+        let scaled = |count: u32, least: u32| match wanted > self.0 {
+            true => ((u64::from(count) * self.0 / wanted) as u32).max(least).min(count),
+            false => count,
+        };
+        if wanted > self.0 {
             tracing::warn!(
-                configured,
-                share,
+                wanted,
+                there_are = self.0,
                 "few descriptors: fewer connections than configured (`ulimit -n`)"
             );
         }
-        configured.min(share)
+        Shares { strangers: scaled(strangers, 4), peers: scaled(peers, 8), links: scaled(links, 4) }
     }
+}
+
+/// How many connections there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shares {
+    /// That have not said hello.
+    pub strangers: u32,
+    /// That have.
+    pub peers: u32,
+    /// That we dial, in one swarm.
+    pub links: u32,
 }
 
 #[cfg(test)]
@@ -42,9 +58,11 @@ mod tests {
 
     #[test]
     fn few_descriptors_make_few_connections() {
-        let few = Descriptors(64 - OURS);
-        assert_eq!((few.at_most(512, 4), few.at_most(64, 4), few.at_most(40, 8)), (8, 8, 4));
-        assert_eq!(Descriptors(0).at_most(512, 4), 2);
-        assert_eq!(Descriptors(u64::MAX).at_most(512, 4), 512);
+        let few = Descriptors(64 - OURS).share(64, 512, 40);
+        assert_eq!(few, Shares { strangers: 4, peers: 24, links: 4 });
+        assert_eq!(Descriptors(0).share(64, 2, 40), Shares { strangers: 4, peers: 2, links: 4 });
+        let all = Shares { strangers: 12_000, peers: 512, links: 40 };
+        assert_eq!(Descriptors(20_000 - OURS).share(12_000, 512, 40), all);
+        assert_eq!(Descriptors(u64::MAX).share(12_000, 512, 40), all);
     }
 }

@@ -99,6 +99,7 @@ mod tests {
             downloaded_bytes: 0,
             uploaded_bytes: 0,
             eta_s: None,
+            trackers: Vec::new(),
         }
     }
 

@@ -84,13 +84,17 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let mut signals = Signals::listen().map_err(|error| failed("cannot wait for signals", &error))?;
     let config = &plan.config;
     let home = Arc::new(Home::open(&plan.folder).map_err(|error| no_home(&plan.folder, &error))?);
-    let descriptors = Descriptors::raise();
+    let shares = Descriptors::raise().share(
+        config.unknown_connections_max.get(),
+        config.peer_connections_max.get(),
+        SwarmConfig::default().neighbours_max,
+    );
     let (peers, listen) = listen_for_peers(&plan).await?;
     let limits = (Bucket::new(config.download_limit), Bucket::new(config.upload_limit));
     let zone = config.zone.as_str().to_owned();
     let peer_id = PeerId(rand::random());
     let (context, inputs, ended) = Context::new(peer_id, listen, zone, rand::random(), limits);
-    let neighbours_max = descriptors.at_most(SwarmConfig::default().neighbours_max, 8);
+    let neighbours_max = shares.links;
     let stop = Arc::new(AtomicBool::new(false));
     let (publisher, settings) = (plan.publisher.clone(), reload::settings(config, neighbours_max));
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, stop);
@@ -102,10 +106,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let health = health::watch(service.clone(), context.clone(), revision.subscribe());
     let server =
         Arc::new(ControlServer { context: context.clone(), home, info, trackers: known_trackers, revision });
-    let caps = Caps {
-        peers_max: descriptors.at_most(config.peer_connections_max.get(), 4) as usize,
-        strangers_max: descriptors.at_most(config.unknown_connections_max.get(), 4) as usize,
-    };
+    let caps = Caps { peers_max: shares.peers as usize, strangers_max: shares.strangers as usize };
     let mut driver = tokio::spawn(driver.run(inputs, ended));
     let accepting = [
         tokio::spawn(peer::accept(context.clone(), peers, caps)),

@@ -74,6 +74,7 @@ async fn is_loopback(url: &TrackerUrl) -> bool {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "it is what is compared with the tracker's")]
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

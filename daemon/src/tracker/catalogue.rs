@@ -123,6 +123,7 @@ async fn find_at(
 }
 
 /// What was shared in the future would be the newest of its name for ever: nobody knows when it was shared.
+#[expect(clippy::disallowed_methods, reason = "publications bear the time of day")]
 fn not_ahead(mut publication: Publication) -> Publication {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let latest = u64::try_from((now + AHEAD_MAX).as_millis()).unwrap_or(u64::MAX);

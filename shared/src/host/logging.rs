@@ -210,7 +210,7 @@ impl<W: Write> Write for OneLine<W> {
         let line = one_line(event, self.ansi);
         match self.level {
             // in one piece: other threads write, too
-            Some(level) => self.out.write_all(&[priority(level).as_ref(), &*line].concat())?,
+            Some(level) => self.out.write_all(&[priority(level), &*line].concat())?,
             None => self.out.write_all(&line)?,
         }
         Ok(event.len())

@@ -4,8 +4,8 @@ use shared::chunk::ChunkCount;
 use shared::id::{PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    Announce, AnnounceAnswer, AnnounceReply, ListEntry, Lookup, ManifestPage, PeerEntry, Publication,
-    PublishReply, ResourceEntry, Stage, Tracker, TrackerError, TrackerHello, TrackerWelcome,
+    Announce, AnnounceAnswer, AnnounceReply, Fleet, FleetPlace, ListEntry, Lookup, ManifestPage, PeerEntry,
+    Publication, PublishReply, ResourceEntry, Stage, Tracker, TrackerError, TrackerHello, TrackerWelcome,
 };
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload};
@@ -262,5 +262,19 @@ impl Tracker for Fake {
 
     async fn list(self, _: Context, _: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError> {
         Ok(Vec::new())
+    }
+
+    async fn fleet(
+        self,
+        _: Context,
+        _: ResourceId,
+        _: Option<FleetPlace>,
+        _: u32,
+    ) -> Result<Fleet, TrackerError> {
+        Err(TrackerError::Unknown)
+    }
+
+    async fn clock(self, _: Context) -> Result<u64, TrackerError> {
+        Ok(u64::MAX)
     }
 }

@@ -5,6 +5,7 @@ use crate::cargo::Workspace;
 use crate::interrupt;
 use cluster::crash::{Crash, Crashes};
 use cluster::{Programs, use_programs};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -63,5 +64,5 @@ fn attempt<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 fn random() -> u64 {
-    std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_nanos() as u64)
+    RandomState::new().build_hasher().finish()
 }
