@@ -93,8 +93,10 @@ impl<In: Frame> Decoder<In> {
             self.heads = BytesMut::new();
         }
         if len == 0 || self.heads.capacity() - len < READ_BYTES / 8 {
-            // the buffer of a large head doubles: it has to be sent before it is reserved
-            self.heads.reserve(READ_BYTES.max(head_len.saturating_sub(len).min(len)));
+            // Thousands of strangers may be waited for. The buffer of a large head doubles: it has to be sent before it
+            // is reserved.
+            let read = if self.is_strange() { PREFIX_BYTES + HELLO_BYTES_MAX } else { READ_BYTES };
+            self.heads.reserve(read.max(head_len.saturating_sub(len).min(len)));
         }
         let free = self.heads.capacity() - len;
         (&mut self.heads).limit(free)
