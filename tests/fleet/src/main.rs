@@ -17,7 +17,7 @@ mod scenario;
 
 use clap::{Parser, ValueEnum};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// Boots machines in containers, installs the packages, and has them share files.
@@ -36,9 +36,9 @@ struct Args {
     /// The package tinytorrent in a later version
     #[arg(long)]
     upgrade: PathBuf,
-    /// Set when it runs in its own namespaces
+    /// Where the machines are kept; set when it runs in its own namespaces
     #[arg(long, hide = true)]
-    inside: bool,
+    inside: Option<PathBuf>,
 }
 
 /// Which machines there are.
@@ -59,7 +59,10 @@ fn main() -> ExitCode {
         eprintln!("the fleet cannot run here:\n{missing}");
         return ExitCode::from(CANNOT);
     }
-    let result = if args.inside { run(&args) } else { enter() };
+    let result = match &args.inside {
+        Some(home) => run(&args, home),
+        None => enter(),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -73,10 +76,13 @@ fn main() -> ExitCode {
 fn enter() -> Result<(), String> {
     // outside of the namespaces, since it needs the network
     root::provide()?;
+    // removed out here, when nothing is mounted in it any more
+    let home = tempfile::Builder::new().prefix("tinytorrent-fleet-").tempdir_in("/var/tmp");
+    let home = home.map_err(|error| format!("/var/tmp: {error}"))?;
     let this = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
     let mut command = Command::new("unshare");
     command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
-    command.arg(this).args(std::env::args_os().skip(1)).arg("--inside");
+    command.arg(this).args(std::env::args_os().skip(1)).arg("--inside").arg(home.path());
     // ^C reaches the one inside, which tells what it was doing
     let status = command.process_group(0).status();
     let status = status.map_err(|error| format!("cannot run unshare: {error}"))?;
@@ -87,8 +93,8 @@ fn enter() -> Result<(), String> {
     }
 }
 
-fn run(args: &Args) -> Result<(), String> {
+fn run(args: &Args, home: &Path) -> Result<(), String> {
     needs::prepare_mounts()?;
     network::make_bridge()?;
-    scenario::run(args)
+    scenario::run(args, home)
 }

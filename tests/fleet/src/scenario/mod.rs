@@ -7,7 +7,7 @@ mod packages;
 use crate::journal;
 use crate::machine::Machine;
 use crate::{Args, Set};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// The room for shared folders on each machine: little enough to be filled.
@@ -63,16 +63,14 @@ const STEPS: [Step; 15] = [
 ];
 
 /// Boots the machines and goes through all steps.
-pub(crate) fn run(args: &Args) -> Result<(), String> {
+pub(crate) fn run(args: &Args, home: &Path) -> Result<(), String> {
     let names: &[&str] = match args.set {
         Set::Ci => &["tracker", "server1"],
         Set::Full => &["tracker", "publisher", "server1", "server2", "server3"],
     };
     let begin = Instant::now();
-    let home = tempfile::Builder::new().prefix("tinytorrent-fleet-").tempdir_in("/var/tmp");
-    let home = home.map_err(|error| format!("/var/tmp: {error}"))?;
     let machines: Result<Vec<Machine>, String> =
-        names.iter().map(|name| Machine::start(home.path(), name, names, DISK_MIB)).collect();
+        names.iter().map(|name| Machine::start(home, name, names, DISK_MIB)).collect();
     println!(
         "{:7.1} s  {} machines are up: {}",
         begin.elapsed().as_secs_f64(),
