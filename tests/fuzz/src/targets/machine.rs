@@ -173,7 +173,7 @@ impl World {
                 assert!(swarm.have.is_full() && swarm.leeching, "nothing was completed");
                 swarm.leeching = false;
             }
-            Action::Drop { peer, .. } | Action::Hangup { peer } => {
+            Action::Drop { peer, .. } | Action::Hangup { peer, .. } => {
                 self.requests.retain(|_, (to, _, _)| to != peer);
             }
             _ => {}

@@ -57,7 +57,7 @@ impl World {
             3 => {
                 let keys = (0..input.int_in_range(0..=3)?).map(|_| resource(input).map(|(key, _)| key));
                 let keys = keys.collect::<Result<Vec<SwarmKey>>>()?;
-                let _ = self.registry.withdraw(&who(input)?, &keys);
+                let _ = self.registry.withdraw(self.now, &who(input)?, &keys);
             }
             4 => self.ask(input)?,
             5 | 6 => self.publish(input)?,
