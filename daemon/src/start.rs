@@ -258,7 +258,9 @@ async fn listen_for_peers(plan: &Plan) -> Result<(TcpListener, SocketAddr), Star
     if let Some(name) = &plan.config.congestion_control
         && let Err(error) = wire::set_congestion_control(&listener, name.as_str())
     {
-        tracing::warn!(congestion_control = %name, %error, "the system does not grant it; its own is used");
+        // The default asks for it on every machine, so that this is no warning.
+        tracing::info!(congestion_control = %name, %error, "the system does not grant it, its own is used; \
+            net.ipv4.tcp_allowed_congestion_control says what it grants");
     }
     let address = listener.local_addr().map_err(|error| failed("cannot listen for peers", &error))?;
     Ok((listener, address))

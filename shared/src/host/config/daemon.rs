@@ -47,7 +47,8 @@ settings! {
         /// How many connections there may be that have not said hello; beyond it the oldest is closed.
         pub unknown_connections_max: NonZeroU32 = NonZeroU32::new(64).expect("not 0"),
         /// The TCP congestion control of connections that send chunks. Empty: what the system uses for all. With "bbr"
-        /// a machine whose uplink is full receives very slowly: the answers that it sends are held up.
+        /// a machine whose uplink is full receives very slowly: the answers that it sends are held up. A ttd that does
+        /// not run as root gets what net.ipv4.tcp_allowed_congestion_control names.
         pub congestion_control: Option<CongestionControl> = "cubic".parse().ok(),
         /// How often what has arrived is synced to the disk and noted: a crash costs at most so much work.
         pub sync_every: Span = Span::from_millis(2_000).expect("more than 0"),

@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args, home: &Path) -> Result<(), String> {
 /// What the scenario brought about itself, on every machine.
 const EXPECTED: [&str; 1] = [
     // it was started anew, or is not up yet when a machine has just booted
-    "the tracker cannot be reached; trying again",
+    "the tracker is of no use; trying again",
 ];
 
 /// What it brought about on the machine whose disk was full.
