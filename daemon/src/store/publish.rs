@@ -147,7 +147,7 @@ impl Publisher {
         atomic::write_by(home.disk(), &new, &path, text.as_bytes(), |file| self.dress(home, file, &new))
     }
 
-    /// Gives a file the group and the mode that are configured.
+    /// Gives a file its group (see `group`) and the mode that is configured.
     fn dress(&self, home: &Home, file: &File, path: &Path) -> Result<(), StoreError> {
         if let Some(group) = group::wanted(file, self.group, home.folder()) {
             home.disk().set_group(file, path, group)?;
