@@ -1,30 +1,29 @@
 //! The links that we dialled: one task per peer, with its quick connection, its bulk connection (made when it
 //! is first needed, or right after hello) and the requests that are open on them.
 
+use super::connection::{Bulk, Connection, DialError, End};
 use super::news::read_news;
 use crate::context::Context;
 use crate::driver::Input;
 use crate::library::{Download, TakeError, Traffic};
-use crate::throttle::{PAUSED_RETRY, Throttled};
+use crate::throttle::PAUSED_RETRY;
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::id::SwarmKey;
-use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::Rejection;
 use shared::rpc::peer::{
-    ChunkReply, HaveNews, HelloRefused, LinkKind, NewsReply, NewsRequest, PeerCaller, PickReply, Seen,
-    UPDATES_MAX, Welcome, ZONE_BYTES_MAX,
+    ChunkReply, HaveNews, LinkKind, NewsReply, NewsRequest, PeerCaller, PickReply, Seen, UPDATES_MAX,
 };
-use shared::rpc::wire::{self, Budget, CallError, ClientOptions, LinkEnd, Meter};
+use shared::rpc::wire::{Budget, CallError, Meter};
 use shared::swarm::{DropReason, Event, PeerAddr, Refusal, RequestId};
 use shared::window::Window;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, mpsc, watch};
-use tokio::task::{AbortHandle, Id, JoinError, JoinHandle, JoinSet};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, Id, JoinHandle, JoinSet};
 
-const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+const COMPLAINT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A pick may wait in the seeder's queue for 10 s.
 const PICK_TIMEOUT: Duration = Duration::from_secs(15);
 /// A chunk may take long on a slow link; a stall is noticed by its missing bytes, not by this.
@@ -109,129 +108,6 @@ impl Drop for Link {
     }
 }
 
-/// A connection after hello. Dropping it closes it.
-struct Connection {
-    caller: PeerCaller,
-    welcome: Welcome,
-    round_trip: Duration,
-    carrier: JoinHandle<LinkEnd>,
-}
-
-/// Why a link ends: it happens, or the peer did what no honest one does.
-enum End {
-    Broken(String),
-    Misbehaved(DropReason, String),
-}
-
-impl End {
-    fn of(end: Result<LinkEnd, JoinError>) -> End {
-        match end {
-            Ok(end @ LinkEnd::Malformed(_)) => End::Misbehaved(DropReason::Protocol, end.to_string()),
-            Ok(end) => End::Broken(end.to_string()),
-            Err(error) => End::Broken(error.to_string()),
-        }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.carrier.abort();
-    }
-}
-
-/// Why a peer cannot be asked.
-enum DialError {
-    /// Not now.
-    Failed(String),
-    /// Never.
-    ForGood(Rejection, String),
-    /// It is no peer.
-    Broke(String),
-}
-
-impl Connection {
-    async fn dial(
-        context: &Context,
-        peer: PeerAddr,
-        kind: LinkKind,
-        meter: Meter,
-        broken: watch::Sender<Option<String>>,
-    ) -> Result<Connection, DialError> {
-        let bulk = kind == LinkKind::Bulk;
-        let stream =
-            context.connect(peer, bulk).await.map_err(|error| DialError::Failed(error.to_string()))?;
-        let limits = context.limits();
-        limits.bulk.store(bulk, Ordering::Relaxed);
-        let options = ClientOptions { meter, ..ClientOptions::default() };
-        let (caller, carrier): (PeerCaller, _) = wire::client(Throttled::new(stream, limits), options);
-        let mut carrier = tokio::spawn(async move {
-            let end = carrier.await;
-            if let LinkEnd::Malformed(_) = end {
-                broken.send_replace(Some(end.to_string()));
-            }
-            end
-        });
-        let asked = Instant::now();
-        let answer = caller.hello(context.hello(kind), HELLO_TIMEOUT).await;
-        let round_trip = asked.elapsed();
-        match answer {
-            Ok(Ok(welcome))
-                if welcome.version == PROTOCOL_VERSION && welcome.zone.len() <= ZONE_BYTES_MAX =>
-            {
-                Ok(Connection { caller, welcome, round_trip, carrier })
-            }
-            // What came instead of an answer says who it is.
-            Err(CallError::Closed) => Err(match End::of((&mut carrier).await) {
-                End::Misbehaved(_, why) => DialError::Broke(why),
-                End::Broken(why) => DialError::Failed(why),
-            }),
-            refused => {
-                carrier.abort();
-                Err(refusal(refused))
-            }
-        }
-    }
-}
-
-fn refusal(answer: Result<Result<Welcome, HelloRefused>, CallError>) -> DialError {
-    match answer {
-        Ok(Ok(welcome)) if welcome.version == PROTOCOL_VERSION => {
-            DialError::ForGood(Rejection::Malformed, "the name of its zone is too long".to_owned())
-        }
-        Ok(Ok(welcome)) => {
-            DialError::ForGood(Rejection::Version, format!("it speaks protocol version {}", welcome.version))
-        }
-        Ok(Err(HelloRefused::Version(wrong))) => DialError::ForGood(Rejection::Version, wrong.to_string()),
-        Ok(Err(HelloRefused::Malformed)) => {
-            DialError::ForGood(Rejection::Malformed, "it takes our hello for malformed".to_owned())
-        }
-        Ok(Err(HelloRefused::Banned)) => DialError::Failed("it refuses us for a while".to_owned()),
-        Ok(Err(HelloRefused::Full)) => DialError::Failed("it has too many connections".to_owned()),
-        Err(CallError::WrongReply) => DialError::Broke("it answered hello with something else".to_owned()),
-        Err(error) => DialError::Failed(error.to_string()),
-    }
-}
-
-/// The bulk connection, made by whoever needs it first. Its meter counts over all of them.
-#[derive(Clone, Default)]
-struct Bulk {
-    connection: Arc<Mutex<Option<Connection>>>,
-    meter: Meter,
-    /// How the peer broke the protocol on any connection, once it did.
-    broken: watch::Sender<Option<String>>,
-}
-
-impl Bulk {
-    async fn caller(&self, context: &Context, peer: PeerAddr) -> Result<PeerCaller, DialError> {
-        let mut slot = self.connection.lock().await;
-        if slot.as_ref().is_none_or(|connection| connection.carrier.is_finished()) {
-            let (meter, broken) = (self.meter.clone(), self.broken.clone());
-            *slot = Some(Connection::dial(context, peer, LinkKind::Bulk, meter, broken).await?);
-        }
-        Ok(slot.as_ref().expect("it was made just now").caller.clone())
-    }
-}
-
 /// One link's task.
 struct Running {
     teller: Teller,
@@ -240,15 +116,6 @@ struct Running {
     open: BTreeMap<RequestId, AbortHandle>,
     /// How many body bytes the core has heard of.
     reported: u64,
-}
-
-impl Bulk {
-    /// Waits until the peer breaks the protocol; says how it did.
-    async fn when_broken(self) -> String {
-        let mut broken = self.broken.subscribe();
-        let why = broken.wait_for(Option::is_some).await.map(|why| why.clone());
-        why.ok().flatten().unwrap_or_default()
-    }
 }
 
 async fn run(teller: Teller, commands: mpsc::UnboundedReceiver<LinkCommand>) {
@@ -346,7 +213,7 @@ impl Running {
                 return;
             }
             LinkCommand::Complain { key, index } => {
-                tokio::spawn(async move { quick.complain(key, index, HELLO_TIMEOUT).await });
+                tokio::spawn(async move { quick.complain(key, index, COMPLAINT_TIMEOUT).await });
                 return;
             }
             LinkCommand::Subscribe(_) => return,

@@ -1,8 +1,9 @@
-//! Between daemons: [`server`] answers those who dialled us, [`link`] asks those whom we dialled, [`news`] is
-//! what both sides tell each other about the chunks that they have; [`room`] is who may be connected, [`bans`] who is
-//! refused for a while.
+//! Between daemons: [`server`] answers those who dialled us, [`link`] asks those whom we dialled (`connection` is how it
+//! dials them), [`news`] is what both sides tell each other about the chunks that they have; [`room`] is who may be
+//! connected, [`bans`] who is refused for a while.
 
 pub mod bans;
+mod connection;
 pub mod link;
 pub mod news;
 pub mod room;
