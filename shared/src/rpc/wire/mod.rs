@@ -20,6 +20,7 @@
 //! Reading order: `heads` (what is in a head) → `frames` (bytes to messages, pure) → `transport` (the byte
 //! stream) → `client` and `server`.
 
+mod batched;
 mod budget;
 pub mod buffers;
 mod client;
@@ -36,6 +37,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+pub use batched::Batched;
 pub use budget::Budget;
 pub(super) use client::calls;
 pub use client::{CallError, Caller, ClientOptions, client};
