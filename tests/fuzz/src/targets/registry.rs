@@ -5,7 +5,7 @@ use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use shared::chunk::ChunkCount;
 use shared::id::{ChunkHash, ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::registry::{
-    ANNOUNCE_MAX, Announce, LIST_MAX, Limits, Lookup, PAGE_HASHES, PEERS_MAX, Publication, PublishReply,
+    ANNOUNCE_MAX, Announce, FLEET_MAX, FleetMachine, FleetPlace, LIST_MAX, Limits, Lookup, PAGE_HASHES, PEERS_MAX, Publication, PublishReply,
     Registry, Stage, Who,
 };
 use shared::swarm::Time;
@@ -52,7 +52,7 @@ struct World {
 
 impl World {
     fn step(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
-        match input.int_in_range(0..=9)? {
+        match input.int_in_range(0..=10)? {
             0..=2 => self.announce(input)?,
             3 => {
                 let keys = (0..input.int_in_range(0..=3)?).map(|_| resource(input).map(|(key, _)| key));
@@ -63,6 +63,7 @@ impl World {
             5 | 6 => self.publish(input)?,
             7 => self.page(input)?,
             8 => self.registry.forget_upload(input.int_in_range(0..=4)?),
+            9 => self.fleet(input)?,
             _ => {
                 let seconds = u8::arbitrary(input)?;
                 self.now = self.now + Duration::from_secs(1) * u32::from(seconds) * u32::from(seconds);
@@ -112,6 +113,32 @@ impl World {
         if let Some(found) = self.registry.find(&what) {
             self.read(&found);
         }
+        Ok(())
+    }
+
+    /// Pages of any size list every machine once, in order, and the counts are those of what is listed.
+    fn fleet(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
+        let (resource, page_max) = (resource(input)?.0.resource, input.int_in_range(1..=4)?);
+        let all = self.registry.fleet(self.now, resource, None, FLEET_MAX);
+        assert!(all.next.is_none(), "they are few");
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.registry.fleet(self.now, resource, after, page_max);
+            assert!(page.machines.len() <= page_max);
+            listed.extend(page.machines);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+            assert!(listed.len() < all.machines.len(), "a page promises more than there is");
+        }
+        assert_eq!(listed, all.machines);
+        let place = |machine: &FleetMachine| (machine.key, machine.addr);
+        assert!(listed.is_sorted_by(|a, b| place(a) < place(b)));
+        // A forged place leads nowhere bad.
+        let forged = FleetPlace { key: self::resource(input)?.0, addr: who(input)?.addr };
+        let rest = self.registry.fleet(self.now, resource, Some(forged), FLEET_MAX);
+        assert!(rest.machines.iter().all(|machine| place(machine) > (forged.key, forged.addr)));
         Ok(())
     }
 
