@@ -61,6 +61,11 @@ impl Window {
         self.bits.iter().all(|&byte| byte == 0)
     }
 
+    /// How many chunks are in the window.
+    pub fn len(&self) -> usize {
+        self.bits.iter().map(|byte| byte.count_ones() as usize).sum()
+    }
+
     /// The chunks of the window, in order.
     pub fn iter(&self) -> impl Iterator<Item = ChunkIndex> + '_ {
         let end = self.first.0.saturating_add(self.bits.len() as u32 * 8);

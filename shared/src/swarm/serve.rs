@@ -8,6 +8,7 @@ use super::{Action, AskId, Machine, PeerAddr, Refusal, Time};
 use crate::chunk::ChunkIndex;
 use crate::id::SwarmKey;
 use crate::window::Window;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ const SERVE_PATIENCE: u32 = 16;
 const SERVE_WAIT_MIN: Duration = Duration::from_secs(1);
 /// … and this long before anything was uploaded.
 const SERVE_WAIT_UNMEASURED: Duration = Duration::from_secs(5);
+/// Who lacks so few chunks more than another lacks as much.
+const ALIKE: usize = 2;
 /// Bounds of what a refused asker is told to wait.
 const RETRY_MIN: Duration = Duration::from_micros(500);
 const RETRY_MAX: Duration = Duration::from_millis(50);
@@ -32,8 +35,10 @@ const RETRY_UNMEASURED: Duration = Duration::from_millis(5);
 /// What peers ask of this machine, all swarms together.
 #[derive(Default)]
 pub(super) struct Uploads {
-    /// Picks that wait for a slot, first come, first served; one for each peer and swarm.
+    /// Picks that wait for a slot, the oldest first; one for each peer and swarm.
     queue: VecDeque<QueuedPick>,
+    /// Whether the oldest of them is the next one, or that of who lacks most.
+    oldest_is_next: bool,
     /// Slots that are kept for chunks that were granted and not asked for yet.
     grants: Vec<GrantKept>,
     serving: BTreeMap<AskId, Serving>,
@@ -253,20 +258,31 @@ impl Machine {
 
     /// Gives free slots to the picks that wait.
     pub(super) fn grant_waiting(&mut self) {
-        let mut at = 0;
-        while at < self.uploads.queue.len()
-            && self.uploads.slots() < self.config.seeder_slots.max(self.config.far_slots) as usize
-        {
-            let pick = &self.uploads.queue[at];
+        while self.uploads.slots() < self.config.seeder_slots.max(self.config.far_slots) as usize {
+            let Some(next) = self.next_pick() else { return };
+            let Some(pick) = self.uploads.queue.remove(next) else { return };
+            self.uploads.oldest_is_next ^= true;
+            self.grant(pick);
+        }
+    }
+
+    /// The pick that is next: by turns the oldest, and that of who lacks most. Once all links are full, who has fallen
+    /// behind stays behind: it can be helped only before, and only from here, where everything comes from. Who says
+    /// falsely that it lacks much gets no more than every other chunk.
+    fn next_pick(&self) -> Option<usize> {
+        let may = |pick: &QueuedPick| {
             let unused = self.uploads.grants_unused(pick.peer, pick.key);
             let swarm = self.swarms.get(&pick.key);
-            let may = unused < GRANTS_UNUSED_MAX && !self.uploads.is_slow_taker(pick.peer);
-            if !may || !swarm.is_some_and(|swarm| self.slot_is_free(swarm)) {
-                at += 1;
-            } else if let Some(pick) = self.uploads.queue.remove(at) {
-                self.grant(pick);
-            }
+            unused < GRANTS_UNUSED_MAX
+                && !self.uploads.is_slow_taker(pick.peer)
+                && swarm.is_some_and(|swarm| self.slot_is_free(swarm))
+        };
+        let mut waiting = self.uploads.queue.iter().enumerate().filter(|(_, pick)| may(pick));
+        if self.uploads.oldest_is_next {
+            return waiting.next().map(|(at, _)| at);
         }
+        let lacks = |pick: &QueuedPick| pick.wanted.len() / ALIKE;
+        waiting.max_by_key(|(at, pick)| (lacks(pick), Reverse(*at))).map(|(at, _)| at)
     }
 
     fn grant(&mut self, pick: QueuedPick) {

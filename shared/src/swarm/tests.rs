@@ -360,6 +360,25 @@ fn picks_wait_in_line_and_a_newer_one_keeps_the_place() {
 }
 
 #[test]
+fn the_oldest_pick_and_that_of_who_lacks_most_are_next_by_turns() {
+    let mut bench = Bench::new();
+    bench.join(1, 90, true);
+    (1..=6).for_each(|at| _ = bench.pick(at, window(0..90)));
+    let lacking = [(7, 10), (8, 20), (9, 50), (10, 51), (11, 30)];
+    let asks = lacking.map(|(at, chunks)| (bench.pick(at, window(0..chunks)).0, at));
+    let order = (1..=5).map(|at| {
+        let actions = bench.pick(at, window([])).1; // it declines, which frees a slot
+        let next = actions.iter().find_map(|action| match action {
+            Action::Grant { ask, .. } => asks.iter().find(|(other, _)| other == ask),
+            _ => None,
+        });
+        next.expect("the slot is given to who waits").1
+    });
+    // 50 and 51 are as good as the same
+    assert_eq!(order.collect::<Vec<_>>(), [9, 7, 10, 8, 11]);
+}
+
+#[test]
 fn a_grant_that_is_not_used_or_declined_frees_its_slot() {
     let mut bench = Bench::new();
     bench.join(1, 90, true);
