@@ -5,6 +5,7 @@
 
 mod check;
 pub mod cli;
+mod clone;
 mod completions;
 mod connect;
 mod copy;

@@ -1,6 +1,8 @@
-//! `ttctl share`: a file of the shared folder where it is, any other by sending its bytes.
+//! `ttctl share`: a file of the shared folder where it is; any other by a clone of it, where that can be had, or by
+//! sending its bytes.
 
 use crate::cli::{Global, ShareArgs};
+use crate::clone::clone_in;
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::{Document, Share, Shares};
 use crate::error::{Error, Kind};
@@ -75,18 +77,31 @@ async fn share_one(daemon: &Daemon, path: &Path, args: &ShareArgs, output: &Outp
     if above.any(is_ours) {
         return Err(Error::refused(format!("{} is one of ttd's own files", path.display())));
     }
-    let in_place = files::is_folder(files::parent(path), device, inode);
-    let bytes = if in_place { 0 } else { metadata.len() };
+    let is_there = files::is_folder(files::parent(path), device, inode);
+    let cloned = if is_there { None } else { clone_in(&file, &name, &daemon.info) };
+    let bytes = if is_there || cloned.is_some() { 0 } else { metadata.len() };
     let request = ShareRequest { name, trackers: args.trackers.clone(), replace: args.replace, bytes };
+    if is_there {
+        return share_in_place(daemon, request, output).await;
+    }
+    if let Some(cloned) = cloned {
+        let shared = share_in_place(daemon, request, output).await;
+        return shared.inspect_err(|error| cloned.undo_after(error));
+    }
     let label = request.name.to_string();
-    let task = if in_place {
-        daemon.caller.share(request, CALL_TIMEOUT).await??
-    } else {
-        let task = daemon.caller.import(request, CALL_TIMEOUT).await??;
-        send(daemon, task, path, file, bytes, Progress::new(output, &label)).await?;
-        task
-    };
-    match tasks::wait(daemon, task, Progress::new(output, &label)).await? {
+    let task = daemon.caller.import(request, CALL_TIMEOUT).await??;
+    send(daemon, task, path, file, bytes, Progress::new(output, &label)).await?;
+    wait(daemon, task, output, &label).await
+}
+
+async fn share_in_place(daemon: &Daemon, request: ShareRequest, output: &Output) -> Result<Shared, Error> {
+    let label = request.name.to_string();
+    let task = daemon.caller.share(request, CALL_TIMEOUT).await??;
+    wait(daemon, task, output, &label).await
+}
+
+async fn wait(daemon: &Daemon, task: TaskId, output: &Output, label: &str) -> Result<Shared, Error> {
+    match tasks::wait(daemon, task, Progress::new(output, label)).await? {
         Ended::Shared(shared) => Ok(shared),
         ended => Err(tasks::unexpected(&ended)),
     }

@@ -38,6 +38,8 @@ pub struct Plan {
     pub config_file: PathBuf,
     /// The shared folder.
     pub folder: PathBuf,
+    /// Whether somebody named the folder; else it is where the machine or the user has such things.
+    pub is_folder_named: bool,
     /// Whether the folder was named on the command line.
     pub has_own_folder: bool,
     /// The control socket.
@@ -71,7 +73,9 @@ impl Plan {
         let socket =
             places.daemon_socket(args.socket.as_deref(), args.folder.as_deref(), config.socket.as_deref());
         let publisher = publisher(&config, &config_file)?;
-        Ok(Plan { config, config_file, folder, has_own_folder: args.folder.is_some(), socket, publisher })
+        let has_own_folder = args.folder.is_some();
+        let is_folder_named = has_own_folder || config.folder.is_some();
+        Ok(Plan { config, config_file, folder, is_folder_named, has_own_folder, socket, publisher })
     }
 }
 

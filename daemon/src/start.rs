@@ -11,7 +11,7 @@ use crate::peer::room::Caps;
 use crate::peer::server as peer;
 use crate::plan::{Plan, StartError};
 use crate::reload::{self, Reloader};
-use crate::store::Home;
+use crate::store::{Home, Publisher};
 use crate::throttle::Bucket;
 use shared::host::config::DaemonConfig;
 use shared::host::logging::{self, Logging};
@@ -23,8 +23,10 @@ use shared::rpc::{local, wire};
 use shared::swarm::SwarmConfig;
 use shared::url::PEER_PORT;
 use std::fmt::Display;
+use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -95,7 +97,7 @@ fn failed(doing: &str, error: &dyn Display) -> StartError {
 async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) -> Result<(), StartError> {
     let mut signals = Signals::listen().map_err(|error| failed("cannot wait for signals", &error))?;
     let config = &plan.config;
-    let home = Arc::new(Home::open(&plan.folder).map_err(|error| no_home(&plan.folder, &error))?);
+    let home = Arc::new(open_home(&plan)?);
     let shares = Descriptors::raise().share(
         config.unknown_connections_max.get(),
         config.peer_connections_max.get(),
@@ -112,7 +114,8 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, stop);
     driver.restore().map_err(|error| failed("cannot start", &error))?;
     let callers = listen_for_callers(&plan)?;
-    let info = info(config, &home, &context).map_err(|error| failed("cannot start", &error))?;
+    let info =
+        info(config, &plan.publisher, &home, &context).map_err(|error| failed("cannot start", &error))?;
     let (trackers, known_trackers) = watch::channel(config.trackers.clone());
     let revision = driver.revision();
     let health = health::watch(service.clone(), context.clone(), revision.subscribe());
@@ -153,6 +156,16 @@ async fn say_ready(service: &Service, context: &Context) {
     if service.is_watched() {
         service.ready(&health::status(context).await.unwrap_or_default());
     }
+}
+
+/// A folder that somebody named must have a place already: a disk that is not mounted would be missed else. A new
+/// user's own place may have to be made, for nobody else (XDG Base Directory Specification).
+fn open_home(plan: &Plan) -> Result<Home, StartError> {
+    if let Some(place) = plan.folder.parent().filter(|_| !plan.is_folder_named) {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(place);
+        made.map_err(|error| failed(&format!("cannot make {}", place.display()), &error))?;
+    }
+    Home::open(&plan.folder).map_err(|error| no_home(&plan.folder, &error))
 }
 
 /// A service is shut out of a folder by its unit, or by the folder's mode: that is told where to be changed.
@@ -211,6 +224,7 @@ async fn end(context: &Context, driver: JoinHandle<()>, accepting: [JoinHandle<(
 
 fn info(
     config: &DaemonConfig,
+    publisher: &Publisher,
     home: &Home,
     context: &Context,
 ) -> Result<DaemonInfo, crate::store::StoreError> {
@@ -225,6 +239,8 @@ fn info(
         peer_id: context.peer_id,
         pid: std::process::id(),
         trackers: config.trackers.clone(),
+        file_mode: publisher.mode,
+        file_group: publisher.group,
     })
 }
 

@@ -138,6 +138,8 @@ impl Control for Service {
             peer_id: PeerId([1; 16]),
             pid: 1,
             trackers: self.state().trackers.iter().map(|url| url.parse().unwrap()).collect(),
+            file_mode: 0o644,
+            file_group: None,
         })
     }
 

@@ -120,6 +120,9 @@ pub struct DaemonInfo {
     pub pid: u32,
     /// The trackers that it was configured with.
     pub trackers: Vec<TrackerUrl>,
+    /// The mode of files that it publishes, and their group if one is configured, so that ttctl can make files alike.
+    pub file_mode: u32,
+    pub file_group: Option<u32>,
 }
 
 /// A piece of work in the daemon that takes its time. Forgotten some minutes after it ended.

@@ -39,6 +39,26 @@ pub fn mount_tmpfs(folder: &Path, mib: u32) {
     mount(&["-t", "tmpfs", "-o", &format!("size={mib}m,mode=755"), "tmpfs", text(folder)]);
 }
 
+/// Makes and mounts a btrfs of so many MiB in a file beside `folder`. `false` where that cannot be done; it says why.
+#[track_caller]
+pub fn mount_btrfs(folder: &Path, mib: u64) -> bool {
+    let image = folder.with_extension("image");
+    let file = std::fs::File::create(&image).and_then(|file| file.set_len(mib << 20));
+    file.expect("room for a sparse file");
+    let made = Command::new("mkfs.btrfs").args(["--quiet", "--mixed"]).arg(&image).output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        eprintln!("SKIPPED: mkfs.btrfs is missing or fails (apt-get install btrfs-progs)");
+        return false;
+    }
+    std::fs::create_dir_all(folder).expect("a folder to mount on");
+    let mounted = Command::new("mount").args(["-o", "loop", text(&image), text(folder)]).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: this kernel mounts no btrfs, or has no loop device left");
+        return false;
+    }
+    true
+}
+
 /// Shows a folder at another place as well.
 #[track_caller]
 pub fn mount_bind(from: &Path, to: &Path) {

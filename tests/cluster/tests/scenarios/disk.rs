@@ -1,11 +1,12 @@
 //! Somebody changes shared files behind the daemon's back, or the disk itself is full, read-only or gone.
 
 use cluster::files::{MIB, content, sha256};
-use cluster::mounts::{mount_bind, mount_tmpfs, own_mounts, remount, unmount};
+use cluster::mounts::{mount_bind, mount_btrfs, mount_tmpfs, own_mounts, remount, unmount};
 use cluster::process::{Output, run_capped};
 use cluster::{CAP, Daemon, Status, Tracker, wait_until};
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Does something to a shared file, and checks that nobody is served wrong bytes and that the status says why.
@@ -137,9 +138,20 @@ impl OnDisk {
         let home = tempfile::tempdir().expect("a temporary folder");
         let disk = home.path().join("disk");
         mount_tmpfs(&disk, mib);
+        OnDisk::start_in(home, tracker, disk)
+    }
+
+    /// With 128 MiB that have checksums and can be shared between files. `None` where there is no such file system.
+    fn start_on_btrfs(tracker: &Tracker) -> Option<OnDisk> {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let disk = home.path().join("disk");
+        mount_btrfs(&disk, 128).then(|| OnDisk::start_in(home, tracker, disk))
+    }
+
+    fn start_in(home: tempfile::TempDir, tracker: &Tracker, disk: std::path::PathBuf) -> OnDisk {
         let folder = home.path().join("config");
         fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("ttd.toml"), "min_free_space = \"1 MiB\"").unwrap();
+        fs::write(folder.join("ttd.toml"), "min_free_space = \"1 MiB\"\nfile_mode = \"0640\"").unwrap();
         let ip = std::net::Ipv4Addr::LOCALHOST.into();
         let daemon = Daemon::start_in(home, &disk.join("shared"), Some(ip), &["--tracker", &tracker.url()]);
         OnDisk { daemon, disk }
@@ -285,4 +297,77 @@ fn a_folder_that_is_unmounted_is_waited_for_and_nothing_counts_as_deleted() {
     b.check_file("second", &second);
     c.wait_seeding("first");
     unmount(&mounted);
+}
+
+/// Damages these bytes where they lie, below the file system, which then finds that their checksum is wrong.
+fn spoil(disk: &Path, file: &Path, bytes: &[u8]) {
+    let file = File::open(file).unwrap();
+    file.sync_all().unwrap();
+    let image = disk.with_extension("image");
+    let found = fs::read(&image).unwrap().windows(bytes.len()).position(|window| window == bytes);
+    let at = found.expect("what is synced is in the image") as u64;
+    let image = File::options().write(true).open(image).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&image, &vec![0; bytes.len()], at).unwrap();
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+}
+
+#[test]
+fn what_the_disk_cannot_read_is_not_served_and_the_status_says_so() {
+    if !own_mounts("disk::what_the_disk_cannot_read_is_not_served_and_the_status_says_so") {
+        return;
+    }
+    let tracker = Tracker::start();
+    let Some(a) = OnDisk::start_on_btrfs(&tracker) else { return };
+    let (a, disk) = (a.daemon, a.disk);
+    let bytes = content(207, 3 * MIB);
+    a.share_bytes("image.iso", &bytes);
+    a.wait_seeding("image.iso");
+    spoil(&disk, &a.file("image.iso"), &bytes[MIB + 8192..][..4096]);
+    let read = fs::read(a.file("image.iso")).expect_err("the disk reads what was damaged");
+    assert_eq!(read.raw_os_error(), Some(5), "{read}");
+
+    let b = Daemon::start(&tracker, &[]);
+    b.ok(&["get", "--detach", "image.iso"]);
+    let status = a.wait_status("image.iso", "in error", |status| status.state() == "error");
+    assert!(status.reason().contains("Input/output error"), "{status:?}");
+    b.wait_status("image.iso", "waiting", |status| status.state() == "waiting");
+    assert!(!b.file("image.iso").exists());
+    // Who has the file elsewhere helps.
+    let c = Daemon::start(&tracker, &[]);
+    c.share_in_place("image.iso", &bytes);
+    b.wait_seeding("image.iso");
+    b.check_file("image.iso", &bytes);
+}
+
+#[test]
+fn a_file_on_the_same_disk_is_shared_without_a_copy() {
+    if !own_mounts("disk::a_file_on_the_same_disk_is_shared_without_a_copy") {
+        return;
+    }
+    let tracker = Tracker::start();
+    let Some(b) = OnDisk::start_on_btrfs(&tracker) else { return };
+    let (a, b, disk) = (Daemon::start(&tracker, &["--upload-limit", "0"]), b.daemon, b.disk);
+
+    // There is room for one of them only.
+    let image = content(206, 80 * MIB + 1);
+    let outside = disk.join("image.iso");
+    fs::write(&outside, &image).unwrap();
+    b.ok(&["share", outside.to_str().unwrap()]);
+    b.check_file("image.iso", &image);
+    assert_eq!(fs::metadata(b.file("image.iso")).unwrap().mode() & 0o777, 0o640);
+    let c = Daemon::start(&tracker, &[]);
+    c.get("image.iso", &image);
+
+    // What is there already, or comes from elsewhere, is not touched.
+    fs::write(&outside, b"other content").unwrap();
+    let output = b.ctl_code(4, &["share", outside.to_str().unwrap()]);
+    assert!(output.stderr.contains("--replace"), "{}", output.stderr);
+    b.check_file("image.iso", &image);
+    a.share_bytes("wanted", b"of that machine");
+    b.ok(&["get", "--detach", "wanted"]);
+    let outside = disk.join("wanted");
+    fs::write(&outside, b"of this machine").unwrap();
+    let output = b.ctl_code(4, &["share", outside.to_str().unwrap()]);
+    assert!(output.stderr.contains("is being fetched"), "{}", output.stderr);
+    assert!(!b.file("wanted").exists(), "a clone that nobody wants was left behind");
 }

@@ -44,13 +44,14 @@ impl Fleet {
 
 type Step = (&'static str, fn(&mut Fleet) -> Result<(), String>);
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     ("a masked unit is not started by the package", packages::masked),
     ("the packages install, and the services run without any configuration", packages::install),
     ("who may control the daemon, and who may not", packages::rights),
     ("the sandbox is strict", packages::sandbox),
     ("a reload takes the configuration over; one with a mistake changes nothing", faults::reload),
     ("a file is published", files::publish),
+    ("a user has a daemon beside the machine's", packages::users_own),
     ("every server fetches it; one of them boots anew in the middle", files::fetch),
     ("the tracker starts anew, and knows everything again", files::restart_tracker),
     ("the tracker's own machine serves the others", files::from_the_trackers_machine),

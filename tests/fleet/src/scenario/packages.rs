@@ -65,6 +65,32 @@ pub(super) fn rights(fleet: &mut Fleet) -> Result<(), String> {
     Ok(())
 }
 
+/// The unit for users: somebody who may not control the machine's daemon has one of their own beside it.
+pub(super) fn users_own(fleet: &mut Fleet) -> Result<(), String> {
+    let machine = &fleet.servers()[0];
+    machine.sh("loginctl enable-linger outsider")?;
+    let as_user = |script: &str| {
+        let output = machine
+            .try_as("outsider", &format!("export XDG_RUNTIME_DIR=/run/user/$(id -u) && {script}"))
+            .map_err(|error| format!("{}: {error}", machine.name))?;
+        let told = format!("{}{}", output.stdout, output.stderr);
+        if output.code == 0 {
+            return Ok(told);
+        }
+        let journal = machine.sh("journalctl --no-pager --lines=15 _UID=$(id -u outsider)")?;
+        Err(format!("`{script}` ended with {}: {told}\n{journal}", output.code))
+    };
+    wait_for("the user's systemd runs", CAP, || as_user("systemctl --user is-system-running"))?;
+    as_user(
+        "mkdir -p .config/tinytorrent && \
+         printf 'listen = 7988\\ntrackers = [\"tt://tracker\"]\\n' > .config/tinytorrent/ttd.toml && \
+         systemctl --user enable --now ttd && systemctl --user reload ttd && systemctl --user is-active ttd",
+    )?;
+    as_user("echo mine > own.txt && ttctl share own.txt && test -s .local/share/tinytorrent/own.txt")?;
+    fleet.tracker().member("ttctl get own.txt && grep -qx mine /var/lib/tinytorrent/own.txt")?;
+    as_user("systemctl --user disable --now ttd").map(drop)
+}
+
 pub(super) fn sandbox(fleet: &mut Fleet) -> Result<(), String> {
     for unit in ["ttd.service", "tt-tracker.service"] {
         let analysis = fleet.tracker().sh(&format!("systemd-analyze security --no-pager {unit}"))?;
