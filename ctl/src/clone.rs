@@ -38,23 +38,21 @@ pub(crate) fn clone_in(file: &File, name: &ResourceName, daemon: &DaemonInfo) ->
 }
 
 fn make_theirs(file: &File, folder: &Metadata, daemon: &DaemonInfo) -> io::Result<()> {
-    if rustix::process::geteuid().is_root() {
-        let group = daemon.file_group.unwrap_or(folder.gid());
-        rustix::fs::fchown(file, Some(Uid::from_raw(folder.uid())), Some(Gid::from_raw(group)))?;
-    } else if let Some(group) = daemon.file_group {
-        rustix::fs::fchown(file, None, Some(Gid::from_raw(group)))?;
-    }
+    let is_root = rustix::process::geteuid().is_root();
+    let owner = is_root.then(|| Uid::from_raw(folder.uid()));
+    let group = daemon.file_group.or(is_root.then(|| folder.gid()));
+    rustix::fs::fchown(file, owner, group.map(Gid::from_raw))?;
     Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(daemon.file_mode))?)
 }
 
 impl Cloned {
     /// Takes it back when the daemon refused it. After other errors it may be shared all the same.
     pub(crate) fn undo_after(&self, error: &Error) {
-        let is_open =
+        let may_be_shared =
             matches!(error.kind, Kind::NoDaemon | Kind::Interrupted | Kind::TimedOut | Kind::Internal);
         let is_same = std::fs::symlink_metadata(&self.path)
             .is_ok_and(|now| (now.dev(), now.ino()) == (self.device, self.inode));
-        if is_same && !is_open {
+        if is_same && !may_be_shared {
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -78,17 +78,16 @@ async fn share_one(daemon: &Daemon, path: &Path, args: &ShareArgs, output: &Outp
         return Err(Error::refused(format!("{} is one of ttd's own files", path.display())));
     }
     let is_there = files::is_folder(files::parent(path), device, inode);
-    let cloned = if is_there { None } else { clone_in(&file, &name, &daemon.info) };
-    let bytes = if is_there || cloned.is_some() { 0 } else { metadata.len() };
-    let request = ShareRequest { name, trackers: args.trackers.clone(), replace: args.replace, bytes };
+    let request = ShareRequest { name, trackers: args.trackers.clone(), replace: args.replace, bytes: 0 };
     if is_there {
         return share_in_place(daemon, request, output).await;
     }
-    if let Some(cloned) = cloned {
+    if let Some(cloned) = clone_in(&file, &request.name, &daemon.info) {
         let shared = share_in_place(daemon, request, output).await;
         return shared.inspect_err(|error| cloned.undo_after(error));
     }
-    let label = request.name.to_string();
+    let (label, bytes) = (request.name.to_string(), metadata.len());
+    let request = ShareRequest { bytes, ..request };
     let task = daemon.caller.import(request, CALL_TIMEOUT).await??;
     send(daemon, task, path, file, bytes, Progress::new(output, &label)).await?;
     wait(daemon, task, output, &label).await

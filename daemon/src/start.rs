@@ -11,9 +11,8 @@ use crate::peer::room::Caps;
 use crate::peer::server as peer;
 use crate::plan::{Plan, StartError};
 use crate::reload::{self, Reloader};
-use crate::store::{Home, Publisher};
+use crate::store::Home;
 use crate::throttle::Bucket;
-use shared::host::config::DaemonConfig;
 use shared::host::logging::{self, Logging};
 use shared::host::service::Service;
 use shared::id::PeerId;
@@ -56,9 +55,6 @@ pub fn run(args: Args) -> ExitCode {
     }
 }
 
-/// Beyond this, more threads do not move more bytes.
-const WORKERS_MAX: usize = 8;
-
 fn start(args: Args, service: &Arc<Service>) -> Result<(), StartError> {
     let plan = Plan::make(&args)?;
     if args.check_config {
@@ -82,9 +78,12 @@ fn start(args: Args, service: &Arc<Service>) -> Result<(), StartError> {
     ended
 }
 
+/// Beyond this, more threads are not expected to move more bytes.
+const WORKERS_MAX: usize = 8;
+
 /// How many threads move bytes between sockets and buffers. Half of the processors: hashing and the disk have
 /// threads of their own, and workers that wake one another for want of work cost more than they carry (16 leechers on
-/// two cores: 9 to 14 % of the processor time).
+/// two cores: 8 to 14 % of the processor time).
 fn workers() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     (processors / 2).clamp(1, WORKERS_MAX)
@@ -114,8 +113,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, stop);
     driver.restore().map_err(|error| failed("cannot start", &error))?;
     let callers = listen_for_callers(&plan)?;
-    let info =
-        info(config, &plan.publisher, &home, &context).map_err(|error| failed("cannot start", &error))?;
+    let info = info(&plan, &home, &context).map_err(|error| failed("cannot start", &error))?;
     let (trackers, known_trackers) = watch::channel(config.trackers.clone());
     let revision = driver.revision();
     let health = health::watch(service.clone(), context.clone(), revision.subscribe());
@@ -222,12 +220,7 @@ async fn end(context: &Context, driver: JoinHandle<()>, accepting: [JoinHandle<(
     }
 }
 
-fn info(
-    config: &DaemonConfig,
-    publisher: &Publisher,
-    home: &Home,
-    context: &Context,
-) -> Result<DaemonInfo, crate::store::StoreError> {
+fn info(plan: &Plan, home: &Home, context: &Context) -> Result<DaemonInfo, crate::store::StoreError> {
     let (folder_device, folder_inode) = home.device_and_inode()?;
     Ok(DaemonInfo {
         version: PROTOCOL_VERSION,
@@ -238,9 +231,9 @@ fn info(
         listen: context.listen,
         peer_id: context.peer_id,
         pid: std::process::id(),
-        trackers: config.trackers.clone(),
-        file_mode: publisher.mode,
-        file_group: publisher.group,
+        trackers: plan.config.trackers.clone(),
+        file_mode: plan.publisher.mode,
+        file_group: plan.publisher.group,
     })
 }
 

@@ -1,4 +1,5 @@
-//! Somebody changes shared files behind the daemon's back, or the disk itself is full, read-only or gone.
+//! Somebody changes shared files behind the daemon's back, or the disk itself is full, damaged, read-only or
+//! gone.
 
 use cluster::files::{MIB, content, sha256};
 use cluster::mounts::{mount_bind, mount_btrfs, mount_tmpfs, own_mounts, remount, unmount};
@@ -6,7 +7,7 @@ use cluster::process::{Output, run_capped};
 use cluster::{CAP, Daemon, Status, Tracker, wait_until};
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 /// Does something to a shared file, and checks that nobody is served wrong bytes and that the status says why.
@@ -307,7 +308,7 @@ fn spoil(disk: &Path, file: &Path, bytes: &[u8]) {
     let found = fs::read(&image).unwrap().windows(bytes.len()).position(|window| window == bytes);
     let at = found.expect("what is synced is in the image") as u64;
     let image = File::options().write(true).open(image).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&image, &vec![0; bytes.len()], at).unwrap();
+    image.write_all_at(&vec![0; bytes.len()], at).unwrap();
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
 }
 

@@ -5,8 +5,8 @@ use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use shared::chunk::ChunkCount;
 use shared::id::{ChunkHash, ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::registry::{
-    ANNOUNCE_MAX, Announce, FLEET_MAX, FleetMachine, FleetPlace, LIST_MAX, Limits, Lookup, PAGE_HASHES, PEERS_MAX, Publication, PublishReply,
-    Registry, Stage, Who,
+    ANNOUNCE_MAX, Announce, FLEET_MAX, FleetMachine, FleetPlace, LIST_MAX, Limits, Lookup, PAGE_HASHES,
+    PEERS_MAX, Publication, PublishReply, Registry, Stage, Who,
 };
 use shared::swarm::Time;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -116,7 +116,7 @@ impl World {
         Ok(())
     }
 
-    /// Pages of any size list every machine once, in order, and the counts are those of what is listed.
+    /// Pages of any size list every machine once, in order.
     fn fleet(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
         let (resource, page_max) = (resource(input)?.0.resource, input.int_in_range(1..=4)?);
         let all = self.registry.fleet(self.now, resource, None, FLEET_MAX);
