@@ -20,6 +20,8 @@ const DOUBLINGS_MAX: u32 = 2;
 /// The rest of a peer that stalled or failed, doubled each time.
 const LONG_REST: Duration = Duration::from_secs(1);
 const LONG_REST_MAX: Duration = Duration::from_secs(30);
+/// Who was overtaken after no byte for so many times as long as a chunk usually takes rests as if it had stalled.
+const SILENT_FOR: u32 = 3;
 /// So often in a row a peer may stall without one byte before it is dropped.
 const STALLS_MAX: u32 = 5;
 /// A chunk that would take longer than this at the rate that it comes at is given up …
@@ -232,6 +234,7 @@ impl Machine {
         }
         self.verifying += 1;
         self.close(id);
+        self.rest_overtaken(key, &superfluous);
         self.cancel(superfluous);
         self.succeeded(key, peer);
         if let Some(peer) = self.peers.get_mut(&peer) {
@@ -325,6 +328,20 @@ impl Machine {
         if let Some(member) = self.swarms.get_mut(&key).and_then(|swarm| swarm.members.get_mut(peer)) {
             (member.rests_until, member.unanswered) = (self.now + span, true);
         }
+    }
+
+    /// Another copy was first. Who has sent nothing for a while meanwhile is not asked again at once: it need not have
+    /// stalled yet, but it would be the wrong one to wait for in the end.
+    fn rest_overtaken(&mut self, key: SwarmKey, requests: &[RequestId]) {
+        let Some(swarm) = self.swarms.get(&key) else { return };
+        let Some(usual) = swarm.chunk_time.get() else { return };
+        let silent = requests.iter().filter_map(|id| swarm.requests.get(id)).filter(|request| {
+            let Stage::Getting { since, bytes: 0, .. } = request.stage else { return false };
+            let heard = self.peers.get(&request.peer).map_or(since, |peer| peer.heard_at.max(since));
+            self.now.since(heard) > usual * SILENT_FOR
+        });
+        let silent: Vec<PeerAddr> = silent.map(|request| request.peer).collect();
+        silent.into_iter().for_each(|peer| self.rest_long(key, peer));
     }
 
     /// How long a peer may send no byte before it is passed over. A slow peer that sends its bytes in bursts is

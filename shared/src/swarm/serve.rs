@@ -18,12 +18,16 @@ const GRANTS_UNUSED_MAX: usize = 2;
 const GRANT_PATIENCE: u32 = 8;
 /// … but no shorter than this.
 const GRANT_WAIT_MIN: Duration = Duration::from_millis(50);
-/// An upload that takes so many times as long as usual keeps its slot from nobody any more …
+/// An upload that takes so many times as long as usual, and this long at least, keeps its slot from nobody any more …
 const SERVE_PATIENCE: u32 = 16;
-/// … but it has this long in any case …
 const SERVE_WAIT_MIN: Duration = Duration::from_secs(1);
-/// … and this long before anything was uploaded.
+/// … and while others get their chunks, after so many times as long: then it is not this machine that is slow.
+const OVERTAKEN_PATIENCE: u32 = 6;
+const OVERTAKEN_WAIT_MIN: Duration = Duration::from_millis(100);
+/// An upload may take this long before any was finished.
 const SERVE_WAIT_UNMEASURED: Duration = Duration::from_secs(5);
+/// So many peers are remembered as slow: the latest.
+const SLOW_MAX: usize = 64;
 /// Who lacks so few chunks more than another lacks as much.
 const ALIKE: usize = 2;
 /// Bounds of what a refused asker is told to wait.
@@ -44,10 +48,14 @@ pub(super) struct Uploads {
     serving: BTreeMap<AskId, Serving>,
     /// How long serving a chunk takes.
     pub(super) serve_time: Mean,
+    /// When the last one was served.
+    served_at: Time,
     /// How long peers take to ask for what they were granted.
     grant_time: Mean,
     /// The last of these times.
     pub(super) grants_used: Answers,
+    /// Peers whose last chunk from here took much longer than usual, the latest last.
+    slow: VecDeque<PeerAddr>,
 }
 
 struct QueuedPick {
@@ -64,14 +72,19 @@ struct GrantKept {
     key: SwarmKey,
     index: ChunkIndex,
     since: Time,
+    /// Whether it counts as given away.
+    counted: bool,
 }
 
 struct Serving {
     peer: PeerAddr,
     key: SwarmKey,
+    index: ChunkIndex,
     since: Time,
     /// It takes so long that its slot is free for others.
     overdue: bool,
+    /// Whether it counts as given away.
+    counted: bool,
 }
 
 impl Uploads {
@@ -86,8 +99,19 @@ impl Uploads {
     }
 
     /// Whether this peer takes so long for a chunk that it gets no other one meanwhile.
-    fn is_slow_taker(&self, peer: PeerAddr) -> bool {
+    fn is_overdue(&self, peer: PeerAddr) -> bool {
         self.serving.values().any(|serving| serving.overdue && serving.peer == peer)
+    }
+
+    /// Remembers whether this peer took long for its last chunk.
+    fn note_speed(&mut self, peer: PeerAddr, is_slow: bool) {
+        self.slow.retain(|&slow| slow != peer);
+        if is_slow {
+            if self.slow.len() == SLOW_MAX {
+                self.slow.pop_front();
+            }
+            self.slow.push_back(peer);
+        }
     }
 
     pub(super) fn queue_len(&self) -> usize {
@@ -161,12 +185,12 @@ impl Machine {
             let grant = self.uploads.grants.remove(granted);
             self.uploads.grant_time.add(self.now.since(grant.since));
             self.note_grant_used(grant.since);
-            self.serve(ask, peer, key, index);
-        } else if self.slot_is_free(swarm) && !self.uploads.is_slow_taker(peer) {
+            self.serve(ask, grant);
+        } else if self.slot_is_free(swarm) && !self.uploads.is_overdue(peer) {
             if let Some(swarm) = self.swarms.get_mut(&key) {
                 swarm.uploads += 1;
             }
-            self.serve(ask, peer, key, index);
+            self.serve(ask, GrantKept { ask, peer, key, index, since: self.now, counted: false });
         } else {
             self.refuse_busy(ask);
         }
@@ -176,8 +200,11 @@ impl Machine {
         if let Some(serving) = self.uploads.serving.remove(&ask) {
             if served {
                 self.uploads.serve_time.add(self.now.since(serving.since));
+                self.uploads.served_at = self.now;
+                self.let_go_of_overdue();
             }
             if !serving.overdue {
+                self.uploads.note_speed(serving.peer, false);
                 self.free_slot(serving.key);
             }
             self.grant_waiting();
@@ -213,26 +240,42 @@ impl Machine {
         }
     }
 
-    /// Frees the slots of uploads that take much longer than others: who reads next to nothing keeps nobody else
-    /// waiting, and gets nothing more meanwhile.
+    /// Frees the slots of uploads that take much longer than others: who takes little keeps nobody else waiting, and
+    /// gets nothing more meanwhile. Nor will it pass the chunk on soon, so that it does not count as given away.
     fn let_go_of_overdue(&mut self) {
         let (now, patience) = (self.now, self.serve_patience());
-        let mut room = (self.config.overdue_max as usize).saturating_sub(self.uploads.overdue());
+        let room = (self.config.overdue_max as usize).saturating_sub(self.uploads.overdue());
         let mut freed = Vec::new();
-        for serving in self.uploads.serving.values_mut() {
-            if room > 0 && !serving.overdue && serving.since + patience <= now {
-                serving.overdue = true;
-                freed.push(serving.key);
-                room -= 1;
-            }
+        let serving = self.uploads.serving.values_mut();
+        let late = serving.filter(|serving| !serving.overdue && serving.since + patience <= now);
+        for serving in late.take(room) {
+            serving.overdue = true;
+            freed.push((serving.peer, serving.key, serving.index, serving.counted));
         }
-        freed.into_iter().for_each(|key| self.free_slot(key));
+        for (peer, key, index, counted) in freed {
+            self.uploads.note_speed(peer, true);
+            self.free_slot(key);
+            self.not_given(key, index, counted);
+        }
+    }
+
+    /// What `counted` as given away does not any more.
+    fn not_given(&mut self, key: SwarmKey, index: ChunkIndex, counted: bool) {
+        let swarm = self.swarms.get_mut(&key).filter(|_| counted);
+        if let Some(times) = swarm.and_then(|swarm| swarm.uploaded.get_mut(index.slot())) {
+            *times = times.saturating_sub(1);
+        }
     }
 
     /// How long an upload may take before its slot is free for others.
     fn serve_patience(&self) -> Duration {
-        let usual = self.uploads.serve_time.get().map(|time| time * SERVE_PATIENCE);
-        usual.map_or(SERVE_WAIT_UNMEASURED, |time| time.max(SERVE_WAIT_MIN))
+        let Some(usual) = self.uploads.serve_time.get() else { return SERVE_WAIT_UNMEASURED };
+        let overtaken = (usual * OVERTAKEN_PATIENCE).max(OVERTAKEN_WAIT_MIN);
+        if self.now.since(self.uploads.served_at) < overtaken / 2 {
+            overtaken
+        } else {
+            (usual * SERVE_PATIENCE).max(SERVE_WAIT_MIN)
+        }
     }
 
     /// Frees the slots of granted chunks that are not going to be asked for: they count as not given away.
@@ -240,10 +283,7 @@ impl Machine {
         let released: Vec<GrantKept> = self.uploads.grants.extract_if(.., |grant| which(grant)).collect();
         for grant in released {
             self.free_slot(grant.key);
-            let swarm = self.swarms.get_mut(&grant.key);
-            if let Some(times) = swarm.and_then(|swarm| swarm.uploaded.get_mut(grant.index.slot())) {
-                *times = times.saturating_sub(1);
-            }
+            self.not_given(grant.key, grant.index, grant.counted);
         }
     }
 
@@ -274,14 +314,18 @@ impl Machine {
             let unused = self.uploads.grants_unused(pick.peer, pick.key);
             let swarm = self.swarms.get(&pick.key);
             unused < GRANTS_UNUSED_MAX
-                && !self.uploads.is_slow_taker(pick.peer)
+                && !self.uploads.is_overdue(pick.peer)
                 && swarm.is_some_and(|swarm| self.slot_is_free(swarm))
         };
         let mut waiting = self.uploads.queue.iter().enumerate().filter(|(_, pick)| may(pick));
         if self.uploads.oldest_is_next {
             return waiting.next().map(|(at, _)| at);
         }
-        let lacks = |pick: &QueuedPick| pick.wanted.len() / ALIKE;
+        // A slow machine lacks most as long as it is there, and what it gets from here is passed on late.
+        let lacks = |pick: &QueuedPick| match self.uploads.slow.contains(&pick.peer) {
+            true => 0,
+            false => pick.wanted.len() / ALIKE,
+        };
         waiting.max_by_key(|(at, pick)| (lacks(pick), Reverse(*at))).map(|(at, _)| at)
     }
 
@@ -292,9 +336,10 @@ impl Machine {
         };
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
         swarm.uploads += 1;
+        let counted = !self.uploads.slow.contains(&peer);
         let uploaded = &mut swarm.uploaded[index.slot()];
-        *uploaded = uploaded.saturating_add(1);
-        self.uploads.grants.push(GrantKept { ask, peer, key, index, since: self.now });
+        *uploaded = uploaded.saturating_add(u16::from(counted));
+        self.uploads.grants.push(GrantKept { ask, peer, key, index, since: self.now, counted });
         self.alarms.set(Alarm::Uploads, self.now + self.grant_wait());
         self.actions.push_back(Action::Grant { ask, index });
     }
@@ -311,8 +356,10 @@ impl Machine {
         there.min_by_key(|&index| (swarm.uploaded[index.slot()], swarm.members.availability(index)))
     }
 
-    fn serve(&mut self, ask: AskId, peer: PeerAddr, key: SwarmKey, index: ChunkIndex) {
-        self.uploads.serving.insert(ask, Serving { peer, key, since: self.now, overdue: false });
+    fn serve(&mut self, ask: AskId, granted: GrantKept) {
+        let GrantKept { peer, key, index, counted, .. } = granted;
+        let serving = Serving { peer, key, index, since: self.now, overdue: false, counted };
+        self.uploads.serving.insert(ask, serving);
         self.alarms.set(Alarm::Uploads, self.now + self.serve_patience());
         self.actions.push_back(Action::Serve { ask, key, index });
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 mod dials;
 mod reasons;
+mod slow;
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use shared::have::HaveMap;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::swarm::{Action, AskId, Event, Machine, News, PeerAddr, Refusal, RequestId, SwarmConfig, Time};
 use shared::window::Window;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Sizes at the edges: of a byte, a word, the window.
@@ -189,8 +189,11 @@ impl World {
         for (key, index, _) in std::mem::take(&mut self.verifying) {
             self.tell(Event::NotStored { key, index });
         }
-        let asks = std::mem::take(&mut self.asks).into_keys().chain(std::mem::take(&mut self.serving));
-        for ask in asks.collect::<BTreeSet<AskId>>() {
+        // The end of one may be the answer to another.
+        while let Some((&ask, _)) = self.asks.first_key_value() {
+            self.tell(Event::AskEnded { ask, served: false });
+        }
+        for ask in std::mem::take(&mut self.serving) {
             self.tell(Event::AskEnded { ask, served: false });
         }
         self.machine.check_invariants();

@@ -1,0 +1,93 @@
+//! Peers that take or send chunks much more slowly than others.
+
+use super::*;
+
+/// What is picked here is granted, asked for and served: the question, and the chunk.
+fn upload(bench: &mut Bench, to: u8) -> (AskId, ChunkIndex) {
+    let index = granted(&bench.pick(to, window(0..64)).1).expect("a slot is free");
+    let (ask, actions) = bench.ask(to, index);
+    assert_eq!(actions, [Action::Serve { ask, key: key(1), index }]);
+    (ask, index)
+}
+
+/// The same to the end, 20 ms later.
+fn upload_all(bench: &mut Bench, to: u8) -> ChunkIndex {
+    let (ask, index) = upload(bench, to);
+    bench.wait(MILLISECOND * 20);
+    bench.on(Event::AskEnded { ask, served: true });
+    index
+}
+
+fn seeder(slots: u32) -> Bench {
+    let mut bench = Bench::with(SwarmConfig { seeder_slots: slots, ..SwarmConfig::default() });
+    bench.join(1, 64, true);
+    bench
+}
+
+#[test]
+fn who_is_overtaken_by_others_keeps_no_slot_and_its_chunk_is_given_to_another() {
+    let mut bench = seeder(2);
+    let (slow, of_the_slow) = upload(&mut bench, 1);
+    let others: Vec<ChunkIndex> = (0..6).map(|_| upload_all(&mut bench, 2)).collect();
+    assert!(!others.contains(&of_the_slow), "each chunk is given once before any twice");
+    assert_eq!(upload_all(&mut bench, 2), of_the_slow, "it will not be passed on soon");
+    let (_, _) = (upload(&mut bench, 2), upload(&mut bench, 3)); // both slots are free
+    assert_eq!(bench.pick(1, window(0..64)).1, [], "it takes another one still");
+    assert_eq!(granted(&bench.on(Event::AskEnded { ask: slow, served: true })), None, "no slot is free");
+}
+
+#[test]
+fn a_slow_peer_is_not_helped_before_others_and_its_chunks_do_not_count() {
+    let mut bench = seeder(2);
+    let (slow, _) = upload(&mut bench, 1);
+    (0..7).for_each(|_| _ = upload_all(&mut bench, 2));
+    bench.on(Event::AskEnded { ask: slow, served: true });
+
+    let index = granted(&bench.pick(1, window(0..64)).1).expect("a slot is free");
+    assert_eq!(granted(&bench.pick(3, window(0..64)).1), Some(index), "the slow one's does not count");
+    // Both slots are kept now. Of those that wait, it lacks most, and came last.
+    let waiting = [(4, 0..30), (5, 0..40), (1, 0..64)];
+    let asks = waiting.map(|(from, lacks)| (bench.pick(from, window(lacks)).0, from));
+    let next = |actions: Vec<Action>| {
+        let is_granted =
+            |of: AskId| actions.iter().any(|it| matches!(it, Action::Grant { ask, .. } if *ask == of));
+        asks.iter().find(|(ask, _)| is_granted(*ask)).map(|(_, from)| *from)
+    };
+    let mut order = [next(bench.pick(3, window([])).1), next(bench.wait(SECOND))];
+    order.sort();
+    assert_eq!(order, [Some(4), Some(5)], "the oldest, and that of who lacks most of the others");
+}
+
+#[test]
+fn while_nobody_gets_anything_nobody_is_overtaken() {
+    let mut bench = seeder(2);
+    upload_all(&mut bench, 1);
+    let (_, _) = (upload(&mut bench, 1), upload(&mut bench, 2));
+    bench.pick(3, window(0..64));
+    assert_eq!(granted(&bench.wait(MILLISECOND * 800)), None, "all wait: for this machine");
+    assert!(granted(&bench.wait(MILLISECOND * 300)).is_some(), "or for two that take nothing");
+}
+
+#[test]
+fn who_sent_nothing_until_another_was_first_is_not_asked_again_at_once() {
+    let mut bench = Bench::new();
+    let mut have = HaveMap::full(ChunkCount::new(3).unwrap());
+    (0..2).for_each(|index| _ = have.remove(ChunkIndex(index)));
+    bench.on(Event::Join { key: key(1), count: have.count(), have });
+    let mut asked = Vec::new();
+    for at in 1..=3 {
+        asked.extend(requests(&bench.meet(at, News::Add(vec![ChunkIndex(0), ChunkIndex(1)]))));
+    }
+    let [(_, silent), (quick, from)] = asked[..] else { panic!("{asked:?}") };
+    let receive = |bench: &mut Bench, request, peer| {
+        bench.on(Event::Progress { peer, bytes: 1 << 20 });
+        bench.on(Event::Received { request })
+    };
+    bench.wait(MILLISECOND * 10);
+    receive(&mut bench, quick, from);
+    let (second, from) = the_request(&bench.wait(MILLISECOND * 100));
+    assert_ne!(from, silent);
+    receive(&mut bench, second, from);
+    let rests = |peer| bench.machine.swarms[&key(1)].members.get(peer).unwrap().rests_until > bench.now;
+    assert!(rests(silent) && !rests(from));
+}
