@@ -1,13 +1,13 @@
 //! Connections: who comes in, how long they may stay.
 
-use crate::pool::{Place, Pool};
+use crate::pool::Pool;
 use crate::service::{Connection, State};
 use shared::host::config::TrackerConfig;
 use shared::registry::Limits;
 use shared::rpc::tracker::Tracker;
-use shared::rpc::wire::{self, Greeted, ServerOptions};
+use shared::rpc::wire::{self, Greeted, ServerOptions, Unread};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,11 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(2);
 /// How often the log says how much there is.
 const REPORT_EVERY: Duration = Duration::from_secs(600);
 
-/// How many calls may be open at once on one connection. A daemon has one or two; the answers may be large.
+/// How many calls may be open at once on one connection. A daemon has one or two.
 const REQUESTS_MAX: usize = 4;
+
+/// How many bytes of answers may wait for those who do not take them, over all connections.
+const UNREAD_BYTES_MAX: usize = 256 << 20;
 
 /// How long to wait when the system has no room for one more connection.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -35,6 +38,7 @@ pub struct Server {
     addr: SocketAddr,
     pool: Arc<Pool>,
     state: Arc<State>,
+    unread: Unread,
 }
 
 impl Server {
@@ -46,7 +50,13 @@ impl Server {
         let listener = shared::rpc::listen(config.listen.0)?;
         let addr = listener.local_addr()?;
         let pool = Pool::new(count(config.connections_max), count(config.unknown_connections_max));
-        Ok(Server { listener, addr, pool, state: Arc::new(State::new(limits(config))) })
+        Ok(Server {
+            listener,
+            addr,
+            pool,
+            state: Arc::new(State::new(limits(config))),
+            unread: Unread::new(UNREAD_BYTES_MAX),
+        })
     }
 
     /// What changes limits while it runs, and tells how it is doing.
@@ -93,7 +103,16 @@ impl Server {
             tracing::debug!(%peer, %error, "cannot set the socket's options");
         }
         let (peer, own) = (plain(peer), plain(own).ip());
-        connections.spawn(converse(stream, peer, own, place, told_to_go, self.state.clone()));
+        let greeted = Greeted::new();
+        let options = ServerOptions {
+            requests_max: REQUESTS_MAX,
+            greeted: greeted.clone(),
+            in_turn: true, // the answers may be large
+            unread: Some(self.unread.clone()),
+            ..ServerOptions::default()
+        };
+        let connection = Connection::new(self.state.clone(), place, greeted, peer.ip(), own);
+        connections.spawn(converse(stream, peer, told_to_go, options, connection));
     }
 }
 
@@ -135,15 +154,10 @@ fn count(number: NonZeroU32) -> usize {
 async fn converse(
     stream: TcpStream,
     peer: SocketAddr,
-    own: IpAddr,
-    place: Place,
     told_to_go: oneshot::Receiver<()>,
-    state: Arc<State>,
+    options: ServerOptions,
+    connection: Connection,
 ) {
-    let greeted = Greeted::new();
-    let options =
-        ServerOptions { requests_max: REQUESTS_MAX, greeted: greeted.clone(), ..Default::default() };
-    let connection = Connection::new(state, place, greeted, peer.ip(), own);
     tokio::select! {
         end = wire::serve(stream, options, connection.serve()) => tracing::debug!(%peer, %end, "connection ended"),
         Ok(()) = told_to_go => tracing::debug!(%peer, "closed for a newcomer: it had not said hello"),

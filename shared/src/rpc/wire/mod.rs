@@ -33,6 +33,7 @@ mod meter;
 mod server;
 mod tcp;
 mod transport;
+mod unread;
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub use greeted::Greeted;
 pub use meter::Meter;
 pub use server::{ServerOptions, serve};
 pub use tcp::{set_congestion_control, tune};
+pub use unread::Unread;
 
 use std::fmt;
 use std::io;

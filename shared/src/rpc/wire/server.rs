@@ -2,7 +2,7 @@
 
 use super::frames::Decoder;
 use super::transport::Wire;
-use super::{Budget, Greeted, LinkEnd, Meter};
+use super::{Budget, Greeted, LinkEnd, Meter, Unread};
 use crate::rpc::Message;
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, Stream, StreamExt};
@@ -35,6 +35,10 @@ pub struct ServerOptions {
     pub meter: Meter,
     /// What the other side may spend: each frame costs 1. Without one it may ask as fast as it can.
     pub budget: Option<Budget>,
+    /// Whether the next call is read only when the answer to the last one was taken.
+    pub in_turn: bool,
+    /// How much all connections together may leave untaken; who would leave more is hung up.
+    pub unread: Option<Unread>,
 }
 
 impl Default for ServerOptions {
@@ -47,6 +51,8 @@ impl Default for ServerOptions {
             write_timeout: Duration::from_secs(30),
             meter: Meter::new(),
             budget: None,
+            in_turn: false,
+            unread: None,
         }
     }
 }
@@ -66,7 +72,8 @@ where
     let decoder = Decoder::new(Some(greeted.clone()), options.meter.clone());
     let wire: Wire<S, ClientMessage<T::Req>, Response<T::Resp>> =
         Wire::new(io, decoder, options.meter.clone(), options.write_timeout)
-            .with_budget(options.budget.clone());
+            .with_budget(options.budget.clone())
+            .with_unread(options.unread.as_ref());
     // answers to cancelled calls lie in this buffer without being counted as open calls
     let config = Config { pending_response_buffer: options.requests_max };
     let channel = BaseChannel::new(config, wire).max_concurrent_requests(options.requests_max);
@@ -78,9 +85,20 @@ where
     let mut check = pin!(tokio::time::sleep_until(start + options.hello_timeout));
     loop {
         let next = poll_fn(|cx| {
-            let polled = requests.as_mut().poll_next(cx);
             let channel = requests.channel();
-            let answered = channel.in_flight_requests() == 0 && channel.transport().is_flushed();
+            let mut answered = channel.in_flight_requests() == 0 && channel.transport().is_flushed();
+            let polled = loop {
+                let held = options.in_turn && !answered;
+                requests.channel().transport().hold(held);
+                let polled = requests.as_mut().poll_next(cx);
+                let channel = requests.channel();
+                answered = channel.in_flight_requests() == 0 && channel.transport().is_flushed();
+                // Once the last answer is out, what comes next may be read.
+                if !(held && answered && polled.is_pending()) {
+                    break polled;
+                }
+            };
+            let channel = requests.channel();
             if polled.is_pending() && answered && greeted.is_refused() {
                 return Poll::Ready(Err(LinkEnd::Refused));
             }

@@ -2,12 +2,14 @@
 
 use super::frames::{self, Decoder};
 use super::heads::Frame;
-use super::{Budget, Meter, TIMEOUT_MAX, malformed};
+use super::unread::Share;
+use super::{Budget, Meter, TIMEOUT_MAX, Unread, malformed};
 use bytes::{Buf, Bytes};
 use futures::{Sink, Stream};
 use std::io::{self, IoSlice};
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -33,6 +35,10 @@ pub(super) struct Wire<S, In, Out> {
     unanswered: u64,
     /// What the other side may spend.
     budget: Option<Budget>,
+    /// What waits here because the other side takes no more.
+    unread: Option<Share>,
+    /// Whether nothing more is read for now.
+    held: AtomicBool,
     /// Whether the other side has closed.
     ended: bool,
     out: PhantomData<fn(Out)>,
@@ -59,6 +65,8 @@ where
             last_traffic: Instant::now(),
             unanswered: 0,
             budget: None,
+            unread: None,
+            held: AtomicBool::new(false),
             ended: false,
             out: PhantomData,
         }
@@ -67,6 +75,16 @@ where
     /// The same, for somebody who may spend only so much.
     pub(super) fn with_budget(self, budget: Option<Budget>) -> Self {
         Wire { budget, ..self }
+    }
+
+    /// The same, with a bound over all connections on what is not taken.
+    pub(super) fn with_unread(self, unread: Option<&Unread>) -> Self {
+        Wire { unread: unread.map(Unread::share), ..self }
+    }
+
+    /// Reads nothing more, or goes on. Nobody is woken by it: whoever lets it go on polls it again.
+    pub(super) fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::Relaxed);
     }
 
     /// Whether a message may come: answers only as many as calls, anything only within the budget.
@@ -111,10 +129,22 @@ where
             match polled? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(bytes) => self.advance(bytes),
-                Poll::Pending => return self.stall.poll(cx),
+                Poll::Pending => {
+                    self.count_unread(self.heads.len() + self.body.len())?;
+                    return self.stall.poll(cx);
+                }
             }
         }
+        self.count_unread(0)?;
         Poll::Ready(Ok(()))
+    }
+
+    /// So many bytes wait for the other side.
+    fn count_unread(&mut self, bytes: usize) -> io::Result<()> {
+        if self.unread.as_mut().is_none_or(|unread| unread.set(bytes)) {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, "too much waits for others that take nothing"))
     }
 
     /// So many bytes were written.
@@ -146,6 +176,9 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<In>>> {
         let this = self.get_mut();
+        if this.held.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
         loop {
             if let Some(message) = this.decoder.next()? {
                 this.admit()?;

@@ -2,7 +2,7 @@
 
 use super::pure::{answer_bytes, call_bytes, cancel_bytes};
 use super::*;
-use crate::rpc::wire::{Budget, CallError, Meter};
+use crate::rpc::wire::{Budget, CallError, Meter, Unread};
 use tarpc::server::ServeFn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -80,6 +80,50 @@ async fn answers_that_nobody_reads_are_bounded() {
 #[tokio::test]
 async fn answers_to_cancelled_calls_are_bounded() {
     check_unread(|id| id.checked_sub(8).map(cancel_bytes).unwrap_or_default()).await;
+}
+
+/// One who reads nothing is held to one answer, and all of them together to a bound.
+#[tokio::test]
+async fn what_many_connections_leave_unread_is_bounded() {
+    let (fake, unread) = (Fake::greeted(), Unread::new(8 << 20));
+    let options = ServerOptions { in_turn: true, unread: Some(unread.clone()), ..fake.options() };
+    let calls =
+        (0..8).flat_map(|id| call_bytes(id, PeerRequest::GetChunk { key: key(), index: ChunkIndex(0) }));
+    let calls: Vec<u8> = calls.collect();
+    let (mut near, mut ends) = (Vec::new(), Vec::new());
+    for _ in 0..30 {
+        let (mut stream, server) = fake.pipe(4 << 10, options.clone());
+        stream.write_all(&calls).await.unwrap();
+        near.push(stream);
+        ends.push(server);
+    }
+    until("the newest ones are let go", || ends.iter().filter(|end| end.is_finished()).count() >= 22).await;
+    assert!(unread.bytes() <= 8 << 20, "{} bytes wait", unread.bytes());
+    assert_eq!(fake.chunks(), ends.iter().filter(|end| !end.is_finished()).count(), "one for each");
+    let pair = fake.link(options);
+    assert_eq!(pair.caller.complain(key(), ChunkIndex(0), SOON).await, Ok(()), "who reads is answered");
+    drop(near);
+    until("they are gone", || unread.bytes() == 0).await;
+}
+
+#[tokio::test]
+async fn calls_in_turn_are_all_answered() {
+    let fake = Fake::greeted();
+    let pair = fake.link(ServerOptions { in_turn: true, ..fake.options() });
+    let calls = (0..12).map(|index| {
+        let caller = pair.caller.clone();
+        async move {
+            match index % 3 {
+                0 => caller.complain(key(), ChunkIndex(index), SOON).await.unwrap(),
+                _ => {
+                    let reply = caller.get_chunk(key(), ChunkIndex(index), SOON).await.unwrap();
+                    assert!(matches!(reply, ChunkReply::Chunk(_)));
+                }
+            }
+        }
+    });
+    futures::future::join_all(calls).await;
+    assert_eq!(fake.chunks.peak.load(Ordering::SeqCst), 1, "the next is begun when the last was taken");
 }
 
 #[tokio::test]
