@@ -276,9 +276,9 @@ impl Machine {
     }
 }
 
-/// Which chunks near members have, at this place.
+/// Which chunks near members have, at this place. Who left us waiting the last time may only claim to have them.
 fn near_word(members: &Members, at: usize) -> u64 {
-    let near = members.iter().filter(|(_, member)| member.near);
+    let near = members.iter().filter(|(_, member)| member.near && !member.unanswered);
     near.fold(0, |word, (_, member)| word | member.word(at))
 }
 
@@ -374,6 +374,8 @@ mod tests {
         assert_eq!(homes(&mut swarm), before[1..]);
         swarm.members.is_complete(peer(2));
         assert!(homes(&mut swarm).is_empty());
+        swarm.members.get_mut(peer(2)).unwrap().unanswered = true;
+        assert_eq!(homes(&mut swarm), before, "it sends nothing of what it claims");
     }
 
     #[test]
