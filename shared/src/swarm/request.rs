@@ -303,8 +303,10 @@ impl Machine {
     // -- back-off and stalls
 
     fn succeeded(&mut self, key: SwarmKey, peer: PeerAddr) {
-        if let Some(member) = self.swarms.get_mut(&key).and_then(|swarm| swarm.members.get_mut(peer)) {
-            (member.busy, member.unanswered) = (0, false);
+        let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        swarm.note_answer(peer, true);
+        if let Some(member) = swarm.members.get_mut(peer) {
+            member.busy = 0;
         }
     }
 
@@ -318,15 +320,18 @@ impl Machine {
         }
         let chunk_time = self.downlink.chunk_time().clamp(CHUNK_TIME_MIN, CHUNK_TIME_MAX);
         let span = self.chance.jitter(chunk_time / 2 * (1 << member.busy.min(DOUBLINGS_MAX)));
-        (member.busy, member.unanswered) = (member.busy.saturating_add(1), false);
+        member.busy = member.busy.saturating_add(1);
         member.rests_until = self.now + span.max(at_least.min(RETRY_AFTER_MAX));
+        self.swarms.get_mut(&key).into_iter().for_each(|swarm| swarm.note_answer(peer, true));
     }
 
     fn rest_long(&mut self, key: SwarmKey, peer: PeerAddr) {
         let stalls = self.peers.get(&peer).map_or(0, |peer| peer.stalls);
         let span = self.chance.jitter((LONG_REST * (1 << stalls.min(5))).min(LONG_REST_MAX));
-        if let Some(member) = self.swarms.get_mut(&key).and_then(|swarm| swarm.members.get_mut(peer)) {
-            (member.rests_until, member.unanswered) = (self.now + span, true);
+        let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        swarm.note_answer(peer, false);
+        if let Some(member) = swarm.members.get_mut(peer) {
+            member.rests_until = self.now + span;
         }
     }
 

@@ -48,8 +48,9 @@ pub(super) struct Uploads {
     serving: BTreeMap<AskId, Serving>,
     /// How long serving a chunk takes.
     pub(super) serve_time: Mean,
-    /// When the last one was served.
-    served_at: Time,
+    /// Who was served last, and when; and when somebody else was.
+    served: Option<(PeerAddr, Time)>,
+    served_another: Option<Time>,
     /// How long peers take to ask for what they were granted.
     grant_time: Mean,
     /// The last of these times.
@@ -101,6 +102,18 @@ impl Uploads {
     /// Whether this peer takes so long for a chunk that it gets no other one meanwhile.
     fn is_overdue(&self, peer: PeerAddr) -> bool {
         self.serving.values().any(|serving| serving.overdue && serving.peer == peer)
+    }
+
+    fn note_served(&mut self, peer: PeerAddr, now: Time) {
+        let another = self.served.filter(|&(last, _)| last != peer).map(|(_, at)| at);
+        self.served_another = another.or(self.served_another);
+        self.served = Some((peer, now));
+    }
+
+    /// When somebody else than this peer was served last.
+    fn others_served_at(&self, peer: PeerAddr) -> Option<Time> {
+        let other = self.served.filter(|&(last, _)| last != peer).map(|(_, at)| at);
+        other.or(self.served_another)
     }
 
     /// Remembers whether this peer took long for its last chunk.
@@ -200,7 +213,7 @@ impl Machine {
         if let Some(serving) = self.uploads.serving.remove(&ask) {
             if served {
                 self.uploads.serve_time.add(self.now.since(serving.since));
-                self.uploads.served_at = self.now;
+                self.uploads.note_served(serving.peer, self.now);
                 self.let_go_of_overdue();
             }
             if !serving.overdue {
@@ -232,9 +245,9 @@ impl Machine {
         self.grant_waiting();
         let picks = self.uploads.queue.iter().map(|pick| pick.since + pick_wait);
         let grants = self.uploads.grants.iter().map(|grant| grant.since + grant_wait);
-        let patience = self.serve_patience();
         let serving = self.uploads.serving.values().filter(|serving| !serving.overdue);
-        let serving = serving.map(|serving| serving.since + patience).filter(|&at| at > now);
+        let serving = serving.map(|serving| serving.since + self.serve_patience(serving.peer));
+        let serving = serving.filter(|&at| at > now);
         if let Some(next) = picks.chain(grants).chain(serving).min() {
             self.alarms.set(Alarm::Uploads, next);
         }
@@ -243,12 +256,15 @@ impl Machine {
     /// Frees the slots of uploads that take much longer than others: who takes little keeps nobody else waiting, and
     /// gets nothing more meanwhile. Nor will it pass the chunk on soon, so that it does not count as given away.
     fn let_go_of_overdue(&mut self) {
-        let (now, patience) = (self.now, self.serve_patience());
         let room = (self.config.overdue_max as usize).saturating_sub(self.uploads.overdue());
+        let is_late = |serving: &Serving| {
+            !serving.overdue && serving.since + self.serve_patience(serving.peer) <= self.now
+        };
+        let late = self.uploads.serving.iter().filter(|(_, serving)| is_late(serving));
+        let late: Vec<AskId> = late.take(room).map(|(&ask, _)| ask).collect();
         let mut freed = Vec::new();
-        let serving = self.uploads.serving.values_mut();
-        let late = serving.filter(|serving| !serving.overdue && serving.since + patience <= now);
-        for serving in late.take(room) {
+        for ask in late {
+            let Some(serving) = self.uploads.serving.get_mut(&ask) else { continue };
             serving.overdue = true;
             freed.push((serving.peer, serving.key, serving.index, serving.counted));
         }
@@ -267,14 +283,13 @@ impl Machine {
         }
     }
 
-    /// How long an upload may take before its slot is free for others.
-    fn serve_patience(&self) -> Duration {
+    /// How long an upload to this peer may take before its slot is free for others.
+    fn serve_patience(&self, peer: PeerAddr) -> Duration {
         let Some(usual) = self.uploads.serve_time.get() else { return SERVE_WAIT_UNMEASURED };
         let overtaken = (usual * OVERTAKEN_PATIENCE).max(OVERTAKEN_WAIT_MIN);
-        if self.now.since(self.uploads.served_at) < overtaken / 2 {
-            overtaken
-        } else {
-            (usual * SERVE_PATIENCE).max(SERVE_WAIT_MIN)
+        match self.uploads.others_served_at(peer) {
+            Some(at) if self.now.since(at) < overtaken / 2 => overtaken,
+            _ => (usual * SERVE_PATIENCE).max(SERVE_WAIT_MIN),
         }
     }
 
@@ -360,7 +375,7 @@ impl Machine {
         let GrantKept { peer, key, index, counted, .. } = granted;
         let serving = Serving { peer, key, index, since: self.now, overdue: false, counted };
         self.uploads.serving.insert(ask, serving);
-        self.alarms.set(Alarm::Uploads, self.now + self.serve_patience());
+        self.alarms.set(Alarm::Uploads, self.now + self.serve_patience(peer));
         self.actions.push_back(Action::Serve { ask, key, index });
     }
 

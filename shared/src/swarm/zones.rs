@@ -168,7 +168,7 @@ impl Swarm {
         }
         let there = self.members.iter().filter(|(_, member)| member.place.shares_zone(&seeder.place));
         let (seeders, leechers): (Vec<_>, Vec<_>) = there.partition(|(_, member)| member.is_seeder());
-        leechers.len() >= seeders.len()
+        leechers.iter().filter(|(_, leecher)| !leecher.unanswered).count() >= seeders.len()
     }
 
     /// Whether something of this window that nobody near has can be had in another zone.
@@ -192,6 +192,15 @@ impl Swarm {
     /// A member is gone.
     pub(super) fn remove_member(&mut self, peer: PeerAddr) {
         if self.members.remove(peer).is_some_and(|member| member.near) {
+            self.zone.homes.clear();
+        }
+    }
+
+    /// A member did what it was asked for, or said that it is busy; or it left the question unanswered. Then it is no
+    /// home, and what it claims to have is not near.
+    pub(super) fn note_answer(&mut self, by: PeerAddr, answered: bool) {
+        let Some(member) = self.members.get_mut(by) else { return };
+        if std::mem::replace(&mut member.unanswered, !answered) == answered && member.near {
             self.zone.homes.clear();
         }
     }
@@ -286,7 +295,7 @@ fn near_word(members: &Members, at: usize) -> u64 {
 fn home_word(own: &Place, members: &Members, at: usize, homes_max: u64) -> u64 {
     let others: Vec<&Place> = members
         .iter()
-        .filter(|(_, member)| member.near && !member.passed_over)
+        .filter(|(_, member)| member.near && !member.passed_over && !member.unanswered)
         .map(|(_, m)| &m.place)
         .collect();
     let is_home = |bit: &u32| {
@@ -374,8 +383,14 @@ mod tests {
         assert_eq!(homes(&mut swarm), before[1..]);
         swarm.members.is_complete(peer(2));
         assert!(homes(&mut swarm).is_empty());
-        swarm.members.get_mut(peer(2)).unwrap().unanswered = true;
-        assert_eq!(homes(&mut swarm), before, "it sends nothing of what it claims");
+        swarm.note_answer(peer(2), false);
+        assert_eq!(
+            homes(&mut swarm),
+            (0..256).collect::<Vec<_>>(),
+            "it sends nothing of what it claims, nor as a home"
+        );
+        swarm.note_answer(peer(2), true);
+        assert!(homes(&mut swarm).is_empty());
     }
 
     #[test]
@@ -394,6 +409,10 @@ mod tests {
         let is_left = |swarm: &Swarm| swarm.is_left_alone(swarm.members.get(peer(5)).unwrap());
         assert!(!is_left(&swarm), "it is alone");
         swarm.introduce(peer(6), place(6, "b"));
+        assert!(is_left(&swarm));
+        swarm.note_answer(peer(6), false);
+        assert!(!is_left(&swarm), "who is there passes nothing on");
+        swarm.note_answer(peer(6), true);
         assert!(is_left(&swarm));
         swarm.members.is_complete(peer(6));
         assert!(!is_left(&swarm), "nobody there is left to pass things on");

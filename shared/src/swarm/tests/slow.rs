@@ -91,3 +91,11 @@ fn who_sent_nothing_until_another_was_first_is_not_asked_again_at_once() {
     let rests = |peer| bench.machine.swarms[&key(1)].members.get(peer).unwrap().rests_until > bench.now;
     assert!(rests(silent) && !rests(from));
 }
+
+#[test]
+fn nobody_overtakes_itself() {
+    let mut bench = seeder(3);
+    upload(&mut bench, 1);
+    (0..9).for_each(|_| _ = upload_all(&mut bench, 1));
+    assert!(granted(&bench.pick(1, window(0..64)).1).is_some(), "its chunks share its link");
+}
