@@ -30,8 +30,7 @@ pub const ALL: &[Target] = &[
     target("have_map", MIB + 600 * KIB, texts::have_map),
     target("name", 64 * KIB, texts::name),
     target("url", 64 * KIB, texts::url),
-    // A log filter may have regular expressions: of those of the administrator, 375 bytes were once worth 2 MiB.
-    target("units", 16 * MIB, texts::units),
+    target("units", MIB, texts::units),
     target("shown", 64 * KIB, texts::shown),
     target("what", 64 * KIB, texts::what),
     target("peer_request", 4 * MIB, frames::peer_request),
