@@ -322,7 +322,9 @@ impl Machine {
         let span = self.chance.jitter(chunk_time / 2 * (1 << member.busy.min(DOUBLINGS_MAX)));
         member.busy = member.busy.saturating_add(1);
         member.rests_until = self.now + span.max(at_least.min(RETRY_AFTER_MAX));
-        self.swarms.get_mut(&key).into_iter().for_each(|swarm| swarm.note_answer(peer, true));
+        if let Some(swarm) = self.swarms.get_mut(&key) {
+            swarm.note_answer(peer, true);
+        }
     }
 
     fn rest_long(&mut self, key: SwarmKey, peer: PeerAddr) {

@@ -104,6 +104,7 @@ impl Uploads {
         self.serving.values().any(|serving| serving.overdue && serving.peer == peer)
     }
 
+    /// Remembers who was served now.
     fn note_served(&mut self, peer: PeerAddr, now: Time) {
         let another = self.served.filter(|&(last, _)| last != peer).map(|(_, at)| at);
         self.served_another = another.or(self.served_another);
@@ -262,13 +263,10 @@ impl Machine {
         };
         let late = self.uploads.serving.iter().filter(|(_, serving)| is_late(serving));
         let late: Vec<AskId> = late.take(room).map(|(&ask, _)| ask).collect();
-        let mut freed = Vec::new();
         for ask in late {
             let Some(serving) = self.uploads.serving.get_mut(&ask) else { continue };
             serving.overdue = true;
-            freed.push((serving.peer, serving.key, serving.index, serving.counted));
-        }
-        for (peer, key, index, counted) in freed {
+            let Serving { peer, key, index, counted, .. } = *serving;
             self.uploads.note_speed(peer, true);
             self.free_slot(key);
             self.not_given(key, index, counted);
