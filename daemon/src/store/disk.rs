@@ -97,15 +97,21 @@ impl Medium for System {
     }
 }
 
-/// Renames without replacing; where the file system cannot do that in one step, a second link does it.
+/// Renames without replacing.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            fs::hard_link(from, to)?; // fails when the name is there
-            fs::remove_file(from)
-        }
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => rename_in_steps(from, to),
         renamed => Ok(renamed?),
     }
+}
+
+/// For file systems that cannot do it in one step: NFS, and many that a process serves.
+fn rename_in_steps(from: &Path, to: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(from)?.is_dir() {
+        return fs::rename(from, to); // replaces nothing but an empty folder
+    }
+    fs::hard_link(from, to)?; // fails when the name is there
+    fs::remove_file(from)
 }
 
 /// The medium that the shared folder is on; its errors say what was tried on which path.
@@ -195,5 +201,36 @@ impl Disk {
         // only root gives files to groups that it is not in
         let doing = "set the group (is ttd's user in it? see file_group) of";
         self.0.perform(Step::SetGroup { file, group }).at(doing, path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_not_replaced_in_steps_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, taken, full, new] = ["file", "taken", "full", "new"].map(|name| folder.path().join(name));
+        for path in [&file, &taken] {
+            fs::write(path, path.to_str().unwrap()).unwrap();
+        }
+        for path in [&full, &new] {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("data"), path.to_str().unwrap()).unwrap();
+        }
+        let kind = |from: &Path, to: &Path| rename_in_steps(from, to).unwrap_err().kind();
+        assert_eq!(kind(&file, &taken), io::ErrorKind::AlreadyExists);
+        assert_eq!(kind(&file, &full), io::ErrorKind::AlreadyExists);
+        assert_eq!(kind(&new, &full), io::ErrorKind::DirectoryNotEmpty);
+        assert_eq!(kind(&new, &taken), io::ErrorKind::NotADirectory);
+        assert_eq!(fs::read(&taken).unwrap(), taken.to_str().unwrap().as_bytes());
+        assert_eq!(fs::read(full.join("data")).unwrap(), full.to_str().unwrap().as_bytes());
+
+        let (other, moved) = (folder.path().join("other"), folder.path().join("moved"));
+        rename_in_steps(&file, &other).unwrap();
+        rename_in_steps(&new, &moved).unwrap();
+        assert!(!file.exists() && !new.exists());
+        assert!(other.is_file() && moved.join("data").is_file());
     }
 }
