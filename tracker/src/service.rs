@@ -1,5 +1,6 @@
 //! The calls: each is a short visit to the registry.
 
+use crate::date::{Date, clock_ms};
 use crate::pace::{CALL, PAGE, Pace};
 use crate::pool::Place;
 use shared::chunk::ChunkCount;
@@ -16,7 +17,7 @@ use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
 use shared::swarm::Time;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 use tarpc::context::Context;
 
 /// What all connections share.
@@ -24,13 +25,14 @@ use tarpc::context::Context;
 pub(crate) struct State {
     registry: Mutex<Registry>,
     start: Instant,
+    date: Date,
     epoch: u64,
 }
 
 impl State {
     pub(crate) fn new(limits: Limits) -> State {
         let registry = Mutex::new(Registry::new(limits, rand::random()));
-        State { registry, start: Instant::now(), epoch: rand::random() }
+        State { registry, start: Instant::now(), date: Date::new(), epoch: rand::random() }
     }
 
     pub(crate) fn expire(&self) {
@@ -219,7 +221,8 @@ impl Tracker for Connection {
         self.0.pace.turn(CALL).await;
         self.peer()?;
         let (name, key, count) = (publication.name.clone(), publication.key, publication.count);
-        let reply = self.registry().publish(self.now(), wall_ms(), self.0.place.id(), publication);
+        let reply =
+            self.registry().publish(self.now(), self.0.state.date.now_ms(), self.0.place.id(), publication);
         log_publish(self.0.asker, Some(&name), key, Some(count), &reply);
         reply.map_err(error)
     }
@@ -271,7 +274,7 @@ impl Tracker for Connection {
 
     async fn clock(self, _: Context) -> Result<u64, TrackerError> {
         self.0.pace.turn(CALL).await;
-        Ok(wall_ms())
+        Ok(clock_ms())
     }
 }
 
@@ -303,14 +306,4 @@ fn log_publish(
             tracing::warn!(%asker, name, chunks = count, resource = %key.resource, ?refusal, "not published");
         }
     }
-}
-
-/// The time of day in milliseconds since 1970.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "publications are dated by the time of day, and none ahead of ours"
-)]
-fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -178,7 +178,8 @@ impl Driver {
         Ok(())
     }
 
-    /// The record of a resource that is shared now.
+    /// The record of a resource that is shared now, after whatever has its name until now: also when the clock was put
+    /// back in between.
     #[expect(
         clippy::disallowed_methods,
         reason = "when it was shared is a time of day, for catalogues to compare"
@@ -186,10 +187,13 @@ impl Driver {
     fn record_of(&self, manifest: &Manifest) -> Record {
         let known = self.library.get(manifest.key()).map(|resource| resource.record.clone());
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let replaced = self.library.key_of(manifest.name()).and_then(|key| self.library.get(key));
+        let replaced_ms = replaced.map_or(0, |resource| resource.record.shared_at_ms);
         Record {
             key: manifest.key(),
             trackers: known.as_ref().map(|record| record.trackers.clone()).unwrap_or_default(),
-            shared_at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            shared_at_ms: now_ms.max(replaced_ms.saturating_add(1)),
             origin: true,
             paused: false,
             names: known.map(|record| record.names).unwrap_or_default(),

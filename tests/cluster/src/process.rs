@@ -1,5 +1,6 @@
 //! One process: sealed from its surroundings, ended when it is dropped, its output in a file.
 
+use crate::clock;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -17,7 +18,7 @@ pub fn sealed(program: &Path, home: &Path) -> Command {
     command.env("STATE_DIRECTORY", home.join("state"));
     command.env("RUNTIME_DIRECTORY", home.join("run"));
     command.env("CONFIGURATION_DIRECTORY", home.join("config"));
-    command.env("RUST_BACKTRACE", "1").stdin(Stdio::null());
+    command.env("RUST_BACKTRACE", "1").envs(clock::environment()).stdin(Stdio::null());
     command
 }
 

@@ -1,6 +1,7 @@
 //! What goes wrong on the machine itself: things that take a file's place, few descriptors, sockets in odd places.
 
 use super::disk::check_not_served_after;
+use cluster::clock::own_clock;
 use cluster::files::{MIB, content};
 use cluster::process::{run_capped, sealed};
 use cluster::{CAP, Daemon, Tracker, program, wait_until};
@@ -161,4 +162,44 @@ fn the_folder_of_a_socket_is_made_but_none_above_it() {
     let log = home.path().join("ttd.log");
     let _process = cluster::process::Process::start("ttd", start(&socket), &log).unwrap();
     wait_until("the socket is there", CAP, || socket.exists());
+}
+
+#[test]
+fn a_clock_that_jumps_by_hours_both_ways_is_of_no_consequence() {
+    let Some(clock) = own_clock("local::a_clock_that_jumps_by_hours_both_ways_is_of_no_consequence") else {
+        return;
+    };
+    let tracker = Tracker::start();
+    let mut a = Daemon::start(&tracker, &["--upload-limit", "4 MB/s"]);
+    let mut b = Daemon::start(&tracker, &[]);
+    let (old, new) = (content(250, 16 * MIB), content(251, MIB));
+    a.share_bytes("image.iso", &old);
+    b.ok(&["get", "--detach", "image.iso"]);
+    let mut chunks = 0;
+    for (at, hours) in [(1, 5), (4, -7), (7, 3)] {
+        let status = b.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= at);
+        chunks = status.number("chunks_have");
+        assert!(chunks < 16, "it came too fast to show anything: {status:?}");
+        clock.set(hours);
+    }
+    let status = b.wait_seeding("image.iso");
+    assert!(status.number("chunks_have") > chunks);
+    b.check_file("image.iso", &old);
+    assert_eq!(
+        tracker.peers("image.iso").len(),
+        2,
+        "who announced in the future is forgotten, or twice there"
+    );
+
+    // What was shared before the clock was put back is not the newest for ever.
+    clock.set(-2);
+    let path = a.outside().join("image.iso");
+    std::fs::write(&path, &new).unwrap();
+    a.ok(&["share", "--replace", path.to_str().unwrap()]);
+    let c = Daemon::start(&tracker, &[]);
+    c.get("image.iso", &new);
+    assert!(a.runs() && b.runs());
+    let log = a.log();
+    let goes_back = log.lines().zip(log.lines().skip(1)).any(|(line, next)| next.get(..19) < line.get(..19));
+    assert!(goes_back, "its clock was not put back:\n{log}");
 }

@@ -1,0 +1,71 @@
+//! A time of day of a test's own, for all the processes that it starts: it jumps when the test says so. The time that
+//! only runs forwards stays as it is.
+
+use crate::program;
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Says to the test that it runs inside, and where the clock is.
+const INSIDE: &str = "TT_OWN_CLOCK";
+
+/// A clock that can be put forwards and back.
+pub struct Clock {
+    file: PathBuf,
+}
+
+impl Clock {
+    /// Makes it show so many hours more than the machine's, or fewer.
+    #[track_caller]
+    pub fn set(&self, hours: i32) {
+        let next = self.file.with_extension("next");
+        fs::write(&next, format!("{hours:+}h\n")).expect("a file of the test's own");
+        fs::rename(&next, &self.file).expect("it is replaced at once");
+    }
+}
+
+/// Runs a test once more with a clock of its own. Gives it inside of that run; `None` outside, when that is done, or
+/// cannot be done: then it says so.
+#[track_caller]
+pub fn own_clock(test: &str) -> Option<Clock> {
+    if let Some(file) = env::var_os(INSIDE) {
+        return Some(Clock { file: file.into() });
+    }
+    if library().is_none() {
+        eprintln!("SKIPPED: {test} needs libfaketime (apt-get install libfaketime)");
+        return None;
+    }
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let clock = Clock { file: home.path().join("clock") };
+    clock.set(0);
+    let binaries = program("ttd");
+    let status = Command::new(env::current_exe().expect("the test's own program"))
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, &clock.file)
+        .env("TT_BIN", binaries.parent().expect("it is in a folder"))
+        .status()
+        .expect("the test runs");
+    assert!(status.success(), "{test} failed with its own clock: {status}");
+    None
+}
+
+/// What makes a process look at the test's clock; empty unless the test has one.
+pub(crate) fn environment() -> Vec<(&'static str, OsString)> {
+    let Some((file, library)) = env::var_os(INSIDE).zip(library()) else { return Vec::new() };
+    vec![
+        ("LD_PRELOAD", library.into()),
+        ("FAKETIME_TIMESTAMP_FILE", file),
+        ("FAKETIME_NO_CACHE", "1".into()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+        ("NO_FAKE_STAT", "1".into()),
+    ]
+}
+
+/// Where Debian's libfaketime is.
+fn library() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    let library = |folder: PathBuf| folder.join("faketime/libfaketime.so.1");
+    folders.map(library).find(|path: &PathBuf| Path::exists(path))
+}
