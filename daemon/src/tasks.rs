@@ -1,7 +1,7 @@
 //! Work in the background: what ttctl waits for, and what comes back to the driver when it ends.
 
 use crate::driver::{Reply, Wanted};
-use crate::library::{Checking, Download, HashedWhole, Published, Source};
+use crate::library::{Checking, Download, HashedWhole, Published, ReadError, Source};
 use crate::store::{FileIdentity, PartFile, PublishError, Record, StoreError};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
@@ -33,12 +33,20 @@ pub enum TaskInput {
     Opened { wanted: Wanted, record: Record, reply: Reply<Accepted>, opened: Result<PartFile, StoreError> },
     /// The place of a download that was accepted before is made, or still cannot be.
     Made { key: SwarmKey, checking: Checking, opened: Result<PartFile, StoreError> },
-    /// The shared folder was looked at: why it is not there, or which of its files are not what they were.
+    /// The shared folder was asked: why it is not there, if it is not, and how many bytes are free.
+    Answered { here: Result<(), String>, free: Result<u64, String> },
+    /// The files that are served were looked at: which are not what they were, or why the folder is not there.
     Looked { here: Result<(), String>, changed: Vec<(SwarmKey, Arc<Published>)> },
-    /// A chunk that a peer complained of was looked at.
-    Suspected { key: SwarmKey, index: ChunkIndex, peer: PeerAddr, good: bool },
-    /// What lies on disk was compared with the manifest.
-    Checked { key: SwarmKey, checking: Checking, task: Option<TaskId>, checked: io::Result<CheckedFile> },
+    /// A chunk that was doubted was read: whether it is right.
+    Suspected { key: SwarmKey, index: ChunkIndex, peer: PeerAddr, good: Result<bool, ReadError> },
+    /// What lies on disk was compared with the manifest, and the folder was there after that, or not.
+    Checked {
+        key: SwarmKey,
+        checking: Checking,
+        task: Option<TaskId>,
+        checked: io::Result<CheckedFile>,
+        here: Result<(), String>,
+    },
     /// The data of these chunks was synced.
     Synced { download: Arc<Download>, have: HaveMap, synced: Result<(), StoreError> },
     /// The have map was persisted.

@@ -1,7 +1,7 @@
 //! Performs what the core asks for.
 
 use super::{Answer, Driver, Input};
-use crate::library::{Phase, Source};
+use crate::library::{Phase, ReadError, Source};
 use crate::peer::bans::rejection_of;
 use crate::peer::link::{Link, LinkCommand, LinkId};
 use crate::store::NameRecord;
@@ -13,7 +13,7 @@ use shared::rpc::control::Rejection;
 use shared::swarm::{Action, AskId, Event, PeerAddr, Refusal, RequestId};
 use std::sync::atomic::Ordering;
 
-/// How many complaints are looked into at once: each costs the reading of a chunk.
+/// How many doubts are looked into at once: each costs the reading of a chunk.
 const SUSPECTS_MAX: usize = 8;
 
 impl Driver {
@@ -153,8 +153,9 @@ impl Driver {
         self.event(Event::AskEnded { ask, served });
     }
 
-    /// A peer says that we sent a corrupt chunk: either it was damaged on the way, or our disk has damaged it.
-    pub(super) fn complaint(&mut self, key: SwarmKey, index: ChunkIndex, peer: PeerAddr) {
+    /// A chunk that we sent, or were to send, to a peer is in doubt: the peer says that it is corrupt, and either it was
+    /// damaged on the way or our disk has damaged it, or our disk did not read it.
+    pub(super) fn doubt(&mut self, key: SwarmKey, index: ChunkIndex, peer: PeerAddr) {
         let Some(resource) = self.library.get(key).filter(|resource| resource.count().contains(index)) else {
             return;
         };
@@ -172,13 +173,24 @@ impl Driver {
         });
     }
 
-    pub(super) fn suspected(&mut self, key: SwarmKey, index: ChunkIndex, peer: PeerAddr, good: bool) {
+    pub(super) fn suspected(
+        &mut self,
+        key: SwarmKey,
+        index: ChunkIndex,
+        peer: PeerAddr,
+        good: Result<bool, ReadError>,
+    ) {
         self.suspects.remove(&(key, index));
-        if good {
-            tracing::debug!(resource = %key, chunk = %index, %peer, "a peer complained of a chunk that is right here");
-            return;
-        }
-        tracing::error!(resource = %key, chunk = %index, %peer, error = "the hash is wrong",
+        let why = match good {
+            Ok(true) => {
+                tracing::debug!(resource = %key, chunk = %index, %peer, "a chunk that was in doubt is right here");
+                return;
+            }
+            Err(ReadError::Changed(published)) => return self.source_changed(key, &published),
+            Ok(false) => "the hash is wrong".to_owned(),
+            Err(ReadError::Store(error)) => error.to_string(),
+        };
+        tracing::error!(resource = %key, chunk = %index, %peer, error = %why,
             "a chunk is damaged on our disk; it is not served any more");
         if matches!(self.library.get(key).map(|resource| &resource.phase), Some(Phase::Fetching(_))) {
             return self.check(key, None); // what is wrong is fetched again
@@ -201,6 +213,6 @@ impl Driver {
     }
 }
 
-fn is_good(source: &Source, index: ChunkIndex) -> bool {
-    source.read(index).is_ok_and(|bytes| source.manifest().hash(index) == Some(&ChunkHash::of(&bytes)))
+fn is_good(source: &Source, index: ChunkIndex) -> Result<bool, ReadError> {
+    Ok(source.manifest().hash(index) == Some(&ChunkHash::of(&source.read(index)?)))
 }

@@ -1,15 +1,12 @@
-//! What stands in the way of a resource through no fault of its swarm: a disk that is full, fails, or is not there.
+//! What stands in the way of a resource through no fault of its swarm: a disk that is full, or fails.
 //! Nothing is lost by it; it is looked at again every few seconds, and what can go on does.
 
 use super::Driver;
-use super::restore::Restored;
-use crate::library::{Blocked, Failure, Phase, Published};
+use crate::library::{Blocked, Failure, Phase};
 use crate::store::StoreError;
 use shared::chunk::CHUNK_BYTES;
 use shared::id::SwarmKey;
 use shared::rpc::control::ErrorKind;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How long a download that found no room, or a disk that failed, waits before it looks again.
@@ -55,7 +52,7 @@ impl Driver {
 
     /// Looks again whether what stands still can go on.
     pub(super) fn retry_blocked(&mut self, now: Instant) {
-        if self.away.is_some() {
+        if self.folder.is_away() {
             return;
         }
         let is_due = |resource: &crate::library::Resource| match &resource.phase {
@@ -82,7 +79,7 @@ impl Driver {
 
     /// Goes on with a download that is blocked, or begins one, if nothing stands in its way any more.
     pub(super) fn unblock(&mut self, key: SwarmKey) {
-        if self.away.is_some() {
+        if self.folder.is_away() {
             return;
         }
         if matches!(self.library.get(key).map(|resource| &resource.phase), Some(Phase::Accepted(_))) {
@@ -145,17 +142,15 @@ impl Driver {
 
     /// Downloads that run stop while there is less room than is to be kept.
     pub(super) fn keep_room(&mut self) {
-        let runs = |phase: &Phase| matches!(phase, Phase::Fetching(it) if it.blocked.is_none() && !it.have.is_full());
-        let mut running = self.library.iter().filter(|(_, resource)| runs(&resource.phase)).peekable();
-        if self.away.is_some() || running.peek().is_none() {
+        if self.folder.is_away() || !self.free_bytes().is_ok_and(|free| free < self.settings.min_free_bytes) {
             return;
         }
-        if self.home.free_bytes().is_ok_and(|free| free < self.settings.min_free_bytes) {
-            let keys: Vec<SwarmKey> = running.map(|(key, _)| key).collect();
-            for key in keys {
-                if let Some(reason) = self.lacking_space(key) {
-                    self.block(key, Blocked::new(reason, ErrorKind::NoSpace));
-                }
+        let runs = |phase: &Phase| matches!(phase, Phase::Fetching(it) if it.blocked.is_none() && !it.have.is_full());
+        let running = self.library.iter().filter(|(_, resource)| runs(&resource.phase));
+        let keys: Vec<SwarmKey> = running.map(|(key, _)| key).collect();
+        for key in keys {
+            if let Some(reason) = self.lacking_space(key) {
+                self.block(key, Blocked::new(reason, ErrorKind::NoSpace));
             }
         }
     }
@@ -172,9 +167,9 @@ impl Driver {
         let others = self.library.iter().filter(|(other, resource)| *other != key && runs(&resource.phase));
         let reserved = others.map(|(_, resource)| rest(&resource.phase)).sum::<u64>();
         let kept = self.settings.min_free_bytes;
-        let free = match self.home.free_bytes() {
+        let free = match self.free_bytes() {
             Ok(free) => free.saturating_sub(kept).saturating_sub(reserved),
-            Err(error) => return Some(error.to_string()),
+            Err(reason) => return Some(reason),
         };
         (needed > free).then(|| {
             let mut reason = format!("no space: {} needed, {} free", decimal(needed), decimal(free));
@@ -190,79 +185,6 @@ impl Driver {
             }
             reason
         })
-    }
-
-    // -- a folder that is not there
-
-    /// The shared folder, and the files that are served, were looked at.
-    pub(super) fn looked(&mut self, here: Result<(), String>, changed: Vec<(SwarmKey, Arc<Published>)>) {
-        self.looking.store(false, Ordering::Release);
-        match here {
-            Err(reason) => self.go_away(reason),
-            Ok(()) => {
-                self.come_back();
-                for (key, published) in changed {
-                    self.source_changed(key, &published);
-                }
-            }
-        }
-    }
-
-    /// The shared folder is not there: nothing takes part in its swarm until it is back, and nothing that is missing
-    /// counts as deleted.
-    pub(super) fn go_away(&mut self, reason: String) {
-        if self.away.is_none() {
-            tracing::error!(error = %reason, "everything waits");
-            let keys: Vec<SwarmKey> = self.library.iter().map(|(key, _)| key).collect();
-            keys.into_iter().for_each(|key| self.leave(key));
-        }
-        self.away = Some(reason);
-    }
-
-    fn come_back(&mut self) {
-        if self.away.take().is_none() {
-            return;
-        }
-        tracing::info!("the shared folder is back");
-        let waits = |phase: &Phase| !matches!(phase, Phase::Accepted(_));
-        let keys: Vec<SwarmKey> =
-            self.library.iter().filter(|(_, resource)| waits(&resource.phase)).map(|(key, _)| key).collect();
-        for key in keys {
-            let Some(resource) = self.library.get_mut(key) else { continue };
-            resource.troubles.clear();
-            let (record, manifest, slot) =
-                (resource.record.clone(), resource.manifest.clone(), resource.slot.clone());
-            // What was open may be open on a file system that is gone.
-            match self.look(&record, &manifest, &slot) {
-                Ok(restored) => self.resume_as(key, restored),
-                Err(error) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
-            }
-        }
-    }
-
-    /// Goes on with a resource as it was found on disk.
-    pub(super) fn resume_as(&mut self, key: SwarmKey, restored: Restored) {
-        let Some(resource) = self.library.get_mut(key) else { return };
-        let manifest = resource.manifest.clone();
-        match restored {
-            Restored::Finished(published) => {
-                resource.phase = Phase::Seeding(Arc::new(published));
-                self.join(key);
-                self.publish(key); // a name that was still to be made
-            }
-            Restored::Unfinished(part, have) => {
-                let fetching = self.fetching(manifest, Arc::new(part), have);
-                if let Some(resource) = self.library.get_mut(key) {
-                    resource.phase = Phase::Fetching(fetching);
-                }
-                self.unblock(key);
-            }
-            Restored::Doubtful(why) => {
-                tracing::warn!(resource = %key, error = %why, "what is on disk is checked");
-                resource.phase = Phase::Checking(Default::default());
-                self.check(key, None);
-            }
-        }
     }
 
     // -- failures

@@ -7,7 +7,7 @@ use crate::library::{Checking, Failure, Phase, Published, Resource};
 use crate::store::{FileIdentity, Home, NameRecord, open_regular};
 use crate::tasks::{CheckedFile, TaskInput};
 use shared::have::HaveMap;
-use shared::host::hashing::check_file;
+use shared::host::hashing::{check_file, check_part};
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::rpc::control::{ControlError, ErrorKind, TaskId, TaskState};
@@ -37,13 +37,15 @@ impl Driver {
                 resource.slot.part()
             }
         };
-        let total = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
-        let checking = Checking { done: Arc::default(), total };
+        let is_part = path == resource.slot.part();
+        let checking = Checking::default();
         resource.phase = Phase::Checking(checking.clone());
-        let present = checking.clone();
-        let (manifest, context, stop) = (resource.manifest.clone(), self.context.clone(), self.stop.clone());
+        let (manifest, home) = (resource.manifest.clone(), self.home.clone());
+        let (context, stop) = (self.context.clone(), self.stop.clone());
         let handle = task.and_then(|task| self.tasks.get(task).cloned());
         let work = move || {
+            let total = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
+            checking.total.store(total, Ordering::Relaxed);
             let progress = |bytes: u64| {
                 checking.done.store(bytes, Ordering::Relaxed);
                 if let Some(handle) = &handle {
@@ -51,8 +53,9 @@ impl Driver {
                 }
                 if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            let checked = check_path(&path, &manifest, &progress);
-            context.tell_blocking(Input::Task(TaskInput::Checked { key, checking: present, task, checked }));
+            let checked = check_path(&path, is_part, &manifest, &progress);
+            let here = home.must_be_here();
+            context.tell_blocking(Input::Task(TaskInput::Checked { key, checking, task, checked, here }));
         };
         // What is still to be tidied up must not be taken for what is there, nor go after it was begun anew.
         let idle = self.saver.idle();
@@ -69,6 +72,7 @@ impl Driver {
         checking: &Checking,
         task: Option<TaskId>,
         checked: io::Result<CheckedFile>,
+        here: Result<(), String>,
     ) {
         if let Some(handle) = task.and_then(|task| self.tasks.get(task)) {
             handle.end(task_state(&checked));
@@ -77,8 +81,7 @@ impl Driver {
         if !resource.is_in(checking) {
             return; // another check has begun since, perhaps of another file
         }
-        if let Err(reason) = self.home.must_be_here().or_else(|why| checked.is_ok().then_some(()).ok_or(why))
-        {
+        if let (Err(_), Err(reason)) = (&checked, here) {
             return self.go_away(reason); // it is checked when the folder is back
         }
         match (resource.to_check().cloned(), checked) {
@@ -229,38 +232,24 @@ impl Driver {
             self.changed();
         }
     }
-
-    /// Looks, off the driver, whether the folder is there, and whether the files in it are still the ones that were
-    /// hashed.
-    pub(super) fn look_at_files(&mut self) {
-        if self.looking.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let resources =
-            self.library.iter().filter(|(_, resource)| matches!(resource.phase, Phase::Seeding(_)));
-        let files: Vec<(SwarmKey, Published)> = resources
-            .flat_map(|(key, it)| published_files(it, &self.home).map(move |file| (key, file)))
-            .collect();
-        let (context, home) = (self.context.clone(), self.home.clone());
-        tokio::task::spawn_blocking(move || {
-            let changed = files.into_iter().filter(|(_, published)| !published.is_unchanged());
-            let changed = changed.map(|(key, published)| (key, Arc::new(published))).collect();
-            // Looked at last: if the folder is there now, what was missing before is missing indeed.
-            let here = home.must_be_here();
-            context.tell_blocking(Input::Task(TaskInput::Looked { here, changed }));
-        });
-    }
 }
 
+/// A part of a download may have chunks that the disk cannot read: they are fetched again. A finished file may not.
 fn check_path(
     path: &Path,
+    is_part: bool,
     manifest: &Manifest,
     progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
 ) -> io::Result<CheckedFile> {
     let at = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let file = open_regular(path).map_err(|error| at(error.source))?;
     let identity = FileIdentity::of(&file).map_err(at)?;
-    let checked = check_file(&file, manifest, progress).map_err(at)?;
+    let check = if is_part { check_part } else { check_file };
+    let checked = check(&file, manifest, progress).map_err(at)?;
+    if !checked.unreadable.is_empty() {
+        tracing::error!(resource = %manifest.key(), path = %path.display(), chunks = checked.unreadable.len(),
+            "the disk cannot read these chunks of a download; they are fetched again");
+    }
     Ok(CheckedFile { good: checked.good, whole: checked.whole_matches, bytes: checked.bytes, identity })
 }
 
@@ -283,7 +272,10 @@ fn task_state(checked: &io::Result<CheckedFile>) -> TaskState {
 }
 
 /// The files that a resource has under its names.
-fn published_files<'a>(resource: &'a Resource, home: &'a Home) -> impl Iterator<Item = Published> + 'a {
+pub(super) fn published_files<'a>(
+    resource: &'a Resource,
+    home: &'a Home,
+) -> impl Iterator<Item = Published> + 'a {
     resource.record.names.iter().filter_map(|record| {
         let (identity, path) = (record.published?, home.file(&record.name));
         Some(Published { manifest: resource.manifest.with_name(record.name.clone()), path, identity })

@@ -244,6 +244,7 @@ impl Driver {
             Ok(opened) => opened,
             Err(error) => return self.not_made(key, &error),
         };
+        self.look_at_room();
         if length > 0 {
             return self.check(key, None);
         }

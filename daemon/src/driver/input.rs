@@ -41,13 +41,13 @@ pub enum Input {
         /// Where the answer goes.
         answer: oneshot::Sender<Answer>,
     },
-    /// A peer says that a chunk which we sent was corrupt.
-    Complaint {
+    /// A peer says that a chunk which we sent was corrupt, or our disk did not read one for it.
+    Doubt {
         /// Of which swarm.
         key: SwarmKey,
         /// Which chunk.
         index: ChunkIndex,
-        /// Who complains.
+        /// Who was to have it.
         peer: PeerAddr,
     },
     /// A file that is being served is not the one that was hashed any more.

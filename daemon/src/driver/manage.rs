@@ -63,6 +63,7 @@ impl Driver {
             phase => matches!(phase, Phase::Accepted(_)),
         };
         if self.library.get(key).is_some_and(|resource| is_blocked(&resource.phase)) {
+            self.look_at_room();
             self.unblock(key);
         }
     }

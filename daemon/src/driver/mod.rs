@@ -3,13 +3,14 @@
 //! its inputs, and leaves reading, writing and hashing to other threads; only a few calls for metadata are its own.
 //!
 //! One verb per file: [`act`] performs the core's actions, [`download`] takes a download to its end, [`check`]
-//! compares what is on disk with its manifest, [`blocked`] waits while the disk refuses or is not there, [`share`] and [`get`] take new resources in, [`manage`] pauses,
-//! resumes and removes, [`status`] says how things are, [`restore`] brings back what a former run knew.
+//! compares what is on disk with its manifest, [`blocked`] waits while the disk refuses, [`folder`] while the shared
+//! folder is not there, [`share`] and [`get`] take new resources in, [`manage`] pauses, resumes and removes, [`status`] says how things are, [`restore`] brings back what a former run knew.
 
 mod act;
 mod blocked;
 mod check;
 mod download;
+mod folder;
 mod get;
 mod input;
 mod manage;
@@ -30,6 +31,7 @@ use crate::saver::Saver;
 use crate::store::{Home, Publisher};
 use crate::tasks::{TaskInput, Tasks};
 use crate::tracker::{Entry, Found, TrackerCommand, Trackers};
+use folder::Folder;
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -96,7 +98,7 @@ pub struct Driver {
     pending: VecDeque<Event>,
     /// What is being published: one name of a resource at a time.
     publishing: BTreeMap<SwarmKey, Publishing>,
-    /// Chunks that peers complained of, and that are being looked at.
+    /// Chunks that are in doubt, and being looked at.
     suspects: BTreeSet<(SwarmKey, ChunkIndex)>,
     trackers: Trackers,
     /// Which downloads make no progress.
@@ -106,10 +108,8 @@ pub struct Driver {
     room: Room,
     /// Ends background work that takes long.
     stop: Arc<AtomicBool>,
-    /// Why the shared folder is not there, while it is not.
-    away: Option<String>,
-    /// The files that are served are being looked at.
-    looking: Arc<AtomicBool>,
+    /// Whether the shared folder can be used.
+    folder: Folder,
     /// Counts the changes that a watcher may want to see.
     revision: Arc<watch::Sender<u64>>,
     ticks: u64,
@@ -147,8 +147,7 @@ impl Driver {
             tasks: Tasks::default(),
             room: Room::default(),
             stop,
-            away: None,
-            looking: Arc::default(),
+            folder: Folder::default(),
             revision: Arc::new(watch::Sender::new(1)),
             ticks: 0,
         }
@@ -196,7 +195,7 @@ impl Driver {
                 self.asks.insert(ask, answer);
                 self.event(event);
             }
-            Input::Complaint { key, index, peer } => self.complaint(key, index, peer),
+            Input::Doubt { key, index, peer } => self.doubt(key, index, peer),
             Input::SourceChanged { key, published } => self.source_changed(key, &published),
             Input::Taken { download, index, peer, taken } => self.taken(&download, index, peer, taken),
             Input::Found(found) => self.found(found),
@@ -208,32 +207,46 @@ impl Driver {
     }
 
     fn command(&mut self, command: Command) {
+        let able = self.must_answer();
         // An answer that nobody waits for any more is of no interest.
         match command {
-            Command::Share { request, reply } => drop(reply.send(self.share(request))),
-            Command::Import { request, reply } => drop(reply.send(self.import(&request))),
+            Command::Share { request, reply } => drop(reply.send(able.and_then(|()| self.share(request)))),
+            Command::Import { request, reply } => drop(reply.send(able.and_then(|()| self.import(&request)))),
             Command::ImportEnd { task, request, import, reply } => {
-                drop(reply.send(self.import_end(task, request, import)));
+                drop(reply.send(able.and_then(|()| self.import_end(task, request, import))));
             }
             Command::Task { task, reply } => drop(reply.send(self.find_task(task))),
-            Command::Get { wanted, reply } => self.get(wanted, reply),
-            Command::FindLocally { what, reply } => drop(reply.send(self.find_locally(&what))),
+            Command::Get { wanted, reply } => match able {
+                Ok(()) => self.get(wanted, reply),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Command::FindLocally { what, reply } => {
+                drop(reply.send(able.and_then(|()| self.find_locally(&what))));
+            }
             Command::Status { what, reply } => drop(reply.send(self.status(what.as_deref()))),
             Command::Watch { what, reply } => drop(reply.send(self.watched(what.as_deref()))),
             Command::Peers { what, reply } => drop(reply.send(self.peers(&what))),
             Command::Pause { what, reply } => {
-                let paused = self.pause(&what);
-                self.answer_when_saved(reply, paused);
+                let paused = able.and_then(|()| self.pause(&what));
+                self.answer_change(reply, paused);
             }
             Command::Resume { what, reply } => {
-                let resumed = self.resume(&what);
-                self.answer_when_saved(reply, resumed);
+                let resumed = able.and_then(|()| self.resume(&what));
+                self.answer_change(reply, resumed);
             }
             Command::Remove { what, delete, reply } => {
-                let removed = self.remove(&what, delete);
-                self.answer_when_saved(reply, removed);
+                let removed = able.and_then(|()| self.remove(&what, delete));
+                self.answer_change(reply, removed);
             }
-            Command::Verify { what, reply } => drop(reply.send(self.verify(&what))),
+            Command::Verify { what, reply } => drop(reply.send(able.and_then(|()| self.verify(&what)))),
+        }
+    }
+
+    /// Answers when what was changed is on disk, or at once when nothing was.
+    fn answer_change<T: Send + 'static>(&self, reply: Reply<T>, change: Result<T, ControlError>) {
+        match change {
+            Ok(_) => self.answer_when_saved(reply, change),
+            Err(_) => drop(reply.send(change)),
         }
     }
 
@@ -255,9 +268,10 @@ impl Driver {
                 self.opened(&wanted, record, opened, reply);
             }
             TaskInput::Made { key, checking, opened } => self.made(key, &checking, opened),
+            TaskInput::Answered { here, free } => self.answered(here, free),
             TaskInput::Looked { here, changed } => self.looked(here, changed),
-            TaskInput::Checked { key, checking, task, checked } => {
-                self.checked(key, &checking, task, checked);
+            TaskInput::Checked { key, checking, task, checked, here } => {
+                self.checked(key, &checking, task, checked, here);
             }
             TaskInput::Synced { download, have, synced } => self.synced(&download, have, synced),
             TaskInput::Noted { download, have, noted } => self.noted(&download, &have, noted),
@@ -301,9 +315,9 @@ impl Driver {
             buffers::trim();
             self.report_progress();
             self.look_for_stalls(now);
+            self.ask_folder(now);
             self.look_at_files();
-            self.keep_room();
-            if self.ticks.is_multiple_of(24) && self.away.is_none() {
+            if self.ticks.is_multiple_of(24) && !self.folder.is_away() {
                 self.save_again();
             }
         }
@@ -327,7 +341,7 @@ impl Driver {
             Phase::Fetching(fetching) if fetching.blocked.is_none() => fetching.have.clone(),
             _ => return,
         };
-        if resource.record.paused || self.away.is_some() {
+        if resource.record.paused || self.folder.is_away() {
             return;
         }
         self.context.board.put(key, have.clone());
@@ -353,7 +367,7 @@ impl Driver {
             Phase::Fetching(fetching) => fetching.blocked.is_some(),
             Phase::Seeding(_) => false,
         };
-        if stands_still || resource.record.paused || self.away.is_some() {
+        if stands_still || resource.record.paused || self.folder.is_away() {
             return;
         }
         let stage =

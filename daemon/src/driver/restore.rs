@@ -9,6 +9,7 @@ use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What became of a remembered resource.
 pub(super) enum Restored {
@@ -26,6 +27,7 @@ impl Driver {
     /// # Errors
     /// When the list of resources cannot be read.
     pub fn restore(&mut self) -> Result<(), StoreError> {
+        self.look_at_room();
         let mut all = Vec::new();
         for entry in self.home.remembered()? {
             match entry {
@@ -81,6 +83,31 @@ impl Driver {
         }
         for name in &mut record.names {
             name.published = FileIdentity::at(&self.home.file(&name.name)).ok().map(FileIdentity::unsure);
+        }
+    }
+
+    /// Goes on with a resource as it was found on disk.
+    pub(super) fn resume_as(&mut self, key: SwarmKey, restored: Restored) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let manifest = resource.manifest.clone();
+        match restored {
+            Restored::Finished(published) => {
+                resource.phase = Phase::Seeding(Arc::new(published));
+                self.join(key);
+                self.publish(key); // a name that was still to be made
+            }
+            Restored::Unfinished(part, have) => {
+                let fetching = self.fetching(manifest, Arc::new(part), have);
+                if let Some(resource) = self.library.get_mut(key) {
+                    resource.phase = Phase::Fetching(fetching);
+                }
+                self.unblock(key);
+            }
+            Restored::Doubtful(why) => {
+                tracing::warn!(resource = %key, error = %why, "what is on disk is checked");
+                resource.phase = Phase::Checking(Default::default());
+                self.check(key, None);
+            }
         }
     }
 

@@ -101,13 +101,14 @@ impl Driver {
         if resource.record.paused {
             return (State::Paused, Some("paused by an operator".to_owned()), None);
         }
-        if let Some(reason) = &self.away {
-            return (State::Waiting, Some(reason.clone()), Some(ErrorKind::Refused));
+        if let Some(reason) = self.folder_trouble() {
+            return (State::Waiting, Some(reason), Some(ErrorKind::Refused));
         }
         match &resource.phase {
             Phase::Checking(checking) => {
                 let done = checking.done.load(Ordering::Relaxed);
-                let percent = (done * 100).checked_div(checking.total).unwrap_or(0);
+                let total = checking.total.load(Ordering::Relaxed);
+                let percent = (done * 100).checked_div(total).unwrap_or(0);
                 (State::Checking, Some(format!("checking {percent} %")), None)
             }
             Phase::Accepted(blocked) => (State::Waiting, Some(blocked.reason.clone()), Some(blocked.kind)),

@@ -18,7 +18,7 @@ use shared::swarm::{AskId, Event};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Nothing here takes longer.
@@ -280,7 +280,7 @@ async fn a_complaint_about_a_chunk_that_is_not_here_is_of_no_interest() {
     let (mut rig, bytes) = (Rig::new(), bytes(2));
     let manifest = manifest_of("x", &bytes);
     rig.get(&manifest, false).await.unwrap();
-    rig.driver.complaint(manifest.key(), ChunkIndex(1), "127.0.0.1:2".parse().unwrap());
+    rig.driver.doubt(manifest.key(), ChunkIndex(1), "127.0.0.1:2".parse().unwrap());
     assert!(rig.driver.suspects.is_empty());
 }
 
@@ -293,7 +293,7 @@ async fn a_chunk_of_a_download_that_is_damaged_on_the_disk_is_fetched_again() {
     let part = rig.download(manifest.key()).file.path().to_owned();
     let file = std::fs::File::options().write(true).open(part).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, b"wrong", 99).unwrap();
-    rig.driver.complaint(manifest.key(), ChunkIndex(0), "127.0.0.1:2".parse().unwrap());
+    rig.driver.doubt(manifest.key(), ChunkIndex(0), "127.0.0.1:2".parse().unwrap());
     rig.until("one chunk is left", |driver| driver.status(Some("x")).unwrap()[0].chunks_have == 1).await;
     rig.receive(&manifest, &bytes);
     rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
@@ -345,4 +345,27 @@ async fn a_crash_before_or_after_the_rename_of_a_replacement_is_told_apart() {
         rig.until("it goes on", is_as_expected).await;
         assert_eq!(std::fs::read(rig.file("x")).unwrap() == bytes, finished);
     }
+}
+
+#[tokio::test]
+async fn a_folder_that_does_not_answer_is_named_then_left_and_come_back_to() {
+    let mut rig = Rig::new();
+    let bytes = bytes(2);
+    let manifest = manifest_of("image.iso", &bytes);
+    rig.finished(&manifest, &bytes).await;
+    let state = |driver: &Driver| driver.status(None).unwrap()[0].state;
+
+    let now = Instant::now();
+    rig.driver.ask_folder(now.checked_sub(Duration::from_secs(6)).unwrap());
+    assert_eq!(state(&rig.driver), State::Waiting, "its answer has not been heard yet");
+    assert!(rig.driver.machine.status(manifest.key()).is_some());
+    let (reply, mut refused) = oneshot::channel();
+    rig.driver.handle(Input::Command(Command::Pause { what: "image.iso".to_owned(), reply }));
+    let refused = refused.try_recv().unwrap().unwrap_err();
+    assert!(refused.message.contains("has not answered for 6 s"), "{refused}");
+
+    rig.driver.ask_folder(now + Duration::from_secs(25));
+    assert!(rig.driver.machine.status(manifest.key()).is_none(), "others are still sent to us");
+    rig.until("it has answered", |driver| state(driver) == State::Seeding).await;
+    assert!(rig.driver.machine.status(manifest.key()).is_some());
 }

@@ -24,6 +24,7 @@ use shared::rpc::control::ErrorKind;
 use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 /// All resources, by swarm and by name. A name belongs to one swarm; a swarm may have several names.
@@ -75,9 +76,9 @@ pub enum Phase {
 #[derive(Debug, Clone, Default)]
 pub struct Checking {
     /// Bytes that were hashed.
-    pub done: Arc<std::sync::atomic::AtomicU64>,
-    /// Bytes that there are.
-    pub total: u64,
+    pub done: Arc<AtomicU64>,
+    /// Bytes that there are; 0 until it has begun.
+    pub total: Arc<AtomicU64>,
 }
 
 impl Checking {

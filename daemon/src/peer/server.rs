@@ -225,7 +225,7 @@ impl Peer for Service {
     async fn complain(self, _: CallContext, key: SwarmKey, index: ChunkIndex) {
         // Each costs the reading of a chunk: who complains without end is not looked after any more.
         if let Some(peer) = self.peer().filter(|_| self.0.budget.spend(COMPLAINT_COST)) {
-            self.0.context.tell(Input::Complaint { key, index, peer }).await;
+            self.0.context.tell(Input::Doubt { key, index, peer }).await;
         }
     }
 }
@@ -303,8 +303,15 @@ impl Service {
             }
             Ok(Err(error)) => {
                 tracing::warn!(resource = %source.key(), chunk = %index, peer = %self.0.from, %error, "cannot serve a chunk");
-                if let ReadError::Changed(published) = error {
-                    self.0.context.tell(Input::SourceChanged { key: source.key(), published }).await;
+                let key = source.key();
+                match (error, self.0.peer.get()) {
+                    (ReadError::Changed(published), _) => {
+                        self.0.context.tell(Input::SourceChanged { key, published }).await;
+                    }
+                    (ReadError::Store(_), Some(&(peer, _))) => {
+                        self.0.context.tell(Input::Doubt { key, index, peer }).await;
+                    }
+                    (ReadError::Store(_), None) => {} // nobody asks before hello
                 }
                 ChunkReply::Failed
             }

@@ -17,8 +17,14 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
+#[cfg(test)]
+mod tests;
+
 /// How many chunks are in memory at a time.
 const WINDOW: usize = 8;
+
+/// So many chunks of a download may be unreadable before its disk counts as failed: as many as a crash may cost.
+const UNREADABLE_MAX: usize = 64;
 
 /// More workers than these have nothing to do: the lane of the whole-file hash is the limit.
 const WORKERS_MAX: usize = 4;
@@ -61,7 +67,7 @@ pub struct Hashed {
 /// ```
 pub fn hash_file(file: &File, progress: &Progress<'_>) -> io::Result<Hashed> {
     let before = regular(file)?;
-    let hashed = hash_bytes(file, before.len(), progress)?;
+    let (hashed, _) = hash_bytes(&reader(file), before.len(), 0, progress)?;
     unchanged(&before, file)?;
     Ok(hashed)
 }
@@ -71,8 +77,10 @@ pub fn hash_file(file: &File, progress: &Progress<'_>) -> io::Result<Hashed> {
 pub struct Checked {
     /// The chunks whose bytes are as the manifest says.
     pub good: HaveMap,
-    /// All others, in order: they differ, or the file is too short to have them.
+    /// All others, in order: they differ, the file is too short to have them, or they cannot be read.
     pub bad: Vec<ChunkIndex>,
+    /// Those of the bad ones that cannot be read, in no order.
+    pub unreadable: Vec<ChunkIndex>,
     /// Whether the file as a whole is the manifest's resource.
     pub whole_matches: bool,
     /// The file's size.
@@ -82,20 +90,38 @@ pub struct Checked {
 /// Compares a file with its manifest. What the file has beyond the manifest's last chunk is not read; it is not
 /// the resource then. Errors are those of [`hash_file`].
 pub fn check_file(file: &File, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
+    check(file, manifest, 0, progress)
+}
+
+/// Compares a download with its manifest, as [`check_file`] does. A few chunks that the disk cannot read are bad like
+/// others: they can be fetched and written again, which is what a disk with bad sectors needs. It is an error when
+/// there are more than 64 of them, or when none can be read: then it is the disk that fails, and that may pass.
+pub fn check_part(file: &File, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
+    check(file, manifest, UNREADABLE_MAX, progress)
+}
+
+fn check(
+    file: &File,
+    manifest: &Manifest,
+    unreadable_max: usize,
+    progress: &Progress<'_>,
+) -> io::Result<Checked> {
     let before = regular(file)?;
-    let hashed = hash_bytes(file, before.len().min(manifest.count().bytes_max()), progress)?;
+    let bytes = before.len().min(manifest.count().bytes_max());
+    let (hashed, unreadable) = hash_bytes(&reader(file), bytes, unreadable_max, progress)?;
     unchanged(&before, file)?;
     let mut good = HaveMap::empty(manifest.count());
     for (index, (found, wanted)) in
         manifest.count().indices().zip(hashed.hashes.iter().zip(manifest.hashes()))
     {
-        if found == wanted {
+        if found == wanted && !unreadable.contains(&index) {
             good.insert(index);
         }
     }
     let bad = good.missing_from(ChunkIndex(0)).collect();
-    let whole_matches = hashed.resource == manifest.resource() && hashed.bytes == before.len();
-    Ok(Checked { good, bad, whole_matches, bytes: before.len() })
+    let is_read = unreadable.is_empty() && hashed.bytes == before.len();
+    let whole_matches = is_read && hashed.resource == manifest.resource();
+    Ok(Checked { good, bad, unreadable, whole_matches, bytes: before.len() })
 }
 
 fn regular(file: &File) -> io::Result<Metadata> {
@@ -121,12 +147,26 @@ fn changed(how: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the file changed while it was being hashed: {how}"))
 }
 
-fn hash_bytes(file: &File, bytes: u64, progress: &Progress<'_>) -> io::Result<Hashed> {
+/// Fills a buffer from an offset on, from any thread.
+type Read<'a> = dyn Fn(&mut [u8], u64) -> io::Result<()> + Sync + 'a;
+
+fn reader(file: &File) -> impl Fn(&mut [u8], u64) -> io::Result<()> + Sync {
+    |buffer, offset| file.read_exact_at(buffer, offset)
+}
+
+/// Gives the chunks that could not be read, too, of which there may be so many; their hashes mean nothing, nor does
+/// that of the whole then.
+fn hash_bytes(
+    read: &Read<'_>,
+    bytes: u64,
+    unreadable_max: usize,
+    progress: &Progress<'_>,
+) -> io::Result<(Hashed, Vec<ChunkIndex>)> {
     let count = ChunkCount::of_bytes(bytes)
         .ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 TiB"))?;
-    let pipeline = Pipeline::new(file, bytes, count, progress);
+    let pipeline = Pipeline::new(read, bytes, count, unreadable_max, progress);
     if count.get() <= 1 {
-        return pipeline.hash_only_chunk();
+        return Ok((pipeline.hash_only_chunk()?, Vec::new()));
     }
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     std::thread::scope(|scope| {
@@ -140,9 +180,10 @@ fn hash_bytes(file: &File, bytes: u64, progress: &Progress<'_>) -> io::Result<Ha
 
 /// What the workers share.
 struct Pipeline<'a> {
-    file: &'a File,
+    read: &'a Read<'a>,
     bytes: u64,
     count: ChunkCount,
+    unreadable_max: usize,
     progress: &'a Progress<'a>,
     /// Chunk `i` is in buffer `i % WINDOW`. The board says who may use a buffer; the lock never makes anybody wait.
     buffers: Vec<RwLock<Box<[u8]>>>,
@@ -160,6 +201,8 @@ struct Board {
     read_next: u32,
     buffers: Vec<BufferState>,
     hashes: Vec<ChunkHash>,
+    /// What could not be read, and is passed over.
+    unreadable: Vec<ChunkIndex>,
     failed: Option<io::Error>,
 }
 
@@ -179,7 +222,13 @@ enum Job {
 }
 
 impl<'a> Pipeline<'a> {
-    fn new(file: &'a File, bytes: u64, count: ChunkCount, progress: &'a Progress<'a>) -> Pipeline<'a> {
+    fn new(
+        read: &'a Read<'a>,
+        bytes: u64,
+        count: ChunkCount,
+        unreadable_max: usize,
+        progress: &'a Progress<'a>,
+    ) -> Pipeline<'a> {
         let buffers = WINDOW.min(count.get() as usize);
         let board = Board {
             lane: Some(Sha256::new()),
@@ -187,11 +236,13 @@ impl<'a> Pipeline<'a> {
             read_next: 0,
             buffers: vec![BufferState::default(); buffers],
             hashes: vec![ChunkHash([0; 32]); count.get() as usize],
+            unreadable: Vec::new(),
             failed: None,
         };
         let buffer = || RwLock::new(vec![0; bytes.min(CHUNK_BYTES.into()) as usize].into_boxed_slice());
         let buffers = (0..buffers).map(|_| buffer()).collect();
-        Pipeline { file, bytes, count, progress, buffers, board: Mutex::new(board), changed: Condvar::new() }
+        let (board, changed) = (Mutex::new(board), Condvar::new());
+        Pipeline { read, bytes, count, unreadable_max, progress, buffers, board, changed }
     }
 
     /// The only chunk is the whole file, so it is hashed once.
@@ -251,7 +302,9 @@ impl<'a> Pipeline<'a> {
     }
 
     fn hash_chunk(&self, chunk: ChunkIndex) -> io::Result<()> {
-        self.read(chunk)?;
+        if let Err(error) = self.read(chunk) {
+            self.pass_over(chunk, error)?;
+        }
         self.board().was_read(chunk);
         self.changed.notify_one();
         let hash = ChunkHash::of(&self.buffer(chunk)[..self.chunk_bytes(chunk)]);
@@ -266,19 +319,34 @@ impl<'a> Pipeline<'a> {
         let buffer = &self.buffers[place(chunk, self.buffers.len())];
         let mut buffer = buffer.write().unwrap_or_else(PoisonError::into_inner);
         let wanted = &mut buffer[..self.chunk_bytes(chunk)];
-        self.file.read_exact_at(wanted, chunk.offset()).map_err(|error| match error.kind() {
+        (self.read)(wanted, chunk.offset()).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => changed("it became shorter".to_owned()),
             _ => error,
         })
     }
 
-    fn finish(self) -> io::Result<Hashed> {
+    /// Notes that a chunk cannot be read, unless that are too many, or the file is not what it was.
+    fn pass_over(&self, chunk: ChunkIndex, error: io::Error) -> io::Result<()> {
+        let mut board = self.board();
+        let too_many = board.unreadable.len() + 1 >= self.count.get() as usize;
+        if error.kind() == io::ErrorKind::InvalidData
+            || too_many
+            || board.unreadable.len() >= self.unreadable_max
+        {
+            return Err(error);
+        }
+        board.unreadable.push(chunk);
+        Ok(())
+    }
+
+    fn finish(self) -> io::Result<(Hashed, Vec<ChunkIndex>)> {
         let board = self.board.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = board.failed {
             return Err(error);
         }
         let lane = board.lane.expect("the lane is handed back unless something failed");
-        Ok(Hashed { resource: ResourceId(lane.finalize().into()), hashes: board.hashes, bytes: self.bytes })
+        let resource = ResourceId(lane.finalize().into());
+        Ok((Hashed { resource, hashes: board.hashes, bytes: self.bytes }, board.unreadable))
     }
 
     fn fail(&self, error: io::Error) {
@@ -348,166 +416,5 @@ impl Drop for PanicGuard<'_, '_> {
         if std::thread::panicking() {
             self.0.fail(io::Error::other("hashing panicked"));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::url::TrackerUrl;
-    use std::io::Write;
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-    const MIB: usize = CHUNK_BYTES as usize;
-
-    fn file_of(bytes: &[u8]) -> File {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(bytes).unwrap();
-        file
-    }
-
-    /// Bytes of which no two chunks are alike.
-    fn bytes(len: usize) -> Vec<u8> {
-        (0..len).map(|at| (at / MIB * 31 + at % 251) as u8).collect()
-    }
-
-    fn manifest_of(bytes: &[u8]) -> Manifest {
-        let trackers = vec!["tt://h".parse::<TrackerUrl>().unwrap()];
-        let hashes = bytes.chunks(MIB).map(ChunkHash::of).collect();
-        Manifest::new("n".parse().unwrap(), ResourceId::of(bytes), trackers, hashes).unwrap()
-    }
-
-    /// One worker is held up over chunk 0, while the other goes once around the ring.
-    #[test]
-    fn the_lane_does_not_take_an_old_chunk_for_a_new_one() {
-        let content = bytes((WINDOW + 2) * MIB);
-        let (file, count) = (file_of(&content), ChunkCount::of_bytes(content.len() as u64).unwrap());
-        let pipeline = Pipeline::new(&file, content.len() as u64, count, &silent);
-        let job = || pipeline.board().take_job(count);
-        let held_up = ChunkIndex(0);
-        assert!(matches!(job(), Some(Job::Chunk(chunk)) if chunk == held_up));
-        pipeline.read(held_up).unwrap();
-        pipeline.board().was_read(held_up);
-        while let Some(job) = job() {
-            match job {
-                Job::Lane(lane, chunk) => pipeline.move_lane(lane, chunk).unwrap(),
-                Job::Chunk(chunk) => pipeline.hash_chunk(chunk).unwrap(),
-            }
-        }
-        assert_eq!(pipeline.board().lane_next as usize, WINDOW, "the next chunk's buffer is in use");
-        pipeline.board().hashes[0] = ChunkHash::of(&content[..MIB]);
-        pipeline.board().used(held_up);
-        pipeline.work();
-        assert_eq!(pipeline.finish().unwrap().resource, ResourceId::of(&content));
-    }
-
-    #[test]
-    fn it_computes_what_a_plain_loop_computes() {
-        for len in
-            [0, 1, MIB - 1, MIB, MIB + 1, 2 * MIB, 3 * MIB + 7, (WINDOW + 3) * MIB, 2 * WINDOW * MIB + 1]
-        {
-            let bytes = bytes(len);
-            let hashed = hash_file(&file_of(&bytes), &silent).unwrap();
-            assert_eq!(hashed.resource, ResourceId::of(&bytes), "{len} bytes");
-            assert_eq!(
-                hashed.hashes,
-                bytes.chunks(MIB).map(ChunkHash::of).collect::<Vec<_>>(),
-                "{len} bytes"
-            );
-            assert_eq!(hashed.bytes, len as u64);
-        }
-    }
-
-    #[test]
-    fn progress_only_grows_and_ends_at_the_size() {
-        for len in [0, 5, 40 * MIB + 5] {
-            let last = AtomicU64::new(0);
-            let progress = |done| {
-                assert!(last.swap(done, Relaxed) <= done);
-                ControlFlow::Continue(())
-            };
-            hash_file(&file_of(&bytes(len)), &progress).unwrap();
-            assert_eq!(last.into_inner(), len as u64);
-        }
-    }
-
-    #[test]
-    fn it_can_be_stopped() {
-        let stop =
-            |done| if done > 3 * MIB as u64 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        let error = hash_file(&file_of(&bytes(40 * MIB)), &stop).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
-    }
-
-    #[test]
-    fn a_file_that_changes_meanwhile_is_an_error() {
-        type Change = fn(&File);
-        let cases: [(&str, Change); 3] = [
-            ("it had 41943040 bytes and now has 41943041", |file| {
-                file.write_all_at(b"x", 40 * MIB as u64).unwrap()
-            }),
-            ("it was written to", |file| {
-                std::thread::sleep(std::time::Duration::from_millis(20)); // beyond the clock's tick
-                file.write_all_at(b"x", 0).unwrap();
-            }),
-            ("it became shorter", |file| file.set_len(30 * MIB as u64).unwrap()),
-        ];
-        for (how, change) in cases {
-            let file = file_of(&bytes(40 * MIB));
-            let progress = |done| {
-                if done == 2 * MIB as u64 {
-                    change(&file);
-                }
-                ControlFlow::Continue(())
-            };
-            let error = hash_file(&file, &progress).unwrap_err();
-            assert_eq!(error.to_string(), format!("the file changed while it was being hashed: {how}"));
-        }
-    }
-
-    #[test]
-    fn what_is_no_regular_file_is_refused() {
-        let error = hash_file(&File::open("/dev/zero").unwrap(), &silent).unwrap_err();
-        assert_eq!(error.to_string(), "not a regular file");
-    }
-
-    #[test]
-    fn a_panic_in_progress_does_not_hang() {
-        let file = file_of(&bytes(40 * MIB));
-        let hashing = || hash_file(&file, &|_| panic!("on purpose"));
-        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(hashing)).is_err());
-    }
-
-    #[test]
-    fn bad_chunks_are_found() {
-        let good = bytes(5 * MIB + 9);
-        let manifest = manifest_of(&good);
-        let check = |bytes: &[u8]| {
-            let checked = check_file(&file_of(bytes), &manifest, &silent).unwrap();
-            assert_eq!(checked.good.len() as usize + checked.bad.len(), 6);
-            assert_eq!(checked.bytes, bytes.len() as u64);
-            (checked.whole_matches, checked.bad.iter().map(|index| index.0).collect::<Vec<_>>())
-        };
-        assert_eq!(check(&good), (true, vec![]));
-        let mut corrupt = good.clone();
-        corrupt[2 * MIB] ^= 1;
-        assert_eq!(check(&corrupt), (false, vec![2]));
-        assert_eq!(check(&good[..4 * MIB + 1]), (false, vec![4, 5]));
-        assert_eq!(check(&[]), (false, vec![0, 1, 2, 3, 4, 5]));
-        let mut longer = good.clone();
-        longer.resize(9 * MIB, 0);
-        assert_eq!(check(&longer), (false, vec![5]));
-    }
-
-    #[test]
-    fn a_false_list_under_a_true_id_is_found_and_so_is_the_reverse() {
-        let bytes = bytes(2 * MIB);
-        let right = manifest_of(&bytes);
-        let trackers = right.trackers().to_vec();
-        let wrong_id =
-            Manifest::new("n".parse().unwrap(), ResourceId([1; 32]), trackers, right.hashes().to_vec())
-                .unwrap();
-        let checked = check_file(&file_of(&bytes), &wrong_id, &silent).unwrap();
-        assert!(checked.bad.is_empty() && !checked.whole_matches);
     }
 }

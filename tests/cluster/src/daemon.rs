@@ -4,6 +4,7 @@ use crate::process::{Output, Process, free_port, run_capped, sealed};
 use crate::{CAP, Tracker, files, program, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -123,7 +124,7 @@ impl Daemon {
     /// A ttctl command for this daemon, for those who want to start it themselves.
     pub fn ttctl(&self, args: &[&str]) -> Command {
         let mut command = sealed(&program("ttctl"), self.setup.home.path());
-        command.current_dir(self.outside()).arg("--folder").arg(&self.setup.folder).args(args);
+        command.current_dir(self.outside()).args(self.setup.where_it_is()).args(args);
         command
     }
 
@@ -353,6 +354,15 @@ fn write_config(home: &Path, config: &str) {
 }
 
 impl Setup {
+    /// What ttctl is told to find it.
+    fn where_it_is(&self) -> [&OsStr; 2] {
+        let socket = self.args.iter().skip_while(|arg| *arg != "--socket").nth(1);
+        match socket {
+            Some(socket) => ["--socket".as_ref(), socket.as_ref()],
+            None => ["--folder".as_ref(), self.folder.as_ref()],
+        }
+    }
+
     /// The log, if it ended before it could be asked anything.
     fn launch(&self) -> Result<Process, String> {
         let home = self.home.path();
@@ -377,7 +387,7 @@ impl Setup {
                 return Err(process.log());
             }
             let mut ttctl = sealed(&program("ttctl"), home);
-            ttctl.arg("--folder").arg(&self.folder).args(["status", "--json"]);
+            ttctl.args(self.where_it_is()).args(["status", "--json"]);
             if run_capped(ttctl, CAP).is_ok_and(|output| output.code == 0) {
                 return Ok(process);
             }

@@ -1,9 +1,13 @@
 //! A mount namespace of a test's own, so that small, full, read-only and missing disks can be had without anything
 //! being left behind: it goes with the last of its processes, whatever becomes of the test.
 
-use crate::program;
+use crate::process::Process;
+use crate::{CAP, program, wait_until};
 use std::path::Path;
 use std::process::Command;
+
+/// What statfs calls a file system that a process serves.
+const FUSE: rustix::fs::FsWord = 0x6573_5546;
 
 /// Says to the test that it runs inside.
 const INSIDE: &str = "TT_OWN_MOUNTS";
@@ -69,6 +73,20 @@ pub fn mount_bind(from: &Path, to: &Path) {
 #[track_caller]
 pub fn remount(folder: &Path, read_only: bool) {
     mount(&["-o", if read_only { "remount,ro" } else { "remount,rw" }, text(folder)]);
+}
+
+/// Shows a folder at another place by way of a process, as a file server would. Stop the process, and whoever touches
+/// what is there waits until it goes on. `None` where that cannot be done; it says why.
+#[track_caller]
+pub fn mount_served(from: &Path, to: &Path, log: &Path) -> Option<Process> {
+    let mut command = Command::new("bindfs");
+    command.args(["-f", "-o", "attr_timeout=0,entry_timeout=0"]).args([from, to]);
+    let is_mounted = || rustix::fs::statfs(to).is_ok_and(|stat| stat.f_type == FUSE);
+    let server = Process::start("bindfs", command, log)
+        .inspect_err(|_| eprintln!("SKIPPED: bindfs is missing (apt-get install bindfs)"))
+        .ok()?;
+    wait_until("bindfs serves", CAP, is_mounted);
+    Some(server)
 }
 
 /// Takes a file system away, whoever still uses it.

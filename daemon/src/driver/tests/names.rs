@@ -47,7 +47,7 @@ async fn damage_that_a_peer_complained_of_outlasts_a_restart() {
     let modified = file.metadata().unwrap().modified().unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, b"wrong", 99).unwrap();
     file.set_modified(modified).unwrap();
-    rig.driver.complaint(manifest.key(), ChunkIndex(0), "127.0.0.1:2".parse().unwrap());
+    rig.driver.doubt(manifest.key(), ChunkIndex(0), "127.0.0.1:2".parse().unwrap());
     let is_failed = |driver: &Driver| driver.status(Some("x")).unwrap()[0].state == State::Error;
     rig.until("the damage is found", is_failed).await;
     rig.driver.saver.idle().await;

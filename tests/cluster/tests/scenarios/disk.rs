@@ -2,9 +2,10 @@
 //! gone.
 
 use cluster::files::{MIB, content, sha256};
-use cluster::mounts::{mount_bind, mount_btrfs, mount_tmpfs, own_mounts, remount, unmount};
+use cluster::mounts::{mount_bind, mount_btrfs, mount_served, mount_tmpfs, own_mounts, remount, unmount};
 use cluster::process::{Output, run_capped};
 use cluster::{CAP, Daemon, Status, Tracker, wait_until};
+use rustix::process::Signal;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -300,6 +301,49 @@ fn a_folder_that_is_unmounted_is_waited_for_and_nothing_counts_as_deleted() {
     unmount(&mounted);
 }
 
+/// As a network file system whose server is down: whoever touches it waits, with no error and without an end.
+#[test]
+fn a_folder_that_does_not_answer_is_named_and_gone_on_with_when_it_does() {
+    if !own_mounts("disk::a_folder_that_does_not_answer_is_named_and_gone_on_with_when_it_does") {
+        return;
+    }
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &["--upload-limit", "4 MB/s"]);
+    let home = tempfile::tempdir().unwrap();
+    let [real, mounted, log, socket] =
+        ["real", "mounted", "log", "socket"].map(|name| home.path().join(name));
+    fs::create_dir(&real).unwrap();
+    fs::create_dir(&mounted).unwrap();
+    let Some(server) = mount_served(&real, &mounted, &log) else { return };
+    let ip = std::net::Ipv4Addr::LOCALHOST.into();
+    let args = ["--tracker", &tracker.url(), "--socket", socket.to_str().unwrap()];
+    let mut b = Daemon::start_in(home, &mounted, Some(ip), &args);
+    let mut server = server; // dropped first, whatever becomes of the test: it wakes those who wait
+    let (first, second) = (content(208, 2 * MIB), content(209, 12 * MIB));
+    b.share_in_place("first", &first);
+    a.share_bytes("second", &second);
+    a.share_bytes("third", b"third");
+    b.ok(&["get", "--detach", "second"]);
+    b.wait_status("second", "on its way", |status| status.number("chunks_have") >= 2);
+
+    server.signal(Signal::STOP);
+    for name in ["first", "second"] {
+        let status = b.wait_status(name, "waiting", |status| status.state() == "waiting");
+        assert!(status.reason().contains("has not answered for"), "{status:?}");
+    }
+    for command in [&["get", "--detach", "third"][..], &["pause", "second"], &["verify", "first"]] {
+        let output = b.ctl(command);
+        assert!(output.code != 0 && output.stderr.contains("has not answered for"), "{output:?}");
+    }
+    assert!(b.runs());
+
+    server.signal(Signal::CONT);
+    b.wait_seeding("first");
+    b.wait_seeding("second");
+    b.check_file("second", &second);
+    unmount(&mounted);
+}
+
 /// Damages these bytes where they lie, below the file system, which then finds that their checksum is wrong.
 fn spoil(disk: &Path, file: &Path, bytes: &[u8]) {
     let file = File::open(file).unwrap();
@@ -338,6 +382,46 @@ fn what_the_disk_cannot_read_is_not_served_and_the_status_says_so() {
     c.share_in_place("image.iso", &bytes);
     b.wait_seeding("image.iso");
     b.check_file("image.iso", &bytes);
+}
+
+/// Writing to a bad sector is what makes a disk put another in its place.
+#[test]
+fn what_the_disk_cannot_read_of_a_download_is_fetched_again() {
+    if !own_mounts("disk::what_the_disk_cannot_read_of_a_download_is_fetched_again") {
+        return;
+    }
+    let tracker = Tracker::start();
+    let Some(OnDisk { daemon: mut b, disk }) = OnDisk::start_on_btrfs(&tracker) else { return };
+    let mut a = Daemon::start(&tracker, &["--upload-limit", "4 MB/s"]);
+    let bytes = content(210, 16 * MIB);
+    a.share_bytes("image.iso", &bytes);
+    b.ok(&["get", "--detach", "image.iso"]);
+    b.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= 4);
+    a.kill();
+    let (status, _) = b.terminate();
+    assert!(status.success(), "{status}");
+    let part = only_part(b.folder());
+    let on_disk = fs::read(&part).unwrap();
+    let had = (0..16)
+        .find(|chunk| on_disk.get(chunk * MIB..(chunk + 1) * MIB) == Some(&bytes[chunk * MIB..][..MIB]));
+    let had = had.expect("a chunk is on the disk");
+    spoil(&disk, &part, &bytes[had * MIB + 8192..][..4096]);
+    assert_eq!(fs::read(&part).expect_err("the disk reads what was damaged").raw_os_error(), Some(5));
+
+    b.restart();
+    a.restart();
+    b.wait_seeding("image.iso");
+    b.check_file("image.iso", &bytes);
+    assert!(b.log().contains("cannot read these chunks"), "{}", b.log());
+}
+
+/// The one part file of a shared folder.
+fn only_part(folder: &Path) -> std::path::PathBuf {
+    let resources = fs::read_dir(folder.join(".tinytorrent/resources")).unwrap();
+    let [slot] = &resources.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()[..] else {
+        panic!("not one resource")
+    };
+    slot.join("data.part")
 }
 
 #[test]
