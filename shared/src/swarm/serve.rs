@@ -26,6 +26,10 @@ const OVERTAKEN_PATIENCE: u32 = 6;
 const OVERTAKEN_WAIT_MIN: Duration = Duration::from_millis(100);
 /// An upload may take this long before any was finished.
 const SERVE_WAIT_UNMEASURED: Duration = Duration::from_secs(5);
+/// What a chunk that was given away counts, and one that a slow peer has got: it will not be passed on soon, so that
+/// it is given once more, but not before all others are out.
+const GIVEN: u16 = 2;
+const GIVEN_TO_SLOW: u16 = 1;
 /// So many peers are remembered as slow: the latest.
 const SLOW_MAX: usize = 64;
 /// Who lacks so few chunks more than another lacks as much.
@@ -73,8 +77,8 @@ struct GrantKept {
     key: SwarmKey,
     index: ChunkIndex,
     since: Time,
-    /// Whether it counts as given away.
-    counted: bool,
+    /// What it counts as given away.
+    given: u16,
 }
 
 struct Serving {
@@ -84,8 +88,8 @@ struct Serving {
     since: Time,
     /// It takes so long that its slot is free for others.
     overdue: bool,
-    /// Whether it counts as given away.
-    counted: bool,
+    /// What it counts as given away.
+    given: u16,
 }
 
 impl Uploads {
@@ -204,7 +208,7 @@ impl Machine {
             if let Some(swarm) = self.swarms.get_mut(&key) {
                 swarm.uploads += 1;
             }
-            self.serve(ask, GrantKept { ask, peer, key, index, since: self.now, counted: false });
+            self.serve(ask, GrantKept { ask, peer, key, index, since: self.now, given: 0 });
         } else {
             self.refuse_busy(ask);
         }
@@ -255,7 +259,7 @@ impl Machine {
     }
 
     /// Frees the slots of uploads that take much longer than others: who takes little keeps nobody else waiting, and
-    /// gets nothing more meanwhile. Nor will it pass the chunk on soon, so that it does not count as given away.
+    /// gets nothing more meanwhile.
     fn let_go_of_overdue(&mut self) {
         let room = (self.config.overdue_max as usize).saturating_sub(self.uploads.overdue());
         let is_late = |serving: &Serving| {
@@ -266,18 +270,18 @@ impl Machine {
         for ask in late {
             let Some(serving) = self.uploads.serving.get_mut(&ask) else { continue };
             serving.overdue = true;
-            let Serving { peer, key, index, counted, .. } = *serving;
+            let Serving { peer, key, index, given, .. } = *serving;
             self.uploads.note_speed(peer, true);
             self.free_slot(key);
-            self.not_given(key, index, counted);
+            self.not_given(key, index, given.saturating_sub(GIVEN_TO_SLOW));
         }
     }
 
-    /// What `counted` as given away does not any more.
-    fn not_given(&mut self, key: SwarmKey, index: ChunkIndex, counted: bool) {
-        let swarm = self.swarms.get_mut(&key).filter(|_| counted);
-        if let Some(times) = swarm.and_then(|swarm| swarm.uploaded.get_mut(index.slot())) {
-            *times = times.saturating_sub(1);
+    /// A chunk counts so much less as given away.
+    fn not_given(&mut self, key: SwarmKey, index: ChunkIndex, less: u16) {
+        let swarm = self.swarms.get_mut(&key);
+        if let Some(given) = swarm.and_then(|swarm| swarm.given.get_mut(index.slot())) {
+            *given = given.saturating_sub(less);
         }
     }
 
@@ -296,7 +300,7 @@ impl Machine {
         let released: Vec<GrantKept> = self.uploads.grants.extract_if(.., |grant| which(grant)).collect();
         for grant in released {
             self.free_slot(grant.key);
-            self.not_given(grant.key, grant.index, grant.counted);
+            self.not_given(grant.key, grant.index, grant.given);
         }
     }
 
@@ -344,15 +348,14 @@ impl Machine {
 
     fn grant(&mut self, pick: QueuedPick) {
         let QueuedPick { ask, peer, key, .. } = pick;
-        let Some(index) = self.least_uploaded(key, &pick.wanted) else {
+        let Some(index) = self.least_given(key, &pick.wanted) else {
             return self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
         };
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
         swarm.uploads += 1;
-        let counted = !self.uploads.slow.contains(&peer);
-        let uploaded = &mut swarm.uploaded[index.slot()];
-        *uploaded = uploaded.saturating_add(u16::from(counted));
-        self.uploads.grants.push(GrantKept { ask, peer, key, index, since: self.now, counted });
+        let given = if self.uploads.slow.contains(&peer) { GIVEN_TO_SLOW } else { GIVEN };
+        swarm.given[index.slot()] = swarm.given[index.slot()].saturating_add(given);
+        self.uploads.grants.push(GrantKept { ask, peer, key, index, since: self.now, given });
         self.alarms.set(Alarm::Uploads, self.now + self.grant_wait());
         self.actions.push_back(Action::Grant { ask, index });
     }
@@ -360,18 +363,18 @@ impl Machine {
     /// The chunk of the window that was given away least often from here; ties are broken by availability (as
     /// far as it is known), then in order. In order costs nothing (who gives each chunk once gives everybody
     /// something else), and is what disks and the hash of the whole file like best.
-    fn least_uploaded(&mut self, key: SwarmKey, wanted: &Window) -> Option<ChunkIndex> {
+    fn least_given(&mut self, key: SwarmKey, wanted: &Window) -> Option<ChunkIndex> {
         let swarm = self.swarms.get_mut(&key)?;
-        if swarm.uploaded.is_empty() {
-            swarm.uploaded = vec![0; swarm.chunks.count().get() as usize];
+        if swarm.given.is_empty() {
+            swarm.given = vec![0; swarm.chunks.count().get() as usize];
         }
         let there = wanted.iter().filter(|&index| swarm.chunks.have().contains(index));
-        there.min_by_key(|&index| (swarm.uploaded[index.slot()], swarm.members.availability(index)))
+        there.min_by_key(|&index| (swarm.given[index.slot()], swarm.members.availability(index)))
     }
 
     fn serve(&mut self, ask: AskId, granted: GrantKept) {
-        let GrantKept { peer, key, index, counted, .. } = granted;
-        let serving = Serving { peer, key, index, since: self.now, overdue: false, counted };
+        let GrantKept { peer, key, index, given, .. } = granted;
+        let serving = Serving { peer, key, index, since: self.now, overdue: false, given };
         self.uploads.serving.insert(ask, serving);
         self.alarms.set(Alarm::Uploads, self.now + self.serve_patience(peer));
         self.actions.push_back(Action::Serve { ask, key, index });

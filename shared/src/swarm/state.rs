@@ -32,8 +32,8 @@ pub(super) struct Swarm {
     pub(super) zone: Zone,
     /// How long our chunks take, from asking to the last byte.
     pub(super) chunk_time: Mean,
-    /// How often each chunk was given away here; empty until a pick is asked.
-    pub(super) uploaded: Vec<u16>,
+    /// How often each chunk was given away here, in halves; empty until a pick is asked.
+    pub(super) given: Vec<u16>,
     /// Upload slots that are in use for this swarm.
     pub(super) uploads: u32,
     /// Whether it waits to be scheduled.
@@ -85,7 +85,7 @@ impl Swarm {
             requests: BTreeMap::new(),
             zone: Zone::new(own, now),
             chunk_time: Mean::default(),
-            uploaded: Vec::new(),
+            given: Vec::new(),
             uploads: 0,
             queued: false,
             found_at: now,

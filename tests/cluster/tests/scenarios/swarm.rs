@@ -104,9 +104,11 @@ fn two_resources_travel_at_once_in_both_directions() {
 #[test]
 fn the_seeder_may_die_once_little_more_than_a_copy_is_out() {
     let tracker = Tracker::start();
-    let mut seeder = Daemon::start(&tracker, &["--upload-limit", "40 MB/s"]);
+    // Slow enough that who is not given a processor for a third of a second, while it receives one of the last chunks, does
+    // not miss it: meanwhile the others would get the five in a hundred.
+    let mut seeder = Daemon::start(&tracker, &["--upload-limit", "15 MB/s"]);
     // Left to themselves, they would have everything before the seeder has sent that much.
-    let leecher = |_| Daemon::start(&tracker, &["--upload-limit", "16 MB/s"]);
+    let leecher = |_| Daemon::start(&tracker, &["--upload-limit", "6 MB/s"]);
     let leechers: Vec<Daemon> = (0..3).map(leecher).collect();
     // Six chunks are on their way at any time: at this size, they are less than the five in a hundred.
     let bytes = content(8, 120 * MIB);
