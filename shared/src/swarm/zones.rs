@@ -114,9 +114,10 @@ impl Zone {
         self.across
     }
 
-    /// A chunk came from another zone within this time.
+    /// A chunk came from another zone within this time. One that took very long counts as no more than what is waited
+    /// for at most: many would have to come before it is forgotten.
     pub(super) fn came(&mut self, took: Duration) {
-        self.time.add(took);
+        self.time.add(took.min(PATIENCE_MAX / PATIENCE));
     }
 
     /// Whether what is missing lies in other zones, and nothing of it is fetched here.
@@ -391,6 +392,18 @@ mod tests {
         );
         swarm.note_answer(peer(2), true);
         assert!(homes(&mut swarm).is_empty());
+    }
+
+    /// One that took ten minutes once made every further one wait for a minute.
+    #[test]
+    fn a_chunk_that_took_long_is_soon_forgotten() {
+        let mut zone = Zone::default();
+        zone.came(Duration::from_secs(600));
+        let waits = (0..100).map(|_| {
+            zone.came(Duration::from_millis(100));
+            zone.time.get().unwrap() * PATIENCE
+        });
+        assert!(waits.sum::<Duration>() < Duration::from_secs(600));
     }
 
     #[test]
