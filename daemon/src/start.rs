@@ -134,7 +134,10 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let signal = loop {
         let signal = tokio::select! {
             signal = signals.next() => signal,
-            died = &mut driver => return Err(failed("the driver ended by itself", &format!("{died:?}"))),
+            died = &mut driver => return Err(match died {
+                Ok(Some(why)) => failed("a restart is needed", &why),
+                died => failed("the driver ended by itself", &format!("{died:?}")),
+            }),
         };
         if signal != "SIGHUP" {
             break signal;
@@ -206,7 +209,7 @@ impl Signals {
 }
 
 /// No new work, then an orderly end of what goes on, within a few seconds.
-async fn end(context: &Context, driver: JoinHandle<()>, accepting: [JoinHandle<()>; 3]) {
+async fn end(context: &Context, driver: JoinHandle<Option<String>>, accepting: [JoinHandle<()>; 3]) {
     for task in accepting {
         task.abort();
         let _ = task.await;

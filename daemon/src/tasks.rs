@@ -1,8 +1,8 @@
 //! Work in the background: what ttctl waits for, and what comes back to the driver when it ends.
 
-use crate::driver::{Reply, Wanted};
+use crate::driver::{FolderAnswer, Reply, Wanted};
 use crate::library::{Checking, Download, HashedWhole, Published, ReadError, Source};
-use crate::store::{FileIdentity, PartFile, PublishError, Record, StoreError};
+use crate::store::{FileIdentity, NotHere, PartFile, PublishError, Record, StoreError};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::host::hashing::Hashed;
@@ -33,10 +33,10 @@ pub enum TaskInput {
     Opened { wanted: Wanted, record: Record, reply: Reply<Accepted>, opened: Result<PartFile, StoreError> },
     /// The place of a download that was accepted before is made, or still cannot be.
     Made { key: SwarmKey, checking: Checking, opened: Result<PartFile, StoreError> },
-    /// The shared folder was asked: why it is not there, if it is not, and how many bytes are free.
-    Answered { here: Result<(), String>, free: Result<u64, String> },
+    /// A question to the shared folder was answered.
+    Answered { number: u64, answer: FolderAnswer },
     /// The files that are served were looked at: which are not what they were, or why the folder is not there.
-    Looked { here: Result<(), String>, changed: Vec<(SwarmKey, Arc<Published>)> },
+    Looked { number: u64, here: Result<(), NotHere>, changed: Vec<(SwarmKey, Arc<Published>)> },
     /// A chunk that was doubted was read: whether it is right.
     Suspected { key: SwarmKey, index: ChunkIndex, peer: PeerAddr, good: Result<bool, ReadError> },
     /// What lies on disk was compared with the manifest, and the folder was there after that, or not.
@@ -45,7 +45,7 @@ pub enum TaskInput {
         checking: Checking,
         task: Option<TaskId>,
         checked: io::Result<CheckedFile>,
-        here: Result<(), String>,
+        here: Result<(), NotHere>,
     },
     /// The data of these chunks was synced.
     Synced { download: Arc<Download>, have: HaveMap, synced: Result<(), StoreError> },
@@ -69,6 +69,8 @@ pub struct CheckedFile {
     pub whole: bool,
     /// The file's size in bytes.
     pub bytes: u64,
+    /// The chunks that the disk did not read, which count as not right.
+    pub unreadable: Vec<ChunkIndex>,
     /// The file's identity when it was read.
     pub identity: FileIdentity,
 }

@@ -18,15 +18,15 @@ impl Date {
 
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> u64 {
-        self.at(time_of_day(), Instant::now())
-    }
-
-    fn at(&self, clock: Duration, now: Instant) -> u64 {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let (date, at) = *latest;
-        *latest = (clock.max(date + now.saturating_duration_since(at)), now);
+        *latest = next(*latest, time_of_day(), Instant::now());
         millis(latest.0)
     }
+}
+
+/// The date, after it was `date` at `at`.
+fn next((date, at): (Duration, Instant), clock: Duration, now: Instant) -> (Duration, Instant) {
+    (clock.max(date + now.saturating_duration_since(at)), now)
 }
 
 /// What the machine's clock shows, in milliseconds since 1970.
@@ -54,9 +54,10 @@ mod tests {
     fn it_runs_forwards_only() {
         let (begin, hour) = (Instant::now(), Duration::from_secs(3600));
         let noon = 12 * hour;
-        let date = Date { latest: Mutex::new((noon, begin)) };
-        let hours = |clock: Duration, after: Duration| {
-            Duration::from_millis(date.at(clock, begin + after)).as_secs_f64() / 3600.0
+        let mut date = (noon, begin);
+        let mut hours = |clock: Duration, after: Duration| {
+            date = next(date, clock, begin + after);
+            date.0.as_secs_f64() / 3600.0
         };
         assert_eq!(hours(13 * hour, hour), 13.0);
         assert_eq!(hours(9 * hour, 2 * hour), 14.0, "the clock was put back");

@@ -155,17 +155,17 @@ impl Driver {
         }
     }
 
-    /// Why there is no room for what a download has still to fetch, beside all others that run: what those need is
-    /// theirs already.
+    /// Why there is no room for what a download has still to fetch.
     pub(super) fn lacking_space(&self, key: SwarmKey) -> Option<String> {
-        let rest = |phase: &Phase| match phase {
-            Phase::Fetching(f) => u64::from(f.have.count().get() - f.have.len()) * u64::from(CHUNK_BYTES),
-            _ => 0,
-        };
+        self.no_room(rest_bytes(&self.library.get(key)?.phase), Some(key))
+    }
+
+    /// Why there is no room for so many bytes, beside all downloads that run but for this one: what those need is
+    /// theirs already.
+    pub(super) fn no_room(&self, needed: u64, by: Option<SwarmKey>) -> Option<String> {
         let runs = |phase: &Phase| matches!(phase, Phase::Fetching(f) if f.blocked.is_none());
-        let needed = rest(&self.library.get(key)?.phase);
-        let others = self.library.iter().filter(|(other, resource)| *other != key && runs(&resource.phase));
-        let reserved = others.map(|(_, resource)| rest(&resource.phase)).sum::<u64>();
+        let others = self.library.iter().filter(|(other, it)| Some(*other) != by && runs(&it.phase));
+        let reserved = others.map(|(_, resource)| rest_bytes(&resource.phase)).sum::<u64>();
         let kept = self.settings.min_free_bytes;
         let free = match self.free_bytes() {
             Ok(free) => free.saturating_sub(kept).saturating_sub(reserved),
@@ -207,6 +207,14 @@ impl Driver {
             resource.phase = Phase::Failed(failure);
         }
         self.changed();
+    }
+}
+
+/// What a download has still to fetch, in bytes.
+fn rest_bytes(phase: &Phase) -> u64 {
+    match phase {
+        Phase::Fetching(it) => u64::from(it.have.count().get() - it.have.len()) * u64::from(CHUNK_BYTES),
+        _ => 0,
     }
 }
 

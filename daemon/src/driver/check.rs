@@ -4,10 +4,10 @@
 use super::blocked::REREAD_AFTER;
 use super::{Driver, Input};
 use crate::library::{Checking, Failure, Phase, Published, Resource};
-use crate::store::{FileIdentity, Home, NameRecord, open_regular};
+use crate::store::{FileIdentity, Home, NameRecord, NotHere, open_regular};
 use crate::tasks::{CheckedFile, TaskInput};
 use shared::have::HaveMap;
-use shared::host::hashing::{check_file, check_part};
+use shared::host::hashing::{Checked, check_file, check_part};
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::rpc::control::{ControlError, ErrorKind, TaskId, TaskState};
@@ -72,7 +72,7 @@ impl Driver {
         checking: &Checking,
         task: Option<TaskId>,
         checked: io::Result<CheckedFile>,
-        here: Result<(), String>,
+        here: Result<(), NotHere>,
     ) {
         if let Some(handle) = task.and_then(|task| self.tasks.get(task)) {
             handle.end(task_state(&checked));
@@ -81,8 +81,11 @@ impl Driver {
         if !resource.is_in(checking) {
             return; // another check has begun since, perhaps of another file
         }
-        if let (Err(_), Err(reason)) = (&checked, here) {
-            return self.go_away(reason); // it is checked when the folder is back
+        let is_whole = checked.as_ref().is_ok_and(|checked| checked.unreadable.is_empty());
+        if let Err(why) = here
+            && !is_whole
+        {
+            return self.is_not_here(why); // it is checked when the folder is back
         }
         match (resource.to_check().cloned(), checked) {
             (Some(record), Ok(checked)) if checked.whole => self.seed_again(key, &record, checked.identity),
@@ -90,7 +93,7 @@ impl Driver {
                 self.was_never_published(key, &record);
             }
             (Some(record), checked) => self.is_not_it(key, &record, checked),
-            (None, Ok(checked)) => self.fetch_again(key, checked),
+            (None, Ok(checked)) => self.keep_what_is_good(key, checked),
             (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => self.fetch_anew(key),
             (None, Err(error)) => self.cannot_read(key, error.to_string()),
         }
@@ -126,6 +129,14 @@ impl Driver {
     fn is_not_it(&mut self, key: SwarmKey, record: &NameRecord, checked: io::Result<CheckedFile>) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let name = &record.name;
+        let is_as_it_was =
+            |checked: &CheckedFile| record.published.is_some_and(|it| it.is_same(&checked.identity));
+        if checked.as_ref().is_ok_and(is_as_it_was) {
+            // Nobody wrote to it: it is not served after a restart, either.
+            let names = resource.record.names.iter_mut().filter(|other| other.name == *name);
+            names.for_each(|record| record.damaged = true);
+            self.saver.save(&resource.slot, &resource.record);
+        }
         let mut retry_at = None;
         let (reason, kind) = match checked {
             Ok(checked) => {
@@ -171,6 +182,24 @@ impl Driver {
         self.changed();
     }
 
+    /// What the disk cannot read is written anew, once: a disk that does not read it even then is not well.
+    fn keep_what_is_good(&mut self, key: SwarmKey, checked: CheckedFile) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let chunks = checked.unreadable.len();
+        let before = resource.unreadable.len();
+        resource.unreadable.extend(&checked.unreadable);
+        if resource.unreadable.len() < before + chunks {
+            let why = format!(
+                "the disk cannot read {chunks} chunks of it, and not even when they were written anew"
+            );
+            return self.cannot_read(key, why);
+        }
+        if chunks > 0 {
+            tracing::error!(resource = %key, chunks, "the disk cannot read these chunks of a download; they are fetched again");
+        }
+        self.fetch_again(key, checked);
+    }
+
     /// The chunks of a download that are right are kept; the others are fetched again.
     fn fetch_again(&mut self, key: SwarmKey, checked: CheckedFile) {
         if checked.good.is_full() && !checked.whole {
@@ -203,7 +232,10 @@ impl Driver {
         let identity = FileIdentity::at(self.home.folder());
         match identity {
             Ok(identity) => {
-                self.fetch_again(key, CheckedFile { good, whole: false, bytes: 0, identity });
+                self.fetch_again(
+                    key,
+                    CheckedFile { good, whole: false, bytes: 0, unreadable: Vec::new(), identity },
+                );
             }
             Err(error) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
         }
@@ -246,11 +278,8 @@ fn check_path(
     let identity = FileIdentity::of(&file).map_err(at)?;
     let check = if is_part { check_part } else { check_file };
     let checked = check(&file, manifest, progress).map_err(at)?;
-    if !checked.unreadable.is_empty() {
-        tracing::error!(resource = %manifest.key(), path = %path.display(), chunks = checked.unreadable.len(),
-            "the disk cannot read these chunks of a download; they are fetched again");
-    }
-    Ok(CheckedFile { good: checked.good, whole: checked.whole_matches, bytes: checked.bytes, identity })
+    let Checked { good, unreadable, whole_matches: whole, bytes, .. } = checked;
+    Ok(CheckedFile { good, whole, bytes, unreadable, identity })
 }
 
 fn task_state(checked: &io::Result<CheckedFile>) -> TaskState {

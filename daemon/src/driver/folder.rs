@@ -1,11 +1,13 @@
 //! Watches the shared folder: whether it is there and answers, how much room it has, and whether the files in it are
-//! still the ones that were hashed. All of that is asked off the driver, since a disk that is busy, or the server of a
-//! network file system that is down, may not answer for a long time. While the folder cannot be used everything waits.
+//! still the ones that were hashed. What is asked again and again is asked off the driver, since a disk that is busy, or
+//! the server of a network file system that is down, may not answer for a long time. While the folder cannot be used
+//! everything waits.
 
 use super::Driver;
 use super::Input;
 use super::check::published_files;
 use crate::library::{Phase, Published};
+use crate::store::{Home, NotHere};
 use crate::tasks::TaskInput;
 use shared::id::SwarmKey;
 use shared::rpc::control::{ControlError, ErrorKind};
@@ -19,17 +21,66 @@ const SLOW_AFTER: Duration = Duration::from_secs(5);
 /// A folder that has not answered for so long counts as not there: others do better to ask somebody else.
 const AWAY_AFTER: Duration = Duration::from_secs(30);
 
+/// A folder that does not answer is asked again after so long: another file system may be in its place by then …
+const AGAIN_AFTER: Duration = Duration::from_secs(30);
+
+/// … while no more questions than these wait. Each keeps a thread.
+const WAITING_MAX: u32 = 8;
+
 /// What is known of the shared folder.
 #[derive(Debug, Default)]
 pub(super) struct Folder {
-    /// Why it is not there, while it is not.
-    away: Option<String>,
-    /// Since when it has been asked whether it is there, while it has not answered.
+    /// Why nothing takes part in its swarm, while that is so.
+    away: Option<Away>,
+    /// Since when it has not answered whether it is there.
+    silent_since: Option<Instant>,
+    /// When it was asked last.
     asked_at: Option<Instant>,
+    /// The last question, and the last one that was answered: an older answer comes too late.
+    asked: u64,
+    heard: u64,
+    /// Questions that wait.
+    waiting: u32,
     /// Bytes that are free in it, or why nobody knows; `None` before it was asked.
     free: Option<Result<u64, String>>,
-    /// The files that are served are being looked at.
+    /// Its device and inode.
+    place: Option<(u64, u64)>,
+    /// The files that are served are being looked at, for this time of that many.
     looking: bool,
+    look: u64,
+}
+
+#[derive(Debug)]
+struct Away {
+    reason: String,
+    /// It has only not answered: what was open is open still.
+    only_silent: bool,
+}
+
+/// What the folder answers.
+#[derive(Debug)]
+pub struct FolderAnswer {
+    /// Why it is not there, if it is not.
+    here: Result<(), NotHere>,
+    /// Bytes that are free in it.
+    free: Result<u64, String>,
+    /// Its device and inode.
+    place: Option<(u64, u64)>,
+}
+
+impl FolderAnswer {
+    fn of(home: &Home) -> FolderAnswer {
+        let free = home.free_bytes().map_err(|error| error.to_string());
+        FolderAnswer { here: home.must_be_here(), free, place: home.device_and_inode().ok() }
+    }
+}
+
+#[cfg(test)]
+impl FolderAnswer {
+    /// It is there, and has so many bytes free.
+    pub(super) fn with_free(bytes: u64) -> FolderAnswer {
+        FolderAnswer { here: Ok(()), free: Ok(bytes), place: None }
+    }
 }
 
 impl Folder {
@@ -40,46 +91,66 @@ impl Folder {
 
     /// For how long it has not answered, when that is long.
     fn silent_for(&self, now: Instant) -> Option<Duration> {
-        let asked_at = self.asked_at?;
-        Some(now.saturating_duration_since(asked_at)).filter(|&silent| silent >= SLOW_AFTER)
+        let silent = now.saturating_duration_since(self.silent_since?);
+        Some(silent).filter(|&silent| silent >= SLOW_AFTER)
     }
 }
 
 impl Driver {
     /// Asks whether the folder is there, unless it still owes an answer.
     pub(super) fn ask_folder(&mut self, now: Instant) {
-        match self.folder.asked_at {
-            None => {
-                self.folder.asked_at = Some(now);
-                let (context, home) = (self.context.clone(), self.home.clone());
-                tokio::task::spawn_blocking(move || {
-                    let here = home.must_be_here();
-                    let free = home.free_bytes().map_err(|error| error.to_string());
-                    context.tell_blocking(Input::Task(TaskInput::Answered { here, free }));
-                });
+        let folder = &mut self.folder;
+        if let (Some(since), Some(asked_at)) = (folder.silent_since, folder.asked_at) {
+            let is_again =
+                now.saturating_duration_since(asked_at) >= AGAIN_AFTER && folder.waiting < WAITING_MAX;
+            let is_lost = !folder.is_away() && now.saturating_duration_since(since) >= AWAY_AFTER;
+            if is_lost {
+                let reason = self.silent_folder(AWAY_AFTER);
+                self.go_away(Away { reason, only_silent: true });
             }
-            Some(at) if !self.folder.is_away() && now.saturating_duration_since(at) >= AWAY_AFTER => {
-                self.go_away(self.silent_folder(AWAY_AFTER));
+            if !is_again {
+                return;
             }
-            Some(_) => {}
+        }
+        let (context, home, number) = (self.context.clone(), self.home.clone(), self.folder.asked + 1);
+        let ask = move || {
+            let answer = FolderAnswer::of(&home);
+            context.tell_blocking(Input::Task(TaskInput::Answered { number, answer }));
+        };
+        // A thread of its own: all others may be busy with the folder.
+        let thread = std::thread::Builder::new().name("ask-folder".to_owned());
+        if thread.spawn(ask).is_ok() {
+            let folder = &mut self.folder;
+            (folder.asked, folder.asked_at) = (number, Some(now));
+            folder.silent_since.get_or_insert(now);
+            folder.waiting += 1;
         }
     }
 
     /// The folder has answered.
-    pub(super) fn answered(&mut self, here: Result<(), String>, free: Result<u64, String>) {
-        (self.folder.asked_at, self.folder.free) = (None, Some(free));
-        match here {
-            Err(reason) => self.go_away(reason),
-            Ok(()) => self.come_back(),
+    pub(super) fn answered(&mut self, number: u64, answer: FolderAnswer) {
+        self.folder.waiting = self.folder.waiting.saturating_sub(1);
+        if number <= self.folder.heard {
+            return;
+        }
+        (self.folder.heard, self.folder.silent_since) = (number, None);
+        self.folder.free = Some(answer.free);
+        let is_moved = self.folder.place.is_some_and(|before| answer.place != Some(before));
+        self.folder.place = answer.place.or(self.folder.place);
+        match answer.here {
+            Err(why) => self.is_not_here(why),
+            Ok(()) => self.come_back(is_moved),
         }
         self.keep_room();
     }
 
     /// Looks, off the driver, whether the files that are served are still the ones that were hashed.
     pub(super) fn look_at_files(&mut self) {
-        if std::mem::replace(&mut self.folder.looking, true) {
+        if self.folder.is_away() || std::mem::replace(&mut self.folder.looking, true) {
             return;
         }
+        self.folder.look += 1;
+        let number = self.folder.look;
         let resources =
             self.library.iter().filter(|(_, resource)| matches!(resource.phase, Phase::Seeding(_)));
         let files: Vec<(SwarmKey, Published)> = resources
@@ -91,50 +162,72 @@ impl Driver {
             let changed = changed.map(|(key, published)| (key, Arc::new(published))).collect();
             // Looked at last: if the folder is there now, what was missing before is missing indeed.
             let here = home.must_be_here();
-            context.tell_blocking(Input::Task(TaskInput::Looked { here, changed }));
+            context.tell_blocking(Input::Task(TaskInput::Looked { number, here, changed }));
         });
     }
 
     /// The files that are served were looked at.
-    pub(super) fn looked(&mut self, here: Result<(), String>, changed: Vec<(SwarmKey, Arc<Published>)>) {
-        self.folder.looking = false;
+    pub(super) fn looked(
+        &mut self,
+        number: u64,
+        here: Result<(), NotHere>,
+        changed: Vec<(SwarmKey, Arc<Published>)>,
+    ) {
+        if number != self.folder.look || !std::mem::take(&mut self.folder.looking) {
+            return; // the folder was away in between: that says nothing of its files
+        }
         match here {
-            Err(reason) => self.go_away(reason),
-            // What was seen while it was not there says nothing; when it is back it is looked at again.
-            Ok(()) if self.folder.is_away() => {}
+            Err(why) => self.is_not_here(why),
             Ok(()) => changed.iter().for_each(|(key, published)| self.source_changed(*key, published)),
         }
     }
 
-    /// The shared folder is not there: nothing takes part in its swarm until it is back, and nothing that is missing
-    /// counts as deleted.
-    pub(super) fn go_away(&mut self, reason: String) {
-        if !self.folder.is_away() {
-            tracing::error!(error = %reason, "everything waits");
+    /// The shared folder is not there: everything waits for it, or for a restart if another one is in its place.
+    pub(super) fn is_not_here(&mut self, why: NotHere) {
+        if let NotHere::Another(_) = why {
+            self.ending = Some(why.to_string());
+        }
+        self.go_away(Away { reason: why.to_string(), only_silent: false });
+    }
+
+    /// Nothing takes part in its swarm until the folder is back, and nothing that is missing counts as deleted.
+    fn go_away(&mut self, away: Away) {
+        let before = self.folder.away.take();
+        if before.is_none() {
+            tracing::error!(error = %away.reason, "everything waits");
+            self.folder.looking = false;
             let keys: Vec<SwarmKey> = self.library.iter().map(|(key, _)| key).collect();
             keys.into_iter().for_each(|key| self.leave(key));
         }
-        self.folder.away = Some(reason);
+        let only_silent = away.only_silent && before.is_none_or(|before| before.only_silent);
+        self.folder.away = Some(Away { only_silent, ..away });
     }
 
-    fn come_back(&mut self) {
-        if self.folder.away.take().is_none() {
-            return;
-        }
+    fn come_back(&mut self, is_moved: bool) {
+        let Some(away) = self.folder.away.take() else { return };
         tracing::info!("the shared folder is back");
         let waits = |phase: &Phase| !matches!(phase, Phase::Accepted(_));
         let keys: Vec<SwarmKey> =
             self.library.iter().filter(|(_, resource)| waits(&resource.phase)).map(|(key, _)| key).collect();
         for key in keys {
-            let Some(resource) = self.library.get_mut(key) else { continue };
-            resource.troubles.clear();
-            let (record, manifest, slot) =
-                (resource.record.clone(), resource.manifest.clone(), resource.slot.clone());
-            // What was open may be open on a file system that is gone.
-            match self.look(&record, &manifest, &slot) {
-                Ok(restored) => self.resume_as(key, restored),
-                Err(error) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
+            if away.only_silent && !is_moved {
+                self.join(key);
+                self.publish(key);
+            } else {
+                self.look_again(key);
             }
+        }
+    }
+
+    /// Goes on with what there is: what was open may be open on a file system that is gone.
+    fn look_again(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        resource.troubles.clear();
+        let (record, manifest, slot) =
+            (resource.record.clone(), resource.manifest.clone(), resource.slot.clone());
+        match self.look(&record, &manifest, &slot) {
+            Ok(restored) => self.resume_as(key, restored),
+            Err(error) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
         }
     }
 
@@ -143,7 +236,7 @@ impl Driver {
     /// Why the folder cannot be used now, if it cannot.
     pub(super) fn folder_trouble(&self) -> Option<String> {
         let silent = self.folder.silent_for(Instant::now()).map(|silent| self.silent_folder(silent));
-        silent.or_else(|| self.folder.away.clone())
+        silent.or_else(|| self.folder.away.as_ref().map(|away| away.reason.clone()))
     }
 
     fn silent_folder(&self, silent: Duration) -> String {
@@ -165,7 +258,7 @@ impl Driver {
         })
     }
 
-    /// Bytes that were free in the folder when it was last asked, two seconds ago at most.
+    /// Bytes that were free in the folder when it last answered: two seconds ago, unless it is slow.
     ///
     /// # Errors
     /// Why nobody knows, for a person.

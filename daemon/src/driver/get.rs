@@ -7,7 +7,7 @@ use crate::saver::Shelf;
 use crate::store::{NameRecord, PartFile, Record, Slot, StoreError};
 use crate::tasks::TaskInput;
 use shared::have::HaveMap;
-use shared::id::SwarmKey;
+use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind};
@@ -29,6 +29,7 @@ impl Driver {
     /// Finds out whether a download is there already; `None` when it has to begin.
     fn accept(&mut self, wanted: &Wanted) -> Result<Option<Accepted>, ControlError> {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
+        self.drop_disproved(key.resource, name);
         if let Some(other) = self.library.key_of_resource(key.resource).filter(|&other| other != key) {
             return Err(ControlError {
                 kind: ErrorKind::BadData,
@@ -67,6 +68,19 @@ impl Driver {
             });
         }
         Ok(None)
+    }
+
+    /// Manifests that were found to be false keep no name and no resource from others.
+    fn drop_disproved(&mut self, resource: ResourceId, name: &ResourceName) {
+        let holders = [self.library.key_of_resource(resource), self.library.key_of(name)];
+        for key in holders.into_iter().flatten() {
+            let Some(resource) = self.library.get(key).filter(|resource| resource.is_disproved()) else {
+                continue;
+            };
+            let names: Vec<ResourceName> =
+                resource.record.names.iter().map(|record| record.name.clone()).collect();
+            names.iter().for_each(|name| self.forget_name(name, None));
+        }
     }
 
     fn accepted(&self, key: SwarmKey, wanted: &Wanted) -> Result<Accepted, ControlError> {

@@ -21,6 +21,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use folder::FolderAnswer;
 pub use input::{Answer, Command, Input, Reply, Wanted};
 pub use share::store_error;
 
@@ -110,6 +111,8 @@ pub struct Driver {
     stop: Arc<AtomicBool>,
     /// Whether the shared folder can be used.
     folder: Folder,
+    /// Why only a restart can help.
+    ending: Option<String>,
     /// Counts the changes that a watcher may want to see.
     revision: Arc<watch::Sender<u64>>,
     ticks: u64,
@@ -148,6 +151,7 @@ impl Driver {
             room: Room::default(),
             stop,
             folder: Folder::default(),
+            ending: None,
             revision: Arc::new(watch::Sender::new(1)),
             ticks: 0,
         }
@@ -158,16 +162,17 @@ impl Driver {
         self.revision.clone()
     }
 
-    /// Works until it is told to shut down. Then what has arrived is synced and the trackers are told.
+    /// Works until it is told to shut down, or only a restart can help: then it says why. What has arrived is synced
+    /// and the trackers are told.
     pub async fn run(
         mut self,
         mut inputs: mpsc::Receiver<Input>,
         mut ended: mpsc::UnboundedReceiver<(AskId, bool)>,
-    ) {
+    ) -> Option<String> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH);
-        'working: loop {
+        'working: while self.ending.is_none() {
             let timeout = self.machine.next_timeout().map(|time| self.start + Duration::from_micros(time.0));
             let far = self.start + Duration::from_secs(365 * 24 * 3600);
             tokio::select! {
@@ -184,7 +189,9 @@ impl Driver {
             }
         }
         drop((inputs, ended)); // nobody waits for an answer that does not come
+        let why = self.ending.take();
         self.end().await;
+        why
     }
 
     fn handle(&mut self, input: Input) {
@@ -213,7 +220,8 @@ impl Driver {
             Command::Share { request, reply } => drop(reply.send(able.and_then(|()| self.share(request)))),
             Command::Import { request, reply } => drop(reply.send(able.and_then(|()| self.import(&request)))),
             Command::ImportEnd { task, request, import, reply } => {
-                drop(reply.send(able.and_then(|()| self.import_end(task, request, import))));
+                let outcome = able.and_then(|()| self.may_import(request));
+                drop(reply.send(self.import_end(task, outcome, import)));
             }
             Command::Task { task, reply } => drop(reply.send(self.find_task(task))),
             Command::Get { wanted, reply } => match able {
@@ -268,8 +276,8 @@ impl Driver {
                 self.opened(&wanted, record, opened, reply);
             }
             TaskInput::Made { key, checking, opened } => self.made(key, &checking, opened),
-            TaskInput::Answered { here, free } => self.answered(here, free),
-            TaskInput::Looked { here, changed } => self.looked(here, changed),
+            TaskInput::Answered { number, answer } => self.answered(number, answer),
+            TaskInput::Looked { number, here, changed } => self.looked(number, here, changed),
             TaskInput::Checked { key, checking, task, checked, here } => {
                 self.checked(key, &checking, task, checked, here);
             }

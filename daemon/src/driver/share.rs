@@ -63,21 +63,15 @@ impl Driver {
 
     /// Begins to take in a file from elsewhere.
     pub(super) fn import(&mut self, request: &ShareRequest) -> Result<(TaskId, TaskHandle), ControlError> {
-        let request = self.with_trackers(request.clone())?;
-        self.must_not_be_awaited(&request.name)?;
-        let free = self.home.free_bytes().map_err(|error| internal(&error))?;
-        let room = free.saturating_sub(self.settings.min_free_bytes);
-        if request.bytes > room {
-            let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        let request = self.may_import(request.clone())?;
+        self.look_at_room();
+        if let Some(reason) = self.no_room(request.bytes, None) {
             return Err(ControlError {
                 kind: ErrorKind::NoSpace,
                 message: format!(
-                    "no space in {} for {}: {} MiB needed, {} MiB free (beside min_free_space, {} MiB)",
-                    self.home.folder().display(),
+                    "cannot take {} into {}: {reason}",
                     request.name,
-                    mib(request.bytes),
-                    mib(room),
-                    mib(self.settings.min_free_bytes)
+                    self.home.folder().display()
                 ),
                 hint: Some("free some space, or share the file from inside of the shared folder".to_owned()),
             });
@@ -85,15 +79,28 @@ impl Driver {
         self.begin_task()
     }
 
-    /// All bytes of an import are here: put them under their name, unless they are there already.
+    /// Whether this may be imported, and with which trackers.
+    pub(super) fn may_import(&self, request: ShareRequest) -> Result<ShareRequest, ControlError> {
+        let request = self.with_trackers(request)?;
+        self.must_not_be_awaited(&request.name)?;
+        Ok(request)
+    }
+
+    /// All bytes of an import are here: put them under their name, unless they are there already, or may not be.
     pub(super) fn import_end(
         &mut self,
         task: TaskId,
-        request: ShareRequest,
+        request: Result<ShareRequest, ControlError>,
         import: Import,
     ) -> Result<(), ControlError> {
-        let request = self.with_trackers(request)?;
-        self.must_not_be_awaited(&request.name)?;
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => {
+                // its file goes with it, which may take as long as the folder does
+                tokio::task::spawn_blocking(move || drop(import));
+                return Err(error);
+            }
+        };
         let present = self.library.key_of(&request.name).and_then(|key| self.seeded_file(key, &request.name));
         let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
         let handle = self.tasks.get(task).cloned();
@@ -188,12 +195,13 @@ impl Driver {
         let known = self.library.get(manifest.key()).map(|resource| resource.record.clone());
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let known_ms = known.as_ref().map_or(0, |record| record.shared_at_ms);
         let replaced = self.library.key_of(manifest.name()).and_then(|key| self.library.get(key));
-        let replaced_ms = replaced.map_or(0, |resource| resource.record.shared_at_ms);
+        let replaced_ms = replaced.map_or(0, |resource| resource.record.shared_at_ms.saturating_add(1));
         Record {
             key: manifest.key(),
             trackers: known.as_ref().map(|record| record.trackers.clone()).unwrap_or_default(),
-            shared_at_ms: now_ms.max(replaced_ms.saturating_add(1)),
+            shared_at_ms: now_ms.max(replaced_ms).max(known_ms),
             origin: true,
             paused: false,
             names: known.map(|record| record.names).unwrap_or_default(),

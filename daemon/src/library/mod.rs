@@ -15,7 +15,7 @@ pub use unnoted::Unnoted;
 pub use whole::Whole;
 
 use crate::store::{NameRecord, Record, Slot};
-use shared::chunk::ChunkCount;
+use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
@@ -47,6 +47,8 @@ pub struct Resource {
     pub phase: Phase,
     /// What is wrong with single names: their file is gone, or has changed.
     pub troubles: BTreeMap<ResourceName, String>,
+    /// Chunks that the disk could not read, and that were fetched again.
+    pub unreadable: BTreeSet<ChunkIndex>,
     /// When to try once more to publish the names that the disk has refused.
     pub republish_at: Option<Instant>,
     /// The trackers that know the same resource with another list of chunks.
@@ -234,6 +236,7 @@ impl Resource {
             slot,
             phase,
             troubles: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
             republish_at: None,
             conflicts: BTreeSet::new(),
             traffic: Arc::default(),
@@ -249,6 +252,12 @@ impl Resource {
     /// How many chunks it has.
     pub fn count(&self) -> ChunkCount {
         self.manifest.count()
+    }
+
+    /// Whether its manifest was found to be false, and no file is here under any of its names.
+    pub fn is_disproved(&self) -> bool {
+        let is_false = matches!(&self.phase, Phase::Failed(failure) if failure.kind == ErrorKind::BadData);
+        is_false && self.record.names.iter().all(|record| record.published.is_none())
     }
 
     /// Whether this check is still the one that goes on.

@@ -115,23 +115,23 @@ impl Home {
     /// and then nothing that is missing there was deleted by anybody.
     ///
     /// # Errors
-    /// Why it does not, for a person.
-    pub fn must_be_here(&self) -> Result<(), String> {
+    /// Why it does not.
+    pub fn must_be_here(&self) -> Result<(), NotHere> {
+        let mark = read_id(&self.ours.join(MARK));
         let is_ours = match &self.id {
-            Some(id) => read_id(&self.ours.join(MARK)).is_ok_and(|now| now == *id),
+            Some(id) => mark.as_ref().is_ok_and(|now| now == id),
             None => {
                 let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
                 let now = fs::metadata(self.ours.join("lock")).map(inode);
                 self.lock.metadata().map(inode).is_ok_and(|ours| now.is_ok_and(|now| now == ours))
             }
         };
-        let folder = self.folder.display();
+        let folder = self.folder.clone();
         match is_ours {
             true => Ok(()),
-            false if self.ours.is_dir() => {
-                Err(format!("{folder} is another shared folder now; restart ttd to use that one"))
-            }
-            false => Err(format!("the shared folder is not there: {folder} has no {OURS}; is it mounted?")),
+            false if mark.is_ok() => Err(NotHere::Another(folder)),
+            false if self.ours.is_dir() => Err(NotHere::Unmarked(folder)),
+            false => Err(NotHere::Missing(folder)),
         }
     }
 
@@ -255,6 +255,20 @@ fn read_id(path: &Path) -> io::Result<String> {
     id.map(str::to_owned).ok_or_else(|| invalid("it names no id"))
 }
 
+/// Why the path does not lead to the shared folder.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotHere {
+    /// Nothing of ours is there.
+    #[error("the shared folder is not there: {} has no {OURS}; is it mounted?", .0.display())]
+    Missing(PathBuf),
+    /// Something of ours is there, and nobody can say whether it is this folder.
+    #[error("{} is another shared folder, or has lost its mark in {OURS}; restart ttd to use it as it is", .0.display())]
+    Unmarked(PathBuf),
+    /// Another daemon's folder is there, or what this one had in its place before it was mounted.
+    #[error("{} is another shared folder now", .0.display())]
+    Another(PathBuf),
+}
+
 /// The folder's id. A mark that is torn or missing is made anew, as far as the disk lets us.
 fn find_or_make_id(disk: &Disk, path: &Path) -> Result<Option<String>, StoreError> {
     match read_id(path) {
@@ -293,11 +307,15 @@ mod tests {
         let home = Home::open(&folder).unwrap();
         home.must_be_here().unwrap();
         fs::rename(&folder, &away).unwrap();
-        assert!(home.must_be_here().unwrap_err().contains("not there"));
+        let missing = Err(NotHere::Missing(folder.clone()));
+        assert_eq!(home.must_be_here(), missing);
         fs::create_dir(&folder).unwrap();
-        assert!(home.must_be_here().unwrap_err().contains("is it mounted?"));
+        assert_eq!(home.must_be_here(), missing);
         fs::create_dir(folder.join(OURS)).unwrap();
-        assert!(home.must_be_here().unwrap_err().contains("another shared folder"));
+        assert_eq!(home.must_be_here(), Err(NotHere::Unmarked(folder.clone())));
+        fs::remove_dir_all(&folder).unwrap();
+        drop(Home::open(&folder).unwrap());
+        assert_eq!(home.must_be_here(), Err(NotHere::Another(folder.clone())));
         fs::remove_dir_all(&folder).unwrap();
         fs::rename(&away, &folder).unwrap();
         home.must_be_here().unwrap();

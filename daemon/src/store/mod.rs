@@ -43,7 +43,7 @@ mod slot;
     expect(unused_imports, reason = "tests put another one in its place")
 )]
 pub use disk::Disk;
-pub use home::Home;
+pub use home::{Home, NotHere};
 pub use identity::{FileIdentity, open_regular};
 pub use import::Import;
 pub use part::PartFile;

@@ -329,6 +329,12 @@ impl Daemon {
         (status, begin.elapsed())
     }
 
+    /// Waits until it has ended by itself: how.
+    #[track_caller]
+    pub fn wait_end(&mut self) -> ExitStatus {
+        self.process.wait(CAP).expect("it ends by itself")
+    }
+
     /// Whether it still runs.
     pub fn runs(&mut self) -> bool {
         self.process.ended().is_none()

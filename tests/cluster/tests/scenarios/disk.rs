@@ -301,6 +301,36 @@ fn a_folder_that_is_unmounted_is_waited_for_and_nothing_counts_as_deleted() {
     unmount(&mounted);
 }
 
+/// As at boot, when the disk comes later than the daemon.
+#[test]
+fn a_folder_that_is_mounted_late_is_taken_by_a_restart() {
+    if !own_mounts("disk::a_folder_that_is_mounted_late_is_taken_by_a_restart") {
+        return;
+    }
+    let tracker = Tracker::start();
+    let home = tempfile::tempdir().unwrap();
+    let (real, mounted) = (home.path().join("real"), home.path().join("mounted"));
+    fs::create_dir(&real).unwrap();
+    fs::create_dir(&mounted).unwrap();
+    mount_bind(&real, &mounted);
+    let ip = std::net::Ipv4Addr::LOCALHOST.into();
+    let mut b = Daemon::start_in(home, &mounted, Some(ip), &["--tracker", &tracker.url()]);
+    b.share_in_place("first", &content(211, MIB));
+    assert!(b.terminate().0.success());
+    unmount(&mounted);
+    b.restart();
+    assert!(b.statuses().is_empty(), "the folder is not there yet");
+
+    mount_bind(&real, &mounted);
+    // As systemd sees it, which starts again what has failed.
+    let status = b.wait_end();
+    assert_eq!(status.code(), Some(1), "{status}: {}", b.log());
+    assert!(b.log().contains("is another shared folder now"), "{}", b.log());
+    b.restart();
+    b.wait_seeding("first");
+    unmount(&mounted);
+}
+
 /// As a network file system whose server is down: whoever touches it waits, with no error and without an end.
 #[test]
 fn a_folder_that_does_not_answer_is_named_and_gone_on_with_when_it_does() {
@@ -308,7 +338,7 @@ fn a_folder_that_does_not_answer_is_named_and_gone_on_with_when_it_does() {
         return;
     }
     let tracker = Tracker::start();
-    let a = Daemon::start(&tracker, &["--upload-limit", "4 MB/s"]);
+    let a = Daemon::start(&tracker, &["--upload-limit", "2 MB/s"]);
     let home = tempfile::tempdir().unwrap();
     let [real, mounted, log, socket] =
         ["real", "mounted", "log", "socket"].map(|name| home.path().join(name));
@@ -331,6 +361,7 @@ fn a_folder_that_does_not_answer_is_named_and_gone_on_with_when_it_does() {
         let status = b.wait_status(name, "waiting", |status| status.state() == "waiting");
         assert!(status.reason().contains("has not answered for"), "{status:?}");
     }
+    assert!(b.status("second").unwrap().number("chunks_have") < 12, "it came too fast to show anything");
     for command in [&["get", "--detach", "third"][..], &["pause", "second"], &["verify", "first"]] {
         let output = b.ctl(command);
         assert!(output.code != 0 && output.stderr.contains("has not answered for"), "{output:?}");
@@ -392,7 +423,7 @@ fn what_the_disk_cannot_read_of_a_download_is_fetched_again() {
     }
     let tracker = Tracker::start();
     let Some(OnDisk { daemon: mut b, disk }) = OnDisk::start_on_btrfs(&tracker) else { return };
-    let mut a = Daemon::start(&tracker, &["--upload-limit", "4 MB/s"]);
+    let mut a = Daemon::start(&tracker, &["--upload-limit", "2 MB/s"]);
     let bytes = content(210, 16 * MIB);
     a.share_bytes("image.iso", &bytes);
     b.ok(&["get", "--detach", "image.iso"]);

@@ -170,7 +170,7 @@ fn a_clock_that_jumps_by_hours_both_ways_is_of_no_consequence() {
         return;
     };
     let tracker = Tracker::start();
-    let mut a = Daemon::start(&tracker, &["--upload-limit", "4 MB/s"]);
+    let mut a = Daemon::start(&tracker, &["--upload-limit", "2 MB/s"]);
     let mut b = Daemon::start(&tracker, &[]);
     let (old, new) = (content(250, 16 * MIB), content(251, MIB));
     a.share_bytes("image.iso", &old);

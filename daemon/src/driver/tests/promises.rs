@@ -1,0 +1,120 @@
+//! What is promised of a download, each at the place where it could be broken.
+
+use super::*;
+use crate::driver::FolderAnswer;
+use crate::library::TakeError;
+use std::fs;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+
+/// A manifest with a true list of chunks under an id that is not theirs, and the true one of the same name.
+fn false_and_true(name: &str, bytes: &[u8]) -> (Manifest, Manifest) {
+    let right = manifest_of(name, bytes);
+    let (trackers, hashes) = (right.trackers().to_vec(), right.hashes().to_vec());
+    let id = ResourceId([7; 32]);
+    (Manifest::new(right.name().clone(), id, trackers, hashes).unwrap(), right)
+}
+
+#[tokio::test]
+async fn a_whole_that_is_not_the_manifests_is_not_published_and_makes_way_for_the_true_manifest() {
+    let mut rig = Rig::new();
+    let bytes = bytes(3);
+    let (lie, truth) = false_and_true("image.iso", &bytes);
+    rig.get(&lie, false).await.unwrap();
+    rig.receive(&lie, &bytes);
+    let failed = |driver: &Driver| driver.status(None).is_ok_and(|all| all[0].state == State::Error);
+    rig.until("it is found out", failed).await;
+    let status = rig.driver.status(None).unwrap().remove(0);
+    assert_eq!(status.kind, Some(ErrorKind::BadData), "{status:?}");
+    assert!(status.reason.unwrap().contains("the manifest is false"));
+    assert!(!rig.file("image.iso").exists());
+
+    rig.finished(&truth, &bytes).await;
+    assert_eq!(fs::read(rig.file("image.iso")).unwrap(), bytes);
+    assert_eq!(rig.driver.status(None).unwrap().len(), 1, "the false one is gone");
+}
+
+/// Takes the chunks of a download in order, on a thread of its own, and tells how many it has taken.
+fn take_all(download: Arc<Download>, bytes: Vec<u8>) -> Receiver<usize> {
+    let (taken, count) = channel();
+    std::thread::spawn(move || {
+        for (at, chunk) in bytes.chunks(CHUNK_BYTES as usize).enumerate() {
+            match download.take(ChunkIndex(at as u32), chunk.to_vec().into()) {
+                Ok(()) => _ = taken.send(at + 1),
+                Err(TakeError::Ended) => return,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    count
+}
+
+#[tokio::test]
+async fn no_more_than_64_chunks_are_written_before_the_map_on_disk_claims_them() {
+    let mut rig = Rig::new();
+    let bytes = bytes(66);
+    let manifest = manifest_of("image.iso", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    let download = rig.download(manifest.key());
+    let taken = take_all(download.clone(), bytes);
+    while taken.recv_timeout(CAP).unwrap() < 64 {}
+    let further = taken.recv_timeout(Duration::from_millis(200));
+    assert_eq!(further, Err(RecvTimeoutError::Timeout), "nothing was noted yet");
+    // The driver hears of them, syncs them and notes them.
+    for index in 0..64 {
+        rig.driver.event(Event::Stored { key: manifest.key(), index: ChunkIndex(index) });
+    }
+    let noted = |driver: &Driver| match &driver.library.get(manifest.key()).unwrap().phase {
+        Phase::Fetching(fetching) => fetching.noted >= 64,
+        _ => false,
+    };
+    rig.until("the map is written", noted).await;
+    assert_eq!(taken.recv_timeout(CAP), Ok(65));
+    download.unnoted.end();
+}
+
+#[tokio::test]
+async fn a_have_map_that_is_torn_or_gone_is_made_anew_from_the_data() {
+    let damages: [fn(&std::path::Path); 3] = [
+        |path| fs::remove_file(path).unwrap(),
+        |path| fs::write(path, b"").unwrap(),
+        |path| fs::write(path, b"whatever").unwrap(),
+    ];
+    for damage in damages {
+        let mut rig = Rig::new();
+        let bytes = bytes(4);
+        let manifest = manifest_of("image.iso", &bytes);
+        rig.get(&manifest, false).await.unwrap();
+        rig.receive(&manifest, &bytes[..3 << 20]);
+        let folder = rig.folder.clone();
+        rig.driver.end().await;
+        let have = folder.path().join(".tinytorrent/resources");
+        let slot = fs::read_dir(have).unwrap().next().unwrap().unwrap().path();
+        damage(&slot.join("have"));
+        let mut rig = Rig::on(folder);
+        let is_fetching =
+            |driver: &Driver| matches!(driver.library.get(manifest.key()).unwrap().phase, Phase::Fetching(_));
+        rig.until("the data is looked at", is_fetching).await;
+        assert_eq!(rig.driver.status(None).unwrap()[0].chunks_have, 3);
+    }
+}
+
+#[tokio::test]
+async fn what_one_download_needs_is_not_promised_to_another_nor_is_the_floor() {
+    let mut rig = Rig::new();
+    rig.driver.settings.min_free_bytes = 1 << 20;
+    let (first, second) = (manifest_of("first", &bytes(4)), manifest_of("second", &vec![9; 3 << 20]));
+    rig.get(&first, false).await.unwrap();
+    rig.get(&second, false).await.unwrap();
+    rig.driver.answered(1, FolderAnswer::with_free(8 << 20));
+    assert_eq!(rig.driver.lacking_space(second.key()), None, "4 + 3 + 1 MiB");
+    rig.driver.answered(2, FolderAnswer::with_free((8 << 20) - 1));
+    assert_eq!(
+        rig.driver.lacking_space(second.key()).unwrap(),
+        "no space: 3.1 MB needed, 3.1 MB free (beside 1.0 MB that min_free_space keeps and 4.2 MB that other downloads need)"
+    );
+    assert!(rig.driver.no_room(1 << 20, None).is_some(), "an import takes nobody's room either");
+
+    rig.driver.answered(3, FolderAnswer::with_free((1 << 20) - 1));
+    let waits = rig.driver.status(None).unwrap().iter().all(|status| status.state == State::Waiting);
+    assert!(waits, "the floor is kept while they run: {:?}", rig.driver.status(None));
+}
