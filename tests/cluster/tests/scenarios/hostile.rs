@@ -47,19 +47,28 @@ impl Scene {
     fn false_seeder(&self, way: Way) -> FalseSeeder {
         FalseSeeder::start(&self.tracker, &self.manifest(), &self.bytes, way)
     }
+
+    /// The same, once the tracker tells others of it.
+    #[track_caller]
+    fn known_false_seeder(&self, way: Way) -> FalseSeeder {
+        let hostile = self.false_seeder(way);
+        wait_until("the tracker knows it", CAP, || {
+            self.tracker.peers(&self.key().resource.to_string()).contains(&hostile.addr())
+        });
+        hostile
+    }
 }
 
 /// One false seeder beside an honest one: the file arrives whole, and the reason is counted.
 #[track_caller]
 fn check_false_seeder(seed: u64, way: Way, reason: &str) {
     let scene = Scene::new(seed, 24);
-    let hostile = scene.false_seeder(way);
-    wait_until("the tracker knows it", CAP, || {
-        scene.tracker.peers(&scene.key().resource.to_string()).contains(&hostile.addr())
-    });
+    let _hostile = scene.known_false_seeder(way);
     scene.leecher.get(NAME, &scene.bytes);
     scene.leecher.wait_rejected(reason);
     assert_eq!(scene.seeder.rejected("banned"), 0, "the honest one is nobody's victim");
+    let (memory, descriptors) = (scene.leecher.memory_peak_kib() >> 10, scene.leecher.descriptors());
+    assert!(memory < 128 && descriptors < 64, "{memory} MiB at the peak, {descriptors} descriptors");
 }
 
 #[test]
@@ -108,9 +117,12 @@ fn older_and_newer_versions_are_left_alone() {
 #[test]
 fn a_single_wrong_chunk_or_a_broken_frame_is_made_good() {
     for (seed, way) in [(210, Way::WrongBytes(1)), (211, Way::WrongLast), (212, Way::Cut)] {
-        let scene = Scene::new(seed, 8);
-        let _hostile = scene.false_seeder(way);
+        let scene = Scene::new(seed, 24);
+        let is_asked = way != Way::Cut; // which does not come to say what it has
+        let hostile = scene.known_false_seeder(way);
         scene.leecher.get(NAME, &scene.bytes);
+        scene.leecher.wait_log(&format!("connected peer={}", hostile.addr()));
+        assert!(!is_asked || hostile.asked() > 0, "it was not asked for anything");
         assert_eq!(scene.leecher.rejected("corrupt"), 0);
     }
 }
