@@ -5,9 +5,9 @@ use super::{At, StoreError};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
 use shared::rpc::wire::buffers;
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -65,6 +65,19 @@ impl PartFile {
     /// When the disk fails.
     pub fn length(&self) -> Result<u64, StoreError> {
         Ok(self.file.metadata().at("look at", &self.path)?.len())
+    }
+
+    /// Looks at its place. It need not be there any more: it may have been published.
+    ///
+    /// # Errors
+    /// When another file is there.
+    pub fn must_not_be_covered(&self, place: &Path) -> Result<(), StoreError> {
+        let inode = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let Ok(there) = fs::symlink_metadata(place).map(inode) else { return Ok(()) };
+        match self.file.metadata().map(inode).at("look at", &self.path)? == there {
+            true => Ok(()),
+            false => Err(io::Error::other("another folder is in its place")).at("note what came into", place),
+        }
     }
 
     /// Writes a verified chunk. The data is not synced yet.
@@ -146,6 +159,18 @@ mod tests {
         let again = PartFile::open(&Disk::system(), &path, count).unwrap();
         again.find_last().unwrap();
         assert_eq!(again.bytes(), part.bytes());
+    }
+
+    #[test]
+    fn another_file_in_its_place_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.part");
+        let part = PartFile::open(&Disk::system(), &path, ChunkCount::new(2).unwrap()).unwrap();
+        part.must_not_be_covered(&path).unwrap();
+        fs::rename(&path, folder.path().join("published")).unwrap();
+        part.must_not_be_covered(&path).unwrap();
+        fs::write(&path, b"of another folder").unwrap();
+        assert!(part.must_not_be_covered(&path).unwrap_err().to_string().contains("another folder"));
     }
 
     #[test]

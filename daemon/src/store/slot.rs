@@ -113,6 +113,16 @@ impl Slot {
         have_file::write(&self.disk, &self.have(), have)
     }
 
+    /// The same, unless another part file than this is here: then another folder was mounted over ours, and the map
+    /// would claim what its part file does not have.
+    ///
+    /// # Errors
+    /// Also in that case.
+    pub fn write_have_of(&self, part: &PartFile, have: &HaveMap) -> Result<(), StoreError> {
+        part.must_not_be_covered(&self.part())?;
+        self.write_have(have)
+    }
+
     /// Reads the have map of a resource of `count` chunks; `None` if there is none.
     ///
     /// # Errors
