@@ -183,16 +183,14 @@ impl Driver {
     }
 
     /// What the disk cannot read is written anew, once: a disk that does not read it even then is not well.
-    fn keep_what_is_good(&mut self, key: SwarmKey, checked: CheckedFile) {
+    pub(super) fn keep_what_is_good(&mut self, key: SwarmKey, checked: CheckedFile) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let chunks = checked.unreadable.len();
-        let before = resource.unreadable.len();
-        resource.unreadable.extend(&checked.unreadable);
-        if resource.unreadable.len() < before + chunks {
-            let why = format!(
-                "the disk cannot read {chunks} chunks of it, and not even when they were written anew"
-            );
-            return self.cannot_read(key, why);
+        for index in &checked.unreadable {
+            if *resource.unreadable.entry(*index).or_insert(false) {
+                let why = format!("the disk cannot read chunk {index}, not even after it was written anew");
+                return self.cannot_read(key, why);
+            }
         }
         if chunks > 0 {
             tracing::error!(resource = %key, chunks, "the disk cannot read these chunks of a download; they are fetched again");

@@ -75,10 +75,9 @@ impl Driver {
 
     /// A chunk is verified and written.
     pub(super) fn stored(&mut self, key: SwarmKey, index: ChunkIndex) {
-        let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
-        else {
-            return;
-        };
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let Phase::Fetching(fetching) = &mut resource.phase else { return };
+        resource.unreadable.entry(index).and_modify(|written| *written = true);
         if !fetching.have.insert(index) {
             return fetching.download.unnoted.leave(1); // it came twice
         }

@@ -47,8 +47,8 @@ pub struct Resource {
     pub phase: Phase,
     /// What is wrong with single names: their file is gone, or has changed.
     pub troubles: BTreeMap<ResourceName, String>,
-    /// Chunks that the disk could not read, and that were fetched again.
-    pub unreadable: BTreeSet<ChunkIndex>,
+    /// Chunks that the disk could not read, and whether they were written anew since.
+    pub unreadable: BTreeMap<ChunkIndex, bool>,
     /// When to try once more to publish the names that the disk has refused.
     pub republish_at: Option<Instant>,
     /// The trackers that know the same resource with another list of chunks.
@@ -236,7 +236,7 @@ impl Resource {
             slot,
             phase,
             troubles: BTreeMap::new(),
-            unreadable: BTreeSet::new(),
+            unreadable: BTreeMap::new(),
             republish_at: None,
             conflicts: BTreeSet::new(),
             traffic: Arc::default(),

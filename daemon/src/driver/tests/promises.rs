@@ -3,6 +3,8 @@
 use super::*;
 use crate::driver::FolderAnswer;
 use crate::library::TakeError;
+use crate::store::FileIdentity;
+use crate::tasks::CheckedFile;
 use std::fs;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
@@ -117,4 +119,30 @@ async fn what_one_download_needs_is_not_promised_to_another_nor_is_the_floor() {
     rig.driver.answered(3, FolderAnswer::with_free((1 << 20) - 1));
     let waits = rig.driver.status(None).unwrap().iter().all(|status| status.state == State::Waiting);
     assert!(waits, "the floor is kept while they run: {:?}", rig.driver.status(None));
+}
+
+#[tokio::test]
+async fn what_the_disk_does_not_read_is_written_anew_once() {
+    let mut rig = Rig::new();
+    let bytes = bytes(4);
+    let manifest = manifest_of("image.iso", &bytes);
+    let key = manifest.key();
+    rig.get(&manifest, false).await.unwrap();
+    rig.receive(&manifest, &bytes[..2 << 20]);
+    let reason = |rig: &mut Rig| {
+        let mut good = HaveMap::empty(manifest.count());
+        good.insert(ChunkIndex(0));
+        let identity = FileIdentity::at(rig.folder.path()).unwrap();
+        let unreadable = vec![ChunkIndex(1)];
+        let checked = CheckedFile { good, whole: false, bytes: 2 << 20, unreadable, identity };
+        rig.driver.keep_what_is_good(key, checked);
+        rig.driver.status(None).unwrap().remove(0)
+    };
+    for _ in 0..2 {
+        assert_eq!(reason(&mut rig).state, State::Waiting, "for somebody who has it");
+    }
+    rig.receive(&manifest, &bytes[..2 << 20]);
+    let status = reason(&mut rig);
+    assert_eq!(status.state, State::Error);
+    assert!(status.reason.unwrap().contains("chunk 1, not even after it was written anew"));
 }
