@@ -30,14 +30,13 @@ impl Driver {
     pub(super) fn check(&mut self, key: SwarmKey, task: Option<TaskId>) {
         self.leave(key);
         let Some(resource) = self.library.get_mut(key) else { return };
-        let path = match resource.to_check() {
-            Some(record) => self.home.file(&record.name),
+        let (path, is_part) = match resource.to_check() {
+            Some(record) => (self.home.file(&record.name), false),
             None => {
                 self.saver.doubt(&resource.slot);
-                resource.slot.part()
+                (resource.slot.part(), true)
             }
         };
-        let is_part = path == resource.slot.part();
         let checking = Checking::default();
         resource.phase = Phase::Checking(checking.clone());
         let (manifest, home) = (resource.manifest.clone(), self.home.clone());

@@ -3,9 +3,8 @@
 //! the server of a network file system that is down, may not answer for a long time. While the folder cannot be used
 //! everything waits.
 
-use super::Driver;
-use super::Input;
 use super::check::published_files;
+use super::{Driver, Input};
 use crate::library::{Phase, Published};
 use crate::store::{Home, NotHere};
 use crate::tasks::TaskInput;

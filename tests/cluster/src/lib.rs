@@ -2,9 +2,9 @@
 //! `cargo xtask demo`.
 //!
 //! [`process`] starts, watches and ends one process; [`files`] makes and hashes what they exchange;
-//! [`mounts`] gives a test disks of its own, [`clock`] a time of day; [`crash`] kills a daemon again and again; [`fake_tracker`] and
-//! [`hostile`] misbehave as they are told; [`Tracker`] and [`Daemon`] are what a scenario is told with. Those two
-//! panic when something is not as it must be, with the logs of all that took part.
+//! [`mounts`] gives a test disks of its own, [`clock`] a time of day; [`crash`] kills a daemon again and again;
+//! [`fake_tracker`] and [`hostile`] misbehave as they are told; [`Tracker`] and [`Daemon`] are what a scenario is told
+//! with. Those two panic when something is not as it must be, with the logs of all that took part.
 
 pub mod clock;
 pub mod crash;

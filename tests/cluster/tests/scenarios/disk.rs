@@ -170,6 +170,14 @@ impl OnDisk {
     }
 }
 
+fn make_folders<const N: usize>(home: &Path, names: [&str; N]) -> [std::path::PathBuf; N] {
+    names.map(|name| {
+        let folder = home.join(name);
+        fs::create_dir(&folder).unwrap();
+        folder
+    })
+}
+
 fn is_without_space(status: &Status) -> bool {
     status.state() == "waiting" && status.reason().contains("no space")
 }
@@ -256,9 +264,7 @@ fn a_folder_that_is_unmounted_is_waited_for_and_nothing_counts_as_deleted() {
     let a = Daemon::start(&tracker, &["--upload-limit", "4 MB/s"]);
     let c = Daemon::start(&tracker, &[]);
     let home = tempfile::tempdir().unwrap();
-    let (real, mounted) = (home.path().join("real"), home.path().join("mounted"));
-    fs::create_dir(&real).unwrap();
-    fs::create_dir(&mounted).unwrap();
+    let [real, mounted] = make_folders(home.path(), ["real", "mounted"]);
     mount_bind(&real, &mounted);
     let ip = std::net::Ipv4Addr::LOCALHOST.into();
     let mut b = Daemon::start_in(home, &mounted, Some(ip), &["--tracker", &tracker.url()]);
@@ -309,9 +315,7 @@ fn a_folder_that_is_mounted_late_is_taken_by_a_restart() {
     }
     let tracker = Tracker::start();
     let home = tempfile::tempdir().unwrap();
-    let (real, mounted) = (home.path().join("real"), home.path().join("mounted"));
-    fs::create_dir(&real).unwrap();
-    fs::create_dir(&mounted).unwrap();
+    let [real, mounted] = make_folders(home.path(), ["real", "mounted"]);
     mount_bind(&real, &mounted);
     let ip = std::net::Ipv4Addr::LOCALHOST.into();
     let mut b = Daemon::start_in(home, &mounted, Some(ip), &["--tracker", &tracker.url()]);
@@ -340,10 +344,8 @@ fn a_folder_that_does_not_answer_is_named_and_gone_on_with_when_it_does() {
     let tracker = Tracker::start();
     let a = Daemon::start(&tracker, &["--upload-limit", "2 MB/s"]);
     let home = tempfile::tempdir().unwrap();
-    let [real, mounted, log, socket] =
-        ["real", "mounted", "log", "socket"].map(|name| home.path().join(name));
-    fs::create_dir(&real).unwrap();
-    fs::create_dir(&mounted).unwrap();
+    let [real, mounted] = make_folders(home.path(), ["real", "mounted"]);
+    let [log, socket] = ["log", "socket"].map(|name| home.path().join(name));
     let Some(server) = mount_served(&real, &mounted, &log) else { return };
     let ip = std::net::Ipv4Addr::LOCALHOST.into();
     let args = ["--tracker", &tracker.url(), "--socket", socket.to_str().unwrap()];

@@ -194,7 +194,7 @@ fn a_clock_that_jumps_by_hours_both_ways_is_of_no_consequence() {
     // What was shared before the clock was put back is not the newest for ever.
     clock.set(-2);
     let path = a.outside().join("image.iso");
-    std::fs::write(&path, &new).unwrap();
+    fs::write(&path, &new).unwrap();
     a.ok(&["share", "--replace", path.to_str().unwrap()]);
     let c = Daemon::start(&tracker, &[]);
     c.get("image.iso", &new);
