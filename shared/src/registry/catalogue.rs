@@ -34,15 +34,25 @@ pub(super) struct Catalogue {
 #[derive(Debug)]
 struct Manifest {
     hashes: Bytes,
-    names: BTreeSet<ResourceName>,
+    /// Its publications, the newest last: each announce asks for that one.
+    names: BTreeSet<(Rank, ResourceName)>,
     /// When its swarm was last seen to have a peer.
     alive: Time,
 }
+
+/// When a publication was shared, and the number under which it came: the newest has the greatest.
+type Rank = (u64, u64);
 
 #[derive(Debug, Clone)]
 struct Published {
     publication: Publication,
     serial: u64,
+}
+
+impl Published {
+    fn rank(&self) -> Rank {
+        (self.publication.shared_at_ms, self.serial)
+    }
 }
 
 #[derive(Debug)]
@@ -166,11 +176,12 @@ impl Catalogue {
 
     /// The newest name of a manifest.
     pub(super) fn name_of(&self, key: SwarmKey) -> Option<ResourceName> {
-        self.newest_of(key).map(|publication| publication.name)
+        Some(self.manifests.get(&key)?.names.last()?.1.clone())
     }
 
     pub(super) fn shared_at_ms(&self, key: SwarmKey) -> Option<u64> {
-        self.newest_of(key).map(|publication| publication.shared_at_ms)
+        let ((shared_at_ms, _), _) = self.manifests.get(&key)?.names.last()?;
+        Some(*shared_at_ms)
     }
 
     pub(super) fn publications(&self) -> usize {
@@ -230,16 +241,18 @@ impl Catalogue {
         let (name, key) = (publication.name.clone(), publication.key);
         let former = self.names.get(&name).and_then(|published| published.get(&key));
         let freed = former.map_or(0, |former| text_bytes(&former.publication));
+        let former = former.map(|former| (former.rank(), name.clone()));
         if former.is_none() {
-            self.check_publications(&name)?;
+            self.check_publications(&name, key)?;
         }
         self.check_bytes(text_bytes(&publication).saturating_sub(freed))?;
         self.publications += usize::from(former.is_none());
         self.bytes = self.bytes - freed + text_bytes(&publication);
-        if let Some(manifest) = self.manifests.get_mut(&key) {
-            manifest.names.insert(name.clone());
-        }
         let published = Published { publication, serial: self.serial };
+        if let Some(manifest) = self.manifests.get_mut(&key) {
+            former.map(|former| manifest.names.remove(&former));
+            manifest.names.insert((published.rank(), name.clone()));
+        }
         self.serial += 1;
         self.names.entry(name).or_default().insert(key, published);
         Ok(PublishReply::Published)
@@ -248,7 +261,7 @@ impl Catalogue {
     fn remove(&mut self, key: SwarmKey) {
         let Some(manifest) = self.manifests.remove(&key) else { return };
         self.bytes -= manifest.hashes.len();
-        for name in manifest.names {
+        for (_, name) in manifest.names {
             let Some(published) = self.names.get_mut(&name) else { continue };
             if let Some(gone) = published.remove(&key) {
                 self.publications -= 1;
@@ -273,8 +286,8 @@ impl Catalogue {
     }
 
     fn newest_of(&self, key: SwarmKey) -> Option<Publication> {
-        let names = &self.manifests.get(&key)?.names;
-        newest(names.iter().filter_map(|name| self.names.get(name)?.get(&key)))
+        let (_, name) = self.manifests.get(&key)?.names.last()?;
+        Some(self.names.get(name)?.get(&key)?.publication.clone())
     }
 
     fn check_conflict(&self, key: SwarmKey) -> Result<(), Refusal> {
@@ -292,7 +305,7 @@ impl Catalogue {
         Ok(())
     }
 
-    fn check_publications(&self, name: &ResourceName) -> Result<(), Refusal> {
+    fn check_publications(&self, name: &ResourceName, key: SwarmKey) -> Result<(), Refusal> {
         if self.publications >= self.limits.publications_max {
             let max = self.limits.publications_max;
             return Err(Refusal::Full(format!("its catalogue holds {max} publications")));
@@ -300,6 +313,10 @@ impl Catalogue {
         let max = self.limits.publications_per_name_max;
         if self.names.get(name).is_some_and(|published| published.len() >= max) {
             return Err(Refusal::Full(format!("its catalogue holds {max} publications of one name")));
+        }
+        let max = self.limits.names_per_manifest_max;
+        if self.manifests.get(&key).is_some_and(|manifest| manifest.names.len() >= max) {
+            return Err(Refusal::Full(format!("its catalogue holds {max} names of one manifest")));
         }
         Ok(())
     }
@@ -327,7 +344,7 @@ impl Upload {
 }
 
 fn newest<'a>(published: impl Iterator<Item = &'a Published>) -> Option<Publication> {
-    let newest = published.max_by_key(|published| (published.publication.shared_at_ms, published.serial));
+    let newest = published.max_by_key(|published| published.rank());
     newest.map(|published| published.publication.clone())
 }
 

@@ -42,6 +42,8 @@ pub struct Limits {
     pub publications_max: usize,
     /// Publications under one name, of which the newest is found by it.
     pub publications_per_name_max: usize,
+    /// Names under which one manifest is published.
+    pub names_per_manifest_max: usize,
     /// Manifests that are arriving, one per connection.
     pub uploads_max: usize,
     /// How long a manifest that is arriving may pause between two pages.
@@ -59,6 +61,7 @@ impl Default for Limits {
             catalogue_bytes_max: 256 << 20,
             publications_max: 100_000,
             publications_per_name_max: 1024,
+            names_per_manifest_max: 1024,
             uploads_max: 256,
             upload_timeout: Duration::from_secs(30),
             publication_ttl: Duration::from_secs(3600),

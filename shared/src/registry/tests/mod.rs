@@ -3,6 +3,7 @@
 mod catalogue;
 mod fleet;
 mod floods;
+mod newest;
 mod swarms;
 
 use super::*;
