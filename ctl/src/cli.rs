@@ -29,6 +29,7 @@ Exit codes:
   5  timed out
   6  bad data: a manifest or a file does not verify
   7  no space on the disk
+  8  no tracker or server could be reached: try again
   130  interrupted with ^C (a download goes on without you)";
 
 /// Brings one file to every machine of a fleet: drives the local ttd.
@@ -478,7 +479,7 @@ mod tests {
     #[test]
     fn the_help_has_all_exit_codes() {
         let help = Cli::command().render_help().to_string();
-        for code in (0..=7).chain([130]) {
+        for code in (0..=8).chain([130]) {
             assert!(help.contains(&format!("\n  {code}  ")), "{code}");
         }
     }

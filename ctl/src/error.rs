@@ -21,6 +21,8 @@ pub enum Kind {
     BadData = 6,
     /// The disk has no room.
     NoSpace = 7,
+    /// No tracker or server could be reached: trying again may help.
+    Unreachable = 8,
     /// The user pressed ^C.
     Interrupted = 130,
     /// Nobody reads what we print any more: a good end.
@@ -109,10 +111,11 @@ impl From<ErrorKind> for Kind {
         match kind {
             ErrorKind::Internal => Kind::Internal,
             ErrorKind::Usage => Kind::Usage,
-            ErrorKind::Refused => Kind::Refused,
+            ErrorKind::Refused | ErrorKind::Unknown => Kind::Refused,
             ErrorKind::TimedOut => Kind::TimedOut,
             ErrorKind::BadData => Kind::BadData,
             ErrorKind::NoSpace => Kind::NoSpace,
+            ErrorKind::Unreachable => Kind::Unreachable,
         }
     }
 }
@@ -147,8 +150,10 @@ mod tests {
             ErrorKind::TimedOut,
             ErrorKind::BadData,
             ErrorKind::NoSpace,
+            ErrorKind::Unreachable,
+            ErrorKind::Unknown,
         ] {
-            assert_eq!(Kind::from(kind) as u8, kind as u8, "{kind:?}");
+            assert_eq!(Kind::from(kind) as u8, kind.exit_code(), "{kind:?}");
         }
     }
 

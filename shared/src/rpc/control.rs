@@ -363,7 +363,8 @@ impl std::fmt::Display for ControlError {
 
 impl std::error::Error for ControlError {}
 
-/// What kind of error it is. The numbers are ttctl's exit codes.
+/// What kind of error it is. The numbers are ttctl's exit codes, but for [`exit_code`](ErrorKind::exit_code)'s one
+/// exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorKind {
     /// The daemon failed.
@@ -378,6 +379,20 @@ pub enum ErrorKind {
     BadData = 6,
     /// The disk has no room.
     NoSpace = 7,
+    /// No tracker or server could be reached: trying again may help.
+    Unreachable = 8,
+    /// Nobody knows what was looked for, yet. It is a [`Refused`](ErrorKind::Refused) that waiting may end.
+    Unknown = 9,
+}
+
+impl ErrorKind {
+    /// What ttctl ends with.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            ErrorKind::Unknown => ErrorKind::Refused as u8,
+            kind => kind as u8,
+        }
+    }
 }
 
 impl Message for ControlRequest {
