@@ -1,4 +1,5 @@
-//! Writes records and manifests in the order in which they were made, off the driver.
+//! Writes records and manifests in the order in which they were made, on a thread of its own: what the driver is asked
+//! for is answered when it is written, so that it must not wait for a thread while others hash and read.
 
 use crate::context::Context;
 use crate::driver::Input;
@@ -11,17 +12,18 @@ use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use tokio::sync::oneshot;
 
 /// Does its jobs one after another. Unbounded, but each job is one step of one resource.
 #[derive(Debug)]
 pub struct Saver {
-    jobs: mpsc::UnboundedSender<Job>,
+    jobs: mpsc::Sender<Job>,
     /// The resources whose record on disk is not what it should be.
     unsaved: Arc<Mutex<BTreeSet<SwarmKey>>>,
-    task: JoinHandle<()>,
+    /// Is dropped when the thread has done everything.
+    ended: oneshot::Receiver<()>,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -58,16 +60,24 @@ impl Shelf {
 
 impl Saver {
     /// A saver with nothing to do.
+    ///
+    /// # Panics
+    /// When the system has no thread for it.
     pub fn start() -> Saver {
-        let (jobs, mut received) = mpsc::unbounded_channel::<Job>();
-        let task = tokio::spawn(async move {
-            while let Some(job) = received.recv().await {
-                if let Err(error) = tokio::task::spawn_blocking(job).await {
-                    tracing::error!(%error, "a write to the shared folder was not made");
+        let (jobs, received) = mpsc::channel::<Job>();
+        let (until, ended) = oneshot::channel();
+        let work = move || {
+            let _until = until;
+            for job in received {
+                // a panic in one job must not keep the others from being done
+                if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                    tracing::error!(error = "it panicked", "a write to the shared folder was not made");
                 }
             }
-        });
-        Saver { jobs, unsaved: Arc::default(), task }
+        };
+        let thread = std::thread::Builder::new().name("saver".to_owned()).spawn(work);
+        thread.expect("a daemon that cannot have a thread for its records cannot work");
+        Saver { jobs, unsaved: Arc::default(), ended }
     }
 
     /// Writes a resource's place; the answer tells how it went.
@@ -194,7 +204,7 @@ impl Saver {
     /// Waits until everything is written, and ends.
     pub async fn end(self) {
         drop(self.jobs);
-        let _ = self.task.await;
+        let _ = self.ended.await;
     }
 
     fn job(&self, job: impl FnOnce() + Send + 'static) {

@@ -1,7 +1,7 @@
 //! Work in the background: what ttctl waits for, and what comes back to the driver when it ends.
 
-use crate::driver::{FolderAnswer, Reply, Wanted};
-use crate::library::{Checking, Download, HashedWhole, Published, ReadError, Source};
+use crate::driver::{FolderAnswer, Reply, Turn, Wanted};
+use crate::library::{Check, Download, HashedWhole, Published, ReadError, Source};
 use crate::store::{FileIdentity, NotHere, PartFile, PublishError, Record, StoreError};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
@@ -32,7 +32,7 @@ pub enum TaskInput {
     /// The place of a new download is made.
     Opened { wanted: Wanted, record: Record, reply: Reply<Accepted>, opened: Result<PartFile, StoreError> },
     /// The place of a download that was accepted before is made, or still cannot be.
-    Made { key: SwarmKey, checking: Checking, opened: Result<PartFile, StoreError> },
+    Made { key: SwarmKey, check: Check, opened: Result<PartFile, StoreError> },
     /// A question to the shared folder was answered.
     Answered { number: u64, answer: FolderAnswer },
     /// The files that are served were looked at: which are not what they were, or why the folder is not there.
@@ -42,8 +42,8 @@ pub enum TaskInput {
     /// What lies on disk was compared with the manifest, and the folder was there after that, or not.
     Checked {
         key: SwarmKey,
-        checking: Checking,
-        task: Option<TaskId>,
+        check: Check,
+        turn: Turn,
         checked: io::Result<CheckedFile>,
         here: Result<(), NotHere>,
     },
@@ -101,6 +101,17 @@ impl TaskHandle {
     /// The task ended.
     pub fn end(&self, state: TaskState) {
         self.0.send_replace(state);
+    }
+
+    /// The task ended, unless its end was told already.
+    pub fn end_if_running(&self, state: impl FnOnce() -> TaskState) {
+        self.0.send_if_modified(|present| {
+            let is_running = matches!(present, TaskState::Running { .. });
+            if is_running {
+                *present = state();
+            }
+            is_running
+        });
     }
 
     /// Follows the task.

@@ -192,7 +192,8 @@ impl Driver {
         };
         tracing::error!(resource = %key, chunk = %index, %peer, error = %why,
             "a chunk is damaged on our disk; it is not served any more");
-        if matches!(self.library.get(key).map(|resource| &resource.phase), Some(Phase::Fetching(_))) {
+        if let Some(resource) = self.library.get(key).filter(|it| matches!(it.phase, Phase::Fetching(_))) {
+            self.saver.doubt(&resource.slot); // also by whoever starts before its turn to be checked has come
             return self.check(key, None); // what is wrong is fetched again
         }
         let Some(resource) = self.library.get_mut(key) else { return };

@@ -2,8 +2,9 @@
 //! torn, when the whole is wrong although every chunk seemed right.
 
 use super::blocked::REREAD_AFTER;
-use super::{Driver, Input};
-use crate::library::{Checking, Failure, Phase, Published, Resource};
+use super::checks::Asker;
+use super::{Driver, Input, Turn};
+use crate::library::{Check, CheckStep, Checking, Failure, Phase, Published, Resource};
 use crate::store::{FileIdentity, Home, NameRecord, NotHere, open_regular};
 use crate::tasks::{CheckedFile, TaskInput};
 use shared::have::HaveMap;
@@ -21,15 +22,73 @@ use std::time::Instant;
 impl Driver {
     pub(super) fn verify(&mut self, what: &str) -> Result<TaskId, ControlError> {
         let (_, key) = self.one(what)?;
-        let (id, _) = self.begin_task()?;
-        self.check(key, Some(id));
+        let (id, handle) = self.begin_task()?;
+        handle.progress("waiting for its turn", 0, 0);
+        self.check_for(key, Asker::new(handle));
         Ok(id)
     }
 
-    /// Hashes what is on disk of a resource. It takes no part in its swarm meanwhile.
+    /// Checks for somebody who waits for it. A check that runs has read a part already, which may have changed since:
+    /// one more follows it then.
+    fn check_for(&mut self, key: SwarmKey, asker: Asker) {
+        let phase = self.library.get(key).map(|resource| &resource.phase);
+        if matches!(phase, Some(Phase::Checking(checking)) if checking.step == CheckStep::Hashes) {
+            return self.checks.ask_for_next(key, asker);
+        }
+        self.checks.ask(key, asker);
+        self.check(key, None);
+    }
+
+    /// Hashes what is on disk of a resource, before those for which nobody waits. It takes no part in its swarm
+    /// meanwhile.
     pub(super) fn check(&mut self, key: SwarmKey, task: Option<TaskId>) {
+        if let Some(handle) = task.and_then(|task| self.tasks.get(task)) {
+            self.checks.ask(key, Asker::new(handle.clone()));
+        }
+        self.enqueue_check(key, true);
+    }
+
+    /// The same, for nobody who waits for it.
+    pub(super) fn check_in_turn(&mut self, key: SwarmKey) {
+        self.enqueue_check(key, false);
+    }
+
+    fn enqueue_check(&mut self, key: SwarmKey, is_asked: bool) {
         self.leave(key);
-        let Some(resource) = self.library.get_mut(key) else { return };
+        let Some(resource) = self.library.get_mut(key) else { return self.checks.give_up(key) };
+        // what ran until now is of no interest any more
+        resource.phase = Phase::Checking(Checking::new(CheckStep::Waits));
+        let bytes = resource.count().bytes_max();
+        // What is paused costs nothing, unless somebody waits for just this.
+        if !resource.record.paused || self.checks.is_asked_for(key) {
+            self.checks.wait(key, bytes, is_asked);
+            self.begin_checks();
+        }
+        self.changed();
+    }
+
+    /// Begins the checks whose turn it is.
+    pub(super) fn begin_checks(&mut self) {
+        while !self.folder.is_away()
+            && let Some((key, turn)) = self.checks.next()
+        {
+            match self.library.get(key).map(|resource| &resource.phase) {
+                Some(Phase::Checking(checking)) if checking.step == CheckStep::Waits => {
+                    self.begin_check(key, turn);
+                }
+                _ => {
+                    // what is here was found out otherwise, which is no answer to whoever asked for a check
+                    self.checks.ended(turn);
+                    if self.checks.is_asked_for(key) {
+                        self.enqueue_check(key, true);
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin_check(&mut self, key: SwarmKey, turn: Turn) {
+        let Some(resource) = self.library.get_mut(key) else { return self.checks.ended(turn) };
         let (path, is_part) = match resource.to_check() {
             Some(record) => (self.home.file(&record.name), false),
             None => {
@@ -37,30 +96,30 @@ impl Driver {
                 (resource.slot.part(), true)
             }
         };
-        let checking = Checking::default();
-        resource.phase = Phase::Checking(checking.clone());
+        let checking = Checking::new(CheckStep::Hashes);
+        let check = checking.check.clone();
+        resource.phase = Phase::Checking(checking);
         let (manifest, home) = (resource.manifest.clone(), self.home.clone());
         let (context, stop) = (self.context.clone(), self.stop.clone());
-        let handle = task.and_then(|task| self.tasks.get(task).cloned());
+        let (watchers, hashed) = (self.checks.watchers(key), check.clone());
         let work = move || {
             let total = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
-            checking.total.store(total, Ordering::Relaxed);
+            hashed.begin(total);
             let progress = |bytes: u64| {
-                checking.done.store(bytes, Ordering::Relaxed);
-                if let Some(handle) = &handle {
-                    handle.progress("checking", bytes, total);
-                }
-                if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                hashed.progress(bytes);
+                watchers.iter().for_each(|watcher| watcher.progress("checking", bytes, total));
+                let goes_on = hashed.is_wanted() && !stop.load(Ordering::Relaxed);
+                if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             };
-            let checked = check_path(&path, is_part, &manifest, &progress);
-            let here = home.must_be_here();
-            context.tell_blocking(Input::Task(TaskInput::Checked { key, checking, task, checked, here }));
+            (check_path(&path, is_part, &manifest, &progress), home.must_be_here())
         };
         // What is still to be tidied up must not be taken for what is there, nor go after it was begun anew.
         let idle = self.saver.idle();
         tokio::spawn(async move {
             idle.await;
-            tokio::task::spawn_blocking(work);
+            let worked = tokio::task::spawn_blocking(work).await;
+            let (checked, here) = worked.unwrap_or_else(|panic| (Err(io::Error::other(panic)), Ok(())));
+            context.tell(Input::Task(TaskInput::Checked { key, check, turn, checked, here })).await;
         });
         self.changed();
     }
@@ -68,18 +127,23 @@ impl Driver {
     pub(super) fn checked(
         &mut self,
         key: SwarmKey,
-        checking: &Checking,
-        task: Option<TaskId>,
+        check: &Check,
+        turn: Turn,
         checked: io::Result<CheckedFile>,
         here: Result<(), NotHere>,
     ) {
-        if let Some(handle) = task.and_then(|task| self.tasks.get(task)) {
-            handle.end(task_state(&checked));
+        self.checks.ended(turn);
+        // Otherwise another check has begun since, perhaps of another file, or nobody wants to know.
+        if self.library.get(key).is_some_and(|resource| resource.is_in(check)) {
+            let next = self.checks.answer(key, &task_state(&checked));
+            self.found_out(key, checked, here);
+            next.into_iter().for_each(|asker| self.check_for(key, asker));
         }
+        self.begin_checks();
+    }
+
+    fn found_out(&mut self, key: SwarmKey, checked: io::Result<CheckedFile>, here: Result<(), NotHere>) {
         let Some(resource) = self.library.get(key) else { return };
-        if !resource.is_in(checking) {
-            return; // another check has begun since, perhaps of another file
-        }
         let is_whole = checked.as_ref().is_ok_and(|checked| checked.unreadable.is_empty());
         if let Err(why) = here
             && !is_whole
@@ -247,7 +311,7 @@ impl Driver {
         if served.path == published.path && served.identity == published.identity {
             tracing::warn!(resource = %key, path = %published.path.display(),
                 "a shared file has changed; it is not served until it was checked");
-            return self.check(key, None);
+            return self.check_in_turn(key);
         }
         // Another name's file is served; this one is only told of.
         let name = published.manifest.name();

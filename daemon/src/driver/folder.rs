@@ -216,6 +216,7 @@ impl Driver {
                 self.look_again(key);
             }
         }
+        self.begin_checks();
     }
 
     /// Goes on with what there is: what was open may be open on a file system that is gone.

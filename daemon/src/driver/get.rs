@@ -2,7 +2,7 @@
 
 use super::share::{internal, store_error};
 use super::{Driver, Input, Reply, Wanted};
-use crate::library::{Blocked, Checking, Phase, Resource};
+use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Resource};
 use crate::saver::Shelf;
 use crate::store::{NameRecord, PartFile, Record, Slot, StoreError};
 use crate::tasks::TaskInput;
@@ -112,6 +112,8 @@ impl Driver {
             let _ = self.resume(wanted.manifest.name().as_str());
         } else if matches!(resource.phase, Phase::Failed(_)) {
             self.check(key, None);
+        } else if matches!(resource.phase, Phase::Checking(_)) {
+            self.checks.hurry(key);
         } else {
             self.unblock_now(key);
         }
@@ -180,14 +182,15 @@ impl Driver {
     /// Makes the place of a download that only memory knows of.
     pub(super) fn make_place(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get_mut(key) else { return };
-        let checking = Checking::default();
-        resource.phase = Phase::Checking(checking.clone());
+        let checking = Checking::new(CheckStep::Opens);
+        let check = checking.check.clone();
+        resource.phase = Phase::Checking(checking);
         let (slot, record, manifest) =
             (resource.slot.clone(), resource.record.clone(), resource.manifest.clone());
         let (opening, context) = (self.open_place(&slot, &record, &manifest), self.context.clone());
         tokio::spawn(async move {
             if let Some(opened) = opening.await {
-                context.tell(Input::Task(TaskInput::Made { key, checking, opened })).await;
+                context.tell(Input::Task(TaskInput::Made { key, check, opened })).await;
             }
         });
     }
@@ -237,7 +240,7 @@ impl Driver {
         }
         self.forget_name(name, None);
         let slot = self.home.slot(key);
-        let phase = Phase::Checking(Checking::default());
+        let phase = Phase::Checking(Checking::new(CheckStep::Opens));
         self.library.insert(Resource::new(wanted.manifest.clone(), record, slot, phase));
         tracing::info!(resource = %key, %name, chunks = %wanted.manifest.count(), "a download is accepted");
         self.take_in(key, opened);
@@ -245,8 +248,8 @@ impl Driver {
         self.answer_when_saved(reply, accepted);
     }
 
-    pub(super) fn made(&mut self, key: SwarmKey, checking: &Checking, opened: Result<PartFile, StoreError>) {
-        if self.library.get(key).is_some_and(|resource| resource.is_in(checking)) {
+    pub(super) fn made(&mut self, key: SwarmKey, check: &Check, opened: Result<PartFile, StoreError>) {
+        if self.library.get(key).is_some_and(|resource| resource.is_in(check)) {
             self.take_in(key, opened);
         }
     }

@@ -1,7 +1,7 @@
 //! Pauses, resumes and removes.
 
 use super::Driver;
-use crate::library::Phase;
+use crate::library::{CheckStep, Checking, Phase};
 use crate::store::NameRecord;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -13,6 +13,7 @@ impl Driver {
         for &(_, key) in &found {
             self.set_paused(key, true);
             self.leave(key);
+            self.pause_check(key);
         }
         Ok(names(found))
     }
@@ -23,6 +24,7 @@ impl Driver {
             self.set_paused(key, false);
             match self.library.get(key).map(|resource| &resource.phase) {
                 Some(Phase::Failed(_)) => self.check(key, None),
+                Some(Phase::Checking(checking)) if checking.step == CheckStep::Waits => self.check(key, None),
                 Some(Phase::Accepted(_)) => self.unblock_now(key),
                 Some(Phase::Fetching(fetching)) if fetching.blocked.is_some() => self.unblock_now(key),
                 Some(Phase::Seeding(_)) => {
@@ -34,6 +36,16 @@ impl Driver {
             }
         }
         Ok(names(found))
+    }
+
+    /// A check costs nothing while its resource is paused: it begins anew when it is resumed.
+    fn pause_check(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        if matches!(&resource.phase, Phase::Checking(it) if matches!(it.step, CheckStep::Waits | CheckStep::Hashes))
+        {
+            resource.phase = Phase::Checking(Checking::new(CheckStep::Waits));
+            self.checks.give_up(key);
+        }
     }
 
     /// Names that could not be published are tried again.
@@ -95,7 +107,10 @@ impl Driver {
             self.leave(key);
         }
         match self.library.remove_name(name) {
-            Some(resource) => self.saver.forget(key, &resource.slot),
+            Some(resource) => {
+                self.checks.give_up(key);
+                self.saver.forget(key, &resource.slot);
+            }
             None => self.name_is_gone(key, name),
         }
         self.saver.hide_manifest(self.home.clone(), manifest);

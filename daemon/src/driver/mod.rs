@@ -3,15 +3,17 @@
 //! its inputs, and leaves reading, writing and hashing to other threads; only a few calls for metadata are its own.
 //!
 //! One verb per file: [`act`] performs the core's actions, [`download`] takes a download to its end, [`check`]
-//! compares what is on disk with its manifest, [`blocked`] waits while the disk refuses, [`folder`] while the shared
+//! compares what is on disk with its manifest, in the turns that [`checks`] gives, [`blocked`] waits while the disk refuses, [`folder`] while the shared
 //! folder is not there, [`share`] and [`get`] take new resources in, [`manage`] pauses, resumes and removes, [`status`] says how things are, [`restore`] brings back what a former run knew.
 
 mod act;
 mod blocked;
 mod check;
+mod checks;
 mod download;
 mod folder;
 mod get;
+mod hashing;
 mod input;
 mod manage;
 mod restore;
@@ -20,10 +22,12 @@ mod stalls;
 mod status;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use folder::FolderAnswer;
 pub use input::{Answer, Command, Input, Reply, Wanted};
 pub use share::store_error;
+pub use turns::Turn;
 
 use crate::context::Context;
 use crate::library::{Library, Phase, Room};
@@ -32,7 +36,9 @@ use crate::saver::Saver;
 use crate::store::{Home, Publisher};
 use crate::tasks::{TaskInput, Tasks};
 use crate::tracker::{Entry, Found, TrackerCommand, Trackers};
+use checks::Checks;
 use folder::Folder;
+use hashing::Hashing;
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -99,6 +105,10 @@ pub struct Driver {
     pending: VecDeque<Event>,
     /// What is being published: one name of a resource at a time.
     publishing: BTreeMap<SwarmKey, Publishing>,
+    /// The checks that run and those that wait for their turn.
+    checks: Checks,
+    /// Hashes what is shared.
+    hashing: Hashing,
     /// Chunks that are in doubt, and being looked at.
     suspects: BTreeSet<(SwarmKey, ChunkIndex)>,
     trackers: Trackers,
@@ -144,6 +154,8 @@ impl Driver {
             serving: BTreeMap::new(),
             pending: VecDeque::new(),
             publishing: BTreeMap::new(),
+            checks: Checks::default(),
+            hashing: Hashing::default(),
             suspects: BTreeSet::new(),
             trackers: Trackers::default(),
             stalls: Stalls::default(),
@@ -275,11 +287,11 @@ impl Driver {
             TaskInput::Opened { wanted, record, opened, reply } => {
                 self.opened(&wanted, record, opened, reply);
             }
-            TaskInput::Made { key, checking, opened } => self.made(key, &checking, opened),
+            TaskInput::Made { key, check, opened } => self.made(key, &check, opened),
             TaskInput::Answered { number, answer } => self.answered(number, answer),
             TaskInput::Looked { number, here, changed } => self.looked(number, here, changed),
-            TaskInput::Checked { key, checking, task, checked, here } => {
-                self.checked(key, &checking, task, checked, here);
+            TaskInput::Checked { key, check, turn, checked, here } => {
+                self.checked(key, &check, turn, checked, here);
             }
             TaskInput::Synced { download, have, synced } => self.synced(&download, have, synced),
             TaskInput::Noted { download, have, noted } => self.noted(&download, &have, noted),
@@ -315,8 +327,9 @@ impl Driver {
         for (_, resource) in self.library.iter_mut() {
             resource.rates.sample(now, &resource.traffic);
             busy |= resource.rates.download() + resource.rates.upload() > 0
-                || matches!(resource.phase, Phase::Fetching(_) | Phase::Checking(_));
+                || matches!(resource.phase, Phase::Fetching(_));
         }
+        busy |= self.checks.are_running();
         self.sync_due(now);
         self.retry_blocked(now);
         if self.ticks.is_multiple_of(8) {

@@ -105,8 +105,7 @@ impl Driver {
             }
             Restored::Doubtful(why) => {
                 tracing::warn!(resource = %key, error = %why, "what is on disk is checked");
-                resource.phase = Phase::Checking(Default::default());
-                self.check(key, None);
+                self.check_in_turn(key);
             }
         }
     }

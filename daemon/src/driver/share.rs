@@ -34,12 +34,16 @@ impl Driver {
         let path = self.home.file(&request.name);
         let (id, task) = self.begin_task()?;
         let (context, stop) = (self.context.clone(), self.stop.clone());
-        tokio::task::spawn_blocking(move || {
-            let hashed = hash_path(&path, |bytes, total| {
+        task.progress("waiting for its turn to be hashed", 0, 0);
+        let hashing = self.hashing.of(path.clone(), move || {
+            hash_path(&path, |bytes, total| {
                 task.progress("hashing", bytes, total);
                 if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            });
-            context.tell_blocking(Input::Task(TaskInput::Hashed { task: id, request, hashed }));
+            })
+        });
+        tokio::spawn(async move {
+            let hashed = hashing.await.and_then(|hashed| hashed);
+            context.tell(Input::Task(TaskInput::Hashed { task: id, request, hashed })).await;
         });
         Ok(id)
     }

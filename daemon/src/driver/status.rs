@@ -2,7 +2,7 @@
 
 use super::Driver;
 use super::manage::unknown;
-use crate::library::{Phase, Resource};
+use crate::library::{CheckStep, Checking, Phase, Resource};
 use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -14,6 +14,7 @@ use shared::rpc::control::{
 };
 use shared::swarm::{SwarmStatus, Waiting};
 use shared::url::TrackerUrl;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -22,14 +23,16 @@ const SLOW_CHUNK: Duration = Duration::from_secs(60);
 
 impl Driver {
     pub(super) fn status(&self, what: Option<&str>) -> Result<Vec<ResourceStatus>, ControlError> {
+        let before = self.checks.before();
+        let status_of = |name: &ResourceName, key: SwarmKey| self.status_of(name, key, &before);
         let Some(what) = what else {
-            return Ok(self.library.names().filter_map(|(name, key)| self.status_of(name, key)).collect());
+            return Ok(self.library.names().filter_map(|(name, key)| status_of(name, key)).collect());
         };
         let found = self.library.find(what);
         if found.is_empty() {
             return Err(unknown(what));
         }
-        Ok(found.iter().filter_map(|(name, key)| self.status_of(name, *key)).collect())
+        Ok(found.iter().filter_map(|(name, key)| status_of(name, *key)).collect())
     }
 
     pub(super) fn watched(&self, what: Option<&str>) -> Result<Watched, ControlError> {
@@ -51,10 +54,16 @@ impl Driver {
         Ok(self.machine.peers(key).into_iter().map(info).collect())
     }
 
-    fn status_of(&self, name: &ResourceName, key: SwarmKey) -> Option<ResourceStatus> {
+    /// How a resource is doing; `before` is how many checks go before those that wait.
+    fn status_of(
+        &self,
+        name: &ResourceName,
+        key: SwarmKey,
+        before: &BTreeMap<SwarmKey, u32>,
+    ) -> Option<ResourceStatus> {
         let resource = self.library.get(key)?;
         let swarm = self.machine.status(key);
-        let (state, reason, kind) = self.state_of(name, resource, swarm.as_ref());
+        let (state, reason, kind) = self.state_of(name, resource, swarm.as_ref(), before.get(&key).copied());
         let trackers = self.troubles(resource).map(|(url, trouble)| TrackerStatus {
             url,
             trouble: trouble.as_ref().map(|(_, trouble)| trouble.to_string()),
@@ -90,6 +99,7 @@ impl Driver {
         name: &ResourceName,
         resource: &Resource,
         swarm: Option<&SwarmStatus>,
+        before: Option<u32>,
     ) -> (State, Option<String>, Option<ErrorKind>) {
         if let Some(trouble) = resource.troubles.get(name) {
             let kind = match &resource.phase {
@@ -105,12 +115,7 @@ impl Driver {
             return (State::Waiting, Some(reason), Some(ErrorKind::Refused));
         }
         match &resource.phase {
-            Phase::Checking(checking) => {
-                let done = checking.done.load(Ordering::Relaxed);
-                let total = checking.total.load(Ordering::Relaxed);
-                let percent = (done * 100).checked_div(total).unwrap_or(0);
-                (State::Checking, Some(format!("checking {percent} %")), None)
-            }
+            Phase::Checking(checking) => (State::Checking, Some(checking_reason(checking, before)), None),
             Phase::Accepted(blocked) => (State::Waiting, Some(blocked.reason.clone()), Some(blocked.kind)),
             Phase::Failed(failure) => (State::Error, Some(failure.reason.clone()), Some(failure.kind)),
             Phase::Seeding(_) => {
@@ -221,6 +226,19 @@ fn conflict(resource: &Resource) -> Option<String> {
     Some(format!(
         "{tracker} knows the same resource with another list of chunks: one of the two manifests is false"
     ))
+}
+
+/// What is being done to find out what is here.
+fn checking_reason(checking: &Checking, before: Option<u32>) -> String {
+    match checking.step {
+        CheckStep::Waits => match before.unwrap_or(0) {
+            0 => "waits for its turn to be checked, as the next one".to_owned(),
+            before => format!("waits for its turn to be checked, {before} before it"),
+        },
+        CheckStep::Hashes => format!("checking {} %", checking.check.percent()),
+        CheckStep::Looks => "its files are being looked at".to_owned(),
+        CheckStep::Opens => "its place in the shared folder is being made".to_owned(),
+    }
 }
 
 /// A limit under which hardly anything moves looks like a fault, and is none.

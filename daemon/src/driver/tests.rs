@@ -1,5 +1,6 @@
 //! The driver with a folder of its own and no network: what must hold when things happen at the wrong moment.
 
+mod checks;
 mod durability;
 mod names;
 mod promises;

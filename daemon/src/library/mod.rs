@@ -1,5 +1,6 @@
 //! The resources of this machine: what the driver knows of each, beside what the core knows of its swarm.
 
+mod checking;
 mod hasher;
 mod rates;
 mod recent;
@@ -7,6 +8,7 @@ mod source;
 mod unnoted;
 mod whole;
 
+pub use checking::{Check, CheckStep, Checking};
 pub use hasher::{Frontier, HashedWhole};
 pub use rates::{Rates, Traffic};
 pub use recent::Room;
@@ -17,14 +19,13 @@ pub use whole::Whole;
 use crate::store::{NameRecord, Record, Slot};
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
-use shared::id::{ResourceId, SwarmKey};
+use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::ErrorKind;
 use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 /// All resources, by swarm and by name. A name belongs to one swarm; a swarm may have several names.
@@ -62,7 +63,7 @@ pub struct Resource {
 /// What is being done with a resource.
 #[derive(Debug)]
 pub enum Phase {
-    /// What is on disk is being hashed; so many bytes of so many are done.
+    /// It is not known yet what is here.
     Checking(Checking),
     /// It is wanted here, but its place cannot be made yet: only memory knows of it.
     Accepted(Blocked),
@@ -72,22 +73,6 @@ pub enum Phase {
     Seeding(Arc<Published>),
     /// It cannot go on without help.
     Failed(Failure),
-}
-
-/// A check of what is on disk.
-#[derive(Debug, Clone, Default)]
-pub struct Checking {
-    /// Bytes that were hashed.
-    pub done: Arc<AtomicU64>,
-    /// Bytes that there are; 0 until it has begun.
-    pub total: Arc<AtomicU64>,
-}
-
-impl Checking {
-    /// Whether the two are one and the same check.
-    pub fn is_same(&self, other: &Checking) -> bool {
-        Arc::ptr_eq(&self.done, &other.done)
-    }
 }
 
 /// A download.
@@ -165,7 +150,8 @@ impl Library {
 
     /// A swarm with this resource, whatever its list of chunks.
     pub fn key_of_resource(&self, id: ResourceId) -> Option<SwarmKey> {
-        self.resources.keys().find(|key| key.resource == id).copied()
+        let first = SwarmKey { resource: id, digest: ListDigest([0; 32]) };
+        self.resources.range(first..).next().map(|(key, _)| *key).filter(|key| key.resource == id)
     }
 
     /// The names that a person means: one by name, or all of a resource id.
@@ -261,8 +247,8 @@ impl Resource {
     }
 
     /// Whether this check is still the one that goes on.
-    pub fn is_in(&self, checking: &Checking) -> bool {
-        matches!(&self.phase, Phase::Checking(present) if present.is_same(checking))
+    pub fn is_in(&self, check: &Check) -> bool {
+        matches!(&self.phase, Phase::Checking(present) if present.check.is_same(check))
     }
 
     /// The name whose file is to be checked: one that was published and that nothing is known against; `None` for

@@ -1,0 +1,60 @@
+//! Hashes the files that are shared: a few at a time, since each takes a processor and 8 MiB of memory, and beside the
+//! checks, for which nobody who shares a file waits.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// A file of more bytes than this counts as large: hashing one takes a second or more.
+const SMALL_BYTES_MAX: u64 = 64 << 20;
+
+/// How many small files are hashed at once.
+const SMALL_MAX: usize = 4;
+
+/// How many large files are hashed at once; small ones do not wait for them.
+const LARGE_MAX: usize = 2;
+
+/// The places where files are hashed.
+#[derive(Debug)]
+pub(super) struct Hashing {
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+impl Default for Hashing {
+    fn default() -> Hashing {
+        Hashing { small: Arc::new(Semaphore::new(SMALL_MAX)), large: Arc::new(Semaphore::new(LARGE_MAX)) }
+    }
+}
+
+impl Hashing {
+    /// Does this with a file, off the async workers, when a place for one of its size is free. Each waits only for
+    /// those that came before.
+    ///
+    /// # Errors
+    /// When the work panicked.
+    pub(super) fn of<T, W>(&self, path: PathBuf, work: W) -> impl Future<Output = io::Result<T>> + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let (small, large) = (self.small.clone(), self.large.clone());
+        async move {
+            let closed = |_| io::Error::other("nothing is hashed any more");
+            let place = small.acquire_owned().await.map_err(closed)?;
+            let size = move || std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
+            let bytes = tokio::task::spawn_blocking(size).await.map_err(io::Error::other)?;
+            let place = match bytes > SMALL_BYTES_MAX {
+                true => {
+                    drop(place);
+                    large.acquire_owned().await.map_err(closed)?
+                }
+                false => place,
+            };
+            let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
+            drop(place);
+            done
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Many checks at once, and those who wait for one.
+
+use super::*;
+use crate::library::CheckStep;
+use shared::rpc::control::{ShareRequest, TaskId, TaskState};
+use std::fs;
+
+/// More checks than these never run at once.
+const CHECKS_MAX: usize = 3;
+
+/// Resources of one chunk each, finished, with names in order.
+async fn finished(rig: &mut Rig, count: usize) -> Vec<Manifest> {
+    let mut all = Vec::new();
+    for at in 0..count {
+        let bytes = vec![at as u8; 100 + at];
+        let manifest = manifest_of(&format!("file-{at:02}"), &bytes);
+        rig.finished(&manifest, &bytes).await;
+        all.push(manifest);
+    }
+    rig.driver.saver.idle().await;
+    all
+}
+
+/// The same folder after all files were copied: with other inodes, as `cp -a` leaves them.
+fn copied(rig: Rig, manifests: &[Manifest]) -> Rig {
+    let folder = rig.folder.clone();
+    drop(rig);
+    for manifest in manifests {
+        let (path, copy) = (folder.path().join(manifest.name().as_str()), folder.path().join("copy"));
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        fs::copy(&path, &copy).unwrap();
+        fs::File::options().write(true).open(&copy).unwrap().set_modified(modified).unwrap();
+        fs::rename(&copy, &path).unwrap();
+    }
+    Rig::on(folder)
+}
+
+fn step(driver: &Driver, manifest: &Manifest) -> Option<CheckStep> {
+    match &driver.library.get(manifest.key())?.phase {
+        Phase::Checking(checking) => Some(checking.step),
+        _ => None,
+    }
+}
+
+fn reason(driver: &Driver, manifest: &Manifest) -> String {
+    driver.status(Some(manifest.name().as_str())).unwrap().remove(0).reason.unwrap_or_default()
+}
+
+/// Nothing is checked until a turn is given back.
+fn take_all_turns(driver: &mut Driver) -> Vec<crate::driver::Turn> {
+    let keys = (1..=2)
+        .map(|at| SwarmKey { resource: ResourceId([at; 32]), digest: shared::id::ListDigest([0; 32]) });
+    keys.map(|key| {
+        driver.checks.wait(key, 1, true);
+        driver.checks.next().expect("a place is free").1
+    })
+    .collect()
+}
+
+async fn task(rig: &mut Rig, task: TaskId) -> TaskState {
+    let mut state = rig.ask(|reply| Command::Task { task, reply }).await.unwrap();
+    let is_over = |state: &TaskState| !matches!(state, TaskState::Running { .. });
+    let waiting = async {
+        loop {
+            tokio::select! {
+                over = state.wait_for(is_over) => return over.unwrap().clone(),
+                input = rig.inputs.recv() => rig.driver.handle(input.unwrap()),
+            }
+        }
+    };
+    tokio::time::timeout(CAP, waiting).await.expect("a task ends")
+}
+
+#[tokio::test]
+async fn few_files_are_checked_at_once_and_the_others_say_what_they_wait_for() {
+    let mut rig = Rig::new();
+    let all = finished(&mut rig, 20).await;
+    let mut rig = copied(rig, &all);
+    let mut waits = 0;
+    loop {
+        let runs = all.iter().filter(|it| step(&rig.driver, it) == Some(CheckStep::Hashes)).count();
+        assert!(runs <= CHECKS_MAX, "{runs} run at once");
+        let waiting = all.iter().filter(|it| reason(&rig.driver, it).contains("waits for its turn")).count();
+        waits = waits.max(waiting);
+        if all.iter().all(|manifest| is_seeding(&rig.driver, manifest)) {
+            break;
+        }
+        let input = tokio::time::timeout(CAP, rig.inputs.recv()).await.expect("they go on");
+        rig.driver.handle(input.unwrap());
+    }
+    assert!(waits >= 15, "{waits} waited");
+}
+
+#[tokio::test]
+async fn what_somebody_waits_for_is_checked_first() {
+    let mut rig = Rig::new();
+    let all = finished(&mut rig, 5).await;
+    let turns = take_all_turns(&mut rig.driver);
+    all.iter().for_each(|manifest| rig.driver.check_in_turn(manifest.key()));
+    assert!(reason(&rig.driver, &all[4]).ends_with("to be checked, 4 before it"));
+    let verify = rig.ask(|reply| Command::Verify { what: "file-04".to_owned(), reply }).await.unwrap();
+    rig.get(&all[3], false).await.unwrap();
+    assert!(reason(&rig.driver, &all[3]).ends_with("as the next one"), "{}", reason(&rig.driver, &all[3]));
+    assert!(reason(&rig.driver, &all[4]).ends_with("to be checked, 1 before it"));
+    assert!(reason(&rig.driver, &all[0]).ends_with("to be checked, 2 before it"));
+    turns.into_iter().for_each(|turn| rig.driver.checks.ended(turn));
+    rig.driver.begin_checks();
+    assert!(matches!(task(&mut rig, verify).await, TaskState::Verified { chunks_good: 1, .. }));
+    for manifest in &all {
+        rig.until("it is checked", |driver| is_seeding(driver, manifest)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_check_ends_with_pause_and_remove_and_whoever_waits_hears_of_it() {
+    let mut rig = Rig::new();
+    let all = finished(&mut rig, 2).await;
+    let turns = take_all_turns(&mut rig.driver);
+    let mut asked = Vec::new();
+    for what in ["file-00", "file-01"] {
+        let what = what.to_owned();
+        asked.push(rig.ask(|reply| Command::Verify { what, reply }).await.unwrap());
+    }
+    rig.ask(|reply| Command::Pause { what: "file-00".to_owned(), reply }).await.unwrap();
+    rig.ask(|reply| Command::Remove { what: "file-01".to_owned(), delete: false, reply }).await.unwrap();
+    for id in asked {
+        let TaskState::Failed(error) = task(&mut rig, id).await else { panic!("it was not checked") };
+        assert!(error.message.contains("was paused or removed"), "{error}");
+    }
+    assert!(rig.driver.checks.before().is_empty(), "nothing waits any more");
+    turns.into_iter().for_each(|turn| rig.driver.checks.ended(turn));
+    assert_eq!(rig.driver.status(Some("file-00")).unwrap()[0].state, State::Paused);
+    rig.ask(|reply| Command::Resume { what: "file-00".to_owned(), reply }).await.unwrap();
+    rig.until("it is checked", |driver| is_seeding(driver, &all[0])).await;
+}
+
+#[tokio::test]
+async fn who_asks_while_a_file_is_read_gets_a_check_that_begins_later() {
+    let mut rig = Rig::new();
+    let all = finished(&mut rig, 1).await;
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        asked.push(rig.ask(|reply| Command::Verify { what: "file-00".to_owned(), reply }).await.unwrap());
+    }
+    let path = rig.file("file-00");
+    // The first check may have read it already; the others begin after that.
+    assert_eq!(step(&rig.driver, &all[0]), Some(CheckStep::Hashes));
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[5] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    task(&mut rig, asked[0]).await;
+    for id in &asked[1..] {
+        let state = task(&mut rig, *id).await;
+        assert!(matches!(state, TaskState::Verified { chunks_good: 0, .. }), "{state:?}");
+    }
+}
+
+/// All threads that may block are busy, as they are while many files are hashed.
+#[test]
+fn commands_are_answered_while_every_thread_hashes() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let mut rig = Rig::new();
+        finished(&mut rig, 2).await;
+        let (release, until) = std::sync::mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || until.recv());
+        rig.ask(|reply| Command::Pause { what: "file-00".to_owned(), reply }).await.unwrap();
+        rig.ask(|reply| Command::Remove { what: "file-01".to_owned(), delete: false, reply }).await.unwrap();
+        drop(release);
+    });
+}
+
+#[tokio::test]
+async fn a_file_is_shared_while_checks_wait() {
+    let mut rig = Rig::new();
+    let all = finished(&mut rig, 3).await;
+    let _turns = take_all_turns(&mut rig.driver);
+    all.iter().for_each(|manifest| rig.driver.check_in_turn(manifest.key()));
+    fs::write(rig.file("new"), b"a few bytes").unwrap();
+    let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
+    let request = ShareRequest { name: "new".parse().unwrap(), trackers, replace: false, bytes: 0 };
+    rig.ask(|reply| Command::Share { request, reply }).await.unwrap();
+    rig.until("it is shared", |driver| {
+        driver.status(Some("new")).is_ok_and(|status| status[0].state == State::Seeding)
+    })
+    .await;
+    assert_eq!(rig.driver.checks.before().len(), 3);
+}

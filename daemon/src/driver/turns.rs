@@ -1,0 +1,180 @@
+//! Whose turn it is where only a few things can be done at once. A pure decision: it starts nothing and knows no clock.
+//!
+//! Small files and large ones have places of their own, so that a small one never waits for hours of hashing. Within
+//! their places what somebody waits for goes first, then each in the order in which it came, but that a file goes back
+//! by one place for each 64 MiB that it has: small before large, and yet nobody waits for ever, since a file is
+//! overtaken by no more of the later ones than that.
+
+use std::collections::BTreeMap;
+
+/// A file of more bytes than this counts as large: hashing one takes a second or more.
+const SMALL_BYTES_MAX: u64 = 64 << 20;
+
+/// A turn that was given. Its place is free again when [`Turns::ended`] takes it back.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Turn {
+    is_large: bool,
+}
+
+/// What waits for its turn, and how many have theirs.
+#[derive(Debug)]
+pub(super) struct Turns<T> {
+    small: Lane<T>,
+    large: Lane<T>,
+    /// Where each of those that wait is in its lane.
+    waiting: BTreeMap<T, (Turn, Order)>,
+    /// How many came so far.
+    came: u64,
+}
+
+#[derive(Debug)]
+struct Lane<T> {
+    places_max: u32,
+    taken: u32,
+    waiting: BTreeMap<Order, T>,
+}
+
+/// The lower one goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Order {
+    /// Nobody waits for it: `false` is less.
+    unasked: bool,
+    place: u64,
+    number: u64,
+}
+
+impl<T: Ord + Copy> Turns<T> {
+    /// Turns for this many small files and this many large ones at once.
+    pub(super) fn new(small_max: u32, large_max: u32) -> Turns<T> {
+        let lane = |places_max| Lane { places_max, taken: 0, waiting: BTreeMap::new() };
+        Turns { small: lane(small_max), large: lane(large_max), waiting: BTreeMap::new(), came: 0 }
+    }
+
+    /// Waits from now on; what waits already is moved, and does not become less urgent by that.
+    pub(super) fn wait(&mut self, what: T, bytes: u64, is_asked: bool) {
+        let was_asked = self.forget(what).is_some_and(|order| !order.unasked);
+        self.came += 1;
+        let (number, place) = (self.came, self.came.saturating_add(bytes / SMALL_BYTES_MAX));
+        let order = Order { unasked: !(is_asked || was_asked), place, number };
+        let is_large = bytes > SMALL_BYTES_MAX;
+        self.lane(is_large).waiting.insert(order, what);
+        self.waiting.insert(what, (Turn { is_large }, order));
+    }
+
+    /// Somebody waits for it now, if it waits for its turn.
+    pub(super) fn hurry(&mut self, what: T) {
+        if let Some((turn, order)) = self.waiting.get_mut(&what) {
+            let (is_large, before) = (turn.is_large, *order);
+            order.unasked = false;
+            let after = *order;
+            let lane = self.lane(is_large);
+            lane.waiting.remove(&before);
+            lane.waiting.insert(after, what);
+        }
+    }
+
+    /// It does not wait any more.
+    pub(super) fn give_up(&mut self, what: T) {
+        self.forget(what);
+    }
+
+    fn forget(&mut self, what: T) -> Option<Order> {
+        let (turn, order) = self.waiting.remove(&what)?;
+        self.lane(turn.is_large).waiting.remove(&order);
+        Some(order)
+    }
+
+    /// The next one that has its turn, as long as a place is free.
+    pub(super) fn next(&mut self) -> Option<(T, Turn)> {
+        for is_large in [false, true] {
+            let lane = self.lane(is_large);
+            if lane.taken >= lane.places_max {
+                continue;
+            }
+            if let Some((_, what)) = lane.waiting.pop_first() {
+                lane.taken += 1;
+                self.waiting.remove(&what);
+                return Some((what, Turn { is_large }));
+            }
+        }
+        None
+    }
+
+    /// A turn is over.
+    #[expect(clippy::needless_pass_by_value, reason = "a turn ends once")]
+    pub(super) fn ended(&mut self, turn: Turn) {
+        let lane = self.lane(turn.is_large);
+        lane.taken =
+            lane.taken.checked_sub(1).expect("each turn was given by `next`, and is given back once");
+    }
+
+    /// How many have their turn now.
+    pub(super) fn taken(&self) -> u32 {
+        self.small.taken + self.large.taken
+    }
+
+    /// How many of those that wait go before each of them.
+    pub(super) fn before(&self) -> BTreeMap<T, u32> {
+        let lanes = [&self.small, &self.large].map(|lane| lane.waiting.values());
+        lanes.into_iter().flat_map(|lane| (0..).zip(lane)).map(|(before, what)| (*what, before)).collect()
+    }
+
+    fn lane(&mut self, is_large: bool) -> &mut Lane<T> {
+        if is_large { &mut self.large } else { &mut self.small }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn no_more_have_their_turn_than_there_are_places() {
+        let mut turns = Turns::new(2, 1);
+        (0..100).for_each(|at| turns.wait(at, 5, false));
+        let (_, first) = turns.next().unwrap();
+        turns.next().unwrap();
+        assert_eq!((turns.next(), turns.taken()), (None, 2));
+        turns.wait(100, 5 * GIB, false);
+        let (what, large) = turns.next().unwrap();
+        assert_eq!((what, turns.next()), (100, None), "large ones have a place of their own");
+        turns.ended(large);
+        assert_eq!(turns.next(), None, "which is none for small ones");
+        turns.ended(first);
+        assert_eq!(turns.next().unwrap().0, 2);
+    }
+
+    #[test]
+    fn what_somebody_waits_for_goes_first() {
+        let mut turns = Turns::new(1, 1);
+        (0..5).for_each(|at| turns.wait(at, 5, false));
+        turns.hurry(3);
+        turns.wait(9, 5, true);
+        turns.hurry(77); // nobody of that name waits
+        assert_eq!(turns.before(), BTreeMap::from([(3, 0), (9, 1), (0, 2), (1, 3), (2, 4), (4, 5)]));
+        turns.wait(3, 5, false);
+        assert_eq!(turns.before()[&3], 1, "it is still asked for, though it came anew");
+        turns.give_up(9);
+        assert_eq!(turns.next().unwrap().0, 3);
+        assert_eq!(turns.before().len(), 4);
+    }
+
+    #[test]
+    fn a_large_one_is_overtaken_by_smaller_ones_and_not_for_ever() {
+        let mut turns = Turns::new(1, 1);
+        turns.wait(0, 1024 * GIB, false);
+        let mut overtaken = 0;
+        for at in 1.. {
+            turns.wait(at, GIB, false);
+            let (what, turn) = turns.next().unwrap();
+            turns.ended(turn);
+            if what == 0 {
+                break;
+            }
+            overtaken += 1;
+        }
+        assert_eq!(overtaken, 1024 * 16 - 16 - 1, "one place for each 64 MiB more that it has");
+    }
+}
