@@ -131,7 +131,7 @@ impl Saver {
     pub fn sync(&self, download: Arc<Download>, slot: &Slot, have: HaveMap) {
         let slot = slot.clone();
         self.job(move || {
-            if let Err(error) = download.file.sync().and_then(|()| slot.write_have_of(&download.file, &have)) {
+            if let Err(error) = download.sync().and_then(|()| slot.write_have_of(&download.file, &have)) {
                 tracing::error!(resource = %download.manifest.key(), %error, "cannot remember what has arrived");
             }
         });

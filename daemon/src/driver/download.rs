@@ -23,7 +23,8 @@ impl Driver {
     /// The phase of a download whose part file is open, and that has these chunks for sure.
     pub(super) fn fetching(&self, manifest: Manifest, file: Arc<PartFile>, have: HaveMap) -> Fetching {
         let (whole, unnoted) = (Whole::new(self.room.clone()), Unnoted::default());
-        let download = Arc::new(Download { manifest, file, whole, unnoted });
+        let failed_syncs = file.failed_syncs();
+        let download = Arc::new(Download { manifest, file, whole, unnoted, failed_syncs });
         let (context, hashed) = (self.context.clone(), download.clone());
         let done = move |whole| {
             let input = Input::Task(TaskInput::Whole { download: hashed, whole });
@@ -125,7 +126,7 @@ impl Driver {
         let (download, have, context) =
             (fetching.download.clone(), fetching.have.clone(), self.context.clone());
         tokio::task::spawn_blocking(move || {
-            let synced = download.file.sync();
+            let synced = download.sync();
             context.tell_blocking(Input::Task(TaskInput::Synced { download, have, synced }));
         });
     }
@@ -155,6 +156,7 @@ impl Driver {
             return;
         };
         let (file, safe) = (download.file.clone(), fetching.safe.clone());
+        file.reopen();
         let chunks = fetching.have.len() - safe.len();
         tracing::error!(resource = %key, %error, chunks, "what was not synced before is fetched again");
         if !safe.count().last().is_some_and(|last| safe.contains(last)) {
@@ -248,7 +250,8 @@ impl Driver {
         tokio::task::spawn_blocking(move || {
             let published = match &source {
                 Source::Download(download) => {
-                    publisher.publish(&home, download.file.finished(), &manifest, record.replace)
+                    let finished = download.file.finished(download.failed_syncs);
+                    publisher.publish(&home, finished, &manifest, record.replace)
                 }
                 Source::Published(from) => {
                     let bytes = from.identity.bytes;

@@ -302,7 +302,7 @@ fn bytes_have(resource: &Resource, bytes_total: Option<u64>) -> u64 {
     let full = u64::from(resource.have()) * u64::from(CHUNK_BYTES);
     // the last chunk may be short, and its length is known once we have it
     match bytes_total {
-        Some(bytes) => full.saturating_sub(resource.count().bytes_max() - bytes),
+        Some(bytes) => full.saturating_sub(resource.count().bytes_max().saturating_sub(bytes)),
         None => full,
     }
 }

@@ -23,6 +23,9 @@ pub struct Download {
     pub whole: Whole,
     /// How far the have map on disk lags behind.
     pub unnoted: Unnoted,
+    /// How many syncs of the file had failed when this download began. After one more nobody knows what is on the disk
+    /// of what came since: another download takes this one's place, and fetches that again.
+    pub failed_syncs: u64,
 }
 
 /// A finished file under its name. It is served only as long as it is the one that was hashed, and opened only
@@ -75,6 +78,19 @@ pub enum TakeError {
 }
 
 impl Download {
+    /// Makes what was written durable. Blocks, also while another thread does it.
+    ///
+    /// # Errors
+    /// When the disk fails, or has failed since this download began.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync(self.failed_syncs)
+    }
+
+    /// Whether a sync has failed since this download began. Blocks while one is under way.
+    pub fn has_lost_chunks(&self) -> bool {
+        self.file.failed_syncs_in_the_end() != self.failed_syncs
+    }
+
     /// Verifies a received chunk and writes it. Blocks, also for as long as too many chunks are not noted yet.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ pub enum Step<'a> {
     Write { file: &'a File, offset: u64, bytes: &'a [u8] },
     /// All bytes of a file go into another, by sharing blocks where the file system can.
     Copy { from: &'a File, to: &'a File },
+    /// A file that is longer ends after this many bytes.
+    Cut { file: &'a File, bytes: u64 },
     /// What was written to a file is made durable.
     SyncFile { file: &'a File },
     /// The names in a folder are made durable.
@@ -84,6 +86,7 @@ impl Medium for System {
         match step {
             Step::Write { file, offset, bytes } => file.write_all_at(bytes, offset),
             Step::Copy { mut from, mut to } => io::copy(&mut from, &mut to).map(drop),
+            Step::Cut { file, bytes } => file.set_len(bytes),
             Step::SyncFile { file } => file.sync_all(),
             Step::SyncFolder { path } => File::open(path)?.sync_all(),
             Step::MakeFolder { path } => DirBuilder::new().mode(0o700).create(path),
@@ -145,6 +148,10 @@ impl Disk {
 
     pub(super) fn copy(&self, from: &File, to: &File, path: &Path) -> Result<(), StoreError> {
         self.0.perform(Step::Copy { from, to }).at("copy to", path)
+    }
+
+    pub(super) fn cut(&self, file: &File, path: &Path, bytes: u64) -> Result<(), StoreError> {
+        self.0.perform(Step::Cut { file, bytes }).at("cut to its length", path)
     }
 
     pub(super) fn sync_file(&self, file: &File, path: &Path) -> Result<(), StoreError> {

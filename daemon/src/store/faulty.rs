@@ -150,6 +150,7 @@ impl Faulty {
                 Some(Step::Remove { .. } | Step::RemoveFolder { .. } | Step::SyncFolder { .. }),
             )
             | (Refusal::Full, Some(Step::Replace { .. } | Step::Rename { .. } | Step::SetMode { .. }))
+            | (Refusal::Full, Some(Step::Cut { .. }))
             | (Refusal::ReadOnly, Some(Step::SyncFile { .. } | Step::SyncFolder { .. })) => return Ok(()),
             (Refusal::Full, _) => rustix::io::Errno::NOSPC,
             (Refusal::ReadOnly, _) => rustix::io::Errno::ROFS,
@@ -194,6 +195,10 @@ impl Medium for Faulty {
         match step {
             Step::Write { file, offset, bytes } => {
                 state.note_bytes(file, offset, bytes.len() as u64)?;
+                System.perform(step)
+            }
+            Step::Cut { file, bytes } => {
+                state.note_bytes(file, bytes, file.metadata()?.len().saturating_sub(bytes))?;
                 System.perform(step)
             }
             Step::Copy { from, to } => {

@@ -1,20 +1,18 @@
 //! A file from elsewhere that ttctl sends, hashed as it arrives.
 
 use super::disk::{Disk, Open};
-use super::{At, StoreError};
+use super::{At, OwnFile, StoreError};
 use sha2::{Digest, Sha256};
 use shared::chunk::{CHUNK_BYTES, CHUNKS_MAX};
 use shared::id::{ChunkHash, ResourceId};
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// An import. What was not published of it is removed when it is dropped.
 #[derive(Debug)]
 pub struct Import {
     disk: Disk,
-    file: File,
-    path: PathBuf,
+    own: OwnFile,
     whole: Sha256,
     hashes: Vec<ChunkHash>,
     bytes: u64,
@@ -22,18 +20,13 @@ pub struct Import {
 
 impl Import {
     pub(super) fn create(disk: &Disk, path: PathBuf) -> Result<Import, StoreError> {
-        let (file, disk) = (disk.open(&path, Open::New)?, disk.clone());
-        Ok(Import { disk, file, path, whole: Sha256::new(), hashes: Vec::new(), bytes: 0 })
+        let (own, disk) = (OwnFile::new(disk, disk.open(&path, Open::New)?, path), disk.clone());
+        Ok(Import { disk, own, whole: Sha256::new(), hashes: Vec::new(), bytes: 0 })
     }
 
     /// The file that has the bytes.
-    pub(super) fn file(&self) -> &File {
-        &self.file
-    }
-
-    /// Where the bytes are.
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn own(&self) -> &OwnFile {
+        &self.own
     }
 
     /// Adds the next chunk. Every one but the last has [`CHUNK_BYTES`].
@@ -47,9 +40,10 @@ impl Import {
             || !in_order
             || self.hashes.len() == CHUNKS_MAX as usize
         {
-            return Err(io::Error::other("its parts are not chunks, or too many")).at("import", &self.path);
+            return Err(io::Error::other("its parts are not chunks, or too many"))
+                .at("import", self.own.path());
         }
-        self.disk.write(&self.file, &self.path, self.bytes, bytes)?;
+        self.own.write(self.bytes, bytes)?;
         self.whole.update(bytes);
         self.hashes.push(ChunkHash::of(bytes));
         self.bytes += bytes.len() as u64;
@@ -69,6 +63,6 @@ impl Import {
 
 impl Drop for Import {
     fn drop(&mut self) {
-        let _ = self.disk.remove(&self.path); // it is gone already if it was published
+        let _ = self.disk.remove(self.own.path()); // it is gone already if it was published
     }
 }

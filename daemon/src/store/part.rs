@@ -1,22 +1,19 @@
 //! The file that chunks are written into and served from, before and after it is published.
 
 use super::disk::{Disk, Open};
-use super::{At, StoreError};
+use super::{At, OwnFile, StoreError};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
 use shared::rpc::wire::buffers;
-use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A resource's bytes on disk. Shared between threads: all access is positional.
 #[derive(Debug)]
 pub struct PartFile {
-    disk: Disk,
-    file: File,
-    path: PathBuf,
+    own: OwnFile,
     count: ChunkCount,
     /// The last chunk's length in bytes; 0 while it is not known.
     last_bytes: AtomicU64,
@@ -28,14 +25,13 @@ impl PartFile {
     /// # Errors
     /// When it cannot be opened for reading and writing.
     pub fn open(disk: &Disk, path: &Path, count: ChunkCount) -> Result<PartFile, StoreError> {
-        let file = disk.open(path, Open::Keep)?;
-        let (disk, path) = (disk.clone(), path.to_owned());
-        Ok(PartFile { disk, file, path, count, last_bytes: AtomicU64::new(0) })
+        let own = OwnFile::new(disk, disk.open(path, Open::Keep)?, path.to_owned());
+        Ok(PartFile { own, count, last_bytes: AtomicU64::new(0) })
     }
 
     /// Where the file was opened.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.own.path()
     }
 
     /// The resource's size in bytes; `None` while the last chunk's length is not known.
@@ -50,7 +46,8 @@ impl PartFile {
     /// Takes note of the resource's size, from a file that is known to be whole.
     pub fn set_bytes(&self, bytes: u64) {
         if let Some(last) = self.count.last() {
-            self.last_bytes.store(bytes.saturating_sub(last.offset()), Ordering::Release);
+            let bytes = bytes.saturating_sub(last.offset()).min(CHUNK_BYTES.into());
+            self.last_bytes.store(bytes, Ordering::Release);
         }
     }
 
@@ -59,12 +56,17 @@ impl PartFile {
         self.last_bytes.store(0, Ordering::Release);
     }
 
+    /// Some chunks are to be written anew, although all were there.
+    pub fn reopen(&self) {
+        self.own.reopen();
+    }
+
     /// How long the file is, whatever is in it: 0 when nothing was written to it yet.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn length(&self) -> Result<u64, StoreError> {
-        Ok(self.file.metadata().at("look at", &self.path)?.len())
+        Ok(self.own.metadata()?.len())
     }
 
     /// Looks at its place. It need not be there any more: it may have been published.
@@ -72,21 +74,18 @@ impl PartFile {
     /// # Errors
     /// When another file is there.
     pub fn must_not_be_covered(&self, place: &Path) -> Result<(), StoreError> {
-        let inode = |metadata: Metadata| (metadata.dev(), metadata.ino());
-        let Ok(there) = fs::symlink_metadata(place).map(inode) else { return Ok(()) };
-        match self.file.metadata().map(inode).at("look at", &self.path)? == there {
-            true => Ok(()),
-            false => Err(io::Error::other("another folder is in its place")).at("note what came into", place),
-        }
+        self.own.must_not_be_covered(place)
     }
 
-    /// Writes a verified chunk. The data is not synced yet.
+    /// Writes a verified chunk. The data is not synced yet. The file ends with the last chunk: what somebody else has
+    /// written behind that goes.
     ///
     /// # Errors
     /// When the disk is full or fails.
     pub fn write(&self, index: ChunkIndex, bytes: &[u8]) -> Result<(), StoreError> {
-        self.disk.write(&self.file, &self.path, index.offset(), bytes)?;
+        self.own.write(index.offset(), bytes)?;
         if Some(index) == self.count.last() {
+            self.own.cut(index.offset() + bytes.len() as u64)?;
             self.last_bytes.store(bytes.len() as u64, Ordering::Release);
         }
         Ok(())
@@ -98,7 +97,7 @@ impl PartFile {
     /// When the file is shorter than it was, or the disk fails.
     pub fn read(&self, index: ChunkIndex) -> Result<BytesMut, StoreError> {
         let mut bytes = buffers::take(self.chunk_bytes(index));
-        self.file.read_exact_at(&mut bytes, index.offset()).at("read", &self.path)?;
+        self.own.file().read_exact_at(&mut bytes, index.offset()).at("read", self.path())?;
         Ok(bytes)
     }
 
@@ -108,27 +107,37 @@ impl PartFile {
     /// # Errors
     /// When the file is too short to have it, or longer than the resource can be.
     pub fn find_last(&self) -> Result<(), StoreError> {
-        let bytes = self.file.metadata().at("look at", &self.path)?.len();
+        let bytes = self.length()?;
         let last = self.count.last().map_or(0, ChunkIndex::offset);
         if bytes <= last || bytes > self.count.bytes_max() {
             let why = format!("it has {bytes} bytes, which cannot be for {} chunks", self.count);
-            return Err(io::Error::other(why)).at("use", &self.path);
+            return Err(io::Error::other(why)).at("use", self.path());
         }
         self.set_bytes(bytes);
         Ok(())
     }
 
-    /// Makes what was written durable.
+    /// Makes what was written durable, unless a sync has failed since there were this many that had.
     ///
     /// # Errors
-    /// When the disk fails.
-    pub fn sync(&self) -> Result<(), StoreError> {
-        self.disk.sync_file(&self.file, &self.path)
+    /// When the disk fails, or has failed since then.
+    pub fn sync(&self, failed_before: u64) -> Result<(), StoreError> {
+        self.own.sync(failed_before)
+    }
+
+    /// How many syncs have failed so far.
+    pub fn failed_syncs(&self) -> u64 {
+        self.own.failed_syncs()
+    }
+
+    /// The same, when the sync that is under way has ended. Blocks until then.
+    pub fn failed_syncs_in_the_end(&self) -> u64 {
+        self.own.failed_syncs_in_the_end()
     }
 
     /// The file itself, for what is done to it as a whole.
-    pub(super) fn file(&self) -> &File {
-        &self.file
+    pub(super) fn own(&self) -> &OwnFile {
+        &self.own
     }
 
     fn chunk_bytes(&self, index: ChunkIndex) -> usize {
@@ -145,6 +154,7 @@ impl PartFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn the_size_is_known_with_the_last_chunk() {

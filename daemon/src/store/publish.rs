@@ -2,7 +2,7 @@
 //! content of that name is lost unless that was asked for.
 
 use super::disk::Open;
-use super::{At, FileIdentity, Home, Import, PartFile, StoreError, atomic, group, open_regular};
+use super::{At, FileIdentity, Home, Import, OwnFile, PartFile, StoreError, atomic, group, open_regular};
 use shared::host::hashing::{hash_file, silent};
 use shared::id::ResourceId;
 use shared::manifest::Manifest;
@@ -18,7 +18,7 @@ pub enum PublishError {
     /// Something else has the name.
     #[error("{0} is in the shared folder already, with other content")]
     NameTaken(ResourceName),
-    /// The file that was to be copied is not what it was.
+    /// The file that was to be published or copied is not what it was: it has another length, or others wrote to it.
     #[error("{} is damaged on the disk, or was changed", .0.display())]
     Damaged(PathBuf),
     /// Its data could not be made durable: what was not synced before may be lost, whatever a read says now.
@@ -32,21 +32,32 @@ pub enum PublishError {
 /// A file that is whole and verified, and open since it was written: only then does a sync tell of each failure.
 #[derive(Debug, Clone, Copy)]
 pub struct Finished<'a> {
-    file: &'a File,
-    path: &'a Path,
+    own: &'a OwnFile,
+    /// How long it must be.
+    bytes: u64,
+    /// How many syncs of it had failed when it began to be written.
+    failed_before: u64,
 }
 
 impl PartFile {
-    /// It, to be published.
-    pub fn finished(&self) -> Finished<'_> {
-        Finished { file: self.file(), path: self.path() }
+    /// It, to be published: all chunks are there. `failed_before` is as in [`sync`](PartFile::sync).
+    pub fn finished(&self, failed_before: u64) -> Finished<'_> {
+        let bytes = self.bytes().unwrap_or(u64::MAX); // it cannot be finished then, and is found to be too short
+        Finished { own: self.own(), bytes, failed_before }
     }
 }
 
 impl Import {
     /// It, to be published.
     pub fn finished(&self) -> Finished<'_> {
-        Finished { file: self.file(), path: self.path() }
+        Finished { own: self.own(), bytes: self.bytes(), failed_before: 0 }
+    }
+}
+
+impl Finished<'_> {
+    /// Cuts it to its length, the first time, and looks whether it has that and is what it was the first time.
+    fn is_right(&self) -> Result<FileIdentity, PublishError> {
+        self.own.complete(self.bytes)?.ok_or_else(|| PublishError::Damaged(self.own.path().to_owned()))
     }
 }
 
@@ -64,8 +75,9 @@ impl Publisher {
     /// half-way, the file.
     ///
     /// # Errors
-    /// When the name is taken and `replace` is not set, or the disk fails. It may have its name all the same then, and
-    /// be published once more to make that durable.
+    /// When the name is taken and `replace` is not set, when the file is not as long as it should be or others have
+    /// written to it, or the disk fails. It may have its name all the same then, and be published once more to make that
+    /// durable.
     pub fn publish(
         &self,
         home: &Home,
@@ -74,9 +86,12 @@ impl Publisher {
         replace: bool,
     ) -> Result<FileIdentity, PublishError> {
         let (name, to) = (manifest.name(), home.file(manifest.name()));
-        let (disk, Finished { file, path }) = (home.disk(), from);
+        let (disk, file, path) = (home.disk(), from.own.file(), from.own.path());
+        from.is_right()?;
         self.dress(home, file, path)?;
-        disk.sync_file(file, path).map_err(PublishError::NotSynced)?;
+        from.own.sync(from.failed_before).map_err(PublishError::NotSynced)?;
+        // From here on it is known by this: whoever writes to it now is noticed as with any published file.
+        let identity = from.is_right()?;
         // It was renamed before, and the folder could not be synced.
         let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
         let ours = file.metadata().map(inode).at("look at", path)?;
@@ -96,7 +111,7 @@ impl Publisher {
             })?;
         }
         home.sync()?;
-        Ok(FileIdentity::of(file).at("look at", &to)?)
+        Ok(identity)
     }
 
     /// Publishes a copy of a finished file under another of its names. The copy is hashed: what was damaged on the
@@ -119,12 +134,14 @@ impl Publisher {
         }
         let path = home.temporary();
         let copied = || {
-            let file = home.disk().open(&path, Open::New)?;
-            home.disk().copy(&open_regular(from)?, &file, &path)?;
-            if hash_file(&file, &silent).at("read", &path)?.resource != manifest.resource() {
+            let own = OwnFile::new(home.disk(), home.disk().open(&path, Open::New)?, path.clone());
+            own.copy_from(&open_regular(from)?)?;
+            let finished = Finished { own: &own, bytes, failed_before: 0 };
+            finished.is_right().map_err(|_| PublishError::Damaged(from.to_owned()))?;
+            if hash_file(own.file(), &silent).at("read", &path)?.resource != manifest.resource() {
                 return Err(PublishError::Damaged(from.to_owned()));
             }
-            self.publish(home, Finished { file: &file, path: &path }, manifest, replace)
+            self.publish(home, finished, manifest, replace)
         };
         let published = copied();
         let _ = home.disk().remove(&path);
@@ -180,8 +197,8 @@ mod tests {
         if let Some(bytes) = existing {
             fs::write(home.file(manifest.name()), bytes).unwrap();
         }
-        let file = File::open(&from).unwrap();
-        let finished = Finished { file: &file, path: &from };
+        let own = OwnFile::new(home.disk(), File::open(&from).unwrap(), from.clone());
+        let finished = Finished { own: &own, bytes: 3, failed_before: 0 };
         let published = Publisher { mode: 0o640, group: None }.publish(&home, finished, &manifest, replace);
         assert_eq!(fs::read(home.file(manifest.name())).unwrap(), expected);
         assert_eq!(published.is_ok(), expected == b"new", "{published:?}");

@@ -83,29 +83,33 @@ pub struct Checked {
     pub unreadable: Vec<ChunkIndex>,
     /// Whether the file as a whole is the manifest's resource.
     pub whole_matches: bool,
-    /// The file's size.
+    /// The file's size; of a download only what can belong to the resource.
     pub bytes: u64,
 }
 
 /// Compares a file with its manifest. What the file has beyond the manifest's last chunk is not read; it is not
 /// the resource then. Errors are those of [`hash_file`].
 pub fn check_file(file: &File, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
-    check(file, manifest, 0, progress)
+    let (checked, bytes) = check(file, manifest, 0, progress)?;
+    let whole_matches = checked.whole_matches && checked.bytes == bytes;
+    Ok(Checked { whole_matches, bytes, ..checked })
 }
 
 /// Compares a download with its manifest, as [`check_file`] does. A few chunks that the disk cannot read are bad like
 /// others: they can be fetched and written again, which is what a disk with bad sectors needs. It is an error when
-/// there are more than 64 of them, or when none can be read: then it is the disk that fails, and that may pass.
+/// there are more than 64 of them, or when none can be read: then it is the disk that fails, and that may pass. What lies
+/// behind the last chunk's end says nothing of the resource: it is not looked at.
 pub fn check_part(file: &File, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
-    check(file, manifest, UNREADABLE_MAX, progress)
+    Ok(check(file, manifest, UNREADABLE_MAX, progress)?.0)
 }
 
+/// Compares as much of a file as can belong to the resource; gives the file's size, too.
 fn check(
     file: &File,
     manifest: &Manifest,
     unreadable_max: usize,
     progress: &Progress<'_>,
-) -> io::Result<Checked> {
+) -> io::Result<(Checked, u64)> {
     let before = regular(file)?;
     let bytes = before.len().min(manifest.count().bytes_max());
     let (hashed, unreadable) = hash_bytes(&reader(file), bytes, unreadable_max, progress)?;
@@ -119,9 +123,8 @@ fn check(
         }
     }
     let bad = good.missing_from(ChunkIndex(0)).collect();
-    let is_read = unreadable.is_empty() && hashed.bytes == before.len();
-    let whole_matches = is_read && hashed.resource == manifest.resource();
-    Ok(Checked { good, bad, unreadable, whole_matches, bytes: before.len() })
+    let whole_matches = unreadable.is_empty() && hashed.resource == manifest.resource();
+    Ok((Checked { good, bad, unreadable, whole_matches, bytes }, before.len()))
 }
 
 fn regular(file: &File) -> io::Result<Metadata> {

@@ -15,6 +15,7 @@ mod input;
 mod lifecycle;
 mod local;
 mod names;
+mod parts;
 mod reasons;
 mod service;
 mod start;
