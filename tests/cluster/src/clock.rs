@@ -1,7 +1,9 @@
 //! A time of day of a test's own, for all the processes that it starts: it jumps when the test says so. The time that
 //! only runs forwards stays as it is.
 
+use crate::again::{run_once_more, test_name};
 use crate::program;
+use crate::skip::skipped;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -26,28 +28,24 @@ impl Clock {
     }
 }
 
-/// Runs a test once more with a clock of its own. Gives it inside of that run; `None` outside, when that is done, or
+/// Runs the test that calls it once more with a clock of its own. Gives it inside of that run; `None` outside, when that is done, or
 /// cannot be done: then it says so.
 #[track_caller]
-pub fn own_clock(test: &str) -> Option<Clock> {
+pub fn own_clock() -> Option<Clock> {
     if let Some(file) = env::var_os(INSIDE) {
         return Some(Clock { file: file.into() });
     }
     if library().is_none() {
-        eprintln!("SKIPPED: {test} needs libfaketime (apt-get install libfaketime)");
+        skipped("it needs libfaketime (apt-get install libfaketime)");
         return None;
     }
     let home = tempfile::tempdir().expect("a temporary folder");
     let clock = Clock { file: home.path().join("clock") };
     clock.set(0);
     let binaries = program("ttd");
-    let status = Command::new(env::current_exe().expect("the test's own program"))
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, &clock.file)
-        .env("TT_BIN", binaries.parent().expect("it is in a folder"))
-        .status()
-        .expect("the test runs");
-    assert!(status.success(), "{test} failed with its own clock: {status}");
+    let mut command = Command::new(env::current_exe().expect("the test's own program"));
+    command.env(INSIDE, &clock.file).env("TT_BIN", binaries.parent().expect("it is in a folder"));
+    run_once_more(&mut command, &test_name());
     None
 }
 

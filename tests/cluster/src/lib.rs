@@ -2,19 +2,23 @@
 //! `cargo xtask demo`.
 //!
 //! [`process`] starts, watches and ends one process; [`files`] makes and hashes what they exchange;
-//! [`mounts`] gives a test disks of its own, [`clock`] a time of day; [`crash`] kills a daemon again and again;
+//! [`mounts`] gives a test disks of its own, [`clock`] a time of day; [`skip`] says what cannot run here; [`crash`] kills a daemon again and again;
 //! [`fake_tracker`] and [`hostile`] misbehave as they are told; [`Tracker`] and [`Daemon`] are what a scenario is told
 //! with. Those two panic when something is not as it must be, with the logs of all that took part.
 
+mod again;
 pub mod clock;
 pub mod crash;
 mod daemon;
+#[cfg(feature = "hostile")]
 pub mod fake_tracker;
 pub mod files;
+#[cfg(feature = "hostile")]
 pub mod hostile;
 pub mod mounts;
 pub mod process;
 mod programs;
+pub mod skip;
 mod tracker;
 
 pub use daemon::{Daemon, Status};

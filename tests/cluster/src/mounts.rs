@@ -1,7 +1,9 @@
 //! A mount namespace of a test's own, so that small, full, read-only and missing disks can be had without anything
 //! being left behind: it goes with the last of its processes, whatever becomes of the test.
 
+use crate::again::{run_once_more, test_name};
 use crate::process::Process;
+use crate::skip::skipped;
 use crate::{CAP, program, wait_until};
 use std::path::Path;
 use std::process::Command;
@@ -12,27 +14,23 @@ const FUSE: rustix::fs::FsWord = 0x6573_5546;
 /// Says to the test that it runs inside.
 const INSIDE: &str = "TT_OWN_MOUNTS";
 
-/// Runs a test once more in a mount namespace of its own. `true` inside of it; `false` outside, when that is done, or
+/// Runs the test that calls it once more in a mount namespace of its own. `true` inside of it; `false` outside, when that is done, or
 /// cannot be done for lack of rights: then it says so.
 #[track_caller]
-pub fn own_mounts(test: &str) -> bool {
+pub fn own_mounts() -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: {test} mounts file systems, which only root may do");
+        skipped("it mounts file systems, which only root may do");
         return false;
     }
     let binaries = program("ttd");
-    let status = Command::new("unshare")
-        .args(["--mount", "--propagation", "private"])
-        .arg(std::env::current_exe().expect("the test's own program"))
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, "1")
-        .env("TT_BIN", binaries.parent().expect("it is in a folder"))
-        .status()
-        .expect("unshare runs");
-    assert!(status.success(), "{test} failed in its own mount namespace: {status}");
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private"]);
+    command.arg(std::env::current_exe().expect("the test's own program"));
+    command.env(INSIDE, "1").env("TT_BIN", binaries.parent().expect("it is in a folder"));
+    run_once_more(&mut command, &test_name());
     false
 }
 
@@ -51,13 +49,13 @@ pub fn mount_btrfs(folder: &Path, mib: u64) -> bool {
     file.expect("room for a sparse file");
     let made = Command::new("mkfs.btrfs").args(["--quiet", "--mixed"]).arg(&image).output();
     if !made.is_ok_and(|made| made.status.success()) {
-        eprintln!("SKIPPED: mkfs.btrfs is missing or fails (apt-get install btrfs-progs)");
+        skipped("mkfs.btrfs is missing or fails (apt-get install btrfs-progs)");
         return false;
     }
     std::fs::create_dir_all(folder).expect("a folder to mount on");
     let mounted = Command::new("mount").args(["-o", "loop", text(&image), text(folder)]).status();
     if !mounted.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: this kernel mounts no btrfs, or has no loop device left");
+        skipped("this kernel mounts no btrfs, or has no loop device left");
         return false;
     }
     true
@@ -83,7 +81,7 @@ pub fn mount_served(from: &Path, to: &Path, log: &Path) -> Option<Process> {
     command.args(["-f", "-o", "attr_timeout=0,entry_timeout=0"]).args([from, to]);
     let is_mounted = || rustix::fs::statfs(to).is_ok_and(|stat| stat.f_type == FUSE);
     let server = Process::start("bindfs", command, log)
-        .inspect_err(|_| eprintln!("SKIPPED: bindfs is missing (apt-get install bindfs)"))
+        .inspect_err(|_| skipped("bindfs is missing (apt-get install bindfs)"))
         .ok()?;
     wait_until("bindfs serves", CAP, is_mounted);
     Some(server)

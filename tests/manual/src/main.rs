@@ -98,8 +98,7 @@ mod tests {
         for file in files {
             let groff = ["-man", "-ww", "-z", "-Tutf8", "-Kutf8"];
             let Ok(output) = Command::new("groff").args(groff).arg(&file).output() else {
-                eprintln!("SKIPPED: groff is not installed");
-                return;
+                return cluster::skip::skipped("groff is not installed");
             };
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success() && said.is_empty(), "{}: {said}", file.display());

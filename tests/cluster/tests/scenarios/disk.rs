@@ -184,7 +184,7 @@ fn is_without_space(status: &Status) -> bool {
 
 #[test]
 fn with_not_a_byte_free_a_get_is_accepted_and_a_remove_works() {
-    if !own_mounts("disk::with_not_a_byte_free_a_get_is_accepted_and_a_remove_works") {
+    if !own_mounts() {
         return;
     }
     let tracker = Tracker::start();
@@ -212,7 +212,7 @@ fn with_not_a_byte_free_a_get_is_accepted_and_a_remove_works() {
 
 #[test]
 fn a_disk_that_fills_up_during_a_download_is_waited_for() {
-    if !own_mounts("disk::a_disk_that_fills_up_during_a_download_is_waited_for") {
+    if !own_mounts() {
         return;
     }
     let tracker = Tracker::start();
@@ -233,7 +233,7 @@ fn a_disk_that_fills_up_during_a_download_is_waited_for() {
 
 #[test]
 fn a_disk_that_becomes_read_only_is_waited_for_and_served_from() {
-    if !own_mounts("disk::a_disk_that_becomes_read_only_is_waited_for_and_served_from") {
+    if !own_mounts() {
         return;
     }
     let tracker = Tracker::start();
@@ -257,7 +257,7 @@ fn a_disk_that_becomes_read_only_is_waited_for_and_served_from() {
 
 #[test]
 fn a_folder_that_is_unmounted_is_waited_for_and_nothing_counts_as_deleted() {
-    if !own_mounts("disk::a_folder_that_is_unmounted_is_waited_for_and_nothing_counts_as_deleted") {
+    if !own_mounts() {
         return;
     }
     let tracker = Tracker::start();
@@ -310,7 +310,7 @@ fn a_folder_that_is_unmounted_is_waited_for_and_nothing_counts_as_deleted() {
 /// As at boot, when the disk comes later than the daemon.
 #[test]
 fn a_folder_that_is_mounted_late_is_taken_by_a_restart() {
-    if !own_mounts("disk::a_folder_that_is_mounted_late_is_taken_by_a_restart") {
+    if !own_mounts() {
         return;
     }
     let tracker = Tracker::start();
@@ -338,7 +338,7 @@ fn a_folder_that_is_mounted_late_is_taken_by_a_restart() {
 /// As a network file system whose server is down: whoever touches it waits, with no error and without an end.
 #[test]
 fn a_folder_that_does_not_answer_is_named_and_gone_on_with_when_it_does() {
-    if !own_mounts("disk::a_folder_that_does_not_answer_is_named_and_gone_on_with_when_it_does") {
+    if !own_mounts() {
         return;
     }
     let tracker = Tracker::start();
@@ -391,7 +391,7 @@ fn spoil(disk: &Path, file: &Path, bytes: &[u8]) {
 
 #[test]
 fn what_the_disk_cannot_read_is_not_served_and_the_status_says_so() {
-    if !own_mounts("disk::what_the_disk_cannot_read_is_not_served_and_the_status_says_so") {
+    if !own_mounts() {
         return;
     }
     let tracker = Tracker::start();
@@ -420,7 +420,7 @@ fn what_the_disk_cannot_read_is_not_served_and_the_status_says_so() {
 /// Writing to a bad sector is what makes a disk put another in its place.
 #[test]
 fn what_the_disk_cannot_read_of_a_download_is_fetched_again() {
-    if !own_mounts("disk::what_the_disk_cannot_read_of_a_download_is_fetched_again") {
+    if !own_mounts() {
         return;
     }
     let tracker = Tracker::start();
@@ -459,7 +459,7 @@ fn only_part(folder: &Path) -> std::path::PathBuf {
 
 #[test]
 fn a_file_on_the_same_disk_is_shared_without_a_copy() {
-    if !own_mounts("disk::a_file_on_the_same_disk_is_shared_without_a_copy") {
+    if !own_mounts() {
         return;
     }
     let tracker = Tracker::start();
