@@ -1,26 +1,17 @@
 //! ^C: noted here and looked at between two steps, so that whatever was started is ended by whoever started it.
 
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::signal::unix::{SignalKind, signal};
+use std::sync::{Arc, LazyLock};
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// From now on ^C (and SIGTERM, and a closed terminal) no longer ends the process, but is noted.
 pub(crate) fn watch() -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("cannot watch for signals: {error}"))?;
-    let signals = runtime.block_on(async {
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        kinds.into_iter().map(signal).collect::<Result<Vec<_>, _>>()
-    });
-    for mut signal in signals.map_err(|error| format!("cannot watch for signals: {error}"))? {
-        let handle = runtime.handle().clone();
-        handle.spawn(async move {
-            signal.recv().await;
-            INTERRUPTED.store(true, Ordering::Relaxed);
-        });
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&INTERRUPTED))
+            .map_err(|error| format!("cannot watch for signals: {error}"))?;
     }
-    std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
     Ok(())
 }
 
