@@ -4,7 +4,8 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The packages that are delivered.
+/// The packages that are delivered: the default members of the workspace, so that `cargo build --release` builds the
+/// same crates with the same features.
 const DELIVERED: [&str; 6] = ["--package", "daemon", "--package", "ctl", "--package", "tracker"];
 
 /// Where the workspace and its build products are.
@@ -45,8 +46,13 @@ impl Workspace {
 
     /// Builds the release binaries; the result is their folder.
     pub(crate) fn build_release(&self) -> Result<PathBuf, String> {
-        println!("building the release binaries ...");
-        must(self.cargo().args(["build", "--release", "--bins"]).args(DELIVERED))?;
+        self.build_release_with(&[])
+    }
+
+    /// The same, and further packages beside them.
+    pub(crate) fn build_release_with(&self, packages: &[&str]) -> Result<PathBuf, String> {
+        println!("building the release binaries (some minutes the first time, seconds later) ...");
+        must(self.cargo().args(["build", "--release", "--bins"]).args(DELIVERED).args(packages))?;
         Ok(self.target.join("release"))
     }
 }

@@ -3,8 +3,10 @@
 
 use crate::bench;
 use crate::cargo::{Workspace, must};
-use crate::{dist, docs, fleet, fuzz};
-use std::process::Stdio;
+use crate::{dist, docs, fleet, fuzz, tools};
+use cluster::skip;
+use std::fs;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What `shared` must not need when it is built without features: whatever runs tasks, does input or output,
@@ -28,7 +30,12 @@ const IMPURE: [&str; 14] = [
 
 type Step = (&'static str, fn(&Workspace) -> Result<(), String>);
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 16] = [
+    // Before anything that takes minutes.
+    ("tools", |workspace| {
+        tools::CARGO_DENY.provide(workspace)?;
+        tools::CARGO_DEB.provide(workspace)
+    }),
     ("format", |workspace| must(workspace.cargo().args(["fmt", "--all", "--check"]))),
     ("the tests that the documents name", docs::check),
     ("the benchmark's arithmetic", bench_tests),
@@ -47,28 +54,41 @@ const STEPS: [Step; 14] = [
         let doc = ["doc", "--workspace", "--all-features", "--no-deps"];
         must(workspace.cargo().args(doc).env("RUSTDOCFLAGS", "-D warnings"))
     }),
-    ("licences, bans, sources", deny),
-    // With the release profile: without optimization it takes far too long, and a profile of its own would
-    // build the core once more for whoever has built a release.
+    ("licences, bans, sources", |workspace| {
+        must(workspace.cargo().args(["deny", "check", "licenses", "bans", "sources"]))
+    }),
+    ("release binaries", |workspace| {
+        // All at once: with the features that each needs alone, crates would be built several times. With the
+        // release profile also what is not delivered: without optimization the swarms take far too long.
+        workspace.build_release_with(&["--package", "sim", "--package", "manual"]).map(drop)
+    }),
     ("swarms on virtual time", |workspace| {
-        must(workspace.cargo().args(["run", "--release", "--package", "sim", "--", "check"]))
+        must(Command::new(workspace.target.join("release/sim")).arg("check"))
     }),
     ("fuzz targets, 10 s each", |_| fuzz::run(&fuzz::FuzzArgs::brief())),
     ("packages", |_| dist::run()),
     ("a fleet of containers", |_| match fleet::run("ci")? {
         true => Ok(()),
-        false => {
-            println!("SKIPPED: this machine cannot run it, see above");
-            Ok(())
-        }
+        false => skip::chore("a fleet of containers", "this machine cannot run it, see above"),
     }),
-    ("binaries for the tests", |workspace| must(workspace.cargo().args(["build", "--workspace", "--bins"]))),
-    ("tests", |workspace| must(workspace.cargo().args(["test", "--workspace"]))),
+    // With the tests, so that both are built with the same features: once.
+    ("binaries and tests", |workspace| {
+        must(workspace.cargo().args(["build", "--workspace", "--bins", "--tests"]))
+    }),
+    ("tests", |workspace| {
+        let mut tests = workspace.cargo();
+        tests.args(["test", "--workspace"]).env("TT_BIN", workspace.target.join("debug"));
+        must(tests.envs(skip::list().map(|list| (skip::LIST, list))))
+    }),
 ];
 
-/// Runs all steps; the first that fails is the error.
+/// Runs all steps; the first that fails is the error. What was skipped is told at the end, or is an error itself
+/// where [`skip::MUST_RUN`] is set.
 pub(crate) fn run() -> Result<(), String> {
     let workspace = Workspace::find()?;
+    let list = workspace.target.join("skipped");
+    fs::write(&list, "").map_err(|error| format!("{}: {error}", list.display()))?;
+    skip::use_list(&list);
     let begin = Instant::now();
     let mut times: Vec<(&str, Duration)> = Vec::new();
     for (number, (name, step)) in STEPS.iter().enumerate() {
@@ -83,10 +103,15 @@ pub(crate) fn run() -> Result<(), String> {
         times.push((name, begin.elapsed()));
     }
     let (_, tests) = times.last().expect("there are steps");
+    let skipped = fs::read_to_string(&list).unwrap_or_default();
+    for line in skipped.lines() {
+        println!("SKIPPED: {line}");
+    }
     println!(
-        "\nci passed in {:.1} s, the tests in {:.1} s",
+        "\nci passed in {:.1} s, the tests in {:.1} s; {} skipped",
         begin.elapsed().as_secs_f64(),
-        tests.as_secs_f64()
+        tests.as_secs_f64(),
+        skipped.lines().count()
     );
     Ok(())
 }
@@ -118,19 +143,6 @@ fn shared_is_pure(workspace: &Workspace) -> Result<(), String> {
 fn bench_tests(workspace: &Workspace) -> Result<(), String> {
     match bench::tests(workspace) {
         Some(mut tests) => must(&mut tests),
-        None => {
-            println!("SKIPPED: there is no python3 of version 3.11 or newer");
-            Ok(())
-        }
+        None => skip::chore("the benchmark's arithmetic", "there is no python3 of version 3.11 or newer"),
     }
-}
-
-fn deny(workspace: &Workspace) -> Result<(), String> {
-    let mut version = workspace.cargo();
-    let version = version.args(["deny", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
-    if !version.status().is_ok_and(|status| status.success()) {
-        println!("SKIPPED: cargo-deny is not installed (cargo install cargo-deny)");
-        return Ok(());
-    }
-    must(workspace.cargo().args(["deny", "check", "licenses", "bans", "sources"]))
 }

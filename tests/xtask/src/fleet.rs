@@ -1,7 +1,7 @@
 //! `cargo xtask fleet`: makes the packages, in two versions, and has machines in containers install them.
 
 use crate::cargo::Workspace;
-use crate::dist::{NoPackages, make_packages};
+use crate::dist::{NoPackages, make_packages, prepare};
 use std::fs;
 use std::process::Command;
 
@@ -11,14 +11,8 @@ const CANNOT: i32 = 77;
 /// Runs this set of machines; `Ok(false)` if this machine cannot, which was then told.
 pub(crate) fn run(set: &str) -> Result<bool, String> {
     let workspace = Workspace::find()?;
-    let binaries = workspace.build_release()?;
-    let dist = workspace.target.join("dist/fleet");
-    fs::create_dir_all(&dist).map_err(|error| format!("{}: {error}", dist.display()))?;
-    let later = format!("{}+fleet1", workspace.version);
-    let made = make_packages(&workspace, &binaries, &dist, &later)
-        .and_then(|later| Ok((make_packages(&workspace, &binaries, &dist, &workspace.version)?, later)));
-    let (first, later) = match made {
-        Ok(made) => made,
+    match prepare(&workspace) {
+        Ok(()) => (),
         Err(NoPackages::NotDebian) => {
             println!(
                 "the fleet cannot run here: there are no dpkg-deb and dpkg-shlibdeps to make its packages"
@@ -26,7 +20,13 @@ pub(crate) fn run(set: &str) -> Result<bool, String> {
             return Ok(false);
         }
         Err(NoPackages::Failed(error)) => return Err(error),
-    };
+    }
+    let binaries = workspace.build_release()?;
+    let dist = workspace.target.join("dist/fleet");
+    fs::create_dir_all(&dist).map_err(|error| format!("{}: {error}", dist.display()))?;
+    let later = format!("{}+fleet1", workspace.version);
+    let later = make_packages(&workspace, &binaries, &dist, &later)?;
+    let first = make_packages(&workspace, &binaries, &dist, &workspace.version)?;
     let mut command: Command = workspace.cargo();
     command.args(["run", "--quiet", "--package", "fleet", "--", "--set", set]);
     command.arg("--daemon").arg(first.daemon).arg("--tracker").arg(first.tracker);

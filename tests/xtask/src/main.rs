@@ -14,6 +14,7 @@ mod fleet;
 mod fuzz;
 mod idle;
 mod interrupt;
+mod tools;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -52,7 +53,7 @@ enum Chore {
         #[arg(long, default_value = "full", value_parser = ["full", "ci"])]
         set: String,
     },
-    /// Run everything that CI runs
+    /// Run everything that CI runs; 20 to 60 minutes the first time
     Ci,
     /// Kill a daemon at random moments of its downloads, and check what it makes of it
     Crash {

@@ -3,28 +3,35 @@
 mod archive;
 mod packages;
 
-pub(crate) use packages::{NoPackages, make as make_packages};
+pub(crate) use packages::{NoPackages, make as make_packages, prepare};
 
 use crate::cargo::Workspace;
 use cluster::files::sha256_file;
+use cluster::skip;
 use std::fs;
 
 /// Builds all of it and prints paths, sizes and SHA-256.
 pub(crate) fn run() -> Result<(), String> {
     let workspace = Workspace::find()?;
+    let can_pack = match prepare(&workspace) {
+        Ok(()) => true,
+        Err(NoPackages::NotDebian) => {
+            skip::chore(
+                "the Debian packages",
+                "this machine has no dpkg-deb and dpkg-shlibdeps (apt-get install dpkg-dev)",
+            )?;
+            false
+        }
+        Err(NoPackages::Failed(error)) => return Err(error),
+    };
     let binaries = workspace.build_release()?;
     let dist = workspace.target.join("dist");
     fs::create_dir_all(&dist).map_err(|error| format!("{}: {error}", dist.display()))?;
     let mut made = vec![archive::make(&workspace, &binaries, &dist)?];
-    match packages::make(&workspace, &binaries, &dist, &workspace.version) {
-        Ok(packages) => {
-            packages::lint(&packages)?;
-            made.extend([packages.daemon, packages.tracker]);
-        }
-        Err(NoPackages::NotDebian) => {
-            println!("SKIPPED: the Debian packages, since this machine has no dpkg-deb and dpkg-shlibdeps");
-        }
-        Err(NoPackages::Failed(error)) => return Err(error),
+    if can_pack {
+        let packages = packages::make(&workspace, &binaries, &dist, &workspace.version)?;
+        packages::lint(&packages)?;
+        made.extend([packages.daemon, packages.tracker]);
     }
     for path in made {
         let bytes = fs::metadata(&path).map_err(|error| error.to_string())?.len();

@@ -3,12 +3,11 @@
 
 use super::archive::time;
 use crate::cargo::{Workspace, must};
+use crate::tools;
+use cluster::skip;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-/// The version of cargo-deb that `dist` installs if there is none.
-const CARGO_DEB: &str = "3";
 
 /// Where each shell looks, and what it is called there.
 const COMPLETIONS: [(&str, &str); 3] = [("bash", "ttctl"), ("zsh", "_ttctl"), ("fish", "ttctl.fish")];
@@ -35,17 +34,21 @@ impl From<String> for NoPackages {
     }
 }
 
-/// Makes both packages of these binaries, with this version.
+/// Looks for what makes the packages, and installs what cargo can: before a build of minutes begins.
+pub(crate) fn prepare(workspace: &Workspace) -> Result<(), NoPackages> {
+    if !is_there("dpkg-deb") || !is_there("dpkg-shlibdeps") {
+        return Err(NoPackages::NotDebian);
+    }
+    Ok(tools::CARGO_DEB.provide(workspace)?)
+}
+
+/// Makes both packages of these binaries, with this version. To be prepared first.
 pub(crate) fn make(
     workspace: &Workspace,
     binaries: &Path,
     dist: &Path,
     version: &str,
-) -> Result<Packages, NoPackages> {
-    if !is_there("dpkg-deb") || !is_there("dpkg-shlibdeps") {
-        return Err(NoPackages::NotDebian);
-    }
-    install_cargo_deb(workspace)?;
+) -> Result<Packages, String> {
     let generated = binaries.join("package");
     generate(workspace, binaries, &generated, version)?;
     let pack = |package: &str, name: &str| {
@@ -71,8 +74,10 @@ pub(crate) fn make(
 /// What Debian thinks of the packages: errors are ours, the rest is told.
 pub(super) fn lint(packages: &Packages) -> Result<(), String> {
     if !is_there("lintian") {
-        println!("SKIPPED: lintian is not installed");
-        return Ok(());
+        return skip::chore(
+            "what lintian says of the packages",
+            "lintian is not installed (apt-get install lintian)",
+        );
     }
     let mut lintian = Command::new("lintian");
     lintian.args(["--allow-root", "--fail-on", "error", "--tag-display-limit", "0"]);
@@ -83,16 +88,6 @@ fn is_there(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
-}
-
-fn install_cargo_deb(workspace: &Workspace) -> Result<(), String> {
-    let mut version = workspace.cargo();
-    version.args(["deb", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
-    if version.status().is_ok_and(|status| status.success()) {
-        return Ok(());
-    }
-    println!("installing cargo-deb ...");
-    must(workspace.cargo().args(["install", "--quiet", "--locked", "cargo-deb", "--version", CARGO_DEB]))
 }
 
 fn generate(workspace: &Workspace, binaries: &Path, to: &Path, version: &str) -> Result<(), String> {
