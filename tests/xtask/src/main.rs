@@ -3,6 +3,7 @@
 // A runner talks to the person who started it.
 #![allow(clippy::print_stdout)]
 
+mod bare;
 mod bench;
 mod cargo;
 mod ci;
@@ -55,6 +56,12 @@ enum Chore {
     },
     /// Run everything that CI runs; 20 to 60 minutes the first time
     Ci,
+    /// Run `.ci/run` on a clone of the last commit in a bare Debian root, where nothing may be skipped; needs root
+    Bare {
+        /// What to run in there instead
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
     /// Kill a daemon at random moments of its downloads, and check what it makes of it
     Crash {
         /// How many downloads; each is killed once
@@ -79,6 +86,7 @@ fn main() -> ExitCode {
             false => Err("the fleet did not run".to_owned()),
         }),
         Chore::Ci => ci::run(),
+        Chore::Bare { command } => bare::run(&command),
         Chore::Crash { runs, seed } => crash::run(runs, seed),
         Chore::Dist => dist::run(),
     };

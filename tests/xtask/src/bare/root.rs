@@ -1,0 +1,124 @@
+//! The Debian root: the smallest that debootstrap makes, with the committed tree, and with the configuration by which
+//! apt and cargo find their registries on this machine. No password and no token goes in.
+
+use crate::cargo::{Workspace, must};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where the tree lies in there.
+pub(super) const TREE: &str = "build";
+
+/// The certificates that this machine trusts; a proxy may have one of its own among them.
+const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// What `apt-get` asks for, in the form of its own list.
+const SOURCES: &str =
+    "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(RELEASE) $(COMPONENT)";
+
+/// How debootstrap is called.
+pub(super) fn debootstrap(root: &Path) -> Result<Command, String> {
+    let release = read(Path::new("/etc/os-release"))?;
+    let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    let suite = codename.ok_or("this Debian has no codename (/etc/os-release)")?;
+    let site = output(
+        Command::new("apt-get")
+            .args(["indextargets", "--format", "$(SITE) $(CODENAME) $(COMPONENT)"])
+            .arg("Created-By: Packages"),
+    )?;
+    let site = site.lines().find_map(|line| line.strip_suffix(&format!(" {suite} main")));
+    let site = site.ok_or(format!("apt has no source for {suite} main (apt-get indextargets)"))?;
+    let mut command = Command::new("debootstrap");
+    command.args(["--variant=minbase", suite]).arg(root).arg(site);
+    Ok(command)
+}
+
+/// Puts in what the machine has beside Debian: its registries, and the tree as it was committed last.
+pub(super) fn furnish(workspace: &Workspace, root: &Path) -> Result<(), String> {
+    for file in ["/etc/resolv.conf", "/etc/hosts", CERTIFICATES] {
+        copy_if_there(Path::new(file), &root.join(file.trim_start_matches('/')))?;
+    }
+    let mut sources = Command::new("apt-get");
+    sources.args(["indextargets", "--format", SOURCES, "Created-By: Packages", "Origin: Debian"]);
+    write(&root.join("etc/apt/sources.list"), &output(&mut sources)?)?;
+    let settings = output(Command::new("apt-config").args(["dump", "Acquire"]))?;
+    write(&root.join("etc/apt/apt.conf.d/90as-outside"), &settings)?;
+
+    let (from, to) = (cargo_home()?, root.join("root/.cargo"));
+    for file in ["config.toml", "config"] {
+        copy_if_there(&from.join(file), &to.join(file))?;
+    }
+    // What was fetched already; what is unpacked of it, is unpacked anew.
+    for folder in ["registry/index", "registry/cache"] {
+        if from.join(folder).is_dir() {
+            make(&to.join("registry"))?;
+            must(Command::new("cp").arg("--archive").args([from.join(folder), to.join(folder)]))?;
+        }
+    }
+
+    let mut clone = Command::new("git");
+    clone.args(["clone", "--quiet", "--no-hardlinks", "--single-branch"]);
+    must(clone.arg(&workspace.root).arg(root.join(TREE)))
+}
+
+/// Which commit is tried, and whether there is something beside it that is not.
+pub(super) fn commit(workspace: &Workspace) -> Result<String, String> {
+    let git = |args: &[&str]| output(Command::new("git").current_dir(&workspace.root).args(args));
+    let commit = git(&["log", "-1", "--format=%h %s"])?;
+    let changed = git(&["status", "--porcelain"])?.lines().count();
+    let beside = if changed > 0 {
+        format!(" (without {changed} files that are not committed)")
+    } else {
+        String::new()
+    };
+    Ok(format!("{}{beside}", commit.trim()))
+}
+
+/// Where the toolchain lies: cargo and rustc must be in its `bin`.
+pub(super) fn toolchain() -> Result<PathBuf, String> {
+    let sysroot = PathBuf::from(output(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
+    match sysroot.join("bin/cargo").is_file() && sysroot != Path::new("/usr") {
+        true => Ok(sysroot),
+        false => {
+            Err(format!("{} is no toolchain of rustup, which can be shown elsewhere", sysroot.display()))
+        }
+    }
+}
+
+fn cargo_home() -> Result<PathBuf, String> {
+    let own = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo"));
+    std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(own)
+        .ok_or("there is neither $CARGO_HOME nor $HOME".to_owned())
+}
+
+fn copy_if_there(from: &Path, to: &Path) -> Result<(), String> {
+    if !from.is_file() {
+        return Ok(());
+    }
+    make(to.parent().ok_or("a file has a folder")?)?;
+    fs::copy(from, to).map(drop).map_err(|error| format!("{}: {error}", from.display()))
+}
+
+fn make(folder: &Path) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// What a command that must succeed writes to its standard output.
+fn output(command: &mut Command) -> Result<String, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("cannot run {program}: {error}"))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim())),
+    }
+}
