@@ -39,6 +39,10 @@ use tokio::task::JoinHandle;
 /// The last port that a daemon with a FOLDER tries on its own.
 const LAST_PORT: u16 = 8018;
 
+/// How long those who call at the start wait for the shared folder to be loaded: a slow disk, or many thousand resources,
+/// take longer.
+const LOADED_WITHIN: Duration = Duration::from_secs(1);
+
 /// How long the end may take.
 const END_WITHIN: Duration = Duration::from_millis(4500);
 
@@ -111,7 +115,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let stop = Arc::new(AtomicBool::new(false));
     let (publisher, settings) = (plan.publisher.clone(), reload::settings(config, neighbours_max));
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, stop);
-    driver.restore().map_err(|error| failed("cannot start", &error))?;
+    let loaded = driver.restore();
     let callers = listen_for_callers(&plan)?;
     let info = info(&plan, &home, &context).map_err(|error| failed("cannot start", &error))?;
     let (trackers, known_trackers) = watch::channel(config.trackers.clone());
@@ -121,6 +125,8 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         Arc::new(ControlServer { context: context.clone(), home, info, trackers: known_trackers, revision });
     let caps = Caps { peers_max: shares.peers as usize, strangers_max: shares.strangers as usize };
     let mut driver = tokio::spawn(driver.run(inputs, ended));
+    // Most folders are loaded in a moment. The others are loaded while we answer.
+    let _ = tokio::time::timeout(LOADED_WITHIN, loaded).await;
     let accepting = [
         tokio::spawn(peer::accept(context.clone(), peers, caps)),
         tokio::spawn(control::accept(server, callers)),

@@ -1,8 +1,8 @@
 //! Work in the background: what ttctl waits for, and what comes back to the driver when it ends.
 
-use crate::driver::{FolderAnswer, Reply, Turn, Wanted};
+use crate::driver::{FolderAnswer, Reply, Seen, Turn, Wanted};
 use crate::library::{Check, Download, HashedWhole, Published, ReadError, Source};
-use crate::store::{FileIdentity, NotHere, PartFile, PublishError, Record, StoreError};
+use crate::store::{FileIdentity, NotHere, PartFile, PublishError, Record, Slot, StoreError};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::host::hashing::Hashed;
@@ -33,6 +33,10 @@ pub enum TaskInput {
     Opened { wanted: Wanted, record: Record, reply: Reply<Accepted>, opened: Result<PartFile, StoreError> },
     /// The place of a download that was accepted before is made, or still cannot be.
     Made { key: SwarmKey, check: Check, opened: Result<PartFile, StoreError> },
+    /// The places of a former run's resources were listed.
+    Listed(Result<Vec<Slot>, StoreError>),
+    /// The files of some resources were looked at.
+    Seen(Vec<Seen>),
     /// A question to the shared folder was answered.
     Answered { number: u64, answer: FolderAnswer },
     /// The files that are served were looked at: which are not what they were, or why the folder is not there.

@@ -4,8 +4,9 @@
 //! everything waits.
 
 use super::check::published_files;
+use super::lookers::Look;
 use super::{Driver, Input};
-use crate::library::{Phase, Published};
+use crate::library::{CheckStep, Checking, Phase, Published};
 use crate::store::{Home, NotHere};
 use crate::tasks::TaskInput;
 use shared::id::SwarmKey;
@@ -208,27 +209,29 @@ impl Driver {
         let waits = |phase: &Phase| !matches!(phase, Phase::Accepted(_));
         let keys: Vec<SwarmKey> =
             self.library.iter().filter(|(_, resource)| waits(&resource.phase)).map(|(key, _)| key).collect();
-        for key in keys {
-            if away.only_silent && !is_moved {
+        if away.only_silent && !is_moved {
+            for key in keys {
                 self.join(key);
                 self.publish(key);
-            } else {
-                self.look_again(key);
             }
+        } else {
+            let looks = keys.into_iter().filter_map(|key| self.look_again(key)).collect();
+            self.lookers.add(looks);
         }
         self.begin_checks();
+        self.changed();
     }
 
-    /// Goes on with what there is: what was open may be open on a file system that is gone.
-    fn look_again(&mut self, key: SwarmKey) {
-        let Some(resource) = self.library.get_mut(key) else { return };
+    /// What there is of a resource is looked at once more: what was open may be open on a file system that is gone.
+    fn look_again(&mut self, key: SwarmKey) -> Option<Look> {
+        let resource = self.library.get_mut(key)?;
         resource.troubles.clear();
+        let checking = Checking::new(CheckStep::Looks);
+        let check = checking.check.clone();
+        resource.phase = Phase::Checking(checking);
         let (record, manifest, slot) =
             (resource.record.clone(), resource.manifest.clone(), resource.slot.clone());
-        match self.look(&record, &manifest, &slot) {
-            Ok(restored) => self.resume_as(key, restored),
-            Err(error) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
-        }
+        Some(Look::Again { key, record, manifest, slot, check })
     }
 
     // -- what others want to know

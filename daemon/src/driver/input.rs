@@ -7,7 +7,7 @@ use crate::store::{Import, Publisher};
 use crate::tasks::{TaskHandle, TaskInput};
 use crate::tracker::Found;
 use shared::chunk::ChunkIndex;
-use shared::id::SwarmKey;
+use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{
@@ -123,6 +123,60 @@ pub enum Command {
     Remove { what: String, delete: bool, reply: Reply<Vec<ResourceName>> },
     /// Hash again what is on disk.
     Verify { what: String, reply: Reply<TaskId> },
+}
+
+/// What a command is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    /// A name or an id; none if it is about no resource, or all of them.
+    pub(super) what: Option<&'a str>,
+    /// The resource itself, where the command says which.
+    pub(super) resource: Option<ResourceId>,
+}
+
+impl Command {
+    /// What it is about.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        let (what, resource) = match self {
+            Command::Share { request, .. }
+            | Command::Import { request, .. }
+            | Command::ImportEnd { request, .. } => (Some(request.name.as_str()), None),
+            Command::Get { wanted, .. } => {
+                (Some(wanted.manifest.name().as_str()), Some(wanted.manifest.resource()))
+            }
+            Command::FindLocally { what, .. }
+            | Command::Peers { what, .. }
+            | Command::Pause { what, .. }
+            | Command::Resume { what, .. }
+            | Command::Remove { what, .. }
+            | Command::Verify { what, .. } => (Some(what.as_str()), None),
+            Command::Status { what, .. } | Command::Watch { what, .. } => (what.as_deref(), None),
+            Command::Task { .. } => (None, None),
+        };
+        Subject { what, resource }
+    }
+
+    /// Answers that it is not carried out.
+    pub(super) fn refuse(self, error: ControlError) {
+        // an answer that nobody waits for any more is of no interest
+        match self {
+            Command::Share { reply, .. } | Command::Verify { reply, .. } => drop(reply.send(Err(error))),
+            Command::Import { reply, .. } => drop(reply.send(Err(error))),
+            Command::ImportEnd { reply, import, .. } => {
+                // its file goes with it, which may take as long as the folder does
+                tokio::task::spawn_blocking(move || drop(import));
+                drop(reply.send(Err(error)));
+            }
+            Command::Task { reply, .. } => drop(reply.send(Err(error))),
+            Command::Get { reply, .. } | Command::FindLocally { reply, .. } => drop(reply.send(Err(error))),
+            Command::Status { reply, .. } => drop(reply.send(Err(error))),
+            Command::Watch { reply, .. } => drop(reply.send(Err(error))),
+            Command::Peers { reply, .. } => drop(reply.send(Err(error))),
+            Command::Pause { reply, .. } | Command::Resume { reply, .. } | Command::Remove { reply, .. } => {
+                drop(reply.send(Err(error)));
+            }
+        }
+    }
 }
 
 /// A resource that is wanted here.

@@ -15,6 +15,7 @@ mod folder;
 mod get;
 mod hashing;
 mod input;
+mod lookers;
 mod manage;
 mod restore;
 mod share;
@@ -26,6 +27,7 @@ mod turns;
 
 pub use folder::FolderAnswer;
 pub use input::{Answer, Command, Input, Reply, Wanted};
+pub use lookers::Seen;
 pub use share::store_error;
 pub use turns::Turn;
 
@@ -39,6 +41,8 @@ use crate::tracker::{Entry, Found, TrackerCommand, Trackers};
 use checks::Checks;
 use folder::Folder;
 use hashing::Hashing;
+use lookers::Lookers;
+use restore::Loading;
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -119,6 +123,10 @@ pub struct Driver {
     room: Room,
     /// Ends background work that takes long.
     stop: Arc<AtomicBool>,
+    /// Look at files.
+    lookers: Lookers,
+    /// What was not looked at yet since the start.
+    loading: Loading,
     /// Whether the shared folder can be used.
     folder: Folder,
     /// Why only a restart can help.
@@ -140,6 +148,7 @@ impl Driver {
         let config = SwarmConfig { neighbours_max: settings.neighbours_max, ..SwarmConfig::default() };
         let machine = Machine::new(config, rand::random());
         let machine = machine.in_zone(context.peer_id, &context.zone);
+        let lookers = Lookers::new(context.clone(), home.clone(), stop.clone());
         Driver {
             context,
             home,
@@ -162,6 +171,8 @@ impl Driver {
             tasks: Tasks::default(),
             room: Room::default(),
             stop,
+            lookers,
+            loading: Loading::default(),
             folder: Folder::default(),
             ending: None,
             revision: Arc::new(watch::Sender::new(1)),
@@ -226,6 +237,7 @@ impl Driver {
     }
 
     fn command(&mut self, command: Command) {
+        let Some(command) = self.park(command) else { return };
         let able = self.must_answer();
         // An answer that nobody waits for any more is of no interest.
         match command {
@@ -288,6 +300,8 @@ impl Driver {
                 self.opened(&wanted, record, opened, reply);
             }
             TaskInput::Made { key, check, opened } => self.made(key, &check, opened),
+            TaskInput::Listed(places) => self.listed(places),
+            TaskInput::Seen(seen) => self.seen(seen),
             TaskInput::Answered { number, answer } => self.answered(number, answer),
             TaskInput::Looked { number, here, changed } => self.looked(number, here, changed),
             TaskInput::Checked { key, check, turn, checked, here } => {
@@ -336,6 +350,7 @@ impl Driver {
             buffers::trim();
             self.report_progress();
             self.look_for_stalls(now);
+            self.refuse_parked(now);
             self.ask_folder(now);
             self.look_at_files();
             if self.ticks.is_multiple_of(24) && !self.folder.is_away() {

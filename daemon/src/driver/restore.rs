@@ -1,18 +1,32 @@
 //! Brings back what a former run knew: finished files are served without hashing them again, downloads go on
-//! with the chunks that they have. Where the small files are torn, empty or missing, the data is looked at.
+//! with the chunks that they have. Where the small files are torn, empty or missing, the data is looked at. The daemon
+//! answers meanwhile: what somebody asks for by a name that is not known yet waits until it is, and is looked at first.
 
-use super::Driver;
 use super::check::find_published;
-use crate::library::{Phase, Published, Resource};
-use crate::store::{FileIdentity, Loaded, PartFile, Record, Slot, StoreError};
+use super::lookers::{Look, Seen};
+use super::{Command, Driver};
+use crate::library::{CheckStep, Checking, Phase, Published, Resource};
+use crate::store::{FileIdentity, Home, Loaded, NameRecord, PartFile, Record, Slot, StoreError};
 use shared::have::HaveMap;
-use shared::id::SwarmKey;
+use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
+use shared::name::ResourceName;
+use shared::rpc::control::{ControlError, ErrorKind};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How many commands wait for resources that were not looked at yet.
+const PARKED_MAX: usize = 1024;
+
+/// How long such a command waits: less than its caller does.
+const PARKED_FOR: Duration = Duration::from_secs(20);
 
 /// What became of a remembered resource.
-pub(super) enum Restored {
+#[derive(Debug)]
+pub enum Restored {
     /// Its file is as it was.
     Finished(Published),
     /// It goes on with these chunks.
@@ -21,53 +35,137 @@ pub(super) enum Restored {
     Doubtful(String),
 }
 
+/// The resources of a former run that were not looked at yet.
+#[derive(Debug, Default)]
+pub(super) struct Loading {
+    /// The list of them is not there yet.
+    is_listing: bool,
+    /// By their places, of which the names say what they are of.
+    left: BTreeMap<OsString, Option<ResourceId>>,
+    /// Commands about what is not known yet, and since when they wait.
+    parked: Vec<(Instant, Command)>,
+    /// Hears of the end.
+    done: Option<oneshot::Sender<()>>,
+}
+
+impl Loading {
+    fn is_over(&self) -> bool {
+        !self.is_listing && self.left.is_empty()
+    }
+
+    /// The resources that were not looked at yet.
+    pub(super) fn left(&self) -> impl Iterator<Item = ResourceId> {
+        self.left.values().filter_map(|resource| *resource)
+    }
+
+    fn has(&self, resource: ResourceId) -> bool {
+        let digits = resource.to_string();
+        let first = self.left.range(OsString::from(digits)..).next();
+        first.is_some_and(|(_, found)| *found == Some(resource))
+    }
+}
+
 impl Driver {
-    /// Loads the library. Reads no data, only what is small.
-    ///
-    /// # Errors
-    /// When the list of resources cannot be read.
-    pub fn restore(&mut self) -> Result<(), StoreError> {
+    /// Begins to bring the library back; the receiver hears when all of it is there.
+    pub fn restore(&mut self) -> oneshot::Receiver<()> {
+        let (done, end) = oneshot::channel();
+        self.loading = Loading { is_listing: true, done: Some(done), ..Loading::default() };
+        self.lookers.list();
+        end
+    }
+
+    /// Brings the library back before anything else.
+    #[cfg(test)]
+    pub(super) fn restore_now(&mut self) {
         self.look_at_room();
-        let mut all = Vec::new();
-        for entry in self.home.remembered()? {
-            match entry {
-                Ok(loaded) => all.push(loaded),
-                Err(error) => {
-                    tracing::error!(%error, "a resource of a former run is not brought back; its files stay");
+        let looks = self.note_places(self.home.places().unwrap());
+        for look in looks {
+            let seen = look.perform(&self.home);
+            self.seen(vec![seen]);
+        }
+    }
+
+    /// The places of a former run's resources are known.
+    pub(super) fn listed(&mut self, places: Result<Vec<Slot>, StoreError>) {
+        match places {
+            Ok(places) => {
+                let looks = self.note_places(places);
+                self.lookers.add(looks);
+                self.loading.parked.iter().for_each(|(_, command)| self.hurry_for(command));
+            }
+            Err(error) => self.ending = Some(error.to_string()),
+        }
+    }
+
+    fn note_places(&mut self, places: Vec<Slot>) -> Vec<Look> {
+        let left = places.iter().map(|slot| (slot.place().to_owned(), slot.resource()));
+        (self.loading.left, self.loading.is_listing) = (left.collect(), false);
+        self.end_loading();
+        self.unpark();
+        places.into_iter().map(Look::Recall).collect()
+    }
+
+    /// The files of some resources were looked at.
+    pub(super) fn seen(&mut self, seen: Vec<Seen>) {
+        for seen in seen {
+            match seen {
+                Seen::Recalled { place, recalled } => {
+                    self.loading.left.remove(&place);
+                    match recalled {
+                        Some(Ok((loaded, restored))) => self.recalled(loaded, restored),
+                        Some(Err(error)) => {
+                            tracing::error!(%error, "a resource of a former run is not brought back; its files stay");
+                        }
+                        None => {}
+                    }
+                }
+                Seen::Again { key, check, restored } => {
+                    if self.library.get(key).is_some_and(|resource| resource.is_in(&check)) {
+                        self.resume_or_fail(key, restored);
+                    }
                 }
             }
         }
-        let given_up = replaced_names(&mut all);
-        for loaded in all {
-            self.restore_one(loaded);
+        self.end_loading();
+        self.unpark();
+    }
+
+    fn end_loading(&mut self) {
+        if !self.loading.is_over() {
+            return;
         }
-        for key in given_up {
-            tracing::info!(resource = %key, "its name was given to other content");
-            self.saver.forget(key, &self.home.slot(key));
+        if let Some(done) = self.loading.done.take() {
+            let _ = done.send(()); // who does not wait any more need not hear of it
         }
-        self.trackers.are_up();
+        if !self.trackers.are_up() {
+            return;
+        }
         let all = self.library.iter().count();
         let finished =
             self.library.iter().filter(|(_, resource)| matches!(resource.phase, Phase::Seeding(_))).count();
         tracing::info!(resources = all, finished, "the shared folder is loaded");
-        Ok(())
+        self.changed();
     }
 
-    fn restore_one(&mut self, Loaded { mut record, manifest, rebuilt }: Loaded) {
-        let (key, slot): (SwarmKey, Slot) = (record.key, self.home.slot(record.key));
+    fn recalled(&mut self, Loaded { mut record, manifest, rebuilt }: Loaded, restored: Restored) {
+        let (key, slot) = (record.key, self.home.slot(record.key));
+        if self.library.get(key).is_some() {
+            return; // it came by another way
+        }
         if let Some(error) = &rebuilt {
             tracing::warn!(resource = %key, name = %manifest.name(), %error,
                 "the record of a resource is made anew from its manifest and its data");
         }
-        self.suppose_published(&mut record, &slot);
-        let restored = match self.look(&record, &manifest, &slot) {
-            Ok(restored) => restored,
-            Err(error) => {
-                tracing::error!(resource = %key, %error, "a resource is not brought back; its files stay");
-                return;
-            }
-        };
-        let resource = Resource::new(manifest, record, slot, Phase::Checking(Default::default()));
+        record.names.retain(|name| self.gives_way(key, name));
+        if record.names.is_empty() {
+            tracing::info!(resource = %key, "its name was given to other content");
+            return self.saver.forget(key, &slot);
+        }
+        for name in &record.names {
+            self.forget_name(&name.name, Some(key));
+        }
+        let phase = Phase::Checking(Checking::new(CheckStep::Looks));
+        let resource = Resource::new(manifest, record, slot, phase);
         if rebuilt.is_some() {
             self.saver.save(&resource.slot, &resource.record);
         }
@@ -75,16 +173,100 @@ impl Driver {
         self.resume_as(key, restored);
     }
 
-    /// A crash between the publishing of a file and the note of it: the part is gone, the file is there. Whether
-    /// it is the right one is for the check to find out; if not, the download had not begun.
-    fn suppose_published(&self, record: &mut Record, slot: &Slot) {
-        if slot.part().exists() || record.names.iter().any(|name| name.published.is_some()) {
-            return;
-        }
-        for name in &mut record.names {
-            name.published = FileIdentity::at(&self.home.file(&name.name)).ok().map(FileIdentity::unsure);
+    /// A crash may leave two resources with one name: the old one, and the one that was to take its place. The name is
+    /// the new one's, whose file is still to come. Whether a resource that is loaded now may have the name.
+    fn gives_way(&self, key: SwarmKey, wanted: &NameRecord) -> bool {
+        let Some(other) = self.library.key_of(&wanted.name).and_then(|other| self.library.get(other)) else {
+            return true;
+        };
+        let is_new = |record: &NameRecord| record.published.is_none() && record.replace;
+        let others = other.record.names.iter().find(|record| record.name == wanted.name);
+        match (is_new(wanted), others.is_some_and(is_new)) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => key < other.key(),
         }
     }
+
+    // -- commands about what is not known yet
+
+    /// Keeps a command that is about what was not looked at yet; gives back one that can be carried out.
+    pub(super) fn park(&mut self, command: Command) -> Option<Command> {
+        if self.loading.is_over() || self.is_known(&command) {
+            return Some(command);
+        }
+        if self.loading.parked.len() >= PARKED_MAX {
+            command.refuse(self.still_loading());
+            return None;
+        }
+        self.hurry_for(&command);
+        self.loading.parked.push((Instant::now(), command));
+        None
+    }
+
+    /// Whether all that a command is about was looked at.
+    fn is_known(&self, command: &Command) -> bool {
+        let wants = command.subject();
+        let has_name = |name: &ResourceName| self.library.key_of(name).is_some();
+        let is_left = |resource| self.loading.is_listing || self.loading.has(resource);
+        match (wants.what, wants.resource) {
+            (None, _) => true,
+            // another list of the same resource's chunks may be left
+            (Some(what), Some(resource)) => {
+                what.parse().is_ok_and(|name| has_name(&name)) && !is_left(resource)
+            }
+            (Some(what), None) => match what.parse::<ResourceId>() {
+                Ok(resource) => !self.library.find(what).is_empty() || !is_left(resource),
+                Err(_) => what.parse().map_or(true, |name| has_name(&name)),
+            },
+        }
+    }
+
+    /// What somebody waits for is looked at first.
+    fn hurry_for(&self, command: &Command) {
+        let wants = command.subject();
+        let named = wants.what.and_then(|what| what.parse().ok());
+        for resource in wants.resource.into_iter().chain(named) {
+            self.lookers.hurry(resource);
+        }
+        if let Some(name) = wants.what.and_then(|what| what.parse().ok()) {
+            self.lookers.hurry_name(name);
+        }
+    }
+
+    /// Carries out the commands whose resources are known by now, in the order in which they came.
+    fn unpark(&mut self) {
+        let is_over = self.loading.is_over();
+        let parked = std::mem::take(&mut self.loading.parked);
+        for (since, command) in parked {
+            if is_over || self.is_known(&command) {
+                self.command(command);
+            } else {
+                self.loading.parked.push((since, command));
+            }
+        }
+    }
+
+    /// Refuses what has waited for too long.
+    pub(super) fn refuse_parked(&mut self, now: Instant) {
+        let is_late =
+            |(since, _): &mut (Instant, Command)| now.saturating_duration_since(*since) >= PARKED_FOR;
+        let late: Vec<_> = self.loading.parked.extract_if(.., is_late).collect();
+        for (_, command) in late {
+            command.refuse(self.still_loading());
+        }
+    }
+
+    fn still_loading(&self) -> ControlError {
+        let left = self.loading.left.len();
+        ControlError {
+            kind: ErrorKind::Refused,
+            message: format!("ttd has just started and has still to look at {left} resources"),
+            hint: Some("try again when `ttctl list` shows that they were looked at".to_owned()),
+        }
+    }
+
+    // -- going on
 
     /// Goes on with a resource as it was found on disk.
     pub(super) fn resume_as(&mut self, key: SwarmKey, restored: Restored) {
@@ -110,33 +292,55 @@ impl Driver {
         }
     }
 
-    /// Looks what there is of a resource.
-    ///
-    /// # Errors
-    /// When its have map is of a later version: nothing may be changed then.
-    pub(super) fn look(
-        &self,
-        record: &Record,
-        manifest: &Manifest,
-        slot: &Slot,
-    ) -> Result<Restored, StoreError> {
-        let mut published = record.names.iter().filter_map(|name| Some((name, name.published?))).peekable();
-        if published.peek().is_some() {
-            let mut why = String::new();
-            for (name, identity) in published {
-                match find_published(manifest, &self.home.file(&name.name), identity) {
-                    Ok(_) if name.damaged => why = format!("{} was found damaged", name.name),
-                    Ok(published) => return Ok(Restored::Finished(published)),
-                    Err(error) => why = error,
-                }
+    /// Goes on, or says why that cannot be.
+    fn resume_or_fail(&mut self, key: SwarmKey, restored: Result<Restored, StoreError>) {
+        match restored {
+            Ok(restored) => self.resume_as(key, restored),
+            Err(error) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
+        }
+        if self.checks.is_asked_for(key) {
+            self.check(key, None); // what was seen is no answer to whoever asked for a check
+        }
+    }
+}
+
+/// A crash between the publishing of a file and the note of it: the part is gone, the file is there. Whether
+/// it is the right one is for the check to find out; if not, the download had not begun.
+pub(super) fn suppose_published(home: &Home, record: &mut Record, slot: &Slot) {
+    if record.names.iter().any(|name| name.published.is_some()) || slot.part().exists() {
+        return;
+    }
+    for name in &mut record.names {
+        name.published = FileIdentity::at(&home.file(&name.name)).ok().map(FileIdentity::unsure);
+    }
+}
+
+/// Looks what there is of a resource.
+///
+/// # Errors
+/// When its have map is of a later version: nothing may be changed then.
+pub(super) fn look(
+    home: &Home,
+    record: &Record,
+    manifest: &Manifest,
+    slot: &Slot,
+) -> Result<Restored, StoreError> {
+    let mut published = record.names.iter().filter_map(|name| Some((name, name.published?))).peekable();
+    if published.peek().is_some() {
+        let mut why = String::new();
+        for (name, identity) in published {
+            match find_published(manifest, &home.file(&name.name), identity) {
+                Ok(_) if name.damaged => why = format!("{} was found damaged", name.name),
+                Ok(published) => return Ok(Restored::Finished(published)),
+                Err(error) => why = error,
             }
-            return Ok(Restored::Doubtful(why));
         }
-        match unfinished(manifest, slot) {
-            Err(error) if error.is_later_version() => Err(error),
-            Err(error) => Ok(Restored::Doubtful(error.to_string())),
-            Ok(restored) => Ok(restored),
-        }
+        return Ok(Restored::Doubtful(why));
+    }
+    match unfinished(manifest, slot) {
+        Err(error) if error.is_later_version() => Err(error),
+        Err(error) => Ok(Restored::Doubtful(error.to_string())),
+        Ok(restored) => Ok(restored),
     }
 }
 
@@ -157,25 +361,4 @@ fn unfinished(manifest: &Manifest, slot: &Slot) -> Result<Restored, StoreError> 
         part.find_last()?;
     }
     Ok(Restored::Unfinished(part, have))
-}
-
-/// A crash may leave two resources with one name: the old one, and the one that was to take its place. The name is
-/// the new one's, whose file is still to come. Gives those that have no name left.
-fn replaced_names(all: &mut Vec<Loaded>) -> Vec<SwarmKey> {
-    let mut owners = BTreeMap::new();
-    for loaded in all.iter() {
-        for record in &loaded.record.names {
-            let is_new = record.published.is_none() && record.replace;
-            let owner = owners.entry(record.name.clone()).or_insert((is_new, loaded.record.key));
-            if is_new && !owner.0 {
-                *owner = (true, loaded.record.key);
-            }
-        }
-    }
-    for loaded in all.iter_mut() {
-        let key = loaded.record.key;
-        loaded.record.names.retain(|record| owners.get(&record.name).is_some_and(|owner| owner.1 == key));
-    }
-    let nameless = all.extract_if(.., |loaded| loaded.record.names.is_empty());
-    nameless.map(|loaded| loaded.record.key).collect()
 }

@@ -7,7 +7,7 @@ use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::host::config::RateLimit;
-use shared::id::SwarmKey;
+use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::control::{
     ControlError, ErrorKind, PeerInfo, ResourceStatus, State, TrackerStatus, Watched,
@@ -26,7 +26,8 @@ impl Driver {
         let before = self.checks.before();
         let status_of = |name: &ResourceName, key: SwarmKey| self.status_of(name, key, &before);
         let Some(what) = what else {
-            return Ok(self.library.names().filter_map(|(name, key)| status_of(name, key)).collect());
+            let known = self.library.names().filter_map(|(name, key)| status_of(name, key));
+            return Ok(known.chain(self.loading.left().filter_map(not_looked_at)).collect());
         };
         let found = self.library.find(what);
         if found.is_empty() {
@@ -226,6 +227,28 @@ fn conflict(resource: &Resource) -> Option<String> {
     Some(format!(
         "{tracker} knows the same resource with another list of chunks: one of the two manifests is false"
     ))
+}
+
+/// A resource of a former run of which only the id is known yet.
+fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
+    Some(ResourceStatus {
+        name: resource.to_string().parse().ok()?,
+        resource,
+        state: State::Checking,
+        reason: Some("waits to be looked at after the start of ttd".to_owned()),
+        kind: None,
+        chunks_have: 0,
+        chunks_total: 0,
+        bytes_have: 0,
+        bytes_total: None,
+        peers: 0,
+        download_bytes_per_s: 0,
+        upload_bytes_per_s: 0,
+        downloaded_bytes: 0,
+        uploaded_bytes: 0,
+        eta_s: None,
+        trackers: Vec::new(),
+    })
 }
 
 /// What is being done to find out what is here.

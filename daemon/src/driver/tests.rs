@@ -5,6 +5,7 @@ mod durability;
 mod length;
 mod names;
 mod promises;
+mod start;
 
 use super::{Command, Driver, Input, Reply, Settings, Wanted};
 use crate::context::Context;
@@ -46,6 +47,13 @@ impl Rig {
     }
 
     fn with(folder: Arc<tempfile::TempDir>, home: Home) -> Rig {
+        let mut rig = Rig::not_restored(folder, home);
+        rig.driver.restore_now();
+        rig
+    }
+
+    /// A driver that knows nothing yet of what a former run left.
+    fn not_restored(folder: Arc<tempfile::TempDir>, home: Home) -> Rig {
         let listen: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let limits = (Bucket::new(RateLimit::None), Bucket::new(RateLimit::None));
         let (context, inputs, ended) = Context::new(PeerId([1; 16]), listen, String::new(), 1, limits);
@@ -58,8 +66,7 @@ impl Rig {
             neighbours_max: 40,
         };
         let publisher = Publisher { mode: 0o644, group: None };
-        let mut driver = Driver::new(context, home, publisher, settings, Arc::default());
-        driver.restore().unwrap();
+        let driver = Driver::new(context, home, publisher, settings, Arc::default());
         Rig { driver, inputs, _ended: ended, folder }
     }
 

@@ -1,6 +1,6 @@
 //! The boundary to the disk: whatever changes something there is a [`Step`], and all steps go through a [`Medium`].
-//! There are two: [`System`], which does what is asked, and in tests one that stops, tears, forgets and fails.
-//! Reading goes past it.
+//! There is [`System`], which does what is asked, and in tests one that stops, tears, forgets and fails, and one that is
+//! slow. Our small files are read by it, too; other reading goes past it.
 
 use super::{At, StoreError};
 use rustix::fs::{CWD, RenameFlags};
@@ -64,6 +64,14 @@ pub trait Medium: Debug + Send + Sync {
     /// # Errors
     /// When the system refuses.
     fn perform(&self, step: Step<'_>) -> io::Result<()>;
+
+    /// Reads one of our small files.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
 }
 
 /// The file system of this machine.
@@ -144,6 +152,11 @@ impl Disk {
         bytes: &[u8],
     ) -> Result<(), StoreError> {
         self.0.perform(Step::Write { file, offset, bytes }).at("write to", path)
+    }
+
+    /// Reads one of our small files. Without a word on what was tried: the caller tells one error from another.
+    pub(super) fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.0.read(path)
     }
 
     pub(super) fn copy(&self, from: &File, to: &File, path: &Path) -> Result<(), StoreError> {

@@ -97,8 +97,11 @@ pub fn record(text: &[u8]) {
 /// A have map's file with a right checksum. If it is one of `count` chunks, it stays the same.
 pub fn have_file(path: &Path, count: ChunkCount, content: &[u8]) {
     fs::write(path, atomic::seal(content)).expect("the folder can be written");
-    if let Ok(Some(have)) = have_file::read(path, count) {
+    if let Ok(Some(have)) = have_file::read(&Disk::system(), path, count) {
         have_file::write(&Disk::system(), path, &have).expect("the folder can be written");
-        assert_eq!(have_file::read(path, count).expect("what was written can be read"), Some(have));
+        assert_eq!(
+            have_file::read(&Disk::system(), path, count).expect("what was written can be read"),
+            Some(have)
+        );
     }
 }

@@ -20,8 +20,8 @@ pub(super) fn write(disk: &Disk, path: &Path, have: &HaveMap) -> Result<(), Stor
 }
 
 /// Reads a have map of a resource of `count` chunks; `None` if there is none.
-pub(super) fn read(path: &Path, count: ChunkCount) -> Result<Option<HaveMap>, StoreError> {
-    let sealed = match std::fs::read(path) {
+pub(super) fn read(disk: &Disk, path: &Path, count: ChunkCount) -> Result<Option<HaveMap>, StoreError> {
+    let sealed = match disk.read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read.at("read", path)?,
     };
@@ -44,15 +44,15 @@ mod tests {
         let (folder, disk) = (tempfile::tempdir().unwrap(), Disk::system());
         let path = folder.path().join("have");
         let count = ChunkCount::new(9).unwrap();
-        assert!(read(&path, count).unwrap().is_none());
+        assert!(read(&disk, &path, count).unwrap().is_none());
         let mut have = HaveMap::empty(count);
         have.insert(ChunkIndex(8));
         write(&disk, &path, &have).unwrap();
-        assert_eq!(read(&path, count).unwrap(), Some(have));
-        assert!(read(&path, ChunkCount::new(10).unwrap()).is_err());
+        assert_eq!(read(&disk, &path, count).unwrap(), Some(have));
+        assert!(read(&disk, &path, ChunkCount::new(10).unwrap()).is_err());
         std::fs::write(&path, b"").unwrap();
-        assert!(!read(&path, count).unwrap_err().is_later_version());
+        assert!(!read(&disk, &path, count).unwrap_err().is_later_version());
         std::fs::write(&path, b"tt-have2 and what nobody knows yet").unwrap();
-        assert!(read(&path, count).unwrap_err().is_later_version());
+        assert!(read(&disk, &path, count).unwrap_err().is_later_version());
     }
 }

@@ -1,12 +1,15 @@
 //! The shared folder itself: made if need be, locked, and the places in it.
 
+#[cfg(any(test, feature = "fuzz"))]
+use super::Loaded;
 use super::disk::{Disk, Open};
-use super::{At, Import, Loaded, Slot, StoreError, atomic, invalid};
+use super::{At, Import, Slot, StoreError, atomic, invalid, open_regular};
 use rustix::fs::FlockOperation;
 use shared::id::SwarmKey;
+use shared::manifest::Parser;
 use shared::name::ResourceName;
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,6 +51,7 @@ pub enum HomeError {
 }
 
 /// A resource of a former run, or why it is not brought back.
+#[cfg(any(test, feature = "fuzz"))]
 pub type Remembered = Result<Loaded, StoreError>;
 
 /// A shared folder that this process owns.
@@ -193,20 +197,41 @@ impl Home {
         &self.disk
     }
 
-    /// Every swarm that is remembered, and those whose files cannot be read, in order. What was half made or half
-    /// removed at a crash is taken away.
+    /// The places of all swarms that are remembered, in order, and what a crash has left among them. Reads none of them.
     ///
     /// # Errors
     /// When the list of them cannot be read.
-    pub fn remembered(&self) -> Result<Vec<Remembered>, StoreError> {
+    pub fn places(&self) -> Result<Vec<Slot>, StoreError> {
         let folder = self.ours.join("resources");
         let mut slots = Vec::new();
         for entry in fs::read_dir(&folder).at("read the folder", &folder)? {
             slots.push(entry.at("read the folder", &folder)?.path());
         }
         slots.sort();
-        let slots = slots.into_iter().map(|folder| Slot::new(&self.disk, folder));
-        Ok(slots.filter(|slot| !slot.is_half()).map(|slot| slot.load(self)).collect())
+        Ok(slots.into_iter().map(|folder| Slot::new(&self.disk, folder)).collect())
+    }
+
+    /// Every swarm that is remembered, and those whose files cannot be read, in order. What was half made or half
+    /// removed at a crash is taken away.
+    ///
+    /// # Errors
+    /// When the list of them cannot be read.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub fn remembered(&self) -> Result<Vec<Remembered>, StoreError> {
+        Ok(self.places()?.iter().filter_map(|slot| slot.recall(self)).collect())
+    }
+
+    /// The swarm that the visible manifest of a name is of, if there is one.
+    pub fn shown(&self, name: &ResourceName) -> Option<SwarmKey> {
+        let mut file = open_regular(&self.manifest_file(name)).ok()?;
+        let (mut parser, mut buffer) = (Parser::default(), vec![0; 64 << 10]);
+        loop {
+            match file.read(&mut buffer).ok()? {
+                0 => return parser.finish().ok().map(|manifest| manifest.key()),
+                // it keeps only what is good so far, however long the file is
+                bytes => parser.feed(&buffer[..bytes]).ok()?,
+            }
+        }
     }
 
     /// Removes files of the folder; those that are gone already are no error.

@@ -44,6 +44,8 @@ mod slot;
     expect(unused_imports, reason = "tests put another one in its place")
 )]
 pub use disk::Disk;
+#[cfg(test)]
+pub use disk::{Medium, Open, Step, System};
 pub use home::{Home, NotHere};
 pub use identity::{FileIdentity, open_regular};
 pub use import::Import;

@@ -5,8 +5,9 @@ use super::disk::Disk;
 use super::{At, Home, PartFile, Record, StoreError, atomic, have_file, invalid};
 use shared::chunk::ChunkCount;
 use shared::have::HaveMap;
-use shared::id::{ListDigest, SwarmKey};
+use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,16 @@ impl Slot {
     /// Where the chunks are until the resource is published.
     pub fn part(&self) -> PathBuf {
         self.folder.join("data.part")
+    }
+
+    /// What tells this place from others of the folder.
+    pub fn place(&self) -> &OsStr {
+        self.folder.file_name().unwrap_or_default()
+    }
+
+    /// The resource whose place this is, told by its name alone.
+    pub fn resource(&self) -> Option<ResourceId> {
+        self.place().to_str()?.split('-').next()?.parse().ok()
     }
 
     /// Opens or makes the part file of a download.
@@ -129,7 +140,7 @@ impl Slot {
     /// When the file cannot be read, is torn, or belongs to another resource: the data must be checked then. Also
     /// when it is of a later version.
     pub fn read_have(&self, count: ChunkCount) -> Result<Option<HaveMap>, StoreError> {
-        have_file::read(&self.have(), count)
+        have_file::read(&self.disk, &self.have(), count)
     }
 
     /// Forgets the have map: what there is of the data is found out by a check, should that be broken off.
@@ -140,15 +151,35 @@ impl Slot {
         self.disk.remove(&self.have())
     }
 
+    /// What a former run left here; `None` when the place was not made to its end, or not removed to its end: then it is
+    /// taken away.
+    ///
+    /// # Errors
+    /// As [`load`](Slot::load).
+    pub fn recall(&self, home: &Home) -> Option<Result<Loaded, StoreError>> {
+        let is_new = self.folder.as_os_str().as_encoded_bytes().ends_with(HALF.as_bytes());
+        let files = SmallFiles::read(self);
+        let is_half = is_new || files.are_missing();
+        if is_half && self.disk.remove_folder(&self.folder).is_ok() {
+            return None;
+        }
+        Some(self.load_from(&files, home))
+    }
+
     /// Reads the record and the manifest. A manifest that is torn or missing is found beside the published file;
     /// a record is made anew from the manifest.
     ///
     /// # Errors
     /// When there is no manifest, or something is of a later version. Nothing is changed then.
+    #[cfg(test)]
     pub fn load(&self, home: &Home) -> Result<Loaded, StoreError> {
-        self.refuse_later()?;
-        let record = self.load_record();
-        let manifest = self.load_manifest().or_else(|error| {
+        self.load_from(&SmallFiles::read(self), home)
+    }
+
+    fn load_from(&self, files: &SmallFiles, home: &Home) -> Result<Loaded, StoreError> {
+        files.refuse_later(self)?;
+        let record = self.load_record(&files.record);
+        let manifest = self.load_manifest(&files.manifest).or_else(|error| {
             let names = record.iter().flat_map(|record| &record.names);
             let mut shown = names.filter_map(|record| {
                 let text = fs::read(home.manifest_file(&record.name)).ok()?;
@@ -163,28 +194,23 @@ impl Slot {
         Ok(Loaded { record, manifest, rebuilt })
     }
 
-    fn load_record(&self) -> Result<Record, StoreError> {
+    fn load_record(&self, sealed: &io::Result<Vec<u8>>) -> Result<Record, StoreError> {
         let path = self.record();
-        let record = fs::read(&path).and_then(|sealed| Record::from_bytes(&sealed)).at("read", &path)?;
+        let record = copied(sealed).and_then(Record::from_bytes).at("read", &path)?;
         if self.is_of(record.key) { Ok(record) } else { Err(foreign()).at("use", &path) }
     }
 
-    fn load_manifest(&self) -> Result<Manifest, StoreError> {
+    fn load_manifest(&self, sealed: &io::Result<Vec<u8>>) -> Result<Manifest, StoreError> {
         let path = self.manifest();
-        let sealed = fs::read(&path).at("read", &path)?;
+        let sealed = copied(sealed).at("read", &path)?;
         let begin = format!("{MANIFEST_BEGIN}{MANIFEST_VERSION}\n");
-        let text = atomic::unseal(&sealed).at("read", &path)?.strip_prefix(begin.as_bytes());
+        let text = atomic::unseal(sealed).at("read", &path)?.strip_prefix(begin.as_bytes());
         let manifest = Manifest::parse(text.unwrap_or_default()).map_err(invalid).at("read", &path)?;
         if self.is_of(manifest.key()) { Ok(manifest) } else { Err(foreign()).at("use", &path) }
     }
 
     fn refuse_later(&self) -> Result<(), StoreError> {
-        let refuse = |path: PathBuf, before, known| match fs::read(&path) {
-            Ok(sealed) => atomic::refuse_later(&sealed, before, known).at("use", &path),
-            Err(_) => Ok(()), // missing, or to be read later with a clear word
-        };
-        refuse(self.record(), "version = ", super::record::VERSION)?;
-        refuse(self.manifest(), MANIFEST_BEGIN, MANIFEST_VERSION)
+        SmallFiles::read(self).refuse_later(self)
     }
 
     /// Whether this is the place of a swarm.
@@ -202,15 +228,6 @@ impl Slot {
         self.disk.remove(&self.manifest())?;
         self.disk.remove_folder(&self.folder)?;
         self.disk.sync_folder(self.parent())
-    }
-
-    /// Takes the place away if it was not made to its end, or not removed to its end; whether it did.
-    pub(super) fn is_half(&self) -> bool {
-        let is_missing =
-            |path: PathBuf| fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
-        let is_new = self.folder.as_os_str().as_encoded_bytes().ends_with(HALF.as_bytes());
-        let is_half = is_new || (is_missing(self.record()) && is_missing(self.manifest()));
-        is_half && self.disk.remove_folder(&self.folder).is_ok()
     }
 
     /// Takes away what only an unfinished download needs.
@@ -237,6 +254,44 @@ impl Slot {
     fn manifest(&self) -> PathBuf {
         self.folder.join("manifest")
     }
+}
+
+/// The record and the manifest as they lie on disk, each read once: a slow disk takes its time for every call.
+struct SmallFiles {
+    record: io::Result<Vec<u8>>,
+    manifest: io::Result<Vec<u8>>,
+}
+
+impl SmallFiles {
+    fn read(slot: &Slot) -> SmallFiles {
+        SmallFiles { record: slot.disk.read(&slot.record()), manifest: slot.disk.read(&slot.manifest()) }
+    }
+
+    fn are_missing(&self) -> bool {
+        let is_missing = |file: &io::Result<Vec<u8>>| {
+            file.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        is_missing(&self.record) && is_missing(&self.manifest)
+    }
+
+    /// Refuses what is of a later version; what is missing is told of when it is used.
+    fn refuse_later(&self, slot: &Slot) -> Result<(), StoreError> {
+        let refuse = |file: &io::Result<Vec<u8>>, path: PathBuf, before, known| match file {
+            Ok(sealed) => atomic::refuse_later(sealed, before, known).at("use", &path),
+            Err(_) => Ok(()),
+        };
+        refuse(&self.record, slot.record(), "version = ", super::record::VERSION)?;
+        refuse(&self.manifest, slot.manifest(), MANIFEST_BEGIN, MANIFEST_VERSION)
+    }
+}
+
+/// What was read, or the same error once more.
+fn copied(read: &io::Result<Vec<u8>>) -> io::Result<&[u8]> {
+    let again = |error: &io::Error| match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    };
+    read.as_deref().map_err(again)
 }
 
 /// So many digits of a list digest tell the swarms of one resource apart.

@@ -113,8 +113,9 @@ impl Trackers {
     }
 
     /// What a former run knew is announced by now, after a short while that differs from daemon to daemon.
-    pub fn are_up(&mut self) {
-        self.up = true;
+    /// Whether they were not before.
+    pub fn are_up(&mut self) -> bool {
+        !std::mem::replace(&mut self.up, true)
     }
 
     /// What is wrong with a tracker for a resource, and for how long.
