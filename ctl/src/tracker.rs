@@ -173,7 +173,7 @@ impl Tracker {
         }
         let name = what.parse().map_err(|why| Error::usage(format!("\"{what}\": {why}")))?;
         let found = self.answer(self.caller.find(Lookup::Name(name), CALL_TIMEOUT).await)?;
-        found.map(|publication| publication.key.resource).ok_or_else(|| {
+        found.first().map(|entry| entry.publication.key.resource).ok_or_else(|| {
             Error::refused(format!("{} has no publication \"{what}\"", self.url))
                 .hint("`ttctl tracker list` shows all there are")
         })

@@ -8,6 +8,7 @@
 //! Reading order: [`id`] → [`chunk`] → [`name`] → [`manifest`] → [`have`] → [`swarm`].
 
 pub mod chunk;
+pub mod date;
 pub mod have;
 pub mod id;
 pub mod manifest;

@@ -29,11 +29,6 @@ fn next((date, at): (Duration, Instant), clock: Duration, now: Instant) -> (Dura
     (clock.max(date + now.saturating_duration_since(at)), now)
 }
 
-/// What the machine's clock shows, in milliseconds since 1970.
-pub(crate) fn clock_ms() -> u64 {
-    millis(time_of_day())
-}
-
 #[expect(
     clippy::disallowed_methods,
     reason = "publications are dated by the time of day, and none ahead of ours"

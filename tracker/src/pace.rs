@@ -14,6 +14,10 @@ const BURST: Duration = Duration::from_secs(2);
 pub(crate) const CALL: u32 = 16;
 /// What a page of a manifest costs, to be hashed or sent, or of a listing.
 pub(crate) const PAGE: u32 = 128;
+/// What a publication costs whose hashes come along with others, beside them.
+pub(crate) const OFFER: u32 = 4;
+/// This many hashes that come along cost 1.
+pub(crate) const HASHES: u32 = 64;
 
 /// One connection's pace.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The calls: each is a short visit to the registry.
 
-use crate::date::{Date, clock_ms};
-use crate::pace::{CALL, PAGE, Pace};
+use crate::date::Date;
+use crate::pace::{CALL, HASHES, OFFER, PAGE, Pace};
 use crate::pool::Place;
 use shared::chunk::ChunkCount;
 use shared::id::{ResourceId, SwarmKey};
@@ -9,8 +9,8 @@ use shared::name::ResourceName;
 use shared::registry::{Limits, Refusal, Registry, Who, known_as, seen_from};
 use shared::rpc::peer::ZONE_BYTES_MAX;
 use shared::rpc::tracker::{
-    Announce, AnnounceReply, Fleet, FleetPlace, ListEntry, Lookup, ManifestPage, PeerEntry, Publication,
-    PublishReply, ResourceEntry, Tracker, TrackerError, TrackerHello, TrackerWelcome,
+    Announce, AnnounceReply, Fleet, FleetPlace, ListEntry, Lookup, ManifestPage, Namesake, OFFERS_MAX, Offer,
+    PAGE_HASHES, PeerEntry, PublishReply, ResourceEntry, Tracker, TrackerError, TrackerHello, TrackerWelcome,
 };
 use shared::rpc::wire::Greeted;
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
@@ -160,6 +160,23 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// A namesake as the caller should see it.
+    fn seen_namesake(&self, other: Namesake) -> Namesake {
+        Namesake { by: seen_from(other.by, self.0.asker, self.0.own), ..other }
+    }
+
+    fn published(&self, reply: Result<PublishReply, Refusal>) -> Result<PublishReply, TrackerError> {
+        match reply {
+            Ok(PublishReply::Published(Some(other))) => {
+                Ok(PublishReply::Published(Some(self.seen_namesake(other))))
+            }
+            Err(Refusal::Taken(other)) => Err(TrackerError::Taken(self.seen_namesake(*other))),
+            reply => reply.map_err(error),
+        }
+    }
+}
+
 /// What a connection was publishing is gone with it.
 impl Drop for Inner {
     fn drop(&mut self) {
@@ -189,6 +206,7 @@ impl Tracker for Connection {
         let mut answers = answers.map_err(error)?;
         for answer in &mut answers {
             answer.peers = self.seen(std::mem::take(&mut answer.peers));
+            answer.overtaken = answer.overtaken.take().map(|other| self.seen_namesake(other));
         }
         Ok(AnnounceReply { answers })
     }
@@ -217,14 +235,15 @@ impl Tracker for Connection {
         Ok(known.into_iter().find(|entries| !entries.is_empty()).unwrap_or_default())
     }
 
-    async fn publish(self, _: Context, publication: Publication) -> Result<PublishReply, TrackerError> {
+    async fn publish(self, _: Context, offer: Offer) -> Result<PublishReply, TrackerError> {
         self.0.pace.turn(CALL).await;
-        self.peer()?;
-        let (name, key, count) = (publication.name.clone(), publication.key, publication.count);
-        let reply =
-            self.registry().publish(self.now(), self.0.state.date.now_ms(), self.0.place.id(), publication);
+        let by = self.peer()?.addr;
+        let (name, key, count) =
+            (offer.publication.name.clone(), offer.publication.key, offer.publication.count);
+        let (now, wall_ms) = (self.now(), self.0.state.date.now_ms());
+        let reply = self.registry().publish(now, wall_ms, self.0.place.id(), by, offer);
         log_publish(self.0.asker, Some(&name), key, Some(count), &reply);
-        reply.map_err(error)
+        self.published(reply)
     }
 
     async fn publish_page(
@@ -235,15 +254,59 @@ impl Tracker for Connection {
         hashes: Payload,
     ) -> Result<PublishReply, TrackerError> {
         self.0.pace.turn(PAGE).await;
-        let id = self.0.place.id();
-        let reply = self.registry().publish_page(self.now(), id, key, page, &hashes.bytes);
+        let (now, wall_ms, id) = (self.now(), self.0.state.date.now_ms(), self.0.place.id());
+        let reply = self.registry().publish_page(now, wall_ms, id, key, page, &hashes.bytes);
         log_publish(self.0.asker, None, key, None, &reply);
-        reply.map_err(error)
+        self.published(reply)
     }
 
-    async fn find(self, _: Context, what: Lookup) -> Result<Option<Publication>, TrackerError> {
+    async fn publish_whole(
+        self,
+        _: Context,
+        offers: Vec<Offer>,
+        hashes: Payload,
+    ) -> Result<Vec<Result<PublishReply, TrackerError>>, TrackerError> {
+        let all_hashes = hashes.bytes.len().div_ceil(32) as u32;
+        self.0.pace.turn(CALL + OFFER * offers.len() as u32 + all_hashes / HASHES).await;
+        let by = self.peer()?.addr;
+        if offers.len() > OFFERS_MAX {
+            return Err(TrackerError::Malformed(format!("more than {OFFERS_MAX} manifests in one call")));
+        }
+        let counts = offers.iter().map(|offer| u64::from(offer.publication.count.get()));
+        let count = counts.sum::<u64>();
+        if count > u64::from(PAGE_HASHES) || count * 32 != hashes.bytes.len() as u64 {
+            return Err(TrackerError::Malformed("too many hashes, or more or fewer than chunks".to_owned()));
+        }
+        let mut bytes = &hashes.bytes[..];
+        let mut replies = Vec::with_capacity(offers.len());
+        for offer in offers {
+            let (name, key, count) =
+                (offer.publication.name.clone(), offer.publication.key, offer.publication.count);
+            let own;
+            (own, bytes) = bytes.split_at(count.get() as usize * 32);
+            let (now, wall_ms) = (self.now(), self.0.state.date.now_ms());
+            let reply = self.registry().publish_whole(now, wall_ms, by, offer, own);
+            log_publish(self.0.asker, Some(&name), key, Some(count), &reply);
+            replies.push(self.published(reply));
+        }
+        Ok(replies)
+    }
+
+    async fn in_the_way(
+        self,
+        _: Context,
+        name: ResourceName,
+        key: SwarmKey,
+    ) -> Result<Option<Namesake>, TrackerError> {
         self.0.pace.turn(CALL).await;
-        Ok(self.registry().find(&what))
+        let by = self.peer()?.addr;
+        let other = self.registry().in_the_way(self.now(), by, &name, key);
+        Ok(other.map(|other| self.seen_namesake(other)))
+    }
+
+    async fn find(self, _: Context, what: Lookup) -> Result<Vec<ListEntry>, TrackerError> {
+        self.0.pace.turn(CALL).await;
+        Ok(self.registry().find(self.now(), &what))
     }
 
     async fn manifest(self, _: Context, key: SwarmKey, page: u32) -> Result<ManifestPage, TrackerError> {
@@ -254,7 +317,7 @@ impl Tracker for Connection {
 
     async fn list(self, _: Context, after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError> {
         self.0.pace.turn(PAGE).await;
-        Ok(self.registry().list(after.as_ref()))
+        Ok(self.registry().list(self.now(), after.as_ref()))
     }
 
     async fn fleet(
@@ -274,7 +337,7 @@ impl Tracker for Connection {
 
     async fn clock(self, _: Context) -> Result<u64, TrackerError> {
         self.0.pace.turn(CALL).await;
-        Ok(clock_ms())
+        Ok(self.0.state.date.now_ms())
     }
 }
 
@@ -283,7 +346,7 @@ fn error(refusal: Refusal) -> TrackerError {
         Refusal::Malformed(what) => TrackerError::Malformed(what),
         Refusal::Full(what) => TrackerError::Full(what),
         Refusal::Unknown => TrackerError::Unknown,
-        Refusal::Conflict => TrackerError::Conflict,
+        Refusal::Taken(other) => TrackerError::Taken(*other),
     }
 }
 
@@ -296,7 +359,7 @@ fn log_publish(
 ) {
     let (name, count) = (name.map(ResourceName::as_str), count.map(ChunkCount::get));
     match reply {
-        Ok(PublishReply::Published) => {
+        Ok(PublishReply::Published(_)) => {
             tracing::info!(%asker, name, chunks = count, resource = %key.resource, "published");
         }
         Ok(PublishReply::NeedPage(page)) => {

@@ -147,20 +147,22 @@ async fn a_manifest_travels_in_pages() {
         shared_at_ms: 5,
     };
     let seeder = peer(addr, 1001).await;
-    let mut reply = seeder.publish(publication.clone(), SOON).await.unwrap();
+    let offer = Offer { publication: publication.clone(), role: Role::Claims };
+    let mut reply = seeder.publish(offer.clone(), SOON).await.unwrap();
     let pages: Vec<Bytes> = hashes.chunks(PAGE_HASHES as usize * 32).map(Bytes::copy_from_slice).collect();
     while let Ok(PublishReply::NeedPage(page)) = reply {
         let hashes = pages[page as usize].clone().into();
         reply = seeder.publish_page(publication.key, page, hashes, SOON).await.unwrap();
     }
-    assert_eq!(reply, Ok(PublishReply::Published));
+    assert_eq!(reply, Ok(PublishReply::Published(None)));
 
     let asker = asker(addr).await;
     let by_name = asker.find(Lookup::Name("image.img".parse().unwrap()), SOON).await.unwrap();
-    assert_eq!(by_name, Ok(Some(publication.clone())));
+    let entry = ListEntry { publication: publication.clone(), seeders: 0, leechers: 0 };
+    assert_eq!(by_name, Ok(vec![entry.clone()]));
     let by_id = asker.find(Lookup::Resource(publication.key.resource), SOON).await.unwrap();
-    assert_eq!(by_id, Ok(Some(publication.clone())));
-    assert_eq!(asker.find(Lookup::Name("other".parse().unwrap()), SOON).await.unwrap(), Ok(None));
+    assert_eq!(by_id, Ok(vec![entry]));
+    assert_eq!(asker.find(Lookup::Name("other".parse().unwrap()), SOON).await.unwrap(), Ok(Vec::new()));
     for (page, expected) in pages.iter().enumerate() {
         let got = asker.manifest(publication.key, page as u32, SOON).await.unwrap().unwrap();
         assert_eq!(got.hashes.bytes, expected);
@@ -170,8 +172,69 @@ async fn a_manifest_travels_in_pages() {
     let [entry] = &listed[..] else { panic!("{listed:?}") };
     assert_eq!((&entry.publication, entry.seeders, entry.leechers), (&publication, 0, 0));
     // one who is no peer cannot publish
-    let refused = asker.publish(publication, SOON).await.unwrap();
+    let refused = asker.publish(offer, SOON).await.unwrap();
     assert!(matches!(refused, Err(TrackerError::Malformed(_))), "{refused:?}");
+}
+
+/// A manifest of a few chunks, and its hashes.
+fn small(name: &str, seed: u8) -> (Publication, Vec<u8>) {
+    let hashes: Vec<u8> = (0..3_u8).flat_map(|number| Sha256::digest([seed, number])).collect();
+    let digest = ListDigest(Sha256::digest(&hashes).into());
+    let publication = Publication {
+        name: name.parse().unwrap(),
+        key: SwarmKey { resource: ResourceId([seed; 32]), digest },
+        count: ChunkCount::new(3).unwrap(),
+        trackers: Vec::new(),
+        shared_at_ms: 5,
+    };
+    (publication, hashes)
+}
+
+#[tokio::test]
+async fn many_small_manifests_are_published_in_one_call() {
+    let addr = start(|_| {});
+    let seeder = peer(addr, 1001).await;
+    let all: Vec<(Publication, Vec<u8>)> = (0..100).map(|seed| small(&format!("n-{seed}"), seed)).collect();
+    let offers = |role| {
+        all.iter().map(move |(publication, _)| Offer { publication: publication.clone(), role }).collect()
+    };
+    let hashes = Bytes::from(all.iter().flat_map(|(_, hashes)| hashes.clone()).collect::<Vec<u8>>());
+    let replies = seeder.publish_whole(offers(Role::Shares), hashes.clone().into(), SOON).await.unwrap();
+    assert_eq!(replies, Ok(vec![Ok(PublishReply::Published(None)); 100]));
+    let asker = asker(addr).await;
+    assert_eq!(asker.list(None, SOON).await.unwrap().unwrap().len(), 100);
+    let few = hashes.slice(32..);
+    let refused = seeder.publish_whole(offers(Role::Shares), few.into(), SOON).await.unwrap();
+    assert!(matches!(refused, Err(TrackerError::Malformed(_))), "{refused:?}");
+    // each has an answer of its own
+    let mut bad = all[7].0.clone();
+    bad.key.digest.0[0] ^= 1;
+    let both = [all[7].0.clone(), bad].map(|publication| Offer { publication, role: Role::Shares });
+    let hashes = Bytes::from([&all[7].1[..], &all[7].1].concat());
+    let replies = seeder.publish_whole(both.to_vec(), hashes.into(), SOON).await.unwrap().unwrap();
+    assert_eq!(replies[0], Ok(PublishReply::Published(None)));
+    assert!(matches!(replies[1], Err(TrackerError::Malformed(_))), "{replies:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_another_machine_shares_is_told_with_its_sharer() {
+    let addr = start(|_| {});
+    let (first, second) = (peer(addr, 1001).await, peer(addr, 1002).await);
+    let publish = async |who: &TrackerCaller, seed, role| {
+        let (publication, hashes) = small("img", seed);
+        let entry = Announce { have: 3, count: publication.count, ..seeding(publication.key) };
+        who.announce(vec![entry], SOON).await.unwrap().unwrap();
+        let offer = Offer { publication, role };
+        who.publish_whole(vec![offer], Bytes::from(hashes).into(), SOON).await.unwrap().unwrap().remove(0)
+    };
+    assert_eq!(publish(&first, 1, Role::Claims).await, Ok(PublishReply::Published(None)));
+    let refused = publish(&second, 2, Role::Claims).await;
+    let Err(TrackerError::Taken(other)) = refused else { panic!("{refused:?}") };
+    assert_eq!((other.resource, other.by), (ResourceId([1; 32]), SocketAddr::new(addr.ip(), 1001)));
+    let key = small("img", 2).0.key;
+    let in_the_way = second.in_the_way("img".parse().unwrap(), key, SOON).await.unwrap().unwrap();
+    assert_eq!(in_the_way.map(|other| other.resource), Some(ResourceId([1; 32])));
+    assert_eq!(first.in_the_way("img".parse().unwrap(), key, SOON).await.unwrap(), Ok(None));
 }
 
 #[tokio::test]
@@ -262,6 +325,12 @@ fn the_worst_answers_fit() {
         shared_at_ms: Some(u64::MAX),
         seeders: u32::MAX,
         leechers: u32::MAX,
+        overtaken: Some(Namesake {
+            name: "n".repeat(243).parse().unwrap(),
+            resource: ResourceId([255; 32]),
+            by: "[2001:db8::1]:65535".parse().unwrap(),
+            shared_ago_ms: Some(u64::MAX),
+        }),
     };
     let name: shared::name::ResourceName = "n".repeat(243).parse().unwrap();
     let url = format!("tt://{}:65535/", "h".repeat(253));

@@ -19,7 +19,7 @@ use shared::rpc::tracker::Lookup;
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
 use shared::url::TrackerUrl;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -369,7 +369,7 @@ impl Caller {
             None => self.server.trackers.borrow().clone(),
         };
         let shown = shown(what);
-        match catalogue::find(&self.server.context, &trackers, what).await {
+        match catalogue::find(&self.server.context, &trackers, what, &BTreeSet::new()).await {
             Ok(hit) => Ok(Ok(Wanted {
                 manifest: hit.manifest,
                 tracker: Some(hit.tracker),

@@ -1,21 +1,20 @@
 //! Looking up a manifest in the trackers' catalogues.
 
-use super::{CALL_TIMEOUT, Session, Trouble};
+use super::{CALL_TIMEOUT, Session, Trouble, dates};
 use crate::context::Context;
 use futures::stream::{FuturesUnordered, StreamExt};
 use shared::id::{ChunkHash, SwarmKey};
 use shared::manifest::Manifest;
-use shared::rpc::tracker::{Lookup, PAGE_HASHES, Publication};
+use shared::rpc::tracker::{CANDIDATES_MAX, Lookup, PAGE_HASHES, Publication};
 use shared::url::TrackerUrl;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// How long all trackers together may take to answer.
 const ASK_MAX: Duration = Duration::from_secs(60);
 /// How long the others may take once one has answered.
 const GRACE: Duration = Duration::from_secs(2);
-/// How far ahead of ours a sharer's clock may be.
-const AHEAD_MAX: Duration = Duration::from_secs(300);
 
 /// What a catalogue has under a name or an id.
 #[derive(Debug)]
@@ -39,20 +38,25 @@ pub enum Miss {
     Bad(TrackerUrl, String),
 }
 
-/// Asks all trackers at once; the newest publication wins. Those that are silent are not waited for long once another
-/// one has answered, and what a tracker cannot give is taken from the next one that knows it.
+/// Asks all trackers at once. What is newest by the word of its tracker wins; what was found to be false already is left
+/// out. Trackers that are silent are not waited for long once another one has answered, and what a tracker cannot give is
+/// taken from the next one that knows it.
 ///
 /// # Errors
 /// When no tracker has it, or none answers, or what it has is no manifest.
-pub async fn find(context: &Arc<Context>, trackers: &[TrackerUrl], what: &Lookup) -> Result<Hit, Miss> {
-    let (mut known, silent, answered) = ask_all(context, trackers, what).await;
-    known.sort_by_key(|known| std::cmp::Reverse(known.publication.shared_at_ms));
+pub async fn find(
+    context: &Arc<Context>,
+    trackers: &[TrackerUrl],
+    what: &Lookup,
+    is_false: &BTreeSet<SwarmKey>,
+) -> Result<Hit, Miss> {
+    let (known, silent, answered) = ask_all(context, trackers, what).await;
     let mut bad = None;
-    for Known { tracker, session, publication } in known {
+    for (known, Candidate { publication, .. }) in in_order(&known, is_false) {
         let shared_at_ms = publication.shared_at_ms;
-        match fetch(&session, publication).await {
-            Ok(manifest) => return Ok(Hit { manifest, shared_at_ms, tracker }),
-            Err(why) => _ = bad.get_or_insert((tracker, why)),
+        match fetch(&known.session, publication.clone()).await {
+            Ok(manifest) => return Ok(Hit { manifest, shared_at_ms, tracker: known.tracker.clone() }),
+            Err(why) => _ = bad.get_or_insert((known.tracker.clone(), why)),
         }
     }
     Err(match bad {
@@ -62,11 +66,30 @@ pub async fn find(context: &Arc<Context>, trackers: &[TrackerUrl], what: &Lookup
     })
 }
 
-/// A publication, and where to get it.
+/// What a tracker knows, the best first.
 struct Known {
     tracker: TrackerUrl,
     session: Session,
+    candidates: Vec<Candidate>,
+}
+
+/// What may be meant.
+struct Candidate {
     publication: Publication,
+    /// Which one it is of those that its tracker named.
+    place: usize,
+}
+
+/// What the trackers know, in the order in which it is to be tried: what each of them names first goes before what it
+/// names second, and the newer before the older.
+fn in_order<'a>(known: &'a [Known], is_false: &BTreeSet<SwarmKey>) -> Vec<(&'a Known, &'a Candidate)> {
+    let all = known.iter().flat_map(|known| known.candidates.iter().map(move |candidate| (known, candidate)));
+    let mut all: Vec<_> =
+        all.filter(|(_, candidate)| !is_false.contains(&candidate.publication.key)).collect();
+    all.sort_by_key(|(_, Candidate { publication, place })| {
+        (*place, std::cmp::Reverse(publication.shared_at_ms))
+    });
+    all
 }
 
 /// What the trackers know, which of them did not answer and why, and whether any did.
@@ -88,11 +111,11 @@ async fn ask_all(
             () = &mut grace => break,
         };
         match answer {
-            Ok((session, publication)) => {
-                if let Some(publication) = publication {
+            Ok((session, candidates)) => {
+                if !candidates.is_empty() {
                     // The others may know a newer one.
                     grace.as_mut().reset(tokio::time::Instant::now() + GRACE);
-                    known.push(Known { tracker: url.clone(), session, publication });
+                    known.push(Known { tracker: url.clone(), session, candidates });
                 }
                 answered = true;
             }
@@ -106,31 +129,28 @@ async fn find_at(
     context: &Context,
     url: &TrackerUrl,
     what: &Lookup,
-) -> Result<(Session, Option<Publication>), Trouble> {
+) -> Result<(Session, Vec<Candidate>), Trouble> {
     let session = Session::open(context, url).await?;
-    let publication = session.caller.find(what.clone(), CALL_TIMEOUT).await??;
+    let mut found = session.caller.find(what.clone(), CALL_TIMEOUT).await??;
+    found.truncate(CANDIDATES_MAX);
     let fits = |publication: &Publication| match what {
         Lookup::Name(name) => publication.name == *name,
         Lookup::Resource(id) => publication.key.resource == *id,
     };
-    match publication {
-        Some(publication) if !fits(&publication) => {
-            Err(Trouble::Nonsense("it answered with something else".to_owned()))
-        }
-        Some(publication) => Ok((session, Some(not_ahead(publication)))),
-        None => Ok((session, None)),
+    if found.iter().any(|entry| !fits(&entry.publication)) {
+        return Err(Trouble::Nonsense("it answered with something else".to_owned()));
     }
-}
-
-/// What was shared in the future would be the newest of its name for ever: nobody knows when it was shared.
-#[expect(clippy::disallowed_methods, reason = "publications bear the time of day")]
-fn not_ahead(mut publication: Publication) -> Publication {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let latest = u64::try_from((now + AHEAD_MAX).as_millis()).unwrap_or(u64::MAX);
-    if publication.shared_at_ms > latest {
-        publication.shared_at_ms = 0;
+    if found.is_empty() {
+        return Ok((session, Vec::new()));
     }
-    publication
+    // Its dates are by its own clock.
+    let clocks = dates::compare(&session).await?;
+    let candidate = |(place, mut publication): (usize, Publication)| {
+        publication.shared_at_ms = clocks.ours(publication.shared_at_ms);
+        Candidate { publication, place }
+    };
+    let publications = found.into_iter().map(|entry| entry.publication).enumerate();
+    Ok((session, publications.map(candidate).collect()))
 }
 
 /// Fetches a manifest's pages. It counts only when its digest is the one that was published.

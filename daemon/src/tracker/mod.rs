@@ -4,6 +4,7 @@
 
 mod announcer;
 pub mod catalogue;
+mod dates;
 mod health;
 mod publish;
 mod schedule;
@@ -12,6 +13,7 @@ mod session;
 mod storm;
 
 pub use announcer::{Entry, TrackerCommand};
+pub use dates::now_ms;
 pub use health::{Health, Trouble, seconds};
 
 use crate::context::{Context, plain};

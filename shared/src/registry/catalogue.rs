@@ -1,6 +1,15 @@
 //! What is published: manifests by resource, and publications, which give a manifest a name.
+//!
+//! Nothing in here says whether a list of chunk hashes is the true one of its resource: several may be published side
+//! by side, and whoever fetches finds out.
 
-use super::{LIST_MAX, Limits, Lookup, PAGE_HASHES, Publication, PublishReply, Refusal, TRACKERS_MAX};
+use super::crowd::{Place, makes_way};
+use super::named::{Named, Published, Rank, chosen};
+use super::swarms::Swarms;
+use super::{
+    LIST_MAX, Limits, Lookup, Namesake, Offer, PAGE_HASHES, Publication, PublishReply, Refusal, Role,
+    TRACKERS_MAX,
+};
 use crate::id::{ListDigest, ResourceId, SwarmKey};
 use crate::name::ResourceName;
 use crate::swarm::Time;
@@ -8,20 +17,31 @@ use crate::url::TrackerUrl;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::ops::Bound;
+use std::time::Duration;
 
 /// How many bytes a chunk's hash has.
 const HASH_BYTES: usize = 32;
 
-/// How far ahead of ours a sharer's clock may be, in milliseconds. What was shared in the future would be the
-/// newest of its name for ever.
-const AHEAD_MS_MAX: u64 = 300_000;
+/// How far ahead of ours a date may be that counts as now, in milliseconds: no two clocks agree to the millisecond. A
+/// date further ahead is worth nothing: it would be the newest of its name until then, and again after each restart.
+const AHEAD_MS_MAX: u64 = 1_000;
+
+/// What nobody has had for this time is offered after what somebody has.
+const GONE_AFTER: Duration = Duration::from_secs(120);
+
+/// How long no room is looked for after none was found.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// How many names of one resource that mean other content are looked at for one announce.
+const OVERTAKEN_MAX: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Catalogue {
     pub(super) limits: Limits,
     manifests: BTreeMap<SwarmKey, Manifest>,
-    names: BTreeMap<ResourceName, BTreeMap<SwarmKey, Published>>,
+    names: BTreeMap<ResourceName, Named>,
     /// Manifests that are arriving, by connection.
     uploads: BTreeMap<u64, Upload>,
     publications: usize,
@@ -29,6 +49,8 @@ pub(super) struct Catalogue {
     bytes: usize,
     /// The number of the next publication: of two that were shared at the same time, the later one counts.
     serial: u64,
+    /// When it was found last that everything that is published has a peer.
+    all_alive: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -36,31 +58,28 @@ struct Manifest {
     hashes: Bytes,
     /// Its publications, the newest last: each announce asks for that one.
     names: BTreeSet<(Rank, ResourceName)>,
+    /// Those of its names that mean other content, or another list.
+    behind: BTreeSet<ResourceName>,
     /// When its swarm was last seen to have a peer.
     alive: Time,
 }
 
-/// When a publication was shared, and the number under which it came: the newest has the greatest.
-type Rank = (u64, u64);
-
-#[derive(Debug, Clone)]
-struct Published {
-    publication: Publication,
-    serial: u64,
-}
-
-impl Published {
-    fn rank(&self) -> Rank {
-        (self.publication.shared_at_ms, self.serial)
-    }
-}
-
 #[derive(Debug)]
 struct Upload {
-    publication: Publication,
+    offer: Offer,
+    by: SocketAddr,
     hashes: Vec<u8>,
     hasher: Sha256,
     last_page: Time,
+}
+
+/// Who publishes, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub(super) now: Time,
+    /// The time of day in milliseconds since 1970.
+    pub(super) wall_ms: u64,
+    pub(super) swarms: &'a Swarms,
 }
 
 impl Catalogue {
@@ -73,45 +92,59 @@ impl Catalogue {
             publications: 0,
             bytes: 0,
             serial: 0,
+            all_alive: None,
         }
     }
 
+    /// Publishes a manifest that is here, or asks for its first page. `upload` tells connections apart.
     pub(super) fn publish(
         &mut self,
-        now: Time,
-        wall_ms: u64,
+        at: Moment<'_>,
         upload: u64,
-        mut publication: Publication,
+        by: SocketAddr,
+        offer: Offer,
     ) -> Result<PublishReply, Refusal> {
         self.forget_upload(upload);
-        if publication.trackers.len() > TRACKERS_MAX {
-            return Err(Refusal::Malformed(format!("more than {TRACKERS_MAX} trackers in a manifest")));
-        }
-        if publication.shared_at_ms > wall_ms.saturating_add(AHEAD_MS_MAX) {
-            publication.shared_at_ms = wall_ms;
-        }
-        self.check_conflict(publication.key)?;
-        if let Some(manifest) = self.manifests.get(&publication.key) {
-            if manifest.hashes.len() != hashes_bytes(&publication) {
-                return Err(Refusal::Malformed("the manifest has another number of chunks".into()));
-            }
-            return self.name(publication);
+        self.check_offer(at, by, &offer)?;
+        let publication = &offer.publication;
+        if self.manifests.contains_key(&publication.key) {
+            return self.name(at, by, offer);
         }
         if publication.count.get() == 0 {
-            return self.complete(now, Upload::new(now, publication));
+            return self.complete(at, Upload::new(at.now, by, offer));
         }
         if self.uploads.len() >= self.limits.uploads_max {
             return Err(Refusal::Full(format!("it takes {} manifests at once", self.limits.uploads_max)));
         }
-        self.check_bytes(text_bytes(&publication) + hashes_bytes(&publication))?;
-        self.bytes += text_bytes(&publication);
-        self.uploads.insert(upload, Upload::new(now, publication));
+        self.make_room(at, None, text_bytes(publication) + hashes_bytes(publication))?;
+        self.bytes += text_bytes(publication);
+        self.uploads.insert(upload, Upload::new(at.now, by, offer));
         Ok(PublishReply::NeedPage(0))
+    }
+
+    /// Publishes a manifest whose hashes come along.
+    pub(super) fn publish_whole(
+        &mut self,
+        at: Moment<'_>,
+        by: SocketAddr,
+        offer: Offer,
+        hashes: &[u8],
+    ) -> Result<PublishReply, Refusal> {
+        self.check_offer(at, by, &offer)?;
+        if hashes.len() != hashes_bytes(&offer.publication) {
+            return Err(Refusal::Malformed("more or fewer hashes than chunks".into()));
+        }
+        if self.manifests.contains_key(&offer.publication.key) {
+            return self.name(at, by, offer);
+        }
+        let mut upload = Upload::new(at.now, by, offer);
+        upload.take_page(at.now, hashes);
+        self.complete(at, upload)
     }
 
     pub(super) fn publish_page(
         &mut self,
-        now: Time,
+        at: Moment<'_>,
         id: u64,
         key: SwarmKey,
         page: u32,
@@ -121,24 +154,24 @@ impl Catalogue {
             catalogue.forget_upload(id);
             Err(refusal)
         };
-        let Some(upload) = self.uploads.get(&id).filter(|upload| upload.publication.key == key) else {
+        let Some(upload) = self.uploads.get(&id).filter(|upload| upload.offer.publication.key == key) else {
             return Err(Refusal::Malformed("a page of a manifest that is not being published".into()));
         };
         if page != upload.next_page() || hashes.len() != upload.page_bytes() {
             return refuse(self, Refusal::Malformed("a page out of order, or of the wrong size".into()));
         }
         // others may have filled the room since
-        if let Err(full) = self.check_bytes(hashes.len()) {
+        if let Err(full) = self.make_room(at, None, hashes.len()) {
             return refuse(self, full);
         }
         self.bytes += hashes.len();
         let upload = self.uploads.get_mut(&id).expect("it was there above");
-        upload.take_page(now, hashes);
+        upload.take_page(at.now, hashes);
         if upload.page_bytes() > 0 {
             return Ok(PublishReply::NeedPage(upload.next_page()));
         }
         match self.take_upload(id) {
-            Some(upload) => self.complete(now, upload),
+            Some(upload) => self.complete(at, upload),
             None => Err(Refusal::Unknown),
         }
     }
@@ -147,11 +180,57 @@ impl Catalogue {
         self.take_upload(id);
     }
 
-    pub(super) fn find(&self, what: &Lookup) -> Option<Publication> {
-        match what {
-            Lookup::Name(name) => newest(self.names.get(name)?.values()),
-            Lookup::Resource(resource) => self.newest_of(*self.digest_of(*resource)?),
-        }
+    /// What stands in the way of a machine that would share a resource under a name without asking for the name.
+    pub(super) fn in_the_way(
+        &self,
+        now: Time,
+        swarms: &Swarms,
+        by: SocketAddr,
+        name: &ResourceName,
+        key: SwarmKey,
+    ) -> Option<Namesake> {
+        Some(self.names.get(name)?.in_the_way(key, by, swarms)?.namesake(now, swarms))
+    }
+
+    /// What a name of this resource means instead, for a machine that shared it under that name.
+    pub(super) fn overtaken(
+        &self,
+        now: Time,
+        swarms: &Swarms,
+        by: SocketAddr,
+        key: SwarmKey,
+    ) -> Option<Namesake> {
+        let behind = self.manifests.get(&key)?.behind.iter().take(OVERTAKEN_MAX);
+        let mut instead = behind.filter_map(|name| {
+            let named = self.names.get(name)?;
+            named.get(key).filter(|own| own.sharers.contains(&by))?;
+            self.instead(now, swarms, named, key)
+        });
+        instead.next()
+    }
+
+    /// What a name means, if it means another resource.
+    fn instead(&self, now: Time, swarms: &Swarms, named: &Named, key: SwarmKey) -> Option<Namesake> {
+        let meant = named.meant(|key| self.is_gone(now, swarms, key))?;
+        (meant.key().resource != key.resource).then(|| meant.namesake(now, swarms))
+    }
+
+    /// The best first; see [`Named::candidates`].
+    pub(super) fn find(&self, now: Time, swarms: &Swarms, what: &Lookup) -> Vec<Publication> {
+        let is_gone = |key: SwarmKey| self.is_gone(now, swarms, key);
+        let found = match what {
+            Lookup::Name(name) => {
+                self.names.get(name).map(|named| named.candidates(is_gone, swarms)).unwrap_or_default()
+            }
+            Lookup::Resource(resource) => {
+                let has_no_seeder = |published: &Published| swarms.counts(published.key()).0 == 0;
+                let mut lists: Vec<&Published> =
+                    self.lists_of(*resource).filter_map(|(key, _)| self.newest_of(*key)).collect();
+                lists.sort_by_key(|list| (has_no_seeder(list), std::cmp::Reverse(list.rank())));
+                chosen(lists.into_iter(), has_no_seeder, swarms)
+            }
+        };
+        found.into_iter().map(|published| published.publication.clone()).collect()
     }
 
     pub(super) fn manifest(&self, key: SwarmKey, page: u32) -> Result<Bytes, Refusal> {
@@ -164,10 +243,16 @@ impl Catalogue {
         Ok(hashes.slice(begin..hashes.len().min(begin + page_bytes)))
     }
 
-    pub(super) fn list(&self, after: Option<&ResourceName>) -> impl Iterator<Item = Publication> {
+    pub(super) fn list<'a>(
+        &'a self,
+        now: Time,
+        swarms: &'a Swarms,
+        after: Option<&ResourceName>,
+    ) -> impl Iterator<Item = Publication> + 'a {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let names = self.names.range::<ResourceName, _>((from, Bound::Unbounded));
-        names.filter_map(|(_, published)| newest(published.values())).take(LIST_MAX)
+        let meant = move |named: &'a Named| named.meant(|key| self.is_gone(now, swarms, key));
+        names.filter_map(move |(_, named)| Some(meant(named)?.publication.clone())).take(LIST_MAX)
     }
 
     pub(super) fn has(&self, key: SwarmKey) -> bool {
@@ -210,9 +295,9 @@ impl Catalogue {
     }
 
     /// All pages of an upload are here, and no bytes are counted for it.
-    fn complete(&mut self, now: Time, upload: Upload) -> Result<PublishReply, Refusal> {
-        let Upload { publication, hashes, hasher, .. } = upload;
-        let key = publication.key;
+    fn complete(&mut self, at: Moment<'_>, upload: Upload) -> Result<PublishReply, Refusal> {
+        let Upload { offer, by, hashes, hasher, .. } = upload;
+        let key = offer.publication.key;
         if ListDigest(hasher.finalize().into()) != key.digest {
             return Err(Refusal::Malformed("the chunk hashes do not match the list digest".into()));
         }
@@ -221,110 +306,242 @@ impl Catalogue {
         if of_no_bytes || of_one_chunk {
             return Err(Refusal::Malformed("the chunk hashes cannot be those of the resource".into()));
         }
-        // somebody else may have been faster
-        self.check_conflict(key)?;
         if !self.has(key) {
-            self.check_bytes(text_bytes(&publication) + hashes.len())?;
+            self.make_room(at, None, text_bytes(&offer.publication) + hashes.len())?;
+            self.make_room_for_list(at.swarms, key.resource);
             self.bytes += hashes.len();
-            let hashes = Bytes::from(hashes);
-            self.manifests.insert(key, Manifest { hashes, names: BTreeSet::new(), alive: now });
+            let (names, behind) = (BTreeSet::new(), BTreeSet::new());
+            let manifest = Manifest { hashes: Bytes::from(hashes), names, behind, alive: at.now };
+            self.manifests.insert(key, manifest);
         }
-        let reply = self.name(publication);
-        if reply.is_err() && self.manifests[&key].names.is_empty() {
+        let reply = self.name(at, by, offer);
+        if reply.is_err() && self.manifests.get(&key).is_some_and(|manifest| manifest.names.is_empty()) {
             self.remove(key);
         }
         reply
     }
 
     /// Gives a manifest that is here a name.
-    fn name(&mut self, publication: Publication) -> Result<PublishReply, Refusal> {
+    fn name(&mut self, at: Moment<'_>, by: SocketAddr, offer: Offer) -> Result<PublishReply, Refusal> {
+        let Offer { mut publication, role } = offer;
         let (name, key) = (publication.name.clone(), publication.key);
-        let former = self.names.get(&name).and_then(|published| published.get(&key));
-        let freed = former.map_or(0, |former| text_bytes(&former.publication));
-        let former = former.map(|former| (former.rank(), name.clone()));
-        if former.is_none() {
-            self.check_publications(&name, key)?;
+        let former = self.names.get(&name).and_then(|named| named.get(key)).cloned();
+        if let (Some(_), Role::Holds) = (&former, role) {
+            return Ok(PublishReply::Published(None)); // those who shared it know it better
         }
-        self.check_bytes(text_bytes(&publication).saturating_sub(freed))?;
-        self.publications += usize::from(former.is_none());
-        self.bytes = self.bytes - freed + text_bytes(&publication);
-        let published = Published { publication, serial: self.serial };
+        self.make_room_for_name(at, by, &name, key, former.is_some())?;
+        let freed = former.as_ref().map_or(0, |former| text_bytes(&former.publication));
+        self.make_room(at, Some(key), text_bytes(&publication).saturating_sub(freed))?;
+        let known_ms = former.as_ref().map_or(0, |former| former.publication.shared_at_ms);
+        publication.shared_at_ms = dated(publication.shared_at_ms, at.wall_ms, known_ms);
+        let shared_at_ms = Some(publication.shared_at_ms).filter(|&shared| shared > 0);
+        let age_ms = shared_at_ms.map(|shared| at.wall_ms.saturating_sub(shared));
+        let sharers = former.map(|former| former.sharers).unwrap_or_default();
+        let mut published =
+            Published { publication, serial: self.serial, by, sharers, taken: at.now, age_ms };
+        self.serial += 1;
+        if role != Role::Holds {
+            published.shared_by(by, at.swarms);
+        }
+        self.take_name(&name, key);
+        self.give_name(published);
+        let named = self.names.get(&name);
+        let instead = named.and_then(|named| self.instead(at.now, at.swarms, named, key));
+        Ok(PublishReply::Published(instead))
+    }
+
+    /// A manifest that is here, and may have no such name yet, is published under it.
+    fn give_name(&mut self, published: Published) {
+        let (name, key) = (published.publication.name.clone(), published.key());
+        self.publications += 1;
+        self.bytes += text_bytes(&published.publication);
+        let named = self.names.entry(name.clone()).or_default();
+        let before = named.newest();
         if let Some(manifest) = self.manifests.get_mut(&key) {
-            former.map(|former| manifest.names.remove(&former));
             manifest.names.insert((published.rank(), name.clone()));
         }
-        self.serial += 1;
-        self.names.entry(name).or_default().insert(key, published);
-        Ok(PublishReply::Published)
+        named.insert(published);
+        let after = named.newest();
+        let behind = before.into_iter().chain([key]).filter(|&key| Some(key) != after);
+        for key in behind {
+            if let Some(manifest) = self.manifests.get_mut(&key) {
+                manifest.behind.insert(name.clone());
+            }
+        }
+        self.is_newest(&name, after);
+    }
+
+    /// A manifest is published under a name no more. It stays, even when it has no name left.
+    fn take_name(&mut self, name: &ResourceName, key: SwarmKey) {
+        let Some(named) = self.names.get_mut(name) else { return };
+        let Some(gone) = named.remove(key) else { return };
+        let newest = named.newest();
+        if newest.is_none() {
+            self.names.remove(name);
+        }
+        self.publications -= 1;
+        self.bytes -= text_bytes(&gone.publication);
+        if let Some(manifest) = self.manifests.get_mut(&key) {
+            manifest.names.remove(&(gone.rank(), name.clone()));
+            manifest.behind.remove(name);
+        }
+        self.is_newest(name, newest);
+    }
+
+    fn is_newest(&mut self, name: &ResourceName, newest: Option<SwarmKey>) {
+        if let Some(manifest) = newest.and_then(|key| self.manifests.get_mut(&key)) {
+            manifest.behind.remove(name);
+        }
     }
 
     fn remove(&mut self, key: SwarmKey) {
-        let Some(manifest) = self.manifests.remove(&key) else { return };
-        self.bytes -= manifest.hashes.len();
-        for (_, name) in manifest.names {
-            let Some(published) = self.names.get_mut(&name) else { continue };
-            if let Some(gone) = published.remove(&key) {
-                self.publications -= 1;
-                self.bytes -= text_bytes(&gone.publication);
-            }
-            if published.is_empty() {
-                self.names.remove(&name);
-            }
+        let Some(manifest) = self.manifests.get(&key) else { return };
+        let names: Vec<ResourceName> = manifest.names.iter().map(|(_, name)| name.clone()).collect();
+        names.iter().for_each(|name| self.take_name(name, key));
+        if let Some(manifest) = self.manifests.remove(&key) {
+            self.bytes -= manifest.hashes.len();
         }
     }
 
     fn take_upload(&mut self, id: u64) -> Option<Upload> {
         let upload = self.uploads.remove(&id)?;
-        self.bytes -= text_bytes(&upload.publication) + upload.hashes.len();
+        self.bytes -= text_bytes(&upload.offer.publication) + upload.hashes.len();
         Some(upload)
     }
 
-    /// The key of the manifest that is published for a resource: there is at most one.
-    fn digest_of(&self, resource: ResourceId) -> Option<&SwarmKey> {
-        let first = SwarmKey { resource, digest: ListDigest([0; 32]) };
-        self.manifests.range(first..).next().map(|(key, _)| key).filter(|key| key.resource == resource)
+    /// The manifests that are published for a resource: at most one of them is true.
+    fn lists_of(&self, resource: ResourceId) -> impl Iterator<Item = (&SwarmKey, &Manifest)> {
+        let with = |byte| SwarmKey { resource, digest: ListDigest([byte; 32]) };
+        self.manifests.range(with(0)..=with(255))
     }
 
-    fn newest_of(&self, key: SwarmKey) -> Option<Publication> {
+    fn newest_of(&self, key: SwarmKey) -> Option<&Published> {
         let (_, name) = self.manifests.get(&key)?.names.last()?;
-        Some(self.names.get(name)?.get(&key)?.publication.clone())
+        self.names.get(name)?.get(key)
     }
 
-    fn check_conflict(&self, key: SwarmKey) -> Result<(), Refusal> {
-        match self.digest_of(key.resource) {
-            Some(other) if *other != key => Err(Refusal::Conflict),
+    /// Whether nobody has had it for a while.
+    fn is_gone(&self, now: Time, swarms: &Swarms, key: SwarmKey) -> bool {
+        let seen = self.manifests.get(&key).map_or(Time::default(), |manifest| manifest.alive);
+        !swarms.is_alive(key) && now.since(seen) >= GONE_AFTER
+    }
+
+    // -- limits
+
+    fn check_offer(&self, at: Moment<'_>, by: SocketAddr, offer: &Offer) -> Result<(), Refusal> {
+        let publication = &offer.publication;
+        if publication.trackers.len() > TRACKERS_MAX {
+            return Err(Refusal::Malformed(format!("more than {TRACKERS_MAX} trackers in a manifest")));
+        }
+        if let Some(manifest) = self.manifests.get(&publication.key)
+            && manifest.hashes.len() != hashes_bytes(publication)
+        {
+            return Err(Refusal::Malformed("the manifest has another number of chunks".into()));
+        }
+        let claims = offer.role == Role::Claims;
+        match claims.then(|| self.in_the_way(at.now, at.swarms, by, &publication.name, publication.key)) {
+            Some(Some(other)) => Err(Refusal::Taken(Box::new(other))),
             _ => Ok(()),
         }
     }
 
-    fn check_bytes(&self, more: usize) -> Result<(), Refusal> {
-        if self.bytes.saturating_add(more) > self.limits.catalogue_bytes_max {
-            let max = self.limits.catalogue_bytes_max;
-            return Err(Refusal::Full(format!("its catalogue holds {max} bytes")));
+    /// Sees to it that there is room for these bytes: what nobody has any more makes way, but for `keep`.
+    fn make_room(&mut self, at: Moment<'_>, keep: Option<SwarmKey>, bytes: usize) -> Result<(), Refusal> {
+        while self.bytes.saturating_add(bytes) > self.limits.catalogue_bytes_max {
+            if !self.drop_abandoned(at, keep) {
+                let max = self.limits.catalogue_bytes_max;
+                return Err(Refusal::Full(format!("its catalogue holds {max} bytes")));
+            }
         }
         Ok(())
     }
 
-    fn check_publications(&self, name: &ResourceName, key: SwarmKey) -> Result<(), Refusal> {
-        if self.publications >= self.limits.publications_max {
-            let max = self.limits.publications_max;
-            return Err(Refusal::Full(format!("its catalogue holds {max} publications")));
+    /// Sees to it that a manifest may have one more name, and the name one more manifest.
+    fn make_room_for_name(
+        &mut self,
+        at: Moment<'_>,
+        by: SocketAddr,
+        name: &ResourceName,
+        key: SwarmKey,
+        is_there: bool,
+    ) -> Result<(), Refusal> {
+        if is_there {
+            return Ok(());
         }
-        let max = self.limits.publications_per_name_max;
-        if self.names.get(name).is_some_and(|published| published.len() >= max) {
-            return Err(Refusal::Full(format!("its catalogue holds {max} publications of one name")));
+        while self.publications >= self.limits.publications_max {
+            if !self.drop_abandoned(at, Some(key)) {
+                let max = self.limits.publications_max;
+                return Err(Refusal::Full(format!("its catalogue holds {max} publications")));
+            }
         }
         let max = self.limits.names_per_manifest_max;
         if self.manifests.get(&key).is_some_and(|manifest| manifest.names.len() >= max) {
-            return Err(Refusal::Full(format!("its catalogue holds {max} names of one manifest")));
+            let oldest = self.name_that_makes_way(key).filter(|(_, former)| *former != by);
+            let Some((oldest, _)) = oldest else {
+                return Err(Refusal::Full(format!("its catalogue holds {max} names of one manifest")));
+            };
+            self.take_name(&oldest, key);
+        }
+        let max = self.limits.publications_per_name_max;
+        while let Some(named) = self.names.get(name).filter(|named| named.len() >= max) {
+            let Some(other) = named.makes_way(at.swarms) else { break };
+            self.take_name(name, other);
+            if self.manifests.get(&other).is_some_and(|manifest| manifest.names.is_empty()) {
+                self.remove(other);
+            }
         }
         Ok(())
+    }
+
+    /// The name of a manifest that makes way for a new one, and who published it under that.
+    fn name_that_makes_way(&self, key: SwarmKey) -> Option<(ResourceName, SocketAddr)> {
+        let manifest = self.manifests.get(&key)?;
+        let places: Vec<Place<&ResourceName, Rank>> = manifest
+            .names
+            .iter()
+            .filter_map(|(rank, name)| {
+                let by = self.names.get(name)?.get(key)?.by;
+                Some(Place { key: name, by, is_alive: true, rank: *rank })
+            })
+            .collect();
+        makes_way(&places).map(|place| (place.key.clone(), place.by))
+    }
+
+    /// Lists of chunks of one resource are told apart up to a limit: none keeps the true one out.
+    fn make_room_for_list(&mut self, swarms: &Swarms, resource: ResourceId) {
+        let place = |(key, manifest): (&SwarmKey, &Manifest)| {
+            let by = self.newest_of(*key)?.by;
+            Some(Place { key: *key, by, is_alive: swarms.is_alive(*key), rank: manifest.alive })
+        };
+        let places: Vec<_> = self.lists_of(resource).filter_map(place).collect();
+        if places.len() >= self.limits.digests_max
+            && let Some(place) = makes_way(&places)
+        {
+            self.remove(place.key);
+        }
+    }
+
+    /// Drops some of the manifests that no peer has any more, those that nobody has had for the longest time first.
+    /// `false` if there are none.
+    fn drop_abandoned(&mut self, at: Moment<'_>, keep: Option<SwarmKey>) -> bool {
+        if self.all_alive.is_some_and(|found| at.now.since(found) < LOOK_AGAIN) {
+            return false;
+        }
+        let is_abandoned = |key: &SwarmKey| Some(*key) != keep && !at.swarms.is_alive(*key);
+        let abandoned = self.manifests.iter().filter(|(key, _)| is_abandoned(key));
+        let mut abandoned: Vec<(Time, SwarmKey)> =
+            abandoned.map(|(key, manifest)| (manifest.alive, *key)).collect();
+        self.all_alive = abandoned.is_empty().then_some(at.now);
+        abandoned.sort_unstable();
+        abandoned.truncate(abandoned.len().div_ceil(16)); // it is a walk over everything: not for each newcomer
+        abandoned.iter().for_each(|(_, key)| self.remove(*key));
+        !abandoned.is_empty()
     }
 }
 
 impl Upload {
-    fn new(now: Time, publication: Publication) -> Upload {
-        Upload { publication, hashes: Vec::new(), hasher: Sha256::new(), last_page: now }
+    fn new(now: Time, by: SocketAddr, offer: Offer) -> Upload {
+        Upload { offer, by, hashes: Vec::new(), hasher: Sha256::new(), last_page: now }
     }
 
     fn next_page(&self) -> u32 {
@@ -333,7 +550,7 @@ impl Upload {
 
     /// How many bytes the next page has; 0 when all are here.
     fn page_bytes(&self) -> usize {
-        (hashes_bytes(&self.publication) - self.hashes.len()).min(PAGE_HASHES as usize * HASH_BYTES)
+        (hashes_bytes(&self.offer.publication) - self.hashes.len()).min(PAGE_HASHES as usize * HASH_BYTES)
     }
 
     fn take_page(&mut self, now: Time, hashes: &[u8]) {
@@ -343,18 +560,23 @@ impl Upload {
     }
 }
 
-fn newest<'a>(published: impl Iterator<Item = &'a Published>) -> Option<Publication> {
-    let newest = published.max_by_key(|published| published.rank());
-    newest.map(|published| published.publication.clone())
+/// When something was shared, as far as the sharer's word is worth anything; else what is known of it already, or 0.
+fn dated(shared_at_ms: u64, wall_ms: u64, known_ms: u64) -> u64 {
+    match shared_at_ms {
+        0 => known_ms,
+        past if past <= wall_ms => past,
+        near if near <= wall_ms.saturating_add(AHEAD_MS_MAX) => wall_ms,
+        _ => known_ms,
+    }
 }
 
 fn hashes_bytes(publication: &Publication) -> usize {
     publication.count.get() as usize * HASH_BYTES
 }
 
-/// About what a publication takes without its hashes; its name is kept twice or thrice, each URL twice.
+/// About what a publication takes without its hashes; its name is kept up to four times, each URL twice.
 fn text_bytes(publication: &Publication) -> usize {
     let url_bytes = |url: &TrackerUrl| 64 + 2 * url.as_str().len();
     let urls_bytes: usize = publication.trackers.iter().map(url_bytes).sum();
-    512 + 3 * publication.name.as_str().len() + urls_bytes
+    768 + 4 * publication.name.as_str().len() + urls_bytes
 }

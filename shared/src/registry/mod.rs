@@ -2,13 +2,17 @@
 //! time is handed in, chance comes from a seed; the sockets are `tracker`'s business.
 //!
 //! Everything in here is soft: it is lost with the process, and the daemons tell it again within one interval.
-//! All of it is bounded by [`Limits`]; what is beyond is refused, nothing is thrown out for a newcomer.
+//! All of it is bounded by [`Limits`]. Entries beyond are refused; a publication makes way for a newcomer when nobody has
+//! it any more, or when its name or resource is full and its machine has taken the most places there.
 //!
-//! Reading order: `types` (what is told) → `swarms` (who is where) → `catalogue` (what is published).
+//! Reading order: `types` (what is told) → `swarms` (who is where) → `catalogue` (what is published) → `named` (what a
+//! name means).
 
 mod catalogue;
+mod crowd;
 mod draw;
 mod fleet;
+mod named;
 mod swarms;
 mod types;
 
@@ -21,7 +25,7 @@ use crate::id::{ResourceId, SwarmKey};
 use crate::name::ResourceName;
 use crate::swarm::Time;
 use bytes::Bytes;
-use catalogue::Catalogue;
+use catalogue::{Catalogue, Moment};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,8 +93,8 @@ pub enum Refusal {
     Full(String),
     /// There is no such publication, or no such page.
     Unknown,
-    /// The resource is published with another list of chunk hashes.
-    Conflict,
+    /// Another machine shares other content under the name, and the caller did not ask for the name.
+    Taken(Box<Namesake>),
 }
 
 /// Everything that a tracker knows.
@@ -123,6 +127,7 @@ impl Registry {
         let mut answers = self.swarms.announce(now, who, entries, |key| self.catalogue.has(key))?;
         for (answer, entry) in answers.iter_mut().zip(entries) {
             answer.shared_at_ms = self.catalogue.shared_at_ms(entry.key);
+            answer.overtaken = self.catalogue.overtaken(now, &self.swarms, who.addr, entry.key);
             if !self.catalogue.has(entry.key) {
                 answer.want_manifest = self.swarms.ask_for_manifest(now, entry.key);
             }
@@ -168,21 +173,48 @@ impl Registry {
         now: Time,
         wall_ms: u64,
         upload: u64,
-        publication: Publication,
+        by: SocketAddr,
+        offer: Offer,
     ) -> Result<PublishReply, Refusal> {
-        self.catalogue.publish(now, wall_ms, upload, publication)
+        self.catalogue.publish(Moment { now, wall_ms, swarms: &self.swarms }, upload, by, offer)
+    }
+
+    /// The same for a manifest whose hashes come along.
+    pub fn publish_whole(
+        &mut self,
+        now: Time,
+        wall_ms: u64,
+        by: SocketAddr,
+        offer: Offer,
+        hashes: &[u8],
+    ) -> Result<PublishReply, Refusal> {
+        self.catalogue.publish_whole(Moment { now, wall_ms, swarms: &self.swarms }, by, offer, hashes)
     }
 
     /// The next page of the manifest that this connection is publishing.
     pub fn publish_page(
         &mut self,
         now: Time,
+        wall_ms: u64,
         upload: u64,
         key: SwarmKey,
         page: u32,
         hashes: &[u8],
     ) -> Result<PublishReply, Refusal> {
-        self.catalogue.publish_page(now, upload, key, page, hashes)
+        let at = Moment { now, wall_ms, swarms: &self.swarms };
+        self.catalogue.publish_page(at, upload, key, page, hashes)
+    }
+
+    /// The other content that stands in the way of a machine that would share a resource under a name, and does not ask
+    /// for the name.
+    pub fn in_the_way(
+        &self,
+        now: Time,
+        by: SocketAddr,
+        name: &ResourceName,
+        key: SwarmKey,
+    ) -> Option<Namesake> {
+        self.catalogue.in_the_way(now, &self.swarms, by, name, key)
     }
 
     /// A connection is gone, and with it what it was publishing.
@@ -190,9 +222,11 @@ impl Registry {
         self.catalogue.forget_upload(upload);
     }
 
-    /// The newest publication of a name or of a resource.
-    pub fn find(&self, what: &Lookup) -> Option<Publication> {
-        self.catalogue.find(what)
+    /// The publications of a name or of a resource that may be meant, the best first: at most [`CANDIDATES_MAX`]. A name
+    /// means the newest of those that somebody has, or had lately.
+    pub fn find(&self, now: Time, what: &Lookup) -> Vec<ListEntry> {
+        let found = self.catalogue.find(now, &self.swarms, what);
+        found.into_iter().map(|publication| self.listed(publication)).collect()
     }
 
     /// A page of a published manifest: raw hashes.
@@ -200,15 +234,15 @@ impl Registry {
         self.catalogue.manifest(key, page)
     }
 
-    /// The newest publication of each name, in order of names, after `after`: at most [`LIST_MAX`].
-    pub fn list(&self, after: Option<&ResourceName>) -> Vec<ListEntry> {
-        self.catalogue
-            .list(after)
-            .map(|publication| {
-                let (seeders, leechers) = self.swarms.counts(publication.key);
-                ListEntry { publication, seeders, leechers }
-            })
-            .collect()
+    /// What each name means, in order of names, after `after`: at most [`LIST_MAX`].
+    pub fn list(&self, now: Time, after: Option<&ResourceName>) -> Vec<ListEntry> {
+        let listed = self.catalogue.list(now, &self.swarms, after);
+        listed.map(|publication| self.listed(publication)).collect()
+    }
+
+    fn listed(&self, publication: Publication) -> ListEntry {
+        let (seeders, leechers) = self.swarms.counts(publication.key);
+        ListEntry { publication, seeders, leechers }
     }
 
     /// Forgets what was not renewed. To be called every second or two; it walks over everything.

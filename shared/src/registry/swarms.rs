@@ -244,6 +244,11 @@ impl Swarms {
         self.swarms.contains_key(&key)
     }
 
+    /// Whether a machine takes part in a swarm.
+    pub(super) fn takes_part(&self, key: SwarmKey, addr: SocketAddr) -> bool {
+        self.swarms.get(&key).is_some_and(|swarm| swarm.place(addr).is_some())
+    }
+
     pub(super) fn entries(&self) -> usize {
         self.entries
     }
@@ -341,6 +346,7 @@ impl Swarms {
             shared_at_ms: None,
             seeders,
             leechers,
+            overtaken: None,
         }
     }
 

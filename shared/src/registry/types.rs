@@ -64,6 +64,8 @@ pub struct AnnounceAnswer {
     pub seeders: u32,
     /// How many leechers the tracker counts.
     pub leechers: u32,
+    /// The caller shared this resource, and a name of it means other content by now.
+    pub overtaken: Option<Namesake>,
 }
 
 /// A peer of a resource.
@@ -111,26 +113,66 @@ pub struct Publication {
     pub count: ChunkCount,
     /// The manifest's trackers, at most [`TRACKERS_MAX`].
     pub trackers: Vec<TrackerUrl>,
-    /// When the sharer shared it, in milliseconds since 1970; 0 if the publisher does not know. The newest
-    /// publication of a name is the one that the name means.
+    /// When the sharer shared it, in milliseconds since 1970 by the tracker's clock; 0 if the publisher does not know.
+    /// The newest publication of a name is the one that the name means. A date that is still to come counts as 0.
     pub shared_at_ms: u64,
 }
 
-/// The answer to a publish.
+/// A publication, and what its publisher has to do with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// What is published.
+    pub publication: Publication,
+    /// Whether the caller shared it.
+    pub role: Role,
+}
+
+/// What a publisher has to do with what it publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// It shares this just now, and must not take the name from another machine that shares other content under it.
+    Claims,
+    /// It shared this before, or may take the name from others.
+    Shares,
+    /// It fetched this, and was asked for the manifest.
+    Holds,
+}
+
+/// Other content under the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namesake {
+    /// The name.
+    pub name: ResourceName,
+    /// What the name means.
+    pub resource: ResourceId,
+    /// The machine that shares it, or, when none of those takes part any more, the one that published it.
+    pub by: SocketAddr,
+    /// How long ago it was shared, in milliseconds, if that is known.
+    pub shared_ago_ms: Option<u64>,
+}
+
+/// The answer to a publish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PublishReply {
-    /// It is published.
-    Published,
+    /// It is published. If the name means other content, this says which.
+    Published(Option<Namesake>),
     /// The tracker needs this page of the chunk hashes.
     NeedPage(u32),
 }
 
+/// The most publications in one call that brings their chunk hashes along; all of them together have at most
+/// [`PAGE_HASHES`].
+pub const OFFERS_MAX: usize = 128;
+
+/// The most publications that are offered for one name or id.
+pub const CANDIDATES_MAX: usize = 8;
+
 /// What to look for in the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lookup {
-    /// The newest publication of this name.
+    /// The publications of this name.
     Name(ResourceName),
-    /// The newest publication of this resource.
+    /// The publications of this resource.
     Resource(ResourceId),
 }
 

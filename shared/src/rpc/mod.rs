@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The version of all three protocols. Peers of another version are refused at hello.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// Bytes that travel as a frame's body, outside serde: never copied in user space, and bounded by the limit of
 /// their service and direction. A message has at most one.

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
 pub use crate::registry::{
-    ANNOUNCE_MAX, Announce, AnnounceAnswer, FLEET_MAX, Fleet, FleetMachine, FleetPlace, LIST_MAX, ListEntry,
-    Lookup, NEIGHBOURS, PAGE_HASHES, PEERS_MAX, PeerEntry, Presence, Publication, PublishReply,
-    ResourceEntry, Stage, TRACKERS_MAX,
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, CANDIDATES_MAX, FLEET_MAX, Fleet, FleetMachine, FleetPlace,
+    LIST_MAX, ListEntry, Lookup, NEIGHBOURS, Namesake, OFFERS_MAX, Offer, PAGE_HASHES, PEERS_MAX, PeerEntry,
+    Presence, Publication, PublishReply, ResourceEntry, Role, Stage, TRACKERS_MAX,
 };
 
 #[tarpc::service]
@@ -37,12 +37,13 @@ pub trait Tracker {
 
     // -- the catalogue
     /// Publishes a manifest under a name. When the answer asks for pages, the caller sends them in order.
-    async fn publish(publication: Publication) -> Result<PublishReply, TrackerError>;
+    async fn publish(offer: Offer) -> Result<PublishReply, TrackerError>;
     /// The next page of a manifest that is being published: raw hashes, 32 bytes each, [`PAGE_HASHES`] of them
     /// but on the last page.
     async fn publish_page(key: SwarmKey, page: u32, hashes: Payload) -> Result<PublishReply, TrackerError>;
-    /// The newest publication of a name, or of a resource's id.
-    async fn find(what: Lookup) -> Result<Option<Publication>, TrackerError>;
+    /// The publications of a name, or of a resource's id, the best first: at most [`CANDIDATES_MAX`]. More than one is for
+    /// those who find out that the first one is false.
+    async fn find(what: Lookup) -> Result<Vec<ListEntry>, TrackerError>;
     /// A page of a manifest's chunk hashes, counted from 0.
     async fn manifest(key: SwarmKey, page: u32) -> Result<ManifestPage, TrackerError>;
     /// What is published, in order of names, after `after`: at most [`LIST_MAX`].
@@ -56,8 +57,18 @@ pub trait Tracker {
         after: Option<FleetPlace>,
         machines_max: u32,
     ) -> Result<Fleet, TrackerError>;
-    /// The tracker's time of day, in milliseconds since 1970.
+    /// The tracker's time of day, by which publications are dated, in milliseconds since 1970. It never goes back.
     async fn clock() -> Result<u64, TrackerError>;
+
+    // -- the catalogue, for those who publish
+    /// Publishes manifests whose chunk hashes come along, at most [`OFFERS_MAX`]: the hashes of all of them in order, at
+    /// most [`PAGE_HASHES`]. The replies are in the same order, and none of them asks for a page.
+    async fn publish_whole(
+        offers: Vec<Offer>,
+        hashes: Payload,
+    ) -> Result<Vec<Result<PublishReply, TrackerError>>, TrackerError>;
+    /// The other content that a machine would be refused for that claims a name for a resource; see [`Role::Claims`].
+    async fn in_the_way(name: ResourceName, key: SwarmKey) -> Result<Option<Namesake>, TrackerError>;
 }
 
 calls! {
@@ -74,11 +85,11 @@ calls! {
     resources_of / ResourcesOf(peer: SocketAddr, after: Option<SwarmKey>)
         -> Result<Vec<ResourceEntry>, TrackerError>;
     /// See [`Tracker::publish`].
-    publish / Publish(publication: Publication) -> Result<PublishReply, TrackerError>;
+    publish / Publish(offer: Offer) -> Result<PublishReply, TrackerError>;
     /// See [`Tracker::publish_page`].
     publish_page / PublishPage(key: SwarmKey, page: u32, hashes: Payload) -> Result<PublishReply, TrackerError>;
     /// See [`Tracker::find`].
-    find / Find(what: Lookup) -> Result<Option<Publication>, TrackerError>;
+    find / Find(what: Lookup) -> Result<Vec<ListEntry>, TrackerError>;
     /// See [`Tracker::manifest`].
     manifest / Manifest(key: SwarmKey, page: u32) -> Result<ManifestPage, TrackerError>;
     /// See [`Tracker::list`].
@@ -87,6 +98,11 @@ calls! {
     fleet / Fleet(resource: ResourceId, after: Option<FleetPlace>, machines_max: u32) -> Result<Fleet, TrackerError>;
     /// See [`Tracker::clock`].
     clock / Clock() -> Result<u64, TrackerError>;
+    /// See [`Tracker::publish_whole`].
+    publish_whole / PublishWhole(offers: Vec<Offer>, hashes: Payload)
+        -> Result<Vec<Result<PublishReply, TrackerError>>, TrackerError>;
+    /// See [`Tracker::in_the_way`].
+    in_the_way / InTheWay(name: ResourceName, key: SwarmKey) -> Result<Option<Namesake>, TrackerError>;
 }
 
 /// What a caller says first.
@@ -137,8 +153,8 @@ pub enum TrackerError {
     Full(String),
     /// No such publication, or it has no such page.
     Unknown,
-    /// The resource is published with another list of chunk hashes already: one of the two is false.
-    Conflict,
+    /// Another machine shares other content under the name, which the caller did not ask for.
+    Taken(Namesake),
 }
 
 impl std::fmt::Display for TrackerError {
@@ -148,9 +164,9 @@ impl std::fmt::Display for TrackerError {
             TrackerError::Malformed(what) => write!(f, "the tracker found the call malformed: {what}"),
             TrackerError::Full(what) => write!(f, "the tracker is full: {what}"),
             TrackerError::Unknown => f.write_str("the tracker knows no such publication"),
-            TrackerError::Conflict => f.write_str(
-                "the tracker has another list of chunk hashes for the same resource: one of the two is false",
-            ),
+            TrackerError::Taken(Namesake { name, .. }) => {
+                write!(f, "another machine shares other content as {name}")
+            }
         }
     }
 }
@@ -177,7 +193,9 @@ impl Message for TrackerRequest {
 
     fn payload(&mut self) -> Option<&mut Payload> {
         match self {
-            TrackerRequest::PublishPage { hashes, .. } => Some(hashes),
+            TrackerRequest::PublishPage { hashes, .. } | TrackerRequest::PublishWhole { hashes, .. } => {
+                Some(hashes)
+            }
             _ => None,
         }
     }

@@ -4,8 +4,9 @@ use shared::chunk::ChunkCount;
 use shared::id::{PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    Announce, AnnounceAnswer, AnnounceReply, Fleet, FleetPlace, ListEntry, Lookup, ManifestPage, PeerEntry,
-    Publication, PublishReply, ResourceEntry, Stage, Tracker, TrackerError, TrackerHello, TrackerWelcome,
+    Announce, AnnounceAnswer, AnnounceReply, Fleet, FleetPlace, ListEntry, Lookup, ManifestPage, Namesake,
+    Offer, PeerEntry, Publication, PublishReply, ResourceEntry, Stage, Tracker, TrackerError, TrackerHello,
+    TrackerWelcome,
 };
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload};
@@ -172,6 +173,14 @@ struct Fake {
 }
 
 impl Fake {
+    fn published(&self) -> PublishReply {
+        self.counts.publishes.fetch_add(1, Ordering::Relaxed);
+        match self.says.wants_manifests {
+            true => PublishReply::NeedPage(u32::MAX),
+            false => PublishReply::Published(None),
+        }
+    }
+
     fn answer(&self, announce: &Announce) -> AnnounceAnswer {
         let entry = |addr: &SocketAddr| PeerEntry {
             addr: *addr,
@@ -190,6 +199,7 @@ impl Fake {
             shared_at_ms: Some(u64::MAX),
             seeders: u32::MAX,
             leechers: u32::MAX,
+            overtaken: None,
         }
     }
 }
@@ -234,9 +244,26 @@ impl Tracker for Fake {
         Ok(Vec::new())
     }
 
-    async fn publish(self, _: Context, _: Publication) -> Result<PublishReply, TrackerError> {
-        self.counts.publishes.fetch_add(1, Ordering::Relaxed);
-        Ok(if self.says.wants_manifests { PublishReply::NeedPage(u32::MAX) } else { PublishReply::Published })
+    async fn publish(self, _: Context, _: Offer) -> Result<PublishReply, TrackerError> {
+        Ok(self.published())
+    }
+
+    async fn publish_whole(
+        self,
+        _: Context,
+        offers: Vec<Offer>,
+        _: Payload,
+    ) -> Result<Vec<Result<PublishReply, TrackerError>>, TrackerError> {
+        Ok(offers.iter().map(|_| Ok(self.published())).collect())
+    }
+
+    async fn in_the_way(
+        self,
+        _: Context,
+        _: ResourceName,
+        _: SwarmKey,
+    ) -> Result<Option<Namesake>, TrackerError> {
+        Ok(None)
     }
 
     async fn publish_page(
@@ -246,14 +273,15 @@ impl Tracker for Fake {
         _: u32,
         _: Payload,
     ) -> Result<PublishReply, TrackerError> {
-        Ok(PublishReply::Published)
+        Ok(PublishReply::Published(None))
     }
 
-    async fn find(self, _: Context, what: Lookup) -> Result<Option<Publication>, TrackerError> {
-        let (Lookup::Name(name), true) = (what, self.says.lies_about_names) else { return Ok(None) };
+    async fn find(self, _: Context, what: Lookup) -> Result<Vec<ListEntry>, TrackerError> {
+        let (Lookup::Name(name), true) = (what, self.says.lies_about_names) else { return Ok(Vec::new()) };
         let key = SwarmKey { resource: ResourceId([9; 32]), digest: shared::id::ListDigest([9; 32]) };
         let count = ChunkCount::new(shared::chunk::CHUNKS_MAX).expect("it may have so many");
-        Ok(Some(Publication { name, key, count, trackers: Vec::new(), shared_at_ms: u64::MAX }))
+        let publication = Publication { name, key, count, trackers: Vec::new(), shared_at_ms: u64::MAX };
+        Ok(vec![ListEntry { publication, seeders: u32::MAX, leechers: 0 }])
     }
 
     async fn manifest(self, _: Context, _: SwarmKey, _: u32) -> Result<ManifestPage, TrackerError> {

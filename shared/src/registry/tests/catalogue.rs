@@ -12,8 +12,8 @@ fn a_manifest_comes_out_as_it_went_in() {
     for (name, count) in [("none", 0), ("one", 1), ("page", PAGE_HASHES), ("more", PAGE_HASHES * 2 + 5)] {
         let (what, hashes) = publication(name, count as u8 + 1, count, 7);
         world.publish(&what, &hashes).unwrap();
-        assert_eq!(world.registry.find(&Lookup::Name(what.name.clone())), Some(what.clone()));
-        assert_eq!(world.registry.find(&Lookup::Resource(what.key.resource)), Some(what.clone()));
+        assert_eq!(world.found(&Lookup::Name(what.name.clone())), Some(what.clone()));
+        assert_eq!(world.found(&Lookup::Resource(what.key.resource)), Some(what.clone()));
         for page in 0..count.div_ceil(PAGE_HASHES).max(1) {
             assert_eq!(world.registry.manifest(what.key, page).unwrap(), page_of(&hashes, page));
         }
@@ -38,9 +38,9 @@ fn the_newest_of_a_name_wins_whoever_speaks_first() {
         }
         both.iter().for_each(|(what, hashes)| world.publish(what, hashes).unwrap());
         assert_eq!(world.find("model.grib2"), Some(new.key));
-        let by_id = world.registry.find(&Lookup::Resource(old.key.resource));
+        let by_id = world.found(&Lookup::Resource(old.key.resource));
         assert_eq!(by_id.map(|found| found.key), Some(old.key), "the older one is still reachable");
-        assert_eq!(world.registry.list(None).len(), 1);
+        assert_eq!(world.registry.list(world.now, None).len(), 1);
     }
 }
 
@@ -73,30 +73,12 @@ fn one_content_under_two_names_is_two_publications_of_one_manifest() {
     world.publish(&what, &hashes).unwrap();
     let once = world.registry.size().catalogue_bytes;
     let other = Publication { name: "b".parse().unwrap(), shared_at_ms: 6, ..what.clone() };
-    let reply = world.registry.publish(world.now, WALL_MS, 1, other.clone());
-    assert_eq!(reply, Ok(PublishReply::Published), "the manifest is here already");
+    let reply = world.begin(1, &other);
+    assert_eq!(reply, Ok(PublishReply::Published(None)), "the manifest is here already");
     assert!(world.registry.size().catalogue_bytes < once + 32_000);
     assert_eq!(world.names(), ["a", "b"]);
-    assert_eq!(world.registry.find(&Lookup::Resource(what.key.resource)), Some(other));
+    assert_eq!(world.found(&Lookup::Resource(what.key.resource)), Some(other));
     assert_eq!(world.announce(&peer(1), seeding(what.key)).unwrap().shared_at_ms, Some(6));
-}
-
-#[test]
-fn another_list_for_a_live_id_is_a_conflict() {
-    let mut world = world();
-    let (what, hashes) = publication("a", 1, 3, 5);
-    let mut other = publication("b", 2, 3, 5);
-    other.0.key.resource = what.key.resource;
-    world.publish(&what, &hashes).unwrap();
-    assert_eq!(world.publish(&other.0, &other.1), Err(Refusal::Conflict));
-
-    // also when both were under way at the same time
-    let mut world = World::new(Limits::default());
-    assert_eq!(world.registry.publish(world.now, WALL_MS, 9, other.0.clone()), Ok(PublishReply::NeedPage(0)));
-    world.publish(&what, &hashes).unwrap();
-    let late = world.registry.publish_page(world.now, 9, other.0.key, 0, &page_of(&other.1, 0));
-    assert_eq!(late, Err(Refusal::Conflict));
-    assert_eq!(world.find("b"), None);
 }
 
 #[test]
@@ -120,20 +102,20 @@ fn hashes_that_do_not_fit_are_refused() {
 fn pages_come_in_order_and_whole() {
     let mut world = world();
     let (what, hashes) = publication("a", 1, PAGE_HASHES + 5, 5);
-    let (now, page) = (world.now, page_of(&hashes, 0));
+    let page = page_of(&hashes, 0);
     let cases: [(u32, &[u8]); 4] = [(1, &page), (0, &page[..page.len() - 32]), (0, &[]), (0, &page[..31])];
     for (number, bytes) in cases {
-        world.registry.publish(now, WALL_MS, 1, what.clone()).unwrap();
-        let reply = world.registry.publish_page(now, 1, what.key, number, bytes);
+        world.begin(1, &what).unwrap();
+        let reply = world.page(1, what.key, number, bytes);
         assert!(matches!(reply, Err(Refusal::Malformed(_))), "{reply:?}");
         // it is over: no further page is taken
-        let reply = world.registry.publish_page(now, 1, what.key, 0, &page);
+        let reply = world.page(1, what.key, 0, &page);
         assert!(matches!(reply, Err(Refusal::Malformed(_))), "{reply:?}");
     }
-    world.registry.publish(now, WALL_MS, 1, what.clone()).unwrap();
-    let stranger = world.registry.publish_page(now, 2, what.key, 0, &page);
+    world.begin(1, &what).unwrap();
+    let stranger = world.page(2, what.key, 0, &page);
     assert!(matches!(stranger, Err(Refusal::Malformed(_))), "{stranger:?}");
-    let reply = world.registry.publish_page(now, 1, what.key, 0, &page);
+    let reply = world.page(1, what.key, 0, &page);
     assert_eq!(reply, Ok(PublishReply::NeedPage(1)));
     world.registry.forget_upload(1);
     assert_eq!(world.registry.size().catalogue_bytes, 0);
@@ -143,13 +125,13 @@ fn pages_come_in_order_and_whole() {
 fn an_upload_that_does_not_go_on_is_forgotten() {
     let mut world = world();
     let (what, hashes) = publication("a", 1, PAGE_HASHES * 3, 5);
-    world.registry.publish(world.now, WALL_MS, 1, what.clone()).unwrap();
+    world.begin(1, &what).unwrap();
     world.wait(Duration::from_secs(29));
-    world.registry.publish_page(world.now, 1, what.key, 0, &page_of(&hashes, 0)).unwrap();
+    world.page(1, what.key, 0, &page_of(&hashes, 0)).unwrap();
     world.wait(Duration::from_secs(29));
-    world.registry.publish_page(world.now, 1, what.key, 1, &page_of(&hashes, 1)).unwrap();
+    world.page(1, what.key, 1, &page_of(&hashes, 1)).unwrap();
     world.wait(Duration::from_secs(31));
-    let late = world.registry.publish_page(world.now, 1, what.key, 2, &page_of(&hashes, 2));
+    let late = world.page(1, what.key, 2, &page_of(&hashes, 2));
     assert!(matches!(late, Err(Refusal::Malformed(_))), "{late:?}");
     assert_eq!(world.registry.size().catalogue_bytes, 0);
 }
@@ -201,15 +183,19 @@ fn the_catalogue_is_bounded() {
     };
     let mut world = World::new(limits);
     let (large, _) = publication("large", 1, 4000, 5);
-    assert!(full(world.registry.publish(world.now, WALL_MS, 1, large).map(drop)), "128,000 bytes");
+    assert!(full(world.begin(1, &large).map(drop)), "128,000 bytes");
     for seed in 1..=2 {
         let (what, hashes) = publication("x", seed, 10, 5);
+        world.seed(1, &what);
         world.publish(&what, &hashes).unwrap();
     }
     let (third, hashes) = publication("x", 3, 10, 5);
-    assert!(full(world.publish(&third, &hashes)), "three of one name");
+    world.seed(1, &third);
+    world.publish(&third, &hashes).expect("an older one of the name makes way");
+    assert_eq!(world.registry.size().publications, 2);
     for (name, seed) in [("y", 4), ("z", 5)] {
         let (what, hashes) = publication(name, seed, 10, 5);
+        world.seed(1, &what);
         world.publish(&what, &hashes).unwrap();
         world.publish(&what, &hashes).unwrap();
     }
@@ -219,11 +205,11 @@ fn the_catalogue_is_bounded() {
     assert_eq!(world.registry.size(), before, "what was refused left something behind");
     for id in 0..2 {
         let (what, _) = publication("u", 7 + id as u8, 10, 5);
-        world.registry.publish(world.now, WALL_MS, id, what).unwrap();
+        world.begin(id, &what).unwrap();
     }
     let (what, _) = publication("u", 9, 10, 5);
-    assert!(full(world.registry.publish(world.now, WALL_MS, 2, what.clone()).map(drop)), "three uploads");
-    world.registry.publish(world.now, WALL_MS, 1, what).expect("it takes the place of its own connection's");
+    assert!(full(world.begin(2, &what).map(drop)), "three uploads");
+    world.begin(1, &what).expect("it takes the place of its own connection's");
 }
 
 /// What is announced of a manifest is not yet there: many who announce a large one do not fill the catalogue.
@@ -232,16 +218,17 @@ fn room_is_taken_by_what_has_come() {
     let mut world = World::new(Limits { catalogue_bytes_max: 1_000_000, ..Limits::default() });
     for id in 0..10 {
         let (what, _) = publication("x", id as u8, 30_000, 5);
-        world.registry.publish(world.now, WALL_MS, id, what).unwrap();
+        world.begin(id, &what).unwrap();
     }
     let (what, hashes) = publication("true", 99, 20_000, 5);
+    world.seed(99, &what);
     world.publish_as(99, &what, &hashes).unwrap();
     // and those that do not fit any more are refused at a page
     let (late, hashes) = publication("x", 0, 30_000, 5);
     let page = page_of(&hashes, 0);
-    let reply = world.registry.publish_page(world.now, 0, late.key, 0, &page);
+    let reply = world.page(0, late.key, 0, &page);
     assert_eq!(reply, Ok(PublishReply::NeedPage(1)));
-    let reply = world.registry.publish_page(world.now, 0, late.key, 1, &page_of(&hashes, 1));
+    let reply = world.page(0, late.key, 1, &page_of(&hashes, 1));
     assert!(matches!(reply, Err(Refusal::Full(_))), "{reply:?}");
 }
 
@@ -253,9 +240,9 @@ fn a_listing_comes_in_pages() {
         what.name = format!("{number:03}").parse().unwrap();
         world.publish(&what, &hashes).unwrap();
     }
-    let first = world.registry.list(None);
+    let first = world.registry.list(world.now, None);
     assert_eq!(first.len(), LIST_MAX);
-    let rest = world.registry.list(Some(&first[LIST_MAX - 1].publication.name));
+    let rest = world.registry.list(world.now, Some(&first[LIST_MAX - 1].publication.name));
     let names: Vec<String> =
         first.iter().chain(&rest).map(|entry| entry.publication.name.to_string()).collect();
     assert_eq!(names, (0..300).map(|number| format!("{number:03}")).collect::<Vec<_>>());

@@ -3,6 +3,7 @@
 mod catalogue;
 mod fleet;
 mod floods;
+mod names;
 mod newest;
 mod swarms;
 
@@ -38,30 +39,76 @@ impl World {
 
     /// Publishes with all its pages, as one connection.
     fn publish_as(&mut self, id: u64, what: &Publication, hashes: &[ChunkHash]) -> Result<(), Refusal> {
-        let mut reply = self.registry.publish(self.now, WALL_MS, id, what.clone())?;
-        while let PublishReply::NeedPage(page) = reply {
-            let bytes = page_of(hashes, page);
-            reply = self.registry.publish_page(self.now, id, what.key, page, &bytes)?;
+        self.offer(id, &shares(what), hashes).map(drop)
+    }
+
+    /// The same for any offer. The number of the connection is that of the peer, too.
+    fn offer(&mut self, id: u64, what: &Offer, hashes: &[ChunkHash]) -> Result<Option<Namesake>, Refusal> {
+        let (key, by) = (what.publication.key, peer(id as u16).addr);
+        let mut reply = self.registry.publish(self.now, self.wall_ms(), id, by, what.clone())?;
+        loop {
+            match reply {
+                PublishReply::Published(instead) => return Ok(instead),
+                PublishReply::NeedPage(page) => {
+                    let bytes = page_of(hashes, page);
+                    reply = self.registry.publish_page(self.now, self.wall_ms(), id, key, page, &bytes)?;
+                }
+            }
         }
-        Ok(())
+    }
+
+    /// The time of day.
+    fn wall_ms(&self) -> u64 {
+        WALL_MS + self.now.0 / 1000
+    }
+
+    /// A peer has all of it.
+    fn seed(&mut self, number: u16, what: &Publication) -> AnnounceAnswer {
+        let have = what.count.get();
+        self.announce(&peer(number), Announce { have, count: what.count, ..seeding(what.key) }).unwrap()
+    }
+
+    /// Begins to publish.
+    fn begin(&mut self, id: u64, what: &Publication) -> Result<PublishReply, Refusal> {
+        self.registry.publish(self.now, self.wall_ms(), id, peer(id as u16).addr, shares(what))
+    }
+
+    fn page(&mut self, id: u64, key: SwarmKey, page: u32, bytes: &[u8]) -> Result<PublishReply, Refusal> {
+        self.registry.publish_page(self.now, self.wall_ms(), id, key, page, bytes)
+    }
+
+    fn found(&self, what: &Lookup) -> Option<Publication> {
+        self.registry.find(self.now, what).into_iter().next().map(|entry| entry.publication)
     }
 
     fn find(&self, name: &str) -> Option<SwarmKey> {
-        let found = self.registry.find(&Lookup::Name(name.parse().unwrap()));
-        found.map(|publication| publication.key)
+        self.found(&Lookup::Name(name.parse().unwrap())).map(|publication| publication.key)
+    }
+
+    /// Whether a manifest is published.
+    fn registry_has(&self, what: &Publication) -> bool {
+        self.registry.manifest(what.key, 0).is_ok()
     }
 
     fn names(&self) -> Vec<String> {
-        self.registry.list(None).into_iter().map(|entry| entry.publication.name.to_string()).collect()
+        self.registry
+            .list(self.now, None)
+            .into_iter()
+            .map(|entry| entry.publication.name.to_string())
+            .collect()
     }
 }
 
-/// The time of day.
+/// The time of day at the beginning.
 const WALL_MS: u64 = 1_800_000_000_000;
 
 fn page_of(hashes: &[ChunkHash], page: u32) -> Vec<u8> {
     let hashes = hashes.iter().skip((page * PAGE_HASHES) as usize).take(PAGE_HASHES as usize);
     hashes.flat_map(|hash| hash.0).collect()
+}
+
+fn shares(what: &Publication) -> Offer {
+    Offer { publication: what.clone(), role: Role::Shares }
 }
 
 fn peer(number: u16) -> Who {

@@ -33,7 +33,7 @@ fn an_announce_hears_of_the_newest_publication() {
     assert_eq!(name_of(&world), "b");
     publish_as(&mut world, "a", 20).unwrap();
     assert_eq!(name_of(&world), "a", "of two that were shared at once the one that was published last");
-    let found = world.registry.find(&Lookup::Resource(key.resource)).unwrap();
+    let found = world.found(&Lookup::Resource(key.resource)).unwrap();
     assert_eq!((found.name.to_string(), found.shared_at_ms), ("a".to_owned(), 20));
     assert_eq!(world.registry.size().publications, 3);
 }

@@ -4,9 +4,10 @@
 use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use shared::chunk::ChunkCount;
 use shared::id::{ChunkHash, ListDigest, PeerId, ResourceId, SwarmKey};
+use shared::name::ResourceName;
 use shared::registry::{
-    ANNOUNCE_MAX, Announce, FLEET_MAX, FleetMachine, FleetPlace, LIST_MAX, Limits, Lookup, PAGE_HASHES,
-    PEERS_MAX, Publication, PublishReply, Registry, Stage, Who,
+    ANNOUNCE_MAX, Announce, CANDIDATES_MAX, FLEET_MAX, FleetMachine, FleetPlace, LIST_MAX, Limits, Lookup,
+    Offer, PAGE_HASHES, PEERS_MAX, Publication, PublishReply, Registry, Role, Stage, Who,
 };
 use shared::swarm::Time;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -28,6 +29,7 @@ pub fn registry(bytes: &[u8]) {
         catalogue_bytes_max: 400 << 10,
         publications_max: 6,
         publications_per_name_max: 3,
+        names_per_manifest_max: 2,
         uploads_max: 3,
         ..Limits::default()
     };
@@ -107,12 +109,14 @@ impl World {
         let resources = self.registry.resources_of(self.now, who(input)?.addr, after);
         assert!(resources.len() <= ANNOUNCE_MAX && resources.is_sorted_by(|a, b| a.key < b.key));
         let name = NAMES[input.int_in_range(0..=2)?].parse().expect("a name");
-        let list = self.registry.list(bool::arbitrary(input)?.then_some(&name));
+        let list = self.registry.list(self.now, bool::arbitrary(input)?.then_some(&name));
         assert!(list.len() <= LIST_MAX && list.is_sorted_by(|a, b| a.publication.name < b.publication.name));
         let what = if bool::arbitrary(input)? { Lookup::Name(name) } else { Lookup::Resource(key.resource) };
-        if let Some(found) = self.registry.find(&what) {
-            self.read(&found);
-        }
+        let found = self.registry.find(self.now, &what);
+        assert!(found.len() <= CANDIDATES_MAX);
+        found.iter().for_each(|entry| self.read(&entry.publication));
+        let in_the_way = self.registry.in_the_way(self.now, who(input)?.addr, &list_name(input)?, key);
+        assert!(in_the_way.is_none_or(|other| other.resource != key.resource), "it stands in its own way");
         Ok(())
     }
 
@@ -161,14 +165,21 @@ impl World {
         let shared_at_ms = if bool::arbitrary(input)? { u64::arbitrary(input)? } else { WALL_MS };
         let count = count.expect("they are few");
         let publication = Publication { name, key, count, trackers, shared_at_ms };
+        let role = [Role::Claims, Role::Shares, Role::Holds][input.int_in_range(0..=2)?];
+        let (offer, by) = (Offer { publication, role }, who(input)?.addr);
+        if bool::arbitrary(input)? {
+            let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
+            let _ = self.registry.publish_whole(self.now, WALL_MS, by, offer, &bytes);
+            return Ok(());
+        }
         let upload = input.int_in_range(0..=4)?;
-        let mut reply = self.registry.publish(self.now, WALL_MS, upload, publication);
+        let mut reply = self.registry.publish(self.now, WALL_MS, upload, by, offer);
         // Some go on as they should; the others stop, or send what `page` sends.
         while let (Ok(PublishReply::NeedPage(page)), true) = (&reply, bool::arbitrary(input)?) {
             let from = (*page * PAGE_HASHES) as usize;
             let hashes = hashes.iter().skip(from).take(PAGE_HASHES as usize);
             let bytes: Vec<u8> = hashes.flat_map(|hash| hash.0).collect();
-            reply = self.registry.publish_page(self.now, upload, key, *page, &bytes);
+            reply = self.registry.publish_page(self.now, WALL_MS, upload, key, *page, &bytes);
         }
         Ok(())
     }
@@ -177,7 +188,7 @@ impl World {
         let (key, _) = resource(input)?;
         let bytes = vec![u8::arbitrary(input)?; input.int_in_range(0..=3)? * 32 + input.int_in_range(0..=1)?];
         let (upload, page) = (input.int_in_range(0..=4)?, input.int_in_range(0..=2)?);
-        let _ = self.registry.publish_page(self.now, upload, key, page, &bytes);
+        let _ = self.registry.publish_page(self.now, WALL_MS, upload, key, page, &bytes);
         let _ = self.registry.manifest(key, u32::arbitrary(input)?);
         Ok(())
     }
@@ -194,6 +205,10 @@ impl World {
 }
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
+
+fn list_name(input: &mut Unstructured<'_>) -> Result<ResourceName> {
+    Ok(NAMES[input.int_in_range(0..=2)?].parse().expect("a name"))
+}
 
 fn who(input: &mut Unstructured<'_>) -> Result<Who> {
     let number = input.int_in_range(1..=6)?;

@@ -4,6 +4,8 @@ use super::super::Meter;
 use super::super::frames::Decoder;
 use super::pure::{feed, frame};
 use super::*;
+use crate::chunk::ChunkCount;
+use crate::id::{ChunkHash, ListDigest, ResourceId, SwarmKey};
 use crate::rpc::control::{ControlRequest, ControlResponse};
 use crate::rpc::tracker::{TrackerRequest, TrackerResponse};
 use crate::rpc::{Message, peer, tracker};
@@ -28,7 +30,7 @@ fn check_answer(name: &str, id: u64, message: PeerResponse) {
 fn the_examples_are_what_is_sent() {
     let counting = |from: u8| PeerId(std::array::from_fn(|at| from + at as u8));
     let hello = Hello {
-        version: 1,
+        version: PROTOCOL_VERSION,
         capabilities: 0,
         peer_id: counting(0),
         listen_port: 7987,
@@ -46,10 +48,45 @@ fn the_examples_are_what_is_sent() {
     assert_eq!(format!("{:?}", decoded.message), format!("{request:?}"));
 
     let zone = "north".to_owned();
-    let welcome = Welcome { version: 1, capabilities: 0, peer_id: counting(0xf0), zone };
+    let welcome = Welcome { version: PROTOCOL_VERSION, capabilities: 0, peer_id: counting(0xf0), zone };
     check_answer("welcome", 0, PeerResponse::Hello(Ok(welcome)));
     let chunk = ChunkReply::Chunk(Bytes::from_static(b"hello").into());
     check_answer("chunk", 300, PeerResponse::GetChunk(chunk));
+}
+
+/// What is said to trackers of names.
+#[test]
+fn the_examples_of_publishing_are_what_is_sent() {
+    let resource = ResourceId::of(b"hello");
+    let digest = ListDigest::of(&[ChunkHash::of(b"hello")]);
+    let publication = tracker::Publication {
+        name: "greeting".parse().unwrap(),
+        key: SwarmKey { resource, digest },
+        count: ChunkCount::new(1).unwrap(),
+        trackers: vec!["tt://10.0.0.1".parse().unwrap()],
+        shared_at_ms: 1_800_000_000_000,
+    };
+    let offer = tracker::Offer { publication: publication.clone(), role: tracker::Role::Claims };
+    let request = TrackerRequest::PublishWhole {
+        offers: vec![offer],
+        hashes: Bytes::copy_from_slice(&resource.0).into(),
+    };
+    let head = postcard::to_stdvec(&(0u8, 7u64, 10_000u32, &request)).unwrap();
+    let lengths = [(head.len() as u32).to_be_bytes(), 32_u32.to_be_bytes()].concat();
+    assert_eq!(example("publish"), [&lengths[..], &head, &resource.0].concat());
+
+    let answer = |name: &str, message: TrackerResponse| {
+        assert_eq!(frame(Response { request_id: 7, message: Ok(message) }), example(name), "{name}");
+    };
+    let other = tracker::Namesake {
+        name: publication.name.clone(),
+        resource: ResourceId([0xab; 32]),
+        by: "10.0.0.9:7987".parse().unwrap(),
+        shared_ago_ms: Some(720_000),
+    };
+    answer("taken", TrackerResponse::PublishWhole(Ok(vec![Err(tracker::TrackerError::Taken(other))])));
+    let entry = tracker::ListEntry { publication, seeders: 2, leechers: 1 };
+    answer("found", TrackerResponse::Find(Ok(vec![entry])));
 }
 
 #[test]
@@ -101,7 +138,7 @@ fn the_methods_numbers_are_those_of_the_code() {
         [&[1, b'a'][..], &[0; 70]].concat()
     }
     check::<PeerRequest>("Peer", 5);
-    check::<TrackerRequest>("Tracker", 12);
+    check::<TrackerRequest>("Tracker", 14);
     check::<ControlRequest>("Control", 18);
 }
 
@@ -121,6 +158,8 @@ fn the_limits_are_those_of_the_code() {
         format!("list of Announce (at most {})", grouped(tracker::ANNOUNCE_MAX)),
         format!("list of PeerEntry (at most {})", tracker::PEERS_MAX),
         format!("list of ListEntry (at most {})", tracker::LIST_MAX),
+        format!("list of ListEntry (at most {})", tracker::CANDIDATES_MAX),
+        format!("list of Offer (at most {})", tracker::OFFERS_MAX),
         format!("list of TrackerUrl (at most {})", tracker::TRACKERS_MAX),
         format!("at most {} peers together", grouped(crate::registry::REPLY_PEERS_MAX)),
         format!("A page is {} hashes", grouped(tracker::PAGE_HASHES as usize)),

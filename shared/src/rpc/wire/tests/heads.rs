@@ -61,6 +61,17 @@ fn any_entry() -> impl Strategy<Value = PeerEntry> {
     )
 }
 
+fn any_offer() -> impl Strategy<Value = Offer> {
+    let role = prop_oneof![Just(Role::Claims), Just(Role::Shares), Just(Role::Holds)];
+    (any_publication(), role).prop_map(|(publication, role)| Offer { publication, role })
+}
+
+fn any_namesake() -> impl Strategy<Value = Namesake> {
+    (any_name(), any::<[u8; 32]>(), any_addr(), any::<Option<u64>>()).prop_map(
+        |(name, id, by, shared_ago_ms)| Namesake { name, resource: ResourceId(id), by, shared_ago_ms },
+    )
+}
+
 fn any_tracker_request() -> impl Strategy<Value = TrackerRequest> {
     let announce = (any_key(), any_stage(), any::<u32>(), any_count(), any::<u8>());
     let announce = announce.prop_map(|(key, stage, have, count, peers_wanted)| Announce {
@@ -75,7 +86,10 @@ fn any_tracker_request() -> impl Strategy<Value = TrackerRequest> {
         vec(any_key(), 0..40).prop_map(|keys| TrackerRequest::Withdraw { keys }),
         (any_addr(), option::of(any_key()))
             .prop_map(|(peer, after)| TrackerRequest::ResourcesOf { peer, after }),
-        any_publication().prop_map(|publication| TrackerRequest::Publish { publication }),
+        any_offer().prop_map(|offer| TrackerRequest::Publish { offer }),
+        (vec(any_offer(), 0..5), vec(any::<u8>(), 0..5000)).prop_map(|(offers, hashes)| {
+            TrackerRequest::PublishWhole { offers, hashes: bytes::Bytes::from(hashes).into() }
+        }),
         (any_key(), any::<u32>(), vec(any::<u8>(), 0..5000)).prop_map(|(key, page, hashes)| {
             TrackerRequest::PublishPage { key, page, hashes: bytes::Bytes::from(hashes).into() }
         }),
@@ -85,10 +99,20 @@ fn any_tracker_request() -> impl Strategy<Value = TrackerRequest> {
 }
 
 fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
-    let answer = (vec(any_entry(), 0..5), any::<(u32, bool, bool, Option<u64>, u32, u32)>());
-    let answer = answer.prop_map(|(peers, rest)| {
+    let rest = any::<(u32, bool, bool, Option<u64>, u32, u32)>();
+    let answer = (vec(any_entry(), 0..5), rest, option::of(any_namesake()));
+    let answer = answer.prop_map(|(peers, rest, overtaken)| {
         let (interval_ms, want_manifest, conflict, shared_at_ms, seeders, leechers) = rest;
-        AnnounceAnswer { peers, interval_ms, want_manifest, conflict, shared_at_ms, seeders, leechers }
+        AnnounceAnswer {
+            peers,
+            interval_ms,
+            want_manifest,
+            conflict,
+            shared_at_ms,
+            seeders,
+            leechers,
+            overtaken,
+        }
     });
     let entry = (any_publication(), any::<(u32, u32)>());
     let entry =
@@ -98,6 +122,12 @@ fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
         vec(any_entry(), 0..20).prop_map(|peers| TrackerResponse::PeersOf(Ok(peers))),
         vec(entry, 0..10).prop_map(|entries| TrackerResponse::List(Ok(entries))),
         ".{0,40}".prop_map(|why| TrackerResponse::Publish(Err(TrackerError::Full(why)))),
+        option::of(any_namesake()).prop_map(|other| {
+            TrackerResponse::PublishWhole(Ok(vec![
+                Ok(PublishReply::Published(other)),
+                Ok(PublishReply::NeedPage(3)),
+            ]))
+        }),
         vec(any::<u8>(), 0..5000).prop_map(|hashes| {
             TrackerResponse::Manifest(Ok(ManifestPage { hashes: bytes::Bytes::from(hashes).into() }))
         }),

@@ -1,0 +1,177 @@
+//! The publications of one name: what the name means, whose it is, and which of them makes way for a newcomer.
+
+use super::crowd::{Place, makes_way};
+use super::swarms::Swarms;
+use super::{CANDIDATES_MAX, Namesake, Publication};
+use crate::id::SwarmKey;
+use crate::swarm::Time;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+/// How many machines that share one publication are remembered.
+const SHARERS_MAX: usize = 4;
+
+/// When a publication was shared, and the number under which it came: the newest has the greatest.
+pub(super) type Rank = (u64, u64);
+
+/// A manifest under a name.
+#[derive(Debug, Clone)]
+pub(super) struct Published {
+    pub(super) publication: Publication,
+    /// Of two that were shared at the same time, the one that was published later counts.
+    pub(super) serial: u64,
+    /// Who published it last.
+    pub(super) by: SocketAddr,
+    /// The machines that shared it, at most [`SHARERS_MAX`]; others only have it.
+    pub(super) sharers: Vec<SocketAddr>,
+    /// When it was published …
+    pub(super) taken: Time,
+    /// … and how long ago it was shared then, if that is known.
+    pub(super) age_ms: Option<u64>,
+}
+
+/// All manifests under one name, of which there is at least one.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    published: BTreeMap<SwarmKey, Published>,
+    /// The same ones, the newest last.
+    order: BTreeSet<(Rank, SwarmKey)>,
+}
+
+impl Published {
+    pub(super) fn key(&self) -> SwarmKey {
+        self.publication.key
+    }
+
+    pub(super) fn rank(&self) -> Rank {
+        (self.publication.shared_at_ms, self.serial)
+    }
+
+    /// A machine that shares it now.
+    fn living_sharer(&self, swarms: &Swarms) -> Option<SocketAddr> {
+        self.sharers.iter().copied().find(|&sharer| swarms.takes_part(self.key(), sharer))
+    }
+
+    /// One more machine shares it. Those that do not take part any more make way for it.
+    pub(super) fn shared_by(&mut self, by: SocketAddr, swarms: &Swarms) {
+        let key = self.key();
+        self.sharers.retain(|&sharer| sharer == by || swarms.takes_part(key, sharer));
+        if !self.sharers.contains(&by) && self.sharers.len() < SHARERS_MAX {
+            self.sharers.push(by);
+        }
+    }
+
+    pub(super) fn namesake(&self, now: Time, swarms: &Swarms) -> Namesake {
+        let since = u64::try_from(now.since(self.taken).as_millis()).unwrap_or(u64::MAX);
+        Namesake {
+            name: self.publication.name.clone(),
+            resource: self.key().resource,
+            by: self.living_sharer(swarms).unwrap_or(self.by),
+            shared_ago_ms: self.age_ms.map(|age| age.saturating_add(since)),
+        }
+    }
+}
+
+impl Named {
+    pub(super) fn len(&self) -> usize {
+        self.published.len()
+    }
+
+    pub(super) fn get(&self, key: SwarmKey) -> Option<&Published> {
+        self.published.get(&key)
+    }
+
+    pub(super) fn insert(&mut self, published: Published) {
+        self.remove(published.key());
+        self.order.insert((published.rank(), published.key()));
+        self.published.insert(published.key(), published);
+    }
+
+    pub(super) fn remove(&mut self, key: SwarmKey) -> Option<Published> {
+        let gone = self.published.remove(&key)?;
+        self.order.remove(&(gone.rank(), key));
+        Some(gone)
+    }
+
+    /// The newest, whoever has it.
+    pub(super) fn newest(&self) -> Option<SwarmKey> {
+        self.order.last().map(|(_, key)| *key)
+    }
+
+    /// The publications, the newest first.
+    fn newest_first(&self) -> impl Iterator<Item = &Published> {
+        self.order.iter().rev().filter_map(|(_, key)| self.published.get(key))
+    }
+
+    /// What the name means: the newest, but for those that nobody has had for a while, where somebody has another one.
+    pub(super) fn meant(&self, is_gone: impl Fn(SwarmKey) -> bool) -> Option<&Published> {
+        let here = self.newest_first().find(|published| !is_gone(published.key()));
+        here.or_else(|| self.newest_first().next())
+    }
+
+    /// The publication that stands in the way of a machine that shares `key` under this name and did not ask for the
+    /// name: the newest with other content that another machine shares now. A machine is not in its own way.
+    pub(super) fn in_the_way(&self, key: SwarmKey, by: SocketAddr, swarms: &Swarms) -> Option<&Published> {
+        for published in self.newest_first() {
+            let is_same = published.key().resource == key.resource;
+            if published.sharers.contains(&by) || is_same && swarms.is_alive(published.key()) {
+                return None;
+            }
+            if !is_same && published.living_sharer(swarms).is_some() {
+                return Some(published);
+            }
+        }
+        None
+    }
+
+    /// What may be meant by the name, the best first: what it means, other lists of chunks of the same resource, then
+    /// other content. Nobody takes all the places: machines that were not named yet go first.
+    pub(super) fn candidates(&self, is_gone: impl Fn(SwarmKey) -> bool, swarms: &Swarms) -> Vec<&Published> {
+        let Some(meant) = self.meant(&is_gone) else { return Vec::new() };
+        let others = self.newest_first().filter(|other| other.key() != meant.key());
+        let merit = |published: &Published| {
+            let is_other = published.key().resource != meant.key().resource;
+            (is_other, is_gone(published.key()))
+        };
+        chosen(std::iter::once(meant).chain(others), merit, swarms)
+    }
+
+    /// Which one makes way for a newcomer.
+    pub(super) fn makes_way(&self, swarms: &Swarms) -> Option<SwarmKey> {
+        let place = |published: &Published| Place {
+            key: published.key(),
+            by: published.by,
+            is_alive: swarms.is_alive(published.key()),
+            rank: published.rank(),
+        };
+        let places: Vec<_> = self.published.values().map(place).collect();
+        makes_way(&places).map(|place| place.key)
+    }
+}
+
+/// At most [`CANDIDATES_MAX`] of these, the first one first; the others by merit, less being better, and so that
+/// machines that are not among the chosen ones go before those that are.
+pub(super) fn chosen<'a, M: Ord>(
+    all: impl Iterator<Item = &'a Published>,
+    merit: impl Fn(&Published) -> M,
+    swarms: &Swarms,
+) -> Vec<&'a Published> {
+    let from = |published: &Published| published.living_sharer(swarms).unwrap_or(published.by);
+    let mut rest: Vec<(&Published, SocketAddr)> = all.map(|published| (published, from(published))).collect();
+    let mut chosen: Vec<&Published> = Vec::new();
+    let (mut hosts, mut machines): (BTreeSet<IpAddr>, BTreeSet<SocketAddr>) = Default::default();
+    while !rest.is_empty() && chosen.len() < CANDIDATES_MAX {
+        let order = |(published, addr): &(&Published, SocketAddr)| {
+            (merit(published), hosts.contains(&addr.ip()), machines.contains(addr))
+        };
+        let best = match chosen.is_empty() {
+            true => 0,
+            false => (0..rest.len()).min_by_key(|&at| order(&rest[at])).unwrap_or(0),
+        };
+        let (published, addr) = rest.remove(best);
+        hosts.insert(addr.ip());
+        machines.insert(addr);
+        chosen.push(published);
+    }
+    chosen
+}
