@@ -53,7 +53,6 @@ impl Context {
         peer_id: PeerId,
         listen: SocketAddr,
         zone: String,
-        epoch: u64,
         (down, up): (Arc<Bucket>, Arc<Bucket>),
     ) -> (Arc<Context>, mpsc::Receiver<Input>, mpsc::UnboundedReceiver<(AskId, bool)>) {
         let (inputs, received) = mpsc::channel(4096);
@@ -62,7 +61,7 @@ impl Context {
             peer_id,
             listen,
             zone,
-            board: NewsBoard::new(epoch),
+            board: NewsBoard::new(),
             down,
             up,
             bans: Bans::default(),

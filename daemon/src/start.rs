@@ -110,7 +110,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let limits = (Bucket::new(config.download_limit), Bucket::new(config.upload_limit));
     let zone = config.zone.as_str().to_owned();
     let peer_id = PeerId(rand::random());
-    let (context, inputs, ended) = Context::new(peer_id, listen, zone, rand::random(), limits);
+    let (context, inputs, ended) = Context::new(peer_id, listen, zone, limits);
     let neighbours_max = shares.links;
     let stop = Arc::new(AtomicBool::new(false));
     let (publisher, settings) = (plan.publisher.clone(), reload::settings(config, neighbours_max));

@@ -38,10 +38,10 @@ impl Driver {
                 self.context.rejections.count(rejection_of(reason));
                 self.context.bans.dialled(peer, id);
             }
-            Action::Subscribe { peer, keys } => {
+            Action::Subscribe { peer, added, removed } => {
                 let count = |key: SwarmKey| Some((key, self.library.get(key)?.count()));
-                let keys = keys.into_iter().filter_map(count).collect();
-                self.command_link(peer, LinkCommand::Subscribe(keys));
+                let added = added.into_iter().filter_map(count).collect();
+                self.command_link(peer, LinkCommand::Subscribe { added, removed });
             }
             Action::Pick { request, peer, key, wanted } => {
                 if !self.command_link(peer, LinkCommand::Pick { request, key, wanted }) {

@@ -56,7 +56,7 @@ impl Rig {
     fn not_restored(folder: Arc<tempfile::TempDir>, home: Home) -> Rig {
         let listen: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let limits = (Bucket::new(RateLimit::None), Bucket::new(RateLimit::None));
-        let (context, inputs, ended) = Context::new(PeerId([1; 16]), listen, String::new(), 1, limits);
+        let (context, inputs, ended) = Context::new(PeerId([1; 16]), listen, String::new(), limits);
         let home = Arc::new(home);
         let settings = Settings {
             trackers: Vec::new(),

@@ -2,7 +2,7 @@
 //! is first needed, or right after hello) and the requests that are open on them.
 
 use super::connection::{Bulk, Connection, DialError, End};
-use super::news::read_news;
+use super::follow::{Follow, follow};
 use crate::context::Context;
 use crate::driver::Input;
 use crate::library::{Download, TakeError, Traffic};
@@ -10,16 +10,14 @@ use crate::throttle::PAUSED_RETRY;
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::id::SwarmKey;
 use shared::rpc::control::Rejection;
-use shared::rpc::peer::{
-    ChunkReply, HaveNews, LinkKind, NewsReply, NewsRequest, PeerCaller, PickReply, Seen, UPDATES_MAX,
-};
-use shared::rpc::wire::{Budget, CallError, Meter};
+use shared::rpc::peer::{ChunkReply, LinkKind, PeerCaller, PickReply};
+use shared::rpc::wire::Meter;
 use shared::swarm::{DropReason, Event, PeerAddr, Refusal, RequestId};
 use shared::window::Window;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinHandle, JoinSet};
 
@@ -28,15 +26,6 @@ const COMPLAINT_TIMEOUT: Duration = Duration::from_secs(5);
 const PICK_TIMEOUT: Duration = Duration::from_secs(15);
 /// A chunk may take long on a slow link; a stall is noticed by its missing bytes, not by this.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(600);
-const NEWS_TIMEOUT: Duration = Duration::from_secs(60);
-/// A peer that answers sooner than this with no news at all is not asked again at once.
-const EMPTY_PAUSE: Duration = Duration::from_millis(100);
-/// So many polls in a row may go unanswered: whoever has no news says so before the time is over.
-const UNANSWERED_MAX: u32 = 1;
-/// What a peer's news may cost us: so much at once (the first answers, for thousands of swarms or chunks), and so much
-/// per second.
-const NEWS_COST_MAX: u32 = 200_000;
-const NEWS_COST_PER_S_MAX: u32 = 5_000;
 const NOT_NEEDED: &str = "it is not needed any more";
 /// How often the core hears of bytes that arrived.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
@@ -44,8 +33,8 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 /// What a link is to do.
 #[derive(Debug)]
 pub enum LinkCommand {
-    /// Poll for the news of exactly these swarms.
-    Subscribe(Vec<(SwarmKey, ChunkCount)>),
+    /// Ask for the news of other swarms. One that is added is told in full, also when it was asked for before.
+    Subscribe { added: Vec<(SwarmKey, ChunkCount)>, removed: Vec<SwarmKey> },
     /// Ask the seeder to choose a chunk.
     Pick { request: RequestId, key: SwarmKey, wanted: Window },
     /// Ask for a chunk.
@@ -62,14 +51,14 @@ pub struct LinkId(pub u64);
 
 /// Tells the driver, in the name of a link.
 #[derive(Debug, Clone)]
-struct Teller {
+pub(super) struct Teller {
     context: Arc<Context>,
-    peer: PeerAddr,
+    pub(super) peer: PeerAddr,
     id: LinkId,
 }
 
 impl Teller {
-    async fn event(&self, event: Event) {
+    pub(super) async fn event(&self, event: Event) {
         self.context.tell(Input::Link { peer: self.peer, link: self.id, event }).await;
     }
 }
@@ -162,9 +151,8 @@ impl Running {
         mut quick: Connection,
         mut commands: mpsc::UnboundedReceiver<LinkCommand>,
     ) -> End {
-        let (subscribe, subscribed) = tokio::sync::watch::channel(Vec::new());
-        let news = follow_news(self.teller.clone(), quick.caller.clone(), subscribed);
-        let mut news = std::pin::pin!(news);
+        let wanted = Arc::new(Follow::default());
+        let mut news = std::pin::pin!(follow(self.teller.clone(), quick.caller.clone(), wanted.clone()));
         let mut progress = tokio::time::interval(PROGRESS_EVERY);
         let (bulk, context, peer) = (self.bulk.clone(), self.teller.context.clone(), self.teller.peer);
         let mut broken = std::pin::pin!(self.bulk.clone().when_broken());
@@ -176,7 +164,7 @@ impl Running {
                 end = &mut news => return end,
                 why = &mut broken => return End::Misbehaved(DropReason::Protocol, why),
                 command = commands.recv() => match command {
-                    Some(LinkCommand::Subscribe(keys)) => { subscribe.send_replace(keys); }
+                    Some(LinkCommand::Subscribe { added, removed }) => wanted.change(added, removed),
                     Some(command) => self.perform(&quick.caller, command),
                     None => return End::Broken(NOT_NEEDED.to_owned()),
                 },
@@ -216,7 +204,7 @@ impl Running {
                 tokio::spawn(async move { quick.complain(key, index, COMPLAINT_TIMEOUT).await });
                 return;
             }
-            LinkCommand::Subscribe(_) => return,
+            LinkCommand::Subscribe { .. } => return,
         };
         self.open.insert(request, task);
     }
@@ -238,77 +226,6 @@ impl Running {
         if bytes > 0 {
             self.teller.event(Event::Progress { peer: self.teller.peer, bytes }).await;
         }
-    }
-}
-
-/// Polls for news until the peer breaks off; returns how. Changed subscriptions end the open poll.
-async fn follow_news(
-    teller: Teller,
-    quick: PeerCaller,
-    mut subscribed: tokio::sync::watch::Receiver<Vec<(SwarmKey, ChunkCount)>>,
-) -> End {
-    let (mut seen, mut unanswered): (Option<Seen>, u32) = (None, 0);
-    let budget = Budget::new(NEWS_COST_MAX, NEWS_COST_PER_S_MAX);
-    loop {
-        let keys = subscribed.borrow_and_update().clone();
-        if keys.is_empty() {
-            if subscribed.changed().await.is_err() {
-                return End::Broken(NOT_NEEDED.to_owned());
-            }
-            continue;
-        }
-        let asked = Instant::now();
-        let subscriptions = keys.iter().map(|(key, _)| *key).collect();
-        let poll = quick.news(NewsRequest { subscriptions, seen }, NEWS_TIMEOUT);
-        let reply: NewsReply = tokio::select! {
-            answer = poll => match answer {
-                Ok(reply) => reply,
-                Err(CallError::TimedOut) if unanswered < UNANSWERED_MAX => {
-                    unanswered += 1;
-                    continue;
-                }
-                Err(CallError::TimedOut) => {
-                    return End::Misbehaved(DropReason::Stalled, "it answers no polls".to_owned());
-                }
-                Err(CallError::WrongReply) => {
-                    return End::Misbehaved(DropReason::Protocol, "it answered a poll with something else".to_owned());
-                }
-                Err(CallError::Closed) => return std::future::pending().await, // the carrier says why
-                Err(error) => return End::Broken(error.to_string()),
-            },
-            changed = subscribed.changed() => {
-                if changed.is_err() {
-                    return End::Broken(NOT_NEEDED.to_owned());
-                }
-                continue;
-            }
-        };
-        (seen, unanswered) = (Some(reply.seen), 0);
-        if reply.updates.is_empty() && asked.elapsed() < EMPTY_PAUSE {
-            tokio::time::sleep(EMPTY_PAUSE).await; // it does not wait for news: we do
-        }
-        if reply.updates.len() > UPDATES_MAX {
-            return End::Misbehaved(DropReason::Nonsense, "it told too much at once".to_owned());
-        }
-        for update in reply.updates {
-            let count = keys.iter().find(|(key, _)| *key == update.key).map(|(_, count)| *count);
-            if !budget.spend(count.map_or(1, |count| cost_of(&update.have, count))) {
-                return End::Misbehaved(DropReason::Flood, "it tells news without end".to_owned());
-            }
-            let Some(news) = count.and_then(|count| read_news(update.have, count)) else {
-                return End::Misbehaved(DropReason::Nonsense, "its news make no sense".to_owned());
-            };
-            teller.event(Event::News { peer: teller.peer, key: update.key, news }).await;
-        }
-    }
-}
-
-/// What a piece of news costs of the peer's budget: one for each chunk that it tells of, and what it costs us to count a
-/// whole map anew.
-fn cost_of(news: &HaveNews, count: ChunkCount) -> u32 {
-    match news {
-        HaveNews::Add(added) => 1 + added.len() as u32 / 16,
-        HaveNews::All | HaveNews::Replace { .. } | HaveNews::Gone => 20 + count.get() / 256,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The `Peer` service: answers those who dialled us. Decides nothing: picks and chunks are the core's to grant.
 
-use super::news::Told;
 use super::room::{Caps, Room};
+use super::told::Told;
 use crate::context::{Context, plain};
 use crate::driver::{Answer, Input};
 use crate::library::{ReadError, Source};
@@ -11,8 +11,8 @@ use shared::chunk::ChunkIndex;
 use shared::id::{PeerId, SwarmKey};
 use shared::rpc::control::Rejection;
 use shared::rpc::peer::{
-    ChunkReply, Hello, HelloRefused, LinkKind, NewsReply, NewsRequest, Peer, PickReply, SUBSCRIPTIONS_MAX,
-    Seen, Welcome, ZONE_BYTES_MAX,
+    ChunkReply, Hello, HelloRefused, LinkKind, NewsReply, NewsRequest, Peer, PickReply, Subscriptions,
+    Welcome, ZONE_BYTES_MAX,
 };
 use shared::rpc::wire::{self, Budget, Greeted, LinkEnd, ServerOptions, buffers};
 use shared::rpc::{PROTOCOL_VERSION, WrongVersion};
@@ -72,7 +72,10 @@ struct Connection {
     peer: OnceLock<(PeerAddr, PeerId)>,
     is_bulk: Arc<AtomicBool>,
     told: Mutex<Told>,
+    /// How many polls were begun: a new one ends the former.
     polls: tokio::sync::watch::Sender<u64>,
+    /// How often the subscriptions changed.
+    subscribed: tokio::sync::watch::Sender<u64>,
     budget: Budget,
     room: Arc<Room>,
 }
@@ -94,6 +97,7 @@ impl Connection {
             is_bulk: Arc::default(),
             told: Mutex::default(),
             polls: tokio::sync::watch::Sender::new(0),
+            subscribed: tokio::sync::watch::Sender::new(0),
             budget: Budget::new(SPENT_MAX, SPENT_PER_S_MAX),
             room,
         }
@@ -162,25 +166,28 @@ impl Peer for Service {
     }
 
     async fn news(self, call: CallContext, request: NewsRequest) -> NewsReply {
-        let Some(peer) = self.peer() else { return nothing(request.seen) };
-        let mut keys = request.subscriptions;
-        keys.truncate(SUBSCRIPTIONS_MAX);
-        self.introduce(peer, &keys).await;
-        // A new poll ends the one before it.
+        if self.peer().is_none() {
+            return nothing(&request);
+        }
         let mut polls = self.next_poll();
+        let mut subscribed = self.0.subscribed.subscribe();
         let until = tokio::time::Instant::from_std(call.deadline) - BEFORE_DEADLINE;
         let context = &self.0.context;
         let mut changes = context.board.watch();
+        self.told().arrived(request.received);
         loop {
             changes.borrow_and_update();
-            let reply = context.board.news(&keys, request.seen, &mut self.told());
+            subscribed.borrow_and_update();
+            let reply = context.board.news(&mut self.told());
             if !reply.updates.is_empty() {
                 return reply;
             }
             tokio::select! {
+                biased; // the former poll makes no further answer
+                _ = polls.changed() => return nothing(&request),
+                _ = subscribed.changed() => {}
                 _ = changes.changed() => tokio::time::sleep(COALESCE).await,
-                _ = polls.changed() => return reply,
-                () = tokio::time::sleep_until(until) => return reply,
+                () = tokio::time::sleep_until(until) => return nothing(&request),
             }
         }
     }
@@ -228,6 +235,15 @@ impl Peer for Service {
             self.0.context.tell(Input::Doubt { key, index, peer }).await;
         }
     }
+
+    async fn subscribe(self, _: CallContext, changes: Subscriptions) {
+        let Some(peer) = self.peer() else { return };
+        let new = self.told().subscribe(changes);
+        self.0.subscribed.send_modify(|number| *number += 1);
+        for key in new {
+            self.0.context.event(Event::PeerSubscribed { key, peer }).await;
+        }
+    }
 }
 
 impl Service {
@@ -263,14 +279,6 @@ impl Service {
     fn peer(&self) -> Option<PeerAddr> {
         self.0.room.asked(self.0.number);
         self.0.peer.get().map(|&(peer, _)| peer)
-    }
-
-    /// Tells the core who is a member of which swarm.
-    async fn introduce(&self, peer: PeerAddr, keys: &[SwarmKey]) {
-        let new = self.told().subscribe(keys);
-        for key in new {
-            self.0.context.event(Event::PeerSubscribed { key, peer }).await;
-        }
     }
 
     /// Ends the poll that is open; the new one watches for its own end.
@@ -320,8 +328,8 @@ impl Service {
     }
 }
 
-fn nothing(seen: Option<Seen>) -> NewsReply {
-    NewsReply { seen: seen.unwrap_or(Seen { epoch: 0, sequence: 0 }), updates: Vec::new() }
+fn nothing(request: &NewsRequest) -> NewsReply {
+    NewsReply { number: request.received, updates: Vec::new() }
 }
 
 fn millis(time: Duration) -> u32 {

@@ -13,7 +13,7 @@ use crate::id::{PeerId, SwarmKey};
 use crate::window::Window;
 use serde::{Deserialize, Serialize};
 
-/// The most swarms that one news poll may subscribe to.
+/// The most swarms that one connection may subscribe to, and the most changes in one call.
 pub const SUBSCRIPTIONS_MAX: usize = 4096;
 /// The most updates in one answer to a news poll.
 pub const UPDATES_MAX: usize = 256;
@@ -26,8 +26,8 @@ pub const ZONE_BYTES_MAX: usize = 64;
 pub trait Peer {
     /// Must be the first call on a connection; nothing else is answered before.
     async fn hello(hello: Hello) -> Result<Welcome, HelloRefused>;
-    /// A long poll for the news of the subscribed swarms: answered within 10 ms of a change, or empty shortly
-    /// before its own deadline. At most one is open per connection; a new one ends the former.
+    /// A long poll for the news of the connection's subscriptions: answered within 10 ms of a change, or empty
+    /// shortly before its own deadline. At most one is open per connection; a new one ends the former.
     async fn news(request: NewsRequest) -> NewsReply;
     /// Asks a seeder to choose a chunk and to keep an upload slot for it. May wait in the seeder's queue.
     async fn pick(key: SwarmKey, wanted: Window) -> PickReply;
@@ -35,6 +35,8 @@ pub trait Peer {
     async fn get_chunk(key: SwarmKey, index: ChunkIndex) -> ChunkReply;
     /// Tells that a chunk which came from the callee was corrupt, so that it checks its copy.
     async fn complain(key: SwarmKey, index: ChunkIndex) -> ();
+    /// Changes the connection's subscriptions. The poll that is open answers for the new ones.
+    async fn subscribe(changes: Subscriptions) -> ();
 }
 
 calls! {
@@ -49,6 +51,8 @@ calls! {
     get_chunk / GetChunk(key: SwarmKey, index: ChunkIndex) -> ChunkReply;
     /// See [`Peer::complain`].
     complain / Complain(key: SwarmKey, index: ChunkIndex) -> ();
+    /// See [`Peer::subscribe`].
+    subscribe / Subscribe(changes: Subscriptions) -> ();
 }
 
 /// What a dialler says first.
@@ -103,30 +107,29 @@ pub enum HelloRefused {
     Malformed,
 }
 
-/// Which news the caller wants, and what it has seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewsRequest {
-    /// The swarms; at most [`SUBSCRIPTIONS_MAX`].
-    pub subscriptions: Vec<SwarmKey>,
-    /// Where the former answer ended; `None` at first, and after the subscriptions changed for those that are
-    /// new (they get a full replacement in any case).
-    pub seen: Option<Seen>,
+/// How a connection's subscriptions change; at most [`SUBSCRIPTIONS_MAX`] changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscriptions {
+    /// Swarms whose news are not wanted any more. They are taken away before the others are added.
+    pub removed: Vec<SwarmKey>,
+    /// Swarms whose news are wanted. Each is told in full, also one that was subscribed to already.
+    pub added: Vec<SwarmKey>,
 }
 
-/// A place in the callee's stream of news.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// Drawn at random at the callee's start: another epoch means that everything is to be told again.
-    pub epoch: u64,
-    /// The number of the last piece of news that was told.
-    pub sequence: u64,
+/// Asks for news.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewsRequest {
+    /// The number of the last answer that arrived; 0: none. Only what an answer told that is named here counts as
+    /// told.
+    pub received: u64,
 }
 
 /// The answer to a news poll.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewsReply {
-    /// To be handed in with the next poll.
-    pub seen: Seen,
+    /// The answer's number, to be handed in with the next poll. Each answer that tells something has a number of its
+    /// own on its connection.
+    pub number: u64,
     /// What is new; at most [`UPDATES_MAX`]. There may be more: poll again.
     pub updates: Vec<NewsUpdate>,
 }
@@ -183,7 +186,7 @@ pub enum ChunkReply {
 
 impl Message for PeerRequest {
     const BODY_BYTES_MAX: usize = 0;
-    const HEAD_BYTES_MAX: usize = 512 << 10; // a news poll with all its subscriptions
+    const HEAD_BYTES_MAX: usize = 512 << 10; // all subscriptions at once
 
     fn payload(&mut self) -> Option<&mut Payload> {
         None

@@ -32,12 +32,14 @@ pub enum Action {
         /// What it did.
         reason: DropReason,
     },
-    /// Ask a peer for the news of exactly these swarms from now on; replaces the former set.
+    /// Ask a peer for the news of other swarms from now on.
     Subscribe {
         /// Which peer.
         peer: PeerAddr,
-        /// Which swarms; empty: none.
-        keys: Vec<SwarmKey>,
+        /// Which swarms as well. Each is to be told in full, also one that was asked for before.
+        added: Vec<SwarmKey>,
+        /// Which swarms not any more.
+        removed: Vec<SwarmKey>,
     },
 
     // -- requests

@@ -32,8 +32,11 @@ pub(super) struct Peer {
     place: Place,
     /// The swarms that it is a candidate of.
     pub(super) swarms: BTreeSet<SwarmKey>,
-    /// The swarms whose news it was last asked for.
+    /// The swarms whose news it was asked for.
     subscribed: BTreeSet<SwarmKey>,
+    /// The swarms that it became a candidate of, or is one of no more, since it was last asked for news; and those
+    /// that found no room then.
+    changed: BTreeSet<SwarmKey>,
     /// It said hello at least once.
     answered: bool,
     /// How often in a row its link could not be made, or broke before a chunk came.
@@ -83,6 +86,7 @@ impl Peer {
             place: Place::default(),
             swarms: BTreeSet::new(),
             subscribed: BTreeSet::new(),
+            changed: BTreeSet::new(),
             answered: false,
             failures: 0,
             gets: Vec::new(),
@@ -104,6 +108,24 @@ impl Peer {
 
     pub(super) fn is_linked(&self) -> bool {
         matches!(self.link, Link::Up(_) | Link::Dialling)
+    }
+
+    /// The swarms whose news it is asked for from now on, and those of which it is not any more. One that was forgotten
+    /// and found again in between is asked for anew. Those that find no room wait until others are done.
+    fn change_subscriptions(&mut self) -> (Vec<SwarmKey>, Vec<SwarmKey>) {
+        let (left, wanted): (Vec<SwarmKey>, Vec<SwarmKey>) =
+            std::mem::take(&mut self.changed).into_iter().partition(|key| !self.swarms.contains(key));
+        let removed = left.into_iter().filter(|key| self.subscribed.remove(key)).collect();
+        let mut added = Vec::new();
+        for key in wanted {
+            if self.subscribed.len() < SUBSCRIPTIONS_MAX || self.subscribed.contains(&key) {
+                self.subscribed.insert(key);
+                added.push(key);
+            } else {
+                self.changed.insert(key);
+            }
+        }
+        (added, removed)
     }
 
     /// Bytes came from it.
@@ -136,6 +158,7 @@ impl Machine {
         }
         let known = self.peers.entry(peer).or_insert_with(Peer::new);
         if known.swarms.insert(key) && known.is_up() {
+            known.changed.insert(key);
             self.to_subscribe.insert(peer);
         }
     }
@@ -167,6 +190,7 @@ impl Machine {
         }
         if let Some(known) = self.peers.get_mut(&peer) {
             known.swarms.remove(&key);
+            known.changed.insert(key);
             self.to_subscribe.insert(peer);
         }
     }
@@ -210,6 +234,7 @@ impl Machine {
         let Some(other) = other else {
             (known.link, known.round_trip, known.dropped) = (Link::Up(id), round_trip, None);
             known.answered = true;
+            known.changed.clone_from(&known.swarms);
             known.place = Place::new(id, zone);
             self.to_subscribe.insert(peer);
             return;
@@ -301,6 +326,7 @@ impl Machine {
         let Some(known) = self.peers.get_mut(&peer) else { return };
         known.link = link;
         known.subscribed.clear();
+        known.changed.clear();
         let swarms: Vec<SwarmKey> = known.swarms.iter().copied().collect();
         for key in swarms {
             self.close_all(key, peer, false);
@@ -325,7 +351,7 @@ impl Machine {
         swarms.into_iter().for_each(|key| self.dial_more(key));
     }
 
-    /// Asks a connected peer for the news of exactly the swarms that we need of it; hangs up if there is none.
+    /// Asks a connected peer for the news of the swarms that we need of it; hangs up if there is none.
     pub(super) fn subscribe(&mut self, peer: PeerAddr) {
         let Some(known) = self.peers.get_mut(&peer) else { return };
         if known.swarms.is_empty() {
@@ -335,10 +361,14 @@ impl Machine {
             if linked {
                 self.actions.push_back(Action::Hangup { peer, is_twin: false });
             }
-        } else if known.is_up() && known.subscribed != known.swarms {
-            known.subscribed = known.swarms.clone();
-            let keys = known.swarms.iter().copied().take(SUBSCRIPTIONS_MAX).collect();
-            self.actions.push_back(Action::Subscribe { peer, keys });
+            return;
+        }
+        if !known.is_up() {
+            return known.changed.clear();
+        }
+        let (added, removed) = known.change_subscriptions();
+        if !added.is_empty() || !removed.is_empty() {
+            self.actions.push_back(Action::Subscribe { peer, added, removed });
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 mod dials;
 mod reasons;
 mod slow;
+mod subscriptions;
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -132,7 +133,10 @@ fn a_leecher_dials_subscribes_and_hangs_up_when_it_has_everything() {
     assert_eq!(bench.on(found), [Action::Dial { peer: peer(1) }]);
     let connected =
         Event::Connected { peer: peer(1), id: PeerId([1; 16]), zone: String::new(), round_trip: MILLISECOND };
-    assert_eq!(bench.on(connected), [Action::Subscribe { peer: peer(1), keys: vec![key(1)] }]);
+    assert_eq!(
+        bench.on(connected),
+        [Action::Subscribe { peer: peer(1), added: vec![key(1)], removed: Vec::new() }]
+    );
     let (request, _) = the_request(&bench.on(Event::News { peer: peer(1), key: key(1), news: News::All }));
     let actions = bench.on(Event::Picked { request, index: ChunkIndex(0) });
     let get = Action::Get { request, peer: peer(1), key: key(1), index: ChunkIndex(0) };
@@ -192,11 +196,8 @@ fn one_daemon_behind_two_addresses_is_linked_once() {
         zone: String::new(),
         round_trip: MILLISECOND,
     });
-    let both = vec![key(1), key(2)];
-    assert_eq!(
-        second,
-        [Action::Hangup { peer: peer(2), is_twin: true }, Action::Subscribe { peer: peer(1), keys: both }]
-    );
+    let subscribe = Action::Subscribe { peer: peer(1), added: vec![key(2)], removed: Vec::new() };
+    assert_eq!(second, [Action::Hangup { peer: peer(2), is_twin: true }, subscribe]);
     let lost = bench.on(Event::Disconnected { peer: peer(1), for_good: false });
     assert_eq!(lost, [Action::Dial { peer: peer(2) }], "the other address may do");
 }

@@ -2,8 +2,9 @@
 //! `cargo xtask demo`.
 //!
 //! [`process`] starts, watches and ends one process; [`files`] makes and hashes what they exchange;
-//! [`mounts`] gives a test disks of its own, [`clock`] a time of day; [`skip`] says what cannot run here; [`crash`] kills a daemon again and again;
-//! [`fake_tracker`] and [`hostile`] misbehave as they are told; [`Tracker`] and [`Daemon`] are what a scenario is told
+//! [`mounts`] gives a test disks of its own, [`clock`] a time of day; [`skip`] says what cannot run here; [`crash`] kills
+//! a daemon again and again; [`slow_link`] is a long way between two; [`fake_tracker`] and [`hostile`] misbehave as they
+//! are told; [`Tracker`] and [`Daemon`] are what a scenario is told
 //! with. Those two panic when something is not as it must be, with the logs of all that took part.
 
 mod again;
@@ -19,6 +20,7 @@ pub mod mounts;
 pub mod process;
 mod programs;
 pub mod skip;
+pub mod slow_link;
 mod tracker;
 
 pub use daemon::{Daemon, Status};

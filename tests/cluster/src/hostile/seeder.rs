@@ -9,8 +9,8 @@ use shared::manifest::Manifest;
 use shared::registry::{Announce, Stage};
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::peer::{
-    ChunkReply, HaveNews, Hello, HelloRefused, NewsReply, NewsRequest, NewsUpdate, Peer, PickReply, Seen,
-    Welcome,
+    ChunkReply, HaveNews, Hello, HelloRefused, NewsReply, NewsRequest, NewsUpdate, Peer, PickReply,
+    Subscriptions, Welcome,
 };
 use shared::rpc::tracker::{TrackedPeer, TrackerCaller, TrackerHello};
 use shared::rpc::wire::{self, ClientOptions, Greeted, ServerOptions};
@@ -22,6 +22,7 @@ use std::time::Duration;
 use tarpc::context::Context;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 const SOON: Duration = Duration::from_secs(10);
 /// How often it tells the tracker that it is there.
@@ -56,7 +57,8 @@ impl FalseSeeder {
             greeted: Greeted::new(),
             asked: asked.clone(),
             wrong: Arc::default(),
-            sequence: Arc::default(),
+            answers: Arc::default(),
+            subscribed: watch::Sender::new(false),
         };
         let announce = Announce { key, stage: Stage::Seeding, have: count.get(), count, peers_wanted: 0 };
         let tracked = TrackedPeer { peer_id: PeerId(id), listen_port: addr.port(), zone: String::new() };
@@ -104,7 +106,10 @@ struct Liar {
     asked: Arc<AtomicU64>,
     /// How many wrong chunks were sent.
     wrong: Arc<AtomicU32>,
-    sequence: Arc<AtomicU64>,
+    /// How many answers told something.
+    answers: Arc<AtomicU64>,
+    /// Whether this connection asked for the news of the resource.
+    subscribed: watch::Sender<bool>,
 }
 
 impl Liar {
@@ -113,7 +118,7 @@ impl Liar {
         let options = ServerOptions { greeted: greeted.clone(), ..ServerOptions::default() };
         let way = self.way.clone();
         let (near, far) = tokio::io::duplex(64 << 10);
-        let service = Liar { greeted, ..self };
+        let service = Liar { greeted, subscribed: watch::Sender::new(false), ..self };
         tokio::join!(wire::serve(far, options, Peer::serve(service)), distort(stream, near, &way));
     }
 
@@ -149,14 +154,21 @@ impl Peer for Liar {
     }
 
     async fn news(self, _: Context, request: NewsRequest) -> NewsReply {
-        let has_told = request.seen.is_some() && self.way != Way::News;
-        if has_told || !request.subscriptions.contains(&self.key) {
+        if request.received > 0 && self.way != Way::News {
             std::future::pending::<()>().await;
         }
-        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        let mut subscribed = self.subscribed.subscribe();
+        subscribed.wait_for(|&subscribed| subscribed).await.expect("the service has the sender");
+        let number = self.answers.fetch_add(1, Ordering::Relaxed) + 1;
         let update = NewsUpdate { key: self.key, have: HaveNews::All };
         let times = if self.way == Way::News { 256 } else { 1 };
-        NewsReply { seen: Seen { epoch: 1, sequence }, updates: vec![update; times] }
+        NewsReply { number, updates: vec![update; times] }
+    }
+
+    async fn subscribe(self, _: Context, changes: Subscriptions) {
+        if changes.added.contains(&self.key) {
+            self.subscribed.send_replace(true);
+        }
     }
 
     async fn pick(self, _: Context, _: SwarmKey, wanted: Window) -> PickReply {

@@ -6,7 +6,7 @@ use cluster::{CAP, Daemon, Tracker, wait_until};
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
-use shared::rpc::peer::{NewsRequest, PeerRequest};
+use shared::rpc::peer::{PeerRequest, Subscriptions};
 use shared::window::Window;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -158,8 +158,8 @@ fn a_daemon_that_finds_itself_lets_go() {
     // It says that it is a seeder at the leecher's own address: the tracker tells the leecher of itself.
     let hostile = scene.false_seeder(Way::Honest);
     let mut asker = Asker::introduced(scene.leecher.addr(), 7, scene.leecher.addr().port());
-    let news = NewsRequest { subscriptions: vec![scene.key()], seen: None };
-    asker.send(PeerRequest::News { request: news }).expect("it listens");
+    let changes = Subscriptions { removed: Vec::new(), added: vec![scene.key()] };
+    asker.send(PeerRequest::Subscribe { changes }).expect("it listens");
     scene.leecher.wait_rejected("ourselves");
     scene.leecher.wait_seeding(NAME);
     drop(hostile);

@@ -14,6 +14,7 @@ mod hostile;
 mod input;
 mod lifecycle;
 mod local;
+mod many;
 mod names;
 mod parts;
 mod reasons;

@@ -248,8 +248,8 @@ impl World {
                 let round_trip = Duration::from_millis(1);
                 self.tell(Event::Connected { peer, id, zone: String::new(), round_trip });
             }
-            Action::Subscribe { peer, keys } if peer == honest() || self.liars => {
-                keys.into_iter().for_each(|key| self.tell(Event::News { peer, key, news: News::All }));
+            Action::Subscribe { peer, added, .. } if peer == honest() || self.liars => {
+                added.into_iter().for_each(|key| self.tell(Event::News { peer, key, news: News::All }));
             }
             Action::Pick { request, peer, wanted, .. } if self.is_open(request, peer) => {
                 let index = wanted.iter().next().expect("a request asks for something");

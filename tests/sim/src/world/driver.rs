@@ -19,10 +19,10 @@ impl World {
                 self.dropped.extend(NodeId::of(peer).map(|peer| (node, peer, reason)));
                 self.hang_up(node, peer);
             }
-            Action::Subscribe { peer, keys } => {
+            Action::Subscribe { peer, added, removed } => {
                 let Some(to) = NodeId::of(peer) else { return };
                 let at = self.arrival(node);
-                self.heap.push(at, Happening::Subscribe { from: node, to, keys });
+                self.heap.push(at, Happening::Subscribe { from: node, to, added, removed });
             }
             Action::Pick { request, peer, key, wanted } => {
                 self.call(node, peer, request, key, What::Pick(wanted))

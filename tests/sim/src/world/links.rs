@@ -4,7 +4,6 @@ use super::{Happening, World};
 use crate::node::{Call, Fresh, NodeId};
 use shared::id::SwarmKey;
 use shared::swarm::{Event, News, PeerAddr};
-use std::collections::BTreeSet;
 
 impl World {
     /// Whether what one machine sends gets to another.
@@ -43,13 +42,14 @@ impl World {
         open.into_iter().for_each(|call| self.end_ask(call));
     }
 
-    pub(super) fn subscribe(&mut self, from: NodeId, to: NodeId, keys: Vec<SwarmKey>) {
+    pub(super) fn subscribe(&mut self, from: NodeId, to: NodeId, added: Vec<SwarmKey>, removed: &[SwarmKey]) {
         if !self.nodes[from.0].links.contains(&to) || !self.reaches(from, to) {
             return;
         }
-        let keys: BTreeSet<SwarmKey> = keys.into_iter().collect();
-        let before = self.nodes[to.0].subscribers.insert(from, keys.clone()).unwrap_or_default();
-        for &key in keys.difference(&before) {
+        let subscribed = self.nodes[to.0].subscribers.entry(from).or_default();
+        removed.iter().for_each(|key| _ = subscribed.remove(key));
+        subscribed.extend(added.iter().copied());
+        for key in added {
             self.tell(to, Event::PeerSubscribed { key, peer: from.addr() });
             self.send_news(to, from, key, self.whole_news(to, key));
         }

@@ -81,7 +81,8 @@ enum Happening {
     Subscribe {
         from: NodeId,
         to: NodeId,
-        keys: Vec<SwarmKey>,
+        added: Vec<SwarmKey>,
+        removed: Vec<SwarmKey>,
     },
     Connect {
         from: NodeId,
@@ -366,7 +367,7 @@ impl World {
             Happening::Alarm(node) => self.alarm(node),
             Happening::Mark(flow, version) => self.look_at(flow, version),
             Happening::Ask { from, to, request, key, what } => self.ask(from, to, request, key, what),
-            Happening::Subscribe { from, to, keys } => self.subscribe(from, to, keys),
+            Happening::Subscribe { from, to, added, removed } => self.subscribe(from, to, added, &removed),
             Happening::Connect { from, to } => self.connect(from, to),
             Happening::TellNews(node) => self.tell_news(node),
             Happening::Join { node, key, have } => self.join(node, key, have),

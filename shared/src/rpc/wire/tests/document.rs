@@ -137,7 +137,7 @@ fn the_methods_numbers_are_those_of_the_code() {
     fn publication() -> Vec<u8> {
         [&[1, b'a'][..], &[0; 70]].concat()
     }
-    check::<PeerRequest>("Peer", 5);
+    check::<PeerRequest>("Peer", 6);
     check::<TrackerRequest>("Tracker", 14);
     check::<ControlRequest>("Control", 18);
 }
@@ -152,7 +152,7 @@ fn the_limits_are_those_of_the_code() {
         }
     };
     let sentences = [
-        format!("list of SwarmKey (at most {})", grouped(peer::SUBSCRIPTIONS_MAX)),
+        format!("at most {} subscriptions", grouped(peer::SUBSCRIPTIONS_MAX)),
         format!("list of NewsUpdate (at most {})", peer::UPDATES_MAX),
         format!("list of ChunkIndex, at most {}", grouped(peer::ADDED_MAX)),
         format!("list of Announce (at most {})", grouped(tracker::ANNOUNCE_MAX)),

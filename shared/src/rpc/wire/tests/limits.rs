@@ -98,7 +98,8 @@ async fn a_client_notices_that_nothing_is_taken() {
     let (near, _far) = duplex(64);
     let (caller, link) = client::<PeerRequest, PeerResponse, _>(near, ClientOptions::default());
     let link = tokio::spawn(link);
-    let call = caller.news(news(), 9 * MINUTE);
+    let changes = Subscriptions { removed: Vec::new(), added: vec![key()] };
+    let call = caller.subscribe(changes, 9 * MINUTE);
     assert_eq!(call.await, Err(CallError::Closed));
     assert!(matches!(link.await.unwrap(), LinkEnd::Stalled));
 }
@@ -177,9 +178,8 @@ async fn an_answer_that_is_too_large_fails_its_call_only() {
     let pair = fake.link(fake.options());
     let answer = pair.caller.get_chunk(key(), ChunkIndex(1000), SOON).await;
     assert!(matches!(answer, Err(CallError::Failed(_))), "{answer:?}");
-    let subscriptions = vec![key(); 10_000];
-    let request = NewsRequest { subscriptions, seen: None };
-    let answer = pair.caller.news(request, SOON).await;
+    let changes = Subscriptions { removed: Vec::new(), added: vec![key(); 10_000] };
+    let answer = pair.caller.subscribe(changes, SOON).await;
     assert!(matches!(answer, Err(CallError::Failed(_))), "{answer:?}");
     assert_eq!(pair.caller.complain(key(), ChunkIndex(0), SOON).await, Ok(()));
 }

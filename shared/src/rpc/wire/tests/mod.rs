@@ -93,6 +93,8 @@ impl Peer for Fake {
     }
 
     async fn complain(self, _: Context, _: SwarmKey, _: ChunkIndex) {}
+
+    async fn subscribe(self, _: Context, _: Subscriptions) {}
 }
 
 impl Fake {
@@ -151,7 +153,7 @@ fn key() -> SwarmKey {
 }
 
 fn news() -> NewsRequest {
-    NewsRequest { subscriptions: vec![key()], seen: None }
+    NewsRequest { received: 0 }
 }
 
 /// Waits until something holds, for at most five seconds.

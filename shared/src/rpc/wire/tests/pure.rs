@@ -52,8 +52,7 @@ fn any_response() -> impl Strategy<Value = Response<PeerResponse>> {
         .prop_map(|bytes| PeerResponse::GetChunk(ChunkReply::Chunk(Bytes::from(bytes).into())));
     let added = proptest::collection::vec(any::<u32>(), 0..6000).prop_map(|indices| {
         let have = HaveNews::Add(indices.into_iter().map(ChunkIndex).collect());
-        let seen = Seen { epoch: 1, sequence: u64::MAX };
-        PeerResponse::News(NewsReply { seen, updates: vec![NewsUpdate { key: key(), have }] })
+        PeerResponse::News(NewsReply { number: u64::MAX, updates: vec![NewsUpdate { key: key(), have }] })
     });
     let busy = any::<u32>().prop_map(|ms| PeerResponse::Pick(PickReply::Busy { retry_after_ms: ms }));
     let failed = "[a-z]{0,40}".prop_map(|text| ServerError::new(io::ErrorKind::Other, text));

@@ -1,0 +1,144 @@
+//! Which news a link wants, and what of it the peer has still to be asked for. No call is ever taken back: what changes
+//! while one is open goes with the next.
+
+use shared::chunk::ChunkCount;
+use shared::id::SwarmKey;
+use shared::rpc::peer::{SUBSCRIPTIONS_MAX, Subscriptions};
+use std::collections::BTreeMap;
+
+/// How many swarms are remembered whose news may still come although nobody wants them any more.
+const LEAVING_MAX: usize = SUBSCRIPTIONS_MAX;
+
+/// What is wanted of one peer.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    wanted: BTreeMap<SwarmKey, ChunkCount>,
+    /// What the peer was not asked for yet: whether it is wanted (anew), or not any more.
+    changes: BTreeMap<SwarmKey, bool>,
+    /// Swarms that are wanted no more, and the poll with whose answer their last news may come (`None`: the peer has
+    /// still to hear of it).
+    leaving: BTreeMap<SwarmKey, Option<u64>>,
+    /// How many polls were begun.
+    polls: u64,
+}
+
+impl Wishes {
+    /// Other news are wanted. A swarm that is added is to be told in full, also when it was wanted before.
+    pub(super) fn change(&mut self, added: Vec<(SwarmKey, ChunkCount)>, removed: Vec<SwarmKey>) {
+        for key in removed {
+            self.wanted.remove(&key);
+            self.changes.insert(key, false);
+            if self.leaving.len() < LEAVING_MAX {
+                self.leaving.insert(key, None);
+            }
+        }
+        for (key, count) in added {
+            self.wanted.insert(key, count);
+            self.changes.insert(key, true);
+            self.leaving.remove(&key);
+        }
+    }
+
+    /// What to ask the peer for next, if anything has changed.
+    pub(super) fn take_changes(&mut self) -> Option<Subscriptions> {
+        let mut changes = Subscriptions::default();
+        for _ in 0..SUBSCRIPTIONS_MAX {
+            match self.changes.pop_first() {
+                Some((key, true)) => changes.added.push(key),
+                Some((key, false)) => changes.removed.push(key),
+                None => break,
+            }
+        }
+        (changes != Subscriptions::default()).then_some(changes)
+    }
+
+    /// The peer knows that these are wanted no more: their last news come with the poll that is open, if at all.
+    pub(super) fn left(&mut self, removed: &[SwarmKey]) {
+        for key in removed {
+            self.leaving.entry(*key).and_modify(|last| *last = Some(self.polls));
+        }
+    }
+
+    /// A poll begins: its number.
+    pub(super) fn begin_poll(&mut self) -> u64 {
+        self.polls += 1;
+        self.polls
+    }
+
+    /// All news of a poll's answer were read.
+    pub(super) fn end_poll(&mut self, number: u64) {
+        self.leaving.retain(|_, last| last.is_none_or(|last| last > number));
+    }
+
+    /// The chunk count of a swarm whose news are wanted.
+    pub(super) fn count_of(&self, key: SwarmKey) -> Option<ChunkCount> {
+        self.wanted.get(&key).copied()
+    }
+
+    /// Whether news of a swarm may come although they are not wanted.
+    pub(super) fn may_come(&self, key: SwarmKey) -> bool {
+        self.leaving.contains_key(&key) || self.leaving.len() >= LEAVING_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::{ListDigest, ResourceId};
+
+    fn key(number: u16) -> SwarmKey {
+        let mut id = [0; 32];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        SwarmKey { resource: ResourceId(id), digest: ListDigest([0; 32]) }
+    }
+
+    fn wish(number: u16) -> (SwarmKey, ChunkCount) {
+        (key(number), ChunkCount::new(3).unwrap())
+    }
+
+    #[test]
+    fn only_the_last_wish_is_told() {
+        let mut wishes = Wishes::default();
+        wishes.change(vec![wish(1), wish(2)], Vec::new());
+        wishes.change(Vec::new(), vec![key(1)]);
+        let changes = Subscriptions { removed: vec![key(1)], added: vec![key(2)] };
+        assert_eq!(wishes.take_changes(), Some(changes));
+        assert_eq!(wishes.take_changes(), None);
+        wishes.change(Vec::new(), vec![key(2)]);
+        wishes.change(vec![wish(2)], Vec::new());
+        let anew = Subscriptions { removed: Vec::new(), added: vec![key(2)] };
+        assert_eq!(wishes.take_changes(), Some(anew), "what was forgotten in between is told in full");
+    }
+
+    #[test]
+    fn many_changes_take_several_calls() {
+        let mut wishes = Wishes::default();
+        let most = SUBSCRIPTIONS_MAX as u16;
+        wishes.change((0..most + 5).map(wish).collect(), Vec::new());
+        let sizes = [most as usize, 5].map(Some);
+        assert_eq!([(); 2].map(|()| wishes.take_changes().map(|changes| changes.added.len())), sizes);
+    }
+
+    #[test]
+    fn the_last_news_of_what_is_not_wanted_any_more_are_no_nonsense() {
+        let mut wishes = Wishes::default();
+        wishes.change(vec![wish(1)], Vec::new());
+        let open = wishes.begin_poll();
+        wishes.change(Vec::new(), vec![key(1)]);
+        assert!(wishes.count_of(key(1)).is_none() && wishes.may_come(key(1)) && !wishes.may_come(key(2)));
+        wishes.end_poll(open);
+        let next = wishes.begin_poll();
+        wishes.left(&[key(1)]);
+        assert!(wishes.may_come(key(1)), "the peer did not know of it when that poll began");
+        wishes.end_poll(next);
+        assert!(!wishes.may_come(key(1)));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut wishes = Wishes::default();
+        wishes.change(Vec::new(), (0..2 * LEAVING_MAX as u16).map(key).collect());
+        assert_eq!(wishes.leaving.len(), LEAVING_MAX);
+        assert!(wishes.may_come(key(2 * LEAVING_MAX as u16 - 1)), "nobody is blamed for what was forgotten");
+    }
+}
