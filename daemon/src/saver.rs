@@ -137,12 +137,19 @@ impl Saver {
         });
     }
 
-    /// Persists a have map whose chunks are synced; the driver hears of it.
-    pub fn note(&self, context: Arc<Context>, download: Arc<Download>, slot: &Slot, have: HaveMap) {
+    /// Persists a have map whose chunks are synced; the driver hears of it, and whether it was only a probe of the disk.
+    pub fn note(
+        &self,
+        context: Arc<Context>,
+        download: Arc<Download>,
+        slot: &Slot,
+        have: HaveMap,
+        is_probe: bool,
+    ) {
         let slot = slot.clone();
         self.job(move || {
             let noted = slot.write_have_of(&download.file, &have);
-            context.tell_blocking(Input::Task(TaskInput::Noted { download, have, noted }));
+            context.tell_blocking(Input::Task(TaskInput::Noted { download, have, is_probe, noted }));
         });
     }
 

@@ -53,8 +53,8 @@ pub enum TaskInput {
     },
     /// The data of these chunks was synced.
     Synced { download: Arc<Download>, have: HaveMap, synced: Result<(), StoreError> },
-    /// The have map was persisted.
-    Noted { download: Arc<Download>, have: HaveMap, noted: Result<(), StoreError> },
+    /// The have map was persisted, after a sync or as a probe of a disk that has refused.
+    Noted { download: Arc<Download>, have: HaveMap, is_probe: bool, noted: Result<(), StoreError> },
     /// The hash of a whole download is there.
     Whole { download: Arc<Download>, whole: HashedWhole },
     /// A download, or a copy of a finished file, lies under its name, or could not be put there.

@@ -4,7 +4,7 @@
 use super::blocked::REREAD_AFTER;
 use super::checks::Asker;
 use super::{Driver, Input, Turn};
-use crate::library::{Check, CheckStep, Checking, Failure, Phase, Published, Resource};
+use crate::library::{Check, CheckStep, Checking, Failure, Former, Phase, Published, Resource};
 use crate::store::{FileIdentity, Home, NameRecord, NotHere, open_regular};
 use crate::tasks::{CheckedFile, TaskInput};
 use shared::have::HaveMap;
@@ -56,6 +56,10 @@ impl Driver {
     fn enqueue_check(&mut self, key: SwarmKey, is_asked: bool) {
         self.leave(key);
         let Some(resource) = self.library.get_mut(key) else { return self.checks.give_up(key) };
+        if let Phase::Fetching(fetching) = &resource.phase {
+            let (download, safe) = (fetching.download.clone(), fetching.safe.clone());
+            resource.former = Some(Former { download, safe });
+        }
         // what ran until now is of no interest any more
         resource.phase = Phase::Checking(Checking::new(CheckStep::Waits));
         let bytes = resource.count().bytes_max();
@@ -102,6 +106,7 @@ impl Driver {
         let (manifest, home) = (resource.manifest.clone(), self.home.clone());
         let (context, stop) = (self.context.clone(), self.stop.clone());
         let (watchers, hashed) = (self.checks.watchers(key), check.clone());
+        let former = resource.former.clone().filter(|_| is_part);
         let work = move || {
             let total = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
             hashed.begin(total);
@@ -111,7 +116,12 @@ impl Driver {
                 let goes_on = hashed.is_wanted() && !stop.load(Ordering::Relaxed);
                 if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             };
-            (check_path(&path, is_part, &manifest, &progress), home.must_be_here())
+            let checked = check_path(&path, is_part, &manifest, &progress);
+            let checked = checked.map(|checked| match &former {
+                Some(former) => CheckedFile { good: former.reliable(checked.good), ..checked },
+                None => checked,
+            });
+            (checked, home.must_be_here())
         };
         // What is still to be tidied up must not be taken for what is there, nor go after it was begun anew.
         let idle = self.saver.idle();
@@ -171,6 +181,7 @@ impl Driver {
             Err(error) => return self.fail_resource(key, error, ErrorKind::Refused),
         }
         resource.troubles.remove(&record.name);
+        resource.former = None;
         let names = resource.record.names.iter_mut();
         for record in names.filter(|other| other.name == record.name) {
             (record.published, record.damaged) = (Some(identity), false);
@@ -279,6 +290,7 @@ impl Driver {
                 (fetching.safe, fetching.dirty) = (HaveMap::empty(count), fetching.have.len());
                 if let Some(resource) = self.library.get_mut(key) {
                     resource.phase = Phase::Fetching(fetching);
+                    resource.former = None;
                 }
                 self.unblock(key);
             }

@@ -22,7 +22,20 @@ const DIRTY_MAX: u32 = 32;
 impl Driver {
     /// The phase of a download whose part file is open, and that has these chunks for sure.
     pub(super) fn fetching(&self, manifest: Manifest, file: Arc<PartFile>, have: HaveMap) -> Fetching {
-        let (whole, unnoted) = (Whole::new(self.room.clone()), Unnoted::default());
+        let noted = have.len();
+        self.fetching_beside(manifest, file, have, noted)
+    }
+
+    /// The same beside a have map on disk that claims only this many of the chunks.
+    fn fetching_beside(
+        &self,
+        manifest: Manifest,
+        file: Arc<PartFile>,
+        have: HaveMap,
+        noted: u32,
+    ) -> Fetching {
+        let (whole, unnoted) =
+            (Whole::new(self.room.clone()), Unnoted::beginning_with(have.len().saturating_sub(noted)));
         let failed_syncs = file.failed_syncs();
         let download = Arc::new(Download { manifest, file, whole, unnoted, failed_syncs });
         let (context, hashed) = (self.context.clone(), download.clone());
@@ -36,7 +49,7 @@ impl Driver {
         Fetching {
             download,
             safe: have.clone(),
-            noted: have.len(),
+            noted,
             have,
             contiguous,
             frontier,
@@ -134,6 +147,10 @@ impl Driver {
     /// The data is safe. The have map is written in its turn: its place may be removed and made anew at any time.
     pub(super) fn synced(&mut self, download: &Arc<Download>, have: HaveMap, synced: Result<(), StoreError>) {
         if !self.is_current(download) {
+            // The file itself remembers a failure: who publishes or checks what this download wrote is told of it.
+            if let Err(error) = synced {
+                tracing::warn!(resource = %download.manifest.key(), %error, "a former download was not synced");
+            }
             return;
         }
         if let Err(error) = synced {
@@ -143,7 +160,7 @@ impl Driver {
         if let Phase::Fetching(fetching) = &mut resource.phase {
             fetching.safe.clone_from(&have);
         }
-        self.saver.note(self.context.clone(), download.clone(), &resource.slot, have);
+        self.saver.note(self.context.clone(), download.clone(), &resource.slot, have, false);
     }
 
     /// After a sync that failed nobody can say what of the data since the last good one is on the disk: the system may
@@ -162,16 +179,24 @@ impl Driver {
         if !safe.count().last().is_some_and(|last| safe.contains(last)) {
             file.forget_last();
         }
-        let noted = fetching.noted;
-        let mut anew = self.fetching(download.manifest.clone(), file, safe);
-        (anew.noted, anew.blocked) = (noted.min(anew.noted), Some(Blocked::by_disk(error)));
+        let noted = fetching.noted.min(safe.len());
+        let mut anew = self.fetching_beside(download.manifest.clone(), file, safe, noted);
+        anew.blocked = Some(Blocked::by_disk(error));
         self.leave(key);
         if let Some(resource) = self.library.get_mut(key) {
             resource.phase = Phase::Fetching(anew);
         }
     }
 
-    pub(super) fn noted(&mut self, download: &Arc<Download>, have: &HaveMap, noted: Result<(), StoreError>) {
+    /// A have map was written, or not: after a sync, or as a probe of a disk that has refused. A sync may be under way
+    /// beside a probe.
+    pub(super) fn noted(
+        &mut self,
+        download: &Arc<Download>,
+        have: &HaveMap,
+        is_probe: bool,
+        noted: Result<(), StoreError>,
+    ) {
         let key = download.manifest.key();
         if !self.is_current(download) {
             return;
@@ -180,7 +205,9 @@ impl Driver {
         else {
             return;
         };
-        (fetching.syncing, fetching.synced_at) = (false, Instant::now());
+        if !is_probe {
+            (fetching.syncing, fetching.synced_at) = (false, Instant::now());
+        }
         if let Err(error) = noted {
             fetching.dirty += 1; // try again with the next tick that is due
             return self.write_failed(key, &error);
@@ -328,9 +355,10 @@ impl Driver {
                 format!("{error}; move it away and resume, or get this one with --replace"),
                 ErrorKind::Refused,
             ),
-            (PublishError::NotSynced(error), Source::Download(download)) if self.is_current(download) => {
-                return self.not_synced(download, error);
-            }
+            (PublishError::NotSynced(error), Source::Download(download)) => match self.is_current(download) {
+                true => return self.not_synced(download, error),
+                false => return, // another download has taken its place, and fetches what may be lost
+            },
             (PublishError::Damaged(_), _) => return self.check(key, None),
             (PublishError::NotSynced(error) | PublishError::Store(error), _) => Blocked::by_disk(error),
         };

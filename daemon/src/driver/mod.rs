@@ -308,7 +308,9 @@ impl Driver {
                 self.checked(key, &check, turn, checked, here);
             }
             TaskInput::Synced { download, have, synced } => self.synced(&download, have, synced),
-            TaskInput::Noted { download, have, noted } => self.noted(&download, &have, noted),
+            TaskInput::Noted { download, have, is_probe, noted } => {
+                self.noted(&download, &have, is_probe, noted);
+            }
             TaskInput::Whole { download, whole } => self.whole(&download, whole),
             TaskInput::Published { source, name, published } => self.published(&source, &name, published),
             TaskInput::Suspected { key, index, peer, good } => self.suspected(key, index, peer, good),

@@ -6,6 +6,7 @@ mod length;
 mod names;
 mod promises;
 mod start;
+mod syncs;
 
 use super::{Command, Driver, Input, Reply, Settings, Wanted};
 use crate::context::Context;

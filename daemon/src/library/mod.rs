@@ -12,7 +12,7 @@ pub use checking::{Check, CheckStep, Checking};
 pub use hasher::{Frontier, HashedWhole};
 pub use rates::{Rates, Traffic};
 pub use recent::Room;
-pub use source::{Download, Published, ReadError, Source, TakeError};
+pub use source::{Download, Former, Published, ReadError, Source, TakeError};
 pub use unnoted::Unnoted;
 pub use whole::Whole;
 
@@ -48,6 +48,8 @@ pub struct Resource {
     pub phase: Phase,
     /// What is wrong with single names: their file is gone, or has changed.
     pub troubles: BTreeMap<ResourceName, String>,
+    /// The download before the check that is due or under way.
+    pub former: Option<Former>,
     /// Chunks that the disk could not read, and whether they were written anew since.
     pub unreadable: BTreeMap<ChunkIndex, bool>,
     /// When to try once more to publish the names that the disk has refused.
@@ -222,6 +224,7 @@ impl Resource {
             slot,
             phase,
             troubles: BTreeMap::new(),
+            former: None,
             unreadable: BTreeMap::new(),
             republish_at: None,
             conflicts: BTreeSet::new(),

@@ -4,6 +4,7 @@ use super::{Unnoted, Whole};
 use crate::store::{FileIdentity, PartFile, StoreError, open_regular};
 use bytes::{Bytes, BytesMut};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::rpc::wire::buffers;
@@ -26,6 +27,15 @@ pub struct Download {
     /// How many syncs of the file had failed when this download began. After one more nobody knows what is on the disk
     /// of what came since: another download takes this one's place, and fetches that again.
     pub failed_syncs: u64,
+}
+
+/// A download that ended before it was published, and which of its chunks are on the disk for sure.
+#[derive(Debug, Clone)]
+pub struct Former {
+    /// The download.
+    pub download: Arc<Download>,
+    /// What was synced.
+    pub safe: HaveMap,
 }
 
 /// A finished file under its name. It is served only as long as it is the one that was hashed, and opened only
@@ -96,14 +106,10 @@ impl Download {
     /// # Errors
     /// When its hash or length is wrong, it cannot be written, or the download ends meanwhile.
     pub fn take(&self, index: ChunkIndex, bytes: Bytes) -> Result<(), TakeError> {
-        if !self.unnoted.enter() {
-            return Err(TakeError::Ended);
-        }
-        let taken = self.verify_and_write(index, bytes);
-        if taken.is_err() {
-            self.unnoted.leave(1);
-        }
-        taken
+        let Some(entered) = self.unnoted.enter() else { return Err(TakeError::Ended) };
+        self.verify_and_write(index, bytes)?;
+        entered.stay();
+        Ok(())
     }
 
     fn verify_and_write(&self, index: ChunkIndex, bytes: Bytes) -> Result<(), TakeError> {
@@ -117,6 +123,19 @@ impl Download {
         self.file.write(index, &bytes)?;
         self.whole.keep(index, bytes);
         Ok(())
+    }
+}
+
+impl Former {
+    /// Which of these chunks can be relied on: all that read well, unless a sync has failed. Then whatever a read says,
+    /// what was not synced before may be lost. Blocks while a sync is under way.
+    #[must_use]
+    pub fn reliable(&self, mut good: HaveMap) -> HaveMap {
+        if self.download.has_lost_chunks() {
+            let lost: Vec<ChunkIndex> = good.iter().filter(|index| !self.safe.contains(*index)).collect();
+            lost.into_iter().for_each(|index| _ = good.remove(index));
+        }
+        good
     }
 }
 

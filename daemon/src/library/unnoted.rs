@@ -19,16 +19,42 @@ struct State {
     ended: bool,
 }
 
+/// A chunk that is counted, and is not any more when this is dropped: it was of no use.
+#[derive(Debug)]
+pub struct Entered<'a>(&'a Unnoted);
+
+impl Entered<'_> {
+    /// The chunk is written: it counts until it is noted.
+    pub fn stay(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.leave(1);
+    }
+}
+
 impl Unnoted {
-    /// One more; waits until there is room. `false` when the download has ended meanwhile.
-    pub fn enter(&self) -> bool {
-        let full = |state: &mut State| state.chunks >= UNNOTED_MAX && !state.ended;
-        let mut state = self.fewer.wait_while(self.state(), full).unwrap_or_else(PoisonError::into_inner);
-        state.chunks += u32::from(!state.ended);
-        !state.ended
+    /// A download with this many chunks that are there and not noted.
+    pub fn beginning_with(chunks: u32) -> Unnoted {
+        let state = State { chunks, ended: false };
+        Unnoted { state: Mutex::new(state), fewer: Condvar::new() }
     }
 
-    /// So many fewer: they were noted, or were of no use.
+    /// One more; waits until there is room. `None` when the download has ended meanwhile.
+    pub fn enter(&self) -> Option<Entered<'_>> {
+        let full = |state: &mut State| state.chunks >= UNNOTED_MAX && !state.ended;
+        let mut state = self.fewer.wait_while(self.state(), full).unwrap_or_else(PoisonError::into_inner);
+        if state.ended {
+            return None;
+        }
+        state.chunks += 1;
+        Some(Entered(self))
+    }
+
+    /// This many fewer: they were noted, or were of no use.
     pub fn leave(&self, chunks: u32) {
         let mut state = self.state();
         state.chunks = state.chunks.saturating_sub(chunks);
@@ -58,7 +84,8 @@ mod tests {
         let enter_all = {
             let (unnoted, entered) = (unnoted.clone(), entered.clone());
             move || {
-                while unnoted.enter() {
+                while let Some(one) = unnoted.enter() {
+                    one.stay();
                     entered.fetch_add(1, Ordering::AcqRel);
                 }
             }

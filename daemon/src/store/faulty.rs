@@ -3,14 +3,17 @@
 //!
 //! What it forgets at a power cut: of the bytes that were written since a file's last sync any part, in any order; of
 //! the names that were given, changed or taken since a folder's last sync the last ones, since journals keep their
-//! order. A sync that fails loses the bytes at once, as if they had been dropped from memory right after.
+//! order. A sync that fails loses the bytes at once, as if they had been dropped from memory right after; a write-back
+//! that fails is told once to each open file, as Linux does, and its bytes can be read until the power is cut.
 
 use super::disk::{Medium, Open, Step, System};
+use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes};
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 /// A disk as it refuses.
@@ -22,6 +25,8 @@ pub enum Refusal {
     Broken,
     /// Nothing can be changed.
     ReadOnly,
+    /// What was written to a file is not written back to the disk, once: the next sync of it says so, and no other one.
+    WriteBack,
 }
 
 /// A disk with faults, around the real one.
@@ -30,10 +35,26 @@ pub struct Faulty {
     /// A folder beside the shared one: what was removed or replaced is kept there.
     grave: PathBuf,
     state: Mutex<State>,
+    /// Whether the answer to the next sync of a large file is kept back.
+    holds: Mutex<Hold>,
+    let_go: Condvar,
+}
+
+/// What becomes of the answer to a sync.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    #[default]
+    Nothing,
+    Next,
+    One,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// The failed write-backs of each inode, and whether anybody was told of the last one.
+    failures: BTreeMap<u64, (u64, bool)>,
+    /// How many of them each open file was told of.
+    told: BTreeMap<RawFd, u64>,
     steps: u64,
     stop_at: Option<u64>,
     torn: bool,
@@ -55,6 +76,8 @@ enum Undo {
         written: u64,
         bytes: u64,
         modified: SystemTime,
+        /// They will not be on the disk whatever the syncs say.
+        lost: bool,
     },
     /// A name in this folder was changed.
     Name { folder: PathBuf, change: Change },
@@ -73,7 +96,8 @@ impl Faulty {
     /// A disk without faults yet.
     pub fn new(grave: &Path) -> Faulty {
         fs::create_dir_all(grave).unwrap();
-        Faulty { grave: grave.to_owned(), state: Mutex::default() }
+        let grave = grave.to_owned();
+        Faulty { grave, state: Mutex::default(), holds: Mutex::default(), let_go: Condvar::new() }
     }
 
     /// How many steps were asked for so far.
@@ -109,6 +133,34 @@ impl Faulty {
         self.state().refuse = None;
     }
 
+    /// The answer to the next sync of a file of more than 1 MiB comes only when [`let_go`](Faulty::let_go) is called.
+    pub fn hold_next_sync(&self) {
+        *self.holds() = Hold::Next;
+    }
+
+    /// Whether an answer is kept back.
+    pub fn is_holding(&self) -> bool {
+        *self.holds() == Hold::One
+    }
+
+    /// The answer that was kept back comes.
+    pub fn let_go(&self) {
+        *self.holds() = Hold::Nothing;
+        self.let_go.notify_all();
+    }
+
+    fn holds(&self) -> MutexGuard<'_, Hold> {
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_if_held(&self, file: &File) {
+        let mut holds = self.holds();
+        if *holds == Hold::Next && file.metadata().is_ok_and(|metadata| metadata.len() > 1 << 20) {
+            *holds = Hold::One;
+            drop(self.let_go.wait_while(holds, |holds| *holds == Hold::One));
+        }
+    }
+
     /// The power fails: what is not durable goes, as far as `goes` says so. It is asked about each write, and once
     /// about all names that came after a certain one.
     pub fn cut_power(&self, mut goes: impl FnMut() -> bool) {
@@ -120,7 +172,7 @@ impl Faulty {
                 if names_go {
                     undo.perform();
                 }
-            } else if goes() {
+            } else if matches!(undo, Undo::Bytes { lost: true, .. }) || goes() {
                 undo.perform();
             }
         }
@@ -151,7 +203,8 @@ impl Faulty {
             )
             | (Refusal::Full, Some(Step::Replace { .. } | Step::Rename { .. } | Step::SetMode { .. }))
             | (Refusal::Full, Some(Step::Cut { .. }))
-            | (Refusal::ReadOnly, Some(Step::SyncFile { .. } | Step::SyncFolder { .. })) => return Ok(()),
+            | (Refusal::ReadOnly, Some(Step::SyncFile { .. } | Step::SyncFolder { .. }))
+            | (Refusal::WriteBack, _) => return Ok(()),
             (Refusal::Full, _) => rustix::io::Errno::NOSPC,
             (Refusal::ReadOnly, _) => rustix::io::Errno::ROFS,
             (Refusal::Broken, _) => rustix::io::Errno::IO,
@@ -186,6 +239,7 @@ impl Medium for Faulty {
         if is_new {
             state.note_name(path, Change::Made(path.to_owned()));
         }
+        state.opened(&file)?;
         Ok(file)
     }
 
@@ -206,9 +260,10 @@ impl Medium for Faulty {
                 System.perform(step)
             }
             Step::SyncFile { file } => {
-                let synced = file.metadata()?.ino();
-                state.undo.retain(|undo| !matches!(undo, Undo::Bytes { inode, .. } if *inode == synced));
-                Ok(())
+                let synced = state.sync(file);
+                drop(state);
+                self.wait_if_held(file);
+                synced
             }
             Step::SyncFolder { path } => {
                 state.undo.retain(|undo| !matches!(undo, Undo::Name { folder, .. } if folder == path));
@@ -250,8 +305,55 @@ impl State {
         let mut old = vec![0; there as usize];
         file.read_exact_at(&mut old, offset)?;
         let (inode, bytes, modified) = (metadata.ino(), metadata.len(), metadata.modified()?);
-        self.undo.push(Undo::Bytes { file: file.try_clone()?, inode, offset, old, written, bytes, modified });
+        // what was lost is written once more: the disk has what it had before that
+        let is_again = |undo: &mut Undo| match undo {
+            Undo::Bytes { lost: true, inode: of, offset: from, written: len, .. } => {
+                (*of, *from, *len) == (inode, offset, written)
+            }
+            _ => false,
+        };
+        if let Some(Undo::Bytes { old: before, .. }) = self.undo.extract_if(.., is_again).last() {
+            old = before;
+        }
+        let (file, lost) = (file.try_clone()?, false);
+        self.undo.push(Undo::Bytes { file, inode, offset, old, written, bytes, modified, lost });
         Ok(())
+    }
+
+    /// A file that is opened is told of a failed write-back only if nobody was.
+    fn opened(&mut self, file: &File) -> io::Result<()> {
+        let (failures, is_told) = self.failures.get(&file.metadata()?.ino()).copied().unwrap_or((0, true));
+        self.told.insert(file.as_raw_fd(), failures - u64::from(!is_told));
+        Ok(())
+    }
+
+    /// What was written to a file becomes durable, or not.
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        let synced = file.metadata()?.ino();
+        let is_of =
+            |undo: &Undo| matches!(undo, Undo::Bytes { inode, lost, .. } if *inode == synced && !*lost);
+        let fails = matches!(self.refuse, Some((from, Refusal::WriteBack)) if self.steps >= from);
+        if fails && self.undo.iter().any(is_of) {
+            self.refuse = None;
+            self.failures.entry(synced).or_default().0 += 1;
+            self.failures.entry(synced).and_modify(|(_, is_told)| *is_told = false);
+            for undo in &mut self.undo {
+                if let Undo::Bytes { inode, lost, .. } = undo
+                    && *inode == synced
+                {
+                    *lost = true;
+                }
+            }
+        }
+        self.undo.retain(|undo| !is_of(undo));
+        let Some((failures, is_told)) = self.failures.get_mut(&synced) else { return Ok(()) };
+        let told = self.told.entry(file.as_raw_fd()).or_default();
+        if *told == *failures {
+            return Ok(());
+        }
+        (*told, *is_told) = (*failures, true);
+        self.refused += 1;
+        Err(rustix::io::Errno::IO.into())
     }
 
     fn note_name(&mut self, path: &Path, change: Change) {

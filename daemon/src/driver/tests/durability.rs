@@ -359,3 +359,8 @@ async fn a_disk_that_fails_from_any_step_on_is_waited_for() {
 async fn a_disk_that_is_read_only_from_any_step_on_is_waited_for() {
     check_every_refusal(Refusal::ReadOnly).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_write_back_that_fails_at_any_sync_loses_nothing() {
+    check_every_refusal(Refusal::WriteBack).await;
+}

@@ -1,0 +1,170 @@
+//! Syncs that fail. Linux tells of a failed write-back once per open file, and shows the lost bytes to whoever reads
+//! until they are dropped from memory.
+
+use super::*;
+use crate::library::Fetching;
+use crate::store::faulty::{Faulty, Refusal};
+use crate::store::{Disk, StoreError};
+use shared::rpc::control::ErrorKind;
+use std::fs;
+use std::io;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+
+fn fetching(driver: &mut Driver, key: SwarmKey) -> &mut Fetching {
+    match &mut driver.library.get_mut(key).unwrap().phase {
+        Phase::Fetching(fetching) => fetching,
+        phase => panic!("no download: {phase:?}"),
+    }
+}
+
+fn rig_on_faulty() -> (Rig, Arc<Faulty>) {
+    let root = Arc::new(tempfile::tempdir().unwrap());
+    let disk = Arc::new(Faulty::new(&root.path().join("grave")));
+    let home = Home::open_on(Disk::on(disk.clone()), root.path()).unwrap();
+    (Rig::with(root, home), disk)
+}
+
+fn failure() -> StoreError {
+    StoreError { doing: "sync", path: "x.part".into(), source: io::Error::other("the disk failed") }
+}
+
+/// What is missing arrives until it is published; then the power is cut, and the file is right all the same.
+async fn must_end_right(mut rig: Rig, disk: &Faulty, manifest: &Manifest, bytes: &[u8]) {
+    let misses = |driver: &Driver| match &driver.library.get(manifest.key()).unwrap().phase {
+        Phase::Fetching(fetching) => fetching.blocked.is_none() && !fetching.have.is_full(),
+        _ => false,
+    };
+    let begin = Instant::now();
+    while !is_seeding(&rig.driver, manifest) {
+        assert!(begin.elapsed() < CAP, "it does not end: {:?}", rig.driver.status(None));
+        rig.driver.retry_blocked(Instant::now() + Duration::from_secs(7200));
+        if let Ok(input) = tokio::time::timeout(Duration::from_millis(10), rig.inputs.recv()).await {
+            rig.driver.handle(input.unwrap());
+        }
+        if misses(&rig.driver) {
+            rig.receive(manifest, bytes);
+        }
+    }
+    rig.driver.saver.idle().await;
+    disk.stop_at(0, false);
+    let (file, folder) = (rig.file("x"), rig.folder.clone());
+    drop(rig);
+    disk.cut_power(|| false);
+    assert!(fs::read(file).unwrap() == bytes, "a sync that failed was taken for a good one");
+    drop(folder);
+}
+
+/// So many chunks that the last one begins a sync, and the hash of the whole is there soon after it.
+const CHUNKS: usize = 32;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_that_is_told_once_is_not_lost_between_two_syncs() {
+    let ((mut rig, disk), bytes) = (rig_on_faulty(), bytes(CHUNKS));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.driver.saver.idle().await;
+    disk.hold_next_sync();
+    disk.refuse_from(0, Refusal::WriteBack);
+    rig.receive(&manifest, &bytes);
+    assert!(fetching(&mut rig.driver, manifest.key()).syncing, "the last chunk begins a sync");
+    rig.until("it is being published", |driver| driver.publishing.contains_key(&manifest.key())).await;
+    for _ in 0..30 {
+        // the sync of publishing would have ended by now
+        if let Ok(input) = tokio::time::timeout(Duration::from_millis(10), rig.inputs.recv()).await {
+            rig.driver.handle(input.unwrap());
+        }
+    }
+    disk.let_go();
+    must_end_right(rig, &disk, &manifest, &bytes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_beside_a_sync_that_fails_believes_nothing_that_was_not_synced_before() {
+    let ((mut rig, disk), bytes) = (rig_on_faulty(), bytes(CHUNKS));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.driver.saver.idle().await;
+    disk.hold_next_sync();
+    disk.refuse_from(0, Refusal::WriteBack);
+    rig.receive(&manifest, &bytes);
+    rig.driver.check(manifest.key(), None);
+    for _ in 0..30 {
+        if let Ok(input) = tokio::time::timeout(Duration::from_millis(10), rig.inputs.recv()).await {
+            rig.driver.handle(input.unwrap());
+        }
+    }
+    disk.let_go();
+    must_end_right(rig, &disk, &manifest, &bytes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_end_nothing_is_noted_beside_a_sync_that_fails() {
+    let ((mut rig, disk), bytes) = (rig_on_faulty(), bytes(CHUNKS + 1));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.driver.saver.idle().await;
+    disk.hold_next_sync();
+    disk.refuse_from(0, Refusal::WriteBack);
+    rig.receive(&manifest, &bytes[..CHUNKS * CHUNK_BYTES as usize]);
+    let slot = rig.driver.home.slot(manifest.key());
+    while !disk.is_holding() {
+        tokio::task::yield_now().await; // the sync that the last chunk has begun is on its way
+    }
+    let letting_go = disk.clone();
+    rig.driver.sync_all();
+    let saved = rig.driver.saver.idle();
+    let in_time = tokio::time::timeout(Duration::from_millis(300), saved).await;
+    letting_go.let_go();
+    if in_time.is_err() {
+        rig.driver.saver.idle().await;
+    }
+    let noted = slot.read_have(manifest.count()).unwrap().map_or(0, |have| have.len());
+    assert_eq!(noted, 0, "chunks are noted that are not on the disk");
+}
+
+#[tokio::test]
+async fn a_probe_of_the_disk_does_not_end_the_sync_that_is_under_way() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    let key = manifest.key();
+    rig.get(&manifest, false).await.unwrap();
+    fetching(&mut rig.driver, key).syncing = true;
+    rig.driver.block(key, Blocked::new("no room".to_owned(), ErrorKind::NoSpace));
+    rig.driver.unblock(key);
+    rig.until("the disk has taken a map", |driver| match &driver.library.get(key).unwrap().phase {
+        Phase::Fetching(fetching) => fetching.blocked.is_none(),
+        _ => false,
+    })
+    .await;
+    assert!(fetching(&mut rig.driver, key).syncing);
+}
+
+#[tokio::test]
+async fn after_a_sync_that_failed_no_more_chunks_get_ahead_of_the_map_than_before() {
+    let (mut rig, bytes) = (Rig::new(), bytes(80));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.receive(&manifest, &bytes[..10 << 20]);
+    let download = rig.download(manifest.key());
+    let ten = fetching(&mut rig.driver, manifest.key()).have.clone();
+    // Ten chunks are synced, and it is not heard yet that they are noted, when the next sync fails.
+    rig.driver.synced(&download, ten.clone(), Ok(()));
+    rig.driver.synced(&download, ten, Err(failure()));
+    let (download, (taken, count)) = (rig.download(manifest.key()), channel());
+    let taker = download.clone();
+    std::thread::spawn(move || {
+        for (at, chunk) in bytes.chunks(CHUNK_BYTES as usize).enumerate().skip(10) {
+            if taker.take(ChunkIndex(at as u32), chunk.to_vec().into()).is_err() {
+                return;
+            }
+            taken.send(at).unwrap();
+        }
+    });
+    let mut ahead = 10;
+    while ahead < 64 {
+        count.recv_timeout(CAP).unwrap();
+        ahead += 1;
+    }
+    assert_eq!(count.recv_timeout(Duration::from_millis(200)), Err(RecvTimeoutError::Timeout));
+    download.unnoted.end();
+}
