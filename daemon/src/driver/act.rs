@@ -127,10 +127,11 @@ impl Driver {
         }
     }
 
-    fn serve(&mut self, ask: AskId, key: SwarmKey, index: ChunkIndex) {
+    pub(super) fn serve(&mut self, ask: AskId, key: SwarmKey, index: ChunkIndex) {
         match self.library.get(key).and_then(|resource| resource.source()) {
             Some(source) => {
                 self.serving.insert(ask, (key, index));
+                self.library.stir(key);
                 self.answer(ask, Answer::Serve(source));
             }
             None => {

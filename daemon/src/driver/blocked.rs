@@ -62,7 +62,7 @@ impl Driver {
             Phase::Seeding(_) => resource.republish_at.is_some_and(|at| at <= now),
             Phase::Checking(_) => false,
         };
-        let due = self.library.iter().filter(|(_, resource)| is_due(resource) && !resource.record.paused);
+        let due = self.library.stirring().filter(|(_, resource)| is_due(resource) && !resource.record.paused);
         let keys: Vec<SwarmKey> = due.map(|(key, _)| key).collect();
         for key in keys {
             match self.library.get(key).map(|resource| &resource.phase) {
@@ -146,7 +146,7 @@ impl Driver {
             return;
         }
         let runs = |phase: &Phase| matches!(phase, Phase::Fetching(it) if it.blocked.is_none() && !it.have.is_full());
-        let running = self.library.iter().filter(|(_, resource)| runs(&resource.phase));
+        let running = self.library.stirring().filter(|(_, resource)| runs(&resource.phase));
         let keys: Vec<SwarmKey> = running.map(|(key, _)| key).collect();
         for key in keys {
             if let Some(reason) = self.lacking_space(key) {
@@ -164,7 +164,7 @@ impl Driver {
     /// theirs already.
     pub(super) fn no_room(&self, needed: u64, by: Option<SwarmKey>) -> Option<String> {
         let runs = |phase: &Phase| matches!(phase, Phase::Fetching(f) if f.blocked.is_none());
-        let others = self.library.iter().filter(|(other, it)| Some(*other) != by && runs(&it.phase));
+        let others = self.library.stirring().filter(|(other, it)| Some(*other) != by && runs(&it.phase));
         let reserved = others.map(|(_, resource)| rest_bytes(&resource.phase)).sum::<u64>();
         let kept = self.settings.min_free_bytes;
         let free = match self.free_bytes() {

@@ -124,7 +124,7 @@ impl Driver {
         };
         let due: Vec<SwarmKey> = self
             .library
-            .iter()
+            .stirring()
             .filter(|(_, resource)| matches!(&resource.phase, Phase::Fetching(fetching) if is_due(fetching)))
             .map(|(key, _)| key)
             .collect();

@@ -27,6 +27,11 @@ const AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// … while no more questions than these wait. Each keeps a thread.
 const WAITING_MAX: u32 = 8;
 
+/// The files of this many resources are looked at every two seconds. A change of a file that nobody reads is noticed
+/// within two seconds for each thousand resources, so that 100,000 take three minutes and no more of a processor than
+/// 1,000 do.
+pub(super) const SLICE_MAX: usize = 1024;
+
 /// What is known of the shared folder.
 #[derive(Debug, Default)]
 pub(super) struct Folder {
@@ -48,6 +53,8 @@ pub(super) struct Folder {
     /// The files that are served are being looked at, for this time of that many.
     looking: bool,
     look: u64,
+    /// The last resource whose files were looked at; none at the beginning and at the end of all of them.
+    pub(super) looked_at: Option<SwarmKey>,
 }
 
 #[derive(Debug)]
@@ -144,18 +151,23 @@ impl Driver {
         self.keep_room();
     }
 
-    /// Looks, off the driver, whether the files that are served are still the ones that were hashed.
+    /// Looks, off the driver, whether files that are served are still the ones that were hashed: the next slice of
+    /// them. Whatever is read is looked at before, too.
     pub(super) fn look_at_files(&mut self) {
         if self.folder.is_away() || std::mem::replace(&mut self.folder.looking, true) {
             return;
         }
         self.folder.look += 1;
         let number = self.folder.look;
-        let resources =
-            self.library.iter().filter(|(_, resource)| matches!(resource.phase, Phase::Seeding(_)));
-        let files: Vec<(SwarmKey, Published)> = resources
-            .flat_map(|(key, it)| published_files(it, &self.home).map(move |file| (key, file)))
-            .collect();
+        let (mut slice, mut files) = (Vec::new(), Vec::new());
+        for (key, resource) in self.library.after(self.folder.looked_at).take(SLICE_MAX) {
+            slice.push(key);
+            if matches!(resource.phase, Phase::Seeding(_)) {
+                files.extend(published_files(resource, &self.home).map(|file| (key, file)));
+            }
+        }
+        // after the last one the next slice is the first
+        self.folder.looked_at = slice.last().copied().filter(|_| slice.len() == SLICE_MAX);
         let (context, home) = (self.context.clone(), self.home.clone());
         tokio::task::spawn_blocking(move || {
             let changed = files.into_iter().filter(|(_, published)| !published.is_unchanged());

@@ -48,7 +48,7 @@ impl Driver {
         if is_taken && !wanted.replace {
             return Err(self.name_taken(wanted));
         }
-        if self.library.names().count() >= RESOURCES_MAX {
+        if self.library.names_len() >= RESOURCES_MAX {
             return Err(ControlError {
                 kind: ErrorKind::Refused,
                 message: format!("there are {RESOURCES_MAX} resources here already"),

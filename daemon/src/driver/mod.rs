@@ -339,12 +339,8 @@ impl Driver {
     fn tick(&mut self) {
         self.ticks += 1;
         let now = Instant::now();
-        let mut busy = false;
-        for (_, resource) in self.library.iter_mut() {
-            resource.rates.sample(now, &resource.traffic);
-            busy |= resource.rates.download() + resource.rates.upload() > 0
-                || matches!(resource.phase, Phase::Fetching(_));
-        }
+        let served: BTreeSet<SwarmKey> = self.serving.values().map(|(key, _)| *key).collect();
+        let mut busy = self.library.sample(now, |key| served.contains(&key));
         busy |= self.checks.are_running();
         self.sync_due(now);
         self.retry_blocked(now);
@@ -421,7 +417,7 @@ impl Driver {
 
     /// Tells the trackers how downloads progress.
     fn report_progress(&mut self) {
-        for (key, resource) in self.library.iter() {
+        for (key, resource) in self.library.stirring() {
             if let Phase::Fetching(fetching) = &resource.phase {
                 let have = fetching.have.len();
                 self.trackers.command_all(|| TrackerCommand::Have(key, have));

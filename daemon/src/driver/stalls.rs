@@ -78,7 +78,7 @@ impl Driver {
                 tracing::info!(resource = %key, after = %seconds(stood), "a download has made progress again: it is complete");
             }
         }
-        let downloads = self.library.iter().filter_map(|(key, resource)| match &resource.phase {
+        let downloads = self.library.stirring().filter_map(|(key, resource)| match &resource.phase {
             Phase::Fetching(fetching) if !resource.record.paused => Some((key, fetching.have.len())),
             _ => None,
         });

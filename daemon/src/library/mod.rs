@@ -25,6 +25,7 @@ use shared::name::ResourceName;
 use shared::rpc::control::ErrorKind;
 use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,6 +33,9 @@ use std::time::Instant;
 #[derive(Debug, Default)]
 pub struct Library {
     resources: BTreeMap<SwarmKey, Resource>,
+    /// Those with which something goes on, or was changed lately. All others are at rest, which most are, most of the
+    /// time: what is done several times per second is not done for them.
+    stirring: BTreeSet<SwarmKey>,
     names: BTreeMap<ResourceName, SwarmKey>,
 }
 
@@ -140,9 +144,11 @@ impl Library {
         self.resources.get(&key)
     }
 
-    /// The resource of a swarm, to be changed.
+    /// The resource of a swarm, to be changed: it is not at rest any more.
     pub fn get_mut(&mut self, key: SwarmKey) -> Option<&mut Resource> {
-        self.resources.get_mut(&key)
+        let resource = self.resources.get_mut(&key)?;
+        self.stirring.insert(key);
+        Some(resource)
     }
 
     /// Which swarm a name belongs to.
@@ -177,13 +183,48 @@ impl Library {
     }
 
     /// All resources, in order of their swarms.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (SwarmKey, &mut Resource)> {
-        self.resources.iter_mut().map(|(key, resource)| (*key, resource))
-    }
-
-    /// All resources, in order of their swarms.
     pub fn iter(&self) -> impl Iterator<Item = (SwarmKey, &Resource)> {
         self.resources.iter().map(|(key, resource)| (*key, resource))
+    }
+
+    /// The resources that follow this one in the order of their swarms, or all of them.
+    pub fn after(&self, last: Option<SwarmKey>) -> impl Iterator<Item = (SwarmKey, &Resource)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.resources.range((from, Bound::Unbounded)).map(|(key, resource)| (*key, resource))
+    }
+
+    /// The resources that are not at rest, in order of their swarms.
+    pub fn stirring(&self) -> impl Iterator<Item = (SwarmKey, &Resource)> {
+        self.stirring.iter().filter_map(|key| Some((*key, self.resources.get(key)?)))
+    }
+
+    /// Something is about to go on with a resource.
+    pub fn stir(&mut self, key: SwarmKey) {
+        if self.resources.contains_key(&key) {
+            self.stirring.insert(key);
+        }
+    }
+
+    /// Samples the rates of what is not at rest, and finds out what is at rest from now on; `is_busy` says with which
+    /// resources something goes on that is not seen in them. Whether anything moves.
+    pub fn sample(&mut self, now: Instant, is_busy: impl Fn(SwarmKey) -> bool) -> bool {
+        let (resources, mut moves) = (&mut self.resources, false);
+        self.stirring.retain(|key| {
+            let Some(resource) = resources.get_mut(key) else { return false };
+            resource.rates.sample(now, &resource.traffic);
+            moves |= !resource.rates.are_zero() || matches!(resource.phase, Phase::Fetching(_));
+            let stirs = is_busy(*key) || resource.is_due_some_time() || !resource.rates.have_settled();
+            if !stirs {
+                resource.rates = Rates::default();
+            }
+            stirs
+        });
+        moves
+    }
+
+    /// How many names there are.
+    pub fn names_len(&self) -> usize {
+        self.names.len()
     }
 
     /// Adds a resource with the names of its record.
@@ -193,12 +234,13 @@ impl Library {
             self.names.insert(record.name.clone(), key);
         }
         self.resources.insert(key, resource);
+        self.stirring.insert(key);
     }
 
     /// Gives one more name to a resource that is there.
     pub fn add_name(&mut self, key: SwarmKey, record: NameRecord) {
         self.names.insert(record.name.clone(), key);
-        if let Some(resource) = self.resources.get_mut(&key) {
+        if let Some(resource) = self.get_mut(key) {
             resource.troubles.remove(&record.name);
             resource.record.names.retain(|old| old.name != record.name);
             resource.record.names.push(record);
@@ -208,10 +250,14 @@ impl Library {
     /// Takes a name away; returns the whole resource if it was the last one.
     pub fn remove_name(&mut self, name: &ResourceName) -> Option<Resource> {
         let key = self.names.remove(name)?;
-        let resource = self.resources.get_mut(&key)?;
+        let resource = self.get_mut(key)?;
         resource.record.names.retain(|record| record.name != *name);
         resource.troubles.remove(name);
-        if resource.record.names.is_empty() { self.resources.remove(&key) } else { None }
+        if !resource.record.names.is_empty() {
+            return None;
+        }
+        self.stirring.remove(&key);
+        self.resources.remove(&key)
     }
 }
 
@@ -247,6 +293,16 @@ impl Resource {
     pub fn is_disproved(&self) -> bool {
         let is_false = matches!(&self.phase, Phase::Failed(failure) if failure.kind == ErrorKind::BadData);
         is_false && self.record.names.iter().all(|record| record.published.is_none())
+    }
+
+    /// Whether it is to be looked at again after a while, beside what comes in about it: it is being fetched, or waits.
+    fn is_due_some_time(&self) -> bool {
+        match &self.phase {
+            Phase::Fetching(_) | Phase::Accepted(_) => true,
+            Phase::Seeding(_) => self.republish_at.is_some(),
+            Phase::Failed(failure) => failure.retry_at.is_some(),
+            Phase::Checking(_) => false, // its end comes in
+        }
     }
 
     /// Whether this check is still the one that goes on.

@@ -33,6 +33,19 @@ impl Rates {
         self.samples.push_back((now, received, sent));
     }
 
+    /// Whether nothing moves.
+    pub fn are_zero(&self) -> bool {
+        self.download() + self.upload() == 0
+    }
+
+    /// Whether nothing has moved for as long as rates are taken over.
+    pub fn have_settled(&self) -> bool {
+        let ends = self.samples.front().zip(self.samples.back());
+        ends.is_some_and(|(first, last)| {
+            last.0.duration_since(first.0) >= SPAN && (first.1, first.2) == (last.1, last.2)
+        })
+    }
+
     /// Bytes per second that were received.
     pub fn download(&self) -> u64 {
         self.rate(|(_, received, _)| received)
@@ -65,5 +78,9 @@ mod tests {
             }
         }
         assert_eq!((rates.download(), rates.upload()), (0, 0), "it has stopped");
+        assert!(rates.are_zero() && rates.have_settled());
+        traffic.sent.store(1, Ordering::Relaxed);
+        rates.sample(start + Duration::from_secs(10), &traffic);
+        assert!(!rates.have_settled(), "a byte has moved");
     }
 }

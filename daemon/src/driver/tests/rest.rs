@@ -1,0 +1,63 @@
+//! What costs nothing while nothing goes on with it, however much of it there is.
+
+use super::*;
+use crate::driver::folder::SLICE_MAX;
+use crate::library::{Published, Resource};
+use crate::store::{FileIdentity, NameRecord, Record};
+
+#[tokio::test]
+async fn a_finished_resource_comes_to_rest_and_stirs_when_it_is_wanted() {
+    let mut rig = Rig::new();
+    let bytes = bytes(2);
+    let manifest = manifest_of("x", &bytes);
+    rig.finished(&manifest, &bytes).await;
+    let later = Instant::now() + Duration::from_secs(60);
+    let sample = |driver: &mut Driver, s| driver.library.sample(later + Duration::from_secs(s), |_| false);
+    sample(&mut rig.driver, 0);
+    assert!(!sample(&mut rig.driver, 4), "nothing moves");
+    assert_eq!(rig.driver.library.stirring().count(), 0);
+
+    rig.driver.serve(AskId(7), manifest.key(), ChunkIndex(0));
+    assert_eq!(rig.driver.library.stirring().count(), 1);
+    let traffic = rig.driver.library.get(manifest.key()).unwrap().traffic.clone();
+    sample(&mut rig.driver, 5);
+    traffic.sent.fetch_add(4000, std::sync::atomic::Ordering::Relaxed);
+    assert!(sample(&mut rig.driver, 7), "it is uploaded");
+    assert_eq!(rig.driver.status(None).unwrap()[0].upload_bytes_per_s, 2000);
+    let is_busy = |_| true;
+    rig.driver.library.sample(later + Duration::from_secs(60), is_busy);
+    rig.driver.library.sample(later + Duration::from_secs(90), is_busy);
+    assert_eq!(rig.driver.library.stirring().count(), 1, "a chunk is still on its way");
+    assert_eq!(rig.driver.status(None).unwrap()[0].upload_bytes_per_s, 0);
+}
+
+#[tokio::test]
+async fn files_that_are_served_are_looked_at_a_slice_at_a_time_and_all_of_them() {
+    let (mut rig, count) = (Rig::new(), SLICE_MAX + 300);
+    for at in 0..count {
+        let manifest = manifest_of(&format!("gone-{at}"), &at.to_le_bytes());
+        let identity = FileIdentity::at(rig.folder.path()).unwrap();
+        let name = NameRecord {
+            name: manifest.name().clone(),
+            replace: false,
+            published: Some(identity),
+            damaged: false,
+        };
+        let (key, trackers) = (manifest.key(), Vec::new());
+        let record =
+            Record { key, trackers, shared_at_ms: 1, origin: true, paused: false, names: vec![name] };
+        let path = rig.file(manifest.name().as_str());
+        let phase = Phase::Seeding(Arc::new(Published { manifest: manifest.clone(), path, identity }));
+        let slot = rig.driver.home.slot(key);
+        rig.driver.library.insert(Resource::new(manifest, record, slot, phase));
+    }
+    let found = |driver: &Driver| {
+        let gone = |resource: &Resource| !matches!(resource.phase, Phase::Seeding(_));
+        driver.library.iter().filter(|(_, resource)| gone(resource)).count()
+    };
+    rig.driver.look_at_files();
+    rig.until("a slice was looked at", |driver| found(driver) == SLICE_MAX).await;
+    rig.driver.look_at_files();
+    rig.until("all were looked at", |driver| found(driver) == count).await;
+    assert_eq!(rig.driver.folder.looked_at, None, "and again from the first one on");
+}
