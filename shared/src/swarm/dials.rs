@@ -7,7 +7,7 @@
 
 use super::{PeerAddr, Time};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// So many dials a host is given that has never answered.
@@ -88,6 +88,44 @@ impl Dials {
     fn forget_one(&mut self) {
         let best = self.hosts.iter().max_by_key(|(_, credit)| credit.left).map(|(host, _)| *host);
         best.map(|host| self.hosts.remove(&host));
+    }
+}
+
+/// In which networks candidates of a swarm never answered. Whoever invents peers has many addresses, but few networks.
+#[derive(Default)]
+pub(super) struct Silence {
+    networks: BTreeMap<IpAddr, [u32; 2]>,
+}
+
+impl Silence {
+    /// This one never answered.
+    pub(super) fn note(&mut self, host: IpAddr) {
+        for (wide, network) in networks(host).into_iter().enumerate() {
+            self.networks.entry(network).or_default()[wide] += 1;
+        }
+    }
+
+    /// Groups of peers, those first around whom the fewest never answered. Within a group the order is kept.
+    pub(super) fn in_order(&self, peers: Vec<PeerAddr>) -> Vec<Vec<PeerAddr>> {
+        let mut groups: BTreeMap<[u32; 2], Vec<PeerAddr>> = BTreeMap::new();
+        for peer in peers {
+            groups.entry(self.around(peer.ip())).or_default().push(peer);
+        }
+        groups.into_values().collect()
+    }
+
+    fn around(&self, host: IpAddr) -> [u32; 2] {
+        let [narrow, wide] = networks(host);
+        let count = |network: IpAddr, at: usize| self.networks.get(&network).map_or(0, |counts| counts[at]);
+        [count(wide, 1), count(narrow, 0)]
+    }
+}
+
+/// The narrow and the wide network that a host is in.
+fn networks(host: IpAddr) -> [IpAddr; 2] {
+    match host {
+        IpAddr::V4(v4) => [8, 16].map(|bits| Ipv4Addr::from(v4.to_bits() >> bits << bits).into()),
+        IpAddr::V6(v6) => [80, 96].map(|bits| Ipv6Addr::from(v6.to_bits() >> bits << bits).into()),
     }
 }
 

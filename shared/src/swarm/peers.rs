@@ -1,6 +1,7 @@
 //! The peers that this machine knows: whom it dials, when again, and which news it subscribes to.
 
 use super::alarms::Alarm;
+use super::dials::Silence;
 use super::members::Member;
 use super::state::Candidate;
 use super::zones::Place;
@@ -20,12 +21,16 @@ const NEVER_ANSWERED: u32 = 8;
 /// An address whose peer is connected under another one is tried again after so long: if nothing came from that
 /// other one meanwhile, it may only have claimed to be the same.
 const TWIN_TRUSTED_FOR: Duration = Duration::from_secs(10);
+/// A dial that takes longer than this keeps no other one waiting: whoever listens answers sooner.
+const DIAL_SLOW: Duration = Duration::from_secs(1);
 /// No gap between a peer's bytes is taken to be longer than this.
 const GAP_MAX: Duration = Duration::from_secs(30);
 
 /// A peer that is a candidate of at least one swarm that we leech.
 pub(super) struct Peer {
     pub(super) link: Link,
+    /// When it was dialled last.
+    dialled_at: Time,
     /// How long it took to say hello.
     pub(super) round_trip: Duration,
     /// Who and where it said it is.
@@ -82,6 +87,7 @@ impl Peer {
     fn new() -> Peer {
         Peer {
             link: Link::Idle,
+            dialled_at: Time(0),
             round_trip: Duration::ZERO,
             place: Place::default(),
             swarms: BTreeSet::new(),
@@ -126,6 +132,16 @@ impl Peer {
             }
         }
         (added, removed)
+    }
+
+    /// Whether it has one of the places of its swarms' neighbours.
+    fn has_place(&self, now: Time) -> bool {
+        self.is_up() || self.link == Link::Dialling && now.since(self.dialled_at) < DIAL_SLOW
+    }
+
+    /// It never answered, though it was dialled.
+    fn is_silent(&self) -> bool {
+        self.failures > 0 && !self.answered
     }
 
     /// Bytes came from it.
@@ -195,27 +211,36 @@ impl Machine {
         }
     }
 
-    /// Dials candidates of a swarm, in random order, until it has enough links.
+    /// Dials candidates of a swarm until it has enough links, in random order, but those last in whose network others never
+    /// answered.
     pub(super) fn dial_more(&mut self, key: SwarmKey) {
         let Some(swarm) = self.swarms.get(&key) else { return };
-        let (mut linked, mut idle) = (0, Vec::new());
+        let (mut linked, mut idle, mut silence) = (0, Vec::new(), Silence::default());
         for (&peer, candidate) in &swarm.candidates {
-            match self.peers.get(&peer) {
-                Some(known) if known.is_linked() => linked += u32::from(!candidate.gone),
-                Some(known) if known.link == Link::Idle => idle.push(peer),
-                _ => {}
+            let Some(known) = self.peers.get(&peer) else { continue };
+            linked += u32::from(known.has_place(self.now) && !candidate.gone);
+            if known.link == Link::Idle {
+                idle.push(peer);
+            }
+            if known.is_silent() {
+                silence.note(peer.ip());
             }
         }
+        let mut idle = silence.in_order(idle);
         while linked < self.config.neighbours_max
-            && let Some(peer) = self.chance.take_one(&mut idle)
-            && let Some(known) = self.peers.get_mut(&peer)
+            && let Some(least) = idle.first_mut()
         {
+            let Some(peer) = self.chance.take_one(least) else {
+                idle.remove(0);
+                continue;
+            };
+            let Some(known) = self.peers.get_mut(&peer) else { continue };
             if let Err(again) = self.dials.pay(peer, self.now) {
                 known.link = Link::Held;
                 self.alarms.set(Alarm::Redial(peer), again + self.chance.jitter(HELD_FOR));
                 continue;
             }
-            known.link = Link::Dialling;
+            (known.link, known.dialled_at) = (Link::Dialling, self.now);
             linked += 1;
             self.actions.push_back(Action::Dial { peer });
         }
@@ -252,12 +277,12 @@ impl Machine {
         let span = self.config.redial_min * (1u32 << known.failures.min(16));
         let most = self.config.redial_max * if known.answered { 1 } else { NEVER_ANSWERED };
         let span = self.chance.jitter(span.min(most));
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.failures = known.failures.saturating_add(1);
+        }
         self.unlink(peer, if for_good { Link::Never } else { Link::Resting });
         if !for_good {
             self.alarms.set(Alarm::Redial(peer), self.now + span);
-        }
-        if let Some(known) = self.peers.get_mut(&peer) {
-            known.failures = known.failures.saturating_add(1);
         }
         self.wake_twins(id);
     }

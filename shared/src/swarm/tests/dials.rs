@@ -70,3 +70,46 @@ fn those_behind_an_address_that_answers_are_all_dialled() {
     }
     assert_eq!(met, 30, "none is held back");
 }
+
+/// Addresses of one network that never answer do not keep those of another one waiting, though they are many more.
+#[test]
+fn networks_where_nobody_answered_come_last() {
+    let mut bench = Bench::with(SwarmConfig { neighbours_max: 10, ..SwarmConfig::default() });
+    bench.join(1, 4, false);
+    let invented = |at: u8| PeerAddr::from(([127, 1, at % 7, at], 7987));
+    let mut tried =
+        dials(&bench.on(Event::PeersFound { key: key(1), peers: (1..=100).map(invented).collect() }));
+    assert_eq!(tried.len(), 10);
+    let honest = [PeerAddr::from(([127, 0, 0, 1], 7987)), PeerAddr::from(([127, 1, 9, 9], 7987))];
+    bench.on(Event::PeersFound { key: key(1), peers: honest.to_vec() });
+    let failed = Event::Disconnected { peer: tried.remove(0), for_good: false };
+    assert_eq!(dials(&bench.on(failed)), [honest[0]], "nobody of its network was tried");
+    let failed = Event::Disconnected { peer: tried.remove(0), for_good: false };
+    let next = dials(&bench.on(failed));
+    assert_eq!(next.len(), 1);
+    for _ in 0..6 {
+        let failed = Event::Disconnected { peer: tried.remove(0), for_good: false };
+        tried.extend(dials(&bench.on(failed)));
+    }
+    assert!(next[0] == honest[1] || tried.contains(&honest[1]), "of a narrow network where nobody was tried");
+}
+
+/// Addresses that swallow what is sent to them hold a dial for long, but no place.
+#[test]
+fn dials_that_take_long_keep_nobody_waiting() {
+    let mut bench = Bench::with(SwarmConfig { neighbours_max: 10, ..SwarmConfig::default() });
+    bench.join(1, 4, false);
+    let invented = |at: u8| PeerAddr::from(([127, 1, at % 7, at], 7987));
+    let peers = (1..=100).map(invented).collect();
+    assert_eq!(dials(&bench.on(Event::PeersFound { key: key(1), peers })).len(), 10);
+    let honest = PeerAddr::from(([127, 0, 0, 1], 7987));
+    assert_eq!(bench.on(Event::PeersFound { key: key(1), peers: vec![honest] }), []);
+    bench.wait(SECOND * 2);
+    let mut dialled = Vec::new();
+    for _ in 0..15 {
+        dialled.extend(dials(&bench.on(Event::PeersFound { key: key(1), peers: vec![honest] })));
+        dialled.extend(dials(&bench.wait(SECOND)));
+    }
+    assert!(dialled.contains(&honest));
+    assert!(dialled.len() <= 100);
+}
