@@ -3,10 +3,11 @@
 use super::*;
 use crate::tests::Sink;
 use shared::chunk::ChunkCount;
-use shared::id::{ListDigest, SwarmKey};
+use shared::id::{ListDigest, PeerId, SwarmKey};
 
 fn machine(number: u8, presence: Presence, have: u32, rate: Option<u64>, still_s: u64) -> FleetMachine {
     FleetMachine {
+        peer_id: PeerId([0; 16]),
         addr: SocketAddr::from(([10, 0, 0, number], 7987)),
         key: SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([2; 32]) },
         zone: if number.is_multiple_of(2) { "north".to_owned() } else { String::new() },

@@ -87,7 +87,9 @@ impl Server {
                 Some(ended) = connections.join_next() => if let Err(error) = ended {
                     tracing::error!(%error, "a connection's task failed");
                 },
-                _ = expire.tick() => self.state.expire(),
+                _ = expire.tick() => if self.state.expire() {
+                    expire.reset_immediately(); // others have their turn in between
+                },
                 _ = report.tick() => self.state.report(connections.len()),
             }
         }
@@ -139,6 +141,7 @@ impl Handle {
 fn limits(config: &TrackerConfig) -> Limits {
     Limits {
         entries_max: count(config.entries_max),
+        entries_per_peer_max: count(config.entries_per_peer_max),
         catalogue_bytes_max: usize::try_from(config.catalogue_bytes_max.bytes()).unwrap_or(usize::MAX),
         publications_max: count(config.publications_max),
         publication_ttl: config.publication_ttl.duration(),

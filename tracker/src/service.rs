@@ -35,9 +35,10 @@ impl State {
         State { registry, start: Instant::now(), date: Date::new(), epoch: rand::random() }
     }
 
-    pub(crate) fn expire(&self) {
+    /// Forgets a part of what has ended; whether there is more.
+    pub(crate) fn expire(&self) -> bool {
         let now = self.now();
-        self.registry().expire(now);
+        self.registry().expire(now).more
     }
 
     pub(crate) fn set_limits(&self, limits: Limits) {
@@ -88,6 +89,8 @@ struct Inner {
     own: IpAddr,
     /// Set by hello; `None` for one who only asks.
     who: OnceLock<Option<Who>>,
+    /// What it publishes in pages, for the log.
+    publishing: Mutex<Option<(ResourceName, ChunkCount)>>,
 }
 
 impl Connection {
@@ -106,11 +109,16 @@ impl Connection {
             asker,
             own,
             who: OnceLock::new(),
+            publishing: Mutex::default(),
         }))
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.0.state.registry()
+    }
+
+    fn publishing(&self) -> MutexGuard<'_, Option<(ResourceName, ChunkCount)>> {
+        self.0.publishing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Time {
@@ -142,6 +150,9 @@ impl Connection {
         };
         let port = who.as_ref().map_or(0, |who| who.addr.port());
         self.0.who.set(who).map_err(|_| malformed("hello was said before"))?;
+        if let Ok(who) = self.peer() {
+            self.registry().arrive(who);
+        }
         Ok(TrackerWelcome {
             version: PROTOCOL_VERSION,
             capabilities: 0,
@@ -177,10 +188,14 @@ impl Connection {
     }
 }
 
-/// What a connection was publishing is gone with it.
+/// What a connection was publishing is gone with it, and its peer comes after those whose connection is open.
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.state.registry().forget_upload(self.place.id());
+        let (now, mut registry) = (self.state.now(), self.state.registry());
+        registry.forget_upload(self.place.id());
+        if let Some(Some(who)) = self.who.get() {
+            registry.depart(now, who);
+        }
     }
 }
 
@@ -242,7 +257,8 @@ impl Tracker for Connection {
             (offer.publication.name.clone(), offer.publication.key, offer.publication.count);
         let (now, wall_ms) = (self.now(), self.0.state.date.now_ms());
         let reply = self.registry().publish(now, wall_ms, self.0.place.id(), by, offer);
-        log_publish(self.0.asker, Some(&name), key, Some(count), &reply);
+        log_publish(self.0.asker, Some((&name, count)), key, &reply);
+        *self.publishing() = Some((name, count));
         self.published(reply)
     }
 
@@ -256,7 +272,8 @@ impl Tracker for Connection {
         self.0.pace.turn(PAGE).await;
         let (now, wall_ms, id) = (self.now(), self.0.state.date.now_ms(), self.0.place.id());
         let reply = self.registry().publish_page(now, wall_ms, id, key, page, &hashes.bytes);
-        log_publish(self.0.asker, None, key, None, &reply);
+        let what = self.publishing().clone();
+        log_publish(self.0.asker, what.as_ref().map(|(name, count)| (name, *count)), key, &reply);
         self.published(reply)
     }
 
@@ -286,7 +303,7 @@ impl Tracker for Connection {
             (own, bytes) = bytes.split_at(count.get() as usize * 32);
             let (now, wall_ms) = (self.now(), self.0.state.date.now_ms());
             let reply = self.registry().publish_whole(now, wall_ms, by, offer, own);
-            log_publish(self.0.asker, Some(&name), key, Some(count), &reply);
+            log_publish(self.0.asker, Some((&name, count)), key, &reply);
             replies.push(self.published(reply));
         }
         Ok(replies)
@@ -352,12 +369,11 @@ fn error(refusal: Refusal) -> TrackerError {
 
 fn log_publish(
     asker: IpAddr,
-    name: Option<&ResourceName>,
+    what: Option<(&ResourceName, ChunkCount)>,
     key: SwarmKey,
-    count: Option<ChunkCount>,
     reply: &Result<PublishReply, Refusal>,
 ) {
-    let (name, count) = (name.map(ResourceName::as_str), count.map(ChunkCount::get));
+    let (name, count) = what.map(|(name, count)| (name.as_str(), count.get())).unzip();
     match reply {
         Ok(PublishReply::Published(_)) => {
             tracing::info!(%asker, name, chunks = count, resource = %key.resource, "published");

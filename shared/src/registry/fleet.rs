@@ -1,11 +1,13 @@
 //! What is kept for those who watch a rollout: how fast each peer gets on, and who is gone.
 
+use super::swarm::{PeerKey, peers_at};
 use super::{FleetMachine, Presence};
 use crate::chunk::{CHUNK_BYTES, ChunkCount};
 use crate::id::SwarmKey;
 use crate::swarm::Time;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +50,11 @@ impl Trend {
         }
     }
 
+    /// When it was last heard of.
+    pub(super) fn seen(&self) -> Time {
+        self.seen
+    }
+
     fn bytes_per_s(&self) -> Option<u64> {
         let micros = self.seen.since(self.from.0).as_micros();
         let bytes = u128::from(self.have - self.from.1) * u128::from(CHUNK_BYTES);
@@ -58,7 +65,7 @@ impl Trend {
     pub(super) fn machine(
         &self,
         now: Time,
-        (addr, key): (SocketAddr, SwarmKey),
+        ((addr, peer_id), key): (PeerKey, SwarmKey),
         zone: &str,
         count: ChunkCount,
         presence: Presence,
@@ -67,6 +74,7 @@ impl Trend {
         let millis = |since: Time| u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
         FleetMachine {
             addr,
+            peer_id,
             key,
             zone: zone.to_owned(),
             presence,
@@ -82,9 +90,16 @@ impl Trend {
 /// Machines that took part and do no more.
 #[derive(Debug, Default)]
 pub(super) struct Gone {
-    swarms: BTreeMap<SwarmKey, BTreeMap<SocketAddr, GoneMachine>>,
-    /// In the order in which they went; some came back since.
-    order: VecDeque<(Time, SwarmKey, SocketAddr)>,
+    swarms: BTreeMap<SwarmKey, GoneSwarm>,
+    /// In the order in which they went: each machine of `swarms` once.
+    order: BTreeSet<(Time, SwarmKey, PeerKey)>,
+}
+
+#[derive(Debug, Default)]
+struct GoneSwarm {
+    machines: BTreeMap<PeerKey, GoneMachine>,
+    /// How many of them did not have everything.
+    unfinished: u32,
 }
 
 #[derive(Debug)]
@@ -101,38 +116,67 @@ impl GoneMachine {
         GoneMachine { trend, zone, count, presence: how, went: now }
     }
 
-    pub(super) fn is_unfinished(&self) -> bool {
+    fn is_unfinished(&self) -> bool {
         self.trend.have < self.count.get()
     }
 }
 
 impl Gone {
-    pub(super) fn add(&mut self, key: SwarmKey, addr: SocketAddr, machine: GoneMachine) {
-        self.order.push_back((machine.went, key, addr));
-        self.swarms.entry(key).or_default().insert(addr, machine);
+    pub(super) fn add(&mut self, key: SwarmKey, peer: PeerKey, machine: GoneMachine) {
+        self.remove(key, peer);
+        self.order.insert((machine.went, key, peer));
+        let swarm = self.swarms.entry(key).or_default();
+        swarm.unfinished += u32::from(machine.is_unfinished());
+        swarm.machines.insert(peer, machine);
         while self.order.len() > GONE_MAX {
             self.forget_first();
         }
     }
 
-    /// It came back.
-    pub(super) fn remove(&mut self, key: SwarmKey, addr: SocketAddr) {
-        let Some(machines) = self.swarms.get_mut(&key) else { return };
-        machines.remove(&addr);
-        if machines.is_empty() {
+    /// It came back, if it had gone.
+    pub(super) fn remove(&mut self, key: SwarmKey, peer: PeerKey) -> bool {
+        let Some(swarm) = self.swarms.get_mut(&key) else { return false };
+        let Some(machine) = swarm.machines.remove(&peer) else { return false };
+        swarm.unfinished -= u32::from(machine.is_unfinished());
+        if swarm.machines.is_empty() {
             self.swarms.remove(&key);
         }
+        self.order.remove(&(machine.went, key, peer))
     }
 
-    pub(super) fn expire(&mut self, now: Time) {
-        while self.order.front().is_some_and(|(went, ..)| now.since(*went) >= GONE_FOR) {
-            self.forget_first();
+    /// Somebody came to an address: the one that went from there last is back, as another process.
+    pub(super) fn remove_last_at(&mut self, key: SwarmKey, addr: SocketAddr) {
+        let here = self.range(key, peers_at(addr));
+        if let Some((&peer, _)) = here.max_by_key(|(_, machine)| machine.went) {
+            self.remove(key, peer);
         }
     }
 
-    /// Those of a swarm, in order of addresses.
-    pub(super) fn of(&self, key: SwarmKey) -> Option<&BTreeMap<SocketAddr, GoneMachine>> {
-        self.swarms.get(&key)
+    /// Forgets whoever went long ago, at most so many; returns how many.
+    pub(super) fn expire(&mut self, now: Time, max: usize) -> usize {
+        let is_old = |gone: &Gone| gone.order.first().is_some_and(|(went, ..)| now.since(*went) >= GONE_FOR);
+        let mut forgotten = 0;
+        while forgotten < max && is_old(self) {
+            self.forget_first();
+            forgotten += 1;
+        }
+        forgotten
+    }
+
+    /// Those of a swarm, in order of addresses and ids.
+    pub(super) fn range(
+        &self,
+        key: SwarmKey,
+        range: impl RangeBounds<PeerKey>,
+    ) -> impl Iterator<Item = (&PeerKey, &GoneMachine)> {
+        self.swarms.get(&key).into_iter().flat_map(move |swarm| {
+            swarm.machines.range((range.start_bound().cloned(), range.end_bound().cloned()))
+        })
+    }
+
+    /// How many went from a swarm before they had everything.
+    pub(super) fn unfinished(&self, key: SwarmKey) -> u32 {
+        self.swarms.get(&key).map_or(0, |swarm| swarm.unfinished)
     }
 
     /// The swarms from `first` to `last` that somebody has left.
@@ -141,10 +185,8 @@ impl Gone {
     }
 
     fn forget_first(&mut self) {
-        let Some((went, key, addr)) = self.order.pop_front() else { return };
-        let is_it = |machine: &GoneMachine| machine.went == went;
-        if self.swarms.get(&key).and_then(|machines| machines.get(&addr)).is_some_and(is_it) {
-            self.remove(key, addr);
+        if let Some(&(_, key, peer)) = self.order.first() {
+            self.remove(key, peer);
         }
     }
 }

@@ -5,20 +5,23 @@
 //! All of it is bounded by [`Limits`]. Entries beyond are refused; a publication makes way for a newcomer when nobody has
 //! it any more, or when its name or resource is full and its machine has taken the most places there.
 //!
-//! Reading order: `types` (what is told) → `swarms` (who is where) → `catalogue` (what is published) → `named` (what a
-//! name means).
+//! Reading order: `types` (what is told) → `swarms` (who is where) → `swarm` (who is told of whom) → `sweep` (what
+//! ends) → `catalogue` (what is published) → `named` (what a name means).
 
 mod catalogue;
 mod crowd;
 mod draw;
 mod fleet;
 mod named;
+mod swarm;
 mod swarms;
+mod sweep;
 mod types;
 
 #[cfg(test)]
 mod tests;
 
+pub use sweep::Sweep;
 pub use types::*;
 
 use crate::id::{ResourceId, SwarmKey};
@@ -36,8 +39,10 @@ use swarms::Swarms;
 pub struct Limits {
     /// Entries "this peer takes part in this swarm", in total.
     pub entries_max: usize,
-    /// Entries of one peer, which is an address with a port.
+    /// Entries of one peer.
     pub entries_per_peer_max: usize,
+    /// Peers that are told apart at one address and port: those behind a NAT may have the same.
+    pub peers_per_address_max: usize,
     /// Lists of chunk hashes that are told apart for one resource: more than one means that some are false.
     pub digests_max: usize,
     /// Bytes of manifests, those that are still arriving included.
@@ -60,7 +65,8 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             entries_max: 1_000_000,
-            entries_per_peer_max: 16_384,
+            entries_per_peer_max: 100_000,
+            peers_per_address_max: 1024,
             digests_max: 16,
             catalogue_bytes_max: 256 << 20,
             publications_max: 100_000,
@@ -82,6 +88,12 @@ pub struct Who {
     pub peer_id: crate::id::PeerId,
     /// Its zone, empty if none is configured.
     pub zone: Arc<str>,
+}
+
+impl Who {
+    fn key(&self) -> swarm::PeerKey {
+        (self.addr, self.peer_id)
+    }
 }
 
 /// Why the registry does not do what it was asked for.
@@ -116,8 +128,18 @@ impl Registry {
         self.catalogue.limits = limits;
     }
 
-    /// Adds or renews the entries of a peer; the answers are in the same order. A peer that comes back under
-    /// the same address with another id takes the place of the former one.
+    /// A peer has opened a connection.
+    pub fn arrive(&mut self, who: &Who) {
+        self.swarms.arrive(who);
+    }
+
+    /// A connection of a peer is closed. Its entries last until they end, but others come before it; and another process
+    /// at the same address takes its place.
+    pub fn depart(&mut self, now: Time, who: &Who) {
+        self.swarms.depart(now, who);
+    }
+
+    /// Adds or renews the entries of a peer; the answers are in the same order.
     pub fn announce(
         &mut self,
         now: Time,
@@ -245,10 +267,11 @@ impl Registry {
         ListEntry { publication, seeders, leechers }
     }
 
-    /// Forgets what was not renewed. To be called every second or two; it walks over everything.
-    pub fn expire(&mut self, now: Time) {
-        self.swarms.expire(now);
+    /// Forgets a part of what was not renewed. To be called every second or two, and again while there is more.
+    pub fn expire(&mut self, now: Time) -> Sweep {
+        let sweep = self.swarms.expire(now);
         self.catalogue.expire(now, |key| self.swarms.is_alive(key));
+        sweep
     }
 
     /// How much there is, for people: entries, swarms, publications, bytes of manifests.

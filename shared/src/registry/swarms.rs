@@ -1,36 +1,18 @@
 //! Who takes part in which swarm.
 
 use super::draw::Draw;
-use super::fleet::{Gone, GoneMachine, Trend};
+use super::fleet::{Gone, GoneMachine};
+use super::swarm::{Member, PeerKey, Swarm, peers_at};
 use super::{
-    ANNOUNCE_MAX, Announce, AnnounceAnswer, Fleet, FleetMachine, FleetPlace, Limits, PEERS_MAX, PeerEntry,
-    Presence, REPLY_PEERS_MAX, Refusal, ResourceEntry, Stage, Who,
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, Fleet, FleetMachine, FleetPlace, Limits, NEIGHBOURS, PEERS_MAX,
+    PeerEntry, Presence, REPLY_PEERS_MAX, Refusal, ResourceEntry, Stage, Who,
 };
-use crate::chunk::ChunkCount;
-use crate::id::{ListDigest, PeerId, ResourceId, SwarmKey};
+use crate::id::{ListDigest, ResourceId, SwarmKey};
 use crate::swarm::Time;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::ops::Bound;
-use std::sync::Arc;
 use std::time::Duration;
-
-/// When a peer of a settled swarm is to announce again: one where all are seeders and nobody is new.
-const SETTLED: Duration = Duration::from_secs(60);
-
-/// The same for a young swarm: from the first, with few peers, to the sum of both, with a thousand. With the jitter
-/// it is between 2 and 5 s.
-const YOUNG: Duration = Duration::from_millis(2_500);
-const YOUNG_LARGE: Duration = Duration::from_millis(1_600);
-
-/// How long a swarm counts as young after it grew.
-const GROWN: Duration = Duration::from_secs(60);
-
-/// How long one peer has to answer a wish for the manifest before the next one is asked.
-const MANIFEST_WAIT: Duration = Duration::from_secs(10);
-
-/// Of the peers that a machine with a zone is told of, so many in a hundred are of its own zone, if there are.
-const NEAR_PERCENT: usize = 75;
 
 /// However young swarms are, all peers together are asked for no more renewals a second than this: the more there is,
 /// the longer are the intervals.
@@ -43,50 +25,96 @@ const INTERVALS: u32 = 3;
 pub(super) struct Swarms {
     pub(super) limits: Limits,
     draw: Draw,
-    peers: BTreeMap<SocketAddr, Peer>,
-    swarms: BTreeMap<SwarmKey, Swarm>,
-    gone: Gone,
+    pub(super) peers: BTreeMap<PeerKey, Peer>,
+    pub(super) swarms: BTreeMap<SwarmKey, Swarm>,
+    /// When each swarm is to be looked at: no entry of it ends before.
+    pub(super) due: BTreeSet<(Time, SwarmKey)>,
+    /// Peers whose connection is closed and whose swarms are still to be told, each once.
+    pub(super) closing: VecDeque<PeerKey>,
+    /// Peers whose connection is closed, those first that went first.
+    pub(super) closed: BTreeSet<(Time, PeerKey)>,
+    pub(super) gone: Gone,
     /// The sum of all swarms' members, which is also the sum of all peers' swarms.
     entries: usize,
 }
 
-#[derive(Debug)]
-struct Peer {
-    peer_id: PeerId,
-    swarms: BTreeSet<SwarmKey>,
-}
-
-#[derive(Debug)]
-struct Swarm {
-    members: Vec<Member>,
-    /// Where in `members` an address is.
-    places: BTreeMap<SocketAddr, u32>,
-    /// Who is in which zone; without those that named none.
-    zones: BTreeMap<Arc<str>, Vec<SocketAddr>>,
-    seeders: u32,
-    grown: Time,
-    manifest_asked: Option<Time>,
-}
-
-#[derive(Debug, Clone)]
-struct Member {
-    addr: SocketAddr,
-    peer_id: PeerId,
-    zone: Arc<str>,
-    /// Where in its zone's list it is.
-    zone_place: u32,
-    stage: Stage,
-    have: u32,
-    count: ChunkCount,
-    trend: Trend,
-    expires: Time,
+#[derive(Debug, Default)]
+pub(super) struct Peer {
+    pub(super) swarms: BTreeSet<SwarmKey>,
+    /// How many connections it has; one that was lost may still count while there is a new one.
+    connections: u32,
+    /// When the last one was closed.
+    pub(super) closed: Option<Time>,
+    /// It is in `closing`, and its swarms up to this one are told already.
+    pub(super) telling: Option<Option<SwarmKey>>,
+    /// Another process has its address: what it had ends.
+    pub(super) succeeded: bool,
 }
 
 impl Swarms {
     pub(super) fn new(limits: Limits, seed: [u8; 32]) -> Swarms {
-        let (peers, swarms) = (BTreeMap::new(), BTreeMap::new());
-        Swarms { limits, draw: Draw::new(seed), peers, swarms, gone: Gone::default(), entries: 0 }
+        Swarms {
+            limits,
+            draw: Draw::new(seed),
+            peers: BTreeMap::new(),
+            swarms: BTreeMap::new(),
+            due: BTreeSet::new(),
+            closing: VecDeque::new(),
+            closed: BTreeSet::new(),
+            gone: Gone::default(),
+            entries: 0,
+        }
     }
+
+    // -- connections
+
+    pub(super) fn arrive(&mut self, who: &Who) {
+        let peer = self.peers.entry(who.key()).or_default();
+        peer.connections += 1;
+        self.is_open(who.key());
+    }
+
+    pub(super) fn depart(&mut self, now: Time, who: &Who) {
+        let key = who.key();
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        peer.connections = peer.connections.saturating_sub(1);
+        if peer.connections > 0 {
+            return;
+        }
+        if peer.swarms.is_empty() {
+            self.forget_peer(key);
+        } else if peer.closed.is_none() {
+            peer.closed = Some(now);
+            self.closed.insert((now, key));
+            self.tell_swarms(key);
+        }
+    }
+
+    /// It speaks, so its connection is open.
+    fn is_open(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(&key)
+            && let Some(closed) = peer.closed.take()
+        {
+            peer.succeeded = false;
+            self.closed.remove(&(closed, key));
+        }
+    }
+
+    /// Has all its swarms told that it is closed, or succeeded; a part at a time.
+    fn tell_swarms(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if peer.telling.replace(None).is_none() {
+            self.closing.push_back(key);
+        }
+    }
+
+    pub(super) fn forget_peer(&mut self, key: PeerKey) {
+        if let Some(closed) = self.peers.remove(&key).and_then(|peer| peer.closed) {
+            self.closed.remove(&(closed, key));
+        }
+    }
+
+    // -- calls
 
     pub(super) fn announce(
         &mut self,
@@ -101,8 +129,9 @@ impl Swarms {
         if entries.iter().any(|entry| !is_plausible(entry)) {
             return Err(Refusal::Malformed("a peer that has more or less chunks than its stage says".into()));
         }
-        self.replace_former(now, who);
+        self.is_open(who.key());
         self.check_room(now, who, entries, is_published)?;
+        self.succeed(who);
         // Everybody gets a share, or the last of many resources would never hear of a peer.
         let share = (REPLY_PEERS_MAX / entries.len().max(1)).max(1);
         let answers = entries.iter().map(|entry| {
@@ -116,27 +145,25 @@ impl Swarms {
         if keys.len() > ANNOUNCE_MAX {
             return Err(Refusal::Malformed(format!("more than {ANNOUNCE_MAX} resources in one withdraw")));
         }
-        // the entries of a successor at the same address are not this peer's
-        if self.peers.get(&who.addr).is_some_and(|peer| peer.peer_id == who.peer_id) {
-            keys.iter().for_each(|key| self.remove(now, who.addr, *key, Presence::Left));
-        }
+        keys.iter().for_each(|key| self.remove(now, who.key(), *key, Some(Presence::Left)));
         Ok(())
     }
 
     pub(super) fn peers_of(&mut self, now: Time, resource: ResourceId) -> Vec<PeerEntry> {
-        let lists: Vec<(SwarmKey, usize)> =
-            digests_of(&self.swarms, resource).map(|(key, swarm)| (*key, swarm.members.len())).collect();
-        let total = lists.iter().map(|(_, len)| len).sum();
-        let drawn = self.draw.some_of(total, PEERS_MAX, None).into_iter();
-        let members = drawn.filter_map(|mut number| {
-            let (key, _) = lists.iter().find(|(_, len)| {
-                let here = number < *len;
-                number -= if here { 0 } else { *len };
-                here
-            })?;
-            Some((*key, &self.swarms.get(key)?.members[number]))
-        });
-        members.filter(|(_, member)| member.expires > now).map(|(key, member)| member.entry(key)).collect()
+        let (first, last) = keys_of(resource);
+        let mut lists: Vec<(&SwarmKey, &Swarm)> = self.swarms.range(first..=last).collect();
+        // The lists with few peers first: what they leave is for the others.
+        lists.sort_by_key(|(_, swarm)| swarm.len());
+        let (mut peers, mut left) = (Vec::new(), lists.len());
+        for (key, swarm) in lists {
+            let share = (PEERS_MAX - peers.len()).div_ceil(left);
+            left -= 1;
+            let mut drawn = Vec::new();
+            swarm.draw_more(&mut self.draw, None, share, &mut drawn);
+            let members = drawn.into_iter().map(|at| &swarm.members()[at]);
+            peers.extend(members.filter(|member| member.expires > now).map(|member| member.entry(*key)));
+        }
+        peers
     }
 
     pub(super) fn resources_of(
@@ -145,34 +172,22 @@ impl Swarms {
         addr: SocketAddr,
         after: Option<SwarmKey>,
     ) -> Vec<ResourceEntry> {
-        let Some(peer) = self.peers.get(&addr) else { return Vec::new() };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let entry = |key: &SwarmKey| {
-            let member = self.swarms.get(key)?.member(addr).filter(|member| member.expires > now)?;
-            let Member { stage, have, count, .. } = *member;
-            Some(ResourceEntry { key: *key, name: None, stage, have, count })
-        };
-        peer.swarms.range((from, Bound::Unbounded)).filter_map(entry).take(ANNOUNCE_MAX).collect()
+        let mut entries = BTreeMap::new();
+        for (peer, known) in self.peers.range(peers_at(addr)) {
+            let entry = |key: &SwarmKey| {
+                let member = self.swarms.get(key)?.member(*peer).filter(|member| member.expires > now)?;
+                let (stage, have, count) = (member.stage(), member.have, member.count);
+                Some((*key, ResourceEntry { key: *key, name: None, stage, have, count }))
+            };
+            let keys = known.swarms.range((from, Bound::Unbounded));
+            entries.extend(keys.filter_map(entry).take(ANNOUNCE_MAX));
+        }
+        entries.into_values().take(ANNOUNCE_MAX).collect()
     }
 
-    /// Whether the peer that announces is to publish the manifest: one is asked at a time, not the whole swarm.
     pub(super) fn ask_for_manifest(&mut self, now: Time, key: SwarmKey) -> bool {
-        let Some(swarm) = self.swarms.get_mut(&key) else { return false };
-        let ask = swarm.manifest_asked.is_none_or(|asked| now.since(asked) >= MANIFEST_WAIT);
-        if ask {
-            swarm.manifest_asked = Some(now);
-        }
-        ask
-    }
-
-    pub(super) fn expire(&mut self, now: Time) {
-        let mut gone = Vec::new();
-        for (key, swarm) in &self.swarms {
-            let expired = swarm.members.iter().filter(|member| member.expires <= now);
-            gone.extend(expired.map(|member| (member.addr, *key)));
-        }
-        gone.into_iter().for_each(|(addr, key)| self.remove(now, addr, key, Presence::Lost));
-        self.gone.expire(now);
+        self.swarms.get_mut(&key).is_some_and(|swarm| swarm.ask_for_manifest(now))
     }
 
     pub(super) fn fleet(
@@ -189,18 +204,20 @@ impl Swarms {
             Fleet { seeders: 0, leechers: 0, gone_unfinished: 0, machines: Vec::new(), next: None };
         for &key in &keys {
             let (seeders, leechers) = self.counts(key);
-            let unfinished = self.gone.of(key).into_iter().flatten().filter(|(_, gone)| gone.is_unfinished());
             fleet.seeders += seeders;
             fleet.leechers += leechers;
-            fleet.gone_unfinished += unfinished.count() as u32;
+            fleet.gone_unfinished += self.gone.unfinished(key);
         }
         for key in keys.into_iter().filter(|key| after.is_none_or(|after| after.key <= *key)) {
-            let after = after.filter(|after| after.key == key).map(|after| after.addr);
+            let after = after.filter(|after| after.key == key).map(|after| (after.addr, after.peer_id));
             let room = machines_max - fleet.machines.len();
             fleet.machines.extend(self.machines(now, key, after, room + 1)); // one more shows that there are more
             if fleet.machines.len() > machines_max {
                 fleet.machines.truncate(machines_max);
-                let place = |machine: &FleetMachine| FleetPlace { key: machine.key, addr: machine.addr };
+                let place = |machine: &FleetMachine| {
+                    let FleetMachine { key, addr, peer_id, .. } = *machine;
+                    FleetPlace { key, addr, peer_id }
+                };
                 fleet.next = fleet.machines.last().map(place);
                 break;
             }
@@ -208,28 +225,27 @@ impl Swarms {
         fleet
     }
 
-    /// The machines of one swarm, in order of addresses.
+    /// The machines of one swarm, in order of addresses and ids.
     fn machines(
         &self,
         now: Time,
         key: SwarmKey,
-        after: Option<SocketAddr>,
+        after: Option<PeerKey>,
         machines_max: usize,
     ) -> Vec<FleetMachine> {
         let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let here = self.swarms.get(&key).into_iter().flat_map(|swarm| {
-            let members = swarm.places.range(range).map(|(_, &at)| &swarm.members[at as usize]);
-            members.map(|member| {
-                member.trend.machine(now, (member.addr, key), &member.zone, member.count, Presence::Here)
+            swarm.range(range).map(|member| {
+                member.trend.machine(now, (member.peer, key), &member.zone, member.count, Presence::Here)
             })
         });
-        let gone =
-            self.gone.of(key).into_iter().flat_map(|gone| gone.range(range)).map(|(&addr, gone)| {
-                gone.trend.machine(now, (addr, key), &gone.zone, gone.count, gone.presence)
-            });
+        let gone = self
+            .gone
+            .range(key, range)
+            .map(|(&peer, gone)| gone.trend.machine(now, (peer, key), &gone.zone, gone.count, gone.presence));
         let mut machines: Vec<FleetMachine> = here.take(machines_max).collect();
         machines.extend(gone.take(machines_max));
-        machines.sort_by_key(|machine| machine.addr);
+        machines.sort_by_key(|machine| (machine.addr, machine.peer_id));
         machines.truncate(machines_max);
         machines
     }
@@ -246,7 +262,7 @@ impl Swarms {
 
     /// Whether a machine takes part in a swarm.
     pub(super) fn takes_part(&self, key: SwarmKey, addr: SocketAddr) -> bool {
-        self.swarms.get(&key).is_some_and(|swarm| swarm.place(addr).is_some())
+        self.swarms.get(&key).is_some_and(|swarm| swarm.range(peers_at(addr)).next().is_some())
     }
 
     pub(super) fn entries(&self) -> usize {
@@ -257,13 +273,20 @@ impl Swarms {
         self.swarms.len()
     }
 
-    /// Another id at the same address is another process: what the former one had is no more.
-    fn replace_former(&mut self, now: Time, who: &Who) {
-        let former = self.peers.get(&who.addr).filter(|peer| peer.peer_id != who.peer_id);
-        if let Some(former) = former {
-            let keys: Vec<SwarmKey> = former.swarms.iter().copied().collect();
-            keys.into_iter().for_each(|key| self.remove(now, who.addr, key, Presence::Lost));
+    // -- entries
+
+    /// A process that is new at an address where another one's connection is closed: it is that machine, started again,
+    /// and what it does not announce again is no more. One whose connection is open is another machine behind the address.
+    fn succeed(&mut self, who: &Who) {
+        if self.peers.get(&who.key()).is_some_and(|peer| !peer.swarms.is_empty()) {
+            return; // it is not new
         }
+        let others = self.peers.range_mut(peers_at(who.addr));
+        let former = others.filter(|(key, peer)| **key != who.key() && peer.closed.is_some());
+        let former = former.max_by_key(|(_, peer)| peer.closed);
+        let Some((&key, former)) = former else { return };
+        former.succeeded = true;
+        self.tell_swarms(key);
     }
 
     /// Refuses before anything is changed, so that an announce is taken as a whole or not at all.
@@ -274,16 +297,20 @@ impl Swarms {
         entries: &[Announce],
         is_published: impl Fn(SwarmKey) -> bool,
     ) -> Result<(), Refusal> {
-        let known = self.peers.get(&who.addr).map(|peer| &peer.swarms);
+        let known = self.peers.get(&who.key()).map(|peer| &peer.swarms);
         let new = entries.iter().filter(|entry| known.is_none_or(|known| !known.contains(&entry.key)));
         let new: Vec<SwarmKey> = new.map(|entry| entry.key).collect();
-        if known.map_or(0, BTreeSet::len) + new.len() > self.limits.entries_per_peer_max {
+        let known = known.map_or(0, BTreeSet::len);
+        if known + new.len() > self.limits.entries_per_peer_max {
             let max = self.limits.entries_per_peer_max;
             return Err(Refusal::Full(format!("a peer may take part in {max} resources")));
         }
-        if self.entries + new.len() > self.limits.entries_max {
-            self.expire(now);
+        let max = self.limits.peers_per_address_max;
+        let others = self.peers.range(peers_at(who.addr)).filter(|(_, peer)| !peer.swarms.is_empty());
+        if known == 0 && others.take(max).count() == max {
+            return Err(Refusal::Full(format!("{max} peers may be behind one address and port")));
         }
+        self.make_room(now, new.len());
         if self.entries + new.len() > self.limits.entries_max {
             return Err(Refusal::Full(format!("it keeps {} entries", self.limits.entries_max)));
         }
@@ -302,25 +329,46 @@ impl Swarms {
 
     /// Writes an entry down; says when it is to be renewed.
     fn renew(&mut self, now: Time, who: &Who, entry: &Announce) -> Duration {
-        let swarm = self.swarms.entry(entry.key).or_insert_with(|| Swarm::new(now));
-        let at = swarm.place(who.addr).unwrap_or_else(|| {
-            swarm.grown = now;
-            swarm.add(Member::new(now, who, entry));
+        let (key, peer) = (entry.key, who.key());
+        let is_new = self.swarms.get(&key).is_none_or(|swarm| swarm.member(peer).is_none());
+        if is_new {
+            self.take_place_of_former(now, key, peer);
             self.entries += 1;
-            self.gone.remove(entry.key, who.addr);
-            let new = || Peer { peer_id: who.peer_id, swarms: BTreeSet::new() };
-            self.peers.entry(who.addr).or_insert_with(new).swarms.insert(entry.key);
-            swarm.members.len() - 1
-        });
-        swarm.set_stage(at, entry.stage);
+            self.peers.entry(peer).or_default().swarms.insert(key);
+        }
+        let swarm = self.swarms.entry(key).or_insert_with(|| Swarm::new(now));
+        if is_new {
+            swarm.add(now, Member::new(now, who, entry));
+        }
+        swarm.renew(now, peer, entry);
         let least = Duration::from_secs(1) * self.entries as u32 / RENEWALS_PER_S;
         let interval =
             swarm.interval(now).max(least).mul_f64(0.8 + 0.4 * self.draw.below(1001) as f64 / 1000.0);
-        let member = &mut swarm.members[at];
-        (member.have, member.count) = (entry.have, entry.count);
-        member.trend.note(now, entry.have);
-        member.expires = now + interval * INTERVALS;
+        let expires = now + interval * INTERVALS;
+        swarm.keep_until(peer, expires);
+        if expires < swarm.due {
+            let former = std::mem::replace(&mut swarm.due, expires);
+            self.due.remove(&(former, key));
+            self.due.insert((expires, key));
+        }
         interval
+    }
+
+    /// A peer joins a swarm. It may have been there before, as itself or as a process that is no more; then it is not
+    /// shown as gone as well.
+    fn take_place_of_former(&mut self, now: Time, key: SwarmKey, peer: PeerKey) {
+        if self.gone.remove(key, peer) {
+            return;
+        }
+        let former = self.swarms.get(&key).and_then(|swarm| {
+            let others = swarm.range(peers_at(peer.0)).map(|member| member.peer);
+            let closed = others.filter_map(|other| Some((self.peers.get(&other)?.closed?, other)));
+            closed.max()
+        });
+        match former {
+            Some((_, former)) => self.remove(now, former, key, None),
+            None => self.gone.remove_last_at(key, peer.0),
+        }
     }
 
     fn answer(
@@ -333,13 +381,24 @@ impl Swarms {
     ) -> AnnounceAnswer {
         let conflict = digests_of(&self.swarms, entry.key.resource).nth(1).is_some();
         let swarm = &self.swarms[&entry.key];
-        let wanted = usize::from(entry.peers_wanted).min(PEERS_MAX).min(peers_max);
-        let drawn = swarm.draw(&mut self.draw, who.addr, wanted);
-        let members = drawn.into_iter().map(|number| &swarm.members[number]);
-        let peers = members.filter(|member| member.expires > now).map(|member| member.entry(entry.key));
+        let asked = usize::from(entry.peers_wanted);
+        let wanted = asked.min(PEERS_MAX).min(peers_max);
+        let drawn = match asked > NEIGHBOURS {
+            true => swarm.draw_widely(&mut self.draw, who.key(), wanted),
+            false => swarm.draw(&mut self.draw, who.key(), wanted),
+        };
+        let mut peers: Vec<PeerEntry> = Vec::with_capacity(drawn.len());
+        for member in drawn.into_iter().map(|at| &swarm.members()[at]) {
+            // Who is behind the asker's own address cannot be dialled by it, and each address is worth one dial.
+            let addr = member.peer.0;
+            let is_new = addr != who.addr && peers.iter().all(|peer| peer.addr != addr);
+            if is_new && member.expires > now {
+                peers.push(member.entry(entry.key));
+            }
+        }
         let (seeders, leechers) = swarm.counts();
         AnnounceAnswer {
-            peers: peers.collect(),
+            peers,
             interval_ms: interval.as_millis() as u32,
             want_manifest: false,
             conflict,
@@ -350,121 +409,25 @@ impl Swarms {
         }
     }
 
-    fn remove(&mut self, now: Time, addr: SocketAddr, key: SwarmKey, how: Presence) {
+    /// Takes an entry out, and says for the fleet how it went; with `None` it did not go.
+    pub(super) fn remove(&mut self, now: Time, peer: PeerKey, key: SwarmKey, how: Option<Presence>) {
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
-        let Some(Member { trend, zone, count, .. }) = swarm.remove(addr) else { return };
-        self.gone.add(key, addr, GoneMachine::new(now, trend, zone, count, how));
+        let Some(Member { trend, zone, count, .. }) = swarm.remove(peer) else { return };
+        // A process that came to the same address since this one was heard of last is the same machine, started again.
+        let is_back = swarm.range(peers_at(peer.0)).any(|other| trend.seen() <= other.joined);
+        if let Some(how) = how.filter(|how| *how == Presence::Left || !is_back) {
+            self.gone.add(key, peer, GoneMachine::new(now, trend, zone, count, how));
+        }
         self.entries -= 1;
-        if swarm.members.is_empty() {
+        if swarm.len() == 0 {
+            self.due.remove(&(swarm.due, key));
             self.swarms.remove(&key);
         }
-        let Some(peer) = self.peers.get_mut(&addr) else { return };
-        peer.swarms.remove(&key);
-        if peer.swarms.is_empty() {
-            self.peers.remove(&addr);
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        known.swarms.remove(&key);
+        if known.swarms.is_empty() && known.connections == 0 {
+            self.forget_peer(peer);
         }
-    }
-}
-
-impl Swarm {
-    fn new(now: Time) -> Swarm {
-        let (members, places, zones) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Swarm { members, places, zones, seeders: 0, grown: now, manifest_asked: None }
-    }
-
-    fn place(&self, addr: SocketAddr) -> Option<usize> {
-        self.places.get(&addr).map(|at| *at as usize)
-    }
-
-    fn member(&self, addr: SocketAddr) -> Option<&Member> {
-        self.place(addr).map(|at| &self.members[at])
-    }
-
-    /// Draws peers for one that asks. A machine in a zone hears mostly of those near it, since it fetches most from
-    /// them, and always of some that may be anywhere.
-    fn draw(&self, draw: &mut Draw, addr: SocketAddr, wanted: usize) -> Vec<usize> {
-        let Some(own) = self.place(addr) else { return Vec::new() };
-        let Member { zone, zone_place, .. } = &self.members[own];
-        let near = self.zones.get(zone).map_or(&[][..], Vec::as_slice);
-        let skip = (!near.is_empty()).then_some(*zone_place as usize);
-        let near_drawn = draw.some_of(near.len(), wanted * NEAR_PERCENT / 100, skip);
-        let mut drawn: Vec<usize> = near_drawn.into_iter().filter_map(|at| self.place(near[at])).collect();
-        for at in draw.some_of(self.members.len(), wanted, Some(own)) {
-            if drawn.len() < wanted && !drawn.contains(&at) {
-                drawn.push(at);
-            }
-        }
-        drawn
-    }
-
-    fn counts(&self) -> (u32, u32) {
-        (self.seeders, self.members.len() as u32 - self.seeders)
-    }
-
-    fn add(&mut self, mut member: Member) {
-        if !member.zone.is_empty() {
-            let zone = self.zones.entry(member.zone.clone()).or_default();
-            member.zone_place = zone.len() as u32;
-            zone.push(member.addr);
-        }
-        self.seeders += u32::from(member.stage == Stage::Seeding);
-        self.places.insert(member.addr, self.members.len() as u32);
-        self.members.push(member);
-    }
-
-    fn set_stage(&mut self, at: usize, stage: Stage) {
-        let member = &mut self.members[at];
-        self.seeders -= u32::from(member.stage == Stage::Seeding);
-        self.seeders += u32::from(stage == Stage::Seeding);
-        member.stage = stage;
-    }
-
-    /// The last member takes the place of the one that is removed.
-    fn remove(&mut self, addr: SocketAddr) -> Option<Member> {
-        let at = self.places.remove(&addr)?;
-        let gone = self.members.swap_remove(at as usize);
-        self.seeders -= u32::from(gone.stage == Stage::Seeding);
-        if let Some(moved) = self.members.get(at as usize) {
-            self.places.insert(moved.addr, at);
-        }
-        self.leave_zone(&gone);
-        Some(gone)
-    }
-
-    fn leave_zone(&mut self, gone: &Member) {
-        let Some(zone) = self.zones.get_mut(&gone.zone) else { return };
-        zone.swap_remove(gone.zone_place as usize);
-        if zone.is_empty() {
-            self.zones.remove(&gone.zone);
-        } else if let Some(moved) = zone.get(gone.zone_place as usize)
-            && let Some(&at) = self.places.get(moved)
-        {
-            self.members[at as usize].zone_place = gone.zone_place;
-        }
-    }
-
-    /// When to announce again: often while somebody fetches or newcomers arrive, for they need each other.
-    fn interval(&self, now: Time) -> Duration {
-        let (_, leechers) = self.counts();
-        if leechers == 0 && now.since(self.grown) >= GROWN {
-            return SETTLED;
-        }
-        YOUNG + YOUNG_LARGE * (self.members.len() as u32).min(1000) / 1000
-    }
-}
-
-impl Member {
-    fn new(now: Time, who: &Who, entry: &Announce) -> Member {
-        let Announce { stage, have, count, .. } = *entry;
-        let expires = Time::default(); // set with the interval
-        let (addr, peer_id, zone) = (who.addr, who.peer_id, who.zone.clone());
-        let trend = Trend::new(now, have);
-        Member { addr, peer_id, zone, zone_place: 0, stage, have, count, trend, expires }
-    }
-
-    fn entry(&self, key: SwarmKey) -> PeerEntry {
-        let Member { addr, peer_id, stage, have, count, .. } = *self;
-        PeerEntry { addr, peer_id, key, stage, have, count, zone: self.zone.to_string() }
     }
 }
 

@@ -13,7 +13,8 @@ pub use crate::manifest::TRACKERS_MAX;
 pub const ANNOUNCE_MAX: usize = 1024;
 /// The most peers that are returned for one resource.
 pub const PEERS_MAX: usize = 50;
-/// How many peers are returned for one resource of an announce.
+/// How many peers are returned for one resource of an announce. Who asks for more says that nobody it knows has anything
+/// that it needs: it is told of some from each network, and of those that have been there for longest.
 pub const NEIGHBOURS: usize = 20;
 /// How many chunk hashes one page of a manifest has (the last page may have fewer): 256 KiB.
 pub const PAGE_HASHES: u32 = 8192;
@@ -195,8 +196,10 @@ pub const FLEET_MAX: usize = 1024;
 pub struct FleetPlace {
     /// In which swarm.
     pub key: SwarmKey,
-    /// After which machine.
+    /// After which machine …
     pub addr: SocketAddr,
+    /// … and which process there.
+    pub peer_id: PeerId,
 }
 
 /// All machines that a tracker has seen with a resource, or a page of them.
@@ -208,7 +211,7 @@ pub struct Fleet {
     pub leechers: u32,
     /// How many were gone before they had all of it, and did not come back.
     pub gone_unfinished: u32,
-    /// The machines, by swarm and address, at most [`FLEET_MAX`].
+    /// The machines, by swarm, address and id, at most [`FLEET_MAX`].
     pub machines: Vec<FleetMachine>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<FleetPlace>,
@@ -219,6 +222,8 @@ pub struct Fleet {
 pub struct FleetMachine {
     /// Where it listens.
     pub addr: SocketAddr,
+    /// Its id: several machines may be behind one address.
+    pub peer_id: PeerId,
     /// Which list of chunk hashes it goes by.
     pub key: SwarmKey,
     /// Its zone, empty if none is configured.

@@ -21,6 +21,8 @@ settings! {
         pub unknown_connections_max: NonZeroU32 = NonZeroU32::new(256).expect("not 0"),
         /// How many entries "this peer takes part in this resource" are kept.
         pub entries_max: NonZeroU32 = NonZeroU32::new(1_000_000).expect("not 0"),
+        /// How many of them one daemon may have. A daemon has up to 100,000 resources.
+        pub entries_per_peer_max: NonZeroU32 = NonZeroU32::new(100_000).expect("not 0"),
         /// How much memory the catalogue's manifests may take.
         pub catalogue_bytes_max: ByteSize = ByteSize::new(256 << 20),
         /// How many publications the catalogue may have.

@@ -81,14 +81,16 @@ fn a_spoofed_port_is_only_ever_at_the_callers_own_address() {
     let mut world = World::new(Limits::default());
     let mine = Who { peer_id: PeerId([1; 16]), ..peer(1) };
     world.announce(&mine, seeding(key(1))).unwrap();
-    // Somebody behind the same address takes the port; the next announce of whoever has it puts that right.
+    // Somebody behind the same address names the same port: both are known, and neither takes anything from the other.
     let thief = Who { peer_id: PeerId([2; 16]), ..peer(1) };
     world.announce(&thief, leeching(key(2))).unwrap();
+    world.registry.withdraw(world.now, &thief, &[key(1)]).unwrap();
+    let known = |world: &mut World, key: SwarmKey| {
+        let peers = world.registry.peers_of(world.now, key.resource);
+        peers.iter().map(|entry| (entry.addr, entry.peer_id)).collect::<Vec<_>>()
+    };
+    assert_eq!(known(&mut world, key(1)), [(mine.addr, mine.peer_id)]);
+    assert_eq!(known(&mut world, key(2)), [(mine.addr, thief.peer_id)]);
     world.announce(&mine, seeding(key(1))).unwrap();
-    let peers = world.registry.peers_of(world.now, key(1).resource);
-    assert_eq!(
-        peers.iter().map(|entry| (entry.addr, entry.peer_id)).collect::<Vec<_>>(),
-        [(mine.addr, mine.peer_id)]
-    );
-    assert_eq!(world.registry.peers_of(world.now, key(2).resource), []);
+    assert_eq!(known(&mut world, key(2)), [(mine.addr, thief.peer_id)]);
 }

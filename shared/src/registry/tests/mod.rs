@@ -3,9 +3,12 @@
 mod catalogue;
 mod fleet;
 mod floods;
+mod invented;
 mod names;
+mod nat;
 mod newest;
 mod swarms;
+mod sweep;
 
 use super::*;
 use crate::chunk::ChunkCount;
@@ -24,7 +27,7 @@ impl World {
 
     fn wait(&mut self, span: Duration) {
         self.now = self.now + span;
-        self.registry.expire(self.now);
+        while self.registry.expire(self.now).more {}
     }
 
     fn announce(&mut self, who: &Who, entry: Announce) -> Result<AnnounceAnswer, Refusal> {

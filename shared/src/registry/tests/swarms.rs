@@ -138,9 +138,11 @@ fn a_peer_that_comes_back_as_another_takes_its_place() {
     world.announce(&peer(1), seeding(key(1))).unwrap();
     world.announce(&peer(1), seeding(key(2))).unwrap();
     let reborn = Who { peer_id: PeerId([99; 16]), ..peer(1) };
+    world.registry.depart(world.now, &peer(1));
     world.announce(&reborn, leeching(key(1))).unwrap();
     let peers = world.registry.peers_of(world.now, key(1).resource);
     assert_eq!(peers.iter().map(|peer| peer.peer_id).collect::<Vec<_>>(), [reborn.peer_id]);
+    world.wait(Duration::ZERO); // what it does not have any more goes with the next sweep
     assert_eq!(world.registry.peers_of(world.now, key(2).resource), []);
     // what the former one withdraws late is not the new one's
     world.registry.withdraw(world.now, &peer(1), &[key(1)]).unwrap();

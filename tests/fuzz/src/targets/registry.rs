@@ -54,7 +54,7 @@ struct World {
 
 impl World {
     fn step(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
-        match input.int_in_range(0..=10)? {
+        match input.int_in_range(0..=11)? {
             0..=2 => self.announce(input)?,
             3 => {
                 let keys = (0..input.int_in_range(0..=3)?).map(|_| resource(input).map(|(key, _)| key));
@@ -66,10 +66,17 @@ impl World {
             7 => self.page(input)?,
             8 => self.registry.forget_upload(input.int_in_range(0..=4)?),
             9 => self.fleet(input)?,
+            10 => {
+                let who = who(input)?;
+                match bool::arbitrary(input)? {
+                    true => self.registry.arrive(&who),
+                    false => self.registry.depart(self.now, &who),
+                }
+            }
             _ => {
                 let seconds = u8::arbitrary(input)?;
                 self.now = self.now + Duration::from_secs(1) * u32::from(seconds) * u32::from(seconds);
-                self.registry.expire(self.now);
+                while self.registry.expire(self.now).more {}
             }
         }
         Ok(())
@@ -137,12 +144,13 @@ impl World {
             assert!(listed.len() < all.machines.len(), "a page promises more than there is");
         }
         assert_eq!(listed, all.machines);
-        let place = |machine: &FleetMachine| (machine.key, machine.addr);
+        let place = |machine: &FleetMachine| (machine.key, machine.addr, machine.peer_id);
         assert!(listed.is_sorted_by(|a, b| place(a) < place(b)));
         // A forged place leads nowhere bad.
-        let forged = FleetPlace { key: self::resource(input)?.0, addr: who(input)?.addr };
+        let Who { addr, peer_id, .. } = who(input)?;
+        let forged = FleetPlace { key: self::resource(input)?.0, addr, peer_id };
         let rest = self.registry.fleet(self.now, resource, Some(forged), FLEET_MAX);
-        assert!(rest.machines.iter().all(|machine| place(machine) > (forged.key, forged.addr)));
+        assert!(rest.machines.iter().all(|machine| place(machine) > (forged.key, addr, peer_id)));
         Ok(())
     }
 

@@ -1,0 +1,482 @@
+//! One swarm: its members, in the order in which askers are told of them.
+//!
+//! Whoever invents peers has more of them than there are honest ones, but few addresses, or few networks, or comes late.
+//! So the first rank has one member of each address, the second the others, the third those whose connection to the
+//! tracker is closed. Nobody is left out: where the first rank is too small, the next one follows.
+
+use super::draw::Draw;
+use super::fleet::Trend;
+use super::{Announce, PeerEntry, Stage, Who};
+use crate::chunk::ChunkCount;
+use crate::id::{PeerId, SwarmKey};
+use crate::swarm::Time;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// When a peer of a settled swarm is to announce again: one where all are seeders and nobody is new.
+const SETTLED: Duration = Duration::from_secs(60);
+
+/// The same for a young swarm: from the first, with few peers, to the sum of both, with a thousand. With the jitter
+/// it is between 2 and 5 s.
+const YOUNG: Duration = Duration::from_millis(2_500);
+const YOUNG_LARGE: Duration = Duration::from_millis(1_600);
+
+/// How long a swarm counts as young after it grew.
+const GROWN: Duration = Duration::from_secs(60);
+
+/// How long one peer has to answer a wish for the manifest before the next one is asked.
+const MANIFEST_WAIT: Duration = Duration::from_secs(10);
+
+/// Of the peers that a machine with a zone is told of, so many in a hundred are of its own zone, if there are.
+const NEAR_PERCENT: usize = 75;
+
+/// So many members that have something, and have been there for longest, are told to whoever found nobody else.
+const ELDERS_MAX: usize = 8;
+/// So many of them are of one network.
+const ELDERS_PER_NETWORK_MAX: usize = 3;
+
+/// So many networks are told apart for one answer.
+const NETWORKS_MAX: usize = 64;
+
+/// So many other members at an address are looked at for one that takes the first rank.
+const SUCCESSORS_MAX: usize = 16;
+
+/// What a peer is known by: where it listens as the tracker sees it, and its id. Several may be behind one address.
+pub(super) type PeerKey = (SocketAddr, PeerId);
+
+/// Everybody at an address and port.
+pub(super) fn peers_at(addr: SocketAddr) -> std::ops::RangeInclusive<PeerKey> {
+    (addr, PeerId([0; 16]))..=(addr, PeerId([255; 16]))
+}
+
+/// In which order askers are told of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// It is connected, and speaks for its address.
+    First,
+    /// It is connected, and another one speaks for its address.
+    Further,
+    /// Its connection is closed. It may come back.
+    Closed,
+}
+
+#[derive(Debug)]
+pub(super) struct Swarm {
+    /// In order of rank.
+    members: Vec<Member>,
+    /// How many members are of the first rank, and how many of the first two.
+    ends: [usize; 2],
+    /// Where in `members` a peer is.
+    places: BTreeMap<PeerKey, u32>,
+    /// Who speaks for an address that has several members.
+    speakers: BTreeMap<IpAddr, PeerKey>,
+    /// Who is in which zone; without those that named none.
+    zones: BTreeMap<Arc<str>, Vec<PeerKey>>,
+    /// Some of those that have been there for longest.
+    elders: Vec<PeerKey>,
+    seeders: u32,
+    grown: Time,
+    manifest_asked: Option<Time>,
+    /// Nobody's entry ends before this time.
+    pub(super) due: Time,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) peer: PeerKey,
+    pub(super) zone: Arc<str>,
+    /// Where in its zone's list it is.
+    zone_place: u32,
+    stage: Stage,
+    pub(super) have: u32,
+    pub(super) count: ChunkCount,
+    pub(super) trend: Trend,
+    pub(super) joined: Time,
+    pub(super) expires: Time,
+}
+
+impl Swarm {
+    pub(super) fn new(now: Time) -> Swarm {
+        Swarm {
+            members: Vec::new(),
+            ends: [0; 2],
+            places: BTreeMap::new(),
+            speakers: BTreeMap::new(),
+            zones: BTreeMap::new(),
+            elders: Vec::new(),
+            seeders: 0,
+            grown: now,
+            manifest_asked: None,
+            due: Time(u64::MAX),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    pub(super) fn member(&self, peer: PeerKey) -> Option<&Member> {
+        self.place(peer).map(|at| &self.members[at])
+    }
+
+    /// Members in order of addresses and ids.
+    pub(super) fn range(&self, range: impl std::ops::RangeBounds<PeerKey>) -> impl Iterator<Item = &Member> {
+        self.places.range(range).map(|(_, &at)| &self.members[at as usize])
+    }
+
+    /// How many seeders and leechers there are.
+    pub(super) fn counts(&self) -> (u32, u32) {
+        (self.seeders, self.members.len() as u32 - self.seeders)
+    }
+
+    /// When to announce again: often while somebody fetches or newcomers arrive, for they need each other.
+    pub(super) fn interval(&self, now: Time) -> Duration {
+        let (_, leechers) = self.counts();
+        if leechers == 0 && now.since(self.grown) >= GROWN {
+            return SETTLED;
+        }
+        YOUNG + YOUNG_LARGE * (self.members.len() as u32).min(1000) / 1000
+    }
+
+    /// Whether the peer that announces is to publish the manifest: one is asked at a time, not the whole swarm.
+    pub(super) fn ask_for_manifest(&mut self, now: Time) -> bool {
+        let ask = self.manifest_asked.is_none_or(|asked| now.since(asked) >= MANIFEST_WAIT);
+        if ask {
+            self.manifest_asked = Some(now);
+        }
+        ask
+    }
+
+    // -- who comes and goes
+
+    pub(super) fn add(&mut self, now: Time, mut member: Member) {
+        self.grown = now;
+        let peer = member.peer;
+        if !member.zone.is_empty() {
+            let zone = self.zones.entry(member.zone.clone()).or_default();
+            member.zone_place = zone.len() as u32;
+            zone.push(peer);
+        }
+        self.seeders += u32::from(member.stage == Stage::Seeding);
+        let others = self.range(at_host(peer.0.ip())).next().map(|other| other.peer);
+        if let Some(other) = others {
+            self.speakers.entry(peer.0.ip()).or_insert(other);
+        }
+        self.places.insert(peer, self.members.len() as u32);
+        self.members.push(member);
+    }
+
+    /// A member renews its entry, over a connection that is open.
+    pub(super) fn renew(&mut self, now: Time, peer: PeerKey, entry: &Announce) {
+        let Some(at) = self.place(peer) else { return };
+        let member = &mut self.members[at];
+        self.seeders -= u32::from(member.stage == Stage::Seeding);
+        self.seeders += u32::from(entry.stage == Stage::Seeding);
+        (member.stage, member.have, member.count) = (entry.stage, entry.have, entry.count);
+        member.trend.note(now, entry.have);
+        self.speak(peer);
+        if entry.have > 0 {
+            self.make_elder(peer);
+        }
+    }
+
+    /// A member's entry lasts until then.
+    pub(super) fn keep_until(&mut self, peer: PeerKey, expires: Time) {
+        if let Some(at) = self.place(peer) {
+            self.members[at].expires = expires;
+        }
+    }
+
+    pub(super) fn remove(&mut self, peer: PeerKey) -> Option<Member> {
+        self.close(peer);
+        let at = self.places.remove(&peer)? as usize;
+        let gone = self.members.swap_remove(at);
+        if let Some(moved) = self.members.get(at) {
+            self.places.insert(moved.peer, at as u32);
+        }
+        self.seeders -= u32::from(gone.stage == Stage::Seeding);
+        self.leave_zone(&gone);
+        let host = peer.0.ip();
+        if self.speakers.contains_key(&host) && self.range(at_host(host)).nth(1).is_none() {
+            self.speakers.remove(&host);
+        }
+        Some(gone)
+    }
+
+    /// A member's connection is closed: others come before it.
+    pub(super) fn close(&mut self, peer: PeerKey) {
+        let Some(at) = self.place(peer) else { return };
+        let spoke = self.rank(at) == Rank::First;
+        self.set_rank(at, Rank::Closed);
+        self.elders.retain(|elder| *elder != peer);
+        let host = peer.0.ip();
+        if spoke && self.speakers.contains_key(&host) {
+            let others = self.places.range(at_host(host)).take(SUCCESSORS_MAX);
+            let next = others.map(|(&other, &at)| (other, at as usize));
+            let next = next.filter(|&(_, at)| self.rank(at) == Rank::Further).map(|(other, _)| other).next();
+            if let Some(next) = next {
+                self.speak(next);
+            }
+        }
+    }
+
+    /// Who renews speaks for its address: so all that are behind it do in turn.
+    fn speak(&mut self, peer: PeerKey) {
+        if let Some(speaker) = self.speakers.get_mut(&peer.0.ip()) {
+            let former = std::mem::replace(speaker, peer);
+            if let Some(at) = self.place(former).filter(|&at| self.rank(at) == Rank::First) {
+                self.set_rank(at, Rank::Further);
+            }
+        }
+        if let Some(at) = self.place(peer) {
+            self.set_rank(at, Rank::First);
+        }
+    }
+
+    fn make_elder(&mut self, peer: PeerKey) {
+        let (host, network) = (peer.0.ip(), network(peer.0.ip()).0);
+        let same = self.elders.iter().filter(|(addr, _)| self::network(addr.ip()).0 == network).count();
+        let is_known = self.elders.iter().any(|(addr, _)| addr.ip() == host);
+        if self.elders.len() < ELDERS_MAX && same < ELDERS_PER_NETWORK_MAX && !is_known {
+            self.elders.push(peer);
+        }
+    }
+
+    fn leave_zone(&mut self, gone: &Member) {
+        let Some(zone) = self.zones.get_mut(&gone.zone) else { return };
+        zone.swap_remove(gone.zone_place as usize);
+        if zone.is_empty() {
+            self.zones.remove(&gone.zone);
+        } else if let Some(moved) = zone.get(gone.zone_place as usize)
+            && let Some(&at) = self.places.get(moved)
+        {
+            self.members[at as usize].zone_place = gone.zone_place;
+        }
+    }
+
+    // -- ranks
+
+    fn place(&self, peer: PeerKey) -> Option<usize> {
+        self.places.get(&peer).map(|at| *at as usize)
+    }
+
+    fn rank(&self, at: usize) -> Rank {
+        match self.ends {
+            [first, _] if at < first => Rank::First,
+            [_, open] if at < open => Rank::Further,
+            _ => Rank::Closed,
+        }
+    }
+
+    /// Moves a member over the ends of ranks, one after the other.
+    fn set_rank(&mut self, mut at: usize, rank: Rank) {
+        while self.rank(at) < rank {
+            let end = &mut self.ends[self.rank(at) as usize];
+            *end -= 1;
+            let last = *end;
+            self.swap(at, last);
+            at = last;
+        }
+        while self.rank(at) > rank {
+            let end = self.rank(at) as usize - 1;
+            let first = self.ends[end];
+            self.swap(at, first);
+            self.ends[end] += 1;
+            at = first;
+        }
+    }
+
+    fn swap(&mut self, one: usize, other: usize) {
+        self.members.swap(one, other);
+        for at in [one, other] {
+            self.places.insert(self.members[at].peer, at as u32);
+        }
+    }
+
+    // -- who is told of whom
+
+    /// Draws members for one that asks, which is a member itself. A machine in a zone hears mostly of those near it, since
+    /// it fetches most from them, and always of some that may be anywhere.
+    pub(super) fn draw(&self, draw: &mut Draw, peer: PeerKey, wanted: usize) -> Vec<usize> {
+        let Some(own) = self.place(peer) else { return Vec::new() };
+        let Member { zone, zone_place, .. } = &self.members[own];
+        let near = self.zones.get(zone).map_or(&[][..], Vec::as_slice);
+        let skip = (!near.is_empty()).then_some(*zone_place as usize);
+        let near_drawn = draw.some_of(near.len(), wanted * NEAR_PERCENT / 100, skip);
+        let mut drawn: Vec<usize> = near_drawn.into_iter().filter_map(|at| self.place(near[at])).collect();
+        self.draw_more(draw, Some(own), wanted, &mut drawn);
+        drawn
+    }
+
+    /// Draws members for a peer that found nobody with anything that it needs: some of those that have been there for
+    /// longest, some of each network, then others.
+    pub(super) fn draw_widely(&self, draw: &mut Draw, peer: PeerKey, wanted: usize) -> Vec<usize> {
+        let own = self.place(peer);
+        let elders = self.elders.iter().filter_map(|&elder| self.place(elder)).filter(|at| Some(*at) != own);
+        let mut drawn: Vec<usize> = elders.take(wanted).collect();
+        let spread = drawn.len() + (wanted - drawn.len()) / 2;
+        self.draw_spread(draw, own, spread, &mut drawn);
+        self.draw_more(draw, own, wanted, &mut drawn);
+        drawn
+    }
+
+    /// Draws until there are `wanted`: of the first rank, and of each next one where there are too few.
+    pub(super) fn draw_more(
+        &self,
+        draw: &mut Draw,
+        own: Option<usize>,
+        wanted: usize,
+        drawn: &mut Vec<usize>,
+    ) {
+        for ranks in [0..self.ends[0], self.ends[0]..self.ends[1], self.ends[1]..self.members.len()] {
+            if drawn.len() >= wanted {
+                return;
+            }
+            let skip = own.filter(|own| ranks.contains(own)).map(|own| own - ranks.start);
+            for at in draw.some_of(ranks.len(), wanted, skip) {
+                let at = ranks.start + at;
+                if drawn.len() < wanted && !drawn.contains(&at) {
+                    drawn.push(at);
+                }
+            }
+        }
+    }
+
+    /// Draws until there are `wanted`, or it is in vain, one of each network in turn.
+    fn draw_spread(&self, draw: &mut Draw, own: Option<usize>, wanted: usize, drawn: &mut Vec<usize>) {
+        let networks = self.networks(draw);
+        let rounds = if networks.is_empty() { 0 } else { 2 * wanted.div_ceil(networks.len()) };
+        for _ in 0..rounds {
+            for &(first, last) in &networks {
+                if drawn.len() >= wanted {
+                    return;
+                }
+                // Whoever is next to a point in the network: those with few neighbours are met most often.
+                let point = between(draw, first, last);
+                let next = self.places.range(from(point)..=to(last)).next();
+                let next = next.or_else(|| self.places.range(from(first)..=to(last)).next());
+                let Some(at) = next.map(|(_, &at)| at as usize) else { continue };
+                if Some(at) != own && self.rank(at) != Rank::Closed && !drawn.contains(&at) {
+                    drawn.push(at);
+                }
+            }
+        }
+    }
+
+    /// The networks that members are in, at most [`NETWORKS_MAX`], from a random one on.
+    fn networks(&self, draw: &mut Draw) -> Vec<(IpAddr, IpAddr)> {
+        let mut networks = Vec::new();
+        if self.places.is_empty() {
+            return networks;
+        }
+        let begin = self.members[draw.below(self.members.len())].peer;
+        for range in
+            [begin..=to(IpAddr::V6(Ipv6Addr::from(u128::MAX))), from(Ipv4Addr::UNSPECIFIED.into())..=begin]
+        {
+            let (mut next, end) = (*range.start(), *range.end());
+            while networks.len() < NETWORKS_MAX
+                && next <= end
+                && let Some((&(addr, _), _)) = self.places.range(next..=end).next()
+            {
+                let (first, last) = network(addr.ip());
+                if !networks.contains(&(first, last)) {
+                    networks.push((first, last));
+                }
+                let Some(after) = after(last) else { break };
+                next = from(after);
+            }
+        }
+        networks
+    }
+}
+
+impl Member {
+    pub(super) fn new(now: Time, who: &Who, entry: &Announce) -> Member {
+        let Announce { stage, have, count, .. } = *entry;
+        Member {
+            peer: who.key(),
+            zone: who.zone.clone(),
+            zone_place: 0,
+            stage,
+            have,
+            count,
+            trend: Trend::new(now, have),
+            joined: now,
+            expires: Time::default(), // set with the interval
+        }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    pub(super) fn entry(&self, key: SwarmKey) -> PeerEntry {
+        let Member { peer: (addr, peer_id), stage, have, count, .. } = *self;
+        PeerEntry { addr, peer_id, key, stage, have, count, zone: self.zone.to_string() }
+    }
+}
+
+/// Everybody at a host.
+fn at_host(host: IpAddr) -> std::ops::RangeInclusive<PeerKey> {
+    from(host)..=to(host)
+}
+
+fn from(host: IpAddr) -> PeerKey {
+    (SocketAddr::new(host, 0), PeerId([0; 16]))
+}
+
+fn to(host: IpAddr) -> PeerKey {
+    let last = match SocketAddr::new(host, u16::MAX) {
+        SocketAddr::V6(v6) => std::net::SocketAddrV6::new(*v6.ip(), v6.port(), u32::MAX, u32::MAX).into(),
+        v4 => v4,
+    };
+    (last, PeerId([255; 16]))
+}
+
+/// The first and the last address of a host's network, as somebody may own one: 16 bits of IPv4, 32 of IPv6.
+fn network(host: IpAddr) -> (IpAddr, IpAddr) {
+    match host {
+        IpAddr::V4(v4) => {
+            let first = v4.to_bits() & 0xffff_0000;
+            (Ipv4Addr::from(first).into(), Ipv4Addr::from(first | 0xffff).into())
+        }
+        IpAddr::V6(v6) => {
+            let rest = u128::MAX >> 32;
+            let first = v6.to_bits() & !rest;
+            (Ipv6Addr::from(first).into(), Ipv6Addr::from(first | rest).into())
+        }
+    }
+}
+
+fn between(draw: &mut Draw, first: IpAddr, last: IpAddr) -> IpAddr {
+    match (first, last) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            let span = (last.to_bits() - first.to_bits()) as usize;
+            Ipv4Addr::from(first.to_bits() + draw.below(span + 1) as u32).into()
+        }
+        // the upper half of what may vary: networks of customers, not their machines
+        (IpAddr::V6(first), _) => {
+            let high = (draw.below(1 << 32) as u128) << 64;
+            Ipv6Addr::from(first.to_bits() | high).into()
+        }
+        (first, _) => first,
+    }
+}
+
+/// The address after another one: those of IPv6 follow those of IPv4.
+fn after(host: IpAddr) -> Option<IpAddr> {
+    match host {
+        IpAddr::V4(v4) => Some(
+            v4.to_bits()
+                .checked_add(1)
+                .map_or(Ipv6Addr::UNSPECIFIED.into(), |next| Ipv4Addr::from(next).into()),
+        ),
+        IpAddr::V6(v6) => v6.to_bits().checked_add(1).map(|next| Ipv6Addr::from(next).into()),
+    }
+}
