@@ -6,7 +6,9 @@ use super::{CALL_TIMEOUT, Found, Health, Session, Trouble, dialable, tell};
 use crate::context::Context;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
-use shared::rpc::tracker::{ANNOUNCE_MAX, Announce, AnnounceAnswer, NEIGHBOURS, Stage, TrackerError};
+use shared::rpc::tracker::{
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, NEIGHBOURS, PEERS_MAX, Stage, TrackerError,
+};
 use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,6 +66,8 @@ struct Announced {
     entry: Entry,
     /// It is to be published with the next announce.
     publish: bool,
+    /// Nobody whom we know has anything that we need.
+    lonely: bool,
     published: Option<Instant>,
     waiting: Vec<Waiting>,
 }
@@ -176,7 +180,8 @@ impl Announcer {
                         announced.entry = entry;
                     }
                     None => {
-                        let announced = Announced { entry, publish, published: None, waiting: Vec::new() };
+                        let announced =
+                            Announced { entry, publish, lonely: false, published: None, waiting: Vec::new() };
                         self.entries.insert(key, announced);
                     }
                 }
@@ -186,7 +191,12 @@ impl Announcer {
                     announced.entry.have = have;
                 }
             }
-            TrackerCommand::Urgent(key) => self.schedule.urgent(key, now),
+            TrackerCommand::Urgent(key) => {
+                self.schedule.urgent(key, now);
+                if let Some(announced) = self.entries.get_mut(&key) {
+                    announced.lonely = true;
+                }
+            }
             TrackerCommand::Await(key, waiting) => match self.entries.get_mut(&key) {
                 Some(announced) => {
                     self.schedule.now(key, now);
@@ -277,7 +287,7 @@ impl Announcer {
         let mut batches = vec![batch];
         while let Some(mut keys) = batches.pop() {
             keys.retain(|key| self.entries.contains_key(key));
-            let told: Vec<Announce> = keys.iter().map(|key| announce(*key, &self.entries[key])).collect();
+            let told: Vec<Announce> = keys.iter().map(|key| self.entries[key].announce(*key)).collect();
             match session.caller.announce(told, CALL_TIMEOUT).await? {
                 Ok(reply) if reply.answers.len() == keys.len() => {
                     self.is_good();
@@ -338,7 +348,8 @@ impl Announcer {
             let _ = waiting.send(outcome.clone().map_err(|error| error.to_string()));
         }
         // No more than were asked for, however many it names.
-        let wanted = usize::from(peers_wanted(announced.entry.stage));
+        let wanted = usize::from(announced.peers_wanted());
+        announced.lonely = false;
         let same_list = answer.peers.iter().filter(|peer| peer.key == key).map(|peer| peer.addr);
         let found = Found {
             key,
@@ -357,13 +368,19 @@ fn same_publication(old: &Entry, new: &Entry) -> bool {
         && old.manifests.iter().map(Manifest::name).eq(new.manifests.iter().map(Manifest::name))
 }
 
-fn announce(key: SwarmKey, announced: &Announced) -> Announce {
-    let entry = &announced.entry;
-    let count = entry.manifests[0].count();
-    Announce { key, stage: entry.stage, have: entry.have, count, peers_wanted: peers_wanted(entry.stage) }
-}
+impl Announced {
+    fn announce(&self, key: SwarmKey) -> Announce {
+        let entry = &self.entry;
+        let count = entry.manifests[0].count();
+        Announce { key, stage: entry.stage, have: entry.have, count, peers_wanted: self.peers_wanted() }
+    }
 
-/// A seeder asks for none: it is dialled.
-fn peers_wanted(stage: Stage) -> u8 {
-    if stage == Stage::Leeching { NEIGHBOURS as u8 } else { 0 }
+    /// A seeder asks for none: it is dialled. More than the usual number tells the tracker that the usual ones were of no use.
+    fn peers_wanted(&self) -> u8 {
+        match self.entry.stage {
+            Stage::Seeding => 0,
+            Stage::Leeching if self.lonely => PEERS_MAX as u8,
+            Stage::Leeching => NEIGHBOURS as u8,
+        }
+    }
 }

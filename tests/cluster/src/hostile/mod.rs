@@ -3,11 +3,13 @@
 //! asks, [`Silent`] dials and says nothing.
 
 mod asker;
+mod crowd;
 mod distort;
 mod seeder;
 mod silent;
 
 pub use asker::{Asker, is_welcome, lengths, strangers};
+pub use crowd::Crowd;
 pub use seeder::FalseSeeder;
 pub use silent::Silent;
 

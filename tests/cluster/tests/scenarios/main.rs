@@ -12,6 +12,7 @@ mod fleet;
 mod get;
 mod hostile;
 mod input;
+mod invented;
 mod lifecycle;
 mod local;
 mod many;

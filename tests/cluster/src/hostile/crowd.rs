@@ -1,0 +1,75 @@
+//! Peers that do not exist: each has a connection to the tracker, and nobody listens where it says.
+
+use crate::Tracker;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use shared::id::PeerId;
+use shared::manifest::Manifest;
+use shared::registry::{Announce, Stage};
+use shared::rpc::PROTOCOL_VERSION;
+use shared::rpc::tracker::{TrackedPeer, TrackerCaller, TrackerHello};
+use shared::rpc::wire::{self, ClientOptions};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use tokio::net::TcpSocket;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+const SOON: Duration = Duration::from_secs(30);
+/// How often each of them renews its entry.
+const RENEW_EVERY: Duration = Duration::from_secs(3);
+
+/// Invented peers of one swarm. They go when it is dropped.
+#[derive(Debug)]
+pub struct Crowd {
+    _runtime: Runtime,
+}
+
+impl Crowd {
+    /// Announces so many, each from an address of its own, all at this stage. Returns when the tracker knows them.
+    pub fn invent(tracker: &Tracker, manifest: &Manifest, many: u32, stage: Stage) -> Crowd {
+        raise_descriptors();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let (addr, key, count) = (tracker.addr(), manifest.key(), manifest.count());
+        let have = if stage == Stage::Seeding { count.get() } else { 0 };
+        let announce = Announce { key, stage, have, count, peers_wanted: 0 };
+        runtime.block_on(async {
+            let mut joining = JoinSet::new();
+            (0..many).for_each(|number| _ = joining.spawn(join(addr, number, announce)));
+            while let Some(joined) = joining.join_next().await {
+                joined.expect("it joins");
+            }
+        });
+        Crowd { _runtime: runtime }
+    }
+}
+
+/// One of them. It listens nowhere, and goes on until the runtime ends.
+async fn join(tracker: SocketAddr, number: u32, announce: Announce) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let own = Ipv4Addr::from(0x7f01_0001 + number);
+    socket.bind((own, 0).into()).expect("an address of loopback");
+    let stream = socket.connect(tracker).await.expect("the tracker is there");
+    let (caller, link): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
+    tokio::spawn(link);
+    let id = PeerId((u128::from(number) << 64 | 0xbad).to_be_bytes());
+    let peer = TrackedPeer { peer_id: id, listen_port: 1, zone: String::new() };
+    let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: Some(peer) };
+    caller.hello(hello, SOON).await.expect("an answer").expect("a welcome");
+    caller.announce(vec![announce], SOON).await.expect("an answer").expect("it is taken");
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            if caller.announce(vec![announce], SOON).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Each of them needs a descriptor here, and one at the tracker, which inherits what we may have.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
+    setrlimit(Resource::Nofile, raised).expect("the limit may be raised as far as it goes");
+}
