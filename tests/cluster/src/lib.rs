@@ -20,6 +20,7 @@ pub mod mounts;
 pub mod process;
 mod programs;
 pub mod skip;
+#[cfg(feature = "hostile")]
 pub mod slow_link;
 mod tracker;
 
