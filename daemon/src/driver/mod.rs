@@ -53,6 +53,7 @@ use shared::rpc::wire::buffers;
 use shared::swarm::{AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
 use shared::url::TrackerUrl;
 use stalls::Stalls;
+use status::Shown;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -133,6 +134,8 @@ pub struct Driver {
     ending: Option<String>,
     /// Counts the changes that a watcher may want to see.
     revision: Arc<watch::Sender<u64>>,
+    /// What watchers of everything are shown for now.
+    shown: Option<Shown>,
     ticks: u64,
 }
 
@@ -176,6 +179,7 @@ impl Driver {
             folder: Folder::default(),
             ending: None,
             revision: Arc::new(watch::Sender::new(1)),
+            shown: None,
             ticks: 0,
         }
     }

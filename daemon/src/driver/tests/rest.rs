@@ -61,3 +61,20 @@ async fn files_that_are_served_are_looked_at_a_slice_at_a_time_and_all_of_them()
     rig.until("all were looked at", |driver| found(driver) == count).await;
     assert_eq!(rig.driver.folder.looked_at, None, "and again from the first one on");
 }
+
+#[tokio::test]
+async fn watchers_of_everything_are_shown_one_state_for_a_while() {
+    let mut rig = Rig::new();
+    let bytes = bytes(1);
+    rig.finished(&manifest_of("one", &bytes), &bytes).await;
+    let first = rig.driver.watched(None).unwrap();
+    rig.get(&manifest_of("two", &[7; 100]), false).await.unwrap();
+    assert_eq!(rig.driver.status(None).unwrap().len(), 2, "who asks once is told how it is");
+    assert_eq!(rig.driver.watched(Some("two")).unwrap().resources.len(), 1);
+    assert!(*rig.driver.revision.borrow() != first.seen, "so that watchers ask again");
+    let begin = Instant::now();
+    while rig.driver.watched(None).unwrap().resources.len() < 2 {
+        assert!(begin.elapsed() < CAP);
+        tokio::task::yield_now().await;
+    }
+}
