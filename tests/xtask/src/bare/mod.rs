@@ -138,7 +138,11 @@ fn inside(root: &Path, toolchain: &Path, command: &[OsString]) -> Command {
     let mut enter = isolated();
     enter.args(["/bin/sh", "-c", ENTER, "sh"]).args([root, toolchain]).args(command);
     let passed_on = std::env::vars_os().filter(|(name, _)| is_passed_on(&name.to_string_lossy()));
-    enter.env_clear().envs(passed_on);
+    enter.env_clear();
+    if root.join(root::CERTIFICATES_INSIDE.trim_start_matches('/')).is_file() {
+        enter.env("CARGO_HTTP_CAINFO", root::CERTIFICATES_INSIDE);
+    }
+    enter.envs(passed_on);
     enter.env("PATH", "/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     enter.env("HOME", "/root").env("CARGO_HOME", "/root/.cargo").env("LANG", "C.UTF-8").env("CI", "true");
     enter.env(skip::MUST_RUN, "1");

@@ -12,6 +12,9 @@ pub(super) const TREE: &str = "build";
 /// The certificates that this machine trusts; a proxy may have one of its own among them.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
+/// Where they are in there, for cargo.
+pub(super) const CERTIFICATES_INSIDE: &str = "/opt/certificates.crt";
+
 /// What `apt-get` asks for, in the form of its own list.
 const SOURCES: &str =
     "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(RELEASE) $(COMPONENT)";
@@ -35,9 +38,12 @@ pub(super) fn debootstrap(root: &Path) -> Result<Command, String> {
 
 /// Puts in what the machine has beside Debian: its registries, and the tree as it was committed last.
 pub(super) fn furnish(workspace: &Workspace, root: &Path) -> Result<(), String> {
-    for file in ["/etc/resolv.conf", "/etc/hosts", CERTIFICATES] {
+    for file in ["/etc/resolv.conf", "/etc/hosts"] {
         copy_if_there(Path::new(file), &root.join(file.trim_start_matches('/')))?;
     }
+    // Elsewhere: whoever installs ca-certificates writes over those of the root.
+    let certificates = root.join(CERTIFICATES_INSIDE.trim_start_matches('/'));
+    copy_if_there(Path::new(CERTIFICATES), &certificates)?;
     let mut sources = Command::new("apt-get");
     sources.args(["indextargets", "--format", SOURCES, "Created-By: Packages", "Origin: Debian"]);
     write(&root.join("etc/apt/sources.list"), &output(&mut sources)?)?;
