@@ -57,9 +57,21 @@ pub struct Global {
     /// Print JSON, for scripts: one document, or one line per update with --watch
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
+    /// Tell how far things are on the standard error, also where that is no terminal
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub progress: bool,
 }
 
 impl Global {
+    /// What says which daemon is meant, as one would type it: "--folder '/srv/my files'", or nothing.
+    pub fn which_daemon(&self) -> String {
+        let options = [("--socket", &self.socket), ("--folder", &self.folder)];
+        let named = options.iter().filter_map(|(option, path)| {
+            Some(format!("{option} {}", shell_word(&path.as_ref()?.to_string_lossy())))
+        });
+        named.collect::<Vec<_>>().join(" ")
+    }
+
     /// Another command for the same daemon, as one would type it.
     ///
     /// ```
@@ -69,14 +81,8 @@ impl Global {
     /// assert_eq!(global.command("status", "a b"), "ttctl --folder '/srv/my files' status 'a b'");
     /// ```
     pub fn command(&self, verb: &str, what: &str) -> String {
-        let mut words = vec!["ttctl".to_owned()];
-        for (option, path) in [("--socket", &self.socket), ("--folder", &self.folder)] {
-            if let Some(path) = path {
-                words.extend([option.to_owned(), shell_word(&path.to_string_lossy())]);
-            }
-        }
-        words.extend([verb.to_owned(), shell_word(what)]);
-        words.join(" ")
+        let words = ["ttctl".to_owned(), self.which_daemon(), verb.to_owned(), shell_word(what)];
+        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -170,17 +176,19 @@ WHAT is one of
   tt://HOST:PORT/NAME or tt://HOST:PORT/ID, from that tracker's catalogue
   a name or an id, from the catalogues of the trackers that ttd knows
 
-^C and --timeout end the waiting, never the download.
+^C and --timeout end the waiting, never the download. With \"-o -\" nothing but the
+file goes to the standard output, and that only when all of it was verified.
 
 Examples:
   ttctl get lab-2025.img
   ttctl get ./lab-2025.img.tinytorrent -o /tmp/ --timeout \"10 min\"
+  ttctl get app.tar.gz -o - | tar xz
   ttctl get tt://tracker.example/lab-2025.img --detach
   ttctl get https://files.example/lab-2025.img.tinytorrent")]
 pub struct GetArgs {
     /// What to fetch
     pub what: String,
-    /// Copy the complete file to this path, or into this folder, with your own rights
+    /// Copy the complete file to this path, or into this folder, with your own rights; "-" is the standard output
     #[arg(short, long, value_name = "PATH", conflicts_with = "detach")]
     pub output: Option<PathBuf>,
     /// Return as soon as the download is accepted
@@ -212,7 +220,7 @@ pub struct WaitArgs {
     /// The resource's name or id
     pub what: String,
     /// Until so many machines have all of it
-    #[arg(long, value_name = "N", conflicts_with = "percent")]
+    #[arg(long, value_name = "N", conflicts_with = "percent", value_parser = machines)]
     pub peers: Option<NonZeroU32>,
     /// Until so many in a hundred of the machines have all of it
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u8).range(1..=100))]
@@ -398,7 +406,13 @@ pub struct TrackerResourcesArgs {
     pub which: WhichTracker,
 }
 
-fn shell_word(text: &str) -> String {
+/// How many machines are waited for.
+fn machines(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| "a number of machines is needed, of at least 1".to_owned())
+}
+
+/// A text as one word of a shell's command line.
+pub(crate) fn shell_word(text: &str) -> String {
     let is_plain = |char: char| char.is_alphanumeric() || "-_.,/:@%+=".contains(char);
     match text.chars().all(is_plain) && !text.is_empty() {
         true => text.to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::cli::{FleetArgs, Global, resource_name};
 use crate::documents::Document;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::expect::{self, Expected};
 use crate::human;
 use crate::output::{Colour, Output};
@@ -31,6 +31,20 @@ pub(crate) async fn fleet(args: &FleetArgs, global: &Global, output: &mut Output
             output.warning(&format!("{name}: {trouble}"));
         }
     }
+    let gone = output.reader_gone();
+    tokio::select! {
+        ended = show(args, &expected, global, output) => ended,
+        () = gone => Err(Error::new(Kind::BrokenPipe, "")),
+    }
+}
+
+/// Shows the machines, once or until it is interrupted.
+async fn show(
+    args: &FleetArgs,
+    expected: &[Expected],
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Error> {
     let mut tracker = Tracker::connect(&args.which, global).await?;
     let resource = tracker.resource(resource_name(&args.what)).await?;
     let mut shown: Vec<String> = Vec::new();
@@ -46,7 +60,7 @@ pub(crate) async fn fleet(args: &FleetArgs, global: &Global, output: &mut Output
             }
             Err(error) => return Err(error),
         };
-        let rows = rows(&machines, &expected);
+        let rows = rows(&machines, expected);
         let lines = lines(&rows, tracker.name(), resource, args.watch, output)?;
         if args.watch && output.out_is_terminal() && !output.is_json() {
             redraw(&lines, output)?;

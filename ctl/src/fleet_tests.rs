@@ -38,7 +38,7 @@ async fn expected() -> Vec<Expected> {
 }
 
 fn shown(rows: &[Row], watch: bool, json: bool) -> String {
-    let output = Output::to(Sink::default(), json);
+    let output = Output::to(Sink::default(), &Global { json, ..Global::default() });
     lines(rows, "tt://t:7986", ResourceId([1; 32]), watch, &output).unwrap().join("\n")
 }
 

@@ -11,6 +11,7 @@ use crate::human;
 use crate::output::Output;
 use crate::progress::{Now, Progress};
 use crate::status;
+use crate::to_stdout;
 use crate::want::Want;
 use bytes::Bytes;
 use shared::chunk::CHUNK_BYTES;
@@ -33,13 +34,14 @@ const UPDATES_EVERY: Duration = Duration::from_millis(50);
 
 pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let start = Instant::now();
+    to_stdout::refuse_early(args, global)?;
     let want = Want::parse(&args.what)?;
     let manifest = match &want {
         Want::Manifest(path) => Some(files::read_manifest(path)?),
         Want::Url(url) => Some(fetch_url::fetch(url, args.timeout.map(|timeout| timeout.duration())).await?),
         Want::Catalogue(_) => None,
     };
-    if let Some(target) = &args.output {
+    if let Some(target) = args.output.as_ref().filter(|target| !to_stdout::is_meant(target)) {
         copy::refuse_early(target, args.replace)?;
     }
     let daemon = Daemon::connect(global).await?;
@@ -66,6 +68,7 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     }
     let path = match &args.output {
         None => path,
+        Some(target) if to_stdout::is_meant(target) => return to_stdout::write(path, output).await,
         Some(target) => {
             let (target, name) = (target.clone(), accepted.name.clone());
             copy::copy_out_until_interrupted(daemon.info, name, target, args.replace, output).await?
@@ -118,7 +121,7 @@ async fn ask(
 /// Says, once, that it is the look-up that takes long: trackers that do not answer are given their time.
 async fn tell_what_is_looked_for(what: &str, output: &Output) -> Infallible {
     tokio::time::sleep(LOOK_UP_PATIENCE).await;
-    if output.err_is_terminal() || !output.is_json() {
+    if output.shows_progress() {
         let _ = writeln!(io::stderr().lock(), "{}: asking the trackers for it", human::clean(what));
     }
     std::future::pending().await

@@ -32,6 +32,7 @@ mod share;
 mod status;
 mod table;
 mod tasks;
+mod to_stdout;
 mod tracker;
 mod verify;
 mod wait;
@@ -53,7 +54,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    let mut output = Output::of_process(cli.global.json);
+    let mut output = Output::of_process(&cli.global);
     let result = run(&cli, &mut output).and_then(|()| output.flush());
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 //! The one place that writes to the terminal: results to the standard output, everything else to the standard
 //! error. Colours only on a terminal, and not if `NO_COLOR` is set.
 
+use crate::cli::Global;
 use crate::error::{Error, Kind};
 use crate::human::clean;
 use serde::Serialize;
@@ -13,6 +14,12 @@ pub struct Output {
     out_terminal: bool,
     err_terminal: bool,
     colours: bool,
+    /// Whether progress is told where no person looks.
+    progress: bool,
+    /// Which daemon the command line names: what is suggested is for the same one.
+    which_daemon: String,
+    /// Whether `out` is this process's own.
+    of_process: bool,
 }
 
 /// What a colour means.
@@ -34,26 +41,30 @@ pub enum Colour {
 
 impl Output {
     /// This process's own outputs.
-    pub fn of_process(json: bool) -> Output {
+    pub fn of_process(global: &Global) -> Output {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         Output {
             out: BufWriter::new(Box::new(io::stdout())),
-            json,
             out_terminal: io::stdout().is_terminal(),
             err_terminal: io::stderr().is_terminal(),
             colours: !no_colour,
+            of_process: true,
+            ..Output::to(io::sink(), global)
         }
     }
 
     /// Writes to `out`, as if it were a pipe.
-    pub fn to(out: impl Write + 'static, json: bool) -> Output {
+    pub fn to(out: impl Write + 'static, global: &Global) -> Output {
         Output {
             out: BufWriter::new(Box::new(out)),
-            json,
+            json: global.json,
             out_terminal: false,
             err_terminal: false,
             colours: false,
+            progress: global.progress,
+            which_daemon: global.which_daemon(),
+            of_process: false,
         }
     }
 
@@ -70,6 +81,45 @@ impl Output {
     /// Whether a person looks at what is said beside the results.
     pub fn err_is_terminal(&self) -> bool {
         self.err_terminal
+    }
+
+    /// Whether to tell how far things are: to a person, and to whoever asked for it. A good run in a pipe or under cron
+    /// says nothing.
+    pub fn shows_progress(&self) -> bool {
+        self.err_terminal || self.progress
+    }
+
+    /// Ends when whoever reads the results has gone: a pipe tells only those who write, or who look.
+    pub fn reader_gone(&self) -> impl Future<Output = ()> + use<> {
+        let (gone, seen) = tokio::sync::oneshot::channel();
+        if self.of_process {
+            std::thread::spawn(move || {
+                wait_until_hung_up();
+                let _ = gone.send(()); // nobody may care any more
+            });
+        }
+        async move {
+            if seen.await.is_err() {
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// A text with the commands that it suggests made such that they can be pasted: for the daemon that was named.
+    pub fn pasteable(&self, text: &str) -> String {
+        if self.which_daemon.is_empty() {
+            return text.to_owned();
+        }
+        let mut parts = text.split("`ttctl ");
+        let mut pasteable = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            pasteable.push_str("`ttctl ");
+            if !part.starts_with("--") {
+                pasteable.push_str(&format!("{} ", self.which_daemon));
+            }
+            pasteable.push_str(part);
+        }
+        pasteable
     }
 
     /// Whether there may be colours on the standard error.
@@ -117,7 +167,7 @@ impl Output {
     /// Something that may be wrong.
     pub fn warning(&self, text: &str) {
         let label = paint(self.err_has_colours(), Colour::Careful, "warning:");
-        err_line(&format!("{label} {}", clean(text)));
+        err_line(&format!("{label} {}", clean(&self.pasteable(text))));
     }
 
     /// What went wrong, and what to do about it.
@@ -128,12 +178,24 @@ impl Output {
         let label = paint(self.err_has_colours(), Colour::Bad, "error:");
         err_line(&format!("{label} {}", clean(&error.message)));
         if let Some(hint) = &error.hint {
-            err_line(&format!("{} {}", paint(self.err_has_colours(), Colour::Bold, "hint:"), clean(hint)));
+            let label = paint(self.err_has_colours(), Colour::Bold, "hint:");
+            err_line(&format!("{label} {}", clean(&self.pasteable(hint))));
         }
     }
 }
 
-fn write_error(error: io::Error) -> Error {
+/// Blocks until the other side of the standard output has gone: the reader of a pipe, the terminal.
+fn wait_until_hung_up() {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    let out = io::stdout();
+    // an error or a hang-up is told without being asked for
+    let mut looked_at = [PollFd::new(&out, PollFlags::empty())];
+    while matches!(poll(&mut looked_at, None), Ok(0) | Err(rustix::io::Errno::INTR)) {}
+}
+
+/// What becomes of an error at the standard output.
+pub(crate) fn write_error(error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Error::new(Kind::BrokenPipe, ""),
         _ => Error::io("cannot write the output", &error),
@@ -156,4 +218,23 @@ fn paint(colours: bool, colour: Colour, text: &str) -> String {
         Colour::Bold => "1",
     };
     format!("\x1b[{code}m{text}\x1b[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_suggested_can_be_pasted() {
+        let global = Global { folder: Some("/srv/my files".into()), ..Global::default() };
+        let pasteable = |text: &str| Output::to(io::sink(), &global).pasteable(text);
+        assert_eq!(
+            pasteable("`ttctl list` shows it, `ttctl --folder /a remove x` ends it"),
+            "`ttctl --folder '/srv/my files' list` shows it, `ttctl --folder /a remove x` ends it"
+        );
+        assert_eq!(
+            Output::to(io::sink(), &Global::default()).pasteable("see `ttctl list`"),
+            "see `ttctl list`"
+        );
+    }
 }

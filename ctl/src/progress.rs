@@ -1,4 +1,5 @@
-//! How far a long piece of work is: a bar on a terminal, plain lines elsewhere. Both on the standard error.
+//! How far a long piece of work is: a bar on a terminal; elsewhere plain lines, if somebody asked for them. Both on the
+//! standard error.
 
 use crate::human;
 use crate::output::Output;
@@ -6,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// What takes less time than this is not worth a bar.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -19,7 +21,11 @@ const REASONS_EVERY: Duration = Duration::from_secs(1);
 /// ... and one of which only the numbers change is told ever more seldom, down to this.
 const LINES_SELDOM: Duration = Duration::from_secs(600);
 
-const LABEL_CHARS_MAX: usize = 32;
+/// How wide a terminal is that does not say it.
+const COLUMNS: usize = 80;
+
+/// Room that is left at the end of a line: the terminal itself writes "^C" there, and must not begin a new line for it.
+const COLUMNS_FREE: usize = 3;
 
 /// How far it is.
 #[derive(Debug, Clone, Default)]
@@ -69,18 +75,22 @@ struct Told {
 
 struct Bar {
     bar: ProgressBar,
+    label: String,
+    colours: bool,
+    /// What it was made for.
+    columns: usize,
     /// The second line.
     reason: Arc<Mutex<String>>,
     drawn: bool,
 }
 
 impl Progress {
-    /// For work on `label`, which begins now. JSON in a pipe is for a script, which wants no lines.
+    /// For work on `label`, which begins now.
     pub(crate) fn new(output: &Output, label: &str) -> Progress {
-        let shape = match (output.err_is_terminal(), output.is_json()) {
-            (true, _) => Shape::Bar(Bar::new(&shorten(&human::clean(label)), output.err_has_colours())),
-            (false, true) => Shape::Silent,
-            (false, false) => Shape::Lines(Lines::default()),
+        let shape = match (output.err_is_terminal(), output.shows_progress()) {
+            (true, _) => Shape::Bar(Bar::new(&human::clean(label), output.err_has_colours())),
+            (false, true) => Shape::Lines(Lines::default()),
+            (false, false) => Shape::Silent,
         };
         Progress { label: human::clean(label), start: Instant::now(), shape }
     }
@@ -148,17 +158,29 @@ impl Bar {
     fn new(label: &str, colours: bool) -> Bar {
         let reason = Arc::new(Mutex::new(String::new()));
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
-        bar.set_style(style(&reason, colours));
-        bar.set_prefix(label.to_owned());
-        Bar { bar, reason, drawn: false }
+        Bar { bar, label: label.to_owned(), colours, columns: 0, reason, drawn: false }
     }
 
     fn update(&mut self, now: &Now<'_>, elapsed: Duration) {
-        let reason = now.reason.map_or(String::new(), |reason| format!("\n  {}", human::clean(reason)));
+        let columns = rustix::termios::tcgetwinsize(std::io::stderr())
+            .map_or(COLUMNS, |size| usize::from(size.ws_col))
+            .max(COLUMNS_FREE + 1);
+        let widths = Widths::of(columns - COLUMNS_FREE, self.label.width());
+        if columns != self.columns {
+            self.columns = columns;
+            self.bar.set_style(style(&self.reason, self.colours, widths.bar));
+            self.bar.set_prefix(shorten(&self.label, widths.label));
+        }
+        let reason = now.reason.map_or(String::new(), |reason| {
+            format!("\n  {}", shorten(&human::clean(reason), columns - COLUMNS_FREE - 2))
+        });
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
         self.bar.set_length(now.bytes_total);
         self.bar.set_position(now.bytes_done);
-        self.bar.set_message(parts(now, elapsed).join("  "));
+        let label = self.bar.prefix().width();
+        let room =
+            (columns - COLUMNS_FREE).saturating_sub(label + 1 + widths.bar + usize::from(widths.bar > 0));
+        self.bar.set_message(shorten(&parts(now, elapsed).join("  "), room));
         if !self.drawn && elapsed >= PATIENCE {
             self.drawn = true;
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
@@ -166,13 +188,34 @@ impl Bar {
     }
 }
 
-fn style(reason: &Arc<Mutex<String>>, colours: bool) -> ProgressStyle {
-    let template = match colours {
-        true => "{prefix:.bold} {bar:24.cyan/dim} {msg}{reason:.yellow}",
-        false => "{prefix} {bar:24} {msg}{reason}",
+/// How the line is shared out, so that it never wraps: what wraps is not wiped whole when the bar goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Widths {
+    label: usize,
+    /// 0: none.
+    bar: usize,
+}
+
+impl Widths {
+    /// For a label that has so many columns. The numbers matter most: they need 52 columns.
+    fn of(columns: usize, label: usize) -> Widths {
+        let label = label.min(columns.saturating_sub(52).clamp(8, 32));
+        match columns.saturating_sub(52 + label) {
+            0..10 => Widths { label, bar: 0 },
+            room => Widths { label, bar: room.min(24) },
+        }
+    }
+}
+
+fn style(reason: &Arc<Mutex<String>>, colours: bool, bar: usize) -> ProgressStyle {
+    let template = match (colours, bar) {
+        (true, 0) => "{prefix:.bold} {msg}{reason:.yellow}".to_owned(),
+        (false, 0) => "{prefix} {msg}{reason}".to_owned(),
+        (true, bar) => format!("{{prefix:.bold}} {{bar:{bar}.cyan/dim}} {{msg}}{{reason:.yellow}}"),
+        (false, bar) => format!("{{prefix}} {{bar:{bar}}} {{msg}}{{reason}}"),
     };
     let reason = Arc::clone(reason);
-    ProgressStyle::with_template(template)
+    ProgressStyle::with_template(&template)
         .expect("the template is well formed")
         .progress_chars("━╸─")
         .with_key("reason", move |_: &ProgressState, text: &mut dyn Write| {
@@ -216,12 +259,19 @@ fn without_digits(text: &str) -> String {
     text.chars().filter(|char| !char.is_ascii_digit()).collect()
 }
 
-fn shorten(label: &str) -> String {
-    if label.chars().count() <= LABEL_CHARS_MAX {
-        return label.to_owned();
+/// The text in so many columns, its end cut off if need be.
+fn shorten(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
     }
-    let head: String = label.chars().take(LABEL_CHARS_MAX - 1).collect();
-    format!("{head}…")
+    let mut room = columns.saturating_sub(1);
+    let fits = |char: &char| {
+        let left = room.checked_sub(char.width().unwrap_or(0));
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let head: String = text.chars().take_while(fits).collect();
+    if columns == 0 { head } else { format!("{head}…") }
 }
 
 fn eprint_line(line: &str) {
@@ -285,5 +335,29 @@ mod tests {
         assert_eq!(printed(16, |s| (s, String::new())), [5, 10, 15]);
         let reasons = |s: u64| (0, if s < 7 { "no peer is known" } else { "no peer has chunk 3" }.to_owned());
         assert_eq!(printed(60, reasons), [1, 7]);
+    }
+
+    #[test]
+    fn a_line_is_never_wider_than_the_terminal() {
+        assert_eq!(Widths::of(117, 40), Widths { label: 32, bar: 24 });
+        assert_eq!(Widths::of(77, 10), Widths { label: 10, bar: 15 });
+        assert_eq!(Widths::of(77, 40), Widths { label: 25, bar: 0 });
+        assert_eq!(Widths::of(57, 40), Widths { label: 8, bar: 0 });
+        let text = "lab-2026-模型-desktop.img";
+        for columns in 0..30 {
+            assert!(shorten(text, columns).width() <= columns, "{columns}: {}", shorten(text, columns));
+        }
+        assert_eq!((shorten(text, 12).as_str(), shorten(text, 40).as_str()), ("lab-2026-模…", text));
+    }
+
+    #[test]
+    fn without_a_terminal_nothing_is_told_unless_it_was_asked_for() {
+        use crate::cli::Global;
+
+        for (progress, json) in [(false, false), (false, true), (true, false), (true, true)] {
+            let output = Output::to(std::io::sink(), &Global { progress, json, ..Global::default() });
+            let told = matches!(Progress::new(&output, "x").shape, Shape::Lines(_));
+            assert_eq!(told, progress, "json: {json}");
+        }
     }
 }

@@ -24,7 +24,11 @@ pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Outp
     let daemon = Daemon::connect(global).await?;
     let what = args.what.as_deref().map(resource_name);
     if args.watch {
-        return watch(&daemon, what, output).await;
+        let gone = output.reader_gone();
+        return tokio::select! {
+            ended = watch(&daemon, what, output) => ended,
+            () = gone => Err(Error::new(Kind::BrokenPipe, "")),
+        };
     }
     let resources = daemon.caller.status(what.map(str::to_owned), CALL_TIMEOUT).await??;
     show(&resources, what, output)
@@ -36,7 +40,7 @@ fn show(resources: &[ResourceStatus], what: Option<&str>, output: &mut Output) -
             true => output.json(&Document::new(Resources {
                 resources: resources.iter().map(Resource::from).collect(),
             })),
-            false => table(resources).print(output, NOTHING),
+            false => table(resources).print(output, &output.pasteable(NOTHING)),
         };
     };
     if output.is_json() {
@@ -286,7 +290,7 @@ mod tests {
 
     fn shown(resources: &[ResourceStatus], what: Option<&str>, json: bool) -> String {
         let sink = Sink::default();
-        let mut output = Output::to(sink.clone(), json);
+        let mut output = Output::to(sink.clone(), &Global { json, ..Global::default() });
         show(resources, what, &mut output).unwrap();
         output.flush().unwrap();
         sink.text()

@@ -93,6 +93,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Global;
 
     #[test]
     fn columns_are_aligned_whatever_the_script() {
@@ -104,7 +105,7 @@ mod tests {
         ]);
         table.row(vec!["a".into(), "12 MiB".into(), "".into(), "".into()]);
         table.row(vec!["模型.grib2".into(), "1 B".into(), "".into(), "no\x07 peer".into()]);
-        let output = Output::to(Vec::new(), false);
+        let output = Output::to(Vec::new(), &Global::default());
         assert_eq!(
             table.lines(&output).join("\n"),
             "\

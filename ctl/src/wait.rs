@@ -173,7 +173,7 @@ struct Line {
 impl Line {
     fn new(output: &Output) -> Line {
         let is_terminal = output.err_is_terminal();
-        let is_silent = output.is_json() && !is_terminal;
+        let is_silent = !output.shows_progress();
         Line { is_terminal, is_silent, last: String::new(), shown: Instant::now() }
     }
 

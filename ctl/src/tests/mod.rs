@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 fn ttctl(args: &[&str]) -> (String, Result<(), Error>) {
     let cli = Cli::try_parse_from(["ttctl"].iter().chain(args)).expect("the command line is well formed");
     let sink = Sink::default();
-    let mut output = Output::to(sink.clone(), cli.global.json);
+    let mut output = Output::to(sink.clone(), &cli.global);
     let result = crate::run(&cli, &mut output);
     output.flush().unwrap();
     drop(output);

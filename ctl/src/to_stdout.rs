@@ -1,0 +1,55 @@
+//! `ttctl get -o -`: the complete file on the standard output, and nothing else there.
+
+use crate::cli::{GetArgs, Global};
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::output::Output;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use tokio::sync::oneshot;
+
+/// Whether the standard output is meant; a file of that name is `./-`.
+pub(crate) fn is_meant(target: &Path) -> bool {
+    target == Path::new("-")
+}
+
+/// Refuses what would put something else there.
+pub(crate) fn refuse_early(args: &GetArgs, global: &Global) -> Result<(), Error> {
+    match global.json && args.output.as_deref().is_some_and(is_meant) {
+        true => Err(Error::usage("--json and \"-o -\" both want the standard output")
+            .hint("leave out one of them, or name a file with -o")),
+        false => Ok(()),
+    }
+}
+
+/// Writes all of it. A reader that has enough is a good end.
+pub(crate) async fn write(path: PathBuf, output: &mut Output) -> Result<(), Error> {
+    output.flush()?;
+    let shown = path.display().to_string();
+    let (done, copied) = oneshot::channel();
+    // In a thread that nobody waits for: a reader that takes nothing would keep us after ^C.
+    std::thread::spawn(move || {
+        let _ = done.send(copy(&path)); // after ^C nobody wants to know
+    });
+    tokio::select! {
+        copied = copied => copied.unwrap_or_else(|_| Err(Error::internal("the copying has not ended well"))),
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.map_err(|error| Error::io("cannot listen for ^C", &error))?;
+            Err(Error::new(Kind::Interrupted, "interrupted while the file was written out")
+                .hint(format!("the complete file is {shown}")))
+        }
+    }
+}
+
+fn copy(path: &Path) -> Result<(), Error> {
+    let (mut file, _) = files::open_regular(path)?;
+    // Between descriptors, the kernel copies by itself.
+    let copied = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    let copied = copied.and_then(|mut out| io::copy(&mut file, &mut out));
+    copied.map(drop).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Error::new(Kind::BrokenPipe, ""),
+        _ => Error::io(format!("cannot copy {} to the standard output", path.display()), &error),
+    })
+}

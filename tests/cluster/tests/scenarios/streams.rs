@@ -1,0 +1,116 @@
+//! What ttctl writes where: results to the standard output, what went wrong to the standard error, and nothing else when
+//! no person looks.
+
+use cluster::files::{MIB, content};
+use cluster::skip::skipped;
+use cluster::{CAP, Daemon, Tracker, wait_until};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+/// Waits until a program has ended: its exit code.
+#[track_caller]
+fn code(child: &mut Child) -> i32 {
+    wait_until("ttctl ends", CAP, || child.try_wait().expect("it is ours").is_some());
+    let status = child.wait().expect("it is ours");
+    status.code().unwrap_or_else(|| panic!("{status}"))
+}
+
+#[test]
+fn a_good_run_says_nothing_on_the_standard_error_unless_progress_is_asked_for() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &["--upload-limit", "0"]);
+    let b = Daemon::start(&tracker, &[]);
+    let bytes = content(400, 2 * MIB);
+    a.share_bytes("image.iso", &bytes);
+    // It waits, with a reason. What is told while it does would be mailed by cron.
+    let silent = b.ctl_code(5, &["get", "image.iso", "--timeout", "2 s"]);
+    let lines: Vec<&str> = silent.stderr.lines().collect();
+    assert!(matches!(lines[..], [error, hint] if error.starts_with("error: ") && hint.starts_with("hint: ")));
+    let told = b.ctl_code(5, &["get", "image.iso", "--timeout", "2 s", "--progress"]);
+    assert!(told.stderr.starts_with("image.iso: "), "{}", told.stderr);
+    a.ok(&["limit", "--upload", "none"]);
+    for args in [&["get", "image.iso"][..], &["wait", "image.iso", "--peers", "2"], &["verify", "image.iso"]]
+    {
+        let output = b.ok(args);
+        assert_eq!(output.stderr, "", "{args:?}");
+        assert!(!output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_file_goes_to_the_standard_output_and_nothing_else_does() {
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let bytes = content(401, 3 * MIB + 7);
+    a.share_bytes("image.iso", &bytes);
+    // at first it is fetched, then it is there already
+    for _ in 0..2 {
+        let mut child = b.ttctl(&["get", "image.iso", "-o", "-"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut got = Vec::new();
+        child.stdout.take().unwrap().read_to_end(&mut got).unwrap();
+        assert_eq!(code(&mut child), 0);
+        assert!(got == bytes, "{} bytes instead of {}", got.len(), bytes.len());
+    }
+    assert!(!b.outside().join("-").exists());
+    // Whoever has read enough may go.
+    let mut child = b.ttctl(&["get", "image.iso", "-o", "-"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = [0; 10];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    assert_eq!((code(&mut child), &first[..]), (0, &bytes[..10]));
+    b.ctl_code(2, &["get", "image.iso", "-o", "-", "--json"]);
+    // A file of that name is still to be had.
+    b.ok(&["get", "image.iso", "-o", "./-"]);
+    assert!(std::fs::read(b.outside().join("-")).unwrap() == bytes);
+}
+
+#[test]
+fn an_archive_is_unpacked_as_it_comes() {
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    std::fs::write(a.outside().join("inside"), "it is here").unwrap();
+    let tar = a.outside().join("app.tar");
+    let made = Command::new("tar").current_dir(a.outside()).arg("-cf").arg(&tar).arg("inside").status();
+    assert!(made.unwrap().success());
+    a.ok(&["share", tar.to_str().unwrap()]);
+    let mut get = b.ttctl(&["get", "app.tar", "-o", "-"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut tar = Command::new("tar");
+    tar.current_dir(b.outside()).arg("-xf").arg("-").stdin(get.stdout.take().unwrap());
+    assert!(tar.status().unwrap().success());
+    assert_eq!(code(&mut get), 0);
+    assert_eq!(std::fs::read_to_string(b.outside().join("inside")).unwrap(), "it is here");
+}
+
+#[test]
+fn whoever_watches_is_left_when_the_reader_has_gone() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    a.share_bytes("image.iso", &content(402, MIB));
+    let watches: [&[&str]; 3] = [
+        &["status", "--json", "--watch"],
+        &["status", "image.iso", "--watch"],
+        &["fleet", "image.iso", "--json", "--watch"],
+    ];
+    for watch in watches {
+        let mut child = a.ttctl(watch).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut first = [0; 1];
+        child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+        // Nothing changes any more, so that nothing is written: only a look shows that nobody reads.
+        assert_eq!(code(&mut child), 0, "{watch:?}");
+    }
+}
+
+#[test]
+fn a_doctor_whom_the_daemon_does_not_talk_to_leaves_its_port_alone() {
+    if !rustix::process::geteuid().is_root() {
+        return skipped("it runs ttctl as another user, which only root may do");
+    }
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    let mut doctor = a.ttctl(&["doctor"]);
+    let output = doctor.current_dir("/").uid(65_534).gid(65_534).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("permission denied") && said.contains("not checked: folder, port"), "{said}");
+    assert!(!said.contains("peer port") && !said.contains("no tracker is configured"), "{said}");
+}
