@@ -1,6 +1,6 @@
 //! Finding the daemon, and saying hello.
 
-use crate::cli::Global;
+use crate::cli::{Global, shell_word};
 use crate::error::{Error, Kind};
 use shared::host::accounts;
 use shared::host::paths::Places;
@@ -39,18 +39,57 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Connects to the first daemon that answers where the command line, or the machine, says.
     pub(crate) async fn connect(global: &Global) -> Result<Daemon, Error> {
+        Daemon::look_for(global).await.map_err(|nobody| nobody.error)
+    }
+
+    /// The same, for those who go on without one.
+    pub(crate) async fn look_for(global: &Global) -> Result<Daemon, Nobody> {
         let sockets =
             Places::of_process().control_sockets(global.socket.as_deref(), global.folder.as_deref());
-        connect_first(&sockets).await
+        let found = connect_first(&sockets).await;
+        found.map_err(|nobody| match nobody.how_to_start {
+            true => Nobody { error: nobody.error.hint(start_hint(global)), ..nobody },
+            false => nobody,
+        })
+    }
+}
+
+/// Why there is no daemon to talk to.
+#[derive(Debug)]
+pub(crate) struct Nobody {
+    /// What a person is told.
+    pub(crate) error: Error,
+    /// Whether one may run all the same: it does not answer, or not this user.
+    pub(crate) may_run: bool,
+    /// Whether starting one would help.
+    how_to_start: bool,
+}
+
+impl From<Error> for Nobody {
+    /// Somebody listens, and is of no use.
+    fn from(error: Error) -> Nobody {
+        Nobody { error, may_run: true, how_to_start: false }
+    }
+}
+
+/// How to start the daemon that was looked for.
+fn start_hint(global: &Global) -> String {
+    let word = |path: &Path| shell_word(&path.to_string_lossy());
+    match (&global.folder, &global.socket) {
+        (_, Some(socket)) => format!("start one with `ttd FOLDER --socket {}`", word(socket)),
+        (Some(folder), None) => format!("start it: `ttd {}`", word(folder)),
+        (None, None) => {
+            "start one with `ttd FOLDER`, and name it with --folder FOLDER, --socket or $TT_SOCKET".to_owned()
+        }
     }
 }
 
 /// Tries all places, and for a moment again: a daemon that was started just now has no socket yet.
-async fn connect_first(sockets: &[PathBuf]) -> Result<Daemon, Error> {
+async fn connect_first(sockets: &[PathBuf]) -> Result<Daemon, Nobody> {
     let until = Instant::now() + STARTS_WITHIN;
     loop {
         match connect_now(sockets).await {
-            Err(error) if error.exit_code() == Kind::NoDaemon as u8 && Instant::now() < until => {
+            Err(nobody) if nobody.error.kind == Kind::NoDaemon && Instant::now() < until => {
                 tokio::time::sleep(TRY_AGAIN).await;
             }
             connected => return connected,
@@ -58,27 +97,31 @@ async fn connect_first(sockets: &[PathBuf]) -> Result<Daemon, Error> {
     }
 }
 
-async fn connect_now(sockets: &[PathBuf]) -> Result<Daemon, Error> {
+async fn connect_now(sockets: &[PathBuf]) -> Result<Daemon, Nobody> {
     let mut tried = Vec::new();
     for socket in sockets {
         match tokio::time::timeout(HELLO_TIMEOUT, local::connect(socket)).await {
-            Ok(Ok(stream)) => return greet(stream, socket).await,
+            Ok(Ok(stream)) => return greet(stream, socket).await.map_err(Nobody::from),
             Ok(Err(error)) => tried.push((socket, error)),
             Err(_) => tried.push((socket, io::ErrorKind::TimedOut.into())),
         }
     }
-    let places: Vec<String> =
-        tried.iter().map(|(socket, error)| format!("{} ({})", socket.display(), why(error))).collect();
+    let places: Vec<String> = tried
+        .iter()
+        .map(|(socket, error)| format!("{} ({})", socket.display(), why(socket, error)))
+        .collect();
     let denied = tried.iter().find(|(_, error)| error.kind() == io::ErrorKind::PermissionDenied);
-    let hint = match denied {
-        Some((socket, _)) => way_in(socket),
-        None => {
-            "start one with `ttd FOLDER`, and name it with --folder FOLDER, --socket or $TT_SOCKET".to_owned()
-        }
-    };
-    let message = format!("no ttd answers; tried {}", places.join(" and "));
-    Err(Error::new(Kind::NoDaemon, message).hint(hint))
+    let error = Error::new(Kind::NoDaemon, format!("no ttd answers; tried {}", places.join(" and ")));
+    let hangs = tried.iter().any(|(_, error)| error.kind() == io::ErrorKind::TimedOut);
+    Err(match denied {
+        Some((socket, _)) => error.hint(way_in(socket)).into(),
+        None => Nobody { error, may_run: hangs, how_to_start: !hangs },
+    })
 }
+
+/// Groups whose members can do more than control a ttd; the first is that of root by its number.
+const GROUPS_OF_POWER: [&str; 9] =
+    ["root", "sudo", "wheel", "adm", "docker", "lxd", "disk", "shadow", "admin"];
 
 /// What helps who may not use a socket.
 fn way_in(socket: &Path) -> String {
@@ -86,19 +129,33 @@ fn way_in(socket: &Path) -> String {
         return format!("your user may not even look into {}: use sudo", socket.display());
     };
     let group = accounts::group_name(metadata.gid()).unwrap_or(metadata.gid().to_string());
-    if metadata.mode() & 0o020 == 0 {
-        return format!("{} is for its owner alone: use sudo", socket.display());
-    }
     let user = accounts::user_name(rustix::process::getuid().as_raw()).unwrap_or("YOU".to_owned());
+    advice(&socket.display().to_string(), metadata.mode(), metadata.gid(), &group, &user)
+}
+
+/// The group that the socket is for, unless that is one whose members may do far more.
+fn advice(socket: &str, mode: u32, gid: u32, group: &str, user: &str) -> String {
+    if mode & 0o020 == 0 {
+        return format!("{socket} is for its owner alone: use sudo");
+    }
+    if gid == 0 || GROUPS_OF_POWER.contains(&group) {
+        return format!("only root may use {socket}: use sudo");
+    }
     format!(
-        "{} is for the group \"{group}\": `sudo usermod --append --groups {group} {user}`, then log in anew; or \
-         use sudo",
-        socket.display()
+        "{socket} is for the group \"{group}\": `sudo usermod --append --groups {group} {user}`, then log in again; or \
+         use sudo"
     )
 }
 
-fn why(error: &io::Error) -> String {
+fn why(socket: &Path, error: &io::Error) -> String {
+    use std::os::unix::fs::FileTypeExt;
+
     match error.kind() {
+        io::ErrorKind::ConnectionRefused
+            if std::fs::metadata(socket).is_ok_and(|found| !found.file_type().is_socket()) =>
+        {
+            "not a socket".to_owned()
+        }
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "not there".to_owned(),
         io::ErrorKind::ConnectionRefused => "nobody listens there any more".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -138,7 +195,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (first, second) = (folder.path().join("a.sock"), folder.path().join("b.sock"));
         drop(std::os::unix::net::UnixListener::bind(&second).unwrap());
-        let error = connect_first(&[first.clone(), second.clone()]).await.unwrap_err();
+        let error = connect_first(&[first.clone(), second.clone()]).await.unwrap_err().error;
         assert_eq!(error.exit_code(), 3);
         let (first, second) = (first.display(), second.display());
         assert_eq!(
@@ -147,18 +204,35 @@ mod tests {
         );
     }
 
-    #[test]
-    fn who_is_shut_out_is_told_of_the_group() {
+    #[tokio::test]
+    async fn what_is_no_socket_is_told_to_be_none_and_how_to_start_the_one_that_was_named() {
         let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("ttd.sock");
-        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        let with_mode = |mode| {
-            std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
-            way_in(&socket)
-        };
-        let gid = std::fs::metadata(&socket).unwrap().gid();
-        let group = accounts::group_name(gid).unwrap_or(gid.to_string());
-        assert!(with_mode(0o660).contains(&format!("usermod --append --groups {group} ")));
-        assert!(with_mode(0o600).contains("for its owner alone"));
+        let file = folder.path().join("passwd");
+        std::fs::write(&file, "").unwrap();
+        for none in [&file, folder.path()] {
+            let global = Global { socket: Some(none.to_owned()), ..Global::default() };
+            let nobody = Daemon::look_for(&global).await.unwrap_err();
+            let shown = none.display();
+            assert_eq!(nobody.error.message, format!("no ttd answers; tried {shown} (not a socket)"));
+            assert_eq!(nobody.error.hint, Some(format!("start one with `ttd FOLDER --socket {shown}`")));
+            assert!(!nobody.may_run);
+        }
+        let global = Global { folder: Some("/no/such folder".into()), ..Global::default() };
+        let hint = Daemon::look_for(&global).await.unwrap_err().error.hint;
+        assert_eq!(hint.as_deref(), Some("start it: `ttd '/no/such folder'`"));
+    }
+
+    #[test]
+    fn who_is_shut_out_is_told_of_the_group_unless_it_is_one_of_power() {
+        let advice = |mode, gid, group: &str| advice("/run/s", mode, gid, group, "me");
+        assert!(
+            advice(0o660, 990, "tinytorrent").contains("`sudo usermod --append --groups tinytorrent me`"),
+            "a group of its own"
+        );
+        assert_eq!(advice(0o600, 990, "tinytorrent"), "/run/s is for its owner alone: use sudo");
+        let of_power = [(0, "wurzel"), (27, "sudo"), (4, "adm"), (10, "wheel"), (998, "docker"), (0, "root")];
+        for (gid, group) in of_power {
+            assert_eq!(advice(0o660, gid, group), "only root may use /run/s: use sudo", "{group}");
+        }
     }
 }

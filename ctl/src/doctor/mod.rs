@@ -18,19 +18,27 @@ use shared::host::paths::Places;
 use shared::rpc::control::{ErrorKind, Examined, ResourceStatus, State};
 use std::path::PathBuf;
 
+/// The folder, the port and the trackers of a ttd that runs are its own: looked at from outside, its port would be taken by
+/// somebody else, and the folder that of the caller.
+const NOT_CHECKED: &str =
+    "not checked: folder, port and trackers; a ttd may be running that does not answer, or not to you";
+
 pub(crate) async fn doctor(global: &Global, output: &mut Output) -> Result<(), Error> {
     let mut findings = Findings::default();
     let config = config(&mut findings);
-    match Daemon::connect(global).await {
+    match Daemon::look_for(global).await {
         Ok(daemon) => {
             if let Err(error) = with_daemon(&daemon, &mut findings).await {
                 findings.add("daemon", Verdict::Failure, error.message, error.hint);
             }
         }
-        Err(error) => {
-            findings.add("daemon", Verdict::Failure, error.message, error.hint);
+        Err(nobody) => {
+            findings.add("daemon", Verdict::Failure, nobody.error.message, nobody.error.hint);
             findings.no_daemon = true;
-            without_daemon(global, &config, &mut findings).await;
+            match nobody.may_run {
+                true => findings.add("the rest", Verdict::Warning, NOT_CHECKED.to_owned(), None),
+                false => without_daemon(global, &config, &mut findings).await,
+            }
         }
     }
     findings.report(output)
@@ -206,7 +214,10 @@ impl Findings {
     }
 
     /// Tells all of it. A failure is an error that was said already.
-    fn report(&self, output: &mut Output) -> Result<(), Error> {
+    fn report(mut self, output: &mut Output) -> Result<(), Error> {
+        for finding in &mut self.findings {
+            finding.hint = finding.hint.take().map(|hint| output.pasteable(&hint));
+        }
         let count = |verdict| self.findings.iter().filter(|finding| finding.verdict == verdict).count();
         let (warnings, failures) = (count(Verdict::Warning), count(Verdict::Failure));
         if output.is_json() {

@@ -302,6 +302,21 @@ fn a_doctor_finds_what_is_wrong_with_a_daemon() {
 }
 
 #[test]
+fn a_doctor_does_not_look_at_what_belongs_to_a_ttd_that_does_not_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join(".tinytorrent")).unwrap();
+    let socket = folder.path().join(".tinytorrent/ttd.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || listener.incoming().for_each(drop)); // hangs up at once, until the test's process ends
+    let (checks, code) = diagnosis(text(folder.path()));
+    assert_eq!(code, 3);
+    found(&checks, "daemon", "failure", "hung up at once");
+    found(&checks, "the rest", "warning", "not checked: folder, port and trackers");
+    let looked_at = |name: &str| checks.iter().any(|(check, ..)| check == name);
+    assert!(!looked_at("peer port") && !looked_at("folder") && !looked_at("tracker"), "{checks:?}");
+}
+
+#[test]
 fn a_doctor_is_of_use_without_a_daemon() {
     let folder = tempfile::tempdir().unwrap();
     let (checks, code) = diagnosis(text(folder.path()));

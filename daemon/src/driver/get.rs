@@ -36,7 +36,7 @@ impl Driver {
                 message: format!(
                     "{other} is known here with another list of chunks: one of the two manifests is false"
                 ),
-                hint: Some(format!("if the one that is here is the false one: ttctl remove {other}")),
+                hint: Some(format!("if the one that is here is the false one: `ttctl remove {other}`")),
             });
         }
         if self.library.key_of(name) == Some(key) {

@@ -288,7 +288,7 @@ impl Driver {
         Err(ControlError {
             kind: ErrorKind::Refused,
             message: format!("{name} is being fetched ({})", resource.key()),
-            hint: Some(format!("wait for it, or end it with: ttctl remove {name}")),
+            hint: Some(format!("wait for it, or end it with `ttctl remove {name}`")),
         })
     }
 
