@@ -71,6 +71,11 @@ impl Error {
         Error { hint: Some(hint.into()), ..self }
     }
 
+    /// No tracker or server could be reached.
+    pub fn unreachable(message: impl Into<String>) -> Error {
+        Error::new(Kind::Unreachable, message)
+    }
+
     /// An error of the file system; `what` says what was being tried, and with which file.
     pub fn io(what: impl Into<String>, error: &io::Error) -> Error {
         let kind = match error.kind() {

@@ -26,13 +26,19 @@ const CERTIFICATES: [&str; 3] =
 /// Fetches and parses the manifest at `url`, within `timeout` if there is one, and within two minutes.
 ///
 /// # Errors
-/// `TimedOut` when it took too long, `BadData` when what is there is no manifest, `Refused` when it cannot be had.
+/// `TimedOut` when it took longer than `timeout`, `Unreachable` when trying again may help, `BadData` when what is there is
+/// no manifest, `Refused` when it cannot be had.
 pub(crate) async fn fetch(url: &str, timeout: Option<Duration>) -> Result<Manifest, Error> {
-    let timeout = timeout.map_or(FETCH_TIMEOUT, |timeout| timeout.min(FETCH_TIMEOUT));
+    let longest = timeout.map_or(FETCH_TIMEOUT, |timeout| timeout.min(FETCH_TIMEOUT));
     let url = url.to_owned();
-    tokio::task::spawn_blocking(move || fetch_now(&url, timeout))
+    let fetched = tokio::task::spawn_blocking(move || fetch_now(&url, longest))
         .await
-        .map_err(|error| Error::internal(error.to_string()))?
+        .map_err(|error| Error::internal(error.to_string()))?;
+    fetched.map_err(|error| match error.kind {
+        // Nobody said how long it may take: it is the server that does not answer.
+        Kind::TimedOut if timeout != Some(longest) => Error { kind: Kind::Unreachable, ..error },
+        _ => error,
+    })
 }
 
 fn fetch_now(url: &str, timeout: Duration) -> Result<Manifest, Error> {
@@ -102,22 +108,26 @@ fn failed(shown: &str, timeout: Duration, error: ureq::Error) -> Error {
             Error::refused(format!("{what}: the server does not allow it ({code})"))
                 .hint("fetch it with a tool that can log in, and give the path of the .tinytorrent file")
         }
+        ureq::Error::StatusCode(code @ (429 | 500..)) => {
+            Error::unreachable(format!("{what}: the server answers {code}")).hint("try again in a moment")
+        }
         ureq::Error::StatusCode(code) => Error::refused(format!("{what}: the server answers {code}")),
         ureq::Error::TooManyRedirects => {
             Error::refused(format!("{what}: it was redirected more than {REDIRECTS_MAX} times"))
         }
         ureq::Error::RequireHttpsOnly(_) => Error::refused(format!("{what}: it leads away from https")),
-        ureq::Error::HostNotFound => Error::refused(format!("{what}: there is no such host")),
+        ureq::Error::HostNotFound => Error::unreachable(format!("{what}: there is no such host")),
+        ureq::Error::ConnectionFailed => Error::unreachable(format!("{what}: the connection failed")),
         ureq::Error::BadUri(why) => Error::usage(format!("{what}: {why}")),
         ureq::Error::BodyExceedsLimit(_) => {
             Error::bad_data(format!("{what}: it is too large for a manifest"))
         }
         ureq::Error::Io(error) => {
-            let error = Error { kind: Kind::Refused, ..Error::io(what, &error) };
-            match error.message.contains("certificate") {
-                true => error
+            let error = Error::io(what, &error).message;
+            match error.contains("certificate") {
+                true => Error::refused(error)
                     .hint("have this machine trust the server's certificate, or name it with $SSL_CERT_FILE"),
-                false => error,
+                false => Error::unreachable(error),
             }
         }
         error => Error::refused(format!("{what}: {error}")),

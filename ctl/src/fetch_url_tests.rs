@@ -57,6 +57,7 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
         "/header" => loop {
             say(&format!("HTTP/1.1 200 OK\r\nX: {}\r\n", "x".repeat(1 << 20)))?;
         },
+        "/busy" => say("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
         "/login" => say("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"),
         _ => say("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
     }
@@ -86,7 +87,8 @@ fn what_cannot_be_had_is_told() {
         fails("/round"),
         (4, format!("cannot fetch {root}/round: it was redirected more than 5 times"))
     );
-    assert_eq!(fails("/half").0, 4, "it ends before its end");
+    assert_eq!(fails("/half").0, 8, "it ends before its end");
+    assert_eq!(fails("/busy"), (8, format!("cannot fetch {root}/busy: the server answers 503")));
 }
 
 #[test]
@@ -113,9 +115,9 @@ fn what_is_no_manifest_is_bad_data() {
 fn nobody_there_and_no_address() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}/x");
-    assert_eq!(fails(&url), (4, format!("cannot fetch {url}: Connection refused")));
+    assert_eq!(fails(&url), (8, format!("cannot fetch {url}: Connection refused")));
     for url in ["http://", "http:///x", "https://[::1/x"] {
-        assert!([2, 4].contains(&fails(url).0), "{url}");
+        assert!([2, 4, 8].contains(&fails(url).0), "{url}");
     }
 }
 
@@ -123,4 +125,11 @@ fn nobody_there_and_no_address() {
 fn passwords_are_not_shown() {
     assert_eq!(shown("https://me:secret@h:9/a/b.tinytorrent?token=1#x"), "https://h:9/a/b.tinytorrent");
     assert_eq!(shown("http://h"), "http://h/");
+}
+
+#[tokio::test]
+async fn only_a_timeout_that_was_asked_for_is_one() {
+    let url = format!("{}/silent", server());
+    let asked = fetch(&url, Some(Duration::from_millis(200))).await.unwrap_err();
+    assert_eq!(asked.exit_code(), 5, "{}", asked.message);
 }

@@ -7,7 +7,7 @@ use crate::connect::Daemon;
 use crate::documents::{
     Document, Publication, Publications, TrackedPeer, TrackedPeers, TrackedResource, TrackedResources, stage,
 };
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::human;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Side, Table};
@@ -175,7 +175,7 @@ impl Tracker {
         let found = self.answer(self.caller.find(Lookup::Name(name), CALL_TIMEOUT).await)?;
         found.first().map(|entry| entry.publication.key.resource).ok_or_else(|| {
             Error::refused(format!("{} has no publication \"{what}\"", self.url))
-                .hint("`ttctl tracker list` shows all there are")
+                .hint(format!("`ttctl tracker list --tracker {}` shows all there are", self.url))
         })
     }
 
@@ -233,10 +233,16 @@ impl Tracker {
         match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(refused)) => Err(Error::refused(format!("{}: {refused}", self.url))),
-            Err(CallError::TimedOut) => {
-                Err(Error::new(Kind::TimedOut, format!("{} does not answer", self.url)))
+            Err(CallError::TimedOut) => Err(Error::unreachable(format!("{} does not answer", self.url))),
+            Err(CallError::Closed) => Err(Error::unreachable(format!("{} closed the connection", self.url))
+                .hint("it was stopped, or what listens there is no tt-tracker; try again in a moment")),
+            Err(CallError::Refused) => {
+                Err(Error::unreachable(format!("{} is too busy", self.url)).hint("try again in a moment"))
             }
-            Err(error) => Err(Error::internal(format!("the talk with {} failed: {error}", self.url))),
+            Err(error @ (CallError::WrongReply | CallError::Failed(_))) => {
+                Err(Error::internal(format!("the talk with {} failed: {error}", self.url))
+                    .hint("what listens there may be no tt-tracker, or one of another version"))
+            }
         }
     }
 
@@ -248,9 +254,8 @@ impl Tracker {
 /// Connects to a tracker and says hello, as one that only asks.
 pub(crate) async fn dial(url: &TrackerUrl) -> Result<Tracker, Error> {
     let unreachable = |error: io::Error| {
-        let kind = if error.kind() == io::ErrorKind::TimedOut { Kind::TimedOut } else { Kind::Refused };
         let reason = Error::io(format!("cannot reach the tracker {url}"), &error).message;
-        Error::new(kind, reason).hint("is tt-tracker running there, and its port open?")
+        Error::unreachable(reason).hint("is tt-tracker running there, and its port open?")
     };
     let connecting = TcpStream::connect((url.host(), url.port()));
     let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
@@ -262,10 +267,7 @@ pub(crate) async fn dial(url: &TrackerUrl) -> Result<Tracker, Error> {
     let mut tracker = Tracker { url: url.clone(), software: String::new(), caller };
     let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: None };
     let answer = tracker.caller.hello(hello, CALL_TIMEOUT).await;
-    let welcome = tracker.answer(answer).map_err(|error| match error.kind {
-        Kind::Internal => error.hint("what listens there may be no tt-tracker"),
-        _ => error,
-    })?;
+    let welcome = tracker.answer(answer)?;
     tracker.software = welcome.software;
     Ok(tracker)
 }
@@ -310,7 +312,17 @@ mod tests {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("tt://127.0.0.1:{port}");
         let error = dial(&url.parse().unwrap()).await.map(|_| ()).unwrap_err();
-        assert_eq!(error.exit_code(), 4);
+        assert_eq!(error.exit_code(), 8);
         assert_eq!(error.message, format!("cannot reach the tracker {url}: Connection refused"));
+    }
+
+    #[tokio::test]
+    async fn a_tracker_that_hangs_up_can_be_tried_again() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("tt://{}", listener.local_addr().unwrap());
+        let hang_up = std::thread::spawn(move || drop(listener.accept().unwrap()));
+        let error = dial(&url.parse().unwrap()).await.map(|_| ()).unwrap_err();
+        hang_up.join().unwrap();
+        assert_eq!((error.exit_code(), error.message), (8, format!("{url} closed the connection")));
     }
 }
