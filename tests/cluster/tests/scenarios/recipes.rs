@@ -1,0 +1,143 @@
+//! What `docs/recipes.md` says, taken from there and run, with stubs for the machines that a test does not have.
+
+use cluster::files::{MIB, content};
+use cluster::process::{Output, run_capped, sealed};
+use cluster::{CAP, Daemon, Tracker, program};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+const RECIPES: &str = include_str!("../../../../docs/recipes.md");
+
+/// What stands under a heading.
+#[track_caller]
+fn section(heading: &str) -> &'static str {
+    let (_, rest) = RECIPES.split_once(&format!("\n## {heading}\n")).expect("there is such a heading");
+    rest.split("\n## ").next().unwrap_or(rest)
+}
+
+/// The first block of code of this language under a heading.
+#[track_caller]
+fn block(heading: &str, language: &str) -> &'static str {
+    let (_, rest) = section(heading).split_once(&format!("```{language}\n")).expect("there is such a block");
+    rest.split("```").next().unwrap_or(rest)
+}
+
+fn script(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Runs a shell with the programs of `bin` before all others, and with `ttctl` for this daemon.
+fn shell(home: &Path, daemon: &Daemon, text: &str) -> Output {
+    let bin = home.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let folder = daemon.folder().display().to_string();
+    script(
+        &bin.join("ttctl"),
+        &format!("#!/bin/sh\nexec {} --folder '{folder}' \"$@\"\n", program("ttctl").display()),
+    );
+    let mut command: Command = sealed(Path::new("/bin/sh"), home);
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    command.current_dir(home).env("PATH", path).args(["-c", text]);
+    run_capped(command, CAP).unwrap()
+}
+
+#[test]
+fn the_pipeline_goes_on_when_a_machine_is_down_and_says_which() {
+    let tracker = Tracker::start();
+    let (runner, machine) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    fs::create_dir_all(home.join("build")).unwrap();
+    fs::create_dir_all(home.join("bin")).unwrap();
+    fs::write(home.join("build/app.tar.gz"), content(410, MIB)).unwrap();
+    let ttctl = program("ttctl").display().to_string();
+    let folder = machine.folder().display().to_string();
+    // ssh -n -o ConnectTimeout=10 HOST COMMAND …
+    let ssh = format!(
+        "#!/bin/sh\nshift 3; host=$1; shift 2\ncase $host in\n\
+         up) exec {ttctl} --folder '{folder}' \"$@\";;\n*) echo 'ssh: No route to host' >&2; exit 255;;\nesac\n"
+    );
+    script(&home.join("bin/ssh"), &ssh);
+    let pipeline = block("A CI pipeline that rolls out and waits", "sh");
+    assert!(pipeline.contains("30 min"));
+    let pipeline = pipeline.replace("30 min", "20 s");
+
+    // The first machine is down, and there are lines that are none: everybody else is asked all the same.
+    fs::write(home.join("hosts.txt"), "# the fleet\ndown\n\nup\n   # and no more\n").unwrap();
+    let output = shell(home, &runner, &pipeline.replace("20 s", "1 s"));
+    machine.wait_seeding("app.tar.gz");
+    assert_eq!(output.code, 1, "{output:?}");
+    assert!(
+        output.stderr.contains("down: not asked") && output.stderr.contains("of 2 machines"),
+        "{output:?}"
+    );
+    assert!(output.stdout.contains("never seen"), "the fleet is shown: {output:?}");
+
+    // The count is that of machines, and the runner.
+    fs::write(home.join("hosts.txt"), "\n# the fleet\nup\n\n").unwrap();
+    let output = shell(home, &runner, &pipeline);
+    // a tracker on loopback is warned of, rightly
+    let said = output.stderr.lines().filter(|line| !line.starts_with("warning: ")).count();
+    assert_eq!((output.code, said), (0, 0), "{output:?}");
+    assert!(output.stdout.contains("done on 2 of 2 machines"), "{output:?}");
+}
+
+#[test]
+fn cron_has_nothing_to_mail_after_a_good_run() {
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let bytes = content(411, MIB);
+    a.share_bytes("forecast.grib2", &bytes);
+    let home = tempfile::tempdir().unwrap();
+    // minute, hour, day, month, weekday, user; the rest is for the shell
+    let line = section("cron: a file that is renewed").lines().find(|line| line.contains("ttctl get"));
+    let command: Vec<&str> = line.expect("a line of a crontab").split_whitespace().skip(6).collect();
+    for _ in 0..2 {
+        let output = shell(home.path(), &b, &command.join(" "));
+        let Output { code, stdout, stderr } = &output;
+        assert_eq!((*code, stdout.as_str(), stderr.as_str()), (0, "", ""), "{command:?}");
+    }
+    b.check_file("forecast.grib2", &bytes);
+    a.ok(&["remove", "forecast.grib2"]);
+    b.ok(&["remove", "--delete", "forecast.grib2"]);
+    let night = section("cron: keep to the night");
+    let limits = night.lines().filter(|line| line.contains("ttctl limit --"));
+    for line in limits.clone() {
+        let command: Vec<&str> = line.split_whitespace().skip(6).collect();
+        let output = shell(home.path(), &b, &command.join(" "));
+        assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (0, "", ""), "{command:?}");
+    }
+    assert_eq!(limits.count(), 2);
+}
+
+/// Ansible is not needed to see that its words are those of ttctl.
+#[test]
+fn the_playbook_calls_ttctl_as_it_wants_to_be_called() {
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    a.share_bytes("lab 2025.img", &content(412, MIB));
+    let playbook = block("Ansible: roll a file out to a fleet", "yaml");
+    let argvs = playbook.lines().filter_map(|line| line.trim().strip_prefix("argv: [")?.strip_suffix(']'));
+    let mut calls = 0;
+    for argv in argvs {
+        let words = argv.split(", ").map(|word| word.trim_matches('"'));
+        let words: Vec<&str> =
+            words.map(|word| word.replace("{{ image }}", "lab 2025.img").leak() as &str).collect();
+        assert_eq!(words[0], "ttctl");
+        let output = b.ok(&words[1..]);
+        if words.contains(&"--json") {
+            let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+            assert!(document["complete"].is_boolean(), "{document}");
+        }
+        calls += 1;
+    }
+    assert_eq!(calls, 2);
+    b.wait_seeding("lab 2025.img");
+    // a failure has its own code and no document: `changed_when` must not read one
+    let failed = b.ctl(&["get", "--detach", "--replace", "--json", "no such name"]);
+    assert!(failed.code != 0 && failed.stdout.is_empty(), "{failed:?}");
+    assert!(playbook.contains("changed_when: begun.rc == 0 and not (begun.stdout | from_json).complete"));
+}
