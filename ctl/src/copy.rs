@@ -47,9 +47,7 @@ pub(crate) fn copy_out(
             .hint("the file is there already; leave -o out"));
     }
     let source = daemon.folder.join(name.as_str());
-    let (file, metadata) = files::open_regular(&source).map_err(|error| {
-        error.hint("ttd can read the file and you cannot: see its file_mode and file_group")
-    })?;
+    let (file, metadata) = files::open_regular(&source).map_err(|error| unreadable(&source, error))?;
     let mut new = NewFile::create(&target)?;
     copy(&file, new.file(), metadata.len(), progress, stop).map_err(|error| match error.kind() {
         io::ErrorKind::Interrupted => Error::new(Kind::Interrupted, "interrupted"),
@@ -57,6 +55,16 @@ pub(crate) fn copy_out(
     })?;
     new.publish(replace)?;
     Ok(target)
+}
+
+/// What to do about a complete file that cannot be opened.
+fn unreadable(source: &Path, error: Error) -> Error {
+    let is_gone =
+        std::fs::symlink_metadata(source).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    error.hint(match is_gone {
+        true => "it was complete a moment ago and has vanished since: `ttctl get` fetches it again",
+        false => "ttd can read the file and you cannot: see its file_mode and file_group",
+    })
 }
 
 fn copy(

@@ -11,12 +11,15 @@ use crate::human;
 use crate::output::Output;
 use crate::progress::{Now, Progress};
 use crate::status;
+use crate::tasks::{self, Ended};
 use crate::to_stdout;
 use crate::want::Want;
 use bytes::Bytes;
 use shared::chunk::CHUNK_BYTES;
 use shared::manifest::Manifest;
-use shared::rpc::control::{Accepted, ErrorKind, GetRequest, GetWhat, PART_BYTES_MAX, ResourceStatus, State};
+use shared::rpc::control::{
+    Accepted, ErrorKind, GetRequest, GetWhat, PART_BYTES_MAX, ResourceStatus, State, TaskId,
+};
 use std::convert::Infallible;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -28,6 +31,9 @@ const GET_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A look-up that takes no longer than this is not worth a word.
 const LOOK_UP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a file that was there before ttd knew it came to be complete.
+const ADOPTED: &str = " (the file that lay there is it; nothing was fetched)";
 
 /// Updates come no more often than this.
 const UPDATES_EVERY: Duration = Duration::from_millis(50);
@@ -46,7 +52,7 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     }
     let daemon = Daemon::connect(global).await?;
     let mut deadline = Deadline::after(args.timeout.map(|timeout| timeout.duration()));
-    let accepted = tokio::select! {
+    let mut accepted = tokio::select! {
         accepted = ask(&daemon, want, manifest, args) => accepted?,
         never = tell_what_is_looked_for(&args.what, output) => match never {},
         () = &mut deadline.reached => {
@@ -54,11 +60,15 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
                 .hint("nothing was begun; is its tracker reachable? `ttctl tracker list` tells"));
         }
     };
+    let mut how = " (it was there already)".to_owned();
+    while let Some(task) = accepted.comparing {
+        accepted = compared(&daemon, task, &accepted, &mut deadline, output).await?;
+        how = ADOPTED.to_owned();
+    }
     let path = daemon.info.folder.join(accepted.name.as_str());
     if args.detach {
         return report(&accepted, accepted.complete, path, "", output);
     }
-    let mut how = " (it was there already)".to_owned();
     if !accepted.complete {
         let waited = wait(&daemon, &accepted, &mut deadline, global, output).await?;
         how = speed(&waited, start.elapsed());
@@ -75,6 +85,31 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
         }
     };
     report(&accepted, true, path, &how, output)
+}
+
+/// Waits until the file that lies under the name was compared with what is wanted: what is accepted then.
+async fn compared(
+    daemon: &Daemon,
+    task: TaskId,
+    accepted: &Accepted,
+    deadline: &mut Deadline,
+    output: &Output,
+) -> Result<Accepted, Error> {
+    let name = &accepted.name;
+    let comparing = || format!("the file {name} that lies in the shared folder is still being compared");
+    let hint = "if it is what you want, ttd takes it in all the same; `ttctl status` shows it then";
+    let ended = tokio::select! {
+        ended = tasks::wait(daemon, task, Progress::new(output, name.as_str())) => ended?,
+        () = &mut deadline.reached => return Err(Error::new(Kind::TimedOut, comparing()).hint(hint)),
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.map_err(|error| Error::io("cannot listen for ^C", &error))?;
+            return Err(Error::new(Kind::Interrupted, format!("interrupted; {}", comparing())).hint(hint));
+        }
+    };
+    match ended {
+        Ended::Found(accepted) => Ok(accepted),
+        ended => Err(tasks::unexpected(&ended)),
+    }
 }
 
 /// When to give up; never, if there is no time to keep.
@@ -245,6 +280,12 @@ fn timed_out(accepted: &Accepted, timeout: Option<Duration>, last: Option<&Resou
 /// " (4.0 GiB in 7 s, 580 MiB/s)", or " (4.0 GiB, 1.0 GiB of it in 2 s, 512 MiB/s)"
 fn speed(Waited { done, bytes_before }: &Waited, elapsed: Duration) -> String {
     let bytes = done.bytes_total.unwrap_or(done.bytes_have);
+    if bytes == 0 {
+        return " (it is empty)".to_owned();
+    }
+    if done.downloaded_bytes == 0 {
+        return ADOPTED.to_owned();
+    }
     let fetched = bytes.saturating_sub(*bytes_before);
     let rate = human::rate((fetched as f64 / elapsed.as_secs_f64().max(0.001)) as u64);
     let took = human::duration(elapsed);

@@ -3,13 +3,14 @@
 use crate::connect::{Daemon, POLL_TIMEOUT, WAIT_MS};
 use crate::error::Error;
 use crate::progress::{Now, Progress};
-use shared::rpc::control::{Shared, TaskId, TaskState};
+use shared::rpc::control::{Accepted, Shared, TaskId, TaskState};
 
 /// How a task ended well.
 #[derive(Debug)]
 pub(crate) enum Ended {
     Shared(Shared),
     Verified { chunks_good: u32, chunks_total: u32 },
+    Found(Accepted),
 }
 
 /// Waits until the task has ended, and shows how far it is.
@@ -25,6 +26,7 @@ pub(crate) async fn wait(daemon: &Daemon, task: TaskId, mut progress: Progress) 
             TaskState::Verified { chunks_good, chunks_total } => {
                 return Ok(Ended::Verified { chunks_good, chunks_total });
             }
+            TaskState::Found(accepted) => return Ok(Ended::Found(accepted)),
             TaskState::Failed(error) => return Err(error.into()),
         }
         wait_ms = if progress.is_bar() { 300 } else { WAIT_MS };

@@ -43,13 +43,13 @@ async fn wait_for_copy(
 ) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
     let what = resource_name(&args.what);
-    let known = daemon.caller.status(Some(what.to_owned()), CALL_TIMEOUT).await??;
+    let known = daemon.caller.inspect(what.to_owned(), CALL_TIMEOUT).await??;
     let found = status::best(&known, what)?;
     if found.state != State::Seeding {
         let count = ChunkCount::new(found.chunks_total)
             .ok_or_else(|| Error::internal("ttd counts more chunks than there may be"))?;
         let (name, resource) = (found.name.clone(), found.resource);
-        let awaited = Accepted { name, resource, count, complete: false };
+        let awaited = Accepted { name, resource, count, complete: false, comparing: None };
         get::wait(&daemon, &awaited, &mut deadline, global, output).await?;
     }
     match output.is_json() {

@@ -1,14 +1,14 @@
 //! Work in the background: what ttctl waits for, and what comes back to the driver when it ends.
 
-use crate::driver::{FolderAnswer, Reply, Seen, Turn, Wanted};
+use crate::driver::{Asked, FolderAnswer, Reply, Seen, Stray, Turn, Wanted};
 use crate::library::{Check, Download, HashedWhole, Published, ReadError, Source};
-use crate::store::{FileIdentity, NotHere, PartFile, PublishError, Record, Slot, StoreError};
+use crate::store::{Copied, FileIdentity, NotHere, PartFile, Place, PublishError, Record, Slot, StoreError};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::host::hashing::Hashed;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
-use shared::rpc::control::{Accepted, ControlError, ShareRequest, TaskId, TaskState};
+use shared::rpc::control::{Accepted, ControlError, ResourceStatus, ShareRequest, TaskId, TaskState};
 use shared::swarm::PeerAddr;
 use std::collections::BTreeMap;
 use std::io;
@@ -29,8 +29,31 @@ pub enum TaskInput {
     Hashed { task: TaskId, request: ShareRequest, hashed: io::Result<(Hashed, FileIdentity)> },
     /// An import lies under its name.
     Imported { task: TaskId, request: ShareRequest, imported: Imported },
+    /// What lies under the name that somebody asks for was looked at, and the folder was there after that, or not.
+    Asked { asked: Asked, place: Place, here: Result<(), NotHere> },
+    /// The files of what somebody asks about were looked at.
+    Inspected {
+        what: String,
+        here: Result<(), NotHere>,
+        changed: Vec<(SwarmKey, Arc<Published>)>,
+        reply: Reply<Vec<ResourceStatus>>,
+    },
+    /// A file that nobody knows was compared with what is wanted under its name.
+    Compared { task: Option<TaskId>, wanted: Wanted, checked: io::Result<CheckedFile> },
+    /// The names of the visible manifests of the folder.
+    Shown(Result<Vec<ResourceName>, StoreError>),
+    /// A file that nobody remembers was compared with the manifest beside it.
+    Stray(Stray),
+    /// The chunks that fit were copied from the file under a name into the download that will take its place.
+    Copied { key: SwarmKey, check: Check, copied: Result<Copied, StoreError> },
     /// The place of a new download is made.
-    Opened { wanted: Wanted, record: Record, reply: Reply<Accepted>, opened: Result<PartFile, StoreError> },
+    Opened {
+        wanted: Wanted,
+        record: Record,
+        place: Place,
+        reply: Reply<Accepted>,
+        opened: Result<PartFile, StoreError>,
+    },
     /// The place of a download that was accepted before is made, or still cannot be.
     Made { key: SwarmKey, check: Check, opened: Result<PartFile, StoreError> },
     /// The places of a former run's resources were listed.

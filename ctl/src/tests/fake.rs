@@ -100,7 +100,13 @@ pub(super) fn status(name: &str, resource: ResourceId, state: State_) -> Resourc
 pub(super) use shared::rpc::control::State as State_;
 
 pub(super) fn accepted(name: &str, resource: ResourceId, complete: bool) -> Accepted {
-    Accepted { name: name.parse().unwrap(), resource, count: ChunkCount::new(2).unwrap(), complete }
+    Accepted {
+        name: name.parse().unwrap(),
+        resource,
+        count: ChunkCount::new(2).unwrap(),
+        complete,
+        comparing: None,
+    }
 }
 
 #[derive(Clone)]
@@ -193,6 +199,10 @@ impl Control for Service {
             return Err(refused("no such resource"));
         }
         Ok(Watched { seen: seen + 1, resources: next.into_iter().collect() })
+    }
+
+    async fn inspect(self, _: Context, _: String) -> Result<Vec<ResourceStatus>, ControlError> {
+        Ok(self.state().watched.front().cloned().into_iter().collect())
     }
 
     async fn peers(self, _: Context, _: String) -> Result<Vec<PeerInfo>, ControlError> {

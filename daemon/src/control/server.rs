@@ -209,7 +209,7 @@ impl Control for Caller {
             GetWhat::Name { name, tracker } => (Lookup::Name(name), tracker),
             GetWhat::Resource { resource, tracker } => {
                 // An id says all there is to say: what is here is what is meant.
-                if let Ok(accepted) = self.find_locally(resource.to_string()).await {
+                if let Ok(accepted) = self.find_locally(resource.to_string(), replace).await {
                     return Ok(accepted);
                 }
                 (Lookup::Resource(resource), tracker)
@@ -217,7 +217,7 @@ impl Control for Caller {
         };
         match self.look_up(&lookup, tracker, replace).await? {
             Ok(wanted) => self.begin(wanted).await,
-            Err(why) => self.find_locally(shown(&lookup)).await.map_err(|mut error| {
+            Err(why) => self.find_locally(shown(&lookup), replace).await.map_err(|mut error| {
                 error.message = format!("{}, and {why}", error.message);
                 error
             }),
@@ -245,6 +245,10 @@ impl Control for Caller {
         };
         let _ = tokio::time::timeout(wait, news).await;
         self.ask(|reply| Command::Watch { what, reply }).await
+    }
+
+    async fn inspect(self, _: CallContext, what: String) -> Result<Vec<ResourceStatus>, ControlError> {
+        self.ask(|reply| Command::Inspect { what, reply }).await
     }
 
     async fn peers(self, _: CallContext, what: String) -> Result<Vec<PeerInfo>, ControlError> {
@@ -352,8 +356,8 @@ impl Caller {
         self.ask(|reply| Command::Get { wanted, reply }).await
     }
 
-    async fn find_locally(&self, what: String) -> Result<Accepted, ControlError> {
-        self.ask(|reply| Command::FindLocally { what, reply }).await
+    async fn find_locally(&self, what: String, replace: bool) -> Result<Accepted, ControlError> {
+        self.ask(|reply| Command::FindLocally { what, replace, reply }).await
     }
 
     /// Looks in the catalogues. The inner error says why no tracker answered: what is here has to do then.

@@ -9,7 +9,7 @@ use crate::store::{FileIdentity, Home, NameRecord, NotHere, open_regular};
 use crate::tasks::{CheckedFile, TaskInput};
 use shared::have::HaveMap;
 use shared::host::hashing::{Checked, check_file, check_part};
-use shared::id::SwarmKey;
+use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::rpc::control::{ControlError, ErrorKind, TaskId, TaskState};
 use std::io;
@@ -162,8 +162,8 @@ impl Driver {
         }
         match (resource.to_check().cloned(), checked) {
             (Some(record), Ok(checked)) if checked.whole => self.seed_again(key, &record, checked.identity),
-            (Some(record), _) if record.published.is_some_and(|identity| identity.is_unsure()) => {
-                self.was_never_published(key, &record);
+            (Some(record), checked) if record.published.is_some_and(|identity| identity.is_unsure()) => {
+                self.was_never_published(key, &record, checked);
             }
             (Some(record), checked) => self.is_not_it(key, &record, checked),
             (None, Ok(checked)) => self.keep_what_is_good(key, checked),
@@ -184,19 +184,17 @@ impl Driver {
         resource.former = None;
         let names = resource.record.names.iter_mut();
         for record in names.filter(|other| other.name == record.name) {
-            (record.published, record.damaged) = (Some(identity), false);
+            (record.published, record.damaged, record.replace) = (Some(identity), false, false);
         }
-        self.saver.save(&resource.slot, &resource.record);
+        let Some(resource) = self.library.get(key) else { return };
+        if record.published.is_some_and(|before| before.is_unsure()) {
+            drop(self.shelve(resource, true)); // its manifest may never have been shown
+            self.saver.tidy(&resource.slot); // and nothing of it need be fetched
+        } else {
+            self.saver.save(&resource.slot, &resource.record);
+        }
         self.join(key);
         self.publish(key);
-    }
-
-    /// The file under a name was only supposed to be the resource: it is still to be fetched.
-    fn was_never_published(&mut self, key: SwarmKey, record: &NameRecord) {
-        let Some(resource) = self.library.get_mut(key) else { return };
-        let names = resource.record.names.iter_mut();
-        names.filter(|other| other.name == record.name).for_each(|record| record.published = None);
-        self.check(key, None);
     }
 
     /// The file under a name is not the resource any more; another name may still have it.
@@ -205,7 +203,8 @@ impl Driver {
         let name = &record.name;
         let is_as_it_was =
             |checked: &CheckedFile| record.published.is_some_and(|it| it.is_same(&checked.identity));
-        if checked.as_ref().is_ok_and(is_as_it_was) {
+        let is_damaged = checked.as_ref().is_ok_and(is_as_it_was);
+        if is_damaged {
             // Nobody wrote to it: it is not served after a restart, either.
             let names = resource.record.names.iter_mut().filter(|other| other.name == *name);
             names.for_each(|record| record.damaged = true);
@@ -220,12 +219,21 @@ impl Driver {
                     1 => "1 chunk differs".to_owned(),
                     bad => format!("{bad} chunks differ"),
                 };
-                (
-                    format!(
-                        "{name} has changed since it was shared ({what}); share it again to share what it is now"
+                match resource.record.origin {
+                    true => (
+                        format!(
+                            "{name} has changed since it was shared here ({what}); share it again to share what it is now"
+                        ),
+                        if is_damaged { ErrorKind::BadData } else { ErrorKind::Refused },
                     ),
-                    ErrorKind::BadData,
-                )
+                    false => (
+                        format!(
+                            "{name} is damaged or was changed ({what}); `ttctl get --replace {name}` mends it, \
+                             or share it to share what it is now"
+                        ),
+                        ErrorKind::BadData,
+                    ),
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 (format!("{name} is gone from the shared folder"), ErrorKind::Refused)
@@ -274,25 +282,20 @@ impl Driver {
 
     /// The chunks of a download that are right are kept; the others are fetched again.
     fn fetch_again(&mut self, key: SwarmKey, checked: CheckedFile) {
-        if checked.good.is_full() && !checked.whole {
+        // An empty resource has all of its chunks wherever it is not.
+        let is_empty = key.resource == ResourceId::of(b"");
+        if checked.good.is_full() && !checked.whole && !is_empty {
             let why = "its chunks are as its manifest says, and yet the whole is not: the manifest is false";
             return self.fail_resource(key, why.to_owned(), ErrorKind::BadData);
         }
         let Some(resource) = self.library.get(key) else { return };
-        let (count, manifest) = (resource.count(), resource.manifest.clone());
+        let count = resource.count();
         match resource.slot.open_part(count) {
             Ok(part) => {
                 if count.last().is_some_and(|last| checked.good.contains(last)) {
                     part.set_bytes(checked.bytes);
                 }
-                let mut fetching = self.fetching(manifest, Arc::new(part), checked.good);
-                // What was read may not be on the disk yet: it is synced before it is noted.
-                (fetching.safe, fetching.dirty) = (HaveMap::empty(count), fetching.have.len());
-                if let Some(resource) = self.library.get_mut(key) {
-                    resource.phase = Phase::Fetching(fetching);
-                    resource.former = None;
-                }
-                self.unblock(key);
+                self.begin_with(key, part, checked.good);
             }
             Err(error) => self.not_made(key, &error),
         }
@@ -340,7 +343,7 @@ impl Driver {
 }
 
 /// A part of a download may have chunks that the disk cannot read: they are fetched again. A finished file may not.
-fn check_path(
+pub(super) fn check_path(
     path: &Path,
     is_part: bool,
     manifest: &Manifest,

@@ -355,6 +355,10 @@ impl Driver {
                 format!("{error}; move it away and resume, or get this one with --replace"),
                 ErrorKind::Refused,
             ),
+            (PublishError::Obstructed { .. }, _) => {
+                // it is waited for: the download goes on when it is gone
+                Blocked::new(format!("{error}: move it away, and the file appears"), ErrorKind::Internal)
+            }
             (PublishError::NotSynced(error), Source::Download(download)) => match self.is_current(download) {
                 true => return self.not_synced(download, error),
                 false => return, // another download has taken its place, and fetches what may be lost

@@ -1,33 +1,97 @@
 //! Takes in a download: what is wanted is known by its manifest by now.
 
+use super::manage::unknown;
 use super::share::{internal, store_error};
 use super::{Driver, Input, Reply, Wanted};
-use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Resource};
+use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Published, Resource};
 use crate::saver::Shelf;
-use crate::store::{NameRecord, PartFile, Record, Slot, StoreError};
+use crate::store::{Lying, NameRecord, NotHere, PartFile, Place, Record, Slot, StoreError};
 use crate::tasks::TaskInput;
 use shared::have::HaveMap;
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind};
-use std::io;
 use std::sync::Arc;
 
 /// How many resources a daemon remembers.
-const RESOURCES_MAX: usize = 100_000;
+pub(super) const RESOURCES_MAX: usize = 100_000;
+
+/// A question for a resource, while what lies under its name is looked at.
+#[derive(Debug)]
+pub struct Asked {
+    wanted: Wanted,
+    /// It is here already, or was: nothing new begins.
+    is_known: bool,
+    reply: Reply<Accepted>,
+}
+
+/// What has to happen to a resource that is wanted.
+enum Next {
+    /// It is in the library.
+    Here,
+    /// A file that nobody knows has its name, and may be it.
+    Compare,
+    /// It is to be fetched.
+    Begin,
+}
 
 impl Driver {
     pub(super) fn get(&mut self, wanted: Wanted, reply: Reply<Accepted>) {
-        match self.accept(&wanted) {
-            Ok(Some(accepted)) => self.answer_when_saved(reply, Ok(accepted)),
-            Ok(None) => self.begin(wanted, reply),
+        self.look_at_place(Asked { wanted, is_known: false, reply });
+    }
+
+    pub(super) fn find_locally(&mut self, what: &str, replace: bool, reply: Reply<Accepted>) {
+        let manifest = self.one(what).and_then(|(name, key)| match self.library.get(key) {
+            Some(resource) => Ok(resource.manifest.with_name(name)),
+            None => Err(internal(&"the resource is gone")),
+        });
+        match manifest {
+            Ok(manifest) => {
+                let wanted = Wanted { manifest, tracker: None, shared_at_ms: 0, replace };
+                self.look_at_place(Asked { wanted, is_known: true, reply });
+            }
             Err(error) => drop(reply.send(Err(error))),
         }
     }
 
-    /// Finds out whether a download is there already; `None` when it has to begin.
-    fn accept(&mut self, wanted: &Wanted) -> Result<Option<Accepted>, ControlError> {
+    /// What is remembered of a file may be two seconds old: whoever asks for it hears of what is there now. The disk
+    /// may not answer, so that it is not the driver who asks.
+    fn look_at_place(&self, asked: Asked) {
+        let (home, context) = (self.home.clone(), self.context.clone());
+        tokio::task::spawn_blocking(move || {
+            let place = Place::look(&home, asked.wanted.manifest.name());
+            let here = home.must_be_here();
+            context.tell_blocking(Input::Task(TaskInput::Asked { asked, place, here }));
+        });
+    }
+
+    pub(super) fn asked(&mut self, asked: Asked, place: Place, here: Result<(), NotHere>) {
+        let Asked { wanted, is_known, reply } = asked;
+        let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
+        let place = match here {
+            Ok(()) => place,
+            Err(why) => {
+                self.is_not_here(why);
+                Place::UNKNOWN
+            }
+        };
+        if is_known && self.library.key_of(name) != Some(key) {
+            return drop(reply.send(Err(unknown(name.as_str())))); // removed in this moment
+        }
+        match self.accept(&wanted, &place) {
+            Ok(Next::Here) => {
+                let accepted = self.accepted(key, &wanted);
+                self.answer_when_saved(reply, accepted);
+            }
+            Ok(Next::Compare) => self.compare(wanted, reply),
+            Ok(Next::Begin) => self.begin(wanted, place, reply),
+            Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+
+    /// Finds out whether a download is there already, or may begin.
+    fn accept(&mut self, wanted: &Wanted, place: &Place) -> Result<Next, ControlError> {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
         self.drop_disproved(key.resource, name);
         if let Some(other) = self.library.key_of_resource(key.resource).filter(|&other| other != key) {
@@ -40,14 +104,9 @@ impl Driver {
             });
         }
         if self.library.key_of(name) == Some(key) {
-            self.revive(key, wanted);
-            return self.accepted(key, wanted).map(Some);
+            return self.revive(key, wanted, place).map(|()| Next::Here);
         }
-        let is_taken =
-            self.library.key_of(name).is_some() || std::fs::symlink_metadata(self.home.file(name)).is_ok();
-        if is_taken && !wanted.replace {
-            return Err(self.name_taken(wanted));
-        }
+        self.must_be_free(wanted, place)?;
         if self.library.names_len() >= RESOURCES_MAX {
             return Err(ControlError {
                 kind: ErrorKind::Refused,
@@ -57,7 +116,7 @@ impl Driver {
         }
         if self.library.get(key).is_some() {
             self.add_name(key, wanted);
-            return self.accepted(key, wanted).map(Some);
+            return Ok(Next::Here);
         }
         if self.publishing.contains_key(&key) {
             // Its place is not free yet: what was removed is still being moved out of there.
@@ -67,7 +126,44 @@ impl Driver {
                 hint: Some("try again in a moment".to_owned()),
             });
         }
-        Ok(None)
+        let is_strange = matches!(place.file, Lying::File(_)) && self.library.key_of(name).is_none();
+        Ok(if is_strange && !wanted.replace { Next::Compare } else { Next::Begin })
+    }
+
+    /// Whether it is in the library by now, and goes on there.
+    ///
+    /// # Errors
+    /// When it may not be.
+    pub(super) fn is_here(&mut self, wanted: &Wanted, place: &Place) -> Result<bool, ControlError> {
+        self.accept(wanted, place).map(|next| matches!(next, Next::Here))
+    }
+
+    /// Refuses a name that something else has, unless that may be replaced.
+    fn must_be_free(&self, wanted: &Wanted, place: &Place) -> Result<(), ControlError> {
+        let name = wanted.manifest.name();
+        self.must_be_replaceable(name, place)?;
+        let Some(other) = self.library.key_of(name).and_then(|key| self.library.get(key)) else {
+            return Ok(());
+        };
+        if other.record.origin && matches!(place.file, Lying::File(_)) {
+            return Err(is_original(name, other));
+        }
+        if wanted.replace { Ok(()) } else { Err(name_taken(name, other)) }
+    }
+
+    /// Refuses a name under which something lies that no file can take the place of.
+    pub(super) fn must_be_replaceable(&self, name: &ResourceName, place: &Place) -> Result<(), ControlError> {
+        let (file, manifest) = (self.home.file(name), self.home.manifest_file(name));
+        for (path, lying) in [(file, &place.file), (manifest, &place.manifest)] {
+            if let Lying::Other(what) = lying {
+                return Err(ControlError {
+                    kind: ErrorKind::Refused,
+                    message: format!("{} is {what}, and ttd replaces none", path.display()),
+                    hint: Some("move it away, then get the file again".to_owned()),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Manifests that were found to be false keep no name and no resource from others.
@@ -83,61 +179,15 @@ impl Driver {
         }
     }
 
-    fn accepted(&self, key: SwarmKey, wanted: &Wanted) -> Result<Accepted, ControlError> {
+    pub(super) fn accepted(&self, key: SwarmKey, wanted: &Wanted) -> Result<Accepted, ControlError> {
         let resource = self.library.get(key).ok_or_else(|| internal(&"the resource is gone"))?;
         let name = wanted.manifest.name().clone();
         let is_published = |record: &NameRecord| record.name == name && record.published.is_some();
         let complete = matches!(resource.phase, Phase::Seeding(_))
             && resource.record.names.iter().any(is_published)
-            && !resource.troubles.contains_key(&name);
-        Ok(Accepted { name, resource: key.resource, count: resource.count(), complete })
-    }
-
-    /// Whoever asks for a resource that stands still wants it to go on.
-    fn revive(&mut self, key: SwarmKey, wanted: &Wanted) {
-        let Some(resource) = self.library.get_mut(key) else { return };
-        for record in resource.record.names.iter_mut().filter(|record| record.name == *wanted.manifest.name())
-        {
-            record.replace |= wanted.replace;
-        }
-        let file_is_wrong = matches!(resource.phase, Phase::Failed(_))
-            || resource.troubles.contains_key(wanted.manifest.name());
-        let path = self.home.file(wanted.manifest.name());
-        let is_gone =
-            || std::fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        if file_is_wrong && (wanted.replace || is_gone()) {
-            return self.fetch_once_more(key, wanted.manifest.name());
-        }
-        if resource.record.paused {
-            let _ = self.resume(wanted.manifest.name().as_str());
-        } else if matches!(resource.phase, Phase::Failed(_)) {
-            self.check(key, None);
-        } else if matches!(resource.phase, Phase::Checking(_)) {
-            self.checks.hurry(key);
-        } else {
-            self.unblock_now(key);
-        }
-    }
-
-    /// What lies under the name is gone, or wrong and may be replaced: make it anew, from another name's file if
-    /// there is a good one, else from the swarm.
-    fn fetch_once_more(&mut self, key: SwarmKey, name: &ResourceName) {
-        let file = self.home.file(name);
-        let Some(resource) = self.library.get_mut(key) else { return };
-        resource.troubles.remove(name);
-        resource.record.paused = false;
-        let names = resource.record.names.iter_mut();
-        for record in names.filter(|record| record.name == *name) {
-            (record.published, record.damaged) = (None, false);
-        }
-        self.saver.save(&resource.slot, &resource.record);
-        if matches!(&resource.phase, Phase::Seeding(published) if published.path != file) {
-            self.join(key);
-            self.publish(key);
-            self.changed();
-        } else {
-            self.check(key, None);
-        }
+            && !resource.troubles.contains_key(&name)
+            && !self.folder.is_away();
+        Ok(Accepted { name, resource: key.resource, count: resource.count(), complete, comparing: None })
     }
 
     /// The same content under one more name.
@@ -160,7 +210,7 @@ impl Driver {
 
     /// Makes the place of a new download. It is taken in when that is done: until then whatever has its name is
     /// what it was.
-    fn begin(&mut self, wanted: Wanted, reply: Reply<Accepted>) {
+    fn begin(&mut self, wanted: Wanted, place: Place, reply: Reply<Accepted>) {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name().clone());
         let record = Record {
             key,
@@ -174,7 +224,8 @@ impl Driver {
         let opening = self.open_place(&slot, &record, &wanted.manifest);
         tokio::spawn(async move {
             if let Some(opened) = opening.await {
-                context.tell(Input::Task(TaskInput::Opened { wanted, record, opened, reply })).await;
+                let opened = TaskInput::Opened { wanted, record, place, opened, reply };
+                context.tell(Input::Task(opened)).await;
             }
         });
     }
@@ -218,19 +269,20 @@ impl Driver {
         &mut self,
         wanted: &Wanted,
         record: Record,
+        place: &Place,
         opened: Result<PartFile, StoreError>,
         reply: Reply<Accepted>,
     ) {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
         // Much may have happened meanwhile.
-        let present = self.accept(wanted);
-        if !matches!(present, Ok(None)) {
+        let next = self.accept(wanted, place);
+        if matches!(next, Ok(Next::Here) | Err(_)) {
             match self.library.get(key) {
                 Some(resource) => self.saver.save(&resource.slot, &resource.record),
                 None if !self.publishing.contains_key(&key) => self.saver.forget(key, &self.home.slot(key)),
                 None => {}
             }
-            let answer = present.map(|accepted| accepted.expect("Ok(None) was looked for above"));
+            let answer = next.and_then(|_| self.accepted(key, wanted));
             return self.answer_when_saved(reply, answer);
         }
         if let Err(error) = &opened
@@ -238,24 +290,31 @@ impl Driver {
         {
             return drop(reply.send(Err(store_error(error)))); // whatever is there stays
         }
+        let former = self.former(name);
         self.forget_name(name, None);
         let slot = self.home.slot(key);
         let phase = Phase::Checking(Checking::new(CheckStep::Opens));
         self.library.insert(Resource::new(wanted.manifest.clone(), record, slot, phase));
         tracing::info!(resource = %key, %name, chunks = %wanted.manifest.count(), "a download is accepted");
-        self.take_in(key, opened);
+        let lies_there = match former {
+            Some(former) => Lies::Known(former),
+            None if place.file == Lying::Nothing => Lies::Nothing,
+            None => Lies::Unknown,
+        };
+        self.take_in(key, opened, lies_there);
         let accepted = self.accepted(key, wanted);
         self.answer_when_saved(reply, accepted);
     }
 
     pub(super) fn made(&mut self, key: SwarmKey, check: &Check, opened: Result<PartFile, StoreError>) {
         if self.library.get(key).is_some_and(|resource| resource.is_in(check)) {
-            self.take_in(key, opened);
+            self.take_in(key, opened, Lies::Unknown);
         }
     }
 
-    /// Begins a download whose place is made; what lies there of a former one is looked at.
-    fn take_in(&mut self, key: SwarmKey, opened: Result<PartFile, StoreError>) {
+    /// Begins a download whose place is made; what lies there of a former one is looked at, and then what lies under
+    /// the name that it may replace.
+    fn take_in(&mut self, key: SwarmKey, opened: Result<PartFile, StoreError>, lies_there: Lies) {
         let length = opened.and_then(|part| part.length().map(|length| (part, length)));
         let (part, length) = match length {
             Ok(opened) => opened,
@@ -265,11 +324,27 @@ impl Driver {
         if length > 0 {
             return self.check(key, None);
         }
+        match lies_there {
+            Lies::Nothing => {}
+            Lies::Known(former) if self.reuse_former(key, &former) => return,
+            Lies::Known(_) => {}
+            Lies::Unknown if self.suppose_it_is(key) => return,
+            Lies::Unknown => {}
+        }
+        let have = HaveMap::empty(part.count());
+        self.begin_with(key, part, have);
+    }
+
+    /// A download begins with chunks that are written and not synced.
+    pub(super) fn begin_with(&mut self, key: SwarmKey, part: PartFile, have: HaveMap) {
         let Some(resource) = self.library.get(key) else { return };
-        let (manifest, have) = (resource.manifest.clone(), HaveMap::empty(resource.count()));
-        let fetching = self.fetching(manifest, Arc::new(part), have);
+        let (manifest, count) = (resource.manifest.clone(), resource.count());
+        let mut fetching = self.fetching(manifest, Arc::new(part), have);
+        // What was read may not be on the disk yet: it is synced before it is noted.
+        (fetching.safe, fetching.dirty) = (HaveMap::empty(count), fetching.have.len());
         if let Some(resource) = self.library.get_mut(key) {
             resource.phase = Phase::Fetching(fetching);
+            resource.former = None;
         }
         self.unblock(key);
     }
@@ -282,32 +357,36 @@ impl Driver {
         }
         self.changed();
     }
+}
 
-    pub(super) fn find_locally(&mut self, what: &str) -> Result<Accepted, ControlError> {
-        let (name, key) = self.one(what)?;
-        let manifest = match self.library.get(key) {
-            Some(resource) => resource.manifest.with_name(name),
-            None => return Err(internal(&"the resource is gone")),
-        };
-        let wanted = Wanted { manifest, tracker: None, shared_at_ms: 0, replace: false };
-        self.revive(key, &wanted);
-        self.accepted(key, &wanted)
+/// What lies under the name of a download that begins.
+enum Lies {
+    Nothing,
+    /// The file of the resource that had the name until now.
+    Known(Published),
+    /// Whatever it is.
+    Unknown,
+}
+
+fn name_taken(name: &ResourceName, other: &Resource) -> ControlError {
+    ControlError {
+        kind: ErrorKind::Refused,
+        message: format!("{name} is taken by other content ({})", other.key().resource),
+        hint: Some("use --replace to put the new content in its place".to_owned()),
     }
+}
 
-    fn name_taken(&self, wanted: &Wanted) -> ControlError {
-        let name = wanted.manifest.name();
-        let (message, hint) = match self.library.key_of(name) {
-            Some(other) => (
-                format!("{name} is taken by other content ({})", other.resource),
-                "use --replace to put the new content in its place".to_owned(),
-            ),
-            None => (
-                format!("a file {} is there already", self.home.file(name).display()),
-                format!(
-                    "if it is the same file, `ttctl share` it; else use --replace to put {name} in its place"
-                ),
-            ),
-        };
-        ControlError { kind: ErrorKind::Refused, message, hint: Some(hint) }
+/// What this machine has shared is nobody's copy: only its owner gives it up.
+fn is_original(name: &ResourceName, other: &Resource) -> ControlError {
+    ControlError {
+        kind: ErrorKind::Refused,
+        message: format!(
+            "{name} was shared from this machine ({}), and `get` does not replace an original",
+            other.key().resource
+        ),
+        hint: Some(format!(
+            "to take the other content: `ttctl remove {name}`, then get it; \
+             to make yours the newest of its name: `ttctl share --replace` it"
+        )),
     }
 }

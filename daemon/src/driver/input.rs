@@ -108,11 +108,13 @@ pub enum Command {
     /// Fetch a resource.
     Get { wanted: Wanted, reply: Reply<Accepted> },
     /// What is known of a name or an id, without any tracker.
-    FindLocally { what: String, reply: Reply<Accepted> },
+    FindLocally { what: String, replace: bool, reply: Reply<Accepted> },
     /// How are the resources doing?
     Status { what: Option<String>, reply: Reply<Vec<ResourceStatus>> },
     /// As `Status`, with the number of the present state.
     Watch { what: Option<String>, reply: Reply<Watched> },
+    /// As `Status`, after a look at the files.
+    Inspect { what: String, reply: Reply<Vec<ResourceStatus>> },
     /// Who are a resource's peers?
     Peers { what: String, reply: Reply<Vec<PeerInfo>> },
     /// Stop for a while.
@@ -149,6 +151,7 @@ impl Command {
             | Command::Pause { what, .. }
             | Command::Resume { what, .. }
             | Command::Remove { what, .. }
+            | Command::Inspect { what, .. }
             | Command::Verify { what, .. } => (Some(what.as_str()), None),
             Command::Status { what, .. } | Command::Watch { what, .. } => (what.as_deref(), None),
             Command::Task { .. } => (None, None),
@@ -169,7 +172,7 @@ impl Command {
             }
             Command::Task { reply, .. } => drop(reply.send(Err(error))),
             Command::Get { reply, .. } | Command::FindLocally { reply, .. } => drop(reply.send(Err(error))),
-            Command::Status { reply, .. } => drop(reply.send(Err(error))),
+            Command::Status { reply, .. } | Command::Inspect { reply, .. } => drop(reply.send(Err(error))),
             Command::Watch { reply, .. } => drop(reply.send(Err(error))),
             Command::Peers { reply, .. } => drop(reply.send(Err(error))),
             Command::Pause { reply, .. } | Command::Resume { reply, .. } | Command::Remove { reply, .. } => {

@@ -41,8 +41,8 @@ impl Driver {
     /// A check costs nothing while its resource is paused: it begins anew when it is resumed.
     fn pause_check(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get_mut(key) else { return };
-        if matches!(&resource.phase, Phase::Checking(it) if matches!(it.step, CheckStep::Waits | CheckStep::Hashes))
-        {
+        let may_begin_anew = |step| matches!(step, CheckStep::Waits | CheckStep::Hashes | CheckStep::Copies);
+        if matches!(&resource.phase, Phase::Checking(it) if may_begin_anew(it.step)) {
             resource.phase = Phase::Checking(Checking::new(CheckStep::Waits));
             self.checks.give_up(key);
         }
@@ -106,6 +106,8 @@ impl Driver {
         if resource.record.names.len() == 1 {
             self.leave(key);
         }
+        // Its manifest goes first: what has one and is not remembered is taken in again by the next start.
+        self.saver.hide_manifest(self.home.clone(), manifest);
         match self.library.remove_name(name) {
             Some(resource) => {
                 self.checks.give_up(key);
@@ -113,7 +115,6 @@ impl Driver {
             }
             None => self.name_is_gone(key, name),
         }
-        self.saver.hide_manifest(self.home.clone(), manifest);
         self.changed();
     }
 
@@ -151,7 +152,7 @@ fn names(found: Vec<(ResourceName, SwarmKey)>) -> Vec<ResourceName> {
 pub(super) fn unknown(what: &str) -> ControlError {
     let shown: String = what.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect();
     ControlError {
-        kind: ErrorKind::Refused,
+        kind: ErrorKind::Unknown,
         message: format!("nothing here is called \"{shown}\""),
         hint: Some("`ttctl list` shows what is here".to_owned()),
     }

@@ -3,10 +3,11 @@
 //! its inputs, and leaves reading, writing and hashing to other threads; only a few calls for metadata are its own.
 //!
 //! One verb per file: [`act`] performs the core's actions, [`download`] takes a download to its end, [`check`]
-//! compares what is on disk with its manifest, in the turns that [`checks`] gives, [`blocked`] waits while the disk refuses, [`folder`] while the shared
-//! folder is not there, [`share`] and [`get`] take new resources in, [`manage`] pauses, resumes and removes, [`status`] says how things are, [`restore`] brings back what a former run knew.
+//! compares what is on disk with its manifest, in the turns that [`checks`] gives, [`adopt`] takes what lies under a wanted name already, [`blocked`] waits while the disk refuses, [`folder`] while the shared
+//! folder is not there, [`share`] and [`get`] take new resources in, [`revive`] looks at one that is asked for again, [`manage`] pauses, resumes and removes, [`status`] says how things are, [`restore`] brings back what a former run knew, [`strays`] finds what it did not.
 
 mod act;
+mod adopt;
 mod blocked;
 mod check;
 mod checks;
@@ -18,17 +19,21 @@ mod input;
 mod lookers;
 mod manage;
 mod restore;
+mod revive;
 mod share;
 mod stalls;
 mod status;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod turns;
 
 pub use folder::FolderAnswer;
+pub use get::Asked;
 pub use input::{Answer, Command, Input, Reply, Wanted};
 pub use lookers::Seen;
 pub use share::store_error;
+pub use strays::Stray;
 pub use turns::Turn;
 
 use crate::context::Context;
@@ -58,6 +63,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
+use strays::Strays;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// How often rates are sampled, syncs begun and blocked downloads looked at.
@@ -120,6 +126,8 @@ pub struct Driver {
     /// Which downloads make no progress.
     stalls: Stalls,
     tasks: Tasks,
+    /// Finished files that nobody remembers.
+    strays: Strays,
     /// For chunks that were just written.
     room: Room,
     /// Ends background work that takes long.
@@ -172,6 +180,7 @@ impl Driver {
             trackers: Trackers::default(),
             stalls: Stalls::default(),
             tasks: Tasks::default(),
+            strays: Strays::default(),
             room: Room::default(),
             stop,
             lookers,
@@ -256,9 +265,14 @@ impl Driver {
                 Ok(()) => self.get(wanted, reply),
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Command::FindLocally { what, reply } => {
-                drop(reply.send(able.and_then(|()| self.find_locally(&what))));
-            }
+            Command::FindLocally { what, replace, reply } => match able {
+                Ok(()) => self.find_locally(&what, replace, reply),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Command::Inspect { what, reply } => match able {
+                Ok(()) => self.inspect(what, reply),
+                Err(error) => drop(reply.send(Err(error))),
+            },
             Command::Status { what, reply } => drop(reply.send(self.status(what.as_deref()))),
             Command::Watch { what, reply } => drop(reply.send(self.watched(what.as_deref()))),
             Command::Peers { what, reply } => drop(reply.send(self.peers(&what))),
@@ -300,8 +314,16 @@ impl Driver {
         match task {
             TaskInput::Hashed { task, request, hashed } => self.hashed(task, &request, hashed),
             TaskInput::Imported { task, request, imported } => self.imported(task, &request, imported),
-            TaskInput::Opened { wanted, record, opened, reply } => {
-                self.opened(&wanted, record, opened, reply);
+            TaskInput::Asked { asked, place, here } => self.asked(asked, place, here),
+            TaskInput::Inspected { what, here, changed, reply } => {
+                self.inspected(&what, here, &changed, reply);
+            }
+            TaskInput::Compared { task, wanted, checked } => self.compared(task, wanted, checked),
+            TaskInput::Shown(shown) => self.shown(shown),
+            TaskInput::Stray(stray) => self.stray(stray),
+            TaskInput::Copied { key, check, copied } => self.copied(key, &check, copied),
+            TaskInput::Opened { wanted, record, place, opened, reply } => {
+                self.opened(&wanted, record, &place, opened, reply);
             }
             TaskInput::Made { key, check, opened } => self.made(key, &check, opened),
             TaskInput::Listed(places) => self.listed(places),

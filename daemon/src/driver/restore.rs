@@ -145,6 +145,7 @@ impl Driver {
             self.library.iter().filter(|(_, resource)| matches!(resource.phase, Phase::Seeding(_))).count();
         tracing::info!(resources = all, finished, "the shared folder is loaded");
         self.changed();
+        self.look_for_strays();
     }
 
     fn recalled(&mut self, Loaded { mut record, manifest, rebuilt }: Loaded, restored: Restored) {

@@ -368,6 +368,11 @@ fn not_published(error: &PublishError) -> ControlError {
             message: error.to_string(),
             hint: Some("use --replace to put the new content in its place".to_owned()),
         },
+        PublishError::Obstructed { .. } => ControlError {
+            kind: ErrorKind::Refused,
+            message: error.to_string(),
+            hint: Some("move it away, then share the file again".to_owned()),
+        },
         PublishError::Store(store) | PublishError::NotSynced(store) => store_error(store),
         PublishError::Damaged(_) => internal(error),
     }

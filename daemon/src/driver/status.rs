@@ -287,6 +287,9 @@ fn checking_reason(checking: &Checking, before: Option<u32>) -> String {
         },
         CheckStep::Hashes => format!("checking {} %", checking.check.percent()),
         CheckStep::Looks => "its files are being looked at".to_owned(),
+        CheckStep::Copies => {
+            format!("taking what fits of the file that lies there, {} %", checking.check.percent())
+        }
         CheckStep::Opens => "its place in the shared folder is being made".to_owned(),
     }
 }

@@ -341,6 +341,10 @@ async fn a_crash_before_or_after_the_rename_of_a_replacement_is_told_apart() {
         let manifest = manifest_of("x", &bytes);
         std::fs::write(rig.file("x"), "old").unwrap();
         rig.get(&manifest, true).await.unwrap();
+        rig.until("what lies there was looked at", |driver| {
+            matches!(driver.library.get(manifest.key()).unwrap().phase, Phase::Fetching(_))
+        })
+        .await;
         let part = rig.download(manifest.key()).file.path().to_owned();
         let folder = rig.folder.clone();
         drop(rig);

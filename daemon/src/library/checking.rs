@@ -25,6 +25,8 @@ pub enum CheckStep {
     Looks,
     /// The place of a download is being made.
     Opens,
+    /// What fits of the file that it will replace is being copied into a download.
+    Copies,
 }
 
 impl Checking {

@@ -20,6 +20,8 @@ pub enum Step<'a> {
     Copy { from: &'a File, to: &'a File },
     /// A file that is longer ends after this many bytes.
     Cut { file: &'a File, bytes: u64 },
+    /// Bytes of a file go to the same place in another, by sharing blocks where the file system can.
+    CopyRange { from: &'a File, to: &'a File, offset: u64, bytes: u64 },
     /// What was written to a file is made durable.
     SyncFile { file: &'a File },
     /// The names in a folder are made durable.
@@ -59,7 +61,7 @@ pub trait Medium: Debug + Send + Sync {
     /// When the system refuses.
     fn open(&self, path: &Path, how: Open) -> io::Result<File>;
 
-    /// Performs one step, whole or not at all but for `Write` and `Copy`.
+    /// Performs one step, whole or not at all but for `Write`, `Copy` and `CopyRange`.
     ///
     /// # Errors
     /// When the system refuses.
@@ -95,6 +97,7 @@ impl Medium for System {
             Step::Write { file, offset, bytes } => file.write_all_at(bytes, offset),
             Step::Copy { mut from, mut to } => io::copy(&mut from, &mut to).map(drop),
             Step::Cut { file, bytes } => file.set_len(bytes),
+            Step::CopyRange { from, to, offset, bytes } => copy_range(from, to, offset, bytes),
             Step::SyncFile { file } => file.sync_all(),
             Step::SyncFolder { path } => File::open(path)?.sync_all(),
             Step::MakeFolder { path } => DirBuilder::new().mode(0o700).create(path),
@@ -106,6 +109,31 @@ impl Medium for System {
             Step::SetGroup { file, group } => std::os::unix::fs::fchown(file, None, Some(group)),
         }
     }
+}
+
+/// The kernel copies, or shares blocks, where it can; else we do it.
+fn copy_range(from: &File, to: &File, offset: u64, bytes: u64) -> io::Result<()> {
+    let (mut read_at, mut write_at, end) = (offset, offset, offset + bytes);
+    while read_at < end {
+        let rest = usize::try_from(end - read_at).unwrap_or(usize::MAX);
+        let copied = rustix::fs::copy_file_range(from, Some(&mut read_at), to, Some(&mut write_at), rest);
+        match copied {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(
+                rustix::io::Errno::XDEV
+                | rustix::io::Errno::INVAL
+                | rustix::io::Errno::NOSYS
+                | rustix::io::Errno::OPNOTSUPP,
+            ) => {
+                let mut rest = vec![0; rest];
+                from.read_exact_at(&mut rest, read_at)?;
+                return to.write_all_at(&rest, write_at);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Renames without replacing.
@@ -165,6 +193,18 @@ impl Disk {
 
     pub(super) fn cut(&self, file: &File, path: &Path, bytes: u64) -> Result<(), StoreError> {
         self.0.perform(Step::Cut { file, bytes }).at("cut to its length", path)
+    }
+
+    /// A chunk of one file goes to the same place in another.
+    pub(super) fn copy_range(
+        &self,
+        from: &File,
+        to: &File,
+        path: &Path,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<(), StoreError> {
+        self.0.perform(Step::CopyRange { from, to, offset, bytes }).at("copy to", path)
     }
 
     pub(super) fn sync_file(&self, file: &File, path: &Path) -> Result<(), StoreError> {

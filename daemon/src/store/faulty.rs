@@ -259,6 +259,10 @@ impl Medium for Faulty {
                 state.note_bytes(to, 0, from.metadata()?.len())?;
                 System.perform(step)
             }
+            Step::CopyRange { to, offset, bytes, .. } => {
+                state.note_bytes(to, offset, bytes)?;
+                System.perform(step)
+            }
             Step::SyncFile { file } => {
                 let synced = state.sync(file);
                 drop(state);

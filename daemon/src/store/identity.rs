@@ -47,12 +47,17 @@ impl FileIdentity {
         FileIdentity { inode: 0, ..self }
     }
 
+    /// As [`unsure`](FileIdentity::unsure), of a file that nobody has looked at yet.
+    pub fn unknown() -> FileIdentity {
+        FileIdentity { device: 0, inode: 0, bytes: 0, modified_s: 0, modified_ns: 0 }
+    }
+
     /// Whether it is [`unsure`](FileIdentity::unsure).
     pub fn is_unsure(&self) -> bool {
         self.inode == 0
     }
 
-    fn of_metadata(metadata: &Metadata) -> FileIdentity {
+    pub(super) fn of_metadata(metadata: &Metadata) -> FileIdentity {
         FileIdentity {
             device: metadata.dev(),
             inode: metadata.ino(),

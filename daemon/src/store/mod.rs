@@ -35,9 +35,12 @@ mod identity;
 mod import;
 mod own_file;
 mod part;
+mod place;
 mod publish;
 mod record;
+mod reuse;
 mod slot;
+mod strays;
 
 #[cfg_attr(
     not(any(test, feature = "fuzz")),
@@ -51,8 +54,10 @@ pub use identity::{FileIdentity, open_regular};
 pub use import::Import;
 pub use own_file::OwnFile;
 pub use part::PartFile;
+pub use place::{Lying, Place};
 pub use publish::{PublishError, Publisher, holds_already};
 pub use record::{NameRecord, Record};
+pub use reuse::{Copied, copy_chunks};
 pub use slot::{Loaded, Slot};
 
 use std::io;

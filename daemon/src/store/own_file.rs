@@ -71,6 +71,14 @@ impl OwnFile {
         self.disk.copy(from, &self.file, &self.path)
     }
 
+    /// Takes over a range of the bytes of another file, to the same place. They are not synced yet.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub(super) fn copy_range_from(&self, from: &File, offset: u64, bytes: u64) -> Result<(), StoreError> {
+        self.disk.copy_range(from, &self.file, &self.path, offset, bytes)
+    }
+
     /// Takes away what lies behind this many bytes, if anything does.
     ///
     /// # Errors

@@ -4,7 +4,9 @@ use super::disk::{Disk, Open};
 use super::{At, OwnFile, StoreError};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
+use shared::id::ChunkHash;
 use shared::rpc::wire::buffers;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -27,6 +29,11 @@ impl PartFile {
     pub fn open(disk: &Disk, path: &Path, count: ChunkCount) -> Result<PartFile, StoreError> {
         let own = OwnFile::new(disk, disk.open(path, Open::Keep)?, path.to_owned());
         Ok(PartFile { own, count, last_bytes: AtomicU64::new(0) })
+    }
+
+    /// How many chunks the resource has.
+    pub fn count(&self) -> ChunkCount {
+        self.count
     }
 
     /// Where the file was opened.
@@ -89,6 +96,29 @@ impl PartFile {
             self.last_bytes.store(bytes.len() as u64, Ordering::Release);
         }
         Ok(())
+    }
+
+    /// Copies a chunk from another file, by sharing its blocks where the file system can, and reads back what is here
+    /// then: whether it is the chunk of this hash. The data is not synced yet.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub(super) fn copy_chunk(
+        &self,
+        from: &File,
+        index: ChunkIndex,
+        bytes: u64,
+        hash: &ChunkHash,
+    ) -> Result<bool, StoreError> {
+        self.own.copy_range_from(from, index.offset(), bytes)?;
+        let mut copy = buffers::take(bytes as usize);
+        self.own.file().read_exact_at(&mut copy, index.offset()).at("read", self.path())?;
+        let is_right = ChunkHash::of(&copy) == *hash;
+        if is_right && Some(index) == self.count.last() {
+            self.own.cut(index.offset() + bytes)?;
+            self.last_bytes.store(bytes, Ordering::Release);
+        }
+        Ok(is_right)
     }
 
     /// Reads a chunk that is there.

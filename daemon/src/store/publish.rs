@@ -2,7 +2,9 @@
 //! content of that name is lost unless that was asked for.
 
 use super::disk::Open;
-use super::{At, FileIdentity, Home, Import, OwnFile, PartFile, StoreError, atomic, group, open_regular};
+use super::{
+    At, FileIdentity, Home, Import, Lying, OwnFile, PartFile, StoreError, atomic, group, open_regular,
+};
 use shared::host::hashing::{hash_file, silent};
 use shared::id::ResourceId;
 use shared::manifest::Manifest;
@@ -15,6 +17,14 @@ use std::path::{Path, PathBuf};
 /// Why a file was not published. Its data is still where it was.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
+    /// Something that is no file lies in the way, and is not replaced.
+    #[error("{} is {what}", .path.display())]
+    Obstructed {
+        /// Where.
+        path: PathBuf,
+        /// What it is ("a directory").
+        what: &'static str,
+    },
     /// Something else has the name.
     #[error("{0} is in the shared folder already, with other content")]
     NameTaken(ResourceName),
@@ -87,6 +97,7 @@ impl Publisher {
     ) -> Result<FileIdentity, PublishError> {
         let (name, to) = (manifest.name(), home.file(manifest.name()));
         let (disk, file, path) = (home.disk(), from.own.file(), from.own.path());
+        must_be_free(home, name)?;
         from.is_right()?;
         self.dress(home, file, path)?;
         from.own.sync(from.failed_before).map_err(PublishError::NotSynced)?;
@@ -171,6 +182,16 @@ impl Publisher {
         }
         home.disk().set_mode(file, path, self.mode)
     }
+}
+
+/// Nothing that no file can take the place of lies under a name, nor where its manifest belongs.
+fn must_be_free(home: &Home, name: &ResourceName) -> Result<(), PublishError> {
+    for path in [home.file(name), home.manifest_file(name)] {
+        if let Lying::Other(what) = Lying::at(&path) {
+            return Err(PublishError::Obstructed { path, what });
+        }
+    }
+    Ok(())
 }
 
 /// The file at a path, if it is this very resource: put there just before a crash, perhaps, or by hand.

@@ -209,7 +209,11 @@ impl Slot {
         if self.is_of(manifest.key()) { Ok(manifest) } else { Err(foreign()).at("use", &path) }
     }
 
-    fn refuse_later(&self) -> Result<(), StoreError> {
+    /// Refuses a place of which something is of a later version.
+    ///
+    /// # Errors
+    /// In that case.
+    pub fn refuse_later(&self) -> Result<(), StoreError> {
         SmallFiles::read(self).refuse_later(self)
     }
 

@@ -44,6 +44,8 @@ pub trait Control {
     async fn status(what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError>;
     /// As `status`, but answered when something changed since `seen`, or after about `wait_ms`.
     async fn watch(what: Option<String>, seen: u64, wait_ms: u32) -> Result<Watched, ControlError>;
+    /// As `status`, after a look at the files themselves: what `status` remembers of them may be two seconds old.
+    async fn inspect(what: String) -> Result<Vec<ResourceStatus>, ControlError>;
     async fn peers(what: String) -> Result<Vec<PeerInfo>, ControlError>;
     async fn pause(what: String) -> Result<Vec<ResourceName>, ControlError>;
     async fn resume(what: String) -> Result<Vec<ResourceName>, ControlError>;
@@ -82,6 +84,8 @@ calls! {
     status / Status(what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError>;
     /// See [`Control::watch`].
     watch / Watch(what: Option<String>, seen: u64, wait_ms: u32) -> Result<Watched, ControlError>;
+    /// See [`Control::inspect`].
+    inspect / Inspect(what: String) -> Result<Vec<ResourceStatus>, ControlError>;
     /// See [`Control::peers`].
     peers / Peers(what: String) -> Result<Vec<PeerInfo>, ControlError>;
     /// See [`Control::pause`].
@@ -148,6 +152,8 @@ pub enum TaskState {
         /// How many there are.
         chunks_total: u32,
     },
+    /// The file under a wanted name was compared: it is what was wanted, or it is gone and the download begins.
+    Found(Accepted),
     /// It failed.
     Failed(ControlError),
 }
@@ -203,6 +209,9 @@ pub struct Accepted {
     pub count: ChunkCount,
     /// It is complete and published already.
     pub complete: bool,
+    /// A file that ttd does not know lies under the name. It is compared with what is wanted before anything else
+    /// happens: this task ends as [`TaskState::Found`], or says why the file stands in the way.
+    pub comparing: Option<TaskId>,
 }
 
 /// How a resource is doing, under one name.

@@ -3,6 +3,7 @@
 //! `cargo test -p cluster` builds the binaries anew when their sources have changed; `$TT_BIN` names a folder
 //! with others. When a test fails, the logs of all its processes are printed.
 
+mod adopt;
 mod clones;
 mod crash;
 mod disk;
@@ -22,6 +23,7 @@ mod reasons;
 mod recipes;
 mod service;
 mod start;
+mod strays;
 mod streams;
 mod swarm;
 mod trackers;

@@ -79,8 +79,11 @@ fn a_taken_name_is_not_given_other_content_unless_asked_for() {
     let tracker = Tracker::start();
     let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
     let (mine, theirs) = (content(61, MIB), content(62, MIB + 1));
-    b.share_bytes("config.tar", &mine);
-    a.share_bytes("config.tar", &theirs);
+    a.share_bytes("config.tar", &mine);
+    b.get("config.tar", &mine);
+    let next = a.outside().join("config.tar");
+    fs::write(&next, &theirs).unwrap();
+    a.ok(&["share", "--replace", next.to_str().unwrap()]);
 
     // What the name means now is what was shared last.
     let output = b.ctl_code(4, &["get", "config.tar"]);
@@ -89,6 +92,44 @@ fn a_taken_name_is_not_given_other_content_unless_asked_for() {
     b.ok(&["get", "config.tar", "--replace"]);
     b.check_file("config.tar", &theirs);
     assert_eq!(b.statuses().len(), 1);
+}
+
+#[test]
+fn what_was_shared_here_is_not_replaced_by_get() {
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let (mine, theirs) = (content(67, MIB), content(68, MIB + 1));
+    a.share_bytes("config.tar", &mine);
+    a.ok(&["get", "--replace", "config.tar"]); // it is what the name means: nothing is to be done
+    let other = b.outside().join("config.tar");
+    fs::write(&other, &theirs).unwrap();
+    b.ok(&["share", "--replace", other.to_str().unwrap()]);
+
+    for args in [&["get", "config.tar"][..], &["get", "--replace", "config.tar"]] {
+        let output = a.ctl_code(4, args);
+        assert!(output.stderr.contains("ttctl remove config.tar"), "{}", output.stderr);
+        a.check_file("config.tar", &mine);
+        a.wait_seeding("config.tar");
+    }
+    a.ok(&["remove", "config.tar"]);
+    a.ok(&["get", "--replace", "config.tar"]);
+    a.check_file("config.tar", &theirs);
+}
+
+#[test]
+fn an_original_that_its_owner_changes_is_not_put_back_by_get() {
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let (first, second) = (content(69, MIB), content(79, MIB + 1));
+    a.share_in_place("config.tar", &first);
+    b.get("config.tar", &first);
+    fs::write(a.file("config.tar"), &second).unwrap();
+    let output = a.ctl_code(4, &["get", "--replace", "config.tar"]);
+    assert!(output.stderr.contains("share it again"), "{}", output.stderr);
+    a.check_file("config.tar", &second);
+    // What is gone is nobody's original any more.
+    fs::remove_file(a.file("config.tar")).unwrap();
+    a.get("config.tar", &first);
 }
 
 #[test]

@@ -178,7 +178,13 @@ fn any_control_response() -> impl Strategy<Value = ControlResponse> {
         }),
         (any_name(), any::<[u8; 32]>(), any_count(), any::<bool>()).prop_map(
             |(name, id, count, complete)| {
-                ControlResponse::Get(Ok(Accepted { name, resource: ResourceId(id), count, complete }))
+                ControlResponse::Get(Ok(Accepted {
+                    name,
+                    resource: ResourceId(id),
+                    count,
+                    complete,
+                    comparing: None,
+                }))
             }
         ),
     ]

@@ -1,0 +1,304 @@
+//! What lies under a wanted name already is taken: as it is when all of it is right, else every chunk that fits, once
+//! it may be replaced. Nothing is fetched that is here.
+
+use super::check::check_path;
+use super::{Driver, Input, Reply, Wanted};
+use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Published, Resource};
+use crate::store::{Copied, FileIdentity, NameRecord, Place, Record, StoreError, copy_chunks};
+use crate::tasks::{CheckedFile, TaskHandle, TaskInput};
+use shared::chunk::CHUNK_BYTES;
+use shared::have::HaveMap;
+use shared::id::SwarmKey;
+use shared::name::ResourceName;
+use shared::rpc::control::{Accepted, ControlError, ErrorKind, TaskId, TaskState};
+use std::io;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::oneshot;
+
+impl Driver {
+    // -- a file that nobody knows, and that may not be replaced
+
+    /// Compares the file under a wanted name with what is wanted. Until that is known nothing else happens.
+    pub(super) fn compare(&mut self, wanted: Wanted, reply: Reply<Accepted>) {
+        let (task, handle) = match self.begin_task() {
+            Ok(begun) => begun,
+            Err(error) => return drop(reply.send(Err(error))),
+        };
+        let manifest = &wanted.manifest;
+        tracing::info!(resource = %manifest.key(), name = %manifest.name(),
+            "the file that lies under a wanted name is compared with it");
+        let _ = reply.send(Ok(Accepted {
+            name: manifest.name().clone(),
+            resource: manifest.resource(),
+            count: manifest.count(),
+            complete: false,
+            comparing: Some(task),
+        }));
+        let (path, context, stop) =
+            (self.home.file(manifest.name()), self.context.clone(), self.stop.clone());
+        handle.progress("waiting for its turn to be compared", 0, 0);
+        let (file, manifest) = (path.clone(), manifest.clone());
+        let comparing = self.hashing.of(path, move || {
+            let total = std::fs::symlink_metadata(&file).map_or(0, |metadata| metadata.len());
+            let progress = |bytes: u64| {
+                handle.progress("comparing", bytes, total);
+                if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let checked = check_path(&file, false, &manifest, &progress);
+            checked.and_then(|checked| still_there(&file, checked))
+        });
+        tokio::spawn(async move {
+            let checked = comparing.await.and_then(|checked| checked);
+            context.tell(Input::Task(TaskInput::Compared { task: Some(task), wanted, checked })).await;
+        });
+    }
+
+    /// The file under a wanted name was compared with what is wanted. Nobody may wait for that: it is taken all the same.
+    pub(super) fn compared(
+        &mut self,
+        task: Option<TaskId>,
+        wanted: Wanted,
+        checked: io::Result<CheckedFile>,
+    ) {
+        let handle = task.and_then(|task| self.tasks.get(task)).cloned();
+        let (name, key) = (wanted.manifest.name().clone(), wanted.manifest.key());
+        let outcome = match checked {
+            Ok(checked) if checked.whole => self.take_found(&wanted, checked.identity),
+            Ok(checked) => Err(differs(&name, &checked)),
+            // It is gone: now nothing is in the way.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && task.is_some() => {
+                let (reply, answer) = oneshot::channel();
+                self.get(wanted, reply);
+                return forward(handle, answer);
+            }
+            Err(error) => Err(ControlError {
+                kind: ErrorKind::Refused,
+                message: format!("a file {name} is there already, and cannot be compared: {error}"),
+                hint: Some(format!("use --replace to put {name} in its place")),
+            }),
+        };
+        match outcome {
+            Ok(answer) => forward(handle, answer),
+            Err(error) => {
+                tracing::warn!(resource = %key, %name, %error, "the file that lies there is left as it is");
+                if let Some(handle) = handle {
+                    handle.end(TaskState::Failed(error));
+                }
+            }
+        }
+    }
+
+    /// Takes a file that was found to be right into the library, as it lies there; the answer comes when that is saved.
+    fn take_found(
+        &mut self,
+        wanted: &Wanted,
+        identity: FileIdentity,
+    ) -> Result<oneshot::Receiver<Result<Accepted, ControlError>>, ControlError> {
+        let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
+        let (reply, answer) = oneshot::channel();
+        if self.is_here(wanted, &Place::of_file(identity))? {
+            let accepted = self.accepted(key, wanted);
+            self.answer_when_saved(reply, accepted);
+            return Ok(answer);
+        }
+        let record = Record {
+            key,
+            trackers: wanted.tracker.clone().into_iter().collect(),
+            shared_at_ms: wanted.shared_at_ms,
+            origin: false,
+            paused: false,
+            names: vec![NameRecord {
+                name: name.clone(),
+                replace: false,
+                published: Some(identity),
+                damaged: false,
+            }],
+        };
+        let (manifest, path) = (wanted.manifest.clone(), self.home.file(name));
+        let published = Arc::new(Published { manifest: manifest.clone(), path, identity });
+        let resource = Resource::new(manifest, record, self.home.slot(key), Phase::Seeding(published));
+        let saved = self.shelve(&resource, true);
+        self.library.insert(resource);
+        tracing::info!(resource = %key, %name, bytes = identity.bytes,
+            "the file that lay under the name is the resource: it is served as it is");
+        self.join(key);
+        let accepted = self.accepted(key, wanted);
+        tokio::spawn(async move {
+            let answer = match saved.await {
+                Ok(Ok(())) => accepted,
+                Ok(Err(error)) => Err(super::share::store_error(&error)),
+                Err(_) => return, // the daemon ends
+            };
+            let _ = reply.send(answer);
+        });
+        Ok(answer)
+    }
+
+    // -- a file that is to be replaced
+
+    /// The file of the resource that has a name now, while it is served from there.
+    pub(super) fn former(&self, name: &ResourceName) -> Option<Published> {
+        let resource = self.library.get(self.library.key_of(name)?)?;
+        let path = self.home.file(name);
+        match &resource.phase {
+            Phase::Seeding(published) if published.path == path => {
+                Some(Published { manifest: published.manifest.clone(), path, identity: published.identity })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a download begins with the chunks that it has in common with what had its name until now.
+    pub(super) fn reuse_former(&mut self, key: SwarmKey, former: &Published) -> bool {
+        let Some(resource) = self.library.get(key) else { return false };
+        let mut common = HaveMap::empty(resource.count());
+        for index in resource.count().indices() {
+            if resource.manifest.hash(index) == former.manifest.hash(index) {
+                common.insert(index);
+            }
+        }
+        if common.is_empty() {
+            return false;
+        }
+        self.copy(key, former.path.clone(), common);
+        true
+    }
+
+    /// What lies under the first name of a download that may replace it is supposed to be the resource, until a check
+    /// has told.
+    pub(super) fn suppose_it_is(&mut self, key: SwarmKey) -> bool {
+        let Some(resource) = self.library.get_mut(key) else { return false };
+        let waits = |record: &&mut NameRecord| {
+            record.replace && record.published.is_none_or(|identity| identity.is_unsure())
+        };
+        let Some(record) = resource.record.names.iter_mut().find(waits) else { return false };
+        record.published = Some(FileIdentity::unknown());
+        self.saver.save(&resource.slot, &resource.record);
+        self.check(key, None);
+        true
+    }
+
+    /// The file under a name was only supposed to be the resource, and is not all of it. The chunks of it that are
+    /// right are kept, if it is to be replaced.
+    pub(super) fn was_never_published(
+        &mut self,
+        key: SwarmKey,
+        record: &NameRecord,
+        checked: io::Result<CheckedFile>,
+    ) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        if let Ok(checked) = checked
+            && record.replace
+            && !checked.good.is_empty()
+            && resource
+                .record
+                .names
+                .iter()
+                .all(|other| other.name == record.name || other.published.is_none())
+        {
+            return self.copy(key, self.home.file(&record.name), checked.good);
+        }
+        let names = resource.record.names.iter_mut();
+        names.filter(|other| other.name == record.name).for_each(|record| record.published = None);
+        self.saver.save(&resource.slot, &resource.record);
+        self.check(key, None);
+    }
+
+    /// Copies these chunks of a file into the download that will take its place.
+    fn copy(&mut self, key: SwarmKey, from: PathBuf, wanted: HaveMap) {
+        self.look_at_room();
+        let Some(resource) = self.library.get(key) else { return };
+        let needed = u64::from(resource.count().get()) * u64::from(CHUNK_BYTES);
+        if let Some(reason) = self.no_room(needed, Some(key)) {
+            return self.wait_for_room(key, reason);
+        }
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let checking = Checking::new(CheckStep::Copies);
+        let (check, work) = (checking.check.clone(), checking.check.clone());
+        resource.phase = Phase::Checking(checking);
+        let (slot, manifest) = (resource.slot.clone(), resource.manifest.clone());
+        let (context, stop) = (self.context.clone(), self.stop.clone());
+        work.begin(needed);
+        let file = from.clone();
+        let copying = self.hashing.of(from.clone(), move || {
+            let progress = |bytes: u64| {
+                work.progress(bytes);
+                let goes_on = work.is_wanted() && !stop.load(Ordering::Relaxed);
+                if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            };
+            copy_chunks(&slot, &file, &manifest, &wanted, &progress)
+        });
+        // The place of a download may still have to be made, or tidied.
+        let idle = self.saver.idle();
+        tokio::spawn(async move {
+            idle.await;
+            let panicked = |source| StoreError { doing: "copy from", path: from, source };
+            let copied = copying.await.map_err(panicked).and_then(|copied| copied);
+            context.tell(Input::Task(TaskInput::Copied { key, check, copied })).await;
+        });
+        self.changed();
+    }
+
+    /// The place of a download is looked at again, and all that follows, when there is room.
+    fn wait_for_room(&mut self, key: SwarmKey, reason: String) {
+        tracing::warn!(resource = %key, error = %reason, "a download waits");
+        if let Some(resource) = self.library.get_mut(key) {
+            resource.phase = Phase::Accepted(Blocked::new(reason, ErrorKind::NoSpace));
+        }
+        self.changed();
+    }
+
+    pub(super) fn copied(&mut self, key: SwarmKey, check: &Check, copied: Result<Copied, StoreError>) {
+        let Some(resource) = self.library.get_mut(key).filter(|resource| resource.is_in(check)) else {
+            return;
+        };
+        let Copied { part, good } = match copied {
+            Ok(copied) => copied,
+            Err(error) => return self.not_made(key, &error),
+        };
+        let unsure = |record: &&mut NameRecord| record.published.is_some_and(|it| it.is_unsure());
+        resource.record.names.iter_mut().filter(unsure).for_each(|record| record.published = None);
+        self.saver.save(&resource.slot, &resource.record);
+        let (reused, total) = (good.len(), good.count().get());
+        tracing::info!(resource = %key, name = %resource.manifest.name(), reused, total,
+            "chunks of the file that lies there are used");
+        self.begin_with(key, part, good);
+    }
+}
+
+/// The file under the path is the one that was read.
+pub(super) fn still_there(path: &std::path::Path, checked: CheckedFile) -> io::Result<CheckedFile> {
+    match FileIdentity::at(path)?.is_same(&checked.identity) {
+        true => Ok(checked),
+        false => Err(io::Error::other("it was changed meanwhile; try again when nobody writes to it")),
+    }
+}
+
+/// Whoever waits for a comparison hears of what came of it.
+fn forward(handle: Option<TaskHandle>, answer: oneshot::Receiver<Result<Accepted, ControlError>>) {
+    let Some(handle) = handle else { return };
+    tokio::spawn(async move {
+        let answer = answer.await.unwrap_or_else(|_| Err(super::share::internal(&"the daemon is ending")));
+        handle.end(answer.map_or_else(TaskState::Failed, TaskState::Found));
+    });
+}
+
+fn differs(name: &ResourceName, checked: &CheckedFile) -> ControlError {
+    let (good, total) = (checked.good.len(), checked.good.count().get());
+    let how = match good == total {
+        true => "it is longer than that".to_owned(),
+        false => format!("{good} of its {total} chunks are right"),
+    };
+    let hint = match good {
+        0 => format!("use --replace to put {name} in its place"),
+        _ => format!("--replace puts {name} in its place and fetches only what differs"),
+    };
+    ControlError {
+        kind: ErrorKind::Refused,
+        message: format!("a file {name} is there already, and is not what is wanted: {how}"),
+        hint: Some(hint),
+    }
+}

@@ -1,0 +1,133 @@
+//! Somebody asks for what is here already: what stands still goes on, and what lies under the name is what they hear
+//! of, not what was there a moment ago.
+
+use super::check::published_files;
+use super::{Driver, Input, Reply, Wanted};
+use crate::library::{Phase, Published};
+use crate::store::{FileIdentity, Lying, NotHere, Place};
+use crate::tasks::TaskInput;
+use shared::id::SwarmKey;
+use shared::name::ResourceName;
+use shared::rpc::control::{ControlError, ResourceStatus};
+use std::sync::Arc;
+
+impl Driver {
+    /// Whoever asks for a resource that stands still wants it to go on.
+    ///
+    /// # Errors
+    /// When something lies under its name that cannot be replaced.
+    pub(super) fn revive(
+        &mut self,
+        key: SwarmKey,
+        wanted: &Wanted,
+        place: &Place,
+    ) -> Result<(), ControlError> {
+        let name = wanted.manifest.name();
+        let Some(resource) = self.library.get_mut(key) else { return Ok(()) };
+        let has_trouble = matches!(resource.phase, Phase::Failed(_)) || resource.troubles.contains_key(name);
+        let is_origin = resource.record.origin;
+        let Some(record) = resource.record.names.iter_mut().find(|record| record.name == *name) else {
+            return Ok(());
+        };
+        let Some(identity) = record.published.filter(|identity| !identity.is_unsure()) else {
+            record.replace |= wanted.replace;
+            self.must_be_replaceable(name, place)?;
+            self.go_on(key, name);
+            return Ok(());
+        };
+        let is_other = place.file.is_other_than(&identity);
+        if place.file == Lying::Nothing {
+            self.must_be_replaceable(name, place)?;
+            self.make_anew(key, name, false);
+        } else if wanted.replace && (is_other || has_trouble) && !(is_origin && is_other) {
+            self.must_be_replaceable(name, place)?;
+            self.make_anew(key, name, true);
+        } else if is_other {
+            self.is_changed(key, name, identity);
+        } else {
+            self.go_on(key, name);
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self, key: SwarmKey, name: &ResourceName) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        if resource.record.paused {
+            let _ = self.resume(name.as_str());
+        } else if matches!(resource.phase, Phase::Failed(_)) {
+            resource.troubles.remove(name); // what is found now counts
+            self.check(key, None);
+        } else if matches!(resource.phase, Phase::Checking(_)) {
+            self.checks.hurry(key);
+        } else {
+            self.unblock_now(key);
+        }
+    }
+
+    /// The file under a name is another one than was hashed: it is looked at.
+    fn is_changed(&mut self, key: SwarmKey, name: &ResourceName, identity: FileIdentity) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        if matches!(resource.phase, Phase::Failed(_)) {
+            resource.troubles.remove(name);
+            return self.check(key, None);
+        }
+        let manifest = resource.manifest.with_name(name.clone());
+        self.source_changed(key, &Arc::new(Published { manifest, path: self.home.file(name), identity }));
+    }
+
+    /// What lies under the name is gone, or wrong and may be replaced: it is made anew, from another name's file if
+    /// there is a good one, else with what fits of the file that lies there, and the rest from the swarm.
+    fn make_anew(&mut self, key: SwarmKey, name: &ResourceName, lies_there: bool) {
+        let file = self.home.file(name);
+        let Some(resource) = self.library.get_mut(key) else { return };
+        resource.troubles.remove(name);
+        resource.record.paused = false;
+        let is_served_elsewhere =
+            matches!(&resource.phase, Phase::Seeding(published) if published.path != file);
+        let published = (lies_there && !is_served_elsewhere).then(FileIdentity::unknown);
+        let names = resource.record.names.iter_mut();
+        for record in names.filter(|record| record.name == *name) {
+            (record.published, record.damaged, record.replace) = (published, false, lies_there);
+        }
+        self.saver.save(&resource.slot, &resource.record);
+        if is_served_elsewhere {
+            self.join(key);
+            self.publish(key);
+            self.changed();
+        } else {
+            self.check(key, None);
+        }
+    }
+
+    /// Answers how something is doing after a look at its files.
+    pub(super) fn inspect(&mut self, what: String, reply: Reply<Vec<ResourceStatus>>) {
+        let mut files: Vec<(SwarmKey, Published)> = Vec::new();
+        for (name, key) in self.library.find(&what) {
+            let Some(resource) = self.library.get(key) else { continue };
+            let is_served = matches!(resource.phase, Phase::Seeding(_));
+            let published = published_files(resource, &self.home).filter(|_| is_served);
+            files.extend(published.filter(|file| *file.manifest.name() == name).map(|file| (key, file)));
+        }
+        let (home, context) = (self.home.clone(), self.context.clone());
+        tokio::task::spawn_blocking(move || {
+            let changed = files.into_iter().filter(|(_, published)| !published.is_unchanged());
+            let changed = changed.map(|(key, published)| (key, Arc::new(published))).collect();
+            let here = home.must_be_here();
+            context.tell_blocking(Input::Task(TaskInput::Inspected { what, here, changed, reply }));
+        });
+    }
+
+    pub(super) fn inspected(
+        &mut self,
+        what: &str,
+        here: Result<(), NotHere>,
+        changed: &[(SwarmKey, Arc<Published>)],
+        reply: Reply<Vec<ResourceStatus>>,
+    ) {
+        match here {
+            Err(why) => self.is_not_here(why),
+            Ok(()) => changed.iter().for_each(|(key, published)| self.source_changed(*key, published)),
+        }
+        let _ = reply.send(self.status(Some(what)));
+    }
+}

@@ -1,0 +1,96 @@
+//! Finished files that nobody remembers are found at a start: `NAME` beside `NAME.tinytorrent`, where the records were
+//! torn, empty or gone, or the folder was restored from a backup. Each is compared with its manifest, one at a time, and
+//! served again when all of it is right. What is not right is left as it is, for the next `get` to use.
+
+use super::adopt::still_there;
+use super::check::check_path;
+use super::get::RESOURCES_MAX;
+use super::{Driver, Input, Wanted};
+use crate::store::{Home, StoreError};
+use crate::tasks::{CheckedFile, TaskInput};
+use shared::manifest::Manifest;
+use shared::name::ResourceName;
+use std::collections::VecDeque;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A file that nobody remembers, compared with the manifest beside it.
+#[derive(Debug)]
+pub struct Stray {
+    name: ResourceName,
+    /// The error says why the two do not belong together.
+    compared: Result<(Manifest, io::Result<CheckedFile>), StoreError>,
+}
+
+/// The names that are still to be looked at.
+#[derive(Debug, Default)]
+pub(super) struct Strays(VecDeque<ResourceName>);
+
+impl Driver {
+    /// Looks for finished files that nobody remembers. To be called when all that is remembered is in the library.
+    pub(super) fn look_for_strays(&self) {
+        let (home, context) = (self.home.clone(), self.context.clone());
+        tokio::task::spawn_blocking(move || {
+            let shown = home.shown_manifests(RESOURCES_MAX);
+            context.tell_blocking(Input::Task(TaskInput::Shown(shown)));
+        });
+    }
+
+    pub(super) fn shown(&mut self, shown: Result<Vec<ResourceName>, StoreError>) {
+        match shown {
+            Ok(names) => {
+                let unknown = names.into_iter().filter(|name| self.library.key_of(name).is_none());
+                self.strays.0.extend(unknown);
+                self.next_stray();
+            }
+            Err(error) => tracing::warn!(%error, "files that nobody remembers are not looked for"),
+        }
+    }
+
+    fn next_stray(&mut self) {
+        while let Some(name) = self.strays.0.pop_front() {
+            if self.library.key_of(&name).is_some() {
+                continue;
+            }
+            let (home, stop, context) = (self.home.clone(), self.stop.clone(), self.context.clone());
+            let wanted = name.clone();
+            let comparing = self.hashing.of(self.home.file(&name), move || compare(&home, &wanted, &stop));
+            tokio::spawn(async move {
+                if let Ok(compared) = comparing.await {
+                    context.tell(Input::Task(TaskInput::Stray(Stray { name, compared }))).await;
+                }
+            });
+            return;
+        }
+    }
+
+    pub(super) fn stray(&mut self, Stray { name, compared }: Stray) {
+        match compared {
+            Ok((manifest, checked)) if self.library.key_of(&name).is_none() => {
+                let wanted = Wanted { manifest, tracker: None, shared_at_ms: 0, replace: false };
+                self.compared(None, wanted, checked);
+            }
+            Ok(_) => {} // somebody got or shared it meanwhile
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::info!(%name, %error, "a file with a manifest beside it is left as it is"),
+        }
+        self.next_stray();
+    }
+}
+
+fn compare(
+    home: &Home,
+    name: &ResourceName,
+    stop: &AtomicBool,
+) -> Result<(Manifest, io::Result<CheckedFile>), StoreError> {
+    let manifest = home.shown_manifest(name)?;
+    home.slot(manifest.key()).refuse_later()?;
+    let path = home.file(name);
+    let progress = |_| match stop.load(Ordering::Relaxed) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let checked = check_path(&path, false, &manifest, &progress);
+    Ok((manifest, checked.and_then(|checked| still_there(&path, checked))))
+}

@@ -1,0 +1,109 @@
+//! What lies in the shared folder under a name at this moment, told without reading it.
+
+use super::{FileIdentity, Home};
+use shared::name::ResourceName;
+use std::fs::{FileType, Metadata};
+use std::io;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+/// What lies at one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lying {
+    /// Nothing.
+    Nothing,
+    /// A regular file.
+    File(FileIdentity),
+    /// Something else: what it is, for a person ("a directory").
+    Other(&'static str),
+    /// The disk does not say.
+    Unknown,
+}
+
+/// What lies under a name, and under the name of its manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Where the resource belongs.
+    pub file: Lying,
+    /// Where its visible manifest belongs.
+    pub manifest: Lying,
+}
+
+impl Place {
+    /// Nobody has looked, or the folder itself is not there.
+    pub const UNKNOWN: Place = Place { file: Lying::Unknown, manifest: Lying::Unknown };
+
+    /// A file, and nothing else, is there.
+    pub fn of_file(identity: FileIdentity) -> Place {
+        Place { file: Lying::File(identity), manifest: Lying::Nothing }
+    }
+
+    /// Looks. Blocks for as long as the disk does.
+    pub fn look(home: &Home, name: &ResourceName) -> Place {
+        Place { file: Lying::at(&home.file(name)), manifest: Lying::at(&home.manifest_file(name)) }
+    }
+}
+
+impl Lying {
+    /// Looks at a path; a symbolic link is not followed.
+    pub fn at(path: &Path) -> Lying {
+        match std::fs::symlink_metadata(path) {
+            Ok(metadata) => Lying::of(&metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Lying::Nothing,
+            Err(_) => Lying::Unknown,
+        }
+    }
+
+    fn of(metadata: &Metadata) -> Lying {
+        match metadata.is_file() {
+            true => Lying::File(FileIdentity::of_metadata(metadata)),
+            false => Lying::Other(kind_of(metadata.file_type())),
+        }
+    }
+
+    /// Whether it is the file that was hashed.
+    pub fn is(&self, identity: &FileIdentity) -> bool {
+        matches!(self, Lying::File(now) if identity.is_same(now))
+    }
+
+    /// Whether something is there for sure that is not the file which was hashed.
+    pub fn is_other_than(&self, identity: &FileIdentity) -> bool {
+        matches!(self, Lying::File(_) | Lying::Other(_)) && !self.is(identity)
+    }
+}
+
+fn kind_of(file_type: FileType) -> &'static str {
+    match file_type {
+        it if it.is_dir() => "a directory",
+        it if it.is_symlink() => "a symbolic link",
+        it if it.is_fifo() => "a FIFO",
+        it if it.is_socket() => "a socket",
+        it if it.is_block_device() || it.is_char_device() => "a device",
+        _ => "no regular file",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_is_no_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        assert_eq!(Lying::at(&path), Lying::Nothing);
+        fs::write(&path, b"one").unwrap();
+        let identity = FileIdentity::at(&path).unwrap();
+        assert!(Lying::at(&path).is(&identity) && !Lying::at(&path).is_other_than(&identity));
+        fs::write(&path, b"more").unwrap();
+        assert!(Lying::at(&path).is_other_than(&identity));
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        assert_eq!(Lying::at(&path), Lying::Other("a symbolic link"));
+        assert_eq!(Lying::at(folder.path()), Lying::Other("a directory"));
+        assert_eq!(Lying::at(Path::new("/dev/null")), Lying::Other("a device"));
+        assert!(Lying::at(folder.path()).is_other_than(&identity));
+        assert!(!Lying::Unknown.is_other_than(&identity) && !Lying::Nothing.is_other_than(&identity));
+    }
+}

@@ -1,0 +1,115 @@
+//! Finished files that nobody remembers: `NAME` beside `NAME.tinytorrent`, where the records were lost, or the folder was
+//! restored from a backup. The manifest is a stranger's text here.
+
+use super::{At, Home, StoreError, invalid, open_regular};
+use shared::chunk::ChunkCount;
+use shared::manifest::{LINE_BYTES_MAX, Manifest, Parser};
+use shared::name::{MANIFEST_SUFFIX, ResourceName};
+use std::fs;
+use std::io::{self, Read};
+
+/// How many bytes of a manifest are read at a time.
+const READ_BYTES: usize = 64 << 10;
+
+/// What comes before the list of chunks has no more lines than these: its kind, its id, its name, its trackers.
+const HEAD_LINES_MAX: u64 = 4;
+
+/// A chunk's line: 64 digits and its end.
+const CHUNK_LINE_BYTES: u64 = 65;
+
+impl Home {
+    /// The names of the visible manifests, with or without a file beside them; no more than this many.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn shown_manifests(&self, names_max: usize) -> Result<Vec<ResourceName>, StoreError> {
+        let folder = self.folder();
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder).at("read the folder", folder)? {
+            let entry = entry.at("read the folder", folder)?.file_name();
+            let name = entry.to_str().and_then(|text| text.strip_suffix(MANIFEST_SUFFIX));
+            names.extend(name.and_then(|name| name.parse::<ResourceName>().ok()));
+            if names.len() == names_max {
+                break;
+            }
+        }
+        Ok(names)
+    }
+
+    /// The visible manifest of a name, as far as it can be that of the file beside it. No more of it is read than a file
+    /// of that size needs.
+    ///
+    /// # Errors
+    /// When there is no such file, or the manifest belongs to something else.
+    pub fn shown_manifest(&self, name: &ResourceName) -> Result<Manifest, StoreError> {
+        let (path, file) = (self.manifest_file(name), self.file(name));
+        let bytes = open_regular(&file)?.metadata().at("look at", &file)?.len();
+        let count = ChunkCount::of_bytes(bytes)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))
+            .at("use", &file)?;
+        let bytes_max = HEAD_LINES_MAX * LINE_BYTES_MAX as u64 + CHUNK_LINE_BYTES * u64::from(count.get());
+        let text = open_regular(&path)?;
+        if text.metadata().at("look at", &path)?.len() > bytes_max {
+            return Err(invalid(format!("it is too long for a file of {bytes} bytes"))).at("use", &path);
+        }
+        let manifest = parse(text.take(bytes_max)).at("use", &path)?;
+        if manifest.name() != name {
+            return Err(invalid(format!("it is that of {}", manifest.name()))).at("use", &path);
+        }
+        if manifest.count() != count {
+            let why = format!("it has {} chunks, and {} bytes lie beside it", manifest.count(), bytes);
+            return Err(invalid(why)).at("use", &path);
+        }
+        Ok(manifest)
+    }
+}
+
+fn parse(mut text: impl Read) -> io::Result<Manifest> {
+    let (mut parser, mut buffer) = (Parser::new(), vec![0; READ_BYTES]);
+    loop {
+        match text.read(&mut buffer) {
+            Ok(0) => return parser.finish().map_err(invalid),
+            Ok(bytes) => parser.feed(&buffer[..bytes]).map_err(invalid)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::{ChunkHash, ResourceId};
+
+    #[test]
+    fn only_a_manifest_that_fits_the_file_beside_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let (name, other): (ResourceName, ResourceName) = ("x".parse().unwrap(), "y".parse().unwrap());
+        let bytes = vec![7; (1 << 20) + 1];
+        let hashes = bytes.chunks(1 << 20).map(ChunkHash::of).collect();
+        let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
+        let manifest = Manifest::new(name.clone(), ResourceId::of(&bytes), trackers, hashes).unwrap();
+        let shown = home.manifest_file(&name);
+        fs::write(&shown, manifest.to_text()).unwrap();
+        assert_eq!(home.shown_manifests(9).unwrap(), [name.clone()]);
+        assert!(home.shown_manifests(0).unwrap().len() <= 1);
+        assert!(home.shown_manifest(&name).is_err(), "no file lies beside it");
+
+        fs::write(home.file(&name), &bytes).unwrap();
+        assert_eq!(home.shown_manifest(&name).unwrap(), manifest);
+        fs::write(home.file(&name), &bytes[1..]).unwrap();
+        assert!(home.shown_manifest(&name).unwrap_err().to_string().contains("2 chunks"));
+        fs::write(home.file(&other), &bytes).unwrap();
+        fs::copy(&shown, home.manifest_file(&other)).unwrap();
+        assert!(home.shown_manifest(&other).unwrap_err().to_string().contains("that of x"));
+
+        // A sparse file that nobody should read to its end.
+        fs::File::options().write(true).open(&shown).unwrap().set_len(1 << 40).unwrap();
+        fs::write(home.file(&name), &bytes).unwrap();
+        assert!(home.shown_manifest(&name).unwrap_err().to_string().contains("too long"));
+        fs::remove_file(&shown).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &shown).unwrap();
+        assert!(home.shown_manifest(&name).is_err());
+    }
+}
