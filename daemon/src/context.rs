@@ -8,7 +8,7 @@ use crate::throttle::{Bucket, Limits};
 use shared::id::PeerId;
 use shared::rpc::peer::{Hello, LinkKind};
 use shared::rpc::{PROTOCOL_VERSION, tracker::TrackedPeer};
-use shared::swarm::{AskId, Event};
+use shared::swarm::{AskEnd, AskId, Event};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub struct Context {
     /// Where the driver listens.
     inputs: mpsc::Sender<Input>,
     /// Questions that ended, told from destructors, which cannot wait. Bounded by the open questions.
-    ended: mpsc::UnboundedSender<(AskId, bool)>,
+    ended: mpsc::UnboundedSender<(AskId, AskEnd)>,
     asks: AtomicU64,
     links: AtomicU64,
 }
@@ -54,7 +54,7 @@ impl Context {
         listen: SocketAddr,
         zone: String,
         (down, up): (Arc<Bucket>, Arc<Bucket>),
-    ) -> (Arc<Context>, mpsc::Receiver<Input>, mpsc::UnboundedReceiver<(AskId, bool)>) {
+    ) -> (Arc<Context>, mpsc::Receiver<Input>, mpsc::UnboundedReceiver<(AskId, AskEnd)>) {
         let (inputs, received) = mpsc::channel(4096);
         let (ended, ended_received) = mpsc::unbounded_channel();
         let context = Context {
@@ -90,8 +90,8 @@ impl Context {
     }
 
     /// A question ended. Never waits.
-    pub fn ask_ended(&self, ask: AskId, served: bool) {
-        let _ = self.ended.send((ask, served));
+    pub fn ask_ended(&self, ask: AskId, end: AskEnd) {
+        let _ = self.ended.send((ask, end));
     }
 
     /// The number of a new question.

@@ -48,6 +48,11 @@ impl Window {
         Window { first, bits }
     }
 
+    /// Where the window begins. An empty one names a single chunk by it.
+    pub fn first(&self) -> ChunkIndex {
+        self.first
+    }
+
     /// Whether the chunk is in the window.
     pub fn contains(&self, index: ChunkIndex) -> bool {
         index

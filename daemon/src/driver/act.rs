@@ -10,7 +10,7 @@ use crate::tracker::TrackerCommand;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::{ChunkHash, SwarmKey};
 use shared::rpc::control::Rejection;
-use shared::swarm::{Action, AskId, Event, PeerAddr, Refusal, RequestId};
+use shared::swarm::{Action, AskEnd, AskId, Event, PeerAddr, Refusal, RequestId};
 use std::sync::atomic::Ordering;
 
 /// How many doubts are looked into at once: each costs the reading of a chunk.
@@ -123,7 +123,7 @@ impl Driver {
         let Some(waiting) = self.asks.remove(&ask) else { return };
         if waiting.send(answer).is_err() {
             self.serving.remove(&ask);
-            self.pending.push_back(Event::AskEnded { ask, served: false });
+            self.pending.push_back(Event::AskEnded { ask, end: AskEnd::TakenBack });
         }
     }
 
@@ -136,14 +136,14 @@ impl Driver {
             }
             None => {
                 self.answer(ask, Answer::Refused(Refusal::Unknown));
-                self.pending.push_back(Event::AskEnded { ask, served: false });
+                self.pending.push_back(Event::AskEnded { ask, end: AskEnd::TakenBack });
             }
         }
     }
 
-    pub(super) fn ask_ended(&mut self, ask: AskId, served: bool) {
+    pub(super) fn ask_ended(&mut self, ask: AskId, end: AskEnd) {
         self.asks.remove(&ask);
-        if let Some((key, index)) = self.serving.remove(&ask).filter(|_| served)
+        if let Some((key, index)) = self.serving.remove(&ask).filter(|_| end == AskEnd::Served)
             && let Some(resource) = self.library.get(key)
         {
             let is_last = Some(index) == resource.count().last();
@@ -151,7 +151,7 @@ impl Driver {
             let bytes = size.map_or(u64::from(CHUNK_BYTES), |size| size - index.offset());
             resource.traffic.sent.fetch_add(bytes, Ordering::Relaxed);
         }
-        self.event(Event::AskEnded { ask, served });
+        self.event(Event::AskEnded { ask, end });
     }
 
     /// A chunk that we sent, or were to send, to a peer is in doubt: the peer says that it is corrupt, and either it was

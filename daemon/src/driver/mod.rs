@@ -55,7 +55,7 @@ use shared::name::ResourceName;
 use shared::rpc::control::ControlError;
 use shared::rpc::tracker::Stage;
 use shared::rpc::wire::buffers;
-use shared::swarm::{AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
+use shared::swarm::{AskEnd, AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
 use shared::url::TrackerUrl;
 use stalls::Stalls;
 use status::Shown;
@@ -203,7 +203,7 @@ impl Driver {
     pub async fn run(
         mut self,
         mut inputs: mpsc::Receiver<Input>,
-        mut ended: mpsc::UnboundedReceiver<(AskId, bool)>,
+        mut ended: mpsc::UnboundedReceiver<(AskId, AskEnd)>,
     ) -> Option<String> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -213,7 +213,7 @@ impl Driver {
             let far = self.start + Duration::from_secs(365 * 24 * 3600);
             tokio::select! {
                 _ = inputs.recv_many(&mut batch, BATCH) => {}
-                Some((ask, served)) = ended.recv() => self.ask_ended(ask, served),
+                Some((ask, end)) = ended.recv() => self.ask_ended(ask, end),
                 () = tokio::time::sleep_until(timeout.unwrap_or(far).into()) => self.event(Event::Timeout),
                 _ = tick.tick() => self.tick(),
             }

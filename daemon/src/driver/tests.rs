@@ -20,7 +20,7 @@ use shared::host::config::RateLimit;
 use shared::id::{ChunkHash, PeerId, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind, State};
-use shared::swarm::{AskId, Event};
+use shared::swarm::{AskEnd, AskId, Event};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const CAP: Duration = Duration::from_secs(10);
 struct Rig {
     driver: Driver,
     inputs: mpsc::Receiver<Input>,
-    _ended: mpsc::UnboundedReceiver<(AskId, bool)>,
+    _ended: mpsc::UnboundedReceiver<(AskId, AskEnd)>,
     folder: Arc<tempfile::TempDir>,
 }
 

@@ -14,9 +14,9 @@ use shared::rpc::peer::{
     ChunkReply, Hello, HelloRefused, LinkKind, NewsReply, NewsRequest, Peer, PickReply, Subscriptions,
     Welcome, ZONE_BYTES_MAX,
 };
-use shared::rpc::wire::{self, Budget, Greeted, LinkEnd, ServerOptions, buffers};
-use shared::rpc::{PROTOCOL_VERSION, WrongVersion};
-use shared::swarm::{AskId, Event, PeerAddr, Refusal};
+use shared::rpc::wire::{self, Budget, Ended, Greeted, LinkEnd, ServerOptions, buffers};
+use shared::rpc::{PROTOCOL_VERSION, Payload, Written, WrongVersion};
+use shared::swarm::{AskEnd, AskId, Event, PeerAddr, Refusal};
 use shared::window::Window;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,6 +68,7 @@ struct Connection {
     from: SocketAddr,
     number: u64,
     greeted: Greeted,
+    ended: Ended,
     /// Where it listens, as far as it says, and who it says it is.
     peer: OnceLock<(PeerAddr, PeerId)>,
     is_bulk: Arc<AtomicBool>,
@@ -93,6 +94,7 @@ impl Connection {
             from,
             number,
             greeted: Greeted::new(),
+            ended: Ended::default(),
             peer: OnceLock::new(),
             is_bulk: Arc::default(),
             told: Mutex::default(),
@@ -114,6 +116,7 @@ impl Connection {
             requests_max: REQUESTS_MAX,
             greeted: self.greeted.clone(),
             budget: Some(self.budget.clone()),
+            ended: self.ended.clone(),
             ..ServerOptions::default()
         };
         let connection = Arc::new(self);
@@ -295,7 +298,8 @@ impl Service {
     async fn ask(&self, event: impl FnOnce(AskId) -> Event) -> (Option<Answer>, AskGuard) {
         let context = self.0.context.clone();
         let ask = context.next_ask();
-        let guard = AskGuard { context: context.clone(), ask, tells: true, served: false };
+        let ended = self.0.ended.clone();
+        let guard = AskGuard { context: context.clone(), ask, tells: true, written: None, ended };
         let (answer, answered) = oneshot::channel();
         context.tell(Input::Ask { ask, event: event(ask), answer }).await;
         (answered.await.ok(), guard)
@@ -305,9 +309,10 @@ impl Service {
         let reader = source.clone();
         match tokio::task::spawn_blocking(move || reader.read(index)).await {
             Ok(Ok(bytes)) => {
-                guard.served = true;
                 self.0.budget.refund(1);
-                ChunkReply::Chunk(Bytes::from_owner(Held { bytes, _guard: guard }).into())
+                let written = guard.written.insert(Written::default()).clone();
+                let bytes = Bytes::from_owner(Held { bytes, _guard: guard });
+                ChunkReply::Chunk(Payload { bytes, written: Some(written) })
             }
             Ok(Err(error)) => {
                 tracing::warn!(resource = %source.key(), chunk = %index, peer = %self.0.from, %error, "cannot serve a chunk");
@@ -342,7 +347,9 @@ struct AskGuard {
     context: Arc<Context>,
     ask: AskId,
     tells: bool,
-    served: bool,
+    /// Of a chunk that was read: whether all of it was written.
+    written: Option<Written>,
+    ended: Ended,
 }
 
 impl AskGuard {
@@ -353,13 +360,18 @@ impl AskGuard {
 
 impl Drop for AskGuard {
     fn drop(&mut self) {
+        let end = match &self.written {
+            Some(written) if written.is_set() => AskEnd::Served,
+            _ if self.ended.is_set() => AskEnd::BrokenOff,
+            _ => AskEnd::TakenBack,
+        };
         if self.tells {
-            self.context.ask_ended(self.ask, self.served);
+            self.context.ask_ended(self.ask, end);
         }
     }
 }
 
-/// A chunk on its way out: dropped when its last byte is written.
+/// A chunk on its way out: dropped when its last byte is written, or never will be.
 struct Held {
     bytes: BytesMut,
     _guard: AskGuard,

@@ -16,24 +16,52 @@ pub use listen::listen;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The version of all three protocols. Peers of another version are refused at hello.
 pub const PROTOCOL_VERSION: u16 = 2;
 
+/// Whether a payload was written to its last byte. It says nothing of whether the other side has read it.
+#[derive(Debug, Clone, Default)]
+pub struct Written(Arc<AtomicBool>);
+
+impl Written {
+    /// Whether the last byte was written.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Bytes that travel as a frame's body, outside serde: never copied in user space, and bounded by the limit of
 /// their service and direction. A message has at most one.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Payload {
     /// The bytes.
     #[serde(skip)]
     pub bytes: Bytes,
+    /// What the transport sets when it has written all of them, before it drops them.
+    #[serde(skip)]
+    pub written: Option<Written>,
 }
 
 impl From<Bytes> for Payload {
     fn from(bytes: Bytes) -> Payload {
-        Payload { bytes }
+        Payload { bytes, written: None }
     }
 }
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Payload) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Payload {}
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -43,8 +43,8 @@ pub enum Action {
     },
 
     // -- requests
-    /// Ask a seeder to choose a chunk from the window (on the quick connection). An empty window declines a chunk
-    /// that it granted in vain; the answer to that is of no interest.
+    /// Ask a seeder to choose a chunk from the window (on the quick connection). An empty window declines the
+    /// chunk that it begins with, which was granted in vain; the answer to that is of no interest.
     Pick {
         /// The request, for the answer.
         request: RequestId,

@@ -154,8 +154,8 @@ pub enum Event {
     },
 
     // -- what peers ask of us
-    /// A leecher asks us, as a seeder, to choose a chunk for it. With an empty window it declines what was granted
-    /// to it in this swarm and not asked for: those slots are free again, and the answer is a refusal.
+    /// A leecher asks us, as a seeder, to choose a chunk for it. With an empty window it declines the
+    /// chunk that the window begins with, if that was granted to it: its slot is free again, and the answer is a refusal.
     PickAsked {
         /// The question, to be answered by [`Grant`](super::Action::Grant) or [`Refuse`](super::Action::Refuse).
         ask: AskId,
@@ -182,13 +182,24 @@ pub enum Event {
     AskEnded {
         /// Which question.
         ask: AskId,
-        /// Whether all bytes were written.
-        served: bool,
+        /// How it ended.
+        end: AskEnd,
     },
 
     // -- time
     /// The moment that [`next_timeout`](super::Machine::next_timeout) named has come.
     Timeout,
+}
+
+/// How a question of a peer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskEnd {
+    /// The chunk was written to its last byte.
+    Served,
+    /// The peer took the question back, or it was not to be answered: it may have got the chunk elsewhere.
+    TakenBack,
+    /// The connection ended before the last byte was written: the peer did not get the chunk.
+    BrokenOff,
 }
 
 /// Which chunks a peer has.

@@ -169,6 +169,6 @@ fn who_takes_next_to_nothing_gives_its_slots_to_others_and_gets_no_more() {
     assert!(is_served(&bench.ask(3, ChunkIndex(0)).1), "the other slot is free, too");
     bench.wait(SECOND * 3);
     assert!(!is_served(&bench.ask(1, ChunkIndex(2)).1), "not for the one that takes nothing");
-    bench.on(Event::AskEnded { ask: slow, served: false });
+    bench.on(Event::AskEnded { ask: slow, end: AskEnd::TakenBack });
     assert!(!is_served(&bench.ask(1, ChunkIndex(2)).1), "it takes another one still");
 }

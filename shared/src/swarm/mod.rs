@@ -32,7 +32,7 @@ mod zones;
 
 pub use action::{Action, DropReason};
 pub use config::SwarmConfig;
-pub use event::{AskId, Event, News, PeerAddr, Refusal, RequestId};
+pub use event::{AskEnd, AskId, Event, News, PeerAddr, Refusal, RequestId};
 pub use status::{PeerStatus, SwarmStatus, Waiting};
 pub use time::Time;
 
@@ -143,7 +143,7 @@ impl Machine {
             Event::Lost { key, index } => self.lost(key, index),
             Event::PickAsked { ask, peer, key, wanted } => self.pick_asked(ask, peer, key, wanted),
             Event::ChunkAsked { ask, peer, key, index } => self.chunk_asked(ask, peer, key, index),
-            Event::AskEnded { ask, served } => self.ask_ended(ask, served),
+            Event::AskEnded { ask, end } => self.ask_ended(ask, end),
             Event::Timeout => self.timeout(),
         }
         self.schedule_all();

@@ -83,11 +83,11 @@ impl Machine {
         self.actions.push_back(Action::Get { request, peer, key, index });
     }
 
-    /// Tells a seeder that what it granted is not needed: a pick that wants nothing. Its slot is free for others
-    /// at once, not only when its patience ends. The answer is of no interest.
-    fn decline(&mut self, key: SwarmKey, peer: PeerAddr) {
+    /// Tells a seeder that the chunk which it granted is not needed: a pick that wants nothing, and begins there. Its
+    /// slot is free for others at once, not only when its patience ends. The answer is of no interest.
+    fn decline(&mut self, key: SwarmKey, peer: PeerAddr, index: ChunkIndex) {
         let request = self.next_request();
-        self.actions.push_back(Action::Pick { request, peer, key, wanted: Window::of(ChunkIndex(0), []) });
+        self.actions.push_back(Action::Pick { request, peer, key, wanted: Window::of(index, []) });
     }
 
     fn next_request(&mut self) -> RequestId {
@@ -152,7 +152,7 @@ impl Machine {
             self.owners.insert(id, key);
             self.open_get(key, id, peer, index, true);
         } else {
-            self.decline(key, peer);
+            self.decline(key, peer, index);
         }
     }
 

@@ -4,7 +4,7 @@ use super::alarms::Alarm;
 use super::rate::Mean;
 use super::reach::Answers;
 use super::state::Swarm;
-use super::{Action, AskId, Machine, PeerAddr, Refusal, Time};
+use super::{Action, AskEnd, AskId, Machine, PeerAddr, Refusal, Time};
 use crate::chunk::ChunkIndex;
 use crate::id::SwarmKey;
 use crate::window::Window;
@@ -165,7 +165,8 @@ impl Machine {
             return self.actions.push_back(Action::Refuse { ask, refusal });
         }
         if wanted.is_empty() {
-            self.release_grants(|grant| grant.peer == peer && grant.key == key);
+            let declined = (peer, key, wanted.first());
+            self.release_grants(|grant| (grant.peer, grant.key, grant.index) == declined);
             self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
             return self.grant_waiting();
         }
@@ -214,12 +215,19 @@ impl Machine {
         }
     }
 
-    pub(super) fn ask_ended(&mut self, ask: AskId, served: bool) {
+    pub(super) fn ask_ended(&mut self, ask: AskId, end: AskEnd) {
         if let Some(serving) = self.uploads.serving.remove(&ask) {
-            if served {
-                self.uploads.serve_time.add(self.now.since(serving.since));
-                self.uploads.note_served(serving.peer, self.now);
-                self.let_go_of_overdue();
+            match end {
+                AskEnd::Served => {
+                    self.uploads.serve_time.add(self.now.since(serving.since));
+                    self.uploads.note_served(serving.peer, self.now);
+                    self.let_go_of_overdue();
+                }
+                AskEnd::BrokenOff => {
+                    let Serving { key, index, given, overdue, .. } = serving;
+                    self.not_given(key, index, if overdue { given.min(GIVEN_TO_SLOW) } else { given });
+                }
+                AskEnd::TakenBack => {} // it came from somebody else: it is out there
             }
             if !serving.overdue {
                 self.uploads.note_speed(serving.peer, false);

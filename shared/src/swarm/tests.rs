@@ -6,6 +6,7 @@ use crate::window::Window;
 use std::time::Duration;
 
 mod dials;
+mod given;
 mod reasons;
 mod slow;
 mod subscriptions;
@@ -341,7 +342,7 @@ fn a_seeder_gives_each_chunk_once_before_any_twice() {
         assert!(given.insert(index), "{index} again");
         let (ask, actions) = bench.ask(1, index);
         assert_eq!(actions, [Action::Serve { ask, key: key(1), index }]);
-        bench.on(Event::AskEnded { ask, served: true });
+        bench.on(Event::AskEnded { ask, end: AskEnd::Served });
     }
 }
 
@@ -357,7 +358,7 @@ fn picks_wait_in_line_and_a_newer_one_keeps_the_place() {
     assert!(matches!(refusal(&actions), Some(Refusal::Busy { .. })), "{old:?} is answered: {actions:?}");
     let (at, index) = grants.remove(0);
     let (ask, _) = bench.ask(at, index);
-    let freed = bench.on(Event::AskEnded { ask, served: true });
+    let freed = bench.on(Event::AskEnded { ask, end: AskEnd::Served });
     assert_eq!(freed, [Action::Grant { ask: new, index: ChunkIndex(2) }]);
 }
 
@@ -369,7 +370,8 @@ fn the_oldest_pick_and_that_of_who_lacks_most_are_next_by_turns() {
     let lacking = [(7, 10), (8, 20), (9, 50), (10, 51), (11, 30)];
     let asks = lacking.map(|(at, chunks)| (bench.pick(at, window(0..chunks)).0, at));
     let order = (1..=5).map(|at| {
-        let actions = bench.pick(at, window([])).1; // it declines, which frees a slot
+        let granted = ChunkIndex(u32::from(at) - 1);
+        let actions = bench.pick(at, Window::of(granted, [])).1; // it declines, which frees a slot
         let next = actions.iter().find_map(|action| match action {
             Action::Grant { ask, .. } => asks.iter().find(|(other, _)| other == ask),
             _ => None,
@@ -386,7 +388,7 @@ fn a_grant_that_is_not_used_or_declined_frees_its_slot() {
     bench.join(1, 90, true);
     (1..=6).for_each(|at| _ = bench.pick(at, window(0..90)));
     assert_eq!(bench.pick(7, window(0..90)).1, []);
-    assert!(granted(&bench.pick(1, window([])).1).is_some(), "the first one declined");
+    assert!(granted(&bench.pick(1, Window::of(ChunkIndex(0), [])).1).is_some(), "the first one declined");
     assert_eq!(bench.pick(8, window(0..90)).1, []);
     assert!(granted(&bench.wait(SECOND * 2)).is_some(), "the others never asked");
 }
@@ -418,7 +420,7 @@ fn a_leecher_serves_four_and_never_queues() {
     assert_eq!(refusal(&bench.ask(5, ChunkIndex(4)).1), Some(Refusal::NotHere));
     assert_eq!(refusal(&bench.ask(5, ChunkIndex(u32::MAX)).1), Some(Refusal::NotHere));
     assert_eq!(refusal(&bench.pick(5, window(0..90)).1), Some(Refusal::NotHere));
-    bench.on(Event::AskEnded { ask: AskId(1), served: true });
+    bench.on(Event::AskEnded { ask: AskId(1), end: AskEnd::Served });
     assert!(refusal(&bench.ask(5, ChunkIndex(3)).1).is_none());
 }
 

@@ -6,7 +6,7 @@ use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::swarm::{
-    Action, AskId, DropReason, Event, Machine, News, PeerAddr, Refusal, RequestId, SwarmConfig, Time,
+    Action, AskEnd, AskId, DropReason, Event, Machine, News, PeerAddr, Refusal, RequestId, SwarmConfig, Time,
 };
 use shared::window::Window;
 use sim::{Fault, Link, NodeId, Setup, World};
@@ -112,7 +112,8 @@ fn any_event() -> impl Strategy<Value = Event> {
             .prop_map(move |(peer, key, wanted)| Event::PickAsked { ask, peer, key, wanted }),
         5 => (any_peer(), any_key(), any_index())
             .prop_map(move |(peer, key, index)| Event::ChunkAsked { ask, peer, key, index }),
-        5 => (0u64..100, any::<bool>()).prop_map(|(ask, served)| Event::AskEnded { ask: AskId(ask), served }),
+        5 => (0u64..100, prop_oneof![Just(AskEnd::Served), Just(AskEnd::TakenBack), Just(AskEnd::BrokenOff)])
+            .prop_map(|(ask, end)| Event::AskEnded { ask: AskId(ask), end }),
         5 => Just(Event::Timeout),
     ]
 }

@@ -2,8 +2,9 @@
 
 use super::heads::Frame;
 use super::{Greeted, HELLO_BYTES_MAX, Meter, buffers, malformed};
+use crate::rpc::Payload;
 use bytes::buf::Limit;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use std::io;
 
 /// How many bytes a frame's two lengths have.
@@ -180,10 +181,11 @@ impl<In: Frame> Decoder<In> {
 ///
 /// # Errors
 /// When the message is larger than allowed; `out` is then as it was.
-pub(super) fn encode<Out: Frame>(message: &mut Out, out: &mut Vec<u8>) -> io::Result<Bytes> {
-    let body = message.payload().map(|payload| std::mem::take(&mut payload.bytes)).unwrap_or_default();
-    if body.len() > Out::BODY_BYTES_MAX {
-        let (len, max) = (body.len(), Out::BODY_BYTES_MAX);
+pub(super) fn encode<Out: Frame>(message: &mut Out, out: &mut Vec<u8>) -> io::Result<Payload> {
+    let body = message.payload().map(std::mem::take).unwrap_or_default();
+    let len = body.bytes.len();
+    if len > Out::BODY_BYTES_MAX {
+        let max = Out::BODY_BYTES_MAX;
         return Err(io::Error::other(format!("a body of {len} bytes, where {max} are allowed")));
     }
     let start = out.len();
@@ -194,7 +196,7 @@ pub(super) fn encode<Out: Frame>(message: &mut Out, out: &mut Vec<u8>) -> io::Re
     }
     let head_len = out.len() - start - PREFIX_BYTES;
     out[start..start + 4].copy_from_slice(&(head_len as u32).to_be_bytes());
-    out[start + 4..start + PREFIX_BYTES].copy_from_slice(&(body.len() as u32).to_be_bytes());
+    out[start + 4..start + PREFIX_BYTES].copy_from_slice(&(len as u32).to_be_bytes());
     Ok(body)
 }
 

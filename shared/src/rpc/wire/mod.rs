@@ -44,7 +44,7 @@ pub(super) use client::calls;
 pub use client::{CallError, Caller, ClientOptions, client};
 pub use greeted::Greeted;
 pub use meter::Meter;
-pub use server::{ServerOptions, serve};
+pub use server::{Ended, ServerOptions, serve};
 pub use tcp::{set_congestion_control, tune};
 pub use unread::Unread;
 

@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tarpc::server::{BaseChannel, Channel, Config, Serve};
@@ -39,6 +41,28 @@ pub struct ServerOptions {
     pub in_turn: bool,
     /// How much all connections together may leave untaken; who would leave more is hung up.
     pub unread: Option<Unread>,
+    /// Set when the connection ends, before its handlers and its answers are dropped: one per connection.
+    pub ended: Ended,
+}
+
+/// Whether a connection has ended. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Ended(Arc<AtomicBool>);
+
+impl Ended {
+    /// Whether it has.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Sets it when it is dropped.
+struct Ending(Ended);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Release);
+    }
 }
 
 impl Default for ServerOptions {
@@ -53,6 +77,7 @@ impl Default for ServerOptions {
             budget: None,
             in_turn: false,
             unread: None,
+            ended: Ended::default(),
         }
     }
 }
@@ -83,6 +108,7 @@ where
     let mut handlers = FuturesUnordered::new();
     let start = Instant::now();
     let mut check = pin!(tokio::time::sleep_until(start + options.hello_timeout));
+    let _ending = Ending(options.ended.clone()); // the last, so that it is dropped first
     loop {
         let next = poll_fn(|cx| {
             let channel = requests.channel();

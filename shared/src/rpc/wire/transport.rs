@@ -4,7 +4,8 @@ use super::frames::{self, Decoder};
 use super::heads::Frame;
 use super::unread::Share;
 use super::{Budget, Meter, TIMEOUT_MAX, Unread, malformed};
-use bytes::{Buf, Bytes};
+use crate::rpc::Payload;
+use bytes::Buf;
 use futures::{Sink, Stream};
 use std::io::{self, IoSlice};
 use std::marker::PhantomData;
@@ -27,7 +28,7 @@ pub(super) struct Wire<S, In, Out> {
     heads: Vec<u8>,
     /// How many bytes of `heads` were written.
     written: usize,
-    body: Bytes,
+    body: Payload,
     meter: Meter,
     stall: Stall,
     last_traffic: Instant,
@@ -59,7 +60,7 @@ where
             decoder,
             heads: Vec::new(),
             written: 0,
-            body: Bytes::new(),
+            body: Payload::default(),
             meter,
             stall: Stall { timeout: write_timeout, begun: Instant::now(), sleep: None, armed: false },
             last_traffic: Instant::now(),
@@ -111,7 +112,7 @@ where
 
     /// Whether nothing waits to be written.
     pub(super) fn is_flushed(&self) -> bool {
-        self.written == self.heads.len() && self.body.is_empty()
+        self.written == self.heads.len() && self.body.bytes.is_empty()
     }
 
     /// Writes until nothing is left, or the stream takes no more.
@@ -119,18 +120,18 @@ where
         while !self.is_flushed() {
             let heads = &self.heads[self.written..];
             let io = Pin::new(&mut self.io);
-            let polled = if self.body.is_empty() {
+            let polled = if self.body.bytes.is_empty() {
                 io.poll_write(cx, heads)
             } else if heads.is_empty() {
-                io.poll_write(cx, &self.body)
+                io.poll_write(cx, &self.body.bytes)
             } else {
-                io.poll_write_vectored(cx, &[IoSlice::new(heads), IoSlice::new(&self.body)])
+                io.poll_write_vectored(cx, &[IoSlice::new(heads), IoSlice::new(&self.body.bytes)])
             };
             match polled? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(bytes) => self.advance(bytes),
                 Poll::Pending => {
-                    self.count_unread(self.heads.len() + self.body.len())?;
+                    self.count_unread(self.heads.len() + self.body.bytes.len())?;
                     return self.stall.poll(cx);
                 }
             }
@@ -158,10 +159,13 @@ where
             self.heads.clear();
             self.heads.shrink_to(HEADS_BYTES_MAX);
         }
-        self.body.advance(bytes - of_heads);
+        self.body.bytes.advance(bytes - of_heads);
         self.meter.count_sent(bytes - of_heads);
-        if self.body.is_empty() {
-            self.body = Bytes::new(); // an empty slice would keep its owner, and an upload slot with it
+        if self.body.bytes.is_empty() {
+            if let Some(written) = self.body.written.take() {
+                written.set();
+            }
+            self.body = Payload::default(); // an empty slice would keep its owner, and an upload slot with it
         }
     }
 }
@@ -207,7 +211,7 @@ where
     /// A body must be out before the next head may be begun: frames are written whole, one after the other.
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.body.is_empty() && this.heads.len() - this.written < HEADS_BYTES_MAX {
+        if this.body.bytes.is_empty() && this.heads.len() - this.written < HEADS_BYTES_MAX {
             return Poll::Ready(Ok(()));
         }
         this.poll_drain(cx)
@@ -215,7 +219,7 @@ where
 
     fn start_send(self: Pin<&mut Self>, mut message: Out) -> io::Result<()> {
         let this = self.get_mut();
-        debug_assert!(this.body.is_empty(), "poll_ready was not asked");
+        debug_assert!(this.body.bytes.is_empty(), "poll_ready was not asked");
         this.unanswered += u64::from(message.is_call());
         if this.is_flushed() {
             this.stall.begun = Instant::now();

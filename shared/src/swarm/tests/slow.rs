@@ -14,7 +14,7 @@ fn upload(bench: &mut Bench, to: u8) -> (AskId, ChunkIndex) {
 fn upload_all(bench: &mut Bench, to: u8) -> ChunkIndex {
     let (ask, index) = upload(bench, to);
     bench.wait(MILLISECOND * 20);
-    bench.on(Event::AskEnded { ask, served: true });
+    bench.on(Event::AskEnded { ask, end: AskEnd::Served });
     index
 }
 
@@ -31,7 +31,11 @@ fn who_is_overtaken_by_others_keeps_no_slot() {
     (0..7).for_each(|_| _ = upload_all(&mut bench, 2));
     let (_, _) = (upload(&mut bench, 2), upload(&mut bench, 3)); // both slots are free
     assert_eq!(bench.pick(1, window(0..64)).1, [], "it takes another one still");
-    assert_eq!(granted(&bench.on(Event::AskEnded { ask: slow, served: true })), None, "no slot is free");
+    assert_eq!(
+        granted(&bench.on(Event::AskEnded { ask: slow, end: AskEnd::Served })),
+        None,
+        "no slot is free"
+    );
 }
 
 #[test]
@@ -39,7 +43,7 @@ fn what_a_slow_peer_got_is_given_to_another_when_each_chunk_was_given_once() {
     let mut bench = seeder(2);
     let (slow, first) = upload(&mut bench, 1);
     (0..7).for_each(|_| _ = upload_all(&mut bench, 2));
-    bench.on(Event::AskEnded { ask: slow, served: true });
+    bench.on(Event::AskEnded { ask: slow, end: AskEnd::Served });
     let (_, second) = upload(&mut bench, 1); // it is known as slow now
     let others: Vec<ChunkIndex> = (0..64 - 9).map(|_| upload_all(&mut bench, 2)).collect();
     assert!(
@@ -56,9 +60,9 @@ fn a_slow_peer_is_not_helped_before_others() {
     let mut bench = seeder(2);
     let (slow, _) = upload(&mut bench, 1);
     (0..7).for_each(|_| _ = upload_all(&mut bench, 2));
-    bench.on(Event::AskEnded { ask: slow, served: true });
+    bench.on(Event::AskEnded { ask: slow, end: AskEnd::Served });
     bench.pick(1, window(0..64));
-    bench.pick(3, window(0..64));
+    let declined = granted(&bench.pick(3, window(0..64)).1).expect("a slot is free");
     // Both slots are kept now. Of those that wait, it lacks most, and came last.
     let waiting = [(4, 0..30), (5, 0..40), (1, 0..64)];
     let asks = waiting.map(|(from, lacks)| (bench.pick(from, window(lacks)).0, from));
@@ -67,7 +71,7 @@ fn a_slow_peer_is_not_helped_before_others() {
             |of: AskId| actions.iter().any(|it| matches!(it, Action::Grant { ask, .. } if *ask == of));
         asks.iter().find(|(ask, _)| is_granted(*ask)).map(|(_, from)| *from)
     };
-    let mut order = [next(bench.pick(3, window([])).1), next(bench.wait(SECOND))];
+    let mut order = [next(bench.pick(3, Window::of(declined, [])).1), next(bench.wait(SECOND))];
     order.sort();
     assert_eq!(order, [Some(4), Some(5)], "the oldest, and that of who lacks most of the others");
 }

@@ -66,6 +66,11 @@ impl Asker {
         self.stream.write_all(bytes)
     }
 
+    /// Reads so many bytes of what comes.
+    pub fn read(&mut self, bytes: usize) -> io::Result<()> {
+        self.stream.read_exact(&mut vec![0; bytes])
+    }
+
     /// The next answer's head, without its body.
     pub fn answer(&mut self) -> io::Result<Vec<u8>> {
         let mut lengths = [0; 8];

@@ -27,3 +27,4 @@ mod strays;
 mod streams;
 mod swarm;
 mod trackers;
+mod uploads;

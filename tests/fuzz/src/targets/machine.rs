@@ -9,7 +9,7 @@ use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
-use shared::swarm::{Action, AskId, Event, Machine, News, PeerAddr, Refusal, RequestId, SwarmConfig, Time};
+use shared::swarm::{Action, AskEnd, AskId, Event, Machine, News, PeerAddr, Refusal, RequestId, SwarmConfig, Time};
 use shared::window::Window;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -191,10 +191,10 @@ impl World {
         }
         // The end of one may be the answer to another.
         while let Some((&ask, _)) = self.asks.first_key_value() {
-            self.tell(Event::AskEnded { ask, served: false });
+            self.tell(Event::AskEnded { ask, end: AskEnd::TakenBack });
         }
         for ask in std::mem::take(&mut self.serving) {
-            self.tell(Event::AskEnded { ask, served: false });
+            self.tell(Event::AskEnded { ask, end: AskEnd::TakenBack });
         }
         self.machine.check_invariants();
         self.actions.clear();
@@ -317,7 +317,8 @@ impl World {
             }
             _ if !self.serving.is_empty() && bool::arbitrary(input)? => {
                 let at = input.choose_index(self.serving.len())?;
-                Event::AskEnded { ask: self.serving.swap_remove(at), served: bool::arbitrary(input)? }
+                let end = [AskEnd::Served, AskEnd::TakenBack, AskEnd::BrokenOff];
+                Event::AskEnded { ask: self.serving.swap_remove(at), end: *input.choose(&end)? }
             }
             _ => {
                 if let Some(next) = self.machine.next_timeout() {

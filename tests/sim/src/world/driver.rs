@@ -5,7 +5,7 @@ use crate::network::{FlowId, Mark, Route};
 use crate::node::{Asked, Call, NodeId};
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
-use shared::swarm::{Action, AskId, Event, PeerAddr, Refusal, RequestId, Time};
+use shared::swarm::{Action, AskEnd, AskId, Event, PeerAddr, Refusal, RequestId, Time};
 
 impl World {
     pub(super) fn perform(&mut self, node: NodeId, action: Action) {
@@ -143,7 +143,7 @@ impl World {
         self.take_off(flow, route);
         let Route { from, to, ask, request, key, index } = route;
         self.nodes[from.0].asks.remove(&ask);
-        self.tell(from, Event::AskEnded { ask, served: true });
+        self.tell(from, Event::AskEnded { ask, end: AskEnd::Served });
         let sender = &mut self.nodes[from.0];
         let corrupt = sender.corrupt_next > 0 || sender.corrupt.contains(&(key, index));
         sender.corrupt_next = sender.corrupt_next.saturating_sub(1);
@@ -195,7 +195,7 @@ impl World {
         }
         self.heap.push(
             self.now + self.setup.latency,
-            Happening::Tell(call.to, Event::AskEnded { ask, served: false }),
+            Happening::Tell(call.to, Event::AskEnded { ask, end: AskEnd::TakenBack }),
         );
     }
 }

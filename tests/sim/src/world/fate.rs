@@ -4,7 +4,7 @@ use super::{ANNOUNCE_EVERY, DEATH_SEEN_AFTER, Fault, Happening, World};
 use crate::node::NodeId;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
-use shared::swarm::Event;
+use shared::swarm::{AskEnd, Event};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -132,7 +132,7 @@ impl World {
         let asks = self.nodes[by.0].asks.iter().filter(|(_, asked)| asked.from == of);
         for ask in asks.map(|(&ask, _)| ask).collect::<Vec<_>>() {
             self.nodes[by.0].asks.remove(&ask);
-            self.tell(by, Event::AskEnded { ask, served: false });
+            self.tell(by, Event::AskEnded { ask, end: AskEnd::BrokenOff });
         }
         if self.nodes[by.0].links.remove(&of) {
             self.nodes[by.0].calls.retain(|_, call| call.to != of);

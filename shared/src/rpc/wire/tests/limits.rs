@@ -118,9 +118,31 @@ async fn a_body_is_dropped_when_its_last_byte_was_written() {
     let mut read = vec![0; head as usize + body as usize - pipe_bytes - 1];
     near.read_exact(&mut read).await.unwrap();
     tokio::task::yield_now().await;
-    assert_eq!(fake.chunks(), 1, "dropped before it was written");
+    assert_eq!((fake.chunks(), fake.is_written()), (1, false), "dropped before it was written");
     near.read_exact(&mut [0]).await.unwrap();
     until("the chunk is dropped", || fake.chunks() == 0).await;
+    assert!(fake.is_written());
+}
+
+#[tokio::test]
+async fn what_was_broken_off_is_not_written_and_the_connection_has_ended_before_it_is_dropped() {
+    for (read, abort) in [(0, false), (100, false), (100, true)] {
+        let fake = Fake::greeted();
+        let options = fake.options();
+        let ended = options.ended.clone();
+        let (mut near, server) = fake.pipe(4 << 10, options);
+        let request = PeerRequest::GetChunk { key: key(), index: ChunkIndex(0) };
+        near.write_all(&call_bytes(1, request)).await.unwrap();
+        near.read_exact(&mut vec![0; read]).await.unwrap();
+        until("the chunk is on its way", || fake.chunks() == 1).await;
+        assert!(!ended.is_set());
+        match abort {
+            true => server.abort(),
+            false => drop(near),
+        }
+        until("the chunk is dropped", || fake.chunks() == 0).await;
+        assert!(ended.is_set() && !fake.is_written());
+    }
 }
 
 #[tokio::test]

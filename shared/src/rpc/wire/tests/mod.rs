@@ -9,12 +9,12 @@ mod pure;
 use super::{ClientOptions, Greeted, LinkEnd, ServerOptions, client, serve};
 use crate::chunk::{CHUNK_BYTES, ChunkIndex};
 use crate::id::{ListDigest, PeerId, ResourceId, SwarmKey};
-use crate::rpc::PROTOCOL_VERSION;
 use crate::rpc::peer::*;
+use crate::rpc::{PROTOCOL_VERSION, Payload, Written};
 use crate::window::Window;
 use bytes::Bytes;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tarpc::context::Context;
 use tokio::io::{DuplexStream, duplex};
@@ -29,6 +29,8 @@ struct Fake {
     /// How many handlers run, and how many chunks are held.
     handlers: Arc<Count>,
     chunks: Arc<Count>,
+    /// Whether the last chunk was written.
+    written: Arc<Mutex<Option<Written>>>,
 }
 
 /// Counts what lives, and the most that ever lived at once.
@@ -89,7 +91,8 @@ impl Peer for Fake {
     async fn get_chunk(self, _: Context, _: SwarmKey, index: ChunkIndex) -> ChunkReply {
         let bytes = CHUNK_BYTES as usize + usize::from(index.0 >= 1000);
         let held = Held(vec![index.0 as u8; bytes], Guard::new(&self.chunks));
-        ChunkReply::Chunk(Bytes::from_owner(held).into())
+        let written = self.written.lock().unwrap().insert(Written::default()).clone();
+        ChunkReply::Chunk(Payload { bytes: Bytes::from_owner(held), written: Some(written) })
     }
 
     async fn complain(self, _: Context, _: SwarmKey, _: ChunkIndex) {}
@@ -124,6 +127,10 @@ impl Fake {
 
     fn handlers(&self) -> usize {
         self.handlers.now.load(Ordering::SeqCst)
+    }
+
+    fn is_written(&self) -> bool {
+        self.written.lock().unwrap().as_ref().is_some_and(Written::is_set)
     }
 
     fn chunks(&self) -> usize {

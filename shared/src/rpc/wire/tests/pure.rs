@@ -16,7 +16,7 @@ type Responses = Decoder<Response<PeerResponse>>;
 
 pub(super) fn frame<Out: Frame>(mut message: Out) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let body = frames::encode(&mut message, &mut bytes).unwrap();
+    let body = frames::encode(&mut message, &mut bytes).unwrap().bytes;
     bytes.extend_from_slice(&body);
     bytes
 }
