@@ -116,7 +116,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let (publisher, settings) = (plan.publisher.clone(), reload::settings(config, neighbours_max));
     let mut driver = Driver::new(context.clone(), home.clone(), publisher, settings, stop);
     let loaded = driver.restore();
-    let callers = listen_for_callers(&plan)?;
+    let callers = listen_for_callers(&plan).await?;
     let info = info(&plan, &home, &context).map_err(|error| failed("cannot start", &error))?;
     let (trackers, known_trackers) = watch::channel(config.trackers.clone());
     let revision = driver.revision();
@@ -246,13 +246,14 @@ fn info(plan: &Plan, home: &Home, context: &Context) -> Result<DaemonInfo, crate
     })
 }
 
-fn listen_for_callers(plan: &Plan) -> Result<local::Listener, StartError> {
+async fn listen_for_callers(plan: &Plan) -> Result<local::Listener, StartError> {
     let socket = &plan.socket;
     if let Some(folder) = socket.parent() {
         make_runtime_folder(folder)
             .map_err(|error| failed(&format!("cannot make {}", folder.display()), &error))?;
     }
     local::listen(socket, plan.config.socket_mode.bits())
+        .await
         .map_err(|error| failed(&format!("cannot listen for ttctl at {}", socket.display()), &error))
 }
 

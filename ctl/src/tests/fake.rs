@@ -51,7 +51,7 @@ impl Fake {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let socket = service.folder.join(".tinytorrent/ttd.sock");
-                let listener = local::listen(&socket, 0o600).unwrap();
+                let listener = local::listen(&socket, 0o600).await.unwrap();
                 listening.send(()).unwrap();
                 loop {
                     let (stream, _) = listener.accept().await.unwrap();

@@ -4,11 +4,14 @@
 //! and leaves a living one alone. A path may be as long as any other path, although a socket's address holds
 //! only 107 bytes: longer ones are reached through the folder's descriptor.
 
+mod lock;
+
 use interprocess::local_socket::tokio::prelude::*;
 use interprocess::local_socket::traits::StreamCommon;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, tokio as local};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use lock::Lock;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -24,10 +27,6 @@ const PATH_BYTES_MAX: usize = 100;
 /// How often a full queue of connections is tried again, and how long after.
 const TRIES_MAX: u32 = 50;
 const TRY_AGAIN: Duration = Duration::from_millis(20);
-
-/// How often the folder's lock is tried, and how long after.
-const LOCK_TRIES_MAX: u32 = 20;
-const LOCK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Who is at the other end of a connection, as the kernel says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +53,15 @@ pub struct Listener {
 ///
 /// # Errors
 /// `AddrInUse` when another process listens there, `AlreadyExists` when something that is no socket is there,
-/// `NotFound` when the folder does not exist; and whatever the system says.
-pub fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
+/// `NotFound` when the folder does not exist, `TimedOut` when another process is about to listen there and comes to no
+/// end; and whatever the system says.
+pub async fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
     let place = Place::open(path, OFlags::RDONLY)?;
     // Two processes that find the same dead socket must not remove each other's new one.
-    let lock = place.lock()?;
+    let mut lock_name = place.name.clone();
+    lock_name.push(".lock");
+    let lock = Lock::take(&place.folder, lock_name).await;
+    let lock = lock.map_err(|error| place.error("cannot lock the place of", &error))?;
     place.clear()?;
     let name = place.address().to_fs_name::<GenericFilePath>()?;
     // the mode is given before binding as well, so that nobody whom it shuts out comes in before it is set
@@ -143,19 +146,6 @@ impl Place {
         Ok(Place { path: path.to_owned(), folder, name })
     }
 
-    /// Locks the folder until the descriptor is dropped; after a while it goes on without, since who locks a
-    /// folder for long has made sure by itself that it is alone.
-    fn lock(&self) -> io::Result<OwnedFd> {
-        let lock = rustix::fs::openat(&self.folder, ".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        for _ in 0..LOCK_TRIES_MAX {
-            match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-                Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_AGAIN),
-                _ => break,
-            }
-        }
-        Ok(lock)
-    }
-
     /// A path to the socket that is short enough for a socket's address (if the file's name itself is).
     fn address(&self) -> PathBuf {
         if self.path.as_os_str().len() <= PATH_BYTES_MAX {
@@ -234,7 +224,7 @@ mod tests {
     async fn the_file_lives_as_long_as_the_listener() {
         let folder = folder();
         let path = folder.path().join("ttd.sock");
-        let listener = listen(&path, 0o600).unwrap();
+        let listener = listen(&path, 0o600).await.unwrap();
         check_talk(&listener, &path).await;
         drop(listener);
         assert!(!path.exists());
@@ -247,9 +237,9 @@ mod tests {
         let deep = folder.path().join("x".repeat(120)).join("y".repeat(120));
         std::fs::create_dir_all(&deep).unwrap();
         let path = deep.join("ttd.sock");
-        let listener = listen(&path, 0o600).unwrap();
+        let listener = listen(&path, 0o600).await.unwrap();
         check_talk(&listener, &path).await;
-        assert_eq!(listen(&path, 0o600).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(listen(&path, 0o600).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(listener);
         assert!(!path.exists());
     }
@@ -258,13 +248,38 @@ mod tests {
     async fn a_living_socket_is_left_alone() {
         let folder = folder();
         let path = folder.path().join("ttd.sock");
-        let listener = listen(&path, 0o600).unwrap();
-        let error = listen(&path, 0o600).unwrap_err();
+        let listener = listen(&path, 0o600).await.unwrap();
+        let error = listen(&path, 0o600).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains("ttd.sock"), "{error}");
         // the probe is seen as a connection that ends at once
         let _ = listener.accept().await;
         check_talk(&listener, &path).await;
+    }
+
+    /// Those that backup tools and the like lock is the folder.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_several_that_find_a_dead_socket_one_listens_whoever_locks_the_folder() {
+        let folder = folder();
+        let path = folder.path().join("ttd.sock");
+        let other = std::fs::File::open(folder.path()).unwrap();
+        rustix::fs::flock(&other, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+        for _ in 0..20 {
+            drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+            let all = [(); 4].map(|()| {
+                let path = path.clone();
+                tokio::spawn(async move { listen(&path, 0o600).await })
+            });
+            let mut listening = Vec::new();
+            for listener in all {
+                match listener.await.unwrap() {
+                    Ok(listener) => listening.push(listener),
+                    Err(error) => assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{error}"),
+                }
+            }
+            assert_eq!(listening.len(), 1);
+            assert!(path.exists(), "the one that listens can be found");
+        }
     }
 
     #[tokio::test]
@@ -274,7 +289,7 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap()); // std leaves the file behind
         assert!(std::fs::symlink_metadata(&path).unwrap().file_type().is_socket());
         assert_eq!(connect(&path).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
-        let listener = listen(&path, 0o600).unwrap();
+        let listener = listen(&path, 0o600).await.unwrap();
         check_talk(&listener, &path).await;
     }
 
@@ -283,22 +298,22 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("ttd.sock");
         std::fs::write(&path, "mine").unwrap();
-        assert_eq!(listen(&path, 0o600).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(listen(&path, 0o600).await.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert_eq!(listen(&link, 0o600).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(listen(&link, 0o600).await.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         let nowhere = folder.path().join("nowhere/ttd.sock");
-        assert_eq!(listen(&nowhere, 0o600).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(listen(&nowhere, 0o600).await.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[tokio::test]
     async fn the_successors_file_is_not_removed() {
         let folder = folder();
         let path = folder.path().join("ttd.sock");
-        let former = listen(&path, 0o600).unwrap();
+        let former = listen(&path, 0o600).await.unwrap();
         std::fs::remove_file(&path).unwrap();
-        let listener = listen(&path, 0o600).unwrap();
+        let listener = listen(&path, 0o600).await.unwrap();
         drop(former);
         check_talk(&listener, &path).await;
     }
@@ -327,7 +342,7 @@ mod tests {
             let folder = folder();
             for mode in [0o600, 0o660, 0o666] {
                 let path = folder.path().join(format!("{mode:o}.sock"));
-                let _listener = listen(&path, mode).unwrap();
+                let _listener = listen(&path, mode).await.unwrap();
                 let permissions = std::fs::metadata(&path).unwrap().permissions();
                 assert_eq!(permissions.mode() & 0o777, mode);
             }
