@@ -24,8 +24,8 @@ pub struct SwarmConfig {
     pub far_many: usize,
     /// The downlink has room below this share of its measured maximum.
     pub downlink_used: f64,
-    /// How many chunks may be in verification before no further one is asked for: bounds memory when the disk
-    /// is slower than the network.
+    /// How many chunks may be in verification before no further one is asked for. What was asked for before may still
+    /// arrive: when the disk stands still, this many and `requests_max` chunks are in memory at most.
     pub verifying_max: u32,
     /// Requests (picks, too) that are open, all swarms together: bounds memory when many resources are fetched
     /// at once.

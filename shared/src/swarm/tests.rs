@@ -5,6 +5,7 @@ use crate::id::{ListDigest, PeerId, ResourceId};
 use crate::window::Window;
 use std::time::Duration;
 
+mod bounds;
 mod dials;
 mod given;
 mod reasons;
