@@ -101,7 +101,7 @@ pub enum Command {
     Status(StatusArgs),
     /// List all resources
     List,
-    /// Show the peers that a resource is fetched from; without WHAT, how often peers were turned away, and why
+    /// Show whom a resource is fetched from and who fetches it from here; without WHAT, how often peers were turned away, and why
     Peers(PeersArgs),
     /// Stop fetching and serving for a while
     Pause(WhatsArgs),

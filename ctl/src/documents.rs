@@ -3,7 +3,7 @@
 use crate::error::Kind;
 use serde::{Serialize, Serializer};
 use shared::manifest::Manifest;
-use shared::rpc::control::{PeerInfo, Rejection, ResourceStatus, State, TrackerStatus};
+use shared::rpc::control::{Direction, PeerInfo, Rejection, ResourceStatus, State, TrackerStatus};
 use shared::rpc::tracker::{ListEntry, PeerEntry, ResourceEntry, Stage};
 use std::net::SocketAddr;
 
@@ -50,6 +50,8 @@ pub(crate) struct Resource {
     /// What kind of trouble the reason is: the exit code that `get` would end with.
     exit_code: Option<u8>,
     trackers: Vec<TrackerHealth>,
+    /// How many peers fetch it from this machine.
+    upload_peers: u32,
 }
 
 /// How a tracker of a resource is doing: `trouble` is `null` when all is well.
@@ -89,6 +91,7 @@ impl From<&ResourceStatus> for Resource {
             uploaded_bytes: status.uploaded_bytes,
             exit_code: status.kind.map(|kind| Kind::from(kind) as u8),
             trackers: status.trackers.iter().map(TrackerHealth::from).collect(),
+            upload_peers: status.upload_peers,
         }
     }
 }
@@ -108,6 +111,9 @@ pub(crate) struct Peer {
     in_flight: u32,
     chunks_received: u64,
     chunks_corrupt: u64,
+    /// "download": it is fetched from; "upload": it fetches from here.
+    direction: Direction,
+    chunks_sent: u64,
 }
 
 impl From<&PeerInfo> for Peer {
@@ -120,6 +126,8 @@ impl From<&PeerInfo> for Peer {
             in_flight: peer.in_flight,
             chunks_received: peer.chunks_received,
             chunks_corrupt: peer.chunks_corrupt,
+            direction: peer.direction,
+            chunks_sent: peer.chunks_sent,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `ttctl peers`: whom a resource is fetched from; without one, how often peers were turned away, and why.
+//! `ttctl peers`: whom a resource is fetched from, and who fetches it from here; without one, how often peers were turned away, and why.
 
 use crate::cli::{Global, PeersArgs, resource_name};
 use crate::connect::{CALL_TIMEOUT, Daemon};
@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::human;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Side, Table};
+use shared::rpc::control::Direction;
 
 pub(crate) async fn peers(args: &PeersArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
@@ -37,10 +38,12 @@ async fn peers_of(what: &str, daemon: &Daemon, global: &Global, output: &mut Out
     }
     let mut table = Table::new(&[
         ("PEER", Side::Left),
+        ("CHUNKS", Side::Left),
         ("LINK", Side::Left),
         ("HAS", Side::Right),
         ("IN FLIGHT", Side::Right),
         ("RECEIVED", Side::Right),
+        ("SENT", Side::Right),
         ("CORRUPT", Side::Right),
     ]);
     for peer in &peers {
@@ -52,17 +55,26 @@ async fn peers_of(what: &str, daemon: &Daemon, global: &Global, output: &mut Out
             0 => Cell::from(""),
             corrupt => Cell::coloured(&corrupt.to_string(), Colour::Bad),
         };
+        let (way, has, received, sent) = match peer.direction {
+            Direction::Download => {
+                let has = human::percent(peer.chunks_have.into(), peer.chunks_total.into());
+                ("come from it", has, peer.chunks_received.to_string(), String::new())
+            }
+            Direction::Upload => ("go to it", String::new(), String::new(), peer.chunks_sent.to_string()),
+        };
         table.row(vec![
             peer.addr.to_string().into(),
+            way.into(),
             link,
-            human::percent(peer.chunks_have.into(), peer.chunks_total.into()).into(),
+            has.into(),
             peer.in_flight.to_string().into(),
-            peer.chunks_received.to_string().into(),
+            received.into(),
+            sent.into(),
             corrupt,
         ]);
     }
     let none = format!(
-        "nothing is fetched from anybody now; `{}` shows who has it",
+        "nothing is fetched from anybody now, nor does anybody fetch it from here; `{}` shows who has it",
         global.command("tracker peers", what)
     );
     table.print(output, &none)

@@ -127,6 +127,7 @@ fn table(resources: &[ResourceStatus]) -> Table {
         ("PEERS", Right),
         ("DOWN", Right),
         ("UP", Right),
+        ("TO PEERS", Right),
         ("LEFT", Right),
         ("REASON", Left),
     ]);
@@ -140,6 +141,7 @@ fn table(resources: &[ResourceStatus]) -> Table {
             resource.peers.to_string().into(),
             rate(resource.download_bytes_per_s).into(),
             rate(resource.upload_bytes_per_s).into(),
+            to_peers(resource).into(),
             eta(resource).unwrap_or_default().into(),
             resource.reason.as_deref().unwrap_or("").into(),
         ]);
@@ -166,6 +168,7 @@ fn details(resource: &ResourceStatus, output: &Output) -> Vec<String> {
         ("peers", resource.peers.to_string()),
         ("download", traffic(resource.download_bytes_per_s, resource.downloaded_bytes)),
         ("upload", traffic(resource.upload_bytes_per_s, resource.uploaded_bytes)),
+        ("to peers", to_peers(resource)),
         ("left", eta(resource).unwrap_or_default()),
     ];
     let troubles = resource.trackers.iter().filter_map(|tracker| Some(("tracker", trouble_of(tracker)?)));
@@ -194,6 +197,9 @@ fn line(resource: &ResourceStatus) -> String {
         human::rate(resource.download_bytes_per_s),
         human::rate(resource.upload_bytes_per_s),
     );
+    if resource.upload_peers > 0 {
+        line.push_str(&format!(" to {}", human::count(resource.upload_peers.into(), "peer")));
+    }
     if let Some(eta) = eta(resource) {
         line.push_str(&format!(", {eta} left"));
     }
@@ -201,6 +207,11 @@ fn line(resource: &ResourceStatus) -> String {
         line.push_str(&format!("; {}", human::clean(reason)));
     }
     line
+}
+
+/// How many peers fetch it from here, if any do.
+fn to_peers(resource: &ResourceStatus) -> String {
+    if resource.upload_peers == 0 { String::new() } else { resource.upload_peers.to_string() }
 }
 
 fn done(resource: &ResourceStatus) -> String {
@@ -260,13 +271,14 @@ mod tests {
             chunks_total: 4096,
             bytes_have: (4 << 30) - 5,
             bytes_total: Some((4 << 30) - 5),
-            peers: 31,
+            peers: 0,
             download_bytes_per_s: 0,
             upload_bytes_per_s: 110 << 20,
             downloaded_bytes: 0,
             uploaded_bytes: 9 << 30,
             eta_s: None,
             trackers: Vec::new(),
+            upload_peers: 31,
         };
         let waiting = ResourceStatus {
             name: "weather.grib2".parse().unwrap(),
@@ -283,6 +295,7 @@ mod tests {
             downloaded_bytes: 17 << 20,
             trackers: Vec::new(),
             eta_s: Some(75),
+            upload_peers: 0,
             ..done.clone()
         };
         vec![done, waiting]
@@ -301,9 +314,9 @@ mod tests {
         assert_eq!(
             shown(&resources(), None, false),
             "\
-NAME           STATE     DONE     SIZE  PEERS         UP        LEFT  REASON
-lab.img        seeding  100 %  4.0 GiB     31  110 MiB/s
-weather.grib2  waiting   21 %  ~80 MiB      1             1 min 15 s  no peer has chunk 17
+NAME           STATE     DONE     SIZE  PEERS         UP  TO PEERS        LEFT  REASON
+lab.img        seeding  100 %  4.0 GiB      0  110 MiB/s        31
+weather.grib2  waiting   21 %  ~80 MiB      1                       1 min 15 s  no peer has chunk 17
 "
         );
     }
@@ -334,7 +347,7 @@ left      1 min 15 s
              \"reason\":\"no peer has chunk 17\",\"chunks_have\":17,\"chunks_total\":80,\
              \"bytes_have\":17825792,\"bytes_total\":null,\"peers\":1,\"download_bytes_per_s\":0,\
              \"upload_bytes_per_s\":0,\"eta_s\":75,\"downloaded_bytes\":17825792,\"uploaded_bytes\":0,\
-             \"exit_code\":null,\"trackers\":[]}}"
+             \"exit_code\":null,\"trackers\":[],\"upload_peers\":0}}"
         );
         assert_eq!(
             shown(&resources(), Some("weather.grib2"), true),
@@ -355,6 +368,7 @@ left      1 min 15 s
 
     #[test]
     fn a_line_for_a_pipe() {
+        assert!(line(&resources()[0]).ends_with(", 0 peers, down 0 B/s, up 110 MiB/s to 31 peers"));
         assert_eq!(
             line(&resources()[1]),
             "weather.grib2: waiting 21 %, 17 MiB of ~80 MiB, 1 peer, down 0 B/s, up 0 B/s, 1 min 15 s left; \

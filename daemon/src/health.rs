@@ -100,6 +100,7 @@ mod tests {
             uploaded_bytes: 0,
             eta_s: None,
             trackers: Vec::new(),
+            upload_peers: 0,
         }
     }
 

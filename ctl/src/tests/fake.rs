@@ -94,6 +94,7 @@ pub(super) fn status(name: &str, resource: ResourceId, state: State_) -> Resourc
         uploaded_bytes: 0,
         eta_s: None,
         trackers: Vec::new(),
+        upload_peers: 0,
     }
 }
 
@@ -206,7 +207,7 @@ impl Control for Service {
     }
 
     async fn peers(self, _: Context, _: String) -> Result<Vec<PeerInfo>, ControlError> {
-        Ok(vec![PeerInfo {
+        let source = PeerInfo {
             addr: "10.0.0.9:7987".parse().unwrap(),
             connected: true,
             chunks_have: 1,
@@ -214,7 +215,19 @@ impl Control for Service {
             in_flight: 2,
             chunks_received: 7,
             chunks_corrupt: 0,
-        }])
+            direction: Direction::Download,
+            chunks_sent: 0,
+        };
+        let (addr, direction) = ("10.0.0.10:7987".parse().unwrap(), Direction::Upload);
+        let taker = PeerInfo {
+            addr,
+            direction,
+            chunks_have: 0,
+            chunks_received: 0,
+            chunks_sent: 5,
+            ..source.clone()
+        };
+        Ok(vec![source, taker])
     }
 
     async fn pause(self, _: Context, what: String) -> Result<Vec<ResourceName>, ControlError> {

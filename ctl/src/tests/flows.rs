@@ -200,8 +200,9 @@ fn the_small_commands() {
     assert_eq!(
         run(&["peers", "x"]),
         "\
-PEER           LINK        HAS  IN FLIGHT  RECEIVED
-10.0.0.9:7987  connected  25 %          2         7
+PEER            CHUNKS        LINK        HAS  IN FLIGHT  RECEIVED  SENT
+10.0.0.9:7987   come from it  connected  25 %          2         7
+10.0.0.10:7987  go to it      connected                2               5
 "
     );
     assert_eq!(

@@ -10,7 +10,7 @@ use shared::host::config::RateLimit;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::control::{
-    ControlError, ErrorKind, PeerInfo, ResourceStatus, State, TrackerStatus, Watched,
+    ControlError, Direction, ErrorKind, PeerInfo, ResourceStatus, State, TrackerStatus, Watched,
 };
 use shared::swarm::{SwarmStatus, Waiting};
 use shared::url::TrackerUrl;
@@ -78,8 +78,22 @@ impl Driver {
             in_flight: peer.in_flight,
             chunks_received: peer.chunks_received,
             chunks_corrupt: peer.chunks_corrupt,
+            direction: Direction::Download,
+            chunks_sent: 0,
         };
-        Ok(self.machine.peers(key).into_iter().map(info).collect())
+        let taker = |taker: shared::swarm::TakerStatus| PeerInfo {
+            addr: taker.peer,
+            connected: true,
+            chunks_have: 0, // who fetches from a seeder tells it nothing
+            chunks_total,
+            in_flight: taker.in_flight,
+            chunks_received: 0,
+            chunks_corrupt: 0,
+            direction: Direction::Upload,
+            chunks_sent: taker.chunks_sent,
+        };
+        let takers = self.machine.takers(self.now(), key).into_iter().map(taker);
+        Ok(self.machine.peers(key).into_iter().map(info).chain(takers).collect())
     }
 
     /// How a resource is doing; `before` is how many checks go before those that wait.
@@ -119,6 +133,7 @@ impl Driver {
             uploaded_bytes: resource.traffic.sent.load(Ordering::Relaxed),
             eta_s: (is_moving && download > 0).then(|| rest.div_ceil(download)),
             trackers: trackers.collect(),
+            upload_peers: self.machine.takers_count(self.now(), key),
         })
     }
 
@@ -275,6 +290,7 @@ fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
         uploaded_bytes: 0,
         eta_s: None,
         trackers: Vec::new(),
+        upload_peers: 0,
     })
 }
 

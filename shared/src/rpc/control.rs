@@ -238,6 +238,8 @@ pub struct ResourceStatus {
     pub eta_s: Option<u64>,
     /// How its trackers are doing, whatever its state.
     pub trackers: Vec<TrackerStatus>,
+    /// Peers that fetch it from this machine.
+    pub upload_peers: u32,
 }
 
 /// How a tracker is doing for a resource.
@@ -276,7 +278,17 @@ pub struct Watched {
     pub resources: Vec<ResourceStatus>,
 }
 
-/// A peer of a resource.
+/// Which way chunks go between this machine and a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// They are fetched from it.
+    Download,
+    /// It fetches them from here.
+    Upload,
+}
+
+/// A peer of a resource. One that chunks go to and come from is two entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerInfo {
     pub addr: SocketAddr,
@@ -286,6 +298,9 @@ pub struct PeerInfo {
     pub in_flight: u32,
     pub chunks_received: u64,
     pub chunks_corrupt: u64,
+    pub direction: Direction,
+    /// Chunks that it got from here since it began to ask; 0 of one that is fetched from.
+    pub chunks_sent: u64,
 }
 
 /// Why a peer, or a stranger on the peers' port, was turned away.

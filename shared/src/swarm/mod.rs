@@ -25,6 +25,7 @@ mod schedule;
 mod serve;
 mod state;
 mod status;
+mod takers;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -34,6 +35,7 @@ pub use action::{Action, DropReason};
 pub use config::SwarmConfig;
 pub use event::{AskEnd, AskId, Event, News, PeerAddr, Refusal, RequestId};
 pub use status::{PeerStatus, SwarmStatus, Waiting};
+pub use takers::TakerStatus;
 pub use time::Time;
 
 use crate::chunk::{ChunkCount, ChunkIndex};
@@ -48,6 +50,7 @@ use reach::Answers;
 use serve::Uploads;
 use state::Swarm;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use takers::Takers;
 use zones::Place;
 
 /// All swarms of this machine.
@@ -80,6 +83,7 @@ pub struct Machine {
     /// How long others take to refuse us.
     answers: Answers,
     uploads: Uploads,
+    takers: Takers,
     /// Swarms that may ask for more; those that find no room wait here for their turn.
     to_schedule: VecDeque<SwarmKey>,
     /// Peers whose swarms changed.
@@ -108,6 +112,7 @@ impl Machine {
             is_far: false,
             answers: Answers::default(),
             uploads: Uploads::default(),
+            takers: Takers::default(),
             to_schedule: VecDeque::new(),
             to_subscribe: BTreeSet::new(),
             ties: Vec::new(),

@@ -132,6 +132,11 @@ impl Uploads {
         }
     }
 
+    /// Chunks that are on their way to a peer.
+    pub(super) fn in_flight(&self, key: SwarmKey, peer: PeerAddr) -> u32 {
+        self.serving.values().filter(|serving| serving.peer == peer && serving.key == key).count() as u32
+    }
+
     pub(super) fn queue_len(&self) -> usize {
         self.queue.len()
     }
@@ -164,6 +169,7 @@ impl Machine {
         if let Some(refusal) = refusal {
             return self.actions.push_back(Action::Refuse { ask, refusal });
         }
+        self.takers.asked(key, peer, self.now);
         if wanted.is_empty() {
             let declined = (peer, key, wanted.first());
             self.release_grants(|grant| (grant.peer, grant.key, grant.index) == declined);
@@ -193,6 +199,7 @@ impl Machine {
         let Some(swarm) = self.swarms.get(&key) else {
             return self.actions.push_back(Action::Refuse { ask, refusal: Refusal::Unknown });
         };
+        self.takers.asked(key, peer, self.now);
         let granted = self
             .uploads
             .grants
@@ -221,6 +228,7 @@ impl Machine {
                 AskEnd::Served => {
                     self.uploads.serve_time.add(self.now.since(serving.since));
                     self.uploads.note_served(serving.peer, self.now);
+                    self.takers.sent(serving.key, serving.peer, self.now);
                     self.let_go_of_overdue();
                 }
                 AskEnd::BrokenOff => {

@@ -48,3 +48,28 @@ fn what_was_broken_off_is_not_counted_and_is_given_first() {
     seeder
         .wait_status(NAME, "as much as was sent", |status| status.number("uploaded_bytes") == 4 * MIB as u64);
 }
+
+#[test]
+fn a_seeder_shows_who_fetches_from_it() {
+    let tracker = Tracker::start();
+    let seeder = Daemon::start(&tracker, &["--upload-limit", "4 MB/s"]);
+    let leecher = Daemon::start(&tracker, &[]);
+    let bytes = content(12_001, 8 * MIB);
+    seeder.share_bytes(NAME, &bytes);
+    assert_eq!(seeder.status(NAME).expect("it is shared").number("upload_peers"), 0);
+    leecher.ok(&["get", "--detach", NAME]);
+    seeder.wait_status(NAME, "fetched by one", |status| status.number("upload_peers") == 1);
+    let listed = |daemon: &Daemon, direction: &str| {
+        let document: serde_json::Value =
+            serde_json::from_str(&daemon.ok(&["peers", NAME, "--json"]).stdout).expect("a document");
+        let peers = document["peers"].as_array().expect("a list").clone();
+        let entry = peers.iter().find(|peer| peer["direction"] == direction)?;
+        Some(entry["addr"].as_str().expect("an address").to_owned())
+    };
+    assert_eq!(listed(&seeder, "upload"), Some(leecher.addr().to_string()));
+    assert_eq!(listed(&leecher, "download"), Some(seeder.addr().to_string()));
+    let text = seeder.ok(&["peers", NAME]).stdout;
+    assert!(text.contains("go to it"), "{text}");
+    leecher.wait_seeding(NAME);
+    leecher.check_file(NAME, &bytes);
+}

@@ -1,0 +1,131 @@
+//! Who fetches from this machine: for people, nothing is decided by it.
+
+use super::{Machine, PeerAddr, Time};
+use crate::id::SwarmKey;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A peer fetches from here as long as it asked for something no longer ago than this.
+const FETCHES_FOR: Duration = Duration::from_secs(10);
+/// How many peers are remembered, all swarms together; those beyond are not shown.
+const TAKERS_MAX: usize = 4096;
+
+/// The peers that fetch from here, all swarms together.
+#[derive(Debug, Default)]
+pub(super) struct Takers(BTreeMap<(SwarmKey, PeerAddr), Taker>);
+
+#[derive(Debug, Clone, Copy)]
+struct Taker {
+    asked_at: Time,
+    sent: u64,
+}
+
+/// A peer that fetches from this machine, as `ttctl peers` shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TakerStatus {
+    /// Where it listens.
+    pub peer: PeerAddr,
+    /// How many chunks are on their way to it.
+    pub in_flight: u32,
+    /// How many chunks it has got from here since it began to ask.
+    pub chunks_sent: u64,
+}
+
+impl Takers {
+    /// A peer asked for something.
+    pub(super) fn asked(&mut self, key: SwarmKey, peer: PeerAddr, now: Time) {
+        if let Some(taker) = self.0.get_mut(&(key, peer)) {
+            taker.asked_at = now;
+            return;
+        }
+        if self.0.len() >= TAKERS_MAX {
+            self.0.retain(|_, taker| is_recent(taker, now));
+        }
+        if self.0.len() < TAKERS_MAX {
+            self.0.insert((key, peer), Taker { asked_at: now, sent: 0 });
+        }
+    }
+
+    /// A peer got a chunk.
+    pub(super) fn sent(&mut self, key: SwarmKey, peer: PeerAddr, now: Time) {
+        if let Some(taker) = self.0.get_mut(&(key, peer)) {
+            (taker.asked_at, taker.sent) = (now, taker.sent + 1);
+        }
+    }
+
+    fn of(&self, key: SwarmKey) -> impl Iterator<Item = (PeerAddr, &Taker)> {
+        let first = PeerAddr::from(([0, 0, 0, 0], 0));
+        let from_first = self.0.range((key, first)..).take_while(move |((other, _), _)| *other == key);
+        from_first.map(|(&(_, peer), taker)| (peer, taker))
+    }
+}
+
+fn is_recent(taker: &Taker, now: Time) -> bool {
+    now.since(taker.asked_at) < FETCHES_FOR
+}
+
+impl Machine {
+    /// How many peers fetch chunks of a swarm from this machine.
+    pub fn takers_count(&self, now: Time, key: SwarmKey) -> u32 {
+        self.takers.of(key).filter(|&(peer, taker)| self.takes(key, peer, taker, now)).count() as u32
+    }
+
+    /// The peers that fetch chunks of a swarm from this machine, in order of their addresses.
+    pub fn takers(&self, now: Time, key: SwarmKey) -> Vec<TakerStatus> {
+        let takers = self.takers.of(key).filter(|&(peer, taker)| self.takes(key, peer, taker, now));
+        let status = takers.map(|(peer, taker)| TakerStatus {
+            peer,
+            in_flight: self.uploads.in_flight(key, peer),
+            chunks_sent: taker.sent,
+        });
+        status.collect()
+    }
+
+    /// Whether it still fetches from here: what is on its way to it may take long.
+    fn takes(&self, key: SwarmKey, peer: PeerAddr, taker: &Taker, now: Time) -> bool {
+        is_recent(taker, now) || self.uploads.in_flight(key, peer) > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Bench, SECOND, key, peer, window};
+    use super::super::{AskEnd, Event};
+    use super::*;
+    use crate::chunk::ChunkIndex;
+
+    fn shown(bench: &Bench) -> Vec<(PeerAddr, u32, u64)> {
+        let takers = bench.machine.takers(bench.now, key(1));
+        assert_eq!(bench.machine.takers_count(bench.now, key(1)) as usize, takers.len());
+        takers.into_iter().map(|taker| (taker.peer, taker.in_flight, taker.chunks_sent)).collect()
+    }
+
+    #[test]
+    fn who_asks_is_shown_until_it_has_asked_for_nothing_for_a_while() {
+        let mut bench = Bench::new();
+        bench.join(1, 90, true);
+        bench.join(2, 90, true);
+        bench.pick(1, window(0..90));
+        bench.ask(2, ChunkIndex(7));
+        assert_eq!(shown(&bench), [(peer(1), 0, 0), (peer(2), 1, 0)]);
+        assert!(bench.machine.takers(bench.now, key(2)).is_empty());
+        bench.wait(FETCHES_FOR * 2);
+        assert_eq!(shown(&bench), [(peer(2), 1, 0)], "a chunk is still on its way to it");
+        let (ask, _) = bench.ask(3, ChunkIndex(8));
+        bench.on(Event::AskEnded { ask, end: AskEnd::Served });
+        assert_eq!(shown(&bench), [(peer(2), 1, 0), (peer(3), 0, 1)]);
+        bench.on(Event::Leave { key: key(1) });
+        bench.wait(SECOND);
+        assert_eq!(shown(&bench).len(), 2, "what is on its way goes on to its end");
+    }
+
+    #[test]
+    fn only_so_many_are_remembered() {
+        let mut takers = Takers::default();
+        let at = |port: usize| PeerAddr::from(([10, 0, 0, 1], port as u16));
+        (0..2 * TAKERS_MAX).for_each(|port| takers.asked(key(1), at(port), Time(0)));
+        assert_eq!(takers.0.len(), TAKERS_MAX);
+        takers.asked(key(1), at(2 * TAKERS_MAX), Time(0) + FETCHES_FOR);
+        assert_eq!(takers.0.len(), 1, "those that asked long ago make room");
+    }
+}
