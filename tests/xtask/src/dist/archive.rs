@@ -79,12 +79,39 @@ fn put(from: &Path, to: &Path, mode: u32) -> std::io::Result<()> {
     fs::set_permissions(to, fs::Permissions::from_mode(mode))
 }
 
-/// The time that all files of the archive bear: what the builder says, else that of the last commit.
+/// The time that all files of the archive bear: what the builder says, else that of the last commit, else that of the lock
+/// file. Never none: a package whose files are of 1970 is refused by lintian.
 pub(super) fn time(workspace: &Workspace) -> String {
     if let Ok(time) = std::env::var("SOURCE_DATE_EPOCH") {
         return time;
     }
-    let git = Command::new("git").current_dir(&workspace.root).args(["log", "-1", "--format=%ct"]).output();
-    let time = git.ok().and_then(|output| String::from_utf8(output.stdout).ok());
-    time.map(|time| time.trim().to_owned()).filter(|time| !time.is_empty()).unwrap_or("0".to_owned())
+    time_of_commit(&workspace.root).unwrap_or_else(|| time_of_file(&workspace.root.join("Cargo.lock")))
+}
+
+/// `None` where there is no git, or no repository.
+fn time_of_commit(root: &Path) -> Option<String> {
+    let git = Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]).output();
+    let time = String::from_utf8(git.ok()?.stdout).ok()?.trim().to_owned();
+    Some(time).filter(|time| !time.is_empty())
+}
+
+fn time_of_file(path: &Path) -> String {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let since = modified.and_then(|modified| modified.duration_since(std::time::UNIX_EPOCH).ok());
+    since.unwrap_or_default().as_secs().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_without_git_has_a_time_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("Cargo.lock"), "").unwrap();
+        let time: u64 = time_of_file(&folder.path().join("Cargo.lock")).parse().unwrap();
+        assert!(time > 1_700_000_000, "{time}");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        assert!(time_of_commit(&root).is_none_or(|time| time.parse::<u64>().is_ok()));
+    }
 }
