@@ -169,6 +169,8 @@ pub(crate) struct Share {
     pub(crate) resource: String,
     pub(crate) manifest: String,
     pub(crate) warnings: Vec<String>,
+    /// Why new machines do not find it by its name.
+    pub(crate) refused: Vec<String>,
 }
 
 /// `get`

@@ -39,6 +39,11 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
                 }
                 let new = shared.warnings.iter().filter(|warning| warned.insert((*warning).clone()));
                 new.for_each(|warning| output.warning(warning));
+                for why in &shared.refused {
+                    let error = not_found(&shared, why);
+                    output.error(&error);
+                    failed.get_or_insert(Error { message: String::new(), ..error });
+                }
                 done.push(shared);
             }
             // Nothing after it could succeed.
@@ -55,12 +60,20 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
     failed.map_or(Ok(()), Err)
 }
 
+/// It is shared, and yet nobody finds it under its name.
+fn not_found(shared: &Shared, why: &str) -> Error {
+    let name = &shared.name;
+    Error::refused(format!("{name} is shared, but new machines do not find it by its name: {why}"))
+        .hint(format!("`ttctl status {name}` tells how it stands"))
+}
+
 fn document(shared: &Shared) -> Share {
     Share {
         name: shared.name.to_string(),
         resource: shared.resource.to_string(),
         manifest: shared.manifest.display().to_string(),
         warnings: shared.warnings.clone(),
+        refused: shared.refused.clone(),
     }
 }
 

@@ -9,7 +9,9 @@ use shared::host::hashing::Hashed;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::{Accepted, ControlError, ResourceStatus, ShareRequest, TaskId, TaskState};
+use shared::rpc::tracker::Namesake;
 use shared::swarm::PeerAddr;
+use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -27,6 +29,13 @@ const ENDED_FOR: Duration = Duration::from_secs(300);
 pub enum TaskInput {
     /// A file of the folder was hashed, to be shared.
     Hashed { task: TaskId, request: ShareRequest, hashed: io::Result<(Hashed, FileIdentity)> },
+    /// The trackers said which other machine shares something under the name of a hashed file, or nothing.
+    Cleared {
+        task: TaskId,
+        request: ShareRequest,
+        hashed: (Hashed, FileIdentity),
+        other: Option<(TrackerUrl, Namesake)>,
+    },
     /// An import lies under its name.
     Imported { task: TaskId, request: ShareRequest, imported: Imported },
     /// What lies under the name that somebody asks for was looked at, and the folder was there after that, or not.

@@ -1,5 +1,9 @@
 //! When something was shared, told between machines whose clocks do not agree: what counts is how long ago that was.
 
+/// How far ahead of a clock a date may be that counts as now, in milliseconds: no two clocks agree to the millisecond.
+/// What is further ahead is wrong: it would be the newest of its name until then, and again after each restart.
+pub const AHEAD_MS_MAX: u64 = 1_000;
+
 /// What two machines' clocks show at the same moment, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clocks {
@@ -23,10 +27,10 @@ impl Clocks {
 }
 
 fn moved(date_ms: u64, from_ms: u64, to_ms: u64) -> u64 {
-    match from_ms.checked_sub(date_ms) {
-        Some(ago_ms) if date_ms > 0 => to_ms.saturating_sub(ago_ms).max(1),
-        _ => 0,
+    if date_ms == 0 || date_ms > from_ms.saturating_add(AHEAD_MS_MAX) {
+        return 0;
     }
+    to_ms.saturating_sub(from_ms.saturating_sub(date_ms)).max(1)
 }
 
 #[cfg(test)]
@@ -44,7 +48,8 @@ mod tests {
             assert_eq!(clocks.theirs(clocks.ours_ms - 5_000), clocks.theirs_ms - 5_000);
             assert_eq!(clocks.ours(clocks.theirs_ms - 5_000), clocks.ours_ms - 5_000);
             assert_eq!(clocks.theirs(0), 0, "not known");
-            assert_eq!(clocks.theirs(clocks.ours_ms + 1), 0, "still to come");
+            assert_eq!(clocks.theirs(clocks.ours_ms + 1000), clocks.theirs_ms, "about now");
+            assert_eq!(clocks.theirs(clocks.ours_ms + 1001), 0, "still to come");
             assert_eq!(clocks.ours(u64::MAX), 0, "still to come");
         }
         let new = Clocks { ours_ms: 1_000_000, theirs_ms: 10 };

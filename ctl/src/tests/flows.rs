@@ -12,6 +12,7 @@ fn shared(fake: &Fake, name: &str) -> TaskState {
         resource: ResourceId::of(b"x"),
         manifest: fake.folder.path().join(format!("{name}.tinytorrent")),
         warnings: vec!["the tracker was not reached".into()],
+        refused: Vec::new(),
     })
 }
 
@@ -60,7 +61,7 @@ fn a_file_of_the_folder_is_shared_where_it_is() {
         printed,
         format!(
             "{{\"schema_version\":1,\"shared\":[{{\"name\":\"x\",\"resource\":\"{}\",\
-             \"manifest\":\"{}/x.tinytorrent\",\"warnings\":[\"the tracker was not reached\"]}}]}}\n",
+             \"manifest\":\"{}/x.tinytorrent\",\"warnings\":[\"the tracker was not reached\"],\"refused\":[]}}]}}\n",
             ResourceId::of(b"x"),
             fake.folder()
         )

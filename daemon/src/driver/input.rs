@@ -5,7 +5,7 @@ use crate::library::{Download, Published, Source, TakeError};
 use crate::peer::link::LinkId;
 use crate::store::{Import, Publisher};
 use crate::tasks::{TaskHandle, TaskInput};
-use crate::tracker::Found;
+use crate::tracker::{Found, Standing};
 use shared::chunk::ChunkIndex;
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
@@ -70,6 +70,15 @@ pub enum Input {
     },
     /// A tracker answered an announce.
     Found(Found),
+    /// A tracker took a publication, or did not.
+    Standing {
+        /// Of which swarm.
+        key: SwarmKey,
+        /// Which tracker.
+        tracker: TrackerUrl,
+        /// How it stands there now.
+        standing: Standing,
+    },
     /// ttctl asks for something.
     Command(Command),
     /// The configuration was read again.

@@ -4,7 +4,7 @@
 //!
 //! One verb per file: [`act`] performs the core's actions, [`download`] takes a download to its end, [`check`]
 //! compares what is on disk with its manifest, in the turns that [`checks`] gives, [`adopt`] takes what lies under a wanted name already, [`blocked`] waits while the disk refuses, [`folder`] while the shared
-//! folder is not there, [`share`] and [`get`] take new resources in, [`revive`] looks at one that is asked for again, [`manage`] pauses, resumes and removes, [`status`] says how things are, [`restore`] brings back what a former run knew, [`strays`] finds what it did not.
+//! folder is not there, [`share`] and [`get`] take new resources in, [`naming`] is whose the names are, [`revive`] looks at one that is asked for again, [`manage`] pauses, resumes and removes, [`status`] says how things are, [`restore`] brings back what a former run knew, [`strays`] finds what it did not.
 
 mod act;
 mod adopt;
@@ -18,6 +18,7 @@ mod hashing;
 mod input;
 mod lookers;
 mod manage;
+mod naming;
 mod restore;
 mod revive;
 mod share;
@@ -140,6 +141,8 @@ pub struct Driver {
     folder: Folder,
     /// Why only a restart can help.
     ending: Option<String>,
+    /// What the clock showed when it was looked at last.
+    clock: Option<(Instant, u64)>,
     /// Counts the changes that a watcher may want to see.
     revision: Arc<watch::Sender<u64>>,
     /// What watchers of everything are shown for now.
@@ -187,6 +190,7 @@ impl Driver {
             loading: Loading::default(),
             folder: Folder::default(),
             ending: None,
+            clock: None,
             revision: Arc::new(watch::Sender::new(1)),
             shown: None,
             ticks: 0,
@@ -242,6 +246,7 @@ impl Driver {
             Input::SourceChanged { key, published } => self.source_changed(key, &published),
             Input::Taken { download, index, peer, taken } => self.taken(&download, index, peer, taken),
             Input::Found(found) => self.found(found),
+            Input::Standing { key, tracker, standing } => self.stands(key, tracker, standing),
             Input::Command(command) => self.command(command),
             Input::Settled(settings, publisher) => (self.settings, self.publisher) = (settings, publisher),
             Input::Task(task) => self.task(task),
@@ -312,7 +317,10 @@ impl Driver {
 
     fn task(&mut self, task: TaskInput) {
         match task {
-            TaskInput::Hashed { task, request, hashed } => self.hashed(task, &request, hashed),
+            TaskInput::Hashed { task, request, hashed } => self.hashed(task, request, hashed),
+            TaskInput::Cleared { task, request, hashed, other } => {
+                self.cleared(task, &request, hashed, other)
+            }
             TaskInput::Imported { task, request, imported } => self.imported(task, &request, imported),
             TaskInput::Asked { asked, place, here } => self.asked(asked, place, here),
             TaskInput::Inspected { what, here, changed, reply } => {
@@ -374,6 +382,7 @@ impl Driver {
             buffers::trim();
             self.report_progress();
             self.look_for_stalls(now);
+            self.look_at_clock(now);
             self.refuse_parked(now);
             self.ask_folder(now);
             self.look_at_files();
@@ -435,7 +444,8 @@ impl Driver {
         let names = resource.record.names.iter();
         let manifests = names.map(|record| resource.manifest.with_name(record.name.clone())).collect();
         let (shared_at_ms, origin) = (resource.record.shared_at_ms, resource.record.origin);
-        let entry = Entry { stage, have: resource.have(), manifests, shared_at_ms, origin };
+        let (have, claims) = (resource.have(), resource.claims);
+        let entry = Entry { stage, have, manifests, shared_at_ms, origin, claims };
         for url in resource.trackers() {
             self.trackers.command(&self.context, &url, TrackerCommand::Put(key, entry.clone()));
         }
@@ -471,6 +481,7 @@ impl Driver {
             resource.record.shared_at_ms = shared_at_ms;
             self.saver.save(&resource.slot, &resource.record);
         }
+        self.is_overtaken(found.key, found.tracker, found.overtaken);
         self.event(Event::PeersFound { key: found.key, peers: found.peers });
     }
 

@@ -4,6 +4,7 @@
 
 use super::check::find_published;
 use super::lookers::{Look, Seen};
+use super::naming::is_to_come;
 use super::{Command, Driver};
 use crate::library::{CheckStep, Checking, Phase, Published, Resource};
 use crate::store::{FileIdentity, Home, Loaded, NameRecord, PartFile, Record, Slot, StoreError};
@@ -165,9 +166,14 @@ impl Driver {
         for name in &record.names {
             self.forget_name(&name.name, Some(key));
         }
+        let is_misdated = is_to_come(record.shared_at_ms);
+        if is_misdated {
+            tracing::warn!(resource = %key, "shared at a time that is still to come: when it was is not known any more");
+            record.shared_at_ms = 0;
+        }
         let phase = Phase::Checking(Checking::new(CheckStep::Looks));
         let resource = Resource::new(manifest, record, slot, phase);
-        if rebuilt.is_some() {
+        if rebuilt.is_some() || is_misdated {
             self.saver.save(&resource.slot, &resource.record);
         }
         self.library.insert(resource);

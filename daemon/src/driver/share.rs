@@ -1,6 +1,7 @@
 //! Shares files: those of the folder as they lie there, those from elsewhere by taking them in first.
 
 use super::check::find_published;
+use super::naming::{is_taken, is_to_come, told};
 use super::{Driver, Input};
 use crate::library::{Phase, Resource};
 use crate::saver::Shelf;
@@ -8,19 +9,20 @@ use crate::store::{
     FileIdentity, Import, NameRecord, PublishError, Record, StoreError, holds_already, open_regular,
 };
 use crate::tasks::{Imported, TaskHandle, TaskInput};
-use crate::tracker::TrackerCommand;
+use crate::tracker::{TrackerCommand, Unpublished, Waiting, now_ms};
 use shared::host::hashing::{Hashed, hash_file};
-use shared::id::SwarmKey;
+use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind, ShareRequest, Shared, TaskId, TaskState};
+use shared::rpc::tracker::Namesake;
 use shared::url::TrackerUrl;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 /// How long a share waits for its trackers.
@@ -51,17 +53,40 @@ impl Driver {
     pub(super) fn hashed(
         &mut self,
         task: TaskId,
-        request: &ShareRequest,
+        request: ShareRequest,
         hashed: io::Result<(Hashed, FileIdentity)>,
     ) {
-        let outcome = match hashed {
-            Ok((hashed, identity)) => self.adopt(task, request, hashed, identity),
-            Err(error) => Err(ControlError {
-                kind: ErrorKind::Refused,
-                message: format!("cannot share {}: {error}", self.home.file(&request.name).display()),
-                hint: None,
-            }),
+        let hashed = match hashed {
+            Ok(hashed) => hashed,
+            Err(error) => {
+                let error = ControlError {
+                    kind: ErrorKind::Refused,
+                    message: format!("cannot share {}: {error}", self.home.file(&request.name).display()),
+                    hint: None,
+                };
+                return self.end_failed(task, Err(error));
+            }
         };
+        if request.replace {
+            return self.cleared(task, &request, hashed, None);
+        }
+        let (asking, context) = (self.ask_whose(&request.name, &request.trackers), self.context.clone());
+        tokio::spawn(async move {
+            let other = asking.await;
+            context.tell(Input::Task(TaskInput::Cleared { task, request, hashed, other })).await;
+        });
+    }
+
+    /// The trackers were asked whose the name is.
+    pub(super) fn cleared(
+        &mut self,
+        task: TaskId,
+        request: &ShareRequest,
+        (hashed, identity): (Hashed, FileIdentity),
+        other: Option<(TrackerUrl, Namesake)>,
+    ) {
+        let outcome = may_have_name(hashed.resource, other.as_ref())
+            .and_then(|()| self.adopt(task, request, hashed, identity));
         self.end_failed(task, outcome);
     }
 
@@ -108,13 +133,15 @@ impl Driver {
         let present = self.library.key_of(&request.name).and_then(|key| self.seeded_file(key, &request.name));
         let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
         let handle = self.tasks.get(task).cloned();
-        tokio::task::spawn_blocking(move || {
+        let asking = (!request.replace).then(|| self.ask_whose(&request.name, &request.trackers));
+        let work = move |other: Option<(TrackerUrl, Namesake)>| {
             let _handle = handle; // somebody works on it
             let (resource, hashes) = import.hashes();
             let hashed = Hashed { resource, hashes, bytes: import.bytes() };
+            let may_have_name = may_have_name(resource, other.as_ref());
             let imported = match present.filter(|(key, _)| key.resource == resource) {
-                Some((_, identity)) => Ok((hashed, identity)),
-                None => match manifest_of(&request, &hashed) {
+                Some((_, identity)) => may_have_name.map(|()| (hashed, identity)),
+                None => match may_have_name.and_then(|()| manifest_of(&request, &hashed)) {
                     Ok(manifest) => publisher
                         .publish(&home, import.finished(), &manifest, request.replace)
                         .or_else(|error| match error {
@@ -130,6 +157,13 @@ impl Driver {
             };
             drop(import); // its file was published, or is of no use
             context.tell_blocking(Input::Task(TaskInput::Imported { task, request, imported }));
+        };
+        tokio::spawn(async move {
+            let other = match asking {
+                Some(asking) => asking.await,
+                None => None,
+            };
+            tokio::task::spawn_blocking(move || work(other));
         });
         Ok(())
     }
@@ -179,6 +213,7 @@ impl Driver {
         let slot = self.home.slot(key);
         let mut resource = Resource::new(manifest, record, slot, Phase::Seeding(Arc::new(published)));
         resource.traffic = old.unwrap_or_default();
+        resource.claims = !request.replace;
         let saved = self.shelve(&resource, true);
         self.forget_name(name, Some(key)); // what had it goes when this is remembered
         self.library.insert(resource);
@@ -191,21 +226,17 @@ impl Driver {
 
     /// The record of a resource that is shared now, after whatever has its name until now: also when the clock was put
     /// back in between.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "when it was shared is a time of day, for catalogues to compare"
-    )]
     fn record_of(&self, manifest: &Manifest) -> Record {
         let known = self.library.get(manifest.key()).map(|resource| resource.record.clone());
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let now_ms = now_ms();
+        let past = |date_ms| if is_to_come(date_ms) { 0 } else { date_ms };
         let known_ms = known.as_ref().map_or(0, |record| record.shared_at_ms);
         let replaced = self.library.key_of(manifest.name()).and_then(|key| self.library.get(key));
         let replaced_ms = replaced.map_or(0, |resource| resource.record.shared_at_ms.saturating_add(1));
         Record {
             key: manifest.key(),
             trackers: known.as_ref().map(|record| record.trackers.clone()).unwrap_or_default(),
-            shared_at_ms: now_ms.max(replaced_ms).max(known_ms),
+            shared_at_ms: now_ms.max(past(replaced_ms)).max(past(known_ms)),
             origin: true,
             paused: false,
             names: known.map(|record| record.names).unwrap_or_default(),
@@ -236,7 +267,7 @@ impl Driver {
         let Some(resource) = self.library.get(key) else { return };
         let mut answers = Vec::new();
         for url in resource.trackers() {
-            let (done, answer) = oneshot::channel();
+            let (done, answer): (Waiting, _) = oneshot::channel();
             self.trackers.command(&self.context, &url, TrackerCommand::Await(key, done));
             answers.push((url, answer));
         }
@@ -246,8 +277,8 @@ impl Driver {
         tokio::spawn(async move {
             let state = match saved.await {
                 Ok(Ok(())) => {
-                    let warnings = warnings(answers).await;
-                    TaskState::Shared(Shared { name, resource: key.resource, manifest, warnings })
+                    let (warnings, refused) = heard(answers).await;
+                    TaskState::Shared(Shared { name, resource: key.resource, manifest, warnings, refused })
                 }
                 Ok(Err(error)) => TaskState::Failed(store_error(&error)),
                 Err(_) => TaskState::Failed(internal(&"the daemon is ending")),
@@ -344,22 +375,47 @@ fn hash_path(
     Ok((hashed, identity))
 }
 
-async fn warnings(answers: Vec<(TrackerUrl, oneshot::Receiver<Result<(), String>>)>) -> Vec<String> {
+/// Other content that another machine shares under a name stands in the way.
+fn may_have_name(resource: ResourceId, other: Option<&(TrackerUrl, Namesake)>) -> Result<(), ControlError> {
+    match other.filter(|(_, other)| other.resource != resource) {
+        Some((tracker, other)) => Err(is_taken(tracker, other)),
+        None => Ok(()),
+    }
+}
+
+/// What the trackers said within their time: what is worth a warning, and why new machines cannot find it under its name.
+async fn heard(answers: Vec<(TrackerUrl, AnswerOfTracker)>) -> (Vec<String>, Vec<String>) {
     let until = tokio::time::Instant::now() + TRACKERS_WITHIN;
-    let mut warnings = Vec::new();
+    let (mut warnings, mut refused, mut overtaken, mut published) =
+        (Vec::new(), Vec::new(), Vec::new(), false);
     for (url, answer) in answers {
         if url.is_loopback() {
             warnings.push(format!("{url} is a loopback address: other machines cannot use it"));
         }
         match tokio::time::timeout_at(until, answer).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(why))) => warnings.push(format!("{url}: {why}; it will be told later")),
+            Ok(Ok(Ok(()))) => published = true,
+            Ok(Ok(Err(Unpublished::Later(why)))) => {
+                warnings.push(format!("{url}: {why}; it will be told later"));
+            }
+            Ok(Ok(Err(Unpublished::Refused(why)))) => {
+                refused.push(format!("{url}: {why}; it will be told again later"));
+            }
+            Ok(Ok(Err(Unpublished::Standing(standing)))) => {
+                overtaken.push(told(&url, &standing, Duration::ZERO));
+            }
             Ok(Err(_)) => warnings.push(format!("{url}: there are too many trackers, it is left out")),
             Err(_) => warnings.push(format!("{url}: no answer in time; it will be told later")),
         }
     }
-    warnings
+    // Where another tracker has it, new machines find it.
+    match published {
+        true => warnings.append(&mut refused),
+        false => overtaken.append(&mut refused),
+    }
+    (warnings, overtaken)
 }
+
+type AnswerOfTracker = oneshot::Receiver<Result<(), Unpublished>>;
 
 fn not_published(error: &PublishError) -> ControlError {
     match error {

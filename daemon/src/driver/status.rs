@@ -2,6 +2,7 @@
 
 use super::Driver;
 use super::manage::unknown;
+use super::naming::told;
 use crate::library::{CheckStep, Checking, Phase, Resource};
 use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
@@ -232,7 +233,10 @@ impl Driver {
             self.troubles(resource).map(|(url, trouble)| Some(unusable(&url, &trouble?))).collect();
         let unknown = troubles.filter(|troubles| !troubles.is_empty()).map(|troubles| troubles.join("; "));
         let unknown = unknown.map(|troubles| format!("new machines cannot find it: {troubles}"));
-        joined([conflict(resource), unknown, limit("upload", &self.context.up)])
+        let standings =
+            resource.standings.iter().map(|(url, (standing, at))| told(url, standing, at.elapsed()));
+        let names = joined(standings.map(Some));
+        joined([names, conflict(resource), unknown, limit("upload", &self.context.up)])
     }
 
     fn download_limit(&self) -> Option<String> {

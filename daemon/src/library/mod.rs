@@ -17,6 +17,7 @@ pub use unnoted::Unnoted;
 pub use whole::Whole;
 
 use crate::store::{NameRecord, Record, Slot};
+use crate::tracker::Standing;
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
@@ -60,6 +61,10 @@ pub struct Resource {
     pub republish_at: Option<Instant>,
     /// The trackers that know the same resource with another list of chunks.
     pub conflicts: BTreeSet<TrackerUrl>,
+    /// How it stands in the catalogues of its trackers where not all is well, and since when that is known.
+    pub standings: BTreeMap<TrackerUrl, (Standing, Instant)>,
+    /// It was shared just now, without asking for its name: no tracker has it yet.
+    pub claims: bool,
     /// What went in and out.
     pub traffic: Arc<Traffic>,
     /// How fast it goes.
@@ -274,6 +279,8 @@ impl Resource {
             unreadable: BTreeMap::new(),
             republish_at: None,
             conflicts: BTreeSet::new(),
+            standings: BTreeMap::new(),
+            claims: false,
             traffic: Arc::default(),
             rates: Rates::default(),
         }

@@ -1,33 +1,57 @@
-//! One tracker: announces when it is time, publishes when it is wanted, and comes back after an outage.
+//! One tracker: announces when it is time, publishes beside that, and comes back after an outage. Renewals go first: a
+//! publication whose seeder is forgotten is of no use.
 
-use super::publish::publish;
+use super::dates::Dates;
+use super::inbox::{Asking, Inbox};
+use super::publications::Publications;
+use super::publish::{self, Outcome};
 use super::schedule::{Backoff, Schedule};
-use super::{CALL_TIMEOUT, Found, Health, Session, Trouble, dialable, tell};
+use super::{CALL_TIMEOUT, Found, Health, Session, Standing, Trouble, dialable, tell, tell_standing};
 use crate::context::Context;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
+use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Announce, AnnounceAnswer, NEIGHBOURS, PEERS_MAX, Stage, TrackerError,
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, AnnounceReply, NEIGHBOURS, PEERS_MAX, Stage, TrackerError,
 };
+use shared::rpc::wire::CallError;
 use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 /// How often a manifest is published because the tracker wishes it: one that always wishes it gets no more.
 const PUBLISH_AGAIN: Duration = Duration::from_secs(30);
-/// What a tracker does not take is announced again after this time.
+/// What a tracker does not take is announced, and published, again after this time.
 const REFUSED_AGAIN: Duration = Duration::from_secs(60);
-/// So many refusals are endured in one round, while those that are refused are told from those that are not.
+/// This many refusals are endured in one round, while those that are refused are told from those that are not.
 const REFUSALS_MAX: u32 = 32;
+/// How many calls that publish may wait for their answers. The tracker takes one call at a time: a renewal waits for no
+/// more than these.
+const PUBLISHING_MAX: usize = 2;
+/// How many questions whose a name is may be under way.
+const ASKING_MAX: usize = 8;
 /// How long a connection that failed may take to say why.
 const END_PATIENCE: Duration = Duration::from_millis(50);
-/// With nothing to announce, the connection is looked at so often.
+/// With nothing to announce, the connection is looked at this often.
 const IDLE: Duration = Duration::from_secs(600);
 
+/// Why something that somebody waits for is not published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unpublished {
+    /// The tracker could not be told yet: it will be told later.
+    Later(String),
+    /// The tracker refuses it.
+    Refused(String),
+    /// The name means other content there.
+    Standing(Standing),
+}
+
 /// Who waits for a publication.
-type Waiting = oneshot::Sender<Result<(), String>>;
+pub type Waiting = oneshot::Sender<Result<(), Unpublished>>;
 
 /// What a tracker is to be told.
 #[derive(Debug)]
@@ -40,6 +64,8 @@ pub enum TrackerCommand {
     Urgent(SwarmKey),
     /// Answer when the resource is announced and published.
     Await(SwarmKey, Waiting),
+    /// Ask which other machine shares something under this name.
+    Ask(ResourceName, Asking),
     /// Withdraw a resource.
     Remove(SwarmKey),
     /// Withdraw everything, and end.
@@ -59,26 +85,63 @@ pub struct Entry {
     pub shared_at_ms: u64,
     /// Whether it was shared here: then we publish it without being asked.
     pub origin: bool,
+    /// Whether it was shared just now, without asking for its name.
+    pub claims: bool,
 }
 
 /// A resource as the announcer keeps it.
 struct Announced {
     entry: Entry,
-    /// It is to be published with the next announce.
-    publish: bool,
+    /// This session has taken it.
+    is_known: bool,
     /// Nobody whom we know has anything that we need.
     lonely: bool,
     published: Option<Instant>,
     waiting: Vec<Waiting>,
+    /// What the driver heard last that is not about peers.
+    told: Option<News>,
+}
+
+/// What a tracker says of a resource beside its peers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct News {
+    conflict: bool,
+    overtaken: Option<shared::id::ResourceId>,
+}
+
+/// A call that was answered.
+enum Answered {
+    Announce(Vec<SwarmKey>, Result<Result<AnnounceReply, TrackerError>, CallError>),
+    Withdraw(Vec<SwarmKey>, Result<Result<(), TrackerError>, CallError>),
+    Publish(Result<Vec<(SwarmKey, Outcome)>, Trouble>),
+    Asked,
+}
+
+/// The calls that are under way.
+#[derive(Default)]
+struct Calls {
+    all: FuturesUnordered<BoxFuture<'static, Answered>>,
+    /// An announce or a withdraw: one at a time, so that they arrive in order.
+    announcing: bool,
+    publishing: usize,
+    asking: usize,
+    dates: Dates,
+    /// Batches that were refused as a whole, and are told in halves.
+    halves: Vec<Vec<SwarmKey>>,
+    refusals: u32,
 }
 
 struct Announcer {
     context: Arc<Context>,
     url: TrackerUrl,
     health: Arc<Mutex<Health>>,
+    inbox: Arc<Inbox>,
     entries: BTreeMap<SwarmKey, Announced>,
     schedule: Schedule,
+    publications: Publications,
     withdrawn: Vec<SwarmKey>,
+    /// Who wants to know whose a name is.
+    asked: Vec<(ResourceName, Asking)>,
     /// The tracker's epoch when we last talked: another one has forgotten everything.
     epoch: Option<u64>,
     /// Somebody waits for an answer: there is no time for a pause.
@@ -92,28 +155,31 @@ pub(super) async fn run(
     url: TrackerUrl,
     health: Arc<Mutex<Health>>,
     pause: Option<Duration>,
-    mut commands: mpsc::UnboundedReceiver<TrackerCommand>,
+    inbox: Arc<Inbox>,
 ) {
     let mut announcer = Announcer {
         context,
         url,
         health,
+        inbox,
         entries: BTreeMap::new(),
         schedule: Schedule::default(),
+        publications: Publications::default(),
         withdrawn: Vec::new(),
+        asked: Vec::new(),
         epoch: None,
         hurry: false,
         ending: false,
     };
     if let Some(pause) = pause {
-        announcer.wait(pause, &mut commands).await;
+        announcer.wait(pause).await;
     }
     let mut backoff = Backoff::new();
     while !announcer.ending {
         match Session::open(&announcer.context, &announcer.url).await {
             Ok(session) => {
                 let began = Instant::now();
-                let trouble = announcer.talk(session, &mut commands).await;
+                let trouble = announcer.talk(session).await;
                 if announcer.ending {
                     return;
                 }
@@ -122,7 +188,7 @@ pub(super) async fn run(
             }
             Err(trouble) => announcer.lost(trouble),
         }
-        announcer.wait(backoff.pause(rand::random()), &mut commands).await;
+        announcer.wait(backoff.pause(rand::random())).await;
     }
 }
 
@@ -147,224 +213,365 @@ impl Announcer {
 
     fn lost(&mut self, trouble: Trouble) {
         self.is_bad(&trouble);
+        self.asked.clear(); // nobody can say
         for announced in self.entries.values_mut() {
-            for waiting in announced.waiting.drain(..) {
-                let _ = waiting.send(Err(trouble.to_string()));
-            }
+            announced.is_known = false;
+            answer(&mut announced.waiting, &Err(Unpublished::Later(trouble.to_string())));
         }
     }
 
-    /// Takes commands while there is no connection.
-    async fn wait(&mut self, pause: Duration, commands: &mut mpsc::UnboundedReceiver<TrackerCommand>) {
+    /// Takes what the driver has to tell while there is no connection.
+    async fn wait(&mut self, pause: Duration) {
         let until = tokio::time::Instant::now() + pause;
+        let inbox = self.inbox.clone();
         self.hurry = false;
         while !self.ending && !self.hurry {
-            match tokio::time::timeout_at(until, commands.recv()).await {
-                Ok(Some(command)) => self.take(command),
-                Ok(None) => self.ending = true,
+            match tokio::time::timeout_at(until, inbox.wait()).await {
+                Ok(()) => self.take_orders(),
                 Err(_) => return,
             }
         }
     }
 
-    fn take(&mut self, command: TrackerCommand) {
-        let now = Instant::now();
-        match command {
-            TrackerCommand::Put(key, entry) => {
-                self.withdrawn.retain(|other| *other != key);
+    fn take_orders(&mut self) {
+        let (orders, now) = (self.inbox.take(), Instant::now());
+        for (key, change) in orders.changes {
+            match change {
+                Some(entry) => self.put(key, entry, now),
+                None => self.remove(key, now),
+            }
+        }
+        for (key, have) in orders.have {
+            if let Some(announced) = self.entries.get_mut(&key) {
+                announced.entry.have = have;
+            }
+        }
+        for key in orders.urgent {
+            self.schedule.urgent(key, now);
+            if let Some(announced) = self.entries.get_mut(&key) {
+                announced.lonely = true;
+            }
+        }
+        self.hurry |= !orders.waiting.is_empty() || !orders.asked.is_empty();
+        for (key, waiting) in orders.waiting {
+            self.await_publication(key, waiting, now);
+        }
+        self.asked.extend(orders.asked);
+        if orders.end {
+            self.withdrawn.extend(std::mem::take(&mut self.entries).into_keys());
+            (self.schedule, self.publications) = (Schedule::default(), Publications::default());
+            self.ending = true;
+        }
+    }
+
+    fn put(&mut self, key: SwarmKey, mut entry: Entry, now: Instant) {
+        self.withdrawn.retain(|other| *other != key);
+        self.schedule.now(key, now);
+        let origin = entry.origin;
+        let is_news = match self.entries.get_mut(&key) {
+            Some(announced) => {
+                let is_news = !same_publication(&announced.entry, &entry);
+                entry.claims &= is_news || announced.entry.claims; // what it claimed and has, it shares
+                (announced.entry, announced.told) = (entry, None);
+                is_news
+            }
+            None => {
+                let (published, waiting) = (None, Vec::new());
+                let announced =
+                    Announced { entry, is_known: false, lonely: false, published, waiting, told: None };
+                self.entries.insert(key, announced);
+                true
+            }
+        };
+        if origin && is_news {
+            self.publications.want(key, false);
+        }
+    }
+
+    fn remove(&mut self, key: SwarmKey, now: Instant) {
+        self.schedule.remove(key);
+        self.publications.remove(key);
+        self.health().took(now, key, None);
+        if self.entries.remove(&key).is_some() {
+            self.withdrawn.push(key);
+        }
+    }
+
+    fn await_publication(&mut self, key: SwarmKey, waiting: Waiting, now: Instant) {
+        match self.entries.get_mut(&key) {
+            Some(announced) => {
                 self.schedule.now(key, now);
-                let publish = entry.origin;
-                match self.entries.get_mut(&key) {
-                    Some(announced) => {
-                        announced.publish |= publish && !same_publication(&announced.entry, &entry);
-                        announced.entry = entry;
-                    }
-                    None => {
-                        let announced =
-                            Announced { entry, publish, lonely: false, published: None, waiting: Vec::new() };
-                        self.entries.insert(key, announced);
-                    }
-                }
+                self.publications.hurry(key);
+                announced.waiting.push(waiting);
             }
-            TrackerCommand::Have(key, have) => {
-                if let Some(announced) = self.entries.get_mut(&key) {
-                    announced.entry.have = have;
-                }
-            }
-            TrackerCommand::Urgent(key) => {
-                self.schedule.urgent(key, now);
-                if let Some(announced) = self.entries.get_mut(&key) {
-                    announced.lonely = true;
-                }
-            }
-            TrackerCommand::Await(key, waiting) => match self.entries.get_mut(&key) {
-                Some(announced) => {
-                    self.schedule.now(key, now);
-                    announced.waiting.push(waiting);
-                    self.hurry = true;
-                }
-                None => drop(waiting.send(Err("it is not announced".to_owned()))),
-            },
-            TrackerCommand::Remove(key) => {
-                self.schedule.remove(key);
-                self.health().took(now, key, None);
-                if self.entries.remove(&key).is_some() {
-                    self.withdrawn.push(key);
-                }
-            }
-            TrackerCommand::End => {
-                self.withdrawn.extend(std::mem::take(&mut self.entries).into_keys());
-                self.schedule = Schedule::default();
-                self.ending = true;
-            }
+            None => drop(waiting.send(Err(Unpublished::Later("it is not announced".to_owned())))),
         }
     }
 
     /// Talks until the connection ends, or we do; returns why it ended.
-    async fn talk(
-        &mut self,
-        mut session: Session,
-        commands: &mut mpsc::UnboundedReceiver<TrackerCommand>,
-    ) -> Trouble {
+    async fn talk(&mut self, mut session: Session) -> Trouble {
         let is_new = self.epoch.replace(session.welcome.epoch) != Some(session.welcome.epoch);
         self.schedule.all(Instant::now());
-        for announced in self.entries.values_mut() {
-            announced.publish |= is_new && announced.entry.origin;
+        self.publications.interrupted();
+        for (key, announced) in &mut self.entries {
+            announced.is_known = false;
             announced.published = announced.published.filter(|_| !is_new);
+            if is_new && announced.entry.origin {
+                self.publications.want(*key, !announced.waiting.is_empty());
+            }
         }
+        if self.entries.is_empty() {
+            self.is_good(); // there is nothing that it could refuse
+        }
+        let (inbox, mut calls) = (self.inbox.clone(), Calls::default());
         loop {
-            while let Ok(command) = commands.try_recv() {
-                self.take(command);
-            }
-            if let Err(trouble) = self.speak(&session).await {
-                // How the connection ended says more than that it has.
-                return tokio::time::timeout(END_PATIENCE, session.ended()).await.unwrap_or(trouble);
-            }
-            if self.ending {
+            self.take_orders();
+            self.begin_calls(&session, &mut calls);
+            if self.ending && calls.all.is_empty() {
                 return Trouble::Unreachable("we end".to_owned());
             }
-            let sleep =
-                self.schedule.next().map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
+            let next_due = self.next_due(&calls);
             tokio::select! {
-                command = commands.recv() => match command {
-                    Some(command) => self.take(command),
-                    None => self.ending = true,
-                },
-                () = tokio::time::sleep(sleep) => {}
+                Some(answered) = calls.all.next() => {
+                    if let Err(trouble) = self.answered(&session, &mut calls, answered).await {
+                        // How the connection ended says more than that it has.
+                        return tokio::time::timeout(END_PATIENCE, session.ended()).await.unwrap_or(trouble);
+                    }
+                }
+                () = inbox.wait() => {}
+                () = tokio::time::sleep(next_due) => {}
                 trouble = session.ended() => return trouble,
             }
         }
     }
 
-    /// Says all that is due. An error means that the connection is of no use any more.
-    async fn speak(&mut self, session: &Session) -> Result<(), Trouble> {
-        while !self.withdrawn.is_empty() {
-            let first = self.withdrawn.len().saturating_sub(ANNOUNCE_MAX);
-            session.caller.withdraw(self.withdrawn[first..].to_vec(), CALL_TIMEOUT).await??;
-            self.withdrawn.truncate(first); // what was not heard is said again to the next session
+    /// How long nothing becomes due by itself.
+    fn next_due(&self, calls: &Calls) -> Duration {
+        let announce = self.schedule.next().filter(|_| !calls.announcing);
+        let publish = self.publications.next().filter(|_| calls.publishing < PUBLISHING_MAX);
+        let due = announce.into_iter().chain(publish).min();
+        due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()))
+    }
+
+    /// Begins what is due: what was asked, what is to be announced, and then what is to be published.
+    fn begin_calls(&mut self, session: &Session, calls: &mut Calls) {
+        while calls.asking < ASKING_MAX
+            && let Some((name, asking)) = self.asked.pop()
+        {
+            calls.asking += 1;
+            calls.all.push(Box::pin(ask(session.caller.clone(), name, asking)));
         }
-        let mut refusals = 0;
-        loop {
-            let batch = self.schedule.batch(Instant::now());
+        if !calls.announcing {
+            self.begin_announce(session, calls);
+        }
+        while calls.publishing < PUBLISHING_MAX {
+            let now = Instant::now();
+            let known = |key: SwarmKey| {
+                self.entries
+                    .get(&key)
+                    .filter(|announced| announced.is_known)
+                    .map(|it| publish::cost(&it.entry))
+            };
+            let batch = self.publications.take(now, known);
             if batch.is_empty() {
-                if refusals == 0 {
-                    self.is_good();
-                }
-                return Ok(());
+                return;
             }
-            self.announce(session, batch, &mut refusals).await?;
+            calls.publishing += 1;
+            let entries = batch.into_iter().map(|key| (key, self.entries[&key].entry.clone())).collect();
+            let publishing = publish::publish(session.caller.clone(), calls.dates.clone(), entries);
+            calls.all.push(Box::pin(async move { Answered::Publish(publishing.await) }));
         }
     }
 
-    /// Announces these. When the tracker takes not all of them, those that it takes are told from those that it
-    /// does not: one that is refused must not keep the others from being known.
-    async fn announce(
+    /// Withdraws or announces what is due.
+    fn begin_announce(&mut self, session: &Session, calls: &mut Calls) {
+        let caller = session.caller.clone();
+        if !self.withdrawn.is_empty() {
+            // What is not heard is said again to the next session.
+            let first = self.withdrawn.len().saturating_sub(ANNOUNCE_MAX);
+            let keys = self.withdrawn[first..].to_vec();
+            calls.announcing = true;
+            calls.all.push(Box::pin(async move {
+                let answer = caller.withdraw(keys.clone(), CALL_TIMEOUT).await;
+                Answered::Withdraw(keys, answer)
+            }));
+            return;
+        }
+        let mut keys = calls.halves.pop().unwrap_or_else(|| {
+            calls.refusals = 0;
+            self.schedule.batch(Instant::now())
+        });
+        keys.retain(|key| self.entries.contains_key(key));
+        if keys.is_empty() {
+            return;
+        }
+        let told: Vec<Announce> = keys.iter().map(|key| self.entries[key].announce(*key)).collect();
+        calls.announcing = true;
+        calls.all.push(Box::pin(async move {
+            let answer = caller.announce(told, CALL_TIMEOUT).await;
+            Answered::Announce(keys, answer)
+        }));
+    }
+
+    /// A call was answered. An error means that the connection is of no use any more.
+    async fn answered(
         &mut self,
         session: &Session,
-        batch: Vec<SwarmKey>,
-        refusals: &mut u32,
+        calls: &mut Calls,
+        answered: Answered,
     ) -> Result<(), Trouble> {
-        let mut batches = vec![batch];
-        while let Some(mut keys) = batches.pop() {
-            keys.retain(|key| self.entries.contains_key(key));
-            let told: Vec<Announce> = keys.iter().map(|key| self.entries[key].announce(*key)).collect();
-            match session.caller.announce(told, CALL_TIMEOUT).await? {
-                Ok(reply) if reply.answers.len() == keys.len() => {
-                    self.is_good();
-                    for (key, answer) in keys.into_iter().zip(reply.answers) {
-                        self.answered(session, key, answer).await?;
-                    }
+        match answered {
+            Answered::Asked => calls.asking -= 1,
+            Answered::Withdraw(keys, answer) => {
+                calls.announcing = false;
+                answer??;
+                self.withdrawn.retain(|key| !keys.contains(key));
+            }
+            Answered::Publish(outcomes) => {
+                calls.publishing -= 1;
+                for (key, outcome) in outcomes? {
+                    self.published(key, outcome).await;
                 }
-                Ok(_) => return Err(Trouble::Nonsense("its answer does not fit our announce".to_owned())),
-                Err(error) => {
-                    *refusals += 1;
-                    if keys.len() > 1 && *refusals < REFUSALS_MAX {
-                        let second = keys.split_off(keys.len() / 2);
-                        batches.extend([second, keys]);
-                        continue;
+            }
+            Answered::Announce(keys, answer) => {
+                calls.announcing = false;
+                match answer? {
+                    Ok(reply) if reply.answers.len() == keys.len() => {
+                        self.is_good();
+                        for (key, answer) in keys.into_iter().zip(reply.answers) {
+                            self.announced(session, &calls.dates, key, answer).await?;
+                        }
                     }
-                    self.refused(&keys, &error);
+                    Ok(_) => {
+                        return Err(Trouble::Nonsense("its answer does not fit our announce".to_owned()));
+                    }
+                    Err(error) => self.refused(calls, keys, &error),
                 }
             }
         }
         Ok(())
     }
 
-    /// The tracker does not take these: they are told again after a while.
-    fn refused(&mut self, keys: &[SwarmKey], error: &TrackerError) {
+    /// The tracker does not take all of these. Those that it takes are told from those that it does not: one that is
+    /// refused must not keep the others from being known. It is told again after a while.
+    fn refused(&mut self, calls: &mut Calls, mut keys: Vec<SwarmKey>, error: &TrackerError) {
+        calls.refusals += 1;
+        if keys.len() > 1 && calls.refusals < REFUSALS_MAX {
+            let second = keys.split_off(keys.len() / 2);
+            calls.halves.extend([second, keys]);
+            return;
+        }
         let (now, trouble) = (Instant::now(), Trouble::from(error.clone()));
-        for key in keys {
+        for key in &keys {
             self.schedule.told(*key, now, REFUSED_AGAIN);
             self.health().took(now, *key, Some(trouble.clone()));
-            let waiting = self.entries.get_mut(key).map(|announced| std::mem::take(&mut announced.waiting));
-            for waiting in waiting.unwrap_or_default() {
-                let _ = waiting.send(Err(trouble.to_string()));
+            if let Some(announced) = self.entries.get_mut(key) {
+                answer(&mut announced.waiting, &Err(Unpublished::Refused(trouble.to_string())));
             }
         }
         tracing::debug!(tracker = %self.url, resources = keys.len(), %error, "the tracker refused an announce");
     }
 
-    async fn answered(
+    /// The tracker knows that we have this.
+    async fn announced(
         &mut self,
         session: &Session,
+        dates: &Dates,
         key: SwarmKey,
-        answer: AnnounceAnswer,
+        told: AnnounceAnswer,
     ) -> Result<(), Trouble> {
         let now = Instant::now();
-        self.schedule.told(key, now, Duration::from_millis(answer.interval_ms.into()));
         self.health().took(now, key, None);
         let Some(announced) = self.entries.get_mut(&key) else { return Ok(()) };
-        let mut outcome = Ok(());
+        self.schedule.told(key, now, Duration::from_millis(told.interval_ms.into()));
+        announced.is_known = true;
         let may_publish = announced.published.is_none_or(|at| now.duration_since(at) >= PUBLISH_AGAIN);
-        if announced.publish || answer.want_manifest && may_publish {
-            announced.published = Some(now);
-            outcome = publish(session, &announced.entry).await?;
-            announced.publish = false;
+        if told.want_manifest && may_publish && !self.publications.is_wanted(key) {
+            self.publications.want(key, false);
         }
-        if let Err(error) = &outcome {
-            tracing::warn!(tracker = %self.url, resource = %key, %error, "the tracker did not take the publication");
+        if !self.publications.is_wanted(key) {
+            answer(&mut announced.waiting, &Ok(()));
         }
-        for waiting in announced.waiting.drain(..) {
-            let _ = waiting.send(outcome.clone().map_err(|error| error.to_string()));
+        let news =
+            News { conflict: told.conflict, overtaken: told.overtaken.as_ref().map(|other| other.resource) };
+        let wants_date = announced.entry.shared_at_ms == 0 && told.shared_at_ms.is_some_and(|at| at > 0);
+        let is_news = announced.told.replace(news.clone()) != Some(news);
+        if announced.entry.stage == Stage::Seeding && !is_news && !wants_date {
+            return Ok(()); // it is dialled, and asks for nobody
         }
         // No more than were asked for, however many it names.
         let wanted = usize::from(announced.peers_wanted());
         announced.lonely = false;
-        let same_list = answer.peers.iter().filter(|peer| peer.key == key).map(|peer| peer.addr);
+        let same_list = told.peers.iter().filter(|peer| peer.key == key).map(|peer| peer.addr);
+        let shared_at_ms = match told.shared_at_ms.filter(|_| wants_date) {
+            Some(shared_at_ms) => Some(dates.compare(&session.caller).await?.ours(shared_at_ms)),
+            None => None,
+        };
         let found = Found {
             key,
             peers: dialable(same_list, session.is_local).into_iter().take(wanted).collect(),
-            conflict: answer.conflict,
-            shared_at_ms: answer.shared_at_ms,
+            conflict: told.conflict,
+            overtaken: told.overtaken,
+            shared_at_ms,
             tracker: self.url.clone(),
         };
         tell(&self.context, found).await;
         Ok(())
     }
+
+    /// The tracker took a publication, or not.
+    async fn published(&mut self, key: SwarmKey, outcome: Outcome) {
+        let now = Instant::now();
+        let Some(announced) = self.entries.get_mut(&key) else { return self.publications.answered(key) };
+        announced.published = Some(now);
+        let (standing, said) = match outcome {
+            Ok(None) => (Standing::Good, Ok(())),
+            Ok(Some(other)) => {
+                let standing = Standing::Overtaken(other);
+                (standing.clone(), Err(Unpublished::Standing(standing)))
+            }
+            Err(TrackerError::Taken(other)) => {
+                let standing = Standing::Taken(other);
+                (standing.clone(), Err(Unpublished::Standing(standing)))
+            }
+            Err(error) => {
+                let error = error.to_string();
+                (Standing::Refused(error.clone()), Err(Unpublished::Refused(error)))
+            }
+        };
+        match standing {
+            Standing::Good | Standing::Overtaken(_) => {
+                announced.entry.claims = false;
+                self.publications.answered(key);
+            }
+            Standing::Taken(_) | Standing::Refused(_) => self.publications.refused(key, now + REFUSED_AGAIN),
+        }
+        answer(&mut announced.waiting, &said);
+        if let Err(why) = &said {
+            tracing::warn!(tracker = %self.url, resource = %key, ?why, "the tracker did not take the publication");
+        }
+        tell_standing(&self.context, key, self.url.clone(), standing).await;
+    }
+}
+
+async fn ask(caller: shared::rpc::tracker::TrackerCaller, name: ResourceName, asking: Asking) -> Answered {
+    // Of what we have under this name ourselves nothing is said: we are not in our own way.
+    let nothing =
+        SwarmKey { resource: shared::id::ResourceId([0; 32]), digest: shared::id::ListDigest([0; 32]) };
+    if let Ok(Ok(other)) = caller.in_the_way(name, nothing, CALL_TIMEOUT).await {
+        let _ = asking.send(other);
+    }
+    Answered::Asked
+}
+
+fn answer(waiting: &mut Vec<Waiting>, outcome: &Result<(), Unpublished>) {
+    for waiting in waiting.drain(..) {
+        let _ = waiting.send(outcome.clone());
+    }
 }
 
 fn same_publication(old: &Entry, new: &Entry) -> bool {
-    old.shared_at_ms == new.shared_at_ms
+    (old.shared_at_ms, old.origin) == (new.shared_at_ms, new.origin)
         && old.manifests.iter().map(Manifest::name).eq(new.manifests.iter().map(Manifest::name))
 }
 

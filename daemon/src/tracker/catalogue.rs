@@ -144,7 +144,7 @@ async fn find_at(
         return Ok((session, Vec::new()));
     }
     // Its dates are by its own clock.
-    let clocks = dates::compare(&session).await?;
+    let clocks = dates::Dates::default().compare(&session.caller).await?;
     let candidate = |(place, mut publication): (usize, Publication)| {
         publication.shared_at_ms = clocks.ours(publication.shared_at_ms);
         Candidate { publication, place }

@@ -1,8 +1,15 @@
 //! Our time of day, and how a tracker's differs from it.
 
-use super::{CALL_TIMEOUT, Session, Trouble};
+use super::{CALL_TIMEOUT, Trouble};
 use shared::date::Clocks;
-use std::time::{SystemTime, UNIX_EPOCH};
+use shared::rpc::tracker::TrackerCaller;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A comparison of two clocks holds for this time: they run at nearly the same speed …
+const HOLDS_FOR: Duration = Duration::from_secs(10);
+/// … unless ours has jumped by more than this.
+const JUMP_MS: u64 = 500;
 
 /// The time of day, in milliseconds since 1970.
 #[expect(
@@ -14,9 +21,31 @@ pub fn now_ms() -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Asks the tracker for its time of day. Ours is looked at after the answer: what was shared just now is then never ahead
-/// of the tracker's clock.
-pub(super) async fn compare(session: &Session) -> Result<Clocks, Trouble> {
-    let theirs_ms = session.caller.clock(CALL_TIMEOUT).await??;
-    Ok(Clocks { ours_ms: now_ms(), theirs_ms })
+/// How a tracker's clock differs from ours, as far as it was asked. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Dates(Arc<Mutex<Option<(Instant, Clocks)>>>);
+
+impl Dates {
+    /// What both clocks show. Ours is looked at after the tracker's answer: what was shared just now is then never ahead
+    /// of the tracker's clock.
+    pub(super) async fn compare(&self, caller: &TrackerCaller) -> Result<Clocks, Trouble> {
+        if let Some(clocks) = self.known() {
+            return Ok(clocks);
+        }
+        let theirs_ms = caller.clock(CALL_TIMEOUT).await??;
+        let clocks = Clocks { ours_ms: now_ms(), theirs_ms };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), clocks));
+        Ok(clocks)
+    }
+
+    /// What they show by now, if they were compared lately.
+    fn known(&self) -> Option<Clocks> {
+        let (at, clocks) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let passed = at.elapsed();
+        let passed_ms = u64::try_from(passed.as_millis()).ok()?;
+        let ours_ms = now_ms();
+        let has_jumped = ours_ms.abs_diff(clocks.ours_ms.saturating_add(passed_ms)) > JUMP_MS;
+        let theirs_ms = clocks.theirs_ms.saturating_add(passed_ms);
+        (passed < HOLDS_FOR && !has_jumped).then_some(Clocks { ours_ms, theirs_ms })
+    }
 }

@@ -1,32 +1,35 @@
 //! The daemon's side of the trackers: [`announcer`] keeps one connection to each and announces, withdraws and
-//! publishes when [`schedule`] says so; [`catalogue`] looks things up for a `get`; [`health`] is what people are told.
+//! publishes when [`schedule`] and [`publications`] say so, what it is told waits in an [`inbox`]; [`catalogue`] looks things up for a `get`; [`health`] is what people are told.
 //! Trackers are believed as little as anybody: what they say is bounded here, and whom they name in the core.
 
 mod announcer;
 pub mod catalogue;
 mod dates;
 mod health;
+mod inbox;
+mod publications;
 mod publish;
 mod schedule;
 mod session;
 #[cfg(test)]
 mod storm;
 
-pub use announcer::{Entry, TrackerCommand};
+pub use announcer::{Entry, TrackerCommand, Unpublished, Waiting};
 pub use dates::now_ms;
 pub use health::{Health, Trouble, seconds};
 
 use crate::context::{Context, plain};
 use crate::driver::Input;
+use inbox::Inbox;
 use session::Session;
 use shared::id::SwarmKey;
+use shared::rpc::tracker::Namesake;
 use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// How many trackers a daemon talks to: manifests name them, so strangers choose.
@@ -44,10 +47,25 @@ pub struct Found {
     pub peers: Vec<PeerAddr>,
     /// The tracker knows the same resource with another list of chunks.
     pub conflict: bool,
-    /// When the resource was shared, if the tracker knows.
+    /// We shared it, and a name of it means this other content there.
+    pub overtaken: Option<Namesake>,
+    /// When the resource was shared, by our clock, if the tracker knows and we do not.
     pub shared_at_ms: Option<u64>,
     /// Which tracker.
     pub tracker: TrackerUrl,
+}
+
+/// How a resource that we publish stands in a tracker's catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Its names mean it.
+    Good,
+    /// It is published, and a name of it means this other content.
+    Overtaken(Namesake),
+    /// It is not published: another machine shares this under its name.
+    Taken(Namesake),
+    /// It is not published; the text says why.
+    Refused(String),
 }
 
 /// All trackers that we talk to.
@@ -60,8 +78,8 @@ pub struct Trackers {
 
 #[derive(Debug)]
 struct Announcer {
-    /// Bounded by what the driver has to tell: a few commands per resource.
-    commands: mpsc::UnboundedSender<TrackerCommand>,
+    /// What it is still to be told.
+    inbox: Arc<Inbox>,
     health: Arc<Mutex<Health>>,
     task: JoinHandle<()>,
     /// The resources that it announces.
@@ -69,13 +87,13 @@ struct Announcer {
 }
 
 impl Announcer {
-    fn send(&mut self, command: TrackerCommand) -> bool {
+    fn send(&mut self, command: TrackerCommand) {
         match &command {
             TrackerCommand::Put(key, _) => _ = self.keys.insert(*key),
             TrackerCommand::Remove(key) => _ = self.keys.remove(key),
             _ => {}
         }
-        self.commands.send(command).is_ok()
+        self.inbox.add(command);
     }
 }
 
@@ -88,14 +106,15 @@ impl Trackers {
                 tracing::warn!(tracker = %url, "too many trackers, this one is left out");
                 return false;
             }
-            let (commands, received) = mpsc::unbounded_channel();
+            let inbox = Arc::new(Inbox::default());
             let health = Arc::new(Mutex::new(Health::new(Instant::now())));
             let pause = (!self.up).then(|| schedule::return_pause(rand::random()));
-            let announcer = announcer::run(context.clone(), url.clone(), health.clone(), pause, received);
+            let announcer =
+                announcer::run(context.clone(), url.clone(), health.clone(), pause, inbox.clone());
             let task = tokio::spawn(announcer);
-            self.trackers.insert(url.clone(), Announcer { commands, health, task, keys: BTreeSet::new() });
+            self.trackers.insert(url.clone(), Announcer { inbox, health, task, keys: BTreeSet::new() });
         }
-        self.trackers.get_mut(url).is_some_and(|tracker| tracker.send(command))
+        self.trackers.get_mut(url).map(|tracker| tracker.send(command)).is_some()
     }
 
     /// Tells every tracker that we talk to.
@@ -163,6 +182,11 @@ fn dialable(peers: impl Iterator<Item = SocketAddr>, tracker_is_local: bool) -> 
 /// Tells the driver what a tracker answered.
 async fn tell(context: &Context, found: Found) {
     context.tell(Input::Found(found)).await;
+}
+
+/// Tells the driver what became of a publication.
+async fn tell_standing(context: &Context, key: SwarmKey, tracker: TrackerUrl, standing: Standing) {
+    context.tell(Input::Standing { key, tracker, standing }).await;
 }
 
 #[cfg(test)]

@@ -1,50 +1,130 @@
-//! Publishing a manifest in a tracker's catalogue.
+//! Publishing manifests in a tracker's catalogue.
 
 use super::announcer::Entry;
-use super::{CALL_TIMEOUT, Session, Trouble, dates};
-use bytes::BytesMut;
+use super::dates::Dates;
+use super::publications::Cost;
+use super::{CALL_TIMEOUT, Trouble};
+use bytes::{Bytes, BytesMut};
+use shared::date::Clocks;
+use shared::id::SwarmKey;
 use shared::manifest::Manifest;
-use shared::rpc::tracker::{Offer, PAGE_HASHES, Publication, PublishReply, Role, TrackerError};
+use shared::rpc::tracker::{
+    Namesake, Offer, PAGE_HASHES, Publication, PublishReply, Role, TrackerCaller, TrackerError,
+};
 
-/// Publishes a manifest under each of its names. The outer error ends the connection, the inner one is the
-/// tracker's refusal.
-pub(super) async fn publish(session: &Session, entry: &Entry) -> Result<Result<(), TrackerError>, Trouble> {
-    let clocks = dates::compare(session).await?;
-    let role = if entry.origin { Role::Shares } else { Role::Holds };
-    for manifest in &entry.manifests {
-        let publication = Publication {
-            name: manifest.name().clone(),
-            key: manifest.key(),
-            count: manifest.count(),
-            trackers: manifest.trackers().to_vec(),
-            shared_at_ms: clocks.theirs(entry.shared_at_ms),
-        };
-        let pages_max = manifest.count().get().div_ceil(PAGE_HASHES);
-        let mut reply = session.caller.publish(Offer { publication, role }, CALL_TIMEOUT).await?;
-        for _ in 0..=pages_max {
-            match reply {
-                Ok(PublishReply::Published(_)) => break,
-                Ok(PublishReply::NeedPage(page)) if page < pages_max => {
-                    let bytes = page_of(manifest, page).freeze();
-                    let key = manifest.key();
-                    reply = session.caller.publish_page(key, page, bytes.into(), CALL_TIMEOUT).await?;
-                }
-                Ok(PublishReply::NeedPage(page)) => {
-                    return Err(Trouble::Nonsense(format!("it wants page {page}, which does not exist")));
-                }
-                Err(error) => return Ok(Err(error)),
-            }
-        }
-        if !matches!(reply, Ok(PublishReply::Published(_))) {
-            return Err(Trouble::Nonsense("it wants the same pages again and again".to_owned()));
-        }
-    }
-    Ok(Ok(()))
+/// What a tracker made of a resource's publication. Of several names, what is worst.
+pub(super) type Outcome = Result<Option<Namesake>, TrackerError>;
+
+/// What publishing an entry takes.
+pub(super) fn cost(entry: &Entry) -> Cost {
+    let bytes = |manifest: &Manifest| {
+        let urls = manifest.trackers().iter().map(|url| 4 + url.as_str().len());
+        128 + manifest.name().as_str().len() + urls.sum::<usize>()
+    };
+    let chunks = entry.manifests.first().map_or(0, |manifest| manifest.count().get());
+    Cost { names: entry.manifests.len(), chunks, bytes: entry.manifests.iter().map(bytes).sum() }
 }
 
-fn page_of(manifest: &Manifest, page: u32) -> BytesMut {
+/// Publishes each of these under each of its names: either small ones, or a single one. An error ends the connection.
+pub(super) async fn publish(
+    caller: TrackerCaller,
+    dates: Dates,
+    entries: Vec<(SwarmKey, Entry)>,
+) -> Result<Vec<(SwarmKey, Outcome)>, Trouble> {
+    let clocks = dates.compare(&caller).await?;
+    match &entries[..] {
+        [(key, entry)] if !cost(entry).is_small() => {
+            Ok(vec![(*key, in_pages(&caller, clocks, entry).await?)])
+        }
+        entries => together(&caller, clocks, entries).await,
+    }
+}
+
+/// Small ones go in one call, with their hashes.
+async fn together(
+    caller: &TrackerCaller,
+    clocks: Clocks,
+    entries: &[(SwarmKey, Entry)],
+) -> Result<Vec<(SwarmKey, Outcome)>, Trouble> {
+    let (mut offers, mut hashes) = (Vec::new(), BytesMut::new());
+    for (_, entry) in entries {
+        for manifest in &entry.manifests {
+            offers.push(offer(clocks, entry, manifest));
+            manifest.hashes().iter().for_each(|hash| hashes.extend_from_slice(&hash.0));
+        }
+    }
+    let count = offers.len();
+    let replies = caller.publish_whole(offers, hashes.freeze().into(), CALL_TIMEOUT).await??;
+    if replies.len() != count {
+        return Err(Trouble::Nonsense("its answer does not fit what we published".to_owned()));
+    }
+    let mut replies = replies.into_iter();
+    let mut outcomes = Vec::with_capacity(entries.len());
+    for (key, entry) in entries {
+        let mut outcome = Ok(None);
+        for reply in replies.by_ref().take(entry.manifests.len()) {
+            outcome = worse(outcome, published(reply)?);
+        }
+        outcomes.push((*key, outcome));
+    }
+    Ok(outcomes)
+}
+
+/// A large one goes in pages.
+async fn in_pages(caller: &TrackerCaller, clocks: Clocks, entry: &Entry) -> Result<Outcome, Trouble> {
+    let mut outcome = Ok(None);
+    for manifest in &entry.manifests {
+        let pages_max = manifest.count().get().div_ceil(PAGE_HASHES);
+        let mut reply = caller.publish(offer(clocks, entry, manifest), CALL_TIMEOUT).await?;
+        for _ in 0..pages_max {
+            let Ok(PublishReply::NeedPage(page)) = reply else { break };
+            if page >= pages_max {
+                return Err(Trouble::Nonsense(format!("it wants page {page}, which does not exist")));
+            }
+            let bytes = page_of(manifest, page);
+            reply = caller.publish_page(manifest.key(), page, bytes.into(), CALL_TIMEOUT).await?;
+        }
+        outcome = worse(outcome, published(reply)?);
+    }
+    Ok(outcome)
+}
+
+fn offer(clocks: Clocks, entry: &Entry, manifest: &Manifest) -> Offer {
+    let publication = Publication {
+        name: manifest.name().clone(),
+        key: manifest.key(),
+        count: manifest.count(),
+        trackers: manifest.trackers().to_vec(),
+        shared_at_ms: clocks.theirs(entry.shared_at_ms),
+    };
+    let role = match (entry.origin, entry.claims) {
+        (true, true) => Role::Claims,
+        (true, false) => Role::Shares,
+        (false, _) => Role::Holds,
+    };
+    Offer { publication, role }
+}
+
+fn published(reply: Result<PublishReply, TrackerError>) -> Result<Outcome, Trouble> {
+    match reply {
+        Ok(PublishReply::Published(instead)) => Ok(Ok(instead)),
+        Ok(PublishReply::NeedPage(page)) => {
+            Err(Trouble::Nonsense(format!("it wants page {page}, which does not exist, or which it has")))
+        }
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+fn worse(one: Outcome, other: Outcome) -> Outcome {
+    match (one, other) {
+        (Err(error), _) | (_, Err(error)) => Err(error),
+        (one, other) => Ok(one?.or(other?)),
+    }
+}
+
+fn page_of(manifest: &Manifest, page: u32) -> Bytes {
     let hashes = manifest.hashes().chunks(PAGE_HASHES as usize).nth(page as usize).unwrap_or_default();
     let mut bytes = BytesMut::with_capacity(hashes.len() * 32);
     hashes.iter().for_each(|hash| bytes.extend_from_slice(&hash.0));
-    bytes
+    bytes.freeze()
 }

@@ -10,6 +10,7 @@ use super::{
     LIST_MAX, Limits, Lookup, Namesake, Offer, PAGE_HASHES, Publication, PublishReply, Refusal, Role,
     TRACKERS_MAX,
 };
+use crate::date::AHEAD_MS_MAX;
 use crate::id::{ListDigest, ResourceId, SwarmKey};
 use crate::name::ResourceName;
 use crate::swarm::Time;
@@ -23,10 +24,6 @@ use std::time::Duration;
 
 /// How many bytes a chunk's hash has.
 const HASH_BYTES: usize = 32;
-
-/// How far ahead of ours a date may be that counts as now, in milliseconds: no two clocks agree to the millisecond. A
-/// date further ahead is worth nothing: it would be the newest of its name until then, and again after each restart.
-const AHEAD_MS_MAX: u64 = 1_000;
 
 /// What nobody has had for this time is offered after what somebody has.
 const GONE_AFTER: Duration = Duration::from_secs(120);
@@ -560,7 +557,8 @@ impl Upload {
     }
 }
 
-/// When something was shared, as far as the sharer's word is worth anything; else what is known of it already, or 0.
+/// When something was shared, as far as the sharer's word is worth anything; else what is known of it already, or 0. A
+/// date to come is worth nothing.
 fn dated(shared_at_ms: u64, wall_ms: u64, known_ms: u64) -> u64 {
     match shared_at_ms {
         0 => known_ms,

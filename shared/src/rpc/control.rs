@@ -167,6 +167,9 @@ pub struct Shared {
     pub manifest: PathBuf,
     /// What the user should know: a tracker that was not reached, a loopback address in the manifest.
     pub warnings: Vec<String>,
+    /// Why new machines cannot find it under its name, although it is shared: trackers that do not publish it, or where
+    /// the name means other content.
+    pub refused: Vec<String>,
 }
 
 /// What to share.

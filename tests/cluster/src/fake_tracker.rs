@@ -45,6 +45,8 @@ pub struct Says {
     pub disagrees: bool,
     /// It refuses every announce.
     pub refuses: bool,
+    /// It refuses every publication.
+    pub refuses_publications: bool,
     /// It answers with fewer answers than there were announces.
     pub forgets_answers: bool,
     /// It forgets everything with each connection, and ends it after an announce.
@@ -61,6 +63,7 @@ impl Default for Says {
             wants_manifests: false,
             disagrees: false,
             refuses: false,
+            refuses_publications: false,
             forgets_answers: false,
             is_reborn: false,
             lies_about_names: false,
@@ -254,7 +257,9 @@ impl Tracker for Fake {
         offers: Vec<Offer>,
         _: Payload,
     ) -> Result<Vec<Result<PublishReply, TrackerError>>, TrackerError> {
-        Ok(offers.iter().map(|_| Ok(self.published())).collect())
+        let full = || Err(TrackerError::Full("it has enough".to_owned()));
+        let refuses = self.says.refuses_publications;
+        Ok(offers.iter().map(|_| if refuses { full() } else { Ok(self.published()) }).collect())
     }
 
     async fn in_the_way(

@@ -1,8 +1,15 @@
 //! Names: of all scripts, taken ones, and two for one content.
 
-use cluster::files::{MIB, content};
-use cluster::{Daemon, Tracker};
+use cluster::clock::own_clock;
+use cluster::fake_tracker::{FakeTracker, Manners, Says};
+use cluster::files::{MIB, content, sha256};
+use cluster::hostile::Publisher;
+use cluster::{CAP, Daemon, Tracker, wait_until};
+use shared::id::{ChunkHash, ResourceId};
+use shared::manifest::Manifest;
 use std::fs;
+use std::net::Ipv4Addr;
+use std::time::Duration;
 
 #[test]
 fn names_may_be_of_any_script() {
@@ -92,6 +99,171 @@ fn a_taken_name_is_not_given_other_content_unless_asked_for() {
     b.ok(&["get", "config.tar", "--replace"]);
     b.check_file("config.tar", &theirs);
     assert_eq!(b.statuses().len(), 1);
+}
+
+/// Shares what another machine may share other content as.
+#[track_caller]
+fn share_over(daemon: &Daemon, name: &str, bytes: &[u8]) {
+    let path = outside_file(daemon, name, bytes);
+    daemon.ok(&["share", "--replace", &path]);
+}
+
+#[track_caller]
+fn outside_file(daemon: &Daemon, name: &str, bytes: &[u8]) -> String {
+    let path = daemon.outside().join(name);
+    fs::write(&path, bytes).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_name_that_another_machine_shares_is_not_taken_unless_asked_for() {
+    let tracker = Tracker::start();
+    let [a, b, c] = [(); 3].map(|()| Daemon::start(&tracker, &[]));
+    let (theirs, mine) = (content(70, MIB + 1), content(71, 2 * MIB));
+    let id = a.share_bytes("small.txt", &theirs);
+    let path = outside_file(&b, "small.txt", &mine);
+    fs::write(b.file("small.txt"), &mine).unwrap();
+    let in_place = b.file("small.txt").to_str().unwrap().to_owned();
+    for path in [&in_place, &path] {
+        let refused = b.ctl_code(4, &["share", path]);
+        let whose = format!("small.txt is published on {} with other content ({}…", tracker.url(), &id[..8]);
+        assert!(refused.stderr.contains(&whose), "{}", refused.stderr);
+        assert!(refused.stderr.contains(&format!("by {}, ", a.addr())), "{}", refused.stderr);
+        assert!(refused.stderr.contains(" s ago)") && refused.stderr.contains("--replace"));
+        assert!(b.status("small.txt").is_none(), "it was shared all the same");
+        b.check_file("small.txt", &mine); // what lay there lies there
+    }
+    fs::remove_file(&in_place).unwrap();
+    assert_eq!(b.listing(), [""; 0], "the import left something behind");
+    c.get("small.txt", &theirs);
+    // the same content is no conflict
+    b.share_bytes("small.txt", &theirs);
+    b.ok(&["remove", "--delete", "small.txt"]);
+
+    b.ok(&["share", "--replace", &path]);
+    c.ok(&["get", "--replace", "small.txt"]);
+    c.check_file("small.txt", &mine);
+    let told =
+        a.wait_status("small.txt", "overtaken", |status| status.reason().contains("means other content"));
+    assert!(told.reason().contains(&format!("by {}", b.addr())), "{told:?}");
+    assert!(told.reason().contains(&sha256(&mine)[..8]) && told.reason().contains("--replace"), "{told:?}");
+    assert_eq!(told.state(), "seeding");
+    assert_eq!(c.status("small.txt").unwrap().reason(), "", "it only fetched it");
+    // and it takes the name back
+    a.ok(&["share", "--replace", a.file("small.txt").to_str().unwrap()]);
+    a.wait_status("small.txt", "well", |status| status.reason().is_empty());
+    b.wait_status("small.txt", "overtaken", |status| status.reason().contains("means other content"));
+}
+
+#[test]
+fn a_machine_may_share_anew_what_it_shared_itself() {
+    let tracker = Tracker::start();
+    let [mut a, b] = [(); 2].map(|()| Daemon::start(&tracker, &[]));
+    let (old, new) = (content(72, MIB + 1), content(73, MIB + 2));
+    a.share_in_place("model.grib2", &old);
+    b.get("model.grib2", &old); // it seeds the old one, and is not in the way
+    a.share_in_place("model.grib2", &new);
+    b.ok(&["get", "--replace", "model.grib2"]);
+    b.check_file("model.grib2", &new);
+    // also after a restart
+    a.restart();
+    a.wait_seeding("model.grib2");
+    a.share_in_place("model.grib2", &old);
+    b.ok(&["get", "--replace", "model.grib2"]);
+    b.check_file("model.grib2", &old);
+}
+
+#[test]
+fn a_refused_publication_is_told_by_share_and_by_status() {
+    let says = Says { refuses_publications: true, ..Says::default() };
+    let fake = FakeTracker::start(Manners::Says(says));
+    let a = Daemon::start_on(Ipv4Addr::LOCALHOST.into(), &["--tracker", &fake.url()]);
+    let path = outside_file(&a, "img", &content(74, 1000));
+    let output = a.ctl_code(4, &["share", &path]);
+    assert!(
+        output.stderr.contains("it has enough") && output.stderr.contains(&fake.url()),
+        "{}",
+        output.stderr
+    );
+    let status = a.wait_status("img", "told", |status| status.reason().contains("it has enough"));
+    assert_eq!(status.state(), "seeding", "it is shared all the same");
+    // where another tracker has it, new machines find it
+    let tracker = Tracker::start();
+    let trackers = ["--tracker", &fake.url(), "--tracker", &tracker.url()];
+    let b = Daemon::start_on(Ipv4Addr::LOCALHOST.into(), &trackers);
+    let path = outside_file(&b, "img", &content(74, 1000));
+    let output = b.ok(&["share", &path]);
+    assert!(
+        output.stderr.contains("warning") && output.stderr.contains("it has enough"),
+        "{}",
+        output.stderr
+    );
+}
+
+/// A manifest that nobody can serve.
+fn invented(name: &str, seed: u32) -> Manifest {
+    let hashes: Vec<ChunkHash> =
+        (0..2_u32).map(|at| ChunkHash::of(&[seed, at].map(u32::to_be_bytes).concat())).collect();
+    Manifest::new(name.parse().unwrap(), ResourceId(hashes[0].0), Vec::new(), hashes).unwrap()
+}
+
+#[test]
+fn a_name_that_strangers_have_filled_takes_its_sharer() {
+    let tracker = Tracker::start();
+    let flood = (0..1500).map(|seed| invented("img", seed)).collect();
+    let publisher = Publisher::start(&tracker, flood, Duration::from_secs(299));
+    wait_until("the name is full", CAP, || publisher.rounds() == 1);
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let bytes = content(75, MIB + 5);
+    share_over(&a, "img", &bytes);
+    b.get("img", &bytes);
+    assert_eq!(a.wait_seeding("img").reason(), "");
+}
+
+#[test]
+fn a_date_that_is_still_to_come_wins_nothing() {
+    let tracker = Tracker::start();
+    let publisher = Publisher::start(&tracker, vec![invented("img", 1)], Duration::from_secs(299));
+    wait_until("it has published", CAP, || publisher.rounds() == 1);
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let bytes = content(76, MIB + 5);
+    share_over(&a, "img", &bytes);
+    b.get("img", &bytes);
+}
+
+#[test]
+fn a_clock_that_was_ahead_brings_no_old_version_back() {
+    let Some(clock) = own_clock() else {
+        return;
+    };
+    let mut tracker = Tracker::start();
+    let (old, new) = (content(77, MIB + 1), content(78, MIB + 2));
+    let mut a = Daemon::start(&tracker, &[]);
+    let [b, c, d, e] = [(); 4].map(|()| Daemon::start(&tracker, &[]));
+    // The whole machine is a day ahead, and is put right.
+    clock.set(24);
+    a.share_bytes("img", &old);
+    clock.set(0);
+    a.wait_log("still to come");
+    tracker.restart();
+    wait_until("the old one is back", CAP, || !tracker.peers("img").is_empty());
+    share_over(&b, "img", &new);
+    c.get("img", &new);
+    tracker.restart();
+    wait_until("both are back", CAP, || {
+        tracker.peers(&sha256(&old)).len() == 1 && tracker.peers(&sha256(&new)).len() == 2
+    });
+    wait_until("both are published", CAP, || tracker.ask(&["peers", "img"]).code == 0);
+    d.get("img", &new);
+    // A day later that date is none to come any more.
+    a.restart();
+    clock.set(25);
+    tracker.restart();
+    wait_until("both are back", CAP, || {
+        tracker.peers(&sha256(&old)).len() == 1 && tracker.peers(&sha256(&new)).len() == 3
+    });
+    wait_until("both are published", CAP, || tracker.ask(&["peers", "img"]).code == 0);
+    e.get("img", &new);
 }
 
 #[test]

@@ -174,3 +174,39 @@ fn a_name_is_found_although_another_tracker_lies_about_it() {
     let says = Says { lies_about_names: true, ..Says::default() };
     fetch_beside(Manners::Says(says), |_, _| true);
 }
+
+/// An empty tracker and a machine with more resources than can be published one by one before they are forgotten.
+#[test]
+fn all_names_come_back_and_none_loses_its_seeder() {
+    const FILES: usize = 1200;
+    let mut tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    let mut paths = Vec::new();
+    for number in 0..FILES {
+        let path = a.file(&format!("file-{number:04}"));
+        std::fs::write(&path, number.to_string()).unwrap();
+        paths.push(path.to_str().unwrap().to_owned());
+    }
+    for some in paths.chunks(300) {
+        let args: Vec<&str> = std::iter::once("share").chain(some.iter().map(String::as_str)).collect();
+        a.ok(&args);
+    }
+    tracker.restart();
+    let begin = std::time::Instant::now();
+    wait_until("all names are back", CAP, || {
+        let listed = tracker.ask(&["list"]);
+        let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+        let publications = listed["publications"].as_array().unwrap();
+        for publication in publications {
+            assert_eq!(publication["seeders"], 1, "published without its seeder: {publication}");
+        }
+        publications.len() == FILES
+    });
+    eprintln!("all names are back after {:?}", begin.elapsed());
+    // A share meanwhile is published at once.
+    tracker.restart();
+    let path = a.outside().join("one-more");
+    std::fs::write(&path, "one more").unwrap();
+    let output = a.ok(&["share", path.to_str().unwrap()]);
+    assert!(!output.stderr.contains("later"), "{}", output.stderr);
+}

@@ -1,0 +1,181 @@
+//! Whose a name is: asks the trackers before something is shared, and keeps what they say of it later.
+
+use super::Driver;
+use crate::tracker::{Standing, TrackerCommand, now_ms, seconds};
+use futures::future::join_all;
+use shared::date::AHEAD_MS_MAX;
+use shared::id::{ResourceId, SwarmKey};
+use shared::name::ResourceName;
+use shared::rpc::control::{ControlError, ErrorKind};
+use shared::rpc::tracker::Namesake;
+use shared::url::TrackerUrl;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How long the trackers have to say whose a name is. One that does not answer is not heard.
+const ASK_WITHIN: Duration = Duration::from_secs(5);
+
+impl Driver {
+    /// Asks trackers which other machine shares something under a name; the first that names one is believed.
+    pub(super) fn ask_whose(
+        &mut self,
+        name: &ResourceName,
+        trackers: &[TrackerUrl],
+    ) -> impl Future<Output = Option<(TrackerUrl, Namesake)>> + use<> {
+        let mut asked = Vec::new();
+        for url in trackers {
+            let (asking, answer) = oneshot::channel();
+            self.trackers.command(&self.context, url, TrackerCommand::Ask(name.clone(), asking));
+            asked.push((url.clone(), answer));
+        }
+        async move {
+            let until = tokio::time::Instant::now() + ASK_WITHIN;
+            let answers = asked.into_iter().map(|(url, answer)| async move {
+                let other = tokio::time::timeout_at(until, answer).await.ok()?.ok()??;
+                Some((url, other))
+            });
+            join_all(answers).await.into_iter().flatten().next()
+        }
+    }
+
+    /// A tracker said how something that we publish stands in its catalogue.
+    pub(super) fn stands(&mut self, key: SwarmKey, tracker: TrackerUrl, standing: Standing) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        if matches!(standing, Standing::Overtaken(_)) && !resource.record.origin {
+            return; // it was only fetched
+        }
+        let was_refused = matches!(standing, Standing::Taken(_)) && resource.claims;
+        resource.claims &= !matches!(standing, Standing::Good | Standing::Overtaken(_) | Standing::Taken(_));
+        if was_refused {
+            // It is published without a date: not even a restart takes the name from the other machine.
+            resource.record.shared_at_ms = 0;
+            self.saver.save(&resource.slot, &resource.record);
+        }
+        match standing {
+            Standing::Good => _ = resource.standings.remove(&tracker),
+            standing => {
+                tracing::warn!(resource = %key, %tracker, why = %told(&tracker, &standing, Duration::ZERO),
+                    "a name does not stand for what was shared under it");
+                resource.standings.insert(tracker, (standing, Instant::now()));
+            }
+        }
+        if was_refused {
+            self.announce(key);
+        }
+        self.changed();
+    }
+
+    /// A tracker said with an announce whether a name means other content by now.
+    pub(super) fn is_overtaken(&mut self, key: SwarmKey, tracker: TrackerUrl, other: Option<Namesake>) {
+        let Some(resource) = self.library.get(key) else { return };
+        let known = resource.standings.get(&tracker).map(|(standing, _)| standing);
+        match (known, other) {
+            (Some(Standing::Overtaken(known)), Some(other)) if known.resource == other.resource => {}
+            (None | Some(Standing::Overtaken(_)), Some(other)) => {
+                self.stands(key, tracker, Standing::Overtaken(other));
+            }
+            (Some(Standing::Overtaken(_)), None) => self.stands(key, tracker, Standing::Good),
+            _ => {}
+        }
+    }
+
+    /// Looks whether the clock was put back.
+    pub(super) fn look_at_clock(&mut self, now: Instant) {
+        let now_ms = now_ms();
+        let (at, then_ms) = self.clock.replace((now, now_ms)).unwrap_or((now, now_ms));
+        let passed_ms = u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX);
+        if now_ms.saturating_add(AHEAD_MS_MAX / 2) < then_ms.saturating_add(passed_ms) {
+            self.forget_dates_to_come();
+        }
+    }
+
+    /// Dates of ours that are still to come are wrong: the clock was put back since. When those were shared nobody knows;
+    /// they must not be the newest of their names when their time comes.
+    pub(super) fn forget_dates_to_come(&mut self) {
+        let dated = self.library.iter().map(|(key, resource)| (key, resource.record.shared_at_ms));
+        let wrong: Vec<SwarmKey> = dated.filter(|(_, at)| is_to_come(*at)).map(|(key, _)| key).collect();
+        for key in &wrong {
+            if let Some(resource) = self.library.get_mut(*key) {
+                resource.record.shared_at_ms = 0;
+                self.saver.save(&resource.slot, &resource.record);
+            }
+        }
+        if let [first, ..] = wrong[..] {
+            tracing::warn!(resource = %first, resources = wrong.len(),
+                "shared at a time that is still to come: the clock was put back; when it was is not known any more");
+        }
+        wrong.into_iter().for_each(|key| self.announce(key));
+    }
+}
+
+/// Whether a date of ours is wrong: it is still to come.
+pub(super) fn is_to_come(date_ms: u64) -> bool {
+    date_ms > now_ms().saturating_add(AHEAD_MS_MAX)
+}
+
+/// A name that another machine has, to whom shares other content under it.
+pub(super) fn is_taken(tracker: &TrackerUrl, other: &Namesake) -> ControlError {
+    ControlError {
+        kind: ErrorKind::Refused,
+        message: format!(
+            "{} is published on {tracker} with other content ({})",
+            other.name,
+            described(other, Duration::ZERO)
+        ),
+        hint: Some("use --replace to put the new content in its place".to_owned()),
+    }
+}
+
+/// How a resource stands at a tracker, for people; `since` is how long that has been known.
+pub(super) fn told(tracker: &TrackerUrl, standing: &Standing, since: Duration) -> String {
+    match standing {
+        Standing::Good => format!("{tracker} publishes it"),
+        Standing::Overtaken(other) => format!(
+            "{} means other content on {tracker} by now ({}); `ttctl share --replace` takes the name back",
+            other.name,
+            described(other, since)
+        ),
+        Standing::Taken(other) => format!(
+            "{} is published on {tracker} with other content ({}); `ttctl share --replace` takes the name",
+            other.name,
+            described(other, since)
+        ),
+        Standing::Refused(why) => format!("{tracker} does not publish it: {why}"),
+    }
+}
+
+/// "4c47b3e8…, by 10.0.0.1:7987, 12 min ago"
+fn described(other: &Namesake, since: Duration) -> String {
+    let ago = other.shared_ago_ms.map(|ago_ms| Duration::from_millis(ago_ms).saturating_add(since));
+    let ago = ago.map_or_else(|| "at an unknown time".to_owned(), |ago| format!("{} ago", seconds(ago)));
+    format!("{}, by {}, {ago}", short(other.resource), other.by)
+}
+
+fn short(resource: ResourceId) -> String {
+    format!("{}…", &resource.to_string()[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_a_name_is_told_with_what_and_since_when() {
+        let other = Namesake {
+            name: "small.txt".parse().unwrap(),
+            resource: ResourceId([0x4c; 32]),
+            by: "127.0.0.1:18000".parse().unwrap(),
+            shared_ago_ms: Some(720_000),
+        };
+        let tracker = "tt://10.0.0.1".parse().unwrap();
+        assert_eq!(
+            is_taken(&tracker, &other).message,
+            "small.txt is published on tt://10.0.0.1:7986 with other content \
+             (4c4c4c4c…, by 127.0.0.1:18000, 12 min ago)"
+        );
+        let unknown = Namesake { shared_ago_ms: None, ..other.clone() };
+        assert!(told(&tracker, &Standing::Taken(unknown), Duration::ZERO).contains("at an unknown time"));
+        let later = told(&tracker, &Standing::Overtaken(other), Duration::from_secs(60));
+        assert!(later.contains("13 min ago"), "{later}");
+    }
+}

@@ -1,0 +1,216 @@
+//! What is to be published at a tracker, and when: small manifests go many in a call, what somebody waits for goes first,
+//! and what was refused is tried again after a while. Pure: the time is handed in.
+
+use shared::id::SwarmKey;
+use shared::rpc::tracker::{OFFERS_MAX, PAGE_HASHES};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+/// Manifests with more chunks than this go in pages, each on its own.
+const SMALL_CHUNKS_MAX: u32 = 1024;
+/// The most bytes that the offers of one call may have, beside their hashes: a request's head takes little more.
+const OFFERS_BYTES_MAX: usize = 200 << 10;
+
+/// What publishing a resource takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    /// How many names it has: each is an offer.
+    pub(super) names: usize,
+    /// How many chunks.
+    pub(super) chunks: u32,
+    /// How many bytes its names and trackers have, all its offers together.
+    pub(super) bytes: usize,
+}
+
+impl Cost {
+    /// Whether it goes together with others.
+    pub(super) fn is_small(&self) -> bool {
+        self.chunks <= SMALL_CHUNKS_MAX
+            && self.names <= OFFERS_MAX
+            && self.names as u64 * u64::from(self.chunks) <= u64::from(PAGE_HASHES)
+            && self.bytes <= OFFERS_BYTES_MAX
+    }
+}
+
+/// What is still to be published.
+#[derive(Debug, Default)]
+pub(super) struct Publications {
+    /// What somebody waits for.
+    urgent: BTreeSet<SwarmKey>,
+    due: BTreeSet<SwarmKey>,
+    /// What was refused, and when it is due again.
+    refused: BTreeMap<SwarmKey, Instant>,
+    /// What the tracker has not answered yet.
+    under_way: BTreeSet<SwarmKey>,
+}
+
+impl Publications {
+    /// This one is to be published, also when it is under way already: it is not what it was.
+    pub(super) fn want(&mut self, key: SwarmKey, urgent: bool) {
+        self.refused.remove(&key);
+        match urgent {
+            true => _ = self.urgent.insert(key),
+            false => _ = self.due.insert(key),
+        }
+    }
+
+    /// Somebody waits for it, if it is to be published.
+    pub(super) fn hurry(&mut self, key: SwarmKey) {
+        if self.is_wanted(key) {
+            self.want(key, true);
+        }
+    }
+
+    /// Whether it is still to be published, or no answer has come yet.
+    pub(super) fn is_wanted(&self, key: SwarmKey) -> bool {
+        let waits = self.urgent.contains(&key) || self.due.contains(&key);
+        waits || self.under_way.contains(&key) || self.refused.contains_key(&key)
+    }
+
+    pub(super) fn remove(&mut self, key: SwarmKey) {
+        self.urgent.remove(&key);
+        self.due.remove(&key);
+        self.refused.remove(&key);
+    }
+
+    /// The connection is gone: what was not answered was not taken.
+    pub(super) fn interrupted(&mut self) {
+        self.due.append(&mut self.under_way);
+    }
+
+    /// The tracker answered for this one.
+    pub(super) fn answered(&mut self, key: SwarmKey) {
+        self.under_way.remove(&key);
+    }
+
+    /// The tracker did not take it, and is asked again then.
+    pub(super) fn refused(&mut self, key: SwarmKey, again: Instant) {
+        self.under_way.remove(&key);
+        if !self.urgent.contains(&key) && !self.due.contains(&key) {
+            self.refused.insert(key, again);
+        }
+    }
+
+    /// When something that was refused is due again.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.refused.values().min().copied()
+    }
+
+    /// What goes into the next call; empty if there is nothing now. Only what `cost` knows: what the tracker knows us to
+    /// have, so that nothing is published without its seeder.
+    pub(super) fn take(&mut self, now: Instant, cost: impl Fn(SwarmKey) -> Option<Cost>) -> Vec<SwarmKey> {
+        let again = self.refused.extract_if(.., |_, at| *at <= now).map(|(key, _)| key);
+        self.due.extend(again);
+        let (mut taken, mut offers, mut hashes, mut bytes) = (Vec::new(), 0, 0_u64, 0);
+        for &key in self.urgent.iter().chain(&self.due) {
+            let Some(cost) = cost(key).filter(|_| !self.under_way.contains(&key)) else { continue };
+            if taken.contains(&key) {
+                continue;
+            }
+            if !cost.is_small() {
+                if taken.is_empty() {
+                    taken.push(key);
+                    break;
+                }
+                continue; // it goes when it is the first
+            }
+            offers += cost.names;
+            hashes += cost.names as u64 * u64::from(cost.chunks);
+            bytes += cost.bytes;
+            if offers > OFFERS_MAX || hashes > u64::from(PAGE_HASHES) || bytes > OFFERS_BYTES_MAX {
+                break;
+            }
+            taken.push(key);
+        }
+        for key in &taken {
+            self.urgent.remove(key);
+            self.due.remove(key);
+            self.under_way.insert(*key);
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::{ListDigest, ResourceId};
+    use std::time::Duration;
+
+    fn key(number: u16) -> SwarmKey {
+        let mut resource = ResourceId([0; 32]);
+        resource.0[..2].copy_from_slice(&number.to_be_bytes());
+        SwarmKey { resource, digest: ListDigest([0; 32]) }
+    }
+
+    fn small(_: SwarmKey) -> Option<Cost> {
+        Some(Cost { names: 1, chunks: 1, bytes: 100 })
+    }
+
+    #[test]
+    fn small_ones_go_together_and_none_is_left_out() {
+        let (mut publications, now) = (Publications::default(), Instant::now());
+        (0..1000).for_each(|number| publications.want(key(number), false));
+        let (mut calls, mut taken) = (0, BTreeSet::new());
+        loop {
+            let batch = publications.take(now, small);
+            if batch.is_empty() {
+                break;
+            }
+            assert!(batch.len() <= OFFERS_MAX);
+            calls += 1;
+            for key in batch {
+                assert!(taken.insert(key), "twice");
+                publications.answered(key);
+            }
+        }
+        assert_eq!((calls, taken.len()), (8, 1000));
+    }
+
+    #[test]
+    fn what_somebody_waits_for_goes_first_and_what_is_large_alone() {
+        let (mut publications, now) = (Publications::default(), Instant::now());
+        let cost = |of: SwarmKey| {
+            let chunks = if of == key(1) { 4_000_000 } else { 1 };
+            Some(Cost { names: 1, chunks, bytes: 100 })
+        };
+        (0..300).for_each(|number| publications.want(key(number), false));
+        publications.hurry(key(299));
+        assert_eq!(publications.take(now, cost)[0], key(299));
+        let others: Vec<Vec<SwarmKey>> = (0..3).map(|_| publications.take(now, cost)).collect();
+        assert!(others.iter().any(|batch| batch == &[key(1)]), "it went with others, or not at all");
+        publications.hurry(key(7777));
+        assert!(publications.take(now, cost).is_empty());
+        let long = |_: SwarmKey| Some(Cost { names: 16, chunks: 600, bytes: 100_000 });
+        assert!(!long(key(0)).unwrap().is_small());
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_here_waits() {
+        let (mut publications, now) = (Publications::default(), Instant::now());
+        publications.want(key(1), true);
+        assert!(publications.take(now, |_| None).is_empty());
+        assert_eq!(publications.take(now, small), [key(1)]);
+    }
+
+    #[test]
+    fn what_was_refused_or_not_answered_is_tried_again() {
+        let (mut publications, now) = (Publications::default(), Instant::now());
+        let later = now + Duration::from_secs(60);
+        publications.want(key(1), false);
+        assert_eq!(publications.take(now, small), [key(1)]);
+        assert!(publications.take(now, small).is_empty(), "it is under way");
+        publications.interrupted();
+        assert_eq!(publications.take(now, small), [key(1)]);
+        publications.refused(key(1), later);
+        assert!(publications.take(now, small).is_empty() && publications.is_wanted(key(1)));
+        assert_eq!(publications.next(), Some(later));
+        assert_eq!(publications.take(later, small), [key(1)]);
+        // it has changed while it was under way
+        publications.want(key(1), false);
+        publications.answered(key(1));
+        assert_eq!(publications.take(later, small), [key(1)]);
+        publications.answered(key(1));
+        assert!(!publications.is_wanted(key(1)));
+    }
+}
