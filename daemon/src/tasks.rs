@@ -18,8 +18,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How many tasks are remembered.
-const TASKS_MAX: usize = 1024;
+/// How many tasks run at once.
+const RUNNING_MAX: usize = 1024;
+
+/// How many ended tasks are remembered: beyond that the one that ended first is forgotten.
+const ENDED_MAX: usize = 4096;
 
 /// How long an ended task is remembered.
 const ENDED_FOR: Duration = Duration::from_secs(300);
@@ -160,8 +163,16 @@ impl Tasks {
     /// A new task; `None` when there are too many.
     pub fn begin(&mut self, now: Instant) -> Option<(TaskId, TaskHandle)> {
         self.forget_ended(now);
-        if self.tasks.len() >= TASKS_MAX {
+        let ended = self.tasks.iter().filter_map(|(id, entry)| Some((entry.ended?, *id)));
+        let mut ended: Vec<(Instant, TaskId)> = ended.collect();
+        if self.tasks.len() - ended.len() >= RUNNING_MAX {
             return None;
+        }
+        if ended.len() > ENDED_MAX {
+            ended.sort_unstable();
+            for (_, first) in &ended[..ended.len() - ENDED_MAX] {
+                self.tasks.remove(first);
+            }
         }
         self.last += 1;
         let start = TaskState::Running { bytes_done: 0, bytes_total: 0, doing: "starting".to_owned() };
@@ -194,12 +205,38 @@ mod tests {
     fn a_task_that_nobody_works_on_is_forgotten() {
         let (mut tasks, start) = (Tasks::default(), Instant::now());
         let (kept, handle) = tasks.begin(start).unwrap();
-        for _ in 1..TASKS_MAX {
+        for _ in 0..10 {
             tasks.begin(start).unwrap();
         }
-        assert!(tasks.begin(start).is_none(), "there are too many");
-        assert!(tasks.begin(start + ENDED_FOR).is_some());
+        tasks.begin(start).unwrap();
+        assert_eq!(tasks.tasks.len(), 12);
+        tasks.begin(start + ENDED_FOR).unwrap();
+        assert_eq!(tasks.tasks.len(), 3, "all but the last one, of which nobody knew that it was left");
         assert!(tasks.get(kept).is_some(), "it goes on");
         drop(handle);
+    }
+
+    #[test]
+    fn however_many_have_ended_others_begin_and_those_that_run_are_bounded() {
+        let (mut tasks, start) = (Tasks::default(), Instant::now());
+        let (first, handle) = tasks.begin(start).unwrap();
+        handle.end(TaskState::Failed(ControlError {
+            kind: shared::rpc::control::ErrorKind::Refused,
+            message: String::new(),
+            hint: None,
+        }));
+        for number in 0..ENDED_MAX as u32 + 100 {
+            assert!(
+                tasks.begin(start + Duration::from_millis(number.into())).is_some(),
+                "{number} have ended"
+            );
+        }
+        assert!(tasks.get(first).is_none(), "the first one is forgotten");
+        assert!(tasks.tasks.len() <= ENDED_MAX + 2);
+        let running: Vec<_> = (0..RUNNING_MAX).map_while(|_| tasks.begin(start)).collect();
+        assert_eq!(running.len(), RUNNING_MAX);
+        assert!(tasks.begin(start).is_none(), "there are too many");
+        drop(running);
+        assert!(tasks.begin(start).is_some());
     }
 }
