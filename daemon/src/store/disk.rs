@@ -2,7 +2,7 @@
 //! There is [`System`], which does what is asked, and in tests one that stops, tears, forgets and fails, and one that is
 //! slow. Our small files are read by it, too; other reading goes past it.
 
-use super::{At, StoreError};
+use super::{At, StoreError, read};
 use rustix::fs::{CWD, RenameFlags};
 use std::fmt::Debug;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -67,12 +67,12 @@ pub trait Medium: Debug + Send + Sync {
     /// When the system refuses.
     fn perform(&self, step: Step<'_>) -> io::Result<()>;
 
-    /// Reads one of our small files.
+    /// Reads one of our small files, of at most this many bytes.
     ///
     /// # Errors
-    /// When the system refuses.
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+    /// When the system refuses, or it has more.
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+        read::whole(path, bytes_max)
     }
 }
 
@@ -183,8 +183,8 @@ impl Disk {
     }
 
     /// Reads one of our small files. Without a word on what was tried: the caller tells one error from another.
-    pub(super) fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.0.read(path)
+    pub(super) fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+        self.0.read(path, bytes_max)
     }
 
     pub(super) fn copy(&self, from: &File, to: &File, path: &Path) -> Result<(), StoreError> {

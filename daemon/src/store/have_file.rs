@@ -21,7 +21,8 @@ pub(super) fn write(disk: &Disk, path: &Path, have: &HaveMap) -> Result<(), Stor
 
 /// Reads a have map of a resource of `count` chunks; `None` if there is none.
 pub(super) fn read(disk: &Disk, path: &Path, count: ChunkCount) -> Result<Option<HaveMap>, StoreError> {
-    let sealed = match disk.read(path) {
+    // the map, and what is around it; a later version may need more
+    let sealed = match disk.read(path, u64::from(count.get()) / 8 + 4096) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read.at("read", path)?,
     };

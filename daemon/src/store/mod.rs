@@ -37,6 +37,7 @@ mod own_file;
 mod part;
 mod place;
 mod publish;
+mod read;
 mod record;
 mod reuse;
 mod slot;

@@ -3,7 +3,7 @@
 
 use super::disk::Open;
 use super::{
-    At, FileIdentity, Home, Import, Lying, OwnFile, PartFile, StoreError, atomic, group, open_regular,
+    At, FileIdentity, Home, Import, Lying, OwnFile, PartFile, StoreError, atomic, group, open_regular, read,
 };
 use shared::host::hashing::{hash_file, silent};
 use shared::id::ResourceId;
@@ -166,9 +166,7 @@ impl Publisher {
     pub fn show_manifest(&self, home: &Home, manifest: &Manifest) -> Result<(), StoreError> {
         let path = home.manifest_file(manifest.name());
         let text = manifest.to_text();
-        if fs::symlink_metadata(&path).is_ok_and(|m| m.is_file())
-            && fs::read(&path).is_ok_and(|old| old == text.as_bytes())
-        {
+        if read::is(&path, text.as_bytes()) {
             return Ok(());
         }
         let new = home.temporary();

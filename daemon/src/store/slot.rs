@@ -2,19 +2,24 @@
 //! as it can be.
 
 use super::disk::Disk;
-use super::{At, Home, PartFile, Record, StoreError, atomic, have_file, invalid};
-use shared::chunk::ChunkCount;
+use super::{At, Home, PartFile, Record, StoreError, atomic, have_file, invalid, read};
+use shared::chunk::{CHUNKS_MAX, ChunkCount};
 use shared::have::HaveMap;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// What our copy of a manifest begins with, before its version and a line's end.
 const MANIFEST_BEGIN: &str = "tt-manifest";
 const MANIFEST_VERSION: u32 = 1;
+
+/// The longest manifest: 4 Mi chunks with a line of 65 bytes each, and what comes before them.
+const MANIFEST_BYTES_MAX: u64 = CHUNKS_MAX as u64 * 65 + (1 << 20);
+
+/// The longest record: some tens of thousands of names.
+const RECORD_BYTES_MAX: u64 = 64 << 20;
 
 /// What a place being made is called until it is whole.
 const HALF: &str = ".new";
@@ -182,7 +187,7 @@ impl Slot {
         let manifest = self.load_manifest(&files.manifest).or_else(|error| {
             let names = record.iter().flat_map(|record| &record.names);
             let mut shown = names.filter_map(|record| {
-                let text = fs::read(home.manifest_file(&record.name)).ok()?;
+                let text = read::whole(&home.manifest_file(&record.name), MANIFEST_BYTES_MAX).ok()?;
                 Manifest::parse(&text).ok().filter(|manifest| self.is_of(manifest.key()))
             });
             shown.next().ok_or(error)
@@ -268,7 +273,11 @@ struct SmallFiles {
 
 impl SmallFiles {
     fn read(slot: &Slot) -> SmallFiles {
-        SmallFiles { record: slot.disk.read(&slot.record()), manifest: slot.disk.read(&slot.manifest()) }
+        let (record, manifest) = (slot.record(), slot.manifest());
+        SmallFiles {
+            record: slot.disk.read(&record, RECORD_BYTES_MAX),
+            manifest: slot.disk.read(&manifest, MANIFEST_BYTES_MAX),
+        }
     }
 
     fn are_missing(&self) -> bool {

@@ -46,12 +46,12 @@ impl Medium for Slow {
         System.perform(step)
     }
 
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
         let state = self.state.lock().unwrap();
         let mut state = self.changed.wait_while(state, |reads| reads.done >= reads.allowed).unwrap();
         state.done += 1;
         drop(state);
-        System.read(path)
+        System.read(path, bytes_max)
     }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::store::{FileIdentity, NameRecord};
 use shared::chunk::ChunkIndex;
 use shared::id::{ChunkHash, ResourceId};
+use std::fs;
 
 /// A shared folder as the version of this number leaves it.
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/state-v1");

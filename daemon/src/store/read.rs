@@ -1,0 +1,49 @@
+//! Reading small files that may have become anything: nobody reads more of one than it can be.
+
+use super::{StoreError, invalid, open_regular};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// A file of at most this many bytes; an error of kind `InvalidData` if it has more.
+pub(super) fn whole(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let bytes = beginning(path, bytes_max + 1)?;
+    match bytes.len() as u64 > bytes_max {
+        true => Err(invalid(format!("it has more than {bytes_max} bytes, which it cannot need"))),
+        false => Ok(bytes),
+    }
+}
+
+/// At most this many bytes from a file's beginning.
+pub(super) fn beginning(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = open_regular(path).map_err(|StoreError { source, .. }| source)?;
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether a file is just this.
+pub(super) fn is(path: &Path, content: &[u8]) -> bool {
+    beginning(path, content.len() as u64 + 1).is_ok_and(|found| found == content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_read_of_a_file_than_it_can_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, b"1234").unwrap();
+        assert_eq!(whole(&path, 4).unwrap(), b"1234");
+        assert_eq!(whole(&path, 3).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert!(is(&path, b"1234") && !is(&path, b"123") && !is(&path, b"12345"));
+        assert_eq!(beginning(&path, 2).unwrap(), b"12");
+        // As large as no memory is, and a place where reading would wait for ever.
+        std::fs::File::create(&path).unwrap().set_len(1 << 43).unwrap();
+        assert!(whole(&path, 100).is_err() && !is(&path, b"1234"));
+        std::fs::remove_file(&path).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(whole(&path, 100).is_err() && !is(&path, b"1234"));
+    }
+}
