@@ -3,7 +3,7 @@
 #[cfg(any(test, feature = "fuzz"))]
 use super::Loaded;
 use super::disk::{Disk, Open};
-use super::{At, Import, Slot, StoreError, atomic, invalid, open_regular};
+use super::{At, Import, Slot, StoreError, atomic, invalid, open_regular, read};
 use rustix::fs::FlockOperation;
 use shared::id::SwarmKey;
 use shared::manifest::Parser;
@@ -21,6 +21,7 @@ const OURS: &str = ".tinytorrent";
 const MARK: &str = "folder";
 const MARK_BEGIN: &str = "version = ";
 const MARK_VERSION: u32 = 1;
+const MARK_BYTES_MAX: u64 = 4096;
 
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,11 @@ pub struct Home {
     ours: PathBuf,
     temporaries: AtomicU64,
     lock: File,
+    /// The lock of the folder that has the resources' places: the lock file may be deleted, and made anew by another
+    /// daemon. `None` where the file system locks no folders. (The folder around it has the socket, and is locked while
+    /// that is made.)
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is held as long as the folder is ours"))]
+    own_lock: Option<File>,
     /// The id in the folder's mark; `None` if the mark could be neither read nor made.
     id: Option<String>,
 }
@@ -104,13 +110,15 @@ impl Home {
             fs::set_permissions(&ours, fs::Permissions::from_mode(0o700)).at("set the mode of", &ours)?;
         }
         let lock_path = ours.join("lock");
+        let taken = || HomeError::Taken { folder: folder.clone(), lock: lock_path.clone() };
+        let own_lock = lock_folder(&ours.join("resources"))?.ok_or_else(taken)?;
         let lock = open_lock(&disk, &lock_path)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(HomeError::Taken { folder, lock: lock_path }),
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(taken()),
             locked => locked.at("lock", &lock_path)?,
         }
         let id = find_or_make_id(&disk, &ours.join(MARK))?;
-        let home = Home { disk, folder, ours, temporaries: AtomicU64::new(0), lock, id };
+        let home = Home { disk, folder, ours, temporaries: AtomicU64::new(0), lock, own_lock, id };
         home.clear_imports()?;
         Ok(home)
     }
@@ -136,6 +144,14 @@ impl Home {
             false if mark.is_ok() => Err(NotHere::Another(folder)),
             false if self.ours.is_dir() => Err(NotHere::Unmarked(folder)),
             false => Err(NotHere::Missing(folder)),
+        }
+    }
+
+    /// Gives the folder up as a dead process would, though somebody may still have this.
+    #[cfg(test)]
+    pub fn abandon(&self) {
+        for lock in [Some(&self.lock), self.own_lock.as_ref()].into_iter().flatten() {
+            rustix::fs::flock(lock, FlockOperation::Unlock).unwrap();
         }
     }
 
@@ -263,6 +279,16 @@ impl Home {
     }
 }
 
+/// Locks a folder of ours, where the file system can; `None` when another process has locked it.
+fn lock_folder(path: &Path) -> Result<Option<Option<File>>, StoreError> {
+    let folder = File::open(path).at("open", path)?;
+    match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Some(folder))),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(_) => Ok(Some(None)), // as NFS does; the lock file has to do
+    }
+}
+
 /// Opens the lock file. One that is there is locked on a read-only disk as well.
 fn open_lock(disk: &Disk, path: &Path) -> Result<File, StoreError> {
     match File::open(path) {
@@ -273,7 +299,7 @@ fn open_lock(disk: &Disk, path: &Path) -> Result<File, StoreError> {
 
 /// The id in a folder's mark.
 fn read_id(path: &Path) -> io::Result<String> {
-    let sealed = fs::read(path)?;
+    let sealed = read::whole(path, MARK_BYTES_MAX)?;
     atomic::refuse_later(&sealed, MARK_BEGIN, MARK_VERSION)?;
     let text = std::str::from_utf8(atomic::unseal(&sealed)?).map_err(invalid)?;
     let id = text.lines().nth(1).and_then(|line| line.strip_prefix("id = "));
@@ -319,6 +345,9 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("shared");
         let home = Home::open(&folder).unwrap();
+        assert!(matches!(Home::open(&folder), Err(HomeError::Taken { .. })));
+        // not even when the lock file is gone
+        fs::remove_file(folder.join(OURS).join("lock")).unwrap();
         assert!(matches!(Home::open(&folder), Err(HomeError::Taken { .. })));
         drop(home);
         Home::open(&folder).unwrap();

@@ -63,8 +63,6 @@ impl Bench {
 
     /// Starts a daemon on the folder; `None` if its disk stops before it is up.
     fn start(&self, disk: Arc<Faulty>) -> Option<Life> {
-        // The former life may still hold the lock, as no dead process would.
-        let _ = fs::remove_file(self.folder().join(".tinytorrent/lock"));
         let home = Home::open_on(Disk::on(disk.clone()), &self.folder()).ok()?;
         Some(Life { rig: Rig::with(self.root.clone(), home), disk })
     }
@@ -115,6 +113,7 @@ impl Bench {
     fn stop(&self, life: Life, how: Stop) -> BTreeSet<ChunkIndex> {
         let Life { rig, disk } = life;
         disk.stop_at(0, false); // whatever still runs in the background changes nothing any more
+        rig.driver.home.abandon();
         drop(rig);
         match how {
             Stop::Kill | Stop::Tear => {}
@@ -138,7 +137,6 @@ impl Bench {
     }
 
     fn check_claims(&self) -> BTreeSet<ChunkIndex> {
-        let _ = fs::remove_file(self.folder().join(".tinytorrent/lock"));
         let Ok(home) = Home::open(&self.folder()) else { return BTreeSet::new() };
         let slot = home.slot(self.manifest.key());
         let have = slot.read_have(self.manifest.count()).expect("a have map is whole or not there");
@@ -174,6 +172,7 @@ impl Bench {
         // Once more: it is all noted.
         let Life { rig, disk } = life;
         disk.stop_at(0, false);
+        rig.driver.home.abandon();
         drop(rig);
         let life = self.start(self.disk()).expect("a good disk");
         assert!(
@@ -363,4 +362,9 @@ async fn a_disk_that_is_read_only_from_any_step_on_is_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_write_back_that_fails_at_any_sync_loses_nothing() {
     check_every_refusal(Refusal::WriteBack).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_panic_at_any_sync_is_a_failure_that_is_gone_on_from() {
+    check_every_refusal(Refusal::Panic).await;
 }

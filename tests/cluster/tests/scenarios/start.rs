@@ -74,6 +74,27 @@ fn a_second_daemon_on_one_folder_is_refused() {
 }
 
 #[test]
+fn a_second_daemon_is_refused_although_the_lock_file_was_deleted() {
+    let tracker = Tracker::start();
+    let mut first = Daemon::start(&tracker, &[]);
+    let folder = first.folder().to_owned();
+    fs::remove_file(folder.join(".tinytorrent/lock")).unwrap();
+    let import = folder.join(".tinytorrent/imports/7.part");
+    fs::write(&import, "of the first one").unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let socket = home.path().join("its-own.sock");
+    check_refuses(
+        "ttd",
+        home.path(),
+        &[folder.to_str().unwrap(), "--listen", "127.0.0.1:0", "--socket", socket.to_str().unwrap()],
+        "is used by another ttd",
+    );
+    assert!(import.exists(), "it has cleared the imports of the first one");
+    assert!(first.runs());
+    first.ok(&["status"]);
+}
+
+#[test]
 fn a_mistake_in_the_config_is_told_with_what_was_meant() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("my.toml");
