@@ -2,7 +2,7 @@
 //! for is answered when it is written, so that it must not wait for a thread while others hash and read.
 
 use crate::context::Context;
-use crate::driver::Input;
+use crate::driver::{Input, caught};
 use crate::library::Download;
 use crate::store::{FileIdentity, Home, Publisher, Record, Slot, StoreError, open_regular};
 use crate::tasks::TaskInput;
@@ -12,7 +12,6 @@ use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::sync::oneshot;
 
@@ -70,8 +69,8 @@ impl Saver {
             let _until = until;
             for job in received {
                 // a panic in one job must not keep the others from being done
-                if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                    tracing::error!(error = "it panicked", "a write to the shared folder was not made");
+                if let Err(error) = caught(job) {
+                    tracing::error!(%error, "a write to the shared folder was not made");
                 }
             }
         };
@@ -85,7 +84,8 @@ impl Saver {
         let (done, answer) = oneshot::channel();
         let unsaved = self.unsaved.clone();
         self.job(move || {
-            let put = shelf.put();
+            let put = caught(|| shelf.put());
+            let put = put.unwrap_or_else(|panic| Err(panic.at("make the place of", &shelf.slot.part())));
             note(&unsaved, shelf.record.key, put.is_ok());
             if let Err(error) = &put {
                 tracing::error!(resource = %shelf.record.key, %error, "cannot remember a resource");
@@ -99,7 +99,8 @@ impl Saver {
     pub fn save(&self, slot: &Slot, record: &Record) {
         let (slot, record, unsaved) = (slot.clone(), record.clone(), self.unsaved.clone());
         self.job(move || {
-            let saved = slot.save(&record);
+            let saved = caught(|| slot.save(&record));
+            let saved = saved.unwrap_or_else(|panic| Err(panic.at("save the record of", &slot.part())));
             note(&unsaved, record.key, saved.is_ok());
             if let Err(error) = saved {
                 tracing::error!(resource = %record.key, %error, "cannot save a resource's record; it is tried again");
@@ -148,7 +149,8 @@ impl Saver {
     ) {
         let slot = slot.clone();
         self.job(move || {
-            let noted = slot.write_have_of(&download.file, &have);
+            let noted = caught(|| slot.write_have_of(&download.file, &have));
+            let noted = noted.unwrap_or_else(|panic| Err(panic.at("note what is in", download.file.path())));
             context.tell_blocking(Input::Task(TaskInput::Noted { download, have, is_probe, noted }));
         });
     }

@@ -11,6 +11,7 @@ use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::{ChunkHash, SwarmKey};
 use shared::rpc::control::Rejection;
 use shared::swarm::{Action, AskEnd, AskId, Event, PeerAddr, Refusal, RequestId};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// How many doubts are looked into at once: each costs the reading of a chunk.
@@ -167,11 +168,14 @@ impl Driver {
         if self.suspects.len() >= SUSPECTS_MAX || !self.suspects.insert((key, index)) {
             return;
         }
-        let context = self.context.clone();
-        tokio::task::spawn_blocking(move || {
-            let good = is_good(&source, index);
-            context.tell_blocking(Input::Task(TaskInput::Suspected { key, index, peer, good }));
-        });
+        self.work(
+            move || is_good(&source, index),
+            move |good| {
+                let place = Path::new("a chunk that is in doubt");
+                let good = good.unwrap_or_else(|panic| Err(ReadError::Store(panic.at("read", place))));
+                Input::Task(TaskInput::Suspected { key, index, peer, good })
+            },
+        );
     }
 
     pub(super) fn suspected(

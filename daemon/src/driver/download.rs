@@ -1,6 +1,6 @@
 //! Takes a download to its end: notes what is stored, syncs it, hashes the whole, publishes.
 
-use super::{Driver, Input, Publishing};
+use super::{Driver, Input, Panicked, Publishing};
 use crate::library::{
     Blocked, Download, Fetching, Frontier, HashedWhole, Phase, Published, Source, TakeError, Unnoted, Whole,
 };
@@ -136,12 +136,16 @@ impl Driver {
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Fetching(fetching) = &mut resource.phase else { return };
         (fetching.dirty, fetching.syncing) = (0, true);
-        let (download, have, context) =
-            (fetching.download.clone(), fetching.have.clone(), self.context.clone());
-        tokio::task::spawn_blocking(move || {
-            let synced = download.sync();
-            context.tell_blocking(Input::Task(TaskInput::Synced { download, have, synced }));
-        });
+        let (download, have) = (fetching.download.clone(), fetching.have.clone());
+        let syncing = download.clone();
+        self.work(
+            move || syncing.sync(),
+            move |synced| {
+                let failed = |panic: Panicked| Err(panic.at("sync", download.file.path()));
+                let synced = synced.unwrap_or_else(failed);
+                Input::Task(TaskInput::Synced { download, have, synced })
+            },
+        );
     }
 
     /// The data is safe. The have map is written in its turn: its place may be removed and made anew at any time.
@@ -272,20 +276,24 @@ impl Driver {
             return;
         }
         let manifest = resource.manifest.with_name(record.name.clone());
-        let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
-        self.publishing.insert(key, Publishing { name: record.name.clone(), delete: false });
-        tokio::task::spawn_blocking(move || {
-            let published = match &source {
-                Source::Download(download) => {
-                    let finished = download.file.finished(download.failed_syncs);
-                    publisher.publish(&home, finished, &manifest, record.replace)
-                }
-                Source::Published(from) => {
-                    let bytes = from.identity.bytes;
-                    publisher.publish_copy(&home, &from.path, bytes, &manifest, record.replace)
-                }
-            };
-            context.tell_blocking(Input::Task(TaskInput::Published { source, name: record.name, published }));
+        let (home, publisher) = (self.home.clone(), self.publisher.clone());
+        let (name, to) = (record.name.clone(), self.home.file(&record.name));
+        self.publishing.insert(key, Publishing { name: name.clone(), delete: false });
+        let from = source.clone();
+        let work = move || match &from {
+            Source::Download(download) => {
+                let finished = download.file.finished(download.failed_syncs);
+                publisher.publish(&home, finished, &manifest, record.replace)
+            }
+            Source::Published(from) => {
+                let bytes = from.identity.bytes;
+                publisher.publish_copy(&home, &from.path, bytes, &manifest, record.replace)
+            }
+        };
+        self.work(work, move |published| {
+            let failed = |panic: Panicked| Err(PublishError::Store(panic.at("publish", &to)));
+            let published = published.unwrap_or_else(failed);
+            Input::Task(TaskInput::Published { source, name, published })
         });
     }
 

@@ -168,13 +168,19 @@ impl Driver {
         }
         // after the last one the next slice is the first
         self.folder.looked_at = slice.last().copied().filter(|_| slice.len() == SLICE_MAX);
-        let (context, home) = (self.context.clone(), self.home.clone());
-        tokio::task::spawn_blocking(move || {
+        let home = self.home.clone();
+        let look = move || {
             let changed = files.into_iter().filter(|(_, published)| !published.is_unchanged());
             let changed = changed.map(|(key, published)| (key, Arc::new(published))).collect();
             // Looked at last: if the folder is there now, what was missing before is missing indeed.
-            let here = home.must_be_here();
-            context.tell_blocking(Input::Task(TaskInput::Looked { number, here, changed }));
+            (home.must_be_here(), changed)
+        };
+        self.work(look, move |looked| {
+            let (here, changed) = looked.unwrap_or_else(|error| {
+                tracing::error!(%error, "the shared files were not looked at; they are looked at again");
+                (Ok(()), Vec::new())
+            });
+            Input::Task(TaskInput::Looked { number, here, changed })
         });
     }
 

@@ -2,7 +2,7 @@
 
 use super::manage::unknown;
 use super::share::{internal, store_error};
-use super::{Driver, Input, Reply, Wanted};
+use super::{Driver, Input, Reply, Wanted, caught};
 use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Published, Resource};
 use crate::saver::Shelf;
 use crate::store::{Lying, NameRecord, NotHere, PartFile, Place, Record, Slot, StoreError};
@@ -258,7 +258,13 @@ impl Driver {
         let slot = slot.clone();
         async move {
             match shelved.await.ok()? {
-                Ok(()) => tokio::task::spawn_blocking(move || slot.open_part(count)).await.ok(),
+                Ok(()) => {
+                    let open = move || {
+                        let opened = caught(|| slot.open_part(count));
+                        opened.unwrap_or_else(|panic| Err(panic.at("open", &slot.part())))
+                    };
+                    tokio::task::spawn_blocking(open).await.ok()
+                }
                 Err(error) => Some(Err(error)),
             }
         }

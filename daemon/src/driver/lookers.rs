@@ -1,8 +1,8 @@
 //! Looks at the small files of many resources off the driver, several at a time: after the start, and when the shared
 //! folder is back. On a disk that takes 5 ms for each call one after the other would take ten minutes for 10,000.
 
-use super::Input;
 use super::restore::{Restored, look, suppose_published};
+use super::{Input, caught};
 use crate::context::Context;
 use crate::library::Check;
 use crate::store::{Home, Loaded, Record, Slot, StoreError};
@@ -132,7 +132,9 @@ impl Lookers {
     pub(super) fn list(&self) {
         let (context, home) = (self.context.clone(), self.home.clone());
         tokio::task::spawn_blocking(move || {
-            context.tell_blocking(Input::Task(TaskInput::Listed(home.places())));
+            let listed = caught(|| home.places());
+            let listed = listed.unwrap_or_else(|panic| Err(panic.at("list what is in", home.folder())));
+            context.tell_blocking(Input::Task(TaskInput::Listed(listed)));
         });
     }
 

@@ -28,6 +28,7 @@ mod strays;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod work;
 
 pub use folder::FolderAnswer;
 pub use get::Asked;
@@ -36,6 +37,7 @@ pub use lookers::Seen;
 pub use share::store_error;
 pub use strays::Stray;
 pub use turns::Turn;
+pub use work::{Panicked, caught};
 
 use crate::context::Context;
 use crate::library::{Library, Phase, Room};

@@ -2,7 +2,7 @@
 
 use super::check::find_published;
 use super::naming::{is_taken, is_to_come, told};
-use super::{Driver, Input};
+use super::{Driver, Input, caught};
 use crate::library::{Phase, Resource};
 use crate::saver::Shelf;
 use crate::store::{
@@ -127,12 +127,13 @@ impl Driver {
             Err(error) => {
                 // its file goes with it, which may take as long as the folder does
                 tokio::task::spawn_blocking(move || drop(import));
+                self.end_failed(task, Err(error.clone()));
                 return Err(error);
             }
         };
         let present = self.library.key_of(&request.name).and_then(|key| self.seeded_file(key, &request.name));
         let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
-        let handle = self.tasks.get(task).cloned();
+        let (handle, wanted) = (self.tasks.get(task).cloned(), request.clone());
         let asking = (!request.replace).then(|| self.ask_whose(&request.name, &request.trackers));
         let work = move |other: Option<(TrackerUrl, Namesake)>| {
             let _handle = handle; // somebody works on it
@@ -156,14 +157,17 @@ impl Driver {
                 },
             };
             drop(import); // its file was published, or is of no use
-            context.tell_blocking(Input::Task(TaskInput::Imported { task, request, imported }));
+            imported
         };
         tokio::spawn(async move {
             let other = match asking {
                 Some(asking) => asking.await,
                 None => None,
             };
-            tokio::task::spawn_blocking(move || work(other));
+            let work = move || caught(|| work(other)).unwrap_or_else(|panic| Err(internal(&panic)));
+            let worked = tokio::task::spawn_blocking(work).await;
+            let imported = worked.unwrap_or_else(|error| Err(internal(&error)));
+            context.tell(Input::Task(TaskInput::Imported { task, request: wanted, imported })).await;
         });
         Ok(())
     }

@@ -58,7 +58,11 @@ async fn hash(download: Arc<Download>, mut chunks: watch::Receiver<u32>) -> Opti
         }
         let passing = download.clone();
         let pass = move || passing.whole.pass(&passing.file, there, BATCH_CHUNKS);
-        let passed: Result<(), StoreError> = tokio::task::spawn_blocking(pass).await.ok()?;
+        let passed: Result<(), StoreError> = match tokio::task::spawn_blocking(pass).await {
+            Ok(passed) => passed,
+            Err(error) if error.is_panic() => return Some(Err(error.to_string())),
+            Err(_) => return None, // the daemon ends
+        };
         if let Err(error) = passed {
             return Some(Err(error.to_string()));
         }

@@ -27,6 +27,8 @@ pub enum Refusal {
     ReadOnly,
     /// What was written to a file is not written back to the disk, once: the next sync of it says so, and no other one.
     WriteBack,
+    /// ttd makes a mistake when it syncs or copies a file, once: it panics.
+    Panic,
 }
 
 /// A disk with faults, around the real one.
@@ -205,6 +207,12 @@ impl Faulty {
             | (Refusal::Full, Some(Step::Cut { .. }))
             | (Refusal::ReadOnly, Some(Step::SyncFile { .. } | Step::SyncFolder { .. }))
             | (Refusal::WriteBack, _) => return Ok(()),
+            (Refusal::Panic, Some(Step::SyncFile { .. } | Step::Copy { .. } | Step::SyncFolder { .. })) => {
+                state.refuse = None;
+                state.refused += 1;
+                panic!("a mistake of ttd's");
+            }
+            (Refusal::Panic, _) => return Ok(()),
             (Refusal::Full, _) => rustix::io::Errno::NOSPC,
             (Refusal::ReadOnly, _) => rustix::io::Errno::ROFS,
             (Refusal::Broken, _) => rustix::io::Errno::IO,
