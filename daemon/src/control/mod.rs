@@ -1,4 +1,7 @@
 //! Between ttctl and this daemon, over the Unix socket.
 
+mod crowd;
 mod examine;
+mod imports;
+mod quota;
 pub mod server;

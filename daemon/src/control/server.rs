@@ -1,11 +1,13 @@
 //! The `Control` service: hands ttctl's commands to the driver, and does what belongs to the caller's connection:
 //! manifests and imports that arrive in parts, waiting, looking things up in catalogues.
 
+use super::crowd::{CallerId, Crowd};
 use super::examine::examine;
+use super::imports::{self, Imports};
+use super::quota::{Permit, Quota};
 use crate::context::Context;
 use crate::driver::{Command, Input, Reply, Wanted, store_error};
-use crate::store::{Home, Import};
-use crate::tasks::TaskHandle;
+use crate::store::Home;
 use crate::tracker::catalogue::{self, Miss};
 use shared::host::config::{Rate, RateLimit};
 use shared::manifest::{Manifest, Parser};
@@ -19,17 +21,27 @@ use shared::rpc::tracker::Lookup;
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
 use shared::url::TrackerUrl;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tarpc::context::Context as CallContext;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tarpc::server::Serve;
+use tarpc::{RequestName, ServerError};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 /// How many callers there may be at once.
 const CALLERS_MAX: usize = 256;
+/// How many more may wait until there is a place for them: callers of a user who has most places already.
+const WAITING_MAX: usize = 64;
+/// How long such a one waits.
+const PLACE_WITHIN: Duration = Duration::from_secs(30);
 /// How many imports one connection may have open.
 const IMPORTS_MAX: usize = 16;
+/// How many imports a user may have open, over all connections.
+const IMPORTS_EACH_MAX: usize = 64;
+/// How many manifests a user may be sending at once: they are kept in memory until they are whole.
+const MANIFESTS_EACH_MAX: usize = 8;
 /// The longest wait of a long poll.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Watchers are answered no more often than this.
@@ -50,17 +62,109 @@ pub struct ControlServer {
     pub revision: Arc<watch::Sender<u64>>,
 }
 
+/// What the callers share among them.
+#[derive(Debug)]
+struct Callers {
+    crowd: Mutex<Crowd<Arc<Notify>>>,
+    /// Somebody has left.
+    left: Notify,
+    waiting: Arc<Semaphore>,
+    imports: Arc<Quota>,
+    manifests: Arc<Quota>,
+}
+
+impl Callers {
+    fn new() -> Arc<Callers> {
+        Arc::new(Callers {
+            crowd: Mutex::new(Crowd::new(CALLERS_MAX)),
+            left: Notify::new(),
+            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
+            imports: Quota::new(IMPORTS_EACH_MAX),
+            manifests: Quota::new(MANIFESTS_EACH_MAX),
+        })
+    }
+
+    fn crowd(&self) -> MutexGuard<'_, Crowd<Arc<Notify>>> {
+        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a caller, and what ends it.
+    fn admit(self: &Arc<Callers>, uid: u32) -> Option<(Arc<Place>, Arc<Notify>)> {
+        let end = Arc::new(Notify::new());
+        let (id, gone) = self.crowd().admit(uid, end.clone()).ok()?;
+        if let Some(gone) = gone {
+            tracing::debug!(uid, "there are {CALLERS_MAX} callers: one makes room for another");
+            gone.notify_one();
+        }
+        Some((Arc::new(Place { callers: self.clone(), id }), end))
+    }
+
+    /// The same, when there is none yet.
+    async fn wait_for_place(self: &Arc<Callers>, uid: u32) -> Option<(Arc<Place>, Arc<Notify>)> {
+        let _permit = self.waiting.clone().try_acquire_owned().ok()?;
+        let admitted = async {
+            loop {
+                let left = self.left.notified();
+                if let Some(admitted) = self.admit(uid) {
+                    return admitted;
+                }
+                left.await;
+            }
+        };
+        tokio::time::timeout(PLACE_WITHIN, admitted).await.ok()
+    }
+}
+
+/// The place of a caller who is connected.
+#[derive(Debug)]
+struct Place {
+    callers: Arc<Callers>,
+    id: CallerId,
+}
+
+impl Place {
+    /// A call of its caller that is not answered yet.
+    fn call(self: &Arc<Place>) -> Call {
+        self.callers.crowd().call_begins(self.id);
+        Call(self.clone())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.callers.crowd().leave(self.id);
+        self.callers.left.notify_one();
+    }
+}
+
+struct Call(Arc<Place>);
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.callers.crowd().call_ends(self.0.id);
+        self.0.callers.left.notify_one(); // it may make room now
+    }
+}
+
 /// Accepts callers for ever.
 pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
-    let room = Arc::new(Semaphore::new(CALLERS_MAX));
+    let callers = Callers::new();
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, who)) => {
-                let server = server.clone();
+                let (server, callers) = (server.clone(), callers.clone());
+                let admitted = callers.admit(who.uid);
                 tokio::spawn(async move {
-                    serve(server, stream, who).await;
-                    drop(permit);
+                    let admitted = match admitted {
+                        Some(admitted) => Some(admitted),
+                        None => callers.wait_for_place(who.uid).await,
+                    };
+                    match admitted {
+                        Some((place, end)) => serve(server, stream, who, place, end).await,
+                        None => {
+                            tracing::warn!(uid = who.uid, "too many callers of this user: one is sent away")
+                        }
+                    }
                 });
             }
             Err(error) => {
@@ -71,12 +175,42 @@ pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
     }
 }
 
-async fn serve(server: Arc<ControlServer>, stream: Stream, who: Credentials) {
+async fn serve(
+    server: Arc<ControlServer>,
+    stream: Stream,
+    who: Credentials,
+    place: Arc<Place>,
+    end: Arc<Notify>,
+) {
     let greeted = Greeted::new();
-    let caller = Caller { server, who, greeted: greeted.clone(), parts: Arc::default() };
+    let (callers, own_imports) = (place.callers.clone(), Quota::new(IMPORTS_MAX));
+    let (manifest, imports) = (Arc::default(), Arc::default());
+    let caller = Caller { server, who, greeted: greeted.clone(), callers, own_imports, manifest, imports };
     let options = ServerOptions { greeted, ..ServerOptions::default() };
-    let end = wire::serve(stream, options, caller.serve()).await;
-    tracing::debug!(uid = who.uid, error = %end, "a caller's connection ended");
+    let service = Counted { service: caller.serve(), place };
+    tokio::select! {
+        end = wire::serve(stream, options, service) => {
+            tracing::debug!(uid = who.uid, error = %end, "a caller's connection ended");
+        }
+        () = end.notified() => tracing::debug!(uid = who.uid, "a caller has made room for another"),
+    }
+}
+
+/// A service that says when it is at work.
+#[derive(Clone)]
+struct Counted<S> {
+    service: S,
+    place: Arc<Place>,
+}
+
+impl<S: Serve<Req: RequestName>> Serve for Counted<S> {
+    type Req = S::Req;
+    type Resp = S::Resp;
+
+    async fn serve(self, context: CallContext, request: S::Req) -> Result<S::Resp, ServerError> {
+        let _call = self.place.call();
+        self.service.serve(context, request).await
+    }
 }
 
 /// One caller's connection.
@@ -85,30 +219,12 @@ struct Caller {
     server: Arc<ControlServer>,
     who: Credentials,
     greeted: Greeted,
-    parts: Arc<Mutex<Parts>>,
-}
-
-/// What arrives in parts.
-#[derive(Default)]
-struct Parts {
-    manifest: Option<Parser>,
-    imports: BTreeMap<TaskId, Importing>,
-}
-
-struct Importing {
-    request: ShareRequest,
-    handle: TaskHandle,
-    /// Away while a part is written.
-    import: Option<Import>,
-}
-
-impl Drop for Parts {
-    fn drop(&mut self) {
-        for importing in self.imports.values() {
-            let message = format!("the import of {} was broken off", importing.request.name);
-            importing.handle.end(TaskState::Failed(refused(message)));
-        }
-    }
+    callers: Arc<Callers>,
+    /// Counts the imports of this connection.
+    own_imports: Arc<Quota>,
+    /// A manifest that arrives in parts.
+    manifest: Arc<Mutex<Option<(Parser, Permit)>>>,
+    imports: Arc<Mutex<Imports>>,
 }
 
 impl Control for Caller {
@@ -128,57 +244,37 @@ impl Control for Caller {
 
     async fn import(self, _: CallContext, request: ShareRequest) -> Result<TaskId, ControlError> {
         self.log("import", &request.name);
-        if self.parts().imports.len() >= IMPORTS_MAX {
-            return Err(refused(format!("more than {IMPORTS_MAX} imports at once")));
-        }
+        let permits = [self.may_have_one(&self.own_imports)?, self.may_have_one(&self.callers.imports)?];
         let wanted = request.clone();
         let (task, handle) = self.ask(|reply| Command::Import { request: wanted, reply }).await?;
         let home = self.server.home.clone();
-        let import = blocking(move || home.import(task.0)).await?;
-        self.parts().imports.insert(task, Importing { request, handle, import: Some(import) });
+        match blocking(move || home.import(task.0)).await {
+            Ok(import) => self.imports().begin(task, request, handle, import, permits),
+            Err(error) => {
+                handle.end(TaskState::Failed(error.clone()));
+                return Err(error);
+            }
+        }
+        tokio::spawn(imports::watch(Arc::downgrade(&self.imports), task));
         Ok(task)
     }
 
     async fn import_part(self, _: CallContext, task: TaskId, bytes: Payload) -> Result<(), ControlError> {
-        let taken = self
-            .parts()
-            .imports
-            .get_mut(&task)
-            .and_then(|importing| Some((importing.import.take()?, importing.request.bytes)));
-        let (mut import, room) =
-            taken.ok_or_else(|| refused(format!("import {} takes no part now", task.0)))?;
-        if import.bytes() + bytes.bytes.len() as u64 > room {
-            return Err(refused(format!("import {} was announced with {room} bytes, and has more", task.0)));
-        }
-        let import = blocking(move || import.add(&bytes.bytes).map(|()| import)).await;
-        match import {
+        let mut import = self.imports().lend(task, bytes.bytes.len() as u64)?;
+        match blocking(move || import.add(&bytes.bytes).map(|()| import)).await {
             Ok(import) => {
-                let mut parts = self.parts();
-                if let Some(importing) = parts.imports.get_mut(&task) {
-                    importing.handle.progress("importing", import.bytes(), importing.request.bytes);
-                    importing.import = Some(import);
-                }
+                self.imports().give_back(task, import);
                 Ok(())
             }
             Err(error) => {
-                if let Some(importing) = self.parts().imports.remove(&task) {
-                    importing.handle.end(TaskState::Failed(error.clone()));
-                }
+                self.imports().fail(task, &error);
                 Err(error)
             }
         }
     }
 
     async fn import_end(self, _: CallContext, task: TaskId) -> Result<(), ControlError> {
-        let importing = self.parts().imports.remove(&task);
-        let (request, import) = match importing {
-            Some(Importing { request, import: Some(import), .. }) => (request, import),
-            _ => return Err(refused(format!("there is no import {}", task.0))),
-        };
-        if import.bytes() != request.bytes {
-            let (bytes, wanted) = (import.bytes(), request.bytes);
-            return Err(refused(format!("import {} has {bytes} bytes, not {wanted}", task.0)));
-        }
+        let (request, import) = self.imports().end(task)?;
         self.ask(|reply| Command::ImportEnd { task, request, import, reply }).await
     }
 
@@ -192,10 +288,13 @@ impl Control for Caller {
     }
 
     async fn manifest_part(self, _: CallContext, bytes: Payload) -> Result<(), ControlError> {
-        let mut parts = self.parts();
-        let mut parser = parts.manifest.take().unwrap_or_default();
+        let mut manifest = self.manifest();
+        let (mut parser, permit) = match manifest.take() {
+            Some(begun) => begun,
+            None => (Parser::default(), self.may_have_one(&self.callers.manifests)?),
+        };
         parser.feed(&bytes.bytes).map_err(|error| bad_data(&error))?;
-        parts.manifest = Some(parser);
+        *manifest = Some((parser, permit));
         Ok(())
     }
 
@@ -340,13 +439,25 @@ impl Caller {
         tracing::info!(uid = self.who.uid, pid = self.who.pid, verb, what = %what, "asked by a caller");
     }
 
-    fn parts(&self) -> MutexGuard<'_, Parts> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn imports(&self) -> MutexGuard<'_, Imports> {
+        self.imports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn manifest(&self) -> MutexGuard<'_, Option<(Parser, Permit)>> {
+        self.manifest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn may_have_one(&self, quota: &Arc<Quota>) -> Result<Permit, ControlError> {
+        quota.take(self.who.uid).ok_or_else(|| ControlError {
+            kind: ErrorKind::Refused,
+            message: format!("more than {} are being sent at once", quota.each_max()),
+            hint: Some("wait until some of them have ended".to_owned()),
+        })
     }
 
     fn sent_manifest(&self, replace: bool) -> Result<Wanted, ControlError> {
-        let parser = self.parts().manifest.take();
-        let parser = parser.ok_or_else(|| refused("no manifest was sent".to_owned()))?;
+        let sent = self.manifest().take();
+        let (parser, _permit) = sent.ok_or_else(|| refused("no manifest was sent".to_owned()))?;
         let manifest: Manifest = parser.finish().map_err(|error| bad_data(&error))?;
         Ok(Wanted { manifest, tracker: None, shared_at_ms: 0, replace })
     }

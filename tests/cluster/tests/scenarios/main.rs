@@ -4,6 +4,7 @@
 //! with others. When a test fails, the logs of all its processes are printed.
 
 mod adopt;
+mod callers;
 mod clones;
 mod crash;
 mod disk;

@@ -1,0 +1,73 @@
+//! How much of something each user may have at once, so that none of them takes it all.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Counts what each user has.
+#[derive(Debug)]
+pub struct Quota {
+    each_max: usize,
+    taken: Mutex<BTreeMap<u32, usize>>,
+}
+
+/// One of what a user has. It is free again when this is dropped.
+#[derive(Debug)]
+pub struct Permit {
+    quota: Arc<Quota>,
+    uid: u32,
+}
+
+impl Quota {
+    /// Each user may have this many.
+    pub fn new(each_max: usize) -> Arc<Quota> {
+        Arc::new(Quota { each_max, taken: Mutex::default() })
+    }
+
+    /// How many each user may have.
+    pub fn each_max(&self) -> usize {
+        self.each_max
+    }
+
+    /// One more for this user; `None` when it has as many as it may.
+    pub fn take(self: &Arc<Quota>, uid: u32) -> Option<Permit> {
+        let mut taken = self.taken();
+        let held = taken.entry(uid).or_default();
+        if *held >= self.each_max {
+            return None;
+        }
+        *held += 1;
+        Some(Permit { quota: self.clone(), uid })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, BTreeMap<u32, usize>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut taken = self.quota.taken();
+        if let Some(held) = taken.get_mut(&self.uid) {
+            *held -= 1;
+            if *held == 0 {
+                taken.remove(&self.uid);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_who_has_all_that_it_may_keeps_nobody_else_from_any() {
+        let quota = Quota::new(2);
+        let (one, _two) = (quota.take(7).unwrap(), quota.take(7).unwrap());
+        assert!(quota.take(7).is_none());
+        assert!(quota.take(8).is_some());
+        drop(one);
+        assert!(quota.take(7).is_some());
+        assert_eq!(quota.taken().len(), 1, "who has none is not remembered");
+    }
+}

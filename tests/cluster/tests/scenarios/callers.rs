@@ -1,0 +1,132 @@
+//! Many callers at the control socket, and what they begin and do not end.
+
+use cluster::files::{MIB, content};
+use cluster::{CAP, Daemon, Tracker, wait_until};
+use shared::rpc::control::{ControlCaller, ShareRequest, TaskId};
+use shared::rpc::wire::{ClientOptions, client};
+use shared::rpc::{PROTOCOL_VERSION, Payload, local};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// As many callers as there are places.
+const CALLERS_MAX: usize = 256;
+const SOON: Duration = Duration::from_secs(20);
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+/// A caller that said hello.
+async fn call(socket: &Path) -> ControlCaller {
+    let stream = local::connect(socket).await.unwrap();
+    let (caller, link) = client(stream, ClientOptions::default());
+    let caller: ControlCaller = caller;
+    tokio::spawn(link);
+    caller.hello(PROTOCOL_VERSION, SOON).await.unwrap().unwrap();
+    caller
+}
+
+/// A daemon, and the path of its socket.
+fn daemon(tracker: &Tracker) -> (Daemon, PathBuf, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("ttd.sock");
+    let daemon = Daemon::start(tracker, &["--socket", socket.to_str().unwrap()]);
+    (daemon, socket, folder)
+}
+
+fn request(name: &str, bytes: u64) -> ShareRequest {
+    ShareRequest { name: name.parse().unwrap(), trackers: Vec::new(), replace: false, bytes }
+}
+
+#[test]
+fn callers_who_ask_nothing_make_room_for_another() {
+    let tracker = Tracker::start();
+    let (daemon, socket, _folder) = daemon(&tracker);
+    let runtime = runtime();
+    let callers = runtime.block_on(async {
+        let mut callers = Vec::new();
+        for _ in 0..CALLERS_MAX {
+            callers.push(call(&socket).await);
+        }
+        callers
+    });
+    daemon.ok(&["list"]);
+    daemon.ok(&["status"]);
+    // The one that asked last still has its place, the one that asked nothing for longest has not.
+    let answers = |at: usize| runtime.block_on(callers[at].rejections(SOON)).is_ok();
+    assert!(answers(CALLERS_MAX - 1));
+    assert!(!answers(0));
+}
+
+#[test]
+fn imports_that_nobody_feeds_keep_nobody_from_sharing() {
+    let tracker = Tracker::start();
+    let (daemon, socket, _folder) = daemon(&tracker);
+    let runtime = runtime();
+    let (callers, begun) = runtime.block_on(async {
+        let (mut callers, mut begun) = (Vec::new(), 0);
+        for number in 0..64 {
+            let caller = call(&socket).await;
+            for import in 0..16 {
+                let request = request(&format!("file-{number}-{import}"), 5);
+                begun += usize::from(caller.import(request, SOON).await.unwrap().is_ok());
+            }
+            callers.push(caller);
+        }
+        (callers, begun)
+    });
+    assert_eq!(begun, 64, "one user has no more at once");
+    daemon.share_in_place("in-place", b"whatever");
+    drop(callers);
+    drop(runtime);
+    // When the connections end their imports do, and others begin at once.
+    let left = || fs::read_dir(daemon.file(".tinytorrent/imports")).unwrap().count();
+    wait_until("nothing is left of them", CAP, || left() == 0);
+    daemon.share_bytes("another", &content(95, MIB));
+}
+
+#[test]
+fn an_import_that_is_not_what_was_announced_ends_with_a_word() {
+    let tracker = Tracker::start();
+    let (daemon, socket, _folder) = daemon(&tracker);
+    runtime().block_on(async {
+        let caller = call(&socket).await;
+        let begin = async |name: &str| caller.import(request(name, 5), SOON).await.unwrap().unwrap();
+        let feed = async |task: TaskId, bytes: &'static [u8]| {
+            caller.import_part(task, Payload { bytes: bytes.into() }, SOON).await.unwrap()
+        };
+        let state = async |task: TaskId| format!("{:?}", caller.task(task, 0, SOON).await.unwrap().unwrap());
+        let (long, short) = (begin("long").await, begin("short").await);
+        feed(long, b"more than five").await.unwrap_err();
+        assert!(state(long).await.contains("announced with 5 bytes"), "{}", state(long).await);
+        feed(short, b"four").await.unwrap();
+        caller.import_end(short, SOON).await.unwrap().unwrap_err();
+        assert!(state(short).await.contains("has 4 bytes, not 5"), "{}", state(short).await);
+    });
+    let left = || fs::read_dir(daemon.file(".tinytorrent/imports")).unwrap().count();
+    wait_until("nothing is left of them", CAP, || left() == 0);
+}
+
+#[test]
+fn more_files_are_shared_than_tasks_are_remembered() {
+    let tracker = Tracker::start();
+    let (daemon, socket, _folder) = daemon(&tracker);
+    let many = 1100;
+    for number in 0..many {
+        fs::write(daemon.file(&format!("file-{number}")), number.to_string()).unwrap();
+    }
+    runtime().block_on(async {
+        let caller = call(&socket).await;
+        let begin = Instant::now();
+        for number in 0..many {
+            let shared = caller.share(request(&format!("file-{number}"), 0), SOON).await.unwrap();
+            let task = shared.unwrap_or_else(|error| panic!("file {number}: {error}"));
+            let ended = caller.task(task, 20_000, SOON + SOON).await.unwrap().unwrap();
+            assert!(format!("{ended:?}").starts_with("Shared"), "file {number}: {ended:?}");
+        }
+        assert!(begin.elapsed() < Duration::from_secs(290), "ended tasks are forgotten by then anyway");
+    });
+    assert_eq!(daemon.statuses().len(), many);
+}
