@@ -28,9 +28,6 @@ const HASH_BYTES: usize = 32;
 /// What nobody has had for this time is offered after what somebody has.
 const GONE_AFTER: Duration = Duration::from_secs(120);
 
-/// How long no room is looked for after none was found.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
-
 /// How many names of one resource that mean other content are looked at for one announce.
 const OVERTAKEN_MAX: usize = 4;
 
@@ -46,8 +43,9 @@ pub(super) struct Catalogue {
     bytes: usize,
     /// The number of the next publication: of two that were shared at the same time, the later one counts.
     serial: u64,
-    /// When it was found last that everything that is published has a peer.
-    all_alive: Option<Time>,
+    /// The manifests that nobody has any more, by when somebody had them last. One that somebody has again is here until
+    /// it is looked at.
+    abandoned: BTreeSet<(Time, SwarmKey)>,
 }
 
 #[derive(Debug)]
@@ -57,7 +55,7 @@ struct Manifest {
     names: BTreeSet<(Rank, ResourceName)>,
     /// Those of its names that mean other content, or another list.
     behind: BTreeSet<ResourceName>,
-    /// When its swarm was last seen to have a peer.
+    /// When its swarm lost its last peer, or, before that, when it was published.
     alive: Time,
 }
 
@@ -89,7 +87,7 @@ impl Catalogue {
             publications: 0,
             bytes: 0,
             serial: 0,
-            all_alive: None,
+            abandoned: BTreeSet::new(),
         }
     }
 
@@ -274,21 +272,39 @@ impl Catalogue {
         self.bytes
     }
 
-    /// Drops manifests whose swarm has been without peers for long, and uploads that do not go on.
-    pub(super) fn expire(&mut self, now: Time, is_alive: impl Fn(SwarmKey) -> bool) {
-        let mut gone = Vec::new();
-        for (key, manifest) in &mut self.manifests {
-            if is_alive(*key) {
-                manifest.alive = now;
-            } else if now.since(manifest.alive) >= self.limits.publication_ttl {
-                gone.push(*key);
+    /// A swarm has lost its last peer.
+    pub(super) fn is_abandoned(&mut self, now: Time, key: SwarmKey) {
+        let Some(manifest) = self.manifests.get_mut(&key) else { return };
+        let former = std::mem::replace(&mut manifest.alive, now);
+        self.abandoned.remove(&(former, key));
+        self.abandoned.insert((now, key));
+    }
+
+    /// Drops manifests whose swarm has been without peers for long, up to about so many names; and uploads that do not go
+    /// on. Returns the work.
+    pub(super) fn expire(
+        &mut self,
+        now: Time,
+        work_max: usize,
+        is_alive: impl Fn(SwarmKey) -> bool,
+    ) -> usize {
+        let mut work = 0;
+        while work < work_max
+            && let Some(&(alive, key)) = self.abandoned.first()
+            && now.since(alive) >= self.limits.publication_ttl
+        {
+            work += 1 + self.manifests.get(&key).map_or(0, |manifest| manifest.names.len());
+            if is_alive(key) {
+                self.abandoned.remove(&(alive, key));
+            } else {
+                self.remove(key);
             }
         }
-        gone.into_iter().for_each(|key| self.remove(key));
         let timeout = self.limits.upload_timeout;
         let stuck = self.uploads.iter().filter(|(_, upload)| now.since(upload.last_page) >= timeout);
         let stuck: Vec<u64> = stuck.map(|(id, _)| *id).collect();
         stuck.into_iter().for_each(|id| self.forget_upload(id));
+        work
     }
 
     /// All pages of an upload are here, and no bytes are counted for it.
@@ -310,6 +326,7 @@ impl Catalogue {
             let (names, behind) = (BTreeSet::new(), BTreeSet::new());
             let manifest = Manifest { hashes: Bytes::from(hashes), names, behind, alive: at.now };
             self.manifests.insert(key, manifest);
+            self.abandoned.insert((at.now, key));
         }
         let reply = self.name(at, by, offer);
         if reply.is_err() && self.manifests.get(&key).is_some_and(|manifest| manifest.names.is_empty()) {
@@ -397,6 +414,7 @@ impl Catalogue {
         names.iter().for_each(|name| self.take_name(name, key));
         if let Some(manifest) = self.manifests.remove(&key) {
             self.bytes -= manifest.hashes.len();
+            self.abandoned.remove(&(manifest.alive, key));
         }
     }
 
@@ -518,21 +536,17 @@ impl Catalogue {
         }
     }
 
-    /// Drops some of the manifests that no peer has any more, those that nobody has had for the longest time first.
-    /// `false` if there are none.
+    /// Drops the manifest that nobody has had for the longest time, but for `keep`. `false` if there is none.
     fn drop_abandoned(&mut self, at: Moment<'_>, keep: Option<SwarmKey>) -> bool {
-        if self.all_alive.is_some_and(|found| at.now.since(found) < LOOK_AGAIN) {
-            return false;
+        let is_kept = |place: &&(Time, SwarmKey)| Some(place.1) == keep;
+        while let Some(&(alive, key)) = self.abandoned.iter().find(|place| !is_kept(place)) {
+            if !at.swarms.is_alive(key) {
+                self.remove(key);
+                return true;
+            }
+            self.abandoned.remove(&(alive, key));
         }
-        let is_abandoned = |key: &SwarmKey| Some(*key) != keep && !at.swarms.is_alive(*key);
-        let abandoned = self.manifests.iter().filter(|(key, _)| is_abandoned(key));
-        let mut abandoned: Vec<(Time, SwarmKey)> =
-            abandoned.map(|(key, manifest)| (manifest.alive, *key)).collect();
-        self.all_alive = abandoned.is_empty().then_some(at.now);
-        abandoned.sort_unstable();
-        abandoned.truncate(abandoned.len().div_ceil(16)); // it is a walk over everything: not for each newcomer
-        abandoned.iter().for_each(|(_, key)| self.remove(*key));
-        !abandoned.is_empty()
+        false
     }
 }
 

@@ -33,6 +33,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use swarms::Swarms;
+use sweep::WORK_MAX;
 
 /// What the registry may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +147,9 @@ impl Registry {
         who: &Who,
         entries: &[Announce],
     ) -> Result<Vec<AnnounceAnswer>, Refusal> {
-        let mut answers = self.swarms.announce(now, who, entries, |key| self.catalogue.has(key))?;
+        let answers = self.swarms.announce(now, who, entries, |key| self.catalogue.has(key));
+        self.tell_catalogue(now);
+        let mut answers = answers?;
         for (answer, entry) in answers.iter_mut().zip(entries) {
             answer.shared_at_ms = self.catalogue.shared_at_ms(entry.key);
             answer.overtaken = self.catalogue.overtaken(now, &self.swarms, who.addr, entry.key);
@@ -159,7 +162,9 @@ impl Registry {
 
     /// Takes entries of a peer out.
     pub fn withdraw(&mut self, now: Time, who: &Who, keys: &[SwarmKey]) -> Result<(), Refusal> {
-        self.swarms.withdraw(now, who, keys)
+        let done = self.swarms.withdraw(now, who, keys);
+        self.tell_catalogue(now);
+        done
     }
 
     /// Peers of a resource, drawn at random, at most [`PEERS_MAX`].
@@ -269,9 +274,20 @@ impl Registry {
 
     /// Forgets a part of what was not renewed. To be called every second or two, and again while there is more.
     pub fn expire(&mut self, now: Time) -> Sweep {
-        let sweep = self.swarms.expire(now);
-        self.catalogue.expire(now, |key| self.swarms.is_alive(key));
-        sweep
+        let Sweep { more, work } = self.swarms.expire(now);
+        self.tell_catalogue(now);
+        let left = WORK_MAX.saturating_sub(work);
+        let of_catalogue = self.catalogue.expire(now, left, |key| self.swarms.is_alive(key));
+        Sweep { more: more || of_catalogue >= left, work: work + of_catalogue }
+    }
+
+    /// Which swarms have lost their last peer.
+    fn tell_catalogue(&mut self, now: Time) {
+        for key in std::mem::take(&mut self.swarms.abandoned) {
+            if !self.swarms.is_alive(key) {
+                self.catalogue.is_abandoned(now, key);
+            }
+        }
     }
 
     /// How much there is, for people: entries, swarms, publications, bytes of manifests.

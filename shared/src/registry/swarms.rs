@@ -34,6 +34,8 @@ pub(super) struct Swarms {
     /// Peers whose connection is closed, those first that went first.
     pub(super) closed: BTreeSet<(Time, PeerKey)>,
     pub(super) gone: Gone,
+    /// Swarms that have lost their last peer, until the catalogue has heard of it.
+    pub(super) abandoned: Vec<SwarmKey>,
     /// The sum of all swarms' members, which is also the sum of all peers' swarms.
     entries: usize,
 }
@@ -62,6 +64,7 @@ impl Swarms {
             closing: VecDeque::new(),
             closed: BTreeSet::new(),
             gone: Gone::default(),
+            abandoned: Vec::new(),
             entries: 0,
         }
     }
@@ -422,6 +425,7 @@ impl Swarms {
         if swarm.len() == 0 {
             self.due.remove(&(swarm.due, key));
             self.swarms.remove(&key);
+            self.abandoned.push(key);
         }
         let Some(known) = self.peers.get_mut(&peer) else { return };
         known.swarms.remove(&key);

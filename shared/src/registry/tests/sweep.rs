@@ -24,6 +24,10 @@ fn where_nothing_ends_nothing_is_looked_at() {
         world.wait(Duration::from_secs(5));
     }
     assert_eq!(world.registry.size().entries, 3_000);
+    for number in 0..100 {
+        let (what, hashes) = publication(&format!("name-{number}"), number, 2, 5);
+        world.publish(&what, &hashes).unwrap();
+    }
     for _ in 0..10 {
         world.now = world.now + Duration::from_secs(2);
         assert_eq!(world.registry.expire(world.now), Sweep { more: false, work: 0 });
@@ -64,6 +68,34 @@ fn a_connection_that_ends_is_noted_in_parts() {
     }
     assert!((5..8).contains(&sweeps), "{sweeps} sweeps");
     assert_eq!(world.registry.size().entries, 5_000, "it may come back");
+}
+
+/// What is published is kept for an hour after the last peer has gone, not after it was last looked at.
+#[test]
+fn publications_end_in_parts_too_and_when_they_should() {
+    let mut world = World::new(Limits::default());
+    for number in 0..=200 {
+        let (what, hashes) = publication(&format!("name-{number}"), number, 2, 5);
+        world.publish(&what, &hashes).unwrap();
+        world.announce(&peer(1), seeding(what.key)).unwrap();
+    }
+    let publications = |world: &World| world.registry.size().publications;
+    assert_eq!(publications(&world), 201);
+    for _ in 0..400 {
+        world.now = world.now + Duration::from_secs(10);
+        while world.registry.expire(world.now).more {}
+        for number in 100..=200 {
+            let (what, _) = publication("x", number, 2, 5);
+            world.announce(&peer(1), seeding(what.key)).unwrap();
+        }
+    }
+    assert_eq!(publications(&world), 101, "the others lost their peer more than an hour ago");
+    let last: Vec<SwarmKey> = (100..=200).map(|number| publication("x", number, 2, 5).0.key).collect();
+    world.registry.withdraw(world.now, &peer(1), &last).unwrap();
+    world.wait(Duration::from_secs(3599));
+    assert_eq!(publications(&world), 101);
+    world.wait(Duration::from_secs(1));
+    assert_eq!(publications(&world), 0);
 }
 
 /// Whoever comes and goes all the time is remembered once.
