@@ -209,4 +209,14 @@ fn all_names_come_back_and_none_loses_its_seeder() {
     std::fs::write(&path, "one more").unwrap();
     let output = a.ok(&["share", path.to_str().unwrap()]);
     assert!(!output.stderr.contains("later"), "{}", output.stderr);
+#[test]
+fn the_log_of_a_tracker_names_what_is_published() {
+    let tracker = Tracker::start();
+    let daemon = Daemon::start(&tracker, &[]);
+    let id = daemon.share_bytes("image.iso", &content(41, 2 * MIB + 5));
+    wait_until("it is logged", CAP, || {
+        let log = tracker.log();
+        let published = log.lines().find(|line| line.contains("INFO") && line.contains(" published "));
+        published.is_some_and(|line| ["image.iso", "chunks=3", &id].iter().all(|text| line.contains(text)))
+    });
 }
