@@ -2,6 +2,7 @@
 
 use crate::driver::Input;
 use crate::peer::bans::{Bans, Rejections};
+use crate::peer::knock::KNOCKS_MAX;
 use crate::peer::link::LinkId;
 use crate::peer::news::NewsBoard;
 use crate::throttle::{Bucket, Limits};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,6 +40,8 @@ pub struct Context {
     pub bans: Bans,
     /// How often anybody was turned away.
     pub rejections: Rejections,
+    /// How many knocks may be under way at once.
+    pub knocks: Arc<Semaphore>,
     /// Where the driver listens.
     inputs: mpsc::Sender<Input>,
     /// Questions that ended, told from destructors, which cannot wait. Bounded by the open questions.
@@ -66,6 +69,7 @@ impl Context {
             up,
             bans: Bans::default(),
             rejections: Rejections::default(),
+            knocks: Arc::new(Semaphore::new(KNOCKS_MAX)),
             inputs,
             ended,
             asks: AtomicU64::new(0),

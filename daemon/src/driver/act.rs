@@ -58,6 +58,7 @@ impl Driver {
             Action::Refuse { ask, refusal } => self.answer(ask, Answer::Refused(refusal)),
             Action::TellHave { key, index } => self.context.board.add(key, index),
             Action::TellLost { key, index } => self.context.board.take(key, index),
+            Action::Knock { peer, key } => crate::peer::knock::knock(&self.context, peer, key),
             Action::FindPeers { key } => self.trackers.command_all(|| TrackerCommand::Urgent(key)),
             Action::Complete { .. } => self.changed(), // the hash of the whole follows
         }

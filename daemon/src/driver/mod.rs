@@ -484,7 +484,14 @@ impl Driver {
             self.saver.save(&resource.slot, &resource.record);
         }
         self.is_overtaken(found.key, found.tracker, found.overtaken);
-        self.event(Event::PeersFound { key: found.key, peers: found.peers });
+        let (key, peers) = (found.key, found.peers);
+        if !peers.is_empty() {
+            self.event(if found.seeds {
+                Event::LonelyFound { key, peers }
+            } else {
+                Event::PeersFound { key, peers }
+            });
+        }
     }
 
     /// Ends well: no chunk that is on disk is fetched again, no tracker sends anybody to us.

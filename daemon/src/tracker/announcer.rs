@@ -14,7 +14,7 @@ use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Announce, AnnounceAnswer, AnnounceReply, NEIGHBOURS, PEERS_MAX, Stage, TrackerError,
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, AnnounceReply, LONELY, NEIGHBOURS, PEERS_MAX, Stage, TrackerError,
 };
 use shared::rpc::wire::CallError;
 use shared::url::TrackerUrl;
@@ -496,8 +496,8 @@ impl Announcer {
             News { conflict: told.conflict, overtaken: told.overtaken.as_ref().map(|other| other.resource) };
         let wants_date = announced.entry.shared_at_ms == 0 && told.shared_at_ms.is_some_and(|at| at > 0);
         let is_news = announced.told.replace(news.clone()) != Some(news);
-        if announced.entry.stage == Stage::Seeding && !is_news && !wants_date {
-            return Ok(()); // it is dialled, and asks for nobody
+        if announced.entry.stage == Stage::Seeding && !is_news && !wants_date && told.peers.is_empty() {
+            return Ok(()); // nobody looks for it in vain
         }
         // No more than were asked for, however many it names.
         let wanted = usize::from(announced.peers_wanted());
@@ -510,6 +510,7 @@ impl Announcer {
         let found = Found {
             key,
             peers: dialable(same_list, session.is_local).into_iter().take(wanted).collect(),
+            seeds: announced.entry.stage == Stage::Seeding,
             conflict: told.conflict,
             overtaken: told.overtaken,
             shared_at_ms,
@@ -582,10 +583,10 @@ impl Announced {
         Announce { key, stage: entry.stage, have: entry.have, count, peers_wanted: self.peers_wanted() }
     }
 
-    /// A seeder asks for none: it is dialled. More than the usual number tells the tracker that the usual ones were of no use.
+    /// A seeder asks for leechers that found nobody: all others dial it. More than the usual number tells the tracker that the usual ones were of no use.
     fn peers_wanted(&self) -> u8 {
         match self.entry.stage {
-            Stage::Seeding => 0,
+            Stage::Seeding => LONELY as u8,
             Stage::Leeching if self.lonely => PEERS_MAX as u8,
             Stage::Leeching => NEIGHBOURS as u8,
         }

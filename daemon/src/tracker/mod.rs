@@ -43,8 +43,10 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Found {
     /// Which swarm.
     pub key: SwarmKey,
-    /// Its peers, where they listen.
+    /// Its peers, where they listen; to a seeder, leechers that found nobody.
     pub peers: Vec<PeerAddr>,
+    /// Whether it was asked as a seeder.
+    pub seeds: bool,
     /// The tracker knows the same resource with another list of chunks.
     pub conflict: bool,
     /// We shared it, and a name of it means this other content there.

@@ -6,11 +6,11 @@
 
 use super::draw::Draw;
 use super::fleet::Trend;
-use super::{Announce, PeerEntry, Stage, Who};
+use super::{Announce, NEIGHBOURS, PeerEntry, Stage, Who};
 use crate::chunk::ChunkCount;
 use crate::id::{PeerId, SwarmKey};
 use crate::swarm::Time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +36,9 @@ const NEAR_PERCENT: usize = 75;
 const ELDERS_MAX: usize = 8;
 /// So many of them are of one network.
 const ELDERS_PER_NETWORK_MAX: usize = 3;
+
+/// So many of those that found nobody lately are remembered, for the seeders.
+const LONELY_MAX: usize = 64;
 
 /// So many networks are told apart for one answer.
 const NETWORKS_MAX: usize = 64;
@@ -76,6 +79,8 @@ pub(super) struct Swarm {
     zones: BTreeMap<Arc<str>, Vec<PeerKey>>,
     /// Some of those that have been there for longest.
     elders: Vec<PeerKey>,
+    /// Leechers that found nobody with anything that they need, the last one last.
+    lonely: VecDeque<PeerKey>,
     seeders: u32,
     grown: Time,
     manifest_asked: Option<Time>,
@@ -106,6 +111,7 @@ impl Swarm {
             speakers: BTreeMap::new(),
             zones: BTreeMap::new(),
             elders: Vec::new(),
+            lonely: VecDeque::new(),
             seeders: 0,
             grown: now,
             manifest_asked: None,
@@ -184,6 +190,13 @@ impl Swarm {
         if entry.have > 0 {
             self.make_elder(peer);
         }
+        self.lonely.retain(|other| *other != peer);
+        if entry.stage == Stage::Leeching && usize::from(entry.peers_wanted) > NEIGHBOURS {
+            if self.lonely.len() >= LONELY_MAX {
+                self.lonely.pop_front();
+            }
+            self.lonely.push_back(peer);
+        }
     }
 
     /// A member's entry lasts until then.
@@ -215,6 +228,7 @@ impl Swarm {
         let spoke = self.rank(at) == Rank::First;
         self.set_rank(at, Rank::Closed);
         self.elders.retain(|elder| *elder != peer);
+        self.lonely.retain(|other| *other != peer);
         let host = peer.0.ip();
         if spoke && self.speakers.contains_key(&host) {
             let others = self.places.range(at_host(host)).take(SUCCESSORS_MAX);
@@ -309,7 +323,8 @@ impl Swarm {
         let near = self.zones.get(zone).map_or(&[][..], Vec::as_slice);
         let skip = (!near.is_empty()).then_some(*zone_place as usize);
         let near_drawn = draw.some_of(near.len(), wanted * NEAR_PERCENT / 100, skip);
-        let mut drawn: Vec<usize> = near_drawn.into_iter().filter_map(|at| self.place(near[at])).collect();
+        let near = near_drawn.into_iter().filter_map(|at| self.place(near[at]));
+        let mut drawn: Vec<usize> = near.filter(|&at| self.rank(at) != Rank::Closed).collect();
         self.draw_more(draw, Some(own), wanted, &mut drawn);
         drawn
     }
@@ -324,6 +339,12 @@ impl Swarm {
         self.draw_spread(draw, own, spread, &mut drawn);
         self.draw_more(draw, own, wanted, &mut drawn);
         drawn
+    }
+
+    /// Draws some of those that found nobody, for a seeder.
+    pub(super) fn draw_lonely(&self, draw: &mut Draw, wanted: usize) -> Vec<usize> {
+        let drawn = draw.some_of(self.lonely.len(), wanted, None).into_iter();
+        drawn.filter_map(|at| self.place(self.lonely[at])).collect()
     }
 
     /// Draws until there are `wanted`: of the first rank, and of each next one where there are too few.

@@ -386,9 +386,10 @@ impl Swarms {
         let swarm = &self.swarms[&entry.key];
         let asked = usize::from(entry.peers_wanted);
         let wanted = asked.min(PEERS_MAX).min(peers_max);
-        let drawn = match asked > NEIGHBOURS {
-            true => swarm.draw_widely(&mut self.draw, who.key(), wanted),
-            false => swarm.draw(&mut self.draw, who.key(), wanted),
+        let drawn = match entry.stage {
+            Stage::Seeding => swarm.draw_lonely(&mut self.draw, wanted),
+            Stage::Leeching if asked > NEIGHBOURS => swarm.draw_widely(&mut self.draw, who.key(), wanted),
+            Stage::Leeching => swarm.draw(&mut self.draw, who.key(), wanted),
         };
         let mut peers: Vec<PeerEntry> = Vec::with_capacity(drawn.len());
         for member in drawn.into_iter().map(|at| &swarm.members()[at]) {

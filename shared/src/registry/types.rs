@@ -16,6 +16,8 @@ pub const PEERS_MAX: usize = 50;
 /// How many peers are returned for one resource of an announce. Who asks for more says that nobody it knows has anything
 /// that it needs: it is told of some from each network, and of those that have been there for longest.
 pub const NEIGHBOURS: usize = 20;
+/// How many leechers that found nobody a seeder is told of.
+pub const LONELY: usize = 4;
 /// How many chunk hashes one page of a manifest has (the last page may have fewer): 256 KiB.
 pub const PAGE_HASHES: u32 = 8192;
 /// The most publications in one page of a listing.
@@ -34,7 +36,8 @@ pub struct Announce {
     pub have: u32,
     /// How many there are.
     pub count: ChunkCount,
-    /// How many peers it would like to be told, at most [`PEERS_MAX`]; 0 for a seeder, which is dialled.
+    /// How many peers it would like to be told, at most [`PEERS_MAX`]. A seeder is told only of leechers that found nobody:
+    /// it is dialled, but they may not hear of it.
     pub peers_wanted: u8,
 }
 

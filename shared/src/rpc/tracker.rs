@@ -12,8 +12,8 @@ use std::net::SocketAddr;
 
 pub use crate::registry::{
     ANNOUNCE_MAX, Announce, AnnounceAnswer, CANDIDATES_MAX, FLEET_MAX, Fleet, FleetMachine, FleetPlace,
-    LIST_MAX, ListEntry, Lookup, NEIGHBOURS, Namesake, OFFERS_MAX, Offer, PAGE_HASHES, PEERS_MAX, PeerEntry,
-    Presence, Publication, PublishReply, ResourceEntry, Role, Stage, TRACKERS_MAX,
+    LIST_MAX, LONELY, ListEntry, Lookup, NEIGHBOURS, Namesake, OFFERS_MAX, Offer, PAGE_HASHES, PEERS_MAX,
+    PeerEntry, Presence, Publication, PublishReply, ResourceEntry, Role, Stage, TRACKERS_MAX,
 };
 
 #[tarpc::service]

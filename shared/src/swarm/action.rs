@@ -16,6 +16,13 @@ pub enum Action {
         /// Which peer.
         peer: PeerAddr,
     },
+    /// Say hello to a leecher of a swarm that we seed, subscribe to it there, and hang up: so it hears of us, and dials back.
+    Knock {
+        /// Which peer.
+        peer: PeerAddr,
+        /// Which swarm.
+        key: SwarmKey,
+    },
     /// Close the link to a peer that is not needed any more. `Disconnected` need not follow.
     Hangup {
         /// Which peer.

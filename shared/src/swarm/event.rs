@@ -50,6 +50,13 @@ pub enum Event {
         /// Where they listen. Our own address may be among them; dialling it ends as [`Event::Disconnected`].
         peers: Vec<PeerAddr>,
     },
+    /// A tracker named leechers of a swarm that we seed which found nobody with anything that they need.
+    LonelyFound {
+        /// Which swarm.
+        key: SwarmKey,
+        /// Where they listen.
+        peers: Vec<PeerAddr>,
+    },
     /// A peer that dialled us subscribed to a swarm's news: it is a member, and can be dialled back.
     PeerSubscribed {
         /// Which swarm.

@@ -72,6 +72,8 @@ pub struct Machine {
     peers: BTreeMap<PeerAddr, Peer>,
     /// What may be dialled.
     dials: Dials,
+    /// What hosts are worth at which we knock: it costs those nothing that we want to fetch from.
+    knocks: Dials,
     /// The swarm of each open request.
     owners: BTreeMap<RequestId, SwarmKey>,
     requests_made: u64,
@@ -105,6 +107,7 @@ impl Machine {
             swarms: BTreeMap::new(),
             peers: BTreeMap::new(),
             dials: Dials::default(),
+            knocks: Dials::default(),
             owners: BTreeMap::new(),
             requests_made: 0,
             verifying: 0,
@@ -133,6 +136,7 @@ impl Machine {
             Event::Join { key, count, have } => self.join(key, count, have),
             Event::Leave { key } => self.leave(key),
             Event::PeersFound { key, peers } => self.peers_found(key, peers),
+            Event::LonelyFound { key, peers } => self.knock(key, peers),
             Event::PeerSubscribed { key, peer } => self.peers_found(key, vec![peer]),
             Event::Connected { peer, id, zone, round_trip } => self.connected(peer, id, &zone, round_trip),
             Event::Disconnected { peer, for_good } => self.disconnected(peer, for_good),

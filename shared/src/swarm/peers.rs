@@ -21,6 +21,8 @@ const NEVER_ANSWERED: u32 = 8;
 /// An address whose peer is connected under another one is tried again after so long: if nothing came from that
 /// other one meanwhile, it may only have claimed to be the same.
 const TWIN_TRUSTED_FOR: Duration = Duration::from_secs(10);
+/// At so many leechers that found nobody a seeder knocks for one answer of a tracker.
+const KNOCKS_MAX: usize = 4;
 /// A dial that takes longer than this keeps no other one waiting: whoever listens answers sooner.
 const DIAL_SLOW: Duration = Duration::from_secs(1);
 /// No gap between a peer's bytes is taken to be longer than this.
@@ -153,6 +155,11 @@ impl Peer {
     }
 }
 
+/// Whether anybody can listen there.
+fn is_dialable(peer: &PeerAddr) -> bool {
+    peer.port() != 0 && !peer.ip().is_unspecified() && !peer.ip().is_multicast()
+}
+
 impl Machine {
     /// Takes note of addresses of a swarm that we leech, and dials them if there is room.
     pub(super) fn peers_found(&mut self, key: SwarmKey, found: Vec<PeerAddr>) {
@@ -162,9 +169,21 @@ impl Machine {
         self.dial_more(key);
     }
 
+    /// Has leechers hear of us that found nobody, though we have everything.
+    pub(super) fn knock(&mut self, key: SwarmKey, lonely: Vec<PeerAddr>) {
+        let seeds =
+            self.swarms.get(&key).is_some_and(|swarm| !swarm.leeching && swarm.chunks.have().is_full());
+        for peer in lonely.into_iter().filter(is_dialable).take(if seeds { KNOCKS_MAX } else { 0 }) {
+            if self.knocks.pay(peer, self.now).is_ok() {
+                self.actions.push_back(Action::Knock { peer, key });
+            }
+        }
+    }
+
     fn add_candidate(&mut self, key: SwarmKey, peer: PeerAddr) {
-        let dialable = peer.port() != 0 && !peer.ip().is_unspecified() && !peer.ip().is_multicast();
-        let Some(swarm) = self.swarms.get(&key).filter(|swarm| swarm.leeching && dialable) else { return };
+        let Some(swarm) = self.swarms.get(&key).filter(|swarm| swarm.leeching && is_dialable(&peer)) else {
+            return;
+        };
         if !swarm.candidates.contains_key(&peer) {
             if swarm.candidates.len() >= self.config.candidates_max as usize && !self.forget_worst(key) {
                 return;

@@ -61,6 +61,32 @@ fn whoever_finds_nobody_is_told_of_each_network() {
 }
 
 #[test]
+fn seeders_hear_of_those_that_found_nobody() {
+    let mut world = World::new(Limits::default());
+    let asks = Announce { peers_wanted: LONELY as u8, ..seeding(key(1)) };
+    for number in 10..20 {
+        world.announce(&peer(number), leeching(key(1))).unwrap();
+    }
+    assert_eq!(world.announce(&peer(1), asks).unwrap().peers, [], "they have found somebody");
+    let lonely = Announce { peers_wanted: PEERS_MAX as u8, ..leeching(key(1)) };
+    for number in 12..14 {
+        world.announce(&peer(number), lonely).unwrap();
+    }
+    let told = |world: &mut World| {
+        let peers = world.announce(&peer(1), asks).unwrap().peers;
+        peers.iter().map(|entry| entry.addr).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(told(&mut world), [peer(12).addr, peer(13).addr].into());
+    world.announce(&peer(12), leeching(key(1))).unwrap();
+    world.registry.withdraw(world.now, &peer(13), &[key(1)]).unwrap();
+    assert_eq!(told(&mut world), [].into());
+    for number in 0..1000 {
+        world.announce(&peer(number), lonely).unwrap();
+    }
+    assert_eq!(told(&mut world).len(), LONELY);
+}
+
+#[test]
 fn many_ports_of_one_address_count_as_one() {
     let mut world = World::new(Limits::default());
     invent(&mut world, 3000, |number| at([10, 9, 9, 9], number + 1));

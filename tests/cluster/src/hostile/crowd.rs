@@ -15,6 +15,8 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 const SOON: Duration = Duration::from_secs(30);
+/// So many say hello at once: a tracker hangs up on strangers that are more.
+const JOINING_MAX: usize = 64;
 /// How often each of them renews its entry.
 const RENEW_EVERY: Duration = Duration::from_secs(3);
 
@@ -27,6 +29,22 @@ pub struct Crowd {
 impl Crowd {
     /// Announces so many, each from an address of its own, all at this stage. Returns when the tracker knows them.
     pub fn invent(tracker: &Tracker, manifest: &Manifest, many: u32, stage: Stage) -> Crowd {
+        Crowd::invent_at(|number| Ipv4Addr::from(0x7f01_0001 + number), tracker, manifest, many, stage)
+    }
+
+    /// The same, of as many networks as there are.
+    pub fn invent_far(tracker: &Tracker, manifest: &Manifest, many: u32, stage: Stage) -> Crowd {
+        let at = |number: u32| Ipv4Addr::new(127, 1 + (number % 254) as u8, (number / 254) as u8, 1);
+        Crowd::invent_at(at, tracker, manifest, many, stage)
+    }
+
+    fn invent_at(
+        at: impl Fn(u32) -> Ipv4Addr,
+        tracker: &Tracker,
+        manifest: &Manifest,
+        many: u32,
+        stage: Stage,
+    ) -> Crowd {
         raise_descriptors();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
@@ -35,7 +53,12 @@ impl Crowd {
         let announce = Announce { key, stage, have, count, peers_wanted: 0 };
         runtime.block_on(async {
             let mut joining = JoinSet::new();
-            (0..many).for_each(|number| _ = joining.spawn(join(addr, number, announce)));
+            for number in 0..many {
+                joining.spawn(join(addr, at(number), announce));
+                if joining.len() >= JOINING_MAX {
+                    joining.join_next().await.expect("somebody joins").expect("it joins");
+                }
+            }
             while let Some(joined) = joining.join_next().await {
                 joined.expect("it joins");
             }
@@ -45,14 +68,13 @@ impl Crowd {
 }
 
 /// One of them. It listens nowhere, and goes on until the runtime ends.
-async fn join(tracker: SocketAddr, number: u32, announce: Announce) {
+async fn join(tracker: SocketAddr, own: Ipv4Addr, announce: Announce) {
     let socket = TcpSocket::new_v4().expect("a socket");
-    let own = Ipv4Addr::from(0x7f01_0001 + number);
     socket.bind((own, 0).into()).expect("an address of loopback");
     let stream = socket.connect(tracker).await.expect("the tracker is there");
     let (caller, link): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
     tokio::spawn(link);
-    let id = PeerId((u128::from(number) << 64 | 0xbad).to_be_bytes());
+    let id = PeerId((u128::from(own.to_bits()) << 64 | 0xbad).to_be_bytes());
     let peer = TrackedPeer { peer_id: id, listen_port: 1, zone: String::new() };
     let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: Some(peer) };
     caller.hello(hello, SOON).await.expect("an answer").expect("a welcome");

@@ -10,6 +10,7 @@ use std::fs;
 /// So many that chance alone would not bring the honest ones together.
 const INVENTED: u32 = 1_000;
 
+/// All that is invented is announced by machines that come after the honest seeder.
 fn meet_among(seed: u64, stage: Stage) {
     let tracker = Tracker::start();
     let seeder = Daemon::start(&tracker, &[]);
@@ -32,4 +33,23 @@ fn invented_peers_do_not_keep_honest_ones_apart() {
 #[test]
 fn invented_leechers_do_not_either() {
     meet_among(2, Stage::Leeching);
+}
+
+/// Those who invented them were at the tracker first, from very many networks: the leecher does not hear of the seeder, but
+/// the seeder of the leecher.
+#[test]
+fn invented_peers_that_come_first_do_not_either() {
+    let tracker = Tracker::start();
+    let elsewhere = Tracker::start();
+    let author = Daemon::start(&elsewhere, &[]);
+    let seeder = Daemon::start(&tracker, &[]);
+    let leecher = Daemon::start(&tracker, &[]);
+    let bytes = content(3, 3 * MIB + 5);
+    author.share_bytes("image", &bytes);
+    let manifest = Manifest::parse(&fs::read(author.file("image.tinytorrent")).expect("it is shared"));
+    let _crowd = Crowd::invent_far(&tracker, &manifest.expect("a manifest"), INVENTED, Stage::Seeding);
+    seeder.share_bytes("image", &bytes);
+    let begin = std::time::Instant::now();
+    leecher.get("image", &bytes);
+    println!("{INVENTED} invented peers of many networks that came first: done after {:?}", begin.elapsed());
 }

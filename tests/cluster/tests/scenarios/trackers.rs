@@ -209,6 +209,8 @@ fn all_names_come_back_and_none_loses_its_seeder() {
     std::fs::write(&path, "one more").unwrap();
     let output = a.ok(&["share", path.to_str().unwrap()]);
     assert!(!output.stderr.contains("later"), "{}", output.stderr);
+}
+
 #[test]
 fn the_log_of_a_tracker_names_what_is_published() {
     let tracker = Tracker::start();

@@ -49,6 +49,7 @@ impl World {
             }
             Action::TellHave { key, index } => self.news_of(node, key).chunks.push(index),
             Action::TellLost { key, .. } => self.news_of(node, key).all = true,
+            Action::Knock { .. } => {} // the trackers of these worlds tell seeders of nobody
             Action::FindPeers { key } => self.announce(node, key, false),
             Action::Complete { key } => {
                 assert!(

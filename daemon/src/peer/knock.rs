@@ -1,0 +1,35 @@
+//! A knock: a leecher that found nobody hears that we have what it needs, and dials us.
+
+use super::connection::Connection;
+use crate::context::Context;
+use shared::id::SwarmKey;
+use shared::rpc::peer::{LinkKind, Subscriptions};
+use shared::rpc::wire::Meter;
+use shared::swarm::PeerAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// So many knocks are under way at once; what is beyond is left to the next announce.
+pub const KNOCKS_MAX: usize = 8;
+
+/// How long a knock may take after hello.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Says hello to a peer, subscribes to a swarm there, and hangs up.
+pub fn knock(context: &Arc<Context>, peer: PeerAddr, key: SwarmKey) {
+    let Ok(permit) = context.knocks.clone().try_acquire_owned() else { return };
+    let context = context.clone();
+    tokio::spawn(async move {
+        let _permit = permit;
+        let (broken, _) = watch::channel(None);
+        let dialled = Connection::dial(&context, peer, LinkKind::Quick, Meter::default(), broken).await;
+        let Ok(connection) = dialled else {
+            tracing::debug!(%peer, "a leecher that finds nobody cannot be reached");
+            return;
+        };
+        let changes = Subscriptions { added: vec![key], removed: Vec::new() };
+        let told = connection.caller.subscribe(changes, SUBSCRIBE_TIMEOUT).await;
+        tracing::debug!(%peer, resource = %key, told = told.is_ok(), "a leecher that finds nobody hears of us");
+    });
+}
