@@ -55,6 +55,14 @@ impl Driver {
         }
     }
 
+    /// A name is known already, or there is room for one more.
+    pub(super) fn must_have_room_for(&self, name: &ResourceName) -> Result<(), ControlError> {
+        match self.library.key_of(name) {
+            Some(_) => Ok(()),
+            None => room_for_one_more(self.library.names_len()),
+        }
+    }
+
     /// What is remembered of a file may be two seconds old: whoever asks for it hears of what is there now. The disk
     /// may not answer, so that it is not the driver who asks.
     fn look_at_place(&self, asked: Asked) {
@@ -107,13 +115,7 @@ impl Driver {
             return self.revive(key, wanted, place).map(|()| Next::Here);
         }
         self.must_be_free(wanted, place)?;
-        if self.library.names_len() >= RESOURCES_MAX {
-            return Err(ControlError {
-                kind: ErrorKind::Refused,
-                message: format!("there are {RESOURCES_MAX} resources here already"),
-                hint: Some("remove some first".to_owned()),
-            });
-        }
+        self.must_have_room_for(name)?;
         if self.library.get(key).is_some() {
             self.add_name(key, wanted);
             return Ok(Next::Here);
@@ -394,5 +396,29 @@ fn is_original(name: &ResourceName, other: &Resource) -> ControlError {
             "to take the other content: `ttctl remove {name}`, then get it; \
              to make yours the newest of its name: `ttctl share --replace` it"
         )),
+    }
+}
+
+fn room_for_one_more(names: usize) -> Result<(), ControlError> {
+    if names < RESOURCES_MAX {
+        return Ok(());
+    }
+    Err(ControlError {
+        kind: ErrorKind::Refused,
+        message: format!("there are {RESOURCES_MAX} resources here already"),
+        hint: Some("remove some first".to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_has_as_many_resources_as_a_tracker_takes_of_it() {
+        assert!(room_for_one_more(RESOURCES_MAX - 1).is_ok());
+        assert!(room_for_one_more(RESOURCES_MAX).is_err());
+        let config = shared::host::config::TrackerConfig::default();
+        assert!(config.entries_per_peer_max.get() as usize >= RESOURCES_MAX);
     }
 }

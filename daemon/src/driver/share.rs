@@ -33,6 +33,7 @@ impl Driver {
     pub(super) fn share(&mut self, request: ShareRequest) -> Result<TaskId, ControlError> {
         let request = self.with_trackers(request)?;
         self.must_not_be_awaited(&request.name)?;
+        self.must_have_room_for(&request.name)?;
         let path = self.home.file(&request.name);
         let (id, task) = self.begin_task()?;
         let (context, stop) = (self.context.clone(), self.stop.clone());
@@ -112,6 +113,7 @@ impl Driver {
     pub(super) fn may_import(&self, request: ShareRequest) -> Result<ShareRequest, ControlError> {
         let request = self.with_trackers(request)?;
         self.must_not_be_awaited(&request.name)?;
+        self.must_have_room_for(&request.name)?;
         Ok(request)
     }
 
