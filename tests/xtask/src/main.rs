@@ -54,7 +54,7 @@ enum Chore {
         #[arg(long, default_value = "full", value_parser = ["full", "ci"])]
         set: String,
     },
-    /// Run everything that CI runs; 20 to 60 minutes the first time
+    /// Run everything that CI runs; 10 to 40 minutes on two cores
     Ci,
     /// Run `.ci/run` on a clone of the last commit in a bare Debian root, where nothing may be skipped; needs root
     Bare {
