@@ -26,7 +26,7 @@ pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> 
             true => output.json(&Document::new(Check::new(&manifest, None))),
             false => {
                 output.line(&describe(&manifest))?;
-                output.note(&format!("{} is not beside it, and so not checked", manifest.name()));
+                output.warning(&format!("{} is not beside it, and so not checked", manifest.name()));
                 Ok(())
             }
         };

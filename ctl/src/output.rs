@@ -159,9 +159,11 @@ impl Output {
         paint(self.out_terminal && self.colours, colour, text)
     }
 
-    /// Something to know beside the result.
+    /// Something to know beside the result, for people.
     pub fn note(&self, text: &str) {
-        err_line(&clean(text));
+        if self.shows_progress() {
+            err_line(&clean(&self.pasteable(text)));
+        }
     }
 
     /// Something that may be wrong.

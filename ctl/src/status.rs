@@ -40,7 +40,7 @@ fn show(resources: &[ResourceStatus], what: Option<&str>, output: &mut Output) -
             true => output.json(&Document::new(Resources {
                 resources: resources.iter().map(Resource::from).collect(),
             })),
-            false => table(resources).print(output, &output.pasteable(NOTHING)),
+            false => table(resources).print(output, NOTHING),
         };
     };
     if output.is_json() {

@@ -28,7 +28,7 @@ pub(crate) fn run(set: &str) -> Result<bool, String> {
     let later = make_packages(&workspace, &binaries, &dist, &later)?;
     let first = make_packages(&workspace, &binaries, &dist, &workspace.version)?;
     let mut command: Command = workspace.cargo();
-    command.args(["run", "--quiet", "--package", "fleet", "--", "--set", set]);
+    command.args(["run", "--package", "fleet", "--", "--set", set]);
     command.arg("--daemon").arg(first.daemon).arg("--tracker").arg(first.tracker);
     command.arg("--upgrade").arg(later.daemon);
     let status = command.status().map_err(|error| format!("cannot run cargo: {error}"))?;

@@ -21,6 +21,8 @@ fn a_good_run_says_nothing_on_the_standard_error_unless_progress_is_asked_for() 
     let tracker = Tracker::start();
     let a = Daemon::start(&tracker, &["--upload-limit", "0"]);
     let b = Daemon::start(&tracker, &[]);
+    let nothing = b.ok(&["list"]);
+    assert_eq!((nothing.stdout, nothing.stderr), (String::new(), String::new()), "nothing is no trouble");
     let bytes = content(400, 2 * MIB);
     a.share_bytes("image.iso", &bytes);
     // It waits, with a reason. What is told while it does would be mailed by cron.

@@ -95,7 +95,8 @@ fn generate(workspace: &Workspace, binaries: &Path, to: &Path, version: &str) ->
     if to.exists() {
         fs::remove_dir_all(to).map_err(failed)?;
     }
-    must(workspace.cargo().args(["run", "--quiet", "--release", "--package", "manual", "--"]).arg(to))?;
+    println!("generating man pages and completions ...");
+    must(workspace.cargo().args(["run", "--release", "--package", "manual", "--"]).arg(to))?;
     fs::create_dir_all(to.join("completions")).map_err(failed)?;
     for (shell, name) in COMPLETIONS {
         let output = Command::new(binaries.join("ttctl")).args(["completions", shell]).output();
