@@ -95,7 +95,7 @@ fn an_import_that_is_not_what_was_announced_ends_with_a_word() {
         let caller = call(&socket).await;
         let begin = async |name: &str| caller.import(request(name, 5), SOON).await.unwrap().unwrap();
         let feed = async |task: TaskId, bytes: &'static [u8]| {
-            caller.import_part(task, Payload { bytes: bytes.into() }, SOON).await.unwrap()
+            caller.import_part(task, Payload { bytes: bytes.into(), written: None }, SOON).await.unwrap()
         };
         let state = async |task: TaskId| format!("{:?}", caller.task(task, 0, SOON).await.unwrap().unwrap());
         let (long, short) = (begin("long").await, begin("short").await);
