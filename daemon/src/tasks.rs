@@ -3,6 +3,7 @@
 use crate::driver::{Asked, FolderAnswer, Reply, Seen, Stray, Turn, Wanted};
 use crate::library::{Check, Download, HashedWhole, Published, ReadError, Source};
 use crate::store::{Copied, FileIdentity, NotHere, PartFile, Place, PublishError, Record, Slot, StoreError};
+use crate::tracker::catalogue::Hit;
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::host::hashing::Hashed;
@@ -72,6 +73,8 @@ pub enum TaskInput {
     Listed(Result<Vec<Slot>, StoreError>),
     /// The files of some resources were looked at.
     Seen(Vec<Seen>),
+    /// The trackers of a resource named another list of its chunks, or none.
+    Another { key: SwarmKey, found: Option<Box<Hit>> },
     /// A question to the shared folder was answered.
     Answered { number: u64, answer: FolderAnswer },
     /// The files that are served were looked at: which are not what they were, or why the folder is not there.

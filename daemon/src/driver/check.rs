@@ -286,7 +286,8 @@ impl Driver {
         let is_empty = key.resource == ResourceId::of(b"");
         if checked.good.is_full() && !checked.whole && !is_empty {
             let why = "its chunks are as its manifest says, and yet the whole is not: the manifest is false";
-            return self.fail_resource(key, why.to_owned(), ErrorKind::BadData);
+            self.fail_resource(key, why.to_owned(), ErrorKind::BadData);
+            return self.is_false(key);
         }
         let Some(resource) = self.library.get(key) else { return };
         let count = resource.count();

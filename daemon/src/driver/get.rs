@@ -8,7 +8,7 @@ use crate::saver::Shelf;
 use crate::store::{Lying, NameRecord, NotHere, PartFile, Place, Record, Slot, StoreError};
 use crate::tasks::TaskInput;
 use shared::have::HaveMap;
-use shared::id::{ResourceId, SwarmKey};
+use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind};
@@ -30,6 +30,9 @@ pub struct Asked {
 enum Next {
     /// It is in the library.
     Here,
+    /// Another list of its chunks is being fetched under this name, and nobody knows which one is true: if nothing comes of
+    /// that one, another one takes its place.
+    Beside(SwarmKey),
     /// A file that nobody knows has its name, and may be it.
     Compare,
     /// It is to be fetched.
@@ -92,6 +95,10 @@ impl Driver {
                 let accepted = self.accepted(key, &wanted);
                 self.answer_when_saved(reply, accepted);
             }
+            Ok(Next::Beside(other)) => {
+                let accepted = self.accepted(other, &wanted);
+                self.answer_when_saved(reply, accepted);
+            }
             Ok(Next::Compare) => self.compare(wanted, reply),
             Ok(Next::Begin) => self.begin(wanted, place, reply),
             Err(error) => drop(reply.send(Err(error))),
@@ -101,15 +108,13 @@ impl Driver {
     /// Finds out whether a download is there already, or may begin.
     fn accept(&mut self, wanted: &Wanted, place: &Place) -> Result<Next, ControlError> {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
-        self.drop_disproved(key.resource, name);
-        if let Some(other) = self.library.key_of_resource(key.resource).filter(|&other| other != key) {
-            return Err(ControlError {
-                kind: ErrorKind::BadData,
-                message: format!(
-                    "{other} is known here with another list of chunks: one of the two manifests is false"
-                ),
-                hint: Some(format!("if the one that is here is the false one: `ttctl remove {other}`")),
-            });
+        if let Some(other) = self.library.other_list(key)
+            && !self.stands_aside(other, wanted)
+        {
+            return match self.library.get(other).is_some_and(Resource::is_unproven) {
+                true => Ok(Next::Beside(other)),
+                false => Err(other_list(other)),
+            };
         }
         if self.library.key_of(name) == Some(key) {
             return self.revive(key, wanted, place).map(|()| Next::Here);
@@ -147,6 +152,9 @@ impl Driver {
         let Some(other) = self.library.key_of(name).and_then(|key| self.library.get(key)) else {
             return Ok(());
         };
+        if other.gives_way || other.is_disproved() {
+            return Ok(());
+        }
         if other.record.origin && matches!(place.file, Lying::File(_)) {
             return Err(is_original(name, other));
         }
@@ -168,13 +176,12 @@ impl Driver {
         Ok(())
     }
 
-    /// Manifests that were found to be false keep no name and no resource from others.
-    fn drop_disproved(&mut self, resource: ResourceId, name: &ResourceName) {
-        let holders = [self.library.key_of_resource(resource), self.library.key_of(name)];
-        for key in holders.into_iter().flatten() {
-            let Some(resource) = self.library.get(key).filter(|resource| resource.is_disproved()) else {
-                continue;
-            };
+    /// Lists of chunks that give way keep no name and no resource from others.
+    fn drop_others(&mut self, key: SwarmKey, name: &ResourceName) {
+        let holders = [self.library.other_list(key), self.library.key_of(name)];
+        for other in holders.into_iter().flatten() {
+            let gives_way = |resource: &&Resource| resource.gives_way || resource.is_disproved();
+            let Some(resource) = self.library.get(other).filter(gives_way) else { continue };
             let names: Vec<ResourceName> =
                 resource.record.names.iter().map(|record| record.name.clone()).collect();
             names.iter().for_each(|name| self.forget_name(name, None));
@@ -284,7 +291,7 @@ impl Driver {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
         // Much may have happened meanwhile.
         let next = self.accept(wanted, place);
-        if matches!(next, Ok(Next::Here) | Err(_)) {
+        if matches!(next, Ok(Next::Here | Next::Beside(_)) | Err(_)) {
             match self.library.get(key) {
                 Some(resource) => self.saver.save(&resource.slot, &resource.record),
                 None if !self.publishing.contains_key(&key) => self.saver.forget(key, &self.home.slot(key)),
@@ -299,6 +306,7 @@ impl Driver {
             return drop(reply.send(Err(store_error(error)))); // whatever is there stays
         }
         let former = self.former(name);
+        self.drop_others(key, name);
         self.forget_name(name, None);
         let slot = self.home.slot(key);
         let phase = Phase::Checking(Checking::new(CheckStep::Opens));
@@ -374,6 +382,15 @@ enum Lies {
     Known(Published),
     /// Whatever it is.
     Unknown,
+}
+
+/// Another list of chunks was found to be the true one.
+fn other_list(other: SwarmKey) -> ControlError {
+    ControlError {
+        kind: ErrorKind::BadData,
+        message: format!("{other} is here with another list of chunks, and whole: this manifest is false"),
+        hint: None,
+    }
 }
 
 fn name_taken(name: &ResourceName, other: &Resource) -> ControlError {

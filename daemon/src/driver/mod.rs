@@ -4,10 +4,11 @@
 //!
 //! One verb per file: [`act`] performs the core's actions, [`download`] takes a download to its end, [`check`]
 //! compares what is on disk with its manifest, in the turns that [`checks`] gives, [`adopt`] takes what lies under a wanted name already, [`blocked`] waits while the disk refuses, [`folder`] while the shared
-//! folder is not there, [`share`] and [`get`] take new resources in, [`naming`] is whose the names are, [`revive`] looks at one that is asked for again, [`manage`] pauses, resumes and removes, [`status`] says how things are, [`restore`] brings back what a former run knew, [`strays`] finds what it did not.
+//! folder is not there, [`share`] and [`get`] take new resources in, [`naming`] is whose the names are, [`another`] puts another list of chunks in the place of a false one, [`revive`] looks at one that is asked for again, [`manage`] pauses, resumes and removes, [`status`] says how things are, [`restore`] brings back what a former run knew, [`strays`] finds what it did not.
 
 mod act;
 mod adopt;
+mod another;
 mod blocked;
 mod check;
 mod checks;
@@ -46,6 +47,7 @@ use crate::saver::Saver;
 use crate::store::{Home, Publisher};
 use crate::tasks::{TaskInput, Tasks};
 use crate::tracker::{Entry, Found, TrackerCommand, Trackers};
+use another::Lists;
 use checks::Checks;
 use folder::Folder;
 use hashing::Hashing;
@@ -143,6 +145,8 @@ pub struct Driver {
     folder: Folder,
     /// Why only a restart can help.
     ending: Option<String>,
+    /// What is known of other lists of chunks.
+    lists: Lists,
     /// What the clock showed when it was looked at last.
     clock: Option<(Instant, u64)>,
     /// Counts the changes that a watcher may want to see.
@@ -193,6 +197,7 @@ impl Driver {
             folder: Folder::default(),
             ending: None,
             clock: None,
+            lists: Lists::default(),
             revision: Arc::new(watch::Sender::new(1)),
             shown: None,
             ticks: 0,
@@ -338,6 +343,7 @@ impl Driver {
             TaskInput::Made { key, check, opened } => self.made(key, &check, opened),
             TaskInput::Listed(places) => self.listed(places),
             TaskInput::Seen(seen) => self.seen(seen),
+            TaskInput::Another { key, found } => self.another(key, found),
             TaskInput::Answered { number, answer } => self.answered(number, answer),
             TaskInput::Looked { number, here, changed } => self.looked(number, here, changed),
             TaskInput::Checked { key, check, turn, checked, here } => {
@@ -384,6 +390,7 @@ impl Driver {
             buffers::trim();
             self.report_progress();
             self.look_for_stalls(now);
+            self.look_for_other_lists(now);
             self.look_at_clock(now);
             self.refuse_parked(now);
             self.ask_folder(now);
@@ -406,6 +413,9 @@ impl Driver {
 
     /// Takes part in the swarm of a resource, as far as it is able to.
     fn join(&mut self, key: SwarmKey) {
+        if self.library.get(key).is_some_and(|resource| matches!(resource.phase, Phase::Seeding(_))) {
+            self.is_proven(key);
+        }
         let Some(resource) = self.library.get(key) else { return };
         let have = match &resource.phase {
             Phase::Seeding(_) => HaveMap::full(resource.count()),

@@ -71,8 +71,10 @@ impl Driver {
         if request.replace {
             return self.cleared(task, &request, hashed, None);
         }
+        let handle = self.tasks.get(task).cloned();
         let (asking, context) = (self.ask_whose(&request.name, &request.trackers), self.context.clone());
         tokio::spawn(async move {
+            let _handle = handle; // somebody works on it
             let other = asking.await;
             context.tell(Input::Task(TaskInput::Cleared { task, request, hashed, other })).await;
         });
@@ -190,11 +192,6 @@ impl Driver {
         let (name, path) = (&request.name, self.home.file(&request.name));
         let manifest = manifest_of(request, &hashed)?;
         let key = manifest.key();
-        if let Some(other) = self.library.key_of_resource(key.resource).filter(|&other| other != key) {
-            let why =
-                format!("{other} is known with another list of chunks: one of the two manifests is false");
-            return Err(ControlError { kind: ErrorKind::BadData, message: why, hint: None });
-        }
         let published = find_published(&manifest, &path, identity).map_err(|message| ControlError {
             kind: ErrorKind::Refused,
             message,

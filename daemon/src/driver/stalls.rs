@@ -52,6 +52,11 @@ impl Stalls {
         Some(Word::Stalled(stood))
     }
 
+    /// How long a download has stood still.
+    pub(super) fn stood(&self, key: SwarmKey, now: Instant) -> Duration {
+        self.downloads.get(&key).map_or(Duration::ZERO, |still| now.saturating_duration_since(still.since))
+    }
+
     /// A download needs no looking after any more; if that was warned of, how long it had stood still.
     fn forget(&mut self, key: SwarmKey, now: Instant) -> Option<Duration> {
         let still = self.downloads.remove(&key).filter(|still| still.warned)?;

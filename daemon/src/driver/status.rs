@@ -161,6 +161,10 @@ impl Driver {
         match &resource.phase {
             Phase::Checking(checking) => (State::Checking, Some(checking_reason(checking, before)), None),
             Phase::Accepted(blocked) => (State::Waiting, Some(blocked.reason.clone()), Some(blocked.kind)),
+            Phase::Failed(_) if resource.is_disproved() && self.lists.is_looking(resource.key().resource) => {
+                let reason = "its manifest is false: its trackers are asked for another one";
+                (State::Waiting, Some(reason.to_owned()), None)
+            }
             Phase::Failed(failure) => (State::Error, Some(failure.reason.clone()), Some(failure.kind)),
             Phase::Seeding(_) => {
                 let is_there = |name: &ResourceName| {

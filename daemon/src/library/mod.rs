@@ -65,6 +65,8 @@ pub struct Resource {
     pub standings: BTreeMap<TrackerUrl, (Standing, Instant)>,
     /// It was shared just now, without asking for its name: no tracker has it yet.
     pub claims: bool,
+    /// Another list of its chunks takes its place as soon as that can be fetched.
+    pub gives_way: bool,
     /// What went in and out.
     pub traffic: Arc<Traffic>,
     /// How fast it goes.
@@ -161,10 +163,11 @@ impl Library {
         self.names.get(name).copied()
     }
 
-    /// A swarm with this resource, whatever its list of chunks.
-    pub fn key_of_resource(&self, id: ResourceId) -> Option<SwarmKey> {
-        let first = SwarmKey { resource: id, digest: ListDigest([0; 32]) };
-        self.resources.range(first..).next().map(|(key, _)| *key).filter(|key| key.resource == id)
+    /// A swarm of the same resource with another list of chunks.
+    pub fn other_list(&self, key: SwarmKey) -> Option<SwarmKey> {
+        let with = |byte| SwarmKey { digest: ListDigest([byte; 32]), ..key };
+        let lists = self.resources.range(with(0)..=with(255)).map(|(other, _)| *other);
+        lists.into_iter().find(|other| *other != key)
     }
 
     /// The names that a person means: one by name, or all of a resource id.
@@ -281,6 +284,7 @@ impl Resource {
             conflicts: BTreeSet::new(),
             standings: BTreeMap::new(),
             claims: false,
+            gives_way: false,
             traffic: Arc::default(),
             rates: Rates::default(),
         }
@@ -310,6 +314,13 @@ impl Resource {
             Phase::Failed(failure) => failure.retry_at.is_some(),
             Phase::Checking(_) => false, // its end comes in
         }
+    }
+
+    /// Whether nobody knows yet if its list of chunks is the true one: it was not whole yet under any name.
+    pub fn is_unproven(&self) -> bool {
+        let is_whole = matches!(&self.phase, Phase::Seeding(_));
+        let is_verified = matches!(&self.phase, Phase::Fetching(fetching) if fetching.verified);
+        !is_whole && !is_verified && self.record.names.iter().all(|record| record.published.is_none())
     }
 
     /// Whether this check is still the one that goes on.

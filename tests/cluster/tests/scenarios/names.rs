@@ -304,6 +304,48 @@ fn an_original_that_its_owner_changes_is_not_put_back_by_get() {
     a.get("config.tar", &first);
 }
 
+/// A list of chunks that is not that of the resource, though it says so.
+fn false_list(of: &[u8], tracker: &Tracker, name: &str) -> Manifest {
+    let hashes = of.chunks(MIB).map(|chunk| ChunkHash::of(&[chunk, b"false"].concat())).collect();
+    let trackers = vec![tracker.url().parse().unwrap()];
+    Manifest::new(name.parse().unwrap(), ResourceId::of(of), trackers, hashes).unwrap()
+}
+
+/// Whoever dials all the time is the first at a tracker that comes back.
+#[test]
+fn a_false_list_that_is_first_keeps_nobody_from_the_true_one() {
+    let mut tracker = Tracker::start();
+    let [a, b, c] = [(); 3].map(|()| Daemon::start(&tracker, &[]));
+    let bytes = content(79, 2 * MIB + 5);
+    let id = a.share_bytes("img", &bytes);
+    let publisher = Publisher::start(&tracker, vec![false_list(&bytes, &tracker, "img")], Duration::ZERO);
+    wait_until("it has published", CAP, || publisher.rounds() == 1);
+    tracker.restart();
+    wait_until("both are known", CAP, || publisher.rounds() == 2 && tracker.peers(&id).len() == 2);
+    b.get("img", &bytes);
+    assert_eq!(a.wait_seeding("img").state(), "seeding");
+    c.ok(&["get", &id]);
+    c.check_file("img", &bytes);
+}
+
+#[test]
+fn whoever_began_with_a_false_list_may_get_the_true_one() {
+    let tracker = Tracker::start();
+    let [a, b] = [(); 2].map(|()| Daemon::start(&tracker, &[]));
+    let bytes = content(80, 2 * MIB + 5);
+    a.share_bytes("img", &bytes);
+    let path = b.outside().join("img.tinytorrent");
+    let mut text = String::new();
+    false_list(&bytes, &tracker, "img").text_parts().for_each(|part| text.push_str(&part));
+    fs::write(&path, text).unwrap();
+    b.ok(&["get", "--detach", path.to_str().unwrap()]);
+    b.wait_status("img", "waiting", |status| status.state() == "waiting");
+    fs::copy(a.file("img.tinytorrent"), &path).unwrap();
+    b.ok(&["get", path.to_str().unwrap()]);
+    b.check_file("img", &bytes);
+    assert_eq!(b.statuses().len(), 1);
+}
+
 #[test]
 fn an_outside_file_does_not_take_the_place_of_a_resource_unless_asked_for() {
     let tracker = Tracker::start();

@@ -1,0 +1,154 @@
+//! Which of several lists of chunks is the true one of a resource shows when the whole is there. Until then a list proves
+//! nothing, and stands in nobody's way: where the one that is being fetched is found to be false, or nobody serves it
+//! while a tracker knows others, another one takes its place.
+
+use super::{Driver, Input, Wanted};
+use crate::library::{Phase, Resource};
+use crate::tasks::TaskInput;
+use crate::tracker::catalogue::{self, Hit};
+use shared::id::{ResourceId, SwarmKey};
+use shared::name::ResourceName;
+use shared::rpc::tracker::Lookup;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// A list of which nothing came for this time gives way to another one that somebody serves …
+const NOTHING_FOR: Duration = Duration::from_secs(10);
+/// … or this time, if something came before.
+const STILL_FOR: Duration = Duration::from_secs(60);
+/// How long no other list is looked for after none was found.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// How many are looked for at once.
+const LOOKING_MAX: usize = 8;
+/// How many lists are remembered that were false, or that nobody served.
+const REMEMBERED_MAX: usize = 1024;
+
+/// What is known of lists of chunks beside those that are here.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    /// Those of which the whole was not the resource.
+    disproved: BTreeSet<SwarmKey>,
+    /// Those that nobody served.
+    tried: BTreeSet<SwarmKey>,
+    /// For which resources other lists are looked for.
+    looking: BTreeSet<ResourceId>,
+    /// When none was found.
+    missed: BTreeMap<SwarmKey, Instant>,
+}
+
+impl Lists {
+    /// Whether another list of this resource is being looked for.
+    pub(super) fn is_looking(&self, resource: ResourceId) -> bool {
+        self.looking.contains(&resource)
+    }
+
+    fn begin(&mut self, key: SwarmKey, now: Instant) -> bool {
+        self.missed.retain(|_, at| now.saturating_duration_since(*at) < LOOK_AGAIN);
+        let may_look = self.looking.len() < LOOKING_MAX && !self.missed.contains_key(&key);
+        may_look && self.looking.insert(key.resource)
+    }
+
+    fn remember(list: &mut BTreeSet<SwarmKey>, key: SwarmKey) {
+        if list.len() >= REMEMBERED_MAX {
+            list.pop_first();
+        }
+        list.insert(key);
+    }
+}
+
+impl Driver {
+    /// The whole of a resource was there, and is not what its id says.
+    pub(super) fn is_false(&mut self, key: SwarmKey) {
+        Lists::remember(&mut self.lists.disproved, key);
+        self.look_for_another(key);
+    }
+
+    /// Downloads of which nothing comes give way where a tracker knows another list.
+    pub(super) fn look_for_other_lists(&mut self, now: Instant) {
+        let stands = |key: SwarmKey, resource: &Resource| {
+            let Phase::Fetching(fetching) = &resource.phase else { return false };
+            let patience = if fetching.have.is_empty() { NOTHING_FOR } else { STILL_FOR };
+            !resource.conflicts.is_empty() && self.stalls.stood(key, now) >= patience
+        };
+        let standing = self.library.stirring().filter(|(key, resource)| stands(*key, resource));
+        let standing: Vec<SwarmKey> = standing.map(|(key, _)| key).collect();
+        standing.into_iter().for_each(|key| self.look_for_another(key));
+    }
+
+    /// Asks the trackers of a resource for another list of its chunks; if it was false, also for other content of its name.
+    fn look_for_another(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get(key).filter(|resource| resource.is_unproven()) else { return };
+        let (trackers, name) = (resource.trackers(), resource.manifest.name().clone());
+        let may_be_other = resource.is_disproved() && !resource.record.trackers.is_empty();
+        if trackers.is_empty() || !self.lists.begin(key, Instant::now()) {
+            return;
+        }
+        let mut leave_out = self.lists.disproved.clone();
+        leave_out.extend(self.lists.tried.iter().copied());
+        leave_out.insert(key);
+        let context = self.context.clone();
+        tokio::spawn(async move {
+            let by_id = Lookup::Resource(key.resource);
+            let mut found = catalogue::find(&context, &trackers, &by_id, &leave_out).await.ok();
+            if found.is_none() && may_be_other {
+                let by_name = Lookup::Name(name);
+                found = catalogue::find(&context, &trackers, &by_name, &leave_out).await.ok();
+            }
+            context.tell(Input::Task(TaskInput::Another { key, found: found.map(Box::new) })).await;
+        });
+        self.changed();
+    }
+
+    /// The trackers named another list, or none.
+    pub(super) fn another(&mut self, key: SwarmKey, found: Option<Box<Hit>>) {
+        self.lists.looking.remove(&key.resource);
+        self.changed();
+        let Some(resource) = self.library.get_mut(key).filter(|resource| resource.is_unproven()) else {
+            return;
+        };
+        let Some(hit) = found else {
+            self.lists.missed.insert(key, Instant::now());
+            // The next time those that nobody served are tried once more.
+            return self.lists.tried.retain(|other| other.resource != key.resource);
+        };
+        let names = resource.record.names.first().map(|record| (record.name.clone(), record.replace));
+        let Some((name, replace)) = names else { return };
+        resource.gives_way = true;
+        let other = hit.manifest.key();
+        tracing::warn!(resource = %key, %name, %other, "another list of chunks takes the place of this one");
+        Lists::remember(&mut self.lists.tried, key);
+        let manifest = hit.manifest.with_name(name);
+        let Hit { shared_at_ms, tracker, .. } = *hit;
+        let (reply, _) = oneshot::channel(); // those who wait for it look at its status
+        self.get(Wanted { manifest, tracker: Some(tracker), shared_at_ms, replace }, reply);
+    }
+
+    /// Whether a resource may come beside, or in the place of, another list of its chunks that is here.
+    pub(super) fn stands_aside(&mut self, other: SwarmKey, wanted: &Wanted) -> bool {
+        let Some(resource) = self.library.get_mut(other).filter(|resource| resource.is_unproven()) else {
+            return false;
+        };
+        let has_name = resource.record.names.iter().any(|record| record.name == *wanted.manifest.name());
+        // Whoever hands in a manifest means that one; what a catalogue names first is no better than what is here.
+        resource.gives_way |= wanted.tracker.is_none();
+        !has_name || resource.gives_way || resource.is_disproved()
+    }
+
+    /// A resource is whole: other lists of its chunks are false.
+    pub(super) fn is_proven(&mut self, key: SwarmKey) {
+        while let Some(other) = self.library.other_list(key) {
+            if !self.library.get(other).is_some_and(Resource::is_unproven) {
+                return;
+            }
+            tracing::warn!(resource = %other, by = %key, "this list of chunks is false: another one is the resource");
+            Lists::remember(&mut self.lists.disproved, other);
+            let names = self.library.names().filter(|(_, of)| *of == other).map(|(name, _)| name.clone());
+            let names: Vec<ResourceName> = names.collect();
+            names.iter().for_each(|name| self.forget_name(name, None));
+            if self.library.get(other).is_some() {
+                return;
+            }
+        }
+    }
+}
