@@ -6,6 +6,7 @@ use cluster::{CAP, Daemon, Tracker, wait_until};
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
+use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::peer::{PeerRequest, Subscriptions};
 use shared::window::Window;
 use std::fs;
@@ -110,7 +111,7 @@ fn a_web_server_is_no_peer() {
 #[test]
 fn older_and_newer_versions_are_left_alone() {
     check_false_seeder(208, Way::Version(0), "version");
-    check_false_seeder(209, Way::Version(2), "version");
+    check_false_seeder(209, Way::Version(PROTOCOL_VERSION + 1), "version");
 }
 
 /// It happens to honest ones, too: they are used on, and nothing wrong is written.
@@ -209,7 +210,7 @@ fn hellos_that_make_no_sense_are_refused_and_counted() {
     };
     let cases = [
         (wrong(|hello| hello.version = 0), "version"),
-        (wrong(|hello| hello.version = 2), "version"),
+        (wrong(|hello| hello.version = PROTOCOL_VERSION + 1), "version"),
         (wrong(|hello| hello.listen_port = 0), "malformed"),
         (wrong(|hello| hello.zone = "z".repeat(100)), "malformed"),
     ];
