@@ -80,11 +80,11 @@ impl Imports {
         }
     }
 
-    /// All parts of an import are here.
+    /// All parts of an import are here. Its task goes on: whoever takes it tells how it ends.
     ///
     /// # Errors
     /// When there is no such import, or it is not as long as announced: then it has ended.
-    pub fn end(&mut self, task: TaskId) -> Result<(ShareRequest, Import), ControlError> {
+    pub fn end(&mut self, task: TaskId) -> Result<(ShareRequest, Import, TaskHandle), ControlError> {
         let none = || refused(format!("there is no import {}", task.0));
         let importing = self.open.get_mut(&task).ok_or_else(none)?;
         let import = importing.import.take().ok_or_else(none)?;
@@ -95,10 +95,10 @@ impl Imports {
             self.fail(task, &error);
             return Err(error);
         }
-        let request = importing.request.clone();
+        let (request, handle) = (importing.request.clone(), importing.handle.clone());
         importing.goes_on = true;
         self.open.remove(&task);
-        Ok((request, import))
+        Ok((request, import, handle))
     }
 
     /// Ends an import for which no part has come for too long; else when to look again. `None` when it has ended.

@@ -274,8 +274,12 @@ impl Control for Caller {
     }
 
     async fn import_end(self, _: CallContext, task: TaskId) -> Result<(), ControlError> {
-        let (request, import) = self.imports().end(task)?;
-        self.ask(|reply| Command::ImportEnd { task, request, import, reply }).await
+        let (request, import, handle) = self.imports().end(task)?;
+        let taken = self.ask(|reply| Command::ImportEnd { task, request, import, reply }).await;
+        if let Err(error) = &taken {
+            handle.end_if_running(|| TaskState::Failed(error.clone()));
+        }
+        taken
     }
 
     async fn task(self, _: CallContext, task: TaskId, wait_ms: u32) -> Result<TaskState, ControlError> {
