@@ -1,5 +1,6 @@
 //! Between ttctl and this daemon, over the Unix socket.
 
+mod callers;
 mod crowd;
 mod examine;
 mod imports;

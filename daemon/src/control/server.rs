@@ -1,7 +1,7 @@
 //! The `Control` service: hands ttctl's commands to the driver, and does what belongs to the caller's connection:
 //! manifests and imports that arrive in parts, waiting, looking things up in catalogues.
 
-use super::crowd::{CallerId, Crowd};
+use super::callers::{Callers, Counted, Place};
 use super::examine::examine;
 use super::imports::{self, Imports};
 use super::quota::{Permit, Quota};
@@ -26,22 +26,10 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tarpc::context::Context as CallContext;
-use tarpc::server::Serve;
-use tarpc::{RequestName, ServerError};
-use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
-/// How many callers there may be at once.
-const CALLERS_MAX: usize = 256;
-/// How many more may wait until there is a place for them: callers of a user who has most places already.
-const WAITING_MAX: usize = 64;
-/// How long such a one waits.
-const PLACE_WITHIN: Duration = Duration::from_secs(30);
 /// How many imports one connection may have open.
 const IMPORTS_MAX: usize = 16;
-/// How many imports a user may have open, over all connections.
-const IMPORTS_EACH_MAX: usize = 64;
-/// How many manifests a user may be sending at once: they are kept in memory until they are whole.
-const MANIFESTS_EACH_MAX: usize = 8;
 /// The longest wait of a long poll.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Watchers are answered no more often than this.
@@ -60,90 +48,6 @@ pub struct ControlServer {
     pub trackers: watch::Receiver<Vec<TrackerUrl>>,
     /// Changes with everything that a watcher may want to see.
     pub revision: Arc<watch::Sender<u64>>,
-}
-
-/// What the callers share among them.
-#[derive(Debug)]
-struct Callers {
-    crowd: Mutex<Crowd<Arc<Notify>>>,
-    /// Somebody has left.
-    left: Notify,
-    waiting: Arc<Semaphore>,
-    imports: Arc<Quota>,
-    manifests: Arc<Quota>,
-}
-
-impl Callers {
-    fn new() -> Arc<Callers> {
-        Arc::new(Callers {
-            crowd: Mutex::new(Crowd::new(CALLERS_MAX)),
-            left: Notify::new(),
-            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
-            imports: Quota::new(IMPORTS_EACH_MAX),
-            manifests: Quota::new(MANIFESTS_EACH_MAX),
-        })
-    }
-
-    fn crowd(&self) -> MutexGuard<'_, Crowd<Arc<Notify>>> {
-        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A place for a caller, and what ends it.
-    fn admit(self: &Arc<Callers>, uid: u32) -> Option<(Arc<Place>, Arc<Notify>)> {
-        let end = Arc::new(Notify::new());
-        let (id, gone) = self.crowd().admit(uid, end.clone()).ok()?;
-        if let Some(gone) = gone {
-            tracing::debug!(uid, "there are {CALLERS_MAX} callers: one makes room for another");
-            gone.notify_one();
-        }
-        Some((Arc::new(Place { callers: self.clone(), id }), end))
-    }
-
-    /// The same, when there is none yet.
-    async fn wait_for_place(self: &Arc<Callers>, uid: u32) -> Option<(Arc<Place>, Arc<Notify>)> {
-        let _permit = self.waiting.clone().try_acquire_owned().ok()?;
-        let admitted = async {
-            loop {
-                let left = self.left.notified();
-                if let Some(admitted) = self.admit(uid) {
-                    return admitted;
-                }
-                left.await;
-            }
-        };
-        tokio::time::timeout(PLACE_WITHIN, admitted).await.ok()
-    }
-}
-
-/// The place of a caller who is connected.
-#[derive(Debug)]
-struct Place {
-    callers: Arc<Callers>,
-    id: CallerId,
-}
-
-impl Place {
-    /// A call of its caller that is not answered yet.
-    fn call(self: &Arc<Place>) -> Call {
-        self.callers.crowd().call_begins(self.id);
-        Call(self.clone())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.callers.crowd().leave(self.id);
-        self.callers.left.notify_one();
-    }
-}
-
-struct Call(Arc<Place>);
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        self.0.callers.crowd().call_ends(self.0.id);
-        self.0.callers.left.notify_one(); // it may make room now
-    }
 }
 
 /// Accepts callers for ever.
@@ -193,23 +97,6 @@ async fn serve(
             tracing::debug!(uid = who.uid, error = %end, "a caller's connection ended");
         }
         () = end.notified() => tracing::debug!(uid = who.uid, "a caller has made room for another"),
-    }
-}
-
-/// A service that says when it is at work.
-#[derive(Clone)]
-struct Counted<S> {
-    service: S,
-    place: Arc<Place>,
-}
-
-impl<S: Serve<Req: RequestName>> Serve for Counted<S> {
-    type Req = S::Req;
-    type Resp = S::Resp;
-
-    async fn serve(self, context: CallContext, request: S::Req) -> Result<S::Resp, ServerError> {
-        let _call = self.place.call();
-        self.service.serve(context, request).await
     }
 }
 
