@@ -4,7 +4,7 @@
 use crate::context::Context;
 use crate::driver::{Command, Input};
 use shared::host::service::Service;
-use shared::rpc::control::{ResourceStatus, State};
+use shared::rpc::control::{ResourceStatus, State, TaskId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -32,12 +32,17 @@ pub async fn watch(service: Arc<Service>, context: Arc<Context>, mut revision: w
             continue;
         }
         revision.mark_unchanged();
-        let Some(status) = status(&context).await else { return };
-        seen = Some(Instant::now());
-        if status != told {
-            service.status(&status);
-            told = status;
+        // How all resources are doing is asked only when something has changed: there may be many thousand.
+        if news || told.is_empty() {
+            let Some(status) = status(&context).await else { return };
+            if status != told {
+                service.status(&status);
+                told = status;
+            }
+        } else if !lives(&context).await {
+            return;
         }
+        seen = Some(Instant::now());
         if alive_every.is_some() {
             service.alive();
         }
@@ -49,6 +54,13 @@ pub async fn status(context: &Context) -> Option<String> {
     let (reply, answer) = oneshot::channel();
     context.tell(Input::Command(Command::Status { what: None, reply })).await;
     answer.await.ok()?.ok().map(|resources| line(&resources))
+}
+
+/// Whether the driver answers: it is asked for a task that there never is, which costs it nothing.
+async fn lives(context: &Context) -> bool {
+    let (reply, answer) = oneshot::channel();
+    context.tell(Input::Command(Command::Task { task: TaskId(0), reply })).await;
+    answer.await.is_ok()
 }
 
 fn line(resources: &[ResourceStatus]) -> String {

@@ -66,7 +66,7 @@ impl Driver {
         let keys: Vec<SwarmKey> = due.map(|(key, _)| key).collect();
         for key in keys {
             match self.library.get(key).map(|resource| &resource.phase) {
-                Some(Phase::Failed(_)) => self.check(key, None),
+                Some(Phase::Failed(_)) => self.check_in_turn(key),
                 Some(Phase::Seeding(_)) => {
                     self.forgive(key);
                     self.publish(key);

@@ -19,6 +19,9 @@ use std::time::Instant;
 /// So many chunks are written at most before they are synced, whatever the time.
 const DIRTY_MAX: u32 = 32;
 
+/// How many files are published at once: each is synced, and a copy under another name is hashed, in 8 MiB of memory.
+pub(super) const PUBLISHING_MAX: usize = 16;
+
 impl Driver {
     /// The phase of a download whose part file is open, and that has these chunks for sure.
     pub(super) fn fetching(&self, manifest: Manifest, file: Arc<PartFile>, have: HaveMap) -> Fetching {
@@ -272,6 +275,10 @@ impl Driver {
             record.published.is_none() && !resource.troubles.contains_key(&record.name)
         };
         let Some(record) = resource.record.names.iter().find(waits).cloned() else { return };
+        if self.publishing.len() >= PUBLISHING_MAX {
+            self.to_publish.insert(key);
+            return;
+        }
         if self.publishing.contains_key(&key) {
             return;
         }
@@ -305,6 +312,11 @@ impl Driver {
     ) {
         let key = source.key();
         let delete = self.publishing.remove(&key).is_some_and(|publishing| publishing.delete);
+        while self.publishing.len() < PUBLISHING_MAX
+            && let Some(next) = self.to_publish.pop_first()
+        {
+            self.publish(next);
+        }
         let file = self.home.file(name);
         if self.library.key_of(name) != Some(key) {
             let unwanted = published.ok().filter(|_| delete);

@@ -121,6 +121,8 @@ pub struct Driver {
     pending: VecDeque<Event>,
     /// What is being published: one name of a resource at a time.
     publishing: BTreeMap<SwarmKey, Publishing>,
+    /// What waits to be published: too many are at once.
+    to_publish: BTreeSet<SwarmKey>,
     /// The checks that run and those that wait for their turn.
     checks: Checks,
     /// Hashes what is shared.
@@ -183,6 +185,7 @@ impl Driver {
             serving: BTreeMap::new(),
             pending: VecDeque::new(),
             publishing: BTreeMap::new(),
+            to_publish: BTreeSet::new(),
             checks: Checks::default(),
             hashing: Hashing::default(),
             suspects: BTreeSet::new(),

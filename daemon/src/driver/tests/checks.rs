@@ -1,6 +1,7 @@
 //! Many checks at once, and those who wait for one.
 
 use super::*;
+use crate::driver::download::PUBLISHING_MAX;
 use crate::library::CheckStep;
 use shared::rpc::control::{ShareRequest, TaskId, TaskState};
 use std::fs;
@@ -186,4 +187,25 @@ async fn a_file_is_shared_while_checks_wait() {
     })
     .await;
     assert_eq!(rig.driver.checks.before().len(), 3);
+}
+
+#[tokio::test]
+async fn few_files_are_published_at_once_and_all_of_them() {
+    let mut rig = Rig::new();
+    let mut all = Vec::new();
+    for at in 0..PUBLISHING_MAX + 20 {
+        let bytes = vec![at as u8; 100 + at];
+        let manifest = manifest_of(&format!("file-{at:02}"), &bytes);
+        rig.get(&manifest, false).await.unwrap();
+        all.push((manifest, bytes));
+    }
+    all.iter().for_each(|(manifest, bytes)| rig.receive(manifest, bytes));
+    let mut most = 0;
+    while !all.iter().all(|(manifest, _)| is_seeding(&rig.driver, manifest)) {
+        most = most.max(rig.driver.publishing.len());
+        let input = tokio::time::timeout(CAP, rig.inputs.recv()).await.expect("they go on");
+        rig.driver.handle(input.unwrap());
+    }
+    assert!(most <= PUBLISHING_MAX, "{most} were published at once");
+    assert!(rig.driver.to_publish.is_empty());
 }
