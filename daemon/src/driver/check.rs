@@ -1,6 +1,7 @@
 //! Compares what is on disk with its manifest: when somebody asks, when a file has changed, when a have map is
 //! torn, when the whole is wrong although every chunk seemed right.
 
+use super::adopt::still_there;
 use super::blocked::REREAD_AFTER;
 use super::checks::Asker;
 use super::{Driver, Input, Turn};
@@ -117,6 +118,7 @@ impl Driver {
                 if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             };
             let checked = check_path(&path, is_part, &manifest, &progress);
+            let checked = checked.and_then(|it| if is_part { Ok(it) } else { still_there(&path, it) });
             let checked = checked.map(|checked| match &former {
                 Some(former) => CheckedFile { good: former.reliable(checked.good), ..checked },
                 None => checked,
@@ -172,14 +174,12 @@ impl Driver {
         }
     }
 
-    /// The file is right after all.
+    /// The file is right after all: whoever looked at it last found it so, and under its name.
     fn seed_again(&mut self, key: SwarmKey, record: &NameRecord, identity: FileIdentity) {
         let path = self.home.file(&record.name);
         let Some(resource) = self.library.get_mut(key) else { return };
-        match find_published(&resource.manifest, &path, identity) {
-            Ok(published) => resource.phase = Phase::Seeding(Arc::new(published)),
-            Err(error) => return self.fail_resource(key, error, ErrorKind::Refused),
-        }
+        let manifest = resource.manifest.clone();
+        resource.phase = Phase::Seeding(Arc::new(Published { manifest, path, identity }));
         resource.troubles.remove(&record.name);
         resource.former = None;
         let names = resource.record.names.iter_mut();
