@@ -145,13 +145,25 @@ impl Driver {
         here: Result<(), NotHere>,
     ) {
         self.checks.ended(turn);
-        // Otherwise another check has begun since, perhaps of another file, or nobody wants to know.
         if self.library.get(key).is_some_and(|resource| resource.is_in(check)) {
             let next = self.checks.answer(key, &task_state(&checked));
             self.found_out(key, checked, here);
             next.into_iter().for_each(|asker| self.check_for(key, asker));
+        } else {
+            // Another check has begun since, perhaps of another file, or the resource was shared anew.
+            self.check_for_askers();
         }
         self.begin_checks();
+    }
+
+    /// Everybody who waits for a check gets one, also where what is here was found out in another way meanwhile.
+    pub(super) fn check_for_askers(&mut self) {
+        for key in self.checks.asked_for() {
+            let phase = self.library.get(key).map(|resource| &resource.phase);
+            if !matches!(phase, Some(Phase::Checking(_))) {
+                self.enqueue_check(key, true);
+            }
+        }
     }
 
     fn found_out(&mut self, key: SwarmKey, checked: io::Result<CheckedFile>, here: Result<(), NotHere>) {

@@ -81,6 +81,11 @@ impl Checks {
         self.askers.contains_key(&key)
     }
 
+    /// The resources for whose checks somebody waits.
+    pub(super) fn asked_for(&self) -> Vec<SwarmKey> {
+        self.askers.keys().copied().collect()
+    }
+
     /// Somebody waits for what comes of it.
     pub(super) fn hurry(&mut self, key: SwarmKey) {
         self.turns.hurry(key);

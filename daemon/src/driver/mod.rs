@@ -392,6 +392,7 @@ impl Driver {
         if self.ticks.is_multiple_of(8) {
             buffers::trim();
             self.report_progress();
+            self.check_for_askers();
             self.look_for_stalls(now);
             self.look_for_other_lists(now);
             self.look_at_clock(now);

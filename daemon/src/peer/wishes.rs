@@ -4,7 +4,7 @@
 use shared::chunk::ChunkCount;
 use shared::id::SwarmKey;
 use shared::rpc::peer::{SUBSCRIPTIONS_MAX, Subscriptions};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many swarms are remembered whose news may still come although nobody wants them any more.
 const LEAVING_MAX: usize = SUBSCRIPTIONS_MAX;
@@ -13,8 +13,10 @@ const LEAVING_MAX: usize = SUBSCRIPTIONS_MAX;
 #[derive(Debug, Default)]
 pub(super) struct Wishes {
     wanted: BTreeMap<SwarmKey, ChunkCount>,
-    /// What the peer was not asked for yet: whether it is wanted (anew), or not any more.
-    changes: BTreeMap<SwarmKey, bool>,
+    /// Swarms that are wanted, or wanted anew, and that the peer was not asked for yet.
+    added: BTreeSet<SwarmKey>,
+    /// Swarms that are wanted no more, of which the peer was not told yet.
+    removed: BTreeSet<SwarmKey>,
     /// Swarms that are wanted no more, and the poll with whose answer their last news may come (`None`: the peer has
     /// still to hear of it).
     leaving: BTreeMap<SwarmKey, Option<u64>>,
@@ -27,28 +29,26 @@ impl Wishes {
     pub(super) fn change(&mut self, added: Vec<(SwarmKey, ChunkCount)>, removed: Vec<SwarmKey>) {
         for key in removed {
             self.wanted.remove(&key);
-            self.changes.insert(key, false);
+            self.added.remove(&key);
+            self.removed.insert(key);
             if self.leaving.len() < LEAVING_MAX {
                 self.leaving.insert(key, None);
             }
         }
         for (key, count) in added {
             self.wanted.insert(key, count);
-            self.changes.insert(key, true);
+            self.removed.remove(&key);
+            self.added.insert(key);
             self.leaving.remove(&key);
         }
     }
 
-    /// What to ask the peer for next, if anything has changed.
+    /// What to ask the peer for next, if anything has changed. All that is wanted no more goes before anything that is
+    /// added: a peer takes [`SUBSCRIPTIONS_MAX`] swarms at a time, and drops those beyond.
     pub(super) fn take_changes(&mut self) -> Option<Subscriptions> {
-        let mut changes = Subscriptions::default();
-        for _ in 0..SUBSCRIPTIONS_MAX {
-            match self.changes.pop_first() {
-                Some((key, true)) => changes.added.push(key),
-                Some((key, false)) => changes.removed.push(key),
-                None => break,
-            }
-        }
+        let removed = take_first(&mut self.removed, SUBSCRIPTIONS_MAX);
+        let added = take_first(&mut self.added, SUBSCRIPTIONS_MAX - removed.len());
+        let changes = Subscriptions { removed, added };
         (changes != Subscriptions::default()).then_some(changes)
     }
 
@@ -79,6 +79,10 @@ impl Wishes {
     pub(super) fn may_come(&self, key: SwarmKey) -> bool {
         self.leaving.contains_key(&key) || self.leaving.len() >= LEAVING_MAX
     }
+}
+
+fn take_first(keys: &mut BTreeSet<SwarmKey>, count: usize) -> Vec<SwarmKey> {
+    std::iter::from_fn(|| keys.pop_first()).take(count).collect()
 }
 
 #[cfg(test)]
@@ -117,6 +121,25 @@ mod tests {
         wishes.change((0..most + 5).map(wish).collect(), Vec::new());
         let sizes = [most as usize, 5].map(Some);
         assert_eq!([(); 2].map(|()| wishes.take_changes().map(|changes| changes.added.len())), sizes);
+    }
+
+    #[test]
+    fn a_peer_is_never_asked_for_more_swarms_than_it_takes() {
+        let (mut wishes, most) = (Wishes::default(), SUBSCRIPTIONS_MAX as u16);
+        let mut subscribed = BTreeSet::new();
+        let mut tell = |wishes: &mut Wishes| {
+            while let Some(Subscriptions { removed, added }) = wishes.take_changes() {
+                removed.iter().for_each(|key| _ = subscribed.remove(key));
+                subscribed.extend(added);
+                assert!(subscribed.len() <= SUBSCRIPTIONS_MAX, "{} swarms", subscribed.len());
+            }
+            subscribed.len()
+        };
+        wishes.change((most..2 * most).map(wish).collect(), Vec::new());
+        assert_eq!(tell(&mut wishes), SUBSCRIPTIONS_MAX);
+        // While a call is open all of them end, and as many others begin, whose keys come first.
+        wishes.change((0..most).map(wish).collect(), (most..2 * most).map(key).collect());
+        assert_eq!(tell(&mut wishes), SUBSCRIPTIONS_MAX);
     }
 
     #[test]

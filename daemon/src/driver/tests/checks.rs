@@ -3,6 +3,7 @@
 use super::*;
 use crate::driver::download::PUBLISHING_MAX;
 use crate::library::CheckStep;
+use crate::tasks::TaskInput;
 use shared::rpc::control::{ShareRequest, TaskId, TaskState};
 use std::fs;
 
@@ -154,6 +155,29 @@ async fn who_asks_while_a_file_is_read_gets_a_check_that_begins_later() {
         let state = task(&mut rig, *id).await;
         assert!(matches!(state, TaskState::Verified { chunks_good: 0, .. }), "{state:?}");
     }
+}
+
+#[tokio::test]
+async fn a_verify_ends_although_the_file_was_shared_anew_meanwhile() {
+    let mut rig = Rig::new();
+    let all = finished(&mut rig, 1).await;
+    let verify = rig.ask(|reply| Command::Verify { what: "file-00".to_owned(), reply }).await.unwrap();
+    assert_eq!(step(&rig.driver, &all[0]), Some(CheckStep::Hashes));
+    let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
+    let request = ShareRequest { name: "file-00".parse().unwrap(), trackers, replace: false, bytes: 0 };
+    rig.driver.share(request).unwrap();
+    // The share ends first: what the check says is held back until then.
+    let mut held = Vec::new();
+    while step(&rig.driver, &all[0]).is_some() {
+        match tokio::time::timeout(CAP, rig.inputs.recv()).await.expect("it is hashed").unwrap() {
+            input @ Input::Task(TaskInput::Checked { .. }) => held.push(input),
+            input => rig.driver.handle(input),
+        }
+    }
+    assert!(is_seeding(&rig.driver, &all[0]));
+    held.into_iter().for_each(|input| rig.driver.handle(input));
+    let state = task(&mut rig, verify).await;
+    assert!(matches!(state, TaskState::Verified { chunks_good: 1, .. }), "{state:?}");
 }
 
 /// All threads that may block are busy, as they are while many files are hashed.
