@@ -149,8 +149,8 @@ pub struct Driver {
     ending: Option<String>,
     /// What is known of other lists of chunks.
     lists: Lists,
-    /// What the clock showed when it was looked at last.
-    clock: Option<(Instant, u64)>,
+    /// When something was shared last, in milliseconds since 1970.
+    newest_ms: u64,
     /// Counts the changes that a watcher may want to see.
     revision: Arc<watch::Sender<u64>>,
     /// What watchers of everything are shown for now.
@@ -199,7 +199,7 @@ impl Driver {
             loading: Loading::default(),
             folder: Folder::default(),
             ending: None,
-            clock: None,
+            newest_ms: 0,
             lists: Lists::default(),
             revision: Arc::new(watch::Sender::new(1)),
             shown: None,
@@ -395,7 +395,7 @@ impl Driver {
             self.check_for_askers();
             self.look_for_stalls(now);
             self.look_for_other_lists(now);
-            self.look_at_clock(now);
+            self.look_at_clock();
             self.refuse_parked(now);
             self.ask_folder(now);
             self.look_at_files();

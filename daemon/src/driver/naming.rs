@@ -79,12 +79,10 @@ impl Driver {
         }
     }
 
-    /// Looks whether the clock was put back.
-    pub(super) fn look_at_clock(&mut self, now: Instant) {
-        let now_ms = now_ms();
-        let (at, then_ms) = self.clock.replace((now, now_ms)).unwrap_or((now, now_ms));
-        let passed_ms = u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX);
-        if now_ms.saturating_add(AHEAD_MS_MAX / 2) < then_ms.saturating_add(passed_ms) {
+    /// Looks whether the clock was put back since something was shared.
+    pub(super) fn look_at_clock(&mut self) {
+        if is_to_come(self.newest_ms) {
+            self.newest_ms = 0;
             self.forget_dates_to_come();
         }
     }

@@ -201,6 +201,7 @@ impl Driver {
             self.must_not_be_awaited(name)?; // somebody wants it for other content since this began
         }
         let mut record = self.record_of(&manifest);
+        self.newest_ms = self.newest_ms.max(record.shared_at_ms);
         record.names.retain(|other| other.name != *name);
         let published_as = Some(identity);
         record.names.push(NameRecord {

@@ -140,7 +140,7 @@ fn a_name_that_another_machine_shares_is_not_taken_unless_asked_for() {
     b.share_bytes("small.txt", &theirs);
     b.ok(&["remove", "--delete", "small.txt"]);
 
-    b.ok(&["share", "--replace", &path]);
+    share_over(&b, "small.txt", &mine);
     c.ok(&["get", "--replace", "small.txt"]);
     c.check_file("small.txt", &mine);
     let told =
@@ -204,7 +204,8 @@ fn a_refused_publication_is_told_by_share_and_by_status() {
 fn invented(name: &str, seed: u32) -> Manifest {
     let hashes: Vec<ChunkHash> =
         (0..2_u32).map(|at| ChunkHash::of(&[seed, at].map(u32::to_be_bytes).concat())).collect();
-    Manifest::new(name.parse().unwrap(), ResourceId(hashes[0].0), Vec::new(), hashes).unwrap()
+    let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
+    Manifest::new(name.parse().unwrap(), ResourceId(hashes[0].0), trackers, hashes).unwrap()
 }
 
 #[test]
