@@ -165,10 +165,10 @@ mod tests {
             by: "127.0.0.1:18000".parse().unwrap(),
             shared_ago_ms: Some(720_000),
         };
-        let tracker = "tt://10.0.0.1".parse().unwrap();
+        let tracker: TrackerUrl = "tt://10.0.0.1:7000".parse().unwrap();
         assert_eq!(
             is_taken(&tracker, &other).message,
-            "small.txt is published on tt://10.0.0.1:7986 with other content \
+            "small.txt is published on tt://10.0.0.1:7000 with other content \
              (4c4c4c4c…, by 127.0.0.1:18000, 12 min ago)"
         );
         let unknown = Namesake { shared_ago_ms: None, ..other.clone() };
