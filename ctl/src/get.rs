@@ -29,6 +29,9 @@ use std::time::{Duration, Instant};
 /// How long the daemon may look for a name at its trackers, and fetch the manifest.
 const GET_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How often a name that nobody knows yet, or a tracker that cannot be reached, is asked for again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 /// A look-up that takes no longer than this is not worth a word.
 const LOOK_UP_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -52,13 +55,11 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     }
     let daemon = Daemon::connect(global).await?;
     let mut deadline = Deadline::after(args.timeout.map(|timeout| timeout.duration()));
+    let mut last = None;
     let mut accepted = tokio::select! {
-        accepted = ask(&daemon, want, manifest, args) => accepted?,
+        accepted = ask(&daemon, want, manifest, args, &mut last) => accepted?,
         never = tell_what_is_looked_for(&args.what, output) => match never {},
-        () = &mut deadline.reached => {
-            return Err(Error::new(Kind::TimedOut, format!("ttd has not found {} in time", args.what))
-                .hint("nothing was begun; is its tracker reachable? `ttctl tracker list` tells"));
-        }
+        () = &mut deadline.reached => return Err(not_found(args, last)),
     };
     let mut how = " (it was there already)".to_owned();
     while let Some(task) = accepted.comparing {
@@ -128,11 +129,14 @@ impl Deadline {
     }
 }
 
+/// Asks for it. Who gives a time to wait waits for the tracker and the name as well: `last` is why they are not there
+/// yet.
 async fn ask(
     daemon: &Daemon,
     want: Want,
     manifest: Option<Manifest>,
     args: &GetArgs,
+    last: &mut Option<Error>,
 ) -> Result<Accepted, Error> {
     let what = match want {
         Want::Catalogue(what) => what,
@@ -142,15 +146,34 @@ async fn ask(
         send(daemon, &manifest).await?;
     }
     let by_name = matches!(what, GetWhat::Name { tracker: None, .. });
-    let request = GetRequest { what, replace: args.replace };
-    daemon.caller.get(request, GET_TIMEOUT).await?.map_err(|error| {
+    loop {
+        let request = GetRequest { what: what.clone(), replace: args.replace };
+        let error = match daemon.caller.get(request, GET_TIMEOUT).await? {
+            Ok(accepted) => return Ok(accepted),
+            Err(error) => error,
+        };
+        let may_come = matches!(error.kind, ErrorKind::Unknown | ErrorKind::Unreachable);
         let error = Error::from(error);
+        if may_come && args.timeout.is_some() {
+            *last = Some(error);
+            tokio::time::sleep(ASK_AGAIN).await;
+            continue;
+        }
         let beside = format!("{}{}", args.what, shared::name::MANIFEST_SUFFIX);
-        match by_name && error.kind == Kind::Refused && std::path::Path::new(&beside).exists() {
+        let is_beside = by_name && may_come && std::path::Path::new(&beside).exists();
+        return Err(match is_beside {
             true => error.hint(format!("or do you mean the manifest here? `ttctl get {beside}`")),
             false => error,
-        }
-    })
+        });
+    }
+}
+
+/// What was asked for was not found in time.
+fn not_found(args: &GetArgs, last: Option<Error>) -> Error {
+    let span = human::duration(args.timeout.map(|timeout| timeout.duration()).unwrap_or_default());
+    let why = last.map_or("ttd has not answered".to_owned(), |error| error.message);
+    Error::new(Kind::TimedOut, format!("{} was not found within {span}: {why}", args.what))
+        .hint("nothing was begun; `ttctl tracker list` shows what is published")
 }
 
 /// Says, once, that it is the look-up that takes long: trackers that do not answer are given their time.

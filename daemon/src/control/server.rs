@@ -205,13 +205,19 @@ impl Control for Caller {
                 (Lookup::Resource(resource), tracker)
             }
         };
-        match self.look_up(&lookup, tracker, replace).await? {
-            Ok(wanted) => self.begin(wanted).await,
-            Err(why) => self.find_locally(shown(&lookup), replace).await.map_err(|mut error| {
-                error.message = format!("{}, and {why}", error.message);
-                error
-            }),
+        let looked_up = match self.look_up(&lookup, tracker, replace).await {
+            Ok(Ok(wanted)) => return self.begin(wanted).await,
+            Ok(Err(nowhere)) => match self.find_locally(shown(&lookup), replace).await {
+                Err(error) if error.kind == ErrorKind::Unknown => Err(nowhere),
+                found => found,
+            },
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &looked_up {
+            let what = shown(&lookup);
+            tracing::info!(uid = self.who.uid, pid = self.who.pid, verb = "get", %what, %error, "nothing is fetched");
         }
+        looked_up
     }
 
     async fn status(self, _: CallContext, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
@@ -362,13 +368,13 @@ impl Caller {
         self.ask(|reply| Command::FindLocally { what, replace, reply }).await
     }
 
-    /// Looks in the catalogues. The inner error says why no tracker answered: what is here has to do then.
+    /// Looks in the catalogues. The inner error says that no tracker answered, and why: what is here has to do then.
     async fn look_up(
         &self,
         what: &Lookup,
         tracker: Option<TrackerUrl>,
         replace: bool,
-    ) -> Result<Result<Wanted, String>, ControlError> {
+    ) -> Result<Result<Wanted, ControlError>, ControlError> {
         let is_named = tracker.is_some();
         let trackers = match tracker {
             Some(url) => vec![url],
@@ -383,7 +389,7 @@ impl Caller {
                 replace,
             })),
             Err(Miss::Unknown) => Err(ControlError {
-                kind: ErrorKind::Refused,
+                kind: ErrorKind::Unknown,
                 message: format!("no tracker's catalogue has {shown} ({} asked)", list(&trackers)),
                 hint: Some("`ttctl tracker list` shows what is published".to_owned()),
             }),
@@ -393,11 +399,21 @@ impl Caller {
                 hint: None,
             }),
             Err(Miss::Unreachable(silent)) => {
-                let why: Vec<String> = silent.iter().map(|(url, why)| format!("{url}: {why}")).collect();
+                let why = silent.iter().map(|(url, why)| format!("tracker {url}: {why}"));
+                let why = why.collect::<Vec<_>>().join("; ");
+                let unreachable = ControlError {
+                    kind: ErrorKind::Unreachable,
+                    message: format!("cannot look up {shown}: {why}"),
+                    hint: Some("try again when it can be reached; --timeout waits for that".to_owned()),
+                };
                 match (is_named, why.is_empty()) {
-                    (true, _) => Err(refused(format!("cannot look up {shown}: {}", why.join("; ")))),
-                    (false, true) => Ok(Err("no tracker is configured".to_owned())),
-                    (false, false) => Ok(Err(format!("no tracker answered ({})", why.join("; ")))),
+                    (true, _) => Err(unreachable),
+                    (false, false) => Ok(Err(unreachable)),
+                    (false, true) => Ok(Err(ControlError {
+                        kind: ErrorKind::Refused,
+                        message: format!("nothing here is called \"{shown}\", and no tracker is configured"),
+                        hint: Some("set `trackers` in ttd.toml, or name one: tt://HOST/NAME".to_owned()),
+                    })),
                 }
             }
         }

@@ -137,3 +137,26 @@ fn a_removed_resource_is_forgotten_and_its_file_stays_unless_deleted() {
     // The file that stayed can be shared again.
     a.share_in_place("keep", &keep);
 }
+
+#[test]
+fn get_waits_for_the_tracker_and_the_name_when_it_is_given_time() {
+    let mut tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let bytes = content(79, MIB);
+    let output = b.ctl_code(4, &["get", "image.iso"]);
+    assert!(output.stderr.contains("no tracker's catalogue has image.iso"), "{}", output.stderr);
+    let output = b.ctl_code(5, &["get", "image.iso", "--timeout", "1 s"]);
+    assert!(output.stderr.contains("no tracker's catalogue has image.iso"), "{}", output.stderr);
+    b.wait_log("nothing is fetched");
+
+    tracker.kill();
+    let output = b.ctl_code(8, &["get", "image.iso"]);
+    assert!(output.stderr.contains("cannot look up image.iso"), "{}", output.stderr);
+    b.ctl_code(5, &["get", "image.iso", "--timeout", "1 s"]);
+    let mut waiting = b.ctl_in_background(&["get", "image.iso", "--timeout", "60 s"]);
+    tracker.restart();
+    a.share_bytes("image.iso", &bytes);
+    let status = waiting.wait(CAP).expect("it finds the name");
+    assert!(status.success(), "{}", waiting.log());
+    b.check_file("image.iso", &bytes);
+}
