@@ -1,5 +1,6 @@
 //! A resource's name: one path component that is safe to use as a file name on every machine.
 
+use crate::id::ResourceId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -42,6 +43,8 @@ pub enum BadName {
     Suffix,
     /// It begins with U+FEFF, which nobody sees, and which at the beginning of a manifest is a byte order mark.
     ByteOrderMark,
+    /// It is what a resource's id looks like: nobody could say which of the two is meant.
+    Id,
 }
 
 impl fmt::Display for BadName {
@@ -57,6 +60,7 @@ impl fmt::Display for BadName {
             }
             BadName::Suffix => "the name ends in \".tinytorrent\", as only a manifest's does",
             BadName::ByteOrderMark => "the name begins with an invisible byte order mark (U+FEFF)",
+            BadName::Id => "the name is 64 hexadecimal digits, as an id is",
         })
     }
 }
@@ -103,6 +107,9 @@ impl FromStr for ResourceName {
         if text.starts_with('\u{feff}') {
             return Err(BadName::ByteOrderMark);
         }
+        if text.parse::<ResourceId>().is_ok() {
+            return Err(BadName::Id);
+        }
         Ok(ResourceName(text.to_owned()))
     }
 }
@@ -134,6 +141,7 @@ mod tests {
     #[test]
     fn names_that_could_do_harm_are_refused() {
         let long = "x".repeat(NAME_BYTES_MAX + 1);
+        let (id, upper) = ("0f".repeat(32), "0F".repeat(32));
         let cases = [
             ("", BadName::Empty),
             (".", BadName::Dots),
@@ -149,6 +157,8 @@ mod tests {
             (".tinytorrent.x", BadName::Reserved),
             ("x.tinytorrent", BadName::Suffix),
             ("\u{feff}x", BadName::ByteOrderMark),
+            (id.as_str(), BadName::Id),
+            (upper.as_str(), BadName::Id),
         ];
         for (text, why) in cases {
             assert_eq!(text.parse::<ResourceName>(), Err(why), "{text:?}");
