@@ -128,6 +128,15 @@ pub struct Tasks {
 struct Entry {
     state: TaskHandle,
     ended: Option<Instant>,
+    /// The bytes that it writes in all.
+    room: u64,
+}
+
+impl Entry {
+    /// Nobody works on it any more, or its caller went away before it was begun.
+    fn is_left(&self) -> bool {
+        Arc::strong_count(&self.state.0) == 1
+    }
 }
 
 /// Tells those who wait for a task how far it is.
@@ -180,8 +189,27 @@ impl Tasks {
         self.last += 1;
         let start = TaskState::Running { bytes_done: 0, bytes_total: 0, doing: "starting".to_owned() };
         let state = TaskHandle(Arc::new(watch::Sender::new(start)));
-        self.tasks.insert(TaskId(self.last), Entry { state: state.clone(), ended: None });
+        self.tasks.insert(TaskId(self.last), Entry { state: state.clone(), ended: None, room: 0 });
         Some((TaskId(self.last), state))
+    }
+
+    /// A task writes this many bytes in all: they are promised to it until it has, or has ended.
+    pub fn promise(&mut self, task: TaskId, bytes: u64) {
+        if let Some(entry) = self.tasks.get_mut(&task) {
+            entry.room = bytes;
+        }
+    }
+
+    /// The bytes that tasks have still to write.
+    pub fn promised(&self) -> u64 {
+        let left = |entry: &Entry| match *entry.state.0.borrow() {
+            TaskState::Running { bytes_done, bytes_total, .. } if bytes_total == entry.room => {
+                entry.room.saturating_sub(bytes_done)
+            }
+            TaskState::Running { .. } => entry.room,
+            _ => 0,
+        };
+        self.tasks.values().filter(|entry| entry.room > 0 && !entry.is_left()).map(left).sum()
     }
 
     /// A task that is remembered.
@@ -191,8 +219,7 @@ impl Tasks {
 
     fn forget_ended(&mut self, now: Instant) {
         for entry in self.tasks.values_mut() {
-            // nobody works on it any more, or its caller went away before it was begun
-            let is_left = Arc::strong_count(&entry.state.0) == 1;
+            let is_left = entry.is_left();
             let is_running = matches!(*entry.state.0.borrow(), TaskState::Running { .. });
             entry.ended = (is_left || !is_running).then(|| entry.ended.unwrap_or(now));
         }

@@ -4,7 +4,6 @@
 use super::Driver;
 use crate::library::{Blocked, Failure, Phase};
 use crate::store::StoreError;
-use shared::chunk::CHUNK_BYTES;
 use shared::id::SwarmKey;
 use shared::rpc::control::ErrorKind;
 use std::time::{Duration, Instant};
@@ -93,7 +92,9 @@ impl Driver {
         }
         match &mut fetching.blocked {
             None => {
-                tracing::info!(resource = %key, "a download goes on");
+                if !fetching.have.is_empty() {
+                    tracing::info!(resource = %key, "a download goes on");
+                }
                 self.join(key);
             }
             Some(blocked) if fetching.verified => {
@@ -155,38 +156,6 @@ impl Driver {
         }
     }
 
-    /// Why there is no room for what a download has still to fetch.
-    pub(super) fn lacking_space(&self, key: SwarmKey) -> Option<String> {
-        self.no_room(rest_bytes(&self.library.get(key)?.phase), Some(key))
-    }
-
-    /// Why there is no room for so many bytes, beside all downloads that run but for this one: what those need is
-    /// theirs already.
-    pub(super) fn no_room(&self, needed: u64, by: Option<SwarmKey>) -> Option<String> {
-        let runs = |phase: &Phase| matches!(phase, Phase::Fetching(f) if f.blocked.is_none());
-        let others = self.library.stirring().filter(|(other, it)| Some(*other) != by && runs(&it.phase));
-        let reserved = others.map(|(_, resource)| rest_bytes(&resource.phase)).sum::<u64>();
-        let kept = self.settings.min_free_bytes;
-        let free = match self.free_bytes() {
-            Ok(free) => free.saturating_sub(kept).saturating_sub(reserved),
-            Err(reason) => return Some(reason),
-        };
-        (needed > free).then(|| {
-            let mut reason = format!("no space: {} needed, {} free", decimal(needed), decimal(free));
-            let mut beside = Vec::new();
-            if kept > 0 {
-                beside.push(format!("{} that min_free_space keeps", decimal(kept)));
-            }
-            if reserved > 0 {
-                beside.push(format!("{} that other downloads need", decimal(reserved)));
-            }
-            if !beside.is_empty() {
-                reason = format!("{reason} (beside {})", beside.join(" and "));
-            }
-            reason
-        })
-    }
-
     // -- failures
 
     /// A resource cannot go on without help.
@@ -207,34 +176,5 @@ impl Driver {
             resource.phase = Phase::Failed(failure);
         }
         self.changed();
-    }
-}
-
-/// What a download has still to fetch, in bytes.
-fn rest_bytes(phase: &Phase) -> u64 {
-    match phase {
-        Phase::Fetching(it) => u64::from(it.have.count().get() - it.have.len()) * u64::from(CHUNK_BYTES),
-        _ => 0,
-    }
-}
-
-/// A number of bytes for a person, in the units that disks are sold by.
-fn decimal(bytes: u64) -> String {
-    match bytes {
-        100_000_000.. => format!("{:.1} GB", bytes as f64 / 1e9),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_for_a_person() {
-        assert_eq!(decimal(1_234_000_000), "1.2 GB");
-        assert_eq!(decimal(300_000_000), "0.3 GB");
-        assert_eq!(decimal(2 << 20), "2.1 MB");
-        assert_eq!(decimal(0), "0.0 MB");
     }
 }

@@ -285,7 +285,14 @@ impl Driver {
         let manifest = resource.manifest.with_name(record.name.clone());
         let (home, publisher) = (self.home.clone(), self.publisher.clone());
         let (name, to) = (record.name.clone(), self.home.file(&record.name));
-        self.publishing.insert(key, Publishing { name: name.clone(), delete: false });
+        // A copy needs room; what is renamed has it already.
+        let room = match &source {
+            Source::Published(from) => from.identity.bytes,
+            Source::Download(_) => 0,
+        };
+        let no_room = if room > 0 { self.no_room_for_copy(room) } else { None };
+        let promised = if no_room.is_none() { room } else { 0 };
+        self.publishing.insert(key, Publishing { name: name.clone(), delete: false, room: promised });
         let from = source.clone();
         let work = move || match &from {
             Source::Download(download) => {
@@ -294,7 +301,7 @@ impl Driver {
             }
             Source::Published(from) => {
                 let bytes = from.identity.bytes;
-                publisher.publish_copy(&home, &from.path, bytes, &manifest, record.replace)
+                publisher.publish_copy(&home, &from.path, bytes, &manifest, record.replace, no_room)
             }
         };
         self.work(work, move |published| {
@@ -375,6 +382,7 @@ impl Driver {
                 format!("{error}; move it away and resume, or get this one with --replace"),
                 ErrorKind::Refused,
             ),
+            (PublishError::NoRoom(why), _) => Blocked::new(why.clone(), ErrorKind::NoSpace),
             (PublishError::Obstructed { .. }, _) => {
                 // it is waited for: the download goes on when it is gone
                 Blocked::new(format!("{error}: move it away, and the file appears"), ErrorKind::Internal)

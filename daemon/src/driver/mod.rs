@@ -22,6 +22,7 @@ mod manage;
 mod naming;
 mod restore;
 mod revive;
+mod room;
 mod share;
 mod stalls;
 mod status;
@@ -95,11 +96,18 @@ pub struct Settings {
     pub neighbours_max: u32,
 }
 
+/// Each command is in the log as it comes, and so is that nothing came of it.
+fn log_refusal(error: &ControlError) {
+    tracing::info!(%error, "a command is refused");
+}
+
 /// A name that is being published.
 struct Publishing {
     name: ResourceName,
     /// It was removed meanwhile, its file with it.
     delete: bool,
+    /// The bytes that are copied for it.
+    room: u64,
 }
 
 /// The daemon's state, and all that may change it.
@@ -269,8 +277,14 @@ impl Driver {
         let able = self.must_answer();
         // An answer that nobody waits for any more is of no interest.
         match command {
-            Command::Share { request, reply } => drop(reply.send(able.and_then(|()| self.share(request)))),
-            Command::Import { request, reply } => drop(reply.send(able.and_then(|()| self.import(&request)))),
+            Command::Share { request, reply } => {
+                let begun = able.and_then(|()| self.share(request));
+                drop(reply.send(begun.inspect_err(log_refusal)));
+            }
+            Command::Import { request, reply } => {
+                let begun = able.and_then(|()| self.import(&request));
+                drop(reply.send(begun.inspect_err(log_refusal)));
+            }
             Command::ImportEnd { task, request, import, reply } => {
                 let outcome = able.and_then(|()| self.may_import(request));
                 drop(reply.send(self.import_end(task, outcome, import)));
@@ -311,7 +325,7 @@ impl Driver {
     fn answer_change<T: Send + 'static>(&self, reply: Reply<T>, change: Result<T, ControlError>) {
         match change {
             Ok(_) => self.answer_when_saved(reply, change),
-            Err(_) => drop(reply.send(change)),
+            Err(_) => drop(reply.send(change.inspect_err(log_refusal))),
         }
     }
 

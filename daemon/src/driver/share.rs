@@ -108,7 +108,9 @@ impl Driver {
                 hint: Some("free some space, or share the file from inside of the shared folder".to_owned()),
             });
         }
-        self.begin_task()
+        let (task, handle) = self.begin_task()?;
+        self.tasks.promise(task, request.bytes);
+        Ok((task, handle))
     }
 
     /// Whether this may be imported, and with which trackers.
@@ -135,6 +137,7 @@ impl Driver {
                 return Err(error);
             }
         };
+        self.tasks.promise(task, 0); // all of it is written
         let present = self.library.key_of(&request.name).and_then(|key| self.seeded_file(key, &request.name));
         let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
         let (handle, wanted) = (self.tasks.get(task).cloned(), request.clone());
@@ -428,6 +431,9 @@ fn not_published(error: &PublishError) -> ControlError {
             message: error.to_string(),
             hint: Some("use --replace to put the new content in its place".to_owned()),
         },
+        PublishError::NoRoom(_) => {
+            ControlError { kind: ErrorKind::NoSpace, message: error.to_string(), hint: None }
+        }
         PublishError::Obstructed { .. } => ControlError {
             kind: ErrorKind::Refused,
             message: error.to_string(),

@@ -148,6 +148,7 @@ impl Driver {
         if let Some(trouble) = resource.troubles.get(name) {
             let kind = match &resource.phase {
                 Phase::Failed(failure) => failure.kind,
+                _ if trouble.starts_with("no space") => ErrorKind::NoSpace,
                 _ => ErrorKind::Refused,
             };
             return (State::Error, Some(trouble.clone()), Some(kind));

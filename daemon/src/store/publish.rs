@@ -25,6 +25,9 @@ pub enum PublishError {
         /// What it is ("a directory").
         what: &'static str,
     },
+    /// A copy finds no room: why.
+    #[error("{0}")]
+    NoRoom(String),
     /// Something else has the name.
     #[error("{0} is in the shared folder already, with other content")]
     NameTaken(ResourceName),
@@ -126,10 +129,11 @@ impl Publisher {
     }
 
     /// Publishes a copy of a finished file under another of its names. The copy is hashed: what was damaged on the
-    /// disk, or has changed since it was hashed, is not passed on.
+    /// disk, or has changed since it was hashed, is not passed on. `no_room` says why nothing may be copied: what lies under
+    /// the name already needs no room.
     ///
     /// # Errors
-    /// As [`publish`](Publisher::publish), and when the file is damaged.
+    /// As [`publish`](Publisher::publish), and when the file is damaged, or may not be copied.
     pub fn publish_copy(
         &self,
         home: &Home,
@@ -137,11 +141,15 @@ impl Publisher {
         bytes: u64,
         manifest: &Manifest,
         replace: bool,
+        no_room: Option<String>,
     ) -> Result<FileIdentity, PublishError> {
         if let Some(identity) = holds_already(&home.file(manifest.name()), manifest.resource(), bytes) {
             self.show_manifest(home, manifest)?;
             home.sync()?;
             return Ok(identity);
+        }
+        if let Some(why) = no_room {
+            return Err(PublishError::NoRoom(why));
         }
         let path = home.temporary();
         let copied = || {

@@ -112,7 +112,7 @@ async fn what_one_download_needs_is_not_promised_to_another_nor_is_the_floor() {
     rig.driver.answered(2, FolderAnswer::with_free((8 << 20) - 1));
     assert_eq!(
         rig.driver.lacking_space(second.key()).unwrap(),
-        "no space: 3.1 MB needed, 3.1 MB free (beside 1.0 MB that min_free_space keeps and 4.2 MB that other downloads need)"
+        "no space: 3 MiB needed, 8 MiB free, of which min_free_space keeps 1 MiB and 4 MiB are promised to others"
     );
     assert!(rig.driver.no_room(1 << 20, None).is_some(), "an import takes nobody's room either");
 

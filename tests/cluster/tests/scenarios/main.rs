@@ -22,6 +22,7 @@ mod names;
 mod parts;
 mod reasons;
 mod recipes;
+mod room;
 mod service;
 mod start;
 mod strays;
