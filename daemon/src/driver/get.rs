@@ -411,7 +411,7 @@ fn is_original(name: &ResourceName, other: &Resource) -> ControlError {
         ),
         hint: Some(format!(
             "to take the other content: `ttctl remove {name}`, then get it; \
-             to make yours the newest of its name: `ttctl share --replace` it"
+             to make yours the newest of its name, share it again with --replace"
         )),
     }
 }

@@ -59,6 +59,9 @@ impl Driver {
             self.check(key, None);
         } else if matches!(resource.phase, Phase::Checking(_)) {
             self.checks.hurry(key);
+        } else if matches!(resource.phase, Phase::Seeding(_)) {
+            self.forgive(key); // a copy under this name is tried again
+            self.publish(key);
         } else {
             self.unblock_now(key);
         }

@@ -280,7 +280,7 @@ fn what_was_shared_here_is_not_replaced_by_get() {
 
     for args in [&["get", "config.tar"][..], &["get", "--replace", "config.tar"]] {
         let output = a.ctl_code(4, args);
-        assert!(output.stderr.contains("ttctl remove config.tar"), "{}", output.stderr);
+        assert!(output.stderr.contains("remove config.tar`, then get it"), "{}", output.stderr);
         a.check_file("config.tar", &mine);
         a.wait_seeding("config.tar");
     }
