@@ -3,27 +3,25 @@
 //! Nothing in here says whether a list of chunk hashes is the true one of its resource: several may be published side
 //! by side, and whoever fetches finds out.
 
-use super::crowd::{Place, makes_way};
 use super::named::{Named, Published, Rank, chosen};
 use super::swarms::Swarms;
+use super::upload::{Upload, hashes_bytes, text_bytes};
 use super::{
     LIST_MAX, Limits, Lookup, Namesake, Offer, PAGE_HASHES, Publication, PublishReply, Refusal, Role,
-    TRACKERS_MAX,
 };
 use crate::date::AHEAD_MS_MAX;
 use crate::id::{ListDigest, ResourceId, SwarmKey};
 use crate::name::ResourceName;
 use crate::swarm::Time;
-use crate::url::TrackerUrl;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::Bound;
 use std::time::Duration;
 
 /// How many bytes a chunk's hash has.
-const HASH_BYTES: usize = 32;
+pub(super) const HASH_BYTES: usize = 32;
 
 /// What nobody has had for this time is offered after what somebody has.
 const GONE_AFTER: Duration = Duration::from_secs(120);
@@ -34,38 +32,29 @@ const OVERTAKEN_MAX: usize = 4;
 #[derive(Debug)]
 pub(super) struct Catalogue {
     pub(super) limits: Limits,
-    manifests: BTreeMap<SwarmKey, Manifest>,
-    names: BTreeMap<ResourceName, Named>,
+    pub(super) manifests: BTreeMap<SwarmKey, Manifest>,
+    pub(super) names: BTreeMap<ResourceName, Named>,
     /// Manifests that are arriving, by connection.
     uploads: BTreeMap<u64, Upload>,
-    publications: usize,
+    pub(super) publications: usize,
     /// What all of the above take.
-    bytes: usize,
+    pub(super) bytes: usize,
     /// The number of the next publication: of two that were shared at the same time, the later one counts.
     serial: u64,
     /// The manifests that nobody has any more, by when somebody had them last. One that somebody has again is here until
     /// it is looked at.
-    abandoned: BTreeSet<(Time, SwarmKey)>,
+    pub(super) abandoned: BTreeSet<(Time, SwarmKey)>,
 }
 
 #[derive(Debug)]
-struct Manifest {
-    hashes: Bytes,
+pub(super) struct Manifest {
+    pub(super) hashes: Bytes,
     /// Its publications, the newest last: each announce asks for that one.
-    names: BTreeSet<(Rank, ResourceName)>,
+    pub(super) names: BTreeSet<(Rank, ResourceName)>,
     /// Those of its names that mean other content, or another list.
     behind: BTreeSet<ResourceName>,
     /// When its swarm lost its last peer, or, before that, when it was published.
-    alive: Time,
-}
-
-#[derive(Debug)]
-struct Upload {
-    offer: Offer,
-    by: SocketAddr,
-    hashes: Vec<u8>,
-    hasher: Sha256,
-    last_page: Time,
+    pub(super) alive: Time,
 }
 
 /// Who publishes, and when.
@@ -386,7 +375,7 @@ impl Catalogue {
     }
 
     /// A manifest is published under a name no more. It stays, even when it has no name left.
-    fn take_name(&mut self, name: &ResourceName, key: SwarmKey) {
+    pub(super) fn take_name(&mut self, name: &ResourceName, key: SwarmKey) {
         let Some(named) = self.names.get_mut(name) else { return };
         let Some(gone) = named.remove(key) else { return };
         let newest = named.newest();
@@ -408,7 +397,7 @@ impl Catalogue {
         }
     }
 
-    fn remove(&mut self, key: SwarmKey) {
+    pub(super) fn remove(&mut self, key: SwarmKey) {
         let Some(manifest) = self.manifests.get(&key) else { return };
         let names: Vec<ResourceName> = manifest.names.iter().map(|(_, name)| name.clone()).collect();
         names.iter().for_each(|name| self.take_name(name, key));
@@ -425,12 +414,12 @@ impl Catalogue {
     }
 
     /// The manifests that are published for a resource: at most one of them is true.
-    fn lists_of(&self, resource: ResourceId) -> impl Iterator<Item = (&SwarmKey, &Manifest)> {
+    pub(super) fn lists_of(&self, resource: ResourceId) -> impl Iterator<Item = (&SwarmKey, &Manifest)> {
         let with = |byte| SwarmKey { resource, digest: ListDigest([byte; 32]) };
         self.manifests.range(with(0)..=with(255))
     }
 
-    fn newest_of(&self, key: SwarmKey) -> Option<&Published> {
+    pub(super) fn newest_of(&self, key: SwarmKey) -> Option<&Published> {
         let (_, name) = self.manifests.get(&key)?.names.last()?;
         self.names.get(name)?.get(key)
     }
@@ -439,135 +428,6 @@ impl Catalogue {
     fn is_gone(&self, now: Time, swarms: &Swarms, key: SwarmKey) -> bool {
         let seen = self.manifests.get(&key).map_or(Time::default(), |manifest| manifest.alive);
         !swarms.is_alive(key) && now.since(seen) >= GONE_AFTER
-    }
-
-    // -- limits
-
-    fn check_offer(&self, at: Moment<'_>, by: SocketAddr, offer: &Offer) -> Result<(), Refusal> {
-        let publication = &offer.publication;
-        if publication.trackers.len() > TRACKERS_MAX {
-            return Err(Refusal::Malformed(format!("more than {TRACKERS_MAX} trackers in a manifest")));
-        }
-        if let Some(manifest) = self.manifests.get(&publication.key)
-            && manifest.hashes.len() != hashes_bytes(publication)
-        {
-            return Err(Refusal::Malformed("the manifest has another number of chunks".into()));
-        }
-        let claims = offer.role == Role::Claims;
-        match claims.then(|| self.in_the_way(at.now, at.swarms, by, &publication.name, publication.key)) {
-            Some(Some(other)) => Err(Refusal::Taken(Box::new(other))),
-            _ => Ok(()),
-        }
-    }
-
-    /// Sees to it that there is room for these bytes: what nobody has any more makes way, but for `keep`.
-    fn make_room(&mut self, at: Moment<'_>, keep: Option<SwarmKey>, bytes: usize) -> Result<(), Refusal> {
-        while self.bytes.saturating_add(bytes) > self.limits.catalogue_bytes_max {
-            if !self.drop_abandoned(at, keep) {
-                let max = self.limits.catalogue_bytes_max;
-                return Err(Refusal::Full(format!("its catalogue holds {max} bytes")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Sees to it that a manifest may have one more name, and the name one more manifest.
-    fn make_room_for_name(
-        &mut self,
-        at: Moment<'_>,
-        by: SocketAddr,
-        name: &ResourceName,
-        key: SwarmKey,
-        is_there: bool,
-    ) -> Result<(), Refusal> {
-        if is_there {
-            return Ok(());
-        }
-        while self.publications >= self.limits.publications_max {
-            if !self.drop_abandoned(at, Some(key)) {
-                let max = self.limits.publications_max;
-                return Err(Refusal::Full(format!("its catalogue holds {max} publications")));
-            }
-        }
-        let max = self.limits.names_per_manifest_max;
-        if self.manifests.get(&key).is_some_and(|manifest| manifest.names.len() >= max) {
-            let oldest = self.name_that_makes_way(key).filter(|(_, former)| *former != by);
-            let Some((oldest, _)) = oldest else {
-                return Err(Refusal::Full(format!("its catalogue holds {max} names of one manifest")));
-            };
-            self.take_name(&oldest, key);
-        }
-        let max = self.limits.publications_per_name_max;
-        while let Some(named) = self.names.get(name).filter(|named| named.len() >= max) {
-            let Some(other) = named.makes_way(at.swarms) else { break };
-            self.take_name(name, other);
-            if self.manifests.get(&other).is_some_and(|manifest| manifest.names.is_empty()) {
-                self.remove(other);
-            }
-        }
-        Ok(())
-    }
-
-    /// The name of a manifest that makes way for a new one, and who published it under that.
-    fn name_that_makes_way(&self, key: SwarmKey) -> Option<(ResourceName, SocketAddr)> {
-        let manifest = self.manifests.get(&key)?;
-        let places: Vec<Place<&ResourceName, Rank>> = manifest
-            .names
-            .iter()
-            .filter_map(|(rank, name)| {
-                let by = self.names.get(name)?.get(key)?.by;
-                Some(Place { key: name, by, is_alive: true, rank: *rank })
-            })
-            .collect();
-        makes_way(&places).map(|place| (place.key.clone(), place.by))
-    }
-
-    /// Lists of chunks of one resource are told apart up to a limit: none keeps the true one out.
-    fn make_room_for_list(&mut self, swarms: &Swarms, resource: ResourceId) {
-        let place = |(key, manifest): (&SwarmKey, &Manifest)| {
-            let by = self.newest_of(*key)?.by;
-            Some(Place { key: *key, by, is_alive: swarms.is_alive(*key), rank: manifest.alive })
-        };
-        let places: Vec<_> = self.lists_of(resource).filter_map(place).collect();
-        if places.len() >= self.limits.digests_max
-            && let Some(place) = makes_way(&places)
-        {
-            self.remove(place.key);
-        }
-    }
-
-    /// Drops the manifest that nobody has had for the longest time, but for `keep`. `false` if there is none.
-    fn drop_abandoned(&mut self, at: Moment<'_>, keep: Option<SwarmKey>) -> bool {
-        let is_kept = |place: &&(Time, SwarmKey)| Some(place.1) == keep;
-        while let Some(&(alive, key)) = self.abandoned.iter().find(|place| !is_kept(place)) {
-            if !at.swarms.is_alive(key) {
-                self.remove(key);
-                return true;
-            }
-            self.abandoned.remove(&(alive, key));
-        }
-        false
-    }
-}
-
-impl Upload {
-    fn new(now: Time, by: SocketAddr, offer: Offer) -> Upload {
-        Upload { offer, by, hashes: Vec::new(), hasher: Sha256::new(), last_page: now }
-    }
-
-    fn next_page(&self) -> u32 {
-        (self.hashes.len() / (PAGE_HASHES as usize * HASH_BYTES)) as u32
-    }
-
-    /// How many bytes the next page has; 0 when all are here.
-    fn page_bytes(&self) -> usize {
-        (hashes_bytes(&self.offer.publication) - self.hashes.len()).min(PAGE_HASHES as usize * HASH_BYTES)
-    }
-
-    fn take_page(&mut self, now: Time, hashes: &[u8]) {
-        self.hasher.update(hashes);
-        self.hashes.extend_from_slice(hashes);
-        self.last_page = now;
     }
 }
 
@@ -580,15 +440,4 @@ fn dated(shared_at_ms: u64, wall_ms: u64, known_ms: u64) -> u64 {
         near if near <= wall_ms.saturating_add(AHEAD_MS_MAX) => wall_ms,
         _ => known_ms,
     }
-}
-
-fn hashes_bytes(publication: &Publication) -> usize {
-    publication.count.get() as usize * HASH_BYTES
-}
-
-/// About what a publication takes without its hashes; its name is kept up to four times, each URL twice.
-fn text_bytes(publication: &Publication) -> usize {
-    let url_bytes = |url: &TrackerUrl| 64 + 2 * url.as_str().len();
-    let urls_bytes: usize = publication.trackers.iter().map(url_bytes).sum();
-    768 + 4 * publication.name.as_str().len() + urls_bytes
 }

@@ -1,6 +1,6 @@
 //! What is kept for those who watch a rollout: how fast each peer gets on, and who is gone.
 
-use super::swarm::{PeerKey, peers_at};
+use super::network::{PeerKey, peers_at};
 use super::{FleetMachine, Presence};
 use crate::chunk::{CHUNK_BYTES, ChunkCount};
 use crate::id::SwarmKey;

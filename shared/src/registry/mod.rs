@@ -6,17 +6,20 @@
 //! it any more, or when its name or resource is full and its machine has taken the most places there.
 //!
 //! Reading order: `types` (what is told) → `swarms` (who is where) → `swarm` (who is told of whom) → `sweep` (what
-//! ends) → `catalogue` (what is published) → `named` (what a name means).
+//! ends) → `catalogue` (what is published) → `named` (what a name means) → `room` (who makes way).
 
 mod catalogue;
 mod crowd;
 mod draw;
 mod fleet;
 mod named;
+mod network;
+mod room;
 mod swarm;
 mod swarms;
 mod sweep;
 mod types;
+mod upload;
 
 #[cfg(test)]
 mod tests;
@@ -92,7 +95,7 @@ pub struct Who {
 }
 
 impl Who {
-    fn key(&self) -> swarm::PeerKey {
+    fn key(&self) -> network::PeerKey {
         (self.addr, self.peer_id)
     }
 }

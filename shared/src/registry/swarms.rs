@@ -2,7 +2,8 @@
 
 use super::draw::Draw;
 use super::fleet::{Gone, GoneMachine};
-use super::swarm::{Member, PeerKey, Swarm, peers_at};
+use super::network::{PeerKey, peers_at};
+use super::swarm::{Member, Swarm};
 use super::{
     ANNOUNCE_MAX, Announce, AnnounceAnswer, Fleet, FleetMachine, FleetPlace, Limits, NEIGHBOURS, PEERS_MAX,
     PeerEntry, Presence, REPLY_PEERS_MAX, Refusal, ResourceEntry, Stage, Who,

@@ -2,7 +2,7 @@
 //! ends, nothing is looked at.
 
 use super::Presence;
-use super::swarm::PeerKey;
+use super::network::PeerKey;
 use super::swarms::Swarms;
 use crate::id::SwarmKey;
 use crate::swarm::Time;

@@ -1,0 +1,125 @@
+//! Who makes way where the catalogue is full.
+
+use super::catalogue::{Catalogue, Manifest, Moment};
+use super::crowd::{Place, makes_way};
+use super::named::Rank;
+use super::swarms::Swarms;
+use super::upload::hashes_bytes;
+use super::{Offer, Refusal, Role, TRACKERS_MAX};
+use crate::id::{ResourceId, SwarmKey};
+use crate::name::ResourceName;
+use crate::swarm::Time;
+use std::net::SocketAddr;
+
+impl Catalogue {
+    pub(super) fn check_offer(&self, at: Moment<'_>, by: SocketAddr, offer: &Offer) -> Result<(), Refusal> {
+        let publication = &offer.publication;
+        if publication.trackers.len() > TRACKERS_MAX {
+            return Err(Refusal::Malformed(format!("more than {TRACKERS_MAX} trackers in a manifest")));
+        }
+        if let Some(manifest) = self.manifests.get(&publication.key)
+            && manifest.hashes.len() != hashes_bytes(publication)
+        {
+            return Err(Refusal::Malformed("the manifest has another number of chunks".into()));
+        }
+        let claims = offer.role == Role::Claims;
+        match claims.then(|| self.in_the_way(at.now, at.swarms, by, &publication.name, publication.key)) {
+            Some(Some(other)) => Err(Refusal::Taken(Box::new(other))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sees to it that there is room for these bytes: what nobody has any more makes way, but for `keep`.
+    pub(super) fn make_room(
+        &mut self,
+        at: Moment<'_>,
+        keep: Option<SwarmKey>,
+        bytes: usize,
+    ) -> Result<(), Refusal> {
+        while self.bytes.saturating_add(bytes) > self.limits.catalogue_bytes_max {
+            if !self.drop_abandoned(at, keep) {
+                let max = self.limits.catalogue_bytes_max;
+                return Err(Refusal::Full(format!("its catalogue holds {max} bytes")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a manifest may have one more name, and the name one more manifest.
+    pub(super) fn make_room_for_name(
+        &mut self,
+        at: Moment<'_>,
+        by: SocketAddr,
+        name: &ResourceName,
+        key: SwarmKey,
+        is_there: bool,
+    ) -> Result<(), Refusal> {
+        if is_there {
+            return Ok(());
+        }
+        while self.publications >= self.limits.publications_max {
+            if !self.drop_abandoned(at, Some(key)) {
+                let max = self.limits.publications_max;
+                return Err(Refusal::Full(format!("its catalogue holds {max} publications")));
+            }
+        }
+        let max = self.limits.names_per_manifest_max;
+        if self.manifests.get(&key).is_some_and(|manifest| manifest.names.len() >= max) {
+            let oldest = self.name_that_makes_way(key).filter(|(_, former)| *former != by);
+            let Some((oldest, _)) = oldest else {
+                return Err(Refusal::Full(format!("its catalogue holds {max} names of one manifest")));
+            };
+            self.take_name(&oldest, key);
+        }
+        let max = self.limits.publications_per_name_max;
+        while let Some(named) = self.names.get(name).filter(|named| named.len() >= max) {
+            let Some(other) = named.makes_way(at.swarms) else { break };
+            self.take_name(name, other);
+            if self.manifests.get(&other).is_some_and(|manifest| manifest.names.is_empty()) {
+                self.remove(other);
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of a manifest that makes way for a new one, and who published it under that.
+    fn name_that_makes_way(&self, key: SwarmKey) -> Option<(ResourceName, SocketAddr)> {
+        let manifest = self.manifests.get(&key)?;
+        let places: Vec<Place<&ResourceName, Rank>> = manifest
+            .names
+            .iter()
+            .filter_map(|(rank, name)| {
+                let by = self.names.get(name)?.get(key)?.by;
+                Some(Place { key: name, by, is_alive: true, rank: *rank })
+            })
+            .collect();
+        makes_way(&places).map(|place| (place.key.clone(), place.by))
+    }
+
+    /// Lists of chunks of one resource are told apart up to a limit: none keeps the true one out.
+    pub(super) fn make_room_for_list(&mut self, swarms: &Swarms, resource: ResourceId) {
+        let place = |(key, manifest): (&SwarmKey, &Manifest)| {
+            let by = self.newest_of(*key)?.by;
+            Some(Place { key: *key, by, is_alive: swarms.is_alive(*key), rank: manifest.alive })
+        };
+        let places: Vec<_> = self.lists_of(resource).filter_map(place).collect();
+        if places.len() >= self.limits.digests_max
+            && let Some(place) = makes_way(&places)
+        {
+            self.remove(place.key);
+        }
+    }
+
+    /// Drops the manifest that nobody has had for the longest time, but for `keep`. `false` if there is none.
+    fn drop_abandoned(&mut self, at: Moment<'_>, keep: Option<SwarmKey>) -> bool {
+        let is_kept = |place: &&(Time, SwarmKey)| Some(place.1) == keep;
+        while let Some(&(alive, key)) = self.abandoned.iter().find(|place| !is_kept(place)) {
+            if !at.swarms.is_alive(key) {
+                self.remove(key);
+                return true;
+            }
+            self.abandoned.remove(&(alive, key));
+        }
+        false
+    }
+}
