@@ -6,13 +6,14 @@
 
 use super::draw::Draw;
 use super::fleet::Trend;
+use super::lists::Claim;
 use super::network::{PeerKey, after, at_host, between, from, network, to};
 use super::{Announce, NEIGHBOURS, PeerEntry, Stage, Who};
 use crate::chunk::ChunkCount;
 use crate::id::SwarmKey;
 use crate::swarm::Time;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +76,8 @@ pub(super) struct Swarm {
     /// Leechers that found nobody with anything that they need, the last one last.
     lonely: VecDeque<PeerKey>,
     seeders: u32,
+    /// When its first member came.
+    pub(super) since: Time,
     grown: Time,
     manifest_asked: Option<Time>,
     /// Nobody's entry ends before this time.
@@ -106,6 +109,7 @@ impl Swarm {
             elders: Vec::new(),
             lonely: VecDeque::new(),
             seeders: 0,
+            since: now,
             grown: now,
             manifest_asked: None,
             due: Time(u64::MAX),
@@ -132,6 +136,21 @@ impl Swarm {
     /// How many seeders and leechers there are.
     pub(super) fn counts(&self) -> (u32, u32) {
         (self.seeders, self.members.len() as u32 - self.seeders)
+    }
+
+    /// What the best of its members claims to have.
+    pub(super) fn claim(&self) -> Claim {
+        match (self.seeders, self.elders.is_empty()) {
+            (1.., _) => Claim::All,
+            (0, false) => Claim::Part,
+            (0, true) => Claim::Nothing,
+        }
+    }
+
+    /// Where some members are: those that have been there for longest first.
+    pub(super) fn some_addresses(&self, max: usize) -> Vec<SocketAddr> {
+        let elders = self.elders.iter().map(|elder| elder.0);
+        elders.chain(self.members.iter().map(|member| member.peer.0)).take(max).collect()
     }
 
     /// When to announce again: often while somebody fetches or newcomers arrive, for they need each other.

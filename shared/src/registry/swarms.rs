@@ -3,6 +3,7 @@
 use super::draw::Draw;
 use super::fleet::{Gone, GoneMachine};
 use super::network::{PeerKey, peers_at};
+use super::shares::Shares;
 use super::swarm::{Member, Swarm};
 use super::{
     ANNOUNCE_MAX, Announce, AnnounceAnswer, Fleet, FleetMachine, FleetPlace, Limits, NEIGHBOURS, PEERS_MAX,
@@ -37,6 +38,8 @@ pub(super) struct Swarms {
     pub(super) gone: Gone,
     /// Swarms that have lost their last peer, until the catalogue has heard of it.
     pub(super) abandoned: Vec<SwarmKey>,
+    /// How many entries who has.
+    pub(super) shares: Shares,
     /// The sum of all swarms' members, which is also the sum of all peers' swarms.
     entries: usize,
 }
@@ -66,6 +69,7 @@ impl Swarms {
             closed: BTreeSet::new(),
             gone: Gone::default(),
             abandoned: Vec::new(),
+            shares: Shares::default(),
             entries: 0,
         }
     }
@@ -286,14 +290,16 @@ impl Swarms {
             return; // it is not new
         }
         let others = self.peers.range_mut(peers_at(who.addr));
-        let former = others.filter(|(key, peer)| **key != who.key() && peer.closed.is_some());
+        let former =
+            others.filter(|(key, peer)| **key != who.key() && peer.closed.is_some() && !peer.succeeded);
         let former = former.max_by_key(|(_, peer)| peer.closed);
         let Some((&key, former)) = former else { return };
         former.succeeded = true;
         self.tell_swarms(key);
     }
 
-    /// Refuses before anything is changed, so that an announce is taken as a whole or not at all.
+    /// Refuses before any of these is written down, so that an announce is taken as a whole or not at all. Others may
+    /// have made way by then.
     fn check_room(
         &mut self,
         now: Time,
@@ -303,32 +309,24 @@ impl Swarms {
     ) -> Result<(), Refusal> {
         let known = self.peers.get(&who.key()).map(|peer| &peer.swarms);
         let new = entries.iter().filter(|entry| known.is_none_or(|known| !known.contains(&entry.key)));
-        let new: Vec<SwarmKey> = new.map(|entry| entry.key).collect();
+        let new: Vec<Announce> = new.copied().collect();
         let known = known.map_or(0, BTreeSet::len);
         if known + new.len() > self.limits.entries_per_peer_max {
             let max = self.limits.entries_per_peer_max;
             return Err(Refusal::Full(format!("a peer may take part in {max} resources")));
         }
         let max = self.limits.peers_per_address_max;
-        let others = self.peers.range(peers_at(who.addr)).filter(|(_, peer)| !peer.swarms.is_empty());
+        let is_open = |peer: &Peer| !peer.swarms.is_empty() && peer.closed.is_none();
+        let others = self.peers.range(peers_at(who.addr)).filter(|(_, peer)| is_open(peer));
         if known == 0 && others.take(max).count() == max {
             return Err(Refusal::Full(format!("{max} peers may be behind one address and port")));
         }
         self.make_room(now, new.len());
+        self.share_room(now, who.key(), new.len());
         if self.entries + new.len() > self.limits.entries_max {
             return Err(Refusal::Full(format!("it keeps {} entries", self.limits.entries_max)));
         }
-        let digests_max = self.limits.digests_max;
-        // Those who invent lists cannot keep out the one that is published.
-        let crowded = |key: &SwarmKey| {
-            !self.swarms.contains_key(key)
-                && !is_published(*key)
-                && digests_of(&self.swarms, key.resource).count() >= digests_max
-        };
-        if new.iter().any(crowded) {
-            return Err(Refusal::Full(format!("a resource may have {digests_max} lists of chunk hashes")));
-        }
-        Ok(())
+        self.make_room_for_lists(now, who, &new, is_published)
     }
 
     /// Writes an entry down; says when it is to be renewed.
@@ -338,7 +336,9 @@ impl Swarms {
         if is_new {
             self.take_place_of_former(now, key, peer);
             self.entries += 1;
-            self.peers.entry(peer).or_default().swarms.insert(key);
+            let known = self.peers.entry(peer).or_default();
+            known.swarms.insert(key);
+            self.shares.changed(peer, known.swarms.len() - 1, known.swarms.len());
         }
         let swarm = self.swarms.entry(key).or_insert_with(|| Swarm::new(now));
         if is_new {
@@ -431,6 +431,7 @@ impl Swarms {
         }
         let Some(known) = self.peers.get_mut(&peer) else { return };
         known.swarms.remove(&key);
+        self.shares.changed(peer, known.swarms.len() + 1, known.swarms.len());
         if known.swarms.is_empty() && known.connections == 0 {
             self.forget_peer(peer);
         }
@@ -438,7 +439,7 @@ impl Swarms {
 }
 
 /// The swarms of one resource: one for each list of chunk hashes that is claimed to be its own.
-fn digests_of(
+pub(super) fn digests_of(
     swarms: &BTreeMap<SwarmKey, Swarm>,
     resource: ResourceId,
 ) -> impl Iterator<Item = (&SwarmKey, &Swarm)> {

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Somebody at an address; its id is of its own.
-fn at(ip: [u8; 4], port: u16) -> Who {
+pub(super) fn at(ip: [u8; 4], port: u16) -> Who {
     let mut id = [0; 16];
     id[..4].copy_from_slice(&ip);
     id[4..6].copy_from_slice(&port.to_be_bytes());

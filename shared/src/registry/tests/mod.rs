@@ -1,6 +1,7 @@
 //! The registry, told what peers tell it.
 
 mod catalogue;
+mod crowded;
 mod fleet;
 mod floods;
 mod invented;

@@ -1,0 +1,142 @@
+//! Which list of chunk hashes makes way where a resource has as many as are told apart: nobody keeps the others out by
+//! inventing lists, and no list is lost that an honest machine has alone.
+
+use super::network::network;
+use super::swarm::Swarm;
+use super::swarms::{Swarms, digests_of};
+use super::{Announce, Refusal, Stage, Who};
+use crate::id::{ResourceId, SwarmKey};
+use crate::swarm::Time;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+/// How many members of a list's swarm are looked at.
+const MEMBERS_MAX: usize = 32;
+
+/// In how many lists of a resource a machine's network, its host and the machine itself take part.
+type Greed = (usize, usize, usize);
+
+/// How much of a resource somebody claims to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Claim {
+    Nothing,
+    Part,
+    All,
+}
+
+/// In how many lists of one resource each network, host and machine takes part.
+#[derive(Debug, Default)]
+struct Counts {
+    networks: BTreeMap<IpAddr, usize>,
+    hosts: BTreeMap<IpAddr, usize>,
+    machines: BTreeMap<SocketAddr, usize>,
+}
+
+impl Swarms {
+    /// Sees to it that the lists among these entries that are new to the tracker have room: others make way.
+    pub(super) fn make_room_for_lists(
+        &mut self,
+        now: Time,
+        who: &Who,
+        new: &[Announce],
+        is_published: impl Fn(SwarmKey) -> bool,
+    ) -> Result<(), Refusal> {
+        let max = self.limits.digests_max;
+        let mut coming: BTreeMap<ResourceId, usize> = BTreeMap::new();
+        let lists: Vec<&Announce> =
+            new.iter().filter(|entry| !self.swarms.contains_key(&entry.key)).collect();
+        for entry in lists {
+            let resource = entry.key.resource;
+            let before = coming.entry(resource).or_default();
+            if digests_of(&self.swarms, resource).count() + *before >= max {
+                let other = self.list_that_makes_way(who, entry, *before, &is_published);
+                match other.filter(|_| *before < max) {
+                    Some(other) => self.drop_list(now, other),
+                    None if is_published(entry.key) => {} // the catalogue bounds how many there are
+                    None => {
+                        return Err(Refusal::Full(format!(
+                            "a resource may have {max} lists of chunk hashes"
+                        )));
+                    }
+                }
+            }
+            *before += 1;
+        }
+        Ok(())
+    }
+
+    /// The list that makes way for one that `who` announces, beside the lists of this resource that are `coming` with the
+    /// same announce: one of the network, the host and the machine that take part in the most lists. Where none has more
+    /// than the newcomer, its list must be worth more than another one.
+    fn list_that_makes_way(
+        &self,
+        who: &Who,
+        entry: &Announce,
+        coming: usize,
+        is_published: &impl Fn(SwarmKey) -> bool,
+    ) -> Option<SwarmKey> {
+        let lists: Vec<(SwarmKey, &Swarm, Vec<SocketAddr>)> = digests_of(&self.swarms, entry.key.resource)
+            .map(|(key, swarm)| (*key, swarm, swarm.some_addresses(MEMBERS_MAX)))
+            .collect();
+        let mut counts = Counts::default();
+        lists.iter().for_each(|(_, _, members)| counts.add(members));
+        // A list is as good as the best of those that take part in it.
+        let greed = |members: &[SocketAddr]| members.iter().map(|addr| counts.of(*addr)).min();
+        let order = |(key, swarm, members): &(SwarmKey, &Swarm, Vec<SocketAddr>)| {
+            (greed(members), !is_published(*key), Reverse(swarm.claim()), swarm.since, *key)
+        };
+        let worst = lists.iter().max_by_key(|list| order(list))?;
+        let (key, swarm, members) = worst;
+        let (theirs, ours) = (greed(members)?, counts.of_newcomer(who.addr, members, coming));
+        let claim = claim_of(entry);
+        let is_worth_more = is_published(entry.key) || claim > swarm.claim() || claim == Claim::All;
+        let makes_way = theirs > ours || theirs == ours && !is_published(*key) && is_worth_more;
+        makes_way.then_some(*key)
+    }
+
+    fn drop_list(&mut self, now: Time, key: SwarmKey) {
+        let members =
+            self.swarms.get(&key).map(|swarm| swarm.members().iter().map(|member| member.peer).collect());
+        let members: Vec<_> = members.unwrap_or_default();
+        members.into_iter().for_each(|peer| self.remove(now, peer, key, None));
+    }
+}
+
+fn claim_of(entry: &Announce) -> Claim {
+    match (entry.stage, entry.have) {
+        (Stage::Seeding, _) => Claim::All,
+        (Stage::Leeching, 0) => Claim::Nothing,
+        (Stage::Leeching, _) => Claim::Part,
+    }
+}
+
+impl Counts {
+    /// One more list, in which these take part.
+    fn add(&mut self, members: &[SocketAddr]) {
+        let machines: BTreeSet<SocketAddr> = members.iter().copied().collect();
+        let hosts: BTreeSet<IpAddr> = machines.iter().map(|addr| addr.ip()).collect();
+        let networks: BTreeSet<IpAddr> = hosts.iter().map(|host| network(*host).0).collect();
+        networks.into_iter().for_each(|network| *self.networks.entry(network).or_default() += 1);
+        hosts.into_iter().for_each(|host| *self.hosts.entry(host).or_default() += 1);
+        machines.into_iter().for_each(|machine| *self.machines.entry(machine).or_default() += 1);
+    }
+
+    fn of(&self, addr: SocketAddr) -> Greed {
+        let count = |counts: &BTreeMap<IpAddr, usize>, of: IpAddr| counts.get(&of).copied().unwrap_or(0);
+        let machine = self.machines.get(&addr).copied().unwrap_or(0);
+        (count(&self.networks, network(addr.ip()).0), count(&self.hosts, addr.ip()), machine)
+    }
+
+    /// What a newcomer's will be when the list with these members has made way for its own.
+    fn of_newcomer(&self, addr: SocketAddr, members: &[SocketAddr], coming: usize) -> Greed {
+        let (networks, hosts, machines) = self.of(addr);
+        let leaves = |is_same: &dyn Fn(&SocketAddr) -> bool| usize::from(members.iter().any(is_same));
+        let own = network(addr.ip()).0;
+        (
+            networks + coming + 1 - leaves(&|member| network(member.ip()).0 == own),
+            hosts + coming + 1 - leaves(&|member| member.ip() == addr.ip()),
+            machines + coming + 1 - leaves(&|member| *member == addr),
+        )
+    }
+}

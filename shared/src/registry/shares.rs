@@ -1,0 +1,109 @@
+//! How the entries are shared among networks, hosts and peers: where all are taken, those with far more than others
+//! make way.
+
+use super::network::{PeerKey, from, network, to};
+use super::swarms::Swarms;
+use crate::id::SwarmKey;
+use crate::swarm::Time;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// How many entries a host, or one of several peers at a host, keeps in any case.
+const HOST_FAIR: usize = 10_000;
+/// How many entries a network keeps in any case.
+const NETWORK_FAIR: usize = 100_000;
+
+/// How many entries each network, host and peer has, and who has the most.
+#[derive(Debug, Default)]
+pub(super) struct Shares {
+    networks: BTreeMap<IpAddr, usize>,
+    hosts: BTreeMap<IpAddr, usize>,
+    /// Networks by their entries.
+    network_order: BTreeSet<(usize, IpAddr)>,
+    /// The hosts of each network by their entries.
+    host_order: BTreeSet<(IpAddr, usize, IpAddr)>,
+    /// The peers of each host by their entries.
+    peer_order: BTreeSet<(IpAddr, usize, PeerKey)>,
+}
+
+impl Shares {
+    /// A peer that had `before` entries has `after`.
+    pub(super) fn changed(&mut self, peer: PeerKey, before: usize, after: usize) {
+        let (host, network) = (peer.0.ip(), network(peer.0.ip()).0);
+        self.peer_order.remove(&(host, before, peer));
+        if after > 0 {
+            self.peer_order.insert((host, after, peer));
+        }
+        let (was, is) = change(&mut self.hosts, host, before, after);
+        self.host_order.remove(&(network, was, host));
+        if is > 0 {
+            self.host_order.insert((network, is, host));
+        }
+        let (was, is) = change(&mut self.networks, network, before, after);
+        self.network_order.remove(&(was, network));
+        if is > 0 {
+            self.network_order.insert((is, network));
+        }
+    }
+
+    /// The peer that makes way for new entries of another one, and how many of its entries are too many.
+    fn makes_way(&self, newcomer: PeerKey, own: usize, new: usize) -> Option<(PeerKey, usize)> {
+        let host = newcomer.0.ip();
+        let network = network(host).0;
+        let of = |counts: &BTreeMap<IpAddr, usize>, of: IpAddr| counts.get(&of).copied().unwrap_or(0);
+        let &(count, largest) = self.network_order.last()?;
+        let fair = NETWORK_FAIR.max(of(&self.networks, network) + new);
+        if largest != network && count > fair {
+            return Some((self.largest_peer(self.largest_host(largest)?.0)?.0, count - fair));
+        }
+        let fair = HOST_FAIR.max(of(&self.hosts, host) + new);
+        let mut hosts = [largest, network].into_iter().filter_map(|network| self.largest_host(network));
+        if let Some((other, count)) = hosts.find(|&(other, count)| other != host && count > fair) {
+            return Some((self.largest_peer(other)?.0, count - fair));
+        }
+        let fair = HOST_FAIR.max(own + new);
+        let (other, count) = self.largest_peer(host)?;
+        (other != newcomer && count > fair).then(|| (other, count - fair))
+    }
+
+    fn largest_host(&self, network: IpAddr) -> Option<(IpAddr, usize)> {
+        let (first, last) = super::network::network(network);
+        let of_network = self.host_order.range((network, 0, first)..=(network, usize::MAX, last));
+        of_network.last().map(|(_, count, host)| (*host, *count))
+    }
+
+    fn largest_peer(&self, host: IpAddr) -> Option<(PeerKey, usize)> {
+        let of_host = self.peer_order.range((host, 0, from(host))..=(host, usize::MAX, to(host)));
+        of_host.last().map(|(_, count, peer)| (*peer, *count))
+    }
+}
+
+impl Swarms {
+    /// Sees to it that a peer's new entries have room, as far as others have far more than it.
+    pub(super) fn share_room(&mut self, now: Time, newcomer: PeerKey, new: usize) {
+        let own = self.peers.get(&newcomer).map_or(0, |peer| peer.swarms.len());
+        while self.entries() + new > self.limits.entries_max
+            && let Some((peer, too_many)) = self.shares.makes_way(newcomer, own, new)
+        {
+            let wanted = (self.entries() + new - self.limits.entries_max).min(too_many);
+            let keys = self.peers.get(&peer).map(|peer| peer.swarms.iter().take(wanted).copied().collect());
+            let keys: Vec<SwarmKey> = keys.unwrap_or_default();
+            if keys.is_empty() {
+                return;
+            }
+            keys.into_iter().for_each(|key| self.remove(now, peer, key, None));
+        }
+    }
+}
+
+/// Counts `after` instead of `before` for one of these; what it had, and has.
+fn change(counts: &mut BTreeMap<IpAddr, usize>, of: IpAddr, before: usize, after: usize) -> (usize, usize) {
+    let count = counts.entry(of).or_default();
+    let was = *count;
+    *count = was + after - before;
+    let is = *count;
+    if is == 0 {
+        counts.remove(&of);
+    }
+    (was, is)
+}
