@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// What a second is worth: an entry of an announce costs one.
 const PER_S: u32 = 20_000;
-/// So much may be spent at once, after a while of silence.
+/// What may be spent at once, after a while of silence.
 const BURST: Duration = Duration::from_secs(2);
 
 /// What calls cost beside their entries.
@@ -18,6 +18,8 @@ pub(crate) const PAGE: u32 = 128;
 pub(crate) const OFFER: u32 = 4;
 /// This many hashes that come along cost 1.
 pub(crate) const HASHES: u32 = 64;
+/// This many publications of a name that are looked at cost 1.
+pub(crate) const WALKED: u32 = 4;
 
 /// One connection's pace.
 #[derive(Debug)]

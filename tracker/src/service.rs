@@ -1,7 +1,7 @@
 //! The calls: each is a short visit to the registry.
 
 use crate::date::Date;
-use crate::pace::{CALL, HASHES, OFFER, PAGE, Pace};
+use crate::pace::{CALL, HASHES, OFFER, PAGE, Pace, WALKED};
 use crate::pool::Place;
 use shared::chunk::ChunkCount;
 use shared::id::{ResourceId, SwarmKey};
@@ -322,7 +322,8 @@ impl Tracker for Connection {
     }
 
     async fn find(self, _: Context, what: Lookup) -> Result<Vec<ListEntry>, TrackerError> {
-        self.0.pace.turn(CALL).await;
+        let walked = self.registry().breadth(&what) as u32;
+        self.0.pace.turn(CALL + walked / WALKED).await;
         Ok(self.registry().find(self.now(), &what))
     }
 

@@ -26,7 +26,7 @@ pub(super) const HASH_BYTES: usize = 32;
 /// What nobody has had for this time is offered after what somebody has.
 const GONE_AFTER: Duration = Duration::from_secs(120);
 
-/// How many names of one resource that mean other content are looked at for one announce.
+/// How many names that a machine gave a resource, and that mean other content, are looked at for one announce.
 const OVERTAKEN_MAX: usize = 4;
 
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub(super) struct Catalogue {
     /// The manifests that nobody has any more, by when somebody had them last. One that somebody has again is here until
     /// it is looked at.
     pub(super) abandoned: BTreeSet<(Time, SwarmKey)>,
+    /// Who published a name that made way, until the swarms have heard of it: they are asked to publish again.
+    pub(super) dropped: Vec<(SwarmKey, SocketAddr)>,
 }
 
 #[derive(Debug)]
@@ -51,8 +53,8 @@ pub(super) struct Manifest {
     pub(super) hashes: Bytes,
     /// Its publications, the newest last: each announce asks for that one.
     pub(super) names: BTreeSet<(Rank, ResourceName)>,
-    /// Those of its names that mean other content, or another list.
-    behind: BTreeSet<ResourceName>,
+    /// Those of its names that mean other content, or another list, for each machine that shared it under that name.
+    behind: BTreeMap<SocketAddr, BTreeSet<ResourceName>>,
     /// When its swarm lost its last peer, or, before that, when it was published.
     pub(super) alive: Time,
 }
@@ -77,6 +79,7 @@ impl Catalogue {
             bytes: 0,
             serial: 0,
             abandoned: BTreeSet::new(),
+            dropped: Vec::new(),
         }
     }
 
@@ -184,12 +187,8 @@ impl Catalogue {
         by: SocketAddr,
         key: SwarmKey,
     ) -> Option<Namesake> {
-        let behind = self.manifests.get(&key)?.behind.iter().take(OVERTAKEN_MAX);
-        let mut instead = behind.filter_map(|name| {
-            let named = self.names.get(name)?;
-            named.get(key).filter(|own| own.sharers.contains(&by))?;
-            self.instead(now, swarms, named, key)
-        });
+        let behind = self.manifests.get(&key)?.behind.get(&by)?.iter().take(OVERTAKEN_MAX);
+        let mut instead = behind.filter_map(|name| self.instead(now, swarms, self.names.get(name)?, key));
         instead.next()
     }
 
@@ -215,6 +214,14 @@ impl Catalogue {
             }
         };
         found.into_iter().map(|published| published.publication.clone()).collect()
+    }
+
+    /// How many publications [`Catalogue::find`] walks over.
+    pub(super) fn breadth(&self, what: &Lookup) -> usize {
+        match what {
+            Lookup::Name(name) => self.names.get(name).map_or(0, Named::len),
+            Lookup::Resource(resource) => self.lists_of(*resource).count(),
+        }
     }
 
     pub(super) fn manifest(&self, key: SwarmKey, page: u32) -> Result<Bytes, Refusal> {
@@ -310,9 +317,9 @@ impl Catalogue {
         }
         if !self.has(key) {
             self.make_room(at, None, text_bytes(&offer.publication) + hashes.len())?;
-            self.make_room_for_list(at.swarms, key.resource);
+            self.make_room_for_list(at.swarms, by, key.resource);
             self.bytes += hashes.len();
-            let (names, behind) = (BTreeSet::new(), BTreeSet::new());
+            let (names, behind) = (BTreeSet::new(), BTreeMap::new());
             let manifest = Manifest { hashes: Bytes::from(hashes), names, behind, alive: at.now };
             self.manifests.insert(key, manifest);
             self.abandoned.insert((at.now, key));
@@ -339,9 +346,10 @@ impl Catalogue {
         publication.shared_at_ms = dated(publication.shared_at_ms, at.wall_ms, known_ms);
         let shared_at_ms = Some(publication.shared_at_ms).filter(|&shared| shared > 0);
         let age_ms = shared_at_ms.map(|shared| at.wall_ms.saturating_sub(shared));
+        let since = former.as_ref().map_or(at.now, |former| former.since);
         let sharers = former.map(|former| former.sharers).unwrap_or_default();
-        let mut published =
-            Published { publication, serial: self.serial, by, sharers, taken: at.now, age_ms };
+        let (serial, taken) = (self.serial, at.now);
+        let mut published = Published { publication, serial, by, sharers, since, taken, age_ms };
         self.serial += 1;
         if role != Role::Holds {
             published.shared_by(by, at.swarms);
@@ -365,17 +373,17 @@ impl Catalogue {
         }
         named.insert(published);
         let after = named.newest();
-        let behind = before.into_iter().chain([key]).filter(|&key| Some(key) != after);
-        for key in behind {
-            if let Some(manifest) = self.manifests.get_mut(&key) {
-                manifest.behind.insert(name.clone());
-            }
+        for key in before.into_iter().chain([key]).filter(|&key| Some(key) != after) {
+            self.set_behind(&name, key, true);
         }
-        self.is_newest(&name, after);
+        if let Some(newest) = after {
+            self.set_behind(&name, newest, false);
+        }
     }
 
     /// A manifest is published under a name no more. It stays, even when it has no name left.
     pub(super) fn take_name(&mut self, name: &ResourceName, key: SwarmKey) {
+        self.set_behind(name, key, false);
         let Some(named) = self.names.get_mut(name) else { return };
         let Some(gone) = named.remove(key) else { return };
         let newest = named.newest();
@@ -386,14 +394,25 @@ impl Catalogue {
         self.bytes -= text_bytes(&gone.publication);
         if let Some(manifest) = self.manifests.get_mut(&key) {
             manifest.names.remove(&(gone.rank(), name.clone()));
-            manifest.behind.remove(name);
         }
-        self.is_newest(name, newest);
+        if let Some(newest) = newest {
+            self.set_behind(name, newest, false);
+        }
     }
 
-    fn is_newest(&mut self, name: &ResourceName, newest: Option<SwarmKey>) {
-        if let Some(manifest) = newest.and_then(|key| self.manifests.get_mut(&key)) {
-            manifest.behind.remove(name);
+    /// Notes for those who shared a manifest under a name whether the name means something else.
+    fn set_behind(&mut self, name: &ResourceName, key: SwarmKey, is_behind: bool) {
+        let Some(published) = self.names.get(name).and_then(|named| named.get(key)) else { return };
+        let Some(manifest) = self.manifests.get_mut(&key) else { return };
+        for sharer in &published.sharers {
+            let names = manifest.behind.entry(*sharer).or_default();
+            match is_behind {
+                true => names.insert(name.clone()),
+                false => names.remove(name),
+            };
+            if names.is_empty() {
+                manifest.behind.remove(sharer);
+            }
         }
     }
 

@@ -1,5 +1,8 @@
 //! Who makes way where there is no room for a newcomer: nobody can keep the others out by being there first, or often.
 
+use super::network::network;
+use crate::swarm::Time;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,21 +14,30 @@ pub(super) struct Place<K, R> {
     pub(super) by: SocketAddr,
     /// A peer takes part in it.
     pub(super) is_alive: bool,
-    /// How new it is.
+    /// Since when it is there, with a living peer.
+    pub(super) since: Time,
+    /// How new it is among those of one machine.
     pub(super) rank: R,
 }
 
-/// The one that makes way: one without a living peer, else one of the machine that has taken the most places, and
-/// among those the oldest.
+/// The one that makes way: one without a living peer, else one of the network, of its hosts the one, and of that one's
+/// machines the one that has taken the most places, and of that machine the oldest. Of machines with as many, the last
+/// that came makes way: whoever was there before strangers stays, and they compete among themselves.
 pub(super) fn makes_way<K: Copy, R: Ord + Copy>(places: &[Place<K, R>]) -> Option<Place<K, R>> {
+    let mut networks: BTreeMap<IpAddr, usize> = BTreeMap::new();
     let mut hosts: BTreeMap<IpAddr, usize> = BTreeMap::new();
-    let mut machines: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+    let mut machines: BTreeMap<SocketAddr, (usize, Time, R)> = BTreeMap::new();
     for place in places {
+        *networks.entry(network(place.by.ip()).0).or_default() += 1;
         *hosts.entry(place.by.ip()).or_default() += 1;
-        *machines.entry(place.by).or_default() += 1;
+        let machine = machines.entry(place.by).or_insert((0, place.since, place.rank));
+        *machine = (machine.0 + 1, machine.1.min(place.since), machine.2.min(place.rank));
     }
-    let taken = |place: &Place<K, R>| (hosts[&place.by.ip()], machines[&place.by]);
-    let order = |place: &&Place<K, R>| (place.is_alive, std::cmp::Reverse(taken(place)), place.rank);
+    let order = |place: &&Place<K, R>| {
+        let host = place.by.ip();
+        let taken = (networks[&network(host).0], hosts[&host], machines[&place.by]);
+        (place.is_alive, Reverse(taken), place.rank)
+    };
     places.iter().min_by_key(order).copied()
 }
 
@@ -34,7 +46,7 @@ mod tests {
     use super::*;
 
     fn place(key: u32, by: &str, is_alive: bool) -> Place<u32, u32> {
-        Place { key, by: by.parse().unwrap(), is_alive, rank: key }
+        Place { key, by: by.parse().unwrap(), is_alive, since: Time(key.into()), rank: key }
     }
 
     fn first(places: &[Place<u32, u32>]) -> Option<u32> {
@@ -51,6 +63,16 @@ mod tests {
         assert_eq!(first(&[&places[..], &[place(9, honest, false)]].concat()), Some(9));
         let same_host = [place(1, "10.0.0.2:5", true), place(2, many, true), place(3, many, true)];
         assert_eq!(first(&same_host), Some(2), "ports of one host are told apart after the hosts");
-        assert_eq!(first(&[place(2, honest, true), place(1, many, true)]), Some(1));
+        assert_eq!(first(&[place(2, honest, true), place(1, many, true)]), Some(2), "the last that came");
+    }
+
+    #[test]
+    fn many_addresses_of_one_network_count_together() {
+        let strangers = (10..25).map(|host| place(host, &format!("[2001:db8:1:2::{host}]:7987"), true));
+        let places: Vec<_> = [place(1, "[2001:db9::1]:7987", true)].into_iter().chain(strangers).collect();
+        assert_eq!(first(&places), Some(24));
+        let strangers = (10..25).map(|host| place(host, &format!("127.1.2.{host}:7987"), true));
+        let places: Vec<_> = strangers.chain([place(1, "127.1.3.1:7987", true)]).collect();
+        assert_eq!(first(&places), Some(24), "who is of the same network, and came before them, stays");
     }
 }

@@ -2,8 +2,9 @@
 //! time is handed in, chance comes from a seed; the sockets are `tracker`'s business.
 //!
 //! Everything in here is soft: it is lost with the process, and the daemons tell it again within one interval.
-//! All of it is bounded by [`Limits`]. Entries beyond are refused; a publication makes way for a newcomer when nobody has
-//! it any more, or when its name or resource is full and its machine has taken the most places there.
+//! All of it is bounded by [`Limits`]. Entries beyond are refused, but for those of somebody that has far more than the
+//! newcomer, which make way; a publication makes way when nobody has it any more, or when its name or resource is full and
+//! its network, host and machine have taken the most places there.
 //!
 //! Reading order: `types` (what is told) → `swarms` (who is where) → `swarm` (who is told of whom) → `sweep` (what
 //! ends) → `catalogue` (what is published) → `named` (what a name means) → `room` (who makes way).
@@ -13,6 +14,7 @@ mod crowd;
 mod draw;
 mod fleet;
 mod lists;
+mod lonely;
 mod named;
 mod network;
 mod room;
@@ -158,9 +160,8 @@ impl Registry {
         for (answer, entry) in answers.iter_mut().zip(entries) {
             answer.shared_at_ms = self.catalogue.shared_at_ms(entry.key);
             answer.overtaken = self.catalogue.overtaken(now, &self.swarms, who.addr, entry.key);
-            if !self.catalogue.has(entry.key) {
-                answer.want_manifest = self.swarms.ask_for_manifest(now, entry.key);
-            }
+            answer.want_manifest = self.swarms.is_to_publish_again(entry.key, who)
+                || !self.catalogue.has(entry.key) && self.swarms.ask_for_manifest(now, entry.key);
         }
         Ok(answers)
     }
@@ -208,7 +209,10 @@ impl Registry {
         by: SocketAddr,
         offer: Offer,
     ) -> Result<PublishReply, Refusal> {
-        self.catalogue.publish(Moment { now, wall_ms, swarms: &self.swarms }, upload, by, offer)
+        self.swarms.publishes(offer.publication.key, by);
+        let reply = self.catalogue.publish(Moment { now, wall_ms, swarms: &self.swarms }, upload, by, offer);
+        self.tell_dropped();
+        reply
     }
 
     /// The same for a manifest whose hashes come along.
@@ -220,7 +224,11 @@ impl Registry {
         offer: Offer,
         hashes: &[u8],
     ) -> Result<PublishReply, Refusal> {
-        self.catalogue.publish_whole(Moment { now, wall_ms, swarms: &self.swarms }, by, offer, hashes)
+        self.swarms.publishes(offer.publication.key, by);
+        let reply =
+            self.catalogue.publish_whole(Moment { now, wall_ms, swarms: &self.swarms }, by, offer, hashes);
+        self.tell_dropped();
+        reply
     }
 
     /// The next page of the manifest that this connection is publishing.
@@ -234,7 +242,16 @@ impl Registry {
         hashes: &[u8],
     ) -> Result<PublishReply, Refusal> {
         let at = Moment { now, wall_ms, swarms: &self.swarms };
-        self.catalogue.publish_page(at, upload, key, page, hashes)
+        let reply = self.catalogue.publish_page(at, upload, key, page, hashes);
+        self.tell_dropped();
+        reply
+    }
+
+    /// Whose names have made way.
+    fn tell_dropped(&mut self) {
+        for (key, publisher) in std::mem::take(&mut self.catalogue.dropped) {
+            self.swarms.lost_its_name(key, publisher);
+        }
     }
 
     /// The other content that stands in the way of a machine that would share a resource under a name, and does not ask
@@ -259,6 +276,11 @@ impl Registry {
     pub fn find(&self, now: Time, what: &Lookup) -> Vec<ListEntry> {
         let found = self.catalogue.find(now, &self.swarms, what);
         found.into_iter().map(|publication| self.listed(publication)).collect()
+    }
+
+    /// How many publications [`Registry::find`] looks at.
+    pub fn breadth(&self, what: &Lookup) -> usize {
+        self.catalogue.breadth(what)
     }
 
     /// A page of a published manifest: raw hashes.

@@ -1,12 +1,16 @@
 //! The publications of one name: what the name means, whose it is, and which of them makes way for a newcomer.
 
 use super::crowd::{Place, makes_way};
+use super::network::network;
 use super::swarms::Swarms;
 use super::{CANDIDATES_MAX, Namesake, Publication};
 use crate::id::SwarmKey;
 use crate::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+
+/// How many publications of a name are looked at for what it means, and for who is in the way: the newest.
+const LOOKS_MAX: usize = 64;
 
 /// How many machines that share one publication are remembered.
 const SHARERS_MAX: usize = 4;
@@ -24,7 +28,9 @@ pub(super) struct Published {
     pub(super) by: SocketAddr,
     /// The machines that shared it, at most [`SHARERS_MAX`]; others only have it.
     pub(super) sharers: Vec<SocketAddr>,
-    /// When it was published …
+    /// When it was first published under this name.
+    pub(super) since: Time,
+    /// When it was published last …
     pub(super) taken: Time,
     /// … and how long ago it was shared then, if that is known.
     pub(super) age_ms: Option<u64>,
@@ -52,13 +58,30 @@ impl Published {
         self.sharers.iter().copied().find(|&sharer| swarms.takes_part(self.key(), sharer))
     }
 
-    /// One more machine shares it. Those that do not take part any more make way for it.
+    /// One more machine shares it. Those that do not take part any more make way for it, and so does the last of several
+    /// of one host, or of one network, for one of another.
     pub(super) fn shared_by(&mut self, by: SocketAddr, swarms: &Swarms) {
         let key = self.key();
         self.sharers.retain(|&sharer| sharer == by || swarms.takes_part(key, sharer));
-        if !self.sharers.contains(&by) && self.sharers.len() < SHARERS_MAX {
-            self.sharers.push(by);
+        if self.sharers.contains(&by) {
+            return;
         }
+        if self.sharers.len() >= SHARERS_MAX {
+            let Some(at) = self.one_too_many(by) else { return };
+            self.sharers.remove(at);
+        }
+        self.sharers.push(by);
+    }
+
+    /// The last sharer that is not the only one of its host, or else of its network, where the newcomer is of another.
+    fn one_too_many(&self, by: SocketAddr) -> Option<usize> {
+        let network = |addr: &SocketAddr| network(addr.ip()).0;
+        let last = |is_same: &dyn Fn(&SocketAddr, &SocketAddr) -> bool| {
+            let count = |one: &SocketAddr| self.sharers.iter().filter(|other| is_same(one, other)).count();
+            self.sharers.iter().rposition(|sharer| !is_same(sharer, &by) && count(sharer) > 1)
+        };
+        last(&|one, other| one.ip() == other.ip())
+            .or_else(|| last(&|one, other| network(one) == network(other)))
     }
 
     pub(super) fn namesake(&self, now: Time, swarms: &Swarms) -> Namesake {
@@ -105,14 +128,14 @@ impl Named {
 
     /// What the name means: the newest, but for those that nobody has had for a while, where somebody has another one.
     pub(super) fn meant(&self, is_gone: impl Fn(SwarmKey) -> bool) -> Option<&Published> {
-        let here = self.newest_first().find(|published| !is_gone(published.key()));
+        let here = self.newest_first().take(LOOKS_MAX).find(|published| !is_gone(published.key()));
         here.or_else(|| self.newest_first().next())
     }
 
     /// The publication that stands in the way of a machine that shares `key` under this name and did not ask for the
     /// name: the newest with other content that another machine shares now. A machine is not in its own way.
     pub(super) fn in_the_way(&self, key: SwarmKey, by: SocketAddr, swarms: &Swarms) -> Option<&Published> {
-        for published in self.newest_first() {
+        for published in self.newest_first().take(LOOKS_MAX) {
             let is_same = published.key().resource == key.resource;
             if published.sharers.contains(&by) || is_same && swarms.is_alive(published.key()) {
                 return None;
@@ -125,9 +148,11 @@ impl Named {
     }
 
     /// What may be meant by the name, the best first: what it means, other lists of chunks of the same resource, then
-    /// other content. Nobody takes all the places: machines that were not named yet go first.
+    /// other content. Nobody takes all the places: machines that were not named yet go first. All publications of the
+    /// name are looked at, once.
     pub(super) fn candidates(&self, is_gone: impl Fn(SwarmKey) -> bool, swarms: &Swarms) -> Vec<&Published> {
-        let Some(meant) = self.meant(&is_gone) else { return Vec::new() };
+        let here = self.newest_first().find(|published| !is_gone(published.key()));
+        let Some(meant) = here.or_else(|| self.newest_first().next()) else { return Vec::new() };
         let others = self.newest_first().filter(|other| other.key() != meant.key());
         let merit = |published: &Published| {
             let is_other = published.key().resource != meant.key().resource;
@@ -137,11 +162,12 @@ impl Named {
     }
 
     /// Which one makes way for a newcomer.
-    pub(super) fn makes_way(&self, swarms: &Swarms) -> Option<SwarmKey> {
+    pub(super) fn makes_way(&self, swarms: &Swarms, since: impl Fn(SwarmKey) -> Time) -> Option<SwarmKey> {
         let place = |published: &Published| Place {
             key: published.key(),
             by: published.by,
             is_alive: swarms.is_alive(published.key()),
+            since: since(published.key()),
             rank: published.rank(),
         };
         let places: Vec<_> = self.published.values().map(place).collect();
@@ -157,18 +183,20 @@ pub(super) fn chosen<'a, M: Ord>(
     swarms: &Swarms,
 ) -> Vec<&'a Published> {
     let from = |published: &Published| published.living_sharer(swarms).unwrap_or(published.by);
-    let mut rest: Vec<(&Published, SocketAddr)> = all.map(|published| (published, from(published))).collect();
+    let mut rest: Vec<(&Published, M, SocketAddr)> =
+        all.map(|published| (published, merit(published), from(published))).collect();
     let mut chosen: Vec<&Published> = Vec::new();
     let (mut hosts, mut machines): (BTreeSet<IpAddr>, BTreeSet<SocketAddr>) = Default::default();
     while !rest.is_empty() && chosen.len() < CANDIDATES_MAX {
-        let order = |(published, addr): &(&Published, SocketAddr)| {
-            (merit(published), hosts.contains(&addr.ip()), machines.contains(addr))
+        let order = |at: &usize| {
+            let (_, merit, addr) = &rest[*at];
+            (merit, hosts.contains(&addr.ip()), machines.contains(addr))
         };
         let best = match chosen.is_empty() {
             true => 0,
-            false => (0..rest.len()).min_by_key(|&at| order(&rest[at])).unwrap_or(0),
+            false => (0..rest.len()).min_by_key(order).unwrap_or(0),
         };
-        let (published, addr) = rest.remove(best);
+        let (published, _, addr) = rest.remove(best);
         hosts.insert(addr.ip());
         machines.insert(addr);
         chosen.push(published);

@@ -2,7 +2,7 @@
 
 use super::catalogue::{Catalogue, Manifest, Moment};
 use super::crowd::{Place, makes_way};
-use super::named::Rank;
+use super::named::{Published, Rank};
 use super::swarms::Swarms;
 use super::upload::hashes_bytes;
 use super::{Offer, Refusal, Role, TRACKERS_MAX};
@@ -69,17 +69,22 @@ impl Catalogue {
             let Some((oldest, _)) = oldest else {
                 return Err(Refusal::Full(format!("its catalogue holds {max} names of one manifest")));
             };
-            self.take_name(&oldest, key);
+            self.drop_name(&oldest, key, by);
         }
         let max = self.limits.publications_per_name_max;
         while let Some(named) = self.names.get(name).filter(|named| named.len() >= max) {
-            let Some(other) = named.makes_way(at.swarms) else { break };
-            self.take_name(name, other);
+            let Some(other) = named.makes_way(at.swarms, |key| self.since(key)) else { break };
+            self.drop_name(name, other, by);
             if self.manifests.get(&other).is_some_and(|manifest| manifest.names.is_empty()) {
                 self.remove(other);
             }
         }
         Ok(())
+    }
+
+    /// Since when a manifest has had a living peer, if it has one.
+    fn since(&self, key: SwarmKey) -> Time {
+        self.manifests.get(&key).map_or(Time::default(), |manifest| manifest.alive)
     }
 
     /// The name of a manifest that makes way for a new one, and who published it under that.
@@ -89,25 +94,45 @@ impl Catalogue {
             .names
             .iter()
             .filter_map(|(rank, name)| {
-                let by = self.names.get(name)?.get(key)?.by;
-                Some(Place { key: name, by, is_alive: true, rank: *rank })
+                let published = self.names.get(name)?.get(key)?;
+                let (by, since) = (published.by, published.since);
+                Some(Place { key: name, by, is_alive: true, since, rank: *rank })
             })
             .collect();
         makes_way(&places).map(|place| (place.key.clone(), place.by))
     }
 
     /// Lists of chunks of one resource are told apart up to a limit: none keeps the true one out.
-    pub(super) fn make_room_for_list(&mut self, swarms: &Swarms, resource: ResourceId) {
+    pub(super) fn make_room_for_list(&mut self, swarms: &Swarms, newcomer: SocketAddr, resource: ResourceId) {
         let place = |(key, manifest): (&SwarmKey, &Manifest)| {
             let by = self.newest_of(*key)?.by;
-            Some(Place { key: *key, by, is_alive: swarms.is_alive(*key), rank: manifest.alive })
+            let (is_alive, since) = (swarms.is_alive(*key), manifest.alive);
+            Some(Place { key: *key, by, is_alive, since, rank: since })
         };
         let places: Vec<_> = self.lists_of(resource).filter_map(place).collect();
         if places.len() >= self.limits.digests_max
             && let Some(place) = makes_way(&places)
         {
-            self.remove(place.key);
+            self.drop_manifest(place.key, newcomer);
         }
+    }
+
+    /// A name of a manifest makes way for a newcomer's: the others who published it are asked for it again.
+    fn drop_name(&mut self, name: &ResourceName, key: SwarmKey, newcomer: SocketAddr) {
+        let published = self.names.get(name).and_then(|named| named.get(key));
+        if let Some(Published { by, sharers, .. }) = published {
+            let others = sharers.iter().chain([by]).filter(|publisher| **publisher != newcomer);
+            self.dropped.extend(others.map(|publisher| (key, *publisher)));
+        }
+        self.take_name(name, key);
+    }
+
+    /// A manifest makes way with all its names.
+    fn drop_manifest(&mut self, key: SwarmKey, newcomer: SocketAddr) {
+        let names = self.manifests.get(&key).into_iter().flat_map(|manifest| &manifest.names);
+        let names: Vec<ResourceName> = names.map(|(_, name)| name.clone()).collect();
+        names.iter().for_each(|name| self.drop_name(name, key, newcomer));
+        self.remove(key);
     }
 
     /// Drops the manifest that nobody has had for the longest time, but for `keep`. `false` if there is none.

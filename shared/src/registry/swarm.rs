@@ -7,12 +7,13 @@
 use super::draw::Draw;
 use super::fleet::Trend;
 use super::lists::Claim;
-use super::network::{PeerKey, after, at_host, between, from, network, to};
+use super::lonely::Lonely;
+use super::network::{PeerKey, after, at_host, between, from, network, peers_at, to};
 use super::{Announce, NEIGHBOURS, PeerEntry, Stage, Who};
 use crate::chunk::ChunkCount;
 use crate::id::SwarmKey;
 use crate::swarm::Time;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,21 +32,18 @@ const GROWN: Duration = Duration::from_secs(60);
 /// How long one peer has to answer a wish for the manifest before the next one is asked.
 const MANIFEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Of the peers that a machine with a zone is told of, so many in a hundred are of its own zone, if there are.
+/// How many in a hundred of the peers that a machine with a zone is told of are of its own zone, if there are.
 const NEAR_PERCENT: usize = 75;
 
-/// So many members that have something, and have been there for longest, are told to whoever found nobody else.
+/// How many members that have something, and have been there for longest, are told to whoever found nobody else.
 const ELDERS_MAX: usize = 8;
-/// So many of them are of one network.
+/// How many of them are of one network.
 const ELDERS_PER_NETWORK_MAX: usize = 3;
 
-/// So many of those that found nobody lately are remembered, for the seeders.
-const LONELY_MAX: usize = 64;
-
-/// So many networks are told apart for one answer.
+/// How many networks are told apart for one answer.
 const NETWORKS_MAX: usize = 64;
 
-/// So many other members at an address are looked at for one that takes the first rank.
+/// How many other members at an address are looked at for one that takes the first rank.
 const SUCCESSORS_MAX: usize = 16;
 
 /// In which order askers are told of a member.
@@ -73,8 +71,8 @@ pub(super) struct Swarm {
     zones: BTreeMap<Arc<str>, Vec<PeerKey>>,
     /// Some of those that have been there for longest.
     elders: Vec<PeerKey>,
-    /// Leechers that found nobody with anything that they need, the last one last.
-    lonely: VecDeque<PeerKey>,
+    /// Leechers that found nobody with anything that they need.
+    lonely: Lonely,
     seeders: u32,
     /// When its first member came.
     pub(super) since: Time,
@@ -96,6 +94,8 @@ pub(super) struct Member {
     pub(super) trend: Trend,
     pub(super) joined: Time,
     pub(super) expires: Time,
+    /// A name under which it published the manifest has made way: it is to publish it again.
+    pub(super) publish_again: bool,
 }
 
 impl Swarm {
@@ -107,7 +107,7 @@ impl Swarm {
             speakers: BTreeMap::new(),
             zones: BTreeMap::new(),
             elders: Vec::new(),
-            lonely: VecDeque::new(),
+            lonely: Lonely::default(),
             seeders: 0,
             since: now,
             grown: now,
@@ -171,6 +171,13 @@ impl Swarm {
         ask
     }
 
+    /// Whether those at an address are to publish the manifest again.
+    pub(super) fn set_publish_again(&mut self, addr: SocketAddr, publish_again: bool) {
+        for &at in self.places.range(peers_at(addr)).map(|(_, at)| at) {
+            self.members[at as usize].publish_again = publish_again;
+        }
+    }
+
     // -- who comes and goes
 
     pub(super) fn add(&mut self, now: Time, mut member: Member) {
@@ -202,12 +209,9 @@ impl Swarm {
         if entry.have > 0 {
             self.make_elder(peer);
         }
-        self.lonely.retain(|other| *other != peer);
+        self.lonely.remove(peer);
         if entry.stage == Stage::Leeching && usize::from(entry.peers_wanted) > NEIGHBOURS {
-            if self.lonely.len() >= LONELY_MAX {
-                self.lonely.pop_front();
-            }
-            self.lonely.push_back(peer);
+            self.lonely.add(peer);
         }
     }
 
@@ -240,7 +244,7 @@ impl Swarm {
         let spoke = self.rank(at) == Rank::First;
         self.set_rank(at, Rank::Closed);
         self.elders.retain(|elder| *elder != peer);
-        self.lonely.retain(|other| *other != peer);
+        self.lonely.remove(peer);
         let host = peer.0.ip();
         if spoke && self.speakers.contains_key(&host) {
             let others = self.places.range(at_host(host)).take(SUCCESSORS_MAX);
@@ -355,8 +359,7 @@ impl Swarm {
 
     /// Draws some of those that found nobody, for a seeder.
     pub(super) fn draw_lonely(&self, draw: &mut Draw, wanted: usize) -> Vec<usize> {
-        let drawn = draw.some_of(self.lonely.len(), wanted, None).into_iter();
-        drawn.filter_map(|at| self.place(self.lonely[at])).collect()
+        self.lonely.draw(draw, wanted).into_iter().filter_map(|peer| self.place(peer)).collect()
     }
 
     /// Draws until there are `wanted`: of the first rank, and of each next one where there are too few.
@@ -442,6 +445,7 @@ impl Member {
             trend: Trend::new(now, have),
             joined: now,
             expires: Time::default(), // set with the interval
+            publish_again: false,
         }
     }
 

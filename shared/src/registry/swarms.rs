@@ -198,6 +198,26 @@ impl Swarms {
         self.swarms.get_mut(&key).is_some_and(|swarm| swarm.ask_for_manifest(now))
     }
 
+    /// A name under which a machine published a manifest has made way for another one.
+    pub(super) fn lost_its_name(&mut self, key: SwarmKey, publisher: SocketAddr) {
+        if let Some(swarm) = self.swarms.get_mut(&key) {
+            swarm.set_publish_again(publisher, true);
+        }
+    }
+
+    /// A machine publishes a manifest, and needs no asking.
+    pub(super) fn publishes(&mut self, key: SwarmKey, publisher: SocketAddr) {
+        if let Some(swarm) = self.swarms.get_mut(&key) {
+            swarm.set_publish_again(publisher, false);
+        }
+    }
+
+    /// Whether a member is to publish the manifest again.
+    pub(super) fn is_to_publish_again(&self, key: SwarmKey, who: &Who) -> bool {
+        let member = self.swarms.get(&key).and_then(|swarm| swarm.member(who.key()));
+        member.is_some_and(|member| member.publish_again)
+    }
+
     pub(super) fn fleet(
         &self,
         now: Time,

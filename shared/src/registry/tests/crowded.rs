@@ -145,3 +145,130 @@ fn peers_whose_connection_is_closed_keep_no_place_at_an_address() {
     world.wait(Duration::from_secs(2));
     assert_eq!(world.registry.size().entries, 3, "each took the place of one that had gone");
 }
+
+/// Somebody publishes, beside having it.
+fn share(world: &mut World, who: &Who, made: &(Publication, Vec<ChunkHash>)) -> Result<(), Refusal> {
+    let have = made.0.count.get();
+    come(world, who, Announce { have, count: made.0.count, ..seeding(made.0.key) })?;
+    let (now, wall_ms, bytes) = (world.now, world.wall_ms(), page_of(&made.1, 0));
+    world.registry.publish_whole(now, wall_ms, who.addr, shares(&made.0), &bytes).map(drop)
+}
+
+#[test]
+fn published_lists_of_many_addresses_do_not_push_the_first_one_out() {
+    for honest in [at([127, 1, 3, 3], 1), peer(1)] {
+        let mut world = World::new(Limits::default());
+        let first = publication("img", 0, 3, WALL_MS - 1000);
+        share(&mut world, &honest, &first).unwrap();
+        for round in 0..3 {
+            for number in 1..60 {
+                let mut lie = publication(&format!("lie-{number}"), number, 3, WALL_MS);
+                lie.0.key.resource = first.0.key.resource;
+                world.now = world.now + Duration::from_millis(1);
+                _ = share(&mut world, &at([127, 1, 9, number], 7987), &lie);
+            }
+            assert!(world.registry_has(&first.0), "{} in round {round}", honest.addr);
+        }
+    }
+}
+
+#[test]
+fn whose_name_made_way_is_asked_for_it_again() {
+    let mut world = World::new(Limits { names_per_manifest_max: 3, ..Limits::default() });
+    let named = |name: &str, shared_at_ms| publication(name, 1, 3, shared_at_ms);
+    let sharers = [peer(1), peer(2), peer(3), peer(4)];
+    for (number, sharer) in (1..).zip(&sharers[..3]) {
+        world.now = world.now + Duration::from_secs(1);
+        share(&mut world, sharer, &named(&format!("name-{number}"), number)).unwrap();
+    }
+    let wants = |world: &mut World, who: &Who| {
+        let (what, _) = named("any", 0);
+        let entry = Announce { have: 3, count: what.count, ..seeding(what.key) };
+        world.announce(who, entry).unwrap().want_manifest
+    };
+    assert!(!sharers[..3].iter().any(|sharer| wants(&mut world, sharer)));
+    share(&mut world, &sharers[3], &named("name-4", 4)).unwrap();
+    assert_eq!(world.names(), ["name-1", "name-2", "name-4"], "the last of those with as many made way");
+    let asked: Vec<bool> = sharers.iter().map(|sharer| wants(&mut world, sharer)).collect();
+    assert_eq!(asked, [false, false, true, false]);
+    assert!(wants(&mut world, &sharers[2]), "it has not answered yet");
+    _ = share(&mut world, &sharers[2], &named("name-3", 3));
+    assert!(!wants(&mut world, &sharers[2]));
+}
+
+#[test]
+fn what_a_name_means_takes_few_looks_and_all_of_it_is_found() {
+    let mut world = World::new(Limits::default());
+    let honest = publication("img", 0, 3, WALL_MS - 1000);
+    share(&mut world, &peer(1), &honest).unwrap();
+    for at in 0..200_u32 {
+        let hashes: Vec<ChunkHash> =
+            (0..2).map(|number| ChunkHash::of(&[at, number].map(u32::to_be_bytes).concat())).collect();
+        let mut made = (publication("img", 1, 2, WALL_MS - 900 + u64::from(at)).0, hashes);
+        made.0.key = SwarmKey { resource: ResourceId(made.1[0].0), digest: ListDigest::of(&made.1) };
+        world.publish_as(2, &made.0, &made.1).unwrap();
+    }
+    for _ in 0..70 {
+        world.seed(1, &honest.0);
+        world.wait(Duration::from_secs(2));
+    }
+    assert_eq!(world.registry.breadth(&Lookup::Name(honest.0.name.clone())), 201);
+    assert_eq!(world.find("img"), Some(honest.0.key), "nobody has the newer ones");
+    assert_eq!(world.registry.list(world.now, None).len(), 1);
+}
+
+#[test]
+fn names_that_others_gave_do_not_hide_that_a_sharer_is_overtaken() {
+    let mut world = World::new(Limits::default());
+    let first = publication("img", 1, 3, WALL_MS);
+    for number in 0..10 {
+        let name = format!("a-{number}");
+        let theirs = (Publication { name: name.parse().unwrap(), ..first.0.clone() }, first.1.clone());
+        share(&mut world, &peer(9), &theirs).unwrap();
+        share(&mut world, &peer(8), &publication(&name, 2, 3, WALL_MS + 1)).unwrap();
+    }
+    share(&mut world, &peer(1), &first).unwrap();
+    world.now = world.now + Duration::from_secs(1);
+    share(&mut world, &peer(2), &publication("img", 3, 3, WALL_MS + 900)).unwrap();
+    let told = world.seed(1, &first.0).overtaken.expect("it is told");
+    assert_eq!((told.name, told.by), (first.0.name.clone(), peer(2).addr));
+}
+
+#[test]
+fn many_ports_of_a_stranger_do_not_keep_a_sharer_from_being_known() {
+    let mut world = World::new(Limits::default());
+    let first = publication("img", 1, 3, WALL_MS);
+    for port in 1..9 {
+        share(&mut world, &at([127, 0, 0, 1], port), &first).unwrap();
+    }
+    share(&mut world, &peer(1), &first).unwrap();
+    for port in 9..20 {
+        share(&mut world, &at([127, 0, 0, 1], port), &first).unwrap();
+    }
+    world.now = world.now + Duration::from_secs(1);
+    share(&mut world, &peer(2), &publication("img", 2, 3, WALL_MS + 900)).unwrap();
+    assert!(world.seed(1, &first.0).overtaken.is_some());
+}
+
+#[test]
+fn invented_lonely_leechers_do_not_hide_an_honest_one() {
+    for honest in [peer(7), at([127, 1, 3, 3], 1)] {
+        let mut world = World::new(Limits::default());
+        let lonely = Announce { peers_wanted: PEERS_MAX as u8, ..leeching(key(1)) };
+        come(&mut world, &honest, lonely).unwrap();
+        for number in 0..300_u16 {
+            come(&mut world, &at([10, 200, 0, 1], number + 1), lonely).unwrap();
+            if honest == peer(7) {
+                let [high, low] = number.to_be_bytes();
+                come(&mut world, &at([127, 1, high, low], 7987), lonely).unwrap();
+            }
+        }
+        let asks = Announce { peers_wanted: LONELY as u8, ..seeding(key(1)) };
+        let hears = |world: &mut World| {
+            let told = world.announce(&peer(1), asks).unwrap().peers;
+            told.iter().any(|entry| entry.addr == honest.addr)
+        };
+        let times = (0..20).filter(|_| hears(&mut world)).count();
+        assert!(times > 0, "{} was never told of", honest.addr);
+    }
+}

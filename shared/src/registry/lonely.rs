@@ -1,0 +1,70 @@
+//! Leechers that found nobody with anything that they need, for the seeders. Those that are invented are many, but have few
+//! networks, and push out one another.
+
+use super::draw::Draw;
+use super::network::{PeerKey, network};
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+/// How many of those that found nobody lately are remembered for the seeders, in all …
+const LONELY_MAX: usize = 64;
+/// … of one network …
+const LONELY_PER_NETWORK_MAX: usize = 16;
+/// … and of one host.
+const LONELY_PER_HOST_MAX: usize = 4;
+
+/// The last one that found nobody last.
+#[derive(Debug, Default)]
+pub(super) struct Lonely(VecDeque<PeerKey>);
+
+impl Lonely {
+    /// A leecher found nobody. It takes the place of another process at its address; else, where there are many of its
+    /// host, or of its network, that of the first of those; else that of the first of the network with the most.
+    pub(super) fn add(&mut self, peer: PeerKey) {
+        self.0.retain(|other| other.0 != peer.0);
+        let network_of = |peer: &PeerKey| network(peer.0.ip()).0;
+        let is_of_host = |other: &PeerKey| other.0.ip() == peer.0.ip();
+        let of = |network: IpAddr| self.0.iter().filter(|other| network_of(other) == network).count();
+        let own = network_of(&peer);
+        let first = if self.0.iter().filter(|other| is_of_host(other)).count() >= LONELY_PER_HOST_MAX {
+            self.0.iter().position(is_of_host)
+        } else if of(own) >= LONELY_PER_NETWORK_MAX {
+            self.0.iter().position(|other| network_of(other) == own)
+        } else if self.0.len() >= LONELY_MAX {
+            let most = self.0.iter().map(|other| of(network_of(other))).max();
+            self.0.iter().position(|other| Some(of(network_of(other))) == most)
+        } else {
+            None
+        };
+        if let Some(first) = first {
+            self.0.remove(first);
+        }
+        self.0.push_back(peer);
+    }
+
+    pub(super) fn remove(&mut self, peer: PeerKey) {
+        self.0.retain(|other| *other != peer);
+    }
+
+    /// Some of them: of each network one, from a random one on, then others.
+    pub(super) fn draw(&self, draw: &mut Draw, wanted: usize) -> Vec<PeerKey> {
+        let mut left = self.0.clone();
+        if !left.is_empty() {
+            left.rotate_left(draw.below(left.len()));
+        }
+        let mut drawn = Vec::new();
+        while drawn.len() < wanted && !left.is_empty() {
+            let mut networks = Vec::new();
+            left.retain(|&peer| {
+                let network = network(peer.0.ip()).0;
+                let is_next = drawn.len() < wanted && !networks.contains(&network);
+                if is_next {
+                    networks.push(network);
+                    drawn.push(peer);
+                }
+                !is_next
+            });
+        }
+        drawn
+    }
+}
