@@ -71,10 +71,12 @@ impl Room {
     pub fn know(&self, number: u64, who: (PeerAddr, PeerId)) -> bool {
         let mut state = self.lock();
         let Some(at) = state.strangers.iter().position(|(other, _)| *other == number) else { return false };
-        if state.peers.values().filter(|known| known.who == who).count() >= PER_PEER_MAX {
+        // One whose power was cut has left connections that nobody has ended yet.
+        let of_peer = state.peers.values().filter(|known| known.who == who).count();
+        if of_peer >= PER_PEER_MAX && !self.make_room(&mut state, |known| known.who == who) {
             return false;
         }
-        if state.peers.len() >= self.caps.peers_max && !self.make_room(&mut state) {
+        if state.peers.len() >= self.caps.peers_max && !self.make_room(&mut state, |_| true) {
             return false;
         }
         let Some((_, task)) = state.strangers.remove(at) else { return false };
@@ -96,8 +98,9 @@ impl Room {
         state.peers.remove(&number);
     }
 
-    fn make_room(&self, state: &mut State) -> bool {
-        let idle = state.peers.iter().filter(|(_, known)| known.asked_at.elapsed() > SPARED_FOR);
+    /// Ends the one of these connections that asked for nothing for the longest time, if that is long enough.
+    fn make_room(&self, state: &mut State, of: impl Fn(&Known) -> bool) -> bool {
+        let idle = state.peers.iter().filter(|(_, known)| of(known) && known.asked_at.elapsed() > SPARED_FOR);
         let Some(longest) = idle.min_by_key(|(_, known)| known.asked_at).map(|(&number, _)| number) else {
             return false;
         };
@@ -110,5 +113,54 @@ impl Room {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::throttle::Bucket;
+    use shared::host::config::RateLimit;
+
+    fn room(peers_max: usize) -> Arc<Room> {
+        let limit = || Bucket::new(RateLimit::None);
+        let listen = PeerAddr::from(([127, 0, 0, 1], 1));
+        let (context, _, _) = Context::new(PeerId([1; 16]), listen, String::new(), (limit(), limit()));
+        Room::new(context, Caps { peers_max, strangers_max: 4 })
+    }
+
+    /// A connection that says hello: its number, if it is let in.
+    fn greet(room: &Room, port: u16) -> Option<u64> {
+        let mut number = 0;
+        room.admit(|given| {
+            number = given;
+            tokio::spawn(std::future::pending::<()>()).abort_handle()
+        });
+        room.know(number, (PeerAddr::from(([10, 0, 0, 1], port)), PeerId([2; 16]))).then_some(number)
+    }
+
+    fn ask_for_nothing(room: &Room, number: u64) {
+        let long = SPARED_FOR + Duration::from_secs(1);
+        let asked_at = Instant::now().checked_sub(long).expect("this machine runs for longer");
+        room.lock().peers.get_mut(&number).expect("it is let in").asked_at = asked_at;
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_comes_back_takes_the_place_of_its_dead_connections() {
+        let room = room(100);
+        let numbers = [(); PER_PEER_MAX].map(|()| greet(&room, 1).expect("there is room"));
+        assert_eq!(greet(&room, 1), None, "all of them may live");
+        ask_for_nothing(&room, numbers[3]);
+        assert!(greet(&room, 1).is_some() && !room.lock().peers.contains_key(&numbers[3]));
+        assert_eq!(greet(&room, 1), None);
+    }
+
+    #[tokio::test]
+    async fn who_asked_for_nothing_makes_room_for_another_peer() {
+        let room = room(2);
+        let numbers = [1, 2].map(|port| greet(&room, port).expect("there is room"));
+        assert_eq!(greet(&room, 3), None);
+        ask_for_nothing(&room, numbers[1]);
+        assert!(greet(&room, 3).is_some() && !room.lock().peers.contains_key(&numbers[1]));
     }
 }
