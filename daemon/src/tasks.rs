@@ -61,8 +61,8 @@ pub enum TaskInput {
     Copied { key: SwarmKey, check: Check, copied: Result<Copied, StoreError> },
     /// The place of a new download is made.
     Opened {
-        wanted: Wanted,
-        record: Record,
+        wanted: Box<Wanted>,
+        record: Box<Record>,
         place: Place,
         reply: Reply<Accepted>,
         opened: Result<PartFile, StoreError>,

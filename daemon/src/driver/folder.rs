@@ -248,7 +248,7 @@ impl Driver {
         let check = checking.check.clone();
         resource.phase = Phase::Checking(checking);
         let (record, manifest, slot) =
-            (resource.record.clone(), resource.manifest.clone(), resource.slot.clone());
+            (Box::new(resource.record.clone()), resource.manifest.clone(), resource.slot.clone());
         Some(Look::Again { key, record, manifest, slot, check })
     }
 

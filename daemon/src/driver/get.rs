@@ -233,7 +233,13 @@ impl Driver {
         let opening = self.open_place(&slot, &record, &wanted.manifest);
         tokio::spawn(async move {
             if let Some(opened) = opening.await {
-                let opened = TaskInput::Opened { wanted, record, place, opened, reply };
+                let opened = TaskInput::Opened {
+                    wanted: Box::new(wanted),
+                    record: Box::new(record),
+                    place,
+                    opened,
+                    reply,
+                };
                 context.tell(Input::Task(opened)).await;
             }
         });

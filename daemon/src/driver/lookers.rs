@@ -33,14 +33,14 @@ pub(super) enum Look {
     /// One of a former run, of which nothing but its place is known.
     Recall(Slot),
     /// One that was known before the shared folder was away.
-    Again { key: SwarmKey, record: Record, manifest: Manifest, slot: Slot, check: Check },
+    Again { key: SwarmKey, record: Box<Record>, manifest: Manifest, slot: Slot, check: Check },
 }
 
 /// What was found of a resource.
 #[derive(Debug)]
 pub enum Seen {
     /// What a former run left in this place; `None` if that was only half of a resource, and is gone.
-    Recalled { place: OsString, recalled: Option<Result<(Loaded, Restored), StoreError>> },
+    Recalled { place: OsString, recalled: Option<Result<Box<(Loaded, Restored)>, StoreError>> },
     /// What there is now.
     Again { key: SwarmKey, check: Check, restored: Result<Restored, StoreError> },
 }
@@ -54,7 +54,7 @@ impl Look {
                     let mut loaded = loaded?;
                     suppose_published(home, &mut loaded.record, slot);
                     let restored = look(home, &loaded.record, &loaded.manifest, slot)?;
-                    Ok((loaded, restored))
+                    Ok(Box::new((loaded, restored)))
                 });
                 Seen::Recalled { place: slot.place().to_owned(), recalled }
             }
@@ -91,9 +91,7 @@ impl Seen {
     fn is_good(&self) -> bool {
         let restored = match self {
             Seen::Recalled { recalled: None, .. } => return false,
-            Seen::Recalled { recalled: Some(recalled), .. } => {
-                recalled.as_ref().map(|(_, restored)| restored)
-            }
+            Seen::Recalled { recalled: Some(recalled), .. } => recalled.as_ref().map(|recalled| &recalled.1),
             Seen::Again { restored, .. } => restored.as_ref(),
         };
         matches!(restored, Ok(Restored::Finished(_) | Restored::Unfinished(..)))

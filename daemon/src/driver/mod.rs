@@ -355,7 +355,7 @@ impl Driver {
             TaskInput::Stray(stray) => self.stray(stray),
             TaskInput::Copied { key, check, copied } => self.copied(key, &check, copied),
             TaskInput::Opened { wanted, record, place, opened, reply } => {
-                self.opened(&wanted, record, &place, opened, reply);
+                self.opened(&wanted, *record, &place, opened, reply);
             }
             TaskInput::Made { key, check, opened } => self.made(key, &check, opened),
             TaskInput::Listed(places) => self.listed(places),

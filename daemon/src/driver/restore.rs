@@ -113,7 +113,10 @@ impl Driver {
                 Seen::Recalled { place, recalled } => {
                     self.loading.left.remove(&place);
                     match recalled {
-                        Some(Ok((loaded, restored))) => self.recalled(loaded, restored),
+                        Some(Ok(recalled)) => {
+                            let (loaded, restored) = *recalled;
+                            self.recalled(loaded, restored);
+                        }
                         Some(Err(error)) => {
                             tracing::error!(%error, "a resource of a former run is not brought back; its files stay");
                         }

@@ -92,7 +92,7 @@ mod tests {
         let manifest = Manifest::new(name.clone(), ResourceId::of(&bytes), trackers, hashes).unwrap();
         let shown = home.manifest_file(&name);
         fs::write(&shown, manifest.to_text()).unwrap();
-        assert_eq!(home.shown_manifests(9).unwrap(), [name.clone()]);
+        assert_eq!(home.shown_manifests(9).unwrap(), std::slice::from_ref(&name));
         assert!(home.shown_manifests(0).unwrap().len() <= 1);
         assert!(home.shown_manifest(&name).is_err(), "no file lies beside it");
 

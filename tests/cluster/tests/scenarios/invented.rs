@@ -22,7 +22,7 @@ fn meet_among(seed: u64, stage: Stage) {
     let _crowd = Crowd::invent(&tracker, &manifest.expect("a manifest"), many, stage);
     let begin = std::time::Instant::now();
     leecher.get("image", &bytes);
-    println!("{many} invented peers ({stage:?}): done after {:?}", begin.elapsed());
+    eprintln!("{many} invented peers ({stage:?}): done after {:?}", begin.elapsed());
 }
 
 #[test]
@@ -51,5 +51,5 @@ fn invented_peers_that_come_first_do_not_either() {
     seeder.share_bytes("image", &bytes);
     let begin = std::time::Instant::now();
     leecher.get("image", &bytes);
-    println!("{INVENTED} invented peers of many networks that came first: done after {:?}", begin.elapsed());
+    eprintln!("{INVENTED} invented peers of many networks that came first: done after {:?}", begin.elapsed());
 }
