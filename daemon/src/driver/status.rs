@@ -283,7 +283,7 @@ fn conflict(resource: &Resource) -> Option<String> {
 /// A resource of a former run of which only the id is known yet.
 fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
     Some(ResourceStatus {
-        name: resource.to_string().parse().ok()?,
+        name: short_name(resource)?,
         resource,
         state: State::Checking,
         reason: Some("waits to be looked at after the start of ttd".to_owned()),
@@ -301,6 +301,11 @@ fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
         trackers: Vec::new(),
         upload_peers: 0,
     })
+}
+
+/// What stands for the name of a resource whose name is not known yet. An id itself is no name.
+fn short_name(resource: ResourceId) -> Option<ResourceName> {
+    format!("{}…", &resource.to_string()[..16]).parse().ok()
 }
 
 /// What is being done to find out what is here.

@@ -163,8 +163,12 @@ impl Slot {
     /// As [`load`](Slot::load).
     pub fn recall(&self, home: &Home) -> Option<Result<Loaded, StoreError>> {
         let is_new = self.folder.as_os_str().as_encoded_bytes().ends_with(HALF.as_bytes());
-        let files = SmallFiles::read(self);
-        let is_half = is_new || files.are_missing();
+        let mut files = SmallFiles::read(self);
+        let mut is_half = is_new;
+        if !is_new && files.are_missing() && home.must_be_here().is_ok() {
+            files = SmallFiles::read(self); // the folder may have come back since they were looked for
+            is_half = files.are_missing();
+        }
         if is_half && self.disk.remove_folder(&self.folder).is_ok() {
             return None;
         }

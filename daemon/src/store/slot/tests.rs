@@ -1,6 +1,7 @@
 //! What a place survives, and the files of the present version, which later ones must be able to read.
 
 use super::*;
+use crate::store::disk::{Medium, Open, Step, System};
 use crate::store::{FileIdentity, NameRecord};
 use shared::chunk::ChunkIndex;
 use shared::id::{ChunkHash, ResourceId};
@@ -167,4 +168,39 @@ fn the_fixture_of_this_version_is_read() {
     assert_eq!(loaded.record, expected);
     assert_eq!(loaded.manifest.to_text(), manifest.to_text());
     assert_eq!(home.slot(manifest.key()).read_have(manifest.count()).unwrap(), Some(have(&manifest)));
+}
+
+/// A disk whose file system is mounted after the first few reads: until then nothing of ours is there.
+#[derive(Debug)]
+struct MountedLate(std::sync::atomic::AtomicU32);
+
+impl Medium for MountedLate {
+    fn open(&self, path: &Path, how: Open) -> io::Result<fs::File> {
+        System.open(path, how)
+    }
+
+    fn perform(&self, step: Step<'_>) -> io::Result<()> {
+        System.perform(step)
+    }
+
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+        use std::sync::atomic::Ordering;
+        let is_early = |left: u32| left.checked_sub(1);
+        match self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, is_early) {
+            Ok(_) => Err(io::ErrorKind::NotFound.into()),
+            Err(_) => System.read(path, bytes_max),
+        }
+    }
+}
+
+#[test]
+fn a_place_is_not_taken_away_when_the_folder_comes_back_while_it_is_looked_at() {
+    let (folder, home, _) = filled();
+    drop(home);
+    let disk = Disk::on(std::sync::Arc::new(MountedLate(2.into())));
+    let home = Home::open_on(disk, folder.path()).unwrap();
+    let slot = home.slot(manifest().key());
+    let recalled = slot.recall(&home).expect("it is whole").unwrap();
+    assert_eq!(recalled.record, record(&manifest()));
+    assert_eq!(fs::read(slot.part()).unwrap(), content());
 }
