@@ -346,19 +346,36 @@ impl Catalogue {
         publication.shared_at_ms = dated(publication.shared_at_ms, at.wall_ms, known_ms);
         let shared_at_ms = Some(publication.shared_at_ms).filter(|&shared| shared > 0);
         let age_ms = shared_at_ms.map(|shared| at.wall_ms.saturating_sub(shared));
+        let claimed = role == Role::Claims && former.as_ref().is_none_or(|former| former.claimed);
         let since = former.as_ref().map_or(at.now, |former| former.since);
         let sharers = former.map(|former| former.sharers).unwrap_or_default();
         let (serial, taken) = (self.serial, at.now);
-        let mut published = Published { publication, serial, by, sharers, since, taken, age_ms };
+        let mut published = Published { publication, serial, by, sharers, claimed, since, taken, age_ms };
         self.serial += 1;
         if role != Role::Holds {
             published.shared_by(by, at.swarms);
+            self.undate_claims(by, &published);
         }
         self.take_name(&name, key);
         self.give_name(published);
         let named = self.names.get(&name);
         let instead = named.and_then(|named| self.instead(at.now, at.swarms, named, key));
         Ok(PublishReply::Published(instead))
+    }
+
+    /// A machine shares something that it shared before others claimed its name, and comes only now: those must not have
+    /// taken the name, and count as shared at an unknown time.
+    fn undate_claims(&mut self, by: SocketAddr, published: &Published) {
+        let name = &published.publication.name;
+        let claims = self.names.get(name).map(|named| named.claims_after(by, published)).unwrap_or_default();
+        for key in claims {
+            let Some(mut claim) = self.names.get(name).and_then(|named| named.get(key)).cloned() else {
+                continue;
+            };
+            (claim.publication.shared_at_ms, claim.age_ms) = (0, None);
+            self.take_name(name, key);
+            self.give_name(claim);
+        }
     }
 
     /// A manifest that is here, and may have no such name yet, is published under it.

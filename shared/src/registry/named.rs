@@ -28,6 +28,8 @@ pub(super) struct Published {
     pub(super) by: SocketAddr,
     /// The machines that shared it, at most [`SHARERS_MAX`]; others only have it.
     pub(super) sharers: Vec<SocketAddr>,
+    /// Its sharer did not ask for the name, and has it only if nobody else had it before.
+    pub(super) claimed: bool,
     /// When it was first published under this name.
     pub(super) since: Time,
     /// When it was published last …
@@ -145,6 +147,20 @@ impl Named {
             }
         }
         None
+    }
+
+    /// What other machines claimed under this name, with other content, after this was shared.
+    pub(super) fn claims_after(&self, by: SocketAddr, shared: &Published) -> Vec<SwarmKey> {
+        let shared_at_ms = shared.publication.shared_at_ms;
+        let is_after = |claim: &&Published| {
+            claim.claimed
+                && claim.key().resource != shared.key().resource
+                && !claim.sharers.contains(&by)
+                && shared_at_ms > 0
+                && claim.publication.shared_at_ms > shared_at_ms
+        };
+        let newest = self.newest_first().take(LOOKS_MAX);
+        newest.filter(is_after).map(Published::key).collect()
     }
 
     /// What may be meant by the name, the best first: what it means, other lists of chunks of the same resource, then

@@ -271,3 +271,23 @@ fn small_manifests_may_come_whole() {
     assert_eq!(whole(&bytes), Ok(PublishReply::Published(None)), "once more");
     assert_eq!(world.find("img"), Some(what.0.key));
 }
+
+/// A tracker that was away comes back empty, and hears first of the one that shared while it was away.
+#[test]
+fn a_claim_that_comes_first_does_not_take_the_name_from_who_had_it_before() {
+    let mut world = world();
+    let first = publication("img", 1, 3, WALL_MS - 60_000);
+    let claim = publication("img", 2, 3, WALL_MS - 10_000);
+    assert_eq!(offer(&mut world, 2, &claim, Role::Claims), Ok(None));
+    assert_eq!(offer(&mut world, 1, &first, Role::Shares), Ok(None));
+    assert_eq!(world.find("img"), Some(first.0.key));
+    assert!(world.seed(2, &claim.0).overtaken.is_some());
+    // but what was shared later does not have it
+    let mut world = self::world();
+    let later = publication("img", 1, 3, WALL_MS - 5_000);
+    let asked = publication("img", 3, 3, WALL_MS - 1_000);
+    offer(&mut world, 2, &claim, Role::Claims).unwrap();
+    offer(&mut world, 3, &asked, Role::Shares).unwrap();
+    offer(&mut world, 1, &later, Role::Shares).unwrap();
+    assert_eq!(world.find("img"), Some(asked.0.key));
+}
