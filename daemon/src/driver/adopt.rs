@@ -109,6 +109,8 @@ impl Driver {
             trackers: wanted.tracker.clone().into_iter().collect(),
             shared_at_ms: wanted.shared_at_ms,
             origin: false,
+            claims: Default::default(),
+            undated: Default::default(),
             paused: false,
             names: vec![NameRecord {
                 name: name.clone(),

@@ -474,10 +474,12 @@ impl Driver {
         let names = resource.record.names.iter();
         let manifests = names.map(|record| resource.manifest.with_name(record.name.clone())).collect();
         let (shared_at_ms, origin) = (resource.record.shared_at_ms, resource.record.origin);
-        let (have, claims) = (resource.have(), resource.claims);
-        let entry = Entry { stage, have, manifests, shared_at_ms, origin, claims };
+        let (claims, undated) = (resource.record.claims.clone(), resource.record.undated.clone());
+        let entry = Entry { stage, have: resource.have(), manifests, shared_at_ms, origin, claims: false };
         for url in resource.trackers() {
-            self.trackers.command(&self.context, &url, TrackerCommand::Put(key, entry.clone()));
+            let shared_at_ms = if undated.contains(&url) { 0 } else { shared_at_ms };
+            let entry = Entry { claims: claims.contains(&url), shared_at_ms, ..entry.clone() };
+            self.trackers.command(&self.context, &url, TrackerCommand::Put(key, entry));
         }
     }
 

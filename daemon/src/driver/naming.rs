@@ -44,11 +44,15 @@ impl Driver {
         if matches!(standing, Standing::Overtaken(_)) && !resource.record.origin {
             return; // it was only fetched
         }
-        let was_refused = matches!(standing, Standing::Taken(_)) && resource.claims;
-        resource.claims &= !matches!(standing, Standing::Good | Standing::Overtaken(_) | Standing::Taken(_));
-        if was_refused {
-            // It is published without a date: not even a restart takes the name from the other machine.
-            resource.record.shared_at_ms = 0;
+        let is_answer = !matches!(standing, Standing::Refused(_));
+        let claimed = is_answer && resource.record.claims.remove(&tracker);
+        let is_anothers = match &standing {
+            Standing::Taken(_) => claimed,
+            Standing::Overtaken(other) => is_older(other, resource.record.shared_at_ms),
+            Standing::Good | Standing::Refused(_) => false,
+        };
+        let was_refused = is_anothers && resource.record.undated.insert(tracker.clone());
+        if claimed || was_refused {
             self.saver.save(&resource.slot, &resource.record);
         }
         match standing {
@@ -104,6 +108,12 @@ impl Driver {
         }
         wrong.into_iter().for_each(|key| self.announce(key));
     }
+}
+
+/// Whether other content was shared before ours: it has the name because ours was shared without asking for that.
+fn is_older(other: &Namesake, shared_at_ms: u64) -> bool {
+    let other_ms = other.shared_ago_ms.map(|ago_ms| now_ms().saturating_sub(ago_ms));
+    other_ms.is_some_and(|other_ms| other_ms.saturating_add(AHEAD_MS_MAX) < shared_at_ms)
 }
 
 /// Whether a date of ours is wrong: it is still to come.

@@ -17,6 +17,7 @@ use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind, ShareRequest, Shared, TaskId, TaskState};
 use shared::rpc::tracker::Namesake;
 use shared::url::TrackerUrl;
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -220,7 +221,10 @@ impl Driver {
         let slot = self.home.slot(key);
         let mut resource = Resource::new(manifest, record, slot, Phase::Seeding(Arc::new(published)));
         resource.traffic = old.unwrap_or_default();
-        resource.claims = !request.replace;
+        resource.record.claims.clear();
+        if !request.replace {
+            resource.record.claims.extend(resource.trackers());
+        }
         let saved = self.shelve(&resource, true);
         self.forget_name(name, Some(key)); // what had it goes when this is remembered
         self.library.insert(resource);
@@ -245,6 +249,8 @@ impl Driver {
             trackers: known.as_ref().map(|record| record.trackers.clone()).unwrap_or_default(),
             shared_at_ms: now_ms.max(past(replaced_ms)).max(past(known_ms)),
             origin: true,
+            claims: BTreeSet::new(), // as it is asked for
+            undated: BTreeSet::new(),
             paused: false,
             names: known.map(|record| record.names).unwrap_or_default(),
         }

@@ -63,8 +63,6 @@ pub struct Resource {
     pub conflicts: BTreeSet<TrackerUrl>,
     /// How it stands in the catalogues of its trackers where not all is well, and since when that is known.
     pub standings: BTreeMap<TrackerUrl, (Standing, Instant)>,
-    /// It was shared just now, without asking for its name: no tracker has it yet.
-    pub claims: bool,
     /// Another list of its chunks takes its place as soon as that can be fetched.
     pub gives_way: bool,
     /// What went in and out.
@@ -283,7 +281,6 @@ impl Resource {
             republish_at: None,
             conflicts: BTreeSet::new(),
             standings: BTreeMap::new(),
-            claims: false,
             gives_way: false,
             traffic: Arc::default(),
             rates: Rates::default(),

@@ -39,7 +39,16 @@ impl Folder {
         let manifest = Manifest::new(name, ResourceId([1; 32]), trackers, hashes).expect("a manifest");
         let (key, count) = (manifest.key(), manifest.count());
         let (trackers, names) = (Vec::new(), Vec::new());
-        let record = Record { key, trackers, shared_at_ms: 1, origin: false, paused: false, names };
+        let record = Record {
+            key,
+            trackers,
+            shared_at_ms: 1,
+            origin: false,
+            claims: Default::default(),
+            undated: Default::default(),
+            paused: false,
+            names,
+        };
         home.slot(key).create(&record, &manifest).expect("the folder can be written");
         let mut have = HaveMap::empty(count);
         have.insert(ChunkIndex(1));

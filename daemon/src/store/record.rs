@@ -6,6 +6,7 @@ use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::url::TrackerUrl;
+use std::collections::BTreeSet;
 use std::io;
 
 /// The version of the record's format.
@@ -22,6 +23,11 @@ pub struct Record {
     pub shared_at_ms: u64,
     /// Whether it was shared here: then this machine sees to its publication.
     pub origin: bool,
+    /// The trackers that have not said yet whose its names are: it was shared without asking for them.
+    pub claims: BTreeSet<TrackerUrl>,
+    /// The trackers where another machine had its name then: it is published there without a date, so that not even a
+    /// restart takes the name.
+    pub undated: BTreeSet<TrackerUrl>,
     /// Whether an operator paused it.
     pub paused: bool,
     /// The names under which it is, or shall be, in the folder.
@@ -51,6 +57,10 @@ struct Toml {
     trackers: Vec<TrackerUrl>,
     shared_at_ms: u64,
     origin: bool,
+    #[serde(default)]
+    claims: BTreeSet<TrackerUrl>,
+    #[serde(default)]
+    undated: BTreeSet<TrackerUrl>,
     paused: bool,
     names: Vec<NameRecord>,
 }
@@ -65,6 +75,8 @@ impl Record {
             trackers: Vec::new(),
             shared_at_ms: 0,
             origin: false,
+            claims: BTreeSet::new(),
+            undated: BTreeSet::new(),
             paused: false,
             names: vec![NameRecord { name, replace: false, published: None, damaged: false }],
         }
@@ -79,6 +91,8 @@ impl Record {
             trackers: self.trackers.clone(),
             shared_at_ms: self.shared_at_ms,
             origin: self.origin,
+            claims: self.claims.clone(),
+            undated: self.undated.clone(),
             paused: self.paused,
             names: self.names.clone(),
         };
@@ -104,6 +118,8 @@ impl Record {
             trackers: toml.trackers,
             shared_at_ms: toml.shared_at_ms,
             origin: toml.origin,
+            claims: toml.claims,
+            undated: toml.undated,
             paused: toml.paused,
             names: toml.names,
         })
@@ -122,6 +138,8 @@ mod tests {
             trackers: vec!["tt://[::1]:7986".parse().unwrap()],
             shared_at_ms: 1_700_000_000_000,
             origin: true,
+            claims: ["tt://[::2]:7986".parse().unwrap()].into(),
+            undated: ["tt://[::3]:7986".parse().unwrap()].into(),
             paused: false,
             names: vec![
                 NameRecord {
@@ -134,6 +152,17 @@ mod tests {
             ],
         };
         assert_eq!(Record::from_bytes(&record.to_bytes()).unwrap(), record);
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_run_that_says_less_is_read() {
+        let key = SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([2; 32]) };
+        let text = format!(
+            "version = 1\nresource = \"{}\"\ndigest = \"{}\"\ntrackers = []\nshared_at_ms = 5\norigin = true\npaused = false\nnames = []\n",
+            key.resource, key.digest
+        );
+        let record = Record::from_bytes(&atomic::seal(text.as_bytes())).unwrap();
+        assert_eq!((record.key, record.shared_at_ms, record.claims.len()), (key, 5, 0));
     }
 
     #[test]

@@ -104,6 +104,8 @@ mod tests {
             trackers: Vec::new(),
             shared_at_ms: 0,
             origin: false,
+            claims: Default::default(),
+            undated: Default::default(),
             paused: false,
             names: vec![name],
         };

@@ -44,8 +44,16 @@ async fn files_that_are_served_are_looked_at_a_slice_at_a_time_and_all_of_them()
             damaged: false,
         };
         let (key, trackers) = (manifest.key(), Vec::new());
-        let record =
-            Record { key, trackers, shared_at_ms: 1, origin: true, paused: false, names: vec![name] };
+        let record = Record {
+            key,
+            trackers,
+            shared_at_ms: 1,
+            origin: true,
+            claims: Default::default(),
+            undated: Default::default(),
+            paused: false,
+            names: vec![name],
+        };
         let path = rig.file(manifest.name().as_str());
         let phase = Phase::Seeding(Arc::new(Published { manifest: manifest.clone(), path, identity }));
         let slot = rig.driver.home.slot(key);

@@ -67,8 +67,16 @@ fn started(count: usize) -> (Rig, Arc<Slow>, Vec<Manifest>) {
         let published = Some(FileIdentity::at(&home.file(manifest.name())).unwrap());
         let name = NameRecord { name: manifest.name().clone(), replace: false, published, damaged: false };
         let (key, trackers) = (manifest.key(), Vec::new());
-        let record =
-            Record { key, trackers, shared_at_ms: 1, origin: false, paused: false, names: vec![name] };
+        let record = Record {
+            key,
+            trackers,
+            shared_at_ms: 1,
+            origin: false,
+            claims: Default::default(),
+            undated: Default::default(),
+            paused: false,
+            names: vec![name],
+        };
         home.slot(key).create(&record, &manifest).unwrap();
         fs::write(home.manifest_file(manifest.name()), manifest.to_text()).unwrap();
         manifest

@@ -378,3 +378,64 @@ fn a_file_that_is_in_the_way_is_not_overwritten() {
     b.ok(&["get", "--replace", "notes"]);
     b.check_file("notes", &bytes);
 }
+
+/// Two trackers; another machine shares other content under the name at the second one only.
+struct TwoTrackers {
+    first: Tracker,
+    second: Tracker,
+    id: String,
+    _other: Daemon,
+    daemon: Daemon,
+}
+
+impl TwoTrackers {
+    fn start() -> TwoTrackers {
+        let (first, second) = (Tracker::start(), Tracker::start());
+        let other = Daemon::start(&second, &[]);
+        let id = other.share_bytes("img", &content(94, MIB + 1));
+        let trackers = ["--tracker", &first.url(), "--tracker", &second.url()];
+        let daemon = Daemon::start_on(Ipv4Addr::LOCALHOST.into(), &trackers);
+        TwoTrackers { first, second, id, _other: other, daemon }
+    }
+
+    /// Shares other content under the name while nobody can say that it is taken.
+    fn share_while_the_second_is_down(&mut self) {
+        self.second.kill();
+        let path = outside_file(&self.daemon, "img", &content(95, 1000));
+        self.daemon.ok(&["share", &path]);
+    }
+
+    /// Until the second tracker is back with both of them; then it says whose the name is.
+    fn check_that_nothing_is_taken(&mut self) {
+        self.second.restart();
+        let both = [&sha256(&content(94, MIB + 1)), &sha256(&content(95, 1000))].map(String::clone);
+        wait_until("both are back", CAP, || both.iter().all(|id| self.second.ask(&["peers", id]).code == 0));
+        self.daemon.wait_status("img", "it says whose the name is", |status| {
+            status.reason().contains(&self.second.url()) && status.reason().contains("with other content")
+                || status.reason().contains("means other content")
+        });
+        let listed = self.second.ask(&["list"]);
+        assert!(listed.stdout.contains(&self.id[..8]), "{}", listed.stdout);
+    }
+}
+
+#[test]
+fn a_name_is_not_taken_by_a_machine_that_is_started_again_before_it_was_told() {
+    let mut two = TwoTrackers::start();
+    two.share_while_the_second_is_down();
+    two.daemon.restart();
+    two.check_that_nothing_is_taken();
+}
+
+#[test]
+fn a_name_is_not_taken_where_another_tracker_was_told_before() {
+    let mut two = TwoTrackers::start();
+    two.share_while_the_second_is_down();
+    wait_until("the first has it", CAP, || two.first.ask(&["peers", "img"]).code == 0);
+    two.daemon.ok(&["pause", "img"]);
+    two.daemon.ok(&["resume", "img"]);
+    two.check_that_nothing_is_taken();
+    // and not when all speak anew, whoever is first
+    two.daemon.restart();
+    two.check_that_nothing_is_taken();
+}
