@@ -1,0 +1,154 @@
+//! What becomes of the calls: what a tracker took, what it refused, and what it says of our resources.
+
+use super::super::dates::Dates;
+use super::super::publish::Outcome;
+use super::super::{Found, Session, Standing, Trouble, dialable, tell, tell_standing};
+use super::{
+    Announcer, Answered, Calls, News, PUBLISH_AGAIN, REFUSALS_MAX, REFUSED_AGAIN, Unpublished, answer,
+};
+use shared::id::SwarmKey;
+use shared::rpc::tracker::{AnnounceAnswer, Stage, TrackerError};
+use std::time::{Duration, Instant};
+
+impl Announcer {
+    /// A call was answered. An error means that the connection is of no use any more.
+    pub(super) async fn answered(
+        &mut self,
+        session: &Session,
+        calls: &mut Calls,
+        answered: Answered,
+    ) -> Result<(), Trouble> {
+        match answered {
+            Answered::Asked => calls.asking -= 1,
+            Answered::Withdraw(keys, answer) => {
+                calls.announcing = false;
+                answer??;
+                self.withdrawn.retain(|key| !keys.contains(key));
+            }
+            Answered::Publish(outcomes) => {
+                calls.publishing -= 1;
+                for (key, outcome) in outcomes? {
+                    self.published(key, outcome).await;
+                }
+            }
+            Answered::Announce(keys, answer) => {
+                calls.announcing = false;
+                match answer? {
+                    Ok(reply) if reply.answers.len() == keys.len() => {
+                        self.is_good();
+                        for (key, answer) in keys.into_iter().zip(reply.answers) {
+                            self.announced(session, &calls.dates, key, answer).await?;
+                        }
+                    }
+                    Ok(_) => {
+                        return Err(Trouble::Nonsense("its answer does not fit our announce".to_owned()));
+                    }
+                    Err(error) => self.refused(calls, keys, &error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The tracker does not take all of these. Those that it takes are told from those that it does not: one that is
+    /// refused must not keep the others from being known. It is told again after a while.
+    fn refused(&mut self, calls: &mut Calls, mut keys: Vec<SwarmKey>, error: &TrackerError) {
+        calls.refusals += 1;
+        if keys.len() > 1 && calls.refusals < REFUSALS_MAX {
+            let second = keys.split_off(keys.len() / 2);
+            calls.halves.extend([second, keys]);
+            return;
+        }
+        let (now, trouble) = (Instant::now(), Trouble::from(error.clone()));
+        for key in &keys {
+            self.schedule.told(*key, now, REFUSED_AGAIN);
+            self.health().took(now, *key, Some(trouble.clone()));
+            if let Some(announced) = self.entries.get_mut(key) {
+                answer(&mut announced.waiting, &Err(Unpublished::Refused(trouble.to_string())));
+            }
+        }
+        tracing::debug!(tracker = %self.url, resources = keys.len(), %error, "the tracker refused an announce");
+    }
+
+    /// The tracker knows that we have this.
+    async fn announced(
+        &mut self,
+        session: &Session,
+        dates: &Dates,
+        key: SwarmKey,
+        told: AnnounceAnswer,
+    ) -> Result<(), Trouble> {
+        let now = Instant::now();
+        self.health().took(now, key, None);
+        let Some(announced) = self.entries.get_mut(&key) else { return Ok(()) };
+        self.schedule.told(key, now, Duration::from_millis(told.interval_ms.into()));
+        announced.is_known = true;
+        let may_publish = announced.published.is_none_or(|at| now.duration_since(at) >= PUBLISH_AGAIN);
+        if told.want_manifest && may_publish && !self.publications.is_wanted(key) {
+            self.publications.want(key, false);
+        }
+        if !self.publications.is_wanted(key) {
+            answer(&mut announced.waiting, &Ok(()));
+        }
+        let news =
+            News { conflict: told.conflict, overtaken: told.overtaken.as_ref().map(|other| other.resource) };
+        let wants_date = announced.entry.shared_at_ms == 0 && told.shared_at_ms.is_some_and(|at| at > 0);
+        let is_news = announced.told.replace(news.clone()) != Some(news);
+        if announced.entry.stage == Stage::Seeding && !is_news && !wants_date && told.peers.is_empty() {
+            return Ok(()); // nobody looks for it in vain
+        }
+        // No more than were asked for, however many it names.
+        let wanted = usize::from(announced.peers_wanted());
+        announced.lonely = false;
+        let same_list = told.peers.iter().filter(|peer| peer.key == key).map(|peer| peer.addr);
+        let shared_at_ms = match told.shared_at_ms.filter(|_| wants_date) {
+            Some(shared_at_ms) => Some(dates.compare(&session.caller).await?.ours(shared_at_ms)),
+            None => None,
+        };
+        let found = Found {
+            key,
+            peers: dialable(same_list, session.is_local).into_iter().take(wanted).collect(),
+            seeds: announced.entry.stage == Stage::Seeding,
+            conflict: told.conflict,
+            overtaken: told.overtaken,
+            shared_at_ms,
+            tracker: self.url.clone(),
+        };
+        tell(&self.context, found).await;
+        Ok(())
+    }
+
+    /// The tracker took a publication, or not.
+    async fn published(&mut self, key: SwarmKey, outcome: Outcome) {
+        let now = Instant::now();
+        let Some(announced) = self.entries.get_mut(&key) else { return self.publications.answered(key) };
+        announced.published = Some(now);
+        let (standing, said) = match outcome {
+            Ok(None) => (Standing::Good, Ok(())),
+            Ok(Some(other)) => {
+                let standing = Standing::Overtaken(other);
+                (standing.clone(), Err(Unpublished::Standing(standing)))
+            }
+            Err(TrackerError::Taken(other)) => {
+                let standing = Standing::Taken(other);
+                (standing.clone(), Err(Unpublished::Standing(standing)))
+            }
+            Err(error) => {
+                let error = error.to_string();
+                (Standing::Refused(error.clone()), Err(Unpublished::Refused(error)))
+            }
+        };
+        match standing {
+            Standing::Good | Standing::Overtaken(_) => {
+                announced.entry.claims = false;
+                self.publications.answered(key);
+            }
+            Standing::Taken(_) | Standing::Refused(_) => self.publications.refused(key, now + REFUSED_AGAIN),
+        }
+        answer(&mut announced.waiting, &said);
+        if let Err(why) = &said {
+            tracing::warn!(tracker = %self.url, resource = %key, ?why, "the tracker did not take the publication");
+        }
+        tell_standing(&self.context, key, self.url.clone(), standing).await;
+    }
+}
