@@ -63,6 +63,19 @@ impl OwnFile {
         }
     }
 
+    /// Writes bytes with which the file ends: what lies behind them goes. Otherwise as [`write`](OwnFile::write).
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub(super) fn write_end(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let complete = self.complete.read().unwrap_or_else(PoisonError::into_inner);
+        if complete.is_some() {
+            return Ok(());
+        }
+        self.disk.write(&self.file, &self.path, offset, bytes)?;
+        self.cut(offset + bytes.len() as u64)
+    }
+
     /// Takes over the bytes of another file.
     ///
     /// # Errors

@@ -90,9 +90,10 @@ impl PartFile {
     /// # Errors
     /// When the disk is full or fails.
     pub fn write(&self, index: ChunkIndex, bytes: &[u8]) -> Result<(), StoreError> {
-        self.own.write(index.offset(), bytes)?;
-        if Some(index) == self.count.last() {
-            self.own.cut(index.offset() + bytes.len() as u64)?;
+        if Some(index) != self.count.last() {
+            self.own.write(index.offset(), bytes)?;
+        } else {
+            self.own.write_end(index.offset(), bytes)?;
             self.last_bytes.store(bytes.len() as u64, Ordering::Release);
         }
         Ok(())
