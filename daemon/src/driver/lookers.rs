@@ -94,7 +94,7 @@ impl Seen {
             Seen::Recalled { recalled: Some(recalled), .. } => recalled.as_ref().map(|recalled| &recalled.1),
             Seen::Again { restored, .. } => restored.as_ref(),
         };
-        matches!(restored, Ok(Restored::Finished(_) | Restored::Unfinished(..)))
+        matches!(restored, Ok(Restored::Finished { .. } | Restored::Unfinished(..)))
     }
 }
 
@@ -160,8 +160,11 @@ impl Lookers {
     pub(super) fn hurry(&self, resource: ResourceId) {
         let mut queue = self.queue();
         let is_it = |look: &Look| matches!(look, Look::Recall(slot) if slot.resource() == Some(resource));
-        let found: Vec<Look> =
-            queue.recalls.extract_if(.., |_, look| is_it(look)).map(|(_, it)| it).collect();
+        // The places of one resource follow each other: their names begin with its id.
+        let places = queue.recalls.range(OsString::from(resource.to_string())..);
+        let places: Vec<OsString> =
+            places.take_while(|(_, look)| is_it(look)).map(|(place, _)| place.clone()).collect();
+        let found: Vec<Look> = places.iter().filter_map(|place| queue.recalls.remove(place)).collect();
         queue.first.extend(found);
     }
 

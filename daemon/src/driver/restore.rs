@@ -8,12 +8,14 @@ use super::naming::is_to_come;
 use super::{Command, Driver};
 use crate::library::{CheckStep, Checking, Phase, Published, Resource};
 use crate::store::{FileIdentity, Home, Loaded, NameRecord, PartFile, Record, Slot, StoreError};
+use crate::tasks::TaskHandle;
 use shared::have::HaveMap;
+use shared::host::hashing::Hashed;
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use shared::rpc::control::{ControlError, ErrorKind};
-use std::collections::BTreeMap;
+use shared::rpc::control::{ControlError, ErrorKind, ShareRequest, TaskId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,7 +31,12 @@ const PARKED_FOR: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub enum Restored {
     /// Its file is as it was.
-    Finished(Published),
+    Finished {
+        /// Where it is served from.
+        published: Published,
+        /// What only a download needs lies there still.
+        is_untidy: bool,
+    },
     /// It goes on with these chunks.
     Unfinished(PartFile, HaveMap),
     /// What is on disk must be looked at.
@@ -43,10 +50,25 @@ pub(super) struct Loading {
     is_listing: bool,
     /// By their places, of which the names say what they are of.
     left: BTreeMap<OsString, Option<ResourceId>>,
+    /// Those whose records were made anew.
+    rebuilt: BTreeSet<SwarmKey>,
+    /// What is to be shared and may be in the list: its record must not be written before it was read.
+    shares: Vec<HashedShare>,
     /// Commands about what is not known yet, and since when they wait.
     parked: Vec<(Instant, Command)>,
     /// Hears of the end.
     done: Option<oneshot::Sender<()>>,
+}
+
+/// A file that was hashed to be shared.
+#[derive(Debug)]
+pub(super) struct HashedShare {
+    pub(super) task: TaskId,
+    /// Somebody works on it.
+    pub(super) _handle: Option<TaskHandle>,
+    pub(super) request: ShareRequest,
+    pub(super) hashed: Hashed,
+    pub(super) identity: FileIdentity,
 }
 
 impl Loading {
@@ -57,6 +79,11 @@ impl Loading {
     /// The resources that were not looked at yet.
     pub(super) fn left(&self) -> impl Iterator<Item = ResourceId> {
         self.left.values().filter_map(|resource| *resource)
+    }
+
+    /// Whether a resource may be one that was not looked at yet.
+    pub(super) fn may_have(&self, resource: ResourceId) -> bool {
+        self.is_listing || self.has(resource)
     }
 
     fn has(&self, resource: ResourceId) -> bool {
@@ -93,6 +120,7 @@ impl Driver {
                 let looks = self.note_places(places);
                 self.lookers.add(looks);
                 self.loading.parked.iter().for_each(|(_, command)| self.hurry_for(command));
+                self.loading.shares.iter().for_each(|it| self.lookers.hurry(it.hashed.resource));
             }
             Err(error) => self.ending = Some(error.to_string()),
         }
@@ -161,6 +189,9 @@ impl Driver {
             tracing::warn!(resource = %key, name = %manifest.name(), %error,
                 "the record of a resource is made anew from its manifest and its data");
         }
+        if rebuilt.is_some() {
+            self.loading.rebuilt.insert(key);
+        }
         record.names.retain(|name| self.gives_way(key, name));
         if record.names.is_empty() {
             tracing::info!(resource = %key, "its name was given to other content");
@@ -191,6 +222,11 @@ impl Driver {
         };
         let is_new = |record: &NameRecord| record.published.is_none() && record.replace;
         let others = other.record.names.iter().find(|record| record.name == wanted.name);
+        // Nobody knows which names a record had that was made anew: it takes none from one that was saved.
+        let is_rebuilt = |key| self.loading.rebuilt.contains(&key);
+        if is_rebuilt(key) != is_rebuilt(other.key()) {
+            return is_rebuilt(other.key());
+        }
         match (is_new(wanted), others.is_some_and(is_new)) {
             (true, false) => true,
             (false, true) => false,
@@ -212,6 +248,12 @@ impl Driver {
         self.hurry_for(&command);
         self.loading.parked.push((Instant::now(), command));
         None
+    }
+
+    /// Keeps what is to be shared until the record of its resource was read. No more wait than there are tasks.
+    pub(super) fn park_share(&mut self, share: HashedShare) {
+        self.lookers.hurry(share.hashed.resource);
+        self.loading.shares.push(share);
     }
 
     /// Whether all that a command is about was looked at.
@@ -246,6 +288,10 @@ impl Driver {
 
     /// Carries out the commands whose resources are known by now, in the order in which they came.
     fn unpark(&mut self) {
+        let shares = std::mem::take(&mut self.loading.shares);
+        for HashedShare { task, request, hashed, identity, .. } in shares {
+            self.adopt_hashed(task, &request, hashed, identity); // it waits again if it must
+        }
         let is_over = self.loading.is_over();
         let parked = std::mem::take(&mut self.loading.parked);
         for (since, command) in parked {
@@ -283,12 +329,18 @@ impl Driver {
         let Some(resource) = self.library.get_mut(key) else { return };
         let manifest = resource.manifest.clone();
         match restored {
-            Restored::Finished(published) => {
+            Restored::Finished { published, is_untidy } => {
+                if is_untidy {
+                    self.saver.tidy(&resource.slot);
+                }
                 resource.phase = Phase::Seeding(Arc::new(published));
                 self.join(key);
                 self.publish(key); // a name that was still to be made
             }
             Restored::Unfinished(part, have) => {
+                if have.is_empty() {
+                    self.saver.doubt(&resource.slot); // one that is there is that of a part that is gone
+                }
                 let fetching = self.fetching(manifest, Arc::new(part), have);
                 if let Some(resource) = self.library.get_mut(key) {
                     resource.phase = Phase::Fetching(fetching);
@@ -341,7 +393,9 @@ pub(super) fn look(
         for (name, identity) in published {
             match find_published(manifest, &home.file(&name.name), identity) {
                 Ok(_) if name.damaged => why = format!("{} was found damaged", name.name),
-                Ok(published) => return Ok(Restored::Finished(published)),
+                Ok(published) => {
+                    return Ok(Restored::Finished { published, is_untidy: slot.is_untidy() });
+                }
                 Err(error) => why = error,
             }
         }

@@ -2,6 +2,7 @@
 
 use super::check::find_published;
 use super::naming::{is_taken, is_to_come, told};
+use super::restore::HashedShare;
 use super::{Driver, Input, caught};
 use crate::library::{Phase, Resource};
 use crate::saver::Shelf;
@@ -89,9 +90,10 @@ impl Driver {
         (hashed, identity): (Hashed, FileIdentity),
         other: Option<(TrackerUrl, Namesake)>,
     ) {
-        let outcome = may_have_name(hashed.resource, other.as_ref())
-            .and_then(|()| self.adopt(task, request, hashed, identity));
-        self.end_failed(task, outcome);
+        match may_have_name(hashed.resource, other.as_ref()) {
+            Ok(()) => self.adopt_hashed(task, request, hashed, identity),
+            refused => self.end_failed(task, refused),
+        }
     }
 
     /// Begins to take in a file from elsewhere.
@@ -181,7 +183,25 @@ impl Driver {
     }
 
     pub(super) fn imported(&mut self, task: TaskId, request: &ShareRequest, imported: Imported) {
-        let outcome = imported.and_then(|(hashed, identity)| self.adopt(task, request, hashed, identity));
+        match imported {
+            Ok((hashed, identity)) => self.adopt_hashed(task, request, hashed, identity),
+            Err(error) => self.end_failed(task, Err(error)),
+        }
+    }
+
+    /// Shares a hashed file when it is known what a former run has of the resource.
+    pub(super) fn adopt_hashed(
+        &mut self,
+        task: TaskId,
+        request: &ShareRequest,
+        hashed: Hashed,
+        identity: FileIdentity,
+    ) {
+        if self.loading.may_have(hashed.resource) {
+            let (_handle, request) = (self.tasks.get(task).cloned(), request.clone());
+            return self.park_share(HashedShare { task, _handle, request, hashed, identity });
+        }
+        let outcome = self.adopt(task, request, hashed, identity);
         self.end_failed(task, outcome);
     }
 

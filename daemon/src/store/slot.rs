@@ -243,6 +243,11 @@ impl Slot {
         self.disk.sync_folder(self.parent())
     }
 
+    /// Whether anything is there that only an unfinished download needs.
+    pub fn is_untidy(&self) -> bool {
+        self.part().exists() || self.have().exists()
+    }
+
     /// Takes away what only an unfinished download needs.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 use super::*;
 use crate::driver::FolderAnswer;
 use crate::store::{Disk, FileIdentity, Medium, NameRecord, NotHere, Open, Record, Step, System};
+use shared::host::hashing::Hashed;
+use shared::rpc::control::ShareRequest;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -187,4 +189,26 @@ async fn the_driver_answers_while_it_looks_at_a_folder_that_is_back() {
     assert!(status.reason.unwrap().contains("are being looked at"));
     read_until(&mut rig, &disk, |driver| driver.status(None).unwrap()[0].chunks_have == 2).await;
     rig.driver.saver.idle().await;
+}
+
+#[tokio::test]
+async fn what_is_shared_is_added_to_a_resource_that_was_not_looked_at_yet() {
+    let (mut rig, disk, manifests) = started(3);
+    rig.until("the places are listed", |driver| driver.status(None).unwrap().len() == 3).await;
+    let (manifest, path) = (&manifests[2], rig.file("copy"));
+    let (name, trackers) = ("copy".parse().unwrap(), manifest.trackers().to_vec());
+    fs::copy(rig.file("file-002"), &path).unwrap();
+    let identity = FileIdentity::at(&path).unwrap();
+    let hashed =
+        Hashed { resource: manifest.resource(), hashes: manifest.hashes().to_vec(), bytes: identity.bytes };
+    let request = ShareRequest { name, trackers, bytes: identity.bytes, replace: true };
+    let (task, _handle) = rig.driver.begin_task().unwrap();
+    rig.driver.cleared(task, &request, (hashed, identity), None);
+    read_until(&mut rig, &disk, |driver| driver.status(None).unwrap().iter().all(|it| it.chunks_have == 1))
+        .await;
+    let record = &rig.driver.library.get(manifest.key()).unwrap().record;
+    let mut names: Vec<_> = record.names.iter().map(|record| record.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["copy", "file-002"]);
+    disk.allow(1000);
 }
