@@ -1,12 +1,11 @@
 //! What lies under a wanted name already is taken: as it is when all of it is right, else every chunk that fits, once
 //! it may be replaced. Nothing is fetched that is here.
 
-use super::check::check_path;
+use super::check::{How, check_path};
 use super::{Driver, Input, Reply, Wanted};
 use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Published, Resource};
 use crate::store::{Copied, FileIdentity, NameRecord, Place, Record, StoreError, copy_chunks};
 use crate::tasks::{CheckedFile, TaskHandle, TaskInput};
-use shared::chunk::CHUNK_BYTES;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -47,7 +46,7 @@ impl Driver {
                 handle.progress("comparing", bytes, total);
                 if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            let checked = check_path(&file, false, &manifest, &progress);
+            let checked = check_path(&file, How::Strictly, &manifest, &progress);
             checked.and_then(|checked| still_there(&file, checked))
         });
         tokio::spawn(async move {
@@ -213,8 +212,8 @@ impl Driver {
     fn copy(&mut self, key: SwarmKey, from: PathBuf, wanted: HaveMap) {
         self.look_at_room();
         let Some(resource) = self.library.get(key) else { return };
-        let needed = u64::from(resource.count().get()) * u64::from(CHUNK_BYTES);
-        if let Some(reason) = self.no_room(needed, Some(key)) {
+        let total = resource.count().bytes_max();
+        if let Some(reason) = self.lacking_space_for_all(key) {
             return self.wait_for_room(key, reason);
         }
         let Some(resource) = self.library.get_mut(key) else { return };
@@ -222,8 +221,9 @@ impl Driver {
         let (check, work) = (checking.check.clone(), checking.check.clone());
         resource.phase = Phase::Checking(checking);
         let (slot, manifest) = (resource.slot.clone(), resource.manifest.clone());
+        let slot_to_doubt = slot.clone();
         let (context, stop) = (self.context.clone(), self.stop.clone());
-        work.begin(needed);
+        work.begin(total);
         let file = from.clone();
         let copying = self.hashing.of(from.clone(), move || {
             let progress = |bytes: u64| {
@@ -233,6 +233,8 @@ impl Driver {
             };
             copy_chunks(&slot, &file, &manifest, &wanted, &progress)
         });
+        // An old have map says nothing of what is written from now on.
+        self.saver.doubt(&slot_to_doubt);
         // The place of a download may still have to be made, or tidied.
         let idle = self.saver.idle();
         tokio::spawn(async move {
@@ -245,9 +247,11 @@ impl Driver {
     }
 
     /// The place of a download is looked at again, and all that follows, when there is room.
-    fn wait_for_room(&mut self, key: SwarmKey, reason: String) {
-        tracing::warn!(resource = %key, error = %reason, "a download waits");
+    pub(super) fn wait_for_room(&mut self, key: SwarmKey, reason: String) {
         if let Some(resource) = self.library.get_mut(key) {
+            if !matches!(resource.phase, Phase::Accepted(_)) {
+                tracing::warn!(resource = %key, error = %reason, "a download waits");
+            }
             resource.phase = Phase::Accepted(Blocked::new(reason, ErrorKind::NoSpace));
         }
         self.changed();

@@ -81,8 +81,13 @@ impl Driver {
         if self.folder.is_away() {
             return;
         }
-        if matches!(self.library.get(key).map(|resource| &resource.phase), Some(Phase::Accepted(_))) {
-            return self.make_place(key);
+        if let Some(Phase::Accepted(blocked)) = self.library.get(key).map(|resource| &resource.phase) {
+            // All that lies there may have to be hashed when its place is made: not before there is room for it.
+            let waits_for_room = blocked.kind == ErrorKind::NoSpace;
+            return match self.lacking_space_for_all(key).filter(|_| waits_for_room) {
+                Some(reason) => self.wait_for_room(key, reason),
+                None => self.make_place(key),
+            };
         }
         let lacking = self.lacking_space(key);
         let Some(resource) = self.library.get_mut(key) else { return };

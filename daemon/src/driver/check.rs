@@ -94,13 +94,14 @@ impl Driver {
 
     fn begin_check(&mut self, key: SwarmKey, turn: Turn) {
         let Some(resource) = self.library.get_mut(key) else { return self.checks.ended(turn) };
-        let (path, is_part) = match resource.to_check() {
-            Some(record) => (self.home.file(&record.name), false),
+        let (path, how) = match resource.to_check() {
+            Some(record) => (self.home.file(&record.name), How::of(record)),
             None => {
                 self.saver.doubt(&resource.slot);
-                (resource.slot.part(), true)
+                (resource.slot.part(), How::AsPart)
             }
         };
+        let is_part = how == How::AsPart;
         let checking = Checking::new(CheckStep::Hashes);
         let check = checking.check.clone();
         resource.phase = Phase::Checking(checking);
@@ -117,7 +118,7 @@ impl Driver {
                 let goes_on = hashed.is_wanted() && !stop.load(Ordering::Relaxed);
                 if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             };
-            let checked = check_path(&path, is_part, &manifest, &progress);
+            let checked = check_path(&path, how, &manifest, &progress);
             let checked = checked.and_then(|it| if is_part { Ok(it) } else { still_there(&path, it) });
             let checked = checked.map(|checked| match &former {
                 Some(former) => CheckedFile { good: former.reliable(checked.good), ..checked },
@@ -357,19 +358,40 @@ impl Driver {
     }
 }
 
-/// A part of a download may have chunks that the disk cannot read: they are fetched again. A finished file may not.
+/// How a file is compared with its manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It is a part of a download: chunks that the disk cannot read are fetched again.
+    AsPart,
+    /// It is to be replaced by a download, which takes the chunks of it that can be read and are right.
+    ToReplace,
+    /// All of it must be read.
+    Strictly,
+}
+
+impl How {
+    /// How the file of a name is compared.
+    fn of(record: &NameRecord) -> How {
+        let is_unsure = record.published.is_some_and(|identity| identity.is_unsure());
+        if record.replace && is_unsure { How::ToReplace } else { How::Strictly }
+    }
+}
+
+/// Compares a file with a manifest.
 pub(super) fn check_path(
     path: &Path,
-    is_part: bool,
+    how: How,
     manifest: &Manifest,
     progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
 ) -> io::Result<CheckedFile> {
     let at = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let file = open_regular(path).map_err(|error| at(error.source))?;
     let identity = FileIdentity::of(&file).map_err(at)?;
-    let check = if is_part { check_part } else { check_file };
+    let check = if how == How::Strictly { check_file } else { check_part };
     let checked = check(&file, manifest, progress).map_err(at)?;
-    let Checked { good, unreadable, whole_matches: whole, bytes, .. } = checked;
+    let Checked { good, unreadable, whole_matches, bytes, .. } = checked;
+    let is_longer = how == How::ToReplace && identity.bytes > bytes;
+    let (whole, bytes) = (whole_matches && !is_longer, if is_longer { identity.bytes } else { bytes });
     Ok(CheckedFile { good, whole, bytes, unreadable, identity })
 }
 
@@ -419,4 +441,37 @@ pub(super) fn find_published(
         return Err(format!("{} has another size than its manifest says", path.display()));
     }
     Ok(Published { manifest: manifest.clone(), path: path.to_owned(), identity })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::host::hashing::silent;
+    use shared::id::ChunkHash;
+
+    #[test]
+    fn what_the_disk_cannot_read_of_a_file_that_is_to_be_replaced_is_fetched() {
+        let unsure = Some(FileIdentity::unknown());
+        let record = |replace, published| {
+            let name = "x".parse().unwrap();
+            NameRecord { name, replace, published, damaged: false }
+        };
+        assert_eq!(How::of(&record(true, unsure)), How::ToReplace);
+        assert_eq!(How::of(&record(false, unsure)), How::Strictly);
+        assert_eq!(How::of(&record(true, None)), How::Strictly);
+    }
+
+    #[test]
+    fn a_file_that_is_to_be_replaced_is_not_the_resource_when_it_is_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, bytes) = (folder.path().join("x"), vec![7; 1 << 20]);
+        let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
+        let hashes = vec![ChunkHash::of(&bytes)];
+        let manifest = Manifest::new("x".parse().unwrap(), ResourceId::of(&bytes), trackers, hashes).unwrap();
+        for (tail, whole) in [("", true), ("tail", false)] {
+            std::fs::write(&path, [&bytes[..], tail.as_bytes()].concat()).unwrap();
+            let checked = check_path(&path, How::ToReplace, &manifest, &silent).unwrap();
+            assert_eq!((checked.whole, checked.good.len()), (whole, 1), "{tail:?}");
+        }
+    }
 }

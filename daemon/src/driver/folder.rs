@@ -237,6 +237,7 @@ impl Driver {
             self.lookers.add(looks);
         }
         self.begin_checks();
+        self.next_stray();
         self.changed();
     }
 

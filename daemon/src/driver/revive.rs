@@ -30,7 +30,11 @@ impl Driver {
             return Ok(());
         };
         let Some(identity) = record.published.filter(|identity| !identity.is_unsure()) else {
+            let is_news = wanted.replace && !record.replace;
             record.replace |= wanted.replace;
+            if is_news {
+                self.saver.save(&resource.slot, &resource.record);
+            }
             self.must_be_replaceable(name, place)?;
             self.go_on(key, name);
             return Ok(());

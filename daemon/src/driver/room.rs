@@ -5,11 +5,20 @@ use super::Driver;
 use crate::library::{CheckStep, Phase, Resource};
 use shared::chunk::CHUNK_BYTES;
 use shared::id::SwarmKey;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 impl Driver {
     /// Why there is no room for what a download has still to fetch.
     pub(super) fn lacking_space(&self, key: SwarmKey) -> Option<String> {
         self.no_room(rest_bytes(self.library.get(key)?), Some(key))
+    }
+
+    /// Why there is no room for all of a download, beside what was written of it already.
+    pub(super) fn lacking_space_for_all(&self, key: SwarmKey) -> Option<String> {
+        let resource = self.library.get(key)?;
+        let written = allocated_bytes(&resource.slot.part());
+        self.no_room(resource.count().bytes_max().saturating_sub(written), Some(key))
     }
 
     /// Why there is no room for this many bytes, beside what is promised to others than this resource.
@@ -36,6 +45,11 @@ impl Driver {
         let copies: u64 = self.publishing.values().map(|publishing| publishing.room).sum();
         fetched.saturating_add(copies).saturating_add(self.tasks.promised())
     }
+}
+
+/// The room that a file takes on the disk, in bytes; 0 if there is none.
+fn allocated_bytes(path: &Path) -> u64 {
+    std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.blocks().saturating_mul(512))
 }
 
 /// What a resource has still to write, in bytes, when nothing stands in its way.
@@ -85,6 +99,19 @@ fn binary(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_holes_of_a_part_are_still_to_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part");
+        assert_eq!(allocated_bytes(&path), 0);
+        std::fs::write(&path, vec![7; 1 << 20]).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(1 << 30).unwrap();
+        file.sync_all().unwrap();
+        let bytes = allocated_bytes(&path);
+        assert!(((1 << 20)..(2 << 20)).contains(&bytes), "{bytes}");
+    }
 
     #[test]
     fn sizes_are_for_a_person() {

@@ -3,10 +3,10 @@
 //! served again when all of it is right. What is not right is left as it is, for the next `get` to use.
 
 use super::adopt::still_there;
-use super::check::check_path;
+use super::check::{How, check_path};
 use super::get::RESOURCES_MAX;
 use super::{Driver, Input, Wanted};
-use crate::store::{Home, StoreError};
+use crate::store::{Home, NotHere, StoreError};
 use crate::tasks::{CheckedFile, TaskInput};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
@@ -21,11 +21,17 @@ pub struct Stray {
     name: ResourceName,
     /// The error says why the two do not belong together.
     compared: Result<(Manifest, io::Result<CheckedFile>), StoreError>,
+    /// Whether the shared folder was there after that.
+    here: Result<(), NotHere>,
 }
 
 /// The names that are still to be looked at.
 #[derive(Debug, Default)]
-pub(super) struct Strays(VecDeque<ResourceName>);
+pub(super) struct Strays {
+    left: VecDeque<ResourceName>,
+    /// One of them is being compared.
+    is_comparing: bool,
+}
 
 impl Driver {
     /// Looks for finished files that nobody remembers. To be called when all that is remembered is in the library.
@@ -41,31 +47,42 @@ impl Driver {
         match shown {
             Ok(names) => {
                 let unknown = names.into_iter().filter(|name| self.library.key_of(name).is_none());
-                self.strays.0.extend(unknown);
+                self.strays.left.extend(unknown);
                 self.next_stray();
             }
             Err(error) => tracing::warn!(%error, "files that nobody remembers are not looked for"),
         }
     }
 
-    fn next_stray(&mut self) {
-        while let Some(name) = self.strays.0.pop_front() {
+    /// Compares the next one, unless one is being compared.
+    pub(super) fn next_stray(&mut self) {
+        while !self.strays.is_comparing
+            && let Some(name) = self.strays.left.pop_front()
+        {
             if self.library.key_of(&name).is_some() {
                 continue;
             }
             let (home, stop, context) = (self.home.clone(), self.stop.clone(), self.context.clone());
-            let wanted = name.clone();
-            let comparing = self.hashing.of(self.home.file(&name), move || compare(&home, &wanted, &stop));
-            tokio::spawn(async move {
-                if let Ok(compared) = comparing.await {
-                    context.tell(Input::Task(TaskInput::Stray(Stray { name, compared }))).await;
-                }
+            let (wanted, path) = (name.clone(), self.home.file(&name));
+            let comparing = self.hashing.of(path.clone(), move || {
+                let compared = compare(&home, &wanted, &stop);
+                (compared, home.must_be_here())
             });
-            return;
+            self.strays.is_comparing = true;
+            tokio::spawn(async move {
+                let failed = |source| (Err(StoreError { doing: "compare", path, source }), Ok(()));
+                let (compared, here) = comparing.await.unwrap_or_else(failed);
+                context.tell(Input::Task(TaskInput::Stray(Stray { name, compared, here }))).await;
+            });
         }
     }
 
-    pub(super) fn stray(&mut self, Stray { name, compared }: Stray) {
+    pub(super) fn stray(&mut self, Stray { name, compared, here }: Stray) {
+        self.strays.is_comparing = false;
+        if let Err(why) = here {
+            self.strays.left.push_front(name); // it is compared when the folder is back
+            return self.is_not_here(why);
+        }
         match compared {
             Ok((manifest, checked)) if self.library.key_of(&name).is_none() => {
                 let wanted = Wanted { manifest, tracker: None, shared_at_ms: 0, replace: false };
@@ -91,6 +108,6 @@ fn compare(
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };
-    let checked = check_path(&path, false, &manifest, &progress);
+    let checked = check_path(&path, How::Strictly, &manifest, &progress);
     Ok((manifest, checked.and_then(|checked| still_there(&path, checked))))
 }

@@ -5,6 +5,7 @@ mod durability;
 mod length;
 mod names;
 mod promises;
+mod replace;
 mod rest;
 mod start;
 mod syncs;
