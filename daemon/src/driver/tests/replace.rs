@@ -105,8 +105,16 @@ async fn a_record_made_anew_takes_no_name_from_one_that_was_saved() {
             let name =
                 NameRecord { name: manifest.name().clone(), replace: false, published, damaged: false };
             let (key, trackers) = (manifest.key(), Vec::new());
-            let record =
-                Record { key, trackers, shared_at_ms: 1, origin: false, paused: false, names: vec![name] };
+            let record = Record {
+                key,
+                trackers,
+                shared_at_ms: 1,
+                origin: false,
+                claims: Default::default(),
+                undated: Default::default(),
+                paused: false,
+                names: vec![name],
+            };
             home.slot(key).create(&record, manifest).unwrap();
         }
         let torn_slot = home.slot(torn_manifest.key());
