@@ -165,7 +165,15 @@ fn published_lists_of_many_addresses_do_not_push_the_first_one_out() {
                 let mut lie = publication(&format!("lie-{number}"), number, 3, WALL_MS);
                 lie.0.key.resource = first.0.key.resource;
                 world.now = world.now + Duration::from_millis(1);
-                _ = share(&mut world, &at([127, 1, 9, number], 7987), &lie);
+                // also where its announce is refused
+                let stranger = at([127, 1, 9, number], 7987);
+                _ = come(
+                    &mut world,
+                    &stranger,
+                    Announce { have: 3, count: lie.0.count, ..seeding(lie.0.key) },
+                );
+                let (now, wall_ms, bytes) = (world.now, world.wall_ms(), page_of(&lie.1, 0));
+                _ = world.registry.publish_whole(now, wall_ms, stranger.addr, shares(&lie.0), &bytes);
             }
             assert!(world.registry_has(&first.0), "{} in round {round}", honest.addr);
         }
