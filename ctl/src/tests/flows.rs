@@ -133,6 +133,7 @@ fn a_download_that_goes_on_tells_the_rate_of_what_came_now() {
     (waiting.bytes_have, waiting.bytes_total) = (60 << 20, None);
     let mut seeding = status("x", id, State_::Seeding);
     (seeding.bytes_have, seeding.bytes_total) = (100 << 20, Some(100 << 20));
+    seeding.downloaded_bytes = 40 << 20;
     fake.state().watched = [waiting, seeding].into();
     let (printed, result) = ttctl(&["get", "x", "--folder", fake.folder()]);
     result.unwrap();

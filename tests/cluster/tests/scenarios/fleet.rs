@@ -97,7 +97,8 @@ fn waiting_outlives_the_tracker() {
     let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
     let bytes = content(62, 2 * MIB);
     a.share_bytes("image.iso", &bytes);
-    let mut waiting = a.ctl_in_background(&["wait", "image.iso", "--peers", "2", "--timeout", "50 s"]);
+    let mut waiting =
+        a.ctl_in_background(&["wait", "image.iso", "--peers", "2", "--timeout", "50 s", "--progress"]);
     wait_until("it has asked", CAP, || waiting.log().contains("done on 1 of 1 machine"));
     tracker.restart();
     wait_until("the tracker knows the file again", CAP, || tracker.peers("image.iso") == [a.addr()]);

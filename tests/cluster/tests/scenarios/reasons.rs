@@ -38,8 +38,8 @@ fn a_tracker_that_cannot_be_reached() {
         b.status("image.iso").is_some_and(|now| now.0["trackers"][0]["trouble_s"].as_u64() >= Some(2))
     });
 
-    // Whoever waits for it in a pipe is told once, and no more until something changes.
-    let output = b.ctl_code(5, &["get", "image.iso.tinytorrent", "--timeout", "4 s"]);
+    // With --progress a script is told once, and no more until something changes.
+    let output = b.ctl_code(5, &["get", "image.iso.tinytorrent", "--timeout", "4 s", "--progress"]);
     let told = output.stderr.lines().filter(|line| line.starts_with("image.iso: waiting")).count();
     assert_eq!(told, 1, "{}", output.stderr);
     assert!(

@@ -139,7 +139,7 @@ fn the_methods_numbers_are_those_of_the_code() {
     }
     check::<PeerRequest>("Peer", 6);
     check::<TrackerRequest>("Tracker", 14);
-    check::<ControlRequest>("Control", 18);
+    check::<ControlRequest>("Control", 19);
 }
 
 #[test]
