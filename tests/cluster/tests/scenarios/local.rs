@@ -83,10 +83,11 @@ fn what_took_the_name_of_a_download_is_left_alone() {
             FileType::Fifo => mknodat(CWD, &name, kind, Mode::from_raw_mode(0o644), 0).unwrap(),
             _ => fs::create_dir(&name).unwrap(),
         }
-        // A directory is waited for: nothing but its owner can take it away.
-        let state = if kind == FileType::Directory { "waiting" } else { "error" };
-        let status = b.wait_status("image.iso", "in the way of itself", |status| status.state() == state);
-        assert!(status.reason().contains("image.iso"), "{status:?}");
+        // It is waited for: the file appears when it is gone.
+        let status = b.wait_status("image.iso", "in the way of itself", |status| {
+            status.reason().contains("move it away")
+        });
+        assert_eq!(status.state(), "waiting", "{status:?}");
         assert_eq!(fs::read(&victim).unwrap(), b"mine");
 
         match kind {
