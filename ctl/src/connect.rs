@@ -76,6 +76,10 @@ impl From<Error> for Nobody {
 fn start_hint(global: &Global) -> String {
     let word = |path: &Path| shell_word(&path.to_string_lossy());
     match (&global.folder, &global.socket) {
+        (_, Some(socket)) if is_no_socket(socket) => {
+            "name the socket that ttd listens at; `ttd FOLDER` has it in FOLDER, which --folder names"
+                .to_owned()
+        }
         (_, Some(socket)) => format!("start one with `ttd FOLDER --socket {}`", word(socket)),
         (Some(folder), None) => format!("start it: `ttd {}`", word(folder)),
         (None, None) => {
@@ -147,15 +151,16 @@ fn advice(socket: &str, mode: u32, gid: u32, group: &str, user: &str) -> String 
     )
 }
 
-fn why(socket: &Path, error: &io::Error) -> String {
+/// Whether something else than a socket lies there.
+fn is_no_socket(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
 
+    std::fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket())
+}
+
+fn why(socket: &Path, error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused
-            if std::fs::metadata(socket).is_ok_and(|found| !found.file_type().is_socket()) =>
-        {
-            "not a socket".to_owned()
-        }
+        io::ErrorKind::ConnectionRefused if is_no_socket(socket) => "not a socket".to_owned(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "not there".to_owned(),
         io::ErrorKind::ConnectionRefused => "nobody listens there any more".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -205,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_socket_is_told_to_be_none_and_how_to_start_the_one_that_was_named() {
+    async fn what_is_no_socket_is_told_to_be_none_and_nobody_is_told_to_make_one_there() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("passwd");
         std::fs::write(&file, "").unwrap();
@@ -214,9 +219,13 @@ mod tests {
             let nobody = Daemon::look_for(&global).await.unwrap_err();
             let shown = none.display();
             assert_eq!(nobody.error.message, format!("no ttd answers; tried {shown} (not a socket)"));
-            assert_eq!(nobody.error.hint, Some(format!("start one with `ttd FOLDER --socket {shown}`")));
+            let hint = nobody.error.hint.unwrap();
+            assert!(hint.starts_with("name the socket that ttd listens at"), "{hint}");
             assert!(!nobody.may_run);
         }
+        let global = Global { socket: Some("/no/such".into()), ..Global::default() };
+        let hint = Daemon::look_for(&global).await.unwrap_err().error.hint;
+        assert_eq!(hint.as_deref(), Some("start one with `ttd FOLDER --socket /no/such`"));
         let global = Global { folder: Some("/no/such folder".into()), ..Global::default() };
         let hint = Daemon::look_for(&global).await.unwrap_err().error.hint;
         assert_eq!(hint.as_deref(), Some("start it: `ttd '/no/such folder'`"));

@@ -1,5 +1,5 @@
-//! Hashes the files that are shared: a few at a time, since each takes a processor and 8 MiB of memory, and beside the
-//! checks, for which nobody who shares a file waits.
+//! Hashes files that are shared, and compares files with what is wanted: a few at a time, since each takes a processor and
+//! 8 MiB of memory. It does so beside the checks: nobody who shares a file waits for those.
 
 use std::io;
 use std::path::PathBuf;

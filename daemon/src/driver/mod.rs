@@ -3,8 +3,12 @@
 //! its inputs, and leaves reading, writing and hashing to other threads; only a few calls for metadata are its own.
 //!
 //! One verb per file: [`act`] performs the core's actions, [`download`] takes a download to its end, [`check`]
-//! compares what is on disk with its manifest, in the turns that [`checks`] gives, [`adopt`] takes what lies under a wanted name already, [`blocked`] waits while the disk refuses, [`folder`] while the shared
-//! folder is not there, [`share`] and [`get`] take new resources in, [`naming`] is whose the names are, [`another`] puts another list of chunks in the place of a false one, [`revive`] looks at one that is asked for again, [`manage`] pauses, resumes and removes, [`status`] says how things are, [`restore`] brings back what a former run knew, [`strays`] finds what it did not.
+//! compares what is on disk with its manifest, in the turns that [`checks`] gives, [`adopt`] takes what lies under a wanted
+//! name already, [`blocked`] waits while the disk refuses, [`folder`] while the shared folder is not there, [`share`] and
+//! [`get`] take new resources in, [`naming`] asks whose a name is, [`another`] puts another list of chunks in the place of a
+//! false one, [`revive`] looks at one that is asked for again, [`manage`] pauses, resumes and removes, [`status`] says how
+//! things are, [`restore`] brings back what a former run knew, [`strays`] finds what it did not. [`command`] gives each
+//! command to its verb.
 
 mod act;
 mod adopt;
@@ -12,6 +16,7 @@ mod another;
 mod blocked;
 mod check;
 mod checks;
+mod command;
 mod download;
 mod folder;
 mod get;
@@ -58,7 +63,6 @@ use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
-use shared::rpc::control::ControlError;
 use shared::rpc::tracker::Stage;
 use shared::rpc::wire::buffers;
 use shared::swarm::{AskEnd, AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
@@ -94,11 +98,6 @@ pub struct Settings {
     pub stall_warning: Duration,
     /// Links of one swarm that we dial.
     pub neighbours_max: u32,
-}
-
-/// Each command is in the log as it comes, and so is that nothing came of it.
-fn log_refusal(error: &ControlError) {
-    tracing::info!(%error, "a command is refused");
 }
 
 /// A name that is being published.
@@ -270,73 +269,6 @@ impl Driver {
             Input::Task(task) => self.task(task),
             Input::Shutdown => {}
         }
-    }
-
-    fn command(&mut self, command: Command) {
-        let Some(command) = self.park(command) else { return };
-        let able = self.must_answer();
-        // An answer that nobody waits for any more is of no interest.
-        match command {
-            Command::Share { request, reply } => {
-                let begun = able.and_then(|()| self.share(request));
-                drop(reply.send(begun.inspect_err(log_refusal)));
-            }
-            Command::Import { request, reply } => {
-                let begun = able.and_then(|()| self.import(&request));
-                drop(reply.send(begun.inspect_err(log_refusal)));
-            }
-            Command::ImportEnd { task, request, import, reply } => {
-                let outcome = able.and_then(|()| self.may_import(request));
-                drop(reply.send(self.import_end(task, outcome, import)));
-            }
-            Command::Task { task, reply } => drop(reply.send(self.find_task(task))),
-            Command::Get { wanted, reply } => match able {
-                Ok(()) => self.get(wanted, reply),
-                Err(error) => drop(reply.send(Err(error))),
-            },
-            Command::FindLocally { what, replace, reply } => match able {
-                Ok(()) => self.find_locally(&what, replace, reply),
-                Err(error) => drop(reply.send(Err(error))),
-            },
-            Command::Inspect { what, reply } => match able {
-                Ok(()) => self.inspect(what, reply),
-                Err(error) => drop(reply.send(Err(error))),
-            },
-            Command::Status { what, reply } => drop(reply.send(self.status(what.as_deref()))),
-            Command::Watch { what, reply } => drop(reply.send(self.watched(what.as_deref()))),
-            Command::Peers { what, reply } => drop(reply.send(self.peers(&what))),
-            Command::Pause { what, reply } => {
-                let paused = able.and_then(|()| self.pause(&what));
-                self.answer_change(reply, paused);
-            }
-            Command::Resume { what, reply } => {
-                let resumed = able.and_then(|()| self.resume(&what));
-                self.answer_change(reply, resumed);
-            }
-            Command::Remove { what, delete, reply } => {
-                let removed = able.and_then(|()| self.remove(&what, delete));
-                self.answer_change(reply, removed);
-            }
-            Command::Verify { what, reply } => drop(reply.send(able.and_then(|()| self.verify(&what)))),
-        }
-    }
-
-    /// Answers when what was changed is on disk, or at once when nothing was.
-    fn answer_change<T: Send + 'static>(&self, reply: Reply<T>, change: Result<T, ControlError>) {
-        match change {
-            Ok(_) => self.answer_when_saved(reply, change),
-            Err(_) => drop(reply.send(change.inspect_err(log_refusal))),
-        }
-    }
-
-    /// Answers when what was changed is on disk: a crash does not take it back then, and what is put under a
-    /// name that was removed is not ours to delete.
-    fn answer_when_saved<T: Send + 'static>(&self, reply: Reply<T>, answer: Result<T, ControlError>) {
-        let saved = self.saver.idle();
-        tokio::spawn(async move {
-            saved.await;
-            let _ = reply.send(answer);
-        });
     }
 
     fn task(&mut self, task: TaskInput) {

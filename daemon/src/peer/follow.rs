@@ -16,9 +16,9 @@ use tokio::sync::Notify;
 const NEWS_TIMEOUT: Duration = Duration::from_secs(60);
 /// A peer that answers sooner than this with no news at all is not asked again at once.
 const EMPTY_PAUSE: Duration = Duration::from_millis(100);
-/// So many polls in a row may go unanswered: whoever has no news says so before the time is over.
+/// How many polls in a row may go unanswered: a peer without news answers before the time is over.
 const UNANSWERED_MAX: u32 = 1;
-/// What a peer's news may cost us: so much at once (the first answers, for thousands of swarms or chunks), and so much
+/// What a peer's news may cost us: at once (the first answers are for thousands of swarms or chunks), and then
 /// per second.
 const NEWS_COST_MAX: u32 = 200_000;
 const NEWS_COST_PER_S_MAX: u32 = 5_000;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// So many knocks are under way at once; what is beyond is left to the next announce.
+/// How many knocks are under way at once; further ones are left to the next announce.
 pub const KNOCKS_MAX: usize = 8;
 
 /// How long a knock may take after hello.

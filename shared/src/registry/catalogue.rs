@@ -276,7 +276,7 @@ impl Catalogue {
         self.abandoned.insert((now, key));
     }
 
-    /// Drops manifests whose swarm has been without peers for long, up to about so many names; and uploads that do not go
+    /// Drops manifests whose swarm has been without peers for long, up to about `work_max` names; and uploads that do not go
     /// on. Returns the work.
     pub(super) fn expire(
         &mut self,

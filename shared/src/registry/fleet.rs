@@ -152,7 +152,7 @@ impl Gone {
         }
     }
 
-    /// Forgets whoever went long ago, at most so many; returns how many.
+    /// Forgets whoever went long ago, at most this many; returns how many.
     pub(super) fn expire(&mut self, now: Time, max: usize) -> usize {
         let is_old = |gone: &Gone| gone.order.first().is_some_and(|(went, ..)| now.since(*went) >= GONE_FOR);
         let mut forgotten = 0;

@@ -11,7 +11,7 @@ use std::ops::Bound;
 /// How much is done at once: an entry that is taken out costs one, and so do [`LOOKS`] that are looked at.
 pub(super) const WORK_MAX: usize = 1024;
 
-/// So many entries are looked at for the price of one that is taken out.
+/// How many entries are looked at for the price of one that is taken out.
 const LOOKS: usize = 64;
 
 /// What one sweep did.
@@ -37,7 +37,7 @@ impl Swarms {
         Sweep { more: work >= WORK_MAX, work }
     }
 
-    /// Sees to it that so many entries have room, as far as what has ended, or whose connection is closed, can make way.
+    /// Makes room for this many entries, as far as what has ended, or whose connection is closed, can make way.
     pub(super) fn make_room(&mut self, now: Time, entries: usize) {
         if self.entries() + entries <= self.limits.entries_max {
             return;

@@ -21,7 +21,7 @@ const NEVER_ANSWERED: u32 = 8;
 /// An address whose peer is connected under another one is tried again after so long: if nothing came from that
 /// other one meanwhile, it may only have claimed to be the same.
 const TWIN_TRUSTED_FOR: Duration = Duration::from_secs(10);
-/// At so many leechers that found nobody a seeder knocks for one answer of a tracker.
+/// How many leechers that found nobody a seeder knocks at for one answer of a tracker.
 const KNOCKS_MAX: usize = 4;
 /// A dial that takes longer than this keeps no other one waiting: whoever listens answers sooner.
 const DIAL_SLOW: Duration = Duration::from_secs(1);

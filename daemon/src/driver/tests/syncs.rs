@@ -54,7 +54,7 @@ async fn must_end_right(mut rig: Rig, disk: &Faulty, manifest: &Manifest, bytes:
     drop(folder);
 }
 
-/// So many chunks that the last one begins a sync, and the hash of the whole is there soon after it.
+/// With this many chunks the last one begins a sync, and the hash of the whole is there soon after it.
 const CHUNKS: usize = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,82 @@
+//! Gives each command to its verb, and answers when what was changed is on disk.
+
+use super::{Command, Driver, Reply};
+use shared::rpc::control::ControlError;
+
+impl Driver {
+    pub(super) fn command(&mut self, command: Command) {
+        let Some(command) = self.park(command) else { return };
+        let able = self.must_answer();
+        // An answer that nobody waits for any more is of no interest.
+        match command {
+            Command::Share { request, reply } => {
+                let begun = able.and_then(|()| self.share(request));
+                drop(reply.send(begun.inspect_err(log_refusal)));
+            }
+            Command::Import { request, reply } => {
+                let begun = able.and_then(|()| self.import(&request));
+                drop(reply.send(begun.inspect_err(log_refusal)));
+            }
+            Command::ImportEnd { task, request, import, reply } => {
+                let outcome = able.and_then(|()| self.may_import(request));
+                drop(reply.send(self.import_end(task, outcome, import)));
+            }
+            Command::Task { task, reply } => drop(reply.send(self.find_task(task))),
+            Command::Get { wanted, reply } => match able {
+                Ok(()) => self.get(wanted, reply),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Command::FindLocally { what, replace, reply } => match able {
+                Ok(()) => self.find_locally(&what, replace, reply),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Command::Inspect { what, reply } => match able {
+                Ok(()) => self.inspect(what, reply),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Command::Status { what, reply } => drop(reply.send(self.status(what.as_deref()))),
+            Command::Watch { what, reply } => drop(reply.send(self.watched(what.as_deref()))),
+            Command::Peers { what, reply } => drop(reply.send(self.peers(&what))),
+            Command::Pause { what, reply } => {
+                let paused = able.and_then(|()| self.pause(&what));
+                self.answer_change(reply, paused);
+            }
+            Command::Resume { what, reply } => {
+                let resumed = able.and_then(|()| self.resume(&what));
+                self.answer_change(reply, resumed);
+            }
+            Command::Remove { what, delete, reply } => {
+                let removed = able.and_then(|()| self.remove(&what, delete));
+                self.answer_change(reply, removed);
+            }
+            Command::Verify { what, reply } => drop(reply.send(able.and_then(|()| self.verify(&what)))),
+        }
+    }
+
+    /// Answers when what was changed is on disk, or at once when nothing was.
+    pub(super) fn answer_change<T: Send + 'static>(&self, reply: Reply<T>, change: Result<T, ControlError>) {
+        match change {
+            Ok(_) => self.answer_when_saved(reply, change),
+            Err(_) => drop(reply.send(change.inspect_err(log_refusal))),
+        }
+    }
+
+    /// Answers when what was changed is on disk: a crash does not take it back then, and what is put under a
+    /// name that was removed is not ours to delete.
+    pub(super) fn answer_when_saved<T: Send + 'static>(
+        &self,
+        reply: Reply<T>,
+        answer: Result<T, ControlError>,
+    ) {
+        let saved = self.saver.idle();
+        tokio::spawn(async move {
+            saved.await;
+            let _ = reply.send(answer);
+        });
+    }
+}
+
+/// Each command is in the log as it comes, and so is that nothing came of it.
+fn log_refusal(error: &ControlError) {
+    tracing::info!(%error, "a command is refused");
+}
