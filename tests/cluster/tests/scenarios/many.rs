@@ -5,11 +5,11 @@ use cluster::files::content;
 use cluster::process::Process;
 use cluster::slow_link::SlowLink;
 use cluster::{CAP, Daemon, Tracker, wait_until};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const BYTES: usize = 64 << 10;
 
-/// The names of so many files, each with its bytes.
+/// The names of `number` files, each with its bytes.
 fn files(seed: u64, number: u64) -> Vec<(String, Vec<u8>)> {
     (0..number).map(|at| (format!("file-{at}"), content(seed + at, BYTES))).collect()
 }
@@ -59,4 +59,37 @@ fn downloads_that_begin_while_news_are_on_their_way_all_end() {
         get(&files[11]);
         wait_for_all(&b, &files);
     }
+}
+
+/// 2,000 downloads that begin at once, and one of as many bytes:
+/// `cargo test --release -p cluster measure_many -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures, and asserts nothing by the clock"]
+fn measure_many_downloads() {
+    /// How many `ttctl get` run at once.
+    const CALLERS: usize = 32;
+
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let files = files(20_000, 2_000);
+    files.iter().for_each(|(name, bytes)| _ = a.share_in_place(name, bytes));
+    a.share_bytes("whole", &content(30_000, files.len() * BYTES));
+    let begin = Instant::now();
+    b.ok(&["get", "whole"]);
+    let whole = begin.elapsed();
+    b.ok(&["remove", "whole"]);
+    let begin = Instant::now();
+    std::thread::scope(|scope| {
+        for files in files.chunks(files.len().div_ceil(CALLERS)) {
+            scope.spawn(|| files.iter().for_each(|(name, _)| _ = b.ok(&["get", "--detach", name])));
+        }
+    });
+    let accepted = begin.elapsed();
+    wait_for_all(&b, &files);
+    eprintln!(
+        "{} downloads: accepted after {accepted:.2?}, all here after {:.2?}",
+        files.len(),
+        begin.elapsed()
+    );
+    eprintln!("one of as many bytes: {whole:.2?}");
 }
