@@ -1,5 +1,6 @@
 //! tt-tracker as a process: how it starts and ends.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -26,14 +27,13 @@ fn start() -> (Child, String) {
 /// Although nobody reads its log any more.
 #[test]
 fn it_ends_when_it_is_asked_to() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let (mut child, addr) = start();
         let _connected = std::net::TcpStream::connect(&addr).unwrap();
         let begin = Instant::now();
-        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-        assert!(child.wait().unwrap().success(), "{signal}");
-        assert!(begin.elapsed() < Duration::from_secs(5), "{signal} took {:?}", begin.elapsed());
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert!(child.wait().unwrap().success(), "{signal:?}");
+        assert!(begin.elapsed() < Duration::from_secs(5), "{signal:?} took {:?}", begin.elapsed());
     }
 }
 
