@@ -117,6 +117,7 @@ impl Driver {
     pub(super) fn listed(&mut self, places: Result<Vec<Slot>, StoreError>) {
         match places {
             Ok(places) => {
+                self.look_at_room(); // the folder has just answered; downloads go on only when they know of room
                 let looks = self.note_places(places);
                 self.lookers.add(looks);
                 self.loading.parked.iter().for_each(|(_, command)| self.hurry_for(command));
