@@ -197,7 +197,7 @@ struct Widths {
 }
 
 impl Widths {
-    /// For a label that has so many columns. The numbers matter most: they need 52 columns.
+    /// For a label of this width in columns. The numbers matter most: they need 52 columns.
     fn of(columns: usize, label: usize) -> Widths {
         let label = label.min(columns.saturating_sub(52).clamp(8, 32));
         match columns.saturating_sub(52 + label) {
@@ -259,7 +259,7 @@ fn without_digits(text: &str) -> String {
     text.chars().filter(|char| !char.is_ascii_digit()).collect()
 }
 
-/// The text in so many columns, its end cut off if need be.
+/// The text in at most this many columns, its end cut off if need be.
 fn shorten(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();

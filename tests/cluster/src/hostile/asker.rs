@@ -66,7 +66,7 @@ impl Asker {
         self.stream.write_all(bytes)
     }
 
-    /// Reads so many bytes of what comes.
+    /// Reads this many bytes of what comes.
     pub fn read(&mut self, bytes: usize) -> io::Result<()> {
         self.stream.read_exact(&mut vec![0; bytes])
     }

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 const SOON: Duration = Duration::from_secs(30);
-/// So many say hello at once: a tracker hangs up on strangers that are more.
+/// How many say hello at once: a tracker hangs up on further strangers.
 const JOINING_MAX: usize = 64;
 /// How often each of them renews its entry.
 const RENEW_EVERY: Duration = Duration::from_secs(3);
@@ -27,7 +27,7 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Announces so many, each from an address of its own, all at this stage. Returns when the tracker knows them.
+    /// Announces this many peers, each from an address of its own, all at this stage. Returns when the tracker knows them.
     pub fn invent(tracker: &Tracker, manifest: &Manifest, many: u32, stage: Stage) -> Crowd {
         Crowd::invent_at(|number| Ipv4Addr::from(0x7f01_0001 + number), tracker, manifest, many, stage)
     }
