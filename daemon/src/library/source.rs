@@ -1,6 +1,7 @@
 //! Where a resource's chunks are written to while it is fetched, and read from ever after.
 
-use super::{Unnoted, Whole};
+use super::unnoted::Unnoted;
+use super::whole::Whole;
 use crate::store::{FileIdentity, PartFile, StoreError, open_regular};
 use bytes::{Bytes, BytesMut};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};

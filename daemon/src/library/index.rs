@@ -1,0 +1,144 @@
+//! All resources of this machine, by swarm and by name.
+
+use super::rates::Rates;
+use super::resource::{Phase, Resource};
+use crate::store::NameRecord;
+use shared::id::{ListDigest, ResourceId, SwarmKey};
+use shared::name::ResourceName;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::time::Instant;
+
+/// All resources, by swarm and by name. A name belongs to one swarm; a swarm may have several names.
+#[derive(Debug, Default)]
+pub struct Library {
+    resources: BTreeMap<SwarmKey, Resource>,
+    /// Those with which something goes on, or was changed lately. All others are at rest, which most are, most of the
+    /// time: what is done several times per second is not done for them.
+    stirring: BTreeSet<SwarmKey>,
+    names: BTreeMap<ResourceName, SwarmKey>,
+}
+
+impl Library {
+    /// The resource of a swarm.
+    pub fn get(&self, key: SwarmKey) -> Option<&Resource> {
+        self.resources.get(&key)
+    }
+
+    /// The resource of a swarm, to be changed: it is not at rest any more.
+    pub fn get_mut(&mut self, key: SwarmKey) -> Option<&mut Resource> {
+        let resource = self.resources.get_mut(&key)?;
+        self.stirring.insert(key);
+        Some(resource)
+    }
+
+    /// Which swarm a name belongs to.
+    pub fn key_of(&self, name: &ResourceName) -> Option<SwarmKey> {
+        self.names.get(name).copied()
+    }
+
+    /// A swarm of the same resource with another list of chunks.
+    pub fn other_list(&self, key: SwarmKey) -> Option<SwarmKey> {
+        let with = |byte| SwarmKey { digest: ListDigest([byte; 32]), ..key };
+        let lists = self.resources.range(with(0)..=with(255)).map(|(other, _)| *other);
+        lists.into_iter().find(|other| *other != key)
+    }
+
+    /// The names that a person means: one by name, or all of a resource id.
+    pub fn find(&self, what: &str) -> Vec<(ResourceName, SwarmKey)> {
+        if let Some((name, key)) =
+            what.parse().ok().and_then(|name: ResourceName| self.names.get_key_value(&name))
+        {
+            return vec![(name.clone(), *key)];
+        }
+        let Ok(id) = what.parse::<ResourceId>() else { return Vec::new() };
+        self.names
+            .iter()
+            .filter(|(_, key)| key.resource == id)
+            .map(|(name, key)| (name.clone(), *key))
+            .collect()
+    }
+
+    /// All names with their swarms, in order.
+    pub fn names(&self) -> impl Iterator<Item = (&ResourceName, SwarmKey)> {
+        self.names.iter().map(|(name, key)| (name, *key))
+    }
+
+    /// All resources, in order of their swarms.
+    pub fn iter(&self) -> impl Iterator<Item = (SwarmKey, &Resource)> {
+        self.resources.iter().map(|(key, resource)| (*key, resource))
+    }
+
+    /// The resources that follow this one in the order of their swarms, or all of them.
+    pub fn after(&self, last: Option<SwarmKey>) -> impl Iterator<Item = (SwarmKey, &Resource)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.resources.range((from, Bound::Unbounded)).map(|(key, resource)| (*key, resource))
+    }
+
+    /// The resources that are not at rest, in order of their swarms.
+    pub fn stirring(&self) -> impl Iterator<Item = (SwarmKey, &Resource)> {
+        self.stirring.iter().filter_map(|key| Some((*key, self.resources.get(key)?)))
+    }
+
+    /// Something is about to go on with a resource.
+    pub fn stir(&mut self, key: SwarmKey) {
+        if self.resources.contains_key(&key) {
+            self.stirring.insert(key);
+        }
+    }
+
+    /// Samples the rates of what is not at rest, and finds out what is at rest from now on; `is_busy` says with which
+    /// resources something goes on that is not seen in them. Whether anything moves.
+    pub fn sample(&mut self, now: Instant, is_busy: impl Fn(SwarmKey) -> bool) -> bool {
+        let (resources, mut moves) = (&mut self.resources, false);
+        self.stirring.retain(|key| {
+            let Some(resource) = resources.get_mut(key) else { return false };
+            resource.rates.sample(now, &resource.traffic);
+            moves |= !resource.rates.are_zero() || matches!(resource.phase, Phase::Fetching(_));
+            let stirs = is_busy(*key) || resource.is_due_some_time() || !resource.rates.have_settled();
+            if !stirs {
+                resource.rates = Rates::default();
+            }
+            stirs
+        });
+        moves
+    }
+
+    /// How many names there are.
+    pub fn names_len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Adds a resource with the names of its record.
+    pub fn insert(&mut self, resource: Resource) {
+        let key = resource.record.key;
+        for record in &resource.record.names {
+            self.names.insert(record.name.clone(), key);
+        }
+        self.resources.insert(key, resource);
+        self.stirring.insert(key);
+    }
+
+    /// Gives one more name to a resource that is there.
+    pub fn add_name(&mut self, key: SwarmKey, record: NameRecord) {
+        self.names.insert(record.name.clone(), key);
+        if let Some(resource) = self.get_mut(key) {
+            resource.troubles.remove(&record.name);
+            resource.record.names.retain(|old| old.name != record.name);
+            resource.record.names.push(record);
+        }
+    }
+
+    /// Takes a name away; returns the whole resource if it was the last one.
+    pub fn remove_name(&mut self, name: &ResourceName) -> Option<Resource> {
+        let key = self.names.remove(name)?;
+        let resource = self.get_mut(key)?;
+        resource.record.names.retain(|record| record.name != *name);
+        resource.troubles.remove(name);
+        if !resource.record.names.is_empty() {
+            return None;
+        }
+        self.stirring.remove(&key);
+        self.resources.remove(&key)
+    }
+}
