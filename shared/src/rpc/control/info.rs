@@ -1,0 +1,32 @@
+//! Who answers.
+
+use crate::id::PeerId;
+use crate::url::TrackerUrl;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonInfo {
+    /// The daemon's protocol version.
+    pub version: u16,
+    /// Its software version, for people.
+    pub software: String,
+    /// Its shared folder.
+    pub folder: PathBuf,
+    /// The folder's device and inode, so that ttctl can tell whether a path leads into it.
+    pub folder_device: u64,
+    pub folder_inode: u64,
+    /// Where it listens for peers.
+    pub listen: SocketAddr,
+    /// Its id, drawn at its start.
+    pub peer_id: PeerId,
+    /// Its process id.
+    pub pid: u32,
+    /// The trackers that it was configured with.
+    pub trackers: Vec<TrackerUrl>,
+    /// The mode of files that it publishes, and their group if one is configured, so that ttctl can make files alike.
+    pub file_mode: u32,
+    pub file_group: Option<u32>,
+}

@@ -1,0 +1,31 @@
+//! The `Control` service: what ttctl asks of its daemon, over the Unix socket. `service` has the calls; the other files
+//! have what goes back and forth, one for each subject.
+
+// tarpc generates the client, the request and the response types of the trait without docs.
+#![allow(missing_docs)]
+
+mod error;
+mod examine;
+mod get;
+mod info;
+mod limit;
+mod peers;
+mod rejection;
+mod service;
+mod share;
+mod status;
+mod task;
+mod task_state;
+
+pub use error::{ControlError, ErrorKind};
+pub use examine::Examined;
+pub use get::{Accepted, GetRequest, GetWhat};
+pub use info::DaemonInfo;
+pub use limit::{Limit, LimitChange, Limits};
+pub use peers::{Direction, PeerInfo};
+pub use rejection::Rejection;
+pub use service::{Control, ControlCaller, ControlRequest, ControlResponse, PART_BYTES_MAX};
+pub use share::{ShareRequest, Shared};
+pub use status::{ResourceStatus, State, TrackerStatus, Watched};
+pub use task::TaskId;
+pub use task_state::TaskState;

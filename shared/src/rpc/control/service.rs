@@ -1,0 +1,132 @@
+//! The service itself: its calls, and how large their frames may be.
+
+use super::error::ControlError;
+use super::examine::Examined;
+use super::get::{Accepted, GetRequest};
+use super::info::DaemonInfo;
+use super::limit::{LimitChange, Limits};
+use super::peers::PeerInfo;
+use super::rejection::Rejection;
+use super::share::ShareRequest;
+use super::status::{ResourceStatus, Watched};
+use super::task::TaskId;
+use super::task_state::TaskState;
+use crate::name::ResourceName;
+use crate::rpc::wire::calls;
+use crate::rpc::{Message, Payload, WrongVersion};
+
+/// The most bytes of a file or of a manifest's text in one request.
+pub const PART_BYTES_MAX: usize = 1 << 20;
+
+#[tarpc::service]
+pub trait Control {
+    /// Must be the first call on a connection; nothing else is answered before.
+    async fn hello(version: u16) -> Result<DaemonInfo, WrongVersion>;
+
+    // -- share
+    /// Shares a file that lies in the shared folder. The answer is a task: hashing takes its time.
+    async fn share(request: ShareRequest) -> Result<TaskId, ControlError>;
+    /// Begins to share a file from elsewhere, whose bytes follow in `import_part`s, in order.
+    async fn import(request: ShareRequest) -> Result<TaskId, ControlError>;
+    /// The next bytes of an import. An import ends unfinished when its connection does.
+    async fn import_part(task: TaskId, bytes: Payload) -> Result<(), ControlError>;
+    /// All bytes of an import were sent: it goes on as a task.
+    async fn import_end(task: TaskId) -> Result<(), ControlError>;
+    /// Waits for a task: answered when it ended, or after about `wait_ms` with how far it is.
+    async fn task(task: TaskId, wait_ms: u32) -> Result<TaskState, ControlError>;
+
+    // -- get
+    /// The next bytes of a manifest's text that a `get` on this connection will refer to.
+    async fn manifest_part(bytes: Payload) -> Result<(), ControlError>;
+    /// Accepts a download (or finds that it is there already) and returns at once.
+    async fn get(request: GetRequest) -> Result<Accepted, ControlError>;
+
+    // -- everything else
+    /// One entry per name, in order of names; with `what`, only those of that name or resource id.
+    async fn status(what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError>;
+    /// As `status`, but answered when something changed since `seen`, or after about `wait_ms`.
+    async fn watch(what: Option<String>, seen: u64, wait_ms: u32) -> Result<Watched, ControlError>;
+    /// As `status`, after a look at the files themselves: what `status` remembers of them may be two seconds old.
+    async fn inspect(what: String) -> Result<Vec<ResourceStatus>, ControlError>;
+    async fn peers(what: String) -> Result<Vec<PeerInfo>, ControlError>;
+    async fn pause(what: String) -> Result<Vec<ResourceName>, ControlError>;
+    async fn resume(what: String) -> Result<Vec<ResourceName>, ControlError>;
+    /// Stops sharing and forgets. A finished file stays unless `delete`.
+    async fn remove(what: String, delete: bool) -> Result<Vec<ResourceName>, ControlError>;
+    /// Hashes what is on disk again and compares it with the manifest. The answer is a task.
+    async fn verify(what: String) -> Result<TaskId, ControlError>;
+    /// How often peers and strangers were turned away since the daemon started: every reason, in order.
+    async fn rejections() -> Result<Vec<(Rejection, u64)>, ControlError>;
+    /// Changes the limits that are given, until the daemon ends or reads its configuration again; says what holds
+    /// now.
+    async fn limit(change: LimitChange) -> Result<Limits, ControlError>;
+    /// Looks at the daemon's place on the machine; writes a few bytes for it.
+    async fn examine() -> Result<Examined, ControlError>;
+}
+
+calls! {
+    ControlCaller = ControlRequest => ControlResponse;
+    /// See [`Control::hello`].
+    hello / Hello(version: u16) -> Result<DaemonInfo, WrongVersion>;
+    /// See [`Control::share`].
+    share / Share(request: ShareRequest) -> Result<TaskId, ControlError>;
+    /// See [`Control::import`].
+    import / Import(request: ShareRequest) -> Result<TaskId, ControlError>;
+    /// See [`Control::import_part`].
+    import_part / ImportPart(task: TaskId, bytes: Payload) -> Result<(), ControlError>;
+    /// See [`Control::import_end`].
+    import_end / ImportEnd(task: TaskId) -> Result<(), ControlError>;
+    /// See [`Control::task`].
+    task / Task(task: TaskId, wait_ms: u32) -> Result<TaskState, ControlError>;
+    /// See [`Control::manifest_part`].
+    manifest_part / ManifestPart(bytes: Payload) -> Result<(), ControlError>;
+    /// See [`Control::get`].
+    get / Get(request: GetRequest) -> Result<Accepted, ControlError>;
+    /// See [`Control::status`].
+    status / Status(what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError>;
+    /// See [`Control::watch`].
+    watch / Watch(what: Option<String>, seen: u64, wait_ms: u32) -> Result<Watched, ControlError>;
+    /// See [`Control::inspect`].
+    inspect / Inspect(what: String) -> Result<Vec<ResourceStatus>, ControlError>;
+    /// See [`Control::peers`].
+    peers / Peers(what: String) -> Result<Vec<PeerInfo>, ControlError>;
+    /// See [`Control::pause`].
+    pause / Pause(what: String) -> Result<Vec<ResourceName>, ControlError>;
+    /// See [`Control::resume`].
+    resume / Resume(what: String) -> Result<Vec<ResourceName>, ControlError>;
+    /// See [`Control::remove`].
+    remove / Remove(what: String, delete: bool) -> Result<Vec<ResourceName>, ControlError>;
+    /// See [`Control::verify`].
+    verify / Verify(what: String) -> Result<TaskId, ControlError>;
+    /// See [`Control::rejections`].
+    rejections / Rejections() -> Result<Vec<(Rejection, u64)>, ControlError>;
+    /// See [`Control::limit`].
+    limit / Limit(change: LimitChange) -> Result<Limits, ControlError>;
+    /// See [`Control::examine`].
+    examine / Examine() -> Result<Examined, ControlError>;
+}
+
+impl Message for ControlRequest {
+    const BODY_BYTES_MAX: usize = PART_BYTES_MAX;
+    const HEAD_BYTES_MAX: usize = 64 << 10;
+
+    fn payload(&mut self) -> Option<&mut Payload> {
+        match self {
+            ControlRequest::ImportPart { bytes, .. } | ControlRequest::ManifestPart { bytes } => Some(bytes),
+            _ => None,
+        }
+    }
+
+    fn is_hello(&self) -> bool {
+        matches!(self, ControlRequest::Hello { .. })
+    }
+}
+
+impl Message for ControlResponse {
+    const BODY_BYTES_MAX: usize = 0;
+    const HEAD_BYTES_MAX: usize = 64 << 20; // the status of every resource
+
+    fn payload(&mut self) -> Option<&mut Payload> {
+        None
+    }
+}

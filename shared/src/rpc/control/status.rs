@@ -1,0 +1,71 @@
+//! How resources are doing.
+
+use super::error::ErrorKind;
+use crate::id::ResourceId;
+use crate::name::ResourceName;
+use crate::url::TrackerUrl;
+use serde::{Deserialize, Serialize};
+
+/// How a resource is doing, under one name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceStatus {
+    pub name: ResourceName,
+    pub resource: ResourceId,
+    pub state: State,
+    /// Why it does not progress, or what is wrong; `None` when all is well.
+    pub reason: Option<String>,
+    /// How bad the reason is when the state is `Error`: what ttctl makes its exit code of.
+    pub kind: Option<ErrorKind>,
+    pub chunks_have: u32,
+    pub chunks_total: u32,
+    pub bytes_have: u64,
+    /// `None` until the last chunk was fetched: the manifest has no size.
+    pub bytes_total: Option<u64>,
+    pub peers: u32,
+    pub download_bytes_per_s: u64,
+    pub upload_bytes_per_s: u64,
+    /// Bytes received and sent for this resource since the daemon started.
+    pub downloaded_bytes: u64,
+    pub uploaded_bytes: u64,
+    pub eta_s: Option<u64>,
+    /// How its trackers are doing, whatever its state.
+    pub trackers: Vec<TrackerStatus>,
+    /// Peers that fetch it from this machine.
+    pub upload_peers: u32,
+}
+
+/// How a tracker is doing for a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackerStatus {
+    pub url: TrackerUrl,
+    /// What is wrong with it; `None` when all is well.
+    pub trouble: Option<String>,
+    /// For how long that has been so, in seconds.
+    pub trouble_s: Option<u64>,
+}
+
+/// What a resource is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// What is on disk is being hashed.
+    Checking,
+    /// It wants chunks and gets none; the reason says why.
+    Waiting,
+    /// Chunks arrive.
+    Downloading,
+    /// It is complete, published and served.
+    Seeding,
+    /// An operator paused it.
+    Paused,
+    /// It cannot go on without help; the reason says why.
+    Error,
+}
+
+/// What a watcher gets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// To be handed in with the next `watch`.
+    pub seen: u64,
+    pub resources: Vec<ResourceStatus>,
+}
