@@ -2,7 +2,7 @@
 
 use shared::host::config::RateLimit;
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,9 @@ use tokio::time::{Instant, Sleep};
 
 /// The most bytes that a link takes from the bucket at once, so that all links get their turn.
 const TURN_BYTES_MAX: u64 = 64 << 10;
+
+/// How many slices are written at once, at most: a frame has two, its head and its body.
+const SLICES_MAX: usize = 4;
 
 /// How much of the rate may be saved up while nobody sends.
 const BURST: Duration = Duration::from_millis(50);
@@ -175,17 +178,58 @@ impl<S: AsyncRead + Unpin> AsyncRead for Throttled<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Throttled<S> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let Some(bucket) = this.limits.bucket(&this.limits.up).cloned() else {
-            return Pin::new(&mut this.io).poll_write(cx, bytes);
+impl<S: AsyncWrite + Unpin> Throttled<S> {
+    /// Writes up to `bytes` bytes as the limit allows: `write` is told how many of them may pass now.
+    fn poll_write_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: usize,
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>, usize) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let Some(bucket) = self.limits.bucket(&self.limits.up).cloned() else {
+            return write(Pin::new(&mut self.io), cx, bytes);
         };
-        let turn = ready!(turn(&bucket, bytes.len(), &mut this.write_pause, cx));
-        let polled = Pin::new(&mut this.io).poll_write(cx, &bytes[..turn.min(bytes.len())]);
+        let turn = ready!(turn(&bucket, bytes, &mut self.write_pause, cx));
+        let polled = write(Pin::new(&mut self.io), cx, turn.min(bytes));
         let written = if let Poll::Ready(Ok(written)) = polled { written } else { 0 };
         bucket.give_back((turn - written) as u64);
         polled
+    }
+}
+
+/// The first `bytes` bytes of these slices, in as many of them as [`SLICES_MAX`]; the rest is for another call.
+fn cut<'a>(slices: &'a [IoSlice<'_>], mut bytes: usize) -> ([IoSlice<'a>; SLICES_MAX], usize) {
+    let (mut cut, mut count) = ([IoSlice::new(&[]); SLICES_MAX], 0);
+    for (place, slice) in cut.iter_mut().zip(slices.iter().filter(|slice| !slice.is_empty())) {
+        let part = slice.len().min(bytes);
+        *place = IoSlice::new(&slice[..part]);
+        bytes -= part;
+        count += usize::from(part > 0);
+    }
+    (cut, count)
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Throttled<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let write = |io: Pin<&mut S>, cx: &mut Context<'_>, some| io.poll_write(cx, &bytes[..some]);
+        self.get_mut().poll_write_some(cx, bytes.len(), write)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let bytes = slices.iter().map(|slice| slice.len()).sum();
+        let write = |io: Pin<&mut S>, cx: &mut Context<'_>, some| {
+            let (cut, count) = cut(slices, some);
+            io.poll_write_vectored(cx, &cut[..count])
+        };
+        self.get_mut().poll_write_some(cx, bytes, write)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -201,6 +245,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Throttled<S> {
 mod tests {
     use super::*;
     use shared::host::config::Rate;
+    use shared::rpc::wire::Batched;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn rate(bytes_per_s: u64) -> RateLimit {
@@ -315,6 +360,81 @@ mod tests {
                 assert!((0.97..1.03).contains(&ratio), "{links} links at {bytes_per_s} B/s: {ratio}");
             }
         }
+    }
+
+    /// A stream that takes everything, and notes how many bytes each call brought.
+    #[derive(Debug, Default)]
+    struct Recorder(Vec<usize>);
+
+    impl AsyncWrite for Recorder {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.get_mut().0.push(bytes.len());
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let bytes = slices.iter().map(|slice| slice.len()).sum();
+            self.get_mut().0.push(bytes);
+            Poll::Ready(Ok(bytes))
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Writes slices of these lengths to their end; how many bytes each call brought to the stream below.
+    async fn write_slices(limits: Limits, lengths: &[usize]) -> Vec<usize> {
+        let mut throttled = Throttled::new(Recorder::default(), limits);
+        let slices: Vec<Vec<u8>> = lengths.iter().map(|&length| vec![7; length]).collect();
+        let mut rest: Vec<IoSlice<'_>> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
+        let mut rest = &mut rest[..];
+        while !rest.is_empty() {
+            let written = throttled.write_vectored(rest).await.unwrap();
+            assert!(written > 0);
+            IoSlice::advance_slices(&mut rest, written);
+        }
+        throttled.io.0
+    }
+
+    #[tokio::test]
+    async fn a_head_and_its_body_reach_the_socket_in_one_call() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let far = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (near, _) = listener.accept().await.unwrap();
+        for limits in [Limits::default(), limits(1_000_000, true)] {
+            assert_eq!(write_slices(limits, &[20, 500]).await, [520]);
+        }
+        let mut near = Throttled::new(Batched::new(near), limits(1_000_000, true));
+        assert!(near.is_write_vectored());
+        let written = near.write_vectored(&[IoSlice::new(&[1; 20]), IoSlice::new(&[2; 500])]).await.unwrap();
+        assert_eq!(written, 520, "the default of tokio writes the head alone");
+        drop(far);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slices_pay_for_what_is_written_of_all_of_them() {
+        let start = Instant::now();
+        // a turn at this rate is 50,000 bytes: it ends within a slice, and begins with the rest of it
+        let calls =
+            write_slices(limits(1_000_000, true), &[20, 99_980, 0, 7, 1_000_000, 3, 2, 1, 899_987]).await;
+        let took = start.elapsed().as_secs_f64();
+        assert!(calls.iter().all(|&bytes| bytes <= 50_000), "{calls:?}");
+        assert_eq!(calls[..2], [50_000, 50_000]);
+        assert_eq!(calls.iter().sum::<usize>(), 2_000_000);
+        assert!((1.9..2.1).contains(&took), "{took} s for 2 MB at 1 MB/s");
     }
 
     #[tokio::test(start_paused = true)]

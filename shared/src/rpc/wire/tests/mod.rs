@@ -13,11 +13,14 @@ use crate::rpc::peer::*;
 use crate::rpc::{PROTOCOL_VERSION, Payload, Written};
 use crate::window::Window;
 use bytes::Bytes;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{self, Poll};
 use std::time::Duration;
 use tarpc::context::Context;
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::task::JoinHandle;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -188,4 +191,71 @@ async fn a_chunk_arrives_as_it_was_sent() {
     drop(pair.caller);
     assert!(matches!(pair.client.await.unwrap(), LinkEnd::Closed));
     assert!(matches!(pair.server.await.unwrap(), LinkEnd::Closed));
+}
+
+/// A stream that notes how many bytes each write brought.
+struct Recorder {
+    stream: DuplexStream,
+    writes: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Recorder {
+    fn note(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &polled {
+            self.writes.lock().unwrap().push(*bytes);
+        }
+        polled
+    }
+}
+
+impl AsyncRead for Recorder {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Recorder {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut task::Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.note(polled)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.note(polled)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test]
+async fn the_head_of_a_chunk_goes_out_with_its_body() {
+    let (fake, writes) = (Fake::greeted(), Arc::new(Mutex::new(Vec::new())));
+    let (near, far) = duplex(2 << 20);
+    let far = Recorder { stream: far, writes: writes.clone() };
+    let server = tokio::spawn(serve(far, fake.options(), fake.clone().serve()));
+    let (caller, link) = client(near, ClientOptions::default());
+    let link = tokio::spawn(link);
+    let reply = caller.get_chunk(key(), ChunkIndex(1), SOON).await.unwrap();
+    assert!(matches!(reply, ChunkReply::Chunk(_)), "{reply:?}");
+    drop(caller);
+    (link.await.unwrap(), server.await.unwrap());
+    let writes = writes.lock().unwrap();
+    assert!(matches!(writes[..], [bytes] if bytes > CHUNK_BYTES as usize), "{writes:?}");
 }
