@@ -1,0 +1,65 @@
+//! Spans of time.
+
+use super::number::{BadUnit, Units, parse, through_text, write_in};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A span of time: at least a millisecond, at most ten years, so that it can be added to any clock.
+///
+/// ```
+/// use shared::host::config::Span;
+/// use std::time::Duration;
+///
+/// assert_eq!("500 ms".parse::<Span>().unwrap().duration(), Duration::from_millis(500));
+/// assert_eq!("90".parse::<Span>().unwrap().to_string(), "90 s");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Span(pub(super) u64);
+
+pub(super) const SPAN_MS_MAX: u64 = 10 * 365 * 24 * 3600 * 1000;
+
+const SPANS: Units = &[
+    ("d", 24 * 3_600_000, 1),
+    ("h", 3_600_000, 1),
+    ("min", 60_000, 1),
+    ("m", 60_000, 1),
+    ("s", 1_000, 1),
+    ("", 1_000, 1),
+    ("ms", 1, 1),
+];
+
+const SPAN: &str =
+    "a span of time such as \"500 ms\", \"2 s\", \"10 min\" or \"1 h\" (a plain number is in seconds)";
+
+impl Span {
+    /// `None` for 0 and for more than ten years.
+    pub const fn from_millis(millis: u64) -> Option<Span> {
+        if millis == 0 || millis > SPAN_MS_MAX { None } else { Some(Span(millis)) }
+    }
+
+    /// The span as the standard library has it.
+    pub fn duration(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+}
+
+impl FromStr for Span {
+    type Err = BadUnit;
+
+    fn from_str(text: &str) -> Result<Span, BadUnit> {
+        let millis = parse(text, SPANS).map_err(|why| BadUnit { expected: SPAN, why: why.into() })?;
+        let why = if millis == 0 { "it is less than a millisecond" } else { "it is more than ten years" };
+        Span::from_millis(millis).ok_or(BadUnit { expected: SPAN, why: why.into() })
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_in(f, self.0, SPANS)
+    }
+}
+
+through_text!(Span);
