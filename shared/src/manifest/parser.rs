@@ -1,6 +1,6 @@
 //! Reading a manifest's text: line by line, as it arrives, and never more of it in memory than was good.
 
-use super::{BadManifest, Manifest, TRACKERS_MAX};
+use super::document::{BadManifest, Manifest, TRACKERS_MAX};
 use crate::chunk::{CHUNKS_MAX, ChunkIndex};
 use crate::id::{ChunkHash, NotHex, ResourceId};
 use crate::name::{BadName, ResourceName};
@@ -9,6 +9,22 @@ use std::fmt;
 
 /// The longest line in bytes, its end included: more than [`TRACKERS_MAX`] of the longest URLs need.
 pub const LINE_BYTES_MAX: usize = 8192;
+
+impl Manifest {
+    /// Reads a whole text; see [`Parser`] for one that arrives in parts.
+    ///
+    /// ```
+    /// use shared::manifest::Manifest;
+    ///
+    /// let error = Manifest::parse(b"hello.txt\nno hash").unwrap_err();
+    /// assert_eq!(error.to_string(), "line 2: not 64 hexadecimal digits: \"no hash\"");
+    /// ```
+    pub fn parse(text: &[u8]) -> Result<Manifest, ManifestError> {
+        let mut parser = Parser::new();
+        parser.feed(text)?;
+        parser.finish()
+    }
+}
 
 /// Which line of a text was refused, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,7 +263,7 @@ fn trackers(line: &str) -> Result<Vec<TrackerUrl>, BadLine> {
 }
 #[cfg(test)]
 mod tests {
-    use super::super::OF_NOTHING;
+    use super::super::document::OF_NOTHING;
     use super::*;
     use crate::chunk::ChunkCount;
     use proptest::prelude::*;

@@ -1,16 +1,4 @@
-//! The manifest: what a `.tinytorrent` file says, and the file's text, read and written.
-//!
-//! ```text
-//! line 1   the resource's name
-//! line 2   SHA-256 of the whole resource, 64 lower-case hexadecimal digits
-//! line 3   the trackers' URLs, separated by one space
-//! line 4…  SHA-256 of each chunk, one per line, in order
-//! ```
-//!
-//! The text comes from strangers. It is read as it arrives ([`Parser`]), each line is checked at once, and the
-//! memory that is used grows with the lines that were good, never with a number that somebody claims.
-//!
-//! **Invariant:** no file is read or written here, and nothing but these lines is ever written.
+//! The manifest itself: its parts, which fit together, and its text, written.
 
 use crate::chunk::{CHUNKS_MAX, ChunkCount, ChunkIndex};
 use crate::id::{ChunkHash, ListDigest, ResourceId, SwarmKey};
@@ -19,10 +7,6 @@ use crate::url::TrackerUrl;
 use std::fmt;
 use std::sync::Arc;
 
-mod parser;
-
-pub use parser::{BadLine, LINE_BYTES_MAX, ManifestError, Parser, Quoted};
-
 /// The most trackers that a manifest names.
 pub const TRACKERS_MAX: usize = 16;
 
@@ -30,7 +14,7 @@ pub const TRACKERS_MAX: usize = 16;
 const PART_HASHES: usize = 1008;
 
 /// SHA-256 of nothing: the id of an empty resource, and the hash of no chunk.
-const OF_NOTHING: [u8; 32] = [
+pub(super) const OF_NOTHING: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
     0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
@@ -94,20 +78,6 @@ impl Manifest {
         }
         let key = SwarmKey { resource, digest: ListDigest::of(&hashes) };
         Ok(Manifest { name, key, trackers: trackers.into(), hashes: Arc::new(hashes), count })
-    }
-
-    /// Reads a whole text; see [`Parser`] for one that arrives in parts.
-    ///
-    /// ```
-    /// use shared::manifest::Manifest;
-    ///
-    /// let error = Manifest::parse(b"hello.txt\nno hash").unwrap_err();
-    /// assert_eq!(error.to_string(), "line 2: not 64 hexadecimal digits: \"no hash\"");
-    /// ```
-    pub fn parse(text: &[u8]) -> Result<Manifest, ManifestError> {
-        let mut parser = Parser::new();
-        parser.feed(text)?;
-        parser.finish()
     }
 
     /// The resource's name.
