@@ -1,10 +1,10 @@
 //! Everything that the core may ask for: one closed enum.
 
+use super::drop_reason::DropReason;
 use super::event::{AskId, PeerAddr, Refusal, RequestId};
 use crate::chunk::ChunkIndex;
 use crate::id::{PeerId, SwarmKey};
 use crate::window::Window;
-use std::fmt;
 
 /// What the driver is to do. Each is performed at once and in order; none can fail in the core's eyes (what
 /// goes wrong comes back as an [`Event`](super::Event)).
@@ -131,35 +131,4 @@ pub enum Action {
         /// Which swarm.
         key: SwarmKey,
     },
-}
-
-/// What a peer did to be dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DropReason {
-    /// It sent chunks whose hash is wrong, more often than a damaged disk explains.
-    Corrupt,
-    /// It answered with what nobody asked for: a chunk outside the window, news of no swarm of ours, an
-    /// index that does not exist.
-    Nonsense,
-    /// It accepted requests and sent no byte, or next to none, again and again.
-    Stalled,
-    /// It claimed chunks, and did not have them when it was asked, again and again.
-    Empty,
-    /// It told more news than anybody can have.
-    Flood,
-    /// It sent what is no message, or what only another one may send.
-    Protocol,
-}
-
-impl fmt::Display for DropReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            DropReason::Corrupt => "it sent corrupt chunks",
-            DropReason::Nonsense => "it answered with what was not asked for",
-            DropReason::Stalled => "it accepted requests and sent nothing",
-            DropReason::Empty => "it claimed chunks that it does not have",
-            DropReason::Flood => "it told more news than anybody can have",
-            DropReason::Protocol => "it broke the protocol",
-        })
-    }
 }

@@ -1,6 +1,6 @@
 //! Everything that may wake the core: one closed enum.
 
-use super::DropReason;
+use super::drop_reason::DropReason;
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
 use crate::id::{PeerId, SwarmKey};

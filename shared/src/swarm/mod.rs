@@ -13,6 +13,7 @@ mod chance;
 mod chunks;
 mod config;
 mod dials;
+mod drop_reason;
 mod event;
 #[cfg(test)]
 mod hostile_tests;
@@ -31,8 +32,9 @@ mod tests;
 mod time;
 mod zones;
 
-pub use action::{Action, DropReason};
+pub use action::Action;
 pub use config::SwarmConfig;
+pub use drop_reason::DropReason;
 pub use event::{AskEnd, AskId, Event, News, PeerAddr, Refusal, RequestId};
 pub use status::{PeerStatus, SwarmStatus, Waiting};
 pub use takers::TakerStatus;
