@@ -1,7 +1,7 @@
 //! Who has which chunk: the connected peers that told their news, and how often each chunk is out there.
 
 use super::chunks::words_within;
-use super::zones::Place;
+use super::place::Place;
 use super::{PeerAddr, Time};
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::have::HaveMap;

@@ -19,6 +19,7 @@ mod event;
 mod hostile_tests;
 mod members;
 mod peers;
+mod place;
 mod rate;
 mod reach;
 mod request;
@@ -30,6 +31,7 @@ mod takers;
 #[cfg(test)]
 mod tests;
 mod time;
+mod zone;
 mod zones;
 
 pub use action::Action;
@@ -47,13 +49,13 @@ use alarms::{Alarm, Alarms};
 use chance::Chance;
 use dials::Dials;
 use peers::Peer;
+use place::Place;
 use rate::Downlink;
 use reach::Answers;
 use serve::Uploads;
 use state::Swarm;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use takers::Takers;
-use zones::Place;
 
 /// All swarms of this machine.
 ///

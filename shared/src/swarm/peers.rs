@@ -3,8 +3,8 @@
 use super::alarms::Alarm;
 use super::dials::Silence;
 use super::members::Member;
+use super::place::Place;
 use super::state::Candidate;
-use super::zones::Place;
 use super::{Action, DropReason, Machine, News, PeerAddr, RequestId, Time};
 use crate::id::{PeerId, SwarmKey};
 use std::collections::BTreeSet;

@@ -2,8 +2,9 @@
 
 use super::chunks::Chunks;
 use super::members::{Member, Members};
+use super::place::Place;
 use super::rate::Mean;
-use super::zones::{Place, Zone};
+use super::zone::Zone;
 use super::{PeerAddr, RequestId, Time};
 use crate::chunk::{CHUNK_BYTES, ChunkIndex};
 use crate::have::HaveMap;

@@ -7,128 +7,27 @@
 
 use super::alarms::Alarm;
 use super::members::{Member, Members};
-use super::rate::Mean;
+use super::place::Place;
 use super::state::Swarm;
+use super::zone::{PATIENCE, PATIENCE_MAX, Wait};
 use super::{Machine, News, PeerAddr, Time};
 use crate::chunk::ChunkIndex;
-use crate::id::{PeerId, SwarmKey};
-use std::collections::BTreeMap;
+use crate::id::SwarmKey;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
-/// A zone of so many machines has so many requests across in all, or one each if it is larger.
+/// How many requests the machines of a zone keep open to other zones, all together. A zone of more machines than this
+/// keeps one each.
 const ACROSS_MIN: u32 = 4;
-/// A machine that knows nobody of its zone may not have met them yet: for so long it asks as one of many.
+/// A machine that joined a swarm no longer ago than this, and knows nobody of its zone, may not have met them yet: it
+/// asks other zones for one chunk at a time, as one machine of many does.
 const STRANGER_FOR: Duration = Duration::from_millis(500);
-/// After so many times what a chunk takes across with nothing new in the zone, more machines may fetch it …
-const PATIENCE: u32 = 3;
-/// … but no sooner than this, and no later than this.
+/// The shortest time that this machine waits for a chunk's home.
 const PATIENCE_MIN: Duration = Duration::from_millis(300);
-const PATIENCE_MAX: Duration = Duration::from_secs(60);
-/// The same before a chunk came across here.
+/// The time that this machine waits for a chunk's home before a chunk came to it from another zone.
 const PATIENCE_UNMEASURED: Duration = Duration::from_secs(5);
 /// From this level on everybody may fetch everything.
 const LEVEL_MAX: u32 = 16;
-
-/// Who a machine is, and where.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Place {
-    id: u64,
-    zone: Arc<str>,
-}
-
-impl Place {
-    pub(super) fn new(id: PeerId, zone: &str) -> Place {
-        let halves = id.0.as_chunks::<8>().0.iter().map(|half| u64::from_le_bytes(*half));
-        Place { id: halves.fold(0, |folded, half| mix(folded ^ half)), zone: zone.into() }
-    }
-
-    pub(super) fn shares_zone(&self, other: &Place) -> bool {
-        self.zone == other.zone
-    }
-
-    /// Its rank for a chunk: the highest of a zone is the chunk's home.
-    fn rank(&self, index: ChunkIndex) -> (u64, u64) {
-        (mix(self.id ^ mix(u64::from(index.0))), self.id)
-    }
-}
-
-/// What a swarm knows of its zone.
-#[derive(Default)]
-pub(super) struct Zone {
-    /// Ourselves; `None` without a zone: then there is no rule.
-    own: Option<Place>,
-    joined_at: Time,
-    /// Of which chunks we are a home, as words by their places: found when it is needed.
-    homes: BTreeMap<usize, u64>,
-    /// What we may fetch from other zones now, as words from the first place on.
-    allowed: (usize, Vec<u64>),
-    /// Open requests to other zones.
-    across: u32,
-    /// How long chunks take that come from other zones.
-    time: Mean,
-    wait: Option<Wait>,
-}
-
-/// Something that is missing lies in other zones, and we do not fetch it.
-struct Wait {
-    /// Since when nothing came to the zone.
-    since: Time,
-    patience: Duration,
-    /// How often it was too long: the first 2^level of the zone are homes.
-    level: u32,
-}
-
-impl Zone {
-    pub(super) fn new(own: Option<Place>, now: Time) -> Zone {
-        Zone { own, joined_at: now, ..Zone::default() }
-    }
-
-    /// Whether a member is asked by the zone's rules.
-    pub(super) fn is_across(&self, member: &Member) -> bool {
-        self.own.is_some() && !member.near
-    }
-
-    /// What may be fetched from another zone now, of the chunks at this place.
-    pub(super) fn allowed(&self, at: usize) -> u64 {
-        let (first, words) = &self.allowed;
-        at.checked_sub(*first).and_then(|at| words.get(at)).copied().unwrap_or(0)
-    }
-
-    /// A request to another zone is open.
-    pub(super) fn opened(&mut self, max: u32) {
-        self.across += 1;
-        if self.across >= max {
-            self.allowed.1.clear();
-        }
-        self.wait = None;
-    }
-
-    /// A request to another zone ended.
-    pub(super) fn closed(&mut self) {
-        self.across = self.across.saturating_sub(1);
-    }
-
-    pub(super) fn across(&self) -> u32 {
-        self.across
-    }
-
-    /// A chunk came from another zone within this time. One that took very long counts as no more than what is waited
-    /// for at most: many would have to come before it is forgotten.
-    pub(super) fn came(&mut self, took: Duration) {
-        self.time.add(took.min(PATIENCE_MAX / PATIENCE));
-    }
-
-    /// Whether what is missing lies in other zones, and nothing of it is fetched here.
-    pub(super) fn waits(&self) -> bool {
-        self.wait.is_some()
-    }
-
-    fn level(&self) -> u32 {
-        self.wait.as_ref().map_or(0, |wait| wait.level)
-    }
-}
 
 impl Swarm {
     /// Finds out what may be fetched from other zones.
@@ -307,19 +206,13 @@ fn home_word(own: &Place, members: &Members, at: usize, homes_max: u64) -> u64 {
     (0..64).filter(is_home).fold(0, |word, bit| word | 1 << bit)
 }
 
-/// The finishing step of splitmix64: every bit of the result depends on every bit of `z`.
-fn mix(z: u64) -> u64 {
-    let z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::zone::Zone;
     use super::*;
     use crate::chunk::ChunkCount;
     use crate::have::HaveMap;
+    use crate::id::PeerId;
 
     fn peer(at: u8) -> PeerAddr {
         PeerAddr::from(([10, 0, 0, at], 7987))

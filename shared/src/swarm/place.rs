@@ -1,0 +1,36 @@
+//! Who and where a machine is, and its rank for a chunk among the machines of its zone.
+
+use crate::chunk::ChunkIndex;
+use crate::id::PeerId;
+use std::sync::Arc;
+
+/// Who a machine is, and where.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    id: u64,
+    zone: Arc<str>,
+}
+
+impl Place {
+    pub(super) fn new(id: PeerId, zone: &str) -> Place {
+        let halves = id.0.as_chunks::<8>().0.iter().map(|half| u64::from_le_bytes(*half));
+        Place { id: halves.fold(0, |folded, half| mix(folded ^ half)), zone: zone.into() }
+    }
+
+    pub(super) fn shares_zone(&self, other: &Place) -> bool {
+        self.zone == other.zone
+    }
+
+    /// Its rank for a chunk: the highest of a zone is the chunk's home.
+    pub(super) fn rank(&self, index: ChunkIndex) -> (u64, u64) {
+        (mix(self.id ^ mix(u64::from(index.0))), self.id)
+    }
+}
+
+/// The finishing step of splitmix64: every bit of the result depends on every bit of `z`.
+fn mix(z: u64) -> u64 {
+    let z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
