@@ -48,7 +48,8 @@ impl Machine {
         let request = self.next_request();
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
         let stage = Stage::Picking { wanted: wanted.clone(), since: self.now };
-        swarm.open(request, Request { peer, picked: true, across: false, stage }, self.now);
+        let across_max = swarm.across_max_for(peer, self.now);
+        swarm.open(request, Request { peer, picked: true, across: across_max.is_some(), stage }, across_max);
         self.owners.insert(request, key);
         self.actions.push_back(Action::Pick { request, peer, key, wanted });
     }
@@ -73,7 +74,8 @@ impl Machine {
             return;
         }
         let stage = Stage::Getting { index, since: self.now, bytes: 0 };
-        swarm.open(request, Request { peer, picked, across: false, stage }, self.now);
+        let across_max = swarm.across_max_for(peer, self.now);
+        swarm.open(request, Request { peer, picked, across: across_max.is_some(), stage }, across_max);
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.gets.push(request);
             peer.asked_at = self.now;

@@ -186,10 +186,10 @@ impl Swarm {
         candidate.is_some_and(|candidate| candidate.suspects.get(&index).is_some_and(|&until| until > now))
     }
 
-    pub(super) fn open(&mut self, id: RequestId, mut request: Request, now: Time) {
-        request.across = self.members.get(request.peer).is_some_and(|member| self.zone.is_across(member));
-        if request.across {
-            self.zone.opened(self.across_max(now));
+    /// Opens a request. `across_max` is how many requests to other zones may be open, if this one goes to another zone.
+    pub(super) fn open(&mut self, id: RequestId, request: Request, across_max: Option<u32>) {
+        if let Some(max) = across_max {
+            self.zone.opened(max);
         }
         if let Some(member) = self.members.get_mut(request.peer) {
             match request.stage {

@@ -51,13 +51,19 @@ impl Swarm {
 
     /// How many requests to other zones may be open: one, so that the homes share the thin link; more only in a zone
     /// of few.
-    pub(super) fn across_max(&self, now: Time) -> u32 {
+    fn across_max(&self, now: Time) -> u32 {
         let near = self.members.iter().filter(|(_, member)| member.near).count() as u32;
         match near {
             0 if now.since(self.zone.joined_at) < STRANGER_FOR => 1,
             0 => u32::MAX,
             near => (ACROSS_MIN / (near + 1)).max(1),
         }
+    }
+
+    /// How many requests to other zones may be open, for a request to this peer; `None` if it is asked without regard to zones.
+    pub(super) fn across_max_for(&self, peer: PeerAddr, now: Time) -> Option<u32> {
+        let across = self.members.get(peer).is_some_and(|member| self.zone.is_across(member));
+        across.then(|| self.across_max(now))
     }
 
     /// Whether a seeder is left to its own zone: those who leech there have what it has soon, and its uplink is what
