@@ -9,6 +9,7 @@
 
 mod action;
 mod alarms;
+mod answers;
 mod chance;
 mod chunks;
 mod config;
@@ -18,6 +19,7 @@ mod event;
 #[cfg(test)]
 mod hostile_tests;
 mod members;
+mod peer;
 mod peers;
 mod place;
 mod rate;
@@ -31,6 +33,7 @@ mod takers;
 #[cfg(test)]
 mod tests;
 mod time;
+mod uploads;
 mod zone;
 mod zones;
 
@@ -38,24 +41,23 @@ pub use action::Action;
 pub use config::SwarmConfig;
 pub use drop_reason::DropReason;
 pub use event::{AskEnd, AskId, Event, News, PeerAddr, Refusal, RequestId};
-pub use status::{PeerStatus, SwarmStatus, Waiting};
-pub use takers::TakerStatus;
+pub use status::{PeerStatus, SwarmStatus, TakerStatus, Waiting};
 pub use time::Time;
 
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
 use crate::id::{PeerId, SwarmKey};
 use alarms::{Alarm, Alarms};
+use answers::Answers;
 use chance::Chance;
 use dials::Dials;
-use peers::Peer;
+use peer::Peer;
 use place::Place;
 use rate::Downlink;
-use reach::Answers;
-use serve::Uploads;
 use state::Swarm;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use takers::Takers;
+use uploads::Uploads;
 
 /// All swarms of this machine.
 ///

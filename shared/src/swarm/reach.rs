@@ -7,38 +7,9 @@
 
 use super::state::Swarm;
 use super::{Machine, Time};
-use std::collections::VecDeque;
-use std::time::Duration;
 
-/// So many answers are looked at.
-const SAMPLES_MAX: usize = 32;
-/// Fewer say nothing.
-const SAMPLES_MIN: usize = 4;
 /// Machines that are far are near again below this part of what made them far.
 const NEAR_AGAIN: f64 = 0.6;
-
-/// How long answers took of late.
-#[derive(Default)]
-pub(super) struct Answers(VecDeque<Duration>);
-
-impl Answers {
-    pub(super) fn add(&mut self, took: Duration) {
-        if self.0.len() >= SAMPLES_MAX {
-            self.0.pop_front();
-        }
-        self.0.push_back(took);
-    }
-
-    /// The median.
-    pub(super) fn usual(&self) -> Option<Duration> {
-        let mut sorted: Vec<Duration> = self.0.iter().copied().collect();
-        if sorted.len() < SAMPLES_MIN {
-            return None;
-        }
-        let middle = sorted.len() / 2;
-        Some(*sorted.select_nth_unstable(middle).1)
-    }
-}
 
 impl Machine {
     /// A peer answered a question at once that was asked at `since`.
@@ -78,22 +49,5 @@ impl Machine {
         let share = usual.as_secs_f64() / chunk_time.as_secs_f64();
         let limit = self.config.far_share * if self.is_far { NEAR_AGAIN } else { 1.0 };
         self.is_far = share > limit;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_most_answers_take_counts() {
-        let mut answers = Answers::default();
-        let ms = Duration::from_millis;
-        (1..SAMPLES_MIN as u64).for_each(|at| answers.add(ms(at)));
-        assert_eq!(answers.usual(), None, "too few to tell");
-        answers.add(ms(900));
-        assert_eq!(answers.usual(), Some(ms(3)));
-        (0..SAMPLES_MAX as u64).for_each(|at| answers.add(ms(50 + at)));
-        assert_eq!(answers.usual(), Some(ms(66)), "the former ones are forgotten");
     }
 }

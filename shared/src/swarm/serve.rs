@@ -1,15 +1,13 @@
 //! Whom to serve: the upload slots, the seeder's queue of picks, and the grants that wait to be used.
 
 use super::alarms::Alarm;
-use super::rate::Mean;
-use super::reach::Answers;
 use super::state::Swarm;
+use super::uploads::{GrantKept, QueuedPick, Serving};
 use super::{Action, AskEnd, AskId, Machine, PeerAddr, Refusal, Time};
 use crate::chunk::ChunkIndex;
 use crate::id::SwarmKey;
 use crate::window::Window;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Chunks that a peer may have been granted in a swarm without having asked for them.
@@ -30,8 +28,6 @@ const SERVE_WAIT_UNMEASURED: Duration = Duration::from_secs(5);
 /// it is given once more, but not before all others are out.
 const GIVEN: u16 = 2;
 const GIVEN_TO_SLOW: u16 = 1;
-/// So many peers are remembered as slow: the latest.
-const SLOW_MAX: usize = 64;
 /// Who lacks so few chunks more than another lacks as much.
 const ALIKE: usize = 2;
 /// Bounds of what a refused asker is told to wait.
@@ -39,122 +35,6 @@ const RETRY_MIN: Duration = Duration::from_micros(500);
 const RETRY_MAX: Duration = Duration::from_millis(50);
 /// The same before anything was uploaded.
 const RETRY_UNMEASURED: Duration = Duration::from_millis(5);
-
-/// What peers ask of this machine, all swarms together.
-#[derive(Default)]
-pub(super) struct Uploads {
-    /// Picks that wait for a slot, the oldest first; one for each peer and swarm.
-    queue: VecDeque<QueuedPick>,
-    /// Whether the oldest of them is the next one, or that of who lacks most.
-    oldest_is_next: bool,
-    /// Slots that are kept for chunks that were granted and not asked for yet.
-    grants: Vec<GrantKept>,
-    serving: BTreeMap<AskId, Serving>,
-    /// How long serving a chunk takes.
-    pub(super) serve_time: Mean,
-    /// Who was served last, and when; and when somebody else was.
-    served: Option<(PeerAddr, Time)>,
-    served_another: Option<Time>,
-    /// How long peers take to ask for what they were granted.
-    grant_time: Mean,
-    /// The last of these times.
-    pub(super) grants_used: Answers,
-    /// Peers whose last chunk from here took much longer than usual, the latest last.
-    slow: VecDeque<PeerAddr>,
-}
-
-struct QueuedPick {
-    ask: AskId,
-    peer: PeerAddr,
-    key: SwarmKey,
-    wanted: Window,
-    since: Time,
-}
-
-struct GrantKept {
-    ask: AskId,
-    peer: PeerAddr,
-    key: SwarmKey,
-    index: ChunkIndex,
-    since: Time,
-    /// What it counts as given away.
-    given: u16,
-}
-
-struct Serving {
-    peer: PeerAddr,
-    key: SwarmKey,
-    index: ChunkIndex,
-    since: Time,
-    /// It takes so long that its slot is free for others.
-    overdue: bool,
-    /// What it counts as given away.
-    given: u16,
-}
-
-impl Uploads {
-    /// Upload slots that are in use.
-    pub(super) fn slots(&self) -> usize {
-        self.serving.len() - self.overdue() + self.grants.len()
-    }
-
-    /// Uploads that take so long that they keep no slot any more.
-    pub(super) fn overdue(&self) -> usize {
-        self.serving.values().filter(|serving| serving.overdue).count()
-    }
-
-    /// Whether this peer takes so long for a chunk that it gets no other one meanwhile.
-    fn is_overdue(&self, peer: PeerAddr) -> bool {
-        self.serving.values().any(|serving| serving.overdue && serving.peer == peer)
-    }
-
-    /// Remembers who was served now.
-    fn note_served(&mut self, peer: PeerAddr, now: Time) {
-        let another = self.served.filter(|&(last, _)| last != peer).map(|(_, at)| at);
-        self.served_another = another.or(self.served_another);
-        self.served = Some((peer, now));
-    }
-
-    /// When somebody else than this peer was served last.
-    fn others_served_at(&self, peer: PeerAddr) -> Option<Time> {
-        let other = self.served.filter(|&(last, _)| last != peer).map(|(_, at)| at);
-        other.or(self.served_another)
-    }
-
-    /// Remembers whether this peer took long for its last chunk.
-    fn note_speed(&mut self, peer: PeerAddr, is_slow: bool) {
-        self.slow.retain(|&slow| slow != peer);
-        if is_slow {
-            if self.slow.len() == SLOW_MAX {
-                self.slow.pop_front();
-            }
-            self.slow.push_back(peer);
-        }
-    }
-
-    /// Chunks that are on their way to a peer.
-    pub(super) fn in_flight(&self, key: SwarmKey, peer: PeerAddr) -> u32 {
-        self.serving.values().filter(|serving| serving.peer == peer && serving.key == key).count() as u32
-    }
-
-    pub(super) fn queue_len(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Slots that are in use for one swarm.
-    pub(super) fn slots_of(&self, key: SwarmKey) -> usize {
-        let serving = self.serving.values().filter(|serving| serving.key == key && !serving.overdue).count();
-        serving + self.grants.iter().filter(|grant| grant.key == key).count()
-    }
-
-    fn grants_unused(&self, peer: PeerAddr, key: SwarmKey) -> usize {
-        self.grants.iter().filter(|grant| grant.peer == peer && grant.key == key).count()
-    }
-
-    fn knows(&self, ask: AskId) -> bool {
-        self.serving.contains_key(&ask) || self.queue.iter().any(|pick| pick.ask == ask)
-    }
-}
 
 impl Machine {
     pub(super) fn pick_asked(&mut self, ask: AskId, peer: PeerAddr, key: SwarmKey, wanted: Window) {

@@ -1,7 +1,8 @@
 //! What a person is told about a swarm.
 
-use super::peers::{Link, Peer};
+use super::peer::{Link, Peer};
 use super::state::{Request, Stage, Swarm};
+use super::takers::{Taker, is_recent};
 use super::{DropReason, Machine, PeerAddr, Time};
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::id::SwarmKey;
@@ -45,6 +46,27 @@ impl Machine {
             connected: self.peers.get(&peer).is_some_and(|peer| peer.is_up()),
         });
         status.collect()
+    }
+
+    /// How many peers fetch chunks of a swarm from this machine.
+    pub fn takers_count(&self, now: Time, key: SwarmKey) -> u32 {
+        self.takers.of(key).filter(|&(peer, taker)| self.takes(key, peer, taker, now)).count() as u32
+    }
+
+    /// The peers that fetch chunks of a swarm from this machine, in order of their addresses.
+    pub fn takers(&self, now: Time, key: SwarmKey) -> Vec<TakerStatus> {
+        let takers = self.takers.of(key).filter(|&(peer, taker)| self.takes(key, peer, taker, now));
+        let status = takers.map(|(peer, taker)| TakerStatus {
+            peer,
+            in_flight: self.uploads.in_flight(key, peer),
+            chunks_sent: taker.sent,
+        });
+        status.collect()
+    }
+
+    /// Whether it still fetches from here: what is on its way to it may take long.
+    fn takes(&self, key: SwarmKey, peer: PeerAddr, taker: &Taker, now: Time) -> bool {
+        is_recent(taker, now) || self.uploads.in_flight(key, peer) > 0
     }
 
     fn peers_up(&self, swarm: &Swarm) -> u32 {
@@ -248,4 +270,15 @@ pub struct PeerStatus {
     pub chunks_corrupt: u64,
     /// Whether the link is up.
     pub connected: bool,
+}
+
+/// A peer that fetches from this machine, as `ttctl peers` shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TakerStatus {
+    /// Where it listens.
+    pub peer: PeerAddr,
+    /// How many chunks are on their way to it.
+    pub in_flight: u32,
+    /// How many chunks it has got from here since it began to ask.
+    pub chunks_sent: u64,
 }

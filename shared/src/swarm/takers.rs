@@ -1,6 +1,6 @@
 //! Who fetches from this machine: for people, nothing is decided by it.
 
-use super::{Machine, PeerAddr, Time};
+use super::{PeerAddr, Time};
 use crate::id::SwarmKey;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,20 +15,9 @@ const TAKERS_MAX: usize = 4096;
 pub(super) struct Takers(BTreeMap<(SwarmKey, PeerAddr), Taker>);
 
 #[derive(Debug, Clone, Copy)]
-struct Taker {
-    asked_at: Time,
-    sent: u64,
-}
-
-/// A peer that fetches from this machine, as `ttctl peers` shows it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TakerStatus {
-    /// Where it listens.
-    pub peer: PeerAddr,
-    /// How many chunks are on their way to it.
-    pub in_flight: u32,
-    /// How many chunks it has got from here since it began to ask.
-    pub chunks_sent: u64,
+pub(super) struct Taker {
+    pub(super) asked_at: Time,
+    pub(super) sent: u64,
 }
 
 impl Takers {
@@ -53,38 +42,15 @@ impl Takers {
         }
     }
 
-    fn of(&self, key: SwarmKey) -> impl Iterator<Item = (PeerAddr, &Taker)> {
+    pub(super) fn of(&self, key: SwarmKey) -> impl Iterator<Item = (PeerAddr, &Taker)> {
         let first = PeerAddr::from(([0, 0, 0, 0], 0));
         let from_first = self.0.range((key, first)..).take_while(move |((other, _), _)| *other == key);
         from_first.map(|(&(_, peer), taker)| (peer, taker))
     }
 }
 
-fn is_recent(taker: &Taker, now: Time) -> bool {
+pub(super) fn is_recent(taker: &Taker, now: Time) -> bool {
     now.since(taker.asked_at) < FETCHES_FOR
-}
-
-impl Machine {
-    /// How many peers fetch chunks of a swarm from this machine.
-    pub fn takers_count(&self, now: Time, key: SwarmKey) -> u32 {
-        self.takers.of(key).filter(|&(peer, taker)| self.takes(key, peer, taker, now)).count() as u32
-    }
-
-    /// The peers that fetch chunks of a swarm from this machine, in order of their addresses.
-    pub fn takers(&self, now: Time, key: SwarmKey) -> Vec<TakerStatus> {
-        let takers = self.takers.of(key).filter(|&(peer, taker)| self.takes(key, peer, taker, now));
-        let status = takers.map(|(peer, taker)| TakerStatus {
-            peer,
-            in_flight: self.uploads.in_flight(key, peer),
-            chunks_sent: taker.sent,
-        });
-        status.collect()
-    }
-
-    /// Whether it still fetches from here: what is on its way to it may take long.
-    fn takes(&self, key: SwarmKey, peer: PeerAddr, taker: &Taker, now: Time) -> bool {
-        is_recent(taker, now) || self.uploads.in_flight(key, peer) > 0
-    }
 }
 
 #[cfg(test)]
