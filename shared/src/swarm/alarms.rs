@@ -1,6 +1,7 @@
 //! What the core wants to be woken for, and when: at most one alarm for each purpose.
 
-use super::{PeerAddr, Time};
+use super::event::PeerAddr;
+use super::time::Time;
 use crate::id::SwarmKey;
 use std::collections::{BTreeMap, BTreeSet};
 

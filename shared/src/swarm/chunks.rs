@@ -1,6 +1,6 @@
 //! The chunks of one swarm. Each is in exactly one state, and is moved here and nowhere else.
 
-use super::{PeerAddr, RequestId};
+use super::event::{PeerAddr, RequestId};
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
 use crate::window::WINDOW_CHUNKS_MAX;

@@ -5,7 +5,8 @@
 //! credit comes back slowly, and at once when somebody there says hello. No peer is banned for its host: where one
 //! answers, all may be dialled, so that a fleet behind one address meets as fast as any other.
 
-use super::{PeerAddr, Time};
+use super::event::PeerAddr;
+use super::time::Time;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;

@@ -2,6 +2,8 @@
 
 use super::tests::{Bench, MILLISECOND, SECOND, key, peer, requests, the_request, window};
 use super::*;
+use crate::chunk::ChunkIndex;
+use crate::id::PeerId;
 
 fn dropped(actions: &[Action]) -> Vec<(PeerAddr, DropReason)> {
     let drops = actions.iter().filter_map(|action| match action {

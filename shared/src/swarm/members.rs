@@ -1,8 +1,9 @@
 //! Who has which chunk: the connected peers that told their news, and how often each chunk is out there.
 
 use super::chunks::words_within;
+use super::event::PeerAddr;
 use super::place::Place;
-use super::{PeerAddr, Time};
+use super::time::Time;
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
 use std::collections::BTreeMap;

@@ -1,12 +1,16 @@
 //! The peers that this machine knows: whom it dials, when again, and which news it subscribes to.
 
+use super::action::Action;
 use super::alarms::Alarm;
 use super::dials::Silence;
+use super::drop_reason::DropReason;
+use super::event::{News, PeerAddr, RequestId};
+use super::machine::Machine;
 use super::members::Member;
 use super::peer::{Link, Peer};
 use super::place::Place;
 use super::state::Candidate;
-use super::{Action, DropReason, Machine, News, PeerAddr, Time};
+use super::time::Time;
 use crate::id::{PeerId, SwarmKey};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -83,6 +87,20 @@ impl Machine {
         let Some((_, worst)) = failed.max() else { return false };
         self.forget_candidate(key, worst);
         true
+    }
+
+    /// Takes all requests of a swarm back, and forgets its peers: they are needed no more.
+    pub(super) fn stop_leeching(&mut self, key: SwarmKey) {
+        let Some(swarm) = self.swarms.get_mut(&key) else { return };
+        let requests: Vec<RequestId> = swarm.requests.keys().copied().collect();
+        let candidates: Vec<PeerAddr> = swarm.candidates.keys().copied().collect();
+        self.cancel(requests);
+        candidates.into_iter().for_each(|peer| self.forget_candidate(key, peer));
+        self.alarms.clear(Alarm::Swarm(key));
+        self.to_schedule.retain(|&other| other != key);
+        if let Some(swarm) = self.swarms.get_mut(&key) {
+            (swarm.leeching, swarm.queued) = (false, false);
+        }
     }
 
     /// A peer is of no interest for this swarm any more.

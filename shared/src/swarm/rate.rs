@@ -1,6 +1,6 @@
 //! What this machine's downlink gives, measured from the bytes that arrive.
 
-use super::Time;
+use super::time::Time;
 use crate::chunk::CHUNK_BYTES;
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -5,8 +5,9 @@
 //! rule. Whether the way is long, or the queues at its ends are, makes no difference: in either case a chunk has to be
 //! asked for that much earlier.
 
+use super::machine::Machine;
 use super::state::Swarm;
-use super::{Machine, Time};
+use super::time::Time;
 
 /// Machines that are far are near again below this part of what made them far.
 const NEAR_AGAIN: f64 = 0.6;

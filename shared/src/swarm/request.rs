@@ -1,9 +1,13 @@
 //! What becomes of our requests: how they are opened, answered, and given up.
 
+use super::action::Action;
 use super::alarms::Alarm;
 use super::chunks::ChunkState;
+use super::drop_reason::DropReason;
+use super::event::{News, PeerAddr, Refusal, RequestId};
+use super::machine::Machine;
 use super::state::{Request, Stage};
-use super::{Action, DropReason, Machine, News, PeerAddr, Refusal, RequestId, Time};
+use super::time::Time;
 use crate::chunk::{CHUNK_BYTES, ChunkIndex};
 use crate::id::SwarmKey;
 use crate::window::Window;

@@ -1,10 +1,13 @@
 //! What to ask for next, and whom. The strategy and its figures are in docs/strategy.md.
 
+use super::action::Action;
 use super::alarms::Alarm;
 use super::chunks::indices_of;
+use super::event::PeerAddr;
+use super::machine::Machine;
 use super::members::Member;
 use super::state::{Stage, Swarm};
-use super::{Action, Machine, PeerAddr, Time};
+use super::time::Time;
 use crate::chunk::ChunkIndex;
 use crate::id::SwarmKey;
 use crate::window::Window;
@@ -15,17 +18,6 @@ use std::time::Duration;
 const ENDGAME_LOOK_MIN: Duration = Duration::from_millis(5);
 
 impl Machine {
-    /// Marks a swarm as to be scheduled once the event is dealt with.
-    pub(super) fn enqueue(&mut self, key: SwarmKey) {
-        if let Some(swarm) = self.swarms.get_mut(&key)
-            && swarm.leeching
-            && !swarm.queued
-        {
-            swarm.queued = true;
-            self.to_schedule.push_back(key);
-        }
-    }
-
     /// Schedules the swarms that need it, in turn, as long as there is room for more requests.
     pub(super) fn schedule_all(&mut self) {
         while self.has_room()

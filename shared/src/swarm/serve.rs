@@ -1,9 +1,12 @@
 //! Whom to serve: the upload slots, the seeder's queue of picks, and the grants that wait to be used.
 
+use super::action::Action;
 use super::alarms::Alarm;
+use super::event::{AskEnd, AskId, PeerAddr, Refusal};
+use super::machine::Machine;
 use super::state::Swarm;
+use super::time::Time;
 use super::uploads::{GrantKept, QueuedPick, Serving};
-use super::{Action, AskEnd, AskId, Machine, PeerAddr, Refusal, Time};
 use crate::chunk::ChunkIndex;
 use crate::id::SwarmKey;
 use crate::window::Window;

@@ -1,11 +1,12 @@
 //! One swarm: what we have of its resource, whom we know in it, what we asked for.
 
 use super::chunks::Chunks;
+use super::event::{PeerAddr, RequestId};
 use super::members::{Member, Members};
 use super::place::Place;
 use super::rate::Mean;
+use super::time::Time;
 use super::zone::Zone;
-use super::{PeerAddr, RequestId, Time};
 use crate::chunk::{CHUNK_BYTES, ChunkIndex};
 use crate::have::HaveMap;
 use crate::window::Window;

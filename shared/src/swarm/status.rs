@@ -1,9 +1,12 @@
 //! What a person is told about a swarm.
 
+use super::drop_reason::DropReason;
+use super::event::PeerAddr;
+use super::machine::Machine;
 use super::peer::{Link, Peer};
 use super::state::{Request, Stage, Swarm};
 use super::takers::{Taker, is_recent};
-use super::{DropReason, Machine, PeerAddr, Time};
+use super::time::Time;
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::id::SwarmKey;
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! Who fetches from this machine: for people, nothing is decided by it.
 
-use super::{PeerAddr, Time};
+use super::event::PeerAddr;
+use super::time::Time;
 use crate::id::SwarmKey;
 use std::collections::BTreeMap;
 use std::time::Duration;

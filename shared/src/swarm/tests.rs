@@ -1,8 +1,11 @@
 //! The core's decisions, one event at a time. Whole swarms are tested on virtual time, in tests/sim.
 
 use super::*;
-use crate::id::{ListDigest, PeerId, ResourceId};
+use crate::chunk::{ChunkCount, ChunkIndex};
+use crate::have::HaveMap;
+use crate::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use crate::window::Window;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 mod bounds;

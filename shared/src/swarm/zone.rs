@@ -1,9 +1,9 @@
 //! What a swarm knows of its zone. The rules that go by it are in [`zones`](super::zones).
 
-use super::Time;
 use super::members::Member;
 use super::place::Place;
 use super::rate::Mean;
+use super::time::Time;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -6,11 +6,13 @@
 //! two may fetch it, then the first four, and so on.
 
 use super::alarms::Alarm;
+use super::event::{News, PeerAddr};
+use super::machine::Machine;
 use super::members::{Member, Members};
 use super::place::Place;
 use super::state::Swarm;
+use super::time::Time;
 use super::zone::{PATIENCE, PATIENCE_MAX, Wait};
-use super::{Machine, News, PeerAddr, Time};
 use crate::chunk::ChunkIndex;
 use crate::id::SwarmKey;
 use std::ops::Range;

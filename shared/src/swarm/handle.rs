@@ -1,0 +1,77 @@
+//! What this machine does at each event: the door of the core.
+
+use super::alarms::Alarm;
+use super::event::Event;
+use super::machine::Machine;
+use super::state::Swarm;
+use super::time::Time;
+use crate::chunk::ChunkCount;
+use crate::have::HaveMap;
+use crate::id::SwarmKey;
+
+impl Machine {
+    /// Takes note of one event. `now` never runs backwards.
+    pub fn handle(&mut self, now: Time, event: Event) {
+        self.now = self.now.max(now);
+        match event {
+            Event::Join { key, count, have } => self.join(key, count, have),
+            Event::Leave { key } => self.leave(key),
+            Event::PeersFound { key, peers } => self.peers_found(key, peers),
+            Event::LonelyFound { key, peers } => self.knock(key, peers),
+            Event::PeerSubscribed { key, peer } => self.peers_found(key, vec![peer]),
+            Event::Connected { peer, id, zone, round_trip } => self.connected(peer, id, &zone, round_trip),
+            Event::Disconnected { peer, for_good } => self.disconnected(peer, for_good),
+            Event::Misbehaved { peer, reason } => self.misbehaved(peer, reason),
+            Event::News { peer, key, news } => self.news(peer, key, news),
+            Event::Picked { request, index } => self.picked(request, index),
+            Event::Refused { request, refusal } => self.refused(request, refusal),
+            Event::Progress { peer, bytes } => self.progress(peer, bytes),
+            Event::Received { request } => self.received(request),
+            Event::Stored { key, index } => self.stored(key, index),
+            Event::Corrupt { key, index, peer } => self.corrupt(key, index, peer),
+            Event::NotStored { key, index } => _ = self.not_stored(key, index),
+            Event::Lost { key, index } => self.lost(key, index),
+            Event::PickAsked { ask, peer, key, wanted } => self.pick_asked(ask, peer, key, wanted),
+            Event::ChunkAsked { ask, peer, key, index } => self.chunk_asked(ask, peer, key, index),
+            Event::AskEnded { ask, end } => self.ask_ended(ask, end),
+            Event::Timeout => self.timeout(),
+        }
+        self.schedule_all();
+        while let Some(peer) = self.to_subscribe.pop_first() {
+            self.subscribe(peer);
+        }
+    }
+
+    fn join(&mut self, key: SwarmKey, count: ChunkCount, have: HaveMap) {
+        if self.swarms.contains_key(&key) {
+            return;
+        }
+        let have = if have.count() == count { have } else { HaveMap::empty(count) };
+        let mut swarm = Swarm::new(have, self.own.clone(), self.now);
+        swarm.uploads = self.uploads.slots_of(key) as u32; // what was being served when we left it before
+        self.swarms.insert(key, swarm);
+        self.enqueue(key);
+    }
+
+    fn leave(&mut self, key: SwarmKey) {
+        self.stop_leeching(key);
+        self.stop_serving(key);
+        if let Some(swarm) = self.swarms.remove(&key) {
+            self.verifying -= swarm.chunks.verifying().len() as u32;
+            self.grant_waiting();
+        }
+    }
+
+    fn timeout(&mut self) {
+        while let Some(alarm) = self.alarms.pop_due(self.now) {
+            match alarm {
+                Alarm::Swarm(key) => {
+                    self.pass_over_stalled(key);
+                    self.enqueue(key);
+                }
+                Alarm::Redial(peer) => self.redial(peer),
+                Alarm::Uploads => self.expire_uploads(),
+            }
+        }
+    }
+}

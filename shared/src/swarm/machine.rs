@@ -1,0 +1,142 @@
+//! The state of all swarms of this machine. What it does at each event is in [`handle`](super::handle).
+
+use super::action::Action;
+use super::alarms::Alarms;
+use super::answers::Answers;
+use super::chance::Chance;
+use super::config::SwarmConfig;
+use super::dials::Dials;
+use super::event::{PeerAddr, RequestId};
+use super::peer::Peer;
+use super::place::Place;
+use super::rate::Downlink;
+use super::state::Swarm;
+use super::takers::Takers;
+use super::time::Time;
+use super::uploads::Uploads;
+use crate::chunk::ChunkIndex;
+use crate::id::{PeerId, SwarmKey};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// All swarms of this machine.
+///
+/// In order of use: [`new`](Machine::new); then for each event [`handle`](Machine::handle) once and
+/// [`poll`](Machine::poll) until `None`; then sleep until [`next_timeout`](Machine::next_timeout) and hand in
+/// [`Event::Timeout`](super::Event::Timeout).
+pub struct Machine {
+    pub(super) config: SwarmConfig,
+    /// Who and where we are, if a zone is configured.
+    pub(super) own: Option<Place>,
+    pub(super) chance: Chance,
+    pub(super) now: Time,
+    /// What was decided and not yet polled.
+    pub(super) actions: VecDeque<Action>,
+    pub(super) alarms: Alarms,
+    pub(super) swarms: BTreeMap<SwarmKey, Swarm>,
+    /// The candidates of all swarms that we leech.
+    pub(super) peers: BTreeMap<PeerAddr, Peer>,
+    /// What may be dialled.
+    pub(super) dials: Dials,
+    /// What hosts are worth at which we knock: it costs those nothing that we want to fetch from.
+    pub(super) knocks: Dials,
+    /// The swarm of each open request.
+    pub(super) owners: BTreeMap<RequestId, SwarmKey>,
+    pub(super) requests_made: u64,
+    /// Chunks in verification, all swarms together.
+    pub(super) verifying: u32,
+    pub(super) downlink: Downlink,
+    /// Whether other machines are far.
+    pub(super) is_far: bool,
+    /// How long others take to refuse us.
+    pub(super) answers: Answers,
+    pub(super) uploads: Uploads,
+    pub(super) takers: Takers,
+    /// Swarms that may ask for more; those that find no room wait here for their turn.
+    pub(super) to_schedule: VecDeque<SwarmKey>,
+    /// Peers whose swarms changed.
+    pub(super) to_subscribe: BTreeSet<PeerAddr>,
+    /// Room to compare chunks in, kept to spare an allocation at every step.
+    pub(super) ties: Vec<ChunkIndex>,
+}
+
+impl Machine {
+    /// A machine in no swarm. All its chance comes from `seed`.
+    pub fn new(config: SwarmConfig, seed: [u8; 32]) -> Machine {
+        Machine {
+            config,
+            own: None,
+            chance: Chance::new(seed),
+            now: Time(0),
+            actions: VecDeque::new(),
+            alarms: Alarms::default(),
+            swarms: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            dials: Dials::default(),
+            knocks: Dials::default(),
+            owners: BTreeMap::new(),
+            requests_made: 0,
+            verifying: 0,
+            downlink: Downlink::default(),
+            is_far: false,
+            answers: Answers::default(),
+            uploads: Uploads::default(),
+            takers: Takers::default(),
+            to_schedule: VecDeque::new(),
+            to_subscribe: BTreeSet::new(),
+            ties: Vec::new(),
+        }
+    }
+
+    /// The same machine in a zone: of what nobody in its zone has, it fetches only its share from other zones. With
+    /// an empty name it stays without a zone. `id` is what it tells its peers.
+    pub fn in_zone(mut self, id: PeerId, zone: &str) -> Machine {
+        self.own = (!zone.is_empty()).then(|| Place::new(id, zone));
+        self
+    }
+
+    /// The next thing to do, until `None`.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to hand in [`Event::Timeout`] at the latest.
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.alarms.next()
+    }
+
+    /// Marks a swarm as to be scheduled once the event is dealt with.
+    pub(super) fn enqueue(&mut self, key: SwarmKey) {
+        if let Some(swarm) = self.swarms.get_mut(&key)
+            && swarm.leeching
+            && !swarm.queued
+        {
+            swarm.queued = true;
+            self.to_schedule.push_back(key);
+        }
+    }
+
+    /// Panics unless the inner state is sound: every chunk in exactly one state, every request known on both
+    /// sides, every limit kept. It reads everything: for tests and the simulator.
+    pub fn check_invariants(&self) {
+        let mut requests = 0;
+        let mut verifying = 0;
+        for (&key, swarm) in &self.swarms {
+            swarm.check_invariants();
+            requests += swarm.requests.len();
+            verifying += swarm.chunks.verifying().len();
+            assert_eq!(swarm.uploads as usize, self.uploads.slots_of(key), "slots of a swarm are counted");
+            assert!(swarm.candidates.len() <= self.config.candidates_max as usize);
+            assert!(swarm.candidates.keys().all(|peer| self.peers[peer].swarms.contains(&key)));
+            assert!(swarm.members.iter().all(|(peer, _)| self.peers[&peer].is_up()), "members are connected");
+            assert!(swarm.requests.keys().all(|request| self.owners.get(request) == Some(&key)));
+        }
+        assert_eq!(self.owners.len(), requests, "every request has its swarm");
+        assert_eq!(self.verifying as usize, verifying, "verifying chunks are counted");
+        assert!(requests <= self.config.requests_max as usize);
+        let slots_max = self.config.seeder_slots.max(self.config.leecher_slots).max(self.config.far_slots);
+        assert!(self.uploads.overdue() <= self.config.overdue_max as usize);
+        assert!(self.uploads.slots() <= slots_max as usize);
+        assert!(self.uploads.queue_len() <= self.config.pick_queue_max as usize);
+        assert!(self.peers.values().all(|peer| !peer.swarms.is_empty()), "no peer is known for nothing");
+    }
+}
