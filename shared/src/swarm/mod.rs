@@ -21,6 +21,7 @@ mod handle;
 mod hostile_tests;
 mod machine;
 mod members;
+mod outcome;
 mod peer;
 mod peers;
 mod place;
