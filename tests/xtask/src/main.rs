@@ -15,6 +15,7 @@ mod fleet;
 mod fuzz;
 mod idle;
 mod interrupt;
+mod tidy;
 mod tools;
 
 use clap::{Parser, Subcommand};
@@ -71,6 +72,11 @@ enum Chore {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Look for circles of modules, long files and functions, and questions that change what they ask
+    Tidy {
+        /// Look at these crates only, for example "daemon"
+        crates: Vec<String>,
+    },
     /// Make the release archive and the Debian packages in target/dist
     Dist,
 }
@@ -88,6 +94,9 @@ fn main() -> ExitCode {
         Chore::Ci => ci::run(),
         Chore::Bare { command } => bare::run(&command),
         Chore::Crash { runs, seed } => crash::run(runs, seed),
+        Chore::Tidy { crates } => {
+            cargo::Workspace::find().and_then(|workspace| tidy::run(&workspace, &crates))
+        }
         Chore::Dist => dist::run(),
     };
     match result {
