@@ -1,8 +1,7 @@
 //! What systemd is told while the daemon runs: how it is doing, and that it lives. It lives when the driver
 //! answers: a sign of life that came from elsewhere would prove nothing.
 
-use crate::context::Context;
-use crate::driver::{Command, Input};
+use crate::inbox::{Command, Context, Input};
 use shared::host::service::Service;
 use shared::rpc::control::{ResourceStatus, State, TaskId};
 use std::sync::Arc;

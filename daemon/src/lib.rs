@@ -9,12 +9,13 @@
 //! is known of each resource.
 
 pub mod cli;
-mod context;
 mod control;
 mod descriptors;
 mod driver;
 mod health;
+mod inbox;
 mod library;
+mod panicked;
 mod peer;
 mod plan;
 mod reload;
@@ -24,6 +25,7 @@ mod store;
 mod tasks;
 mod throttle;
 mod tracker;
+mod watch;
 
 #[cfg(feature = "fuzz")]
 pub use store::fuzz;

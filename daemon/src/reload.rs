@@ -2,8 +2,7 @@
 //! named in the log, and a configuration with a mistake in it changes nothing.
 
 use crate::cli::Args;
-use crate::context::Context;
-use crate::driver::{Input, Settings};
+use crate::inbox::{Context, Input, Settings};
 use crate::plan::{Plan, StartError};
 use shared::host::config::DaemonConfig;
 use shared::host::logging::Logging;

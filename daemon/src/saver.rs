@@ -1,11 +1,10 @@
 //! Writes records and manifests in the order in which they were made, on a thread of its own: what the driver is asked
 //! for is answered when it is written, so that it must not wait for a thread while others hash and read.
 
-use crate::context::Context;
-use crate::driver::{Input, caught};
+use crate::inbox::{Context, Input, TaskInput};
 use crate::library::Download;
+use crate::panicked::caught;
 use crate::store::{FileIdentity, Home, Publisher, Record, Slot, StoreError, open_regular};
-use crate::tasks::TaskInput;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;

@@ -2,11 +2,11 @@
 //! clear word.
 
 use crate::cli::Args;
-use crate::context::Context;
 use crate::control::server::{self as control, ControlServer};
 use crate::descriptors::Descriptors;
-use crate::driver::{Driver, Input};
+use crate::driver::Driver;
 use crate::health;
+use crate::inbox::{Context, Input};
 use crate::peer::room::Caps;
 use crate::peer::server as peer;
 use crate::plan::{Plan, StartError};

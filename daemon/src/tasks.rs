@@ -1,20 +1,7 @@
 //! Work in the background: what ttctl waits for, and what comes back to the driver when it ends.
 
-use crate::driver::{Asked, FolderAnswer, Reply, Seen, Stray, Turn, Wanted};
-use crate::library::{Check, Download, HashedWhole, Published, ReadError, Source};
-use crate::store::{Copied, FileIdentity, NotHere, PartFile, Place, PublishError, Record, Slot, StoreError};
-use crate::tracker::catalogue::Hit;
-use shared::chunk::ChunkIndex;
-use shared::have::HaveMap;
-use shared::host::hashing::Hashed;
-use shared::id::SwarmKey;
-use shared::name::ResourceName;
-use shared::rpc::control::{Accepted, ControlError, ResourceStatus, ShareRequest, TaskId, TaskState};
-use shared::rpc::tracker::Namesake;
-use shared::swarm::PeerAddr;
-use shared::url::TrackerUrl;
+use shared::rpc::control::{TaskId, TaskState};
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -27,95 +14,6 @@ const ENDED_MAX: usize = 4096;
 
 /// How long an ended task is remembered.
 const ENDED_FOR: Duration = Duration::from_secs(300);
-
-/// What comes back from the background.
-#[derive(Debug)]
-pub enum TaskInput {
-    /// A file of the folder was hashed, to be shared.
-    Hashed { task: TaskId, request: ShareRequest, hashed: io::Result<(Hashed, FileIdentity)> },
-    /// The trackers said which other machine shares something under the name of a hashed file, or nothing.
-    Cleared {
-        task: TaskId,
-        request: ShareRequest,
-        hashed: (Hashed, FileIdentity),
-        other: Option<(TrackerUrl, Namesake)>,
-    },
-    /// An import lies under its name.
-    Imported { task: TaskId, request: ShareRequest, imported: Imported },
-    /// What lies under the name that somebody asks for was looked at, and the folder was there after that, or not.
-    Asked { asked: Asked, place: Place, here: Result<(), NotHere> },
-    /// The files of what somebody asks about were looked at.
-    Inspected {
-        what: String,
-        here: Result<(), NotHere>,
-        changed: Vec<(SwarmKey, Arc<Published>)>,
-        reply: Reply<Vec<ResourceStatus>>,
-    },
-    /// A file that nobody knows was compared with what is wanted under its name.
-    Compared { task: Option<TaskId>, wanted: Wanted, checked: io::Result<CheckedFile> },
-    /// The names of the visible manifests of the folder.
-    Shown(Result<Vec<ResourceName>, StoreError>),
-    /// A file that nobody remembers was compared with the manifest beside it.
-    Stray(Stray),
-    /// The chunks that fit were copied from the file under a name into the download that will take its place.
-    Copied { key: SwarmKey, check: Check, copied: Result<Copied, StoreError> },
-    /// The place of a new download is made.
-    Opened {
-        wanted: Box<Wanted>,
-        record: Box<Record>,
-        place: Place,
-        reply: Reply<Accepted>,
-        opened: Result<PartFile, StoreError>,
-    },
-    /// The place of a download that was accepted before is made, or still cannot be.
-    Made { key: SwarmKey, check: Check, opened: Result<PartFile, StoreError> },
-    /// The places of a former run's resources were listed.
-    Listed(Result<Vec<Slot>, StoreError>),
-    /// The files of some resources were looked at.
-    Seen(Vec<Seen>),
-    /// The trackers of a resource named another list of its chunks, or none.
-    Another { key: SwarmKey, found: Option<Box<Hit>> },
-    /// A question to the shared folder was answered.
-    Answered { number: u64, answer: FolderAnswer },
-    /// The files that are served were looked at: which are not what they were, or why the folder is not there.
-    Looked { number: u64, here: Result<(), NotHere>, changed: Vec<(SwarmKey, Arc<Published>)> },
-    /// A chunk that was doubted was read: whether it is right.
-    Suspected { key: SwarmKey, index: ChunkIndex, peer: PeerAddr, good: Result<bool, ReadError> },
-    /// What lies on disk was compared with the manifest, and the folder was there after that, or not.
-    Checked {
-        key: SwarmKey,
-        check: Check,
-        turn: Turn,
-        checked: io::Result<CheckedFile>,
-        here: Result<(), NotHere>,
-    },
-    /// The data of these chunks was synced.
-    Synced { download: Arc<Download>, have: HaveMap, synced: Result<(), StoreError> },
-    /// The have map was persisted, after a sync or as a probe of a disk that has refused.
-    Noted { download: Arc<Download>, have: HaveMap, is_probe: bool, noted: Result<(), StoreError> },
-    /// The hash of a whole download is there.
-    Whole { download: Arc<Download>, whole: HashedWhole },
-    /// A download, or a copy of a finished file, lies under its name, or could not be put there.
-    Published { source: Source, name: ResourceName, published: Result<FileIdentity, PublishError> },
-}
-
-/// How an import ended: its hashes, and the file under its name.
-pub type Imported = Result<(Hashed, FileIdentity), ControlError>;
-
-/// What a check found.
-#[derive(Debug)]
-pub struct CheckedFile {
-    /// The chunks that are right.
-    pub good: HaveMap,
-    /// Whether the whole file is right.
-    pub whole: bool,
-    /// The file's size in bytes.
-    pub bytes: u64,
-    /// The chunks that the disk did not read, which count as not right.
-    pub unreadable: Vec<ChunkIndex>,
-    /// The file's identity when it was read.
-    pub identity: FileIdentity,
-}
 
 /// The tasks that ttctl can ask about.
 #[derive(Debug, Default)]
@@ -230,6 +128,7 @@ impl Tasks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::rpc::control::ControlError;
 
     #[test]
     fn a_task_that_nobody_works_on_is_forgotten() {

@@ -1,11 +1,11 @@
 //! Performs what the core asks for.
 
-use super::{Answer, Driver, Input};
+use super::Driver;
+use crate::inbox::{Answer, Input, LinkId, TaskInput};
 use crate::library::{Phase, ReadError, Source};
 use crate::peer::bans::rejection_of;
-use crate::peer::link::{Link, LinkCommand, LinkId};
+use crate::peer::link::{Link, LinkCommand};
 use crate::store::NameRecord;
-use crate::tasks::TaskInput;
 use crate::tracker::TrackerCommand;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::{ChunkHash, SwarmKey};

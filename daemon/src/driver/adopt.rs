@@ -1,11 +1,15 @@
 //! What lies under a wanted name already is taken: as it is when all of it is right, else every chunk that fits, once
 //! it may be replaced. Nothing is fetched that is here.
 
-use super::check::{How, check_path};
-use super::{Driver, Input, Reply, Wanted};
+use super::Driver;
+use super::compare::still_there;
+use super::compare::{How, check_path};
+use crate::inbox::internal;
+use crate::inbox::store_error;
+use crate::inbox::{CheckedFile, Input, Reply, TaskInput, Wanted};
 use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Published, Resource};
 use crate::store::{Copied, FileIdentity, NameRecord, Place, Record, StoreError, copy_chunks};
-use crate::tasks::{CheckedFile, TaskHandle, TaskInput};
+use crate::tasks::TaskHandle;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -130,7 +134,7 @@ impl Driver {
         tokio::spawn(async move {
             let answer = match saved.await {
                 Ok(Ok(())) => accepted,
-                Ok(Err(error)) => Err(super::share::store_error(&error)),
+                Ok(Err(error)) => Err(store_error(&error)),
                 Err(_) => return, // the daemon ends
             };
             let _ = reply.send(answer);
@@ -275,19 +279,11 @@ impl Driver {
     }
 }
 
-/// The file under the path is the one that was read.
-pub(super) fn still_there(path: &std::path::Path, checked: CheckedFile) -> io::Result<CheckedFile> {
-    match FileIdentity::at(path)?.is_same(&checked.identity) {
-        true => Ok(checked),
-        false => Err(io::Error::other("it was changed meanwhile; try again when nobody writes to it")),
-    }
-}
-
 /// Whoever waits for a comparison hears of what came of it.
 fn forward(handle: Option<TaskHandle>, answer: oneshot::Receiver<Result<Accepted, ControlError>>) {
     let Some(handle) = handle else { return };
     tokio::spawn(async move {
-        let answer = answer.await.unwrap_or_else(|_| Err(super::share::internal(&"the daemon is ending")));
+        let answer = answer.await.unwrap_or_else(|_| Err(internal(&"the daemon is ending")));
         handle.end(answer.map_or_else(TaskState::Failed, TaskState::Found));
     });
 }

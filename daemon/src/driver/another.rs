@@ -2,14 +2,14 @@
 //! nothing, and stands in nobody's way: where the one that is being fetched is found to be false, or nobody serves it
 //! while a tracker knows others, another one takes its place.
 
-use super::{Driver, Input, Wanted};
+use super::Driver;
+use crate::inbox::{Hit, Input, TaskInput, Wanted};
 use crate::library::{Phase, Resource};
-use crate::tasks::TaskInput;
-use crate::tracker::catalogue::{self, Hit};
-use shared::id::{ResourceId, SwarmKey};
+use crate::tracker::catalogue;
+use crate::watch::Lists;
+use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::tracker::Lookup;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -17,45 +17,6 @@ use tokio::sync::oneshot;
 const NOTHING_FOR: Duration = Duration::from_secs(10);
 /// … or this time, if something came before.
 const STILL_FOR: Duration = Duration::from_secs(60);
-/// How long no other list is looked for after none was found.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// How many are looked for at once.
-const LOOKING_MAX: usize = 8;
-/// How many lists are remembered that were false, or that nobody served.
-const REMEMBERED_MAX: usize = 1024;
-
-/// What is known of lists of chunks beside those that are here.
-#[derive(Debug, Default)]
-pub(super) struct Lists {
-    /// Those of which the whole was not the resource.
-    disproved: BTreeSet<SwarmKey>,
-    /// Those that nobody served.
-    tried: BTreeSet<SwarmKey>,
-    /// For which resources other lists are looked for.
-    looking: BTreeSet<ResourceId>,
-    /// When none was found.
-    missed: BTreeMap<SwarmKey, Instant>,
-}
-
-impl Lists {
-    /// Whether another list of this resource is being looked for.
-    pub(super) fn is_looking(&self, resource: ResourceId) -> bool {
-        self.looking.contains(&resource)
-    }
-
-    fn begin(&mut self, key: SwarmKey, now: Instant) -> bool {
-        self.missed.retain(|_, at| now.saturating_duration_since(*at) < LOOK_AGAIN);
-        let may_look = self.looking.len() < LOOKING_MAX && !self.missed.contains_key(&key);
-        may_look && self.looking.insert(key.resource)
-    }
-
-    fn remember(list: &mut BTreeSet<SwarmKey>, key: SwarmKey) {
-        if list.len() >= REMEMBERED_MAX {
-            list.pop_first();
-        }
-        list.insert(key);
-    }
-}
 
 impl Driver {
     /// The whole of a resource was there, and is not what its id says.

@@ -1,21 +1,19 @@
 //! Compares what is on disk with its manifest: when somebody asks, when a file has changed, when a have map is
 //! torn, when the whole is wrong although every chunk seemed right.
 
-use super::adopt::still_there;
+use super::Driver;
 use super::blocked::REREAD_AFTER;
-use super::checks::Asker;
-use super::{Driver, Input, Turn};
-use crate::library::{Check, CheckStep, Checking, Failure, Former, Phase, Published, Resource};
-use crate::store::{FileIdentity, Home, NameRecord, NotHere, open_regular};
-use crate::tasks::{CheckedFile, TaskInput};
+use super::compare::check_path;
+use super::compare::{How, still_there};
+use crate::inbox::{CheckedFile, Input, TaskInput};
+use crate::library::{Check, CheckStep, Checking, Failure, Former, Phase, Published};
+use crate::store::{FileIdentity, NameRecord, NotHere};
+use crate::watch::{Asker, Turn};
 use shared::have::HaveMap;
-use shared::host::hashing::{Checked, check_file, check_part};
 use shared::id::{ResourceId, SwarmKey};
-use shared::manifest::Manifest;
 use shared::rpc::control::{ControlError, ErrorKind, TaskId, TaskState};
 use std::io;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -358,43 +356,6 @@ impl Driver {
     }
 }
 
-/// How a file is compared with its manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum How {
-    /// It is a part of a download: chunks that the disk cannot read are fetched again.
-    AsPart,
-    /// It is to be replaced by a download, which takes the chunks of it that can be read and are right.
-    ToReplace,
-    /// All of it must be read.
-    Strictly,
-}
-
-impl How {
-    /// How the file of a name is compared.
-    fn of(record: &NameRecord) -> How {
-        let is_unsure = record.published.is_some_and(|identity| identity.is_unsure());
-        if record.replace && is_unsure { How::ToReplace } else { How::Strictly }
-    }
-}
-
-/// Compares a file with a manifest.
-pub(super) fn check_path(
-    path: &Path,
-    how: How,
-    manifest: &Manifest,
-    progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
-) -> io::Result<CheckedFile> {
-    let at = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let file = open_regular(path).map_err(|error| at(error.source))?;
-    let identity = FileIdentity::of(&file).map_err(at)?;
-    let check = if how == How::Strictly { check_file } else { check_part };
-    let checked = check(&file, manifest, progress).map_err(at)?;
-    let Checked { good, unreadable, whole_matches, bytes, .. } = checked;
-    let is_longer = how == How::ToReplace && identity.bytes > bytes;
-    let (whole, bytes) = (whole_matches && !is_longer, if is_longer { identity.bytes } else { bytes });
-    Ok(CheckedFile { good, whole, bytes, unreadable, identity })
-}
-
 fn task_state(checked: &io::Result<CheckedFile>) -> TaskState {
     match checked {
         Ok(checked) => {
@@ -410,68 +371,5 @@ fn task_state(checked: &io::Result<CheckedFile>) -> TaskState {
             message: format!("cannot check {error}"),
             hint: None,
         }),
-    }
-}
-
-/// The files that a resource has under its names.
-pub(super) fn published_files<'a>(
-    resource: &'a Resource,
-    home: &'a Home,
-) -> impl Iterator<Item = Published> + 'a {
-    resource.record.names.iter().filter_map(|record| {
-        let (identity, path) = (record.published?, home.file(&record.name));
-        Some(Published { manifest: resource.manifest.with_name(record.name.clone()), path, identity })
-    })
-}
-
-/// A finished file that can be served, if it is the one of this identity.
-pub(super) fn find_published(
-    manifest: &Manifest,
-    path: &Path,
-    identity: FileIdentity,
-) -> Result<Published, String> {
-    let now =
-        FileIdentity::at(path).map_err(|error| format!("cannot look at {}: {error}", path.display()))?;
-    if !identity.is_same(&now) {
-        return Err(format!("{} has changed since it was hashed", path.display()));
-    }
-    let count = manifest.count();
-    let above = count.last().map_or(0, |last| last.offset() + 1);
-    if !(above..=count.bytes_max()).contains(&identity.bytes) {
-        return Err(format!("{} has another size than its manifest says", path.display()));
-    }
-    Ok(Published { manifest: manifest.clone(), path: path.to_owned(), identity })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use shared::host::hashing::silent;
-    use shared::id::ChunkHash;
-
-    #[test]
-    fn what_the_disk_cannot_read_of_a_file_that_is_to_be_replaced_is_fetched() {
-        let unsure = Some(FileIdentity::unknown());
-        let record = |replace, published| {
-            let name = "x".parse().unwrap();
-            NameRecord { name, replace, published, damaged: false }
-        };
-        assert_eq!(How::of(&record(true, unsure)), How::ToReplace);
-        assert_eq!(How::of(&record(false, unsure)), How::Strictly);
-        assert_eq!(How::of(&record(true, None)), How::Strictly);
-    }
-
-    #[test]
-    fn a_file_that_is_to_be_replaced_is_not_the_resource_when_it_is_longer() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, bytes) = (folder.path().join("x"), vec![7; 1 << 20]);
-        let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
-        let hashes = vec![ChunkHash::of(&bytes)];
-        let manifest = Manifest::new("x".parse().unwrap(), ResourceId::of(&bytes), trackers, hashes).unwrap();
-        for (tail, whole) in [("", true), ("tail", false)] {
-            std::fs::write(&path, [&bytes[..], tail.as_bytes()].concat()).unwrap();
-            let checked = check_path(&path, How::ToReplace, &manifest, &silent).unwrap();
-            assert_eq!((checked.whole, checked.good.len()), (whole, 1), "{tail:?}");
-        }
     }
 }

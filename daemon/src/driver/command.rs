@@ -1,6 +1,7 @@
 //! Gives each command to its verb, and answers when what was changed is on disk.
 
-use super::{Command, Driver, Reply};
+use super::Driver;
+use crate::inbox::{Command, Reply};
 use shared::rpc::control::ControlError;
 
 impl Driver {

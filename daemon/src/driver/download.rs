@@ -1,11 +1,13 @@
 //! Takes a download to its end: notes what is stored, syncs it, hashes the whole, publishes.
 
-use super::{Driver, Input, Panicked, Publishing};
+use super::Driver;
+use super::state::Publishing;
+use crate::inbox::{Input, TaskInput};
 use crate::library::{
     Blocked, Download, Fetching, Frontier, HashedWhole, Phase, Published, Source, TakeError, Unnoted, Whole,
 };
+use crate::panicked::Panicked;
 use crate::store::{FileIdentity, NameRecord, PartFile, PublishError, StoreError};
-use crate::tasks::TaskInput;
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;

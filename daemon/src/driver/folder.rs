@@ -3,20 +3,16 @@
 //! the server of a network file system that is down, may not answer for a long time. While the folder cannot be used
 //! everything waits.
 
-use super::check::published_files;
-use super::lookers::Look;
-use super::{Driver, Input};
+use super::Driver;
+use super::look::Look;
+use crate::inbox::{FolderAnswer, Input, TaskInput};
 use crate::library::{CheckStep, Checking, Phase, Published};
-use crate::store::{Home, NotHere};
-use crate::tasks::TaskInput;
+use crate::store::NotHere;
+use crate::watch::Away;
 use shared::id::SwarmKey;
 use shared::rpc::control::{ControlError, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// A folder that has not answered for so long is named as what everything waits for, and nobody is promised anything
-/// that needs it.
-const SLOW_AFTER: Duration = Duration::from_secs(5);
 
 /// A folder that has not answered for so long counts as not there: others do better to ask somebody else.
 const AWAY_AFTER: Duration = Duration::from_secs(30);
@@ -31,77 +27,6 @@ const WAITING_MAX: u32 = 8;
 /// within two seconds for each thousand resources, so that 100,000 take three minutes and no more of a processor than
 /// 1,000 do.
 pub(super) const SLICE_MAX: usize = 1024;
-
-/// What is known of the shared folder.
-#[derive(Debug, Default)]
-pub(super) struct Folder {
-    /// Why nothing takes part in its swarm, while that is so.
-    away: Option<Away>,
-    /// Since when it has not answered whether it is there.
-    silent_since: Option<Instant>,
-    /// When it was asked last.
-    asked_at: Option<Instant>,
-    /// The last question, and the last one that was answered: an older answer comes too late.
-    asked: u64,
-    heard: u64,
-    /// Questions that wait.
-    waiting: u32,
-    /// Bytes that are free in it, or why nobody knows; `None` before it was asked.
-    free: Option<Result<u64, String>>,
-    /// Its device and inode.
-    place: Option<(u64, u64)>,
-    /// The files that are served are being looked at, for this time of that many.
-    looking: bool,
-    look: u64,
-    /// The last resource whose files were looked at; none at the beginning and at the end of all of them.
-    pub(super) looked_at: Option<SwarmKey>,
-}
-
-#[derive(Debug)]
-struct Away {
-    reason: String,
-    /// It has only not answered: what was open is open still.
-    only_silent: bool,
-}
-
-/// What the folder answers.
-#[derive(Debug)]
-pub struct FolderAnswer {
-    /// Why it is not there, if it is not.
-    here: Result<(), NotHere>,
-    /// Bytes that are free in it.
-    free: Result<u64, String>,
-    /// Its device and inode.
-    place: Option<(u64, u64)>,
-}
-
-impl FolderAnswer {
-    fn of(home: &Home) -> FolderAnswer {
-        let free = home.free_bytes().map_err(|error| error.to_string());
-        FolderAnswer { here: home.must_be_here(), free, place: home.device_and_inode().ok() }
-    }
-}
-
-#[cfg(test)]
-impl FolderAnswer {
-    /// It is there, and has so many bytes free.
-    pub(super) fn with_free(bytes: u64) -> FolderAnswer {
-        FolderAnswer { here: Ok(()), free: Ok(bytes), place: None }
-    }
-}
-
-impl Folder {
-    /// Whether nothing can be done with it.
-    pub(super) fn is_away(&self) -> bool {
-        self.away.is_some()
-    }
-
-    /// For how long it has not answered, when that is long.
-    fn silent_for(&self, now: Instant) -> Option<Duration> {
-        let silent = now.saturating_duration_since(self.silent_since?);
-        Some(silent).filter(|&silent| silent >= SLOW_AFTER)
-    }
-}
 
 impl Driver {
     /// Asks whether the folder is there, unless it still owes an answer.
@@ -163,7 +88,7 @@ impl Driver {
         for (key, resource) in self.library.after(self.folder.looked_at).take(SLICE_MAX) {
             slice.push(key);
             if matches!(resource.phase, Phase::Seeding(_)) {
-                files.extend(published_files(resource, &self.home).map(|file| (key, file)));
+                files.extend(resource.published_files(&self.home).map(|file| (key, file)));
             }
         }
         // after the last one the next slice is the first

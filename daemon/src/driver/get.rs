@@ -1,30 +1,18 @@
 //! Takes in a download: what is wanted is known by its manifest by now.
 
-use super::manage::unknown;
-use super::share::{internal, store_error};
-use super::{Driver, Input, Reply, Wanted, caught};
+use super::Driver;
+use super::state::RESOURCES_MAX;
+use crate::inbox::{Asked, Input, Reply, TaskInput, Wanted, internal, store_error, unknown};
 use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Published, Resource};
+use crate::panicked::caught;
 use crate::saver::Shelf;
 use crate::store::{Lying, NameRecord, NotHere, PartFile, Place, Record, Slot, StoreError};
-use crate::tasks::TaskInput;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind};
 use std::sync::Arc;
-
-/// How many resources a daemon remembers.
-pub(super) const RESOURCES_MAX: usize = 100_000;
-
-/// A question for a resource, while what lies under its name is looked at.
-#[derive(Debug)]
-pub struct Asked {
-    wanted: Wanted,
-    /// It is here already, or was: nothing new begins.
-    is_known: bool,
-    reply: Reply<Accepted>,
-}
 
 /// What has to happen to a resource that is wanted.
 enum Next {

@@ -1,19 +1,14 @@
 //! Looks at the small files of many resources off the driver, several at a time: after the start, and when the shared
 //! folder is back. On a disk that takes 5 ms for each call one after the other would take ten minutes for 10,000.
 
-use super::restore::{Restored, look, suppose_published};
-use super::{Input, caught};
-use crate::context::Context;
-use crate::library::Check;
-use crate::store::{Home, Loaded, Record, Slot, StoreError};
-use crate::tasks::TaskInput;
-use shared::id::{ResourceId, SwarmKey};
-use shared::manifest::Manifest;
+use super::look::Look;
+use crate::inbox::{Context, Input, Seen, TaskInput};
+use crate::panicked::caught;
+use crate::store::Home;
+use shared::id::ResourceId;
 use shared::name::ResourceName;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,77 +21,6 @@ const BATCH: usize = 4;
 
 /// While the shared folder is not there, it is asked again after this time.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-/// A resource whose files are to be looked at.
-#[derive(Debug, Clone)]
-pub(super) enum Look {
-    /// One of a former run, of which nothing but its place is known.
-    Recall(Slot),
-    /// One that was known before the shared folder was away.
-    Again { key: SwarmKey, record: Box<Record>, manifest: Manifest, slot: Slot, check: Check },
-}
-
-/// What was found of a resource.
-#[derive(Debug)]
-pub enum Seen {
-    /// What a former run left in this place; `None` if that was only half of a resource, and is gone.
-    Recalled { place: OsString, recalled: Option<Result<Box<(Loaded, Restored)>, StoreError>> },
-    /// What there is now.
-    Again { key: SwarmKey, check: Check, restored: Result<Restored, StoreError> },
-}
-
-impl Look {
-    /// Looks. Blocks.
-    pub(super) fn perform(&self, home: &Home) -> Seen {
-        match self {
-            Look::Recall(slot) => {
-                let recalled = slot.recall(home).map(|loaded| {
-                    let mut loaded = loaded?;
-                    suppose_published(home, &mut loaded.record, slot);
-                    let restored = look(home, &loaded.record, &loaded.manifest, slot)?;
-                    Ok(Box::new((loaded, restored)))
-                });
-                Seen::Recalled { place: slot.place().to_owned(), recalled }
-            }
-            Look::Again { key, record, manifest, slot, check } => {
-                Seen::Again { key: *key, check: check.clone(), restored: look(home, record, manifest, slot) }
-            }
-        }
-    }
-}
-
-impl Look {
-    /// As [`perform`](Look::perform); whatever happens there is something to tell, since somebody may wait for it.
-    fn perform_safely(&self, home: &Home) -> Seen {
-        catch_unwind(AssertUnwindSafe(|| self.perform(home))).unwrap_or_else(|_| {
-            let error = |slot: &Slot| StoreError {
-                doing: "look at",
-                path: slot.part(),
-                source: io::Error::other("it panicked"),
-            };
-            match self {
-                Look::Recall(slot) => {
-                    Seen::Recalled { place: slot.place().to_owned(), recalled: Some(Err(error(slot))) }
-                }
-                Look::Again { key, slot, check, .. } => {
-                    Seen::Again { key: *key, check: check.clone(), restored: Err(error(slot)) }
-                }
-            }
-        })
-    }
-}
-
-impl Seen {
-    /// Whether all is as it should be: then the folder was there.
-    fn is_good(&self) -> bool {
-        let restored = match self {
-            Seen::Recalled { recalled: None, .. } => return false,
-            Seen::Recalled { recalled: Some(recalled), .. } => recalled.as_ref().map(|recalled| &recalled.1),
-            Seen::Again { restored, .. } => restored.as_ref(),
-        };
-        matches!(restored, Ok(Restored::Finished { .. } | Restored::Unfinished(..)))
-    }
-}
 
 /// The threads that look, and what they have still to look at.
 #[derive(Debug)]

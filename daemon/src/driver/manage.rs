@@ -1,11 +1,12 @@
 //! Pauses, resumes and removes.
 
 use super::Driver;
+use crate::inbox::unknown;
 use crate::library::{CheckStep, Checking, Phase};
 use crate::store::NameRecord;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
-use shared::rpc::control::{ControlError, ErrorKind};
+use shared::rpc::control::ControlError;
 
 impl Driver {
     pub(super) fn pause(&mut self, what: &str) -> Result<Vec<ResourceName>, ControlError> {
@@ -147,13 +148,4 @@ impl Driver {
 
 fn names(found: Vec<(ResourceName, SwarmKey)>) -> Vec<ResourceName> {
     found.into_iter().map(|(name, _)| name).collect()
-}
-
-pub(super) fn unknown(what: &str) -> ControlError {
-    let shown: String = what.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect();
-    ControlError {
-        kind: ErrorKind::Unknown,
-        message: format!("nothing here is called \"{shown}\""),
-        hint: Some("`ttctl list` shows what is here".to_owned()),
-    }
 }

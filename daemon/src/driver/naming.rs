@@ -1,7 +1,8 @@
 //! Whose a name is: asks the trackers before something is shared, and keeps what they say of it later.
 
 use super::Driver;
-use crate::tracker::{Standing, TrackerCommand, now_ms, seconds};
+use crate::library::Standing;
+use crate::tracker::{TrackerCommand, now_ms, seconds};
 use futures::future::join_all;
 use shared::date::AHEAD_MS_MAX;
 use shared::id::{ResourceId, SwarmKey};

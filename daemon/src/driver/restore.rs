@@ -2,21 +2,16 @@
 //! with the chunks that they have. Where the small files are torn, empty or missing, the data is looked at. The daemon
 //! answers meanwhile: what somebody asks for by a name that is not known yet waits until it is, and is looked at first.
 
-use super::check::find_published;
-use super::lookers::{Look, Seen};
+use super::Driver;
+use super::loading::{HashedShare, Loading};
+use super::look::Look;
 use super::naming::is_to_come;
-use super::{Command, Driver};
-use crate::library::{CheckStep, Checking, Phase, Published, Resource};
-use crate::store::{FileIdentity, Home, Loaded, NameRecord, PartFile, Record, Slot, StoreError};
-use crate::tasks::TaskHandle;
-use shared::have::HaveMap;
-use shared::host::hashing::Hashed;
+use crate::inbox::{Command, Restored, Seen};
+use crate::library::{CheckStep, Checking, Phase, Resource};
+use crate::store::{Loaded, NameRecord, Slot, StoreError};
 use shared::id::{ResourceId, SwarmKey};
-use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use shared::rpc::control::{ControlError, ErrorKind, ShareRequest, TaskId};
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use shared::rpc::control::{ControlError, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -26,72 +21,6 @@ const PARKED_MAX: usize = 1024;
 
 /// How long such a command waits: less than its caller does.
 const PARKED_FOR: Duration = Duration::from_secs(20);
-
-/// What became of a remembered resource.
-#[derive(Debug)]
-pub enum Restored {
-    /// Its file is as it was.
-    Finished {
-        /// Where it is served from.
-        published: Published,
-        /// What only a download needs lies there still.
-        is_untidy: bool,
-    },
-    /// It goes on with these chunks.
-    Unfinished(PartFile, HaveMap),
-    /// What is on disk must be looked at.
-    Doubtful(String),
-}
-
-/// The resources of a former run that were not looked at yet.
-#[derive(Debug, Default)]
-pub(super) struct Loading {
-    /// The list of them is not there yet.
-    is_listing: bool,
-    /// By their places, of which the names say what they are of.
-    left: BTreeMap<OsString, Option<ResourceId>>,
-    /// Those whose records were made anew.
-    rebuilt: BTreeSet<SwarmKey>,
-    /// What is to be shared and may be in the list: its record must not be written before it was read.
-    shares: Vec<HashedShare>,
-    /// Commands about what is not known yet, and since when they wait.
-    parked: Vec<(Instant, Command)>,
-    /// Hears of the end.
-    done: Option<oneshot::Sender<()>>,
-}
-
-/// A file that was hashed to be shared.
-#[derive(Debug)]
-pub(super) struct HashedShare {
-    pub(super) task: TaskId,
-    /// Somebody works on it.
-    pub(super) _handle: Option<TaskHandle>,
-    pub(super) request: ShareRequest,
-    pub(super) hashed: Hashed,
-    pub(super) identity: FileIdentity,
-}
-
-impl Loading {
-    fn is_over(&self) -> bool {
-        !self.is_listing && self.left.is_empty()
-    }
-
-    /// The resources that were not looked at yet.
-    pub(super) fn left(&self) -> impl Iterator<Item = ResourceId> {
-        self.left.values().filter_map(|resource| *resource)
-    }
-
-    /// Whether a resource may be one that was not looked at yet.
-    pub(super) fn may_have(&self, resource: ResourceId) -> bool {
-        self.is_listing || self.has(resource)
-    }
-
-    fn has(&self, resource: ResourceId) -> bool {
-        let digits = resource.to_string();
-        let first = self.left.range(OsString::from(digits)..).next();
-        first.is_some_and(|(_, found)| *found == Some(resource))
-    }
-}
 
 impl Driver {
     /// Begins to bring the library back; the receiver hears when all of it is there.
@@ -365,65 +294,4 @@ impl Driver {
             self.check(key, None); // what was seen is no answer to whoever asked for a check
         }
     }
-}
-
-/// A crash between the publishing of a file and the note of it: the part is gone, the file is there. Whether
-/// it is the right one is for the check to find out; if not, the download had not begun.
-pub(super) fn suppose_published(home: &Home, record: &mut Record, slot: &Slot) {
-    if record.names.iter().any(|name| name.published.is_some()) || slot.part().exists() {
-        return;
-    }
-    for name in &mut record.names {
-        name.published = FileIdentity::at(&home.file(&name.name)).ok().map(FileIdentity::unsure);
-    }
-}
-
-/// Looks what there is of a resource.
-///
-/// # Errors
-/// When its have map is of a later version: nothing may be changed then.
-pub(super) fn look(
-    home: &Home,
-    record: &Record,
-    manifest: &Manifest,
-    slot: &Slot,
-) -> Result<Restored, StoreError> {
-    let mut published = record.names.iter().filter_map(|name| Some((name, name.published?))).peekable();
-    if published.peek().is_some() {
-        let mut why = String::new();
-        for (name, identity) in published {
-            match find_published(manifest, &home.file(&name.name), identity) {
-                Ok(_) if name.damaged => why = format!("{} was found damaged", name.name),
-                Ok(published) => {
-                    return Ok(Restored::Finished { published, is_untidy: slot.is_untidy() });
-                }
-                Err(error) => why = error,
-            }
-        }
-        return Ok(Restored::Doubtful(why));
-    }
-    match unfinished(manifest, slot) {
-        Err(error) if error.is_later_version() => Err(error),
-        Err(error) => Ok(Restored::Doubtful(error.to_string())),
-        Ok(restored) => Ok(restored),
-    }
-}
-
-/// What there is of a download. The have map is believed only as far as the data is long enough for it.
-fn unfinished(manifest: &Manifest, slot: &Slot) -> Result<Restored, StoreError> {
-    let count = manifest.count();
-    let have = slot.read_have(count)?;
-    let part = slot.open_part(count)?;
-    let (have, bytes) = match have {
-        _ if part.length()? == 0 => return Ok(Restored::Unfinished(part, HaveMap::empty(count))),
-        None => return Ok(Restored::Doubtful("its have map is missing".to_owned())),
-        Some(have) => (have, part.length()?),
-    };
-    if let Some(missing) = have.iter().find(|index| index.offset() >= bytes) {
-        return Ok(Restored::Doubtful(format!("chunk {missing} is noted, and the data ends before it")));
-    }
-    if count.last().is_some_and(|last| have.contains(last)) {
-        part.find_last()?;
-    }
-    Ok(Restored::Unfinished(part, have))
 }

@@ -1,11 +1,10 @@
 //! Somebody asks for what is here already: what stands still goes on, and what lies under the name is what they hear
 //! of, not what was there a moment ago.
 
-use super::check::published_files;
-use super::{Driver, Input, Reply, Wanted};
+use super::Driver;
+use crate::inbox::{Input, Reply, TaskInput, Wanted};
 use crate::library::{Phase, Published};
 use crate::store::{FileIdentity, Lying, NotHere, Place};
-use crate::tasks::TaskInput;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ResourceStatus};
@@ -112,7 +111,7 @@ impl Driver {
         for (name, key) in self.library.find(&what) {
             let Some(resource) = self.library.get(key) else { continue };
             let is_served = matches!(resource.phase, Phase::Seeding(_));
-            let published = published_files(resource, &self.home).filter(|_| is_served);
+            let published = resource.published_files(&self.home).filter(|_| is_served);
             files.extend(published.filter(|file| *file.manifest.name() == name).map(|file| (key, file)));
         }
         let (home, context) = (self.home.clone(), self.context.clone());

@@ -1,15 +1,19 @@
 //! Shares files: those of the folder as they lie there, those from elsewhere by taking them in first.
 
-use super::check::find_published;
+use super::Driver;
+use super::loading::HashedShare;
 use super::naming::{is_taken, is_to_come, told};
-use super::restore::HashedShare;
-use super::{Driver, Input, caught};
+use crate::inbox::internal;
+use crate::inbox::store_error;
+use crate::inbox::{Imported, Input, TaskInput};
+use crate::library::Published;
 use crate::library::{Phase, Resource};
+use crate::panicked::caught;
 use crate::saver::Shelf;
 use crate::store::{
     FileIdentity, Import, NameRecord, PublishError, Record, StoreError, holds_already, open_regular,
 };
-use crate::tasks::{Imported, TaskHandle, TaskInput};
+use crate::tasks::TaskHandle;
 use crate::tracker::{TrackerCommand, Unpublished, Waiting, now_ms};
 use shared::host::hashing::{Hashed, hash_file};
 use shared::id::{ResourceId, SwarmKey};
@@ -216,7 +220,7 @@ impl Driver {
         let (name, path) = (&request.name, self.home.file(&request.name));
         let manifest = manifest_of(request, &hashed)?;
         let key = manifest.key();
-        let published = find_published(&manifest, &path, identity).map_err(|message| ControlError {
+        let published = Published::find(&manifest, &path, identity).map_err(|message| ControlError {
             kind: ErrorKind::Refused,
             message,
             hint: Some("share it again when nobody writes to it any more".to_owned()),
@@ -468,14 +472,4 @@ fn not_published(error: &PublishError) -> ControlError {
         PublishError::Store(store) | PublishError::NotSynced(store) => store_error(store),
         PublishError::Damaged(_) => internal(error),
     }
-}
-
-/// What ttctl hears of a disk that refuses.
-pub fn store_error(error: &StoreError) -> ControlError {
-    let kind = if error.is_no_space() { ErrorKind::NoSpace } else { ErrorKind::Internal };
-    ControlError { kind, message: error.to_string(), hint: None }
-}
-
-pub(super) fn internal(error: &dyn std::fmt::Display) -> ControlError {
-    ControlError { kind: ErrorKind::Internal, message: error.to_string(), hint: None }
 }

@@ -1,8 +1,9 @@
 //! Says how things are. Touches neither network nor disk.
 
 use super::Driver;
-use super::manage::unknown;
 use super::naming::told;
+use super::state::Shown;
+use crate::inbox::unknown;
 use crate::library::{CheckStep, Checking, Phase, Resource};
 use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
@@ -27,13 +28,6 @@ const SHOWN_FOR: Duration = Duration::from_millis(100);
 
 /// … and for this many times as long as it took to say it: a fifth of the driver's time at most goes into that.
 const SHOWN_SHARE: u32 = 4;
-
-/// What watchers of everything are shown.
-#[derive(Debug)]
-pub(super) struct Shown {
-    watched: Watched,
-    until: Instant,
-}
 
 impl Driver {
     pub(super) fn status(&self, what: Option<&str>) -> Result<Vec<ResourceStatus>, ControlError> {

@@ -2,36 +2,16 @@
 //! torn, empty or gone, or the folder was restored from a backup. Each is compared with its manifest, one at a time, and
 //! served again when all of it is right. What is not right is left as it is, for the next `get` to use.
 
-use super::adopt::still_there;
-use super::check::{How, check_path};
-use super::get::RESOURCES_MAX;
-use super::{Driver, Input, Wanted};
-use crate::store::{Home, NotHere, StoreError};
-use crate::tasks::{CheckedFile, TaskInput};
+use super::Driver;
+use super::compare::{How, check_path, still_there};
+use super::state::RESOURCES_MAX;
+use crate::inbox::{CheckedFile, Input, Stray, TaskInput, Wanted};
+use crate::store::{Home, StoreError};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// A file that nobody remembers, compared with the manifest beside it.
-#[derive(Debug)]
-pub struct Stray {
-    name: ResourceName,
-    /// The error says why the two do not belong together.
-    compared: Result<(Manifest, io::Result<CheckedFile>), StoreError>,
-    /// Whether the shared folder was there after that.
-    here: Result<(), NotHere>,
-}
-
-/// The names that are still to be looked at.
-#[derive(Debug, Default)]
-pub(super) struct Strays {
-    left: VecDeque<ResourceName>,
-    /// One of them is being compared.
-    is_comparing: bool,
-}
 
 impl Driver {
     /// Looks for finished files that nobody remembers. To be called when all that is remembered is in the library.

@@ -10,8 +10,8 @@ mod rest;
 mod start;
 mod syncs;
 
-use super::{Command, Driver, Input, Reply, Settings, Wanted};
-use crate::context::Context;
+use super::Driver;
+use crate::inbox::{Command, Context, Input, Reply, Settings, Wanted};
 use crate::library::{Blocked, Download, Phase};
 use crate::store::{Home, Publisher};
 use crate::throttle::Bucket;

@@ -1,39 +1,9 @@
 //! Work in the background that the driver waits for. Its outcome always comes back to the driver, also when the work
 //! panics: a phase that waits for it would last for ever otherwise.
 
-use super::{Driver, Input};
-use crate::store::StoreError;
-use std::any::Any;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-
-/// Work that did not come to its end.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("ttd has made a mistake, please report it: {0}")]
-pub struct Panicked(String);
-
-impl Panicked {
-    fn of(payload: &(dyn Any + Send)) -> Panicked {
-        let text = payload.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-        Panicked(text.unwrap_or("it panicked").to_owned())
-    }
-
-    /// As the failure of what was tried on a path.
-    pub fn at(self, doing: &'static str, path: &Path) -> StoreError {
-        StoreError { doing, path: path.to_owned(), source: io::Error::other(self) }
-    }
-}
-
-/// Does something that may panic.
-///
-/// # Errors
-/// When it panics.
-pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
-    // What the work was changing is not used after a panic, but for locks, which are asked for what they hold anyway.
-    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panicked::of(&*payload))
-}
+use super::Driver;
+use crate::inbox::Input;
+use crate::panicked::{Panicked, caught};
 
 impl Driver {
     /// Does something that blocks, off the driver; `then` makes of its outcome what the driver is told.
@@ -44,18 +14,5 @@ impl Driver {
     ) {
         let context = self.context.clone();
         tokio::task::spawn_blocking(move || context.tell_blocking(then(caught(work))));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_panic_said_is_told() {
-        let said = |work: fn()| caught(work).unwrap_err().to_string();
-        assert!(said(|| panic!("no {}", "luck")).ends_with("no luck"));
-        assert!(said(|| panic!("plain")).ends_with("plain"));
-        assert!(said(|| std::panic::panic_any(7)).ends_with("it panicked"));
     }
 }

@@ -5,8 +5,9 @@ use super::hasher::Frontier;
 use super::rates::{Rates, Traffic};
 use super::source::{Download, Former, Published, Source};
 use super::why::{Blocked, Failure};
+use crate::library::Standing;
+use crate::store::Home;
 use crate::store::{NameRecord, Record, Slot};
-use crate::tracker::Standing;
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -173,6 +174,14 @@ impl Resource {
             Phase::Seeding(published) => Some(Source::Published(published.clone())),
             Phase::Checking(_) | Phase::Accepted(_) | Phase::Failed(_) => None,
         }
+    }
+
+    /// The files that it has under its names.
+    pub fn published_files<'a>(&'a self, home: &'a Home) -> impl Iterator<Item = Published> + 'a {
+        self.record.names.iter().filter_map(|record| {
+            let (identity, path) = (record.published?, home.file(&record.name));
+            Some(Published { manifest: self.manifest.with_name(record.name.clone()), path, identity })
+        })
     }
 
     /// The trackers that hear of it: the manifest's, and the one where it was found.

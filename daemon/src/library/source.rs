@@ -11,6 +11,7 @@ use shared::manifest::Manifest;
 use shared::rpc::wire::buffers;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -49,6 +50,26 @@ pub struct Published {
     pub path: PathBuf,
     /// The file as it was hashed.
     pub identity: FileIdentity,
+}
+
+impl Published {
+    /// A finished file that can be served, if it is the one of this identity. Looks at the disk.
+    ///
+    /// # Errors
+    /// Why it cannot be served, for a person.
+    pub fn find(manifest: &Manifest, path: &Path, identity: FileIdentity) -> Result<Published, String> {
+        let now =
+            FileIdentity::at(path).map_err(|error| format!("cannot look at {}: {error}", path.display()))?;
+        if !identity.is_same(&now) {
+            return Err(format!("{} has changed since it was hashed", path.display()));
+        }
+        let count = manifest.count();
+        let above = count.last().map_or(0, |last| last.offset() + 1);
+        if !(above..=count.bytes_max()).contains(&identity.bytes) {
+            return Err(format!("{} has another size than its manifest says", path.display()));
+        }
+        Ok(Published { manifest: manifest.clone(), path: path.to_owned(), identity })
+    }
 }
 
 /// What chunks are served from.

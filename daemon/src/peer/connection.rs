@@ -1,6 +1,6 @@
 //! A connection that we dial: up to its hello, and how it ends. What is asked on it is `link`'s.
 
-use crate::context::Context;
+use crate::inbox::Context;
 use crate::throttle::Throttled;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::control::Rejection;

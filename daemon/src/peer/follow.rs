@@ -1,8 +1,8 @@
 //! Follows the news of a peer that we dialled: subscribes to what is wanted, and polls.
 
 use super::connection::End;
-use super::link::Teller;
 use super::news::read_news;
+use super::teller::Teller;
 use super::wishes::Wishes;
 use shared::chunk::ChunkCount;
 use shared::id::SwarmKey;

@@ -1,7 +1,7 @@
 //! A knock: a leecher that found nobody hears that we have what it needs, and dials us.
 
 use super::connection::Connection;
-use crate::context::Context;
+use crate::inbox::Context;
 use shared::id::SwarmKey;
 use shared::rpc::peer::{LinkKind, Subscriptions};
 use shared::rpc::wire::Meter;
@@ -9,9 +9,6 @@ use shared::swarm::PeerAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-
-/// How many knocks are under way at once; further ones are left to the next announce.
-pub const KNOCKS_MAX: usize = 8;
 
 /// How long a knock may take after hello.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -3,8 +3,8 @@
 
 use super::connection::{Bulk, Connection, DialError, End};
 use super::follow::{Follow, follow};
-use crate::context::Context;
-use crate::driver::Input;
+use super::teller::Teller;
+use crate::inbox::{Context, Input, LinkId};
 use crate::library::{Download, TakeError, Traffic};
 use crate::throttle::PAUSED_RETRY;
 use shared::chunk::{ChunkCount, ChunkIndex};
@@ -43,24 +43,6 @@ pub enum LinkCommand {
     Cancel { request: RequestId },
     /// Tell the peer that a chunk of its was corrupt.
     Complain { key: SwarmKey, index: ChunkIndex },
-}
-
-/// The number of a link. What a former link with the same peer had to say is not taken for news of a later one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinkId(pub u64);
-
-/// Tells the driver, in the name of a link.
-#[derive(Debug, Clone)]
-pub(super) struct Teller {
-    context: Arc<Context>,
-    pub(super) peer: PeerAddr,
-    id: LinkId,
-}
-
-impl Teller {
-    pub(super) async fn event(&self, event: Event) {
-        self.context.tell(Input::Link { peer: self.peer, link: self.id, event }).await;
-    }
 }
 
 /// A link; dropping it closes its connections.

@@ -11,5 +11,6 @@ pub mod link;
 pub mod news;
 pub mod room;
 pub mod server;
+mod teller;
 pub mod told;
 mod wishes;

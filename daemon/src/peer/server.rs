@@ -2,8 +2,7 @@
 
 use super::room::{Caps, Room};
 use super::told::Told;
-use crate::context::{Context, plain};
-use crate::driver::{Answer, Input};
+use crate::inbox::{Answer, Context, Input, plain};
 use crate::library::{ReadError, Source};
 use crate::throttle::{PAUSED_RETRY, Throttled};
 use bytes::{Bytes, BytesMut};

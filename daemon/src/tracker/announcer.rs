@@ -4,12 +4,14 @@
 mod answers;
 
 use super::dates::Dates;
-use super::inbox::{Asking, Inbox};
+use super::entry::{Asking, Entry, Unpublished, Waiting};
+use super::health::{Health, Trouble};
+use super::inbox::Inbox;
 use super::publications::Publications;
 use super::publish::{self, Outcome};
 use super::schedule::{Backoff, Schedule};
-use super::{CALL_TIMEOUT, Health, Session, Standing, Trouble};
-use crate::context::Context;
+use super::session::{CALL_TIMEOUT, Session};
+use crate::inbox::Context;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use shared::id::SwarmKey;
@@ -23,7 +25,6 @@ use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 /// How often a manifest is published because the tracker wishes it: one that always wishes it gets no more.
 const PUBLISH_AGAIN: Duration = Duration::from_secs(30);
@@ -40,56 +41,6 @@ const ASKING_MAX: usize = 8;
 const END_PATIENCE: Duration = Duration::from_millis(50);
 /// With nothing to announce, the connection is looked at this often.
 const IDLE: Duration = Duration::from_secs(600);
-
-/// Why something that somebody waits for is not published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unpublished {
-    /// The tracker could not be told yet: it will be told later.
-    Later(String),
-    /// The tracker refuses it.
-    Refused(String),
-    /// The name means other content there.
-    Standing(Standing),
-}
-
-/// Who waits for a publication.
-pub type Waiting = oneshot::Sender<Result<(), Unpublished>>;
-
-/// What a tracker is to be told.
-#[derive(Debug)]
-pub enum TrackerCommand {
-    /// Announce a resource from now on, or with other numbers.
-    Put(SwarmKey, Entry),
-    /// The number of chunks that we have has grown.
-    Have(SwarmKey, u32),
-    /// Announce a resource now: more peers are wanted.
-    Urgent(SwarmKey),
-    /// Answer when the resource is announced and published.
-    Await(SwarmKey, Waiting),
-    /// Ask which other machine shares something under this name.
-    Ask(ResourceName, Asking),
-    /// Withdraw a resource.
-    Remove(SwarmKey),
-    /// Withdraw everything, and end.
-    End,
-}
-
-/// A resource as a tracker hears of it.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// How far we are.
-    pub stage: Stage,
-    /// How many chunks we have.
-    pub have: u32,
-    /// What it is, under each of its names.
-    pub manifests: Vec<Manifest>,
-    /// When it was shared, in milliseconds since 1970; 0 if unknown.
-    pub shared_at_ms: u64,
-    /// Whether it was shared here: then we publish it without being asked.
-    pub origin: bool,
-    /// Whether it was shared just now, without asking for its name.
-    pub claims: bool,
-}
 
 /// A resource as the announcer keeps it.
 struct Announced {

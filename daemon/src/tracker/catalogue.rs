@@ -1,7 +1,9 @@
 //! Looking up a manifest in the trackers' catalogues.
 
-use super::{CALL_TIMEOUT, Session, Trouble, dates};
-use crate::context::Context;
+use super::dates;
+use super::health::Trouble;
+use super::session::{CALL_TIMEOUT, Session};
+use crate::inbox::{Context, Hit};
 use futures::stream::{FuturesUnordered, StreamExt};
 use shared::id::{ChunkHash, SwarmKey};
 use shared::manifest::Manifest;
@@ -15,17 +17,6 @@ use std::time::Duration;
 const ASK_MAX: Duration = Duration::from_secs(60);
 /// How long the others may take once one has answered.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// What a catalogue has under a name or an id.
-#[derive(Debug)]
-pub struct Hit {
-    /// The manifest.
-    pub manifest: Manifest,
-    /// When it was shared, in milliseconds since 1970; 0 if unknown.
-    pub shared_at_ms: u64,
-    /// Which tracker's catalogue it was.
-    pub tracker: TrackerUrl,
-}
 
 /// Why nothing was found.
 #[derive(Debug)]

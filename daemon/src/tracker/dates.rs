@@ -1,6 +1,7 @@
 //! Our time of day, and how a tracker's differs from it.
 
-use super::{CALL_TIMEOUT, Trouble};
+use super::health::Trouble;
+use super::session::CALL_TIMEOUT;
 use shared::date::Clocks;
 use shared::rpc::tracker::TrackerCaller;
 use std::sync::{Arc, Mutex, PoisonError};

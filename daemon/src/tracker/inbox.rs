@@ -1,16 +1,12 @@
 //! What the driver has to tell a tracker, until the announcer takes it: only the latest of each resource counts, so that
 //! no queue grows while the tracker is slow.
 
-use super::{Entry, TrackerCommand, Waiting};
+use super::entry::{Asking, Entry, TrackerCommand, Waiting};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
-use shared::rpc::tracker::Namesake;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use tokio::sync::{Notify, oneshot};
-
-/// Who asks what stands in its way; nobody answers where the tracker cannot be asked.
-pub type Asking = oneshot::Sender<Option<Namesake>>;
+use tokio::sync::Notify;
 
 /// What is to be told.
 #[derive(Debug, Default)]

@@ -1,9 +1,10 @@
 //! Publishing manifests in a tracker's catalogue.
 
-use super::announcer::Entry;
 use super::dates::Dates;
+use super::entry::Entry;
+use super::health::Trouble;
 use super::publications::Cost;
-use super::{CALL_TIMEOUT, Trouble};
+use super::session::CALL_TIMEOUT;
 use bytes::{Bytes, BytesMut};
 use shared::date::Clocks;
 use shared::id::SwarmKey;

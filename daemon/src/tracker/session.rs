@@ -1,13 +1,18 @@
 //! A connection to a tracker, from the name's look-up to hello.
 
-use super::{CALL_TIMEOUT, Trouble};
-use crate::context::{Context, plain};
+use super::health::Trouble;
+use crate::inbox::{Context, plain};
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::tracker::{TrackerCaller, TrackerHello, TrackerWelcome};
 use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd};
+use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::task::JoinHandle;
+
+/// How long a call to a tracker may take.
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many addresses of a tracker's name are tried.
 const ADDRESSES_MAX: usize = 8;
@@ -90,5 +95,48 @@ async fn resolve(url: &TrackerUrl) -> Result<Vec<SocketAddr>, Trouble> {
         Ok(Ok(addresses)) => Ok(addresses.take(ADDRESSES_MAX).collect()),
         Ok(Err(error)) => Err(Trouble::Unreachable(format!("its name cannot be resolved: {error}"))),
         Err(_) => Err(Trouble::Unreachable("its name was not resolved in time".to_owned())),
+    }
+}
+
+/// The addresses among those a tracker named that we may dial. A tracker elsewhere has no say about what listens
+/// on this machine.
+pub(super) fn dialable(peers: impl Iterator<Item = SocketAddr>, tracker_is_local: bool) -> Vec<PeerAddr> {
+    let fits = |addr: &SocketAddr| {
+        let ip = addr.ip();
+        let broadcast = matches!(ip, std::net::IpAddr::V4(v4) if v4.is_broadcast());
+        addr.port() != 0
+            && !ip.is_unspecified()
+            && !ip.is_multicast()
+            && !broadcast
+            && (tracker_is_local || !ip.is_loopback())
+    };
+    peers.map(|addr| SocketAddr::new(plain(addr.ip()), addr.port())).filter(fits).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_can_listen_on_is_not_dialled() {
+        let named = [
+            "10.0.0.1:7987",
+            "10.0.0.1:0",
+            "0.0.0.0:1",
+            "224.0.0.1:1",
+            "255.255.255.255:1",
+            "127.0.0.1:22",
+            "[::1]:22",
+            "[::ffff:127.0.0.1]:22",
+            "[ff02::1]:1",
+            "[fd00::1]:1",
+        ];
+        let named = || named.iter().map(|text| text.parse().unwrap());
+        let texts = |peers: Vec<SocketAddr>| peers.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(texts(dialable(named(), false)), ["10.0.0.1:7987", "[fd00::1]:1"]);
+        assert_eq!(
+            texts(dialable(named(), true)),
+            ["10.0.0.1:7987", "127.0.0.1:22", "[::1]:22", "127.0.0.1:22", "[fd00::1]:1"]
+        );
     }
 }

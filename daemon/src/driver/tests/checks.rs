@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::driver::download::PUBLISHING_MAX;
+use crate::inbox::{Command, Input, TaskInput};
 use crate::library::CheckStep;
-use crate::tasks::TaskInput;
 use shared::rpc::control::{ShareRequest, TaskId, TaskState};
 use std::fs;
 
@@ -49,7 +49,7 @@ fn reason(driver: &Driver, manifest: &Manifest) -> String {
 }
 
 /// Nothing is checked until a turn is given back.
-fn take_all_turns(driver: &mut Driver) -> Vec<crate::driver::Turn> {
+fn take_all_turns(driver: &mut Driver) -> Vec<crate::watch::Turn> {
     let keys = (1..=2)
         .map(|at| SwarmKey { resource: ResourceId([at; 32]), digest: shared::id::ListDigest([0; 32]) });
     keys.map(|key| {

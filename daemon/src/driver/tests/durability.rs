@@ -5,6 +5,7 @@
 //! real one too, with faults in between ([`Faulty`]).
 
 use super::*;
+use crate::inbox::Input;
 use crate::library::{Fetching, TakeError};
 use crate::store::Disk;
 use crate::store::faulty::{Faulty, Refusal};

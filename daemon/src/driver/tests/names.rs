@@ -1,6 +1,7 @@
 //! What is done to names: taken, replaced and removed at bad moments, and damage that is not forgotten.
 
 use super::*;
+use crate::inbox::Command;
 use crate::store::Disk;
 use crate::store::faulty::{Faulty, Refusal};
 use std::fs;

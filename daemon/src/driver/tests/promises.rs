@@ -1,10 +1,9 @@
 //! What is promised of a download, each at the place where it could be broken.
 
 use super::*;
-use crate::driver::FolderAnswer;
+use crate::inbox::{CheckedFile, FolderAnswer};
 use crate::library::TakeError;
 use crate::store::FileIdentity;
-use crate::tasks::CheckedFile;
 use std::fs;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 

@@ -1,7 +1,7 @@
 //! What lies under a name that a download may replace, and what a former run left beside it.
 
 use super::*;
-use crate::driver::FolderAnswer;
+use crate::inbox::FolderAnswer;
 use crate::store::{FileIdentity, NameRecord, Record};
 use std::fs;
 

@@ -1,7 +1,7 @@
 //! A start, and a folder that is back, on a disk that takes its time: the driver answers meanwhile.
 
 use super::*;
-use crate::driver::FolderAnswer;
+use crate::inbox::{Command, FolderAnswer, Input, Wanted};
 use crate::store::{Disk, FileIdentity, Medium, NameRecord, NotHere, Open, Record, Step, System};
 use shared::host::hashing::Hashed;
 use shared::rpc::control::ShareRequest;

@@ -1,11 +1,14 @@
 //! What becomes of the calls: what a tracker took, what it refused, and what it says of our resources.
 
 use super::super::dates::Dates;
+use super::super::entry::Unpublished;
+use super::super::health::Trouble;
 use super::super::publish::Outcome;
-use super::super::{Found, Session, Standing, Trouble, dialable, tell, tell_standing};
-use super::{
-    Announcer, Answered, Calls, News, PUBLISH_AGAIN, REFUSALS_MAX, REFUSED_AGAIN, Unpublished, answer,
-};
+use super::super::session::{Session, dialable};
+use super::{Announcer, Answered, Calls, News, PUBLISH_AGAIN, REFUSALS_MAX, REFUSED_AGAIN, answer};
+use crate::inbox::Found;
+use crate::inbox::Input;
+use crate::library::Standing;
 use shared::id::SwarmKey;
 use shared::rpc::tracker::{AnnounceAnswer, Stage, TrackerError};
 use std::time::{Duration, Instant};
@@ -114,7 +117,7 @@ impl Announcer {
             shared_at_ms,
             tracker: self.url.clone(),
         };
-        tell(&self.context, found).await;
+        self.context.tell(Input::Found(found)).await;
         Ok(())
     }
 
@@ -149,6 +152,7 @@ impl Announcer {
         if let Err(why) = &said {
             tracing::warn!(tracker = %self.url, resource = %key, ?why, "the tracker did not take the publication");
         }
-        tell_standing(&self.context, key, self.url.clone(), standing).await;
+        let tracker = self.url.clone();
+        self.context.tell(Input::Standing { key, tracker, standing }).await;
     }
 }

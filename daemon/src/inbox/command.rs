@@ -1,104 +1,15 @@
-//! Everything that may wake the driver: one closed enum.
+//! What somebody asks the driver to do, and what the command is about.
 
-use crate::driver::Settings;
-use crate::library::{Download, Published, Source, TakeError};
-use crate::peer::link::LinkId;
-use crate::store::{Import, Publisher};
-use crate::tasks::{TaskHandle, TaskInput};
-use crate::tracker::{Found, Standing};
-use shared::chunk::ChunkIndex;
-use shared::id::{ResourceId, SwarmKey};
+use crate::store::Import;
+use crate::tasks::TaskHandle;
+use shared::id::ResourceId;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{
     Accepted, ControlError, PeerInfo, ResourceStatus, ShareRequest, TaskId, TaskState, Watched,
 };
-use shared::swarm::{AskId, Event, PeerAddr, Refusal};
 use shared::url::TrackerUrl;
-use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
-
-/// What happened around the driver.
-#[derive(Debug)]
-pub enum Input {
-    /// Something that the core decides on.
-    Event(Event),
-    /// Something that the core decides on, said by a link that may be gone by now.
-    Link {
-        /// With which peer.
-        peer: PeerAddr,
-        /// Which link.
-        link: LinkId,
-        /// What it says.
-        event: Event,
-    },
-    /// A peer asks something (`PickAsked` or `ChunkAsked`) and waits for the answer.
-    Ask {
-        /// The number of the question.
-        ask: AskId,
-        /// The question, for the core.
-        event: Event,
-        /// Where the answer goes.
-        answer: oneshot::Sender<Answer>,
-    },
-    /// A peer says that a chunk which we sent was corrupt, or our disk did not read one for it.
-    Doubt {
-        /// Of which swarm.
-        key: SwarmKey,
-        /// Which chunk.
-        index: ChunkIndex,
-        /// Who was to have it.
-        peer: PeerAddr,
-    },
-    /// A file that is being served is not the one that was hashed any more.
-    SourceChanged {
-        /// Of which swarm.
-        key: SwarmKey,
-        /// Which file.
-        published: Arc<Published>,
-    },
-    /// A chunk that came from a peer was verified and written, or not.
-    Taken {
-        /// For which download.
-        download: Arc<Download>,
-        /// Which chunk.
-        index: ChunkIndex,
-        /// Who sent it.
-        peer: PeerAddr,
-        /// What became of it.
-        taken: Result<(), TakeError>,
-    },
-    /// A tracker answered an announce.
-    Found(Found),
-    /// A tracker took a publication, or did not.
-    Standing {
-        /// Of which swarm.
-        key: SwarmKey,
-        /// Which tracker.
-        tracker: TrackerUrl,
-        /// How it stands there now.
-        standing: Standing,
-    },
-    /// ttctl asks for something.
-    Command(Command),
-    /// The configuration was read again.
-    Settled(Settings, Publisher),
-    /// Work in the background ended.
-    Task(TaskInput),
-    /// The daemon is to end.
-    Shutdown,
-}
-
-/// The answer to a peer's question.
-#[derive(Debug)]
-pub enum Answer {
-    /// This chunk; a slot is kept for it.
-    Granted(ChunkIndex),
-    /// Read the chunk from here.
-    Serve(Source),
-    /// No.
-    Refused(Refusal),
-}
 
 /// The answer to a command.
 pub type Reply<T> = oneshot::Sender<Result<T, ControlError>>;
@@ -136,18 +47,31 @@ pub enum Command {
     Verify { what: String, reply: Reply<TaskId> },
 }
 
+/// A resource that is wanted here.
+#[derive(Debug)]
+pub struct Wanted {
+    /// What it is.
+    pub manifest: Manifest,
+    /// The tracker whose catalogue named it, if one did.
+    pub tracker: Option<TrackerUrl>,
+    /// When it was shared, as far as that catalogue knows; else 0.
+    pub shared_at_ms: u64,
+    /// Whether other content of this name may be replaced.
+    pub replace: bool,
+}
+
 /// What a command is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
+pub struct Subject<'a> {
     /// A name or an id; none if it is about no resource, or all of them.
-    pub(super) what: Option<&'a str>,
+    pub what: Option<&'a str>,
     /// The resource itself, where the command says which.
-    pub(super) resource: Option<ResourceId>,
+    pub resource: Option<ResourceId>,
 }
 
 impl Command {
     /// What it is about.
-    pub(super) fn subject(&self) -> Subject<'_> {
+    pub fn subject(&self) -> Subject<'_> {
         let (what, resource) = match self {
             Command::Share { request, .. }
             | Command::Import { request, .. }
@@ -169,7 +93,7 @@ impl Command {
     }
 
     /// Answers that it is not carried out.
-    pub(super) fn refuse(self, error: ControlError) {
+    pub fn refuse(self, error: ControlError) {
         // an answer that nobody waits for any more is of no interest
         match self {
             Command::Share { reply, .. } | Command::Verify { reply, .. } => drop(reply.send(Err(error))),
@@ -189,17 +113,4 @@ impl Command {
             }
         }
     }
-}
-
-/// A resource that is wanted here.
-#[derive(Debug)]
-pub struct Wanted {
-    /// What it is.
-    pub manifest: Manifest,
-    /// The tracker whose catalogue named it, if one did.
-    pub tracker: Option<TrackerUrl>,
-    /// When it was shared, as far as that catalogue knows; else 0.
-    pub shared_at_ms: u64,
-    /// Whether other content of this name may be replaced.
-    pub replace: bool,
 }

@@ -1,9 +1,8 @@
 //! What all tasks of the daemon share: who we are, where the driver listens, the news board, the limits.
 
-use crate::driver::Input;
+use super::ids::LinkId;
+use super::input::Input;
 use crate::peer::bans::{Bans, Rejections};
-use crate::peer::knock::KNOCKS_MAX;
-use crate::peer::link::LinkId;
 use crate::peer::news::NewsBoard;
 use crate::throttle::{Bucket, Limits};
 use shared::id::PeerId;
@@ -20,6 +19,9 @@ use tokio::sync::{Semaphore, mpsc};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many knocks are under way at once; further ones are left to the next announce.
+const KNOCKS_MAX: usize = 8;
 
 /// What all tasks share.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ pub struct Turn {
 
 /// What waits for its turn, and how many have theirs.
 #[derive(Debug)]
-pub(super) struct Turns<T> {
+pub struct Turns<T> {
     small: Lane<T>,
     large: Lane<T>,
     /// Where each of those that wait is in its lane.
@@ -45,13 +45,13 @@ struct Order {
 
 impl<T: Ord + Copy> Turns<T> {
     /// Turns for this many small files and this many large ones at once.
-    pub(super) fn new(small_max: u32, large_max: u32) -> Turns<T> {
+    pub fn new(small_max: u32, large_max: u32) -> Turns<T> {
         let lane = |places_max| Lane { places_max, taken: 0, waiting: BTreeMap::new() };
         Turns { small: lane(small_max), large: lane(large_max), waiting: BTreeMap::new(), came: 0 }
     }
 
     /// Waits from now on; what waits already is moved, and does not become less urgent by that.
-    pub(super) fn wait(&mut self, what: T, bytes: u64, is_asked: bool) {
+    pub fn wait(&mut self, what: T, bytes: u64, is_asked: bool) {
         let was_asked = self.forget(what).is_some_and(|order| !order.unasked);
         self.came += 1;
         let (number, place) = (self.came, self.came.saturating_add(bytes / SMALL_BYTES_MAX));
@@ -62,7 +62,7 @@ impl<T: Ord + Copy> Turns<T> {
     }
 
     /// Somebody waits for it now, if it waits for its turn.
-    pub(super) fn hurry(&mut self, what: T) {
+    pub fn hurry(&mut self, what: T) {
         if let Some((turn, order)) = self.waiting.get_mut(&what) {
             let (is_large, before) = (turn.is_large, *order);
             order.unasked = false;
@@ -74,7 +74,7 @@ impl<T: Ord + Copy> Turns<T> {
     }
 
     /// It does not wait any more.
-    pub(super) fn give_up(&mut self, what: T) {
+    pub fn give_up(&mut self, what: T) {
         self.forget(what);
     }
 
@@ -85,7 +85,7 @@ impl<T: Ord + Copy> Turns<T> {
     }
 
     /// The next one that has its turn, as long as a place is free.
-    pub(super) fn next(&mut self) -> Option<(T, Turn)> {
+    pub fn next(&mut self) -> Option<(T, Turn)> {
         for is_large in [false, true] {
             let lane = self.lane(is_large);
             if lane.taken >= lane.places_max {
@@ -102,19 +102,19 @@ impl<T: Ord + Copy> Turns<T> {
 
     /// A turn is over.
     #[expect(clippy::needless_pass_by_value, reason = "a turn ends once")]
-    pub(super) fn ended(&mut self, turn: Turn) {
+    pub fn ended(&mut self, turn: Turn) {
         let lane = self.lane(turn.is_large);
         lane.taken =
             lane.taken.checked_sub(1).expect("each turn was given by `next`, and is given back once");
     }
 
     /// How many have their turn now.
-    pub(super) fn taken(&self) -> u32 {
+    pub fn taken(&self) -> u32 {
         self.small.taken + self.large.taken
     }
 
     /// How many of those that wait go before each of them.
-    pub(super) fn before(&self) -> BTreeMap<T, u32> {
+    pub fn before(&self) -> BTreeMap<T, u32> {
         let lanes = [&self.small, &self.large].map(|lane| lane.waiting.values());
         lanes.into_iter().flat_map(|lane| (0..).zip(lane)).map(|(before, what)| (*what, before)).collect()
     }

@@ -16,7 +16,7 @@ const LARGE_CHECKS_MAX: u32 = 1;
 
 /// The checks that run, and those that wait.
 #[derive(Debug)]
-pub(super) struct Checks {
+pub struct Checks {
     /// One for each resource at most.
     turns: Turns<SwarmKey>,
     askers: BTreeMap<SwarmKey, Askers>,
@@ -33,10 +33,10 @@ struct Askers {
 
 /// Somebody who waits for a check, and hears of its end in any case.
 #[derive(Debug)]
-pub(super) struct Asker(TaskHandle);
+pub struct Asker(TaskHandle);
 
 impl Asker {
-    pub(super) fn new(task: TaskHandle) -> Asker {
+    pub fn new(task: TaskHandle) -> Asker {
         Asker(task)
     }
 }
@@ -61,71 +61,71 @@ impl Default for Checks {
 
 impl Checks {
     /// A resource is to be checked; if it waits for that already, it does so once.
-    pub(super) fn wait(&mut self, key: SwarmKey, bytes: u64, is_asked: bool) {
+    pub fn wait(&mut self, key: SwarmKey, bytes: u64, is_asked: bool) {
         let is_asked = is_asked || self.askers.contains_key(&key);
         self.turns.wait(key, bytes, is_asked);
     }
 
     /// Somebody waits for the check that waits or runs.
-    pub(super) fn ask(&mut self, key: SwarmKey, asker: Asker) {
+    pub fn ask(&mut self, key: SwarmKey, asker: Asker) {
         self.askers.entry(key).or_default().present.push(asker);
     }
 
     /// Somebody waits for one that begins after the one that runs.
-    pub(super) fn ask_for_next(&mut self, key: SwarmKey, asker: Asker) {
+    pub fn ask_for_next(&mut self, key: SwarmKey, asker: Asker) {
         self.askers.entry(key).or_default().next.push(asker);
     }
 
     /// Whether somebody waits for the check of a resource.
-    pub(super) fn is_asked_for(&self, key: SwarmKey) -> bool {
+    pub fn is_asked_for(&self, key: SwarmKey) -> bool {
         self.askers.contains_key(&key)
     }
 
     /// The resources for whose checks somebody waits.
-    pub(super) fn asked_for(&self) -> Vec<SwarmKey> {
+    pub fn asked_for(&self) -> Vec<SwarmKey> {
         self.askers.keys().copied().collect()
     }
 
     /// Somebody waits for what comes of it.
-    pub(super) fn hurry(&mut self, key: SwarmKey) {
+    pub fn hurry(&mut self, key: SwarmKey) {
         self.turns.hurry(key);
     }
 
     /// The next one that is to begin.
-    pub(super) fn next(&mut self) -> Option<(SwarmKey, Turn)> {
+    pub fn next(&mut self) -> Option<(SwarmKey, Turn)> {
         self.turns.next()
     }
 
     /// Who is to be told of the progress of a check that begins.
-    pub(super) fn watchers(&self, key: SwarmKey) -> Vec<TaskHandle> {
+    pub fn watchers(&self, key: SwarmKey) -> Vec<TaskHandle> {
         self.askers.get(&key).into_iter().flat_map(|askers| &askers.present).map(|it| it.0.clone()).collect()
     }
 
     /// A check that ran has come to its end, whatever that was.
-    pub(super) fn ended(&mut self, turn: Turn) {
+    pub fn ended(&mut self, turn: Turn) {
         self.turns.ended(turn);
     }
 
     /// Answers those who waited for a check; gives those who wait for the next one.
-    pub(super) fn answer(&mut self, key: SwarmKey, state: &TaskState) -> Vec<Asker> {
+    pub fn answer(&mut self, key: SwarmKey, state: &TaskState) -> Vec<Asker> {
         let Some(Askers { present, next }) = self.askers.remove(&key) else { return Vec::new() };
         present.into_iter().for_each(|asker| asker.0.end(state.clone()));
         next
     }
 
     /// A resource is not checked any more; whoever waits for it hears of that.
-    pub(super) fn give_up(&mut self, key: SwarmKey) {
+    pub fn give_up(&mut self, key: SwarmKey) {
         self.turns.give_up(key);
         self.askers.remove(&key);
     }
 
     /// Whether any check runs.
-    pub(super) fn are_running(&self) -> bool {
+    pub fn are_running(&self) -> bool {
         self.turns.taken() > 0
     }
 
     /// How many checks go before each of those that wait.
-    pub(super) fn before(&self) -> BTreeMap<SwarmKey, u32> {
+    pub fn before(&self) -> BTreeMap<SwarmKey, u32> {
         self.turns.before()
     }
 }

@@ -1,0 +1,87 @@
+//! Compares a file with a manifest, in calls that block.
+
+use crate::inbox::CheckedFile;
+use crate::store::{FileIdentity, NameRecord, open_regular};
+use shared::host::hashing::{Checked, check_file, check_part};
+use shared::manifest::Manifest;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// How a file is compared with its manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It is a part of a download: chunks that the disk cannot read are fetched again.
+    AsPart,
+    /// It is to be replaced by a download, which takes the chunks of it that can be read and are right.
+    ToReplace,
+    /// All of it must be read.
+    Strictly,
+}
+
+impl How {
+    /// How the file of a name is compared.
+    pub(super) fn of(record: &NameRecord) -> How {
+        let is_unsure = record.published.is_some_and(|identity| identity.is_unsure());
+        if record.replace && is_unsure { How::ToReplace } else { How::Strictly }
+    }
+}
+
+/// Compares a file with a manifest.
+pub(super) fn check_path(
+    path: &Path,
+    how: How,
+    manifest: &Manifest,
+    progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
+) -> io::Result<CheckedFile> {
+    let at = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let file = open_regular(path).map_err(|error| at(error.source))?;
+    let identity = FileIdentity::of(&file).map_err(at)?;
+    let check = if how == How::Strictly { check_file } else { check_part };
+    let checked = check(&file, manifest, progress).map_err(at)?;
+    let Checked { good, unreadable, whole_matches, bytes, .. } = checked;
+    let is_longer = how == How::ToReplace && identity.bytes > bytes;
+    let (whole, bytes) = (whole_matches && !is_longer, if is_longer { identity.bytes } else { bytes });
+    Ok(CheckedFile { good, whole, bytes, unreadable, identity })
+}
+
+/// The file under the path is the one that was read.
+pub(super) fn still_there(path: &Path, checked: CheckedFile) -> io::Result<CheckedFile> {
+    match FileIdentity::at(path)?.is_same(&checked.identity) {
+        true => Ok(checked),
+        false => Err(io::Error::other("it was changed meanwhile; try again when nobody writes to it")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::host::hashing::silent;
+    use shared::id::{ChunkHash, ResourceId};
+
+    #[test]
+    fn what_the_disk_cannot_read_of_a_file_that_is_to_be_replaced_is_fetched() {
+        let unsure = Some(FileIdentity::unknown());
+        let record = |replace, published| {
+            let name = "x".parse().unwrap();
+            NameRecord { name, replace, published, damaged: false }
+        };
+        assert_eq!(How::of(&record(true, unsure)), How::ToReplace);
+        assert_eq!(How::of(&record(false, unsure)), How::Strictly);
+        assert_eq!(How::of(&record(true, None)), How::Strictly);
+    }
+
+    #[test]
+    fn a_file_that_is_to_be_replaced_is_not_the_resource_when_it_is_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, bytes) = (folder.path().join("x"), vec![7; 1 << 20]);
+        let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
+        let hashes = vec![ChunkHash::of(&bytes)];
+        let manifest = Manifest::new("x".parse().unwrap(), ResourceId::of(&bytes), trackers, hashes).unwrap();
+        for (tail, whole) in [("", true), ("tail", false)] {
+            std::fs::write(&path, [&bytes[..], tail.as_bytes()].concat()).unwrap();
+            let checked = check_path(&path, How::ToReplace, &manifest, &silent).unwrap();
+            assert_eq!((checked.whole, checked.good.len()), (whole, 1), "{tail:?}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Takes part in swarms: joins, leaves, and tells the trackers.
+
+use super::Driver;
+use crate::inbox::Found;
+use crate::library::Phase;
+use crate::tracker::{Entry, TrackerCommand};
+use shared::have::HaveMap;
+use shared::id::SwarmKey;
+use shared::rpc::tracker::Stage;
+use shared::swarm::Event;
+
+impl Driver {
+    /// Takes part in the swarm of a resource, as far as it is able to.
+    pub(super) fn join(&mut self, key: SwarmKey) {
+        if self.library.get(key).is_some_and(|resource| matches!(resource.phase, Phase::Seeding(_))) {
+            self.is_proven(key);
+        }
+        let Some(resource) = self.library.get(key) else { return };
+        let have = match &resource.phase {
+            Phase::Seeding(_) => HaveMap::full(resource.count()),
+            Phase::Fetching(fetching) if fetching.blocked.is_none() => fetching.have.clone(),
+            _ => return,
+        };
+        if resource.record.paused || self.folder.is_away() {
+            return;
+        }
+        self.context.board.put(key, have.clone());
+        let count = resource.count();
+        self.event(Event::Join { key, count, have });
+        self.announce(key);
+        self.changed();
+    }
+
+    /// Leaves the swarm of a resource.
+    pub(super) fn leave(&mut self, key: SwarmKey) {
+        self.context.board.remove(key);
+        self.event(Event::Leave { key });
+        self.trackers.command_all(|| TrackerCommand::Remove(key));
+        self.changed();
+    }
+
+    /// Tells a resource's trackers how far we are, unless it takes no part in its swarm.
+    pub(super) fn announce(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get(key) else { return };
+        let stands_still = match &resource.phase {
+            Phase::Checking(_) | Phase::Accepted(_) | Phase::Failed(_) => true,
+            Phase::Fetching(fetching) => fetching.blocked.is_some(),
+            Phase::Seeding(_) => false,
+        };
+        if stands_still || resource.record.paused || self.folder.is_away() {
+            return;
+        }
+        let stage =
+            if matches!(resource.phase, Phase::Seeding(_)) { Stage::Seeding } else { Stage::Leeching };
+        let names = resource.record.names.iter();
+        let manifests = names.map(|record| resource.manifest.with_name(record.name.clone())).collect();
+        let (shared_at_ms, origin) = (resource.record.shared_at_ms, resource.record.origin);
+        let (claims, undated) = (resource.record.claims.clone(), resource.record.undated.clone());
+        let entry = Entry { stage, have: resource.have(), manifests, shared_at_ms, origin, claims: false };
+        for url in resource.trackers() {
+            let shared_at_ms = if undated.contains(&url) { 0 } else { shared_at_ms };
+            let entry = Entry { claims: claims.contains(&url), shared_at_ms, ..entry.clone() };
+            self.trackers.command(&self.context, &url, TrackerCommand::Put(key, entry));
+        }
+    }
+
+    /// Tells the trackers how downloads progress.
+    pub(super) fn report_progress(&mut self) {
+        for (key, resource) in self.library.stirring() {
+            if let Phase::Fetching(fetching) = &resource.phase {
+                let have = fetching.have.len();
+                self.trackers.command_all(|| TrackerCommand::Have(key, have));
+            }
+        }
+    }
+
+    pub(super) fn found(&mut self, found: Found) {
+        let Some(resource) = self.library.get_mut(found.key) else { return };
+        // Each tracker has a word of its own: two that disagree are not news every few seconds.
+        let is_news = match found.conflict {
+            true => resource.conflicts.insert(found.tracker.clone()),
+            false => {
+                resource.conflicts.remove(&found.tracker);
+                false
+            }
+        };
+        if is_news {
+            tracing::warn!(resource = %found.key, tracker = %found.tracker,
+                "the tracker knows the same resource with another list of chunks: one of the two manifests is false");
+        }
+        if let Some(shared_at_ms) =
+            found.shared_at_ms.filter(|&at| at > 0 && resource.record.shared_at_ms == 0)
+        {
+            resource.record.shared_at_ms = shared_at_ms;
+            self.saver.save(&resource.slot, &resource.record);
+        }
+        self.is_overtaken(found.key, found.tracker, found.overtaken);
+        let (key, peers) = (found.key, found.peers);
+        if !peers.is_empty() {
+            self.event(if found.seeds {
+                Event::LonelyFound { key, peers }
+            } else {
+                Event::PeersFound { key, peers }
+            });
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Looks what there is of a resource on disk, in calls that block: after the start, and when the shared folder is back.
+
+use crate::inbox::{Restored, Seen};
+use crate::library::{Check, Published};
+use crate::store::{FileIdentity, Home, Record, Slot, StoreError};
+use shared::have::HaveMap;
+use shared::id::SwarmKey;
+use shared::manifest::Manifest;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A resource whose files are to be looked at.
+#[derive(Debug, Clone)]
+pub(super) enum Look {
+    /// One of a former run, of which nothing but its place is known.
+    Recall(Slot),
+    /// One that was known before the shared folder was away.
+    Again { key: SwarmKey, record: Box<Record>, manifest: Manifest, slot: Slot, check: Check },
+}
+
+impl Look {
+    /// Looks. Blocks.
+    pub(super) fn perform(&self, home: &Home) -> Seen {
+        match self {
+            Look::Recall(slot) => {
+                let recalled = slot.recall(home).map(|loaded| {
+                    let mut loaded = loaded?;
+                    suppose_published(home, &mut loaded.record, slot);
+                    let restored = look(home, &loaded.record, &loaded.manifest, slot)?;
+                    Ok(Box::new((loaded, restored)))
+                });
+                Seen::Recalled { place: slot.place().to_owned(), recalled }
+            }
+            Look::Again { key, record, manifest, slot, check } => {
+                Seen::Again { key: *key, check: check.clone(), restored: look(home, record, manifest, slot) }
+            }
+        }
+    }
+}
+
+impl Look {
+    /// As [`perform`](Look::perform); whatever happens there is something to tell, since somebody may wait for it.
+    pub(super) fn perform_safely(&self, home: &Home) -> Seen {
+        catch_unwind(AssertUnwindSafe(|| self.perform(home))).unwrap_or_else(|_| {
+            let error = |slot: &Slot| StoreError {
+                doing: "look at",
+                path: slot.part(),
+                source: io::Error::other("it panicked"),
+            };
+            match self {
+                Look::Recall(slot) => {
+                    Seen::Recalled { place: slot.place().to_owned(), recalled: Some(Err(error(slot))) }
+                }
+                Look::Again { key, slot, check, .. } => {
+                    Seen::Again { key: *key, check: check.clone(), restored: Err(error(slot)) }
+                }
+            }
+        })
+    }
+}
+
+/// A crash between the publishing of a file and the note of it: the part is gone, the file is there. Whether
+/// it is the right one is for the check to find out; if not, the download had not begun.
+fn suppose_published(home: &Home, record: &mut Record, slot: &Slot) {
+    if record.names.iter().any(|name| name.published.is_some()) || slot.part().exists() {
+        return;
+    }
+    for name in &mut record.names {
+        name.published = FileIdentity::at(&home.file(&name.name)).ok().map(FileIdentity::unsure);
+    }
+}
+
+/// Looks what there is of a resource.
+///
+/// # Errors
+/// When its have map is of a later version: nothing may be changed then.
+fn look(home: &Home, record: &Record, manifest: &Manifest, slot: &Slot) -> Result<Restored, StoreError> {
+    let mut published = record.names.iter().filter_map(|name| Some((name, name.published?))).peekable();
+    if published.peek().is_some() {
+        let mut why = String::new();
+        for (name, identity) in published {
+            match Published::find(manifest, &home.file(&name.name), identity) {
+                Ok(_) if name.damaged => why = format!("{} was found damaged", name.name),
+                Ok(published) => {
+                    return Ok(Restored::Finished { published, is_untidy: slot.is_untidy() });
+                }
+                Err(error) => why = error,
+            }
+        }
+        return Ok(Restored::Doubtful(why));
+    }
+    match unfinished(manifest, slot) {
+        Err(error) if error.is_later_version() => Err(error),
+        Err(error) => Ok(Restored::Doubtful(error.to_string())),
+        Ok(restored) => Ok(restored),
+    }
+}
+
+/// What there is of a download. The have map is believed only as far as the data is long enough for it.
+fn unfinished(manifest: &Manifest, slot: &Slot) -> Result<Restored, StoreError> {
+    let count = manifest.count();
+    let have = slot.read_have(count)?;
+    let part = slot.open_part(count)?;
+    let (have, bytes) = match have {
+        _ if part.length()? == 0 => return Ok(Restored::Unfinished(part, HaveMap::empty(count))),
+        None => return Ok(Restored::Doubtful("its have map is missing".to_owned())),
+        Some(have) => (have, part.length()?),
+    };
+    if let Some(missing) = have.iter().find(|index| index.offset() >= bytes) {
+        return Ok(Restored::Doubtful(format!("chunk {missing} is noted, and the data ends before it")));
+    }
+    if count.last().is_some_and(|last| have.contains(last)) {
+        part.find_last()?;
+    }
+    Ok(Restored::Unfinished(part, have))
+}

@@ -1,0 +1,161 @@
+//! The loop: whatever comes in goes to its verb, and whatever the core asks for is performed before the next.
+
+use super::Driver;
+use crate::inbox::{Input, TaskInput};
+use shared::id::SwarmKey;
+use shared::rpc::wire::buffers;
+use shared::swarm::{AskEnd, AskId, Event};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// How often rates are sampled, syncs begun and blocked downloads looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How many inputs are handled before the clock is looked at.
+const BATCH: usize = 64;
+
+/// How long the trackers have to hear our farewell.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+impl Driver {
+    /// Works until it is told to shut down, or only a restart can help: then it says why. What has arrived is synced
+    /// and the trackers are told.
+    pub async fn run(
+        mut self,
+        mut inputs: mpsc::Receiver<Input>,
+        mut ended: mpsc::UnboundedReceiver<(AskId, AskEnd)>,
+    ) -> Option<String> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH);
+        'working: while self.ending.is_none() {
+            let timeout = self.machine.next_timeout().map(|time| self.start + Duration::from_micros(time.0));
+            let far = self.start + Duration::from_secs(365 * 24 * 3600);
+            tokio::select! {
+                _ = inputs.recv_many(&mut batch, BATCH) => {}
+                Some((ask, end)) = ended.recv() => self.ask_ended(ask, end),
+                () = tokio::time::sleep_until(timeout.unwrap_or(far).into()) => self.event(Event::Timeout),
+                _ = tick.tick() => self.tick(),
+            }
+            for input in batch.drain(..) {
+                if matches!(input, Input::Shutdown) {
+                    break 'working;
+                }
+                self.handle(input);
+            }
+        }
+        drop((inputs, ended)); // nobody waits for an answer that does not come
+        let why = self.ending.take();
+        self.end().await;
+        why
+    }
+
+    pub(super) fn handle(&mut self, input: Input) {
+        match input {
+            Input::Event(event) => self.event(event),
+            Input::Link { peer, link, event } => self.link_event(peer, link, event),
+            Input::Ask { ask, event, answer } => {
+                self.asks.insert(ask, answer);
+                self.event(event);
+            }
+            Input::Doubt { key, index, peer } => self.doubt(key, index, peer),
+            Input::SourceChanged { key, published } => self.source_changed(key, &published),
+            Input::Taken { download, index, peer, taken } => self.taken(&download, index, peer, taken),
+            Input::Found(found) => self.found(found),
+            Input::Standing { key, tracker, standing } => self.stands(key, tracker, standing),
+            Input::Command(command) => self.command(command),
+            Input::Settled(settings, publisher) => (self.settings, self.publisher) = (settings, publisher),
+            Input::Task(task) => self.task(task),
+            Input::Shutdown => {}
+        }
+    }
+
+    fn task(&mut self, task: TaskInput) {
+        match task {
+            TaskInput::Hashed { task, request, hashed } => self.hashed(task, request, hashed),
+            TaskInput::Cleared { task, request, hashed, other } => {
+                self.cleared(task, &request, hashed, other)
+            }
+            TaskInput::Imported { task, request, imported } => self.imported(task, &request, imported),
+            TaskInput::Asked { asked, place, here } => self.asked(asked, place, here),
+            TaskInput::Inspected { what, here, changed, reply } => {
+                self.inspected(&what, here, &changed, reply);
+            }
+            TaskInput::Compared { task, wanted, checked } => self.compared(task, wanted, checked),
+            TaskInput::Shown(shown) => self.shown(shown),
+            TaskInput::Stray(stray) => self.stray(stray),
+            TaskInput::Copied { key, check, copied } => self.copied(key, &check, copied),
+            TaskInput::Opened { wanted, record, place, opened, reply } => {
+                self.opened(&wanted, *record, &place, opened, reply);
+            }
+            TaskInput::Made { key, check, opened } => self.made(key, &check, opened),
+            TaskInput::Listed(places) => self.listed(places),
+            TaskInput::Seen(seen) => self.seen(seen),
+            TaskInput::Another { key, found } => self.another(key, found),
+            TaskInput::Answered { number, answer } => self.answered(number, answer),
+            TaskInput::Looked { number, here, changed } => self.looked(number, here, changed),
+            TaskInput::Checked { key, check, turn, checked, here } => {
+                self.checked(key, &check, turn, checked, here);
+            }
+            TaskInput::Synced { download, have, synced } => self.synced(&download, have, synced),
+            TaskInput::Noted { download, have, is_probe, noted } => {
+                self.noted(&download, &have, is_probe, noted);
+            }
+            TaskInput::Whole { download, whole } => self.whole(&download, whole),
+            TaskInput::Published { source, name, published } => self.published(&source, &name, published),
+            TaskInput::Suspected { key, index, peer, good } => self.suspected(key, index, peer, good),
+        }
+    }
+
+    /// Hands one event to the core and performs all that it asks for, and what comes of that.
+    pub(super) fn event(&mut self, event: Event) {
+        self.pending.push_back(event);
+        while let Some(event) = self.pending.pop_front() {
+            tracing::trace!(?event);
+            self.note(&event);
+            let now = self.now();
+            self.machine.handle(now, event);
+            while let Some(action) = self.machine.poll() {
+                tracing::trace!(?action);
+                self.perform(action);
+            }
+        }
+    }
+
+    pub(super) fn tick(&mut self) {
+        self.ticks += 1;
+        let now = Instant::now();
+        let served: BTreeSet<SwarmKey> = self.serving.values().map(|(key, _)| *key).collect();
+        let mut busy = self.library.sample(now, |key| served.contains(&key));
+        busy |= self.checks.are_running();
+        self.sync_due(now);
+        self.retry_blocked(now);
+        if self.ticks.is_multiple_of(8) {
+            buffers::trim();
+            self.report_progress();
+            self.check_for_askers();
+            self.look_for_stalls(now);
+            self.look_for_other_lists(now);
+            self.look_at_clock();
+            self.refuse_parked(now);
+            self.ask_folder(now);
+            self.look_at_files();
+            if self.ticks.is_multiple_of(24) && !self.folder.is_away() {
+                self.save_again();
+            }
+        }
+        if busy {
+            self.changed();
+        }
+    }
+
+    /// Ends well: no chunk that is on disk is fetched again, no tracker sends anybody to us.
+    pub(super) async fn end(mut self) {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.links.clear();
+        self.sync_all();
+        let trackers = std::mem::take(&mut self.trackers);
+        tokio::join!(trackers.end(FAREWELL), self.saver.end());
+    }
+}

@@ -1,0 +1,25 @@
+//! What a caller hears of what went wrong.
+
+use crate::store::StoreError;
+use shared::rpc::control::{ControlError, ErrorKind};
+
+/// Nothing here has this name or id.
+pub fn unknown(what: &str) -> ControlError {
+    let shown: String = what.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect();
+    ControlError {
+        kind: ErrorKind::Unknown,
+        message: format!("nothing here is called \"{shown}\""),
+        hint: Some("`ttctl list` shows what is here".to_owned()),
+    }
+}
+
+/// What ttctl hears of a disk that refuses.
+pub fn store_error(error: &StoreError) -> ControlError {
+    let kind = if error.is_no_space() { ErrorKind::NoSpace } else { ErrorKind::Internal };
+    ControlError { kind, message: error.to_string(), hint: None }
+}
+
+/// Something of ours that should not go wrong.
+pub fn internal(error: &dyn std::fmt::Display) -> ControlError {
+    ControlError { kind: ErrorKind::Internal, message: error.to_string(), hint: None }
+}

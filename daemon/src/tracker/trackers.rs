@@ -1,0 +1,113 @@
+//! All trackers that this machine talks to.
+
+use super::announcer;
+use super::entry::TrackerCommand;
+use super::health::{Health, Trouble};
+use super::inbox::Inbox;
+use super::schedule;
+use crate::inbox::Context;
+use shared::id::SwarmKey;
+use shared::url::TrackerUrl;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+/// How many trackers a daemon talks to: manifests name them, so strangers choose.
+const TRACKERS_MAX: usize = 64;
+
+/// All trackers that we talk to.
+#[derive(Debug, Default)]
+pub struct Trackers {
+    trackers: BTreeMap<TrackerUrl, Announcer>,
+    /// The daemon is up: what is announced from now on is announced at once.
+    up: bool,
+}
+
+#[derive(Debug)]
+struct Announcer {
+    /// What it is still to be told.
+    inbox: Arc<Inbox>,
+    health: Arc<Mutex<Health>>,
+    task: JoinHandle<()>,
+    /// The resources that it announces.
+    keys: BTreeSet<SwarmKey>,
+}
+
+impl Announcer {
+    fn send(&mut self, command: TrackerCommand) {
+        match &command {
+            TrackerCommand::Put(key, _) => _ = self.keys.insert(*key),
+            TrackerCommand::Remove(key) => _ = self.keys.remove(key),
+            _ => {}
+        }
+        self.inbox.add(command);
+    }
+}
+
+impl Trackers {
+    /// Tells a tracker something; begins to talk to it if need be. `false` if there are too many trackers.
+    pub fn command(&mut self, context: &Arc<Context>, url: &TrackerUrl, command: TrackerCommand) -> bool {
+        if !self.trackers.contains_key(url) {
+            self.make_room();
+            if self.trackers.len() >= TRACKERS_MAX {
+                tracing::warn!(tracker = %url, "too many trackers, this one is left out");
+                return false;
+            }
+            let inbox = Arc::new(Inbox::default());
+            let health = Arc::new(Mutex::new(Health::new(Instant::now())));
+            let pause = (!self.up).then(|| schedule::return_pause(rand::random()));
+            let announcer =
+                announcer::run(context.clone(), url.clone(), health.clone(), pause, inbox.clone());
+            let task = tokio::spawn(announcer);
+            self.trackers.insert(url.clone(), Announcer { inbox, health, task, keys: BTreeSet::new() });
+        }
+        self.trackers.get_mut(url).map(|tracker| tracker.send(command)).is_some()
+    }
+
+    /// Tells every tracker that we talk to.
+    pub fn command_all(&mut self, command: impl Fn() -> TrackerCommand) {
+        for tracker in self.trackers.values_mut() {
+            tracker.send(command());
+        }
+    }
+
+    /// Ends the talk with a tracker that nothing is announced to any more, when there are too many.
+    fn make_room(&mut self) {
+        let unused = self.trackers.iter().find(|(_, tracker)| tracker.keys.is_empty());
+        let unused = unused.map(|(url, _)| url.clone()).filter(|_| self.trackers.len() >= TRACKERS_MAX);
+        if let Some(mut tracker) = unused.and_then(|url| self.trackers.remove(&url)) {
+            tracker.send(TrackerCommand::End);
+        }
+    }
+
+    /// What a former run knew is announced by now, after a short while that differs from daemon to daemon.
+    /// Whether they were not before.
+    pub fn are_up(&mut self) -> bool {
+        !std::mem::replace(&mut self.up, true)
+    }
+
+    /// What is wrong with a tracker for a resource, and for how long.
+    pub fn trouble(&self, url: &TrackerUrl, key: SwarmKey) -> Option<(Duration, Trouble)> {
+        let now = Instant::now();
+        match self.trackers.get(url) {
+            Some(tracker) => tracker.health.lock().unwrap_or_else(PoisonError::into_inner).trouble(now, key),
+            None => Health::left_out().trouble(now, key),
+        }
+    }
+
+    /// Withdraws everything everywhere, and ends. Gives up after `patience`.
+    pub async fn end(self, patience: Duration) {
+        let until = tokio::time::Instant::now() + patience;
+        let mut tasks = Vec::new();
+        for mut tracker in self.trackers.into_values() {
+            tracker.send(TrackerCommand::End);
+            tasks.push(tracker.task);
+        }
+        for mut task in tasks {
+            if tokio::time::timeout_at(until, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+    }
+}

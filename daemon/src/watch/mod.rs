@@ -1,0 +1,15 @@
+//! What the driver keeps an eye on: pure state machines, to which the time is handed in.
+
+mod checks;
+mod folder;
+mod lists;
+mod stalls;
+mod strays;
+mod turns;
+
+pub use checks::{Asker, Checks};
+pub use folder::{Away, Folder};
+pub use lists::Lists;
+pub use stalls::{Stalls, Word};
+pub use strays::Strays;
+pub use turns::Turn;
