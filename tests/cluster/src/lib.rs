@@ -5,7 +5,7 @@
 //! [`mounts`] gives a test disks of its own, [`clock`] a time of day; [`skip`] says what cannot run here; [`crash`] kills
 //! a daemon again and again; [`slow_link`] is a long way between two; [`fake_tracker`] and [`hostile`] misbehave as they
 //! are told; [`Tracker`] and [`Daemon`] are what a scenario is told
-//! with. Those two panic when something is not as it must be, with the logs of all that took part.
+//! with (`questions` are those that a tracker answers). Those two panic when something is not as it must be, with the logs of all that took part.
 
 mod again;
 pub mod clock;
@@ -19,6 +19,8 @@ pub mod hostile;
 pub mod mounts;
 pub mod process;
 mod programs;
+#[cfg(feature = "hostile")]
+mod questions;
 pub mod skip;
 #[cfg(feature = "hostile")]
 pub mod slow_link;

@@ -1,9 +1,8 @@
 //! A tracker of a scenario.
 
-use crate::process::{Output, Process, free_port, run_capped, sealed};
+use crate::process::{Process, free_port, sealed};
 use crate::{CAP, program};
 use rustix::process::Signal;
-use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Instant;
 use tempfile::TempDir;
@@ -42,31 +41,6 @@ impl Tracker {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
-    }
-
-    /// Asks it with `ttctl tracker`, which needs no daemon for that.
-    #[track_caller]
-    pub fn ask(&self, args: &[&str]) -> Output {
-        let mut command = sealed(&program("ttctl"), self.home.path());
-        command.arg("tracker").args(args).args(["--tracker", &self.url(), "--json"]);
-        run_capped(command, CAP).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// Where the peers of a resource listen, in order.
-    #[track_caller]
-    pub fn peers(&self, what: &str) -> Vec<SocketAddr> {
-        let output = self.ask(&["peers", what]);
-        let document: Value = match output.code {
-            0 => serde_json::from_str(&output.stdout).expect("a document"),
-            4 => return Vec::new(),
-            code => panic!("ttctl tracker peers {what}: exit code {code}: {}", output.stderr),
-        };
-        let peers = document["peers"].as_array().expect("a list of peers");
-        let addr =
-            |peer: &Value| peer["addr"].as_str().and_then(|addr| addr.parse().ok()).expect("an address");
-        let mut addrs: Vec<SocketAddr> = peers.iter().map(addr).collect();
-        addrs.sort();
-        addrs
     }
 
     /// Ends it as `kill -9` does.

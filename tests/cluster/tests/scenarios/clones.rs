@@ -25,9 +25,9 @@ fn a_cloned_machine_is_a_peer_of_its_own() {
         let peers = tracker.peers(&id);
         peers.contains(&original.addr()) && peers.contains(&clone.addr())
     });
-    let output = tracker.ask(&["peers", &id]).stdout;
-    let ids: BTreeSet<&str> = output.split("\"peer_id\":").skip(1).map(|rest| &rest[..40]).collect();
-    assert_eq!(ids.len(), 2, "two machines have one id: {output}");
+    let entries = tracker.entries(&id);
+    let ids: BTreeSet<_> = entries.iter().map(|entry| entry.peer_id).collect();
+    assert_eq!(ids.len(), 2, "two machines have one id: {entries:?}");
     let first = Daemon::start(&tracker, &[]);
     first.get("image", &bytes);
     // Each of them serves alone, too.

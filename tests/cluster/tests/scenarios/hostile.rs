@@ -142,10 +142,8 @@ fn who_sends_nothing_or_next_to_nothing_holds_nobody_up() {
 #[test]
 fn one_id_at_two_addresses_keeps_nobody_out() {
     let scene = Scene::new(214, 8);
-    let output = scene.tracker.ask(&["peers", &scene.key().resource.to_string()]).stdout;
-    let document: serde_json::Value = serde_json::from_str(&output).expect("a document");
-    let id = document["peers"][0]["peer_id"].as_str().expect("the seeder's id").to_owned();
-    let id = std::array::from_fn(|at| u8::from_str_radix(&id[2 * at..2 * at + 2], 16).expect("digits"));
+    let entries = scene.tracker.entries(&scene.key().resource.to_string());
+    let id = entries.first().expect("the seeder").peer_id.0;
     let _thief = scene.false_seeder(Way::Id(id));
     let _hostile = [Way::Silent, Way::Empty].map(|way| scene.false_seeder(way));
     scene.leecher.get(NAME, &scene.bytes);

@@ -254,7 +254,7 @@ fn a_clock_that_was_ahead_brings_no_old_version_back() {
     wait_until("both are back", CAP, || {
         tracker.peers(&sha256(&old)).len() == 1 && tracker.peers(&sha256(&new)).len() == 2
     });
-    wait_until("both are published", CAP, || tracker.ask(&["peers", "img"]).code == 0);
+    wait_until("both are published", CAP, || tracker.meaning("img").is_some());
     d.get("img", &new);
     // A day later that date is none to come any more.
     a.restart();
@@ -263,7 +263,7 @@ fn a_clock_that_was_ahead_brings_no_old_version_back() {
     wait_until("both are back", CAP, || {
         tracker.peers(&sha256(&old)).len() == 1 && tracker.peers(&sha256(&new)).len() == 3
     });
-    wait_until("both are published", CAP, || tracker.ask(&["peers", "img"]).code == 0);
+    wait_until("both are published", CAP, || tracker.meaning("img").is_some());
     e.get("img", &new);
 }
 
@@ -409,13 +409,16 @@ impl TwoTrackers {
     fn check_that_nothing_is_taken(&mut self) {
         self.second.restart();
         let both = [&sha256(&content(94, MIB + 1)), &sha256(&content(95, 1000))].map(String::clone);
-        wait_until("both are back", CAP, || both.iter().all(|id| self.second.ask(&["peers", id]).code == 0));
+        wait_until("both are back", CAP, || both.iter().all(|id| !self.second.peers(id).is_empty()));
         self.daemon.wait_status("img", "it says whose the name is", |status| {
             status.reason().contains(&self.second.url()) && status.reason().contains("with other content")
                 || status.reason().contains("means other content")
         });
-        let listed = self.second.ask(&["list"]);
-        assert!(listed.stdout.contains(&self.id[..8]), "{}", listed.stdout);
+        let listed = self.second.list();
+        assert!(
+            listed.iter().any(|entry| entry.publication.key.resource.to_string() == self.id),
+            "{listed:?}"
+        );
     }
 }
 
@@ -431,7 +434,7 @@ fn a_name_is_not_taken_by_a_machine_that_is_started_again_before_it_was_told() {
 fn a_name_is_not_taken_where_another_tracker_was_told_before() {
     let mut two = TwoTrackers::start();
     two.share_while_the_second_is_down();
-    wait_until("the first has it", CAP, || two.first.ask(&["peers", "img"]).code == 0);
+    wait_until("the first has it", CAP, || two.first.meaning("img").is_some());
     two.daemon.ok(&["pause", "img"]);
     two.daemon.ok(&["resume", "img"]);
     two.check_that_nothing_is_taken();

@@ -194,13 +194,11 @@ fn all_names_come_back_and_none_loses_its_seeder() {
     tracker.restart();
     let begin = std::time::Instant::now();
     wait_until("all names are back", CAP, || {
-        let listed = tracker.ask(&["list"]);
-        let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
-        let publications = listed["publications"].as_array().unwrap();
-        for publication in publications {
-            assert_eq!(publication["seeders"], 1, "published without its seeder: {publication}");
+        let listed = tracker.list();
+        for entry in &listed {
+            assert_eq!(entry.seeders, 1, "published without its seeder: {entry:?}");
         }
-        publications.len() == FILES
+        listed.len() == FILES
     });
     eprintln!("all names are back after {:?}", begin.elapsed());
     // A share meanwhile is published at once.
