@@ -4,5 +4,6 @@ mod callers;
 mod crowd;
 mod examine;
 mod imports;
+mod look_up;
 mod quota;
 pub mod server;

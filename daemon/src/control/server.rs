@@ -4,10 +4,10 @@
 use super::callers::{Callers, Counted, Place};
 use super::examine::examine;
 use super::imports::{self, Imports};
+use super::look_up::{look_up, shown};
 use super::quota::{Permit, Quota};
 use crate::inbox::{Command, Context, Input, Reply, Wanted, store_error};
 use crate::store::Home;
-use crate::tracker::catalogue::{self, Miss};
 use shared::host::config::{Rate, RateLimit};
 use shared::manifest::{Manifest, Parser};
 use shared::name::ResourceName;
@@ -20,7 +20,6 @@ use shared::rpc::tracker::Lookup;
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
 use shared::url::TrackerUrl;
-use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -204,7 +203,8 @@ impl Control for Caller {
                 (Lookup::Resource(resource), tracker)
             }
         };
-        let looked_up = match self.look_up(&lookup, tracker, replace).await {
+        let configured = self.server.trackers.borrow().clone();
+        let looked_up = match look_up(&self.server.context, configured, &lookup, tracker, replace).await {
             Ok(Ok(wanted)) => return self.begin(wanted).await,
             Ok(Err(nowhere)) => match self.find_locally(shown(&lookup), replace).await {
                 Err(error) if error.kind == ErrorKind::Unknown => Err(nowhere),
@@ -366,64 +366,6 @@ impl Caller {
     async fn find_locally(&self, what: String, replace: bool) -> Result<Accepted, ControlError> {
         self.ask(|reply| Command::FindLocally { what, replace, reply }).await
     }
-
-    /// Looks in the catalogues. The inner error says that no tracker answered, and why: what is here has to do then.
-    async fn look_up(
-        &self,
-        what: &Lookup,
-        tracker: Option<TrackerUrl>,
-        replace: bool,
-    ) -> Result<Result<Wanted, ControlError>, ControlError> {
-        let is_named = tracker.is_some();
-        let trackers = match tracker {
-            Some(url) => vec![url],
-            None => self.server.trackers.borrow().clone(),
-        };
-        let shown = shown(what);
-        match catalogue::find(&self.server.context, &trackers, what, &BTreeSet::new()).await {
-            Ok(hit) => Ok(Ok(Wanted {
-                manifest: hit.manifest,
-                tracker: Some(hit.tracker),
-                shared_at_ms: hit.shared_at_ms,
-                replace,
-            })),
-            Err(Miss::Unknown) => Err(ControlError {
-                kind: ErrorKind::Unknown,
-                message: format!("no tracker's catalogue has {shown} ({} asked)", list(&trackers)),
-                hint: Some("`ttctl tracker list` shows what is published".to_owned()),
-            }),
-            Err(Miss::Bad(url, why)) => Err(ControlError {
-                kind: ErrorKind::BadData,
-                message: format!("{url} has a bad manifest for {shown}: {why}"),
-                hint: None,
-            }),
-            Err(Miss::Unreachable(silent)) => {
-                let why = silent.iter().map(|(url, why)| format!("tracker {url}: {why}"));
-                let why = why.collect::<Vec<_>>().join("; ");
-                let unreachable = ControlError {
-                    kind: ErrorKind::Unreachable,
-                    message: format!("cannot look up {shown}: {why}"),
-                    hint: Some("try again when it can be reached; --timeout waits for that".to_owned()),
-                };
-                match (is_named, why.is_empty()) {
-                    (true, _) => Err(unreachable),
-                    (false, false) => Ok(Err(unreachable)),
-                    (false, true) => Ok(Err(ControlError {
-                        kind: ErrorKind::Refused,
-                        message: format!("nothing here is called \"{shown}\", and no tracker is configured"),
-                        hint: Some("set `trackers` in ttd.toml, or name one: tt://HOST/NAME".to_owned()),
-                    })),
-                }
-            }
-        }
-    }
-}
-
-fn shown(what: &Lookup) -> String {
-    match what {
-        Lookup::Name(name) => name.to_string(),
-        Lookup::Resource(id) => id.to_string(),
-    }
 }
 
 /// Does what blocks, off the async workers.
@@ -434,10 +376,6 @@ async fn blocking<T: Send + 'static>(
         Ok(done) => done.map_err(|error| store_error(&error)),
         Err(error) => Err(ControlError { kind: ErrorKind::Internal, message: error.to_string(), hint: None }),
     }
-}
-
-fn list(trackers: &[TrackerUrl]) -> String {
-    trackers.iter().map(TrackerUrl::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn refused(message: String) -> ControlError {

@@ -1,0 +1,74 @@
+//! Finds out what a name or an id means, for a `get`.
+
+use crate::context::Context;
+use crate::driver::Wanted;
+use crate::tracker::catalogue::{self, Miss};
+use shared::rpc::control::{ControlError, ErrorKind};
+use shared::rpc::tracker::Lookup;
+use shared::url::TrackerUrl;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Looks in the catalogues. The inner error says that no tracker answered, and why: what is here has to do then.
+pub async fn look_up(
+    context: &Arc<Context>,
+    configured: Vec<TrackerUrl>,
+    what: &Lookup,
+    tracker: Option<TrackerUrl>,
+    replace: bool,
+) -> Result<Result<Wanted, ControlError>, ControlError> {
+    let is_named = tracker.is_some();
+    let trackers = match tracker {
+        Some(url) => vec![url],
+        None => configured,
+    };
+    let shown = shown(what);
+    match catalogue::find(context, &trackers, what, &BTreeSet::new()).await {
+        Ok(hit) => Ok(Ok(Wanted {
+            manifest: hit.manifest,
+            tracker: Some(hit.tracker),
+            shared_at_ms: hit.shared_at_ms,
+            replace,
+        })),
+        Err(Miss::Unknown) => Err(ControlError {
+            kind: ErrorKind::Unknown,
+            message: format!("no tracker's catalogue has {shown} ({} asked)", list(&trackers)),
+            hint: Some("`ttctl tracker list` shows what is published".to_owned()),
+        }),
+        Err(Miss::Bad(url, why)) => Err(ControlError {
+            kind: ErrorKind::BadData,
+            message: format!("{url} has a bad manifest for {shown}: {why}"),
+            hint: None,
+        }),
+        Err(Miss::Unreachable(silent)) => {
+            let why = silent.iter().map(|(url, why)| format!("tracker {url}: {why}"));
+            let why = why.collect::<Vec<_>>().join("; ");
+            let unreachable = ControlError {
+                kind: ErrorKind::Unreachable,
+                message: format!("cannot look up {shown}: {why}"),
+                hint: Some("try again when it can be reached; --timeout waits for that".to_owned()),
+            };
+            match (is_named, why.is_empty()) {
+                (true, _) => Err(unreachable),
+                (false, false) => Ok(Err(unreachable)),
+                (false, true) => Ok(Err(ControlError {
+                    kind: ErrorKind::Refused,
+                    message: format!("nothing here is called \"{shown}\", and no tracker is configured"),
+                    hint: Some("set `trackers` in ttd.toml, or name one: tt://HOST/NAME".to_owned()),
+                })),
+            }
+        }
+    }
+}
+
+/// What is looked up, for people.
+pub fn shown(what: &Lookup) -> String {
+    match what {
+        Lookup::Name(name) => name.to_string(),
+        Lookup::Resource(id) => id.to_string(),
+    }
+}
+
+fn list(trackers: &[TrackerUrl]) -> String {
+    trackers.iter().map(TrackerUrl::as_str).collect::<Vec<_>>().join(", ")
+}
