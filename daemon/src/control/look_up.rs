@@ -1,7 +1,6 @@
 //! Finds out what a name or an id means, for a `get`.
 
-use crate::context::Context;
-use crate::driver::Wanted;
+use crate::inbox::{Context, Wanted};
 use crate::tracker::catalogue::{self, Miss};
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::rpc::tracker::Lookup;
