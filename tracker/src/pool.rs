@@ -1,23 +1,13 @@
 //! How many connections there are. Those that have not said hello are few: for a newcomer the oldest goes.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use shared::rpc::wire::Crowd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// All connections.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    places: Mutex<Places>,
-}
-
-#[derive(Debug)]
-struct Places {
-    connections_max: usize,
-    unknown_max: usize,
-    taken: usize,
-    next: u64,
-    /// Connections that have not said hello, the oldest first.
-    unknown: BTreeMap<u64, oneshot::Sender<()>>,
+    crowd: Mutex<Crowd<oneshot::Sender<()>>>,
 }
 
 /// A connection's place, free when it is dropped.
@@ -29,45 +19,32 @@ pub(crate) struct Place {
 
 impl Pool {
     pub(crate) fn new(connections_max: usize, unknown_max: usize) -> Arc<Pool> {
-        let places = Places { connections_max, unknown_max, taken: 0, next: 0, unknown: BTreeMap::new() };
-        Arc::new(Pool { places: Mutex::new(places) })
+        Arc::new(Pool { crowd: Mutex::new(Crowd::new(unknown_max, connections_max)) })
     }
 
     /// Changes how many there may be. Those that are there stay.
     pub(crate) fn set(&self, connections_max: usize, unknown_max: usize) {
-        let mut places = self.places();
-        (places.connections_max, places.unknown_max) = (connections_max, unknown_max);
+        self.crowd().set(unknown_max, connections_max);
     }
 
     /// A place for a new connection, and what tells it to make room; `None` when all places are taken by those
     /// who have said hello.
     pub(crate) fn enter(self: &Arc<Pool>) -> Option<(Place, oneshot::Receiver<()>)> {
-        let mut places = self.places();
-        let full = places.taken >= places.connections_max;
-        if full && places.unknown.is_empty() {
-            return None;
-        }
-        if full || places.unknown.len() >= places.unknown_max {
-            // its place is free in a moment, when its task has seen it
-            if let Some((_, oldest)) = places.unknown.pop_first() {
-                let _ = oldest.send(());
-            }
-        }
         let (make_room, told) = oneshot::channel();
-        let id = places.next;
-        places.next += 1;
-        places.taken += 1;
-        places.unknown.insert(id, make_room);
-        Some((Place { pool: self.clone(), id }, told))
+        let admitted = self.crowd().admit(|_| make_room)?;
+        if let Some(oldest) = admitted.gone {
+            let _ = oldest.send(());
+        }
+        Some((Place { pool: self.clone(), id: admitted.number }, told))
     }
 
     /// How many connections there are.
     pub(crate) fn taken(&self) -> usize {
-        self.places().taken
+        self.crowd().len()
     }
 
-    fn places(&self) -> std::sync::MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn crowd(&self) -> MutexGuard<'_, Crowd<oneshot::Sender<()>>> {
+        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,15 +56,13 @@ impl Place {
 
     /// The connection has said hello: it is not closed for a newcomer any more.
     pub(crate) fn keep(&self) {
-        self.pool.places().unknown.remove(&self.id);
+        self.pool.crowd().know(self.id, ());
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut places = self.pool.places();
-        places.taken -= 1;
-        places.unknown.remove(&self.id);
+        self.pool.crowd().remove(self.id);
     }
 }
 

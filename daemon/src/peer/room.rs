@@ -1,11 +1,11 @@
 //! Who is connected: strangers, who have not said hello, and peers, who have. Both are bounded, apart from each other, so
 //! that no number of strangers keeps a peer out.
 
-use crate::inbox::Context;
+use super::bans::Rejections;
 use shared::id::PeerId;
 use shared::rpc::control::Rejection;
+use shared::rpc::wire::Crowd;
 use shared::swarm::PeerAddr;
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
@@ -27,122 +27,107 @@ pub struct Caps {
 /// All connections that others made to us.
 #[derive(Debug)]
 pub struct Room {
-    caps: Caps,
-    context: Arc<Context>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    next: u64,
-    strangers: VecDeque<(u64, AbortHandle)>,
-    peers: BTreeMap<u64, Known>,
+    peers_max: usize,
+    crowd: Mutex<Crowd<AbortHandle, Known>>,
 }
 
 #[derive(Debug)]
 struct Known {
     who: (PeerAddr, PeerId),
-    task: AbortHandle,
     asked_at: Instant,
 }
 
 impl Room {
     /// An empty one.
-    pub fn new(context: Arc<Context>, caps: Caps) -> Arc<Room> {
-        Arc::new(Room { caps, context, state: Mutex::default() })
+    pub fn new(Caps { peers_max, strangers_max }: Caps) -> Arc<Room> {
+        let crowd = Crowd::new(strangers_max, strangers_max.saturating_add(peers_max));
+        Arc::new(Room { peers_max, crowd: Mutex::new(crowd) })
     }
 
     /// Lets a stranger in. Its connection is served by the task that is started with its number.
-    pub fn admit(&self, start: impl FnOnce(u64) -> AbortHandle) {
-        let mut state = self.lock();
-        if state.strangers.len() >= self.caps.strangers_max
-            && let Some((_, oldest)) = state.strangers.pop_front()
-        {
-            self.context.rejections.count(Rejection::Crowded);
+    pub fn admit(&self, rejections: &Rejections, start: impl FnOnce(u64) -> AbortHandle) {
+        let admitted = self.crowd().admit(start);
+        if let Some(oldest) = admitted.and_then(|admitted| admitted.gone) {
+            rejections.count(Rejection::Crowded);
             oldest.abort();
         }
-        state.next += 1;
-        let number = state.next;
-        let task = start(number);
-        state.strangers.push_back((number, task));
     }
 
     /// A stranger said hello. `false` when there are too many connections, in all or of this peer.
-    pub fn know(&self, number: u64, who: (PeerAddr, PeerId)) -> bool {
-        let mut state = self.lock();
-        let Some(at) = state.strangers.iter().position(|(other, _)| *other == number) else { return false };
+    pub fn know(&self, rejections: &Rejections, number: u64, who: (PeerAddr, PeerId)) -> bool {
+        let mut crowd = self.crowd();
+        if !crowd.is_stranger(number) {
+            return false;
+        }
         // One whose power was cut has left connections that nobody has ended yet.
-        let of_peer = state.peers.values().filter(|known| known.who == who).count();
-        if of_peer >= PER_PEER_MAX && !self.make_room(&mut state, |known| known.who == who) {
+        let of_peer = crowd.known().filter(|(_, known)| known.who == who).count();
+        if of_peer >= PER_PEER_MAX && !make_room(&mut crowd, rejections, |known| known.who == who) {
             return false;
         }
-        if state.peers.len() >= self.caps.peers_max && !self.make_room(&mut state, |_| true) {
+        if crowd.known_len() >= self.peers_max && !make_room(&mut crowd, rejections, |_| true) {
             return false;
         }
-        let Some((_, task)) = state.strangers.remove(at) else { return false };
-        state.peers.insert(number, Known { who, task, asked_at: Instant::now() });
-        true
+        crowd.know(number, Known { who, asked_at: Instant::now() })
     }
 
     /// A peer asked for something.
     pub fn asked(&self, number: u64) {
-        if let Some(known) = self.lock().peers.get_mut(&number) {
+        if let Some(known) = self.crowd().known_mut(number) {
             known.asked_at = Instant::now();
         }
     }
 
     /// A connection has ended.
     pub fn leave(&self, number: u64) {
-        let mut state = self.lock();
-        state.strangers.retain(|(other, _)| *other != number);
-        state.peers.remove(&number);
+        self.crowd().remove(number);
     }
 
-    /// Ends the one of these connections that asked for nothing for the longest time, if that is long enough.
-    fn make_room(&self, state: &mut State, of: impl Fn(&Known) -> bool) -> bool {
-        let idle = state.peers.iter().filter(|(_, known)| of(known) && known.asked_at.elapsed() > SPARED_FOR);
-        let Some(longest) = idle.min_by_key(|(_, known)| known.asked_at).map(|(&number, _)| number) else {
-            return false;
-        };
-        if let Some(known) = state.peers.remove(&longest) {
-            self.context.rejections.count(Rejection::Crowded);
-            known.task.abort();
-        }
-        true
+    fn crowd(&self) -> MutexGuard<'_, Crowd<AbortHandle, Known>> {
+        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Ends the one of these connections that asked for nothing for the longest time, if that is long enough.
+fn make_room(
+    crowd: &mut Crowd<AbortHandle, Known>,
+    rejections: &Rejections,
+    of: impl Fn(&Known) -> bool,
+) -> bool {
+    let idle = crowd.known().filter(|(_, known)| of(known) && known.asked_at.elapsed() > SPARED_FOR);
+    let longest = idle.min_by_key(|(_, known)| known.asked_at).map(|(number, _)| number);
+    let Some(end) = longest.and_then(|number| crowd.remove(number)) else { return false };
+    rejections.count(Rejection::Crowded);
+    end.abort();
+    true
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::throttle::Bucket;
-    use shared::host::config::RateLimit;
 
     fn room(peers_max: usize) -> Arc<Room> {
-        let limit = || Bucket::new(RateLimit::None);
-        let listen = PeerAddr::from(([127, 0, 0, 1], 1));
-        let (context, _, _) = Context::new(PeerId([1; 16]), listen, String::new(), (limit(), limit()));
-        Room::new(context, Caps { peers_max, strangers_max: 4 })
+        Room::new(Caps { peers_max, strangers_max: 4 })
     }
 
     /// A connection that says hello: its number, if it is let in.
     fn greet(room: &Room, port: u16) -> Option<u64> {
         let mut number = 0;
-        room.admit(|given| {
+        room.admit(&Rejections::default(), |given| {
             number = given;
             tokio::spawn(std::future::pending::<()>()).abort_handle()
         });
-        room.know(number, (PeerAddr::from(([10, 0, 0, 1], port)), PeerId([2; 16]))).then_some(number)
+        room.know(&Rejections::default(), number, (PeerAddr::from(([10, 0, 0, 1], port)), PeerId([2; 16])))
+            .then_some(number)
     }
 
     fn ask_for_nothing(room: &Room, number: u64) {
         let long = SPARED_FOR + Duration::from_secs(1);
         let asked_at = Instant::now().checked_sub(long).expect("this machine runs for longer");
-        room.lock().peers.get_mut(&number).expect("it is let in").asked_at = asked_at;
+        room.crowd().known_mut(number).expect("it is let in").asked_at = asked_at;
+    }
+
+    fn is_known(room: &Room, number: u64) -> bool {
+        room.crowd().known().any(|(other, _)| other == number)
     }
 
     #[tokio::test]
@@ -151,7 +136,7 @@ mod tests {
         let numbers = [(); PER_PEER_MAX].map(|()| greet(&room, 1).expect("there is room"));
         assert_eq!(greet(&room, 1), None, "all of them may live");
         ask_for_nothing(&room, numbers[3]);
-        assert!(greet(&room, 1).is_some() && !room.lock().peers.contains_key(&numbers[3]));
+        assert!(greet(&room, 1).is_some() && !is_known(&room, numbers[3]));
         assert_eq!(greet(&room, 1), None);
     }
 
@@ -161,6 +146,31 @@ mod tests {
         let numbers = [1, 2].map(|port| greet(&room, port).expect("there is room"));
         assert_eq!(greet(&room, 3), None);
         ask_for_nothing(&room, numbers[1]);
-        assert!(greet(&room, 3).is_some() && !room.lock().peers.contains_key(&numbers[1]));
+        assert!(greet(&room, 3).is_some() && !is_known(&room, numbers[1]));
+    }
+
+    #[tokio::test]
+    async fn strangers_make_room_for_each_other_and_are_counted() {
+        let (room, rejections) = (room(2), Rejections::default());
+        let crowded = || rejections.all().into_iter().find(|(why, _)| *why == Rejection::Crowded).unwrap().1;
+        let known = [1, 2].map(|port| greet(&room, port).expect("there is room"));
+        let start = |_| tokio::spawn(std::future::pending::<()>()).abort_handle();
+        let strangers: Vec<AbortHandle> = (0..6)
+            .map(|_| {
+                let mut handle = None;
+                room.admit(&rejections, |number| handle.insert(start(number)).clone());
+                handle.expect("strangers are always let in")
+            })
+            .collect();
+        assert_eq!(crowded(), 2, "four may stay");
+        while !strangers[..2].iter().all(AbortHandle::is_finished) {
+            tokio::task::yield_now().await;
+        }
+        assert!(!strangers[2..].iter().any(AbortHandle::is_finished));
+        assert!(known.iter().all(|&number| is_known(&room, number)));
+        ask_for_nothing(&room, known[0]);
+        let of_third = room.crowd().admit(start).expect("a stranger makes room").number;
+        assert!(room.know(&rejections, of_third, (PeerAddr::from(([10, 0, 0, 3], 3)), PeerId([3; 16]))));
+        assert_eq!(crowded(), 3, "a peer that asked for nothing made room for another");
     }
 }

@@ -42,11 +42,11 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// Accepts peers for ever.
 pub async fn accept(context: Arc<Context>, listener: TcpListener, caps: Caps) {
-    let room = Room::new(context.clone(), caps);
+    let room = Room::new(caps);
     let mut complained: Option<Instant> = None;
     loop {
         match listener.accept().await {
-            Ok((stream, from)) => room.admit(|number| {
+            Ok((stream, from)) => room.admit(&context.rejections, |number| {
                 let connection = Connection::new(context.clone(), from, number, room.clone());
                 tokio::spawn(connection.serve(stream)).abort_handle()
             }),
@@ -262,7 +262,7 @@ impl Service {
         if context.bans.refuses(peer, hello.peer_id) {
             return Err(HelloRefused::Banned);
         }
-        if !connection.room.know(connection.number, who) {
+        if !connection.room.know(&context.rejections, connection.number, who) {
             return Err(HelloRefused::Full);
         }
         if connection.peer.set(who).is_err() {

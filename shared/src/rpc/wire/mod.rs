@@ -24,6 +24,7 @@ mod batched;
 mod budget;
 pub mod buffers;
 mod client;
+mod crowd;
 mod frames;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -42,6 +43,7 @@ pub use batched::Batched;
 pub use budget::Budget;
 pub(super) use client::calls;
 pub use client::{CallError, Caller, ClientOptions, client};
+pub use crowd::{Admitted, Crowd};
 pub use greeted::Greeted;
 pub use meter::Meter;
 pub use server::{Ended, ServerOptions, serve};
