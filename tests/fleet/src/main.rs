@@ -7,6 +7,7 @@
 // A runner talks to the person who started it.
 #![allow(clippy::print_stdout)]
 
+mod args;
 mod command;
 mod journal;
 mod machine;
@@ -15,40 +16,11 @@ mod network;
 mod root;
 mod scenario;
 
-use clap::{Parser, ValueEnum};
+use args::Args;
+use clap::Parser;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
-
-/// Boots machines in containers, installs the packages, and has them share files.
-#[derive(Debug, Parser)]
-#[command(name = "fleet")]
-struct Args {
-    /// How many machines
-    #[arg(long, value_enum, default_value = "full")]
-    set: Set,
-    /// The package tinytorrent
-    #[arg(long)]
-    daemon: PathBuf,
-    /// The package tinytorrent-tracker
-    #[arg(long)]
-    tracker: PathBuf,
-    /// The package tinytorrent in a later version
-    #[arg(long)]
-    upgrade: PathBuf,
-    /// Where the machines are kept; set when it runs in its own namespaces
-    #[arg(long, hide = true)]
-    inside: Option<PathBuf>,
-}
-
-/// Which machines there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Set {
-    /// A tracker that publishes, and one server
-    Ci,
-    /// A tracker, a publisher, and three servers
-    Full,
-}
 
 /// What the runner ends with when the machine cannot run it: no failure of what is tested.
 const CANNOT: u8 = 77;

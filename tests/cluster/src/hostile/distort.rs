@@ -1,6 +1,6 @@
 //! What a hostile peer's answers become on their way: whole frames go in, anything may come out.
 
-use super::Way;
+use super::way::Way;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;

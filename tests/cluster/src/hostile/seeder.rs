@@ -1,7 +1,7 @@
 //! One who is asked, and claims to have everything.
 
-use super::Way;
 use super::distort::distort;
+use super::way::Way;
 use crate::Tracker;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::{PeerId, SwarmKey};

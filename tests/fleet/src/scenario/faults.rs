@@ -1,6 +1,6 @@
 //! What is wrong and must be told: configurations, ports, folders; and a daemon that hangs.
 
-use super::Fleet;
+use super::machines::Fleet;
 use crate::command::{CAP, wait_for};
 use crate::journal;
 use crate::machine::Machine;

@@ -1,6 +1,6 @@
 //! Files: published, fetched, through reboots and restarts, and on a full disk.
 
-use super::Fleet;
+use super::machines::Fleet;
 use crate::command::{CAP, wait_for};
 use crate::journal;
 use crate::machine::Machine;

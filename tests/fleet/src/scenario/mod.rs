@@ -2,45 +2,18 @@
 
 mod faults;
 mod files;
+mod machines;
 mod packages;
 
+use crate::args::{Args, Set};
 use crate::journal;
 use crate::machine::Machine;
-use crate::{Args, Set};
-use std::path::{Path, PathBuf};
+use machines::Fleet;
+use std::path::Path;
 use std::time::Instant;
 
 /// The room for shared folders on each machine: little enough to be filled.
 const DISK_MIB: u32 = 320;
-
-/// All machines, and the packages.
-pub(crate) struct Fleet {
-    /// Where the tracker runs: the first. It has a daemon, too.
-    machines: Vec<Machine>,
-    daemon: PathBuf,
-    tracker: PathBuf,
-    upgrade: PathBuf,
-}
-
-impl Fleet {
-    fn tracker(&self) -> &Machine {
-        &self.machines[0]
-    }
-
-    /// Where the first file comes from: in the small fleet the tracker's own machine.
-    fn publisher(&self) -> &Machine {
-        if self.machines.len() > 2 { &self.machines[1] } else { &self.machines[0] }
-    }
-
-    /// All that fetch.
-    fn servers(&self) -> &[Machine] {
-        if self.machines.len() > 2 { &self.machines[2..] } else { &self.machines[1..] }
-    }
-
-    fn last(&self) -> &Machine {
-        &self.machines[self.machines.len() - 1]
-    }
-}
 
 type Step = (&'static str, fn(&mut Fleet) -> Result<(), String>);
 

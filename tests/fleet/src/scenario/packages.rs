@@ -1,6 +1,6 @@
 //! The packages: installed, upgraded, purged; rights and sandbox.
 
-use super::Fleet;
+use super::machines::Fleet;
 use crate::command::{CAP, wait_for};
 use crate::journal;
 use crate::machine::Machine;

@@ -1,6 +1,6 @@
 //! Configuration files and command lines.
 
-use super::{check_shown, text};
+use super::text::{check_shown, text};
 use clap::Parser;
 use shared::host::config::{DaemonConfig, TrackerConfig};
 use std::path::Path;

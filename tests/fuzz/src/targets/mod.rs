@@ -5,6 +5,7 @@ mod files;
 mod frames;
 mod machine;
 mod registry;
+mod text;
 mod texts;
 
 /// A fuzz target.
@@ -49,14 +50,3 @@ pub const ALL: &[Target] = &[
     target("machine", 64 * MIB, machine::machine),
     target("registry", 64 * MIB, registry::registry),
 ];
-
-/// A stranger's bytes as a text, if they are one.
-fn text(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok()
-}
-
-/// What a person is shown must neither begin a line of its own nor drive the terminal.
-fn check_shown(text: &impl std::fmt::Display) {
-    let text = text.to_string();
-    assert!(!text.contains(char::is_control), "{text:?}");
-}

@@ -1,6 +1,6 @@
 //! Short texts: manifests, names, URLs, units, and the have map.
 
-use super::{check_shown, text};
+use super::text::{check_shown, text};
 use shared::chunk::{CHUNKS_MAX, ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::host::config::{ByteSize, FileMode, GroupName, ListenAddr, Rate, RateLimit, Span, Zone};

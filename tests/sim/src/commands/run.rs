@@ -1,7 +1,7 @@
 //! `sim run`: one scenario.
 
 use super::{mean, nothing_failed, ratio_of};
-use crate::RunArgs;
+use crate::args::RunArgs;
 use sim::scenario::{Order, Report, run as run_order};
 
 pub(crate) fn run(args: &RunArgs) -> bool {

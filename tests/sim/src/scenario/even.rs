@@ -1,6 +1,6 @@
 //! Fleets in which nothing goes wrong.
 
-use super::{GIGABIT, Staged};
+use super::definition::{GIGABIT, Staged};
 use crate::{Link, NodeId, Setup, World, bound, bound_between};
 use std::time::Duration;
 

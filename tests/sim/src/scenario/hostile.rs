@@ -1,8 +1,8 @@
 //! Fleets with machines that mean no good. The honest ones are judged.
 
+use super::definition::{GIGABIT, Staged};
 use super::even::even;
 use super::troubled::{bytes, chance};
-use super::{GIGABIT, Staged};
 use crate::{Fault, Link, NodeId, Setup, World, bound};
 use std::time::Duration;
 

@@ -2,7 +2,8 @@
 //!
 //! The limits are where something is broken, not where one would like to be: single runs scatter.
 
-use super::{Scenario, Size, Staged, even, hostile, size, troubled};
+use super::definition::{Scenario, Size, Staged, size};
+use super::{even, hostile, troubled};
 use crate::Setup;
 
 /// A scenario in which all end and which CI runs.

@@ -1,6 +1,7 @@
 //! Runs a scenario, and judges it.
 
-use super::{Report, Scenario, Size, Staged};
+use super::definition::{self, Scenario, Size, Staged};
+use super::report::Report;
 use crate::{Log, NodeId, Setup, Sharing, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ impl Scenario {
         let machines = machines.unwrap_or(self.sizes[0].machines);
         let chunks = chunks.unwrap_or(self.sizes[0].chunks);
         let usual = self.sizes.iter().find(|size| (size.machines, size.chunks) == (machines, chunks));
-        usual.copied().unwrap_or(super::size(machines, chunks))
+        usual.copied().unwrap_or(definition::size(machines, chunks))
     }
 }
 

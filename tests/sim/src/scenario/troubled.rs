@@ -1,7 +1,7 @@
 //! Fleets in which something goes wrong.
 
+use super::definition::{GIGABIT, Staged};
 use super::even::{even, fleet};
-use super::{GIGABIT, Staged};
 use crate::{Fault, Link, NodeId, Setup, World, bound, bound_late};
 use shared::chunk::ChunkIndex;
 use std::time::Duration;
