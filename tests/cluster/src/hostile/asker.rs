@@ -82,8 +82,8 @@ impl Asker {
         Ok(bytes)
     }
 
-    /// Whether the daemon closes the connection, whatever it says before.
-    pub fn is_closed(&mut self) -> bool {
+    /// Reads whatever the daemon says until it closes the connection. Whether it does, before a read takes too long.
+    pub fn read_to_end(&mut self) -> bool {
         let mut buffer = [0; 4096];
         loop {
             match self.stream.read(&mut buffer) {

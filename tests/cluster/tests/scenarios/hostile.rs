@@ -180,13 +180,13 @@ fn calls_that_break_the_protocol_end_their_connection_and_are_counted() {
         let before = scene.seeder.rejected("protocol");
         let mut asker = Asker::introduced(addr, at as u8 + 1, 40_000);
         asker.write(&bytes).expect("it listens");
-        assert!(asker.is_closed(), "{what}");
+        assert!(asker.read_to_end(), "{what}");
         wait_until(what, CAP, || scene.seeder.rejected("protocol") == before + 1);
     }
     // Before hello nothing else is answered.
     let mut asker = Asker::dial(addr);
     asker.send(PeerRequest::GetChunk { key, index }).expect("it listens");
-    assert!(asker.is_closed());
+    assert!(asker.read_to_end());
     // Half a frame, and no more of it.
     let mut asker = Asker::introduced(addr, 99, 40_000);
     asker.write(&lengths(100, 0)).expect("it listens");
@@ -216,18 +216,18 @@ fn hellos_that_make_no_sense_are_refused_and_counted() {
         let before = scene.seeder.rejected(reason);
         let mut asker = Asker::dial(addr);
         assert!(!is_welcome(&asker.ask(request).expect("an answer")), "{reason}");
-        assert!(asker.is_closed());
+        assert!(asker.read_to_end());
         assert_eq!(scene.seeder.rejected(reason), before + 1);
     }
     let mut asker = Asker::introduced(addr, 1, 40_000);
     assert!(!is_welcome(&asker.ask(Asker::hello(1, 40_000)).expect("an answer")), "a second hello");
-    assert!(asker.is_closed());
+    assert!(asker.read_to_end());
 }
 
 /// Asks without end, reading what comes; whether the connection ends by it.
 fn flood(asker: &mut Asker, many: usize, request: impl Fn(usize) -> PeerRequest) -> bool {
     let mut reader = asker.second();
-    let reading = std::thread::spawn(move || reader.is_closed());
+    let reading = std::thread::spawn(move || reader.read_to_end());
     for at in 0..many {
         if asker.send(request(at)).is_err() {
             break;
@@ -268,7 +268,7 @@ fn a_stranger_who_claims_an_honest_peers_port_harms_it_not() {
     for id in 1..=3 {
         let mut asker = Asker::introduced(addr, id, scene.leecher.addr().port());
         asker.write(&lengths(0, 0)).expect("it listens");
-        assert!(asker.is_closed());
+        assert!(asker.read_to_end());
     }
     let _idle: Vec<Asker> = (0..8).map(|_| Asker::introduced(addr, 4, scene.leecher.addr().port())).collect();
     scene.leecher.get(NAME, &scene.bytes);
