@@ -1,10 +1,15 @@
 //! The command line: its commands, its options, and the help that goes with them.
 
+mod global;
+
 use clap::{Args, Parser, Subcommand};
 use shared::host::config::{RateLimit, Span};
 use shared::url::TrackerUrl;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+
+pub use global::Global;
+pub(crate) use global::shell_word;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -43,47 +48,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// What holds for all commands; it may stand before or after them.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Global {
-    /// Talk to the ttd that listens on this socket
-    #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
-    pub socket: Option<PathBuf>,
-    /// Talk to the ttd that was started with this shared folder
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
-    pub folder: Option<PathBuf>,
-    /// Print JSON, for scripts: one document, or one line per update with --watch
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub json: bool,
-    /// Tell how far things are on the standard error, also where that is no terminal
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub progress: bool,
-}
-
-impl Global {
-    /// What says which daemon is meant, as one would type it: "--folder '/srv/my files'", or nothing.
-    pub fn which_daemon(&self) -> String {
-        let options = [("--socket", &self.socket), ("--folder", &self.folder)];
-        let named = options.iter().filter_map(|(option, path)| {
-            Some(format!("{option} {}", shell_word(&path.as_ref()?.to_string_lossy())))
-        });
-        named.collect::<Vec<_>>().join(" ")
-    }
-
-    /// Another command for the same daemon, as one would type it.
-    ///
-    /// ```
-    /// use ctl::cli::Global;
-    ///
-    /// let global = Global { folder: Some("/srv/my files".into()), ..Global::default() };
-    /// assert_eq!(global.command("status", "a b"), "ttctl --folder '/srv/my files' status 'a b'");
-    /// ```
-    pub fn command(&self, verb: &str, what: &str) -> String {
-        let words = ["ttctl".to_owned(), self.which_daemon(), verb.to_owned(), shell_word(what)];
-        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-    }
 }
 
 /// What to do.
@@ -414,15 +378,6 @@ pub struct TrackerResourcesArgs {
 /// How many machines are waited for.
 fn machines(text: &str) -> Result<NonZeroU32, String> {
     text.parse().map_err(|_| "a number of machines is needed, of at least 1".to_owned())
-}
-
-/// A text as one word of a shell's command line.
-pub(crate) fn shell_word(text: &str) -> String {
-    let is_plain = |char: char| char.is_alphanumeric() || "-_.,/:@%+=".contains(char);
-    match text.chars().all(is_plain) && !text.is_empty() {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }
 
 /// A resource's name as the daemon knows it: its manifest's name is taken as well.

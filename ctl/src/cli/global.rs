@@ -1,0 +1,55 @@
+//! What holds for all commands: which ttd is meant, and how people are told. And how a command line is said again, for
+//! the same ttd.
+
+use clap::Args;
+use std::path::PathBuf;
+
+/// What holds for all commands; it may stand before or after them.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// Talk to the ttd that listens on this socket
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
+    pub socket: Option<PathBuf>,
+    /// Talk to the ttd that was started with this shared folder
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub folder: Option<PathBuf>,
+    /// Print JSON, for scripts: one document, or one line per update with --watch
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// Tell how far things are on the standard error, also where that is no terminal
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub progress: bool,
+}
+
+impl Global {
+    /// What says which daemon is meant, as one would type it: "--folder '/srv/my files'", or nothing.
+    pub fn which_daemon(&self) -> String {
+        let options = [("--socket", &self.socket), ("--folder", &self.folder)];
+        let named = options.iter().filter_map(|(option, path)| {
+            Some(format!("{option} {}", shell_word(&path.as_ref()?.to_string_lossy())))
+        });
+        named.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Another command for the same daemon, as one would type it.
+    ///
+    /// ```
+    /// use ctl::cli::Global;
+    ///
+    /// let global = Global { folder: Some("/srv/my files".into()), ..Global::default() };
+    /// assert_eq!(global.command("status", "a b"), "ttctl --folder '/srv/my files' status 'a b'");
+    /// ```
+    pub fn command(&self, verb: &str, what: &str) -> String {
+        let words = ["ttctl".to_owned(), self.which_daemon(), verb.to_owned(), shell_word(what)];
+        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A text as one word of a shell's command line.
+pub(crate) fn shell_word(text: &str) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || "-_.,/:@%+=".contains(char);
+    match text.chars().all(is_plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
