@@ -107,7 +107,7 @@ impl Progress {
             Shape::Silent => (),
             Shape::Bar(bar) => bar.update(now, elapsed),
             Shape::Lines(lines) => {
-                if lines.are_due(now, elapsed) {
+                if lines.take_turn(now, elapsed) {
                     eprint_line(&plain_line(&self.label, now, elapsed));
                 }
             }
@@ -116,8 +116,8 @@ impl Progress {
 }
 
 impl Lines {
-    /// Whether a line is due, so long after the beginning. It is taken to be printed.
-    fn are_due(&mut self, now: &Now<'_>, elapsed: Duration) -> bool {
+    /// Whether a line is due at this time after the beginning. If so, the caller prints it: the next one is due later.
+    fn take_turn(&mut self, now: &Now<'_>, elapsed: Duration) -> bool {
         let reason = now.reason.unwrap_or("").to_owned();
         let told = Told { doing: now.doing.to_owned(), reason, bytes_done: now.bytes_done };
         let Some((at, last)) = &self.last else {
@@ -313,7 +313,7 @@ mod tests {
             let (bytes_done, reason) = now(tenths / 10);
             let reason = Some(reason.as_str()).filter(|reason| !reason.is_empty());
             let now = Now { bytes_done, bytes_total: 1 << 30, doing: "waiting", reason, ..Now::default() };
-            lines.are_due(&now, Duration::from_millis(tenths * 100))
+            lines.take_turn(&now, Duration::from_millis(tenths * 100))
         };
         (0..until_s * 10).filter(is_due).map(|tenths| tenths / 10).collect()
     }
