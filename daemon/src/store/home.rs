@@ -1,7 +1,5 @@
 //! The shared folder itself: made if need be, locked, and the places in it.
 
-#[cfg(any(test, feature = "fuzz"))]
-use super::Loaded;
 use super::disk::{Disk, Open};
 use super::{At, Import, Slot, StoreError, atomic, invalid, open_regular, read};
 use rustix::fs::FlockOperation;
@@ -50,10 +48,6 @@ pub enum HomeError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
-
-/// A resource of a former run, or why it is not brought back.
-#[cfg(any(test, feature = "fuzz"))]
-pub type Remembered = Result<Loaded, StoreError>;
 
 /// A shared folder that this process owns.
 #[derive(Debug)]
@@ -225,16 +219,6 @@ impl Home {
         }
         slots.sort();
         Ok(slots.into_iter().map(|folder| Slot::new(&self.disk, folder)).collect())
-    }
-
-    /// Every swarm that is remembered, and those whose files cannot be read, in order. What was half made or half
-    /// removed at a crash is taken away.
-    ///
-    /// # Errors
-    /// When the list of them cannot be read.
-    #[cfg(any(test, feature = "fuzz"))]
-    pub fn remembered(&self) -> Result<Vec<Remembered>, StoreError> {
-        Ok(self.places()?.iter().filter_map(|slot| slot.recall(self)).collect())
     }
 
     /// The swarm that the visible manifest of a name is of, if there is one.

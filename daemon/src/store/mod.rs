@@ -24,6 +24,7 @@
 
 mod atomic;
 mod disk;
+mod error;
 #[cfg(test)]
 pub mod faulty;
 #[cfg(feature = "fuzz")]
@@ -38,6 +39,7 @@ mod part;
 mod place;
 mod publish;
 mod read;
+mod recall;
 mod record;
 mod reuse;
 mod slot;
@@ -50,6 +52,8 @@ mod strays;
 pub use disk::Disk;
 #[cfg(test)]
 pub use disk::{Medium, Open, Step, System};
+pub use error::StoreError;
+pub(crate) use error::{At, invalid};
 pub use home::{Home, NotHere};
 pub use identity::{FileIdentity, open_regular};
 pub use import::Import;
@@ -57,54 +61,7 @@ pub use own_file::OwnFile;
 pub use part::PartFile;
 pub use place::{Lying, Place};
 pub use publish::{PublishError, Publisher, holds_already};
+pub use recall::Loaded;
 pub use record::{NameRecord, Record};
 pub use reuse::{Copied, copy_chunks};
-pub use slot::{Loaded, Slot};
-
-use std::io;
-use std::path::{Path, PathBuf};
-
-/// An operation on a file that failed: what was tried, where, and why.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {doing} {}: {source}", path.display())]
-pub struct StoreError {
-    /// What was tried, as in "cannot … PATH".
-    pub doing: &'static str,
-    /// Where.
-    pub path: PathBuf,
-    /// What the system said.
-    pub source: io::Error,
-}
-
-impl StoreError {
-    /// Whether the disk (or the caller's quota) is full.
-    pub fn is_no_space(&self) -> bool {
-        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-    }
-
-    /// Whether a file was written by a later version of ttd. Nothing may be put in its place.
-    pub fn is_later_version(&self) -> bool {
-        self.source.kind() == io::ErrorKind::Unsupported
-    }
-}
-
-/// Names what was being done to which path when an I/O error happened.
-pub(crate) trait At<T> {
-    fn at(self, doing: &'static str, path: &Path) -> Result<T, StoreError>;
-}
-
-impl<T> At<T> for io::Result<T> {
-    fn at(self, doing: &'static str, path: &Path) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError { doing, path: path.to_owned(), source })
-    }
-}
-
-impl<T> At<T> for rustix::io::Result<T> {
-    fn at(self, doing: &'static str, path: &Path) -> Result<T, StoreError> {
-        self.map_err(io::Error::from).at(doing, path)
-    }
-}
-
-fn invalid(error: impl ToString) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
-}
+pub use slot::Slot;

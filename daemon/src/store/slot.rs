@@ -2,44 +2,29 @@
 //! as it can be.
 
 use super::disk::Disk;
-use super::{At, Home, PartFile, Record, StoreError, atomic, have_file, invalid, read};
+use super::{At, PartFile, Record, StoreError, atomic, have_file};
 use shared::chunk::{CHUNKS_MAX, ChunkCount};
 use shared::have::HaveMap;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use std::ffi::OsStr;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// What our copy of a manifest begins with, before its version and a line's end.
-const MANIFEST_BEGIN: &str = "tt-manifest";
-const MANIFEST_VERSION: u32 = 1;
+pub(super) const MANIFEST_BEGIN: &str = "tt-manifest";
+pub(super) const MANIFEST_VERSION: u32 = 1;
 
 /// The longest manifest: 4 Mi chunks with a line of 65 bytes each, and what comes before them.
-const MANIFEST_BYTES_MAX: u64 = CHUNKS_MAX as u64 * 65 + (1 << 20);
-
-/// The longest record: some tens of thousands of names.
-const RECORD_BYTES_MAX: u64 = 64 << 20;
+pub(super) const MANIFEST_BYTES_MAX: u64 = CHUNKS_MAX as u64 * 65 + (1 << 20);
 
 /// What a place being made is called until it is whole.
-const HALF: &str = ".new";
-
-/// A resource of a former run.
-#[derive(Debug)]
-pub struct Loaded {
-    /// What survived.
-    pub record: Record,
-    /// Its manifest.
-    pub manifest: Manifest,
-    /// Why the record is not the one that was saved but one that the rest was made into; it may lack names.
-    pub rebuilt: Option<StoreError>,
-}
+pub(super) const HALF: &str = ".new";
 
 /// The place of one swarm's files.
 #[derive(Debug, Clone)]
 pub struct Slot {
-    disk: Disk,
-    folder: PathBuf,
+    pub(super) disk: Disk,
+    pub(super) folder: PathBuf,
 }
 
 impl Slot {
@@ -156,78 +141,8 @@ impl Slot {
         self.disk.remove(&self.have())
     }
 
-    /// What a former run left here; `None` when the place was not made to its end, or not removed to its end: then it is
-    /// taken away.
-    ///
-    /// # Errors
-    /// As [`load`](Slot::load).
-    pub fn recall(&self, home: &Home) -> Option<Result<Loaded, StoreError>> {
-        let is_new = self.folder.as_os_str().as_encoded_bytes().ends_with(HALF.as_bytes());
-        let mut files = SmallFiles::read(self);
-        let mut is_half = is_new;
-        if !is_new && files.are_missing() && home.must_be_here().is_ok() {
-            files = SmallFiles::read(self); // the folder may have come back since they were looked for
-            is_half = files.are_missing();
-        }
-        if is_half && self.disk.remove_folder(&self.folder).is_ok() {
-            return None;
-        }
-        Some(self.load_from(&files, home))
-    }
-
-    /// Reads the record and the manifest. A manifest that is torn or missing is found beside the published file;
-    /// a record is made anew from the manifest.
-    ///
-    /// # Errors
-    /// When there is no manifest, or something is of a later version. Nothing is changed then.
-    #[cfg(test)]
-    pub fn load(&self, home: &Home) -> Result<Loaded, StoreError> {
-        self.load_from(&SmallFiles::read(self), home)
-    }
-
-    fn load_from(&self, files: &SmallFiles, home: &Home) -> Result<Loaded, StoreError> {
-        files.refuse_later(self)?;
-        let record = self.load_record(&files.record);
-        let manifest = self.load_manifest(&files.manifest).or_else(|error| {
-            let names = record.iter().flat_map(|record| &record.names);
-            let mut shown = names.filter_map(|record| {
-                let text = read::whole(&home.manifest_file(&record.name), MANIFEST_BYTES_MAX).ok()?;
-                Manifest::parse(&text).ok().filter(|manifest| self.is_of(manifest.key()))
-            });
-            shown.next().ok_or(error)
-        })?;
-        let (record, rebuilt) = match record {
-            Ok(record) => (record, None),
-            Err(error) => (Record::rebuilt(&manifest), Some(error)),
-        };
-        Ok(Loaded { record, manifest, rebuilt })
-    }
-
-    fn load_record(&self, sealed: &io::Result<Vec<u8>>) -> Result<Record, StoreError> {
-        let path = self.record();
-        let record = copied(sealed).and_then(Record::from_bytes).at("read", &path)?;
-        if self.is_of(record.key) { Ok(record) } else { Err(foreign()).at("use", &path) }
-    }
-
-    fn load_manifest(&self, sealed: &io::Result<Vec<u8>>) -> Result<Manifest, StoreError> {
-        let path = self.manifest();
-        let sealed = copied(sealed).at("read", &path)?;
-        let begin = format!("{MANIFEST_BEGIN}{MANIFEST_VERSION}\n");
-        let text = atomic::unseal(sealed).at("read", &path)?.strip_prefix(begin.as_bytes());
-        let manifest = Manifest::parse(text.unwrap_or_default()).map_err(invalid).at("read", &path)?;
-        if self.is_of(manifest.key()) { Ok(manifest) } else { Err(foreign()).at("use", &path) }
-    }
-
-    /// Refuses a place of which something is of a later version.
-    ///
-    /// # Errors
-    /// In that case.
-    pub fn refuse_later(&self) -> Result<(), StoreError> {
-        SmallFiles::read(self).refuse_later(self)
-    }
-
     /// Whether this is the place of a swarm.
-    fn is_of(&self, key: SwarmKey) -> bool {
+    pub(super) fn is_of(&self, key: SwarmKey) -> bool {
         self.folder.file_name().is_some_and(|name| name == Slot::name(key).as_str())
     }
 
@@ -265,55 +180,13 @@ impl Slot {
         self.folder.join("have")
     }
 
-    fn record(&self) -> PathBuf {
+    pub(super) fn record(&self) -> PathBuf {
         self.folder.join("state.toml")
     }
 
-    fn manifest(&self) -> PathBuf {
+    pub(super) fn manifest(&self) -> PathBuf {
         self.folder.join("manifest")
     }
-}
-
-/// The record and the manifest as they lie on disk, each read once: a slow disk takes its time for every call.
-struct SmallFiles {
-    record: io::Result<Vec<u8>>,
-    manifest: io::Result<Vec<u8>>,
-}
-
-impl SmallFiles {
-    fn read(slot: &Slot) -> SmallFiles {
-        let (record, manifest) = (slot.record(), slot.manifest());
-        SmallFiles {
-            record: slot.disk.read(&record, RECORD_BYTES_MAX),
-            manifest: slot.disk.read(&manifest, MANIFEST_BYTES_MAX),
-        }
-    }
-
-    fn are_missing(&self) -> bool {
-        let is_missing = |file: &io::Result<Vec<u8>>| {
-            file.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-        };
-        is_missing(&self.record) && is_missing(&self.manifest)
-    }
-
-    /// Refuses what is of a later version; what is missing is told of when it is used.
-    fn refuse_later(&self, slot: &Slot) -> Result<(), StoreError> {
-        let refuse = |file: &io::Result<Vec<u8>>, path: PathBuf, before, known| match file {
-            Ok(sealed) => atomic::refuse_later(sealed, before, known).at("use", &path),
-            Err(_) => Ok(()),
-        };
-        refuse(&self.record, slot.record(), "version = ", super::record::VERSION)?;
-        refuse(&self.manifest, slot.manifest(), MANIFEST_BEGIN, MANIFEST_VERSION)
-    }
-}
-
-/// What was read, or the same error once more.
-fn copied(read: &io::Result<Vec<u8>>) -> io::Result<&[u8]> {
-    let again = |error: &io::Error| match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
-    };
-    read.as_deref().map_err(again)
 }
 
 /// So many digits of a list digest tell the swarms of one resource apart.
@@ -325,10 +198,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(suffix);
     path.with_file_name(name)
-}
-
-fn foreign() -> io::Error {
-    invalid("it belongs to another resource")
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! What a place survives, and the files of the present version, which later ones must be able to read.
 
 use super::*;
+use crate::store::Home;
 use crate::store::disk::{Medium, Open, Step, System};
 use crate::store::{FileIdentity, NameRecord};
 use shared::chunk::ChunkIndex;
 use shared::id::{ChunkHash, ResourceId};
 use std::fs;
+use std::io;
 
 /// A shared folder as the version of this number leaves it.
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/state-v1");
