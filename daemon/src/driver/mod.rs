@@ -2,9 +2,9 @@
 //! [`Input`](crate::inbox::Input); what the core decides goes out to links, answers, disk and trackers. It waits for nothing but
 //! its inputs, and leaves reading, writing and hashing to other threads; only a few calls for metadata are its own.
 //!
-//! One verb per file: [`act`] performs the core's actions, [`download`] takes a download to its end, [`check`]
-//! compares what is on disk with its manifest (by way of [`compare`]), [`adopt`] takes what lies under a wanted
-//! name already, [`blocked`] waits while the disk refuses, [`folder`] while the shared folder is not there, [`share`] and
+//! One verb per file: [`act`] performs the core's actions, [`download`] fills a download, [`sync`] makes what came durable, [`publish`] gives the
+//! whole its name, [`check`] compares what is on disk with its manifest (by way of [`compare`]), [`adopt`] takes what lies
+//! under a wanted name already, [`blocked`] waits while the disk refuses, [`folder`] while the shared folder is not there, [`share`] and
 //! [`get`] take new resources in, [`naming`] asks whose a name is, [`another`] puts another list of chunks in the place of a
 //! false one, [`revive`] looks at one that is asked for again, [`manage`] pauses, resumes and removes, [`status`] says how
 //! things are, [`restore`] brings back what a former run knew, [`strays`] finds what it did not. [`command`] gives each
@@ -27,6 +27,7 @@ mod look;
 mod lookers;
 mod manage;
 mod naming;
+mod publish;
 mod restore;
 mod revive;
 mod room;
@@ -36,6 +37,7 @@ mod stalls;
 mod state;
 mod status;
 mod strays;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod work;

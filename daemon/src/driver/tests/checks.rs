@@ -1,7 +1,7 @@
 //! Many checks at once, and those who wait for one.
 
 use super::*;
-use crate::driver::download::PUBLISHING_MAX;
+use crate::driver::publish::PUBLISHING_MAX;
 use crate::inbox::{Command, Input, TaskInput};
 use crate::library::CheckStep;
 use shared::rpc::control::{ShareRequest, TaskId, TaskState};

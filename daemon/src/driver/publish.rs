@@ -1,0 +1,195 @@
+//! Makes a download that is whole and right visible under its names.
+
+use super::Driver;
+use super::state::Publishing;
+use crate::inbox::{Input, TaskInput};
+use crate::library::{Blocked, Download, HashedWhole, Phase, Published, Source};
+use crate::panicked::Panicked;
+use crate::store::{FileIdentity, NameRecord, PublishError};
+use shared::id::SwarmKey;
+use shared::name::ResourceName;
+use shared::rpc::control::ErrorKind;
+use std::sync::Arc;
+
+/// How many files are published at once: each is synced, and a copy under another name is hashed, in 8 MiB of memory.
+pub(super) const PUBLISHING_MAX: usize = 16;
+
+impl Driver {
+    /// The hash of the whole file is there: publish it, or find out what is wrong.
+    pub(super) fn whole(&mut self, download: &Arc<Download>, whole: HashedWhole) {
+        if !self.is_current(download) {
+            return;
+        }
+        let key = download.manifest.key();
+        match whole {
+            Ok(id) if id == key.resource => {
+                if let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|it| &mut it.phase) {
+                    fetching.verified = true;
+                }
+                self.publish(key);
+            }
+            Ok(_) => {
+                tracing::error!(resource = %key, error = "the hash of the whole is wrong", "checking every chunk");
+                self.check(key, None);
+            }
+            Err(error) => {
+                tracing::error!(resource = %key, %error, "cannot hash the whole; checking every chunk");
+                self.check(key, None);
+            }
+        }
+    }
+
+    /// Publishes a resource whose bytes are all there and right under the first of its names that waits for it.
+    /// When that is done the next one follows: two at once would get into each other's way.
+    pub(super) fn publish(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get(key) else { return };
+        let Some(source) = resource.source() else { return };
+        if matches!(&resource.phase, Phase::Fetching(fetching) if !fetching.verified) {
+            return;
+        }
+        let waits = |record: &&NameRecord| {
+            record.published.is_none() && !resource.troubles.contains_key(&record.name)
+        };
+        let Some(record) = resource.record.names.iter().find(waits).cloned() else { return };
+        if self.publishing.len() >= PUBLISHING_MAX {
+            self.to_publish.insert(key);
+            return;
+        }
+        if self.publishing.contains_key(&key) {
+            return;
+        }
+        let manifest = resource.manifest.with_name(record.name.clone());
+        let (home, publisher) = (self.home.clone(), self.publisher.clone());
+        let (name, to) = (record.name.clone(), self.home.file(&record.name));
+        // A copy needs room; what is renamed has it already.
+        let room = match &source {
+            Source::Published(from) => from.identity.bytes,
+            Source::Download(_) => 0,
+        };
+        let no_room = if room > 0 { self.no_room_for_copy(room) } else { None };
+        let promised = if no_room.is_none() { room } else { 0 };
+        self.publishing.insert(key, Publishing { name: name.clone(), delete: false, room: promised });
+        let from = source.clone();
+        let work = move || match &from {
+            Source::Download(download) => {
+                let finished = download.file.finished(download.failed_syncs);
+                publisher.publish(&home, finished, &manifest, record.replace)
+            }
+            Source::Published(from) => {
+                let bytes = from.identity.bytes;
+                publisher.publish_copy(&home, &from.path, bytes, &manifest, record.replace, no_room)
+            }
+        };
+        self.work(work, move |published| {
+            let failed = |panic: Panicked| Err(PublishError::Store(panic.at("publish", &to)));
+            let published = published.unwrap_or_else(failed);
+            Input::Task(TaskInput::Published { source, name, published })
+        });
+    }
+
+    pub(super) fn published(
+        &mut self,
+        source: &Source,
+        name: &ResourceName,
+        published: Result<FileIdentity, PublishError>,
+    ) {
+        let key = source.key();
+        let delete = self.publishing.remove(&key).is_some_and(|publishing| publishing.delete);
+        while self.publishing.len() < PUBLISHING_MAX
+            && let Some(next) = self.to_publish.pop_first()
+        {
+            self.publish(next);
+        }
+        let file = self.home.file(name);
+        if self.library.key_of(name) != Some(key) {
+            let unwanted = published.ok().filter(|_| delete);
+            return self.published_in_vain(source, name, unwanted);
+        }
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let identity = match published {
+            Ok(identity) => identity,
+            Err(error) => return self.not_published(source, name, &error),
+        };
+        for record in resource.record.names.iter_mut().filter(|record| record.name == *name) {
+            (record.published, record.replace, record.damaged) = (Some(identity), false, false);
+        }
+        resource.troubles.remove(name);
+        self.saver.save(&resource.slot, &resource.record);
+        match (&resource.phase, source) {
+            (Phase::Seeding(_), _) => {}
+            (Phase::Fetching(fetching), Source::Download(download))
+                if Arc::ptr_eq(&fetching.download, download) =>
+            {
+                let manifest = resource.manifest.clone();
+                resource.phase = Phase::Seeding(Arc::new(Published { manifest, path: file, identity }));
+                tracing::info!(resource = %key, %name, bytes = identity.bytes, "complete, verified and published");
+            }
+            // It is being checked, or was begun anew: what is under the name counts now.
+            _ => return self.check(key, None),
+        }
+        self.saver.tidy(&resource.slot);
+        self.join(key);
+        self.changed();
+        self.publish(key); // the next name, if there is one
+    }
+
+    /// The name was removed while it was being published: nothing of it is left but what is to stay.
+    fn published_in_vain(&mut self, source: &Source, name: &ResourceName, unwanted: Option<FileIdentity>) {
+        let key = source.key();
+        if self.library.key_of(name).is_none() {
+            let delete = unwanted.is_some();
+            tracing::info!(resource = %key, %name, delete, "removed while it was being published");
+            if let Some(identity) = unwanted {
+                self.saver.remove_file(self.home.clone(), name.clone(), identity);
+            }
+            self.saver.hide_manifest(self.home.clone(), source.manifest().with_name(name.clone()));
+        }
+        self.publish(key); // another name, if there is one
+    }
+
+    fn not_published(&mut self, source: &Source, name: &ResourceName, error: &PublishError) {
+        let key = source.key();
+        let Some(resource) = self.library.get_mut(key) else { return };
+        if !matches!(&resource.phase, Phase::Fetching(fetching) if fetching.blocked.is_some()) {
+            tracing::error!(resource = %key, %name, %error, "cannot publish a finished download");
+        }
+        let blocked = match (error, source) {
+            (PublishError::NameTaken(_), _) => Blocked::new(
+                format!("{error}; move it away and resume, or get this one with --replace"),
+                ErrorKind::Refused,
+            ),
+            (PublishError::NoRoom(why), _) => Blocked::new(why.clone(), ErrorKind::NoSpace),
+            (PublishError::Obstructed { .. }, _) => {
+                // it is waited for: the download goes on when it is gone
+                Blocked::new(format!("{error}: move it away, and the file appears"), ErrorKind::Internal)
+            }
+            (PublishError::NotSynced(error), Source::Download(download)) => match self.is_current(download) {
+                true => return self.not_synced(download, error),
+                false => return, // another download has taken its place, and fetches what may be lost
+            },
+            (PublishError::Damaged(_), _) => return self.check(key, None),
+            (PublishError::NotSynced(error) | PublishError::Store(error), _) => Blocked::by_disk(error),
+        };
+        self.changed();
+        // This name is passed over for now; the next one may do better.
+        let Some(resource) = self.library.get_mut(key) else { return };
+        resource.troubles.insert(name.clone(), blocked.reason.clone());
+        let is_left =
+            |record: &NameRecord| record.published.is_none() && !resource.troubles.contains_key(&record.name);
+        let others = resource.record.names.iter().any(is_left);
+        match &mut resource.phase {
+            Phase::Fetching(_) if others => self.publish(key),
+            Phase::Fetching(fetching) => {
+                fetching.blocked = Some(blocked); // all names are tried again
+                self.forgive(key);
+            }
+            Phase::Seeding(_) => {
+                if blocked.kind != ErrorKind::Refused {
+                    resource.republish_at = Some(blocked.retry_at);
+                }
+                self.publish(key);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Makes what was stored durable: syncs the data of downloads, and then notes it in their have maps.
+
+use super::Driver;
+use crate::inbox::{Input, TaskInput};
+use crate::library::{Blocked, Download, Fetching, Phase};
+use crate::panicked::Panicked;
+use crate::store::StoreError;
+use shared::have::HaveMap;
+use shared::id::SwarmKey;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// So many chunks are written at most before they are synced, whatever the time.
+pub(super) const DIRTY_MAX: u32 = 32;
+
+impl Driver {
+    pub(super) fn sync_due(&mut self, now: Instant) {
+        let is_due = |fetching: &Fetching| {
+            fetching.dirty > 0
+                && !fetching.syncing
+                && now.duration_since(fetching.synced_at) >= self.settings.sync_every
+        };
+        let due: Vec<SwarmKey> = self
+            .library
+            .stirring()
+            .filter(|(_, resource)| matches!(&resource.phase, Phase::Fetching(fetching) if is_due(fetching)))
+            .map(|(key, _)| key)
+            .collect();
+        due.into_iter().for_each(|key| self.sync(key));
+    }
+
+    /// Syncs the data, and then the have map as it was before the data was synced.
+    pub(super) fn sync(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let Phase::Fetching(fetching) = &mut resource.phase else { return };
+        (fetching.dirty, fetching.syncing) = (0, true);
+        let (download, have) = (fetching.download.clone(), fetching.have.clone());
+        let syncing = download.clone();
+        self.work(
+            move || syncing.sync(),
+            move |synced| {
+                let failed = |panic: Panicked| Err(panic.at("sync", download.file.path()));
+                let synced = synced.unwrap_or_else(failed);
+                Input::Task(TaskInput::Synced { download, have, synced })
+            },
+        );
+    }
+
+    /// The data is safe. The have map is written in its turn: its place may be removed and made anew at any time.
+    pub(super) fn synced(&mut self, download: &Arc<Download>, have: HaveMap, synced: Result<(), StoreError>) {
+        if !self.is_current(download) {
+            // The file itself remembers a failure: who publishes or checks what this download wrote is told of it.
+            if let Err(error) = synced {
+                tracing::warn!(resource = %download.manifest.key(), %error, "a former download was not synced");
+            }
+            return;
+        }
+        if let Err(error) = synced {
+            return self.not_synced(download, &error);
+        }
+        let Some(resource) = self.library.get_mut(download.manifest.key()) else { return };
+        if let Phase::Fetching(fetching) = &mut resource.phase {
+            fetching.safe.clone_from(&have);
+        }
+        self.saver.note(self.context.clone(), download.clone(), &resource.slot, have, false);
+    }
+
+    /// After a sync that failed nobody can say what of the data since the last good one is on the disk: the system may
+    /// have dropped it and still show it to whoever reads. Those chunks are fetched again, and all others are read
+    /// back for the hash of the whole.
+    pub(super) fn not_synced(&mut self, download: &Arc<Download>, error: &StoreError) {
+        let key = download.manifest.key();
+        let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
+        else {
+            return;
+        };
+        let (file, safe) = (download.file.clone(), fetching.safe.clone());
+        file.reopen();
+        let chunks = fetching.have.len() - safe.len();
+        tracing::error!(resource = %key, %error, chunks, "what was not synced before is fetched again");
+        if !safe.count().last().is_some_and(|last| safe.contains(last)) {
+            file.forget_last();
+        }
+        let noted = fetching.noted.min(safe.len());
+        let mut anew = self.fetching_beside(download.manifest.clone(), file, safe, noted);
+        anew.blocked = Some(Blocked::by_disk(error));
+        self.leave(key);
+        if let Some(resource) = self.library.get_mut(key) {
+            resource.phase = Phase::Fetching(anew);
+        }
+    }
+
+    /// A have map was written, or not: after a sync, or as a probe of a disk that has refused. A sync may be under way
+    /// beside a probe.
+    pub(super) fn noted(
+        &mut self,
+        download: &Arc<Download>,
+        have: &HaveMap,
+        is_probe: bool,
+        noted: Result<(), StoreError>,
+    ) {
+        let key = download.manifest.key();
+        if !self.is_current(download) {
+            return;
+        }
+        let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
+        else {
+            return;
+        };
+        if !is_probe {
+            (fetching.syncing, fetching.synced_at) = (false, Instant::now());
+        }
+        if let Err(error) = noted {
+            fetching.dirty += 1; // try again with the next tick that is due
+            return self.write_failed(key, &error);
+        }
+        download.unnoted.leave(have.len().saturating_sub(fetching.noted));
+        fetching.noted = fetching.noted.max(have.len());
+        let more = fetching.dirty >= DIRTY_MAX;
+        self.probed(key);
+        if more {
+            self.sync(key);
+        }
+    }
+
+    /// Before the end: what has arrived need not be fetched again.
+    pub(super) fn sync_all(&mut self) {
+        for (_, resource) in self.library.iter() {
+            if let Phase::Fetching(fetching) = &resource.phase {
+                self.saver.sync(fetching.download.clone(), &resource.slot, fetching.have.clone());
+            }
+        }
+    }
+}
