@@ -7,7 +7,7 @@
 //! under a wanted name already, [`blocked`] waits while the disk refuses, [`folder`] while the shared folder is not there, [`share`] and
 //! [`get`] take new resources in, [`naming`] asks whose a name is, [`another`] puts another list of chunks in the place of a
 //! false one, [`revive`] looks at one that is asked for again, [`manage`] pauses, resumes and removes, [`status`] says how
-//! things are, [`restore`] brings back what a former run knew, [`strays`] finds what it did not. [`command`] gives each
+//! things are (in the words of [`reasons`]), [`restore`] brings back what a former run knew, [`strays`] finds what it did not. [`command`] gives each
 //! command to its verb.
 
 mod act;
@@ -28,6 +28,7 @@ mod lookers;
 mod manage;
 mod naming;
 mod publish;
+mod reasons;
 mod restore;
 mod revive;
 mod room;

@@ -1,11 +1,12 @@
 //! Whose a name is: asks the trackers before something is shared, and keeps what they say of it later.
 
 use super::Driver;
+use super::reasons::{described, told};
 use crate::library::Standing;
-use crate::tracker::{TrackerCommand, now_ms, seconds};
+use crate::tracker::{TrackerCommand, now_ms};
 use futures::future::join_all;
 use shared::date::AHEAD_MS_MAX;
-use shared::id::{ResourceId, SwarmKey};
+use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::rpc::tracker::Namesake;
@@ -135,38 +136,10 @@ pub(super) fn is_taken(tracker: &TrackerUrl, other: &Namesake) -> ControlError {
     }
 }
 
-/// How a resource stands at a tracker, for people; `since` is how long that has been known.
-pub(super) fn told(tracker: &TrackerUrl, standing: &Standing, since: Duration) -> String {
-    match standing {
-        Standing::Good => format!("{tracker} publishes it"),
-        Standing::Overtaken(other) => format!(
-            "{} means other content on {tracker} by now ({}); `ttctl share --replace` takes the name back",
-            other.name,
-            described(other, since)
-        ),
-        Standing::Taken(other) => format!(
-            "{} is published on {tracker} with other content ({}); `ttctl share --replace` takes the name",
-            other.name,
-            described(other, since)
-        ),
-        Standing::Refused(why) => format!("{tracker} does not publish it: {why}"),
-    }
-}
-
-/// "4c47b3e8…, by 10.0.0.1:7987, 12 min ago"
-fn described(other: &Namesake, since: Duration) -> String {
-    let ago = other.shared_ago_ms.map(|ago_ms| Duration::from_millis(ago_ms).saturating_add(since));
-    let ago = ago.map_or_else(|| "at an unknown time".to_owned(), |ago| format!("{} ago", seconds(ago)));
-    format!("{}, by {}, {ago}", short(other.resource), other.by)
-}
-
-fn short(resource: ResourceId) -> String {
-    format!("{}…", &resource.to_string()[..8])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::id::ResourceId;
 
     #[test]
     fn who_has_a_name_is_told_with_what_and_since_when() {

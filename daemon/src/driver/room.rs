@@ -2,6 +2,7 @@
 //! and to imports. Nothing keeps a list of that: what is promised follows from what goes on, and ends with it.
 
 use super::Driver;
+use super::reasons::no_space;
 use crate::library::{CheckStep, Phase, Resource};
 use shared::chunk::CHUNK_BYTES;
 use shared::id::SwarmKey;
@@ -62,40 +63,6 @@ fn rest_bytes(resource: &Resource) -> u64 {
     u64::from(chunks) * u64::from(CHUNK_BYTES)
 }
 
-fn no_space(needed: u64, free: u64, kept: u64, promised: u64) -> String {
-    let mut reason = format!("no space: {} needed, {} free", binary(needed), binary(free));
-    let mut of_that = Vec::new();
-    if kept > 0 {
-        of_that.push(format!("min_free_space keeps {}", binary(kept)));
-    }
-    if promised > 0 {
-        of_that.push(format!("{} are promised to others", binary(promised)));
-    }
-    if !of_that.is_empty() {
-        reason = format!("{reason}, of which {}", of_that.join(" and "));
-    }
-    reason
-}
-
-/// A number of bytes for a person: "40 MiB", "1.5 GiB".
-fn binary(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut number = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while number >= 1024.0 && unit + 1 < UNITS.len() {
-        (number, unit) = (number / 1024.0, unit + 1);
-    }
-    // one digit behind the point where that says something: "1.5", and neither "8.0" nor "10.0"
-    let tenths = (number * 10.0).round();
-    match tenths < 100.0 && tenths % 10.0 != 0.0 {
-        true => format!("{number:.1} {}", UNITS[unit]),
-        false => format!("{number:.0} {}", UNITS[unit]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,30 +78,5 @@ mod tests {
         file.sync_all().unwrap();
         let bytes = allocated_bytes(&path);
         assert!(((1 << 20)..(2 << 20)).contains(&bytes), "{bytes}");
-    }
-
-    #[test]
-    fn sizes_are_for_a_person() {
-        let cases = [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1 << 10, "1 KiB"),
-            (64 << 20, "64 MiB"),
-            (3 << 19, "1.5 MiB"),
-            ((8 << 20) - 1, "8 MiB"),
-            ((10 << 20) - 1, "10 MiB"),
-            (5 << 40, "5 TiB"),
-        ];
-        cases.iter().for_each(|(bytes, text)| assert_eq!(binary(*bytes), *text));
-    }
-
-    #[test]
-    fn what_is_missing_is_told_in_one_sentence() {
-        let mib = |number: u64| number << 20;
-        assert_eq!(no_space(mib(40), mib(12), 0, 0), "no space: 40 MiB needed, 12 MiB free");
-        assert_eq!(
-            no_space(mib(62), mib(60), mib(64), mib(4)),
-            "no space: 62 MiB needed, 60 MiB free, of which min_free_space keeps 64 MiB and 4 MiB are promised to others"
-        );
     }
 }

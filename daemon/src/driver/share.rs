@@ -2,7 +2,8 @@
 
 use super::Driver;
 use super::loading::HashedShare;
-use super::naming::{is_taken, is_to_come, told};
+use super::naming::{is_taken, is_to_come};
+use super::reasons::told;
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{Imported, Input, TaskInput};

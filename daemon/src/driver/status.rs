@@ -1,14 +1,12 @@
 //! Says how things are. Touches neither network nor disk.
 
 use super::Driver;
-use super::naming::told;
+use super::reasons::{checking_reason, conflict, joined, limit, reason, told, unusable};
 use super::state::Shown;
 use crate::inbox::unknown;
-use crate::library::{CheckStep, Checking, Phase, Resource};
-use crate::throttle::Bucket;
+use crate::library::{Phase, Resource};
 use crate::tracker::{Trouble, seconds};
-use shared::chunk::{CHUNK_BYTES, ChunkIndex};
-use shared::host::config::RateLimit;
+use shared::chunk::CHUNK_BYTES;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::control::{
@@ -19,9 +17,6 @@ use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-/// A limit is named as the reason when a chunk takes longer than this under it.
-const SLOW_CHUNK: Duration = Duration::from_secs(60);
 
 /// Watchers of everything are shown the same state for at least this time …
 const SHOWN_FOR: Duration = Duration::from_millis(100);
@@ -257,23 +252,6 @@ impl Driver {
     }
 }
 
-/// Reasons that hold at once, as one text.
-fn joined(reasons: impl IntoIterator<Item = Option<String>>) -> Option<String> {
-    let reasons: Vec<String> = reasons.into_iter().flatten().collect();
-    (!reasons.is_empty()).then(|| reasons.join("; "))
-}
-
-fn unusable(url: &TrackerUrl, (lasting, trouble): &(Duration, Trouble)) -> String {
-    format!("tracker {url} {}", trouble.lasting(*lasting))
-}
-
-fn conflict(resource: &Resource) -> Option<String> {
-    let tracker = resource.conflicts.first()?;
-    Some(format!(
-        "{tracker} knows the same resource with another list of chunks: one of the two manifests is false"
-    ))
-}
-
 /// A resource of a former run of which only the id is known yet.
 fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
     Some(ResourceStatus {
@@ -300,79 +278,6 @@ fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
 /// What stands for the name of a resource whose name is not known yet. An id itself is no name.
 fn short_name(resource: ResourceId) -> Option<ResourceName> {
     format!("{}…", &resource.to_string()[..16]).parse().ok()
-}
-
-/// What is being done to find out what is here.
-fn checking_reason(checking: &Checking, before: Option<u32>) -> String {
-    match checking.step {
-        CheckStep::Waits => match before.unwrap_or(0) {
-            0 => "waits for its turn to be checked, as the next one".to_owned(),
-            before => format!("waits for its turn to be checked, {before} before it"),
-        },
-        CheckStep::Hashes => format!("checking {} %", checking.check.percent()),
-        CheckStep::Looks => "its files are being looked at".to_owned(),
-        CheckStep::Copies => {
-            format!("taking what fits of the file that lies there, {} %", checking.check.percent())
-        }
-        CheckStep::Opens => "its place in the shared folder is being made".to_owned(),
-    }
-}
-
-/// A limit under which hardly anything moves looks like a fault, and is none.
-fn limit(direction: &str, bucket: &Bucket) -> Option<String> {
-    let is_slow = |rate: u64| rate.saturating_mul(SLOW_CHUNK.as_secs()) < u64::from(CHUNK_BYTES);
-    match bucket.limit() {
-        RateLimit::Pause => Some(format!(
-            "the {direction} limit is 0: nothing moves; `ttctl limit --{direction} none` lifts it"
-        )),
-        limit @ RateLimit::AtMost(rate) if is_slow(rate.bytes_per_s()) => {
-            Some(format!("the {direction} limit is {limit}"))
-        }
-        _ => None,
-    }
-}
-
-fn reason(waiting: &Waiting) -> String {
-    let list = |chunks: &[ChunkIndex], total: u32| {
-        let shown: Vec<String> = chunks.iter().take(5).map(ToString::to_string).collect();
-        let rest = total as usize - shown.len().min(total as usize);
-        match (&shown[..], rest) {
-            ([one], 0) => format!("chunk {one}"),
-            ([first @ .., last], 0) => format!("chunks {} and {last}", first.join(", ")),
-            _ => format!("chunks {} and {rest} more", shown.join(", ")),
-        }
-    };
-    match waiting {
-        Waiting::NoPeers { known: 0 } => "no peer is known".to_owned(),
-        Waiting::NoPeers { known: 1 } => "the only known peer cannot be reached".to_owned(),
-        Waiting::NoPeers { known } => format!("none of {known} known peers can be reached"),
-        Waiting::Connecting { peers: 1 } => "connecting to 1 peer".to_owned(),
-        Waiting::Connecting { peers } => format!("connecting to {peers} peers"),
-        Waiting::Dropped { peers } => {
-            let shown = peers.iter().take(3).map(|(peer, why)| format!("{peer} ({why})"));
-            let shown = shown.collect::<Vec<_>>().join(", ");
-            let rest = peers.len().saturating_sub(3);
-            let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-            format!("all known peers misbehaved and are left alone for a while: {shown}{more}")
-        }
-        Waiting::NoSource { chunks, total } => format!("no peer has {}", list(chunks, *total)),
-        Waiting::OnlyCorrupt { chunks, peers } => {
-            let peers: Vec<String> = peers.iter().map(ToString::to_string).collect();
-            let total = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-            format!(
-                "{} came corrupt from the only peers that have it: {}",
-                list(chunks, total),
-                peers.join(", ")
-            )
-        }
-        Waiting::Zone => "other machines of this zone fetch what is missing".to_owned(),
-        Waiting::Busy { peers: 1 } => "the only peer is busy".to_owned(),
-        Waiting::Busy { peers } => format!("{peers} peers, all busy"),
-        Waiting::Silent { peers: 1 } => "the only peer that could help is silent".to_owned(),
-        Waiting::Silent { peers } => format!("{peers} peers, all silent"),
-        Waiting::Disk { chunks } => format!("the disk is slow: {chunks} chunks wait to be written"),
-        Waiting::Turn => "other downloads go first: as many requests are open as there may be".to_owned(),
-    }
 }
 
 fn bytes_have(resource: &Resource, bytes_total: Option<u64>) -> u64 {

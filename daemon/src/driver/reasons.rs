@@ -1,0 +1,199 @@
+//! What people are told: why something waits, what is wrong, how it stands. The state keeps values; the words are made
+//! here, for the status and the log.
+
+use crate::library::{CheckStep, Checking, Resource, Standing};
+use crate::throttle::Bucket;
+use crate::tracker::{Trouble, seconds};
+use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::host::config::RateLimit;
+use shared::id::ResourceId;
+use shared::rpc::tracker::Namesake;
+use shared::swarm::Waiting;
+use shared::url::TrackerUrl;
+use std::time::Duration;
+
+/// A limit is named as the reason when a chunk takes longer than this under it.
+const SLOW_CHUNK: Duration = Duration::from_secs(60);
+
+/// Reasons that hold at once, as one text.
+pub(super) fn joined(reasons: impl IntoIterator<Item = Option<String>>) -> Option<String> {
+    let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+pub(super) fn unusable(url: &TrackerUrl, (lasting, trouble): &(Duration, Trouble)) -> String {
+    format!("tracker {url} {}", trouble.lasting(*lasting))
+}
+
+pub(super) fn conflict(resource: &Resource) -> Option<String> {
+    let tracker = resource.conflicts.first()?;
+    Some(format!(
+        "{tracker} knows the same resource with another list of chunks: one of the two manifests is false"
+    ))
+}
+
+/// What is being done to find out what is here.
+pub(super) fn checking_reason(checking: &Checking, before: Option<u32>) -> String {
+    match checking.step {
+        CheckStep::Waits => match before.unwrap_or(0) {
+            0 => "waits for its turn to be checked, as the next one".to_owned(),
+            before => format!("waits for its turn to be checked, {before} before it"),
+        },
+        CheckStep::Hashes => format!("checking {} %", checking.check.percent()),
+        CheckStep::Looks => "its files are being looked at".to_owned(),
+        CheckStep::Copies => {
+            format!("taking what fits of the file that lies there, {} %", checking.check.percent())
+        }
+        CheckStep::Opens => "its place in the shared folder is being made".to_owned(),
+    }
+}
+
+/// A limit under which hardly anything moves looks like a fault, and is none.
+pub(super) fn limit(direction: &str, bucket: &Bucket) -> Option<String> {
+    let is_slow = |rate: u64| rate.saturating_mul(SLOW_CHUNK.as_secs()) < u64::from(CHUNK_BYTES);
+    match bucket.limit() {
+        RateLimit::Pause => Some(format!(
+            "the {direction} limit is 0: nothing moves; `ttctl limit --{direction} none` lifts it"
+        )),
+        limit @ RateLimit::AtMost(rate) if is_slow(rate.bytes_per_s()) => {
+            Some(format!("the {direction} limit is {limit}"))
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn reason(waiting: &Waiting) -> String {
+    let list = |chunks: &[ChunkIndex], total: u32| {
+        let shown: Vec<String> = chunks.iter().take(5).map(ToString::to_string).collect();
+        let rest = total as usize - shown.len().min(total as usize);
+        match (&shown[..], rest) {
+            ([one], 0) => format!("chunk {one}"),
+            ([first @ .., last], 0) => format!("chunks {} and {last}", first.join(", ")),
+            _ => format!("chunks {} and {rest} more", shown.join(", ")),
+        }
+    };
+    match waiting {
+        Waiting::NoPeers { known: 0 } => "no peer is known".to_owned(),
+        Waiting::NoPeers { known: 1 } => "the only known peer cannot be reached".to_owned(),
+        Waiting::NoPeers { known } => format!("none of {known} known peers can be reached"),
+        Waiting::Connecting { peers: 1 } => "connecting to 1 peer".to_owned(),
+        Waiting::Connecting { peers } => format!("connecting to {peers} peers"),
+        Waiting::Dropped { peers } => {
+            let shown = peers.iter().take(3).map(|(peer, why)| format!("{peer} ({why})"));
+            let shown = shown.collect::<Vec<_>>().join(", ");
+            let rest = peers.len().saturating_sub(3);
+            let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            format!("all known peers misbehaved and are left alone for a while: {shown}{more}")
+        }
+        Waiting::NoSource { chunks, total } => format!("no peer has {}", list(chunks, *total)),
+        Waiting::OnlyCorrupt { chunks, peers } => {
+            let peers: Vec<String> = peers.iter().map(ToString::to_string).collect();
+            let total = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+            format!(
+                "{} came corrupt from the only peers that have it: {}",
+                list(chunks, total),
+                peers.join(", ")
+            )
+        }
+        Waiting::Zone => "other machines of this zone fetch what is missing".to_owned(),
+        Waiting::Busy { peers: 1 } => "the only peer is busy".to_owned(),
+        Waiting::Busy { peers } => format!("{peers} peers, all busy"),
+        Waiting::Silent { peers: 1 } => "the only peer that could help is silent".to_owned(),
+        Waiting::Silent { peers } => format!("{peers} peers, all silent"),
+        Waiting::Disk { chunks } => format!("the disk is slow: {chunks} chunks wait to be written"),
+        Waiting::Turn => "other downloads go first: as many requests are open as there may be".to_owned(),
+    }
+}
+
+/// How a resource stands at a tracker, for people; `since` is how long that has been known.
+pub(super) fn told(tracker: &TrackerUrl, standing: &Standing, since: Duration) -> String {
+    match standing {
+        Standing::Good => format!("{tracker} publishes it"),
+        Standing::Overtaken(other) => format!(
+            "{} means other content on {tracker} by now ({}); `ttctl share --replace` takes the name back",
+            other.name,
+            described(other, since)
+        ),
+        Standing::Taken(other) => format!(
+            "{} is published on {tracker} with other content ({}); `ttctl share --replace` takes the name",
+            other.name,
+            described(other, since)
+        ),
+        Standing::Refused(why) => format!("{tracker} does not publish it: {why}"),
+    }
+}
+
+/// "4c47b3e8…, by 10.0.0.1:7987, 12 min ago"
+pub(super) fn described(other: &Namesake, since: Duration) -> String {
+    let ago = other.shared_ago_ms.map(|ago_ms| Duration::from_millis(ago_ms).saturating_add(since));
+    let ago = ago.map_or_else(|| "at an unknown time".to_owned(), |ago| format!("{} ago", seconds(ago)));
+    format!("{}, by {}, {ago}", short(other.resource), other.by)
+}
+
+fn short(resource: ResourceId) -> String {
+    format!("{}…", &resource.to_string()[..8])
+}
+
+pub(super) fn no_space(needed: u64, free: u64, kept: u64, promised: u64) -> String {
+    let mut reason = format!("no space: {} needed, {} free", binary(needed), binary(free));
+    let mut of_that = Vec::new();
+    if kept > 0 {
+        of_that.push(format!("min_free_space keeps {}", binary(kept)));
+    }
+    if promised > 0 {
+        of_that.push(format!("{} are promised to others", binary(promised)));
+    }
+    if !of_that.is_empty() {
+        reason = format!("{reason}, of which {}", of_that.join(" and "));
+    }
+    reason
+}
+
+/// A number of bytes for a person: "40 MiB", "1.5 GiB".
+fn binary(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut number = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while number >= 1024.0 && unit + 1 < UNITS.len() {
+        (number, unit) = (number / 1024.0, unit + 1);
+    }
+    // one digit behind the point where that says something: "1.5", and neither "8.0" nor "10.0"
+    let tenths = (number * 10.0).round();
+    match tenths < 100.0 && tenths % 10.0 != 0.0 {
+        true => format!("{number:.1} {}", UNITS[unit]),
+        false => format!("{number:.0} {}", UNITS[unit]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_for_a_person() {
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1 << 10, "1 KiB"),
+            (64 << 20, "64 MiB"),
+            (3 << 19, "1.5 MiB"),
+            ((8 << 20) - 1, "8 MiB"),
+            ((10 << 20) - 1, "10 MiB"),
+            (5 << 40, "5 TiB"),
+        ];
+        cases.iter().for_each(|(bytes, text)| assert_eq!(binary(*bytes), *text));
+    }
+
+    #[test]
+    fn what_is_missing_is_told_in_one_sentence() {
+        let mib = |number: u64| number << 20;
+        assert_eq!(no_space(mib(40), mib(12), 0, 0), "no space: 40 MiB needed, 12 MiB free");
+        assert_eq!(
+            no_space(mib(62), mib(60), mib(64), mib(4)),
+            "no space: 62 MiB needed, 60 MiB free, of which min_free_space keeps 64 MiB and 4 MiB are promised to others"
+        );
+    }
+}
