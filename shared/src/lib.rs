@@ -7,6 +7,7 @@
 //!
 //! Reading order: [`id`] → [`chunk`] → [`name`] → [`manifest`] → [`have`] → [`swarm`].
 
+pub mod chance;
 pub mod chunk;
 pub mod date;
 pub mod have;

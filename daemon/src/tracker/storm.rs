@@ -2,6 +2,7 @@
 //! on virtual time.
 
 use super::schedule::{Backoff, Schedule, return_pause};
+use shared::chance::Chance;
 use shared::chunk::ChunkCount;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::registry::{Announce, Limits, Registry, Stage, Who};
@@ -13,19 +14,6 @@ use std::time::{Duration, Instant};
 const DAEMONS: usize = 2_000;
 const RESOURCES: u8 = 10;
 const STEP: Duration = Duration::from_millis(10);
-
-/// Even chance, the same on every run (SplitMix64).
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
 
 struct Daemon {
     who: Who,
@@ -66,8 +54,8 @@ fn seeding(key: SwarmKey) -> Announce {
 }
 
 /// Plays a fleet for `span`. The tracker is there from `tracker_at` on; daemons first dial after `first`.
-fn play(tracker_at: Duration, span: Duration, first: impl Fn(&mut Chance, &mut Backoff) -> Duration) -> Seen {
-    let (start, mut chance) = (Instant::now(), Chance(7));
+fn play(tracker_at: Duration, span: Duration, first: impl Fn(f64, &mut Backoff) -> Duration) -> Seen {
+    let (start, mut chance) = (Instant::now(), Chance::new([7; 32]));
     let mut registry = Registry::new(Limits::default(), [7; 32]);
     let mut daemons: Vec<Daemon> = (0..DAEMONS)
         .map(|number| {
@@ -76,7 +64,7 @@ fn play(tracker_at: Duration, span: Duration, first: impl Fn(&mut Chance, &mut B
             let who = Who { addr, peer_id: PeerId([low; 16]), zone: "".into() };
             let (mut schedule, mut backoff) = (Schedule::default(), Backoff::new());
             (0..RESOURCES).for_each(|at| schedule.now(key(at), start));
-            let dials_at = Some(start + first(&mut chance, &mut backoff));
+            let dials_at = Some(start + first(chance.share(), &mut backoff));
             Daemon { who, schedule, backoff, dials_at }
         })
         .collect();
@@ -88,7 +76,7 @@ fn play(tracker_at: Duration, span: Duration, first: impl Fn(&mut Chance, &mut B
         for daemon in &mut daemons {
             if daemon.dials_at.is_some_and(|dials_at| dials_at <= now) {
                 *seen.dials.entry(tenth).or_default() += 1;
-                daemon.dials_at = (at < tracker_at).then(|| now + daemon.backoff.pause(chance.next()));
+                daemon.dials_at = (at < tracker_at).then(|| now + daemon.backoff.pause(chance.share()));
                 daemon.schedule.all(now);
             }
             if daemon.dials_at.is_some() {
@@ -117,7 +105,7 @@ fn play(tracker_at: Duration, span: Duration, first: impl Fn(&mut Chance, &mut B
 
 #[test]
 fn after_a_power_cut_all_are_known_within_two_seconds() {
-    let seen = play(Duration::ZERO, Duration::from_secs(20), |chance, _| return_pause(chance.next()));
+    let seen = play(Duration::ZERO, Duration::from_secs(20), |chance, _| return_pause(chance));
     let (dials, announces) =
         (Seen::peak(&seen.dials, Duration::ZERO), Seen::peak(&seen.announces, Duration::ZERO));
     assert!(seen.all_known.is_some_and(|at| at <= Duration::from_secs(2)), "{:?}", seen.all_known);
@@ -129,7 +117,7 @@ fn after_a_power_cut_all_are_known_within_two_seconds() {
 #[test]
 fn when_the_tracker_comes_back_last_all_are_known_within_fifteen_seconds() {
     let away = Duration::from_secs(300);
-    let seen = play(away, away + Duration::from_secs(20), |chance, backoff| backoff.pause(chance.next()));
+    let seen = play(away, away + Duration::from_secs(20), |chance, backoff| backoff.pause(chance));
     let known = seen.all_known.map(|at| at - away);
     assert!(known.is_some_and(|took| took <= Duration::from_secs(15)), "{known:?}");
     let dials = Seen::peak(&seen.dials, away);
@@ -138,7 +126,7 @@ fn when_the_tracker_comes_back_last_all_are_known_within_fifteen_seconds() {
 
 #[test]
 fn a_tracker_that_restarts_is_not_overrun() {
-    let seen = play(Duration::ZERO, Duration::from_secs(20), |chance, backoff| backoff.pause(chance.next()));
+    let seen = play(Duration::ZERO, Duration::from_secs(20), |chance, backoff| backoff.pause(chance));
     assert!(seen.all_known.is_some_and(|at| at <= Duration::from_secs(3)), "{:?}", seen.all_known);
     let dials = Seen::peak(&seen.dials, Duration::ZERO);
     assert!(dials <= 1_000, "{dials} connections in a second");

@@ -3,7 +3,6 @@
 use super::action::Action;
 use super::alarms::Alarms;
 use super::answers::Answers;
-use super::chance::Chance;
 use super::config::SwarmConfig;
 use super::dials::Dials;
 use super::event::{PeerAddr, RequestId};
@@ -14,6 +13,7 @@ use super::state::Swarm;
 use super::takers::Takers;
 use super::time::Time;
 use super::uploads::Uploads;
+use crate::chance::Chance;
 use crate::chunk::ChunkIndex;
 use crate::id::{PeerId, SwarmKey};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

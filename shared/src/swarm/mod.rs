@@ -10,7 +10,6 @@
 mod action;
 mod alarms;
 mod answers;
-mod chance;
 mod chunks;
 mod config;
 mod dials;

@@ -1,5 +1,6 @@
 //! Who and where a machine is, and its rank for a chunk among the machines of its zone.
 
+use crate::chance::mix;
 use crate::chunk::ChunkIndex;
 use crate::id::PeerId;
 use std::sync::Arc;
@@ -25,12 +26,4 @@ impl Place {
     pub(super) fn rank(&self, index: ChunkIndex) -> (u64, u64) {
         (mix(self.id ^ mix(u64::from(index.0))), self.id)
     }
-}
-
-/// The finishing step of splitmix64: every bit of the result depends on every bit of `z`.
-fn mix(z: u64) -> u64 {
-    let z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

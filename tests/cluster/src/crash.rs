@@ -1,7 +1,7 @@
 //! A machine that is killed again and again while it downloads: `kill -9` at a random moment, then a start like any
 //! other, and what was wanted must be there. Short in the scenarios, long in `cargo xtask crash`.
 
-use crate::files::{MIB, content};
+use crate::files::{MIB, content, splitmix};
 use crate::{Daemon, Tracker};
 use std::time::{Duration, Instant};
 
@@ -95,12 +95,7 @@ impl Crashes {
         self.leecher.ok(&["remove", "--delete", "--", name]);
     }
 
-    /// SplitMix64.
     fn random(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        splitmix(&mut self.state)
     }
 }

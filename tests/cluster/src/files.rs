@@ -25,14 +25,16 @@ pub fn content(seed: u64, bytes: usize) -> Vec<u8> {
 /// One MiB that looks random, by SplitMix64.
 fn noise(seed: u64) -> Vec<u8> {
     let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
-    (0..MIB / 8).flat_map(|_| next().to_le_bytes()).collect()
+    (0..MIB / 8).flat_map(|_| splitmix(&mut state).to_le_bytes()).collect()
+}
+
+/// The next number of SplitMix64. The helpers of the real binaries do without the crate `shared`, which has it, too.
+pub(crate) fn splitmix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// Writes these bytes into the middle of a file so that its size, inode and time of change stay as they were:

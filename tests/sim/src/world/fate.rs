@@ -2,6 +2,7 @@
 
 use super::{ANNOUNCE_EVERY, DEATH_SEEN_AFTER, Fault, Happening, World};
 use crate::node::NodeId;
+use shared::chance::splitmix;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::swarm::{AskEnd, Event};
@@ -52,13 +53,9 @@ impl World {
         self.tell(node, Event::PeersFound { key, peers });
     }
 
-    /// A number below `n` (splitmix64).
+    /// A number below `n`.
     fn draw(&mut self, n: usize) -> usize {
-        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.chance;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
+        (splitmix(&mut self.chance) % n as u64) as usize
     }
 
     pub(super) fn break_down(&mut self, node: NodeId, fault: Fault) {
