@@ -14,7 +14,6 @@ pub mod have;
 pub mod id;
 pub mod manifest;
 pub mod name;
-pub mod registry;
 pub mod swarm;
 pub mod url;
 pub mod window;

@@ -1,9 +1,9 @@
 //! Connections: who comes in, how long they may stay.
 
+use crate::memory::Limits;
 use crate::pool::Pool;
 use crate::service::{Connection, State};
 use shared::host::config::TrackerConfig;
-use shared::registry::Limits;
 use shared::rpc::tracker::Tracker;
 use shared::rpc::wire::{self, Greeted, ServerOptions, Unread};
 use std::io;

@@ -1,12 +1,12 @@
 //! The calls: each is a short visit to the registry.
 
 use crate::date::Date;
+use crate::memory::{Limits, Refusal, Registry, Who, known_as, seen_from};
 use crate::pace::{CALL, HASHES, OFFER, PAGE, Pace, WALKED};
 use crate::pool::Place;
 use shared::chunk::ChunkCount;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
-use shared::registry::{Limits, Refusal, Registry, Who, known_as, seen_from};
 use shared::rpc::peer::ZONE_BYTES_MAX;
 use shared::rpc::tracker::{
     Announce, AnnounceReply, Fleet, FleetPlace, ListEntry, Lookup, ManifestPage, Namesake, OFFERS_MAX, Offer,

@@ -346,7 +346,7 @@ fn the_worst_answers_fit() {
         ResourceEntry { key: key(255), name: Some(name), stage: Stage::Seeding, have: u32::MAX, count };
     let bytes = |what: &dyn Fn() -> Vec<u8>| what().len() + 64;
     let announce = bytes(&|| {
-        let peers = postcard::to_stdvec(&vec![entry.clone(); shared::registry::REPLY_PEERS_MAX]).unwrap();
+        let peers = postcard::to_stdvec(&vec![entry.clone(); shared::rpc::tracker::REPLY_PEERS_MAX]).unwrap();
         [peers, postcard::to_stdvec(&vec![answer.clone(); ANNOUNCE_MAX]).unwrap()].concat()
     }) + ANNOUNCE_MAX;
     let list = bytes(&|| postcard::to_stdvec(&vec![listed.clone(); LIST_MAX]).unwrap());

@@ -5,11 +5,12 @@ use super::schedule::{Backoff, Schedule, return_pause};
 use shared::chance::Chance;
 use shared::chunk::ChunkCount;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
-use shared::registry::{Announce, Limits, Registry, Stage, Who};
+use shared::rpc::tracker::{Announce, Stage};
 use shared::swarm::Time;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use tracker::memory::{Limits, Registry, Who};
 
 const DAEMONS: usize = 2_000;
 const RESOURCES: u8 = 10;

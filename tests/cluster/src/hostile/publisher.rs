@@ -4,11 +4,11 @@ use crate::Tracker;
 use bytes::Bytes;
 use shared::id::PeerId;
 use shared::manifest::Manifest;
-use shared::registry::{Announce, Stage};
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::tracker::{
     ANNOUNCE_MAX, OFFERS_MAX, Offer, Publication, Role, TrackedPeer, TrackerCaller, TrackerHello,
 };
+use shared::rpc::tracker::{Announce, Stage};
 use shared::rpc::wire::{self, ClientOptions};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -6,12 +6,12 @@ use crate::Tracker;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::{PeerId, SwarmKey};
 use shared::manifest::Manifest;
-use shared::registry::{Announce, Stage};
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::peer::{
     ChunkReply, HaveNews, Hello, HelloRefused, NewsReply, NewsRequest, NewsUpdate, Peer, PickReply,
     Subscriptions, Welcome,
 };
+use shared::rpc::tracker::{Announce, Stage};
 use shared::rpc::tracker::{TrackedPeer, TrackerCaller, TrackerHello};
 use shared::rpc::wire::{self, ClientOptions, Greeted, ServerOptions};
 use shared::window::Window;

@@ -4,7 +4,7 @@ use cluster::files::{MIB, content};
 use cluster::hostile::Crowd;
 use cluster::{Daemon, Tracker};
 use shared::manifest::Manifest;
-use shared::registry::Stage;
+use shared::rpc::tracker::Stage;
 use std::fs;
 
 /// So many that chance alone would not bring the honest ones together.

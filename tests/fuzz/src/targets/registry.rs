@@ -5,13 +5,14 @@ use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use shared::chunk::ChunkCount;
 use shared::id::{ChunkHash, ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
-use shared::registry::{
-    ANNOUNCE_MAX, Announce, CANDIDATES_MAX, FLEET_MAX, FleetMachine, FleetPlace, LIST_MAX, Limits, Lookup,
-    Offer, PAGE_HASHES, PEERS_MAX, Publication, PublishReply, Registry, Role, Stage, Who,
+use shared::rpc::tracker::{
+    ANNOUNCE_MAX, Announce, CANDIDATES_MAX, FLEET_MAX, FleetMachine, FleetPlace, LIST_MAX, Lookup, Offer,
+    PAGE_HASHES, PEERS_MAX, Publication, PublishReply, Role, Stage,
 };
 use shared::swarm::Time;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+use tracker::memory::{Limits, Registry, Who};
 
 /// The time of day.
 const WALL_MS: u64 = 1_800_000_000_000;

@@ -161,7 +161,7 @@ fn the_limits_are_those_of_the_code() {
         format!("list of ListEntry (at most {})", tracker::CANDIDATES_MAX),
         format!("list of Offer (at most {})", tracker::OFFERS_MAX),
         format!("list of TrackerUrl (at most {})", tracker::TRACKERS_MAX),
-        format!("at most {} peers together", grouped(crate::registry::REPLY_PEERS_MAX)),
+        format!("at most {} peers together", grouped(crate::rpc::tracker::REPLY_PEERS_MAX)),
         format!("A page is {} hashes", grouped(tracker::PAGE_HASHES as usize)),
         format!("at most {} bytes; empty: none", peer::ZONE_BYTES_MAX),
         format!("TCP, port {}", crate::url::PEER_PORT),

@@ -4,9 +4,10 @@
 use super::network::network;
 use super::swarm::Swarm;
 use super::swarms::{Swarms, digests_of};
-use super::{Announce, Refusal, Stage, Who};
-use crate::id::{ResourceId, SwarmKey};
-use crate::swarm::Time;
+use super::{Refusal, Who};
+use shared::id::{ResourceId, SwarmKey};
+use shared::rpc::tracker::{Announce, Stage};
+use shared::swarm::Time;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};

@@ -1,20 +1,16 @@
-//! The `Tracker` service: who has (part of) what, and the catalogue of published manifests.
+//! The calls of the `Tracker` service, and which of them carry bytes.
 
 // tarpc generates the client, the request and the response types of the trait without docs.
 #![allow(missing_docs)]
 
-use super::wire::calls;
-use super::{Message, Payload, WrongVersion};
-use crate::id::{PeerId, ResourceId, SwarmKey};
+use super::error::TrackerError;
+use super::hello::{TrackerHello, TrackerWelcome};
+use super::types::*;
+use crate::id::{ResourceId, SwarmKey};
 use crate::name::ResourceName;
-use serde::{Deserialize, Serialize};
+use crate::rpc::wire::calls;
+use crate::rpc::{Message, Payload};
 use std::net::SocketAddr;
-
-pub use crate::registry::{
-    ANNOUNCE_MAX, Announce, AnnounceAnswer, CANDIDATES_MAX, FLEET_MAX, Fleet, FleetMachine, FleetPlace,
-    LIST_MAX, LONELY, ListEntry, Lookup, NEIGHBOURS, Namesake, OFFERS_MAX, Offer, PAGE_HASHES, PEERS_MAX,
-    PeerEntry, Presence, Publication, PublishReply, ResourceEntry, Role, Stage, TRACKERS_MAX,
-};
 
 #[tarpc::service]
 pub trait Tracker {
@@ -103,88 +99,6 @@ calls! {
         -> Result<Vec<Result<PublishReply, TrackerError>>, TrackerError>;
     /// See [`Tracker::in_the_way`].
     in_the_way / InTheWay(name: ResourceName, key: SwarmKey) -> Result<Option<Namesake>, TrackerError>;
-}
-
-/// What a caller says first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrackerHello {
-    /// The protocol version that it speaks.
-    pub version: u16,
-    /// Bits for optional features; none is defined yet. Unknown bits are ignored.
-    pub capabilities: u64,
-    /// Its id; `None` for a caller that only asks (ttctl): it cannot announce.
-    pub peer: Option<TrackedPeer>,
-}
-
-/// A caller that is a peer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrackedPeer {
-    /// Its id, drawn at this start of its process.
-    pub peer_id: PeerId,
-    /// The port that it listens on for peers. Its address is the connection's.
-    pub listen_port: u16,
-    /// Its zone, empty if none is configured.
-    pub zone: String,
-}
-
-/// The answer to hello.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrackerWelcome {
-    /// The protocol version that the tracker speaks.
-    pub version: u16,
-    /// As in [`TrackerHello`].
-    pub capabilities: u64,
-    /// Drawn at random at the tracker's start: another epoch means that it has forgotten everything.
-    pub epoch: u64,
-    /// The tracker's software version, for people.
-    pub software: String,
-    /// The caller's address as the tracker sees it.
-    pub your_address: SocketAddr,
-}
-
-/// Why a call is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TrackerError {
-    /// Another protocol version.
-    Version(WrongVersion),
-    /// The call is malformed: too many entries, port 0, pages out of order, a caller that is no peer.
-    Malformed(String),
-    /// A limit of the tracker is reached; the text says which.
-    Full(String),
-    /// No such publication, or it has no such page.
-    Unknown,
-    /// Another machine shares other content under the name, which the caller did not ask for.
-    Taken(Namesake),
-}
-
-impl std::fmt::Display for TrackerError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            TrackerError::Version(wrong) => wrong.fmt(f),
-            TrackerError::Malformed(what) => write!(f, "the tracker found the call malformed: {what}"),
-            TrackerError::Full(what) => write!(f, "the tracker is full: {what}"),
-            TrackerError::Unknown => f.write_str("the tracker knows no such publication"),
-            TrackerError::Taken(Namesake { name, .. }) => {
-                write!(f, "another machine shares other content as {name}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for TrackerError {}
-
-/// The answer to an announce.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AnnounceReply {
-    /// One answer per entry, in the same order.
-    pub answers: Vec<AnnounceAnswer>,
-}
-
-/// A page of a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ManifestPage {
-    /// Raw hashes, 32 bytes each.
-    pub hashes: Payload,
 }
 
 impl Message for TrackerRequest {

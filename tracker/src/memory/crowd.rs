@@ -1,7 +1,7 @@
 //! Who makes way where there is no room for a newcomer: nobody can keep the others out by being there first, or often.
 
 use super::network::network;
-use crate::swarm::Time;
+use shared::swarm::Time;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

@@ -6,15 +6,14 @@
 use super::named::{Named, Published, Rank, chosen};
 use super::swarms::Swarms;
 use super::upload::{Upload, hashes_bytes, text_bytes};
-use super::{
-    LIST_MAX, Limits, Lookup, Namesake, Offer, PAGE_HASHES, Publication, PublishReply, Refusal, Role,
-};
-use crate::date::AHEAD_MS_MAX;
-use crate::id::{ListDigest, ResourceId, SwarmKey};
-use crate::name::ResourceName;
-use crate::swarm::Time;
+use super::{Limits, Refusal};
 use bytes::Bytes;
 use sha2::Digest;
+use shared::date::AHEAD_MS_MAX;
+use shared::id::{ListDigest, ResourceId, SwarmKey};
+use shared::name::ResourceName;
+use shared::rpc::tracker::{LIST_MAX, Lookup, Namesake, Offer, PAGE_HASHES, Publication, PublishReply, Role};
+use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::Bound;

@@ -1,11 +1,11 @@
 //! What has come to its end is taken out a part at a time, so that nobody waits long for the registry; and where nothing
 //! ends, nothing is looked at.
 
-use super::Presence;
 use super::network::PeerKey;
 use super::swarms::Swarms;
-use crate::id::SwarmKey;
-use crate::swarm::Time;
+use shared::id::SwarmKey;
+use shared::rpc::tracker::Presence;
+use shared::swarm::Time;
 use std::ops::Bound;
 
 /// How much is done at once: an entry that is taken out costs one, and so do [`LOOKS`] that are looked at.

@@ -1,14 +1,16 @@
 //! Who makes way where the catalogue is full.
 
+use super::Refusal;
 use super::catalogue::{Catalogue, Manifest, Moment};
 use super::crowd::{Place, makes_way};
 use super::named::{Published, Rank};
 use super::swarms::Swarms;
 use super::upload::hashes_bytes;
-use super::{Offer, Refusal, Role, TRACKERS_MAX};
-use crate::id::{ResourceId, SwarmKey};
-use crate::name::ResourceName;
-use crate::swarm::Time;
+use shared::id::{ResourceId, SwarmKey};
+use shared::manifest::TRACKERS_MAX;
+use shared::name::ResourceName;
+use shared::rpc::tracker::{Offer, Role};
+use shared::swarm::Time;
 use std::net::SocketAddr;
 
 impl Catalogue {

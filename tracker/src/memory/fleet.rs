@@ -1,10 +1,10 @@
 //! What is kept for those who watch a rollout: how fast each peer gets on, and who is gone.
 
 use super::network::{PeerKey, peers_at};
-use super::{FleetMachine, Presence};
-use crate::chunk::{CHUNK_BYTES, ChunkCount};
-use crate::id::SwarmKey;
-use crate::swarm::Time;
+use shared::chunk::{CHUNK_BYTES, ChunkCount};
+use shared::id::SwarmKey;
+use shared::rpc::tracker::{FleetMachine, Presence};
+use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::RangeBounds;

@@ -4,15 +4,16 @@
 //! So the first rank has one member of each address, the second the others, the third those whose connection to the
 //! tracker is closed. Nobody is left out: where the first rank is too small, the next one follows.
 
+use super::Who;
 use super::draw::Draw;
 use super::fleet::Trend;
 use super::lists::Claim;
 use super::lonely::Lonely;
 use super::network::{PeerKey, after, at_host, between, from, network, peers_at, to};
-use super::{Announce, NEIGHBOURS, PeerEntry, Stage, Who};
-use crate::chunk::ChunkCount;
-use crate::id::SwarmKey;
-use crate::swarm::Time;
+use shared::chunk::ChunkCount;
+use shared::id::SwarmKey;
+use shared::rpc::tracker::{Announce, NEIGHBOURS, PeerEntry, Stage};
+use shared::swarm::Time;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;

@@ -3,9 +3,9 @@
 use super::crowd::{Place, makes_way};
 use super::network::network;
 use super::swarms::Swarms;
-use super::{CANDIDATES_MAX, Namesake, Publication};
-use crate::id::SwarmKey;
-use crate::swarm::Time;
+use shared::id::SwarmKey;
+use shared::rpc::tracker::{CANDIDATES_MAX, Namesake, Publication};
+use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 

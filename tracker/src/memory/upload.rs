@@ -1,10 +1,10 @@
 //! A manifest that is arriving, page by page.
 
 use super::catalogue::HASH_BYTES;
-use super::{Offer, PAGE_HASHES, Publication};
-use crate::swarm::Time;
-use crate::url::TrackerUrl;
 use sha2::{Digest, Sha256};
+use shared::rpc::tracker::{Offer, PAGE_HASHES, Publication};
+use shared::swarm::Time;
+use shared::url::TrackerUrl;
 use std::net::SocketAddr;
 
 #[derive(Debug)]

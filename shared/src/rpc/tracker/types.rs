@@ -1,8 +1,9 @@
-//! What peers and askers tell the registry, and what it tells them: also the tracker's protocol.
+//! What callers tell a tracker, and what it tells them.
 
 use crate::chunk::ChunkCount;
 use crate::id::{PeerId, ResourceId, SwarmKey};
 use crate::name::ResourceName;
+use crate::rpc::Payload;
 use crate::url::TrackerUrl;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -70,6 +71,13 @@ pub struct AnnounceAnswer {
     pub leechers: u32,
     /// The caller shared this resource, and a name of it means other content by now.
     pub overtaken: Option<Namesake>,
+}
+
+/// The answer to an announce.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnounceReply {
+    /// One answer per entry, in the same order.
+    pub answers: Vec<AnnounceAnswer>,
 }
 
 /// A peer of a resource.
@@ -254,4 +262,11 @@ pub enum Presence {
     Left,
     /// It was not heard of for three of its intervals.
     Lost,
+}
+
+/// A page of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestPage {
+    /// Raw hashes, 32 bytes each.
+    pub hashes: Payload,
 }

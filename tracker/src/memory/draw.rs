@@ -1,20 +1,19 @@
 //! Chance, from a seed.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use shared::chance::Chance;
 
 /// Draws without putting back, in time that depends on how many are drawn, not on how many there are.
 #[derive(Debug)]
-pub(super) struct Draw(ChaCha8Rng);
+pub(super) struct Draw(Chance);
 
 impl Draw {
     pub(super) fn new(seed: [u8; 32]) -> Draw {
-        Draw(ChaCha8Rng::from_seed(seed))
+        Draw(Chance::new(seed))
     }
 
     /// A number below `end`, which is not 0.
     pub(super) fn below(&mut self, end: usize) -> usize {
-        ((u128::from(self.0.next_u64()) * end as u128) >> 64) as usize
+        self.0.below(end)
     }
 
     /// At most `wanted` of the numbers below `len`, without `skip`. (Floyd's algorithm.)

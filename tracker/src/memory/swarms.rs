@@ -5,12 +5,13 @@ use super::fleet::{Gone, GoneMachine};
 use super::network::{PeerKey, peers_at};
 use super::shares::Shares;
 use super::swarm::{Member, Swarm};
-use super::{
-    ANNOUNCE_MAX, Announce, AnnounceAnswer, Fleet, FleetMachine, FleetPlace, Limits, NEIGHBOURS, PEERS_MAX,
-    PeerEntry, Presence, REPLY_PEERS_MAX, Refusal, ResourceEntry, Stage, Who,
+use super::{Limits, Refusal, Who};
+use shared::id::{ListDigest, ResourceId, SwarmKey};
+use shared::rpc::tracker::{
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, Fleet, FleetMachine, FleetPlace, NEIGHBOURS, PEERS_MAX,
+    PeerEntry, Presence, REPLY_PEERS_MAX, ResourceEntry, Stage,
 };
-use crate::id::{ListDigest, ResourceId, SwarmKey};
-use crate::swarm::Time;
+use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::ops::Bound;

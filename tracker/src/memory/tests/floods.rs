@@ -62,7 +62,7 @@ fn invented_lists_do_not_keep_the_published_one_out() {
 fn false_counts_are_refused_or_harm_nobody() {
     let mut world = World::new(Limits::default());
     // A false size of its own does not change what others are told of theirs.
-    let huge = ChunkCount::new(crate::chunk::CHUNKS_MAX).unwrap();
+    let huge = ChunkCount::new(shared::chunk::CHUNKS_MAX).unwrap();
     world.announce(&peer(1), Announce { count: huge, have: huge.get(), ..seeding(key(1)) }).unwrap();
     world.announce(&peer(2), seeding(key(1))).unwrap();
     let peers = world.announce(&peer(3), leeching(key(1))).unwrap().peers;

@@ -1,7 +1,7 @@
 //! Peers, hosts and networks: ranges of addresses.
 
 use super::draw::Draw;
-use crate::id::PeerId;
+use shared::id::PeerId;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What a peer is known by: where it listens as the tracker sees it, and its id. Several may be behind one address.

@@ -1,12 +1,13 @@
 //! The tracker's memory: who takes part in which swarm, and the catalogue of published manifests. Pure: the
-//! time is handed in, chance comes from a seed; the sockets are `tracker`'s business.
+//! time is handed in, chance comes from a seed, and nothing in here waits. Clocks, locks and sockets are the business of
+//! `service` and `server`. The test `nothing_here_waits_or_has_a_clock` sees to it.
 //!
 //! Everything in here is soft: it is lost with the process, and the daemons tell it again within one interval.
 //! All of it is bounded by [`Limits`]. Entries beyond are refused, but for those of somebody that has far more than the
 //! newcomer, which make way; a publication makes way when nobody has it any more, or when its name or resource is full and
 //! its network, host and machine have taken the most places there.
 //!
-//! Reading order: `types` (what is told) → `swarms` (who is where) → `swarm` (who is told of whom) → `sweep` (what
+//! Reading order: [`shared::rpc::tracker`] (what is told) → `swarms` (who is where) → `swarm` (who is told of whom) → `sweep` (what
 //! ends) → `catalogue` (what is published) → `named` (what a name means) → `room` (who makes way).
 
 mod catalogue;
@@ -22,20 +23,22 @@ mod shares;
 mod swarm;
 mod swarms;
 mod sweep;
-mod types;
 mod upload;
 
 #[cfg(test)]
 mod tests;
 
 pub use sweep::Sweep;
-pub use types::*;
 
-use crate::id::{ResourceId, SwarmKey};
-use crate::name::ResourceName;
-use crate::swarm::Time;
 use bytes::Bytes;
 use catalogue::{Catalogue, Moment};
+use shared::id::{ResourceId, SwarmKey};
+use shared::name::ResourceName;
+use shared::rpc::tracker::{
+    Announce, AnnounceAnswer, FLEET_MAX, Fleet, FleetPlace, ListEntry, Lookup, Namesake, Offer, PeerEntry,
+    Publication, PublishReply, ResourceEntry,
+};
+use shared::swarm::Time;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,7 +96,7 @@ pub struct Who {
     /// The connection's address with the announced port.
     pub addr: SocketAddr,
     /// Its id, drawn at this start of its process.
-    pub peer_id: crate::id::PeerId,
+    pub peer_id: shared::id::PeerId,
     /// Its zone, empty if none is configured.
     pub zone: Arc<str>,
 }
@@ -173,12 +176,12 @@ impl Registry {
         done
     }
 
-    /// Peers of a resource, drawn at random, at most [`PEERS_MAX`].
+    /// Peers of a resource, drawn at random, at most [`PEERS_MAX`](shared::rpc::tracker::PEERS_MAX).
     pub fn peers_of(&mut self, now: Time, resource: ResourceId) -> Vec<PeerEntry> {
         self.swarms.peers_of(now, resource)
     }
 
-    /// The resources of a peer, in order of their ids, after `after`: at most [`ANNOUNCE_MAX`].
+    /// The resources of a peer, in order of their ids, after `after`: at most [`ANNOUNCE_MAX`](shared::rpc::tracker::ANNOUNCE_MAX).
     pub fn resources_of(&self, now: Time, peer: SocketAddr, after: Option<SwarmKey>) -> Vec<ResourceEntry> {
         let mut entries = self.swarms.resources_of(now, peer, after);
         for entry in &mut entries {
@@ -271,7 +274,7 @@ impl Registry {
         self.catalogue.forget_upload(upload);
     }
 
-    /// The publications of a name or of a resource that may be meant, the best first: at most [`CANDIDATES_MAX`]. A name
+    /// The publications of a name or of a resource that may be meant, the best first: at most [`CANDIDATES_MAX`](shared::rpc::tracker::CANDIDATES_MAX). A name
     /// means the newest of those that somebody has, or had lately.
     pub fn find(&self, now: Time, what: &Lookup) -> Vec<ListEntry> {
         let found = self.catalogue.find(now, &self.swarms, what);
@@ -288,7 +291,7 @@ impl Registry {
         self.catalogue.manifest(key, page)
     }
 
-    /// What each name means, in order of names, after `after`: at most [`LIST_MAX`].
+    /// What each name means, in order of names, after `after`: at most [`LIST_MAX`](shared::rpc::tracker::LIST_MAX).
     pub fn list(&self, now: Time, after: Option<&ResourceName>) -> Vec<ListEntry> {
         let listed = self.catalogue.list(now, &self.swarms, after);
         listed.map(|publication| self.listed(publication)).collect()

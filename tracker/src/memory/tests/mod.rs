@@ -8,12 +8,14 @@ mod invented;
 mod names;
 mod nat;
 mod newest;
+mod pure;
 mod swarms;
 mod sweep;
 
 use super::*;
-use crate::chunk::ChunkCount;
-use crate::id::{ChunkHash, ListDigest, PeerId};
+use shared::chunk::ChunkCount;
+use shared::id::{ChunkHash, ListDigest, PeerId};
+use shared::rpc::tracker::*;
 
 /// A registry with its own clock.
 struct World {

@@ -3,8 +3,8 @@
 
 use super::network::{PeerKey, from, network, to};
 use super::swarms::Swarms;
-use crate::id::SwarmKey;
-use crate::swarm::Time;
+use shared::id::SwarmKey;
+use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 

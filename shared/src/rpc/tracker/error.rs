@@ -1,0 +1,36 @@
+//! Why a tracker refuses a call.
+
+use super::types::Namesake;
+use crate::rpc::WrongVersion;
+use serde::{Deserialize, Serialize};
+
+/// Why a call is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrackerError {
+    /// Another protocol version.
+    Version(WrongVersion),
+    /// The call is malformed: too many entries, port 0, pages out of order, a caller that is no peer.
+    Malformed(String),
+    /// A limit of the tracker is reached; the text says which.
+    Full(String),
+    /// No such publication, or it has no such page.
+    Unknown,
+    /// Another machine shares other content under the name, which the caller did not ask for.
+    Taken(Namesake),
+}
+
+impl std::fmt::Display for TrackerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TrackerError::Version(wrong) => wrong.fmt(f),
+            TrackerError::Malformed(what) => write!(f, "the tracker found the call malformed: {what}"),
+            TrackerError::Full(what) => write!(f, "the tracker is full: {what}"),
+            TrackerError::Unknown => f.write_str("the tracker knows no such publication"),
+            TrackerError::Taken(Namesake { name, .. }) => {
+                write!(f, "another machine shares other content as {name}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for TrackerError {}
