@@ -1,10 +1,8 @@
 //! The resources of this machine: what the driver knows of each, beside what the core knows of its swarm.
 
 mod checking;
-mod hasher;
 mod index;
 mod rates;
-mod recent;
 mod resource;
 mod source;
 mod standing;
@@ -13,13 +11,11 @@ mod whole;
 mod why;
 
 pub use checking::{Check, CheckStep, Checking};
-pub use hasher::{Frontier, HashedWhole};
 pub use index::Library;
 pub use rates::Traffic;
-pub use recent::Room;
 pub use resource::{Fetching, Phase, Resource};
 pub use source::{Download, Former, Published, ReadError, Source, TakeError};
 pub use standing::Standing;
 pub use unnoted::Unnoted;
-pub use whole::Whole;
+pub use whole::{Frontier, HashedWhole, Room, Whole};
 pub use why::{Blocked, Failure};

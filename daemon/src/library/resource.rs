@@ -1,9 +1,9 @@
 //! A resource on this machine, and what is being done with it.
 
 use super::checking::{Check, Checking};
-use super::hasher::Frontier;
 use super::rates::{Rates, Traffic};
 use super::source::{Download, Former, Published, Source};
+use super::whole::Frontier;
 use super::why::{Blocked, Failure};
 use crate::library::Standing;
 use crate::store::Home;

@@ -1,7 +1,7 @@
 //! Follows a download with its whole-file hash, so that a huge file ends without a second read: most chunks are
-//! passed over as they arrive ([`Whole::verify`](super::Whole::verify)); what was missed is made good here.
+//! passed over as they arrive ([`Whole::verify`](super::hash::Whole::verify)); what was missed is made good here.
 
-use super::source::Download;
+use crate::library::source::Download;
 use crate::store::StoreError;
 use shared::id::ResourceId;
 use std::sync::Arc;
