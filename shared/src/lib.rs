@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod name;
 pub mod swarm;
 pub mod url;
+pub mod wanted;
 pub mod window;
 
 #[cfg(feature = "host")]

@@ -1,0 +1,230 @@
+//! Who wants a name to be here: the users and the parts of the daemon that asked for it. A user's `remove` takes the name
+//! away, whoever else wants it. A part of the daemon takes back only what it wanted itself, and the name goes when nobody
+//! wants it any more.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How many are remembered for one name.
+pub const WANTED_BY_MAX: usize = 8;
+
+/// The longest name of a user, pattern of a subscription or name of a feed that is remembered, in bytes.
+pub const TEXT_BYTES_MAX: usize = 255;
+
+/// One who wants a name to be here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WantedBy {
+    /// A user of this machine.
+    User {
+        /// The user's number.
+        uid: u32,
+        /// The user's name, if it is known.
+        name: Option<String>,
+    },
+    /// Nobody asked: the daemon found the file in the shared folder, with its manifest beside it.
+    Found,
+    /// The watch of the shared folder.
+    Watch,
+    /// A subscription, by its pattern.
+    Subscription(String),
+    /// A feed, by its name.
+    Feed(String),
+    /// Those of whom nothing else is known: more than are remembered, or those of a time that no record tells of.
+    Others,
+}
+
+/// Those who want a name to be here, in the order in which they came; [`WANTED_BY_MAX`] at most. None when nothing is known
+/// of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<WantedBy>")]
+pub struct Wanting(Vec<WantedBy>);
+
+/// What is left when one does not want a name any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// That one is not known to have wanted it.
+    NotFound,
+    /// Others want it still.
+    OthersLeft,
+    /// Nobody wants it any more.
+    NobodyLeft,
+}
+
+impl WantedBy {
+    /// Whether both mean the same. A user is known by the number: the name may change.
+    fn is_same(&self, other: &WantedBy) -> bool {
+        match (self, other) {
+            (WantedBy::User { uid, .. }, WantedBy::User { uid: other, .. }) => uid == other,
+            _ => self == other,
+        }
+    }
+
+    /// The same within bounds.
+    fn bounded(self) -> WantedBy {
+        let fits = |text: &String| !text.is_empty() && text.len() <= TEXT_BYTES_MAX;
+        match self {
+            WantedBy::User { uid, name } => WantedBy::User { uid, name: name.filter(fits) },
+            WantedBy::Subscription(text) | WantedBy::Feed(text) if !fits(&text) => WantedBy::Others,
+            by => by,
+        }
+    }
+}
+
+impl fmt::Display for WantedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WantedBy::User { name: Some(name), .. } => f.write_str(name),
+            WantedBy::User { uid, name: None } => write!(f, "uid {uid}"),
+            WantedBy::Found => f.write_str("found in the folder"),
+            WantedBy::Watch => f.write_str("watch of the folder"),
+            WantedBy::Subscription(pattern) => write!(f, "subscription {pattern}"),
+            WantedBy::Feed(name) => write!(f, "feed {name}"),
+            WantedBy::Others => f.write_str("others"),
+        }
+    }
+}
+
+impl Wanting {
+    /// One who wants a name that was not here before.
+    pub fn of(by: WantedBy) -> Wanting {
+        Wanting::from(vec![by])
+    }
+
+    /// One more wants a name that is here. Returns whether that is news.
+    pub fn add(&mut self, by: WantedBy) -> bool {
+        if self.0.is_empty() {
+            self.put(WantedBy::Others); // somebody asked for it before
+        }
+        self.put(by)
+    }
+
+    fn put(&mut self, by: WantedBy) -> bool {
+        let mut by = by.bounded();
+        if let Some(known) = self.0.iter_mut().find(|known| known.is_same(&by)) {
+            let is_news = *known != by;
+            *known = by;
+            return is_news;
+        }
+        if self.0.len() + 1 >= WANTED_BY_MAX {
+            by = WantedBy::Others; // the last place is theirs
+        }
+        let is_news = !self.0.contains(&by);
+        if is_news {
+            self.0.push(by);
+        }
+        is_news
+    }
+
+    /// One does not want it any more.
+    pub fn withdraw(&mut self, by: &WantedBy) -> Withdrawn {
+        match self.0.iter().position(|known| known.is_same(by)) {
+            None => Withdrawn::NotFound,
+            Some(place) => {
+                self.0.remove(place);
+                if self.0.is_empty() { Withdrawn::NobodyLeft } else { Withdrawn::OthersLeft }
+            }
+        }
+    }
+
+    /// Whether nothing is known of who wants it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each of them, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &WantedBy> {
+        self.0.iter()
+    }
+}
+
+impl From<Vec<WantedBy>> for Wanting {
+    fn from(all: Vec<WantedBy>) -> Wanting {
+        let mut wanting = Wanting::default();
+        all.into_iter().for_each(|by| _ = wanting.put(by));
+        wanting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(uid: u32) -> WantedBy {
+        WantedBy::User { uid, name: None }
+    }
+
+    fn words(wanting: &Wanting) -> Vec<String> {
+        wanting.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_is_there_once_and_told_in_plain_words() {
+        let mut wanting = Wanting::of(user(1000));
+        let alice = WantedBy::User { uid: 1000, name: Some("alice".to_owned()) };
+        assert!(wanting.add(alice.clone()), "the name is known now");
+        assert!(!wanting.add(alice));
+        for by in [
+            user(1234),
+            WantedBy::Found,
+            WantedBy::Watch,
+            WantedBy::Subscription("*.iso".to_owned()),
+            WantedBy::Feed("debian".to_owned()),
+        ] {
+            assert!(wanting.add(by.clone()) && !wanting.add(by));
+        }
+        assert_eq!(
+            words(&wanting),
+            [
+                "alice",
+                "uid 1234",
+                "found in the folder",
+                "watch of the folder",
+                "subscription *.iso",
+                "feed debian"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_name_goes_with_the_last_one_who_wants_it() {
+        let mut wanting = Wanting::of(WantedBy::Watch);
+        let subscription = WantedBy::Subscription("*".to_owned());
+        wanting.add(subscription.clone());
+        assert_eq!(wanting.withdraw(&WantedBy::Found), Withdrawn::NotFound);
+        assert_eq!(wanting.withdraw(&subscription), Withdrawn::OthersLeft);
+        assert_eq!(wanting.withdraw(&subscription), Withdrawn::NotFound);
+        assert_eq!(wanting.withdraw(&WantedBy::Watch), Withdrawn::NobodyLeft);
+        assert_eq!(wanting.withdraw(&WantedBy::Watch), Withdrawn::NotFound);
+    }
+
+    #[test]
+    fn more_than_are_remembered_are_others_and_keep_the_name() {
+        let mut wanting = Wanting::of(user(0));
+        (1..100).for_each(|uid| _ = wanting.add(user(uid)));
+        assert_eq!(wanting.iter().count(), WANTED_BY_MAX);
+        assert_eq!(wanting.iter().last(), Some(&WantedBy::Others));
+        assert_eq!(wanting.withdraw(&user(99)), Withdrawn::NotFound);
+        for uid in 0..WANTED_BY_MAX as u32 - 1 {
+            assert_eq!(wanting.withdraw(&user(uid)), Withdrawn::OthersLeft);
+        }
+        let long = WantedBy::Subscription("*".repeat(TEXT_BYTES_MAX + 1));
+        assert_eq!(Wanting::of(long), Wanting::of(WantedBy::Others));
+    }
+
+    #[test]
+    fn whoever_wanted_a_name_of_which_no_record_tells_keeps_it() {
+        let mut wanting = Wanting::default();
+        assert!(wanting.add(WantedBy::Watch));
+        assert_eq!(wanting.withdraw(&WantedBy::Watch), Withdrawn::OthersLeft);
+        assert_eq!(words(&wanting), ["others"]);
+    }
+
+    #[test]
+    fn what_is_read_is_bounded() {
+        let many: Vec<WantedBy> = (0..100).map(user).chain([user(1)]).collect();
+        let wanting = Wanting::from(many);
+        assert_eq!(wanting.iter().count(), WANTED_BY_MAX);
+        assert_eq!(Wanting::from(wanting.0.clone()), wanting);
+    }
+}
