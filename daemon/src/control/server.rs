@@ -1,4 +1,4 @@
-//! The `Control` service: hands ttctl's commands to the driver, and does what belongs to the caller's connection:
+//! The `Control` service: puts ttctl's requests to the driver, and does what belongs to the caller's connection:
 //! manifests and imports that arrive in parts, waiting, looking things up in catalogues.
 
 use super::callers::{Callers, Counted, Place};
@@ -6,7 +6,7 @@ use super::examine::examine;
 use super::imports::{self, Imports};
 use super::look_up::{look_up, shown};
 use super::quota::{Permit, Quota};
-use crate::inbox::{Command, Context, Input, Reply, Wanted, store_error};
+use crate::inbox::{Context, Requests, Wanted, store_error};
 use crate::store::Home;
 use shared::host::config::{Rate, RateLimit};
 use shared::manifest::{Manifest, Parser};
@@ -24,11 +24,11 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tarpc::context::Context as CallContext;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
 
 /// How many imports one connection may have open.
 const IMPORTS_MAX: usize = 16;
-/// The longest wait of a long poll.
+/// The longest wait for something that changes.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Watchers are answered no more often than this.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
@@ -87,7 +87,9 @@ async fn serve(
     let greeted = Greeted::new();
     let (callers, own_imports) = (place.callers.clone(), Quota::new(IMPORTS_MAX));
     let (manifest, imports) = (Arc::default(), Arc::default());
-    let caller = Caller { server, who, greeted: greeted.clone(), callers, own_imports, manifest, imports };
+    let requests = Requests::new(&server.context);
+    let caller =
+        Caller { server, requests, who, greeted: greeted.clone(), callers, own_imports, manifest, imports };
     let options = ServerOptions { greeted, ..ServerOptions::default() };
     let service = Counted { service: caller.serve(), place };
     tokio::select! {
@@ -102,6 +104,7 @@ async fn serve(
 #[derive(Clone)]
 struct Caller {
     server: Arc<ControlServer>,
+    requests: Requests,
     who: Credentials,
     greeted: Greeted,
     callers: Arc<Callers>,
@@ -124,14 +127,13 @@ impl Control for Caller {
 
     async fn share(self, _: CallContext, request: ShareRequest) -> Result<TaskId, ControlError> {
         self.log("share", &request.name);
-        self.ask(|reply| Command::Share { request, reply }).await
+        self.requests.share(request).await
     }
 
     async fn import(self, _: CallContext, request: ShareRequest) -> Result<TaskId, ControlError> {
         self.log("import", &request.name);
         let permits = [self.may_have_one(&self.own_imports)?, self.may_have_one(&self.callers.imports)?];
-        let wanted = request.clone();
-        let (task, handle) = self.ask(|reply| Command::Import { request: wanted, reply }).await?;
+        let (task, handle) = self.requests.import(request.clone()).await?;
         let home = self.server.home.clone();
         match blocking(move || home.import(task.0)).await {
             Ok(import) => self.imports().begin(task, request, handle, import, permits),
@@ -160,7 +162,7 @@ impl Control for Caller {
 
     async fn import_end(self, _: CallContext, task: TaskId) -> Result<(), ControlError> {
         let (request, import, handle) = self.imports().end(task)?;
-        let taken = self.ask(|reply| Command::ImportEnd { task, request, import, reply }).await;
+        let taken = self.requests.import_end(task, request, import).await;
         if let Err(error) = &taken {
             handle.end_if_running(|| TaskState::Failed(error.clone()));
         }
@@ -168,12 +170,7 @@ impl Control for Caller {
     }
 
     async fn task(self, _: CallContext, task: TaskId, wait_ms: u32) -> Result<TaskState, ControlError> {
-        let mut state = self.ask(|reply| Command::Task { task, reply }).await?;
-        let ended = state.wait_for(|state| !matches!(state, TaskState::Running { .. }));
-        let wait = Duration::from_millis(wait_ms.into()).min(WAIT_MAX);
-        let _ = tokio::time::timeout(wait, ended).await;
-        let now = state.borrow().clone();
-        Ok(now)
+        self.requests.task(task, Duration::from_millis(wait_ms.into())).await
     }
 
     async fn manifest_part(self, _: CallContext, bytes: Payload) -> Result<(), ControlError> {
@@ -197,7 +194,7 @@ impl Control for Caller {
             GetWhat::Name { name, tracker } => (Lookup::Name(name), tracker),
             GetWhat::Resource { resource, tracker } => {
                 // An id says all there is to say: what is here is what is meant.
-                if let Ok(accepted) = self.find_locally(resource.to_string(), replace).await {
+                if let Ok(accepted) = self.requests.find_locally(resource.to_string(), replace).await {
                     return Ok(accepted);
                 }
                 (Lookup::Resource(resource), tracker)
@@ -206,7 +203,7 @@ impl Control for Caller {
         let configured = self.server.trackers.borrow().clone();
         let looked_up = match look_up(&self.server.context, configured, &lookup, tracker, replace).await {
             Ok(Ok(wanted)) => return self.begin(wanted).await,
-            Ok(Err(nowhere)) => match self.find_locally(shown(&lookup), replace).await {
+            Ok(Err(nowhere)) => match self.requests.find_locally(shown(&lookup), replace).await {
                 Err(error) if error.kind == ErrorKind::Unknown => Err(nowhere),
                 found => found,
             },
@@ -220,7 +217,7 @@ impl Control for Caller {
     }
 
     async fn status(self, _: CallContext, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
-        self.ask(|reply| Command::Status { what, reply }).await
+        self.requests.status(what).await
     }
 
     async fn watch(
@@ -239,25 +236,25 @@ impl Control for Caller {
             }
         };
         let _ = tokio::time::timeout(wait, news).await;
-        self.ask(|reply| Command::Watch { what, reply }).await
+        self.requests.watch(what).await
     }
 
     async fn inspect(self, _: CallContext, what: String) -> Result<Vec<ResourceStatus>, ControlError> {
-        self.ask(|reply| Command::Inspect { what, reply }).await
+        self.requests.inspect(what).await
     }
 
     async fn peers(self, _: CallContext, what: String) -> Result<Vec<PeerInfo>, ControlError> {
-        self.ask(|reply| Command::Peers { what, reply }).await
+        self.requests.peers(what).await
     }
 
     async fn pause(self, _: CallContext, what: String) -> Result<Vec<ResourceName>, ControlError> {
         self.log("pause", &what.escape_debug());
-        self.ask(|reply| Command::Pause { what, reply }).await
+        self.requests.pause(what).await
     }
 
     async fn resume(self, _: CallContext, what: String) -> Result<Vec<ResourceName>, ControlError> {
         self.log("resume", &what.escape_debug());
-        self.ask(|reply| Command::Resume { what, reply }).await
+        self.requests.resume(what).await
     }
 
     async fn remove(
@@ -267,12 +264,12 @@ impl Control for Caller {
         delete: bool,
     ) -> Result<Vec<ResourceName>, ControlError> {
         self.log("remove", &what.escape_debug());
-        self.ask(|reply| Command::Remove { what, delete, reply }).await
+        self.requests.remove(what, delete).await
     }
 
     async fn verify(self, _: CallContext, what: String) -> Result<TaskId, ControlError> {
         self.log("verify", &what.escape_debug());
-        self.ask(|reply| Command::Verify { what, reply }).await
+        self.requests.verify(what).await
     }
 
     async fn rejections(self, _: CallContext) -> Result<Vec<(Rejection, u64)>, ControlError> {
@@ -318,19 +315,6 @@ fn to_wire(limit: RateLimit) -> Limit {
 }
 
 impl Caller {
-    /// Puts a command to the driver and waits for its answer.
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ControlError> {
-        let (reply, answer) = oneshot::channel();
-        self.server.context.tell(Input::Command(command(reply))).await;
-        answer.await.unwrap_or_else(|_| {
-            Err(ControlError {
-                kind: ErrorKind::Internal,
-                message: "the daemon is ending".to_owned(),
-                hint: None,
-            })
-        })
-    }
-
     fn log(&self, verb: &str, what: &dyn Display) {
         tracing::info!(uid = self.who.uid, pid = self.who.pid, verb, what = %what, "asked by a caller");
     }
@@ -360,11 +344,7 @@ impl Caller {
 
     async fn begin(&self, wanted: Wanted) -> Result<Accepted, ControlError> {
         self.log("get", wanted.manifest.name());
-        self.ask(|reply| Command::Get { wanted, reply }).await
-    }
-
-    async fn find_locally(&self, what: String, replace: bool) -> Result<Accepted, ControlError> {
-        self.ask(|reply| Command::FindLocally { what, replace, reply }).await
+        self.requests.get(wanted).await
     }
 }
 

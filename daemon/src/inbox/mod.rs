@@ -1,5 +1,6 @@
 //! What may wake the driver, made of plain types: the floor under all who talk to it. Everybody may say something
-//! to the driver by way of [`Context`]; what can be said is [`Input`].
+//! to the driver by way of [`Context`]; what can be said is [`Input`]. Whoever wants something of the driver, and an answer, asks
+//! through [`Requests`].
 
 mod command;
 mod context;
@@ -7,6 +8,7 @@ mod found;
 mod ids;
 mod input;
 mod refusals;
+mod requests;
 mod settings;
 mod work;
 
@@ -16,5 +18,6 @@ pub use found::{Found, Hit};
 pub use ids::LinkId;
 pub use input::{Answer, Input};
 pub use refusals::{internal, store_error, unknown};
+pub use requests::Requests;
 pub use settings::Settings;
 pub use work::{Asked, CheckedFile, FolderAnswer, Imported, Restored, Seen, Stray, TaskInput};
