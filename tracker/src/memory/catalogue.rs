@@ -3,24 +3,20 @@
 //! Nothing in here says whether a list of chunk hashes is the true one of its resource: several may be published side
 //! by side, and whoever fetches finds out.
 
+use super::limits::Limits;
 use super::named::{Named, Published, Rank, chosen};
+use super::refusal::Refusal;
 use super::swarms::Swarms;
-use super::upload::{Upload, hashes_bytes, text_bytes};
-use super::{Limits, Refusal};
+use super::upload::{HASH_BYTES, Upload, text_bytes};
 use bytes::Bytes;
-use sha2::Digest;
-use shared::date::AHEAD_MS_MAX;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::name::ResourceName;
-use shared::rpc::tracker::{LIST_MAX, Lookup, Namesake, Offer, PAGE_HASHES, Publication, PublishReply, Role};
+use shared::rpc::tracker::{LIST_MAX, Lookup, Namesake, PAGE_HASHES, Publication};
 use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::Bound;
 use std::time::Duration;
-
-/// How many bytes a chunk's hash has.
-pub(super) const HASH_BYTES: usize = 32;
 
 /// What nobody has had for this time is offered after what somebody has.
 const GONE_AFTER: Duration = Duration::from_secs(120);
@@ -34,12 +30,12 @@ pub(super) struct Catalogue {
     pub(super) manifests: BTreeMap<SwarmKey, Manifest>,
     pub(super) names: BTreeMap<ResourceName, Named>,
     /// Manifests that are arriving, by connection.
-    uploads: BTreeMap<u64, Upload>,
+    pub(super) uploads: BTreeMap<u64, Upload>,
     pub(super) publications: usize,
     /// What all of the above take.
     pub(super) bytes: usize,
     /// The number of the next publication: of two that were shared at the same time, the later one counts.
-    serial: u64,
+    pub(super) serial: u64,
     /// The manifests that nobody has any more, by when somebody had them last. One that somebody has again is here until
     /// it is looked at.
     pub(super) abandoned: BTreeSet<(Time, SwarmKey)>,
@@ -53,7 +49,7 @@ pub(super) struct Manifest {
     /// Its publications, the newest last: each announce asks for that one.
     pub(super) names: BTreeSet<(Rank, ResourceName)>,
     /// Those of its names that mean other content, or another list, for each machine that shared it under that name.
-    behind: BTreeMap<SocketAddr, BTreeSet<ResourceName>>,
+    pub(super) behind: BTreeMap<SocketAddr, BTreeSet<ResourceName>>,
     /// When its swarm lost its last peer, or, before that, when it was published.
     pub(super) alive: Time,
 }
@@ -79,86 +75,6 @@ impl Catalogue {
             serial: 0,
             abandoned: BTreeSet::new(),
             dropped: Vec::new(),
-        }
-    }
-
-    /// Publishes a manifest that is here, or asks for its first page. `upload` tells connections apart.
-    pub(super) fn publish(
-        &mut self,
-        at: Moment<'_>,
-        upload: u64,
-        by: SocketAddr,
-        offer: Offer,
-    ) -> Result<PublishReply, Refusal> {
-        self.forget_upload(upload);
-        self.check_offer(at, by, &offer)?;
-        let publication = &offer.publication;
-        if self.manifests.contains_key(&publication.key) {
-            return self.name(at, by, offer);
-        }
-        if publication.count.get() == 0 {
-            return self.complete(at, Upload::new(at.now, by, offer));
-        }
-        if self.uploads.len() >= self.limits.uploads_max {
-            return Err(Refusal::Full(format!("it takes {} manifests at once", self.limits.uploads_max)));
-        }
-        self.make_room(at, None, text_bytes(publication) + hashes_bytes(publication))?;
-        self.bytes += text_bytes(publication);
-        self.uploads.insert(upload, Upload::new(at.now, by, offer));
-        Ok(PublishReply::NeedPage(0))
-    }
-
-    /// Publishes a manifest whose hashes come along.
-    pub(super) fn publish_whole(
-        &mut self,
-        at: Moment<'_>,
-        by: SocketAddr,
-        offer: Offer,
-        hashes: &[u8],
-    ) -> Result<PublishReply, Refusal> {
-        self.check_offer(at, by, &offer)?;
-        if hashes.len() != hashes_bytes(&offer.publication) {
-            return Err(Refusal::Malformed("more or fewer hashes than chunks".into()));
-        }
-        if self.manifests.contains_key(&offer.publication.key) {
-            return self.name(at, by, offer);
-        }
-        let mut upload = Upload::new(at.now, by, offer);
-        upload.take_page(at.now, hashes);
-        self.complete(at, upload)
-    }
-
-    pub(super) fn publish_page(
-        &mut self,
-        at: Moment<'_>,
-        id: u64,
-        key: SwarmKey,
-        page: u32,
-        hashes: &[u8],
-    ) -> Result<PublishReply, Refusal> {
-        let refuse = |catalogue: &mut Catalogue, refusal| {
-            catalogue.forget_upload(id);
-            Err(refusal)
-        };
-        let Some(upload) = self.uploads.get(&id).filter(|upload| upload.offer.publication.key == key) else {
-            return Err(Refusal::Malformed("a page of a manifest that is not being published".into()));
-        };
-        if page != upload.next_page() || hashes.len() != upload.page_bytes() {
-            return refuse(self, Refusal::Malformed("a page out of order, or of the wrong size".into()));
-        }
-        // others may have filled the room since
-        if let Err(full) = self.make_room(at, None, hashes.len()) {
-            return refuse(self, full);
-        }
-        self.bytes += hashes.len();
-        let upload = self.uploads.get_mut(&id).expect("it was there above");
-        upload.take_page(at.now, hashes);
-        if upload.page_bytes() > 0 {
-            return Ok(PublishReply::NeedPage(upload.next_page()));
-        }
-        match self.take_upload(id) {
-            Some(upload) => self.complete(at, upload),
-            None => Err(Refusal::Unknown),
         }
     }
 
@@ -192,7 +108,13 @@ impl Catalogue {
     }
 
     /// What a name means, if it means another resource.
-    fn instead(&self, now: Time, swarms: &Swarms, named: &Named, key: SwarmKey) -> Option<Namesake> {
+    pub(super) fn instead(
+        &self,
+        now: Time,
+        swarms: &Swarms,
+        named: &Named,
+        key: SwarmKey,
+    ) -> Option<Namesake> {
         let meant = named.meant(|key| self.is_gone(now, swarms, key))?;
         (meant.key().resource != key.resource).then(|| meant.namesake(now, swarms))
     }
@@ -302,83 +224,8 @@ impl Catalogue {
         work
     }
 
-    /// All pages of an upload are here, and no bytes are counted for it.
-    fn complete(&mut self, at: Moment<'_>, upload: Upload) -> Result<PublishReply, Refusal> {
-        let Upload { offer, by, hashes, hasher, .. } = upload;
-        let key = offer.publication.key;
-        if ListDigest(hasher.finalize().into()) != key.digest {
-            return Err(Refusal::Malformed("the chunk hashes do not match the list digest".into()));
-        }
-        let of_no_bytes = hashes.is_empty() && key.resource != ResourceId::of(b"");
-        let of_one_chunk = hashes.len() == HASH_BYTES && hashes != key.resource.0;
-        if of_no_bytes || of_one_chunk {
-            return Err(Refusal::Malformed("the chunk hashes cannot be those of the resource".into()));
-        }
-        if !self.has(key) {
-            self.make_room(at, None, text_bytes(&offer.publication) + hashes.len())?;
-            self.make_room_for_list(at.swarms, by, key.resource);
-            self.bytes += hashes.len();
-            let (names, behind) = (BTreeSet::new(), BTreeMap::new());
-            let manifest = Manifest { hashes: Bytes::from(hashes), names, behind, alive: at.now };
-            self.manifests.insert(key, manifest);
-            self.abandoned.insert((at.now, key));
-        }
-        let reply = self.name(at, by, offer);
-        if reply.is_err() && self.manifests.get(&key).is_some_and(|manifest| manifest.names.is_empty()) {
-            self.remove(key);
-        }
-        reply
-    }
-
-    /// Gives a manifest that is here a name.
-    fn name(&mut self, at: Moment<'_>, by: SocketAddr, offer: Offer) -> Result<PublishReply, Refusal> {
-        let Offer { mut publication, role } = offer;
-        let (name, key) = (publication.name.clone(), publication.key);
-        let former = self.names.get(&name).and_then(|named| named.get(key)).cloned();
-        if let (Some(_), Role::Holds) = (&former, role) {
-            return Ok(PublishReply::Published(None)); // those who shared it know it better
-        }
-        self.make_room_for_name(at, by, &name, key, former.is_some())?;
-        let freed = former.as_ref().map_or(0, |former| text_bytes(&former.publication));
-        self.make_room(at, Some(key), text_bytes(&publication).saturating_sub(freed))?;
-        let known_ms = former.as_ref().map_or(0, |former| former.publication.shared_at_ms);
-        publication.shared_at_ms = dated(publication.shared_at_ms, at.wall_ms, known_ms);
-        let shared_at_ms = Some(publication.shared_at_ms).filter(|&shared| shared > 0);
-        let age_ms = shared_at_ms.map(|shared| at.wall_ms.saturating_sub(shared));
-        let claimed = role == Role::Claims && former.as_ref().is_none_or(|former| former.claimed);
-        let since = former.as_ref().map_or(at.now, |former| former.since);
-        let sharers = former.map(|former| former.sharers).unwrap_or_default();
-        let (serial, taken) = (self.serial, at.now);
-        let mut published = Published { publication, serial, by, sharers, claimed, since, taken, age_ms };
-        self.serial += 1;
-        if role != Role::Holds {
-            published.shared_by(by, at.swarms);
-            self.undate_claims(by, &published);
-        }
-        self.take_name(&name, key);
-        self.give_name(published);
-        let named = self.names.get(&name);
-        let instead = named.and_then(|named| self.instead(at.now, at.swarms, named, key));
-        Ok(PublishReply::Published(instead))
-    }
-
-    /// A machine shares something that it shared before others claimed its name, and comes only now: those must not have
-    /// taken the name, and count as shared at an unknown time.
-    fn undate_claims(&mut self, by: SocketAddr, published: &Published) {
-        let name = &published.publication.name;
-        let claims = self.names.get(name).map(|named| named.claims_after(by, published)).unwrap_or_default();
-        for key in claims {
-            let Some(mut claim) = self.names.get(name).and_then(|named| named.get(key)).cloned() else {
-                continue;
-            };
-            (claim.publication.shared_at_ms, claim.age_ms) = (0, None);
-            self.take_name(name, key);
-            self.give_name(claim);
-        }
-    }
-
     /// A manifest that is here, and may have no such name yet, is published under it.
-    fn give_name(&mut self, published: Published) {
+    pub(super) fn give_name(&mut self, published: Published) {
         let (name, key) = (published.publication.name.clone(), published.key());
         self.publications += 1;
         self.bytes += text_bytes(&published.publication);
@@ -442,7 +289,7 @@ impl Catalogue {
         }
     }
 
-    fn take_upload(&mut self, id: u64) -> Option<Upload> {
+    pub(super) fn take_upload(&mut self, id: u64) -> Option<Upload> {
         let upload = self.uploads.remove(&id)?;
         self.bytes -= text_bytes(&upload.offer.publication) + upload.hashes.len();
         Some(upload)
@@ -463,16 +310,5 @@ impl Catalogue {
     fn is_gone(&self, now: Time, swarms: &Swarms, key: SwarmKey) -> bool {
         let seen = self.manifests.get(&key).map_or(Time::default(), |manifest| manifest.alive);
         !swarms.is_alive(key) && now.since(seen) >= GONE_AFTER
-    }
-}
-
-/// When something was shared, as far as the sharer's word is worth anything; else what is known of it already, or 0. A
-/// date to come is worth nothing.
-fn dated(shared_at_ms: u64, wall_ms: u64, known_ms: u64) -> u64 {
-    match shared_at_ms {
-        0 => known_ms,
-        past if past <= wall_ms => past,
-        near if near <= wall_ms.saturating_add(AHEAD_MS_MAX) => wall_ms,
-        _ => known_ms,
     }
 }

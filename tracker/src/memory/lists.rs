@@ -2,9 +2,10 @@
 //! inventing lists, and no list is lost that an honest machine has alone.
 
 use super::network::network;
-use super::swarm::Swarm;
+use super::refusal::Refusal;
+use super::swarm::{Claim, Swarm};
 use super::swarms::{Swarms, digests_of};
-use super::{Refusal, Who};
+use super::who::Who;
 use shared::id::{ResourceId, SwarmKey};
 use shared::rpc::tracker::{Announce, Stage};
 use shared::swarm::Time;
@@ -17,14 +18,6 @@ const MEMBERS_MAX: usize = 32;
 
 /// In how many lists of a resource a machine's network, its host and the machine itself take part.
 type Greed = (usize, usize, usize);
-
-/// How much of a resource somebody claims to have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Claim {
-    Nothing,
-    Part,
-    All,
-}
 
 /// In how many lists of one resource each network, host and machine takes part.
 #[derive(Debug, Default)]

@@ -1,9 +1,9 @@
 //! Who makes way where the catalogue is full.
 
-use super::Refusal;
 use super::catalogue::{Catalogue, Manifest, Moment};
 use super::crowd::{Place, makes_way};
 use super::named::{Published, Rank};
+use super::refusal::Refusal;
 use super::swarms::Swarms;
 use super::upload::hashes_bytes;
 use shared::id::{ResourceId, SwarmKey};

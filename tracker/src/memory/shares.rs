@@ -2,9 +2,6 @@
 //! make way.
 
 use super::network::{PeerKey, from, network, to};
-use super::swarms::Swarms;
-use shared::id::SwarmKey;
-use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -47,7 +44,7 @@ impl Shares {
     }
 
     /// The peer that makes way for new entries of another one, and how many of its entries are too many.
-    fn makes_way(&self, newcomer: PeerKey, own: usize, new: usize) -> Option<(PeerKey, usize)> {
+    pub(super) fn makes_way(&self, newcomer: PeerKey, own: usize, new: usize) -> Option<(PeerKey, usize)> {
         let host = newcomer.0.ip();
         let network = network(host).0;
         let of = |counts: &BTreeMap<IpAddr, usize>, of: IpAddr| counts.get(&of).copied().unwrap_or(0);
@@ -75,24 +72,6 @@ impl Shares {
     fn largest_peer(&self, host: IpAddr) -> Option<(PeerKey, usize)> {
         let of_host = self.peer_order.range((host, 0, from(host))..=(host, usize::MAX, to(host)));
         of_host.last().map(|(_, count, peer)| (*peer, *count))
-    }
-}
-
-impl Swarms {
-    /// Sees to it that a peer's new entries have room, as far as others have far more than it.
-    pub(super) fn share_room(&mut self, now: Time, newcomer: PeerKey, new: usize) {
-        let own = self.peers.get(&newcomer).map_or(0, |peer| peer.swarms.len());
-        while self.entries() + new > self.limits.entries_max
-            && let Some((peer, too_many)) = self.shares.makes_way(newcomer, own, new)
-        {
-            let wanted = (self.entries() + new - self.limits.entries_max).min(too_many);
-            let keys = self.peers.get(&peer).map(|peer| peer.swarms.iter().take(wanted).copied().collect());
-            let keys: Vec<SwarmKey> = keys.unwrap_or_default();
-            if keys.is_empty() {
-                return;
-            }
-            keys.into_iter().for_each(|key| self.remove(now, peer, key, None));
-        }
     }
 }
 

@@ -4,12 +4,11 @@
 //! So the first rank has one member of each address, the second the others, the third those whose connection to the
 //! tracker is closed. Nobody is left out: where the first rank is too small, the next one follows.
 
-use super::Who;
 use super::draw::Draw;
 use super::fleet::Trend;
-use super::lists::Claim;
 use super::lonely::Lonely;
 use super::network::{PeerKey, after, at_host, between, from, network, peers_at, to};
+use super::who::Who;
 use shared::chunk::ChunkCount;
 use shared::id::SwarmKey;
 use shared::rpc::tracker::{Announce, NEIGHBOURS, PeerEntry, Stage};
@@ -56,6 +55,14 @@ enum Rank {
     Further,
     /// Its connection is closed. It may come back.
     Closed,
+}
+
+/// How much of a resource somebody claims to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Claim {
+    Nothing,
+    Part,
+    All,
 }
 
 #[derive(Debug)]

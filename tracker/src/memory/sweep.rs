@@ -37,25 +37,6 @@ impl Swarms {
         Sweep { more: work >= WORK_MAX, work }
     }
 
-    /// Makes room for this many entries, as far as what has ended, or whose connection is closed, can make way.
-    pub(super) fn make_room(&mut self, now: Time, entries: usize) {
-        if self.entries() + entries <= self.limits.entries_max {
-            return;
-        }
-        self.expire(now);
-        while self.entries() + entries > self.limits.entries_max
-            && let Some(&(_, peer)) = self.closed.first()
-        {
-            let wanted = self.entries() + entries - self.limits.entries_max;
-            let keys = self.peers.get(&peer).map(|peer| peer.swarms.iter().take(wanted).copied().collect());
-            let keys: Vec<SwarmKey> = keys.unwrap_or_default();
-            if keys.is_empty() {
-                return;
-            }
-            keys.into_iter().for_each(|key| self.remove(now, peer, key, Some(Presence::Lost)));
-        }
-    }
-
     /// Takes out entries of a swarm that have ended, and notes when it is to be looked at again. Returns the work.
     fn look_at(&mut self, now: Time, key: SwarmKey, work_max: usize) -> usize {
         let Some(swarm) = self.swarms.get_mut(&key) else { return 1 };

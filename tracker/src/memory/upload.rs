@@ -1,11 +1,13 @@
 //! A manifest that is arriving, page by page.
 
-use super::catalogue::HASH_BYTES;
 use sha2::{Digest, Sha256};
 use shared::rpc::tracker::{Offer, PAGE_HASHES, Publication};
 use shared::swarm::Time;
 use shared::url::TrackerUrl;
 use std::net::SocketAddr;
+
+/// How many bytes a chunk's hash has.
+pub(super) const HASH_BYTES: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct Upload {

@@ -14,8 +14,11 @@ mod sweep;
 
 use super::*;
 use shared::chunk::ChunkCount;
-use shared::id::{ChunkHash, ListDigest, PeerId};
+use shared::id::{ChunkHash, ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::rpc::tracker::*;
+use shared::swarm::Time;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 /// A registry with its own clock.
 struct World {

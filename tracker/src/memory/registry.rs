@@ -1,0 +1,241 @@
+//! Everything that a tracker knows, and the calls that tell it and ask it.
+
+use super::catalogue::{Catalogue, Moment};
+use super::limits::Limits;
+use super::refusal::Refusal;
+use super::swarms::Swarms;
+use super::sweep::{Sweep, WORK_MAX};
+use super::who::Who;
+use bytes::Bytes;
+use shared::id::{ResourceId, SwarmKey};
+use shared::name::ResourceName;
+use shared::rpc::tracker::{
+    Announce, AnnounceAnswer, FLEET_MAX, Fleet, FleetPlace, ListEntry, Lookup, Namesake, Offer, PeerEntry,
+    Publication, PublishReply, ResourceEntry,
+};
+use shared::swarm::Time;
+use std::net::SocketAddr;
+
+/// Everything that a tracker knows.
+#[derive(Debug)]
+pub struct Registry {
+    swarms: Swarms,
+    catalogue: Catalogue,
+}
+
+impl Registry {
+    /// An empty registry. The seed decides who is drawn when peers are asked for.
+    pub fn new(limits: Limits, seed: [u8; 32]) -> Registry {
+        Registry { swarms: Swarms::new(limits.clone(), seed), catalogue: Catalogue::new(limits) }
+    }
+
+    /// Changes what it may hold. What it holds beyond the new limits stays until it expires.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.swarms.limits = limits.clone();
+        self.catalogue.limits = limits;
+    }
+
+    /// A peer has opened a connection.
+    pub fn arrive(&mut self, who: &Who) {
+        self.swarms.arrive(who);
+    }
+
+    /// A connection of a peer is closed. Its entries last until they end, but others come before it; and another process
+    /// at the same address takes its place.
+    pub fn depart(&mut self, now: Time, who: &Who) {
+        self.swarms.depart(now, who);
+    }
+
+    /// Adds or renews the entries of a peer; the answers are in the same order.
+    pub fn announce(
+        &mut self,
+        now: Time,
+        who: &Who,
+        entries: &[Announce],
+    ) -> Result<Vec<AnnounceAnswer>, Refusal> {
+        let answers = self.swarms.announce(now, who, entries, |key| self.catalogue.has(key));
+        self.tell_catalogue(now);
+        let mut answers = answers?;
+        for (answer, entry) in answers.iter_mut().zip(entries) {
+            answer.shared_at_ms = self.catalogue.shared_at_ms(entry.key);
+            answer.overtaken = self.catalogue.overtaken(now, &self.swarms, who.addr, entry.key);
+            answer.want_manifest = self.swarms.is_to_publish_again(entry.key, who)
+                || !self.catalogue.has(entry.key) && self.swarms.ask_for_manifest(now, entry.key);
+        }
+        Ok(answers)
+    }
+
+    /// Takes entries of a peer out.
+    pub fn withdraw(&mut self, now: Time, who: &Who, keys: &[SwarmKey]) -> Result<(), Refusal> {
+        let done = self.swarms.withdraw(now, who, keys);
+        self.tell_catalogue(now);
+        done
+    }
+
+    /// Peers of a resource, drawn at random, at most [`PEERS_MAX`](shared::rpc::tracker::PEERS_MAX).
+    pub fn peers_of(&mut self, now: Time, resource: ResourceId) -> Vec<PeerEntry> {
+        self.swarms.peers_of(now, resource)
+    }
+
+    /// The resources of a peer, in order of their ids, after `after`: at most [`ANNOUNCE_MAX`](shared::rpc::tracker::ANNOUNCE_MAX).
+    pub fn resources_of(&self, now: Time, peer: SocketAddr, after: Option<SwarmKey>) -> Vec<ResourceEntry> {
+        let mut entries = self.swarms.resources_of(now, peer, after);
+        for entry in &mut entries {
+            entry.name = self.catalogue.name_of(entry.key);
+        }
+        entries
+    }
+
+    /// All machines that were seen with a resource, those that are gone included, in order, after `after`: at most
+    /// `machines_max`, and at most [`FLEET_MAX`]. The counts are there in any case.
+    pub fn fleet(
+        &self,
+        now: Time,
+        resource: ResourceId,
+        after: Option<FleetPlace>,
+        machines_max: usize,
+    ) -> Fleet {
+        self.swarms.fleet(now, resource, after, machines_max.min(FLEET_MAX))
+    }
+
+    /// Publishes a manifest under a name; asks for its pages when they are not here. `wall_ms` is the time of day
+    /// in milliseconds since 1970; `upload` tells connections apart.
+    pub fn publish(
+        &mut self,
+        now: Time,
+        wall_ms: u64,
+        upload: u64,
+        by: SocketAddr,
+        offer: Offer,
+    ) -> Result<PublishReply, Refusal> {
+        self.swarms.publishes(offer.publication.key, by);
+        let reply = self.catalogue.publish(Moment { now, wall_ms, swarms: &self.swarms }, upload, by, offer);
+        self.tell_dropped();
+        reply
+    }
+
+    /// The same for a manifest whose hashes come along.
+    pub fn publish_whole(
+        &mut self,
+        now: Time,
+        wall_ms: u64,
+        by: SocketAddr,
+        offer: Offer,
+        hashes: &[u8],
+    ) -> Result<PublishReply, Refusal> {
+        self.swarms.publishes(offer.publication.key, by);
+        let reply =
+            self.catalogue.publish_whole(Moment { now, wall_ms, swarms: &self.swarms }, by, offer, hashes);
+        self.tell_dropped();
+        reply
+    }
+
+    /// The next page of the manifest that this connection is publishing.
+    pub fn publish_page(
+        &mut self,
+        now: Time,
+        wall_ms: u64,
+        upload: u64,
+        key: SwarmKey,
+        page: u32,
+        hashes: &[u8],
+    ) -> Result<PublishReply, Refusal> {
+        let at = Moment { now, wall_ms, swarms: &self.swarms };
+        let reply = self.catalogue.publish_page(at, upload, key, page, hashes);
+        self.tell_dropped();
+        reply
+    }
+
+    /// Whose names have made way.
+    fn tell_dropped(&mut self) {
+        for (key, publisher) in std::mem::take(&mut self.catalogue.dropped) {
+            self.swarms.lost_its_name(key, publisher);
+        }
+    }
+
+    /// The other content that stands in the way of a machine that would share a resource under a name, and does not ask
+    /// for the name.
+    pub fn in_the_way(
+        &self,
+        now: Time,
+        by: SocketAddr,
+        name: &ResourceName,
+        key: SwarmKey,
+    ) -> Option<Namesake> {
+        self.catalogue.in_the_way(now, &self.swarms, by, name, key)
+    }
+
+    /// A connection is gone, and with it what it was publishing.
+    pub fn forget_upload(&mut self, upload: u64) {
+        self.catalogue.forget_upload(upload);
+    }
+
+    /// The publications of a name or of a resource that may be meant, the best first: at most [`CANDIDATES_MAX`](shared::rpc::tracker::CANDIDATES_MAX). A name
+    /// means the newest of those that somebody has, or had lately.
+    pub fn find(&self, now: Time, what: &Lookup) -> Vec<ListEntry> {
+        let found = self.catalogue.find(now, &self.swarms, what);
+        found.into_iter().map(|publication| self.listed(publication)).collect()
+    }
+
+    /// How many publications [`Registry::find`] looks at.
+    pub fn breadth(&self, what: &Lookup) -> usize {
+        self.catalogue.breadth(what)
+    }
+
+    /// A page of a published manifest: raw hashes.
+    pub fn manifest(&self, key: SwarmKey, page: u32) -> Result<Bytes, Refusal> {
+        self.catalogue.manifest(key, page)
+    }
+
+    /// What each name means, in order of names, after `after`: at most [`LIST_MAX`](shared::rpc::tracker::LIST_MAX).
+    pub fn list(&self, now: Time, after: Option<&ResourceName>) -> Vec<ListEntry> {
+        let listed = self.catalogue.list(now, &self.swarms, after);
+        listed.map(|publication| self.listed(publication)).collect()
+    }
+
+    fn listed(&self, publication: Publication) -> ListEntry {
+        let (seeders, leechers) = self.swarms.counts(publication.key);
+        ListEntry { publication, seeders, leechers }
+    }
+
+    /// Forgets a part of what was not renewed. To be called every second or two, and again while there is more.
+    pub fn expire(&mut self, now: Time) -> Sweep {
+        let Sweep { more, work } = self.swarms.expire(now);
+        self.tell_catalogue(now);
+        let left = WORK_MAX.saturating_sub(work);
+        let of_catalogue = self.catalogue.expire(now, left, |key| self.swarms.is_alive(key));
+        Sweep { more: more || of_catalogue >= left, work: work + of_catalogue }
+    }
+
+    /// Which swarms have lost their last peer.
+    fn tell_catalogue(&mut self, now: Time) {
+        for key in std::mem::take(&mut self.swarms.abandoned) {
+            if !self.swarms.is_alive(key) {
+                self.catalogue.is_abandoned(now, key);
+            }
+        }
+    }
+
+    /// How much there is, for people: entries, swarms, publications, bytes of manifests.
+    pub fn size(&self) -> Size {
+        Size {
+            entries: self.swarms.entries(),
+            swarms: self.swarms.len(),
+            publications: self.catalogue.publications(),
+            catalogue_bytes: self.catalogue.bytes(),
+        }
+    }
+}
+
+/// How much a registry holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Entries "this peer takes part in this swarm".
+    pub entries: usize,
+    /// Swarms that have a peer.
+    pub swarms: usize,
+    /// Publications.
+    pub publications: usize,
+    /// Bytes of manifests, those that are still arriving included.
+    pub catalogue_bytes: usize,
+}
