@@ -1,12 +1,15 @@
 //! A daemon that only pretends: it writes down what it is asked, and answers what a test has prepared.
 
 use shared::chunk::ChunkCount;
-use shared::id::{PeerId, ResourceId};
+use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::control::*;
+use shared::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, Publication, ResourceEntry};
 use shared::rpc::wire::{Greeted, ServerOptions, serve};
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion, local};
+use shared::url::TrackerUrl;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
@@ -36,6 +39,12 @@ pub(super) struct State {
     /// Downwards and upwards.
     pub(super) limits: Option<(Limit, Limit)>,
     pub(super) folder_trouble: Option<String>,
+    /// What a tracker has; two on a page.
+    pub(super) published: Vec<&'static str>,
+    /// Why no tracker answers.
+    pub(super) no_tracker: Option<ControlError>,
+    /// Which tracker each question was for.
+    pub(super) asked: Vec<Option<TrackerUrl>>,
 }
 
 impl Fake {
@@ -120,6 +129,28 @@ struct Service {
 impl Service {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    fn published(&self) -> Vec<ListEntry> {
+        let entry = |name: &&str| {
+            let key = SwarmKey { resource: ResourceId::of(name.as_bytes()), digest: ListDigest([0; 32]) };
+            let (name, count) = (name.parse().unwrap(), ChunkCount::new(1).unwrap());
+            let publication = Publication { name, key, count, trackers: Vec::new(), shared_at_ms: 0 };
+            ListEntry { publication, seeders: 1, leechers: 0 }
+        };
+        self.state().published.iter().map(entry).collect()
+    }
+
+    /// The last of the daemon's trackers answers what was put to none in particular.
+    fn answer<T>(&self, tracker: Option<TrackerUrl>, answer: T) -> Result<TrackerAnswer<T>, ControlError> {
+        let mut state = self.state();
+        state.asked.push(tracker.clone());
+        if let Some(error) = &state.no_tracker {
+            return Err(error.clone());
+        }
+        let own = state.trackers.last().map(|url| url.parse().unwrap());
+        let tracker = tracker.or(own).ok_or_else(|| refused("there is no tracker"))?;
+        Ok(TrackerAnswer { tracker, answer })
     }
 
     fn names(&self, what: &str) -> Result<Vec<ResourceName>, ControlError> {
@@ -269,5 +300,74 @@ impl Control for Service {
             descriptors_max: 65_536,
             uid: 0,
         })
+    }
+
+    async fn tracker_list(
+        self,
+        _: Context,
+        tracker: Option<TrackerUrl>,
+        after: Option<ResourceName>,
+    ) -> Result<TrackerAnswer<Page<ListEntry, ResourceName>>, ControlError> {
+        let published = self.published();
+        let rest = published.into_iter().filter(|entry| Some(&entry.publication.name) > after.as_ref());
+        let entries: Vec<ListEntry> = rest.take(2).collect();
+        let next = entries.get(1).map(|entry| entry.publication.name.clone());
+        self.answer(tracker, Page { entries, next })
+    }
+
+    async fn tracker_find(
+        self,
+        _: Context,
+        tracker: Option<TrackerUrl>,
+        what: Lookup,
+    ) -> Result<TrackerAnswer<Vec<ListEntry>>, ControlError> {
+        let Lookup::Name(name) = what else { return Err(refused("an id needs no look-up")) };
+        let found = self.published().into_iter().filter(|entry| entry.publication.name == name);
+        self.answer(tracker, found.collect())
+    }
+
+    async fn tracker_peers(
+        self,
+        _: Context,
+        tracker: Option<TrackerUrl>,
+        _: ResourceId,
+    ) -> Result<TrackerAnswer<Vec<PeerEntry>>, ControlError> {
+        self.answer(tracker, Vec::new())
+    }
+
+    async fn tracker_resources(
+        self,
+        _: Context,
+        tracker: Option<TrackerUrl>,
+        _: SocketAddr,
+        _: Option<SwarmKey>,
+    ) -> Result<TrackerAnswer<Page<ResourceEntry, SwarmKey>>, ControlError> {
+        self.answer(tracker, Page { entries: Vec::new(), next: None })
+    }
+
+    async fn tracker_fleet(
+        self,
+        _: Context,
+        tracker: Option<TrackerUrl>,
+        _: ResourceId,
+        _: Option<FleetPlace>,
+        _: u32,
+    ) -> Result<TrackerAnswer<Fleet>, ControlError> {
+        let (seeders, leechers, gone_unfinished) = (3, 1, 0);
+        let fleet = Fleet { seeders, leechers, gone_unfinished, machines: Vec::new(), next: None };
+        self.answer(tracker, fleet)
+    }
+
+    async fn tracker_examine(self, _: Context, tracker: TrackerUrl) -> Result<TrackerExamined, ControlError> {
+        let examined = TrackerExamined {
+            version: PROTOCOL_VERSION,
+            software: "fake".into(),
+            is_local: false,
+            round_trip_us: 1_250,
+            clock_ms: 100_000,
+            asked_ms: 7_000,
+            answered_ms: 7_001,
+        };
+        Ok(self.answer(Some(tracker), examined)?.answer)
     }
 }

@@ -7,3 +7,4 @@ mod imports;
 mod look_up;
 mod quota;
 pub mod server;
+mod tracker;

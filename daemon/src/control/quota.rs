@@ -1,13 +1,17 @@
 //! How much of something each user may have at once, so that none of them takes it all.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// Counts what each user has.
 #[derive(Debug)]
 pub struct Quota {
     each_max: usize,
     taken: Mutex<BTreeMap<u32, usize>>,
+    /// Somebody gave one back.
+    given_back: Notify,
 }
 
 /// One of what a user has. It is free again when this is dropped.
@@ -20,7 +24,7 @@ pub struct Permit {
 impl Quota {
     /// Each user may have this many.
     pub fn new(each_max: usize) -> Arc<Quota> {
-        Arc::new(Quota { each_max, taken: Mutex::default() })
+        Arc::new(Quota { each_max, taken: Mutex::default(), given_back: Notify::new() })
     }
 
     /// How many each user may have.
@@ -39,6 +43,19 @@ impl Quota {
         Some(Permit { quota: self.clone(), uid })
     }
 
+    /// One more for this user; waits until it has fewer than it may. Those of one user come in no order, and no user waits
+    /// for another.
+    pub async fn turn(self: &Arc<Quota>, uid: u32) -> Permit {
+        loop {
+            let mut given_back = pin!(self.given_back.notified());
+            given_back.as_mut().enable(); // what is given back from now on is heard of
+            if let Some(permit) = self.take(uid) {
+                return permit;
+            }
+            given_back.await;
+        }
+    }
+
     fn taken(&self) -> MutexGuard<'_, BTreeMap<u32, usize>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -53,6 +70,8 @@ impl Drop for Permit {
                 taken.remove(&self.uid);
             }
         }
+        drop(taken);
+        self.quota.given_back.notify_waiters();
     }
 }
 
@@ -69,5 +88,18 @@ mod tests {
         drop(one);
         assert!(quota.take(7).is_some());
         assert_eq!(quota.taken().len(), 1, "who has none is not remembered");
+    }
+
+    #[tokio::test]
+    async fn a_user_waits_for_its_own_turn_and_for_nobody_elses() {
+        let quota = Quota::new(1);
+        let one = quota.turn(7).await;
+        let mut next = pin!(quota.turn(7));
+        assert!(futures::poll!(next.as_mut()).is_pending());
+        drop(quota.turn(8).await);
+        assert!(futures::poll!(next.as_mut()).is_pending());
+        drop(one);
+        drop(next.await);
+        assert!(quota.taken().is_empty());
     }
 }

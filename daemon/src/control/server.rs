@@ -6,21 +6,25 @@ use super::examine::examine;
 use super::imports::{self, Imports};
 use super::look_up::{look_up, shown};
 use super::quota::{Permit, Quota};
+use super::tracker::Questions;
 use crate::inbox::{Context, Requests, Wanted, store_error};
 use crate::store::Home;
 use shared::host::config::{Rate, RateLimit};
+use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::{Manifest, Parser};
 use shared::name::ResourceName;
 use shared::rpc::control::{
     Accepted, Control, ControlError, DaemonInfo, ErrorKind, Examined, GetRequest, GetWhat, Limit,
-    LimitChange, Limits, PeerInfo, Rejection, ResourceStatus, ShareRequest, TaskId, TaskState, Watched,
+    LimitChange, Limits, Page, PeerInfo, Rejection, ResourceStatus, ShareRequest, TaskId, TaskState,
+    TrackerAnswer, TrackerExamined, Watched,
 };
 use shared::rpc::local::{Credentials, Listener, Stream};
-use shared::rpc::tracker::Lookup;
+use shared::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
 use shared::url::TrackerUrl;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tarpc::context::Context as CallContext;
@@ -51,10 +55,11 @@ pub struct ControlServer {
 /// Accepts callers for ever.
 pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
     let callers = Callers::new();
+    let questions = Questions::new(server.context.clone(), server.trackers.clone());
     loop {
         match listener.accept().await {
             Ok((stream, who)) => {
-                let (server, callers) = (server.clone(), callers.clone());
+                let (server, callers, questions) = (server.clone(), callers.clone(), questions.clone());
                 let admitted = callers.admit(who.uid);
                 tokio::spawn(async move {
                     let admitted = match admitted {
@@ -62,7 +67,7 @@ pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
                         None => callers.wait_for_place(who.uid).await,
                     };
                     match admitted {
-                        Some((place, end)) => serve(server, stream, who, place, end).await,
+                        Some((place, end)) => serve((server, questions), stream, who, place, end).await,
                         None => {
                             tracing::warn!(uid = who.uid, "too many callers of this user: one is sent away")
                         }
@@ -78,7 +83,7 @@ pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
 }
 
 async fn serve(
-    server: Arc<ControlServer>,
+    (server, questions): (Arc<ControlServer>, Arc<Questions>),
     stream: Stream,
     who: Credentials,
     place: Arc<Place>,
@@ -88,8 +93,17 @@ async fn serve(
     let (callers, own_imports) = (place.callers.clone(), Quota::new(IMPORTS_MAX));
     let (manifest, imports) = (Arc::default(), Arc::default());
     let requests = Requests::new(&server.context);
-    let caller =
-        Caller { server, requests, who, greeted: greeted.clone(), callers, own_imports, manifest, imports };
+    let caller = Caller {
+        server,
+        questions,
+        requests,
+        who,
+        greeted: greeted.clone(),
+        callers,
+        own_imports,
+        manifest,
+        imports,
+    };
     let options = ServerOptions { greeted, ..ServerOptions::default() };
     let service = Counted { service: caller.serve(), place };
     tokio::select! {
@@ -105,6 +119,7 @@ async fn serve(
 struct Caller {
     server: Arc<ControlServer>,
     requests: Requests,
+    questions: Arc<Questions>,
     who: Credentials,
     greeted: Greeted,
     callers: Arc<Callers>,
@@ -296,6 +311,62 @@ impl Control for Caller {
     async fn examine(self, _: CallContext) -> Result<Examined, ControlError> {
         let home = self.server.home.clone();
         blocking(move || Ok(examine(&home))).await
+    }
+
+    async fn tracker_list(
+        self,
+        _: CallContext,
+        tracker: Option<TrackerUrl>,
+        after: Option<ResourceName>,
+    ) -> Result<TrackerAnswer<Page<ListEntry, ResourceName>>, ControlError> {
+        self.questions.list(self.who.uid, tracker, after).await
+    }
+
+    async fn tracker_find(
+        self,
+        _: CallContext,
+        tracker: Option<TrackerUrl>,
+        what: Lookup,
+    ) -> Result<TrackerAnswer<Vec<ListEntry>>, ControlError> {
+        self.questions.find(self.who.uid, tracker, what).await
+    }
+
+    async fn tracker_peers(
+        self,
+        _: CallContext,
+        tracker: Option<TrackerUrl>,
+        resource: ResourceId,
+    ) -> Result<TrackerAnswer<Vec<PeerEntry>>, ControlError> {
+        self.questions.peers(self.who.uid, tracker, resource).await
+    }
+
+    async fn tracker_resources(
+        self,
+        _: CallContext,
+        tracker: Option<TrackerUrl>,
+        peer: SocketAddr,
+        after: Option<SwarmKey>,
+    ) -> Result<TrackerAnswer<Page<ResourceEntry, SwarmKey>>, ControlError> {
+        self.questions.resources(self.who.uid, tracker, peer, after).await
+    }
+
+    async fn tracker_fleet(
+        self,
+        _: CallContext,
+        tracker: Option<TrackerUrl>,
+        resource: ResourceId,
+        after: Option<FleetPlace>,
+        machines_max: u32,
+    ) -> Result<TrackerAnswer<Fleet>, ControlError> {
+        self.questions.fleet(self.who.uid, tracker, resource, after, machines_max).await
+    }
+
+    async fn tracker_examine(
+        self,
+        _: CallContext,
+        tracker: TrackerUrl,
+    ) -> Result<TrackerExamined, ControlError> {
+        self.questions.examine(self.who.uid, tracker).await
     }
 }
 

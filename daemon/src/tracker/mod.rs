@@ -1,17 +1,20 @@
 //! The daemon's side of the trackers: [`announcer`] keeps one connection to each and announces, withdraws and
-//! publishes when [`schedule`] and [`publications`] say so, what it is told waits in an [`inbox`]; [`catalogue`] looks things up for a `get`; [`health`] is what people are told.
+//! publishes when [`schedule`] and [`publications`] say so, what it is told waits in an [`inbox`]; [`catalogue`] looks things up for a `get`; [`asker`] puts the questions of ttctl, and [`pages`] checks the answers; [`health`] is what people are told.
 //! Trackers are believed as little as anybody: what they say is bounded here, and whom they name in the core.
 
 mod announcer;
+pub(crate) mod asker;
 pub mod catalogue;
 mod dates;
 mod entry;
 mod health;
+mod idle;
 mod inbox;
+pub(crate) mod pages;
 mod publications;
 mod publish;
 mod schedule;
-mod session;
+pub(crate) mod session;
 #[cfg(test)]
 mod storm;
 mod trackers;

@@ -3,7 +3,7 @@
 use super::health::Trouble;
 use crate::inbox::{Context, plain};
 use shared::rpc::PROTOCOL_VERSION;
-use shared::rpc::tracker::{TrackerCaller, TrackerHello, TrackerWelcome};
+use shared::rpc::tracker::{TrackedPeer, TrackerCaller, TrackerHello, TrackerWelcome};
 use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd};
 use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
@@ -12,12 +12,13 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// How long a call to a tracker may take.
-pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many addresses of a tracker's name are tried.
 const ADDRESSES_MAX: usize = 8;
 
 /// A connection to a tracker, after hello. Dropping it closes it.
+#[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) caller: TrackerCaller,
     pub(crate) welcome: TrackerWelcome,
@@ -33,12 +34,25 @@ impl Drop for Session {
 }
 
 impl Session {
-    /// Connects and says hello.
+    /// Connects and says hello, as a peer.
     pub(crate) async fn open(context: &Context, url: &TrackerUrl) -> Result<Session, Trouble> {
+        Session::open_as(context, url, Some(context.tracked())).await
+    }
+
+    /// Connects and says hello, as one that only asks.
+    pub(crate) async fn open_to_ask(context: &Context, url: &TrackerUrl) -> Result<Session, Trouble> {
+        Session::open_as(context, url, None).await
+    }
+
+    async fn open_as(
+        context: &Context,
+        url: &TrackerUrl,
+        peer: Option<TrackedPeer>,
+    ) -> Result<Session, Trouble> {
         let addresses = resolve(url).await?;
         let mut last = Trouble::Unreachable("its name has no address".to_owned());
         for address in addresses {
-            match Session::open_at(context, address).await {
+            match Session::open_at(context, address, peer.clone()).await {
                 Ok(session) => return Ok(session),
                 Err(trouble) => last = trouble,
             }
@@ -46,12 +60,15 @@ impl Session {
         Err(last)
     }
 
-    async fn open_at(context: &Context, address: SocketAddr) -> Result<Session, Trouble> {
+    async fn open_at(
+        context: &Context,
+        address: SocketAddr,
+        peer: Option<TrackedPeer>,
+    ) -> Result<Session, Trouble> {
         let stream = context.connect(address, false).await?;
         let (caller, carrier): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
         let carrier = tokio::spawn(carrier);
-        let hello =
-            TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: Some(context.tracked()) };
+        let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer };
         let answer = caller.hello(hello, CALL_TIMEOUT).await;
         let is_local = plain(address.ip()).is_loopback();
         match answer {
@@ -72,6 +89,11 @@ impl Session {
                 Err(error.into())
             }
         }
+    }
+
+    /// Whether the connection has ended.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.carrier.is_finished()
     }
 
     /// Waits for the end of the connection; why it ended.

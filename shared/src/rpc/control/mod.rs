@@ -16,6 +16,7 @@ mod share;
 mod status;
 mod task;
 mod task_state;
+mod tracker;
 
 pub use error::{ControlError, ErrorKind};
 pub use examine::Examined;
@@ -29,3 +30,4 @@ pub use share::{ShareRequest, Shared};
 pub use status::{ResourceStatus, State, TrackerStatus, Watched};
 pub use task::TaskId;
 pub use task_state::TaskState;
+pub use tracker::{Page, SOFTWARE_CHARS_MAX, TrackerAnswer, TrackerExamined};

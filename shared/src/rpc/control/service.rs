@@ -11,9 +11,14 @@ use super::share::ShareRequest;
 use super::status::{ResourceStatus, Watched};
 use super::task::TaskId;
 use super::task_state::TaskState;
+use super::tracker::{Page, TrackerAnswer, TrackerExamined};
+use crate::id::{ResourceId, SwarmKey};
 use crate::name::ResourceName;
+use crate::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
 use crate::rpc::wire::calls;
 use crate::rpc::{Message, Payload, WrongVersion};
+use crate::url::TrackerUrl;
+use std::net::SocketAddr;
 
 /// The most bytes of a file or of a manifest's text in one request.
 pub const PART_BYTES_MAX: usize = 1 << 20;
@@ -62,6 +67,39 @@ pub trait Control {
     async fn limit(change: LimitChange) -> Result<Limits, ControlError>;
     /// Looks at the daemon's place on the machine; writes a few bytes for it.
     async fn examine() -> Result<Examined, ControlError>;
+
+    // -- what trackers know; where no tracker is named, the first of the daemon's own that answers is asked
+    /// What is published, in order of names, after `after`.
+    async fn tracker_list(
+        tracker: Option<TrackerUrl>,
+        after: Option<ResourceName>,
+    ) -> Result<TrackerAnswer<Page<ListEntry, ResourceName>>, ControlError>;
+    /// The publications of a name or of a resource's id, the best first; none if the tracker knows none.
+    async fn tracker_find(
+        tracker: Option<TrackerUrl>,
+        what: Lookup,
+    ) -> Result<TrackerAnswer<Vec<ListEntry>>, ControlError>;
+    /// The peers that have some or all of a resource, drawn at random.
+    async fn tracker_peers(
+        tracker: Option<TrackerUrl>,
+        resource: ResourceId,
+    ) -> Result<TrackerAnswer<Vec<PeerEntry>>, ControlError>;
+    /// The resources that a peer has some or all of, in order of their ids, after `after`.
+    async fn tracker_resources(
+        tracker: Option<TrackerUrl>,
+        peer: SocketAddr,
+        after: Option<SwarmKey>,
+    ) -> Result<TrackerAnswer<Page<ResourceEntry, SwarmKey>>, ControlError>;
+    /// The machines that were seen with a resource within the last hour, after `after`: a page of at most `machines_max`.
+    /// With 0 the tracker only counts.
+    async fn tracker_fleet(
+        tracker: Option<TrackerUrl>,
+        resource: ResourceId,
+        after: Option<FleetPlace>,
+        machines_max: u32,
+    ) -> Result<TrackerAnswer<Fleet>, ControlError>;
+    /// Whether a tracker answers, how fast, and what its clock shows.
+    async fn tracker_examine(tracker: TrackerUrl) -> Result<TrackerExamined, ControlError>;
 }
 
 calls! {
@@ -104,6 +142,27 @@ calls! {
     limit / Limit(change: LimitChange) -> Result<Limits, ControlError>;
     /// See [`Control::examine`].
     examine / Examine() -> Result<Examined, ControlError>;
+    /// See [`Control::tracker_list`].
+    tracker_list / TrackerList(tracker: Option<TrackerUrl>, after: Option<ResourceName>)
+        -> Result<TrackerAnswer<Page<ListEntry, ResourceName>>, ControlError>;
+    /// See [`Control::tracker_find`].
+    tracker_find / TrackerFind(tracker: Option<TrackerUrl>, what: Lookup)
+        -> Result<TrackerAnswer<Vec<ListEntry>>, ControlError>;
+    /// See [`Control::tracker_peers`].
+    tracker_peers / TrackerPeers(tracker: Option<TrackerUrl>, resource: ResourceId)
+        -> Result<TrackerAnswer<Vec<PeerEntry>>, ControlError>;
+    /// See [`Control::tracker_resources`].
+    tracker_resources / TrackerResources(tracker: Option<TrackerUrl>, peer: SocketAddr, after: Option<SwarmKey>)
+        -> Result<TrackerAnswer<Page<ResourceEntry, SwarmKey>>, ControlError>;
+    /// See [`Control::tracker_fleet`].
+    tracker_fleet / TrackerFleet(
+        tracker: Option<TrackerUrl>,
+        resource: ResourceId,
+        after: Option<FleetPlace>,
+        machines_max: u32
+    ) -> Result<TrackerAnswer<Fleet>, ControlError>;
+    /// See [`Control::tracker_examine`].
+    tracker_examine / TrackerExamine(tracker: TrackerUrl) -> Result<TrackerExamined, ControlError>;
 }
 
 impl Message for ControlRequest {

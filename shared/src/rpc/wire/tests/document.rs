@@ -118,7 +118,10 @@ fn the_methods_numbers_are_those_of_the_code() {
         let section = section.split("\n## ").next().expect("split gives one part at least");
         for number in 0..methods {
             // arguments that every method takes: numbers, one letter where a text must not be empty
-            let fillings = [&[0; 200][..], &[1, b'a', 0, 0, 0], &[0, 1, b'a', 0, 0], &publication()];
+            let lookup = [0, 0, 1, b'a'];
+            let tracker = [&[6][..], b"tt://a"].concat();
+            let fillings =
+                [&[0; 200][..], &[1, b'a', 0, 0, 0], &[0, 1, b'a', 0, 0], &lookup, &tracker, &publication()];
             let decode = |filling| read::<Req>(number, filling);
             let request = fillings.into_iter().find_map(decode);
             let request = request.unwrap_or_else(|| panic!("{service} has no method {number}"));
@@ -139,7 +142,7 @@ fn the_methods_numbers_are_those_of_the_code() {
     }
     check::<PeerRequest>("Peer", 6);
     check::<TrackerRequest>("Tracker", 14);
-    check::<ControlRequest>("Control", 19);
+    check::<ControlRequest>("Control", 25);
 }
 
 #[test]

@@ -98,6 +98,11 @@ fn any_tracker_request() -> impl Strategy<Value = TrackerRequest> {
     ]
 }
 
+fn any_list_entry() -> impl Strategy<Value = ListEntry> {
+    let entry = (any_publication(), any::<(u32, u32)>());
+    entry.prop_map(|(publication, (seeders, leechers))| ListEntry { publication, seeders, leechers })
+}
+
 fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
     let rest = any::<(u32, bool, bool, Option<u64>, u32, u32)>();
     let answer = (vec(any_entry(), 0..5), rest, option::of(any_namesake()));
@@ -114,13 +119,10 @@ fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
             overtaken,
         }
     });
-    let entry = (any_publication(), any::<(u32, u32)>());
-    let entry =
-        entry.prop_map(|(publication, (seeders, leechers))| ListEntry { publication, seeders, leechers });
     prop_oneof![
         vec(answer, 0..10).prop_map(|answers| TrackerResponse::Announce(Ok(AnnounceReply { answers }))),
         vec(any_entry(), 0..20).prop_map(|peers| TrackerResponse::PeersOf(Ok(peers))),
-        vec(entry, 0..10).prop_map(|entries| TrackerResponse::List(Ok(entries))),
+        vec(any_list_entry(), 0..10).prop_map(|entries| TrackerResponse::List(Ok(entries))),
         ".{0,40}".prop_map(|why| TrackerResponse::Publish(Err(TrackerError::Full(why)))),
         option::of(any_namesake()).prop_map(|other| {
             TrackerResponse::PublishWhole(Ok(vec![
@@ -156,6 +158,15 @@ fn any_control_request() -> impl Strategy<Value = ControlRequest> {
         (option::of(".{0,40}"), any::<(u64, u32)>())
             .prop_map(|(what, (seen, wait_ms))| ControlRequest::Watch { what, seen, wait_ms }),
         (".{0,40}", any::<bool>()).prop_map(|(what, delete)| ControlRequest::Remove { what, delete }),
+        (option::of(any_url()), option::of(any_name()))
+            .prop_map(|(tracker, after)| ControlRequest::TrackerList { tracker, after }),
+        (option::of(any_url()), any::<([u8; 32], [u8; 32], [u8; 16], u32)>()).prop_map(|(tracker, of)| {
+            let (resource, digest, peer_id, machines_max) = of;
+            let (resource, digest) = (ResourceId(resource), ListDigest(digest));
+            let (key, peer_id) = (SwarmKey { resource, digest }, PeerId(peer_id));
+            let after = Some(FleetPlace { key, addr: ([10, 0, 0, 1], 7987).into(), peer_id });
+            ControlRequest::TrackerFleet { tracker, resource, after, machines_max }
+        }),
     ]
 }
 
@@ -173,6 +184,26 @@ fn any_control_response() -> impl Strategy<Value = ControlResponse> {
     prop_oneof![
         error.prop_map(|error| ControlResponse::Status(Err(error))),
         vec(any_name(), 0..20).prop_map(|names| ControlResponse::Pause(Ok(names))),
+        (any_url(), vec(any_list_entry(), 0..10), option::of(any_name())).prop_map(
+            |(tracker, entries, next)| {
+                ControlResponse::TrackerList(Ok(TrackerAnswer { tracker, answer: Page { entries, next } }))
+            }
+        ),
+        (any_url(), vec(any_entry(), 0..20)).prop_map(|(tracker, answer)| {
+            ControlResponse::TrackerPeers(Ok(TrackerAnswer { tracker, answer }))
+        }),
+        (".{0,40}", any::<(u16, bool, u64, u64, u64, u64)>()).prop_map(|(software, rest)| {
+            let (version, is_local, round_trip_us, clock_ms, asked_ms, answered_ms) = rest;
+            ControlResponse::TrackerExamine(Ok(TrackerExamined {
+                version,
+                software,
+                is_local,
+                round_trip_us,
+                clock_ms,
+                asked_ms,
+                answered_ms,
+            }))
+        }),
         any::<(u32, u32)>().prop_map(|(chunks_good, chunks_total)| {
             ControlResponse::Task(Ok(TaskState::Verified { chunks_good, chunks_total }))
         }),

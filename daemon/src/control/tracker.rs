@@ -1,0 +1,303 @@
+//! What ttctl asks of trackers by way of this daemon: `ttctl tracker`, `fleet`, `wait` and `doctor`. Each question goes to
+//! the tracker that the caller names, or to the first of the daemon's own that answers, over a connection of its own; the
+//! driver and what the daemon announces do not wait for it.
+
+use super::quota::{Permit, Quota};
+use crate::inbox::Context;
+use crate::tracker::asker::{Asker, NoAnswer};
+use crate::tracker::pages::{self, OutOfOrder};
+use crate::tracker::session::{CALL_TIMEOUT, Session};
+use crate::tracker::{Trouble, now_ms};
+use shared::id::{ResourceId, SwarmKey};
+use shared::name::ResourceName;
+use shared::rpc::control::{
+    ControlError, ErrorKind, Page, SOFTWARE_CHARS_MAX, TrackerAnswer, TrackerExamined,
+};
+use shared::rpc::tracker::{
+    CANDIDATES_MAX, Fleet, FleetPlace, ListEntry, Lookup, PEERS_MAX, PeerEntry, ResourceEntry, TrackerError,
+};
+use shared::rpc::wire::CallError;
+use shared::url::TrackerUrl;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::timeout_at;
+
+/// How many questions each user may have under way at once; more wait. Each takes one connection.
+const QUESTIONS_EACH_MAX: usize = 4;
+
+/// How many questions may be under way at once, those of all users together; more wait, in the order in which they came.
+const QUESTIONS_MAX: usize = 32;
+
+/// How many of the daemon's own trackers are tried, one after another.
+const TRACKERS_MAX: usize = 16;
+
+/// How long a question may take in all, with the wait for its turn and all trackers that are tried. ttctl waits longer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a call to a tracker brings.
+type Called<T> = Result<Result<T, TrackerError>, CallError>;
+
+/// Puts the callers' questions to trackers.
+#[derive(Debug)]
+pub struct Questions {
+    asker: Arc<Asker>,
+    /// The trackers that are configured now.
+    trackers: watch::Receiver<Vec<TrackerUrl>>,
+    each: Arc<Quota>,
+    room: Semaphore,
+}
+
+impl Questions {
+    /// Nobody asks anything yet.
+    pub fn new(context: Arc<Context>, trackers: watch::Receiver<Vec<TrackerUrl>>) -> Arc<Questions> {
+        Arc::new(Questions {
+            asker: Asker::new(context),
+            trackers,
+            each: Quota::new(QUESTIONS_EACH_MAX),
+            room: Semaphore::new(QUESTIONS_MAX),
+        })
+    }
+
+    /// A page of what is published.
+    ///
+    /// # Errors
+    /// See [`Questions::ask`]; also when the tracker answers out of order.
+    pub async fn list(
+        &self,
+        uid: u32,
+        tracker: Option<TrackerUrl>,
+        after: Option<ResourceName>,
+    ) -> Result<TrackerAnswer<Page<ListEntry, ResourceName>>, ControlError> {
+        let question = |session: Arc<Session>| {
+            let after = after.clone();
+            async move { session.caller.list(after, CALL_TIMEOUT).await }
+        };
+        let TrackerAnswer { tracker, answer: entries } = self.ask(uid, tracker, question).await?;
+        match pages::next_of_list(after.as_ref(), &entries) {
+            Ok(next) => Ok(TrackerAnswer { tracker, answer: Page { entries, next } }),
+            Err(OutOfOrder) => Err(nonsense(&tracker)),
+        }
+    }
+
+    /// The publications of a name or a resource.
+    ///
+    /// # Errors
+    /// See [`Questions::ask`]; also when the tracker answers with something else.
+    pub async fn find(
+        &self,
+        uid: u32,
+        tracker: Option<TrackerUrl>,
+        what: Lookup,
+    ) -> Result<TrackerAnswer<Vec<ListEntry>>, ControlError> {
+        let question = |session: Arc<Session>| {
+            let what = what.clone();
+            async move { session.caller.find(what, CALL_TIMEOUT).await }
+        };
+        let found = self.ask(uid, tracker, question).await?;
+        let fits = |entry: &ListEntry| match &what {
+            Lookup::Name(name) => entry.publication.name == *name,
+            Lookup::Resource(id) => entry.publication.key.resource == *id,
+        };
+        match found.answer.len() <= CANDIDATES_MAX && found.answer.iter().all(fits) {
+            true => Ok(found),
+            false => Err(nonsense(&found.tracker)),
+        }
+    }
+
+    /// Peers of a resource.
+    ///
+    /// # Errors
+    /// See [`Questions::ask`]; also when the tracker names more than it may.
+    pub async fn peers(
+        &self,
+        uid: u32,
+        tracker: Option<TrackerUrl>,
+        resource: ResourceId,
+    ) -> Result<TrackerAnswer<Vec<PeerEntry>>, ControlError> {
+        let question =
+            |session: Arc<Session>| async move { session.caller.peers_of(resource, CALL_TIMEOUT).await };
+        let found = self.ask(uid, tracker, question).await?;
+        match found.answer.len() <= PEERS_MAX {
+            true => Ok(found),
+            false => Err(nonsense(&found.tracker)),
+        }
+    }
+
+    /// A page of the resources of a peer.
+    ///
+    /// # Errors
+    /// See [`Questions::ask`]; also when the tracker answers out of order.
+    pub async fn resources(
+        &self,
+        uid: u32,
+        tracker: Option<TrackerUrl>,
+        peer: SocketAddr,
+        after: Option<SwarmKey>,
+    ) -> Result<TrackerAnswer<Page<ResourceEntry, SwarmKey>>, ControlError> {
+        let question = |session: Arc<Session>| async move {
+            session.caller.resources_of(peer, after, CALL_TIMEOUT).await
+        };
+        let TrackerAnswer { tracker, answer: entries } = self.ask(uid, tracker, question).await?;
+        match pages::next_of_resources(after.as_ref(), &entries) {
+            Ok(next) => Ok(TrackerAnswer { tracker, answer: Page { entries, next } }),
+            Err(OutOfOrder) => Err(nonsense(&tracker)),
+        }
+    }
+
+    /// A page of the machines that were seen with a resource.
+    ///
+    /// # Errors
+    /// See [`Questions::ask`]; also when the tracker answers out of order.
+    pub async fn fleet(
+        &self,
+        uid: u32,
+        tracker: Option<TrackerUrl>,
+        resource: ResourceId,
+        after: Option<FleetPlace>,
+        machines_max: u32,
+    ) -> Result<TrackerAnswer<Fleet>, ControlError> {
+        let question = |session: Arc<Session>| async move {
+            session.caller.fleet(resource, after, machines_max, CALL_TIMEOUT).await
+        };
+        let found = self.ask(uid, tracker, question).await?;
+        match pages::check_fleet(after.as_ref(), machines_max, &found.answer) {
+            Ok(()) => Ok(found),
+            Err(OutOfOrder) => Err(nonsense(&found.tracker)),
+        }
+    }
+
+    /// Whether a tracker answers, how fast, and what its clock shows.
+    ///
+    /// # Errors
+    /// See [`Questions::ask`].
+    pub async fn examine(&self, uid: u32, tracker: TrackerUrl) -> Result<TrackerExamined, ControlError> {
+        let examined = self.ask(uid, Some(tracker), examine).await?;
+        Ok(examined.answer)
+    }
+
+    /// Puts a question when it is its turn.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreachable`] when no tracker answers, [`ErrorKind::Refused`] when one refuses to,
+    /// [`ErrorKind::Usage`] when there is none, [`ErrorKind::TimedOut`] when there was no turn in time.
+    async fn ask<T, F: Future<Output = Called<T>>>(
+        &self,
+        uid: u32,
+        tracker: Option<TrackerUrl>,
+        question: impl Fn(Arc<Session>) -> F,
+    ) -> Result<TrackerAnswer<T>, ControlError> {
+        let until = tokio::time::Instant::now() + ANSWER_WITHIN;
+        let turn = timeout_at(until, self.turn(uid)).await;
+        let _turn = turn.map_err(|_| ControlError {
+            kind: ErrorKind::TimedOut,
+            message: format!("ttd had other questions to trackers for {} s", ANSWER_WITHIN.as_secs()),
+            hint: Some("end commands that ask trackers which do not answer, and try again".to_owned()),
+        })?;
+        let trackers = match tracker {
+            Some(url) => vec![url],
+            None => self.trackers.borrow().clone(),
+        };
+        timeout_at(until, self.ask_first(&trackers, question)).await.unwrap_or_else(|_| {
+            let trackers: Vec<&str> = trackers.iter().map(TrackerUrl::as_str).collect();
+            let message =
+                format!("no answer within {} s from {}", ANSWER_WITHIN.as_secs(), trackers.join(", "));
+            Err(unreachable(message, "is tt-tracker running there, and its port open?"))
+        })
+    }
+
+    async fn turn(&self, uid: u32) -> (Permit, Option<SemaphorePermit<'_>>) {
+        (self.each.turn(uid).await, self.room.acquire().await.ok()) // it is never closed
+    }
+
+    /// Asks the first tracker to which there is a connection.
+    async fn ask_first<T, F: Future<Output = Called<T>>>(
+        &self,
+        trackers: &[TrackerUrl],
+        question: impl Fn(Arc<Session>) -> F,
+    ) -> Result<TrackerAnswer<T>, ControlError> {
+        let mut first = None;
+        for url in trackers.iter().take(TRACKERS_MAX) {
+            match self.asker.ask(url, &question).await {
+                Ok(answer) => return Ok(TrackerAnswer { tracker: url.clone(), answer }),
+                Err(NoAnswer::NotOpened(trouble)) => first = first.or(Some(not_opened(url, trouble))),
+                Err(NoAnswer::Failed(error)) => return Err(failed(url, &error)),
+                Err(NoAnswer::Refused(refused)) => {
+                    let message = format!("{url}: {refused}");
+                    return Err(ControlError { kind: ErrorKind::Refused, message, hint: None });
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| ControlError {
+            kind: ErrorKind::Usage,
+            message: "ttd is configured with no tracker".to_owned(),
+            hint: Some("name one with --tracker tt://HOST".to_owned()),
+        }))
+    }
+}
+
+async fn examine(session: Arc<Session>) -> Called<TrackerExamined> {
+    let (asked_ms, begin) = (now_ms(), Instant::now());
+    let clock = session.caller.clock(CALL_TIMEOUT).await?;
+    let round_trip_us = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let answered_ms = now_ms();
+    Ok(clock.map(|clock_ms| TrackerExamined {
+        version: session.welcome.version,
+        software: session.welcome.software.chars().take(SOFTWARE_CHARS_MAX).collect(),
+        is_local: session.is_local,
+        round_trip_us,
+        clock_ms,
+        asked_ms,
+        answered_ms,
+    }))
+}
+
+fn not_opened(url: &TrackerUrl, trouble: Trouble) -> ControlError {
+    match trouble {
+        Trouble::Unreachable(why) => unreachable(
+            format!("cannot reach the tracker {url}: {why}"),
+            "is tt-tracker running there, and its port open?",
+        ),
+        Trouble::Nonsense(why) => unreachable(
+            format!("cannot talk with the tracker {url}: {why}"),
+            "what listens there may be no tt-tracker, or one of another version",
+        ),
+        Trouble::Refuses(why) => {
+            ControlError { kind: ErrorKind::Refused, message: format!("{url}: {why}"), hint: None }
+        }
+    }
+}
+
+/// There was a connection, and no answer came over it.
+fn failed(url: &TrackerUrl, error: &CallError) -> ControlError {
+    let again = "try again in a moment";
+    match error {
+        CallError::TimedOut => unreachable(format!("{url} does not answer"), again),
+        CallError::Closed => unreachable(
+            format!("{url} closed the connection"),
+            "it was stopped, or what listens there is no tt-tracker; try again in a moment",
+        ),
+        CallError::Refused => unreachable(format!("{url} is too busy"), again),
+        CallError::WrongReply | CallError::Failed(_) => ControlError {
+            kind: ErrorKind::Internal,
+            message: format!("the talk with {url} failed: {error}"),
+            hint: Some("what listens there may be no tt-tracker, or one of another version".to_owned()),
+        },
+    }
+}
+
+fn nonsense(url: &TrackerUrl) -> ControlError {
+    ControlError {
+        kind: ErrorKind::Internal,
+        message: format!("{url} answers out of order"),
+        hint: Some("what listens there may be no tt-tracker, or a broken one".to_owned()),
+    }
+}
+
+fn unreachable(message: String, hint: &str) -> ControlError {
+    ControlError { kind: ErrorKind::Unreachable, message, hint: Some(hint.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests;

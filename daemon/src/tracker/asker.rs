@@ -1,0 +1,87 @@
+//! Asks trackers for those who are no peers, as ttctl is: over connections on which the daemon says that it only asks, apart
+//! from those on which it announces. A connection serves one question at a time, and is kept for a moment after it.
+
+use super::health::Trouble;
+use super::idle::Idle;
+use super::session::Session;
+use crate::inbox::Context;
+use shared::rpc::tracker::TrackerError;
+use shared::rpc::wire::CallError;
+use shared::url::TrackerUrl;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+/// Why a tracker gave no answer.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// There is no connection to it.
+    NotOpened(Trouble),
+    /// The connection did not bring an answer.
+    Failed(CallError),
+    /// It refuses to answer this.
+    Refused(TrackerError),
+}
+
+/// Asks trackers.
+#[derive(Debug)]
+pub struct Asker {
+    context: Arc<Context>,
+    idle: Mutex<Idle<Arc<Session>>>,
+}
+
+impl Asker {
+    /// Asks from this daemon's address.
+    pub fn new(context: Arc<Context>) -> Arc<Asker> {
+        Arc::new(Asker { context, idle: Mutex::new(Idle::new()) })
+    }
+
+    /// Puts a question to a tracker. It may be put twice: a connection that was kept may turn out to be dead.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn ask<T, F>(
+        self: &Arc<Asker>,
+        url: &TrackerUrl,
+        question: impl Fn(Arc<Session>) -> F,
+    ) -> Result<T, NoAnswer>
+    where
+        F: Future<Output = Result<Result<T, TrackerError>, CallError>>,
+    {
+        let kept = self.idle().take(Instant::now(), url);
+        if let Some(session) = kept.filter(|session| !session.is_ended()) {
+            match question(session.clone()).await {
+                Err(CallError::Closed | CallError::TimedOut) => {}
+                answer => return self.answered(url, session, answer),
+            }
+        }
+        let session = Session::open_to_ask(&self.context, url).await.map_err(NoAnswer::NotOpened)?;
+        let session = Arc::new(session);
+        let answer = question(session.clone()).await;
+        self.answered(url, session, answer)
+    }
+
+    /// Keeps the connection if it is of use.
+    fn answered<T>(
+        self: &Arc<Asker>,
+        url: &TrackerUrl,
+        session: Arc<Session>,
+        answer: Result<Result<T, TrackerError>, CallError>,
+    ) -> Result<T, NoAnswer> {
+        let answer = answer.map_err(NoAnswer::Failed)?;
+        if self.idle().keep(Instant::now(), url, session) {
+            tokio::spawn(close_in_time(Arc::downgrade(self)));
+        }
+        answer.map_err(NoAnswer::Refused)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle<Arc<Session>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes connections that nobody uses any more, until there is none.
+async fn close_in_time(asker: Weak<Asker>) {
+    while let Some(until) = asker.upgrade().and_then(|asker| asker.idle().expire(Instant::now())) {
+        tokio::time::sleep_until(until.into()).await;
+    }
+}
