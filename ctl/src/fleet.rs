@@ -1,5 +1,6 @@
 //! `ttctl fleet`: how far each machine is with a resource, the slowest first, as its tracker knows it.
 
+use crate::asker::Asker;
 use crate::cli::{FleetArgs, Global, resource_name};
 use crate::documents::Document;
 use crate::error::{Error, Kind};
@@ -8,9 +9,9 @@ use crate::human;
 use crate::output::{Colour, Output};
 use crate::status::redraw;
 use crate::table::{Cell, Side, Table};
-use crate::tracker::Tracker;
 use serde::Serialize;
 use shared::id::ResourceId;
+use shared::rpc::control::TrackerAnswer;
 use shared::rpc::tracker::{FleetMachine, Presence};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -45,23 +46,28 @@ async fn show(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Error> {
-    let mut tracker = Tracker::connect(&args.which, global).await?;
-    let resource = tracker.resource(resource_name(&args.what)).await?;
+    let mut asker = Asker::connect(&args.which, global).await?;
+    let resource = asker.resource(resource_name(&args.what)).await?;
     let mut shown: Vec<String> = Vec::new();
+    let mut told = None;
     loop {
-        let machines = match tracker.fleet(resource).await {
-            Ok(machines) => machines,
-            // Whoever watches a rollout wants to go on watching when the tracker was restarted.
+        let TrackerAnswer { tracker, answer: machines } = match asker.fleet(resource).await {
+            Ok(answer) => answer,
+            // Whoever watches a rollout wants to go on watching when the tracker or ttd was restarted.
             Err(error) if args.watch => {
-                output.warning(&error.message);
+                if told.as_ref() != Some(&error.message) {
+                    output.warning(&format!("{}; trying again", error.message));
+                }
+                told = Some(error.message);
                 tokio::time::sleep(LOOK_EVERY).await;
-                tracker = Tracker::connect(&args.which, global).await.unwrap_or(tracker);
+                asker = Asker::connect(&args.which, global).await.unwrap_or(asker);
                 continue;
             }
             Err(error) => return Err(error),
         };
+        told = None;
         let rows = rows(&machines, expected);
-        let lines = lines(&rows, tracker.name(), resource, args.watch, output)?;
+        let lines = lines(&rows, tracker.as_str(), resource, args.watch, output)?;
         if args.watch && output.out_is_terminal() && !output.is_json() {
             redraw(&lines, output)?;
         } else if lines != shown {

@@ -3,6 +3,7 @@
 //! Reading order: [`cli`] → `connect` → the verbs. All that is written goes through [`output`], and what goes
 //! wrong ends as an [`error::Error`], which has an exit code.
 
+mod asker;
 mod check;
 pub mod cli;
 mod clone;

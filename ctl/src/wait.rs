@@ -1,5 +1,6 @@
 //! `ttctl wait`: returns when the local copy is complete, or when enough machines of the swarm have all of it.
 
+use crate::asker::Asker;
 use crate::cli::{Global, WaitArgs, resource_name};
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::Document;
@@ -8,10 +9,9 @@ use crate::get::{self, Deadline};
 use crate::human;
 use crate::output::Output;
 use crate::status;
-use crate::tracker::Tracker;
 use serde::Serialize;
 use shared::chunk::ChunkCount;
-use shared::rpc::control::{Accepted, State};
+use shared::rpc::control::{Accepted, State, TrackerAnswer};
 use shared::rpc::tracker::Fleet;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -118,7 +118,7 @@ async fn wait_for_swarm(
     output.line(&format!("{}: {reached}", human::clean(what)))
 }
 
-/// Asks the tracker until the goal is met. A tracker that goes away once it has answered is waited for.
+/// Asks the tracker until the goal is met. A tracker that goes away once it has answered is waited for, and so is ttd.
 async fn watch(
     args: &WaitArgs,
     goal: Goal,
@@ -127,14 +127,14 @@ async fn watch(
     last: &mut Option<Fleet>,
 ) -> Result<Counted, Error> {
     let what = resource_name(&args.what);
-    let mut tracker = Tracker::connect(&args.which, global).await?;
-    let resource = tracker.resource(what).await?;
+    let mut asker = Asker::connect(&args.which, global).await?;
+    let resource = asker.resource(what).await?;
     loop {
-        match tracker.count(resource).await {
-            Ok(fleet) => {
+        match asker.count(resource).await {
+            Ok(TrackerAnswer { tracker, answer: fleet }) => {
                 line.show(&format!("{}: {}", human::clean(what), text(&fleet)));
                 let met = goal.is_met(&fleet);
-                let counted = Counted::new(tracker.name(), &resource.to_string(), &fleet);
+                let counted = Counted::new(tracker.as_str(), &resource.to_string(), &fleet);
                 *last = Some(fleet);
                 if met {
                     return Ok(counted);
@@ -142,7 +142,7 @@ async fn watch(
             }
             Err(error) => {
                 line.show(&format!("{}: {}; trying again", human::clean(what), human::clean(&error.message)));
-                tracker = Tracker::connect(&args.which, global).await.unwrap_or(tracker);
+                asker = Asker::connect(&args.which, global).await.unwrap_or(asker);
             }
         }
         tokio::time::sleep(ASK_EVERY).await;

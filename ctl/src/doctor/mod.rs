@@ -1,7 +1,7 @@
 //! `ttctl doctor`: looks for what would keep TinyTorrent from working on this machine, and says what to do about it.
 //! Without a ttd it checks what it can.
 //!
-//! Reading order: this file asks and tells; `machine` looks at the folder and the port, `trackers` at the trackers.
+//! Reading order: this file asks and tells; `machine` looks at the folder and the port, `trackers` has ttd ask the trackers.
 
 mod machine;
 mod trackers;
@@ -85,7 +85,7 @@ async fn with_daemon(daemon: &Daemon, findings: &mut Findings) -> Result<(), Err
     check_resources(&resources, findings);
     descriptors(&examined, findings);
     machine::listens(info.listen, findings).await;
-    trackers::check(&info.trackers, findings).await;
+    trackers::check(daemon, findings).await;
     Ok(())
 }
 
@@ -96,7 +96,7 @@ async fn without_daemon(global: &Global, config: &DaemonConfig, findings: &mut F
         machine::file_system(&folder, findings);
     }
     machine::port_is_free(config.listen, global.folder.is_some(), findings).await;
-    trackers::check(&config.trackers, findings).await;
+    trackers::not_asked(&config.trackers, findings);
 }
 
 /// Below this much room, a disk is as good as full.

@@ -1,46 +1,62 @@
 //! The trackers: whether they answer, what they think the time is, and whether others can use their addresses.
 
 use super::{Findings, Verdict};
+use crate::asker::ANSWER_TIMEOUT;
+use crate::connect::Daemon;
+use crate::error::Error;
 use crate::human;
-use crate::tracker::dial;
+use shared::rpc::control::TrackerExamined;
 use shared::url::TrackerUrl;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-/// So many are asked.
+/// How many trackers are asked.
 const TRACKERS_MAX: usize = 16;
-
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Of two files that were shared under one name, the later one counts, by the clocks of those who shared them.
 const SKEW_MAX: Duration = Duration::from_secs(30);
 
-pub(super) async fn check(trackers: &[TrackerUrl], findings: &mut Findings) {
+/// Has the daemon ask each of its trackers.
+pub(super) async fn check(daemon: &Daemon, findings: &mut Findings) {
+    let trackers = &daemon.info.trackers;
     if trackers.is_empty() {
-        let hint = "name one with `trackers` in ttd.toml or --tracker; files are shared and found through it";
-        let says = "no tracker is configured".to_owned();
-        return findings.add("tracker", Verdict::Warning, says, Some(hint.to_owned()));
+        return none(findings);
     }
     for url in trackers.iter().take(TRACKERS_MAX) {
-        ask(url, findings).await;
+        match ask(daemon, url).await {
+            Ok(examined) => judge(url, &examined, findings),
+            Err(error) => findings.add("tracker", Verdict::Failure, error.message, error.hint),
+        }
     }
 }
 
-async fn ask(url: &TrackerUrl, findings: &mut Findings) {
-    let tracker = match dial(url).await {
-        Ok(tracker) => tracker,
-        Err(error) => return findings.add("tracker", Verdict::Failure, error.message, error.hint),
-    };
-    let before = now_ms();
-    let answer = tracker.version_and_clock().await;
-    let after = now_ms();
-    match answer {
-        Ok((software, clock_ms)) => {
-            findings.ok("tracker", format!("{url} answers ({})", human::clean(software)));
-            clock(url, skew(before, after, clock_ms), findings);
-        }
-        Err(error) => findings.add("tracker", Verdict::Failure, error.message, error.hint),
+/// Says that nobody can ask the trackers of a configuration.
+pub(super) fn not_asked(trackers: &[TrackerUrl], findings: &mut Findings) {
+    if trackers.is_empty() {
+        return none(findings);
     }
-    if is_loopback(url).await {
+    let trackers: Vec<&str> = trackers.iter().take(TRACKERS_MAX).map(TrackerUrl::as_str).collect();
+    let says = format!("not asked: {}; only a ttd that runs can ask trackers", trackers.join(", "));
+    let hint = "start ttd, then run `ttctl doctor` again".to_owned();
+    findings.add("tracker", Verdict::Warning, says, Some(hint));
+}
+
+fn none(findings: &mut Findings) {
+    let hint = "name one with `trackers` in ttd.toml or --tracker; files are shared and found through it";
+    findings.add("tracker", Verdict::Warning, "no tracker is configured".to_owned(), Some(hint.to_owned()));
+}
+
+async fn ask(daemon: &Daemon, url: &TrackerUrl) -> Result<TrackerExamined, Error> {
+    Ok(daemon.caller.tracker_examine(url.clone(), ANSWER_TIMEOUT).await??)
+}
+
+fn judge(url: &TrackerUrl, examined: &TrackerExamined, findings: &mut Findings) {
+    let TrackerExamined { version, software, round_trip_us, .. } = examined;
+    let (software, whole_ms) = (human::clean(software), round_trip_us / 1000);
+    let round_trip = format!("{whole_ms}.{} ms", round_trip_us % 1000 / 100);
+    let says = format!("{url} answers within {round_trip} ({software}, protocol version {version})");
+    findings.ok("tracker", says);
+    clock(url, skew(examined.asked_ms, examined.answered_ms, examined.clock_ms), findings);
+    if examined.is_local {
         let hint =
             "name it by an address that all machines reach: manifests carry it to the others".to_owned();
         let says = format!("{url} is this machine's own address: others cannot use it");
@@ -66,20 +82,6 @@ fn skew(before_ms: u64, after_ms: u64, clock_ms: u64) -> (Duration, bool) {
     }
 }
 
-async fn is_loopback(url: &TrackerUrl) -> bool {
-    let lookup = tokio::net::lookup_host((url.host(), url.port()));
-    match tokio::time::timeout(LOOKUP_TIMEOUT, lookup).await {
-        Ok(Ok(mut addresses)) => addresses.all(|address| address.ip().to_canonical().is_loopback()),
-        _ => false,
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "it is what is compared with the tracker's")]
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +93,17 @@ mod tests {
         assert_eq!(skew(10_000, 40_000, 40_000), (seconds(0), false));
         assert_eq!(skew(10_000, 40_000, 41_000), (seconds(1), true));
         assert_eq!(skew(10_000, 40_000, 3_000), (seconds(7), false));
+    }
+
+    #[test]
+    fn without_a_daemon_the_trackers_are_named_and_not_asked() {
+        let trackers = ["tt://a", "tt://b:9"].map(|url| url.parse().unwrap());
+        let mut findings = Findings::default();
+        not_asked(&trackers, &mut findings);
+        let [finding] = &findings.findings[..] else { panic!("{findings:?}") };
+        assert_eq!((finding.check, finding.verdict), ("tracker", Verdict::Warning));
+        let says =
+            format!("not asked: {}, {}; only a ttd that runs can ask trackers", trackers[0], trackers[1]);
+        assert_eq!(finding.message, says);
     }
 }

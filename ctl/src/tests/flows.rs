@@ -3,7 +3,7 @@
 use super::fake::{Fake, State_, accepted, status};
 use super::{bytes, manifest, text, ttctl, ttctl_fails};
 use shared::id::ResourceId;
-use shared::rpc::control::{ErrorKind, GetWhat, Shared, TaskState};
+use shared::rpc::control::{ControlError, ErrorKind, GetWhat, Shared, TaskState};
 use std::fs;
 
 fn shared(fake: &Fake, name: &str) -> TaskState {
@@ -289,7 +289,10 @@ fn found(checks: &[(String, String, String)], check: &str, verdict: &str, messag
 #[test]
 fn a_doctor_finds_what_is_wrong_with_a_daemon() {
     let fake = Fake::start();
-    fake.state().trackers = vec!["tt://127.0.0.1:1"];
+    fake.state().trackers = vec!["tt://t:1"];
+    let silent = "cannot reach the tracker tt://t:1: connection refused".to_owned();
+    fake.state().no_tracker =
+        Some(ControlError { kind: ErrorKind::Unreachable, message: silent.clone(), hint: None });
     let mut broken = status("x", ResourceId::of(b"x"), State_::Error);
     (broken.kind, broken.reason) = (Some(ErrorKind::NoSpace), Some("no space: 1 GiB is missing".into()));
     fake.state().watched = [broken].into();
@@ -301,7 +304,16 @@ fn a_doctor_finds_what_is_wrong_with_a_daemon() {
     found(&checks, "space", "failure", "x: no space");
     found(&checks, "resource", "failure", "1 GiB is missing");
     found(&checks, "descriptors", "ok", "40 of 65536");
-    found(&checks, "tracker", "failure", "cannot reach the tracker tt://127.0.0.1:1");
+    found(&checks, "tracker", "failure", &silent);
+}
+
+#[test]
+fn a_doctor_has_the_daemon_ask_its_trackers() {
+    let fake = Fake::start();
+    fake.state().trackers = vec!["tt://t:1"];
+    let (checks, _) = diagnosis(fake.folder());
+    found(&checks, "tracker", "ok", "tt://t:1 answers within 1.2 ms (fake, protocol version 2)");
+    found(&checks, "clock", "warning", "that of tt://t:1 is 1 min 32 s ahead of ours");
 }
 
 #[test]

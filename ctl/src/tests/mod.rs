@@ -3,6 +3,7 @@
 mod fake;
 mod files;
 mod flows;
+mod trackers;
 
 use crate::cli::Cli;
 use crate::error::Error;

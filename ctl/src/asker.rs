@@ -1,0 +1,156 @@
+//! Asks a tracker by way of ttd, which knows trackers and speaks for this machine.
+
+use crate::cli::{Global, WhichTracker};
+use crate::connect::Daemon;
+use crate::error::Error;
+use shared::id::ResourceId;
+use shared::rpc::control::{Page, TrackerAnswer};
+use shared::rpc::tracker::{
+    FLEET_MAX, Fleet, FleetMachine, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry,
+};
+use shared::url::TrackerUrl;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long ttd may take for an answer. It gives itself 60 s, and then says which tracker does not answer.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How many entries of one answer are taken, from all its pages together. A tracker has as many as its configuration
+/// allows, a million of each kind if it says nothing else.
+const ENTRIES_MAX: usize = 2_000_000;
+
+/// Puts questions to one tracker.
+#[derive(Debug)]
+pub(crate) struct Asker {
+    daemon: Daemon,
+    /// The one that was named, or the one that has answered; `None` while ttd has the choice.
+    tracker: Option<TrackerUrl>,
+}
+
+impl Asker {
+    /// The tracker that the command line names, else the first of the daemon's that answers.
+    pub(crate) async fn connect(which: &WhichTracker, global: &Global) -> Result<Asker, Error> {
+        let daemon = Daemon::connect(global).await?;
+        Ok(Asker { daemon, tracker: which.tracker.clone() })
+    }
+
+    /// All that is published, in order of names.
+    pub(crate) async fn list(&self) -> Result<TrackerAnswer<Vec<ListEntry>>, Error> {
+        let ask = async |tracker, after| {
+            Ok(self.daemon.caller.tracker_list(tracker, after, ANSWER_TIMEOUT).await??)
+        };
+        pages(self.tracker.clone(), ENTRIES_MAX, ask).await
+    }
+
+    /// The resource of an id, or the one that a name means.
+    pub(crate) async fn resource(&mut self, what: &str) -> Result<ResourceId, Error> {
+        if let Ok(resource) = what.parse() {
+            return Ok(resource);
+        }
+        let name = what.parse().map_err(|why| Error::usage(format!("\"{what}\": {why}")))?;
+        let (tracker, what_it_is) = (self.tracker.clone(), Lookup::Name(name));
+        let found = self.daemon.caller.tracker_find(tracker, what_it_is, ANSWER_TIMEOUT).await??;
+        let resource = found.answer.first().map(|entry| entry.publication.key.resource).ok_or_else(|| {
+            Error::refused(format!("{} has no publication \"{what}\"", found.tracker))
+                .hint(format!("`ttctl tracker list --tracker {}` shows all there are", found.tracker))
+        })?;
+        self.tracker = Some(found.tracker); // another one may not know it
+        Ok(resource)
+    }
+
+    /// Peers of a resource.
+    pub(crate) async fn peers(&self, resource: ResourceId) -> Result<TrackerAnswer<Vec<PeerEntry>>, Error> {
+        Ok(self.daemon.caller.tracker_peers(self.tracker.clone(), resource, ANSWER_TIMEOUT).await??)
+    }
+
+    /// All resources of a peer, in order of their ids.
+    pub(crate) async fn resources(
+        &self,
+        peer: SocketAddr,
+    ) -> Result<TrackerAnswer<Vec<ResourceEntry>>, Error> {
+        let ask = async |tracker, after| {
+            Ok(self.daemon.caller.tracker_resources(tracker, peer, after, ANSWER_TIMEOUT).await??)
+        };
+        pages(self.tracker.clone(), ENTRIES_MAX, ask).await
+    }
+
+    /// All machines that were seen with a resource, in the tracker's order.
+    pub(crate) async fn fleet(
+        &self,
+        resource: ResourceId,
+    ) -> Result<TrackerAnswer<Vec<FleetMachine>>, Error> {
+        let ask = async |tracker, after| {
+            let TrackerAnswer { tracker, answer } =
+                self.fleet_page(tracker, resource, after, FLEET_MAX as u32).await?;
+            Ok(TrackerAnswer { tracker, answer: Page { entries: answer.machines, next: answer.next } })
+        };
+        pages(self.tracker.clone(), ENTRIES_MAX, ask).await
+    }
+
+    /// How many machines have all or a part of a resource.
+    pub(crate) async fn count(&self, resource: ResourceId) -> Result<TrackerAnswer<Fleet>, Error> {
+        self.fleet_page(self.tracker.clone(), resource, None, 0).await
+    }
+
+    async fn fleet_page(
+        &self,
+        tracker: Option<TrackerUrl>,
+        resource: ResourceId,
+        after: Option<FleetPlace>,
+        machines_max: u32,
+    ) -> Result<TrackerAnswer<Fleet>, Error> {
+        let caller = &self.daemon.caller;
+        Ok(caller.tracker_fleet(tracker, resource, after, machines_max, ANSWER_TIMEOUT).await??)
+    }
+}
+
+/// Asks for one page after another, all of them of the tracker that gave the first.
+async fn pages<T, P>(
+    tracker: Option<TrackerUrl>,
+    entries_max: usize,
+    ask: impl AsyncFn(Option<TrackerUrl>, Option<P>) -> Result<TrackerAnswer<Page<T, P>>, Error>,
+) -> Result<TrackerAnswer<Vec<T>>, Error> {
+    let (mut tracker, mut after, mut entries) = (tracker, None, Vec::new());
+    loop {
+        let TrackerAnswer { tracker: answered, answer: page } = ask(tracker, after).await?;
+        entries.extend(page.entries);
+        if page.next.is_none() {
+            return Ok(TrackerAnswer { tracker: answered, answer: entries });
+        }
+        if entries.len() >= entries_max {
+            return Err(Error::internal(format!("{answered} goes on after {entries_max} entries"))
+                .hint("what listens there may be no tt-tracker, or a broken one"));
+        }
+        (tracker, after) = (Some(answered), page.next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(entries: Vec<u32>, next: Option<u32>) -> Result<TrackerAnswer<Page<u32, u32>>, Error> {
+        Ok(TrackerAnswer { tracker: "tt://b".parse().unwrap(), answer: Page { entries, next } })
+    }
+
+    #[tokio::test]
+    async fn the_next_pages_come_from_whoever_gave_the_first() {
+        let all = pages(None, 100, async |tracker: Option<TrackerUrl>, after| match after {
+            None => page(vec![1, 2], Some(2)),
+            Some(2) => {
+                assert_eq!(tracker, Some("tt://b".parse().unwrap()));
+                page(vec![3], None)
+            }
+            after => panic!("{after:?}"),
+        });
+        let all = all.await.unwrap();
+        assert_eq!((all.tracker.as_str(), all.answer), ("tt://b", vec![1, 2, 3]));
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_broken_off() {
+        let endless = async |_, after: Option<u32>| page(vec![0; 10], Some(after.unwrap_or(0) + 1));
+        let error = pages(None, 95, endless).await.unwrap_err();
+        assert_eq!((error.exit_code(), error.message.as_str()), (1, "tt://b goes on after 95 entries"));
+    }
+}

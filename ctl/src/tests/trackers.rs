@@ -1,0 +1,78 @@
+//! What is asked of trackers, by way of the daemon.
+
+use super::fake::Fake;
+use super::{text, ttctl, ttctl_fails};
+use shared::id::ResourceId;
+use shared::rpc::control::{ControlError, ErrorKind};
+use shared::url::TrackerUrl;
+
+fn url(text: &str) -> TrackerUrl {
+    text.parse().unwrap()
+}
+
+fn unreachable(url: &str) -> ControlError {
+    let message = format!("cannot reach the tracker {url}: connection refused");
+    ControlError { kind: ErrorKind::Unreachable, message, hint: None }
+}
+
+#[test]
+fn a_long_list_comes_page_by_page_from_the_tracker_that_gave_the_first() {
+    let fake = Fake::start();
+    fake.state().trackers = vec!["tt://first", "tt://second"];
+    fake.state().published = vec!["a", "b", "c", "d", "e"];
+    let (printed, result) = ttctl(&["tracker", "list", "--json", "--folder", fake.folder()]);
+    result.unwrap();
+    let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(document["tracker"], url("tt://second").as_str());
+    let publications = document["publications"].as_array().unwrap().iter();
+    let names: Vec<&str> = publications.map(|entry| entry["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["a", "b", "c", "d", "e"]);
+    assert_eq!(fake.state().asked, [None, Some(url("tt://second")), Some(url("tt://second"))]);
+}
+
+#[test]
+fn who_knew_the_name_is_asked_for_the_rest() {
+    let fake = Fake::start();
+    fake.state().trackers = vec!["tt://first", "tt://second"];
+    fake.state().published = vec!["x"];
+    let args = ["--json", "wait", "x", "--percent", "75", "--folder", fake.folder()];
+    let (printed, result) = ttctl(&args);
+    result.unwrap();
+    assert!(printed.contains("\"done\":3,\"running\":1"), "{printed}");
+    assert_eq!(fake.state().asked, [None, Some(url("tt://second"))]);
+    // An id needs no look-up, and a tracker that is named is asked.
+    fake.state().asked.clear();
+    let id = ResourceId::of(b"x").to_string();
+    ttctl(&["fleet", &id, "--tracker", "tt://third", "--folder", fake.folder()]).1.unwrap();
+    assert_eq!(fake.state().asked, [Some(url("tt://third"))]);
+}
+
+#[test]
+fn what_a_tracker_does_not_know_or_does_not_say_has_an_exit_code() {
+    let fake = Fake::start();
+    for verb in [&["tracker", "peers", "x"][..], &["fleet", "x"], &["wait", "x", "--peers", "1"]] {
+        let args = [verb, &["--tracker", "tt://third", "--folder", fake.folder()]].concat();
+        fake.state().no_tracker = None;
+        let unknown = format!("{} has no publication \"x\"", url("tt://third"));
+        assert_eq!(ttctl_fails(&args), (4, unknown), "{args:?}");
+        fake.state().no_tracker = Some(unreachable("tt://third"));
+        assert_eq!(ttctl_fails(&args), (8, unreachable("tt://third").message), "{args:?}");
+    }
+}
+
+#[test]
+fn without_a_daemon_no_tracker_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    for verb in [
+        &["tracker", "list"][..],
+        &["tracker", "peers", "x"],
+        &["tracker", "resources", "10.0.0.1"],
+        &["fleet", "x", "--watch"],
+        &["wait", "x", "--peers", "2"],
+    ] {
+        let args = [verb, &["--tracker", "tt://127.0.0.1:1", "--folder", text(folder.path())]].concat();
+        let error = ttctl(&args).1.unwrap_err();
+        assert_eq!(error.exit_code(), 3, "{args:?}");
+        assert_eq!(error.hint, Some(format!("start it: `ttd {}`", text(folder.path()))), "{args:?}");
+    }
+}
