@@ -1,0 +1,57 @@
+//! Why a config file was not taken.
+
+use std::path::PathBuf;
+
+/// Why a config file was not taken. Each says which file, and where in it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: cannot read the config file: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{}:{line}: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// There is no such key.
+    #[error("{}:{line}: unknown key \"{key}\"; {}", path.display(), did_you_mean(nearest))]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The key as it is written.
+        key: String,
+        /// The key that may have been meant.
+        nearest: Option<&'static str>,
+    },
+    /// A key has a value that it does not take.
+    #[error("{}:{line}: {key}: {message}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The key.
+        key: &'static str,
+        /// What is wrong, and what was expected.
+        message: String,
+    },
+}
+
+fn did_you_mean(nearest: &Option<&'static str>) -> String {
+    match nearest {
+        Some(key) => format!("did you mean \"{key}\"?"),
+        None => "the file that comes with TinyTorrent shows every key".to_owned(),
+    }
+}

@@ -1,0 +1,142 @@
+//! The values that keys may have: words, numbers, paths and lists; how each is read from TOML and written.
+
+use super::{ByteSize, CongestionControl, FileMode, GroupName, ListenAddr, RateLimit, Span, Zone};
+use crate::host::logging::{LogFilter, LogFormat};
+use crate::url::TrackerUrl;
+use std::fmt::Display;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use toml::de::DeValue;
+
+/// A type that a key may have: how it is read from TOML, and how its default is shown.
+pub(super) trait Setting: Sized {
+    fn read(value: &DeValue<'_>) -> Result<Self, String>;
+    fn write(&self) -> String;
+}
+
+/// A type that is written as one word or number.
+trait Word: FromStr<Err: Display> + Display {
+    /// What it is, when the value is no text at all.
+    const KIND: &str;
+    /// Whether a number without quotes is taken as well.
+    const BARE: bool = true;
+}
+
+macro_rules! words {
+    ($($type:ty: $kind:literal $(, bare: $bare:literal)?;)+) => {$(
+        impl Word for $type {
+            const KIND: &str = $kind;
+            $(const BARE: bool = $bare;)?
+        }
+
+        impl Setting for $type {
+            fn read(value: &DeValue<'_>) -> Result<Self, String> {
+                read_word(value)
+            }
+
+            fn write(&self) -> String {
+                quote(&self.to_string())
+            }
+        }
+
+        impl Setting for Option<$type> {
+            fn read(value: &DeValue<'_>) -> Result<Self, String> {
+                if value.as_str() == Some("") { Ok(None) } else { read_word(value).map(Some) }
+            }
+
+            fn write(&self) -> String {
+                self.as_ref().map_or_else(|| quote(""), Setting::write)
+            }
+        }
+    )+};
+}
+
+words! {
+    RateLimit: "a rate in quotes, such as \"100 MB/s\", \"none\", or 0";
+    ByteSize: "a size in quotes, such as \"64 MiB\"";
+    Span: "a span of time in quotes, such as \"2 s\"";
+    FileMode: "octal digits in quotes, such as \"0644\"", bare: false;
+    ListenAddr: "an address and a port in quotes, or a port";
+    Zone: "a name in quotes", bare: false;
+    CongestionControl: "a name in quotes, such as \"cubic\"", bare: false;
+    GroupName: "the name or the number of a group";
+    LogFilter: "a level in quotes, such as \"info\"", bare: false;
+    LogFormat: "\"auto\", \"text\" or \"json\"", bare: false;
+    TrackerUrl: "a tracker's address in quotes, such as \"tt://tracker.example:7986\"", bare: false;
+}
+
+fn read_word<T: Word>(value: &DeValue<'_>) -> Result<T, String> {
+    match value {
+        DeValue::String(text) => text.parse().map_err(|error: T::Err| error.to_string()),
+        DeValue::Integer(number) if T::BARE && number.radix() == 10 => {
+            number.as_str().parse().map_err(|error: T::Err| error.to_string())
+        }
+        other => Err(format!("expected {}, not {}", T::KIND, kind(other))),
+    }
+}
+
+impl Setting for NonZeroU32 {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let DeValue::Integer(number) = value else {
+            return Err(format!("expected a number from 1 to {}, not {}", u32::MAX, kind(value)));
+        };
+        u32::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .and_then(NonZeroU32::new)
+            .ok_or_else(|| format!("expected a number from 1 to {}", u32::MAX))
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for Option<PathBuf> {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match value {
+            DeValue::String(text) if text.is_empty() => Ok(None),
+            DeValue::String(text) if text.contains('\0') => Err("a path has no NUL in it".to_owned()),
+            // Relative to what? A service's own folder is not where its config file is.
+            DeValue::String(text) if !text.starts_with('/') => {
+                Err("expected an absolute path, one that begins with \"/\"".to_owned())
+            }
+            DeValue::String(text) => Ok(Some(PathBuf::from(text.as_ref()))),
+            other => Err(format!("expected an absolute path in quotes, not {}", kind(other))),
+        }
+    }
+
+    fn write(&self) -> String {
+        quote(&self.as_deref().unwrap_or(Path::new("")).display().to_string())
+    }
+}
+
+impl<T: Word> Setting for Vec<T> {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let DeValue::Array(values) = value else {
+            return Err(format!("expected a list in brackets, [\"…\", \"…\"], not {}", kind(value)));
+        };
+        values.iter().map(|value| read_word(value.get_ref())).collect()
+    }
+
+    fn write(&self) -> String {
+        let words: Vec<String> = self.iter().map(|word| quote(&word.to_string())).collect();
+        format!("[{}]", words.join(", "))
+    }
+}
+
+fn quote(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
