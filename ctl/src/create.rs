@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::files::{self, NewFile};
 use crate::output::Output;
 use crate::progress::{Now, Progress};
-use shared::host::config::DaemonConfig;
+use shared::host::config::{DaemonConfig, Files};
 use shared::host::hashing::{Hashed, hash_file};
 use shared::host::paths::Places;
 use shared::manifest::Manifest;
@@ -54,7 +54,7 @@ fn trackers(args: &[TrackerUrl]) -> Result<Vec<TrackerUrl>, Error> {
         return Ok(args.to_vec());
     }
     let path: PathBuf = Places::of_process().daemon_config();
-    let config = DaemonConfig::load_or_default(&path).map_err(|error| {
+    let config = Files::read_if_any(&path).and_then(|files| DaemonConfig::of(&files)).map_err(|error| {
         Error::usage(error.to_string()).hint("name the trackers with --tracker, or mend the config file")
     })?;
     if config.trackers.is_empty() {

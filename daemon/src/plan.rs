@@ -3,10 +3,10 @@
 use crate::cli::Args;
 use crate::store::Publisher;
 use shared::host::accounts::group_id;
-use shared::host::config::{self, DaemonConfig};
+use shared::host::config::{ConfigError, DaemonConfig, Files};
 use shared::host::paths::Places;
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Why the daemon cannot start, and what it exits with.
 #[derive(Debug)]
@@ -32,10 +32,10 @@ impl StartError {
 /// Everything that is settled before the daemon starts.
 #[derive(Debug)]
 pub struct Plan {
-    /// The config file, with what the command line says in its place.
+    /// What the config files say, with what the command line says in its place.
     pub config: DaemonConfig,
-    /// Where the config file is, or would be.
-    pub config_file: PathBuf,
+    /// The config file.
+    pub files: Files,
     /// The shared folder.
     pub folder: PathBuf,
     /// Whether somebody named the folder; else it is where the machine or the user has such things.
@@ -55,12 +55,8 @@ impl Plan {
     /// When the configuration cannot be read, or says what cannot be.
     pub fn make(args: &Args) -> Result<Plan, StartError> {
         let places = Places::of_process();
-        let config_file = args.config.clone().unwrap_or_else(|| places.daemon_config());
-        let loaded = match &args.config {
-            Some(path) => DaemonConfig::load(path),
-            None => DaemonConfig::load_or_default(&config_file),
-        };
-        let mut config = loaded.map_err(|error| StartError::wrong(error.to_string()))?;
+        let (files, mut config) =
+            load(args, &places).map_err(|error| StartError::wrong(error.to_string()))?;
         config.listen = args.listen.or(config.listen);
         if !args.trackers.is_empty() {
             config.trackers.clone_from(&args.trackers);
@@ -72,18 +68,28 @@ impl Plan {
         let folder = places.shared_folder(args.folder.as_deref(), config.folder.as_deref());
         let socket =
             places.daemon_socket(args.socket.as_deref(), args.folder.as_deref(), config.socket.as_deref());
-        let publisher = publisher(&config, &config_file)?;
+        let publisher = publisher(&config, &files)?;
         let has_own_folder = args.folder.is_some();
         let is_folder_named = has_own_folder || config.folder.is_some();
-        Ok(Plan { config, config_file, folder, is_folder_named, has_own_folder, socket, publisher })
+        Ok(Plan { config, files, folder, is_folder_named, has_own_folder, socket, publisher })
     }
 }
 
-fn publisher(config: &DaemonConfig, config_file: &Path) -> Result<Publisher, StartError> {
+/// A config file that was named must be there; the one at the usual place need not.
+fn load(args: &Args, places: &Places) -> Result<(Files, DaemonConfig), ConfigError> {
+    let files = match &args.config {
+        Some(path) => Files::read(path)?,
+        None => Files::read_if_any(&places.daemon_config())?,
+    };
+    let config = DaemonConfig::of(&files)?;
+    Ok((files, config))
+}
+
+fn publisher(config: &DaemonConfig, files: &Files) -> Result<Publisher, StartError> {
     let mut publisher = Publisher { mode: config.file_mode.bits(), group: None };
     if let Some(name) = &config.file_group {
         let unknown = || {
-            let (place, name) = (config::place_of(config_file, "file_group"), name.as_str());
+            let (place, name) = (files.place_of("file_group"), name.as_str());
             StartError::wrong(format!(
                 "{place}: file_group: this machine has no group \"{name}\"; `getent group` lists them, \
                  `groupadd {name}` makes it"

@@ -48,10 +48,10 @@ impl Reloader {
         self.trackers.send_replace(config.trackers.clone());
         self.context.tell(Input::Settled(settings(&config, self.neighbours_max), plan.publisher)).await;
         self.running = config;
-        let file = plan.config_file.display();
-        tracing::info!(changed = changed.join(", "), "{file} was read again");
+        let files = plan.files;
+        tracing::info!(changed = changed.join(", "), "{files} was read again");
         if !waiting.is_empty() {
-            tracing::warn!(keys = waiting.join(", "), "what else was changed in {file} needs a restart");
+            tracing::warn!(keys = waiting.join(", "), "what else was changed in {files} needs a restart");
         }
     }
 }

@@ -62,12 +62,8 @@ pub fn run(args: Args) -> ExitCode {
 fn start(args: Args, service: &Arc<Service>) -> Result<(), StartError> {
     let plan = Plan::make(&args)?;
     if args.check_config {
-        let what = match plan.config_file.exists() {
-            true => "good",
-            false => "there is no such file, so all is as by default",
-        };
         // a reader that is gone has seen enough
-        let _ = writeln!(io::stdout(), "{}: {what}", plan.config_file.display());
+        let _ = io::stdout().write_all(plan.files.verdict().as_bytes());
         return Ok(());
     }
     let logging = logging::init(&plan.config.log_level, plan.config.log_format);

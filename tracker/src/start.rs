@@ -2,12 +2,11 @@
 
 use crate::cli::Args;
 use crate::server::{Handle, Server};
-use shared::host::config::{ConfigError, TrackerConfig};
+use shared::host::config::{ConfigError, Files, TrackerConfig};
 use shared::host::logging::{self, Logging};
 use shared::host::paths::Places;
 use shared::host::service::Service;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,11 +34,10 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 fn start(args: &Args, service: &Service) -> Result<(), (u8, String)> {
-    let (path, config) = load(args).map_err(|error| (USAGE, error.to_string()))?;
+    let (files, config) = load(args).map_err(|error| (USAGE, error.to_string()))?;
     if args.check_config {
-        let what = if path.exists() { "good" } else { "there is no such file, so all is as by default" };
         // a reader that is gone has seen enough
-        let _ = writeln!(io::stdout(), "{}: {what}", path.display());
+        let _ = io::stdout().write_all(files.verdict().as_bytes());
         return Ok(());
     }
     let logging = logging::init(&config.log_level, config.log_format);
@@ -54,17 +52,14 @@ fn start(args: &Args, service: &Service) -> Result<(), (u8, String)> {
 
 /// The configuration, with what the command line says in its place. A file that was named must be there; the one
 /// at the usual place need not.
-fn load(args: &Args) -> Result<(PathBuf, TrackerConfig), ConfigError> {
-    let (path, mut config) = match &args.config {
-        Some(path) => (path.clone(), TrackerConfig::load(path)?),
-        None => {
-            let path = Places::of_process().tracker_config();
-            let config = TrackerConfig::load_or_default(&path)?;
-            (path, config)
-        }
+fn load(args: &Args) -> Result<(Files, TrackerConfig), ConfigError> {
+    let files = match &args.config {
+        Some(path) => Files::read(path)?,
+        None => Files::read_if_any(&Places::of_process().tracker_config())?,
     };
+    let mut config = TrackerConfig::of(&files)?;
     args.apply(&mut config);
-    Ok((path, config))
+    Ok((files, config))
 }
 
 async fn serve(args: &Args, config: TrackerConfig, logging: &Logging, service: &Service) -> io::Result<()> {
@@ -105,7 +100,7 @@ async fn serve(args: &Args, config: TrackerConfig, logging: &Logging, service: &
 
 /// Takes over what the configuration says now, as far as a running tracker can. A mistake changes nothing.
 fn reload(args: &Args, running: &mut TrackerConfig, handle: &Handle, logging: &Logging) {
-    let (path, mut config) = match load(args) {
+    let (files, mut config) = match load(args) {
         Ok(loaded) => loaded,
         Err(error) => {
             tracing::error!("the configuration is wrong, and nothing was changed: {error}");
@@ -117,10 +112,9 @@ fn reload(args: &Args, running: &mut TrackerConfig, handle: &Handle, logging: &L
     logging.set_filter(&config.log_level);
     handle.set_limits(&config);
     *running = config;
-    let file = path.display();
-    tracing::info!(changed = changed.join(", "), "{file} was read again");
+    tracing::info!(changed = changed.join(", "), "{files} was read again");
     if !waiting.is_empty() {
-        tracing::warn!(keys = waiting.join(", "), "what else was changed in {file} needs a restart");
+        tracing::warn!(keys = waiting.join(", "), "what else was changed in {files} needs a restart");
     }
 }
 

@@ -13,10 +13,10 @@ use crate::error::{Error, Kind};
 use crate::human;
 use crate::output::{Colour, Output};
 use serde::Serialize;
-use shared::host::config::DaemonConfig;
+use shared::host::config::{ConfigError, DaemonConfig, Files};
 use shared::host::paths::Places;
 use shared::rpc::control::{ErrorKind, Examined, ResourceStatus, State};
-use std::path::PathBuf;
+use std::path::Path;
 
 /// The folder, the port and the trackers of a ttd that runs are its own: looked at from outside, its port would be taken by
 /// somebody else, and the folder that of the caller.
@@ -46,15 +46,13 @@ pub(crate) async fn doctor(global: &Global, output: &mut Output) -> Result<(), E
 
 /// The configuration that a ttd would start with.
 fn config(findings: &mut Findings) -> DaemonConfig {
-    let machine = PathBuf::from("/etc/tinytorrent/ttd.toml");
-    let own = Places::of_process().daemon_config();
-    let Some(path) = [own, machine].into_iter().find(|path| path.exists()) else {
-        findings.ok("config", "there is no ttd.toml, so all is as by default".to_owned());
-        return DaemonConfig::default();
-    };
-    match DaemonConfig::load(&path) {
-        Ok(config) => {
-            findings.ok("config", format!("{} is good", path.display()));
+    match read_config() {
+        Ok((files, config)) => {
+            let says = match files.is_empty() {
+                true => "there is no ttd.toml, so all is as by default".to_owned(),
+                false => format!("{files} is good"),
+            };
+            findings.ok("config", says);
             config
         }
         Err(error) => {
@@ -63,6 +61,15 @@ fn config(findings: &mut Findings) -> DaemonConfig {
             DaemonConfig::default()
         }
     }
+}
+
+fn read_config() -> Result<(Files, DaemonConfig), ConfigError> {
+    let mut files = Files::read_if_any(&Places::of_process().daemon_config())?;
+    if files.is_empty() {
+        files = Files::read_if_any(Path::new("/etc/tinytorrent/ttd.toml"))?;
+    }
+    let config = DaemonConfig::of(&files)?;
+    Ok((files, config))
 }
 
 async fn with_daemon(daemon: &Daemon, findings: &mut Findings) -> Result<(), Error> {

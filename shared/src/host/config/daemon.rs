@@ -1,6 +1,6 @@
 //! `ttd.toml`.
 
-use super::file::settings;
+use super::settings::settings;
 use super::{ByteSize, CongestionControl, FileMode, GroupName, ListenAddr, RateLimit, Span, Zone};
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::url::TrackerUrl;

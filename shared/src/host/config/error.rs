@@ -1,8 +1,8 @@
-//! Why a config file was not taken.
+//! Why a configuration was not taken.
 
 use std::path::PathBuf;
 
-/// Why a config file was not taken. Each says which file, and where in it.
+/// Why a configuration was not taken. Each says which file, and where in it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -24,7 +24,7 @@ pub enum ConfigError {
         message: String,
     },
     /// There is no such key.
-    #[error("{}:{line}: unknown key \"{key}\"; {}", path.display(), did_you_mean(nearest))]
+    #[error("{}:{line}: unknown key \"{key}\"{table}; {}", path.display(), did_you_mean(nearest))]
     UnknownKey {
         /// The file.
         path: PathBuf,
@@ -32,6 +32,8 @@ pub enum ConfigError {
         line: usize,
         /// The key as it is written.
         key: String,
+        /// The table that it is in, as " in [[subscribe]]"; empty outside of tables.
+        table: String,
         /// The key that may have been meant.
         nearest: Option<&'static str>,
     },
@@ -42,10 +44,22 @@ pub enum ConfigError {
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// The key.
-        key: &'static str,
+        /// The key, with the tables that it is in before it, as "subscribe.names".
+        key: String,
         /// What is wrong, and what was expected.
         message: String,
+    },
+    /// A table lacks a key that has no default.
+    #[error("{}:{line}: {table} needs the key \"{key}\"", path.display())]
+    MissingKey {
+        /// The file in which the table begins.
+        path: PathBuf,
+        /// The line in which it begins, counted from 1.
+        line: usize,
+        /// The table, as "[[subscribe]]".
+        table: String,
+        /// The key.
+        key: &'static str,
     },
 }
 

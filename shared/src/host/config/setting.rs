@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use toml::de::DeValue;
 
-/// A type that a key may have: how it is read from TOML, and how its default is shown.
+/// A value that a key may have: how it is read from TOML, and how its default is shown.
 pub(super) trait Setting: Sized {
     fn read(value: &DeValue<'_>) -> Result<Self, String>;
     fn write(&self) -> String;
@@ -129,7 +129,7 @@ fn quote(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-fn kind(value: &DeValue<'_>) -> &'static str {
+pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a whole number",

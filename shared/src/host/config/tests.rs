@@ -1,16 +1,22 @@
 //! Whole config files: what is taken, how mistakes are told, and that the example files are true.
 
-use super::{ConfigError, DaemonConfig, Key, TrackerConfig};
+mod tables;
+
+use super::{ConfigError, DaemonConfig, Files, Key, TrackerConfig};
 use std::path::{Path, PathBuf};
 
 fn daemon(text: &str) -> Result<DaemonConfig, String> {
-    DaemonConfig::parse(text, Path::new("ttd.toml")).map_err(|error| error.to_string())
+    DaemonConfig::of(&Files::of_texts([("ttd.toml", text)])).map_err(|error| error.to_string())
+}
+
+fn tracker(text: &str) -> TrackerConfig {
+    TrackerConfig::of(&Files::of_texts([("tt-tracker.toml", text)])).unwrap()
 }
 
 #[test]
 fn an_empty_file_is_the_default() {
     assert_eq!(daemon(""), Ok(DaemonConfig::default()));
-    assert_eq!(TrackerConfig::parse("# nothing\n", Path::new("x")).unwrap(), TrackerConfig::default());
+    assert_eq!(tracker("# nothing\n"), TrackerConfig::default());
 }
 
 #[test]
@@ -73,7 +79,7 @@ fn what_is_fixed_waits_for_a_restart() {
 
     let text = "listen = 99\nlog_format = \"json\"\nentries_max = 5\n";
     let running = TrackerConfig::default();
-    let mut read = TrackerConfig::parse(text, Path::new("x")).unwrap();
+    let mut read = tracker(text);
     assert_eq!(read.keep_fixed(&running), TrackerConfig::FIXED);
     assert_eq!(running.changed(&read), ["entries_max"]);
 }
@@ -136,12 +142,13 @@ fn a_mistake_is_told_with_its_line_and_what_was_meant() {
 fn a_missing_file_matters_only_if_it_was_named() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("ttd.toml");
-    assert_eq!(DaemonConfig::load_or_default(&missing).unwrap(), DaemonConfig::default());
-    assert!(matches!(DaemonConfig::load(&missing), Err(ConfigError::Read { .. })));
+    let files = Files::read_if_any(&missing).unwrap();
+    assert_eq!(DaemonConfig::of(&files).unwrap(), DaemonConfig::default());
+    assert!(matches!(Files::read(&missing), Err(ConfigError::Read { .. })));
     // Anything else that is wrong with the file is told in both cases.
-    assert!(DaemonConfig::load_or_default(folder.path()).is_err());
+    assert!(Files::read_if_any(folder.path()).is_err());
     std::fs::write(&missing, b"zone = \"\xff\"").unwrap();
-    assert!(DaemonConfig::load_or_default(&missing).is_err());
+    assert!(Files::read_if_any(&missing).is_err());
 }
 
 /// Write the files anew with `TT_UPDATE=1 cargo test -p shared --features host example`.
@@ -157,9 +164,7 @@ fn check_example(name: &str, keys: &[Key], example: &str) -> String {
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "config/{name} is not what the keys say");
 
-    // A line of prose has a space after the "#", a key has none.
-    let is_key = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
-    let uncommented: Vec<&str> = text.lines().filter(is_key).map(|line| &line[1..]).collect();
+    let uncommented = uncommented(&text);
     assert_eq!(uncommented.len(), keys.len());
     for (line, key) in uncommented.iter().zip(keys) {
         assert_eq!(line.split_once(" = ").unwrap().0, key.name);
@@ -168,10 +173,16 @@ fn check_example(name: &str, keys: &[Key], example: &str) -> String {
     uncommented.join("\n")
 }
 
+/// A line of prose has a space after the "#", a key has none.
+fn uncommented(example: &str) -> Vec<&str> {
+    let is_key = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
+    example.lines().filter(is_key).map(|line| &line[1..]).collect()
+}
+
 #[test]
 fn the_example_files_show_every_key_with_its_default() {
     let all = check_example("ttd.toml", DaemonConfig::KEYS, &DaemonConfig::example());
     assert_eq!(daemon(&all), Ok(DaemonConfig::default()));
     let all = check_example("tt-tracker.toml", TrackerConfig::KEYS, &TrackerConfig::example());
-    assert_eq!(TrackerConfig::parse(&all, Path::new("x")).unwrap(), TrackerConfig::default());
+    assert_eq!(tracker(&all), TrackerConfig::default());
 }

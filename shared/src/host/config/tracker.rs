@@ -1,6 +1,6 @@
 //! `tt-tracker.toml`.
 
-use super::file::settings;
+use super::settings::settings;
 use super::{ByteSize, ListenAddr, Span};
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::url::TRACKER_PORT;

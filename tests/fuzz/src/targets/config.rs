@@ -2,24 +2,39 @@
 
 use super::text::{check_shown, text};
 use clap::Parser;
-use shared::host::config::{DaemonConfig, TrackerConfig};
-use std::path::Path;
+use shared::host::config::sample::SampleConfig;
+use shared::host::config::{ConfigError, DaemonConfig, Files, TrackerConfig};
+use std::fmt::Debug;
 
-/// `ttd.toml`. What is refused is told in one line, with the place.
+/// `ttd.toml`, of one file or several.
 pub fn daemon(bytes: &[u8]) {
-    let Some(text) = text(bytes) else { return };
-    if let Err(error) = DaemonConfig::parse(text, Path::new("ttd.toml")) {
-        check_shown(&error);
-        assert!(error.to_string().contains("ttd.toml"), "{error}");
-    }
+    config(bytes, DaemonConfig::of);
 }
 
-/// `tt-tracker.toml`.
+/// `tt-tracker.toml`, of one file or several.
 pub fn tracker(bytes: &[u8]) {
+    config(bytes, TrackerConfig::of);
+}
+
+/// A configuration with tables of every kind.
+pub fn tables(bytes: &[u8]) {
+    config(bytes, SampleConfig::of);
+}
+
+/// The files of a configuration, with NUL between them. What is refused is told in one line that names the file.
+fn config<T: PartialEq + Debug>(bytes: &[u8], read: fn(&Files) -> Result<T, ConfigError>) {
     let Some(text) = text(bytes) else { return };
-    if let Err(error) = TrackerConfig::parse(text, Path::new("tt-tracker.toml")) {
-        check_shown(&error);
-        assert!(error.to_string().contains("tt-tracker.toml"), "{error}");
+    let texts = text.split('\0').enumerate().map(|(number, text)| (format!("{number}.toml"), text));
+    let files = Files::of_texts(texts);
+    match read(&files) {
+        Ok(config) => assert_eq!(read(&files).ok(), Some(config)),
+        Err(error) => {
+            check_shown(&error);
+            assert!(error.to_string().contains(".toml:"), "{error}");
+        }
+    }
+    for key in ["zone", "limits.upload"] {
+        check_shown(&files.place_of(key));
     }
 }
 

@@ -46,6 +46,7 @@ pub const ALL: &[Target] = &[
     target("start", MIB, files::start),
     target("daemon_config", MIB, config::daemon),
     target("tracker_config", MIB, config::tracker),
+    target("config_tables", MIB, config::tables),
     target("command_line", 8 * MIB, config::command_line),
     target("machine", 64 * MIB, machine::machine),
     target("registry", 64 * MIB, registry::registry),

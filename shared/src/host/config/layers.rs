@@ -1,0 +1,146 @@
+//! A table as all files of a configuration have it: one layer upon the other.
+
+#![cfg_attr(not(any(test, feature = "fuzz")), expect(dead_code, reason = "no program has a table yet"))]
+
+use super::error::ConfigError;
+use super::file::File;
+use super::key::Key;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A config file with the table that it is.
+pub(super) struct Document<'a> {
+    file: &'a File,
+    table: DeTable<'a>,
+}
+
+impl Document<'_> {
+    pub(super) fn parse(files: &[File]) -> Result<Vec<Document<'_>>, ConfigError> {
+        files.iter().map(|file| Ok(Document { file, table: file.table()? })).collect()
+    }
+}
+
+/// One table, as each file that has it says it, in the order of the files.
+pub(super) struct Layers<'a> {
+    /// As it is written at its head, "[tls]"; empty for the whole file.
+    header: String,
+    /// What comes before its keys' names, "tls."; empty for the whole file.
+    prefix: String,
+    layers: Vec<Layer<'a>>,
+}
+
+/// A table as one file says it.
+#[derive(Clone, Copy)]
+pub(super) struct Layer<'a> {
+    file: &'a File,
+    /// Where it begins in the text.
+    start: usize,
+    table: &'a DeTable<'a>,
+}
+
+/// What one file says of a key.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    file: &'a File,
+    value: &'a Spanned<DeValue<'a>>,
+}
+
+impl<'a> Layers<'a> {
+    /// The whole configuration.
+    pub(super) fn of_documents(documents: &'a [Document<'a>]) -> Layers<'a> {
+        let layer =
+            |document: &'a Document<'a>| Layer { file: document.file, start: 0, table: &document.table };
+        Layers { header: String::new(), prefix: String::new(), layers: documents.iter().map(layer).collect() }
+    }
+
+    /// The table `[path]`, of which there is at least one layer.
+    pub(super) fn of_table(path: &str, layers: Vec<Layer<'a>>) -> Layers<'a> {
+        Layers { header: format!("[{path}]"), prefix: format!("{path}."), layers }
+    }
+
+    /// One of the tables `[[path]]`.
+    pub(super) fn of_entry(path: &str, entry: Layer<'a>) -> Layers<'a> {
+        Layers { header: format!("[[{path}]]"), prefix: format!("{path}."), layers: vec![entry] }
+    }
+
+    /// The name of a key of this table, with the tables that it is in before it.
+    pub(super) fn path(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// What the files say of a key, in their order.
+    pub(super) fn said(&self, key: &str) -> Vec<Said<'a>> {
+        let said = |layer: &Layer<'a>| {
+            let (_, value) = layer.table.iter().find(|(found, _)| found.get_ref() == key)?;
+            Some(Said { file: layer.file, value })
+        };
+        self.layers.iter().filter_map(said).collect()
+    }
+
+    /// Refuses keys that are not among these.
+    pub(super) fn check_keys(&self, keys: &[Key]) -> Result<(), ConfigError> {
+        for layer in &self.layers {
+            for key in layer.table.keys() {
+                if !keys.iter().any(|known| known.name == key.get_ref()) {
+                    return Err(self.unknown(layer.file, key, keys));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn unknown<K: AsRef<str>>(&self, file: &File, key: &Spanned<K>, keys: &[Key]) -> ConfigError {
+        let text = key.get_ref().as_ref();
+        let distance = |key: &Key| strsim::damerau_levenshtein(key.name, text);
+        let nearest = keys.iter().map(|key| (distance(key), key.name)).min();
+        // Half of the letters wrong is no slip of the finger.
+        let is_near = |(distance, name): &(usize, &str)| *distance * 2 <= name.len();
+        ConfigError::UnknownKey {
+            path: file.path.clone(),
+            line: file.line(key.span().start),
+            key: text.chars().flat_map(char::escape_debug).take(100).collect(),
+            table: if self.header.is_empty() { String::new() } else { format!(" in {}", self.header) },
+            nearest: nearest.filter(is_near).map(|(_, name)| name),
+        }
+    }
+
+    /// A key that must be there is not.
+    pub(super) fn missing(&self, key: &'static str) -> ConfigError {
+        let first = self.layers.first();
+        ConfigError::MissingKey {
+            path: first.map(|layer| layer.file.path.clone()).unwrap_or_default(),
+            line: first.map_or(1, |layer| layer.file.line(layer.start)),
+            table: self.header.clone(),
+            key,
+        }
+    }
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn value(&self) -> &'a DeValue<'a> {
+        self.value.get_ref()
+    }
+
+    /// The table that the value is, if it is one.
+    pub(super) fn layer(&self) -> Option<Layer<'a>> {
+        let DeValue::Table(table) = self.value.get_ref() else { return None };
+        Some(Layer { file: self.file, start: self.value.span().start, table })
+    }
+
+    /// The elements of the list that the value is, if it is one.
+    pub(super) fn elements(&self) -> Option<impl Iterator<Item = Said<'a>> + use<'a>> {
+        let DeValue::Array(values) = self.value.get_ref() else { return None };
+        let file = self.file;
+        Some(values.iter().map(move |value| Said { file, value }))
+    }
+
+    /// The value is not what the key takes.
+    pub(super) fn error(&self, path: &str, message: String) -> ConfigError {
+        ConfigError::Value {
+            path: self.file.path.clone(),
+            line: self.file.line(self.value.span().start),
+            key: path.to_owned(),
+            message,
+        }
+    }
+}
