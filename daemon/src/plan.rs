@@ -34,7 +34,7 @@ impl StartError {
 pub struct Plan {
     /// What the config files say, with what the command line says in its place.
     pub config: DaemonConfig,
-    /// The config file.
+    /// The config file and its drop-ins.
     pub files: Files,
     /// The shared folder.
     pub folder: PathBuf,

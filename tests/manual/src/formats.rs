@@ -1,7 +1,7 @@
 //! Section 5: the two config files, from the declarations of their keys, and the manifest.
 
 use crate::page::Page;
-use shared::host::config::{DaemonConfig, Key, TrackerConfig};
+use shared::host::config::{DaemonConfig, Key, Shape, TrackerConfig};
 
 pub(crate) fn ttd_toml() -> Page {
     let mut page = Page::new("ttd.toml", 5, "the configuration of ttd");
@@ -43,22 +43,65 @@ fn config(page: &mut Page, program: &str, keys: &[Key], fixed: &[&str], example:
          tells whether the file is right: a mistake is told with its line, its key and what was expected."
     ));
     page.paragraph(&format!(
-        "On SIGHUP (`systemctl reload {program}`) {program} reads the file again. A file with a mistake in it \
+        "After the file its drop-ins are read, *.toml in {program}.d beside it, in the order of the bytes of their names; \
+         after FILE.toml of --config FILE.toml, those in FILE.d. What a later file sets replaces what an earlier one has \
+         set, lists as a whole; where a key is an array of tables, each file adds its own. The drop-ins are read without \
+         the file, too. Names that begin with a dot and folders are passed over. A drop-in that cannot be read is an \
+         error. There may be 256 of them, and each file may have 1 MiB. `{program} --check-config` names the files that \
+         are read."
+    ));
+    page.paragraph(&format!(
+        "On SIGHUP (`systemctl reload {program}`) {program} reads all of it again. A file with a mistake in it \
          changes nothing. What cannot change while {program} runs is named in its log, and waits for a restart: {}.",
         fixed.join(", ")
     ));
     page.heading("KEYS");
+    terms(page, keys, "", example);
+}
+
+/// Each key as a term; after a table come its own keys, with its name before theirs.
+fn terms(page: &mut Page, keys: &[Key], table: &str, example: &str) {
     for key in keys {
+        let path = if table.is_empty() { key.name.to_owned() } else { format!("{table}.{}", key.name) };
         let text = key.description.concat();
-        let default = example.lines().find_map(|line| line.strip_prefix(&format!("#{} = ", key.name)));
-        let default = default.unwrap_or_else(|| panic!("the example file has no {}", key.name));
-        page.term(key.name, &format!("{} Default: {default}", text.trim()));
+        let text = text.trim();
+        match key.shape {
+            Shape::Value if key.is_required => page.term(&path, &format!("{text} It must be set.")),
+            Shape::Value => {
+                page.term(&path, &format!("{text} Default: {}", default(example, table, key.name)))
+            }
+            Shape::Table(below) => {
+                page.term(&format!("[{path}]"), text);
+                terms(page, below, &path, example);
+            }
+            Shape::Tables(below) => {
+                page.term(&format!("[[{path}]]"), text);
+                terms(page, below, &path, example);
+            }
+        }
     }
+}
+
+/// The default of a key, as the example file shows it in this table.
+fn default<'a>(example: &'a str, table: &str, name: &str) -> &'a str {
+    let mut current = "";
+    for line in example.lines() {
+        if let Some(header) = line.strip_prefix("#[") {
+            current = header.trim_matches(['[', ']']);
+        }
+        let value = line.strip_prefix('#').and_then(|line| line.strip_prefix(name)?.strip_prefix(" = "));
+        if let Some(value) = value.filter(|_| current == table) {
+            return value;
+        }
+    }
+    panic!("the example file has no {name} in [{table}]")
 }
 
 fn files(page: &mut Page, name: &str) {
     page.heading("FILES");
     page.term(&format!("/etc/tinytorrent/{name}"), "The machine's.");
+    let program = name.trim_end_matches(".toml");
+    page.term(&format!("/etc/tinytorrent/{program}.d/*.toml"), "The machine's drop-ins.");
     if name == "ttd.toml" {
         page.term("/etc/tinytorrent/NAME/ttd.toml", "That of ttd@NAME.service.");
     }
@@ -107,4 +150,32 @@ pub(crate) fn tinytorrent() -> Page {
     page.paragraph("`ttctl create` makes a manifest, `ttctl check` compares a file with one.");
     page.see_also(&["ttctl(1)", "ttctl-create(1)", "ttctl-check(1)", "ttd(1)", "sha256sum(1)"]);
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_listed_with_their_keys() {
+        const fn key(name: &'static str, is_required: bool, shape: Shape) -> Key {
+            Key { name, description: &[" What it is."], is_required, shape }
+        }
+        const BELOW: &[Key] = &[key("zone", false, Shape::Value), key("names", true, Shape::Value)];
+        let keys = [key("zone", false, Shape::Value), key("rule", false, Shape::Tables(BELOW))];
+        let example = "# What it is.\n#zone = 1\n\n#[[rule]]\n#zone = 2\n#names = []\n";
+        let mut page = Page::new("x", 5, "x");
+        terms(&mut page, &keys, "", example);
+        let text = page.text();
+        let places = [
+            "What it is. Default: 1",
+            "[[rule]]",
+            "rule.zone",
+            "Default: 2",
+            "rule.names",
+            "It must be set.",
+        ]
+        .map(|part| text.find(part).unwrap_or_else(|| panic!("no {part:?} in {text}")));
+        assert!(places.is_sorted(), "{text}");
+    }
 }

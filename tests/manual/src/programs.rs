@@ -13,7 +13,13 @@ const COLOUR: (&str, &str) = ("NO_COLOR", "If set, there are no colours.");
 pub(crate) fn ttd() -> Page {
     let mut page = program(daemon::cli::Args::command(), "ttd");
     page.heading("FILES");
-    page.term("ttd.toml", &CONFIG.replace("FILE", "The configuration; ttd.toml(5) describes it. It is"));
+    page.term(
+        "ttd.toml",
+        &CONFIG.replace(
+            "FILE",
+            "The configuration, with the drop-ins in ttd.d beside it; ttd.toml(5) describes it. It is",
+        ),
+    );
     page.term(
         "FOLDER",
         "The shared folder: finished files, each with its manifest NAME.tinytorrent. The default is \
@@ -42,7 +48,7 @@ pub(crate) fn tt_tracker() -> Page {
     page.heading("FILES");
     page.term(
         "tt-tracker.toml",
-        &CONFIG.replace("FILE", "The configuration; tt-tracker.toml(5) describes it. It is"),
+        &CONFIG.replace("FILE", "The configuration, with the drop-ins in tt-tracker.d beside it; tt-tracker.toml(5) describes it. It is"),
     );
     page.heading("ENVIRONMENT");
     services(&mut page);

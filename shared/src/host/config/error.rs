@@ -13,6 +13,22 @@ pub enum ConfigError {
         /// What went wrong.
         source: std::io::Error,
     },
+    /// The folder of the drop-ins cannot be listed.
+    #[error("{}: cannot list the drop-ins of the config file: {source}", path.display())]
+    List {
+        /// The folder.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// The folder has more drop-ins than are read.
+    #[error("{}: it has more than {max} drop-ins; put several of them into one file", path.display())]
+    TooManyDropIns {
+        /// The folder.
+        path: PathBuf,
+        /// How many there may be.
+        max: usize,
+    },
     /// The file is not TOML.
     #[error("{}:{line}: {message}", path.display())]
     Syntax {

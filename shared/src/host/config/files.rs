@@ -1,5 +1,6 @@
-//! The files of one configuration.
+//! The files of one configuration: the config file and its drop-ins.
 
+use super::drop_ins;
 use super::error::ConfigError;
 use super::file::File;
 use std::fmt;
@@ -8,8 +9,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The files of one configuration, in the order in which they are read. What a later file says comes before what an
-/// earlier one says.
+/// The config file, and after it the drop-ins that lie beside it, in the order in which they are read: `X.d/*.toml` for
+/// `X.toml`. What a later file says comes before what an earlier one says.
 #[derive(Debug, Clone)]
 pub struct Files {
     config: PathBuf,
@@ -18,10 +19,10 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads a config file that somebody named.
+    /// Reads a config file that somebody named, and its drop-ins.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When one of the files cannot be read, or when there is none at all.
     pub fn read(config: &Path) -> Result<Files, ConfigError> {
         let files = Files::read_if_any(config)?;
         match files.is_empty() {
@@ -31,15 +32,18 @@ impl Files {
         }
     }
 
-    /// Reads the config file at its usual place, where it need not be.
+    /// Reads the config file at its usual place, and its drop-ins. None of them need be there.
     ///
     /// # Errors
-    /// When it is there and cannot be read.
+    /// When one of the files is there and cannot be read.
     pub fn read_if_any(config: &Path) -> Result<Files, ConfigError> {
         let mut read = Vec::new();
         match File::read(config) {
             Err(ConfigError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             file => read.push(file?),
+        }
+        for path in drop_ins::find(config)? {
+            read.push(File::read(&path)?);
         }
         Ok(Files { config: config.to_owned(), read })
     }
@@ -56,7 +60,7 @@ impl Files {
         &self.config
     }
 
-    /// Whether nothing was read.
+    /// Whether there is neither a config file nor a drop-in.
     pub fn is_empty(&self) -> bool {
         self.read.is_empty()
     }

@@ -1,5 +1,6 @@
 //! Whole config files: what is taken, how mistakes are told, and that the example files are true.
 
+mod drop_ins;
 mod tables;
 
 use super::{ConfigError, DaemonConfig, Files, Key, TrackerConfig};
@@ -157,7 +158,8 @@ fn check_example(name: &str, keys: &[Key], example: &str) -> String {
     let program = name.trim_end_matches(".toml");
     let text = format!(
         "# The configuration of {program}. Every key is shown with its default: take the \"#\" away to set it.\n\
-         # `{program} --check-config` tells whether the file is right. Command-line options come first.\n{example}"
+         # Files {program}.d/*.toml beside this one are read after it: what they set replaces what is set here.\n\
+         # `{program} --check-config` tells whether all of it is right. Command-line options come first.\n{example}"
     );
     if std::env::var_os("TT_UPDATE").is_some() {
         std::fs::write(&path, &text).unwrap();

@@ -46,6 +46,11 @@ impl Managed {
     /// Writes the config file anew and has it read; returns when that is over.
     fn reload(&mut self, config: &str) {
         fs::write(&self.config, config).unwrap();
+        self.read_again();
+    }
+
+    /// Has the configuration read again; returns when that is over.
+    fn read_again(&mut self) {
         self.process.signal(Signal::HUP);
         let message = self.heard("RELOADING=1");
         let clock = message.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC="));
@@ -101,6 +106,37 @@ fn a_daemon_takes_over_what_it_can_of_a_new_config() {
     assert_eq!(daemon.ctl(&["share", "three"]).code, 0, "the tracker is still known");
     let mode = fs::metadata(daemon.home.path().join("shared/three")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+}
+
+#[test]
+fn a_reload_reads_the_drop_ins_anew() {
+    let addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), free_port(Ipv4Addr::LOCALHOST.into()).unwrap());
+    let listen = format!("listen = \"{addr}\"\n");
+    let daemon = ["shared", "--listen", "127.0.0.1:0"];
+    for (name, config, args) in [("ttd", "", &daemon[..]), ("tt-tracker", listen.as_str(), &[])] {
+        let mut service = Managed::start(name, config, args);
+        service.heard("READY=1");
+        let folder = service.home.path().join("my.d");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("b.toml"), "unknown_connections_max = 70\n").unwrap();
+        fs::write(folder.join("a.toml"), "unknown_connections_max = 80\nlog_level = \"debug\"\n").unwrap();
+        service.read_again();
+        let log = service.process.log();
+        assert!(log.contains("my.toml with 2 drop-ins was read again"), "{log}");
+        assert!(log.contains("log_level"), "{log}");
+
+        fs::write(folder.join("b.toml"), "\nunknown_connections_max = 0\n").unwrap();
+        service.read_again();
+        let log = service.process.log();
+        assert!(
+            log.contains("my.d/b.toml:2: unknown_connections_max") && log.contains("nothing was changed"),
+            "{log}"
+        );
+
+        fs::remove_dir_all(&folder).unwrap();
+        service.read_again();
+        assert!(service.process.log().contains("my.toml was read again"));
+    }
 }
 
 #[test]

@@ -130,6 +130,56 @@ fn a_config_is_checked_without_starting() {
 }
 
 #[test]
+fn drop_ins_are_checked_with_the_file_beside_them() {
+    for (name, good, bad, meant) in [
+        ("ttd", "upload_limit = \"5 MB/s\"\n", "zon = \"a\"\n", "did you mean \"zone\"?"),
+        ("tt-tracker", "publication_ttl = \"2 h\"\n", "listn = 99\n", "did you mean \"listen\"?"),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let config = home.path().join("config");
+        let (path, folder) = (config.join(format!("{name}.toml")), config.join(format!("{name}.d")));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("20.toml"), good).unwrap();
+        fs::write(folder.join("10.toml"), good).unwrap();
+        fs::write(folder.join("README"), "no TOML").unwrap();
+        let check = || {
+            let mut command = sealed(&program(name), home.path());
+            command.arg("--check-config");
+            run_capped(command, CAP).unwrap()
+        };
+        // Without the file beside them, too.
+        let (first, second) = (folder.join("10.toml"), folder.join("20.toml"));
+        let drop_ins = format!("{}: good\n{}: good\n", first.display(), second.display());
+        let output = check();
+        assert_eq!(output.code, 0, "{name}: {}", output.stderr);
+        assert_eq!(output.stdout, format!("{}: there is no such file\n{drop_ins}", path.display()));
+        fs::write(&path, good).unwrap();
+        assert_eq!(check().stdout, format!("{}: good\n{drop_ins}", path.display()));
+
+        fs::write(&second, format!("# a comment\n{bad}")).unwrap();
+        let named = ["--config", path.to_str().unwrap()];
+        for args in [&["--check-config"][..], &[], &named] {
+            let output = check_refuses(name, home.path(), args, meant);
+            assert!(output.stderr.contains(&format!("{}:2: ", second.display())), "{}", output.stderr);
+        }
+        fs::remove_file(&second).unwrap();
+        std::os::unix::fs::symlink("/nowhere", &second).unwrap();
+        check_refuses(name, home.path(), &["--check-config"], &second.display().to_string());
+    }
+}
+
+#[test]
+fn a_wrong_value_is_told_with_the_drop_in_that_has_it() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("my.toml");
+    fs::create_dir(home.path().join("my.d")).unwrap();
+    fs::write(&path, "file_group = \"root\"\n").unwrap();
+    fs::write(home.path().join("my.d/a.toml"), "\n\nfile_group = \"no-such-group\"\n").unwrap();
+    let args = ["--check-config", "--config", path.to_str().unwrap()];
+    check_refuses("ttd", home.path(), &args, "my.d/a.toml:3: file_group: this machine has no group");
+}
+
+#[test]
 fn a_socket_may_have_a_path_longer_than_an_address_holds() {
     let home = tempfile::tempdir().unwrap();
     let mut folder = home.path().to_owned();

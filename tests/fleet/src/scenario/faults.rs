@@ -10,6 +10,8 @@ const CONFIG: &str = "trackers = [\"tt://tracker\"]\nupload_limit = \"20 MB/s\"\
 
 const FILE: &str = "/etc/tinytorrent/ttd.toml";
 
+const DROP_IN: &str = "/etc/tinytorrent/ttd.d/test.toml";
+
 pub(super) fn reload(fleet: &mut Fleet) -> Result<(), String> {
     for machine in &fleet.machines {
         machine.write(FILE, CONFIG)?;
@@ -25,6 +27,13 @@ pub(super) fn reload(fleet: &mut Fleet) -> Result<(), String> {
     }
     machine.sh("systemctl is-active ttd.service")?;
     journal::must_have(machine, 3, "ttd.toml:4: unknown key \"file_mod\"; did you mean \"file_mode\"?")?;
+    machine.write(DROP_IN, "\nfile_mod = \"0600\"\n")?;
+    machine.write(FILE, CONFIG)?;
+    if machine.try_sh("systemctl reload ttd.service")?.code == 0 {
+        return Err("a drop-in with a mistake was taken for good".to_owned());
+    }
+    journal::must_have(machine, 3, "/etc/tinytorrent/ttd.d/test.toml:2: unknown key \"file_mod\"")?;
+    machine.sh(&format!("rm {DROP_IN}"))?;
     machine.write(FILE, &format!("{CONFIG}zone = \"a\"\n"))?;
     machine.sh("systemctl reload ttd.service")?;
     wait_for("the fixed key is named", CAP, || journal::must_have(machine, 4, "keys=\"zone\""))?;

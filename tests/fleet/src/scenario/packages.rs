@@ -29,6 +29,7 @@ pub(super) fn install(fleet: &mut Fleet) -> Result<(), String> {
         is_ready(machine, "ttd.service", "nothing shared yet")?;
         machine.sh("for page in ttd.1 ttctl.1 ttctl-get.1 ttd.toml.5 tinytorrent.5; do \
             test -s /usr/share/man/man?/$page.gz || exit 1; done; \
+            test -s /etc/tinytorrent/ttd.d/README || exit 1; \
             grep -q _ttctl /usr/share/bash-completion/completions/ttctl")?;
     }
     install_one(fleet.tracker(), &fleet.tracker)?;

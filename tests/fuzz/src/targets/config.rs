@@ -6,12 +6,12 @@ use shared::host::config::sample::SampleConfig;
 use shared::host::config::{ConfigError, DaemonConfig, Files, TrackerConfig};
 use std::fmt::Debug;
 
-/// `ttd.toml`, of one file or several.
+/// `ttd.toml` and its drop-ins.
 pub fn daemon(bytes: &[u8]) {
     config(bytes, DaemonConfig::of);
 }
 
-/// `tt-tracker.toml`, of one file or several.
+/// `tt-tracker.toml` and its drop-ins.
 pub fn tracker(bytes: &[u8]) {
     config(bytes, TrackerConfig::of);
 }

@@ -1,0 +1,66 @@
+//! Which drop-ins lie beside a config file.
+
+use super::error::ConfigError;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The most drop-ins that one config file may have. More are refused.
+pub(super) const DROP_INS_MAX: usize = 256;
+
+/// The folder of a config file's drop-ins: `X.d` for `X.toml`; `X.d`, too, for an `X` with another ending or with none.
+pub(super) fn folder_of(config: &Path) -> PathBuf {
+    if config.extension() == Some(OsStr::new("toml")) {
+        return config.with_extension("d");
+    }
+    let mut folder = config.as_os_str().to_owned();
+    folder.push(".d");
+    PathBuf::from(folder)
+}
+
+/// The drop-ins of a config file, in the order in which they are read: that of the bytes of their names.
+///
+/// A drop-in is a file `*.toml` whose name does not begin with a dot. Everything else in the folder is passed over.
+///
+/// # Errors
+/// When the folder cannot be listed, when it has too many drop-ins, and when one of them is there and cannot be looked at,
+/// or is neither a file nor a folder.
+pub(super) fn find(config: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let folder = folder_of(config);
+    let failed = |source| ConfigError::List { path: folder.clone(), source };
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        if !is_drop_in(&name) {
+            continue;
+        }
+        let path = folder.join(name);
+        if !is_folder(&path)? {
+            found.push(path);
+        }
+        if found.len() > DROP_INS_MAX {
+            return Err(ConfigError::TooManyDropIns { path: folder, max: DROP_INS_MAX });
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn is_drop_in(name: &OsStr) -> bool {
+    !name.as_bytes().starts_with(b".") && Path::new(name).extension() == Some(OsStr::new("toml"))
+}
+
+/// A pipe or a device is refused: reading it may take for ever.
+fn is_folder(path: &Path) -> Result<bool, ConfigError> {
+    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_dir() && !metadata.is_file() {
+        return Err(failed(io::Error::other("it is no regular file")));
+    }
+    Ok(metadata.is_dir())
+}
