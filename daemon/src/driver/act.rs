@@ -82,20 +82,7 @@ impl Driver {
         self.event(event);
     }
 
-    /// Takes note of what the core is told, where the library has to know it too.
-    pub(super) fn note(&mut self, event: &Event) {
-        match event {
-            Event::Stored { key, index } => self.stored(*key, *index),
-            Event::Corrupt { key, index, peer } => {
-                tracing::warn!(resource = %key, chunk = %index, %peer, error = "the hash is wrong",
-                    "a corrupt chunk arrived; it is fetched elsewhere");
-                self.command_link(*peer, LinkCommand::Complain { key: *key, index: *index });
-            }
-            _ => {}
-        }
-    }
-
-    fn command_link(&self, peer: PeerAddr, command: LinkCommand) -> bool {
+    pub(super) fn command_link(&self, peer: PeerAddr, command: LinkCommand) -> bool {
         let link = self.links.get(&peer);
         if let Some(link) = link {
             link.command(command);

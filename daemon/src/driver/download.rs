@@ -4,6 +4,7 @@ use super::Driver;
 use super::sync::DIRTY_MAX;
 use crate::inbox::{Input, TaskInput};
 use crate::library::{Download, Fetching, Frontier, Phase, TakeError, Unnoted, Whole};
+use crate::peer::link::LinkCommand;
 use crate::store::PartFile;
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
@@ -68,8 +69,16 @@ impl Driver {
         }
         let key = download.manifest.key();
         let event = match taken {
-            Ok(()) => Event::Stored { key, index },
-            Err(TakeError::Corrupt) => Event::Corrupt { key, index, peer },
+            Ok(()) => {
+                self.stored(key, index);
+                Event::Stored { key, index }
+            }
+            Err(TakeError::Corrupt) => {
+                tracing::warn!(resource = %key, chunk = %index, %peer, error = "the hash is wrong",
+                    "a corrupt chunk arrived; it is fetched elsewhere");
+                self.command_link(peer, LinkCommand::Complain { key, index });
+                Event::Corrupt { key, index, peer }
+            }
             Err(error) => {
                 tracing::warn!(resource = %key, chunk = %index, %peer, %error, "a chunk was not stored");
                 if let TakeError::Store(error) = error {
@@ -82,7 +91,7 @@ impl Driver {
     }
 
     /// A chunk is verified and written.
-    pub(super) fn stored(&mut self, key: SwarmKey, index: ChunkIndex) {
+    fn stored(&mut self, key: SwarmKey, index: ChunkIndex) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Fetching(fetching) = &mut resource.phase else { return };
         resource.unreadable.entry(index).and_modify(|written| *written = true);

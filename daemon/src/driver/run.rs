@@ -113,7 +113,6 @@ impl Driver {
         self.pending.push_back(event);
         while let Some(event) = self.pending.pop_front() {
             tracing::trace!(?event);
-            self.note(&event);
             let now = self.now();
             self.machine.handle(now, event);
             while let Some(action) = self.machine.poll() {

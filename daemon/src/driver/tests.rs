@@ -21,7 +21,7 @@ use shared::host::config::RateLimit;
 use shared::id::{ChunkHash, PeerId, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind, State};
-use shared::swarm::{AskEnd, AskId, Event};
+use shared::swarm::{AskEnd, AskId};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -116,13 +116,13 @@ impl Rig {
         }
     }
 
-    /// All chunks of a download arrive.
+    /// All chunks of a download arrive, as they do from a peer.
     fn receive(&mut self, manifest: &Manifest, bytes: &[u8]) {
         let download = self.download(manifest.key());
         for (at, chunk) in bytes.chunks(CHUNK_BYTES as usize).enumerate() {
             let index = ChunkIndex(at as u32);
             download.take(index, chunk.to_vec().into()).unwrap();
-            self.driver.event(Event::Stored { key: manifest.key(), index });
+            self.driver.handle(taken(&download, index));
         }
     }
 
@@ -132,6 +132,12 @@ impl Rig {
         self.receive(manifest, bytes);
         self.until("it is published", |driver| is_seeding(driver, manifest)).await;
     }
+}
+
+/// A chunk from a peer was verified and written.
+fn taken(download: &Arc<Download>, index: ChunkIndex) -> Input {
+    let peer = "127.0.0.1:2".parse().unwrap();
+    Input::Taken { download: download.clone(), index, peer, taken: Ok(()) }
 }
 
 fn is_seeding(driver: &Driver, manifest: &Manifest) -> bool {
@@ -279,8 +285,7 @@ async fn what_a_former_download_stored_is_not_here() {
     rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete: false, reply }).await.unwrap();
     rig.get(&manifest, false).await.unwrap();
 
-    let (index, peer) = (ChunkIndex(0), "127.0.0.1:2".parse().unwrap());
-    rig.driver.handle(Input::Taken { download: former.clone(), index, peer, taken: Ok(()) });
+    rig.driver.handle(taken(&former, ChunkIndex(0)));
     rig.driver.synced(&former, HaveMap::full(manifest.count()), Ok(()));
     rig.driver.saver.idle().await;
     assert_eq!(rig.driver.status(Some("x")).unwrap()[0].chunks_have, 0);

@@ -56,20 +56,20 @@ async fn no_more_than_64_chunks_are_written_before_the_map_on_disk_claims_them()
     let manifest = manifest_of("image.iso", &bytes);
     rig.get(&manifest, false).await.unwrap();
     let download = rig.download(manifest.key());
-    let taken = take_all(download.clone(), bytes);
-    while taken.recv_timeout(CAP).unwrap() < 64 {}
-    let further = taken.recv_timeout(Duration::from_millis(200));
+    let count = take_all(download.clone(), bytes);
+    while count.recv_timeout(CAP).unwrap() < 64 {}
+    let further = count.recv_timeout(Duration::from_millis(200));
     assert_eq!(further, Err(RecvTimeoutError::Timeout), "nothing was noted yet");
     // The driver hears of them, syncs them and notes them.
     for index in 0..64 {
-        rig.driver.event(Event::Stored { key: manifest.key(), index: ChunkIndex(index) });
+        rig.driver.handle(taken(&download, ChunkIndex(index)));
     }
     let noted = |driver: &Driver| match &driver.library.get(manifest.key()).unwrap().phase {
         Phase::Fetching(fetching) => fetching.noted >= 64,
         _ => false,
     };
     rig.until("the map is written", noted).await;
-    assert_eq!(taken.recv_timeout(CAP), Ok(65));
+    assert_eq!(count.recv_timeout(CAP), Ok(65));
     download.unnoted.end();
 }
 
