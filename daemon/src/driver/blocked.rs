@@ -59,7 +59,7 @@ impl Driver {
             Phase::Accepted(blocked) => blocked.retry_at <= now,
             Phase::Failed(failure) => failure.retry_at.is_some_and(|at| at <= now),
             Phase::Seeding(_) => resource.republish_at.is_some_and(|at| at <= now),
-            Phase::Checking(_) => false,
+            Phase::Checking(_) | Phase::Opening(_) => false,
         };
         let due = self.library.stirring().filter(|(_, resource)| is_due(resource) && !resource.record.paused);
         let keys: Vec<SwarmKey> = due.map(|(key, _)| key).collect();

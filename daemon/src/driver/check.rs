@@ -159,7 +159,7 @@ impl Driver {
     pub(super) fn check_for_askers(&mut self) {
         for key in self.checks.asked_for() {
             let phase = self.library.get(key).map(|resource| &resource.phase);
-            if !matches!(phase, Some(Phase::Checking(_))) {
+            if !matches!(phase, Some(Phase::Checking(_) | Phase::Opening(_))) {
                 self.enqueue_check(key, true);
             }
         }

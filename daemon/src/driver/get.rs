@@ -3,7 +3,7 @@
 use super::Driver;
 use super::state::RESOURCES_MAX;
 use crate::inbox::{Asked, Input, Reply, TaskInput, Wanted, internal, store_error, unknown};
-use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Published, Resource};
+use crate::library::{Blocked, Opening, Phase, Published, Resource};
 use crate::panicked::caught;
 use crate::saver::Shelf;
 use crate::store::{Lying, NameRecord, NotHere, PartFile, Place, Record, Slot, StoreError};
@@ -238,15 +238,14 @@ impl Driver {
     /// Makes the place of a download that only memory knows of.
     pub(super) fn make_place(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get_mut(key) else { return };
-        let checking = Checking::new(CheckStep::Opens);
-        let check = checking.check.clone();
-        resource.phase = Phase::Checking(checking);
+        let opening = Opening::default();
+        resource.phase = Phase::Opening(opening.clone());
         let (slot, record, manifest) =
             (resource.slot.clone(), resource.record.clone(), resource.manifest.clone());
-        let (opening, context) = (self.open_place(&slot, &record, &manifest), self.context.clone());
+        let (opened, context) = (self.open_place(&slot, &record, &manifest), self.context.clone());
         tokio::spawn(async move {
-            if let Some(opened) = opening.await {
-                context.tell(Input::Task(TaskInput::Made { key, check, opened })).await;
+            if let Some(opened) = opened.await {
+                context.tell(Input::Task(TaskInput::Made { key, opening, opened })).await;
             }
         });
     }
@@ -305,7 +304,7 @@ impl Driver {
         self.drop_others(key, name);
         self.forget_name(name, None);
         let slot = self.home.slot(key);
-        let phase = Phase::Checking(Checking::new(CheckStep::Opens));
+        let phase = Phase::Opening(Opening::default());
         self.library.insert(Resource::new(wanted.manifest.clone(), record, slot, phase));
         tracing::info!(resource = %key, %name, chunks = %wanted.manifest.count(), "a download is accepted");
         let lies_there = match former {
@@ -318,8 +317,8 @@ impl Driver {
         self.answer_when_saved(reply, accepted);
     }
 
-    pub(super) fn made(&mut self, key: SwarmKey, check: &Check, opened: Result<PartFile, StoreError>) {
-        if self.library.get(key).is_some_and(|resource| resource.is_in(check)) {
+    pub(super) fn made(&mut self, key: SwarmKey, opening: &Opening, opened: Result<PartFile, StoreError>) {
+        if self.library.get(key).is_some_and(|resource| resource.is_opening(opening)) {
             self.take_in(key, opened, Lies::Unknown);
         }
     }

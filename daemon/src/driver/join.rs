@@ -43,7 +43,7 @@ impl Driver {
     pub(super) fn announce(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get(key) else { return };
         let stands_still = match &resource.phase {
-            Phase::Checking(_) | Phase::Accepted(_) | Phase::Failed(_) => true,
+            Phase::Checking(_) | Phase::Accepted(_) | Phase::Opening(_) | Phase::Failed(_) => true,
             Phase::Fetching(fetching) => fetching.blocked.is_some(),
             Phase::Seeding(_) => false,
         };

@@ -44,7 +44,6 @@ pub(super) fn checking_reason(checking: &Checking, before: Option<u32>) -> Strin
         CheckStep::Copies => {
             format!("taking what fits of the file that lies there, {} %", checking.check.percent())
         }
-        CheckStep::Opens => "its place in the shared folder is being made".to_owned(),
     }
 }
 

@@ -89,7 +89,7 @@ impl Driver {
             TaskInput::Opened { wanted, record, place, opened, reply } => {
                 self.opened(&wanted, *record, &place, opened, reply);
             }
-            TaskInput::Made { key, check, opened } => self.made(key, &check, opened),
+            TaskInput::Made { key, opening, opened } => self.made(key, &opening, opened),
             TaskInput::Listed(places) => self.listed(places),
             TaskInput::Seen(seen) => self.seen(seen),
             TaskInput::Another { key, found } => self.another(key, found),

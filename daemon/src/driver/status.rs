@@ -150,6 +150,9 @@ impl Driver {
         }
         match &resource.phase {
             Phase::Checking(checking) => (State::Checking, Some(checking_reason(checking, before)), None),
+            Phase::Opening(_) => {
+                (State::Checking, Some("its place in the shared folder is being made".to_owned()), None)
+            }
             Phase::Accepted(blocked) => (State::Waiting, Some(blocked.reason.clone()), Some(blocked.kind)),
             Phase::Failed(_) if resource.is_disproved() && self.lists.is_looking(resource.key().resource) => {
                 let reason = "its manifest is false: its trackers are asked for another one";

@@ -2,7 +2,7 @@
 
 use super::command::{Reply, Wanted};
 use super::found::Hit;
-use crate::library::{Check, Download, HashedWhole, Published, ReadError, Source};
+use crate::library::{Check, Download, HashedWhole, Opening, Published, ReadError, Source};
 use crate::store::{
     Copied, FileIdentity, Home, Loaded, NotHere, PartFile, Place, PublishError, Record, Slot, StoreError,
 };
@@ -61,7 +61,7 @@ pub enum TaskInput {
         opened: Result<PartFile, StoreError>,
     },
     /// The place of a download that was accepted before is made, or still cannot be.
-    Made { key: SwarmKey, check: Check, opened: Result<PartFile, StoreError> },
+    Made { key: SwarmKey, opening: Opening, opened: Result<PartFile, StoreError> },
     /// The places of a former run's resources were listed.
     Listed(Result<Vec<Slot>, StoreError>),
     /// The files of some resources were looked at.

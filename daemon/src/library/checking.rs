@@ -1,4 +1,4 @@
-//! A resource of which it is not known yet what is here: its files are looked at, hashed, or made.
+//! A resource of which it is not known yet what is here: its files are looked at, hashed, or copied.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,8 +23,6 @@ pub enum CheckStep {
     Hashes,
     /// Its files are looked at, without reading them.
     Looks,
-    /// The place of a download is being made.
-    Opens,
     /// What fits of the file that it will replace is being copied into a download.
     Copies,
 }

@@ -2,6 +2,7 @@
 
 mod checking;
 mod index;
+mod opening;
 mod rates;
 mod resource;
 mod source;
@@ -12,6 +13,7 @@ mod why;
 
 pub use checking::{Check, CheckStep, Checking};
 pub use index::Library;
+pub use opening::Opening;
 pub use rates::Traffic;
 pub use resource::{Fetching, Phase, Resource};
 pub use source::{Download, Former, Published, ReadError, Source, TakeError};

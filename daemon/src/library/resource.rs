@@ -1,6 +1,7 @@
 //! A resource on this machine, and what is being done with it.
 
 use super::checking::{Check, Checking};
+use super::opening::Opening;
 use super::rates::{Rates, Traffic};
 use super::source::{Download, Former, Published, Source};
 use super::whole::Frontier;
@@ -57,6 +58,8 @@ pub enum Phase {
     Checking(Checking),
     /// It is wanted here, but its place cannot be made yet: only memory knows of it.
     Accepted(Blocked),
+    /// The place of the download is being made.
+    Opening(Opening),
     /// Chunks are being fetched, or would be if nothing stood in the way.
     Fetching(Fetching),
     /// It is complete and served from this file.
@@ -140,7 +143,7 @@ impl Resource {
             Phase::Fetching(_) | Phase::Accepted(_) => true,
             Phase::Seeding(_) => self.republish_at.is_some(),
             Phase::Failed(failure) => failure.retry_at.is_some(),
-            Phase::Checking(_) => false, // its end comes in
+            Phase::Checking(_) | Phase::Opening(_) => false, // its end comes in
         }
     }
 
@@ -154,6 +157,11 @@ impl Resource {
     /// Whether this check is still the one that goes on.
     pub fn is_in(&self, check: &Check) -> bool {
         matches!(&self.phase, Phase::Checking(present) if present.check.is_same(check))
+    }
+
+    /// Whether this place is still the one that is being made for it.
+    pub fn is_opening(&self, opening: &Opening) -> bool {
+        matches!(&self.phase, Phase::Opening(present) if present.is_same(opening))
     }
 
     /// The name whose file is to be checked: one that was published and that nothing is known against; `None` for
@@ -172,7 +180,7 @@ impl Resource {
         match &self.phase {
             Phase::Fetching(fetching) => Some(Source::Download(fetching.download.clone())),
             Phase::Seeding(published) => Some(Source::Published(published.clone())),
-            Phase::Checking(_) | Phase::Accepted(_) | Phase::Failed(_) => None,
+            Phase::Checking(_) | Phase::Accepted(_) | Phase::Opening(_) | Phase::Failed(_) => None,
         }
     }
 
@@ -198,7 +206,7 @@ impl Resource {
         match &self.phase {
             Phase::Fetching(fetching) => fetching.have.len(),
             Phase::Seeding(_) => self.count().get(),
-            Phase::Checking(_) | Phase::Accepted(_) | Phase::Failed(_) => 0,
+            Phase::Checking(_) | Phase::Accepted(_) | Phase::Opening(_) | Phase::Failed(_) => 0,
         }
     }
 }

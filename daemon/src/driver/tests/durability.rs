@@ -208,7 +208,7 @@ impl Life {
             Phase::Fetching(it) => it.blocked.is_some() && !driver.publishing.contains_key(&manifest.key()),
             Phase::Accepted(_) | Phase::Failed(_) => true,
             Phase::Seeding(_) => true,
-            Phase::Checking(_) => false,
+            Phase::Checking(_) | Phase::Opening(_) => false,
         };
         self.disk.has_stopped() || stands
     }

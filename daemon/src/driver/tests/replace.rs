@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::inbox::FolderAnswer;
-use crate::store::{FileIdentity, NameRecord, Record};
+use crate::library::Opening;
+use crate::store::{At, FileIdentity, NameRecord, Record};
 use std::fs;
 
 fn is_waiting(driver: &Driver, manifest: &Manifest) -> bool {
@@ -34,6 +35,12 @@ async fn an_old_file_is_not_hashed_again_while_there_is_no_room_for_the_new_one(
     assert!(is_waiting(&rig.driver, &manifest), "it is looked at again although there is no room");
     rig.driver.settings.min_free_bytes = 0;
     rig.driver.retry_blocked(Instant::now() + Duration::from_secs(7200));
+    let status = rig.driver.status(None).unwrap().remove(0);
+    assert_eq!(status.state, State::Checking);
+    assert_eq!(status.reason.as_deref(), Some("its place in the shared folder is being made"));
+    let another = FileIdentity::at(&rig.file("gone")).at("open", &rig.file("gone")).unwrap_err();
+    rig.driver.made(manifest.key(), &Opening::default(), Err(another));
+    assert_eq!(rig.driver.status(None).unwrap()[0].state, State::Checking, "another one's place was not made");
     rig.until("what fits is taken", |driver| has(driver, &manifest, 2)).await;
 }
 
