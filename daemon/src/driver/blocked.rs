@@ -76,7 +76,21 @@ impl Driver {
         }
     }
 
-    /// Goes on with a download that is blocked, or begins one, if nothing stands in its way any more.
+    /// Takes part in the swarm of a download from now on, or lets it wait for room. Whether it has started: it may be
+    /// paused as well.
+    pub(super) fn start_or_wait(&mut self, key: SwarmKey) -> bool {
+        if self.folder.is_away() {
+            return false;
+        }
+        if let Some(reason) = self.lacking_space(key) {
+            self.block(key, Blocked::new(reason, ErrorKind::NoSpace));
+            return false;
+        }
+        self.join(key);
+        self.library.get(key).is_some_and(|resource| !resource.record.paused)
+    }
+
+    /// Goes on with a download that is blocked, if nothing stands in its way any more.
     pub(super) fn unblock(&mut self, key: SwarmKey) {
         if self.folder.is_away() {
             return;
@@ -96,12 +110,7 @@ impl Driver {
             return self.block(key, Blocked::new(reason, ErrorKind::NoSpace));
         }
         match &mut fetching.blocked {
-            None => {
-                if !fetching.have.is_empty() {
-                    tracing::info!(resource = %key, "a download goes on");
-                }
-                self.join(key);
-            }
+            None => {} // it is not blocked
             Some(blocked) if fetching.verified => {
                 // what failed was to publish it, or to note what had arrived
                 blocked.retry_at = Instant::now() + RETRY_AFTER;

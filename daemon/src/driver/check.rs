@@ -309,7 +309,10 @@ impl Driver {
                 if count.last().is_some_and(|last| checked.good.contains(last)) {
                     part.set_bytes(checked.bytes);
                 }
-                self.begin_with(key, part, checked.good);
+                match checked.good.is_empty() {
+                    true => self.begin_with(key, part, checked.good),
+                    false => self.go_on_with(key, part, checked.good),
+                }
             }
             Err(error) => self.not_made(key, &error),
         }

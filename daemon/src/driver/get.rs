@@ -348,7 +348,21 @@ impl Driver {
 
     /// A download begins with chunks that are written and not synced.
     pub(super) fn begin_with(&mut self, key: SwarmKey, part: PartFile, have: HaveMap) {
-        let Some(resource) = self.library.get(key) else { return };
+        if self.fetch_with(key, part, have) {
+            tracing::info!(resource = %key, "a download begins");
+        }
+    }
+
+    /// A download goes on with the chunks that were found to be right, which may not be synced.
+    pub(super) fn go_on_with(&mut self, key: SwarmKey, part: PartFile, have: HaveMap) {
+        if self.fetch_with(key, part, have) {
+            tracing::info!(resource = %key, "a download goes on");
+        }
+    }
+
+    /// Whether it has started, and need not wait.
+    fn fetch_with(&mut self, key: SwarmKey, part: PartFile, have: HaveMap) -> bool {
+        let Some(resource) = self.library.get(key) else { return false };
         let (manifest, count) = (resource.manifest.clone(), resource.count());
         let mut fetching = self.fetching(manifest, Arc::new(part), have);
         // What was read may not be on the disk yet: it is synced before it is noted.
@@ -357,7 +371,7 @@ impl Driver {
             resource.phase = Phase::Fetching(fetching);
             resource.former = None;
         }
-        self.unblock(key);
+        self.start_or_wait(key)
     }
 
     /// A download stays wanted although the disk does not take it yet.

@@ -275,7 +275,9 @@ impl Driver {
                 if let Some(resource) = self.library.get_mut(key) {
                     resource.phase = Phase::Fetching(fetching);
                 }
-                self.unblock(key);
+                if self.start_or_wait(key) {
+                    tracing::info!(resource = %key, "a download goes on");
+                }
             }
             Restored::Doubtful(why) => {
                 tracing::warn!(resource = %key, error = %why, "what is on disk is checked");

@@ -40,7 +40,11 @@ async fn an_old_file_is_not_hashed_again_while_there_is_no_room_for_the_new_one(
     assert_eq!(status.reason.as_deref(), Some("its place in the shared folder is being made"));
     let another = FileIdentity::at(&rig.file("gone")).at("open", &rig.file("gone")).unwrap_err();
     rig.driver.made(manifest.key(), &Opening::default(), Err(another));
-    assert_eq!(rig.driver.status(None).unwrap()[0].state, State::Checking, "another one's place was not made");
+    assert_eq!(
+        rig.driver.status(None).unwrap()[0].state,
+        State::Checking,
+        "another one's place was not made"
+    );
     rig.until("what fits is taken", |driver| has(driver, &manifest, 2)).await;
 }
 
