@@ -6,11 +6,12 @@
 //! the lane alone keeps one of them nearly busy. A small ring of buffers is used over and over: a chunk is read
 //! once for both hashes, while it is in the processor's cache.
 
+use super::lane::{Lane, Turn};
 use crate::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
 use crate::id::{ChunkHash, ResourceId};
 use crate::manifest::Manifest;
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 use std::fs::{File, Metadata};
 use std::io;
 use std::ops::ControlFlow;
@@ -196,10 +197,8 @@ struct Pipeline<'a> {
 
 /// Who does what. It is locked for moments only, never while anything is read or hashed.
 struct Board {
-    /// The whole-file hash; `None` while a worker moves it on.
-    lane: Option<Sha256>,
-    /// The chunk that the lane needs next.
-    lane_next: u32,
+    /// The whole-file hash.
+    lane: Lane,
     /// The chunk that nobody has begun to read.
     read_next: u32,
     buffers: Vec<BufferState>,
@@ -219,7 +218,7 @@ struct BufferState {
 
 enum Job {
     /// Move the lane on over this chunk, which was read.
-    Lane(Sha256, ChunkIndex),
+    Lane(Turn),
     /// Read and hash this chunk.
     Chunk(ChunkIndex),
 }
@@ -234,8 +233,7 @@ impl<'a> Pipeline<'a> {
     ) -> Pipeline<'a> {
         let buffers = WINDOW.min(count.get() as usize);
         let board = Board {
-            lane: Some(Sha256::new()),
-            lane_next: 0,
+            lane: Lane::default(),
             read_next: 0,
             buffers: vec![BufferState::default(); buffers],
             hashes: vec![ChunkHash([0; 32]); count.get() as usize],
@@ -266,7 +264,7 @@ impl<'a> Pipeline<'a> {
         let _guard = PanicGuard(self);
         while let Some(job) = self.next_job() {
             let result = match job {
-                Job::Lane(lane, chunk) => self.move_lane(lane, chunk),
+                Job::Lane(turn) => self.move_lane(turn),
                 Job::Chunk(chunk) => self.hash_chunk(chunk),
             };
             if let Err(error) = result {
@@ -279,7 +277,7 @@ impl<'a> Pipeline<'a> {
     fn next_job(&self) -> Option<Job> {
         let mut board = self.board();
         loop {
-            if board.failed.is_some() || board.lane_next == self.count.get() {
+            if board.failed.is_some() || board.lane.passed() == self.count.get() {
                 return None;
             }
             if let Some(job) = board.take_job(self.count) {
@@ -289,16 +287,16 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    fn move_lane(&self, mut lane: Sha256, chunk: ChunkIndex) -> io::Result<()> {
-        lane.update(&self.buffer(chunk)[..self.chunk_bytes(chunk)]);
+    fn move_lane(&self, mut turn: Turn) -> io::Result<()> {
+        let chunk = turn.index;
+        turn.hasher.update(&self.buffer(chunk)[..self.chunk_bytes(chunk)]);
         // Only the worker that has the lane reports, so what it reports never goes back.
         let done = chunk.offset() + self.chunk_bytes(chunk) as u64;
         if (self.progress)(done).is_break() {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "hashing was stopped"));
         }
         let mut board = self.board();
-        board.lane = Some(lane);
-        board.lane_next += 1;
+        board.lane.pass(turn);
         board.used(chunk);
         self.changed.notify_all();
         Ok(())
@@ -347,9 +345,11 @@ impl<'a> Pipeline<'a> {
         if let Some(error) = board.failed {
             return Err(error);
         }
-        let lane = board.lane.expect("the lane is handed back unless something failed");
-        let resource = ResourceId(lane.finalize().into());
-        Ok((Hashed { resource, hashes: board.hashes, bytes: self.bytes }, board.unreadable))
+        debug_assert_eq!(board.lane.passed(), self.count.get(), "it passes over all unless something failed");
+        Ok((
+            Hashed { resource: board.lane.hash(), hashes: board.hashes, bytes: self.bytes },
+            board.unreadable,
+        ))
     }
 
     fn fail(&self, error: io::Error) {
@@ -373,12 +373,12 @@ impl<'a> Pipeline<'a> {
 impl Board {
     /// Something that can be done now.
     fn take_job(&mut self, count: ChunkCount) -> Option<Job> {
-        let lane_next = ChunkIndex(self.lane_next);
+        let lane_next = self.lane.next();
         // The buffer may still hold an earlier chunk, whose own hash takes its time.
         if self.buffers[place(lane_next, self.buffers.len())].holds == Some(lane_next)
-            && let Some(lane) = self.lane.take()
+            && let Some(turn) = self.lane.take()
         {
-            return Some(Job::Lane(lane, lane_next));
+            return Some(Job::Lane(turn));
         }
         let read_next = ChunkIndex(self.read_next);
         let buffer = place(read_next, self.buffers.len());

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod config;
 pub mod hashing;
+pub mod lane;
 pub mod logging;
 pub mod paths;
 pub mod service;

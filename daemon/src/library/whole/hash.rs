@@ -7,6 +7,7 @@ use crate::store::{PartFile, StoreError};
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 use shared::chunk::ChunkIndex;
+use shared::host::lane::{self, Lane};
 use shared::id::{ChunkHash, ResourceId};
 use shared::rpc::wire::buffers;
 use std::collections::BTreeSet;
@@ -29,19 +30,15 @@ pub struct Whole {
     recent: Recent,
     /// How many chunks from the beginning are in the file.
     there: AtomicU32,
-    lane: Mutex<Lane>,
-    /// The lane is free, or has another first in line.
+    line: Mutex<Line>,
+    /// The lane is free, or another is the first in line.
     freed: Condvar,
 }
 
+/// The hash, and who waits for a turn at it.
 #[derive(Debug, Default)]
-struct Lane {
-    /// The chunk that comes next.
-    next: u32,
-    /// All before it.
-    hasher: Sha256,
-    /// Somebody is hashing.
-    busy: bool,
+struct Line {
+    lane: Lane,
     /// The chunks that wait to be verified, in order.
     waiting: BTreeSet<ChunkIndex>,
 }
@@ -50,7 +47,7 @@ impl Whole {
     /// Nothing is hashed yet.
     pub fn new(room: Room) -> Whole {
         let recent = Recent::new(room);
-        Whole { recent, there: AtomicU32::new(0), lane: Mutex::default(), freed: Condvar::new() }
+        Whole { recent, there: AtomicU32::new(0), line: Mutex::default(), freed: Condvar::new() }
     }
 
     /// So many chunks from the beginning are in the file.
@@ -62,21 +59,20 @@ impl Whole {
     /// time if it can: over this one, when it is right, or over one that is there. Blocks for a moment while that is
     /// done for other chunks.
     pub fn verify(&self, file: &PartFile, index: ChunkIndex, bytes: &[u8], hash: &ChunkHash) -> bool {
-        let Some(turn) = self.wait_for_turn(index) else { return ChunkHash::of(bytes) == *hash };
-        let next = ChunkIndex(turn.next);
-        let (mut chunk, mut whole) = (Sha256::new(), turn.hasher.clone());
+        let Some(mut turn) = self.wait_for_turn(index) else { return ChunkHash::of(bytes) == *hash };
+        let (next, mut chunk) = (turn.at.index, Sha256::new());
         let kept = if next == index { None } else { self.find(file, next) };
         if next == index {
-            in_turn(&mut chunk, bytes, &mut whole, bytes);
+            in_turn(&mut chunk, bytes, &mut turn.at.hasher, bytes);
         } else if let Some(kept) = &kept {
-            in_turn(&mut chunk, bytes, &mut whole, kept);
+            in_turn(&mut chunk, bytes, &mut turn.at.hasher, kept);
         } else {
             drop(turn); // for somebody who can make use of it
             return ChunkHash::of(bytes) == *hash;
         }
         let is_right = ChunkHash(chunk.finalize().into()) == *hash;
         if is_right || next != index {
-            turn.pass(whole);
+            turn.pass();
         }
         kept.into_iter().for_each(buffers::give);
         is_right
@@ -89,7 +85,7 @@ impl Whole {
 
     /// How many chunks were passed over.
     pub fn passed(&self) -> u32 {
-        self.lane().next
+        self.line().lane.passed()
     }
 
     /// Passes over chunks that are there, up to and without `end`, but no more than `chunks_max` of them. Blocks.
@@ -98,15 +94,14 @@ impl Whole {
     /// When one that is not in memory any more cannot be read.
     pub fn pass(&self, file: &PartFile, end: u32, chunks_max: u32) -> Result<(), StoreError> {
         for _ in 0..chunks_max {
-            let turn = self.turn(self.lane_when(|lane| !lane.busy));
-            if turn.next >= end {
+            let mut turn = self.turn(self.line_when(|line| line.lane.is_free()));
+            let next = turn.at.index;
+            if next.0 >= end {
                 break;
             }
-            let next = ChunkIndex(turn.next);
             let bytes = self.recent.find(next).map_or_else(|| Ok(file.read(next)?.freeze()), Ok)?;
-            let mut whole = turn.hasher.clone();
-            whole.update(&bytes);
-            turn.pass(whole);
+            turn.at.hasher.update(&bytes);
+            turn.pass();
             buffers::give(bytes);
         }
         Ok(())
@@ -114,7 +109,7 @@ impl Whole {
 
     /// The hash of all chunks that were passed over.
     pub fn get(&self) -> ResourceId {
-        ResourceId(self.lane().hasher.clone().finalize().into())
+        self.line().lane.hash()
     }
 
     /// A chunk that is there, from memory or from the file.
@@ -124,53 +119,62 @@ impl Whole {
         self.recent.find(index).or_else(|| if is_there { read() } else { None })
     }
 
-    fn lane(&self) -> MutexGuard<'_, Lane> {
-        self.lane.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lane_when(&self, mut condition: impl FnMut(&Lane) -> bool) -> MutexGuard<'_, Lane> {
-        self.freed.wait_while(self.lane(), |lane| !condition(lane)).unwrap_or_else(PoisonError::into_inner)
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The right to hash, for the first chunk in order of those that wait. `None` where it is of no use: the hash
     /// of the whole has passed this chunk, or too many wait.
     fn wait_for_turn(&self, index: ChunkIndex) -> Option<Turn<'_>> {
-        let mut lane = self.lane();
-        if lane.next > index.0 || lane.waiting.len() >= *WAITING_MAX || !lane.waiting.insert(index) {
+        let mut line = self.line();
+        if line.lane.passed() > index.0 || line.waiting.len() >= *WAITING_MAX || !line.waiting.insert(index) {
             return None;
         }
-        drop(lane);
-        let mut lane = self.lane_when(|lane| !lane.busy && lane.waiting.first() == Some(&index));
-        lane.waiting.remove(&index);
-        Some(self.turn(lane)).filter(|turn| turn.next <= index.0)
+        drop(line);
+        let is_its_turn = |line: &Line| line.lane.is_free() && line.waiting.first() == Some(&index);
+        let mut line = self.line_when(is_its_turn);
+        line.waiting.remove(&index);
+        Some(self.turn(line)).filter(|turn| turn.at.index <= index)
     }
 
-    fn turn(&self, mut lane: MutexGuard<'_, Lane>) -> Turn<'_> {
-        lane.busy = true;
-        Turn { next: lane.next, hasher: lane.hasher.clone(), of: self }
+    fn line_when(&self, condition: impl Fn(&Line) -> bool) -> MutexGuard<'_, Line> {
+        self.freed.wait_while(self.line(), |line| !condition(line)).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, mut line: MutexGuard<'_, Line>) -> Turn<'_> {
+        let at = line.lane.take().expect("that it is free was waited for");
+        Turn { at, held: Held { of: self, has_passed: false } }
     }
 }
 
 /// The right to hash: one has it at a time. It ends when it is dropped.
 struct Turn<'a> {
-    next: u32,
-    hasher: Sha256,
-    of: &'a Whole,
+    at: lane::Turn,
+    held: Held<'a>,
 }
 
 impl Turn<'_> {
-    /// The next chunk was passed, with this result.
-    fn pass(self, hasher: Sha256) {
-        let mut lane = self.of.lane();
-        (lane.next, lane.hasher) = (self.next + 1, hasher);
-        drop(lane);
-        self.of.recent.passed(ChunkIndex(self.next));
+    /// The hash has passed over its chunk.
+    fn pass(self) {
+        let Turn { at, mut held } = self;
+        held.of.recent.passed(at.index);
+        held.of.line().lane.pass(at);
+        held.has_passed = true;
     }
 }
 
-impl Drop for Turn<'_> {
+/// The lane, until this is dropped: also by a panic.
+struct Held<'a> {
+    of: &'a Whole,
+    /// The lane was given back already, and may be another's by now.
+    has_passed: bool,
+}
+
+impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.of.lane().busy = false;
+        if !self.has_passed {
+            self.of.line().lane.release();
+        }
         self.of.freed.notify_all();
     }
 }

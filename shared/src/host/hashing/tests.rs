@@ -36,11 +36,11 @@ fn the_lane_does_not_take_an_old_chunk_for_a_new_one() {
     pipeline.board().was_read(held_up);
     while let Some(job) = job() {
         match job {
-            Job::Lane(lane, chunk) => pipeline.move_lane(lane, chunk).unwrap(),
+            Job::Lane(turn) => pipeline.move_lane(turn).unwrap(),
             Job::Chunk(chunk) => pipeline.hash_chunk(chunk).unwrap(),
         }
     }
-    assert_eq!(pipeline.board().lane_next as usize, WINDOW, "the next chunk's buffer is in use");
+    assert_eq!(pipeline.board().lane.passed() as usize, WINDOW, "the next chunk's buffer is in use");
     pipeline.board().hashes[0] = ChunkHash::of(&content[..MIB]);
     pipeline.board().used(held_up);
     pipeline.work();

@@ -1,0 +1,98 @@
+//! The hash of a whole file, on its way through the file's chunks in order. Plain state: who waits for a turn, and
+//! under which lock, is up to those who use it.
+
+use crate::chunk::ChunkIndex;
+use crate::id::ResourceId;
+use sha2::{Digest, Sha256};
+
+/// The hash of a whole file as far as it got. One at a time moves it on over the chunk that comes next.
+#[derive(Debug, Clone, Default)]
+pub struct Lane {
+    next: u32,
+    /// The hash of all chunks before `next`.
+    hasher: Sha256,
+    is_taken: bool,
+}
+
+/// The right to move a [`Lane`] on over one chunk. The lane is free again when it gets it back: with
+/// [`Lane::pass`], or with [`Lane::release`].
+#[derive(Debug)]
+pub struct Turn {
+    /// The chunk that the hash passes over next.
+    pub index: ChunkIndex,
+    /// The hash of all chunks before it, to be updated with this chunk's bytes.
+    pub hasher: Sha256,
+}
+
+impl Lane {
+    /// How many chunks were passed over.
+    pub fn passed(&self) -> u32 {
+        self.next
+    }
+
+    /// The chunk that comes next.
+    pub fn next(&self) -> ChunkIndex {
+        ChunkIndex(self.next)
+    }
+
+    /// Whether nobody moves it on just now.
+    pub fn is_free(&self) -> bool {
+        !self.is_taken
+    }
+
+    /// The right to move it on; `None` while somebody else has it.
+    pub fn take(&mut self) -> Option<Turn> {
+        let turn = Turn { index: self.next(), hasher: self.hasher.clone() };
+        let is_free = self.is_free();
+        self.is_taken = true;
+        is_free.then_some(turn)
+    }
+
+    /// The hash of a turn has passed over its chunk; the next one may be taken.
+    pub fn pass(&mut self, turn: Turn) {
+        debug_assert!(self.is_taken && turn.index == self.next(), "a turn of this lane");
+        *self = Lane { next: turn.index.0 + 1, hasher: turn.hasher, is_taken: false };
+    }
+
+    /// A turn has ended and passed over nothing, whatever was done with its hash: the same chunk comes next.
+    pub fn release(&mut self) {
+        self.is_taken = false;
+    }
+
+    /// The hash of all chunks that were passed over.
+    pub fn hash(&self) -> ResourceId {
+        ResourceId(self.hasher.clone().finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_moves_it_on_in_order() {
+        let mut lane = Lane::default();
+        for (index, bytes) in [b"some ".as_slice(), b"bytes, ", b"and more"].into_iter().enumerate() {
+            let mut turn = lane.take().expect("nobody has it");
+            assert_eq!(turn.index, ChunkIndex(index as u32));
+            assert!(!lane.is_free() && lane.take().is_none());
+            turn.hasher.update(bytes);
+            lane.pass(turn);
+        }
+        assert_eq!((lane.passed(), lane.hash()), (3, ResourceId::of(b"some bytes, and more")));
+    }
+
+    #[test]
+    fn a_turn_that_passes_over_nothing_leaves_no_trace() {
+        let mut lane = Lane::default();
+        let mut turn = lane.take().expect("nobody has it");
+        turn.hasher.update(b"wrong");
+        drop(turn);
+        lane.release();
+        assert_eq!((lane.passed(), lane.hash()), (0, ResourceId::of(b"")));
+        let mut turn = lane.take().expect("it was released");
+        turn.hasher.update(b"right");
+        lane.pass(turn);
+        assert_eq!((lane.passed(), lane.hash()), (1, ResourceId::of(b"right")));
+    }
+}
