@@ -3,7 +3,7 @@
 use super::Driver;
 use super::sync::DIRTY_MAX;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Download, Fetching, Frontier, Phase, TakeError, Unnoted, Whole};
+use crate::library::{Download, Fetching, Phase, TakeError, Unnoted, WholeHash};
 use crate::peer::link::LinkCommand;
 use crate::store::PartFile;
 use shared::chunk::ChunkIndex;
@@ -29,25 +29,22 @@ impl Driver {
         have: HaveMap,
         noted: u32,
     ) -> Fetching {
-        let (whole, unnoted) =
-            (Whole::new(self.room.clone()), Unnoted::beginning_with(have.len().saturating_sub(noted)));
+        let whole = Arc::new(WholeHash::new(file.clone(), manifest.count(), self.memory.clone()));
+        whole.advance(&have);
+        let unnoted = Unnoted::beginning_with(have.len().saturating_sub(noted));
         let failed_syncs = file.failed_syncs();
         let download = Arc::new(Download { manifest, file, whole, unnoted, failed_syncs });
         let (context, hashed) = (self.context.clone(), download.clone());
-        let done = move |whole| {
-            let input = Input::Task(TaskInput::Whole { download: hashed, whole });
-            tokio::spawn(async move { context.tell(input).await });
-        };
-        let contiguous = have.first_missing().map_or(have.len(), |index| index.0);
-        let frontier = Frontier::follow(download.clone(), done);
-        frontier.advance(contiguous);
+        tokio::spawn(async move {
+            if let Some(whole) = hashed.whole.clone().finished().await {
+                context.tell(Input::Task(TaskInput::Whole { download: hashed, whole })).await;
+            }
+        });
         Fetching {
             download,
             safe: have.clone(),
             noted,
             have,
-            contiguous,
-            frontier,
             dirty: 0,
             syncing: false,
             synced_at: Instant::now(),
@@ -99,12 +96,7 @@ impl Driver {
             return fetching.download.unnoted.leave(1); // it came twice
         }
         fetching.dirty += 1;
-        if index.0 == fetching.contiguous {
-            while fetching.have.contains(ChunkIndex(fetching.contiguous)) {
-                fetching.contiguous += 1;
-            }
-            fetching.frontier.advance(fetching.contiguous);
-        }
+        fetching.download.whole.advance(&fetching.have);
         if fetching.dirty >= DIRTY_MAX && !fetching.syncing {
             self.sync(key);
         }

@@ -4,7 +4,7 @@ use super::hashing::Hashing;
 use super::loading::Loading;
 use super::lookers::Lookers;
 use crate::inbox::{Answer, Context, Settings};
-use crate::library::{Library, Room};
+use crate::library::{Library, Memory};
 use crate::peer::link::Link;
 use crate::saver::Saver;
 use crate::store::{Home, Publisher};
@@ -75,7 +75,7 @@ pub struct Driver {
     /// Finished files that nobody remembers.
     pub(super) strays: Strays,
     /// For chunks that were just written.
-    pub(super) room: Room,
+    pub(super) memory: Memory,
     /// Ends background work that takes long.
     pub(super) stop: Arc<AtomicBool>,
     /// Look at files.
@@ -132,7 +132,7 @@ impl Driver {
             stalls: Stalls::default(),
             tasks: Tasks::default(),
             strays: Strays::default(),
-            room: Room::default(),
+            memory: Memory::default(),
             stop,
             lookers,
             loading: Loading::default(),

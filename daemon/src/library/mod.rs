@@ -19,5 +19,5 @@ pub use resource::{Fetching, Phase, Resource};
 pub use source::{Download, Former, Published, ReadError, Source, TakeError};
 pub use standing::Standing;
 pub use unnoted::Unnoted;
-pub use whole::{Frontier, HashedWhole, Room, Whole};
+pub use whole::{HashedWhole, Memory, WholeHash};
 pub use why::{Blocked, Failure};

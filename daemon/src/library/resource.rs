@@ -4,7 +4,6 @@ use super::checking::{Check, Checking};
 use super::opening::Opening;
 use super::rates::{Rates, Traffic};
 use super::source::{Download, Former, Published, Source};
-use super::whole::Frontier;
 use super::why::{Blocked, Failure};
 use crate::library::Standing;
 use crate::store::Home;
@@ -79,10 +78,6 @@ pub struct Fetching {
     pub safe: HaveMap,
     /// How many chunks the have map on disk claims.
     pub noted: u32,
-    /// So many chunks from the beginning are there.
-    pub contiguous: u32,
-    /// The whole-file hash, which follows the first missing chunk.
-    pub frontier: Frontier,
     /// Chunks that were written since the last sync.
     pub dirty: u32,
     /// A sync is under way.
@@ -98,6 +93,7 @@ pub struct Fetching {
 impl Drop for Fetching {
     fn drop(&mut self) {
         self.download.unnoted.end();
+        self.download.whole.end();
     }
 }
 

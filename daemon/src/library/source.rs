@@ -1,7 +1,7 @@
 //! Where a resource's chunks are written to while it is fetched, and read from ever after.
 
 use super::unnoted::Unnoted;
-use super::whole::Whole;
+use super::whole::WholeHash;
 use crate::store::{FileIdentity, PartFile, StoreError, open_regular};
 use bytes::{Bytes, BytesMut};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -23,7 +23,7 @@ pub struct Download {
     /// Where its chunks go.
     pub file: Arc<PartFile>,
     /// The hash of the whole, which follows the chunks.
-    pub whole: Whole,
+    pub whole: Arc<WholeHash>,
     /// How far the have map on disk lags behind.
     pub unnoted: Unnoted,
     /// How many syncs of the file had failed when this download began. After one more nobody knows what is on the disk
@@ -139,7 +139,7 @@ impl Download {
         let is_short = (1..CHUNK_BYTES as usize).contains(&bytes.len());
         let fits = bytes.len() == CHUNK_BYTES as usize || (is_last && is_short);
         let hash = self.manifest.hash(index).filter(|_| fits).ok_or(TakeError::Corrupt)?;
-        if !self.whole.verify(&self.file, index, &bytes, hash) {
+        if !self.whole.verify(index, &bytes, hash) {
             return Err(TakeError::Corrupt);
         }
         self.file.write(index, &bytes)?;

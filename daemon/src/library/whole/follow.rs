@@ -1,7 +1,7 @@
 //! Follows a download with its whole-file hash, so that a huge file ends without a second read: most chunks are
-//! passed over as they arrive ([`Whole::verify`](super::hash::Whole::verify)); what was missed is made good here.
+//! passed over as they arrive ([`WholeHash::verify`]); what was missed is made good here.
 
-use crate::library::source::Download;
+use super::hash::{Frontier, WholeHash};
 use crate::store::StoreError;
 use shared::id::ResourceId;
 use std::sync::Arc;
@@ -20,70 +20,148 @@ const LAG_MAX: Duration = Duration::from_millis(250);
 /// The hash of a whole file, or why it could not be had.
 pub type HashedWhole = Result<ResourceId, String>;
 
-/// Tells the hashing task how far the file is contiguous. Dropping it ends the task.
-#[derive(Debug)]
-pub struct Frontier {
-    chunks: watch::Sender<u32>,
-}
-
-impl Frontier {
-    /// Begins to hash a file; `done` is called with the result once all of it was there.
-    pub fn follow(download: Arc<Download>, done: impl FnOnce(HashedWhole) + Send + 'static) -> Frontier {
-        let (chunks, watched) = watch::channel(0);
-        tokio::spawn(async move {
-            if let Some(whole) = hash(download, watched).await {
-                done(whole);
+impl WholeHash {
+    /// Sees to it that the hash follows the chunks that are in the file, and gives it once all of them are. `None`
+    /// when nobody wants it any more. To be awaited by one task, or the same chunks are hashed by turns.
+    pub async fn finished(self: Arc<WholeHash>) -> Option<HashedWhole> {
+        let (total, mut frontier) = (self.count().get(), self.frontier());
+        loop {
+            let there = self.wait_for_work(&mut frontier, total).await?;
+            if there == total && self.passed() >= total {
+                return Some(Ok(self.get()));
             }
-        });
-        Frontier { chunks }
+            let passing = self.clone();
+            let pass = move || passing.pass(there, BATCH_CHUNKS);
+            let passed: Result<(), StoreError> = match tokio::task::spawn_blocking(pass).await {
+                Ok(passed) => passed,
+                Err(error) if error.is_panic() => return Some(Err(error.to_string())),
+                Err(_) => return None, // the daemon ends
+            };
+            if let Err(error) = passed {
+                return Some(Err(error.to_string()));
+            }
+        }
     }
 
-    /// So many chunks from the beginning are there.
-    pub fn advance(&self, chunks: u32) {
-        self.chunks.send_if_modified(|now| {
-            let further = *now < chunks;
-            *now = chunks.max(*now);
-            further
-        });
+    /// Waits until the hash lags behind what is there, or everything is there; gives how much that is.
+    async fn wait_for_work(&self, frontier: &mut watch::Receiver<Frontier>, total: u32) -> Option<u32> {
+        loop {
+            let Frontier { chunks: there, is_ended } = *frontier.borrow_and_update();
+            if is_ended {
+                return None;
+            }
+            let lag = there.saturating_sub(self.passed());
+            if there == total || lag >= LAG_CHUNKS {
+                return Some(there);
+            }
+            if lag == 0 {
+                frontier.changed().await.ok()?;
+            } else if let Ok(changed) = tokio::time::timeout(LAG_MAX, frontier.changed()).await {
+                changed.ok()?;
+            } else {
+                return Some(there);
+            }
+        }
     }
 }
 
-/// `None` when nobody wants the hash any more.
-async fn hash(download: Arc<Download>, mut chunks: watch::Receiver<u32>) -> Option<HashedWhole> {
-    let total = download.manifest.count().get();
-    loop {
-        let there = wait_for_work(&download, &mut chunks, total).await?;
-        if there == total && download.whole.passed() >= total {
-            return Some(Ok(download.whole.get()));
-        }
-        let passing = download.clone();
-        let pass = move || passing.whole.pass(&passing.file, there, BATCH_CHUNKS);
-        let passed: Result<(), StoreError> = match tokio::task::spawn_blocking(pass).await {
-            Ok(passed) => passed,
-            Err(error) if error.is_panic() => return Some(Err(error.to_string())),
-            Err(_) => return None, // the daemon ends
-        };
-        if let Err(error) = passed {
-            return Some(Err(error.to_string()));
+#[cfg(test)]
+mod tests {
+    use super::super::recent::Memory;
+    use super::*;
+    use crate::store::{Disk, PartFile};
+    use bytes::Bytes;
+    use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
+    use shared::have::HaveMap;
+    use shared::id::ChunkHash;
+    use std::path::Path;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const SOON: Duration = Duration::from_secs(60);
+
+    fn whole(folder: &Path, count: ChunkCount) -> (Arc<PartFile>, Arc<WholeHash>) {
+        let file = Arc::new(PartFile::open(&Disk::system(), &folder.join("x.part"), count).unwrap());
+        let whole = WholeHash::new(file.clone(), count, Memory::default());
+        (file, Arc::new(whole))
+    }
+
+    fn chunks(count: u8, last: usize) -> Vec<Bytes> {
+        let bytes = |at| if at + 1 == count { last } else { CHUNK_BYTES as usize };
+        (0..count).map(|at| Bytes::from(vec![at.wrapping_mul(91); bytes(at)])).collect()
+    }
+
+    async fn soon(whole: Arc<WholeHash>) -> Option<HashedWhole> {
+        tokio::time::timeout(SOON, whole.finished()).await.expect("it comes to an end")
+    }
+
+    /// Chunks arrive on several threads in a mixed order, some of them corrupt at first, as they do from many
+    /// peers; what is written is told in yet another order.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_hash_is_right_whichever_threads_bring_the_chunks() {
+        for (threads, step) in [(1, 1), (3, 1), (4, 7), (8, 11)] {
+            let folder = tempfile::tempdir().unwrap();
+            let chunks = chunks(24, 4321);
+            let count = ChunkCount::new(24).unwrap();
+            let (file, whole) = whole(folder.path(), count);
+            let finished = tokio::spawn(soon(whole.clone()));
+            let (next, have) = (AtomicUsize::new(0), Mutex::new(HaveMap::empty(count)));
+            let receive = || {
+                loop {
+                    let turn = next.fetch_add(1, Ordering::AcqRel);
+                    if turn >= chunks.len() {
+                        break;
+                    }
+                    let at = turn * step % chunks.len();
+                    let (index, bytes) = (ChunkIndex(at as u32), &chunks[at]);
+                    let hash = ChunkHash::of(bytes);
+                    if turn % 5 == 0 {
+                        assert!(!whole.verify(index, &vec![255; bytes.len()], &hash));
+                    }
+                    assert!(whole.verify(index, bytes, &hash));
+                    file.write(index, bytes).unwrap();
+                    whole.keep(index, bytes.clone());
+                    let mut have = have.lock().unwrap();
+                    have.insert(index);
+                    whole.advance(&have);
+                }
+            };
+            std::thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(receive)));
+            let right = ResourceId::of(&chunks.concat());
+            assert_eq!(finished.await.unwrap(), Some(Ok(right)), "{threads} threads, steps of {step}");
         }
     }
-}
 
-/// Waits until the hash lags behind what is there, or everything is there; gives how much that is.
-async fn wait_for_work(download: &Download, chunks: &mut watch::Receiver<u32>, total: u32) -> Option<u32> {
-    loop {
-        let there = *chunks.borrow_and_update();
-        download.whole.advance(there);
-        let lag = there.saturating_sub(download.whole.passed());
-        if there == total || lag >= LAG_CHUNKS {
-            return Some(there);
+    #[tokio::test]
+    async fn what_was_there_before_is_read_from_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (chunks, count) = (chunks(11, 99), ChunkCount::new(11).unwrap());
+        let (file, whole) = whole(folder.path(), count);
+        for (index, bytes) in count.indices().zip(&chunks) {
+            file.write(index, bytes).unwrap();
         }
-        if lag == 0 {
-            chunks.changed().await.ok()?;
-        } else if let Ok(changed) = tokio::time::timeout(LAG_MAX, chunks.changed()).await {
-            changed.ok()?;
-        } else {
-            return Some(there);
-        }
+        whole.advance(&HaveMap::full(count));
+        assert_eq!(soon(whole).await, Some(Ok(ResourceId::of(&chunks.concat()))));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_hash_that_nobody_wants_hears_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_file, whole) = whole(folder.path(), ChunkCount::new(3).unwrap());
+        let waiting = tokio::spawn(soon(whole.clone()));
+        tokio::task::yield_now().await; // it waits already, or finds the end when it begins to
+        whole.end();
+        assert_eq!(waiting.await.unwrap(), None);
+        assert_eq!(soon(whole).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_chunk_that_cannot_be_read_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = ChunkCount::new(3).unwrap();
+        let (_file, whole) = whole(folder.path(), count); // has no byte of what it is said to have
+        whole.advance(&HaveMap::full(count));
+        let error = soon(whole).await.unwrap().unwrap_err();
+        assert!(error.contains("read"), "{error}");
     }
 }

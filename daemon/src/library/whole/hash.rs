@@ -2,17 +2,18 @@
 //! can in the same breath in which the hash of another chunk is computed. One stream of SHA-256 waits for its own
 //! rounds most of the time; two that take turns cost a third less together (docs/performance.md).
 
-use super::recent::{Recent, Room};
+use super::recent::{Memory, Recent};
 use crate::store::{PartFile, StoreError};
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
-use shared::chunk::ChunkIndex;
+use shared::chunk::{ChunkCount, ChunkIndex};
+use shared::have::HaveMap;
 use shared::host::lane::{self, Lane};
 use shared::id::{ChunkHash, ResourceId};
 use shared::rpc::wire::buffers;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
 
 /// How many bytes each stream gets in its turn: few enough that both are in the processor's view at once.
 const TURN_BYTES: usize = 128;
@@ -24,15 +25,28 @@ static WAITING_MAX: LazyLock<usize> = LazyLock::new(|| {
     if few { 8 } else { 2 }
 });
 
-/// The hash of the whole, as far as it got.
+/// The hash of a whole download, as far as it got. In order of use: chunks are verified as they arrive
+/// ([`verify`](WholeHash::verify)), written by whoever received them and kept in memory ([`keep`](WholeHash::keep)); the
+/// driver tells what is in the file ([`advance`](WholeHash::advance)), and one task waits for the end
+/// ([`finished`](WholeHash::finished)).
 #[derive(Debug)]
-pub struct Whole {
+pub struct WholeHash {
+    file: Arc<PartFile>,
+    count: ChunkCount,
     recent: Recent,
-    /// How many chunks from the beginning are in the file.
-    there: AtomicU32,
+    frontier: watch::Sender<Frontier>,
     line: Mutex<Line>,
     /// The lane is free, or another is the first in line.
     freed: Condvar,
+}
+
+/// How far a file has no gap.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Frontier {
+    /// Chunks `0..chunks` are all in the file.
+    pub(super) chunks: u32,
+    /// Nobody wants the hash any more.
+    pub(super) is_ended: bool,
 }
 
 /// The hash, and who waits for a turn at it.
@@ -43,25 +57,52 @@ struct Line {
     waiting: BTreeSet<ChunkIndex>,
 }
 
-impl Whole {
-    /// Nothing is hashed yet.
-    pub fn new(room: Room) -> Whole {
-        let recent = Recent::new(room);
-        Whole { recent, there: AtomicU32::new(0), line: Mutex::default(), freed: Condvar::new() }
+impl WholeHash {
+    /// Nothing of this file is hashed yet, and no chunk is known to be in it. It is to have `count` chunks.
+    pub fn new(file: Arc<PartFile>, count: ChunkCount, memory: Memory) -> WholeHash {
+        WholeHash {
+            file,
+            count,
+            recent: Recent::new(memory),
+            frontier: watch::Sender::default(),
+            line: Mutex::default(),
+            freed: Condvar::new(),
+        }
     }
 
-    /// So many chunks from the beginning are in the file.
-    pub fn advance(&self, there: u32) {
-        self.there.fetch_max(there, Ordering::AcqRel);
+    /// These chunks are in the file.
+    pub fn advance(&self, have: &HaveMap) {
+        self.frontier.send_if_modified(|frontier| {
+            let before = frontier.chunks;
+            while have.contains(ChunkIndex(frontier.chunks)) {
+                frontier.chunks += 1;
+            }
+            frontier.chunks > before
+        });
+    }
+
+    /// Nobody wants the hash any more: whoever waits for it hears that.
+    pub fn end(&self) {
+        self.frontier.send_modify(|frontier| frontier.is_ended = true);
+    }
+
+    /// How many chunks the file has when it is whole.
+    pub(super) fn count(&self) -> ChunkCount {
+        self.count
+    }
+
+    /// How far the file has no gap, now and when that changes.
+    pub(super) fn frontier(&self) -> watch::Receiver<Frontier> {
+        self.frontier.subscribe()
     }
 
     /// Whether a chunk that has just arrived is right. The whole-file hash passes over its next chunk at the same
     /// time if it can: over this one, when it is right, or over one that is there. Blocks for a moment while that is
     /// done for other chunks.
-    pub fn verify(&self, file: &PartFile, index: ChunkIndex, bytes: &[u8], hash: &ChunkHash) -> bool {
+    pub fn verify(&self, index: ChunkIndex, bytes: &[u8], hash: &ChunkHash) -> bool {
         let Some(mut turn) = self.wait_for_turn(index) else { return ChunkHash::of(bytes) == *hash };
         let (next, mut chunk) = (turn.at.index, Sha256::new());
-        let kept = if next == index { None } else { self.find(file, next) };
+        let kept = if next == index { None } else { self.find(next) };
         if next == index {
             in_turn(&mut chunk, bytes, &mut turn.at.hasher, bytes);
         } else if let Some(kept) = &kept {
@@ -84,7 +125,7 @@ impl Whole {
     }
 
     /// How many chunks were passed over.
-    pub fn passed(&self) -> u32 {
+    pub(super) fn passed(&self) -> u32 {
         self.line().lane.passed()
     }
 
@@ -92,14 +133,14 @@ impl Whole {
     ///
     /// # Errors
     /// When one that is not in memory any more cannot be read.
-    pub fn pass(&self, file: &PartFile, end: u32, chunks_max: u32) -> Result<(), StoreError> {
+    pub(super) fn pass(&self, end: u32, chunks_max: u32) -> Result<(), StoreError> {
         for _ in 0..chunks_max {
             let mut turn = self.turn(self.line_when(|line| line.lane.is_free()));
             let next = turn.at.index;
             if next.0 >= end {
                 break;
             }
-            let bytes = self.recent.find(next).map_or_else(|| Ok(file.read(next)?.freeze()), Ok)?;
+            let bytes = self.recent.find(next).map_or_else(|| Ok(self.file.read(next)?.freeze()), Ok)?;
             turn.at.hasher.update(&bytes);
             turn.pass();
             buffers::give(bytes);
@@ -108,14 +149,14 @@ impl Whole {
     }
 
     /// The hash of all chunks that were passed over.
-    pub fn get(&self) -> ResourceId {
+    pub(super) fn get(&self) -> ResourceId {
         self.line().lane.hash()
     }
 
     /// A chunk that is there, from memory or from the file.
-    fn find(&self, file: &PartFile, index: ChunkIndex) -> Option<Bytes> {
-        let read = || file.read(index).ok().map(BytesMut::freeze);
-        let is_there = index.0 < self.there.load(Ordering::Acquire);
+    fn find(&self, index: ChunkIndex) -> Option<Bytes> {
+        let read = || self.file.read(index).ok().map(BytesMut::freeze);
+        let is_there = index.0 < self.frontier.borrow().chunks;
         self.recent.find(index).or_else(|| if is_there { read() } else { None })
     }
 
@@ -165,7 +206,7 @@ impl Turn<'_> {
 
 /// The lane, until this is dropped: also by a panic.
 struct Held<'a> {
-    of: &'a Whole,
+    of: &'a WholeHash,
     /// The lane was given back already, and may be another's by now.
     has_passed: bool,
 }
@@ -201,25 +242,25 @@ mod tests {
         (0..count).map(|at| vec![at.wrapping_mul(37); bytes(at)]).collect()
     }
 
-    fn part(count: u8) -> (tempfile::TempDir, PartFile) {
+    fn whole(count: u8) -> (tempfile::TempDir, Arc<PartFile>, WholeHash) {
         let folder = tempfile::tempdir().unwrap();
         let count = ChunkCount::new(count.into()).unwrap();
-        let file =
-            PartFile::open(&crate::store::Disk::system(), &folder.path().join("x.part"), count).unwrap();
-        (folder, file)
+        let disk = crate::store::Disk::system();
+        let file = Arc::new(PartFile::open(&disk, &folder.path().join("x.part"), count).unwrap());
+        let whole = WholeHash::new(file.clone(), count, Memory::default());
+        (folder, file, whole)
     }
 
     /// Takes chunks in this order as a download does, and gives the hash of the whole.
     fn take_all(chunks: &[Vec<u8>], order: &[usize]) -> ResourceId {
-        let (_folder, file) = part(chunks.len() as u8);
-        let whole = Whole::new(Room::default());
+        let (_folder, file, whole) = whole(chunks.len() as u8);
         for &at in order {
             let (index, bytes) = (ChunkIndex(at as u32), Bytes::from(chunks[at].clone()));
-            assert!(whole.verify(&file, index, &bytes, &ChunkHash::of(&bytes)));
+            assert!(whole.verify(index, &bytes, &ChunkHash::of(&bytes)));
             file.write(index, &bytes).unwrap();
             whole.keep(index, bytes);
         }
-        whole.pass(&file, chunks.len() as u32, u32::MAX).unwrap();
+        whole.pass(chunks.len() as u32, u32::MAX).unwrap();
         assert_eq!(whole.passed(), chunks.len() as u32);
         whole.get()
     }
@@ -239,15 +280,14 @@ mod tests {
     #[test]
     fn a_corrupt_chunk_leaves_no_trace() {
         let chunks = chunks(3, 77);
-        let (_folder, file) = part(3);
-        let whole = Whole::new(Room::default());
+        let (_folder, file, whole) = whole(3);
         let corrupt = vec![9; CHUNK_BYTES as usize];
-        assert!(!whole.verify(&file, ChunkIndex(0), &corrupt, &ChunkHash::of(&chunks[0])));
+        assert!(!whole.verify(ChunkIndex(0), &corrupt, &ChunkHash::of(&chunks[0])));
         assert_eq!(whole.passed(), 0);
         for (at, bytes) in chunks.iter().enumerate() {
             let index = ChunkIndex(at as u32);
-            assert!(!whole.verify(&file, index, &corrupt[..bytes.len()], &ChunkHash::of(bytes)));
-            assert!(whole.verify(&file, index, bytes, &ChunkHash::of(bytes)));
+            assert!(!whole.verify(index, &corrupt[..bytes.len()], &ChunkHash::of(bytes)));
+            assert!(whole.verify(index, bytes, &ChunkHash::of(bytes)));
             file.write(index, bytes).unwrap();
         }
         assert_eq!((whole.passed(), whole.get()), (3, ResourceId::of(&chunks.concat())));
@@ -256,15 +296,9 @@ mod tests {
     #[test]
     fn a_chunk_that_comes_twice_counts_once() {
         let chunks = chunks(2, 5);
-        let (_folder, file) = part(2);
-        let whole = Whole::new(Room::default());
+        let (_folder, _file, whole) = whole(2);
         for at in [0, 0, 1, 1, 0] {
-            assert!(whole.verify(
-                &file,
-                ChunkIndex(at),
-                &chunks[at as usize],
-                &ChunkHash::of(&chunks[at as usize])
-            ));
+            assert!(whole.verify(ChunkIndex(at), &chunks[at as usize], &ChunkHash::of(&chunks[at as usize])));
         }
         assert_eq!(whole.get(), ResourceId::of(&chunks.concat()));
     }

@@ -5,6 +5,6 @@ mod follow;
 mod hash;
 mod recent;
 
-pub use follow::{Frontier, HashedWhole};
-pub use hash::Whole;
-pub use recent::Room;
+pub use follow::HashedWhole;
+pub use hash::WholeHash;
+pub use recent::Memory;

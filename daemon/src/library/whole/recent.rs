@@ -14,14 +14,14 @@ const CHUNKS_MAX: u32 = 16;
 /// Only chunks that the hash will reach soon are worth their memory.
 const AHEAD_MAX: u32 = 16;
 
-/// Room for chunks, shared by all downloads.
+/// The memory for chunks that are kept, shared by all downloads of a process.
 #[derive(Debug, Clone, Default)]
-pub struct Room(Arc<AtomicU32>);
+pub struct Memory(Arc<AtomicU32>);
 
 /// The chunks of one download that are kept.
 #[derive(Debug, Default)]
 pub struct Recent {
-    room: Room,
+    memory: Memory,
     kept: Mutex<Kept>,
 }
 
@@ -34,15 +34,15 @@ struct Kept {
 
 impl Recent {
     /// Nothing is kept yet.
-    pub fn new(room: Room) -> Recent {
-        Recent { room, kept: Mutex::default() }
+    pub fn new(memory: Memory) -> Recent {
+        Recent { memory, kept: Mutex::default() }
     }
 
     /// Keeps a chunk if it is needed soon and there is room; else its buffer is free for others.
     pub fn keep(&self, index: ChunkIndex, bytes: Bytes) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let is_soon = index.0.checked_sub(kept.next).is_some_and(|ahead| ahead < AHEAD_MAX);
-        if is_soon && !kept.chunks.contains_key(&index.0) && self.room.take() {
+        if is_soon && !kept.chunks.contains_key(&index.0) && self.memory.take() {
             kept.chunks.insert(index.0, bytes);
         } else {
             drop(kept);
@@ -64,18 +64,18 @@ impl Recent {
         let ahead = kept.chunks.split_off(&next);
         let passed = std::mem::replace(&mut kept.chunks, ahead);
         drop(kept);
-        self.room.give(passed.len());
+        self.memory.give(passed.len());
         passed.into_values().for_each(buffers::give);
     }
 }
 
 impl Drop for Recent {
     fn drop(&mut self) {
-        self.room.give(self.kept.get_mut().unwrap_or_else(PoisonError::into_inner).chunks.len());
+        self.memory.give(self.kept.get_mut().unwrap_or_else(PoisonError::into_inner).chunks.len());
     }
 }
 
-impl Room {
+impl Memory {
     fn take(&self) -> bool {
         self.0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| (used < CHUNKS_MAX).then_some(used + 1))
@@ -93,20 +93,20 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded_and_given_back() {
-        let room = Room::default();
-        let (one, two) = (Recent::new(room.clone()), Recent::new(room.clone()));
+        let memory = Memory::default();
+        let (one, two) = (Recent::new(memory.clone()), Recent::new(memory.clone()));
         let chunk = |at: u32| Bytes::from(vec![at as u8]);
         (0..100).for_each(|at| one.keep(ChunkIndex(at), chunk(at)));
         two.keep(ChunkIndex(0), chunk(0));
-        assert_eq!(room.0.load(Ordering::Acquire), CHUNKS_MAX);
+        assert_eq!(memory.0.load(Ordering::Acquire), CHUNKS_MAX);
         assert_eq!(two.find(ChunkIndex(0)), None, "there was no room");
         assert_eq!(one.find(ChunkIndex(2)), Some(chunk(2)));
         one.passed(ChunkIndex(2));
         assert_eq!(one.find(ChunkIndex(2)), None);
-        assert_eq!(room.0.load(Ordering::Acquire), CHUNKS_MAX - 3, "those before it are of no use");
+        assert_eq!(memory.0.load(Ordering::Acquire), CHUNKS_MAX - 3, "those before it are of no use");
         one.keep(ChunkIndex(1), chunk(1));
-        assert_eq!(room.0.load(Ordering::Acquire), CHUNKS_MAX - 3, "it was passed");
+        assert_eq!(memory.0.load(Ordering::Acquire), CHUNKS_MAX - 3, "it was passed");
         drop(one);
-        assert_eq!(room.0.load(Ordering::Acquire), 0);
+        assert_eq!(memory.0.load(Ordering::Acquire), 0);
     }
 }
