@@ -20,6 +20,7 @@ mod peer;
 mod plan;
 mod reload;
 mod saver;
+mod snapshot;
 pub mod start;
 mod store;
 mod tasks;

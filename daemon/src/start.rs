@@ -115,10 +115,8 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let callers = listen_for_callers(&plan).await?;
     let info = info(&plan, &home, &context).map_err(|error| failed("cannot start", &error))?;
     let (trackers, known_trackers) = watch::channel(config.trackers.clone());
-    let revision = driver.revision();
-    let health = health::watch(service.clone(), context.clone(), revision.subscribe());
-    let server =
-        Arc::new(ControlServer { context: context.clone(), home, info, trackers: known_trackers, revision });
+    let health = health::watch(service.clone(), context.clone());
+    let server = Arc::new(ControlServer { context: context.clone(), home, info, trackers: known_trackers });
     let caps = Caps { peers_max: shares.peers as usize, strangers_max: shares.strangers as usize };
     let mut driver = tokio::spawn(driver.run(inputs, ended));
     // Most folders are loaded in a moment. The others are loaded while we answer.
@@ -157,7 +155,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
 
 async fn say_ready(service: &Service, context: &Context) {
     if service.is_watched() {
-        service.ready(&health::status(context).await.unwrap_or_default());
+        service.ready(&health::line(context).await);
     }
 }
 

@@ -7,7 +7,8 @@ use super::imports::{self, Imports};
 use super::look_up::{look_up, shown};
 use super::quota::{Permit, Quota};
 use super::tracker::Questions;
-use crate::inbox::{Context, Requests, Wanted, store_error};
+use crate::inbox::{Context, Input, Requests, Wanted, store_error};
+use crate::snapshot::Snapshot;
 use crate::store::Home;
 use shared::host::config::{Rate, RateLimit};
 use shared::id::{ResourceId, SwarmKey};
@@ -34,9 +35,6 @@ use tokio::sync::{Notify, watch};
 const IMPORTS_MAX: usize = 16;
 /// The longest wait for something that changes.
 const WAIT_MAX: Duration = Duration::from_secs(60);
-/// Watchers are answered no more often than this.
-const WATCH_EVERY: Duration = Duration::from_millis(100);
-
 /// What all connections share.
 #[derive(Debug)]
 pub struct ControlServer {
@@ -48,8 +46,6 @@ pub struct ControlServer {
     pub info: DaemonInfo,
     /// The trackers that are configured now.
     pub trackers: watch::Receiver<Vec<TrackerUrl>>,
-    /// Changes with everything that a watcher may want to see.
-    pub revision: Arc<watch::Sender<u64>>,
 }
 
 /// Accepts callers for ever.
@@ -92,11 +88,12 @@ async fn serve(
     let greeted = Greeted::new();
     let (callers, own_imports) = (place.callers.clone(), Quota::new(IMPORTS_MAX));
     let (manifest, imports) = (Arc::default(), Arc::default());
-    let requests = Requests::new(&server.context);
+    let (requests, snapshots) = (Requests::new(&server.context), server.context.snapshots.subscribe());
     let caller = Caller {
         server,
         questions,
         requests,
+        snapshots,
         who,
         greeted: greeted.clone(),
         callers,
@@ -120,6 +117,8 @@ struct Caller {
     server: Arc<ControlServer>,
     requests: Requests,
     questions: Arc<Questions>,
+    /// How everything is doing. It is made anew for as long as a caller is connected.
+    snapshots: watch::Receiver<Arc<Snapshot>>,
     who: Credentials,
     greeted: Greeted,
     callers: Arc<Callers>,
@@ -242,16 +241,8 @@ impl Control for Caller {
         seen: u64,
         wait_ms: u32,
     ) -> Result<Watched, ControlError> {
-        let mut revision = self.server.revision.subscribe();
         let wait = Duration::from_millis(wait_ms.into()).min(WAIT_MAX);
-        let news = async {
-            let _ = revision.wait_for(|&now| now != seen).await;
-            if seen != 0 {
-                tokio::time::sleep(WATCH_EVERY).await;
-            }
-        };
-        let _ = tokio::time::timeout(wait, news).await;
-        self.requests.watch(what).await
+        self.requests.watch(self.snapshots.clone(), what, seen, wait).await
     }
 
     async fn inspect(self, _: CallContext, what: String) -> Result<Vec<ResourceStatus>, ControlError> {
@@ -303,7 +294,7 @@ impl Control for Caller {
             }
         }
         if change != LimitChange::default() {
-            self.server.revision.send_modify(|number| *number += 1);
+            context.tell(Input::Limited).await;
         }
         Ok(Limits { download: to_wire(context.down.limit()), upload: to_wire(context.up.limit()) })
     }

@@ -35,8 +35,7 @@ impl Driver {
                 Ok(()) => self.inspect(what, reply),
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Command::Status { what, reply } => drop(reply.send(self.status(what.as_deref()))),
-            Command::Watch { what, reply } => drop(reply.send(self.watched(what.as_deref()))),
+            Command::Status { what, reply } => drop(reply.send(self.snapshot_for(what.as_deref()))),
             Command::Peers { what, reply } => drop(reply.send(self.peers(&what))),
             Command::Pause { what, reply } => {
                 let paused = able.and_then(|()| self.pause(&what));

@@ -142,6 +142,7 @@ impl Driver {
             let keys: Vec<SwarmKey> = self.library.iter().map(|(key, _)| key).collect();
             keys.into_iter().for_each(|key| self.leave(key));
         }
+        self.all_changed();
         let only_silent = away.only_silent && before.is_none_or(|before| before.only_silent);
         self.folder.away = Some(Away { only_silent, ..away });
     }
@@ -163,7 +164,7 @@ impl Driver {
         }
         self.begin_checks();
         self.next_stray();
-        self.changed();
+        self.all_changed();
     }
 
     /// What there is of a resource is looked at once more: what was open may be open on a file system that is gone.

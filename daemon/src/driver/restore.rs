@@ -106,7 +106,7 @@ impl Driver {
         let finished =
             self.library.iter().filter(|(_, resource)| matches!(resource.phase, Phase::Seeding(_))).count();
         tracing::info!(resources = all, finished, "the shared folder is loaded");
-        self.changed();
+        self.all_changed();
         self.look_for_strays();
     }
 

@@ -4,10 +4,11 @@
 use super::Driver;
 use crate::inbox::{Input, Reply, TaskInput, Wanted};
 use crate::library::{Phase, Published};
+use crate::snapshot::Snapshot;
 use crate::store::{FileIdentity, Lying, NotHere, Place};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
-use shared::rpc::control::{ControlError, ResourceStatus};
+use shared::rpc::control::ControlError;
 use std::sync::Arc;
 
 impl Driver {
@@ -106,7 +107,7 @@ impl Driver {
     }
 
     /// Answers how something is doing after a look at its files.
-    pub(super) fn inspect(&mut self, what: String, reply: Reply<Vec<ResourceStatus>>) {
+    pub(super) fn inspect(&mut self, what: String, reply: Reply<Arc<Snapshot>>) {
         let mut files: Vec<(SwarmKey, Published)> = Vec::new();
         for (name, key) in self.library.find(&what) {
             let Some(resource) = self.library.get(key) else { continue };
@@ -128,12 +129,12 @@ impl Driver {
         what: &str,
         here: Result<(), NotHere>,
         changed: &[(SwarmKey, Arc<Published>)],
-        reply: Reply<Vec<ResourceStatus>>,
+        reply: Reply<Arc<Snapshot>>,
     ) {
         match here {
             Err(why) => self.is_not_here(why),
             Ok(()) => changed.iter().for_each(|(key, published)| self.source_changed(*key, published)),
         }
-        let _ = reply.send(self.status(Some(what)));
+        let _ = reply.send(self.snapshot_for(Some(what)));
     }
 }

@@ -32,10 +32,12 @@ impl Driver {
         'working: while self.ending.is_none() {
             let timeout = self.machine.next_timeout().map(|time| self.start + Duration::from_micros(time.0));
             let far = self.start + Duration::from_secs(365 * 24 * 3600);
+            let snapshot_at = self.next_snapshot_at(Instant::now());
             tokio::select! {
                 _ = inputs.recv_many(&mut batch, BATCH) => {}
                 Some((ask, end)) = ended.recv() => self.ask_ended(ask, end),
-                () = tokio::time::sleep_until(timeout.unwrap_or(far).into()) => self.event(Event::Timeout),
+                () = sleep_until(timeout.unwrap_or(far)) => self.event(Event::Timeout),
+                () = sleep_until(snapshot_at.unwrap_or(far)) => {}
                 _ = tick.tick() => self.tick(),
             }
             for input in batch.drain(..) {
@@ -44,6 +46,7 @@ impl Driver {
                 }
                 self.handle(input);
             }
+            self.publish_news(Instant::now());
         }
         drop((inputs, ended)); // nobody waits for an answer that does not come
         let why = self.ending.take();
@@ -65,7 +68,15 @@ impl Driver {
             Input::Found(found) => self.found(found),
             Input::Standing { key, tracker, standing } => self.stands(key, tracker, standing),
             Input::Command(command) => self.command(command),
-            Input::Settled(settings, publisher) => (self.settings, self.publisher) = (settings, publisher),
+            Input::Settled(settings, publisher) => {
+                (self.settings, self.publisher) = (settings, publisher);
+                self.all_changed();
+            }
+            Input::Limited => self.all_changed(),
+            Input::Alive(reply) => {
+                self.show_news();
+                let _ = reply.send(());
+            }
             Input::Task(task) => self.task(task),
             Input::Shutdown => {}
         }
@@ -157,4 +168,8 @@ impl Driver {
         let trackers = std::mem::take(&mut self.trackers);
         tokio::join!(trackers.end(FAREWELL), self.saver.end());
     }
+}
+
+async fn sleep_until(moment: Instant) {
+    tokio::time::sleep_until(moment.into()).await;
 }

@@ -7,20 +7,20 @@ use crate::inbox::{Answer, Context, Settings};
 use crate::library::{Library, Memory};
 use crate::peer::link::Link;
 use crate::saver::Saver;
+use crate::snapshot::Snapshot;
 use crate::store::{Home, Publisher};
 use crate::tasks::Tasks;
 use crate::tracker::Trackers;
-use crate::watch::{Checks, Folder, Lists, Stalls, Strays};
+use crate::watch::{Checks, Folder, Lists, Pace, Stalls, Strays};
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
-use shared::rpc::control::Watched;
 use shared::swarm::{AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 /// How many resources a daemon remembers.
 pub(super) const RESOURCES_MAX: usize = 100_000;
@@ -32,13 +32,6 @@ pub(super) struct Publishing {
     pub(super) delete: bool,
     /// The bytes that are copied for it.
     pub(super) room: u64,
-}
-
-/// What watchers of everything are shown.
-#[derive(Debug)]
-pub(super) struct Shown {
-    pub(super) watched: Watched,
-    pub(super) until: Instant,
 }
 
 /// The daemon's state, and all that may change it.
@@ -90,10 +83,10 @@ pub struct Driver {
     pub(super) lists: Lists,
     /// When something was shared last, in milliseconds since 1970.
     pub(super) newest_ms: u64,
-    /// Counts the changes that a watcher may want to see.
-    pub(super) revision: Arc<watch::Sender<u64>>,
-    /// What watchers of everything are shown for now.
-    pub(super) shown: Option<Shown>,
+    /// How everything was doing when the last snapshot was made, and what was found out since.
+    pub(super) snapshot: Snapshot,
+    /// When the next snapshot is made.
+    pub(super) pace: Pace,
     pub(super) ticks: u64,
 }
 
@@ -140,23 +133,13 @@ impl Driver {
             ending: None,
             newest_ms: 0,
             lists: Lists::default(),
-            revision: Arc::new(watch::Sender::new(1)),
-            shown: None,
+            snapshot: Snapshot::default(),
+            pace: Pace::default(),
             ticks: 0,
         }
     }
 
-    /// What changes with every change that a watcher may want to see.
-    pub fn revision(&self) -> Arc<watch::Sender<u64>> {
-        self.revision.clone()
-    }
-
     pub(super) fn now(&self) -> Time {
         Time(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX))
-    }
-
-    /// Something changed that a watcher may want to see.
-    pub(super) fn changed(&self) {
-        self.revision.send_modify(|number| *number += 1);
     }
 }

@@ -2,7 +2,6 @@
 
 use super::Driver;
 use super::reasons::{checking_reason, conflict, joined, limit, reason, told, unusable};
-use super::state::Shown;
 use crate::inbox::unknown;
 use crate::library::{Phase, Resource};
 use crate::tracker::{Trouble, seconds};
@@ -10,19 +9,13 @@ use shared::chunk::CHUNK_BYTES;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::control::{
-    ControlError, Direction, ErrorKind, PeerInfo, ResourceStatus, State, TrackerStatus, Watched,
+    ControlError, Direction, ErrorKind, PeerInfo, ResourceStatus, State, TrackerStatus,
 };
 use shared::swarm::{SwarmStatus, Waiting};
 use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-
-/// Watchers of everything are shown the same state for at least this time …
-const SHOWN_FOR: Duration = Duration::from_millis(100);
-
-/// … and for this many times as long as it took to say it: a fifth of the driver's time at most goes into that.
-const SHOWN_SHARE: u32 = 4;
+use std::time::Duration;
 
 impl Driver {
     pub(super) fn status(&self, what: Option<&str>) -> Result<Vec<ResourceStatus>, ControlError> {
@@ -37,24 +30,6 @@ impl Driver {
             return Err(unknown(what));
         }
         Ok(found.iter().filter_map(|(name, key)| status_of(name, *key)).collect())
-    }
-
-    /// As `status`, with the number of the present state. Watchers of everything are shown one state for a while,
-    /// however many there are: with 10,000 resources it takes the driver a twentieth of a second to say it.
-    pub(super) fn watched(&mut self, what: Option<&str>) -> Result<Watched, ControlError> {
-        let seen = *self.revision.borrow();
-        if what.is_some() {
-            return Ok(Watched { seen, resources: self.status(what)? });
-        }
-        let begin = Instant::now();
-        if let Some(shown) = self.shown.as_ref().filter(|shown| begin < shown.until) {
-            return Ok(shown.watched.clone());
-        }
-        let watched = Watched { seen, resources: self.status(None)? };
-        let now = Instant::now();
-        let until = now + SHOWN_FOR.max((now - begin) * SHOWN_SHARE);
-        self.shown = Some(Shown { watched: watched.clone(), until });
-        Ok(watched)
     }
 
     pub(super) fn peers(&self, what: &str) -> Result<Vec<PeerInfo>, ControlError> {
@@ -87,7 +62,7 @@ impl Driver {
     }
 
     /// How a resource is doing; `before` is how many checks go before those that wait.
-    fn status_of(
+    pub(super) fn status_of(
         &self,
         name: &ResourceName,
         key: SwarmKey,
@@ -256,7 +231,7 @@ impl Driver {
 }
 
 /// A resource of a former run of which only the id is known yet.
-fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
+pub(super) fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
     Some(ResourceStatus {
         name: short_name(resource)?,
         resource,

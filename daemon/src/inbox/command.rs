@@ -1,14 +1,14 @@
 //! What somebody asks the driver to do, and what the command is about.
 
+use crate::snapshot::Snapshot;
 use crate::store::Import;
 use crate::tasks::TaskHandle;
 use shared::id::ResourceId;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use shared::rpc::control::{
-    Accepted, ControlError, PeerInfo, ResourceStatus, ShareRequest, TaskId, TaskState, Watched,
-};
+use shared::rpc::control::{Accepted, ControlError, PeerInfo, ShareRequest, TaskId, TaskState};
 use shared::url::TrackerUrl;
+use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
 /// The answer to a command.
@@ -29,12 +29,10 @@ pub enum Command {
     Get { wanted: Wanted, reply: Reply<Accepted> },
     /// What is known of a name or an id, without any tracker.
     FindLocally { what: String, replace: bool, reply: Reply<Accepted> },
-    /// How are the resources doing?
-    Status { what: Option<String>, reply: Reply<Vec<ResourceStatus>> },
-    /// As `Status`, with the number of the present state.
-    Watch { what: Option<String>, reply: Reply<Watched> },
+    /// How are the resources doing at this moment?
+    Status { what: Option<String>, reply: Reply<Arc<Snapshot>> },
     /// As `Status`, after a look at the files.
-    Inspect { what: String, reply: Reply<Vec<ResourceStatus>> },
+    Inspect { what: String, reply: Reply<Arc<Snapshot>> },
     /// Who are a resource's peers?
     Peers { what: String, reply: Reply<Vec<PeerInfo>> },
     /// Stop for a while.
@@ -86,7 +84,7 @@ impl Command {
             | Command::Remove { what, .. }
             | Command::Inspect { what, .. }
             | Command::Verify { what, .. } => (Some(what.as_str()), None),
-            Command::Status { what, .. } | Command::Watch { what, .. } => (what.as_deref(), None),
+            Command::Status { what, .. } => (what.as_deref(), None),
             Command::Task { .. } => (None, None),
         };
         Subject { what, resource }
@@ -106,7 +104,6 @@ impl Command {
             Command::Task { reply, .. } => drop(reply.send(Err(error))),
             Command::Get { reply, .. } | Command::FindLocally { reply, .. } => drop(reply.send(Err(error))),
             Command::Status { reply, .. } | Command::Inspect { reply, .. } => drop(reply.send(Err(error))),
-            Command::Watch { reply, .. } => drop(reply.send(Err(error))),
             Command::Peers { reply, .. } => drop(reply.send(Err(error))),
             Command::Pause { reply, .. } | Command::Resume { reply, .. } | Command::Remove { reply, .. } => {
                 drop(reply.send(Err(error)));

@@ -4,6 +4,7 @@ use super::ids::LinkId;
 use super::input::Input;
 use crate::peer::bans::{Bans, Rejections};
 use crate::peer::news::NewsBoard;
+use crate::snapshot::Snapshot;
 use crate::throttle::{Bucket, Limits};
 use shared::id::PeerId;
 use shared::rpc::peer::{Hello, LinkKind};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,6 +43,8 @@ pub struct Context {
     pub bans: Bans,
     /// How often anybody was turned away.
     pub rejections: Rejections,
+    /// How everything is doing. The driver publishes what has changed; readers subscribe.
+    pub snapshots: watch::Sender<Arc<Snapshot>>,
     /// How many knocks may be under way at once.
     pub knocks: Arc<Semaphore>,
     /// Where the driver listens.
@@ -71,6 +74,7 @@ impl Context {
             up,
             bans: Bans::default(),
             rejections: Rejections::default(),
+            snapshots: watch::Sender::default(),
             knocks: Arc::new(Semaphore::new(KNOCKS_MAX)),
             inputs,
             ended,

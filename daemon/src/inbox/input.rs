@@ -79,6 +79,10 @@ pub enum Input {
     Command(Command),
     /// The configuration was read again.
     Settled(Settings, Publisher),
+    /// A limit was changed, which many may wait for.
+    Limited,
+    /// Does the driver live? What it has found out is published before it says so.
+    Alive(oneshot::Sender<()>),
     /// Work in the background ended.
     Task(TaskInput),
     /// The daemon is to end.

@@ -5,6 +5,8 @@
 use super::command::{Command, Reply, Wanted};
 use super::context::Context;
 use super::input::Input;
+use super::refusals::unknown;
+use crate::snapshot::Snapshot;
 use crate::store::Import;
 use crate::tasks::TaskHandle;
 use shared::name::ResourceName;
@@ -13,7 +15,7 @@ use shared::rpc::control::{
 };
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// The longest wait for the end of a task.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -88,19 +90,37 @@ impl Requests {
 
     // -- everything else; `what` is a name or an id
 
-    /// How resources are doing: all of them without `what`.
+    /// How resources are doing at this moment: all of them without `what`.
     pub async fn status(&self, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
-        self.ask(|reply| Command::Status { what, reply }).await
+        known(&*self.snapshot(what.clone()).await?, what.as_deref())
     }
 
-    /// As [`status`](Requests::status), with the number of the present state.
-    pub async fn watch(&self, what: Option<String>) -> Result<Watched, ControlError> {
-        self.ask(|reply| Command::Watch { what, reply }).await
+    /// As [`status`](Requests::status), with the number of the snapshot: when that says something new to whoever has seen
+    /// the snapshot of the number `seen`, or after this time.
+    pub async fn watch(
+        &self,
+        mut snapshots: watch::Receiver<Arc<Snapshot>>,
+        what: Option<String>,
+        seen: u64,
+        wait: Duration,
+    ) -> Result<Watched, ControlError> {
+        let is_news = |snapshot: &Arc<Snapshot>| snapshot.is_news(what.as_deref(), seen);
+        let news = async { snapshots.wait_for(is_news).await.is_ok() };
+        let snapshot = match tokio::time::timeout(wait, news).await {
+            Ok(true) if seen != 0 => snapshots.borrow().clone(),
+            _ => self.snapshot(what.clone()).await?,
+        };
+        Ok(Watched { seen: snapshot.number(), resources: known(&snapshot, what.as_deref())? })
     }
 
     /// As [`status`](Requests::status), after a look at the files.
     pub async fn inspect(&self, what: String) -> Result<Vec<ResourceStatus>, ControlError> {
-        self.ask(|reply| Command::Inspect { what, reply }).await
+        let wanted = what.clone();
+        known(&*self.ask(|reply| Command::Inspect { what: wanted, reply }).await?, Some(&what))
+    }
+
+    async fn snapshot(&self, what: Option<String>) -> Result<Arc<Snapshot>, ControlError> {
+        self.ask(|reply| Command::Status { what, reply }).await
     }
 
     /// The peers of a resource.
@@ -126,5 +146,13 @@ impl Requests {
     /// Hashes again what is on disk. The task ends with what was found.
     pub async fn verify(&self, what: String) -> Result<TaskId, ControlError> {
         self.ask(|reply| Command::Verify { what, reply }).await
+    }
+}
+
+/// How what somebody means is doing.
+fn known(snapshot: &Snapshot, what: Option<&str>) -> Result<Vec<ResourceStatus>, ControlError> {
+    match (snapshot.of(what), what) {
+        (found, Some(what)) if found.is_empty() => Err(unknown(what)),
+        (found, _) => Ok(found),
     }
 }

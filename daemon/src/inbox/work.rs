@@ -3,6 +3,7 @@
 use super::command::{Reply, Wanted};
 use super::found::Hit;
 use crate::library::{Check, Download, HashedWhole, Opening, Published, ReadError, Source};
+use crate::snapshot::Snapshot;
 use crate::store::{
     Copied, FileIdentity, Home, Loaded, NotHere, PartFile, Place, PublishError, Record, Slot, StoreError,
 };
@@ -13,7 +14,7 @@ use shared::host::hashing::Hashed;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use shared::rpc::control::{Accepted, ControlError, ResourceStatus, ShareRequest, TaskId};
+use shared::rpc::control::{Accepted, ControlError, ShareRequest, TaskId};
 use shared::rpc::tracker::Namesake;
 use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
@@ -42,7 +43,7 @@ pub enum TaskInput {
         what: String,
         here: Result<(), NotHere>,
         changed: Vec<(SwarmKey, Arc<Published>)>,
-        reply: Reply<Vec<ResourceStatus>>,
+        reply: Reply<Arc<Snapshot>>,
     },
     /// A file that nobody knows was compared with what is wanted under its name.
     Compared { task: Option<TaskId>, wanted: Wanted, checked: io::Result<CheckedFile> },

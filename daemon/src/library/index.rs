@@ -16,6 +16,8 @@ pub struct Library {
     /// Those with which something goes on, or was changed lately. All others are at rest, which most are, most of the
     /// time: what is done several times per second is not done for them.
     stirring: BTreeSet<SwarmKey>,
+    /// Those that came to rest since somebody last asked what has changed.
+    rested: BTreeSet<SwarmKey>,
     names: BTreeMap<ResourceName, SwarmKey>,
 }
 
@@ -80,6 +82,16 @@ impl Library {
         self.stirring.iter().filter_map(|key| Some((*key, self.resources.get(key)?)))
     }
 
+    /// The names of what may have changed since this was asked last: of all that is not at rest, or was not at some
+    /// time since.
+    pub fn take_touched(&mut self) -> Vec<ResourceName> {
+        let rested = std::mem::take(&mut self.rested);
+        let resources = self.stirring.union(&rested).filter_map(|key| self.resources.get(key));
+        resources
+            .flat_map(|resource| resource.record.names.iter().map(|record| record.name.clone()))
+            .collect()
+    }
+
     /// Something is about to go on with a resource.
     pub fn stir(&mut self, key: SwarmKey) {
         if self.resources.contains_key(&key) {
@@ -90,7 +102,7 @@ impl Library {
     /// Samples the rates of what is not at rest, and finds out what is at rest from now on; `is_busy` says with which
     /// resources something goes on that is not seen in them. Whether anything moves.
     pub fn sample(&mut self, now: Instant, is_busy: impl Fn(SwarmKey) -> bool) -> bool {
-        let (resources, mut moves) = (&mut self.resources, false);
+        let (resources, rested, mut moves) = (&mut self.resources, &mut self.rested, false);
         self.stirring.retain(|key| {
             let Some(resource) = resources.get_mut(key) else { return false };
             resource.rates.sample(now, &resource.traffic);
@@ -98,6 +110,7 @@ impl Library {
             let stirs = is_busy(*key) || resource.is_due_some_time() || !resource.rates.have_settled();
             if !stirs {
                 resource.rates = Rates::default();
+                rested.insert(*key);
             }
             stirs
         });

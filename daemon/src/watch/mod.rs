@@ -3,6 +3,7 @@
 mod checks;
 mod folder;
 mod lists;
+mod pace;
 mod stalls;
 mod strays;
 mod turns;
@@ -10,6 +11,7 @@ mod turns;
 pub use checks::{Asker, Checks};
 pub use folder::{Away, Folder};
 pub use lists::Lists;
+pub use pace::Pace;
 pub use stalls::{Stalls, Word};
 pub use strays::Strays;
 pub use turns::Turn;

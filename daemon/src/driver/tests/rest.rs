@@ -71,18 +71,40 @@ async fn files_that_are_served_are_looked_at_a_slice_at_a_time_and_all_of_them()
 }
 
 #[tokio::test]
-async fn watchers_of_everything_are_shown_one_state_for_a_while() {
+async fn a_snapshot_shows_what_was_done_before_it_and_is_shared_for_a_while() {
     let mut rig = Rig::new();
     let bytes = bytes(1);
     rig.finished(&manifest_of("one", &bytes), &bytes).await;
-    let first = rig.driver.watched(None).unwrap();
+    let first = rig.driver.snapshot_for(None).unwrap();
+    let again = rig.driver.snapshot_for(None).unwrap();
+    assert!(Arc::ptr_eq(&first, &again), "nothing has changed");
     rig.get(&manifest_of("two", &[7; 100]), false).await.unwrap();
-    assert_eq!(rig.driver.status(None).unwrap().len(), 2, "who asks once is told how it is");
-    assert_eq!(rig.driver.watched(Some("two")).unwrap().resources.len(), 1);
-    assert!(*rig.driver.revision.borrow() != first.seen, "so that watchers ask again");
-    let begin = Instant::now();
-    while rig.driver.watched(None).unwrap().resources.len() < 2 {
-        assert!(begin.elapsed() < CAP);
-        tokio::task::yield_now().await;
-    }
+    let second = rig.driver.snapshot_for(None).unwrap();
+    assert_eq!(second.of(None).len(), 2, "what somebody did is seen by whoever asks afterwards");
+    assert_eq!(second.of(None), rig.driver.status(None).unwrap());
+    assert!(second.is_news(Some("two"), first.number()));
+    assert!(!second.is_news(Some("one"), first.number()));
+    rig.driver.remove("two", false).unwrap();
+    assert!(rig.driver.snapshot_for(Some("two")).is_err());
+    assert_eq!(rig.driver.snapshot_for(None).unwrap().of(None), rig.driver.status(None).unwrap());
+}
+
+#[tokio::test]
+async fn snapshots_are_published_while_somebody_reads() {
+    let mut rig = Rig::new();
+    rig.get(&manifest_of("one", &[7; 100]), false).await.unwrap();
+    let number = |rig: &Rig| rig.driver.context.snapshots.borrow().number();
+    rig.driver.publish_news(Instant::now());
+    assert_eq!(number(&rig), 0, "nobody reads");
+    let mut reader = rig.driver.context.snapshots.subscribe();
+    rig.driver.publish_news(Instant::now());
+    assert_eq!(reader.borrow_and_update().of(None), rig.driver.status(None).unwrap());
+    rig.driver.publish_news(Instant::now() + CAP);
+    assert!(!reader.has_changed().unwrap(), "nothing has changed");
+    rig.driver.pause("one").unwrap();
+    rig.driver.publish_news(Instant::now() + CAP);
+    assert_eq!(reader.borrow_and_update().of(Some("one"))[0].state, State::Paused);
+    rig.driver.remove("one", false).unwrap();
+    rig.driver.publish_news(Instant::now() + 2 * CAP);
+    assert!(reader.borrow_and_update().of(None).is_empty());
 }

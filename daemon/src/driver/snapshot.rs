@@ -1,0 +1,92 @@
+//! Makes the snapshots that everybody reads, and publishes each that differs from the one before.
+
+use super::Driver;
+use super::status::not_looked_at;
+use crate::inbox::unknown;
+use crate::snapshot::Snapshot;
+use shared::name::ResourceName;
+use shared::rpc::control::ControlError;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Driver {
+    /// Something changed that a reader may want to see.
+    pub(super) fn changed(&mut self) {
+        self.pace.note();
+    }
+
+    /// Something changed that concerns all resources, also those at rest.
+    pub(super) fn all_changed(&mut self) {
+        self.pace.note_all();
+    }
+
+    /// When the next snapshot is due; `None` while nothing has changed, or nobody reads.
+    pub(super) fn next_snapshot_at(&self, now: Instant) -> Option<Instant> {
+        self.pace.due_at(now).filter(|_| self.context.snapshots.receiver_count() > 0)
+    }
+
+    /// Makes the next snapshot when it is due.
+    pub(super) fn publish_news(&mut self, now: Instant) {
+        if self.next_snapshot_at(now).is_some_and(|at| at <= now) {
+            self.make_snapshot(self.pace.is_whole(now));
+        }
+    }
+
+    /// Makes a snapshot if anything has changed.
+    pub(super) fn show_news(&mut self) {
+        if self.pace.has_news() {
+            self.make_snapshot(self.pace.is_whole(Instant::now()));
+        }
+    }
+
+    /// A snapshot of this moment for somebody who asks for a name, a resource id, or everything.
+    ///
+    /// # Errors
+    /// When nothing here has that name or id.
+    pub(super) fn snapshot_for(&mut self, what: Option<&str>) -> Result<Arc<Snapshot>, ControlError> {
+        let Some(what) = what else {
+            let is_whole = self.pace.is_whole_for_asker(Instant::now());
+            if is_whole || self.pace.has_news() {
+                self.make_snapshot(is_whole);
+            }
+            return Ok(self.context.snapshots.borrow().clone());
+        };
+        let found = self.library.find(what);
+        if found.is_empty() {
+            return Err(unknown(what));
+        }
+        let names = found.into_iter().map(|(name, _)| name);
+        self.look_at_names(names.collect());
+        self.publish_snapshot();
+        Ok(self.context.snapshots.borrow().clone())
+    }
+
+    fn make_snapshot(&mut self, is_whole: bool) {
+        let begin = Instant::now();
+        let touched = self.library.take_touched();
+        self.look_at_names(match is_whole {
+            true => self.library.names().map(|(name, _)| name.clone()).collect(),
+            false => touched,
+        });
+        self.snapshot.put_to_look_at(self.loading.left().filter_map(not_looked_at));
+        self.publish_snapshot();
+        self.pace.made(begin, Instant::now(), is_whole);
+    }
+
+    fn publish_snapshot(&mut self) {
+        if let Some(snapshot) = self.snapshot.next() {
+            self.context.snapshots.send_replace(snapshot);
+        }
+    }
+
+    fn look_at_names(&mut self, names: Vec<ResourceName>) {
+        let before = self.checks.before();
+        for name in names {
+            let key = self.library.key_of(&name);
+            match key.and_then(|key| self.status_of(&name, key, &before)) {
+                Some(status) => self.snapshot.put(status),
+                None => self.snapshot.remove(&name),
+            }
+        }
+    }
+}
