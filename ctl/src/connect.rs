@@ -118,7 +118,7 @@ async fn connect_now(sockets: &[PathBuf]) -> Result<Daemon, Nobody> {
     let error = Error::new(Kind::NoDaemon, format!("no ttd answers; tried {}", places.join(" and ")));
     let hangs = tried.iter().any(|(_, error)| error.kind() == io::ErrorKind::TimedOut);
     Err(match denied {
-        Some((socket, _)) => error.hint(way_in(socket)).into(),
+        Some((socket, _)) => error.hint(way_in((*socket).clone()).await).into(),
         None => Nobody { error, may_run: hangs, how_to_start: !hangs },
     })
 }
@@ -128,13 +128,18 @@ const GROUPS_OF_POWER: [&str; 9] =
     ["root", "sudo", "wheel", "adm", "docker", "lxd", "disk", "shadow", "admin"];
 
 /// What helps who may not use a socket.
-fn way_in(socket: &Path) -> String {
-    let Ok(metadata) = std::fs::metadata(socket) else {
-        return format!("your user may not even look into {}: use sudo", socket.display());
-    };
-    let group = accounts::group_name(metadata.gid()).unwrap_or(metadata.gid().to_string());
-    let user = accounts::user_name(rustix::process::getuid().as_raw()).unwrap_or("YOU".to_owned());
-    advice(&socket.display().to_string(), metadata.mode(), metadata.gid(), &group, &user)
+async fn way_in(socket: PathBuf) -> String {
+    // users and groups may come from a directory service, which takes its time
+    let way_in = tokio::task::spawn_blocking(move || {
+        let Ok(metadata) = std::fs::metadata(&socket) else {
+            return format!("your user may not even look into {}: use sudo", socket.display());
+        };
+        let (group, user) = (metadata.gid(), rustix::process::getuid().as_raw());
+        let group = accounts::group_name(group).ok().flatten().unwrap_or_else(|| group.to_string());
+        let user = accounts::user_name(user).ok().flatten().unwrap_or_else(|| "YOU".to_owned());
+        advice(&socket.display().to_string(), metadata.mode(), metadata.gid(), &group, &user)
+    });
+    way_in.await.unwrap_or_else(|_| "use sudo".to_owned())
 }
 
 /// The group that the socket is for, unless that is one whose members may do far more.

@@ -88,14 +88,20 @@ fn load(args: &Args, places: &Places) -> Result<(Files, DaemonConfig), ConfigErr
 fn publisher(config: &DaemonConfig, files: &Files) -> Result<Publisher, StartError> {
     let mut publisher = Publisher { mode: config.file_mode.bits(), group: None };
     if let Some(name) = &config.file_group {
-        let unknown = || {
-            let (place, name) = (files.place_of("file_group"), name.as_str());
+        let (place, name) = (files.place_of("file_group"), name.as_str());
+        let found = group_id(name).map_err(|error| StartError {
+            message: format!(
+                "{place}: file_group: {error}; name the group by its number, or try again when `getent group {name}` \
+                 answers"
+            ),
+            exit: 1,
+        })?;
+        publisher.group = Some(found.ok_or_else(|| {
             StartError::wrong(format!(
                 "{place}: file_group: this machine has no group \"{name}\"; `getent group` lists them, \
                  `groupadd {name}` makes it"
             ))
-        };
-        publisher.group = Some(group_id(name.as_str()).ok_or_else(unknown)?);
+        })?);
     }
     Ok(publisher)
 }

@@ -30,10 +30,15 @@ pub struct Reloader {
 impl Reloader {
     /// Reads the configuration again. The log tells what came of it.
     pub async fn reload(&mut self) {
-        match Plan::make(&self.args) {
+        let args = self.args.clone();
+        // reads files, and may wait for a directory service
+        let made = tokio::task::spawn_blocking(move || Plan::make(&args)).await;
+        let made =
+            made.unwrap_or_else(|error| Err(StartError::failed("the configuration was not read", &error)));
+        match made {
             Ok(plan) => self.apply(plan).await,
             Err(StartError { message, .. }) => {
-                tracing::error!("the configuration is wrong, and nothing was changed: {message}");
+                tracing::error!("the configuration was not taken over, and nothing was changed: {message}");
             }
         }
     }

@@ -1,10 +1,12 @@
 //! How daemons and trackers come up, or say why they do not.
 
+use cluster::mounts::{mount_bind, mount_tmpfs, own_mounts, unmount};
 use cluster::process::{Output, run_capped, sealed};
 use cluster::{CAP, Daemon, Tracker, program};
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 
 /// Runs a program that must end by itself, with an error that has this in it.
 #[track_caller]
@@ -229,4 +231,42 @@ fn a_tracker_takes_its_port_as_an_argument() {
             std::net::TcpStream::connect((host, port)).is_ok()
         });
     }
+}
+
+#[test]
+fn groups_come_from_where_the_machine_has_them() {
+    if !own_mounts() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let sources = Path::new("/etc/nsswitch.conf");
+    let check = |group: &str| {
+        let config = home.path().join("ttd.toml");
+        fs::write(&config, format!("file_group = \"{group}\"\n")).unwrap();
+        let mut command = sealed(&program("ttd"), home.path());
+        command.arg("--check-config").arg("--config").arg(&config);
+        run_capped(command, CAP).unwrap()
+    };
+    let ask = |said: &str| {
+        let file = home.path().join("nsswitch.conf");
+        fs::write(&file, said).unwrap();
+        mount_bind(&file, sources);
+    };
+
+    ask("group: files\n");
+    assert_eq!(check("daemon").code, 0, "a group of /etc/group");
+    unmount(sources);
+
+    ask("group: hesiod\n");
+    let refused = check("daemon");
+    assert!(refused.stderr.contains("no group \"daemon\""), "/etc/group is not asked: {}", refused.stderr);
+    unmount(sources);
+
+    // Where systemd's source is installed, it has a group that is in no /etc/group.
+    ask("group: files systemd\n");
+    mount_tmpfs(Path::new("/run"), 1);
+    fs::create_dir("/run/userdb").unwrap();
+    fs::write("/run/userdb/tt-fleet.group", r#"{"groupName":"tt-fleet","gid":64000}"#).unwrap();
+    let listed = Command::new("getent").args(["group", "tt-fleet"]).status().unwrap();
+    assert_eq!(check("tt-fleet").code == 0, listed.success());
 }
