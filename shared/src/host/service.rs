@@ -1,5 +1,8 @@
 //! What systemd hears of a service: that it serves, how it is doing, that it reads its configuration again, that it
 //! lives, that it ends. Where nobody listens, nothing is said; nothing here ever waits or fails.
+//!
+//! This is written here, since the crate `sd-notify` (0.5) takes no abstract address (`@…`), waits where the manager's
+//! queue is full, connects anew for each message, and lets a status with a line end say more than a status.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::ffi::OsStr;
