@@ -2,7 +2,7 @@
 
 use super::Driver;
 use crate::inbox::{Answer, Input, LinkId, TaskInput};
-use crate::library::{Phase, ReadError, Source};
+use crate::library::{Phase, ReadError, Source, Why};
 use crate::peer::bans::rejection_of;
 use crate::peer::link::{Link, LinkCommand};
 use crate::store::NameRecord;
@@ -191,11 +191,10 @@ impl Driver {
         }
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Seeding(published) = &resource.phase else { return };
-        let why = format!("chunk {index} is damaged on disk; remove the file and get it again");
         let (home, served) = (&self.home, published.path.clone());
         for record in resource.record.names.iter_mut().filter(|record| home.file(&record.name) == served) {
             record.damaged = true; // a restart does not forget it
-            resource.troubles.insert(record.name.clone(), why.clone());
+            resource.troubles.insert(record.name.clone(), Why::ChunkDamaged(index));
         }
         self.saver.save(&resource.slot, &resource.record);
         let is_other = |record: &NameRecord| record.published.is_some() && !record.damaged;

@@ -4,11 +4,12 @@
 use super::Driver;
 use super::compare::still_there;
 use super::compare::{How, check_path};
+use super::reasons::no_room_words;
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{CheckedFile, Input, Reply, TaskInput, Wanted};
 use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Published, Resource};
-use crate::store::{Copied, FileIdentity, NameRecord, Place, Record, StoreError, copy_chunks};
+use crate::store::{Copied, FileIdentity, NameRecord, NoRoom, Place, Record, StoreError, copy_chunks};
 use crate::tasks::TaskHandle;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -217,8 +218,8 @@ impl Driver {
         self.look_at_room();
         let Some(resource) = self.library.get(key) else { return };
         let total = resource.count().bytes_max();
-        if let Some(reason) = self.lacking_space_for_all(key) {
-            return self.wait_for_room(key, reason);
+        if let Some(no_room) = self.lacking_space_for_all(key) {
+            return self.wait_for_room(key, no_room);
         }
         let Some(resource) = self.library.get_mut(key) else { return };
         let checking = Checking::new(CheckStep::Copies);
@@ -251,12 +252,12 @@ impl Driver {
     }
 
     /// The place of a download is looked at again, and all that follows, when there is room.
-    pub(super) fn wait_for_room(&mut self, key: SwarmKey, reason: String) {
+    pub(super) fn wait_for_room(&mut self, key: SwarmKey, no_room: NoRoom) {
         if let Some(resource) = self.library.get_mut(key) {
             if !matches!(resource.phase, Phase::Accepted(_)) {
-                tracing::warn!(resource = %key, error = %reason, "a download waits");
+                tracing::warn!(resource = %key, error = %no_room_words(&no_room), "a download waits");
             }
-            resource.phase = Phase::Accepted(Blocked::new(reason, ErrorKind::NoSpace));
+            resource.phase = Phase::Accepted(Blocked::new(no_room));
         }
         self.changed();
     }
@@ -267,7 +268,7 @@ impl Driver {
         };
         let Copied { part, good } = match copied {
             Ok(copied) => copied,
-            Err(error) => return self.not_made(key, &error),
+            Err(error) => return self.not_made(key, error),
         };
         let unsure = |record: &&mut NameRecord| record.published.is_some_and(|it| it.is_unsure());
         resource.record.names.iter_mut().filter(unsure).for_each(|record| record.published = None);

@@ -2,10 +2,10 @@
 //! Nothing is lost by it; it is looked at again every few seconds, and what can go on does.
 
 use super::Driver;
-use crate::library::{Blocked, Failure, Phase};
+use super::reasons::words_of;
+use crate::library::{Blocked, Failure, Phase, Why};
 use crate::store::StoreError;
 use shared::id::SwarmKey;
-use shared::rpc::control::ErrorKind;
 use std::time::{Duration, Instant};
 
 /// How long a download that found no room, or a disk that failed, waits before it looks again.
@@ -15,23 +15,15 @@ pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub(super) const REREAD_AFTER: Duration = Duration::from_secs(60);
 
 impl Blocked {
-    /// A disk that refused.
-    pub(super) fn by_disk(error: &StoreError) -> Blocked {
-        match error.is_no_space() {
-            true => Blocked::new(format!("no space: {error}"), ErrorKind::NoSpace),
-            false => Blocked::new(error.to_string(), ErrorKind::Internal),
-        }
-    }
-
-    pub(super) fn new(reason: String, kind: ErrorKind) -> Blocked {
-        Blocked { reason, kind, retry_at: Instant::now() + RETRY_AFTER, probing: false }
+    pub(super) fn new(why: impl Into<Why>) -> Blocked {
+        Blocked { why: why.into(), retry_at: Instant::now() + RETRY_AFTER, probing: false }
     }
 }
 
 impl Driver {
     /// The disk refuses: the download waits, and nothing is lost.
-    pub(super) fn write_failed(&mut self, key: SwarmKey, error: &StoreError) {
-        self.block(key, Blocked::by_disk(error));
+    pub(super) fn write_failed(&mut self, key: SwarmKey, error: StoreError) {
+        self.block(key, Blocked::new(error));
     }
 
     pub(super) fn block(&mut self, key: SwarmKey, blocked: Blocked) {
@@ -41,7 +33,7 @@ impl Driver {
         };
         let is_new = fetching.blocked.is_none();
         if is_new {
-            tracing::warn!(resource = %key, error = %blocked.reason, "a download waits");
+            tracing::warn!(resource = %key, error = %words_of(&blocked.why), "a download waits");
         }
         fetching.blocked = Some(blocked);
         if is_new {
@@ -82,8 +74,8 @@ impl Driver {
         if self.folder.is_away() {
             return false;
         }
-        if let Some(reason) = self.lacking_space(key) {
-            self.block(key, Blocked::new(reason, ErrorKind::NoSpace));
+        if let Some(no_room) = self.lacking_space(key) {
+            self.block(key, Blocked::new(no_room));
             return false;
         }
         self.join(key);
@@ -97,17 +89,17 @@ impl Driver {
         }
         if let Some(Phase::Accepted(blocked)) = self.library.get(key).map(|resource| &resource.phase) {
             // All that lies there may have to be hashed when its place is made: not before there is room for it.
-            let waits_for_room = blocked.kind == ErrorKind::NoSpace;
+            let waits_for_room = blocked.why.is_for_room();
             return match self.lacking_space_for_all(key).filter(|_| waits_for_room) {
-                Some(reason) => self.wait_for_room(key, reason),
+                Some(no_room) => self.wait_for_room(key, no_room),
                 None => self.make_place(key),
             };
         }
         let lacking = self.lacking_space(key);
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Fetching(fetching) = &mut resource.phase else { return };
-        if let Some(reason) = lacking.filter(|_| !fetching.verified) {
-            return self.block(key, Blocked::new(reason, ErrorKind::NoSpace));
+        if let Some(no_room) = lacking.filter(|_| !fetching.verified) {
+            return self.block(key, Blocked::new(no_room));
         }
         match &mut fetching.blocked {
             None => {} // it is not blocked
@@ -164,8 +156,8 @@ impl Driver {
         let running = self.library.stirring().filter(|(_, resource)| runs(&resource.phase));
         let keys: Vec<SwarmKey> = running.map(|(key, _)| key).collect();
         for key in keys {
-            if let Some(reason) = self.lacking_space(key) {
-                self.block(key, Blocked::new(reason, ErrorKind::NoSpace));
+            if let Some(no_room) = self.lacking_space(key) {
+                self.block(key, Blocked::new(no_room));
             }
         }
     }
@@ -173,18 +165,18 @@ impl Driver {
     // -- failures
 
     /// A resource cannot go on without help.
-    pub(super) fn fail_resource(&mut self, key: SwarmKey, reason: String, kind: ErrorKind) {
-        self.fail_until(key, Failure { reason, kind, retry_at: None });
+    pub(super) fn fail_resource(&mut self, key: SwarmKey, why: Why) {
+        self.fail_until(key, Failure { why, retry_at: None });
     }
 
     /// What is on disk of a resource cannot be read. That may pass.
-    pub(super) fn cannot_read(&mut self, key: SwarmKey, reason: String) {
+    pub(super) fn cannot_read(&mut self, key: SwarmKey, why: Why) {
         let retry_at = Some(Instant::now() + REREAD_AFTER);
-        self.fail_until(key, Failure { reason, kind: ErrorKind::Internal, retry_at });
+        self.fail_until(key, Failure { why, retry_at });
     }
 
     fn fail_until(&mut self, key: SwarmKey, failure: Failure) {
-        tracing::error!(resource = %key, error = %failure.reason, "a resource cannot go on");
+        tracing::error!(resource = %key, error = %words_of(&failure.why), "a resource cannot go on");
         self.leave(key);
         if let Some(resource) = self.library.get_mut(key) {
             resource.phase = Phase::Failed(failure);

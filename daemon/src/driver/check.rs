@@ -5,12 +5,14 @@ use super::Driver;
 use super::blocked::REREAD_AFTER;
 use super::compare::check_path;
 use super::compare::{How, still_there};
+use super::reasons::words_of;
 use crate::inbox::{CheckedFile, Input, TaskInput};
-use crate::library::{Check, CheckStep, Checking, Failure, Former, Phase, Published};
-use crate::store::{FileIdentity, NameRecord, NotHere};
+use crate::library::{Check, CheckStep, Checking, Failure, Former, Phase, Published, Resource, Why};
+use crate::store::{At, FileIdentity, NameRecord, NotHere};
 use crate::watch::{Asker, Turn};
 use shared::have::HaveMap;
 use shared::id::{ResourceId, SwarmKey};
+use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind, TaskId, TaskState};
 use std::io;
 use std::ops::ControlFlow;
@@ -183,7 +185,7 @@ impl Driver {
             (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => self.fetch_anew(key),
             // A chunk that was on its way when the check began was written meanwhile: no more come after it.
             (None, Err(error)) if error.kind() == io::ErrorKind::InvalidData => self.check_in_turn(key),
-            (None, Err(error)) => self.cannot_read(key, error.to_string()),
+            (None, Err(error)) => self.cannot_read(key, Why::PartUnreadable(Arc::new(error))),
         }
     }
 
@@ -223,41 +225,9 @@ impl Driver {
             names.for_each(|record| record.damaged = true);
             self.saver.save(&resource.slot, &resource.record);
         }
-        let mut retry_at = None;
-        let (reason, kind) = match checked {
-            Ok(checked) => {
-                let bad = resource.count().get() - checked.good.len();
-                let what = match bad {
-                    0 => "it has grown".to_owned(),
-                    1 => "1 chunk differs".to_owned(),
-                    bad => format!("{bad} chunks differ"),
-                };
-                match resource.record.origin {
-                    true => (
-                        format!(
-                            "{name} has changed since it was shared here ({what}); share it again to share what it is now"
-                        ),
-                        if is_damaged { ErrorKind::BadData } else { ErrorKind::Refused },
-                    ),
-                    false => (
-                        format!(
-                            "{name} is damaged or was changed ({what}); `ttctl get --replace {name}` mends it, \
-                             or share it to share what it is now"
-                        ),
-                        ErrorKind::BadData,
-                    ),
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                (format!("{name} is gone from the shared folder"), ErrorKind::Refused)
-            }
-            Err(error) => {
-                retry_at = Some(Instant::now() + REREAD_AFTER);
-                (format!("{name} cannot be read: {error}"), ErrorKind::Refused)
-            }
-        };
-        tracing::warn!(resource = %key, %name, error = %reason, "a shared file is not served any more");
-        resource.troubles.insert(name.clone(), reason.clone());
+        let why = why_differs(resource, name, checked, is_damaged);
+        tracing::warn!(resource = %key, %name, error = %words_of(&why), "a shared file is not served any more");
+        resource.troubles.insert(name.clone(), why.clone());
         let home = &self.home;
         let is_there = |record: &&NameRecord| {
             let now = FileIdentity::at(&home.file(&record.name));
@@ -273,7 +243,9 @@ impl Driver {
         if resource.record.names.iter().any(has_hope) {
             return self.check(key, None); // another file, or what there is of a download
         }
-        resource.phase = Phase::Failed(Failure { reason, kind, retry_at });
+        let may_pass = matches!(why, Why::FileUnreadable { .. });
+        let retry_at = may_pass.then(|| Instant::now() + REREAD_AFTER);
+        resource.phase = Phase::Failed(Failure { why, retry_at });
         self.changed();
     }
 
@@ -283,8 +255,7 @@ impl Driver {
         let chunks = checked.unreadable.len();
         for index in &checked.unreadable {
             if *resource.unreadable.entry(*index).or_insert(false) {
-                let why = format!("the disk cannot read chunk {index}, not even after it was written anew");
-                return self.cannot_read(key, why);
+                return self.cannot_read(key, Why::ChunkUnreadable(*index));
             }
         }
         if chunks > 0 {
@@ -298,8 +269,7 @@ impl Driver {
         // An empty resource has all of its chunks wherever it is not.
         let is_empty = checked.good.count().get() == 0 && key.resource == ResourceId::of(b"");
         if checked.good.is_full() && !checked.whole && !is_empty {
-            let why = "its chunks are as its manifest says, and yet the whole is not: the manifest is false";
-            self.fail_resource(key, why.to_owned(), ErrorKind::BadData);
+            self.fail_resource(key, Why::FalseManifest);
             return self.is_false(key);
         }
         let Some(resource) = self.library.get(key) else { return };
@@ -314,7 +284,7 @@ impl Driver {
                     false => self.go_on_with(key, part, checked.good),
                 }
             }
-            Err(error) => self.not_made(key, &error),
+            Err(error) => self.not_made(key, error),
         }
     }
 
@@ -322,7 +292,7 @@ impl Driver {
     fn fetch_anew(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get(key) else { return };
         let good = HaveMap::empty(resource.count());
-        let identity = FileIdentity::at(self.home.folder());
+        let identity = FileIdentity::at(self.home.folder()).at("look at", self.home.folder());
         match identity {
             Ok(identity) => {
                 self.fetch_again(
@@ -330,7 +300,7 @@ impl Driver {
                     CheckedFile { good, whole: false, bytes: 0, unreadable: Vec::new(), identity },
                 );
             }
-            Err(error) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
+            Err(error) => self.fail_resource(key, error.into()),
         }
     }
 
@@ -350,12 +320,32 @@ impl Driver {
         let is_known =
             |record: &NameRecord| record.name == *name && record.published == Some(published.identity);
         if resource.record.names.iter().any(is_known) && !resource.troubles.contains_key(name) {
-            let reason =
-                format!("{name} has changed since it was shared, or is gone; share it again, or get it");
-            tracing::warn!(resource = %key, %name, error = %reason, "a shared file is not what it was");
-            resource.troubles.insert(name.clone(), reason);
+            let why = Why::Changed(name.clone());
+            tracing::warn!(resource = %key, %name, error = %words_of(&why), "a shared file is not what it was");
+            resource.troubles.insert(name.clone(), why);
             self.changed();
         }
+    }
+}
+
+/// Why the file under a name is not served any more; `is_damaged` says that nobody wrote to it.
+fn why_differs(
+    resource: &Resource,
+    name: &ResourceName,
+    checked: io::Result<CheckedFile>,
+    is_damaged: bool,
+) -> Why {
+    let name = name.clone();
+    match checked {
+        Ok(checked) => {
+            let chunks = resource.count().get() - checked.good.len();
+            match resource.record.origin {
+                true => Why::OriginalDiffers { name, chunks, is_damaged },
+                false => Why::CopyDiffers { name, chunks },
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Why::Gone(name),
+        Err(error) => Why::FileUnreadable { name, error: Arc::new(error) },
     }
 }
 

@@ -79,7 +79,7 @@ impl Driver {
             Err(error) => {
                 tracing::warn!(resource = %key, chunk = %index, %peer, %error, "a chunk was not stored");
                 if let TakeError::Store(error) = error {
-                    self.write_failed(key, &error);
+                    self.write_failed(key, error);
                 }
                 Event::NotStored { key, index }
             }

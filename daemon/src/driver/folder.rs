@@ -5,9 +5,10 @@
 
 use super::Driver;
 use super::look::Look;
+use super::reasons::words_of;
 use crate::inbox::{FolderAnswer, Input, TaskInput};
-use crate::library::{CheckStep, Checking, Phase, Published};
-use crate::store::NotHere;
+use crate::library::{CheckStep, Checking, Phase, Published, Why};
+use crate::store::{NotHere, StoreError};
 use crate::watch::Away;
 use shared::id::SwarmKey;
 use shared::rpc::control::{ControlError, ErrorKind};
@@ -37,8 +38,7 @@ impl Driver {
                 now.saturating_duration_since(asked_at) >= AGAIN_AFTER && folder.waiting < WAITING_MAX;
             let is_lost = !folder.is_away() && now.saturating_duration_since(since) >= AWAY_AFTER;
             if is_lost {
-                let reason = self.silent_folder(AWAY_AFTER);
-                self.go_away(Away { reason, only_silent: true });
+                self.go_away(Away::Silent);
             }
             if !is_again {
                 return;
@@ -128,23 +128,21 @@ impl Driver {
     /// The shared folder is not there: everything waits for it, or for a restart if another one is in its place.
     pub(super) fn is_not_here(&mut self, why: NotHere) {
         if let NotHere::Another(_) = why {
-            self.ending = Some(why.to_string());
+            self.ending = Some(Why::NotHere(why.clone()));
         }
-        self.go_away(Away { reason: why.to_string(), only_silent: false });
+        self.go_away(Away::NotHere(why));
     }
 
     /// Nothing takes part in its swarm until the folder is back, and nothing that is missing counts as deleted.
     fn go_away(&mut self, away: Away) {
-        let before = self.folder.away.take();
-        if before.is_none() {
-            tracing::error!(error = %away.reason, "everything waits");
+        if !self.folder.is_away() {
+            tracing::error!(error = %words_of(&self.why_away(&away)), "everything waits");
             self.folder.looking = false;
             let keys: Vec<SwarmKey> = self.library.iter().map(|(key, _)| key).collect();
             keys.into_iter().for_each(|key| self.leave(key));
         }
         self.all_changed();
-        let only_silent = away.only_silent && before.is_none_or(|before| before.only_silent);
-        self.folder.away = Some(Away { only_silent, ..away });
+        self.folder.away = Some(away);
     }
 
     fn come_back(&mut self, is_moved: bool) {
@@ -153,7 +151,7 @@ impl Driver {
         let waits = |phase: &Phase| !matches!(phase, Phase::Accepted(_));
         let keys: Vec<SwarmKey> =
             self.library.iter().filter(|(_, resource)| waits(&resource.phase)).map(|(key, _)| key).collect();
-        if away.only_silent && !is_moved {
+        if matches!(away, Away::Silent) && !is_moved {
             for key in keys {
                 self.join(key);
                 self.publish(key);
@@ -182,14 +180,22 @@ impl Driver {
     // -- what others want to know
 
     /// Why the folder cannot be used now, if it cannot.
-    pub(super) fn folder_trouble(&self) -> Option<String> {
-        let silent = self.folder.silent_for(Instant::now()).map(|silent| self.silent_folder(silent));
-        silent.or_else(|| self.folder.away.as_ref().map(|away| away.reason.clone()))
+    pub(super) fn folder_trouble(&self) -> Option<Why> {
+        if let Some(span) = self.folder.silent_for(Instant::now()) {
+            return Some(self.silent(span));
+        }
+        self.folder.away.as_ref().map(|away| self.why_away(away))
     }
 
-    fn silent_folder(&self, silent: Duration) -> String {
-        let (folder, seconds) = (self.home.folder().display(), silent.as_secs());
-        format!("{folder} has not answered for {seconds} s; is its disk well, or the server that it is on?")
+    fn why_away(&self, away: &Away) -> Why {
+        match away {
+            Away::NotHere(not_here) => Why::NotHere(not_here.clone()),
+            Away::Silent => self.silent(AWAY_AFTER),
+        }
+    }
+
+    fn silent(&self, span: Duration) -> Why {
+        Why::Silent { folder: self.home.folder().to_owned(), span }
     }
 
     /// Nothing that needs the folder is begun while it does not answer: that would take until it does.
@@ -197,10 +203,10 @@ impl Driver {
     /// # Errors
     /// When it has not answered for a while.
     pub(super) fn must_answer(&self) -> Result<(), ControlError> {
-        self.folder.silent_for(Instant::now()).map_or(Ok(()), |silent| {
+        self.folder.silent_for(Instant::now()).map_or(Ok(()), |span| {
             Err(ControlError {
                 kind: ErrorKind::Refused,
-                message: self.silent_folder(silent),
+                message: words_of(&self.silent(span)),
                 hint: Some("nothing is lost; try again when it answers".to_owned()),
             })
         })
@@ -209,13 +215,13 @@ impl Driver {
     /// Bytes that were free in the folder when it last answered: two seconds ago, unless it is slow.
     ///
     /// # Errors
-    /// Why nobody knows, for a person.
-    pub(super) fn free_bytes(&self) -> Result<u64, String> {
-        self.folder.free.clone().unwrap_or_else(|| Err("the free space is not known yet".to_owned()))
+    /// Why nobody knows; `None` before it was asked.
+    pub(super) fn free_bytes(&self) -> Result<u64, Option<Arc<StoreError>>> {
+        self.folder.free.clone().map_or(Err(None), |free| free.map_err(Some))
     }
 
     /// Asks for the free space at once: somebody waits for what comes of it.
     pub(super) fn look_at_room(&mut self) {
-        self.folder.free = Some(self.home.free_bytes().map_err(|error| error.to_string()));
+        self.folder.free = Some(self.home.free_bytes().map_err(Arc::new));
     }
 }

@@ -329,7 +329,7 @@ impl Driver {
         let length = opened.and_then(|part| part.length().map(|length| (part, length)));
         let (part, length) = match length {
             Ok(opened) => opened,
-            Err(error) => return self.not_made(key, &error),
+            Err(error) => return self.not_made(key, error),
         };
         self.look_at_room();
         if length > 0 {
@@ -375,10 +375,10 @@ impl Driver {
     }
 
     /// A download stays wanted although the disk does not take it yet.
-    pub(super) fn not_made(&mut self, key: SwarmKey, error: &StoreError) {
+    pub(super) fn not_made(&mut self, key: SwarmKey, error: StoreError) {
         tracing::warn!(resource = %key, %error, "a download waits; until its place is made a restart forgets it");
         if let Some(resource) = self.library.get_mut(key) {
-            resource.phase = Phase::Accepted(Blocked::by_disk(error));
+            resource.phase = Phase::Accepted(Blocked::new(error));
         }
         self.changed();
     }

@@ -1,15 +1,16 @@
 //! Makes a download that is whole and right visible under its names.
 
 use super::Driver;
+use super::blocked::RETRY_AFTER;
 use super::state::Publishing;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Blocked, Download, HashedWhole, Phase, Published, Source};
+use crate::library::{Blocked, Download, HashedWhole, Phase, Published, Source, Why};
 use crate::panicked::Panicked;
 use crate::store::{FileIdentity, NameRecord, PublishError};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
-use shared::rpc::control::ErrorKind;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// How many files are published at once: each is synced, and a copy under another name is hashed, in 8 MiB of memory.
 pub(super) const PUBLISHING_MAX: usize = 16;
@@ -108,7 +109,7 @@ impl Driver {
         let Some(resource) = self.library.get_mut(key) else { return };
         let identity = match published {
             Ok(identity) => identity,
-            Err(error) => return self.not_published(source, name, &error),
+            Err(error) => return self.not_published(source, name, error),
         };
         for record in resource.record.names.iter_mut().filter(|record| record.name == *name) {
             (record.published, record.replace, record.damaged) = (Some(identity), false, false);
@@ -147,45 +148,40 @@ impl Driver {
         self.publish(key); // another name, if there is one
     }
 
-    fn not_published(&mut self, source: &Source, name: &ResourceName, error: &PublishError) {
+    fn not_published(&mut self, source: &Source, name: &ResourceName, error: PublishError) {
         let key = source.key();
         let Some(resource) = self.library.get_mut(key) else { return };
         if !matches!(&resource.phase, Phase::Fetching(fetching) if fetching.blocked.is_some()) {
             tracing::error!(resource = %key, %name, %error, "cannot publish a finished download");
         }
-        let blocked = match (error, source) {
-            (PublishError::NameTaken(_), _) => Blocked::new(
-                format!("{error}; move it away and resume, or get this one with --replace"),
-                ErrorKind::Refused,
-            ),
-            (PublishError::NoRoom(why), _) => Blocked::new(why.clone(), ErrorKind::NoSpace),
-            (PublishError::Obstructed { .. }, _) => {
-                // it is waited for: the download goes on when it is gone
-                Blocked::new(format!("{error}: move it away, and the file appears"), ErrorKind::Internal)
-            }
+        let why = match (error, source) {
+            (PublishError::NameTaken(name), _) => Why::NameTaken(name),
+            (PublishError::NoRoom(no_room), _) => no_room.into(),
+            // it is waited for: the download goes on when it is gone
+            (PublishError::Obstructed { path, what }, _) => Why::Obstructed { path, what },
             (PublishError::NotSynced(error), Source::Download(download)) => match self.is_current(download) {
                 true => return self.not_synced(download, error),
                 false => return, // another download has taken its place, and fetches what may be lost
             },
             (PublishError::Damaged(_), _) => return self.check(key, None),
-            (PublishError::NotSynced(error) | PublishError::Store(error), _) => Blocked::by_disk(error),
+            (PublishError::NotSynced(error) | PublishError::Store(error), _) => error.into(),
         };
         self.changed();
         // This name is passed over for now; the next one may do better.
         let Some(resource) = self.library.get_mut(key) else { return };
-        resource.troubles.insert(name.clone(), blocked.reason.clone());
+        resource.troubles.insert(name.clone(), why.clone());
         let is_left =
             |record: &NameRecord| record.published.is_none() && !resource.troubles.contains_key(&record.name);
         let others = resource.record.names.iter().any(is_left);
         match &mut resource.phase {
             Phase::Fetching(_) if others => self.publish(key),
             Phase::Fetching(fetching) => {
-                fetching.blocked = Some(blocked); // all names are tried again
+                fetching.blocked = Some(Blocked::new(why)); // all names are tried again
                 self.forgive(key);
             }
             Phase::Seeding(_) => {
-                if blocked.kind != ErrorKind::Refused {
-                    resource.republish_at = Some(blocked.retry_at);
+                if !matches!(why, Why::NameTaken(_)) {
+                    resource.republish_at = Some(Instant::now() + RETRY_AFTER);
                 }
                 self.publish(key);
             }

@@ -1,7 +1,8 @@
 //! What people are told: why something waits, what is wrong, how it stands. The state keeps values; the words are made
 //! here, for the status and the log.
 
-use crate::library::{CheckStep, Checking, Resource, Standing};
+use crate::library::{CheckStep, Checking, Resource, Standing, Why};
+use crate::store::NoRoom;
 use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -133,7 +134,71 @@ fn short(resource: ResourceId) -> String {
     format!("{}…", &resource.to_string()[..8])
 }
 
-pub(super) fn no_space(needed: u64, free: u64, kept: u64, promised: u64) -> String {
+/// Why something does not go on, and what helps.
+pub(super) fn words_of(why: &Why) -> String {
+    match why {
+        Why::NoRoom(no_room) => no_room_words(no_room),
+        Why::Disk(error) if error.is_no_space() => format!("no space: {error}"),
+        Why::Disk(error) => error.to_string(),
+        Why::NotHere(not_here) => not_here.to_string(),
+        Why::Silent { folder, span } => format!(
+            "{} has not answered for {} s; is its disk well, or the server that it is on?",
+            folder.display(),
+            span.as_secs()
+        ),
+        Why::NameTaken(name) => format!(
+            "{name} is in the shared folder already, with other content; \
+             move it away and resume, or get this one with --replace"
+        ),
+        Why::Obstructed { path, what } => {
+            format!("{} is {what}: move it away, and the file appears", path.display())
+        }
+        Why::FalseManifest => {
+            "its chunks are as its manifest says, and yet the whole is not: the manifest is false".to_owned()
+        }
+        Why::OriginalDiffers { name, chunks, .. } => format!(
+            "{name} has changed since it was shared here ({}); share it again to share what it is now",
+            how_it_differs(*chunks)
+        ),
+        Why::CopyDiffers { name, chunks } => format!(
+            "{name} is damaged or was changed ({}); `ttctl get --replace {name}` mends it, \
+             or share it to share what it is now",
+            how_it_differs(*chunks)
+        ),
+        Why::Changed(name) => {
+            format!("{name} has changed since it was shared, or is gone; share it again, or get it")
+        }
+        Why::Gone(name) => format!("{name} is gone from the shared folder"),
+        Why::FileUnreadable { name, error } => format!("{name} cannot be read: {error}"),
+        Why::PartUnreadable(error) => error.to_string(),
+        Why::ChunkUnreadable(index) => {
+            format!("the disk cannot read chunk {index}, not even after it was written anew")
+        }
+        Why::ChunkDamaged(index) => {
+            format!("chunk {index} is damaged on disk; remove the file and get it again")
+        }
+    }
+}
+
+/// What a check found of a file; `chunks` is how many of them differ.
+fn how_it_differs(chunks: u32) -> String {
+    match chunks {
+        0 => "it has grown".to_owned(),
+        1 => "1 chunk differs".to_owned(),
+        chunks => format!("{chunks} chunks differ"),
+    }
+}
+
+/// Why what is to be written finds no room.
+pub(super) fn no_room_words(no_room: &NoRoom) -> String {
+    match no_room {
+        NoRoom::Short { needed, free, kept, promised } => no_space(*needed, *free, *kept, *promised),
+        NoRoom::Unknown(Some(error)) => error.to_string(),
+        NoRoom::Unknown(None) => "the free space is not known yet".to_owned(),
+    }
+}
+
+fn no_space(needed: u64, free: u64, kept: u64, promised: u64) -> String {
     let mut reason = format!("no space: {} needed, {} free", binary(needed), binary(free));
     let mut of_that = Vec::new();
     if kept > 0 {
@@ -170,6 +235,54 @@ fn binary(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreError;
+    use shared::rpc::control::ErrorKind;
+    use std::io;
+
+    #[test]
+    fn whatever_stands_in_the_way_has_its_words_and_its_kind() {
+        let name = || "x".parse().unwrap();
+        let disk = |error| StoreError {
+            doing: "write",
+            path: "/srv/x".into(),
+            source: io::Error::from_raw_os_error(error),
+        };
+        let silent = Why::Silent { folder: "/srv".into(), span: Duration::from_secs(31) };
+        let original = |is_damaged| Why::OriginalDiffers { name: name(), chunks: 1, is_damaged };
+        let cases: [(Why, ErrorKind, &str); 10] = [
+            (disk(28).into(), ErrorKind::NoSpace, "no space: cannot write /srv/x: No space left on device"),
+            (disk(5).into(), ErrorKind::Internal, "cannot write /srv/x: Input/output error"),
+            (NoRoom::Unknown(None).into(), ErrorKind::NoSpace, "the free space is not known yet"),
+            (silent, ErrorKind::Refused, "/srv has not answered for 31 s; is its disk well"),
+            (
+                Why::NameTaken(name()),
+                ErrorKind::Refused,
+                "x is in the shared folder already, with other content;",
+            ),
+            (
+                Why::Obstructed { path: "/srv/x".into(), what: "a directory" },
+                ErrorKind::Internal,
+                "/srv/x is a directory: move it away, and the file appears",
+            ),
+            (
+                original(false),
+                ErrorKind::Refused,
+                "x has changed since it was shared here (1 chunk differs);",
+            ),
+            (original(true), ErrorKind::BadData, "x has changed since it was shared here (1 chunk differs);"),
+            (
+                Why::CopyDiffers { name: name(), chunks: 0 },
+                ErrorKind::BadData,
+                "x is damaged or was changed (it has grown); `ttctl get --replace x` mends it, or share it",
+            ),
+            (Why::FalseManifest, ErrorKind::BadData, "its chunks are as its manifest says, and yet"),
+        ];
+        for (why, kind, words) in cases {
+            assert!(words_of(&why).starts_with(words), "{}", words_of(&why));
+            assert_eq!(why.kind(), kind, "{words}");
+            assert_eq!(why.is_for_room(), kind == ErrorKind::NoSpace, "{words}");
+        }
+    }
 
     #[test]
     fn sizes_are_for_a_person() {

@@ -52,7 +52,7 @@ impl Driver {
                 self.loading.parked.iter().for_each(|(_, command)| self.hurry_for(command));
                 self.loading.shares.iter().for_each(|it| self.lookers.hurry(it.hashed.resource));
             }
-            Err(error) => self.ending = Some(error.to_string()),
+            Err(error) => self.ending = Some(error.into()),
         }
     }
 
@@ -290,7 +290,7 @@ impl Driver {
     fn resume_or_fail(&mut self, key: SwarmKey, restored: Result<Restored, StoreError>) {
         match restored {
             Ok(restored) => self.resume_as(key, restored),
-            Err(error) => self.fail_resource(key, error.to_string(), ErrorKind::Internal),
+            Err(error) => self.fail_resource(key, error.into()),
         }
         if self.checks.is_asked_for(key) {
             self.check(key, None); // what was seen is no answer to whoever asked for a check

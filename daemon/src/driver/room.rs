@@ -2,8 +2,8 @@
 //! and to imports. Nothing keeps a list of that: what is promised follows from what goes on, and ends with it.
 
 use super::Driver;
-use super::reasons::no_space;
 use crate::library::{CheckStep, Phase, Resource};
+use crate::store::NoRoom;
 use shared::chunk::CHUNK_BYTES;
 use shared::id::SwarmKey;
 use std::os::unix::fs::MetadataExt;
@@ -11,30 +11,30 @@ use std::path::Path;
 
 impl Driver {
     /// Why there is no room for what a download has still to fetch.
-    pub(super) fn lacking_space(&self, key: SwarmKey) -> Option<String> {
+    pub(super) fn lacking_space(&self, key: SwarmKey) -> Option<NoRoom> {
         self.no_room(rest_bytes(self.library.get(key)?), Some(key))
     }
 
     /// Why there is no room for all of a download, beside what was written of it already.
-    pub(super) fn lacking_space_for_all(&self, key: SwarmKey) -> Option<String> {
+    pub(super) fn lacking_space_for_all(&self, key: SwarmKey) -> Option<NoRoom> {
         let resource = self.library.get(key)?;
         let written = allocated_bytes(&resource.slot.part());
         self.no_room(resource.count().bytes_max().saturating_sub(written), Some(key))
     }
 
     /// Why there is no room for this many bytes, beside what is promised to others than this resource.
-    pub(super) fn no_room(&self, needed: u64, by: Option<SwarmKey>) -> Option<String> {
+    pub(super) fn no_room(&self, needed: u64, by: Option<SwarmKey>) -> Option<NoRoom> {
         let (kept, promised) = (self.settings.min_free_bytes, self.promised(by));
         let free = match self.free_bytes() {
             Ok(free) => free,
-            Err(reason) => return Some(reason),
+            Err(unknown) => return Some(NoRoom::Unknown(unknown)),
         };
         let left = free.saturating_sub(kept).saturating_sub(promised);
-        (needed > left).then(|| no_space(needed, free, kept, promised))
+        (needed > left).then_some(NoRoom::Short { needed, free, kept, promised })
     }
 
     /// The same, for a copy of this many bytes under a further name.
-    pub(super) fn no_room_for_copy(&mut self, bytes: u64) -> Option<String> {
+    pub(super) fn no_room_for_copy(&mut self, bytes: u64) -> Option<NoRoom> {
         self.look_at_room();
         self.no_room(bytes, None)
     }

@@ -1,6 +1,7 @@
 //! The loop: whatever comes in goes to its verb, and whatever the core asks for is performed before the next.
 
 use super::Driver;
+use super::reasons::words_of;
 use crate::inbox::{Input, TaskInput};
 use shared::id::SwarmKey;
 use shared::rpc::wire::buffers;
@@ -49,7 +50,7 @@ impl Driver {
             self.publish_news(Instant::now());
         }
         drop((inputs, ended)); // nobody waits for an answer that does not come
-        let why = self.ending.take();
+        let why = self.ending.take().map(|why| words_of(&why));
         self.end().await;
         why
     }

@@ -3,7 +3,7 @@
 use super::Driver;
 use super::loading::HashedShare;
 use super::naming::{is_taken, is_to_come};
-use super::reasons::told;
+use super::reasons::{no_room_words, told};
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{Imported, Input, TaskInput};
@@ -105,13 +105,14 @@ impl Driver {
     pub(super) fn import(&mut self, request: &ShareRequest) -> Result<(TaskId, TaskHandle), ControlError> {
         let request = self.may_import(request.clone())?;
         self.look_at_room();
-        if let Some(reason) = self.no_room(request.bytes, None) {
+        if let Some(no_room) = self.no_room(request.bytes, None) {
             return Err(ControlError {
                 kind: ErrorKind::NoSpace,
                 message: format!(
-                    "cannot take {} into {}: {reason}",
+                    "cannot take {} into {}: {}",
                     request.name,
-                    self.home.folder().display()
+                    self.home.folder().display(),
+                    no_room_words(&no_room)
                 ),
                 hint: Some("free some space, or share the file from inside of the shared folder".to_owned()),
             });
@@ -462,8 +463,8 @@ fn not_published(error: &PublishError) -> ControlError {
             message: error.to_string(),
             hint: Some("use --replace to put the new content in its place".to_owned()),
         },
-        PublishError::NoRoom(_) => {
-            ControlError { kind: ErrorKind::NoSpace, message: error.to_string(), hint: None }
+        PublishError::NoRoom(no_room) => {
+            ControlError { kind: ErrorKind::NoSpace, message: no_room_words(no_room), hint: None }
         }
         PublishError::Obstructed { .. } => ControlError {
             kind: ErrorKind::Refused,

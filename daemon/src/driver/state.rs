@@ -4,7 +4,7 @@ use super::hashing::Hashing;
 use super::loading::Loading;
 use super::lookers::Lookers;
 use crate::inbox::{Answer, Context, Settings};
-use crate::library::{Library, Memory};
+use crate::library::{Library, Memory, Why};
 use crate::peer::link::Link;
 use crate::saver::Saver;
 use crate::snapshot::Snapshot;
@@ -78,7 +78,7 @@ pub struct Driver {
     /// Whether the shared folder can be used.
     pub(super) folder: Folder,
     /// Why only a restart can help.
-    pub(super) ending: Option<String>,
+    pub(super) ending: Option<Why>,
     /// What is known of other lists of chunks.
     pub(super) lists: Lists,
     /// When something was shared last, in milliseconds since 1970.

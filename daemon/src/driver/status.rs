@@ -1,9 +1,9 @@
 //! Says how things are. Touches neither network nor disk.
 
 use super::Driver;
-use super::reasons::{checking_reason, conflict, joined, limit, reason, told, unusable};
+use super::reasons::{checking_reason, conflict, joined, limit, reason, told, unusable, words_of};
 use crate::inbox::unknown;
-use crate::library::{Phase, Resource};
+use crate::library::{Blocked, Phase, Resource, Why};
 use crate::tracker::{Trouble, seconds};
 use shared::chunk::CHUNK_BYTES;
 use shared::id::{ResourceId, SwarmKey};
@@ -109,31 +109,31 @@ impl Driver {
         swarm: Option<&SwarmStatus>,
         before: Option<u32>,
     ) -> (State, Option<String>, Option<ErrorKind>) {
-        if let Some(trouble) = resource.troubles.get(name) {
+        if let Some(why) = resource.troubles.get(name) {
             let kind = match &resource.phase {
-                Phase::Failed(failure) => failure.kind,
-                _ if trouble.starts_with("no space") => ErrorKind::NoSpace,
-                _ => ErrorKind::Refused,
+                Phase::Failed(failure) => failure.why.kind(),
+                _ if why.is_for_room() => ErrorKind::NoSpace,
+                _ => ErrorKind::Refused, // the resource is well, and only this name is not
             };
-            return (State::Error, Some(trouble.clone()), Some(kind));
+            return (State::Error, Some(words_of(why)), Some(kind));
         }
         if resource.record.paused {
             return (State::Paused, Some("paused by an operator".to_owned()), None);
         }
-        if let Some(reason) = self.folder_trouble() {
-            return (State::Waiting, Some(reason), Some(ErrorKind::Refused));
+        if let Some(why) = self.folder_trouble() {
+            return told_as(State::Waiting, &why);
         }
         match &resource.phase {
             Phase::Checking(checking) => (State::Checking, Some(checking_reason(checking, before)), None),
             Phase::Opening(_) => {
                 (State::Checking, Some("its place in the shared folder is being made".to_owned()), None)
             }
-            Phase::Accepted(blocked) => (State::Waiting, Some(blocked.reason.clone()), Some(blocked.kind)),
+            Phase::Accepted(blocked) => told_as(State::Waiting, &blocked.why),
             Phase::Failed(_) if resource.is_disproved() && self.lists.is_looking(resource.key().resource) => {
                 let reason = "its manifest is false: its trackers are asked for another one";
                 (State::Waiting, Some(reason.to_owned()), None)
             }
-            Phase::Failed(failure) => (State::Error, Some(failure.reason.clone()), Some(failure.kind)),
+            Phase::Failed(failure) => told_as(State::Error, &failure.why),
             Phase::Seeding(_) => {
                 let is_there = |name: &ResourceName| {
                     resource
@@ -150,10 +150,8 @@ impl Driver {
             }
             Phase::Fetching(fetching) => match &fetching.blocked {
                 // Whatever the disk says may pass; a name that is taken does not by itself.
-                Some(blocked) if blocked.kind != ErrorKind::Refused => {
-                    (State::Waiting, Some(blocked.reason.clone()), Some(blocked.kind))
-                }
-                Some(blocked) => (State::Error, Some(blocked.reason.clone()), Some(blocked.kind)),
+                Some(Blocked { why: why @ Why::NameTaken(_), .. }) => told_as(State::Error, why),
+                Some(blocked) => told_as(State::Waiting, &blocked.why),
                 None if fetching.have.is_full() => {
                     (State::Checking, Some("checking the whole and publishing".to_owned()), None)
                 }
@@ -228,6 +226,11 @@ impl Driver {
             (url, trouble)
         })
     }
+}
+
+/// A state that something keeps a resource in.
+fn told_as(state: State, why: &Why) -> (State, Option<String>, Option<ErrorKind>) {
+    (state, Some(words_of(why)), Some(why.kind()))
 }
 
 /// A resource of a former run of which only the id is known yet.

@@ -56,7 +56,7 @@ impl Driver {
             return;
         }
         if let Err(error) = synced {
-            return self.not_synced(download, &error);
+            return self.not_synced(download, error);
         }
         let Some(resource) = self.library.get_mut(download.manifest.key()) else { return };
         if let Phase::Fetching(fetching) = &mut resource.phase {
@@ -68,7 +68,7 @@ impl Driver {
     /// After a sync that failed nobody can say what of the data since the last good one is on the disk: the system may
     /// have dropped it and still show it to whoever reads. Those chunks are fetched again, and all others are read
     /// back for the hash of the whole.
-    pub(super) fn not_synced(&mut self, download: &Arc<Download>, error: &StoreError) {
+    pub(super) fn not_synced(&mut self, download: &Arc<Download>, error: StoreError) {
         let key = download.manifest.key();
         let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
         else {
@@ -83,7 +83,7 @@ impl Driver {
         }
         let noted = fetching.noted.min(safe.len());
         let mut anew = self.fetching_beside(download.manifest.clone(), file, safe, noted);
-        anew.blocked = Some(Blocked::by_disk(error));
+        anew.blocked = Some(Blocked::new(error));
         self.leave(key);
         if let Some(resource) = self.library.get_mut(key) {
             resource.phase = Phase::Fetching(anew);
@@ -112,7 +112,7 @@ impl Driver {
         }
         if let Err(error) = noted {
             fetching.dirty += 1; // try again with the next tick that is due
-            return self.write_failed(key, &error);
+            return self.write_failed(key, error);
         }
         download.unnoted.leave(have.len().saturating_sub(fetching.noted));
         fetching.noted = fetching.noted.max(have.len());

@@ -13,7 +13,7 @@ mod syncs;
 use super::Driver;
 use crate::inbox::{Command, Context, Input, Reply, Settings, Wanted};
 use crate::library::{Blocked, Download, Phase};
-use crate::store::{Home, Publisher};
+use crate::store::{Home, NoRoom, Publisher};
 use crate::throttle::Bucket;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
@@ -218,7 +218,7 @@ async fn whatever_was_in_the_way_a_published_download_is_served() {
     let manifest = manifest_of("x", &bytes);
     rig.get(&manifest, false).await.unwrap();
     rig.receive(&manifest, &bytes);
-    let no_room = Blocked::new("no room for the have map".to_owned(), ErrorKind::NoSpace);
+    let no_room = Blocked::new(NoRoom::Unknown(None));
     rig.driver.block(manifest.key(), no_room);
     rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
     assert!(rig.driver.machine.status(manifest.key()).is_some(), "it takes part in its swarm");

@@ -173,7 +173,7 @@ pub struct FolderAnswer {
     /// Why it is not there, if it is not.
     pub here: Result<(), NotHere>,
     /// Bytes that are free in it.
-    pub free: Result<u64, String>,
+    pub free: Result<u64, Arc<StoreError>>,
     /// Its device and inode.
     pub place: Option<(u64, u64)>,
 }
@@ -181,7 +181,7 @@ pub struct FolderAnswer {
 impl FolderAnswer {
     /// Asks. Blocks, as long as the folder does.
     pub fn of(home: &Home) -> FolderAnswer {
-        let free = home.free_bytes().map_err(|error| error.to_string());
+        let free = home.free_bytes().map_err(Arc::new);
         FolderAnswer { here: home.must_be_here(), free, place: home.device_and_inode().ok() }
     }
 }

@@ -20,4 +20,4 @@ pub use source::{Download, Former, Published, ReadError, Source, TakeError};
 pub use standing::Standing;
 pub use unnoted::Unnoted;
 pub use whole::{HashedWhole, Memory, WholeHash};
-pub use why::{Blocked, Failure};
+pub use why::{Blocked, Failure, Why};

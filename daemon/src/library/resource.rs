@@ -4,7 +4,7 @@ use super::checking::{Check, Checking};
 use super::opening::Opening;
 use super::rates::{Rates, Traffic};
 use super::source::{Download, Former, Published, Source};
-use super::why::{Blocked, Failure};
+use super::why::{Blocked, Failure, Why};
 use crate::library::Standing;
 use crate::store::Home;
 use crate::store::{NameRecord, Record, Slot};
@@ -13,7 +13,6 @@ use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use shared::rpc::control::ErrorKind;
 use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,7 +30,7 @@ pub struct Resource {
     /// What is being done with it.
     pub phase: Phase,
     /// What is wrong with single names: their file is gone, or has changed.
-    pub troubles: BTreeMap<ResourceName, String>,
+    pub troubles: BTreeMap<ResourceName, Why>,
     /// The download before the check that is due or under way.
     pub former: Option<Former>,
     /// Chunks that the disk could not read, and whether they were written anew since.
@@ -129,7 +128,8 @@ impl Resource {
 
     /// Whether its manifest was found to be false, and no file is here under any of its names.
     pub fn is_disproved(&self) -> bool {
-        let is_false = matches!(&self.phase, Phase::Failed(failure) if failure.kind == ErrorKind::BadData);
+        let is_false =
+            matches!(&self.phase, Phase::Failed(failure) if matches!(failure.why, Why::FalseManifest));
         is_false && self.record.names.iter().all(|record| record.published.is_none())
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// An operation on a file that failed: what was tried, where, and why.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,25 @@ impl StoreError {
     pub fn is_later_version(&self) -> bool {
         self.source.kind() == io::ErrorKind::Unsupported
     }
+}
+
+/// Why what is to be written finds no room on the disk.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("there is no room on the disk")]
+pub enum NoRoom {
+    /// There is not enough; all in bytes.
+    Short {
+        /// What is still to be written.
+        needed: u64,
+        /// What is free.
+        free: u64,
+        /// What of that is kept free (`min_free_space`).
+        kept: u64,
+        /// What of that is promised to others.
+        promised: u64,
+    },
+    /// Nobody knows how much is free: the disk does not say, or was not asked yet.
+    Unknown(Option<Arc<StoreError>>),
 }
 
 /// Names what was being done to which path when an I/O error happened.

@@ -52,8 +52,8 @@ mod strays;
 pub use disk::Disk;
 #[cfg(test)]
 pub use disk::{Medium, Open, Step, System};
-pub use error::StoreError;
 pub(crate) use error::{At, invalid};
+pub use error::{NoRoom, StoreError};
 pub use home::{Home, NotHere};
 pub use identity::{FileIdentity, open_regular};
 pub use import::Import;

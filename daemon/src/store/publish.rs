@@ -3,7 +3,8 @@
 
 use super::disk::Open;
 use super::{
-    At, FileIdentity, Home, Import, Lying, OwnFile, PartFile, StoreError, atomic, group, open_regular, read,
+    At, FileIdentity, Home, Import, Lying, NoRoom, OwnFile, PartFile, StoreError, atomic, group,
+    open_regular, read,
 };
 use shared::host::hashing::{hash_file, silent};
 use shared::id::ResourceId;
@@ -25,9 +26,9 @@ pub enum PublishError {
         /// What it is ("a directory").
         what: &'static str,
     },
-    /// A copy finds no room: why.
-    #[error("{0}")]
-    NoRoom(String),
+    /// A copy finds no room.
+    #[error(transparent)]
+    NoRoom(NoRoom),
     /// Something else has the name.
     #[error("{0} is in the shared folder already, with other content")]
     NameTaken(ResourceName),
@@ -141,7 +142,7 @@ impl Publisher {
         bytes: u64,
         manifest: &Manifest,
         replace: bool,
-        no_room: Option<String>,
+        no_room: Option<NoRoom>,
     ) -> Result<FileIdentity, PublishError> {
         if let Some(identity) = holds_already(&home.file(manifest.name()), manifest.resource(), bytes) {
             self.show_manifest(home, manifest)?;

@@ -1,6 +1,8 @@
 //! What is known of the shared folder: whether it is there, answers, and has room.
 
+use crate::store::{NotHere, StoreError};
 use shared::id::SwarmKey;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A folder that has not answered for so long is named as what everything waits for, and nobody is promised anything
@@ -22,7 +24,7 @@ pub struct Folder {
     /// Questions that wait.
     pub waiting: u32,
     /// Bytes that are free in it, or why nobody knows; `None` before it was asked.
-    pub free: Option<Result<u64, String>>,
+    pub free: Option<Result<u64, Arc<StoreError>>>,
     /// Its device and inode.
     pub place: Option<(u64, u64)>,
     /// The files that are served are being looked at, for this time of that many.
@@ -32,11 +34,13 @@ pub struct Folder {
     pub looked_at: Option<SwarmKey>,
 }
 
+/// Why nothing takes part in its swarm.
 #[derive(Debug)]
-pub struct Away {
-    pub reason: String,
+pub enum Away {
+    /// The folder is not there.
+    NotHere(NotHere),
     /// It has only not answered: what was open is open still.
-    pub only_silent: bool,
+    Silent,
 }
 
 impl Folder {

@@ -5,7 +5,6 @@ use super::*;
 use crate::library::Fetching;
 use crate::store::faulty::{Faulty, Refusal};
 use crate::store::{Disk, StoreError};
-use shared::rpc::control::ErrorKind;
 use std::fs;
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -129,7 +128,7 @@ async fn a_probe_of_the_disk_does_not_end_the_sync_that_is_under_way() {
     let key = manifest.key();
     rig.get(&manifest, false).await.unwrap();
     fetching(&mut rig.driver, key).syncing = true;
-    rig.driver.block(key, Blocked::new("no room".to_owned(), ErrorKind::NoSpace));
+    rig.driver.block(key, Blocked::new(NoRoom::Unknown(None)));
     rig.driver.unblock(key);
     rig.until("the disk has taken a map", |driver| match &driver.library.get(key).unwrap().phase {
         Phase::Fetching(fetching) => fetching.blocked.is_none(),
