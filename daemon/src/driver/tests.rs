@@ -91,8 +91,16 @@ impl Rig {
 
     /// Handles what comes in until a command is answered.
     async fn ask<T>(&mut self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ControlError> {
-        let (reply, mut answer) = oneshot::channel();
+        let (reply, answer) = oneshot::channel();
         self.driver.handle(Input::Command(command(reply)));
+        self.answered(answer).await
+    }
+
+    /// Handles what comes in until the answer to a command is there.
+    async fn answered<T>(
+        &mut self,
+        mut answer: oneshot::Receiver<Result<T, ControlError>>,
+    ) -> Result<T, ControlError> {
         let waiting = async {
             loop {
                 tokio::select! {

@@ -129,9 +129,9 @@ async fn the_driver_answers_before_it_has_looked_at_anything() {
         .await;
     assert!(is_seeding(&rig.driver, &manifests[2]));
     rig.driver.saver.idle().await;
-    assert!(accepted.await.unwrap().unwrap().complete);
-    assert_eq!(paused.await.unwrap().unwrap(), [manifests[1].name().clone()]);
-    assert!(unknown.await.unwrap().unwrap_err().message.contains("nothing here is called"));
+    assert!(rig.answered(accepted).await.unwrap().complete);
+    assert_eq!(rig.answered(paused).await.unwrap(), [manifests[1].name().clone()]);
+    assert!(rig.answered(unknown).await.unwrap_err().message.contains("nothing here is called"));
     disk.allow(1000); // finished files that nobody remembers are looked for
 }
 
