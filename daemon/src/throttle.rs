@@ -1,5 +1,6 @@
 //! Bandwidth limits: a byte stream that takes its turn at a bucket that all links of a direction share.
 
+use shared::credit::Credit;
 use shared::host::config::RateLimit;
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -23,12 +24,15 @@ const BURST: Duration = Duration::from_millis(50);
 /// While a limit is 0, this is how long whoever wants a chunk is told to wait.
 pub const PAUSED_RETRY: Duration = Duration::from_secs(1);
 
-/// Who waits looks again after this: the limit may have changed.
+/// A link that waits for its turn looks again after this: the limit may have changed.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 
 /// A limit in one direction, shared by all links. It may change at any time.
 #[derive(Debug)]
-pub struct Bucket(Mutex<Level>);
+pub struct Bucket {
+    start: Instant,
+    level: Mutex<Level>,
+}
 
 #[derive(Debug)]
 struct Level {
@@ -37,15 +41,15 @@ struct Level {
     /// What holds for bytes: none means that there is no limit. A pause keeps the former rate, at which the chunks
     /// that are under way come to their end; whoever begins new ones asks first.
     bytes_per_s: Option<u64>,
-    /// When everything that was taken so far will have been paid for.
-    paid_until: Instant,
+    /// What may be taken, counted in the time that it takes at this rate.
+    credit: Credit,
 }
 
 impl Bucket {
-    /// A bucket that lets through so many bytes per second.
+    /// A bucket with this limit.
     pub fn new(limit: RateLimit) -> Arc<Bucket> {
-        let level = Level { limit: RateLimit::None, bytes_per_s: None, paid_until: Instant::now() };
-        let bucket = Bucket(Mutex::new(level));
+        let level = Level { limit: RateLimit::None, bytes_per_s: None, credit: Credit::full(BURST) };
+        let bucket = Bucket { start: Instant::now(), level: Mutex::new(level) };
         bucket.set(limit);
         Arc::new(bucket)
     }
@@ -58,7 +62,7 @@ impl Bucket {
             RateLimit::AtMost(rate) => Some(rate.bytes_per_s()),
             RateLimit::Pause => level.bytes_per_s,
         };
-        (level.limit, level.paid_until) = (limit, Instant::now());
+        (level.limit, level.credit) = (limit, Credit::empty(self.start.elapsed(), BURST));
     }
 
     /// What the limit is.
@@ -72,7 +76,7 @@ impl Bucket {
     }
 
     fn level(&self) -> MutexGuard<'_, Level> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_limited(&self) -> bool {
@@ -81,14 +85,15 @@ impl Bucket {
 
     /// Takes up to `bytes`; or tells until when to wait.
     fn take(&self, bytes: u64) -> Result<u64, Instant> {
-        let now = Instant::now();
+        let now = self.start.elapsed();
         let mut level = self.level();
         let Some(bytes_per_s) = level.bytes_per_s else { return Ok(bytes) };
-        if level.paid_until > now {
-            return Err(level.paid_until);
+        let paid_at = level.credit.ready_at(Duration::ZERO);
+        if paid_at > now {
+            return Err(self.start + paid_at);
         }
         let turn = bytes.min(TURN_BYTES_MAX).min((bytes_per_s / 20).max(1024));
-        level.paid_until = level.paid_until.max(now - BURST) + cost(turn, bytes_per_s);
+        level.credit.spend(now, cost(turn, bytes_per_s));
         Ok(turn)
     }
 
@@ -96,9 +101,7 @@ impl Bucket {
     fn give_back(&self, bytes: u64) {
         let mut level = self.level();
         if let Some(bytes_per_s) = level.bytes_per_s {
-            // after a change of the limit this may be more than was taken
-            let back = level.paid_until.checked_sub(cost(bytes, bytes_per_s));
-            level.paid_until = back.unwrap_or(level.paid_until);
+            level.credit.refund(cost(bytes, bytes_per_s)); // after a change of the limit this may be more than was taken
         }
     }
 }

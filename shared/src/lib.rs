@@ -9,6 +9,7 @@
 
 pub mod chance;
 pub mod chunk;
+pub mod credit;
 pub mod date;
 pub mod have;
 pub mod id;

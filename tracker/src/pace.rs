@@ -1,6 +1,7 @@
 //! How fast one connection may ask. Whoever asks faster waits: a flood costs its sender's time, and a daemon with very
 //! many resources is only a little later. It is per connection, never per address: many may be behind one.
 
+use shared::credit::Credit;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -24,27 +25,25 @@ pub(crate) const WALKED: u32 = 4;
 /// One connection's pace.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// When everything that was asked so far will have been paid for.
-    paid_until: Mutex<Instant>,
+    start: Instant,
+    credit: Mutex<Credit>,
 }
 
 impl Pace {
     pub(crate) fn new() -> Pace {
-        let now = Instant::now();
-        Pace { paid_until: Mutex::new(now.checked_sub(BURST).unwrap_or(now)) }
+        Pace { start: Instant::now(), credit: Mutex::new(Credit::full(BURST)) }
     }
 
-    /// Waits for its turn to do something that costs so much.
+    /// Waits until a call of this cost, and all that were asked before it, are paid for.
     pub(crate) async fn turn(&self, cost: u32) {
-        let now = Instant::now();
-        let paid_until = {
-            let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
-            let from = (*paid_until).max(now.checked_sub(BURST).unwrap_or(now));
-            *paid_until = from + Duration::from_secs(1) * cost / PER_S;
-            *paid_until
+        let now = self.start.elapsed();
+        let paid_at = {
+            let mut credit = self.credit.lock().unwrap_or_else(PoisonError::into_inner);
+            credit.spend(now, Duration::from_secs(1) * cost / PER_S);
+            credit.ready_at(Duration::ZERO)
         };
-        if paid_until > now {
-            tokio::time::sleep_until(paid_until).await;
+        if paid_at > now {
+            tokio::time::sleep_until(self.start + paid_at).await;
         }
     }
 }

@@ -7,20 +7,21 @@
 
 use super::event::PeerAddr;
 use super::time::Time;
+use crate::credit::Credit;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// So many dials a host is given that has never answered.
-const HOST_CREDIT: u32 = 8;
-/// After that, one more each time that so long has passed.
-const HOST_CREDIT_AFTER: Duration = Duration::from_secs(10);
-/// So many hosts are remembered; beyond it those with the most credit are forgotten, which are the least suspect.
+/// A host that has never answered gets one dial back each time that this has passed.
+const HOST_DIAL: Duration = Duration::from_secs(10);
+/// How many dials a host that has never answered is given at once.
+const HOST_CREDIT: Credit = Credit::full(HOST_DIAL.saturating_mul(8));
+/// All hosts together that do not answer get one dial back each time that this has passed.
+const ANY_DIAL: Duration = Duration::from_millis(100);
+/// How many dials all hosts together that do not answer are given at once.
+const ANY_CREDIT: Credit = Credit::full(ANY_DIAL.saturating_mul(200));
+/// How many hosts are remembered; beyond it those with the most credit are forgotten, which are the least suspect.
 const HOSTS_MAX: usize = 4096;
-/// All hosts together that do not answer are given so many dials …
-const ALL_CREDIT: u32 = 200;
-/// … and after that so many a second.
-const ALL_CREDIT_PER_S: u32 = 10;
 
 /// What hosts are still worth.
 pub(super) struct Dials {
@@ -28,67 +29,41 @@ pub(super) struct Dials {
     all: Credit,
 }
 
-/// Dials that may be made.
-#[derive(Debug, Clone, Copy)]
-struct Credit {
-    left: u32,
-    /// Up to when the credit was counted.
-    counted: Time,
-}
-
-impl Credit {
-    fn count(&mut self, now: Time, max: u32, every: Duration) {
-        let earned = now.since(self.counted).as_micros() / every.as_micros().max(1);
-        let earned = u32::try_from(earned).unwrap_or(u32::MAX);
-        if earned >= max - self.left.min(max) {
-            (self.left, self.counted) = (max, now);
-        } else {
-            (self.left, self.counted) = (self.left + earned, self.counted + every * earned);
-        }
-    }
-
-    fn next(&self, every: Duration) -> Time {
-        self.counted + every
-    }
-}
-
 impl Default for Dials {
     fn default() -> Dials {
-        let all = Credit { left: ALL_CREDIT, counted: Time(0) };
-        Dials { hosts: BTreeMap::new(), all }
+        Dials { hosts: BTreeMap::new(), all: ANY_CREDIT }
     }
 }
 
 impl Dials {
     /// Pays for a dial; when there is no credit, says when to try again.
     pub(super) fn pay(&mut self, peer: PeerAddr, now: Time) -> Result<(), Time> {
-        let every = Duration::from_secs(1) / ALL_CREDIT_PER_S;
-        self.all.count(now, ALL_CREDIT, every);
         if self.hosts.len() >= HOSTS_MAX && !self.hosts.contains_key(&peer.ip()) {
             self.forget_one();
         }
-        let host = self.hosts.entry(peer.ip()).or_insert(Credit { left: HOST_CREDIT, counted: now });
-        host.count(now, HOST_CREDIT, HOST_CREDIT_AFTER);
-        if host.left == 0 {
-            return Err(host.next(HOST_CREDIT_AFTER));
+        let host = self.hosts.entry(peer.ip()).or_insert(HOST_CREDIT);
+        let again = [host.ready_at(HOST_DIAL), self.all.ready_at(ANY_DIAL)];
+        let mut again = again.into_iter().map(|again| Time(0) + again);
+        if let Some(again) = again.find(|&again| again > now) {
+            return Err(again);
         }
-        if self.all.left == 0 {
-            return Err(self.all.next(every));
-        }
-        host.left -= 1;
-        self.all.left -= 1;
+        host.spend(now.since(Time(0)), HOST_DIAL);
+        self.all.spend(now.since(Time(0)), ANY_DIAL);
         Ok(())
     }
 
     /// Somebody at this host said hello: it has its credit back, and what was paid for this dial.
     pub(super) fn answered(&mut self, peer: PeerAddr) {
         self.hosts.remove(&peer.ip());
-        self.all.left = (self.all.left + 1).min(ALL_CREDIT);
+        self.all.refund(ANY_DIAL);
     }
 
+    /// Forgets the host that has its whole credit back first.
     fn forget_one(&mut self) {
-        let best = self.hosts.iter().max_by_key(|(_, credit)| credit.left).map(|(host, _)| *host);
-        best.map(|host| self.hosts.remove(&host));
+        let best = self.hosts.iter().min_by_key(|(_, credit)| credit.ready_at(HOST_DIAL));
+        if let Some(best) = best.map(|(host, _)| *host) {
+            self.hosts.remove(&best);
+        }
     }
 }
 
@@ -178,7 +153,7 @@ mod tests {
         let now = Time(0) + Duration::from_secs(100);
         (0..8).for_each(|port| dials.pay(peer(1, port), now).unwrap());
         let again = dials.pay(peer(1, 9), now).unwrap_err();
-        assert_eq!(again, now + HOST_CREDIT_AFTER);
+        assert_eq!(again, now + HOST_DIAL);
         assert_eq!(dials.pay(peer(1, 9), again), Ok(()));
         assert!(dials.pay(peer(2, 9), now).is_ok(), "another host");
     }

@@ -1,0 +1,108 @@
+//! Credit that comes back with time: what may be spent at once, and how soon more of it may be.
+//!
+//! It is counted in time (the algorithm is known as GCRA): whatever is bought costs as long as it takes until it is paid for, and
+//! one moment says how much is left. The time is handed in, as what has passed since a moment that the caller chose.
+
+use std::time::Duration;
+
+/// What somebody may spend. Nothing in here refuses: the caller asks when a cost can be afforded, and then spends it or
+/// not. What is spent beyond the credit is a debt, which is paid off first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credit {
+    /// How much may be spent at once, after a while in which nothing was.
+    burst: Duration,
+    /// When the credit will be full again, if nothing more is spent.
+    full_at: Duration,
+}
+
+impl Credit {
+    /// Credit that is full: `burst` may be spent at once.
+    pub const fn full(burst: Duration) -> Credit {
+        Credit { burst, full_at: Duration::ZERO }
+    }
+
+    /// Credit of which nothing is left.
+    pub fn empty(now: Duration, burst: Duration) -> Credit {
+        Credit { burst, full_at: now.saturating_add(burst) }
+    }
+
+    /// From when on this cost can be afforded, and nothing is owed after it. A cost above the burst never can at once: it
+    /// counts as the burst and the time that the rest takes.
+    pub fn ready_at(&self, cost: Duration) -> Duration {
+        self.full_at.saturating_add(cost).saturating_sub(self.burst)
+    }
+
+    /// Spends this, whether or not it can be afforded.
+    pub fn spend(&mut self, now: Duration, cost: Duration) {
+        self.full_at = self.full_at.max(now).saturating_add(cost);
+    }
+
+    /// Gives back what was spent. There is never more than the burst.
+    pub fn refund(&mut self, cost: Duration) {
+        self.full_at = self.full_at.saturating_sub(cost);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BURST: Duration = Duration::from_secs(5);
+    const ONE: Duration = Duration::from_secs(1);
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// How often one can be afforded, and is spent, at a moment.
+    fn spent(credit: &mut Credit, now: Duration) -> u32 {
+        let mut spent = 0;
+        while credit.ready_at(ONE) <= now {
+            credit.spend(now, ONE);
+            spent += 1;
+        }
+        spent
+    }
+
+    #[test]
+    fn the_burst_is_there_at_once_and_then_what_comes_back() {
+        let mut credit = Credit::full(BURST);
+        assert_eq!(spent(&mut credit, Duration::ZERO), 5, "the time may begin at zero");
+        assert_eq!(credit.ready_at(ONE), ONE);
+        assert_eq!(spent(&mut credit, seconds(3)), 3);
+        assert_eq!(spent(&mut credit, seconds(3) + ONE / 2), 0);
+        assert_eq!(spent(&mut credit, seconds(4)), 1, "half a unit was not lost");
+        assert_eq!(spent(&mut credit, seconds(1000)), 5, "no more is saved up");
+        let mut credit = Credit::empty(seconds(7), BURST);
+        assert_eq!((spent(&mut credit, seconds(7)), spent(&mut credit, seconds(9))), (0, 2));
+    }
+
+    #[test]
+    fn a_debt_is_paid_off_first() {
+        let mut credit = Credit::full(BURST);
+        credit.spend(seconds(100), seconds(8));
+        assert_eq!(credit.ready_at(Duration::ZERO), seconds(103));
+        assert_eq!((spent(&mut credit, seconds(103)), spent(&mut credit, seconds(104))), (0, 1));
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_spent_again_and_no_more() {
+        let mut credit = Credit::full(BURST);
+        assert_eq!(spent(&mut credit, seconds(100)), 5);
+        credit.refund(ONE * 2);
+        assert_eq!(spent(&mut credit, seconds(100)), 2);
+        credit.refund(seconds(1000));
+        assert_eq!(spent(&mut credit, seconds(100)), 5);
+    }
+
+    #[test]
+    fn however_it_is_asked_no_more_than_the_burst_and_the_rate_is_spent() {
+        for step_ms in [1, 7, 333, 1000, 2500] {
+            let (mut credit, mut all) = (Credit::full(BURST), 0);
+            let moments = || (0..60_000).step_by(step_ms).map(Duration::from_millis);
+            moments().for_each(|now| all += spent(&mut credit, now));
+            let last = moments().last().unwrap().as_secs() as u32;
+            assert_eq!(all, 5 + last, "asked every {step_ms} ms");
+        }
+    }
+}
