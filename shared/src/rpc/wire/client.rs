@@ -49,9 +49,8 @@ where
     Req: Message + RequestName + Serialize + DeserializeOwned,
     Resp: Message + Serialize + DeserializeOwned,
 {
-    let decoder = Decoder::new(None, options.meter.clone());
-    let wire: Wire<S, Response<Resp>, ClientMessage<Req>> =
-        Wire::new(io, decoder, options.meter, options.write_timeout);
+    let decoder = Decoder::new(None, options.meter);
+    let wire: Wire<S, Response<Resp>, ClientMessage<Req>> = Wire::new(io, decoder, options.write_timeout);
     let mut config = Config::default();
     config.max_in_flight_requests = options.in_flight_max;
     config.pending_request_buffer = options.in_flight_max;

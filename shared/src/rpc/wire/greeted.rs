@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-const WAITING: u8 = 0;
+/// What it is at first is 0: nothing was said yet.
 const ACCEPTED: u8 = 1;
 const REFUSED: u8 = 2;
 
@@ -37,10 +37,5 @@ impl Greeted {
     /// Whether the connection is to end.
     pub fn is_refused(&self) -> bool {
         self.0.load(Ordering::Acquire) == REFUSED
-    }
-
-    /// Whether neither was said yet.
-    pub fn is_waiting(&self) -> bool {
-        self.0.load(Ordering::Acquire) == WAITING
     }
 }

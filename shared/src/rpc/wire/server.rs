@@ -96,7 +96,7 @@ where
     let greeted = options.greeted.clone();
     let decoder = Decoder::new(Some(greeted.clone()), options.meter.clone());
     let wire: Wire<S, ClientMessage<T::Req>, Response<T::Resp>> =
-        Wire::new(io, decoder, options.meter.clone(), options.write_timeout)
+        Wire::new(io, decoder, options.write_timeout)
             .with_budget(options.budget.clone())
             .with_unread(options.unread.as_ref());
     // answers to cancelled calls lie in this buffer without being counted as open calls

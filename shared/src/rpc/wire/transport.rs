@@ -3,7 +3,7 @@
 use super::frames::{self, Decoder};
 use super::heads::Frame;
 use super::unread::Share;
-use super::{Budget, Meter, TIMEOUT_MAX, Unread, malformed};
+use super::{Budget, TIMEOUT_MAX, Unread, malformed};
 use crate::rpc::Payload;
 use bytes::Buf;
 use futures::{Sink, Stream};
@@ -29,7 +29,6 @@ pub(super) struct Wire<S, In, Out> {
     /// How many bytes of `heads` were written.
     written: usize,
     body: Payload,
-    meter: Meter,
     stall: Stall,
     last_traffic: Instant,
     /// How many answers may come: one for each call.
@@ -54,14 +53,13 @@ where
     In: Frame,
     Out: Frame,
 {
-    pub(super) fn new(io: S, decoder: Decoder<In>, meter: Meter, write_timeout: Duration) -> Self {
+    pub(super) fn new(io: S, decoder: Decoder<In>, write_timeout: Duration) -> Self {
         Wire {
             io,
             decoder,
             heads: Vec::new(),
             written: 0,
             body: Payload::default(),
-            meter,
             stall: Stall { timeout: write_timeout, begun: Instant::now(), sleep: None, armed: false },
             last_traffic: Instant::now(),
             unanswered: 0,
@@ -160,7 +158,6 @@ where
             self.heads.shrink_to(HEADS_BYTES_MAX);
         }
         self.body.bytes.advance(bytes - of_heads);
-        self.meter.count_sent(bytes - of_heads);
         if self.body.bytes.is_empty() {
             if let Some(written) = self.body.written.take() {
                 written.set();
