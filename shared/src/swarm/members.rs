@@ -172,14 +172,14 @@ impl Members {
     /// A member has exactly these chunks.
     pub(super) fn replace(&mut self, peer: PeerAddr, have: HaveMap) {
         if have.is_full() {
-            return self.is_complete(peer);
+            return self.set_seeder(peer);
         }
         self.count_all(&have, 1);
         self.set(peer, Holds::Some(have));
     }
 
     /// A member has every chunk.
-    pub(super) fn is_complete(&mut self, peer: PeerAddr) {
+    pub(super) fn set_seeder(&mut self, peer: PeerAddr) {
         self.seeders += 1;
         self.set(peer, Holds::All);
     }
@@ -203,7 +203,7 @@ impl Members {
             }
         }
         if have.is_full() {
-            self.is_complete(peer);
+            self.set_seeder(peer);
         }
         of_use
     }
@@ -302,7 +302,7 @@ mod tests {
         let (one, two) = ("10.0.0.1:1".parse().unwrap(), "10.0.0.2:1".parse().unwrap());
         assert!(members.add(one, &[ChunkIndex(2)], &missing));
         assert!(!members.add(one, &[ChunkIndex(2)], &missing), "that is no news");
-        members.is_complete(two);
+        members.set_seeder(two);
         assert_eq!((members.availability(ChunkIndex(2)), members.seeders()), (1, 1));
         assert!(!members.add(one, &[ChunkIndex(0)], &HaveMap::empty(count)), "it is of no use");
         members.add(one, &[ChunkIndex(1)], &missing);
@@ -333,9 +333,9 @@ mod tests {
             members.add(peer(at), &first(50), &HaveMap::empty(count));
         }
         assert!(!members.are_ahead_of(45) && members.are_ahead_of(40));
-        members.is_complete(peer(5));
+        members.set_seeder(peer(5));
         assert!(!members.are_ahead_of(45), "a single seeder says nothing");
-        (1..=4).for_each(|at| members.is_complete(peer(at)));
+        (1..=4).for_each(|at| members.set_seeder(peer(at)));
         assert!(members.are_ahead_of(99), "most have everything");
     }
 }

@@ -318,7 +318,7 @@ impl Machine {
             swarm.zone_moved_on(peer, self.now);
         }
         match news {
-            News::All => swarm.members.is_complete(peer),
+            News::All => swarm.members.set_seeder(peer),
             News::Replace(have) if have.count() == count => swarm.members.replace(peer, have),
             News::Add(indices) if indices.iter().all(|&index| count.contains(index)) => {
                 // Most news change nothing: what is new is had already, or the peer is in use.

@@ -45,13 +45,12 @@ impl Downlink {
             *self = Downlink { since: now, ..Downlink::default() };
         }
         self.heard_at = now;
-        self.close_sample(now);
+        self.look(now);
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Whether less than this share of what the downlink can do comes in.
-    pub(super) fn has_room(&mut self, now: Time, used: f64) -> bool {
-        self.close_sample(now);
+    /// Whether less than this share of what the downlink can do came in, as of when it was last looked at.
+    pub(super) fn has_room(&self, used: f64) -> bool {
         let recent = self.samples.iter().rev().take(RECENT);
         let sum = |sum: Sample, sample: &Sample| Sample {
             bytes: sum.bytes.saturating_add(sample.bytes),
@@ -74,7 +73,8 @@ impl Downlink {
         }
     }
 
-    fn close_sample(&mut self, now: Time) {
+    /// Takes note of the time: a sample that has lasted long enough ends.
+    pub(super) fn look(&mut self, now: Time) {
         let span = now.since(self.since);
         if span < (self.chunk_time() * SAMPLE_CHUNKS).clamp(SAMPLE_MIN, SAMPLE_MAX) {
             return;
@@ -130,9 +130,11 @@ mod tests {
         let now = stream(&mut downlink, 0, 200, 125_000_000);
         let micros = downlink.chunk_time().as_micros();
         assert!((7600..9000).contains(&micros), "{micros} µs");
-        assert!(!downlink.has_room(now, 0.75));
+        downlink.look(now);
+        assert!(!downlink.has_room(0.75));
         let now = stream(&mut downlink, 200, 100, 50_000_000);
-        assert!(downlink.has_room(now, 0.75));
+        downlink.look(now);
+        assert!(downlink.has_room(0.75));
     }
 
     #[test]
@@ -140,7 +142,8 @@ mod tests {
         let mut downlink = Downlink::default();
         stream(&mut downlink, 0, 1000, 125_000_000);
         let now = stream(&mut downlink, 1000, 20_000, 1_000_000);
-        assert!(!downlink.has_room(now, 0.75), "the slower rate is the measure now");
+        downlink.look(now);
+        assert!(!downlink.has_room(0.75), "the slower rate is the measure now");
         assert!(downlink.chunk_time() > Duration::from_millis(800));
         downlink.arrived(Time(100_000_000), 1);
         assert!(!downlink.is_measured(), "what was long ago says nothing");
@@ -151,7 +154,8 @@ mod tests {
         let mut downlink = Downlink::default();
         for at in 0..1000 {
             downlink.arrived(Time(at * 1000), u64::MAX);
-            downlink.has_room(Time(at * 1000), 0.75);
+            downlink.look(Time(at * 1000));
+            downlink.has_room(0.75);
         }
         downlink.arrived(Time(u64::MAX), u64::MAX);
         assert!(downlink.chunk_time() < Duration::from_secs(1));

@@ -58,7 +58,8 @@ impl Machine {
     ///
     /// Among uneven uplinks a machine may never see what its downlink can do; but it sees that it falls behind.
     fn depth(&mut self, key: SwarmKey) -> u32 {
-        let has_room = self.downlink.has_room(self.now, self.config.downlink_used);
+        self.downlink.look(self.now);
+        let has_room = self.downlink.has_room(self.config.downlink_used);
         let Some(swarm) = self.swarms.get(&key) else { return 0 };
         let deep = has_room || swarm.members.are_ahead_of(swarm.chunks.have().len());
         let near = if deep { self.config.depth_max } else { self.config.depth_min };

@@ -238,7 +238,7 @@ mod tests {
         for &(at, zone) in others.iter().filter(|&&(at, _)| at != own) {
             swarm.introduce(peer(at), place(at, zone));
             if zone != "a" {
-                swarm.members.is_complete(peer(at));
+                swarm.members.set_seeder(peer(at));
             }
         }
         swarm
@@ -283,7 +283,7 @@ mod tests {
         let missing = swarm.chunks.missing().clone();
         swarm.members.add(peer(2), &[ChunkIndex(before[0])], &missing);
         assert_eq!(homes(&mut swarm), before[1..]);
-        swarm.members.is_complete(peer(2));
+        swarm.members.set_seeder(peer(2));
         assert!(homes(&mut swarm).is_empty());
         swarm.note_answer(peer(2), false);
         assert_eq!(
@@ -312,7 +312,7 @@ mod tests {
         let count = ChunkCount::new(256).unwrap();
         let mut swarm = Swarm::new(HaveMap::empty(count), None, Time(0));
         swarm.introduce(peer(5), place(5, "b"));
-        swarm.members.is_complete(peer(5));
+        swarm.members.set_seeder(peer(5));
         let member = swarm.members.get(peer(5)).unwrap();
         assert!(swarm.may_ask(member, ChunkIndex(0)) && !swarm.is_left_alone(member));
     }
@@ -328,7 +328,7 @@ mod tests {
         assert!(!is_left(&swarm), "who is there passes nothing on");
         swarm.note_answer(peer(6), true);
         assert!(is_left(&swarm));
-        swarm.members.is_complete(peer(6));
+        swarm.members.set_seeder(peer(6));
         assert!(!is_left(&swarm), "nobody there is left to pass things on");
     }
 }

@@ -34,7 +34,7 @@ impl Swarms {
         if entries.iter().any(|entry| !is_plausible(entry)) {
             return Err(Refusal::Malformed("a peer that has more or less chunks than its stage says".into()));
         }
-        self.is_open(who.key());
+        self.reopen(who.key());
         self.check_room(now, who, entries, is_published)?;
         self.succeed(who);
         // Everybody gets a share, or the last of many resources would never hear of a peer.

@@ -190,7 +190,7 @@ impl Catalogue {
     }
 
     /// A swarm has lost its last peer.
-    pub(super) fn is_abandoned(&mut self, now: Time, key: SwarmKey) {
+    pub(super) fn abandon(&mut self, now: Time, key: SwarmKey) {
         let Some(manifest) = self.manifests.get_mut(&key) else { return };
         let former = std::mem::replace(&mut manifest.alive, now);
         self.abandoned.remove(&(former, key));

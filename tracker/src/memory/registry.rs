@@ -211,7 +211,7 @@ impl Registry {
     fn tell_catalogue(&mut self, now: Time) {
         for key in std::mem::take(&mut self.swarms.abandoned) {
             if !self.swarms.is_alive(key) {
-                self.catalogue.is_abandoned(now, key);
+                self.catalogue.abandon(now, key);
             }
         }
     }

@@ -72,7 +72,7 @@ impl Swarms {
     pub(super) fn arrive(&mut self, who: &Who) {
         let peer = self.peers.entry(who.key()).or_default();
         peer.connections += 1;
-        self.is_open(who.key());
+        self.reopen(who.key());
     }
 
     pub(super) fn depart(&mut self, now: Time, who: &Who) {
@@ -92,7 +92,7 @@ impl Swarms {
     }
 
     /// It speaks, so its connection is open.
-    pub(super) fn is_open(&mut self, key: PeerKey) {
+    pub(super) fn reopen(&mut self, key: PeerKey) {
         if let Some(peer) = self.peers.get_mut(&key)
             && let Some(closed) = peer.closed.take()
         {
