@@ -14,7 +14,7 @@ use crate::window::Window;
 use serde::{Deserialize, Serialize};
 
 /// The most swarms that one connection may subscribe to, and the most changes in one call.
-pub const SUBSCRIPTIONS_MAX: usize = 4096;
+pub use crate::swarm::SUBSCRIPTIONS_MAX;
 /// The most updates in one answer to a news poll.
 pub const UPDATES_MAX: usize = 256;
 /// The most added chunks in one update.

@@ -44,5 +44,6 @@ pub use config::SwarmConfig;
 pub use drop_reason::DropReason;
 pub use event::{AskEnd, AskId, Event, News, PeerAddr, Refusal, RequestId};
 pub use machine::Machine;
+pub use peer::SUBSCRIPTIONS_MAX;
 pub use status::{PeerStatus, SwarmStatus, TakerStatus, Waiting};
 pub use time::Time;

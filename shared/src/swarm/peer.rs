@@ -8,8 +8,8 @@ use crate::id::{PeerId, SwarmKey};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// The most swarms that are subscribed to at one peer.
-const SUBSCRIPTIONS_MAX: usize = 4096;
+/// The most swarms whose news one peer is asked for.
+pub const SUBSCRIPTIONS_MAX: usize = 4096;
 /// A dial that takes longer than this keeps no other one waiting: whoever listens answers sooner.
 const DIAL_SLOW: Duration = Duration::from_secs(1);
 /// No gap between a peer's bytes is taken to be longer than this.
