@@ -104,7 +104,8 @@ impl Server {
         if let Err(error) = wire::tune(&stream, false) {
             tracing::debug!(%peer, %error, "cannot set the socket's options");
         }
-        let (peer, own) = (plain(peer), plain(own).ip());
+        // An IPv4 address that came through an IPv6 socket is an IPv4 address.
+        let (peer, own) = (SocketAddr::new(peer.ip().to_canonical(), peer.port()), own.ip().to_canonical());
         let greeted = Greeted::new();
         let options = ServerOptions {
             requests_max: REQUESTS_MAX,
@@ -165,9 +166,4 @@ async fn converse(
         end = wire::serve(stream, options, connection.serve()) => tracing::debug!(%peer, %end, "connection ended"),
         Ok(()) = told_to_go => tracing::debug!(%peer, "closed for a newcomer: it had not said hello"),
     }
-}
-
-/// An IPv4 address that came through an IPv6 socket is an IPv4 address.
-fn plain(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }

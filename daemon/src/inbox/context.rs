@@ -11,7 +11,7 @@ use shared::rpc::peer::{Hello, LinkKind};
 use shared::rpc::{PROTOCOL_VERSION, tracker::TrackedPeer};
 use shared::swarm::{AskEnd, AskId, Event};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -144,10 +144,10 @@ impl Context {
     /// When the connection cannot be made within a few seconds.
     pub async fn connect(&self, to: SocketAddr, bulk: bool) -> io::Result<TcpStream> {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        let own = plain(self.listen.ip());
+        let own = self.listen.ip().to_canonical();
         let speaks_from_it = !own.is_unspecified()
             && own.is_ipv4() == to.is_ipv4()
-            && own.is_loopback() == plain(to.ip()).is_loopback();
+            && own.is_loopback() == to.ip().to_canonical().is_loopback();
         if speaks_from_it {
             socket.bind(SocketAddr::new(own, 0))?;
         }
@@ -157,9 +157,4 @@ impl Context {
         shared::rpc::wire::tune(&stream, bulk)?;
         Ok(stream)
     }
-}
-
-/// An address with an IPv4-mapped IPv6 address made plain.
-pub fn plain(ip: IpAddr) -> IpAddr {
-    ip.to_canonical()
 }

@@ -13,7 +13,7 @@ mod settings;
 mod work;
 
 pub use command::{Command, Reply, Wanted};
-pub use context::{Context, plain};
+pub use context::Context;
 pub use found::{Found, Hit};
 pub use ids::LinkId;
 pub use input::{Answer, Input};

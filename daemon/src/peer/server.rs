@@ -2,7 +2,7 @@
 
 use super::room::{Caps, Room};
 use super::told::Told;
-use crate::inbox::{Answer, Context, Input, plain};
+use crate::inbox::{Answer, Context, Input};
 use crate::library::{ReadError, Source};
 use crate::throttle::{PAUSED_RETRY, Throttled};
 use bytes::{Bytes, BytesMut};
@@ -257,7 +257,7 @@ impl Service {
         if hello.listen_port == 0 || hello.zone.len() > ZONE_BYTES_MAX || connection.peer.get().is_some() {
             return Err(HelloRefused::Malformed);
         }
-        let peer = SocketAddr::new(plain(connection.from.ip()), hello.listen_port);
+        let peer = SocketAddr::new(connection.from.ip().to_canonical(), hello.listen_port);
         let who = (peer, hello.peer_id);
         if context.bans.refuses(peer, hello.peer_id) {
             return Err(HelloRefused::Banned);

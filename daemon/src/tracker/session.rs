@@ -1,7 +1,7 @@
 //! A connection to a tracker, from the name's look-up to hello.
 
 use super::health::Trouble;
-use crate::inbox::{Context, plain};
+use crate::inbox::Context;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::tracker::{TrackedPeer, TrackerCaller, TrackerHello, TrackerWelcome};
 use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd};
@@ -70,7 +70,7 @@ impl Session {
         let carrier = tokio::spawn(carrier);
         let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer };
         let answer = caller.hello(hello, CALL_TIMEOUT).await;
-        let is_local = plain(address.ip()).is_loopback();
+        let is_local = address.ip().to_canonical().is_loopback();
         match answer {
             Ok(Ok(welcome)) if welcome.version == PROTOCOL_VERSION => {
                 Ok(Session { caller, welcome, is_local, carrier })
@@ -132,7 +132,7 @@ pub(super) fn dialable(peers: impl Iterator<Item = SocketAddr>, tracker_is_local
             && !broadcast
             && (tracker_is_local || !ip.is_loopback())
     };
-    peers.map(|addr| SocketAddr::new(plain(addr.ip()), addr.port())).filter(fits).collect()
+    peers.map(|addr| SocketAddr::new(addr.ip().to_canonical(), addr.port())).filter(fits).collect()
 }
 
 #[cfg(test)]
