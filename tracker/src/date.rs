@@ -1,7 +1,8 @@
 //! The time of day for dating what is published: it runs forwards only.
 
+use shared::host::clock::{millis, time_of_day};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// A calendar that follows the machine's clock, but for when that is put back: then it goes on as if that had not
 /// happened. Otherwise what is published next would be older than what it replaces, for as many hours.
@@ -27,18 +28,6 @@ impl Date {
 /// The date, after it was `date` at `at`.
 fn next((date, at): (Duration, Instant), clock: Duration, now: Instant) -> (Duration, Instant) {
     (clock.max(date + now.saturating_duration_since(at)), now)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "publications are dated by the time of day, and none ahead of ours"
-)]
-fn time_of_day() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-fn millis(date: Duration) -> u64 {
-    u64::try_from(date.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

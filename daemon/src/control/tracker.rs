@@ -4,10 +4,11 @@
 
 use super::quota::{Permit, Quota};
 use crate::inbox::Context;
+use crate::tracker::Trouble;
 use crate::tracker::asker::{Asker, NoAnswer};
 use crate::tracker::pages::{self, OutOfOrder};
 use crate::tracker::session::{CALL_TIMEOUT, Session};
-use crate::tracker::{Trouble, now_ms};
+use shared::host::clock::now_ms;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::control::{

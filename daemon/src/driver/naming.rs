@@ -3,9 +3,10 @@
 use super::Driver;
 use super::reasons::{described, told};
 use crate::library::Standing;
-use crate::tracker::{TrackerCommand, now_ms};
+use crate::tracker::TrackerCommand;
 use futures::future::join_all;
 use shared::date::AHEAD_MS_MAX;
+use shared::host::clock::now_ms;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind};

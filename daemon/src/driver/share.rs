@@ -15,7 +15,8 @@ use crate::store::{
     FileIdentity, Import, NameRecord, PublishError, Record, StoreError, holds_already, open_regular,
 };
 use crate::tasks::TaskHandle;
-use crate::tracker::{TrackerCommand, Unpublished, Waiting, now_ms};
+use crate::tracker::{TrackerCommand, Unpublished, Waiting};
+use shared::host::clock::now_ms;
 use shared::host::hashing::{Hashed, hash_file};
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;

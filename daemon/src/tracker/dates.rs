@@ -1,26 +1,17 @@
-//! Our time of day, and how a tracker's differs from it.
+//! How a tracker's time of day differs from ours.
 
 use super::health::Trouble;
 use super::session::CALL_TIMEOUT;
 use shared::date::Clocks;
+use shared::host::clock::now_ms;
 use shared::rpc::tracker::TrackerCaller;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// A comparison of two clocks holds for this time: they run at nearly the same speed …
 const HOLDS_FOR: Duration = Duration::from_secs(10);
 /// … unless ours has jumped by more than this.
 const JUMP_MS: u64 = 500;
-
-/// The time of day, in milliseconds since 1970.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "when something was shared is a time of day, for catalogues to compare"
-)]
-pub fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
-}
 
 /// How a tracker's clock differs from ours, as far as it was asked. Clones are the same one.
 #[derive(Debug, Clone, Default)]

@@ -19,7 +19,6 @@ pub(crate) mod session;
 mod storm;
 mod trackers;
 
-pub use dates::now_ms;
 pub use entry::{Entry, TrackerCommand, Unpublished, Waiting};
 pub use health::{Trouble, seconds};
 pub use trackers::Trackers;
