@@ -13,14 +13,14 @@ pub struct SwarmConfig {
     pub depth_min: u32,
     /// How many requests a swarm keeps open while the downlink has room.
     pub depth_max: u32,
-    /// Other machines are far when an answer takes more than this share of a chunk time …
+    /// Other machines are far when an answer takes more than this share of a chunk time.
     pub far_share: f64,
-    /// … and then so many chunks are uploaded at once, and so many requests kept open: twice as many while the
-    /// downlink has room.
+    /// While other machines are far: how many chunks are uploaded at once, and how many requests a swarm keeps open, at
+    /// least. It keeps twice as many open while the downlink has room.
     pub far_slots: u32,
-    /// The same at a leecher that knows few members of the swarm …
+    /// The same at a leecher that knows fewer than `far_many` members of the swarm.
     pub far_slots_few: u32,
-    /// … which is fewer than these.
+    /// From how many members of the swarm on a leecher goes by `far_slots`.
     pub far_many: usize,
     /// The downlink has room below this share of its measured maximum.
     pub downlink_used: f64,

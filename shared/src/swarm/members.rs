@@ -12,8 +12,9 @@ use std::ops::Range;
 /// The most picks on their way to one seeder: on a long link, chunks must be chosen well before they come.
 const PICKS_MAX: u32 = 8;
 
-/// A machine is behind when it has by so much less than the mean of the others.
+/// By how much of the mean of the others a machine must have less to be behind, in percent …
 const BEHIND_PERCENT: u64 = 5;
+/// … and by how many chunks beside that.
 const BEHIND_CHUNKS: u64 = 4;
 
 /// What a member has. A seeder's map is not kept: it would be full.
@@ -137,7 +138,7 @@ impl Members {
         self.seeders
     }
 
-    /// Whether one that has so many chunks is behind the others: most are seeders already, or those that are not
+    /// Whether a machine that has `have` chunks is behind the others: most are seeders already, or those that are not
     /// have clearly more.
     pub(super) fn are_ahead_of(&self, have: u32) -> bool {
         let leechers = self.by_peer.len() as u64 - u64::from(self.seeders);

@@ -19,24 +19,25 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
 /// A back-off starts at half a chunk time, which is taken to be no shorter and no longer than these.
 const CHUNK_TIME_MIN: Duration = Duration::from_millis(1);
 const CHUNK_TIME_MAX: Duration = Duration::from_secs(2);
-/// The back-off is doubled so many times: to two chunk times.
+/// How often the back-off is doubled: up to two chunk times.
 const DOUBLINGS_MAX: u32 = 2;
 /// The rest of a peer that stalled or failed, doubled each time.
 const LONG_REST: Duration = Duration::from_secs(1);
 const LONG_REST_MAX: Duration = Duration::from_secs(30);
-/// Who was overtaken after no byte for so many times as long as a chunk usually takes rests as if it had stalled.
+/// If another peer's copy of a chunk came first while this peer had sent nothing for this many usual chunk times, this
+/// peer rests as if it had stalled.
 const SILENT_FOR: u32 = 3;
 /// A chunk that would take longer than this at the rate that it comes at is given up …
 const CRAWL_MAX: Duration = Duration::from_secs(600);
-/// … when it was looked at for so long …
+/// … once it was under way for this time …
 const CRAWL_LOOK: Duration = Duration::from_secs(30);
-/// … and after so many of them the peer is dropped.
+/// … and a peer that brought this many such chunks is dropped.
 const CRAWLS_MAX: u32 = 2;
 /// A pick that was answered with nothing sooner than this waited for no slot: the seeder does not have the chunks.
 const PICK_IN_VAIN: Duration = Duration::from_secs(5);
 /// A pick that takes no longer than the way there and back, and this, found no queue.
 const AT_ONCE: Duration = Duration::from_millis(1);
-/// A chunk that came corrupt is not asked of the same peer for so long.
+/// How long a chunk that came corrupt is not asked of the same peer.
 const SUSPECT_FOR: Duration = Duration::from_secs(60);
 
 impl Machine {
@@ -318,8 +319,8 @@ impl Machine {
     }
 }
 
-/// Whether a chunk of which so much came in this time will not be whole in any useful one. One of which nothing came at
-/// all may wait behind others, or is stalled: that is another matter.
+/// Whether a chunk of which `bytes` came within `elapsed` will not be whole in any useful time. A chunk of which nothing
+/// came at all may wait behind others, or is stalled: that is another matter.
 fn is_crawling(bytes: u64, elapsed: Duration) -> bool {
     let needed = u128::from(CHUNK_BYTES) * elapsed.as_micros() / CRAWL_MAX.as_micros();
     elapsed >= CRAWL_LOOK && bytes > 0 && u128::from(bytes) < needed

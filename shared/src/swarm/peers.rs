@@ -15,14 +15,15 @@ use crate::id::{PeerId, SwarmKey};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// A peer that was dropped is not dialled for so long.
+/// How long a peer that was dropped is not dialled.
 const DROPPED_FOR: Duration = Duration::from_secs(600);
-/// A peer whose host has no credit is looked at again so long after it has some: not all at the same moment.
+/// The mean time that is added before a peer is dialled whose host had run out of credit, so that not all peers of a host
+/// are dialled at the moment when it has some again.
 const HELD_FOR: Duration = Duration::from_secs(1);
-/// A peer that has never answered is tried again so many times as seldom, in the end, as one that has.
+/// The longest pause before a peer that has never answered is dialled again, as a multiple of `redial_max`.
 const NEVER_ANSWERED: u32 = 8;
-/// An address whose peer is connected under another one is tried again after so long: if nothing came from that
-/// other one meanwhile, it may only have claimed to be the same.
+/// After this time an address is dialled again whose peer is connected under another one: if nothing came from that other
+/// one meanwhile, it may only have claimed to be the same peer.
 const TWIN_TRUSTED_FOR: Duration = Duration::from_secs(10);
 /// How many leechers that found nobody a seeder knocks at for one answer of a tracker.
 const KNOCKS_MAX: usize = 4;

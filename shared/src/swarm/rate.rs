@@ -9,15 +9,16 @@ use std::time::Duration;
 const SAMPLE_CHUNKS: u32 = 3;
 const SAMPLE_MIN: Duration = Duration::from_millis(25);
 const SAMPLE_MAX: Duration = Duration::from_millis(250);
-/// … and the present rate is that of so many samples.
+/// … and the present rate is that of the latest samples, this many.
 const RECENT: usize = 6;
-/// The peak is taken from so many samples: from the one that an eighth of them exceed, since single ones are too
-/// high when bytes that a buffer held back come all at once.
+/// How many samples are kept, the latest. The peak is taken from them.
 const SAMPLES_MAX: usize = 64;
+/// The peak is the sample that one of this many samples exceeds: the highest ones are too high, when bytes that a buffer
+/// held back come all at once.
 const EXCEEDED_BY: usize = 8;
-/// After so long without a byte, what was measured says nothing any more.
+/// After this time without a byte, what was measured says nothing any more.
 const IDLE_MAX: Duration = Duration::from_secs(5);
-/// Before anything is measured a chunk is taken to last so long.
+/// How long a chunk is taken to last before anything is measured.
 const CHUNK_TIME_UNMEASURED: Duration = Duration::from_millis(10);
 
 /// The downlink: its present rate, and what it can do.

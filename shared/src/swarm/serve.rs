@@ -15,15 +15,17 @@ use std::time::Duration;
 
 /// Chunks that a peer may have been granted in a swarm without having asked for them.
 const GRANTS_UNUSED_MAX: usize = 2;
-/// A slot is kept for a granted chunk so many times as long as peers usually take to ask for it …
+/// How long a slot is kept for a granted chunk, as a multiple of the time that peers usually take to ask for it …
 const GRANT_PATIENCE: u32 = 8;
 /// … but no shorter than this.
 const GRANT_WAIT_MIN: Duration = Duration::from_millis(50);
-/// An upload that takes so many times as long as usual, and this long at least, keeps its slot from nobody any more …
+/// How long an upload may take before its slot is free for others, as a multiple of the usual time of an upload …
 const SERVE_PATIENCE: u32 = 16;
+/// … but no shorter than this.
 const SERVE_WAIT_MIN: Duration = Duration::from_secs(1);
-/// … and while others get their chunks, after so many times as long: then it is not this machine that is slow.
+/// The same multiple while other peers get their chunks: then it is not this machine that is slow …
 const OVERTAKEN_PATIENCE: u32 = 6;
+/// … and how short that time may be.
 const OVERTAKEN_WAIT_MIN: Duration = Duration::from_millis(100);
 /// An upload may take this long before any was finished.
 const SERVE_WAIT_UNMEASURED: Duration = Duration::from_secs(5);
@@ -31,7 +33,8 @@ const SERVE_WAIT_UNMEASURED: Duration = Duration::from_secs(5);
 /// it is given once more, but not before all others are out.
 const GIVEN: u16 = 2;
 const GIVEN_TO_SLOW: u16 = 1;
-/// Who lacks so few chunks more than another lacks as much.
+/// When picks are ranked by how many chunks the peer still lacks, counts are rounded down to multiples of this, so that a
+/// difference of one chunk does not reorder the queue.
 const ALIKE: usize = 2;
 /// Bounds of what a refused asker is told to wait.
 const RETRY_MIN: Duration = Duration::from_micros(500);
@@ -176,7 +179,7 @@ impl Machine {
         }
     }
 
-    /// A chunk counts so much less as given away.
+    /// A chunk counts as given away by `less` less.
     fn not_given(&mut self, key: SwarmKey, index: ChunkIndex, less: u16) {
         let swarm = self.swarms.get_mut(&key);
         if let Some(given) = swarm.and_then(|swarm| swarm.given.get_mut(index.slot())) {

@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-/// Resources of up to so many chunks keep so many requests open, and so many of their chunks are uploaded at once: the
-/// sooner the first copies are out, the sooner they are passed on, which counts more for them than multiplexing.
+/// Small resources: up to how many chunks, and how many requests and uploads they have at once. The sooner their first
+/// copies are out, the sooner these are passed on, which counts more for them than many transfers at once.
 const SMALL: [(u32, u32); 2] = [(16, 2), (48, 3)];
-/// Up to so many chunks a seeder uploads no more at once than a leecher does, beyond it one more.
+/// How many chunks a resource has at most of which a seeder uploads no more at once than a leecher does. Of a larger one
+/// it uploads one more.
 const TINY_CHUNKS: u32 = 8;
 
 /// A swarm that this machine is in.

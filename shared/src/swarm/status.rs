@@ -12,10 +12,10 @@ use crate::id::SwarmKey;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// So many chunks are named; of the others the number is told.
+/// How many chunks are named at most; of those beyond only the number is told.
 const NAMED_MAX: usize = 8;
 
-/// What was asked for and has brought no byte for so long does not come for now. Slow links bring bytes sooner.
+/// A swarm that has open requests, and got no byte for this time, gets nothing for now. Slow links bring bytes sooner.
 const QUIET: Duration = Duration::from_secs(5);
 
 impl Machine {
@@ -118,7 +118,7 @@ impl Machine {
             .map(|(peer, _)| peer)
             .collect();
         let peers = useful.len() as u32;
-        // A pick may wait in a seeder's queue for so long; what takes longer is no queue.
+        // A pick may wait in a seeder's queue for `pick_wait_max`; one that takes longer is in no queue.
         let is_lost = |request: &Request| match request.stage {
             Stage::Picking { since, .. } => self.now.since(since) > self.config.pick_wait_max,
             Stage::Getting { .. } => false,

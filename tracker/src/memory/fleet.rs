@@ -25,7 +25,7 @@ const GONE_MAX: usize = 65_536;
 pub(super) struct Trend {
     seen: Time,
     have: u32,
-    /// When it was first seen to have so many.
+    /// When it was first seen to have `have` chunks.
     grew: Time,
     /// What the rate counts from, and what takes its place when it is old enough.
     from: (Time, u32),
