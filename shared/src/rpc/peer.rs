@@ -6,8 +6,8 @@
 // tarpc generates the client, the request and the response types of the trait without docs.
 #![allow(missing_docs)]
 
+use super::message::{Message, Payload, WrongVersion};
 use super::wire::calls;
-use super::{Message, Payload, WrongVersion};
 use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::id::{PeerId, SwarmKey};
 use crate::window::Window;

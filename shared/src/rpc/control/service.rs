@@ -14,9 +14,9 @@ use super::task_state::TaskState;
 use super::tracker::{Page, TrackerAnswer, TrackerExamined};
 use crate::id::{ResourceId, SwarmKey};
 use crate::name::ResourceName;
+use crate::rpc::message::{Message, Payload, WrongVersion};
 use crate::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
 use crate::rpc::wire::calls;
-use crate::rpc::{Message, Payload, WrongVersion};
 use crate::url::TrackerUrl;
 use std::net::SocketAddr;
 

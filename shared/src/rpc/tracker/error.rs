@@ -1,7 +1,7 @@
 //! Why a tracker refuses a call.
 
 use super::types::Namesake;
-use crate::rpc::WrongVersion;
+use crate::rpc::message::WrongVersion;
 use serde::{Deserialize, Serialize};
 
 /// Why a call is refused.

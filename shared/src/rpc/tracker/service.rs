@@ -8,8 +8,8 @@ use super::hello::{TrackerHello, TrackerWelcome};
 use super::types::*;
 use crate::id::{ResourceId, SwarmKey};
 use crate::name::ResourceName;
+use crate::rpc::message::{Message, Payload};
 use crate::rpc::wire::calls;
-use crate::rpc::{Message, Payload};
 use std::net::SocketAddr;
 
 #[tarpc::service]

@@ -3,7 +3,7 @@
 use crate::chunk::ChunkCount;
 use crate::id::{PeerId, ResourceId, SwarmKey};
 use crate::name::ResourceName;
-use crate::rpc::Payload;
+use crate::rpc::message::Payload;
 use crate::url::TrackerUrl;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;

@@ -1,9 +1,11 @@
 //! The side that asks.
 
+use super::end::LinkEnd;
 use super::frames::Decoder;
+use super::limits::TIMEOUT_MAX;
+use super::meter::Meter;
 use super::transport::Wire;
-use super::{LinkEnd, Meter, TIMEOUT_MAX};
-use crate::rpc::Message;
+use crate::rpc::message::Message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;

@@ -1,8 +1,12 @@
 //! Bytes to messages and back, without a socket: what a fuzzer can drive.
 
+use super::buffers;
+use super::end::malformed;
+use super::greeted::Greeted;
 use super::heads::Frame;
-use super::{Greeted, HELLO_BYTES_MAX, Meter, buffers, malformed};
-use crate::rpc::Payload;
+use super::limits::HELLO_BYTES_MAX;
+use super::meter::Meter;
+use crate::rpc::message::Payload;
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, BytesMut};
 use std::io;

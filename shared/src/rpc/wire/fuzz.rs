@@ -2,9 +2,10 @@
 //! Each panics when something is wrong.
 
 use super::frames::{self, Decoder};
+use super::greeted::Greeted;
 use super::heads::{FAILURE_BYTES_MAX, Frame};
-use super::{Greeted, Meter};
-use crate::rpc::Message;
+use super::meter::Meter;
+use crate::rpc::message::Message;
 use bytes::BufMut;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

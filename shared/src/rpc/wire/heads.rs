@@ -3,8 +3,8 @@
 //! tarpc's own form has the deadline as a `Duration`, which panics the server when it is long enough, and a
 //! trace context. Ours has milliseconds, cut to [`TIMEOUT_MAX`], and no trace.
 
-use super::TIMEOUT_MAX;
-use crate::rpc::{Message, Payload};
+use super::limits::TIMEOUT_MAX;
+use crate::rpc::message::{Message, Payload};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io;

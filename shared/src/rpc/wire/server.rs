@@ -1,9 +1,13 @@
 //! The side that is asked.
 
+use super::budget::Budget;
+use super::end::LinkEnd;
 use super::frames::Decoder;
+use super::greeted::Greeted;
+use super::meter::Meter;
 use super::transport::Wire;
-use super::{Budget, Greeted, LinkEnd, Meter, Unread};
-use crate::rpc::Message;
+use super::unread::Unread;
+use crate::rpc::message::Message;
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, Stream, StreamExt};
 use serde::Serialize;

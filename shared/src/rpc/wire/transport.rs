@@ -1,10 +1,12 @@
 //! A byte stream as tarpc's transport: messages in, messages out.
 
+use super::budget::Budget;
+use super::end::malformed;
 use super::frames::{self, Decoder};
 use super::heads::Frame;
-use super::unread::Share;
-use super::{Budget, TIMEOUT_MAX, Unread, malformed};
-use crate::rpc::Payload;
+use super::limits::TIMEOUT_MAX;
+use super::unread::{Share, Unread};
+use crate::rpc::message::Payload;
 use bytes::Buf;
 use futures::{Sink, Stream};
 use std::io::{self, IoSlice};
