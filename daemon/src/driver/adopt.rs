@@ -103,7 +103,7 @@ impl Driver {
     ) -> Result<oneshot::Receiver<Result<Accepted, ControlError>>, ControlError> {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
         let (reply, answer) = oneshot::channel();
-        if self.is_here(wanted, &Place::of_file(identity))? {
+        if self.go_on_if_here(wanted, &Place::of_file(identity))? {
             let accepted = self.accepted(key, wanted);
             self.answer_when_saved(reply, accepted);
             return Ok(answer);
@@ -189,7 +189,7 @@ impl Driver {
 
     /// The file under a name was only supposed to be the resource, and is not all of it. The chunks of it that are
     /// right are kept, if it is to be replaced.
-    pub(super) fn was_never_published(
+    pub(super) fn forget_supposed_file(
         &mut self,
         key: SwarmKey,
         record: &NameRecord,

@@ -20,7 +20,7 @@ const STILL_FOR: Duration = Duration::from_secs(60);
 
 impl Driver {
     /// The whole of a resource was there, and is not what its id says.
-    pub(super) fn is_false(&mut self, key: SwarmKey) {
+    pub(super) fn disprove(&mut self, key: SwarmKey) {
         Lists::remember(&mut self.lists.disproved, key);
         self.look_for_another(key);
     }
@@ -86,7 +86,7 @@ impl Driver {
     }
 
     /// Whether a resource may come beside, or in the place of, another list of its chunks that is here.
-    pub(super) fn stands_aside(&mut self, other: SwarmKey, wanted: &Wanted) -> bool {
+    pub(super) fn ask_to_stand_aside(&mut self, other: SwarmKey, wanted: &Wanted) -> bool {
         let Some(resource) = self.library.get_mut(other).filter(|resource| resource.is_unproven()) else {
             return false;
         };
@@ -97,7 +97,7 @@ impl Driver {
     }
 
     /// A resource is whole: other lists of its chunks are false.
-    pub(super) fn is_proven(&mut self, key: SwarmKey) {
+    pub(super) fn disprove_others(&mut self, key: SwarmKey) {
         while let Some(other) = self.library.other_list(key) {
             if !self.library.get(other).is_some_and(Resource::is_unproven) {
                 return;

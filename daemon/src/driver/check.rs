@@ -173,14 +173,14 @@ impl Driver {
         if let Err(why) = here
             && !is_whole
         {
-            return self.is_not_here(why); // it is checked when the folder is back
+            return self.folder_lost(why); // it is checked when the folder is back
         }
         match (resource.to_check().cloned(), checked) {
             (Some(record), Ok(checked)) if checked.whole => self.seed_again(key, &record, checked.identity),
             (Some(record), checked) if record.published.is_some_and(|identity| identity.is_unsure()) => {
-                self.was_never_published(key, &record, checked);
+                self.forget_supposed_file(key, &record, checked);
             }
-            (Some(record), checked) => self.is_not_it(key, &record, checked),
+            (Some(record), checked) => self.file_differs(key, &record, checked),
             (None, Ok(checked)) => self.keep_what_is_good(key, checked),
             (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => self.fetch_anew(key),
             // A chunk that was on its way when the check began was written meanwhile: no more come after it.
@@ -213,7 +213,7 @@ impl Driver {
     }
 
     /// The file under a name is not the resource any more; another name may still have it.
-    fn is_not_it(&mut self, key: SwarmKey, record: &NameRecord, checked: io::Result<CheckedFile>) {
+    fn file_differs(&mut self, key: SwarmKey, record: &NameRecord, checked: io::Result<CheckedFile>) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let name = &record.name;
         let is_as_it_was =
@@ -270,7 +270,7 @@ impl Driver {
         let is_empty = checked.good.count().get() == 0 && key.resource == ResourceId::of(b"");
         if checked.good.is_full() && !checked.whole && !is_empty {
             self.fail_resource(key, Why::FalseManifest);
-            return self.is_false(key);
+            return self.disprove(key);
         }
         let Some(resource) = self.library.get(key) else { return };
         let count = resource.count();

@@ -70,7 +70,7 @@ impl Driver {
         let is_moved = self.folder.place.is_some_and(|before| answer.place != Some(before));
         self.folder.place = answer.place.or(self.folder.place);
         match answer.here {
-            Err(why) => self.is_not_here(why),
+            Err(why) => self.folder_lost(why),
             Ok(()) => self.come_back(is_moved),
         }
         self.keep_room();
@@ -120,13 +120,13 @@ impl Driver {
             return; // the folder was away in between: that says nothing of its files
         }
         match here {
-            Err(why) => self.is_not_here(why),
+            Err(why) => self.folder_lost(why),
             Ok(()) => changed.iter().for_each(|(key, published)| self.source_changed(*key, published)),
         }
     }
 
     /// The shared folder is not there: everything waits for it, or for a restart if another one is in its place.
-    pub(super) fn is_not_here(&mut self, why: NotHere) {
+    pub(super) fn folder_lost(&mut self, why: NotHere) {
         if let NotHere::Another(_) = why {
             self.ending = Some(Why::NotHere(why.clone()));
         }

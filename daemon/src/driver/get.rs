@@ -71,7 +71,7 @@ impl Driver {
         let place = match here {
             Ok(()) => place,
             Err(why) => {
-                self.is_not_here(why);
+                self.folder_lost(why);
                 Place::UNKNOWN
             }
         };
@@ -97,7 +97,7 @@ impl Driver {
     fn accept(&mut self, wanted: &Wanted, place: &Place) -> Result<Next, ControlError> {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
         if let Some(other) = self.library.other_list(key)
-            && !self.stands_aside(other, wanted)
+            && !self.ask_to_stand_aside(other, wanted)
         {
             return match self.library.get(other).is_some_and(Resource::is_unproven) {
                 true => Ok(Next::Beside(other)),
@@ -129,7 +129,7 @@ impl Driver {
     ///
     /// # Errors
     /// When it may not be.
-    pub(super) fn is_here(&mut self, wanted: &Wanted, place: &Place) -> Result<bool, ControlError> {
+    pub(super) fn go_on_if_here(&mut self, wanted: &Wanted, place: &Place) -> Result<bool, ControlError> {
         self.accept(wanted, place).map(|next| matches!(next, Next::Here))
     }
 
@@ -144,7 +144,7 @@ impl Driver {
             return Ok(());
         }
         if other.record.origin && matches!(place.file, Lying::File(_)) {
-            return Err(is_original(name, other));
+            return Err(refuse_original(name, other));
         }
         if wanted.replace { Ok(()) } else { Err(name_taken(name, other)) }
     }
@@ -411,7 +411,7 @@ fn name_taken(name: &ResourceName, other: &Resource) -> ControlError {
 }
 
 /// What this machine has shared is nobody's copy: only its owner gives it up.
-fn is_original(name: &ResourceName, other: &Resource) -> ControlError {
+fn refuse_original(name: &ResourceName, other: &Resource) -> ControlError {
     ControlError {
         kind: ErrorKind::Refused,
         message: format!(

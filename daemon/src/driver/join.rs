@@ -13,7 +13,7 @@ impl Driver {
     /// Takes part in the swarm of a resource, as far as it is able to.
     pub(super) fn join(&mut self, key: SwarmKey) {
         if self.library.get(key).is_some_and(|resource| matches!(resource.phase, Phase::Seeding(_))) {
-            self.is_proven(key);
+            self.disprove_others(key);
         }
         let Some(resource) = self.library.get(key) else { return };
         let have = match &resource.phase {
@@ -94,7 +94,7 @@ impl Driver {
             resource.record.shared_at_ms = shared_at_ms;
             self.saver.save(&resource.slot, &resource.record);
         }
-        self.is_overtaken(found.key, found.tracker, found.overtaken);
+        self.hear_of_namesake(found.key, found.tracker, found.overtaken);
         let (key, peers) = (found.key, found.peers);
         if !peers.is_empty() {
             self.event(if found.seeds {

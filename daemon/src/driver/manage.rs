@@ -115,13 +115,13 @@ impl Driver {
                 self.checks.give_up(key);
                 self.saver.forget(key, &resource.slot);
             }
-            None => self.name_is_gone(key, name),
+            None => self.lost_name(key, name),
         }
         self.changed();
     }
 
     /// A swarm lost one of its names: it may have been the one whose file was served.
-    fn name_is_gone(&mut self, key: SwarmKey, name: &ResourceName) {
+    fn lost_name(&mut self, key: SwarmKey, name: &ResourceName) {
         let path = self.home.file(name);
         let Some(resource) = self.library.get(key) else { return };
         self.saver.save(&resource.slot, &resource.record);

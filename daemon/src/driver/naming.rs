@@ -73,7 +73,7 @@ impl Driver {
     }
 
     /// A tracker said with an announce whether a name means other content by now.
-    pub(super) fn is_overtaken(&mut self, key: SwarmKey, tracker: TrackerUrl, other: Option<Namesake>) {
+    pub(super) fn hear_of_namesake(&mut self, key: SwarmKey, tracker: TrackerUrl, other: Option<Namesake>) {
         let Some(resource) = self.library.get(key) else { return };
         let known = resource.standings.get(&tracker).map(|(standing, _)| standing);
         match (known, other) {
@@ -125,7 +125,7 @@ pub(super) fn is_to_come(date_ms: u64) -> bool {
 }
 
 /// A name that another machine has, to whom shares other content under it.
-pub(super) fn is_taken(tracker: &TrackerUrl, other: &Namesake) -> ControlError {
+pub(super) fn refuse_taken(tracker: &TrackerUrl, other: &Namesake) -> ControlError {
     ControlError {
         kind: ErrorKind::Refused,
         message: format!(
@@ -152,7 +152,7 @@ mod tests {
         };
         let tracker: TrackerUrl = "tt://10.0.0.1:7000".parse().unwrap();
         assert_eq!(
-            is_taken(&tracker, &other).message,
+            refuse_taken(&tracker, &other).message,
             "small.txt is published on tt://10.0.0.1:7000 with other content \
              (4c4c4c4c…, by 127.0.0.1:18000, 12 min ago)"
         );

@@ -99,7 +99,7 @@ impl Driver {
         if let Some(done) = self.loading.done.take() {
             let _ = done.send(()); // who does not wait any more need not hear of it
         }
-        if !self.trackers.are_up() {
+        if !self.trackers.started() {
             return;
         }
         let all = self.library.iter().count();

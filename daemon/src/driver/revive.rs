@@ -47,7 +47,7 @@ impl Driver {
             self.must_be_replaceable(name, place)?;
             self.make_anew(key, name, true);
         } else if is_other {
-            self.is_changed(key, name, identity);
+            self.check_other_file(key, name, identity);
         } else {
             self.go_on(key, name);
         }
@@ -72,7 +72,7 @@ impl Driver {
     }
 
     /// The file under a name is another one than was hashed: it is looked at.
-    fn is_changed(&mut self, key: SwarmKey, name: &ResourceName, identity: FileIdentity) {
+    fn check_other_file(&mut self, key: SwarmKey, name: &ResourceName, identity: FileIdentity) {
         let Some(resource) = self.library.get_mut(key) else { return };
         if matches!(resource.phase, Phase::Failed(_)) {
             resource.troubles.remove(name);
@@ -132,7 +132,7 @@ impl Driver {
         reply: Reply<Arc<Snapshot>>,
     ) {
         match here {
-            Err(why) => self.is_not_here(why),
+            Err(why) => self.folder_lost(why),
             Ok(()) => changed.iter().for_each(|(key, published)| self.source_changed(*key, published)),
         }
         let _ = reply.send(self.snapshot_for(Some(what)));

@@ -2,7 +2,7 @@
 
 use super::Driver;
 use super::loading::HashedShare;
-use super::naming::{is_taken, is_to_come};
+use super::naming::{is_to_come, refuse_taken};
 use super::reasons::{no_room_words, told};
 use crate::inbox::internal;
 use crate::inbox::store_error;
@@ -418,7 +418,7 @@ fn hash_path(
 /// Other content that another machine shares under a name stands in the way.
 fn may_have_name(resource: ResourceId, other: Option<&(TrackerUrl, Namesake)>) -> Result<(), ControlError> {
     match other.filter(|(_, other)| other.resource != resource) {
-        Some((tracker, other)) => Err(is_taken(tracker, other)),
+        Some((tracker, other)) => Err(refuse_taken(tracker, other)),
         None => Ok(()),
     }
 }

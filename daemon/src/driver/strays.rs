@@ -61,7 +61,7 @@ impl Driver {
         self.strays.is_comparing = false;
         if let Err(why) = here {
             self.strays.left.push_front(name); // it is compared when the folder is back
-            return self.is_not_here(why);
+            return self.folder_lost(why);
         }
         match compared {
             Ok((manifest, checked)) if self.library.key_of(&name).is_none() => {

@@ -151,21 +151,21 @@ impl Announcer {
     }
 
     /// The tracker took what it was told.
-    fn is_good(&self) {
-        if self.health().is_good(Instant::now()) {
+    fn recovered(&self) {
+        if self.health().recovered(Instant::now()) {
             tracing::info!(tracker = %self.url, "the tracker is back");
         }
     }
 
     /// The tracker is of no use for now. That is worth one line, however often it is found out.
-    fn is_bad(&self, trouble: &Trouble) {
-        if self.health().is_bad(Instant::now(), trouble.clone()) {
+    fn failed(&self, trouble: &Trouble) {
+        if self.health().failed(Instant::now(), trouble.clone()) {
             tracing::warn!(tracker = %self.url, error = %trouble, "the tracker is of no use; trying again");
         }
     }
 
     fn lost(&mut self, trouble: Trouble) {
-        self.is_bad(&trouble);
+        self.failed(&trouble);
         self.asked.clear(); // nobody can say
         for announced in self.entries.values_mut() {
             announced.is_known = false;
@@ -274,7 +274,7 @@ impl Announcer {
             }
         }
         if self.entries.is_empty() {
-            self.is_good(); // there is nothing that it could refuse
+            self.recovered(); // there is nothing that it could refuse
         }
         let (inbox, mut calls) = (self.inbox.clone(), Calls::default());
         loop {

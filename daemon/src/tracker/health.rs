@@ -103,7 +103,7 @@ impl Health {
     }
 
     /// It took what it was told. Whether that is news after a trouble.
-    pub(super) fn is_good(&mut self, now: Instant) -> bool {
+    pub(super) fn recovered(&mut self, now: Instant) -> bool {
         let was_bad = matches!(self.state, State::Bad(_));
         if !matches!(self.state, State::Good) {
             (self.since, self.state) = (now, State::Good);
@@ -112,7 +112,7 @@ impl Health {
     }
 
     /// It is of no use for now. Whether that is news.
-    pub(super) fn is_bad(&mut self, now: Instant, trouble: Trouble) -> bool {
+    pub(super) fn failed(&mut self, now: Instant, trouble: Trouble) -> bool {
         let was_bad = matches!(self.state, State::Bad(_));
         if !was_bad {
             self.since = now;
@@ -177,12 +177,12 @@ mod tests {
         assert_eq!(told(&health, after(1)), None, "it may still answer");
         assert_eq!(told(&health, after(4)).as_deref(), Some("unreachable for 4 s (no answer yet)"));
         let refused = Trouble::from(io::Error::from_raw_os_error(111));
-        assert!(health.is_bad(after(5), refused.clone()), "that is news");
-        assert!(!health.is_bad(after(20), Trouble::Unreachable("no answer in time".into())));
+        assert!(health.failed(after(5), refused.clone()), "that is news");
+        assert!(!health.failed(after(20), Trouble::Unreachable("no answer in time".into())));
         assert_eq!(told(&health, after(45)).as_deref(), Some("unreachable for 40 s (no answer in time)"));
-        assert!(!health.is_bad(after(50), refused));
+        assert!(!health.failed(after(50), refused));
         assert_eq!(told(&health, after(45)).as_deref(), Some("unreachable for 40 s (connection refused)"));
-        assert!(health.is_good(after(60)) && !health.is_good(after(61)));
+        assert!(health.recovered(after(60)) && !health.recovered(after(61)));
         assert_eq!(told(&health, after(90)), None);
     }
 
@@ -190,7 +190,7 @@ mod tests {
     fn one_resource_may_be_refused_while_others_are_taken() {
         let start = Instant::now();
         let mut health = Health::new(start);
-        health.is_good(start);
+        health.recovered(start);
         let other = SwarmKey { digest: ListDigest([2; 32]), ..KEY };
         let full = TrackerError::Full("it keeps 5 entries".into());
         health.took(start, KEY, Some(full.into()));

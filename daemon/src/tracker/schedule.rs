@@ -39,10 +39,10 @@ impl Schedule {
     /// Announce this one now.
     pub(super) fn now(&mut self, key: SwarmKey, now: Instant) {
         self.resources.entry(key).or_insert(Turn { due: now, last: None, interval: INTERVAL_MIN });
-        self.is_due(key, now);
+        self.set_due(key, now);
     }
 
-    fn is_due(&mut self, key: SwarmKey, due: Instant) {
+    fn set_due(&mut self, key: SwarmKey, due: Instant) {
         let Some(turn) = self.resources.get_mut(&key) else { return };
         let former = std::mem::replace(&mut turn.due, due);
         self.order.remove(&(former, key));
@@ -53,7 +53,7 @@ impl Schedule {
     pub(super) fn urgent(&mut self, key: SwarmKey, now: Instant) {
         if let Some(turn) = self.resources.get(&key) {
             let earliest = turn.last.map_or(now, |last| last + URGENT_AFTER);
-            self.is_due(key, turn.due.min(earliest.max(now)));
+            self.set_due(key, turn.due.min(earliest.max(now)));
         }
     }
 
@@ -76,7 +76,7 @@ impl Schedule {
             turn.interval = interval.clamp(INTERVAL_MIN, INTERVAL_MAX);
             turn.last = Some(now);
             let due = now + turn.interval;
-            self.is_due(key, due);
+            self.set_due(key, due);
         }
     }
 

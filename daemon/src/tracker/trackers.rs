@@ -83,7 +83,7 @@ impl Trackers {
 
     /// What a former run knew is announced by now, after a short while that differs from daemon to daemon.
     /// Whether they were not before.
-    pub fn are_up(&mut self) -> bool {
+    pub fn started(&mut self) -> bool {
         !std::mem::replace(&mut self.up, true)
     }
 

@@ -181,7 +181,7 @@ async fn the_driver_answers_while_it_looks_at_a_folder_that_is_back() {
     rig.driver.sync_all();
     rig.driver.saver.idle().await;
 
-    rig.driver.is_not_here(NotHere::Missing(rig.folder.path().to_owned()));
+    rig.driver.folder_lost(NotHere::Missing(rig.folder.path().to_owned()));
     disk.forbid();
     rig.driver.answered(1, FolderAnswer::with_free(1 << 30));
     let status = rig.driver.status(None).unwrap().remove(0);

@@ -38,7 +38,7 @@ impl Announcer {
                 calls.announcing = false;
                 match answer? {
                     Ok(reply) if reply.answers.len() == keys.len() => {
-                        self.is_good();
+                        self.recovered();
                         for (key, answer) in keys.into_iter().zip(reply.answers) {
                             self.announced(session, &calls.dates, key, answer).await?;
                         }
