@@ -1,6 +1,6 @@
 //! The folder, its file system and the port for peers, as far as any process of this machine can see them.
 
-use super::{Findings, Verdict};
+use super::findings::{Findings, Verdict};
 use crate::human;
 use rustix::fs::Access;
 use shared::host::config::ListenAddr;

@@ -1,18 +1,19 @@
 //! `ttctl doctor`: looks for what would keep TinyTorrent from working on this machine, and says what to do about it.
 //! Without a ttd it checks what it can.
 //!
-//! Reading order: this file asks and tells; `machine` looks at the folder and the port, `trackers` has ttd ask the trackers.
+//! Reading order: this file asks; `machine` looks at the folder and the port, `trackers` has ttd ask the trackers,
+//! `findings` tells.
 
+mod findings;
 mod machine;
 mod trackers;
 
 use crate::cli::Global;
 use crate::connect::{CALL_TIMEOUT, Daemon};
-use crate::documents::Document;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::human;
-use crate::output::{Colour, Output};
-use serde::Serialize;
+use crate::output::Output;
+use findings::{Findings, Verdict};
 use shared::host::config::{ConfigError, DaemonConfig, Files};
 use shared::host::paths::Places;
 use shared::rpc::control::{ErrorKind, Examined, ResourceStatus, State};
@@ -170,94 +171,5 @@ fn descriptors(examined: &Examined, findings: &mut Findings) {
                     .to_owned(),
             ),
         ),
-    }
-}
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Verdict {
-    Ok,
-    Warning,
-    Failure,
-}
-
-#[derive(Debug, Serialize)]
-struct Finding {
-    check: &'static str,
-    verdict: Verdict,
-    message: String,
-    hint: Option<String>,
-}
-
-/// What was found, in the order in which it was looked for.
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    findings: Vec<Finding>,
-    no_daemon: bool,
-}
-
-/// `doctor`
-#[derive(Debug, Serialize)]
-struct Diagnosis<'a> {
-    checks: &'a [Finding],
-    warnings: usize,
-    failures: usize,
-}
-
-impl Findings {
-    pub(super) fn ok(&mut self, check: &'static str, message: String) {
-        self.add(check, Verdict::Ok, message, None);
-    }
-
-    pub(super) fn add(
-        &mut self,
-        check: &'static str,
-        verdict: Verdict,
-        message: String,
-        hint: Option<String>,
-    ) {
-        self.findings.push(Finding { check, verdict, message, hint });
-    }
-
-    /// Tells all of it. A failure is an error that was said already.
-    fn report(mut self, output: &mut Output) -> Result<(), Error> {
-        for finding in &mut self.findings {
-            finding.hint = finding.hint.take().map(|hint| output.pasteable(&hint));
-        }
-        let count = |verdict| self.findings.iter().filter(|finding| finding.verdict == verdict).count();
-        let (warnings, failures) = (count(Verdict::Warning), count(Verdict::Failure));
-        if output.is_json() {
-            output.json(&Document::new(Diagnosis { checks: &self.findings, warnings, failures }))?;
-        } else {
-            self.findings.iter().try_for_each(|finding| finding.print(output))?;
-            let counts = [
-                human::count(self.findings.len() as u64, "check"),
-                human::count(warnings as u64, "warning"),
-                human::count(failures as u64, "failure"),
-            ];
-            output.line(&counts.join(", "))?;
-        }
-        match (failures, self.no_daemon) {
-            (0, _) => Ok(()),
-            (_, true) => Err(Error::new(Kind::NoDaemon, "")),
-            (_, false) => Err(Error::new(Kind::Refused, "")),
-        }
-    }
-}
-
-impl Finding {
-    fn print(&self, output: &mut Output) -> Result<(), Error> {
-        let (word, colour) = match self.verdict {
-            Verdict::Ok => ("ok", Colour::Good),
-            Verdict::Warning => ("warning", Colour::Careful),
-            Verdict::Failure => ("failure", Colour::Bad),
-        };
-        let word = output.paint(colour, &format!("{word:<7}"));
-        output.line(&format!("{word}  {:<11}  {}", self.check, human::clean(&self.message)))?;
-        match &self.hint {
-            Some(hint) => output.line(&format!("{:22}{}", "", human::clean(hint))),
-            None => Ok(()),
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! The trackers: whether they answer, what they think the time is, and whether others can use their addresses.
 
-use super::{Findings, Verdict};
+use super::findings::{Findings, Verdict};
 use crate::asker::ANSWER_TIMEOUT;
 use crate::connect::Daemon;
 use crate::error::Error;
