@@ -12,8 +12,8 @@ use shared::url::TrackerUrl;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How long ttd may take for an answer. It gives itself 60 s, and then says which tracker does not answer.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long ttd may take for an answer. It gives itself 25 s, and then says which tracker does not answer.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many entries of one answer are taken, from all its pages together. A tracker has as many as its configuration
 /// allows, a million of each kind if it says nothing else.

@@ -35,7 +35,7 @@ const QUESTIONS_MAX: usize = 32;
 const TRACKERS_MAX: usize = 16;
 
 /// How long a question may take in all, with the wait for its turn and all trackers that are tried. ttctl waits longer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 
 /// What a call to a tracker brings.
 type Called<T> = Result<Result<T, TrackerError>, CallError>;
