@@ -4,9 +4,9 @@ use shared::chunk::ChunkCount;
 use shared::id::{PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    Announce, AnnounceAnswer, AnnounceReply, Fleet, FleetPlace, ListEntry, Lookup, ManifestPage, Namesake,
-    Offer, PeerEntry, Publication, PublishReply, ResourceEntry, Stage, Tracker, TrackerError, TrackerHello,
-    TrackerWelcome,
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, AnnounceReply, Fleet, FleetMachine, FleetPlace, LIST_MAX,
+    ListEntry, Lookup, ManifestPage, Namesake, Offer, PeerEntry, Presence, Publication, PublishReply,
+    ResourceEntry, Stage, Tracker, TrackerError, TrackerHello, TrackerWelcome,
 };
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload};
@@ -53,6 +53,8 @@ pub struct Says {
     pub is_reborn: bool,
     /// It knows every name, shared in a hundred years, with a manifest that it cannot give.
     pub lies_about_names: bool,
+    /// To those who list something, it gives the same full page again and again.
+    pub circles: bool,
 }
 
 impl Default for Says {
@@ -67,6 +69,7 @@ impl Default for Says {
             forgets_answers: false,
             is_reborn: false,
             lies_about_names: false,
+            circles: false,
         }
     }
 }
@@ -207,6 +210,13 @@ impl Fake {
     }
 }
 
+/// A swarm of its own for each number, in their order.
+fn key(number: u16) -> SwarmKey {
+    let mut id = [0; 32];
+    id[..2].copy_from_slice(&number.to_be_bytes());
+    SwarmKey { resource: ResourceId(id), digest: shared::id::ListDigest([9; 32]) }
+}
+
 impl Tracker for Fake {
     async fn hello(self, _: Context, hello: TrackerHello) -> Result<TrackerWelcome, TrackerError> {
         self.greeted.accept();
@@ -244,7 +254,15 @@ impl Tracker for Fake {
         _: SocketAddr,
         _: Option<SwarmKey>,
     ) -> Result<Vec<ResourceEntry>, TrackerError> {
-        Ok(Vec::new())
+        let entry = |number: u16| ResourceEntry {
+            key: key(number),
+            name: None,
+            stage: Stage::Seeding,
+            have: 1,
+            count: ChunkCount::new(1).expect("one is a count"),
+        };
+        let count = if self.says.circles { ANNOUNCE_MAX as u16 } else { 0 };
+        Ok((0..count).map(entry).collect())
     }
 
     async fn publish(self, _: Context, _: Offer) -> Result<PublishReply, TrackerError> {
@@ -294,7 +312,15 @@ impl Tracker for Fake {
     }
 
     async fn list(self, _: Context, _: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError> {
-        Ok(Vec::new())
+        let entry = |number: u16| {
+            let (name, count) = (format!("{number:05}").parse(), ChunkCount::new(1));
+            let (name, count) = (name.expect("digits are a name"), count.expect("one is a count"));
+            let publication =
+                Publication { name, key: key(number), count, trackers: Vec::new(), shared_at_ms: 0 };
+            ListEntry { publication, seeders: 1, leechers: 0 }
+        };
+        let count = if self.says.circles { LIST_MAX as u16 } else { 0 };
+        Ok((0..count).map(entry).collect())
     }
 
     async fn fleet(
@@ -304,7 +330,24 @@ impl Tracker for Fake {
         _: Option<FleetPlace>,
         _: u32,
     ) -> Result<Fleet, TrackerError> {
-        Err(TrackerError::Unknown)
+        if !self.says.circles {
+            return Err(TrackerError::Unknown);
+        }
+        let (addr, peer_id) = (SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9), PeerId([7; 16]));
+        let machine = FleetMachine {
+            addr,
+            peer_id,
+            key: key(1),
+            zone: String::new(),
+            presence: Presence::Here,
+            have: 1,
+            count: ChunkCount::new(1).expect("one is a count"),
+            bytes_per_s: None,
+            seen_ms: 0,
+            still_ms: 0,
+        };
+        let next = Some(FleetPlace { key: key(1), addr, peer_id });
+        Ok(Fleet { seeders: 1, leechers: 0, gone_unfinished: 0, machines: vec![machine], next })
     }
 
     async fn clock(self, _: Context) -> Result<u64, TrackerError> {

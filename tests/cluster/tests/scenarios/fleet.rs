@@ -94,7 +94,7 @@ fn a_local_copy_is_waited_for() {
 #[test]
 fn waiting_outlives_the_tracker() {
     let mut tracker = Tracker::start();
-    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let (mut a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
     let bytes = content(62, 2 * MIB);
     a.share_bytes("image.iso", &bytes);
     let mut waiting =
@@ -103,6 +103,8 @@ fn waiting_outlives_the_tracker() {
     tracker.restart();
     wait_until("the tracker knows the file again", CAP, || tracker.peers("image.iso") == [a.addr()]);
     assert!(waiting.ended().is_none());
+    // So does the daemon that asks for it.
+    a.restart();
     b.get("image.iso", &bytes);
     assert!(waiting.wait(CAP).expect("it ends").success(), "{}", waiting.log());
 }

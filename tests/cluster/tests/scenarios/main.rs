@@ -20,6 +20,7 @@ mod local;
 mod many;
 mod names;
 mod parts;
+mod questions;
 mod reasons;
 mod recipes;
 mod room;
