@@ -80,13 +80,13 @@ pub enum Command {
     /// Look for what keeps TinyTorrent from working here, and say what to do about it
     ///
     /// Ends with exit code 0 if nothing failed, 3 if no ttd answers, 4 if anything else failed. Warnings are no
-    /// failures. Without a ttd it checks what it can: the configuration, the folder, the port, the trackers.
+    /// failures. Without a ttd it checks what it can: the configuration, the folder, the port.
     Doctor,
     /// Make the manifest of a file; needs no ttd
     Create(CreateArgs),
     /// Check a manifest, and a file against it; needs no ttd
     Check(CheckArgs),
-    /// Ask a tracker what it knows
+    /// Have ttd ask a tracker what it knows
     #[command(subcommand)]
     Tracker(TrackerCommand),
     /// Print what makes a shell complete ttctl's command lines; needs no ttd
@@ -175,7 +175,7 @@ pub struct GetArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without --peers and --percent it waits for the copy in ttd's shared folder,
-which a `ttctl get --detach` has begun. With one of them it asks the tracker.
+which a `ttctl get --detach` has begun. With one of them ttd asks the tracker.
 The machine that shared the resource is one of those that have all of it.
 --percent counts the machines that have begun; those that went before they were
 done count as not done, for an hour. Where the number is known, --peers is surer.
@@ -342,7 +342,7 @@ pub struct PeersArgs {
 /// Which tracker to ask.
 #[derive(Debug, Args)]
 pub struct WhichTracker {
-    /// The tracker to ask, instead of the first that answers of those that ttd is configured with
+    /// The tracker that ttd asks, instead of the first that answers of those that it is configured with
     #[arg(long, value_name = "URL")]
     pub tracker: Option<TrackerUrl>,
 }
