@@ -166,6 +166,32 @@ mod tests {
     }
 
     #[test]
+    fn it_is_written_as_ever() {
+        let record = Record {
+            key: SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([2; 32]) },
+            trackers: vec!["tt://[::1]:7986".parse().unwrap()],
+            shared_at_ms: u64::from(u32::MAX) + 1,
+            origin: true,
+            claims: BTreeSet::new(),
+            undated: ["tt://[::3]:7986".parse().unwrap()].into(),
+            paused: false,
+            names: vec![NameRecord {
+                name: "b".parse().unwrap(),
+                replace: true,
+                published: None,
+                damaged: false,
+            }],
+        };
+        let (resource, digest) = ("01".repeat(32), "02".repeat(32));
+        let text = format!(
+            "version = 1\nresource = \"{resource}\"\ndigest = \"{digest}\"\ntrackers = [\"tt://[::1]:7986\"]\n\
+             shared_at_ms = 4294967296\norigin = true\nclaims = []\nundated = [\"tt://[::3]:7986\"]\npaused = false\n\n\
+             [[names]]\nname = \"b\"\nreplace = true\ndamaged = false\n"
+        );
+        assert_eq!(std::str::from_utf8(atomic::unseal(&record.to_bytes()).unwrap()).unwrap(), text);
+    }
+
+    #[test]
     fn a_later_version_is_refused() {
         let error = Record::from_bytes(b"version = 2\nand what nobody knows yet").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::Unsupported);
