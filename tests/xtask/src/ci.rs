@@ -3,7 +3,7 @@
 
 use crate::bench;
 use crate::cargo::{Workspace, must};
-use crate::{dist, docs, fleet, fuzz, tools};
+use crate::{dist, docs, fleet, fuzz, tidy, tools};
 use cluster::skip;
 use std::fs;
 use std::process::{Command, Stdio};
@@ -30,13 +30,14 @@ const IMPURE: [&str; 14] = [
 
 type Step = (&'static str, fn(&Workspace) -> Result<(), String>);
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     // Before anything that takes minutes.
     ("tools", |workspace| {
         tools::CARGO_DENY.provide(workspace)?;
         tools::CARGO_DEB.provide(workspace)
     }),
     ("format", |workspace| must(workspace.cargo().args(["fmt", "--all", "--check"]))),
+    ("circles of modules, long files and functions", |workspace| tidy::run(workspace, &[])),
     ("the tests that the documents name", docs::check),
     ("the benchmark's arithmetic", bench_tests),
     ("shared is pure without features", shared_is_pure),
