@@ -429,6 +429,10 @@ mod tests {
         for (text, message) in cases {
             assert_eq!(Manifest::parse(text.as_bytes()).unwrap_err().to_string(), *message, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_not_utf8_is_shown_as_far_as_it_can_be() {
         let error = Manifest::parse(b"caf\xe9\n").unwrap_err();
         assert_eq!(error.to_string(), "line 1: not UTF-8: \"caf\u{fffd}\"");
     }
