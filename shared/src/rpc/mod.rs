@@ -1,7 +1,7 @@
 //! What travels between processes: three tarpc services over one transport.
 //!
-//! [`wire`] carries frames over any byte stream; [`peer`] is between daemons, [`tracker`] between a daemon (or
-//! ttctl) and a tracker, [`control`] between ttctl and its daemon, over the Unix socket of [`local`].
+//! [`wire`] carries frames over any byte stream; [`peer`] is between daemons, [`tracker`] between a daemon
+//! and a tracker, [`control`] between ttctl and its daemon, over the Unix socket of [`local`].
 //! docs/protocol.md describes every message for a second implementation.
 
 pub mod control;

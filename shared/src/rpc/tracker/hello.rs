@@ -11,7 +11,7 @@ pub struct TrackerHello {
     pub version: u16,
     /// Bits for optional features; none is defined yet. Unknown bits are ignored.
     pub capabilities: u64,
-    /// Its id; `None` for a caller that only asks (ttctl): it cannot announce.
+    /// Its id; `None` for a caller that only asks, as a daemon does for ttctl: it cannot announce.
     pub peer: Option<TrackedPeer>,
 }
 
