@@ -127,7 +127,7 @@ pub struct ShareArgs {
     /// The files
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// A tracker for the manifest, instead of those that ttd is configured with; may be repeated
+    /// A tracker for the manifest, instead of those that ttd is configured with; may be repeated [env: TT_TRACKERS]
     #[arg(long = "tracker", value_name = "URL")]
     pub trackers: Vec<TrackerUrl>,
     /// Take the place of another resource of the same name, here and at the trackers
@@ -285,14 +285,14 @@ pub struct LimitArgs {
 #[command(after_help = "\
 Prints the resource's id and the path of the manifest. With \"-o -\" the manifest
 itself goes to the standard output. Without --tracker, the trackers are those
-of ttd's config file.
+in $TT_TRACKERS, else those of ttd's config file.
 
 Example:
   ttctl create lab-2025.img --tracker tt://tracker.example")]
 pub struct CreateArgs {
     /// The file
     pub file: PathBuf,
-    /// A tracker for the manifest; may be repeated
+    /// A tracker for the manifest; may be repeated [env: TT_TRACKERS]
     #[arg(long = "tracker", value_name = "URL")]
     pub trackers: Vec<TrackerUrl>,
     /// Where to write the manifest, instead of FILE.tinytorrent; "-" is the standard output

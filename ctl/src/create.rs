@@ -7,6 +7,7 @@ use crate::files::{self, NewFile};
 use crate::output::Output;
 use crate::progress::{Now, Progress};
 use shared::host::config::{DaemonConfig, Files};
+use shared::host::environment;
 use shared::host::hashing::{Hashed, hash_file};
 use shared::host::paths::Places;
 use shared::manifest::Manifest;
@@ -48,10 +49,11 @@ pub(crate) fn create(args: &CreateArgs, output: &mut Output) -> Result<(), Error
     output.line(&format!("{resource}  {}", path.display()))
 }
 
-/// Those of the command line, else those that the daemon is configured with.
+/// Those of the command line, else those of the environment, else those of the daemon's config file.
 fn trackers(args: &[TrackerUrl]) -> Result<Vec<TrackerUrl>, Error> {
-    if !args.is_empty() {
-        return Ok(args.to_vec());
+    let named = environment::trackers(args).map_err(|error| Error::usage(error.to_string()))?;
+    if !named.is_empty() {
+        return Ok(named);
     }
     let path: PathBuf = Places::of_process().daemon_config();
     let config = Files::read_if_any(&path).and_then(|files| DaemonConfig::of(&files)).map_err(|error| {

@@ -11,6 +11,8 @@ use crate::output::Output;
 use crate::progress::{Now, Progress};
 use crate::tasks::{self, Ended};
 use bytes::Bytes;
+use shared::host::environment;
+use shared::name::ResourceName;
 use shared::rpc::control::{PART_BYTES_MAX, ShareRequest, Shared, TaskId};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -22,8 +24,9 @@ use std::time::Duration;
 const PART_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
+    let trackers = environment::trackers(&args.trackers).map_err(|error| Error::usage(error.to_string()))?;
     let daemon = Daemon::connect(global).await?;
-    if args.trackers.is_empty() && daemon.info.trackers.is_empty() {
+    if trackers.is_empty() && daemon.info.trackers.is_empty() {
         return Err(Error::usage("no tracker is named, and ttd is configured with none")
             .hint("use --tracker tt://HOST, or start ttd with --tracker"));
     }
@@ -31,7 +34,9 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
     let mut failed: Option<Error> = None;
     let mut warned = BTreeSet::new(); // what holds for all of the files is said once
     for path in &args.paths {
-        match share_one(&daemon, path, args, output).await {
+        let request =
+            |name| ShareRequest { name, trackers: trackers.clone(), replace: args.replace, bytes: 0 };
+        match share_one(&daemon, path, request, output).await {
             Ok(shared) => {
                 if !output.is_json() {
                     output.line(&format!("{}  {}", shared.resource, shared.manifest.display()))?;
@@ -77,7 +82,12 @@ fn document(shared: &Shared) -> Share {
     }
 }
 
-async fn share_one(daemon: &Daemon, path: &Path, args: &ShareArgs, output: &Output) -> Result<Shared, Error> {
+async fn share_one(
+    daemon: &Daemon,
+    path: &Path,
+    request: impl FnOnce(ResourceName) -> ShareRequest,
+    output: &Output,
+) -> Result<Shared, Error> {
     let name = files::name_of(path)?;
     let (file, metadata) = files::open_regular(path)?;
     let (device, inode) = (daemon.info.folder_device, daemon.info.folder_inode);
@@ -91,7 +101,7 @@ async fn share_one(daemon: &Daemon, path: &Path, args: &ShareArgs, output: &Outp
         return Err(Error::refused(format!("{} is one of ttd's own files", path.display())));
     }
     let is_there = files::is_folder(files::parent(path), device, inode);
-    let request = ShareRequest { name, trackers: args.trackers.clone(), replace: args.replace, bytes: 0 };
+    let request = request(name);
     if is_there {
         return share_in_place(daemon, request, output).await;
     }

@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
 
-    /// A tracker for what is shared and fetched by name, as tt://HOST:PORT; may be given several times
+    /// A tracker for what is shared and fetched by name, as tt://HOST:PORT; may be given several times [env: TT_TRACKERS]
     #[arg(long = "tracker", value_name = "URL")]
     pub trackers: Vec<TrackerUrl>,
 

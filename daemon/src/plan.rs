@@ -4,6 +4,7 @@ use crate::cli::Args;
 use crate::store::Publisher;
 use shared::host::accounts::group_id;
 use shared::host::config::{ConfigError, DaemonConfig, Files};
+use shared::host::environment;
 use shared::host::paths::Places;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ impl StartError {
 /// Everything that is settled before the daemon starts.
 #[derive(Debug)]
 pub struct Plan {
-    /// What the config files say, with what the command line says in its place.
+    /// What the config files say, with what the environment and the command line say in its place.
     pub config: DaemonConfig,
     /// The config file and its drop-ins.
     pub files: Files,
@@ -49,17 +50,19 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Reads the configuration and puts the command line before it.
+    /// Reads the configuration, and puts the environment before it and the command line before both.
     ///
     /// # Errors
-    /// When the configuration cannot be read, or says what cannot be.
+    /// When the configuration or the environment cannot be read, or says what cannot be.
     pub fn make(args: &Args) -> Result<Plan, StartError> {
         let places = Places::of_process();
         let (files, mut config) =
             load(args, &places).map_err(|error| StartError::wrong(error.to_string()))?;
         config.listen = args.listen.or(config.listen);
-        if !args.trackers.is_empty() {
-            config.trackers.clone_from(&args.trackers);
+        let trackers = environment::trackers(&args.trackers);
+        let trackers = trackers.map_err(|error| StartError::wrong(error.to_string()))?;
+        if !trackers.is_empty() {
+            config.trackers = trackers;
         }
         config.download_limit = args.download_limit.unwrap_or(config.download_limit);
         config.upload_limit = args.upload_limit.unwrap_or(config.upload_limit);

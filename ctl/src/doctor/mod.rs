@@ -15,6 +15,7 @@ use crate::human;
 use crate::output::Output;
 use findings::{Findings, Verdict};
 use shared::host::config::{ConfigError, DaemonConfig, Files};
+use shared::host::environment;
 use shared::host::paths::Places;
 use shared::rpc::control::{ErrorKind, Examined, ResourceStatus, State};
 use std::path::Path;
@@ -104,7 +105,11 @@ async fn without_daemon(global: &Global, config: &DaemonConfig, findings: &mut F
         machine::file_system(&folder, findings);
     }
     machine::port_is_free(config.listen, global.folder.is_some(), findings).await;
-    trackers::not_asked(&config.trackers, findings);
+    match environment::trackers(&[]) {
+        Ok(named) if named.is_empty() => trackers::not_asked(&config.trackers, findings),
+        Ok(named) => trackers::not_asked(&named, findings),
+        Err(error) => findings.add("environment", Verdict::Failure, error.to_string(), None),
+    }
 }
 
 /// Below this much room, a disk is as good as full.

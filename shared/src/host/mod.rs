@@ -1,8 +1,9 @@
-//! What a process finds on its machine: configuration, paths, logs, files to hash.
+//! What a process finds on its machine: configuration, environment, paths, logs, files to hash.
 
 pub mod accounts;
 pub mod clock;
 pub mod config;
+pub mod environment;
 pub mod hashing;
 pub mod lane;
 pub mod logging;

@@ -39,7 +39,7 @@ fn config(page: &mut Page, program: &str, keys: &[Key], fixed: &[&str], example:
     page.heading("DESCRIPTION");
     page.paragraph(&format!(
         "A TOML file: one \"key = value\" per line. A key that is left out has its default; without the file, \
-         everything is as by default. Options on the command line come before the file. `{program} --check-config` \
+         everything is as by default. Options on the command line come before the environment, and that before the file. `{program} --check-config` \
          tells whether the file is right: a mistake is told with its line, its key and what was expected."
     ));
     page.paragraph(&format!(

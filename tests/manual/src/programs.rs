@@ -37,6 +37,11 @@ pub(crate) fn ttd() -> Page {
          $XDG_RUNTIME_DIR/tinytorrent.",
     );
     page.heading("ENVIRONMENT");
+    page.term(
+        "TT_TRACKERS",
+        "Trackers, as tt://HOST:PORT, with commas or white space between them. They take the place of those in the \
+         configuration, also when it is read again; --tracker comes before them.",
+    );
     services(&mut page);
     page.term(COLOUR.0, COLOUR.1);
     page.see_also(&["ttctl(1)", "tt-tracker(1)", "ttd.toml(5)", "tinytorrent(5)", "systemd.service(5)"]);
@@ -70,6 +75,11 @@ pub(crate) fn ttctl() -> Vec<Page> {
     main.term(
         "TT_SOCKET",
         "The control socket of the daemon to talk to; --socket and --folder come before it.",
+    );
+    main.term(
+        "TT_TRACKERS",
+        "Trackers, as tt://HOST:PORT, with commas or white space between them, for share and create (--tracker comes before \
+         them) and, where no ttd answers, for doctor.",
     );
     main.term("XDG_RUNTIME_DIR", "Where the user's own daemon has its socket.");
     main.term(COLOUR.0, COLOUR.1);

@@ -21,7 +21,8 @@ settings! {
         pub socket: Option<PathBuf> = None,
         /// The control socket's permissions, as octal digits: who may write to it may control the daemon.
         pub socket_mode: FileMode = FileMode::new(0o660).expect("read and write for user and group"),
-        /// The trackers, as "tt://HOST:PORT" (port 7986 if left out), for what is shared and fetched by name.
+        /// The trackers, as "tt://HOST:PORT" (port 7986 if left out), for what is shared and fetched by name. Those that
+        /// TT_TRACKERS in the environment names take their place.
         pub trackers: Vec<TrackerUrl> = Vec::new(),
         /// How fast chunks may arrive, from all peers together, near and far: "50 MB/s", "100 Mbit/s", "none", or 0:
         /// nothing is fetched.

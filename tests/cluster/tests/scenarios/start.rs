@@ -1,7 +1,7 @@
 //! How daemons and trackers come up, or say why they do not.
 
 use cluster::mounts::{mount_bind, mount_tmpfs, own_mounts, unmount};
-use cluster::process::{Output, run_capped, sealed};
+use cluster::process::{Output, Process, run_capped, sealed};
 use cluster::{CAP, Daemon, Tracker, program};
 use std::fs;
 use std::net::TcpListener;
@@ -182,6 +182,86 @@ fn a_wrong_value_is_told_with_the_drop_in_that_has_it() {
 }
 
 #[test]
+fn trackers_in_the_environment_come_after_the_command_line_and_before_the_file() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("my.toml");
+    fs::write(&config, "trackers = [\"tt://127.0.0.1:1\"]\n").unwrap();
+    fs::write(home.path().join("file"), "some bytes").unwrap();
+    let start = |variable: &str, args: &[&str]| {
+        let mut command = sealed(&program("ttd"), home.path());
+        command.current_dir(home.path()).args(["shared", "--listen", "127.0.0.1:0", "--config"]).arg(&config);
+        command.args(args).env("TT_TRACKERS", variable);
+        Process::start("ttd", command, &home.path().join("ttd.log")).unwrap()
+    };
+    let ctl = |variable: &str, args: &[&str]| {
+        let mut command = sealed(&program("ttctl"), home.path());
+        command.current_dir(home.path()).args(["--folder", "shared"]).args(args).env("TT_TRACKERS", variable);
+        run_capped(command, CAP).unwrap()
+    };
+    let trackers_of = |name: &str| {
+        let path = home.path().join("shared").join(format!("{name}.tinytorrent"));
+        fs::read_to_string(path).unwrap().lines().nth(2).unwrap().to_owned()
+    };
+    let two = "tt://127.0.0.1:2, tt://127.0.0.1:3";
+    let cases = [
+        ("", &[][..], "tt://127.0.0.1:1"),
+        (two, &[], "tt://127.0.0.1:2 tt://127.0.0.1:3"),
+        (two, &["--tracker", "tt://127.0.0.1:4"], "tt://127.0.0.1:4"),
+    ];
+    for (number, (variable, args, expected)) in cases.into_iter().enumerate() {
+        let name = format!("file-{number}");
+        fs::write(home.path().join(&name), &name).unwrap();
+        let mut process = start(variable, args);
+        cluster::wait_until("it answers", CAP, || ctl("", &["status"]).code == 0);
+        // A reload of the file changes nothing about it.
+        fs::write(&config, "trackers = [\"tt://127.0.0.1:1\"]\nfile_mode = \"0640\"\n").unwrap();
+        let before = process.log().matches("was read again").count();
+        process.signal(rustix::process::Signal::HUP);
+        cluster::wait_until("the file is read again", CAP, || {
+            process.log().matches("was read again").count() > before
+        });
+        let shared = ctl("", &["share", &name]);
+        assert_eq!(shared.code, 0, "{}", shared.stderr);
+        assert_eq!(trackers_of(&name), expected);
+
+        // ttctl's own environment comes before what ttd knows, and --tracker before it.
+        let other = format!("other-{number}");
+        fs::write(home.path().join(&other), &other).unwrap();
+        assert_eq!(ctl("tt://127.0.0.1:5", &["share", &other]).code, 0);
+        assert_eq!(trackers_of(&other), "tt://127.0.0.1:5");
+        process.signal(rustix::process::Signal::TERM);
+        process.wait(CAP).unwrap();
+    }
+    let args = ["create", "file", "--tracker", "tt://127.0.0.1:6", "-o", "-"];
+    for (args, expected) in
+        [(&args[..], "tt://127.0.0.1:6"), (&["create", "file", "-o", "-"], "tt://127.0.0.1:5")]
+    {
+        let made = ctl("tt://127.0.0.1:5", args);
+        assert_eq!(made.stdout.lines().nth(2), Some(expected), "{}", made.stderr);
+    }
+}
+
+#[test]
+fn a_wrong_tracker_in_the_environment_is_told_with_the_variable() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("file"), "some bytes").unwrap();
+    let commands: [(&str, &[&str]); 4] = [
+        ("ttd", &["shared"]),
+        ("ttd", &["--check-config"]),
+        ("ttctl", &["create", "file"]),
+        ("ttctl", &["share", "file"]),
+    ];
+    for (name, args) in commands {
+        let mut command = sealed(&program(name), home.path());
+        command.current_dir(home.path()).args(args).env("TT_TRACKERS", "tt://a http://b");
+        let output = run_capped(command, CAP).unwrap();
+        assert_eq!(output.code, 2, "{name} {args:?}: {}", output.stderr);
+        let says = "TT_TRACKERS: \"http://b\": a tracker's URL begins with \"tt://\"";
+        assert!(output.stderr.contains(says), "{name} {args:?}: {}", output.stderr);
+    }
+}
+
+#[test]
 fn a_socket_may_have_a_path_longer_than_an_address_holds() {
     let home = tempfile::tempdir().unwrap();
     let mut folder = home.path().to_owned();
@@ -200,7 +280,7 @@ fn a_relative_folder_is_where_the_daemon_was_started() {
     let mut command = sealed(&program("ttd"), home.path());
     command.current_dir(home.path()).arg("shared");
     let log = home.path().join("ttd.log");
-    let _process = cluster::process::Process::start("ttd", command, &log).unwrap();
+    let _process = Process::start("ttd", command, &log).unwrap();
     let folder = home.path().join("shared");
     cluster::wait_until("it answers", CAP, || {
         let mut ttctl = sealed(&program("ttctl"), home.path());
@@ -225,7 +305,7 @@ fn a_tracker_takes_its_port_as_an_argument() {
     let mut command = sealed(&program("tt-tracker"), home.path());
     command.arg(port.to_string());
     let log = home.path().join("tracker.log");
-    let _process = cluster::process::Process::start("tt-tracker", command, &log).unwrap();
+    let _process = Process::start("tt-tracker", command, &log).unwrap();
     for host in ["127.0.0.1", "::1"] {
         cluster::wait_until(&format!("it listens on {host}"), CAP, || {
             std::net::TcpStream::connect((host, port)).is_ok()
