@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use shared::host::config::{ListenAddr, RateLimit};
-use shared::host::logging::{LogFilter, LogFormat};
+use shared::host::program::CommonArgs;
 use shared::url::TrackerUrl;
 use std::path::PathBuf;
 
@@ -38,21 +38,9 @@ pub struct Args {
     #[arg(long, value_name = "RATE")]
     pub upload_limit: Option<RateLimit>,
 
-    /// Read this configuration file
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-
-    /// Check the configuration and end
-    #[arg(long)]
-    pub check_config: bool,
-
-    /// What to log: error, warn, info, debug, trace, also per module ("info,daemon::tracker=debug")
-    #[arg(long, value_name = "LEVEL")]
-    pub log_level: Option<LogFilter>,
-
-    /// How to log: text, json, or auto
-    #[arg(long, value_name = "FORMAT")]
-    pub log_format: Option<LogFormat>,
+    /// Its configuration and its log.
+    #[command(flatten)]
+    pub common: CommonArgs,
 }
 
 const EXAMPLES: &str = "\

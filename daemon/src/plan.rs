@@ -6,29 +6,8 @@ use shared::host::accounts::group_id;
 use shared::host::config::{ConfigError, DaemonConfig, Files};
 use shared::host::environment;
 use shared::host::paths::Places;
-use std::fmt::Display;
+use shared::host::program::StartError;
 use std::path::PathBuf;
-
-/// Why the daemon cannot start, and what it exits with.
-#[derive(Debug)]
-pub struct StartError {
-    /// One line for a person.
-    pub message: String,
-    /// The process's exit code.
-    pub exit: u8,
-}
-
-impl StartError {
-    /// The machine does not let it.
-    pub fn failed(doing: &str, error: &dyn Display) -> StartError {
-        StartError { message: format!("{doing}: {error}"), exit: 1 }
-    }
-
-    /// The command line or the configuration is wrong: trying again does not help.
-    pub fn wrong(message: String) -> StartError {
-        StartError { message, exit: 2 }
-    }
-}
 
 /// Everything that is settled before the daemon starts.
 #[derive(Debug)]
@@ -66,8 +45,7 @@ impl Plan {
         }
         config.download_limit = args.download_limit.unwrap_or(config.download_limit);
         config.upload_limit = args.upload_limit.unwrap_or(config.upload_limit);
-        config.log_level = args.log_level.clone().unwrap_or(config.log_level);
-        config.log_format = args.log_format.unwrap_or(config.log_format);
+        args.common.apply(&mut config.log_level, &mut config.log_format);
         let folder = places.shared_folder(args.folder.as_deref(), config.folder.as_deref());
         let socket =
             places.daemon_socket(args.socket.as_deref(), args.folder.as_deref(), config.socket.as_deref());
@@ -78,12 +56,8 @@ impl Plan {
     }
 }
 
-/// A config file that was named must be there; the one at the usual place need not.
 fn load(args: &Args, places: &Places) -> Result<(Files, DaemonConfig), ConfigError> {
-    let files = match &args.config {
-        Some(path) => Files::read(path)?,
-        None => Files::read_if_any(&places.daemon_config())?,
-    };
+    let files = args.common.read_files(&places.daemon_config())?;
     let config = DaemonConfig::of(&files)?;
     Ok((files, config))
 }

@@ -3,9 +3,10 @@
 
 use crate::cli::Args;
 use crate::inbox::{Context, Input, Settings};
-use crate::plan::{Plan, StartError};
+use crate::plan::Plan;
 use shared::host::config::DaemonConfig;
 use shared::host::logging::Logging;
+use shared::host::program::{self, StartError};
 use shared::url::TrackerUrl;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -38,7 +39,7 @@ impl Reloader {
         match made {
             Ok(plan) => self.apply(plan).await,
             Err(StartError { message, .. }) => {
-                tracing::error!("the configuration was not taken over, and nothing was changed: {message}");
+                program::not_reloaded(&message);
             }
         }
     }
@@ -53,11 +54,7 @@ impl Reloader {
         self.trackers.send_replace(config.trackers.clone());
         self.context.tell(Input::Settled(settings(&config, self.neighbours_max), plan.publisher)).await;
         self.running = config;
-        let files = plan.files;
-        tracing::info!(changed = changed.join(", "), "{files} was read again");
-        if !waiting.is_empty() {
-            tracing::warn!(keys = waiting.join(", "), "what else was changed in {files} needs a restart");
-        }
+        program::reloaded(&plan.files, &changed, &waiting);
     }
 }
 

@@ -9,11 +9,12 @@ use crate::health;
 use crate::inbox::{Context, Input};
 use crate::peer::room::Caps;
 use crate::peer::server as peer;
-use crate::plan::{Plan, StartError};
+use crate::plan::Plan;
 use crate::reload::{self, Reloader};
 use crate::store::Home;
 use crate::throttle::Bucket;
 use shared::host::logging::{self, Logging};
+use shared::host::program::{self, Heard, Signals, StartError};
 use shared::host::service::Service;
 use shared::id::PeerId;
 use shared::rpc::PROTOCOL_VERSION;
@@ -23,7 +24,7 @@ use shared::swarm::SwarmConfig;
 use shared::url::PEER_PORT;
 use std::fmt::Display;
 use std::fs::DirBuilder;
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -32,7 +33,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -49,21 +49,14 @@ const END_WITHIN: Duration = Duration::from_millis(4500);
 /// Runs the daemon until a signal ends it.
 pub fn run(args: Args) -> ExitCode {
     let service = Arc::new(Service::of_process());
-    match start(args, &service) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            service.status(&error.message);
-            logging::complain("ttd", &error.message);
-            ExitCode::from(error.exit)
-        }
-    }
+    let ended = start(args, &service);
+    program::exit_code("ttd", &service, ended)
 }
 
 fn start(args: Args, service: &Arc<Service>) -> Result<(), StartError> {
     let plan = Plan::make(&args)?;
-    if args.check_config {
-        // a reader that is gone has seen enough
-        let _ = io::stdout().write_all(plan.files.verdict().as_bytes());
+    if args.common.check_config {
+        program::say_good(&plan.files);
         return Ok(());
     }
     let logging = logging::init(&plan.config.log_level, plan.config.log_format);
@@ -132,14 +125,14 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let mut reloader =
         Reloader { args, running: plan.config, context: context.clone(), logging, trackers, neighbours_max };
     let signal = loop {
-        let signal = tokio::select! {
-            signal = signals.next() => signal,
+        let heard = tokio::select! {
+            heard = signals.next() => heard,
             died = &mut driver => return Err(match died {
                 Ok(Some(why)) => failed("a restart is needed", &why),
                 died => failed("the driver ended by itself", &format!("{died:?}")),
             }),
         };
-        if signal != "SIGHUP" {
+        if let Heard::End(signal) = heard {
             break signal;
         }
         service.reloading();
@@ -181,31 +174,6 @@ fn no_home(folder: &Path, error: &dyn std::error::Error) -> StartError {
         );
     }
     failed
-}
-
-/// The signals that a daemon heeds.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Signals> {
-        Ok(Signals {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.hangup.recv() => "SIGHUP",
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }
 
 /// No new work, then an orderly end of what goes on, within a few seconds.

@@ -2,8 +2,7 @@
 
 use clap::Parser;
 use shared::host::config::{ListenAddr, TrackerConfig};
-use shared::host::logging::{LogFilter, LogFormat};
-use std::path::PathBuf;
+use shared::host::program::CommonArgs;
 
 /// The tracker of TinyTorrent: knows which machines have which files, and what is published under which name.
 ///
@@ -20,21 +19,9 @@ pub struct Args {
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<ListenAddr>,
 
-    /// Read this configuration file
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-
-    /// Check the configuration and end
-    #[arg(long)]
-    pub check_config: bool,
-
-    /// What to log: error, warn, info, debug, trace, also per module ("info,tracker=debug")
-    #[arg(long, value_name = "LEVEL")]
-    pub log_level: Option<LogFilter>,
-
-    /// How to log: text, json, or auto
-    #[arg(long, value_name = "FORMAT")]
-    pub log_format: Option<LogFormat>,
+    /// Its configuration and its log.
+    #[command(flatten)]
+    pub common: CommonArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -59,12 +46,7 @@ impl Args {
         if let Some(listen) = self.listen.or(self.port.map(ListenAddr::all)) {
             config.listen = listen;
         }
-        if let Some(level) = &self.log_level {
-            config.log_level = level.clone();
-        }
-        if let Some(format) = self.log_format {
-            config.log_format = format;
-        }
+        self.common.apply(&mut config.log_level, &mut config.log_format);
     }
 }
 
@@ -72,6 +54,7 @@ impl Args {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use shared::host::logging::LogFormat;
 
     fn config(args: &[&str]) -> Result<TrackerConfig, String> {
         let args = [&["tt-tracker"], args].concat();

@@ -8,4 +8,6 @@ pub mod hashing;
 pub mod lane;
 pub mod logging;
 pub mod paths;
+#[cfg(feature = "program")]
+pub mod program;
 pub mod service;

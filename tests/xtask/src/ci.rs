@@ -42,7 +42,7 @@ const STEPS: [Step; 17] = [
     ("the benchmark's arithmetic", bench_tests),
     ("shared is pure without features", shared_is_pure),
     ("shared with each feature alone", |workspace| {
-        for feature in ["rpc", "host"] {
+        for feature in ["rpc", "host", "program"] {
             must(workspace.cargo().args(["check", "--package", "shared", "--features", feature]))?;
         }
         Ok(())
