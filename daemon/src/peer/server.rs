@@ -5,7 +5,7 @@ use super::told::Told;
 use crate::inbox::{Answer, Context, Input};
 use crate::library::{ReadError, Source};
 use crate::throttle::{PAUSED_RETRY, Throttled};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use shared::chunk::ChunkIndex;
 use shared::id::{PeerId, SwarmKey};
 use shared::rpc::control::Rejection;
@@ -13,7 +13,8 @@ use shared::rpc::peer::{
     ChunkReply, Hello, HelloRefused, LinkKind, NewsReply, NewsRequest, Peer, PickReply, Subscriptions,
     Welcome, ZONE_BYTES_MAX,
 };
-use shared::rpc::wire::{self, Budget, Ended, Greeted, LinkEnd, ServerOptions, buffers};
+use shared::rpc::wire::buffers::Lent;
+use shared::rpc::wire::{self, Budget, Ended, Greeted, LinkEnd, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload, Written, WrongVersion};
 use shared::swarm::{AskEnd, AskId, Event, PeerAddr, Refusal};
 use shared::window::Window;
@@ -310,7 +311,7 @@ impl Service {
             Ok(Ok(bytes)) => {
                 self.0.budget.refund(1);
                 let written = guard.written.insert(Written::default()).clone();
-                let bytes = Bytes::from_owner(Held { bytes, _guard: guard });
+                let bytes = Bytes::from_owner(Held { bytes: bytes.into(), _guard: guard });
                 ChunkReply::Chunk(Payload { bytes, written: Some(written) })
             }
             Ok(Err(error)) => {
@@ -372,14 +373,8 @@ impl Drop for AskGuard {
 
 /// A chunk on its way out: dropped when its last byte is written, or never will be.
 struct Held {
-    bytes: BytesMut,
+    bytes: Lent,
     _guard: AskGuard,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        buffers::give(std::mem::take(&mut self.bytes).freeze());
-    }
 }
 
 impl AsRef<[u8]> for Held {

@@ -4,13 +4,13 @@
 
 use super::recent::{Memory, Recent};
 use crate::store::{PartFile, StoreError};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::host::lane::{self, Lane};
 use shared::id::{ChunkHash, ResourceId};
-use shared::rpc::wire::buffers;
+use shared::rpc::wire::buffers::Lent;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -115,13 +115,12 @@ impl WholeHash {
         if is_right || next != index {
             turn.pass();
         }
-        kept.into_iter().for_each(buffers::give);
         is_right
     }
 
     /// Keeps a verified chunk in memory if the whole-file hash comes to it soon.
     pub fn keep(&self, index: ChunkIndex, bytes: Bytes) {
-        self.recent.keep(index, bytes);
+        self.recent.keep(index, bytes.into());
     }
 
     /// How many chunks were passed over.
@@ -140,10 +139,9 @@ impl WholeHash {
             if next.0 >= end {
                 break;
             }
-            let bytes = self.recent.find(next).map_or_else(|| Ok(self.file.read(next)?.freeze()), Ok)?;
-            turn.at.hasher.update(&bytes);
+            let bytes = self.recent.find(next).map_or_else(|| Ok(self.file.read(next)?.into()), Ok)?;
+            turn.at.hasher.update(&*bytes);
             turn.pass();
-            buffers::give(bytes);
         }
         Ok(())
     }
@@ -154,8 +152,8 @@ impl WholeHash {
     }
 
     /// A chunk that is there, from memory or from the file.
-    fn find(&self, index: ChunkIndex) -> Option<Bytes> {
-        let read = || self.file.read(index).ok().map(BytesMut::freeze);
+    fn find(&self, index: ChunkIndex) -> Option<Lent> {
+        let read = || self.file.read(index).ok().map(Lent::from);
         let is_there = index.0 < self.frontier.borrow().chunks;
         self.recent.find(index).or_else(|| if is_there { read() } else { None })
     }

@@ -1,9 +1,8 @@
 //! Chunks that were just written, kept in memory until the whole-file hash has passed them: what need not be
 //! read back from the disk costs no copy. Bounded over all downloads of the process.
 
-use bytes::Bytes;
 use shared::chunk::ChunkIndex;
-use shared::rpc::wire::buffers;
+use shared::rpc::wire::buffers::Lent;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +28,7 @@ pub struct Recent {
 struct Kept {
     /// The chunk that the hash needs next.
     next: u32,
-    chunks: BTreeMap<u32, Bytes>,
+    chunks: BTreeMap<u32, Lent>,
 }
 
 impl Recent {
@@ -39,19 +38,16 @@ impl Recent {
     }
 
     /// Keeps a chunk if it is needed soon and there is room; else its buffer is free for others.
-    pub fn keep(&self, index: ChunkIndex, bytes: Bytes) {
+    pub fn keep(&self, index: ChunkIndex, bytes: Lent) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let is_soon = index.0.checked_sub(kept.next).is_some_and(|ahead| ahead < AHEAD_MAX);
         if is_soon && !kept.chunks.contains_key(&index.0) && self.memory.take() {
             kept.chunks.insert(index.0, bytes);
-        } else {
-            drop(kept);
-            buffers::give(bytes);
         }
     }
 
     /// A chunk that is kept.
-    pub fn find(&self, index: ChunkIndex) -> Option<Bytes> {
+    pub fn find(&self, index: ChunkIndex) -> Option<Lent> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.chunks.get(&index.0).cloned()
     }
@@ -65,7 +61,6 @@ impl Recent {
         let passed = std::mem::replace(&mut kept.chunks, ahead);
         drop(kept);
         self.memory.give(passed.len());
-        passed.into_values().for_each(buffers::give);
     }
 }
 
@@ -90,12 +85,13 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     #[test]
     fn what_is_kept_is_bounded_and_given_back() {
         let memory = Memory::default();
         let (one, two) = (Recent::new(memory.clone()), Recent::new(memory.clone()));
-        let chunk = |at: u32| Bytes::from(vec![at as u8]);
+        let chunk = |at: u32| Lent::from(Bytes::from(vec![at as u8]));
         (0..100).for_each(|at| one.keep(ChunkIndex(at), chunk(at)));
         two.keep(ChunkIndex(0), chunk(0));
         assert_eq!(memory.0.load(Ordering::Acquire), CHUNKS_MAX);

@@ -3,6 +3,7 @@
 
 use crate::chunk::CHUNK_BYTES;
 use bytes::{Bytes, BytesMut};
+use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 
 /// How many buffers are kept: 1 MiB each.
@@ -66,10 +67,36 @@ fn used_before(bytes: usize) -> Option<BytesMut> {
     if bytes == CHUNK_BYTES as usize { FREE.take() } else { None }
 }
 
-/// Takes back a buffer that is not needed any more, whatever it is: what cannot be used again is freed.
-pub fn give(bytes: Bytes) {
-    if let Ok(buffer) = bytes.try_into_mut() {
-        FREE.give(buffer);
+/// Bytes in a buffer that is used again: when the last clone is dropped it goes back to where [`take`] finds it, or is
+/// freed if it is not one of a chunk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lent(Bytes);
+
+impl From<Bytes> for Lent {
+    fn from(bytes: Bytes) -> Lent {
+        Lent(bytes)
+    }
+}
+
+impl From<BytesMut> for Lent {
+    fn from(bytes: BytesMut) -> Lent {
+        Lent(bytes.freeze())
+    }
+}
+
+impl Deref for Lent {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Ok(buffer) = std::mem::take(&mut self.0).try_into_mut() {
+            FREE.give(buffer);
+        }
     }
 }
 
@@ -98,6 +125,16 @@ mod tests {
         pool.give(bytes.try_into_mut().unwrap());
         assert_eq!(pool.take().unwrap().as_ptr(), place);
         assert!(pool.take().is_none());
+    }
+
+    #[test]
+    fn a_buffer_is_kept_for_its_last_clone() {
+        let bytes = Bytes::from(chunk());
+        let (place, lent) = (bytes.as_ptr(), Lent::from(bytes));
+        let clone = lent.clone();
+        drop(lent);
+        assert_eq!((clone.len(), clone.as_ptr()), (CHUNK_BYTES as usize, place), "it is still in use");
+        assert!(clone.0.is_unique(), "its buffer can be given back when it is dropped");
     }
 
     #[test]
