@@ -7,12 +7,11 @@ use crate::peer::bans::rejection_of;
 use crate::peer::link::{Link, LinkCommand};
 use crate::store::NameRecord;
 use crate::tracker::TrackerCommand;
-use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::chunk::ChunkIndex;
 use shared::id::{ChunkHash, SwarmKey};
 use shared::rpc::control::Rejection;
 use shared::swarm::{Action, AskEnd, AskId, Event, PeerAddr, Refusal, RequestId};
 use std::path::Path;
-use std::sync::atomic::Ordering;
 
 /// How many doubts are looked into at once: each costs the reading of a chunk.
 const SUSPECTS_MAX: usize = 8;
@@ -54,7 +53,7 @@ impl Driver {
                 self.command_link(peer, LinkCommand::Cancel { request });
             }
             Action::Grant { ask, index } => self.answer(ask, Answer::Granted(index)),
-            Action::Serve { ask, key, index } => self.serve(ask, key, index),
+            Action::Serve { ask, key, .. } => self.serve(ask, key),
             Action::Refuse { ask, refusal } => self.answer(ask, Answer::Refused(refusal)),
             Action::TellHave { key, index } => self.context.board.add(key, index),
             Action::TellLost { key, index } => self.context.board.take(key, index),
@@ -111,17 +110,16 @@ impl Driver {
     fn answer(&mut self, ask: AskId, answer: Answer) {
         let Some(waiting) = self.asks.remove(&ask) else { return };
         if waiting.send(answer).is_err() {
-            self.serving.remove(&ask);
             self.pending.push_back(Event::AskEnded { ask, end: AskEnd::TakenBack });
         }
     }
 
-    pub(super) fn serve(&mut self, ask: AskId, key: SwarmKey, index: ChunkIndex) {
-        match self.library.get(key).and_then(|resource| resource.source()) {
-            Some(source) => {
-                self.serving.insert(ask, (key, index));
+    pub(super) fn serve(&mut self, ask: AskId, key: SwarmKey) {
+        let found = self.library.get(key).and_then(|it| Some((it.source()?, it.traffic.clone())));
+        match found {
+            Some((source, traffic)) => {
                 self.library.stir(key);
-                self.answer(ask, Answer::Serve(source));
+                self.answer(ask, Answer::Serve(source, traffic));
             }
             None => {
                 self.answer(ask, Answer::Refused(Refusal::Unknown));
@@ -132,14 +130,6 @@ impl Driver {
 
     pub(super) fn ask_ended(&mut self, ask: AskId, end: AskEnd) {
         self.asks.remove(&ask);
-        if let Some((key, index)) = self.serving.remove(&ask).filter(|_| end == AskEnd::Served)
-            && let Some(resource) = self.library.get(key)
-        {
-            let is_last = Some(index) == resource.count().last();
-            let size = resource.source().and_then(|source| source.bytes()).filter(|_| is_last);
-            let bytes = size.map_or(u64::from(CHUNK_BYTES), |size| size - index.offset());
-            resource.traffic.sent.fetch_add(bytes, Ordering::Relaxed);
-        }
         self.event(Event::AskEnded { ask, end });
     }
 

@@ -3,10 +3,8 @@
 use super::Driver;
 use super::reasons::words_of;
 use crate::inbox::{Input, TaskInput};
-use shared::id::SwarmKey;
 use shared::rpc::wire::buffers;
 use shared::swarm::{AskEnd, AskId, Event};
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -137,8 +135,7 @@ impl Driver {
     pub(super) fn tick(&mut self) {
         self.ticks += 1;
         let now = Instant::now();
-        let served: BTreeSet<SwarmKey> = self.serving.values().map(|(key, _)| *key).collect();
-        let mut busy = self.library.sample(now, |key| served.contains(&key));
+        let mut busy = self.library.sample(now);
         busy |= self.checks.are_running();
         self.sync_due(now);
         self.retry_blocked(now);

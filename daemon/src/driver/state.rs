@@ -47,8 +47,6 @@ pub struct Driver {
     pub(super) links: BTreeMap<PeerAddr, Link>,
     /// Questions of peers that wait for the core's answer.
     pub(super) asks: BTreeMap<AskId, oneshot::Sender<Answer>>,
-    /// Chunks that are on their way out.
-    pub(super) serving: BTreeMap<AskId, (SwarmKey, ChunkIndex)>,
     /// Events that came up while actions were performed.
     pub(super) pending: VecDeque<Event>,
     /// What is being published: one name of a resource at a time.
@@ -114,7 +112,6 @@ impl Driver {
             library: Library::default(),
             links: BTreeMap::new(),
             asks: BTreeMap::new(),
-            serving: BTreeMap::new(),
             pending: VecDeque::new(),
             publishing: BTreeMap::new(),
             to_publish: BTreeSet::new(),

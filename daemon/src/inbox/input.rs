@@ -5,7 +5,7 @@ use super::found::Found;
 use super::ids::LinkId;
 use super::settings::Settings;
 use super::work::TaskInput;
-use crate::library::{Download, Published, Source, Standing, TakeError};
+use crate::library::{Download, Published, Source, Standing, TakeError, Traffic};
 use crate::store::Publisher;
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
@@ -94,8 +94,9 @@ pub enum Input {
 pub enum Answer {
     /// This chunk; a slot is kept for it.
     Granted(ChunkIndex),
-    /// Read the chunk from here.
-    Serve(Source),
+    /// Read the chunk from here, and count its bytes there when all of them were written. The resource is not at rest
+    /// while somebody holds its traffic.
+    Serve(Source, Arc<Traffic>),
     /// No.
     Refused(Refusal),
 }

@@ -99,15 +99,15 @@ impl Library {
         }
     }
 
-    /// Samples the rates of what is not at rest, and finds out what is at rest from now on; `is_busy` says with which
-    /// resources something goes on that is not seen in them. Whether anything moves.
-    pub fn sample(&mut self, now: Instant, is_busy: impl Fn(SwarmKey) -> bool) -> bool {
+    /// Samples the rates of what is not at rest, and finds out what is at rest from now on. Whether anything moves.
+    pub fn sample(&mut self, now: Instant) -> bool {
         let (resources, rested, mut moves) = (&mut self.resources, &mut self.rested, false);
         self.stirring.retain(|key| {
             let Some(resource) = resources.get_mut(key) else { return false };
             resource.rates.sample(now, &resource.traffic);
             moves |= !resource.rates.are_zero() || matches!(resource.phase, Phase::Fetching(_));
-            let stirs = is_busy(*key) || resource.is_due_some_time() || !resource.rates.have_settled();
+            let moves_soon = resource.has_chunks_on_their_way() || !resource.rates.have_settled();
+            let stirs = moves_soon || resource.is_due_some_time();
             if !stirs {
                 resource.rates = Rates::default();
                 rested.insert(*key);

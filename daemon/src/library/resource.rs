@@ -143,6 +143,11 @@ impl Resource {
         }
     }
 
+    /// Whether a chunk of it is being sent or received just now: whoever does that holds its traffic.
+    pub(super) fn has_chunks_on_their_way(&self) -> bool {
+        Arc::strong_count(&self.traffic) > 1
+    }
+
     /// Whether nobody knows yet if its list of chunks is the true one: it was not whole yet under any name.
     pub fn is_unproven(&self) -> bool {
         let is_whole = matches!(&self.phase, Phase::Seeding(_));

@@ -3,7 +3,7 @@
 use super::room::{Caps, Room};
 use super::told::Told;
 use crate::inbox::{Answer, Context, Input};
-use crate::library::{ReadError, Source};
+use crate::library::{ReadError, Source, Traffic};
 use crate::throttle::{PAUSED_RETRY, Throttled};
 use bytes::Bytes;
 use shared::chunk::ChunkIndex;
@@ -222,7 +222,7 @@ impl Peer for Service {
         }
         let (answer, guard) = self.ask(|ask| Event::ChunkAsked { ask, peer, key, index }).await;
         match answer {
-            Some(Answer::Serve(source)) => self.read(source, index, guard).await,
+            Some(Answer::Serve(source, traffic)) => self.read(source, index, traffic, guard).await,
             Some(Answer::Refused(Refusal::Busy { retry_after })) => {
                 ChunkReply::Busy { retry_after_ms: millis(retry_after) }
             }
@@ -299,18 +299,25 @@ impl Service {
         let context = self.0.context.clone();
         let ask = context.next_ask();
         let ended = self.0.ended.clone();
-        let guard = AskGuard { context: context.clone(), ask, tells: true, written: None, ended };
+        let guard = AskGuard { context: context.clone(), ask, tells: true, chunk: None, ended };
         let (answer, answered) = oneshot::channel();
         context.tell(Input::Ask { ask, event: event(ask), answer }).await;
         (answered.await.ok(), guard)
     }
 
-    async fn read(&self, source: Source, index: ChunkIndex, mut guard: AskGuard) -> ChunkReply {
+    async fn read(
+        &self,
+        source: Source,
+        index: ChunkIndex,
+        traffic: Arc<Traffic>,
+        mut guard: AskGuard,
+    ) -> ChunkReply {
         let reader = source.clone();
         match tokio::task::spawn_blocking(move || reader.read(index)).await {
             Ok(Ok(bytes)) => {
                 self.0.budget.refund(1);
-                let written = guard.written.insert(Written::default()).clone();
+                let chunk = ReadChunk { written: Written::default(), bytes: bytes.len() as u64, traffic };
+                let written = guard.chunk.insert(chunk).written.clone();
                 let bytes = Bytes::from_owner(Held { bytes: bytes.into(), _guard: guard });
                 ChunkReply::Chunk(Payload { bytes, written: Some(written) })
             }
@@ -347,9 +354,18 @@ struct AskGuard {
     context: Arc<Context>,
     ask: AskId,
     tells: bool,
-    /// Of a chunk that was read: whether all of it was written.
-    written: Option<Written>,
+    /// What was read for it.
+    chunk: Option<ReadChunk>,
     ended: Ended,
+}
+
+/// A chunk that was read for a peer.
+struct ReadChunk {
+    /// Whether all of it was written.
+    written: Written,
+    bytes: u64,
+    /// Where its bytes count once they were written.
+    traffic: Arc<Traffic>,
 }
 
 impl AskGuard {
@@ -360,8 +376,11 @@ impl AskGuard {
 
 impl Drop for AskGuard {
     fn drop(&mut self) {
-        let end = match &self.written {
-            Some(written) if written.is_set() => AskEnd::Served,
+        let end = match &self.chunk {
+            Some(chunk) if chunk.written.is_set() => {
+                chunk.traffic.sent.fetch_add(chunk.bytes, Ordering::Relaxed);
+                AskEnd::Served
+            }
             _ if self.ended.is_set() => AskEnd::BrokenOff,
             _ => AskEnd::TakenBack,
         };
@@ -380,5 +399,32 @@ struct Held {
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::throttle::Bucket;
+    use shared::host::config::RateLimit;
+
+    #[tokio::test]
+    async fn a_chunk_counts_as_sent_when_all_of_it_was_written() {
+        let limit = || Bucket::new(RateLimit::None);
+        let listen = PeerAddr::from(([127, 0, 0, 1], 1));
+        let (context, _, mut ended) =
+            Context::new(PeerId([1; 16]), listen, String::new(), (limit(), limit()));
+        let traffic = Arc::<Traffic>::default();
+        for (ask, is_written) in [(AskId(1), false), (AskId(2), true)] {
+            let chunk = ReadChunk { written: Written::default(), bytes: 1234, traffic: traffic.clone() };
+            if is_written {
+                chunk.written.set();
+            }
+            let (context, ended) = (context.clone(), Ended::default());
+            drop(AskGuard { context, ask, tells: true, chunk: Some(chunk), ended });
+        }
+        assert_eq!(traffic.sent.load(Ordering::Relaxed), 1234);
+        assert_eq!(ended.recv().await, Some((AskId(1), AskEnd::TakenBack)));
+        assert_eq!(ended.recv().await, Some((AskId(2), AskEnd::Served)));
     }
 }

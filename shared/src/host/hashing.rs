@@ -306,7 +306,7 @@ impl<'a> Pipeline<'a> {
         if let Err(error) = self.read(chunk) {
             self.pass_over(chunk, error)?;
         }
-        self.board().was_read(chunk);
+        self.board().hold(chunk);
         self.changed.notify_one();
         let hash = ChunkHash::of(&self.buffer(chunk)[..self.chunk_bytes(chunk)]);
         let mut board = self.board();
@@ -391,7 +391,7 @@ impl Board {
     }
 
     /// This chunk is in its buffer.
-    fn was_read(&mut self, chunk: ChunkIndex) {
+    fn hold(&mut self, chunk: ChunkIndex) {
         let buffer = place(chunk, self.buffers.len());
         self.buffers[buffer].holds = Some(chunk);
     }

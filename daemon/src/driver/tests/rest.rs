@@ -12,23 +12,25 @@ async fn a_finished_resource_comes_to_rest_and_stirs_when_it_is_wanted() {
     let manifest = manifest_of("x", &bytes);
     rig.finished(&manifest, &bytes).await;
     let later = Instant::now() + Duration::from_secs(60);
-    let sample = |driver: &mut Driver, s| driver.library.sample(later + Duration::from_secs(s), |_| false);
+    let sample = |driver: &mut Driver, s| driver.library.sample(later + Duration::from_secs(s));
     sample(&mut rig.driver, 0);
     assert!(!sample(&mut rig.driver, 4), "nothing moves");
     assert_eq!(rig.driver.library.stirring().count(), 0);
 
-    rig.driver.serve(AskId(7), manifest.key(), ChunkIndex(0));
+    rig.driver.serve(AskId(7), manifest.key());
     assert_eq!(rig.driver.library.stirring().count(), 1);
     let traffic = rig.driver.library.get(manifest.key()).unwrap().traffic.clone();
     sample(&mut rig.driver, 5);
     traffic.sent.fetch_add(4000, std::sync::atomic::Ordering::Relaxed);
     assert!(sample(&mut rig.driver, 7), "it is uploaded");
     assert_eq!(rig.driver.status(None).unwrap()[0].upload_bytes_per_s, 2000);
-    let is_busy = |_| true;
-    rig.driver.library.sample(later + Duration::from_secs(60), is_busy);
-    rig.driver.library.sample(later + Duration::from_secs(90), is_busy);
+    sample(&mut rig.driver, 60);
+    sample(&mut rig.driver, 90);
     assert_eq!(rig.driver.library.stirring().count(), 1, "a chunk is still on its way");
     assert_eq!(rig.driver.status(None).unwrap()[0].upload_bytes_per_s, 0);
+    drop(traffic);
+    sample(&mut rig.driver, 120);
+    assert_eq!(rig.driver.library.stirring().count(), 0, "the chunk was sent");
 }
 
 #[tokio::test]

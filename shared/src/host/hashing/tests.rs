@@ -33,7 +33,7 @@ fn the_lane_does_not_take_an_old_chunk_for_a_new_one() {
     let held_up = ChunkIndex(0);
     assert!(matches!(job(), Some(Job::Chunk(chunk)) if chunk == held_up));
     pipeline.read(held_up).unwrap();
-    pipeline.board().was_read(held_up);
+    pipeline.board().hold(held_up);
     while let Some(job) = job() {
         match job {
             Job::Lane(turn) => pipeline.move_lane(turn).unwrap(),
