@@ -164,7 +164,7 @@ macro_rules! settings {
 
     (@fields $name:ident) => {
         settings! { @field $name: $name, Table, table, read_table, }
-        settings! { @field $name: Option<$name>, Table, table, read_table, .map(Some) }
+        settings! { @field $name: Option<$name>, Table, table, read_table, .map(|table| table.map(Some)) }
         settings! { @field $name: Vec<$name>, Tables, tables, read_tables, }
     };
     (@field $name:ident: $type:ty, $shape:ident, $show:ident, $read:ident, $($then:tt)*) => {
@@ -176,7 +176,7 @@ macro_rules! settings {
                 path: &str,
                 said: &[$crate::host::config::layers::Said<'_>],
             ) -> Result<Option<Self>, $crate::host::config::error::ConfigError> {
-                Ok($crate::host::config::field::$read(path, said)?$($then)*)
+                $crate::host::config::field::$read(path, said)$($then)*
             }
 
             fn show(

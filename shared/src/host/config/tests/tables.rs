@@ -4,6 +4,9 @@ use super::uncommented;
 use crate::host::config::field::TABLES_MAX;
 use crate::host::config::sample::{Limits, Origin, Rule, SampleConfig};
 use crate::host::config::{Files, Key, RateLimit, Shape};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 /// Files "a", "b" and so on.
 fn read(texts: &[&str]) -> Result<SampleConfig, String> {
@@ -298,4 +301,43 @@ fn the_example_shows_tables_after_everything_else_and_is_right() {
         ..SampleConfig::default()
     };
     assert_eq!(good(&[&uncommented(&example).join("\n")]), config);
+}
+
+/// Pieces of which files are made, right and wrong.
+const PIECES: &[&str] = &[
+    "zone = \"a\"\n",
+    "zone = 5\n",
+    "trackers = [\"tt://a\"]\n",
+    "[limits]\n",
+    "upload = 0\n",
+    "limits.upload = \"none\"\n",
+    "[[rule]]\n",
+    "names = []\n",
+    "names = [5]\n",
+    "[[rule.except]]\n",
+    "[rule.origin]\n",
+    "[origin]\n",
+    "tracker = \"tt://a\"\n",
+    "rule = [{ names = [] }, {}]\n",
+    "origin = { zone = \"é\" }\n",
+    "\"\\u0007\" = 1\n",
+    "[",
+    "= ",
+    "\r\n",
+];
+
+proptest! {
+    #[test]
+    fn no_files_make_a_panic(files in vec(vec(select(PIECES), 0..8), 0..4)) {
+        let files: Vec<String> = files.into_iter().map(|pieces| pieces.concat()).collect();
+        let texts: Vec<&str> = files.iter().map(String::as_str).collect();
+        if let Err(error) = read(&texts) {
+            prop_assert!(!error.contains(char::is_control), "{error:?}");
+            prop_assert!(["a:", "b:", "c:"].iter().any(|file| error.starts_with(file)), "{error:?}");
+        }
+        let files = Files::of_texts(["a", "b", "c"].into_iter().zip(texts));
+        for key in ["zone", "limits.upload", "rule.names"] {
+            files.place_of(key);
+        }
+    }
 }
