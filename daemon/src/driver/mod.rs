@@ -34,6 +34,7 @@ mod revive;
 mod room;
 mod run;
 mod share;
+mod slices;
 mod snapshot;
 mod stalls;
 mod state;

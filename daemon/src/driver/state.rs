@@ -11,7 +11,7 @@ use crate::snapshot::Snapshot;
 use crate::store::{Home, Publisher};
 use crate::tasks::Tasks;
 use crate::tracker::Trackers;
-use crate::watch::{Checks, Folder, Lists, Pace, Stalls, Strays};
+use crate::watch::{Checks, Folder, Lists, Pace, Slices, Stalls, Strays};
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -75,6 +75,8 @@ pub struct Driver {
     pub(super) loading: Loading,
     /// Whether the shared folder can be used.
     pub(super) folder: Folder,
+    /// Whether the files in it are still the ones that were hashed.
+    pub(super) slices: Slices,
     /// Why only a restart can help.
     pub(super) ending: Option<Why>,
     /// What is known of other lists of chunks.
@@ -127,6 +129,7 @@ impl Driver {
             lookers,
             loading: Loading::default(),
             folder: Folder::default(),
+            slices: Slices::default(),
             ending: None,
             newest_ms: 0,
             lists: Lists::default(),

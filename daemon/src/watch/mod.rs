@@ -4,14 +4,16 @@ mod checks;
 mod folder;
 mod lists;
 mod pace;
+mod slices;
 mod stalls;
 mod strays;
 mod turns;
 
 pub use checks::{Asker, Checks};
-pub use folder::{Away, Folder};
+pub use folder::{AWAY_AFTER, Away, Back, Folder};
 pub use lists::Lists;
 pub use pace::Pace;
+pub use slices::{SLICE_MAX, Slices};
 pub use stalls::{Stalls, Word};
 pub use strays::Strays;
 pub use turns::Turn;

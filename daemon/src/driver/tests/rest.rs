@@ -1,9 +1,9 @@
 //! What costs nothing while nothing goes on with it, however much of it there is.
 
 use super::*;
-use crate::driver::folder::SLICE_MAX;
 use crate::library::{Published, Resource};
 use crate::store::{FileIdentity, NameRecord, Record};
+use crate::watch::SLICE_MAX;
 
 #[tokio::test]
 async fn a_finished_resource_comes_to_rest_and_stirs_when_it_is_wanted() {
@@ -69,7 +69,7 @@ async fn files_that_are_served_are_looked_at_a_slice_at_a_time_and_all_of_them()
     rig.until("a slice was looked at", |driver| found(driver) == SLICE_MAX).await;
     rig.driver.look_at_files();
     rig.until("all were looked at", |driver| found(driver) == count).await;
-    assert_eq!(rig.driver.folder.looked_at, None, "and again from the first one on");
+    assert_eq!(rig.driver.slices.last(), None, "and again from the first one on");
 }
 
 #[tokio::test]

@@ -1,0 +1,58 @@
+//! Looks whether the files that are served are still the ones that were hashed, a slice of them each time.
+
+use super::Driver;
+use crate::inbox::{Input, TaskInput};
+use crate::library::{Phase, Published};
+use crate::store::NotHere;
+use crate::watch::SLICE_MAX;
+use shared::id::SwarmKey;
+use std::sync::Arc;
+
+impl Driver {
+    /// Looks, off the driver, whether files that are served are still the ones that were hashed: the next slice of
+    /// them. Whatever is read is looked at before, too.
+    pub(super) fn look_at_files(&mut self) {
+        if self.folder.is_away() {
+            return;
+        }
+        let Some(number) = self.slices.begin() else { return };
+        let (mut slice, mut files) = (Vec::new(), Vec::new());
+        for (key, resource) in self.library.after(self.slices.last()).take(SLICE_MAX) {
+            slice.push(key);
+            if matches!(resource.phase, Phase::Seeding(_)) {
+                files.extend(resource.published_files(&self.home).map(|file| (key, file)));
+            }
+        }
+        self.slices.took(slice.last().copied(), slice.len());
+        let home = self.home.clone();
+        let look = move || {
+            let changed = files.into_iter().filter(|(_, published)| !published.is_unchanged());
+            let changed = changed.map(|(key, published)| (key, Arc::new(published))).collect();
+            // Looked at last: if the folder is there now, what was missing before is missing indeed.
+            (home.must_be_here(), changed)
+        };
+        self.work(look, move |looked| {
+            let (here, changed) = looked.unwrap_or_else(|error| {
+                tracing::error!(%error, "the shared files were not looked at; they are looked at again");
+                (Ok(()), Vec::new())
+            });
+            Input::Task(TaskInput::Looked { number, here, changed })
+        });
+    }
+
+    /// The files that are served were looked at.
+    pub(super) fn looked(
+        &mut self,
+        number: u64,
+        here: Result<(), NotHere>,
+        changed: Vec<(SwarmKey, Arc<Published>)>,
+    ) {
+        if !self.slices.ended(number) {
+            return; // the folder was away in between: that says nothing of its files
+        }
+        match here {
+            Err(why) => self.folder_lost(why),
+            Ok(()) => changed.iter().for_each(|(key, published)| self.source_changed(*key, published)),
+        }
+    }
+}
