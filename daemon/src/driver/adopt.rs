@@ -108,21 +108,9 @@ impl Driver {
             self.answer_when_saved(reply, accepted);
             return Ok(answer);
         }
-        let record = Record {
-            key,
-            trackers: wanted.tracker.clone().into_iter().collect(),
-            shared_at_ms: wanted.shared_at_ms,
-            origin: false,
-            claims: Default::default(),
-            undated: Default::default(),
-            paused: false,
-            names: vec![NameRecord {
-                name: name.clone(),
-                replace: false,
-                published: Some(identity),
-                damaged: false,
-            }],
-        };
+        let found =
+            NameRecord { name: name.clone(), replace: false, published: Some(identity), damaged: false };
+        let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, found);
         let (manifest, path) = (wanted.manifest.clone(), self.home.file(name));
         let published = Arc::new(Published { manifest: manifest.clone(), path, identity });
         let resource = Resource::new(manifest, record, self.home.slot(key), Phase::Seeding(published));

@@ -209,16 +209,8 @@ impl Driver {
     /// what it was.
     fn begin(&mut self, wanted: Wanted, place: Place, reply: Reply<Accepted>) {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name().clone());
-        let record = Record {
-            key,
-            trackers: wanted.tracker.clone().into_iter().collect(),
-            shared_at_ms: wanted.shared_at_ms,
-            origin: false,
-            claims: Default::default(),
-            undated: Default::default(),
-            paused: false,
-            names: vec![NameRecord { name, replace: wanted.replace, published: None, damaged: false }],
-        };
+        let name = NameRecord { name, replace: wanted.replace, published: None, damaged: false };
+        let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, name);
         let (slot, context) = (self.home.slot(key), self.context.clone());
         let opening = self.open_place(&slot, &record, &wanted.manifest);
         tokio::spawn(async move {

@@ -70,15 +70,22 @@ impl Record {
     /// name, or was paused, is not known.
     pub(super) fn rebuilt(manifest: &Manifest) -> Record {
         let name = manifest.name().clone();
+        let name = NameRecord { name, replace: false, published: None, damaged: false };
+        Record::wanted(manifest.key(), None, 0, name)
+    }
+
+    /// The record of a resource that is wanted here under one name, and was not shared here. `tracker` is the one whose
+    /// catalogue named it, `shared_at_ms` what that says of when it was shared.
+    pub fn wanted(key: SwarmKey, tracker: Option<TrackerUrl>, shared_at_ms: u64, name: NameRecord) -> Record {
         Record {
-            key: manifest.key(),
-            trackers: Vec::new(),
-            shared_at_ms: 0,
+            key,
+            trackers: tracker.into_iter().collect(),
+            shared_at_ms,
             origin: false,
             claims: BTreeSet::new(),
             undated: BTreeSet::new(),
             paused: false,
-            names: vec![NameRecord { name, replace: false, published: None, damaged: false }],
+            names: vec![name],
         }
     }
 
