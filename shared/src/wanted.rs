@@ -116,15 +116,17 @@ impl Wanting {
         is_news
     }
 
-    /// One does not want it any more.
+    /// One does not want it any more. A user says so for all.
     pub fn withdraw(&mut self, by: &WantedBy) -> Withdrawn {
-        match self.0.iter().position(|known| known.is_same(by)) {
-            None => Withdrawn::NotFound,
-            Some(place) => {
-                self.0.remove(place);
-                if self.0.is_empty() { Withdrawn::NobodyLeft } else { Withdrawn::OthersLeft }
-            }
+        if matches!(by, WantedBy::User { .. }) {
+            self.0.clear();
+            return Withdrawn::NobodyLeft;
         }
+        let Some(place) = self.0.iter().position(|known| known.is_same(by)) else {
+            return Withdrawn::NotFound;
+        };
+        self.0.remove(place);
+        if self.0.is_empty() { Withdrawn::NobodyLeft } else { Withdrawn::OthersLeft }
     }
 
     /// Whether nothing is known of who wants it.
@@ -199,14 +201,27 @@ mod tests {
     }
 
     #[test]
+    fn a_user_removes_a_name_whoever_wants_it() {
+        for mut wanting in
+            [Wanting::default(), Wanting::from(vec![WantedBy::Watch, user(1), WantedBy::Others])]
+        {
+            assert_eq!(wanting.withdraw(&user(2)), Withdrawn::NobodyLeft);
+            assert!(wanting.is_empty());
+        }
+    }
+
+    #[test]
     fn more_than_are_remembered_are_others_and_keep_the_name() {
         let mut wanting = Wanting::of(user(0));
         (1..100).for_each(|uid| _ = wanting.add(user(uid)));
         assert_eq!(wanting.iter().count(), WANTED_BY_MAX);
         assert_eq!(wanting.iter().last(), Some(&WantedBy::Others));
-        assert_eq!(wanting.withdraw(&user(99)), Withdrawn::NotFound);
-        for uid in 0..WANTED_BY_MAX as u32 - 1 {
-            assert_eq!(wanting.withdraw(&user(uid)), Withdrawn::OthersLeft);
+        let pattern = |number: usize| WantedBy::Subscription(number.to_string());
+        let mut wanting = Wanting::of(pattern(0));
+        (1..100).for_each(|number| _ = wanting.add(pattern(number)));
+        assert_eq!(wanting.withdraw(&pattern(99)), Withdrawn::NotFound);
+        for number in 0..WANTED_BY_MAX - 1 {
+            assert_eq!(wanting.withdraw(&pattern(number)), Withdrawn::OthersLeft);
         }
         let long = WantedBy::Subscription("*".repeat(TEXT_BYTES_MAX + 1));
         assert_eq!(Wanting::of(long), Wanting::of(WantedBy::Others));

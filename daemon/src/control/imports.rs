@@ -3,9 +3,10 @@
 //! removed, off the async workers: that takes seconds where a file is large.
 
 use super::quota::Permit;
+use crate::inbox::ToShare;
 use crate::store::Import;
 use crate::tasks::TaskHandle;
-use shared::rpc::control::{ControlError, ErrorKind, ShareRequest, TaskId, TaskState};
+use shared::rpc::control::{ControlError, ErrorKind, TaskId, TaskState};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub struct Imports {
 
 #[derive(Debug)]
 struct Importing {
-    request: ShareRequest,
+    request: ToShare,
     handle: TaskHandle,
     /// Away while a part is written.
     import: Option<Import>,
@@ -38,7 +39,7 @@ impl Imports {
     pub fn begin(
         &mut self,
         task: TaskId,
-        request: ShareRequest,
+        request: ToShare,
         handle: TaskHandle,
         import: Import,
         permits: [Permit; 2],
@@ -84,7 +85,7 @@ impl Imports {
     ///
     /// # Errors
     /// When there is no such import, or it is not as long as announced: then it has ended.
-    pub fn end(&mut self, task: TaskId) -> Result<(ShareRequest, Import, TaskHandle), ControlError> {
+    pub fn end(&mut self, task: TaskId) -> Result<(ToShare, Import, TaskHandle), ControlError> {
         let none = || refused(format!("there is no import {}", task.0));
         let importing = self.open.get_mut(&task).ok_or_else(none)?;
         let import = importing.import.take().ok_or_else(none)?;

@@ -1,6 +1,6 @@
 //! Finds out what a name or an id means, for a `get`.
 
-use crate::inbox::{Context, Wanted};
+use crate::inbox::{Context, Hit};
 use crate::tracker::catalogue::{self, Miss};
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::rpc::tracker::Lookup;
@@ -14,8 +14,7 @@ pub async fn look_up(
     configured: Vec<TrackerUrl>,
     what: &Lookup,
     tracker: Option<TrackerUrl>,
-    replace: bool,
-) -> Result<Result<Wanted, ControlError>, ControlError> {
+) -> Result<Result<Hit, ControlError>, ControlError> {
     let is_named = tracker.is_some();
     let trackers = match tracker {
         Some(url) => vec![url],
@@ -23,12 +22,7 @@ pub async fn look_up(
     };
     let shown = shown(what);
     match catalogue::find(context, &trackers, what, &BTreeSet::new()).await {
-        Ok(hit) => Ok(Ok(Wanted {
-            manifest: hit.manifest,
-            tracker: Some(hit.tracker),
-            shared_at_ms: hit.shared_at_ms,
-            replace,
-        })),
+        Ok(hit) => Ok(Ok(hit)),
         Err(Miss::Unknown) => Err(ControlError {
             kind: ErrorKind::Unknown,
             message: format!("no tracker's catalogue has {shown} ({} asked)", list(&trackers)),

@@ -8,3 +8,4 @@ mod look_up;
 mod quota;
 pub mod server;
 mod tracker;
+mod users;

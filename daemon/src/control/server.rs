@@ -7,7 +7,8 @@ use super::imports::{self, Imports};
 use super::look_up::{look_up, shown};
 use super::quota::{Permit, Quota};
 use super::tracker::Questions;
-use crate::inbox::{Context, Input, Requests, Wanted, store_error};
+use super::users;
+use crate::inbox::{Context, Input, Requests, ToShare, Wanted, store_error};
 use crate::snapshot::Snapshot;
 use crate::store::Home;
 use shared::host::config::{Rate, RateLimit};
@@ -24,6 +25,7 @@ use shared::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, Reso
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
 use shared::url::TrackerUrl;
+use shared::wanted::WantedBy;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -141,12 +143,13 @@ impl Control for Caller {
 
     async fn share(self, _: CallContext, request: ShareRequest) -> Result<TaskId, ControlError> {
         self.log("share", &request.name);
-        self.requests.share(request).await
+        self.requests.share(ToShare::new(request, self.wanted_by().await)).await
     }
 
     async fn import(self, _: CallContext, request: ShareRequest) -> Result<TaskId, ControlError> {
         self.log("import", &request.name);
         let permits = [self.may_have_one(&self.own_imports)?, self.may_have_one(&self.callers.imports)?];
+        let request = ToShare::new(request, self.wanted_by().await);
         let (task, handle) = self.requests.import(request.clone()).await?;
         let home = self.server.home.clone();
         match blocking(move || home.import(task.0)).await {
@@ -202,22 +205,26 @@ impl Control for Caller {
         let replace = request.replace;
         let (lookup, tracker) = match request.what {
             GetWhat::Manifest => {
-                let wanted = self.sent_manifest(replace)?;
+                let manifest = self.sent_manifest()?;
+                let wanted = Wanted::known(manifest, replace, self.wanted_by().await);
                 return self.begin(wanted).await;
             }
             GetWhat::Name { name, tracker } => (Lookup::Name(name), tracker),
             GetWhat::Resource { resource, tracker } => {
                 // An id says all there is to say: what is here is what is meant.
-                if let Ok(accepted) = self.requests.find_locally(resource.to_string(), replace).await {
+                if let Ok(accepted) = self.find_locally(resource.to_string(), replace).await {
                     return Ok(accepted);
                 }
                 (Lookup::Resource(resource), tracker)
             }
         };
         let configured = self.server.trackers.borrow().clone();
-        let looked_up = match look_up(&self.server.context, configured, &lookup, tracker, replace).await {
-            Ok(Ok(wanted)) => return self.begin(wanted).await,
-            Ok(Err(nowhere)) => match self.requests.find_locally(shown(&lookup), replace).await {
+        let looked_up = match look_up(&self.server.context, configured, &lookup, tracker).await {
+            Ok(Ok(hit)) => {
+                let by = self.wanted_by().await;
+                return self.begin(Wanted::found(hit, replace, Some(by))).await;
+            }
+            Ok(Err(nowhere)) => match self.find_locally(shown(&lookup), replace).await {
                 Err(error) if error.kind == ErrorKind::Unknown => Err(nowhere),
                 found => found,
             },
@@ -270,7 +277,8 @@ impl Control for Caller {
         delete: bool,
     ) -> Result<Vec<ResourceName>, ControlError> {
         self.log("remove", &what.escape_debug());
-        self.requests.remove(what, delete).await
+        let by = WantedBy::User { uid: self.who.uid, name: None };
+        self.requests.remove(what, delete, by).await
     }
 
     async fn verify(self, _: CallContext, what: String) -> Result<TaskId, ControlError> {
@@ -397,11 +405,19 @@ impl Caller {
         })
     }
 
-    fn sent_manifest(&self, replace: bool) -> Result<Wanted, ControlError> {
+    fn sent_manifest(&self) -> Result<Manifest, ControlError> {
         let sent = self.manifest().take();
         let (parser, _permit) = sent.ok_or_else(|| refused("no manifest was sent".to_owned()))?;
-        let manifest: Manifest = parser.finish().map_err(|error| bad_data(&error))?;
-        Ok(Wanted { manifest, tracker: None, shared_at_ms: 0, replace })
+        parser.finish().map_err(|error| bad_data(&error))
+    }
+
+    async fn find_locally(&self, what: String, replace: bool) -> Result<Accepted, ControlError> {
+        self.requests.find_locally(what, replace, self.wanted_by().await).await
+    }
+
+    /// The caller's user, as one who wants something.
+    async fn wanted_by(&self) -> WantedBy {
+        users::wanted_by(self.who.uid).await
     }
 
     async fn begin(&self, wanted: Wanted) -> Result<Accepted, ControlError> {

@@ -56,60 +56,72 @@ impl Driver {
         });
         tokio::spawn(async move {
             let checked = comparing.await.and_then(|checked| checked);
-            context.tell(Input::Task(TaskInput::Compared { task: Some(task), wanted, checked })).await;
+            context.tell(Input::Task(TaskInput::Compared { task, wanted, checked })).await;
         });
     }
 
     /// The file under a wanted name was compared with what is wanted. Nobody may wait for that: it is taken all the same.
-    pub(super) fn compared(
-        &mut self,
-        task: Option<TaskId>,
-        wanted: Wanted,
-        checked: io::Result<CheckedFile>,
-    ) {
-        let handle = task.and_then(|task| self.tasks.get(task)).cloned();
-        let (name, key) = (wanted.manifest.name().clone(), wanted.manifest.key());
-        let outcome = match checked {
-            Ok(checked) if checked.whole => self.take_found(&wanted, checked.identity),
-            Ok(checked) => Err(differs(&name, &checked)),
+    pub(super) fn compared(&mut self, task: TaskId, wanted: Wanted, checked: io::Result<CheckedFile>) {
+        let handle = self.tasks.get(task).cloned();
+        if matches!(&checked, Err(error) if error.kind() == io::ErrorKind::NotFound) {
             // It is gone: now nothing is in the way.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && task.is_some() => {
-                let (reply, answer) = oneshot::channel();
-                self.get(wanted, reply);
-                return forward(handle, answer);
+            let (reply, answer) = oneshot::channel();
+            self.get(wanted, reply);
+            return forward(handle, answer);
+        }
+        let (reply, answer) = oneshot::channel();
+        match self.take_if_right(&wanted, checked) {
+            Ok(Taken::Here) => {
+                let accepted = self.accepted(wanted.manifest.key(), &wanted);
+                self.answer_when_saved(reply, accepted);
             }
+            Ok(Taken::Now(saved)) => {
+                let accepted = self.accepted(wanted.manifest.key(), &wanted);
+                tokio::spawn(async move {
+                    let answer = match saved.await {
+                        Ok(Ok(())) => accepted,
+                        Ok(Err(error)) => Err(store_error(&error)),
+                        Err(_) => return, // the daemon ends
+                    };
+                    let _ = reply.send(answer);
+                });
+            }
+            Err(error) => _ = reply.send(Err(error)),
+        }
+        forward(handle, answer);
+    }
+
+    /// Takes a file that was compared with what is wanted under its name, if all of it is right.
+    ///
+    /// # Errors
+    /// When it is not, or may not be taken: it is left as it is.
+    pub(super) fn take_if_right(
+        &mut self,
+        wanted: &Wanted,
+        checked: io::Result<CheckedFile>,
+    ) -> Result<Taken, ControlError> {
+        let (name, key) = (wanted.manifest.name(), wanted.manifest.key());
+        let taken = match checked {
+            Ok(checked) if checked.whole => self.take_found(wanted, checked.identity),
+            Ok(checked) => Err(differs(name, &checked)),
             Err(error) => Err(ControlError {
                 kind: ErrorKind::Refused,
                 message: format!("a file {name} is there already, and cannot be compared: {error}"),
                 hint: Some(format!("use --replace to put {name} in its place")),
             }),
         };
-        match outcome {
-            Ok(answer) => forward(handle, answer),
-            Err(error) => {
-                tracing::warn!(resource = %key, %name, %error, "the file that lies there is left as it is");
-                if let Some(handle) = handle {
-                    handle.end(TaskState::Failed(error));
-                }
-            }
-        }
+        taken.inspect_err(|error| {
+            tracing::warn!(resource = %key, %name, %error, "the file that lies there is left as it is");
+        })
     }
 
-    /// Takes a file that was found to be right into the library, as it lies there; the answer comes when that is saved.
-    fn take_found(
-        &mut self,
-        wanted: &Wanted,
-        identity: FileIdentity,
-    ) -> Result<oneshot::Receiver<Result<Accepted, ControlError>>, ControlError> {
+    /// Takes a file that was found to be right into the library, as it lies there.
+    fn take_found(&mut self, wanted: &Wanted, identity: FileIdentity) -> Result<Taken, ControlError> {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
-        let (reply, answer) = oneshot::channel();
         if self.go_on_if_here(wanted, &Place::of_file(identity))? {
-            let accepted = self.accepted(key, wanted);
-            self.answer_when_saved(reply, accepted);
-            return Ok(answer);
+            return Ok(Taken::Here);
         }
-        let found =
-            NameRecord { name: name.clone(), replace: false, published: Some(identity), damaged: false };
+        let found = NameRecord::new(name.clone(), Some(identity), self.wanting(name, wanted.by.as_ref()));
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, found);
         let (manifest, path) = (wanted.manifest.clone(), self.home.file(name));
         let published = Arc::new(Published { manifest: manifest.clone(), path, identity });
@@ -119,16 +131,7 @@ impl Driver {
         tracing::info!(resource = %key, %name, bytes = identity.bytes,
             "the file that lay under the name is the resource: it is served as it is");
         self.join(key);
-        let accepted = self.accepted(key, wanted);
-        tokio::spawn(async move {
-            let answer = match saved.await {
-                Ok(Ok(())) => accepted,
-                Ok(Err(error)) => Err(store_error(&error)),
-                Err(_) => return, // the daemon ends
-            };
-            let _ = reply.send(answer);
-        });
-        Ok(answer)
+        Ok(Taken::Now(saved))
     }
 
     // -- a file that is to be replaced
@@ -266,6 +269,14 @@ impl Driver {
             "chunks of the file that lies there are used");
         self.begin_with(key, part, good);
     }
+}
+
+/// What became of a file that is right.
+pub(super) enum Taken {
+    /// Its resource was in the library by then.
+    Here,
+    /// It was taken into the library; the receiver hears when that is on disk.
+    Now(oneshot::Receiver<Result<(), StoreError>>),
 }
 
 /// Whoever waits for a comparison hears of what came of it.

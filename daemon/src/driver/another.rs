@@ -3,7 +3,7 @@
 //! while a tracker knows others, another one takes its place.
 
 use super::Driver;
-use crate::inbox::{Hit, Input, TaskInput, Wanted};
+use crate::inbox::{Hit, Input, Requests, TaskInput, Wanted};
 use crate::library::{Phase, Resource};
 use crate::tracker::catalogue;
 use crate::watch::Lists;
@@ -11,7 +11,6 @@ use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::tracker::Lookup;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 /// A list of which nothing came for this time gives way to another one that somebody serves …
 const NOTHING_FOR: Duration = Duration::from_secs(10);
@@ -79,10 +78,14 @@ impl Driver {
         let other = hit.manifest.key();
         tracing::warn!(resource = %key, %name, %other, "another list of chunks takes the place of this one");
         Lists::remember(&mut self.lists.tried, key);
-        let manifest = hit.manifest.with_name(name);
-        let Hit { shared_at_ms, tracker, .. } = *hit;
-        let (reply, _) = oneshot::channel(); // those who wait for it look at its status
-        self.get(Wanted { manifest, tracker: Some(tracker), shared_at_ms, replace }, reply);
+        let hit = Hit { manifest: hit.manifest.with_name(name), ..*hit };
+        let (wanted, requests) = (Wanted::found(hit, replace, None), Requests::new(&self.context));
+        // those who wait for it look at its status
+        tokio::spawn(async move {
+            if let Err(error) = requests.get(wanted).await {
+                tracing::warn!(resource = %other, %error, "this list of chunks does not take the place of the other");
+            }
+        });
     }
 
     /// Whether a resource may come beside, or in the place of, another list of its chunks that is here.

@@ -27,8 +27,8 @@ impl Driver {
                 Ok(()) => self.get(wanted, reply),
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Command::FindLocally { what, replace, reply } => match able {
-                Ok(()) => self.find_locally(&what, replace, reply),
+            Command::FindLocally { what, replace, by, reply } => match able {
+                Ok(()) => self.find_locally(&what, replace, by, reply),
                 Err(error) => drop(reply.send(Err(error))),
             },
             Command::Inspect { what, reply } => match able {
@@ -45,8 +45,8 @@ impl Driver {
                 let resumed = able.and_then(|()| self.resume(&what));
                 self.answer_change(reply, resumed);
             }
-            Command::Remove { what, delete, reply } => {
-                let removed = able.and_then(|()| self.remove(&what, delete));
+            Command::Remove { what, delete, by, reply } => {
+                let removed = able.and_then(|()| self.remove(&what, delete, &by));
                 self.answer_change(reply, removed);
             }
             Command::Verify { what, reply } => drop(reply.send(able.and_then(|()| self.verify(&what)))),

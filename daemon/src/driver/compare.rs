@@ -64,7 +64,7 @@ mod tests {
         let unsure = Some(FileIdentity::unknown());
         let record = |replace, published| {
             let name = "x".parse().unwrap();
-            NameRecord { name, replace, published, damaged: false }
+            NameRecord { replace, ..NameRecord::new(name, published, Default::default()) }
         };
         assert_eq!(How::of(&record(true, unsure)), How::ToReplace);
         assert_eq!(How::of(&record(false, unsure)), How::Strictly);

@@ -12,6 +12,7 @@ use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind};
+use shared::wanted::WantedBy;
 use std::sync::Arc;
 
 /// What has to happen to a resource that is wanted.
@@ -32,14 +33,14 @@ impl Driver {
         self.look_at_place(Asked { wanted, is_known: false, reply });
     }
 
-    pub(super) fn find_locally(&mut self, what: &str, replace: bool, reply: Reply<Accepted>) {
+    pub(super) fn find_locally(&mut self, what: &str, replace: bool, by: WantedBy, reply: Reply<Accepted>) {
         let manifest = self.one(what).and_then(|(name, key)| match self.library.get(key) {
             Some(resource) => Ok(resource.manifest.with_name(name)),
             None => Err(internal(&"the resource is gone")),
         });
         match manifest {
             Ok(manifest) => {
-                let wanted = Wanted { manifest, tracker: None, shared_at_ms: 0, replace };
+                let wanted = Wanted::known(manifest, replace, by);
                 self.look_at_place(Asked { wanted, is_known: true, reply });
             }
             Err(error) => drop(reply.send(Err(error))),
@@ -95,17 +96,23 @@ impl Driver {
 
     /// Finds out whether a download is there already, or may begin.
     fn accept(&mut self, wanted: &Wanted, place: &Place) -> Result<Next, ControlError> {
-        let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
+        let (key, name, by) = (wanted.manifest.key(), wanted.manifest.name(), wanted.by.as_ref());
+        if by.is_none() && self.library.key_of(name).is_none() {
+            return Err(unknown(name.as_str())); // it was removed: nobody wants it any more
+        }
         if let Some(other) = self.library.other_list(key)
             && !self.ask_to_stand_aside(other, wanted)
         {
-            return match self.library.get(other).is_some_and(Resource::is_unproven) {
-                true => Ok(Next::Beside(other)),
-                false => Err(other_list(other)),
-            };
+            if !self.library.get(other).is_some_and(Resource::is_unproven) {
+                return Err(other_list(other));
+            }
+            self.add_wanted(other, name, by);
+            return Ok(Next::Beside(other));
         }
         if self.library.key_of(name) == Some(key) {
-            return self.revive(key, wanted, place).map(|()| Next::Here);
+            self.revive(key, wanted, place)?;
+            self.add_wanted(key, name, by);
+            return Ok(Next::Here);
         }
         self.must_be_free(wanted, place)?;
         self.must_have_room_for(name)?;
@@ -190,8 +197,9 @@ impl Driver {
     /// The same content under one more name.
     fn add_name(&mut self, key: SwarmKey, wanted: &Wanted) {
         let name = wanted.manifest.name().clone();
+        let wanted_by = self.wanting(&name, wanted.by.as_ref());
         self.forget_name(&name, Some(key));
-        let record = NameRecord { name, replace: wanted.replace, published: None, damaged: false };
+        let record = NameRecord { replace: wanted.replace, ..NameRecord::new(name, None, wanted_by) };
         self.library.add_name(key, record);
         if let Some(resource) = self.library.get(key) {
             self.saver.save(&resource.slot, &resource.record);
@@ -209,7 +217,8 @@ impl Driver {
     /// what it was.
     fn begin(&mut self, wanted: Wanted, place: Place, reply: Reply<Accepted>) {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name().clone());
-        let name = NameRecord { name, replace: wanted.replace, published: None, damaged: false };
+        let wanted_by = self.wanting(&name, wanted.by.as_ref());
+        let name = NameRecord { replace: wanted.replace, ..NameRecord::new(name, None, wanted_by) };
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, name);
         let (slot, context) = (self.home.slot(key), self.context.clone());
         let opening = self.open_place(&slot, &record, &wanted.manifest);
@@ -293,6 +302,7 @@ impl Driver {
             return drop(reply.send(Err(store_error(error)))); // whatever is there stays
         }
         let former = self.former(name);
+        let record = self.still_wanted(record, wanted);
         self.drop_others(key, name);
         self.forget_name(name, None);
         let slot = self.home.slot(key);
@@ -307,6 +317,16 @@ impl Driver {
         self.take_in(key, opened, lies_there);
         let accepted = self.accepted(key, wanted);
         self.answer_when_saved(reply, accepted);
+    }
+
+    /// The record of a download whose place was just made: somebody may have begun or ceased to want its name meanwhile.
+    fn still_wanted(&self, mut record: Record, wanted: &Wanted) -> Record {
+        let wanted_by = self.wanting(wanted.manifest.name(), wanted.by.as_ref());
+        if let Some(name) = record.names.first_mut().filter(|name| name.wanted_by != wanted_by) {
+            name.wanted_by = wanted_by;
+            self.saver.save(&self.home.slot(record.key), &record);
+        }
+        record
     }
 
     pub(super) fn made(&mut self, key: SwarmKey, opening: &Opening, opened: Result<PartFile, StoreError>) {

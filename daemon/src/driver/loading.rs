@@ -1,11 +1,11 @@
 //! The resources of a former run that were not looked at yet, and what waits for them.
 
-use crate::inbox::Command;
+use crate::inbox::{Command, ToShare};
 use crate::store::FileIdentity;
 use crate::tasks::TaskHandle;
 use shared::host::hashing::Hashed;
 use shared::id::{ResourceId, SwarmKey};
-use shared::rpc::control::{ShareRequest, TaskId};
+use shared::rpc::control::TaskId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::time::Instant;
@@ -34,7 +34,7 @@ pub(super) struct HashedShare {
     pub(super) task: TaskId,
     /// Somebody works on it.
     pub(super) _handle: Option<TaskHandle>,
-    pub(super) request: ShareRequest,
+    pub(super) request: ToShare,
     pub(super) hashed: Hashed,
     pub(super) identity: FileIdentity,
 }

@@ -7,6 +7,7 @@ use crate::store::NameRecord;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::ControlError;
+use shared::wanted::{WantedBy, Withdrawn};
 
 impl Driver {
     pub(super) fn pause(&mut self, what: &str) -> Result<Vec<ResourceName>, ControlError> {
@@ -81,8 +82,15 @@ impl Driver {
         }
     }
 
-    pub(super) fn remove(&mut self, what: &str, delete: bool) -> Result<Vec<ResourceName>, ControlError> {
-        let found = self.some(what)?;
+    /// Removes names that nobody wants any more without this one; returns them.
+    pub(super) fn remove(
+        &mut self,
+        what: &str,
+        delete: bool,
+        by: &WantedBy,
+    ) -> Result<Vec<ResourceName>, ControlError> {
+        let mut found = self.some(what)?;
+        found.retain(|(name, key)| self.withdraw(*key, name, by) == Withdrawn::NobodyLeft);
         for (name, key) in &found {
             let identity = self.library.get(*key).and_then(|resource| {
                 resource.record.names.iter().find(|record| record.name == *name)?.published

@@ -43,6 +43,7 @@ mod strays;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod wanted;
 mod work;
 
 pub use state::Driver;

@@ -6,7 +6,7 @@ use super::naming::{is_to_come, refuse_taken};
 use super::reasons::{no_room_words, told};
 use crate::inbox::internal;
 use crate::inbox::store_error;
-use crate::inbox::{Imported, Input, TaskInput};
+use crate::inbox::{Imported, Input, TaskInput, ToShare};
 use crate::library::Published;
 use crate::library::{Phase, Resource};
 use crate::panicked::caught;
@@ -21,7 +21,7 @@ use shared::host::hashing::{Hashed, hash_file};
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use shared::rpc::control::{ControlError, ErrorKind, ShareRequest, Shared, TaskId, TaskState};
+use shared::rpc::control::{ControlError, ErrorKind, Shared, TaskId, TaskState};
 use shared::rpc::tracker::Namesake;
 use shared::url::TrackerUrl;
 use std::collections::BTreeSet;
@@ -38,7 +38,7 @@ const TRACKERS_WITHIN: Duration = Duration::from_secs(5);
 
 impl Driver {
     /// Shares a file of the folder.
-    pub(super) fn share(&mut self, request: ShareRequest) -> Result<TaskId, ControlError> {
+    pub(super) fn share(&mut self, request: ToShare) -> Result<TaskId, ControlError> {
         let request = self.with_trackers(request)?;
         self.must_not_be_awaited(&request.name)?;
         self.must_have_room_for(&request.name)?;
@@ -62,7 +62,7 @@ impl Driver {
     pub(super) fn hashed(
         &mut self,
         task: TaskId,
-        request: ShareRequest,
+        request: ToShare,
         hashed: io::Result<(Hashed, FileIdentity)>,
     ) {
         let hashed = match hashed {
@@ -92,7 +92,7 @@ impl Driver {
     pub(super) fn cleared(
         &mut self,
         task: TaskId,
-        request: &ShareRequest,
+        request: &ToShare,
         (hashed, identity): (Hashed, FileIdentity),
         other: Option<(TrackerUrl, Namesake)>,
     ) {
@@ -103,7 +103,7 @@ impl Driver {
     }
 
     /// Begins to take in a file from elsewhere.
-    pub(super) fn import(&mut self, request: &ShareRequest) -> Result<(TaskId, TaskHandle), ControlError> {
+    pub(super) fn import(&mut self, request: &ToShare) -> Result<(TaskId, TaskHandle), ControlError> {
         let request = self.may_import(request.clone())?;
         self.look_at_room();
         if let Some(no_room) = self.no_room(request.bytes, None) {
@@ -124,7 +124,7 @@ impl Driver {
     }
 
     /// Whether this may be imported, and with which trackers.
-    pub(super) fn may_import(&self, request: ShareRequest) -> Result<ShareRequest, ControlError> {
+    pub(super) fn may_import(&self, request: ToShare) -> Result<ToShare, ControlError> {
         let request = self.with_trackers(request)?;
         self.must_not_be_awaited(&request.name)?;
         self.must_have_room_for(&request.name)?;
@@ -135,7 +135,7 @@ impl Driver {
     pub(super) fn import_end(
         &mut self,
         task: TaskId,
-        request: Result<ShareRequest, ControlError>,
+        request: Result<ToShare, ControlError>,
         import: Import,
     ) -> Result<(), ControlError> {
         let request = match request {
@@ -189,7 +189,7 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn imported(&mut self, task: TaskId, request: &ShareRequest, imported: Imported) {
+    pub(super) fn imported(&mut self, task: TaskId, request: &ToShare, imported: Imported) {
         match imported {
             Ok((hashed, identity)) => self.adopt_hashed(task, request, hashed, identity),
             Err(error) => self.end_failed(task, Err(error)),
@@ -200,7 +200,7 @@ impl Driver {
     pub(super) fn adopt_hashed(
         &mut self,
         task: TaskId,
-        request: &ShareRequest,
+        request: &ToShare,
         hashed: Hashed,
         identity: FileIdentity,
     ) {
@@ -216,7 +216,7 @@ impl Driver {
     fn adopt(
         &mut self,
         task: TaskId,
-        request: &ShareRequest,
+        request: &ToShare,
         hashed: Hashed,
         identity: FileIdentity,
     ) -> Result<(), ControlError> {
@@ -234,13 +234,8 @@ impl Driver {
         let mut record = self.record_of(&manifest);
         self.newest_ms = self.newest_ms.max(record.shared_at_ms);
         record.names.retain(|other| other.name != *name);
-        let published_as = Some(identity);
-        record.names.push(NameRecord {
-            name: name.clone(),
-            replace: false,
-            published: published_as,
-            damaged: false,
-        });
+        let wanted_by = self.wanting(name, Some(&request.by));
+        record.names.push(NameRecord::new(name.clone(), Some(identity), wanted_by));
         let old = self.library.get(key).map(|resource| resource.traffic.clone());
         if old.is_some() {
             self.leave(key);
@@ -330,7 +325,7 @@ impl Driver {
     // -- small questions
 
     /// A share without trackers goes to those of the configuration.
-    fn with_trackers(&self, mut request: ShareRequest) -> Result<ShareRequest, ControlError> {
+    fn with_trackers(&self, mut request: ToShare) -> Result<ToShare, ControlError> {
         if request.trackers.is_empty() {
             request.trackers = self.settings.trackers.clone();
         }
@@ -396,7 +391,7 @@ impl Driver {
     }
 }
 
-fn manifest_of(request: &ShareRequest, hashed: &Hashed) -> Result<Manifest, ControlError> {
+fn manifest_of(request: &ToShare, hashed: &Hashed) -> Result<Manifest, ControlError> {
     Manifest::new(request.name.clone(), hashed.resource, request.trackers.clone(), hashed.hashes.clone())
         .map_err(|error| ControlError {
             kind: ErrorKind::Usage,

@@ -9,6 +9,7 @@ use crate::inbox::{CheckedFile, Input, Stray, TaskInput, Wanted};
 use crate::store::{Home, StoreError};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
+use shared::wanted::WantedBy;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,8 +66,8 @@ impl Driver {
         }
         match compared {
             Ok((manifest, checked)) if self.library.key_of(&name).is_none() => {
-                let wanted = Wanted { manifest, tracker: None, shared_at_ms: 0, replace: false };
-                self.compared(None, wanted, checked);
+                // nobody waits for the answer, and a refusal is in the log
+                let _ = self.take_if_right(&Wanted::known(manifest, false, WantedBy::Found), checked);
             }
             Ok(_) => {} // somebody got or shared it meanwhile
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => {}

@@ -22,6 +22,7 @@ use shared::id::{ChunkHash, PeerId, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind, State};
 use shared::swarm::{AskEnd, AskId};
+use shared::wanted::WantedBy;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -99,12 +100,18 @@ impl Rig {
     /// Handles what comes in until the answer to a command is there.
     async fn answered<T>(
         &mut self,
-        mut answer: oneshot::Receiver<Result<T, ControlError>>,
+        answer: oneshot::Receiver<Result<T, ControlError>>,
     ) -> Result<T, ControlError> {
+        self.answers(answer).await.unwrap()
+    }
+
+    /// Handles what comes in until somebody is answered.
+    async fn answers<T>(&mut self, answer: impl Future<Output = T>) -> T {
+        let mut answer = std::pin::pin!(answer);
         let waiting = async {
             loop {
                 tokio::select! {
-                    answer = &mut answer => return answer.unwrap(),
+                    answer = &mut answer => return answer,
                     input = self.inputs.recv() => self.driver.handle(input.unwrap()),
                 }
             }
@@ -113,7 +120,7 @@ impl Rig {
     }
 
     async fn get(&mut self, manifest: &Manifest, replace: bool) -> Result<Accepted, ControlError> {
-        let wanted = Wanted { manifest: manifest.clone(), tracker: None, shared_at_ms: 0, replace };
+        let wanted = Wanted::known(manifest.clone(), replace, user(1000));
         self.ask(|reply| Command::Get { wanted, reply }).await
     }
 
@@ -148,6 +155,10 @@ fn taken(download: &Arc<Download>, index: ChunkIndex) -> Input {
     Input::Taken { download: download.clone(), index, peer, taken: Ok(()) }
 }
 
+fn user(uid: u32) -> WantedBy {
+    WantedBy::User { uid, name: None }
+}
+
 fn is_seeding(driver: &Driver, manifest: &Manifest) -> bool {
     let status = driver.status(Some(manifest.name().as_str()));
     status.is_ok_and(|status| status[0].state == State::Seeding)
@@ -169,7 +180,9 @@ async fn the_hash_of_a_former_download_publishes_nothing() {
     let manifest = manifest_of("x", &bytes);
     rig.get(&manifest, false).await.unwrap();
     let former = rig.download(manifest.key());
-    rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete: false, reply }).await.unwrap();
+    rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete: false, by: user(1000), reply })
+        .await
+        .unwrap();
     rig.get(&manifest, false).await.unwrap();
 
     rig.driver.whole(&former, Ok(manifest.resource()));
@@ -272,7 +285,9 @@ async fn what_is_removed_while_it_is_published_leaves_no_manifest() {
         rig.get(&manifest, false).await.unwrap();
         rig.receive(&manifest, &bytes);
         rig.until("it is being published", |driver| driver.publishing.contains_key(&manifest.key())).await;
-        rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete, reply }).await.unwrap();
+        rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete, by: user(1000), reply })
+            .await
+            .unwrap();
         // Its place must not be made anew under the hands of whoever publishes it.
         if rig.driver.publishing.contains_key(&manifest.key()) {
             assert!(rig.get(&manifest, false).await.is_err() || rig.driver.publishing.is_empty());
@@ -290,7 +305,9 @@ async fn what_a_former_download_stored_is_not_here() {
     let manifest = manifest_of("x", &bytes);
     rig.get(&manifest, false).await.unwrap();
     let former = rig.download(manifest.key());
-    rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete: false, reply }).await.unwrap();
+    rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete: false, by: user(1000), reply })
+        .await
+        .unwrap();
     rig.get(&manifest, false).await.unwrap();
 
     rig.driver.handle(taken(&former, ChunkIndex(0)));

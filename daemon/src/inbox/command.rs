@@ -1,5 +1,6 @@
 //! What somebody asks the driver to do, and what the command is about.
 
+use super::found::Hit;
 use crate::snapshot::Snapshot;
 use crate::store::Import;
 use crate::tasks::TaskHandle;
@@ -8,27 +9,28 @@ use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{Accepted, ControlError, PeerInfo, ShareRequest, TaskId, TaskState};
 use shared::url::TrackerUrl;
+use shared::wanted::WantedBy;
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
 /// The answer to a command.
 pub type Reply<T> = oneshot::Sender<Result<T, ControlError>>;
 
-/// What ttctl asks for.
+/// What the driver is asked for.
 #[derive(Debug)]
 pub enum Command {
     /// Share a file of the folder.
-    Share { request: ShareRequest, reply: Reply<TaskId> },
+    Share { request: ToShare, reply: Reply<TaskId> },
     /// Begin an import.
-    Import { request: ShareRequest, reply: Reply<(TaskId, TaskHandle)> },
+    Import { request: ToShare, reply: Reply<(TaskId, TaskHandle)> },
     /// All parts of an import are here.
-    ImportEnd { task: TaskId, request: ShareRequest, import: Import, reply: Reply<()> },
+    ImportEnd { task: TaskId, request: ToShare, import: Import, reply: Reply<()> },
     /// How far is a task?
     Task { task: TaskId, reply: Reply<watch::Receiver<TaskState>> },
     /// Fetch a resource.
     Get { wanted: Wanted, reply: Reply<Accepted> },
     /// What is known of a name or an id, without any tracker.
-    FindLocally { what: String, replace: bool, reply: Reply<Accepted> },
+    FindLocally { what: String, replace: bool, by: WantedBy, reply: Reply<Accepted> },
     /// How are the resources doing at this moment?
     Status { what: Option<String>, reply: Reply<Arc<Snapshot>> },
     /// As `Status`, after a look at the files.
@@ -39,10 +41,33 @@ pub enum Command {
     Pause { what: String, reply: Reply<Vec<ResourceName>> },
     /// Go on.
     Resume { what: String, reply: Reply<Vec<ResourceName>> },
-    /// Forget.
-    Remove { what: String, delete: bool, reply: Reply<Vec<ResourceName>> },
+    /// Forget what this one wants, and then what nobody wants any more.
+    Remove { what: String, delete: bool, by: WantedBy, reply: Reply<Vec<ResourceName>> },
     /// Hash again what is on disk.
     Verify { what: String, reply: Reply<TaskId> },
+}
+
+/// A file that is to be shared.
+#[derive(Debug, Clone)]
+pub struct ToShare {
+    /// Its name in the shared folder.
+    pub name: ResourceName,
+    /// The manifest's trackers; empty: those of the configuration.
+    pub trackers: Vec<TrackerUrl>,
+    /// Whether it may take the place of another resource of this name.
+    pub replace: bool,
+    /// The size of an import in bytes, to reserve room; 0 for a share in place.
+    pub bytes: u64,
+    /// Who wants it to be shared.
+    pub by: WantedBy,
+}
+
+impl ToShare {
+    /// What somebody asks for.
+    pub fn new(request: ShareRequest, by: WantedBy) -> ToShare {
+        let ShareRequest { name, trackers, replace, bytes } = request;
+        ToShare { name, trackers, replace, bytes, by }
+    }
 }
 
 /// A resource that is wanted here.
@@ -56,6 +81,21 @@ pub struct Wanted {
     pub shared_at_ms: u64,
     /// Whether other content of this name may be replaced.
     pub replace: bool,
+    /// Who wants it. `None`: nobody but those who want its name already.
+    pub by: Option<WantedBy>,
+}
+
+impl Wanted {
+    /// What a manifest names that is here already.
+    pub fn known(manifest: Manifest, replace: bool, by: WantedBy) -> Wanted {
+        Wanted { manifest, tracker: None, shared_at_ms: 0, replace, by: Some(by) }
+    }
+
+    /// What a catalogue has.
+    pub fn found(hit: Hit, replace: bool, by: Option<WantedBy>) -> Wanted {
+        let Hit { manifest, shared_at_ms, tracker } = hit;
+        Wanted { manifest, tracker: Some(tracker), shared_at_ms, replace, by }
+    }
 }
 
 /// What a command is about.

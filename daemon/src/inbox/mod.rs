@@ -12,7 +12,7 @@ mod requests;
 mod settings;
 mod work;
 
-pub use command::{Command, Reply, Wanted};
+pub use command::{Command, Reply, ToShare, Wanted};
 pub use context::Context;
 pub use found::{Found, Hit};
 pub use ids::LinkId;

@@ -2,7 +2,7 @@
 //! the daemon that shares, fetches or removes for a reason of its own. Each request is answered when the driver has done it,
 //! or says why it has not.
 
-use super::command::{Command, Reply, Wanted};
+use super::command::{Command, Reply, ToShare, Wanted};
 use super::context::Context;
 use super::input::Input;
 use super::refusals::unknown;
@@ -11,8 +11,9 @@ use crate::store::Import;
 use crate::tasks::TaskHandle;
 use shared::name::ResourceName;
 use shared::rpc::control::{
-    Accepted, ControlError, ErrorKind, PeerInfo, ResourceStatus, ShareRequest, TaskId, TaskState, Watched,
+    Accepted, ControlError, ErrorKind, PeerInfo, ResourceStatus, TaskId, TaskState, Watched,
 };
+use shared::wanted::WantedBy;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -48,12 +49,12 @@ impl Requests {
     // -- share
 
     /// Shares a file that lies in the shared folder. It is shared when the task has ended.
-    pub async fn share(&self, request: ShareRequest) -> Result<TaskId, ControlError> {
+    pub async fn share(&self, request: ToShare) -> Result<TaskId, ControlError> {
         self.ask(|reply| Command::Share { request, reply }).await
     }
 
     /// Begins to share a file from elsewhere: there is room for it. Its bytes go into an [`Import`].
-    pub async fn import(&self, request: ShareRequest) -> Result<(TaskId, TaskHandle), ControlError> {
+    pub async fn import(&self, request: ToShare) -> Result<(TaskId, TaskHandle), ControlError> {
         self.ask(|reply| Command::Import { request, reply }).await
     }
 
@@ -61,7 +62,7 @@ impl Requests {
     pub async fn import_end(
         &self,
         task: TaskId,
-        request: ShareRequest,
+        request: ToShare,
         import: Import,
     ) -> Result<(), ControlError> {
         self.ask(|reply| Command::ImportEnd { task, request, import, reply }).await
@@ -84,8 +85,13 @@ impl Requests {
     }
 
     /// As [`get`](Requests::get) of what is known here under a name or an id, without any tracker.
-    pub async fn find_locally(&self, what: String, replace: bool) -> Result<Accepted, ControlError> {
-        self.ask(|reply| Command::FindLocally { what, replace, reply }).await
+    pub async fn find_locally(
+        &self,
+        what: String,
+        replace: bool,
+        by: WantedBy,
+    ) -> Result<Accepted, ControlError> {
+        self.ask(|reply| Command::FindLocally { what, replace, by, reply }).await
     }
 
     // -- everything else; `what` is a name or an id
@@ -138,9 +144,15 @@ impl Requests {
         self.ask(|reply| Command::Resume { what, reply }).await
     }
 
-    /// Stops sharing and forgets, with `delete` also the finished file; returns the names that are gone.
-    pub async fn remove(&self, what: String, delete: bool) -> Result<Vec<ResourceName>, ControlError> {
-        self.ask(|reply| Command::Remove { what, delete, reply }).await
+    /// Stops sharing and forgets, with `delete` also the finished file. A user removes for all; any other takes back what
+    /// it wanted itself, and the names that somebody else wants stay. Returns those that are gone.
+    pub async fn remove(
+        &self,
+        what: String,
+        delete: bool,
+        by: WantedBy,
+    ) -> Result<Vec<ResourceName>, ControlError> {
+        self.ask(|reply| Command::Remove { what, delete, by, reply }).await
     }
 
     /// Hashes again what is on disk. The task ends with what was found.

@@ -1,6 +1,6 @@
 //! What comes back to the driver from the background.
 
-use super::command::{Reply, Wanted};
+use super::command::{Reply, ToShare, Wanted};
 use super::found::Hit;
 use crate::library::{Check, Download, HashedWhole, Opening, Published, ReadError, Source};
 use crate::snapshot::Snapshot;
@@ -14,7 +14,7 @@ use shared::host::hashing::Hashed;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use shared::rpc::control::{Accepted, ControlError, ShareRequest, TaskId};
+use shared::rpc::control::{Accepted, ControlError, TaskId};
 use shared::rpc::tracker::Namesake;
 use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
@@ -26,16 +26,16 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub enum TaskInput {
     /// A file of the folder was hashed, to be shared.
-    Hashed { task: TaskId, request: ShareRequest, hashed: io::Result<(Hashed, FileIdentity)> },
+    Hashed { task: TaskId, request: ToShare, hashed: io::Result<(Hashed, FileIdentity)> },
     /// The trackers said which other machine shares something under the name of a hashed file, or nothing.
     Cleared {
         task: TaskId,
-        request: ShareRequest,
+        request: ToShare,
         hashed: (Hashed, FileIdentity),
         other: Option<(TrackerUrl, Namesake)>,
     },
     /// An import lies under its name.
-    Imported { task: TaskId, request: ShareRequest, imported: Imported },
+    Imported { task: TaskId, request: ToShare, imported: Imported },
     /// What lies under the name that somebody asks for was looked at, and the folder was there after that, or not.
     Asked { asked: Asked, place: Place, here: Result<(), NotHere> },
     /// The files of what somebody asks about were looked at.
@@ -46,7 +46,7 @@ pub enum TaskInput {
         reply: Reply<Arc<Snapshot>>,
     },
     /// A file that nobody knows was compared with what is wanted under its name.
-    Compared { task: Option<TaskId>, wanted: Wanted, checked: io::Result<CheckedFile> },
+    Compared { task: TaskId, wanted: Wanted, checked: io::Result<CheckedFile> },
     /// The names of the visible manifests of the folder.
     Shown(Result<Vec<ResourceName>, StoreError>),
     /// A file that nobody remembers was compared with the manifest beside it.

@@ -6,6 +6,7 @@ use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::url::TrackerUrl;
+use shared::wanted::Wanting;
 use std::collections::BTreeSet;
 use std::io;
 
@@ -47,6 +48,16 @@ pub struct NameRecord {
     /// Somebody complained, and the file was found damaged: it is checked before it is served again.
     #[serde(default)]
     pub damaged: bool,
+    /// Who wants it; none is known of a record that was made anew.
+    #[serde(default, skip_serializing_if = "Wanting::is_empty")]
+    pub wanted_by: Wanting,
+}
+
+impl NameRecord {
+    /// A name with this file, or none yet: other content of the name may not be replaced, and nothing is wrong.
+    pub fn new(name: ResourceName, published: Option<FileIdentity>, wanted_by: Wanting) -> NameRecord {
+        NameRecord { name, replace: false, published, damaged: false, wanted_by }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,7 +81,7 @@ impl Record {
     /// name, or was paused, is not known.
     pub(super) fn rebuilt(manifest: &Manifest) -> Record {
         let name = manifest.name().clone();
-        let name = NameRecord { name, replace: false, published: None, damaged: false };
+        let name = NameRecord::new(name, None, Wanting::default());
         Record::wanted(manifest.key(), None, 0, name)
     }
 
@@ -136,6 +147,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::wanted::WantedBy;
 
     #[test]
     fn it_is_read_back() {
@@ -154,8 +166,19 @@ mod tests {
                     replace: false,
                     published: Some(FileIdentity::at(folder.path()).unwrap()),
                     damaged: true,
+                    wanted_by: vec![
+                        WantedBy::User { uid: 1000, name: Some("alice".to_owned()) },
+                        WantedBy::User { uid: 4711, name: None },
+                        WantedBy::Found,
+                        WantedBy::Subscription("*.iso".to_owned()),
+                        WantedBy::Others,
+                    ]
+                    .into(),
                 },
-                NameRecord { name: "b".parse().unwrap(), replace: true, published: None, damaged: false },
+                NameRecord {
+                    replace: true,
+                    ..NameRecord::new("b".parse().unwrap(), None, Wanting::default())
+                },
             ],
         };
         assert_eq!(Record::from_bytes(&record.to_bytes()).unwrap(), record);
@@ -165,11 +188,12 @@ mod tests {
     fn a_record_of_an_earlier_run_that_says_less_is_read() {
         let key = SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([2; 32]) };
         let text = format!(
-            "version = 1\nresource = \"{}\"\ndigest = \"{}\"\ntrackers = []\nshared_at_ms = 5\norigin = true\npaused = false\nnames = []\n",
+            "version = 1\nresource = \"{}\"\ndigest = \"{}\"\ntrackers = []\nshared_at_ms = 5\norigin = true\npaused = false\n[[names]]\nname = \"x\"\n",
             key.resource, key.digest
         );
         let record = Record::from_bytes(&atomic::seal(text.as_bytes())).unwrap();
         assert_eq!((record.key, record.shared_at_ms, record.claims.len()), (key, 5, 0));
+        assert_eq!(record.names, [NameRecord::new("x".parse().unwrap(), None, Wanting::default())]);
     }
 
     #[test]
@@ -187,13 +211,25 @@ mod tests {
                 replace: true,
                 published: None,
                 damaged: false,
+                wanted_by: vec![
+                    WantedBy::User { uid: 1000, name: Some("alice".to_owned()) },
+                    WantedBy::User { uid: 4711, name: None },
+                    WantedBy::Found,
+                    WantedBy::Watch,
+                    WantedBy::Subscription("*.iso".to_owned()),
+                    WantedBy::Feed("debian".to_owned()),
+                    WantedBy::Others,
+                ]
+                .into(),
             }],
         };
         let (resource, digest) = ("01".repeat(32), "02".repeat(32));
         let text = format!(
             "version = 1\nresource = \"{resource}\"\ndigest = \"{digest}\"\ntrackers = [\"tt://[::1]:7986\"]\n\
              shared_at_ms = 4294967296\norigin = true\nclaims = []\nundated = [\"tt://[::3]:7986\"]\npaused = false\n\n\
-             [[names]]\nname = \"b\"\nreplace = true\ndamaged = false\n"
+             [[names]]\nname = \"b\"\nreplace = true\ndamaged = false\n\
+             wanted_by = [{{ user = {{ uid = 1000, name = \"alice\" }} }}, {{ user = {{ uid = 4711 }} }}, \"found\", \"watch\", \
+             {{ subscription = \"*.iso\" }}, {{ feed = \"debian\" }}, \"others\"]\n"
         );
         assert_eq!(std::str::from_utf8(atomic::unseal(&record.to_bytes()).unwrap()).unwrap(), text);
     }

@@ -97,8 +97,8 @@ mod tests {
         let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
         let hashes = bytes.chunks(1 << 20).map(ChunkHash::of).collect();
         let manifest = Manifest::new("x".parse().unwrap(), ResourceId::of(&bytes), trackers, hashes).unwrap();
-        let name =
-            NameRecord { name: manifest.name().clone(), replace: true, published: None, damaged: false };
+        let name = NameRecord::new(manifest.name().clone(), None, Default::default());
+        let name = NameRecord { replace: true, ..name };
         let record = Record {
             key: manifest.key(),
             trackers: Vec::new(),

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::driver::publish::PUBLISHING_MAX;
-use crate::inbox::{Command, Input, TaskInput};
+use crate::inbox::{Command, Input, TaskInput, ToShare};
 use crate::library::CheckStep;
-use shared::rpc::control::{ShareRequest, TaskId, TaskState};
+use shared::rpc::control::{TaskId, TaskState};
 use std::fs;
 
 /// More checks than these never run at once.
@@ -124,7 +124,9 @@ async fn a_check_ends_with_pause_and_remove_and_whoever_waits_hears_of_it() {
         asked.push(rig.ask(|reply| Command::Verify { what, reply }).await.unwrap());
     }
     rig.ask(|reply| Command::Pause { what: "file-00".to_owned(), reply }).await.unwrap();
-    rig.ask(|reply| Command::Remove { what: "file-01".to_owned(), delete: false, reply }).await.unwrap();
+    rig.ask(|reply| Command::Remove { what: "file-01".to_owned(), delete: false, by: user(1000), reply })
+        .await
+        .unwrap();
     for id in asked {
         let TaskState::Failed(error) = task(&mut rig, id).await else { panic!("it was not checked") };
         assert!(error.message.contains("was paused or removed"), "{error}");
@@ -164,7 +166,8 @@ async fn a_verify_ends_although_the_file_was_shared_anew_meanwhile() {
     let verify = rig.ask(|reply| Command::Verify { what: "file-00".to_owned(), reply }).await.unwrap();
     assert_eq!(step(&rig.driver, &all[0]), Some(CheckStep::Hashes));
     let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
-    let request = ShareRequest { name: "file-00".parse().unwrap(), trackers, replace: false, bytes: 0 };
+    let request =
+        ToShare { name: "file-00".parse().unwrap(), trackers, replace: false, bytes: 0, by: user(1000) };
     rig.driver.share(request).unwrap();
     // The share ends first: what the check says is held back until then.
     let mut held = Vec::new();
@@ -191,7 +194,9 @@ fn commands_are_answered_while_every_thread_hashes() {
         let (release, until) = std::sync::mpsc::channel::<()>();
         tokio::task::spawn_blocking(move || until.recv());
         rig.ask(|reply| Command::Pause { what: "file-00".to_owned(), reply }).await.unwrap();
-        rig.ask(|reply| Command::Remove { what: "file-01".to_owned(), delete: false, reply }).await.unwrap();
+        rig.ask(|reply| Command::Remove { what: "file-01".to_owned(), delete: false, by: user(1000), reply })
+            .await
+            .unwrap();
         drop(release);
     });
 }
@@ -204,7 +209,8 @@ async fn a_file_is_shared_while_checks_wait() {
     all.iter().for_each(|manifest| rig.driver.check_in_turn(manifest.key()));
     fs::write(rig.file("new"), b"a few bytes").unwrap();
     let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
-    let request = ShareRequest { name: "new".parse().unwrap(), trackers, replace: false, bytes: 0 };
+    let request =
+        ToShare { name: "new".parse().unwrap(), trackers, replace: false, bytes: 0, by: user(1000) };
     rig.ask(|reply| Command::Share { request, reply }).await.unwrap();
     rig.until("it is shared", |driver| {
         driver.status(Some("new")).is_ok_and(|status| status[0].state == State::Seeding)

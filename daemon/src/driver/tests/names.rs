@@ -32,7 +32,9 @@ async fn what_was_changed_or_is_not_ours_is_not_removed() {
     fs::write(rig.file("one"), "edited since").unwrap();
     fs::write(rig.file("one.tinytorrent"), "somebody's own").unwrap();
     for what in ["one", "two"] {
-        rig.ask(|reply| Command::Remove { what: what.to_owned(), delete: true, reply }).await.unwrap();
+        rig.ask(|reply| Command::Remove { what: what.to_owned(), delete: true, by: user(1000), reply })
+            .await
+            .unwrap();
     }
     assert_eq!(fs::read(rig.file("one")).unwrap(), b"edited since");
     assert_eq!(fs::read(rig.file("one.tinytorrent")).unwrap(), b"somebody's own");

@@ -113,8 +113,7 @@ async fn a_record_made_anew_takes_no_name_from_one_that_was_saved() {
         fs::write(home.file(saved_manifest.name()), &contents[saved]).unwrap();
         for manifest in [&saved_manifest, &torn_manifest] {
             let published = Some(FileIdentity::at(&home.file(manifest.name())).unwrap());
-            let name =
-                NameRecord { name: manifest.name().clone(), replace: false, published, damaged: false };
+            let name = NameRecord::new(manifest.name().clone(), published, Default::default());
             let (key, trackers) = (manifest.key(), Vec::new());
             let record = Record {
                 key,

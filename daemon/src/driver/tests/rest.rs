@@ -39,12 +39,7 @@ async fn files_that_are_served_are_looked_at_a_slice_at_a_time_and_all_of_them()
     for at in 0..count {
         let manifest = manifest_of(&format!("gone-{at}"), &at.to_le_bytes());
         let identity = FileIdentity::at(rig.folder.path()).unwrap();
-        let name = NameRecord {
-            name: manifest.name().clone(),
-            replace: false,
-            published: Some(identity),
-            damaged: false,
-        };
+        let name = NameRecord::new(manifest.name().clone(), Some(identity), Default::default());
         let (key, trackers) = (manifest.key(), Vec::new());
         let record = Record {
             key,
@@ -86,7 +81,7 @@ async fn a_snapshot_shows_what_was_done_before_it_and_is_shared_for_a_while() {
     assert_eq!(second.of(None), rig.driver.status(None).unwrap());
     assert!(second.is_news(Some("two"), first.number()));
     assert!(!second.is_news(Some("one"), first.number()));
-    rig.driver.remove("two", false).unwrap();
+    rig.driver.remove("two", false, &user(1000)).unwrap();
     assert!(rig.driver.snapshot_for(Some("two")).is_err());
     assert_eq!(rig.driver.snapshot_for(None).unwrap().of(None), rig.driver.status(None).unwrap());
 }
@@ -106,7 +101,7 @@ async fn snapshots_are_published_while_somebody_reads() {
     rig.driver.pause("one").unwrap();
     rig.driver.publish_news(Instant::now() + CAP);
     assert_eq!(reader.borrow_and_update().of(Some("one"))[0].state, State::Paused);
-    rig.driver.remove("one", false).unwrap();
+    rig.driver.remove("one", false, &user(1000)).unwrap();
     rig.driver.publish_news(Instant::now() + 2 * CAP);
     assert!(reader.borrow_and_update().of(None).is_empty());
 }

@@ -1,10 +1,9 @@
 //! A start, and a folder that is back, on a disk that takes its time: the driver answers meanwhile.
 
 use super::*;
-use crate::inbox::{Command, FolderAnswer, Input, Wanted};
+use crate::inbox::{Command, FolderAnswer, Input, ToShare, Wanted};
 use crate::store::{Disk, FileIdentity, Medium, NameRecord, NotHere, Open, Record, Step, System};
 use shared::host::hashing::Hashed;
-use shared::rpc::control::ShareRequest;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -67,7 +66,7 @@ fn started(count: usize) -> (Rig, Arc<Slow>, Vec<Manifest>) {
         let manifest = manifest_of(&format!("file-{at:03}"), &bytes);
         fs::write(home.file(manifest.name()), &bytes).unwrap();
         let published = Some(FileIdentity::at(&home.file(manifest.name())).unwrap());
-        let name = NameRecord { name: manifest.name().clone(), replace: false, published, damaged: false };
+        let name = NameRecord::new(manifest.name().clone(), published, Default::default());
         let (key, trackers) = (manifest.key(), Vec::new());
         let record = Record {
             key,
@@ -114,7 +113,7 @@ async fn the_driver_answers_before_it_has_looked_at_anything() {
     }
     // Whatever is said of one that is not known yet would be wrong.
     let (reply, mut accepted) = oneshot::channel();
-    let wanted = Wanted { manifest: manifests[0].clone(), tracker: None, shared_at_ms: 0, replace: false };
+    let wanted = Wanted::known(manifests[0].clone(), false, user(1000));
     rig.driver.handle(Input::Command(Command::Get { wanted, reply }));
     let (reply, mut paused) = oneshot::channel();
     rig.driver.handle(Input::Command(Command::Pause { what: "file-001".to_owned(), reply }));
@@ -201,7 +200,7 @@ async fn what_is_shared_is_added_to_a_resource_that_was_not_looked_at_yet() {
     let identity = FileIdentity::at(&path).unwrap();
     let hashed =
         Hashed { resource: manifest.resource(), hashes: manifest.hashes().to_vec(), bytes: identity.bytes };
-    let request = ShareRequest { name, trackers, bytes: identity.bytes, replace: true };
+    let request = ToShare { name, trackers, bytes: identity.bytes, replace: true, by: user(1000) };
     let (task, _handle) = rig.driver.begin_task().unwrap();
     rig.driver.cleared(task, &request, (hashed, identity), None);
     read_until(&mut rig, &disk, |driver| driver.status(None).unwrap().iter().all(|it| it.chunks_have == 1))

@@ -1,0 +1,42 @@
+//! The names of the users who call. They may come from a directory service that does not answer: nobody waits long for
+//! them.
+
+use shared::host::accounts::user_name;
+use shared::wanted::WantedBy;
+use std::time::Duration;
+
+/// How long a name may take to be found; after that the user is known by number.
+const NAME_WITHIN: Duration = Duration::from_secs(1);
+
+/// A user as one who wants something, with the name if it is known soon.
+pub async fn wanted_by(uid: u32) -> WantedBy {
+    let name = found_soon(move || user_name(uid).ok().flatten()).await;
+    WantedBy::User { uid, name }
+}
+
+/// What is found in time, off the async workers.
+async fn found_soon(look_up: impl FnOnce() -> Option<String> + Send + 'static) -> Option<String> {
+    let looking = tokio::task::spawn_blocking(look_up);
+    tokio::time::timeout(NAME_WITHIN, looking).await.ok()?.ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[tokio::test]
+    async fn a_user_is_known_by_name_and_without_one_by_number() {
+        assert_eq!(wanted_by(0).await.to_string(), "root");
+        let nobody = u32::MAX - 7;
+        assert_eq!(wanted_by(nobody).await.to_string(), format!("uid {nobody}"));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_directory_service_that_does_not_answer() {
+        let (end, until) = mpsc::channel::<()>();
+        let silent = move || until.recv().ok().map(|()| "alice".to_owned());
+        assert_eq!(found_soon(silent).await, None);
+        drop(end);
+    }
+}

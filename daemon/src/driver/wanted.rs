@@ -1,0 +1,55 @@
+//! Who wants the names that are here. Those who want a name want what is there under it: they stay when other content
+//! takes its place.
+
+use super::Driver;
+use crate::library::Resource;
+use crate::store::NameRecord;
+use shared::id::SwarmKey;
+use shared::name::ResourceName;
+use shared::wanted::{WantedBy, Wanting, Withdrawn};
+
+impl Driver {
+    /// Those who want a name, and one more.
+    pub(super) fn wanting(&self, name: &ResourceName, by: Option<&WantedBy>) -> Wanting {
+        let resource = self.library.key_of(name).and_then(|key| self.library.get(key));
+        let known = resource.and_then(|resource| record_of(resource, name));
+        match (known.map(|record| record.wanted_by.clone()), by) {
+            (Some(mut wanting), Some(by)) => {
+                wanting.add(by.clone());
+                wanting
+            }
+            (Some(wanting), None) => wanting,
+            (None, by) => by.cloned().map(Wanting::of).unwrap_or_default(),
+        }
+    }
+
+    /// One more wants a name that is here.
+    pub(super) fn add_wanted(&mut self, key: SwarmKey, name: &ResourceName, by: Option<&WantedBy>) {
+        let Some(by) = by else { return };
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let record = resource.record.names.iter_mut().find(|record| record.name == *name);
+        if record.is_some_and(|record| record.wanted_by.add(by.clone())) {
+            self.saver.save(&resource.slot, &resource.record);
+            self.changed();
+        }
+    }
+
+    /// One does not want a name any more.
+    pub(super) fn withdraw(&mut self, key: SwarmKey, name: &ResourceName, by: &WantedBy) -> Withdrawn {
+        let Some(resource) = self.library.get_mut(key) else { return Withdrawn::NotFound };
+        let record = resource.record.names.iter_mut().find(|record| record.name == *name);
+        let Some(record) = record else { return Withdrawn::NotFound };
+        let withdrawn = record.wanted_by.withdraw(by);
+        if withdrawn == Withdrawn::OthersLeft {
+            tracing::info!(resource = %key, %name, %by, "one of those who want it does not want it any more");
+            self.saver.save(&resource.slot, &resource.record);
+            self.changed();
+        }
+        withdrawn
+    }
+}
+
+/// What is remembered of a name of a resource.
+pub(super) fn record_of<'a>(resource: &'a Resource, name: &ResourceName) -> Option<&'a NameRecord> {
+    resource.record.names.iter().find(|record| record.name == *name)
+}
