@@ -52,6 +52,8 @@ pub(crate) struct Resource {
     trackers: Vec<TrackerHealth>,
     /// How many peers fetch it from this machine.
     upload_peers: u32,
+    /// Who wants it here, in plain words: users by name or as "uid NUMBER", or what part of the daemon.
+    wanted_by: Vec<String>,
 }
 
 /// How a tracker of a resource is doing: `trouble` is `null` when all is well.
@@ -92,6 +94,7 @@ impl From<&ResourceStatus> for Resource {
             exit_code: status.kind.map(|kind| Kind::from(kind) as u8),
             trackers: status.trackers.iter().map(TrackerHealth::from).collect(),
             upload_peers: status.upload_peers,
+            wanted_by: status.wanted_by.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -170,11 +170,18 @@ fn details(resource: &ResourceStatus, output: &Output) -> Vec<String> {
         ("upload", traffic(resource.upload_bytes_per_s, resource.uploaded_bytes)),
         ("to peers", to_peers(resource)),
         ("left", eta(resource).unwrap_or_default()),
+        ("wanted by", wanted_by(resource)),
     ];
     let troubles = resource.trackers.iter().filter_map(|tracker| Some(("tracker", trouble_of(tracker)?)));
     let rows = rows.into_iter().chain(troubles).filter(|(_, value)| !value.is_empty());
     rows.map(|(key, value)| format!("{} {value}", output.paint(Colour::Faint, &format!("{key:<9}"))))
         .collect()
+}
+
+/// "alice, uid 1234, found in the folder"
+fn wanted_by(resource: &ResourceStatus) -> String {
+    let all: Vec<String> = resource.wanted_by.iter().map(|by| human::clean(&by.to_string())).collect();
+    all.join(", ")
 }
 
 /// "tt://host:7986: connection refused, for 40 s"
@@ -259,6 +266,7 @@ mod tests {
     use super::*;
     use crate::tests::Sink;
     use shared::id::ResourceId;
+    use shared::wanted::WantedBy;
 
     fn resources() -> Vec<ResourceStatus> {
         let done = ResourceStatus {
@@ -279,6 +287,7 @@ mod tests {
             eta_s: None,
             trackers: Vec::new(),
             upload_peers: 31,
+            wanted_by: Default::default(),
         };
         let waiting = ResourceStatus {
             name: "weather.grib2".parse().unwrap(),
@@ -296,6 +305,12 @@ mod tests {
             trackers: Vec::new(),
             eta_s: Some(75),
             upload_peers: 0,
+            wanted_by: vec![
+                WantedBy::User { uid: 1000, name: Some("alice".to_owned()) },
+                WantedBy::User { uid: 1234, name: None },
+                WantedBy::Found,
+            ]
+            .into(),
             ..done.clone()
         };
         vec![done, waiting]
@@ -335,6 +350,7 @@ peers     1
 download  0 B/s (17 MiB since ttd started)
 upload    0 B/s (0 B since ttd started)
 left      1 min 15 s
+wanted by alice, uid 1234, found in the folder
 "
         );
     }
@@ -347,7 +363,8 @@ left      1 min 15 s
              \"reason\":\"no peer has chunk 17\",\"chunks_have\":17,\"chunks_total\":80,\
              \"bytes_have\":17825792,\"bytes_total\":null,\"peers\":1,\"download_bytes_per_s\":0,\
              \"upload_bytes_per_s\":0,\"eta_s\":75,\"downloaded_bytes\":17825792,\"uploaded_bytes\":0,\
-             \"exit_code\":null,\"trackers\":[],\"upload_peers\":0}}"
+             \"exit_code\":null,\"trackers\":[],\"upload_peers\":0,\
+             \"wanted_by\":[\"alice\",\"uid 1234\",\"found in the folder\"]}}"
         );
         assert_eq!(
             shown(&resources(), Some("weather.grib2"), true),

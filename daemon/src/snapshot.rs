@@ -152,6 +152,7 @@ mod tests {
             eta_s: None,
             trackers: Vec::new(),
             upload_peers: 0,
+            wanted_by: Default::default(),
         }
     }
 

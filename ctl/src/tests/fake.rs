@@ -104,6 +104,7 @@ pub(super) fn status(name: &str, resource: ResourceId, state: State_) -> Resourc
         eta_s: None,
         trackers: Vec::new(),
         upload_peers: 0,
+        wanted_by: Default::default(),
     }
 }
 

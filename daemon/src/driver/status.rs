@@ -13,6 +13,7 @@ use shared::rpc::control::{
 };
 use shared::swarm::{SwarmStatus, Waiting};
 use shared::url::TrackerUrl;
+use shared::wanted::Wanting;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -99,6 +100,7 @@ impl Driver {
             eta_s: (is_moving && download > 0).then(|| rest.div_ceil(download)),
             trackers: trackers.collect(),
             upload_peers: self.machine.takers_count(self.now(), key),
+            wanted_by: self.wanting(name, None),
         })
     }
 
@@ -253,6 +255,7 @@ pub(super) fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
         eta_s: None,
         trackers: Vec::new(),
         upload_peers: 0,
+        wanted_by: Wanting::default(),
     })
 }
 

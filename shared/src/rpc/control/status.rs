@@ -4,6 +4,7 @@ use super::error::ErrorKind;
 use crate::id::ResourceId;
 use crate::name::ResourceName;
 use crate::url::TrackerUrl;
+use crate::wanted::Wanting;
 use serde::{Deserialize, Serialize};
 
 /// How a resource is doing, under one name.
@@ -32,6 +33,8 @@ pub struct ResourceStatus {
     pub trackers: Vec<TrackerStatus>,
     /// Peers that fetch it from this machine.
     pub upload_peers: u32,
+    /// Who wants it to be here.
+    pub wanted_by: Wanting,
 }
 
 /// How a tracker is doing for a resource.

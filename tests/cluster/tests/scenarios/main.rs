@@ -31,3 +31,4 @@ mod streams;
 mod swarm;
 mod trackers;
 mod uploads;
+mod wanted;
