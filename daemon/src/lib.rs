@@ -8,6 +8,7 @@
 //! services and the links to other daemons, `tracker` talks to trackers, `store` is the disk, `library` what
 //! is known of each resource.
 
+mod board;
 pub mod cli;
 mod control;
 mod descriptors;

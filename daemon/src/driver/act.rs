@@ -1,9 +1,9 @@
 //! Performs what the core asks for.
 
 use super::Driver;
+use crate::board::bans::rejection_of;
 use crate::inbox::{Answer, Input, LinkId, TaskInput};
 use crate::library::{Phase, ReadError, Source, Why};
-use crate::peer::bans::rejection_of;
 use crate::peer::link::{Link, LinkCommand};
 use crate::store::NameRecord;
 use crate::tracker::TrackerCommand;

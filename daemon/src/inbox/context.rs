@@ -2,8 +2,8 @@
 
 use super::ids::LinkId;
 use super::input::Input;
-use crate::peer::bans::{Bans, Rejections};
-use crate::peer::news::NewsBoard;
+use crate::board::bans::{Bans, Rejections};
+use crate::board::news::NewsBoard;
 use crate::snapshot::Snapshot;
 use crate::throttle::{Bucket, Limits};
 use shared::id::PeerId;

@@ -1,9 +1,9 @@
 //! Follows the news of a peer that we dialled: subscribes to what is wanted, and polls.
 
 use super::connection::End;
-use super::news::read_news;
 use super::teller::Teller;
 use super::wishes::Wishes;
+use crate::board::news::read_news;
 use shared::chunk::ChunkCount;
 use shared::id::SwarmKey;
 use shared::rpc::peer::{HaveNews, NewsRequest, PeerCaller, UPDATES_MAX};

@@ -1,7 +1,7 @@
 //! Who is connected: strangers, who have not said hello, and peers, who have. Both are bounded, apart from each other, so
 //! that no number of strangers keeps a peer out.
 
-use super::bans::Rejections;
+use crate::board::bans::Rejections;
 use shared::id::PeerId;
 use shared::rpc::control::Rejection;
 use shared::rpc::wire::Crowd;

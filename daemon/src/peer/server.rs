@@ -1,7 +1,7 @@
 //! The `Peer` service: answers those who dialled us. Decides nothing: picks and chunks are the core's to grant.
 
 use super::room::{Caps, Room};
-use super::told::Told;
+use crate::board::told::Told;
 use crate::inbox::{Answer, Context, Input};
 use crate::library::{ReadError, Source, Traffic};
 use crate::throttle::{PAUSED_RETRY, Throttled};
