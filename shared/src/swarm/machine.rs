@@ -99,7 +99,7 @@ impl Machine {
         self.actions.pop_front()
     }
 
-    /// When to hand in [`Event::Timeout`] at the latest.
+    /// When to hand in [`Event::Timeout`](super::Event::Timeout) at the latest.
     pub fn next_timeout(&self) -> Option<Time> {
         self.alarms.next()
     }

@@ -48,7 +48,7 @@ pub enum ConfigError {
         line: usize,
         /// The key as it is written.
         key: String,
-        /// The table that it is in, as " in [[subscribe]]"; empty outside of tables.
+        /// The table that it is in, as ` in [[subscribe]]`; empty outside of tables.
         table: String,
         /// The key that may have been meant.
         nearest: Option<&'static str>,
@@ -72,7 +72,7 @@ pub enum ConfigError {
         path: PathBuf,
         /// The line in which it begins, counted from 1.
         line: usize,
-        /// The table, as "[[subscribe]]".
+        /// The table, as `[[subscribe]]`.
         table: String,
         /// The key.
         key: &'static str,

@@ -10,7 +10,7 @@ settings! {
         /// A value.
         pub zone: Zone = Zone::default(),
         /// Rules, each of which begins
-        /// with "[[rule]]".
+        /// with `[[rule]]`.
         pub rule: Vec<Rule> = Vec::new(),
         /// A table whose keys all have defaults.
         pub limits: Limits = Limits::default(),

@@ -35,6 +35,6 @@ pub struct Accepted {
     /// It is complete and published already.
     pub complete: bool,
     /// A file that ttd does not know lies under the name. It is compared with what is wanted before anything else
-    /// happens: this task ends as [`TaskState::Found`], or says why the file stands in the way.
+    /// happens: this task ends as [`TaskState::Found`](super::TaskState::Found), or says why the file stands in the way.
     pub comparing: Option<TaskId>,
 }

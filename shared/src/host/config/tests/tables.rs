@@ -244,7 +244,7 @@ fn the_example_shows_tables_after_everything_else_and_is_right() {
 #trackers = []
 
 # Rules, each of which begins
-# with "[[rule]]".
+# with `[[rule]]`.
 #[[rule]]
 
 # For whom it is.

@@ -255,7 +255,8 @@ async fn the_head_of_a_chunk_goes_out_with_its_body() {
     let reply = caller.get_chunk(key(), ChunkIndex(1), SOON).await.unwrap();
     assert!(matches!(reply, ChunkReply::Chunk(_)), "{reply:?}");
     drop(caller);
-    (link.await.unwrap(), server.await.unwrap());
+    link.await.unwrap();
+    server.await.unwrap();
     let writes = writes.lock().unwrap();
     assert!(matches!(writes[..], [bytes] if bytes > CHUNK_BYTES as usize), "{writes:?}");
 }
