@@ -99,16 +99,7 @@ mod tests {
         let manifest = Manifest::new("x".parse().unwrap(), ResourceId::of(&bytes), trackers, hashes).unwrap();
         let name = NameRecord::new(manifest.name().clone(), None, Default::default());
         let name = NameRecord { replace: true, ..name };
-        let record = Record {
-            key: manifest.key(),
-            trackers: Vec::new(),
-            shared_at_ms: 0,
-            origin: false,
-            claims: Default::default(),
-            undated: Default::default(),
-            paused: false,
-            names: vec![name],
-        };
+        let record = Record::wanted(manifest.key(), None, 0, name);
         let slot = home.slot(manifest.key());
         slot.create(&record, &manifest).unwrap();
         let mut other = bytes.clone();

@@ -114,17 +114,8 @@ async fn a_record_made_anew_takes_no_name_from_one_that_was_saved() {
         for manifest in [&saved_manifest, &torn_manifest] {
             let published = Some(FileIdentity::at(&home.file(manifest.name())).unwrap());
             let name = NameRecord::new(manifest.name().clone(), published, Default::default());
-            let (key, trackers) = (manifest.key(), Vec::new());
-            let record = Record {
-                key,
-                trackers,
-                shared_at_ms: 1,
-                origin: false,
-                claims: Default::default(),
-                undated: Default::default(),
-                paused: false,
-                names: vec![name],
-            };
+            let key = manifest.key();
+            let record = Record::wanted(key, None, 1, name);
             home.slot(key).create(&record, manifest).unwrap();
         }
         let torn_slot = home.slot(torn_manifest.key());

@@ -40,17 +40,8 @@ async fn files_that_are_served_are_looked_at_a_slice_at_a_time_and_all_of_them()
         let manifest = manifest_of(&format!("gone-{at}"), &at.to_le_bytes());
         let identity = FileIdentity::at(rig.folder.path()).unwrap();
         let name = NameRecord::new(manifest.name().clone(), Some(identity), Default::default());
-        let (key, trackers) = (manifest.key(), Vec::new());
-        let record = Record {
-            key,
-            trackers,
-            shared_at_ms: 1,
-            origin: true,
-            claims: Default::default(),
-            undated: Default::default(),
-            paused: false,
-            names: vec![name],
-        };
+        let key = manifest.key();
+        let record = Record { origin: true, ..Record::wanted(key, None, 1, name) };
         let path = rig.file(manifest.name().as_str());
         let phase = Phase::Seeding(Arc::new(Published { manifest: manifest.clone(), path, identity }));
         let slot = rig.driver.home.slot(key);

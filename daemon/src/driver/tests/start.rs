@@ -67,17 +67,8 @@ fn started(count: usize) -> (Rig, Arc<Slow>, Vec<Manifest>) {
         fs::write(home.file(manifest.name()), &bytes).unwrap();
         let published = Some(FileIdentity::at(&home.file(manifest.name())).unwrap());
         let name = NameRecord::new(manifest.name().clone(), published, Default::default());
-        let (key, trackers) = (manifest.key(), Vec::new());
-        let record = Record {
-            key,
-            trackers,
-            shared_at_ms: 1,
-            origin: false,
-            claims: Default::default(),
-            undated: Default::default(),
-            paused: false,
-            names: vec![name],
-        };
+        let key = manifest.key();
+        let record = Record::wanted(key, None, 1, name);
         home.slot(key).create(&record, &manifest).unwrap();
         fs::write(home.manifest_file(manifest.name()), manifest.to_text()).unwrap();
         manifest
