@@ -8,13 +8,15 @@ use shared::rpc::control::{ResourceStatus, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The resources of this machine. Cheap to copy: what did not change is shared with the snapshot before.
+/// The resources of this machine. A copy costs two counters per name: names and values are shared.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Grows with each snapshot that is published; 0 before the first one.
     number: u64,
     /// By their names.
-    resources: BTreeMap<ResourceName, Entry>,
+    resources: BTreeMap<Arc<ResourceName>, Entry>,
+    /// The number of the first snapshot without the name that went last.
+    removed_since: u64,
     /// Resources of a former run of which only the id is known yet. Nobody finds them by a name.
     to_look_at: Vec<Arc<ResourceStatus>>,
     /// What was put and removed since differs from what was published.
@@ -56,7 +58,10 @@ impl Snapshot {
             return true;
         }
         let Some(what) = what else { return self.number > seen };
-        self.find(what).map(|entry| entry.since).max().is_none_or(|since| since > seen)
+        // one of the names of an id may have gone
+        let removed_since = if what.parse::<ResourceId>().is_ok() { self.removed_since } else { 0 };
+        let since = self.find(what).map(|entry| entry.since).max();
+        since.is_none_or(|since| since.max(removed_since) > seen)
     }
 
     fn find(&self, what: &str) -> impl Iterator<Item = &Entry> {
@@ -74,14 +79,19 @@ impl Snapshot {
     pub fn put(&mut self, status: ResourceStatus) {
         if self.resources.get(&status.name).is_none_or(|entry| *entry.status != status) {
             let entry = Entry { status: Arc::new(status), since: self.number + 1 };
-            self.resources.insert(entry.status.name.clone(), entry);
+            match self.resources.get_mut(&entry.status.name) {
+                Some(known) => *known = entry,
+                None => _ = self.resources.insert(Arc::new(entry.status.name.clone()), entry),
+            }
             self.is_changed = true;
         }
     }
 
     /// A name is not in the next snapshot.
     pub fn remove(&mut self, name: &ResourceName) {
-        self.is_changed |= self.resources.remove(name).is_some();
+        if self.resources.remove(name).is_some() {
+            (self.is_changed, self.removed_since) = (true, self.number + 1);
+        }
     }
 
     /// These are the resources in the next snapshot of which only the id is known.
@@ -91,13 +101,26 @@ impl Snapshot {
         self.to_look_at = statuses;
     }
 
-    /// The next snapshot, unless it says nothing new.
+    /// Whether what was put and removed differs from what was published.
+    pub fn has_changed(&self) -> bool {
+        self.is_changed || self.number == 0
+    }
+
+    /// The next snapshot, unless it says nothing new. The first one always does.
     pub fn next(&mut self) -> Option<Arc<Snapshot>> {
-        if !std::mem::take(&mut self.is_changed) {
+        if !self.has_changed() {
             return None;
         }
-        self.number += 1;
+        (self.is_changed, self.number) = (false, self.number + 1);
         Some(Arc::new(self.clone()))
+    }
+
+    /// Only these names, as they are in the next snapshot. It has the number of the one that is published: whoever has
+    /// seen it hears once more of what has changed since that one.
+    pub fn only(&self, names: &[ResourceName]) -> Snapshot {
+        let found = names.iter().filter_map(|name| self.resources.get_key_value(name));
+        let resources = found.map(|(name, entry)| (name.clone(), entry.clone())).collect();
+        Snapshot { number: self.number, resources, ..Snapshot::default() }
     }
 
     /// One line for people: how many resources are in which state, and how far those are that are being fetched.
@@ -202,7 +225,43 @@ mod tests {
         snapshot.remove(&"a".parse().unwrap());
         assert!(snapshot.next().is_none());
         assert!(second.is_news(Some("a"), seen));
+        assert!(second.is_news(Some(&ResourceId::of(b"a").to_string()), seen));
         assert!(second.of(Some("a")).is_empty());
         assert_eq!(second.of(None), []);
+    }
+
+    #[test]
+    fn one_of_two_names_of_an_id_that_goes_is_news_to_whoever_means_the_id() {
+        let (mut snapshot, id) = (Snapshot::default(), ResourceId::of(b"content"));
+        for name in ["a", "b"] {
+            snapshot.put(ResourceStatus { resource: id, ..resource(name, State::Seeding, 100) });
+        }
+        let seen = snapshot.next().unwrap().number();
+        snapshot.remove(&"a".parse().unwrap());
+        let second = snapshot.next().unwrap();
+        assert!(second.is_news(Some(&id.to_string()), seen));
+        assert!(!second.is_news(Some("b"), seen), "nothing has changed for the other name");
+    }
+
+    #[test]
+    fn the_first_one_is_published_also_when_nothing_is_here() {
+        let mut snapshot = Snapshot::default();
+        let first = snapshot.next().unwrap();
+        assert_eq!(first.number(), 1);
+        assert!(!first.is_news(None, 1), "whoever has seen it waits");
+        assert!(snapshot.next().is_none());
+    }
+
+    #[test]
+    fn a_part_says_what_is_known_and_hides_nothing_that_comes() {
+        let mut snapshot = Snapshot::default();
+        snapshot.put(resource("a", State::Downloading, 1));
+        snapshot.put(resource("b", State::Downloading, 1));
+        snapshot.next().unwrap();
+        snapshot.put(resource("a", State::Downloading, 2));
+        let part = snapshot.only(&["a".parse().unwrap(), "gone".parse().unwrap()]);
+        assert_eq!(part.of(None).len(), 1);
+        assert_eq!(part.of(Some("a"))[0].chunks_have, 2);
+        assert!(snapshot.next().unwrap().is_news(Some("a"), part.number()));
     }
 }

@@ -11,7 +11,8 @@ pub const WANTED_BY_MAX: usize = 8;
 /// The longest name of a user, pattern of a subscription or name of a feed that is remembered, in bytes.
 pub const TEXT_BYTES_MAX: usize = 255;
 
-/// One who wants a name to be here.
+/// One who wants a name to be here. It is kept in records: one that an earlier version does not know makes the record one
+/// of a later version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WantedBy {
@@ -102,8 +103,11 @@ impl Wanting {
     fn put(&mut self, by: WantedBy) -> bool {
         let mut by = by.bounded();
         if let Some(known) = self.0.iter_mut().find(|known| known.is_same(&by)) {
-            let is_news = *known != by;
-            *known = by;
+            let is_unnamed = matches!(by, WantedBy::User { name: None, .. });
+            let is_news = *known != by && !is_unnamed;
+            if is_news {
+                *known = by; // a user's name may be another one by now
+            }
             return is_news;
         }
         if self.0.len() + 1 >= WANTED_BY_MAX {
@@ -166,6 +170,7 @@ mod tests {
         let alice = WantedBy::User { uid: 1000, name: Some("alice".to_owned()) };
         assert!(wanting.add(alice.clone()), "the name is known now");
         assert!(!wanting.add(alice));
+        assert!(!wanting.add(user(1000)), "a name that cannot be looked up just now is not forgotten");
         for by in [
             user(1234),
             WantedBy::Found,

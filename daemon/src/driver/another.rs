@@ -9,6 +9,7 @@ use crate::tracker::catalogue;
 use crate::watch::Lists;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
+use shared::rpc::control::ControlError;
 use shared::rpc::tracker::Lookup;
 use std::time::{Duration, Instant};
 
@@ -62,30 +63,45 @@ impl Driver {
 
     /// The trackers named another list, or none.
     pub(super) fn another(&mut self, key: SwarmKey, found: Option<Box<Hit>>) {
-        self.lists.looking.remove(&key.resource);
-        self.changed();
         let Some(resource) = self.library.get_mut(key).filter(|resource| resource.is_unproven()) else {
-            return;
+            return self.looked_for_another(key);
         };
-        let Some(hit) = found else {
+        let first = resource.record.names.first().map(|record| (record.name.clone(), record.replace));
+        let (Some(hit), Some((name, replace))) = (found, first) else {
             self.lists.missed.insert(key, Instant::now());
             // The next time those that nobody served are tried once more.
-            return self.lists.tried.retain(|other| other.resource != key.resource);
+            self.lists.tried.retain(|other| other.resource != key.resource);
+            return self.looked_for_another(key);
         };
-        let names = resource.record.names.first().map(|record| (record.name.clone(), record.replace));
-        let Some((name, replace)) = names else { return };
         resource.gives_way = true;
         let other = hit.manifest.key();
         tracing::warn!(resource = %key, %name, %other, "another list of chunks takes the place of this one");
         Lists::remember(&mut self.lists.tried, key);
         let hit = Hit { manifest: hit.manifest.with_name(name), ..*hit };
-        let (wanted, requests) = (Wanted::found(hit, replace, None), Requests::new(&self.context));
-        // those who wait for it look at its status
+        let (wanted, context) = (Wanted::found(hit, replace, None), self.context.clone());
         tokio::spawn(async move {
-            if let Err(error) = requests.get(wanted).await {
-                tracing::warn!(resource = %other, %error, "this list of chunks does not take the place of the other");
-            }
+            let taken = Requests::new(&context).get(wanted).await.map(drop);
+            context.tell(Input::Task(TaskInput::Replaced { key, other, taken })).await;
         });
+    }
+
+    /// Another list has taken the place of one, or may not. Until now the one was told to be looked for: whoever waits for
+    /// the resource must not give up in between.
+    pub(super) fn replaced(&mut self, key: SwarmKey, other: SwarmKey, taken: Result<(), ControlError>) {
+        if let Err(error) = taken {
+            tracing::warn!(resource = %other, %error, "this list of chunks does not take the place of the other");
+            if let Some(resource) = self.library.get_mut(key) {
+                resource.gives_way = false;
+            }
+            self.lists.missed.insert(key, Instant::now());
+        }
+        self.looked_for_another(key);
+    }
+
+    fn looked_for_another(&mut self, key: SwarmKey) {
+        self.lists.looking.remove(&key.resource);
+        self.library.stir(key);
+        self.changed();
     }
 
     /// Whether a resource may come beside, or in the place of, another list of its chunks that is here.

@@ -117,7 +117,7 @@ impl Driver {
         }
         // Its manifest goes first: what has one and is not remembered is taken in again by the next start.
         self.saver.hide_manifest(self.home.clone(), manifest);
-        self.snapshot.remove(name);
+        self.forgot(name);
         match self.library.remove_name(name) {
             Some(resource) => {
                 self.checks.give_up(key);

@@ -2,6 +2,7 @@
 
 use super::Driver;
 use super::blocked::RETRY_AFTER;
+use super::reasons::no_room_words;
 use super::state::Publishing;
 use crate::inbox::{Input, TaskInput};
 use crate::library::{Blocked, Download, HashedWhole, Phase, Published, Source, Why};
@@ -152,6 +153,10 @@ impl Driver {
         let key = source.key();
         let Some(resource) = self.library.get_mut(key) else { return };
         if !matches!(&resource.phase, Phase::Fetching(fetching) if fetching.blocked.is_some()) {
+            let error = match &error {
+                PublishError::NoRoom(no_room) => no_room_words(no_room),
+                error => error.to_string(),
+            };
             tracing::error!(resource = %key, %name, %error, "cannot publish a finished download");
         }
         let why = match (error, source) {

@@ -103,6 +103,7 @@ impl Driver {
             TaskInput::Listed(places) => self.listed(places),
             TaskInput::Seen(seen) => self.seen(seen),
             TaskInput::Another { key, found } => self.another(key, found),
+            TaskInput::Replaced { key, other, taken } => self.replaced(key, other, taken),
             TaskInput::Answered { number, answer } => self.answered(number, answer),
             TaskInput::Looked { number, here, changed } => self.looked(number, here, changed),
             TaskInput::Checked { key, check, turn, checked, here } => {

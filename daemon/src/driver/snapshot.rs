@@ -9,6 +9,9 @@ use shared::rpc::control::ControlError;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// How many names that were taken away are remembered until the next snapshot.
+const FORGOTTEN_MAX: usize = 4096;
+
 impl Driver {
     /// Something changed that a reader may want to see.
     pub(super) fn changed(&mut self) {
@@ -55,37 +58,47 @@ impl Driver {
         if found.is_empty() {
             return Err(unknown(what));
         }
-        let names = found.into_iter().map(|(name, _)| name);
-        self.look_at_names(names.collect());
-        self.publish_snapshot();
-        Ok(self.context.snapshots.borrow().clone())
+        let names: Vec<ResourceName> = found.into_iter().map(|(name, _)| name).collect();
+        self.look_at_names(&names);
+        if self.snapshot.has_changed() {
+            self.pace.note(); // others hear of it with the next snapshot
+        }
+        Ok(Arc::new(self.snapshot.only(&names)))
     }
 
     fn make_snapshot(&mut self, is_whole: bool) {
         let begin = Instant::now();
-        let touched = self.library.take_touched();
-        self.look_at_names(match is_whole {
-            true => self.library.names().map(|(name, _)| name.clone()).collect(),
-            false => touched,
-        });
+        let mut names: Vec<ResourceName> = self.library.take_touched();
+        if is_whole {
+            names = self.library.names().map(|(name, _)| name.clone()).collect();
+        }
+        names.extend(std::mem::take(&mut self.forgotten));
+        self.look_at_names(&names);
         self.snapshot.put_to_look_at(self.loading.left().filter_map(not_looked_at));
-        self.publish_snapshot();
-        self.pace.made(begin, Instant::now(), is_whole);
-    }
-
-    fn publish_snapshot(&mut self) {
         if let Some(snapshot) = self.snapshot.next() {
             self.context.snapshots.send_replace(snapshot);
         }
+        self.pace.made(begin, Instant::now(), is_whole);
     }
 
-    fn look_at_names(&mut self, names: Vec<ResourceName>) {
+    /// A name was taken away. It may have another resource a moment later, so that it leaves the snapshot only when the
+    /// next one is made.
+    pub(super) fn forgot(&mut self, name: &ResourceName) {
+        if self.forgotten.len() >= FORGOTTEN_MAX {
+            let forgotten = std::mem::take(&mut self.forgotten);
+            self.look_at_names(&Vec::from_iter(forgotten)); // nobody has read for long
+        }
+        self.forgotten.insert(name.clone());
+        self.changed();
+    }
+
+    fn look_at_names(&mut self, names: &[ResourceName]) {
         let before = self.checks.before();
         for name in names {
-            let key = self.library.key_of(&name);
-            match key.and_then(|key| self.status_of(&name, key, &before)) {
+            let key = self.library.key_of(name);
+            match key.and_then(|key| self.status_of(name, key, &before)) {
                 Some(status) => self.snapshot.put(status),
-                None => self.snapshot.remove(&name),
+                None => self.snapshot.remove(name),
             }
         }
     }

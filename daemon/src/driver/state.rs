@@ -85,6 +85,8 @@ pub struct Driver {
     pub(super) newest_ms: u64,
     /// How everything was doing when the last snapshot was made, and what was found out since.
     pub(super) snapshot: Snapshot,
+    /// Names that were taken away since: most are gone, some have another resource now.
+    pub(super) forgotten: BTreeSet<ResourceName>,
     /// When the next snapshot is made.
     pub(super) pace: Pace,
     pub(super) ticks: u64,
@@ -134,6 +136,7 @@ impl Driver {
             newest_ms: 0,
             lists: Lists::default(),
             snapshot: Snapshot::default(),
+            forgotten: BTreeSet::new(),
             pace: Pace::default(),
             ticks: 0,
         }

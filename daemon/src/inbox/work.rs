@@ -69,6 +69,8 @@ pub enum TaskInput {
     Seen(Vec<Seen>),
     /// The trackers of a resource named another list of its chunks, or none.
     Another { key: SwarmKey, found: Option<Box<Hit>> },
+    /// Another list of a resource's chunks has taken the place of this one, or may not.
+    Replaced { key: SwarmKey, other: SwarmKey, taken: Result<(), ControlError> },
     /// A question to the shared folder was answered.
     Answered { number: u64, answer: FolderAnswer },
     /// The files that are served were looked at: which are not what they were, or why the folder is not there.

@@ -1,4 +1,5 @@
-//! A download whose place in the shared folder is being made: until that is done nothing of it is on disk.
+//! A download that was accepted before, whose place in the shared folder is being made now: until that is done nothing of it
+//! is on disk. (A download that has just been asked for is no resource before its place is made.)
 
 use std::sync::Arc;
 

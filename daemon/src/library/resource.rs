@@ -1,5 +1,6 @@
 //! A resource on this machine, and what is being done with it.
 
+use super::checking::CheckStep;
 use super::checking::{Check, Checking};
 use super::opening::Opening;
 use super::rates::{Rates, Traffic};
@@ -139,7 +140,9 @@ impl Resource {
             Phase::Fetching(_) | Phase::Accepted(_) => true,
             Phase::Seeding(_) => self.republish_at.is_some(),
             Phase::Failed(failure) => failure.retry_at.is_some(),
-            Phase::Checking(_) | Phase::Opening(_) => false, // its end comes in
+            // how far it is
+            Phase::Checking(checking) => matches!(checking.step, CheckStep::Hashes | CheckStep::Copies),
+            Phase::Opening(_) => false, // its end comes in
         }
     }
 

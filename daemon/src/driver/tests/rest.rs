@@ -96,3 +96,22 @@ async fn snapshots_are_published_while_somebody_reads() {
     rig.driver.publish_news(Instant::now() + 2 * CAP);
     assert!(reader.borrow_and_update().of(None).is_empty());
 }
+
+#[tokio::test]
+async fn a_name_that_gets_another_resource_does_not_leave_the_snapshots_in_between() {
+    let mut rig = Rig::new();
+    for name in ["one", "two"] {
+        rig.get(&manifest_of(name, name.as_bytes()), false).await.unwrap();
+    }
+    let mut reader = rig.driver.context.snapshots.subscribe();
+    rig.driver.snapshot_for(None).unwrap();
+    rig.driver.forget_name(&"one".parse().unwrap(), None);
+    rig.driver.snapshot_for(Some("two")).unwrap();
+    assert_eq!(reader.borrow_and_update().of(Some("one")).len(), 1, "no snapshot was due");
+    rig.get(&manifest_of("one", b"other content"), false).await.unwrap();
+    rig.driver.publish_news(Instant::now() + CAP);
+    assert_eq!(reader.borrow_and_update().of(Some("one")).len(), 1);
+    rig.driver.forget_name(&"one".parse().unwrap(), None);
+    rig.driver.publish_news(Instant::now() + 2 * CAP);
+    assert!(reader.borrow_and_update().of(Some("one")).is_empty());
+}

@@ -221,3 +221,40 @@ async fn what_was_removed_while_another_list_was_looked_at_does_not_come_back() 
     let place = rig.driver.home.slot(manifest.key()).part();
     assert!(!place.parent().unwrap().exists(), "what was removed is fetched again");
 }
+
+/// A download whose list was found to be false, while another one is looked for.
+async fn disproved(rig: &mut Rig, manifest: &Manifest) -> Manifest {
+    let was = false_list(manifest);
+    rig.get_by(&was, user(1234)).await;
+    rig.driver.fail_resource(was.key(), Why::FalseManifest);
+    assert!(rig.driver.lists.begin(was.key(), Instant::now()));
+    was
+}
+
+#[tokio::test]
+async fn whoever_waits_does_not_see_an_error_while_another_list_takes_the_place_of_a_false_one() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    let was = disproved(&mut rig, &manifest).await;
+    named(&mut rig, &was, &manifest);
+    rig.until("it takes the place", |driver| {
+        let state = driver.status(Some("x")).unwrap()[0].state;
+        assert_ne!(state, State::Error);
+        driver.library.get(manifest.key()).is_some() && !driver.lists.is_looking(manifest.resource())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_that_was_to_give_way_keeps_its_name_when_the_other_one_may_not_come() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let manifest = manifest_of("x", &bytes);
+    let was = disproved(&mut rig, &manifest).await;
+    let long_ago = Instant::now() - Duration::from_secs(10);
+    rig.driver.folder.asked(1, long_ago);
+    assert!(rig.driver.must_answer().is_err(), "nothing new begins");
+    named(&mut rig, &was, &manifest);
+    assert!(rig.driver.library.get(was.key()).unwrap().gives_way);
+    rig.until("it was refused", |driver| !driver.lists.is_looking(manifest.resource())).await;
+    assert!(!rig.driver.library.get(was.key()).unwrap().gives_way);
+}
