@@ -2,7 +2,8 @@
 
 use crate::cli::{Global, WhichTracker};
 use crate::connect::Daemon;
-use crate::error::Error;
+use crate::error::{Error, Kind};
+use crate::kept::Kept;
 use shared::id::ResourceId;
 use shared::rpc::control::{Page, TrackerAnswer};
 use shared::rpc::tracker::{
@@ -10,7 +11,7 @@ use shared::rpc::tracker::{
 };
 use shared::url::TrackerUrl;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long ttd may take for an answer. It gives itself 25 s, and then says which tracker does not answer.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,23 +24,30 @@ const ENTRIES_MAX: usize = 2_000_000;
 #[derive(Debug)]
 pub(crate) struct Asker {
     daemon: Daemon,
-    /// The one that was named, or the one that has answered; `None` while ttd has the choice.
-    tracker: Option<TrackerUrl>,
+    kept: Kept,
 }
 
 impl Asker {
     /// The tracker that the command line names, else the first of the daemon's that answers.
     pub(crate) async fn connect(which: &WhichTracker, global: &Global) -> Result<Asker, Error> {
         let daemon = Daemon::connect(global).await?;
-        Ok(Asker { daemon, tracker: which.tracker.clone() })
+        Ok(Asker { daemon, kept: Kept::new(which.tracker.clone()) })
+    }
+
+    /// Connects to the daemon again, which may have been restarted. The tracker stays the same.
+    pub(crate) async fn reconnect(&mut self, global: &Global) -> Result<(), Error> {
+        self.daemon = Daemon::connect(global).await?;
+        Ok(())
     }
 
     /// All that is published, in order of names.
-    pub(crate) async fn list(&self) -> Result<TrackerAnswer<Vec<ListEntry>>, Error> {
+    pub(crate) async fn list(&mut self) -> Result<TrackerAnswer<Vec<ListEntry>>, Error> {
+        let asked = Instant::now();
         let ask = async |tracker, after| {
             Ok(self.daemon.caller.tracker_list(tracker, after, ANSWER_TIMEOUT).await??)
         };
-        pages(self.tracker.clone(), ENTRIES_MAX, ask).await
+        let answer = pages(self.kept.tracker(), ENTRIES_MAX, ask).await;
+        self.keep(asked, answer)
     }
 
     /// The resource of an id, or the one that a name means.
@@ -48,48 +56,66 @@ impl Asker {
             return Ok(resource);
         }
         let name = what.parse().map_err(|why| Error::usage(format!("\"{what}\": {why}")))?;
-        let (tracker, what_it_is) = (self.tracker.clone(), Lookup::Name(name));
-        let found = self.daemon.caller.tracker_find(tracker, what_it_is, ANSWER_TIMEOUT).await??;
-        let resource = found.answer.first().map(|entry| entry.publication.key.resource).ok_or_else(|| {
+        let asked = Instant::now();
+        let found = self.find(Lookup::Name(name)).await;
+        let found = self.keep(asked, found)?;
+        found.answer.first().map(|entry| entry.publication.key.resource).ok_or_else(|| {
             Error::refused(format!("{} has no publication \"{what}\"", found.tracker))
                 .hint(format!("`ttctl tracker list --tracker {}` shows all there are", found.tracker))
-        })?;
-        self.tracker = Some(found.tracker); // another one may not know it
-        Ok(resource)
+        })
     }
 
     /// Peers of a resource.
-    pub(crate) async fn peers(&self, resource: ResourceId) -> Result<TrackerAnswer<Vec<PeerEntry>>, Error> {
-        Ok(self.daemon.caller.tracker_peers(self.tracker.clone(), resource, ANSWER_TIMEOUT).await??)
+    pub(crate) async fn peers(
+        &mut self,
+        resource: ResourceId,
+    ) -> Result<TrackerAnswer<Vec<PeerEntry>>, Error> {
+        let asked = Instant::now();
+        let answer = self.peers_of(resource).await;
+        self.keep(asked, answer)
     }
 
     /// All resources of a peer, in order of their ids.
     pub(crate) async fn resources(
-        &self,
+        &mut self,
         peer: SocketAddr,
     ) -> Result<TrackerAnswer<Vec<ResourceEntry>>, Error> {
+        let asked = Instant::now();
         let ask = async |tracker, after| {
             Ok(self.daemon.caller.tracker_resources(tracker, peer, after, ANSWER_TIMEOUT).await??)
         };
-        pages(self.tracker.clone(), ENTRIES_MAX, ask).await
+        let answer = pages(self.kept.tracker(), ENTRIES_MAX, ask).await;
+        self.keep(asked, answer)
     }
 
     /// All machines that were seen with a resource, in the tracker's order.
     pub(crate) async fn fleet(
-        &self,
+        &mut self,
         resource: ResourceId,
     ) -> Result<TrackerAnswer<Vec<FleetMachine>>, Error> {
+        let asked = Instant::now();
         let ask = async |tracker, after| {
             let TrackerAnswer { tracker, answer } =
                 self.fleet_page(tracker, resource, after, FLEET_MAX as u32).await?;
             Ok(TrackerAnswer { tracker, answer: Page { entries: answer.machines, next: answer.next } })
         };
-        pages(self.tracker.clone(), ENTRIES_MAX, ask).await
+        let answer = pages(self.kept.tracker(), ENTRIES_MAX, ask).await;
+        self.keep(asked, answer)
     }
 
     /// How many machines have all or a part of a resource.
-    pub(crate) async fn count(&self, resource: ResourceId) -> Result<TrackerAnswer<Fleet>, Error> {
-        self.fleet_page(self.tracker.clone(), resource, None, 0).await
+    pub(crate) async fn count(&mut self, resource: ResourceId) -> Result<TrackerAnswer<Fleet>, Error> {
+        let asked = Instant::now();
+        let answer = self.fleet_page(self.kept.tracker(), resource, None, 0).await;
+        self.keep(asked, answer)
+    }
+
+    async fn find(&self, what: Lookup) -> Result<TrackerAnswer<Vec<ListEntry>>, Error> {
+        Ok(self.daemon.caller.tracker_find(self.kept.tracker(), what, ANSWER_TIMEOUT).await??)
+    }
+
+    async fn peers_of(&self, resource: ResourceId) -> Result<TrackerAnswer<Vec<PeerEntry>>, Error> {
+        Ok(self.daemon.caller.tracker_peers(self.kept.tracker(), resource, ANSWER_TIMEOUT).await??)
     }
 
     async fn fleet_page(
@@ -101,6 +127,20 @@ impl Asker {
     ) -> Result<TrackerAnswer<Fleet>, Error> {
         let caller = &self.daemon.caller;
         Ok(caller.tracker_fleet(tracker, resource, after, machines_max, ANSWER_TIMEOUT).await??)
+    }
+
+    /// Keeps to the tracker that has answered. When ttd is gone or too slow, that says nothing about the tracker.
+    fn keep<T>(
+        &mut self,
+        asked: Instant,
+        answer: Result<TrackerAnswer<T>, Error>,
+    ) -> Result<TrackerAnswer<T>, Error> {
+        match &answer {
+            Ok(answer) => self.kept.answered(&answer.tracker),
+            Err(error) if matches!(error.kind, Kind::NoDaemon | Kind::TimedOut) => {}
+            Err(_) => self.kept.failed(asked, Instant::now()),
+        }
+        answer
     }
 }
 

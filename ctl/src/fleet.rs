@@ -60,7 +60,7 @@ async fn show(
                 }
                 told = Some(error.message);
                 tokio::time::sleep(LOOK_EVERY).await;
-                asker = Asker::connect(&args.which, global).await.unwrap_or(asker);
+                let _ = asker.reconnect(global).await; // without a ttd the next question fails, too
                 continue;
             }
             Err(error) => return Err(error),

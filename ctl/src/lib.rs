@@ -23,6 +23,7 @@ mod fleet;
 pub mod fuzz;
 mod get;
 pub mod human;
+mod kept;
 mod limit;
 pub mod output;
 mod pause;

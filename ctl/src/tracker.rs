@@ -15,7 +15,7 @@ use shared::url::PEER_PORT;
 use std::net::{IpAddr, SocketAddr};
 
 pub(crate) async fn list(args: &TrackerListArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
-    let asker = Asker::connect(&args.which, global).await?;
+    let mut asker = Asker::connect(&args.which, global).await?;
     let TrackerAnswer { tracker, answer: entries } = asker.list().await?;
     if output.is_json() {
         return output.json(&Document::new(Publications {
@@ -79,7 +79,7 @@ pub(crate) async fn resources(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Error> {
-    let asker = Asker::connect(&args.which, global).await?;
+    let mut asker = Asker::connect(&args.which, global).await?;
     let peer = peer_address(&args.peer).await?;
     let TrackerAnswer { tracker, answer: entries } = asker.resources(peer).await?;
     if output.is_json() {

@@ -142,7 +142,7 @@ async fn watch(
             }
             Err(error) => {
                 line.show(&format!("{}: {}; trying again", human::clean(what), human::clean(&error.message)));
-                asker = Asker::connect(&args.which, global).await.unwrap_or(asker);
+                let _ = asker.reconnect(global).await; // without a ttd the next question fails, too
             }
         }
         tokio::time::sleep(ASK_EVERY).await;

@@ -48,6 +48,16 @@ fn who_knew_the_name_is_asked_for_the_rest() {
 }
 
 #[test]
+fn who_has_counted_once_is_asked_again_also_after_an_error() {
+    let fake = Fake::start();
+    fake.state().trackers = vec!["tt://first", "tt://second"];
+    fake.state().counted = [Ok(3), Err(unreachable("tt://second")), Ok(4)].into();
+    let id = ResourceId::of(b"x").to_string();
+    ttctl(&["wait", &id, "--peers", "4", "--folder", fake.folder()]).1.unwrap();
+    assert_eq!(fake.state().asked, [None, Some(url("tt://second")), Some(url("tt://second"))]);
+}
+
+#[test]
 fn what_a_tracker_does_not_know_or_does_not_say_has_an_exit_code() {
     let fake = Fake::start();
     for verb in [&["tracker", "peers", "x"][..], &["fleet", "x"], &["wait", "x", "--peers", "1"]] {
