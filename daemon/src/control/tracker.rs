@@ -200,35 +200,43 @@ impl Questions {
             Some(url) => vec![url],
             None => self.trackers.borrow().clone(),
         };
-        timeout_at(until, self.ask_first(&trackers, question)).await.unwrap_or_else(|_| {
-            let trackers: Vec<&str> = trackers.iter().map(TrackerUrl::as_str).collect();
-            let message =
-                format!("no answer within {} s from {}", ANSWER_WITHIN.as_secs(), trackers.join(", "));
-            Err(unreachable(message, "is tt-tracker running there, and its port open?"))
-        })
+        self.ask_first(&trackers, until, question).await
     }
 
     async fn turn(&self, uid: u32) -> (Permit, Option<SemaphorePermit<'_>>) {
         (self.each.turn(uid).await, self.room.acquire().await.ok()) // it is never closed
     }
 
-    /// Asks the first tracker to which there is a connection.
+    /// Asks one tracker after another until there is a connection to one. What is left of the time is divided among those
+    /// that are left, so that some that hang do not use up the time of one that would answer.
     async fn ask_first<T, F: Future<Output = Called<T>>>(
         &self,
         trackers: &[TrackerUrl],
+        until: tokio::time::Instant,
         question: impl Fn(Arc<Session>) -> F,
     ) -> Result<TrackerAnswer<T>, ControlError> {
-        let mut first = None;
-        for url in trackers.iter().take(TRACKERS_MAX) {
-            match self.asker.ask(url, &question).await {
-                Ok(answer) => return Ok(TrackerAnswer { tracker: url.clone(), answer }),
-                Err(NoAnswer::NotOpened(trouble)) => first = first.or(Some(not_opened(url, trouble))),
-                Err(NoAnswer::Failed(error)) => return Err(failed(url, &error)),
-                Err(NoAnswer::Refused(refused)) => {
+        let begin = tokio::time::Instant::now();
+        let tried = &trackers[..trackers.len().min(TRACKERS_MAX)];
+        let (mut first, mut is_late) = (None, false);
+        for (url, left) in tried.iter().zip((1..=tried.len() as u32).rev()) {
+            let now = tokio::time::Instant::now();
+            let share = until.saturating_duration_since(now) / left;
+            match timeout_at(now + share, self.asker.ask(url, &question)).await {
+                Ok(Ok(answer)) => return Ok(TrackerAnswer { tracker: url.clone(), answer }),
+                Ok(Err(NoAnswer::NotOpened(trouble))) => first = first.or(Some(not_opened(url, trouble))),
+                Ok(Err(NoAnswer::Failed(late @ CallError::TimedOut))) => {
+                    first = first.or(Some(failed(url, &late)))
+                }
+                Ok(Err(NoAnswer::Failed(error))) => return Err(failed(url, &error)),
+                Ok(Err(NoAnswer::Refused(refused))) => {
                     let message = format!("{url}: {refused}");
                     return Err(ControlError { kind: ErrorKind::Refused, message, hint: None });
                 }
+                Err(_) => is_late = true,
             }
+        }
+        if is_late {
+            return Err(no_answer(tried, begin.elapsed()));
         }
         Err(first.unwrap_or_else(|| ControlError {
             kind: ErrorKind::Usage,
@@ -252,6 +260,13 @@ async fn examine(session: Arc<Session>) -> Called<TrackerExamined> {
         asked_ms,
         answered_ms,
     }))
+}
+
+/// None of them answered, and at least one used up its time.
+fn no_answer(tried: &[TrackerUrl], waited: Duration) -> ControlError {
+    let tried: Vec<&str> = tried.iter().map(TrackerUrl::as_str).collect();
+    let message = format!("no answer within {} s from {}", waited.as_secs(), tried.join(", "));
+    unreachable(message, "is tt-tracker running there, and its port open?")
 }
 
 fn not_opened(url: &TrackerUrl, trouble: Trouble) -> ControlError {

@@ -91,3 +91,33 @@ async fn a_question_has_an_end_whatever_the_tracker_does() {
     assert!(error.message.contains(url.as_str()), "{error}");
     assert!(begin.elapsed() <= ANSWER_WITHIN);
 }
+
+/// The time of a question is divided: a tracker that hangs leaves a part of it to those behind it.
+#[tokio::test(start_paused = true)]
+async fn trackers_that_hang_leave_time_for_the_one_behind_them() {
+    let (first, _first) = silent().await;
+    let (second, _second) = silent().await;
+    let (third, _third) = silent().await;
+    let (last, listener) = silent().await;
+    let begin = tokio::time::Instant::now();
+    let error = questions(&[&first, &second, &third, &last]).list(7, None, None).await.unwrap_err();
+    assert!(begin.elapsed() <= ANSWER_WITHIN);
+    assert!(futures::FutureExt::now_or_never(listener.accept()).is_some(), "the last one was not asked");
+    assert_eq!(error.kind, ErrorKind::Unreachable);
+    for url in [&first, &second, &third, &last] {
+        assert!(error.message.contains(url.as_str()), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tracker_that_was_not_asked_is_not_named() {
+    let mut silent_ones = Vec::new();
+    for _ in 0..=TRACKERS_MAX {
+        silent_ones.push(silent().await);
+    }
+    let urls: Vec<&TrackerUrl> = silent_ones.iter().map(|(url, _)| url).collect();
+    let error = questions(&urls).list(7, None, None).await.unwrap_err();
+    let names = |url: &TrackerUrl| error.message.split([' ', ',']).any(|word| word == url.as_str());
+    assert!(urls[..TRACKERS_MAX].iter().all(|url| names(url)), "{error}");
+    assert!(!names(urls[TRACKERS_MAX]), "{error}");
+}
