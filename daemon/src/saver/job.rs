@@ -1,0 +1,186 @@
+//! What the saver is asked for, and how each of it is done.
+
+use crate::inbox::{Context, Input, TaskInput};
+use crate::library::Download;
+use crate::panicked::caught;
+use crate::store::{FileIdentity, Home, Publisher, Record, Slot, StoreError, open_regular};
+use shared::have::HaveMap;
+use shared::id::SwarmKey;
+use shared::manifest::Manifest;
+use shared::name::ResourceName;
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
+
+/// One step of one resource. All that the saver does is here.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Writes a resource's place; `done` hears how it went.
+    Shelve { shelf: Box<Shelf>, done: oneshot::Sender<Result<(), StoreError>> },
+    /// Writes a resource's record anew.
+    Save { slot: Slot, record: Box<Record> },
+    /// Takes away what only an unfinished download needs.
+    Tidy { slot: Slot },
+    /// Syncs a download and then persists its have map.
+    Sync { download: Arc<Download>, slot: Slot, have: HaveMap },
+    /// Persists a have map whose chunks are synced; the driver hears how it went.
+    Note { context: Arc<Context>, download: Arc<Download>, slot: Slot, have: HaveMap, is_probe: bool },
+    /// Forgets the have map of a download that is about to be checked.
+    Doubt { slot: Slot },
+    /// Forgets a resource.
+    Forget { key: SwarmKey, slot: Slot },
+    /// Removes a visible manifest, if it is the one that we wrote.
+    HideManifest { home: Arc<Home>, manifest: Box<Manifest> },
+    /// Removes a file of the folder, if it is still the one that was hashed.
+    RemoveFile { home: Arc<Home>, name: ResourceName, identity: FileIdentity },
+    /// Tells `done` that all jobs before this one are done.
+    Answer { done: oneshot::Sender<()> },
+}
+
+impl Job {
+    /// Does it. What could not be written of a record is noted in `unsaved`.
+    pub(super) fn perform(self, unsaved: &Unsaved) {
+        match self {
+            Job::Shelve { shelf, done } => shelve(&shelf, done, unsaved),
+            Job::Save { slot, record } => save(&slot, &record, unsaved),
+            Job::Tidy { slot } => tidy(&slot),
+            Job::Sync { download, slot, have } => sync(&download, &slot, &have),
+            Job::Note { context, download, slot, have, is_probe } => {
+                note(&context, download, &slot, have, is_probe);
+            }
+            Job::Doubt { slot } => doubt(&slot),
+            Job::Forget { key, slot } => forget(key, &slot),
+            Job::HideManifest { home, manifest } => hide_manifest(&home, &manifest),
+            Job::RemoveFile { home, name, identity } => remove_file(&home, &name, &identity),
+            Job::Answer { done } => _ = done.send(()), // whoever waited may have gone
+        }
+    }
+}
+
+/// The resources whose record on disk is not what it should be. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unsaved(Arc<Mutex<BTreeSet<SwarmKey>>>);
+
+impl Unsaved {
+    /// All of them.
+    pub(super) fn keys(&self) -> Vec<SwarmKey> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    /// The record was written, or could not be.
+    pub(super) fn note(&self, key: SwarmKey, is_saved: bool) {
+        let mut unsaved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_saved {
+            unsaved.remove(&key);
+        } else {
+            unsaved.insert(key);
+        }
+    }
+}
+
+/// A resource that is to be remembered from now on.
+pub struct Shelf {
+    /// Where.
+    pub slot: Slot,
+    /// What survives a restart.
+    pub record: Record,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Where its visible manifests belong; none while it is being fetched.
+    pub show: Option<(Arc<Home>, Publisher)>,
+}
+
+impl std::fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.slot.fmt(f)
+    }
+}
+
+impl Shelf {
+    fn put(&self) -> Result<(), StoreError> {
+        self.slot.create(&self.record, &self.manifest)?;
+        if let Some((home, publisher)) = &self.show {
+            for record in self.record.names.iter().filter(|record| record.published.is_some()) {
+                publisher.show_manifest(home, &self.manifest.with_name(record.name.clone()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shelve(shelf: &Shelf, done: oneshot::Sender<Result<(), StoreError>>, unsaved: &Unsaved) {
+    let put = caught(|| shelf.put());
+    let put = put.unwrap_or_else(|panic| Err(panic.at("make the place of", &shelf.slot.part())));
+    unsaved.note(shelf.record.key, put.is_ok());
+    if let Err(error) = &put {
+        tracing::error!(resource = %shelf.record.key, %error, "cannot remember a resource");
+    }
+    let _ = done.send(put);
+}
+
+fn save(slot: &Slot, record: &Record, unsaved: &Unsaved) {
+    let saved = caught(|| slot.save(record));
+    let saved = saved.unwrap_or_else(|panic| Err(panic.at("save the record of", &slot.part())));
+    unsaved.note(record.key, saved.is_ok());
+    if let Err(error) = saved {
+        tracing::error!(resource = %record.key, %error, "cannot save a resource's record; it is tried again");
+    }
+}
+
+fn tidy(slot: &Slot) {
+    if let Err(error) = slot.tidy() {
+        tracing::warn!(%error, "what a finished download needed is still there");
+    }
+}
+
+fn sync(download: &Download, slot: &Slot, have: &HaveMap) {
+    if let Err(error) = download.sync().and_then(|()| slot.write_have_of(&download.file, have)) {
+        tracing::error!(resource = %download.manifest.key(), %error, "cannot remember what has arrived");
+    }
+}
+
+fn note(context: &Context, download: Arc<Download>, slot: &Slot, have: HaveMap, is_probe: bool) {
+    let noted = caught(|| slot.write_have_of(&download.file, &have));
+    let noted = noted.unwrap_or_else(|panic| Err(panic.at("note what is in", download.file.path())));
+    context.tell_blocking(Input::Task(TaskInput::Noted { download, have, is_probe, noted }));
+}
+
+fn doubt(slot: &Slot) {
+    if let Err(error) = slot.doubt() {
+        tracing::warn!(%error, "a have map that may be wrong is still there");
+    }
+}
+
+fn forget(key: SwarmKey, slot: &Slot) {
+    if let Err(error) = slot.remove() {
+        tracing::error!(resource = %key, %error, "cannot forget a resource");
+    }
+}
+
+fn hide_manifest(home: &Home, manifest: &Manifest) {
+    let path = home.manifest_file(manifest.name());
+    let ours = manifest.to_text();
+    let mut text = Vec::new();
+    let file = open_regular(&path).map_err(|error| error.source);
+    let read = file.and_then(|file| file.take(ours.len() as u64 + 1).read_to_end(&mut text));
+    if read.is_ok() && text == ours.as_bytes() {
+        log_removal(home.remove(&[path]));
+    }
+}
+
+fn remove_file(home: &Home, name: &ResourceName, identity: &FileIdentity) {
+    let path = home.file(name);
+    match FileIdentity::at(&path) {
+        Ok(now) if identity.is_same(&now) => log_removal(home.remove(&[path])),
+        Ok(_) => tracing::warn!(path = %path.display(),
+            "the file has changed since it was shared, so it is not deleted"),
+        Err(_) => {} // it is gone
+    }
+}
+
+fn log_removal(removed: Result<(), StoreError>) {
+    if let Err(error) = removed {
+        tracing::error!(%error, "a file is left behind");
+    }
+}
