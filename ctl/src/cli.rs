@@ -188,10 +188,10 @@ Examples:
 pub struct WaitArgs {
     /// The resource's name or id
     pub what: String,
-    /// Until so many machines have all of it
+    /// Wait until N machines have all of it
     #[arg(long, value_name = "N", conflicts_with = "percent", value_parser = machines)]
     pub peers: Option<NonZeroU32>,
-    /// Until so many in a hundred of the machines have all of it
+    /// Wait until P percent of the machines have all of it
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub percent: Option<u8>,
     /// Wait no longer than this, as in "90", "10 min" or "2 h"

@@ -16,7 +16,7 @@ use shared::rpc::tracker::{FleetMachine, Presence};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A machine that takes part and has had no new chunk for so long is stuck.
+/// How long a machine that takes part may be without a new chunk before it is called stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// How often `--watch` looks.

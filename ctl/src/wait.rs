@@ -62,12 +62,12 @@ async fn wait_for_copy(
     }
 }
 
-/// When it is enough.
+/// What ends the wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Goal {
-    /// So many machines have all of it.
+    /// This number of machines has all of it.
     Machines(u32),
-    /// So many in a hundred of those that were seen and have not finished and left.
+    /// This percentage of the machines has all of it; those that finished and left are not counted.
     Percent(u8),
 }
 
@@ -81,7 +81,7 @@ impl Goal {
     }
 }
 
-/// Those that count: who went before it was done is not done.
+/// The machines that count: those that take part, and those that left before they were done.
 fn all(fleet: &Fleet) -> u64 {
     u64::from(fleet.seeders) + u64::from(fleet.leechers) + u64::from(fleet.gone_unfinished)
 }

@@ -10,7 +10,7 @@ use shared::id::SwarmKey;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// So many chunks are written at most before they are synced, whatever the time.
+/// How many chunks may be written before they are synced, whatever the time.
 pub(super) const DIRTY_MAX: u32 = 32;
 
 impl Driver {

@@ -12,7 +12,7 @@ pub struct Settings {
     pub min_free_bytes: u64,
     /// How often what has arrived is synced.
     pub sync_every: Duration,
-    /// A download without progress for so long is worth a warning.
+    /// How long a download may be without progress before the log warns of it.
     pub stall_warning: Duration,
     /// Links of one swarm that we dial.
     pub neighbours_max: u32,

@@ -190,7 +190,7 @@ impl FolderAnswer {
 
 #[cfg(test)]
 impl FolderAnswer {
-    /// It is there, and has so many bytes free.
+    /// The folder is there, and has `bytes` free.
     pub fn with_free(bytes: u64) -> FolderAnswer {
         FolderAnswer { here: Ok(()), free: Ok(bytes), place: None }
     }

@@ -28,15 +28,15 @@ use tokio::sync::oneshot;
 
 /// How many calls one connection may have open: the core's largest depth, and room.
 const REQUESTS_MAX: usize = 32;
-/// News wait for each other for so long, so that one answer tells of several.
+/// How long an answer waits for more news after the first, so that one answer tells of several.
 const COALESCE: Duration = Duration::from_millis(5);
-/// A news poll is answered so long before its deadline.
+/// How long before its deadline a poll for news is answered, also without news.
 const BEFORE_DEADLINE: Duration = Duration::from_secs(5);
-/// What one connection may ask for that brings it nothing: so much at once, and so much per second. Even at 10 Gbit/s an
-/// honest peer, which waits between its attempts, asks for less.
+/// How many requests that bring it nothing one connection may make: at once, and per second. Even at 10 Gbit/s an honest
+/// peer, which waits between its attempts, makes fewer.
 const SPENT_MAX: u32 = 10_000;
 const SPENT_PER_S_MAX: u32 = 2_000;
-/// What a complaint costs of it: a chunk is read and hashed.
+/// How many of these requests one complaint counts as: a chunk is read and hashed for it.
 const COMPLAINT_COST: u32 = 500;
 /// How often it is logged that nobody can be accepted.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);

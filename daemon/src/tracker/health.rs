@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// A tracker that was not reached yet is in no trouble for so long.
+/// How long a tracker may be unreached after the start before that counts as trouble.
 const FIRST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a tracker is of no use for now.

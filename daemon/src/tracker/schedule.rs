@@ -17,7 +17,7 @@ const ALONG: u32 = 4;
 const REDIAL_FIRST: Duration = Duration::from_secs(3);
 /// … up to this.
 const REDIAL_MAX: Duration = Duration::from_secs(15);
-/// A daemon that comes up waits up to so long before it first speaks for what it had before.
+/// The longest time that a daemon waits after its start before it first announces what it had before.
 const RETURN_MAX: Duration = Duration::from_secs(2);
 
 /// When each resource is to be announced.
@@ -118,7 +118,7 @@ impl Backoff {
         pause
     }
 
-    /// A session lasted so long: one that lasted well is followed by a short pause.
+    /// A session lasted for `span`. After a long one, the pause is short again.
     pub(super) fn lasted(&mut self, span: Duration) {
         if span > REDIAL_MAX {
             *self = Backoff::new();

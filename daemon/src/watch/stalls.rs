@@ -24,9 +24,9 @@ struct Still {
 /// What is worth a line in the log.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Word {
-    /// It has stood still for so long.
+    /// The download stands still. The duration is the time since its last progress.
     Stalled(Duration),
-    /// It goes on, after so long.
+    /// The download goes on after a warning. The duration is how long it stood still.
     GoesOn(Duration),
 }
 

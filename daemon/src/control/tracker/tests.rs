@@ -53,7 +53,8 @@ async fn a_tracker_that_hangs_up_can_be_tried_again() {
     assert!(error.message.contains(url.as_str()), "{error}");
 }
 
-/// As many questions as a user has callers, to a tracker that never answers: so many connections, and no other user waits.
+/// One user puts 256 questions to a tracker that never answers: they take `QUESTIONS_EACH_MAX` connections, and no other user
+/// waits.
 #[tokio::test]
 async fn questions_of_one_user_that_wait_keep_nobody_else_waiting() {
     let (url, listener) = silent().await;
