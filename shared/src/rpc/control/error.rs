@@ -21,34 +21,23 @@ impl std::fmt::Display for ControlError {
 
 impl std::error::Error for ControlError {}
 
-/// What kind of error it is. The numbers are ttctl's exit codes, but for [`exit_code`](ErrorKind::exit_code)'s one
-/// exception.
+/// What kind of error it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorKind {
     /// The daemon failed.
-    Internal = 1,
+    Internal,
     /// The request makes no sense.
-    Usage = 2,
+    Usage,
     /// Not found, or not allowed.
-    Refused = 4,
+    Refused,
     /// It took too long.
-    TimedOut = 5,
+    TimedOut,
     /// A manifest or a file does not verify.
-    BadData = 6,
+    BadData,
     /// The disk has no room.
-    NoSpace = 7,
+    NoSpace,
     /// No tracker or server could be reached: trying again may help.
-    Unreachable = 8,
+    Unreachable,
     /// Nobody knows what was looked for, yet. It is a [`Refused`](ErrorKind::Refused) that waiting may end.
-    Unknown = 9,
-}
-
-impl ErrorKind {
-    /// What ttctl ends with.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            ErrorKind::Unknown => ErrorKind::Refused as u8,
-            kind => kind as u8,
-        }
-    }
+    Unknown,
 }
