@@ -1,12 +1,13 @@
 //! ttd: the daemon of each machine. It owns the shared folder and all peer networking.
 //!
 //! ```text
-//! socket → rpc handler → Input → driver → Event → core → Action → driver → socket / disk
+//! decisions   peer, control → Input → driver → Event → core → Action → driver → links, answers, trackers
+//! bytes       socket ⇄ peer ⇄ library ⇄ store
 //! ```
 //!
-//! [`start`] puts everything together; `driver` is the one loop. Around it: `peer` and `control` are the two
-//! services and the links to other daemons, `tracker` talks to trackers, `store` is the disk, `library` what
-//! is known of each resource.
+//! [`start`] puts everything together; `driver` is the one loop, and `inbox` is what may wake it. `peer` and `control`
+//! are the two services and the links to other daemons, `tracker` talks to trackers, `library` is what is known of
+//! each resource, `watch` what the driver keeps an eye on, `snapshot` what others read of all that, `store` the disk.
 
 mod board;
 pub mod cli;

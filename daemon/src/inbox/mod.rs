@@ -1,6 +1,6 @@
 //! What may wake the driver, made of plain types: the floor under all who talk to it. Everybody may say something
-//! to the driver by way of [`Context`]; what can be said is [`Input`]. Whoever wants something of the driver, and an answer, asks
-//! through [`Requests`].
+//! to the driver by way of [`Context`], and what can be said is [`Input`]; whoever wants something of it asks through
+//! [`Requests`].
 
 mod command;
 mod context;

@@ -30,7 +30,7 @@ impl Slot {
     /// taken away.
     ///
     /// # Errors
-    /// As [`load`](Slot::load).
+    /// When there is no manifest, or something is of a later version. Nothing is changed then.
     pub fn recall(&self, home: &Home) -> Option<Result<Loaded, StoreError>> {
         let is_new = self.folder.as_os_str().as_encoded_bytes().ends_with(HALF.as_bytes());
         let mut files = SmallFiles::read(self);

@@ -395,7 +395,8 @@ impl Announced {
         Announce { key, stage: entry.stage, have: entry.have, count, peers_wanted: self.peers_wanted() }
     }
 
-    /// A seeder asks for leechers that found nobody: all others dial it. More than the usual number tells the tracker that the usual ones were of no use.
+    /// A seeder asks for leechers that found nobody: all others dial it. More than the usual number tells the tracker that
+    /// the usual ones were of no use.
     fn peers_wanted(&self) -> u8 {
         match self.entry.stage {
             Stage::Seeding => LONELY as u8,

@@ -170,8 +170,9 @@ impl Registry {
         self.catalogue.forget_upload(upload);
     }
 
-    /// The publications of a name or of a resource that may be meant, the best first: at most [`CANDIDATES_MAX`](shared::rpc::tracker::CANDIDATES_MAX). A name
-    /// means the newest of those that somebody has, or had lately.
+    /// The publications of a name or of a resource that may be meant, the best first: at most
+    /// [`CANDIDATES_MAX`](shared::rpc::tracker::CANDIDATES_MAX). A name means the newest of those that somebody has, or had
+    /// lately.
     pub fn find(&self, now: Time, what: &Lookup) -> Vec<ListEntry> {
         let found = self.catalogue.find(now, &self.swarms, what);
         found.into_iter().map(|publication| self.listed(publication)).collect()
