@@ -21,7 +21,8 @@ pub(super) fn folder_of(config: &Path) -> PathBuf {
 
 /// The drop-ins of a config file, in the order in which they are read: that of the bytes of their names.
 ///
-/// A drop-in is a file `*.toml` whose name does not begin with a dot. Everything else in the folder is passed over.
+/// A drop-in is a file `*.toml` whose name does not begin with a dot. Everything else in the folder is passed over, and so
+/// is what is deleted meanwhile.
 ///
 /// # Errors
 /// When the folder cannot be listed, when it has too many drop-ins, and when one of them is there and cannot be looked at,
@@ -40,7 +41,7 @@ pub(super) fn find(config: &Path) -> Result<Vec<PathBuf>, ConfigError> {
             continue;
         }
         let path = folder.join(name);
-        if !is_folder(&path)? {
+        if unless_gone(&path, is_folder(&path))? == Some(false) {
             found.push(path);
         }
         if found.len() > DROP_INS_MAX {
@@ -53,6 +54,19 @@ pub(super) fn find(config: &Path) -> Result<Vec<PathBuf>, ConfigError> {
 
 fn is_drop_in(name: &OsStr) -> bool {
     !name.as_bytes().starts_with(b".") && Path::new(name).extension() == Some(OsStr::new("toml"))
+}
+
+/// What a look at a listed drop-in gave. `None` if the drop-in was deleted meanwhile; a link that leads nowhere is still there.
+pub(super) fn unless_gone<T>(path: &Path, looked: Result<T, ConfigError>) -> Result<Option<T>, ConfigError> {
+    let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match looked {
+        Err(ConfigError::Read { source, .. })
+            if is_missing(&source) && path.symlink_metadata().is_err_and(|error| is_missing(&error)) =>
+        {
+            Ok(None)
+        }
+        looked => looked.map(Some),
+    }
 }
 
 /// A pipe or a device is refused: reading it may take for ever.

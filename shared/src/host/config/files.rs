@@ -43,7 +43,7 @@ impl Files {
             file => read.push(file?),
         }
         for path in drop_ins::find(config)? {
-            read.push(File::read(&path)?);
+            read.extend(drop_ins::unless_gone(&path, File::read(&path))?);
         }
         Ok(Files { config: config.to_owned(), read })
     }

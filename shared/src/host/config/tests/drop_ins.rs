@@ -1,6 +1,7 @@
 //! The config file and its drop-ins on disk: which are read, in which order, and what is said of those that cannot be read.
 
-use crate::host::config::drop_ins::DROP_INS_MAX;
+use crate::host::config::drop_ins::{DROP_INS_MAX, unless_gone};
+use crate::host::config::file::File;
 use crate::host::config::{ConfigError, DaemonConfig, Files};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -192,4 +193,16 @@ fn the_last_file_that_sets_a_key_is_where_it_is_set() {
     assert_eq!(files.place_of("zone"), format!("{folder}/ttd.toml:1"));
     assert_eq!(files.place_of("listen"), format!("{folder}/ttd.toml"));
     assert_eq!(files.to_string(), format!("{folder}/ttd.toml with 2 drop-ins"));
+}
+
+#[test]
+fn a_drop_in_that_was_deleted_after_the_folder_was_listed_is_passed_over() {
+    let place = Place::new();
+    place.write("ttd.d/a.toml", "");
+    let path = place.path("ttd.d/a.toml");
+    assert!(matches!(unless_gone(&path, File::read(&path)), Ok(Some(_))));
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(unless_gone(&path, File::read(&path)), Ok(None)));
+    symlink("/nowhere", &path).unwrap();
+    assert!(unless_gone(&path, File::read(&path)).is_err(), "the link is still there");
 }
