@@ -24,7 +24,8 @@ mod tests;
 /// How many chunks are in memory at a time.
 const WINDOW: usize = 8;
 
-/// So many chunks of a download may be unreadable before its disk counts as failed: as many as a crash may cost.
+/// The most chunks of a download that may be unreadable; with more of them its disk counts as failed. A crash may cost as
+/// many.
 const UNREADABLE_MAX: usize = 64;
 
 /// More workers than these have nothing to do: the lane of the whole-file hash is the limit.
@@ -158,8 +159,8 @@ fn reader(file: &File) -> impl Fn(&mut [u8], u64) -> io::Result<()> + Sync {
     |buffer, offset| file.read_exact_at(buffer, offset)
 }
 
-/// Gives the chunks that could not be read, too, of which there may be so many; their hashes mean nothing, nor does
-/// that of the whole then.
+/// Gives the chunks that could not be read, too. Their hashes mean nothing, and then that of the whole means nothing either.
+/// More than `unreadable_max` of them are an error.
 fn hash_bytes(
     read: &Read<'_>,
     bytes: u64,

@@ -51,10 +51,10 @@ settings! {
         /// a machine whose uplink is full receives very slowly: the answers that it sends are held up. A ttd that does
         /// not run as root gets what net.ipv4.tcp_allowed_congestion_control names.
         pub congestion_control: Option<CongestionControl> = "cubic".parse().ok(),
-        /// How often what has arrived is synced to the disk and noted: a crash costs at most so much work.
+        /// How often what has arrived is synced to the disk and noted. What arrived since then is fetched again after a crash.
         pub sync_every: Span = Span::from_millis(2_000).expect("more than 0"),
-        /// A download that makes no progress for so long is warned of in the log, once, with the reason; and once
-        /// more it is told that it goes on.
+        /// A download that makes no progress for this time is warned of in the log, once, with the reason. When it goes on,
+        /// the log tells that, too.
         pub stall_warning: Span = Span::from_millis(300_000).expect("more than 0"),
     }
 }

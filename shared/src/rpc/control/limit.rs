@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub enum Limit {
     /// As fast as they can.
     None,
-    /// So many bytes per second; 0 is a pause.
+    /// At most this number of bytes per second; 0 is a pause.
     BytesPerS(u64),
 }
 

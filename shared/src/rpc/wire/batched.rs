@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// Whoever offers less room than this waits for a head, and wants it as soon as it comes.
 const BODY_BYTES_MIN: usize = 16 << 10;
 
-/// About so long bytes of a body may lie in the kernel, by the rate at which they came before. A stall is noticed
+/// About how long bytes of a body may lie in the kernel before they are read, by the rate at which they came before. A stall is noticed
 /// from the bytes that are read, so this is far below the shortest time that counts as one (300 ms).
 const GATHER: Duration = Duration::from_millis(10);
 
