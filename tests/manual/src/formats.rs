@@ -36,10 +36,14 @@ pub(crate) fn tt_tracker_toml() -> Page {
 }
 
 fn config(page: &mut Page, program: &str, keys: &[Key], fixed: &[&str], example: &str) {
+    let before = match program {
+        "ttd" => "Options on the command line come before the environment, and that before the file.",
+        _ => "Options on the command line come before the file.",
+    };
     page.heading("DESCRIPTION");
     page.paragraph(&format!(
         "A TOML file: one \"key = value\" per line. A key that is left out has its default; without the file, \
-         everything is as by default. Options on the command line come before the environment, and that before the file. `{program} --check-config` \
+         everything is as by default. {before} `{program} --check-config` \
          tells whether the file is right: a mistake is told with its line, its key and what was expected."
     ));
     page.paragraph(&format!(
@@ -104,8 +108,10 @@ fn files(page: &mut Page, name: &str) {
     page.term(&format!("/etc/tinytorrent/{program}.d/*.toml"), "The machine's drop-ins.");
     if name == "ttd.toml" {
         page.term("/etc/tinytorrent/NAME/ttd.toml", "That of ttd@NAME.service.");
+        page.term("/etc/tinytorrent/NAME/ttd.d/*.toml", "The drop-ins of ttd@NAME.service.");
     }
     page.term(&format!("~/.config/tinytorrent/{name}"), "A user's own.");
+    page.term(&format!("~/.config/tinytorrent/{program}.d/*.toml"), "A user's own drop-ins.");
 }
 
 pub(crate) fn tinytorrent() -> Page {
