@@ -2,8 +2,8 @@
 
 use crate::cli::Args;
 use crate::store::Publisher;
-use shared::host::accounts::group_id;
-use shared::host::config::{ConfigError, DaemonConfig, Files};
+use shared::host::accounts::{LookupError, group_id};
+use shared::host::config::{ConfigError, DaemonConfig, Files, GroupName};
 use shared::host::environment;
 use shared::host::paths::Places;
 use shared::host::program::StartError;
@@ -24,15 +24,18 @@ pub struct Plan {
     pub has_own_folder: bool,
     /// The control socket.
     pub socket: PathBuf,
-    /// How finished files look.
+    /// How finished files look; in no group of their own while the group's number is not known.
     pub publisher: Publisher,
+    /// Why the number of the group that `file_group` names cannot be looked up.
+    pub group_unknown: Option<StartError>,
 }
 
 impl Plan {
     /// Reads the configuration, and puts the environment before it and the command line before both.
     ///
     /// # Errors
-    /// When the configuration or the environment cannot be read, or says what cannot be.
+    /// When the configuration or the environment cannot be read, or says what cannot be. A group that cannot be looked up
+    /// is no error: the caller knows what to do about it.
     pub fn make(args: &Args) -> Result<Plan, StartError> {
         let places = Places::of_process();
         let (files, mut config) =
@@ -49,10 +52,19 @@ impl Plan {
         let folder = places.shared_folder(args.folder.as_deref(), config.folder.as_deref());
         let socket =
             places.daemon_socket(args.socket.as_deref(), args.folder.as_deref(), config.socket.as_deref());
-        let publisher = publisher(&config, &files)?;
+        let mut publisher = Publisher { mode: config.file_mode.bits(), group: None };
+        let mut group_unknown = None;
+        if let Some(name) = &config.file_group {
+            let place = files.place_of("file_group");
+            match group_id(name.as_str()) {
+                Ok(Some(group)) => publisher.group = Some(group),
+                Ok(None) => return Err(no_such_group(&place, name)),
+                Err(error) => group_unknown = Some(not_looked_up(&place, name, &error)),
+            }
+        }
         let has_own_folder = args.folder.is_some();
         let is_folder_named = has_own_folder || config.folder.is_some();
-        Ok(Plan { config, files, folder, is_folder_named, has_own_folder, socket, publisher })
+        Ok(Plan { config, files, folder, is_folder_named, has_own_folder, socket, publisher, group_unknown })
     }
 }
 
@@ -62,23 +74,15 @@ fn load(args: &Args, places: &Places) -> Result<(Files, DaemonConfig), ConfigErr
     Ok((files, config))
 }
 
-fn publisher(config: &DaemonConfig, files: &Files) -> Result<Publisher, StartError> {
-    let mut publisher = Publisher { mode: config.file_mode.bits(), group: None };
-    if let Some(name) = &config.file_group {
-        let (place, name) = (files.place_of("file_group"), name.as_str());
-        let found = group_id(name).map_err(|error| StartError {
-            message: format!(
-                "{place}: file_group: {error}; name the group by its number, or try again when `getent group {name}` \
-                 answers"
-            ),
-            exit: 1,
-        })?;
-        publisher.group = Some(found.ok_or_else(|| {
-            StartError::wrong(format!(
-                "{place}: file_group: this machine has no group \"{name}\"; `getent group` lists them, \
-                 `groupadd {name}` makes it"
-            ))
-        })?);
-    }
-    Ok(publisher)
+fn not_looked_up(place: &str, name: &GroupName, error: &LookupError) -> StartError {
+    let message = format!(
+        "{place}: file_group: {error}; name the group by its number, or try again when `getent group {name}` answers"
+    );
+    StartError { message, exit: 1 }
+}
+
+fn no_such_group(place: &str, name: &GroupName) -> StartError {
+    StartError::wrong(format!(
+        "{place}: file_group: this machine has no group \"{name}\"; `getent group` lists them, `groupadd {name}` makes it"
+    ))
 }

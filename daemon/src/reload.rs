@@ -18,6 +18,8 @@ pub struct Reloader {
     pub args: Args,
     /// What holds now.
     pub running: DaemonConfig,
+    /// The number of the group of finished files that holds now.
+    pub file_group: Option<u32>,
     /// The limits.
     pub context: Arc<Context>,
     /// The filter of the log.
@@ -36,12 +38,24 @@ impl Reloader {
         let made = tokio::task::spawn_blocking(move || Plan::make(&args)).await;
         let made =
             made.unwrap_or_else(|error| Err(StartError::failed("the configuration was not read", &error)));
-        match made {
+        match made.and_then(|plan| self.keep_group(plan)) {
             Ok(plan) => self.apply(plan).await,
             Err(StartError { message, .. }) => {
                 program::not_reloaded(&message);
             }
         }
+    }
+
+    /// While a directory service is away, the group that was found before holds on, if the configuration still names the same.
+    fn keep_group(&self, mut plan: Plan) -> Result<Plan, StartError> {
+        if let Some(error) = plan.group_unknown.take() {
+            if plan.config.file_group != self.running.file_group {
+                return Err(error);
+            }
+            tracing::warn!("files are published in the same group as before: {}", error.message);
+            plan.publisher.group = self.file_group;
+        }
+        Ok(plan)
     }
 
     async fn apply(&mut self, plan: Plan) {
@@ -52,8 +66,10 @@ impl Reloader {
         self.context.down.set(config.download_limit);
         self.context.up.set(config.upload_limit);
         self.trackers.send_replace(config.trackers.clone());
+        let group = plan.publisher.group;
         self.context.tell(Input::Settled(settings(&config, self.neighbours_max), plan.publisher)).await;
         self.running = config;
+        self.file_group = group;
         program::reloaded(&plan.files, &changed, &waiting);
     }
 }

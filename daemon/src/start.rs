@@ -54,10 +54,18 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 fn start(args: Args, service: &Arc<Service>) -> Result<(), StartError> {
-    let plan = Plan::make(&args)?;
+    let mut plan = Plan::make(&args)?;
+    let group_unknown = plan.group_unknown.take();
     if args.common.check_config {
+        // The files may be right. A running daemon keeps the group that it has, so a reload must not end here.
+        if let Some(error) = group_unknown {
+            logging::complain("ttd", &error.message);
+        }
         program::say_good(&plan.files);
         return Ok(());
+    }
+    if let Some(error) = group_unknown {
+        return Err(error);
     }
     let logging = logging::init(&plan.config.log_level, plan.config.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -122,8 +130,15 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     tracing::info!(folder = %plan.folder.display(), socket = %plan.socket.display(), %listen, id = %peer_id,
         version = env!("CARGO_PKG_VERSION"), "ttd is ready");
     say_ready(&service, &context).await;
-    let mut reloader =
-        Reloader { args, running: plan.config, context: context.clone(), logging, trackers, neighbours_max };
+    let mut reloader = Reloader {
+        args,
+        running: plan.config,
+        file_group: plan.publisher.group,
+        context: context.clone(),
+        logging,
+        trackers,
+        neighbours_max,
+    };
     let signal = loop {
         let heard = tokio::select! {
             heard = signals.next() => heard,

@@ -34,6 +34,13 @@ pub fn own_mounts() -> bool {
     false
 }
 
+/// Makes a pipe. Mounted over a file, it makes whoever opens that file wait for ever.
+#[track_caller]
+pub fn make_pipe(path: &Path) {
+    let status = Command::new("mkfifo").arg(path).status();
+    assert!(status.is_ok_and(|status| status.success()), "mkfifo {}", path.display());
+}
+
 /// Mounts a file system in memory, of so many MiB.
 #[track_caller]
 pub fn mount_tmpfs(folder: &Path, mib: u32) {

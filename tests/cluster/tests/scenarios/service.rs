@@ -1,13 +1,15 @@
 //! What systemd hears and says: readiness, status, signs of life, reload, end. A Unix socket of the test stands in
 //! for systemd; `cargo xtask fleet` has the real one.
 
+use cluster::mounts::{make_pipe, mount_bind, own_mounts};
 use cluster::process::{Output, Process, free_port, run_capped, sealed};
 use cluster::{CAP, program, wait_for, wait_until};
 use rustix::process::Signal;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A service with a manager that listens.
@@ -106,6 +108,42 @@ fn a_daemon_takes_over_what_it_can_of_a_new_config() {
     assert_eq!(daemon.ctl(&["share", "three"]).code, 0, "the tracker is still known");
     let mode = fs::metadata(daemon.home.path().join("shared/three")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+}
+
+/// A pipe in the place of /etc/group never answers, as a directory service that is away.
+#[test]
+fn a_reload_keeps_the_group_while_it_cannot_be_looked_up() {
+    if !own_mounts() {
+        return;
+    }
+    let config = |group: &str, mode: &str| {
+        format!("trackers = [\"tt://127.0.0.1:9\"]\nfile_group = \"{group}\"\nfile_mode = \"{mode}\"\n")
+    };
+    let mut daemon = Managed::start("ttd", &config("daemon", "0640"), &["shared", "--listen", "127.0.0.1:0"]);
+    daemon.heard("READY=1");
+    let shared = |daemon: &Managed, name: &str| {
+        fs::write(daemon.home.path().join(name), name).unwrap();
+        let shared = daemon.ctl(&["share", name]);
+        assert_eq!(shared.code, 0, "{}", shared.stderr);
+        let found = fs::metadata(daemon.home.path().join("shared").join(name)).unwrap();
+        (found.mode() & 0o777, found.gid())
+    };
+    let (mode, gid) = shared(&daemon, "one");
+    assert_eq!(mode, 0o640);
+    let pipe = daemon.home.path().join("pipe");
+    make_pipe(&pipe);
+    mount_bind(&pipe, Path::new("/etc/group"));
+
+    daemon.reload(&config("daemon", "0600"));
+    assert_eq!(shared(&daemon, "two"), (0o600, gid));
+    let log = daemon.process.log();
+    assert!(log.contains("my.toml:2: file_group: users and groups cannot be looked up"), "{log}");
+    assert!(log.contains("changed=\"file_mode\""), "{log}");
+
+    // Another group is not known, so nothing of that configuration is taken over.
+    daemon.reload(&config("bin", "0644"));
+    assert_eq!(shared(&daemon, "three"), (0o600, gid));
+    assert!(daemon.process.log().contains("nothing was changed"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How daemons and trackers come up, or say why they do not.
 
-use cluster::mounts::{mount_bind, mount_tmpfs, own_mounts, unmount};
+use cluster::mounts::{make_pipe, mount_bind, mount_tmpfs, own_mounts, unmount};
 use cluster::process::{Output, Process, run_capped, sealed};
 use cluster::{CAP, Daemon, Tracker, program};
 use std::fs;
@@ -313,6 +313,35 @@ fn a_tracker_takes_its_port_as_an_argument() {
     }
 }
 
+/// What `ttd --check-config` says to this `file_group`.
+fn checked_group(home: &Path, group: &str) -> Output {
+    let config = home.join("ttd.toml");
+    fs::write(&config, format!("file_group = \"{group}\"\n")).unwrap();
+    let mut command = sealed(&program("ttd"), home);
+    command.arg("--check-config").arg("--config").arg(&config);
+    run_capped(command, CAP).unwrap()
+}
+
+#[test]
+fn a_configuration_is_good_although_its_group_cannot_be_looked_up() {
+    if !own_mounts() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let pipe = home.path().join("pipe");
+    make_pipe(&pipe);
+    mount_bind(&pipe, Path::new("/etc/group"));
+    let checked = checked_group(home.path(), "daemon");
+    assert_eq!(checked.code, 0, "a reload of the service asks this first: {}", checked.stderr);
+    assert!(checked.stderr.contains("ttd.toml:1: file_group: users and groups"), "{}", checked.stderr);
+    let folder = home.path().join("shared");
+    let config = home.path().join("ttd.toml");
+    let mut command = sealed(&program("ttd"), home.path());
+    command.arg(&folder).arg("--config").arg(&config);
+    let refused = run_capped(command, CAP).unwrap();
+    assert_eq!(refused.code, 1, "a start needs the group: {}", refused.stderr);
+}
+
 #[test]
 fn groups_come_from_where_the_machine_has_them() {
     if !own_mounts() {
@@ -320,13 +349,7 @@ fn groups_come_from_where_the_machine_has_them() {
     }
     let home = tempfile::tempdir().unwrap();
     let sources = Path::new("/etc/nsswitch.conf");
-    let check = |group: &str| {
-        let config = home.path().join("ttd.toml");
-        fs::write(&config, format!("file_group = \"{group}\"\n")).unwrap();
-        let mut command = sealed(&program("ttd"), home.path());
-        command.arg("--check-config").arg("--config").arg(&config);
-        run_capped(command, CAP).unwrap()
-    };
+    let check = |group: &str| checked_group(home.path(), group);
     let ask = |said: &str| {
         let file = home.path().join("nsswitch.conf");
         fs::write(&file, said).unwrap();
