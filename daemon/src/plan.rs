@@ -7,6 +7,7 @@ use shared::host::config::{ConfigError, DaemonConfig, Files, GroupName};
 use shared::host::environment;
 use shared::host::paths::Places;
 use shared::host::program::StartError;
+use shared::host::sources::may_learn_groups;
 use std::path::PathBuf;
 
 /// Everything that is settled before the daemon starts.
@@ -58,7 +59,7 @@ impl Plan {
             let place = files.place_of("file_group");
             match group_id(name.as_str()) {
                 Ok(Some(group)) => publisher.group = Some(group),
-                Ok(None) => return Err(no_such_group(&place, name)),
+                Ok(None) => return Err(no_such_group(&place, name, may_learn_groups())),
                 Err(error) => group_unknown = Some(not_looked_up(&place, name, &error)),
             }
         }
@@ -81,8 +82,15 @@ fn not_looked_up(place: &str, name: &GroupName, error: &LookupError) -> StartErr
     StartError { message, exit: 1 }
 }
 
-fn no_such_group(place: &str, name: &GroupName) -> StartError {
-    StartError::wrong(format!(
-        "{place}: file_group: this machine has no group \"{name}\"; `getent group` lists them, `groupadd {name}` makes it"
-    ))
+/// A directory service that is still to be started may know the group later: then trying again helps.
+fn no_such_group(place: &str, name: &GroupName, may_come: bool) -> StartError {
+    let missing = format!("{place}: file_group: this machine has no group \"{name}\"");
+    if may_come {
+        let message = format!(
+            "{missing}, nor does a directory service of /etc/nsswitch.conf know it yet; name the group by its number, or try \
+             again when `getent group {name}` finds it"
+        );
+        return StartError { message, exit: 1 };
+    }
+    StartError::wrong(format!("{missing}; `getent group` lists them, `groupadd {name}` makes it"))
 }

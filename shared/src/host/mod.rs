@@ -11,3 +11,4 @@ pub mod paths;
 #[cfg(feature = "program")]
 pub mod program;
 pub mod service;
+pub mod sources;

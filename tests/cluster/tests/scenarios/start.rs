@@ -358,11 +358,14 @@ fn groups_come_from_where_the_machine_has_them() {
 
     ask("group: files\n");
     assert_eq!(check("daemon").code, 0, "a group of /etc/group");
+    assert_eq!(check("no-such-group").code, 2, "trying again does not help");
     unmount(sources);
 
     ask("group: hesiod\n");
     let refused = check("daemon");
     assert!(refused.stderr.contains("no group \"daemon\""), "/etc/group is not asked: {}", refused.stderr);
+    assert_eq!(refused.code, 1, "a directory may know the group later: {}", refused.stderr);
+    assert!(refused.stderr.contains("`getent group daemon`"), "{}", refused.stderr);
     unmount(sources);
 
     // Where systemd's source is installed, it has a group that is in no /etc/group.
