@@ -78,11 +78,15 @@ impl Told {
         }
     }
 
-    /// What the last answer told is due again. If it arrives after all, its number counts for nothing.
+    /// What the last answer told is due again, and in full: it may arrive after all, so that nothing is known of what the
+    /// other side has. Its number counts for nothing then.
     fn give_up(&mut self) {
         if !self.under_way.is_empty() {
             self.made += 1;
-            self.due.extend(self.under_way.drain(..).map(|(key, _)| key));
+        }
+        for (key, _) in self.under_way.drain(..) {
+            self.swarms.insert(key, None);
+            self.due.insert(key);
         }
     }
 

@@ -217,6 +217,18 @@ fn no_more_than_the_most_are_subscribed_to() {
     assert_eq!(told.subscribe(added(&keys[SUBSCRIPTIONS_MAX..])), keys[SUBSCRIPTIONS_MAX..]);
 }
 
+/// The board changes back to what the peer knew before an answer that is late, and another poll is answered meanwhile.
+#[test]
+fn a_late_answer_is_made_good_although_the_board_is_as_before_it() {
+    let mut world = World::new();
+    let steps = [Step::Subscribe(0), Step::Ask, Step::Put(0), Step::Arrive];
+    steps.into_iter().for_each(|step| world.take(step));
+    let steps = [Step::Ask, Step::Remove(0), Step::Ask, Step::Arrive];
+    steps.into_iter().for_each(|step| world.take(step));
+    let World { mut pair, truth, .. } = world;
+    pair.settle(&truth);
+}
+
 /// What may happen between a board and a peer.
 #[derive(Debug, Clone, Copy)]
 enum Step {
