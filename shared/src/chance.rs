@@ -20,11 +20,6 @@ impl Chance {
         ((u128::from(self.0.next_u64()) * n as u128) >> 64) as usize
     }
 
-    /// A number from 0 on and below 1.
-    pub fn share(&mut self) -> f64 {
-        (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
     /// One of these; `None` if there is none.
     pub fn one_of<T: Copy>(&mut self, from: &[T]) -> Option<T> {
         match from {

@@ -46,9 +46,6 @@ impl fmt::Display for ChunkIndex {
 pub struct ChunkCount(u32);
 
 impl ChunkCount {
-    /// No chunks: an empty resource.
-    pub const ZERO: ChunkCount = ChunkCount(0);
-
     /// `None` beyond [`CHUNKS_MAX`].
     pub fn new(count: u32) -> Option<ChunkCount> {
         (count <= CHUNKS_MAX).then_some(ChunkCount(count))

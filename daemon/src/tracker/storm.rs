@@ -54,6 +54,12 @@ fn seeding(key: SwarmKey) -> Announce {
     Announce { key, stage: Stage::Seeding, have: 10, count, peers_wanted: 0 }
 }
 
+/// A number from 0 on and below 1.
+fn share(chance: &mut Chance) -> f64 {
+    const PARTS: usize = 1 << 20;
+    chance.below(PARTS) as f64 / PARTS as f64
+}
+
 /// Plays a fleet for `span`. The tracker is there from `tracker_at` on; daemons first dial after `first`.
 fn play(tracker_at: Duration, span: Duration, first: impl Fn(f64, &mut Backoff) -> Duration) -> Seen {
     let (start, mut chance) = (Instant::now(), Chance::new([7; 32]));
@@ -65,7 +71,7 @@ fn play(tracker_at: Duration, span: Duration, first: impl Fn(f64, &mut Backoff) 
             let who = Who { addr, peer_id: PeerId([low; 16]), zone: "".into() };
             let (mut schedule, mut backoff) = (Schedule::default(), Backoff::new());
             (0..RESOURCES).for_each(|at| schedule.now(key(at), start));
-            let dials_at = Some(start + first(chance.share(), &mut backoff));
+            let dials_at = Some(start + first(share(&mut chance), &mut backoff));
             Daemon { who, schedule, backoff, dials_at }
         })
         .collect();
@@ -77,7 +83,7 @@ fn play(tracker_at: Duration, span: Duration, first: impl Fn(f64, &mut Backoff) 
         for daemon in &mut daemons {
             if daemon.dials_at.is_some_and(|dials_at| dials_at <= now) {
                 *seen.dials.entry(tenth).or_default() += 1;
-                daemon.dials_at = (at < tracker_at).then(|| now + daemon.backoff.pause(chance.share()));
+                daemon.dials_at = (at < tracker_at).then(|| now + daemon.backoff.pause(share(&mut chance)));
                 daemon.schedule.all(now);
             }
             if daemon.dials_at.is_some() {

@@ -105,11 +105,6 @@ impl Listener {
         let pid = who.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
         Ok((stream, Credentials { uid, gid, pid }))
     }
-
-    /// Where the socket file is.
-    pub fn path(&self) -> &Path {
-        &self.place.path
-    }
 }
 
 impl Drop for Listener {

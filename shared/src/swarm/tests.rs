@@ -209,7 +209,7 @@ fn one_daemon_behind_two_addresses_is_linked_once() {
 
 #[test]
 fn news_that_cannot_be_are_nonsense() {
-    for news in [News::Add(vec![ChunkIndex(4)]), News::Replace(HaveMap::full(ChunkCount::ZERO))] {
+    for news in [News::Add(vec![ChunkIndex(4)]), News::Replace(HaveMap::full(ChunkCount::new(0).unwrap()))] {
         let mut bench = Bench::new();
         bench.join(1, 4, false);
         let drop = Action::Drop { peer: peer(1), id: Some(PeerId([1; 16])), reason: DropReason::Nonsense };

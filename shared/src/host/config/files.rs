@@ -55,11 +55,6 @@ impl Files {
         Files { config: read.first().map(|file| file.path.clone()).unwrap_or_default(), read }
     }
 
-    /// Where the config file is, or would be.
-    pub fn config(&self) -> &Path {
-        &self.config
-    }
-
     /// Whether there is neither a config file nor a drop-in.
     pub fn is_empty(&self) -> bool {
         self.read.is_empty()

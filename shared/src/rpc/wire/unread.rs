@@ -21,7 +21,8 @@ impl Unread {
     }
 
     /// How many bytes wait.
-    pub fn bytes(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
