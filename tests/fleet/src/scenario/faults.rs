@@ -109,10 +109,11 @@ fn fails(machine: &Machine, unit: &str, config: &str, why: &str, then: Then) -> 
             _ => Ok(()),
         })?,
     }
-    let shown = machine.try_sh(&format!("systemctl status --no-pager --full --lines=30 {unit}"))?.stdout;
-    if !shown.contains(why) {
-        return Err(format!("systemctl status does not show \"{why}\":\n{shown}"));
-    }
+    // while it is being started once more only that is shown
+    wait_for(&format!("systemctl status shows \"{why}\""), CAP, || {
+        let shown = machine.try_sh(&format!("systemctl status --no-pager --full --lines=30 {unit}"))?.stdout;
+        if shown.contains(why) { Ok(()) } else { Err(shown) }
+    })?;
     let lines = journal::lines(machine)?.len() - before;
     if lines > 60 {
         return Err(format!("{unit} has filled the journal with {lines} lines"));
