@@ -15,7 +15,7 @@ pub struct Snapshot {
     number: u64,
     /// By their names.
     resources: BTreeMap<Arc<ResourceName>, Entry>,
-    /// The number of the first snapshot without the name that went last.
+    /// The number of the first snapshot without the name, or without the resource under a name, that went last.
     removed_since: u64,
     /// Resources of a former run of which only the id is known yet. Nobody finds them by a name.
     to_look_at: Vec<Arc<ResourceStatus>>,
@@ -58,10 +58,11 @@ impl Snapshot {
             return true;
         }
         let Some(what) = what else { return self.number > seen };
-        // one of the names of an id may have gone
-        let removed_since = if what.parse::<ResourceId>().is_ok() { self.removed_since } else { 0 };
         let since = self.find(what).map(|entry| entry.since).max();
-        since.is_none_or(|since| since.max(removed_since) > seen)
+        // What is not in here may have gone, as one of the names of an id may, or may be in the next one only.
+        let may_have_lost = since.is_none() || what.parse::<ResourceId>().is_ok();
+        let removed_since = if may_have_lost { self.removed_since } else { 0 };
+        since.unwrap_or(0).max(removed_since) > seen
     }
 
     fn find(&self, what: &str) -> impl Iterator<Item = &Entry> {
@@ -80,7 +81,12 @@ impl Snapshot {
         if self.resources.get(&status.name).is_none_or(|entry| *entry.status != status) {
             let entry = Entry { status: Arc::new(status), since: self.number + 1 };
             match self.resources.get_mut(&entry.status.name) {
-                Some(known) => *known = entry,
+                Some(known) => {
+                    if known.status.resource != entry.status.resource {
+                        self.removed_since = entry.since; // what had the name has lost it
+                    }
+                    *known = entry;
+                }
                 None => _ = self.resources.insert(Arc::new(entry.status.name.clone()), entry),
             }
             self.is_changed = true;
@@ -202,6 +208,7 @@ mod tests {
         snapshot.put(resource("b", State::Downloading, 1));
         let first = snapshot.next().unwrap();
         assert!(first.is_news(Some("a"), 0));
+        assert!(!first.is_news(Some("c"), first.number()), "it may be in the next one");
         let seen = first.number();
         assert!(!first.is_news(Some("a"), seen));
         snapshot.put(resource("a", State::Downloading, 1));
@@ -241,6 +248,9 @@ mod tests {
         let second = snapshot.next().unwrap();
         assert!(second.is_news(Some(&id.to_string()), seen));
         assert!(!second.is_news(Some("b"), seen), "nothing has changed for the other name");
+        snapshot.put(resource("b", State::Seeding, 100));
+        let third = snapshot.next().unwrap();
+        assert!(third.is_news(Some(&id.to_string()), second.number()), "other content has its last name");
     }
 
     #[test]

@@ -112,9 +112,12 @@ impl Requests {
     ) -> Result<Watched, ControlError> {
         let is_news = |snapshot: &Arc<Snapshot>| snapshot.is_news(what.as_deref(), seen);
         let news = async { snapshots.wait_for(is_news).await.is_ok() };
-        let snapshot = match tokio::time::timeout(wait, news).await {
-            Ok(true) if seen != 0 => snapshots.borrow().clone(),
-            _ => self.snapshot(what.clone()).await?,
+        let is_published = tokio::time::timeout(wait, news).await == Ok(true) && seen != 0;
+        let published = snapshots.borrow().clone();
+        // What is not in it may have gone, or be in the next one only: the driver knows.
+        let snapshot = match is_published && !published.of(what.as_deref()).is_empty() {
+            true => published,
+            false => self.snapshot(what.clone()).await?,
         };
         Ok(Watched { seen: snapshot.number(), resources: known(&snapshot, what.as_deref())? })
     }

@@ -1,6 +1,7 @@
 //! What costs nothing while nothing goes on with it, however much of it there is.
 
 use super::*;
+use crate::inbox::Requests;
 use crate::library::{Published, Resource};
 use crate::store::{FileIdentity, NameRecord, Record};
 use crate::watch::SLICE_MAX;
@@ -114,4 +115,25 @@ async fn a_name_that_gets_another_resource_does_not_leave_the_snapshots_in_betwe
     rig.driver.forget_name(&"one".parse().unwrap(), None);
     rig.driver.publish_news(Instant::now() + 2 * CAP);
     assert!(reader.borrow_and_update().of(Some("one")).is_empty());
+}
+
+#[tokio::test]
+async fn whoever_watches_what_is_in_no_snapshot_yet_waits_for_it_and_is_not_told_that_it_is_gone() {
+    let mut rig = Rig::new();
+    rig.get(&manifest_of("one", b"one"), false).await.unwrap();
+    let reader = rig.driver.context.snapshots.subscribe();
+    let seen = rig.driver.snapshot_for(None).unwrap().number();
+    let manifest = manifest_of("two", b"two");
+    rig.get(&manifest, false).await.unwrap();
+    let requests = Requests::new(&rig.driver.context);
+    for what in ["two".to_owned(), manifest.resource().to_string()] {
+        assert!(reader.borrow().of(Some(&what)).is_empty(), "no snapshot was due since");
+        for wait in [Duration::ZERO, Duration::from_millis(1)] {
+            let watched = requests.watch(reader.clone(), Some(what.clone()), seen, wait);
+            assert_eq!(rig.answers(watched).await.unwrap().resources.len(), 1);
+        }
+    }
+    rig.driver.remove("two", false, &user(0)).unwrap();
+    let watched = requests.watch(reader.clone(), Some("two".to_owned()), seen, Duration::ZERO);
+    assert!(rig.answers(watched).await.is_err());
 }
