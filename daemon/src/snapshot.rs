@@ -163,26 +163,9 @@ mod tests {
     use super::*;
 
     fn resource(name: &str, state: State, chunks_have: u32) -> ResourceStatus {
-        ResourceStatus {
-            name: name.parse().unwrap(),
-            resource: ResourceId::of(name.as_bytes()),
-            state,
-            reason: None,
-            kind: None,
-            chunks_have,
-            chunks_total: 100,
-            bytes_have: 0,
-            bytes_total: None,
-            peers: 0,
-            download_bytes_per_s: 0,
-            upload_bytes_per_s: 0,
-            downloaded_bytes: 0,
-            uploaded_bytes: 0,
-            eta_s: None,
-            trackers: Vec::new(),
-            upload_peers: 0,
-            wanted_by: Default::default(),
-        }
+        let id = ResourceId::of(name.as_bytes());
+        let status = ResourceStatus::new(name.parse().unwrap(), id, state);
+        ResourceStatus { chunks_have, chunks_total: 100, ..status }
     }
 
     #[test]

@@ -89,24 +89,11 @@ impl Fake {
 /// A status to begin from.
 pub(super) fn status(name: &str, resource: ResourceId, state: State_) -> ResourceStatus {
     ResourceStatus {
-        name: name.parse().unwrap(),
-        resource,
-        state,
-        reason: None,
-        kind: None,
         chunks_have: 1,
         chunks_total: 2,
         bytes_have: 1 << 20,
-        bytes_total: None,
         peers: 3,
-        download_bytes_per_s: 0,
-        upload_bytes_per_s: 0,
-        downloaded_bytes: 0,
-        uploaded_bytes: 0,
-        eta_s: None,
-        trackers: Vec::new(),
-        upload_peers: 0,
-        wanted_by: Default::default(),
+        ..ResourceStatus::new(name.parse().unwrap(), resource, state)
     }
 }
 

@@ -13,7 +13,6 @@ use shared::rpc::control::{
 };
 use shared::swarm::{SwarmStatus, Waiting};
 use shared::url::TrackerUrl;
-use shared::wanted::Wanting;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -238,24 +237,8 @@ fn told_as(state: State, why: &Why) -> (State, Option<String>, Option<ErrorKind>
 /// A resource of a former run of which only the id is known yet.
 pub(super) fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
     Some(ResourceStatus {
-        name: short_name(resource)?,
-        resource,
-        state: State::Checking,
         reason: Some("waits to be looked at after the start of ttd".to_owned()),
-        kind: None,
-        chunks_have: 0,
-        chunks_total: 0,
-        bytes_have: 0,
-        bytes_total: None,
-        peers: 0,
-        download_bytes_per_s: 0,
-        upload_bytes_per_s: 0,
-        downloaded_bytes: 0,
-        uploaded_bytes: 0,
-        eta_s: None,
-        trackers: Vec::new(),
-        upload_peers: 0,
-        wanted_by: Wanting::default(),
+        ..ResourceStatus::new(short_name(resource)?, resource, State::Checking)
     })
 }
 

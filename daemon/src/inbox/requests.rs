@@ -112,13 +112,15 @@ impl Requests {
     ) -> Result<Watched, ControlError> {
         let is_news = |snapshot: &Arc<Snapshot>| snapshot.is_news(what.as_deref(), seen);
         let news = async { snapshots.wait_for(is_news).await.is_ok() };
-        let is_published = tokio::time::timeout(wait, news).await == Ok(true) && seen != 0;
-        let published = snapshots.borrow().clone();
-        // What is not in it may have gone, or be in the next one only: the driver knows.
-        let snapshot = match is_published && !published.of(what.as_deref()).is_empty() {
-            true => published,
-            false => self.snapshot(what.clone()).await?,
-        };
+        if tokio::time::timeout(wait, news).await == Ok(true) && seen != 0 {
+            let snapshot = snapshots.borrow().clone();
+            let resources = snapshot.of(what.as_deref());
+            if what.is_none() || !resources.is_empty() {
+                return Ok(Watched { seen: snapshot.number(), resources });
+            }
+        }
+        // What is not in the published one may have gone, or be in the next one only: the driver knows.
+        let snapshot = self.snapshot(what.clone()).await?;
         Ok(Watched { seen: snapshot.number(), resources: known(&snapshot, what.as_deref())? })
     }
 

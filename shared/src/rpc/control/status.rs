@@ -37,6 +37,32 @@ pub struct ResourceStatus {
     pub wanted_by: Wanting,
 }
 
+impl ResourceStatus {
+    /// A resource of which nothing else is known yet: each number is 0, each option `None`, each list empty.
+    pub fn new(name: ResourceName, resource: ResourceId, state: State) -> ResourceStatus {
+        ResourceStatus {
+            name,
+            resource,
+            state,
+            reason: None,
+            kind: None,
+            chunks_have: 0,
+            chunks_total: 0,
+            bytes_have: 0,
+            bytes_total: None,
+            peers: 0,
+            download_bytes_per_s: 0,
+            upload_bytes_per_s: 0,
+            downloaded_bytes: 0,
+            uploaded_bytes: 0,
+            eta_s: None,
+            trackers: Vec::new(),
+            upload_peers: 0,
+            wanted_by: Wanting::default(),
+        }
+    }
+}
+
 /// How a tracker is doing for a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackerStatus {

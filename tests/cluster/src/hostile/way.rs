@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum Way {
     /// It is honest: what the others are compared with.
     Honest,
-    /// The first so many chunks that it sends are wrong.
+    /// This many chunks are wrong: the first ones that it sends.
     WrongBytes(u32),
     /// The last chunk is wrong, each time.
     WrongLast,

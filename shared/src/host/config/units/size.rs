@@ -34,7 +34,7 @@ const SIZES: Units = &[
 const SIZE: &str = "a size such as \"64 MiB\", \"1.5 GB\" or a number of bytes";
 
 impl ByteSize {
-    /// So many bytes.
+    /// A size of this many bytes.
     pub const fn new(bytes: u64) -> ByteSize {
         ByteSize(bytes)
     }
