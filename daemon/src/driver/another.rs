@@ -6,7 +6,6 @@ use super::Driver;
 use crate::inbox::{Hit, Input, Requests, TaskInput, Wanted};
 use crate::library::{Phase, Resource};
 use crate::tracker::catalogue;
-use crate::watch::Lists;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::ControlError;
@@ -21,7 +20,7 @@ const STILL_FOR: Duration = Duration::from_secs(60);
 impl Driver {
     /// The whole of a resource was there, and is not what its id says.
     pub(super) fn disprove(&mut self, key: SwarmKey) {
-        Lists::remember(&mut self.lists.disproved, key);
+        self.lists.disprove(key);
         self.look_for_another(key);
     }
 
@@ -45,9 +44,7 @@ impl Driver {
         if trackers.is_empty() || !self.lists.begin(key, Instant::now()) {
             return;
         }
-        let mut leave_out = self.lists.disproved.clone();
-        leave_out.extend(self.lists.tried.iter().copied());
-        leave_out.insert(key);
+        let leave_out = self.lists.useless(key);
         let context = self.context.clone();
         tokio::spawn(async move {
             let by_id = Lookup::Resource(key.resource);
@@ -68,15 +65,14 @@ impl Driver {
         };
         let first = resource.record.names.first().map(|record| (record.name.clone(), record.replace));
         let (Some(hit), Some((name, replace))) = (found, first) else {
-            self.lists.missed.insert(key, Instant::now());
-            // The next time those that nobody served are tried once more.
-            self.lists.tried.retain(|other| other.resource != key.resource);
+            self.lists.missed(key, Instant::now());
+            self.lists.retry(key.resource);
             return self.looked_for_another(key);
         };
         resource.gives_way = true;
         let other = hit.manifest.key();
         tracing::warn!(resource = %key, %name, %other, "another list of chunks takes the place of this one");
-        Lists::remember(&mut self.lists.tried, key);
+        self.lists.pass_over(key);
         let hit = Hit { manifest: hit.manifest.with_name(name), ..*hit };
         let (wanted, context) = (Wanted::found(hit, replace, None), self.context.clone());
         tokio::spawn(async move {
@@ -93,13 +89,13 @@ impl Driver {
             if let Some(resource) = self.library.get_mut(key) {
                 resource.gives_way = false;
             }
-            self.lists.missed.insert(key, Instant::now());
+            self.lists.missed(key, Instant::now());
         }
         self.looked_for_another(key);
     }
 
     fn looked_for_another(&mut self, key: SwarmKey) {
-        self.lists.looking.remove(&key.resource);
+        self.lists.ended(key.resource);
         self.library.stir(key);
         self.changed();
     }
@@ -122,7 +118,7 @@ impl Driver {
                 return;
             }
             tracing::warn!(resource = %other, by = %key, "this list of chunks is false: another one is the resource");
-            Lists::remember(&mut self.lists.disproved, other);
+            self.lists.disprove(other);
             let names = self.library.names().filter(|(_, of)| *of == other).map(|(name, _)| name.clone());
             let names: Vec<ResourceName> = names.collect();
             names.iter().for_each(|name| self.forget_name(name, None));
