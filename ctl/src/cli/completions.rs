@@ -1,0 +1,15 @@
+//! `ttctl completions`: its arguments and its help.
+
+use clap::Args;
+
+/// `ttctl completions`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Debian's package has them installed. Elsewhere:
+  ttctl completions bash > ~/.local/share/bash-completion/completions/ttctl
+  ttctl completions zsh > ~/.zfunc/_ttctl     (with ~/.zfunc in $fpath)
+  ttctl completions fish > ~/.config/fish/completions/ttctl.fish")]
+pub struct CompletionsArgs {
+    /// Which shell
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,41 @@
+//! `ttctl get`: its arguments and its help.
+
+use clap::Args;
+use shared::host::config::Span;
+use std::path::PathBuf;
+
+/// `ttctl get`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+WHAT is one of
+  a path to a .tinytorrent file (it has a \"/\", or that suffix)
+  an http:// or https:// address of one; the proxy is that of $HTTPS_PROXY and
+  its like, the certificates are the machine's, or those in $SSL_CERT_FILE
+  tt://HOST:PORT/NAME or tt://HOST:PORT/ID, from that tracker's catalogue
+  a name or an id, from the catalogues of the trackers that ttd knows
+
+^C and --timeout end the waiting, never the download. With \"-o -\" nothing but the
+file goes to the standard output, and that only when all of it was verified.
+
+Examples:
+  ttctl get lab-2025.img
+  ttctl get ./lab-2025.img.tinytorrent -o /tmp/ --timeout \"10 min\"
+  ttctl get app.tar.gz -o - | tar xz
+  ttctl get tt://tracker.example/lab-2025.img --detach
+  ttctl get https://files.example/lab-2025.img.tinytorrent")]
+pub struct GetArgs {
+    /// What to fetch
+    pub what: String,
+    /// Copy the complete file to this path, or into this folder, with your own rights; "-" is the standard output
+    #[arg(short, long, value_name = "PATH", conflicts_with = "detach")]
+    pub output: Option<PathBuf>,
+    /// Return as soon as the download is accepted
+    #[arg(long)]
+    pub detach: bool,
+    /// Replace other content of the same name (and the file at PATH)
+    #[arg(long)]
+    pub replace: bool,
+    /// Wait no longer than this, as in "90", "10 min" or "2 h"
+    #[arg(long, value_name = "DURATION", conflicts_with = "detach")]
+    pub timeout: Option<Span>,
+}

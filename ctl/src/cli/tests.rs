@@ -1,0 +1,79 @@
+//! Which command lines are taken, and what the help says.
+
+use super::what::resource_name;
+use super::{Cli, Command};
+use clap::{CommandFactory, Parser};
+
+fn parse(line: &str) -> Cli {
+    Cli::try_parse_from(line.split(' ')).unwrap()
+}
+
+#[test]
+fn the_command_line_is_well_formed() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn global_options_may_stand_on_either_side() {
+    for line in [
+        "ttctl --json --socket /s --folder /f status x",
+        "ttctl status x --json --socket /s --folder /f",
+        "ttctl --folder /f status --json x --socket /s",
+    ] {
+        let global = parse(line).global;
+        assert!(global.json, "{line}");
+        assert_eq!(global.socket, Some("/s".into()), "{line}");
+        assert_eq!(global.folder, Some("/f".into()), "{line}");
+    }
+}
+
+#[test]
+fn trackers_may_be_repeated() {
+    let Command::Share(args) = parse("ttctl share a b --tracker tt://x --tracker tt://y:9").command else {
+        panic!("not share")
+    };
+    assert_eq!((args.paths.len(), args.trackers.len()), (2, 2));
+}
+
+#[test]
+fn what_makes_no_sense_is_wrong_usage() {
+    for line in [
+        "ttctl",
+        "ttctl fetch x",
+        "ttctl share",
+        "ttctl get",
+        "ttctl get x --timeout soon",
+        "ttctl get x --timeout 5 --detach",
+        "ttctl get x --detach -o y",
+        "ttctl create f --tracker http://x",
+        "ttctl tracker",
+        "ttctl tracker peers",
+        "ttctl pause",
+        "ttctl limit --upload 5",
+        "ttctl limit 5",
+        "ttctl wait",
+        "ttctl wait x --peers 0",
+        "ttctl wait x --peers 1 --percent 1",
+        "ttctl wait x --percent 101",
+        "ttctl wait x --timeout 0",
+        "ttctl fleet",
+    ] {
+        let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn the_help_has_all_exit_codes() {
+    let help = Cli::command().render_help().to_string();
+    for code in (0..=8).chain([130]) {
+        assert!(help.contains(&format!("\n  {code}  ")), "{code}");
+    }
+}
+
+#[test]
+fn a_manifests_name_stands_for_its_resource() {
+    assert_eq!(resource_name("x.tinytorrent"), "x");
+    assert_eq!(resource_name("x"), "x");
+    assert_eq!(resource_name(".tinytorrent"), ".tinytorrent");
+}

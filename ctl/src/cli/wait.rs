@@ -1,0 +1,42 @@
+//! `ttctl wait`: its arguments and its help.
+
+use super::which_tracker::WhichTracker;
+use clap::Args;
+use shared::host::config::Span;
+use std::num::NonZeroU32;
+
+/// `ttctl wait`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --peers and --percent it waits for the copy in ttd's shared folder,
+which a `ttctl get --detach` has begun. With one of them ttd asks the tracker.
+The machine that shared the resource is one of those that have all of it.
+--percent counts the machines that have begun; those that went before they were
+done count as not done, for an hour. Where the number is known, --peers is surer.
+After --timeout it ends with exit code 5; nothing else ends with it.
+
+Examples:
+  ttctl wait lab-2025.img --timeout \"30 min\"
+  ttctl wait lab-2025.img --peers 40 --timeout \"1 h\"
+  ttctl wait lab-2025.img --percent 95 --tracker tt://tracker.example")]
+pub struct WaitArgs {
+    /// The resource's name or id
+    pub what: String,
+    /// Wait until N machines have all of it
+    #[arg(long, value_name = "N", conflicts_with = "percent", value_parser = machines)]
+    pub peers: Option<NonZeroU32>,
+    /// Wait until P percent of the machines have all of it
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub percent: Option<u8>,
+    /// Wait no longer than this, as in "90", "10 min" or "2 h"
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<Span>,
+    /// Which tracker counts.
+    #[command(flatten)]
+    pub which: WhichTracker,
+}
+
+/// How many machines are waited for.
+fn machines(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| "a number of machines is needed, of at least 1".to_owned())
+}
