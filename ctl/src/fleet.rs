@@ -8,7 +8,7 @@ use crate::expect::{self, Expected};
 use crate::human;
 use crate::output::{Colour, Output};
 use crate::status::redraw;
-use crate::table::{Cell, Side, Table};
+use crate::table::{Cell, Column, Table};
 use serde::Serialize;
 use shared::id::ResourceId;
 use shared::rpc::control::TrackerAnswer;
@@ -222,15 +222,14 @@ fn rows(machines: &[FleetMachine], expected: &[Expected]) -> Vec<Row> {
 }
 
 fn table(rows: &[Row]) -> Table {
-    use Side::{Left, Right};
     let mut table = Table::new(&[
-        ("HOST", Left),
-        ("ADDRESS", Left),
-        ("STATE", Left),
-        ("DONE", Right),
-        ("RATE", Right),
-        ("ZONE", Left),
-        ("SEEN", Right),
+        Column::left("HOST").shortened(),
+        Column::left("ADDRESS").shortened(),
+        Column::left("STATE").usual(10),
+        Column::right("DONE").usual(5),
+        Column::right("RATE").usual(10).dropped(3),
+        Column::left("ZONE").shortened().dropped(1),
+        Column::right("SEEN").usual(14).dropped(2),
     ]);
     for row in rows {
         let seen = row.seen.as_ref();

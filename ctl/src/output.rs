@@ -4,8 +4,12 @@
 use crate::cli::Global;
 use crate::error::{Error, Kind};
 use crate::human::clean;
+use crate::terminal;
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Write};
+
+/// An id on a terminal: this many digits tell the files of a fleet apart, and are taken wherever an id is asked for.
+pub(crate) const ID_DIGITS: usize = 12;
 
 /// Where to write, and how.
 pub struct Output {
@@ -14,6 +18,10 @@ pub struct Output {
     out_terminal: bool,
     err_terminal: bool,
     colours: bool,
+    /// Whether nothing is shortened for a terminal.
+    full: bool,
+    /// How wide the terminal is, where it is not asked.
+    columns: Option<usize>,
     /// Whether progress is told where no person looks.
     progress: bool,
     /// Which daemon the command line names: what is suggested is for the same one.
@@ -62,10 +70,18 @@ impl Output {
             out_terminal: false,
             err_terminal: false,
             colours: false,
+            full: global.full,
+            columns: None,
             progress: global.progress,
             which_daemon: global.which_daemon(),
             of_process: false,
         }
+    }
+
+    /// As if the results went to a terminal without colours, which is this wide.
+    #[cfg(test)]
+    pub(crate) fn at_terminal(self, columns: usize) -> Output {
+        Output { out_terminal: true, columns: Some(columns), ..self }
     }
 
     /// Whether the result is to be JSON.
@@ -76,6 +92,21 @@ impl Output {
     /// Whether a person looks at the results.
     pub fn out_is_terminal(&self) -> bool {
         self.out_terminal
+    }
+
+    /// How wide a line of the results may be, in columns: `None` where everything is whole, in a pipe and with `--full`.
+    pub fn columns(&self) -> Option<usize> {
+        let is_fitted = self.out_terminal && !self.full;
+        is_fitted.then(|| self.columns.unwrap_or_else(|| terminal::size(io::stdout()).columns))
+    }
+
+    /// An id, as a person or a script needs it: its first digits on a terminal, else all of it.
+    pub fn id(&self, id: &impl ToString) -> String {
+        let id = id.to_string();
+        match self.columns() {
+            Some(_) => id.chars().take(ID_DIGITS).collect(),
+            None => id,
+        }
     }
 
     /// Whether a person looks at what is said beside the results.

@@ -6,7 +6,7 @@ use crate::documents::{Document, Peer, Peers, Rejected};
 use crate::error::Error;
 use crate::human;
 use crate::output::{Colour, Output};
-use crate::table::{Cell, Side, Table};
+use crate::table::{Cell, Column, Table};
 use shared::rpc::control::Direction;
 
 pub(crate) async fn peers(args: &PeersArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
@@ -23,7 +23,7 @@ async fn rejections(daemon: &Daemon, output: &mut Output) -> Result<(), Error> {
     if output.is_json() {
         return output.json(&Document::new(Rejected::from(&rejections[..])));
     }
-    let mut table = Table::new(&[("TIMES", Side::Right), ("REASON", Side::Left), ("A PEER", Side::Left)]);
+    let mut table = Table::new(&[Column::right("TIMES"), Column::left("REASON"), Column::left("A PEER")]);
     for (why, times) in rejections.iter().filter(|(_, times)| *times > 0) {
         let (key, meaning) = why.explain();
         table.row(vec![times.to_string().into(), key.into(), meaning.into()]);
@@ -37,14 +37,14 @@ async fn peers_of(what: &str, daemon: &Daemon, global: &Global, output: &mut Out
         return output.json(&Document::new(Peers { peers: peers.iter().map(Peer::from).collect() }));
     }
     let mut table = Table::new(&[
-        ("PEER", Side::Left),
-        ("CHUNKS", Side::Left),
-        ("LINK", Side::Left),
-        ("HAS", Side::Right),
-        ("IN FLIGHT", Side::Right),
-        ("RECEIVED", Side::Right),
-        ("SENT", Side::Right),
-        ("CORRUPT", Side::Right),
+        Column::left("PEER").shortened(),
+        Column::left("CHUNKS"),
+        Column::left("LINK").dropped(1),
+        Column::right("HAS"),
+        Column::right("IN FLIGHT").dropped(2),
+        Column::right("RECEIVED"),
+        Column::right("SENT"),
+        Column::right("CORRUPT"),
     ]);
     for peer in &peers {
         let link = match peer.connected {

@@ -3,11 +3,12 @@
 
 use crate::human;
 use crate::output::Output;
+use crate::terminal;
+use crate::width::{shorten, width};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// What takes less time than this is not worth a bar.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -20,9 +21,6 @@ const REASONS_EVERY: Duration = Duration::from_secs(1);
 
 /// ... and one of which only the numbers change is told ever more seldom, down to this.
 const LINES_SELDOM: Duration = Duration::from_secs(600);
-
-/// How wide a terminal is that does not say it.
-const COLUMNS: usize = 80;
 
 /// Room that is left at the end of a line: the terminal itself writes "^C" there, and must not begin a new line for it.
 const COLUMNS_FREE: usize = 3;
@@ -162,10 +160,8 @@ impl Bar {
     }
 
     fn update(&mut self, now: &Now<'_>, elapsed: Duration) {
-        let columns = rustix::termios::tcgetwinsize(std::io::stderr())
-            .map_or(COLUMNS, |size| usize::from(size.ws_col))
-            .max(COLUMNS_FREE + 1);
-        let widths = Widths::of(columns - COLUMNS_FREE, self.label.width());
+        let columns = terminal::size(std::io::stderr()).columns.max(COLUMNS_FREE + 1);
+        let widths = Widths::of(columns - COLUMNS_FREE, width(&self.label));
         if columns != self.columns {
             self.columns = columns;
             self.bar.set_style(style(&self.reason, self.colours, widths.bar));
@@ -177,7 +173,7 @@ impl Bar {
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
         self.bar.set_length(now.bytes_total);
         self.bar.set_position(now.bytes_done);
-        let label = self.bar.prefix().width();
+        let label = width(&self.bar.prefix());
         let room =
             (columns - COLUMNS_FREE).saturating_sub(label + 1 + widths.bar + usize::from(widths.bar > 0));
         self.bar.set_message(shorten(&parts(now, elapsed).join("  "), room));
@@ -259,21 +255,6 @@ fn without_digits(text: &str) -> String {
     text.chars().filter(|char| !char.is_ascii_digit()).collect()
 }
 
-/// The text in at most this many columns, its end cut off if need be.
-fn shorten(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut room = columns.saturating_sub(1);
-    let fits = |char: &char| {
-        let left = room.checked_sub(char.width().unwrap_or(0));
-        room = left.unwrap_or(0);
-        left.is_some()
-    };
-    let head: String = text.chars().take_while(fits).collect();
-    if columns == 0 { head } else { format!("{head}…") }
-}
-
 fn eprint_line(line: &str) {
     use std::io::Write;
 
@@ -343,11 +324,6 @@ mod tests {
         assert_eq!(Widths::of(77, 10), Widths { label: 10, bar: 15 });
         assert_eq!(Widths::of(77, 40), Widths { label: 25, bar: 0 });
         assert_eq!(Widths::of(57, 40), Widths { label: 8, bar: 0 });
-        let text = "lab-2026-模型-desktop.img";
-        for columns in 0..30 {
-            assert!(shorten(text, columns).width() <= columns, "{columns}: {}", shorten(text, columns));
-        }
-        assert_eq!((shorten(text, 12).as_str(), shorten(text, 40).as_str()), ("lab-2026-模…", text));
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use crate::cli::{Global, StatusArgs, resource_name};
 use crate::connect::{CALL_TIMEOUT, Daemon, POLL_TIMEOUT, WAIT_MS};
+use crate::details::Details;
 use crate::documents::{Document, Resource, Resources};
 use crate::error::{Error, Kind};
 use crate::human;
 use crate::output::{Colour, Output};
-use crate::table::{Cell, Side, Table};
+use crate::table::{Cell, Column, Table};
 use shared::chunk::CHUNK_BYTES;
 use shared::rpc::control::{ErrorKind, ResourceStatus, State, TrackerStatus};
 use std::time::Duration;
@@ -51,7 +52,7 @@ fn show(resources: &[ResourceStatus], what: Option<&str>, output: &mut Output) -
         if place > 0 {
             output.line("")?;
         }
-        details(resource, output).iter().try_for_each(|line| output.line(line))?;
+        details(resource).print(output)?;
     }
     Ok(())
 }
@@ -118,18 +119,17 @@ pub(crate) fn redraw(lines: &[String], output: &mut Output) -> Result<(), Error>
 }
 
 fn table(resources: &[ResourceStatus]) -> Table {
-    use Side::{Left, Right};
     let mut table = Table::new(&[
-        ("NAME", Left),
-        ("STATE", Left),
-        ("DONE", Right),
-        ("SIZE", Right),
-        ("PEERS", Right),
-        ("DOWN", Right),
-        ("UP", Right),
-        ("TO PEERS", Right),
-        ("LEFT", Right),
-        ("REASON", Left),
+        Column::left("NAME").shortened(),
+        Column::left("STATE").usual(11),
+        Column::right("DONE").usual(5),
+        Column::right("SIZE").usual(8).dropped(3),
+        Column::right("PEERS").usual(5).dropped(2),
+        Column::right("DOWN").usual(10),
+        Column::right("UP").usual(10),
+        Column::right("TO PEERS").usual(8).dropped(1),
+        Column::right("LEFT").usual(11),
+        Column::left("REASON").below(),
     ]);
     for resource in resources {
         let rate = |rate| if rate == 0 { String::new() } else { human::rate(rate) };
@@ -149,7 +149,7 @@ fn table(resources: &[ResourceStatus]) -> Table {
     table
 }
 
-fn details(resource: &ResourceStatus, output: &Output) -> Vec<String> {
+fn details(resource: &ResourceStatus) -> Details {
     let done = format!(
         "{} ({} of {} chunks, {} of {})",
         done(resource),
@@ -159,34 +159,31 @@ fn details(resource: &ResourceStatus, output: &Output) -> Vec<String> {
         size(resource)
     );
     let traffic = |rate, bytes| format!("{} ({} since ttd started)", human::rate(rate), human::bytes(bytes));
-    let rows = [
-        ("name", human::clean(resource.name.as_str())),
-        ("resource", resource.resource.to_string()),
-        ("state", output.paint(colour(resource.state), state(resource.state))),
-        ("reason", resource.reason.as_deref().map(human::clean).unwrap_or_default()),
-        ("done", done),
-        ("peers", resource.peers.to_string()),
-        ("download", traffic(resource.download_bytes_per_s, resource.downloaded_bytes)),
-        ("upload", traffic(resource.upload_bytes_per_s, resource.uploaded_bytes)),
-        ("to peers", to_peers(resource)),
-        ("left", eta(resource).unwrap_or_default()),
-        ("wanted by", wanted_by(resource)),
-    ];
-    let troubles = resource.trackers.iter().filter_map(|tracker| Some(("tracker", trouble_of(tracker)?)));
-    let rows = rows.into_iter().chain(troubles).filter(|(_, value)| !value.is_empty());
-    rows.map(|(key, value)| format!("{} {value}", output.paint(Colour::Faint, &format!("{key:<9}"))))
-        .collect()
+    let mut details = Details::default();
+    details.add("name", resource.name.as_str());
+    details.add_id("resource", &resource.resource);
+    details.add_coloured("state", state(resource.state), colour(resource.state));
+    details.add("reason", resource.reason.as_deref().unwrap_or_default());
+    details.add("done", done);
+    details.add("peers", resource.peers.to_string());
+    details.add("download", traffic(resource.download_bytes_per_s, resource.downloaded_bytes));
+    details.add("upload", traffic(resource.upload_bytes_per_s, resource.uploaded_bytes));
+    details.add("to peers", to_peers(resource));
+    details.add("left", eta(resource).unwrap_or_default());
+    details.add("wanted by", wanted_by(resource));
+    resource.trackers.iter().filter_map(trouble_of).for_each(|trouble| details.add("tracker", trouble));
+    details
 }
 
 /// "alice, uid 1234, found in the folder"
 fn wanted_by(resource: &ResourceStatus) -> String {
-    let all: Vec<String> = resource.wanted_by.iter().map(|by| human::clean(&by.to_string())).collect();
+    let all: Vec<String> = resource.wanted_by.iter().map(ToString::to_string).collect();
     all.join(", ")
 }
 
 /// "tt://host:7986: connection refused, for 40 s"
 fn trouble_of(tracker: &TrackerStatus) -> Option<String> {
-    let trouble = human::clean(tracker.trouble.as_deref()?);
+    let trouble = tracker.trouble.as_deref()?;
     let lasting = human::duration(Duration::from_secs(tracker.trouble_s.unwrap_or_default()));
     Some(format!("{}: {trouble}, for {lasting}", tracker.url))
 }

@@ -8,7 +8,7 @@ use crate::documents::{
 use crate::error::Error;
 use crate::human;
 use crate::output::{Colour, Output};
-use crate::table::{Cell, Side, Table};
+use crate::table::{Cell, Column, Table};
 use shared::rpc::control::TrackerAnswer;
 use shared::rpc::tracker::Stage;
 use shared::url::PEER_PORT;
@@ -24,11 +24,11 @@ pub(crate) async fn list(args: &TrackerListArgs, global: &Global, output: &mut O
         }));
     }
     let mut table = Table::new(&[
-        ("NAME", Side::Left),
-        ("SIZE", Side::Right),
-        ("SEEDERS", Side::Right),
-        ("LEECHERS", Side::Right),
-        ("RESOURCE", Side::Left),
+        Column::left("NAME").shortened(),
+        Column::right("SIZE").dropped(2),
+        Column::right("SEEDERS"),
+        Column::right("LEECHERS").dropped(1),
+        Column::left("RESOURCE").id(),
     ]);
     for entry in &entries {
         table.row(vec![
@@ -58,10 +58,10 @@ pub(crate) async fn peers(
         }));
     }
     let mut table = Table::new(&[
-        ("PEER", Side::Left),
-        ("STAGE", Side::Left),
-        ("HAS", Side::Right),
-        ("ZONE", Side::Left),
+        Column::left("PEER").shortened(),
+        Column::left("STAGE"),
+        Column::right("HAS"),
+        Column::left("ZONE").dropped(1),
     ]);
     for peer in &peers {
         table.row(vec![
@@ -90,10 +90,10 @@ pub(crate) async fn resources(
         }));
     }
     let mut table = Table::new(&[
-        ("NAME", Side::Left),
-        ("STAGE", Side::Left),
-        ("HAS", Side::Right),
-        ("RESOURCE", Side::Left),
+        Column::left("NAME").shortened(),
+        Column::left("STAGE"),
+        Column::right("HAS"),
+        Column::left("RESOURCE").id(),
     ]);
     for entry in &entries {
         table.row(vec![

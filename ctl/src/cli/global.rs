@@ -16,6 +16,9 @@ pub struct Global {
     /// Print JSON, for scripts: one document, or one line per update with --watch
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
+    /// Shorten nothing on a terminal: all digits of ids, all columns, whole names
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub full: bool,
     /// Tell how far things are on the standard error, also where that is no terminal
     #[arg(long, global = true, help_heading = "Global options")]
     pub progress: bool,

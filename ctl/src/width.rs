@@ -1,0 +1,117 @@
+//! How wide a text is on a terminal, and how it is made to fit: shortened, or on several lines. Widths are in columns, of
+//! which a CJK character or an emoji takes two and a combining accent none.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// The number of columns that a text takes.
+pub(crate) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The beginning of a text that fits, whole characters only.
+fn head(text: &str, columns: usize) -> &str {
+    let end = text.grapheme_indices(true).map(|(at, part)| at + part.len());
+    let end = end.take_while(|&end| text[..end].width() <= columns).last();
+    &text[..end.unwrap_or(0)]
+}
+
+/// The end of a text that fits, whole characters only.
+fn tail(text: &str, columns: usize) -> &str {
+    let starts = text.grapheme_indices(true).rev().map(|(at, _)| at);
+    let start = starts.take_while(|&at| text[at..].width() <= columns).last();
+    &text[start.unwrap_or(text.len())..]
+}
+
+/// The text in at most this many columns, its end cut off if need be.
+pub(crate) fn shorten(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    match columns.checked_sub(1) {
+        None => String::new(),
+        Some(room) => format!("{}…", head(text, room)),
+    }
+}
+
+/// The text in at most this many columns, its middle left out if need be: of names that differ in their beginning and in
+/// their end, both stay.
+pub(crate) fn shorten_middle(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let Some(room) = columns.checked_sub(1) else { return String::new() };
+    let tail = tail(text, room / 2);
+    format!("{}…{tail}", head(text, room - tail.width()))
+}
+
+/// The text on lines of at most this many columns. They are broken at spaces; a word that is longer than a line is broken
+/// anywhere.
+pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(2); // the widest character
+    let mut lines = vec![String::new()];
+    for mut word in text.split(' ') {
+        let line = lines.last_mut().expect("there is a line");
+        if line.is_empty() || line.width() + 1 + word.width() <= columns {
+            line.push_str(if line.is_empty() { "" } else { " " });
+        } else {
+            lines.push(String::new());
+        }
+        loop {
+            let line = lines.last_mut().expect("there is a line");
+            if line.width() + word.width() <= columns {
+                line.push_str(word);
+                break;
+            }
+            let part = head(word, columns - line.width());
+            line.push_str(part);
+            word = &word[part.len()..];
+            lines.push(String::new());
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lose_their_middle_and_texts_their_end() {
+        let name = "lab-2026-debian-bookworm-desktop.img";
+        assert_eq!(shorten_middle(name, 20), "lab-2026-d…sktop.img");
+        assert_eq!(shorten(name, 12), "lab-2026-de…");
+        assert_eq!((shorten_middle(name, 36).as_str(), shorten(name, 40).as_str()), (name, name));
+        assert_eq!((shorten_middle(name, 1).as_str(), shorten(name, 1).as_str()), ("…", "…"));
+        assert_eq!((shorten_middle(name, 0).as_str(), shorten(name, 0).as_str()), ("", ""));
+    }
+
+    #[test]
+    fn nothing_is_wider_than_its_room_whatever_the_script() {
+        let texts = [
+            "lab-2026-模型-气象数据-desktop.img",
+            "e\u{301}te\u{301}-e\u{301}te\u{301}-e\u{301}te\u{301}-e\u{301}te\u{301}.tar",
+            "👩‍👩‍👧‍👦 family 👩‍👩‍👧‍👦 photos 🇩🇪🇫🇷.zip",
+        ];
+        for (text, columns) in texts.iter().flat_map(|text| (0..40).map(move |columns| (text, columns))) {
+            for short in [shorten(text, columns), shorten_middle(text, columns)] {
+                assert!(short.width() <= columns, "{columns}: {short}");
+                assert!(!short.starts_with(['\u{301}', '\u{200d}']), "{columns}: {short}");
+            }
+            if columns >= 2 {
+                let lines = wrap(text, columns);
+                assert!(lines.iter().all(|line| line.width() <= columns), "{columns}: {lines:?}");
+                assert_eq!(lines.concat().replace(' ', ""), text.replace(' ', ""));
+            }
+        }
+        assert_eq!(shorten("lab-2026-模型-desktop.img", 12), "lab-2026-模…");
+        assert_eq!(shorten_middle("e\u{301}e\u{301}e\u{301}e\u{301}", 3), "e\u{301}…e\u{301}");
+    }
+
+    #[test]
+    fn lines_are_broken_at_spaces_where_there_are_any() {
+        assert_eq!(wrap("no peer has chunk 17", 11), ["no peer has", "chunk 17"]);
+        assert_eq!(wrap("see /a/very/long/path now", 8), ["see", "/a/very/", "long/pat", "h now"]);
+        assert_eq!(wrap("", 10), [""]);
+    }
+}
