@@ -1,9 +1,15 @@
 //! Logs: to stderr, as text or as JSON. Whatever a stranger makes us log stays on one line.
+//!
+//! `text` says what a line looks like and which fields have a meaning of their own, `one_line` escapes control characters.
 
-use std::borrow::Cow;
+mod one_line;
+mod text;
+
+use one_line::one_line;
 use std::fmt;
 use std::io::{self, IsTerminal, Stderr as StdStderr, Write};
 use std::str::FromStr;
+use text::Text;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
@@ -67,8 +73,9 @@ pub fn init(filter: &LogFilter, format: LogFormat) -> Logging {
     let layer: Box<dyn Layer<_> + Send + Sync> = match format {
         LogFormat::Json => Box::new(layer.json().flatten_event(true)),
         // the journal notes time and level by itself
-        LogFormat::Auto | LogFormat::Text if is_journal => Box::new(layer.without_time().with_level(false)),
-        LogFormat::Auto | LogFormat::Text => Box::new(layer),
+        LogFormat::Auto | LogFormat::Text => {
+            Box::new(layer.event_format(Text { ansi, has_time_and_level: !is_journal }))
+        }
     };
     // An error means that somebody logs already: a test, which may go on.
     match tracing_subscriber::registry().with(filter).with(layer).try_init() {
@@ -203,7 +210,7 @@ fn priority(level: Level) -> &'static [u8] {
 /// text from elsewhere can neither begin a line of its own nor drive the terminal.
 struct OneLine<W> {
     out: W,
-    /// Escape sequences are let through: those in an event's fields were escaped by the formatter.
+    /// Escape sequences are let through: [`Text`] has escaped those in an event's fields.
     ansi: bool,
     /// The event's level, if it is to stand before the line.
     level: Option<Level>,
@@ -224,30 +231,6 @@ impl<W: Write> Write for OneLine<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
-}
-
-/// An event as one line; what may not stand in a line is escaped.
-fn one_line(event: &[u8], ansi: bool) -> Cow<'_, [u8]> {
-    let line = event.strip_suffix(b"\n").unwrap_or(event);
-    // The control characters beyond ASCII, U+0080 to U+009F, are two bytes; some terminals obey them.
-    let is_control = |at: usize| match line[at] {
-        0xc2 => line.get(at + 1).is_some_and(|next| (0x80..=0x9f).contains(next)),
-        0x80..=0x9f => at > 0 && line[at - 1] == 0xc2,
-        byte => byte.is_ascii_control() && !(ansi && byte == 0x1b),
-    };
-    if !(0..line.len()).any(is_control) {
-        return Cow::Borrowed(event);
-    }
-    let mut escaped = Vec::with_capacity(event.len() + 16);
-    for (at, byte) in line.iter().enumerate() {
-        if is_control(at) {
-            escaped.extend(byte.escape_ascii());
-        } else {
-            escaped.push(*byte);
-        }
-    }
-    escaped.extend_from_slice(&event[line.len()..]);
-    Cow::Owned(escaped)
 }
 
 /// A door for tests/fuzz: an event as it is written where there is no terminal.
@@ -302,7 +285,7 @@ mod tests {
         let captured = Captured::default();
         let out = captured.clone();
         let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
+            .event_format(Text { ansi: false, has_time_and_level: true })
             .with_writer(move || OneLine { out: out.clone(), ansi: false, level: None })
             .finish();
         tracing::subscriber::with_default(subscriber, || {
