@@ -6,20 +6,20 @@ use tokio::sync::oneshot;
 
 /// All connections.
 #[derive(Debug)]
-pub(crate) struct Pool {
+pub(crate) struct ConnectionPool {
     crowd: Mutex<Crowd<oneshot::Sender<()>>>,
 }
 
 /// A connection's place, free when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    pool: Arc<Pool>,
+pub(crate) struct ConnectionPlace {
+    pool: Arc<ConnectionPool>,
     id: u64,
 }
 
-impl Pool {
-    pub(crate) fn new(connections_max: usize, unknown_max: usize) -> Arc<Pool> {
-        Arc::new(Pool { crowd: Mutex::new(Crowd::new(unknown_max, connections_max)) })
+impl ConnectionPool {
+    pub(crate) fn new(connections_max: usize, unknown_max: usize) -> Arc<ConnectionPool> {
+        Arc::new(ConnectionPool { crowd: Mutex::new(Crowd::new(unknown_max, connections_max)) })
     }
 
     /// Changes how many there may be. Those that are there stay.
@@ -29,13 +29,13 @@ impl Pool {
 
     /// A place for a new connection, and what tells it to make room; `None` when all places are taken by those
     /// who have said hello.
-    pub(crate) fn enter(self: &Arc<Pool>) -> Option<(Place, oneshot::Receiver<()>)> {
+    pub(crate) fn enter(self: &Arc<ConnectionPool>) -> Option<(ConnectionPlace, oneshot::Receiver<()>)> {
         let (make_room, told) = oneshot::channel();
         let admitted = self.crowd().admit(|_| make_room)?;
         if let Some(oldest) = admitted.gone {
             let _ = oldest.send(());
         }
-        Some((Place { pool: self.clone(), id: admitted.number }, told))
+        Some((ConnectionPlace { pool: self.clone(), id: admitted.number }, told))
     }
 
     /// How many connections there are.
@@ -48,7 +48,7 @@ impl Pool {
     }
 }
 
-impl Place {
+impl ConnectionPlace {
     /// The connection's number: no other has it.
     pub(crate) fn id(&self) -> u64 {
         self.id
@@ -60,7 +60,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         self.pool.crowd().remove(self.id);
     }
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_oldest_stranger_goes_first() {
-        let pool = Pool::new(10, 2);
+        let pool = ConnectionPool::new(10, 2);
         let (_first, mut first_told) = pool.enter().unwrap();
         let (second, mut second_told) = pool.enter().unwrap();
         second.keep();
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn who_has_said_hello_keeps_its_place() {
-        let pool = Pool::new(2, 2);
+        let pool = ConnectionPool::new(2, 2);
         let (first, _) = pool.enter().unwrap();
         let (second, mut second_told) = pool.enter().unwrap();
         first.keep();

@@ -1,8 +1,8 @@
 //! Connections: who comes in, how long they may stay.
 
 use crate::memory::Limits;
-use crate::pool::Pool;
-use crate::service::{Connection, State};
+use crate::pool::ConnectionPool;
+use crate::service::{TrackerConnection, TrackerState};
 use shared::host::config::TrackerConfig;
 use shared::rpc::tracker::Tracker;
 use shared::rpc::wire::{self, Greeted, ServerOptions, Unread};
@@ -36,8 +36,8 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
-    pool: Arc<Pool>,
-    state: Arc<State>,
+    pool: Arc<ConnectionPool>,
+    state: Arc<TrackerState>,
     unread: Unread,
 }
 
@@ -49,12 +49,12 @@ impl Server {
     pub fn bind(config: &TrackerConfig) -> io::Result<Server> {
         let listener = shared::rpc::listen(config.listen.0)?;
         let addr = listener.local_addr()?;
-        let pool = Pool::new(count(config.connections_max), count(config.unknown_connections_max));
+        let pool = ConnectionPool::new(count(config.connections_max), count(config.unknown_connections_max));
         Ok(Server {
             listener,
             addr,
             pool,
-            state: Arc::new(State::new(limits(config))),
+            state: Arc::new(TrackerState::new(limits(config))),
             unread: Unread::new(UNREAD_BYTES_MAX),
         })
     }
@@ -114,7 +114,7 @@ impl Server {
             unread: Some(self.unread.clone()),
             ..ServerOptions::default()
         };
-        let connection = Connection::new(self.state.clone(), place, greeted, peer.ip(), own);
+        let connection = TrackerConnection::new(self.state.clone(), place, greeted, peer.ip(), own);
         connections.spawn(converse(stream, peer, told_to_go, options, connection));
     }
 }
@@ -122,8 +122,8 @@ impl Server {
 /// Reaches a server that runs.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    pool: Arc<Pool>,
-    state: Arc<State>,
+    pool: Arc<ConnectionPool>,
+    state: Arc<TrackerState>,
 }
 
 impl Handle {
@@ -160,7 +160,7 @@ async fn converse(
     peer: SocketAddr,
     told_to_go: oneshot::Receiver<()>,
     options: ServerOptions,
-    connection: Connection,
+    connection: TrackerConnection,
 ) {
     tokio::select! {
         end = wire::serve(stream, options, connection.serve()) => tracing::debug!(%peer, %end, "connection ended"),

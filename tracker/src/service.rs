@@ -3,7 +3,7 @@
 use crate::date::Date;
 use crate::memory::{Limits, Refusal, Registry, Who, known_as, seen_from};
 use crate::pace::{CALL, HASHES, OFFER, PAGE, Pace, WALKED};
-use crate::pool::Place;
+use crate::pool::ConnectionPlace;
 use shared::chunk::ChunkCount;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
@@ -22,17 +22,17 @@ use tarpc::context::Context;
 
 /// What all connections share.
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct TrackerState {
     registry: Mutex<Registry>,
     start: Instant,
     date: Date,
     epoch: u64,
 }
 
-impl State {
-    pub(crate) fn new(limits: Limits) -> State {
+impl TrackerState {
+    pub(crate) fn new(limits: Limits) -> TrackerState {
         let registry = Mutex::new(Registry::new(limits, rand::random()));
-        State { registry, start: Instant::now(), date: Date::new(), epoch: rand::random() }
+        TrackerState { registry, start: Instant::now(), date: Date::new(), epoch: rand::random() }
     }
 
     /// Forgets a part of what has ended; whether there is more.
@@ -76,12 +76,12 @@ impl State {
 
 /// One connection; clones are the same one.
 #[derive(Debug, Clone)]
-pub(crate) struct Connection(Arc<Inner>);
+pub(crate) struct TrackerConnection(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    state: Arc<State>,
-    place: Place,
+    state: Arc<TrackerState>,
+    place: ConnectionPlace,
     greeted: Greeted,
     pace: Pace,
     /// The other side's address, and ours on this connection.
@@ -93,15 +93,15 @@ struct Inner {
     publishing: Mutex<Option<(ResourceName, ChunkCount)>>,
 }
 
-impl Connection {
+impl TrackerConnection {
     pub(crate) fn new(
-        state: Arc<State>,
-        place: Place,
+        state: Arc<TrackerState>,
+        place: ConnectionPlace,
         greeted: Greeted,
         asker: IpAddr,
         own: IpAddr,
-    ) -> Connection {
-        Connection(Arc::new(Inner {
+    ) -> TrackerConnection {
+        TrackerConnection(Arc::new(Inner {
             state,
             place,
             greeted,
@@ -171,7 +171,7 @@ impl Connection {
     }
 }
 
-impl Connection {
+impl TrackerConnection {
     /// A namesake as the caller should see it.
     fn seen_namesake(&self, other: Namesake) -> Namesake {
         Namesake { by: seen_from(other.by, self.0.asker, self.0.own), ..other }
@@ -199,7 +199,7 @@ impl Drop for Inner {
     }
 }
 
-impl Tracker for Connection {
+impl Tracker for TrackerConnection {
     async fn hello(self, _: Context, hello: TrackerHello) -> Result<TrackerWelcome, TrackerError> {
         let welcome = self.check_hello(hello);
         match &welcome {

@@ -3,7 +3,7 @@
 use super::network::{PeerKey, peers_at};
 use super::refusal::Refusal;
 use super::swarm::{Member, Swarm};
-use super::swarms::{Peer, Swarms, digests_of};
+use super::swarms::{KnownPeer, Swarms, digests_of};
 use super::who::Who;
 use shared::id::SwarmKey;
 use shared::rpc::tracker::{
@@ -36,7 +36,7 @@ impl Swarms {
         }
         self.reopen(who.key());
         self.check_room(now, who, entries, is_published)?;
-        self.succeed(who);
+        self.mark_former_process(who);
         // Everybody gets a share, or the last of many resources would never hear of a peer.
         let share = (REPLY_PEERS_MAX / entries.len().max(1)).max(1);
         let answers = entries.iter().map(|entry| {
@@ -56,7 +56,7 @@ impl Swarms {
 
     /// A process that is new at an address where another one's connection is closed: it is that machine, started again,
     /// and what it does not announce again is no more. One whose connection is open is another machine behind the address.
-    fn succeed(&mut self, who: &Who) {
+    fn mark_former_process(&mut self, who: &Who) {
         if self.peers.get(&who.key()).is_some_and(|peer| !peer.swarms.is_empty()) {
             return; // it is not new
         }
@@ -87,7 +87,7 @@ impl Swarms {
             return Err(Refusal::Full(format!("a peer may take part in {max} resources")));
         }
         let max = self.limits.peers_per_address_max;
-        let is_open = |peer: &Peer| !peer.swarms.is_empty() && peer.closed.is_none();
+        let is_open = |peer: &KnownPeer| !peer.swarms.is_empty() && peer.closed.is_none();
         let others = self.peers.range(peers_at(who.addr)).filter(|(_, peer)| is_open(peer));
         if known == 0 && others.take(max).count() == max {
             return Err(Refusal::Full(format!("{max} peers may be behind one address and port")));
@@ -109,7 +109,7 @@ impl Swarms {
             self.entries += 1;
             let known = self.peers.entry(peer).or_default();
             known.swarms.insert(key);
-            self.shares.changed(peer, known.swarms.len() - 1, known.swarms.len());
+            self.shares.set(peer, known.swarms.len() - 1, known.swarms.len());
         }
         let swarm = self.swarms.entry(key).or_insert_with(|| Swarm::new(now));
         if is_new {

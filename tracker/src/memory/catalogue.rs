@@ -4,7 +4,7 @@
 //! by side, and whoever fetches finds out.
 
 use super::limits::Limits;
-use super::named::{Named, Published, Rank, chosen};
+use super::named::{Named, NamedManifest, Newness, chosen};
 use super::refusal::Refusal;
 use super::swarms::Swarms;
 use super::upload::{HASH_BYTES, Upload, text_bytes};
@@ -27,7 +27,7 @@ const OVERTAKEN_MAX: usize = 4;
 #[derive(Debug)]
 pub(super) struct Catalogue {
     pub(super) limits: Limits,
-    pub(super) manifests: BTreeMap<SwarmKey, Manifest>,
+    pub(super) manifests: BTreeMap<SwarmKey, CataloguedManifest>,
     pub(super) names: BTreeMap<ResourceName, Named>,
     /// Manifests that are arriving, by connection.
     pub(super) uploads: BTreeMap<u64, Upload>,
@@ -44,10 +44,10 @@ pub(super) struct Catalogue {
 }
 
 #[derive(Debug)]
-pub(super) struct Manifest {
+pub(super) struct CataloguedManifest {
     pub(super) hashes: Bytes,
     /// Its publications, the newest last: each announce asks for that one.
-    pub(super) names: BTreeSet<(Rank, ResourceName)>,
+    pub(super) names: BTreeSet<(Newness, ResourceName)>,
     /// Those of its names that mean other content, or another list, for each machine that shared it under that name.
     pub(super) behind: BTreeMap<SocketAddr, BTreeSet<ResourceName>>,
     /// When its swarm lost its last peer, or, before that, when it was published.
@@ -127,10 +127,10 @@ impl Catalogue {
                 self.names.get(name).map(|named| named.candidates(is_gone, swarms)).unwrap_or_default()
             }
             Lookup::Resource(resource) => {
-                let has_no_seeder = |published: &Published| swarms.counts(published.key()).0 == 0;
-                let mut lists: Vec<&Published> =
+                let has_no_seeder = |published: &NamedManifest| swarms.counts(published.key()).0 == 0;
+                let mut lists: Vec<&NamedManifest> =
                     self.lists_of(*resource).filter_map(|(key, _)| self.newest_of(*key)).collect();
-                lists.sort_by_key(|list| (has_no_seeder(list), std::cmp::Reverse(list.rank())));
+                lists.sort_by_key(|list| (has_no_seeder(list), std::cmp::Reverse(list.newness())));
                 chosen(lists.into_iter(), has_no_seeder, swarms)
             }
         };
@@ -225,14 +225,14 @@ impl Catalogue {
     }
 
     /// A manifest that is here, and may have no such name yet, is published under it.
-    pub(super) fn give_name(&mut self, published: Published) {
+    pub(super) fn give_name(&mut self, published: NamedManifest) {
         let (name, key) = (published.publication.name.clone(), published.key());
         self.publications += 1;
         self.bytes += text_bytes(&published.publication);
         let named = self.names.entry(name.clone()).or_default();
         let before = named.newest();
         if let Some(manifest) = self.manifests.get_mut(&key) {
-            manifest.names.insert((published.rank(), name.clone()));
+            manifest.names.insert((published.newness(), name.clone()));
         }
         named.insert(published);
         let after = named.newest();
@@ -256,7 +256,7 @@ impl Catalogue {
         self.publications -= 1;
         self.bytes -= text_bytes(&gone.publication);
         if let Some(manifest) = self.manifests.get_mut(&key) {
-            manifest.names.remove(&(gone.rank(), name.clone()));
+            manifest.names.remove(&(gone.newness(), name.clone()));
         }
         if let Some(newest) = newest {
             self.set_behind(name, newest, false);
@@ -296,12 +296,15 @@ impl Catalogue {
     }
 
     /// The manifests that are published for a resource: at most one of them is true.
-    pub(super) fn lists_of(&self, resource: ResourceId) -> impl Iterator<Item = (&SwarmKey, &Manifest)> {
+    pub(super) fn lists_of(
+        &self,
+        resource: ResourceId,
+    ) -> impl Iterator<Item = (&SwarmKey, &CataloguedManifest)> {
         let with = |byte| SwarmKey { resource, digest: ListDigest([byte; 32]) };
         self.manifests.range(with(0)..=with(255))
     }
 
-    pub(super) fn newest_of(&self, key: SwarmKey) -> Option<&Published> {
+    pub(super) fn newest_of(&self, key: SwarmKey) -> Option<&NamedManifest> {
         let (_, name) = self.manifests.get(&key)?.names.last()?;
         self.names.get(name)?.get(key)
     }

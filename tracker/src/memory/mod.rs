@@ -9,14 +9,15 @@
 //!
 //! Reading order: [`shared::rpc::tracker`] (what is told) → `registry` (the calls) → `swarms` (who is where) → `announce`
 //! (who says so) → `swarm` (who is told of whom) → `sweep` (what ends) → `catalogue` (what is published) → `publish` (by
-//! whom) → `named` (what a name means) → `room`, `entries` and `lists` (who makes way).
+//! whom) → `named` (what a name means) → `eviction`, `catalogue_room`, `entries` and `lists` (who makes way).
 
 mod addresses;
 mod announce;
 mod catalogue;
-mod crowd;
+mod catalogue_room;
 mod draw;
 mod entries;
+mod eviction;
 mod fleet;
 mod limits;
 mod lists;
@@ -26,7 +27,6 @@ mod network;
 mod publish;
 mod refusal;
 mod registry;
-mod room;
 mod shares;
 mod swarm;
 mod swarms;

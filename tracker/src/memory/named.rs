@@ -1,6 +1,6 @@
 //! The publications of one name: what the name means, whose it is, and which of them makes way for a newcomer.
 
-use super::crowd::{Place, makes_way};
+use super::eviction::{Occupant, makes_way};
 use super::network::network;
 use super::swarms::Swarms;
 use shared::id::SwarmKey;
@@ -16,11 +16,11 @@ const LOOKS_MAX: usize = 64;
 const SHARERS_MAX: usize = 4;
 
 /// When a publication was shared, and the number under which it came: the newest has the greatest.
-pub(super) type Rank = (u64, u64);
+pub(super) type Newness = (u64, u64);
 
 /// A manifest under a name.
 #[derive(Debug, Clone)]
-pub(super) struct Published {
+pub(super) struct NamedManifest {
     pub(super) publication: Publication,
     /// Of two that were shared at the same time, the one that was published later counts.
     pub(super) serial: u64,
@@ -41,17 +41,17 @@ pub(super) struct Published {
 /// All manifests under one name, of which there is at least one.
 #[derive(Debug, Default)]
 pub(super) struct Named {
-    published: BTreeMap<SwarmKey, Published>,
+    published: BTreeMap<SwarmKey, NamedManifest>,
     /// The same ones, the newest last.
-    order: BTreeSet<(Rank, SwarmKey)>,
+    order: BTreeSet<(Newness, SwarmKey)>,
 }
 
-impl Published {
+impl NamedManifest {
     pub(super) fn key(&self) -> SwarmKey {
         self.publication.key
     }
 
-    pub(super) fn rank(&self) -> Rank {
+    pub(super) fn newness(&self) -> Newness {
         (self.publication.shared_at_ms, self.serial)
     }
 
@@ -62,7 +62,7 @@ impl Published {
 
     /// One more machine shares it. Those that do not take part any more make way for it, and so does the last of several
     /// of one host, or of one network, for one of another.
-    pub(super) fn shared_by(&mut self, by: SocketAddr, swarms: &Swarms) {
+    pub(super) fn add_sharer(&mut self, by: SocketAddr, swarms: &Swarms) {
         let key = self.key();
         self.sharers.retain(|&sharer| sharer == by || swarms.takes_part(key, sharer));
         if self.sharers.contains(&by) {
@@ -102,19 +102,19 @@ impl Named {
         self.published.len()
     }
 
-    pub(super) fn get(&self, key: SwarmKey) -> Option<&Published> {
+    pub(super) fn get(&self, key: SwarmKey) -> Option<&NamedManifest> {
         self.published.get(&key)
     }
 
-    pub(super) fn insert(&mut self, published: Published) {
+    pub(super) fn insert(&mut self, published: NamedManifest) {
         self.remove(published.key());
-        self.order.insert((published.rank(), published.key()));
+        self.order.insert((published.newness(), published.key()));
         self.published.insert(published.key(), published);
     }
 
-    pub(super) fn remove(&mut self, key: SwarmKey) -> Option<Published> {
+    pub(super) fn remove(&mut self, key: SwarmKey) -> Option<NamedManifest> {
         let gone = self.published.remove(&key)?;
-        self.order.remove(&(gone.rank(), key));
+        self.order.remove(&(gone.newness(), key));
         Some(gone)
     }
 
@@ -124,19 +124,24 @@ impl Named {
     }
 
     /// The publications, the newest first.
-    fn newest_first(&self) -> impl Iterator<Item = &Published> {
+    fn newest_first(&self) -> impl Iterator<Item = &NamedManifest> {
         self.order.iter().rev().filter_map(|(_, key)| self.published.get(key))
     }
 
     /// What the name means: the newest, but for those that nobody has had for a while, where somebody has another one.
-    pub(super) fn meant(&self, is_gone: impl Fn(SwarmKey) -> bool) -> Option<&Published> {
+    pub(super) fn meant(&self, is_gone: impl Fn(SwarmKey) -> bool) -> Option<&NamedManifest> {
         let here = self.newest_first().take(LOOKS_MAX).find(|published| !is_gone(published.key()));
         here.or_else(|| self.newest_first().next())
     }
 
     /// The publication that stands in the way of a machine that shares `key` under this name and did not ask for the
     /// name: the newest with other content that another machine shares now. A machine is not in its own way.
-    pub(super) fn in_the_way(&self, key: SwarmKey, by: SocketAddr, swarms: &Swarms) -> Option<&Published> {
+    pub(super) fn in_the_way(
+        &self,
+        key: SwarmKey,
+        by: SocketAddr,
+        swarms: &Swarms,
+    ) -> Option<&NamedManifest> {
         for published in self.newest_first().take(LOOKS_MAX) {
             let is_same = published.key().resource == key.resource;
             if published.sharers.contains(&by) || is_same && swarms.is_alive(published.key()) {
@@ -150,9 +155,9 @@ impl Named {
     }
 
     /// What other machines claimed under this name, with other content, after this was shared.
-    pub(super) fn claims_after(&self, by: SocketAddr, shared: &Published) -> Vec<SwarmKey> {
+    pub(super) fn claims_after(&self, by: SocketAddr, shared: &NamedManifest) -> Vec<SwarmKey> {
         let shared_at_ms = shared.publication.shared_at_ms;
-        let is_after = |claim: &&Published| {
+        let is_after = |claim: &&NamedManifest| {
             claim.claimed
                 && claim.key().resource != shared.key().resource
                 && !claim.sharers.contains(&by)
@@ -160,17 +165,21 @@ impl Named {
                 && claim.publication.shared_at_ms > shared_at_ms
         };
         let newest = self.newest_first().take(LOOKS_MAX);
-        newest.filter(is_after).map(Published::key).collect()
+        newest.filter(is_after).map(NamedManifest::key).collect()
     }
 
     /// What may be meant by the name, the best first: what it means, other lists of chunks of the same resource, then
     /// other content. Nobody takes all the places: machines that were not named yet go first. All publications of the
     /// name are looked at, once.
-    pub(super) fn candidates(&self, is_gone: impl Fn(SwarmKey) -> bool, swarms: &Swarms) -> Vec<&Published> {
+    pub(super) fn candidates(
+        &self,
+        is_gone: impl Fn(SwarmKey) -> bool,
+        swarms: &Swarms,
+    ) -> Vec<&NamedManifest> {
         let here = self.newest_first().find(|published| !is_gone(published.key()));
         let Some(meant) = here.or_else(|| self.newest_first().next()) else { return Vec::new() };
         let others = self.newest_first().filter(|other| other.key() != meant.key());
-        let merit = |published: &Published| {
+        let merit = |published: &NamedManifest| {
             let is_other = published.key().resource != meant.key().resource;
             (is_other, is_gone(published.key()))
         };
@@ -179,29 +188,29 @@ impl Named {
 
     /// Which one makes way for a newcomer.
     pub(super) fn makes_way(&self, swarms: &Swarms, since: impl Fn(SwarmKey) -> Time) -> Option<SwarmKey> {
-        let place = |published: &Published| Place {
+        let occupant = |published: &NamedManifest| Occupant {
             key: published.key(),
             by: published.by,
             is_alive: swarms.is_alive(published.key()),
             since: since(published.key()),
-            rank: published.rank(),
+            newness: published.newness(),
         };
-        let places: Vec<_> = self.published.values().map(place).collect();
-        makes_way(&places).map(|place| place.key)
+        let occupants: Vec<_> = self.published.values().map(occupant).collect();
+        makes_way(&occupants).map(|occupant| occupant.key)
     }
 }
 
 /// At most [`CANDIDATES_MAX`] of these, the first one first; the others by merit, less being better, and so that
 /// machines that are not among the chosen ones go before those that are.
 pub(super) fn chosen<'a, M: Ord>(
-    all: impl Iterator<Item = &'a Published>,
-    merit: impl Fn(&Published) -> M,
+    all: impl Iterator<Item = &'a NamedManifest>,
+    merit: impl Fn(&NamedManifest) -> M,
     swarms: &Swarms,
-) -> Vec<&'a Published> {
-    let from = |published: &Published| published.living_sharer(swarms).unwrap_or(published.by);
-    let mut rest: Vec<(&Published, M, SocketAddr)> =
+) -> Vec<&'a NamedManifest> {
+    let from = |published: &NamedManifest| published.living_sharer(swarms).unwrap_or(published.by);
+    let mut rest: Vec<(&NamedManifest, M, SocketAddr)> =
         all.map(|published| (published, merit(published), from(published))).collect();
-    let mut chosen: Vec<&Published> = Vec::new();
+    let mut chosen: Vec<&NamedManifest> = Vec::new();
     let (mut hosts, mut machines): (BTreeSet<IpAddr>, BTreeSet<SocketAddr>) = Default::default();
     while !rest.is_empty() && chosen.len() < CANDIDATES_MAX {
         let order = |at: &usize| {

@@ -1,7 +1,7 @@
 //! How manifests and their names come into the catalogue.
 
-use super::catalogue::{Catalogue, Manifest, Moment};
-use super::named::Published;
+use super::catalogue::{Catalogue, CataloguedManifest, Moment};
+use super::named::NamedManifest;
 use super::refusal::Refusal;
 use super::upload::{HASH_BYTES, Upload, hashes_bytes, text_bytes};
 use bytes::Bytes;
@@ -110,7 +110,7 @@ impl Catalogue {
             self.make_room_for_list(at.swarms, by, key.resource);
             self.bytes += hashes.len();
             let (names, behind) = (BTreeSet::new(), BTreeMap::new());
-            let manifest = Manifest { hashes: Bytes::from(hashes), names, behind, alive: at.now };
+            let manifest = CataloguedManifest { hashes: Bytes::from(hashes), names, behind, alive: at.now };
             self.manifests.insert(key, manifest);
             self.abandoned.insert((at.now, key));
         }
@@ -140,10 +140,10 @@ impl Catalogue {
         let since = former.as_ref().map_or(at.now, |former| former.since);
         let sharers = former.map(|former| former.sharers).unwrap_or_default();
         let (serial, taken) = (self.serial, at.now);
-        let mut published = Published { publication, serial, by, sharers, claimed, since, taken, age_ms };
+        let mut published = NamedManifest { publication, serial, by, sharers, claimed, since, taken, age_ms };
         self.serial += 1;
         if role != Role::Holds {
-            published.shared_by(by, at.swarms);
+            published.add_sharer(by, at.swarms);
             self.undate_claims(by, &published);
         }
         self.take_name(&name, key);
@@ -155,7 +155,7 @@ impl Catalogue {
 
     /// A machine shares something that it shared before others claimed its name, and comes only now: those must not have
     /// taken the name, and count as shared at an unknown time.
-    fn undate_claims(&mut self, by: SocketAddr, published: &Published) {
+    fn undate_claims(&mut self, by: SocketAddr, published: &NamedManifest) {
         let name = &published.publication.name;
         let claims = self.names.get(name).map(|named| named.claims_after(by, published)).unwrap_or_default();
         for key in claims {

@@ -108,7 +108,7 @@ impl Registry {
         by: SocketAddr,
         offer: Offer,
     ) -> Result<PublishReply, Refusal> {
-        self.swarms.publishes(offer.publication.key, by);
+        self.swarms.stop_asking_to_publish(offer.publication.key, by);
         let reply = self.catalogue.publish(Moment { now, wall_ms, swarms: &self.swarms }, upload, by, offer);
         self.tell_dropped();
         reply
@@ -123,7 +123,7 @@ impl Registry {
         offer: Offer,
         hashes: &[u8],
     ) -> Result<PublishReply, Refusal> {
-        self.swarms.publishes(offer.publication.key, by);
+        self.swarms.stop_asking_to_publish(offer.publication.key, by);
         let reply =
             self.catalogue.publish_whole(Moment { now, wall_ms, swarms: &self.swarms }, by, offer, hashes);
         self.tell_dropped();
@@ -149,7 +149,7 @@ impl Registry {
     /// Whose names have made way.
     fn tell_dropped(&mut self) {
         for (key, publisher) in std::mem::take(&mut self.catalogue.dropped) {
-            self.swarms.lost_its_name(key, publisher);
+            self.swarms.ask_to_publish_again(key, publisher);
         }
     }
 

@@ -12,7 +12,7 @@ const NETWORK_FAIR: usize = 100_000;
 
 /// How many entries each network, host and peer has, and who has the most.
 #[derive(Debug, Default)]
-pub(super) struct Shares {
+pub(super) struct EntryShares {
     networks: BTreeMap<IpAddr, usize>,
     hosts: BTreeMap<IpAddr, usize>,
     /// Networks by their entries.
@@ -23,9 +23,9 @@ pub(super) struct Shares {
     peer_order: BTreeSet<(IpAddr, usize, PeerKey)>,
 }
 
-impl Shares {
+impl EntryShares {
     /// A peer that had `before` entries has `after`.
-    pub(super) fn changed(&mut self, peer: PeerKey, before: usize, after: usize) {
+    pub(super) fn set(&mut self, peer: PeerKey, before: usize, after: usize) {
         let (host, network) = (peer.0.ip(), network(peer.0.ip()).0);
         self.peer_order.remove(&(host, before, peer));
         if after > 0 {

@@ -4,7 +4,7 @@ use super::draw::Draw;
 use super::fleet::{Gone, GoneMachine};
 use super::limits::Limits;
 use super::network::{PeerKey, peers_at};
-use super::shares::Shares;
+use super::shares::EntryShares;
 use super::swarm::{Member, Swarm};
 use super::who::Who;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
@@ -20,7 +20,7 @@ use std::ops::Bound;
 pub(super) struct Swarms {
     pub(super) limits: Limits,
     pub(super) draw: Draw,
-    pub(super) peers: BTreeMap<PeerKey, Peer>,
+    pub(super) peers: BTreeMap<PeerKey, KnownPeer>,
     pub(super) swarms: BTreeMap<SwarmKey, Swarm>,
     /// When each swarm is to be looked at: no entry of it ends before.
     pub(super) due: BTreeSet<(Time, SwarmKey)>,
@@ -32,13 +32,13 @@ pub(super) struct Swarms {
     /// Swarms that have lost their last peer, until the catalogue has heard of it.
     pub(super) abandoned: Vec<SwarmKey>,
     /// How many entries who has.
-    pub(super) shares: Shares,
+    pub(super) shares: EntryShares,
     /// The sum of all swarms' members, which is also the sum of all peers' swarms.
     pub(super) entries: usize,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Peer {
+pub(super) struct KnownPeer {
     pub(super) swarms: BTreeSet<SwarmKey>,
     /// How many connections it has; one that was lost may still count while there is a new one.
     connections: u32,
@@ -62,7 +62,7 @@ impl Swarms {
             closed: BTreeSet::new(),
             gone: Gone::default(),
             abandoned: Vec::new(),
-            shares: Shares::default(),
+            shares: EntryShares::default(),
             entries: 0,
         }
     }
@@ -159,14 +159,14 @@ impl Swarms {
     }
 
     /// A name under which a machine published a manifest has made way for another one.
-    pub(super) fn lost_its_name(&mut self, key: SwarmKey, publisher: SocketAddr) {
+    pub(super) fn ask_to_publish_again(&mut self, key: SwarmKey, publisher: SocketAddr) {
         if let Some(swarm) = self.swarms.get_mut(&key) {
             swarm.set_publish_again(publisher, true);
         }
     }
 
     /// A machine publishes a manifest, and needs no asking.
-    pub(super) fn publishes(&mut self, key: SwarmKey, publisher: SocketAddr) {
+    pub(super) fn stop_asking_to_publish(&mut self, key: SwarmKey, publisher: SocketAddr) {
         if let Some(swarm) = self.swarms.get_mut(&key) {
             swarm.set_publish_again(publisher, false);
         }
@@ -280,7 +280,7 @@ impl Swarms {
         }
         let Some(known) = self.peers.get_mut(&peer) else { return };
         known.swarms.remove(&key);
-        self.shares.changed(peer, known.swarms.len() + 1, known.swarms.len());
+        self.shares.set(peer, known.swarms.len() + 1, known.swarms.len());
         if known.swarms.is_empty() && known.connections == 0 {
             self.forget_peer(peer);
         }

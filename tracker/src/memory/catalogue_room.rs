@@ -1,8 +1,8 @@
 //! Who makes way where the catalogue is full.
 
-use super::catalogue::{Catalogue, Manifest, Moment};
-use super::crowd::{Place, makes_way};
-use super::named::{Published, Rank};
+use super::catalogue::{Catalogue, CataloguedManifest, Moment};
+use super::eviction::{Occupant, makes_way};
+use super::named::{NamedManifest, Newness};
 use super::refusal::Refusal;
 use super::swarms::Swarms;
 use super::upload::hashes_bytes;
@@ -92,37 +92,37 @@ impl Catalogue {
     /// The name of a manifest that makes way for a new one, and who published it under that.
     fn name_that_makes_way(&self, key: SwarmKey) -> Option<(ResourceName, SocketAddr)> {
         let manifest = self.manifests.get(&key)?;
-        let places: Vec<Place<&ResourceName, Rank>> = manifest
+        let occupants: Vec<Occupant<&ResourceName, Newness>> = manifest
             .names
             .iter()
-            .filter_map(|(rank, name)| {
+            .filter_map(|(newness, name)| {
                 let published = self.names.get(name)?.get(key)?;
                 let (by, since) = (published.by, published.since);
-                Some(Place { key: name, by, is_alive: true, since, rank: *rank })
+                Some(Occupant { key: name, by, is_alive: true, since, newness: *newness })
             })
             .collect();
-        makes_way(&places).map(|place| (place.key.clone(), place.by))
+        makes_way(&occupants).map(|occupant| (occupant.key.clone(), occupant.by))
     }
 
     /// Lists of chunks of one resource are told apart up to a limit: none keeps the true one out.
     pub(super) fn make_room_for_list(&mut self, swarms: &Swarms, newcomer: SocketAddr, resource: ResourceId) {
-        let place = |(key, manifest): (&SwarmKey, &Manifest)| {
+        let occupant = |(key, manifest): (&SwarmKey, &CataloguedManifest)| {
             let by = self.newest_of(*key)?.by;
             let (is_alive, since) = (swarms.is_alive(*key), manifest.alive);
-            Some(Place { key: *key, by, is_alive, since, rank: since })
+            Some(Occupant { key: *key, by, is_alive, since, newness: since })
         };
-        let places: Vec<_> = self.lists_of(resource).filter_map(place).collect();
-        if places.len() >= self.limits.digests_max
-            && let Some(place) = makes_way(&places)
+        let occupants: Vec<_> = self.lists_of(resource).filter_map(occupant).collect();
+        if occupants.len() >= self.limits.digests_max
+            && let Some(occupant) = makes_way(&occupants)
         {
-            self.drop_manifest(place.key, newcomer);
+            self.drop_manifest(occupant.key, newcomer);
         }
     }
 
     /// A name of a manifest makes way for a newcomer's: the others who published it are asked for it again.
     fn drop_name(&mut self, name: &ResourceName, key: SwarmKey, newcomer: SocketAddr) {
         let published = self.names.get(name).and_then(|named| named.get(key));
-        if let Some(Published { by, sharers, .. }) = published {
+        if let Some(NamedManifest { by, sharers, .. }) = published {
             let others = sharers.iter().chain([by]).filter(|publisher| **publisher != newcomer);
             self.dropped.extend(others.map(|publisher| (key, *publisher)));
         }
