@@ -10,7 +10,7 @@ use crate::tracker::TrackerCommand;
 use shared::chunk::ChunkIndex;
 use shared::id::{ChunkHash, SwarmKey};
 use shared::rpc::control::Rejection;
-use shared::swarm::{Action, AskEnd, AskId, Event, PeerAddr, Refusal, RequestId};
+use shared::swarm::{Action, AskEnd, AskId, Event, PeerAddr, RequestId, RequestRefusal};
 use std::path::Path;
 
 /// How many doubts are looked into at once: each costs the reading of a chunk.
@@ -103,7 +103,7 @@ impl Driver {
     }
 
     fn fail(&mut self, request: RequestId) {
-        self.pending.push_back(Event::Refused { request, refusal: Refusal::Failed });
+        self.pending.push_back(Event::Refused { request, refusal: RequestRefusal::Failed });
     }
 
     /// Gives an answer; if nobody waits for it any more, the core hears of it.
@@ -122,7 +122,7 @@ impl Driver {
                 self.answer(ask, Answer::Serve(source, traffic));
             }
             None => {
-                self.answer(ask, Answer::Refused(Refusal::Unknown));
+                self.answer(ask, Answer::Refused(RequestRefusal::Unknown));
                 self.pending.push_back(Event::AskEnded { ask, end: AskEnd::TakenBack });
             }
         }

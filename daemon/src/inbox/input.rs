@@ -9,7 +9,7 @@ use crate::library::{Download, Published, Source, Standing, TakeError, Traffic};
 use crate::store::Publisher;
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
-use shared::swarm::{AskId, Event, PeerAddr, Refusal};
+use shared::swarm::{AskId, Event, PeerAddr, RequestRefusal};
 use shared::url::TrackerUrl;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -98,5 +98,5 @@ pub enum Answer {
     /// while somebody holds its traffic.
     Serve(Source, Arc<Traffic>),
     /// No.
-    Refused(Refusal),
+    Refused(RequestRefusal),
 }

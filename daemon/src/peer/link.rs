@@ -12,7 +12,7 @@ use shared::id::SwarmKey;
 use shared::rpc::control::Rejection;
 use shared::rpc::peer::{ChunkReply, LinkKind, PeerCaller, PickReply};
 use shared::rpc::wire::Meter;
-use shared::swarm::{DropReason, Event, PeerAddr, Refusal, RequestId};
+use shared::swarm::{DropReason, Event, PeerAddr, RequestId, RequestRefusal};
 use shared::window::Window;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -164,7 +164,7 @@ impl Running {
         if let LinkCommand::Pick { request, .. } | LinkCommand::Get { request, .. } = command
             && teller.context.down.is_paused()
         {
-            let refusal = Refusal::Busy { retry_after: PAUSED_RETRY };
+            let refusal = RequestRefusal::Busy { retry_after: PAUSED_RETRY };
             tokio::spawn(async move { teller.event(Event::Refused { request, refusal }).await });
             return;
         }
@@ -198,7 +198,7 @@ impl Running {
         let Some(request) = request else { return };
         self.open.remove(&request);
         if panicked {
-            self.teller.event(Event::Refused { request, refusal: Refusal::Failed }).await;
+            self.teller.event(Event::Refused { request, refusal: RequestRefusal::Failed }).await;
         }
     }
 
@@ -215,18 +215,18 @@ async fn pick(teller: Teller, quick: PeerCaller, request: RequestId, key: SwarmK
     let event = match quick.pick(key, wanted, PICK_TIMEOUT).await {
         Ok(PickReply::Picked(index)) => Event::Picked { request, index },
         Ok(PickReply::Busy { retry_after_ms }) => Event::Refused { request, refusal: busy(retry_after_ms) },
-        Ok(PickReply::NotHere) => Event::Refused { request, refusal: Refusal::NotHere },
-        Ok(PickReply::Unknown) => Event::Refused { request, refusal: Refusal::Unknown },
+        Ok(PickReply::NotHere) => Event::Refused { request, refusal: RequestRefusal::NotHere },
+        Ok(PickReply::Unknown) => Event::Refused { request, refusal: RequestRefusal::Unknown },
         Err(error) => {
             tracing::debug!(resource = %key, peer = %teller.peer, %error, "a pick was not answered");
-            Event::Refused { request, refusal: Refusal::Failed }
+            Event::Refused { request, refusal: RequestRefusal::Failed }
         }
     };
     teller.event(event).await;
 }
 
-fn busy(retry_after_ms: u32) -> Refusal {
-    Refusal::Busy { retry_after: Duration::from_millis(retry_after_ms.into()) }
+fn busy(retry_after_ms: u32) -> RequestRefusal {
+    RequestRefusal::Busy { retry_after: Duration::from_millis(retry_after_ms.into()) }
 }
 
 /// A request for a chunk.
@@ -250,8 +250,8 @@ impl Fetch {
                         return;
                     }
                     Ok(ChunkReply::Busy { retry_after_ms }) => busy(retry_after_ms),
-                    Ok(ChunkReply::NotHere) => Refusal::NotHere,
-                    Ok(ChunkReply::Unknown) => Refusal::Unknown,
+                    Ok(ChunkReply::NotHere) => RequestRefusal::NotHere,
+                    Ok(ChunkReply::Unknown) => RequestRefusal::Unknown,
                     Ok(ChunkReply::Failed) => self.failed("the peer could not serve it"),
                     Err(error) => self.failed(&error.to_string()),
                 }
@@ -263,10 +263,10 @@ impl Fetch {
         self.teller.event(Event::Refused { request, refusal }).await;
     }
 
-    fn failed(&self, error: &str) -> Refusal {
+    fn failed(&self, error: &str) -> RequestRefusal {
         let (key, chunk, peer) = (self.download.manifest.key(), self.index, self.teller.peer);
         tracing::debug!(resource = %key, %chunk, %peer, error, "a chunk was not served");
-        Refusal::Failed
+        RequestRefusal::Failed
     }
 
     /// Verifies and writes a chunk in one go, off the async workers, while its bytes are in the cache.

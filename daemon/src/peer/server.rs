@@ -16,7 +16,7 @@ use shared::rpc::peer::{
 use shared::rpc::wire::buffers::Lent;
 use shared::rpc::wire::{self, Budget, Ended, Greeted, LinkEnd, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload, Written, WrongVersion};
-use shared::swarm::{AskEnd, AskId, Event, PeerAddr, Refusal};
+use shared::swarm::{AskEnd, AskId, Event, PeerAddr, RequestRefusal};
 use shared::window::Window;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -207,10 +207,10 @@ impl Peer for Service {
                 guard.answered(); // the slot is kept for the chunk, and freed by the core
                 PickReply::Picked(index)
             }
-            Some(Answer::Refused(Refusal::Busy { retry_after })) => {
+            Some(Answer::Refused(RequestRefusal::Busy { retry_after })) => {
                 PickReply::Busy { retry_after_ms: millis(retry_after) }
             }
-            Some(Answer::Refused(Refusal::Unknown)) => PickReply::Unknown,
+            Some(Answer::Refused(RequestRefusal::Unknown)) => PickReply::Unknown,
             _ => PickReply::NotHere,
         }
     }
@@ -223,11 +223,11 @@ impl Peer for Service {
         let (answer, guard) = self.ask(|ask| Event::ChunkAsked { ask, peer, key, index }).await;
         match answer {
             Some(Answer::Serve(source, traffic)) => self.read(source, index, traffic, guard).await,
-            Some(Answer::Refused(Refusal::Busy { retry_after })) => {
+            Some(Answer::Refused(RequestRefusal::Busy { retry_after })) => {
                 ChunkReply::Busy { retry_after_ms: millis(retry_after) }
             }
-            Some(Answer::Refused(Refusal::Unknown)) => ChunkReply::Unknown,
-            Some(Answer::Refused(Refusal::NotHere)) => ChunkReply::NotHere,
+            Some(Answer::Refused(RequestRefusal::Unknown)) => ChunkReply::Unknown,
+            Some(Answer::Refused(RequestRefusal::NotHere)) => ChunkReply::NotHere,
             _ => ChunkReply::Failed,
         }
     }

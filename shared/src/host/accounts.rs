@@ -67,11 +67,11 @@ fn look_up<T: Send + 'static>(
     patience: Duration,
     ask: impl FnOnce() -> nix::Result<Option<T>> + Send + 'static,
 ) -> Result<Option<T>, LookupError> {
-    let turn = Turn::take(&LOOKUPS)?;
+    let permit = LookupPermit::take(&LOOKUPS)?;
     let (answer, answers) = mpsc::sync_channel(1);
     std::thread::Builder::new().name("accounts".to_owned()).spawn(move || {
         let found = ask();
-        drop(turn);
+        drop(permit);
         let _ = answer.send(found); // who asked may have given up
     })?;
     match answers.recv_timeout(patience) {
@@ -87,17 +87,17 @@ fn look_up<T: Send + 'static>(
 }
 
 /// One of the lookups that may be under way; counted as long as it lives.
-struct Turn(&'static AtomicUsize);
+struct LookupPermit(&'static AtomicUsize);
 
-impl Turn {
-    fn take(lookups: &'static AtomicUsize) -> Result<Turn, LookupError> {
+impl LookupPermit {
+    fn take(lookups: &'static AtomicUsize) -> Result<LookupPermit, LookupError> {
         let before = lookups.fetch_add(1, Ordering::Relaxed);
-        let turn = Turn(lookups);
-        if before < LOOKUPS_MAX { Ok(turn) } else { Err(LookupError::TooMany) }
+        let permit = LookupPermit(lookups);
+        if before < LOOKUPS_MAX { Ok(permit) } else { Err(LookupError::TooMany) }
     }
 }
 
-impl Drop for Turn {
+impl Drop for LookupPermit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -140,10 +140,11 @@ mod tests {
     #[test]
     fn lookups_without_an_answer_are_bounded() {
         static OF_THIS_TEST: AtomicUsize = AtomicUsize::new(0);
-        let turns: Vec<Turn> = (0..LOOKUPS_MAX).map(|_| Turn::take(&OF_THIS_TEST).unwrap()).collect();
-        assert!(matches!(Turn::take(&OF_THIS_TEST), Err(LookupError::TooMany)));
-        drop(turns);
-        assert!(Turn::take(&OF_THIS_TEST).is_ok(), "each gives its place back");
+        let permits: Vec<LookupPermit> =
+            (0..LOOKUPS_MAX).map(|_| LookupPermit::take(&OF_THIS_TEST).unwrap()).collect();
+        assert!(matches!(LookupPermit::take(&OF_THIS_TEST), Err(LookupError::TooMany)));
+        drop(permits);
+        assert!(LookupPermit::take(&OF_THIS_TEST).is_ok(), "each gives its place back");
     }
 
     #[test]

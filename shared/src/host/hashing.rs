@@ -6,7 +6,7 @@
 //! the lane alone keeps one of them nearly busy. A small ring of buffers is used over and over: a chunk is read
 //! once for both hashes, while it is in the processor's cache.
 
-use super::lane::{Lane, Turn};
+use super::lane::{Lane, LaneTurn};
 use crate::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
 use crate::id::{ChunkHash, ResourceId};
@@ -217,9 +217,9 @@ struct BufferState {
     uses: u8,
 }
 
-enum Job {
+enum HashJob {
     /// Move the lane on over this chunk, which was read.
-    Lane(Turn),
+    Lane(LaneTurn),
     /// Read and hash this chunk.
     Chunk(ChunkIndex),
 }
@@ -265,8 +265,8 @@ impl<'a> Pipeline<'a> {
         let _guard = PanicGuard(self);
         while let Some(job) = self.next_job() {
             let result = match job {
-                Job::Lane(turn) => self.move_lane(turn),
-                Job::Chunk(chunk) => self.hash_chunk(chunk),
+                HashJob::Lane(turn) => self.move_lane(turn),
+                HashJob::Chunk(chunk) => self.hash_chunk(chunk),
             };
             if let Err(error) = result {
                 self.fail(error);
@@ -275,7 +275,7 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Waits for something to do; `None` when there will be nothing more.
-    fn next_job(&self) -> Option<Job> {
+    fn next_job(&self) -> Option<HashJob> {
         let mut board = self.board();
         loop {
             if board.failed.is_some() || board.lane.passed() == self.count.get() {
@@ -288,7 +288,7 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    fn move_lane(&self, mut turn: Turn) -> io::Result<()> {
+    fn move_lane(&self, mut turn: LaneTurn) -> io::Result<()> {
         let chunk = turn.index;
         turn.hasher.update(&self.buffer(chunk)[..self.chunk_bytes(chunk)]);
         // Only the worker that has the lane reports, so what it reports never goes back.
@@ -373,20 +373,20 @@ impl<'a> Pipeline<'a> {
 
 impl Board {
     /// Something that can be done now.
-    fn take_job(&mut self, count: ChunkCount) -> Option<Job> {
+    fn take_job(&mut self, count: ChunkCount) -> Option<HashJob> {
         let lane_next = self.lane.next();
         // The buffer may still hold an earlier chunk, whose own hash takes its time.
         if self.buffers[place(lane_next, self.buffers.len())].holds == Some(lane_next)
             && let Some(turn) = self.lane.take()
         {
-            return Some(Job::Lane(turn));
+            return Some(HashJob::Lane(turn));
         }
         let read_next = ChunkIndex(self.read_next);
         let buffer = place(read_next, self.buffers.len());
         if count.contains(read_next) && self.buffers[buffer].uses == 0 {
             self.read_next += 1;
             self.buffers[buffer] = BufferState { holds: None, uses: 2 };
-            return Some(Job::Chunk(read_next));
+            return Some(HashJob::Chunk(read_next));
         }
         None
     }

@@ -17,7 +17,7 @@ pub struct Lane {
 /// The right to move a [`Lane`] on over one chunk. The lane is free again when it gets it back: with
 /// [`Lane::pass`], or with [`Lane::release`].
 #[derive(Debug)]
-pub struct Turn {
+pub struct LaneTurn {
     /// The chunk that the hash passes over next.
     pub index: ChunkIndex,
     /// The hash of all chunks before it, to be updated with this chunk's bytes.
@@ -41,15 +41,15 @@ impl Lane {
     }
 
     /// The right to move it on; `None` while somebody else has it.
-    pub fn take(&mut self) -> Option<Turn> {
-        let turn = Turn { index: self.next(), hasher: self.hasher.clone() };
+    pub fn take(&mut self) -> Option<LaneTurn> {
+        let turn = LaneTurn { index: self.next(), hasher: self.hasher.clone() };
         let is_free = self.is_free();
         self.is_taken = true;
         is_free.then_some(turn)
     }
 
     /// The hash of a turn has passed over its chunk; the next one may be taken.
-    pub fn pass(&mut self, turn: Turn) {
+    pub fn pass(&mut self, turn: LaneTurn) {
         debug_assert!(self.is_taken && turn.index == self.next(), "a turn of this lane");
         *self = Lane { next: turn.index.0 + 1, hasher: turn.hasher, is_taken: false };
     }

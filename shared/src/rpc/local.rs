@@ -43,7 +43,7 @@ pub struct Credentials {
 #[derive(Debug)]
 pub struct Listener {
     inner: local::Listener,
-    place: Place,
+    place: SocketPlace,
     /// The device and inode of the socket file: only our own is removed.
     file: (u64, u64),
 }
@@ -56,7 +56,7 @@ pub struct Listener {
 /// `NotFound` when the folder does not exist, `TimedOut` when another process is about to listen there and comes to no
 /// end; and whatever the system says.
 pub async fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
-    let place = Place::open(path, OFlags::RDONLY)?;
+    let place = SocketPlace::open(path, OFlags::RDONLY)?;
     // Two processes that find the same dead socket must not remove each other's new one.
     let mut lock_name = place.name.clone();
     lock_name.push(".lock");
@@ -79,7 +79,7 @@ pub async fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
 /// `NotFound` when there is none, `ConnectionRefused` when nobody listens on it, `PermissionDenied`; and
 /// whatever the system says.
 pub async fn connect(path: &Path) -> io::Result<Stream> {
-    let place = Place::open(path, OFlags::PATH)?;
+    let place = SocketPlace::open(path, OFlags::PATH)?;
     for _ in 0..TRIES_MAX {
         match local::Stream::connect(place.address().to_fs_name::<GenericFilePath>()?).await {
             Ok(stream) => return Ok(stream),
@@ -117,14 +117,14 @@ impl Drop for Listener {
 
 /// Where a socket file is, or will be.
 #[derive(Debug)]
-struct Place {
+struct SocketPlace {
     path: PathBuf,
     folder: OwnedFd,
     name: OsString,
 }
 
-impl Place {
-    fn open(path: &Path, access: OFlags) -> io::Result<Place> {
+impl SocketPlace {
+    fn open(path: &Path, access: OFlags) -> io::Result<SocketPlace> {
         let name = path.file_name().map(OsStr::to_owned).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, format!("{} names no file", path.display()))
         })?;
@@ -138,7 +138,7 @@ impl Place {
                 format!("cannot open the control socket's folder {}: {error}", folder_path.display()),
             )
         })?;
-        Ok(Place { path: path.to_owned(), folder, name })
+        Ok(SocketPlace { path: path.to_owned(), folder, name })
     }
 
     /// A path to the socket that is short enough for a socket's address (if the file's name itself is).

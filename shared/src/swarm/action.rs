@@ -1,7 +1,7 @@
 //! Everything that the core may ask for: one closed enum.
 
 use super::drop_reason::DropReason;
-use super::event::{AskId, PeerAddr, Refusal, RequestId};
+use super::event::{AskId, PeerAddr, RequestId, RequestRefusal};
 use crate::chunk::ChunkIndex;
 use crate::id::{PeerId, SwarmKey};
 use crate::window::Window;
@@ -103,7 +103,7 @@ pub enum Action {
         /// Which question.
         ask: AskId,
         /// Why.
-        refusal: Refusal,
+        refusal: RequestRefusal,
     },
 
     // -- what is new here

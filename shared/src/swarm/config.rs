@@ -38,7 +38,7 @@ pub struct SwarmConfig {
     pub overdue_max: u32,
     /// Picks that wait for a slot here, all swarms together.
     pub pick_queue_max: u32,
-    /// How long a pick may wait here before it is answered with [`NotHere`](super::Refusal::NotHere).
+    /// How long a pick may wait here before it is answered with [`NotHere`](super::RequestRefusal::NotHere).
     pub pick_wait_max: Duration,
     /// How long a slot is kept for a granted chunk that is not asked for.
     pub grant_wait_max: Duration,

@@ -113,7 +113,7 @@ pub enum Event {
         /// Which request.
         request: RequestId,
         /// Why.
-        refusal: Refusal,
+        refusal: RequestRefusal,
     },
     /// Body bytes of answers arrived from a peer since the last such event. A stall is *no bytes*.
     Progress {
@@ -224,7 +224,7 @@ pub enum News {
 
 /// Why a question is not answered with what was asked for. An ordinary value, never a broken link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RequestRefusal {
     /// All upload slots are taken.
     Busy {
         /// When to ask again; the asker's own back-off applies when it is longer.

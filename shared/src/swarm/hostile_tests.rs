@@ -19,7 +19,7 @@ fn connected(at: u8, id: u8) -> Event {
 }
 
 /// Refuses all that is asked, at once, until there is a drop; how many requests that took.
-fn refuse_all(bench: &mut Bench, mut actions: Vec<Action>, refusal: Refusal) -> (usize, Vec<Action>) {
+fn refuse_all(bench: &mut Bench, mut actions: Vec<Action>, refusal: RequestRefusal) -> (usize, Vec<Action>) {
     let mut refused = 0;
     while dropped(&actions).is_empty() && bench.now < Time(0) + SECOND * 600 {
         let open = requests(&actions);
@@ -41,7 +41,7 @@ fn who_never_has_what_it_claims_is_dropped() {
         let mut bench = Bench::new();
         bench.join(1, 64, false);
         let actions = bench.meet(1, news);
-        let (refused, actions) = refuse_all(&mut bench, actions, Refusal::NotHere);
+        let (refused, actions) = refuse_all(&mut bench, actions, RequestRefusal::NotHere);
         assert_eq!(dropped(&actions), [(peer(1), DropReason::Empty)]);
         assert_eq!(refused, 8);
     }
@@ -52,7 +52,7 @@ fn who_is_busy_or_kept_us_waiting_in_its_queue_is_not_dropped() {
     let mut bench = Bench::new();
     bench.join(1, 64, false);
     let actions = bench.meet(1, News::All);
-    let (refused, _) = refuse_all(&mut bench, actions, Refusal::Busy { retry_after: SECOND });
+    let (refused, _) = refuse_all(&mut bench, actions, RequestRefusal::Busy { retry_after: SECOND });
     assert!(refused > 100, "{refused}");
     let mut bench = Bench::new();
     bench.join(1, 64, false);
@@ -60,7 +60,7 @@ fn who_is_busy_or_kept_us_waiting_in_its_queue_is_not_dropped() {
     for _ in 0..20 {
         let (request, _) = the_request(&actions);
         bench.wait(SECOND * 10);
-        actions = bench.on(Event::Refused { request, refusal: Refusal::NotHere });
+        actions = bench.on(Event::Refused { request, refusal: RequestRefusal::NotHere });
         assert_eq!(dropped(&actions), []);
         actions.extend(bench.wait(SECOND * 10));
     }
@@ -77,7 +77,7 @@ fn who_answers_no_pick_is_dropped() {
         assert!(asked <= 5);
         let (request, _) = the_request(&actions);
         bench.wait(SECOND * 15);
-        actions = bench.on(Event::Refused { request, refusal: Refusal::Failed });
+        actions = bench.on(Event::Refused { request, refusal: RequestRefusal::Failed });
         actions.extend(bench.wait(SECOND * 40));
     }
     assert_eq!(dropped(&actions), [(peer(1), DropReason::Stalled)]);

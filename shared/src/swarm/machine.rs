@@ -6,7 +6,7 @@ use super::answers::Answers;
 use super::config::SwarmConfig;
 use super::dials::Dials;
 use super::event::{PeerAddr, RequestId};
-use super::peer::Peer;
+use super::peer::PeerState;
 use super::place::Place;
 use super::rate::Downlink;
 use super::state::Swarm;
@@ -34,7 +34,7 @@ pub struct Machine {
     pub(super) alarms: Alarms,
     pub(super) swarms: BTreeMap<SwarmKey, Swarm>,
     /// The candidates of all swarms that we leech.
-    pub(super) peers: BTreeMap<PeerAddr, Peer>,
+    pub(super) peers: BTreeMap<PeerAddr, PeerState>,
     /// What may be dialled.
     pub(super) dials: Dials,
     /// What hosts are worth at which we knock: it costs those nothing that we want to fetch from.

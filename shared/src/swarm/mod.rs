@@ -42,7 +42,7 @@ mod zones;
 pub use action::Action;
 pub use config::SwarmConfig;
 pub use drop_reason::DropReason;
-pub use event::{AskEnd, AskId, Event, News, PeerAddr, Refusal, RequestId};
+pub use event::{AskEnd, AskId, Event, News, PeerAddr, RequestId, RequestRefusal};
 pub use machine::Machine;
 pub use peer::SUBSCRIPTIONS_MAX;
 pub use status::{PeerStatus, SwarmStatus, TakerStatus, Waiting};

@@ -4,10 +4,10 @@ use super::action::Action;
 use super::alarms::Alarm;
 use super::chunks::ChunkState;
 use super::drop_reason::DropReason;
-use super::event::{News, PeerAddr, Refusal, RequestId};
+use super::event::{News, PeerAddr, RequestId, RequestRefusal};
 use super::machine::Machine;
 use super::request::STALLS_MAX;
-use super::state::{Request, Stage};
+use super::state::{Request, RequestStage};
 use super::time::Time;
 use crate::chunk::{CHUNK_BYTES, ChunkIndex};
 use crate::id::SwarmKey;
@@ -48,7 +48,8 @@ impl Machine {
         else {
             return;
         };
-        let Some(Request { peer, stage: Stage::Picking { wanted, since }, .. }) = swarm.requests.get(&id)
+        let Some(Request { peer, stage: RequestStage::Picking { wanted, since }, .. }) =
+            swarm.requests.get(&id)
         else {
             return;
         };
@@ -77,34 +78,35 @@ impl Machine {
         }
     }
 
-    pub(super) fn refused(&mut self, id: RequestId, refusal: Refusal) {
+    pub(super) fn refused(&mut self, id: RequestId, refusal: RequestRefusal) {
         let Some((key, request)) = self.close(id) else { return };
         let peer = request.peer;
-        if let (Refusal::Busy { .. }, Stage::Getting { since, .. }) = (refusal, &request.stage) {
+        if let (RequestRefusal::Busy { .. }, RequestStage::Getting { since, .. }) = (refusal, &request.stage)
+        {
             self.note_answer(*since);
         }
         match (refusal, request.stage) {
-            (Refusal::Busy { retry_after }, _) => self.rest(key, peer, retry_after),
-            (Refusal::NotHere, Stage::Getting { index, .. }) => {
+            (RequestRefusal::Busy { retry_after }, _) => self.rest(key, peer, retry_after),
+            (RequestRefusal::NotHere, RequestStage::Getting { index, .. }) => {
                 if let Some(swarm) = self.swarms.get_mut(&key) {
                     swarm.members.lacks(peer, index);
                 }
                 self.rest(key, peer, Duration::ZERO);
                 self.came_empty(peer);
             }
-            (Refusal::NotHere, Stage::Picking { since, .. }) => {
+            (RequestRefusal::NotHere, RequestStage::Picking { since, .. }) => {
                 self.rest(key, peer, Duration::ZERO);
                 if self.now.since(since) < PICK_IN_VAIN {
                     self.came_empty(peer);
                 }
             }
-            (Refusal::Unknown, _) => self.news(peer, key, News::Gone),
-            (Refusal::Failed, Stage::Picking { since, .. })
+            (RequestRefusal::Unknown, _) => self.news(peer, key, News::Gone),
+            (RequestRefusal::Failed, RequestStage::Picking { since, .. })
                 if self.now.since(since) > self.config.pick_wait_max =>
             {
                 self.stalled(key, peer);
             }
-            (Refusal::Failed, _) => self.rest_long(key, peer),
+            (RequestRefusal::Failed, _) => self.rest_long(key, peer),
         }
     }
 
@@ -116,7 +118,7 @@ impl Machine {
         for id in &peer.gets {
             let swarm = self.owners.get(id).and_then(|key| self.swarms.get_mut(key));
             let Some(swarm) = swarm else { continue };
-            if let Some(Request { stage: Stage::Getting { bytes: so_far, .. }, .. }) =
+            if let Some(Request { stage: RequestStage::Getting { bytes: so_far, .. }, .. }) =
                 swarm.requests.get_mut(id)
                 && *so_far < u64::from(CHUNK_BYTES)
             {
@@ -133,7 +135,7 @@ impl Machine {
         else {
             return;
         };
-        let Some(&Request { peer, across, stage: Stage::Getting { index, since, .. }, .. }) =
+        let Some(&Request { peer, across, stage: RequestStage::Getting { index, since, .. }, .. }) =
             swarm.requests.get(&id)
         else {
             return;
@@ -255,7 +257,7 @@ impl Machine {
         let Some(swarm) = self.swarms.get(&key) else { return };
         let Some(usual) = swarm.chunk_time.get() else { return };
         let silent = requests.iter().filter_map(|id| swarm.requests.get(id)).filter(|request| {
-            let Stage::Getting { since, bytes: 0, .. } = request.stage else { return false };
+            let RequestStage::Getting { since, bytes: 0, .. } = request.stage else { return false };
             let heard = self.peers.get(&request.peer).map_or(since, |peer| peer.heard_at.max(since));
             self.now.since(heard) > usual * SILENT_FOR
         });
@@ -269,7 +271,7 @@ impl Machine {
         let (mut stalled, mut crawling) = (Vec::new(), Vec::new());
         let mut next: Option<Time> = None;
         for (&id, request) in &swarm.requests {
-            let Stage::Getting { since, bytes, .. } = request.stage else { continue };
+            let RequestStage::Getting { since, bytes, .. } = request.stage else { continue };
             if is_crawling(bytes, self.now.since(since)) {
                 crawling.push((id, request.peer));
                 continue;

@@ -16,8 +16,8 @@ const DIAL_SLOW: Duration = Duration::from_secs(1);
 const GAP_MAX: Duration = Duration::from_secs(30);
 
 /// A peer that is a candidate of at least one swarm that we leech.
-pub(super) struct Peer {
-    pub(super) link: Link,
+pub(super) struct PeerState {
+    pub(super) link: LinkState,
     /// When it was dialled last.
     pub(super) dialled_at: Time,
     /// How long it took to say hello.
@@ -57,7 +57,7 @@ pub(super) struct Peer {
 
 /// The link that we dial to a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Link {
+pub(super) enum LinkState {
     /// None, and it may be dialled.
     Idle,
     Dialling,
@@ -72,10 +72,10 @@ pub(super) enum Link {
     Never,
 }
 
-impl Peer {
-    pub(super) fn new() -> Peer {
-        Peer {
-            link: Link::Idle,
+impl PeerState {
+    pub(super) fn new() -> PeerState {
+        PeerState {
+            link: LinkState::Idle,
             dialled_at: Time(0),
             round_trip: Duration::ZERO,
             place: Place::default(),
@@ -98,11 +98,11 @@ impl Peer {
     }
 
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.link, Link::Up(_))
+        matches!(self.link, LinkState::Up(_))
     }
 
     pub(super) fn is_linked(&self) -> bool {
-        matches!(self.link, Link::Up(_) | Link::Dialling)
+        matches!(self.link, LinkState::Up(_) | LinkState::Dialling)
     }
 
     /// The swarms whose news it is asked for from now on, and those of which it is not any more. One that was forgotten
@@ -125,7 +125,7 @@ impl Peer {
 
     /// Whether it has one of the places of its swarms' neighbours.
     pub(super) fn has_place(&self, now: Time) -> bool {
-        self.is_up() || self.link == Link::Dialling && now.since(self.dialled_at) < DIAL_SLOW
+        self.is_up() || self.link == LinkState::Dialling && now.since(self.dialled_at) < DIAL_SLOW
     }
 
     /// It never answered, though it was dialled.

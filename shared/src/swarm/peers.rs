@@ -7,7 +7,7 @@ use super::drop_reason::DropReason;
 use super::event::{News, PeerAddr, RequestId};
 use super::machine::Machine;
 use super::members::Member;
-use super::peer::{Link, Peer};
+use super::peer::{LinkState, PeerState};
 use super::place::Place;
 use super::state::Candidate;
 use super::time::Time;
@@ -64,7 +64,7 @@ impl Machine {
             let Some(swarm) = self.swarms.get_mut(&key) else { return };
             swarm.candidates.insert(peer, Candidate::default());
         }
-        let known = self.peers.entry(peer).or_insert_with(Peer::new);
+        let known = self.peers.entry(peer).or_insert_with(PeerState::new);
         if known.swarms.insert(key) && known.is_up() {
             known.changed.insert(key);
             self.to_subscribe.insert(peer);
@@ -79,9 +79,9 @@ impl Machine {
             let known = self.peers.get(&peer)?;
             // Whoever is held back was not even tried, but nothing speaks for it either.
             match known.link {
-                Link::Never => Some((u32::MAX, peer)),
-                Link::Held => Some((known.failures, peer)),
-                Link::Resting if known.failures > 0 => Some((known.failures, peer)),
+                LinkState::Never => Some((u32::MAX, peer)),
+                LinkState::Held => Some((known.failures, peer)),
+                LinkState::Resting if known.failures > 0 => Some((known.failures, peer)),
                 _ => None,
             }
         });
@@ -125,7 +125,7 @@ impl Machine {
         for (&peer, candidate) in &swarm.candidates {
             let Some(known) = self.peers.get(&peer) else { continue };
             linked += u32::from(known.has_place(self.now) && !candidate.gone);
-            if known.link == Link::Idle {
+            if known.link == LinkState::Idle {
                 idle.push(peer);
             }
             if known.is_silent() {
@@ -142,11 +142,11 @@ impl Machine {
             };
             let Some(known) = self.peers.get_mut(&peer) else { continue };
             if let Err(again) = self.dials.pay(peer, self.now) {
-                known.link = Link::Held;
+                known.link = LinkState::Held;
                 self.alarms.set(Alarm::Redial(peer), again + self.chance.jitter(HELD_FOR));
                 continue;
             }
-            (known.link, known.dialled_at) = (Link::Dialling, self.now);
+            (known.link, known.dialled_at) = (LinkState::Dialling, self.now);
             linked += 1;
             self.actions.push_back(Action::Dial { peer });
         }
@@ -155,22 +155,22 @@ impl Machine {
     pub(super) fn connected(&mut self, peer: PeerAddr, id: PeerId, zone: &str, round_trip: Duration) {
         self.host_answered(peer);
         let stands_alone = self.peers.get(&peer).is_some_and(|known| known.stands_alone);
-        let other = self.peers.iter().find(|&(&addr, known)| addr != peer && known.link == Link::Up(id));
+        let other = self.peers.iter().find(|&(&addr, known)| addr != peer && known.link == LinkState::Up(id));
         let other = other.map(|(&addr, _)| addr).filter(|_| !stands_alone);
         let known = match self.peers.get_mut(&peer) {
-            Some(known) if known.link == Link::Dialling => known,
+            Some(known) if known.link == LinkState::Dialling => known,
             Some(known) if known.is_up() => return,
             _ => return self.actions.push_back(Action::Hangup { peer, is_twin: false }),
         };
         let Some(other) = other else {
-            (known.link, known.round_trip, known.dropped) = (Link::Up(id), round_trip, None);
+            (known.link, known.round_trip, known.dropped) = (LinkState::Up(id), round_trip, None);
             known.answered = true;
             known.changed.clone_from(&known.swarms);
             known.place = Place::new(id, zone);
             self.to_subscribe.insert(peer);
             return;
         };
-        known.link = Link::Twin(id);
+        known.link = LinkState::Twin(id);
         self.alarms.set(Alarm::Redial(peer), self.now + TWIN_TRUSTED_FOR);
         let swarms: Vec<SwarmKey> = known.swarms.iter().copied().collect();
         self.actions.push_back(Action::Hangup { peer, is_twin: true });
@@ -186,7 +186,7 @@ impl Machine {
         if let Some(known) = self.peers.get_mut(&peer) {
             known.failures = known.failures.saturating_add(1);
         }
-        self.unlink(peer, if for_good { Link::Never } else { Link::Resting });
+        self.unlink(peer, if for_good { LinkState::Never } else { LinkState::Resting });
         if !for_good {
             self.alarms.set(Alarm::Redial(peer), self.now + span);
         }
@@ -196,7 +196,7 @@ impl Machine {
     /// Ends the link to a peer that misbehaved, and leaves it alone for a while.
     pub(super) fn drop_peer(&mut self, peer: PeerAddr, reason: DropReason) {
         let id = match self.peers.get(&peer).map(|known| known.link) {
-            Some(Link::Up(id)) => Some(id),
+            Some(LinkState::Up(id)) => Some(id),
             _ => None,
         };
         self.actions.push_back(Action::Drop { peer, id, reason });
@@ -206,7 +206,7 @@ impl Machine {
         known.dropped = Some(reason);
         known.failures = known.failures.saturating_add(1); // its place is free for others
 
-        self.unlink(peer, Link::Resting);
+        self.unlink(peer, LinkState::Resting);
         self.alarms.clear(Alarm::Redial(peer));
         self.alarms.set(Alarm::Redial(peer), self.now + DROPPED_FOR);
         self.wake_twins(id);
@@ -215,8 +215,10 @@ impl Machine {
     /// Somebody at this host said hello: those there that were held back may be dialled.
     fn host_answered(&mut self, peer: PeerAddr) {
         self.dials.answered(peer);
-        let held =
-            self.peers.iter().filter(|(other, known)| other.ip() == peer.ip() && known.link == Link::Held);
+        let held = self
+            .peers
+            .iter()
+            .filter(|(other, known)| other.ip() == peer.ip() && known.link == LinkState::Held);
         let held: Vec<PeerAddr> = held.map(|(&other, _)| other).collect();
         held.into_iter().for_each(|other| self.redial(other));
     }
@@ -232,28 +234,28 @@ impl Machine {
     pub(super) fn redial(&mut self, peer: PeerAddr) {
         let Some(link) = self.peers.get(&peer).map(|known| known.link) else { return };
         match link {
-            Link::Resting | Link::Held => {}
-            Link::Twin(id) if self.is_heard_of(id) => {
+            LinkState::Resting | LinkState::Held => {}
+            LinkState::Twin(id) if self.is_heard_of(id) => {
                 return self.alarms.set(Alarm::Redial(peer), self.now + TWIN_TRUSTED_FOR);
             }
-            Link::Twin(_) => {}
+            LinkState::Twin(_) => {}
             _ => return,
         }
         let Some(known) = self.peers.get_mut(&peer) else { return };
-        known.stands_alone = matches!(link, Link::Twin(_));
-        known.link = Link::Idle;
+        known.stands_alone = matches!(link, LinkState::Twin(_));
+        known.link = LinkState::Idle;
         let swarms: Vec<SwarmKey> = known.swarms.iter().copied().collect();
         swarms.into_iter().for_each(|key| self.dial_more(key));
     }
 
     /// Whether bytes came of late from the connected peer of this id.
     fn is_heard_of(&self, id: PeerId) -> bool {
-        let mut peers = self.peers.values().filter(|known| known.link == Link::Up(id));
+        let mut peers = self.peers.values().filter(|known| known.link == LinkState::Up(id));
         peers.any(|known| known.heard_at != Time(0) && self.now.since(known.heard_at) < TWIN_TRUSTED_FOR)
     }
 
     /// A link is gone, and with it the requests and what the peer told.
-    fn unlink(&mut self, peer: PeerAddr, link: Link) {
+    fn unlink(&mut self, peer: PeerAddr, link: LinkState) {
         let Some(known) = self.peers.get_mut(&peer) else { return };
         known.link = link;
         known.subscribed.clear();
@@ -270,12 +272,12 @@ impl Machine {
     }
 
     /// A link is gone: the same peer's other addresses may be dialled again.
-    fn wake_twins(&mut self, link: Link) {
-        let Link::Up(id) = link else { return };
-        let twins = self.peers.iter_mut().filter(|(_, known)| known.link == Link::Twin(id));
+    fn wake_twins(&mut self, link: LinkState) {
+        let LinkState::Up(id) = link else { return };
+        let twins = self.peers.iter_mut().filter(|(_, known)| known.link == LinkState::Twin(id));
         let swarms: BTreeSet<SwarmKey> = twins
             .flat_map(|(_, known)| {
-                known.link = Link::Idle;
+                known.link = LinkState::Idle;
                 known.swarms.iter().copied()
             })
             .collect();

@@ -29,13 +29,13 @@ pub(super) struct Downlink {
     bytes: u64,
     heard_at: Time,
     /// The latest samples, oldest first.
-    samples: VecDeque<Sample>,
+    samples: VecDeque<RateSample>,
     /// Bytes per second; 0 before anything was measured.
     peak: u64,
 }
 
 #[derive(Clone, Copy)]
-struct Sample {
+struct RateSample {
     bytes: u64,
     micros: u64,
 }
@@ -53,11 +53,11 @@ impl Downlink {
     /// Whether less than this share of what the downlink can do came in, as of when it was last looked at.
     pub(super) fn has_room(&self, used: f64) -> bool {
         let recent = self.samples.iter().rev().take(RECENT);
-        let sum = |sum: Sample, sample: &Sample| Sample {
+        let sum = |sum: RateSample, sample: &RateSample| RateSample {
             bytes: sum.bytes.saturating_add(sample.bytes),
             micros: sum.micros.saturating_add(sample.micros),
         };
-        let recent = recent.fold(Sample { bytes: 0, micros: 0 }, sum);
+        let recent = recent.fold(RateSample { bytes: 0, micros: 0 }, sum);
         self.peak > 0 && (recent.rate() as f64) < self.peak as f64 * used
     }
 
@@ -83,7 +83,7 @@ impl Downlink {
         if self.samples.len() >= SAMPLES_MAX {
             self.samples.pop_front();
         }
-        self.samples.push_back(Sample { bytes: self.bytes, micros: span.as_micros() as u64 });
+        self.samples.push_back(RateSample { bytes: self.bytes, micros: span.as_micros() as u64 });
         (self.since, self.bytes) = (now, 0);
         let mut rates: Vec<u64> = self.samples.iter().map(|sample| sample.rate()).collect();
         let place = rates.len() / EXCEEDED_BY;
@@ -92,7 +92,7 @@ impl Downlink {
     }
 }
 
-impl Sample {
+impl RateSample {
     /// Bytes per second.
     fn rate(self) -> u64 {
         let rate = u128::from(self.bytes) * 1_000_000 / u128::from(self.micros.max(1));

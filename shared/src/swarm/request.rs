@@ -4,7 +4,7 @@ use super::action::Action;
 use super::alarms::Alarm;
 use super::event::{PeerAddr, RequestId};
 use super::machine::Machine;
-use super::state::{Request, Stage};
+use super::state::{Request, RequestStage};
 use crate::chunk::ChunkIndex;
 use crate::id::SwarmKey;
 use crate::window::Window;
@@ -23,7 +23,7 @@ impl Machine {
     pub(super) fn ask_pick(&mut self, key: SwarmKey, peer: PeerAddr, wanted: Window) {
         let request = self.next_request();
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
-        let stage = Stage::Picking { wanted: wanted.clone(), since: self.now };
+        let stage = RequestStage::Picking { wanted: wanted.clone(), since: self.now };
         let across_max = swarm.across_max_for(peer, self.now);
         swarm.open(request, Request { peer, picked: true, across: across_max.is_some(), stage }, across_max);
         self.owners.insert(request, key);
@@ -49,7 +49,7 @@ impl Machine {
             self.owners.remove(&request);
             return;
         }
-        let stage = Stage::Getting { index, since: self.now, bytes: 0 };
+        let stage = RequestStage::Getting { index, since: self.now, bytes: 0 };
         let across_max = swarm.across_max_for(peer, self.now);
         swarm.open(request, Request { peer, picked, across: across_max.is_some(), stage }, across_max);
         if let Some(peer) = self.peers.get_mut(&peer) {

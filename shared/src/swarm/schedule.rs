@@ -6,7 +6,7 @@ use super::chunks::indices_of;
 use super::event::PeerAddr;
 use super::machine::Machine;
 use super::members::Member;
-use super::state::{Stage, Swarm};
+use super::state::{RequestStage, Swarm};
 use super::time::Time;
 use crate::chunk::ChunkIndex;
 use crate::id::SwarmKey;
@@ -175,8 +175,10 @@ impl Machine {
     /// Everything of the window is asked for: a queued pick could only bring what we do not need.
     fn drop_idle_picks(&mut self, key: SwarmKey) {
         let Some(swarm) = self.swarms.get(&key) else { return };
-        let picks =
-            swarm.requests.iter().filter(|(_, request)| matches!(request.stage, Stage::Picking { .. }));
+        let picks = swarm
+            .requests
+            .iter()
+            .filter(|(_, request)| matches!(request.stage, RequestStage::Picking { .. }));
         let picks: Vec<_> = picks.map(|(&id, _)| id).collect();
         self.cancel(picks);
     }

@@ -2,7 +2,7 @@
 
 use super::action::Action;
 use super::alarms::Alarm;
-use super::event::{AskEnd, AskId, PeerAddr, Refusal};
+use super::event::{AskEnd, AskId, PeerAddr, RequestRefusal};
 use super::machine::Machine;
 use super::state::Swarm;
 use super::time::Time;
@@ -48,8 +48,8 @@ impl Machine {
             return;
         }
         let refusal = match self.swarms.get(&key) {
-            None => Some(Refusal::Unknown),
-            Some(swarm) if swarm.leeching => Some(Refusal::NotHere),
+            None => Some(RequestRefusal::Unknown),
+            Some(swarm) if swarm.leeching => Some(RequestRefusal::NotHere),
             Some(_) => None,
         };
         if let Some(refusal) = refusal {
@@ -59,7 +59,7 @@ impl Machine {
         if wanted.is_empty() {
             let declined = (peer, key, wanted.first());
             self.release_grants(|grant| (grant.peer, grant.key, grant.index) == declined);
-            self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
+            self.actions.push_back(Action::Refuse { ask, refusal: RequestRefusal::NotHere });
             return self.grant_waiting();
         }
         let pick = QueuedPick { ask, peer, key, wanted, since: self.now };
@@ -83,7 +83,7 @@ impl Machine {
             return;
         }
         let Some(swarm) = self.swarms.get(&key) else {
-            return self.actions.push_back(Action::Refuse { ask, refusal: Refusal::Unknown });
+            return self.actions.push_back(Action::Refuse { ask, refusal: RequestRefusal::Unknown });
         };
         self.takers.asked(key, peer, self.now);
         let granted = self
@@ -92,7 +92,7 @@ impl Machine {
             .iter()
             .position(|grant| (grant.peer, grant.key, grant.index) == (peer, key, index));
         if !swarm.chunks.have().contains(index) {
-            self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
+            self.actions.push_back(Action::Refuse { ask, refusal: RequestRefusal::NotHere });
         } else if let Some(granted) = granted {
             let grant = self.uploads.grants.remove(granted);
             self.uploads.grant_time.add(self.now.since(grant.since));
@@ -145,7 +145,7 @@ impl Machine {
             self.uploads.queue.iter().filter(|pick| is_old(pick)).map(|pick| pick.ask).collect();
         self.uploads.queue.retain(|pick| !is_old(pick));
         for ask in old {
-            self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
+            self.actions.push_back(Action::Refuse { ask, refusal: RequestRefusal::NotHere });
         }
         self.release_grants(|grant| waited(grant.since, grant_wait));
         self.let_go_of_overdue();
@@ -209,7 +209,7 @@ impl Machine {
     /// This machine leaves a swarm: what waits is refused. What is being served goes on to its end.
     pub(super) fn stop_serving(&mut self, key: SwarmKey) {
         for pick in self.uploads.queue.iter().filter(|pick| pick.key == key) {
-            self.actions.push_back(Action::Refuse { ask: pick.ask, refusal: Refusal::Unknown });
+            self.actions.push_back(Action::Refuse { ask: pick.ask, refusal: RequestRefusal::Unknown });
         }
         self.uploads.queue.retain(|pick| pick.key != key);
         self.uploads.grants.retain(|grant| grant.key != key);
@@ -251,7 +251,7 @@ impl Machine {
     fn grant(&mut self, pick: QueuedPick) {
         let QueuedPick { ask, peer, key, .. } = pick;
         let Some(index) = self.least_given(key, &pick.wanted) else {
-            return self.actions.push_back(Action::Refuse { ask, refusal: Refusal::NotHere });
+            return self.actions.push_back(Action::Refuse { ask, refusal: RequestRefusal::NotHere });
         };
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
         swarm.uploads += 1;
@@ -300,7 +300,7 @@ impl Machine {
         let slots = self.uploads.slots().max(1) as u32;
         let retry_after = self.uploads.serve_time.get().map_or(RETRY_UNMEASURED, |time| time / slots / 2);
         let retry_after = retry_after.clamp(RETRY_MIN, RETRY_MAX);
-        self.actions.push_back(Action::Refuse { ask, refusal: Refusal::Busy { retry_after } });
+        self.actions.push_back(Action::Refuse { ask, refusal: RequestRefusal::Busy { retry_after } });
     }
 
     /// How long a slot is kept for a granted chunk. Most of those that are not asked for were got elsewhere

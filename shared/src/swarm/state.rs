@@ -67,11 +67,11 @@ pub(super) struct Request {
     pub(super) picked: bool,
     /// Whether the peer is of another zone.
     pub(super) across: bool,
-    pub(super) stage: Stage,
+    pub(super) stage: RequestStage,
 }
 
 /// How far a request is.
-pub(super) enum Stage {
+pub(super) enum RequestStage {
     /// The seeder has not chosen yet.
     Picking { wanted: Window, since: Time },
     /// The chunk is asked for.
@@ -195,8 +195,8 @@ impl Swarm {
         }
         if let Some(member) = self.members.get_mut(request.peer) {
             match request.stage {
-                Stage::Picking { .. } => member.picks += 1,
-                Stage::Getting { .. } => member.gets += 1,
+                RequestStage::Picking { .. } => member.picks += 1,
+                RequestStage::Getting { .. } => member.gets += 1,
             }
         }
         self.requests.insert(id, request);
@@ -205,7 +205,7 @@ impl Swarm {
     /// Ends a request; its chunk, unless it arrived, is free for others.
     pub(super) fn close(&mut self, id: RequestId) -> Option<Request> {
         let request = self.requests.remove(&id)?;
-        if let Stage::Getting { index, .. } = request.stage {
+        if let RequestStage::Getting { index, .. } = request.stage {
             self.chunks.release(index, id);
         }
         if request.across {
@@ -213,8 +213,8 @@ impl Swarm {
         }
         if let Some(member) = self.members.get_mut(request.peer) {
             match request.stage {
-                Stage::Picking { .. } => member.picks = member.picks.saturating_sub(1),
-                Stage::Getting { .. } => member.gets = member.gets.saturating_sub(1),
+                RequestStage::Picking { .. } => member.picks = member.picks.saturating_sub(1),
+                RequestStage::Getting { .. } => member.gets = member.gets.saturating_sub(1),
             }
         }
         Some(request)
@@ -227,11 +227,12 @@ impl Swarm {
         let in_flight = self.chunks.in_flight();
         for (id, request) in &self.requests {
             assert!(self.members.get(request.peer).is_some(), "requests are open at members only");
-            if let Stage::Getting { index, .. } = request.stage {
+            if let RequestStage::Getting { index, .. } = request.stage {
                 assert!(in_flight.get(&index).is_some_and(|requests| requests.contains(id)));
             }
         }
-        let gets = self.requests.values().filter(|request| matches!(request.stage, Stage::Getting { .. }));
+        let gets =
+            self.requests.values().filter(|request| matches!(request.stage, RequestStage::Getting { .. }));
         assert_eq!(
             in_flight.values().map(Vec::len).sum::<usize>(),
             gets.count(),
@@ -247,7 +248,7 @@ impl Swarm {
 impl Request {
     /// How long the rest of the chunk will take; `None` before it is asked for.
     pub(super) fn remaining(&self, now: Time, usual: Duration) -> Option<Duration> {
-        let Stage::Getting { since, bytes, .. } = self.stage else { return None };
+        let RequestStage::Getting { since, bytes, .. } = self.stage else { return None };
         let (elapsed, total) = (now.since(since), u64::from(CHUNK_BYTES));
         Some(match bytes.min(total) {
             0 if elapsed <= usual => usual,

@@ -3,8 +3,8 @@
 use super::drop_reason::DropReason;
 use super::event::PeerAddr;
 use super::machine::Machine;
-use super::peer::{Link, Peer};
-use super::state::{Request, Stage, Swarm};
+use super::peer::{LinkState, PeerState};
+use super::state::{Request, RequestStage, Swarm};
 use super::takers::{Taker, is_recent};
 use super::time::Time;
 use crate::chunk::{ChunkCount, ChunkIndex};
@@ -120,8 +120,8 @@ impl Machine {
         let peers = useful.len() as u32;
         // A pick may wait in a seeder's queue for `pick_wait_max`; one that takes longer is in no queue.
         let is_lost = |request: &Request| match request.stage {
-            Stage::Picking { since, .. } => self.now.since(since) > self.config.pick_wait_max,
-            Stage::Getting { .. } => false,
+            RequestStage::Picking { since, .. } => self.now.since(since) > self.config.pick_wait_max,
+            RequestStage::Getting { .. } => false,
         };
         let is_silent = |peer: &PeerAddr| {
             swarm.members.get(*peer).is_some_and(|member| member.unanswered)
@@ -145,8 +145,9 @@ impl Machine {
         if !dropped.is_empty() && dropped.len() == swarm.candidates.len() {
             return Waiting::Dropped { peers: dropped };
         }
-        let is_new =
-            |peer: &Peer| peer.failures == 0 && matches!(peer.link, Link::Idle | Link::Dialling | Link::Held);
+        let is_new = |peer: &PeerState| {
+            peer.failures == 0 && matches!(peer.link, LinkState::Idle | LinkState::Dialling | LinkState::Held)
+        };
         match known().filter(|(_, peer)| is_new(peer)).count() as u32 {
             0 => Waiting::NoPeers { known: swarm.candidates.len() as u32 },
             peers => Waiting::Connecting { peers },

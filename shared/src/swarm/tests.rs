@@ -121,7 +121,7 @@ fn granted(actions: &[Action]) -> Option<ChunkIndex> {
     })
 }
 
-fn refusal(actions: &[Action]) -> Option<Refusal> {
+fn refusal(actions: &[Action]) -> Option<RequestRefusal> {
     actions.iter().find_map(|action| match action {
         Action::Refuse { refusal, .. } => Some(*refusal),
         _ => None,
@@ -272,7 +272,7 @@ fn a_busy_peer_is_left_alone_for_a_while() {
     bench.join(1, 20, false);
     let (request, _) = the_request(&bench.meet(1, News::Add(vec![ChunkIndex(1)])));
     let retry_after = Duration::from_secs(3600);
-    assert_eq!(bench.on(Event::Refused { request, refusal: Refusal::Busy { retry_after } }), []);
+    assert_eq!(bench.on(Event::Refused { request, refusal: RequestRefusal::Busy { retry_after } }), []);
     assert_eq!(bench.waiting(), Some(Waiting::Busy { peers: 1 }));
     assert_eq!(bench.wait(SECOND * 9), []);
     the_request(&bench.wait(SECOND * 2)); // however long it wanted to be left alone
@@ -359,7 +359,10 @@ fn picks_wait_in_line_and_a_newer_one_keeps_the_place() {
     let (old, waits) = bench.pick(7, window([0]));
     assert_eq!((waits, bench.pick(8, window([1])).1), (vec![], vec![]));
     let (new, actions) = bench.pick(7, window([2]));
-    assert!(matches!(refusal(&actions), Some(Refusal::Busy { .. })), "{old:?} is answered: {actions:?}");
+    assert!(
+        matches!(refusal(&actions), Some(RequestRefusal::Busy { .. })),
+        "{old:?} is answered: {actions:?}"
+    );
     let (at, index) = grants.remove(0);
     let (ask, _) = bench.ask(at, index);
     let freed = bench.on(Event::AskEnded { ask, end: AskEnd::Served });
@@ -408,7 +411,7 @@ fn a_pick_waits_only_so_long() {
     }
     bench.pick(7, window(0..90));
     assert_eq!(bench.wait(SECOND * 9), []);
-    assert_eq!(refusal(&bench.wait(SECOND * 2)), Some(Refusal::NotHere));
+    assert_eq!(refusal(&bench.wait(SECOND * 2)), Some(RequestRefusal::NotHere));
 }
 
 #[test]
@@ -420,10 +423,10 @@ fn a_leecher_serves_four_and_never_queues() {
         let (ask, actions) = bench.ask(at, ChunkIndex(3));
         assert_eq!(actions, [Action::Serve { ask, key: key(1), index: ChunkIndex(3) }]);
     }
-    assert!(matches!(refusal(&bench.ask(5, ChunkIndex(3)).1), Some(Refusal::Busy { .. })));
-    assert_eq!(refusal(&bench.ask(5, ChunkIndex(4)).1), Some(Refusal::NotHere));
-    assert_eq!(refusal(&bench.ask(5, ChunkIndex(u32::MAX)).1), Some(Refusal::NotHere));
-    assert_eq!(refusal(&bench.pick(5, window(0..90)).1), Some(Refusal::NotHere));
+    assert!(matches!(refusal(&bench.ask(5, ChunkIndex(3)).1), Some(RequestRefusal::Busy { .. })));
+    assert_eq!(refusal(&bench.ask(5, ChunkIndex(4)).1), Some(RequestRefusal::NotHere));
+    assert_eq!(refusal(&bench.ask(5, ChunkIndex(u32::MAX)).1), Some(RequestRefusal::NotHere));
+    assert_eq!(refusal(&bench.pick(5, window(0..90)).1), Some(RequestRefusal::NotHere));
     bench.on(Event::AskEnded { ask: AskId(1), end: AskEnd::Served });
     assert!(refusal(&bench.ask(5, ChunkIndex(3)).1).is_none());
 }
@@ -479,8 +482,8 @@ fn what_is_lost_is_not_served() {
     bench.join(1, 20, true);
     let (key, index) = (key(1), ChunkIndex(3));
     assert_eq!(bench.on(Event::Lost { key, index }), [Action::TellLost { key, index }]);
-    assert_eq!(refusal(&bench.ask(1, index).1), Some(Refusal::NotHere));
-    assert_eq!(refusal(&bench.pick(1, window([3])).1), Some(Refusal::NotHere));
+    assert_eq!(refusal(&bench.ask(1, index).1), Some(RequestRefusal::NotHere));
+    assert_eq!(refusal(&bench.pick(1, window([3])).1), Some(RequestRefusal::NotHere));
     assert_eq!(bench.machine.status(key).unwrap().waiting, None, "the driver decides whether it is fetched");
     assert_eq!(bench.on(Event::Stored { key, index }), [Action::TellHave { key, index }]);
 }
@@ -491,6 +494,6 @@ fn leaving_refuses_what_waits() {
     bench.join(1, 90, true);
     (1..=6).for_each(|at| _ = bench.pick(at, window(0..90)));
     bench.pick(7, window(0..90));
-    assert_eq!(refusal(&bench.on(Event::Leave { key: key(1) })), Some(Refusal::Unknown));
-    assert_eq!(refusal(&bench.ask(1, ChunkIndex(0)).1), Some(Refusal::Unknown));
+    assert_eq!(refusal(&bench.on(Event::Leave { key: key(1) })), Some(RequestRefusal::Unknown));
+    assert_eq!(refusal(&bench.ask(1, ChunkIndex(0)).1), Some(RequestRefusal::Unknown));
 }

@@ -6,7 +6,8 @@ use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::swarm::{
-    Action, AskEnd, AskId, DropReason, Event, Machine, News, PeerAddr, Refusal, RequestId, SwarmConfig, Time,
+    Action, AskEnd, AskId, DropReason, Event, Machine, News, PeerAddr, RequestId, RequestRefusal,
+    SwarmConfig, Time,
 };
 use shared::window::Window;
 use sim::{Fault, Link, NodeId, Setup, World};
@@ -59,12 +60,12 @@ fn any_news() -> impl Strategy<Value = News> {
     ]
 }
 
-fn any_refusal() -> impl Strategy<Value = Refusal> {
+fn any_refusal() -> impl Strategy<Value = RequestRefusal> {
     prop_oneof![
-        any::<u64>().prop_map(|millis| Refusal::Busy { retry_after: Duration::from_millis(millis) }),
-        Just(Refusal::NotHere),
-        Just(Refusal::Unknown),
-        Just(Refusal::Failed),
+        any::<u64>().prop_map(|millis| RequestRefusal::Busy { retry_after: Duration::from_millis(millis) }),
+        Just(RequestRefusal::NotHere),
+        Just(RequestRefusal::Unknown),
+        Just(RequestRefusal::Failed),
     ]
 }
 

@@ -164,7 +164,7 @@ impl WholeHash {
 
     /// The right to hash, for the first chunk in order of those that wait. `None` where it is of no use: the hash
     /// of the whole has passed this chunk, or too many wait.
-    fn wait_for_turn(&self, index: ChunkIndex) -> Option<Turn<'_>> {
+    fn wait_for_turn(&self, index: ChunkIndex) -> Option<HashTurn<'_>> {
         let mut line = self.line();
         if line.lane.passed() > index.0 || line.waiting.len() >= *WAITING_MAX || !line.waiting.insert(index) {
             return None;
@@ -180,22 +180,22 @@ impl WholeHash {
         self.freed.wait_while(self.line(), |line| !condition(line)).unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn turn(&self, mut line: MutexGuard<'_, Line>) -> Turn<'_> {
+    fn turn(&self, mut line: MutexGuard<'_, Line>) -> HashTurn<'_> {
         let at = line.lane.take().expect("that it is free was waited for");
-        Turn { at, held: Held { of: self, has_passed: false } }
+        HashTurn { at, held: Held { of: self, has_passed: false } }
     }
 }
 
 /// The right to hash: one has it at a time. It ends when it is dropped.
-struct Turn<'a> {
-    at: lane::Turn,
+struct HashTurn<'a> {
+    at: lane::LaneTurn,
     held: Held<'a>,
 }
 
-impl Turn<'_> {
+impl HashTurn<'_> {
     /// The hash has passed over its chunk.
     fn pass(self) {
-        let Turn { at, mut held } = self;
+        let HashTurn { at, mut held } = self;
         held.of.recent.passed(at.index);
         held.of.line().lane.pass(at);
         held.has_passed = true;

@@ -31,13 +31,13 @@ fn the_lane_does_not_take_an_old_chunk_for_a_new_one() {
     let pipeline = Pipeline::new(&read, content.len() as u64, count, 0, &silent);
     let job = || pipeline.board().take_job(count);
     let held_up = ChunkIndex(0);
-    assert!(matches!(job(), Some(Job::Chunk(chunk)) if chunk == held_up));
+    assert!(matches!(job(), Some(HashJob::Chunk(chunk)) if chunk == held_up));
     pipeline.read(held_up).unwrap();
     pipeline.board().hold(held_up);
     while let Some(job) = job() {
         match job {
-            Job::Lane(turn) => pipeline.move_lane(turn).unwrap(),
-            Job::Chunk(chunk) => pipeline.hash_chunk(chunk).unwrap(),
+            HashJob::Lane(turn) => pipeline.move_lane(turn).unwrap(),
+            HashJob::Chunk(chunk) => pipeline.hash_chunk(chunk).unwrap(),
         }
     }
     assert_eq!(pipeline.board().lane.passed() as usize, WINDOW, "the next chunk's buffer is in use");

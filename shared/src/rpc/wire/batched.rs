@@ -33,11 +33,11 @@ pub struct Batched {
     /// Bytes per second of bodies, when they were measured last.
     rate: f64,
     /// The measurement that is under way.
-    sample: Option<Sample>,
+    sample: Option<ReadSample>,
 }
 
 #[derive(Debug)]
-struct Sample {
+struct ReadSample {
     begun: Instant,
     bytes: usize,
 }
@@ -53,7 +53,7 @@ impl Batched {
         if room < BODY_BYTES_MIN {
             self.sample = None;
         } else {
-            self.sample.get_or_insert_with(|| Sample { begun: Instant::now(), bytes: 0 });
+            self.sample.get_or_insert_with(|| ReadSample { begun: Instant::now(), bytes: 0 });
         }
         let low_water = low_water(self.rate, room);
         if low_water != self.low_water && set_low_water(self.stream.as_fd(), low_water).is_ok() {
@@ -69,7 +69,7 @@ impl Batched {
         let elapsed = sample.begun.elapsed();
         if elapsed >= GATHER {
             self.rate = sample.bytes as f64 / elapsed.as_secs_f64();
-            *sample = Sample { begun: Instant::now(), bytes: 0 };
+            *sample = ReadSample { begun: Instant::now(), bytes: 0 };
         }
     }
 }

@@ -11,7 +11,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use tarpc::{ClientMessage, Request, Response, ServerError, context};
 
-/// The longest text of a [`Failure`] that is sent, in bytes.
+/// The longest text of a [`FailureHead`] that is sent, in bytes.
 pub(super) const FAILURE_BYTES_MAX: usize = 256;
 
 /// A message as a frame: what its head and its body may be.
@@ -51,12 +51,12 @@ enum RequestHead<T> {
 #[derive(Serialize, Deserialize)]
 struct ResponseHead<T> {
     id: u64,
-    reply: Result<T, Failure>,
+    reply: Result<T, FailureHead>,
 }
 
 /// Why the server has no reply.
 #[derive(Serialize, Deserialize)]
-enum Failure {
+enum FailureHead {
     /// Too many calls are open.
     Busy,
     /// Anything else, for people.
@@ -134,7 +134,7 @@ impl<Resp: Message + Serialize + DeserializeOwned> Frame for Response<Resp> {
     }
 
     fn write_head(&self, out: &mut Vec<u8>) -> postcard::Result<()> {
-        let reply = self.message.as_ref().map_err(Failure::of);
+        let reply = self.message.as_ref().map_err(FailureHead::of);
         write(&ResponseHead { id: self.request_id, reply }, Self::HEAD_BYTES_MAX, out)
     }
 
@@ -150,21 +150,21 @@ impl<Resp: Message + Serialize + DeserializeOwned> Frame for Response<Resp> {
     }
 }
 
-impl Failure {
-    fn of(error: &ServerError) -> Failure {
+impl FailureHead {
+    fn of(error: &ServerError) -> FailureHead {
         if error.kind == io::ErrorKind::WouldBlock {
-            return Failure::Busy;
+            return FailureHead::Busy;
         }
         let end = error.detail.floor_char_boundary(FAILURE_BYTES_MAX);
-        Failure::Failed(error.detail[..end].to_owned())
+        FailureHead::Failed(error.detail[..end].to_owned())
     }
 }
 
-impl From<Failure> for ServerError {
-    fn from(failure: Failure) -> ServerError {
+impl From<FailureHead> for ServerError {
+    fn from(failure: FailureHead) -> ServerError {
         match failure {
-            Failure::Busy => ServerError::new(io::ErrorKind::WouldBlock, String::new()),
-            Failure::Failed(detail) => ServerError::new(io::ErrorKind::Other, detail),
+            FailureHead::Busy => ServerError::new(io::ErrorKind::WouldBlock, String::new()),
+            FailureHead::Failed(detail) => ServerError::new(io::ErrorKind::Other, detail),
         }
     }
 }

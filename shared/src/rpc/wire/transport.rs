@@ -5,7 +5,7 @@ use super::end::malformed;
 use super::frames::{self, Decoder};
 use super::heads::Frame;
 use super::limits::TIMEOUT_MAX;
-use super::unread::{Share, Unread};
+use super::unread::{Unread, UnreadShare};
 use crate::rpc::message::Payload;
 use bytes::Buf;
 use futures::{Sink, Stream};
@@ -38,7 +38,7 @@ pub(super) struct Wire<S, In, Out> {
     /// What the other side may spend.
     budget: Option<Budget>,
     /// What waits here because the other side takes no more.
-    unread: Option<Share>,
+    unread: Option<UnreadShare>,
     /// Whether nothing more is read for now.
     held: AtomicBool,
     /// Whether the other side has closed.

@@ -27,19 +27,19 @@ impl Unread {
     }
 
     /// The part of one connection.
-    pub(super) fn share(&self) -> Share {
-        Share { all: self.clone(), bytes: 0 }
+    pub(super) fn share(&self) -> UnreadShare {
+        UnreadShare { all: self.clone(), bytes: 0 }
     }
 }
 
 /// What waits at one connection; given back when it ends.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(super) struct UnreadShare {
     all: Unread,
     bytes: usize,
 }
 
-impl Share {
+impl UnreadShare {
     /// So many bytes wait now. `false` when they are more than before, and too many with those of all others.
     pub(super) fn set(&mut self, bytes: usize) -> bool {
         let (total, before) = (&self.all.0, self.bytes);
@@ -53,7 +53,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for UnreadShare {
     fn drop(&mut self) {
         self.set(0);
     }

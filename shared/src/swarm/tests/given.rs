@@ -39,7 +39,7 @@ fn what_was_broken_off_does_not_say_how_long_uploads_take() {
     bench.on(Event::AskEnded { ask, end: AskEnd::BrokenOff });
     (1..=6).for_each(|to| _ = begin(&mut bench, to, window(0..9)));
     let retry = refusal(&bench.ask(7, ChunkIndex(0)).1);
-    let Some(Refusal::Busy { retry_after }) = retry else { panic!("{retry:?}") };
+    let Some(RequestRefusal::Busy { retry_after }) = retry else { panic!("{retry:?}") };
     assert_eq!(retry_after, MILLISECOND * 5, "nothing is known yet");
 }
 

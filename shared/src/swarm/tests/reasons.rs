@@ -38,10 +38,10 @@ fn chunks_in_flight_that_bring_no_byte_are_no_progress() {
     assert_eq!(waiting_at(&bench, bench.now + SECOND * 5), Some(Waiting::Silent { peers: 1 }));
     // The request was given up, and the peer rests: that is not to be busy either.
     let request = bench.machine.owners.keys().next().copied().unwrap();
-    bench.on(Event::Refused { request, refusal: Refusal::Failed });
+    bench.on(Event::Refused { request, refusal: RequestRefusal::Failed });
     assert_eq!(bench.waiting(), Some(Waiting::Silent { peers: 1 }));
     let (request, _) = the_request(&bench.wait(SECOND * 2));
-    bench.on(Event::Refused { request, refusal: Refusal::Busy { retry_after: SECOND } });
+    bench.on(Event::Refused { request, refusal: RequestRefusal::Busy { retry_after: SECOND } });
     assert_eq!(bench.waiting(), Some(Waiting::Busy { peers: 1 }), "it has answered");
 }
 
@@ -62,7 +62,7 @@ fn only_those_count_that_have_what_is_missing() {
     bench.join(1, 4, false);
     let (request, _) = the_request(&bench.meet(1, News::Add(vec![ChunkIndex(1)])));
     bench.meet(2, News::Replace(HaveMap::empty(ChunkCount::new(4).unwrap())));
-    bench.on(Event::Refused { request, refusal: Refusal::Busy { retry_after: SECOND } });
+    bench.on(Event::Refused { request, refusal: RequestRefusal::Busy { retry_after: SECOND } });
     assert_eq!(bench.waiting(), Some(Waiting::Busy { peers: 1 }));
 }
 

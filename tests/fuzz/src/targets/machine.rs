@@ -9,7 +9,7 @@ use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
-use shared::swarm::{Action, AskEnd, AskId, Event, Machine, News, PeerAddr, Refusal, RequestId, SwarmConfig, Time};
+use shared::swarm::{Action, AskEnd, AskId, Event, Machine, News, PeerAddr, RequestRefusal, RequestId, SwarmConfig, Time};
 use shared::window::Window;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -228,7 +228,7 @@ impl World {
             self.deadline = self.now + DEADLINE;
             asked.into_iter().for_each(|request| {
                 if self.requests.contains_key(&request) {
-                    self.tell(Event::Refused { request, refusal: Refusal::Failed });
+                    self.tell(Event::Refused { request, refusal: RequestRefusal::Failed });
                 }
             });
         }
@@ -436,11 +436,11 @@ fn news(input: &mut Unstructured<'_>) -> Result<News> {
     })
 }
 
-fn refusal(input: &mut Unstructured<'_>) -> Result<Refusal> {
+fn refusal(input: &mut Unstructured<'_>) -> Result<RequestRefusal> {
     Ok(match input.int_in_range(0..=3)? {
-        0 => Refusal::Busy { retry_after: Duration::from_millis(u32::arbitrary(input)?.into()) },
-        1 => Refusal::NotHere,
-        2 => Refusal::Unknown,
-        _ => Refusal::Failed,
+        0 => RequestRefusal::Busy { retry_after: Duration::from_millis(u32::arbitrary(input)?.into()) },
+        1 => RequestRefusal::NotHere,
+        2 => RequestRefusal::Unknown,
+        _ => RequestRefusal::Failed,
     })
 }

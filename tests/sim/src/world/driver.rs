@@ -5,7 +5,7 @@ use crate::network::{FlowId, Mark, Route};
 use crate::node::{Asked, Call, NodeId};
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
-use shared::swarm::{Action, AskEnd, AskId, Event, PeerAddr, Refusal, RequestId, Time};
+use shared::swarm::{Action, AskEnd, AskId, Event, PeerAddr, RequestId, RequestRefusal, Time};
 
 impl World {
     pub(super) fn perform(&mut self, node: NodeId, action: Action) {
@@ -43,7 +43,7 @@ impl World {
             Action::Serve { ask, key, index } => self.serve(node, ask, key, index),
             Action::Refuse { ask, refusal } => {
                 if let Some(Asked { from, request }) = self.nodes[node.0].asks.remove(&ask) {
-                    self.refused += u64::from(matches!(refusal, Refusal::Busy { .. }));
+                    self.refused += u64::from(matches!(refusal, RequestRefusal::Busy { .. }));
                     self.answer(node, from, request, Event::Refused { request, refusal });
                 }
             }
@@ -93,7 +93,12 @@ impl World {
             return;
         }
         if self.nodes[to.0].hollow {
-            return self.answer(to, from, request, Event::Refused { request, refusal: Refusal::NotHere });
+            return self.answer(
+                to,
+                from,
+                request,
+                Event::Refused { request, refusal: RequestRefusal::NotHere },
+            );
         }
         self.nodes[to.0].asks.insert(ask, Asked { from, request });
         let peer = from.addr();
