@@ -77,13 +77,13 @@ fn start_hint(global: &Global) -> String {
     let word = |path: &Path| shell_word(&path.to_string_lossy());
     match (&global.folder, &global.socket) {
         (_, Some(socket)) if is_no_socket(socket) => {
-            "name the socket that ttd listens at; `ttd FOLDER` has it in FOLDER, which --folder names"
+            "name the socket that ttd listens at; `ttd DIRECTORY` has it in DIRECTORY, which --directory names"
                 .to_owned()
         }
-        (_, Some(socket)) => format!("start one with `ttd FOLDER --socket {}`", word(socket)),
+        (_, Some(socket)) => format!("start one with `ttd DIRECTORY --socket {}`", word(socket)),
         (Some(folder), None) => format!("start it: `ttd {}`", word(folder)),
         (None, None) => {
-            "start one with `ttd FOLDER`, and name it with --folder FOLDER, --socket or $TT_SOCKET".to_owned()
+            "start one with `ttd DIRECTORY`, and name it with --directory DIRECTORY, --socket or $TT_SOCKET".to_owned()
         }
     }
 }
@@ -230,7 +230,7 @@ mod tests {
         }
         let global = Global { socket: Some("/no/such".into()), ..Global::default() };
         let hint = Daemon::look_for(&global).await.unwrap_err().error.hint;
-        assert_eq!(hint.as_deref(), Some("start one with `ttd FOLDER --socket /no/such`"));
+        assert_eq!(hint.as_deref(), Some("start one with `ttd DIRECTORY --socket /no/such`"));
         let global = Global { folder: Some("/no/such folder".into()), ..Global::default() };
         let hint = Daemon::look_for(&global).await.unwrap_err().error.hint;
         assert_eq!(hint.as_deref(), Some("start it: `ttd '/no/such folder'`"));

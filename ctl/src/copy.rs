@@ -27,8 +27,8 @@ pub(crate) fn refuse_early(target: &Path, replace: bool) -> Result<(), Error> {
 }
 
 fn no_folder(path: &Path) -> Error {
-    Error::refused(format!("{} is not a folder", path.display()))
-        .hint("-o names a file in a folder that exists, or a folder")
+    Error::refused(format!("{} is not a directory", path.display()))
+        .hint("-o names a file in a directory that exists, or a directory")
 }
 
 /// Copies the file of this name, and says where to. `stop` ends it; nothing is left behind then.
@@ -43,7 +43,7 @@ pub(crate) fn copy_out(
     let target = if target.is_dir() { target.join(name.as_str()) } else { target.to_owned() };
     refuse_early(&target, replace)?;
     if files::is_folder(files::parent(&target), daemon.folder_device, daemon.folder_inode) {
-        return Err(Error::refused(format!("{} is in ttd's own folder", target.display()))
+        return Err(Error::refused(format!("{} is in ttd's own directory", target.display()))
             .hint("the file is there already; leave -o out"));
     }
     let source = daemon.folder.join(name.as_str());

@@ -14,7 +14,7 @@ pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata), Error> {
     let io_error = |error| Error::io(format!("cannot open {}", path.display()), &error);
     let metadata = std::fs::metadata(path).map_err(io_error)?;
     if metadata.is_dir() {
-        return Err(Error::refused(format!("{} is a folder; a resource is one file", path.display()))
+        return Err(Error::refused(format!("{} is a directory; a resource is one file", path.display()))
             .hint("share its files one by one, or an archive of it"));
     }
     if !metadata.is_file() {
@@ -106,7 +106,7 @@ pub(crate) fn must_be_replaceable(path: &Path) -> Result<(), Error> {
             "{} is not a regular file, and is not replaced by one",
             path.display()
         ))
-        .hint("name a file or a folder with -o")),
+        .hint("name a file or a directory with -o")),
         _ => Ok(()),
     }
 }

@@ -75,7 +75,7 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
         how = speed(&waited, start.elapsed());
     }
     if args.output.is_some() && accepted.complete {
-        how = " (copied; it was in the shared folder already)".to_owned();
+        how = " (copied; it was in the shared directory already)".to_owned();
     }
     let path = match &args.output {
         None => path,
@@ -97,7 +97,7 @@ async fn compared(
     output: &Output,
 ) -> Result<Accepted, Error> {
     let name = &accepted.name;
-    let comparing = || format!("the file {name} that lies in the shared folder is still being compared");
+    let comparing = || format!("the file {name} that lies in the shared directory is still being compared");
     let hint = "if it is what you want, ttd takes it in all the same; `ttctl status` shows it then";
     let ended = tokio::select! {
         ended = tasks::wait(daemon, task, Progress::new(output, name.as_str())) => ended?,

@@ -262,8 +262,8 @@ mod tests {
         let global = Global { folder: Some("/srv/my files".into()), ..Global::default() };
         let pasteable = |text: &str| Output::to(io::sink(), &global).pasteable(text);
         assert_eq!(
-            pasteable("`ttctl list` shows it, `ttctl --folder /a remove x` ends it"),
-            "`ttctl --folder '/srv/my files' list` shows it, `ttctl --folder /a remove x` ends it"
+            pasteable("`ttctl list` shows it, `ttctl --directory /a remove x` ends it"),
+            "`ttctl --directory '/srv/my files' list` shows it, `ttctl --directory /a remove x` ends it"
         );
         assert_eq!(
             Output::to(io::sink(), &Global::default()).pasteable("see `ttctl list`"),

@@ -175,7 +175,7 @@ fn details(resource: &ResourceStatus) -> Details {
     details
 }
 
-/// "alice, uid 1234, found in the folder"
+/// "alice, uid 1234, found in the shared directory"
 fn wanted_by(resource: &ResourceStatus) -> String {
     let all: Vec<String> = resource.wanted_by.iter().map(ToString::to_string).collect();
     all.join(", ")
@@ -347,7 +347,7 @@ peers     1
 download  0 B/s (17 MiB since ttd started)
 upload    0 B/s (0 B since ttd started)
 left      1 min 15 s
-wanted by alice, uid 1234, found in the folder
+wanted by alice, uid 1234, found in the shared directory
 "
         );
     }
@@ -361,7 +361,7 @@ wanted by alice, uid 1234, found in the folder
              \"bytes_have\":17825792,\"bytes_total\":null,\"peers\":1,\"download_bytes_per_s\":0,\
              \"upload_bytes_per_s\":0,\"eta_s\":75,\"downloaded_bytes\":17825792,\"uploaded_bytes\":0,\
              \"exit_code\":null,\"trackers\":[],\"upload_peers\":0,\
-             \"wanted_by\":[\"alice\",\"uid 1234\",\"found in the folder\"]}}"
+             \"wanted_by\":[\"alice\",\"uid 1234\",\"found in the shared directory\"]}}"
         );
         assert_eq!(
             shown(&resources(), Some("weather.grib2"), true),

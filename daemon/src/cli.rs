@@ -6,23 +6,23 @@ use shared::host::program::CommonArgs;
 use shared::url::TrackerUrl;
 use std::path::PathBuf;
 
-/// The daemon of TinyTorrent: owns a shared folder, fetches what is wanted and serves what it has.
+/// The daemon of TinyTorrent: owns a shared directory, fetches what is wanted and serves what it has.
 ///
-/// It is told what to do by ttctl, over a Unix socket. With a FOLDER it keeps everything, the socket too, in
-/// there; so two daemons on one machine just work. Without, it is the machine's service: its folder, socket and
-/// configuration are where the system keeps them.
+/// It is told what to do by ttctl, over a Unix socket. With a DIRECTORY it keeps everything in
+/// there, the socket too, so that several daemons can run on one machine. Without one it is the machine's service: its
+/// directory, socket and configuration are where the system keeps them.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "ttd", version, after_help = EXAMPLES)]
 pub struct Args {
-    /// The shared folder. It is made if it does not exist
-    #[arg(value_name = "FOLDER")]
+    /// The shared directory; created if it does not exist
+    #[arg(value_name = "DIRECTORY")]
     pub folder: Option<PathBuf>,
 
     /// Listen for peers at this address, or on this port of all addresses [default: port 7987]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<ListenAddr>,
 
-    /// Listen for ttctl at this Unix socket; the folder that it is in is made if it is missing, but none above it
+    /// Listen for ttctl at this Unix socket; its directory is created if missing, but not the directories above
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
 

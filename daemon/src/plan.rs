@@ -50,7 +50,7 @@ impl Plan {
         config.download_limit = args.download_limit.unwrap_or(config.download_limit);
         config.upload_limit = args.upload_limit.unwrap_or(config.upload_limit);
         args.common.apply(&mut config.log_level, &mut config.log_format);
-        let folder = places.shared_folder(args.folder.as_deref(), config.folder.as_deref());
+        let folder = places.shared_folder(args.folder.as_deref(), config.directory.as_deref());
         let socket =
             places.daemon_socket(args.socket.as_deref(), args.folder.as_deref(), config.socket.as_deref());
         let mut publisher = Publisher { mode: config.file_mode.bits(), group: None };
@@ -64,7 +64,7 @@ impl Plan {
             }
         }
         let has_own_folder = args.folder.is_some();
-        let is_folder_named = has_own_folder || config.folder.is_some();
+        let is_folder_named = has_own_folder || config.directory.is_some();
         Ok(Plan { config, files, folder, is_folder_named, has_own_folder, socket, publisher, group_unknown })
     }
 }

@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// The last port that a daemon with a FOLDER tries on its own.
+/// The last port that a daemon with a DIRECTORY tries on its own.
 const LAST_PORT: u16 = 8018;
 
 /// How long those who call at the start wait for the shared folder to be loaded: a slow disk, or many thousand resources,
@@ -185,7 +185,7 @@ fn no_home(folder: &Path, error: &dyn std::error::Error) -> StartError {
     if is_shut && std::env::var_os("INVOCATION_ID").is_some() {
         let folder = folder.display();
         failed.message += &format!(
-            "; a service needs ReadWritePaths={folder} in its unit (`systemctl edit ttd`), and the folder to be its user's"
+            "; a service needs ReadWritePaths={folder} in its unit (`systemctl edit ttd`), and the directory to be its user's"
         );
     }
     failed
@@ -242,7 +242,7 @@ fn make_runtime_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Listens where it was told to. A daemon with a FOLDER and no word on where takes the next port that is free.
+/// Listens where it was told to. A daemon with a DIRECTORY and no word on where takes the next port that is free.
 async fn listen_for_peers(plan: &Plan) -> Result<(TcpListener, SocketAddr), StartError> {
     let all = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
     let (ip, first, last) = match plan.config.listen {

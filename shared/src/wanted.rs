@@ -77,8 +77,8 @@ impl fmt::Display for WantedBy {
         match self {
             WantedBy::User { name: Some(name), .. } => f.write_str(name),
             WantedBy::User { uid, name: None } => write!(f, "uid {uid}"),
-            WantedBy::Found => f.write_str("found in the folder"),
-            WantedBy::Watch => f.write_str("watch of the folder"),
+            WantedBy::Found => f.write_str("found in the shared directory"),
+            WantedBy::Watch => f.write_str("directory watch"),
             WantedBy::Subscription(pattern) => write!(f, "subscription {pattern}"),
             WantedBy::Feed(name) => write!(f, "feed {name}"),
             WantedBy::Others => f.write_str("others"),
@@ -185,8 +185,8 @@ mod tests {
             [
                 "alice",
                 "uid 1234",
-                "found in the folder",
-                "watch of the folder",
+                "found in the shared directory",
+                "directory watch",
                 "subscription *.iso",
                 "feed debian"
             ]

@@ -26,7 +26,7 @@ Examples:
 pub struct GetArgs {
     /// What to fetch
     pub what: String,
-    /// Copy the complete file to this path, or into this folder, with your own rights; "-" is the standard output
+    /// Copy the complete file to this path, or into this directory, with your own rights; "-" is the standard output
     #[arg(short, long, value_name = "PATH", conflicts_with = "detach")]
     pub output: Option<PathBuf>,
     /// Return as soon as the download is accepted

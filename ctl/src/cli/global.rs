@@ -10,8 +10,14 @@ pub struct Global {
     /// Talk to the ttd that listens on this socket
     #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
     pub socket: Option<PathBuf>,
-    /// Talk to the ttd that was started with this shared folder
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    /// Talk to the ttd that was started with this shared directory
+    #[arg(
+        long = "directory",
+        alias = "folder",
+        global = true,
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
     pub folder: Option<PathBuf>,
     /// Print JSON, for scripts: one document, or one line per update with --watch
     #[arg(long, global = true, help_heading = "Global options")]
@@ -25,9 +31,9 @@ pub struct Global {
 }
 
 impl Global {
-    /// What says which daemon is meant, as one would type it: "--folder '/srv/my files'", or nothing.
+    /// What says which daemon is meant, as one would type it: "--directory '/srv/my files'", or nothing.
     pub fn which_daemon(&self) -> String {
-        let options = [("--socket", &self.socket), ("--folder", &self.folder)];
+        let options = [("--socket", &self.socket), ("--directory", &self.folder)];
         let named = options.iter().filter_map(|(option, path)| {
             Some(format!("{option} {}", shell_word(&path.as_ref()?.to_string_lossy())))
         });
@@ -40,7 +46,7 @@ impl Global {
     /// use ctl::cli::Global;
     ///
     /// let global = Global { folder: Some("/srv/my files".into()), ..Global::default() };
-    /// assert_eq!(global.command("status", "a b"), "ttctl --folder '/srv/my files' status 'a b'");
+    /// assert_eq!(global.command("status", "a b"), "ttctl --directory '/srv/my files' status 'a b'");
     /// ```
     pub fn command(&self, verb: &str, what: &str) -> String {
         let words = ["ttctl".to_owned(), self.which_daemon(), verb.to_owned(), shell_word(what)];

@@ -43,15 +43,15 @@ const AFTER_HELP: &str = "\
 Examples:
   ttctl share /srv/images/lab-2025.img     share a file with the fleet
   ttctl get lab-2025.img                   fetch it on another machine, and wait for it
-  ttctl get lab-2025.img -o /tmp/lab.img   ... and copy it out of the shared folder
+  ttctl get lab-2025.img -o /tmp/lab.img   ... and copy it out of the shared directory
   ttctl status                             how everything is doing
   ttctl status lab-2025.img --json         the same of one resource, for scripts
   ttctl fleet lab-2025.img                 how far every machine is with it
   ttctl doctor                             what is wrong with this machine
 
 Where ttd is looked for:
-  only at --socket, --folder or $TT_SOCKET (in this order), if one is given;
-  else in your own runtime folder, then at /run/tinytorrent/ttd.sock
+  only at --socket, --directory or $TT_SOCKET (in this order), if one is given;
+  else in your own runtime directory, then at /run/tinytorrent/ttd.sock
 
 Exit codes:
   0  done
@@ -108,7 +108,7 @@ pub enum Command {
     /// Look for what keeps TinyTorrent from working here, and say what to do about it
     ///
     /// Ends with exit code 0 if nothing failed, 3 if no ttd answers, 4 if anything else failed. Warnings are no
-    /// failures. Without a ttd it checks what it can: the configuration, the folder, the port.
+    /// failures. Without a ttd it checks what it can: the configuration, the directory, the port.
     Doctor,
     /// Make the manifest of a file; needs no ttd
     Create(CreateArgs),

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Prints each file's resource id and the path of its manifest. A file that lies
-in ttd's shared folder is shared where it is; any other is copied into the
-folder, read with your own rights.
+in ttd's shared directory is shared where it is; any other is copied into
+that directory, read with your own rights.
 
 A name that another machine shares with other content is not taken without
 --replace. It ends with exit code 4 then, and when a file is shared but no

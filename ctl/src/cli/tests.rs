@@ -16,8 +16,9 @@ fn the_command_line_is_well_formed() {
 #[test]
 fn global_options_may_stand_on_either_side() {
     for line in [
-        "ttctl --json --socket /s --folder /f status x",
-        "ttctl status x --json --socket /s --folder /f",
+        "ttctl --json --socket /s --directory /f status x",
+        "ttctl status x --json --socket /s --directory /f",
+        "ttctl --directory /f status --json x --socket /s",
         "ttctl --folder /f status --json x --socket /s",
     ] {
         let global = parse(line).global;

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 /// `ttctl wait`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --peers and --percent it waits for the copy in ttd's shared folder,
+Without --peers and --percent it waits for the copy in ttd's shared directory,
 which a `ttctl get --detach` has begun. With one of them ttd asks the tracker.
 The machine that shared the resource is one of those that have all of it.
 --percent counts the machines that have begun; those that went before they were

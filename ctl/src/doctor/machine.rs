@@ -17,24 +17,24 @@ pub(super) fn folder_of_nobody(folder: &Path, findings: &mut Findings) -> bool {
     let Ok(metadata) = std::fs::metadata(folder) else {
         let parent = folder.parent().is_some_and(Path::is_dir);
         match parent {
-            true => findings.ok("folder", format!("{shown} is not there; a ttd would make it")),
+            true => findings.ok("directory", format!("{shown} is not there; a ttd would make it")),
             false => findings.add(
-                "folder",
+                "directory",
                 Verdict::Warning,
-                format!("{shown} is not there, nor is the folder that it is to be in"),
-                Some("make that folder, for ttd makes the last one only".to_owned()),
+                format!("{shown} is not there, nor is the directory that it is to be in"),
+                Some("make that directory, for ttd makes the last one only".to_owned()),
             ),
         }
         return false;
     };
     if !metadata.is_dir() {
-        let hint = "name a folder as ttd's FOLDER, or as `folder` in ttd.toml".to_owned();
-        findings.add("folder", Verdict::Failure, format!("{shown} is no folder"), Some(hint));
+        let hint = "name a directory as ttd's DIRECTORY, or as `directory` in ttd.toml".to_owned();
+        findings.add("directory", Verdict::Failure, format!("{shown} is no directory"), Some(hint));
     } else if rustix::fs::access(folder, Access::WRITE_OK).is_err() {
         let hint = "that is right if ttd runs as another user, who may".to_owned();
-        findings.add("folder", Verdict::Warning, format!("you may not write into {shown}"), Some(hint));
+        findings.add("directory", Verdict::Warning, format!("you may not write into {shown}"), Some(hint));
     } else {
-        findings.ok("folder", format!("you may write into {shown}"));
+        findings.ok("directory", format!("you may write into {shown}"));
     }
     if let Ok(stat) = rustix::fs::statvfs(folder) {
         let bytes = |blocks: u64| human::bytes(blocks.saturating_mul(stat.f_frsize));
@@ -57,7 +57,7 @@ pub(super) fn file_system(folder: &Path, findings: &mut Findings) {
         }
         _ => return findings.ok("file system", says),
     };
-    let hint = "a folder on a disk of this machine serves better".to_owned();
+    let hint = "a directory on a disk of this machine serves better".to_owned();
     findings.add("file system", Verdict::Warning, format!("{says}; {warning}"), Some(hint));
 }
 
@@ -108,7 +108,7 @@ pub(super) async fn port_is_free(listen: Option<ListenAddr>, has_folder: bool, f
     match shared::rpc::listen(listen) {
         Ok(_) => findings.ok("peer port", format!("{listen} is free")),
         Err(error) if has_folder && error.kind() == std::io::ErrorKind::AddrInUse => {
-            findings.ok("peer port", format!("{listen} is taken; a ttd with a FOLDER takes the next one"));
+            findings.ok("peer port", format!("{listen} is taken; a ttd with a DIRECTORY takes the next one"));
         }
         Err(error) => {
             let hint = "stop what has it, or name another port with `listen` in ttd.toml".to_owned();

@@ -23,7 +23,7 @@ use std::path::Path;
 /// The folder, the port and the trackers of a ttd that runs are its own: looked at from outside, its port would be taken by
 /// somebody else, and the folder that of the caller.
 const NOT_CHECKED: &str =
-    "not checked: folder, port and trackers; a ttd may be running that does not answer, or not to you";
+    "not checked: directory, port and trackers; a ttd may be running that does not answer, or not to you";
 
 pub(crate) async fn doctor(global: &Global, output: &mut Output) -> Result<(), Error> {
     let mut findings = Findings::default();
@@ -100,7 +100,7 @@ async fn with_daemon(daemon: &Daemon, findings: &mut Findings) -> Result<(), Err
 
 async fn without_daemon(global: &Global, config: &DaemonConfig, findings: &mut Findings) {
     let places = Places::of_process();
-    let folder = places.shared_folder(global.folder.as_deref(), config.folder.as_deref());
+    let folder = places.shared_folder(global.folder.as_deref(), config.directory.as_deref());
     if machine::folder_of_nobody(&folder, findings) {
         machine::file_system(&folder, findings);
     }
@@ -118,13 +118,13 @@ const LITTLE_SPACE: u64 = 1 << 30;
 fn folder(daemon: &Daemon, examined: &Examined, resources: &[ResourceStatus], findings: &mut Findings) {
     let folder = daemon.info.folder.display();
     match &examined.folder_trouble {
-        None => findings.ok("folder", format!("ttd can write into {folder}")),
+        None => findings.ok("directory", format!("ttd can write into {folder}")),
         Some(trouble) => findings.add(
-            "folder",
+            "directory",
             Verdict::Failure,
             format!("ttd cannot write into {folder}: {trouble}"),
             Some(format!(
-                "it runs as uid {}: the folder must be that user's, on a disk that works",
+                "it runs as uid {}: the directory must be that user's, on a disk that works",
                 examined.uid
             )),
         ),

@@ -27,7 +27,7 @@ fn a_file_from_elsewhere_is_sent_byte_by_byte() {
     let path = home.path().join("x");
     fs::write(&path, &sent).unwrap();
     fake.state().tasks = [running(), shared(&fake, "x")].into();
-    let (printed, result) = ttctl(&["share", text(&path), "--replace", "--folder", fake.folder()]);
+    let (printed, result) = ttctl(&["share", text(&path), "--replace", "--directory", fake.folder()]);
     result.unwrap();
     assert_eq!(printed, format!("{}  {}/x.tinytorrent\n", ResourceId::of(b"x"), fake.folder()));
     let state = fake.state();
@@ -42,7 +42,7 @@ fn an_empty_file_is_shared_too() {
     let path = home.path().join("x");
     fs::write(&path, "").unwrap();
     fake.state().tasks = [shared(&fake, "x")].into();
-    ttctl(&["share", text(&path), "--folder", fake.folder()]).1.unwrap();
+    ttctl(&["share", text(&path), "--directory", fake.folder()]).1.unwrap();
     let state = fake.state();
     assert_eq!((state.imported[0].bytes, state.bytes.len()), (0, 0));
 }
@@ -54,8 +54,15 @@ fn a_file_of_the_folder_is_shared_where_it_is() {
     std::os::unix::fs::symlink(fake.folder.path(), &link).unwrap();
     fs::write(link.join("x"), "x").unwrap();
     fake.state().tasks = [shared(&fake, "x")].into();
-    let (printed, result) =
-        ttctl(&["--json", "share", text(&link.join("x")), "--tracker", "tt://a", "--folder", fake.folder()]);
+    let (printed, result) = ttctl(&[
+        "--json",
+        "share",
+        text(&link.join("x")),
+        "--tracker",
+        "tt://a",
+        "--directory",
+        fake.folder(),
+    ]);
     result.unwrap();
     assert_eq!(
         printed,
@@ -78,7 +85,7 @@ fn one_bad_file_does_not_keep_the_others_back() {
     fs::write(&path, "x").unwrap();
     fake.state().tasks = [shared(&fake, "x")].into();
     let (printed, result) =
-        ttctl(&["share", text(&home.path().join("none")), text(&path), "--folder", fake.folder()]);
+        ttctl(&["share", text(&home.path().join("none")), text(&path), "--directory", fake.folder()]);
     assert!(printed.ends_with("/x.tinytorrent\n"));
     assert_eq!(result.unwrap_err().exit_code(), 4);
 }
@@ -87,7 +94,7 @@ fn one_bad_file_does_not_keep_the_others_back() {
 fn without_a_tracker_nothing_is_shared() {
     let fake = Fake::start();
     fake.state().trackers.clear();
-    assert_eq!(ttctl_fails(&["share", "x", "--folder", fake.folder()]).0, 2);
+    assert_eq!(ttctl_fails(&["share", "x", "--directory", fake.folder()]).0, 2);
 }
 
 #[test]
@@ -104,7 +111,7 @@ fn get_sends_the_manifest_and_waits() {
     fake.state().watched = states.map(|state| status("x", id, state)).into();
 
     let (printed, result) =
-        ttctl(&["get", text(&torrent), "-o", text(home.path()), "--folder", fake.folder()]);
+        ttctl(&["get", text(&torrent), "-o", text(home.path()), "--directory", fake.folder()]);
     result.unwrap();
     assert!(printed.starts_with(&format!("{} is complete (", home.path().join("x").display())), "{printed}");
     assert_eq!(fs::read(home.path().join("x")).unwrap(), content);
@@ -113,13 +120,13 @@ fn get_sends_the_manifest_and_waits() {
 
     // The file that is there now is not overwritten by chance.
     let copy = home.path().join("x");
-    let again = ["get", "x", "-o", text(&copy), "--folder", fake.folder()];
+    let again = ["get", "x", "-o", text(&copy), "--directory", fake.folder()];
     assert_eq!(ttctl_fails(&again).0, 4);
     fs::write(home.path().join("x"), "old").unwrap();
     ttctl(&[&again[..], &["--replace"]].concat()).1.unwrap();
     assert_eq!(fs::read(home.path().join("x")).unwrap(), content);
     for target in ["/dev/null", text(&home.path().join("none/")), text(&home.path().join("none/x"))] {
-        assert_eq!(ttctl_fails(&["get", "x", "-o", target, "--replace", "--folder", fake.folder()]).0, 4);
+        assert_eq!(ttctl_fails(&["get", "x", "-o", target, "--replace", "--directory", fake.folder()]).0, 4);
     }
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2, "no part file is left");
 }
@@ -135,7 +142,7 @@ fn a_download_that_goes_on_tells_the_rate_of_what_came_now() {
     (seeding.bytes_have, seeding.bytes_total) = (100 << 20, Some(100 << 20));
     seeding.downloaded_bytes = 40 << 20;
     fake.state().watched = [waiting, seeding].into();
-    let (printed, result) = ttctl(&["get", "x", "--folder", fake.folder()]);
+    let (printed, result) = ttctl(&["get", "x", "--directory", fake.folder()]);
     result.unwrap();
     assert!(printed.contains(" is complete (100 MiB, 40 MiB of it in "), "{printed}");
 }
@@ -150,7 +157,8 @@ fn a_large_manifest_travels_in_parts() {
     let torrent = home.path().join("x.tinytorrent");
     fs::write(&torrent, &large).unwrap();
     fake.state().accepted = Some(Ok(accepted("x", ResourceId([1; 32]), false)));
-    let (printed, result) = ttctl(&["get", text(&torrent), "--detach", "--json", "--folder", fake.folder()]);
+    let (printed, result) =
+        ttctl(&["get", text(&torrent), "--detach", "--json", "--directory", fake.folder()]);
     result.unwrap();
     assert!(printed.contains("\"complete\":false"), "{printed}");
     assert_eq!(fake.state().manifest, large.as_bytes());
@@ -175,7 +183,7 @@ fn how_a_download_ends_is_told_by_the_exit_code() {
         let fake = Fake::start();
         fake.state().accepted = Some(Ok(accepted("x", id, false)));
         fake.state().watched = watched.into();
-        let failed = ttctl_fails(&["get", "x", "--timeout", "200 ms", "--folder", fake.folder()]);
+        let failed = ttctl_fails(&["get", "x", "--timeout", "200 ms", "--directory", fake.folder()]);
         assert_eq!(failed, (code, message.to_owned()));
     }
 }
@@ -183,8 +191,8 @@ fn how_a_download_ends_is_told_by_the_exit_code() {
 #[test]
 fn refusals_are_told() {
     let fake = Fake::start();
-    assert_eq!(ttctl_fails(&["get", "x", "--folder", fake.folder()]), (4, "nobody knows it".into()));
-    assert_eq!(ttctl_fails(&["status", "x", "--folder", fake.folder()]).0, 4);
+    assert_eq!(ttctl_fails(&["get", "x", "--directory", fake.folder()]), (4, "nobody knows it".into()));
+    assert_eq!(ttctl_fails(&["status", "x", "--directory", fake.folder()]).0, 4);
     assert_eq!(ttctl_fails(&["list", "--socket", "/none/ttd.sock"]).0, 3);
 }
 
@@ -192,7 +200,7 @@ fn refusals_are_told() {
 fn the_small_commands() {
     let fake = Fake::start();
     let run = |args: &[&str]| {
-        let (printed, result) = ttctl(&[args, &["--folder", fake.folder()]].concat());
+        let (printed, result) = ttctl(&[args, &["--directory", fake.folder()]].concat());
         result.unwrap();
         printed
     };
@@ -227,10 +235,10 @@ TIMES  REASON   A PEER
 fn one_bad_name_does_not_keep_the_others_back() {
     let fake = Fake::start();
     for (verb, printed) in [("pause", "paused"), ("resume", "resumed"), ("remove", "removed")] {
-        let (lines, result) = ttctl(&[verb, "x", "..", "y", "--folder", fake.folder()]);
+        let (lines, result) = ttctl(&[verb, "x", "..", "y", "--directory", fake.folder()]);
         assert_eq!(lines, format!("{printed} x\n{printed} y\n"));
         assert_eq!(result.unwrap_err().exit_code(), 4);
-        let (json, result) = ttctl(&[verb, "..", "y", "--json", "--folder", fake.folder()]);
+        let (json, result) = ttctl(&[verb, "..", "y", "--json", "--directory", fake.folder()]);
         assert_eq!(json, format!("{{\"schema_version\":1,\"{printed}\":[\"y\"]}}\n"));
         assert_eq!(result.unwrap_err().exit_code(), 4);
     }
@@ -241,10 +249,10 @@ fn verify_tells_lost_chunks_from_those_never_fetched() {
     let fake = Fake::start();
     fake.state().watched = [status("x", ResourceId::of(b"x"), State_::Waiting)].into();
     fake.state().tasks = [TaskState::Verified { chunks_good: 1, chunks_total: 2 }].into();
-    let (printed, result) = ttctl(&["verify", "x", "--folder", fake.folder()]);
+    let (printed, result) = ttctl(&["verify", "x", "--directory", fake.folder()]);
     assert_eq!((printed.as_str(), result), ("x: 1 of 2 chunks good\n", Ok(())));
     fake.state().tasks = [TaskState::Verified { chunks_good: 0, chunks_total: 2 }].into();
-    let failed = ttctl_fails(&["verify", "x", "--folder", fake.folder()]);
+    let failed = ttctl_fails(&["verify", "x", "--directory", fake.folder()]);
     assert_eq!(failed, (6, "1 chunk of x is not what was written".into()));
 }
 
@@ -252,7 +260,7 @@ fn verify_tells_lost_chunks_from_those_never_fetched() {
 fn limits_are_shown_and_changed() {
     let fake = Fake::start();
     let run = |args: &[&str]| {
-        let (printed, result) = ttctl(&[&["limit", "--folder", fake.folder()], args].concat());
+        let (printed, result) = ttctl(&[&["limit", "--directory", fake.folder()], args].concat());
         result.unwrap();
         printed
     };
@@ -269,7 +277,7 @@ fn limits_are_shown_and_changed() {
 
 /// What `doctor --json` finds: verdict and message of each check, by its name.
 fn diagnosis(folder: &str) -> (Vec<(String, String, String)>, u8) {
-    let (printed, result) = ttctl(&["doctor", "--json", "--folder", folder]);
+    let (printed, result) = ttctl(&["doctor", "--json", "--directory", folder]);
     let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(document["schema_version"], 1);
     let text = |check: &serde_json::Value, key: &str| check[key].as_str().unwrap().to_owned();
@@ -300,7 +308,7 @@ fn a_doctor_finds_what_is_wrong_with_a_daemon() {
     let (checks, code) = diagnosis(fake.folder());
     assert_eq!(code, 4);
     found(&checks, "daemon", "warning", "and this ttctl is");
-    found(&checks, "folder", "failure", "Read-only file system");
+    found(&checks, "directory", "failure", "Read-only file system");
     found(&checks, "space", "failure", "x: no space");
     found(&checks, "resource", "failure", "1 GiB is missing");
     found(&checks, "descriptors", "ok", "40 of 65536");
@@ -326,9 +334,9 @@ fn a_doctor_does_not_look_at_what_belongs_to_a_ttd_that_does_not_answer() {
     let (checks, code) = diagnosis(text(folder.path()));
     assert_eq!(code, 3);
     found(&checks, "daemon", "failure", "hung up at once");
-    found(&checks, "the rest", "warning", "not checked: folder, port and trackers");
+    found(&checks, "the rest", "warning", "not checked: directory, port and trackers");
     let looked_at = |name: &str| checks.iter().any(|(check, ..)| check == name);
-    assert!(!looked_at("peer port") && !looked_at("folder") && !looked_at("tracker"), "{checks:?}");
+    assert!(!looked_at("peer port") && !looked_at("directory") && !looked_at("tracker"), "{checks:?}");
 }
 
 #[test]
@@ -337,9 +345,9 @@ fn a_doctor_is_of_use_without_a_daemon() {
     let (checks, code) = diagnosis(text(folder.path()));
     assert_eq!(code, 3);
     found(&checks, "daemon", "failure", "no ttd answers");
-    found(&checks, "folder", "ok", "you may write into");
+    found(&checks, "directory", "ok", "you may write into");
     assert!(checks.iter().any(|(check, ..)| check == "peer port"), "{checks:?}");
-    let (printed, result) = ttctl(&["doctor", "--folder", text(folder.path())]);
+    let (printed, result) = ttctl(&["doctor", "--directory", text(folder.path())]);
     assert_eq!(result.unwrap_err().message, "", "it was told already");
     assert!(printed.contains("failure  daemon       no ttd answers"), "{printed}");
 }

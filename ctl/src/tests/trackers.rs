@@ -20,7 +20,7 @@ fn a_long_list_comes_page_by_page_from_the_tracker_that_gave_the_first() {
     let fake = Fake::start();
     fake.state().trackers = vec!["tt://first", "tt://second"];
     fake.state().published = vec!["a", "b", "c", "d", "e"];
-    let (printed, result) = ttctl(&["tracker", "list", "--json", "--folder", fake.folder()]);
+    let (printed, result) = ttctl(&["tracker", "list", "--json", "--directory", fake.folder()]);
     result.unwrap();
     let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(document["tracker"], url("tt://second").as_str());
@@ -35,7 +35,7 @@ fn who_knew_the_name_is_asked_for_the_rest() {
     let fake = Fake::start();
     fake.state().trackers = vec!["tt://first", "tt://second"];
     fake.state().published = vec!["x"];
-    let args = ["--json", "wait", "x", "--percent", "75", "--folder", fake.folder()];
+    let args = ["--json", "wait", "x", "--percent", "75", "--directory", fake.folder()];
     let (printed, result) = ttctl(&args);
     result.unwrap();
     assert!(printed.contains("\"done\":3,\"running\":1"), "{printed}");
@@ -43,7 +43,7 @@ fn who_knew_the_name_is_asked_for_the_rest() {
     // An id needs no look-up, and a tracker that is named is asked.
     fake.state().asked.clear();
     let id = ResourceId::of(b"x").to_string();
-    ttctl(&["fleet", &id, "--tracker", "tt://third", "--folder", fake.folder()]).1.unwrap();
+    ttctl(&["fleet", &id, "--tracker", "tt://third", "--directory", fake.folder()]).1.unwrap();
     assert_eq!(fake.state().asked, [Some(url("tt://third"))]);
 }
 
@@ -53,7 +53,7 @@ fn who_has_counted_once_is_asked_again_also_after_an_error() {
     fake.state().trackers = vec!["tt://first", "tt://second"];
     fake.state().counted = [Ok(3), Err(unreachable("tt://second")), Ok(4)].into();
     let id = ResourceId::of(b"x").to_string();
-    ttctl(&["wait", &id, "--peers", "4", "--folder", fake.folder()]).1.unwrap();
+    ttctl(&["wait", &id, "--peers", "4", "--directory", fake.folder()]).1.unwrap();
     assert_eq!(fake.state().asked, [None, Some(url("tt://second")), Some(url("tt://second"))]);
 }
 
@@ -61,7 +61,7 @@ fn who_has_counted_once_is_asked_again_also_after_an_error() {
 fn what_a_tracker_does_not_know_or_does_not_say_has_an_exit_code() {
     let fake = Fake::start();
     for verb in [&["tracker", "peers", "x"][..], &["fleet", "x"], &["wait", "x", "--peers", "1"]] {
-        let args = [verb, &["--tracker", "tt://third", "--folder", fake.folder()]].concat();
+        let args = [verb, &["--tracker", "tt://third", "--directory", fake.folder()]].concat();
         fake.state().no_tracker = None;
         let unknown = format!("{} has no publication \"x\"", url("tt://third"));
         assert_eq!(ttctl_fails(&args), (4, unknown), "{args:?}");
@@ -80,7 +80,7 @@ fn without_a_daemon_no_tracker_is_asked() {
         &["fleet", "x", "--watch"],
         &["wait", "x", "--peers", "2"],
     ] {
-        let args = [verb, &["--tracker", "tt://127.0.0.1:1", "--folder", text(folder.path())]].concat();
+        let args = [verb, &["--tracker", "tt://127.0.0.1:1", "--directory", text(folder.path())]].concat();
         let error = ttctl(&args).1.unwrap_err();
         assert_eq!(error.exit_code(), 3, "{args:?}");
         assert_eq!(error.hint, Some(format!("start it: `ttd {}`", text(folder.path()))), "{args:?}");

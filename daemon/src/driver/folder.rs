@@ -72,7 +72,7 @@ impl Driver {
 
     fn come_back(&mut self, is_moved: bool) {
         let Some(back) = self.folder.come_back(is_moved) else { return };
-        tracing::info!("the shared folder is back");
+        tracing::info!("the shared directory is back");
         let waits = |phase: &Phase| !matches!(phase, Phase::Accepted(_));
         let keys: Vec<SwarmKey> =
             self.library.iter().filter(|(_, resource)| waits(&resource.phase)).map(|(key, _)| key).collect();

@@ -147,7 +147,7 @@ pub(super) fn words_of(why: &Why) -> String {
             span.as_secs()
         ),
         Why::NameTaken(name) => format!(
-            "{name} is in the shared folder already, with other content; \
+            "{name} is in the shared directory already, with other content; \
              move it away and resume, or get this one with --replace"
         ),
         Why::Obstructed { path, what } => {
@@ -168,7 +168,7 @@ pub(super) fn words_of(why: &Why) -> String {
         Why::Changed(name) => {
             format!("{name} has changed since it was shared, or is gone; share it again, or get it")
         }
-        Why::Gone(name) => format!("{name} is gone from the shared folder"),
+        Why::Gone(name) => format!("{name} is gone from the shared directory"),
         Why::FileUnreadable { name, error } => format!("{name} cannot be read: {error}"),
         Why::PartUnreadable(error) => error.to_string(),
         Why::ChunkUnreadable(index) => {
@@ -257,7 +257,7 @@ mod tests {
             (
                 Why::NameTaken(name()),
                 ErrorKind::Refused,
-                "x is in the shared folder already, with other content;",
+                "x is in the shared directory already, with other content;",
             ),
             (
                 Why::Obstructed { path: "/srv/x".into(), what: "a directory" },

@@ -105,7 +105,7 @@ impl Driver {
         let all = self.library.iter().count();
         let finished =
             self.library.iter().filter(|(_, resource)| matches!(resource.phase, Phase::Seeding(_))).count();
-        tracing::info!(resources = all, finished, "the shared folder is loaded");
+        tracing::info!(resources = all, finished, "the shared directory is loaded");
         self.all_changed();
         self.look_for_strays();
     }

@@ -115,7 +115,9 @@ impl Driver {
                     self.home.folder().display(),
                     no_room_words(&no_room)
                 ),
-                hint: Some("free some space, or share the file from inside of the shared folder".to_owned()),
+                hint: Some(
+                    "free some space, or share the file from inside of the shared directory".to_owned(),
+                ),
             });
         }
         let (task, handle) = self.begin_task()?;

@@ -127,7 +127,7 @@ impl Driver {
         match &resource.phase {
             Phase::Checking(checking) => (State::Checking, Some(checking_reason(checking, before)), None),
             Phase::Opening(_) => {
-                (State::Checking, Some("its place in the shared folder is being made".to_owned()), None)
+                (State::Checking, Some("its place in the shared directory is being made".to_owned()), None)
             }
             Phase::Accepted(blocked) => told_as(State::Waiting, &blocked.why),
             Phase::Failed(_) if resource.is_disproved() && self.lists.is_looking(resource.key().resource) => {

@@ -212,14 +212,14 @@ impl Disk {
     }
 
     pub(super) fn sync_folder(&self, path: &Path) -> Result<(), StoreError> {
-        self.0.perform(Step::SyncFolder { path }).at("sync the folder", path)
+        self.0.perform(Step::SyncFolder { path }).at("sync the directory", path)
     }
 
     /// Makes a folder; whether it was not there before.
     pub(super) fn make_folder(&self, path: &Path) -> Result<bool, StoreError> {
         match self.0.perform(Step::MakeFolder { path }) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            made => made.at("make the folder", path).map(|()| true),
+            made => made.at("make the directory", path).map(|()| true),
         }
     }
 
@@ -244,10 +244,10 @@ impl Disk {
     pub(super) fn remove_folder(&self, path: &Path) -> Result<(), StoreError> {
         let entries = match fs::read_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries.at("read the folder", path)?,
+            entries => entries.at("read the directory", path)?,
         };
         for entry in entries {
-            let path = entry.at("read the folder", path)?.path();
+            let path = entry.at("read the directory", path)?.path();
             if path.is_dir() && !path.is_symlink() { self.remove_folder(&path)? } else { self.remove(&path)? }
         }
         self.0.perform(Step::RemoveFolder { path }).at("remove", path)

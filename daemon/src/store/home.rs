@@ -25,7 +25,7 @@ const MARK_BYTES_MAX: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// Another daemon has it.
-    #[error("the shared folder {} is used by another ttd (it holds {})", .folder.display(), .lock.display())]
+    #[error("the shared directory {} is used by another ttd (it holds {})", .folder.display(), .lock.display())]
     Taken {
         /// Which folder.
         folder: PathBuf,
@@ -33,13 +33,13 @@ pub enum HomeError {
         lock: PathBuf,
     },
     /// It would have to be made, and what it is to be made in is not there.
-    #[error("cannot make the shared folder {}: the folder that it is to be in does not exist; make that first", .folder.display())]
+    #[error("cannot make the shared directory {}: the directory that it is to be in does not exist; make that first", .folder.display())]
     NoParent {
         /// Which folder.
         folder: PathBuf,
     },
     /// Something else is there.
-    #[error("the shared folder {} is no folder", .folder.display())]
+    #[error("the shared directory {} is no directory", .folder.display())]
     NoFolder {
         /// What is not one.
         folder: PathBuf,
@@ -60,7 +60,7 @@ pub struct Home {
     /// The lock of the folder that has the resources' places: the lock file may be deleted, and made anew by another
     /// daemon. `None` where the file system locks no folders. (The folder around it has the socket, and is locked while
     /// that is made.)
-    #[cfg_attr(not(test), expect(dead_code, reason = "it is held as long as the folder is ours"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is held as long as the directory is ours"))]
     own_lock: Option<File>,
     /// The id in the folder's mark; `None` if the mark could be neither read nor made.
     id: Option<String>,
@@ -85,12 +85,12 @@ impl Home {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(HomeError::NoParent { folder: folder.to_owned() });
             }
-            made => made.at("make the shared folder", folder)?,
+            made => made.at("make the shared directory", folder)?,
         }
         if !folder.is_dir() {
             return Err(HomeError::NoFolder { folder: folder.to_owned() });
         }
-        let folder = folder.canonicalize().at("find the shared folder", folder)?;
+        let folder = folder.canonicalize().at("find the shared directory", folder)?;
         let ours = folder.join(OURS);
         for (parent, made) in
             [(&folder, ours.clone()), (&ours, ours.join("resources")), (&ours, ours.join("imports"))]
@@ -214,8 +214,8 @@ impl Home {
     pub fn places(&self) -> Result<Vec<Slot>, StoreError> {
         let folder = self.ours.join("resources");
         let mut slots = Vec::new();
-        for entry in fs::read_dir(&folder).at("read the folder", &folder)? {
-            slots.push(entry.at("read the folder", &folder)?.path());
+        for entry in fs::read_dir(&folder).at("read the directory", &folder)? {
+            slots.push(entry.at("read the directory", &folder)?.path());
         }
         slots.sort();
         Ok(slots.into_iter().map(|folder| Slot::new(&self.disk, folder)).collect())
@@ -253,8 +253,8 @@ impl Home {
 
     fn clear_imports(&self) -> Result<(), StoreError> {
         let folder = self.ours.join("imports");
-        for entry in fs::read_dir(&folder).at("read the folder", &folder)? {
-            let path = entry.at("read the folder", &folder)?.path();
+        for entry in fs::read_dir(&folder).at("read the directory", &folder)? {
+            let path = entry.at("read the directory", &folder)?.path();
             if let Err(error) = self.disk.remove(&path) {
                 tracing::warn!(%error, "what is left of an import stays"); // on a disk that is read-only for now
             }
@@ -294,13 +294,13 @@ fn read_id(path: &Path) -> io::Result<String> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotHere {
     /// Nothing of ours is there.
-    #[error("the shared folder is not there: {} has no {OURS}; is it mounted?", .0.display())]
+    #[error("the shared directory is not there: {} has no {OURS}; is it mounted?", .0.display())]
     Missing(PathBuf),
     /// Something of ours is there, and nobody can say whether it is this folder.
-    #[error("{} is another shared folder, or has lost its mark in {OURS}; restart ttd to use it as it is", .0.display())]
+    #[error("{} is another shared directory, or has lost its mark in {OURS}; restart ttd to use it as it is", .0.display())]
     Unmarked(PathBuf),
     /// Another daemon's folder is there, or what this one had in its place before it was mounted.
-    #[error("{} is another shared folder now", .0.display())]
+    #[error("{} is another shared directory now", .0.display())]
     Another(PathBuf),
 }
 
@@ -315,7 +315,7 @@ fn find_or_make_id(disk: &Disk, path: &Path) -> Result<Option<String>, StoreErro
     let content = format!("{MARK_BEGIN}{MARK_VERSION}\nid = {id}\n");
     let made = atomic::write(disk, path, &atomic::seal(content.as_bytes()));
     if let Err(error) = &made {
-        tracing::warn!(%error, "the shared folder cannot be marked; an unmounted one is known by its lock");
+        tracing::warn!(%error, "the shared directory cannot be marked; an unmounted one is known by its lock");
     }
     Ok(made.is_ok().then_some(id))
 }
@@ -379,6 +379,6 @@ mod tests {
     fn a_parent_must_exist() {
         let parent = tempfile::tempdir().unwrap();
         let error = Home::open(&parent.path().join("no/such")).unwrap_err().to_string();
-        assert!(error.contains("cannot make the shared folder"), "{error}");
+        assert!(error.contains("cannot make the shared directory"), "{error}");
     }
 }

@@ -164,7 +164,9 @@ impl OwnFile {
         let Ok(there) = fs::symlink_metadata(place).map(inode) else { return Ok(()) };
         match inode(self.metadata()?) == there {
             true => Ok(()),
-            false => Err(io::Error::other("another folder is in its place")).at("note what came into", place),
+            false => {
+                Err(io::Error::other("another directory is in its place")).at("note what came into", place)
+            }
         }
     }
 }

@@ -210,8 +210,8 @@ mod tests {
         part.must_not_be_covered(&path).unwrap();
         fs::rename(&path, folder.path().join("published")).unwrap();
         part.must_not_be_covered(&path).unwrap();
-        fs::write(&path, b"of another folder").unwrap();
-        assert!(part.must_not_be_covered(&path).unwrap_err().to_string().contains("another folder"));
+        fs::write(&path, b"of another directory").unwrap();
+        assert!(part.must_not_be_covered(&path).unwrap_err().to_string().contains("another directory"));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub enum PublishError {
     #[error(transparent)]
     NoRoom(NoRoom),
     /// Something else has the name.
-    #[error("{0} is in the shared folder already, with other content")]
+    #[error("{0} is in the shared directory already, with other content")]
     NameTaken(ResourceName),
     /// The file that was to be published or copied is not what it was: it has another length, or others wrote to it.
     #[error("{} is damaged on the disk, or was changed", .0.display())]

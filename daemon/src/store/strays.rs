@@ -25,8 +25,8 @@ impl Home {
     pub fn shown_manifests(&self, names_max: usize) -> Result<Vec<ResourceName>, StoreError> {
         let folder = self.folder();
         let mut names = Vec::new();
-        for entry in fs::read_dir(folder).at("read the folder", folder)? {
-            let entry = entry.at("read the folder", folder)?.file_name();
+        for entry in fs::read_dir(folder).at("read the directory", folder)? {
+            let entry = entry.at("read the directory", folder)?.file_name();
             let name = entry.to_str().and_then(|text| text.strip_suffix(MANIFEST_SUFFIX));
             names.extend(name.and_then(|name| name.parse::<ResourceName>().ok()));
             if names.len() == names_max {

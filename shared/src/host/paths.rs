@@ -73,7 +73,7 @@ impl Places {
         self.config_dir().join("tt-tracker.toml")
     }
 
-    /// The shared folder: the command line's FOLDER, else the config's `folder`, else the default place.
+    /// The shared folder: the command line's DIRECTORY, else the config's `directory`, else the default place.
     pub fn shared_folder(&self, cli: Option<&Path>, config: Option<&Path>) -> PathBuf {
         match cli.or(config) {
             Some(folder) => folder.to_owned(),
@@ -81,7 +81,7 @@ impl Places {
         }
     }
 
-    /// The daemon's control socket. `--socket` wins; a daemon with a FOLDER on its command line keeps its socket
+    /// The daemon's control socket. `--socket` wins; a daemon with a DIRECTORY on its command line keeps its socket
     /// in there, so that two of them never meet; else the config's `socket` or the runtime folder.
     pub fn daemon_socket(
         &self,
@@ -97,7 +97,7 @@ impl Places {
         }
     }
 
-    /// Where ttctl looks for its daemon, in order. A socket that was named (`--socket`, `--folder`, `$TT_SOCKET`,
+    /// Where ttctl looks for its daemon, in order. A socket that was named (`--socket`, `--directory`, `$TT_SOCKET`,
     /// in this order) is the only one: a command must not reach another daemon than the one that was meant.
     pub fn control_sockets(&self, cli_socket: Option<&Path>, cli_folder: Option<&Path>) -> Vec<PathBuf> {
         if let Some(socket) = cli_socket {
@@ -139,7 +139,7 @@ pub fn private_dir(folder: &Path) -> PathBuf {
     folder.join(".tinytorrent")
 }
 
-/// The control socket of a daemon that was started with this FOLDER.
+/// The control socket of a daemon that was started with this DIRECTORY.
 pub fn folder_socket(folder: &Path) -> PathBuf {
     private_dir(folder).join(SOCKET)
 }

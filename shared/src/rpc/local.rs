@@ -135,7 +135,7 @@ impl SocketPlace {
             let error = io::Error::from(error);
             io::Error::new(
                 error.kind(),
-                format!("cannot open the control socket's folder {}: {error}", folder_path.display()),
+                format!("cannot open the control socket's directory {}: {error}", folder_path.display()),
             )
         })?;
         Ok(SocketPlace { path: path.to_owned(), folder, name })

@@ -33,7 +33,7 @@ class Tinytorrent(Driver):
     def start_daemon(self, host, folder):
         zone = f'zone = "{host.zone}"\n' if host.zone else ""
         host.spawn([binary("ttd"), folder, *self.config(host, zone)])
-        return [binary("ttctl"), "--folder", folder]
+        return [binary("ttctl"), "--directory", folder]
 
     def start_seeder(self, host, file):
         folder = os.path.join(host.dir, "seed")

@@ -365,7 +365,7 @@ impl Setup {
         let socket = self.args.iter().skip_while(|arg| *arg != "--socket").nth(1);
         match socket {
             Some(socket) => ["--socket".as_ref(), socket.as_ref()],
-            None => ["--folder".as_ref(), self.folder.as_ref()],
+            None => ["--directory".as_ref(), self.folder.as_ref()],
         }
     }
 

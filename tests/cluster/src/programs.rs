@@ -48,7 +48,7 @@ pub fn program(name: &str) -> PathBuf {
 
 fn build() -> Result<Programs, String> {
     let test = std::env::current_exe().map_err(|error| error.to_string())?;
-    let dir = test.parent().and_then(Path::parent).ok_or("the test is in no target folder")?;
+    let dir = test.parent().and_then(Path::parent).ok_or("the test is in no target directory")?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // As cargo says now, not as it said when this was built: the repository may have moved since.
     let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
@@ -57,7 +57,7 @@ fn build() -> Result<Programs, String> {
         cargo.arg("--release");
     }
     // The folder above the profile's, however the test was told of it.
-    cargo.arg("--target-dir").arg(dir.parent().ok_or("the test is in no target folder")?);
+    cargo.arg("--target-dir").arg(dir.parent().ok_or("the test is in no target directory")?);
     match cargo.status() {
         Ok(status) if status.success() => Programs::in_dir(dir),
         Ok(status) => Err(format!("cargo cannot build the binaries: {status}")),

@@ -17,7 +17,7 @@ pub(crate) fn ttd_toml() -> Page {
     );
     page.paragraph(
         "For file_group, the user of ttd must be in that group; for ttd.service a drop-in with \
-         SupplementaryGroups=www-data sees to it. Without file_group, a shared folder with the setgid bit hands \
+         SupplementaryGroups=www-data sees to it. Without file_group, a shared directory with the setgid bit hands \
          its own group on.",
     );
     files(&mut page, "ttd.toml");
@@ -50,7 +50,7 @@ fn config(page: &mut Page, program: &str, keys: &[Key], fixed: &[&str], example:
         "After the file its drop-ins are read, *.toml in {program}.d beside it, in the order of the bytes of their names; \
          after FILE.toml of --config FILE.toml, those in FILE.d. What a later file sets replaces what an earlier one has \
          set, lists as a whole; where a key is an array of tables, each file adds its own. The drop-ins are read without \
-         the file, too. Names that begin with a dot and folders are passed over. A drop-in that cannot be read is an \
+         the file, too. Names that begin with a dot and directories are passed over. A drop-in that cannot be read is an \
          error. There may be 256 of them, and each file may have 1 MiB. `{program} --check-config` names the files that \
          are read."
     ));

@@ -21,19 +21,19 @@ pub(crate) fn ttd() -> Page {
         ),
     );
     page.term(
-        "FOLDER",
-        "The shared folder: finished files, each with its manifest NAME.tinytorrent. The default is \
+        "DIRECTORY",
+        "The shared directory: finished files, each with its manifest NAME.tinytorrent. The default is \
          $STATE_DIRECTORY, else /var/lib/tinytorrent for root and ~/.local/share/tinytorrent for others.",
     );
     page.term(
-        "FOLDER/.tinytorrent",
+        "DIRECTORY/.tinytorrent",
         "Everything else of ttd's: what is being fetched, what is known of it, the lock. When ttd is stopped this \
          may be deleted; unfinished downloads are then lost.",
     );
     page.term(
         "/run/tinytorrent/ttd.sock",
         "The control socket of the machine's daemon. Whoever may write to it, the group tinytorrent, may control \
-         ttd. A daemon with a FOLDER on its command line has it in FOLDER/.tinytorrent, a user's own daemon in \
+         ttd. A daemon with a DIRECTORY on its command line has it in DIRECTORY/.tinytorrent, a user's own daemon in \
          $XDG_RUNTIME_DIR/tinytorrent.",
     );
     page.heading("ENVIRONMENT");
@@ -74,7 +74,7 @@ pub(crate) fn ttctl() -> Vec<Page> {
     main.heading("ENVIRONMENT");
     main.term(
         "TT_SOCKET",
-        "The control socket of the daemon to talk to; --socket and --folder come before it.",
+        "The control socket of the daemon to talk to; --socket and --directory come before it.",
     );
     main.term(
         "TT_TRACKERS",
@@ -140,7 +140,7 @@ fn has_heading(part: &str) -> bool {
 fn services(page: &mut Page) {
     page.term(
         "STATE_DIRECTORY, RUNTIME_DIRECTORY, CONFIGURATION_DIRECTORY",
-        "What systemd says of folders; systemd.exec(5) has more.",
+        "What systemd says of directories; systemd.exec(5) has more.",
     );
     page.term(
         "NOTIFY_SOCKET, WATCHDOG_USEC",

@@ -149,7 +149,7 @@ impl Scene {
 
     fn ttctl(&self, args: &[&str]) -> Command {
         let mut command = sealed(&self.programs.path("ttctl"), &self.home);
-        command.arg("--folder").arg(&self.folder).args(args);
+        command.arg("--directory").arg(&self.folder).args(args);
         command
     }
 

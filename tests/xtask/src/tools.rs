@@ -47,7 +47,7 @@ impl Tool {
         match self.is_there(workspace) {
             true => Ok(()),
             false => Err(format!(
-                "{} was installed, and cargo does not find it: is the folder that it was installed to in $PATH?",
+                "{} was installed, and cargo does not find it: is the directory that it was installed to in $PATH?",
                 self.package
             )),
         }

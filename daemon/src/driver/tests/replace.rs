@@ -37,7 +37,7 @@ async fn an_old_file_is_not_hashed_again_while_there_is_no_room_for_the_new_one(
     rig.driver.retry_blocked(Instant::now() + Duration::from_secs(7200));
     let status = rig.driver.status(None).unwrap().remove(0);
     assert_eq!(status.state, State::Checking);
-    assert_eq!(status.reason.as_deref(), Some("its place in the shared folder is being made"));
+    assert_eq!(status.reason.as_deref(), Some("its place in the shared directory is being made"));
     let another = FileIdentity::at(&rig.file("gone")).at("open", &rig.file("gone")).unwrap_err();
     rig.driver.made(manifest.key(), &Opening::default(), Err(another));
     assert_eq!(
@@ -138,7 +138,7 @@ async fn a_file_that_nobody_remembers_is_found_although_the_folder_was_away() {
     let mut rig = Rig::with(root, home);
     fs::rename(&shared, &away).unwrap();
     rig.driver.shown(Ok(vec![manifest.name().clone()]));
-    rig.until("the folder is missed", |driver| driver.folder.is_away()).await;
+    rig.until("the directory is missed", |driver| driver.folder.is_away()).await;
     fs::rename(&away, &shared).unwrap();
     rig.driver.answered(1, FolderAnswer::with_free(1 << 30));
     rig.until("it is served", |driver| is_seeding(driver, &manifest)).await;

@@ -98,7 +98,7 @@ async fn who_wants_a_name_outlasts_a_restart() {
     let rig = Rig::on(folder);
     let words = |words: [&str; 2]| Some(words.map(str::to_owned).to_vec());
     assert_eq!(wanted_by(&rig.driver, "one"), words(["alice", "subscription o*"]));
-    assert_eq!(wanted_by(&rig.driver, "two"), words(["uid 1234", "watch of the folder"]));
+    assert_eq!(wanted_by(&rig.driver, "two"), words(["uid 1234", "directory watch"]));
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn what_nobody_asked_for_was_found_in_the_folder() {
     let mut rig = Rig::with(root, home);
     rig.driver.shown(Ok(vec![manifest.name().clone()]));
     rig.until("it is served", |driver| is_seeding(driver, &manifest)).await;
-    assert_eq!(wanted_by(&rig.driver, "x"), Some(vec!["found in the folder".to_owned()]));
+    assert_eq!(wanted_by(&rig.driver, "x"), Some(vec!["found in the shared directory".to_owned()]));
 }
 
 /// The trackers named the true list of a resource whose list was thought to be another one.

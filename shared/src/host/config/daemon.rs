@@ -10,14 +10,14 @@ use std::path::PathBuf;
 settings! {
     /// What a daemon may be told by its config file. Its command line comes first.
     pub struct DaemonConfig {
-        /// The shared folder, an absolute path. Empty: systemd's state folder, /var/lib/tinytorrent as root,
-        /// else a folder of the user's own.
-        pub folder: Option<PathBuf> = None,
+        /// The shared directory, an absolute path. Empty: systemd's state directory if ttd is a service,
+        /// /var/lib/tinytorrent as root, ~/.local/share/tinytorrent for any other user.
+        pub directory: Option<PathBuf> = None,
         /// The address and port for peers ("0.0.0.0:7987"), or a port on all addresses. Empty: port 7987;
-        /// a ttd that was started with a FOLDER then takes the next free port up to 8018.
+        /// a ttd that was started as `ttd DIRECTORY` then takes the next free port up to 8018.
         pub listen: Option<ListenAddr> = None,
-        /// The control socket, an absolute path. Empty: ttd.sock in systemd's runtime folder, in
-        /// /run/tinytorrent as root, else in the user's own runtime folder.
+        /// The control socket, an absolute path. Empty: ttd.sock in systemd's runtime directory, in
+        /// /run/tinytorrent as root, else in the user's own runtime directory.
         pub socket: Option<PathBuf> = None,
         /// The control socket's permissions, as octal digits: who may write to it may control the daemon.
         pub socket_mode: FileMode = FileMode::new(0o660).expect("read and write for user and group"),
@@ -41,7 +41,7 @@ settings! {
         pub file_mode: FileMode = FileMode::new(0o644).expect("readable for all"),
         /// The group of a finished file, by name or number. Empty: the daemon's own.
         pub file_group: Option<GroupName> = None,
-        /// Downloads wait while the disk of the shared folder has less room than this.
+        /// Downloads wait while the disk of the shared directory has less room than this.
         pub min_free_space: ByteSize = ByteSize::new(64 << 20),
         /// How many connections with peers there may be at once.
         pub peer_connections_max: NonZeroU32 = NonZeroU32::new(512).expect("not 0"),
@@ -62,7 +62,7 @@ settings! {
 impl DaemonConfig {
     /// The keys that a running daemon does not take over when its config is read again.
     pub const FIXED: &[&str] = &[
-        "folder",
+        "directory",
         "listen",
         "socket",
         "socket_mode",
@@ -77,7 +77,7 @@ impl DaemonConfig {
     pub fn keep_fixed(&mut self, running: &DaemonConfig) -> Vec<&'static str> {
         let mut waiting = running.changed(self);
         waiting.retain(|key| Self::FIXED.contains(key));
-        self.folder.clone_from(&running.folder);
+        self.directory.clone_from(&running.directory);
         self.listen = running.listen;
         self.socket.clone_from(&running.socket);
         self.socket_mode = running.socket_mode;

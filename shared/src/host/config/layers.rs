@@ -16,8 +16,24 @@ pub(super) struct Document<'a> {
 
 impl Document<'_> {
     pub(super) fn parse(files: &[File]) -> Result<Vec<Document<'_>>, ConfigError> {
-        files.iter().map(|file| Ok(Document { file, table: file.table()? })).collect()
+        files.iter().map(|file| Ok(Document { file, table: with_present_names(file.table()?) })).collect()
     }
+}
+
+/// Keys outside of tables that had another name in former versions: (former, present). Both are read.
+const RENAMED: &[(&str, &str)] = &[("folder", "directory")];
+
+/// Gives keys that have a former name their present one. In a file with both, the former one stays, and is unknown.
+fn with_present_names(mut table: DeTable<'_>) -> DeTable<'_> {
+    for (former, present) in RENAMED {
+        if table.contains_key(*present) {
+            continue;
+        }
+        if let Some((key, value)) = table.remove_entry(*former) {
+            table.insert(Spanned::new(key.span(), (*present).into()), value);
+        }
+    }
+    table
 }
 
 /// One table, as each file that has it says it, in the order of the files.

@@ -24,7 +24,7 @@ fn an_empty_file_is_the_default() {
 fn every_key_is_taken() {
     let config = daemon(
         r#"
-        folder = "/srv/files"
+        directory = "/srv/files"
         listen = 7999
         socket = "/run/x.sock"
         socket_mode = "0600"
@@ -44,7 +44,7 @@ fn every_key_is_taken() {
         "#,
     )
     .unwrap();
-    assert_eq!(config.folder, Some(PathBuf::from("/srv/files")));
+    assert_eq!(config.directory, Some(PathBuf::from("/srv/files")));
     assert_eq!(config.listen.unwrap().to_string(), "[::]:7999");
     assert_eq!(config.trackers[1].host(), "::1");
     assert_eq!(config.download_limit.to_string(), "100 MB/s");
@@ -58,10 +58,23 @@ fn every_key_is_taken() {
 }
 
 #[test]
+fn the_former_name_of_a_key_is_read() {
+    let config = daemon("folder = \"/srv/files\"").unwrap();
+    assert_eq!(config.directory, Some(PathBuf::from("/srv/files")));
+    let wrong = daemon("\nfolder = 3").unwrap_err();
+    assert_eq!(wrong, "ttd.toml:2: directory: expected an absolute path in quotes, not a whole number");
+    let twice = daemon("directory = \"/a\"\nfolder = \"/b\"").unwrap_err();
+    assert!(twice.starts_with("ttd.toml:2: unknown key \"folder\""), "{twice}");
+    let files = [("ttd.toml", "folder = \"/a\""), ("ttd.d/a.toml", "directory = \"/b\"")];
+    let config = DaemonConfig::of(&Files::of_texts(files)).unwrap();
+    assert_eq!(config.directory, Some(PathBuf::from("/b")), "the later file counts");
+}
+
+#[test]
 fn what_is_fixed_waits_for_a_restart() {
     let all = daemon(
         r#"
-        folder = "/srv/files"
+        directory = "/srv/files"
         listen = 7999
         socket = "/run/x.sock"
         socket_mode = "0600"
@@ -118,8 +131,11 @@ fn a_mistake_is_told_with_its_line_and_what_was_meant() {
             "peer_connections_max = -1",
             "ttd.toml:1: peer_connections_max: expected a number from 1 to 4294967295",
         ),
-        ("folder = \"files\"", "ttd.toml:1: folder: expected an absolute path, one that begins with \"/\""),
-        ("folder = 3", "ttd.toml:1: folder: expected an absolute path in quotes, not a whole number"),
+        (
+            "directory = \"files\"",
+            "ttd.toml:1: directory: expected an absolute path, one that begins with \"/\"",
+        ),
+        ("directory = 3", "ttd.toml:1: directory: expected an absolute path in quotes, not a whole number"),
         (
             "trackers = \"tt://a\"",
             "ttd.toml:1: trackers: expected a list in brackets, [\"…\", \"…\"], not a text",

@@ -54,7 +54,7 @@ fn wait_does_not_call_a_file_complete_that_vanished() {
     b.get("image.iso", &bytes);
     fs::remove_file(b.file("image.iso")).unwrap();
     let output = b.ctl_code(4, &["wait", "image.iso", "--timeout", "30 s"]);
-    says(&output, "is gone from the shared folder");
+    says(&output, "is gone from the shared directory");
 }
 
 #[test]

@@ -285,7 +285,7 @@ fn a_folder_that_is_unmounted_is_waited_for_and_nothing_counts_as_deleted() {
             .unwrap()
             .to_owned();
         command = cluster::process::sealed(&cluster::program("ttctl"), Path::new(&home));
-        command.arg("--folder").arg(&real).args(["status", "--json", "--", name]);
+        command.arg("--directory").arg(&real).args(["status", "--json", "--", name]);
         run_capped(command, CAP).unwrap()
     };
     for name in ["first", "second"] {
@@ -295,7 +295,7 @@ fn a_folder_that_is_unmounted_is_waited_for_and_nothing_counts_as_deleted() {
         });
     }
     c.ok(&["get", "--detach", "first"]);
-    assert!(fs::read_dir(&mounted).unwrap().next().is_none(), "something was written beside the folder");
+    assert!(fs::read_dir(&mounted).unwrap().next().is_none(), "something was written beside the directory");
     assert!(b.runs());
 
     mount_bind(&real, &mounted);
@@ -323,13 +323,13 @@ fn a_folder_that_is_mounted_late_is_taken_by_a_restart() {
     assert!(b.terminate().0.success());
     unmount(&mounted);
     b.restart();
-    assert!(b.statuses().is_empty(), "the folder is not there yet");
+    assert!(b.statuses().is_empty(), "the directory is not there yet");
 
     mount_bind(&real, &mounted);
     // As systemd sees it, which starts again what has failed.
     let status = b.wait_end();
     assert_eq!(status.code(), Some(1), "{status}: {}", b.log());
-    assert!(b.log().contains("is another shared folder now"), "{}", b.log());
+    assert!(b.log().contains("is another shared directory now"), "{}", b.log());
     b.restart();
     b.wait_seeding("first");
     unmount(&mounted);

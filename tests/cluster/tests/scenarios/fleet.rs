@@ -155,7 +155,7 @@ fn a_doctor_finds_nothing_wrong_where_all_is_well() {
                 && found["message"].as_str().is_some_and(|message| message.contains(text))
         })
     };
-    assert!(has("folder", "ok", "can write"), "{found}");
+    assert!(has("directory", "ok", "can write"), "{found}");
     assert!(has("clock", "ok", "agrees"), "{found}");
     assert!(has("tracker", "warning", "others cannot use it"), "{found}");
     assert!(has("peer port", "warning", "no other machine reaches it"), "{found}");

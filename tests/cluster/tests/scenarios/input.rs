@@ -113,7 +113,7 @@ fn without_a_daemon_every_place_that_was_tried_is_named() {
         output.stderr
     };
     assert!(run(&["status", "--socket", "/nowhere/a.sock"], None).contains("/nowhere/a.sock"));
-    assert!(run(&["status", "--folder", "/nowhere"], None).contains("/nowhere/.tinytorrent/ttd.sock"));
+    assert!(run(&["status", "--directory", "/nowhere"], None).contains("/nowhere/.tinytorrent/ttd.sock"));
     let only = run(&["status"], Some("/nowhere/b.sock"));
     assert!(only.contains("/nowhere/b.sock") && !only.contains("/run/"), "{only}");
     let own = home.path().join("run/ttd.sock");

@@ -139,7 +139,7 @@ fn a_daemon_that_is_just_starting_is_waited_for() {
     let mut ttd = sealed(&program("ttd"), home.path());
     ttd.arg(&folder).args(["--listen", "127.0.0.1:0"]);
     let mut ttctl = sealed(&program("ttctl"), home.path());
-    ttctl.arg("--folder").arg(&folder).args(["status", "--json"]);
+    ttctl.arg("--directory").arg(&folder).args(["status", "--json"]);
     let log = home.path().join("ttd.log");
     let _process = cluster::process::Process::start("ttd", ttd, &log).unwrap();
     let output = run_capped(ttctl, CAP).unwrap();

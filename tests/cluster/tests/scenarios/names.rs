@@ -72,7 +72,7 @@ fn a_name_whose_file_is_gone_says_so_while_the_other_name_is_served() {
     let output = a.ctl_code(4, &["verify", "one"]);
     assert!(output.stderr.contains(a.file("one").to_str().unwrap()), "{}", output.stderr);
     let status = a.wait_status("one", "its file is missed", |status| status.state() == "error");
-    assert_eq!(status.reason(), "one is gone from the shared folder");
+    assert_eq!(status.reason(), "one is gone from the shared directory");
     a.wait_seeding("two");
     a.ok(&["verify", "two"]);
     assert_eq!(a.status("one").unwrap().state(), "error");

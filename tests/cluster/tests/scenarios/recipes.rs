@@ -36,7 +36,7 @@ fn shell(home: &Path, daemon: &Daemon, text: &str) -> Output {
     let folder = daemon.folder().display().to_string();
     script(
         &bin.join("ttctl"),
-        &format!("#!/bin/sh\nexec {} --folder '{folder}' \"$@\"\n", program("ttctl").display()),
+        &format!("#!/bin/sh\nexec {} --directory '{folder}' \"$@\"\n", program("ttctl").display()),
     );
     let mut command: Command = sealed(Path::new("/bin/sh"), home);
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
@@ -58,7 +58,7 @@ fn the_pipeline_goes_on_when_a_machine_is_down_and_says_which() {
     // ssh -n -o ConnectTimeout=10 HOST COMMAND …
     let ssh = format!(
         "#!/bin/sh\nshift 3; host=$1; shift 2\ncase $host in\n\
-         up) exec {ttctl} --folder '{folder}' \"$@\";;\n*) echo 'ssh: No route to host' >&2; exit 255;;\nesac\n"
+         up) exec {ttctl} --directory '{folder}' \"$@\";;\n*) echo 'ssh: No route to host' >&2; exit 255;;\nesac\n"
     );
     script(&home.join("bin/ssh"), &ssh);
     let pipeline = block("A CI pipeline that rolls out and waits", "sh");

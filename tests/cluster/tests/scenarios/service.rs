@@ -62,7 +62,7 @@ impl Managed {
 
     fn ctl(&self, args: &[&str]) -> Output {
         let mut command = sealed(&program("ttctl"), self.home.path());
-        command.current_dir(self.home.path()).arg("--folder").arg("shared").args(args);
+        command.current_dir(self.home.path()).arg("--directory").arg("shared").args(args);
         run_capped(command, CAP).unwrap()
     }
 }

@@ -195,7 +195,11 @@ fn trackers_in_the_environment_come_after_the_command_line_and_before_the_file()
     };
     let ctl = |variable: &str, args: &[&str]| {
         let mut command = sealed(&program("ttctl"), home.path());
-        command.current_dir(home.path()).args(["--folder", "shared"]).args(args).env("TT_TRACKERS", variable);
+        command
+            .current_dir(home.path())
+            .args(["--directory", "shared"])
+            .args(args)
+            .env("TT_TRACKERS", variable);
         run_capped(command, CAP).unwrap()
     };
     let trackers_of = |name: &str| {
@@ -266,7 +270,7 @@ fn a_socket_may_have_a_path_longer_than_an_address_holds() {
     let home = tempfile::tempdir().unwrap();
     let mut folder = home.path().to_owned();
     for _ in 0..4 {
-        folder.push("a folder whose name is long, but not too long for anybody");
+        folder.push("a directory whose name is long, but not too long for anybody");
     }
     fs::create_dir_all(folder.parent().unwrap()).unwrap();
     assert!(folder.as_os_str().len() > 200);
@@ -284,7 +288,7 @@ fn a_relative_folder_is_where_the_daemon_was_started() {
     let folder = home.path().join("shared");
     cluster::wait_until("it answers", CAP, || {
         let mut ttctl = sealed(&program("ttctl"), home.path());
-        ttctl.arg("--folder").arg(&folder).args(["status", "--json"]);
+        ttctl.arg("--directory").arg(&folder).args(["status", "--json"]);
         run_capped(ttctl, CAP).unwrap().code == 0
     });
 }

@@ -156,7 +156,7 @@ fn what_was_removed_is_not_taken_in_again_by_a_start() {
     assert!(!a.file("one.tinytorrent").exists());
     a.restart();
     a.wait_seeding("two");
-    a.wait_log("the shared folder is loaded");
+    a.wait_log("the shared directory is loaded");
     assert!(a.status("one").is_none());
     a.check_file("one", &bytes);
 }

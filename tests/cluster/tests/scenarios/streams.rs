@@ -113,6 +113,6 @@ fn a_doctor_whom_the_daemon_does_not_talk_to_leaves_its_port_alone() {
     let output = doctor.current_dir("/").uid(65_534).gid(65_534).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("permission denied") && said.contains("not checked: folder, port"), "{said}");
+    assert!(said.contains("permission denied") && said.contains("not checked: directory, port"), "{said}");
     assert!(!said.contains("peer port") && !said.contains("no tracker is configured"), "{said}");
 }

@@ -42,9 +42,9 @@ fn status_says_who_wants_a_file_also_after_a_restart() {
     fs::remove_dir_all(leecher.folder().join(".tinytorrent")).expect("it is there");
     leecher.restart();
     wait_until("it is found again", CAP, || leecher.status(NAME).is_some());
-    assert_eq!(wanted_by(&leecher), ["found in the folder"]);
+    assert_eq!(wanted_by(&leecher), ["found in the shared directory"]);
     leecher.get(NAME, &bytes);
-    assert_eq!(wanted_by(&leecher), ["found in the folder", user.as_str()]);
+    assert_eq!(wanted_by(&leecher), ["found in the shared directory", user.as_str()]);
     leecher.ok(&["remove", NAME]);
     assert!(leecher.status(NAME).is_none(), "a user removes it, whoever wants it");
 }

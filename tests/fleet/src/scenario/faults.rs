@@ -56,8 +56,8 @@ pub(super) fn bad_starts(fleet: &mut Fleet) -> Result<(), String> {
     fails(
         machine,
         "ttd.service",
-        "folder = \"/etc/shared\"\n",
-        "cannot make the shared folder /etc/shared",
+        "directory = \"/etc/shared\"\n",
+        "cannot make the shared directory /etc/shared",
         Then::TriesAgain,
     )?;
     machine.write(FILE, CONFIG)?;

@@ -26,14 +26,14 @@ pub(super) fn another_folder(fleet: &mut Fleet) -> Result<(), String> {
     machine.sh(&format!(
         "install -d -o tinytorrent -g member -m 2755 /srv/shared && mkdir -p {drop_in} && \
          printf '[Service]\nReadWritePaths=/srv/shared\n' > {drop_in}/folder.conf && \
-         printf 'folder = \"/srv/shared\"\nfile_mode = \"0640\"\ntrackers = [\"tt://tracker\"]\n' \
+         printf 'directory = \"/srv/shared\"\nfile_mode = \"0640\"\ntrackers = [\"tt://tracker\"]\n' \
          > /etc/tinytorrent/ttd.toml && systemctl daemon-reload && systemctl restart ttd.service"
     ))?;
     make_and_share(machine, "handed-on.bin", 1)?;
     let looks = machine
         .sh("stat --format='%a %U %G' /srv/shared/handed-on.bin /srv/shared/handed-on.bin.tinytorrent")?;
     if looks != "640 tinytorrent member\n640 tinytorrent member\n" {
-        return Err(format!("in a folder of the group member, what is published is\n{looks}"));
+        return Err(format!("in a directory of the group member, what is published is\n{looks}"));
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ const STEPS: [Step; 16] = [
     ("a disk that is full makes a download wait, not fail", files::full_disk),
     ("what cannot start says why, and does not try for ever", faults::bad_starts),
     ("a daemon that hangs is started anew", faults::hangs),
-    ("a shared folder elsewhere hands its group on", files::another_folder),
+    ("a shared directory elsewhere hands its group on", files::another_folder),
     ("the journals have nothing that nobody expected", journals),
 ];
 
@@ -86,7 +86,7 @@ const MISTAKES: [&str; 12] = [
     "Reload failed for ttd.service",
     "needs a restart keys=\"zone\"",
     "this machine has no group \"no-such-group\"",
-    "cannot make the shared folder /etc/shared",
+    "cannot make the shared directory /etc/shared",
     "another process has port 7987 already",
     "Failed with result 'exit-code'",
     "Failed to start ttd",

@@ -103,7 +103,7 @@ fn copy_if_there(from: &Path, to: &Path) -> Result<(), String> {
     if !from.is_file() {
         return Ok(());
     }
-    make(to.parent().ok_or("a file has a folder")?)?;
+    make(to.parent().ok_or("a file has a directory")?)?;
     fs::copy(from, to).map(drop).map_err(|error| format!("{}: {error}", from.display()))
 }
 

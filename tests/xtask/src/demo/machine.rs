@@ -45,7 +45,7 @@ pub(crate) struct Progress {
 impl Scene {
     pub(crate) fn new(programs: Programs) -> Result<Scene, String> {
         let folder = tempfile::Builder::new().prefix("tinytorrent-demo-").tempdir();
-        Ok(Scene { programs, folder: folder.map_err(|error| format!("no temporary folder: {error}"))? })
+        Ok(Scene { programs, folder: folder.map_err(|error| format!("no temporary directory: {error}"))? })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -77,7 +77,7 @@ impl Scene {
         let (ttctl, folder, home) = (machine.ttctl.clone(), machine.folder.clone(), machine.home.clone());
         wait_until_up(&format!("ttd {name}"), &mut machine.process, || {
             let mut command = sealed(&ttctl, &home);
-            command.arg("--folder").arg(&folder).args(["status", "--json"]);
+            command.arg("--directory").arg(&folder).args(["status", "--json"]);
             run_unless(command, interrupted).is_ok_and(|output| output.code == 0)
         })?;
         Ok(machine)
@@ -102,7 +102,7 @@ impl Machine {
     /// Runs a ttctl command that must succeed; the result is what it wrote to stdout.
     pub(crate) fn ttctl(&self, args: &[&str]) -> Result<String, String> {
         let mut command = sealed(&self.ttctl, &self.home);
-        command.arg("--folder").arg(&self.folder).args(args);
+        command.arg("--directory").arg(&self.folder).args(args);
         let output = run_unless(command, interrupted);
         interrupt::check()?;
         let output = output.map_err(|error| error.to_string())?;

@@ -54,7 +54,7 @@ fn described(workspace: &Workspace, manifest: &Path) -> Result<Vec<Value>, Strin
 fn read(workspace: &Workspace, package: &Value) -> Result<Package, String> {
     let name = package["name"].as_str().unwrap_or_default().to_owned();
     let manifest = PathBuf::from(package["manifest_path"].as_str().unwrap_or_default());
-    let folder = manifest.parent().ok_or_else(|| format!("{name} has no folder"))?;
+    let folder = manifest.parent().ok_or_else(|| format!("{name} has no directory"))?;
     let mut sources = Sources::new();
     read_folder(&workspace.root, folder, &mut sources)?;
     let targets = package["targets"].as_array().into_iter().flatten();
