@@ -1,6 +1,6 @@
 """What of the harness can be tested without root: the bound, the cases, the targets, the tables.
 `python3 -m unittest discover -s tests/bench`; `cargo xtask ci` runs it."""
-import itertools, math, random, unittest
+import itertools, math, pathlib, random, unittest
 import net, report, targets
 from bound import Peer, lower_bound, seconds_to_send
 from cases import CASES, MIB, Fault
@@ -189,6 +189,41 @@ class Reports(unittest.TestCase):
     def test_nothing_measured(self):
         for make in (report.markdown, report.summary, report.targets):
             self.assertTrue(make(self.results()))
+
+
+class Documents(unittest.TestCase):
+    """The seconds in README.md and docs/performance.md are the measured ratios times the bounds of the cases."""
+    ROOT = pathlib.Path(__file__).parents[2]
+    CARRIED = 0.956  # what iperf3 measured of a shaped rate, as docs/performance.md says
+
+    def rows(self, path, heading):
+        """The cells of a table's rows, without its first two lines."""
+        lines = (self.ROOT / path).read_text().split(f"## {heading}\n")[1].splitlines()
+        table = [line for line in itertools.takewhile(lambda line: not line.startswith("## "), lines)
+                 if line.startswith("|")]
+        return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+
+    def bound(self, case):
+        payload = lambda rate: rate * 1e6 / 8 * self.CARRIED if rate else 1e15
+        return CASES[case].bounds(CASES[case].size, payload)[0]
+
+    def test_the_seconds_follow_from_the_ratios(self):
+        rows = self.rows("docs/performance.md", "What was measured")
+        self.assertGreater(len(rows), 8)
+        for case, _, bound, ratio, seconds, *others in rows:
+            expected = self.bound(case.strip("`"))
+            self.assertEqual(bound, f"{expected:.2f}", case)
+            for ratio, seconds in [(ratio, seconds), *(other.split(": ") for other in others if other)]:
+                self.assertEqual(seconds, f"{float(ratio) * expected:.0f}", case)
+
+    def test_the_readme_shows_the_same_seconds(self):
+        measured = {row[0].strip("`"): row for row in self.rows("docs/performance.md", "What was measured")}
+        rows = self.rows("README.md", "How fast")
+        for case, row in zip(("e1-n8", "e1-n16", "killed", "zones", "e1-n32"), rows):
+            shown = [measured[case][4], *(cell.split(": ")[-1] for cell in measured[case][5:])]
+            self.assertEqual(row[1:4], shown, case)
+            if row[4]:
+                self.assertEqual(row[4], f"{len(CASES[case].leechers) * self.bound(case):.0f}", case)
 
 
 if __name__ == "__main__":
