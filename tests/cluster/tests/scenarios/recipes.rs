@@ -1,27 +1,21 @@
-//! What `docs/recipes.md` says, taken from there and run, with stubs for the machines that a test does not have.
+//! What README.md and docs/recipes.md tell their readers to type, taken from there and run, with stubs for the machines that a
+//! test does not have. `tests/fleet` runs the recipes on machines.
 
+use cluster::document::Section;
 use cluster::files::{MIB, content};
-use cluster::process::{Output, run_capped, sealed};
+use cluster::process::{Output, free_port, run_capped, sealed};
 use cluster::{CAP, Daemon, Tracker, program};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
 const RECIPES: &str = include_str!("../../../../docs/recipes.md");
 
-/// What stands under a heading.
-#[track_caller]
-fn section(heading: &str) -> &'static str {
-    let (_, rest) = RECIPES.split_once(&format!("\n## {heading}\n")).expect("there is such a heading");
-    rest.split("\n## ").next().unwrap_or(rest)
-}
+const README: &str = include_str!("../../../../README.md");
 
-/// The first block of code of this language under a heading.
-#[track_caller]
-fn block(heading: &str, language: &str) -> &'static str {
-    let (_, rest) = section(heading).split_once(&format!("```{language}\n")).expect("there is such a block");
-    rest.split("```").next().unwrap_or(rest)
+fn recipe(heading: &'static str) -> Section<'static> {
+    Section::find(RECIPES, heading).unwrap()
 }
 
 fn script(path: &Path, text: &str) {
@@ -45,6 +39,33 @@ fn shell(home: &Path, daemon: &Daemon, text: &str) -> Output {
 }
 
 #[test]
+fn the_quick_start_works_when_it_is_pasted() {
+    let start = Section::find(README, "Quick start").unwrap();
+    let commands = start.commands("sh").unwrap();
+    for word in ["cargo build --release\n", "$PWD/target/release:", "/tmp/tt", " 7986 ", "kill %1 %2 %3"] {
+        assert!(start.text().contains(word), "{word}");
+    }
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    fs::create_dir_all(home.join("target/release")).unwrap();
+    for name in ["ttd", "ttctl", "tt-tracker"] {
+        symlink(program(name), home.join("target/release").join(name)).unwrap();
+    }
+    // cargo has built them already; everything else is as it stands, but for the port and the place
+    let port = free_port([127, 0, 0, 1].into()).unwrap();
+    let commands = commands
+        .replace("/tmp/tt", &home.join("tt").display().to_string())
+        .replace("7986", &port.to_string());
+    let text =
+        format!("set -e; trap 'kill $(jobs -p)' ERR\ncargo() {{ :; }}\n{commands}\nkill %1 %2 %3; wait\n");
+    let mut command = sealed(Path::new("/bin/bash"), home);
+    command.current_dir(home).args(["-c", &text]);
+    let output = run_capped(command, CAP).unwrap();
+    assert_eq!(output.code, 0, "{output:?}");
+    assert!(output.stdout.ends_with("the same file\n"), "{output:?}");
+}
+
+#[test]
 fn the_pipeline_goes_on_when_a_machine_is_down_and_says_which() {
     let tracker = Tracker::start();
     let (runner, machine) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
@@ -55,13 +76,13 @@ fn the_pipeline_goes_on_when_a_machine_is_down_and_says_which() {
     fs::write(home.join("build/app.tar.gz"), content(410, MIB)).unwrap();
     let ttctl = program("ttctl").display().to_string();
     let folder = machine.folder().display().to_string();
-    // ssh -n -o ConnectTimeout=10 HOST COMMAND …
+    // ssh -n -o OPTION -o OPTION HOST ttctl WORDS …
     let ssh = format!(
-        "#!/bin/sh\nshift 3; host=$1; shift 2\ncase $host in\n\
+        "#!/bin/sh\nshift 5; host=$1; shift 2\ncase $host in\n\
          up) exec {ttctl} --directory '{folder}' \"$@\";;\n*) echo 'ssh: No route to host' >&2; exit 255;;\nesac\n"
     );
     script(&home.join("bin/ssh"), &ssh);
-    let pipeline = block("A CI pipeline that rolls out and waits", "sh");
+    let pipeline = recipe("A CI job that rolls out and waits").file("rollout.sh").unwrap();
     assert!(pipeline.contains("30 min"));
     let pipeline = pipeline.replace("30 min", "20 s");
 
@@ -71,7 +92,8 @@ fn the_pipeline_goes_on_when_a_machine_is_down_and_says_which() {
     machine.wait_seeding("app.tar.gz");
     assert_eq!(output.code, 1, "{output:?}");
     assert!(
-        output.stderr.contains("down: not asked") && output.stderr.contains("of 2 machines"),
+        output.stderr.contains("down: the download was not started")
+            && output.stderr.contains("of 2 machines"),
         "{output:?}"
     );
     assert!(output.stdout.contains("never seen"), "the fleet is shown: {output:?}");
@@ -93,7 +115,11 @@ fn cron_has_nothing_to_mail_after_a_good_run() {
     a.share_bytes("forecast.grib2", &bytes);
     let home = tempfile::tempdir().unwrap();
     // minute, hour, day, month, weekday, user; the rest is for the shell
-    let line = section("cron: a file that is renewed").lines().find(|line| line.contains("ttctl get"));
+    let line = recipe("cron: a file that is replaced regularly")
+        .file("/etc/cron.d/forecast-get")
+        .unwrap()
+        .lines()
+        .find(|line| line.contains("ttctl get"));
     let command: Vec<&str> = line.expect("a line of a crontab").split_whitespace().skip(6).collect();
     for _ in 0..2 {
         let output = shell(home.path(), &b, &command.join(" "));
@@ -103,7 +129,7 @@ fn cron_has_nothing_to_mail_after_a_good_run() {
     b.check_file("forecast.grib2", &bytes);
     a.ok(&["remove", "forecast.grib2"]);
     b.ok(&["remove", "--delete", "forecast.grib2"]);
-    let night = section("cron: keep to the night");
+    let night = recipe("cron: full speed only at night").file("/etc/cron.d/tinytorrent-limits").unwrap();
     let limits = night.lines().filter(|line| line.contains("ttctl limit --"));
     for line in limits.clone() {
         let command: Vec<&str> = line.split_whitespace().skip(6).collect();
@@ -119,7 +145,7 @@ fn the_playbook_calls_ttctl_as_it_wants_to_be_called() {
     let tracker = Tracker::start();
     let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
     a.share_bytes("lab 2025.img", &content(412, MIB));
-    let playbook = block("Ansible: roll a file out to a fleet", "yaml");
+    let playbook = recipe("Ansible: bring a file to a fleet").file("rollout.yml").unwrap();
     let argvs = playbook.lines().filter_map(|line| line.trim().strip_prefix("argv: [")?.strip_suffix(']'));
     let mut calls = 0;
     for argv in argvs {
