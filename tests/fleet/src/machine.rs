@@ -1,7 +1,7 @@
 //! One machine: a container on a layer over the common root, which boots systemd.
 
 use crate::command::{CAP, must, run, wait_for, words};
-use crate::network::{BRIDGE, address};
+use crate::network::{BRIDGE, DOWN, address};
 use crate::root;
 use cluster::process::Output;
 use serde_json::Value;
@@ -186,6 +186,7 @@ fn settle(root: &Path, name: &str, names: &[&str]) -> std::io::Result<()> {
     for (index, name) in names.iter().enumerate() {
         hosts += &format!("{} {name}\n", address(index + 1));
     }
+    hosts += &format!("{} {}\n", address(DOWN.1), DOWN.0);
     fs::write(root.join("etc/hosts"), hosts)?;
     let network = format!(
         "[Match]\nName=host0\n\n[Network]\nAddress={}/24\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n",

@@ -5,6 +5,9 @@ use crate::command::{must, words};
 /// The bridge.
 pub(crate) const BRIDGE: &str = "fleet0";
 
+/// A name that resolves, for a machine that is not there.
+pub(crate) const DOWN: (&str, usize) = ("down", 250);
+
 /// The address of a machine, by its number.
 pub(crate) fn address(number: usize) -> String {
     format!("10.77.0.{number}")

@@ -7,11 +7,12 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Beyond the minimal system: what boots, and what the machines are asked with.
-const PACKAGES: &str = "systemd,systemd-sysv,dbus,libpam-systemd,iproute2,procps";
+/// Beyond the minimal system: what boots, what the machines are asked with, and what docs/recipes.md is about.
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,libpam-systemd,iproute2,procps,\
+    ansible-core,cron,jq,openssh-server,sudo";
 
 /// Raised when what is done to the root below changes: an older one is not taken then.
-const EDITION: u32 = 1;
+const EDITION: u32 = 2;
 
 /// Where the root is, or will be.
 pub(crate) fn path() -> Result<PathBuf, String> {
@@ -47,6 +48,7 @@ pub(crate) fn provide() -> Result<(), String> {
         ));
     }
     furnish(&made).map_err(|error| format!("{}: {error}", made.display()))?;
+    let_root_log_in(&made)?;
     fs::rename(&made, &root).map_err(|error| format!("{}: {error}", root.display()))
 }
 
@@ -90,4 +92,17 @@ fn furnish(root: &Path) -> std::io::Result<()> {
         symlink("/dev/null", etc.join("systemd/system").join(unit))?;
     }
     Ok(())
+}
+
+/// Lets root of each machine log in to every other one with ssh, without a question.
+fn let_root_log_in(root: &Path) -> Result<(), String> {
+    let at = |error: std::io::Error| format!("{}: {error}", root.display());
+    let home = root.join("root/.ssh");
+    fs::create_dir_all(&home).map_err(at)?;
+    let mut keygen = words("chroot", &[]);
+    keygen.arg(root).args(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/.ssh/id_ed25519"]);
+    must(keygen)?;
+    fs::copy(home.join("id_ed25519.pub"), home.join("authorized_keys")).map_err(at)?;
+    let key = fs::read_to_string(root.join("etc/ssh/ssh_host_ed25519_key.pub")).map_err(at)?;
+    fs::write(root.join("etc/ssh/ssh_known_hosts"), format!("* {key}")).map_err(at)
 }

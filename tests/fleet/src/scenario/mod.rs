@@ -4,11 +4,13 @@ mod faults;
 mod files;
 mod machines;
 mod packages;
+mod recipes;
 
 use crate::args::{Args, Set};
 use crate::journal;
 use crate::machine::Machine;
 use machines::Fleet;
+use recipes::{ansible, cron, pipeline, units};
 use std::path::Path;
 use std::time::Instant;
 
@@ -17,7 +19,7 @@ const DISK_MIB: u32 = 320;
 
 type Step = (&'static str, fn(&mut Fleet) -> Result<(), String>);
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 25] = [
     ("a masked unit is not started by the package", packages::masked),
     ("the packages install, and the services run without any configuration", packages::install),
     ("who may control the daemon, and who may not", packages::rights),
@@ -28,6 +30,15 @@ const STEPS: [Step; 16] = [
     ("every server fetches it; one of them boots anew in the middle", files::fetch),
     ("the tracker starts anew, and knows everything again", files::restart_tracker),
     ("the tracker's own machine serves the others", files::from_the_trackers_machine),
+    ("recipes: cron has its files", cron::begin),
+    ("recipes: units wait for a file that nobody has shared", units::begin),
+    ("recipes: a CI job rolls out, and one machine is down", pipeline::one_is_down),
+    ("recipes: the file has come, and the units act", units::first_has_come),
+    ("recipes: the CI job rolls the next version out", pipeline::all_are_there),
+    ("recipes: the units act again, and say why a file does not come", units::second_has_come),
+    ("recipes: limits by the hour", cron::night),
+    ("recipes: an Ansible playbook", ansible::roll_out),
+    ("recipes: cron has shared and fetched, and mailed errors only", cron::end),
     ("the publisher's package is upgraded while it serves", packages::upgrade),
     ("a disk that is full makes a download wait, not fail", files::full_disk),
     ("what cannot start says why, and does not try for ever", faults::bad_starts),

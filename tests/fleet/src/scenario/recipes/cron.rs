@@ -1,0 +1,123 @@
+//! The recipes for cron, by cron itself.
+
+use super::crontab::Line;
+use super::document::{install, recipe};
+use crate::command::{CAP, wait_for};
+use crate::machine::Machine;
+use crate::scenario::machines::Fleet;
+
+const RENEWED: &str = "cron: a file that is replaced regularly";
+const SHARE: &str = "/etc/cron.d/forecast-share";
+const GET: &str = "/etc/cron.d/forecast-get";
+const SHARED: &str = "/srv/model/forecast.grib2";
+const FETCHED: &str = "/var/lib/tinytorrent/forecast.grib2";
+
+const NIGHT: &str = "cron: full speed only at night";
+const LIMITS: &str = "/etc/cron.d/tinytorrent-limits";
+
+/// Beside each file of a recipe: its lines, every minute.
+const FORCED: &str = "/etc/cron.d/forced";
+
+/// Where the mail of a machine's cron is put.
+const MAIL: &str = "/var/mail/cron";
+
+/// Gives cron the recipe's files, and the same lines for every minute. What comes of it is looked at later.
+pub(in crate::scenario) fn begin(fleet: &mut Fleet) -> Result<(), String> {
+    let recipe = recipe(RENEWED)?;
+    let give = |machine: &Machine, path: &str, more: &str| {
+        machine.write("/usr/sbin/sendmail", &format!("#!/bin/sh\nexec cat >>{MAIL}\n"))?;
+        machine.sh(&format!("chmod 0755 /usr/sbin/sendmail && touch {MAIL}"))?;
+        install(machine, &recipe, path)?;
+        let lines = Line::all(recipe.file(path)?)?;
+        let forced: String = lines.iter().map(Line::every_minute).collect();
+        machine.write(FORCED, &(forced + more))
+    };
+    let publisher = fleet.tracker();
+    publisher.sh(&format!("mkdir -p /srv/model && head -c 3M /dev/urandom >{SHARED}"))?;
+    give(publisher, SHARE, "")?;
+    for server in fleet.servers() {
+        // what goes wrong is mailed
+        give(server, GET, "* * * * * root ttctl get no-such-forecast >/dev/null\n")?;
+    }
+    Ok(())
+}
+
+/// The next minute has come: the file is everywhere, only the error was mailed, and a newer file replaces it.
+pub(in crate::scenario) fn end(fleet: &mut Fleet) -> Result<(), String> {
+    let publisher = fleet.tracker();
+    for server in fleet.servers() {
+        wait_for(&format!("cron fetches the file on {}", server.name), CAP, || same(publisher, server))?;
+        let mail =
+            wait_for("cron mails what went wrong", CAP, || match server.sh(&format!("cat {MAIL}"))? {
+                mail if mail.contains("no-such-forecast") => Ok(mail),
+                mail => Err(mail),
+            })?;
+        if mail.contains("forecast.grib2") {
+            return Err(format!("{}: cron has mailed after a good run:\n{mail}", server.name));
+        }
+    }
+    let mail = publisher.sh(&format!("cat {MAIL}"))?;
+    if !mail.is_empty() {
+        return Err(format!("{}: cron has mailed after a good run:\n{mail}", publisher.name));
+    }
+    for machine in [publisher].into_iter().chain(fleet.servers()) {
+        machine.sh(&format!("rm -f {FORCED}"))?;
+        let bad = machine.sh("journalctl --no-pager -u cron.service | grep -iE 'error|bad' || true")?;
+        if !bad.is_empty() {
+            return Err(format!("{}: cron does not like a file:\n{bad}", machine.name));
+        }
+    }
+    let recipe = recipe(RENEWED)?;
+    publisher.sh(&format!("head -c 3M /dev/urandom >{SHARED}"))?;
+    as_cron(publisher, &Line::all(recipe.file(SHARE)?)?[0])?;
+    for server in fleet.servers() {
+        as_cron(server, &Line::all(recipe.file(GET)?)?[0])?;
+        same(publisher, server)?;
+        server.sh(&format!("rm {GET}"))?;
+    }
+    publisher.sh(&format!("rm {SHARE}")).map(drop)
+}
+
+fn same(publisher: &Machine, server: &Machine) -> Result<(), String> {
+    let here = publisher.sh(&format!("sha256sum <{SHARED}"))?;
+    let there = server.try_sh(&format!("sha256sum <{FETCHED}"))?;
+    if here == there.stdout { Ok(()) } else { Err(format!("{}: {there:?}, not {here}", server.name)) }
+}
+
+/// Limits by the hour; a reload brings back what the configuration says.
+pub(in crate::scenario) fn night(fleet: &mut Fleet) -> Result<(), String> {
+    let machine = fleet.last();
+    let recipe = recipe(NIGHT)?;
+    install(machine, &recipe, LIMITS)?;
+    let before = limits(machine)?;
+    let lines = Line::all(recipe.file(LIMITS)?)?;
+    let [day, night] = &lines[..] else { return Err(format!("not two lines: {lines:?}")) };
+    as_cron(machine, day)?;
+    let by_day = limits(machine)?;
+    as_cron(machine, night)?;
+    let by_night = limits(machine)?;
+    machine.sh(&format!("systemctl reload ttd.service && rm {LIMITS}"))?;
+    let is_right = by_day.contains("6250000") && !by_night.contains("6250000") && by_night != before;
+    if !is_right {
+        return Err(format!("the limits were {before}, by day {by_day}, by night {by_night}"));
+    }
+    wait_for("a reload brings the limits back", CAP, || match limits(machine)? {
+        limits if limits == before => Ok(()),
+        limits => Err(limits),
+    })
+}
+
+fn limits(machine: &Machine) -> Result<String, String> {
+    machine.member("ttctl limit --json")
+}
+
+/// Runs a line as cron does: with next to nothing in the environment. It must be silent.
+fn as_cron(machine: &Machine, line: &Line) -> Result<(), String> {
+    machine.write("/root/line", line.command)?;
+    let environment = "env -i HOME=/root LOGNAME=root SHELL=/bin/sh PATH=/usr/bin:/bin";
+    let output = machine.try_sh(&format!("cd && runuser -u {} -- {environment} sh /root/line", line.user))?;
+    if output.code == 0 && output.stdout.is_empty() && output.stderr.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{}: `{}` is not silent: {output:?}", machine.name, line.command))
+}
