@@ -2,6 +2,7 @@
 
 use crate::cli::{Global, shell_word};
 use crate::error::{Error, Kind};
+use crate::output::detail;
 use shared::host::accounts;
 use shared::host::paths::Places;
 use shared::rpc::control::{ControlCaller, DaemonInfo};
@@ -47,6 +48,13 @@ impl Daemon {
         let sockets =
             Places::of_process().control_sockets(global.socket.as_deref(), global.folder.as_deref());
         let found = connect_first(&sockets).await;
+        if let Ok(daemon) = &found {
+            let DaemonInfo { software, pid, folder, .. } = &daemon.info;
+            detail(
+                global,
+                &format!("ttd {software} answers (process {pid}, directory {})", folder.display()),
+            );
+        }
         found.map_err(|nobody| match nobody.how_to_start {
             true => Nobody { error: nobody.error.hint(start_hint(global)), ..nobody },
             false => nobody,

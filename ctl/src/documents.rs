@@ -1,6 +1,6 @@
 //! What `--json` prints. Fields are only ever added, at the end; `schema_version` changes if that is not enough.
 
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 use serde::{Serialize, Serializer};
 use shared::manifest::Manifest;
 use shared::rpc::control::{Direction, PeerInfo, Rejection, ResourceStatus, State, TrackerStatus};
@@ -22,6 +22,41 @@ impl<T> Document<T> {
     pub(crate) fn new(fields: T) -> Document<T> {
         Document { schema_version: SCHEMA_VERSION, fields }
     }
+}
+
+/// What any command prints that failed and had nothing else to print.
+#[derive(Debug, Serialize)]
+pub(crate) struct Failed {
+    pub(crate) error: Failure,
+}
+
+/// What went wrong. It is the last field, `error`, of the document of a command that failed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Failure {
+    pub(crate) kind: &'static str,
+    pub(crate) exit_code: u8,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Failure {
+        Failure {
+            kind: error.kind.word(),
+            exit_code: error.exit_code(),
+            message: error.message.clone(),
+            hint: error.hint.clone(),
+        }
+    }
+}
+
+/// Which of several things a command was not done to, and why.
+#[derive(Debug, Serialize)]
+pub(crate) struct FailureOf {
+    /// As it stands on the command line.
+    pub(crate) what: String,
+    #[serde(flatten)]
+    pub(crate) failure: Failure,
 }
 
 /// `list`, and `status` without WHAT.
@@ -164,6 +199,7 @@ impl From<&[(Rejection, u64)]> for Rejected {
 #[derive(Debug, Serialize)]
 pub(crate) struct Shares {
     pub(crate) shared: Vec<Share>,
+    pub(crate) errors: Vec<FailureOf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -192,18 +228,21 @@ pub(crate) struct Got {
 #[derive(Debug, Serialize)]
 pub(crate) struct Paused {
     pub(crate) paused: Vec<String>,
+    pub(crate) errors: Vec<FailureOf>,
 }
 
 /// `resume`
 #[derive(Debug, Serialize)]
 pub(crate) struct Resumed {
     pub(crate) resumed: Vec<String>,
+    pub(crate) errors: Vec<FailureOf>,
 }
 
 /// `remove`
 #[derive(Debug, Serialize)]
 pub(crate) struct Removed {
     pub(crate) removed: Vec<String>,
+    pub(crate) errors: Vec<FailureOf>,
 }
 
 /// `verify`

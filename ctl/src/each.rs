@@ -1,33 +1,31 @@
-//! The same done to several resources: one that fails does not keep the others back.
+//! The same done to several things: one that fails does not keep the others back.
 
+use crate::documents::FailureOf;
 use crate::error::Error;
 use crate::output::Output;
-use shared::name::ResourceName;
-use shared::rpc::control::ControlError;
 
-/// What became of each so far.
+/// What failed so far.
 #[derive(Debug, Default)]
-pub(crate) struct Each {
-    /// Those that it was done to.
-    pub(crate) done: Vec<String>,
-    failed: Option<Error>,
+pub(crate) struct Failures {
+    first: Option<Error>,
+    all: Vec<FailureOf>,
 }
 
-impl Each {
-    /// Takes in an answer of the daemon; a refusal is told at once.
-    pub(crate) fn add(&mut self, answer: Result<Vec<ResourceName>, ControlError>, output: &Output) {
-        match answer {
-            Ok(names) => self.done.extend(names.iter().map(|name| name.to_string())),
-            Err(error) => {
-                let error = Error::from(error);
-                output.error(&error);
-                self.failed.get_or_insert(Error { message: String::new(), ..error });
-            }
-        }
+impl Failures {
+    /// It was not done to `what`. A person is told at once.
+    pub(crate) fn add(&mut self, what: &str, error: Error, output: &Output) {
+        output.error(&error);
+        self.all.push(FailureOf { what: what.to_owned(), failure: output.failure(&error) });
+        self.first.get_or_insert(error.told());
     }
 
-    /// The command fails with the first refusal, which was told already.
+    /// Takes what failed, for a JSON document.
+    pub(crate) fn take(&mut self) -> Vec<FailureOf> {
+        std::mem::take(&mut self.all)
+    }
+
+    /// The command fails with the first error.
     pub(crate) fn end(self) -> Result<(), Error> {
-        self.failed.map_or(Ok(()), Err)
+        self.first.map_or(Ok(()), Err)
     }
 }

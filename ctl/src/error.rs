@@ -29,21 +29,41 @@ pub enum Kind {
     BrokenPipe = 0,
 }
 
+impl Kind {
+    /// Its name in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Internal => "internal",
+            Kind::Usage => "usage",
+            Kind::NoDaemon => "no_daemon",
+            Kind::Refused => "refused",
+            Kind::TimedOut => "timed_out",
+            Kind::BadData => "bad_data",
+            Kind::NoSpace => "no_space",
+            Kind::Unreachable => "unreachable",
+            Kind::Interrupted => "interrupted",
+            Kind::BrokenPipe => "broken_pipe",
+        }
+    }
+}
+
 /// Why a command was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// What the exit code is made of.
     pub kind: Kind,
-    /// What happened and where, in one line; empty when it was said already.
+    /// What happened and where, in one line.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// A person has been told already. It still ends the command, and is still part of a JSON document.
+    pub is_told: bool,
 }
 
 impl Error {
     /// An error without a hint.
     pub fn new(kind: Kind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), hint: None }
+        Error { kind, message: message.into(), hint: None, is_told: false }
     }
 
     /// We failed.
@@ -69,6 +89,11 @@ impl Error {
     /// Adds what to do about it.
     pub fn hint(self, hint: impl Into<String>) -> Error {
         Error { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same, once a person has been told.
+    pub fn told(self) -> Error {
+        Error { is_told: true, ..self }
     }
 
     /// No tracker or server could be reached.
@@ -107,7 +132,7 @@ impl Error {
 
 impl From<ControlError> for Error {
     fn from(error: ControlError) -> Error {
-        Error { kind: error.kind.into(), message: error.message, hint: error.hint }
+        Error { hint: error.hint, ..Error::new(error.kind.into(), error.message) }
     }
 }
 

@@ -338,7 +338,7 @@ fn report(
     }
     let path = human::clean(&path);
     match complete {
-        true => output.line(&format!("{path} is complete{how}")),
-        false => output.line(&format!("accepted: {path} will appear when it is complete")),
+        true => output.done(&format!("{path} is complete{how}")),
+        false => output.done(&format!("accepted: {path} will appear when it is complete")),
     }
 }

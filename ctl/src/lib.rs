@@ -39,6 +39,7 @@ mod tasks;
 mod terminal;
 mod to_stdout;
 mod tracker;
+mod usage;
 mod verify;
 mod wait;
 mod want;
@@ -56,24 +57,24 @@ use std::process::ExitCode;
 
 /// Runs a command line, and says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
-        Err(error) => error.exit(),
-    };
-    let mut output = Output::of_process(&cli.global);
-    let result = run(&cli, &mut output).and_then(|()| output.flush());
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // What was printed before the error still counts.
-            let _ = output.flush();
-            output.error(&error);
-            ExitCode::from(error.exit_code())
+    let args: Vec<OsString> = args.into_iter().collect();
+    let result = match Cli::try_parse_from(&args) {
+        Ok(cli) => {
+            let mut output = Output::of_process(&cli.global);
+            run(&cli, &mut output).inspect_err(|error| output.error(error))
         }
-    }
+        Err(error) => usage::tell(&error, &args),
+    };
+    result.map_or_else(|error| ExitCode::from(error.exit_code()), |()| ExitCode::SUCCESS)
 }
 
+/// Carries out a command, and writes its JSON document to the end.
 fn run(cli: &Cli, output: &mut Output) -> Result<(), Error> {
+    let result = carry_out(cli, output);
+    output.end(result)
+}
+
+fn carry_out(cli: &Cli, output: &mut Output) -> Result<(), Error> {
     match &cli.command {
         Command::Create(args) => create::create(args, output),
         Command::Check(args) => check::check(args, output),

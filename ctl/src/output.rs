@@ -2,6 +2,7 @@
 //! error. Colours only on a terminal, and not if `NO_COLOR` is set.
 
 use crate::cli::Global;
+use crate::documents::{Document, Failed, Failure};
 use crate::error::{Error, Kind};
 use crate::human::clean;
 use crate::terminal;
@@ -15,6 +16,8 @@ pub(crate) const ID_DIGITS: usize = 12;
 pub struct Output {
     out: BufWriter<Box<dyn Write>>,
     json: bool,
+    /// The result as JSON. It is held back until the command ends: how that ends is part of it.
+    document: Option<String>,
     out_terminal: bool,
     err_terminal: bool,
     colours: bool,
@@ -22,12 +25,26 @@ pub struct Output {
     full: bool,
     /// How wide the terminal is, where it is not asked.
     columns: Option<usize>,
-    /// Whether progress is told where no person looks.
-    progress: bool,
+    /// Who is told how far things are.
+    progress: Told,
+    /// Who is told what is worth knowing beside the result.
+    notes: Told,
+    /// Whether a command that has done what it should says so.
+    is_quiet: bool,
     /// Which daemon the command line names: what is suggested is for the same one.
     which_daemon: String,
     /// Whether `out` is this process's own.
     of_process: bool,
+}
+
+/// Who is told something beside the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nobody,
+    /// A person at a terminal.
+    People,
+    /// Whoever reads the standard error: a person, a log, cron.
+    All,
 }
 
 /// What a colour means.
@@ -67,12 +84,23 @@ impl Output {
         Output {
             out: BufWriter::new(Box::new(out)),
             json: global.json,
+            document: None,
             out_terminal: false,
             err_terminal: false,
             colours: false,
             full: global.full,
             columns: None,
-            progress: global.progress,
+            progress: match global {
+                Global { quiet: true, .. } | Global { no_progress: true, .. } => Told::Nobody,
+                Global { progress: true, .. } => Told::All,
+                _ => Told::People,
+            },
+            notes: match global {
+                Global { quiet: true, .. } => Told::Nobody,
+                Global { verbose: true, .. } | Global { progress: true, .. } => Told::All,
+                _ => Told::People,
+            },
+            is_quiet: global.quiet,
             which_daemon: global.which_daemon(),
             of_process: false,
         }
@@ -117,7 +145,15 @@ impl Output {
     /// Whether to tell how far things are: to a person, and to whoever asked for it. A good run in a pipe or under cron
     /// says nothing.
     pub fn shows_progress(&self) -> bool {
-        self.err_terminal || self.progress
+        self.reaches(self.progress)
+    }
+
+    fn reaches(&self, told: Told) -> bool {
+        match told {
+            Told::Nobody => false,
+            Told::People => self.err_terminal,
+            Told::All => true,
+        }
     }
 
     /// Ends when whoever reads the results has gone: a pipe tells only those who write, or who look.
@@ -163,9 +199,14 @@ impl Output {
         writeln!(self.out, "{line}").map_err(write_error)
     }
 
+    /// A line that says no more than that the command has done what it should: left out with --quiet.
+    pub fn done(&mut self, line: &str) -> Result<(), Error> {
+        if self.is_quiet { Ok(()) } else { self.line(line) }
+    }
+
     /// What was done to these: one line for each.
     pub fn names(&mut self, done: &str, names: &[String]) -> Result<(), Error> {
-        names.iter().try_for_each(|name| self.line(&format!("{done} {}", clean(name))))
+        names.iter().try_for_each(|name| self.done(&format!("{done} {}", clean(name))))
     }
 
     /// Text as it is, for manifests.
@@ -173,15 +214,40 @@ impl Output {
         self.out.write_all(text.as_bytes()).map_err(write_error)
     }
 
-    /// A JSON document, on one line.
+    /// The JSON document of a command, an object. It is written when the command ends.
     pub fn json(&mut self, document: &impl Serialize) -> Result<(), Error> {
-        let text = serde_json::to_string(document)
-            .map_err(|error| Error::internal(format!("cannot write JSON: {error}")))?;
-        self.line(&text)
+        self.document = Some(json_text(document)?);
+        Ok(())
     }
 
-    /// Hands over what was written; an update must not wait for the next one.
+    /// Ends a command: writes its JSON document, with what went wrong, and tells a person of that.
+    pub fn end(&mut self, result: Result<(), Error>) -> Result<(), Error> {
+        let document = self.document.take();
+        let error = result.as_ref().err().filter(|error| error.kind != Kind::BrokenPipe);
+        let text = match (document, error) {
+            (document, None) => document,
+            (None, Some(error)) if self.json => {
+                Some(json_text(&Document::new(Failed { error: self.failure(error) }))?)
+            }
+            (None, Some(_)) => None,
+            (Some(document), Some(error)) => Some(with_error(&document, &self.failure(error))?),
+        };
+        let written = text.map_or(Ok(()), |text| self.line(&text)).and_then(|()| self.flush());
+        // What was printed before the error still counts.
+        result.and(written)
+    }
+
+    /// An error as it stands in a JSON document.
+    pub(crate) fn failure(&self, error: &Error) -> Failure {
+        Failure { hint: error.hint.as_ref().map(|hint| self.pasteable(hint)), ..Failure::from(error) }
+    }
+
+    /// Hands over what was written; an update must not wait for the next one. What goes wrong after it is in no document
+    /// that was written before.
     pub fn flush(&mut self) -> Result<(), Error> {
+        if let Some(document) = self.document.take() {
+            self.line(&document)?;
+        }
         self.out.flush().map_err(write_error)
     }
 
@@ -192,7 +258,7 @@ impl Output {
 
     /// Something to know beside the result, for people.
     pub fn note(&self, text: &str) {
-        if self.shows_progress() {
+        if self.reaches(self.notes) {
             err_line(&clean(&self.pasteable(text)));
         }
     }
@@ -205,7 +271,7 @@ impl Output {
 
     /// What went wrong, and what to do about it.
     pub fn error(&self, error: &Error) {
-        if error.kind == Kind::BrokenPipe || error.message.is_empty() {
+        if error.kind == Kind::BrokenPipe || error.is_told {
             return;
         }
         let label = paint(self.err_has_colours(), Colour::Bad, "error:");
@@ -227,11 +293,28 @@ fn wait_until_hung_up() {
     while matches!(poll(&mut looked_at, None), Ok(0) | Err(rustix::io::Errno::INTR)) {}
 }
 
+fn json_text(document: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(document).map_err(|error| Error::internal(format!("cannot write JSON: {error}")))
+}
+
+/// The text of an object with one more field, the last.
+fn with_error(document: &str, failure: &Failure) -> Result<String, Error> {
+    let fields = document.strip_suffix('}').unwrap_or(document);
+    Ok(format!("{fields},\"error\":{}}}", json_text(failure)?))
+}
+
 /// What becomes of an error at the standard output.
 pub(crate) fn write_error(error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Error::new(Kind::BrokenPipe, ""),
         _ => Error::io("cannot write the output", &error),
+    }
+}
+
+/// How a command goes about its work, for those who asked for it with --verbose.
+pub(crate) fn detail(global: &Global, text: &str) {
+    if global.verbose && !global.quiet {
+        err_line(&clean(text));
     }
 }
 

@@ -3,32 +3,38 @@
 use crate::cli::{Global, WhatsArgs, resource_name};
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::{Document, Paused, Resumed};
-use crate::each::Each;
+use crate::each::Failures;
 use crate::error::Error;
 use crate::output::Output;
 
 pub(crate) async fn pause(args: &WhatsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
-    let mut each = Each::default();
+    let (mut paused, mut failures) = (Vec::new(), Failures::default());
     for what in &args.what {
-        each.add(daemon.caller.pause(resource_name(what).to_owned(), CALL_TIMEOUT).await?, output);
+        match daemon.caller.pause(resource_name(what).to_owned(), CALL_TIMEOUT).await? {
+            Ok(names) => paused.extend(names.iter().map(ToString::to_string)),
+            Err(error) => failures.add(what, error.into(), output),
+        }
     }
     match output.is_json() {
-        true => output.json(&Document::new(Paused { paused: each.done.clone() }))?,
-        false => output.names("paused", &each.done)?,
+        true => output.json(&Document::new(Paused { paused, errors: failures.take() }))?,
+        false => output.names("paused", &paused)?,
     }
-    each.end()
+    failures.end()
 }
 
 pub(crate) async fn resume(args: &WhatsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
-    let mut each = Each::default();
+    let (mut resumed, mut failures) = (Vec::new(), Failures::default());
     for what in &args.what {
-        each.add(daemon.caller.resume(resource_name(what).to_owned(), CALL_TIMEOUT).await?, output);
+        match daemon.caller.resume(resource_name(what).to_owned(), CALL_TIMEOUT).await? {
+            Ok(names) => resumed.extend(names.iter().map(ToString::to_string)),
+            Err(error) => failures.add(what, error.into(), output),
+        }
     }
     match output.is_json() {
-        true => output.json(&Document::new(Resumed { resumed: each.done.clone() }))?,
-        false => output.names("resumed", &each.done)?,
+        true => output.json(&Document::new(Resumed { resumed, errors: failures.take() }))?,
+        false => output.names("resumed", &resumed)?,
     }
-    each.end()
+    failures.end()
 }

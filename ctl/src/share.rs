@@ -5,6 +5,7 @@ use crate::cli::{Global, ShareArgs};
 use crate::clone::clone_in;
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::{Document, Share, Shares};
+use crate::each::Failures;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::output::Output;
@@ -31,7 +32,7 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
             .hint("use --tracker tt://HOST, or start ttd with --tracker"));
     }
     let mut done = Vec::new();
-    let mut failed: Option<Error> = None;
+    let mut failures = Failures::default();
     let mut warned = BTreeSet::new(); // what holds for all of the files is said once
     for path in &args.paths {
         let request =
@@ -45,24 +46,20 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
                 let new = shared.warnings.iter().filter(|warning| warned.insert((*warning).clone()));
                 new.for_each(|warning| output.warning(warning));
                 for why in &shared.refused {
-                    let error = not_found(&shared, why);
-                    output.error(&error);
-                    failed.get_or_insert(Error { message: String::new(), ..error });
+                    failures.add(&path.to_string_lossy(), not_found(&shared, why), output);
                 }
                 done.push(shared);
             }
             // Nothing after it could succeed.
             Err(error) if error.kind == Kind::NoDaemon => return Err(error),
-            Err(error) => {
-                output.error(&error);
-                failed.get_or_insert(Error { message: String::new(), ..error });
-            }
+            Err(error) => failures.add(&path.to_string_lossy(), error, output),
         }
     }
     if output.is_json() {
-        output.json(&Document::new(Shares { shared: done.iter().map(document).collect() }))?;
+        let shared = done.iter().map(document).collect();
+        output.json(&Document::new(Shares { shared, errors: failures.take() }))?;
     }
-    failed.map_or(Ok(()), Err)
+    failures.end()
 }
 
 /// It is shared, and yet nobody finds it under its name.

@@ -32,7 +32,7 @@ pub(crate) async fn verify(args: &WhatArgs, global: &Global, output: &mut Output
     } else {
         let name = human::clean(before.name.as_str());
         output
-            .line(&format!("{name}: {chunks_good} of {} good", human::count(chunks_total.into(), "chunk")))?;
+            .done(&format!("{name}: {chunks_good} of {} good", human::count(chunks_total.into(), "chunk")))?;
     }
     // What was never fetched is no fault of the disk.
     if chunks_good < chunks_had {

@@ -58,7 +58,7 @@ async fn wait_for_copy(
             resource: found.resource.to_string(),
             complete: true,
         })),
-        false => output.line(&format!("{} is complete", human::clean(found.name.as_str()))),
+        false => output.done(&format!("{} is complete", human::clean(found.name.as_str()))),
     }
 }
 
@@ -115,7 +115,7 @@ async fn wait_for_swarm(
         return output.json(&Document::new(counted));
     }
     let reached = last.as_ref().map(text).unwrap_or_default();
-    output.line(&format!("{}: {reached}", human::clean(what)))
+    output.done(&format!("{}: {reached}", human::clean(what)))
 }
 
 /// Asks the tracker until the goal is met. A tracker that goes away once it has answered is waited for, and so is ttd.

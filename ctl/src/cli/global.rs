@@ -19,15 +19,24 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub folder: Option<PathBuf>,
-    /// Print JSON, for scripts: one document, or one line per update with --watch
-    #[arg(long, global = true, help_heading = "Global options")]
+    /// Print JSON, for scripts: one document, also on failure; with --watch one per line and update
+    #[arg(long, short, global = true, help_heading = "Global options")]
     pub json: bool,
     /// Shorten nothing on a terminal: all digits of ids, all columns, whole names
     #[arg(long, global = true, help_heading = "Global options")]
     pub full: bool,
-    /// Tell how far things are on the standard error, also where that is no terminal
+    /// Print only results that were asked for, warnings and errors: no progress, no notes, no "complete"
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+    /// Say on standard error what is done: which ttd answers, what a pattern matches
+    #[arg(long, short, global = true, conflicts_with = "quiet", help_heading = "Global options")]
+    pub verbose: bool,
+    /// Show progress on standard error even if that is not a terminal
     #[arg(long, global = true, help_heading = "Global options")]
     pub progress: bool,
+    /// Show no progress, even on a terminal
+    #[arg(long, global = true, overrides_with = "progress", help_heading = "Global options")]
+    pub no_progress: bool,
 }
 
 impl Global {

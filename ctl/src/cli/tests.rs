@@ -29,6 +29,14 @@ fn global_options_may_stand_on_either_side() {
 }
 
 #[test]
+fn what_is_asked_for_often_has_a_letter() {
+    let global = parse("ttctl -q status x -j").global;
+    assert!(global.quiet && global.json && !global.verbose);
+    let global = parse("ttctl list -v --progress --no-progress").global;
+    assert!(global.verbose && global.no_progress && !global.progress);
+}
+
+#[test]
 fn trackers_may_be_repeated() {
     let Command::Share(args) = parse("ttctl share a b --tracker tt://x --tracker tt://y:9").command else {
         panic!("not share")
@@ -58,6 +66,7 @@ fn what_makes_no_sense_is_wrong_usage() {
         "ttctl wait x --percent 101",
         "ttctl wait x --timeout 0",
         "ttctl fleet",
+        "ttctl status --quiet --verbose",
     ] {
         let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{line}");

@@ -73,11 +73,14 @@ impl Findings {
             ];
             output.line(&counts.join(", "))?;
         }
-        match (failures, self.no_daemon) {
-            (0, _) => Ok(()),
-            (_, true) => Err(Error::new(Kind::NoDaemon, "")),
-            (_, false) => Err(Error::new(Kind::Refused, "")),
-        }
+        let kind = match (failures, self.no_daemon) {
+            (0, _) => return Ok(()),
+            (_, true) => Kind::NoDaemon,
+            (_, false) => Kind::Refused,
+        };
+        let failed =
+            if failures == 1 { "1 check failed".to_owned() } else { format!("{failures} checks failed") };
+        Err(Error::new(kind, failed).told())
     }
 }
 

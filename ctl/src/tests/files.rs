@@ -73,7 +73,10 @@ fn check_finds_what_is_wrong() {
     corrupt[1 << 20] ^= 1;
     fs::write(&file, &corrupt).unwrap();
     let (printed, result) = ttctl(&["check", text(&torrent), text(&file), "--json"]);
-    assert!(printed.contains("\"matches\":false,\"chunks_bad\":[1]}"), "{printed}");
+    assert!(
+        printed.contains("\"matches\":false,\"chunks_bad\":[1],\"error\":{\"kind\":\"bad_data\","),
+        "{printed}"
+    );
     let error = result.unwrap_err();
     assert_eq!(error.exit_code(), 6);
     assert_eq!(

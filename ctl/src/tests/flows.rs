@@ -68,7 +68,8 @@ fn a_file_of_the_folder_is_shared_where_it_is() {
         printed,
         format!(
             "{{\"schema_version\":1,\"shared\":[{{\"name\":\"x\",\"resource\":\"{}\",\
-             \"manifest\":\"{}/x.tinytorrent\",\"warnings\":[\"the tracker was not reached\"],\"refused\":[]}}]}}\n",
+             \"manifest\":\"{}/x.tinytorrent\",\"warnings\":[\"the tracker was not reached\"],\"refused\":[]}}],\
+             \"errors\":[]}}\n",
             ResourceId::of(b"x"),
             fake.folder()
         )
@@ -205,7 +206,7 @@ fn the_small_commands() {
         printed
     };
     assert_eq!(run(&["pause", "x", "y.tinytorrent"]), "paused x\npaused y\n");
-    assert_eq!(run(&["resume", "x", "--json"]), "{\"schema_version\":1,\"resumed\":[\"x\"]}\n");
+    assert_eq!(run(&["resume", "x", "--json"]), "{\"schema_version\":1,\"resumed\":[\"x\"],\"errors\":[]}\n");
     assert_eq!(run(&["remove", "x", "--delete"]), "deleted x\n");
     assert_eq!(
         run(&["peers", "x"]),
@@ -239,8 +240,16 @@ fn one_bad_name_does_not_keep_the_others_back() {
         assert_eq!(lines, format!("{printed} x\n{printed} y\n"));
         assert_eq!(result.unwrap_err().exit_code(), 4);
         let (json, result) = ttctl(&[verb, "..", "y", "--json", "--directory", fake.folder()]);
-        assert_eq!(json, format!("{{\"schema_version\":1,\"{printed}\":[\"y\"]}}\n"));
         assert_eq!(result.unwrap_err().exit_code(), 4);
+        let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(document[printed], serde_json::json!(["y"]));
+        let why = serde_json::json!(
+            {"kind": "refused", "exit_code": 4, "message": "no such resource", "hint": null}
+        );
+        assert_eq!(document["error"], why);
+        assert_eq!(document["errors"].as_array().unwrap().len(), 1);
+        assert_eq!(document["errors"][0]["what"], "..");
+        assert_eq!(document["errors"][0]["message"], why["message"]);
     }
 }
 
@@ -348,6 +357,6 @@ fn a_doctor_is_of_use_without_a_daemon() {
     found(&checks, "directory", "ok", "you may write into");
     assert!(checks.iter().any(|(check, ..)| check == "peer port"), "{checks:?}");
     let (printed, result) = ttctl(&["doctor", "--directory", text(folder.path())]);
-    assert_eq!(result.unwrap_err().message, "", "it was told already");
+    assert!(result.unwrap_err().is_told);
     assert!(printed.contains("failure  daemon       no ttd answers"), "{printed}");
 }

@@ -3,6 +3,7 @@
 mod fake;
 mod files;
 mod flows;
+mod json;
 mod trackers;
 
 use crate::cli::Cli;

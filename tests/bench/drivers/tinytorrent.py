@@ -40,7 +40,7 @@ class Tinytorrent(Driver):
         os.makedirs(folder)
         os.link(file, os.path.join(folder, "data.bin"))
         ttctl = self.start_daemon(host, folder)
-        wait_for(lambda: host.run([*ttctl, "status", "--json"]).startswith(b"{"), "ttd up")
+        wait_for(lambda: b'"resources"' in host.run([*ttctl, "status", "--json"]), "ttd up")
         host.run([*ttctl, "share", os.path.join(folder, "data.bin"), "--tracker", self.url], timeout=120)
         metadata = os.path.join(folder, "data.bin.tinytorrent")
         wait_for(lambda: b'"seeding"' in host.run([*ttctl, "status", "data.bin", "--json"]), "seeding", timeout=120)

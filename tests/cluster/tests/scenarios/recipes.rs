@@ -162,8 +162,9 @@ fn the_playbook_calls_ttctl_as_it_wants_to_be_called() {
     }
     assert_eq!(calls, 2);
     b.wait_seeding("lab 2025.img");
-    // a failure has its own code and no document: `changed_when` must not read one
+    // a failure has a document that says why, which has no `complete` for `changed_when` to read
     let failed = b.ctl(&["get", "--detach", "--replace", "--json", "no such name"]);
-    assert!(failed.code != 0 && failed.stdout.is_empty(), "{failed:?}");
+    let why: serde_json::Value = serde_json::from_str(&failed.stdout).unwrap();
+    assert_eq!((failed.code, &why["error"]["kind"], why.get("complete")), (4, &"refused".into(), None));
     assert!(playbook.contains("changed_when: begun.rc == 0 and not (begun.stdout | from_json).complete"));
 }
