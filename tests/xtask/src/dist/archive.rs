@@ -1,5 +1,6 @@
 //! The release archive, the same bytes for the same binaries whoever makes it.
 
+use super::generated;
 use crate::cargo::{Workspace, must};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Files and folders of the repository that go into the archive.
-const CONTENTS: [&str; 8] = [
+const CONTENTS: [&str; 9] = [
     "config",
     "systemd",
     "docs",
     "README.md",
     "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
     "CHANGELOG.md",
     "LICENSE-MIT",
     "LICENSE-APACHE",
@@ -20,13 +22,25 @@ const CONTENTS: [&str; 8] = [
 
 const PROGRAMS: [&str; 3] = ["ttd", "ttctl", "tt-tracker"];
 
-/// Makes the archive of these binaries; the result is its path.
+/// Where each shell looks for completions, below /usr/local or /usr.
+const SHELLS: [(&str, &str); 3] = [
+    ("ttctl", "share/bash-completion/completions"),
+    ("_ttctl", "share/zsh/site-functions"),
+    ("ttctl.fish", "share/fish/vendor_completions.d"),
+];
+
+/// Makes the archive of these binaries; the result is its path. `bin` and `share` in it are as they belong into /usr/local.
 pub(super) fn make(workspace: &Workspace, binaries: &Path, dist: &Path) -> Result<PathBuf, String> {
     let top = format!("tinytorrent-{}", workspace.version);
     let name = format!("{top}-{}-{}.tar.gz", std::env::consts::OS, std::env::consts::ARCH);
 
-    stage(&workspace.root, binaries, &dist.join(&top))
+    let generated = binaries.join("generated");
+    generated::make(workspace, binaries, &generated)?;
+    stage(&workspace.root, binaries, &generated, &dist.join(&top))
         .map_err(|error| format!("{}: {error}", dist.display()))?;
+    // without what only a debugger reads
+    let bin = dist.join(&top).join("bin");
+    must(Command::new("strip").args(PROGRAMS.map(|name| bin.join(name))))?;
     let archive = dist.join(&name);
     let tar = dist.join(format!("{name}.part"));
     let owner = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--format=ustar"];
@@ -43,7 +57,7 @@ pub(super) fn make(workspace: &Workspace, binaries: &Path, dist: &Path) -> Resul
     Ok(archive)
 }
 
-fn stage(root: &Path, binaries: &Path, top: &Path) -> std::io::Result<()> {
+fn stage(root: &Path, binaries: &Path, generated: &Path, top: &Path) -> std::io::Result<()> {
     if top.exists() {
         fs::remove_dir_all(top)?;
     }
@@ -57,8 +71,19 @@ fn stage(root: &Path, binaries: &Path, top: &Path) -> std::io::Result<()> {
             put_all(&from, &top.join(name))?;
         }
     }
-    fs::set_permissions(top, fs::Permissions::from_mode(0o755))?;
-    fs::set_permissions(top.join("bin"), fs::Permissions::from_mode(0o755))
+    for package in ["tinytorrent", "tinytorrent-tracker"] {
+        put_all(&generated.join(package), &top.join("share/man"))?;
+    }
+    for (name, folder) in SHELLS {
+        fs::create_dir_all(top.join(folder))?;
+        put(&generated.join("completions").join(name), &top.join(folder).join(name), 0o644)?;
+    }
+    for folder in ["", "bin", "share", "share/zsh", "share/fish", "share/bash-completion"] {
+        fs::set_permissions(top.join(folder), fs::Permissions::from_mode(0o755))?;
+    }
+    SHELLS
+        .iter()
+        .try_for_each(|(_, folder)| fs::set_permissions(top.join(folder), fs::Permissions::from_mode(0o755)))
 }
 
 fn put_all(from: &Path, to: &Path) -> std::io::Result<()> {
@@ -104,6 +129,49 @@ fn time_of_file(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_archive_has_programs_pages_and_completions_where_they_belong() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, binaries) = (folder.path().join("root"), folder.path().join("binaries"));
+        let (generated, top) = (folder.path().join("generated"), folder.path().join("top"));
+        let write = |path: PathBuf| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        };
+        CONTENTS.iter().for_each(|name| write(root.join(name)));
+        PROGRAMS.iter().for_each(|name| write(binaries.join(name)));
+        write(generated.join("tinytorrent/man1/ttctl.1"));
+        write(generated.join("tinytorrent-tracker/man1/tt-tracker.1"));
+        SHELLS.iter().for_each(|(name, _)| write(generated.join("completions").join(name)));
+        stage(&root, &binaries, &generated, &top).unwrap();
+        for path in [
+            "bin/ttd",
+            "share/man/man1/ttctl.1",
+            "share/man/man1/tt-tracker.1",
+            "share/zsh/site-functions/_ttctl",
+            "LICENSE-MIT",
+        ] {
+            assert!(top.join(path).is_file(), "{path}");
+        }
+        let mode = |path: &str| fs::metadata(top.join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            [mode("bin/ttd"), mode("share/man"), mode("share/man/man1/ttctl.1")],
+            [0o755, 0o755, 0o644]
+        );
+    }
+
+    /// A reader of the archive finds what README.md links to.
+    #[test]
+    fn the_archive_has_what_readme_links_to() {
+        let readme = include_str!("../../../../README.md");
+        let links: Vec<&str> = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+        for link in links.iter().filter(|link| !link.contains("://")) {
+            let first = link.split('/').next().unwrap_or(link);
+            assert!(CONTENTS.contains(&first), "{link}");
+        }
+        assert!(links.len() > 10);
+    }
 
     #[test]
     fn a_tree_without_git_has_a_time_of_its_own() {

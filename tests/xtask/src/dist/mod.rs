@@ -1,16 +1,19 @@
-//! `cargo xtask dist`: the release archive and the Debian packages, in target/dist.
+//! `cargo xtask dist`: the release archive, the Debian packages and their SHA-256, in target/dist.
 
 mod archive;
+mod changelog;
+mod documents;
+mod generated;
 mod packages;
+mod sums;
 
 pub(crate) use packages::{NoPackages, make as make_packages, prepare};
 
 use crate::cargo::Workspace;
-use cluster::files::sha256_file;
 use cluster::skip;
 use std::fs;
 
-/// Builds all of it and prints paths, sizes and SHA-256.
+/// Builds all of it and prints paths, sizes and SHA-256; the last are in a file, too.
 pub(crate) fn run() -> Result<(), String> {
     let workspace = Workspace::find()?;
     let can_pack = match prepare(&workspace) {
@@ -33,10 +36,11 @@ pub(crate) fn run() -> Result<(), String> {
         packages::lint(&packages)?;
         made.extend([packages.daemon, packages.tracker]);
     }
-    for path in made {
-        let bytes = fs::metadata(&path).map_err(|error| error.to_string())?.len();
-        let hash = sha256_file(&path).map_err(|error| error.to_string())?;
-        println!("{}\n{bytes} bytes\nsha256 {hash}", path.display());
+    for path in &made {
+        let bytes = fs::metadata(path).map_err(|error| error.to_string())?.len();
+        println!("{}: {bytes} bytes", path.display());
     }
+    let sums = sums::write(&dist, &made)?;
+    print!("{}:\n{}", dist.join(sums::NAME).display(), sums);
     Ok(())
 }

@@ -1,16 +1,14 @@
-//! The Debian packages: what cargo-deb needs beside the binaries (man pages, completions, changelogs) is generated
-//! into target/release/package, where the `[package.metadata.deb]` of the crates look for it.
+//! The Debian packages: what cargo-deb needs beside the binaries (man pages, completions, changelogs, README.md) is
+//! generated into target/release/package, where the `[package.metadata.deb]` of the crates look for it.
 
 use super::archive::time;
+use super::{changelog, documents, generated};
 use crate::cargo::{Workspace, must};
 use crate::tools;
 use cluster::skip;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-/// Where each shell looks, and what it is called there.
-const COMPLETIONS: [(&str, &str); 3] = [("bash", "ttctl"), ("zsh", "_ttctl"), ("fish", "ttctl.fish")];
 
 /// The packages that were made.
 pub(crate) struct Packages {
@@ -90,42 +88,32 @@ fn is_there(program: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
+/// What cargo-deb needs beside the binaries.
 fn generate(workspace: &Workspace, binaries: &Path, to: &Path, version: &str) -> Result<(), String> {
+    generated::make(workspace, binaries, to)?;
     let failed = |error: std::io::Error| format!("{}: {error}", to.display());
-    if to.exists() {
-        fs::remove_dir_all(to).map_err(failed)?;
-    }
-    println!("generating man pages and completions ...");
-    must(workspace.cargo().args(["run", "--release", "--package", "manual", "--"]).arg(to))?;
-    fs::create_dir_all(to.join("completions")).map_err(failed)?;
-    for (shell, name) in COMPLETIONS {
-        let output = Command::new(binaries.join("ttctl")).args(["completions", shell]).output();
-        let output = output.map_err(|error| format!("cannot run ttctl: {error}"))?;
-        if !output.status.success() || output.stdout.is_empty() {
-            return Err(format!("ttctl completions {shell} ended with {}", output.status));
-        }
-        fs::write(to.join("completions").join(name), output.stdout).map_err(failed)?;
-    }
+    let read = |name: &str| {
+        let path = workspace.root.join(name);
+        fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    fs::create_dir_all(to.join("documents")).map_err(failed)?;
+    fs::write(to.join("documents/README.md"), documents::readme(&read("README.md")?)).map_err(failed)?;
+    let (changes, date) = (read("CHANGELOG.md")?, date(workspace)?);
     for package in ["tinytorrent", "tinytorrent-tracker"] {
-        let path = to.join(package).join("changelog");
-        fs::write(&path, changelog(workspace, package, version)?).map_err(failed)?;
+        let text = changelog::debian(&changes, package, &workspace.version, version, &date)?;
+        fs::write(to.join(package).join("changelog"), text).map_err(failed)?;
         // Debian wants changelogs and man pages compressed
         must(Command::new("gzip").args(["--best", "--no-name", "--recursive"]).arg(to.join(package)))?;
     }
     Ok(())
 }
 
-/// Debian's form of it: one entry, which points to the project's own.
-fn changelog(workspace: &Workspace, package: &str, version: &str) -> Result<String, String> {
+/// When this version was made, as RFC 5322 writes it.
+fn date(workspace: &Workspace) -> Result<String, String> {
     let mut date = Command::new("date");
     date.args(["--utc", "--rfc-email", &format!("--date=@{}", time(workspace))]);
     let output = date.output().map_err(|error| format!("cannot run date: {error}"))?;
-    let date = String::from_utf8_lossy(&output.stdout);
-    Ok(format!(
-        "{package} ({version}) unstable; urgency=medium\n\n  * See CHANGELOG.md of version {}.\n\n -- TinyTorrent maintainers <maintainers@tinytorrent.invalid>  {}\n",
-        workspace.version,
-        date.trim()
-    ))
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn architecture() -> Result<String, String> {
