@@ -6,8 +6,8 @@ use crate::chunk::ChunkIndex;
 use crate::id::{PeerId, SwarmKey};
 use crate::window::Window;
 
-/// What the driver is to do. Each is performed at once and in order; none can fail in the core's eyes (what
-/// goes wrong comes back as an [`Event`](super::Event)).
+/// What the driver must do. It performs each action at once and in order. No action returns an error to the core: a
+/// failure comes back as an [`Event`](super::Event).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     // -- links
@@ -16,42 +16,44 @@ pub enum Action {
         /// Which peer.
         peer: PeerAddr,
     },
-    /// Say hello to a leecher of a swarm that we seed, subscribe to it there, and hang up: so it hears of us, and dials back.
+    /// Say hello to a leecher of a swarm that we seed, subscribe to it there, and hang up. The leecher thereby learns
+    /// our address, and dials back.
     Knock {
         /// Which peer.
         peer: PeerAddr,
         /// Which swarm.
         key: SwarmKey,
     },
-    /// Close the link to a peer that is not needed any more. `Disconnected` need not follow.
+    /// Close the link to a peer that is no longer needed. `Disconnected` may or may not follow.
     Hangup {
         /// Which peer.
         peer: PeerAddr,
-        /// It gave the id of a peer that is connected under another address.
+        /// Whether it gave the id of a peer that is connected under another address.
         is_twin: bool,
     },
     /// Close the link to a peer that misbehaved, refuse its connections for a while, and log it.
     Drop {
         /// Which peer.
         peer: PeerAddr,
-        /// The id that it gave, if it got that far: others may speak from the same address.
+        /// The id that it gave, or `None` if it was dropped before its hello. Another process may use the same address.
         id: Option<PeerId>,
-        /// What it did.
+        /// Its offense.
         reason: DropReason,
     },
-    /// Ask a peer for the news of other swarms from now on.
+    /// Change the swarms whose news a peer is asked for.
     Subscribe {
         /// Which peer.
         peer: PeerAddr,
-        /// Which swarms as well. Each is to be told in full, also one that was asked for before.
+        /// Swarms to subscribe to. The peer then tells all chunks that it has of each, even if we were subscribed
+        /// before.
         added: Vec<SwarmKey>,
-        /// Which swarms not any more.
+        /// Swarms to unsubscribe from.
         removed: Vec<SwarmKey>,
     },
 
     // -- requests
-    /// Ask a seeder to choose a chunk from the window (on the quick connection). An empty window declines the
-    /// chunk that it begins with, which was granted in vain; the answer to that is of no interest.
+    /// Ask a seeder to choose a chunk from the window (on the connection for short messages). An empty window declines
+    /// the granted chunk at the window's first index; the core ignores the answer to that.
     Pick {
         /// The request, for the answer.
         request: RequestId,
@@ -59,10 +61,11 @@ pub enum Action {
         peer: PeerAddr,
         /// Of which swarm.
         key: SwarmKey,
-        /// What we can use.
+        /// The chunks that we can use.
         wanted: Window,
     },
-    /// Ask a peer for a chunk (on the bulk connection). After `Picked` the same request goes on with this.
+    /// Ask a peer for a chunk (on the connection for bulk data). After `Picked` the same request continues with this
+    /// action.
     Get {
         /// The request, for the answer.
         request: RequestId,
@@ -73,23 +76,23 @@ pub enum Action {
         /// Which chunk.
         index: ChunkIndex,
     },
-    /// Take a request back; its answer is of no interest any more.
+    /// Cancel a request. The core ignores its answer.
     Cancel {
         /// Which request.
         request: RequestId,
-        /// Whom it was sent to.
+        /// The peer that it was sent to.
         peer: PeerAddr,
     },
 
     // -- answers
-    /// Answer a `PickAsked`: this chunk, for which an upload slot is kept.
+    /// Answer a `PickAsked` with a chunk. An upload slot is reserved for it.
     Grant {
         /// Which question.
         ask: AskId,
         /// The chunk that was chosen.
         index: ChunkIndex,
     },
-    /// Answer a `ChunkAsked` with the chunk's bytes. `AskEnded` follows when the last byte is written.
+    /// Answer a `ChunkAsked` with the chunk's bytes. `AskEnded` follows after the last byte is written.
     Serve {
         /// Which question.
         ask: AskId,
@@ -114,14 +117,15 @@ pub enum Action {
         /// Which chunk.
         index: ChunkIndex,
     },
-    /// Tell subscribers that we do not have this chunk any more (a full replacement is due).
+    /// Tell subscribers that we no longer have this chunk. News can only add chunks, so they are sent the whole have
+    /// map again.
     TellLost {
         /// Of which swarm.
         key: SwarmKey,
         /// Which chunk.
         index: ChunkIndex,
     },
-    /// Ask the tracker for more peers of a swarm now, not at the next announce. The driver limits the rate.
+    /// Ask the tracker for more peers of a swarm now instead of at the next announce. The driver limits how often.
     FindPeers {
         /// Which swarm.
         key: SwarmKey,

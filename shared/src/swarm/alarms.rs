@@ -1,18 +1,18 @@
-//! What the core wants to be woken for, and when: at most one alarm for each purpose.
+//! When the core must be woken, and for what: at most one alarm per purpose.
 
 use super::event::PeerAddr;
 use super::time::Time;
 use crate::id::SwarmKey;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What to look after when the time has come.
+/// The purpose of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Alarm {
-    /// A swarm's requests: back-offs that ended, stalls, slow requests, a lack of peers.
+    /// Look at a swarm's requests: rests that ended, stalls, slow requests, a lack of peers.
     Swarm(SwarmKey),
-    /// A peer may be dialled again.
+    /// Dial a peer again.
     Redial(PeerAddr),
-    /// Picks and grants that have waited too long.
+    /// End picks, grants and uploads that have waited too long.
     Uploads,
 }
 
@@ -24,8 +24,8 @@ pub(super) struct Alarms {
 }
 
 impl Alarms {
-    /// Rings at `time`, or earlier if that was set. An alarm that rings too early does no harm: whoever it
-    /// wakes looks again and sets the next one; and so a deadline that moves on need not be followed.
+    /// Rings at `time`, or earlier if an earlier time was set. An alarm that rings too early does no harm: its handler
+    /// looks again and sets the next one. So when a deadline moves to a later time, its alarm need not be changed.
     pub(super) fn set(&mut self, alarm: Alarm, time: Time) {
         match self.times.get(&alarm) {
             Some(&set) if set <= time => return,
@@ -42,12 +42,12 @@ impl Alarms {
         }
     }
 
-    /// When the next one rings.
+    /// When the next alarm rings.
     pub(super) fn next(&self) -> Option<Time> {
         self.queue.first().map(|&(time, _)| time)
     }
 
-    /// Takes the next alarm that is due.
+    /// Removes and returns the next alarm that is due.
     pub(super) fn pop_due(&mut self, now: Time) -> Option<Alarm> {
         let &(time, alarm) = self.queue.first().filter(|&&(time, _)| time <= now)?;
         self.queue.remove(&(time, alarm));

@@ -1,14 +1,15 @@
-//! How long answers take, as a rule.
+//! How long answers usually take.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How many answers are remembered, the latest.
+/// Limits how many recent answer times are kept. The oldest is dropped beyond that. 32 smooth out single outliers and
+/// still follow a change within seconds.
 const SAMPLES_MAX: usize = 32;
-/// With fewer answers than this there is no usual time.
+/// Below this number of answer times the median is not reported: it would say too little.
 const SAMPLES_MIN: usize = 4;
 
-/// How long answers took of late.
+/// The times of the latest answers, oldest first.
 #[derive(Default)]
 pub(super) struct Answers(VecDeque<Duration>);
 
@@ -20,7 +21,7 @@ impl Answers {
         self.0.push_back(took);
     }
 
-    /// The median.
+    /// The median time, or `None` while there are fewer than [`SAMPLES_MIN`].
     pub(super) fn usual(&self) -> Option<Duration> {
         let mut sorted: Vec<Duration> = self.0.iter().copied().collect();
         if sorted.len() < SAMPLES_MIN {

@@ -7,17 +7,18 @@ use crate::window::WINDOW_CHUNKS_MAX;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// How many requests may be open for one chunk.
+/// Limits how many requests may be open for one chunk. Near the end of a download a second peer is asked for a slow
+/// chunk; a third copy would only waste bandwidth.
 pub(super) const COPIES_MAX: usize = 2;
 
-/// Where a chunk is on its way.
+/// The state of a chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ChunkState {
-    /// Not here, and not asked for.
+    /// Not here, and not requested.
     Missing,
-    /// Asked for, not arrived; by more than one request only near the end.
+    /// Requested and not yet arrived. Only near the end of a download is there more than one request.
     InFlight(Vec<RequestId>),
-    /// Arrived from this peer, and being verified and written.
+    /// Arrived from this peer; it is being verified and written.
     Verifying(PeerAddr),
     /// Verified and written.
     Have,
@@ -26,11 +27,11 @@ pub(super) enum ChunkState {
 /// All chunks of a resource.
 pub(super) struct Chunks {
     have: HaveMap,
-    /// Neither here nor asked for, as a set: it is searched at every step.
+    /// The chunks in state `Missing`, as a set: it is searched at every step.
     missing: HaveMap,
     in_flight: BTreeMap<ChunkIndex, Vec<RequestId>>,
     verifying: BTreeMap<ChunkIndex, PeerAddr>,
-    /// The first chunk that we do not have: kept, since finding it anew means reading the whole map.
+    /// The first chunk that we do not have. It is stored because finding it means reading the whole map.
     frontier: u32,
 }
 
@@ -63,22 +64,23 @@ impl Chunks {
         &self.verifying
     }
 
-    /// The chunks that may be asked for now: so far past the frontier and no further.
+    /// The chunks that may be requested now: at most [`WINDOW_CHUNKS_MAX`] from the first one that we do not have.
     pub(super) fn window(&self) -> Range<u32> {
         self.window_from(self.frontier)
     }
 
-    /// As [`window`](Self::window), from another chunk on.
+    /// Like [`window`](Self::window), starting at another chunk.
     pub(super) fn window_from(&self, first: u32) -> Range<u32> {
         first..first.saturating_add(WINDOW_CHUNKS_MAX).min(self.count().get())
     }
 
-    /// Whether nothing of the window is left to be asked for.
+    /// Whether every chunk in the window was requested or is here.
     pub(super) fn window_is_asked(&self) -> bool {
         words_within(self.missing.words(), self.window()).all(|(_, word)| word == 0)
     }
 
-    /// A missing chunk is asked for, or one in flight a second time. `false` when that is not the state.
+    /// Adds a request for a missing chunk, or a second one for a chunk in flight. Returns `false` if the chunk is in
+    /// another state or already has [`COPIES_MAX`] requests.
     pub(super) fn ask(&mut self, index: ChunkIndex, request: RequestId) -> bool {
         match self.take(index) {
             Some(ChunkState::Missing) => {
@@ -97,7 +99,7 @@ impl Chunks {
         }
     }
 
-    /// A request for the chunk came to nothing.
+    /// Removes a request that ended without the chunk.
     pub(super) fn release(&mut self, index: ChunkIndex, request: RequestId) {
         let state = match self.take(index) {
             Some(ChunkState::InFlight(mut requests)) => {
@@ -110,7 +112,7 @@ impl Chunks {
         self.put(index, state);
     }
 
-    /// The chunk's bytes arrived with this request. Gives the requests that it makes superfluous.
+    /// The chunk's bytes arrived with this request. Returns the other requests for it, which are now superfluous.
     pub(super) fn arrive(&mut self, index: ChunkIndex, request: RequestId, from: PeerAddr) -> Vec<RequestId> {
         match self.take(index) {
             Some(ChunkState::InFlight(mut requests)) => {
@@ -125,14 +127,14 @@ impl Chunks {
         }
     }
 
-    /// The chunk is on disk, and right. Gives the state it was in before; `None` if no such chunk exists.
+    /// The chunk is verified and on disk. Returns its former state, or `None` if no such chunk exists.
     pub(super) fn store(&mut self, index: ChunkIndex) -> Option<ChunkState> {
         let before = self.take(index)?;
         self.put(index, ChunkState::Have);
         Some(before)
     }
 
-    /// A chunk that was being verified is missing again. `false` in any other state.
+    /// A chunk that was being verified is missing again. Returns `false` if it was in any other state.
     pub(super) fn spoil(&mut self, index: ChunkIndex) -> bool {
         let verifying = self.verifying.contains_key(&index);
         if verifying {
@@ -142,7 +144,7 @@ impl Chunks {
         verifying
     }
 
-    /// A chunk that we had is missing again. `false` in any other state.
+    /// A chunk that we had is missing again. Returns `false` if it was in any other state.
     pub(super) fn lose(&mut self, index: ChunkIndex) -> bool {
         let had = self.have.contains(index);
         if had {
@@ -180,7 +182,7 @@ impl Chunks {
         }
     }
 
-    /// That every chunk is in exactly one state. Reads all of them: for tests.
+    /// Panics unless every chunk is in exactly one state. It reads all chunks, so only tests call it.
     pub(super) fn check_invariants(&self) {
         for index in self.count().indices() {
             let states = [
@@ -204,14 +206,14 @@ impl Chunks {
     }
 }
 
-/// The words of a set, each with its place, cut to the chunks of `range`.
+/// The words of a set with their positions, masked to the chunks of `range`.
 pub(super) fn words_within(words: &[u64], range: Range<u32>) -> impl Iterator<Item = (usize, u64)> + '_ {
     let (first, end) = ((range.start / 64) as usize, range.end.div_ceil(64) as usize);
     let end = if range.is_empty() { first } else { end.min(words.len()) };
     (first..end).map(move |at| (at, words[at] & mask(at, &range)))
 }
 
-/// The set bits of a word that stands at `at`, as chunks.
+/// The set bits of the word at position `at`, as chunk indices.
 pub(super) fn indices_of(at: usize, mut word: u64) -> impl Iterator<Item = ChunkIndex> {
     std::iter::from_fn(move || {
         let bit = (word != 0).then(|| word.trailing_zeros())?;

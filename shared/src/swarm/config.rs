@@ -1,58 +1,62 @@
-//! The core's settings: every number of the strategy that is not derived from what is measured.
+//! The core's settings: every number of the strategy that is not measured.
 
 use std::time::Duration;
 
-/// The strategy's constants. The defaults are those of docs/strategy.md.
+/// The constants of the strategy. The reasons for the defaults are in docs/strategy.md.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SwarmConfig {
-    /// How many chunks are uploaded at once to those who ask for what we seed.
+    /// Upload slots of a seeder: the chunks that it uploads at once. When all slots are taken, a `pick` waits in the
+    /// queue and a request for a chunk is refused.
     pub seeder_slots: u32,
-    /// How many chunks are uploaded at once to those who ask for what we are still fetching.
+    /// Upload slots of a leecher: the chunks that it uploads at once. When all slots are taken, further requests are
+    /// refused.
     pub leecher_slots: u32,
-    /// How many requests a swarm keeps open while the downlink is well used.
+    /// Open requests per swarm while the downlink is well used.
     pub depth_min: u32,
-    /// How many requests a swarm keeps open while the downlink has room.
+    /// Open requests per swarm while the downlink has room.
     pub depth_max: u32,
-    /// Other machines are far when an answer takes more than this share of a chunk time.
+    /// Other machines count as far when an answer takes more than this share of the time that a chunk takes.
     pub far_share: f64,
-    /// While other machines are far: how many chunks are uploaded at once, and how many requests a swarm keeps open, at
-    /// least. It keeps twice as many open while the downlink has room.
+    /// Upload slots and minimum number of open requests per swarm while other machines are far. Twice as many requests
+    /// are open while the downlink has room.
     pub far_slots: u32,
-    /// The same at a leecher that knows fewer than `far_many` members of the swarm.
+    /// Replaces `far_slots` at a leecher that knows fewer than `far_many` members of the swarm.
     pub far_slots_few: u32,
-    /// From how many members of the swarm on a leecher goes by `far_slots`.
+    /// A leecher that knows at least this many members of the swarm uses `far_slots`.
     pub far_many: usize,
-    /// The downlink has room below this share of its measured maximum.
+    /// The downlink has room while it receives less than this share of its measured peak.
     pub downlink_used: f64,
-    /// How many chunks may be in verification before no further one is asked for. What was asked for before may still
-    /// arrive: when the disk stands still, this many and `requests_max` chunks are in memory at most.
+    /// Limits the chunks that are being verified and written. At this number no further chunk is requested. Chunks
+    /// requested before may still arrive, so at most `verifying_max + requests_max` chunks are in memory when the disk
+    /// stands still.
     pub verifying_max: u32,
-    /// Requests (picks, too) that are open, all swarms together: bounds memory when many resources are fetched
-    /// at once.
+    /// Limits the open requests of all swarms together, including picks. It bounds memory when many resources are
+    /// fetched at once; swarms beyond it wait their turn.
     pub requests_max: u32,
-    /// Links of one swarm that we dial.
+    /// Limits the links that we dial per swarm.
     pub neighbours_max: u32,
-    /// Addresses of one swarm that are remembered.
+    /// Limits the addresses remembered per swarm. A new address replaces one that failed, or is ignored.
     pub candidates_max: u32,
-    /// Uploads that take much longer than usual and keep no slot from others.
+    /// Limits the uploads that take much longer than usual and no longer occupy an upload slot.
     pub overdue_max: u32,
-    /// Picks that wait for a slot here, all swarms together.
+    /// Limits the picks that wait for an upload slot, in all swarms together. Further picks are refused as busy.
     pub pick_queue_max: u32,
-    /// How long a pick may wait here before it is answered with [`NotHere`](super::RequestRefusal::NotHere).
+    /// How long a pick may wait for an upload slot before it is refused with
+    /// [`NotHere`](super::RequestRefusal::NotHere).
     pub pick_wait_max: Duration,
-    /// How long a slot is kept for a granted chunk that is not asked for.
+    /// The longest time that an upload slot stays reserved for a granted chunk that is not requested.
     pub grant_wait_max: Duration,
-    /// The least time without a byte after which a peer is passed over (10 chunk times if that is longer).
+    /// A peer has stalled after this time without a byte, or after ten chunk times if that is longer.
     pub stall_min: Duration,
-    /// Corrupt chunks from one peer after which it is dropped.
+    /// A peer is dropped after this many corrupt chunks.
     pub corrupt_max: u32,
-    /// How often in a row a peer may not have what it claimed before it is dropped.
+    /// A peer is dropped after this many requests in a row for chunks that it claimed and did not have.
     pub empty_max: u32,
-    /// A link that could not be made, or broke, is tried again after this time, doubled each time …
+    /// The first pause before a failed or broken link is dialed again. It doubles with each failure.
     pub redial_min: Duration,
-    /// … up to this.
+    /// The longest such pause for a peer that has answered before.
     pub redial_max: Duration,
-    /// How often the tracker may be asked for more peers beyond the regular announces.
+    /// The least time between two requests to the tracker for more peers, beside the regular announces.
     pub find_peers_every: Duration,
 }
 

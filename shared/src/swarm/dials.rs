@@ -1,9 +1,9 @@
-//! How many dials a host is worth that does not answer.
+//! Limits how often hosts that do not answer are dialed.
 //!
-//! Whom we dial, others tell us: trackers, which may be hostile. A fleet must not become a weapon against a machine
-//! that has nothing to do with it, whatever ports of it are named. So hosts are dialled on credit: a dial costs one,
-//! credit comes back slowly, and at once when somebody there says hello. No peer is banned for its host: where one
-//! answers, all may be dialled, so that a fleet behind one address meets as fast as any other.
+//! The addresses that we dial come from others, such as a tracker that may be hostile. A fleet must not become a weapon
+//! against an uninvolved machine, whichever of its ports are named. So each dial costs a host one credit. Credit comes
+//! back slowly, and at once when a daemon at that host says hello. No peer is banned because of its host: once one
+//! daemon there answers, all of them may be dialed, so a fleet behind one address connects as fast as any other.
 
 use super::event::PeerAddr;
 use super::time::Time;
@@ -12,18 +12,21 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// A host that has never answered gets one dial back each time that this has passed.
+/// The time in which a host that has never answered earns one more dial. At this rate even a fleet of 10,000 daemons
+/// sends one host 1,000 dials per second in all.
 const HOST_DIAL: Duration = Duration::from_secs(10);
-/// How many dials a host that has never answered is given at once.
+/// Limits the dials to one host in a burst. It allows for several daemons at one address, some of which are not
+/// running.
 const HOST_CREDIT: Credit = Credit::full(HOST_DIAL.saturating_mul(8));
-/// All hosts together that do not answer get one dial back each time that this has passed.
+/// The time in which all hosts that do not answer earn one more dial together.
 const ANY_DIAL: Duration = Duration::from_millis(100);
-/// How many dials all hosts together that do not answer are given at once.
+/// Limits the dials to all such hosts together in a burst: one full list of candidates.
 const ANY_CREDIT: Credit = Credit::full(ANY_DIAL.saturating_mul(200));
-/// How many hosts are remembered; beyond it those with the most credit are forgotten, which are the least suspect.
+/// Limits the hosts whose credit is remembered. Beyond it the host with the most credit is forgotten: it is the least
+/// suspect.
 const HOSTS_MAX: usize = 4096;
 
-/// What hosts are still worth.
+/// The dial credit of each host, and of all together.
 pub(super) struct Dials {
     hosts: BTreeMap<IpAddr, Credit>,
     all: Credit,
@@ -36,7 +39,7 @@ impl Default for Dials {
 }
 
 impl Dials {
-    /// Pays for a dial; when there is no credit, says when to try again.
+    /// Pays for a dial. Returns the time of the next try if there is no credit.
     pub(super) fn pay(&mut self, peer: PeerAddr, now: Time) -> Result<(), Time> {
         if self.hosts.len() >= HOSTS_MAX && !self.hosts.contains_key(&peer.ip()) {
             self.forget_one();
@@ -52,13 +55,13 @@ impl Dials {
         Ok(())
     }
 
-    /// Somebody at this host said hello: it has its credit back, and what was paid for this dial.
+    /// A daemon at this host said hello: the host gets its credit back, and the credit that this dial took from all.
     pub(super) fn answered(&mut self, peer: PeerAddr) {
         self.hosts.remove(&peer.ip());
         self.all.refund(ANY_DIAL);
     }
 
-    /// Forgets the host that has its whole credit back first.
+    /// Forgets the host that will have its whole credit back first.
     fn forget_one(&mut self) {
         let best = self.hosts.iter().min_by_key(|(_, credit)| credit.ready_at(HOST_DIAL));
         if let Some(best) = best.map(|(host, _)| *host) {
@@ -67,21 +70,23 @@ impl Dials {
     }
 }
 
-/// In which networks candidates of a swarm never answered. Whoever invents peers has many addresses, but few networks.
+/// Counts, per network, the candidates of a swarm that never answered. An attacker who invents peers has many addresses
+/// but few networks.
 #[derive(Default)]
 pub(super) struct Silence {
     networks: BTreeMap<IpAddr, [u32; 2]>,
 }
 
 impl Silence {
-    /// This one never answered.
+    /// Counts a host that never answered.
     pub(super) fn note(&mut self, host: IpAddr) {
         for (wide, network) in networks(host).into_iter().enumerate() {
             self.networks.entry(network).or_default()[wide] += 1;
         }
     }
 
-    /// Groups of peers, those first around whom the fewest never answered. Within a group the order is kept.
+    /// Sorts peers into groups: first those in whose networks the fewest candidates never answered. The order within a
+    /// group is kept.
     pub(super) fn in_order(&self, peers: Vec<PeerAddr>) -> Vec<Vec<PeerAddr>> {
         let mut groups: BTreeMap<[u32; 2], Vec<PeerAddr>> = BTreeMap::new();
         for peer in peers {
@@ -97,7 +102,7 @@ impl Silence {
     }
 }
 
-/// The narrow and the wide network that a host is in.
+/// The narrow network of a host (24 bits of IPv4, 48 bits of IPv6) and its wide one (16 and 32 bits).
 fn networks(host: IpAddr) -> [IpAddr; 2] {
     match host {
         IpAddr::V4(v4) => [8, 16].map(|bits| Ipv4Addr::from(v4.to_bits() >> bits << bits).into()),
@@ -114,7 +119,7 @@ mod tests {
         PeerAddr::from(([10, 0, high, low], port))
     }
 
-    /// How many dials of `wanted` are made within a time, if one is tried every 10 ms.
+    /// How many dials of `wanted` are made within `span` when one is tried every 10 ms.
     fn dialled(dials: &mut Dials, from: Time, span: Duration, wanted: impl Fn(u64) -> PeerAddr) -> u32 {
         let tries = span.as_millis() as u64 / 10;
         let made = |at: &u64| dials.pay(wanted(*at), from + Duration::from_millis(at * 10)).is_ok();

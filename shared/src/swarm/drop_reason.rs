@@ -1,22 +1,22 @@
-//! What a peer can do to be dropped.
+//! The offenses for which a peer is dropped.
 
 use std::fmt;
 
-/// What a peer did to be dropped.
+/// The offense for which a peer was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DropReason {
-    /// It sent chunks whose hash is wrong, more often than a damaged disk explains.
+    /// It sent more chunks with a wrong hash than a damaged disk explains.
     Corrupt,
-    /// It answered with what nobody asked for: a chunk outside the window, news of no swarm of ours, an
-    /// index that does not exist.
+    /// It sent an answer that fits no question: a chunk outside the window, news of a swarm that we are not in, or a
+    /// chunk index that does not exist.
     Nonsense,
-    /// It accepted requests and sent no byte, or next to none, again and again.
+    /// It repeatedly accepted requests and sent nothing, or next to nothing.
     Stalled,
-    /// It claimed chunks, and did not have them when it was asked, again and again.
+    /// It repeatedly claimed chunks that it did not have when asked.
     Empty,
-    /// It told more news than anybody can have.
+    /// It sent more news than an honest peer can have.
     Flood,
-    /// It sent what is no message, or what only another one may send.
+    /// It sent bytes that are not a valid message, or a message that its side may not send.
     Protocol,
 }
 

@@ -8,35 +8,36 @@ use crate::window::Window;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Where another daemon listens for peers: the address its connection came from, and the port it announced.
-/// The core knows peers by it.
+/// The address where another daemon listens for peers: the IP address of its connection with the port that it
+/// announced. The core identifies peers by it.
 pub type PeerAddr = SocketAddr;
 
-/// A request of ours that is open. The core numbers them and never uses a number again.
+/// The number of an open request of ours. The core assigns the numbers and never reuses one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// A question that a peer asked us and waits for. The driver numbers them and never uses a number again.
+/// The number of a question that a peer asked us and that is not finished. The driver assigns the numbers and never
+/// reuses one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AskId(pub u64);
 
-/// What happened. The driver tells the core; the core answers with [`Action`](super::Action)s.
+/// Something that happened. The driver passes it to the core, which answers with [`Action`](super::Action)s.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     // -- what this machine wants
-    /// Take part in a swarm: as a seeder when `have` is full, else as a leecher. Ignored if we are in it.
-    /// [`Complete`](super::Action::Complete) follows only for a leecher: whoever joins with everything (so, too,
-    /// with an empty resource) knows that already.
+    /// Take part in a swarm, as a seeder if `have` is full, otherwise as a leecher. Ignored if we are in it already.
+    /// [`Complete`](super::Action::Complete) follows only for a leecher; with a full map, or an empty resource, it does
+    /// not.
     Join {
         /// Which swarm.
         key: SwarmKey,
         /// How many chunks its resource has.
         count: ChunkCount,
-        /// What is verified and written already.
+        /// The chunks that are verified and written already.
         have: HaveMap,
     },
-    /// Leave a swarm: its requests are cancelled, its questions refused, what was known of it is forgotten.
-    /// (Pausing is leaving; resuming is joining again.)
+    /// Leave a swarm. Its requests are canceled, its questions are refused, and everything known about it is forgotten.
+    /// Pausing is leaving; resuming is joining again.
     Leave {
         /// Which swarm.
         key: SwarmKey,
@@ -47,65 +48,66 @@ pub enum Event {
     PeersFound {
         /// Which swarm.
         key: SwarmKey,
-        /// Where they listen. Our own address may be among them; dialling it ends as [`Event::Disconnected`].
+        /// Where they listen. Our own address may be among them; dialing it ends with [`Event::Disconnected`].
         peers: Vec<PeerAddr>,
     },
-    /// A tracker named leechers of a swarm that we seed which found nobody with anything that they need.
+    /// A tracker named leechers of a swarm that we seed. They have found no peer that has a chunk they need.
     LonelyFound {
         /// Which swarm.
         key: SwarmKey,
         /// Where they listen.
         peers: Vec<PeerAddr>,
     },
-    /// A peer that dialled us subscribed to a swarm's news: it is a member, and can be dialled back.
+    /// A peer that dialed us subscribed to a swarm's news. So it is a member of the swarm, and we can dial it back.
     PeerSubscribed {
         /// Which swarm.
         key: SwarmKey,
         /// Where it listens.
         peer: PeerAddr,
     },
-    /// A peer that we dialled said hello: it can be asked from now on.
+    /// A peer that we dialed said hello. From now on it can be asked.
     Connected {
         /// Which peer.
         peer: PeerAddr,
-        /// The zone it gave; empty: none. A peer without a zone is in no other machine's zone. The driver keeps it
-        /// short.
+        /// The zone that it gave, or an empty string. A peer without a zone shares no zone with any other machine. The
+        /// driver limits the length.
         zone: String,
-        /// The id it gave. The same id behind two addresses is one daemon: the second link is hung up.
+        /// The id that it gave. If two addresses give the same id, they are one daemon, and the second link is closed.
         id: PeerId,
-        /// How long the hello took, from asking to the answer.
+        /// The time from sending hello to receiving the answer.
         round_trip: Duration,
     },
-    /// A link that we dialled (or tried to) is gone. All its requests are gone with it.
+    /// A link that we dialed is gone, or could not be made. All its requests are gone with it.
     Disconnected {
         /// Which peer.
         peer: PeerAddr,
-        /// Never dial it again (it is ourselves, or speaks another protocol); else it is tried again later.
+        /// Whether never to dial it again, because it is ourselves or speaks another protocol. Otherwise it is dialed
+        /// again later.
         for_good: bool,
     },
-    /// A peer that we dialled did what no honest one does; the driver saw it.
+    /// A peer that we dialed did something that no honest peer does. The driver detected it.
     Misbehaved {
         /// Which peer.
         peer: PeerAddr,
         /// What it did.
         reason: DropReason,
     },
-    /// News of a peer: the chunks that it has.
+    /// A peer told which chunks it has.
     News {
-        /// Who has them.
+        /// The peer that has them.
         peer: PeerAddr,
         /// Of which swarm.
         key: SwarmKey,
-        /// What is new.
+        /// The chunks.
         news: News,
     },
 
     // -- what became of our requests
-    /// The seeder answered a [`pick`](super::Action::Pick): it keeps a slot for this chunk.
+    /// The seeder answered a [`pick`](super::Action::Pick). It keeps an upload slot for this chunk.
     Picked {
         /// Which request.
         request: RequestId,
-        /// The chunk it chose; one that we cannot use (not wanted any more) is answered with silence.
+        /// The chunk that it chose. If it is no longer wanted, the core declines it.
         index: ChunkIndex,
     },
     /// The peer did not serve a request.
@@ -115,44 +117,44 @@ pub enum Event {
         /// Why.
         refusal: RequestRefusal,
     },
-    /// Body bytes of answers arrived from a peer since the last such event. A stall is *no bytes*.
+    /// Bytes of chunks arrived from a peer since the last such event. A peer stalls when no bytes come.
     Progress {
-        /// From whom.
+        /// The peer that sent them.
         peer: PeerAddr,
         /// How many bytes.
         bytes: u64,
     },
-    /// A chunk's bytes are here, and are being verified and written: the link is free for the next request.
+    /// All bytes of a chunk have arrived and are being verified and written. The link is free for the next request.
     Received {
         /// Which request.
         request: RequestId,
     },
-    /// A received chunk is verified and written: from now on we have it.
+    /// A received chunk is verified and written. From now on we have it.
     Stored {
         /// Of which swarm.
         key: SwarmKey,
         /// Which chunk.
         index: ChunkIndex,
     },
-    /// A received chunk's bytes were not what the manifest says.
+    /// The bytes of a received chunk do not match the manifest.
     Corrupt {
         /// Of which swarm.
         key: SwarmKey,
         /// Which chunk.
         index: ChunkIndex,
-        /// Who sent them.
+        /// The peer that sent them.
         peer: PeerAddr,
     },
-    /// A received chunk could not be written, through no fault of its sender. It is missing again. (The driver
-    /// leaves the swarm when writing is impossible.)
+    /// A received chunk could not be written, through no fault of its sender. It is missing again. If nothing can be
+    /// written at all, the driver leaves the swarm.
     NotStored {
         /// Of which swarm.
         key: SwarmKey,
         /// Which chunk.
         index: ChunkIndex,
     },
-    /// A chunk that we had is found damaged on disk: we have it no more, and do not serve it. A leecher fetches it
-    /// again; a seeder does not, unless the driver leaves the swarm and joins it again without that chunk.
+    /// A chunk that we had was found damaged on disk. We no longer have it and do not serve it. A leecher fetches it
+    /// again. A seeder does not, unless the driver leaves the swarm and joins it again without that chunk.
     Lost {
         /// Of which swarm.
         key: SwarmKey,
@@ -161,8 +163,8 @@ pub enum Event {
     },
 
     // -- what peers ask of us
-    /// A leecher asks us, as a seeder, to choose a chunk for it. With an empty window it declines the
-    /// chunk that the window begins with, if that was granted to it: its slot is free again, and the answer is a refusal.
+    /// A leecher asks us, as a seeder, to choose a chunk for it. An empty window declines the chunk at the window's
+    /// first index, if it was granted: the slot is free again, and the answer is a refusal.
     PickAsked {
         /// The question, to be answered by [`Grant`](super::Action::Grant) or [`Refuse`](super::Action::Refuse).
         ask: AskId,
@@ -170,7 +172,7 @@ pub enum Event {
         peer: PeerAddr,
         /// Of which swarm.
         key: SwarmKey,
-        /// What it can use.
+        /// The chunks that it can use.
         wanted: Window,
     },
     /// A peer asks for a chunk.
@@ -184,8 +186,8 @@ pub enum Event {
         /// Which chunk.
         index: ChunkIndex,
     },
-    /// A question needs no answer any more: its asker took it back or is gone; or, for one that is being
-    /// served, the last byte is written (or never will be): its upload slot is free.
+    /// A question is finished. Either the peer took it back or its connection is gone; or the chunk was served, and the
+    /// upload slot is free.
     AskEnded {
         /// Which question.
         ask: AskId,
@@ -194,46 +196,46 @@ pub enum Event {
     },
 
     // -- time
-    /// The moment that [`next_timeout`](super::Machine::next_timeout) named has come.
+    /// The time that [`next_timeout`](super::Machine::next_timeout) returned has come.
     Timeout,
 }
 
-/// How a question of a peer ended.
+/// How a peer's question ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskEnd {
-    /// The chunk was written to its last byte.
+    /// Every byte of the chunk was written to the connection.
     Served,
-    /// The peer took the question back, or it was not to be answered: it may have got the chunk elsewhere.
+    /// The peer took the question back, or it needed no answer. The peer may have got the chunk elsewhere.
     TakenBack,
-    /// The connection ended before the last byte was written: the peer did not get the chunk.
+    /// The connection ended before the last byte was written. The peer did not get the chunk.
     BrokenOff,
 }
 
 /// Which chunks a peer has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// Exactly these: replaces what was known. (Also the answer to a first subscription.)
+    /// Exactly these chunks, which replace what was known. This is also the answer to a first subscription.
     Replace(HaveMap),
-    /// All of them: it is a seeder.
+    /// All chunks: it is a seeder.
     All,
-    /// These as well.
+    /// These chunks in addition.
     Add(Vec<ChunkIndex>),
-    /// It is no member of this swarm (any more).
+    /// It is not, or no longer, a member of this swarm.
     Gone,
 }
 
-/// Why a question is not answered with what was asked for. An ordinary value, never a broken link.
+/// Why a request is refused. A refusal is an ordinary answer; it does not break the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestRefusal {
     /// All upload slots are taken.
     Busy {
-        /// When to ask again; the asker's own back-off applies when it is longer.
+        /// When to ask again. The asker's own back-off applies if it is longer.
         retry_after: Duration,
     },
-    /// Nothing that the asker wants can be given yet (a `pick` that waited in vain, or at a leecher), or
-    /// this chunk is not here.
+    /// This chunk is not here. In answer to a `pick`: no chunk of the window can be given, because a leecher was asked,
+    /// or because the pick waited too long.
     NotHere,
-    /// It does not take part in that swarm.
+    /// The peer does not take part in that swarm.
     Unknown,
     /// The call ended without an answer: its deadline passed, or the peer failed to serve it.
     Failed,

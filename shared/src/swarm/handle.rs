@@ -1,4 +1,4 @@
-//! What this machine does at each event: the door of the core.
+//! The entry point of the core: which function handles which event.
 
 use super::alarms::Alarm;
 use super::event::Event;
@@ -10,7 +10,7 @@ use crate::have::HaveMap;
 use crate::id::SwarmKey;
 
 impl Machine {
-    /// Takes note of one event. `now` never runs backwards.
+    /// Handles one event. `now` never decreases. Decisions are queued for [`poll`](Machine::poll).
     pub fn handle(&mut self, now: Time, event: Event) {
         self.now = self.now.max(now);
         match event {
@@ -48,7 +48,7 @@ impl Machine {
         }
         let have = if have.count() == count { have } else { HaveMap::empty(count) };
         let mut swarm = Swarm::new(have, self.own.clone(), self.now);
-        swarm.uploads = self.uploads.slots_of(key) as u32; // what was being served when we left it before
+        swarm.uploads = self.uploads.slots_of(key) as u32; // uploads from before we left it last may still be running
         self.swarms.insert(key, swarm);
         self.enqueue(key);
     }

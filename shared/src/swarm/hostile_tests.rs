@@ -1,4 +1,4 @@
-//! What becomes of peers that mean no good, one event at a time.
+//! How the core treats hostile peers, one event at a time.
 
 use super::tests::{Bench, MILLISECOND, SECOND, key, peer, requests, the_request, window};
 use super::*;
@@ -18,7 +18,7 @@ fn connected(at: u8, id: u8) -> Event {
     Event::Connected { peer: peer(at), id: PeerId([id; 16]), zone, round_trip }
 }
 
-/// Refuses all that is asked, at once, until there is a drop; how many requests that took.
+/// Refuses every request at once until a peer is dropped. Returns how many requests that took, and the last actions.
 fn refuse_all(bench: &mut Bench, mut actions: Vec<Action>, refusal: RequestRefusal) -> (usize, Vec<Action>) {
     let mut refused = 0;
     while dropped(&actions).is_empty() && bench.now < Time(0) + SECOND * 600 {
@@ -89,7 +89,7 @@ fn who_sends_next_to_nothing_is_dropped() {
     bench.join(1, 64, false);
     let mut actions = bench.meet(1, News::All);
     for _ in 0..400 {
-        // Each pick is granted, and no chunk ever comes as a whole.
+        // Each pick is granted, and no chunk ever arrives completely.
         while let Some(at) = actions.iter().position(|action| matches!(action, Action::Pick { .. })) {
             let Action::Pick { request, wanted, .. } = actions.remove(at) else { continue };
             if let Some(index) = wanted.iter().next() {
@@ -127,7 +127,7 @@ fn a_stolen_id_keeps_its_owner_out_only_for_a_while() {
     bench.on(connected(1, 7));
     bench.on(Event::News { peer: peer(1), key: key(1), news: News::All });
     assert!(bench.on(connected(2, 7)).contains(&Action::Hangup { peer: peer(2), is_twin: true }));
-    // Nothing comes from the first one.
+    // Nothing comes from the first address.
     assert!(bench.wait(SECOND * 11).contains(&Action::Dial { peer: peer(2) }));
     assert!(!bench.on(connected(2, 7)).contains(&Action::Hangup { peer: peer(2), is_twin: true }));
     assert_eq!(bench.machine.status(key(1)).unwrap().peers, 2);

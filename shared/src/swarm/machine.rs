@@ -1,4 +1,4 @@
-//! The state of all swarms of this machine. What it does at each event is in [`handle`](super::handle).
+//! The state of all swarms of this machine. What happens at each event is in [`handle`](super::handle).
 
 use super::action::Action;
 use super::alarms::Alarms;
@@ -25,42 +25,43 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// [`Event::Timeout`](super::Event::Timeout).
 pub struct Machine {
     pub(super) config: SwarmConfig,
-    /// Who and where we are, if a zone is configured.
+    /// Our own id and zone, if a zone is configured.
     pub(super) own: Option<Place>,
     pub(super) chance: Chance,
     pub(super) now: Time,
-    /// What was decided and not yet polled.
+    /// Actions that were decided and not yet polled.
     pub(super) actions: VecDeque<Action>,
     pub(super) alarms: Alarms,
     pub(super) swarms: BTreeMap<SwarmKey, Swarm>,
     /// The candidates of all swarms that we leech.
     pub(super) peers: BTreeMap<PeerAddr, PeerState>,
-    /// What may be dialled.
+    /// Dial credit of the hosts that we want to fetch from.
     pub(super) dials: Dials,
-    /// What hosts are worth at which we knock: it costs those nothing that we want to fetch from.
+    /// Dial credit of the hosts at which we knock. It is separate, so that knocking takes no credit from hosts that we
+    /// want to fetch from.
     pub(super) knocks: Dials,
     /// The swarm of each open request.
     pub(super) owners: BTreeMap<RequestId, SwarmKey>,
     pub(super) requests_made: u64,
-    /// Chunks in verification, all swarms together.
+    /// Chunks that are being verified, in all swarms together.
     pub(super) verifying: u32,
     pub(super) downlink: Downlink,
-    /// Whether other machines are far.
+    /// Whether other machines are far (see [`reach`](super::reach)).
     pub(super) is_far: bool,
-    /// How long others take to refuse us.
+    /// How long peers take to refuse a request of ours.
     pub(super) answers: Answers,
     pub(super) uploads: Uploads,
     pub(super) takers: Takers,
-    /// Swarms that may ask for more; those that find no room wait here for their turn.
+    /// Swarms that may open more requests. Swarms for which there is no room wait here for their turn.
     pub(super) to_schedule: VecDeque<SwarmKey>,
-    /// Peers whose swarms changed.
+    /// Peers whose list of swarms changed since they were last asked for news.
     pub(super) to_subscribe: BTreeSet<PeerAddr>,
-    /// Room to compare chunks in, kept to spare an allocation at every step.
+    /// Scratch space for comparing chunks, kept to avoid an allocation at every step.
     pub(super) ties: Vec<ChunkIndex>,
 }
 
 impl Machine {
-    /// A machine in no swarm. All its chance comes from `seed`.
+    /// A machine in no swarm. All its random choices come from `seed`.
     pub fn new(config: SwarmConfig, seed: [u8; 32]) -> Machine {
         Machine {
             config,
@@ -87,24 +88,24 @@ impl Machine {
         }
     }
 
-    /// The same machine in a zone: of what nobody in its zone has, it fetches only its share from other zones. With
-    /// an empty name it stays without a zone. `id` is what it tells its peers.
+    /// The same machine in a zone. Of the chunks that nobody in its zone has, it fetches only its share from other
+    /// zones. An empty name means no zone. `id` is the id that it tells its peers.
     pub fn in_zone(mut self, id: PeerId, zone: &str) -> Machine {
         self.own = (!zone.is_empty()).then(|| Place::new(id, zone));
         self
     }
 
-    /// The next thing to do, until `None`.
+    /// The next action, or `None` when there is no more.
     pub fn poll(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// When to hand in [`Event::Timeout`](super::Event::Timeout) at the latest.
+    /// The latest time at which to hand in [`Event::Timeout`](super::Event::Timeout).
     pub fn next_timeout(&self) -> Option<Time> {
         self.alarms.next()
     }
 
-    /// Marks a swarm as to be scheduled once the event is dealt with.
+    /// Marks a swarm to be scheduled at the end of the current event.
     pub(super) fn enqueue(&mut self, key: SwarmKey) {
         if let Some(swarm) = self.swarms.get_mut(&key)
             && swarm.leeching
@@ -115,8 +116,8 @@ impl Machine {
         }
     }
 
-    /// Panics unless the inner state is sound: every chunk in exactly one state, every request known on both
-    /// sides, every limit kept. It reads everything: for tests and the simulator.
+    /// Panics unless the state is consistent: every chunk in exactly one state, every request known on both sides,
+    /// every limit kept. It reads everything, so only tests and the simulator call it.
     pub fn check_invariants(&self) {
         let mut requests = 0;
         let mut verifying = 0;

@@ -1,4 +1,4 @@
-//! Who has which chunk: the connected peers that told their news, and how often each chunk is out there.
+//! Which member has which chunk: the connected peers that told their news, and the availability of each chunk.
 
 use super::chunks::words_within;
 use super::event::PeerAddr;
@@ -9,15 +9,17 @@ use crate::have::HaveMap;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The most picks on their way to one seeder: on a long link, chunks must be chosen well before they come.
+/// Limits the unanswered picks at one seeder that grants at once. On a long link chunks must be chosen well before they
+/// arrive; 8 picks cover the round trip.
 const PICKS_MAX: u32 = 8;
 
-/// By how much of the mean of the others a machine must have less to be behind, in percent …
+/// This machine is behind when the other leechers, on average, have more chunks than it has by more than this
+/// percentage and [`BEHIND_CHUNKS`]. The margins keep small differences from counting.
 const BEHIND_PERCENT: u64 = 5;
-/// … and by how many chunks beside that.
+/// The absolute part of the margin, in chunks.
 const BEHIND_CHUNKS: u64 = 4;
 
-/// What a member has. A seeder's map is not kept: it would be full.
+/// The chunks that a member has. A seeder's map is not stored, since it would be full.
 #[derive(Debug)]
 pub(super) enum Holds {
     All,
@@ -40,27 +42,27 @@ impl Holds {
     }
 }
 
-/// A connected peer of a swarm, as far as the swarm knows it.
+/// What one swarm knows of a connected peer.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) holds: Holds,
-    /// Who and where it is.
+    /// Its id and zone.
     pub(super) place: Place,
-    /// Whether it is of our own zone.
+    /// Whether it is in our own zone.
     pub(super) near: bool,
-    /// It left chunks to us that it should have brought to our zone.
+    /// Whether it failed to bring chunks into our zone that were its task, so that we fetched them.
     pub(super) passed_over: bool,
-    /// Nothing is asked of it before this time.
+    /// It rests: nothing is asked of it before this time.
     pub(super) rests_until: Time,
-    /// How often in a row it was busy.
+    /// How many times in a row it was busy.
     pub(super) busy: u32,
-    /// It left the last question unanswered, or did not send what it should have.
+    /// Whether it left our last request unanswered, or did not send the chunk in time.
     pub(super) unanswered: bool,
-    /// How many picks it has not answered.
+    /// Picks that it has not answered.
     pub(super) picks: u32,
-    /// Whether it grants picks at once: no queue is before us, so several may be on their way.
+    /// Whether it grants picks at once. Then no queue is ahead of us, and several picks may be open.
     pub(super) grants_at_once: bool,
-    /// How many chunks are asked of it.
+    /// Open requests for chunks.
     pub(super) gets: u32,
 }
 
@@ -84,7 +86,7 @@ impl Member {
         matches!(self.holds, Holds::All)
     }
 
-    /// Which chunks it has, at this place.
+    /// The chunks that it has, of the 64 at word position `at`.
     pub(super) fn word(&self, at: usize) -> u64 {
         match &self.holds {
             Holds::All => u64::MAX,
@@ -92,7 +94,7 @@ impl Member {
         }
     }
 
-    /// How many picks may be on their way to it: one, unless it grants them at once.
+    /// Limits the open picks at this member: one, unless it grants them at once.
     pub(super) fn picks_max(&self) -> u32 {
         if self.grants_at_once { PICKS_MAX } else { 1 }
     }
@@ -106,10 +108,10 @@ impl Member {
 pub(super) struct Members {
     count: ChunkCount,
     by_peer: BTreeMap<PeerAddr, Member>,
-    /// For each chunk, how many members that are no seeders have it.
+    /// For each chunk, the number of members other than seeders that have it.
     availability: Vec<u16>,
     seeders: u32,
-    /// The chunks that all other members have, together.
+    /// The sum of the chunks that all members other than seeders have.
     held: u64,
 }
 
@@ -138,15 +140,15 @@ impl Members {
         self.seeders
     }
 
-    /// Whether a machine that has `have` chunks is behind the others: most are seeders already, or those that are not
-    /// have clearly more.
+    /// Whether a machine with `have` chunks is behind the others: most members are seeders already, or the leechers
+    /// have clearly more chunks on average.
     pub(super) fn are_ahead_of(&self, have: u32) -> bool {
         let leechers = self.by_peer.len() as u64 - u64::from(self.seeders);
         let margin = (u64::from(have) + BEHIND_CHUNKS) * leechers;
         u64::from(self.seeders) > leechers || self.held * (100 - BEHIND_PERCENT) / 100 > margin
     }
 
-    /// How many members that are no seeders have the chunk.
+    /// The number of members other than seeders that have the chunk.
     pub(super) fn availability(&self, index: ChunkIndex) -> u16 {
         self.availability.get(index.slot()).copied().unwrap_or(0)
     }
@@ -156,7 +158,7 @@ impl Members {
         self.seeders > 0 || self.availability(index) > 0
     }
 
-    /// A peer is a member, and has nothing as far as is known.
+    /// Adds a peer as a member that has no chunks yet.
     pub(super) fn introduce(&mut self, peer: PeerAddr, place: Place, near: bool) {
         self.replace(peer, HaveMap::empty(self.count));
         if let Some(member) = self.by_peer.get_mut(&peer) {
@@ -164,13 +166,13 @@ impl Members {
         }
     }
 
-    /// Passes over the near members that are so. Whether there is a new one among them.
+    /// Marks the near members that match as passed over. Returns whether one of them was not marked before.
     pub(super) fn pass_over(&mut self, which: impl Fn(&Member) -> bool) -> bool {
         let near = self.by_peer.values_mut().filter(|member| member.near && !member.passed_over);
         near.filter_map(|member| which(member).then(|| member.passed_over = true)).count() > 0
     }
 
-    /// A member has exactly these chunks.
+    /// Sets exactly these chunks as what a member has.
     pub(super) fn replace(&mut self, peer: PeerAddr, have: HaveMap) {
         if have.is_full() {
             return self.set_seeder(peer);
@@ -179,13 +181,14 @@ impl Members {
         self.set(peer, Holds::Some(have));
     }
 
-    /// A member has every chunk.
+    /// Sets a member as a seeder, which has every chunk.
     pub(super) fn set_seeder(&mut self, peer: PeerAddr) {
         self.seeders += 1;
         self.set(peer, Holds::All);
     }
 
-    /// A member has these chunks, too, all of which exist. Whether one of them is new and among `missing`.
+    /// Adds chunks to what a member has. All of them must exist. Returns whether one of them is new for the member and
+    /// among `missing`.
     pub(super) fn add(&mut self, peer: PeerAddr, indices: &[ChunkIndex], missing: &HaveMap) -> bool {
         if !self.by_peer.contains_key(&peer) {
             self.replace(peer, HaveMap::empty(self.count));
@@ -209,7 +212,7 @@ impl Members {
         of_use
     }
 
-    /// A member turned out not to have this chunk.
+    /// Removes a chunk that the member turned out not to have.
     pub(super) fn lacks(&mut self, peer: PeerAddr, index: ChunkIndex) {
         let Some(member) = self.by_peer.get_mut(&peer) else { return };
         match &mut member.holds {
@@ -235,7 +238,7 @@ impl Members {
         Some(member)
     }
 
-    /// The chunks of `among` that a member has, as words with their places.
+    /// The chunks of `among` that a member has within `range`, as words with their positions.
     pub(super) fn words_of<'a>(
         &'a self,
         member: &'a Member,
@@ -278,7 +281,7 @@ impl Members {
         }
     }
 
-    /// That the counts are what the members' maps say. Reads all of them: for tests.
+    /// Panics unless the counts agree with the members' maps. It reads all of them, so only tests call it.
     pub(super) fn check_invariants(&self) {
         let seeders = self.by_peer.values().filter(|member| member.is_seeder()).count();
         assert_eq!(self.seeders as usize, seeders, "seeders are counted");

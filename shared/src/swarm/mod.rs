@@ -1,9 +1,8 @@
-//! The swarm core: which chunk, from whom, and whom to serve.
+//! The swarm core decides which chunk to fetch from which peer, and which peer to serve.
 //!
-//! It is pure: it has no clock, no chance of its own, no socket and no file, and holds no chunk bytes, only
-//! ids. A driver (the daemon, or the simulator) feeds it [`Event`]s and performs the [`Action`]s that it asks
-//! for. It never fails: a stranger's nonsense ends as [`Action::Drop`]. The same seed and the same events give
-//! the same actions.
+//! It is pure: it has no clock, no source of randomness, no socket and no file, and it holds no chunk bytes, only ids.
+//! A driver (the daemon or the simulator) feeds it [`Event`]s and performs the [`Action`]s that it returns. It never
+//! fails: nonsense from a stranger ends as [`Action::Drop`]. The same seed and the same events give the same actions.
 //!
 //! The strategy and its reasons are in docs/strategy.md.
 

@@ -1,4 +1,4 @@
-//! What becomes of our requests: how they are answered, and given up.
+//! What happens to our requests: their answers, their timeouts, and the rests of peers that failed.
 
 use super::action::Action;
 use super::alarms::Alarm;
@@ -14,30 +14,31 @@ use crate::id::SwarmKey;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// However long a peer wants to be left alone, it is asked again after this time.
+/// The longest `retry_after` that is honored. A peer that names a longer time is asked again after this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
-/// A back-off starts at half a chunk time, which is taken to be no shorter and no longer than these.
+/// Bounds for the chunk time that a back-off is computed from. A back-off starts at half a chunk time.
 const CHUNK_TIME_MIN: Duration = Duration::from_millis(1);
 const CHUNK_TIME_MAX: Duration = Duration::from_secs(2);
-/// How often the back-off is doubled: up to two chunk times.
+/// How many times the back-off is doubled: from half a chunk time up to two.
 const DOUBLINGS_MAX: u32 = 2;
-/// The rest of a peer that stalled or failed, doubled each time.
+/// The rest of a peer that stalled or failed. It doubles with each stall, up to `LONG_REST_MAX`.
 const LONG_REST: Duration = Duration::from_secs(1);
 const LONG_REST_MAX: Duration = Duration::from_secs(30);
-/// If another peer's copy of a chunk came first while this peer had sent nothing for this many usual chunk times, this
-/// peer rests as if it had stalled.
+/// If another peer's copy of a chunk arrived first while this peer had sent nothing for this many usual chunk times,
+/// this peer rests as if it had stalled.
 const SILENT_FOR: u32 = 3;
-/// A chunk that would take longer than this at the rate that it comes at is given up …
+/// A chunk is given up if, at the rate at which its bytes come, it would take longer than this.
 const CRAWL_MAX: Duration = Duration::from_secs(600);
-/// … once it was under way for this time …
+/// How long a request must be open before its rate is judged.
 const CRAWL_LOOK: Duration = Duration::from_secs(30);
-/// … and a peer that brought this many such chunks is dropped.
+/// A peer is dropped after this many chunks that were given up because they came too slowly.
 const CRAWLS_MAX: u32 = 2;
-/// A pick that was answered with nothing sooner than this waited for no slot: the seeder does not have the chunks.
+/// If a seeder answers a pick with `NotHere` sooner than this, the pick did not wait for a slot. The seeder does not
+/// have the chunks that it claimed.
 const PICK_IN_VAIN: Duration = Duration::from_secs(5);
-/// A pick that takes no longer than the way there and back, and this, found no queue.
+/// A pick found no queue at the seeder if its answer took at most one and a half round trips and this.
 const AT_ONCE: Duration = Duration::from_millis(1);
-/// How long a chunk that came corrupt is not asked of the same peer.
+/// How long a peer is not asked again for a chunk that it sent corrupt.
 const SUSPECT_FOR: Duration = Duration::from_secs(60);
 
 impl Machine {
@@ -69,7 +70,7 @@ impl Machine {
         }
     }
 
-    /// Sees from how long a pick took whether a queue is before us.
+    /// Notes whether the pick's answer came at once, which means that no queue is ahead of us.
     fn note_pick_time(&mut self, key: SwarmKey, peer: PeerAddr, since: Time) {
         let round_trip = self.peers.get(&peer).map_or(Duration::ZERO, |peer| peer.round_trip);
         let at_once = self.now.since(since) <= round_trip * 3 / 2 + AT_ONCE;
@@ -114,7 +115,8 @@ impl Machine {
         self.downlink.arrived(self.now, bytes);
         let Some(peer) = self.peers.get_mut(&from) else { return };
         peer.heard(self.now);
-        // Chunks come one after the other over a link, so the oldest request that is not full gets them.
+        // Chunks arrive one after the other on a link, so these bytes belong to the oldest request that is not
+        // complete.
         for id in &peer.gets {
             let swarm = self.owners.get(id).and_then(|key| self.swarms.get_mut(key));
             let Some(swarm) = swarm else { continue };
@@ -224,13 +226,14 @@ impl Machine {
         }
     }
 
-    /// Leaves a busy peer alone for half a chunk time, twice as long each time up to two chunk times.
+    /// Lets a busy peer rest for half a chunk time, doubled each time up to two chunk times, and for at least
+    /// `at_least`.
     fn rest(&mut self, key: SwarmKey, peer: PeerAddr, at_least: Duration) {
         let Some(member) = self.swarms.get_mut(&key).and_then(|swarm| swarm.members.get_mut(peer)) else {
             return;
         };
         if std::mem::take(&mut member.grants_at_once) && member.picks > 0 {
-            return; // a newer pick took this one's place in the queue
+            return; // a newer pick replaced this one in the queue
         }
         let chunk_time = self.downlink.chunk_time().clamp(CHUNK_TIME_MIN, CHUNK_TIME_MAX);
         let span = self.chance.jitter(chunk_time / 2 * (1 << member.busy.min(DOUBLINGS_MAX)));
@@ -251,8 +254,8 @@ impl Machine {
         }
     }
 
-    /// Another copy was first. Who has sent nothing for a while meanwhile is not asked again at once: it need not have
-    /// stalled yet, but it would be the wrong one to wait for in the end.
+    /// Another copy of a chunk arrived first. Peers whose request for it had brought nothing for a while rest. They
+    /// need not have stalled yet, but near the end of a download it would be wrong to wait for them.
     fn rest_overtaken(&mut self, key: SwarmKey, requests: &[RequestId]) {
         let Some(swarm) = self.swarms.get(&key) else { return };
         let Some(usual) = swarm.chunk_time.get() else { return };
@@ -265,7 +268,7 @@ impl Machine {
         silent.into_iter().for_each(|peer| self.rest_long(key, peer));
     }
 
-    /// Passes over the peers of a swarm that send nothing, and sets the alarm for the next look.
+    /// Cancels the requests at peers of a swarm that send nothing, or too slowly, and sets the alarm for the next look.
     pub(super) fn pass_over_stalled(&mut self, key: SwarmKey) {
         let Some(swarm) = self.swarms.get(&key) else { return };
         let (mut stalled, mut crawling) = (Vec::new(), Vec::new());
@@ -292,7 +295,8 @@ impl Machine {
         slow.into_iter().for_each(|peer| self.crawled(key, peer));
     }
 
-    /// A peer does not have what it claimed. That happens: it may have lost it, or left, a moment ago.
+    /// Counts that a peer did not have a chunk that it claimed. Honest peers do that too, when they lost it or left a
+    /// moment ago.
     fn came_empty(&mut self, from: PeerAddr) {
         let Some(peer) = self.peers.get_mut(&from) else { return };
         peer.empty += 1;
@@ -301,7 +305,7 @@ impl Machine {
         }
     }
 
-    /// A chunk came so slowly that it was given up.
+    /// Counts a chunk that was given up because it came too slowly.
     fn crawled(&mut self, key: SwarmKey, from: PeerAddr) {
         self.rest_long(key, from);
         let Some(peer) = self.peers.get_mut(&from) else { return };
@@ -321,8 +325,8 @@ impl Machine {
     }
 }
 
-/// Whether a chunk of which `bytes` came within `elapsed` will not be whole in any useful time. A chunk of which nothing
-/// came at all may wait behind others, or is stalled: that is another matter.
+/// Whether a chunk, of which `bytes` came within `elapsed`, would take too long to complete. A chunk of which no byte
+/// came is not meant: it may wait behind others, or its peer has stalled.
 fn is_crawling(bytes: u64, elapsed: Duration) -> bool {
     let needed = u128::from(CHUNK_BYTES) * elapsed.as_micros() / CRAWL_MAX.as_micros();
     elapsed >= CRAWL_LOOK && bytes > 0 && u128::from(bytes) < needed

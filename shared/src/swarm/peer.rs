@@ -1,4 +1,4 @@
-//! A peer that this machine knows: its link, what it was asked for, and how it behaved.
+//! What this machine knows of one peer: its link, its open requests, and how it behaved.
 
 use super::drop_reason::DropReason;
 use super::event::RequestId;
@@ -8,67 +8,69 @@ use crate::id::{PeerId, SwarmKey};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// The most swarms whose news one peer is asked for.
+/// Limits the swarms whose news one peer is asked for. Further swarms wait until others are unsubscribed.
 pub const SUBSCRIPTIONS_MAX: usize = 4096;
-/// A dial that takes longer than this keeps no other one waiting: whoever listens answers sooner.
+/// A dial that takes longer than this no longer counts against `neighbours_max`. A daemon that listens answers sooner.
 const DIAL_SLOW: Duration = Duration::from_secs(1);
-/// No gap between a peer's bytes is taken to be longer than this.
+/// The longest gap between a peer's bytes that is remembered. A longer one is a stall.
 const GAP_MAX: Duration = Duration::from_secs(30);
 
-/// A peer that is a candidate of at least one swarm that we leech.
+/// A candidate of at least one swarm that we leech.
 pub(super) struct PeerState {
     pub(super) link: LinkState,
-    /// When it was dialled last.
+    /// When it was last dialed.
     pub(super) dialled_at: Time,
-    /// How long it took to say hello.
+    /// The time from sending hello to its answer.
     pub(super) round_trip: Duration,
-    /// Who and where it said it is.
+    /// The id and zone that it gave.
     pub(super) place: Place,
-    /// The swarms that it is a candidate of.
+    /// The swarms of which it is a candidate.
     pub(super) swarms: BTreeSet<SwarmKey>,
     /// The swarms whose news it was asked for.
     pub(super) subscribed: BTreeSet<SwarmKey>,
-    /// The swarms that it became a candidate of, or is one of no more, since it was last asked for news; and those
-    /// that found no room then.
+    /// Swarms whose subscription must change: those that it joined or left as a candidate since it was last asked for
+    /// news, and those that were beyond the limit then.
     pub(super) changed: BTreeSet<SwarmKey>,
-    /// It said hello at least once.
+    /// Whether it said hello at least once.
     pub(super) answered: bool,
-    /// How often in a row its link could not be made, or broke before a chunk came.
+    /// How many times in a row its link could not be made, or broke before a chunk came.
     pub(super) failures: u32,
-    /// Open requests for chunks, of all swarms, in the order of asking.
+    /// Open requests for chunks in all swarms, oldest first.
     pub(super) gets: Vec<RequestId>,
     pub(super) asked_at: Time,
     pub(super) heard_at: Time,
-    /// The longest gap between its bytes, slowly forgotten.
+    /// The longest gap between its bytes. It decays by 1/64 with each arrival.
     pub(super) gap: Duration,
-    /// How often in a row it sent nothing in time.
+    /// How many times in a row it stalled.
     pub(super) stalls: u32,
     /// Corrupt chunks that came from it.
     pub(super) corrupt: u32,
     /// Why it was last dropped; `None` once it is connected again.
     pub(super) dropped: Option<DropReason>,
-    /// How often in a row it did not have what it claimed.
+    /// How many times in a row it did not have a chunk that it claimed.
     pub(super) empty: u32,
-    /// Chunks of it that came so slowly that they were given up.
+    /// Chunks that were given up because they came too slowly from it.
     pub(super) crawls: u32,
-    /// It is a machine of its own, whoever else bears its id.
+    /// Whether it counts as a machine of its own even if another address gave the same id.
     pub(super) stands_alone: bool,
 }
 
 /// The link that we dial to a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LinkState {
-    /// None, and it may be dialled.
+    /// No link; it may be dialed.
     Idle,
+    /// A dial is in progress.
     Dialling,
+    /// The link is up; the peer gave this id.
     Up(PeerId),
-    /// None, until the alarm rings.
+    /// No link until the alarm rings.
     Resting,
-    /// None, until the alarm rings or somebody else at its host answers: that host has not for too long.
+    /// No link until the alarm rings or another daemon at its host answers: its host has run out of dial credit.
     Held,
-    /// None is needed: this peer is connected under another address.
+    /// No link is needed: this peer is connected under another address.
     Twin(PeerId),
-    /// It is not to be dialled again.
+    /// It is never dialed again.
     Never,
 }
 
@@ -105,8 +107,8 @@ impl PeerState {
         matches!(self.link, LinkState::Up(_) | LinkState::Dialling)
     }
 
-    /// The swarms whose news it is asked for from now on, and those of which it is not any more. One that was forgotten
-    /// and found again in between is asked for anew. Those that find no room wait until others are done.
+    /// Applies `changed`. Returns the swarms to subscribe to and those to unsubscribe from. A swarm that was forgotten
+    /// and found again in between is subscribed to again. Swarms beyond the limit stay in `changed`.
     pub(super) fn change_subscriptions(&mut self) -> (Vec<SwarmKey>, Vec<SwarmKey>) {
         let (left, wanted): (Vec<SwarmKey>, Vec<SwarmKey>) =
             std::mem::take(&mut self.changed).into_iter().partition(|key| !self.swarms.contains(key));
@@ -123,17 +125,17 @@ impl PeerState {
         (added, removed)
     }
 
-    /// Whether it has one of the places of its swarms' neighbours.
+    /// Whether it counts against `neighbours_max` of its swarms.
     pub(super) fn has_place(&self, now: Time) -> bool {
         self.is_up() || self.link == LinkState::Dialling && now.since(self.dialled_at) < DIAL_SLOW
     }
 
-    /// It never answered, though it was dialled.
+    /// Whether it was dialed and never answered.
     pub(super) fn is_silent(&self) -> bool {
         self.failures > 0 && !self.answered
     }
 
-    /// Bytes came from it.
+    /// Notes that bytes came from it.
     pub(super) fn heard(&mut self, now: Time) {
         let gap = now.since(self.heard_at.max(self.asked_at)).min(GAP_MAX);
         self.gap = gap.max(self.gap - self.gap / 64);

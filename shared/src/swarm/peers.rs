@@ -1,4 +1,4 @@
-//! The peers that this machine knows: whom it dials, when again, and which news it subscribes to.
+//! Which peers this machine dials, when it dials them again, and which news it subscribes to.
 
 use super::action::Action;
 use super::alarms::Alarm;
@@ -15,26 +15,26 @@ use crate::id::{PeerId, SwarmKey};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How long a peer that was dropped is not dialled.
+/// How long a dropped peer is not dialed.
 const DROPPED_FOR: Duration = Duration::from_secs(600);
-/// The mean time that is added before a peer is dialled whose host had run out of credit, so that not all peers of a host
-/// are dialled at the moment when it has some again.
+/// The mean jitter before redialing a peer whose host had run out of dial credit. Without it, all peers of a host would
+/// be dialed at the moment when it has credit again.
 const HELD_FOR: Duration = Duration::from_secs(1);
-/// The longest pause before a peer that has never answered is dialled again, as a multiple of `redial_max`.
+/// For a peer that has never answered, the longest pause between dials is `redial_max` times this.
 const NEVER_ANSWERED: u32 = 8;
-/// After this time an address is dialled again whose peer is connected under another one: if nothing came from that other
-/// one meanwhile, it may only have claimed to be the same peer.
+/// An address that gave the id of another, connected peer is dialed again after this time if no byte came from that
+/// other peer meanwhile. It may only have claimed to be the same peer.
 const TWIN_TRUSTED_FOR: Duration = Duration::from_secs(10);
-/// How many leechers that found nobody a seeder knocks at for one answer of a tracker.
+/// Limits the lonely leechers at which a seeder knocks per answer of a tracker.
 const KNOCKS_MAX: usize = 4;
 
-/// Whether anybody can listen there.
+/// Whether a daemon can listen at this address.
 fn is_dialable(peer: &PeerAddr) -> bool {
     peer.port() != 0 && !peer.ip().is_unspecified() && !peer.ip().is_multicast()
 }
 
 impl Machine {
-    /// Takes note of addresses of a swarm that we leech, and dials them if there is room.
+    /// Adds addresses to the candidates of a swarm that we leech, and dials them if there is room.
     pub(super) fn peers_found(&mut self, key: SwarmKey, found: Vec<PeerAddr>) {
         for peer in found.into_iter().take(self.config.candidates_max as usize) {
             self.add_candidate(key, peer);
@@ -42,7 +42,8 @@ impl Machine {
         self.dial_more(key);
     }
 
-    /// Has leechers hear of us that found nobody, though we have everything.
+    /// Knocks at leechers that found no peer with a chunk they need, so that they hear of us. Only a complete seeder
+    /// does so.
     pub(super) fn knock(&mut self, key: SwarmKey, lonely: Vec<PeerAddr>) {
         let seeds =
             self.swarms.get(&key).is_some_and(|swarm| !swarm.leeching && swarm.chunks.have().is_full());
@@ -71,13 +72,13 @@ impl Machine {
         }
     }
 
-    /// Makes room for a new address: forgets one that is never to be dialled, or the one that failed most often.
-    /// `false` when there is none.
+    /// Makes room for a new address by forgetting one that is never dialed again, or the one that failed most often.
+    /// Returns `false` if there is none.
     fn forget_worst(&mut self, key: SwarmKey) -> bool {
         let Some(swarm) = self.swarms.get(&key) else { return false };
         let failed = swarm.candidates.keys().filter_map(|&peer| {
             let known = self.peers.get(&peer)?;
-            // Whoever is held back was not even tried, but nothing speaks for it either.
+            // A peer held back for lack of credit was never tried, but there is no reason to keep it either.
             match known.link {
                 LinkState::Never => Some((u32::MAX, peer)),
                 LinkState::Held => Some((known.failures, peer)),
@@ -90,7 +91,7 @@ impl Machine {
         true
     }
 
-    /// Takes all requests of a swarm back, and forgets its peers: they are needed no more.
+    /// Cancels all requests of a swarm and forgets its candidates, which are no longer needed.
     pub(super) fn stop_leeching(&mut self, key: SwarmKey) {
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
         let requests: Vec<RequestId> = swarm.requests.keys().copied().collect();
@@ -104,7 +105,7 @@ impl Machine {
         }
     }
 
-    /// A peer is of no interest for this swarm any more.
+    /// Removes a peer from the candidates of a swarm.
     pub(super) fn forget_candidate(&mut self, key: SwarmKey, peer: PeerAddr) {
         if let Some(swarm) = self.swarms.get_mut(&key) {
             swarm.candidates.remove(&peer);
@@ -117,8 +118,8 @@ impl Machine {
         }
     }
 
-    /// Dials candidates of a swarm until it has enough links, in random order, but those last in whose network others never
-    /// answered.
+    /// Dials candidates of a swarm until it has enough links. The order is random, except that candidates come last if
+    /// many others in their network never answered.
     pub(super) fn dial_more(&mut self, key: SwarmKey) {
         let Some(swarm) = self.swarms.get(&key) else { return };
         let (mut linked, mut idle, mut silence) = (0, Vec::new(), Silence::default());
@@ -193,7 +194,7 @@ impl Machine {
         self.wake_twins(id);
     }
 
-    /// Ends the link to a peer that misbehaved, and leaves it alone for a while.
+    /// Closes the link to a peer that misbehaved, and does not dial it for [`DROPPED_FOR`].
     pub(super) fn drop_peer(&mut self, peer: PeerAddr, reason: DropReason) {
         let id = match self.peers.get(&peer).map(|known| known.link) {
             Some(LinkState::Up(id)) => Some(id),
@@ -204,7 +205,7 @@ impl Machine {
         let id = known.link;
         (known.corrupt, known.stalls, known.empty, known.crawls) = (0, 0, 0, 0);
         known.dropped = Some(reason);
-        known.failures = known.failures.saturating_add(1); // its place is free for others
+        known.failures = known.failures.saturating_add(1); // so that forget_worst may replace it
 
         self.unlink(peer, LinkState::Resting);
         self.alarms.clear(Alarm::Redial(peer));
@@ -212,7 +213,7 @@ impl Machine {
         self.wake_twins(id);
     }
 
-    /// Somebody at this host said hello: those there that were held back may be dialled.
+    /// A daemon at this host said hello: other peers of the host that were held back may be dialed.
     fn host_answered(&mut self, peer: PeerAddr) {
         self.dials.answered(peer);
         let held = self
@@ -223,14 +224,14 @@ impl Machine {
         held.into_iter().for_each(|other| self.redial(other));
     }
 
-    /// The driver saw a peer that we dialled misbehave.
+    /// Drops a peer that we dialed and that the driver saw misbehave.
     pub(super) fn misbehaved(&mut self, peer: PeerAddr, reason: DropReason) {
         if self.peers.get(&peer).is_some_and(|known| known.is_linked()) {
             self.drop_peer(peer, reason);
         }
     }
 
-    /// The alarm of a peer that is not to be dialled for a while rang.
+    /// The redial alarm of a peer rang: it may be dialed again.
     pub(super) fn redial(&mut self, peer: PeerAddr) {
         let Some(link) = self.peers.get(&peer).map(|known| known.link) else { return };
         match link {
@@ -248,13 +249,13 @@ impl Machine {
         swarms.into_iter().for_each(|key| self.dial_more(key));
     }
 
-    /// Whether bytes came of late from the connected peer of this id.
+    /// Whether bytes came recently from the connected peer with this id.
     fn is_heard_of(&self, id: PeerId) -> bool {
         let mut peers = self.peers.values().filter(|known| known.link == LinkState::Up(id));
         peers.any(|known| known.heard_at != Time(0) && self.now.since(known.heard_at) < TWIN_TRUSTED_FOR)
     }
 
-    /// A link is gone, and with it the requests and what the peer told.
+    /// Ends a link: its requests are closed, and what the peer told is forgotten.
     fn unlink(&mut self, peer: PeerAddr, link: LinkState) {
         let Some(known) = self.peers.get_mut(&peer) else { return };
         known.link = link;
@@ -271,7 +272,7 @@ impl Machine {
         }
     }
 
-    /// A link is gone: the same peer's other addresses may be dialled again.
+    /// A link is gone: the peer's other addresses may be dialed again.
     fn wake_twins(&mut self, link: LinkState) {
         let LinkState::Up(id) = link else { return };
         let twins = self.peers.iter_mut().filter(|(_, known)| known.link == LinkState::Twin(id));
@@ -284,7 +285,7 @@ impl Machine {
         swarms.into_iter().for_each(|key| self.dial_more(key));
     }
 
-    /// Asks a connected peer for the news of the swarms that we need of it; hangs up if there is none.
+    /// Subscribes a connected peer to the swarms for which we need it. If there is none, hangs up.
     pub(super) fn subscribe(&mut self, peer: PeerAddr) {
         let Some(known) = self.peers.get_mut(&peer) else { return };
         if known.swarms.is_empty() {
@@ -306,7 +307,7 @@ impl Machine {
     }
 
     pub(super) fn news(&mut self, peer: PeerAddr, key: SwarmKey, news: News) {
-        // News that crossed our leaving or hanging up is no offence.
+        // News that arrive after we left the swarm or hung up are no offense.
         let up = self.peers.get(&peer).is_some_and(|known| known.is_up() && known.swarms.contains(&key));
         let Some(swarm) = self.swarms.get_mut(&key).filter(|swarm| swarm.leeching && up) else { return };
         let count = swarm.chunks.count();
@@ -324,7 +325,7 @@ impl Machine {
             News::All => swarm.members.set_seeder(peer),
             News::Replace(have) if have.count() == count => swarm.members.replace(peer, have),
             News::Add(indices) if indices.iter().all(|&index| count.contains(index)) => {
-                // Most news change nothing: what is new is had already, or the peer is in use.
+                // Most news change nothing: we have the new chunks already, or the peer is in use.
                 let of_use = swarm.members.add(peer, &indices, swarm.chunks.missing());
                 let free = |member: &Member| member.is_seeder() || member.is_free(self.now);
                 if !(of_use && swarm.members.get(peer).is_some_and(free)) {
@@ -337,8 +338,8 @@ impl Machine {
         self.enqueue(key);
     }
 
-    /// A peer is not in a swarm (any more). Its link stays, so that it can tell when it is back, but makes room for
-    /// another one.
+    /// A peer is not, or no longer, in a swarm. Its link stays up, so that it can tell when it is back, but another
+    /// peer may be linked in its place.
     fn gone(&mut self, peer: PeerAddr, key: SwarmKey) {
         self.close_all(key, peer, true);
         if let Some(swarm) = self.swarms.get_mut(&key) {

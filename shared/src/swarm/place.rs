@@ -1,11 +1,11 @@
-//! Who and where a machine is, and its rank for a chunk among the machines of its zone.
+//! A machine's id and zone, and its rank for a chunk among the machines of its zone.
 
 use crate::chance::mix;
 use crate::chunk::ChunkIndex;
 use crate::id::PeerId;
 use std::sync::Arc;
 
-/// Who a machine is, and where.
+/// A machine's id and zone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Place {
     id: u64,
@@ -22,7 +22,7 @@ impl Place {
         self.zone == other.zone
     }
 
-    /// Its rank for a chunk: the highest of a zone is the chunk's home.
+    /// The machine's rank for a chunk. The machine of a zone with the highest rank is the chunk's home.
     pub(super) fn rank(&self, index: ChunkIndex) -> (u64, u64) {
         (mix(self.id ^ mix(u64::from(index.0))), self.id)
     }

@@ -1,30 +1,31 @@
-//! What this machine's downlink gives, measured from the bytes that arrive.
+//! The rate of this machine's downlink, measured from the bytes that arrive.
 
 use super::time::Time;
 use crate::chunk::CHUNK_BYTES;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A sample covers three chunk times, within these bounds …
+/// A sample of the rate covers this many chunk times, but at least `SAMPLE_MIN` and at most `SAMPLE_MAX`. Shorter
+/// samples would measure bursts of a buffer instead of the link.
 const SAMPLE_CHUNKS: u32 = 3;
 const SAMPLE_MIN: Duration = Duration::from_millis(25);
 const SAMPLE_MAX: Duration = Duration::from_millis(250);
-/// … and the present rate is that of the latest samples, this many.
+/// The current rate is the mean of this many latest samples.
 const RECENT: usize = 6;
-/// How many samples are kept, the latest. The peak is taken from them.
+/// Limits the samples that are kept, from which the peak is computed. The oldest is dropped beyond that.
 const SAMPLES_MAX: usize = 64;
-/// The peak is the sample that one of this many samples exceeds: the highest ones are too high, when bytes that a buffer
-/// held back come all at once.
+/// The peak is the sample that 1/8 of the samples exceed. The highest ones are too high, since bytes that a buffer held
+/// back arrive all at once.
 const EXCEEDED_BY: usize = 8;
-/// After this time without a byte, what was measured says nothing any more.
+/// After this time without a byte the measurements are discarded: they are too old to say anything.
 const IDLE_MAX: Duration = Duration::from_secs(5);
-/// How long a chunk is taken to last before anything is measured.
+/// The assumed time of a chunk before anything was measured: about 1 Gbit/s.
 const CHUNK_TIME_UNMEASURED: Duration = Duration::from_millis(10);
 
-/// The downlink: its present rate, and what it can do.
+/// The current rate of the downlink, and its peak.
 #[derive(Default)]
 pub(super) struct Downlink {
-    /// The sample that is being taken: since when, and its bytes.
+    /// When the current sample began.
     since: Time,
     bytes: u64,
     heard_at: Time,
@@ -50,7 +51,7 @@ impl Downlink {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Whether less than this share of what the downlink can do came in, as of when it was last looked at.
+    /// Whether the current rate is below the share `used` of the peak, as of the last [`look`](Self::look).
     pub(super) fn has_room(&self, used: f64) -> bool {
         let recent = self.samples.iter().rev().take(RECENT);
         let sum = |sum: RateSample, sample: &RateSample| RateSample {
@@ -61,12 +62,12 @@ impl Downlink {
         self.peak > 0 && (recent.rate() as f64) < self.peak as f64 * used
     }
 
-    /// Whether anything was measured of late.
+    /// Whether there is a recent measurement.
     pub(super) fn is_measured(&self) -> bool {
         self.peak > 0
     }
 
-    /// How long a chunk takes on the whole downlink.
+    /// How long a chunk takes at the peak rate.
     pub(super) fn chunk_time(&self) -> Duration {
         match self.peak {
             0 => CHUNK_TIME_UNMEASURED,
@@ -74,7 +75,7 @@ impl Downlink {
         }
     }
 
-    /// Takes note of the time: a sample that has lasted long enough ends.
+    /// Ends the current sample if it has lasted long enough.
     pub(super) fn look(&mut self, now: Time) {
         let span = now.since(self.since);
         if span < (self.chunk_time() * SAMPLE_CHUNKS).clamp(SAMPLE_MIN, SAMPLE_MAX) {
@@ -100,7 +101,7 @@ impl RateSample {
     }
 }
 
-/// A mean in which older values fade.
+/// An exponential mean: each new value counts 1/8.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Mean(Option<Duration>);
 

@@ -1,32 +1,33 @@
-//! How far other machines are: where answers take long, more chunks must be under way at once.
+//! Whether other machines are far. If answers take long, more chunks must be in flight at once.
 //!
-//! Both sides of a link have to agree on it, without a word: who asks for more than is served is refused, who serves
-//! more than is asked shares its uplink out too thinly. So both look at the same thing: how long an answer takes, as a
-//! rule. Whether the way is long, or the queues at its ends are, makes no difference: in either case a chunk has to be
-//! asked for that much earlier.
+//! Both sides of a link must agree on this without exchanging a message: a machine that asks for more than is served is
+//! refused, and a machine that serves more than is asked for splits its uplink into too many parts. So both look at the
+//! usual time of an answer. It does not matter whether the link is long or the queues at its ends are: either way a
+//! chunk must be requested earlier.
 
 use super::machine::Machine;
 use super::state::Swarm;
 use super::time::Time;
 
-/// Machines that are far are near again below this part of what made them far.
+/// Far machines count as near again when answers take less than this fraction of the limit that made them far. The gap
+/// keeps the state from flapping.
 const NEAR_AGAIN: f64 = 0.6;
 
 impl Machine {
-    /// A peer answered a question at once that was asked at `since`.
+    /// Notes the time of an answer that needed no waiting. The question was asked at `since`.
     pub(super) fn note_answer(&mut self, since: Time) {
         self.answers.add(self.now.since(since));
         self.look_afar();
     }
 
-    /// Somebody asked for the chunk that was granted to it at `since`.
+    /// Notes how long a peer took to ask for the chunk that was granted to it at `since`.
     pub(super) fn note_grant_used(&mut self, since: Time) {
         self.uploads.grants_used.add(self.now.since(since));
         self.look_afar();
     }
 
-    /// How many chunks of a swarm are uploaded at once, and how many requests kept open, at least: none while other
-    /// machines are near. Among few machines fewer do: each of them has to have something that the others lack.
+    /// The minimum number of upload slots and open requests of a swarm: 0 while other machines are near. A leecher
+    /// among few machines uses fewer, since each machine must have something that the others lack.
     pub(super) fn far_slots(&self, swarm: &Swarm) -> u32 {
         let are_few = swarm.leeching && swarm.members.len() < self.config.far_many;
         match (self.is_far, are_few) {
@@ -36,8 +37,8 @@ impl Machine {
         }
     }
 
-    /// Looks anew whether other machines are far: whether they take a good part of a chunk time to answer. A seeder
-    /// asks nobody: it sees how soon others ask for what it granted them.
+    /// Decides anew whether other machines are far: whether their answers take a large part of a chunk time. A seeder
+    /// asks nobody, so it looks at how soon peers ask for what it granted.
     fn look_afar(&mut self) {
         let (usual, chunk_time) = match self.answers.usual() {
             Some(usual) => (Some(usual), self.downlink.is_measured().then(|| self.downlink.chunk_time())),

@@ -1,4 +1,4 @@
-//! Our requests: how they are opened and closed. What becomes of them is in [`outcome`](super::outcome).
+//! Opens and closes our requests. What happens to them in between is in [`outcome`](super::outcome).
 
 use super::action::Action;
 use super::alarms::Alarm;
@@ -10,11 +10,11 @@ use crate::id::SwarmKey;
 use crate::window::Window;
 use std::time::Duration;
 
-/// How often in a row a peer may stall without one byte before it is dropped.
+/// A peer is dropped when it stalls this many times in a row.
 pub(super) const STALLS_MAX: u32 = 5;
-/// How long a peer may send nothing before any chunk's time was measured.
+/// How long a peer may send nothing before the downlink was measured.
 const STALL_UNMEASURED: Duration = Duration::from_secs(5);
-/// The longest time that a peer may send nothing.
+/// The longest time that a peer may send nothing, however slow the link.
 const STALL_MAX: Duration = Duration::from_secs(120);
 
 impl Machine {
@@ -61,8 +61,8 @@ impl Machine {
         self.actions.push_back(Action::Get { request, peer, key, index });
     }
 
-    /// Tells a seeder that the chunk which it granted is not needed: a pick that wants nothing, and begins there. Its
-    /// slot is free for others at once, not only when its patience ends. The answer is of no interest.
+    /// Declines a granted chunk that is no longer needed, by an empty window that begins at it. The seeder can give the
+    /// slot to another peer at once instead of waiting for its timeout. The answer is ignored.
     pub(super) fn decline(&mut self, key: SwarmKey, peer: PeerAddr, index: ChunkIndex) {
         let request = self.next_request();
         self.actions.push_back(Action::Pick { request, peer, key, wanted: Window::of(index, []) });
@@ -75,7 +75,7 @@ impl Machine {
 
     // -- closing
 
-    /// Ends a request; what it leaves undone is scheduled anew.
+    /// Closes a request, and schedules its swarm.
     pub(super) fn close(&mut self, id: RequestId) -> Option<(SwarmKey, Request)> {
         let key = self.owners.remove(&id)?;
         let request = self.swarms.get_mut(&key)?.close(id)?;
@@ -86,7 +86,7 @@ impl Machine {
         Some((key, request))
     }
 
-    /// Takes requests back.
+    /// Cancels requests.
     pub(super) fn cancel(&mut self, requests: impl IntoIterator<Item = RequestId>) {
         for id in requests {
             if let Some((_, request)) = self.close(id) {
@@ -95,7 +95,7 @@ impl Machine {
         }
     }
 
-    /// Ends all requests to a peer in a swarm, without a word if its link is gone.
+    /// Closes all requests to a peer in a swarm. If its link is up, they are canceled at the peer.
     pub(super) fn close_all(&mut self, key: SwarmKey, peer: PeerAddr, link_is_up: bool) {
         let Some(swarm) = self.swarms.get(&key) else { return };
         let of_peer = swarm.requests.iter().filter(|(_, request)| request.peer == peer);
@@ -107,8 +107,8 @@ impl Machine {
         }
     }
 
-    /// How long a peer may send no byte before it is passed over. A slow peer that sends its bytes in bursts is
-    /// known by its gaps; one that stalled before is given twice the time.
+    /// How long a peer may send no byte before its requests are canceled. A slow peer that sends in bursts is
+    /// recognized by its gaps; one that stalled before is given twice the time for each stall.
     pub(super) fn patience(&self, peer: PeerAddr) -> Duration {
         let Some(peer) = self.peers.get(&peer) else { return self.config.stall_min };
         let chunk_times = self.downlink.chunk_time().min(STALL_MAX) * 10;

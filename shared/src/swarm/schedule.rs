@@ -1,4 +1,4 @@
-//! What to ask for next, and whom. The strategy and its figures are in docs/strategy.md.
+//! Which chunk to request next, and from which peer. The strategy and its figures are in docs/strategy.md.
 
 use super::action::Action;
 use super::alarms::Alarm;
@@ -14,11 +14,11 @@ use crate::window::Window;
 use std::ops::Range;
 use std::time::Duration;
 
-/// Near the end a slow request is looked at again after a chunk time, but no sooner than this.
+/// In the endgame, slow requests are looked at again after a chunk time, but no sooner than this.
 const ENDGAME_LOOK_MIN: Duration = Duration::from_millis(5);
 
 impl Machine {
-    /// Schedules the swarms that need it, in turn, as long as there is room for more requests.
+    /// Schedules the waiting swarms in turn while there is room for more requests.
     pub(super) fn schedule_all(&mut self) {
         while self.has_room()
             && let Some(key) = self.to_schedule.pop_front()
@@ -28,12 +28,12 @@ impl Machine {
                 self.schedule(key);
             }
             if !self.has_room() {
-                self.enqueue(key); // it may have been cut short: it is the last in line now
+                self.enqueue(key); // it may need more requests: it goes to the end of the queue
             }
         }
     }
 
-    /// Whether memory allows for another chunk, here and on its way to the disk.
+    /// Whether the limits allow one more chunk in flight.
     fn has_room(&self) -> bool {
         self.verifying < self.config.verifying_max && self.owners.len() < self.config.requests_max as usize
     }
@@ -54,9 +54,10 @@ impl Machine {
         self.wake_after_rest(key, depth);
     }
 
-    /// How many requests a swarm keeps open: more while the downlink has room, fewer for a small resource.
+    /// The number of requests that a swarm keeps open: more while the downlink has room, fewer for a small resource.
     ///
-    /// Among uneven uplinks a machine may never see what its downlink can do; but it sees that it falls behind.
+    /// Where uplinks differ, a machine may never receive at its downlink's full rate, so it does not know that it has
+    /// room. But it sees that it falls behind the others, and then opens more requests too.
     fn depth(&mut self, key: SwarmKey) -> u32 {
         self.downlink.look(self.now);
         let has_room = self.downlink.has_room(self.config.downlink_used);
@@ -71,7 +72,8 @@ impl Machine {
         self.swarms.get(&key).map_or(0, Swarm::requests_counted)
     }
 
-    /// Fills the depth: one pick at a seeder beyond it, then leechers, then further picks.
+    /// Opens requests up to `depth`: first one pick at a seeder, which does not count, then requests at leechers, then
+    /// more picks.
     fn ask_within(&mut self, key: SwarmKey, window: Range<u32>, depth: u32) {
         self.prepare_across(key, &window);
         let Some(swarm) = self.swarms.get(&key) else { return };
@@ -90,8 +92,8 @@ impl Machine {
             }
         }
         let depth = self.swarms.get(&key).map_or(0, |swarm| swarm.picks_until(depth, self.config.depth_max));
-        // A lone leecher keeps its downlink busy with a lone seeder's chunks: one of them is being chosen while
-        // others arrive. Seeders that are not in use come first.
+        // A lone leecher with a lone seeder must keep its downlink busy: one chunk is being chosen while others arrive.
+        // Seeders that are not in use come first.
         let mut seeders = self.members_where(key, |member, now| member.is_seeder() && member.is_free(now));
         while self.counted(key) < depth && self.pick_at_one(key, &mut seeders, &window) {}
         let mut seeders = self.members_where(key, |member, now| {
@@ -105,7 +107,7 @@ impl Machine {
         swarm.members.iter().filter(|(_, member)| which(member, self.now)).map(|(peer, _)| peer).collect()
     }
 
-    /// Queues a pick at one of these seeders, at random. `false` when none has anything of use.
+    /// Opens a pick at a random one of these seeders. Returns `false` if none of them has a useful chunk.
     fn pick_at_one(&mut self, key: SwarmKey, seeders: &mut Vec<PeerAddr>, window: &Range<u32>) -> bool {
         while self.has_room()
             && let Some(peer) = self.chance.take_one(seeders)
@@ -124,8 +126,8 @@ impl Machine {
         false
     }
 
-    /// The rarest chunk of use that a leecher has; ties are broken at random, so that not everybody who has the
-    /// same news asks for the same.
+    /// The rarest useful chunk that a leecher has. Ties are broken at random, so that peers with the same news do not
+    /// all ask for the same chunk.
     fn rarest(&mut self, key: SwarmKey, peer: PeerAddr, window: Range<u32>) -> Option<ChunkIndex> {
         let swarm = self.swarms.get(&key)?;
         let member = swarm.members.get(peer)?;
@@ -149,8 +151,8 @@ impl Machine {
         rarest
     }
 
-    /// Nothing is under way. What keeps the window from moving on may be out of reach: ask for what lies beyond
-    /// it. When there is nothing either, look for more peers.
+    /// Called when nothing is in flight. The chunks within the window may be out of reach, so chunks beyond it are
+    /// requested. If nobody has any of those either, more peers are looked for.
     fn look_further(&mut self, key: SwarmKey, depth: u32) {
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
         if let Some(first) = swarm.first_useful(self.now) {
@@ -172,7 +174,8 @@ impl Machine {
         self.alarms.set(Alarm::Swarm(key), retry.map_or(next, |retry| retry.min(next)));
     }
 
-    /// Everything of the window is asked for: a queued pick could only bring what we do not need.
+    /// Cancels queued picks when every chunk of the window was requested: they could only bring chunks that are not
+    /// needed.
     fn drop_idle_picks(&mut self, key: SwarmKey) {
         let Some(swarm) = self.swarms.get(&key) else { return };
         let picks = swarm
@@ -183,7 +186,7 @@ impl Machine {
         self.cancel(picks);
     }
 
-    /// The endgame: asks another peer for the chunks of slow requests. The first copy wins.
+    /// The endgame: requests the chunks of slow requests from a second peer. The first copy wins.
     fn double_slow(&mut self, key: SwarmKey, depth: u32) {
         let Some(swarm) = self.swarms.get(&key) else { return };
         let Some(usual) = swarm.chunk_time.get() else { return };
@@ -214,7 +217,7 @@ impl Machine {
         }
     }
 
-    /// When the depth is not filled, the next member whose rest ends is asked then.
+    /// If fewer than `depth` requests are open, sets an alarm for when the next member's rest ends.
     fn wake_after_rest(&mut self, key: SwarmKey, depth: u32) {
         let Some(swarm) = self.swarms.get(&key).filter(|swarm| swarm.requests_counted() < depth) else {
             return;

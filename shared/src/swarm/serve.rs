@@ -1,4 +1,4 @@
-//! Whom to serve: the upload slots, the seeder's queue of picks, and the grants that wait to be used.
+//! Which peers to serve: the upload slots, the seeder's queue of picks, and the grants that were not used yet.
 
 use super::action::Action;
 use super::alarms::Alarm;
@@ -13,33 +13,34 @@ use crate::window::Window;
 use std::cmp::Reverse;
 use std::time::Duration;
 
-/// Chunks that a peer may have been granted in a swarm without having asked for them.
+/// Limits the chunks that are granted to one peer in one swarm and not yet requested. Two keep a long link busy without
+/// one peer holding many slots.
 const GRANTS_UNUSED_MAX: usize = 2;
-/// How long a slot is kept for a granted chunk, as a multiple of the time that peers usually take to ask for it …
+/// A slot stays reserved for a granted chunk for the usual time between grant and request, multiplied by this.
 const GRANT_PATIENCE: u32 = 8;
-/// … but no shorter than this.
+/// The shortest time that a slot stays reserved for a granted chunk.
 const GRANT_WAIT_MIN: Duration = Duration::from_millis(50);
-/// How long an upload may take before its slot is free for others, as a multiple of the usual time of an upload …
+/// An upload frees its slot for others after the usual time of an upload, multiplied by this.
 const SERVE_PATIENCE: u32 = 16;
-/// … but no shorter than this.
+/// The shortest time after which an upload frees its slot.
 const SERVE_WAIT_MIN: Duration = Duration::from_secs(1);
-/// The same multiple while other peers get their chunks: then it is not this machine that is slow …
+/// Replaces `SERVE_PATIENCE` while other peers receive chunks: then this machine is not the slow one.
 const OVERTAKEN_PATIENCE: u32 = 6;
-/// … and how short that time may be.
+/// Replaces `SERVE_WAIT_MIN` in the same case.
 const OVERTAKEN_WAIT_MIN: Duration = Duration::from_millis(100);
-/// An upload may take this long before any was finished.
+/// How long an upload may take before any upload was measured.
 const SERVE_WAIT_UNMEASURED: Duration = Duration::from_secs(5);
-/// What a chunk that was given away counts, and one that a slow peer has got: it will not be passed on soon, so that
-/// it is given once more, but not before all others are out.
+/// How much a grant adds to a chunk's count of copies given away. A chunk granted to a slow peer counts half: that peer
+/// passes it on late, so it is granted once more, but only after all other chunks were given away.
 const GIVEN: u16 = 2;
 const GIVEN_TO_SLOW: u16 = 1;
-/// When picks are ranked by how many chunks the peer still lacks, counts are rounded down to multiples of this, so that a
-/// difference of one chunk does not reorder the queue.
+/// When picks are ranked by how many chunks the peer still lacks, counts are rounded down to multiples of this, so that
+/// a difference of one chunk does not reorder the queue.
 const ALIKE: usize = 2;
-/// Bounds of what a refused asker is told to wait.
+/// Bounds for the `retry_after` of a busy refusal.
 const RETRY_MIN: Duration = Duration::from_micros(500);
 const RETRY_MAX: Duration = Duration::from_millis(50);
-/// The same before anything was uploaded.
+/// The `retry_after` before any upload was measured.
 const RETRY_UNMEASURED: Duration = Duration::from_millis(5);
 
 impl Machine {
@@ -66,7 +67,7 @@ impl Machine {
         if let Some(queued) =
             self.uploads.queue.iter_mut().find(|queued| queued.peer == peer && queued.key == key)
         {
-            // It keeps its place: the asker only knows better by now what it wants.
+            // The new pick keeps the place of the old one in the queue: the peer only updates what it wants.
             let ask = std::mem::replace(queued, pick).ask;
             self.refuse_busy(ask);
         } else if self.uploads.queue.len() >= self.config.pick_queue_max as usize {
@@ -121,7 +122,7 @@ impl Machine {
                     let Serving { key, index, given, overdue, .. } = serving;
                     self.not_given(key, index, if overdue { given.min(GIVEN_TO_SLOW) } else { given });
                 }
-                AskEnd::TakenBack => {} // it came from somebody else: it is out there
+                AskEnd::TakenBack => {} // the peer got it from somebody else, so it counts as given
             }
             if !serving.overdue {
                 self.uploads.note_speed(serving.peer, false);
@@ -135,7 +136,7 @@ impl Machine {
         }
     }
 
-    /// Ends what waited too long.
+    /// Refuses picks, frees grants and marks uploads as overdue that have waited too long, and sets the next alarm.
     pub(super) fn expire_uploads(&mut self) {
         let (now, grant_wait) = (self.now, self.grant_wait());
         let waited = |since: Time, max: Duration| since + max <= now;
@@ -160,8 +161,8 @@ impl Machine {
         }
     }
 
-    /// Frees the slots of uploads that take much longer than others: who takes little keeps nobody else waiting, and
-    /// gets nothing more meanwhile.
+    /// Frees the slots of uploads that take much longer than others. A slow peer then keeps nobody waiting, and gets no
+    /// other chunk until that upload ends.
     fn let_go_of_overdue(&mut self) {
         let room = (self.config.overdue_max as usize).saturating_sub(self.uploads.overdue());
         let is_late = |serving: &Serving| {
@@ -179,7 +180,7 @@ impl Machine {
         }
     }
 
-    /// A chunk counts as given away by `less` less.
+    /// Reduces a chunk's count of copies given away.
     fn not_given(&mut self, key: SwarmKey, index: ChunkIndex, less: u16) {
         let swarm = self.swarms.get_mut(&key);
         if let Some(given) = swarm.and_then(|swarm| swarm.given.get_mut(index.slot())) {
@@ -187,7 +188,7 @@ impl Machine {
         }
     }
 
-    /// How long an upload to this peer may take before its slot is free for others.
+    /// How long an upload to this peer may take before its slot is freed.
     fn serve_patience(&self, peer: PeerAddr) -> Duration {
         let Some(usual) = self.uploads.serve_time.get() else { return SERVE_WAIT_UNMEASURED };
         let overtaken = (usual * OVERTAKEN_PATIENCE).max(OVERTAKEN_WAIT_MIN);
@@ -197,7 +198,7 @@ impl Machine {
         }
     }
 
-    /// Frees the slots of granted chunks that are not going to be asked for: they count as not given away.
+    /// Frees the slots of granted chunks that will not be requested. They no longer count as given away.
     fn release_grants(&mut self, which: impl Fn(&GrantKept) -> bool) {
         let released: Vec<GrantKept> = self.uploads.grants.extract_if(.., |grant| which(grant)).collect();
         for grant in released {
@@ -206,7 +207,8 @@ impl Machine {
         }
     }
 
-    /// This machine leaves a swarm: what waits is refused. What is being served goes on to its end.
+    /// Refuses everything that waits in a swarm that this machine leaves. Uploads that are running continue to their
+    /// end.
     pub(super) fn stop_serving(&mut self, key: SwarmKey) {
         for pick in self.uploads.queue.iter().filter(|pick| pick.key == key) {
             self.actions.push_back(Action::Refuse { ask: pick.ask, refusal: RequestRefusal::Unknown });
@@ -215,7 +217,7 @@ impl Machine {
         self.uploads.grants.retain(|grant| grant.key != key);
     }
 
-    /// Gives free slots to the picks that wait.
+    /// Gives free slots to waiting picks.
     pub(super) fn grant_waiting(&mut self) {
         while self.uploads.slots() < self.config.seeder_slots.max(self.config.far_slots) as usize {
             let Some(next) = self.next_pick() else { return };
@@ -225,9 +227,9 @@ impl Machine {
         }
     }
 
-    /// The pick that is next: by turns the oldest, and that of who lacks most. Once all links are full, who has fallen
-    /// behind stays behind: it can be helped only before, and only from here, where everything comes from. Who says
-    /// falsely that it lacks much gets no more than every other chunk.
+    /// The pick that is next: the oldest, and the one of the peer that lacks most chunks, in alternation. Once all
+    /// links are full, a peer that has fallen behind stays behind. Only the seeder can help it before that, since all
+    /// chunks come from here. A peer that falsely claims to lack many chunks gets at most every other one.
     fn next_pick(&self) -> Option<usize> {
         let may = |pick: &QueuedPick| {
             let unused = self.uploads.grants_unused(pick.peer, pick.key);
@@ -240,7 +242,7 @@ impl Machine {
         if self.uploads.oldest_is_next {
             return waiting.next().map(|(at, _)| at);
         }
-        // A slow machine lacks most as long as it is there, and what it gets from here is passed on late.
+        // A slow peer always lacks most, and passes on late what it gets. So it is not preferred.
         let lacks = |pick: &QueuedPick| match self.uploads.slow.contains(&pick.peer) {
             true => 0,
             false => pick.wanted.len() / ALIKE,
@@ -262,9 +264,9 @@ impl Machine {
         self.actions.push_back(Action::Grant { ask, index });
     }
 
-    /// The chunk of the window that was given away least often from here; ties are broken by availability (as
-    /// far as it is known), then in order. In order costs nothing (who gives each chunk once gives everybody
-    /// something else), and is what disks and the hash of the whole file like best.
+    /// The chunk of the window that was given away least often. Ties are broken by availability, as far as it is known,
+    /// then by order. For the swarm any order is as good, since each chunk is given once before any twice; ascending
+    /// order suits the disks and the hash of the whole file.
     fn least_given(&mut self, key: SwarmKey, wanted: &Window) -> Option<ChunkIndex> {
         let swarm = self.swarms.get_mut(&key)?;
         if swarm.given.is_empty() {
@@ -296,15 +298,15 @@ impl Machine {
     }
 
     fn refuse_busy(&mut self, ask: AskId) {
-        // A slot comes free about every (serve time / slots); half of that is half a chunk time.
+        // A slot becomes free about every (serve time / slots). Half of that is half a chunk time.
         let slots = self.uploads.slots().max(1) as u32;
         let retry_after = self.uploads.serve_time.get().map_or(RETRY_UNMEASURED, |time| time / slots / 2);
         let retry_after = retry_after.clamp(RETRY_MIN, RETRY_MAX);
         self.actions.push_back(Action::Refuse { ask, refusal: RequestRefusal::Busy { retry_after } });
     }
 
-    /// How long a slot is kept for a granted chunk. Most of those that are not asked for were got elsewhere
-    /// meanwhile, so waiting long would leave the uplink idle.
+    /// How long a slot stays reserved for a granted chunk. Most grants that are not used belong to chunks that the peer
+    /// got elsewhere meanwhile, so a long wait would leave the uplink idle.
     fn grant_wait(&self) -> Duration {
         let max = self.config.grant_wait_max;
         let usual = self.uploads.grant_time.get().map_or(max / 4, |time| time.min(max) * GRANT_PATIENCE);

@@ -1,4 +1,4 @@
-//! One swarm: what we have of its resource, whom we know in it, what we asked for.
+//! One swarm: our chunks of its resource, the peers that we know in it, and our requests.
 
 use super::chunks::Chunks;
 use super::event::{PeerAddr, RequestId};
@@ -14,67 +14,67 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-/// Small resources: up to how many chunks, and how many requests and uploads they have at once. The sooner their first
-/// copies are out, the sooner these are passed on, which counts more for them than many transfers at once.
+/// Small resources, as (largest number of chunks, limit): the limit applies to both open requests and upload slots. In
+/// a small resource it matters more to finish the first copies soon, so that they are passed on, than to have many
+/// transfers at once.
 const SMALL: [(u32, u32); 2] = [(16, 2), (48, 3)];
-/// How many chunks a resource has at most of which a seeder uploads no more at once than a leecher does. Of a larger one
-/// it uploads one more.
+/// A seeder of a small resource with more chunks than this has one upload slot more than a leecher.
 const TINY_CHUNKS: u32 = 8;
 
-/// A swarm that this machine is in.
+/// A swarm that this machine takes part in.
 pub(super) struct Swarm {
     pub(super) chunks: Chunks,
-    /// Whether we want what is missing. A seeder that lost a chunk does not: the driver decides.
+    /// Whether we fetch the missing chunks. A seeder that lost a chunk does not: the driver decides that.
     pub(super) leeching: bool,
-    /// The peers of the swarm that we may dial, connected or not. Empty unless we are leeching.
+    /// Peers of the swarm that we may dial, connected or not. Empty unless we are leeching.
     pub(super) candidates: BTreeMap<PeerAddr, Candidate>,
-    /// The connected ones that told what they have.
+    /// Connected peers that told which chunks they have.
     pub(super) members: Members,
     pub(super) requests: BTreeMap<RequestId, Request>,
-    /// The rules for asking other zones.
+    /// What the rules about other zones need to know.
     pub(super) zone: Zone,
-    /// How long our chunks take, from asking to the last byte.
+    /// How long our chunks take, from the request to the last byte.
     pub(super) chunk_time: Mean,
-    /// How often each chunk was given away here, in halves; empty until a pick is asked.
+    /// For each chunk, the copies that we gave away, in half copies. Empty until the first pick.
     pub(super) given: Vec<u16>,
-    /// Upload slots that are in use for this swarm.
+    /// Upload slots in use for this swarm.
     pub(super) uploads: u32,
     /// Whether it waits to be scheduled.
     pub(super) queued: bool,
-    /// When more peers were last asked for.
+    /// When the tracker was last asked for more peers.
     pub(super) found_at: Time,
-    /// When a byte last came for it, or a chunk was stored; before that, when it was joined.
+    /// When a byte last came for this swarm or a chunk was stored; before that, when we joined.
     pub(super) moved_at: Time,
 }
 
-/// What we remember of a peer in this swarm, whether or not it is connected.
+/// What we remember of a peer in this swarm, even while it is not connected.
 #[derive(Default)]
 pub(super) struct Candidate {
-    /// Right chunks that came from it.
+    /// Correct chunks that came from it.
     pub(super) received: u64,
-    /// Corrupt ones.
+    /// Corrupt chunks that came from it.
     pub(super) corrupt: u64,
-    /// The chunks that it sent corrupt, and until when they are not asked of it.
+    /// The chunks that it sent corrupt, and the time until which it is not asked for them again.
     pub(super) suspects: BTreeMap<ChunkIndex, Time>,
-    /// It said that it is not in this swarm.
+    /// Whether it said that it is not in this swarm.
     pub(super) gone: bool,
 }
 
 /// An open request of ours.
 pub(super) struct Request {
     pub(super) peer: PeerAddr,
-    /// Whether the seeder chooses (or chose) the chunk.
+    /// Whether the seeder chooses, or chose, the chunk.
     pub(super) picked: bool,
-    /// Whether the peer is of another zone.
+    /// Whether the peer is in another zone.
     pub(super) across: bool,
     pub(super) stage: RequestStage,
 }
 
-/// How far a request is.
+/// The stage of a request.
 pub(super) enum RequestStage {
-    /// The seeder has not chosen yet.
+    /// A pick was sent; the seeder has not chosen yet.
     Picking { wanted: Window, since: Time },
-    /// The chunk is asked for.
+    /// The chunk was requested.
     Getting { index: ChunkIndex, since: Time, bytes: u64 },
 }
 
@@ -96,19 +96,19 @@ impl Swarm {
         }
     }
 
-    /// How many requests count against the depth: all but one at a seeder, whose queue may be long.
+    /// The requests that count against the depth: all except one at a seeder, whose queue may be long.
     pub(super) fn requests_counted(&self) -> u32 {
         let free = self.requests.values().any(|request| request.picked);
         self.requests.len() as u32 - u32::from(free)
     }
 
-    /// How many requests are kept open: `limit`, or fewer for a small resource.
+    /// The number of requests to keep open: `limit`, or fewer for a small resource.
     pub(super) fn depth_limit(&self, limit: u32) -> u32 {
         self.small().map_or(limit, |small| limit.min(small))
     }
 
-    /// How many chunks are uploaded at once: `limit`, or fewer of a small resource. A single chunk goes to one after
-    /// the other, which doubles those that have it in the time of one upload.
+    /// The number of upload slots: `limit`, or fewer for a small resource. The chunk of a one-chunk resource is sent to
+    /// one peer at a time, so that the number of its holders doubles with each upload.
     pub(super) fn slots_limit(&self, limit: u32) -> u32 {
         match (self.small(), self.chunks.count().get()) {
             (None, _) => limit,
@@ -123,8 +123,9 @@ impl Swarm {
         SMALL.iter().find(|&&(chunks, _)| count <= chunks).map(|&(_, limit)| limit)
     }
 
-    /// Up to how many requests further picks are sent, where the depth is `depth`. In a small resource picks at
-    /// several seeders would bring what leechers are about to have; a single chunk can only come from seeders.
+    /// The number of open requests up to which more picks are sent, for a depth of `depth`. In a small resource, picks
+    /// at several seeders would bring chunks that leechers are about to have. A single chunk can only come from
+    /// seeders.
     pub(super) fn picks_until(&self, depth: u32, depth_max: u32) -> u32 {
         match self.chunks.count().get() {
             1 => depth_max,
@@ -133,7 +134,7 @@ impl Swarm {
         }
     }
 
-    /// The missing chunks within `window` that this member can give, as words with their places.
+    /// The missing chunks within `window` that this member can give, as words with their positions.
     pub(super) fn useful_words<'a>(
         &'a self,
         peer: PeerAddr,
@@ -151,7 +152,7 @@ impl Swarm {
         })
     }
 
-    /// Of the useful chunks, those that we may ask this member for: all, unless it is of another zone.
+    /// The useful chunks that we may request from this member: all, unless it is in another zone.
     pub(super) fn askable_words<'a>(
         &'a self,
         peer: PeerAddr,
@@ -164,13 +165,13 @@ impl Swarm {
         self.useful_words(peer, member, window, now).map(move |(at, word)| (at, word & allowed(at)))
     }
 
-    /// Whether we may ask this member for this chunk, by the rules of zones.
+    /// Whether the rules about zones let us request this chunk from this member.
     pub(super) fn may_ask(&self, member: &Member, index: ChunkIndex) -> bool {
         let allowed = || self.zone.allowed(index.slot() / 64) >> (index.0 % 64) & 1 == 1;
         !self.zone.is_across(member) || allowed()
     }
 
-    /// The first missing chunk that any member can give now or after a rest.
+    /// The first missing chunk that any member can give, now or after its rest.
     pub(super) fn first_useful(&self, now: Time) -> Option<ChunkIndex> {
         let whole = 0..self.chunks.count().get();
         let first = |(peer, member)| {
@@ -182,13 +183,13 @@ impl Swarm {
         self.members.iter().filter_map(first).min()
     }
 
-    /// Whether a peer sent this chunk corrupt and is not to be asked for it yet.
+    /// Whether a peer sent this chunk corrupt and must not be asked for it again yet.
     pub(super) fn is_suspect(&self, peer: PeerAddr, index: ChunkIndex, now: Time) -> bool {
         let candidate = self.candidates.get(&peer);
         candidate.is_some_and(|candidate| candidate.suspects.get(&index).is_some_and(|&until| until > now))
     }
 
-    /// Opens a request. `across_max` is how many requests to other zones may be open, if this one goes to another zone.
+    /// Opens a request. `across_max` is the limit of open requests to other zones, if this one goes to another zone.
     pub(super) fn open(&mut self, id: RequestId, request: Request, across_max: Option<u32>) {
         if let Some(max) = across_max {
             self.zone.opened(max);
@@ -202,7 +203,7 @@ impl Swarm {
         self.requests.insert(id, request);
     }
 
-    /// Ends a request; its chunk, unless it arrived, is free for others.
+    /// Closes a request. Its chunk, unless it arrived, may be requested from others.
     pub(super) fn close(&mut self, id: RequestId) -> Option<Request> {
         let request = self.requests.remove(&id)?;
         if let RequestStage::Getting { index, .. } = request.stage {
@@ -220,7 +221,7 @@ impl Swarm {
         Some(request)
     }
 
-    /// That chunks, requests and members agree. Reads everything: for tests.
+    /// Panics unless chunks, requests and members agree. It reads everything, so only tests call it.
     pub(super) fn check_invariants(&self) {
         self.chunks.check_invariants();
         self.members.check_invariants();
@@ -246,7 +247,7 @@ impl Swarm {
 }
 
 impl Request {
-    /// How long the rest of the chunk will take; `None` before it is asked for.
+    /// The estimated time until the chunk is complete; `None` before it was requested.
     pub(super) fn remaining(&self, now: Time, usual: Duration) -> Option<Duration> {
         let RequestStage::Getting { since, bytes, .. } = self.stage else { return None };
         let (elapsed, total) = (now.since(since), u64::from(CHUNK_BYTES));

@@ -1,4 +1,4 @@
-//! What a person is told about a swarm.
+//! The state of a swarm as users see it.
 
 use super::drop_reason::DropReason;
 use super::event::PeerAddr;
@@ -12,14 +12,15 @@ use crate::id::SwarmKey;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How many chunks are named at most; of those beyond only the number is told.
+/// Limits the chunk indices in a reason. Of more chunks only the total is given: a longer list helps nobody.
 const NAMED_MAX: usize = 8;
 
-/// A swarm that has open requests, and got no byte for this time, gets nothing for now. Slow links bring bytes sooner.
+/// After this time without a byte, a swarm with open requests is reported as getting nothing. Even slow links bring
+/// bytes more often.
 const QUIET: Duration = Duration::from_secs(5);
 
 impl Machine {
-    /// How a swarm is doing; `None` if this machine is not in it.
+    /// The state of a swarm; `None` if this machine is not in it.
     pub fn status(&self, key: SwarmKey) -> Option<SwarmStatus> {
         let swarm = self.swarms.get(&key)?;
         Some(SwarmStatus {
@@ -35,7 +36,7 @@ impl Machine {
         })
     }
 
-    /// The peers of a swarm that we dialled, in order of their addresses.
+    /// The peers of a swarm that we dialed, ordered by address.
     pub fn peers(&self, key: SwarmKey) -> Vec<PeerStatus> {
         let Some(swarm) = self.swarms.get(&key) else { return Vec::new() };
         let linked =
@@ -51,12 +52,12 @@ impl Machine {
         status.collect()
     }
 
-    /// How many peers fetch chunks of a swarm from this machine.
+    /// The number of peers that fetch chunks of a swarm from this machine.
     pub fn takers_count(&self, now: Time, key: SwarmKey) -> u32 {
         self.takers.of(key).filter(|&(peer, taker)| self.takes(key, peer, taker, now)).count() as u32
     }
 
-    /// The peers that fetch chunks of a swarm from this machine, in order of their addresses.
+    /// The peers that fetch chunks of a swarm from this machine, ordered by address.
     pub fn takers(&self, now: Time, key: SwarmKey) -> Vec<TakerStatus> {
         let takers = self.takers.of(key).filter(|&(peer, taker)| self.takes(key, peer, taker, now));
         let status = takers.map(|(peer, taker)| TakerStatus {
@@ -67,7 +68,7 @@ impl Machine {
         status.collect()
     }
 
-    /// Whether it still fetches from here: what is on its way to it may take long.
+    /// Whether a peer still fetches from here. A chunk on its way to it counts, however long it takes.
     fn takes(&self, key: SwarmKey, peer: PeerAddr, taker: &Taker, now: Time) -> bool {
         is_recent(taker, now) || self.uploads.in_flight(key, peer) > 0
     }
@@ -101,7 +102,7 @@ impl Machine {
         })
     }
 
-    /// Somebody has what is missing, and nothing of it is under way.
+    /// The reason why nothing is in flight although a member has a missing chunk.
     fn waiting_for_turn(&self, swarm: &Swarm) -> Waiting {
         if self.verifying >= self.config.verifying_max {
             return Waiting::Disk { chunks: self.verifying };
@@ -118,7 +119,7 @@ impl Machine {
             .map(|(peer, _)| peer)
             .collect();
         let peers = useful.len() as u32;
-        // A pick may wait in a seeder's queue for `pick_wait_max`; one that takes longer is in no queue.
+        // A pick may wait in a seeder's queue for `pick_wait_max`. One that is open longer is in no queue.
         let is_lost = |request: &Request| match request.stage {
             RequestStage::Picking { since, .. } => self.now.since(since) > self.config.pick_wait_max,
             RequestStage::Getting { .. } => false,
@@ -130,7 +131,7 @@ impl Machine {
         if useful.iter().all(is_silent) {
             return Waiting::Silent { peers };
         }
-        // Those that could be asked now are not, since all requests are taken.
+        // If this swarm has no open request and all of `requests_max` are in use, other swarms have them.
         let asks = !swarm.requests.is_empty();
         if !asks && self.owners.len() >= self.config.requests_max as usize {
             return Waiting::Turn;
@@ -138,7 +139,7 @@ impl Machine {
         Waiting::Busy { peers }
     }
 
-    /// No peer is connected.
+    /// The reason when no peer is connected.
     fn waiting_for_peers(&self, swarm: &Swarm) -> Waiting {
         let known = || swarm.candidates.keys().filter_map(|peer| Some((*peer, self.peers.get(peer)?)));
         let dropped: Vec<_> = known().filter_map(|(peer, it)| Some((peer, it.dropped?))).collect();
@@ -155,7 +156,7 @@ impl Machine {
     }
 }
 
-/// The missing chunks that came corrupt from all that have them.
+/// The missing chunks that came corrupt from every peer that has them.
 fn only_corrupt(swarm: &Swarm) -> Option<Waiting> {
     let (mut chunks, mut peers) = (BTreeSet::new(), BTreeSet::new());
     for (&peer, candidate) in &swarm.candidates {
@@ -168,31 +169,31 @@ fn only_corrupt(swarm: &Swarm) -> Option<Waiting> {
     (!chunks.is_empty()).then(|| Waiting::OnlyCorrupt { chunks, peers: peers.into_iter().collect() })
 }
 
-/// How a swarm is doing.
+/// The state of a swarm.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SwarmStatus {
     /// Chunks that are verified and written.
     pub have: u32,
-    /// All chunks of the resource.
+    /// The number of chunks of the resource.
     pub count: ChunkCount,
-    /// Chunks that are asked for, not arrived.
+    /// Chunks that are requested and have not arrived.
     pub in_flight: u32,
     /// Chunks that arrived and are being verified.
     pub verifying: u32,
     /// Peers that we are connected to.
     pub peers: u32,
-    /// Of these, the seeders.
+    /// The seeders among them.
     pub seeders: u32,
-    /// Of these, those whom chunks are asked of.
+    /// The peers among them with an open request for a chunk.
     pub asked: u32,
     /// When a byte last came for it, or a chunk was stored; before that, when it was joined.
     pub moved_at: Time,
-    /// Why nothing is asked for; `None` while something is in flight, or when there is nothing to fetch.
+    /// Why nothing is requested; `None` while something is in flight or when there is nothing to fetch.
     pub waiting: Option<Waiting>,
 }
 
 impl SwarmStatus {
-    /// Why nothing comes, as seen at this time: also when chunks are in flight and have stopped to come.
+    /// Why nothing arrives at this time, also when chunks are in flight but no bytes come.
     pub fn waiting_at(&self, now: Time) -> Option<Waiting> {
         let is_quiet = now.since(self.moved_at) >= QUIET;
         match &self.waiting {
@@ -209,36 +210,36 @@ impl SwarmStatus {
 /// Why a swarm gets nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Waiting {
-    /// No peer is known, or none of those known can be reached.
+    /// No peer is known, or none of the known ones can be reached.
     NoPeers {
-        /// How many addresses are known.
+        /// The number of known addresses.
         known: u32,
     },
-    /// No peer is connected yet, and none of these has been tried in vain.
+    /// No peer is connected yet; these peers have not failed so far.
     Connecting {
         /// How many peers.
         peers: u32,
     },
-    /// All known peers misbehaved, and are left alone for a while.
+    /// All known peers were dropped for misbehavior and are not dialed for a while.
     Dropped {
-        /// Who, and what they did.
+        /// The peers and their offenses.
         peers: Vec<(PeerAddr, DropReason)>,
     },
-    /// Peers are there, but none of them has what is missing.
+    /// Peers are connected, but none of them has what is missing.
     NoSource {
-        /// The first few chunks that nobody has.
+        /// The first chunks that nobody has, at most `NAMED_MAX`.
         chunks: Vec<ChunkIndex>,
-        /// How many there are in all.
+        /// The number of all such chunks.
         total: u32,
     },
-    /// The only peers that claim to have these chunks sent corrupt bytes for them.
+    /// The only peers that claim these chunks sent corrupt bytes for them.
     OnlyCorrupt {
-        /// The first few such chunks.
+        /// The first such chunks, at most `NAMED_MAX`.
         chunks: Vec<ChunkIndex>,
-        /// Who sent them.
+        /// The peers that sent them.
         peers: Vec<PeerAddr>,
     },
-    /// Only other zones have what is missing, and it is left to others of our zone to fetch it.
+    /// Only other zones have what is missing, and other machines of our zone are to fetch it.
     Zone,
     /// All peers that have what is missing are busy.
     Busy {
@@ -250,12 +251,12 @@ pub enum Waiting {
         /// How many peers.
         peers: u32,
     },
-    /// What arrived is not written yet, and memory holds no more of it.
+    /// Chunks that arrived are not written yet, and the limit of such chunks is reached.
     Disk {
-        /// How many chunks wait for the disk, of all swarms if nothing of this one does.
+        /// Chunks that wait for the disk; those of all swarms if none of this swarm does.
         chunks: u32,
     },
-    /// Other swarms have all the requests that may be open at once.
+    /// Other swarms use all requests that may be open at once.
     Turn,
 }
 
@@ -264,11 +265,11 @@ pub enum Waiting {
 pub struct PeerStatus {
     /// Where it listens.
     pub peer: PeerAddr,
-    /// How many chunks it has.
+    /// The number of chunks that it has.
     pub have: u32,
-    /// How many chunks of this swarm are asked of it and have not arrived.
+    /// Chunks of this swarm that are requested from it and have not arrived.
     pub in_flight: u32,
-    /// Chunks of this swarm that came from it and were right.
+    /// Chunks of this swarm that came from it and were correct.
     pub chunks_received: u64,
     /// Chunks of this swarm that came from it and were corrupt.
     pub chunks_corrupt: u64,
@@ -281,8 +282,8 @@ pub struct PeerStatus {
 pub struct TakerStatus {
     /// Where it listens.
     pub peer: PeerAddr,
-    /// How many chunks are on their way to it.
+    /// Chunks that are on their way to it.
     pub in_flight: u32,
-    /// How many chunks it has got from here since it began to ask.
+    /// Chunks that it has received from here since it began to ask.
     pub chunks_sent: u64,
 }

@@ -1,4 +1,4 @@
-//! Who fetches from this machine: for people, nothing is decided by it.
+//! The peers that fetch from this machine, for display only: no decision depends on it.
 
 use super::event::PeerAddr;
 use super::time::Time;
@@ -6,12 +6,12 @@ use crate::id::SwarmKey;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A peer fetches from here as long as it asked for something no longer ago than this.
+/// A peer counts as fetching from here if it asked for something within this time.
 const FETCHES_FOR: Duration = Duration::from_secs(10);
-/// How many peers are remembered, all swarms together; those beyond are not shown.
+/// Limits the remembered peers of all swarms together. Further peers are not shown.
 const TAKERS_MAX: usize = 4096;
 
-/// The peers that fetch from here, all swarms together.
+/// The peers that fetch from here, in all swarms.
 #[derive(Debug, Default)]
 pub(super) struct Takers(BTreeMap<(SwarmKey, PeerAddr), Taker>);
 
@@ -22,7 +22,7 @@ pub(super) struct Taker {
 }
 
 impl Takers {
-    /// A peer asked for something.
+    /// Notes that a peer asked for something.
     pub(super) fn asked(&mut self, key: SwarmKey, peer: PeerAddr, now: Time) {
         if let Some(taker) = self.0.get_mut(&(key, peer)) {
             taker.asked_at = now;
@@ -36,7 +36,7 @@ impl Takers {
         }
     }
 
-    /// A peer got a chunk.
+    /// Notes that a peer got a chunk.
     pub(super) fn sent(&mut self, key: SwarmKey, peer: PeerAddr, now: Time) {
         if let Some(taker) = self.0.get_mut(&(key, peer)) {
             (taker.asked_at, taker.sent) = (now, taker.sent + 1);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_remembered() {
+    fn the_remembered_peers_are_bounded() {
         let mut takers = Takers::default();
         let at = |port: usize| PeerAddr::from(([10, 0, 0, 1], port as u16));
         (0..2 * TAKERS_MAX).for_each(|port| takers.asked(key(1), at(port), Time(0)));

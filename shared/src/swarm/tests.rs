@@ -30,7 +30,7 @@ pub(super) fn window(indices: impl IntoIterator<Item = u32>) -> Window {
     Window::of(ChunkIndex(0), indices.into_iter().map(ChunkIndex))
 }
 
-/// A machine, and the time that its test has come to.
+/// A machine and the current time of its test.
 pub(super) struct Bench {
     pub(super) machine: Machine,
     pub(super) now: Time,
@@ -69,7 +69,7 @@ impl Bench {
         self.on(Event::Join { key: key(at), count, have })
     }
 
-    /// A connected peer of swarm 1 that tells this.
+    /// Connects a peer of swarm 1 that tells this news.
     pub(super) fn meet(&mut self, at: u8, news: News) -> Vec<Action> {
         self.on(Event::PeersFound { key: key(1), peers: vec![peer(at)] });
         self.on(Event::Connected {
@@ -98,7 +98,7 @@ impl Bench {
     }
 }
 
-/// The requests among the actions, and whom they go to.
+/// The requests among the actions, and the peers that they go to.
 pub(super) fn requests(actions: &[Action]) -> Vec<(RequestId, PeerAddr)> {
     let requests = actions.iter().filter_map(|action| match action {
         Action::Pick { request, peer, .. } | Action::Get { request, peer, .. } => Some((*request, *peer)),
@@ -107,7 +107,7 @@ pub(super) fn requests(actions: &[Action]) -> Vec<(RequestId, PeerAddr)> {
     requests.collect()
 }
 
-/// The only request among the actions, and whom it goes to.
+/// The only request among the actions, and the peer that it goes to.
 pub(super) fn the_request(actions: &[Action]) -> (RequestId, PeerAddr) {
     let requests = requests(actions);
     assert_eq!(requests.len(), 1, "{actions:?}");
@@ -169,7 +169,7 @@ fn a_seeder_dials_nobody() {
 fn a_lost_link_is_dialled_again_later_and_later() {
     let mut bench = Bench::new();
     bench.join(1, 4, false);
-    bench.meet(1, News::Gone); // it has answered once
+    bench.meet(1, News::Gone); // it answered once
     let mut pauses = Vec::new();
     for _ in 0..8 {
         bench.on(Event::Disconnected { peer: peer(1), for_good: false });
@@ -275,7 +275,7 @@ fn a_busy_peer_is_left_alone_for_a_while() {
     assert_eq!(bench.on(Event::Refused { request, refusal: RequestRefusal::Busy { retry_after } }), []);
     assert_eq!(bench.waiting(), Some(Waiting::Busy { peers: 1 }));
     assert_eq!(bench.wait(SECOND * 9), []);
-    the_request(&bench.wait(SECOND * 2)); // however long it wanted to be left alone
+    the_request(&bench.wait(SECOND * 2)); // although it asked for an hour
 }
 
 #[test]
@@ -385,7 +385,7 @@ fn the_oldest_pick_and_that_of_who_lacks_most_are_next_by_turns() {
         });
         next.expect("the slot is given to who waits").1
     });
-    // 50 and 51 are as good as the same
+    // 50 and 51 missing chunks rank the same.
     assert_eq!(order.collect::<Vec<_>>(), [9, 7, 10, 8, 11]);
 }
 
@@ -401,7 +401,7 @@ fn a_grant_that_is_not_used_or_declined_frees_its_slot() {
 }
 
 #[test]
-fn a_pick_waits_only_so_long() {
+fn a_pick_waits_ten_seconds_at_most() {
     let config = SwarmConfig { grant_wait_max: SECOND * 60, overdue_max: 0, ..SwarmConfig::default() };
     let mut bench = Bench::with(config);
     bench.join(1, 90, true);
@@ -463,7 +463,7 @@ fn where_answers_take_long_more_chunks_are_under_way() {
             bench.on(Event::Connected { peer: peer(at), id: PeerId([at; 16]), zone, round_trip });
             open.extend(requests(&bench.on(Event::News { peer: peer(at), key: key(1), news: all() })));
         }
-        // A chunk takes 80 ms on the whole downlink, which is full.
+        // The downlink is full, and a chunk takes 80 ms on it.
         for _ in 0..400 {
             bench.now = bench.now + MILLISECOND * 10;
             open.extend(requests(&bench.on(Event::Progress { peer: open[0].1, bytes: 131_072 })));

@@ -1,4 +1,4 @@
-//! What peers ask of this machine: the picks that wait, the grants that are kept, and the chunks on their way.
+//! The requests of peers at this machine: picks that wait, grants that are reserved, and chunks on their way.
 
 use super::answers::Answers;
 use super::event::{AskId, PeerAddr};
@@ -9,29 +9,29 @@ use crate::id::SwarmKey;
 use crate::window::Window;
 use std::collections::{BTreeMap, VecDeque};
 
-/// How many peers are remembered as slow: the latest.
+/// Limits the peers that are remembered as slow. The oldest is forgotten beyond that.
 const SLOW_MAX: usize = 64;
 
-/// What peers ask of this machine, all swarms together.
+/// The requests of peers at this machine, in all swarms.
 #[derive(Default)]
 pub(super) struct Uploads {
-    /// Picks that wait for a slot, the oldest first; one for each peer and swarm.
+    /// Picks that wait for a slot, oldest first; at most one per peer and swarm.
     pub(super) queue: VecDeque<QueuedPick>,
-    /// Whether the oldest of them is the next one, or that of who lacks most.
+    /// Whether the next grant goes to the oldest pick; otherwise to the peer that lacks most chunks.
     pub(super) oldest_is_next: bool,
-    /// Slots that are kept for chunks that were granted and not asked for yet.
+    /// Chunks that were granted and not requested yet. Each reserves a slot.
     pub(super) grants: Vec<GrantKept>,
     pub(super) serving: BTreeMap<AskId, Serving>,
-    /// How long serving a chunk takes.
+    /// How long an upload of a chunk takes.
     pub(super) serve_time: Mean,
-    /// Who was served last, and when; and when somebody else was.
+    /// The peer that was served last, and when.
     pub(super) served: Option<(PeerAddr, Time)>,
-    pub(super) served_another: Option<Time>,
-    /// How long peers take to ask for what they were granted.
+    /// When a peer other than the last one was served.
+    /// How long peers take to request what they were granted, as a mean.
     pub(super) grant_time: Mean,
-    /// The last of these times.
+    /// The latest of these times, for their median.
     pub(super) grants_used: Answers,
-    /// Peers whose last chunk from here took much longer than usual, the latest last.
+    /// Peers whose last chunk from here took much longer than usual, latest last.
     pub(super) slow: VecDeque<PeerAddr>,
 }
 
@@ -58,42 +58,42 @@ pub(super) struct Serving {
     pub(super) key: SwarmKey,
     pub(super) index: ChunkIndex,
     pub(super) since: Time,
-    /// It takes so long that its slot is free for others.
+    /// Whether it takes so long that its slot was given to others.
     pub(super) overdue: bool,
     /// What it counts as given away.
     pub(super) given: u16,
 }
 
 impl Uploads {
-    /// Upload slots that are in use.
+    /// Upload slots in use.
     pub(super) fn slots(&self) -> usize {
         self.serving.len() - self.overdue() + self.grants.len()
     }
 
-    /// Uploads that take so long that they keep no slot any more.
+    /// Uploads that take so long that they no longer occupy a slot.
     pub(super) fn overdue(&self) -> usize {
         self.serving.values().filter(|serving| serving.overdue).count()
     }
 
-    /// Whether this peer takes so long for a chunk that it gets no other one meanwhile.
+    /// Whether an upload to this peer is overdue. It gets no other chunk until that ends.
     pub(super) fn is_overdue(&self, peer: PeerAddr) -> bool {
         self.serving.values().any(|serving| serving.overdue && serving.peer == peer)
     }
 
-    /// Remembers who was served now.
+    /// Notes that a peer was served.
     pub(super) fn note_served(&mut self, peer: PeerAddr, now: Time) {
         let another = self.served.filter(|&(last, _)| last != peer).map(|(_, at)| at);
         self.served_another = another.or(self.served_another);
         self.served = Some((peer, now));
     }
 
-    /// When somebody else than this peer was served last.
+    /// When a peer other than this one was last served.
     pub(super) fn others_served_at(&self, peer: PeerAddr) -> Option<Time> {
         let other = self.served.filter(|&(last, _)| last != peer).map(|(_, at)| at);
         other.or(self.served_another)
     }
 
-    /// Remembers whether this peer took long for its last chunk.
+    /// Notes whether this peer took long for its last chunk.
     pub(super) fn note_speed(&mut self, peer: PeerAddr, is_slow: bool) {
         self.slow.retain(|&slow| slow != peer);
         if is_slow {
@@ -104,7 +104,7 @@ impl Uploads {
         }
     }
 
-    /// Chunks that are on their way to a peer.
+    /// Chunks of a swarm that are on their way to a peer.
     pub(super) fn in_flight(&self, key: SwarmKey, peer: PeerAddr) -> u32 {
         self.serving.values().filter(|serving| serving.peer == peer && serving.key == key).count() as u32
     }
@@ -113,7 +113,7 @@ impl Uploads {
         self.queue.len()
     }
 
-    /// Slots that are in use for one swarm.
+    /// Slots in use for one swarm.
     pub(super) fn slots_of(&self, key: SwarmKey) -> usize {
         let serving = self.serving.values().filter(|serving| serving.key == key && !serving.overdue).count();
         serving + self.grants.iter().filter(|grant| grant.key == key).count()

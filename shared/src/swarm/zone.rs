@@ -1,4 +1,4 @@
-//! What a swarm knows of its zone. The rules that go by it are in [`zones`](super::zones).
+//! What a swarm knows about its zone. The rules that use it are in [`zones`](super::zones).
 
 use super::members::Member;
 use super::place::Place;
@@ -8,34 +8,34 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long this machine waits for a chunk's home, as a multiple of the time that a chunk usually takes from another
-/// zone. After it, with nothing new in the zone, twice as many machines may fetch the chunk …
+/// zone. If nothing new came to the zone by then, twice as many machines may fetch the chunk.
 pub(super) const PATIENCE: u32 = 3;
-/// … and this is the longest that it waits.
+/// The longest such wait.
 pub(super) const PATIENCE_MAX: Duration = Duration::from_secs(60);
 
-/// What a swarm knows of its zone.
+/// What a swarm knows about its zone.
 #[derive(Default)]
 pub(super) struct Zone {
-    /// Ourselves; `None` without a zone: then there is no rule.
+    /// Our own id and zone; `None` without a zone, and then no rule applies.
     pub(super) own: Option<Place>,
     pub(super) joined_at: Time,
-    /// Of which chunks we are a home, as words by their places: found when it is needed.
+    /// The chunks of which we are a home, as words by position. Computed on demand, since ranking is costly.
     pub(super) homes: BTreeMap<usize, u64>,
-    /// What we may fetch from other zones now, as words from the first place on.
+    /// The chunks that we may fetch from other zones now: the position of the first word, and the words.
     pub(super) allowed: (usize, Vec<u64>),
     /// Open requests to other zones.
     pub(super) across: u32,
-    /// How long chunks take that come from other zones.
+    /// How long chunks from other zones take.
     pub(super) time: Mean,
     pub(super) wait: Option<Wait>,
 }
 
-/// Something that is missing lies in other zones, and we do not fetch it.
+/// The state while other zones have missing chunks that we leave to other machines of our zone.
 pub(super) struct Wait {
-    /// Since when nothing came to the zone.
+    /// When something new last came to the zone.
     pub(super) since: Time,
-    pub(super) patience: Duration,
-    /// How often it was too long: the first 2^level of the zone are homes.
+    /// How long to wait until the next level.
+    /// How many times the wait was too long: the 2^level machines of the zone with the highest ranks are homes.
     pub(super) level: u32,
 }
 
@@ -44,18 +44,18 @@ impl Zone {
         Zone { own, joined_at: now, ..Zone::default() }
     }
 
-    /// Whether a member is asked by the zone's rules.
+    /// Whether the rules about zones apply to requests to this member.
     pub(super) fn is_across(&self, member: &Member) -> bool {
         self.own.is_some() && !member.near
     }
 
-    /// What may be fetched from another zone now, of the chunks at this place.
+    /// The chunks at word position `at` that may be fetched from another zone now.
     pub(super) fn allowed(&self, at: usize) -> u64 {
         let (first, words) = &self.allowed;
         at.checked_sub(*first).and_then(|at| words.get(at)).copied().unwrap_or(0)
     }
 
-    /// A request to another zone is open.
+    /// Counts a request to another zone that was opened. At the limit `max` nothing more may be fetched.
     pub(super) fn opened(&mut self, max: u32) {
         self.across += 1;
         if self.across >= max {
@@ -64,7 +64,7 @@ impl Zone {
         self.wait = None;
     }
 
-    /// A request to another zone ended.
+    /// Counts a request to another zone that ended.
     pub(super) fn closed(&mut self) {
         self.across = self.across.saturating_sub(1);
     }
@@ -73,13 +73,13 @@ impl Zone {
         self.across
     }
 
-    /// A chunk came from another zone within this time. One that took very long counts as no more than what is waited
-    /// for at most: many would have to come before it is forgotten.
+    /// Notes how long a chunk from another zone took. The time is capped by the longest wait; otherwise a single very
+    /// slow chunk would raise the mean until many others had come.
     pub(super) fn came(&mut self, took: Duration) {
         self.time.add(took.min(PATIENCE_MAX / PATIENCE));
     }
 
-    /// Whether what is missing lies in other zones, and nothing of it is fetched here.
+    /// Whether we leave missing chunks in other zones to other machines of our zone.
     pub(super) fn waits(&self) -> bool {
         self.wait.is_some()
     }

@@ -1,9 +1,10 @@
-//! Few chunks over the thin links between zones: which of them this machine brings into its own.
+//! The rules about zones: which chunks this machine fetches over the thin links between zones, so that about one copy
+//! of each crosses.
 //!
-//! A chunk that nobody near has is fetched by one machine of the zone, its home; the others wait until that one has
-//! it. Homes are found without a word: each machine ranks the machines of its zone by a hash of their ids and the
-//! chunk, and the first is the home. Whoever waits too long does not wait for the home alone any more: the first
-//! two may fetch it, then the first four, and so on.
+//! A chunk that no machine of the zone has is fetched by one machine of the zone, its home; the others wait until the
+//! home has it. Homes are found without a message: each machine ranks the machines of its zone by a hash of their ids
+//! and the chunk, and the first is the home. When a machine has waited too long, the first two in the ranking may fetch
+//! the chunk, then the first four, and so on.
 
 use super::alarms::Alarm;
 use super::event::{News, PeerAddr};
@@ -18,21 +19,21 @@ use crate::id::SwarmKey;
 use std::ops::Range;
 use std::time::Duration;
 
-/// How many requests the machines of a zone keep open to other zones, all together. A zone of more machines than this
-/// keeps one each.
+/// The number of requests that a zone keeps open to other zones, all its machines together. In a larger zone each
+/// machine keeps one.
 const ACROSS_MIN: u32 = 4;
-/// A machine that joined a swarm no longer ago than this, and knows nobody of its zone, may not have met them yet: it
-/// asks other zones for one chunk at a time, as one machine of many does.
+/// During this time after joining a swarm, a machine that knows nobody of its zone may not have met them yet. It opens
+/// only one request to other zones, like a machine of a large zone.
 const STRANGER_FOR: Duration = Duration::from_millis(500);
-/// The shortest time that this machine waits for a chunk's home.
+/// The shortest wait for a chunk's home.
 const PATIENCE_MIN: Duration = Duration::from_millis(300);
-/// The time that this machine waits for a chunk's home before a chunk came to it from another zone.
+/// The wait for a chunk's home before any chunk came from another zone.
 const PATIENCE_UNMEASURED: Duration = Duration::from_secs(5);
-/// From this level on everybody may fetch everything.
+/// At this level 2^16 machines are homes, so every machine may fetch every chunk, and the level no longer rises.
 const LEVEL_MAX: u32 = 16;
 
 impl Swarm {
-    /// Finds out what may be fetched from other zones.
+    /// Computes which chunks of the window may be fetched from other zones.
     fn look_across(&mut self, window: &Range<u32>, max: u32) {
         let Swarm { zone, members, .. } = self;
         let Some(own) = &zone.own else { return };
@@ -51,8 +52,7 @@ impl Swarm {
         zone.allowed.1 = words.collect();
     }
 
-    /// How many requests to other zones may be open: one, so that the homes share the thin link; more only in a zone
-    /// of few.
+    /// The limit of open requests to other zones: one, so that the homes share the thin link, or more in a small zone.
     fn across_max(&self, now: Time) -> u32 {
         let near = self.members.iter().filter(|(_, member)| member.near).count() as u32;
         match near {
@@ -62,14 +62,15 @@ impl Swarm {
         }
     }
 
-    /// How many requests to other zones may be open, for a request to this peer; `None` if it is asked without regard to zones.
+    /// The limit of open requests to other zones, for a request to this peer; `None` if no rule about zones applies to
+    /// it.
     pub(super) fn across_max_for(&self, peer: PeerAddr, now: Time) -> Option<u32> {
         let across = self.members.get(peer).is_some_and(|member| self.zone.is_across(member));
         across.then(|| self.across_max(now))
     }
 
-    /// Whether a seeder is left to its own zone: those who leech there have what it has soon, and its uplink is what
-    /// they wait for.
+    /// Whether a seeder is left to its own zone. The leechers there wait for its uplink, and they will soon have
+    /// everything that it has.
     pub(super) fn is_left_alone(&self, seeder: &Member) -> bool {
         if !self.zone.is_across(seeder) || self.zone.level() > 0 {
             return false;
@@ -79,7 +80,7 @@ impl Swarm {
         leechers.iter().filter(|(_, leecher)| !leecher.unanswered).count() >= seeders.len()
     }
 
-    /// Whether something of this window that nobody near has can be had in another zone.
+    /// Whether another zone has a missing chunk of this window that no near member has.
     fn lies_across(&self, window: &Range<u32>) -> bool {
         let far = self.members.iter().filter(|(_, member)| !member.near);
         far.into_iter().any(|(_, member)| {
@@ -88,7 +89,7 @@ impl Swarm {
         })
     }
 
-    /// A connected peer is a member from now on.
+    /// Adds a connected peer to the members.
     pub(super) fn introduce(&mut self, peer: PeerAddr, place: Place) {
         let near = self.zone.own.as_ref().is_some_and(|own| own.shares_zone(&place));
         self.members.introduce(peer, place, near);
@@ -97,15 +98,15 @@ impl Swarm {
         }
     }
 
-    /// A member is gone.
+    /// Removes a member.
     pub(super) fn remove_member(&mut self, peer: PeerAddr) {
         if self.members.remove(peer).is_some_and(|member| member.near) {
             self.zone.homes.clear();
         }
     }
 
-    /// A member did what it was asked for, or said that it is busy; or it left the question unanswered. Then it is no
-    /// home, and what it claims to have is not near.
+    /// Notes whether a member answered: it sent what was requested or said that it is busy. A member that left a
+    /// request unanswered is no home, and the chunks that it claims do not count as near.
     pub(super) fn note_answer(&mut self, by: PeerAddr, answered: bool) {
         let Some(member) = self.members.get_mut(by) else { return };
         if std::mem::replace(&mut member.unanswered, !answered) == answered && member.near {
@@ -113,7 +114,7 @@ impl Swarm {
         }
     }
 
-    /// Whether these are news of something that nobody of our zone had.
+    /// Whether these news contain a missing chunk that no near member had.
     pub(super) fn brings_something(&self, peer: PeerAddr, news: &News) -> bool {
         if !self.members.get(peer).is_some_and(|member| member.near) {
             return false;
@@ -129,7 +130,7 @@ impl Swarm {
         }
     }
 
-    /// A near member brought something to the zone.
+    /// Notes that a near member brought something new to the zone: the wait begins again.
     pub(super) fn zone_moved_on(&mut self, by: PeerAddr, now: Time) {
         if let Some(wait) = &mut self.zone.wait {
             wait.since = now;
@@ -146,7 +147,7 @@ impl Swarm {
 }
 
 impl Machine {
-    /// What this machine may fetch from other zones, before it asks.
+    /// Computes what this machine may fetch from other zones, before it opens requests.
     pub(super) fn prepare_across(&mut self, key: SwarmKey, window: &Range<u32>) {
         if let Some(swarm) = self.swarms.get_mut(&key) {
             let max = swarm.across_max(self.now);
@@ -154,8 +155,8 @@ impl Machine {
         }
     }
 
-    /// After all was asked that may be: if what other zones have is left to others of our zone, or to the leechers
-    /// near a seeder, that is not for ever.
+    /// Called after all permitted requests were opened. While chunks in other zones are left to others, the wait for
+    /// them is limited: each time that it passes, the level rises.
     pub(super) fn wait_for_zone(&mut self, key: SwarmKey, window: &Range<u32>) {
         let Some(swarm) = self.swarms.get_mut(&key).filter(|swarm| swarm.zone.own.is_some()) else { return };
         if swarm.zone.across > 0 || !swarm.lies_across(window) {
@@ -182,7 +183,8 @@ impl Machine {
         }
     }
 
-    /// Whoever should have fetched a chunk that we ask for now is not waited for again until it brings something.
+    /// Called when we request a chunk whose home should have fetched it. That home is not waited for again until it
+    /// brings something.
     pub(super) fn pass_over_homes(&mut self, key: SwarmKey, index: ChunkIndex) {
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
         let Some(own) = swarm.zone.own.as_ref().filter(|_| swarm.zone.level() > 0) else { return };
@@ -193,13 +195,14 @@ impl Machine {
     }
 }
 
-/// Which chunks near members have, at this place. Who left us waiting the last time may only claim to have them.
+/// The chunks at word position `at` that near members have. A member that left our last request unanswered does not
+/// count: it may only claim to have them.
 fn near_word(members: &Members, at: usize) -> u64 {
     let near = members.iter().filter(|(_, member)| member.near && !member.unanswered);
     near.fold(0, |word, (_, member)| word | member.word(at))
 }
 
-/// The chunks at this place for which fewer than `homes_max` near members rank before us.
+/// The chunks at word position `at` for which fewer than `homes_max` near members rank before us.
 fn home_word(own: &Place, members: &Members, at: usize, homes_max: u64) -> u64 {
     let others: Vec<&Place> = members
         .iter()
@@ -230,7 +233,7 @@ mod tests {
         Place::new(PeerId([at; 16]), zone)
     }
 
-    /// The swarm of machine `own` in zone a, which knows these other machines and their zones. Those of other zones
+    /// The swarm of machine `own` in zone a, which knows these other machines and their zones. Machines of other zones
     /// have everything.
     fn swarm(own: u8, others: &[(u8, &str)], now: Time) -> Swarm {
         let count = ChunkCount::new(256).unwrap();
@@ -259,7 +262,7 @@ mod tests {
         let mut all = shares.concat();
         all.sort();
         assert_eq!(all, (0..256).collect::<Vec<_>>());
-        // One of them dies: its chunks, and no others, have another home.
+        // One machine dies: its chunks, and no others, get another home.
         shares = (2..=4)
             .map(|own| {
                 let mut swarm = swarm(own, &others, Time(0));
@@ -295,7 +298,7 @@ mod tests {
         assert!(homes(&mut swarm).is_empty());
     }
 
-    /// One that took ten minutes once made every further one wait for a minute.
+    /// Regression: one chunk that took ten minutes made every later wait one minute long.
     #[test]
     fn a_chunk_that_took_long_is_soon_forgotten() {
         let mut zone = Zone::default();

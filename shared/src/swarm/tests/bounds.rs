@@ -1,4 +1,4 @@
-//! What is in memory at once.
+//! Limits of the chunks in memory.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Whom a tracker names is dialled, but nobody is bombarded.
+//! Peers that a tracker names are dialed, but no host is flooded.
 
 use super::*;
 
@@ -10,7 +10,8 @@ fn dials(actions: &[Action]) -> Vec<PeerAddr> {
     dials.collect()
 }
 
-/// Lets a hostile tracker name `named` every second, where nobody answers; whom the machine dials in that time.
+/// Lets a hostile tracker name the peers `named` every second, none of which answers. Returns the peers dialed in that
+/// time.
 fn bombarded(seconds: u32, named: impl Fn(u32) -> Vec<PeerAddr>) -> Vec<PeerAddr> {
     let mut bench = Bench::new();
     bench.join(1, 4, false);
@@ -60,7 +61,7 @@ fn those_behind_an_address_that_answers_are_all_dialled() {
     let mut now = bench.on(Event::PeersFound { key: key(1), peers: (1..=30).map(at).collect() });
     let mut met = 0;
     while let Some(&peer) = dials(&now).first() {
-        // Others behind it are dead; the time of the test stands still.
+        // Others at this address are dead. The test's time stands still.
         let mut next: Vec<Action> = dials(&now)[1..].iter().map(|&peer| Action::Dial { peer }).collect();
         let id = PeerId([peer.port() as u8; 16]);
         let (zone, round_trip) = (String::new(), MILLISECOND);
@@ -71,7 +72,7 @@ fn those_behind_an_address_that_answers_are_all_dialled() {
     assert_eq!(met, 30, "none is held back");
 }
 
-/// Addresses of one network that never answer do not keep those of another one waiting, though they are many more.
+/// Addresses in one network that never answer do not delay those of another network, even if they are many more.
 #[test]
 fn networks_where_nobody_answered_come_last() {
     let mut bench = Bench::with(SwarmConfig { neighbours_max: 10, ..SwarmConfig::default() });
@@ -87,7 +88,7 @@ fn networks_where_nobody_answered_come_last() {
     }
 }
 
-/// Addresses that swallow what is sent to them hold a dial for long, but no place.
+/// Addresses that drop packets silently make a dial slow, but do not occupy a link.
 #[test]
 fn dials_that_take_long_keep_nobody_waiting() {
     let mut bench = Bench::with(SwarmConfig { neighbours_max: 10, ..SwarmConfig::default() });
@@ -107,7 +108,7 @@ fn dials_that_take_long_keep_nobody_waiting() {
     assert!(dialled.len() <= 100);
 }
 
-/// A seeder in a swarm whose leechers find nobody: it sees to it that they hear of it, within the credit of their hosts.
+/// A seeder knocks at leechers that find nobody, within the dial credit of their hosts.
 #[test]
 fn a_seeder_knocks_where_somebody_is_lonely() {
     let mut bench = Bench::new();

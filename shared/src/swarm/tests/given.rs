@@ -1,4 +1,4 @@
-//! What counts as given away: only what a peer has got, or is about to get.
+//! Only a chunk that a peer has received, or is about to, counts as given away.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn seeder() -> Bench {
     bench
 }
 
-/// What is granted of these chunks, and asked for.
+/// Picks one of these chunks and requests it. Returns the question and the chunk.
 fn begin(bench: &mut Bench, to: u8, wanted: Window) -> (AskId, ChunkIndex) {
     let index = granted(&bench.pick(to, wanted).1).expect("a slot is free");
     let (ask, actions) = bench.ask(to, index);

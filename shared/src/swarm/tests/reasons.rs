@@ -1,8 +1,8 @@
-//! Every wait has a reason, and it is the right one.
+//! Every wait is reported with the correct reason.
 
 use super::*;
 
-/// As the driver asks: by its own clock, whenever the last event was.
+/// The reason at the driver's current time, which may be later than the last event.
 fn waiting_at(bench: &Bench, now: Time) -> Option<Waiting> {
     bench.machine.status(key(1)).unwrap().waiting_at(now)
 }
@@ -36,7 +36,7 @@ fn chunks_in_flight_that_bring_no_byte_are_no_progress() {
     bench.on(Event::Progress { peer: peer(1), bytes: 1 });
     assert_eq!(waiting_at(&bench, bench.now + SECOND * 4), None, "one byte is progress");
     assert_eq!(waiting_at(&bench, bench.now + SECOND * 5), Some(Waiting::Silent { peers: 1 }));
-    // The request was given up, and the peer rests: that is not to be busy either.
+    // The request was canceled and the peer rests. That does not count as busy.
     let request = bench.machine.owners.keys().next().copied().unwrap();
     bench.on(Event::Refused { request, refusal: RequestRefusal::Failed });
     assert_eq!(bench.waiting(), Some(Waiting::Silent { peers: 1 }));

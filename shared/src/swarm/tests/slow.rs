@@ -1,8 +1,8 @@
-//! Peers that take or send chunks much more slowly than others.
+//! Peers that receive or send chunks much more slowly than others.
 
 use super::*;
 
-/// What is picked here is granted, asked for and served: the question, and the chunk.
+/// Picks and requests a chunk, which is then being uploaded. Returns the question and the chunk.
 fn upload(bench: &mut Bench, to: u8) -> (AskId, ChunkIndex) {
     let index = granted(&bench.pick(to, window(0..64)).1).expect("a slot is free");
     let (ask, actions) = bench.ask(to, index);
@@ -10,7 +10,7 @@ fn upload(bench: &mut Bench, to: u8) -> (AskId, ChunkIndex) {
     (ask, index)
 }
 
-/// The same to the end, 20 ms later.
+/// Like [`upload`], and finishes the upload after 20 ms.
 fn upload_all(bench: &mut Bench, to: u8) -> ChunkIndex {
     let (ask, index) = upload(bench, to);
     bench.wait(MILLISECOND * 20);
@@ -63,7 +63,7 @@ fn a_slow_peer_is_not_helped_before_others() {
     bench.on(Event::AskEnded { ask: slow, end: AskEnd::Served });
     bench.pick(1, window(0..64));
     let declined = granted(&bench.pick(3, window(0..64)).1).expect("a slot is free");
-    // Both slots are kept now. Of those that wait, it lacks most, and came last.
+    // Both slots are reserved now. Of the waiting peers, this one lacks most and came last.
     let waiting = [(4, 0..30), (5, 0..40), (1, 0..64)];
     let asks = waiting.map(|(from, lacks)| (bench.pick(from, window(lacks)).0, from));
     let next = |actions: Vec<Action>| {

@@ -1,4 +1,4 @@
-//! Which news a peer is asked for.
+//! The swarms whose news a peer is asked for.
 
 use super::*;
 
