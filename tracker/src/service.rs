@@ -11,6 +11,7 @@ use shared::rpc::peer::ZONE_BYTES_MAX;
 use shared::rpc::tracker::{
     Announce, AnnounceReply, Fleet, FleetPlace, ListEntry, Lookup, ManifestPage, Namesake, OFFERS_MAX, Offer,
     PAGE_HASHES, PeerEntry, PublishReply, ResourceEntry, Tracker, TrackerError, TrackerHello, TrackerWelcome,
+    Unpublish, UnpublishReply,
 };
 use shared::rpc::wire::Greeted;
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
@@ -174,7 +175,11 @@ impl TrackerConnection {
 impl TrackerConnection {
     /// A namesake as the caller should see it.
     fn seen_namesake(&self, other: Namesake) -> Namesake {
-        Namesake { by: seen_from(other.by, self.0.asker, self.0.own), ..other }
+        Namesake { by: self.seen_address(other.by), ..other }
+    }
+
+    fn seen_address(&self, addr: SocketAddr) -> SocketAddr {
+        seen_from(addr, self.0.asker, self.0.own)
     }
 
     fn published(&self, reply: Result<PublishReply, Refusal>) -> Result<PublishReply, TrackerError> {
@@ -321,6 +326,23 @@ impl Tracker for TrackerConnection {
         Ok(other.map(|other| self.seen_namesake(other)))
     }
 
+    async fn unpublish(
+        self,
+        _: Context,
+        name: ResourceName,
+        key: SwarmKey,
+        how: Unpublish,
+    ) -> Result<UnpublishReply, TrackerError> {
+        self.0.pace.turn(CALL).await;
+        let reply = self.registry().unpublish(self.now(), self.peer()?, &name, key, how);
+        log_unpublish(self.0.asker, &name, key, &reply);
+        match reply {
+            Ok(UnpublishReply::SharedBy(other)) => Ok(UnpublishReply::SharedBy(self.seen_address(other))),
+            Err(Refusal::NotYours(other)) => Err(TrackerError::NotYours(self.seen_address(other))),
+            reply => reply.map_err(error),
+        }
+    }
+
     async fn find(self, _: Context, what: Lookup) -> Result<Vec<ListEntry>, TrackerError> {
         let walked = self.registry().breadth(&what) as u32;
         self.0.pace.turn(CALL + walked / WALKED).await;
@@ -365,9 +387,11 @@ fn error(refusal: Refusal) -> TrackerError {
         Refusal::Full(what) => TrackerError::Full(what),
         Refusal::Unknown => TrackerError::Unknown,
         Refusal::Taken(other) => TrackerError::Taken(*other),
+        Refusal::NotYours(by) => TrackerError::NotYours(by),
     }
 }
 
+/// What an administrator reads of a publication: who published what.
 fn log_publish(
     asker: IpAddr,
     what: Option<(&ResourceName, ChunkCount)>,
@@ -375,15 +399,32 @@ fn log_publish(
     reply: &Result<PublishReply, Refusal>,
 ) {
     let (name, count) = what.map(|(name, count)| (name.as_str(), count.get())).unzip();
+    let id = key.resource;
     match reply {
-        Ok(PublishReply::Published(_)) => {
-            tracing::info!(%asker, name, chunks = count, resource = %key.resource, "published");
-        }
+        Ok(PublishReply::Published(_)) => tracing::info!(name, %id, chunks = count, by = %asker, "published"),
         Ok(PublishReply::NeedPage(page)) => {
-            tracing::debug!(%asker, name, chunks = count, page, resource = %key.resource, "publishing");
+            tracing::debug!(name, %id, chunks = count, by = %asker, page, "being published");
         }
         Err(refusal) => {
-            tracing::warn!(%asker, name, chunks = count, resource = %key.resource, ?refusal, "not published");
+            let error = error(refusal.clone());
+            tracing::warn!(name, %id, chunks = count, by = %asker, %error, "not published");
+        }
+    }
+}
+
+fn log_unpublish(asker: IpAddr, name: &ResourceName, key: SwarmKey, reply: &Result<UnpublishReply, Refusal>) {
+    let id = key.resource;
+    match reply {
+        Ok(UnpublishReply::Unpublished) => tracing::info!(%name, %id, by = %asker, "unpublished"),
+        Ok(UnpublishReply::SharedBy(other)) => {
+            tracing::info!(%name, %id, by = %asker, %other, "still published: another machine shares it");
+        }
+        Ok(UnpublishReply::InUse) => {
+            tracing::debug!(%name, %id, by = %asker, "still published: other machines have it");
+        }
+        Err(refusal) => {
+            let error = error(refusal.clone());
+            tracing::warn!(%name, %id, by = %asker, %error, "not unpublished");
         }
     }
 }

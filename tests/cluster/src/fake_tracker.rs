@@ -6,7 +6,7 @@ use shared::name::ResourceName;
 use shared::rpc::tracker::{
     ANNOUNCE_MAX, Announce, AnnounceAnswer, AnnounceReply, Fleet, FleetMachine, FleetPlace, LIST_MAX,
     ListEntry, Lookup, ManifestPage, Namesake, Offer, PeerEntry, Presence, Publication, PublishReply,
-    ResourceEntry, Stage, Tracker, TrackerError, TrackerHello, TrackerWelcome,
+    ResourceEntry, Stage, Tracker, TrackerError, TrackerHello, TrackerWelcome, Unpublish, UnpublishReply,
 };
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload};
@@ -287,6 +287,16 @@ impl Tracker for Fake {
         _: SwarmKey,
     ) -> Result<Option<Namesake>, TrackerError> {
         Ok(None)
+    }
+
+    async fn unpublish(
+        self,
+        _: Context,
+        _: ResourceName,
+        _: SwarmKey,
+        _: Unpublish,
+    ) -> Result<UnpublishReply, TrackerError> {
+        Ok(UnpublishReply::Unpublished)
     }
 
     async fn publish_page(

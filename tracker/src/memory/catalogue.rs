@@ -7,6 +7,7 @@ use super::limits::Limits;
 use super::named::{Named, NamedManifest, Newness, chosen};
 use super::refusal::Refusal;
 use super::swarms::Swarms;
+use super::taken_back::TakenBack;
 use super::upload::{HASH_BYTES, Upload, text_bytes};
 use bytes::Bytes;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
@@ -41,6 +42,8 @@ pub(super) struct Catalogue {
     pub(super) abandoned: BTreeSet<(Time, SwarmKey)>,
     /// Who published a name that made way, until the swarms have heard of it: they are asked to publish again.
     pub(super) dropped: Vec<(SwarmKey, SocketAddr)>,
+    /// Names that their sharers took back.
+    pub(super) taken_back: TakenBack,
 }
 
 #[derive(Debug)]
@@ -75,6 +78,7 @@ impl Catalogue {
             serial: 0,
             abandoned: BTreeSet::new(),
             dropped: Vec::new(),
+            taken_back: TakenBack::default(),
         }
     }
 
@@ -171,6 +175,12 @@ impl Catalogue {
         self.manifests.contains_key(&key)
     }
 
+    /// Whether a machine that has it is to be asked for the manifest. One whose name was taken back does not come back by
+    /// those who only fetched it.
+    pub(super) fn is_to_be_asked_for(&self, key: SwarmKey) -> bool {
+        !self.has(key) && !self.taken_back.has_any(key)
+    }
+
     /// The newest name of a manifest.
     pub(super) fn name_of(&self, key: SwarmKey) -> Option<ResourceName> {
         Some(self.manifests.get(&key)?.names.last()?.1.clone())
@@ -217,6 +227,8 @@ impl Catalogue {
                 self.remove(key);
             }
         }
+        let before = now - self.limits.publication_ttl;
+        work += self.taken_back.expire(now, before, work_max.saturating_sub(work), &is_alive);
         let timeout = self.limits.upload_timeout;
         let stuck = self.uploads.iter().filter(|(_, upload)| now.since(upload.last_page) >= timeout);
         let stuck: Vec<u64> = stuck.map(|(id, _)| *id).collect();

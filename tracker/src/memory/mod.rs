@@ -9,7 +9,8 @@
 //!
 //! Reading order: [`shared::rpc::tracker`] (what is told) → `registry` (the calls) → `swarms` (who is where) → `announce`
 //! (who says so) → `swarm` (who is told of whom) → `sweep` (what ends) → `catalogue` (what is published) → `publish` (by
-//! whom) → `named` (what a name means) → `eviction`, `catalogue_room`, `entries` and `lists` (who makes way).
+//! whom) → `unpublish` (who takes a name back) → `named` (what a name means) → `eviction`, `catalogue_room`, `entries` and
+//! `lists` (who makes way).
 
 mod addresses;
 mod announce;
@@ -31,6 +32,8 @@ mod shares;
 mod swarm;
 mod swarms;
 mod sweep;
+mod taken_back;
+mod unpublish;
 mod upload;
 mod who;
 

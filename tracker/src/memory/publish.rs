@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sha2::Digest;
 use shared::date::AHEAD_MS_MAX;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
-use shared::rpc::tracker::{Offer, PublishReply, Role};
+use shared::rpc::tracker::{Offer, Publication, PublishReply, Role};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
@@ -23,6 +23,9 @@ impl Catalogue {
     ) -> Result<PublishReply, Refusal> {
         self.forget_upload(upload);
         self.check_offer(at, by, &offer)?;
+        if self.was_taken_back(&offer) {
+            return Ok(PublishReply::Published(None));
+        }
         let publication = &offer.publication;
         if self.manifests.contains_key(&publication.key) {
             return self.name(at, by, offer);
@@ -48,6 +51,9 @@ impl Catalogue {
         hashes: &[u8],
     ) -> Result<PublishReply, Refusal> {
         self.check_offer(at, by, &offer)?;
+        if self.was_taken_back(&offer) {
+            return Ok(PublishReply::Published(None));
+        }
         if hashes.len() != hashes_bytes(&offer.publication) {
             return Err(Refusal::Malformed("more or fewer hashes than chunks".into()));
         }
@@ -121,6 +127,13 @@ impl Catalogue {
         reply
     }
 
+    /// Whether a machine that only fetched something would give it a name that its sharer took back. It is told that all is
+    /// well: it has done what it was asked for.
+    fn was_taken_back(&self, offer: &Offer) -> bool {
+        let Publication { name, key, .. } = &offer.publication;
+        offer.role == Role::Holds && self.taken_back.has(*key, name)
+    }
+
     /// Gives a manifest that is here a name.
     fn name(&mut self, at: Moment<'_>, by: SocketAddr, offer: Offer) -> Result<PublishReply, Refusal> {
         let Offer { mut publication, role } = offer;
@@ -143,6 +156,7 @@ impl Catalogue {
         let mut published = NamedManifest { publication, serial, by, sharers, claimed, since, taken, age_ms };
         self.serial += 1;
         if role != Role::Holds {
+            self.taken_back.remove(key, &name);
             published.add_sharer(by, at.swarms);
             self.undate_claims(by, &published);
         }

@@ -1,6 +1,7 @@
 //! Why the tracker's memory does not do what it was asked for.
 
 use shared::rpc::tracker::Namesake;
+use std::net::SocketAddr;
 
 /// Why the registry does not do what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,4 +14,6 @@ pub enum Refusal {
     Unknown,
     /// Another machine shares other content under the name, and the caller did not ask for the name.
     Taken(Box<Namesake>),
+    /// The caller did not share what it would take back; the machine that did, or that published it.
+    NotYours(SocketAddr),
 }

@@ -11,7 +11,7 @@ use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
     Announce, AnnounceAnswer, FLEET_MAX, Fleet, FleetPlace, ListEntry, Lookup, Namesake, Offer, PeerEntry,
-    Publication, PublishReply, ResourceEntry,
+    Publication, PublishReply, ResourceEntry, Unpublish, UnpublishReply,
 };
 use shared::swarm::Time;
 use std::net::SocketAddr;
@@ -60,7 +60,8 @@ impl Registry {
             answer.shared_at_ms = self.catalogue.shared_at_ms(entry.key);
             answer.overtaken = self.catalogue.overtaken(now, &self.swarms, who.addr, entry.key);
             answer.want_manifest = self.swarms.is_to_publish_again(entry.key, who)
-                || !self.catalogue.has(entry.key) && self.swarms.ask_for_manifest(now, entry.key);
+                || self.catalogue.is_to_be_asked_for(entry.key)
+                    && self.swarms.ask_for_manifest(now, entry.key);
         }
         Ok(answers)
     }
@@ -163,6 +164,21 @@ impl Registry {
         key: SwarmKey,
     ) -> Option<Namesake> {
         self.catalogue.in_the_way(now, &self.swarms, by, name, key)
+    }
+
+    /// Takes back a name that a machine gave a resource; see [`Unpublish`].
+    ///
+    /// # Errors
+    /// When another machine shared it.
+    pub fn unpublish(
+        &mut self,
+        now: Time,
+        who: &Who,
+        name: &ResourceName,
+        key: SwarmKey,
+        how: Unpublish,
+    ) -> Result<UnpublishReply, Refusal> {
+        self.catalogue.unpublish(now, &self.swarms, who, name, key, how)
     }
 
     /// A connection is gone, and with it what it was publishing.

@@ -253,6 +253,13 @@ impl Swarms {
         self.swarms.get(&key).is_some_and(|swarm| swarm.range(peers_at(addr)).next().is_some())
     }
 
+    /// Whether a swarm has a member that is not this one.
+    pub(super) fn has_others(&self, key: SwarmKey, who: &Who) -> bool {
+        self.swarms
+            .get(&key)
+            .is_some_and(|swarm| swarm.len() > usize::from(swarm.member(who.key()).is_some()))
+    }
+
     pub(super) fn entries(&self) -> usize {
         self.entries
     }

@@ -3,6 +3,7 @@
 use super::types::Namesake;
 use crate::rpc::message::WrongVersion;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 
 /// Why a call is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ pub enum TrackerError {
     Unknown,
     /// Another machine shares other content under the name, which the caller did not ask for.
     Taken(Namesake),
+    /// The caller did not share this under this name; the machine that did, or that published it.
+    NotYours(SocketAddr),
 }
 
 impl std::fmt::Display for TrackerError {
@@ -28,6 +31,9 @@ impl std::fmt::Display for TrackerError {
             TrackerError::Unknown => f.write_str("the tracker knows no such publication"),
             TrackerError::Taken(Namesake { name, .. }) => {
                 write!(f, "another machine shares other content as {name}")
+            }
+            TrackerError::NotYours(by) => {
+                write!(f, "it was shared by {by}: only that machine can take it back")
             }
         }
     }

@@ -65,6 +65,13 @@ pub trait Tracker {
     ) -> Result<Vec<Result<PublishReply, TrackerError>>, TrackerError>;
     /// The other content that a machine would be refused for that claims a name for a resource; see [`Role::Claims`].
     async fn in_the_way(name: ResourceName, key: SwarmKey) -> Result<Option<Namesake>, TrackerError>;
+    /// Takes a name back that the caller gave a resource. If an earlier version is still published under the name, the name
+    /// means that one again.
+    async fn unpublish(
+        name: ResourceName,
+        key: SwarmKey,
+        how: Unpublish,
+    ) -> Result<UnpublishReply, TrackerError>;
 }
 
 calls! {
@@ -99,6 +106,8 @@ calls! {
         -> Result<Vec<Result<PublishReply, TrackerError>>, TrackerError>;
     /// See [`Tracker::in_the_way`].
     in_the_way / InTheWay(name: ResourceName, key: SwarmKey) -> Result<Option<Namesake>, TrackerError>;
+    /// See [`Tracker::unpublish`].
+    unpublish / Unpublish(name: ResourceName, key: SwarmKey, how: Unpublish) -> Result<UnpublishReply, TrackerError>;
 }
 
 impl Message for TrackerRequest {

@@ -150,6 +150,26 @@ pub enum Role {
     Holds,
 }
 
+/// What becomes of a name that the caller shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unpublish {
+    /// Nobody finds the resource under this name any more, and those who fetched it do not publish it under this name again.
+    TakeBack,
+    /// The caller does not have it any more: the name goes if no other machine takes part in the swarm.
+    IfUnused,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UnpublishReply {
+    /// The resource is not published under this name.
+    Unpublished,
+    /// It stays published: this machine shares it under the same name, too.
+    SharedBy(SocketAddr),
+    /// It stays published: other machines take part in the swarm.
+    InUse,
+}
+
 /// Other content under the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namesake {

@@ -11,6 +11,7 @@ mod newest;
 mod pure;
 mod swarms;
 mod sweep;
+mod unpublish;
 
 use super::*;
 use shared::chunk::ChunkCount;

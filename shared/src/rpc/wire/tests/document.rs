@@ -141,7 +141,7 @@ fn the_methods_numbers_are_those_of_the_code() {
         [&[1, b'a'][..], &[0; 70]].concat()
     }
     check::<PeerRequest>("Peer", 6);
-    check::<TrackerRequest>("Tracker", 14);
+    check::<TrackerRequest>("Tracker", 15);
     check::<ControlRequest>("Control", 25);
 }
 
