@@ -52,15 +52,15 @@ impl fmt::Display for BadName {
         f.write_str(match self {
             BadName::Empty => "the name is empty",
             BadName::Dots => "the name is \".\" or \"..\"",
-            BadName::Separator => "the name has a \"/\" or a \"\\\" in it",
-            BadName::Control => "the name has a control character in it",
+            BadName::Separator => "the name contains \"/\" or \"\\\"",
+            BadName::Control => "the name contains a control character",
             BadName::TooLong => "the name is longer than 243 bytes",
             BadName::Reserved => {
-                "the name begins with \".tinytorrent\", which is kept for TinyTorrent's own files"
+                "the name begins with \".tinytorrent\", which is reserved for TinyTorrent's own files"
             }
-            BadName::Suffix => "the name ends in \".tinytorrent\", as only a manifest's does",
-            BadName::ByteOrderMark => "the name begins with an invisible byte order mark (U+FEFF)",
-            BadName::Id => "the name is 64 hexadecimal digits, as an id is",
+            BadName::Suffix => "the name ends in \".tinytorrent\", the suffix of manifests",
+            BadName::ByteOrderMark => "the name begins with a byte order mark (U+FEFF)",
+            BadName::Id => "the name is 64 hexadecimal digits and would be taken for an id",
         })
     }
 }

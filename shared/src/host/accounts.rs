@@ -29,7 +29,9 @@ pub enum LookupError {
     #[error("users and groups cannot be looked up: no answer within {} s", LOOKUP_MAX.as_secs())]
     TimedOut,
     /// Earlier lookups have no answer yet.
-    #[error("users and groups cannot be looked up: {LOOKUPS_MAX} earlier lookups have no answer yet")]
+    #[error(
+        "users and groups cannot be looked up: {LOOKUPS_MAX} earlier lookups are still waiting for an answer"
+    )]
     TooMany,
 }
 

@@ -24,7 +24,7 @@ pub enum BadTrackers {
 impl fmt::Display for BadTrackers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BadTrackers::NoText => write!(f, "{TRACKERS}: it is no text in UTF-8"),
+            BadTrackers::NoText => write!(f, "{TRACKERS}: not valid UTF-8"),
             BadTrackers::BadUrl { word, why } => write!(f, "{TRACKERS}: {word:?}: {why}"),
         }
     }
@@ -90,7 +90,7 @@ mod tests {
         assert!(!error("\u{7}\u{1b}[1m").contains(char::is_control));
         assert!(error(&"x".repeat(100_000)).len() < 300);
         let no_text = OsString::from_vec(b"tt://\xff".to_vec());
-        assert_eq!(read(Some(no_text)).unwrap_err().to_string(), "TT_TRACKERS: it is no text in UTF-8");
+        assert_eq!(read(Some(no_text)).unwrap_err().to_string(), "TT_TRACKERS: not valid UTF-8");
     }
 
     #[test]

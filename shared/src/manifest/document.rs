@@ -182,20 +182,20 @@ pub enum BadManifest {
 impl fmt::Display for BadManifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BadManifest::NoTracker => f.write_str("no tracker is named"),
+            BadManifest::NoTracker => f.write_str("no tracker is listed"),
             BadManifest::TooManyTrackers => write!(f, "more than {TRACKERS_MAX} trackers"),
             BadManifest::TooManyChunks => write!(f, "more than {CHUNKS_MAX} chunks"),
-            BadManifest::NoChunks => f.write_str(
-                "there are no chunks, so the resource is empty, but this is not the SHA-256 of nothing",
-            ),
+            BadManifest::NoChunks => {
+                f.write_str("no chunks are listed, but this is not the SHA-256 of an empty file")
+            }
             BadManifest::ChunksOfNothing => {
-                f.write_str("this is the SHA-256 of nothing, but chunks are listed")
+                f.write_str("this is the SHA-256 of an empty file, but chunks are listed")
             }
             BadManifest::OneChunk => {
-                f.write_str("the only chunk is the whole resource, but their SHA-256 differ")
+                f.write_str("the SHA-256 of the only chunk differs from that of the file")
             }
             BadManifest::EmptyChunk(index) => {
-                write!(f, "chunk {index} has the SHA-256 of nothing, but a chunk has 1 byte at least")
+                write!(f, "chunk {index} has the SHA-256 of no data, but every chunk has at least 1 byte")
             }
         }
     }

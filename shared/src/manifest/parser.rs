@@ -71,9 +71,9 @@ pub enum BadLine {
 impl fmt::Display for BadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BadLine::Missing(what) => write!(f, "missing; it should be {what}"),
+            BadLine::Missing(what) => write!(f, "missing; expected {what}"),
             BadLine::TooLong => write!(f, "longer than {LINE_BYTES_MAX} bytes"),
-            BadLine::Empty => f.write_str("the line is empty"),
+            BadLine::Empty => f.write_str("empty line"),
             BadLine::ByteOrderMark => {
                 f.write_str("begins with a byte order mark; save the file as UTF-8 without one")
             }
@@ -174,8 +174,8 @@ impl Parser {
             self.line(&rest).map_err(|what| ManifestError { line: self.lines + 1, what })?;
         }
         let missing = |line, what| ManifestError { line, what: BadLine::Missing(what) };
-        let name = self.name.ok_or(missing(1, "the resource's name"))?;
-        let resource = self.resource.ok_or(missing(2, "the resource's SHA-256"))?;
+        let name = self.name.ok_or(missing(1, "the file's name"))?;
+        let resource = self.resource.ok_or(missing(2, "the file's SHA-256"))?;
         if self.trackers.is_empty() {
             return Err(missing(3, "a tracker's URL"));
         }
@@ -365,24 +365,24 @@ mod tests {
         let long = "x".repeat(300);
         let many = vec!["tt://h"; 17].join(" ");
         let cases: &[(&str, &str)] = &[
-            ("", "line 1: missing; it should be the resource's name"),
-            ("\n", "line 1: the line is empty"),
-            ("n", "line 2: missing; it should be the resource's SHA-256"),
-            (&format!("n\n{a}\n"), "line 3: missing; it should be a tracker's URL"),
+            ("", "line 1: missing; expected the file's name"),
+            ("\n", "line 1: empty line"),
+            ("n", "line 2: missing; expected the file's SHA-256"),
+            (&format!("n\n{a}\n"), "line 3: missing; expected a tracker's URL"),
             (
                 &format!("\u{feff}n\n{a}\ntt://h\n{a}\n"),
                 "line 1: begins with a byte order mark; save the file as UTF-8 without one",
             ),
-            ("a\0b\n", r#"line 1: the name has a control character in it: "a\0b""#),
-            ("a/b\n", r#"line 1: the name has a "/" or a "\" in it: "a/b""#),
-            ("a\rb\n", r#"line 1: the name has a control character in it: "a\rb""#),
+            ("a\0b\n", r#"line 1: the name contains a control character: "a\0b""#),
+            ("a/b\n", r#"line 1: the name contains "/" or "\": "a/b""#),
+            ("a\rb\n", r#"line 1: the name contains a control character: "a\rb""#),
             (&long, &format!("line 1: the name is longer than 243 bytes: \"{}…\"", "x".repeat(40))),
             (&format!("n\n{}\n", &a[1..]), &format!("line 2: not 64 hexadecimal digits: \"{}…\"", &a[1..41])),
             (
                 &format!("n\n{a} \ntt://h\n{a}\n"),
                 &format!("line 2: not 64 hexadecimal digits: \"{}…\"", &a[..40]),
             ),
-            (&format!("n\n{a}\n\n"), "line 3: the line is empty"),
+            (&format!("n\n{a}\n\n"), "line 3: empty line"),
             (
                 &format!("n\n{a}\ntt://h  tt://i\n"),
                 r#"line 3: trackers are separated by one space, with none at the ends: "tt://h  tt://i""#,
@@ -400,7 +400,7 @@ mod tests {
                 r#"line 3: a tracker's URL begins with "tt://", as in tt://tracker.example:7986: "http://i""#,
             ),
             (&format!("n\n{a}\n{many}\n{a}\n"), "line 3: more than 16 trackers"),
-            (&format!("n\n{a}\ntt://h\n{a}\n\n"), "line 5: the line is empty"),
+            (&format!("n\n{a}\ntt://h\n{a}\n\n"), "line 5: empty line"),
             (
                 &format!("n\n{a}\ntt://h\n{a}\nrubbish\x1b[2J"),
                 r#"line 5: not 64 hexadecimal digits: "rubbish\u{1b}[2J""#,
@@ -411,19 +411,19 @@ mod tests {
             ),
             (
                 &format!("n\n{a}\ntt://h\n"),
-                "line 2: there are no chunks, so the resource is empty, but this is not the SHA-256 of nothing",
+                "line 2: no chunks are listed, but this is not the SHA-256 of an empty file",
             ),
             (
                 &format!("n\n{NOTHING}\ntt://h\n{a}\n"),
-                "line 2: this is the SHA-256 of nothing, but chunks are listed",
+                "line 2: this is the SHA-256 of an empty file, but chunks are listed",
             ),
             (
                 &format!("n\n{A}\ntt://h\n{a}\n"),
-                "line 4: the only chunk is the whole resource, but their SHA-256 differ",
+                "line 4: the SHA-256 of the only chunk differs from that of the file",
             ),
             (
                 &format!("n\n{A}\ntt://h\n{a}\n{NOTHING}\n"),
-                "line 5: chunk 1 has the SHA-256 of nothing, but a chunk has 1 byte at least",
+                "line 5: chunk 1 has the SHA-256 of no data, but every chunk has at least 1 byte",
             ),
         ];
         for (text, message) in cases {

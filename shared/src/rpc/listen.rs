@@ -46,11 +46,11 @@ fn explain(addr: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!(
-                "cannot listen on {addr}: another process has port {port} already (`ss -ltnp` shows which)"
+                "cannot listen on {addr}: port {port} is already in use (`ss -ltnp` shows by which process)"
             )
         }
         io::ErrorKind::PermissionDenied if port < 1024 => {
-            format!("cannot listen on {addr}: ports below 1024 are root's; take a higher one")
+            format!("cannot listen on {addr}: ports below 1024 need root; use a higher port")
         }
         io::ErrorKind::AddrNotAvailable => {
             format!("cannot listen on {addr}: this machine has no such address")
@@ -81,6 +81,6 @@ mod tests {
         let first = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let error = listen(first.local_addr().unwrap()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        assert!(error.to_string().contains("another process has port"), "{error}");
+        assert!(error.to_string().contains("is already in use ("), "{error}");
     }
 }

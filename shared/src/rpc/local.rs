@@ -61,7 +61,7 @@ pub async fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
     let mut lock_name = place.name.clone();
     lock_name.push(".lock");
     let lock = Lock::take(&place.folder, lock_name).await;
-    let lock = lock.map_err(|error| place.error("cannot lock the place of", &error))?;
+    let lock = lock.map_err(|error| place.error("cannot lock", &error))?;
     place.clear()?;
     let name = place.address().to_fs_name::<GenericFilePath>()?;
     // the mode is given before binding as well, so that nobody whom it shuts out comes in before it is set
@@ -99,7 +99,9 @@ impl Listener {
     pub async fn accept(&self) -> io::Result<(Stream, Credentials)> {
         let stream = self.inner.accept().await?;
         let who = stream.peer_creds()?;
-        let unknown = || io::Error::new(io::ErrorKind::PermissionDenied, "the kernel does not say who calls");
+        let unknown = || {
+            io::Error::new(io::ErrorKind::PermissionDenied, "the system does not tell which user is calling")
+        };
         let uid = who.euid().ok_or_else(unknown)?;
         let gid = who.egid().ok_or_else(unknown)?;
         let pid = who.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
@@ -126,7 +128,7 @@ struct SocketPlace {
 impl SocketPlace {
     fn open(path: &Path, access: OFlags) -> io::Result<SocketPlace> {
         let name = path.file_name().map(OsStr::to_owned).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, format!("{} names no file", path.display()))
+            io::Error::new(io::ErrorKind::InvalidInput, format!("{} does not name a file", path.display()))
         })?;
         let folder_path =
             path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -157,7 +159,7 @@ impl SocketPlace {
             Err(error) => return Err(self.error("cannot look at", &error.into())),
         };
         if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
-            let what = format!("{} is there already, and is no socket", self.path.display());
+            let what = format!("{} already exists and is not a socket", self.path.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
         }
         match self.probe() {
@@ -168,10 +170,10 @@ impl SocketPlace {
                     Ok(())
                 }
                 io::ErrorKind::NotFound => Ok(()),
-                _ => Err(self.error("cannot tell whether somebody listens on", &error)),
+                _ => Err(self.error("cannot find out whether a process listens on", &error)),
             },
             _ => {
-                let what = format!("another process listens on {} already", self.path.display());
+                let what = format!("another process already listens on {}", self.path.display());
                 Err(io::Error::new(io::ErrorKind::AddrInUse, what))
             }
         }

@@ -24,10 +24,10 @@ impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             DropReason::Corrupt => "it sent corrupt chunks",
-            DropReason::Nonsense => "it answered with what was not asked for",
+            DropReason::Nonsense => "it sent answers that nobody asked for",
             DropReason::Stalled => "it accepted requests and sent nothing",
             DropReason::Empty => "it claimed chunks that it does not have",
-            DropReason::Flood => "it told more news than anybody can have",
+            DropReason::Flood => "it sent more news than any peer can have",
             DropReason::Protocol => "it broke the protocol",
         })
     }

@@ -16,45 +16,43 @@ settings! {
         /// The address and port for peers ("0.0.0.0:7987"), or a port on all addresses. Empty: port 7987;
         /// a ttd that was started as `ttd DIRECTORY` then takes the next free port up to 8018.
         pub listen: Option<ListenAddr> = None,
-        /// The control socket, an absolute path. Empty: ttd.sock in systemd's runtime directory, in
-        /// /run/tinytorrent as root, else in the user's own runtime directory.
+        /// The control socket, an absolute path. Empty: ttd.sock in systemd's runtime directory if ttd is a service,
+        /// in /run/tinytorrent as root, in the runtime directory of any other user.
         pub socket: Option<PathBuf> = None,
-        /// The control socket's permissions, as octal digits: who may write to it may control the daemon.
+        /// The permissions of the control socket, as octal digits. Whoever may write to it controls the daemon.
         pub socket_mode: FileMode = FileMode::new(0o660).expect("read and write for user and group"),
-        /// The trackers, as "tt://HOST:PORT" (port 7986 if left out), for what is shared and fetched by name. Those that
-        /// TT_TRACKERS in the environment names take their place.
+        /// The trackers for what is shared and fetched by name, as "tt://HOST:PORT" (port 7986 if left out).
+        /// TT_TRACKERS in the environment replaces them.
         pub trackers: Vec<TrackerUrl> = Vec::new(),
-        /// How fast chunks may arrive, from all peers together, near and far: "50 MB/s", "100 Mbit/s", "none", or 0:
-        /// nothing is fetched.
+        /// The download limit, for all peers together: "50 MB/s", "100 Mbit/s", "none", or 0 to pause downloads.
         pub download_limit: RateLimit = RateLimit::None,
-        /// How fast chunks may be sent, to all peers together, near and far: "50 MB/s", "100 Mbit/s", "none", or 0:
-        /// nothing is sent.
+        /// The upload limit, for all peers together: "50 MB/s", "100 Mbit/s", "none", or 0 to pause uploads.
         pub upload_limit: RateLimit = RateLimit::None,
-        /// The machines that are close to each other (a site, a room) bear the same name here, of at most 64
-        /// bytes: few chunks then cross from zone to zone. Empty: no zone.
+        /// The zone of this machine, a name of at most 64 bytes. Machines that are close to each other (a site, a room)
+        /// have the same zone: few chunks then cross from one zone to another. Empty: no zone.
         pub zone: Zone = Zone::default(),
-        /// What is logged: error, warn, info, debug or trace, also per module ("info,daemon::store=debug").
+        /// The log level: error, warn, info, debug or trace, also per module ("info,daemon::store=debug").
         pub log_level: LogFilter = LogFilter::default(),
-        /// How it is logged: "text", "json" (one object per line) or "auto" (text, with colours on a terminal).
+        /// The log format: "text", "json" (one object per line) or "auto" (text, with colors on a terminal).
         pub log_format: LogFormat = LogFormat::Auto,
         /// The permissions of a finished file, as octal digits.
         pub file_mode: FileMode = FileMode::new(0o644).expect("readable for all"),
         /// The group of a finished file, by name or number. Empty: the daemon's own.
         pub file_group: Option<GroupName> = None,
-        /// Downloads wait while the disk of the shared directory has less room than this.
+        /// The space that downloads leave free on the disk of the shared directory. They wait when less is free.
         pub min_free_space: ByteSize = ByteSize::new(64 << 20),
-        /// How many connections with peers there may be at once.
+        /// The maximum number of connections with peers at once.
         pub peer_connections_max: NonZeroU32 = NonZeroU32::new(512).expect("not 0"),
-        /// How many connections there may be that have not said hello; beyond it the oldest is closed.
+        /// The maximum number of connections that have not said hello yet. Beyond that the oldest of them is closed.
         pub unknown_connections_max: NonZeroU32 = NonZeroU32::new(64).expect("not 0"),
-        /// The TCP congestion control of connections that send chunks. Empty: what the system uses for all. With "bbr"
-        /// a machine whose uplink is full receives very slowly: the answers that it sends are held up. A ttd that does
-        /// not run as root gets what net.ipv4.tcp_allowed_congestion_control names.
+        /// The TCP congestion control of connections that send chunks. Empty: the system's default. With "bbr" a machine
+        /// whose uplink is full receives very slowly, because its requests are delayed. A ttd that does not run as root is
+        /// limited to those in net.ipv4.tcp_allowed_congestion_control.
         pub congestion_control: Option<CongestionControl> = "cubic".parse().ok(),
-        /// How often what has arrived is synced to the disk and noted. What arrived since then is fetched again after a crash.
+        /// How often received data is synced to disk and recorded. What arrived since then is fetched again after a crash.
         pub sync_every: Span = Span::from_millis(2_000).expect("more than 0"),
-        /// A download that makes no progress for this time is warned of in the log, once, with the reason. When it goes on,
-        /// the log tells that, too.
+        /// A download without progress for this long is reported in the log, once, with the reason. The log also says
+        /// when it continues.
         pub stall_warning: Span = Span::from_millis(300_000).expect("more than 0"),
     }
 }

@@ -74,7 +74,7 @@ fn is_folder(path: &Path) -> Result<bool, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_dir() && !metadata.is_file() {
-        return Err(failed(io::Error::other("it is no regular file")));
+        return Err(failed(io::Error::other("not a regular file")));
     }
     Ok(metadata.is_dir())
 }

@@ -14,7 +14,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The folder of the drop-ins cannot be listed.
-    #[error("{}: cannot list the drop-ins of the config file: {source}", path.display())]
+    #[error("{}: cannot read the drop-in directory: {source}", path.display())]
     List {
         /// The folder.
         path: PathBuf,
@@ -22,7 +22,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The folder has more drop-ins than are read.
-    #[error("{}: it has more than {max} drop-ins; put several of them into one file", path.display())]
+    #[error("{}: more than {max} drop-ins; merge some of them into one file", path.display())]
     TooManyDropIns {
         /// The folder.
         path: PathBuf,
@@ -82,6 +82,6 @@ pub enum ConfigError {
 fn did_you_mean(nearest: &Option<&'static str>) -> String {
     match nearest {
         Some(key) => format!("did you mean \"{key}\"?"),
-        None => "the file that comes with TinyTorrent shows every key".to_owned(),
+        None => "the example file lists all keys".to_owned(),
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn read_tables<T: Table>(path: &str, said: &[Said<'_>]) -> Result<Opt
         };
         for entry in said.elements().ok_or_else(|| wrong(said))? {
             if tables.len() == TABLES_MAX {
-                return Err(entry.error(path, format!("there are more than {TABLES_MAX} of these tables")));
+                return Err(entry.error(path, format!("more than {TABLES_MAX} such tables")));
             }
             let layer: Layer<'_> = entry.layer().ok_or_else(|| wrong(&entry))?;
             tables.push(T::read(&Layers::of_entry(path, layer))?);

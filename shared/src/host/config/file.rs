@@ -21,9 +21,9 @@ impl File {
             let mut bytes = Vec::new();
             std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
             if bytes.len() as u64 > FILE_BYTES_MAX {
-                return Err(std::io::Error::other("it is larger than 1 MiB"));
+                return Err(std::io::Error::other("larger than 1 MiB"));
             }
-            String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is no text in UTF-8"))
+            String::from_utf8(bytes).map_err(|_| std::io::Error::other("not valid UTF-8"))
         };
         let text = read().map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Ok(File { path: path.to_owned(), text })

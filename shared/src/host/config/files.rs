@@ -26,7 +26,7 @@ impl Files {
     pub fn read(config: &Path) -> Result<Files, ConfigError> {
         let files = Files::read_if_any(config)?;
         match files.is_empty() {
-            // says why: there is no such file
+            // says why: no such file
             true => File::read(config).map(|file| Files { read: vec![file], ..files }),
             false => Ok(files),
         }
@@ -70,12 +70,12 @@ impl Files {
         let has_config = self.paths().any(|path| path == self.config);
         let missing = match (has_config, self.is_empty()) {
             (true, _) => String::new(),
-            (false, false) => format!("{}: there is no such file\n", self.config.display()),
+            (false, false) => format!("{}: no such file\n", self.config.display()),
             (false, true) => {
-                format!("{}: there is no such file, so all is as by default\n", self.config.display())
+                format!("{}: no such file; using defaults\n", self.config.display())
             }
         };
-        self.paths().fold(missing, |lines, path| lines + &format!("{}: good\n", path.display()))
+        self.paths().fold(missing, |lines, path| lines + &format!("{}: OK\n", path.display()))
     }
 
     /// Where a key has the value that holds, as `FILE:LINE`: the last file that sets it. The config file alone, if none does.

@@ -55,7 +55,7 @@ macro_rules! words {
 words! {
     RateLimit: "a rate in quotes, such as \"100 MB/s\", \"none\", or 0";
     ByteSize: "a size in quotes, such as \"64 MiB\"";
-    Span: "a span of time in quotes, such as \"2 s\"";
+    Span: "a duration in quotes, such as \"2 s\"";
     FileMode: "octal digits in quotes, such as \"0644\"", bare: false;
     ListenAddr: "an address and a port in quotes, or a port";
     Zone: "a name in quotes", bare: false;
@@ -96,11 +96,11 @@ impl Setting for Option<PathBuf> {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         match value {
             DeValue::String(text) if text.is_empty() => Ok(None),
-            DeValue::String(text) if text.contains('\0') => Err("a path has no NUL in it".to_owned()),
-            // Relative to what? A service's own folder is not where its config file is.
-            DeValue::String(text) if !text.starts_with('/') => {
-                Err("expected an absolute path, one that begins with \"/\"".to_owned())
+            DeValue::String(text) if text.contains('\0') => {
+                Err("a path cannot contain a NUL byte".to_owned())
             }
+            // Relative to what? A service's own folder is not where its config file is.
+            DeValue::String(text) if !text.starts_with('/') => Err("expected an absolute path".to_owned()),
             DeValue::String(text) => Ok(Some(PathBuf::from(text.as_ref()))),
             other => Err(format!("expected an absolute path in quotes, not {}", kind(other))),
         }
@@ -131,9 +131,9 @@ fn quote(text: &str) -> String {
 
 pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a fraction",
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a floating-point number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",

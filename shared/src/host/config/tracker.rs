@@ -11,21 +11,21 @@ settings! {
     pub struct TrackerConfig {
         /// The address and port to listen on ("10.0.0.1:7986"), or a port on all addresses.
         pub listen: ListenAddr = ListenAddr::all(TRACKER_PORT),
-        /// What is logged: error, warn, info, debug or trace, also per module ("info,tracker=debug").
+        /// The log level: error, warn, info, debug or trace, also per module ("info,tracker=debug").
         pub log_level: LogFilter = LogFilter::default(),
-        /// How it is logged: "text", "json" (one object per line) or "auto" (text, with colours on a terminal).
+        /// The log format: "text", "json" (one object per line) or "auto" (text, with colors on a terminal).
         pub log_format: LogFormat = LogFormat::Auto,
-        /// How many connections there may be at once: each daemon keeps one.
+        /// The maximum number of connections at once. Each daemon keeps one.
         pub connections_max: NonZeroU32 = NonZeroU32::new(16_384).expect("not 0"),
-        /// How many connections there may be that have not said hello; beyond it the oldest is closed.
+        /// The maximum number of connections that have not said hello yet. Beyond that the oldest of them is closed.
         pub unknown_connections_max: NonZeroU32 = NonZeroU32::new(256).expect("not 0"),
-        /// How many entries "this peer takes part in this resource" are kept.
+        /// The maximum number of entries that are kept. An entry says that one peer takes part in one resource.
         pub entries_max: NonZeroU32 = NonZeroU32::new(1_000_000).expect("not 0"),
-        /// How many of them one daemon may have. A daemon has up to 100,000 resources.
+        /// The maximum number of entries of one daemon. A daemon has up to 100,000 resources.
         pub entries_per_peer_max: NonZeroU32 = NonZeroU32::new(100_000).expect("not 0"),
-        /// How much memory the catalogue's manifests may take.
+        /// The maximum memory for the manifests of the catalogue.
         pub catalogue_bytes_max: ByteSize = ByteSize::new(256 << 20),
-        /// How many publications the catalogue may have.
+        /// The maximum number of publications in the catalogue.
         pub publications_max: NonZeroU32 = NonZeroU32::new(100_000).expect("not 0"),
         /// How long a publication is kept after the last peer of its resource has gone.
         pub publication_ttl: Span = Span::from_millis(3_600_000).expect("more than 0"),

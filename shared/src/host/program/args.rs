@@ -11,15 +11,15 @@ pub struct CommonArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Check the configuration and end
+    /// Check the configuration and exit
     #[arg(long)]
     pub check_config: bool,
 
-    /// What to log: error, warn, info, debug, trace, also per module ("info,shared::rpc=debug")
+    /// Log level: error, warn, info, debug or trace, also per module ("info,shared::rpc=debug")
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<LogFilter>,
 
-    /// How to log: text, json, or auto
+    /// Log format: text, json or auto
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }

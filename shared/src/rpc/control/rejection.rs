@@ -48,21 +48,21 @@ impl Rejection {
     pub fn explain(self) -> (&'static str, &'static str) {
         match self {
             Rejection::Corrupt => ("corrupt", "sent corrupt chunks"),
-            Rejection::Nonsense => ("nonsense", "answered with what was not asked for"),
-            Rejection::Stalled => ("stalled", "accepted requests and sent nothing, or next to nothing"),
+            Rejection::Nonsense => ("nonsense", "sent answers that nobody asked for"),
+            Rejection::Stalled => ("stalled", "accepted requests and sent nothing, or hardly anything"),
             Rejection::Empty => ("empty", "claimed chunks that it does not have"),
-            Rejection::Flood => ("flood", "asked, or told, more than any peer needs to"),
-            Rejection::Protocol => ("protocol", "sent what is no message of the protocol"),
+            Rejection::Flood => ("flood", "sent more requests or news than any peer needs"),
+            Rejection::Protocol => ("protocol", "sent data that is not a valid message"),
             Rejection::Cut => ("cut", "broke off in the middle of a message"),
-            Rejection::Unread => ("unread", "did not take what it had asked for"),
+            Rejection::Unread => ("unread", "asked for chunks and did not receive them"),
             Rejection::NoHello => ("no_hello", "did not say hello in time"),
-            Rejection::Crowded => ("crowded", "had to make room for others: too many connections"),
-            Rejection::Full => ("full", "came when there were too many connections"),
+            Rejection::Crowded => ("crowded", "was closed to make room: too many connections"),
+            Rejection::Full => ("full", "was refused: too many connections"),
             Rejection::Version => ("version", "speaks another version of the protocol"),
-            Rejection::Malformed => ("malformed", "introduced itself wrongly"),
-            Rejection::Banned => ("banned", "came back while it was refused"),
+            Rejection::Malformed => ("malformed", "sent an invalid hello"),
+            Rejection::Banned => ("banned", "came back while it was banned"),
             Rejection::Ourselves => ("ourselves", "was this daemon itself"),
-            Rejection::Twin => ("twin", "is connected under another address already"),
+            Rejection::Twin => ("twin", "is already connected from another address"),
         }
     }
 }

@@ -34,7 +34,7 @@ impl Lock {
                 Err(error) => return Err(error.into()),
             }
         }
-        let held = format!("another process holds {} for too long", name.display());
+        let held = format!("another process has held {} for too long", name.display());
         Err(io::Error::new(io::ErrorKind::TimedOut, held))
     }
 }

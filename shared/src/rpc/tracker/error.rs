@@ -26,11 +26,11 @@ impl std::fmt::Display for TrackerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             TrackerError::Version(wrong) => wrong.fmt(f),
-            TrackerError::Malformed(what) => write!(f, "the tracker found the call malformed: {what}"),
+            TrackerError::Malformed(what) => write!(f, "the tracker rejected the request: {what}"),
             TrackerError::Full(what) => write!(f, "the tracker is full: {what}"),
-            TrackerError::Unknown => f.write_str("the tracker knows no such publication"),
+            TrackerError::Unknown => f.write_str("the tracker does not know this file"),
             TrackerError::Taken(Namesake { name, .. }) => {
-                write!(f, "another machine shares other content as {name}")
+                write!(f, "another machine shares different content as {name}")
             }
             TrackerError::NotYours(by) => {
                 write!(f, "it was shared by {by}: only that machine can take it back")

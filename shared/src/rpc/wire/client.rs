@@ -121,8 +121,8 @@ impl fmt::Display for CallError {
         match self {
             CallError::Closed => f.write_str("the connection was closed"),
             CallError::TimedOut => f.write_str("no answer in time"),
-            CallError::Refused => f.write_str("too many calls at once"),
-            CallError::WrongReply => f.write_str("the answer belongs to another call"),
+            CallError::Refused => f.write_str("too many requests at once"),
+            CallError::WrongReply => f.write_str("the answer is for another request"),
             CallError::Failed(what) => f.write_str(what),
         }
     }

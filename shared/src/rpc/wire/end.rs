@@ -52,7 +52,7 @@ impl fmt::Display for LinkEnd {
             LinkEnd::Refused => f.write_str("its hello was refused"),
             LinkEnd::NoHello => f.write_str("it did not say hello in time"),
             LinkEnd::Idle => f.write_str("idle"),
-            LinkEnd::Stalled => f.write_str("it took no bytes for too long"),
+            LinkEnd::Stalled => f.write_str("it stopped receiving"),
             LinkEnd::Malformed(what) => write!(f, "it broke the protocol: {what}"),
             LinkEnd::Cut => f.write_str("it broke off in the middle of a frame"),
             LinkEnd::Flooded => f.write_str("it asked for too much"),

@@ -125,7 +125,7 @@ fn a_config_is_checked_without_starting() {
         command.args(["--check-config", "--config", path.to_str().unwrap()]);
         let output = run_capped(command, CAP).unwrap();
         assert_eq!(output.code, 0, "{name}: {}", output.stderr);
-        assert_eq!(output.stdout, format!("{}: good\n", path.display()));
+        assert_eq!(output.stdout, format!("{}: OK\n", path.display()));
     }
     // Nothing was made.
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
@@ -151,12 +151,12 @@ fn drop_ins_are_checked_with_the_file_beside_them() {
         };
         // Without the file beside them, too.
         let (first, second) = (folder.join("10.toml"), folder.join("20.toml"));
-        let drop_ins = format!("{}: good\n{}: good\n", first.display(), second.display());
+        let drop_ins = format!("{}: OK\n{}: OK\n", first.display(), second.display());
         let output = check();
         assert_eq!(output.code, 0, "{name}: {}", output.stderr);
-        assert_eq!(output.stdout, format!("{}: there is no such file\n{drop_ins}", path.display()));
+        assert_eq!(output.stdout, format!("{}: no such file\n{drop_ins}", path.display()));
         fs::write(&path, good).unwrap();
-        assert_eq!(check().stdout, format!("{}: good\n{drop_ins}", path.display()));
+        assert_eq!(check().stdout, format!("{}: OK\n{drop_ins}", path.display()));
 
         fs::write(&second, format!("# a comment\n{bad}")).unwrap();
         let named = ["--config", path.to_str().unwrap()];

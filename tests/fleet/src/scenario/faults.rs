@@ -63,7 +63,7 @@ pub(super) fn bad_starts(fleet: &mut Fleet) -> Result<(), String> {
     machine.write(FILE, CONFIG)?;
     machine.sh("systemctl start ttd.service")?;
     // a second daemon whose port is taken by the first
-    fails(machine, "ttd@two.service", "", "another process has port 7987 already", Then::TriesAgain)?;
+    fails(machine, "ttd@two.service", "", "port 7987 is already in use", Then::TriesAgain)?;
     machine.write("/etc/tinytorrent/two/ttd.toml", &format!("{CONFIG}listen = 7988\n"))?;
     machine.sh("systemctl start ttd@two.service")?;
     machine.member("ttctl --socket /run/tinytorrent-two/ttd.sock get small.bin --timeout 60")?;

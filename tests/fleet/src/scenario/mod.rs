@@ -98,7 +98,7 @@ const MISTAKES: [&str; 12] = [
     "needs a restart keys=\"zone\"",
     "this machine has no group \"no-such-group\"",
     "cannot make the shared directory /etc/shared",
-    "another process has port 7987 already",
+    "port 7987 is already in use",
     "Failed with result 'exit-code'",
     "Failed to start ttd",
     "Start request repeated too quickly",

@@ -105,7 +105,7 @@ fn drop_ins_need_no_file_beside_them() {
     assert!(!files.is_empty());
     let says = files.verdict();
     let folder = place.folder.path().display();
-    assert_eq!(says, format!("{folder}/ttd.toml: there is no such file\n{folder}/ttd.d/a.toml: good\n"));
+    assert_eq!(says, format!("{folder}/ttd.toml: no such file\n{folder}/ttd.d/a.toml: OK\n"));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_file_that_was_named_must_be_there_unless_drop_ins_are() {
     assert!(place.error().starts_with("ttd.toml: cannot read the config file: "), "{}", place.error());
     let files = Files::read_if_any(&place.config()).unwrap();
     assert!(files.is_empty());
-    assert!(files.verdict().ends_with("/ttd.toml: there is no such file, so all is as by default\n"));
+    assert!(files.verdict().ends_with("/ttd.toml: no such file; using defaults\n"));
 }
 
 #[test]
@@ -143,19 +143,15 @@ fn a_drop_in_that_cannot_be_read_is_named() {
     assert!(place.error().starts_with("ttd.d/a.toml: cannot read the config file: "), "{}", place.error());
     fs::remove_file(&path).unwrap();
     symlink("/dev/zero", &path).unwrap();
-    assert_eq!(place.error(), "ttd.d/a.toml: cannot read the config file: it is no regular file");
+    assert_eq!(place.error(), "ttd.d/a.toml: cannot read the config file: not a regular file");
     fs::remove_file(&path).unwrap();
     place.write("ttd.d/a.toml", " ".repeat((1 << 20) + 1));
-    assert_eq!(place.error(), "ttd.d/a.toml: cannot read the config file: it is larger than 1 MiB");
+    assert_eq!(place.error(), "ttd.d/a.toml: cannot read the config file: larger than 1 MiB");
     place.write("ttd.d/a.toml", b"zone = \"\xff\"");
-    assert_eq!(place.error(), "ttd.d/a.toml: cannot read the config file: it is no text in UTF-8");
+    assert_eq!(place.error(), "ttd.d/a.toml: cannot read the config file: not valid UTF-8");
     fs::remove_dir_all(place.path("ttd.d")).unwrap();
     place.write("ttd.d", "no folder");
-    assert!(
-        place.error().starts_with("ttd.d: cannot list the drop-ins of the config file: "),
-        "{}",
-        place.error()
-    );
+    assert!(place.error().starts_with("ttd.d: cannot read the drop-in directory: "), "{}", place.error());
 }
 
 #[test]
@@ -178,7 +174,7 @@ fn the_number_of_drop_ins_is_bounded() {
     place.write("ttd.d/one-more.toml", "");
     assert_eq!(
         place.error(),
-        format!("ttd.d: it has more than {DROP_INS_MAX} drop-ins; put several of them into one file")
+        format!("ttd.d: more than {DROP_INS_MAX} drop-ins; merge some of them into one file")
     );
 }
 

@@ -147,18 +147,15 @@ fn a_mistake_in_a_table_is_told_with_its_file_its_line_and_its_table() {
         ),
         ("origin.zone = \"\"\n", "b:1: [origin] needs the key \"tracker\""),
         ("[[rule]]\nnames = [\"x\"]\n", "b:2: rule.names: a tracker's URL begins with"),
-        ("\n[limits]\nupload = 5\n", "b:3: limits.upload: 5 what? it needs a unit"),
-        ("rule = 5\n", "b:1: rule: expected tables, each of which begins with [[rule]], not a whole number"),
-        (
-            "rule = [5]\n",
-            "b:1: rule: expected tables, each of which begins with [[rule]], not a whole number",
-        ),
+        ("\n[limits]\nupload = 5\n", "b:3: limits.upload: missing unit, as in"),
+        ("rule = 5\n", "b:1: rule: expected tables, each of which begins with [[rule]], not an integer"),
+        ("rule = [5]\n", "b:1: rule: expected tables, each of which begins with [[rule]], not an integer"),
         (
             "[rule]\nnames = []\n",
             "b:1: rule: expected tables, each of which begins with [[rule]], not a table",
         ),
         ("[[limits]]\nupload = 0\n", "b:1: limits: expected a table that begins with [limits], not a list"),
-        ("limits = \"none\"\n", "b:1: limits: expected a table that begins with [limits], not a text"),
+        ("limits = \"none\"\n", "b:1: limits: expected a table that begins with [limits], not a string"),
         ("[zone]\n", "b:1: zone: expected a name in quotes, not a table"),
         ("[[zone]]\n", "b:1: zone: expected a name in quotes, not a list"),
         ("[limits]\n[limits]\n", "b:2: duplicate key"),
@@ -184,7 +181,7 @@ fn the_number_of_tables_is_bounded_over_all_files() {
     let full = one.repeat(TABLES_MAX);
     assert_eq!(good(&[&full]).rule.len(), TABLES_MAX);
     let error = read(&[&full, "\n", one]).unwrap_err();
-    assert_eq!(error, format!("c:1: rule: there are more than {TABLES_MAX} of these tables"));
+    assert_eq!(error, format!("c:1: rule: more than {TABLES_MAX} such tables"));
 }
 
 #[test]

@@ -51,24 +51,24 @@ pub(super) use through_text;
 pub(super) fn parse(text: &str, units: Units) -> Result<u64, &'static str> {
     let text = text.trim();
     if text.starts_with('-') {
-        return Err("it is negative");
+        return Err("it must not be negative");
     }
     let (number, unit) = split(text);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) {
-        return Err("it does not begin with a number");
+        return Err("it must begin with a number");
     }
-    let &(_, times, per) = units.iter().find(|(name, ..)| *name == unit).ok_or("its unit is not known")?;
+    let &(_, times, per) = units.iter().find(|(name, ..)| *name == unit).ok_or("unknown unit")?;
 
     if fraction.len() > 9 {
-        return Err("it has more than nine digits after the point");
+        return Err("more than nine digits after the decimal point");
     }
     let tenths = 10_u128.pow(fraction.len() as u32);
-    let whole: u64 = whole.parse().map_err(|_| "it is too large")?;
-    let fraction: u128 = fraction.parse().map_err(|_| "it is too large")?;
+    let whole: u64 = whole.parse().map_err(|_| "too large")?;
+    let fraction: u128 = fraction.parse().map_err(|_| "too large")?;
     let value = (u128::from(whole) * tenths + fraction) * u128::from(times) / (tenths * u128::from(per));
-    u64::try_from(value).map_err(|_| "it is too large")
+    u64::try_from(value).map_err(|_| "too large")
 }
 
 pub(super) fn split(text: &str) -> (&str, &str) {

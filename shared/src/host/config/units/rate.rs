@@ -81,7 +81,7 @@ impl FromStr for Rate {
             return Err(BadUnit { expected: "", why: why.into() });
         }
         let bytes_per_s = parse(text, RATES).map_err(|why| BadUnit { expected: RATE, why: why.into() })?;
-        let why = "it is less than one byte per second".into();
+        let why = "less than one byte per second".into();
         Rate::new(bytes_per_s).ok_or(BadUnit { expected: RATE, why })
     }
 }
@@ -92,7 +92,7 @@ fn lacks_unit(text: &str) -> Option<String> {
         && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
         && text.len() < 20;
     let unit = if text.len() < LIKELY_BYTES { "MB/s" } else { "B/s" };
-    is_bare.then(|| format!("{text} what? it needs a unit, as in \"{text} {unit}\""))
+    is_bare.then(|| format!("missing unit, as in \"{text} {unit}\""))
 }
 
 impl fmt::Display for Rate {

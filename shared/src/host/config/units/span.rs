@@ -32,7 +32,7 @@ const SPANS: Units = &[
 ];
 
 const SPAN: &str =
-    "a span of time such as \"500 ms\", \"2 s\", \"10 min\" or \"1 h\" (a plain number is in seconds)";
+    "a duration such as \"500 ms\", \"2 s\", \"10 min\" or \"1 h\" (a plain number is in seconds)";
 
 impl Span {
     /// `None` for 0 and for more than ten years.
@@ -51,7 +51,7 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Span, BadUnit> {
         let millis = parse(text, SPANS).map_err(|why| BadUnit { expected: SPAN, why: why.into() })?;
-        let why = if millis == 0 { "it is less than a millisecond" } else { "it is more than ten years" };
+        let why = if millis == 0 { "less than a millisecond" } else { "more than ten years" };
         Span::from_millis(millis).ok_or(BadUnit { expected: SPAN, why: why.into() })
     }
 }

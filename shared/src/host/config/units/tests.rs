@@ -87,10 +87,10 @@ fn what_makes_no_sense_is_refused() {
 #[test]
 fn an_error_says_what_was_expected() {
     let error = "fast".parse::<RateLimit>().unwrap_err().to_string();
-    assert_eq!(error, format!("it does not begin with a number; expected {RATE_LIMIT}"));
+    assert_eq!(error, format!("it must begin with a number; expected {RATE_LIMIT}"));
     let error = |text: &str| text.parse::<RateLimit>().unwrap_err().to_string();
-    assert_eq!(error("5"), "5 what? it needs a unit, as in \"5 MB/s\"");
-    assert_eq!(error("500000"), "500000 what? it needs a unit, as in \"500000 B/s\"");
+    assert_eq!(error("5"), "missing unit, as in \"5 MB/s\"");
+    assert_eq!(error("500000"), "missing unit, as in \"500000 B/s\"");
     assert_eq!("8".parse::<FileMode>().unwrap_err().to_string(), format!("expected {MODE}"));
 }
 
