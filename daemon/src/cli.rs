@@ -6,9 +6,9 @@ use shared::host::program::CommonArgs;
 use shared::url::TrackerUrl;
 use std::path::PathBuf;
 
-/// The daemon of TinyTorrent: owns a shared directory, fetches what is wanted and serves what it has.
+/// The daemon of TinyTorrent: keeps the files of one shared directory, fetches new ones and serves them to other machines
 ///
-/// It is told what to do by ttctl, over a Unix socket. With a DIRECTORY it keeps everything in
+/// ttctl controls it over a Unix socket. With a DIRECTORY it keeps everything in
 /// there, the socket too, so that several daemons can run on one machine. Without one it is the machine's service: its
 /// directory, socket and configuration are where the system keeps them.
 #[derive(Debug, Clone, Parser)]
@@ -18,23 +18,23 @@ pub struct Args {
     #[arg(value_name = "DIRECTORY")]
     pub folder: Option<PathBuf>,
 
-    /// Listen for peers at this address, or on this port of all addresses [default: port 7987]
+    /// Listen for peers on this address, or on this port of all addresses [default: port 7987]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<ListenAddr>,
 
-    /// Listen for ttctl at this Unix socket; its directory is created if missing, but not the directories above
+    /// Listen for ttctl on this Unix socket; its directory is created if missing, but not the directories above
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
 
-    /// A tracker for what is shared and fetched by name, as tt://HOST:PORT; may be given several times [env: TT_TRACKERS]
+    /// A tracker for what is shared and fetched by name, as tt://HOST:PORT; may be repeated [env: TT_TRACKERS]
     #[arg(long = "tracker", value_name = "URL")]
     pub trackers: Vec<TrackerUrl>,
 
-    /// Receive no faster than this, from all peers together: "50 MB/s", "100 Mbit/s", none, or 0 to pause
+    /// Limit downloads, from all peers together: "50 MB/s", "100 Mbit/s", none, or 0 to pause
     #[arg(long, value_name = "RATE")]
     pub download_limit: Option<RateLimit>,
 
-    /// Send no faster than this, to all peers together: "50 MB/s", "100 Mbit/s", none, or 0 to pause
+    /// Limit uploads, to all peers together: "50 MB/s", "100 Mbit/s", none, or 0 to pause
     #[arg(long, value_name = "RATE")]
     pub upload_limit: Option<RateLimit>,
 
@@ -50,10 +50,10 @@ Examples:
   ttd --check-config
 
 Signals:
-  SIGTERM, SIGINT  end it in good order
-  SIGHUP           has it read its configuration again
+  SIGTERM, SIGINT  shut down cleanly
+  SIGHUP           reload the configuration
 
 Exit codes:
-  0  ended by a signal
-  1  cannot start: its port is taken, for one
-  2  the command line or the configuration is wrong";
+  0  stopped by a signal
+  1  startup failed (e.g. port in use)
+  2  usage or configuration error";

@@ -4,18 +4,18 @@ use clap::Parser;
 use shared::host::config::{ListenAddr, TrackerConfig};
 use shared::host::program::CommonArgs;
 
-/// The tracker of TinyTorrent: knows which machines have which files, and what is published under which name.
+/// The tracker of TinyTorrent: knows which machines have which files, and which file each name stands for
 ///
-/// Run one for the fleet and name it to the daemons as tt://HOST:PORT. It stores nothing: after a restart the
-/// daemons tell it again, within seconds.
+/// Run one for the fleet, and give its address to the daemons as tt://HOST:PORT. It stores nothing on disk:
+/// after a restart the daemons register again within seconds.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "tt-tracker", version, after_help = EXAMPLES)]
 pub struct Args {
-    /// Listen on this port, at all addresses, IPv4 and IPv6 [default: 7986]
+    /// Listen on this port of all addresses, IPv4 and IPv6 [default: 7986]
     #[arg(value_name = "PORT", conflicts_with = "listen")]
     pub port: Option<u16>,
 
-    /// Listen at this address ("10.0.0.1:7986"), or on this port of all addresses
+    /// Listen on this address ("10.0.0.1:7986"), or on this port of all addresses
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<ListenAddr>,
 
@@ -32,13 +32,13 @@ Examples:
   tt-tracker --check-config --config /etc/tinytorrent/tt-tracker.toml
 
 Signals:
-  SIGTERM, SIGINT  end it in good order
-  SIGHUP           has it read its configuration again
+  SIGTERM, SIGINT  shut down cleanly
+  SIGHUP           reload the configuration
 
 Exit codes:
-  0  ended by a signal
-  1  cannot start: its port is taken, for one
-  2  the command line or the configuration is wrong";
+  0  stopped by a signal
+  1  startup failed (e.g. port in use)
+  2  usage or configuration error";
 
 impl Args {
     /// Puts what the command line says in the place of what the config file says.

@@ -129,7 +129,7 @@ impl TrackerConnection {
     /// The caller as a peer.
     fn peer(&self) -> Result<&Who, TrackerError> {
         let who = self.0.who.get().and_then(Option::as_ref);
-        who.ok_or_else(|| TrackerError::Malformed("only a peer can do this, and hello named none".into()))
+        who.ok_or_else(|| TrackerError::Malformed("only a peer can do this, and the hello named none".into()))
     }
 
     fn check_hello(&self, hello: TrackerHello) -> Result<TrackerWelcome, TrackerError> {
@@ -139,9 +139,9 @@ impl TrackerConnection {
         let malformed = |what: &str| TrackerError::Malformed(what.to_owned());
         let who = match hello.peer {
             None => None,
-            Some(peer) if peer.listen_port == 0 => return Err(malformed("a peer that listens on port 0")),
+            Some(peer) if peer.listen_port == 0 => return Err(malformed("the listening port is 0")),
             Some(peer) if peer.zone.len() > ZONE_BYTES_MAX => {
-                return Err(malformed("a zone that is too long"));
+                return Err(malformed("the zone is too long"));
             }
             Some(peer) => Some(Who {
                 addr: SocketAddr::new(self.0.asker, peer.listen_port),
@@ -150,7 +150,7 @@ impl TrackerConnection {
             }),
         };
         let port = who.as_ref().map_or(0, |who| who.addr.port());
-        self.0.who.set(who).map_err(|_| malformed("hello was said before"))?;
+        self.0.who.set(who).map_err(|_| malformed("hello was sent twice"))?;
         if let Ok(who) = self.peer() {
             self.registry().arrive(who);
         }
@@ -297,7 +297,7 @@ impl Tracker for TrackerConnection {
         let counts = offers.iter().map(|offer| u64::from(offer.publication.count.get()));
         let count = counts.sum::<u64>();
         if count > u64::from(PAGE_HASHES) || count * 32 != hashes.bytes.len() as u64 {
-            return Err(TrackerError::Malformed("too many hashes, or more or fewer than chunks".to_owned()));
+            return Err(TrackerError::Malformed("the number of hashes is wrong".to_owned()));
         }
         let mut bytes = &hashes.bytes[..];
         let mut replies = Vec::with_capacity(offers.len());

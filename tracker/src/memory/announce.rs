@@ -32,7 +32,7 @@ impl Swarms {
             return Err(Refusal::Malformed(format!("more than {ANNOUNCE_MAX} resources in one announce")));
         }
         if entries.iter().any(|entry| !is_plausible(entry)) {
-            return Err(Refusal::Malformed("a peer that has more or less chunks than its stage says".into()));
+            return Err(Refusal::Malformed("the number of chunks does not match the stage".into()));
         }
         self.reopen(who.key());
         self.check_room(now, who, entries, is_published)?;
@@ -84,18 +84,18 @@ impl Swarms {
         let known = known.map_or(0, BTreeSet::len);
         if known + new.len() > self.limits.entries_per_peer_max {
             let max = self.limits.entries_per_peer_max;
-            return Err(Refusal::Full(format!("a peer may take part in {max} resources")));
+            return Err(Refusal::Full(format!("at most {max} resources per peer")));
         }
         let max = self.limits.peers_per_address_max;
         let is_open = |peer: &KnownPeer| !peer.swarms.is_empty() && peer.closed.is_none();
         let others = self.peers.range(peers_at(who.addr)).filter(|(_, peer)| is_open(peer));
         if known == 0 && others.take(max).count() == max {
-            return Err(Refusal::Full(format!("{max} peers may be behind one address and port")));
+            return Err(Refusal::Full(format!("at most {max} peers behind one address and port")));
         }
         self.make_room(now, new.len());
         self.share_room(now, who.key(), new.len());
         if self.entries + new.len() > self.limits.entries_max {
-            return Err(Refusal::Full(format!("it keeps {} entries", self.limits.entries_max)));
+            return Err(Refusal::Full(format!("at most {} entries", self.limits.entries_max)));
         }
         self.make_room_for_lists(now, who, &new, is_published)
     }

@@ -22,7 +22,7 @@ impl Catalogue {
         if let Some(manifest) = self.manifests.get(&publication.key)
             && manifest.hashes.len() != hashes_bytes(publication)
         {
-            return Err(Refusal::Malformed("the manifest has another number of chunks".into()));
+            return Err(Refusal::Malformed("the number of chunks does not match the manifest".into()));
         }
         let claims = offer.role == Role::Claims;
         match claims.then(|| self.in_the_way(at.now, at.swarms, by, &publication.name, publication.key)) {
@@ -41,7 +41,7 @@ impl Catalogue {
         while self.bytes.saturating_add(bytes) > self.limits.catalogue_bytes_max {
             if !self.drop_abandoned(at, keep) {
                 let max = self.limits.catalogue_bytes_max;
-                return Err(Refusal::Full(format!("its catalogue holds {max} bytes")));
+                return Err(Refusal::Full(format!("at most {max} bytes of manifests")));
             }
         }
         Ok(())
@@ -62,14 +62,14 @@ impl Catalogue {
         while self.publications >= self.limits.publications_max {
             if !self.drop_abandoned(at, Some(key)) {
                 let max = self.limits.publications_max;
-                return Err(Refusal::Full(format!("its catalogue holds {max} publications")));
+                return Err(Refusal::Full(format!("at most {max} publications")));
             }
         }
         let max = self.limits.names_per_manifest_max;
         if self.manifests.get(&key).is_some_and(|manifest| manifest.names.len() >= max) {
             let oldest = self.name_that_makes_way(key).filter(|(_, former)| *former != by);
             let Some((oldest, _)) = oldest else {
-                return Err(Refusal::Full(format!("its catalogue holds {max} names of one manifest")));
+                return Err(Refusal::Full(format!("at most {max} names of one manifest")));
             };
             self.drop_name(&oldest, key, by);
         }

@@ -50,7 +50,7 @@ impl Swarms {
                     None if is_published(entry.key) => {} // the catalogue bounds how many there are
                     None => {
                         return Err(Refusal::Full(format!(
-                            "a resource may have {max} lists of chunk hashes"
+                            "at most {max} lists of chunk hashes per resource"
                         )));
                     }
                 }

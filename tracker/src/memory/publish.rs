@@ -34,7 +34,7 @@ impl Catalogue {
             return self.complete(at, Upload::new(at.now, by, offer));
         }
         if self.uploads.len() >= self.limits.uploads_max {
-            return Err(Refusal::Full(format!("it takes {} manifests at once", self.limits.uploads_max)));
+            return Err(Refusal::Full(format!("at most {} manifests at once", self.limits.uploads_max)));
         }
         self.make_room(at, None, text_bytes(publication) + hashes_bytes(publication))?;
         self.bytes += text_bytes(publication);
@@ -55,7 +55,9 @@ impl Catalogue {
             return Ok(PublishReply::Published(None));
         }
         if hashes.len() != hashes_bytes(&offer.publication) {
-            return Err(Refusal::Malformed("more or fewer hashes than chunks".into()));
+            return Err(Refusal::Malformed(
+                "the number of hashes does not match the number of chunks".into(),
+            ));
         }
         if self.manifests.contains_key(&offer.publication.key) {
             return self.name(at, by, offer);
@@ -78,10 +80,12 @@ impl Catalogue {
             Err(refusal)
         };
         let Some(upload) = self.uploads.get(&id).filter(|upload| upload.offer.publication.key == key) else {
-            return Err(Refusal::Malformed("a page of a manifest that is not being published".into()));
+            return Err(Refusal::Malformed(
+                "a page belongs to a manifest that is not being published".into(),
+            ));
         };
         if page != upload.next_page() || hashes.len() != upload.page_bytes() {
-            return refuse(self, Refusal::Malformed("a page out of order, or of the wrong size".into()));
+            return refuse(self, Refusal::Malformed("a page is out of order or has the wrong size".into()));
         }
         // others may have filled the room since
         if let Err(full) = self.make_room(at, None, hashes.len()) {
@@ -109,7 +113,7 @@ impl Catalogue {
         let of_no_bytes = hashes.is_empty() && key.resource != ResourceId::of(b"");
         let of_one_chunk = hashes.len() == HASH_BYTES && hashes != key.resource.0;
         if of_no_bytes || of_one_chunk {
-            return Err(Refusal::Malformed("the chunk hashes cannot be those of the resource".into()));
+            return Err(Refusal::Malformed("the chunk hashes do not match the resource".into()));
         }
         if !self.has(key) {
             self.make_room(at, None, text_bytes(&offer.publication) + hashes.len())?;
