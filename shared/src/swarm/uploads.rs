@@ -27,6 +27,7 @@ pub(super) struct Uploads {
     /// The peer that was served last, and when.
     pub(super) served: Option<(PeerAddr, Time)>,
     /// When a peer other than the last one was served.
+    pub(super) served_another: Option<Time>,
     /// How long peers take to request what they were granted, as a mean.
     pub(super) grant_time: Mean,
     /// The latest of these times, for their median.

@@ -35,6 +35,7 @@ pub(super) struct Wait {
     /// When something new last came to the zone.
     pub(super) since: Time,
     /// How long to wait until the next level.
+    pub(super) patience: Duration,
     /// How many times the wait was too long: the 2^level machines of the zone with the highest ranks are homes.
     pub(super) level: u32,
 }
