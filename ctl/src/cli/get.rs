@@ -19,7 +19,7 @@ file goes to the standard output, and that only when all of it was verified.
 
 Examples:
   ttctl get lab-2025.img
-  ttctl get ./lab-2025.img.tinytorrent -o /tmp/ --timeout \"10 min\"
+  ttctl get ./lab-2025.img.tinytorrent -o /tmp/ --timeout 10min
   ttctl get app.tar.gz -o - | tar xz
   ttctl get tt://tracker.example/lab-2025.img --detach
   ttctl get https://files.example/lab-2025.img.tinytorrent")]
@@ -33,9 +33,9 @@ pub struct GetArgs {
     #[arg(long)]
     pub detach: bool,
     /// Replace other content of the same name (and the file at PATH)
-    #[arg(long)]
+    #[arg(long, short = 'f', visible_alias = "force")]
     pub replace: bool,
-    /// Wait no longer than this, as in "90", "10 min" or "2 h"
+    /// Wait no longer than this, as in "90s", "10min" or "1h30m"
     #[arg(long, value_name = "DURATION", conflicts_with = "detach")]
     pub timeout: Option<Span>,
 }

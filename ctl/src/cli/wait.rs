@@ -16,8 +16,8 @@ done count as not done, for an hour. Where the number is known, --peers is surer
 After --timeout it ends with exit code 5; nothing else ends with it.
 
 Examples:
-  ttctl wait lab-2025.img --timeout \"30 min\"
-  ttctl wait lab-2025.img --peers 40 --timeout \"1 h\"
+  ttctl wait lab-2025.img --timeout 30min
+  ttctl wait lab-2025.img --peers 40 --timeout 1h30m
   ttctl wait lab-2025.img --percent 95 --tracker tt://tracker.example")]
 pub struct WaitArgs {
     /// The resource's name or id
@@ -26,14 +26,22 @@ pub struct WaitArgs {
     #[arg(long, value_name = "N", conflicts_with = "percent", value_parser = machines)]
     pub peers: Option<NonZeroU32>,
     /// Wait until P percent of the machines have all of it
-    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u8).range(1..=100))]
+    #[arg(long, value_name = "P", value_parser = percent)]
     pub percent: Option<u8>,
-    /// Wait no longer than this, as in "90", "10 min" or "2 h"
+    /// Wait no longer than this, as in "90s", "10min" or "1h30m"
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<Span>,
     /// Which tracker counts.
     #[command(flatten)]
     pub which: WhichTracker,
+}
+
+/// How many percent of the machines are waited for.
+fn percent(text: &str) -> Result<u8, String> {
+    let number = text.trim_end_matches('%').trim_end().parse().ok();
+    number
+        .filter(|number| (1..=100).contains(number))
+        .ok_or_else(|| "a number from 1 to 100 is needed".to_owned())
 }
 
 /// How many machines are waited for.

@@ -46,29 +46,109 @@ macro_rules! through_text {
 }
 pub(super) use through_text;
 
+/// Why a text is no number with a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum BadNumber {
+    /// What is wrong with it; what was expected is to be told, too.
+    Wrong(&'static str),
+    /// How it is written right, which says all there is to say.
+    Misspelt(String),
+}
+
+impl BadNumber {
+    /// What a person is told, where this was expected.
+    pub(super) fn expecting(self, expected: &'static str) -> BadUnit {
+        match self {
+            BadNumber::Wrong(why) => BadUnit { expected, why: why.into() },
+            BadNumber::Misspelt(why) => BadUnit { expected: "", why: why.into() },
+        }
+    }
+}
+
+impl From<&'static str> for BadNumber {
+    fn from(why: &'static str) -> BadNumber {
+        BadNumber::Wrong(why)
+    }
+}
+
+/// Reads one or more `NUMBER UNIT`, with or without blanks between them, and adds them up: "1h30m". Only the unit of
+/// a number that stands alone may be left out.
+pub(super) fn parse_sum(text: &str, units: Units) -> Result<u64, BadNumber> {
+    let mut rest = text.trim();
+    let mut sum = 0u64;
+    let mut is_first = true;
+    loop {
+        let (number, after) = split(rest);
+        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let unit = after[..end].trim_end();
+        let one = &rest[..rest.len() - after.len() + unit.len()];
+        rest = after[end..].trim_start();
+        let is_only = is_first && rest.is_empty();
+        if unit.is_empty() && !number.is_empty() && !is_only {
+            return Err(BadNumber::Misspelt(format!("\"{number}\" has no unit, as in \"{number} min\"")));
+        }
+        sum = sum.checked_add(parse(one, units)?).ok_or("too large")?;
+        if rest.is_empty() {
+            return Ok(sum);
+        }
+        is_first = false;
+    }
+}
+
 /// Reads `NUMBER UNIT`, the number with or without a fraction, exactly: no floating point is involved, so
 /// there is no NaN, and what does not fit is told. A rest below one base unit is cut off.
-pub(super) fn parse(text: &str, units: Units) -> Result<u64, &'static str> {
+pub(super) fn parse(text: &str, units: Units) -> Result<u64, BadNumber> {
     let text = text.trim();
     if text.starts_with('-') {
-        return Err("it must not be negative");
+        return Err("it must not be negative".into());
     }
     let (number, unit) = split(text);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) {
-        return Err("it must begin with a number");
+        return Err("it must begin with a number".into());
     }
-    let &(_, times, per) = units.iter().find(|(name, ..)| *name == unit).ok_or("unknown unit")?;
+    let known = units.iter().find(|(name, ..)| *name == unit);
+    let &(_, times, per) = known.ok_or_else(|| unknown_unit(number, unit, units))?;
 
     if fraction.len() > 9 {
-        return Err("more than nine digits after the decimal point");
+        return Err("more than nine digits after the decimal point".into());
     }
     let tenths = 10_u128.pow(fraction.len() as u32);
     let whole: u64 = whole.parse().map_err(|_| "too large")?;
     let fraction: u128 = fraction.parse().map_err(|_| "too large")?;
     let value = (u128::from(whole) * tenths + fraction) * u128::from(times) / (tenths * u128::from(per));
-    u64::try_from(value).map_err(|_| "too large")
+    u64::try_from(value).map_err(|_| "too large".into())
+}
+
+/// Names the units that are likely meant by one that is not known.
+fn unknown_unit(number: &str, unit: &str, units: Units) -> BadNumber {
+    let likely: Vec<String> =
+        likely_units(unit, units).iter().map(|name| format!("\"{number} {name}\"")).collect();
+    match likely.is_empty() {
+        true => BadNumber::Wrong("unknown unit"),
+        false => BadNumber::Misspelt(format!("unknown unit \"{unit}\": write {}", likely.join(" or "))),
+    }
+}
+
+/// The units that are written alike: in other letters, without "/s", with "ps" instead of it, or by their first letter
+/// alone. A small b may be a bit.
+fn likely_units(unit: &str, units: Units) -> Vec<&'static str> {
+    let stem = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        ["/s", "ps", "/sec"].iter().find_map(|end| text.strip_suffix(end)).unwrap_or(&text).to_owned()
+    };
+    let meant = stem(unit);
+    let may_be_bits = meant.ends_with('b') && unit.contains('b');
+    let is_alike = |name: &str| {
+        let (is, bits) = (stem(name), format!("{meant}it"));
+        let is_prefix = meant.len() == 1 && is.len() > 1 && "kmgt".contains(&meant) && is.starts_with(&meant);
+        !is.is_empty() && (is == meant || may_be_bits && is == bits || is_prefix)
+    };
+    let mut likely: Vec<&'static str> =
+        units.iter().map(|(name, ..)| *name).filter(|name| is_alike(name)).collect();
+    likely.retain(|name| !name.starts_with("KB")); // kB is the same
+    likely
 }
 
 pub(super) fn split(text: &str) -> (&str, &str) {

@@ -80,7 +80,7 @@ impl FromStr for Rate {
         if let Some(why) = lacks_unit(text.trim()) {
             return Err(BadUnit { expected: "", why: why.into() });
         }
-        let bytes_per_s = parse(text, RATES).map_err(|why| BadUnit { expected: RATE, why: why.into() })?;
+        let bytes_per_s = parse(text, RATES).map_err(|bad| bad.expecting(RATE))?;
         let why = "less than one byte per second".into();
         Rate::new(bytes_per_s).ok_or(BadUnit { expected: RATE, why })
     }

@@ -49,7 +49,7 @@ impl FromStr for ByteSize {
     type Err = BadUnit;
 
     fn from_str(text: &str) -> Result<ByteSize, BadUnit> {
-        parse(text, SIZES).map(ByteSize).map_err(|why| BadUnit { expected: SIZE, why: why.into() })
+        parse(text, SIZES).map(ByteSize).map_err(|bad| bad.expecting(SIZE))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Spans of time.
 
-use super::number::{BadUnit, Units, parse, through_text, write_in};
+use super::number::{BadUnit, Units, parse_sum, through_text, write_in};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +14,7 @@ use std::time::Duration;
 ///
 /// assert_eq!("500 ms".parse::<Span>().unwrap().duration(), Duration::from_millis(500));
 /// assert_eq!("90".parse::<Span>().unwrap().to_string(), "90 s");
+/// assert_eq!("1h30m".parse::<Span>().unwrap().to_string(), "90 min");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -29,10 +30,21 @@ const SPANS: Units = &[
     ("s", 1_000, 1),
     ("", 1_000, 1),
     ("ms", 1, 1),
+    // further ways to write them
+    ("day", 24 * 3_600_000, 1),
+    ("days", 24 * 3_600_000, 1),
+    ("hr", 3_600_000, 1),
+    ("hour", 3_600_000, 1),
+    ("hours", 3_600_000, 1),
+    ("minute", 60_000, 1),
+    ("minutes", 60_000, 1),
+    ("sec", 1_000, 1),
+    ("second", 1_000, 1),
+    ("seconds", 1_000, 1),
 ];
 
 const SPAN: &str =
-    "a duration such as \"500 ms\", \"2 s\", \"10 min\" or \"1 h\" (a plain number is in seconds)";
+    "a duration such as \"500 ms\", \"2 s\", \"10 min\" or \"1h30m\" (a plain number is in seconds)";
 
 impl Span {
     /// `None` for 0 and for more than ten years.
@@ -50,7 +62,7 @@ impl FromStr for Span {
     type Err = BadUnit;
 
     fn from_str(text: &str) -> Result<Span, BadUnit> {
-        let millis = parse(text, SPANS).map_err(|why| BadUnit { expected: SPAN, why: why.into() })?;
+        let millis = parse_sum(text, SPANS).map_err(|bad| bad.expecting(SPAN))?;
         let why = if millis == 0 { "less than a millisecond" } else { "more than ten years" };
         Span::from_millis(millis).ok_or(BadUnit { expected: SPAN, why: why.into() })
     }

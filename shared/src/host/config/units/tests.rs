@@ -33,6 +33,12 @@ fn people_write_units_in_many_ways() {
     reads("1.5 h", Span(5_400_000));
     reads("90", Span(90_000));
     reads("5 min", Span(300_000));
+    for text in ["1h30m", "1h 30m", "1 h 30 min", "90m", "1hour 30 minutes", " 1h30m0s "] {
+        reads(text, Span(5_400_000));
+    }
+    reads("90s", Span(90_000));
+    reads("2d", Span(172_800_000));
+    reads("1.5s250ms", Span(1_750));
     reads("0644", FileMode(0o644));
     reads("777", FileMode(0o777));
 }
@@ -76,7 +82,20 @@ fn what_makes_no_sense_is_refused() {
     for text in ["", "1 parsec", "17 TiBs", "-0", "17179869184 GiB"] {
         assert!(text.parse::<ByteSize>().is_err(), "{text:?}");
     }
-    for text in ["", "0", "0.0001 s", "4000 d", "2 weeks", "1h30m", "forever"] {
+    for text in [
+        "",
+        "0",
+        "0.0001 s",
+        "4000 d",
+        "2 weeks",
+        "1h30",
+        "30 1h",
+        "1h-30m",
+        "1h m",
+        "1h.5",
+        "3000d 3000d",
+        "forever",
+    ] {
         assert!(text.parse::<Span>().is_err(), "{text:?}");
     }
     for text in ["", "8", "0888", "rw-", "01000", "1777", "-644", "0o644"] {
@@ -92,6 +111,30 @@ fn an_error_says_what_was_expected() {
     assert_eq!(error("5"), "missing unit, as in \"5 MB/s\"");
     assert_eq!(error("500000"), "missing unit, as in \"500000 B/s\"");
     assert_eq!("8".parse::<FileMode>().unwrap_err().to_string(), format!("expected {MODE}"));
+}
+
+#[test]
+fn a_misspelt_unit_is_told_how_it_is_written() {
+    let rate = |text: &str| text.parse::<RateLimit>().unwrap_err().to_string();
+    for (text, message) in [
+        ("50MB", "unknown unit \"MB\": write \"50 MB/s\""),
+        ("50 mbit/s", "unknown unit \"mbit/s\": write \"50 Mbit/s\""),
+        ("50 mbit", "unknown unit \"mbit\": write \"50 Mbit/s\""),
+        ("1.5 mib/s", "unknown unit \"mib/s\": write \"1.5 MiB/s\""),
+        ("50Mb", "unknown unit \"Mb\": write \"50 MB/s\" or \"50 Mbit/s\""),
+        ("100 Mbps", "unknown unit \"Mbps\": write \"100 MB/s\" or \"100 Mbit/s\""),
+        ("100 KBps", "unknown unit \"KBps\": write \"100 kB/s\""),
+        ("8 M", "unknown unit \"M\": write \"8 MiB/s\" or \"8 MB/s\" or \"8 Mbit/s\""),
+    ] {
+        assert_eq!(rate(text), message, "{text}");
+    }
+    let size = |text: &str| text.parse::<ByteSize>().unwrap_err().to_string();
+    assert_eq!(size("64mib"), "unknown unit \"mib\": write \"64 MiB\"");
+    assert_eq!(size("64G"), "unknown unit \"G\": write \"64 GiB\" or \"64 GB\"");
+    let span = |text: &str| text.parse::<Span>().unwrap_err().to_string();
+    assert_eq!(span("2H"), "unknown unit \"H\": write \"2 h\"");
+    assert_eq!(span("1h30"), "\"30\" has no unit, as in \"30 min\"");
+    assert!(span("2 weeks").starts_with("unknown unit; expected "));
 }
 
 #[test]
