@@ -82,6 +82,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Share files with the fleet
+    #[command(visible_alias = "add")]
     Share(ShareArgs),
     /// Fetch a resource, and wait until it is complete
     Get(GetArgs),
@@ -90,8 +91,10 @@ pub enum Command {
     /// Show how far each machine of the fleet is with a resource
     Fleet(FleetArgs),
     /// Show how one resource, or all, are doing
+    #[command(visible_alias = "ps")]
     Status(StatusArgs),
     /// List all resources
+    #[command(visible_alias = "ls")]
     List,
     /// Show whom a resource is fetched from and who fetches it from here; without WHAT, how often peers were turned away, and why
     Peers(PeersArgs),
@@ -102,6 +105,7 @@ pub enum Command {
     /// Hash what is on disk again, and compare it with the manifest
     Verify(WhatArgs),
     /// Stop sharing, and forget; a finished file stays unless --delete
+    #[command(visible_alias = "rm")]
     Remove(RemoveArgs),
     /// Show how fast ttd may receive and send, or change it at once
     Limit(LimitArgs),

@@ -27,6 +27,6 @@ pub struct ShareArgs {
     #[arg(long = "tracker", value_name = "URL")]
     pub trackers: Vec<TrackerUrl>,
     /// Take the place of another resource of the same name, here and at the trackers
-    #[arg(long)]
+    #[arg(long, short = 'f', visible_alias = "force")]
     pub replace: bool,
 }

@@ -37,6 +37,31 @@ fn what_is_asked_for_often_has_a_letter() {
 }
 
 #[test]
+fn habits_of_other_tools_are_understood() {
+    assert!(matches!(parse("ttctl ls").command, Command::List));
+    assert!(matches!(parse("ttctl ps x").command, Command::Status(_)));
+    assert!(matches!(parse("ttctl rm x").command, Command::Remove(_)));
+    for line in ["ttctl add x -f", "ttctl share x --force", "ttctl share x --replace"] {
+        assert!(matches!(parse(line).command, Command::Share(args) if args.replace), "{line}");
+    }
+    assert!(matches!(parse("ttctl get -f x").command, Command::Get(args) if args.replace));
+    let error = Cli::try_parse_from(["ttctl", "stauts"]).unwrap_err().to_string();
+    assert!(error.contains("'status'"), "{error}");
+}
+
+#[test]
+fn percentages_are_explained_in_our_words() {
+    for percent in ["101", "0", "-5", "x", "50.5"] {
+        let line = format!("--percent={percent}");
+        let error = Cli::try_parse_from(["ttctl", "wait", "x", &line]).unwrap_err().to_string();
+        assert!(error.contains("a number from 1 to 100 is needed"), "{error}");
+    }
+    assert!(
+        matches!(parse("ttctl wait x --percent 95%").command, Command::Wait(args) if args.percent == Some(95))
+    );
+}
+
+#[test]
 fn trackers_may_be_repeated() {
     let Command::Share(args) = parse("ttctl share a b --tracker tt://x --tracker tt://y:9").command else {
         panic!("not share")
