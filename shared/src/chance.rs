@@ -1,26 +1,26 @@
-//! Chance from a seed: the same on every machine. It is the core's only source of chance.
+//! Random numbers from a seed, the same on every machine. The core has no other source of randomness.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::time::Duration;
 
-/// Seeded chance: the same seed gives the same numbers.
+/// A random number generator: the same seed gives the same numbers.
 #[derive(Debug)]
 pub struct Chance(ChaCha8Rng);
 
 impl Chance {
-    /// All that is drawn follows from `seed`.
+    /// A generator whose numbers all follow from `seed`.
     pub fn new(seed: [u8; 32]) -> Chance {
         Chance(ChaCha8Rng::from_seed(seed))
     }
 
-    /// A number below `n`, each as likely as any other; 0 if `n` is 0.
+    /// A number below `n`, all equally likely; 0 if `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
-        // The product's upper half: even enough for so small an n, and without a division.
+        // The upper half of the product avoids a division. For an `n` far below 2^64 it is even enough.
         ((u128::from(self.0.next_u64()) * n as u128) >> 64) as usize
     }
 
-    /// One of these; `None` if there is none.
+    /// A random element; `None` if there is none.
     pub fn one_of<T: Copy>(&mut self, from: &[T]) -> Option<T> {
         match from {
             [] => None,
@@ -29,18 +29,19 @@ impl Chance {
         }
     }
 
-    /// Takes one out, and does not keep the order of the others; `None` if there is none.
+    /// Removes and returns a random element, without keeping the order of the others; `None` if there is none.
     pub fn take_one<T>(&mut self, from: &mut Vec<T>) -> Option<T> {
         (!from.is_empty()).then(|| from.swap_remove(self.below(from.len())))
     }
 
-    /// A span between half and one and a half of `span`, so that machines that started together drift apart.
+    /// A random time between half of `span` and one and a half times it, so that machines that started together drift
+    /// apart.
     pub fn jitter(&mut self, span: Duration) -> Duration {
         span / 2 + span * self.below(1024) as u32 / 1024
     }
 }
 
-/// What splitmix64 adds to its state for each number.
+/// The constant that splitmix64 adds to its state for each number.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The next number of splitmix64, whose whole state is one number.

@@ -1,25 +1,26 @@
-//! Chunks: their size, and the three types that must not be mixed up: an index, a count, a number of bytes.
+//! Chunks: their size, and three types that must not be confused: an index, a count, and a number of bytes.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A chunk's size in bytes. Only a resource's last chunk may be shorter (1 byte at least).
+/// The size of a chunk in bytes. Only a resource's last chunk may be shorter, with at least 1 byte.
 pub const CHUNK_BYTES: u32 = 1 << 20;
 
-/// The most chunks that a resource may have: 4 Mi, so 4 TiB.
+/// Limits the chunks of a resource: 4 Mi chunks are 4 TiB. A larger file is refused. The limit bounds the size of a
+/// have map (512 KiB) and of a manifest.
 pub const CHUNKS_MAX: u32 = 4 << 20;
 
-/// A chunk's place in its resource, counted from 0.
+/// The position of a chunk in its resource, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ChunkIndex(pub u32);
 
 impl ChunkIndex {
-    /// Where the chunk begins in its resource, in bytes.
+    /// The byte offset at which the chunk begins.
     pub fn offset(self) -> u64 {
         u64::from(self.0) * u64::from(CHUNK_BYTES)
     }
 
-    /// The index as a place in a slice.
+    /// The index as a position in a slice.
     pub fn slot(self) -> usize {
         self.0 as usize
     }
@@ -31,7 +32,7 @@ impl fmt::Display for ChunkIndex {
     }
 }
 
-/// How many chunks a resource has: 0 (an empty resource) to [`CHUNKS_MAX`].
+/// The number of chunks of a resource: from 0 (an empty resource) to [`CHUNKS_MAX`].
 ///
 /// ```
 /// use shared::chunk::{CHUNKS_MAX, ChunkCount, ChunkIndex};
@@ -51,7 +52,7 @@ impl ChunkCount {
         (count <= CHUNKS_MAX).then_some(ChunkCount(count))
     }
 
-    /// How many chunks a resource of so many bytes has; `None` beyond [`CHUNKS_MAX`].
+    /// The number of chunks of a resource with `bytes` bytes; `None` beyond [`CHUNKS_MAX`].
     pub fn of_bytes(bytes: u64) -> Option<ChunkCount> {
         u32::try_from(bytes.div_ceil(u64::from(CHUNK_BYTES))).ok().and_then(ChunkCount::new)
     }
@@ -61,7 +62,7 @@ impl ChunkCount {
         self.0
     }
 
-    /// Whether a chunk of this index exists.
+    /// Whether a chunk with this index exists.
     pub fn contains(self, index: ChunkIndex) -> bool {
         index.0 < self.0
     }
@@ -76,7 +77,7 @@ impl ChunkCount {
         self.0.checked_sub(1).map(ChunkIndex)
     }
 
-    /// The most bytes that a resource of so many chunks can have.
+    /// The largest size in bytes of a resource with this number of chunks.
     pub fn bytes_max(self) -> u64 {
         u64::from(self.0) * u64::from(CHUNK_BYTES)
     }

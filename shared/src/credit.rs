@@ -1,43 +1,44 @@
-//! Credit that comes back with time: what may be spent at once, and how soon more of it may be.
+//! A rate limit: credit that is spent and comes back with time.
 //!
-//! It is counted in time (the algorithm is known as GCRA): whatever is bought costs as long as it takes until it is paid for, and
-//! one moment says how much is left. The time is handed in, as what has passed since a moment that the caller chose.
+//! Credit is measured as a time (the algorithm is known as GCRA): a cost is the time that it takes to earn it back. A
+//! single moment, when the credit is full again, says how much is left. The current time is handed in, as the time
+//! since a moment that the caller chose.
 
 use std::time::Duration;
 
-/// What somebody may spend. Nothing in here refuses: the caller asks when a cost can be afforded, and then spends it or
-/// not. What is spent beyond the credit is a debt, which is paid off first.
+/// A credit account. Nothing here refuses a cost: the caller asks when it can be afforded, and decides. Spending more
+/// than the credit makes a debt, which is paid off first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credit {
-    /// How much may be spent at once, after a while in which nothing was.
+    /// The most credit that accumulates, and so the largest cost that can be afforded at once.
     burst: Duration,
-    /// When the credit will be full again, if nothing more is spent.
+    /// When the credit is full again if nothing more is spent.
     full_at: Duration,
 }
 
 impl Credit {
-    /// Credit that is full: `burst` may be spent at once.
+    /// A full account: `burst` may be spent at once.
     pub const fn full(burst: Duration) -> Credit {
         Credit { burst, full_at: Duration::ZERO }
     }
 
-    /// Credit of which nothing is left.
+    /// An empty account.
     pub fn empty(now: Duration, burst: Duration) -> Credit {
         Credit { burst, full_at: now.saturating_add(burst) }
     }
 
-    /// From when on this cost can be afforded, and nothing is owed after it. A cost above the burst never can at once: it
-    /// counts as the burst and the time that the rest takes.
+    /// The time from which on this cost can be afforded without a debt. A cost above the burst can never be afforded at
+    /// once; it counts as the burst plus the time to earn the rest.
     pub fn ready_at(&self, cost: Duration) -> Duration {
         self.full_at.saturating_add(cost).saturating_sub(self.burst)
     }
 
-    /// Spends this, whether or not it can be afforded.
+    /// Spends a cost, even if it cannot be afforded.
     pub fn spend(&mut self, now: Duration, cost: Duration) {
         self.full_at = self.full_at.max(now).saturating_add(cost);
     }
 
-    /// Gives back what was spent. There is never more than the burst.
+    /// Gives a cost back. The credit never exceeds the burst.
     pub fn refund(&mut self, cost: Duration) {
         self.full_at = self.full_at.saturating_sub(cost);
     }
@@ -54,7 +55,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// How often one can be afforded, and is spent, at a moment.
+    /// Spends one unit as often as it can be afforded at this moment. Returns how often.
     fn spent(credit: &mut Credit, now: Duration) -> u32 {
         let mut spent = 0;
         while credit.ready_at(ONE) <= now {

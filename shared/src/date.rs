@@ -1,26 +1,26 @@
-//! When something was shared, told between machines whose clocks do not agree: what counts is how long ago that was.
+//! Dates between machines whose clocks differ: the time elapsed since a date is what both agree on.
 
-/// How far ahead of a clock a date may be that counts as now, in milliseconds: no two clocks agree to the millisecond.
-/// What is further ahead is wrong: it would be the newest of its name until then, and again after each restart.
+/// A date at most this many milliseconds ahead of a clock counts as now, since no two clocks agree exactly. A later
+/// date is wrong and counts as unknown: otherwise it would make its publication the newest of its name until that date.
 pub const AHEAD_MS_MAX: u64 = 1_000;
 
-/// What two machines' clocks show at the same moment, in milliseconds since 1970.
+/// The times on two machines' clocks at the same moment, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clocks {
-    /// This machine's.
+    /// The time on this machine's clock.
     pub ours_ms: u64,
-    /// The other machine's.
+    /// The time on the other machine's clock.
     pub theirs_ms: u64,
 }
 
 impl Clocks {
-    /// A date of ours by their clock. It is 0, not known, when it is not known here, or still to come: then a clock was
-    /// put back since.
+    /// Converts a date of ours to their clock. The result is 0, unknown, if the date is 0 or in the future, which
+    /// happens when a clock was set back.
     pub fn theirs(&self, date_ms: u64) -> u64 {
         moved(date_ms, self.ours_ms, self.theirs_ms)
     }
 
-    /// A date of theirs by our clock, or 0, not known.
+    /// Converts a date of theirs to our clock; 0, unknown, in the same cases.
     pub fn ours(&self, date_ms: u64) -> u64 {
         moved(date_ms, self.theirs_ms, self.ours_ms)
     }

@@ -3,9 +3,9 @@
 use crate::chunk::{ChunkCount, ChunkIndex};
 use std::fmt;
 
-/// A set of chunks of one resource, with its size kept at hand.
+/// A set of chunks of one resource. Its size is kept, not counted.
 ///
-/// As bytes (on the wire and on disk) chunk `i` is bit `i % 8`, the lowest first, of byte `i / 8`; bits
+/// As bytes, on the wire and on disk, chunk `i` is bit `i % 8` of byte `i / 8`, counted from the lowest bit. Bits
 /// beyond the last chunk are 0.
 ///
 /// ```
@@ -26,12 +26,12 @@ pub struct HaveMap {
 }
 
 impl HaveMap {
-    /// No chunk of `count`.
+    /// An empty set for a resource of `count` chunks.
     pub fn empty(count: ChunkCount) -> HaveMap {
         HaveMap { words: vec![0; count.get().div_ceil(64) as usize], count, len: 0 }
     }
 
-    /// Every chunk of `count`.
+    /// The set of all `count` chunks.
     pub fn full(count: ChunkCount) -> HaveMap {
         let mut have =
             HaveMap { words: vec![u64::MAX; count.get().div_ceil(64) as usize], count, len: count.get() };
@@ -39,12 +39,12 @@ impl HaveMap {
         have
     }
 
-    /// How many chunks the resource has.
+    /// The number of chunks of the resource.
     pub fn count(&self) -> ChunkCount {
         self.count
     }
 
-    /// How many chunks are in the set.
+    /// The number of chunks in the set.
     pub fn len(&self) -> u32 {
         self.len
     }
@@ -54,7 +54,7 @@ impl HaveMap {
         self.len == 0
     }
 
-    /// Whether every chunk is in the set (so it is for an empty resource).
+    /// Whether every chunk is in the set. This is true for an empty resource.
     pub fn is_full(&self) -> bool {
         self.len == self.count.get()
     }
@@ -64,7 +64,7 @@ impl HaveMap {
         self.count.contains(index) && self.words[index.slot() / 64] >> (index.0 % 64) & 1 == 1
     }
 
-    /// Adds a chunk; `false` if it was there, or if no such chunk exists.
+    /// Adds a chunk. Returns `false` if it was in the set already, or if no such chunk exists.
     pub fn insert(&mut self, index: ChunkIndex) -> bool {
         let new = self.count.contains(index) && !self.contains(index);
         if new {
@@ -74,7 +74,7 @@ impl HaveMap {
         new
     }
 
-    /// Takes a chunk out; `false` if it was not there.
+    /// Removes a chunk. Returns `false` if it was not in the set.
     pub fn remove(&mut self, index: ChunkIndex) -> bool {
         let had = self.contains(index);
         if had {
@@ -84,7 +84,7 @@ impl HaveMap {
         had
     }
 
-    /// The first chunk that is not in the set: everything before it is there.
+    /// The first chunk that is not in the set.
     pub fn first_missing(&self) -> Option<ChunkIndex> {
         self.missing_from(ChunkIndex(0)).next()
     }
@@ -99,20 +99,20 @@ impl HaveMap {
         ones(&self.words, first.0, self.count, |word| !word)
     }
 
-    /// The set as words: chunk `i` is bit `i % 64`, the lowest first, of word `i / 64`. For those who compare
-    /// sets, 64 chunks at once.
+    /// The set as words, so that sets can be compared 64 chunks at a time: chunk `i` is bit `i % 64` of word `i / 64`,
+    /// counted from the lowest bit.
     pub fn words(&self) -> &[u64] {
         &self.words
     }
 
-    /// The set as bytes; see the type for their order.
+    /// The set as bytes, in the order that the type describes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_le_bytes()).collect();
         bytes.truncate(self.count.get().div_ceil(8) as usize);
         bytes
     }
 
-    /// Reads what [`to_bytes`](HaveMap::to_bytes) wrote. `None` when the length does not fit the count or a
+    /// Reads the bytes of [`to_bytes`](HaveMap::to_bytes). Returns `None` if their number does not fit the count or a
     /// bit beyond the last chunk is set.
     pub fn from_bytes(count: ChunkCount, bytes: &[u8]) -> Option<HaveMap> {
         if bytes.len() != count.get().div_ceil(8) as usize {
@@ -139,7 +139,7 @@ impl HaveMap {
     }
 }
 
-/// The set bits of `words` after `map`, from `first` to the end of `count`.
+/// The set bits of `words`, each word first passed through `map`, from chunk `first` up to `count`.
 fn ones(
     words: &[u64],
     first: u32,

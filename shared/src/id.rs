@@ -1,4 +1,4 @@
-//! The identifiers that everything else is keyed by: hashes of content, and the id of a running daemon.
+//! Identifiers: hashes of content, and the id of a running daemon.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -7,10 +7,10 @@ use std::str::FromStr;
 
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// A text that should have been hexadecimal digits of a fixed length and was not.
+/// An error: a text is not the required number of hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotHex {
-    /// How many digits the text should have had.
+    /// The required number of digits.
     pub digits: usize,
 }
 
@@ -37,7 +37,8 @@ macro_rules! hex_id {
         }
 
         impl $name {
-            /// Appends the id's lower-case hexadecimal digits: a manifest may have millions of them.
+            /// Appends the id's lower-case hexadecimal digits without an allocation: a manifest may have millions of
+            /// ids.
             pub fn push_hex(&self, text: &mut String) {
                 for byte in self.0 {
                     text.push(HEX_DIGITS[usize::from(byte >> 4)] as char);
@@ -52,7 +53,7 @@ macro_rules! hex_id {
             }
         }
 
-        /// Takes lower-case and upper-case digits; writes lower-case ones.
+        /// Accepts lower-case and upper-case digits; `Display` writes lower-case ones.
         impl FromStr for $name {
             type Err = NotHex;
 
@@ -64,7 +65,7 @@ macro_rules! hex_id {
 }
 
 hex_id! {
-    /// SHA-256 of a whole resource: what the resource is called everywhere but on a person's screen.
+    /// The SHA-256 of a whole resource, which identifies it everywhere. Users see its name instead.
     ///
     /// ```
     /// use shared::id::ResourceId;
@@ -77,26 +78,26 @@ hex_id! {
 }
 
 hex_id! {
-    /// SHA-256 of one chunk's bytes.
+    /// The SHA-256 of one chunk's bytes.
     ChunkHash, 32
 }
 
 hex_id! {
-    /// SHA-256 over the concatenated chunk hashes of a manifest, in order.
+    /// The SHA-256 of the concatenated chunk hashes of a manifest, in order.
     ///
-    /// A [`ResourceId`] does not commit to the list of chunk hashes, so a false list under a true id would
-    /// poison a swarm and be found only after the last byte. The digest tells such lists apart at once.
+    /// A [`ResourceId`] does not depend on the list of chunk hashes. So a false list under a true id could poison a
+    /// swarm, which would be noticed only after the last byte. Different digests keep such lists apart from the start.
     ListDigest, 32
 }
 
 hex_id! {
-    /// A running daemon. Drawn at random at each start: machines are cloned from images, so nothing that is
-    /// stored on them can tell them apart.
+    /// The id of a running daemon, drawn at random at each start. Nothing stored on a machine could identify it, since
+    /// machines are cloned from images.
     PeerId, 16
 }
 
 impl ResourceId {
-    /// The id of a resource that is held in memory.
+    /// The id of a resource with these bytes.
     pub fn of(bytes: &[u8]) -> ResourceId {
         ResourceId(Sha256::digest(bytes).into())
     }
@@ -118,7 +119,7 @@ impl ListDigest {
     }
 }
 
-/// Names a swarm: the content, and the list of chunk hashes that its members agree on.
+/// The key of a swarm: the content, and the list of chunk hashes that its members agree on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SwarmKey {
     /// SHA-256 of the whole resource.

@@ -1,9 +1,9 @@
-//! What ttd, ttctl and tt-tracker have in common.
+//! The code that ttd, ttctl and tt-tracker share.
 //!
-//! Without features this crate is pure: it has no tokio, no tarpc, no file system, no clock and no
-//! global randomness, so that the same swarm core runs in the daemon and in the simulator. The feature
-//! `rpc` adds what travels between processes, `host` what a process finds on its machine (configuration,
-//! paths, logs, hashing of files).
+//! Without features this crate is pure: it has no tokio, no tarpc, no file system, no clock and no global randomness,
+//! so that the same swarm core runs in the daemon and in the simulator. The feature `rpc` adds the protocols between
+//! processes; the feature `host` adds what a process finds on its machine: configuration, paths, logs, hashing of
+//! files.
 //!
 //! Reading order: [`id`] → [`chunk`] → [`name`] → [`manifest`] → [`have`] → [`swarm`].
 

@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// What a manifest's file name adds to its resource's name.
+/// The suffix that a manifest's file name adds to its resource's name.
 pub const MANIFEST_SUFFIX: &str = ".tinytorrent";
 
-/// The longest name in bytes: 255, which file systems allow, less the suffix.
+/// Limits a name in bytes: file systems allow 255, and the manifest's name has the suffix in addition. A longer name is
+/// refused.
 pub const NAME_BYTES_MAX: usize = 255 - MANIFEST_SUFFIX.len();
 
-/// A name that was checked: one path component, no control characters, not one of ours.
+/// A checked name: one path component, without control characters, and not reserved for our own files.
 ///
 /// ```
 /// use shared::name::ResourceName;
@@ -27,23 +28,23 @@ pub struct ResourceName(String);
 /// Why a text cannot be a resource's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadName {
-    /// It has no characters.
+    /// It is empty.
     Empty,
-    /// `.` or `..`.
+    /// It is `.` or `..`.
     Dots,
-    /// `/` or `\`.
+    /// It contains `/` or `\`.
     Separator,
-    /// NUL or another control character.
+    /// It contains NUL or another control character.
     Control,
-    /// More than [`NAME_BYTES_MAX`] bytes.
+    /// It is longer than [`NAME_BYTES_MAX`] bytes.
     TooLong,
-    /// It begins with `.tinytorrent`, the folder of our own files.
+    /// It begins with `.tinytorrent`, like the directory of our own files.
     Reserved,
-    /// It ends in `.tinytorrent`, as a manifest's file does.
+    /// It ends in `.tinytorrent`, like a manifest's file.
     Suffix,
-    /// It begins with U+FEFF, which nobody sees, and which at the beginning of a manifest is a byte order mark.
+    /// It begins with U+FEFF, which is invisible, and which is a byte order mark at the beginning of a manifest.
     ByteOrderMark,
-    /// It is what a resource's id looks like: nobody could say which of the two is meant.
+    /// It looks like a resource's id, so a user who types it could mean either.
     Id,
 }
 

@@ -1,4 +1,4 @@
-//! A tracker's address: `tt://HOST:PORT`, port 7986 if left out.
+//! A tracker's address: `tt://HOST:PORT`, with port 7986 as the default.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,7 +11,8 @@ pub const TRACKER_PORT: u16 = 7986;
 /// The well-known port of ttd, for its peers.
 pub const PEER_PORT: u16 = 7987;
 
-/// A tracker's URL that was checked. It is written as it was read, so that a manifest stays as it was made.
+/// A checked tracker URL. It is written exactly as it was read, so that reading and writing a manifest does not change
+/// it.
 ///
 /// ```
 /// use shared::url::TrackerUrl;
@@ -58,7 +59,7 @@ impl TrackerUrl {
         &self.host
     }
 
-    /// The port, [`TRACKER_PORT`] if the URL names none.
+    /// The port; [`TRACKER_PORT`] if the URL has none.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -68,7 +69,7 @@ impl TrackerUrl {
         &self.text
     }
 
-    /// Whether other machines cannot reach this tracker, because the URL names this machine itself.
+    /// Whether the URL names a loopback address, so that other machines cannot reach this tracker.
     pub fn is_loopback(&self) -> bool {
         self.host == "localhost"
             || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
@@ -111,7 +112,7 @@ impl FromStr for TrackerUrl {
     }
 }
 
-/// Two URLs are the same tracker when host and port are, however they were written.
+/// Two URLs are equal when host and port are equal, however they are written.
 impl PartialEq for TrackerUrl {
     fn eq(&self, other: &Self) -> bool {
         (self.port, &self.host) == (other.port, &other.host)

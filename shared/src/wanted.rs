@@ -1,59 +1,59 @@
-//! Who wants a name to be here: the users and the parts of the daemon that asked for it. A user's `remove` takes the name
-//! away, whoever else wants it. A part of the daemon takes back only what it wanted itself, and the name goes when nobody
-//! wants it any more.
+//! Which users and which parts of the daemon want a name to be here. A user's `remove` removes the name even if others
+//! want it. A part of the daemon withdraws only its own wish, and the name is removed when no wish is left.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How many are remembered for one name.
+/// Limits the wishes that are remembered for one name. Further ones count as [`WantedBy::Others`].
 pub const WANTED_BY_MAX: usize = 8;
 
-/// The longest name of a user, pattern of a subscription or name of a feed that is remembered, in bytes.
+/// Limits the name of a user, the pattern of a subscription or the name of a feed, in bytes. A user's longer name is
+/// left out; a longer pattern or feed counts as [`WantedBy::Others`].
 pub const TEXT_BYTES_MAX: usize = 255;
 
-/// One who wants a name to be here. It is kept in records: one that an earlier version does not know makes the record one
-/// of a later version.
+/// A user or a part of the daemon that wants a name to be here. Records contain it: a variant that an earlier version
+/// does not know makes the record one of a later version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WantedBy {
     /// A user of this machine.
     User {
-        /// The user's number.
+        /// The user's id.
         uid: u32,
-        /// The user's name, if it is known.
+        /// The user's name, if known.
         name: Option<String>,
     },
-    /// Nobody asked: the daemon found the file in the shared folder, with its manifest beside it.
+    /// Nobody asked: the daemon found the file with its manifest in the shared directory.
     Found,
-    /// The watch of the shared folder.
+    /// The watch of the shared directory.
     Watch,
     /// A subscription, by its pattern.
     Subscription(String),
     /// A feed, by its name.
     Feed(String),
-    /// Those of whom nothing else is known: more than are remembered, or those of a time that no record tells of.
+    /// Unknown: beyond the limit, or from before wishes were recorded.
     Others,
 }
 
-/// Those who want a name to be here, in the order in which they came; [`WANTED_BY_MAX`] at most. None when nothing is known
-/// of them.
+/// All that want a name to be here, in the order in which they asked; at most [`WANTED_BY_MAX`]. Empty if nothing is
+/// known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<WantedBy>")]
 pub struct Wanting(Vec<WantedBy>);
 
-/// What is left when one does not want a name any more.
+/// The result of a withdrawal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Withdrawn {
-    /// That one is not known to have wanted it.
+    /// The wish was not known.
     NotFound,
-    /// Others want it still.
+    /// Others still want it.
     OthersLeft,
     /// Nobody wants it any more.
     NobodyLeft,
 }
 
 impl WantedBy {
-    /// Whether both mean the same. A user is known by the number: the name may change.
+    /// Whether both mean the same. A user is identified by the id, since the name may change.
     fn is_same(&self, other: &WantedBy) -> bool {
         match (self, other) {
             (WantedBy::User { uid, .. }, WantedBy::User { uid: other, .. }) => uid == other,
@@ -61,7 +61,7 @@ impl WantedBy {
         }
     }
 
-    /// The same within bounds.
+    /// Applies the limit of texts.
     fn bounded(self) -> WantedBy {
         let fits = |text: &String| !text.is_empty() && text.len() <= TEXT_BYTES_MAX;
         match self {
@@ -87,15 +87,15 @@ impl fmt::Display for WantedBy {
 }
 
 impl Wanting {
-    /// One who wants a name that was not here before.
+    /// A list with one wish, for a name that was not here before.
     pub fn of(by: WantedBy) -> Wanting {
         Wanting::from(vec![by])
     }
 
-    /// One more wants a name that is here. Returns whether that is news.
+    /// Adds a wish for a name that is here. Returns whether the list changed.
     pub fn add(&mut self, by: WantedBy) -> bool {
         if self.0.is_empty() {
-            self.put(WantedBy::Others); // somebody asked for it before
+            self.put(WantedBy::Others); // somebody must have asked for it before
         }
         self.put(by)
     }
@@ -106,12 +106,12 @@ impl Wanting {
             let is_unnamed = matches!(by, WantedBy::User { name: None, .. });
             let is_news = *known != by && !is_unnamed;
             if is_news {
-                *known = by; // a user's name may be another one by now
+                *known = by; // the user's name may have changed
             }
             return is_news;
         }
         if self.0.len() + 1 >= WANTED_BY_MAX {
-            by = WantedBy::Others; // the last place is theirs
+            by = WantedBy::Others; // the last entry stands for all others
         }
         let is_news = !self.0.contains(&by);
         if is_news {
@@ -120,7 +120,7 @@ impl Wanting {
         is_news
     }
 
-    /// One does not want it any more. A user says so for all.
+    /// Withdraws a wish. A user's withdrawal removes all wishes.
     pub fn withdraw(&mut self, by: &WantedBy) -> Withdrawn {
         if matches!(by, WantedBy::User { .. }) {
             self.0.clear();
@@ -133,12 +133,12 @@ impl Wanting {
         if self.0.is_empty() { Withdrawn::NobodyLeft } else { Withdrawn::OthersLeft }
     }
 
-    /// Whether nothing is known of who wants it.
+    /// Whether no wish is known.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Each of them, in the order in which they came.
+    /// The wishes in the order in which they were made.
     pub fn iter(&self) -> impl Iterator<Item = &WantedBy> {
         self.0.iter()
     }

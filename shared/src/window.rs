@@ -1,10 +1,10 @@
-//! The window of chunks that a leecher wants next, small enough to be sent with every `pick`.
+//! The window of chunks that a leecher wants next. It is small enough to be sent with every `pick`.
 
 use crate::chunk::ChunkIndex;
 use serde::{Deserialize, Serialize};
 
-/// The most chunks that a window spans. Chunks are picked no further past the frontier (the first chunk that
-/// is missing), so that the whole-file hash follows closely behind and its input is still in the page cache.
+/// Limits the span of a window in chunks. No chunk is requested further past the frontier (the first missing chunk), so
+/// that the hash of the whole file follows closely behind, while its input is still in the page cache.
 pub const WINDOW_CHUNKS_MAX: u32 = 1024;
 
 /// A set of chunks within [`WINDOW_CHUNKS_MAX`] of its first one.
@@ -24,7 +24,7 @@ pub struct Window {
     bits: Vec<u8>,
 }
 
-/// A window as it travels.
+/// A window in its serialized form.
 #[derive(Clone, Serialize, Deserialize)]
 struct Raw {
     first: u32,
@@ -32,7 +32,7 @@ struct Raw {
 }
 
 impl Window {
-    /// The chunks of `wanted` that lie within [`WINDOW_CHUNKS_MAX`] from `first` on.
+    /// A window of the chunks of `wanted` that are within [`WINDOW_CHUNKS_MAX`] from `first`.
     pub fn of(first: ChunkIndex, wanted: impl IntoIterator<Item = ChunkIndex>) -> Window {
         let mut bits = Vec::new();
         for index in wanted {
@@ -48,7 +48,7 @@ impl Window {
         Window { first, bits }
     }
 
-    /// Where the window begins. An empty one names a single chunk by it.
+    /// The first index of the span. An empty window names a single chunk by it.
     pub fn first(&self) -> ChunkIndex {
         self.first
     }
@@ -66,7 +66,7 @@ impl Window {
         self.bits.iter().all(|&byte| byte == 0)
     }
 
-    /// How many chunks are in the window.
+    /// The number of chunks in the window.
     pub fn len(&self) -> usize {
         self.bits.iter().map(|byte| byte.count_ones() as usize).sum()
     }

@@ -1,4 +1,4 @@
-//! The manifest itself: its parts, which fit together, and its text, written.
+//! The manifest as a value, and its text.
 
 use crate::chunk::{CHUNKS_MAX, ChunkCount, ChunkIndex};
 use crate::id::{ChunkHash, ListDigest, ResourceId, SwarmKey};
@@ -7,20 +7,21 @@ use crate::url::TrackerUrl;
 use std::fmt;
 use std::sync::Arc;
 
-/// The most trackers that a manifest names.
+/// Limits the trackers in a manifest. A manifest with more is refused. A daemon announces to each of them, so the limit
+/// bounds its connections.
 pub const TRACKERS_MAX: usize = 16;
 
-/// How many hashes [`Manifest::text_parts`] puts in one part: about 64 KiB of text.
+/// The number of hashes in one part of [`Manifest::text_parts`]: about 64 KiB of text.
 const PART_HASHES: usize = 1008;
 
-/// SHA-256 of nothing: the id of an empty resource, and the hash of no chunk.
+/// The SHA-256 of no bytes: the id of an empty resource, and never the hash of a chunk.
 pub(super) const OF_NOTHING: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
     0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
 
-/// What is needed to fetch a resource and to know that it is the right one. Its parts were checked, and
-/// fit together; a clone shares them.
+/// Everything needed to fetch a resource and to verify it. A value of this type is always consistent: its parts were
+/// checked. Clones share the list of hashes.
 ///
 /// ```
 /// use shared::id::{ChunkHash, ResourceId};
@@ -52,7 +53,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Puts a manifest together, if its parts fit together.
+    /// Makes a manifest of its parts.
+    ///
+    /// # Errors
+    ///
+    /// When the parts do not fit together; see [`BadManifest`].
     pub fn new(
         name: ResourceName,
         resource: ResourceId,
@@ -90,12 +95,12 @@ impl Manifest {
         Manifest { name, ..self.clone() }
     }
 
-    /// SHA-256 of the whole resource.
+    /// The SHA-256 of the whole resource.
     pub fn resource(&self) -> ResourceId {
         self.key.resource
     }
 
-    /// SHA-256 over the chunk hashes; computed once.
+    /// The SHA-256 of the chunk hashes. It was computed when the manifest was made.
     pub fn digest(&self) -> ListDigest {
         self.key.digest
     }
@@ -105,7 +110,7 @@ impl Manifest {
         self.key
     }
 
-    /// The trackers, one at least.
+    /// The trackers; at least one.
     pub fn trackers(&self) -> &[TrackerUrl] {
         &self.trackers
     }
@@ -115,7 +120,7 @@ impl Manifest {
         self.count
     }
 
-    /// The chunks' hashes, in order.
+    /// The hashes of the chunks, in order.
     pub fn hashes(&self) -> &[ChunkHash] {
         &self.hashes
     }
@@ -125,7 +130,7 @@ impl Manifest {
         self.hashes.get(index.slot())
     }
 
-    /// How many bytes the text has.
+    /// The number of bytes of the text.
     pub fn text_bytes(&self) -> usize {
         let trackers: usize = self.trackers.iter().map(|url| url.as_str().len() + 1).sum();
         self.name.as_str().len() + 1 + 65 + trackers + 65 * self.hashes.len()
@@ -138,7 +143,7 @@ impl Manifest {
         text
     }
 
-    /// The same text in parts of at most 64 KiB, in order, for manifests that one does not want in memory twice.
+    /// The same text in parts of at most 64 KiB, for callers that must not hold a large text in memory.
     pub fn text_parts(&self) -> impl Iterator<Item = String> + '_ {
         let trackers: Vec<&str> = self.trackers.iter().map(TrackerUrl::as_str).collect();
         let head = format!("{}\n{}\n{}\n", self.name, self.key.resource, trackers.join(" "));
@@ -160,7 +165,7 @@ impl fmt::Debug for Manifest {
     }
 }
 
-/// Why parts do not make a manifest.
+/// Why the parts of a manifest do not fit together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadManifest {
     /// There is no tracker.

@@ -1,4 +1,4 @@
-//! The manifest: what a `.tinytorrent` file says, and the file's text, read and written.
+//! The manifest, which is the content of a `.tinytorrent` file, and its text format.
 //!
 //! ```text
 //! line 1   the resource's name
@@ -7,10 +7,10 @@
 //! line 4…  SHA-256 of each chunk, one per line, in order
 //! ```
 //!
-//! The text comes from strangers. It is read as it arrives ([`Parser`]), each line is checked at once, and the
-//! memory that is used grows with the lines that were good, never with a number that somebody claims.
+//! The text comes from strangers. [`Parser`] reads it as it arrives and checks each line at once. Memory grows only
+//! with lines that were valid, never with a number that the text claims.
 //!
-//! **Invariant:** no file is read or written here, and nothing but these lines is ever written.
+//! **Invariant:** this module does no file access, and the text never contains anything but these lines.
 
 mod document;
 mod parser;

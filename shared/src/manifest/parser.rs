@@ -1,4 +1,4 @@
-//! Reading a manifest's text: line by line, as it arrives, and never more of it in memory than was good.
+//! Parses a manifest's text line by line, as it arrives. Only valid lines stay in memory.
 
 use super::document::{BadManifest, Manifest, TRACKERS_MAX};
 use crate::chunk::{CHUNKS_MAX, ChunkIndex};
@@ -7,11 +7,12 @@ use crate::name::{BadName, ResourceName};
 use crate::url::{BadUrl, TrackerUrl};
 use std::fmt;
 
-/// The longest line in bytes, its end included: more than [`TRACKERS_MAX`] of the longest URLs need.
+/// Limits a line in bytes, including its line end. [`TRACKERS_MAX`] URLs of the greatest length need less. A longer
+/// line is an error.
 pub const LINE_BYTES_MAX: usize = 8192;
 
 impl Manifest {
-    /// Reads a whole text; see [`Parser`] for one that arrives in parts.
+    /// Parses a complete text. For a text that arrives in parts, see [`Parser`].
     ///
     /// ```
     /// use shared::manifest::Manifest;
@@ -26,12 +27,12 @@ impl Manifest {
     }
 }
 
-/// Which line of a text was refused, and why.
+/// The line of a text that was refused, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestError {
     /// The line, counted from 1.
     pub line: u32,
-    /// What is wrong with it.
+    /// The reason.
     pub what: BadLine,
 }
 
@@ -46,23 +47,23 @@ impl std::error::Error for ManifestError {}
 /// Why a line of a manifest was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadLine {
-    /// The text ends before this line, which should say what the field names.
+    /// The text ends before this line. The field names what the line should contain.
     Missing(&'static str),
-    /// More than [`LINE_BYTES_MAX`] bytes.
+    /// The line is longer than [`LINE_BYTES_MAX`] bytes.
     TooLong,
     /// The line is empty.
     Empty,
     /// The text begins with a byte order mark.
     ByteOrderMark,
-    /// It is not UTF-8.
+    /// The line is not UTF-8.
     NotUtf8(Quoted),
     /// Line 1 cannot be a resource's name.
     Name(BadName, Quoted),
     /// Line 2 or a line from 4 on is not a hash.
     NotHex(NotHex, Quoted),
-    /// Line 3 has spaces at its ends, or more than one between two URLs.
+    /// Line 3 has spaces at its ends, or more than one space between two URLs.
     Spaces(Quoted),
-    /// Line 3 names something that is no tracker.
+    /// Line 3 contains something that is not a tracker's URL.
     Url(BadUrl, Quoted),
     /// The line is well formed, but does not fit the others.
     Unfit(BadManifest),
@@ -89,12 +90,12 @@ impl fmt::Display for BadLine {
     }
 }
 
-/// A stranger's text, made fit for a terminal: shortened, in quotes, with control characters escaped.
+/// A stranger's text made safe for a terminal: shortened, quoted, with control characters escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quoted(String);
 
 impl Quoted {
-    /// Quotes the beginning of a text.
+    /// Quotes the first 40 characters of a text.
     ///
     /// ```
     /// use shared::manifest::Quoted;
@@ -104,7 +105,7 @@ impl Quoted {
     /// ```
     pub fn new(text: &[u8]) -> Quoted {
         const CHARS_MAX: usize = 40;
-        // The 4 bytes of the longest character for each: a line of a few KiB is not read to its end.
+        // A character has at most 4 bytes, so this is enough for 41 characters. The rest of a long line is not read.
         let head = &text[..text.len().min(CHARS_MAX * 4 + 4)];
         let head = String::from_utf8_lossy(head);
         let mut quoted: String = head.chars().take(CHARS_MAX).flat_map(char::escape_debug).collect();
@@ -121,10 +122,10 @@ impl fmt::Display for Quoted {
     }
 }
 
-/// Reads a manifest's text as it arrives.
+/// Parses a manifest's text as it arrives.
 ///
-/// It also takes CRLF, a missing last line end and upper-case digits. What it answers does not depend on how the
-/// text is cut, and after an error it stays with that error.
+/// It also accepts CRLF, a missing final line end and upper-case digits. The result does not depend on how the text is
+/// split into parts. After an error every call returns the same error.
 ///
 /// ```
 /// use shared::manifest::Parser;
@@ -138,9 +139,9 @@ impl fmt::Display for Quoted {
 /// ```
 #[derive(Debug, Default)]
 pub struct Parser {
-    /// The beginning of the line that has not ended yet; at most [`LINE_BYTES_MAX`].
+    /// The beginning of the line that is not complete yet; at most [`LINE_BYTES_MAX`] bytes.
     rest: Vec<u8>,
-    /// How many lines were read.
+    /// The number of lines read so far.
     lines: u32,
     name: Option<ResourceName>,
     resource: Option<ResourceId>,
@@ -150,12 +151,16 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// A parser that has read nothing.
+    /// A parser at the beginning of a text.
     pub fn new() -> Parser {
         Parser::default()
     }
 
-    /// Reads the next bytes of the text.
+    /// Parses the next bytes of the text.
+    ///
+    /// # Errors
+    ///
+    /// When a line is not valid. Every later call returns the same error.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ManifestError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -164,7 +169,11 @@ impl Parser {
             .map_err(|what| self.failed.insert(ManifestError { line: self.lines + 1, what }).clone())
     }
 
-    /// Ends the text.
+    /// Ends the text, and returns the manifest.
+    ///
+    /// # Errors
+    ///
+    /// When a line is not valid or missing, or the lines do not fit together.
     pub fn finish(mut self) -> Result<Manifest, ManifestError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -192,7 +201,7 @@ impl Parser {
         })
     }
 
-    /// Reads the lines that end in `bytes`, and keeps the rest.
+    /// Parses the lines that end in `bytes`, and keeps the rest.
     fn feed_lines(&mut self, mut bytes: &[u8]) -> Result<(), BadLine> {
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
             let (line, after) = (&bytes[..end], &bytes[end + 1..]);
@@ -203,7 +212,7 @@ impl Parser {
                 let mut whole = std::mem::take(&mut self.rest);
                 self.ended_line(&whole)?;
                 whole.clear();
-                self.rest = whole; // its memory serves the next line
+                self.rest = whole; // reuse its memory for the next line
             }
             bytes = after;
         }
@@ -271,7 +280,7 @@ mod tests {
     const A: &str = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4f9b9b9f8b9e9b9e9b9e";
     const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-    /// Any manifest that may be: the checks of `new` hold for it.
+    /// Any valid manifest.
     fn any_manifest() -> impl Strategy<Value = Manifest> {
         let name =
             "[a-zA-Z0-9 ._é模-]{1,60}".prop_filter_map("no name", |text| text.parse::<ResourceName>().ok());
@@ -300,7 +309,7 @@ mod tests {
         cuts.sort_unstable();
         let mut parser = Parser::new();
         for ends in cuts.windows(2) {
-            // A caller that goes on after an error must get the same error again.
+            // A caller that continues after an error must get the same error again.
             let _ = parser.feed(&text[ends[0]..ends[1]]);
         }
         parser.finish()
