@@ -9,30 +9,30 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// Whoever offers less room than this waits for a head, and wants it as soon as it comes.
+/// A read buffer with less room than this, in bytes, is for a head. It is read as soon as any byte comes.
 const BODY_BYTES_MIN: usize = 16 << 10;
 
-/// About how long bytes of a body may lie in the kernel before they are read, by the rate at which they came before. A stall is noticed
-/// from the bytes that are read, so this is far below the shortest time that counts as one (300 ms).
+/// How long bytes of a body may wait in the kernel before they are read, at the rate measured before. Stalls are
+/// detected by the bytes that are read, so this is far below the shortest stall (300 ms).
 const GATHER: Duration = Duration::from_millis(10);
 
-/// More than this is never waited for.
+/// Limits the bytes that are gathered before a read, however fast they come.
 const GATHER_BYTES_MAX: usize = 64 << 10;
 
-/// A TCP connection whose reader is not woken for each packet of a body.
+/// A TCP connection whose reader is not woken for every packet of a body.
 ///
-/// A machine that fetches from sixteen others gets a few KiB from each in turn, and to wake up for that costs more
-/// than to copy it. So while a body is read, the kernel is told to wake us when there is enough (`SO_RCVLOWAT`,
-/// socket(7)): what comes in about 10 ms, at most 64 KiB, never more than the body has left. Heads are read as they
-/// come.
+/// A machine that fetches from sixteen peers gets a few KiB from each in turn, and waking up for each costs more than
+/// copying the bytes. So while a body is read, the kernel is told to wake us only when enough bytes are there
+/// (`SO_RCVLOWAT`, socket(7)): as many as arrive in 10 ms, at most 64 KiB, and never more than the body still needs.
+/// Heads are read as they come.
 #[derive(Debug)]
 pub struct Batched {
     stream: TcpStream,
-    /// What the kernel was told, in bytes.
+    /// The number of bytes that the kernel was told to wait for.
     low_water: usize,
-    /// Bytes per second of bodies, when they were measured last.
+    /// The last measured rate of bodies, in bytes per second.
     rate: f64,
-    /// The measurement that is under way.
+    /// The current measurement.
     sample: Option<ReadSample>,
 }
 
@@ -43,12 +43,12 @@ struct ReadSample {
 }
 
 impl Batched {
-    /// Takes a connection over.
+    /// Wraps a connection.
     pub fn new(stream: TcpStream) -> Batched {
         Batched { stream, low_water: 1, rate: 0.0, sample: None }
     }
 
-    /// Told before each read how much room there is for what comes. An option that is refused costs speed only.
+    /// Prepares a read into a buffer with `room` bytes. If the kernel refuses the option, that only costs speed.
     fn expect(&mut self, room: usize) {
         if room < BODY_BYTES_MIN {
             self.sample = None;
@@ -61,8 +61,8 @@ impl Batched {
         }
     }
 
-    /// Told what was read. What lay in the kernel already is read in no time and says nothing about the rate, so
-    /// nothing is concluded from less than [`GATHER`].
+    /// Notes the bytes of a read. Bytes that were in the kernel already are read at once and say nothing about the
+    /// rate, so nothing is concluded from less than [`GATHER`].
     fn note(&mut self, bytes: usize) {
         let Some(sample) = &mut self.sample else { return };
         sample.bytes += bytes;
@@ -74,7 +74,7 @@ impl Batched {
     }
 }
 
-/// How many bytes are worth waking up for. Powers of two: the option is a system call, too.
+/// The number of bytes to wait for. It is a power of two, so that the system call for it is rare.
 fn low_water(bytes_per_s: f64, room: usize) -> usize {
     if room < BODY_BYTES_MIN {
         return 1;
@@ -163,7 +163,7 @@ mod tests {
             for _ in 0..3 {
                 far.write_all(&[7; BODY]).await.unwrap();
                 far.write_all(b"head").await.unwrap();
-                // the next ones come only after these were read
+                // The next bytes come only after these were read.
                 assert_eq!(far.read_u8().await.unwrap(), 1);
             }
         });

@@ -1,13 +1,13 @@
-//! How much the other side of a connection may cost us.
+//! A limit on what the other side of a connection may cost us.
 
 use crate::credit::Credit;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What the other side of a connection may spend: some at once, and then a number per second. Whoever asks or tells as
-/// fast as it can has spent all of it soon; what was of use is given back, so that a fast link between honest sides does
-/// not. Clones are the same one.
+/// A budget of the other side of a connection: a burst, and a refill per second. A side that sends requests or news as
+/// fast as it can soon has spent it. Useful requests are refunded, so that a fast link between honest sides never does.
+/// Clones share one budget.
 #[derive(Debug, Clone)]
 pub struct Budget {
     per_s: u32,
@@ -16,13 +16,13 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A full one: `most` at once, and `per_s`, which is not 0, per second.
+    /// A full budget: `most` at once, refilled by `per_s` (not 0) per second.
     pub fn new(most: u32, per_s: u32) -> Budget {
         let credit = Credit::full(span_of(most, per_s));
         Budget { per_s, start: Instant::now(), credit: Arc::new(Mutex::new(credit)) }
     }
 
-    /// Takes this away. `false` when less than that was left: the other side has spent too much.
+    /// Spends `cost`. Returns `false` if less than that was left: the other side has spent too much.
     pub fn spend(&self, cost: u32) -> bool {
         let mut credit = self.credit.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.start.elapsed();
@@ -30,14 +30,14 @@ impl Budget {
         credit.ready_at(Duration::ZERO) <= now
     }
 
-    /// Gives this back: it was of use.
+    /// Refunds `cost`, because the request was useful.
     pub fn refund(&self, cost: u32) {
         let mut credit = self.credit.lock().unwrap_or_else(PoisonError::into_inner);
         credit.refund(span_of(cost, self.per_s));
     }
 }
 
-/// How long it takes until a cost has come back.
+/// The time in which `cost` is refilled.
 fn span_of(cost: u32, per_s: u32) -> Duration {
     Duration::from_secs(cost.into()) / per_s
 }

@@ -1,23 +1,23 @@
-//! Buffers of one chunk, used again: a fresh one costs 256 page faults, and its pages are cleared twice (by the
-//! kernel and by whoever must not read what is not initialized).
+//! A pool of buffers of one chunk. A new buffer costs 256 page faults, and its pages are cleared twice: by the kernel,
+//! and by the code that must not read uninitialized memory.
 
 use crate::chunk::CHUNK_BYTES;
 use bytes::{Bytes, BytesMut};
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 
-/// How many buffers are kept: 1 MiB each.
+/// Limits the unused buffers that are kept, of 1 MiB each. Further ones are freed.
 const FREE_MAX: usize = 16;
 
-/// The buffers of this process that nobody uses.
+/// The unused buffers of this process.
 static FREE: Pool = Pool(Mutex::new(Free { buffers: Vec::new(), unused: 0 }));
 
 struct Pool(Mutex<Free>);
 
 struct Free {
-    /// All of them are as long as a chunk.
+    /// Each has the length of a chunk.
     buffers: Vec<BytesMut>,
-    /// The fewest that lay here since the last trim.
+    /// The smallest number of unused buffers since the last trim.
     unused: usize,
 }
 
@@ -51,7 +51,7 @@ impl Pool {
     }
 }
 
-/// An initialized buffer of `bytes` bytes; what is in it is of no meaning.
+/// An initialized buffer of `bytes` bytes with arbitrary content.
 pub fn take(bytes: usize) -> BytesMut {
     used_before(bytes).unwrap_or_else(|| BytesMut::zeroed(bytes))
 }
@@ -67,8 +67,8 @@ fn used_before(bytes: usize) -> Option<BytesMut> {
     if bytes == CHUNK_BYTES as usize { FREE.take() } else { None }
 }
 
-/// Bytes in a buffer that is used again: when the last clone is dropped it goes back to where [`take`] finds it, or is
-/// freed if it is not one of a chunk.
+/// Bytes in a pooled buffer. When the last clone is dropped, a buffer of one chunk returns to the pool; any other is
+/// freed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lent(Bytes);
 
@@ -100,7 +100,8 @@ impl Drop for Lent {
     }
 }
 
-/// Frees what lay unused since the last call: to be called every few seconds, so that an idle process is small.
+/// Frees the buffers that were not used since the last call. Call it every few seconds, so that an idle process is
+/// small.
 pub fn trim() {
     FREE.trim();
 }

@@ -1,4 +1,4 @@
-//! The side that asks.
+//! The calling side of a connection.
 
 use super::end::LinkEnd;
 use super::frames::Decoder;
@@ -15,15 +15,15 @@ use tarpc::client::{Channel, Config, RpcError};
 use tarpc::{ClientMessage, RequestName, Response, context};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// How a client's connection behaves.
+/// The options of a client's connection.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// How many calls may be open at once; more wait their turn. Keep it at or below the server's
-    /// `requests_max`, which refuses what is beyond.
+    /// Limits the open calls. Further calls wait. Keep it at or below the server's `requests_max`, beyond which the
+    /// server refuses.
     pub in_flight_max: usize,
-    /// Counts the bodies' bytes.
+    /// Counts the received bytes of bodies.
     pub meter: Meter,
-    /// How long bytes may wait without one of them being taken, before the connection ends.
+    /// The connection ends if the other side takes none of the waiting bytes for this time.
     pub write_timeout: Duration,
 }
 
@@ -33,15 +33,14 @@ impl Default for ClientOptions {
     }
 }
 
-/// Asks the other side of a connection. Clones use the same connection.
+/// Sends calls to the other side of a connection. Clones use the same connection.
 #[derive(Debug)]
 pub struct Caller<Req, Resp> {
     channel: Channel<Req, Resp>,
 }
 
-/// A client over `io`: what asks, and the future that carries the connection. Nothing moves unless the future is
-/// polled; dropping it closes the connection. It ends by itself when the connection does, or when all callers
-/// are gone.
+/// A client on `io`: the caller, and the future that runs the connection. Nothing is sent or received unless the future
+/// is polled. Dropping it closes the connection. It ends when the connection does, or when all callers are dropped.
 pub fn client<Req, Resp, S>(
     io: S,
     options: ClientOptions,
@@ -67,11 +66,10 @@ where
 }
 
 impl<Req: RequestName, Resp> Caller<Req, Resp> {
-    /// Asks, and waits for the answer for at most `timeout` (at most [`TIMEOUT_MAX`]), the time in the queue
-    /// included. Dropping the future cancels the call at the other side.
+    /// Sends a call and waits for its answer for at most `timeout`, including the time in the queue. The timeout is
+    /// limited to [`TIMEOUT_MAX`]. Dropping the future cancels the call at the other side.
     ///
-    /// # Errors
-    /// When there is no answer. What the service itself refuses is an answer.
+    /// When there is no answer. A refusal by the service is an answer.
     pub async fn call(&self, request: Req, timeout: Duration) -> Result<Resp, CallError> {
         let timeout = timeout.min(TIMEOUT_MAX);
         let mut context = context::current();
@@ -98,9 +96,9 @@ pub enum CallError {
     TimedOut,
     /// Too many calls are open at the other side.
     Refused,
-    /// The answer is one to another question: the other side is broken.
+    /// The answer belongs to another call, so the other side is faulty.
     WrongReply,
-    /// The other side could not answer, or the question could not be sent.
+    /// The other side could not answer, or the call could not be sent.
     Failed(String),
 }
 
@@ -130,8 +128,8 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
-/// Gives a service's caller one method per call. tarpc's generated client would do, but for one thing: it
-/// panics when the answer is of another call.
+/// Gives a service's caller one method per call. tarpc's generated client is not used because it panics when the answer
+/// belongs to another call.
 macro_rules! calls {
     (
         $caller:ident = $request:ident => $response:ident;

@@ -1,45 +1,45 @@
-//! The connections that others make to a server: strangers, who have not said hello, and those who are known. No number
-//! of strangers keeps a known one out. A pure decision: it knows no sockets and no clock, and whoever uses it ends
-//! the connections that it names.
+//! The incoming connections of a server: strangers, which have not said hello, and known ones. No number of strangers
+//! keeps a known one out. This is a pure decision without sockets or a clock; the caller ends the connections that it
+//! names.
 
 use std::collections::BTreeMap;
 
-/// The connections of a server, each with a number. `E` is what ends one; `K` is what is known of one that has said
-/// hello.
+/// The connections of a server, each with a number. `E` is the handle that ends a connection; `K` is what is known of a
+/// connection that has said hello.
 #[derive(Debug)]
 pub struct Crowd<E, K = ()> {
     strangers_max: usize,
     all_max: usize,
-    /// The number of the last one that came.
+    /// The number of the latest connection.
     last: u64,
-    /// By number, so the oldest is first.
+    /// Strangers by number, so the oldest is first.
     strangers: BTreeMap<u64, E>,
     known: BTreeMap<u64, (K, E)>,
 }
 
-/// A connection that was let in.
+/// An admitted connection.
 #[derive(Debug)]
 pub struct Admitted<E> {
-    /// Its number: no other has it, now or later.
+    /// Its number, which is never reused.
     pub number: u64,
-    /// What ends the stranger that makes room for it. It does not count any more.
+    /// The handle that ends the stranger that makes room for it. That stranger no longer counts.
     pub gone: Option<E>,
 }
 
 impl<E, K> Crowd<E, K> {
-    /// Nobody is connected. There may be `strangers_max` strangers, and `all_max` connections of both kinds.
+    /// An empty crowd with room for `strangers_max` strangers and `all_max` connections of both kinds.
     pub fn new(strangers_max: usize, all_max: usize) -> Crowd<E, K> {
         let (strangers, known) = (BTreeMap::new(), BTreeMap::new());
         Crowd { strangers_max, all_max, last: 0, strangers, known }
     }
 
-    /// Changes how many there may be. Those that are connected stay.
+    /// Changes the limits. Existing connections stay.
     pub fn set(&mut self, strangers_max: usize, all_max: usize) {
         (self.strangers_max, self.all_max) = (strangers_max, all_max);
     }
 
-    /// Lets a stranger in; where there is no room, the oldest stranger makes it. `begin` is told the number, and gives
-    /// what ends the connection. `None` when all places are taken by those who have said hello.
+    /// Admits a stranger. If there is no room, the oldest stranger makes room. `begin` gets the number and returns the
+    /// handle that ends the connection. Returns `None` if known connections take all places.
     pub fn admit(&mut self, begin: impl FnOnce(u64) -> E) -> Option<Admitted<E>> {
         let is_full = self.len() >= self.all_max;
         if is_full && self.strangers.is_empty() {
@@ -52,39 +52,40 @@ impl<E, K> Crowd<E, K> {
         Some(Admitted { number: self.last, gone: gone.map(|(_, end)| end) })
     }
 
-    /// Whether this one has not said hello, and was not told to make room.
+    /// Whether this connection has not said hello and was not told to make room.
     pub fn is_stranger(&self, number: u64) -> bool {
         self.strangers.contains_key(&number)
     }
 
-    /// A stranger has said hello: it makes no room for strangers any more. `false` when it was told to go already.
+    /// Marks a stranger as known after its hello, so that it no longer makes room for strangers. Returns `false` if it
+    /// was told to go already.
     pub fn know(&mut self, number: u64, known: K) -> bool {
         let Some(end) = self.strangers.remove(&number) else { return false };
         self.known.insert(number, (known, end));
         true
     }
 
-    /// Those who have said hello, by number.
+    /// The known connections by number.
     pub fn known(&self) -> impl Iterator<Item = (u64, &K)> {
         self.known.iter().map(|(&number, (known, _))| (number, known))
     }
 
-    /// What is known of this one.
+    /// What is known of this connection.
     pub fn known_mut(&mut self, number: u64) -> Option<&mut K> {
         self.known.get_mut(&number).map(|(known, _)| known)
     }
 
-    /// How many have said hello.
+    /// The number of known connections.
     pub fn known_len(&self) -> usize {
         self.known.len()
     }
 
-    /// A connection has ended, or is to end: gives what ends it.
+    /// Removes a connection that ended or must end. Returns the handle that ends it.
     pub fn remove(&mut self, number: u64) -> Option<E> {
         self.strangers.remove(&number).or_else(|| self.known.remove(&number).map(|(_, end)| end))
     }
 
-    /// How many connections there are, but for those that were told to go.
+    /// The number of connections, without those that were told to go.
     pub fn len(&self) -> usize {
         self.strangers.len() + self.known.len()
     }
@@ -99,7 +100,7 @@ impl<E, K> Crowd<E, K> {
 mod tests {
     use super::*;
 
-    /// Each connection is ended by its number.
+    /// Here the handle that ends a connection is its number.
     fn admit(crowd: &mut Crowd<u64>) -> Option<(u64, Option<u64>)> {
         crowd.admit(|number| number).map(|admitted| (admitted.number, admitted.gone))
     }

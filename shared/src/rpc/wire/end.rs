@@ -8,17 +8,17 @@ use tarpc::ChannelError;
 /// Why a connection ended.
 #[derive(Debug, Clone)]
 pub enum LinkEnd {
-    /// The other side closed it, or all callers are gone.
+    /// The other side closed it, or all callers were dropped.
     Closed,
     /// We refused its hello.
     Refused,
-    /// The other side did not get through hello in time.
+    /// The other side did not say hello in time.
     NoHello,
-    /// Nothing was asked for too long.
+    /// No call was made for too long.
     Idle,
-    /// Bytes were waiting, and the other side took none for too long.
+    /// The other side took none of the waiting bytes for too long.
     Stalled,
-    /// The other side sent what it must not send.
+    /// The other side sent something invalid.
     Malformed(String),
     /// The other side closed in the middle of a frame.
     Cut,

@@ -1,4 +1,4 @@
-//! Bytes to messages and back, without a socket: what a fuzzer can drive.
+//! Decodes bytes to messages and encodes messages to bytes, without a socket, so that a fuzzer can drive it.
 
 use super::buffers;
 use super::end::malformed;
@@ -11,27 +11,27 @@ use bytes::buf::Limit;
 use bytes::{Buf, BufMut, BytesMut};
 use std::io;
 
-/// How many bytes a frame's two lengths have.
+/// The number of bytes of a frame's two lengths.
 pub(super) const PREFIX_BYTES: usize = 8;
 
-/// How much is read at once where no body is expected.
+/// The number of bytes read at once while no body is expected.
 const READ_BYTES: usize = 8 << 10;
 
-/// A head's buffer that grew larger than this is given back.
+/// A buffer for heads that grew larger than this, in bytes, is freed instead of kept.
 const KEEP_BYTES_MAX: usize = 64 << 10;
 
-/// Makes messages of bytes. The bytes are put where [`space`](Decoder::space) says, then
-/// [`next`](Decoder::next) is asked until it has no more.
+/// Decodes messages. The caller puts bytes into [`space`](Decoder::space) and then calls [`next`](Decoder::next) until
+/// it returns no more messages.
 ///
-/// It never reserves more than has come and is allowed: a head's buffer grows as the head comes; a body gets a
-/// buffer of exactly its size, but only after its head was read and turned out to have a body.
+/// It never reserves memory for bytes that were only promised. The buffer for a head grows as the head arrives. A body
+/// gets a buffer of exactly its size, but only after its head arrived and turned out to have a body.
 pub(super) struct Decoder<In> {
-    /// Heads, and whatever was read along with them.
+    /// Heads, and bytes that were read together with them.
     heads: BytesMut,
-    /// The body that is expected; it has a buffer of exactly its size.
+    /// The body that is arriving, in a buffer of exactly its size.
     body: BytesMut,
     expect: Expect<In>,
-    /// Set at the side that is greeted.
+    /// Set on the side that receives hello.
     greeted: Option<Greeted>,
     meter: Meter,
 }
@@ -47,10 +47,9 @@ impl<In: Frame> Decoder<In> {
         Decoder { heads: BytesMut::new(), body: BytesMut::new(), expect: Expect::Prefix, greeted, meter }
     }
 
-    /// The next message; `None` when more bytes are needed for it.
+    /// The next message; `None` if more bytes are needed.
     ///
-    /// # Errors
-    /// When the bytes are none of this protocol; the decoder must not be used any more.
+    /// When the bytes are not valid in this protocol. The decoder must not be used after that.
     pub(super) fn next(&mut self) -> io::Result<Option<In>> {
         loop {
             match &mut self.expect {
@@ -83,7 +82,7 @@ impl<In: Frame> Decoder<In> {
         }
     }
 
-    /// Where the next bytes belong.
+    /// The buffer for the next bytes.
     pub(super) fn space(&mut self) -> Limit<&mut BytesMut> {
         let head_len = match self.expect {
             Expect::Prefix => 0,
@@ -98,8 +97,8 @@ impl<In: Frame> Decoder<In> {
             self.heads = BytesMut::new();
         }
         if len == 0 || self.heads.capacity() - len < READ_BYTES / 8 {
-            // Thousands of strangers may be waited for. The buffer of a large head doubles: it has to be sent before it
-            // is reserved.
+            // There may be thousands of strangers, so a stranger's buffer has only room for hello. For a large head the
+            // buffer doubles as bytes arrive, so the other side must send bytes before memory is reserved for more.
             let read = if self.is_strange() { PREFIX_BYTES + HELLO_BYTES_MAX } else { READ_BYTES };
             self.heads.reserve(read.max(head_len.saturating_sub(len).min(len)));
         }
@@ -107,7 +106,7 @@ impl<In: Frame> Decoder<In> {
         (&mut self.heads).limit(free)
     }
 
-    /// Tells that so many bytes were put where [`space`](Decoder::space) said.
+    /// Notes that `bytes` bytes were put into [`space`](Decoder::space).
     pub(super) fn filled(&mut self, bytes: usize) {
         if matches!(self.expect, Expect::Body { .. }) {
             self.meter.count_received(bytes);
@@ -119,7 +118,7 @@ impl<In: Frame> Decoder<In> {
         matches!(self.expect, Expect::Prefix) && self.heads.is_empty()
     }
 
-    /// How many bytes it holds or has reserved.
+    /// The number of bytes that it holds or has reserved.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn reserved_bytes(&self) -> usize {
         self.heads.capacity() + self.body.capacity()
@@ -155,8 +154,8 @@ impl<In: Frame> Decoder<In> {
         Ok(message)
     }
 
-    /// Bytes of the body that were read along with the head are copied once, at most [`READ_BYTES`]; all
-    /// others are read straight into the body's own buffer.
+    /// Bytes of the body that were read together with the head are copied once, at most [`READ_BYTES`]. All others are
+    /// read directly into the body's buffer.
     fn begin_body(&mut self, body_len: usize) {
         self.body = buffers::take_empty(body_len);
         let here = self.heads.len().min(body_len);
@@ -175,16 +174,15 @@ impl<In: Frame> Decoder<In> {
         Some(message)
     }
 
-    /// Whether the other side has still to get through hello.
+    /// Whether hello was not accepted yet.
     fn is_strange(&self) -> bool {
         self.greeted.as_ref().is_some_and(|greeted| !greeted.is_accepted())
     }
 }
 
-/// Appends a message's lengths and head to `out` and takes out its body, which is to be written next.
+/// Appends a message's lengths and head to `out`. Returns its body, which must be written next.
 ///
-/// # Errors
-/// When the message is larger than allowed; `out` is then as it was.
+/// When the message is larger than allowed. `out` is then unchanged.
 pub(super) fn encode<Out: Frame>(message: &mut Out, out: &mut Vec<u8>) -> io::Result<Payload> {
     let body = message.payload().map(std::mem::take).unwrap_or_default();
     let len = body.bytes.len();

@@ -1,5 +1,5 @@
-//! Doors for tests/fuzz: a stranger's bytes go in as the transport would take them, and what comes out is checked.
-//! Each panics when something is wrong.
+//! Entry points for tests/fuzz. A stranger's bytes are decoded as the transport does it, and the result is checked.
+//! Each function panics when something is wrong.
 
 use super::frames::{self, Decoder};
 use super::greeted::Greeted;
@@ -13,22 +13,22 @@ use std::fmt::Debug;
 use std::io;
 use tarpc::{ClientMessage, Response};
 
-/// What a service's request or response can be.
+/// Any request or response of a service.
 pub trait Any: Message + Serialize + DeserializeOwned + Debug {}
 
 impl<T: Message + Serialize + DeserializeOwned + Debug> Any for T {}
 
-/// A request's head. If it is one, it means the same after it was written and read again.
+/// Checks a request's head: if it is valid, it means the same after it was written and read again.
 pub fn request_head<Req: Any>(head: &[u8]) {
     check_head::<ClientMessage<Req>>(head, shown_request);
 }
 
-/// A response's head. If it is one, it means the same after it was written and read again.
+/// Checks a response's head: if it is valid, it means the same after it was written and read again.
 pub fn response_head<Resp: Any>(head: &[u8]) {
     check_head::<Response<Resp>>(head, shown_response);
 }
 
-/// A stream of requests, cut into pieces; `is_greeted` tells whether hello was accepted already.
+/// Checks a stream of requests, cut into pieces. `is_greeted` says whether hello was accepted already.
 pub fn requests<Req: Any>(bytes: &[u8], pieces: &[u8], is_greeted: bool) {
     let greeted = Greeted::new();
     if is_greeted {
@@ -38,12 +38,12 @@ pub fn requests<Req: Any>(bytes: &[u8], pieces: &[u8], is_greeted: bool) {
     check_stream(decoder, bytes, pieces, shown_request);
 }
 
-/// A stream of responses, cut into pieces.
+/// Checks a stream of responses, cut into pieces.
 pub fn responses<Resp: Any>(bytes: &[u8], pieces: &[u8]) {
     check_stream(|| Decoder::<Response<Resp>>::new(None, Meter::new()), bytes, pieces, shown_response);
 }
 
-/// What a request says; its deadline is counted from now, and differs.
+/// The text of a request without its deadline, which is relative to now.
 fn shown_request<Req: Any>(message: &ClientMessage<Req>) -> String {
     match message {
         ClientMessage::Request(request) => format!("{} {:?}", request.id, request.message),
@@ -51,7 +51,7 @@ fn shown_request<Req: Any>(message: &ClientMessage<Req>) -> String {
     }
 }
 
-/// What a response says; the text of a failure is cut when it is sent on.
+/// The text of a response, with a failure's text cut as it is when sent.
 fn shown_response<Resp: Any>(response: &Response<Resp>) -> String {
     let message = response.message.as_ref().map_err(|error| {
         let end = error.detail.floor_char_boundary(FAILURE_BYTES_MAX);
@@ -80,7 +80,7 @@ fn check_stream<In: Frame>(
     assert_eq!(whole, cut, "how the stream is cut makes a difference");
 }
 
-/// Feeds the decoder as a socket would; the messages, and how it ended.
+/// Feeds the decoder as a socket would. Returns the messages, and how the stream ended.
 fn feed<In: Frame>(
     mut decoder: Decoder<In>,
     mut bytes: &[u8],
@@ -119,7 +119,7 @@ fn feed<In: Frame>(
     }
 }
 
-/// What was read whole can be sent on.
+/// Checks that a message that was read can be sent.
 fn check_written<In: Frame>(message: &mut In) {
     let mut out = Vec::new();
     frames::encode(message, &mut out).expect("what was read can be written");

@@ -1,30 +1,30 @@
-//! Whether a connection has got through hello.
+//! Whether a connection's hello was accepted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// What it is at first is 0: nothing was said yet.
+/// The state is 0 before the answer to hello.
 const ACCEPTED: u8 = 1;
 const REFUSED: u8 = 2;
 
-/// Whether a connection's hello was accepted: set by the handler of hello, watched by the transport. Until then
-/// the transport reads hello and nothing else, so that a stranger cannot make us reserve memory. One per
-/// connection; clones are the same one.
+/// Whether a connection's hello was accepted. The handler of hello sets it and the transport reads it. Before that the
+/// transport reads nothing but hello, so that a stranger cannot make us reserve memory. Each connection has one; clones
+/// share it.
 #[derive(Debug, Clone, Default)]
 pub struct Greeted(Arc<AtomicU8>);
 
 impl Greeted {
-    /// A connection that has not said hello.
+    /// The state of a connection that has not said hello.
     pub fn new() -> Greeted {
         Greeted::default()
     }
 
-    /// Hello was accepted: all calls are let through from now on.
+    /// Accepts hello: from now on all calls are read.
     pub fn accept(&self) {
         self.0.store(ACCEPTED, Ordering::Release);
     }
 
-    /// The connection is to end: as soon as the open calls were answered and the answers are written.
+    /// Refuses hello: the connection ends as soon as the open calls are answered and the answers are written.
     pub fn refuse(&self) {
         self.0.store(REFUSED, Ordering::Release);
     }
@@ -34,7 +34,7 @@ impl Greeted {
         self.0.load(Ordering::Acquire) == ACCEPTED
     }
 
-    /// Whether the connection is to end.
+    /// Whether hello was refused.
     pub fn is_refused(&self) -> bool {
         self.0.load(Ordering::Acquire) == REFUSED
     }

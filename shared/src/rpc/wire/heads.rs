@@ -1,7 +1,7 @@
-//! What is in a frame's head: tarpc's messages, less what a stranger must not decide.
+//! The content of a frame's head: tarpc's messages without what a stranger must not control.
 //!
-//! tarpc's own form has the deadline as a `Duration`, which panics the server when it is long enough, and a
-//! trace context. Ours has milliseconds, cut to [`TIMEOUT_MAX`], and no trace.
+//! tarpc's own format has the deadline as a `Duration`, which makes the server panic if it is long enough, and a trace
+//! context. Ours has milliseconds, limited to [`TIMEOUT_MAX`], and no trace context.
 
 use super::limits::TIMEOUT_MAX;
 use crate::rpc::message::{Message, Payload};
@@ -11,34 +11,34 @@ use std::io;
 use std::time::{Duration, Instant};
 use tarpc::{ClientMessage, Request, Response, ServerError, context};
 
-/// The longest text of a [`FailureHead`] that is sent, in bytes.
+/// Limits the text of a [`FailureHead`], in bytes. The rest is cut off.
 pub(super) const FAILURE_BYTES_MAX: usize = 256;
 
-/// A message as a frame: what its head and its body may be.
+/// A message as a frame with a head and a body.
 pub(super) trait Frame: Sized {
     const HEAD_BYTES_MAX: usize;
     const BODY_BYTES_MAX: usize;
-    /// Whether it is the answer to a call.
+    /// Whether it is an answer to a call.
     const IS_ANSWER: bool;
 
     /// The message's payload, if it has one.
     fn payload(&mut self) -> Option<&mut Payload>;
 
-    /// Whether it may come before hello was accepted.
+    /// Whether it may arrive before hello was accepted.
     fn is_hello(&self) -> bool;
 
-    /// Whether it is a call, which may be answered once.
+    /// Whether it is a call.
     fn is_call(&self) -> bool {
         false
     }
 
-    /// Appends the head to `out`, at most [`Self::HEAD_BYTES_MAX`] bytes of it.
+    /// Appends the head to `out`; at most [`Self::HEAD_BYTES_MAX`] bytes.
     fn write_head(&self, out: &mut Vec<u8>) -> postcard::Result<()>;
 
-    /// The message of a head, and the bytes that were left over.
+    /// Reads the message of a head. Returns it with the bytes that are left over.
     fn read_head(head: &[u8]) -> postcard::Result<(Self, &[u8])>;
 
-    /// What to send when the message itself cannot be sent.
+    /// The message to send if this message cannot be sent.
     fn instead(&self, why: &io::Error) -> Option<Self>;
 }
 
@@ -54,12 +54,12 @@ struct ResponseHead<T> {
     reply: Result<T, FailureHead>,
 }
 
-/// Why the server has no reply.
+/// Why the server sends no reply of the service.
 #[derive(Serialize, Deserialize)]
 enum FailureHead {
     /// Too many calls are open.
     Busy,
-    /// Anything else, for people.
+    /// Any other reason, as text for users.
     Failed(String),
 }
 
@@ -78,7 +78,7 @@ impl<Req: Message + Serialize + DeserializeOwned> Frame for ClientMessage<Req> {
     fn is_hello(&self) -> bool {
         match self {
             ClientMessage::Request(request) => request.message.is_hello(),
-            _ => true, // to cancel what is not there does nothing
+            _ => true, // canceling an unknown call does nothing
         }
     }
 
@@ -114,7 +114,7 @@ impl<Req: Message + Serialize + DeserializeOwned> Frame for ClientMessage<Req> {
         Ok((message, rest))
     }
 
-    /// A request that is too large fails its call, nothing else.
+    /// A request that is too large makes only its own call fail.
     fn instead(&self, _: &io::Error) -> Option<Self> {
         None
     }
@@ -143,7 +143,7 @@ impl<Resp: Message + Serialize + DeserializeOwned> Frame for Response<Resp> {
         Ok((Response { request_id: id, message: reply.map_err(ServerError::from) }, rest))
     }
 
-    /// Without an answer the caller would wait for its whole deadline.
+    /// Without an answer the caller would wait until its deadline.
     fn instead(&self, why: &io::Error) -> Option<Self> {
         let why = ServerError::new(io::ErrorKind::Other, format!("the answer cannot be sent: {why}"));
         Some(Response { request_id: self.request_id, message: Err(why) })

@@ -1,9 +1,10 @@
-//! What holds for all connections, whatever their service.
+//! Limits of all connections of every service.
 
 use std::time::Duration;
 
-/// The longest time that a call may take. A longer one that is asked for, by us or by a peer, is cut to this.
+/// The longest time for a call. A longer one, requested by us or by a peer, is reduced to this.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 
-/// The longest head that is read before hello was accepted, in bytes.
+/// Limits a head before hello was accepted, in bytes. A longer one ends the connection. It bounds what a stranger can
+/// make us reserve.
 pub const HELLO_BYTES_MAX: usize = 1024;

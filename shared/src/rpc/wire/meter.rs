@@ -1,10 +1,10 @@
-//! Counts the bytes of bodies as they come.
+//! Counts the bytes of bodies as they arrive.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts the body bytes that come over one connection, before their frames are whole: a peer stalls when no byte comes,
-/// not when a chunk takes its time. Clones are the same one.
+/// Counts the body bytes that arrive on one connection, even before their frames are complete: a slow chunk is no
+/// stall, a lack of bytes is. Clones share one count.
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<AtomicU64>);
 
@@ -14,7 +14,7 @@ impl Meter {
         Meter::default()
     }
 
-    /// How many body bytes came in so far.
+    /// The body bytes that have arrived so far.
     pub fn received_bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,17 +1,18 @@
-//! The transport under all services: tarpc's messages as frames over any byte stream.
+//! The transport of all services: tarpc's messages as frames on any byte stream.
 //!
-//! **How to use it.** The one who asks calls [`client`] with its end of the stream; it gets a [`Caller`] (cheap
-//! to clone, with one method per call of the service: `PeerCaller`, `TrackerCaller`, `ControlCaller`) and a
-//! future that carries the connection: spawn it. It ends with the reason why the connection ended, and dropping
-//! (or aborting) it closes the connection at once; every open call then fails with [`CallError::Closed`]. A call
-//! whose future is dropped is cancelled at the other side. The one who is asked awaits [`serve`] with its end of
-//! the stream and a service (`MyPeer { greeted, .. }.serve()`, as tarpc makes it from the trait): one task per
-//! connection, which owns its handlers; dropping the future closes the connection and drops the handlers. Each
-//! connection has a [`Greeted`] of its own, shared by the options and the service: `hello`'s handler calls
-//! [`Greeted::accept`], or [`Greeted::refuse`] when the connection is to end after its answer. Until then only
-//! hello is read at all. Bytes in a message's `Payload` are written without a copy and dropped the moment that
-//! the last of them was written, so a guard inside of them (`Bytes::from_owner`) tells when that was; on the
-//! way in a [`Meter`] counts them as they come, before their message is whole. TCP connections want [`tune`].
+//! **Calling.** [`client()`] returns a [`Caller`] and a future that runs the connection. The caller is cheap to clone and
+//! has one method per call (`PeerCaller`, `TrackerCaller`, `ControlCaller`). Spawn the future: it returns the reason
+//! why the connection ended, and dropping it closes the connection. Every open call then fails with
+//! [`CallError::Closed`]. If a call's future is dropped, the call is canceled at the other side.
+//!
+//! **Serving.** Await [`serve`] with a service (`MyPeer { greeted, .. }.serve()`, which tarpc generates from the trait)
+//! in one task per connection. The task owns the handlers; dropping its future closes the connection and drops them.
+//! Each connection has its own [`Greeted`], shared by the options and the service. The handler of `hello` calls
+//! [`Greeted::accept`], or [`Greeted::refuse`] to end the connection after its answer. Before that, only hello is read.
+//!
+//! **Payloads.** The bytes of a message's `Payload` are written without a copy and dropped when the last of them is
+//! written, so a guard inside them (`Bytes::from_owner`) notices that. On the receiving side a [`Meter`] counts bytes
+//! as they arrive, before their message is complete. For TCP connections call [`tune`].
 //!
 //! ```text
 //! frame = head_len u32 | body_len u32 | head (postcard) | body (raw bytes)         big endian

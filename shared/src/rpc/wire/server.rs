@@ -1,4 +1,4 @@
-//! The side that is asked.
+//! The serving side of a connection.
 
 use super::budget::Budget;
 use super::end::LinkEnd;
@@ -23,44 +23,45 @@ use tarpc::{ClientMessage, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-/// How a server's connection behaves.
+/// The options of a server's connection.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// How many calls may be open at once; those beyond are refused. It also bounds what the connection can make
-    /// us hold: at most twice as many answers.
+    /// Limits the open calls. Further calls are refused. It also bounds the answers that the connection can make us
+    /// hold: at most twice this number.
     pub requests_max: usize,
-    /// What the service sets when hello was accepted or refused: one per connection.
+    /// Set by the service when hello was accepted or refused. One per connection.
     pub greeted: Greeted,
-    /// How long the other side has to get through hello.
+    /// The time for the other side to say hello.
     pub hello_timeout: Duration,
-    /// How long a connection may live with no call open and no byte passing.
+    /// The connection ends after this time with no open call and no byte sent or received.
     pub idle_timeout: Duration,
-    /// How long bytes may wait without one of them being taken.
+    /// The connection ends if the other side takes none of the waiting bytes for this time.
     pub write_timeout: Duration,
-    /// Counts the bodies' bytes.
+    /// Counts the received bytes of bodies.
     pub meter: Meter,
-    /// What the other side may spend: each frame costs 1. Without one it may ask as fast as it can.
+    /// The budget of the other side; each frame costs 1. `None` sets no limit.
     pub budget: Option<Budget>,
-    /// Whether the next call is read only when the answer to the last one was taken.
+    /// Whether the next call is read only after the answer to the last one was taken.
     pub in_turn: bool,
-    /// How much all connections together may leave untaken; who would leave more is hung up.
+    /// Limits the bytes of answers that wait to be taken, of all connections together. A connection that would exceed
+    /// it is closed.
     pub unread: Option<Unread>,
-    /// Set when the connection ends, before its handlers and its answers are dropped: one per connection.
+    /// Set when the connection ends, before its handlers and answers are dropped. One per connection.
     pub ended: Ended,
 }
 
-/// Whether a connection has ended. Clones are the same one.
+/// Whether a connection has ended. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct Ended(Arc<AtomicBool>);
 
 impl Ended {
-    /// Whether it has.
+    /// Whether the connection has ended.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// Sets it when it is dropped.
+/// Sets the [`Ended`] when dropped.
 struct Ending(Ended);
 
 impl Drop for Ending {
@@ -86,10 +87,10 @@ impl Default for ServerOptions {
     }
 }
 
-/// Answers the calls that come over `io` until the connection ends, and says why it did. Dropping the future
-/// closes the connection and drops the handlers; so does the other side when it closes, or long polls would keep
-/// the connections of those who are gone. A panic of a handler passes through: give each connection a
-/// task of its own, so that nothing else ends with it.
+/// Answers the calls that arrive on `io` until the connection ends. Returns the reason. Dropping the future closes the
+/// connection and drops the handlers. The handlers are also dropped when the other side closes; otherwise long polls
+/// would keep dead connections. A panic in a handler is passed on: give each connection its own task, so that nothing
+/// else ends with it.
 pub async fn serve<S, T>(io: S, options: ServerOptions, service: T) -> LinkEnd
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -103,16 +104,16 @@ where
         Wire::new(io, decoder, options.write_timeout)
             .with_budget(options.budget.clone())
             .with_unread(options.unread.as_ref());
-    // answers to cancelled calls lie in this buffer without being counted as open calls
+    // Answers to canceled calls wait in this buffer and do not count as open calls.
     let config = Config { pending_response_buffer: options.requests_max };
     let channel = BaseChannel::new(config, wire).max_concurrent_requests(options.requests_max);
     let mut requests = pin!(channel.requests());
-    // The handlers run in this task, beside the stream of requests that also writes the answers.
-    // tarpc's for_each_concurrent hangs: at its limit it no longer polls the stream.
+    // The handlers run in this task, next to the stream of requests that also writes the answers. tarpc's
+    // for_each_concurrent is not used because it hangs: at its limit it no longer polls the stream.
     let mut handlers = FuturesUnordered::new();
     let start = Instant::now();
     let mut check = pin!(tokio::time::sleep_until(start + options.hello_timeout));
-    let _ending = Ending(options.ended.clone()); // the last, so that it is dropped first
+    let _ending = Ending(options.ended.clone()); // declared last, so that it is dropped first
     loop {
         let next = poll_fn(|cx| {
             let channel = requests.channel();
@@ -123,7 +124,7 @@ where
                 let polled = requests.as_mut().poll_next(cx);
                 let channel = requests.channel();
                 answered = channel.in_flight_requests() == 0 && channel.transport().is_flushed();
-                // Once the last answer is out, what comes next may be read.
+                // After the last answer is written, the next call may be read.
                 if !(held && answered && polled.is_pending()) {
                     break polled;
                 }
@@ -143,7 +144,7 @@ where
                 Ok(Some(Err(error))) => return LinkEnd::of(error),
                 Ok(None) => return LinkEnd::Closed,
                 Err(end) => {
-                    // What can be done at once is done: a complaint waits for no answer.
+                    // Handlers that can finish at once do: a complaint waits for no answer.
                     while handlers.next().now_or_never().flatten().is_some() {}
                     return end;
                 }
@@ -161,7 +162,7 @@ where
     }
 }
 
-/// When to look again, or why the connection ends.
+/// The time of the next check, or the reason why the connection ends.
 fn still_good(
     options: &ServerOptions,
     start: Instant,

@@ -5,16 +5,14 @@ use std::io;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
-/// How many bytes a bulk connection lets the kernel hold that were not sent yet. What lies in the kernel can
-/// neither be taken back nor be told from what has arrived.
+/// Limits the unsent bytes that the kernel holds for a bulk connection. Bytes in the kernel cannot be taken back, and
+/// we cannot tell whether they have arrived.
 const NOT_SENT_BYTES_MAX: u32 = 128 << 10;
 
-/// Sets the options that our connections want, on either side: no delay for small frames, a probe after 30 s
-/// of silence (so that a machine that vanished is noticed after about a minute), and on `bulk` connections a
-/// short queue in the kernel.
+/// Sets the options of our connections, on either side: no delay for small frames; a probe after 30 s of silence, so
+/// that a dead machine is noticed after about a minute; and on `bulk` connections a short queue in the kernel.
 ///
-/// # Errors
-/// When the system refuses an option; the connection works all the same, only less well.
+/// When the system refuses an option. The connection works all the same, only less well.
 pub fn tune(stream: &TcpStream, bulk: bool) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
@@ -28,8 +26,8 @@ pub fn tune(stream: &TcpStream, bulk: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets the congestion control of whatever this listener is going to accept, by the kernel's name for it. Those who
-/// accept are those who send chunks.
+/// Sets the congestion control of the connections that this listener accepts, by the kernel's name for it. The
+/// accepting side is the side that sends chunks.
 ///
 /// # Errors
 /// When the kernel does not have it, or does not allow it to this user (`net.ipv4.tcp_allowed_congestion_control`).

@@ -1,4 +1,4 @@
-//! A byte stream as tarpc's transport: messages in, messages out.
+//! A byte stream as a tarpc transport: messages in, messages out.
 
 use super::budget::Budget;
 use super::end::malformed;
@@ -19,34 +19,34 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::poll_read_buf;
 
-/// How many bytes of heads are gathered before they have to be written.
+/// Limits the bytes of heads that wait to be written. At this limit they are written before another message is taken.
 const HEADS_BYTES_MAX: usize = 64 << 10;
 
-/// A transport over a byte stream. A body is never copied, and dropped when its last byte was written.
+/// A transport on a byte stream. A body is never copied, and is dropped when its last byte was written.
 pub(super) struct Wire<S, In, Out> {
     io: S,
     decoder: Decoder<In>,
-    /// Heads that wait to be written; `body` follows the last of them.
+    /// Heads that wait to be written. `body` follows the last of them.
     heads: Vec<u8>,
-    /// How many bytes of `heads` were written.
+    /// The number of bytes of `heads` that were written.
     written: usize,
     body: Payload,
     stall: Stall,
     last_traffic: Instant,
-    /// How many answers may come: one for each call.
+    /// The number of answers that may arrive: one for each call.
     unanswered: u64,
-    /// What the other side may spend.
+    /// The budget of the other side.
     budget: Option<Budget>,
-    /// What waits here because the other side takes no more.
+    /// The bytes that wait here because the other side takes none.
     unread: Option<UnreadShare>,
-    /// Whether nothing more is read for now.
+    /// Whether reading is suspended.
     held: AtomicBool,
     /// Whether the other side has closed.
     ended: bool,
     out: PhantomData<fn(Out)>,
 }
 
-/// Nothing in it is pinned in place.
+/// No field is structurally pinned.
 impl<S: Unpin, In, Out> Unpin for Wire<S, In, Out> {}
 
 impl<S, In, Out> Wire<S, In, Out>
@@ -73,22 +73,22 @@ where
         }
     }
 
-    /// The same, for somebody who may spend only so much.
+    /// Limits the other side by a budget.
     pub(super) fn with_budget(self, budget: Option<Budget>) -> Self {
         Wire { budget, ..self }
     }
 
-    /// The same, with a bound over all connections on what is not taken.
+    /// Limits the bytes that wait to be taken, over all connections.
     pub(super) fn with_unread(self, unread: Option<&Unread>) -> Self {
         Wire { unread: unread.map(Unread::share), ..self }
     }
 
-    /// Reads nothing more, or goes on. Nobody is woken by it: whoever lets it go on polls it again.
+    /// Suspends or resumes reading. Resuming wakes nobody: the caller polls again.
     pub(super) fn hold(&self, held: bool) {
         self.held.store(held, Ordering::Relaxed);
     }
 
-    /// Whether a message may come: answers only as many as calls, anything only within the budget.
+    /// Checks that a message may arrive: at most one answer per call, and anything only within the budget.
     fn admit(&mut self) -> io::Result<()> {
         if In::IS_ANSWER {
             let left = self.unanswered.checked_sub(1);
@@ -100,12 +100,12 @@ where
         Ok(())
     }
 
-    /// When the last byte came or went.
+    /// When a byte was last received or sent.
     pub(super) fn last_traffic(&self) -> Instant {
         self.last_traffic
     }
 
-    /// Whether the other side has closed: nobody waits for answers any more.
+    /// Whether the other side has closed. Then nobody waits for answers any more.
     pub(super) fn is_ended(&self) -> bool {
         self.ended
     }
@@ -140,7 +140,7 @@ where
         Poll::Ready(Ok(()))
     }
 
-    /// So many bytes wait for the other side.
+    /// Notes the number of bytes that wait for the other side.
     fn count_unread(&mut self, bytes: usize) -> io::Result<()> {
         if self.unread.as_mut().is_none_or(|unread| unread.set(bytes)) {
             return Ok(());
@@ -148,7 +148,7 @@ where
         Err(io::Error::new(io::ErrorKind::TimedOut, "too much waits for others that take nothing"))
     }
 
-    /// So many bytes were written.
+    /// Removes written bytes from the front of the queue.
     fn advance(&mut self, bytes: usize) {
         self.stall.armed = false;
         self.last_traffic = Instant::now();
@@ -164,7 +164,7 @@ where
             if let Some(written) = self.body.written.take() {
                 written.set();
             }
-            self.body = Payload::default(); // an empty slice would keep its owner, and an upload slot with it
+            self.body = Payload::default(); // an empty slice would keep its owner alive, and the upload slot with it
         }
     }
 }
@@ -207,7 +207,7 @@ where
 {
     type Error = io::Error;
 
-    /// A body must be out before the next head may be begun: frames are written whole, one after the other.
+    /// A body must be written before the next head is begun: frames are written one after the other.
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.body.bytes.is_empty() && this.heads.len() - this.written < HEADS_BYTES_MAX {
@@ -246,19 +246,19 @@ where
     }
 }
 
-/// Watches that the other side takes bytes: that it goes on, and that it is done while somebody may still wait for
-/// what is sent.
+/// Checks that the other side takes bytes: that some are taken within `timeout`, and all within the longest time of a
+/// call.
 struct Stall {
     timeout: Duration,
-    /// When the oldest of what waits to be written was given to us; or later, if frame follows upon frame.
+    /// When the oldest waiting bytes were queued, or later if frames follow without a break.
     begun: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whether `sleep` runs since the last byte was taken.
+    /// Whether `sleep` was started after the last byte was taken.
     armed: bool,
 }
 
 impl Stall {
-    /// To be polled whenever the stream takes no bytes.
+    /// Polled whenever the stream takes no bytes.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let deadline = (Instant::now() + self.timeout).min(self.begun + TIMEOUT_MAX);
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));

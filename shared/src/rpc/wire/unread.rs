@@ -1,10 +1,10 @@
-//! What was said and is not read: a bound over many connections.
+//! A limit on unread answers over many connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many bytes of answers may wait for sockets that take no more, over all connections that share it. Clones are
-/// the same one. Each connection has bounds of its own, but there may be very many.
+/// Limits the bytes of answers that wait for sockets that take no more, over all connections that share it. Each
+/// connection has limits of its own, but there may be very many connections. Clones share one count.
 #[derive(Debug, Clone)]
 pub struct Unread(Arc<Total>);
 
@@ -15,24 +15,24 @@ struct Total {
 }
 
 impl Unread {
-    /// Nothing waits, and so many bytes may.
+    /// A limit of `bytes_max` bytes. Nothing is waiting yet.
     pub fn new(bytes_max: usize) -> Unread {
         Unread(Arc::new(Total { bytes: AtomicUsize::new(0), bytes_max }))
     }
 
-    /// How many bytes wait.
+    /// The number of waiting bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    /// The part of one connection.
+    /// The share of one connection.
     pub(super) fn share(&self) -> UnreadShare {
         UnreadShare { all: self.clone(), bytes: 0 }
     }
 }
 
-/// What waits at one connection; given back when it ends.
+/// The waiting bytes of one connection. They are subtracted when it is dropped.
 #[derive(Debug)]
 pub(super) struct UnreadShare {
     all: Unread,
@@ -40,7 +40,7 @@ pub(super) struct UnreadShare {
 }
 
 impl UnreadShare {
-    /// So many bytes wait now. `false` when they are more than before, and too many with those of all others.
+    /// Sets the number of waiting bytes. Returns `false` if it grew and the total is above the limit.
     pub(super) fn set(&mut self, bytes: usize) -> bool {
         let (total, before) = (&self.all.0, self.bytes);
         self.bytes = bytes;
