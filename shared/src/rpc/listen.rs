@@ -1,17 +1,17 @@
-//! The port that a daemon or a tracker listens on: dual stack where the machine has IPv6.
+//! Opens the TCP port of a daemon or a tracker, for IPv6 and IPv4 where the machine has both.
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::TcpListener;
 
-/// How many connections may wait to be accepted: a fleet comes back all at once.
+/// Limits the connections that wait to be accepted. The system drops further ones, which retry. A whole fleet may
+/// reconnect at once after an outage.
 const BACKLOG: i32 = 1024;
 
-/// Listens for TCP connections. `[::]` takes IPv4 as well, and is 0.0.0.0 on a machine without IPv6.
+/// Listens for TCP connections. `[::]` accepts IPv4 as well, and means 0.0.0.0 on a machine without IPv6.
 ///
-/// # Errors
-/// When the port is taken or not ours to take; the text names the address and what to do.
+/// When the port is in use or not permitted. The text names the address and says what to do.
 pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     let opened = match open(addr) {
         Err(error) if addr.ip().is_unspecified() && addr.is_ipv6() && lacks_ipv6(&error) => {
@@ -24,7 +24,7 @@ pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
 
 fn open(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    // connections of a former process that linger do not keep its successor off the port
+    // Lingering connections of a former process must not block the port.
     socket.set_reuse_address(true)?;
     if addr.is_ipv6() {
         socket.set_only_v6(!addr.ip().is_unspecified())?;

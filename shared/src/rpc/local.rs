@@ -1,8 +1,8 @@
-//! The control socket: a Unix socket file, guarded by its mode and by who calls.
+//! The control socket: a Unix socket file, protected by its mode and by the caller's credentials.
 //!
-//! A socket file outlives a process that was killed, and binding over it fails: [`listen`] takes a dead one away
-//! and leaves a living one alone. A path may be as long as any other path, although a socket's address holds
-//! only 107 bytes: longer ones are reached through the folder's descriptor.
+//! A socket file outlives a killed process, and binding to an existing file fails. So [`listen`] removes a file on
+//! which nobody listens, and leaves one with a listener alone. The path may be of any length, although a socket's
+//! address holds only 107 bytes: a longer path is reached through its directory's descriptor.
 
 mod lock;
 
@@ -21,40 +21,41 @@ use std::time::Duration;
 /// One end of a connection over the control socket.
 pub type Stream = local::Stream;
 
-/// Paths longer than this go through the folder's descriptor. A socket's address holds 107 bytes.
+/// Paths longer than this, in bytes, are reached through the directory's descriptor. A socket's address holds 107
+/// bytes.
 const PATH_BYTES_MAX: usize = 100;
 
-/// How often a full queue of connections is tried again, and how long after.
+/// Limits the attempts to connect while the listener's queue is full. After the last one the call fails; together they
+/// take a second.
 const TRIES_MAX: u32 = 50;
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
-/// Who is at the other end of a connection, as the kernel says.
+/// The process at the other end of a connection, as the kernel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credentials {
     /// The effective user id.
     pub uid: u32,
     /// The effective group id.
     pub gid: u32,
-    /// The process id, 0 if the kernel does not say.
+    /// The process id; 0 if the kernel does not report it.
     pub pid: u32,
 }
 
-/// The listening end. The socket file is removed when it is dropped.
+/// A listener. Its socket file is removed when it is dropped.
 #[derive(Debug)]
 pub struct Listener {
     inner: local::Listener,
     place: SocketPlace,
-    /// The device and inode of the socket file: only our own is removed.
+    /// The device and inode of the socket file, so that only our own file is removed.
     file: (u64, u64),
 }
 
-/// Listens on a new socket file at `path` with the permissions `mode` (as in 0o660), whatever the umask. A socket
-/// file that nobody listens on any more is replaced.
+/// Listens on a new socket file at `path` with the permissions `mode` (such as 0o660), independent of the umask. A
+/// socket file without a listener is replaced.
 ///
-/// # Errors
-/// `AddrInUse` when another process listens there, `AlreadyExists` when something that is no socket is there,
-/// `NotFound` when the folder does not exist, `TimedOut` when another process is about to listen there and comes to no
-/// end; and whatever the system says.
+/// `AddrInUse` when another process listens there; `AlreadyExists` when the path exists and is no socket; `NotFound`
+/// when the directory does not exist; `TimedOut` when another process holds the lock of the path for too long; and any
+/// error of the system.
 pub async fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
     let place = SocketPlace::open(path, OFlags::RDONLY)?;
     // Two processes that find the same dead socket must not remove each other's new one.
@@ -64,7 +65,7 @@ pub async fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
     let lock = lock.map_err(|error| place.error("cannot lock", &error))?;
     place.clear()?;
     let name = place.address().to_fs_name::<GenericFilePath>()?;
-    // the mode is given before binding as well, so that nobody whom it shuts out comes in before it is set
+    // The mode is also set before binding, so that nobody can connect before it applies.
     let options = ListenerOptions::new().name(name).mode(mode as _).reclaim_name(false);
     let inner = options.create_tokio().map_err(|error| place.error("cannot listen on", &error))?;
     rustix::fs::chmodat(&place.folder, &place.name, Mode::from_raw_mode(mode), AtFlags::empty())?;
@@ -75,15 +76,14 @@ pub async fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
 
 /// Connects to the socket file at `path`.
 ///
-/// # Errors
-/// `NotFound` when there is none, `ConnectionRefused` when nobody listens on it, `PermissionDenied`; and
-/// whatever the system says.
+/// `NotFound` when there is no such file; `ConnectionRefused` when nobody listens on it; `PermissionDenied`; and any
+/// error of the system.
 pub async fn connect(path: &Path) -> io::Result<Stream> {
     let place = SocketPlace::open(path, OFlags::PATH)?;
     for _ in 0..TRIES_MAX {
         match local::Stream::connect(place.address().to_fs_name::<GenericFilePath>()?).await {
             Ok(stream) => return Ok(stream),
-            // the queue of connections that wait to be accepted is full
+            // The queue of connections that wait to be accepted is full.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(TRY_AGAIN).await,
             Err(error) => return Err(place.error("cannot connect to", &error)),
         }
@@ -92,10 +92,9 @@ pub async fn connect(path: &Path) -> io::Result<Stream> {
 }
 
 impl Listener {
-    /// The next connection, and who is at its other end.
+    /// The next connection, and the process at its other end.
     ///
-    /// # Errors
-    /// When the system fails (no more descriptors, for one): worth another try a little later.
+    /// When the system fails, for example for lack of descriptors. Try again a little later.
     pub async fn accept(&self) -> io::Result<(Stream, Credentials)> {
         let stream = self.inner.accept().await?;
         let who = stream.peer_creds()?;
@@ -117,7 +116,7 @@ impl Drop for Listener {
     }
 }
 
-/// Where a socket file is, or will be.
+/// The path of a socket file, whether it exists or not.
 #[derive(Debug)]
 struct SocketPlace {
     path: PathBuf,
@@ -143,7 +142,7 @@ impl SocketPlace {
         Ok(SocketPlace { path: path.to_owned(), folder, name })
     }
 
-    /// A path to the socket that is short enough for a socket's address (if the file's name itself is).
+    /// A path to the socket that is short enough for a socket's address, if the file's name is.
     fn address(&self) -> PathBuf {
         if self.path.as_os_str().len() <= PATH_BYTES_MAX {
             return self.path.clone();
@@ -151,7 +150,7 @@ impl SocketPlace {
         Path::new("/proc/self/fd").join(self.folder.as_raw_fd().to_string()).join(&self.name)
     }
 
-    /// Removes a socket file that nobody listens on.
+    /// Removes a socket file on which nobody listens.
     fn clear(&self) -> io::Result<()> {
         let stat = match rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
@@ -163,7 +162,7 @@ impl SocketPlace {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
         }
         match self.probe() {
-            // a full queue means that somebody owns it, too
+            // A full queue means that there is a listener.
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => match error.kind() {
                 io::ErrorKind::ConnectionRefused => {
                     rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty())?;
@@ -249,12 +248,12 @@ mod tests {
         let error = listen(&path, 0o600).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains("ttd.sock"), "{error}");
-        // the probe is seen as a connection that ends at once
+        // The probe appears as a connection that ends at once.
         let _ = listener.accept().await;
         check_talk(&listener, &path).await;
     }
 
-    /// Those that backup tools and the like lock is the folder.
+    /// Backup tools and the like may lock the directory.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn of_several_that_find_a_dead_socket_one_listens_whoever_locks_the_folder() {
         let folder = folder();
@@ -315,7 +314,7 @@ mod tests {
         check_talk(&listener, &path).await;
     }
 
-    /// The umask belongs to the whole process: a process of its own runs this test with umask 077.
+    /// The umask applies to the whole process, so this test runs itself in a new process with umask 077.
     #[test]
     fn the_mode_holds_whatever_the_umask() {
         if std::env::var_os("TT_UMASK_TEST").is_none() {
@@ -330,7 +329,7 @@ mod tests {
                 .output()
                 .unwrap();
             let out = String::from_utf8_lossy(&output.stdout);
-            // the harness is content as well when no test has that name
+            // The test harness also succeeds when no test has that name.
             assert!(output.status.success() && out.contains("\ntest result: ok. 1 passed;"), "{out}");
             return;
         }

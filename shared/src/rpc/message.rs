@@ -1,4 +1,4 @@
-//! What the messages of all services have in common: a payload, limits, and a version.
+//! What the messages of all services share: a payload, size limits, and the protocol version.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -6,10 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The version of all three protocols. Peers of another version are refused at hello.
+/// The version of all three protocols. A peer with another version is refused at hello.
 pub const PROTOCOL_VERSION: u16 = 2;
 
-/// Whether a payload was written to its last byte. It says nothing of whether the other side has read it.
+/// Whether the last byte of a payload was written. It does not say whether the other side has read it.
 #[derive(Debug, Clone, Default)]
 pub struct Written(Arc<AtomicBool>);
 
@@ -19,20 +19,20 @@ impl Written {
         self.0.load(Ordering::Acquire)
     }
 
-    /// The last byte is written. The transport says so, and whoever takes its place in a test.
+    /// Notes that the last byte was written. The transport calls it, or a test in its place.
     pub fn set(&self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
-/// Bytes that travel as a frame's body, outside serde: never copied in user space, and bounded by the limit of
-/// their service and direction. A message has at most one.
+/// Bytes that are sent as a frame's body, without serde and without being copied in user space. Their number is limited
+/// per service and direction. A message has at most one payload.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Payload {
     /// The bytes.
     #[serde(skip)]
     pub bytes: Bytes,
-    /// What the transport sets when it has written all of them, before it drops them.
+    /// Set by the transport when all bytes are written, before it drops them.
     #[serde(skip)]
     pub written: Option<Written>,
 }
@@ -57,23 +57,23 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// A message of one of our services, as the transport sees it: which body it may have, and which limits hold.
+/// A message of a service as the transport sees it: whether it has a body, and its size limits.
 pub trait Message: Sized {
-    /// The most bytes that its body may have.
+    /// Limits the bytes of a body. A longer one ends the connection.
     const BODY_BYTES_MAX: usize;
-    /// The most bytes that its head may have.
+    /// Limits the bytes of a head. A longer one ends the connection.
     const HEAD_BYTES_MAX: usize;
 
-    /// Where the message's payload is, if this message has one.
+    /// The message's payload, if it has one.
     fn payload(&mut self) -> Option<&mut Payload>;
 
-    /// Whether it is a request to be greeted: the only one that is read before hello was accepted.
+    /// Whether it is a hello, the only message that is read before hello was accepted.
     fn is_hello(&self) -> bool {
         false
     }
 }
 
-/// The version that the other side speaks is not ours.
+/// A refusal because the versions differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrongVersion {
     /// The version that the refusing side speaks.

@@ -1,8 +1,8 @@
-//! What travels between processes: three tarpc services over one transport.
+//! The protocols between processes: three tarpc services on one transport.
 //!
-//! [`wire`] carries frames over any byte stream; [`peer`] is between daemons, [`tracker`] between a daemon
-//! and a tracker, [`control`] between ttctl and its daemon, over the Unix socket of [`local`].
-//! docs/protocol.md describes every message for a second implementation.
+//! [`wire`] carries frames over any byte stream. [`peer`] is the service between daemons, [`tracker`] the one between a
+//! daemon and a tracker, and [`control`] the one between ttctl and its daemon, over the Unix socket of [`local`].
+//! docs/protocol.md describes every message.
 
 pub mod control;
 mod listen;

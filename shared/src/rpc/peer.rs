@@ -1,7 +1,7 @@
-//! The `Peer` service: what daemons ask each other. The dialler asks; who is asked dials back to ask in turn.
+//! The `Peer` service between daemons. The side that dials asks. To ask in turn, the other side dials back.
 //!
-//! A pair uses two connections in each direction: a *quick* one (hello, news, picks, complaints) and a *bulk*
-//! one (hello, chunks), so that small answers never wait behind a chunk.
+//! Two peers use two connections in each direction: a *quick* one for short messages (hello, news, picks, complaints)
+//! and a *bulk* one for chunks, so that short answers never wait behind a chunk.
 
 // tarpc generates the client, the request and the response types of the trait without docs.
 #![allow(missing_docs)]
@@ -13,29 +13,30 @@ use crate::id::{PeerId, SwarmKey};
 use crate::window::Window;
 use serde::{Deserialize, Serialize};
 
-/// The most swarms that one connection may subscribe to, and the most changes in one call.
+/// Limits the swarms that one connection may subscribe to, and the changes in one call. Further swarms wait until
+/// others are unsubscribed.
 pub use crate::swarm::SUBSCRIPTIONS_MAX;
-/// The most updates in one answer to a news poll.
+/// Limits the updates in one answer to a news poll. The rest follows with the next poll.
 pub const UPDATES_MAX: usize = 256;
-/// The most added chunks in one update.
+/// Limits the added chunks in one update. The rest follows in further updates.
 pub const ADDED_MAX: usize = 4096;
-/// The longest zone name in bytes.
+/// Limits the name of a zone, in bytes. A hello with a longer one is refused as malformed.
 pub const ZONE_BYTES_MAX: usize = 64;
 
 #[tarpc::service]
 pub trait Peer {
-    /// Must be the first call on a connection; nothing else is answered before.
+    /// Must be the first call on a connection. Before it no other call is answered.
     async fn hello(hello: Hello) -> Result<Welcome, HelloRefused>;
-    /// A long poll for the news of the connection's subscriptions: answered within 10 ms of a change, or empty
-    /// shortly before its own deadline. At most one is open per connection; a new one ends the former.
+    /// A long poll for news about the connection's subscriptions. It is answered within 10 ms of a change, or with no
+    /// updates shortly before its deadline. A connection has at most one open poll: a new poll ends the former.
     async fn news(request: NewsRequest) -> NewsReply;
-    /// Asks a seeder to choose a chunk and to keep an upload slot for it. May wait in the seeder's queue.
+    /// Asks a seeder to choose a chunk and to reserve an upload slot for it. The call may wait in the seeder's queue.
     async fn pick(key: SwarmKey, wanted: Window) -> PickReply;
     /// Asks for a chunk's bytes.
     async fn get_chunk(key: SwarmKey, index: ChunkIndex) -> ChunkReply;
-    /// Tells that a chunk which came from the callee was corrupt, so that it checks its copy.
+    /// Reports that a chunk from the callee was corrupt, so that the callee checks its copy.
     async fn complain(key: SwarmKey, index: ChunkIndex) -> ();
-    /// Changes the connection's subscriptions. The poll that is open answers for the new ones.
+    /// Changes the connection's subscriptions. An open poll continues with the new ones.
     async fn subscribe(changes: Subscriptions) -> ();
 }
 
@@ -55,18 +56,18 @@ calls! {
     subscribe / Subscribe(changes: Subscriptions) -> ();
 }
 
-/// What a dialler says first.
+/// The first message of the side that dialed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The protocol version that it speaks.
     pub version: u16,
-    /// Bits for optional features; none is defined yet. Unknown bits are ignored.
+    /// Bits for optional features. None is defined yet; unknown bits are ignored.
     pub capabilities: u64,
-    /// Its id, drawn at this start of its process.
+    /// Its id, drawn when its process started.
     pub peer_id: PeerId,
-    /// The port that it listens on. Its address is the connection's, never one that it claims.
+    /// The port that it listens on. Its IP address is taken from the connection, never from a message.
     pub listen_port: u16,
-    /// Its zone, empty if none is configured; [`ZONE_BYTES_MAX`] bytes at most.
+    /// Its zone, at most [`ZONE_BYTES_MAX`] bytes; empty if none is configured.
     pub zone: String,
     /// What the connection is for.
     pub link: LinkKind,
@@ -75,7 +76,7 @@ pub struct Hello {
 /// What a connection between peers is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkKind {
-    /// Small questions that must be answered quickly.
+    /// Short messages that must be answered quickly.
     Quick,
     /// Chunks.
     Bulk,
@@ -88,7 +89,7 @@ pub struct Welcome {
     pub version: u16,
     /// As in [`Hello`].
     pub capabilities: u64,
-    /// The callee's id. The dialler's own id here means that it dialled itself.
+    /// The callee's id. If it equals the caller's own id, the caller dialed itself.
     pub peer_id: PeerId,
     /// The callee's zone, empty if none is configured.
     pub zone: String,
@@ -99,71 +100,71 @@ pub struct Welcome {
 pub enum HelloRefused {
     /// Another protocol version.
     Version(WrongVersion),
-    /// The dialler misbehaved and is banned for a while.
+    /// The caller misbehaved and is banned for a while.
     Banned,
     /// There are too many connections already.
     Full,
-    /// The hello itself is malformed (port 0, a zone that is too long).
+    /// The hello is malformed: port 0, or a zone that is too long.
     Malformed,
 }
 
-/// How a connection's subscriptions change; at most [`SUBSCRIPTIONS_MAX`] changes.
+/// Changes of a connection's subscriptions; at most [`SUBSCRIPTIONS_MAX`] changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscriptions {
-    /// Swarms whose news are not wanted any more. They are taken away before the others are added.
+    /// Swarms to unsubscribe from. They are removed before the others are added.
     pub removed: Vec<SwarmKey>,
-    /// Swarms whose news are wanted. Each is told in full, also one that was subscribed to already.
+    /// Swarms to subscribe to. The callee tells all its chunks of each, even if the swarm was subscribed to before.
     pub added: Vec<SwarmKey>,
 }
 
 /// Asks for news.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewsRequest {
-    /// The number of the last answer that arrived; 0: none. Only what an answer told that is named here counts as
-    /// told.
+    /// The number of the last answer that the caller received; 0 if none. Only what was in an answer named here counts
+    /// as told.
     pub received: u64,
 }
 
 /// The answer to a news poll.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewsReply {
-    /// The answer's number, to be handed in with the next poll. Each answer that tells something has a number of its
-    /// own on its connection.
+    /// The number of this answer, to be passed to the next poll. Answers with updates are numbered without repetition
+    /// on their connection.
     pub number: u64,
-    /// What is new; at most [`UPDATES_MAX`]. There may be more: poll again.
+    /// The updates; at most [`UPDATES_MAX`]. There may be more: poll again.
     pub updates: Vec<NewsUpdate>,
 }
 
-/// What is new in one swarm.
+/// The news of one swarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewsUpdate {
     /// Which swarm.
     pub key: SwarmKey,
-    /// What the callee has.
+    /// The chunks that the callee has.
     pub have: HaveNews,
 }
 
 /// Which chunks the callee has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HaveNews {
-    /// All: it is a seeder, and picks.
+    /// All chunks. It is a seeder and answers picks.
     All,
-    /// Exactly these (the bytes of a [`HaveMap`](crate::have::HaveMap)): replaces what was known.
+    /// Exactly these chunks, which replace what was known. The map is in the form of [`HaveMap`](crate::have::HaveMap).
     Replace { count: ChunkCount, map: Vec<u8> },
-    /// These as well; at most [`ADDED_MAX`].
+    /// These chunks in addition; at most [`ADDED_MAX`].
     Add(Vec<ChunkIndex>),
-    /// It is no member of this swarm (any more).
+    /// It is not, or no longer, a member of this swarm.
     Gone,
 }
 
 /// The answer to a pick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PickReply {
-    /// This chunk; an upload slot is kept for it for a short while.
+    /// The chosen chunk. An upload slot is reserved for it for a short while.
     Picked(ChunkIndex),
-    /// No slot came free in time, or the queue is full.
+    /// No slot became free in time, or the queue is full.
     Busy { retry_after_ms: u32 },
-    /// Nothing of the window can be given: the callee is no seeder, or has none of it.
+    /// No chunk of the window can be given: the callee is no seeder, or has none of them.
     NotHere,
     /// The callee does not take part in this swarm.
     Unknown,
@@ -172,7 +173,7 @@ pub enum PickReply {
 /// The answer to a request for a chunk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChunkReply {
-    /// The chunk's bytes. They have been verified once, but the receiver checks them again.
+    /// The chunk's bytes. The callee verified them once; the receiver verifies them again.
     Chunk(Payload),
     /// All upload slots are taken.
     Busy { retry_after_ms: u32 },
@@ -186,7 +187,7 @@ pub enum ChunkReply {
 
 impl Message for PeerRequest {
     const BODY_BYTES_MAX: usize = 0;
-    const HEAD_BYTES_MAX: usize = 512 << 10; // all subscriptions at once
+    const HEAD_BYTES_MAX: usize = 512 << 10; // SUBSCRIPTIONS_MAX changes in one call
 
     fn payload(&mut self) -> Option<&mut Payload> {
         None

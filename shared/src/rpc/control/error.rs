@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 /// Why a command was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlError {
-    /// What ttctl makes its exit code of.
+    /// The kind of error, from which ttctl derives its exit code.
     pub kind: ErrorKind,
-    /// What happened and where, in one line.
+    /// What failed and where, in one line.
     pub message: String,
-    /// What to do about it.
+    /// What the user can do about it.
     pub hint: Option<String>,
 }
 
@@ -21,20 +21,20 @@ impl std::fmt::Display for ControlError {
 
 impl std::error::Error for ControlError {}
 
-/// What kind of error it is.
+/// The kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorKind {
-    /// The daemon failed.
+    /// An internal failure of the daemon.
     Internal,
-    /// The request makes no sense.
+    /// The request is invalid.
     Usage,
     /// Not found, or not allowed.
     Refused,
-    /// It took too long.
+    /// The time was up before it was done.
     TimedOut,
     /// A manifest or a file does not verify.
     BadData,
-    /// The disk has no room.
+    /// The disk is full.
     NoSpace,
     /// No tracker or server could be reached: trying again may help.
     Unreachable,

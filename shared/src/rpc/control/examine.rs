@@ -1,18 +1,19 @@
-//! What `ttctl doctor` is told of the daemon's place on the machine.
+//! The daemon's environment on its machine, for `ttctl doctor`.
 
 use serde::{Deserialize, Serialize};
 
-/// The daemon's place on the machine.
+/// The daemon's environment on its machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Examined {
-    /// Why it cannot write into its shared folder; `None` if it can.
+    /// Why it cannot write to its shared directory; `None` if it can.
     pub folder_trouble: Option<String>,
-    /// Room for ordinary users on the folder's file system, and its size; 0 if it does not tell.
+    /// Bytes available to unprivileged users on the directory's file system, and its size; 0 if the system does not
+    /// say.
     pub free_bytes: u64,
     pub total_bytes: u64,
-    /// Files and sockets that it has open, and how many it may have.
+    /// Open files and sockets, and their limit.
     pub descriptors: u64,
     pub descriptors_max: u64,
-    /// Its user.
+    /// Its user id.
     pub uid: u32,
 }

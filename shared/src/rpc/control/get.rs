@@ -1,4 +1,4 @@
-//! What to get, and what became of it.
+//! The request to get a resource, and its answer.
 
 use super::task::TaskId;
 use crate::chunk::ChunkCount;
@@ -11,30 +11,30 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetRequest {
     pub what: GetWhat,
-    /// Whether other content of this name may be replaced when the new one is complete.
+    /// Whether other content under this name may be replaced once the new content is complete.
     pub replace: bool,
 }
 
-/// How the wanted resource is named.
+/// How the wanted resource is identified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GetWhat {
     /// By the manifest whose text was sent with `manifest_part` on this connection.
     Manifest,
-    /// By a name, from the catalogue of this tracker, or of those that the daemon was configured with.
+    /// By a name in the catalogue of this tracker, or of the daemon's configured trackers.
     Name { name: ResourceName, tracker: Option<TrackerUrl> },
-    /// By its id, from the catalogue of this tracker, or of those that the daemon was configured with.
+    /// By its id in the catalogue of this tracker, or of the daemon's configured trackers.
     Resource { resource: ResourceId, tracker: Option<TrackerUrl> },
 }
 
-/// A download was accepted, or is there already.
+/// A download that was accepted, or that is complete already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     pub name: ResourceName,
     pub resource: ResourceId,
     pub count: ChunkCount,
-    /// It is complete and published already.
+    /// Whether it is complete and published already.
     pub complete: bool,
-    /// A file that ttd does not know lies under the name. It is compared with what is wanted before anything else
-    /// happens: this task ends as [`TaskState::Found`](super::TaskState::Found), or says why the file stands in the way.
+    /// Set if an unknown file has this name. The file is compared with the wanted content before anything else happens.
+    /// The task ends as [`TaskState::Found`](super::TaskState::Found), or fails and says why the file is in the way.
     pub comparing: Option<TaskId>,
 }

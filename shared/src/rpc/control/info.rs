@@ -11,11 +11,11 @@ use std::path::PathBuf;
 pub struct DaemonInfo {
     /// The daemon's protocol version.
     pub version: u16,
-    /// Its software version, for people.
+    /// Its software version, as shown to users.
     pub software: String,
     /// Its shared folder.
     pub folder: PathBuf,
-    /// The folder's device and inode, so that ttctl can tell whether a path leads into it.
+    /// The shared directory's device and inode, by which ttctl recognizes a path that leads into it.
     pub folder_device: u64,
     pub folder_inode: u64,
     /// Where it listens for peers.
@@ -26,7 +26,8 @@ pub struct DaemonInfo {
     pub pid: u32,
     /// The trackers that it was configured with.
     pub trackers: Vec<TrackerUrl>,
-    /// The mode of files that it publishes, and their group if one is configured, so that ttctl can make files alike.
+    /// The mode of the files that it publishes, and their group if one is configured. ttctl gives the same to files
+    /// that it writes.
     pub file_mode: u32,
     pub file_group: Option<u32>,
 }

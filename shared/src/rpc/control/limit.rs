@@ -1,24 +1,24 @@
-//! The limits of bandwidth.
+//! The bandwidth limits.
 
 use serde::{Deserialize, Serialize};
 
-/// How fast bytes may move in one direction, over all peers together.
+/// The bandwidth limit of one direction, for all peers together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Limit {
-    /// As fast as they can.
+    /// No limit.
     None,
-    /// At most this number of bytes per second; 0 is a pause.
+    /// At most this many bytes per second; 0 pauses all transfers in this direction.
     BytesPerS(u64),
 }
 
-/// Which limits are to change.
+/// The limits to change; `None` keeps the current one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LimitChange {
     pub download: Option<Limit>,
     pub upload: Option<Limit>,
 }
 
-/// The limits that hold.
+/// The current limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     pub download: Limit,

@@ -1,5 +1,5 @@
-//! The `Control` service: what ttctl asks of its daemon, over the Unix socket. `service` has the calls; the other files
-//! have what goes back and forth, one for each subject.
+//! The `Control` service, by which ttctl talks to its daemon over the Unix socket. `service` has the calls; the other
+//! files have their arguments and results, one file per subject.
 
 // tarpc generates the client, the request and the response types of the trait without docs.
 #![allow(missing_docs)]

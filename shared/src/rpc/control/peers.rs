@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// They are fetched from it.
+    /// Chunks come from the peer.
     Download,
-    /// It fetches them from here.
+    /// Chunks go to the peer.
     Upload,
 }
 
-/// A peer of a resource. One that chunks go to and come from is two entries.
+/// A peer of a resource. A peer with transfers in both directions has two entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerInfo {
     pub addr: SocketAddr,
@@ -24,6 +24,6 @@ pub struct PeerInfo {
     pub chunks_received: u64,
     pub chunks_corrupt: u64,
     pub direction: Direction,
-    /// Chunks that it got from here since it began to ask; 0 of one that is fetched from.
+    /// Chunks that it has received from here since it began to ask. 0 in an entry for downloads.
     pub chunks_sent: u64,
 }

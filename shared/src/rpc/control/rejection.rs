@@ -1,8 +1,9 @@
-//! Why peers are turned away.
+//! The reasons for turning peers away.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a peer, or a stranger on the peers' port, was turned away.
+/// Why a peer, or a stranger that connected to the peer port, was turned away. [`explain`](Rejection::explain) says
+/// what each means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rejection {
     Corrupt,
@@ -24,7 +25,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// All of them, in order.
+    /// All reasons, in order.
     pub const ALL: [Rejection; 16] = [
         Rejection::Corrupt,
         Rejection::Nonsense,
@@ -44,7 +45,7 @@ impl Rejection {
         Rejection::Twin,
     ];
 
-    /// Its name, for scripts, and what it means, for people.
+    /// The name that scripts see, and the explanation that users see.
     pub fn explain(self) -> (&'static str, &'static str) {
         match self {
             Rejection::Corrupt => ("corrupt", "sent corrupt chunks"),

@@ -1,4 +1,4 @@
-//! The service itself: its calls, and how large their frames may be.
+//! The calls of the service, and the limits of their frames.
 
 use super::error::ControlError;
 use super::examine::Examined;
@@ -20,52 +20,52 @@ use crate::rpc::wire::calls;
 use crate::url::TrackerUrl;
 use std::net::SocketAddr;
 
-/// The most bytes of a file or of a manifest's text in one request.
+/// Limits the bytes of a file or of a manifest's text in one request. A larger request is malformed and ends the
+/// connection.
 pub const PART_BYTES_MAX: usize = 1 << 20;
 
 #[tarpc::service]
 pub trait Control {
-    /// Must be the first call on a connection; nothing else is answered before.
+    /// Must be the first call on a connection. Before it no other call is answered.
     async fn hello(version: u16) -> Result<DaemonInfo, WrongVersion>;
 
     // -- share
-    /// Shares a file that lies in the shared folder. The answer is a task: hashing takes its time.
+    /// Shares a file that is in the shared directory already. Returns a task, since hashing takes time.
     async fn share(request: ShareRequest) -> Result<TaskId, ControlError>;
-    /// Begins to share a file from elsewhere, whose bytes follow in `import_part`s, in order.
+    /// Begins to share a file from elsewhere. Its bytes follow in `import_part` calls, in order.
     async fn import(request: ShareRequest) -> Result<TaskId, ControlError>;
-    /// The next bytes of an import. An import ends unfinished when its connection does.
+    /// The next bytes of an import. If the connection ends before `import_end`, the import is canceled.
     async fn import_part(task: TaskId, bytes: Payload) -> Result<(), ControlError>;
-    /// All bytes of an import were sent: it goes on as a task.
+    /// All bytes of an import were sent; the task continues.
     async fn import_end(task: TaskId) -> Result<(), ControlError>;
-    /// Waits for a task: answered when it ended, or after about `wait_ms` with how far it is.
+    /// Waits for a task. Returns when it has ended, or after about `wait_ms` with its progress.
     async fn task(task: TaskId, wait_ms: u32) -> Result<TaskState, ControlError>;
 
     // -- get
-    /// The next bytes of a manifest's text that a `get` on this connection will refer to.
+    /// The next bytes of a manifest's text, for a later `get` on this connection.
     async fn manifest_part(bytes: Payload) -> Result<(), ControlError>;
-    /// Accepts a download (or finds that it is there already) and returns at once.
+    /// Accepts a download and returns at once. The answer says whether the resource is complete already.
     async fn get(request: GetRequest) -> Result<Accepted, ControlError>;
 
     // -- everything else
-    /// One entry per name, in order of names; with `what`, only those of that name or resource id.
+    /// One entry per name, in order of names. `what` restricts it to a name or a resource id.
     async fn status(what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError>;
-    /// As `status`, but answered when something changed since `seen`, or after about `wait_ms`.
+    /// Like `status`, but returns when something has changed since `seen`, or after about `wait_ms`.
     async fn watch(what: Option<String>, seen: u64, wait_ms: u32) -> Result<Watched, ControlError>;
-    /// As `status`, after a look at the files themselves: what `status` remembers of them may be two seconds old.
+    /// Like `status`, after checking the files on disk. The information in `status` may be two seconds old.
     async fn inspect(what: String) -> Result<Vec<ResourceStatus>, ControlError>;
     async fn peers(what: String) -> Result<Vec<PeerInfo>, ControlError>;
     async fn pause(what: String) -> Result<Vec<ResourceName>, ControlError>;
     async fn resume(what: String) -> Result<Vec<ResourceName>, ControlError>;
-    /// Stops sharing and forgets. A finished file stays unless `delete`.
+    /// Stops sharing a resource and forgets it. A finished file stays unless `delete` is set.
     async fn remove(what: String, delete: bool) -> Result<Vec<ResourceName>, ControlError>;
-    /// Hashes what is on disk again and compares it with the manifest. The answer is a task.
+    /// Hashes the data on disk again and compares it with the manifest. Returns a task.
     async fn verify(what: String) -> Result<TaskId, ControlError>;
-    /// How often peers and strangers were turned away since the daemon started: every reason, in order.
+    /// How many peers and strangers were turned away since the daemon started, for every reason in order.
     async fn rejections() -> Result<Vec<(Rejection, u64)>, ControlError>;
-    /// Changes the limits that are given, until the daemon ends or reads its configuration again; says what holds
-    /// now.
+    /// Changes the given limits until the daemon ends or reloads its configuration. Returns the current limits.
     async fn limit(change: LimitChange) -> Result<Limits, ControlError>;
-    /// Looks at the daemon's place on the machine; writes a few bytes for it.
+    /// Examines the daemon's environment on its machine. It writes a few bytes to test the directory.
     async fn examine() -> Result<Examined, ControlError>;
 
     // -- what trackers know; where no tracker is named, the first of the daemon's own that answers is asked
@@ -74,7 +74,7 @@ pub trait Control {
         tracker: Option<TrackerUrl>,
         after: Option<ResourceName>,
     ) -> Result<TrackerAnswer<Page<ListEntry, ResourceName>>, ControlError>;
-    /// The publications of a name or of a resource's id, the best first; none if the tracker knows none.
+    /// The publications of a name or of a resource id, best first; empty if the tracker knows none.
     async fn tracker_find(
         tracker: Option<TrackerUrl>,
         what: Lookup,
@@ -84,21 +84,21 @@ pub trait Control {
         tracker: Option<TrackerUrl>,
         resource: ResourceId,
     ) -> Result<TrackerAnswer<Vec<PeerEntry>>, ControlError>;
-    /// The resources that a peer has some or all of, in order of their ids, after `after`.
+    /// The resources of which a peer has some or all, in order of their ids, after `after`.
     async fn tracker_resources(
         tracker: Option<TrackerUrl>,
         peer: SocketAddr,
         after: Option<SwarmKey>,
     ) -> Result<TrackerAnswer<Page<ResourceEntry, SwarmKey>>, ControlError>;
-    /// The machines that were seen with a resource within the last hour, after `after`: a page of at most `machines_max`.
-    /// With 0 the tracker only counts.
+    /// The machines that were seen with a resource within the last hour, after `after`: one page of at most
+    /// `machines_max` machines. With 0 the tracker returns only the counts.
     async fn tracker_fleet(
         tracker: Option<TrackerUrl>,
         resource: ResourceId,
         after: Option<FleetPlace>,
         machines_max: u32,
     ) -> Result<TrackerAnswer<Fleet>, ControlError>;
-    /// Whether a tracker answers, how fast, and what its clock shows.
+    /// Whether a tracker answers, how fast, and the time on its clock.
     async fn tracker_examine(tracker: TrackerUrl) -> Result<TrackerExamined, ControlError>;
 }
 

@@ -1,4 +1,4 @@
-//! What to share, and what became of it.
+//! The request to share a file, and its result.
 
 use crate::id::ResourceId;
 use crate::name::ResourceName;
@@ -9,26 +9,26 @@ use std::path::PathBuf;
 /// What to share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareRequest {
-    /// The file's name, in the shared folder.
+    /// The file's name in the shared directory.
     pub name: ResourceName,
-    /// The manifest's trackers; empty: those that the daemon was configured with.
+    /// The manifest's trackers. If empty, the daemon's configured trackers are used.
     pub trackers: Vec<TrackerUrl>,
-    /// Whether an import may take the place of another resource of this name.
+    /// Whether an import may replace another resource of this name.
     pub replace: bool,
-    /// The size of an import in bytes, to reserve room; 0 for a share in place.
+    /// The size of an import in bytes, for which room is reserved; 0 for a file that is in the shared directory.
     pub bytes: u64,
 }
 
-/// What a share made.
+/// The result of a share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shared {
     pub name: ResourceName,
     pub resource: ResourceId,
-    /// Where the manifest was written.
+    /// The path of the manifest.
     pub manifest: PathBuf,
-    /// What the user should know: a tracker that was not reached, a loopback address in the manifest.
+    /// Warnings for the user, such as an unreachable tracker or a loopback address in the manifest.
     pub warnings: Vec<String>,
-    /// Why new machines cannot find it under its name, although it is shared: trackers that do not publish it, or where
-    /// the name means other content.
+    /// Why new machines cannot find the file under its name although it is shared: trackers that did not publish it, or
+    /// on which the name means other content.
     pub refused: Vec<String>,
 }

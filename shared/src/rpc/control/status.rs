@@ -1,4 +1,4 @@
-//! How resources are doing.
+//! The status of resources.
 
 use super::error::ErrorKind;
 use crate::id::ResourceId;
@@ -7,20 +7,20 @@ use crate::url::TrackerUrl;
 use crate::wanted::Wanting;
 use serde::{Deserialize, Serialize};
 
-/// How a resource is doing, under one name.
+/// The status of a resource under one name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceStatus {
     pub name: ResourceName,
     pub resource: ResourceId,
     pub state: State,
-    /// Why it does not progress, or what is wrong; `None` when all is well.
+    /// Why it makes no progress, or what is wrong; `None` when all is well.
     pub reason: Option<String>,
-    /// How bad the reason is when the state is `Error`: what ttctl makes its exit code of.
+    /// The kind of error in state `Error`, from which ttctl derives its exit code.
     pub kind: Option<ErrorKind>,
     pub chunks_have: u32,
     pub chunks_total: u32,
     pub bytes_have: u64,
-    /// `None` until the last chunk was fetched: the manifest has no size.
+    /// The size; `None` until the last chunk was fetched, since the manifest does not contain it.
     pub bytes_total: Option<u64>,
     pub peers: u32,
     pub download_bytes_per_s: u64,
@@ -29,16 +29,16 @@ pub struct ResourceStatus {
     pub downloaded_bytes: u64,
     pub uploaded_bytes: u64,
     pub eta_s: Option<u64>,
-    /// How its trackers are doing, whatever its state.
+    /// The status of its trackers, in every state.
     pub trackers: Vec<TrackerStatus>,
-    /// Peers that fetch it from this machine.
+    /// The number of peers that fetch it from this machine.
     pub upload_peers: u32,
-    /// Who wants it to be here.
+    /// The parts of the system that want it to be here.
     pub wanted_by: Wanting,
 }
 
 impl ResourceStatus {
-    /// A resource of which nothing else is known yet: each number is 0, each option `None`, each list empty.
+    /// A status in which every number is 0, every option `None` and every list empty.
     pub fn new(name: ResourceName, resource: ResourceId, state: State) -> ResourceStatus {
         ResourceStatus {
             name,
@@ -63,38 +63,38 @@ impl ResourceStatus {
     }
 }
 
-/// How a tracker is doing for a resource.
+/// The status of a tracker for a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackerStatus {
     pub url: TrackerUrl,
     /// What is wrong with it; `None` when all is well.
     pub trouble: Option<String>,
-    /// For how long that has been so, in seconds.
+    /// For how many seconds that has been so.
     pub trouble_s: Option<u64>,
 }
 
-/// What a resource is doing.
+/// The state of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// What is on disk is being hashed.
+    /// Its data on disk is being hashed.
     Checking,
-    /// It wants chunks and gets none; the reason says why.
+    /// It needs chunks and gets none; the reason says why.
     Waiting,
     /// Chunks arrive.
     Downloading,
     /// It is complete, published and served.
     Seeding,
-    /// An operator paused it.
+    /// A user paused it.
     Paused,
-    /// It cannot go on without help; the reason says why.
+    /// It cannot continue without a user's help; the reason says why.
     Error,
 }
 
-/// What a watcher gets.
+/// The answer to `watch`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watched {
-    /// To be handed in with the next `watch`.
+    /// The value to pass to the next `watch`.
     pub seen: u64,
     pub resources: Vec<ResourceStatus>,
 }

@@ -1,30 +1,31 @@
-//! How far a task is, and how it ended.
+//! The progress and the result of a task.
 
 use super::error::ControlError;
 use super::get::Accepted;
 use super::share::Shared;
 use serde::{Deserialize, Serialize};
 
-/// How far a task is.
+/// The state of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TaskState {
-    /// It goes on.
+    /// It is running.
     Running {
         bytes_done: u64,
         bytes_total: u64,
-        /// What it does now, for people: "hashing", "announcing".
+        /// The current activity as shown to users, such as "hashing" or "announcing".
         doing: String,
     },
-    /// A share ended well.
+    /// A share succeeded.
     Shared(Shared),
     /// A verify ended.
     Verified {
-        /// How many chunks are as the manifest says.
+        /// The number of chunks that match the manifest.
         chunks_good: u32,
-        /// How many there are.
+        /// The number of chunks of the resource.
         chunks_total: u32,
     },
-    /// The file under a wanted name was compared: it is what was wanted, or it is gone and the download begins.
+    /// The file under the name of a download was compared. Either it is the wanted content, or it was removed and the
+    /// download begins.
     Found(Accepted),
     /// It failed.
     Failed(ControlError),

@@ -1,45 +1,46 @@
-//! What ttctl asks of trackers by way of its daemon. Each answer says which tracker gave it. A long answer comes in pages,
-//! each in a frame of its own; a page says where the next one begins.
+//! Questions to trackers that ttctl asks through its daemon. Each answer says which tracker gave it. A long answer
+//! comes in pages, one frame each; a page says where the next one begins.
 
 use crate::url::TrackerUrl;
 use serde::{Deserialize, Serialize};
 
-/// What a tracker answered.
+/// A tracker's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackerAnswer<T> {
-    /// Which tracker. To get the next page, ask the same one.
+    /// The tracker. Ask the same one for the next page.
     pub tracker: TrackerUrl,
     /// Its answer.
     pub answer: T,
 }
 
-/// A part of a long answer: entries in strict order of their places, all of them after the place that was asked for.
+/// A part of a long answer: entries in strictly ascending order, all of them after the requested place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T, P> {
-    /// The entries; as many as the tracker's own service puts on a page at most.
+    /// The entries. Their number is limited by the page size of the tracker's own service.
     pub entries: Vec<T>,
     /// The place after which the next page begins; `None` after the last page.
     pub next: Option<P>,
 }
 
-/// What the daemon found out about a tracker that answers.
+/// The daemon's findings about a tracker that answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackerExamined {
     /// The protocol version that it speaks.
     pub version: u16,
-    /// Its software version, for people: at most [`SOFTWARE_CHARS_MAX`] characters of the stranger's choice.
+    /// Its software version as shown to users. The text is chosen by a stranger; it has at most [`SOFTWARE_CHARS_MAX`]
+    /// characters.
     pub software: String,
-    /// It answered at an address of the daemon's own machine that no other machine can use.
+    /// Whether it answered at an address of the daemon's own machine that no other machine can use.
     pub is_local: bool,
-    /// How long a call took, in microseconds.
+    /// The duration of a call in microseconds.
     pub round_trip_us: u64,
     /// The tracker's time of day, in milliseconds since 1970.
     pub clock_ms: u64,
-    /// The daemon's time of day before it asked for the tracker's.
+    /// The daemon's time of day before it asked for the tracker's time.
     pub asked_ms: u64,
     /// The daemon's time of day after the answer.
     pub answered_ms: u64,
 }
 
-/// The most characters of a tracker's software version that are handed on.
+/// Limits the characters of a tracker's software version. The rest is cut off.
 pub const SOFTWARE_CHARS_MAX: usize = 64;

@@ -1,4 +1,4 @@
-//! One process at a time puts a socket file in its place.
+//! The lock under which one process at a time replaces a socket file.
 
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -7,11 +7,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// How often the lock is tried, and how long after. It is held for as long as a few calls for metadata take.
+/// Limits the attempts to take the lock, with [`TRY_AGAIN`] between them: 5 seconds in all. Then the call fails. A
+/// process holds the lock only for a few calls for metadata.
 const TRIES_MAX: u32 = 500;
 const TRY_AGAIN: Duration = Duration::from_millis(10);
 
-/// Held by the process that clears a place and listens there; its file is removed with it.
+/// Held by the process that removes a dead socket and listens in its place. Dropping it removes the lock file.
 #[derive(Debug)]
 pub(super) struct Lock {
     folder: OwnedFd,
@@ -20,14 +21,15 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Locks a file of this name in the folder, which nobody else has a reason to lock.
+    /// Locks a file of this name in the directory. No other program has a reason to lock it.
     pub(super) async fn take(folder: &OwnedFd, name: OsString) -> io::Result<Lock> {
         let folder = folder.try_clone()?;
         for _ in 0..TRIES_MAX {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let file = rustix::fs::openat(&folder, &name, flags, Mode::RUSR | Mode::WUSR)?;
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                // The one who had it may have removed the file meanwhile: then another one counts.
+                // The former holder may have removed the file before we locked it. Then another file with this name
+                // counts.
                 Ok(()) if is_there(&folder, &name, &file)? => return Ok(Lock { folder, name, _file: file }),
                 Ok(()) => continue,
                 Err(Errno::WOULDBLOCK) => tokio::time::sleep(TRY_AGAIN).await,
@@ -45,7 +47,7 @@ impl Drop for Lock {
     }
 }
 
-/// Whether this file has this name still.
+/// Whether the file still has this name.
 fn is_there(folder: &OwnedFd, name: &OsString, file: &OwnedFd) -> io::Result<bool> {
     let ours = rustix::fs::fstat(file)?;
     match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {

@@ -14,9 +14,9 @@ pub enum TrackerError {
     Malformed(String),
     /// A limit of the tracker is reached; the text says which.
     Full(String),
-    /// No such publication, or it has no such page.
+    /// There is no such publication, or it has no such page.
     Unknown,
-    /// Another machine shares other content under the name, which the caller did not ask for.
+    /// Another machine shares other content under the name, and the caller did not ask to take the name over.
     Taken(Namesake),
     /// The caller did not share this under this name; the machine that did, or that published it.
     NotYours(SocketAddr),

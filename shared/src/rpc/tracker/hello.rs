@@ -1,26 +1,27 @@
-//! How a caller and a tracker greet each other.
+//! The greeting of a caller and a tracker.
 
 use crate::id::PeerId;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
-/// What a caller says first.
+/// The first message of a caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackerHello {
     /// The protocol version that it speaks.
     pub version: u16,
-    /// Bits for optional features; none is defined yet. Unknown bits are ignored.
+    /// Bits for optional features. None is defined yet; unknown bits are ignored.
     pub capabilities: u64,
-    /// Its id; `None` for a caller that only asks, as a daemon does for ttctl: it cannot announce.
+    /// The caller as a peer; `None` for a caller that only asks questions, as a daemon does for ttctl. Such a caller
+    /// cannot announce.
     pub peer: Option<TrackedPeer>,
 }
 
 /// A caller that is a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackedPeer {
-    /// Its id, drawn at this start of its process.
+    /// Its id, drawn when its process started.
     pub peer_id: PeerId,
-    /// The port that it listens on for peers. Its address is the connection's.
+    /// The port on which it listens for peers. Its IP address is taken from the connection.
     pub listen_port: u16,
     /// Its zone, empty if none is configured.
     pub zone: String,
@@ -33,9 +34,10 @@ pub struct TrackerWelcome {
     pub version: u16,
     /// As in [`TrackerHello`].
     pub capabilities: u64,
-    /// Drawn at random at the tracker's start: another epoch means that it has forgotten everything.
+    /// A random number drawn when the tracker started. Another epoch means that the tracker restarted and has forgotten
+    /// everything.
     pub epoch: u64,
-    /// The tracker's software version, for people.
+    /// The tracker's software version, as shown to users.
     pub software: String,
     /// The caller's address as the tracker sees it.
     pub your_address: SocketAddr,

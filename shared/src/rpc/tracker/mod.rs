@@ -1,7 +1,7 @@
-//! The `Tracker` service: who has (part of) what, and the catalogue of published manifests.
+//! The `Tracker` service: which peers have some or all of a resource, and the catalogue of published manifests.
 //!
-//! `service` are the calls, `types` what they carry; `hello` is how a caller and a tracker greet each other, `error` why
-//! a call is refused.
+//! `service` has the calls and `types` their arguments and results; `hello` is the greeting of a caller and a tracker,
+//! `error` the reasons for refusing a call.
 
 mod error;
 mod hello;

@@ -1,4 +1,4 @@
-//! The calls of the `Tracker` service, and which of them carry bytes.
+//! The calls of the `Tracker` service, and their size limits.
 
 // tarpc generates the client, the request and the response types of the trait without docs.
 #![allow(missing_docs)]
@@ -14,56 +14,56 @@ use std::net::SocketAddr;
 
 #[tarpc::service]
 pub trait Tracker {
-    /// Must be the first call on a connection; nothing else is answered before.
+    /// Must be the first call on a connection. Before it no other call is answered.
     async fn hello(hello: TrackerHello) -> Result<TrackerWelcome, TrackerError>;
 
     // -- who has what
-    /// Adds or renews the caller's entries, at most [`ANNOUNCE_MAX`]. The answers are in the same order.
+    /// Adds or renews entries of the caller, at most [`ANNOUNCE_MAX`]. The answers are in the same order.
     async fn announce(entries: Vec<Announce>) -> Result<AnnounceReply, TrackerError>;
-    /// Takes the caller's entries out, at most [`ANNOUNCE_MAX`].
+    /// Removes entries of the caller, at most [`ANNOUNCE_MAX`].
     async fn withdraw(keys: Vec<SwarmKey>) -> Result<(), TrackerError>;
     /// The peers that have some or all of a resource, at most [`PEERS_MAX`], drawn at random.
     async fn peers_of(resource: ResourceId) -> Result<Vec<PeerEntry>, TrackerError>;
-    /// The resources that a peer has some or all of, in order of their ids, after `after`: at most
-    /// [`ANNOUNCE_MAX`].
+    /// The resources of which a peer has some or all, in order of their ids, after `after`; at most [`ANNOUNCE_MAX`].
     async fn resources_of(
         peer: SocketAddr,
         after: Option<SwarmKey>,
     ) -> Result<Vec<ResourceEntry>, TrackerError>;
 
     // -- the catalogue
-    /// Publishes a manifest under a name. When the answer asks for pages, the caller sends them in order.
+    /// Publishes a manifest under a name. If the answer asks for pages, the caller sends them in order.
     async fn publish(offer: Offer) -> Result<PublishReply, TrackerError>;
-    /// The next page of a manifest that is being published: raw hashes, 32 bytes each, [`PAGE_HASHES`] of them
-    /// but on the last page.
+    /// The next page of a manifest that is being published: [`PAGE_HASHES`] raw hashes of 32 bytes each, or fewer on
+    /// the last page.
     async fn publish_page(key: SwarmKey, page: u32, hashes: Payload) -> Result<PublishReply, TrackerError>;
-    /// The publications of a name, or of a resource's id, the best first: at most [`CANDIDATES_MAX`]. More than one is for
-    /// those who find out that the first one is false.
+    /// The publications of a name or of a resource id, best first; at most [`CANDIDATES_MAX`]. The further ones help a
+    /// caller that finds the first one to be false.
     async fn find(what: Lookup) -> Result<Vec<ListEntry>, TrackerError>;
-    /// A page of a manifest's chunk hashes, counted from 0.
+    /// A page of a manifest's chunk hashes. Pages are counted from 0.
     async fn manifest(key: SwarmKey, page: u32) -> Result<ManifestPage, TrackerError>;
-    /// What is published, in order of names, after `after`: at most [`LIST_MAX`].
+    /// The publication that each name means, in order of names, after `after`; at most [`LIST_MAX`].
     async fn list(after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError>;
 
     // -- for those who watch
-    /// All machines that were seen with a resource within the last hour, after `after`: at most `machines_max`, and
-    /// at most [`FLEET_MAX`]. With 0 it only counts.
+    /// The machines that were seen with a resource within the last hour, after `after`; at most `machines_max` and at
+    /// most [`FLEET_MAX`]. With 0 the tracker returns only the counts.
     async fn fleet(
         resource: ResourceId,
         after: Option<FleetPlace>,
         machines_max: u32,
     ) -> Result<Fleet, TrackerError>;
-    /// The tracker's time of day, by which publications are dated, in milliseconds since 1970. It never goes back.
+    /// The tracker's time of day, in milliseconds since 1970, by which publications are dated. It never goes back.
     async fn clock() -> Result<u64, TrackerError>;
 
     // -- the catalogue, for those who publish
-    /// Publishes manifests whose chunk hashes come along, at most [`OFFERS_MAX`]: the hashes of all of them in order, at
-    /// most [`PAGE_HASHES`]. The replies are in the same order, and none of them asks for a page.
+    /// Publishes up to [`OFFERS_MAX`] manifests together with their chunk hashes: the hashes of all of them in order,
+    /// at most [`PAGE_HASHES`]. The replies are in the same order, and none of them asks for a page.
     async fn publish_whole(
         offers: Vec<Offer>,
         hashes: Payload,
     ) -> Result<Vec<Result<PublishReply, TrackerError>>, TrackerError>;
-    /// The other content that a machine would be refused for that claims a name for a resource; see [`Role::Claims`].
+    /// The other content because of which a machine that claims this name would be refused, if any; see
+    /// [`Role::Claims`].
     async fn in_the_way(name: ResourceName, key: SwarmKey) -> Result<Option<Namesake>, TrackerError>;
     /// Takes a name back that the caller gave a resource. If an earlier version is still published under the name, the name
     /// means that one again.

@@ -1,4 +1,4 @@
-//! What callers tell a tracker, and what it tells them.
+//! The arguments and results of the calls.
 
 use crate::chunk::ChunkCount;
 use crate::id::{PeerId, ResourceId, SwarmKey};
@@ -10,42 +10,44 @@ use std::net::SocketAddr;
 
 pub use crate::manifest::TRACKERS_MAX;
 
-/// The most resources in one announce or withdraw.
+/// Limits the resources in one announce or withdraw. A longer one is refused.
 pub const ANNOUNCE_MAX: usize = 1024;
-/// The most peers that are returned for one resource.
+/// Limits the peers that are returned for one resource.
 pub const PEERS_MAX: usize = 50;
-/// How many peers are returned for one resource of an announce. Who asks for more says that nobody it knows has anything
-/// that it needs: it is told of some from each network, and of those that have been there for longest.
+/// The usual number of peers in the answer for one resource of an announce. A caller that asks for more signals that no
+/// peer it knows has a chunk it needs. It is then told of peers from each network and of those that have been there
+/// longest.
 pub const NEIGHBOURS: usize = 20;
-/// How many leechers that found nobody a seeder is told of.
+/// Limits the lonely leechers that a seeder is told of per announce: leechers that found no peer with a chunk they
+/// need.
 pub const LONELY: usize = 4;
-/// How many chunk hashes one page of a manifest has (the last page may have fewer): 256 KiB.
+/// The number of chunk hashes in one page of a manifest: 256 KiB. The last page may have fewer.
 pub const PAGE_HASHES: u32 = 8192;
-/// The most publications in one page of a listing.
+/// Limits the publications in one page of a listing.
 pub const LIST_MAX: usize = 256;
-/// The most peers in the answers to one announce, of all its resources together; each gets an equal share.
+/// Limits the peers in the answer to one announce. They are divided equally among its resources.
 pub const REPLY_PEERS_MAX: usize = 4096;
 
-/// One resource that the caller takes part in.
+/// The caller's state in one swarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announce {
     /// Which swarm.
     pub key: SwarmKey,
-    /// How far the caller is.
+    /// Whether the caller is a leecher or a seeder.
     pub stage: Stage,
-    /// How many chunks it has.
+    /// The number of chunks that it has.
     pub have: u32,
-    /// How many there are.
+    /// The number of chunks of the resource.
     pub count: ChunkCount,
-    /// How many peers it would like to be told, at most [`PEERS_MAX`]. A seeder is told only of leechers that found nobody:
-    /// it is dialled, but they may not hear of it.
+    /// The number of peers that it asks for, at most [`PEERS_MAX`]. A seeder is told only of lonely leechers. It is
+    /// usually the one that is dialed, but those leechers may not know of it.
     pub peers_wanted: u8,
 }
 
-/// How far a peer is with a resource.
+/// Whether a peer has all of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Stage {
-    /// It fetches what it does not have.
+    /// It is fetching the resource.
     Leeching,
     /// It has everything.
     Seeding,
@@ -54,22 +56,22 @@ pub enum Stage {
 /// The answer for one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnnounceAnswer {
-    /// Peers of the swarm, drawn at random, the caller not among them.
+    /// Peers of the swarm, drawn at random. The caller is not among them.
     pub peers: Vec<PeerEntry>,
-    /// When to announce this resource again, in milliseconds: seconds in a young swarm, a minute in a settled
+    /// When to announce this resource again, in milliseconds: a few seconds in a young swarm, a minute in a settled
     /// one.
     pub interval_ms: u32,
-    /// The tracker does not have the manifest: please publish it.
+    /// The tracker does not have the manifest and asks the caller to publish it.
     pub want_manifest: bool,
-    /// The same resource is announced with another list digest: one of the two manifests is false.
+    /// The same resource is also announced with another list digest, so one of the two manifests is false.
     pub conflict: bool,
-    /// When the name under which the resource was published last was shared, if the tracker knows.
+    /// When the resource was shared, according to its newest publication, if the tracker knows.
     pub shared_at_ms: Option<u64>,
-    /// How many seeders the tracker counts.
+    /// The number of seeders of the swarm.
     pub seeders: u32,
-    /// How many leechers the tracker counts.
+    /// The number of leechers of the swarm.
     pub leechers: u32,
-    /// The caller shared this resource, and a name of it means other content by now.
+    /// Set if the caller shared this resource and one of its names now means other content.
     pub overtaken: Option<Namesake>,
 }
 
@@ -83,17 +85,17 @@ pub struct AnnounceReply {
 /// A peer of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerEntry {
-    /// Where it listens.
+    /// The address where it listens for peers.
     pub addr: SocketAddr,
     /// Its id.
     pub peer_id: PeerId,
-    /// Which list of chunk hashes it goes by.
+    /// Its swarm: the resource, and the list of chunk hashes that it uses.
     pub key: SwarmKey,
-    /// How far it is.
+    /// Whether it has the whole resource.
     pub stage: Stage,
-    /// How many chunks it has.
+    /// The number of chunks that it has.
     pub have: u32,
-    /// How many there are.
+    /// The number of chunks of the resource.
     pub count: ChunkCount,
     /// Its zone, empty if none is configured.
     pub zone: String,
@@ -106,11 +108,11 @@ pub struct ResourceEntry {
     pub key: SwarmKey,
     /// Its newest published name, if there is one.
     pub name: Option<ResourceName>,
-    /// How far the peer is.
+    /// Whether it has the whole resource.
     pub stage: Stage,
-    /// How many chunks it has.
+    /// The number of chunks that it has.
     pub have: u32,
-    /// How many there are.
+    /// The number of chunks of the resource.
     pub count: ChunkCount,
 }
 
@@ -119,34 +121,34 @@ pub struct ResourceEntry {
 pub struct Publication {
     /// The resource's name.
     pub name: ResourceName,
-    /// What it is.
+    /// Its resource and list of chunk hashes.
     pub key: SwarmKey,
-    /// How many chunks it has.
+    /// The number of chunks that it has.
     pub count: ChunkCount,
     /// The manifest's trackers, at most [`TRACKERS_MAX`].
     pub trackers: Vec<TrackerUrl>,
-    /// When the sharer shared it, in milliseconds since 1970 by the tracker's clock; 0 if the publisher does not know.
-    /// The newest publication of a name is the one that the name means. A date that is still to come counts as 0.
+    /// When it was shared, in milliseconds since 1970 by the tracker's clock; 0 if unknown. A name means its newest
+    /// publication. A date in the future counts as 0.
     pub shared_at_ms: u64,
 }
 
-/// A publication, and what its publisher has to do with it.
+/// A publication, and the publisher's relation to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
-    /// What is published.
+    /// The publication.
     pub publication: Publication,
-    /// Whether the caller shared it.
+    /// The publisher's relation to it.
     pub role: Role,
 }
 
-/// What a publisher has to do with what it publishes.
+/// A publisher's relation to the resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
-    /// It shares this just now, and must not take the name from another machine that shares other content under it.
+    /// It is sharing this now, and must not take the name from another machine that shares other content under it.
     Claims,
-    /// It shared this before, or may take the name from others.
+    /// It shared this before, or is permitted to take the name from others.
     Shares,
-    /// It fetched this, and was asked for the manifest.
+    /// It fetched this, and the tracker asked it for the manifest.
     Holds,
 }
 
@@ -170,36 +172,35 @@ pub enum UnpublishReply {
     InUse,
 }
 
-/// Other content under the same name.
+/// Other content that has the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namesake {
     /// The name.
     pub name: ResourceName,
-    /// What the name means.
+    /// The resource that the name means.
     pub resource: ResourceId,
-    /// The machine that shares it, or, when none of those takes part any more, the one that published it.
+    /// The machine that shares it; if no such machine takes part any more, the one that published it.
     pub by: SocketAddr,
-    /// How long ago it was shared, in milliseconds, if that is known.
+    /// How long ago it was shared, in milliseconds, if known.
     pub shared_ago_ms: Option<u64>,
 }
 
 /// The answer to a publish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PublishReply {
-    /// It is published. If the name means other content, this says which.
+    /// It is published. If the name means other content, that content is given.
     Published(Option<Namesake>),
     /// The tracker needs this page of the chunk hashes.
     NeedPage(u32),
 }
 
-/// The most publications in one call that brings their chunk hashes along; all of them together have at most
-/// [`PAGE_HASHES`].
+/// Limits the publications in one `publish_whole` call. Together their chunk hashes are limited to [`PAGE_HASHES`].
 pub const OFFERS_MAX: usize = 128;
 
-/// The most publications that are offered for one name or id.
+/// Limits the publications that are returned for one name or id.
 pub const CANDIDATES_MAX: usize = 8;
 
-/// What to look for in the catalogue.
+/// A search in the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lookup {
     /// The publications of this name.
@@ -211,65 +212,66 @@ pub enum Lookup {
 /// A publication in a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListEntry {
-    /// What is published.
+    /// The publication.
     pub publication: Publication,
-    /// How many peers have all of it.
+    /// The number of peers that have all of it.
     pub seeders: u32,
-    /// How many peers have a part of it.
+    /// The number of peers that have a part of it.
     pub leechers: u32,
 }
 
-/// The most machines in one page of a fleet.
+/// Limits the machines in one page of a fleet.
 pub const FLEET_MAX: usize = 1024;
 
-/// Where a page of a fleet ended, for the next one. Only the tracker that said it can make something of it.
+/// The position at which a page of a fleet ended, to be passed on for the next page. It is meaningful only to the
+/// tracker that returned it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FleetPlace {
-    /// In which swarm.
+    /// The swarm of the last machine.
     pub key: SwarmKey,
-    /// After which machine …
+    /// The address of the last machine.
     pub addr: SocketAddr,
-    /// … and which process there.
+    /// The id of the last machine.
     pub peer_id: PeerId,
 }
 
-/// All machines that a tracker has seen with a resource, or a page of them.
+/// The machines that a tracker has seen with a resource, or one page of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fleet {
-    /// How many machines have all of it, and take part in its swarm.
+    /// Machines that have all of it and take part in its swarm now.
     pub seeders: u32,
-    /// How many have a part of it, and take part in its swarm.
+    /// Machines that have a part of it and take part in its swarm now.
     pub leechers: u32,
-    /// How many were gone before they had all of it, and did not come back.
+    /// Machines that left before they had all of it and did not come back.
     pub gone_unfinished: u32,
     /// The machines, by swarm, address and id, at most [`FLEET_MAX`].
     pub machines: Vec<FleetMachine>,
-    /// Where the next page begins; `None` after the last.
+    /// The position of the next page; `None` after the last.
     pub next: Option<FleetPlace>,
 }
 
-/// How far a machine is with a resource, as it told the tracker.
+/// The state of a machine with a resource, as it told the tracker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FleetMachine {
-    /// Where it listens.
+    /// The address where it listens for peers.
     pub addr: SocketAddr,
-    /// Its id: several machines may be behind one address.
+    /// Its id, since several machines may share one address.
     pub peer_id: PeerId,
-    /// Which list of chunk hashes it goes by.
+    /// Its swarm: the resource, and the list of chunk hashes that it uses.
     pub key: SwarmKey,
     /// Its zone, empty if none is configured.
     pub zone: String,
     /// Whether it takes part now.
     pub presence: Presence,
-    /// How many chunks it has.
+    /// The number of chunks that it has.
     pub have: u32,
-    /// How many there are.
+    /// The number of chunks of the resource.
     pub count: ChunkCount,
-    /// How fast its chunks came lately; `None` if it was not watched for long enough, or has all.
+    /// Its recent download rate; `None` if it has all chunks or was not watched for long enough.
     pub bytes_per_s: Option<u64>,
-    /// How long ago it announced last, in milliseconds.
+    /// How long ago it last announced, in milliseconds.
     pub seen_ms: u64,
-    /// How long ago it was first seen to have so many chunks, in milliseconds.
+    /// How long ago its number of chunks last grew, in milliseconds.
     pub still_ms: u64,
 }
 
@@ -278,9 +280,9 @@ pub struct FleetMachine {
 pub enum Presence {
     /// It announces itself.
     Here,
-    /// It said goodbye: it was paused or stopped, the resource was removed, or cannot go on.
+    /// It withdrew: it was paused or stopped, or the resource was removed or failed.
     Left,
-    /// It was not heard of for three of its intervals.
+    /// It did not announce for three of its intervals.
     Lost,
 }
 
