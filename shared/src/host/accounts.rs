@@ -1,8 +1,9 @@
-//! Users and groups of this machine, by name and by number, from wherever the machine has them: `/etc/nsswitch.conf` says
-//! where, for example `files` and then `sss` or `ldap`.
+//! Looks up users and groups of this machine by name and by id, from the sources that `/etc/nsswitch.conf` names, for
+//! example `files` and then `sss` or `ldap`.
 //!
-//! A directory service may be away, and the C library waits for it as long as it likes. So each question is asked on a
-//! thread of its own, and given up after [`LOOKUP_MAX`]. All calls here may wait that long: an async worker must not.
+//! A directory service may be unreachable, and then the C library blocks without a limit. So each lookup runs on its
+//! own thread and is given up after [`LOOKUP_MAX`]. Every call here may block that long: do not call it on an async
+//! worker.
 
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User};
@@ -11,21 +12,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-/// How long a lookup may take.
+/// Limits the time of a lookup. After that it fails.
 pub const LOOKUP_MAX: Duration = Duration::from_secs(5);
 
-/// How many lookups may be under way, those that were given up among them: each has a thread until it ends.
+/// Limits the lookups that are running, including those that were given up: each occupies a thread until it ends.
+/// Further lookups fail.
 const LOOKUPS_MAX: usize = 8;
 
 static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
 
-/// Why it is not known whether there is such a user or group.
+/// Why a lookup failed, so that it is unknown whether the user or group exists.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
-    /// The system says so.
+    /// The system reported an error.
     #[error("users and groups cannot be looked up: {0}")]
     Failed(#[from] io::Error),
-    /// Nothing was said in time: most likely a directory service is away.
+    /// No answer came in time. Probably a directory service is unreachable.
     #[error("users and groups cannot be looked up: no answer within {} s", LOOKUP_MAX.as_secs())]
     TimedOut,
     /// Earlier lookups have no answer yet.
@@ -35,7 +37,7 @@ pub enum LookupError {
     TooMany,
 }
 
-/// A group's number, by number or by name. A number is taken as it is. `None` if there is no such group.
+/// A group's id, from a name or a number. A number is returned unchanged. `None` if there is no such group.
 ///
 /// # Errors
 /// When that cannot be found out.
@@ -48,7 +50,7 @@ pub fn group_id(group: &str) -> Result<Option<u32>, LookupError> {
     Ok(found.map(|group| group.gid.as_raw()))
 }
 
-/// A group's name. `None` if no group has this number.
+/// A group's name; `None` if no group has this id.
 ///
 /// # Errors
 /// When that cannot be found out.
@@ -56,7 +58,7 @@ pub fn group_name(id: u32) -> Result<Option<String>, LookupError> {
     Ok(look_up(LOOKUP_MAX, move || Group::from_gid(Gid::from_raw(id)))?.map(|group| group.name))
 }
 
-/// A user's name. `None` if no user has this number.
+/// A user's name; `None` if no user has this id.
 ///
 /// # Errors
 /// When that cannot be found out.
@@ -64,7 +66,7 @@ pub fn user_name(id: u32) -> Result<Option<String>, LookupError> {
     Ok(look_up(LOOKUP_MAX, move || User::from_uid(Uid::from_raw(id)))?.map(|user| user.name))
 }
 
-/// Asks on a thread of its own, and waits for the answer.
+/// Runs a lookup on its own thread and waits for the answer.
 fn look_up<T: Send + 'static>(
     patience: Duration,
     ask: impl FnOnce() -> nix::Result<Option<T>> + Send + 'static,
@@ -74,11 +76,11 @@ fn look_up<T: Send + 'static>(
     std::thread::Builder::new().name("accounts".to_owned()).spawn(move || {
         let found = ask();
         drop(permit);
-        let _ = answer.send(found); // who asked may have given up
+        let _ = answer.send(found); // the caller may have given up
     })?;
     match answers.recv_timeout(patience) {
         Ok(Ok(found)) => Ok(found),
-        // so some of the machine's sources say that there is none, and so does the C library where it has no source
+        // Some sources report a missing entry this way, and so does the C library if it has no source.
         Ok(Err(Errno::ENOENT | Errno::ESRCH)) => Ok(None),
         Ok(Err(error)) => Err(LookupError::Failed(error.into())),
         Err(RecvTimeoutError::Timeout) => Err(LookupError::TimedOut),
@@ -88,7 +90,7 @@ fn look_up<T: Send + 'static>(
     }
 }
 
-/// One of the lookups that may be under way; counted as long as it lives.
+/// The permit for one running lookup. It is counted until it is dropped.
 struct LookupPermit(&'static AtomicUsize);
 
 impl LookupPermit {

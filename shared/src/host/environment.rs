@@ -1,22 +1,22 @@
-//! What the environment says of the trackers. It comes after the command line and before the config file.
+//! Trackers named in the environment. The command line overrides them, and they override the config file.
 
 use crate::url::{BadUrl, TrackerUrl};
 use std::ffi::OsString;
 use std::fmt;
 
-/// The variable that names trackers, with commas or white space between them.
+/// The variable that names trackers, separated by commas or white space.
 pub const TRACKERS: &str = "TT_TRACKERS";
 
-/// Why `$TT_TRACKERS` was not taken. It names the variable.
+/// Why `$TT_TRACKERS` is not valid. The text names the variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadTrackers {
-    /// It is no text.
+    /// It is not UTF-8.
     NoText,
-    /// One of the words is no tracker's URL.
+    /// One of the words is not a tracker's URL.
     BadUrl {
         /// The word.
         word: String,
-        /// What is wrong with it.
+        /// The reason.
         why: BadUrl,
     },
 }
@@ -32,11 +32,10 @@ impl fmt::Display for BadTrackers {
 
 impl std::error::Error for BadTrackers {}
 
-/// The trackers that were named on the command line, else those of `$TT_TRACKERS`. Empty if neither names any, and then the
-/// config file is asked.
+/// The trackers that were named on the command line, or else those of `$TT_TRACKERS`. If neither names any, the result
+/// is empty and the config file applies.
 ///
-/// # Errors
-/// When the command line names none, and the variable has a word that is no tracker's URL.
+/// When the command line names none and the variable contains a word that is not a tracker's URL.
 pub fn trackers(named: &[TrackerUrl]) -> Result<Vec<TrackerUrl>, BadTrackers> {
     if named.is_empty() { read(std::env::var_os(TRACKERS)) } else { Ok(named.to_vec()) }
 }
@@ -52,7 +51,7 @@ fn parse(word: &str) -> Result<TrackerUrl, BadTrackers> {
     word.parse().map_err(|why| BadTrackers::BadUrl { word: shown(), why })
 }
 
-/// How much of a wrong word is shown, in characters.
+/// Limits the characters of a wrong word in the error. The rest is cut off.
 const WORD_CHARS_MAX: usize = 100;
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Hashing a file: SHA-256 of the whole and of each chunk, with every core.
+//! Hashes a file: the SHA-256 of the whole and of each chunk, on all cores.
 //!
-//! The whole-file hash must go through the file in order, so it is one lane that one worker at a time can move on;
-//! the chunks' hashes can be computed by anybody. Each worker moves the lane on when it is free and its next
-//! chunk was read, and otherwise reads and hashes the next chunk. So two cores share the work evenly, although
-//! the lane alone keeps one of them nearly busy. A small ring of buffers is used over and over: a chunk is read
-//! once for both hashes, while it is in the processor's cache.
+//! The hash of the whole file must process the chunks in order. So it is a [`Lane`], which one worker at a time moves
+//! on; any worker can hash single chunks. A worker moves the lane on if it is free and its next chunk was read.
+//! Otherwise the worker reads and hashes the next chunk. So two cores share the work evenly, although the lane alone
+//! keeps one of them nearly busy. The workers share a small ring of buffers. A chunk is read once for both hashes,
+//! while it is in the processor's cache.
 
 use super::lane::{Lane, LaneTurn};
 use crate::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
@@ -21,21 +21,21 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 #[cfg(test)]
 mod tests;
 
-/// How many chunks are in memory at a time.
+/// Limits the chunks in memory, of 1 MiB each. Workers wait for a free buffer. 8 are enough to keep 4 workers busy.
 const WINDOW: usize = 8;
 
-/// The most chunks of a download that may be unreadable; with more of them its disk counts as failed. A crash may cost as
-/// many.
+/// Limits the unreadable chunks of a download. With more of them, the disk counts as failed. A crash may cost the same
+/// number of chunks.
 const UNREADABLE_MAX: usize = 64;
 
-/// More workers than these have nothing to do: the lane of the whole-file hash is the limit.
+/// Limits the worker threads. More would be idle, since the lane of the whole-file hash is the bottleneck.
 const WORKERS_MAX: usize = 4;
 
-/// Is told how many bytes are done, from time to time and from any thread; never less than before. It ends the
-/// work with `Break`: the result is then an error of kind [`io::ErrorKind::Interrupted`].
+/// A callback that is told the number of bytes done, from any thread, never fewer than before. If it returns `Break`,
+/// hashing stops with an error of kind [`io::ErrorKind::Interrupted`].
 pub type Progress<'a> = dyn Fn(u64) -> ControlFlow<()> + Sync + 'a;
 
-/// A [`Progress`] for those who do not want to know.
+/// A [`Progress`] that ignores the numbers.
 pub fn silent(_bytes: u64) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
@@ -43,18 +43,18 @@ pub fn silent(_bytes: u64) -> ControlFlow<()> {
 /// A file's hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hashed {
-    /// SHA-256 of the whole file.
+    /// The SHA-256 of the whole file.
     pub resource: ResourceId,
-    /// SHA-256 of each chunk, in order.
+    /// The SHA-256 of each chunk, in order.
     pub hashes: Vec<ChunkHash>,
     /// The file's size.
     pub bytes: u64,
 }
 
-/// Hashes a file from its beginning, wherever its cursor is.
+/// Hashes a file from its beginning, regardless of its cursor.
 ///
-/// A file that changes meanwhile is an error of kind [`io::ErrorKind::InvalidData`], as far as its size or its
-/// time of modification tell. So is one of more than 4 TiB, of kind [`io::ErrorKind::FileTooLarge`].
+/// If the file's size or modification time changes meanwhile, the result is an error of kind
+/// [`io::ErrorKind::InvalidData`]. A file of more than 4 TiB is an error of kind [`io::ErrorKind::FileTooLarge`].
 ///
 /// ```
 /// use shared::host::hashing::{hash_file, silent};
@@ -74,38 +74,38 @@ pub fn hash_file(file: &File, progress: &Progress<'_>) -> io::Result<Hashed> {
     Ok(hashed)
 }
 
-/// What a comparison of a file with its manifest found.
+/// The result of comparing a file with a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// The chunks whose bytes are as the manifest says.
+    /// The chunks that match the manifest.
     pub good: HaveMap,
-    /// All others, in order: they differ, the file is too short to have them, or they cannot be read.
+    /// All other chunks, in order: they differ, are beyond the end of the file, or cannot be read.
     pub bad: Vec<ChunkIndex>,
-    /// Those of the bad ones that cannot be read, in no order.
+    /// The bad chunks that cannot be read, in no particular order.
     pub unreadable: Vec<ChunkIndex>,
     /// Whether the file as a whole is the manifest's resource.
     pub whole_matches: bool,
-    /// The file's size; of a download only what can belong to the resource.
+    /// The file's size; for a download, only the part that can belong to the resource.
     pub bytes: u64,
 }
 
-/// Compares a file with its manifest. What the file has beyond the manifest's last chunk is not read; it is not
-/// the resource then. Errors are those of [`hash_file`].
+/// Compares a file with a manifest. Bytes beyond the manifest's last chunk are not read; with them the file is not the
+/// resource. The errors are those of [`hash_file`].
 pub fn check_file(file: &File, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
     let (checked, bytes) = check(file, manifest, 0, progress)?;
     let whole_matches = checked.whole_matches && checked.bytes == bytes;
     Ok(Checked { whole_matches, bytes, ..checked })
 }
 
-/// Compares a download with its manifest, as [`check_file`] does. A few chunks that the disk cannot read are bad like
-/// others: they can be fetched and written again, which is what a disk with bad sectors needs. It is an error when
-/// there are more than 64 of them, or when none can be read: then it is the disk that fails, and that may pass. What lies
-/// behind the last chunk's end says nothing of the resource: it is not looked at.
+/// Compares a download with its manifest like [`check_file`], with two differences. Up to [`UNREADABLE_MAX`] chunks
+/// that cannot be read count as bad: they can be fetched and written again, which is what a disk with bad sectors
+/// needs. If there are more, or if no chunk can be read, the result is an error, since the disk failed and may recover.
+/// And bytes beyond the last chunk are ignored.
 pub fn check_part(file: &File, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
     Ok(check(file, manifest, UNREADABLE_MAX, progress)?.0)
 }
 
-/// Compares as much of a file as can belong to the resource; gives the file's size, too.
+/// Compares the part of a file that can belong to the resource. Also returns the file's size.
 fn check(
     file: &File,
     manifest: &Manifest,
@@ -152,15 +152,15 @@ fn changed(how: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the file changed while it was being hashed: {how}"))
 }
 
-/// Fills a buffer from an offset on, from any thread.
+/// Reads bytes at an offset into a buffer; called from any thread.
 type Read<'a> = dyn Fn(&mut [u8], u64) -> io::Result<()> + Sync + 'a;
 
 fn reader(file: &File) -> impl Fn(&mut [u8], u64) -> io::Result<()> + Sync {
     |buffer, offset| file.read_exact_at(buffer, offset)
 }
 
-/// Gives the chunks that could not be read, too. Their hashes mean nothing, and then that of the whole means nothing either.
-/// More than `unreadable_max` of them are an error.
+/// Also returns the chunks that could not be read. Their hashes, and then the hash of the whole, are meaningless. More
+/// than `unreadable_max` such chunks are an error.
 fn hash_bytes(
     read: &Read<'_>,
     bytes: u64,
@@ -183,42 +183,42 @@ fn hash_bytes(
     pipeline.finish()
 }
 
-/// What the workers share.
+/// The state that the workers share.
 struct Pipeline<'a> {
     read: &'a Read<'a>,
     bytes: u64,
     count: ChunkCount,
     unreadable_max: usize,
     progress: &'a Progress<'a>,
-    /// Chunk `i` is in buffer `i % WINDOW`. The board says who may use a buffer; the lock never makes anybody wait.
+    /// Chunk `i` is in buffer `i % WINDOW`. The board decides who may use a buffer, so these locks never block.
     buffers: Vec<RwLock<Box<[u8]>>>,
     board: Mutex<Board>,
     changed: Condvar,
 }
 
-/// Who does what. It is locked for moments only, never while anything is read or hashed.
+/// The schedule of the work. Its lock is held only briefly, never while reading or hashing.
 struct Board {
     /// The whole-file hash.
     lane: Lane,
-    /// The chunk that nobody has begun to read.
+    /// The next chunk to read.
     read_next: u32,
     buffers: Vec<BufferState>,
     hashes: Vec<ChunkHash>,
-    /// What could not be read, and is passed over.
+    /// Chunks that could not be read and were skipped.
     unreadable: Vec<ChunkIndex>,
     failed: Option<io::Error>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct BufferState {
-    /// The chunk that was read into it, until both hashes are done with it.
+    /// The chunk in this buffer, until both hashes are done with it.
     holds: Option<ChunkIndex>,
-    /// How many of the two hashes still need it; it is free at 0.
+    /// The number of hashes (of two) that still need it. It is free at 0.
     uses: u8,
 }
 
 enum HashJob {
-    /// Move the lane on over this chunk, which was read.
+    /// Move the lane on over this chunk, which was read already.
     Lane(LaneTurn),
     /// Read and hash this chunk.
     Chunk(ChunkIndex),
@@ -247,7 +247,7 @@ impl<'a> Pipeline<'a> {
         Pipeline { read, bytes, count, unreadable_max, progress, buffers, board, changed }
     }
 
-    /// The only chunk is the whole file, so it is hashed once.
+    /// A file of at most one chunk: the chunk is the whole file, so it is hashed once.
     fn hash_only_chunk(self) -> io::Result<Hashed> {
         let mut resource = ResourceId::of(b"");
         let mut hashes = Vec::new();
@@ -274,7 +274,7 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// Waits for something to do; `None` when there will be nothing more.
+    /// Waits for a job; `None` when there are no more.
     fn next_job(&self) -> Option<HashJob> {
         let mut board = self.board();
         loop {
@@ -291,7 +291,7 @@ impl<'a> Pipeline<'a> {
     fn move_lane(&self, mut turn: LaneTurn) -> io::Result<()> {
         let chunk = turn.index;
         turn.hasher.update(&self.buffer(chunk)[..self.chunk_bytes(chunk)]);
-        // Only the worker that has the lane reports, so what it reports never goes back.
+        // Only the worker that holds the lane reports progress, so the reported number never decreases.
         let done = chunk.offset() + self.chunk_bytes(chunk) as u64;
         if (self.progress)(done).is_break() {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "hashing was stopped"));
@@ -327,7 +327,7 @@ impl<'a> Pipeline<'a> {
         })
     }
 
-    /// Notes that a chunk cannot be read, unless that are too many, or the file is not what it was.
+    /// Notes that a chunk cannot be read. Returns the error if there are too many such chunks, or if the file changed.
     fn pass_over(&self, chunk: ChunkIndex, error: io::Error) -> io::Result<()> {
         let mut board = self.board();
         let too_many = board.unreadable.len() + 1 >= self.count.get() as usize;
@@ -372,10 +372,10 @@ impl<'a> Pipeline<'a> {
 }
 
 impl Board {
-    /// Something that can be done now.
+    /// A job that can be done now.
     fn take_job(&mut self, count: ChunkCount) -> Option<HashJob> {
         let lane_next = self.lane.next();
-        // The buffer may still hold an earlier chunk, whose own hash takes its time.
+        // The buffer may still contain an earlier chunk that is being hashed.
         if self.buffers[place(lane_next, self.buffers.len())].holds == Some(lane_next)
             && let Some(turn) = self.lane.take()
         {
@@ -391,13 +391,13 @@ impl Board {
         None
     }
 
-    /// This chunk is in its buffer.
+    /// Notes that a chunk is in its buffer.
     fn hold(&mut self, chunk: ChunkIndex) {
         let buffer = place(chunk, self.buffers.len());
         self.buffers[buffer].holds = Some(chunk);
     }
 
-    /// One of the two hashes does not need this chunk's buffer any more.
+    /// Notes that one of the two hashes no longer needs this chunk's buffer.
     fn used(&mut self, chunk: ChunkIndex) {
         let buffer = place(chunk, self.buffers.len());
         self.buffers[buffer].uses -= 1;
@@ -407,12 +407,12 @@ impl Board {
     }
 }
 
-/// Which buffer a chunk is read into.
+/// The buffer of a chunk.
 fn place(chunk: ChunkIndex, buffers: usize) -> usize {
     chunk.slot() % buffers
 }
 
-/// Wakes the others when a worker panics (in the caller's `progress`): they would wait for it for ever.
+/// Wakes the other workers when one panics in the caller's `progress`. They would wait for it forever.
 struct PanicGuard<'a, 'b>(&'a Pipeline<'b>);
 
 impl Drop for PanicGuard<'_, '_> {

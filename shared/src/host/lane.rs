@@ -1,11 +1,11 @@
-//! The hash of a whole file, on its way through the file's chunks in order. Plain state: who waits for a turn, and
-//! under which lock, is up to those who use it.
+//! The hash of a whole file, which is moved on over the file's chunks in order. This is plain state; waiting and
+//! locking are up to the caller.
 
 use crate::chunk::ChunkIndex;
 use crate::id::ResourceId;
 use sha2::{Digest, Sha256};
 
-/// The hash of a whole file as far as it got. One at a time moves it on over the chunk that comes next.
+/// The hash of the first chunks of a file. One caller at a time moves it on over the next chunk.
 #[derive(Debug, Clone, Default)]
 pub struct Lane {
     next: u32,
@@ -14,33 +14,32 @@ pub struct Lane {
     is_taken: bool,
 }
 
-/// The right to move a [`Lane`] on over one chunk. The lane is free again when it gets it back: with
-/// [`Lane::pass`], or with [`Lane::release`].
+/// The right to move a [`Lane`] on over one chunk. It is returned with [`Lane::pass`] or [`Lane::release`].
 #[derive(Debug)]
 pub struct LaneTurn {
-    /// The chunk that the hash passes over next.
+    /// The next chunk to hash.
     pub index: ChunkIndex,
     /// The hash of all chunks before it, to be updated with this chunk's bytes.
     pub hasher: Sha256,
 }
 
 impl Lane {
-    /// How many chunks were passed over.
+    /// The number of chunks that were hashed.
     pub fn passed(&self) -> u32 {
         self.next
     }
 
-    /// The chunk that comes next.
+    /// The next chunk to hash.
     pub fn next(&self) -> ChunkIndex {
         ChunkIndex(self.next)
     }
 
-    /// Whether nobody moves it on just now.
+    /// Whether nobody holds the turn.
     pub fn is_free(&self) -> bool {
         !self.is_taken
     }
 
-    /// The right to move it on; `None` while somebody else has it.
+    /// Takes the turn; `None` while somebody else holds it.
     pub fn take(&mut self) -> Option<LaneTurn> {
         let turn = LaneTurn { index: self.next(), hasher: self.hasher.clone() };
         let is_free = self.is_free();
@@ -48,18 +47,18 @@ impl Lane {
         is_free.then_some(turn)
     }
 
-    /// The hash of a turn has passed over its chunk; the next one may be taken.
+    /// Returns a turn whose hasher was updated with its chunk.
     pub fn pass(&mut self, turn: LaneTurn) {
         debug_assert!(self.is_taken && turn.index == self.next(), "a turn of this lane");
         *self = Lane { next: turn.index.0 + 1, hasher: turn.hasher, is_taken: false };
     }
 
-    /// A turn has ended and passed over nothing, whatever was done with its hash: the same chunk comes next.
+    /// Ends a turn without a result, whatever was done with its hasher. The same chunk is next.
     pub fn release(&mut self) {
         self.is_taken = false;
     }
 
-    /// The hash of all chunks that were passed over.
+    /// The hash of all chunks so far.
     pub fn hash(&self) -> ResourceId {
         ResourceId(self.hasher.clone().finalize().into())
     }

@@ -1,4 +1,4 @@
-//! Which drop-ins lie beside a config file.
+//! Finds the drop-ins of a config file.
 
 use super::error::ConfigError;
 use std::ffi::OsStr;
@@ -6,10 +6,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The most drop-ins that one config file may have. More are refused.
+/// Limits the drop-ins of one config file. More are an error.
 pub(super) const DROP_INS_MAX: usize = 256;
 
-/// The folder of a config file's drop-ins: `X.d` for `X.toml`; `X.d`, too, for an `X` with another ending or with none.
+/// The directory of a config file's drop-ins: `X.d` for `X.toml`, and `X.d` for an `X` with another extension or none.
 pub(super) fn folder_of(config: &Path) -> PathBuf {
     if config.extension() == Some(OsStr::new("toml")) {
         return config.with_extension("d");
@@ -19,14 +19,13 @@ pub(super) fn folder_of(config: &Path) -> PathBuf {
     PathBuf::from(folder)
 }
 
-/// The drop-ins of a config file, in the order in which they are read: that of the bytes of their names.
+/// The drop-ins of a config file in the order in which they are read: by the bytes of their names.
 ///
-/// A drop-in is a file `*.toml` whose name does not begin with a dot. Everything else in the folder is passed over, and so
-/// is what is deleted meanwhile.
+/// A drop-in is a file `*.toml` whose name does not begin with a dot. Everything else in the directory is ignored, and
+/// so is a file that is deleted meanwhile.
 ///
-/// # Errors
-/// When the folder cannot be listed, when it has too many drop-ins, and when one of them is there and cannot be looked at,
-/// or is neither a file nor a folder.
+/// When the directory cannot be listed, when it has too many drop-ins, or when one of them exists and cannot be
+/// examined or is neither a file nor a directory.
 pub(super) fn find(config: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let folder = folder_of(config);
     let failed = |source| ConfigError::List { path: folder.clone(), source };
@@ -56,7 +55,8 @@ fn is_drop_in(name: &OsStr) -> bool {
     !name.as_bytes().starts_with(b".") && Path::new(name).extension() == Some(OsStr::new("toml"))
 }
 
-/// What a look at a listed drop-in gave. `None` if the drop-in was deleted meanwhile; a link that leads nowhere is still there.
+/// Turns the error of a listed drop-in into `None` if the file was deleted meanwhile. A dangling link still exists, so
+/// it stays an error.
 pub(super) fn unless_gone<T>(path: &Path, looked: Result<T, ConfigError>) -> Result<Option<T>, ConfigError> {
     let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     match looked {
@@ -69,7 +69,7 @@ pub(super) fn unless_gone<T>(path: &Path, looked: Result<T, ConfigError>) -> Res
     }
 }
 
-/// A pipe or a device is refused: reading it may take for ever.
+/// Whether the path is a directory. A pipe or a device is an error, since reading it may never end.
 fn is_folder(path: &Path) -> Result<bool, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     let metadata = std::fs::metadata(path).map_err(failed)?;

@@ -1,8 +1,8 @@
-//! Why a configuration was not taken.
+//! The errors of a configuration.
 
 use std::path::PathBuf;
 
-/// Why a configuration was not taken. Each says which file, and where in it.
+/// Why a configuration is not valid. Each error says which file, and where in it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.

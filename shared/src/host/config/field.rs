@@ -1,5 +1,5 @@
-//! What a key may be: a value, a table, or an array of tables; how each is put together from what the files say, and how
-//! each is shown in the example file.
+//! The kinds of keys: a value, a table, or an array of tables. Each kind is read from the files, and shown in the
+//! example file.
 
 #![cfg_attr(not(any(test, feature = "fuzz")), expect(dead_code, reason = "no program has a table yet"))]
 
@@ -9,32 +9,33 @@ use super::key::{Key, Shape};
 use super::layers::{Document, Layer, Layers, Said};
 use super::setting::{Setting, kind};
 
-/// The most tables that one `[[…]]` may have in all files together. More are refused.
+/// Limits the tables of one `[[…]]` in all files together. More are an error.
 pub(super) const TABLES_MAX: usize = 1_000;
 
-/// A type that a key may have. `settings!` makes one of each table, of the table in an `Option`, and of a `Vec` of it.
+/// A type that a key may have. `settings!` implements it for each table, for an `Option` of it and for a `Vec` of it.
 pub(super) trait Field: Sized {
     /// Whether it is a value or a table.
     const SHAPE: Shape;
 
-    /// Puts it together from what the files say, in their order: the last value counts, a table has the keys that any file
-    /// gives it, and to an array of tables each file adds its own. `None` if no file says anything. `path` is the key's name
-    /// with the tables that it is in.
+    /// Reads the field from the files, in their order. A later value replaces an earlier one, a table has the keys of
+    /// all files, and each file adds its own tables to an array. Returns `None` if no file has the key. `path` is the
+    /// key's name with its tables.
     fn read(path: &str, said: &[Said<'_>]) -> Result<Option<Self>, ConfigError>;
 
-    /// Shows it as a default.
+    /// Adds it to the example file as a default.
     fn show(&self, key: &Shown<'_>, example: &mut Example);
 }
 
 /// A table whose keys were declared with `settings!`, or a configuration as a whole.
 pub(super) trait Table: Sized {
-    /// Its keys, in the order of the example file.
+    /// Its keys in the order of the example file.
     const KEYS: &'static [Key];
 
-    /// Reads it; keys that it does not have are refused.
+    /// Reads the table. An unknown key is an error.
     fn read(layers: &Layers<'_>) -> Result<Self, ConfigError>;
 
-    /// Every key with its description and its default, commented out. `path` is the table's name, or empty.
+    /// The text of the example file: every key with its description and its default, commented out. `path` is the
+    /// table's name, or empty.
     fn example(path: &str) -> String;
 }
 
@@ -103,14 +104,14 @@ impl<T: Setting> Field for T {
 
 /// A key as the example file shows it.
 pub(super) struct Shown<'a> {
-    /// The table that it is in, or empty.
+    /// The table that contains it, or empty.
     pub(super) path: &'a str,
     pub(super) name: &'a str,
     /// The lines of its description.
     pub(super) description: &'a [&'a str],
 }
 
-/// The text of an example file. Tables come last, since a key after a table's head is one of that table.
+/// The text of an example file. Tables come last, because a key after a table's header would belong to that table.
 #[derive(Default)]
 pub(super) struct Example {
     values: String,

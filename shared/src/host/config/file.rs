@@ -1,14 +1,14 @@
-//! One config file: its path, its text, and the table that the text is.
+//! One config file: its path, its text, and the table that it contains.
 
 use super::error::ConfigError;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
-/// The largest config file that is read, in bytes. A larger one is refused.
+/// Limits the size of a config file in bytes. A larger file is an error.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// A config file that was read.
+/// The content of a config file.
 #[derive(Debug, Clone)]
 pub(super) struct File {
     pub(super) path: PathBuf,
@@ -29,7 +29,7 @@ impl File {
         Ok(File { path: path.to_owned(), text })
     }
 
-    /// The table that the file as a whole is.
+    /// The file's top-level table.
     pub(super) fn table(&self) -> Result<DeTable<'_>, ConfigError> {
         let table = DeTable::parse(&self.text).map_err(|error| ConfigError::Syntax {
             path: self.path.clone(),
@@ -39,7 +39,7 @@ impl File {
         Ok(table.into_inner())
     }
 
-    /// The line, counted from 1, of a byte of the text.
+    /// The line of a byte offset, counted from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];
         1 + before.iter().filter(|byte| **byte == b'\n').count()

@@ -9,20 +9,19 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The config file, and after it the drop-ins that lie beside it, in the order in which they are read: `X.d/*.toml` for
-/// `X.toml`. What a later file says comes before what an earlier one says.
+/// The config file and its drop-ins, in the order in which they are read: `X.toml`, then `X.d/*.toml`. A later file
+/// overrides an earlier one.
 #[derive(Debug, Clone)]
 pub struct Files {
     config: PathBuf,
-    /// Those that were there and were read.
+    /// The files that exist.
     read: Vec<File>,
 }
 
 impl Files {
-    /// Reads a config file that somebody named, and its drop-ins.
+    /// Reads a config file that was named explicitly, and its drop-ins.
     ///
-    /// # Errors
-    /// When one of the files cannot be read, or when there is none at all.
+    /// When one of the files cannot be read, or when none exists.
     pub fn read(config: &Path) -> Result<Files, ConfigError> {
         let files = Files::read_if_any(config)?;
         match files.is_empty() {
@@ -32,10 +31,9 @@ impl Files {
         }
     }
 
-    /// Reads the config file at its usual place, and its drop-ins. None of them need be there.
+    /// Reads the config file at its default path, and its drop-ins. None of them need exist.
     ///
-    /// # Errors
-    /// When one of the files is there and cannot be read.
+    /// When one of the files exists and cannot be read.
     pub fn read_if_any(config: &Path) -> Result<Files, ConfigError> {
         let mut read = Vec::new();
         match File::read(config) {
@@ -48,7 +46,8 @@ impl Files {
         Ok(Files { config: config.to_owned(), read })
     }
 
-    /// Files that were read already: each with its path, for the errors, and its text. The first is the config file.
+    /// Makes files of texts that were read already, each with its path for error messages. The first is the config
+    /// file.
     pub fn of_texts<P: Into<PathBuf>, T: Into<String>>(texts: impl IntoIterator<Item = (P, T)>) -> Files {
         let texts = texts.into_iter().map(|(path, text)| File { path: path.into(), text: text.into() });
         let read: Vec<File> = texts.collect();
@@ -60,12 +59,12 @@ impl Files {
         self.read.is_empty()
     }
 
-    /// The files that were read, in order.
+    /// The paths of the files that exist, in order.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.read.iter().map(|file| file.path.as_path())
     }
 
-    /// What `--check-config` says when all of it is good: a line for each file.
+    /// The output of `--check-config` for a valid configuration: one line per file.
     pub fn verdict(&self) -> String {
         let has_config = self.paths().any(|path| path == self.config);
         let missing = match (has_config, self.is_empty()) {
@@ -78,8 +77,8 @@ impl Files {
         self.paths().fold(missing, |lines, path| lines + &format!("{}: OK\n", path.display()))
     }
 
-    /// Where a key has the value that holds, as `FILE:LINE`: the last file that sets it. The config file alone, if none does.
-    /// A key in a table has the table's name before it: "tls.ca".
+    /// The position, as `FILE:LINE`, of a key in the last file that sets it; the path of the config file if none does.
+    /// A key in a table is given with the table's name, as in "tls.ca".
     pub fn place_of(&self, key: &str) -> String {
         let line_in = |file: &File| Some(file.line(start_of(&file.table().ok()?, key)?));
         let place = |file: &File| Some(format!("{}:{}", file.path.display(), line_in(file)?));
@@ -103,7 +102,7 @@ impl fmt::Display for Files {
     }
 }
 
-/// Where a key stands in the text.
+/// The byte offset of a key in the text.
 fn start_of(table: &DeTable<'_>, key: &str) -> Option<usize> {
     let (first, rest) = key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)));
     let named = |(found, _): &(&Spanned<_>, &Spanned<_>)| AsRef::<str>::as_ref(found.get_ref()) == first;

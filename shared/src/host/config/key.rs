@@ -1,4 +1,4 @@
-//! The keys of a configuration, for those who list them.
+//! Descriptions of the keys of a configuration, for programs that list them.
 
 /// A key of a config file.
 #[derive(Debug, Clone, Copy)]
@@ -7,7 +7,7 @@ pub struct Key {
     pub name: &'static str,
     /// The lines of its description.
     pub description: &'static [&'static str],
-    /// Whether its table must have it; a key that is not required has a default.
+    /// Whether its table must contain it. A key that is not required has a default.
     pub is_required: bool,
     /// Whether it is a value or a table.
     pub shape: Shape,

@@ -1,4 +1,4 @@
-//! A table as all files of a configuration have it: one layer upon the other.
+//! A table that is spread over the files of a configuration.
 
 #![cfg_attr(not(any(test, feature = "fuzz")), expect(dead_code, reason = "no program has a table yet"))]
 
@@ -8,7 +8,7 @@ use super::key::Key;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A config file with the table that it is.
+/// A parsed config file.
 pub(super) struct Document<'a> {
     file: &'a File,
     table: DeTable<'a>,
@@ -20,10 +20,11 @@ impl Document<'_> {
     }
 }
 
-/// Keys outside of tables that had another name in former versions: (former, present). Both are read.
+/// Keys outside tables that had another name in former versions, as (former, present). Both names are read.
 const RENAMED: &[(&str, &str)] = &[("folder", "directory")];
 
-/// Gives keys that have a former name their present one. In a file with both, the former one stays, and is unknown.
+/// Renames keys from their former to their present name. If a file has both, the former name stays and is reported as
+/// unknown.
 fn with_present_names(mut table: DeTable<'_>) -> DeTable<'_> {
     for (former, present) in RENAMED {
         if table.contains_key(*present) {
@@ -36,25 +37,25 @@ fn with_present_names(mut table: DeTable<'_>) -> DeTable<'_> {
     table
 }
 
-/// One table, as each file that has it says it, in the order of the files.
+/// One table: its parts in each file that has it, in the order of the files.
 pub(super) struct Layers<'a> {
-    /// As it is written at its head, "[tls]"; empty for the whole file.
+    /// Its header in a file, such as `[tls]`; empty for the top-level table.
     header: String,
-    /// What comes before its keys' names, "tls."; empty for the whole file.
+    /// The prefix of its keys' names, such as "tls."; empty for the top-level table.
     prefix: String,
     layers: Vec<Layer<'a>>,
 }
 
-/// A table as one file says it.
+/// The part of a table in one file.
 #[derive(Clone, Copy)]
 pub(super) struct Layer<'a> {
     file: &'a File,
-    /// Where it begins in the text.
+    /// Its byte offset in the text.
     start: usize,
     table: &'a DeTable<'a>,
 }
 
-/// What one file says of a key.
+/// The value that one file gives to a key.
 #[derive(Clone, Copy)]
 pub(super) struct Said<'a> {
     file: &'a File,
@@ -62,29 +63,29 @@ pub(super) struct Said<'a> {
 }
 
 impl<'a> Layers<'a> {
-    /// The whole configuration.
+    /// The top-level table.
     pub(super) fn of_documents(documents: &'a [Document<'a>]) -> Layers<'a> {
         let layer =
             |document: &'a Document<'a>| Layer { file: document.file, start: 0, table: &document.table };
         Layers { header: String::new(), prefix: String::new(), layers: documents.iter().map(layer).collect() }
     }
 
-    /// The table `[path]`, of which there is at least one layer.
+    /// The table `[path]`, with at least one layer.
     pub(super) fn of_table(path: &str, layers: Vec<Layer<'a>>) -> Layers<'a> {
         Layers { header: format!("[{path}]"), prefix: format!("{path}."), layers }
     }
 
-    /// One of the tables `[[path]]`.
+    /// One table of the array `[[path]]`.
     pub(super) fn of_entry(path: &str, entry: Layer<'a>) -> Layers<'a> {
         Layers { header: format!("[[{path}]]"), prefix: format!("{path}."), layers: vec![entry] }
     }
 
-    /// The name of a key of this table, with the tables that it is in before it.
+    /// The full name of a key of this table, including its tables.
     pub(super) fn path(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }
 
-    /// What the files say of a key, in their order.
+    /// The values that the files give to a key, in the order of the files.
     pub(super) fn said(&self, key: &str) -> Vec<Said<'a>> {
         let said = |layer: &Layer<'a>| {
             let (_, value) = layer.table.iter().find(|(found, _)| found.get_ref() == key)?;
@@ -93,7 +94,7 @@ impl<'a> Layers<'a> {
         self.layers.iter().filter_map(said).collect()
     }
 
-    /// Refuses keys that are not among these.
+    /// Returns an error if a key is not among `keys`.
     pub(super) fn check_keys(&self, keys: &[Key]) -> Result<(), ConfigError> {
         for layer in &self.layers {
             for key in layer.table.keys() {
@@ -109,7 +110,7 @@ impl<'a> Layers<'a> {
         let text = key.get_ref().as_ref();
         let distance = |key: &Key| strsim::damerau_levenshtein(key.name, text);
         let nearest = keys.iter().map(|key| (distance(key), key.name)).min();
-        // Half of the letters wrong is no slip of the finger.
+        // If half of the letters differ, it is not a typo.
         let is_near = |(distance, name): &(usize, &str)| *distance * 2 <= name.len();
         ConfigError::UnknownKey {
             path: file.path.clone(),
@@ -120,7 +121,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// A key that must be there is not.
+    /// The error of a missing required key.
     pub(super) fn missing(&self, key: &'static str) -> ConfigError {
         let first = self.layers.first();
         ConfigError::MissingKey {
@@ -137,20 +138,20 @@ impl<'a> Said<'a> {
         self.value.get_ref()
     }
 
-    /// The table that the value is, if it is one.
+    /// The value as a table, if it is one.
     pub(super) fn layer(&self) -> Option<Layer<'a>> {
         let DeValue::Table(table) = self.value.get_ref() else { return None };
         Some(Layer { file: self.file, start: self.value.span().start, table })
     }
 
-    /// The elements of the list that the value is, if it is one.
+    /// The elements of the value, if it is a list.
     pub(super) fn elements(&self) -> Option<impl Iterator<Item = Said<'a>> + use<'a>> {
         let DeValue::Array(values) = self.value.get_ref() else { return None };
         let file = self.file;
         Some(values.iter().map(move |value| Said { file, value }))
     }
 
-    /// The value is not what the key takes.
+    /// The error of a value that the key does not accept.
     pub(super) fn error(&self, path: &str, message: String) -> ConfigError {
         ConfigError::Value {
             path: self.file.path.clone(),

@@ -1,9 +1,9 @@
-//! What a program is told by its config file: every key with its default, its unit and a sentence.
+//! The configuration of a program: every key with its default, its unit and a description.
 //!
-//! Reading order: `daemon` and `tracker` list the keys with `settings!`, `units` and `values` have the types of their
-//! values, `setting` reads and writes those as TOML. `files` has the files of a configuration, the `drop_ins` among them;
-//! `layers` lays what they say one upon the other, and `field` makes one configuration of it. Where the files are is
-//! [`paths`](super::paths)'s business.
+//! Reading order: `daemon` and `tracker` declare the keys with `settings!`; `units` and `values` have the types of
+//! their values; `setting` converts those from and to TOML; `files` reads the config file and finds its `drop_ins`;
+//! `layers` combines what the files say, and `field` makes one configuration of it. The paths of the files are in
+//! [`paths`](super::paths).
 
 mod daemon;
 mod drop_ins;

@@ -1,4 +1,4 @@
-//! The values that keys may have: words, numbers, paths and lists; how each is read from TOML and written.
+//! Conversion of values from and to TOML: words, numbers, paths and lists.
 
 use super::{ByteSize, CongestionControl, FileMode, GroupName, ListenAddr, RateLimit, Span, Zone};
 use crate::host::logging::{LogFilter, LogFormat};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use toml::de::DeValue;
 
-/// A value that a key may have: how it is read from TOML, and how its default is shown.
+/// A value that a key may have, as it is read from TOML and shown as a default.
 pub(super) trait Setting: Sized {
     fn read(value: &DeValue<'_>) -> Result<Self, String>;
     fn write(&self) -> String;
@@ -17,9 +17,9 @@ pub(super) trait Setting: Sized {
 
 /// A type that is written as one word or number.
 trait Word: FromStr<Err: Display> + Display {
-    /// What it is, when the value is no text at all.
+    /// What is expected, for the error about a value of another type.
     const KIND: &str;
-    /// Whether a number without quotes is taken as well.
+    /// Whether a number without quotes is accepted too.
     const BARE: bool = true;
 }
 
@@ -99,7 +99,8 @@ impl Setting for Option<PathBuf> {
             DeValue::String(text) if text.contains('\0') => {
                 Err("a path cannot contain a NUL byte".to_owned())
             }
-            // Relative to what? A service's own folder is not where its config file is.
+            // A relative path would be ambiguous: a service's working directory is not the directory of its config
+            // file.
             DeValue::String(text) if !text.starts_with('/') => Err("expected an absolute path".to_owned()),
             DeValue::String(text) => Ok(Some(PathBuf::from(text.as_ref()))),
             other => Err(format!("expected an absolute path in quotes, not {}", kind(other))),

@@ -1,4 +1,4 @@
-//! `settings!`, which declares configurations and their tables.
+//! The macro `settings!`, which declares configurations and their tables.
 
 /// Declares a config file as `struct`, or a table in one as `table`: a struct, how it is read, and how it is shown.
 ///

@@ -1,4 +1,4 @@
-//! Whole config files: what is taken, how mistakes are told, and that the example files are true.
+//! Whole config files: which values are accepted, how mistakes are reported, and whether the example files are correct.
 
 mod drop_ins;
 mod tables;
@@ -88,7 +88,7 @@ fn what_is_fixed_waits_for_a_restart() {
     );
     let (running, mut read) = (DaemonConfig::default(), all.unwrap());
     assert_eq!(read.keep_fixed(&running), DaemonConfig::FIXED);
-    // What is left to change is what is not fixed.
+    // Only the keys that are not fixed are left to change.
     assert_eq!(running.changed(&read), ["file_mode"]);
 
     let text = "listen = 99\nlog_format = \"json\"\nentries_max = 5\n";
@@ -153,13 +153,13 @@ fn a_missing_file_matters_only_if_it_was_named() {
     let files = Files::read_if_any(&missing).unwrap();
     assert_eq!(DaemonConfig::of(&files).unwrap(), DaemonConfig::default());
     assert!(matches!(Files::read(&missing), Err(ConfigError::Read { .. })));
-    // Anything else that is wrong with the file is told in both cases.
+    // Any other problem with the file is reported in both cases.
     assert!(Files::read_if_any(folder.path()).is_err());
     std::fs::write(&missing, b"zone = \"\xff\"").unwrap();
     assert!(Files::read_if_any(&missing).is_err());
 }
 
-/// Write the files anew with `TT_UPDATE=1 cargo test -p shared --features host example`.
+/// Update the files with `TT_UPDATE=1 cargo test -p shared --features host example`.
 fn check_example(name: &str, keys: &[Key], example: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(name);
     let program = name.trim_end_matches(".toml");
@@ -182,7 +182,7 @@ fn check_example(name: &str, keys: &[Key], example: &str) -> String {
     uncommented.join("\n")
 }
 
-/// A line of prose has a space after the "#", a key has none.
+/// A line of text has a space after the "#"; a key does not.
 fn uncommented(example: &str) -> Vec<&str> {
     let is_key = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
     example.lines().filter(is_key).map(|line| &line[1..]).collect()

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-/// A text that is not what a key takes. It says what was expected.
+/// A text that a key does not accept. The error says what was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadValue(&'static str);
 
@@ -17,7 +17,7 @@ impl fmt::Display for BadValue {
 
 impl std::error::Error for BadValue {}
 
-/// Where to listen: an address with a port, or a port on all addresses, IPv4 and IPv6 alike.
+/// The address to listen on: an address with a port, or a port on all addresses, IPv4 and IPv6.
 ///
 /// ```
 /// use shared::host::config::ListenAddr;
@@ -29,7 +29,7 @@ impl std::error::Error for BadValue {}
 pub struct ListenAddr(pub SocketAddr);
 
 impl ListenAddr {
-    /// Where a daemon listens for its peers when nobody said otherwise.
+    /// The default address on which a daemon listens for peers.
     pub const PEERS: ListenAddr = ListenAddr::all(PEER_PORT);
 
     /// This port, on all addresses.
@@ -55,12 +55,12 @@ impl fmt::Display for ListenAddr {
     }
 }
 
-/// The name of the machines that are close to each other: a site, a room, a rack. Empty if none was given.
+/// The name of a group of machines that are close to each other: a site, a room, a rack. Empty if none is configured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Zone(String);
 
 impl Zone {
-    /// The longest zone in bytes; peers refuse longer ones.
+    /// Limits a zone's name in bytes. A longer one is an error; peers refuse it too.
     pub const BYTES_MAX: usize = 64;
 
     /// The zone as text.
@@ -86,7 +86,7 @@ impl fmt::Display for Zone {
     }
 }
 
-/// A group of this machine, by name or number. Whether it exists is found out when it is needed.
+/// A group of this machine, by name or id. It is looked up when it is needed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GroupName(String);
 
@@ -116,16 +116,15 @@ impl fmt::Display for GroupName {
     }
 }
 
-/// The name of a TCP congestion control of the kernel, such as "cubic". Whether the kernel has it is found out
-/// when it is asked for.
+/// The name of a TCP congestion control of the kernel, such as "cubic". The kernel is asked for it when it is used.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CongestionControl(String);
 
 impl CongestionControl {
-    /// The longest name in bytes that the kernel knows (`TCP_CA_NAME_MAX`, less the NUL).
+    /// Limits the name in bytes, like the kernel (`TCP_CA_NAME_MAX` without the NUL).
     const BYTES_MAX: usize = 15;
 
-    /// What the kernel calls it.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -11,7 +11,7 @@ fn file_of(bytes: &[u8]) -> File {
     file
 }
 
-/// Bytes of which no two chunks are alike.
+/// Bytes in which no two chunks are equal.
 fn bytes(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at / MIB * 31 + at % 251) as u8).collect()
 }
@@ -22,7 +22,7 @@ fn manifest_of(bytes: &[u8]) -> Manifest {
     Manifest::new("n".parse().unwrap(), ResourceId::of(bytes), trackers, hashes).unwrap()
 }
 
-/// One worker is held up over chunk 0, while the other goes once around the ring.
+/// One worker is delayed at chunk 0 while the other goes once around the ring.
 #[test]
 fn the_lane_does_not_take_an_old_chunk_for_a_new_one() {
     let content = bytes((WINDOW + 2) * MIB);

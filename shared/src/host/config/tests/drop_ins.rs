@@ -1,4 +1,5 @@
-//! The config file and its drop-ins on disk: which are read, in which order, and what is said of those that cannot be read.
+//! The config file and its drop-ins on disk: which files are read, in which order, and how unreadable ones are
+//! reported.
 
 use crate::host::config::drop_ins::{DROP_INS_MAX, unless_gone};
 use crate::host::config::file::File;
@@ -8,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A folder with `ttd.toml` and `ttd.d`, as far as they are written.
+/// A directory for `ttd.toml` and `ttd.d`.
 struct Place {
     folder: TempDir,
 }
@@ -26,14 +27,14 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// Writes a file, and makes the folder that it is in.
+    /// Writes a file, and creates its directory.
     fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    /// The names of what is read.
+    /// The names of the files that are read.
     #[track_caller]
     fn names(&self) -> Vec<String> {
         let files = Files::read_if_any(&self.config()).unwrap_or_else(|error| panic!("{error}"));
@@ -48,7 +49,7 @@ impl Place {
         DaemonConfig::of(&Files::read(&self.config())?)
     }
 
-    /// What is said of the files, without the folder that they are in.
+    /// The error about the files, without the path of their directory.
     #[track_caller]
     fn error(&self) -> String {
         let error = self.load().unwrap_err().to_string();
@@ -89,7 +90,7 @@ fn what_is_no_drop_in_is_passed_over() {
     }
     symlink("/nowhere", place.path("ttd.d/.#b.toml")).unwrap();
     assert!(place.names().is_empty());
-    // As a volume of Kubernetes has it.
+    // This is how a Kubernetes volume is laid out.
     place.write("ttd.d/..data/a.toml", "zone = \"a\"\n");
     symlink("..data/a.toml", place.path("ttd.d/a.toml")).unwrap();
     assert_eq!(place.names(), ["ttd.d/a.toml"]);

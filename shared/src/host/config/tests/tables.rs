@@ -1,4 +1,4 @@
-//! Tables, nested and in arrays, in one file and over several.
+//! Tables, nested and in arrays, in one file and across several.
 
 use super::uncommented;
 use crate::host::config::field::TABLES_MAX;
@@ -111,7 +111,7 @@ fn a_table_may_have_its_keys_in_several_files() {
     let error =
         read(&["\n[origin]\ntracker = \"tt://a\"\n", "[origin]\ntracker = \"tt://b\"\n"]).unwrap_err();
     assert_eq!(error, "a:2: [origin] needs the key \"zone\"");
-    // One of an array is whole by itself.
+    // Each table of an array must be complete.
     let error = read(&["[[rule]]\nat_most = 0\n", "[[rule]]\nnames = []\n"]).unwrap_err();
     assert_eq!(error, "a:1: [[rule]] needs the key \"names\"");
 }
@@ -300,7 +300,7 @@ fn the_example_shows_tables_after_everything_else_and_is_right() {
     assert_eq!(good(&[&uncommented(&example).join("\n")]), config);
 }
 
-/// Pieces of which files are made, right and wrong.
+/// Valid and invalid pieces from which files are made.
 const PIECES: &[&str] = &[
     "zone = \"a\"\n",
     "zone = 5\n",

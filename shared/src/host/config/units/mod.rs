@@ -1,5 +1,5 @@
-//! Numbers as people write them: rates, sizes, spans of time, file modes. Each is read from a text and writes
-//! itself as a text that reads the same.
+//! Numbers as users write them: rates, sizes, durations, file modes. Each type is parsed from a text, and its text
+//! parses to the same value.
 
 mod mode;
 mod number;

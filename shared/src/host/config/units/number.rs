@@ -1,12 +1,12 @@
-//! A number with a unit, as people write it: read exactly, and written in the largest unit that fits.
+//! A number with a unit: parsed exactly, and written in the largest unit that fits.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// A text that is not what a unit's type takes. It says what was expected.
+/// A text that a unit's type does not accept. The error says what was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadUnit {
-    /// Empty when the reason says all there is to say.
+    /// Empty if `why` is sufficient.
     pub(super) expected: &'static str,
     pub(super) why: Cow<'static, str>,
 }
@@ -23,8 +23,8 @@ impl fmt::Display for BadUnit {
 
 impl std::error::Error for BadUnit {}
 
-/// Units and what one of them is, as a fraction. The first that divides a value without a rest is the one it
-/// is written with.
+/// Units, each with its value as a fraction (numerator, denominator). A value is written in the first unit that divides
+/// it.
 pub(super) type Units = &'static [(&'static str, u64, u64)];
 
 macro_rules! through_text {
@@ -95,8 +95,8 @@ pub(super) fn parse_sum(text: &str, units: Units) -> Result<u64, BadNumber> {
     }
 }
 
-/// Reads `NUMBER UNIT`, the number with or without a fraction, exactly: no floating point is involved, so
-/// there is no NaN, and what does not fit is told. A rest below one base unit is cut off.
+/// Parses `NUMBER UNIT`, where the number may have a fraction. No floating point is used, so the result is exact and
+/// overflow is reported. A remainder below one base unit is cut off.
 pub(super) fn parse(text: &str, units: Units) -> Result<u64, BadNumber> {
     let text = text.trim();
     if text.starts_with('-') {
@@ -157,7 +157,7 @@ pub(super) fn split(text: &str) -> (&str, &str) {
 }
 
 pub(super) fn write_in(f: &mut fmt::Formatter<'_>, value: u64, units: Units) -> fmt::Result {
-    // A 0 is divided by every unit: it is best written with the smallest.
+    // Every unit divides 0, which is written with the smallest one.
     let fits = |(name, times, per): &&(&str, u64, u64)| {
         !name.is_empty() && *per == 1 && value.is_multiple_of(*times) && (value > 0 || *times == 1)
     };

@@ -1,11 +1,11 @@
-//! How fast bytes move, and how fast they may.
+//! Rates and limits of rates, in bytes per second.
 
 use super::number::{BadUnit, Units, parse, split, through_text, write_in};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Bytes per second, never 0. A number without a unit is refused: half of those who write one mean megabytes.
+/// A rate in bytes per second, never 0. A number without a unit is an error, because many users would mean megabytes.
 ///
 /// ```
 /// use shared::host::config::Rate;
@@ -19,7 +19,7 @@ use std::str::FromStr;
 #[serde(try_from = "String", into = "String")]
 pub struct Rate(pub(super) u64);
 
-/// What a rate may be at most.
+/// A limit of a rate.
 ///
 /// ```
 /// use shared::host::config::RateLimit;
@@ -33,9 +33,9 @@ pub enum RateLimit {
     /// There is no limit.
     #[default]
     None,
-    /// This rate.
+    /// At most this rate.
     AtMost(Rate),
-    /// 0: nothing moves.
+    /// 0: no transfers.
     Pause,
 }
 
@@ -54,7 +54,8 @@ const RATES: Units = &[
     ("bit/s", 1, 8),
 ];
 
-/// A plain number from here on is likely meant in bytes.
+/// A number without a unit is probably meant in bytes if it has at least this many digits; below that, in megabytes.
+/// The error suggests that unit.
 const LIKELY_BYTES: usize = "10000".len();
 
 const RATE: &str = "a rate such as \"100 MB/s\", \"1.5 MiB/s\" or \"10 Mbit/s\"";
@@ -62,7 +63,7 @@ pub(super) const RATE_LIMIT: &str =
     "a rate such as \"100 MB/s\", \"1.5 MiB/s\" or \"10 Mbit/s\", \"none\", or 0 to pause";
 
 impl Rate {
-    /// `None` for 0, at which nothing would ever arrive.
+    /// `None` for 0.
     pub fn new(bytes_per_s: u64) -> Option<Rate> {
         (bytes_per_s > 0).then_some(Rate(bytes_per_s))
     }
@@ -86,7 +87,7 @@ impl FromStr for Rate {
     }
 }
 
-/// What to say of a number without a unit.
+/// The error about a number without a unit.
 fn lacks_unit(text: &str) -> Option<String> {
     let is_bare = text.starts_with(|c: char| c.is_ascii_digit())
         && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')

@@ -1,4 +1,4 @@
-//! What people write and what they read, over all units.
+//! Parsing and writing of all units.
 
 use super::mode::MODE;
 use super::rate::RATE_LIMIT;
