@@ -35,6 +35,7 @@ impl std::error::Error for BadTrackers {}
 /// The trackers that were named on the command line, or else those of `$TT_TRACKERS`. If neither names any, the result
 /// is empty and the config file applies.
 ///
+/// # Errors
 /// When the command line names none and the variable contains a word that is not a tracker's URL.
 pub fn trackers(named: &[TrackerUrl]) -> Result<Vec<TrackerUrl>, BadTrackers> {
     if named.is_empty() { read(std::env::var_os(TRACKERS)) } else { Ok(named.to_vec()) }

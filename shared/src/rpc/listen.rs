@@ -11,6 +11,7 @@ const BACKLOG: i32 = 1024;
 
 /// Listens for TCP connections. `[::]` accepts IPv4 as well, and means 0.0.0.0 on a machine without IPv6.
 ///
+/// # Errors
 /// When the port is in use or not permitted. The text names the address and says what to do.
 pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     let opened = match open(addr) {

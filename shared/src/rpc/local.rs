@@ -53,6 +53,7 @@ pub struct Listener {
 /// Listens on a new socket file at `path` with the permissions `mode` (such as 0o660), independent of the umask. A
 /// socket file without a listener is replaced.
 ///
+/// # Errors
 /// `AddrInUse` when another process listens there; `AlreadyExists` when the path exists and is no socket; `NotFound`
 /// when the directory does not exist; `TimedOut` when another process holds the lock of the path for too long; and any
 /// error of the system.
@@ -76,6 +77,7 @@ pub async fn listen(path: &Path, mode: u32) -> io::Result<Listener> {
 
 /// Connects to the socket file at `path`.
 ///
+/// # Errors
 /// `NotFound` when there is no such file; `ConnectionRefused` when nobody listens on it; `PermissionDenied`; and any
 /// error of the system.
 pub async fn connect(path: &Path) -> io::Result<Stream> {
@@ -94,6 +96,7 @@ pub async fn connect(path: &Path) -> io::Result<Stream> {
 impl Listener {
     /// The next connection, and the process at its other end.
     ///
+    /// # Errors
     /// When the system fails, for example for lack of descriptors. Try again a little later.
     pub async fn accept(&self) -> io::Result<(Stream, Credentials)> {
         let stream = self.inner.accept().await?;

@@ -24,6 +24,7 @@ pub(super) fn folder_of(config: &Path) -> PathBuf {
 /// A drop-in is a file `*.toml` whose name does not begin with a dot. Everything else in the directory is ignored, and
 /// so is a file that is deleted meanwhile.
 ///
+/// # Errors
 /// When the directory cannot be listed, when it has too many drop-ins, or when one of them exists and cannot be
 /// examined or is neither a file nor a directory.
 pub(super) fn find(config: &Path) -> Result<Vec<PathBuf>, ConfigError> {

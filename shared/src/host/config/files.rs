@@ -21,6 +21,7 @@ pub struct Files {
 impl Files {
     /// Reads a config file that was named explicitly, and its drop-ins.
     ///
+    /// # Errors
     /// When one of the files cannot be read, or when none exists.
     pub fn read(config: &Path) -> Result<Files, ConfigError> {
         let files = Files::read_if_any(config)?;
@@ -33,6 +34,7 @@ impl Files {
 
     /// Reads the config file at its default path, and its drop-ins. None of them need exist.
     ///
+    /// # Errors
     /// When one of the files exists and cannot be read.
     pub fn read_if_any(config: &Path) -> Result<Files, ConfigError> {
         let mut read = Vec::new();

@@ -69,6 +69,7 @@ impl<Req: RequestName, Resp> Caller<Req, Resp> {
     /// Sends a call and waits for its answer for at most `timeout`, including the time in the queue. The timeout is
     /// limited to [`TIMEOUT_MAX`]. Dropping the future cancels the call at the other side.
     ///
+    /// # Errors
     /// When there is no answer. A refusal by the service is an answer.
     pub async fn call(&self, request: Req, timeout: Duration) -> Result<Resp, CallError> {
         let timeout = timeout.min(TIMEOUT_MAX);

@@ -49,6 +49,7 @@ impl<In: Frame> Decoder<In> {
 
     /// The next message; `None` if more bytes are needed.
     ///
+    /// # Errors
     /// When the bytes are not valid in this protocol. The decoder must not be used after that.
     pub(super) fn next(&mut self) -> io::Result<Option<In>> {
         loop {
@@ -182,6 +183,7 @@ impl<In: Frame> Decoder<In> {
 
 /// Appends a message's lengths and head to `out`. Returns its body, which must be written next.
 ///
+/// # Errors
 /// When the message is larger than allowed. `out` is then unchanged.
 pub(super) fn encode<Out: Frame>(message: &mut Out, out: &mut Vec<u8>) -> io::Result<Payload> {
     let body = message.payload().map(std::mem::take).unwrap_or_default();

@@ -12,6 +12,7 @@ const NOT_SENT_BYTES_MAX: u32 = 128 << 10;
 /// Sets the options of our connections, on either side: no delay for small frames; a probe after 30 s of silence, so
 /// that a dead machine is noticed after about a minute; and on `bulk` connections a short queue in the kernel.
 ///
+/// # Errors
 /// When the system refuses an option. The connection works all the same, only less well.
 pub fn tune(stream: &TcpStream, bulk: bool) -> io::Result<()> {
     let socket = SockRef::from(stream);
