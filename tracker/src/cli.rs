@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<ListenAddr>,
 
-    /// Its configuration and its log.
+    /// Options for the configuration and the log.
     #[command(flatten)]
     pub common: CommonArgs,
 }
@@ -41,7 +41,7 @@ Exit codes:
   2  usage or configuration error";
 
 impl Args {
-    /// Puts what the command line says in the place of what the config file says.
+    /// Overrides the config file's values with those of the command line.
     pub fn apply(&self, config: &mut TrackerConfig) {
         if let Some(listen) = self.listen.or(self.port.map(ListenAddr::all)) {
             config.listen = listen;

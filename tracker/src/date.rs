@@ -1,18 +1,19 @@
-//! The time of day for dating what is published: it runs forwards only.
+//! The time of day that dates publications. It never goes back.
 
 use shared::host::clock::{millis, time_of_day};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A calendar that follows the machine's clock, but for when that is put back: then it goes on as if that had not
-/// happened. Otherwise what is published next would be older than what it replaces, for as many hours.
+/// A clock that follows the machine's clock, except when that is set back: then it continues from its latest time.
+/// Otherwise new publications would count as older than the ones that they replace, until the machine's clock catches
+/// up.
 #[derive(Debug)]
 pub(crate) struct Date {
     latest: Mutex<(Duration, Instant)>,
 }
 
 impl Date {
-    /// One that begins now.
+    /// A clock that starts at the machine's current time.
     pub(crate) fn new() -> Date {
         Date { latest: Mutex::new((time_of_day(), Instant::now())) }
     }
@@ -25,7 +26,7 @@ impl Date {
     }
 }
 
-/// The date, after it was `date` at `at`.
+/// The time at `now`, given that it was `date` at `at` and that the machine's clock now shows `clock`.
 fn next((date, at): (Duration, Instant), clock: Duration, now: Instant) -> (Duration, Instant) {
     (clock.max(date + now.saturating_duration_since(at)), now)
 }

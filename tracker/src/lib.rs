@@ -1,7 +1,8 @@
-//! tt-tracker: knows who has (part of) what, and the catalogue of published manifests. It keeps nothing on disk.
+//! tt-tracker: knows which peers have some or all of a resource, and has the catalogue of published manifests. It
+//! stores nothing on disk.
 //!
-//! Reading order: [`start`] (from the command line to the end) → [`server`] (connections) → `service` (calls)
-//! → [`memory`] (what is kept). `pool` bounds the connections, `pace` how fast they may call; `date` dates what is published.
+//! Reading order: [`start`] (from the command line to the end) → [`server`] (connections) → `service` (calls) →
+//! [`memory`] (the data). `pool` limits the connections and `pace` the rate of their calls; `date` dates publications.
 
 pub mod cli;
 mod date;

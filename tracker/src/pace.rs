@@ -1,28 +1,29 @@
-//! How fast one connection may ask. Whoever asks faster waits: a flood costs its sender's time, and a daemon with very
-//! many resources is only a little later. It is per connection, never per address: many may be behind one.
+//! Limits the rate of calls per connection. A connection that calls faster waits, so a flood costs its sender's time,
+//! and a daemon with very many resources is only a little later. The limit is per connection, not per address: many
+//! machines may share an address.
 
 use shared::credit::Credit;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a second is worth: an entry of an announce costs one.
+/// The cost that one connection may spend per second. An entry of an announce costs 1. Beyond it, its calls wait.
 const PER_S: u32 = 20_000;
-/// What may be spent at once, after a while of silence.
+/// The idle time whose cost a connection may save up and spend at once.
 const BURST: Duration = Duration::from_secs(2);
 
-/// What calls cost beside their entries.
+/// The cost of any call, in addition to its entries.
 pub(crate) const CALL: u32 = 16;
-/// What a page of a manifest costs, to be hashed or sent, or of a listing.
+/// The cost of a page of a manifest, which is hashed or sent, or of a page of a listing.
 pub(crate) const PAGE: u32 = 128;
-/// What a publication costs whose hashes come along with others, beside them.
+/// The cost of a publication whose hashes are in the same call, in addition to the hashes.
 pub(crate) const OFFER: u32 = 4;
-/// This many hashes that come along cost 1.
+/// The number of such hashes that cost 1.
 pub(crate) const HASHES: u32 = 64;
-/// This many publications of a name that are looked at cost 1.
+/// The number of publications of a name that `find` looks at for a cost of 1.
 pub(crate) const WALKED: u32 = 4;
 
-/// One connection's pace.
+/// The rate limit of one connection.
 #[derive(Debug)]
 pub(crate) struct Pace {
     start: Instant,
@@ -34,7 +35,7 @@ impl Pace {
         Pace { start: Instant::now(), credit: Mutex::new(Credit::full(BURST)) }
     }
 
-    /// Waits until a call of this cost, and all that were asked before it, are paid for.
+    /// Waits until this call's cost, and that of all earlier calls, is paid.
     pub(crate) async fn turn(&self, cost: u32) {
         let now = self.start.elapsed();
         let paid_at = {

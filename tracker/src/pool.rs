@@ -1,4 +1,5 @@
-//! How many connections there are. Those that have not said hello are few: for a newcomer the oldest goes.
+//! The connections, and their limits. There are few places for connections that have not said hello: for a new one the
+//! oldest is closed.
 
 use shared::rpc::wire::Crowd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ pub(crate) struct ConnectionPool {
     crowd: Mutex<Crowd<oneshot::Sender<()>>>,
 }
 
-/// A connection's place, free when it is dropped.
+/// The place of a connection. It is free when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ConnectionPlace {
     pool: Arc<ConnectionPool>,
@@ -22,13 +23,13 @@ impl ConnectionPool {
         Arc::new(ConnectionPool { crowd: Mutex::new(Crowd::new(unknown_max, connections_max)) })
     }
 
-    /// Changes how many there may be. Those that are there stay.
+    /// Changes the limits. Existing connections stay.
     pub(crate) fn set(&self, connections_max: usize, unknown_max: usize) {
         self.crowd().set(unknown_max, connections_max);
     }
 
-    /// A place for a new connection, and what tells it to make room; `None` when all places are taken by those
-    /// who have said hello.
+    /// A place for a new connection, and the signal that tells it to close for a newer one. `None` if connections that
+    /// have said hello take all places.
     pub(crate) fn enter(self: &Arc<ConnectionPool>) -> Option<(ConnectionPlace, oneshot::Receiver<()>)> {
         let (make_room, told) = oneshot::channel();
         let admitted = self.crowd().admit(|_| make_room)?;
@@ -38,7 +39,7 @@ impl ConnectionPool {
         Some((ConnectionPlace { pool: self.clone(), id: admitted.number }, told))
     }
 
-    /// How many connections there are.
+    /// The number of connections.
     pub(crate) fn taken(&self) -> usize {
         self.crowd().len()
     }
@@ -49,12 +50,12 @@ impl ConnectionPool {
 }
 
 impl ConnectionPlace {
-    /// The connection's number: no other has it.
+    /// The connection's number, which is unique.
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
 
-    /// The connection has said hello: it is not closed for a newcomer any more.
+    /// Notes that the connection has said hello. It is no longer closed for a newer one.
     pub(crate) fn keep(&self) {
         self.pool.crowd().know(self.id, ());
     }

@@ -1,4 +1,4 @@
-//! Connections: who comes in, how long they may stay.
+//! Accepts connections, and ends them.
 
 use crate::memory::Limits;
 use crate::pool::ConnectionPool;
@@ -16,22 +16,23 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
-/// How often what was not renewed is forgotten.
+/// The time between two sweeps of entries that were not renewed.
 const EXPIRE_EVERY: Duration = Duration::from_secs(2);
 
-/// How often the log says how much there is.
+/// The time between two reports of the tracker's size in the log.
 const REPORT_EVERY: Duration = Duration::from_secs(600);
 
-/// How many calls may be open at once on one connection. A daemon has one or two.
+/// Limits the open calls of one connection. A daemon has one or two. Further calls are refused.
 const REQUESTS_MAX: usize = 4;
 
-/// How many bytes of answers may wait for those who do not take them, over all connections.
+/// Limits the bytes of answers that wait to be taken, over all connections. A connection that would exceed it is
+/// closed.
 const UNREAD_BYTES_MAX: usize = 256 << 20;
 
-/// How long to wait when the system has no room for one more connection.
+/// The pause after the system could not accept a connection, for example for lack of descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// A tracker that listens.
+/// A tracker that listens on its port.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -42,10 +43,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the port. Must be called within a tokio runtime.
+    /// Opens the port. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// When the port is taken or may not be had; the text says what to do.
+    /// When the port is in use or not permitted; the text says what to do.
     pub fn bind(config: &TrackerConfig) -> io::Result<Server> {
         let listener = shared::rpc::listen(config.listen.0)?;
         let addr = listener.local_addr()?;
@@ -59,17 +60,17 @@ impl Server {
         })
     }
 
-    /// What changes limits while it runs, and tells how it is doing.
+    /// A handle to change the limits of the running server and to ask for its status.
     pub fn handle(&self) -> Handle {
         Handle { pool: self.pool.clone(), state: self.state.clone() }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Serves for ever. Dropping the future closes all connections.
+    /// Serves forever. Dropping the future closes all connections.
     pub async fn run(self) {
         let mut connections = JoinSet::new();
         let mut expire = interval(EXPIRE_EVERY);
@@ -88,7 +89,7 @@ impl Server {
                     tracing::error!(%error, "a connection's task failed");
                 },
                 _ = expire.tick() => if self.state.expire() {
-                    expire.reset_immediately(); // others have their turn in between
+                    expire.reset_immediately(); // calls are answered in between
                 },
                 _ = report.tick() => self.state.report(connections.len()),
             }
@@ -104,7 +105,7 @@ impl Server {
         if let Err(error) = wire::tune(&stream, false) {
             tracing::debug!(%peer, %error, "cannot set the socket's options");
         }
-        // An IPv4 address that came through an IPv6 socket is an IPv4 address.
+        // An IPv4 address on an IPv6 socket is converted to a plain IPv4 address.
         let (peer, own) = (SocketAddr::new(peer.ip().to_canonical(), peer.port()), own.ip().to_canonical());
         let greeted = Greeted::new();
         let options = ServerOptions {
@@ -119,7 +120,7 @@ impl Server {
     }
 }
 
-/// Reaches a server that runs.
+/// A handle to a running server.
 #[derive(Debug, Clone)]
 pub struct Handle {
     pool: Arc<ConnectionPool>,
@@ -127,13 +128,13 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Takes the limits of a configuration over; what is there already stays.
+    /// Applies the limits of a configuration. Existing connections and entries stay.
     pub fn set_limits(&self, config: &TrackerConfig) {
         self.pool.set(count(config.connections_max), count(config.unknown_connections_max));
         self.state.set_limits(limits(config));
     }
 
-    /// How much there is, in a few words.
+    /// The tracker's size in one line.
     pub fn status(&self) -> String {
         self.state.status(self.pool.taken())
     }
@@ -154,7 +155,7 @@ fn count(number: NonZeroU32) -> usize {
     number.get() as usize
 }
 
-/// One connection, from accept to close.
+/// Serves one connection until it ends.
 async fn converse(
     stream: TcpStream,
     peer: SocketAddr,

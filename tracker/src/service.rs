@@ -1,4 +1,4 @@
-//! The calls: each is a short visit to the registry.
+//! Answers the calls. Each call accesses the registry briefly.
 
 use crate::date::Date;
 use crate::memory::{Limits, Refusal, Registry, Who, known_as, seen_from};
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 use tarpc::context::Context;
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub(crate) struct TrackerState {
     registry: Mutex<Registry>,
@@ -36,7 +36,7 @@ impl TrackerState {
         TrackerState { registry, start: Instant::now(), date: Date::new(), epoch: rand::random() }
     }
 
-    /// Forgets a part of what has ended; whether there is more.
+    /// Forgets some of the entries that have expired. Returns whether there are more.
     pub(crate) fn expire(&self) -> bool {
         let now = self.now();
         self.registry().expire(now).more
@@ -46,7 +46,7 @@ impl TrackerState {
         self.registry().set_limits(limits);
     }
 
-    /// How much there is, in a few words.
+    /// The tracker's size in one line.
     pub(crate) fn status(&self, connections: usize) -> String {
         let size = self.registry().size();
         let (swarms, entries, published) = (size.swarms, size.entries, size.publications);
@@ -65,7 +65,7 @@ impl TrackerState {
         );
     }
 
-    /// Taken once per call, and never across an await: all calls are answered at once.
+    /// Locks the registry. The lock is never held across an await, since every call is answered at once.
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,7 +75,7 @@ impl TrackerState {
     }
 }
 
-/// One connection; clones are the same one.
+/// The service of one connection. Clones share its state.
 #[derive(Debug, Clone)]
 pub(crate) struct TrackerConnection(Arc<Inner>);
 
@@ -85,12 +85,13 @@ struct Inner {
     place: ConnectionPlace,
     greeted: Greeted,
     pace: Pace,
-    /// The other side's address, and ours on this connection.
+    /// The other side's IP address.
     asker: IpAddr,
+    /// Our IP address on this connection.
     own: IpAddr,
-    /// Set by hello; `None` for one who only asks.
+    /// Set by hello; `None` inside for a caller that only asks questions.
     who: OnceLock<Option<Who>>,
-    /// What it publishes in pages, for the log.
+    /// The name and size of the manifest that it is publishing in pages, for the log.
     publishing: Mutex<Option<(ResourceName, ChunkCount)>>,
 }
 
@@ -126,7 +127,7 @@ impl TrackerConnection {
         self.0.state.now()
     }
 
-    /// The caller as a peer.
+    /// The caller as a peer, or an error if it only asks questions.
     fn peer(&self) -> Result<&Who, TrackerError> {
         let who = self.0.who.get().and_then(Option::as_ref);
         who.ok_or_else(|| TrackerError::Malformed("only a peer can do this, and the hello named none".into()))
@@ -163,7 +164,7 @@ impl TrackerConnection {
         })
     }
 
-    /// Peers as the caller should see them.
+    /// Peers with the addresses that the caller can use.
     fn seen(&self, mut peers: Vec<PeerEntry>) -> Vec<PeerEntry> {
         for peer in &mut peers {
             peer.addr = seen_from(peer.addr, self.0.asker, self.0.own);
@@ -173,7 +174,7 @@ impl TrackerConnection {
 }
 
 impl TrackerConnection {
-    /// A namesake as the caller should see it.
+    /// A namesake with an address that the caller can use.
     fn seen_namesake(&self, other: Namesake) -> Namesake {
         Namesake { by: self.seen_address(other.by), ..other }
     }
@@ -193,7 +194,8 @@ impl TrackerConnection {
     }
 }
 
-/// What a connection was publishing is gone with it, and its peer comes after those whose connection is open.
+/// When the connection ends, its unfinished manifest is dropped, and its peer's entries rank after those of peers that
+/// are connected.
 impl Drop for Inner {
     fn drop(&mut self) {
         let (now, mut registry) = (self.state.now(), self.state.registry());

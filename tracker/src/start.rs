@@ -1,4 +1,4 @@
-//! From the command line to the end of the process.
+//! Runs the tracker, from the command line to the end of the process.
 
 use crate::cli::Args;
 use crate::server::{Handle, Server};
@@ -12,10 +12,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::interval;
 
-/// How often the status is looked at.
+/// The longest time between two updates of the status that systemd shows.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Runs a tracker until a signal ends it; the exit code is the process's.
+/// Runs a tracker until a signal ends it. Returns the exit code of the process.
 pub fn run(args: Args) -> ExitCode {
     let service = Service::of_process();
     program::exit_code("tt-tracker", &service, start(&args, &service))
@@ -37,7 +37,7 @@ fn start(args: &Args, service: &Service) -> Result<(), StartError> {
     ended.map_err(|error| StartError { message: error.to_string(), exit: 1 })
 }
 
-/// The configuration, with what the command line says in its place.
+/// Loads the configuration and applies the command line to it.
 fn load(args: &Args) -> Result<(Files, TrackerConfig), ConfigError> {
     let files = args.common.read_files(&Places::of_process().tracker_config())?;
     let mut config = TrackerConfig::of(&files)?;
@@ -54,7 +54,7 @@ async fn serve(args: &Args, config: TrackerConfig, logging: &Logging, service: &
     let mut told = handle.status();
     service.ready(&told);
     let mut tick = interval(service.alive_every().map_or(LOOK_EVERY, |every| every.min(LOOK_EVERY)));
-    // On this one task, so that a sign of life says that the server gets its turn.
+    // The server runs in this task, so that the watchdog's keep-alive shows that the server is running.
     let mut serving = std::pin::pin!(server.run());
     loop {
         tokio::select! {
@@ -84,7 +84,8 @@ async fn serve(args: &Args, config: TrackerConfig, logging: &Logging, service: &
     Ok(())
 }
 
-/// Takes over what the configuration says now, as far as a running tracker can. A mistake changes nothing.
+/// Applies the configuration that was reloaded, except for the keys that need a restart. An invalid configuration
+/// changes nothing.
 fn reload(args: &Args, running: &mut TrackerConfig, handle: &Handle, logging: &Logging) {
     let (files, mut config) = match load(args) {
         Ok(loaded) => loaded,

@@ -1,4 +1,4 @@
-//! What a peer says of itself: it takes part in swarms, or does no more; and what it is told.
+//! Handles announce and withdraw: a peer takes part in swarms or leaves them, and is told of other peers.
 
 use super::network::{PeerKey, peers_at};
 use super::refusal::Refusal;
@@ -14,10 +14,9 @@ use shared::swarm::Time;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// However young swarms are, all peers together are asked for no more renewals a second than this: the more there is,
-/// the longer are the intervals.
+/// Limits the renewals per second of all peers together. With more entries, the intervals become longer.
 const RENEWALS_PER_S: u32 = 20_000;
-/// How many intervals without an announce end an entry.
+/// An entry expires after this many intervals without an announce.
 const INTERVALS: u32 = 3;
 
 impl Swarms {
@@ -37,7 +36,7 @@ impl Swarms {
         self.reopen(who.key());
         self.check_room(now, who, entries, is_published)?;
         self.mark_former_process(who);
-        // Everybody gets a share, or the last of many resources would never hear of a peer.
+        // The peers are divided among all entries; otherwise the last of many resources would never hear of a peer.
         let share = (REPLY_PEERS_MAX / entries.len().max(1)).max(1);
         let answers = entries.iter().map(|entry| {
             let interval = self.renew(now, who, entry);
@@ -54,8 +53,9 @@ impl Swarms {
         Ok(())
     }
 
-    /// A process that is new at an address where another one's connection is closed: it is that machine, started again,
-    /// and what it does not announce again is no more. One whose connection is open is another machine behind the address.
+    /// A new process appeared at an address where another process's connection is closed. It is the same machine after
+    /// a restart, so entries that it does not announce again end. If the other connection is open, it is another
+    /// machine behind the same address.
     fn mark_former_process(&mut self, who: &Who) {
         if self.peers.get(&who.key()).is_some_and(|peer| !peer.swarms.is_empty()) {
             return; // it is not new
@@ -69,8 +69,8 @@ impl Swarms {
         self.tell_swarms(key);
     }
 
-    /// Refuses before any of these is written down, so that an announce is taken as a whole or not at all. Others may
-    /// have made way by then.
+    /// Checks the limits before anything is stored, so that an announce is accepted as a whole or not at all. Others
+    /// may have been evicted by then.
     fn check_room(
         &mut self,
         now: Time,
@@ -100,7 +100,7 @@ impl Swarms {
         self.make_room_for_lists(now, who, &new, is_published)
     }
 
-    /// Writes an entry down; says when it is to be renewed.
+    /// Stores an entry. Returns the time until the next announce.
     fn renew(&mut self, now: Time, who: &Who, entry: &Announce) -> Duration {
         let (key, peer) = (entry.key, who.key());
         let is_new = self.swarms.get(&key).is_none_or(|swarm| swarm.member(peer).is_none());
@@ -129,8 +129,8 @@ impl Swarms {
         interval
     }
 
-    /// A peer joins a swarm. It may have been there before, as itself or as a process that is no more; then it is not
-    /// shown as gone as well.
+    /// A peer joins a swarm. If it was there before, as itself or as a former process, the former entry must not be
+    /// listed as gone as well.
     fn take_place_of_former(&mut self, now: Time, key: SwarmKey, peer: PeerKey) {
         if self.gone.remove(key, peer) {
             return;
@@ -165,7 +165,7 @@ impl Swarms {
         };
         let mut peers: Vec<PeerEntry> = Vec::with_capacity(drawn.len());
         for member in drawn.into_iter().map(|at| &swarm.members()[at]) {
-            // Who is behind the asker's own address cannot be dialled by it, and each address is worth one dial.
+            // A peer behind the caller's own address cannot be dialed by it, and one dial per address is enough.
             let addr = member.peer.0;
             let is_new = addr != who.addr && peers.iter().all(|peer| peer.addr != addr);
             if is_new && member.expires > now {

@@ -1,7 +1,7 @@
-//! What is published: manifests by resource, and publications, which give a manifest a name.
+//! The catalogue: manifests by resource, and publications, which give a manifest a name.
 //!
-//! Nothing in here says whether a list of chunk hashes is the true one of its resource: several may be published side
-//! by side, and whoever fetches finds out.
+//! The catalogue cannot tell whether a list of chunk hashes is the true one of its resource. Several may be published
+//! side by side, and the peers that fetch find out.
 
 use super::limits::Limits;
 use super::named::{Named, NamedManifest, Newness, chosen};
@@ -19,10 +19,10 @@ use std::net::SocketAddr;
 use std::ops::Bound;
 use std::time::Duration;
 
-/// What nobody has had for this time is offered after what somebody has.
+/// A publication that no peer has had for this time ranks after publications that a peer has.
 const GONE_AFTER: Duration = Duration::from_secs(120);
 
-/// How many names that a machine gave a resource, and that mean other content, are looked at for one announce.
+/// Limits the names of a resource that one announce checks for other content of the same name.
 const OVERTAKEN_MAX: usize = 4;
 
 #[derive(Debug)]
@@ -30,17 +30,18 @@ pub(super) struct Catalogue {
     pub(super) limits: Limits,
     pub(super) manifests: BTreeMap<SwarmKey, CataloguedManifest>,
     pub(super) names: BTreeMap<ResourceName, Named>,
-    /// Manifests that are arriving, by connection.
+    /// Manifests that are being uploaded, by connection.
     pub(super) uploads: BTreeMap<u64, Upload>,
     pub(super) publications: usize,
-    /// What all of the above take.
+    /// The memory of the manifests, names and uploads, in bytes.
     pub(super) bytes: usize,
-    /// The number of the next publication: of two that were shared at the same time, the later one counts.
+    /// The number of the next publication. If two were shared at the same time, the one with the higher number counts
+    /// as newer.
     pub(super) serial: u64,
-    /// The manifests that nobody has any more, by when somebody had them last. One that somebody has again is here until
-    /// it is looked at.
+    /// Manifests whose swarm has lost its last peer, ordered by when that happened. One that a peer has again stays
+    /// listed until it is looked at.
     pub(super) abandoned: BTreeSet<(Time, SwarmKey)>,
-    /// Who published a name that made way, until the swarms have heard of it: they are asked to publish again.
+    /// Publishers of names that were evicted. The swarms are told, and ask them to publish again.
     pub(super) dropped: Vec<(SwarmKey, SocketAddr)>,
     /// Names that their sharers took back.
     pub(super) taken_back: TakenBack,
@@ -49,15 +50,16 @@ pub(super) struct Catalogue {
 #[derive(Debug)]
 pub(super) struct CataloguedManifest {
     pub(super) hashes: Bytes,
-    /// Its publications, the newest last: each announce asks for that one.
+    /// Its publications, newest last. Each announce needs the newest.
     pub(super) names: BTreeSet<(Newness, ResourceName)>,
-    /// Those of its names that mean other content, or another list, for each machine that shared it under that name.
+    /// For each machine that shared it, the names under which it did so and which now mean other content or another
+    /// list.
     pub(super) behind: BTreeMap<SocketAddr, BTreeSet<ResourceName>>,
-    /// When its swarm lost its last peer, or, before that, when it was published.
+    /// When its swarm lost its last peer; before that, when it was published.
     pub(super) alive: Time,
 }
 
-/// Who publishes, and when.
+/// The circumstances of a call that publishes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment<'a> {
     pub(super) now: Time,
@@ -86,7 +88,8 @@ impl Catalogue {
         self.take_upload(id);
     }
 
-    /// What stands in the way of a machine that would share a resource under a name without asking for the name.
+    /// The publication that is in the way of a machine that would share a resource under this name without permission
+    /// to take the name over.
     pub(super) fn in_the_way(
         &self,
         now: Time,
@@ -98,7 +101,7 @@ impl Catalogue {
         Some(self.names.get(name)?.in_the_way(key, by, swarms)?.namesake(now, swarms))
     }
 
-    /// What a name of this resource means instead, for a machine that shared it under that name.
+    /// For a machine that shared this resource: the other content that one of its names now means.
     pub(super) fn overtaken(
         &self,
         now: Time,
@@ -111,7 +114,7 @@ impl Catalogue {
         instead.next()
     }
 
-    /// What a name means, if it means another resource.
+    /// What a name means, if that is another resource.
     pub(super) fn instead(
         &self,
         now: Time,
@@ -123,7 +126,7 @@ impl Catalogue {
         (meant.key().resource != key.resource).then(|| meant.namesake(now, swarms))
     }
 
-    /// The best first; see [`Named::candidates`].
+    /// The matching publications, best first; see [`Named::candidates`].
     pub(super) fn find(&self, now: Time, swarms: &Swarms, what: &Lookup) -> Vec<Publication> {
         let is_gone = |key: SwarmKey| self.is_gone(now, swarms, key);
         let found = match what {
@@ -141,7 +144,7 @@ impl Catalogue {
         found.into_iter().map(|published| published.publication.clone()).collect()
     }
 
-    /// How many publications [`Catalogue::find`] walks over.
+    /// The number of publications that [`Catalogue::find`] looks at.
     pub(super) fn breadth(&self, what: &Lookup) -> usize {
         match what {
             Lookup::Name(name) => self.names.get(name).map_or(0, Named::len),
@@ -175,8 +178,8 @@ impl Catalogue {
         self.manifests.contains_key(&key)
     }
 
-    /// Whether a machine that has it is to be asked for the manifest. One whose name was taken back does not come back by
-    /// those who only fetched it.
+    /// Whether a peer that has this resource is to be asked for its manifest. It is not if one of its names was taken
+    /// back: that name must not come back through peers that only fetched the resource.
     pub(super) fn is_to_be_asked_for(&self, key: SwarmKey) -> bool {
         !self.has(key) && !self.taken_back.has_any(key)
     }
@@ -199,7 +202,7 @@ impl Catalogue {
         self.bytes
     }
 
-    /// A swarm has lost its last peer.
+    /// Notes that a swarm has lost its last peer.
     pub(super) fn abandon(&mut self, now: Time, key: SwarmKey) {
         let Some(manifest) = self.manifests.get_mut(&key) else { return };
         let former = std::mem::replace(&mut manifest.alive, now);
@@ -207,8 +210,8 @@ impl Catalogue {
         self.abandoned.insert((now, key));
     }
 
-    /// Drops manifests whose swarm has been without peers for long, up to about `work_max` names; and uploads that do not go
-    /// on. Returns the work.
+    /// Drops manifests whose swarm has had no peers for the configured time, up to about `work_max` names, and uploads
+    /// that stopped. Returns the work done.
     pub(super) fn expire(
         &mut self,
         now: Time,
@@ -236,7 +239,7 @@ impl Catalogue {
         work
     }
 
-    /// A manifest that is here, and may have no such name yet, is published under it.
+    /// Publishes a manifest, which is here, under a name that it does not have yet.
     pub(super) fn give_name(&mut self, published: NamedManifest) {
         let (name, key) = (published.publication.name.clone(), published.key());
         self.publications += 1;
@@ -256,7 +259,7 @@ impl Catalogue {
         }
     }
 
-    /// A manifest is published under a name no more. It stays, even when it has no name left.
+    /// Removes a name from a manifest. The manifest stays, even without any name.
     pub(super) fn take_name(&mut self, name: &ResourceName, key: SwarmKey) {
         self.set_behind(name, key, false);
         let Some(named) = self.names.get_mut(name) else { return };
@@ -275,7 +278,7 @@ impl Catalogue {
         }
     }
 
-    /// Notes for those who shared a manifest under a name whether the name means something else.
+    /// Notes, for the machines that shared a manifest under a name, whether the name means something else.
     fn set_behind(&mut self, name: &ResourceName, key: SwarmKey, is_behind: bool) {
         let Some(published) = self.names.get(name).and_then(|named| named.get(key)) else { return };
         let Some(manifest) = self.manifests.get_mut(&key) else { return };
@@ -307,7 +310,7 @@ impl Catalogue {
         Some(upload)
     }
 
-    /// The manifests that are published for a resource: at most one of them is true.
+    /// The manifests that are published for a resource. At most one of them is true.
     pub(super) fn lists_of(
         &self,
         resource: ResourceId,
@@ -321,7 +324,7 @@ impl Catalogue {
         self.names.get(name)?.get(key)
     }
 
-    /// Whether nobody has had it for a while.
+    /// Whether no peer has had it for [`GONE_AFTER`].
     fn is_gone(&self, now: Time, swarms: &Swarms, key: SwarmKey) -> bool {
         let seen = self.manifests.get(&key).map_or(Time::default(), |manifest| manifest.alive);
         !swarms.is_alive(key) && now.since(seen) >= GONE_AFTER

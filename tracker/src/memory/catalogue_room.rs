@@ -1,4 +1,4 @@
-//! Who makes way where the catalogue is full.
+//! Evicts publications and manifests when the catalogue is full.
 
 use super::catalogue::{Catalogue, CataloguedManifest, Moment};
 use super::eviction::{Occupant, makes_way};
@@ -31,7 +31,7 @@ impl Catalogue {
         }
     }
 
-    /// Sees to it that there is room for these bytes: what nobody has any more makes way, but for `keep`.
+    /// Makes room for `bytes` bytes by removing manifests that no peer has, except `keep`.
     pub(super) fn make_room(
         &mut self,
         at: Moment<'_>,
@@ -47,7 +47,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Sees to it that a manifest may have one more name, and the name one more manifest.
+    /// Makes room for one more name of a manifest, and one more manifest of a name.
     pub(super) fn make_room_for_name(
         &mut self,
         at: Moment<'_>,
@@ -84,12 +84,12 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Since when a manifest has had a living peer, if it has one.
+    /// Since when a manifest has had a peer, if it has one.
     fn since(&self, key: SwarmKey) -> Time {
         self.manifests.get(&key).map_or(Time::default(), |manifest| manifest.alive)
     }
 
-    /// The name of a manifest that makes way for a new one, and who published it under that.
+    /// The name of a manifest that is evicted for a new one, and the machine that published it.
     fn name_that_makes_way(&self, key: SwarmKey) -> Option<(ResourceName, SocketAddr)> {
         let manifest = self.manifests.get(&key)?;
         let occupants: Vec<Occupant<&ResourceName, Newness>> = manifest
@@ -104,7 +104,8 @@ impl Catalogue {
         makes_way(&occupants).map(|occupant| (occupant.key.clone(), occupant.by))
     }
 
-    /// Lists of chunks of one resource are told apart up to a limit: none keeps the true one out.
+    /// Evicts a list of chunk hashes if the resource has reached its limit, so that false lists never keep the true one
+    /// out.
     pub(super) fn make_room_for_list(&mut self, swarms: &Swarms, newcomer: SocketAddr, resource: ResourceId) {
         let occupant = |(key, manifest): (&SwarmKey, &CataloguedManifest)| {
             let by = self.newest_of(*key)?.by;
@@ -119,7 +120,7 @@ impl Catalogue {
         }
     }
 
-    /// A name of a manifest makes way for a newcomer's: the others who published it are asked for it again.
+    /// Evicts a name of a manifest. The other machines that published it are asked to publish it again.
     fn drop_name(&mut self, name: &ResourceName, key: SwarmKey, newcomer: SocketAddr) {
         let published = self.names.get(name).and_then(|named| named.get(key));
         if let Some(NamedManifest { by, sharers, .. }) = published {
@@ -129,7 +130,7 @@ impl Catalogue {
         self.take_name(name, key);
     }
 
-    /// A manifest makes way with all its names.
+    /// Evicts a manifest with all its names.
     fn drop_manifest(&mut self, key: SwarmKey, newcomer: SocketAddr) {
         let names = self.manifests.get(&key).into_iter().flat_map(|manifest| &manifest.names);
         let names: Vec<ResourceName> = names.map(|(_, name)| name.clone()).collect();
@@ -137,7 +138,7 @@ impl Catalogue {
         self.remove(key);
     }
 
-    /// Drops the manifest that nobody has had for the longest time, but for `keep`. `false` if there is none.
+    /// Drops the manifest that no peer has had for the longest time, except `keep`. Returns `false` if there is none.
     fn drop_abandoned(&mut self, at: Moment<'_>, keep: Option<SwarmKey>) -> bool {
         let is_kept = |place: &&(Time, SwarmKey)| Some(place.1) == keep;
         while let Some(&(alive, key)) = self.abandoned.iter().find(|place| !is_kept(place)) {

@@ -1,8 +1,8 @@
-//! Chance, from a seed.
+//! Random draws from a seed.
 
 use shared::chance::Chance;
 
-/// Draws without putting back, in time that depends on how many are drawn, not on how many there are.
+/// Draws without replacement, in a time that depends on the number of draws and not on the size of the set.
 #[derive(Debug)]
 pub(super) struct Draw(Chance);
 
@@ -11,12 +11,12 @@ impl Draw {
         Draw(Chance::new(seed))
     }
 
-    /// A number below `end`, which is not 0.
+    /// A random number below `end`, which must not be 0.
     pub(super) fn below(&mut self, end: usize) -> usize {
         self.0.below(end)
     }
 
-    /// At most `wanted` of the numbers below `len`, without `skip`. (Floyd's algorithm.)
+    /// Up to `wanted` different random numbers below `len`, excluding `skip` (Floyd's algorithm).
     pub(super) fn some_of(&mut self, len: usize, wanted: usize, skip: Option<usize>) -> Vec<usize> {
         let pool = len - usize::from(skip.is_some());
         let mut drawn = Vec::with_capacity(wanted.min(pool));
@@ -24,7 +24,7 @@ impl Draw {
             let candidate = self.below(last + 1);
             drawn.push(if drawn.contains(&candidate) { last } else { candidate });
         }
-        // the skipped number is taken by its neighbours above
+        // Numbers from `skip` upward are shifted by one.
         let shift = |number: usize| number + usize::from(skip.is_some_and(|skip| number >= skip));
         drawn.into_iter().map(shift).collect()
     }

@@ -1,4 +1,4 @@
-//! Whose entries make way where the tracker has as many as it may have.
+//! Evicts entries when the tracker has reached its limit.
 
 use super::network::PeerKey;
 use super::swarms::Swarms;
@@ -7,7 +7,8 @@ use shared::rpc::tracker::Presence;
 use shared::swarm::Time;
 
 impl Swarms {
-    /// Makes room for this many entries, as far as what has ended, or whose connection is closed, can make way.
+    /// Makes room for `entries` entries by removing entries that have expired or whose connection is closed. There may
+    /// not be enough of them.
     pub(super) fn make_room(&mut self, now: Time, entries: usize) {
         if self.entries() + entries <= self.limits.entries_max {
             return;
@@ -26,7 +27,7 @@ impl Swarms {
         }
     }
 
-    /// Sees to it that a peer's new entries have room, as far as others have far more than it.
+    /// Makes room for a peer's new entries by removing entries of peers that have far more.
     pub(super) fn share_room(&mut self, now: Time, newcomer: PeerKey, new: usize) {
         let own = self.peers.get(&newcomer).map_or(0, |peer| peer.swarms.len());
         while self.entries() + new > self.limits.entries_max

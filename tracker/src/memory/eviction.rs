@@ -1,4 +1,5 @@
-//! Who makes way where there is no room for a newcomer: nobody can keep the others out by being there first, or often.
+//! Chooses what is evicted for a new item where there is no room, so that nobody can keep others out by being first or
+//! by coming often.
 
 use super::network::network;
 use shared::swarm::Time;
@@ -6,23 +7,24 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-/// One of those that take up the room.
+/// An item that takes up room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Occupant<K, R> {
     pub(super) key: K,
-    /// Who took it.
+    /// The machine that put it there.
     pub(super) by: SocketAddr,
-    /// A peer takes part in it.
+    /// Whether a peer takes part in its swarm.
     pub(super) is_alive: bool,
-    /// Since when it is there, with a living peer.
+    /// Since when it has been here with a peer.
     pub(super) since: Time,
-    /// How new it is among those of one machine.
+    /// Its age relative to other items of the same machine.
     pub(super) newness: R,
 }
 
-/// The one that makes way: one without a living peer, else one of the network, of its hosts the one, and of that one's
-/// machines the one that has taken the most occupants, and of that machine the oldest. Of machines with as many, the last
-/// that came makes way: whoever was there before strangers stays, and they compete among themselves.
+/// The item that is evicted: one without a peer if there is any. Otherwise the oldest item of one machine, chosen by
+/// the most items: first the network, in it the host, in it the machine. Among machines with equally many items, the
+/// one that came last is chosen, so whoever was there before strangers stays, and the strangers compete among
+/// themselves.
 pub(super) fn makes_way<K: Copy, R: Ord + Copy>(occupants: &[Occupant<K, R>]) -> Option<Occupant<K, R>> {
     let mut networks: BTreeMap<IpAddr, usize> = BTreeMap::new();
     let mut hosts: BTreeMap<IpAddr, usize> = BTreeMap::new();

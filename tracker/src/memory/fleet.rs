@@ -1,4 +1,4 @@
-//! What is kept for those who watch a rollout: how fast each peer gets on, and who is gone.
+//! Data for users who watch a rollout: the progress of each peer, and the machines that are gone.
 
 use super::network::{PeerKey, peers_at};
 use shared::chunk::{CHUNK_BYTES, ChunkCount};
@@ -11,23 +11,23 @@ use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Rates are taken over at least this time, and at most about twice as long.
+/// Rates are measured over at least this time, and at most about twice this.
 const RATE_SPAN: Duration = Duration::from_secs(5);
 
 /// How long a machine that is gone is remembered.
 pub(super) const GONE_FOR: Duration = Duration::from_secs(3600);
 
-/// How many machines that are gone are remembered; beyond it those that went first are forgotten.
+/// Limits the machines that are gone and remembered. Beyond it the one that left first is forgotten.
 const GONE_MAX: usize = 65_536;
 
-/// How a peer gets on, from one announce to the next.
+/// The progress of a peer from announce to announce.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trend {
     seen: Time,
     have: u32,
-    /// When it was first seen to have `have` chunks.
+    /// When it was first seen with `have` chunks.
     grew: Time,
-    /// What the rate counts from, and what takes its place when it is old enough.
+    /// The start of the measured rate, as (time, chunks). It is replaced by `next` when that is old enough.
     from: (Time, u32),
     next: (Time, u32),
 }
@@ -39,7 +39,7 @@ impl Trend {
 
     pub(super) fn note(&mut self, now: Time, have: u32) {
         if have < self.have {
-            *self = Trend::new(now, have); // some chunks were found to be bad: it begins anew
+            *self = Trend::new(now, have); // some chunks were found to be bad
         }
         if have > self.have {
             self.grew = now;
@@ -50,7 +50,7 @@ impl Trend {
         }
     }
 
-    /// When it was last heard of.
+    /// When it last announced.
     pub(super) fn seen(&self) -> Time {
         self.seen
     }
@@ -61,7 +61,7 @@ impl Trend {
         (bytes * 1_000_000).checked_div(micros).and_then(|rate| u64::try_from(rate).ok())
     }
 
-    /// What a watcher is told.
+    /// The machine's state for a watcher.
     pub(super) fn machine(
         &self,
         now: Time,
@@ -87,18 +87,18 @@ impl Trend {
     }
 }
 
-/// Machines that took part and do no more.
+/// Machines that no longer take part.
 #[derive(Debug, Default)]
 pub(super) struct Gone {
     swarms: BTreeMap<SwarmKey, GoneSwarm>,
-    /// In the order in which they went: each machine of `swarms` once.
+    /// All machines of `swarms`, in the order in which they left.
     order: BTreeSet<(Time, SwarmKey, PeerKey)>,
 }
 
 #[derive(Debug, Default)]
 struct GoneSwarm {
     machines: BTreeMap<PeerKey, GoneMachine>,
-    /// How many of them did not have everything.
+    /// The number of machines that left before they had everything.
     unfinished: u32,
 }
 
@@ -133,7 +133,7 @@ impl Gone {
         }
     }
 
-    /// It came back, if it had gone.
+    /// Removes a machine that came back. Returns whether it was here.
     pub(super) fn remove(&mut self, key: SwarmKey, peer: PeerKey) -> bool {
         let Some(swarm) = self.swarms.get_mut(&key) else { return false };
         let Some(machine) = swarm.machines.remove(&peer) else { return false };
@@ -144,7 +144,7 @@ impl Gone {
         self.order.remove(&(machine.went, key, peer))
     }
 
-    /// Somebody came to an address: the one that went from there last is back, as another process.
+    /// A process appeared at an address: the machine that last left from there is back with another id.
     pub(super) fn remove_last_at(&mut self, key: SwarmKey, addr: SocketAddr) {
         let here = self.range(key, peers_at(addr));
         if let Some((&peer, _)) = here.max_by_key(|(_, machine)| machine.went) {
@@ -152,7 +152,7 @@ impl Gone {
         }
     }
 
-    /// Forgets whoever went long ago, at most this many; returns how many.
+    /// Forgets machines that left more than [`GONE_FOR`] ago, at most `max`. Returns how many.
     pub(super) fn expire(&mut self, now: Time, max: usize) -> usize {
         let is_old = |gone: &Gone| gone.order.first().is_some_and(|(went, ..)| now.since(*went) >= GONE_FOR);
         let mut forgotten = 0;
@@ -163,7 +163,7 @@ impl Gone {
         forgotten
     }
 
-    /// Those of a swarm, in order of addresses and ids.
+    /// The machines of a swarm, in order of addresses and ids.
     pub(super) fn range(
         &self,
         key: SwarmKey,
@@ -174,12 +174,12 @@ impl Gone {
         })
     }
 
-    /// How many went from a swarm before they had everything.
+    /// The number of machines that left a swarm before they had everything.
     pub(super) fn unfinished(&self, key: SwarmKey) -> u32 {
         self.swarms.get(&key).map_or(0, |swarm| swarm.unfinished)
     }
 
-    /// The swarms from `first` to `last` that somebody has left.
+    /// The swarms from `first` to `last` that a machine has left.
     pub(super) fn keys(&self, first: SwarmKey, last: SwarmKey) -> impl Iterator<Item = SwarmKey> {
         self.swarms.range(first..=last).map(|(key, _)| *key)
     }

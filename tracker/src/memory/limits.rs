@@ -1,31 +1,35 @@
-//! What the tracker's memory may hold.
+//! The limits of the tracker's memory.
 
 use std::time::Duration;
 
-/// What the registry may hold.
+/// The limits of the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Entries "this peer takes part in this swarm", in total.
+    /// Entries of all peers. An entry says that a peer takes part in a swarm. Beyond the limit, entries of others make
+    /// way or the announce is refused.
     pub entries_max: usize,
-    /// Entries of one peer.
+    /// Entries of one peer. Beyond the limit its announce is refused.
     pub entries_per_peer_max: usize,
-    /// Peers that are told apart at one address and port: those behind a NAT may have the same.
+    /// Peers at one address and port, which several machines behind a NAT may share. Beyond the limit a new peer is
+    /// refused.
     pub peers_per_address_max: usize,
-    /// Lists of chunk hashes that are told apart for one resource: more than one means that some are false.
+    /// Lists of chunk hashes of one resource. More than one means that some are false. Beyond the limit one of them
+    /// makes way, or the new one is refused.
     pub digests_max: usize,
-    /// Bytes of manifests, those that are still arriving included.
+    /// Bytes of manifests, including those that are being uploaded. Beyond the limit abandoned manifests make way, or
+    /// the new one is refused.
     pub catalogue_bytes_max: usize,
-    /// Publications, in total.
+    /// Publications of all names. Beyond the limit abandoned ones make way, or the new one is refused.
     pub publications_max: usize,
-    /// Publications under one name, of which the newest is found by it.
+    /// Publications under one name. Beyond the limit one of them makes way.
     pub publications_per_name_max: usize,
-    /// Names under which one manifest is published.
+    /// Names of one manifest. Beyond the limit one of them makes way, or the new one is refused.
     pub names_per_manifest_max: usize,
-    /// Manifests that are arriving, one per connection.
+    /// Manifests that are being uploaded, one per connection. Beyond the limit further ones are refused.
     pub uploads_max: usize,
-    /// How long a manifest that is arriving may pause between two pages.
+    /// The longest pause between two pages of an upload. After that it is dropped.
     pub upload_timeout: Duration,
-    /// How long a publication is kept after the last peer of its swarm is gone.
+    /// How long a publication is kept after its swarm has lost the last peer.
     pub publication_ttl: Duration,
 }
 

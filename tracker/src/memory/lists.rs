@@ -1,5 +1,5 @@
-//! Which list of chunk hashes makes way where a resource has as many as are told apart: nobody keeps the others out by
-//! inventing lists, and no list is lost that an honest machine has alone.
+//! Chooses which list of chunk hashes is evicted when a resource has reached its limit of lists. Inventing lists must
+//! not keep honest ones out, and a list that only an honest machine has must not be lost.
 
 use super::network::network;
 use super::refusal::Refusal;
@@ -13,13 +13,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-/// How many members of a list's swarm are looked at.
+/// Limits the members of a list's swarm that are looked at.
 const MEMBERS_MAX: usize = 32;
 
-/// In how many lists of a resource a machine's network, its host and the machine itself take part.
+/// The numbers of lists of one resource in which a machine's network, its host and the machine take part.
 type Greed = (usize, usize, usize);
 
-/// In how many lists of one resource each network, host and machine takes part.
+/// The numbers of lists of one resource in which each network, host and machine takes part.
 #[derive(Debug, Default)]
 struct Counts {
     networks: BTreeMap<IpAddr, usize>,
@@ -28,7 +28,7 @@ struct Counts {
 }
 
 impl Swarms {
-    /// Sees to it that the lists among these entries that are new to the tracker have room: others make way.
+    /// Makes room for the lists among these entries that are new to the tracker, by evicting others.
     pub(super) fn make_room_for_lists(
         &mut self,
         now: Time,
@@ -60,9 +60,9 @@ impl Swarms {
         Ok(())
     }
 
-    /// The list that makes way for one that `who` announces, beside the lists of this resource that are `coming` with the
-    /// same announce: one of the network, the host and the machine that take part in the most lists. Where none has more
-    /// than the newcomer, its list must be worth more than another one.
+    /// The list that is evicted for the one that `who` announces, given that `coming` other new lists of the resource
+    /// are in the same announce. It is a list of those whose network, host and machine take part in the most lists. If
+    /// nobody takes part in more lists than the newcomer, its list must be worth more than the evicted one.
     fn list_that_makes_way(
         &self,
         who: &Who,
@@ -75,7 +75,7 @@ impl Swarms {
             .collect();
         let mut counts = Counts::default();
         lists.iter().for_each(|(_, _, members)| counts.add(members));
-        // A list is as good as the best of those that take part in it.
+        // A list counts as good as the best of its members.
         let greed = |members: &[SocketAddr]| members.iter().map(|addr| counts.of(*addr)).min();
         let order = |(key, swarm, members): &(SwarmKey, &Swarm, Vec<SocketAddr>)| {
             (greed(members), !is_published(*key), Reverse(swarm.claim()), swarm.since, *key)
@@ -106,7 +106,7 @@ fn claim_of(entry: &Announce) -> Claim {
 }
 
 impl Counts {
-    /// One more list, in which these take part.
+    /// Counts a list in which these members take part.
     fn add(&mut self, members: &[SocketAddr]) {
         let machines: BTreeSet<SocketAddr> = members.iter().copied().collect();
         let hosts: BTreeSet<IpAddr> = machines.iter().map(|addr| addr.ip()).collect();
@@ -122,7 +122,7 @@ impl Counts {
         (count(&self.networks, network(addr.ip()).0), count(&self.hosts, addr.ip()), machine)
     }
 
-    /// What a newcomer's will be when the list with these members has made way for its own.
+    /// A newcomer's numbers after the list with these members was evicted for its own.
     fn of_newcomer(&self, addr: SocketAddr, members: &[SocketAddr], coming: usize) -> Greed {
         let (networks, hosts, machines) = self.of(addr);
         let leaves = |is_same: &dyn Fn(&SocketAddr) -> bool| usize::from(members.iter().any(is_same));

@@ -1,25 +1,25 @@
-//! Leechers that found nobody with anything that they need, for the seeders. Those that are invented are many, but have few
-//! networks, and push out one another.
+//! Lonely leechers, which found no peer with a chunk they need. Seeders are told of them. Invented peers may be many,
+//! but they have few networks, so they push out one another.
 
 use super::draw::Draw;
 use super::network::{PeerKey, network};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-/// How many of those that found nobody lately are remembered for the seeders, in all …
+/// Limits the lonely leechers that are remembered. Beyond it the first of the network with the most makes way.
 const LONELY_MAX: usize = 64;
-/// … of one network …
+/// Limits those of one network. Beyond it the first of that network makes way.
 const LONELY_PER_NETWORK_MAX: usize = 16;
-/// … and of one host.
+/// Limits those of one host. Beyond it the first of that host makes way.
 const LONELY_PER_HOST_MAX: usize = 4;
 
-/// The last one that found nobody last.
+/// Lonely leechers, latest last.
 #[derive(Debug, Default)]
 pub(super) struct Lonely(VecDeque<PeerKey>);
 
 impl Lonely {
-    /// A leecher found nobody. It takes the place of another process at its address; else, where there are many of its
-    /// host, or of its network, that of the first of those; else that of the first of the network with the most.
+    /// Adds a lonely leecher. It replaces another process at its address. Otherwise, if a limit is reached, it replaces
+    /// the first leecher of its host, of its network, or of the network with the most.
     pub(super) fn add(&mut self, peer: PeerKey) {
         self.0.retain(|other| other.0 != peer.0);
         let network_of = |peer: &PeerKey| network(peer.0.ip()).0;
@@ -46,7 +46,7 @@ impl Lonely {
         self.0.retain(|other| *other != peer);
     }
 
-    /// Some of them: of each network one, from a random one on, then others.
+    /// A random selection: one of each network, starting at a random one, then more.
     pub(super) fn draw(&self, draw: &mut Draw, wanted: usize) -> Vec<PeerKey> {
         let mut left = self.0.clone();
         if !left.is_empty() {

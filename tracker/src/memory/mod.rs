@@ -1,16 +1,16 @@
-//! The tracker's memory: who takes part in which swarm, and the catalogue of published manifests. Pure: the
-//! time is handed in, chance comes from a seed, and nothing in here waits. Clocks, locks and sockets are the business of
-//! `service` and `server`. The test `nothing_here_waits_or_has_a_clock` sees to it.
+//! The tracker's memory: which peer takes part in which swarm, and the catalogue of published manifests. It is pure:
+//! the time is handed in, random choices come from a seed, and nothing here waits. Clocks, locks and sockets belong to
+//! `service` and `server`. The test `nothing_here_waits_or_has_a_clock` checks that.
 //!
-//! Everything in here is soft: it is lost with the process, and the daemons tell it again within one interval.
-//! All of it is bounded by [`Limits`]. Entries beyond are refused, but for those of somebody that has far more than the
-//! newcomer, which make way; a publication makes way when nobody has it any more, or when its name or resource is full and
-//! its network, host and machine have taken the most places there.
+//! Everything here is soft state: it is lost when the process ends, and the daemons send it again within one interval.
+//! All of it is bounded by [`Limits`]. When entries reach their limit, those of peers that have far more than the
+//! newcomer make way, or the newcomer is refused. A publication makes way when no peer has it any more, or when its
+//! name or resource is full and its network, host and machine have the most items there.
 //!
-//! Reading order: [`shared::rpc::tracker`] (what is told) → `registry` (the calls) → `swarms` (who is where) → `announce`
-//! (who says so) → `swarm` (who is told of whom) → `sweep` (what ends) → `catalogue` (what is published) → `publish` (by
-//! whom) → `unpublish` (who takes a name back) → `named` (what a name means) → `eviction`, `catalogue_room`, `entries` and
-//! `lists` (who makes way).
+//! Reading order: [`shared::rpc::tracker`] (the messages) → `registry` (the calls) → `swarms` (the entries) →
+//! `announce` (how they come) → `swarm` (which peers are told of which) → `sweep` (how they expire) → `catalogue`
+//! (manifests and names) → `publish` (how they come) → `unpublish` (how they are taken back) → `named` (what a name
+//! means) → `eviction`, `catalogue_room`, `entries` and `lists` (what makes way).
 
 mod addresses;
 mod announce;

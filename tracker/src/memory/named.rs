@@ -1,4 +1,4 @@
-//! The publications of one name: what the name means, whose it is, and which of them makes way for a newcomer.
+//! The publications of one name: what the name means, which machine it belongs to, and which publication is evicted.
 
 use super::eviction::{Occupant, makes_way};
 use super::network::network;
@@ -9,40 +9,41 @@ use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-/// How many publications of a name are looked at for what it means, and for who is in the way: the newest.
+/// Limits the publications of a name, newest first, that are looked at to decide what it means and what is in the way.
 const LOOKS_MAX: usize = 64;
 
-/// How many machines that share one publication are remembered.
+/// Limits the sharers that are remembered per publication. Beyond it one of a host or network with several makes way,
+/// or the new one is not remembered.
 const SHARERS_MAX: usize = 4;
 
-/// When a publication was shared, and the number under which it came: the newest has the greatest.
+/// When a publication was shared, and its serial number. The newest has the greatest value.
 pub(super) type Newness = (u64, u64);
 
 /// A manifest under a name.
 #[derive(Debug, Clone)]
 pub(super) struct NamedManifest {
     pub(super) publication: Publication,
-    /// Of two that were shared at the same time, the one that was published later counts.
+    /// The order of publishing, which decides between two that were shared at the same time.
     pub(super) serial: u64,
-    /// Who published it last.
+    /// The machine that last published it.
     pub(super) by: SocketAddr,
-    /// The machines that shared it, at most [`SHARERS_MAX`]; others only have it.
+    /// The machines that shared it, at most [`SHARERS_MAX`]. Machines that only fetched it are not among them.
     pub(super) sharers: Vec<SocketAddr>,
-    /// Its sharer did not ask for the name, and has it only if nobody else had it before.
+    /// Whether its sharer only claimed the name, so that it has the name only if nobody had it before.
     pub(super) claimed: bool,
     /// When it was first published under this name.
     pub(super) since: Time,
-    /// When it was published last …
+    /// When it was last published.
     pub(super) taken: Time,
-    /// … and how long ago it was shared then, if that is known.
+    /// How long before `taken` it was shared, if known.
     pub(super) age_ms: Option<u64>,
 }
 
-/// All manifests under one name, of which there is at least one.
+/// All manifests under one name; at least one.
 #[derive(Debug, Default)]
 pub(super) struct Named {
     published: BTreeMap<SwarmKey, NamedManifest>,
-    /// The same ones, the newest last.
+    /// The keys of `published`, newest last.
     order: BTreeSet<(Newness, SwarmKey)>,
 }
 
@@ -55,13 +56,13 @@ impl NamedManifest {
         (self.publication.shared_at_ms, self.serial)
     }
 
-    /// A machine that shares it now.
+    /// A sharer that takes part in the swarm now.
     fn living_sharer(&self, swarms: &Swarms) -> Option<SocketAddr> {
         self.sharers.iter().copied().find(|&sharer| swarms.takes_part(self.key(), sharer))
     }
 
-    /// One more machine shares it. Those that do not take part any more make way for it, and so does the last of several
-    /// of one host, or of one network, for one of another.
+    /// Adds a sharer. Sharers that no longer take part make way for it. If there are still too many, the last of
+    /// several sharers of one host or one network makes way for one of another.
     pub(super) fn add_sharer(&mut self, by: SocketAddr, swarms: &Swarms) {
         let key = self.key();
         self.sharers.retain(|&sharer| sharer == by || swarms.takes_part(key, sharer));
@@ -75,7 +76,7 @@ impl NamedManifest {
         self.sharers.push(by);
     }
 
-    /// The last sharer that is not the only one of its host, or else of its network, where the newcomer is of another.
+    /// The last sharer that is not the only one of its host, or else of its network, if the newcomer is of another.
     fn one_too_many(&self, by: SocketAddr) -> Option<usize> {
         let network = |addr: &SocketAddr| network(addr.ip()).0;
         let last = |is_same: &dyn Fn(&SocketAddr, &SocketAddr) -> bool| {
@@ -118,24 +119,24 @@ impl Named {
         Some(gone)
     }
 
-    /// The newest, whoever has it.
+    /// The newest publication, whether or not a peer has it.
     pub(super) fn newest(&self) -> Option<SwarmKey> {
         self.order.last().map(|(_, key)| *key)
     }
 
-    /// The publications, the newest first.
+    /// The publications, newest first.
     fn newest_first(&self) -> impl Iterator<Item = &NamedManifest> {
         self.order.iter().rev().filter_map(|(_, key)| self.published.get(key))
     }
 
-    /// What the name means: the newest, but for those that nobody has had for a while, where somebody has another one.
+    /// What the name means: the newest publication that a peer has or recently had, or else the newest.
     pub(super) fn meant(&self, is_gone: impl Fn(SwarmKey) -> bool) -> Option<&NamedManifest> {
         let here = self.newest_first().take(LOOKS_MAX).find(|published| !is_gone(published.key()));
         here.or_else(|| self.newest_first().next())
     }
 
-    /// The publication that stands in the way of a machine that shares `key` under this name and did not ask for the
-    /// name: the newest with other content that another machine shares now. A machine is not in its own way.
+    /// The publication that is in the way of a machine that claims this name for `key`: the newest with other content
+    /// that another machine shares now. A machine's own publications are never in its way.
     pub(super) fn in_the_way(
         &self,
         key: SwarmKey,
@@ -154,7 +155,7 @@ impl Named {
         None
     }
 
-    /// What other machines claimed under this name, with other content, after this was shared.
+    /// Publications with other content that other machines claimed under this name after this one was shared.
     pub(super) fn claims_after(&self, by: SocketAddr, shared: &NamedManifest) -> Vec<SwarmKey> {
         let shared_at_ms = shared.publication.shared_at_ms;
         let is_after = |claim: &&NamedManifest| {
@@ -168,9 +169,9 @@ impl Named {
         newest.filter(is_after).map(NamedManifest::key).collect()
     }
 
-    /// What may be meant by the name, the best first: what it means, other lists of chunks of the same resource, then
-    /// other content. Nobody takes all the places: machines that were not named yet go first. All publications of the
-    /// name are looked at, once.
+    /// What the name may mean, best first: what it means, then other lists of chunks of the same resource, then other
+    /// content. Machines that are not among the chosen ones go first, so that no machine takes all places. All
+    /// publications of the name are looked at, once.
     pub(super) fn candidates(
         &self,
         is_gone: impl Fn(SwarmKey) -> bool,
@@ -186,7 +187,7 @@ impl Named {
         chosen(std::iter::once(meant).chain(others), merit, swarms)
     }
 
-    /// Which one makes way for a newcomer.
+    /// The publication that is evicted for a newcomer.
     pub(super) fn makes_way(&self, swarms: &Swarms, since: impl Fn(SwarmKey) -> Time) -> Option<SwarmKey> {
         let occupant = |published: &NamedManifest| Occupant {
             key: published.key(),
@@ -200,8 +201,8 @@ impl Named {
     }
 }
 
-/// At most [`CANDIDATES_MAX`] of these, the first one first; the others by merit, less being better, and so that
-/// machines that are not among the chosen ones go before those that are.
+/// At most [`CANDIDATES_MAX`] of these. The first stays first. The others are ordered by merit, lower being better, and
+/// then so that hosts and machines that are not chosen yet go first.
 pub(super) fn chosen<'a, M: Ord>(
     all: impl Iterator<Item = &'a NamedManifest>,
     merit: impl Fn(&NamedManifest) -> M,

@@ -1,18 +1,18 @@
-//! Peers, hosts and networks: ranges of addresses.
+//! Ranges of addresses: peers, hosts and networks.
 
 use super::draw::Draw;
 use shared::id::PeerId;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// What a peer is known by: where it listens as the tracker sees it, and its id. Several may be behind one address.
+/// The key of a peer: its address as the tracker sees it, and its id. Several peers may share an address.
 pub(super) type PeerKey = (SocketAddr, PeerId);
 
-/// Everybody at an address and port.
+/// The range of all peers at an address and port.
 pub(super) fn peers_at(addr: SocketAddr) -> std::ops::RangeInclusive<PeerKey> {
     (addr, PeerId([0; 16]))..=(addr, PeerId([255; 16]))
 }
 
-/// Everybody at a host.
+/// The range of all peers at a host.
 pub(super) fn at_host(host: IpAddr) -> std::ops::RangeInclusive<PeerKey> {
     from(host)..=to(host)
 }
@@ -29,7 +29,8 @@ pub(super) fn to(host: IpAddr) -> PeerKey {
     (last, PeerId([255; 16]))
 }
 
-/// The first and the last address of a host's network, as somebody may own one: 16 bits of IPv4, 32 of IPv6.
+/// The first and the last address of a host's network, taken as the range that one party may own: a /16 of IPv4, a /32
+/// of IPv6.
 pub(super) fn network(host: IpAddr) -> (IpAddr, IpAddr) {
     match host {
         IpAddr::V4(v4) => {
@@ -50,7 +51,7 @@ pub(super) fn between(draw: &mut Draw, first: IpAddr, last: IpAddr) -> IpAddr {
             let span = (last.to_bits() - first.to_bits()) as usize;
             Ipv4Addr::from(first.to_bits() + draw.below(span + 1) as u32).into()
         }
-        // the upper half of what may vary: networks of customers, not their machines
+        // Only bits 64 to 95 vary: they select customers' networks, not machines in them.
         (IpAddr::V6(first), _) => {
             let high = (draw.below(1 << 32) as u128) << 64;
             Ipv6Addr::from(first.to_bits() | high).into()
@@ -59,7 +60,7 @@ pub(super) fn between(draw: &mut Draw, first: IpAddr, last: IpAddr) -> IpAddr {
     }
 }
 
-/// The address after another one: those of IPv6 follow those of IPv4.
+/// The next address. IPv6 addresses follow after IPv4 addresses.
 pub(super) fn after(host: IpAddr) -> Option<IpAddr> {
     match host {
         IpAddr::V4(v4) => Some(

@@ -1,4 +1,4 @@
-//! How manifests and their names come into the catalogue.
+//! Adds manifests and their names to the catalogue.
 
 use super::catalogue::{Catalogue, CataloguedManifest, Moment};
 use super::named::NamedManifest;
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 impl Catalogue {
-    /// Publishes a manifest that is here, or asks for its first page. `upload` tells connections apart.
+    /// Publishes a manifest, or asks for its first page if it is not here. `upload` identifies the connection.
     pub(super) fn publish(
         &mut self,
         at: Moment<'_>,
@@ -42,7 +42,7 @@ impl Catalogue {
         Ok(PublishReply::NeedPage(0))
     }
 
-    /// Publishes a manifest whose hashes come along.
+    /// Publishes a manifest together with its hashes.
     pub(super) fn publish_whole(
         &mut self,
         at: Moment<'_>,
@@ -87,7 +87,7 @@ impl Catalogue {
         if page != upload.next_page() || hashes.len() != upload.page_bytes() {
             return refuse(self, Refusal::Malformed("a page is out of order or has the wrong size".into()));
         }
-        // others may have filled the room since
+        // Other uploads may have used up the room meanwhile.
         if let Err(full) = self.make_room(at, None, hashes.len()) {
             return refuse(self, full);
         }
@@ -103,7 +103,7 @@ impl Catalogue {
         }
     }
 
-    /// All pages of an upload are here, and no bytes are counted for it.
+    /// Finishes an upload whose pages are complete. Its bytes are not counted at this point.
     fn complete(&mut self, at: Moment<'_>, upload: Upload) -> Result<PublishReply, Refusal> {
         let Upload { offer, by, hashes, hasher, .. } = upload;
         let key = offer.publication.key;
@@ -131,20 +131,20 @@ impl Catalogue {
         reply
     }
 
-    /// Whether a machine that only fetched something would give it a name that its sharer took back. It is told that all is
-    /// well: it has done what it was asked for.
+    /// Whether a machine that only fetched a resource would give it a name that its sharer took back. Such a
+    /// publication is acknowledged but not stored: the machine did what it was asked.
     fn was_taken_back(&self, offer: &Offer) -> bool {
         let Publication { name, key, .. } = &offer.publication;
         offer.role == Role::Holds && self.taken_back.has(*key, name)
     }
 
-    /// Gives a manifest that is here a name.
+    /// Gives a name to a manifest that is here.
     fn name(&mut self, at: Moment<'_>, by: SocketAddr, offer: Offer) -> Result<PublishReply, Refusal> {
         let Offer { mut publication, role } = offer;
         let (name, key) = (publication.name.clone(), publication.key);
         let former = self.names.get(&name).and_then(|named| named.get(key)).cloned();
         if let (Some(_), Role::Holds) = (&former, role) {
-            return Ok(PublishReply::Published(None)); // those who shared it know it better
+            return Ok(PublishReply::Published(None)); // its sharers know better
         }
         self.make_room_for_name(at, by, &name, key, former.is_some())?;
         let freed = former.as_ref().map_or(0, |former| text_bytes(&former.publication));
@@ -171,8 +171,8 @@ impl Catalogue {
         Ok(PublishReply::Published(instead))
     }
 
-    /// A machine shares something that it shared before others claimed its name, and comes only now: those must not have
-    /// taken the name, and count as shared at an unknown time.
+    /// A machine publishes something that it shared before other machines claimed the same name. Those must not take
+    /// the name, so their claims count as shared at an unknown time.
     fn undate_claims(&mut self, by: SocketAddr, published: &NamedManifest) {
         let name = &published.publication.name;
         let claims = self.names.get(name).map(|named| named.claims_after(by, published)).unwrap_or_default();
@@ -187,8 +187,7 @@ impl Catalogue {
     }
 }
 
-/// When something was shared, as far as the sharer's word is worth anything; else what is known of it already, or 0. A
-/// date to come is worth nothing.
+/// The accepted sharing date. A date that is missing or in the future is replaced by the date known before, or 0.
 fn dated(shared_at_ms: u64, wall_ms: u64, known_ms: u64) -> u64 {
     match shared_at_ms {
         0 => known_ms,

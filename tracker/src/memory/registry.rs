@@ -1,4 +1,4 @@
-//! Everything that a tracker knows, and the calls that tell it and ask it.
+//! All data of a tracker, and the calls that change and read it.
 
 use super::catalogue::{Catalogue, Moment};
 use super::limits::Limits;
@@ -16,7 +16,7 @@ use shared::rpc::tracker::{
 use shared::swarm::Time;
 use std::net::SocketAddr;
 
-/// Everything that a tracker knows.
+/// All data of a tracker.
 #[derive(Debug)]
 pub struct Registry {
     swarms: Swarms,
@@ -24,24 +24,24 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// An empty registry. The seed decides who is drawn when peers are asked for.
+    /// An empty registry. All random choices follow from `seed`.
     pub fn new(limits: Limits, seed: [u8; 32]) -> Registry {
         Registry { swarms: Swarms::new(limits.clone(), seed), catalogue: Catalogue::new(limits) }
     }
 
-    /// Changes what it may hold. What it holds beyond the new limits stays until it expires.
+    /// Changes the limits. Data beyond the new limits stays until it expires.
     pub fn set_limits(&mut self, limits: Limits) {
         self.swarms.limits = limits.clone();
         self.catalogue.limits = limits;
     }
 
-    /// A peer has opened a connection.
+    /// Notes that a peer has opened a connection.
     pub fn arrive(&mut self, who: &Who) {
         self.swarms.arrive(who);
     }
 
-    /// A connection of a peer is closed. Its entries last until they end, but others come before it; and another process
-    /// at the same address takes its place.
+    /// Notes that a peer's connection is closed. Its entries stay until they expire but rank last, and a new process at
+    /// the same address replaces it.
     pub fn depart(&mut self, now: Time, who: &Who) {
         self.swarms.depart(now, who);
     }
@@ -66,7 +66,7 @@ impl Registry {
         Ok(answers)
     }
 
-    /// Takes entries of a peer out.
+    /// Removes entries of a peer.
     pub fn withdraw(&mut self, now: Time, who: &Who, keys: &[SwarmKey]) -> Result<(), Refusal> {
         let done = self.swarms.withdraw(now, who, keys);
         self.tell_catalogue(now);
@@ -78,7 +78,8 @@ impl Registry {
         self.swarms.peers_of(now, resource)
     }
 
-    /// The resources of a peer, in order of their ids, after `after`: at most [`ANNOUNCE_MAX`](shared::rpc::tracker::ANNOUNCE_MAX).
+    /// The resources of a peer, in order of their ids, after `after`; at most
+    /// [`ANNOUNCE_MAX`](shared::rpc::tracker::ANNOUNCE_MAX).
     pub fn resources_of(&self, now: Time, peer: SocketAddr, after: Option<SwarmKey>) -> Vec<ResourceEntry> {
         let mut entries = self.swarms.resources_of(now, peer, after);
         for entry in &mut entries {
@@ -87,8 +88,8 @@ impl Registry {
         entries
     }
 
-    /// All machines that were seen with a resource, those that are gone included, in order, after `after`: at most
-    /// `machines_max`, and at most [`FLEET_MAX`]. The counts are there in any case.
+    /// The machines that were seen with a resource, including those that are gone, in order, after `after`; at most
+    /// `machines_max` and at most [`FLEET_MAX`]. The counts are always filled in.
     pub fn fleet(
         &self,
         now: Time,
@@ -99,8 +100,8 @@ impl Registry {
         self.swarms.fleet(now, resource, after, machines_max.min(FLEET_MAX))
     }
 
-    /// Publishes a manifest under a name; asks for its pages when they are not here. `wall_ms` is the time of day
-    /// in milliseconds since 1970; `upload` tells connections apart.
+    /// Publishes a manifest under a name, or asks for its pages if they are not here. `wall_ms` is the time of day in
+    /// milliseconds since 1970; `upload` identifies the connection.
     pub fn publish(
         &mut self,
         now: Time,
@@ -115,7 +116,7 @@ impl Registry {
         reply
     }
 
-    /// The same for a manifest whose hashes come along.
+    /// Publishes a manifest together with its hashes.
     pub fn publish_whole(
         &mut self,
         now: Time,
@@ -147,15 +148,14 @@ impl Registry {
         reply
     }
 
-    /// Whose names have made way.
+    /// Tells the swarms whose names were evicted.
     fn tell_dropped(&mut self) {
         for (key, publisher) in std::mem::take(&mut self.catalogue.dropped) {
             self.swarms.ask_to_publish_again(key, publisher);
         }
     }
 
-    /// The other content that stands in the way of a machine that would share a resource under a name, and does not ask
-    /// for the name.
+    /// The other content that is in the way of a machine that claims a name for a resource.
     pub fn in_the_way(
         &self,
         now: Time,
@@ -166,7 +166,7 @@ impl Registry {
         self.catalogue.in_the_way(now, &self.swarms, by, name, key)
     }
 
-    /// Takes back a name that a machine gave a resource; see [`Unpublish`].
+    /// Takes back a name that a machine gave to a resource; see [`Unpublish`].
     ///
     /// # Errors
     /// When another machine shared it.
@@ -181,30 +181,31 @@ impl Registry {
         self.catalogue.unpublish(now, &self.swarms, who, name, key, how)
     }
 
-    /// A connection is gone, and with it what it was publishing.
+    /// Drops the unfinished upload of a connection that ended.
     pub fn forget_upload(&mut self, upload: u64) {
         self.catalogue.forget_upload(upload);
     }
 
-    /// The publications of a name or of a resource that may be meant, the best first: at most
-    /// [`CANDIDATES_MAX`](shared::rpc::tracker::CANDIDATES_MAX). A name means the newest of those that somebody has, or had
-    /// lately.
+    /// The publications of a name or of a resource, best first; at most
+    /// [`CANDIDATES_MAX`](shared::rpc::tracker::CANDIDATES_MAX). A name means its newest publication that a peer has or
+    /// recently had.
     pub fn find(&self, now: Time, what: &Lookup) -> Vec<ListEntry> {
         let found = self.catalogue.find(now, &self.swarms, what);
         found.into_iter().map(|publication| self.listed(publication)).collect()
     }
 
-    /// How many publications [`Registry::find`] looks at.
+    /// The number of publications that [`Registry::find`] looks at.
     pub fn breadth(&self, what: &Lookup) -> usize {
         self.catalogue.breadth(what)
     }
 
-    /// A page of a published manifest: raw hashes.
+    /// A page of a published manifest, as raw hashes.
     pub fn manifest(&self, key: SwarmKey, page: u32) -> Result<Bytes, Refusal> {
         self.catalogue.manifest(key, page)
     }
 
-    /// What each name means, in order of names, after `after`: at most [`LIST_MAX`](shared::rpc::tracker::LIST_MAX).
+    /// The publication that each name means, in order of names, after `after`; at most
+    /// [`LIST_MAX`](shared::rpc::tracker::LIST_MAX).
     pub fn list(&self, now: Time, after: Option<&ResourceName>) -> Vec<ListEntry> {
         let listed = self.catalogue.list(now, &self.swarms, after);
         listed.map(|publication| self.listed(publication)).collect()
@@ -215,7 +216,7 @@ impl Registry {
         ListEntry { publication, seeders, leechers }
     }
 
-    /// Forgets a part of what was not renewed. To be called every second or two, and again while there is more.
+    /// Forgets some of the entries that have expired. Call it every second or two, and again while there is more.
     pub fn expire(&mut self, now: Time) -> Sweep {
         let Sweep { more, work } = self.swarms.expire(now);
         self.tell_catalogue(now);
@@ -224,7 +225,7 @@ impl Registry {
         Sweep { more: more || of_catalogue >= left, work: work + of_catalogue }
     }
 
-    /// Which swarms have lost their last peer.
+    /// Tells the catalogue which swarms have lost their last peer.
     fn tell_catalogue(&mut self, now: Time) {
         for key in std::mem::take(&mut self.swarms.abandoned) {
             if !self.swarms.is_alive(key) {
@@ -233,7 +234,7 @@ impl Registry {
         }
     }
 
-    /// How much there is, for people: entries, swarms, publications, bytes of manifests.
+    /// The size of the registry, for users.
     pub fn size(&self) -> Size {
         Size {
             entries: self.swarms.entries(),
@@ -244,15 +245,15 @@ impl Registry {
     }
 }
 
-/// How much a registry holds.
+/// The size of a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
-    /// Entries "this peer takes part in this swarm".
+    /// Entries; an entry says that a peer takes part in a swarm.
     pub entries: usize,
     /// Swarms that have a peer.
     pub swarms: usize,
     /// Publications.
     pub publications: usize,
-    /// Bytes of manifests, those that are still arriving included.
+    /// Bytes of manifests, including those that are being uploaded.
     pub catalogue_bytes: usize,
 }

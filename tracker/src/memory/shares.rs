@@ -1,30 +1,29 @@
-//! How the entries are shared among networks, hosts and peers: where all are taken, those with far more than others
-//! make way.
+//! Divides the entries among networks, hosts and peers: when all are taken, those with far more than others make way.
 
 use super::network::{PeerKey, from, network, to};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// How many entries a host, or one of several peers at a host, keeps in any case.
+/// The entries that a host, or one of several peers at a host, keeps in any case.
 const HOST_FAIR: usize = 10_000;
-/// How many entries a network keeps in any case.
+/// The entries that a network keeps in any case.
 const NETWORK_FAIR: usize = 100_000;
 
-/// How many entries each network, host and peer has, and who has the most.
+/// The number of entries of each network, host and peer, in order.
 #[derive(Debug, Default)]
 pub(super) struct EntryShares {
     networks: BTreeMap<IpAddr, usize>,
     hosts: BTreeMap<IpAddr, usize>,
-    /// Networks by their entries.
+    /// Networks by number of entries.
     network_order: BTreeSet<(usize, IpAddr)>,
-    /// The hosts of each network by their entries.
+    /// The hosts of each network by number of entries.
     host_order: BTreeSet<(IpAddr, usize, IpAddr)>,
-    /// The peers of each host by their entries.
+    /// The peers of each host by number of entries.
     peer_order: BTreeSet<(IpAddr, usize, PeerKey)>,
 }
 
 impl EntryShares {
-    /// A peer that had `before` entries has `after`.
+    /// Changes the number of a peer's entries from `before` to `after`.
     pub(super) fn set(&mut self, peer: PeerKey, before: usize, after: usize) {
         let (host, network) = (peer.0.ip(), network(peer.0.ip()).0);
         self.peer_order.remove(&(host, before, peer));
@@ -43,7 +42,7 @@ impl EntryShares {
         }
     }
 
-    /// The peer that makes way for new entries of another one, and how many of its entries are too many.
+    /// The peer whose entries are evicted for new entries of another, and how many of them may go.
     pub(super) fn makes_way(&self, newcomer: PeerKey, own: usize, new: usize) -> Option<(PeerKey, usize)> {
         let host = newcomer.0.ip();
         let network = network(host).0;
@@ -75,7 +74,7 @@ impl EntryShares {
     }
 }
 
-/// Counts `after` instead of `before` for one of these; what it had, and has.
+/// Replaces `before` by `after` in a count. Returns its former and its new value.
 fn change(counts: &mut BTreeMap<IpAddr, usize>, of: IpAddr, before: usize, after: usize) -> (usize, usize) {
     let count = counts.entry(of).or_default();
     let was = *count;

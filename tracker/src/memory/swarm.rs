@@ -1,8 +1,8 @@
-//! One swarm: its members, in the order in which askers are told of them.
+//! One swarm: its members, in the order in which callers are told of them.
 //!
-//! Whoever invents peers has more of them than there are honest ones, but few addresses, or few networks, or comes late.
-//! So the first rank has one member of each address, the second the others, the third those whose connection to the
-//! tracker is closed. Nobody is left out: where the first rank is too small, the next one follows.
+//! An attacker who invents peers has more of them than there are honest ones, but few addresses or few networks, or
+//! comes late. So the first rank has one member of each address, the second rank the others, and the third those whose
+//! connection to the tracker is closed. Nobody is left out: when the first rank is too small, the next one follows.
 
 use super::draw::Draw;
 use super::fleet::Trend;
@@ -18,46 +18,46 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// When a peer of a settled swarm is to announce again: one where all are seeders and nobody is new.
+/// The announce interval of a settled swarm: one with only seeders and no new members.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// The same for a young swarm: from the first, with few peers, to the sum of both, with a thousand. With the jitter
-/// it is between 2 and 5 s.
+/// The announce interval of a young swarm with few peers. With a thousand peers, `YOUNG_LARGE` is added. With jitter
+/// the interval is between 2 and 5 s.
 const YOUNG: Duration = Duration::from_millis(2_500);
 const YOUNG_LARGE: Duration = Duration::from_millis(1_600);
 
-/// How long a swarm counts as young after it grew.
+/// How long a swarm counts as young after a member joined.
 const GROWN: Duration = Duration::from_secs(60);
 
-/// How long one peer has to answer a wish for the manifest before the next one is asked.
+/// How long the tracker waits for a peer to publish a manifest before it asks the next one.
 const MANIFEST_WAIT: Duration = Duration::from_secs(10);
 
-/// How many in a hundred of the peers that a machine with a zone is told of are of its own zone, if there are.
+/// The percentage of peers of its own zone among those that a machine with a zone is told of, as far as there are any.
 const NEAR_PERCENT: usize = 75;
 
-/// How many members that have something, and have been there for longest, are told to whoever found nobody else.
+/// Limits the elders: long-standing members that have chunks, which lonely leechers are told of.
 const ELDERS_MAX: usize = 8;
-/// How many of them are of one network.
+/// Limits the elders of one network.
 const ELDERS_PER_NETWORK_MAX: usize = 3;
 
-/// How many networks are told apart for one answer.
+/// Limits the networks among which one answer is spread.
 const NETWORKS_MAX: usize = 64;
 
-/// How many other members at an address are looked at for one that takes the first rank.
+/// Limits the other members of a host that are looked at to find one for the first rank.
 const SUCCESSORS_MAX: usize = 16;
 
-/// In which order askers are told of a member.
+/// The rank of a member in the order in which callers are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// It is connected, and speaks for its address.
+    /// It is connected and is the representative of its host.
     First,
-    /// It is connected, and another one speaks for its address.
+    /// It is connected, and another member is the representative of its host.
     Further,
     /// Its connection is closed. It may come back.
     Closed,
 }
 
-/// How much of a resource somebody claims to have.
+/// How much of a resource a peer claims to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Claim {
     Nothing,
@@ -69,24 +69,24 @@ pub(super) enum Claim {
 pub(super) struct Swarm {
     /// In order of rank.
     members: Vec<Member>,
-    /// How many members are of the first rank, and how many of the first two.
+    /// The number of members of the first rank, and of the first two ranks.
     ends: [usize; 2],
-    /// Where in `members` a peer is.
+    /// The index of a peer in `members`.
     places: BTreeMap<PeerKey, u32>,
-    /// Who speaks for an address that has several members.
+    /// The representative of each host that has several members.
     speakers: BTreeMap<IpAddr, PeerKey>,
-    /// Who is in which zone; without those that named none.
+    /// The members of each zone, without those that have none.
     zones: BTreeMap<Arc<str>, Vec<PeerKey>>,
-    /// Some of those that have been there for longest.
+    /// Some of the longest-standing members that have chunks.
     elders: Vec<PeerKey>,
-    /// Leechers that found nobody with anything that they need.
+    /// Lonely leechers of this swarm.
     lonely: Lonely,
     seeders: u32,
-    /// When its first member came.
+    /// When its first member joined.
     pub(super) since: Time,
     grown: Time,
     manifest_asked: Option<Time>,
-    /// Nobody's entry ends before this time.
+    /// No entry expires before this time.
     pub(super) due: Time,
 }
 
@@ -94,7 +94,7 @@ pub(super) struct Swarm {
 pub(super) struct Member {
     pub(super) peer: PeerKey,
     pub(super) zone: Arc<str>,
-    /// Where in its zone's list it is.
+    /// Its index in its zone's list.
     zone_place: u32,
     stage: Stage,
     pub(super) have: u32,
@@ -102,7 +102,7 @@ pub(super) struct Member {
     pub(super) trend: Trend,
     pub(super) joined: Time,
     pub(super) expires: Time,
-    /// A name under which it published the manifest has made way: it is to publish it again.
+    /// Whether a name under which it published the manifest was evicted, so that it is asked to publish again.
     pub(super) publish_again: bool,
 }
 
@@ -141,12 +141,12 @@ impl Swarm {
         self.places.range(range).map(|(_, &at)| &self.members[at as usize])
     }
 
-    /// How many seeders and leechers there are.
+    /// The numbers of seeders and leechers.
     pub(super) fn counts(&self) -> (u32, u32) {
         (self.seeders, self.members.len() as u32 - self.seeders)
     }
 
-    /// What the best of its members claims to have.
+    /// The most that any of its members claims to have.
     pub(super) fn claim(&self) -> Claim {
         match (self.seeders, self.elders.is_empty()) {
             (1.., _) => Claim::All,
@@ -155,13 +155,13 @@ impl Swarm {
         }
     }
 
-    /// Where some members are: those that have been there for longest first.
+    /// The addresses of some members, elders first.
     pub(super) fn some_addresses(&self, max: usize) -> Vec<SocketAddr> {
         let elders = self.elders.iter().map(|elder| elder.0);
         elders.chain(self.members.iter().map(|member| member.peer.0)).take(max).collect()
     }
 
-    /// When to announce again: often while somebody fetches or newcomers arrive, for they need each other.
+    /// The announce interval: short while peers fetch or join, since they need each other.
     pub(super) fn interval(&self, now: Time) -> Duration {
         let (_, leechers) = self.counts();
         if leechers == 0 && now.since(self.grown) >= GROWN {
@@ -170,7 +170,7 @@ impl Swarm {
         YOUNG + YOUNG_LARGE * (self.members.len() as u32).min(1000) / 1000
     }
 
-    /// Whether the peer that announces is to publish the manifest: one is asked at a time, not the whole swarm.
+    /// Whether to ask the announcing peer for the manifest. One peer is asked at a time, not the whole swarm.
     pub(super) fn ask_for_manifest(&mut self, now: Time) -> bool {
         let ask = self.manifest_asked.is_none_or(|asked| now.since(asked) >= MANIFEST_WAIT);
         if ask {
@@ -179,7 +179,7 @@ impl Swarm {
         ask
     }
 
-    /// Whether those at an address are to publish the manifest again.
+    /// Sets whether the members at an address are asked to publish the manifest again.
     pub(super) fn set_publish_again(&mut self, addr: SocketAddr, publish_again: bool) {
         for &at in self.places.range(peers_at(addr)).map(|(_, at)| at) {
             self.members[at as usize].publish_again = publish_again;
@@ -205,7 +205,7 @@ impl Swarm {
         self.members.push(member);
     }
 
-    /// A member renews its entry, over a connection that is open.
+    /// Renews a member's entry. Its connection is open.
     pub(super) fn renew(&mut self, now: Time, peer: PeerKey, entry: &Announce) {
         let Some(at) = self.place(peer) else { return };
         let member = &mut self.members[at];
@@ -223,7 +223,7 @@ impl Swarm {
         }
     }
 
-    /// A member's entry lasts until then.
+    /// Sets when a member's entry expires.
     pub(super) fn keep_until(&mut self, peer: PeerKey, expires: Time) {
         if let Some(at) = self.place(peer) {
             self.members[at].expires = expires;
@@ -246,7 +246,7 @@ impl Swarm {
         Some(gone)
     }
 
-    /// A member's connection is closed: others come before it.
+    /// Notes that a member's connection is closed: it ranks last.
     pub(super) fn close(&mut self, peer: PeerKey) {
         let Some(at) = self.place(peer) else { return };
         let spoke = self.rank(at) == Rank::First;
@@ -264,7 +264,8 @@ impl Swarm {
         }
     }
 
-    /// Who renews speaks for its address: so all that are behind it do in turn.
+    /// Makes a member the representative of its host. Every member that renews becomes it, so all members of a host
+    /// take turns.
     fn speak(&mut self, peer: PeerKey) {
         if let Some(speaker) = self.speakers.get_mut(&peer.0.ip()) {
             let former = std::mem::replace(speaker, peer);
@@ -312,7 +313,7 @@ impl Swarm {
         }
     }
 
-    /// Moves a member over the ends of ranks, one after the other.
+    /// Moves a member to another rank by swapping it across each boundary in between.
     fn set_rank(&mut self, mut at: usize, rank: Rank) {
         while self.rank(at) < rank {
             let end = &mut self.ends[self.rank(at) as usize];
@@ -339,8 +340,8 @@ impl Swarm {
 
     // -- who is told of whom
 
-    /// Draws members for one that asks, which is a member itself. A machine in a zone hears mostly of those near it, since
-    /// it fetches most from them, and always of some that may be anywhere.
+    /// Draws members for another member. A machine in a zone is told mostly of members of its zone, since it fetches
+    /// most from them, and always of some that may be anywhere.
     pub(super) fn draw(&self, draw: &mut Draw, peer: PeerKey, wanted: usize) -> Vec<usize> {
         let Some(own) = self.place(peer) else { return Vec::new() };
         let Member { zone, zone_place, .. } = &self.members[own];
@@ -353,8 +354,7 @@ impl Swarm {
         drawn
     }
 
-    /// Draws members for a peer that found nobody with anything that it needs: some of those that have been there for
-    /// longest, some of each network, then others.
+    /// Draws members for a lonely leecher: some elders, some of each network, then others.
     pub(super) fn draw_widely(&self, draw: &mut Draw, peer: PeerKey, wanted: usize) -> Vec<usize> {
         let own = self.place(peer);
         let elders = self.elders.iter().filter_map(|&elder| self.place(elder)).filter(|at| Some(*at) != own);
@@ -365,12 +365,12 @@ impl Swarm {
         drawn
     }
 
-    /// Draws some of those that found nobody, for a seeder.
+    /// Draws lonely leechers for a seeder.
     pub(super) fn draw_lonely(&self, draw: &mut Draw, wanted: usize) -> Vec<usize> {
         self.lonely.draw(draw, wanted).into_iter().filter_map(|peer| self.place(peer)).collect()
     }
 
-    /// Draws until there are `wanted`: of the first rank, and of each next one where there are too few.
+    /// Draws until there are `wanted` members: from the first rank, and from each next one as needed.
     pub(super) fn draw_more(
         &self,
         draw: &mut Draw,
@@ -392,7 +392,7 @@ impl Swarm {
         }
     }
 
-    /// Draws until there are `wanted`, or it is in vain, one of each network in turn.
+    /// Draws one member of each network in turn until there are `wanted`, or no more are found.
     fn draw_spread(&self, draw: &mut Draw, own: Option<usize>, wanted: usize, drawn: &mut Vec<usize>) {
         let networks = self.networks(draw);
         let rounds = if networks.is_empty() { 0 } else { 2 * wanted.div_ceil(networks.len()) };
@@ -401,7 +401,7 @@ impl Swarm {
                 if drawn.len() >= wanted {
                     return;
                 }
-                // Whoever is next to a point in the network: those with few neighbours are met most often.
+                // Take the member after a random point in the network. Members with few neighbors are found most often.
                 let point = between(draw, first, last);
                 let next = self.places.range(from(point)..=to(last)).next();
                 let next = next.or_else(|| self.places.range(from(first)..=to(last)).next());
@@ -413,7 +413,7 @@ impl Swarm {
         }
     }
 
-    /// The networks that members are in, at most [`NETWORKS_MAX`], from a random one on.
+    /// The networks of the members, at most [`NETWORKS_MAX`], starting at a random one.
     fn networks(&self, draw: &mut Draw) -> Vec<(IpAddr, IpAddr)> {
         let mut networks = Vec::new();
         if self.places.is_empty() {

@@ -1,4 +1,4 @@
-//! Who takes part in which swarm.
+//! Which peer takes part in which swarm.
 
 use super::draw::Draw;
 use super::fleet::{Gone, GoneMachine};
@@ -22,31 +22,31 @@ pub(super) struct Swarms {
     pub(super) draw: Draw,
     pub(super) peers: BTreeMap<PeerKey, KnownPeer>,
     pub(super) swarms: BTreeMap<SwarmKey, Swarm>,
-    /// When each swarm is to be looked at: no entry of it ends before.
+    /// When each swarm must be swept: no entry of it expires before.
     pub(super) due: BTreeSet<(Time, SwarmKey)>,
-    /// Peers whose connection is closed and whose swarms are still to be told, each once.
+    /// Peers whose connection was closed and whose swarms have not been told yet; each once.
     pub(super) closing: VecDeque<PeerKey>,
-    /// Peers whose connection is closed, those first that went first.
+    /// Peers whose connection is closed, in the order in which it was closed.
     pub(super) closed: BTreeSet<(Time, PeerKey)>,
     pub(super) gone: Gone,
-    /// Swarms that have lost their last peer, until the catalogue has heard of it.
+    /// Swarms that have lost their last peer and that the catalogue does not know of yet.
     pub(super) abandoned: Vec<SwarmKey>,
-    /// How many entries who has.
+    /// The number of entries of each peer, host and network.
     pub(super) shares: EntryShares,
-    /// The sum of all swarms' members, which is also the sum of all peers' swarms.
+    /// The number of all entries.
     pub(super) entries: usize,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct KnownPeer {
     pub(super) swarms: BTreeSet<SwarmKey>,
-    /// How many connections it has; one that was lost may still count while there is a new one.
+    /// The number of its connections. A lost one may still count while there is a new one.
     connections: u32,
-    /// When the last one was closed.
+    /// When its last connection was closed.
     pub(super) closed: Option<Time>,
-    /// It is in `closing`, and its swarms up to this one are told already.
+    /// Set while it is in `closing`: the last of its swarms that was told, if any.
     pub(super) telling: Option<Option<SwarmKey>>,
-    /// Another process has its address: what it had ends.
+    /// Whether a new process has its address, so that its entries end.
     pub(super) succeeded: bool,
 }
 
@@ -91,7 +91,7 @@ impl Swarms {
         }
     }
 
-    /// It speaks, so its connection is open.
+    /// Notes that its connection is open, since it made a call.
     pub(super) fn reopen(&mut self, key: PeerKey) {
         if let Some(peer) = self.peers.get_mut(&key)
             && let Some(closed) = peer.closed.take()
@@ -101,7 +101,7 @@ impl Swarms {
         }
     }
 
-    /// Has all its swarms told that it is closed, or succeeded; a part at a time.
+    /// Queues the peer so that its swarms are told, step by step, that it is closed or succeeded.
     pub(super) fn tell_swarms(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         if peer.telling.replace(None).is_none() {
@@ -120,7 +120,7 @@ impl Swarms {
     pub(super) fn peers_of(&mut self, now: Time, resource: ResourceId) -> Vec<PeerEntry> {
         let (first, last) = keys_of(resource);
         let mut lists: Vec<(&SwarmKey, &Swarm)> = self.swarms.range(first..=last).collect();
-        // The lists with few peers first: what they leave is for the others.
+        // Lists with few peers come first, so that the unused places go to the others.
         lists.sort_by_key(|(_, swarm)| swarm.len());
         let (mut peers, mut left) = (Vec::new(), lists.len());
         for (key, swarm) in lists {
@@ -158,21 +158,21 @@ impl Swarms {
         self.swarms.get_mut(&key).is_some_and(|swarm| swarm.ask_for_manifest(now))
     }
 
-    /// A name under which a machine published a manifest has made way for another one.
+    /// A name under which a machine published a manifest was evicted: asks it to publish again.
     pub(super) fn ask_to_publish_again(&mut self, key: SwarmKey, publisher: SocketAddr) {
         if let Some(swarm) = self.swarms.get_mut(&key) {
             swarm.set_publish_again(publisher, true);
         }
     }
 
-    /// A machine publishes a manifest, and needs no asking.
+    /// A machine publishes a manifest, so it need not be asked.
     pub(super) fn stop_asking_to_publish(&mut self, key: SwarmKey, publisher: SocketAddr) {
         if let Some(swarm) = self.swarms.get_mut(&key) {
             swarm.set_publish_again(publisher, false);
         }
     }
 
-    /// Whether a member is to publish the manifest again.
+    /// Whether a member is asked to publish the manifest again.
     pub(super) fn is_to_publish_again(&self, key: SwarmKey, who: &Who) -> bool {
         let member = self.swarms.get(&key).and_then(|swarm| swarm.member(who.key()));
         member.is_some_and(|member| member.publish_again)
@@ -199,7 +199,7 @@ impl Swarms {
         for key in keys.into_iter().filter(|key| after.is_none_or(|after| after.key <= *key)) {
             let after = after.filter(|after| after.key == key).map(|after| (after.addr, after.peer_id));
             let room = machines_max - fleet.machines.len();
-            fleet.machines.extend(self.machines(now, key, after, room + 1)); // one more shows that there are more
+            fleet.machines.extend(self.machines(now, key, after, room + 1)); // one extra shows whether there are more
             if fleet.machines.len() > machines_max {
                 fleet.machines.truncate(machines_max);
                 let place = |machine: &FleetMachine| {
@@ -238,7 +238,7 @@ impl Swarms {
         machines
     }
 
-    /// How many seeders and leechers a swarm has.
+    /// The numbers of seeders and leechers of a swarm.
     pub(super) fn counts(&self, key: SwarmKey) -> (u32, u32) {
         self.swarms.get(&key).map_or((0, 0), Swarm::counts)
     }
@@ -253,7 +253,7 @@ impl Swarms {
         self.swarms.get(&key).is_some_and(|swarm| swarm.range(peers_at(addr)).next().is_some())
     }
 
-    /// Whether a swarm has a member that is not this one.
+    /// Whether a swarm has a member other than this one.
     pub(super) fn has_others(&self, key: SwarmKey, who: &Who) -> bool {
         self.swarms
             .get(&key)
@@ -270,11 +270,11 @@ impl Swarms {
 
     // -- entries
 
-    /// Takes an entry out, and says for the fleet how it went; with `None` it did not go.
+    /// Removes an entry, and notes for the fleet how the peer left; `None` means that it did not leave.
     pub(super) fn remove(&mut self, now: Time, peer: PeerKey, key: SwarmKey, how: Option<Presence>) {
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
         let Some(Member { trend, zone, count, .. }) = swarm.remove(peer) else { return };
-        // A process that came to the same address since this one was heard of last is the same machine, started again.
+        // A process that joined at the same address after this one last announced is the same machine after a restart.
         let is_back = swarm.range(peers_at(peer.0)).any(|other| trend.seen() <= other.joined);
         if let Some(how) = how.filter(|how| *how == Presence::Left || !is_back) {
             self.gone.add(key, peer, GoneMachine::new(now, trend, zone, count, how));
@@ -294,7 +294,7 @@ impl Swarms {
     }
 }
 
-/// The swarms of one resource: one for each list of chunk hashes that is claimed to be its own.
+/// The swarms of one resource: one for each list of chunk hashes that is claimed for it.
 pub(super) fn digests_of(
     swarms: &BTreeMap<SwarmKey, Swarm>,
     resource: ResourceId,
@@ -303,7 +303,7 @@ pub(super) fn digests_of(
     swarms.range(first..=last)
 }
 
-/// The first and the last that there may be.
+/// The first and the last possible key of a resource's swarms.
 fn keys_of(resource: ResourceId) -> (SwarmKey, SwarmKey) {
     let with = |byte| SwarmKey { resource, digest: ListDigest([byte; 32]) };
     (with(0), with(255))

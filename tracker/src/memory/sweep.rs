@@ -1,5 +1,5 @@
-//! What has come to its end is taken out a part at a time, so that nobody waits long for the registry; and where nothing
-//! ends, nothing is looked at.
+//! Removes expired entries in small steps, so that calls never wait long for the registry. If nothing has expired,
+//! nothing is looked at.
 
 use super::network::PeerKey;
 use super::swarms::Swarms;
@@ -8,23 +8,24 @@ use shared::rpc::tracker::Presence;
 use shared::swarm::Time;
 use std::ops::Bound;
 
-/// How much is done at once: an entry that is taken out costs one, and so do [`LOOKS`] that are looked at.
+/// Limits the work of one step. Removing an entry costs 1, and so does looking at [`LOOKS`] entries. The rest is done
+/// in the next step.
 pub(super) const WORK_MAX: usize = 1024;
 
-/// How many entries are looked at for the price of one that is taken out.
+/// The number of entries that are looked at for a cost of 1.
 const LOOKS: usize = 64;
 
-/// What one sweep did.
+/// The result of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sweep {
-    /// Whether there is more to be done now.
+    /// Whether there is more to do now.
     pub more: bool,
-    /// How much was done, of at most about a thousand.
+    /// The work done; at most about a thousand.
     pub work: usize,
 }
 
 impl Swarms {
-    /// Takes out what was not renewed, and tells the swarms of those whose connection was closed: a part of it.
+    /// Removes some of the entries that were not renewed, and tells some swarms of peers whose connection was closed.
     pub(super) fn expire(&mut self, now: Time) -> Sweep {
         let mut work = self.tell_of_closed(now, WORK_MAX);
         while work < WORK_MAX
@@ -37,13 +38,13 @@ impl Swarms {
         Sweep { more: work >= WORK_MAX, work }
     }
 
-    /// Takes out entries of a swarm that have ended, and notes when it is to be looked at again. Returns the work.
+    /// Removes expired entries of a swarm, and sets when it is swept again. Returns the work done.
     fn look_at(&mut self, now: Time, key: SwarmKey, work_max: usize) -> usize {
         let Some(swarm) = self.swarms.get_mut(&key) else { return 1 };
         let looks = 1 + swarm.len() / LOOKS;
         let expired = swarm.members().iter().filter(|member| member.expires <= now);
         let expired: Vec<PeerKey> = expired.map(|member| member.peer).take(work_max).collect();
-        // Those that are left after this look are looked at again at once.
+        // Expired entries that are left over are looked at again at once.
         let left = swarm.members().iter().filter(|member| expired.len() == work_max || member.expires > now);
         let next = left.map(|member| member.expires).min().unwrap_or(now);
         self.due.remove(&(swarm.due, key));
@@ -54,7 +55,7 @@ impl Swarms {
         work
     }
 
-    /// Has the swarms of peers whose connection is closed tell others of them last; those that were succeeded are taken out.
+    /// Makes the swarms of peers whose connection is closed rank those last, and removes peers that were succeeded.
     fn tell_of_closed(&mut self, now: Time, work_max: usize) -> usize {
         let mut work = 0;
         while work < work_max

@@ -1,26 +1,26 @@
-//! Names that their sharers took back: those who fetched the resource must not publish it under such a name again, however
-//! often they are asked for its manifest.
+//! Names that their sharers took back. Peers that only fetched the resource must not publish it under such a name
+//! again, however often they are asked for its manifest.
 
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many names that were taken back are remembered, each with its resource; beyond that the one goes that was told
-/// longest ago. A name has at most 255 bytes: all of them take about 2 MB.
+/// Limits the names that are remembered, each with its resource. Beyond it the oldest is forgotten. A name has at most
+/// 255 bytes, so all of them take about 2 MB.
 const TAKEN_BACK_MAX: usize = 4096;
 
 /// The names that were taken back.
 #[derive(Debug, Default)]
 pub(super) struct TakenBack {
-    /// When each was taken back, or last found to be of use.
+    /// When each was taken back, or when a peer was last found to have the resource.
     names: BTreeMap<SwarmKey, BTreeMap<ResourceName, Time>>,
-    /// The same ones, the longest ago first.
+    /// The same names, oldest first.
     order: BTreeSet<(Time, SwarmKey, ResourceName)>,
 }
 
 impl TakenBack {
-    /// A name does not stand for a resource any more.
+    /// Notes that a name was taken back from a resource.
     pub(super) fn add(&mut self, now: Time, key: SwarmKey, name: &ResourceName) {
         self.remove(key, name);
         if self.order.len() >= TAKEN_BACK_MAX
@@ -32,7 +32,7 @@ impl TakenBack {
         self.names.entry(key).or_default().insert(name.clone(), now);
     }
 
-    /// It is shared again.
+    /// Forgets it, since the resource is shared under the name again.
     pub(super) fn remove(&mut self, key: SwarmKey, name: &ResourceName) {
         let Some(of_key) = self.names.get_mut(&key) else { return };
         let time = of_key.remove(name);
@@ -54,8 +54,8 @@ impl TakenBack {
         self.names.contains_key(&key)
     }
 
-    /// Forgets what was taken back before this time, unless somebody still has the resource; looks at `max` of them at most.
-    /// Returns at how many.
+    /// Forgets names that were taken back before `before`, unless a peer still has the resource. Looks at `max` names
+    /// at most. Returns how many.
     pub(super) fn expire(
         &mut self,
         now: Time,

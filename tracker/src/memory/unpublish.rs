@@ -1,4 +1,4 @@
-//! How a name leaves the catalogue at the word of the machine that shared it.
+//! Removes a name from the catalogue at the request of the machine that shared it.
 
 use super::catalogue::Catalogue;
 use super::named::NamedManifest;
@@ -12,11 +12,12 @@ use shared::swarm::Time;
 use std::net::SocketAddr;
 
 impl Catalogue {
-    /// Takes a name back, unless other machines share it, too, or (with [`Unpublish::IfUnused`]) have it or fetch it.
+    /// Takes a name back, unless another machine shares the resource under it too or, with [`Unpublish::IfUnused`],
+    /// takes part in the swarm.
     ///
     /// # Errors
-    /// When the caller is not among those that shared it, and somebody did. Where nobody is known to have shared it, since
-    /// the tracker has forgotten that, the caller must take part in the swarm.
+    /// When the caller is not one of its sharers. If no sharer is known, because the tracker was restarted, the caller
+    /// must take part in the swarm.
     pub(super) fn unpublish(
         &mut self,
         now: Time,

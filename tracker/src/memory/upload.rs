@@ -1,4 +1,4 @@
-//! A manifest that is arriving, page by page.
+//! A manifest that is being uploaded, page by page.
 
 use sha2::{Digest, Sha256};
 use shared::rpc::tracker::{Offer, PAGE_HASHES, Publication};
@@ -6,7 +6,7 @@ use shared::swarm::Time;
 use shared::url::TrackerUrl;
 use std::net::SocketAddr;
 
-/// How many bytes a chunk's hash has.
+/// The number of bytes of a chunk's hash.
 pub(super) const HASH_BYTES: usize = 32;
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Upload {
         (self.hashes.len() / (PAGE_HASHES as usize * HASH_BYTES)) as u32
     }
 
-    /// How many bytes the next page has; 0 when all are here.
+    /// The number of bytes of the next page; 0 if all pages are here.
     pub(super) fn page_bytes(&self) -> usize {
         (hashes_bytes(&self.offer.publication) - self.hashes.len()).min(PAGE_HASHES as usize * HASH_BYTES)
     }
@@ -43,7 +43,7 @@ pub(super) fn hashes_bytes(publication: &Publication) -> usize {
     publication.count.get() as usize * HASH_BYTES
 }
 
-/// About what a publication takes without its hashes; its name is kept up to four times, each URL twice.
+/// About the memory of a publication without its hashes, in bytes. Its name is stored up to four times, each URL twice.
 pub(super) fn text_bytes(publication: &Publication) -> usize {
     let url_bytes = |url: &TrackerUrl| 64 + 2 * url.as_str().len();
     let urls_bytes: usize = publication.trackers.iter().map(url_bytes).sum();

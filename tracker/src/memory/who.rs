@@ -1,18 +1,18 @@
-//! A peer that speaks to the tracker.
+//! A peer that calls the tracker.
 
 use super::network::PeerKey;
 use shared::id::PeerId;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// A peer that speaks: what it is keyed by, and what hello said.
+/// A peer that calls, as identified by its connection and its hello.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
-    /// The connection's address with the announced port.
+    /// The connection's IP address with the announced port.
     pub addr: SocketAddr,
-    /// Its id, drawn at this start of its process.
+    /// Its id, drawn when its process started.
     pub peer_id: PeerId,
-    /// Its zone, empty if none is configured.
+    /// Its zone; empty if none is configured.
     pub zone: Arc<str>,
 }
 
