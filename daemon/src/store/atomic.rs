@@ -1,4 +1,4 @@
-//! Small files that are written whole or not at all, and know whether they are whole.
+//! Small files that are written completely or not at all, with a checksum that shows whether they are complete.
 
 use super::disk::{Disk, Open};
 use super::{StoreError, invalid};
@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// Writes a file by rename: readers see the old content or the new one, never a part of it.
+/// Writes a file and renames it into place. Readers see the old content or the new one, never a part.
 pub(super) fn write(disk: &Disk, path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
@@ -15,7 +15,7 @@ pub(super) fn write(disk: &Disk, path: &Path, content: &[u8]) -> Result<(), Stor
     write_by(disk, &new, path, content, |_| Ok(()))
 }
 
-/// As [`write`], by way of another place on the same file system. `dress` gives the file its looks.
+/// Like [`write`], with a given temporary path on the same file system. `dress` sets the file's group and mode.
 pub(super) fn write_by(
     disk: &Disk,
     new: &Path,
@@ -30,7 +30,7 @@ pub(super) fn write_by(
         .and_then(|()| disk.sync_file(&file, new))
         .and_then(|()| disk.replace(new, path));
     if written.is_err() {
-        let _ = disk.remove(new); // on a full disk it would be in the way
+        let _ = disk.remove(new); // it would use space on a full disk
     }
     written
 }
@@ -42,7 +42,7 @@ pub(super) fn seal(content: &[u8]) -> Vec<u8> {
     sealed
 }
 
-/// The content of a sealed file; an error for one that is torn, empty or was edited.
+/// The content of a sealed file; an error if it is torn, empty or was edited.
 pub(super) fn unseal(sealed: &[u8]) -> io::Result<&[u8]> {
     let line = checksum_line(b"").len();
     let at = sealed.len().checked_sub(line).ok_or_else(torn)?;
@@ -50,8 +50,8 @@ pub(super) fn unseal(sealed: &[u8]) -> io::Result<&[u8]> {
     if checksum_line(content).as_bytes() == seal { Ok(content) } else { Err(torn()) }
 }
 
-/// Refuses a file of a later version before anything else is made of it: its bytes begin with `before`, and then
-/// its version follows in decimal digits.
+/// Returns an error for a file of a later version, before anything else in it is read. The file begins with `before`
+/// and then the version in decimal digits.
 pub(super) fn refuse_later(sealed: &[u8], before: &str, known: u32) -> io::Result<()> {
     let digits = sealed.strip_prefix(before.as_bytes()).unwrap_or_default();
     let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());

@@ -1,6 +1,6 @@
-//! The boundary to the disk: whatever changes something there is a [`Step`], and all steps go through a [`Medium`].
-//! There is [`System`], which does what is asked, and in tests one that stops, tears, forgets and fails, and one that is
-//! slow. Our small files are read by it, too; other reading goes past it.
+//! The boundary to the disk. Every change on disk is a [`Step`], and every step is performed by a [`Medium`]:
+//! [`System`], or in tests a medium that stops, tears writes, loses data and fails, or a slow one. Our small files are
+//! read through it too; other reading bypasses it.
 
 use super::{At, StoreError, read};
 use rustix::fs::{CWD, RenameFlags};
@@ -11,66 +11,66 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// One change of what is on disk.
+/// One change on disk.
 #[derive(Debug, Clone, Copy)]
 pub enum Step<'a> {
-    /// Bytes go into a file that is open.
+    /// Writes bytes to an open file.
     Write { file: &'a File, offset: u64, bytes: &'a [u8] },
-    /// All bytes of a file go into another, by sharing blocks where the file system can.
+    /// Copies all bytes of a file to another, sharing blocks if the file system can.
     Copy { from: &'a File, to: &'a File },
-    /// A file that is longer ends after this many bytes.
+    /// Truncates a file to this many bytes.
     Cut { file: &'a File, bytes: u64 },
-    /// Bytes of a file go to the same place in another, by sharing blocks where the file system can.
+    /// Copies a range of a file to the same offset in another, sharing blocks if the file system can.
     CopyRange { from: &'a File, to: &'a File, offset: u64, bytes: u64 },
-    /// What was written to a file is made durable.
+    /// Makes the data written to a file durable.
     SyncFile { file: &'a File },
-    /// The names in a folder are made durable.
+    /// Makes the names in a directory durable.
     SyncFolder { path: &'a Path },
-    /// A folder is made, for nobody else to read.
+    /// Makes a directory that only its owner can access.
     MakeFolder { path: &'a Path },
-    /// A file gets another name, and may take the place of what had it.
+    /// Renames a file, replacing an existing one.
     Replace { from: &'a Path, to: &'a Path },
-    /// A file gets another name, unless something has that name.
+    /// Renames a file, unless the new name exists.
     Rename { from: &'a Path, to: &'a Path },
-    /// A file goes.
+    /// Removes a file.
     Remove { path: &'a Path },
-    /// An empty folder goes.
+    /// Removes an empty directory.
     RemoveFolder { path: &'a Path },
-    /// A file's permissions change.
+    /// Changes a file's permissions.
     SetMode { file: &'a File, mode: u32 },
-    /// A file's group changes.
+    /// Changes a file's group.
     SetGroup { file: &'a File, group: u32 },
 }
 
-/// How a file is opened to be written.
+/// How a file is opened for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Open {
-    /// It may be there, and keeps what it has.
+    /// Keep an existing file's content.
     Keep,
-    /// It may be there, and is emptied.
+    /// Truncate an existing file.
     Empty,
-    /// It must not be there yet.
+    /// Fail if the file exists.
     New,
 }
 
-/// What performs steps.
+/// Performs steps.
 pub trait Medium: Debug + Send + Sync {
-    /// Opens a file for reading and writing; makes it, for nobody else to read, should it not be there.
+    /// Opens a file for reading and writing. A new file is accessible only to its owner.
     ///
     /// # Errors
     /// When the system refuses.
     fn open(&self, path: &Path, how: Open) -> io::Result<File>;
 
-    /// Performs one step, whole or not at all but for `Write`, `Copy` and `CopyRange`.
+    /// Performs one step. All steps except `Write`, `Copy` and `CopyRange` happen completely or not at all.
     ///
     /// # Errors
     /// When the system refuses.
     fn perform(&self, step: Step<'_>) -> io::Result<()>;
 
-    /// Reads one of our small files, of at most this many bytes.
+    /// Reads one of our small files, of at most `bytes_max` bytes.
     ///
     /// # Errors
-    /// When the system refuses, or it has more.
+    /// When the system refuses, or the file is longer.
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
         read::whole(path, bytes_max)
     }
@@ -111,7 +111,7 @@ impl Medium for System {
     }
 }
 
-/// The kernel copies, or shares blocks, where it can; else we do it.
+/// Copies a range in the kernel, or here if the kernel cannot.
 fn copy_range(from: &File, to: &File, offset: u64, bytes: u64) -> io::Result<()> {
     let (mut read_at, mut write_at, end) = (offset, offset, offset + bytes);
     while read_at < end {
@@ -144,16 +144,16 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// For file systems that cannot do it in one step: NFS, and many that a process serves.
+/// Renames without replacing on file systems that cannot do it in one step, such as NFS and many FUSE file systems.
 fn rename_in_steps(from: &Path, to: &Path) -> io::Result<()> {
     if fs::symlink_metadata(from)?.is_dir() {
-        return fs::rename(from, to); // replaces nothing but an empty folder
+        return fs::rename(from, to); // replaces at most an empty directory
     }
-    fs::hard_link(from, to)?; // fails when the name is there
+    fs::hard_link(from, to)?; // fails if the name exists
     fs::remove_file(from)
 }
 
-/// The medium that the shared folder is on; its errors say what was tried on which path.
+/// The medium that contains the shared directory. Its errors say what was tried on which path.
 #[derive(Debug, Clone)]
 pub struct Disk(Arc<dyn Medium>);
 
@@ -163,7 +163,7 @@ impl Disk {
         Disk::on(Arc::new(System))
     }
 
-    /// Another one.
+    /// Any other medium.
     pub fn on(medium: Arc<dyn Medium>) -> Disk {
         Disk(medium)
     }
@@ -182,7 +182,7 @@ impl Disk {
         self.0.perform(Step::Write { file, offset, bytes }).at("write to", path)
     }
 
-    /// Reads one of our small files. Without a word on what was tried: the caller tells one error from another.
+    /// Reads one of our small files. The error has no path, since the caller handles some kinds itself.
     pub(super) fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
         self.0.read(path, bytes_max)
     }
@@ -195,7 +195,7 @@ impl Disk {
         self.0.perform(Step::Cut { file, bytes }).at("cut to its length", path)
     }
 
-    /// A chunk of one file goes to the same place in another.
+    /// Copies a range of one file to the same offset in another.
     pub(super) fn copy_range(
         &self,
         from: &File,
@@ -215,7 +215,7 @@ impl Disk {
         self.0.perform(Step::SyncFolder { path }).at("sync the directory", path)
     }
 
-    /// Makes a folder; whether it was not there before.
+    /// Makes a directory. Returns whether it is new.
     pub(super) fn make_folder(&self, path: &Path) -> Result<bool, StoreError> {
         match self.0.perform(Step::MakeFolder { path }) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -227,12 +227,12 @@ impl Disk {
         self.0.perform(Step::Replace { from, to }).at("rename into place", to)
     }
 
-    /// Without a word on what was tried: the caller tells one error from another.
+    /// The error has no path, since the caller handles some kinds itself.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.0.perform(Step::Rename { from, to })
     }
 
-    /// Removes a file that may be gone already.
+    /// Removes a file. It is no error if it does not exist.
     pub(super) fn remove(&self, path: &Path) -> Result<(), StoreError> {
         match self.0.perform(Step::Remove { path }) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -240,7 +240,7 @@ impl Disk {
         }
     }
 
-    /// Removes a folder and the files in it; it may be gone already.
+    /// Removes a directory and everything in it. It is no error if it does not exist.
     pub(super) fn remove_folder(&self, path: &Path) -> Result<(), StoreError> {
         let entries = match fs::read_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -258,7 +258,7 @@ impl Disk {
     }
 
     pub(super) fn set_group(&self, file: &File, path: &Path, group: u32) -> Result<(), StoreError> {
-        // only root gives files to groups that it is not in
+        // Only root can give files to groups that it is not in.
         let doing = "set the group (is ttd's user in it? see file_group) of";
         self.0.perform(Step::SetGroup { file, group }).at(doing, path)
     }

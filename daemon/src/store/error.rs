@@ -1,4 +1,4 @@
-//! What went wrong on the disk: what was tried, where, and what the system said.
+//! Errors of the disk: what was tried, where, and what the system reported.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,46 +8,46 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} {}: {source}", path.display())]
 pub struct StoreError {
-    /// What was tried, as in "cannot … PATH".
+    /// What was tried, for the text "cannot … PATH".
     pub doing: &'static str,
-    /// Where.
+    /// The path.
     pub path: PathBuf,
-    /// What the system said.
+    /// The error of the system.
     pub source: io::Error,
 }
 
 impl StoreError {
-    /// Whether the disk (or the caller's quota) is full.
+    /// Whether the disk or the caller's quota is full.
     pub fn is_no_space(&self) -> bool {
         matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
-    /// Whether a file was written by a later version of ttd. Nothing may be put in its place.
+    /// Whether a file was written by a later version of ttd. Such a file must not be replaced.
     pub fn is_later_version(&self) -> bool {
         self.source.kind() == io::ErrorKind::Unsupported
     }
 }
 
-/// Why what is to be written finds no room on the disk.
+/// Why there is no room on the disk for a file.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("there is no room on the disk")]
 pub enum NoRoom {
-    /// There is not enough; all in bytes.
+    /// There is not enough free space. All numbers are in bytes.
     Short {
-        /// What is still to be written.
+        /// Still to be written.
         needed: u64,
-        /// What is free.
+        /// Free on the disk.
         free: u64,
-        /// What of that is kept free (`min_free_space`).
+        /// The part of it that must stay free (`min_free_space`).
         kept: u64,
-        /// What of that is promised to others.
+        /// The part of it that is reserved for others.
         promised: u64,
     },
-    /// Nobody knows how much is free: the disk does not say, or was not asked yet.
+    /// The free space is unknown, because the disk reported an error or was not asked yet.
     Unknown(Option<Arc<StoreError>>),
 }
 
-/// Names what was being done to which path when an I/O error happened.
+/// Adds the operation and the path to an I/O error.
 pub(crate) trait At<T> {
     fn at(self, doing: &'static str, path: &Path) -> Result<T, StoreError>;
 }
@@ -64,7 +64,7 @@ impl<T> At<T> for rustix::io::Result<T> {
     }
 }
 
-/// The content of a file is not what it should be.
+/// An error about the content of a file.
 pub(crate) fn invalid(error: impl ToString) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }

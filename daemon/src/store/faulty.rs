@@ -1,10 +1,10 @@
-//! A disk for tests. It counts its steps, stops at one of them, tears the last write, forgets what was not synced,
-//! and refuses as a disk does that is full, broken or read-only.
+//! A faulty disk for tests. It counts its steps, stops at one of them, tears the last write, loses data that was not
+//! synced, and fails like a disk that is full, broken or read-only.
 //!
-//! What it forgets at a power cut: of the bytes that were written since a file's last sync any part, in any order; of
-//! the names that were given, changed or taken since a folder's last sync the last ones, since journals keep their
-//! order. A sync that fails loses the bytes at once, as if they had been dropped from memory right after; a write-back
-//! that fails is told once to each open file, as Linux does, and its bytes can be read until the power is cut.
+//! A power cut loses any part, in any order, of the bytes that were written since a file's last sync; and the latest
+//! changes of names since a directory's last sync, in order, since journals keep their order. A sync that fails loses
+//! the bytes at once, as if they were dropped from the page cache. A write-back that fails is reported once to each
+//! open file, as on Linux, and its bytes can be read until the power is cut.
 
 use super::disk::{Medium, Open, Step, System};
 use std::collections::BTreeMap;
@@ -16,33 +16,33 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-/// A disk as it refuses.
+/// The way in which the disk fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nothing more fits; what is there can be removed.
+    /// The disk is full; files can still be removed.
     Full,
-    /// Nothing can be changed or synced.
+    /// All changes and syncs fail.
     Broken,
-    /// Nothing can be changed.
+    /// All changes fail.
     ReadOnly,
-    /// What was written to a file is not written back to the disk, once: the next sync of it says so, and no other one.
+    /// The write-back of a file fails once. Only the next sync of it reports that.
     WriteBack,
-    /// ttd makes a mistake when it syncs or copies a file, once: it panics.
+    /// ttd panics once when it syncs or copies a file.
     Panic,
 }
 
-/// A disk with faults, around the real one.
+/// A faulty disk on top of the real one.
 #[derive(Debug)]
 pub struct Faulty {
-    /// A folder beside the shared one: what was removed or replaced is kept there.
+    /// A directory next to the shared one, where removed and replaced files are kept.
     grave: PathBuf,
     state: Mutex<State>,
-    /// Whether the answer to the next sync of a large file is kept back.
+    /// Whether the result of the next sync of a large file is delayed.
     holds: Mutex<Hold>,
     let_go: Condvar,
 }
 
-/// What becomes of the answer to a sync.
+/// Whether the result of a sync is delayed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Hold {
     #[default]
@@ -53,23 +53,23 @@ enum Hold {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The failed write-backs of each inode, and whether anybody was told of the last one.
+    /// The failed write-backs of each inode, and whether the last one was reported to any file.
     failures: BTreeMap<u64, (u64, bool)>,
-    /// How many of them each open file was told of.
+    /// How many of them were reported to each open file.
     told: BTreeMap<RawFd, u64>,
     steps: u64,
     stop_at: Option<u64>,
     torn: bool,
     refuse: Option<(u64, Refusal)>,
     refused: u64,
-    /// What can be taken back since it is not durable yet, in order.
+    /// Changes that are not durable yet and can be undone, in order.
     undo: Vec<Undo>,
     buried: u64,
 }
 
 #[derive(Debug)]
 enum Undo {
-    /// These bytes were there before.
+    /// The bytes that were there before.
     Bytes {
         file: File,
         inode: u64,
@@ -78,10 +78,10 @@ enum Undo {
         written: u64,
         bytes: u64,
         modified: SystemTime,
-        /// They will not be on the disk whatever the syncs say.
+        /// They never reach the disk, whatever syncs report.
         lost: bool,
     },
-    /// A name in this folder was changed.
+    /// A name in this directory was changed.
     Name { folder: PathBuf, change: Change },
 }
 
@@ -95,20 +95,20 @@ enum Change {
 }
 
 impl Faulty {
-    /// A disk without faults yet.
+    /// A disk without faults so far.
     pub fn new(grave: &Path) -> Faulty {
         fs::create_dir_all(grave).unwrap();
         let grave = grave.to_owned();
         Faulty { grave, state: Mutex::default(), holds: Mutex::default(), let_go: Condvar::new() }
     }
 
-    /// How many steps were asked for so far.
+    /// The number of steps so far.
     pub fn steps(&self) -> u64 {
         self.state().steps
     }
 
-    /// Stops before this step, counted from 1: neither it nor anything after it happens. If it is a write, half of
-    /// it may happen.
+    /// Stops before this step, counted from 1: neither it nor any later step happens. If `torn` is set and the step is
+    /// a write, half of it happens.
     pub fn stop_at(&self, step: u64, torn: bool) {
         let mut state = self.state();
         (state.stop_at, state.torn) = (Some(step), torn);
@@ -120,32 +120,32 @@ impl Faulty {
         state.stop_at.is_some_and(|stop| state.steps >= stop)
     }
 
-    /// Refuses from this step on.
+    /// Fails from this step on.
     pub fn refuse_from(&self, step: u64, refusal: Refusal) {
         self.state().refuse = Some((step, refusal));
     }
 
-    /// How many steps it has refused.
+    /// The number of steps that have failed.
     pub fn refused(&self) -> u64 {
         self.state().refused
     }
 
-    /// Refuses nothing any more.
+    /// Stops failing.
     pub fn heal(&self) {
         self.state().refuse = None;
     }
 
-    /// The answer to the next sync of a file of more than 1 MiB comes only when [`let_go`](Faulty::let_go) is called.
+    /// Delays the result of the next sync of a file of more than 1 MiB until [`let_go`](Faulty::let_go) is called.
     pub fn hold_next_sync(&self) {
         *self.holds() = Hold::Next;
     }
 
-    /// Whether an answer is kept back.
+    /// Whether a result is being delayed.
     pub fn is_holding(&self) -> bool {
         *self.holds() == Hold::One
     }
 
-    /// The answer that was kept back comes.
+    /// Delivers the delayed result.
     pub fn let_go(&self) {
         *self.holds() = Hold::Nothing;
         self.let_go.notify_all();
@@ -163,8 +163,8 @@ impl Faulty {
         }
     }
 
-    /// The power fails: what is not durable goes, as far as `goes` says so. It is asked about each write, and once
-    /// about all names that came after a certain one.
+    /// Cuts the power: changes that are not durable are undone where `goes` says so. It is asked about each write, and
+    /// once about all changes of names after a certain one.
     pub fn cut_power(&self, mut goes: impl FnMut() -> bool) {
         let mut state = self.state();
         let mut names_go = true;
@@ -184,7 +184,7 @@ impl Faulty {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a step; an error if it must not happen.
+    /// Counts a step. Returns an error if it must not happen.
     fn begin(&self, state: &mut State, step: Option<&Step<'_>>) -> io::Result<()> {
         state.steps += 1;
         if let Some(stop) = state.stop_at.filter(|&stop| state.steps >= stop) {
@@ -317,7 +317,7 @@ impl State {
         let mut old = vec![0; there as usize];
         file.read_exact_at(&mut old, offset)?;
         let (inode, bytes, modified) = (metadata.ino(), metadata.len(), metadata.modified()?);
-        // what was lost is written once more: the disk has what it had before that
+        // Lost bytes are written again: the disk still has what was there before them.
         let is_again = |undo: &mut Undo| match undo {
             Undo::Bytes { lost: true, inode: of, offset: from, written: len, .. } => {
                 (*of, *from, *len) == (inode, offset, written)
@@ -332,14 +332,14 @@ impl State {
         Ok(())
     }
 
-    /// A file that is opened is told of a failed write-back only if nobody was.
+    /// A newly opened file gets a report of a failed write-back only if no other file got it.
     fn opened(&mut self, file: &File) -> io::Result<()> {
         let (failures, is_told) = self.failures.get(&file.metadata()?.ino()).copied().unwrap_or((0, true));
         self.told.insert(file.as_raw_fd(), failures - u64::from(!is_told));
         Ok(())
     }
 
-    /// What was written to a file becomes durable, or not.
+    /// Makes the writes to a file durable, or fails.
     fn sync(&mut self, file: &File) -> io::Result<()> {
         let synced = file.metadata()?.ino();
         let is_of =
@@ -387,7 +387,7 @@ impl State {
 }
 
 impl Undo {
-    /// What cannot be taken back any more, since something durable has followed it, stays.
+    /// Undoes the change. Errors are ignored: a later durable change may make it impossible.
     fn perform(self) {
         let change = match self {
             Undo::Bytes { file, offset, mut old, written, bytes, modified, .. } => {

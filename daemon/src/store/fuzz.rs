@@ -1,5 +1,5 @@
-//! Doors for tests/fuzz: bytes go into our own files, as a crash, a disk or a hand may have left them, and are read
-//! as at a start. Each panics when something is wrong.
+//! Entry points for tests/fuzz. Bytes are put into our own files, as a crash, a disk or a user may have left them, and
+//! read as at a start. Each function panics when something is wrong.
 
 use super::{Disk, Home, Loaded, Record, atomic, have_file};
 use shared::chunk::{ChunkCount, ChunkIndex};
@@ -9,28 +9,28 @@ use shared::manifest::Manifest;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A shared folder with one resource that is being fetched.
+/// A shared directory with one resource that is being fetched.
 pub struct Folder {
     home: Home,
     key: SwarmKey,
     count: ChunkCount,
-    /// The resource's own files as they were written, in order of their names.
+    /// The resource's files with their original content, in order of their names.
     files: Vec<(PathBuf, Vec<u8>)>,
 }
 
-/// What becomes of one of the files.
+/// The damage to one of the files.
 #[derive(Debug, Clone, Copy)]
 pub struct Damage {
-    /// Which file.
+    /// The index of the file.
     pub file: u8,
-    /// How many bytes at its beginning stay; the given ones follow.
+    /// How many bytes at its beginning stay. The given bytes follow them.
     pub kept: u16,
-    /// Whether it gets a right checksum afterwards.
+    /// Whether it gets a correct checksum afterwards.
     pub is_sealed: bool,
 }
 
 impl Folder {
-    /// Makes the resource in an empty folder.
+    /// Makes the resource in an empty directory.
     pub fn new(folder: &Path) -> Folder {
         let home = Home::open(folder).expect("the folder is empty and can be written");
         let hashes = [b"a", b"b", b"c"].map(|bytes| ChunkHash::of(bytes)).to_vec();
@@ -58,7 +58,7 @@ impl Folder {
         Folder { home, key, count, files }
     }
 
-    /// Damages one file and starts.
+    /// Damages one file and reads everything as at a start.
     pub fn start(&self, damage: Damage, bytes: &[u8]) {
         let (path, content) = &self.files[usize::from(damage.file) % self.files.len()];
         let kept = &content[..content.len().min(damage.kept.into())];
@@ -78,7 +78,7 @@ impl Folder {
         self.restore();
     }
 
-    /// Everything is as it was, whatever the start took away or made.
+    /// Restores all files.
     fn restore(&self) {
         for (path, content) in &self.files {
             let folder = path.parent().expect("they are in a folder");
@@ -96,14 +96,15 @@ fn read_files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     paths.into_iter().map(|path| (path.clone(), fs::read(path).expect("the file can be read"))).collect()
 }
 
-/// A record's text, with a right checksum. If it is one, it means the same after it was written and read again.
+/// Checks the text of a record with a correct checksum: if it is valid, it means the same after it was written and read
+/// again.
 pub fn record(text: &[u8]) {
     let Ok(record) = Record::from_bytes(&atomic::seal(text)) else { return };
     let again = Record::from_bytes(&record.to_bytes()).expect("what was written can be read");
     assert_eq!(record, again);
 }
 
-/// A have map's file with a right checksum. If it is one of `count` chunks, it stays the same.
+/// Checks a have map's file with a correct checksum: if it is one of `count` chunks, it stays the same.
 pub fn have_file(path: &Path, count: ChunkCount, content: &[u8]) {
     fs::write(path, atomic::seal(content)).expect("the folder can be written");
     if let Ok(Some(have)) = have_file::read(&Disk::system(), path, count) {

@@ -1,15 +1,15 @@
-//! Whom a published file belongs to: the group that is configured, else that of a shared folder with the setgid
-//! bit, else the daemon's own.
+//! The group of a published file: the configured one, else that of a shared directory with the setgid bit, else the
+//! daemon's own.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// The bit of a folder that hands its group on.
+/// The mode bit of a directory whose group new files inherit.
 const SETGID: u32 = 0o2000;
 
-/// The group that a file still has to be given before it is published. That of the folder is one that we can give:
-/// what cannot be handed on is no reason to keep the file back.
+/// The group that a file must still be given before it is published. The directory's group is used only if we may set
+/// it: it is no reason to hold the file back.
 pub(super) fn wanted(file: &File, configured: Option<u32>, folder: &Path) -> Option<u32> {
     let group = configured.or_else(|| inherited(folder).filter(|group| is_ours(*group)))?;
     let has_it = file.metadata().is_ok_and(|metadata| metadata.gid() == group);

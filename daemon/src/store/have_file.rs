@@ -1,4 +1,4 @@
-//! The have map on disk. It lags behind the data, and is never ahead of it: the caller syncs the data first.
+//! The have map on disk. It may lag behind the data but is never ahead of it: the caller syncs the data first.
 
 use super::disk::Disk;
 use super::{At, StoreError, atomic, invalid};
@@ -7,11 +7,11 @@ use shared::have::HaveMap;
 use std::io;
 use std::path::Path;
 
-/// The first bytes of the file: what it is, and its version.
+/// The first bytes of the file. The version follows.
 const MAGIC: &str = "tt-have";
 const VERSION: u32 = 1;
 
-/// Persists a have map whose chunks are synced already.
+/// Writes a have map whose chunks are synced already.
 pub(super) fn write(disk: &Disk, path: &Path, have: &HaveMap) -> Result<(), StoreError> {
     let mut content = format!("{MAGIC}{VERSION}").into_bytes();
     content.extend_from_slice(&have.count().get().to_le_bytes());
@@ -19,9 +19,9 @@ pub(super) fn write(disk: &Disk, path: &Path, have: &HaveMap) -> Result<(), Stor
     atomic::write(disk, path, &atomic::seal(&content))
 }
 
-/// Reads a have map of a resource of `count` chunks; `None` if there is none.
+/// Reads the have map of a resource with `count` chunks; `None` if there is none.
 pub(super) fn read(disk: &Disk, path: &Path, count: ChunkCount) -> Result<Option<HaveMap>, StoreError> {
-    // the map, and what is around it; a later version may need more
+    // The map and its frame, with some room for a later version.
     let sealed = match disk.read(path, u64::from(count.get()) / 8 + 4096) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read.at("read", path)?,

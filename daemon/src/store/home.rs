@@ -1,4 +1,4 @@
-//! The shared folder itself: made if need be, locked, and the places in it.
+//! The shared directory: creates and locks it, and knows the paths in it.
 
 use super::disk::{Disk, Open};
 use super::{At, Import, Slot, StoreError, atomic, invalid, open_regular, read};
@@ -12,36 +12,36 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Where all of our own files are, inside of the shared folder.
+/// The directory of our own files in the shared directory.
 const OURS: &str = ".tinytorrent";
 
-/// The file that tells this folder from all others, and its first words.
+/// The file with the shared directory's id, by which an unmounted or exchanged directory is recognized.
 const MARK: &str = "folder";
 const MARK_BEGIN: &str = "version = ";
 const MARK_VERSION: u32 = 1;
 const MARK_BYTES_MAX: u64 = 4096;
 
-/// Why a folder cannot be used.
+/// Why a directory cannot be used as the shared directory.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
-    /// Another daemon has it.
+    /// Another daemon uses it.
     #[error("the shared directory {} is used by another ttd (it holds {})", .folder.display(), .lock.display())]
     Taken {
-        /// Which folder.
+        /// The directory.
         folder: PathBuf,
         /// The lock file.
         lock: PathBuf,
     },
-    /// It would have to be made, and what it is to be made in is not there.
+    /// It does not exist, and neither does its parent directory.
     #[error("cannot make the shared directory {}: the directory that it is to be in does not exist; make that first", .folder.display())]
     NoParent {
-        /// Which folder.
+        /// The directory.
         folder: PathBuf,
     },
-    /// Something else is there.
+    /// The path is something else.
     #[error("the shared directory {} is no directory", .folder.display())]
     NoFolder {
-        /// What is not one.
+        /// The path.
         folder: PathBuf,
     },
     /// It cannot be made, read or written.
@@ -49,7 +49,7 @@ pub enum HomeError {
     Store(#[from] StoreError),
 }
 
-/// A shared folder that this process owns.
+/// A shared directory that this process has locked.
 #[derive(Debug)]
 pub struct Home {
     disk: Disk,
@@ -57,25 +57,25 @@ pub struct Home {
     ours: PathBuf,
     temporaries: AtomicU64,
     lock: File,
-    /// The lock of the folder that has the resources' places: the lock file may be deleted, and made anew by another
-    /// daemon. `None` where the file system locks no folders. (The folder around it has the socket, and is locked while
-    /// that is made.)
+    /// The lock on the directory of the resources, since the lock file could be deleted and made again by another
+    /// daemon. `None` if the file system cannot lock directories. The directory around it is not used for this: it is
+    /// locked while the socket is made.
     #[cfg_attr(not(test), expect(dead_code, reason = "it is held as long as the directory is ours"))]
     own_lock: Option<File>,
-    /// The id in the folder's mark; `None` if the mark could be neither read nor made.
+    /// The id in the mark; `None` if the mark could be neither read nor made.
     id: Option<String>,
 }
 
 impl Home {
-    /// Takes a folder: makes it if it does not exist (its parent must), and locks it.
+    /// Opens and locks a directory. It is created if it does not exist; its parent must exist.
     ///
     /// # Errors
-    /// When another daemon has it, or it cannot be written.
+    /// When another daemon uses it, or it cannot be written.
     pub fn open(folder: &Path) -> Result<Home, HomeError> {
         Home::open_on(Disk::system(), folder)
     }
 
-    /// As [`open`](Home::open), with another way to the disk.
+    /// Like [`open`](Home::open), on a given medium.
     ///
     /// # Errors
     /// As [`open`](Home::open).
@@ -96,10 +96,10 @@ impl Home {
             [(&folder, ours.clone()), (&ours, ours.join("resources")), (&ours, ours.join("imports"))]
         {
             if disk.make_folder(&made)? {
-                disk.sync_folder(parent)?; // else nothing in it outlasts a power cut
+                disk.sync_folder(parent)?; // else its content could be lost in a power cut
             }
         }
-        // not without need: it would take the setgid bit away, by which our files get the shared folder's group
+        // Only if needed: it would clear the setgid bit, by which our files get the shared directory's group.
         if fs::metadata(&ours).at("look at", &ours)?.mode() & 0o077 != 0 {
             fs::set_permissions(&ours, fs::Permissions::from_mode(0o700)).at("set the mode of", &ours)?;
         }
@@ -117,11 +117,11 @@ impl Home {
         Ok(home)
     }
 
-    /// Whether the path still leads to the folder that was opened: it does not when its file system was unmounted,
-    /// and then nothing that is missing there was deleted by anybody.
+    /// Checks that the path still leads to the directory that was opened. If its file system was unmounted, it does
+    /// not, and missing files there were not deleted by anybody.
     ///
     /// # Errors
-    /// Why it does not.
+    /// The reason if it does not.
     pub fn must_be_here(&self) -> Result<(), NotHere> {
         let mark = read_id(&self.ours.join(MARK));
         let is_ours = match &self.id {
@@ -141,7 +141,7 @@ impl Home {
         }
     }
 
-    /// Gives the folder up as a dead process would, though somebody may still have this.
+    /// Releases the locks like a process that dies, although this value still exists.
     #[cfg(test)]
     pub fn abandon(&self) {
         for lock in [Some(&self.lock), self.own_lock.as_ref()].into_iter().flatten() {
@@ -149,46 +149,46 @@ impl Home {
         }
     }
 
-    /// The shared folder.
+    /// The path of the shared directory.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The folder's device and inode.
+    /// The directory's device and inode.
     ///
     /// # Errors
-    /// When the folder is gone.
+    /// When the directory is gone.
     pub fn device_and_inode(&self) -> Result<(u64, u64), StoreError> {
         fs::metadata(&self.folder)
             .at("look at", &self.folder)
             .map(|metadata| (metadata.dev(), metadata.ino()))
     }
 
-    /// Where a finished resource of this name is.
+    /// The path of a finished resource with this name.
     pub fn file(&self, name: &ResourceName) -> PathBuf {
         self.folder.join(name.as_str())
     }
 
-    /// Where the visible manifest of this name is.
+    /// The path of the visible manifest for this name.
     pub fn manifest_file(&self, name: &ResourceName) -> PathBuf {
         self.folder.join(name.manifest_name())
     }
 
-    /// Bytes that may still be written to this file system by an ordinary user.
+    /// The bytes that an unprivileged user may still write to this file system.
     ///
     /// # Errors
-    /// When the file system does not tell.
+    /// When the file system does not report it.
     pub fn free_bytes(&self) -> Result<u64, StoreError> {
         let stat = rustix::fs::statvfs(&self.folder).at("ask for the free space of", &self.folder)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// The place of a swarm's files.
+    /// The slot of a swarm's files.
     pub fn slot(&self, key: SwarmKey) -> Slot {
         Slot::new(&self.disk, self.ours.join("resources").join(Slot::name(key)))
     }
 
-    /// Begins to take in a file that ttctl sends.
+    /// Begins an import of a file that ttctl sends.
     ///
     /// # Errors
     /// When the file cannot be made.
@@ -196,21 +196,21 @@ impl Home {
         Import::create(&self.disk, self.ours.join("imports").join(format!("{number}.part")))
     }
 
-    /// A path for what is made before it is published; another one each time.
+    /// A new path for a file that is made before it is published.
     pub fn temporary(&self) -> PathBuf {
         let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
         self.ours.join("imports").join(format!("temporary-{number}.part"))
     }
 
-    /// The way to the disk.
+    /// The medium.
     pub(super) fn disk(&self) -> &Disk {
         &self.disk
     }
 
-    /// The places of all swarms that are remembered, in order, and what a crash has left among them. Reads none of them.
+    /// The slots of all swarms, in order, including those that a crash left half made. Their files are not read.
     ///
     /// # Errors
-    /// When the list of them cannot be read.
+    /// When the directory cannot be listed.
     pub fn places(&self) -> Result<Vec<Slot>, StoreError> {
         let folder = self.ours.join("resources");
         let mut slots = Vec::new();
@@ -221,29 +221,29 @@ impl Home {
         Ok(slots.into_iter().map(|folder| Slot::new(&self.disk, folder)).collect())
     }
 
-    /// The swarm that the visible manifest of a name is of, if there is one.
+    /// The swarm of the visible manifest for a name, if there is one.
     pub fn shown(&self, name: &ResourceName) -> Option<SwarmKey> {
         let mut file = open_regular(&self.manifest_file(name)).ok()?;
         let (mut parser, mut buffer) = (Parser::default(), vec![0; 64 << 10]);
         loop {
             match file.read(&mut buffer).ok()? {
                 0 => return parser.finish().ok().map(|manifest| manifest.key()),
-                // it keeps only what is good so far, however long the file is
+                // The parser keeps only valid lines, however long the file is.
                 bytes => parser.feed(&buffer[..bytes]).ok()?,
             }
         }
     }
 
-    /// Removes files of the folder; those that are gone already are no error.
+    /// Removes files in the directory. Missing files are no error.
     ///
     /// # Errors
-    /// When one cannot be removed. The others are removed all the same.
+    /// When one cannot be removed. The others are removed anyway.
     pub fn remove(&self, files: &[PathBuf]) -> Result<(), StoreError> {
         let results: Vec<_> = files.iter().map(|path| self.disk.remove(path)).collect();
         results.into_iter().collect()
     }
 
-    /// Makes the names in the shared folder durable.
+    /// Makes the names in the shared directory durable.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -256,24 +256,24 @@ impl Home {
         for entry in fs::read_dir(&folder).at("read the directory", &folder)? {
             let path = entry.at("read the directory", &folder)?.path();
             if let Err(error) = self.disk.remove(&path) {
-                tracing::warn!(%error, "what is left of an import stays"); // on a disk that is read-only for now
+                tracing::warn!(%error, "what is left of an import stays"); // for example on a read-only disk
             }
         }
         Ok(())
     }
 }
 
-/// Locks a folder of ours, where the file system can; `None` when another process has locked it.
+/// Locks one of our directories if the file system can. The outer `None` means that another process has locked it.
 fn lock_folder(path: &Path) -> Result<Option<Option<File>>, StoreError> {
     let folder = File::open(path).at("open", path)?;
     match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(Some(folder))),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(_) => Ok(Some(None)), // as NFS does; the lock file has to do
+        Err(_) => Ok(Some(None)), // for example on NFS; the lock file must suffice
     }
 }
 
-/// Opens the lock file. One that is there is locked on a read-only disk as well.
+/// Opens the lock file. An existing one can be locked even on a read-only disk.
 fn open_lock(disk: &Disk, path: &Path) -> Result<File, StoreError> {
     match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => disk.open(path, Open::Keep),
@@ -281,7 +281,7 @@ fn open_lock(disk: &Disk, path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// The id in a folder's mark.
+/// The id in a mark.
 fn read_id(path: &Path) -> io::Result<String> {
     let sealed = read::whole(path, MARK_BYTES_MAX)?;
     atomic::refuse_later(&sealed, MARK_BEGIN, MARK_VERSION)?;
@@ -290,21 +290,21 @@ fn read_id(path: &Path) -> io::Result<String> {
     id.map(str::to_owned).ok_or_else(|| invalid("it names no id"))
 }
 
-/// Why the path does not lead to the shared folder.
+/// Why the path no longer leads to the shared directory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotHere {
-    /// Nothing of ours is there.
+    /// There are no files of ours.
     #[error("the shared directory is not there: {} has no {OURS}; is it mounted?", .0.display())]
     Missing(PathBuf),
-    /// Something of ours is there, and nobody can say whether it is this folder.
+    /// There are files of ours but no mark, so it may be another directory.
     #[error("{} is another shared directory, or has lost its mark in {OURS}; restart ttd to use it as it is", .0.display())]
     Unmarked(PathBuf),
-    /// Another daemon's folder is there, or what this one had in its place before it was mounted.
+    /// The mark is that of another daemon's directory, or of one that was there before this one was mounted.
     #[error("{} is another shared directory now", .0.display())]
     Another(PathBuf),
 }
 
-/// The folder's id. A mark that is torn or missing is made anew, as far as the disk lets us.
+/// The directory's id. A mark that is torn or missing is made again, if the disk can be written.
 fn find_or_make_id(disk: &Disk, path: &Path) -> Result<Option<String>, StoreError> {
     match read_id(path) {
         Ok(id) => return Ok(Some(id)),
@@ -330,7 +330,7 @@ mod tests {
         let folder = parent.path().join("shared");
         let home = Home::open(&folder).unwrap();
         assert!(matches!(Home::open(&folder), Err(HomeError::Taken { .. })));
-        // not even when the lock file is gone
+        // This holds even if the lock file is deleted.
         fs::remove_file(folder.join(OURS).join("lock")).unwrap();
         assert!(matches!(Home::open(&folder), Err(HomeError::Taken { .. })));
         drop(home);

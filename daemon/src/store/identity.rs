@@ -1,4 +1,4 @@
-//! Whether a file is still the one that was hashed, told without reading it.
+//! Recognizes, without reading it, whether a file is still the one that was hashed.
 
 use super::{At, StoreError};
 use rustix::fs::{Mode, OFlags};
@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What changes when a file is replaced, edited or truncated.
+/// The metadata that changes when a file is replaced, edited or truncated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileIdentity {
     device: u64,
@@ -20,12 +20,12 @@ pub struct FileIdentity {
 }
 
 impl FileIdentity {
-    /// One that is the same on every machine.
+    /// A fixed identity that is the same on every machine.
     #[cfg(test)]
     pub(super) const FOR_A_FIXTURE: FileIdentity =
         FileIdentity { device: 1, inode: 2, bytes: (2 << 20) + 5, modified_s: 1_700_000_000, modified_ns: 5 };
 
-    /// The identity of a file that is open.
+    /// The identity of an open file.
     ///
     /// # Errors
     /// When its metadata cannot be read.
@@ -33,7 +33,7 @@ impl FileIdentity {
         file.metadata().map(|metadata| FileIdentity::of_metadata(&metadata))
     }
 
-    /// The identity of what lies at a path; a symbolic link is not followed, so it never matches a file.
+    /// The identity of the file at a path. A symbolic link is not followed, so it never matches a file.
     ///
     /// # Errors
     /// When nothing is there.
@@ -41,13 +41,13 @@ impl FileIdentity {
         std::fs::symlink_metadata(path).map(|metadata| FileIdentity::of_metadata(&metadata))
     }
 
-    /// An identity that no file has: what is there must be checked before it counts.
+    /// The same identity without an inode, which matches no file: the file must be checked before it is trusted.
     #[must_use]
     pub fn unsure(self) -> FileIdentity {
         FileIdentity { inode: 0, ..self }
     }
 
-    /// As [`unsure`](FileIdentity::unsure), of a file that nobody has looked at yet.
+    /// Like [`unsure`](FileIdentity::unsure), for a file that was never examined.
     pub fn unknown() -> FileIdentity {
         FileIdentity { device: 0, inode: 0, bytes: 0, modified_s: 0, modified_ns: 0 }
     }
@@ -67,18 +67,18 @@ impl FileIdentity {
         }
     }
 
-    /// Whether the two are one file with one content. The device is left out: its number may change when the
-    /// machine starts anew.
+    /// Whether both are the same file with the same content. The device is not compared, since its number may change at
+    /// a reboot.
     pub fn is_same(&self, other: &FileIdentity) -> bool {
         (self.inode, self.bytes, self.modified_s, self.modified_ns)
             == (other.inode, other.bytes, other.modified_s, other.modified_ns)
     }
 }
 
-/// Opens a regular file for reading: no symbolic link, and nothing that blocks or has effects when opened.
+/// Opens a regular file for reading. Symbolic links, and files that block or have effects when opened, are refused.
 ///
 /// # Errors
-/// When there is none, or it is something else (a folder, a FIFO, a device).
+/// When there is none, or it is something else (a directory, a FIFO, a device).
 pub fn open_regular(path: &Path) -> Result<File, StoreError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {

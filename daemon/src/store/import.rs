@@ -1,4 +1,4 @@
-//! A file from elsewhere that ttctl sends, hashed as it arrives.
+//! A file that ttctl sends from elsewhere. It is hashed as it arrives.
 
 use super::disk::{Disk, Open};
 use super::{At, OwnFile, StoreError};
@@ -8,7 +8,7 @@ use shared::id::{ChunkHash, ResourceId};
 use std::io;
 use std::path::PathBuf;
 
-/// An import. What was not published of it is removed when it is dropped.
+/// An import. Its file is removed on drop unless it was published.
 #[derive(Debug)]
 pub struct Import {
     disk: Disk,
@@ -29,7 +29,7 @@ impl Import {
         &self.own
     }
 
-    /// Adds the next chunk. Every one but the last has [`CHUNK_BYTES`].
+    /// Adds the next chunk. Every chunk except the last has [`CHUNK_BYTES`].
     ///
     /// # Errors
     /// When a chunk follows a short one, the file grows too large, or the disk refuses.
@@ -50,12 +50,12 @@ impl Import {
         Ok(())
     }
 
-    /// How many bytes there are so far.
+    /// The number of bytes so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What the bytes are, when all of them are there.
+    /// The hashes of the complete file.
     pub fn hashes(&self) -> (ResourceId, Vec<ChunkHash>) {
         (ResourceId(self.whole.clone().finalize().into()), self.hashes.clone())
     }
@@ -63,6 +63,6 @@ impl Import {
 
 impl Drop for Import {
     fn drop(&mut self) {
-        let _ = self.disk.remove(self.own.path()); // it is gone already if it was published
+        let _ = self.disk.remove(self.own.path()); // a published file was renamed already
     }
 }

@@ -1,4 +1,4 @@
-//! The shared folder: everything that ttd reads and writes on disk. All calls block; the driver makes them off
+//! The shared directory: everything that ttd reads and writes on disk. All calls block; the driver makes them outside
 //! the async workers.
 //!
 //! ```text
@@ -14,13 +14,13 @@
 //!     data.part                         the chunks, until the resource is published
 //! ```
 //!
-//! Each of our small files is written by rename, begins with its version and ends with its checksum. They are there
-//! to save work: what is torn, empty or missing is made anew from the data, never the other way round. A file of a
-//! later version is left as it is.
+//! Each of our small files is written by rename, begins with its version and ends with its checksum. They only save
+//! work: a torn, empty or missing one is made again from the data, never the other way round. A file of a later version
+//! is left untouched.
 //!
-//! The order of a download: the folder of its swarm appears whole; chunks are written; their data is synced; the
-//! have map that claims them is written; the whole is synced, gets its manifest and, in one step, its name; the
-//! record notes that; what only the download needed goes.
+//! The order of a download: the swarm's directory appears completely; chunks are written; their data is synced; the
+//! have map that claims them is written; the whole file is synced, gets its manifest and then, in one step, its name;
+//! the record notes that; the files that only the download needed are removed.
 
 mod atomic;
 mod disk;

@@ -1,5 +1,5 @@
-//! A file that ttd writes, and nobody else should: a download's part, an import, a copy. When it gets its name it has
-//! the length that it should have, nobody has written to it since it was complete, and each sync of it went well.
+//! A file that only ttd should write: a download's part file, an import, a copy. When it gets its name, it has the
+//! right length, nobody has written to it since it was complete, and every sync of it succeeded.
 
 use super::disk::Disk;
 use super::{At, FileIdentity, StoreError};
@@ -10,18 +10,18 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
-/// A file that is being written. It is used by several threads: all access is positional.
+/// A file that is being written by several threads: all access is positional.
 #[derive(Debug)]
 pub struct OwnFile {
     disk: Disk,
     file: File,
     path: PathBuf,
-    /// The file as it was when it was complete; nothing is written to it from then on.
+    /// The file's identity when it was complete. After that nothing more is written to it.
     complete: RwLock<Option<FileIdentity>>,
-    /// One sync at a time: Linux tells of a failed write-back once per open file, and two syncs at once would both
-    /// wait for it, and one of them be told that all is well.
+    /// Allows one sync at a time. Linux reports a failed write-back once per open file, so of two concurrent syncs one
+    /// would be told that all is well.
     syncing: Mutex<()>,
-    /// How many syncs have failed.
+    /// The number of failed syncs.
     failed_syncs: AtomicU64,
 }
 
@@ -32,17 +32,17 @@ impl OwnFile {
         OwnFile { disk, file, path, complete, syncing, failed_syncs: AtomicU64::new(0) }
     }
 
-    /// Where it was opened.
+    /// The path where it was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file, to be read and dressed.
+    /// The open file.
     pub(super) fn file(&self) -> &File {
         &self.file
     }
 
-    /// What the system knows of it.
+    /// The metadata of the file.
     ///
     /// # Errors
     /// When the disk fails.
@@ -50,8 +50,8 @@ impl OwnFile {
         self.file.metadata().at("look at", &self.path)
     }
 
-    /// Writes bytes, which are not synced yet. A file that is complete has them already and is left alone: it may have
-    /// its name by now.
+    /// Writes bytes without syncing them. A complete file has them already and is not written to: it may have its name
+    /// by now.
     ///
     /// # Errors
     /// When the disk is full or fails.
@@ -63,7 +63,7 @@ impl OwnFile {
         }
     }
 
-    /// Writes bytes with which the file ends: what lies behind them goes. Otherwise as [`write`](OwnFile::write).
+    /// Writes the last bytes of the file and cuts off everything after them. Otherwise like [`write`](OwnFile::write).
     ///
     /// # Errors
     /// When the disk is full or fails.
@@ -76,7 +76,7 @@ impl OwnFile {
         self.cut(offset + bytes.len() as u64)
     }
 
-    /// Takes over the bytes of another file.
+    /// Copies the content of another file.
     ///
     /// # Errors
     /// When the disk is full or fails.
@@ -84,7 +84,7 @@ impl OwnFile {
         self.disk.copy(from, &self.file, &self.path)
     }
 
-    /// Takes over a range of the bytes of another file, to the same place. They are not synced yet.
+    /// Copies a range of another file to the same offset, without syncing it.
     ///
     /// # Errors
     /// When the disk is full or fails.
@@ -92,7 +92,7 @@ impl OwnFile {
         self.disk.copy_range(from, &self.file, &self.path, offset, bytes)
     }
 
-    /// Takes away what lies behind this many bytes, if anything does.
+    /// Truncates the file to this many bytes if it is longer.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -103,8 +103,8 @@ impl OwnFile {
         }
     }
 
-    /// The file is complete with this many bytes: what lies behind them is cut off, and nothing more is written.
-    /// `None` when it is shorter, or when it was complete before and somebody has written to it since.
+    /// Marks the file as complete with this many bytes: anything after them is cut off, and nothing more is written.
+    /// Returns `None` if it is shorter, or if it was complete before and somebody has written to it since.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -121,13 +121,13 @@ impl OwnFile {
         Ok(is_right.then_some(now))
     }
 
-    /// Some of it has to be written anew.
+    /// Allows writing again, because some of it must be replaced.
     pub(super) fn reopen(&self) {
         *self.complete.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Makes what was written durable. After a sync that failed no other one says that all is well: `failed_before` is
-    /// how many had failed when the caller began to write, and what was written since then may be lost.
+    /// Makes the written data durable. `failed_before` is the number of failed syncs when the caller began to write. If
+    /// a sync has failed since then, this one fails as well, because data written meanwhile may be lost.
     ///
     /// # Errors
     /// When the disk fails, or a sync has failed since then.
@@ -144,18 +144,18 @@ impl OwnFile {
         Ok(())
     }
 
-    /// How many syncs have failed so far.
+    /// The number of failed syncs so far.
     pub(super) fn failed_syncs(&self) -> u64 {
         self.failed_syncs.load(Ordering::Acquire)
     }
 
-    /// The same, when the sync that is under way has ended.
+    /// The number of failed syncs after a running sync has ended. Blocks until then.
     pub(super) fn failed_syncs_in_the_end(&self) -> u64 {
         let _none_is_under_way = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         self.failed_syncs()
     }
 
-    /// Looks at its place. It need not be there any more: it may have been published.
+    /// Checks that no other file is at its path. The file itself need not be there: it may have been published.
     ///
     /// # Errors
     /// When another file is there.
@@ -171,7 +171,7 @@ impl OwnFile {
     }
 }
 
-/// Counts a sync that fails, also by a panic.
+/// Counts a sync as failed when dropped, even by a panic, unless it succeeded.
 struct Failure<'a> {
     count: &'a AtomicU64,
     is_one: bool,

@@ -1,4 +1,4 @@
-//! The file that chunks are written into and served from, before and after it is published.
+//! The file that chunks are written to and served from, before and after it is published.
 
 use super::disk::{Disk, Open};
 use super::{At, OwnFile, StoreError};
@@ -12,12 +12,12 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A resource's bytes on disk. Shared between threads: all access is positional.
+/// A resource's bytes on disk, shared between threads: all access is positional.
 #[derive(Debug)]
 pub struct PartFile {
     own: OwnFile,
     count: ChunkCount,
-    /// The last chunk's length in bytes; 0 while it is not known.
+    /// The last chunk's length in bytes; 0 while unknown.
     last_bytes: AtomicU64,
 }
 
@@ -31,17 +31,17 @@ impl PartFile {
         Ok(PartFile { own, count, last_bytes: AtomicU64::new(0) })
     }
 
-    /// How many chunks the resource has.
+    /// The number of chunks of the resource.
     pub fn count(&self) -> ChunkCount {
         self.count
     }
 
-    /// Where the file was opened.
+    /// The path where the file was opened.
     pub fn path(&self) -> &Path {
         self.own.path()
     }
 
-    /// The resource's size in bytes; `None` while the last chunk's length is not known.
+    /// The resource's size in bytes; `None` while the last chunk's length is unknown.
     pub fn bytes(&self) -> Option<u64> {
         let Some(last) = self.count.last() else { return Some(0) };
         match self.last_bytes.load(Ordering::Acquire) {
@@ -50,7 +50,7 @@ impl PartFile {
         }
     }
 
-    /// Takes note of the resource's size, from a file that is known to be whole.
+    /// Sets the resource's size, taken from a complete file.
     pub fn set_bytes(&self, bytes: u64) {
         if let Some(last) = self.count.last() {
             let bytes = bytes.saturating_sub(last.offset()).min(CHUNK_BYTES.into());
@@ -58,17 +58,17 @@ impl PartFile {
         }
     }
 
-    /// The last chunk is not there any more, and what it was is not known.
+    /// Forgets the length of the last chunk, which is missing again.
     pub fn forget_last(&self) {
         self.last_bytes.store(0, Ordering::Release);
     }
 
-    /// Some chunks are to be written anew, although all were there.
+    /// Allows writing to a complete file again, because some chunks must be replaced.
     pub fn reopen(&self) {
         self.own.reopen();
     }
 
-    /// How long the file is, whatever is in it: 0 when nothing was written to it yet.
+    /// The length of the file; 0 when nothing was written to it yet.
     ///
     /// # Errors
     /// When the disk fails.
@@ -76,7 +76,7 @@ impl PartFile {
         Ok(self.own.metadata()?.len())
     }
 
-    /// Looks at its place. It need not be there any more: it may have been published.
+    /// Checks that no other file is at its path. The file itself need not be there: it may have been published.
     ///
     /// # Errors
     /// When another file is there.
@@ -84,8 +84,8 @@ impl PartFile {
         self.own.must_not_be_covered(place)
     }
 
-    /// Writes a verified chunk. The data is not synced yet. The file ends with the last chunk: what somebody else has
-    /// written behind that goes.
+    /// Writes a verified chunk without syncing it. The file ends with the last chunk: anything that others wrote after
+    /// it is cut off.
     ///
     /// # Errors
     /// When the disk is full or fails.
@@ -99,8 +99,8 @@ impl PartFile {
         Ok(())
     }
 
-    /// Copies a chunk from another file, by sharing its blocks where the file system can, and reads back what is here
-    /// then: whether it is the chunk of this hash. The data is not synced yet.
+    /// Copies a chunk from another file, sharing its blocks if the file system can, without syncing it. Reads it back
+    /// and returns whether it has this hash.
     ///
     /// # Errors
     /// When the disk is full or fails.
@@ -122,7 +122,7 @@ impl PartFile {
         Ok(is_right)
     }
 
-    /// Reads a chunk that is there.
+    /// Reads a chunk that is in the file.
     ///
     /// # Errors
     /// When the file is shorter than it was, or the disk fails.
@@ -132,11 +132,10 @@ impl PartFile {
         Ok(bytes)
     }
 
-    /// Finds the last chunk's length after a restart, when the have map says that the chunk is there: the file
-    /// then ends with it.
+    /// Finds the last chunk's length after a restart if the have map says that it is there: the file then ends with it.
     ///
     /// # Errors
-    /// When the file is too short to have it, or longer than the resource can be.
+    /// When the file is too short to contain it, or longer than the resource can be.
     pub fn find_last(&self) -> Result<(), StoreError> {
         let bytes = self.length()?;
         let last = self.count.last().map_or(0, ChunkIndex::offset);
@@ -148,7 +147,7 @@ impl PartFile {
         Ok(())
     }
 
-    /// Makes what was written durable, unless a sync has failed since there were this many that had.
+    /// Makes the written data durable, unless a sync failed since `failed_before` syncs had failed.
     ///
     /// # Errors
     /// When the disk fails, or has failed since then.
@@ -156,17 +155,17 @@ impl PartFile {
         self.own.sync(failed_before)
     }
 
-    /// How many syncs have failed so far.
+    /// The number of failed syncs so far.
     pub fn failed_syncs(&self) -> u64 {
         self.own.failed_syncs()
     }
 
-    /// The same, when the sync that is under way has ended. Blocks until then.
+    /// The number of failed syncs after a running sync has ended. Blocks until then.
     pub fn failed_syncs_in_the_end(&self) -> u64 {
         self.own.failed_syncs_in_the_end()
     }
 
-    /// The file itself, for what is done to it as a whole.
+    /// The file itself, for operations on the whole of it.
     pub(super) fn own(&self) -> &OwnFile {
         &self.own
     }

@@ -1,4 +1,4 @@
-//! What lies in the shared folder under a name at this moment, told without reading it.
+//! What is in the shared directory under a name at this moment, found without reading any file.
 
 use super::{FileIdentity, Home};
 use shared::name::ResourceName;
@@ -7,45 +7,45 @@ use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-/// What lies at one path.
+/// What is at one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lying {
     /// Nothing.
     Nothing,
     /// A regular file.
     File(FileIdentity),
-    /// Something else: what it is, for a person ("a directory").
+    /// Something else, described for users ("a directory").
     Other(&'static str),
-    /// The disk does not say.
+    /// The disk reported an error.
     Unknown,
 }
 
-/// What lies under a name, and under the name of its manifest.
+/// What is under a name, and under the name of its manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Where the resource belongs.
+    /// What is at the resource's path.
     pub file: Lying,
-    /// Where its visible manifest belongs.
+    /// What is at its manifest's path.
     pub manifest: Lying,
 }
 
 impl Place {
-    /// Nobody has looked, or the folder itself is not there.
+    /// Not examined yet, or the directory itself is missing.
     pub const UNKNOWN: Place = Place { file: Lying::Unknown, manifest: Lying::Unknown };
 
-    /// A file, and nothing else, is there.
+    /// A file without a manifest.
     pub fn of_file(identity: FileIdentity) -> Place {
         Place { file: Lying::File(identity), manifest: Lying::Nothing }
     }
 
-    /// Looks. Blocks for as long as the disk does.
+    /// Examines both paths. Blocks as long as the disk does.
     pub fn look(home: &Home, name: &ResourceName) -> Place {
         Place { file: Lying::at(&home.file(name)), manifest: Lying::at(&home.manifest_file(name)) }
     }
 }
 
 impl Lying {
-    /// Looks at a path; a symbolic link is not followed.
+    /// Examines a path. A symbolic link is not followed.
     pub fn at(path: &Path) -> Lying {
         match std::fs::symlink_metadata(path) {
             Ok(metadata) => Lying::of(&metadata),
@@ -66,7 +66,7 @@ impl Lying {
         matches!(self, Lying::File(now) if identity.is_same(now))
     }
 
-    /// Whether something is there for sure that is not the file which was hashed.
+    /// Whether something is there that is certainly not the file that was hashed.
     pub fn is_other_than(&self, identity: &FileIdentity) -> bool {
         matches!(self, Lying::File(_) | Lying::Other(_)) && !self.is(identity)
     }

@@ -1,5 +1,5 @@
-//! Making a finished, verified file visible under its name. Readers never see half a file, and no other
-//! content of that name is lost unless that was asked for.
+//! Makes a finished, verified file visible under its name. Readers never see a partial file, and other content with
+//! that name is lost only if that was requested.
 
 use super::disk::Open;
 use super::{
@@ -15,27 +15,27 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Why a file was not published. Its data is still where it was.
+/// Why a file was not published. Its data is still in its former place.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// Something that is no file lies in the way, and is not replaced.
+    /// Something that is not a file is in the way, and is not replaced.
     #[error("{} is {what}", .path.display())]
     Obstructed {
-        /// Where.
+        /// Its path.
         path: PathBuf,
         /// What it is ("a directory").
         what: &'static str,
     },
-    /// A copy finds no room.
+    /// There is no room for a copy.
     #[error(transparent)]
     NoRoom(NoRoom),
-    /// Something else has the name.
+    /// Other content has the name.
     #[error("{0} is in the shared directory already, with other content")]
     NameTaken(ResourceName),
-    /// The file that was to be published or copied is not what it was: it has another length, or others wrote to it.
+    /// The file to be published or copied has changed: it has another length, or others wrote to it.
     #[error("{} is damaged on the disk, or was changed", .0.display())]
     Damaged(PathBuf),
-    /// Its data could not be made durable: what was not synced before may be lost, whatever a read says now.
+    /// Its data could not be made durable. Data that was not synced before may be lost, even if it can be read now.
     #[error(transparent)]
     NotSynced(StoreError),
     /// The disk or the file system refuses.
@@ -43,54 +43,56 @@ pub enum PublishError {
     Store(#[from] StoreError),
 }
 
-/// A file that is whole and verified, and open since it was written: only then does a sync tell of each failure.
+/// A file that is complete and verified, and has been open since it was written: only then does a sync report every
+/// failure.
 #[derive(Debug, Clone, Copy)]
 pub struct Finished<'a> {
     own: &'a OwnFile,
-    /// How long it must be.
+    /// Its required length.
     bytes: u64,
-    /// How many syncs of it had failed when it began to be written.
+    /// The number of its failed syncs when writing to it began.
     failed_before: u64,
 }
 
 impl PartFile {
-    /// It, to be published: all chunks are there. `failed_before` is as in [`sync`](PartFile::sync).
+    /// The file as one to be published. All chunks must be there. `failed_before` is as in [`sync`](PartFile::sync).
     pub fn finished(&self, failed_before: u64) -> Finished<'_> {
-        let bytes = self.bytes().unwrap_or(u64::MAX); // it cannot be finished then, and is found to be too short
+        let bytes = self.bytes().unwrap_or(u64::MAX); // then it is not finished, and will be found too short
         Finished { own: self.own(), bytes, failed_before }
     }
 }
 
 impl Import {
-    /// It, to be published.
+    /// The file as one to be published.
     pub fn finished(&self) -> Finished<'_> {
         Finished { own: self.own(), bytes: self.bytes(), failed_before: 0 }
     }
 }
 
 impl Finished<'_> {
-    /// Cuts it to its length, the first time, and looks whether it has that and is what it was the first time.
+    /// Cuts the file to its length at the first call, and checks that it has that length and has not changed since the
+    /// first call.
     fn is_right(&self) -> Result<FileIdentity, PublishError> {
         self.own.complete(self.bytes)?.ok_or_else(|| PublishError::Damaged(self.own.path().to_owned()))
     }
 }
 
-/// How finished files look.
+/// The group and mode of published files.
 #[derive(Debug, Clone)]
 pub struct Publisher {
-    /// The mode of a published file.
+    /// Their mode.
     pub mode: u32,
-    /// The group of a published file, if not the daemon's own.
+    /// Their group, if not the daemon's own.
     pub group: Option<u32>,
 }
 
 impl Publisher {
-    /// Publishes a file (on the same file system) under a name: manifest first, then, in one step that cannot fail
+    /// Publishes a file on the same file system under a name: first its manifest, then, in one step that cannot fail
     /// half-way, the file.
     ///
     /// # Errors
-    /// When the name is taken and `replace` is not set, when the file is not as long as it should be or others have
-    /// written to it, or the disk fails. It may have its name all the same then, and be published once more to make that
+    /// When the name is taken and `replace` is not set, when the file has the wrong length or others have written to
+    /// it, or when the disk fails. In the last case the file may have its name already; publishing it again makes that
     /// durable.
     pub fn publish(
         &self,
@@ -105,9 +107,10 @@ impl Publisher {
         from.is_right()?;
         self.dress(home, file, path)?;
         from.own.sync(from.failed_before).map_err(PublishError::NotSynced)?;
-        // From here on it is known by this: whoever writes to it now is noticed as with any published file.
+        // From here on it is recognized by this identity, so later writes by others are noticed as with any published
+        // file.
         let identity = from.is_right()?;
-        // It was renamed before, and the folder could not be synced.
+        // Whether it was renamed by an earlier call that could not sync the directory.
         let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
         let ours = file.metadata().map(inode).at("look at", path)?;
         let is_there = fs::symlink_metadata(&to).map(inode).is_ok_and(|there| there == ours);
@@ -116,7 +119,7 @@ impl Publisher {
         }
         self.show_manifest(home, manifest)?;
         if is_there {
-            // only its name's durability was wanting
+            // only the sync of its name was missing
         } else if replace {
             disk.replace(path, &to)?;
         } else {
@@ -129,12 +132,12 @@ impl Publisher {
         Ok(identity)
     }
 
-    /// Publishes a copy of a finished file under another of its names. The copy is hashed: what was damaged on the
-    /// disk, or has changed since it was hashed, is not passed on. `no_room` says why nothing may be copied: what lies under
-    /// the name already needs no room.
+    /// Publishes a copy of a finished file under another of its names. The copy is hashed, so damaged or changed data
+    /// is not passed on. `no_room` is the reason why nothing may be copied; a file that is under the name already needs
+    /// no room.
     ///
     /// # Errors
-    /// As [`publish`](Publisher::publish), and when the file is damaged, or may not be copied.
+    /// Like [`publish`](Publisher::publish), and when the file is damaged or may not be copied.
     pub fn publish_copy(
         &self,
         home: &Home,
@@ -168,7 +171,7 @@ impl Publisher {
         published
     }
 
-    /// Writes the visible manifest beside its file.
+    /// Writes the visible manifest next to its file.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -182,7 +185,7 @@ impl Publisher {
         atomic::write_by(home.disk(), &new, &path, text.as_bytes(), |file| self.dress(home, file, &new))
     }
 
-    /// Gives a file its group (see `group`) and the mode that is configured.
+    /// Sets a file's group (see `group`) and the configured mode.
     fn dress(&self, home: &Home, file: &File, path: &Path) -> Result<(), StoreError> {
         if let Some(group) = group::wanted(file, self.group, home.folder()) {
             home.disk().set_group(file, path, group)?;
@@ -191,7 +194,7 @@ impl Publisher {
     }
 }
 
-/// Nothing that no file can take the place of lies under a name, nor where its manifest belongs.
+/// Checks that nothing except files is at the paths of a name and its manifest.
 fn must_be_free(home: &Home, name: &ResourceName) -> Result<(), PublishError> {
     for path in [home.file(name), home.manifest_file(name)] {
         if let Lying::Other(what) = Lying::at(&path) {
@@ -201,7 +204,8 @@ fn must_be_free(home: &Home, name: &ResourceName) -> Result<(), PublishError> {
     Ok(())
 }
 
-/// The file at a path, if it is this very resource: put there just before a crash, perhaps, or by hand.
+/// The identity of the file at a path if it contains this resource: it may have been put there before a crash, or by
+/// hand.
 pub fn holds_already(path: &Path, resource: ResourceId, bytes: u64) -> Option<FileIdentity> {
     let file = open_regular(path).ok()?;
     let identity = FileIdentity::of(&file).ok().filter(|identity| identity.bytes == bytes)?;

@@ -1,10 +1,10 @@
-//! Reading small files that may have become anything: nobody reads more of one than it can be.
+//! Reads small files with a limit, since they may have been replaced by anything.
 
 use super::{StoreError, invalid, open_regular};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// A file of at most this many bytes; an error of kind `InvalidData` if it has more.
+/// The content of a file of at most `bytes_max` bytes; an error of kind `InvalidData` if it is longer.
 pub(super) fn whole(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let bytes = beginning(path, bytes_max + 1)?;
     match bytes.len() as u64 > bytes_max {
@@ -13,7 +13,7 @@ pub(super) fn whole(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// At most this many bytes from a file's beginning.
+/// Up to `bytes_max` bytes from the beginning of a file.
 pub(super) fn beginning(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = open_regular(path).map_err(|StoreError { source, .. }| source)?;
@@ -21,7 +21,7 @@ pub(super) fn beginning(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether a file is just this.
+/// Whether a file has exactly this content.
 pub(super) fn is(path: &Path, content: &[u8]) -> bool {
     beginning(path, content.len() as u64 + 1).is_ok_and(|found| found == content)
 }
@@ -39,7 +39,7 @@ mod tests {
         assert_eq!(whole(&path, 3).unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert!(is(&path, b"1234") && !is(&path, b"123") && !is(&path, b"12345"));
         assert_eq!(beginning(&path, 2).unwrap(), b"12");
-        // As large as no memory is, and a place where reading would wait for ever.
+        // A file larger than any memory, and one where reading would block forever.
         std::fs::File::create(&path).unwrap().set_len(1 << 43).unwrap();
         assert!(whole(&path, 100).is_err() && !is(&path, b"1234"));
         std::fs::remove_file(&path).unwrap();

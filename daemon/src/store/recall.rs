@@ -1,5 +1,5 @@
-//! What a former run left in the place of a swarm: each small file is read once, and what is torn, empty or missing is
-//! made anew from the rest.
+//! Reads what a former run left in a swarm's slot. Each small file is read once; a torn, empty or missing one is made
+//! again from the others.
 
 use super::slot::{HALF, MANIFEST_BEGIN, MANIFEST_BYTES_MAX, MANIFEST_VERSION};
 use super::{At, Home, Record, Slot, StoreError, atomic, invalid, read};
@@ -7,36 +7,37 @@ use shared::manifest::Manifest;
 use std::io;
 use std::path::PathBuf;
 
-/// The longest record: some tens of thousands of names.
+/// Limits a record in bytes: tens of thousands of names. A longer one cannot be read.
 const RECORD_BYTES_MAX: u64 = 64 << 20;
 
 /// A resource of a former run.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What survived.
+    /// Its record.
     pub record: Record,
     /// Its manifest.
     pub manifest: Manifest,
-    /// Why the record is not the one that was saved but one that the rest was made into; it may lack names.
+    /// Set when the saved record was unreadable and was rebuilt from the manifest: the error. A rebuilt record may lack
+    /// names.
     pub rebuilt: Option<StoreError>,
 }
 
-/// A resource of a former run, or why it is not brought back.
+/// A resource of a former run, or why it could not be loaded.
 #[cfg(any(test, feature = "fuzz"))]
 pub type Remembered = Result<Loaded, StoreError>;
 
 impl Slot {
-    /// What a former run left here; `None` when the place was not made to its end, or not removed to its end: then it is
-    /// taken away.
+    /// Loads what a former run left here. Returns `None`, and removes the slot, if a crash left it half made or half
+    /// removed.
     ///
     /// # Errors
-    /// When there is no manifest, or something is of a later version. Nothing is changed then.
+    /// When there is no manifest, or one of the files is of a later version. Then nothing is changed.
     pub fn recall(&self, home: &Home) -> Option<Result<Loaded, StoreError>> {
         let is_new = self.folder.as_os_str().as_encoded_bytes().ends_with(HALF.as_bytes());
         let mut files = SmallFiles::read(self);
         let mut is_half = is_new;
         if !is_new && files.are_missing() && home.must_be_here().is_ok() {
-            files = SmallFiles::read(self); // the folder may have come back since they were looked for
+            files = SmallFiles::read(self); // the directory may have been mounted meanwhile
             is_half = files.are_missing();
         }
         if is_half && self.disk.remove_folder(&self.folder).is_ok() {
@@ -45,11 +46,11 @@ impl Slot {
         Some(self.load_from(&files, home))
     }
 
-    /// Reads the record and the manifest. A manifest that is torn or missing is found beside the published file;
-    /// a record is made anew from the manifest.
+    /// Reads the record and the manifest. A torn or missing manifest is taken from beside the published file; a record
+    /// is rebuilt from the manifest.
     ///
     /// # Errors
-    /// When there is no manifest, or something is of a later version. Nothing is changed then.
+    /// When there is no manifest, or one of the files is of a later version. Then nothing is changed.
     #[cfg(test)]
     pub fn load(&self, home: &Home) -> Result<Loaded, StoreError> {
         self.load_from(&SmallFiles::read(self), home)
@@ -88,7 +89,7 @@ impl Slot {
         if self.is_of(manifest.key()) { Ok(manifest) } else { Err(foreign()).at("use", &path) }
     }
 
-    /// Refuses a place of which something is of a later version.
+    /// Returns an error if a file of the slot is of a later version.
     ///
     /// # Errors
     /// In that case.
@@ -99,17 +100,17 @@ impl Slot {
 
 #[cfg(any(test, feature = "fuzz"))]
 impl Home {
-    /// Every swarm that is remembered, and those whose files cannot be read, in order. What was half made or half
-    /// removed at a crash is taken away.
+    /// Loads all slots in order, including those whose files cannot be read. Slots that a crash left half made or half
+    /// removed are removed.
     ///
     /// # Errors
-    /// When the list of them cannot be read.
+    /// When the directory cannot be listed.
     pub fn remembered(&self) -> Result<Vec<Remembered>, StoreError> {
         Ok(self.places()?.iter().filter_map(|slot| slot.recall(self)).collect())
     }
 }
 
-/// The record and the manifest as they lie on disk, each read once: a slow disk takes its time for every call.
+/// The record and the manifest as read from disk. Each is read only once, since every call takes time on a slow disk.
 struct SmallFiles {
     record: io::Result<Vec<u8>>,
     manifest: io::Result<Vec<u8>>,
@@ -131,7 +132,7 @@ impl SmallFiles {
         is_missing(&self.record) && is_missing(&self.manifest)
     }
 
-    /// Refuses what is of a later version; what is missing is told of when it is used.
+    /// Returns an error if one is of a later version. A missing file is reported when it is used.
     fn refuse_later(&self, slot: &Slot) -> Result<(), StoreError> {
         let refuse = |file: &io::Result<Vec<u8>>, path: PathBuf, before, known| match file {
             Ok(sealed) => atomic::refuse_later(sealed, before, known).at("use", &path),
@@ -142,7 +143,7 @@ impl SmallFiles {
     }
 }
 
-/// What was read, or the same error once more.
+/// The bytes, or a copy of the error.
 fn copied(read: &io::Result<Vec<u8>>) -> io::Result<&[u8]> {
     let again = |error: &io::Error| match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),

@@ -1,4 +1,4 @@
-//! What must survive a restart of one swarm, beside its manifest and its have map.
+//! The state of one swarm that must survive a restart, beside its manifest and its have map.
 
 use super::{FileIdentity, atomic, invalid};
 use serde::{Deserialize, Serialize};
@@ -16,22 +16,22 @@ pub(super) const VERSION: u32 = 1;
 /// The record of one swarm.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// Which swarm.
+    /// The swarm.
     pub key: SwarmKey,
-    /// Trackers to announce to beside the manifest's: where it was found.
+    /// Trackers to announce to beside those of the manifest: the ones where it was found.
     pub trackers: Vec<TrackerUrl>,
-    /// When it was shared, in milliseconds since 1970; 0 if that is not known.
+    /// When it was shared, in milliseconds since 1970; 0 if unknown.
     pub shared_at_ms: u64,
-    /// Whether it was shared here: then this machine sees to its publication.
+    /// Whether it was shared on this machine, which then keeps it published.
     pub origin: bool,
-    /// The trackers that have not said yet whose its names are: it was shared without asking for them.
+    /// Trackers that have not confirmed its names yet, because it was shared without permission to take names over.
     pub claims: BTreeSet<TrackerUrl>,
-    /// The trackers where another machine had its name then: it is published there without a date, so that not even a
-    /// restart takes the name.
+    /// Trackers on which another machine had its name. It is published there without a date, so that it does not take
+    /// the name over even after a restart.
     pub undated: BTreeSet<TrackerUrl>,
-    /// Whether an operator paused it.
+    /// Whether a user paused it.
     pub paused: bool,
-    /// The names under which it is, or shall be, in the folder.
+    /// The names that it has, or will have, in the shared directory.
     pub names: Vec<NameRecord>,
 }
 
@@ -40,21 +40,21 @@ pub struct Record {
 pub struct NameRecord {
     /// The name.
     pub name: ResourceName,
-    /// Whether other content of this name may be replaced.
+    /// Whether other content with this name may be replaced.
     #[serde(default)]
     pub replace: bool,
-    /// The file as it was when it was published or hashed; none while it is being fetched.
+    /// The file's identity when it was published or hashed; `None` while it is being fetched.
     pub published: Option<FileIdentity>,
-    /// Somebody complained, and the file was found damaged: it is checked before it is served again.
+    /// Whether the file was found damaged after a complaint, so that it must be checked before it is served again.
     #[serde(default)]
     pub damaged: bool,
-    /// Who wants it; none is known of a record that was made anew.
+    /// Who wants it; empty in a rebuilt record.
     #[serde(default, skip_serializing_if = "Wanting::is_empty")]
     pub wanted_by: Wanting,
 }
 
 impl NameRecord {
-    /// A name with this file, or none yet: other content of the name may not be replaced, and nothing is wrong.
+    /// A name with this file, or with none yet. Other content may not be replaced, and nothing is damaged.
     pub fn new(name: ResourceName, published: Option<FileIdentity>, wanted_by: Wanting) -> NameRecord {
         NameRecord { name, replace: false, published, damaged: false, wanted_by }
     }
@@ -77,16 +77,16 @@ struct Toml {
 }
 
 impl Record {
-    /// What can be said of a resource of which only the manifest is left: whether it is published, under one more
-    /// name, or was paused, is not known.
+    /// A record for a resource of which only the manifest is left. Whether it was published, had another name or was
+    /// paused is unknown.
     pub(super) fn rebuilt(manifest: &Manifest) -> Record {
         let name = manifest.name().clone();
         let name = NameRecord::new(name, None, Wanting::default());
         Record::wanted(manifest.key(), None, 0, name)
     }
 
-    /// The record of a resource that is wanted here under one name, and was not shared here. `tracker` is the one whose
-    /// catalogue named it, `shared_at_ms` what that says of when it was shared.
+    /// The record of a resource that is fetched under one name. `tracker` is the one whose catalogue named it;
+    /// `shared_at_ms` is the date there.
     pub fn wanted(key: SwarmKey, tracker: Option<TrackerUrl>, shared_at_ms: u64, name: NameRecord) -> Record {
         Record {
             key,
@@ -100,7 +100,7 @@ impl Record {
         }
     }
 
-    /// The record as a file's content, with its checksum.
+    /// The content of the record's file, with its checksum.
     pub fn to_bytes(&self) -> Vec<u8> {
         let toml = Toml {
             version: VERSION,
@@ -118,10 +118,10 @@ impl Record {
         atomic::seal(text.as_bytes())
     }
 
-    /// Reads what [`to_bytes`](Record::to_bytes) wrote.
+    /// Parses the bytes of [`to_bytes`](Record::to_bytes).
     ///
     /// # Errors
-    /// When it is torn or something else (`InvalidData`), or of a later version (`Unsupported`).
+    /// When it is torn or no record (`InvalidData`), or of a later version (`Unsupported`).
     pub fn from_bytes(sealed: &[u8]) -> io::Result<Record> {
         atomic::refuse_later(sealed, "version = ", VERSION)?;
         let text = std::str::from_utf8(atomic::unseal(sealed)?).map_err(invalid)?;

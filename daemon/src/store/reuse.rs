@@ -1,5 +1,5 @@
-//! Takes the chunks that fit from a file that lies under a name into the download that will take its place. The file
-//! itself stays as it is until the download is complete.
+//! Copies matching chunks from the file under a name into the download that will replace it. The file itself stays
+//! untouched until the download is complete.
 
 use super::{At, PartFile, Slot, StoreError, open_regular};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -10,20 +10,20 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// A download, and the chunks in it that are right. They are not synced yet.
+/// A download, and the correct chunks in it, which are not synced yet.
 #[derive(Debug)]
 pub struct Copied {
-    /// Where the chunks are.
+    /// The download's file.
     pub part: PartFile,
-    /// Which ones are there.
+    /// The correct chunks in it.
     pub good: HaveMap,
 }
 
-/// Copies those chunks of the file at `from` that are `wanted`, where the download has not got them already. Each
-/// counts only when what was written has the hash of the manifest. A file that is gone by now has none.
+/// Copies the `wanted` chunks of the file at `from` that the download does not have yet. A chunk counts only if the
+/// written data has the hash of the manifest. If the file is gone, nothing is copied.
 ///
 /// # Errors
-/// When the download's place cannot be read, or the disk does not take what is written.
+/// When the download cannot be read, or the disk cannot be written.
 pub fn copy_chunks(
     slot: &Slot,
     from: &Path,
@@ -46,7 +46,7 @@ pub fn copy_chunks(
     Ok(Copied { part, good })
 }
 
-/// What a former run has left in a download without noting it.
+/// The chunks that a former run left in the download without noting them.
 fn found_in(part: &PartFile, manifest: &Manifest, progress: &Progress<'_>) -> Result<HaveMap, StoreError> {
     let bytes = part.length()?;
     if bytes == 0 {
@@ -59,8 +59,8 @@ fn found_in(part: &PartFile, manifest: &Manifest, progress: &Progress<'_>) -> Re
     Ok(checked.good)
 }
 
-/// Whether the chunk was there, and is in the download now. Only a disk that takes nothing ends the whole: a chunk
-/// that cannot be read is fetched from others.
+/// Copies one chunk. Returns whether it was there and is in the download now. Only a disk that cannot be written ends
+/// the whole copy: a chunk that cannot be read is fetched from peers instead.
 fn copy_one(
     file: &File,
     total: u64,

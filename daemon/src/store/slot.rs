@@ -1,5 +1,5 @@
-//! The place of one swarm's files, `.tinytorrent/resources/KEY/`: made whole or not at all, and read back as far
-//! as it can be.
+//! The directory of one swarm's files, `.tinytorrent/resources/KEY/`. It is made completely or not at all, and read
+//! back as far as possible.
 
 use super::disk::Disk;
 use super::{At, PartFile, Record, StoreError, atomic, have_file};
@@ -10,17 +10,17 @@ use shared::manifest::Manifest;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// What our copy of a manifest begins with, before its version and a line's end.
+/// The first bytes of our copy of a manifest. The version and a line end follow.
 pub(super) const MANIFEST_BEGIN: &str = "tt-manifest";
 pub(super) const MANIFEST_VERSION: u32 = 1;
 
-/// The longest manifest: 4 Mi chunks with a line of 65 bytes each, and what comes before them.
+/// Limits our copy of a manifest in bytes: 4 Mi chunks with a line of 65 bytes each, and 1 MiB for the rest.
 pub(super) const MANIFEST_BYTES_MAX: u64 = CHUNKS_MAX as u64 * 65 + (1 << 20);
 
-/// What a place being made is called until it is whole.
+/// The suffix of a slot that is being made, until it is complete.
 pub(super) const HALF: &str = ".new";
 
-/// The place of one swarm's files.
+/// The directory of one swarm's files.
 #[derive(Debug, Clone)]
 pub struct Slot {
     pub(super) disk: Disk,
@@ -32,22 +32,22 @@ impl Slot {
         Slot { disk: disk.clone(), folder }
     }
 
-    /// The name of a swarm's place.
+    /// The name of a swarm's slot.
     pub(super) fn name(key: SwarmKey) -> String {
         format!("{}-{}", key.resource, short(key.digest))
     }
 
-    /// Where the chunks are until the resource is published.
+    /// The path of the chunks until the resource is published.
     pub fn part(&self) -> PathBuf {
         self.folder.join("data.part")
     }
 
-    /// What tells this place from others of the folder.
+    /// The name of this slot.
     pub fn place(&self) -> &OsStr {
         self.folder.file_name().unwrap_or_default()
     }
 
-    /// The resource whose place this is, told by its name alone.
+    /// The resource of this slot, taken from its name.
     pub fn resource(&self) -> Option<ResourceId> {
         self.place().to_str()?.split('-').next()?.parse().ok()
     }
@@ -60,17 +60,16 @@ impl Slot {
         PartFile::open(&self.disk, &self.part(), count)
     }
 
-    /// Makes the place, with its manifest and its first record; writes them anew if it is there.
+    /// Makes the slot with its manifest and its first record. If the slot exists, both are written again.
     ///
     /// # Errors
-    /// When it cannot be written (nothing of it is left then, unless it was there before), or what is there is of a
-    /// later version.
+    /// When it cannot be written; a new slot is then removed again. Also when an existing slot is of a later version.
     pub fn create(&self, record: &Record, manifest: &Manifest) -> Result<(), StoreError> {
         if self.folder.is_dir() {
             self.refuse_later()?;
             self.write_all(record, manifest)?;
             self.disk.sync_folder(&self.folder)?;
-            return self.disk.sync_folder(self.parent()); // that may have failed when it was made
+            return self.disk.sync_folder(self.parent()); // this may have failed when it was made
         }
         let half = Slot::new(&self.disk, with_suffix(&self.folder, HALF));
         let made = half.make(record, manifest).and_then(|()| {
@@ -98,24 +97,24 @@ impl Slot {
         self.save(record)
     }
 
-    /// Writes the record anew.
+    /// Writes the record.
     ///
     /// # Errors
-    /// When it cannot be written; the former one is then still there.
+    /// When it cannot be written. The former record is then still there.
     pub fn save(&self, record: &Record) -> Result<(), StoreError> {
         atomic::write(&self.disk, &self.record(), &record.to_bytes())
     }
 
-    /// Persists a have map whose chunks are synced already.
+    /// Writes a have map whose chunks are synced already.
     ///
     /// # Errors
-    /// When the file cannot be written; the former one is then still there.
+    /// When it cannot be written. The former map is then still there.
     pub fn write_have(&self, have: &HaveMap) -> Result<(), StoreError> {
         have_file::write(&self.disk, &self.have(), have)
     }
 
-    /// The same, unless another part file than this is here: then another folder was mounted over ours, and the map
-    /// would claim what its part file does not have.
+    /// Like [`write_have`](Slot::write_have), but fails if another part file is here: then another directory was
+    /// mounted over ours, and the map would claim chunks that its part file does not have.
     ///
     /// # Errors
     /// Also in that case.
@@ -124,16 +123,16 @@ impl Slot {
         self.write_have(have)
     }
 
-    /// Reads the have map of a resource of `count` chunks; `None` if there is none.
+    /// Reads the have map of a resource with `count` chunks; `None` if there is none.
     ///
     /// # Errors
-    /// When the file cannot be read, is torn, or belongs to another resource: the data must be checked then. Also
-    /// when it is of a later version.
+    /// When it cannot be read, is torn, or belongs to another resource: then the data must be checked. Also when it is
+    /// of a later version.
     pub fn read_have(&self, count: ChunkCount) -> Result<Option<HaveMap>, StoreError> {
         have_file::read(&self.disk, &self.have(), count)
     }
 
-    /// Forgets the have map: what there is of the data is found out by a check, should that be broken off.
+    /// Removes the have map before a check. If the check is interrupted, the next start checks the data again.
     ///
     /// # Errors
     /// When it cannot be removed.
@@ -141,13 +140,13 @@ impl Slot {
         self.disk.remove(&self.have())
     }
 
-    /// Whether this is the place of a swarm.
+    /// Whether this is the slot of a swarm.
     pub(super) fn is_of(&self, key: SwarmKey) -> bool {
         self.folder.file_name().is_some_and(|name| name == Slot::name(key).as_str())
     }
 
-    /// Forgets the swarm, its record and manifest first: what has neither goes at the next start. Works on a full
-    /// disk.
+    /// Removes the slot: first its record and manifest, since a slot with neither is removed at the next start. This
+    /// works on a full disk.
     ///
     /// # Errors
     /// When the files cannot be removed.
@@ -158,12 +157,12 @@ impl Slot {
         self.disk.sync_folder(self.parent())
     }
 
-    /// Whether anything is there that only an unfinished download needs.
+    /// Whether it contains files that only an unfinished download needs.
     pub fn is_untidy(&self) -> bool {
         self.part().exists() || self.have().exists()
     }
 
-    /// Takes away what only an unfinished download needs.
+    /// Removes the files that only an unfinished download needs.
     ///
     /// # Errors
     /// When it cannot be removed.
@@ -189,7 +188,7 @@ impl Slot {
     }
 }
 
-/// So many digits of a list digest tell the swarms of one resource apart.
+/// The first 16 digits of a list digest, which distinguish the swarms of one resource.
 fn short(digest: ListDigest) -> String {
     digest.to_string()[..16].to_owned()
 }

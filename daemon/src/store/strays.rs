@@ -1,5 +1,5 @@
-//! Finished files that nobody remembers: `NAME` beside `NAME.tinytorrent`, where the records were lost, or the folder was
-//! restored from a backup. The manifest is a stranger's text here.
+//! Finished files without a record: `NAME` next to `NAME.tinytorrent`, for example because records were lost or the
+//! directory was restored from a backup. The manifest counts as a stranger's text here.
 
 use super::{At, Home, StoreError, invalid, open_regular};
 use shared::chunk::ChunkCount;
@@ -8,20 +8,20 @@ use shared::name::{MANIFEST_SUFFIX, ResourceName};
 use std::fs;
 use std::io::{self, Read};
 
-/// How many bytes of a manifest are read at a time.
+/// The number of bytes read at a time.
 const READ_BYTES: usize = 64 << 10;
 
-/// What comes before the list of chunks has no more lines than these: its kind, its id, its name, its trackers.
+/// Limits the lines before the list of chunk hashes: the name, the id and the trackers, with one to spare.
 const HEAD_LINES_MAX: u64 = 4;
 
-/// A chunk's line: 64 digits and its end.
+/// The bytes of a chunk's line: 64 digits and the line end.
 const CHUNK_LINE_BYTES: u64 = 65;
 
 impl Home {
-    /// The names of the visible manifests, with or without a file beside them; no more than this many.
+    /// The names of visible manifests, with or without a file next to them; at most `names_max`.
     ///
     /// # Errors
-    /// When the folder cannot be read.
+    /// When the directory cannot be read.
     pub fn shown_manifests(&self, names_max: usize) -> Result<Vec<ResourceName>, StoreError> {
         let folder = self.folder();
         let mut names = Vec::new();
@@ -36,8 +36,7 @@ impl Home {
         Ok(names)
     }
 
-    /// The visible manifest of a name, as far as it can be that of the file beside it. No more of it is read than a file
-    /// of that size needs.
+    /// The visible manifest of a name, if it fits the file next to it. No more is read than a file of that size needs.
     ///
     /// # Errors
     /// When there is no such file, or the manifest belongs to something else.
@@ -104,7 +103,7 @@ mod tests {
         fs::copy(&shown, home.manifest_file(&other)).unwrap();
         assert!(home.shown_manifest(&other).unwrap_err().to_string().contains("that of x"));
 
-        // A sparse file that nobody should read to its end.
+        // A sparse file that must not be read to its end.
         fs::File::options().write(true).open(&shown).unwrap().set_len(1 << 40).unwrap();
         fs::write(home.file(&name), &bytes).unwrap();
         assert!(home.shown_manifest(&name).unwrap_err().to_string().contains("too long"));

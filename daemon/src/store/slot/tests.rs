@@ -1,4 +1,4 @@
-//! What a place survives, and the files of the present version, which later ones must be able to read.
+//! The damage that a slot survives; and the files of the current version, which later versions must be able to read.
 
 use super::*;
 use crate::store::Home;
@@ -9,7 +9,7 @@ use shared::id::{ChunkHash, ResourceId};
 use std::fs;
 use std::io;
 
-/// A shared folder as the version of this number leaves it.
+/// A shared directory as this version writes it.
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/state-v1");
 
 fn content() -> Vec<u8> {
@@ -39,7 +39,7 @@ fn have(manifest: &Manifest) -> HaveMap {
     have
 }
 
-/// A place with everything in it, in a folder of its own.
+/// A slot with all its files, in a directory of its own.
 fn filled() -> (tempfile::TempDir, Home, Slot) {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::open(folder.path()).unwrap();
@@ -118,7 +118,7 @@ fn a_place_appears_whole_and_what_a_crash_left_is_taken_away() {
     fs::write(half.record(), "version = 1").unwrap();
     assert_eq!(home.remembered().unwrap().len(), 1);
     assert!(!half.folder.exists());
-    // Removed as far as its first two files.
+    // A removal that was interrupted after the first two files.
     fs::remove_file(slot.record()).unwrap();
     fs::remove_file(slot.manifest()).unwrap();
     assert!(home.remembered().unwrap().is_empty());
@@ -133,8 +133,8 @@ fn a_place_that_was_there_survives_a_failure_to_write_it_anew() {
     assert_eq!(slot.load(&home).unwrap().record, record(&manifest()));
 }
 
-/// Writes the fixture anew: `TT_UPDATE=1 cargo test -p daemon fixture`. To be done for a new version alone, in a folder
-/// of that version's own.
+/// Update the fixture with `TT_UPDATE=1 cargo test -p daemon fixture`, only for a new version and in a directory of
+/// that version.
 #[test]
 fn the_fixture_of_this_version_is_read() {
     let manifest = manifest();
@@ -172,7 +172,7 @@ fn the_fixture_of_this_version_is_read() {
     assert_eq!(home.slot(manifest.key()).read_have(manifest.count()).unwrap(), Some(have(&manifest)));
 }
 
-/// A disk whose file system is mounted after the first few reads: until then nothing of ours is there.
+/// A disk whose file system is mounted after the first few reads. Until then none of our files exist.
 #[derive(Debug)]
 struct MountedLate(std::sync::atomic::AtomicU32);
 
