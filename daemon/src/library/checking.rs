@@ -1,34 +1,33 @@
-//! A resource of which it is not known yet what is here: its files are looked at, hashed, or copied.
+//! A resource that is being checked: its files are examined, hashed, or copied to find out what is here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What is found out of a resource, and how far that is. When it is dropped the work on it ends soon: nobody wants to
-/// know any more.
+/// The check of a resource, and its progress. Dropping it makes the work on it stop soon.
 #[derive(Debug, Default)]
 pub struct Checking {
-    /// The work, for those who do it.
+    /// The work, shared with the tasks that do it.
     pub check: Check,
-    /// What is being done.
+    /// The current step.
     pub step: CheckStep,
 }
 
-/// What is being done to find out what is here.
+/// A step of a check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CheckStep {
-    /// It is to be hashed when its turn comes, or when an operator resumes it.
+    /// It waits to be hashed, until its turn comes or a user resumes it.
     #[default]
     Waits,
-    /// What is on disk is being hashed.
+    /// The data on disk is being hashed.
     Hashes,
-    /// Its files are looked at, without reading them.
+    /// Its files are examined without being read.
     Looks,
-    /// What fits of the file that it will replace is being copied into a download.
+    /// Matching chunks of the file that it will replace are being copied to a download.
     Copies,
 }
 
 impl Checking {
-    /// One that begins with this step.
+    /// A check that begins with this step.
     pub fn new(step: CheckStep) -> Checking {
         Checking { check: Check::default(), step }
     }
@@ -40,41 +39,41 @@ impl Drop for Checking {
     }
 }
 
-/// The work on one [`Checking`], known to whoever does it.
+/// The work on one [`Checking`], shared with the tasks that do it.
 #[derive(Debug, Clone, Default)]
 pub struct Check(Arc<Work>);
 
 #[derive(Debug, Default)]
 struct Work {
     bytes_done: AtomicU64,
-    /// 0 until it has begun.
+    /// 0 before it has begun.
     bytes_total: AtomicU64,
     unwanted: AtomicBool,
 }
 
 impl Check {
-    /// It begins, and has this many bytes to hash.
+    /// Begins with this many bytes to hash.
     pub fn begin(&self, bytes_total: u64) {
         self.0.bytes_total.store(bytes_total, Ordering::Relaxed);
     }
 
-    /// This many bytes are hashed.
+    /// Sets the number of hashed bytes.
     pub fn progress(&self, bytes_done: u64) {
         self.0.bytes_done.store(bytes_done, Ordering::Relaxed);
     }
 
-    /// How many per cent of the bytes are hashed.
+    /// The percentage of hashed bytes.
     pub fn percent(&self) -> u64 {
         let done = self.0.bytes_done.load(Ordering::Relaxed);
         (done * 100).checked_div(self.0.bytes_total.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    /// Whether anybody still wants to know.
+    /// Whether the result is still wanted.
     pub fn is_wanted(&self) -> bool {
         !self.0.unwanted.load(Ordering::Relaxed)
     }
 
-    /// Whether the two are one and the same.
+    /// Whether both are the same work.
     pub fn is_same(&self, other: &Check) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

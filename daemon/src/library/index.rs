@@ -13,10 +13,10 @@ use std::time::Instant;
 #[derive(Debug, Default)]
 pub struct Library {
     resources: BTreeMap<SwarmKey, Resource>,
-    /// Those with which something goes on, or was changed lately. All others are at rest, which most are, most of the
-    /// time: what is done several times per second is not done for them.
+    /// Resources with activity or recent changes. Most resources are at rest most of the time, and are skipped by work
+    /// that is done several times per second.
     stirring: BTreeSet<SwarmKey>,
-    /// Those that came to rest since somebody last asked what has changed.
+    /// Resources that came to rest since [`take_touched`](Library::take_touched) was last called.
     rested: BTreeSet<SwarmKey>,
     names: BTreeMap<ResourceName, SwarmKey>,
 }
@@ -27,14 +27,14 @@ impl Library {
         self.resources.get(&key)
     }
 
-    /// The resource of a swarm, to be changed: it is not at rest any more.
+    /// The resource of a swarm, to be changed. It is no longer at rest.
     pub fn get_mut(&mut self, key: SwarmKey) -> Option<&mut Resource> {
         let resource = self.resources.get_mut(&key)?;
         self.stirring.insert(key);
         Some(resource)
     }
 
-    /// Which swarm a name belongs to.
+    /// The swarm that a name belongs to.
     pub fn key_of(&self, name: &ResourceName) -> Option<SwarmKey> {
         self.names.get(name).copied()
     }
@@ -46,7 +46,7 @@ impl Library {
         lists.into_iter().find(|other| *other != key)
     }
 
-    /// The names that a person means: one by name, or all of a resource id.
+    /// The names that a user means: one by name, or all of a resource id.
     pub fn find(&self, what: &str) -> Vec<(ResourceName, SwarmKey)> {
         if let Some((name, key)) =
             what.parse().ok().and_then(|name: ResourceName| self.names.get_key_value(&name))
@@ -71,7 +71,7 @@ impl Library {
         self.resources.iter().map(|(key, resource)| (*key, resource))
     }
 
-    /// The resources that follow this one in the order of their swarms, or all of them.
+    /// The resources after `last` in the order of their swarms, or all of them.
     pub fn after(&self, last: Option<SwarmKey>) -> impl Iterator<Item = (SwarmKey, &Resource)> {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
         self.resources.range((from, Bound::Unbounded)).map(|(key, resource)| (*key, resource))
@@ -82,8 +82,8 @@ impl Library {
         self.stirring.iter().filter_map(|key| Some((*key, self.resources.get(key)?)))
     }
 
-    /// The names of what may have changed since this was asked last: of all that is not at rest, or was not at some
-    /// time since.
+    /// The names of resources that may have changed since the last call: those that are not at rest, or were not at
+    /// some time since.
     pub fn take_touched(&mut self) -> Vec<ResourceName> {
         let rested = std::mem::take(&mut self.rested);
         let resources = self.stirring.union(&rested).filter_map(|key| self.resources.get(key));
@@ -92,14 +92,15 @@ impl Library {
             .collect()
     }
 
-    /// Something is about to go on with a resource.
+    /// Marks a resource as not at rest.
     pub fn stir(&mut self, key: SwarmKey) {
         if self.resources.contains_key(&key) {
             self.stirring.insert(key);
         }
     }
 
-    /// Samples the rates of what is not at rest, and finds out what is at rest from now on. Whether anything moves.
+    /// Samples the rates of resources that are not at rest, and finds those that now are. Returns whether anything is
+    /// moving.
     pub fn sample(&mut self, now: Instant) -> bool {
         let (resources, rested, mut moves) = (&mut self.resources, &mut self.rested, false);
         self.stirring.retain(|key| {
@@ -117,7 +118,7 @@ impl Library {
         moves
     }
 
-    /// How many names there are.
+    /// The number of names.
     pub fn names_len(&self) -> usize {
         self.names.len()
     }
@@ -132,7 +133,7 @@ impl Library {
         self.stirring.insert(key);
     }
 
-    /// Gives one more name to a resource that is there.
+    /// Adds a name to a resource.
     pub fn add_name(&mut self, key: SwarmKey, record: NameRecord) {
         self.names.insert(record.name.clone(), key);
         if let Some(resource) = self.get_mut(key) {
@@ -142,7 +143,7 @@ impl Library {
         }
     }
 
-    /// Takes a name away; returns the whole resource if it was the last one.
+    /// Removes a name. If it was the last one, removes and returns the resource.
     pub fn remove_name(&mut self, name: &ResourceName) -> Option<Resource> {
         let key = self.names.remove(name)?;
         let resource = self.get_mut(key)?;

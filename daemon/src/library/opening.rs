@@ -1,15 +1,15 @@
-//! A download that was accepted before, whose place in the shared folder is being made now: until that is done nothing of it
-//! is on disk. (A download that has just been asked for is no resource before its place is made.)
+//! A download that was accepted earlier and whose slot in the shared directory is being made now. Nothing of it is on
+//! disk before that. (A new download becomes a resource only when its slot exists.)
 
 use std::sync::Arc;
 
-/// The making of one download's place, known to whoever makes it and to the resource that waits for it: what was made
-/// for a resource that has gone on otherwise meanwhile is not taken.
+/// Identifies the making of one download's slot, for the task that makes it and for the resource that waits for it. The
+/// slot is not used if the resource has moved on meanwhile.
 #[derive(Debug, Clone, Default)]
 pub struct Opening(Arc<()>);
 
 impl Opening {
-    /// Whether the two are one and the same.
+    /// Whether both are the same.
     pub fn is_same(&self, other: &Opening) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

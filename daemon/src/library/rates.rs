@@ -1,18 +1,18 @@
-//! What went in and out of a resource, and how fast.
+//! The traffic of a resource and its rates.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Rates are taken over this time.
+/// The time over which rates are measured.
 const SPAN: Duration = Duration::from_secs(3);
 
-/// Bytes that were received and sent since the daemon started. Counted where they pass.
+/// Bytes received and sent since the daemon started, counted where they pass.
 #[derive(Debug, Default)]
 pub struct Traffic {
-    /// Bytes of verified chunks that came from peers.
+    /// Bytes of verified chunks from peers.
     pub received: AtomicU64,
-    /// Bytes of chunks that went to peers.
+    /// Bytes of chunks sent to peers.
     pub sent: AtomicU64,
 }
 
@@ -23,7 +23,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// Takes note of the counters; to be called a few times per second.
+    /// Samples the counters. Call it a few times per second.
     pub fn sample(&mut self, now: Instant, traffic: &Traffic) {
         let (received, sent) =
             (traffic.received.load(Ordering::Relaxed), traffic.sent.load(Ordering::Relaxed));
@@ -33,12 +33,12 @@ impl Rates {
         self.samples.push_back((now, received, sent));
     }
 
-    /// Whether nothing moves.
+    /// Whether both rates are zero.
     pub fn are_zero(&self) -> bool {
         self.download() + self.upload() == 0
     }
 
-    /// Whether nothing has moved for as long as rates are taken over.
+    /// Whether nothing has moved for the whole time over which rates are measured.
     pub fn have_settled(&self) -> bool {
         let ends = self.samples.front().zip(self.samples.back());
         ends.is_some_and(|(first, last)| {
@@ -46,12 +46,12 @@ impl Rates {
         })
     }
 
-    /// Bytes per second that were received.
+    /// The download rate in bytes per second.
     pub fn download(&self) -> u64 {
         self.rate(|(_, received, _)| received)
     }
 
-    /// Bytes per second that were sent.
+    /// The upload rate in bytes per second.
     pub fn upload(&self) -> u64 {
         self.rate(|(_, _, sent)| sent)
     }

@@ -1,4 +1,4 @@
-//! A resource on this machine, and what is being done with it.
+//! A resource on this machine, and its phases.
 
 use super::checking::CheckStep;
 use super::checking::{Check, Checking};
@@ -22,71 +22,71 @@ use std::time::Instant;
 /// A resource on this machine.
 #[derive(Debug)]
 pub struct Resource {
-    /// What it is, under its first name.
+    /// Its manifest, under its first name.
     pub manifest: Manifest,
-    /// What survives a restart.
+    /// The state that survives a restart.
     pub record: Record,
-    /// Where its own files are.
+    /// The directory of its own files.
     pub slot: Slot,
     /// What is being done with it.
     pub phase: Phase,
-    /// What is wrong with single names: their file is gone, or has changed.
+    /// Problems with single names whose file is gone or has changed.
     pub troubles: BTreeMap<ResourceName, Why>,
-    /// The download before the check that is due or under way.
+    /// The download that existed before the check that is waiting or running.
     pub former: Option<Former>,
-    /// Chunks that the disk could not read, and whether they were written anew since.
+    /// Chunks that the disk could not read, and whether they were written again since.
     pub unreadable: BTreeMap<ChunkIndex, bool>,
-    /// When to try once more to publish the names that the disk has refused.
+    /// When to publish again the names that the disk refused.
     pub republish_at: Option<Instant>,
-    /// The trackers that know the same resource with another list of chunks.
+    /// Trackers that know this resource with another list of chunks.
     pub conflicts: BTreeSet<TrackerUrl>,
-    /// How it stands in the catalogues of its trackers where not all is well, and since when that is known.
+    /// Its standing in each tracker's catalogue that has a problem with it, and since when.
     pub standings: BTreeMap<TrackerUrl, (Standing, Instant)>,
-    /// Another list of its chunks takes its place as soon as that can be fetched.
+    /// Whether another list of its chunks replaces it as soon as that can be fetched.
     pub gives_way: bool,
-    /// What went in and out.
+    /// Its traffic.
     pub traffic: Arc<Traffic>,
-    /// How fast it goes.
+    /// Its rates.
     pub rates: Rates,
 }
 
-/// What is being done with a resource.
+/// The phase of a resource.
 #[derive(Debug)]
 pub enum Phase {
-    /// It is not known yet what is here.
+    /// What is here is being checked.
     Checking(Checking),
-    /// It is wanted here, but its place cannot be made yet: only memory knows of it.
+    /// It was accepted, but its slot cannot be made yet, so it exists only in memory.
     Accepted(Blocked),
-    /// The place of the download is being made.
+    /// The slot of the download is being made.
     Opening(Opening),
-    /// Chunks are being fetched, or would be if nothing stood in the way.
+    /// Chunks are being fetched, unless the download is blocked.
     Fetching(Fetching),
     /// It is complete and served from this file.
     Seeding(Arc<Published>),
-    /// It cannot go on without help.
+    /// It cannot continue without a user's help.
     Failed(Failure),
 }
 
 /// A download.
 #[derive(Debug)]
 pub struct Fetching {
-    /// Where the chunks go.
+    /// The download's files and hashes.
     pub download: Arc<Download>,
-    /// What is verified and written.
+    /// The chunks that are verified and written.
     pub have: HaveMap,
-    /// What is synced as well: after a sync that failed nothing else is sure.
+    /// The chunks that are synced as well. After a failed sync only these are certain.
     pub safe: HaveMap,
-    /// How many chunks the have map on disk claims.
+    /// The number of chunks that the have map on disk claims.
     pub noted: u32,
-    /// Chunks that were written since the last sync.
+    /// The number of chunks written since the last sync.
     pub dirty: u32,
-    /// A sync is under way.
+    /// Whether a sync is running.
     pub syncing: bool,
-    /// When the have map was last persisted.
+    /// When the have map was last written to disk.
     pub synced_at: Instant,
-    /// The whole is hashed and right, so it may be published.
+    /// Whether the hash of the whole file is correct, so that it may be published.
     pub verified: bool,
-    /// Why it does not take part in its swarm for now, and when to try again.
+    /// Why it does not take part in its swarm now, and when to retry.
     pub blocked: Option<Blocked>,
 }
 
@@ -98,7 +98,7 @@ impl Drop for Fetching {
 }
 
 impl Resource {
-    /// A resource in a phase; nothing is wrong with it yet.
+    /// A resource in a phase, without any problems.
     pub fn new(manifest: Manifest, record: Record, slot: Slot, phase: Phase) -> Resource {
         Resource {
             manifest,
@@ -117,59 +117,59 @@ impl Resource {
         }
     }
 
-    /// Which swarm it belongs to.
+    /// Its swarm.
     pub fn key(&self) -> SwarmKey {
         self.record.key
     }
 
-    /// How many chunks it has.
+    /// The number of its chunks.
     pub fn count(&self) -> ChunkCount {
         self.manifest.count()
     }
 
-    /// Whether its manifest was found to be false, and no file is here under any of its names.
+    /// Whether its manifest was found to be false and none of its names has a file.
     pub fn is_disproved(&self) -> bool {
         let is_false =
             matches!(&self.phase, Phase::Failed(failure) if matches!(failure.why, Why::FalseManifest));
         is_false && self.record.names.iter().all(|record| record.published.is_none())
     }
 
-    /// Whether it is to be looked at again after a while, beside what comes in about it: it is being fetched, or waits.
+    /// Whether it must be looked at again after some time even if no event concerns it: it is being fetched, or waits.
     pub(super) fn is_due_some_time(&self) -> bool {
         match &self.phase {
             Phase::Fetching(_) | Phase::Accepted(_) => true,
             Phase::Seeding(_) => self.republish_at.is_some(),
             Phase::Failed(failure) => failure.retry_at.is_some(),
-            // how far it is
+            // its progress changes
             Phase::Checking(checking) => matches!(checking.step, CheckStep::Hashes | CheckStep::Copies),
             Phase::Opening(_) => false, // its end comes in
         }
     }
 
-    /// Whether a chunk of it is being sent or received just now: whoever does that holds its traffic.
+    /// Whether a chunk of it is being sent or received: each such task holds a reference to its traffic.
     pub(super) fn has_chunks_on_their_way(&self) -> bool {
         Arc::strong_count(&self.traffic) > 1
     }
 
-    /// Whether nobody knows yet if its list of chunks is the true one: it was not whole yet under any name.
+    /// Whether its list of chunks is unproven: the resource was never complete under any name.
     pub fn is_unproven(&self) -> bool {
         let is_whole = matches!(&self.phase, Phase::Seeding(_));
         let is_verified = matches!(&self.phase, Phase::Fetching(fetching) if fetching.verified);
         !is_whole && !is_verified && self.record.names.iter().all(|record| record.published.is_none())
     }
 
-    /// Whether this check is still the one that goes on.
+    /// Whether this check is the current one.
     pub fn is_in(&self, check: &Check) -> bool {
         matches!(&self.phase, Phase::Checking(present) if present.check.is_same(check))
     }
 
-    /// Whether this place is still the one that is being made for it.
+    /// Whether this opening is the current one.
     pub fn is_opening(&self, opening: &Opening) -> bool {
         matches!(&self.phase, Phase::Opening(present) if present.is_same(opening))
     }
 
-    /// The name whose file is to be checked: one that was published and that nothing is known against; `None` for
-    /// the download, when a name waits for it.
+    /// The name whose file must be checked: a published one without known problems. `None` means the download, if a
+    /// name waits for it.
     pub fn to_check(&self) -> Option<&NameRecord> {
         let has_trouble = |record: &&NameRecord| self.troubles.contains_key(&record.name);
         let mut good = self.record.names.iter().filter(|record| !has_trouble(record));
@@ -179,7 +179,7 @@ impl Resource {
         good.find(is_published).or_else(any)
     }
 
-    /// The file that its chunks are read from, unless there is none now.
+    /// The file from which its chunks are read, if there is one.
     pub fn source(&self) -> Option<Source> {
         match &self.phase {
             Phase::Fetching(fetching) => Some(Source::Download(fetching.download.clone())),
@@ -196,7 +196,7 @@ impl Resource {
         })
     }
 
-    /// The trackers that hear of it: the manifest's, and the one where it was found.
+    /// Its trackers: those of the manifest, and the one where it was found.
     pub fn trackers(&self) -> Vec<TrackerUrl> {
         let mut trackers = self.manifest.trackers().to_vec();
         trackers.extend(
@@ -205,7 +205,7 @@ impl Resource {
         trackers
     }
 
-    /// How many chunks are verified and written.
+    /// The number of chunks that are verified and written.
     pub fn have(&self) -> u32 {
         match &self.phase {
             Phase::Fetching(fetching) => fetching.have.len(),

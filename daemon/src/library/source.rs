@@ -1,4 +1,4 @@
-//! Where a resource's chunks are written to while it is fetched, and read from ever after.
+//! The files that a resource's chunks are written to while it is fetched, and read from.
 
 use super::unnoted::Unnoted;
 use super::whole::WholeHash;
@@ -15,48 +15,48 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A resource that is being fetched: its part file, which takes only what the manifest says.
+/// A resource that is being fetched, with its part file. Only verified chunks are written to it.
 #[derive(Debug)]
 pub struct Download {
-    /// What is fetched.
+    /// Its manifest.
     pub manifest: Manifest,
-    /// Where its chunks go.
+    /// The file that its chunks are written to.
     pub file: Arc<PartFile>,
     /// The hash of the whole, which follows the chunks.
     pub whole: Arc<WholeHash>,
-    /// How far the have map on disk lags behind.
+    /// The chunks that the have map on disk does not claim yet.
     pub unnoted: Unnoted,
-    /// How many syncs of the file had failed when this download began. After one more nobody knows what is on the disk
-    /// of what came since: another download takes this one's place, and fetches that again.
+    /// The number of failed syncs of the file when this download began. After one more failure it is unknown which of
+    /// the later chunks are on disk: a new download replaces this one and fetches them again.
     pub failed_syncs: u64,
 }
 
-/// A download that ended before it was published, and which of its chunks are on the disk for sure.
+/// A download that ended before it was published, and the chunks that are certainly on disk.
 #[derive(Debug, Clone)]
 pub struct Former {
     /// The download.
     pub download: Arc<Download>,
-    /// What was synced.
+    /// The chunks that were synced.
     pub safe: HaveMap,
 }
 
-/// A finished file under its name. It is served only as long as it is the one that was hashed, and opened only
-/// while a chunk is read: a daemon may have many thousands of them.
+/// A finished file under its name. It is served only while it is the file that was hashed. It is opened only to read a
+/// chunk, since a daemon may have many thousands of files.
 #[derive(Debug)]
 pub struct Published {
-    /// What it is.
+    /// Its manifest.
     pub manifest: Manifest,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// The file as it was hashed.
+    /// The identity of the file that was hashed.
     pub identity: FileIdentity,
 }
 
 impl Published {
-    /// A finished file that can be served, if it is the one of this identity. Looks at the disk.
+    /// Finds a finished file that can be served, if it has this identity. Accesses the disk.
     ///
     /// # Errors
-    /// Why it cannot be served, for a person.
+    /// Why it cannot be served, as text for users.
     pub fn find(manifest: &Manifest, path: &Path, identity: FileIdentity) -> Result<Published, String> {
         let now =
             FileIdentity::at(path).map_err(|error| format!("cannot look at {}: {error}", path.display()))?;
@@ -72,10 +72,10 @@ impl Published {
     }
 }
 
-/// What chunks are served from.
+/// The file that chunks are served from.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// A download, finished or not.
+    /// A download, complete or not.
     Download(Arc<Download>),
     /// A finished file.
     Published(Arc<Published>),
@@ -92,16 +92,16 @@ pub enum ReadError {
     Store(#[from] StoreError),
 }
 
-/// Why a received chunk does not count.
+/// Why a received chunk was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
-    /// Its bytes are not what the manifest says.
+    /// Its bytes do not match the manifest.
     #[error("the hash is wrong")]
     Corrupt,
     /// It could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The download has ended, or was begun anew.
+    /// The download has ended or was replaced.
     #[error("the download has ended")]
     Ended,
     /// Verifying it panicked.
@@ -110,20 +110,20 @@ pub enum TakeError {
 }
 
 impl Download {
-    /// Makes what was written durable. Blocks, also while another thread does it.
+    /// Makes the written data durable. Blocks, also while another thread does it.
     ///
     /// # Errors
-    /// When the disk fails, or has failed since this download began.
+    /// When a sync fails, or one has failed since this download began.
     pub fn sync(&self) -> Result<(), StoreError> {
         self.file.sync(self.failed_syncs)
     }
 
-    /// Whether a sync has failed since this download began. Blocks while one is under way.
+    /// Whether a sync has failed since this download began. Blocks while a sync is running.
     pub fn has_lost_chunks(&self) -> bool {
         self.file.failed_syncs_in_the_end() != self.failed_syncs
     }
 
-    /// Verifies a received chunk and writes it. Blocks, also for as long as too many chunks are not noted yet.
+    /// Verifies and writes a received chunk. Blocks, also while too many chunks are missing from the have map on disk.
     ///
     /// # Errors
     /// When its hash or length is wrong, it cannot be written, or the download ends meanwhile.
@@ -149,8 +149,8 @@ impl Download {
 }
 
 impl Former {
-    /// Which of these chunks can be relied on: all that read well, unless a sync has failed. Then whatever a read says,
-    /// what was not synced before may be lost. Blocks while a sync is under way.
+    /// The chunks of `good` that are certain. If a sync has failed, chunks that were not synced before may be lost even
+    /// if they can be read now. Blocks while a sync is running.
     #[must_use]
     pub fn reliable(&self, mut good: HaveMap) -> HaveMap {
         if self.download.has_lost_chunks() {
@@ -173,7 +173,7 @@ impl Published {
         self.identity.is_same(&now).then_some(file)
     }
 
-    /// `None` when the file has changed.
+    /// Reads a chunk; `None` if the file has changed.
     fn read(&self, index: ChunkIndex) -> Option<BytesMut> {
         let file = self.open()?;
         let rest = self.identity.bytes.checked_sub(index.offset())?;
@@ -184,7 +184,7 @@ impl Published {
 }
 
 impl Source {
-    /// What it is.
+    /// Its manifest.
     pub fn manifest(&self) -> &Manifest {
         match self {
             Source::Download(download) => &download.manifest,
@@ -192,12 +192,12 @@ impl Source {
         }
     }
 
-    /// Which swarm it belongs to.
+    /// Its swarm.
     pub fn key(&self) -> SwarmKey {
         self.manifest().key()
     }
 
-    /// The resource's size in bytes; `None` while the last chunk's length is not known.
+    /// The resource's size in bytes; `None` while the last chunk's length is unknown.
     pub fn bytes(&self) -> Option<u64> {
         match self {
             Source::Download(download) => download.file.bytes(),

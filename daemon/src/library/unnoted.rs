@@ -1,9 +1,10 @@
-//! How many chunks a crash may cost: those that were taken since the have map on disk was last written. Where the
-//! disk is slower than the network, the next chunk waits here.
+//! Limits the chunks that a crash may cost: those written since the have map on disk was last updated. If the disk is
+//! slower than the network, further chunks wait here.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// How many chunks may be taken and not noted. They are fetched again after a crash.
+/// Limits the written chunks that the have map on disk does not claim. Further chunks wait. After a crash these are
+/// fetched again.
 const UNNOTED_MAX: u32 = 64;
 
 /// Counts the chunks of a download that its have map on disk does not claim yet.
@@ -19,12 +20,12 @@ struct State {
     ended: bool,
 }
 
-/// A chunk that is counted, and is not any more when this is dropped: it was of no use.
+/// A counted chunk. Dropping this subtracts it again, because it was not accepted.
 #[derive(Debug)]
 pub struct Entered<'a>(&'a Unnoted);
 
 impl Entered<'_> {
-    /// The chunk is written: it counts until it is noted.
+    /// Keeps the chunk counted until it is noted: it was written.
     pub fn stay(self) {
         std::mem::forget(self);
     }
@@ -37,13 +38,13 @@ impl Drop for Entered<'_> {
 }
 
 impl Unnoted {
-    /// A download with this many chunks that are there and not noted.
+    /// A count that starts with `chunks` chunks, which are here and not noted.
     pub fn beginning_with(chunks: u32) -> Unnoted {
         let state = State { chunks, ended: false };
         Unnoted { state: Mutex::new(state), fewer: Condvar::new() }
     }
 
-    /// One more; waits until there is room. `None` when the download has ended meanwhile.
+    /// Counts one more chunk. Blocks until there is room. Returns `None` if the download has ended.
     pub fn enter(&self) -> Option<Entered<'_>> {
         let full = |state: &mut State| state.chunks >= UNNOTED_MAX && !state.ended;
         let mut state = self.fewer.wait_while(self.state(), full).unwrap_or_else(PoisonError::into_inner);
@@ -54,14 +55,14 @@ impl Unnoted {
         Some(Entered(self))
     }
 
-    /// This many fewer: they were noted, or were of no use.
+    /// Subtracts chunks that were noted or not accepted.
     pub fn leave(&self, chunks: u32) {
         let mut state = self.state();
         state.chunks = state.chunks.saturating_sub(chunks);
         self.fewer.notify_all();
     }
 
-    /// Nobody needs to wait any more.
+    /// Ends the download: nobody waits any more.
     pub fn end(&self) {
         self.state().ended = true;
         self.fewer.notify_all();

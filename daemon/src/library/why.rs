@@ -1,5 +1,5 @@
-//! Why a resource, or one of its names, does not go on. The state keeps what it is; what people read is made of it where
-//! they are told.
+//! Why a resource or one of its names makes no progress. The state keeps these values; texts for users are made from
+//! them elsewhere.
 
 use crate::store::{NoRoom, NotHere, StoreError};
 use shared::chunk::ChunkIndex;
@@ -10,70 +10,70 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Why something does not go on.
+/// Why something makes no progress.
 #[derive(Debug, Clone)]
 pub enum Why {
-    /// What is still to be written finds no room.
+    /// There is no room for the data that is still to be written.
     NoRoom(NoRoom),
-    /// The disk refused something.
+    /// The disk reported an error.
     Disk(Arc<StoreError>),
-    /// The shared folder is not there.
+    /// The shared directory is missing.
     NotHere(NotHere),
-    /// The shared folder has not answered for this time.
+    /// The shared directory has not answered for some time.
     Silent {
-        /// Which folder.
+        /// Its path.
         folder: PathBuf,
-        /// For how long.
+        /// The time without an answer.
         span: Duration,
     },
-    /// The shared folder has a file with other content under the name.
+    /// The shared directory has a file with other content under the name.
     NameTaken(ResourceName),
-    /// Something that is no file lies where a file, or its manifest, belongs.
+    /// Something that is not a file is at the path of a file or its manifest.
     Obstructed {
-        /// Where.
+        /// The path.
         path: PathBuf,
         /// What it is ("a directory").
         what: &'static str,
     },
-    /// Every chunk is as the manifest says, and the whole is not.
+    /// Every chunk matches the manifest, but the whole file does not.
     FalseManifest,
-    /// A file that was shared from this machine is not what it was.
+    /// A file that was shared from this machine has changed.
     OriginalDiffers {
-        /// Under which name.
+        /// The name.
         name: ResourceName,
-        /// How many of its chunks differ; 0 if it is longer than it was.
+        /// The number of chunks that differ; 0 if it only became longer.
         chunks: u32,
-        /// Nobody wrote to it: the disk has damaged it.
+        /// Whether nobody wrote to it, so that the disk has damaged it.
         is_damaged: bool,
     },
-    /// A file that was fetched is not what it was.
+    /// A file that was fetched has changed.
     CopyDiffers {
-        /// Under which name.
+        /// The name.
         name: ResourceName,
-        /// How many of its chunks differ; 0 if it is longer than it was.
+        /// The number of chunks that differ; 0 if it only became longer.
         chunks: u32,
     },
-    /// The file under a name was written to since it was hashed, or is gone; it was not read yet.
+    /// The file under a name was changed or removed since it was hashed; its new content was not read yet.
     Changed(ResourceName),
-    /// There is no file under the name any more.
+    /// The file under the name is gone.
     Gone(ResourceName),
     /// The file under a name cannot be read.
     FileUnreadable {
-        /// Under which name.
+        /// The name.
         name: ResourceName,
-        /// What the system said.
+        /// The error of the system.
         error: Arc<io::Error>,
     },
-    /// What there is of a download cannot be read; the error says where.
+    /// The data of a download cannot be read; the error says where.
     PartUnreadable(Arc<io::Error>),
-    /// The disk does not read this chunk of a download, although it was written anew.
+    /// The disk cannot read this chunk of a download although it was written again.
     ChunkUnreadable(ChunkIndex),
-    /// This chunk of a file that is served is not what it was: the disk has damaged it.
+    /// This chunk of a served file was damaged by the disk.
     ChunkDamaged(ChunkIndex),
 }
 
 impl Why {
-    /// What ttctl makes its exit code of.
+    /// The kind of error, from which ttctl derives its exit code.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Why::NoRoom(_) => ErrorKind::NoSpace,
@@ -95,7 +95,7 @@ impl Why {
         }
     }
 
-    /// Whether room on the disk is all that is wanting.
+    /// Whether the only problem is a lack of room.
     pub fn is_for_room(&self) -> bool {
         match self {
             Why::NoRoom(_) => true,
@@ -117,22 +117,22 @@ impl From<NoRoom> for Why {
     }
 }
 
-/// Why a download stands still through no fault of the swarm.
+/// Why a download is stopped for a reason outside the swarm.
 #[derive(Debug, Clone)]
 pub struct Blocked {
-    /// What stands in its way.
+    /// The reason.
     pub why: Why,
     /// When to try again.
     pub retry_at: Instant,
-    /// It is being found out whether the disk takes something again.
+    /// Whether a test write is running to find out whether the disk works again.
     pub probing: bool,
 }
 
-/// Why a resource cannot go on.
+/// Why a resource cannot continue.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// What is wrong.
+    /// The reason.
     pub why: Why,
-    /// When to look again by itself, where that may help.
+    /// When to check again automatically, if that may help.
     pub retry_at: Option<Instant>,
 }

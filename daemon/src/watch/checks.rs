@@ -1,6 +1,6 @@
-//! Which resources are checked when, and who waits for that. Hashing takes a processor, a disk and 8 MiB of memory for
-//! each file, and 10,000 files may be due at once: a folder that was copied has other inodes. So few are checked at a
-//! time; the others wait, and what was checked is served meanwhile.
+//! Schedules the checks of resources, and knows who waits for them. Hashing takes a processor, a disk and 8 MiB of
+//! memory per file, and 10,000 files may need it at once, for example after the directory was copied, which gives files
+//! new inodes. So only a few checks run at a time. Files that were checked are served meanwhile.
 
 use super::turns::{Turn, Turns};
 use crate::tasks::TaskHandle;
@@ -8,30 +8,30 @@ use shared::id::SwarmKey;
 use shared::rpc::control::{ControlError, ErrorKind, TaskState};
 use std::collections::BTreeMap;
 
-/// How many small files are checked at once.
+/// Limits the small files that are checked at once. Others wait.
 const SMALL_CHECKS_MAX: u32 = 2;
 
-/// How many large files are checked at once: the disk reads one after the other fastest.
+/// Limits the large files that are checked at once. Disks read one after the other fastest.
 const LARGE_CHECKS_MAX: u32 = 1;
 
-/// The checks that run, and those that wait.
+/// The checks that run or wait.
 #[derive(Debug)]
 pub struct Checks {
-    /// One for each resource at most.
+    /// At most one check per resource.
     turns: Turns<SwarmKey>,
     askers: BTreeMap<SwarmKey, Askers>,
 }
 
-/// Who waits for the check of a resource.
+/// The tasks that wait for the check of a resource.
 #[derive(Debug, Default)]
 struct Askers {
-    /// They hear of the check that waits or runs.
+    /// Those that get the result of the check that waits or runs.
     present: Vec<Asker>,
-    /// They asked while it ran: what it had read by then may have changed, so that they wait for one more.
+    /// Those that asked while it ran. Data that it had read by then may have changed, so they wait for another check.
     next: Vec<Asker>,
 }
 
-/// Somebody who waits for a check, and hears of its end in any case.
+/// A task that waits for a check, and is always told of its end.
 #[derive(Debug)]
 pub struct Asker(TaskHandle);
 
@@ -60,71 +60,71 @@ impl Default for Checks {
 }
 
 impl Checks {
-    /// A resource is to be checked; if it waits for that already, it does so once.
+    /// Queues the check of a resource, unless it is queued already.
     pub fn wait(&mut self, key: SwarmKey, bytes: u64, is_asked: bool) {
         let is_asked = is_asked || self.askers.contains_key(&key);
         self.turns.wait(key, bytes, is_asked);
     }
 
-    /// Somebody waits for the check that waits or runs.
+    /// Adds a task that waits for the check that waits or runs.
     pub fn ask(&mut self, key: SwarmKey, asker: Asker) {
         self.askers.entry(key).or_default().present.push(asker);
     }
 
-    /// Somebody waits for one that begins after the one that runs.
+    /// Adds a task that waits for a check that begins after the running one.
     pub fn ask_for_next(&mut self, key: SwarmKey, asker: Asker) {
         self.askers.entry(key).or_default().next.push(asker);
     }
 
-    /// Whether somebody waits for the check of a resource.
+    /// Whether a task waits for the check of a resource.
     pub fn is_asked_for(&self, key: SwarmKey) -> bool {
         self.askers.contains_key(&key)
     }
 
-    /// The resources for whose checks somebody waits.
+    /// The resources for whose checks tasks wait.
     pub fn asked_for(&self) -> Vec<SwarmKey> {
         self.askers.keys().copied().collect()
     }
 
-    /// Somebody waits for what comes of it.
+    /// Gives a waiting check priority, because somebody waits for its result.
     pub fn hurry(&mut self, key: SwarmKey) {
         self.turns.hurry(key);
     }
 
-    /// The next one that is to begin.
+    /// The next check to begin, if one may.
     pub fn next(&mut self) -> Option<(SwarmKey, Turn)> {
         self.turns.next()
     }
 
-    /// Who is to be told of the progress of a check that begins.
+    /// The tasks that are told of the progress of a check.
     pub fn watchers(&self, key: SwarmKey) -> Vec<TaskHandle> {
         self.askers.get(&key).into_iter().flat_map(|askers| &askers.present).map(|it| it.0.clone()).collect()
     }
 
-    /// A check that ran has come to its end, whatever that was.
+    /// Notes that a running check has ended.
     pub fn ended(&mut self, turn: Turn) {
         self.turns.ended(turn);
     }
 
-    /// Answers those who waited for a check; gives those who wait for the next one.
+    /// Answers the tasks that waited for a check. Returns those that wait for the next one.
     pub fn answer(&mut self, key: SwarmKey, state: &TaskState) -> Vec<Asker> {
         let Some(Askers { present, next }) = self.askers.remove(&key) else { return Vec::new() };
         present.into_iter().for_each(|asker| asker.0.end(state.clone()));
         next
     }
 
-    /// A resource is not checked any more; whoever waits for it hears of that.
+    /// Cancels the check of a resource. The tasks that wait for it are told.
     pub fn give_up(&mut self, key: SwarmKey) {
         self.turns.give_up(key);
         self.askers.remove(&key);
     }
 
-    /// Whether any check runs.
+    /// Whether any check is running.
     pub fn are_running(&self) -> bool {
         self.turns.taken() > 0
     }
 
-    /// How many checks go before each of those that wait.
+    /// For each waiting check, the number of checks before it.
     pub fn before(&self) -> BTreeMap<SwarmKey, u32> {
         self.turns.before()
     }

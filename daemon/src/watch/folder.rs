@@ -1,101 +1,102 @@
-//! What is known of the shared folder: whether it is there, answers, and has room. It is asked again and again; a disk
-//! that is busy, or the server of a network file system that is down, may not answer for a long time.
+//! The state of the shared directory: whether it exists, answers, and has room. It is queried regularly. A busy disk,
+//! or the server of a network file system that is down, may not answer for a long time.
 
 use crate::store::{NotHere, StoreError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A folder that has not answered for this time is named as what everything waits for, and nobody is promised anything
-/// that needs it.
+/// After this time without an answer the directory is reported as the cause of waiting, and nothing that needs it is
+/// promised.
 const SLOW_AFTER: Duration = Duration::from_secs(5);
 
-/// A folder that has not answered for this time counts as not there: others do better to ask another machine.
+/// After this time without an answer the directory counts as missing: peers do better to ask another machine.
 pub const AWAY_AFTER: Duration = Duration::from_secs(30);
 
-/// A folder that does not answer is asked again after this time: another file system may be in its place by then …
+/// The time after which a directory that does not answer is queried again, since another file system may be there by
+/// then.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
-/// … while no more questions than these wait. Each keeps a thread.
+/// Limits the queries that wait for an answer. Each blocks a thread, so no more are started.
 const WAITING_MAX: u32 = 8;
 
-/// What is known of the shared folder.
+/// The state of the shared directory.
 #[derive(Debug, Default)]
 pub struct Folder {
-    /// Why nothing takes part in its swarm, while that is so.
+    /// Why all resources have left their swarms, while they have.
     away: Option<Away>,
-    /// Since when it has not answered whether it is there.
+    /// When the oldest unanswered query was started.
     silent_since: Option<Instant>,
-    /// When it was asked last.
+    /// When it was last queried.
     asked_at: Option<Instant>,
-    /// The number of the last question.
+    /// The number of the last query.
     asked: u64,
-    /// The number of the last question that was answered: an answer to an older one comes too late.
+    /// The number of the last answered query. Answers to older ones are ignored.
     heard: u64,
-    /// Questions that wait for an answer.
+    /// The number of queries without an answer.
     waiting: u32,
-    /// Bytes that are free in it, or why nobody knows; `None` before it was asked.
+    /// Its free bytes, or why they are unknown; `None` before it was queried.
     free: Option<Result<u64, Arc<StoreError>>>,
     /// Its device and inode.
     place: Option<(u64, u64)>,
 }
 
-/// Why nothing takes part in its swarm.
+/// Why all resources have left their swarms.
 #[derive(Debug)]
 pub enum Away {
-    /// The folder is not there.
+    /// The directory is missing.
     NotHere(NotHere),
-    /// It has only not answered: what was open is open still.
+    /// It does not answer. Open files are still open.
     Silent,
 }
 
-/// What is to be done at a moment.
+/// What to do at a moment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Due {
-    /// The folder counts as not there from now on: it has not answered for too long.
+    /// Whether the directory counts as missing from now on, because it has not answered for too long.
     pub is_lost: bool,
-    /// The number of a question that is to be asked.
+    /// The number of a query to start.
     pub question: Option<u64>,
 }
 
-/// What is to be done when the folder is back.
+/// What to do when the directory is back.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Back {
-    /// It is the same as before: everything goes on.
+    /// Nothing changed: everything continues.
     AsItWas,
-    /// What is in it is looked at anew: what was open may be open on a file system that is gone.
+    /// Its content must be examined again, since open files may belong to a file system that is gone.
     Anew,
 }
 
 impl Folder {
-    /// Whether nothing can be done with it.
+    /// Whether it is unusable.
     pub fn is_away(&self) -> bool {
         self.away.is_some()
     }
 
-    /// Why nothing can be done with it.
+    /// Why it is unusable.
     pub fn away(&self) -> Option<&Away> {
         self.away.as_ref()
     }
 
-    /// For how long it has not answered, when that is long.
+    /// How long it has not answered, if that is long enough to report.
     pub fn silent_for(&self, now: Instant) -> Option<Duration> {
         let silent = now.saturating_duration_since(self.silent_since?);
         Some(silent).filter(|&silent| silent >= SLOW_AFTER)
     }
 
-    /// Bytes that are free in it, or why nobody knows; `None` before it was asked.
+    /// Its free bytes, or why they are unknown; `None` before it was queried.
     pub fn free(&self) -> Option<&Result<u64, Arc<StoreError>>> {
         self.free.as_ref()
     }
 
-    /// Its free bytes were asked for between two questions.
+    /// Sets the free bytes, which were asked for between two queries.
     pub fn set_free(&mut self, free: Result<u64, Arc<StoreError>>) {
         self.free = Some(free);
     }
 
     // -- questions
 
-    /// What is to be done now. A folder that owes an answer is not asked again for a while.
+    /// What to do now. A directory that owes an answer is not queried again for a while.
     pub fn due(&self, now: Instant) -> Due {
         let question = Some(self.asked + 1);
         let (Some(since), Some(asked_at)) = (self.silent_since, self.asked_at) else {
@@ -109,15 +110,15 @@ impl Folder {
         }
     }
 
-    /// A question was asked.
+    /// Notes that a query was started.
     pub fn asked(&mut self, question: u64, now: Instant) {
         (self.asked, self.asked_at) = (question, Some(now));
         self.silent_since.get_or_insert(now);
         self.waiting += 1;
     }
 
-    /// A question was answered: how many bytes are free, and which device and inode the folder has. Whether another
-    /// file system is in its place since the last answer; `None` if a later question was answered already.
+    /// Notes the answer to a query: the free bytes, and the directory's device and inode. Returns whether another file
+    /// system has replaced it since the last answer; `None` if a later query was answered already.
     pub fn answered(
         &mut self,
         question: u64,
@@ -137,7 +138,8 @@ impl Folder {
 
     // -- away and back
 
-    /// Nothing can be done with it. Whether that is news. A folder that was missing and is silent now counts as missing.
+    /// Marks the directory as unusable. Returns whether that is new. If it was missing and is silent now, it still
+    /// counts as missing.
     pub fn go_away(&mut self, away: Away) -> bool {
         let is_news = self.away.is_none();
         if is_news || matches!(away, Away::NotHere(_)) {
@@ -146,7 +148,7 @@ impl Folder {
         is_news
     }
 
-    /// It is there. What is to be done, if it was away until now.
+    /// Marks the directory as usable. Returns what to do if it was unusable before.
     pub fn come_back(&mut self, is_moved: bool) -> Option<Back> {
         Some(match self.away.take()? {
             Away::Silent if !is_moved => Back::AsItWas,

@@ -1,28 +1,28 @@
-//! Which lists of chunks were tried, were false, or are being looked for, beside those that are here.
+//! The other lists of chunks of our resources: which were tried, which are false, and which are being looked for.
 
 use shared::id::{ResourceId, SwarmKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// How long no other list is looked for after none was found.
+/// The pause before another list is looked for again after none was found.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// How many are looked for at once.
+/// Limits the searches for other lists at once. Further resources wait.
 const LOOKING_MAX: usize = 8;
 
-/// How many lists are remembered that were false, or that nobody served.
+/// Limits the remembered lists that are false, and those that nobody served. Beyond it one is forgotten.
 const REMEMBERED_MAX: usize = 1024;
 
-/// What is known of lists of chunks beside those that are here.
+/// What is known of lists of chunks other than the current ones.
 #[derive(Debug, Default)]
 pub struct Lists {
-    /// Those of which the whole was not the resource.
+    /// Lists whose complete file was not the resource.
     disproved: BTreeSet<SwarmKey>,
-    /// Those that nobody served.
+    /// Lists that nobody served.
     tried: BTreeSet<SwarmKey>,
-    /// For which resources other lists are looked for.
+    /// Resources for which another list is being looked for.
     looking: BTreeSet<ResourceId>,
-    /// When none was found.
+    /// When no other list was found, per list.
     missed: BTreeMap<SwarmKey, Instant>,
 }
 
@@ -32,39 +32,39 @@ impl Lists {
         self.looking.contains(&resource)
     }
 
-    /// Another list than this one is to be looked for. Whether that may begin now.
+    /// Begins to look for another list than this one. Returns whether that may begin now.
     pub fn begin(&mut self, key: SwarmKey, now: Instant) -> bool {
         self.missed.retain(|_, at| now.saturating_duration_since(*at) < LOOK_AGAIN);
         let may_look = self.looking.len() < LOOKING_MAX && !self.missed.contains_key(&key);
         may_look && self.looking.insert(key.resource)
     }
 
-    /// The lists that are of no use to whoever looks for another one than this.
+    /// The lists that are of no use to a search for another list than this one.
     pub fn useless(&self, key: SwarmKey) -> BTreeSet<SwarmKey> {
         self.disproved.iter().chain(&self.tried).copied().chain([key]).collect()
     }
 
-    /// No other list takes the place of this one: it is not looked for again soon.
+    /// Notes that no other list was found for this one, so that none is looked for again soon.
     pub fn missed(&mut self, key: SwarmKey, now: Instant) {
         self.missed.insert(key, now);
     }
 
-    /// Those of a resource that nobody served are tried once more the next time.
+    /// Allows the lists of a resource that nobody served to be tried again.
     pub fn retry(&mut self, resource: ResourceId) {
         self.tried.retain(|tried| tried.resource != resource);
     }
 
-    /// No other list of this resource is looked for any more.
+    /// Ends the search for another list of this resource.
     pub fn ended(&mut self, resource: ResourceId) {
         self.looking.remove(&resource);
     }
 
-    /// The whole of this list was not the resource.
+    /// Notes that this list is false.
     pub fn disprove(&mut self, key: SwarmKey) {
         remember(&mut self.disproved, key);
     }
 
-    /// Nobody serves this list.
+    /// Notes that nobody serves this list.
     pub fn pass_over(&mut self, key: SwarmKey) {
         remember(&mut self.tried, key);
     }

@@ -1,4 +1,4 @@
-//! What the driver keeps an eye on: pure state machines, to which the time is handed in.
+//! What the driver monitors, as pure state machines: the time is handed in.
 
 mod checks;
 mod folder;

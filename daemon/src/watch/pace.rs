@@ -1,39 +1,41 @@
-//! When the next snapshot is made. Each costs the driver time, and readers need no more than ten per second.
+//! When the next snapshot is made. Each costs the driver time, and readers need at most ten per second.
 
 use std::time::{Duration, Instant};
 
-/// The shortest time between two snapshots …
+/// The shortest time between two snapshots.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// … and at least this many times as long as it took to make the last one: a fifth of the driver's time at most.
+/// After a snapshot the driver waits at least this many times as long as making it took, so snapshots take at most a
+/// fifth of its time.
 const SHARE: u32 = 4;
 
-/// While something changes, all resources are looked at this often, those at rest as well …
+/// The shortest time between two looks at all resources, including those at rest, while something changes.
 const WHOLE_EVERY: Duration = Duration::from_secs(2);
 
-/// … and at least this many times as long as the last look at all of them took: a twentieth of the driver's time.
+/// After a look at all resources the next one waits at least this many times as long as it took, so such looks take at
+/// most a twentieth of the driver's time.
 const WHOLE_SHARE: u32 = 19;
 
-/// When to make the next snapshot, and of what.
+/// When to make the next snapshot, and of which resources.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// Something has changed since the last one.
+    /// Whether something has changed since the last snapshot.
     has_news: bool,
-    /// Something has changed that concerns all resources.
+    /// Whether a change concerns all resources.
     for_all: bool,
-    /// No snapshot before this moment, but for somebody who asks.
+    /// No snapshot is made before this moment, except when somebody asks.
     next_at: Option<Instant>,
-    /// All resources were looked at in this moment, which took this long.
+    /// When all resources were last looked at, and how long that took.
     whole_at: Option<(Instant, Duration)>,
 }
 
 impl Pace {
-    /// Something has changed that a reader may want to see.
+    /// Notes a change that a reader may want to see.
     pub fn note(&mut self) {
         self.has_news = true;
     }
 
-    /// Something has changed that concerns all resources.
+    /// Notes a change that concerns all resources.
     pub fn note_all(&mut self) {
         (self.has_news, self.for_all) = (true, true);
     }
@@ -48,12 +50,12 @@ impl Pace {
         self.has_news.then(|| self.next_at.unwrap_or(now))
     }
 
-    /// Whether the next snapshot looks at all resources, not only at those with which something goes on.
+    /// Whether the next snapshot looks at all resources, not only at active ones.
     pub fn is_whole(&self, now: Instant) -> bool {
         self.for_all || self.is_older(now, WHOLE_EVERY, WHOLE_SHARE)
     }
 
-    /// Whether somebody who asks for all resources waits for a new look at all of them.
+    /// Whether a reader who asks for all resources must wait for a new look at all of them.
     pub fn is_whole_for_asker(&self, now: Instant) -> bool {
         self.for_all || self.is_older(now, EVERY, SHARE)
     }
@@ -62,7 +64,7 @@ impl Pace {
         self.whole_at.is_none_or(|(at, took)| now.saturating_duration_since(at) >= every.max(took * share))
     }
 
-    /// A snapshot was made between these moments.
+    /// Notes that a snapshot was made between these moments.
     pub fn made(&mut self, begin: Instant, end: Instant, is_whole: bool) {
         let took = end.saturating_duration_since(begin);
         self.next_at = Some(end + EVERY.max(took * SHARE));

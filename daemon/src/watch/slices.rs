@@ -1,29 +1,29 @@
-//! Which resources' files are looked at next. A change of a file that nobody reads is noticed within two seconds for each
-//! thousand resources, so that 100,000 take three minutes and no more of a processor than 1,000 do.
+//! Which resources' files are examined next. A change of a file that nobody reads is noticed within two seconds per
+//! thousand resources, so 100,000 take three minutes and no more processor time than 1,000 do.
 
 use shared::id::SwarmKey;
 
-/// The files of this many resources are looked at every two seconds.
+/// Limits the resources whose files are examined every two seconds. The others follow in the next slices.
 pub const SLICE_MAX: usize = 1024;
 
-/// The looks at the files of all resources, one slice after the other.
+/// The examination of all resources' files, one slice after the other.
 #[derive(Debug, Default)]
 pub struct Slices {
-    /// A slice is being looked at.
+    /// Whether a slice is being examined.
     is_looking: bool,
-    /// The number of the last look: the answer of an earlier one is ignored.
+    /// The number of the current slice. The answer of an earlier one is ignored.
     number: u64,
-    /// The last resource whose files were looked at; none at the beginning and at the end of all of them.
+    /// The last resource whose files were examined; `None` at the beginning of a round.
     last: Option<SwarmKey>,
 }
 
 impl Slices {
-    /// The resource after which the next slice begins; without one, it begins with the first.
+    /// The resource after which the next slice begins; `None` if it begins with the first.
     pub fn last(&self) -> Option<SwarmKey> {
         self.last
     }
 
-    /// The number of a look that begins, unless one goes on.
+    /// Begins a slice and returns its number, unless one is running.
     pub fn begin(&mut self) -> Option<u64> {
         if std::mem::replace(&mut self.is_looking, true) {
             return None;
@@ -32,18 +32,18 @@ impl Slices {
         Some(self.number)
     }
 
-    /// The slice that is being looked at: `count` resources of which this is the last. After the last of all the next slice
-    /// begins with the first.
+    /// Notes the slice that is being examined: `count` resources, of which `last` is the last. A shorter slice ends the
+    /// round.
     pub fn took(&mut self, last: Option<SwarmKey>, count: usize) {
         self.last = last.filter(|_| count == SLICE_MAX);
     }
 
-    /// A look came to its end. Whether it says anything: not if it was given up.
+    /// Ends a slice. Returns whether its result counts, which it does not if the slice was given up.
     pub fn ended(&mut self, number: u64) -> bool {
         number == self.number && std::mem::take(&mut self.is_looking)
     }
 
-    /// The look that goes on is given up: its answer says nothing.
+    /// Gives up the running slice. Its result is ignored.
     pub fn give_up(&mut self) {
         self.is_looking = false;
     }

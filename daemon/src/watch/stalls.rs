@@ -1,14 +1,14 @@
-//! How long downloads have stood still, and what of that is worth a line in the log.
+//! How long downloads have made no progress, and what of that is logged.
 
 use shared::id::SwarmKey;
 use shared::swarm::Time;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// What changes with any progress: how many chunks are there, and when a byte last came.
+/// A value that changes with any progress: the number of chunks, and when a byte last came.
 pub type Mark = (u32, Option<Time>);
 
-/// How long downloads have stood still.
+/// How long downloads have made no progress.
 #[derive(Debug, Default)]
 pub struct Stalls {
     downloads: BTreeMap<SwarmKey, Still>,
@@ -21,17 +21,17 @@ struct Still {
     warned: bool,
 }
 
-/// What is worth a line in the log.
+/// An event to log.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Word {
-    /// The download stands still. The duration is the time since its last progress.
+    /// The download makes no progress. The duration is the time since the last progress.
     Stalled(Duration),
-    /// The download goes on after a warning. The duration is how long it stood still.
+    /// The download continues after a warning. The duration is how long it made no progress.
     GoesOn(Duration),
 }
 
 impl Stalls {
-    /// Looks at a download that should make progress.
+    /// Looks at a download that should make progress. Returns an event to log.
     pub fn look(&mut self, key: SwarmKey, mark: Mark, now: Instant, patience: Duration) -> Option<Word> {
         let new = Still { mark, since: now, warned: false };
         let still = self.downloads.entry(key).or_insert(new);
@@ -48,17 +48,17 @@ impl Stalls {
         Some(Word::Stalled(stood))
     }
 
-    /// The downloads that are looked after.
+    /// The monitored downloads.
     pub fn watched(&self) -> Vec<SwarmKey> {
         self.downloads.keys().copied().collect()
     }
 
-    /// How long a download has stood still.
+    /// How long a download has made no progress.
     pub fn stood(&self, key: SwarmKey, now: Instant) -> Duration {
         self.downloads.get(&key).map_or(Duration::ZERO, |still| now.saturating_duration_since(still.since))
     }
 
-    /// A download needs no looking after any more; if that was warned of, how long it had stood still.
+    /// Stops monitoring a download. If it was warned of, returns how long it had made no progress.
     pub fn forget(&mut self, key: SwarmKey, now: Instant) -> Option<Duration> {
         let still = self.downloads.remove(&key).filter(|still| still.warned)?;
         Some(now.saturating_duration_since(still.since))

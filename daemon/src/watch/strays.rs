@@ -1,12 +1,12 @@
-//! The finished files that nobody remembers and that are still to be looked at.
+//! The queue of finished files without a record that must still be examined.
 
 use shared::name::ResourceName;
 use std::collections::VecDeque;
 
-/// The names that are still to be looked at.
+/// The names that must still be examined.
 #[derive(Debug, Default)]
 pub struct Strays {
     pub left: VecDeque<ResourceName>,
-    /// One of them is being compared.
+    /// Whether one of them is being compared.
     pub is_comparing: bool,
 }

@@ -1,29 +1,30 @@
-//! Whose turn it is where only a few things can be done at once. A pure decision: it starts nothing and knows no clock.
+//! Decides whose turn it is when only a few things can be done at once. This is a pure decision: it starts nothing and
+//! has no clock.
 //!
-//! Small files and large ones have places of their own, so that a small one never waits for hours of hashing. Within
-//! their places what somebody waits for goes first, then each in the order in which it came, but that a file goes back
-//! by one place for each 64 MiB that it has: small before large, and yet nobody waits for ever, since a file is
-//! overtaken by no more of the later ones than that.
+//! Small and large files have separate places, so that a small one never waits for hours of hashing. Within each kind,
+//! files that somebody waits for go first, and then in order of arrival, except that a file moves back one place per 64
+//! MiB of its size. So small files go before large ones, but nobody waits forever: only that number of later files can
+//! overtake a file.
 
 use std::collections::BTreeMap;
 
-/// A file of more bytes than this counts as large: hashing one takes a second or more.
+/// A file with more bytes than this is large: hashing one takes a second or more.
 const SMALL_BYTES_MAX: u64 = 64 << 20;
 
-/// A turn that was given. Its place is free again when [`Turns::ended`] takes it back.
+/// A turn. Its place is free again after [`Turns::ended`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Turn {
     is_large: bool,
 }
 
-/// What waits for its turn, and how many have theirs.
+/// The items that wait for their turn, and the number that have theirs.
 #[derive(Debug)]
 pub struct Turns<T> {
     small: Lane<T>,
     large: Lane<T>,
-    /// Where each of those that wait is in its lane.
+    /// The lane and the order of each waiting item.
     waiting: BTreeMap<T, (Turn, Order)>,
-    /// How many came so far.
+    /// The number of items so far.
     came: u64,
 }
 
@@ -34,23 +35,23 @@ struct Lane<T> {
     waiting: BTreeMap<Order, T>,
 }
 
-/// The lower one goes first.
+/// The order within a lane; lower goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Order {
-    /// Nobody waits for it: `false` is less.
+    /// Whether nobody waits for it; `false` goes first.
     unasked: bool,
     place: u64,
     number: u64,
 }
 
 impl<T: Ord + Copy> Turns<T> {
-    /// Turns for this many small files and this many large ones at once.
+    /// Turns for `small_max` small and `large_max` large files at once.
     pub fn new(small_max: u32, large_max: u32) -> Turns<T> {
         let lane = |places_max| Lane { places_max, taken: 0, waiting: BTreeMap::new() };
         Turns { small: lane(small_max), large: lane(large_max), waiting: BTreeMap::new(), came: 0 }
     }
 
-    /// Waits from now on; what waits already is moved, and does not become less urgent by that.
+    /// Queues an item. An item that waits already is moved, but keeps its priority.
     pub fn wait(&mut self, what: T, bytes: u64, is_asked: bool) {
         let was_asked = self.forget(what).is_some_and(|order| !order.unasked);
         self.came += 1;
@@ -61,7 +62,7 @@ impl<T: Ord + Copy> Turns<T> {
         self.waiting.insert(what, (Turn { is_large }, order));
     }
 
-    /// Somebody waits for it now, if it waits for its turn.
+    /// Gives a waiting item priority, because somebody waits for it.
     pub fn hurry(&mut self, what: T) {
         if let Some((turn, order)) = self.waiting.get_mut(&what) {
             let (is_large, before) = (turn.is_large, *order);
@@ -73,7 +74,7 @@ impl<T: Ord + Copy> Turns<T> {
         }
     }
 
-    /// It does not wait any more.
+    /// Removes a waiting item.
     pub fn give_up(&mut self, what: T) {
         self.forget(what);
     }
@@ -84,7 +85,7 @@ impl<T: Ord + Copy> Turns<T> {
         Some(order)
     }
 
-    /// The next one that has its turn, as long as a place is free.
+    /// Gives the next item its turn, if a place is free.
     pub fn next(&mut self) -> Option<(T, Turn)> {
         for is_large in [false, true] {
             let lane = self.lane(is_large);
@@ -100,7 +101,7 @@ impl<T: Ord + Copy> Turns<T> {
         None
     }
 
-    /// A turn is over.
+    /// Ends a turn.
     #[expect(clippy::needless_pass_by_value, reason = "a turn ends once")]
     pub fn ended(&mut self, turn: Turn) {
         let lane = self.lane(turn.is_large);
@@ -108,12 +109,12 @@ impl<T: Ord + Copy> Turns<T> {
             lane.taken.checked_sub(1).expect("each turn was given by `next`, and is given back once");
     }
 
-    /// How many have their turn now.
+    /// The number of turns in use.
     pub fn taken(&self) -> u32 {
         self.small.taken + self.large.taken
     }
 
-    /// How many of those that wait go before each of them.
+    /// For each waiting item, the number of items before it.
     pub fn before(&self) -> BTreeMap<T, u32> {
         let lanes = [&self.small, &self.large].map(|lane| lane.waiting.values());
         lanes.into_iter().flat_map(|lane| (0..).zip(lane)).map(|(before, what)| (*what, before)).collect()

@@ -1,5 +1,5 @@
-//! Follows a download with its whole-file hash, so that a huge file ends without a second read: most chunks are
-//! passed over as they arrive ([`WholeHash::verify`]); what was missed is made good here.
+//! Keeps the hash of the whole file close behind a download, so that a huge file needs no second read. Most chunks are
+//! hashed as they arrive ([`WholeHash::verify`]); the others are hashed here.
 
 use super::hash::{Frontier, WholeHash};
 use crate::store::StoreError;
@@ -8,21 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How many chunks are hashed at once: few, while those that arrive could take them along.
+/// The number of chunks hashed in one step. It is small because arriving chunks may hash the next ones meanwhile.
 const BATCH_CHUNKS: u32 = 2;
 
-/// How far the hash may lag behind before somebody sees to it: fewer than are kept in memory.
+/// The number of chunks by which the hash may lag before this task hashes them. It is lower than the number kept in
+/// memory.
 const LAG_CHUNKS: u32 = 8;
 
-/// How long it may lag behind while no further chunk comes.
+/// How long the hash may lag while no further chunk comes.
 const LAG_MAX: Duration = Duration::from_millis(250);
 
-/// The hash of a whole file, or why it could not be had.
+/// The hash of a whole file, or the error that prevented it.
 pub type HashedWhole = Result<ResourceId, String>;
 
 impl WholeHash {
-    /// Sees to it that the hash follows the chunks that are in the file, and gives it once all of them are. `None`
-    /// when nobody wants it any more. To be awaited by one task, or the same chunks are hashed by turns.
+    /// Keeps the hash close behind the chunks in the file, and returns it when all are there. Returns `None` when it is
+    /// no longer wanted. Only one task may await this; otherwise the tasks would hash the chunks in turns.
     pub async fn finished(self: Arc<WholeHash>) -> Option<HashedWhole> {
         let (total, mut frontier) = (self.count().get(), self.frontier());
         loop {
@@ -35,7 +36,7 @@ impl WholeHash {
             let passed: Result<(), StoreError> = match tokio::task::spawn_blocking(pass).await {
                 Ok(passed) => passed,
                 Err(error) if error.is_panic() => return Some(Err(error.to_string())),
-                Err(_) => return None, // the daemon ends
+                Err(_) => return None, // the daemon is stopping
             };
             if let Err(error) = passed {
                 return Some(Err(error.to_string()));
@@ -43,7 +44,8 @@ impl WholeHash {
         }
     }
 
-    /// Waits until the hash lags behind what is there, or everything is there; gives how much that is.
+    /// Waits until the hash lags or all chunks are there. Returns the number of chunks from the beginning that are
+    /// there.
     async fn wait_for_work(&self, frontier: &mut watch::Receiver<Frontier>, total: u32) -> Option<u32> {
         loop {
             let Frontier { chunks: there, is_ended } = *frontier.borrow_and_update();

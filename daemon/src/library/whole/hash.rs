@@ -1,6 +1,6 @@
-//! The whole-file hash of a download, computed along the way: it passes over the chunks in order, and where it
-//! can in the same breath in which the hash of another chunk is computed. One stream of SHA-256 waits for its own
-//! rounds most of the time; two that take turns cost a third less together (docs/performance.md).
+//! The hash of a download's whole file. It is computed over the chunks in order, if possible together with the hash of
+//! another chunk. A single SHA-256 stream mostly waits for its own rounds; two interleaved streams take a third less
+//! time together (docs/performance.md).
 
 use super::recent::{Memory, Recent};
 use crate::store::{PartFile, StoreError};
@@ -15,20 +15,20 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
-/// How many bytes each stream gets in its turn: few enough that both are in the processor's view at once.
+/// The number of bytes that each stream hashes before the other continues. It is small enough for the processor to
+/// overlap both.
 const TURN_BYTES: usize = 128;
 
-/// How many chunks may wait for the hash of the whole to go along with them. Any more do without: with many
-/// processors that is faster, with few it only costs more.
+/// Limits the arriving chunks that wait to be hashed together with the whole file. Further chunks are hashed alone. On
+/// many processors waiting is slower; on few it saves work.
 static WAITING_MAX: LazyLock<usize> = LazyLock::new(|| {
     let few = std::thread::available_parallelism().is_ok_and(|processors| processors.get() <= 4);
     if few { 8 } else { 2 }
 });
 
-/// The hash of a whole download, as far as it got. In order of use: chunks are verified as they arrive
-/// ([`verify`](WholeHash::verify)), written by whoever received them and kept in memory ([`keep`](WholeHash::keep)); the
-/// driver tells what is in the file ([`advance`](WholeHash::advance)), and one task waits for the end
-/// ([`finished`](WholeHash::finished)).
+/// The hash of a whole download. In order of use: chunks are verified as they arrive ([`verify`](WholeHash::verify)),
+/// written by the caller and kept in memory ([`keep`](WholeHash::keep)); the driver says which chunks are in the file
+/// ([`advance`](WholeHash::advance)), and one task awaits the result ([`finished`](WholeHash::finished)).
 #[derive(Debug)]
 pub struct WholeHash {
     file: Arc<PartFile>,
@@ -36,29 +36,29 @@ pub struct WholeHash {
     recent: Recent,
     frontier: watch::Sender<Frontier>,
     line: Mutex<Line>,
-    /// The lane is free, or another is the first in line.
+    /// Notified when the lane is free or another chunk is first in line.
     freed: Condvar,
 }
 
-/// How far a file has no gap.
+/// The chunks at the beginning of the file without a gap.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Frontier {
     /// Chunks `0..chunks` are all in the file.
     pub(super) chunks: u32,
-    /// Nobody wants the hash any more.
+    /// Whether the hash is no longer wanted.
     pub(super) is_ended: bool,
 }
 
-/// The hash, and who waits for a turn at it.
+/// The lane, and the chunks that wait for a turn.
 #[derive(Debug, Default)]
 struct Line {
     lane: Lane,
-    /// The chunks that wait to be verified, in order.
+    /// Chunks that wait to be verified, in order.
     waiting: BTreeSet<ChunkIndex>,
 }
 
 impl WholeHash {
-    /// Nothing of this file is hashed yet, and no chunk is known to be in it. It is to have `count` chunks.
+    /// A hash that has not begun, for a file of `count` chunks.
     pub fn new(file: Arc<PartFile>, count: ChunkCount, memory: Memory) -> WholeHash {
         WholeHash {
             file,
@@ -70,7 +70,7 @@ impl WholeHash {
         }
     }
 
-    /// These chunks are in the file.
+    /// Notes which chunks are in the file.
     pub fn advance(&self, have: &HaveMap) {
         self.frontier.send_if_modified(|frontier| {
             let before = frontier.chunks;
@@ -81,24 +81,24 @@ impl WholeHash {
         });
     }
 
-    /// Nobody wants the hash any more: whoever waits for it hears that.
+    /// Ends the hash: the task that awaits it returns.
     pub fn end(&self) {
         self.frontier.send_modify(|frontier| frontier.is_ended = true);
     }
 
-    /// How many chunks the file has when it is whole.
+    /// The number of chunks of the complete file.
     pub(super) fn count(&self) -> ChunkCount {
         self.count
     }
 
-    /// How far the file has no gap, now and when that changes.
+    /// The chunks without a gap, now and when that changes.
     pub(super) fn frontier(&self) -> watch::Receiver<Frontier> {
         self.frontier.subscribe()
     }
 
-    /// Whether a chunk that has just arrived is right. The whole-file hash passes over its next chunk at the same
-    /// time if it can: over this one, when it is right, or over one that is there. Blocks for a moment while that is
-    /// done for other chunks.
+    /// Verifies a chunk that has just arrived. The whole-file hash processes its next chunk at the same time if
+    /// possible: this one, if it is correct, or one that is here already. Blocks briefly while other chunks do the
+    /// same.
     pub fn verify(&self, index: ChunkIndex, bytes: &[u8], hash: &ChunkHash) -> bool {
         let Some(mut turn) = self.wait_for_turn(index) else { return ChunkHash::of(bytes) == *hash };
         let (next, mut chunk) = (turn.at.index, Sha256::new());
@@ -108,7 +108,7 @@ impl WholeHash {
         } else if let Some(kept) = &kept {
             in_turn(&mut chunk, bytes, &mut turn.at.hasher, kept);
         } else {
-            drop(turn); // for somebody who can make use of it
+            drop(turn); // another chunk may use it
             return ChunkHash::of(bytes) == *hash;
         }
         let is_right = ChunkHash(chunk.finalize().into()) == *hash;
@@ -118,20 +118,20 @@ impl WholeHash {
         is_right
     }
 
-    /// Keeps a verified chunk in memory if the whole-file hash comes to it soon.
+    /// Keeps a verified chunk in memory if the whole-file hash will need it soon.
     pub fn keep(&self, index: ChunkIndex, bytes: Bytes) {
         self.recent.keep(index, bytes.into());
     }
 
-    /// How many chunks were passed over.
+    /// The number of chunks hashed so far.
     pub(super) fn passed(&self) -> u32 {
         self.line().lane.passed()
     }
 
-    /// Passes over chunks that are there, up to and without `end`, but no more than `chunks_max` of them. Blocks.
+    /// Hashes chunks that are here up to `end` (exclusive), at most `chunks_max`. Blocks.
     ///
     /// # Errors
-    /// When one that is not in memory any more cannot be read.
+    /// When a chunk that is no longer in memory cannot be read.
     pub(super) fn pass(&self, end: u32, chunks_max: u32) -> Result<(), StoreError> {
         for _ in 0..chunks_max {
             let mut turn = self.turn(self.line_when(|line| line.lane.is_free()));
@@ -146,12 +146,12 @@ impl WholeHash {
         Ok(())
     }
 
-    /// The hash of all chunks that were passed over.
+    /// The hash of all chunks so far.
     pub(super) fn get(&self) -> ResourceId {
         self.line().lane.hash()
     }
 
-    /// A chunk that is there, from memory or from the file.
+    /// A chunk that is here, from memory or from the file.
     fn find(&self, index: ChunkIndex) -> Option<Lent> {
         let read = || self.file.read(index).ok().map(Lent::from);
         let is_there = index.0 < self.frontier.borrow().chunks;
@@ -162,8 +162,8 @@ impl WholeHash {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The right to hash, for the first chunk in order of those that wait. `None` where it is of no use: the hash
-    /// of the whole has passed this chunk, or too many wait.
+    /// Waits for the turn of a chunk; the lowest waiting index goes first. Returns `None` if it is of no use: the
+    /// whole-file hash is past this chunk, or too many chunks wait.
     fn wait_for_turn(&self, index: ChunkIndex) -> Option<HashTurn<'_>> {
         let mut line = self.line();
         if line.lane.passed() > index.0 || line.waiting.len() >= *WAITING_MAX || !line.waiting.insert(index) {
@@ -186,14 +186,14 @@ impl WholeHash {
     }
 }
 
-/// The right to hash: one has it at a time. It ends when it is dropped.
+/// The turn at the lane, held by one thread at a time until it is dropped.
 struct HashTurn<'a> {
     at: lane::LaneTurn,
     held: Held<'a>,
 }
 
 impl HashTurn<'_> {
-    /// The hash has passed over its chunk.
+    /// Ends the turn after its chunk was hashed.
     fn pass(self) {
         let HashTurn { at, mut held } = self;
         held.of.recent.passed(at.index);
@@ -202,10 +202,10 @@ impl HashTurn<'_> {
     }
 }
 
-/// The lane, until this is dropped: also by a panic.
+/// Releases the lane when dropped, also by a panic.
 struct Held<'a> {
     of: &'a WholeHash,
-    /// The lane was given back already, and may be another's by now.
+    /// Whether the lane was returned already, so that another thread may hold it.
     has_passed: bool,
 }
 
@@ -218,7 +218,7 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Hashes two streams by turns.
+/// Hashes two streams alternately.
 fn in_turn(one: &mut Sha256, bytes: &[u8], other: &mut Sha256, other_bytes: &[u8]) {
     let common = bytes.len().min(other_bytes.len());
     for (turn, other_turn) in bytes[..common].chunks(TURN_BYTES).zip(other_bytes[..common].chunks(TURN_BYTES))

@@ -1,5 +1,5 @@
-//! The whole-file hash of a download: `hash` goes along with the chunks that arrive, `recent` keeps what it comes to soon
-//! in memory, `follow` makes good what it missed.
+//! The whole-file hash of a download: `hash` processes chunks as they arrive, `recent` keeps chunks that it needs soon
+//! in memory, and `follow` hashes the chunks that were missed.
 
 mod follow;
 mod hash;

@@ -1,5 +1,5 @@
-//! Chunks that were just written, kept in memory until the whole-file hash has passed them: what need not be
-//! read back from the disk costs no copy. Bounded over all downloads of the process.
+//! Chunks that were just written, kept in memory until the whole-file hash has processed them, so that they need not be
+//! read back. Limited over all downloads of the process.
 
 use shared::chunk::ChunkIndex;
 use shared::rpc::wire::buffers::Lent;
@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many chunks are kept, all downloads together: 1 MiB each.
+/// Limits the kept chunks of all downloads, of 1 MiB each. Further ones are read back from the disk.
 const CHUNKS_MAX: u32 = 16;
 
-/// Only chunks that the hash will reach soon are worth their memory.
+/// A chunk is kept only if it is less than this number of chunks ahead of the hash.
 const AHEAD_MAX: u32 = 16;
 
-/// The memory for chunks that are kept, shared by all downloads of a process.
+/// The memory budget for kept chunks, shared by all downloads of a process.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<AtomicU32>);
 
-/// The chunks of one download that are kept.
+/// The kept chunks of one download.
 #[derive(Debug, Default)]
 pub struct Recent {
     memory: Memory,
@@ -26,18 +26,18 @@ pub struct Recent {
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// The chunk that the hash needs next.
+    /// The next chunk that the hash needs.
     next: u32,
     chunks: BTreeMap<u32, Lent>,
 }
 
 impl Recent {
-    /// Nothing is kept yet.
+    /// No chunks yet.
     pub fn new(memory: Memory) -> Recent {
         Recent { memory, kept: Mutex::default() }
     }
 
-    /// Keeps a chunk if it is needed soon and there is room; else its buffer is free for others.
+    /// Keeps a chunk if it is needed soon and there is room. Otherwise its buffer is freed.
     pub fn keep(&self, index: ChunkIndex, bytes: Lent) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let is_soon = index.0.checked_sub(kept.next).is_some_and(|ahead| ahead < AHEAD_MAX);
@@ -46,13 +46,13 @@ impl Recent {
         }
     }
 
-    /// A chunk that is kept.
+    /// A kept chunk.
     pub fn find(&self, index: ChunkIndex) -> Option<Lent> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.chunks.get(&index.0).cloned()
     }
 
-    /// The hash has passed this chunk: it is let go, and all before it.
+    /// Drops this chunk and all before it, since the hash has processed them.
     pub fn passed(&self, index: ChunkIndex) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let next = index.0 + 1;
