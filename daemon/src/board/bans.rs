@@ -1,8 +1,8 @@
-//! Who is refused for a while, and how often anybody was turned away.
+//! Peers that are refused for a while, and counts of everyone who was turned away.
 //!
-//! Others may speak from the same address: a whole fleet sits behind one, and a stranger may claim an honest peer's port.
-//! So who dialled us is refused by address, port and id together. Only whom we dialled is known to be where it says, and
-//! is not dialled there again.
+//! Several peers may use the same address: a whole fleet may sit behind it, and a stranger may claim an honest peer's
+//! port. So a peer that dialed us is banned by address, port and id together. Only the address of a peer that we dialed
+//! is known to be its own; it is not dialed again either.
 
 use shared::id::PeerId;
 use shared::rpc::control::Rejection;
@@ -14,37 +14,37 @@ use std::time::{Duration, Instant};
 
 /// How long a peer that misbehaved is refused.
 const BAN: Duration = Duration::from_secs(600);
-/// How many peers are refused at once; beyond it the oldest ban ends.
+/// Limits the bans. Beyond it the oldest ban ends.
 const BANS_MAX: usize = 1024;
 
-/// Who is refused for a while.
+/// The peers that are refused.
 #[derive(Debug, Default)]
 pub struct Bans(Mutex<BTreeMap<(PeerAddr, Option<PeerId>), Ban>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Ban {
     until: Instant,
-    /// We dialled it: the address is its own.
+    /// Whether we dialed it, so that the address is its own.
     is_there: bool,
 }
 
 impl Bans {
-    /// Refuses a peer that we dialled, and does not dial it again. The id is the one that it gave, if it gave one.
+    /// Bans a peer that we dialed, and forbids to dial it. `id` is the id that it gave, if any.
     pub fn dialled(&self, peer: PeerAddr, id: Option<PeerId>) {
         self.add((peer, id), true);
     }
 
-    /// Refuses a peer that dialled us.
+    /// Bans a peer that dialed us.
     pub fn dialler(&self, peer: PeerAddr, id: PeerId) {
         self.add((peer, Some(id)), false);
     }
 
-    /// Whether the hello of a peer is refused.
+    /// Whether a peer's hello is refused.
     pub fn refuses(&self, peer: PeerAddr, id: PeerId) -> bool {
         self.lock().get(&(peer, Some(id))).is_some_and(|ban| ban.until > Instant::now())
     }
 
-    /// Whether an address is not to be dialled.
+    /// Whether an address must not be dialed.
     pub fn forbids(&self, peer: PeerAddr) -> bool {
         let now = Instant::now();
         let bans = self.lock();
@@ -68,23 +68,23 @@ impl Bans {
     }
 }
 
-/// How often peers and strangers were turned away, by reason.
+/// How many peers and strangers were turned away, by reason.
 #[derive(Debug, Default)]
 pub struct Rejections([AtomicU64; Rejection::ALL.len()]);
 
 impl Rejections {
-    /// One more.
+    /// Counts one.
     pub fn count(&self, why: Rejection) {
         self.0[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Every reason, in order, and how often it was one.
+    /// Every reason, in order, with its count.
     pub fn all(&self) -> Vec<(Rejection, u64)> {
         Rejection::ALL.iter().map(|&why| (why, self.0[why as usize].load(Ordering::Relaxed))).collect()
     }
 }
 
-/// What a drop is counted as.
+/// The reason under which a drop is counted.
 pub fn rejection_of(reason: DropReason) -> Rejection {
     match reason {
         DropReason::Corrupt => Rejection::Corrupt,

@@ -1,5 +1,5 @@
-//! What all connections look at: what we have (`news`, and in `told` what of it one connection has heard), and whom we
-//! refuse, and how often (`bans`).
+//! State that all connections share: `news` is what we have, `told` is what one connection has been told of it, and
+//! `bans` is whom we refuse and how often.
 
 pub mod bans;
 pub mod news;

@@ -1,7 +1,7 @@
-//! The news board: what this machine has, for the peers that poll for it.
+//! The news board: the chunks that this machine has, for the peers that poll for news.
 //!
-//! Every change has a number. What one connection was told, and what is due to it, is kept in its [`Told`]. An answer
-//! counts as told only when a later poll hands in its number.
+//! Every change has a number. What one connection was told, and what it must still be told, is in its [`Told`]. An
+//! answer counts as told only when a later poll passes its number.
 
 use super::told::{Known, Told};
 use shared::chunk::{ChunkCount, ChunkIndex};
@@ -12,17 +12,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
-/// How many changes of a swarm are remembered.
+/// Limits the remembered changes of a swarm. A peer that knows less is told all chunks again.
 const CHANGES_MAX: usize = ADDED_MAX;
 
-/// Of how many changes of the board it is remembered which swarm they were of. A connection that looked at the board
-/// longer ago looks at all its swarms.
+/// Limits the remembered changes of the board. A connection that has seen less checks all its swarms.
 const LATEST_MAX: usize = 4096;
 
-/// About how many bytes of have maps go into one answer (a frame's head has 1 MiB).
+/// Limits the bytes of have maps in one answer, approximately. A frame's head has at most 1 MiB; the rest goes into the
+/// next answer.
 const REPLY_BYTES_MAX: usize = 900 << 10;
 
-/// What every swarm of this machine has.
+/// The chunks of every swarm that this machine has.
 #[derive(Debug)]
 pub struct NewsBoard {
     state: Mutex<State>,
@@ -34,7 +34,7 @@ struct State {
     /// The number of the last change.
     sequence: u64,
     swarms: BTreeMap<SwarmKey, Swarm>,
-    /// Which swarm each of the last changes was of, oldest first.
+    /// The swarm of each of the last changes, oldest first.
     latest: VecDeque<SwarmKey>,
 }
 
@@ -43,7 +43,7 @@ struct Swarm {
     have: HaveMap,
     /// Changes since `complete_since`, oldest first.
     changes: VecDeque<(u64, ChunkIndex)>,
-    /// A peer that knows less than this must be told in full.
+    /// A peer that knows only older changes must be told all chunks.
     complete_since: u64,
 }
 
@@ -53,12 +53,12 @@ impl NewsBoard {
         NewsBoard { state: Mutex::default(), sequence: watch::Sender::new(0) }
     }
 
-    /// A number that changes with every change of the board.
+    /// The number of the last change, to be watched.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.sequence.subscribe()
     }
 
-    /// We take part in a swarm, or have something else of it than we said: everybody is told in full.
+    /// Sets what we have in a swarm, when we join it or when chunks were lost. Every peer is told all chunks again.
     pub fn put(&self, key: SwarmKey, have: HaveMap) {
         self.change(key, |state| {
             let complete_since = state.sequence;
@@ -66,7 +66,7 @@ impl NewsBoard {
         });
     }
 
-    /// We have one more chunk.
+    /// Adds a chunk that we have.
     pub fn add(&self, key: SwarmKey, index: ChunkIndex) {
         self.change(key, |state| {
             let sequence = state.sequence;
@@ -82,7 +82,7 @@ impl NewsBoard {
         });
     }
 
-    /// A chunk is not there any more.
+    /// Removes a chunk that we no longer have.
     pub fn take(&self, key: SwarmKey, index: ChunkIndex) {
         let have = self.lock().swarms.get(&key).map(|swarm| swarm.have.clone());
         if let Some(mut have) = have {
@@ -91,14 +91,14 @@ impl NewsBoard {
         }
     }
 
-    /// We do not take part in a swarm any more.
+    /// Removes a swarm that we left.
     pub fn remove(&self, key: SwarmKey) {
         self.change(key, |state| {
             state.swarms.remove(&key);
         });
     }
 
-    /// What a poll is to be told; nothing to tell gives no updates. What does not fit comes with the next answer.
+    /// The answer to a poll, which may have no updates. What does not fit goes into the next answer.
     pub fn news(&self, told: &mut Told) -> NewsReply {
         let state = self.lock();
         told.look_at(state.sequence, |since| state.changed_since(since));
@@ -141,17 +141,18 @@ impl NewsBoard {
 }
 
 impl State {
-    /// The swarms that have changed since a number, some of them more than once; `None` when that is not remembered.
+    /// The swarms that have changed since a number, possibly repeated; `None` if that is not remembered.
     fn changed_since(&self, since: u64) -> Option<Vec<SwarmKey>> {
         let changes = usize::try_from(self.sequence.checked_sub(since)?).ok()?;
         let skipped = self.latest.len().checked_sub(changes)?;
         Some(self.latest.range(skipped..).copied().collect())
     }
 
-    /// What is new in a swarm to somebody who knows this of it (`None`: nothing), and about how many bytes it takes.
+    /// The news of a swarm for a peer with this knowledge (`None` means nothing), and their approximate number of
+    /// bytes.
     fn update(&self, key: SwarmKey, known: Option<Known>) -> Option<(HaveNews, usize)> {
         let Some(swarm) = self.swarms.get(&key) else {
-            // Told once: a swarm that was never here, or is not here any more.
+            // A swarm that we are not in is told once.
             return known.is_none_or(|known| known.present).then_some((HaveNews::Gone, 1));
         };
         let since = known.filter(|known| known.present).map(|known| known.sequence);
@@ -178,7 +179,7 @@ impl Default for NewsBoard {
     }
 }
 
-/// Reads what a peer says it has; `None` when that is nonsense.
+/// Converts a peer's news; `None` if they are not valid.
 pub fn read_news(news: HaveNews, count: ChunkCount) -> Option<shared::swarm::News> {
     use shared::swarm::News;
     match news {

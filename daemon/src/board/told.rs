@@ -1,7 +1,7 @@
-//! What one connection was told of the news board, and what is due to it.
+//! What one connection was told from the news board, and what it must still be told.
 //!
-//! An answer may be lost: its poll timed out at the other side, or was taken back. So what an answer told counts only
-//! when the next poll says that this very answer arrived. Until then it is due again.
+//! An answer may be lost because its poll timed out at the other side or was canceled. So an answer counts only when
+//! the next poll says that it arrived. Until then its content must be told again.
 
 use shared::id::SwarmKey;
 use shared::rpc::peer::{SUBSCRIPTIONS_MAX, Subscriptions};
@@ -11,34 +11,33 @@ use std::ops::Bound;
 /// What the other side knows of a swarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
-    /// All changes up to this one.
+    /// The last change that it knows.
     pub sequence: u64,
     /// Whether we took part in the swarm then.
     pub present: bool,
 }
 
-/// The subscriptions of one connection, and what the other side has received of each.
+/// The subscriptions of one connection, and what the other side has received for each.
 #[derive(Debug, Default)]
 pub struct Told {
-    /// `None`: nothing has arrived since it was subscribed to.
+    /// What has arrived for each; `None` if nothing has since the subscription.
     swarms: BTreeMap<SwarmKey, Option<Known>>,
-    /// Those of which there may be something to tell.
+    /// Swarms with possible news.
     due: BTreeSet<SwarmKey>,
-    /// The last one that was looked at: all have their turn.
+    /// The swarm that was looked at last, so that all get their turn.
     last: Option<SwarmKey>,
-    /// Up to which change of the board everything that is new is due.
+    /// The change of the board up to which `due` is complete.
     looked_at: u64,
-    /// The number of the last answer that was made, or a number that none has.
+    /// The number of the last answer that was made, or an unused number.
     made: u64,
-    /// The last answer that arrived.
+    /// The number of the last answer that arrived.
     arrived: u64,
-    /// What the last answer told, until it is known whether it arrived; at most as many as it had updates.
+    /// The content of the last answer until it is known whether it arrived.
     under_way: Vec<(SwarmKey, Known)>,
 }
 
 impl Told {
-    /// Changes the subscriptions; returns those that are new to this connection. Those beyond the most that there may
-    /// be are not taken.
+    /// Changes the subscriptions. Returns those that are new. Subscriptions beyond the limit are ignored.
     pub fn subscribe(&mut self, changes: Subscriptions) -> Vec<SwarmKey> {
         let mut new = Vec::new();
         for key in changes.removed {
@@ -61,7 +60,7 @@ impl Told {
         new
     }
 
-    /// A poll says which answer arrived last. A number that cannot be means that the other side knows nothing.
+    /// Notes which answer arrived last, as a poll says. An impossible number means that the other side knows nothing.
     pub fn arrived(&mut self, number: u64) {
         if number == self.made {
             for (key, known) in std::mem::take(&mut self.under_way) {
@@ -78,8 +77,8 @@ impl Told {
         }
     }
 
-    /// What the last answer told is due again, and in full: it may arrive after all, so that nothing is known of what the
-    /// other side has. Its number counts for nothing then.
+    /// Makes the content of the last answer due again, as complete lists of chunks: it may still arrive, so it is
+    /// unknown what the other side has. The number of that answer becomes invalid.
     fn give_up(&mut self) {
         if !self.under_way.is_empty() {
             self.made += 1;
@@ -90,13 +89,13 @@ impl Told {
         }
     }
 
-    /// The number of the last answer that was made, if it is under way, or of the last that arrived.
+    /// The number of the last answer that was made if it is in flight, or of the last one that arrived.
     pub(super) fn number(&self) -> u64 {
         if self.under_way.is_empty() { self.arrived } else { self.made }
     }
 
-    /// Before an answer is made: what has changed on the board is due, and what an answer before it told that is not
-    /// known to have arrived.
+    /// Prepares an answer: changes of the board become due, and so does the content of an answer that is not known to
+    /// have arrived.
     pub(super) fn look_at(&mut self, sequence: u64, changed: impl FnOnce(u64) -> Option<Vec<SwarmKey>>) {
         self.give_up();
         match changed(self.looked_at) {
@@ -106,7 +105,7 @@ impl Told {
         self.looked_at = sequence;
     }
 
-    /// The next swarm of which there may be something to tell, and what is known of it.
+    /// The next swarm with possible news, and what the other side knows of it.
     pub(super) fn next_due(&mut self) -> Option<(SwarmKey, Option<Known>)> {
         let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
         let next = self.due.range((after, Bound::Unbounded)).next().or_else(|| self.due.first());
@@ -114,13 +113,13 @@ impl Told {
         Some((key, self.swarms.get(&key).copied().flatten()))
     }
 
-    /// There is nothing to tell of this swarm.
+    /// Notes that a swarm has no news for the other side.
     pub(super) fn nothing_due(&mut self, key: SwarmKey) {
         self.due.remove(&key);
         self.last = Some(key);
     }
 
-    /// The answer that is being made tells this of a swarm.
+    /// Notes what the answer that is being made says about a swarm.
     pub(super) fn tell(&mut self, key: SwarmKey, known: Known) {
         if self.under_way.is_empty() {
             self.made += 1;

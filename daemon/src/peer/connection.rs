@@ -1,4 +1,4 @@
-//! A connection that we dial: up to its hello, and how it ends. What is asked on it is `link`'s.
+//! A connection that we dial, up to its hello, and how it ends. What is asked on it is in `link`.
 
 use crate::inbox::Context;
 use crate::throttle::Throttled;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinError, JoinHandle};
 
+/// Limits the wait for the answer to hello. After that the dial has failed.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection after hello. Dropping it closes it.
@@ -23,9 +24,11 @@ pub(super) struct Connection {
     pub(super) carrier: JoinHandle<LinkEnd>,
 }
 
-/// Why a link ends: it happens, or the peer did what no honest one does.
+/// Why a link ends.
 pub(super) enum End {
+    /// It broke, as happens to honest peers.
     Broken(String),
+    /// The peer did something that no honest peer does.
     Misbehaved(DropReason, String),
 }
 
@@ -45,13 +48,13 @@ impl Drop for Connection {
     }
 }
 
-/// Why a peer cannot be asked.
+/// Why a peer cannot be connected.
 pub(super) enum DialError {
-    /// Not now.
+    /// It failed this time; a later try may succeed.
     Failed(String),
-    /// Never.
+    /// It never works, so the peer is not dialed again.
     ForGood(Rejection, String),
-    /// It is no peer.
+    /// The other side broke the protocol.
     Broke(String),
 }
 
@@ -87,7 +90,7 @@ impl Connection {
             {
                 Ok(Connection { caller, welcome, round_trip, carrier })
             }
-            // What came instead of an answer says who it is.
+            // What came instead of an answer decides whether it is a peer at all.
             Err(CallError::Closed) => Err(match End::of((&mut carrier).await) {
                 End::Misbehaved(_, why) => DialError::Broke(why),
                 End::Broken(why) => DialError::Failed(why),
@@ -119,12 +122,12 @@ fn refusal(answer: Result<Result<Welcome, HelloRefused>, CallError>) -> DialErro
     }
 }
 
-/// The bulk connection, made by whoever needs it first. Its meter counts over all of them.
+/// The bulk connection of a link. The first caller dials it. The meter counts over all its connections.
 #[derive(Clone, Default)]
 pub(super) struct Bulk {
     connection: Arc<Mutex<Option<Connection>>>,
     pub(super) meter: Meter,
-    /// How the peer broke the protocol on any connection, once it did.
+    /// How the peer broke the protocol on any of its connections, if it did.
     pub(super) broken: watch::Sender<Option<String>>,
 }
 
@@ -138,7 +141,7 @@ impl Bulk {
         Ok(slot.as_ref().expect("it was made just now").caller.clone())
     }
 
-    /// Waits until the peer breaks the protocol; says how it did.
+    /// Waits until the peer breaks the protocol. Returns how.
     pub(super) async fn when_broken(self) -> String {
         let mut broken = self.broken.subscribe();
         let why = broken.wait_for(Option::is_some).await.map(|why| why.clone());

@@ -1,4 +1,4 @@
-//! Follows the news of a peer that we dialled: subscribes to what is wanted, and polls.
+//! Subscribes to the news of a peer that we dialed, and polls for them.
 
 use super::connection::End;
 use super::teller::Teller;
@@ -13,20 +13,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
+/// The deadline of a poll for news. The peer answers before it even without news.
 const NEWS_TIMEOUT: Duration = Duration::from_secs(60);
-/// A peer that answers sooner than this with no news at all is not asked again at once.
+/// The pause after an empty answer that came sooner than this, so that such a peer is not polled in a busy loop.
 const EMPTY_PAUSE: Duration = Duration::from_millis(100);
-/// How many polls in a row may go unanswered: a peer without news answers before the time is over.
+/// Limits the unanswered polls in a row. Beyond it the peer is dropped, since an honest peer answers before the
+/// deadline.
 const UNANSWERED_MAX: u32 = 1;
-/// What a peer's news may cost us: at once (the first answers are for thousands of swarms or chunks), and then
-/// per second.
+/// Limits the cost of a peer's news: the burst, since the first answers may concern thousands of swarms or chunks, and
+/// the rate per second. Beyond it the peer is dropped for flooding.
 const NEWS_COST_MAX: u32 = 200_000;
 const NEWS_COST_PER_S_MAX: u32 = 5_000;
-/// Subscriptions change in calls that begin no sooner after each other than this: what changes meanwhile goes with the
-/// next, and costs little of what the peer lets us spend.
+/// The shortest time between two calls that change subscriptions. Changes in between are collected, which saves the
+/// budget that the peer grants us.
 const SUBSCRIBE_PAUSE: Duration = Duration::from_millis(2);
 
-/// What a link wants to hear, and who waits for it to change.
+/// The subscriptions that a link wants, and a signal when they change.
 #[derive(Debug, Default)]
 pub(super) struct Follow {
     wishes: Mutex<Wishes>,
@@ -45,7 +47,7 @@ impl Follow {
     }
 }
 
-/// Tells the core a peer's news until the peer breaks off; returns how.
+/// Passes a peer's news to the core until the link ends. Returns how it ended.
 pub(super) async fn follow(teller: Teller, quick: PeerCaller, wanted: Arc<Follow>) -> End {
     wanted.changed.notified().await;
     wanted.changed.notify_one();
@@ -56,7 +58,7 @@ pub(super) async fn follow(teller: Teller, quick: PeerCaller, wanted: Arc<Follow
     }
 }
 
-/// Keeps the peer's idea of what is wanted up to date.
+/// Sends changes of the subscriptions to the peer.
 async fn subscribe(quick: &PeerCaller, wanted: &Follow) -> End {
     loop {
         wanted.changed.notified().await;
@@ -90,7 +92,7 @@ async fn poll(teller: &Teller, quick: &PeerCaller, wanted: &Follow) -> End {
         };
         (received, unanswered) = (reply.number, 0);
         if reply.updates.is_empty() && asked.elapsed() < EMPTY_PAUSE {
-            tokio::time::sleep(EMPTY_PAUSE).await; // it does not wait for news: we do
+            tokio::time::sleep(EMPTY_PAUSE).await; // it did not wait for news, so we wait
         }
         if reply.updates.len() > UPDATES_MAX {
             return End::Misbehaved(DropReason::Nonsense, "it told too much at once".to_owned());
@@ -122,13 +124,12 @@ async fn failed(error: CallError) -> End {
         CallError::WrongReply => {
             End::Misbehaved(DropReason::Protocol, "it answered a poll with something else".to_owned())
         }
-        CallError::Closed => std::future::pending().await, // the carrier says why
+        CallError::Closed => std::future::pending().await, // the connection's task reports the reason
         error => End::Broken(error.to_string()),
     }
 }
 
-/// What a piece of news costs of the peer's budget: one for each chunk that it tells of, and what it costs us to count a
-/// whole map anew.
+/// The cost of a piece of news: one for each chunk that it names, and more for a whole map, which we must count again.
 fn cost_of(news: &HaveNews, count: ChunkCount) -> u32 {
     match news {
         HaveNews::Add(added) => 1 + added.len() as u32 / 16,

@@ -1,4 +1,4 @@
-//! A knock: a leecher that found nobody hears that we have what it needs, and dials us.
+//! Knocks at a lonely leecher, so that it learns that we have what it needs, and dials us.
 
 use super::connection::Connection;
 use crate::inbox::Context;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long a knock may take after hello.
+/// Limits the time of a knock after its hello. After that it is given up.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Says hello to a peer, subscribes to a swarm there, and hangs up.

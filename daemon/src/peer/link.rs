@@ -1,5 +1,5 @@
-//! The links that we dialled: one task per peer, with its quick connection, its bulk connection (made when it
-//! is first needed, or right after hello) and the requests that are open on them.
+//! The links that we dialed: one task per peer, with its quick connection, its bulk connection, and the requests that
+//! are open on them.
 
 use super::connection::{Bulk, Connection, DialError, End};
 use super::follow::{Follow, follow};
@@ -21,27 +21,29 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinHandle, JoinSet};
 
+/// Limits the time of a complaint. After that it is given up.
 const COMPLAINT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A pick may wait in the seeder's queue for 10 s.
+/// Limits the time of a pick, which may wait in the seeder's queue for 10 s. After that it has failed.
 const PICK_TIMEOUT: Duration = Duration::from_secs(15);
-/// A chunk may take long on a slow link; a stall is noticed by its missing bytes, not by this.
+/// Limits the time of a request for a chunk. It is long because links may be slow; stalls are detected by missing bytes
+/// instead.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(600);
 const NOT_NEEDED: &str = "it is not needed any more";
-/// How often the core hears of bytes that arrived.
+/// The time between two reports to the core of the bytes that arrived.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
-/// What a link is to do.
+/// A command to a link.
 #[derive(Debug)]
 pub enum LinkCommand {
-    /// Ask for the news of other swarms. One that is added is told in full, also when it was asked for before.
+    /// Change the subscriptions. The peer tells all chunks of an added swarm, even if it was subscribed before.
     Subscribe { added: Vec<(SwarmKey, ChunkCount)>, removed: Vec<SwarmKey> },
     /// Ask the seeder to choose a chunk.
     Pick { request: RequestId, key: SwarmKey, wanted: Window },
-    /// Ask for a chunk.
+    /// Request a chunk.
     Get { request: RequestId, index: ChunkIndex, download: Arc<Download>, traffic: Arc<Traffic> },
-    /// Take a request back.
+    /// Cancel a request.
     Cancel { request: RequestId },
-    /// Tell the peer that a chunk of its was corrupt.
+    /// Tell the peer that it sent a corrupt chunk.
     Complain { key: SwarmKey, index: ChunkIndex },
 }
 
@@ -49,25 +51,25 @@ pub enum LinkCommand {
 #[derive(Debug)]
 pub struct Link {
     id: LinkId,
-    /// Bounded by the requests that the core keeps open.
+    /// The queue is bounded by the requests that the core keeps open.
     commands: mpsc::UnboundedSender<LinkCommand>,
     task: JoinHandle<()>,
 }
 
 impl Link {
-    /// Dials a peer. The core hears of the outcome.
+    /// Dials a peer. The result is reported to the core.
     pub fn dial(context: Arc<Context>, peer: PeerAddr) -> Link {
         let (commands, received) = mpsc::unbounded_channel();
         let id = context.next_link();
         Link { id, commands, task: tokio::spawn(run(Teller { context, peer, id }, received)) }
     }
 
-    /// Tells this link from former ones with the same peer.
+    /// The id, which distinguishes this link from former ones with the same peer.
     pub fn id(&self) -> LinkId {
         self.id
     }
 
-    /// Gives the link something to do.
+    /// Sends a command to the link.
     pub fn command(&self, command: LinkCommand) {
         let _ = self.commands.send(command);
     }
@@ -79,13 +81,13 @@ impl Drop for Link {
     }
 }
 
-/// One link's task.
+/// The state of a link's task.
 struct Running {
     teller: Teller,
     bulk: Bulk,
     requests: JoinSet<()>,
     open: BTreeMap<RequestId, AbortHandle>,
-    /// How many body bytes the core has heard of.
+    /// The number of bytes that were reported to the core.
     reported: u64,
 }
 
@@ -127,7 +129,7 @@ async fn run(teller: Teller, commands: mpsc::UnboundedReceiver<LinkCommand>) {
 }
 
 impl Running {
-    /// Works until the quick connection ends; returns why it did.
+    /// Runs until the quick connection ends. Returns why it did.
     async fn work(
         &mut self,
         mut quick: Connection,
@@ -138,7 +140,7 @@ impl Running {
         let mut progress = tokio::time::interval(PROGRESS_EVERY);
         let (bulk, context, peer) = (self.bulk.clone(), self.teller.context.clone(), self.teller.peer);
         let mut broken = std::pin::pin!(self.bulk.clone().when_broken());
-        let mut first_dial = JoinSet::new(); // dropped, and so ended, with the link
+        let mut first_dial = JoinSet::new(); // it is dropped, and so aborted, with the link
         first_dial.spawn(async move { bulk.caller(&context, peer).await.is_ok() });
         loop {
             tokio::select! {
@@ -191,9 +193,10 @@ impl Running {
         self.open.insert(request, task);
     }
 
-    /// Forgets a request that has ended. One that panicked has told the core nothing: it failed.
+    /// Forgets a request that has ended. A request whose task panicked has reported nothing, so it is reported as
+    /// failed.
     async fn forget(&mut self, task: Id, panicked: bool) {
-        // A request that goes on after its pick has another task by now.
+        // A request that continued after its pick has another task by now.
         let request = self.open.iter().find(|(_, open)| open.id() == task).map(|(&request, _)| request);
         let Some(request) = request else { return };
         self.open.remove(&request);
@@ -245,7 +248,7 @@ impl Fetch {
             Ok(caller) => {
                 match caller.get_chunk(self.download.manifest.key(), self.index, CHUNK_TIMEOUT).await {
                     Ok(ChunkReply::Chunk(payload)) => {
-                        // From here on nothing may interrupt: the core is told of the chunk's end in any case.
+                        // From here on the work must not be aborted: the result for the chunk is always reported.
                         tokio::spawn(self.take(payload.bytes));
                         return;
                     }
@@ -269,7 +272,7 @@ impl Fetch {
         RequestRefusal::Failed
     }
 
-    /// Verifies and writes a chunk in one go, off the async workers, while its bytes are in the cache.
+    /// Verifies and writes a chunk in one step outside the async workers, while its bytes are in the cache.
     async fn take(self, bytes: bytes::Bytes) {
         self.teller.event(Event::Received { request: self.request }).await;
         let (download, index) = (self.download.clone(), self.index);

@@ -1,6 +1,6 @@
-//! Between daemons: [`server`] answers those who dialled us, [`link`] asks those whom we dialled (`connection` is how it
-//! dials them, `teller` tells the driver), `follow` hears which chunks they have and `wishes` is what it is still to ask for,
-//! [`knock`] has a lonely leecher hear of us; [`room`] is who may be connected.
+//! The connections between daemons. [`server`] answers peers that dialed us. [`link`] asks peers that we dialed:
+//! `connection` dials them, `teller` tells the driver, `follow` receives their news, and `wishes` has the subscriptions
+//! that are still to be sent. [`knock`] contacts lonely leechers, and [`room`] limits the connections.
 
 mod connection;
 mod follow;

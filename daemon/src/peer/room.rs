@@ -1,5 +1,5 @@
-//! Who is connected: strangers, who have not said hello, and peers, who have. Both are bounded, apart from each other, so
-//! that no number of strangers keeps a peer out.
+//! The incoming connections: strangers, which have not said hello, and peers, which have. Each kind has its own limit,
+//! so that no number of strangers keeps a peer out.
 
 use crate::board::bans::Rejections;
 use shared::id::PeerId;
@@ -10,17 +10,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 
-/// How many connections one peer may have: two, and those that are on their way out.
+/// Limits the connections of one peer: two, and some that have not closed yet. Beyond it the peer's longest idle one is
+/// closed, or the new one is refused.
 const PER_PEER_MAX: usize = 8;
-/// Nobody who asked for something so lately makes room for others.
+/// A peer that asked for something within this time is not disconnected to make room.
 const SPARED_FOR: Duration = Duration::from_secs(10);
 
-/// How many connections there may be.
+/// The limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Caps {
-    /// Of peers. The one that asked for nothing for the longest time goes first.
+    /// Limits the connections of peers. Beyond it the one that has been idle longest is closed.
     pub peers_max: usize,
-    /// Of strangers; the oldest goes first.
+    /// Limits the connections of strangers. Beyond it the oldest is closed.
     pub strangers_max: usize,
 }
 
@@ -38,13 +39,13 @@ struct Known {
 }
 
 impl Room {
-    /// An empty one.
+    /// No connections.
     pub fn new(Caps { peers_max, strangers_max }: Caps) -> Arc<Room> {
         let crowd = Crowd::new(strangers_max, strangers_max.saturating_add(peers_max));
         Arc::new(Room { peers_max, crowd: Mutex::new(crowd) })
     }
 
-    /// Lets a stranger in. Its connection is served by the task that is started with its number.
+    /// Admits a stranger. `start` gets the connection's number and starts the task that serves it.
     pub fn admit(&self, rejections: &Rejections, start: impl FnOnce(u64) -> AbortHandle) {
         let admitted = self.crowd().admit(start);
         if let Some(oldest) = admitted.and_then(|admitted| admitted.gone) {
@@ -53,13 +54,13 @@ impl Room {
         }
     }
 
-    /// A stranger said hello. `false` when there are too many connections, in all or of this peer.
+    /// Notes that a stranger said hello. Returns `false` if there are too many connections, in total or of this peer.
     pub fn know(&self, rejections: &Rejections, number: u64, who: (PeerAddr, PeerId)) -> bool {
         let mut crowd = self.crowd();
         if !crowd.is_stranger(number) {
             return false;
         }
-        // One whose power was cut has left connections that nobody has ended yet.
+        // A peer whose power was cut has left connections that are not closed yet.
         let of_peer = crowd.known().filter(|(_, known)| known.who == who).count();
         if of_peer >= PER_PEER_MAX && !make_room(&mut crowd, rejections, |known| known.who == who) {
             return false;
@@ -70,14 +71,14 @@ impl Room {
         crowd.know(number, Known { who, asked_at: Instant::now() })
     }
 
-    /// A peer asked for something.
+    /// Notes that a peer asked for something.
     pub fn asked(&self, number: u64) {
         if let Some(known) = self.crowd().known_mut(number) {
             known.asked_at = Instant::now();
         }
     }
 
-    /// A connection has ended.
+    /// Removes a connection that ended.
     pub fn leave(&self, number: u64) {
         self.crowd().remove(number);
     }
@@ -87,7 +88,7 @@ impl Room {
     }
 }
 
-/// Ends the one of these connections that asked for nothing for the longest time, if that is long enough.
+/// Closes the matching connection that has been idle longest, if that is long enough. Returns whether it closed one.
 fn make_room(
     crowd: &mut Crowd<AbortHandle, Known>,
     rejections: &Rejections,
@@ -109,7 +110,7 @@ mod tests {
         Room::new(Caps { peers_max, strangers_max: 4 })
     }
 
-    /// A connection that says hello: its number, if it is let in.
+    /// A connection that says hello. Returns its number if it is admitted.
     fn greet(room: &Room, port: u16) -> Option<u64> {
         let mut number = 0;
         room.admit(&Rejections::default(), |given| {

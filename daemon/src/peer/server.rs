@@ -1,4 +1,4 @@
-//! The `Peer` service: answers those who dialled us. Decides nothing: picks and chunks are the core's to grant.
+//! The `Peer` service: answers peers that dialed us. It decides nothing: the core grants picks and chunks.
 
 use super::room::{Caps, Room};
 use crate::board::told::Told;
@@ -26,22 +26,23 @@ use tarpc::context::Context as CallContext;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-/// How many calls one connection may have open: the core's largest depth, and room.
+/// Limits the open calls of one connection: the most requests that the core opens, with some spare. Further calls are
+/// refused.
 const REQUESTS_MAX: usize = 32;
-/// How long an answer waits for more news after the first, so that one answer tells of several.
+/// How long an answer waits for more news after the first, so that one answer carries several.
 const COALESCE: Duration = Duration::from_millis(5);
-/// How long before its deadline a poll for news is answered, also without news.
+/// How long before its deadline a poll for news is answered even without news.
 const BEFORE_DEADLINE: Duration = Duration::from_secs(5);
-/// How many requests that bring it nothing one connection may make: at once, and per second. Even at 10 Gbit/s an honest
-/// peer, which waits between its attempts, makes fewer.
+/// Limits the requests of one connection that bring it no chunk: a burst, and a refill per second. Beyond it the
+/// connection is closed for flooding. An honest peer waits between its attempts and makes fewer, even at 10 Gbit/s.
 const SPENT_MAX: u32 = 10_000;
 const SPENT_PER_S_MAX: u32 = 2_000;
-/// How many of these requests one complaint counts as: a chunk is read and hashed for it.
+/// The number of such requests that one complaint counts as, since a chunk is read and hashed for it.
 const COMPLAINT_COST: u32 = 500;
-/// How often it is logged that nobody can be accepted.
+/// The shortest time between two log lines about connections that cannot be accepted.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
-/// Accepts peers for ever.
+/// Accepts peers forever.
 pub async fn accept(context: Arc<Context>, listener: TcpListener, caps: Caps) {
     let room = Room::new(caps);
     let mut complained: Option<Instant> = None;
@@ -56,7 +57,7 @@ pub async fn accept(context: Arc<Context>, listener: TcpListener, caps: Caps) {
                     tracing::warn!(%error, "cannot accept a peer");
                     complained = Some(Instant::now());
                 }
-                tokio::time::sleep(Duration::from_millis(100)).await; // out of descriptors: let some go
+                tokio::time::sleep(Duration::from_millis(100)).await; // out of descriptors: wait until some are closed
             }
         }
     }
@@ -69,13 +70,13 @@ struct Connection {
     number: u64,
     greeted: Greeted,
     ended: Ended,
-    /// Where it listens, as far as it says, and who it says it is.
+    /// The address and the id that it gave in its hello.
     peer: OnceLock<(PeerAddr, PeerId)>,
     is_bulk: Arc<AtomicBool>,
     told: Mutex<Told>,
-    /// How many polls were begun: a new one ends the former.
+    /// The number of polls so far. A new poll ends the former.
     polls: tokio::sync::watch::Sender<u64>,
-    /// How often the subscriptions changed.
+    /// The number of changes of the subscriptions.
     subscribed: tokio::sync::watch::Sender<u64>,
     budget: Budget,
     room: Arc<Room>,
@@ -126,8 +127,8 @@ impl Connection {
         connection.judge(&end);
     }
 
-    /// Counts what the other side did wrong. What no honest peer does keeps it away for a while; it may only have been
-    /// too slow, or have lost its power.
+    /// Counts the other side's fault. It is banned for a while only for something that no honest peer does; otherwise
+    /// it may just have been slow or have lost power.
     fn judge(&self, end: &LinkEnd) {
         let (why, on_purpose) = match end {
             LinkEnd::NoHello => (Rejection::NoHello, false),
@@ -186,7 +187,7 @@ impl Peer for Service {
                 return reply;
             }
             tokio::select! {
-                biased; // the former poll makes no further answer
+                biased; // the former poll must not answer any more
                 _ = polls.changed() => return nothing(&request),
                 _ = subscribed.changed() => {}
                 _ = changes.changed() => tokio::time::sleep(COALESCE).await,
@@ -204,7 +205,7 @@ impl Peer for Service {
         match answer {
             Some(Answer::Granted(index)) => {
                 self.0.budget.refund(1);
-                guard.answered(); // the slot is kept for the chunk, and freed by the core
+                guard.answered(); // the slot is reserved for the chunk; the core frees it
                 PickReply::Picked(index)
             }
             Some(Answer::Refused(RequestRefusal::Busy { retry_after })) => {
@@ -233,7 +234,7 @@ impl Peer for Service {
     }
 
     async fn complain(self, _: CallContext, key: SwarmKey, index: ChunkIndex) {
-        // Each costs the reading of a chunk: who complains without end is not looked after any more.
+        // Each complaint costs the reading of a chunk, so complaints beyond the budget are ignored.
         if let Some(peer) = self.peer().filter(|_| self.0.budget.spend(COMPLAINT_COST)) {
             self.0.context.tell(Input::Doubt { key, index, peer }).await;
         }
@@ -278,13 +279,13 @@ impl Service {
         })
     }
 
-    /// Who asks; `None` before hello.
+    /// The peer that asks; `None` before hello.
     fn peer(&self) -> Option<PeerAddr> {
         self.0.room.asked(self.0.number);
         self.0.peer.get().map(|&(peer, _)| peer)
     }
 
-    /// Ends the poll that is open; the new one watches for its own end.
+    /// Ends the open poll. Returns the signal by which the new one notices its end.
     fn next_poll(&self) -> tokio::sync::watch::Receiver<u64> {
         self.0.polls.send_modify(|number| *number += 1);
         self.0.polls.subscribe()
@@ -294,7 +295,7 @@ impl Service {
         self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a question to the core and waits for its answer. The guard tells the core when it is over.
+    /// Asks the core a question and waits for its answer. The guard tells the core when the question is finished.
     async fn ask(&self, event: impl FnOnce(AskId) -> Event) -> (Option<Answer>, AskGuard) {
         let context = self.0.context.clone();
         let ask = context.next_ask();
@@ -348,13 +349,13 @@ fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// Tells the core that a question is over, whatever became of it: its answer was given, its last byte was
-/// written, its asker took it back or is gone.
+/// Tells the core, when dropped, that a question is finished: it was answered, its last byte was written, or its peer
+/// took it back or is gone.
 struct AskGuard {
     context: Arc<Context>,
     ask: AskId,
     tells: bool,
-    /// What was read for it.
+    /// The chunk that was read for it.
     chunk: Option<ReadChunk>,
     ended: Ended,
 }
@@ -364,7 +365,7 @@ struct ReadChunk {
     /// Whether all of it was written.
     written: Written,
     bytes: u64,
-    /// Where its bytes count once they were written.
+    /// Where its bytes are counted once they were written.
     traffic: Arc<Traffic>,
 }
 
@@ -390,7 +391,7 @@ impl Drop for AskGuard {
     }
 }
 
-/// A chunk on its way out: dropped when its last byte is written, or never will be.
+/// A chunk that is being sent. It is dropped when its last byte is written or never will be.
 struct Held {
     bytes: Lent,
     _guard: AskGuard,

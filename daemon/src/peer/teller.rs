@@ -1,10 +1,10 @@
-//! Tells the driver, in the name of a link.
+//! Sends the events of a link to the driver.
 
 use crate::inbox::{Context, Input, LinkId};
 use shared::swarm::{Event, PeerAddr};
 use std::sync::Arc;
 
-/// Tells the driver, in the name of a link.
+/// Sends the events of a link to the driver.
 #[derive(Debug, Clone)]
 pub(super) struct Teller {
     pub(super) context: Arc<Context>,

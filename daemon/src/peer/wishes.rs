@@ -1,31 +1,31 @@
-//! Which news a link wants, and what of it the peer has still to be asked for. No call is ever taken back: what changes
-//! while one is open goes with the next.
+//! The subscriptions that a link wants, and those that the peer was not asked for yet. Calls are never taken back:
+//! changes during a call go with the next one.
 
 use shared::chunk::ChunkCount;
 use shared::id::SwarmKey;
 use shared::rpc::peer::{SUBSCRIPTIONS_MAX, Subscriptions};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many swarms are remembered whose news may still come although nobody wants them any more.
+/// Limits the unsubscribed swarms whose news may still arrive. Beyond it any unwanted news are tolerated.
 const LEAVING_MAX: usize = SUBSCRIPTIONS_MAX;
 
-/// What is wanted of one peer.
+/// The subscriptions that are wanted from one peer.
 #[derive(Debug, Default)]
 pub(super) struct Wishes {
     wanted: BTreeMap<SwarmKey, ChunkCount>,
-    /// Swarms that are wanted, or wanted anew, and that the peer was not asked for yet.
+    /// Swarms to subscribe to, possibly again, that the peer was not asked for yet.
     added: BTreeSet<SwarmKey>,
-    /// Swarms that are wanted no more, of which the peer was not told yet.
+    /// Swarms to unsubscribe from that the peer was not told of yet.
     removed: BTreeSet<SwarmKey>,
-    /// Swarms that are wanted no more, and the poll with whose answer their last news may come (`None`: the peer has
-    /// still to hear of it).
+    /// Unsubscribed swarms, and the poll whose answer may have their last news (`None` if the peer does not know of it
+    /// yet).
     leaving: BTreeMap<SwarmKey, Option<u64>>,
-    /// How many polls were begun.
+    /// The number of polls so far.
     polls: u64,
 }
 
 impl Wishes {
-    /// Other news are wanted. A swarm that is added is to be told in full, also when it was wanted before.
+    /// Changes the wanted subscriptions. An added swarm is subscribed to again even if it was before.
     pub(super) fn change(&mut self, added: Vec<(SwarmKey, ChunkCount)>, removed: Vec<SwarmKey>) {
         for key in removed {
             self.wanted.remove(&key);
@@ -43,8 +43,8 @@ impl Wishes {
         }
     }
 
-    /// What to ask the peer for next, if anything has changed. All that is wanted no more goes before anything that is
-    /// added: a peer takes [`SUBSCRIPTIONS_MAX`] swarms at a time, and drops those beyond.
+    /// The next changes to send, if there are any. All removals go before additions, since a peer accepts
+    /// [`SUBSCRIPTIONS_MAX`] swarms at a time and ignores more.
     pub(super) fn take_changes(&mut self) -> Option<Subscriptions> {
         let removed = take_first(&mut self.removed, SUBSCRIPTIONS_MAX);
         let added = take_first(&mut self.added, SUBSCRIPTIONS_MAX - removed.len());
@@ -52,30 +52,30 @@ impl Wishes {
         (changes != Subscriptions::default()).then_some(changes)
     }
 
-    /// The peer knows that these are wanted no more: their last news come with the poll that is open, if at all.
+    /// Notes that the peer knows of these removals: their last news, if any, come with the open poll.
     pub(super) fn left(&mut self, removed: &[SwarmKey]) {
         for key in removed {
             self.leaving.entry(*key).and_modify(|last| *last = Some(self.polls));
         }
     }
 
-    /// A poll begins: its number.
+    /// Begins a poll. Returns its number.
     pub(super) fn begin_poll(&mut self) -> u64 {
         self.polls += 1;
         self.polls
     }
 
-    /// All news of a poll's answer were read.
+    /// Notes that all news of a poll's answer were read.
     pub(super) fn end_poll(&mut self, number: u64) {
         self.leaving.retain(|_, last| last.is_none_or(|last| last > number));
     }
 
-    /// The chunk count of a swarm whose news are wanted.
+    /// The chunk count of a wanted swarm.
     pub(super) fn count_of(&self, key: SwarmKey) -> Option<ChunkCount> {
         self.wanted.get(&key).copied()
     }
 
-    /// Whether news of a swarm may come although they are not wanted.
+    /// Whether news of a swarm may arrive although they are not wanted.
     pub(super) fn may_come(&self, key: SwarmKey) -> bool {
         self.leaving.contains_key(&key) || self.leaving.len() >= LEAVING_MAX
     }
@@ -137,7 +137,7 @@ mod tests {
         };
         wishes.change((most..2 * most).map(wish).collect(), Vec::new());
         assert_eq!(tell(&mut wishes), SUBSCRIPTIONS_MAX);
-        // While a call is open all of them end, and as many others begin, whose keys come first.
+        // While a call is open, all of them end and as many others begin whose keys come first.
         wishes.change((0..most).map(wish).collect(), (most..2 * most).map(key).collect());
         assert_eq!(tell(&mut wishes), SUBSCRIPTIONS_MAX);
     }
