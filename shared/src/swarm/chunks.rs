@@ -82,7 +82,7 @@ impl Chunks {
     /// Adds a request for a missing chunk, or a second one for a chunk in flight. Returns `false` if the chunk is in
     /// another state or already has [`COPIES_MAX`] requests.
     pub(super) fn ask(&mut self, index: ChunkIndex, request: RequestId) -> bool {
-        match self.take(index) {
+        match self.take_out(index) {
             Some(ChunkState::Missing) => {
                 self.put(index, ChunkState::InFlight(vec![request]));
                 true
@@ -101,7 +101,7 @@ impl Chunks {
 
     /// Removes a request that ended without the chunk.
     pub(super) fn release(&mut self, index: ChunkIndex, request: RequestId) {
-        let state = match self.take(index) {
+        let state = match self.take_out(index) {
             Some(ChunkState::InFlight(mut requests)) => {
                 requests.retain(|&other| other != request);
                 if requests.is_empty() { ChunkState::Missing } else { ChunkState::InFlight(requests) }
@@ -114,7 +114,7 @@ impl Chunks {
 
     /// The chunk's bytes arrived with this request. Returns the other requests for it, which are now superfluous.
     pub(super) fn arrive(&mut self, index: ChunkIndex, request: RequestId, from: PeerAddr) -> Vec<RequestId> {
-        match self.take(index) {
+        match self.take_out(index) {
             Some(ChunkState::InFlight(mut requests)) => {
                 requests.retain(|&other| other != request);
                 self.put(index, ChunkState::Verifying(from));
@@ -129,7 +129,7 @@ impl Chunks {
 
     /// The chunk is verified and on disk. Returns its former state, or `None` if no such chunk exists.
     pub(super) fn store(&mut self, index: ChunkIndex) -> Option<ChunkState> {
-        let before = self.take(index)?;
+        let before = self.take_out(index)?;
         self.put(index, ChunkState::Have);
         Some(before)
     }
@@ -138,7 +138,7 @@ impl Chunks {
     pub(super) fn spoil(&mut self, index: ChunkIndex) -> bool {
         let verifying = self.verifying.contains_key(&index);
         if verifying {
-            self.take(index);
+            self.take_out(index);
             self.put(index, ChunkState::Missing);
         }
         verifying
@@ -148,13 +148,13 @@ impl Chunks {
     pub(super) fn lose(&mut self, index: ChunkIndex) -> bool {
         let had = self.have.contains(index);
         if had {
-            self.take(index);
+            self.take_out(index);
             self.put(index, ChunkState::Missing);
         }
         had
     }
 
-    fn take(&mut self, index: ChunkIndex) -> Option<ChunkState> {
+    fn take_out(&mut self, index: ChunkIndex) -> Option<ChunkState> {
         if self.missing.remove(index) {
             Some(ChunkState::Missing)
         } else if let Some(requests) = self.in_flight.remove(&index) {

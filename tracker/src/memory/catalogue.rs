@@ -85,7 +85,7 @@ impl Catalogue {
     }
 
     pub(super) fn forget_upload(&mut self, id: u64) {
-        self.take_upload(id);
+        self.remove_upload(id);
     }
 
     /// The publication that is in the way of a machine that would share a resource under this name without permission
@@ -260,7 +260,7 @@ impl Catalogue {
     }
 
     /// Removes a name from a manifest. The manifest stays, even without any name.
-    pub(super) fn take_name(&mut self, name: &ResourceName, key: SwarmKey) {
+    pub(super) fn remove_name(&mut self, name: &ResourceName, key: SwarmKey) {
         self.set_behind(name, key, false);
         let Some(named) = self.names.get_mut(name) else { return };
         let Some(gone) = named.remove(key) else { return };
@@ -297,14 +297,14 @@ impl Catalogue {
     pub(super) fn remove(&mut self, key: SwarmKey) {
         let Some(manifest) = self.manifests.get(&key) else { return };
         let names: Vec<ResourceName> = manifest.names.iter().map(|(_, name)| name.clone()).collect();
-        names.iter().for_each(|name| self.take_name(name, key));
+        names.iter().for_each(|name| self.remove_name(name, key));
         if let Some(manifest) = self.manifests.remove(&key) {
             self.bytes -= manifest.hashes.len();
             self.abandoned.remove(&(manifest.alive, key));
         }
     }
 
-    pub(super) fn take_upload(&mut self, id: u64) -> Option<Upload> {
+    pub(super) fn remove_upload(&mut self, id: u64) -> Option<Upload> {
         let upload = self.uploads.remove(&id)?;
         self.bytes -= text_bytes(&upload.offer.publication) + upload.hashes.len();
         Some(upload)

@@ -127,7 +127,7 @@ impl Catalogue {
             let others = sharers.iter().chain([by]).filter(|publisher| **publisher != newcomer);
             self.dropped.extend(others.map(|publisher| (key, *publisher)));
         }
-        self.take_name(name, key);
+        self.remove_name(name, key);
     }
 
     /// Evicts a manifest with all its names.

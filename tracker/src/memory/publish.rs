@@ -97,7 +97,7 @@ impl Catalogue {
         if upload.page_bytes() > 0 {
             return Ok(PublishReply::NeedPage(upload.next_page()));
         }
-        match self.take_upload(id) {
+        match self.remove_upload(id) {
             Some(upload) => self.complete(at, upload),
             None => Err(Refusal::Unknown),
         }
@@ -164,7 +164,7 @@ impl Catalogue {
             published.add_sharer(by, at.swarms);
             self.undate_claims(by, &published);
         }
-        self.take_name(&name, key);
+        self.remove_name(&name, key);
         self.give_name(published);
         let named = self.names.get(&name);
         let instead = named.and_then(|named| self.instead(at.now, at.swarms, named, key));
@@ -181,7 +181,7 @@ impl Catalogue {
                 continue;
             };
             (claim.publication.shared_at_ms, claim.age_ms) = (0, None);
-            self.take_name(name, key);
+            self.remove_name(name, key);
             self.give_name(claim);
         }
     }

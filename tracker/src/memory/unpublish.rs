@@ -38,14 +38,14 @@ impl Catalogue {
             let others = published.sharers.iter().filter(|sharer| **sharer != who.addr);
             if let Some(&other) = others.clone().find(|other| swarms.takes_part(key, **other)) {
                 published.sharers.retain(|sharer| *sharer != who.addr);
-                self.take_name(name, key);
+                self.remove_name(name, key);
                 self.give_name(published);
                 return Ok(UnpublishReply::SharedBy(other));
             }
             if how == Unpublish::IfUnused && swarms.has_others(key, who) {
                 return Ok(UnpublishReply::InUse);
             }
-            self.take_name(name, key);
+            self.remove_name(name, key);
             if self.manifests.get(&key).is_some_and(|manifest| manifest.names.is_empty()) {
                 self.remove(key);
             }
