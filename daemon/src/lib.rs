@@ -14,7 +14,6 @@ pub mod cli;
 mod control;
 mod descriptors;
 mod driver;
-mod health;
 mod inbox;
 mod library;
 mod panicked;
@@ -29,6 +28,7 @@ mod tasks;
 mod throttle;
 mod tracker;
 mod watch;
+mod watchdog;
 
 #[cfg(feature = "fuzz")]
 pub use store::fuzz;

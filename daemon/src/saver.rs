@@ -78,7 +78,7 @@ impl Saver {
     }
 
     /// Persists a have map whose chunks are synced; the driver hears of it, and whether it was only a probe of the disk.
-    pub fn note(
+    pub fn write_have(
         &self,
         context: Arc<Context>,
         download: Arc<Download>,
@@ -86,13 +86,13 @@ impl Saver {
         have: HaveMap,
         is_probe: bool,
     ) {
-        self.job(Job::Note { context, download, slot: slot.clone(), have, is_probe });
+        self.job(Job::WriteHave { context, download, slot: slot.clone(), have, is_probe });
     }
 
     /// Forgets the have map of a download that is about to be checked: should that be broken off, what was found
     /// wrong is not believed again.
-    pub fn doubt(&self, slot: &Slot) {
-        self.job(Job::Doubt { slot: slot.clone() });
+    pub fn forget_have(&self, slot: &Slot) {
+        self.job(Job::ForgetHave { slot: slot.clone() });
     }
 
     /// Forgets a resource.

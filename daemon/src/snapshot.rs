@@ -14,7 +14,7 @@ pub struct Snapshot {
     /// Grows with each snapshot that is published; 0 before the first one.
     number: u64,
     /// By their names.
-    resources: BTreeMap<Arc<ResourceName>, Entry>,
+    resources: BTreeMap<Arc<ResourceName>, SnapshotEntry>,
     /// The number of the first snapshot without the name, or without the resource under a name, that went last.
     removed_since: u64,
     /// Resources of a former run of which only the id is known yet. Nobody finds them by a name.
@@ -25,7 +25,7 @@ pub struct Snapshot {
 
 /// How one name is doing.
 #[derive(Debug, Clone)]
-struct Entry {
+struct SnapshotEntry {
     status: Arc<ResourceStatus>,
     /// The number of the first snapshot that says so.
     since: u64,
@@ -65,7 +65,7 @@ impl Snapshot {
         since.unwrap_or(0).max(removed_since) > seen
     }
 
-    fn find(&self, what: &str) -> impl Iterator<Item = &Entry> {
+    fn find(&self, what: &str) -> impl Iterator<Item = &SnapshotEntry> {
         let named = what.parse().ok().and_then(|name: ResourceName| self.resources.get(&name));
         let id = what.parse::<ResourceId>().ok().filter(|_| named.is_none());
         let with_id = id
@@ -79,7 +79,7 @@ impl Snapshot {
     /// A name is doing so in the next snapshot.
     pub fn put(&mut self, status: ResourceStatus) {
         if self.resources.get(&status.name).is_none_or(|entry| *entry.status != status) {
-            let entry = Entry { status: Arc::new(status), since: self.number + 1 };
+            let entry = SnapshotEntry { status: Arc::new(status), since: self.number + 1 };
             match self.resources.get_mut(&entry.status.name) {
                 Some(known) => {
                     if known.status.resource != entry.status.resource {

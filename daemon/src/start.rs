@@ -5,7 +5,6 @@ use crate::cli::Args;
 use crate::control::server::{self as control, ControlServer};
 use crate::descriptors::Descriptors;
 use crate::driver::Driver;
-use crate::health;
 use crate::inbox::{Context, Input};
 use crate::peer::room::Caps;
 use crate::peer::server as peer;
@@ -13,6 +12,7 @@ use crate::plan::Plan;
 use crate::reload::{self, Reloader};
 use crate::store::Home;
 use crate::throttle::Bucket;
+use crate::watchdog;
 use shared::host::logging::{self, Logging};
 use shared::host::program::{self, Heard, Signals, StartError};
 use shared::host::service::Service;
@@ -116,7 +116,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let callers = listen_for_callers(&plan).await?;
     let info = info(&plan, &home, &context).map_err(|error| failed("cannot start", &error))?;
     let (trackers, known_trackers) = watch::channel(config.trackers.clone());
-    let health = health::watch(service.clone(), context.clone());
+    let health = watchdog::watch(service.clone(), context.clone());
     let server = Arc::new(ControlServer { context: context.clone(), home, info, trackers: known_trackers });
     let caps = Caps { peers_max: shares.peers as usize, strangers_max: shares.strangers as usize };
     let mut driver = tokio::spawn(driver.run(inputs, ended));
@@ -163,7 +163,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
 
 async fn say_ready(service: &Service, context: &Context) {
     if service.is_watched() {
-        service.ready(&health::line(context).await);
+        service.ready(&watchdog::line(context).await);
     }
 }
 

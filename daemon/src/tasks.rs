@@ -19,18 +19,18 @@ const ENDED_FOR: Duration = Duration::from_secs(300);
 #[derive(Debug, Default)]
 pub struct Tasks {
     last: u64,
-    tasks: BTreeMap<TaskId, Entry>,
+    tasks: BTreeMap<TaskId, TaskEntry>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct TaskEntry {
     state: TaskHandle,
     ended: Option<Instant>,
     /// The bytes that it writes in all.
     room: u64,
 }
 
-impl Entry {
+impl TaskEntry {
     /// Nobody works on it any more, or its caller went away before it was begun.
     fn is_left(&self) -> bool {
         Arc::strong_count(&self.state.0) == 1
@@ -87,7 +87,7 @@ impl Tasks {
         self.last += 1;
         let start = TaskState::Running { bytes_done: 0, bytes_total: 0, doing: "starting".to_owned() };
         let state = TaskHandle(Arc::new(watch::Sender::new(start)));
-        self.tasks.insert(TaskId(self.last), Entry { state: state.clone(), ended: None, room: 0 });
+        self.tasks.insert(TaskId(self.last), TaskEntry { state: state.clone(), ended: None, room: 0 });
         Some((TaskId(self.last), state))
     }
 
@@ -100,7 +100,7 @@ impl Tasks {
 
     /// The bytes that tasks have still to write.
     pub fn promised(&self) -> u64 {
-        let left = |entry: &Entry| match *entry.state.0.borrow() {
+        let left = |entry: &TaskEntry| match *entry.state.0.borrow() {
             TaskState::Running { bytes_done, bytes_total, .. } if bytes_total == entry.room => {
                 entry.room.saturating_sub(bytes_done)
             }

@@ -84,7 +84,7 @@ impl Bucket {
     }
 
     /// Takes up to `bytes`; or tells until when to wait.
-    fn take(&self, bytes: u64) -> Result<u64, Instant> {
+    fn spend(&self, bytes: u64) -> Result<u64, Instant> {
         let now = self.start.elapsed();
         let mut level = self.level();
         let Some(bytes_per_s) = level.bytes_per_s else { return Ok(bytes) };
@@ -112,7 +112,7 @@ fn cost(bytes: u64, bytes_per_s: u64) -> Duration {
 
 /// The limits of a link, in the directions that have one.
 #[derive(Debug, Clone, Default)]
-pub struct Limits {
+pub struct LinkLimits {
     /// For what is read.
     pub down: Option<Arc<Bucket>>,
     /// For what is written.
@@ -121,24 +121,24 @@ pub struct Limits {
     pub bulk: Arc<AtomicBool>,
 }
 
-impl Limits {
+impl LinkLimits {
     fn bucket<'a>(&self, bucket: &'a Option<Arc<Bucket>>) -> Option<&'a Arc<Bucket>> {
         bucket.as_ref().filter(|bucket| self.bulk.load(Ordering::Relaxed) && bucket.is_limited())
     }
 }
 
-/// A byte stream under [`Limits`].
+/// A byte stream under [`LinkLimits`].
 #[derive(Debug)]
 pub struct Throttled<S> {
     io: S,
-    limits: Limits,
+    limits: LinkLimits,
     read_pause: Option<Pin<Box<Sleep>>>,
     write_pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Throttled<S> {
     /// Puts a stream under limits.
-    pub fn new(io: S, limits: Limits) -> Throttled<S> {
+    pub fn new(io: S, limits: LinkLimits) -> Throttled<S> {
         Throttled { io, limits, read_pause: None, write_pause: None }
     }
 }
@@ -155,7 +155,7 @@ fn turn(
             ready!(sleep.as_mut().poll(cx));
             *pause = None;
         }
-        match bucket.take(bytes as u64) {
+        match bucket.spend(bytes as u64) {
             Ok(turn) => return Poll::Ready(turn as usize),
             Err(until) => {
                 let until = until.min(Instant::now() + PAUSE_MAX);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     /// Moves `bytes` through as many links as there are; how long it took on the paused clock.
-    async fn elapsed(limits: Limits, links: usize, bytes: usize) -> Duration {
+    async fn elapsed(limits: LinkLimits, links: usize, bytes: usize) -> Duration {
         let start = Instant::now();
         let moves = (0..links).map(|_| {
             let (near, mut far) = tokio::io::duplex(1 << 20);
@@ -286,9 +286,9 @@ mod tests {
         start.elapsed()
     }
 
-    fn limits(bytes_per_s: u64, bulk: bool) -> Limits {
+    fn limits(bytes_per_s: u64, bulk: bool) -> LinkLimits {
         let up = Some(bucket(bytes_per_s));
-        Limits { up, down: None, bulk: Arc::new(AtomicBool::new(bulk)) }
+        LinkLimits { up, down: None, bulk: Arc::new(AtomicBool::new(bulk)) }
     }
 
     #[tokio::test(start_paused = true)]
@@ -306,7 +306,8 @@ mod tests {
     async fn reading_is_limited_too() {
         let (mut far, near) = tokio::io::duplex(1 << 20);
         let down = Some(bucket(100_000));
-        let mut near = Throttled::new(near, Limits { down, up: None, bulk: Arc::new(AtomicBool::new(true)) });
+        let mut near =
+            Throttled::new(near, LinkLimits { down, up: None, bulk: Arc::new(AtomicBool::new(true)) });
         far.write_all(&[1; 200_000]).await.unwrap();
         let start = Instant::now();
         near.read_exact(&mut vec![0; 200_000]).await.unwrap();
@@ -331,7 +332,7 @@ mod tests {
     }
 
     /// How many bytes pass in `span`, over so many links that never have enough.
-    async fn passed(limits: &Limits, links: usize, span: Duration) -> u64 {
+    async fn passed(limits: &LinkLimits, links: usize, span: Duration) -> u64 {
         let passed = (0..links).map(|_| {
             let (near, mut far) = tokio::io::duplex(1 << 20);
             let mut near = Throttled::new(near, limits.clone());
@@ -399,7 +400,7 @@ mod tests {
     }
 
     /// Writes slices of these lengths to their end; how many bytes each call brought to the stream below.
-    async fn write_slices(limits: Limits, lengths: &[usize]) -> Vec<usize> {
+    async fn write_slices(limits: LinkLimits, lengths: &[usize]) -> Vec<usize> {
         let mut throttled = Throttled::new(Recorder::default(), limits);
         let slices: Vec<Vec<u8>> = lengths.iter().map(|&length| vec![7; length]).collect();
         let mut rest: Vec<IoSlice<'_>> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
@@ -417,7 +418,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let far = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (near, _) = listener.accept().await.unwrap();
-        for limits in [Limits::default(), limits(1_000_000, true)] {
+        for limits in [LinkLimits::default(), limits(1_000_000, true)] {
             assert_eq!(write_slices(limits, &[20, 500]).await, [520]);
         }
         let mut near = Throttled::new(Batched::new(near), limits(1_000_000, true));

@@ -3,7 +3,7 @@
 //! Every change has a number. What one connection was told, and what it must still be told, is in its [`Told`]. An
 //! answer counts as told only when a later poll passes its number.
 
-use super::told::{Known, Told};
+use super::told::{KnownNews, Told};
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -25,21 +25,21 @@ const REPLY_BYTES_MAX: usize = 900 << 10;
 /// The chunks of every swarm that this machine has.
 #[derive(Debug)]
 pub struct NewsBoard {
-    state: Mutex<State>,
+    state: Mutex<BoardState>,
     sequence: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct BoardState {
     /// The number of the last change.
     sequence: u64,
-    swarms: BTreeMap<SwarmKey, Swarm>,
+    swarms: BTreeMap<SwarmKey, BoardSwarm>,
     /// The swarm of each of the last changes, oldest first.
     latest: VecDeque<SwarmKey>,
 }
 
 #[derive(Debug)]
-struct Swarm {
+struct BoardSwarm {
     have: HaveMap,
     /// Changes since `complete_since`, oldest first.
     changes: VecDeque<(u64, ChunkIndex)>,
@@ -62,7 +62,7 @@ impl NewsBoard {
     pub fn put(&self, key: SwarmKey, have: HaveMap) {
         self.change(key, |state| {
             let complete_since = state.sequence;
-            state.swarms.insert(key, Swarm { have, changes: VecDeque::new(), complete_since });
+            state.swarms.insert(key, BoardSwarm { have, changes: VecDeque::new(), complete_since });
         });
     }
 
@@ -83,7 +83,7 @@ impl NewsBoard {
     }
 
     /// Removes a chunk that we no longer have.
-    pub fn take(&self, key: SwarmKey, index: ChunkIndex) {
+    pub fn lose(&self, key: SwarmKey, index: ChunkIndex) {
         let have = self.lock().swarms.get(&key).map(|swarm| swarm.have.clone());
         if let Some(mut have) = have {
             have.remove(index);
@@ -114,14 +114,14 @@ impl NewsBoard {
                 break;
             }
             let present = !matches!(have, HaveNews::Gone);
-            told.tell(key, Known { sequence: state.sequence, present });
+            told.tell(key, KnownNews { sequence: state.sequence, present });
             bytes += cost;
             updates.push(NewsUpdate { key, have });
         }
         NewsReply { number: told.number(), updates }
     }
 
-    fn change(&self, key: SwarmKey, change: impl FnOnce(&mut State)) {
+    fn change(&self, key: SwarmKey, change: impl FnOnce(&mut BoardState)) {
         let sequence = {
             let mut state = self.lock();
             state.sequence += 1;
@@ -135,12 +135,12 @@ impl NewsBoard {
         self.sequence.send_replace(sequence);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BoardState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl BoardState {
     /// The swarms that have changed since a number, possibly repeated; `None` if that is not remembered.
     fn changed_since(&self, since: u64) -> Option<Vec<SwarmKey>> {
         let changes = usize::try_from(self.sequence.checked_sub(since)?).ok()?;
@@ -150,7 +150,7 @@ impl State {
 
     /// The news of a swarm for a peer with this knowledge (`None` means nothing), and their approximate number of
     /// bytes.
-    fn update(&self, key: SwarmKey, known: Option<Known>) -> Option<(HaveNews, usize)> {
+    fn update(&self, key: SwarmKey, known: Option<KnownNews>) -> Option<(HaveNews, usize)> {
         let Some(swarm) = self.swarms.get(&key) else {
             // A swarm that we are not in is told once.
             return known.is_none_or(|known| known.present).then_some((HaveNews::Gone, 1));

@@ -10,7 +10,7 @@ use std::ops::Bound;
 
 /// What the other side knows of a swarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownNews {
     /// The last change that it knows.
     pub sequence: u64,
     /// Whether we took part in the swarm then.
@@ -21,7 +21,7 @@ pub struct Known {
 #[derive(Debug, Default)]
 pub struct Told {
     /// What has arrived for each; `None` if nothing has since the subscription.
-    swarms: BTreeMap<SwarmKey, Option<Known>>,
+    swarms: BTreeMap<SwarmKey, Option<KnownNews>>,
     /// Swarms with possible news.
     due: BTreeSet<SwarmKey>,
     /// The swarm that was looked at last, so that all get their turn.
@@ -33,7 +33,7 @@ pub struct Told {
     /// The number of the last answer that arrived.
     arrived: u64,
     /// The content of the last answer until it is known whether it arrived.
-    under_way: Vec<(SwarmKey, Known)>,
+    under_way: Vec<(SwarmKey, KnownNews)>,
 }
 
 impl Told {
@@ -106,7 +106,7 @@ impl Told {
     }
 
     /// The next swarm with possible news, and what the other side knows of it.
-    pub(super) fn next_due(&mut self) -> Option<(SwarmKey, Option<Known>)> {
+    pub(super) fn next_due(&mut self) -> Option<(SwarmKey, Option<KnownNews>)> {
         let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
         let next = self.due.range((after, Bound::Unbounded)).next().or_else(|| self.due.first());
         let key = *next?;
@@ -120,7 +120,7 @@ impl Told {
     }
 
     /// Notes what the answer that is being made says about a swarm.
-    pub(super) fn tell(&mut self, key: SwarmKey, known: Known) {
+    pub(super) fn tell(&mut self, key: SwarmKey, known: KnownNews) {
         if self.under_way.is_empty() {
             self.made += 1;
         }

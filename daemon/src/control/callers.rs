@@ -1,6 +1,6 @@
 //! The callers at the control socket, and what each user may have at once.
 
-use super::crowd::{CallerId, Crowd};
+use super::crowd::{CallerCrowd, CallerId};
 use super::quota::Quota;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,7 +23,7 @@ const MANIFESTS_EACH_MAX: usize = 8;
 /// What the callers share among them.
 #[derive(Debug)]
 pub struct Callers {
-    crowd: Mutex<Crowd<Arc<Notify>>>,
+    crowd: Mutex<CallerCrowd<Arc<Notify>>>,
     /// Somebody has left.
     left: Notify,
     waiting: Arc<Semaphore>,
@@ -37,7 +37,7 @@ impl Callers {
     /// Nobody is connected.
     pub fn new() -> Arc<Callers> {
         Arc::new(Callers {
-            crowd: Mutex::new(Crowd::new(CALLERS_MAX)),
+            crowd: Mutex::new(CallerCrowd::new(CALLERS_MAX)),
             left: Notify::new(),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             imports: Quota::new(IMPORTS_EACH_MAX),
@@ -45,23 +45,23 @@ impl Callers {
         })
     }
 
-    fn crowd(&self) -> MutexGuard<'_, Crowd<Arc<Notify>>> {
+    fn crowd(&self) -> MutexGuard<'_, CallerCrowd<Arc<Notify>>> {
         self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for a caller, and what ends it.
-    pub fn admit(self: &Arc<Callers>, uid: u32) -> Option<(Arc<Place>, Arc<Notify>)> {
+    pub fn admit(self: &Arc<Callers>, uid: u32) -> Option<(Arc<CallerPlace>, Arc<Notify>)> {
         let end = Arc::new(Notify::new());
         let (id, gone) = self.crowd().admit(uid, end.clone()).ok()?;
         if let Some(gone) = gone {
             tracing::debug!(uid, "there are {CALLERS_MAX} callers: one makes room for another");
             gone.notify_one();
         }
-        Some((Arc::new(Place { callers: self.clone(), id }), end))
+        Some((Arc::new(CallerPlace { callers: self.clone(), id }), end))
     }
 
     /// The same, when there is none yet.
-    pub async fn wait_for_place(self: &Arc<Callers>, uid: u32) -> Option<(Arc<Place>, Arc<Notify>)> {
+    pub async fn wait_for_place(self: &Arc<Callers>, uid: u32) -> Option<(Arc<CallerPlace>, Arc<Notify>)> {
         let _permit = self.waiting.clone().try_acquire_owned().ok()?;
         let admitted = async {
             loop {
@@ -78,28 +78,28 @@ impl Callers {
 
 /// The place of a caller who is connected.
 #[derive(Debug)]
-pub struct Place {
+pub struct CallerPlace {
     /// Among whom.
     pub callers: Arc<Callers>,
     id: CallerId,
 }
 
-impl Place {
+impl CallerPlace {
     /// A call of its caller that is not answered yet.
-    fn call(self: &Arc<Place>) -> Call {
+    fn call(self: &Arc<CallerPlace>) -> Call {
         self.callers.crowd().call_begins(self.id);
         Call(self.clone())
     }
 }
 
-impl Drop for Place {
+impl Drop for CallerPlace {
     fn drop(&mut self) {
         self.callers.crowd().leave(self.id);
         self.callers.left.notify_one();
     }
 }
 
-struct Call(Arc<Place>);
+struct Call(Arc<CallerPlace>);
 
 impl Drop for Call {
     fn drop(&mut self) {
@@ -114,7 +114,7 @@ pub struct Counted<S> {
     /// The service.
     pub service: S,
     /// The place of its caller.
-    pub place: Arc<Place>,
+    pub place: Arc<CallerPlace>,
 }
 
 impl<S: Serve<Req: RequestName>> Serve for Counted<S> {

@@ -13,15 +13,15 @@ pub struct CallerId(u64);
 
 /// The callers who have a place. `T` is what ends one.
 #[derive(Debug)]
-pub struct Crowd<T> {
+pub struct CallerCrowd<T> {
     places_max: usize,
-    callers: BTreeMap<CallerId, Caller<T>>,
+    callers: BTreeMap<CallerId, CrowdCaller<T>>,
     /// Counts what happened.
     now: u64,
 }
 
 #[derive(Debug)]
-struct Caller<T> {
+struct CrowdCaller<T> {
     uid: u32,
     /// Calls that are not answered yet.
     calls: u32,
@@ -30,10 +30,10 @@ struct Caller<T> {
     end: T,
 }
 
-impl<T> Crowd<T> {
+impl<T> CallerCrowd<T> {
     /// Nobody is connected.
-    pub fn new(places_max: usize) -> Crowd<T> {
-        Crowd { places_max, callers: BTreeMap::new(), now: 0 }
+    pub fn new(places_max: usize) -> CallerCrowd<T> {
+        CallerCrowd { places_max, callers: BTreeMap::new(), now: 0 }
     }
 
     /// A caller of this user comes. Gives its place, and who had to make room for it; `None` when there is none.
@@ -48,7 +48,7 @@ impl<T> Crowd<T> {
         }
         self.now += 1;
         let id = CallerId(self.now);
-        self.callers.insert(id, Caller { uid, calls: 0, since: self.now, end });
+        self.callers.insert(id, CrowdCaller { uid, calls: 0, since: self.now, end });
         Ok((id, gone))
     }
 
@@ -82,7 +82,7 @@ impl<T> Crowd<T> {
         let own = places.get(&newcomer).copied().unwrap_or(0);
         let most = places.into_iter().filter(|&(_, held)| held > own).max_by_key(|&(_, held)| held);
         let of = |uid: u32| self.callers.iter().filter(move |(_, caller)| caller.uid == uid);
-        let longest = |(id, caller): (&CallerId, &Caller<T>)| (caller.calls > 0, caller.since, *id);
+        let longest = |(id, caller): (&CallerId, &CrowdCaller<T>)| (caller.calls > 0, caller.since, *id);
         match most {
             Some((uid, _)) => of(uid).map(longest).min(),
             None => of(newcomer).map(longest).min().filter(|(asks, ..)| !asks),
@@ -96,8 +96,8 @@ mod tests {
     use super::*;
 
     /// A crowd of these users, one caller each; each is ended by its number.
-    fn crowd(places_max: usize, users: &[u32]) -> (Crowd<usize>, Vec<CallerId>) {
-        let mut crowd = Crowd::new(places_max);
+    fn crowd(places_max: usize, users: &[u32]) -> (CallerCrowd<usize>, Vec<CallerId>) {
+        let mut crowd = CallerCrowd::new(places_max);
         let admit = |(number, &uid): (usize, &u32)| crowd.admit(uid, number).unwrap().0;
         let ids = users.iter().enumerate().map(admit).collect();
         (crowd, ids)

@@ -1,7 +1,7 @@
 //! The `Control` service: puts ttctl's requests to the driver, and does what belongs to the caller's connection:
 //! manifests and imports that arrive in parts, waiting, looking things up in catalogues.
 
-use super::callers::{Callers, Counted, Place};
+use super::callers::{CallerPlace, Callers, Counted};
 use super::examine::examine;
 use super::imports::{self, Imports};
 use super::look_up::{look_up, shown};
@@ -84,14 +84,14 @@ async fn serve(
     (server, questions): (Arc<ControlServer>, Arc<Questions>),
     stream: Stream,
     who: Credentials,
-    place: Arc<Place>,
+    place: Arc<CallerPlace>,
     end: Arc<Notify>,
 ) {
     let greeted = Greeted::new();
     let (callers, own_imports) = (place.callers.clone(), Quota::new(IMPORTS_MAX));
     let (manifest, imports) = (Arc::default(), Arc::default());
     let (requests, snapshots) = (Requests::new(&server.context), server.context.snapshots.subscribe());
-    let caller = Caller {
+    let caller = CallerSession {
         server,
         questions,
         requests,
@@ -115,7 +115,7 @@ async fn serve(
 
 /// One caller's connection.
 #[derive(Clone)]
-struct Caller {
+struct CallerSession {
     server: Arc<ControlServer>,
     requests: Requests,
     questions: Arc<Questions>,
@@ -131,7 +131,7 @@ struct Caller {
     imports: Arc<Mutex<Imports>>,
 }
 
-impl Control for Caller {
+impl Control for CallerSession {
     async fn hello(self, _: CallContext, version: u16) -> Result<DaemonInfo, WrongVersion> {
         if version != PROTOCOL_VERSION {
             self.greeted.refuse();
@@ -384,7 +384,7 @@ fn to_wire(limit: RateLimit) -> Limit {
     }
 }
 
-impl Caller {
+impl CallerSession {
     fn log(&self, verb: &str, what: &dyn Display) {
         tracing::info!(uid = self.who.uid, pid = self.who.pid, verb, what = %what, "asked by a caller");
     }

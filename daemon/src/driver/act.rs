@@ -56,7 +56,7 @@ impl Driver {
             Action::Serve { ask, key, .. } => self.serve(ask, key),
             Action::Refuse { ask, refusal } => self.answer(ask, Answer::Refused(refusal)),
             Action::TellHave { key, index } => self.context.board.add(key, index),
-            Action::TellLost { key, index } => self.context.board.take(key, index),
+            Action::TellLost { key, index } => self.context.board.lose(key, index),
             Action::Knock { peer, key } => crate::peer::knock::knock(&self.context, peer, key),
             Action::FindPeers { key } => self.trackers.command_all(|| TrackerCommand::Urgent(key)),
             Action::Complete { .. } => self.changed(), // the hash of the whole follows
@@ -176,7 +176,7 @@ impl Driver {
         tracing::error!(resource = %key, chunk = %index, %peer, error = %why,
             "a chunk is damaged on our disk; it is not served any more");
         if let Some(resource) = self.library.get(key).filter(|it| matches!(it.phase, Phase::Fetching(_))) {
-            self.saver.doubt(&resource.slot); // also by whoever starts before its turn to be checked has come
+            self.saver.forget_have(&resource.slot); // also by whoever starts before its turn to be checked has come
             return self.check(key, None); // what is wrong is fetched again
         }
         let Some(resource) = self.library.get_mut(key) else { return };

@@ -8,8 +8,8 @@ use super::reasons::no_room_words;
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{CheckedFile, Input, Reply, TaskInput, Wanted};
-use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Published, Resource};
-use crate::store::{Copied, FileIdentity, NameRecord, NoRoom, Place, Record, StoreError, copy_chunks};
+use crate::library::{Blocked, Check, CheckStep, Checking, Phase, PublishedFile, Resource};
+use crate::store::{Copied, FileIdentity, NameRecord, NameState, NoRoom, Record, StoreError, copy_chunks};
 use crate::tasks::TaskHandle;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -118,13 +118,13 @@ impl Driver {
     /// Takes a file that was found to be right into the library, as it lies there.
     fn take_found(&mut self, wanted: &Wanted, identity: FileIdentity) -> Result<Taken, ControlError> {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
-        if self.go_on_if_here(wanted, &Place::of_file(identity))? {
+        if self.go_on_if_here(wanted, &NameState::of_file(identity))? {
             return Ok(Taken::Here);
         }
         let found = NameRecord::new(name.clone(), Some(identity), self.wanting(name, wanted.by.as_ref()));
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, found);
         let (manifest, path) = (wanted.manifest.clone(), self.home.file(name));
-        let published = Arc::new(Published { manifest: manifest.clone(), path, identity });
+        let published = Arc::new(PublishedFile { manifest: manifest.clone(), path, identity });
         let resource = Resource::new(manifest, record, self.home.slot(key), Phase::Seeding(published));
         let saved = self.shelve(&resource, true);
         self.library.insert(resource);
@@ -137,19 +137,21 @@ impl Driver {
     // -- a file that is to be replaced
 
     /// The file of the resource that has a name now, while it is served from there.
-    pub(super) fn former(&self, name: &ResourceName) -> Option<Published> {
+    pub(super) fn former(&self, name: &ResourceName) -> Option<PublishedFile> {
         let resource = self.library.get(self.library.key_of(name)?)?;
         let path = self.home.file(name);
         match &resource.phase {
-            Phase::Seeding(published) if published.path == path => {
-                Some(Published { manifest: published.manifest.clone(), path, identity: published.identity })
-            }
+            Phase::Seeding(published) if published.path == path => Some(PublishedFile {
+                manifest: published.manifest.clone(),
+                path,
+                identity: published.identity,
+            }),
             _ => None,
         }
     }
 
     /// Whether a download begins with the chunks that it has in common with what had its name until now.
-    pub(super) fn reuse_former(&mut self, key: SwarmKey, former: &Published) -> bool {
+    pub(super) fn reuse_former(&mut self, key: SwarmKey, former: &PublishedFile) -> bool {
         let Some(resource) = self.library.get(key) else { return false };
         let mut common = HaveMap::empty(resource.count());
         for index in resource.count().indices() {
@@ -230,7 +232,7 @@ impl Driver {
             copy_chunks(&slot, &file, &manifest, &wanted, &progress)
         });
         // An old have map says nothing of what is written from now on.
-        self.saver.doubt(&slot_to_doubt);
+        self.saver.forget_have(&slot_to_doubt);
         // The place of a download may still have to be made, or tidied.
         let idle = self.saver.idle();
         tokio::spawn(async move {

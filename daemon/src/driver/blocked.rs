@@ -114,7 +114,7 @@ impl Driver {
                 // Nobody is asked for a chunk before the disk has shown that it takes something again.
                 (blocked.probing, blocked.retry_at) = (true, Instant::now() + RETRY_AFTER);
                 let (download, safe) = (fetching.download.clone(), fetching.safe.clone());
-                self.saver.note(self.context.clone(), download, &resource.slot, safe, true);
+                self.saver.write_have(self.context.clone(), download, &resource.slot, safe, true);
             }
         }
     }

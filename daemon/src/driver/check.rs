@@ -7,9 +7,9 @@ use super::compare::check_path;
 use super::compare::{How, still_there};
 use super::reasons::words_of;
 use crate::inbox::{CheckedFile, Input, TaskInput};
-use crate::library::{Check, CheckStep, Checking, Failure, Former, Phase, Published, Resource, Why};
+use crate::library::{Check, CheckStep, Checking, Failure, Former, Phase, PublishedFile, Resource, Why};
 use crate::store::{At, FileIdentity, NameRecord, NotHere};
-use crate::watch::{Asker, Turn};
+use crate::watch::{CheckWaiter, Turn};
 use shared::have::HaveMap;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
@@ -25,13 +25,13 @@ impl Driver {
         let (_, key) = self.one(what)?;
         let (id, handle) = self.begin_task()?;
         handle.progress("waiting for its turn", 0, 0);
-        self.check_for(key, Asker::new(handle));
+        self.check_for(key, CheckWaiter::new(handle));
         Ok(id)
     }
 
     /// Checks for somebody who waits for it. A check that runs has read a part already, which may have changed since:
     /// one more follows it then.
-    fn check_for(&mut self, key: SwarmKey, asker: Asker) {
+    fn check_for(&mut self, key: SwarmKey, asker: CheckWaiter) {
         let phase = self.library.get(key).map(|resource| &resource.phase);
         if matches!(phase, Some(Phase::Checking(checking)) if checking.step == CheckStep::Hashes) {
             return self.checks.ask_for_next(key, asker);
@@ -44,7 +44,7 @@ impl Driver {
     /// meanwhile.
     pub(super) fn check(&mut self, key: SwarmKey, task: Option<TaskId>) {
         if let Some(handle) = task.and_then(|task| self.tasks.get(task)) {
-            self.checks.ask(key, Asker::new(handle.clone()));
+            self.checks.ask(key, CheckWaiter::new(handle.clone()));
         }
         self.enqueue_check(key, true);
     }
@@ -97,7 +97,7 @@ impl Driver {
         let (path, how) = match resource.to_check() {
             Some(record) => (self.home.file(&record.name), How::of(record)),
             None => {
-                self.saver.doubt(&resource.slot);
+                self.saver.forget_have(&resource.slot);
                 (resource.slot.part(), How::AsPart)
             }
         };
@@ -194,7 +194,7 @@ impl Driver {
         let path = self.home.file(&record.name);
         let Some(resource) = self.library.get_mut(key) else { return };
         let manifest = resource.manifest.clone();
-        resource.phase = Phase::Seeding(Arc::new(Published { manifest, path, identity }));
+        resource.phase = Phase::Seeding(Arc::new(PublishedFile { manifest, path, identity }));
         resource.troubles.remove(&record.name);
         resource.former = None;
         let names = resource.record.names.iter_mut();
@@ -307,7 +307,7 @@ impl Driver {
     // -- files that change while they are shared
 
     /// A file is not the one that was hashed any more: look at it again.
-    pub(super) fn source_changed(&mut self, key: SwarmKey, published: &Arc<Published>) {
+    pub(super) fn source_changed(&mut self, key: SwarmKey, published: &Arc<PublishedFile>) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Seeding(served) = &resource.phase else { return };
         if served.path == published.path && served.identity == published.identity {

@@ -3,10 +3,10 @@
 use super::Driver;
 use super::state::RESOURCES_MAX;
 use crate::inbox::{Asked, Input, Reply, TaskInput, Wanted, internal, store_error, unknown};
-use crate::library::{Blocked, Opening, Phase, Published, Resource};
+use crate::library::{Blocked, Opening, Phase, PublishedFile, Resource};
 use crate::panicked::caught;
 use crate::saver::Shelf;
-use crate::store::{Lying, NameRecord, NotHere, PartFile, Place, Record, Slot, StoreError};
+use crate::store::{Lying, NameRecord, NameState, NotHere, PartFile, Record, Slot, StoreError};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
@@ -60,20 +60,20 @@ impl Driver {
     fn look_at_place(&self, asked: Asked) {
         let (home, context) = (self.home.clone(), self.context.clone());
         tokio::task::spawn_blocking(move || {
-            let place = Place::look(&home, asked.wanted.manifest.name());
+            let place = NameState::look(&home, asked.wanted.manifest.name());
             let here = home.must_be_here();
             context.tell_blocking(Input::Task(TaskInput::Asked { asked, place, here }));
         });
     }
 
-    pub(super) fn asked(&mut self, asked: Asked, place: Place, here: Result<(), NotHere>) {
+    pub(super) fn asked(&mut self, asked: Asked, place: NameState, here: Result<(), NotHere>) {
         let Asked { wanted, is_known, reply } = asked;
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
         let place = match here {
             Ok(()) => place,
             Err(why) => {
                 self.folder_lost(why);
-                Place::UNKNOWN
+                NameState::UNKNOWN
             }
         };
         if is_known && self.library.key_of(name) != Some(key) {
@@ -95,7 +95,7 @@ impl Driver {
     }
 
     /// Finds out whether a download is there already, or may begin.
-    fn accept(&mut self, wanted: &Wanted, place: &Place) -> Result<Next, ControlError> {
+    fn accept(&mut self, wanted: &Wanted, place: &NameState) -> Result<Next, ControlError> {
         let (key, name, by) = (wanted.manifest.key(), wanted.manifest.name(), wanted.by.as_ref());
         if by.is_none() && self.library.key_of(name).is_none() {
             return Err(unknown(name.as_str())); // it was removed: nobody wants it any more
@@ -136,12 +136,12 @@ impl Driver {
     ///
     /// # Errors
     /// When it may not be.
-    pub(super) fn go_on_if_here(&mut self, wanted: &Wanted, place: &Place) -> Result<bool, ControlError> {
+    pub(super) fn go_on_if_here(&mut self, wanted: &Wanted, place: &NameState) -> Result<bool, ControlError> {
         self.accept(wanted, place).map(|next| matches!(next, Next::Here))
     }
 
     /// Refuses a name that something else has, unless that may be replaced.
-    fn must_be_free(&self, wanted: &Wanted, place: &Place) -> Result<(), ControlError> {
+    fn must_be_free(&self, wanted: &Wanted, place: &NameState) -> Result<(), ControlError> {
         let name = wanted.manifest.name();
         self.must_be_replaceable(name, place)?;
         let Some(other) = self.library.key_of(name).and_then(|key| self.library.get(key)) else {
@@ -157,7 +157,11 @@ impl Driver {
     }
 
     /// Refuses a name under which something lies that no file can take the place of.
-    pub(super) fn must_be_replaceable(&self, name: &ResourceName, place: &Place) -> Result<(), ControlError> {
+    pub(super) fn must_be_replaceable(
+        &self,
+        name: &ResourceName,
+        place: &NameState,
+    ) -> Result<(), ControlError> {
         let (file, manifest) = (self.home.file(name), self.home.manifest_file(name));
         for (path, lying) in [(file, &place.file), (manifest, &place.manifest)] {
             if let Lying::Other(what) = lying {
@@ -215,7 +219,7 @@ impl Driver {
 
     /// Makes the place of a new download. It is taken in when that is done: until then whatever has its name is
     /// what it was.
-    fn begin(&mut self, wanted: Wanted, place: Place, reply: Reply<Accepted>) {
+    fn begin(&mut self, wanted: Wanted, place: NameState, reply: Reply<Accepted>) {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name().clone());
         let wanted_by = self.wanting(&name, wanted.by.as_ref());
         let name = NameRecord { replace: wanted.replace, ..NameRecord::new(name, None, wanted_by) };
@@ -280,7 +284,7 @@ impl Driver {
         &mut self,
         wanted: &Wanted,
         record: Record,
-        place: &Place,
+        place: &NameState,
         opened: Result<PartFile, StoreError>,
         reply: Reply<Accepted>,
     ) {
@@ -314,7 +318,7 @@ impl Driver {
             None if place.file == Lying::Nothing => Lies::Nothing,
             None => Lies::Unknown,
         };
-        self.take_in(key, opened, lies_there);
+        self.begin_download(key, opened, lies_there);
         let accepted = self.accepted(key, wanted);
         self.answer_when_saved(reply, accepted);
     }
@@ -331,13 +335,13 @@ impl Driver {
 
     pub(super) fn made(&mut self, key: SwarmKey, opening: &Opening, opened: Result<PartFile, StoreError>) {
         if self.library.get(key).is_some_and(|resource| resource.is_opening(opening)) {
-            self.take_in(key, opened, Lies::Unknown);
+            self.begin_download(key, opened, Lies::Unknown);
         }
     }
 
     /// Begins a download whose place is made; what lies there of a former one is looked at, and then what lies under
     /// the name that it may replace.
-    fn take_in(&mut self, key: SwarmKey, opened: Result<PartFile, StoreError>, lies_there: Lies) {
+    fn begin_download(&mut self, key: SwarmKey, opened: Result<PartFile, StoreError>, lies_there: Lies) {
         let length = opened.and_then(|part| part.length().map(|length| (part, length)));
         let (part, length) = match length {
             Ok(opened) => opened,
@@ -400,7 +404,7 @@ impl Driver {
 enum Lies {
     Nothing,
     /// The file of the resource that had the name until now.
-    Known(Published),
+    Known(PublishedFile),
     /// Whatever it is.
     Unknown,
 }

@@ -3,7 +3,7 @@
 use super::Driver;
 use crate::inbox::Found;
 use crate::library::Phase;
-use crate::tracker::{Entry, TrackerCommand};
+use crate::tracker::{AnnouncedEntry, TrackerCommand};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::rpc::tracker::Stage;
@@ -56,10 +56,11 @@ impl Driver {
         let manifests = names.map(|record| resource.manifest.with_name(record.name.clone())).collect();
         let (shared_at_ms, origin) = (resource.record.shared_at_ms, resource.record.origin);
         let (claims, undated) = (resource.record.claims.clone(), resource.record.undated.clone());
-        let entry = Entry { stage, have: resource.have(), manifests, shared_at_ms, origin, claims: false };
+        let entry =
+            AnnouncedEntry { stage, have: resource.have(), manifests, shared_at_ms, origin, claims: false };
         for url in resource.trackers() {
             let shared_at_ms = if undated.contains(&url) { 0 } else { shared_at_ms };
-            let entry = Entry { claims: claims.contains(&url), shared_at_ms, ..entry.clone() };
+            let entry = AnnouncedEntry { claims: claims.contains(&url), shared_at_ms, ..entry.clone() };
             self.trackers.command(&self.context, &url, TrackerCommand::Put(key, entry));
         }
     }

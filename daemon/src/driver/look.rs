@@ -1,7 +1,7 @@
 //! Looks what there is of a resource on disk, in calls that block: after the start, and when the shared folder is back.
 
 use crate::inbox::{Restored, Seen};
-use crate::library::{Check, Published};
+use crate::library::{Check, PublishedFile};
 use crate::store::{FileIdentity, Home, Record, Slot, StoreError};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -79,7 +79,7 @@ fn look(home: &Home, record: &Record, manifest: &Manifest, slot: &Slot) -> Resul
     if published.peek().is_some() {
         let mut why = String::new();
         for (name, identity) in published {
-            match Published::find(manifest, &home.file(&name.name), identity) {
+            match PublishedFile::find(manifest, &home.file(&name.name), identity) {
                 Ok(_) if name.damaged => why = format!("{} was found damaged", name.name),
                 Ok(published) => {
                     return Ok(Restored::Finished { published, is_untidy: slot.is_untidy() });

@@ -5,7 +5,7 @@ use super::blocked::RETRY_AFTER;
 use super::reasons::no_room_words;
 use super::state::Publishing;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Blocked, Download, HashedWhole, Phase, Published, Source, Why};
+use crate::library::{Blocked, Download, HashedWhole, Phase, PublishedFile, Source, Why};
 use crate::panicked::Panicked;
 use crate::store::{FileIdentity, NameRecord, PublishError};
 use shared::id::SwarmKey;
@@ -123,7 +123,7 @@ impl Driver {
                 if Arc::ptr_eq(&fetching.download, download) =>
             {
                 let manifest = resource.manifest.clone();
-                resource.phase = Phase::Seeding(Arc::new(Published { manifest, path: file, identity }));
+                resource.phase = Phase::Seeding(Arc::new(PublishedFile { manifest, path: file, identity }));
                 tracing::info!(resource = %key, %name, bytes = identity.bytes, "complete, verified and published");
             }
             // It is being checked, or was begun anew: what is under the name counts now.

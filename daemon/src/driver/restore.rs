@@ -269,7 +269,7 @@ impl Driver {
             }
             Restored::Unfinished(part, have) => {
                 if have.is_empty() {
-                    self.saver.doubt(&resource.slot); // one that is there is that of a part that is gone
+                    self.saver.forget_have(&resource.slot); // one that is there is that of a part that is gone
                 }
                 let fetching = self.fetching(manifest, Arc::new(part), have);
                 if let Some(resource) = self.library.get_mut(key) {

@@ -3,9 +3,9 @@
 
 use super::Driver;
 use crate::inbox::{Input, Reply, TaskInput, Wanted};
-use crate::library::{Phase, Published};
+use crate::library::{Phase, PublishedFile};
 use crate::snapshot::Snapshot;
-use crate::store::{FileIdentity, Lying, NotHere, Place};
+use crate::store::{FileIdentity, Lying, NameState, NotHere};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::ControlError;
@@ -20,7 +20,7 @@ impl Driver {
         &mut self,
         key: SwarmKey,
         wanted: &Wanted,
-        place: &Place,
+        place: &NameState,
     ) -> Result<(), ControlError> {
         let name = wanted.manifest.name();
         let Some(resource) = self.library.get_mut(key) else { return Ok(()) };
@@ -79,7 +79,7 @@ impl Driver {
             return self.check(key, None);
         }
         let manifest = resource.manifest.with_name(name.clone());
-        self.source_changed(key, &Arc::new(Published { manifest, path: self.home.file(name), identity }));
+        self.source_changed(key, &Arc::new(PublishedFile { manifest, path: self.home.file(name), identity }));
     }
 
     /// What lies under the name is gone, or wrong and may be replaced: it is made anew, from another name's file if
@@ -108,7 +108,7 @@ impl Driver {
 
     /// Answers how something is doing after a look at its files.
     pub(super) fn inspect(&mut self, what: String, reply: Reply<Arc<Snapshot>>) {
-        let mut files: Vec<(SwarmKey, Published)> = Vec::new();
+        let mut files: Vec<(SwarmKey, PublishedFile)> = Vec::new();
         for (name, key) in self.library.find(&what) {
             let Some(resource) = self.library.get(key) else { continue };
             let is_served = matches!(resource.phase, Phase::Seeding(_));
@@ -128,7 +128,7 @@ impl Driver {
         &mut self,
         what: &str,
         here: Result<(), NotHere>,
-        changed: &[(SwarmKey, Arc<Published>)],
+        changed: &[(SwarmKey, Arc<PublishedFile>)],
         reply: Reply<Arc<Snapshot>>,
     ) {
         match here {

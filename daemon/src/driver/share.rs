@@ -7,7 +7,7 @@ use super::reasons::{no_room_words, told};
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{Imported, Input, TaskInput, ToShare};
-use crate::library::Published;
+use crate::library::PublishedFile;
 use crate::library::{Phase, Resource};
 use crate::panicked::caught;
 use crate::saver::Shelf;
@@ -225,7 +225,7 @@ impl Driver {
         let (name, path) = (&request.name, self.home.file(&request.name));
         let manifest = manifest_of(request, &hashed)?;
         let key = manifest.key();
-        let published = Published::find(&manifest, &path, identity).map_err(|message| ControlError {
+        let published = PublishedFile::find(&manifest, &path, identity).map_err(|message| ControlError {
             kind: ErrorKind::Refused,
             message,
             hint: Some("share it again when nobody writes to it any more".to_owned()),

@@ -2,7 +2,7 @@
 
 use super::Driver;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Phase, Published};
+use crate::library::{Phase, PublishedFile};
 use crate::store::NotHere;
 use crate::watch::SLICE_MAX;
 use shared::id::SwarmKey;
@@ -45,7 +45,7 @@ impl Driver {
         &mut self,
         number: u64,
         here: Result<(), NotHere>,
-        changed: Vec<(SwarmKey, Arc<Published>)>,
+        changed: Vec<(SwarmKey, Arc<PublishedFile>)>,
     ) {
         if !self.slices.ended(number) {
             return; // the folder was away in between: that says nothing of its files

@@ -11,7 +11,7 @@ use crate::snapshot::Snapshot;
 use crate::store::{Home, Publisher};
 use crate::tasks::Tasks;
 use crate::tracker::Trackers;
-use crate::watch::{Checks, Folder, Lists, Pace, Slices, Stalls, Strays};
+use crate::watch::{Checks, FolderState, Lists, Pace, Slices, Stalls, Strays};
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -74,7 +74,7 @@ pub struct Driver {
     /// What was not looked at yet since the start.
     pub(super) loading: Loading,
     /// Whether the shared folder can be used.
-    pub(super) folder: Folder,
+    pub(super) folder: FolderState,
     /// Whether the files in it are still the ones that were hashed.
     pub(super) slices: Slices,
     /// Why only a restart can help.
@@ -130,7 +130,7 @@ impl Driver {
             stop,
             lookers,
             loading: Loading::default(),
-            folder: Folder::default(),
+            folder: FolderState::default(),
             slices: Slices::default(),
             ending: None,
             newest_ms: 0,

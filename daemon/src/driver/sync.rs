@@ -62,7 +62,7 @@ impl Driver {
         if let Phase::Fetching(fetching) = &mut resource.phase {
             fetching.safe.clone_from(&have);
         }
-        self.saver.note(self.context.clone(), download.clone(), &resource.slot, have, false);
+        self.saver.write_have(self.context.clone(), download.clone(), &resource.slot, have, false);
     }
 
     /// After a sync that failed nobody can say what of the data since the last good one is on the disk: the system may

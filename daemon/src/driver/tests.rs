@@ -136,7 +136,7 @@ impl Rig {
         let download = self.download(manifest.key());
         for (at, chunk) in bytes.chunks(CHUNK_BYTES as usize).enumerate() {
             let index = ChunkIndex(at as u32);
-            download.take(index, chunk.to_vec().into()).unwrap();
+            download.store(index, chunk.to_vec().into()).unwrap();
             self.driver.handle(taken(&download, index));
         }
     }

@@ -5,7 +5,7 @@ use super::input::Input;
 use crate::board::bans::{Bans, Rejections};
 use crate::board::news::NewsBoard;
 use crate::snapshot::Snapshot;
-use crate::throttle::{Bucket, Limits};
+use crate::throttle::{Bucket, LinkLimits};
 use shared::id::PeerId;
 use shared::rpc::peer::{Hello, LinkKind};
 use shared::rpc::{PROTOCOL_VERSION, tracker::TrackedPeer};
@@ -131,10 +131,10 @@ impl Context {
         TrackedPeer { peer_id: self.peer_id, listen_port: self.listen.port(), zone: self.zone.clone() }
     }
 
-    /// Limits for one more link; they hold from the moment that its `bulk` is set.
-    pub fn limits(&self) -> Limits {
+    /// The limits for one more link. They apply once its `bulk` is set.
+    pub fn limits(&self) -> LinkLimits {
         let (down, up) = (Some(self.down.clone()), Some(self.up.clone()));
-        Limits { down, up, bulk: Arc::default() }
+        LinkLimits { down, up, bulk: Arc::default() }
     }
 
     /// Connects to a peer or a tracker. When we listen on one address only, we also speak from that one, so that

@@ -5,7 +5,7 @@ use super::found::Found;
 use super::ids::LinkId;
 use super::settings::Settings;
 use super::work::TaskInput;
-use crate::library::{Download, Published, Source, Standing, TakeError, Traffic};
+use crate::library::{Download, PublishedFile, Source, Standing, TakeError, Traffic};
 use crate::store::Publisher;
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
@@ -51,7 +51,7 @@ pub enum Input {
         /// Of which swarm.
         key: SwarmKey,
         /// Which file.
-        published: Arc<Published>,
+        published: Arc<PublishedFile>,
     },
     /// A chunk that came from a peer was verified and written, or not.
     Taken {

@@ -2,10 +2,10 @@
 
 use super::command::{Reply, ToShare, Wanted};
 use super::found::Hit;
-use crate::library::{Check, Download, HashedWhole, Opening, Published, ReadError, Source};
+use crate::library::{Check, Download, HashedWhole, Opening, PublishedFile, ReadError, Source};
 use crate::snapshot::Snapshot;
 use crate::store::{
-    Copied, FileIdentity, Home, Loaded, NotHere, PartFile, Place, PublishError, Record, Slot, StoreError,
+    Copied, FileIdentity, Home, Loaded, NameState, NotHere, PartFile, PublishError, Record, Slot, StoreError,
 };
 use crate::watch::Turn;
 use shared::chunk::ChunkIndex;
@@ -37,12 +37,12 @@ pub enum TaskInput {
     /// An import lies under its name.
     Imported { task: TaskId, request: ToShare, imported: Imported },
     /// What lies under the name that somebody asks for was looked at, and the folder was there after that, or not.
-    Asked { asked: Asked, place: Place, here: Result<(), NotHere> },
+    Asked { asked: Asked, place: NameState, here: Result<(), NotHere> },
     /// The files of what somebody asks about were looked at.
     Inspected {
         what: String,
         here: Result<(), NotHere>,
-        changed: Vec<(SwarmKey, Arc<Published>)>,
+        changed: Vec<(SwarmKey, Arc<PublishedFile>)>,
         reply: Reply<Arc<Snapshot>>,
     },
     /// A file that nobody knows was compared with what is wanted under its name.
@@ -57,7 +57,7 @@ pub enum TaskInput {
     Opened {
         wanted: Box<Wanted>,
         record: Box<Record>,
-        place: Place,
+        place: NameState,
         reply: Reply<Accepted>,
         opened: Result<PartFile, StoreError>,
     },
@@ -74,7 +74,7 @@ pub enum TaskInput {
     /// A question to the shared folder was answered.
     Answered { number: u64, answer: FolderAnswer },
     /// The files that are served were looked at: which are not what they were, or why the folder is not there.
-    Looked { number: u64, here: Result<(), NotHere>, changed: Vec<(SwarmKey, Arc<Published>)> },
+    Looked { number: u64, here: Result<(), NotHere>, changed: Vec<(SwarmKey, Arc<PublishedFile>)> },
     /// A chunk that was doubted was read: whether it is right.
     Suspected { key: SwarmKey, index: ChunkIndex, peer: PeerAddr, good: Result<bool, ReadError> },
     /// What lies on disk was compared with the manifest, and the folder was there after that, or not.
@@ -159,7 +159,7 @@ pub enum Restored {
     /// Its file is as it was.
     Finished {
         /// Where it is served from.
-        published: Published,
+        published: PublishedFile,
         /// What only a download needs lies there still.
         is_untidy: bool,
     },

@@ -16,7 +16,7 @@ pub use index::Library;
 pub use opening::Opening;
 pub use rates::Traffic;
 pub use resource::{Fetching, Phase, Resource};
-pub use source::{Download, Former, Published, ReadError, Source, TakeError};
+pub use source::{Download, Former, PublishedFile, ReadError, Source, TakeError};
 pub use standing::Standing;
 pub use unnoted::Unnoted;
 pub use whole::{HashedWhole, Memory, WholeHash};

@@ -4,7 +4,7 @@ use super::checking::CheckStep;
 use super::checking::{Check, Checking};
 use super::opening::Opening;
 use super::rates::{Rates, Traffic};
-use super::source::{Download, Former, Published, Source};
+use super::source::{Download, Former, PublishedFile, Source};
 use super::why::{Blocked, Failure, Why};
 use crate::library::Standing;
 use crate::store::Home;
@@ -62,7 +62,7 @@ pub enum Phase {
     /// Chunks are being fetched, unless the download is blocked.
     Fetching(Fetching),
     /// It is complete and served from this file.
-    Seeding(Arc<Published>),
+    Seeding(Arc<PublishedFile>),
     /// It cannot continue without a user's help.
     Failed(Failure),
 }
@@ -189,10 +189,10 @@ impl Resource {
     }
 
     /// The files that it has under its names.
-    pub fn published_files<'a>(&'a self, home: &'a Home) -> impl Iterator<Item = Published> + 'a {
+    pub fn published_files<'a>(&'a self, home: &'a Home) -> impl Iterator<Item = PublishedFile> + 'a {
         self.record.names.iter().filter_map(|record| {
             let (identity, path) = (record.published?, home.file(&record.name));
-            Some(Published { manifest: self.manifest.with_name(record.name.clone()), path, identity })
+            Some(PublishedFile { manifest: self.manifest.with_name(record.name.clone()), path, identity })
         })
     }
 

@@ -43,7 +43,7 @@ pub struct Former {
 /// A finished file under its name. It is served only while it is the file that was hashed. It is opened only to read a
 /// chunk, since a daemon may have many thousands of files.
 #[derive(Debug)]
-pub struct Published {
+pub struct PublishedFile {
     /// Its manifest.
     pub manifest: Manifest,
     /// Its path.
@@ -52,12 +52,12 @@ pub struct Published {
     pub identity: FileIdentity,
 }
 
-impl Published {
+impl PublishedFile {
     /// Finds a finished file that can be served, if it has this identity. Accesses the disk.
     ///
     /// # Errors
     /// Why it cannot be served, as text for users.
-    pub fn find(manifest: &Manifest, path: &Path, identity: FileIdentity) -> Result<Published, String> {
+    pub fn find(manifest: &Manifest, path: &Path, identity: FileIdentity) -> Result<PublishedFile, String> {
         let now =
             FileIdentity::at(path).map_err(|error| format!("cannot look at {}: {error}", path.display()))?;
         if !identity.is_same(&now) {
@@ -68,7 +68,7 @@ impl Published {
         if !(above..=count.bytes_max()).contains(&identity.bytes) {
             return Err(format!("{} has another size than its manifest says", path.display()));
         }
-        Ok(Published { manifest: manifest.clone(), path: path.to_owned(), identity })
+        Ok(PublishedFile { manifest: manifest.clone(), path: path.to_owned(), identity })
     }
 }
 
@@ -78,7 +78,7 @@ pub enum Source {
     /// A download, complete or not.
     Download(Arc<Download>),
     /// A finished file.
-    Published(Arc<Published>),
+    Published(Arc<PublishedFile>),
 }
 
 /// Why a chunk cannot be served.
@@ -86,7 +86,7 @@ pub enum Source {
 pub enum ReadError {
     /// The file was replaced, edited, truncated or removed since it was hashed.
     #[error("{} has changed since it was shared", .0.path.display())]
-    Changed(Arc<Published>),
+    Changed(Arc<PublishedFile>),
     /// The disk failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -120,14 +120,14 @@ impl Download {
 
     /// Whether a sync has failed since this download began. Blocks while a sync is running.
     pub fn has_lost_chunks(&self) -> bool {
-        self.file.failed_syncs_in_the_end() != self.failed_syncs
+        self.file.wait_for_failed_syncs() != self.failed_syncs
     }
 
     /// Verifies and writes a received chunk. Blocks, also while too many chunks are missing from the have map on disk.
     ///
     /// # Errors
     /// When its hash or length is wrong, it cannot be written, or the download ends meanwhile.
-    pub fn take(&self, index: ChunkIndex, bytes: Bytes) -> Result<(), TakeError> {
+    pub fn store(&self, index: ChunkIndex, bytes: Bytes) -> Result<(), TakeError> {
         let Some(entered) = self.unnoted.enter() else { return Err(TakeError::Ended) };
         self.verify_and_write(index, bytes)?;
         entered.stay();
@@ -161,7 +161,7 @@ impl Former {
     }
 }
 
-impl Published {
+impl PublishedFile {
     /// Whether the file under the name is still the one that was hashed.
     pub fn is_unchanged(&self) -> bool {
         FileIdentity::at(&self.path).is_ok_and(|now| self.identity.is_same(&now))

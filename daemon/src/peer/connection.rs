@@ -17,7 +17,7 @@ use tokio::task::{JoinError, JoinHandle};
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection after hello. Dropping it closes it.
-pub(super) struct Connection {
+pub(super) struct DialedConnection {
     pub(super) caller: PeerCaller,
     pub(super) welcome: Welcome,
     pub(super) round_trip: Duration,
@@ -42,7 +42,7 @@ impl End {
     }
 }
 
-impl Drop for Connection {
+impl Drop for DialedConnection {
     fn drop(&mut self) {
         self.carrier.abort();
     }
@@ -58,14 +58,14 @@ pub(super) enum DialError {
     Broke(String),
 }
 
-impl Connection {
+impl DialedConnection {
     pub(super) async fn dial(
         context: &Context,
         peer: PeerAddr,
         kind: LinkKind,
         meter: Meter,
         broken: watch::Sender<Option<String>>,
-    ) -> Result<Connection, DialError> {
+    ) -> Result<DialedConnection, DialError> {
         let bulk = kind == LinkKind::Bulk;
         let stream =
             context.connect(peer, bulk).await.map_err(|error| DialError::Failed(error.to_string()))?;
@@ -88,7 +88,7 @@ impl Connection {
             Ok(Ok(welcome))
                 if welcome.version == PROTOCOL_VERSION && welcome.zone.len() <= ZONE_BYTES_MAX =>
             {
-                Ok(Connection { caller, welcome, round_trip, carrier })
+                Ok(DialedConnection { caller, welcome, round_trip, carrier })
             }
             // What came instead of an answer decides whether it is a peer at all.
             Err(CallError::Closed) => Err(match End::of((&mut carrier).await) {
@@ -125,7 +125,7 @@ fn refusal(answer: Result<Result<Welcome, HelloRefused>, CallError>) -> DialErro
 /// The bulk connection of a link. The first caller dials it. The meter counts over all its connections.
 #[derive(Clone, Default)]
 pub(super) struct Bulk {
-    connection: Arc<Mutex<Option<Connection>>>,
+    connection: Arc<Mutex<Option<DialedConnection>>>,
     pub(super) meter: Meter,
     /// How the peer broke the protocol on any of its connections, if it did.
     pub(super) broken: watch::Sender<Option<String>>,
@@ -136,7 +136,7 @@ impl Bulk {
         let mut slot = self.connection.lock().await;
         if slot.as_ref().is_none_or(|connection| connection.carrier.is_finished()) {
             let (meter, broken) = (self.meter.clone(), self.broken.clone());
-            *slot = Some(Connection::dial(context, peer, LinkKind::Bulk, meter, broken).await?);
+            *slot = Some(DialedConnection::dial(context, peer, LinkKind::Bulk, meter, broken).await?);
         }
         Ok(slot.as_ref().expect("it was made just now").caller.clone())
     }

@@ -1,6 +1,6 @@
 //! Knocks at a lonely leecher, so that it learns that we have what it needs, and dials us.
 
-use super::connection::Connection;
+use super::connection::DialedConnection;
 use crate::inbox::Context;
 use shared::id::SwarmKey;
 use shared::rpc::peer::{LinkKind, Subscriptions};
@@ -20,7 +20,7 @@ pub fn knock(context: &Arc<Context>, peer: PeerAddr, key: SwarmKey) {
     tokio::spawn(async move {
         let _permit = permit;
         let (broken, _) = watch::channel(None);
-        let dialled = Connection::dial(&context, peer, LinkKind::Quick, Meter::default(), broken).await;
+        let dialled = DialedConnection::dial(&context, peer, LinkKind::Quick, Meter::default(), broken).await;
         let Ok(connection) = dialled else {
             tracing::debug!(%peer, "a leecher that finds nobody cannot be reached");
             return;

@@ -1,7 +1,7 @@
 //! The links that we dialed: one task per peer, with its quick connection, its bulk connection, and the requests that
 //! are open on them.
 
-use super::connection::{Bulk, Connection, DialError, End};
+use super::connection::{Bulk, DialError, DialedConnection, End};
 use super::follow::{Follow, follow};
 use super::teller::Teller;
 use crate::inbox::{Context, Input, LinkId};
@@ -95,21 +95,22 @@ async fn run(teller: Teller, commands: mpsc::UnboundedReceiver<LinkCommand>) {
     let peer = teller.peer;
     let bulk = Bulk::default();
     let broken = bulk.broken.clone();
-    let quick = match Connection::dial(&teller.context, peer, LinkKind::Quick, Meter::new(), broken).await {
-        Ok(quick) => quick,
-        Err(error) => {
-            let (why, event) = match error {
-                DialError::Failed(why) => (why, Event::Disconnected { peer, for_good: false }),
-                DialError::ForGood(rejection, why) => {
-                    teller.context.rejections.count(rejection);
-                    (why, Event::Disconnected { peer, for_good: true })
-                }
-                DialError::Broke(why) => (why, Event::Misbehaved { peer, reason: DropReason::Protocol }),
-            };
-            tracing::debug!(%peer, error = %why, "cannot ask this peer");
-            return teller.event(event).await;
-        }
-    };
+    let quick =
+        match DialedConnection::dial(&teller.context, peer, LinkKind::Quick, Meter::new(), broken).await {
+            Ok(quick) => quick,
+            Err(error) => {
+                let (why, event) = match error {
+                    DialError::Failed(why) => (why, Event::Disconnected { peer, for_good: false }),
+                    DialError::ForGood(rejection, why) => {
+                        teller.context.rejections.count(rejection);
+                        (why, Event::Disconnected { peer, for_good: true })
+                    }
+                    DialError::Broke(why) => (why, Event::Misbehaved { peer, reason: DropReason::Protocol }),
+                };
+                tracing::debug!(%peer, error = %why, "cannot ask this peer");
+                return teller.event(event).await;
+            }
+        };
     let id = quick.welcome.peer_id;
     if id == teller.context.peer_id {
         teller.context.rejections.count(Rejection::Ourselves);
@@ -132,7 +133,7 @@ impl Running {
     /// Runs until the quick connection ends. Returns why it did.
     async fn work(
         &mut self,
-        mut quick: Connection,
+        mut quick: DialedConnection,
         mut commands: mpsc::UnboundedReceiver<LinkCommand>,
     ) -> End {
         let wanted = Arc::new(Follow::default());
@@ -249,7 +250,7 @@ impl Fetch {
                 match caller.get_chunk(self.download.manifest.key(), self.index, CHUNK_TIMEOUT).await {
                     Ok(ChunkReply::Chunk(payload)) => {
                         // From here on the work must not be aborted: the result for the chunk is always reported.
-                        tokio::spawn(self.take(payload.bytes));
+                        tokio::spawn(self.store(payload.bytes));
                         return;
                     }
                     Ok(ChunkReply::Busy { retry_after_ms }) => busy(retry_after_ms),
@@ -273,12 +274,12 @@ impl Fetch {
     }
 
     /// Verifies and writes a chunk in one step outside the async workers, while its bytes are in the cache.
-    async fn take(self, bytes: bytes::Bytes) {
+    async fn store(self, bytes: bytes::Bytes) {
         self.teller.event(Event::Received { request: self.request }).await;
         let (download, index) = (self.download.clone(), self.index);
         let taken = tokio::task::spawn_blocking(move || {
             let length = bytes.len() as u64;
-            download.take(index, bytes).map(|()| length)
+            download.store(index, bytes).map(|()| length)
         });
         let taken = taken.await.unwrap_or_else(|error| Err(TakeError::Panicked(error.to_string())));
         if let Ok(bytes) = taken {

@@ -29,11 +29,11 @@ pub struct Caps {
 #[derive(Debug)]
 pub struct Room {
     peers_max: usize,
-    crowd: Mutex<Crowd<AbortHandle, Known>>,
+    crowd: Mutex<Crowd<AbortHandle, GreetedPeer>>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct GreetedPeer {
     who: (PeerAddr, PeerId),
     asked_at: Instant,
 }
@@ -68,7 +68,7 @@ impl Room {
         if crowd.known_len() >= self.peers_max && !make_room(&mut crowd, rejections, |_| true) {
             return false;
         }
-        crowd.know(number, Known { who, asked_at: Instant::now() })
+        crowd.know(number, GreetedPeer { who, asked_at: Instant::now() })
     }
 
     /// Notes that a peer asked for something.
@@ -83,16 +83,16 @@ impl Room {
         self.crowd().remove(number);
     }
 
-    fn crowd(&self) -> MutexGuard<'_, Crowd<AbortHandle, Known>> {
+    fn crowd(&self) -> MutexGuard<'_, Crowd<AbortHandle, GreetedPeer>> {
         self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Closes the matching connection that has been idle longest, if that is long enough. Returns whether it closed one.
 fn make_room(
-    crowd: &mut Crowd<AbortHandle, Known>,
+    crowd: &mut Crowd<AbortHandle, GreetedPeer>,
     rejections: &Rejections,
-    of: impl Fn(&Known) -> bool,
+    of: impl Fn(&GreetedPeer) -> bool,
 ) -> bool {
     let idle = crowd.known().filter(|(_, known)| of(known) && known.asked_at.elapsed() > SPARED_FOR);
     let longest = idle.min_by_key(|(_, known)| known.asked_at).map(|(number, _)| number);

@@ -49,7 +49,7 @@ pub async fn accept(context: Arc<Context>, listener: TcpListener, caps: Caps) {
     loop {
         match listener.accept().await {
             Ok((stream, from)) => room.admit(&context.rejections, |number| {
-                let connection = Connection::new(context.clone(), from, number, room.clone());
+                let connection = IncomingConnection::new(context.clone(), from, number, room.clone());
                 tokio::spawn(connection.serve(stream)).abort_handle()
             }),
             Err(error) => {
@@ -64,7 +64,7 @@ pub async fn accept(context: Arc<Context>, listener: TcpListener, caps: Caps) {
 }
 
 /// A connection that a peer made to us.
-struct Connection {
+struct IncomingConnection {
     context: Arc<Context>,
     from: SocketAddr,
     number: u64,
@@ -82,15 +82,15 @@ struct Connection {
     room: Arc<Room>,
 }
 
-impl Drop for Connection {
+impl Drop for IncomingConnection {
     fn drop(&mut self) {
         self.room.leave(self.number);
     }
 }
 
-impl Connection {
-    fn new(context: Arc<Context>, from: SocketAddr, number: u64, room: Arc<Room>) -> Connection {
-        Connection {
+impl IncomingConnection {
+    fn new(context: Arc<Context>, from: SocketAddr, number: u64, room: Arc<Room>) -> IncomingConnection {
+        IncomingConnection {
             context,
             from,
             number,
@@ -121,7 +121,7 @@ impl Connection {
             ..ServerOptions::default()
         };
         let connection = Arc::new(self);
-        let service = Service(connection.clone());
+        let service = PeerService(connection.clone());
         let end = wire::serve(Throttled::new(stream, limits), options, service.serve()).await;
         tracing::debug!(peer = %from, error = %end, "a peer's connection ended");
         connection.judge(&end);
@@ -148,9 +148,9 @@ impl Connection {
 
 /// The service of one connection.
 #[derive(Clone)]
-struct Service(Arc<Connection>);
+struct PeerService(Arc<IncomingConnection>);
 
-impl Peer for Service {
+impl Peer for PeerService {
     async fn hello(self, _: CallContext, hello: Hello) -> Result<Welcome, HelloRefused> {
         let welcome = self.greet(&hello);
         match &welcome {
@@ -250,7 +250,7 @@ impl Peer for Service {
     }
 }
 
-impl Service {
+impl PeerService {
     fn greet(&self, hello: &Hello) -> Result<Welcome, HelloRefused> {
         let (connection, context) = (&self.0, &self.0.context);
         if hello.version != PROTOCOL_VERSION {
@@ -319,7 +319,7 @@ impl Service {
                 self.0.budget.refund(1);
                 let chunk = ReadChunk { written: Written::default(), bytes: bytes.len() as u64, traffic };
                 let written = guard.chunk.insert(chunk).written.clone();
-                let bytes = Bytes::from_owner(Held { bytes: bytes.into(), _guard: guard });
+                let bytes = Bytes::from_owner(SentChunk { bytes: bytes.into(), _guard: guard });
                 ChunkReply::Chunk(Payload { bytes, written: Some(written) })
             }
             Ok(Err(error)) => {
@@ -392,12 +392,12 @@ impl Drop for AskGuard {
 }
 
 /// A chunk that is being sent. It is dropped when its last byte is written or never will be.
-struct Held {
+struct SentChunk {
     bytes: Lent,
     _guard: AskGuard,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for SentChunk {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }

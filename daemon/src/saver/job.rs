@@ -25,9 +25,9 @@ pub(super) enum Job {
     /// Syncs a download and then persists its have map.
     Sync { download: Arc<Download>, slot: Slot, have: HaveMap },
     /// Persists a have map whose chunks are synced; the driver hears how it went.
-    Note { context: Arc<Context>, download: Arc<Download>, slot: Slot, have: HaveMap, is_probe: bool },
+    WriteHave { context: Arc<Context>, download: Arc<Download>, slot: Slot, have: HaveMap, is_probe: bool },
     /// Forgets the have map of a download that is about to be checked.
-    Doubt { slot: Slot },
+    ForgetHave { slot: Slot },
     /// Forgets a resource.
     Forget { key: SwarmKey, slot: Slot },
     /// Removes a visible manifest, if it is the one that we wrote.
@@ -46,10 +46,10 @@ impl Job {
             Job::Save { slot, record } => save(&slot, &record, unsaved),
             Job::Tidy { slot } => tidy(&slot),
             Job::Sync { download, slot, have } => sync(&download, &slot, &have),
-            Job::Note { context, download, slot, have, is_probe } => {
-                note(&context, download, &slot, have, is_probe);
+            Job::WriteHave { context, download, slot, have, is_probe } => {
+                write_have(&context, download, &slot, have, is_probe);
             }
-            Job::Doubt { slot } => doubt(&slot),
+            Job::ForgetHave { slot } => forget_have(&slot),
             Job::Forget { key, slot } => forget(key, &slot),
             Job::HideManifest { home, manifest } => hide_manifest(&home, &manifest),
             Job::RemoveFile { home, name, identity } => remove_file(&home, &name, &identity),
@@ -140,14 +140,14 @@ fn sync(download: &Download, slot: &Slot, have: &HaveMap) {
     }
 }
 
-fn note(context: &Context, download: Arc<Download>, slot: &Slot, have: HaveMap, is_probe: bool) {
+fn write_have(context: &Context, download: Arc<Download>, slot: &Slot, have: HaveMap, is_probe: bool) {
     let noted = caught(|| slot.write_have_of(&download.file, &have));
     let noted = noted.unwrap_or_else(|panic| Err(panic.at("note what is in", download.file.path())));
     context.tell_blocking(Input::Task(TaskInput::Noted { download, have, is_probe, noted }));
 }
 
-fn doubt(slot: &Slot) {
-    if let Err(error) = slot.doubt() {
+fn forget_have(slot: &Slot) {
+    if let Err(error) = slot.forget_have() {
         tracing::warn!(%error, "a have map that may be wrong is still there");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::Disk;
-use crate::store::faulty::{Faulty, Refusal};
+use crate::store::faulty::{DiskFault, Faulty};
 use shared::id::{ChunkHash, ResourceId};
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ fn jobs_are_handed_over_in_the_order_in_which_they_were_asked_for() {
     let saver = Saver { jobs, unsaved: Unsaved::default(), ended: oneshot::channel().1 };
     let identity = FileIdentity::at(folder.path()).unwrap();
     let _shelved = saver.shelve(shelf(&home, manifest.clone()));
-    saver.doubt(&slot);
+    saver.forget_have(&slot);
     saver.save(&slot, &record(&manifest));
     saver.tidy(&slot);
     let _idle = saver.idle();
@@ -52,7 +52,7 @@ fn jobs_are_handed_over_in_the_order_in_which_they_were_asked_for() {
             jobs.as_slice(),
             [
                 Job::Shelve { .. },
-                Job::Doubt { .. },
+                Job::ForgetHave { .. },
                 Job::Save { .. },
                 Job::Tidy { .. },
                 Job::Answer { .. },
@@ -76,13 +76,13 @@ async fn a_job_that_panics_keeps_none_of_the_others_from_being_done() {
     let saver = Saver::start();
     saver.shelve(shelf(&home, first.clone())).await.unwrap().unwrap();
     // It panics when it syncs the folder from which the place is gone.
-    disk.refuse_from(disk.steps() + 1, Refusal::Panic);
+    disk.refuse_from(disk.steps() + 1, DiskFault::Panic);
     saver.forget(first.key(), &home.slot(first.key()));
     saver.idle().await;
     assert_eq!(disk.refused(), 1);
     saver.shelve(shelf(&home, second.clone())).await.unwrap().unwrap();
     // A record that panics while it is written is remembered as unsaved, until it is written.
-    disk.refuse_from(disk.steps() + 1, Refusal::Panic);
+    disk.refuse_from(disk.steps() + 1, DiskFault::Panic);
     saver.save(&home.slot(second.key()), &record(&second));
     saver.idle().await;
     assert_eq!((disk.refused(), saver.unsaved()), (2, vec![second.key()]));

@@ -18,7 +18,7 @@ use std::time::SystemTime;
 
 /// The way in which the disk fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum DiskFault {
     /// The disk is full; files can still be removed.
     Full,
     /// All changes and syncs fail.
@@ -60,7 +60,7 @@ struct State {
     steps: u64,
     stop_at: Option<u64>,
     torn: bool,
-    refuse: Option<(u64, Refusal)>,
+    refuse: Option<(u64, DiskFault)>,
     refused: u64,
     /// Changes that are not durable yet and can be undone, in order.
     undo: Vec<Undo>,
@@ -121,7 +121,7 @@ impl Faulty {
     }
 
     /// Fails from this step on.
-    pub fn refuse_from(&self, step: u64, refusal: Refusal) {
+    pub fn refuse_from(&self, step: u64, refusal: DiskFault) {
         self.state().refuse = Some((step, refusal));
     }
 
@@ -200,22 +200,22 @@ impl Faulty {
         let Some((_, refusal)) = state.refuse.filter(|(from, _)| state.steps >= *from) else { return Ok(()) };
         let errno = match (refusal, step) {
             (
-                Refusal::Full,
+                DiskFault::Full,
                 Some(Step::Remove { .. } | Step::RemoveFolder { .. } | Step::SyncFolder { .. }),
             )
-            | (Refusal::Full, Some(Step::Replace { .. } | Step::Rename { .. } | Step::SetMode { .. }))
-            | (Refusal::Full, Some(Step::Cut { .. }))
-            | (Refusal::ReadOnly, Some(Step::SyncFile { .. } | Step::SyncFolder { .. }))
-            | (Refusal::WriteBack, _) => return Ok(()),
-            (Refusal::Panic, Some(Step::SyncFile { .. } | Step::Copy { .. } | Step::SyncFolder { .. })) => {
+            | (DiskFault::Full, Some(Step::Replace { .. } | Step::Rename { .. } | Step::SetMode { .. }))
+            | (DiskFault::Full, Some(Step::Cut { .. }))
+            | (DiskFault::ReadOnly, Some(Step::SyncFile { .. } | Step::SyncFolder { .. }))
+            | (DiskFault::WriteBack, _) => return Ok(()),
+            (DiskFault::Panic, Some(Step::SyncFile { .. } | Step::Copy { .. } | Step::SyncFolder { .. })) => {
                 state.refuse = None;
                 state.refused += 1;
                 panic!("a mistake of ttd's");
             }
-            (Refusal::Panic, _) => return Ok(()),
-            (Refusal::Full, _) => rustix::io::Errno::NOSPC,
-            (Refusal::ReadOnly, _) => rustix::io::Errno::ROFS,
-            (Refusal::Broken, _) => rustix::io::Errno::IO,
+            (DiskFault::Panic, _) => return Ok(()),
+            (DiskFault::Full, _) => rustix::io::Errno::NOSPC,
+            (DiskFault::ReadOnly, _) => rustix::io::Errno::ROFS,
+            (DiskFault::Broken, _) => rustix::io::Errno::IO,
         };
         state.refused += 1;
         if let Some(Step::SyncFile { file }) = step {
@@ -344,7 +344,7 @@ impl State {
         let synced = file.metadata()?.ino();
         let is_of =
             |undo: &Undo| matches!(undo, Undo::Bytes { inode, lost, .. } if *inode == synced && !*lost);
-        let fails = matches!(self.refuse, Some((from, Refusal::WriteBack)) if self.steps >= from);
+        let fails = matches!(self.refuse, Some((from, DiskFault::WriteBack)) if self.steps >= from);
         if fails && self.undo.iter().any(is_of) {
             self.refuse = None;
             self.failures.entry(synced).or_default().0 += 1;

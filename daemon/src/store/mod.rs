@@ -59,7 +59,7 @@ pub use identity::{FileIdentity, open_regular};
 pub use import::Import;
 pub use own_file::OwnFile;
 pub use part::PartFile;
-pub use place::{Lying, Place};
+pub use place::{Lying, NameState};
 pub use publish::{PublishError, Publisher, holds_already};
 pub use recall::Loaded;
 pub use record::{NameRecord, Record};

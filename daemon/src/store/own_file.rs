@@ -150,7 +150,7 @@ impl OwnFile {
     }
 
     /// The number of failed syncs after a running sync has ended. Blocks until then.
-    pub(super) fn failed_syncs_in_the_end(&self) -> u64 {
+    pub(super) fn wait_for_failed_syncs(&self) -> u64 {
         let _none_is_under_way = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         self.failed_syncs()
     }

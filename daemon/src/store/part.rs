@@ -161,8 +161,8 @@ impl PartFile {
     }
 
     /// The number of failed syncs after a running sync has ended. Blocks until then.
-    pub fn failed_syncs_in_the_end(&self) -> u64 {
-        self.own.failed_syncs_in_the_end()
+    pub fn wait_for_failed_syncs(&self) -> u64 {
+        self.own.wait_for_failed_syncs()
     }
 
     /// The file itself, for operations on the whole of it.

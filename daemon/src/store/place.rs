@@ -22,25 +22,25 @@ pub enum Lying {
 
 /// What is under a name, and under the name of its manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct NameState {
     /// What is at the resource's path.
     pub file: Lying,
     /// What is at its manifest's path.
     pub manifest: Lying,
 }
 
-impl Place {
+impl NameState {
     /// Not examined yet, or the directory itself is missing.
-    pub const UNKNOWN: Place = Place { file: Lying::Unknown, manifest: Lying::Unknown };
+    pub const UNKNOWN: NameState = NameState { file: Lying::Unknown, manifest: Lying::Unknown };
 
     /// A file without a manifest.
-    pub fn of_file(identity: FileIdentity) -> Place {
-        Place { file: Lying::File(identity), manifest: Lying::Nothing }
+    pub fn of_file(identity: FileIdentity) -> NameState {
+        NameState { file: Lying::File(identity), manifest: Lying::Nothing }
     }
 
     /// Examines both paths. Blocks as long as the disk does.
-    pub fn look(home: &Home, name: &ResourceName) -> Place {
-        Place { file: Lying::at(&home.file(name)), manifest: Lying::at(&home.manifest_file(name)) }
+    pub fn look(home: &Home, name: &ResourceName) -> NameState {
+        NameState { file: Lying::at(&home.file(name)), manifest: Lying::at(&home.manifest_file(name)) }
     }
 }
 

@@ -72,7 +72,7 @@ impl Import {
 impl Finished<'_> {
     /// Cuts the file to its length at the first call, and checks that it has that length and has not changed since the
     /// first call.
-    fn is_right(&self) -> Result<FileIdentity, PublishError> {
+    fn complete(&self) -> Result<FileIdentity, PublishError> {
         self.own.complete(self.bytes)?.ok_or_else(|| PublishError::Damaged(self.own.path().to_owned()))
     }
 }
@@ -104,12 +104,12 @@ impl Publisher {
         let (name, to) = (manifest.name(), home.file(manifest.name()));
         let (disk, file, path) = (home.disk(), from.own.file(), from.own.path());
         must_be_free(home, name)?;
-        from.is_right()?;
+        from.complete()?;
         self.dress(home, file, path)?;
         from.own.sync(from.failed_before).map_err(PublishError::NotSynced)?;
         // From here on it is recognized by this identity, so later writes by others are noticed as with any published
         // file.
-        let identity = from.is_right()?;
+        let identity = from.complete()?;
         // Whether it was renamed by an earlier call that could not sync the directory.
         let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
         let ours = file.metadata().map(inode).at("look at", path)?;
@@ -160,7 +160,7 @@ impl Publisher {
             let own = OwnFile::new(home.disk(), home.disk().open(&path, Open::New)?, path.clone());
             own.copy_from(&open_regular(from)?)?;
             let finished = Finished { own: &own, bytes, failed_before: 0 };
-            finished.is_right().map_err(|_| PublishError::Damaged(from.to_owned()))?;
+            finished.complete().map_err(|_| PublishError::Damaged(from.to_owned()))?;
             if hash_file(own.file(), &silent).at("read", &path)?.resource != manifest.resource() {
                 return Err(PublishError::Damaged(from.to_owned()));
             }

@@ -136,7 +136,7 @@ impl Slot {
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub fn doubt(&self) -> Result<(), StoreError> {
+    pub fn forget_have(&self) -> Result<(), StoreError> {
         self.disk.remove(&self.have())
     }
 

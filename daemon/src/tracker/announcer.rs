@@ -4,7 +4,7 @@
 mod answers;
 
 use super::dates::Dates;
-use super::entry::{Asking, Entry, Unpublished, Waiting};
+use super::entry::{AnnouncedEntry, Asking, Unpublished, Waiting};
 use super::health::{Health, Trouble};
 use super::inbox::Inbox;
 use super::publications::Publications;
@@ -44,7 +44,7 @@ const IDLE: Duration = Duration::from_secs(600);
 
 /// A resource as the announcer keeps it.
 struct Announced {
-    entry: Entry,
+    entry: AnnouncedEntry,
     /// This session has taken it.
     is_known: bool,
     /// Nobody whom we know has anything that we need.
@@ -217,7 +217,7 @@ impl Announcer {
         }
     }
 
-    fn put(&mut self, key: SwarmKey, mut entry: Entry, now: Instant) {
+    fn put(&mut self, key: SwarmKey, mut entry: AnnouncedEntry, now: Instant) {
         self.withdrawn.retain(|other| *other != key);
         self.schedule.now(key, now);
         let origin = entry.origin;
@@ -383,7 +383,7 @@ fn answer(waiting: &mut Vec<Waiting>, outcome: &Result<(), Unpublished>) {
     }
 }
 
-fn same_publication(old: &Entry, new: &Entry) -> bool {
+fn same_publication(old: &AnnouncedEntry, new: &AnnouncedEntry) -> bool {
     (old.shared_at_ms, old.origin) == (new.shared_at_ms, new.origin)
         && old.manifests.iter().map(Manifest::name).eq(new.manifests.iter().map(Manifest::name))
 }

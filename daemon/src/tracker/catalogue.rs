@@ -58,7 +58,7 @@ pub async fn find(
 }
 
 /// What a tracker knows, the best first.
-struct Known {
+struct AskedTracker {
     tracker: TrackerUrl,
     session: Session,
     candidates: Vec<Candidate>,
@@ -73,7 +73,10 @@ struct Candidate {
 
 /// What the trackers know, in the order in which it is to be tried: what each of them names first goes before what it
 /// names second, and the newer before the older.
-fn in_order<'a>(known: &'a [Known], is_false: &BTreeSet<SwarmKey>) -> Vec<(&'a Known, &'a Candidate)> {
+fn in_order<'a>(
+    known: &'a [AskedTracker],
+    is_false: &BTreeSet<SwarmKey>,
+) -> Vec<(&'a AskedTracker, &'a Candidate)> {
     let all = known.iter().flat_map(|known| known.candidates.iter().map(move |candidate| (known, candidate)));
     let mut all: Vec<_> =
         all.filter(|(_, candidate)| !is_false.contains(&candidate.publication.key)).collect();
@@ -88,7 +91,7 @@ async fn ask_all(
     context: &Arc<Context>,
     trackers: &[TrackerUrl],
     what: &Lookup,
-) -> (Vec<Known>, Vec<(TrackerUrl, String)>, bool) {
+) -> (Vec<AskedTracker>, Vec<(TrackerUrl, String)>, bool) {
     let asked = trackers.iter().map(|url| async move { (url, find_at(context, url, what).await) });
     let mut asked: FuturesUnordered<_> = asked.collect();
     let (mut known, mut silent, mut answered) = (Vec::new(), Vec::new(), false);
@@ -106,7 +109,7 @@ async fn ask_all(
                 if !candidates.is_empty() {
                     // The others may know a newer one.
                     grace.as_mut().reset(tokio::time::Instant::now() + GRACE);
-                    known.push(Known { tracker: url.clone(), session, candidates });
+                    known.push(AskedTracker { tracker: url.clone(), session, candidates });
                 }
                 answered = true;
             }

@@ -28,7 +28,7 @@ pub type Asking = oneshot::Sender<Option<Namesake>>;
 #[derive(Debug)]
 pub enum TrackerCommand {
     /// Announce a resource from now on, or with other numbers.
-    Put(SwarmKey, Entry),
+    Put(SwarmKey, AnnouncedEntry),
     /// The number of chunks that we have has grown.
     Have(SwarmKey, u32),
     /// Announce a resource now: more peers are wanted.
@@ -45,7 +45,7 @@ pub enum TrackerCommand {
 
 /// A resource as a tracker hears of it.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct AnnouncedEntry {
     /// How far we are.
     pub stage: Stage,
     /// How many chunks we have.

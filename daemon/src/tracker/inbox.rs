@@ -1,7 +1,7 @@
 //! What the driver has to tell a tracker, until the announcer takes it: only the latest of each resource counts, so that
 //! no queue grows while the tracker is slow.
 
-use super::entry::{Asking, Entry, TrackerCommand, Waiting};
+use super::entry::{AnnouncedEntry, Asking, TrackerCommand, Waiting};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     /// What is announced from now on, or no more. One for each resource at most.
-    pub(super) changes: BTreeMap<SwarmKey, Option<Entry>>,
+    pub(super) changes: BTreeMap<SwarmKey, Option<AnnouncedEntry>>,
     /// How many chunks there are by now.
     pub(super) have: BTreeMap<SwarmKey, u32>,
     /// What more peers are wanted for.
@@ -95,9 +95,9 @@ mod tests {
         SwarmKey { resource: ResourceId([number; 32]), digest: ListDigest([number; 32]) }
     }
 
-    fn entry(have: u32) -> Entry {
+    fn entry(have: u32) -> AnnouncedEntry {
         let (manifests, stage) = (Vec::new(), Stage::Leeching);
-        Entry { stage, have, manifests, shared_at_ms: 0, origin: false, claims: false }
+        AnnouncedEntry { stage, have, manifests, shared_at_ms: 0, origin: false, claims: false }
     }
 
     /// A daemon that reports its progress every two seconds while the tracker takes nothing.

@@ -20,6 +20,6 @@ pub(crate) mod session;
 mod storm;
 mod trackers;
 
-pub use entry::{Entry, TrackerCommand, Unpublished, Waiting};
+pub use entry::{AnnouncedEntry, TrackerCommand, Unpublished, Waiting};
 pub use health::{Trouble, seconds};
 pub use trackers::Trackers;

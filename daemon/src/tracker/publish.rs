@@ -1,7 +1,7 @@
 //! Publishing manifests in a tracker's catalogue.
 
 use super::dates::Dates;
-use super::entry::Entry;
+use super::entry::AnnouncedEntry;
 use super::health::Trouble;
 use super::publications::Cost;
 use super::session::CALL_TIMEOUT;
@@ -17,7 +17,7 @@ use shared::rpc::tracker::{
 pub(super) type Outcome = Result<Option<Namesake>, TrackerError>;
 
 /// What publishing an entry takes.
-pub(super) fn cost(entry: &Entry) -> Cost {
+pub(super) fn cost(entry: &AnnouncedEntry) -> Cost {
     let bytes = |manifest: &Manifest| {
         let urls = manifest.trackers().iter().map(|url| 4 + url.as_str().len());
         128 + manifest.name().as_str().len() + urls.sum::<usize>()
@@ -30,7 +30,7 @@ pub(super) fn cost(entry: &Entry) -> Cost {
 pub(super) async fn publish(
     caller: TrackerCaller,
     dates: Dates,
-    entries: Vec<(SwarmKey, Entry)>,
+    entries: Vec<(SwarmKey, AnnouncedEntry)>,
 ) -> Result<Vec<(SwarmKey, Outcome)>, Trouble> {
     let clocks = dates.compare(&caller).await?;
     match &entries[..] {
@@ -45,7 +45,7 @@ pub(super) async fn publish(
 async fn together(
     caller: &TrackerCaller,
     clocks: Clocks,
-    entries: &[(SwarmKey, Entry)],
+    entries: &[(SwarmKey, AnnouncedEntry)],
 ) -> Result<Vec<(SwarmKey, Outcome)>, Trouble> {
     let (mut offers, mut hashes) = (Vec::new(), BytesMut::new());
     for (_, entry) in entries {
@@ -72,7 +72,11 @@ async fn together(
 }
 
 /// A large one goes in pages.
-async fn in_pages(caller: &TrackerCaller, clocks: Clocks, entry: &Entry) -> Result<Outcome, Trouble> {
+async fn in_pages(
+    caller: &TrackerCaller,
+    clocks: Clocks,
+    entry: &AnnouncedEntry,
+) -> Result<Outcome, Trouble> {
     let mut outcome = Ok(None);
     for manifest in &entry.manifests {
         let pages_max = manifest.count().get().div_ceil(PAGE_HASHES);
@@ -90,7 +94,7 @@ async fn in_pages(caller: &TrackerCaller, clocks: Clocks, entry: &Entry) -> Resu
     Ok(outcome)
 }
 
-fn offer(clocks: Clocks, entry: &Entry, manifest: &Manifest) -> Offer {
+fn offer(clocks: Clocks, entry: &AnnouncedEntry, manifest: &Manifest) -> Offer {
     let publication = Publication {
         name: manifest.name().clone(),
         key: manifest.key(),

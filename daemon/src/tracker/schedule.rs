@@ -23,13 +23,13 @@ const RETURN_MAX: Duration = Duration::from_secs(2);
 /// When each resource is to be announced.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    resources: BTreeMap<SwarmKey, Turn>,
+    resources: BTreeMap<SwarmKey, NextAnnounce>,
     /// The same ones in the order in which they are due.
     order: BTreeSet<(Instant, SwarmKey)>,
 }
 
 #[derive(Debug)]
-struct Turn {
+struct NextAnnounce {
     due: Instant,
     last: Option<Instant>,
     interval: Duration,
@@ -38,7 +38,7 @@ struct Turn {
 impl Schedule {
     /// Announce this one now.
     pub(super) fn now(&mut self, key: SwarmKey, now: Instant) {
-        self.resources.entry(key).or_insert(Turn { due: now, last: None, interval: INTERVAL_MIN });
+        self.resources.entry(key).or_insert(NextAnnounce { due: now, last: None, interval: INTERVAL_MIN });
         self.set_due(key, now);
     }
 

@@ -19,13 +19,13 @@ const TRACKERS_MAX: usize = 64;
 /// All trackers that we talk to.
 #[derive(Debug, Default)]
 pub struct Trackers {
-    trackers: BTreeMap<TrackerUrl, Announcer>,
+    trackers: BTreeMap<TrackerUrl, AnnouncerHandle>,
     /// The daemon is up: what is announced from now on is announced at once.
     up: bool,
 }
 
 #[derive(Debug)]
-struct Announcer {
+struct AnnouncerHandle {
     /// What it is still to be told.
     inbox: Arc<Inbox>,
     health: Arc<Mutex<Health>>,
@@ -34,7 +34,7 @@ struct Announcer {
     keys: BTreeSet<SwarmKey>,
 }
 
-impl Announcer {
+impl AnnouncerHandle {
     fn send(&mut self, command: TrackerCommand) {
         match &command {
             TrackerCommand::Put(key, _) => _ = self.keys.insert(*key),
@@ -60,7 +60,7 @@ impl Trackers {
             let announcer =
                 announcer::run(context.clone(), url.clone(), health.clone(), pause, inbox.clone());
             let task = tokio::spawn(announcer);
-            self.trackers.insert(url.clone(), Announcer { inbox, health, task, keys: BTreeSet::new() });
+            self.trackers.insert(url.clone(), AnnouncerHandle { inbox, health, task, keys: BTreeSet::new() });
         }
         self.trackers.get_mut(url).map(|tracker| tracker.send(command)).is_some()
     }

@@ -26,22 +26,22 @@ pub struct Checks {
 #[derive(Debug, Default)]
 struct Askers {
     /// Those that get the result of the check that waits or runs.
-    present: Vec<Asker>,
+    present: Vec<CheckWaiter>,
     /// Those that asked while it ran. Data that it had read by then may have changed, so they wait for another check.
-    next: Vec<Asker>,
+    next: Vec<CheckWaiter>,
 }
 
 /// A task that waits for a check, and is always told of its end.
 #[derive(Debug)]
-pub struct Asker(TaskHandle);
+pub struct CheckWaiter(TaskHandle);
 
-impl Asker {
-    pub fn new(task: TaskHandle) -> Asker {
-        Asker(task)
+impl CheckWaiter {
+    pub fn new(task: TaskHandle) -> CheckWaiter {
+        CheckWaiter(task)
     }
 }
 
-impl Drop for Asker {
+impl Drop for CheckWaiter {
     fn drop(&mut self) {
         self.0.end_if_running(|| {
             TaskState::Failed(ControlError {
@@ -67,12 +67,12 @@ impl Checks {
     }
 
     /// Adds a task that waits for the check that waits or runs.
-    pub fn ask(&mut self, key: SwarmKey, asker: Asker) {
+    pub fn ask(&mut self, key: SwarmKey, asker: CheckWaiter) {
         self.askers.entry(key).or_default().present.push(asker);
     }
 
     /// Adds a task that waits for a check that begins after the running one.
-    pub fn ask_for_next(&mut self, key: SwarmKey, asker: Asker) {
+    pub fn ask_for_next(&mut self, key: SwarmKey, asker: CheckWaiter) {
         self.askers.entry(key).or_default().next.push(asker);
     }
 
@@ -107,7 +107,7 @@ impl Checks {
     }
 
     /// Answers the tasks that waited for a check. Returns those that wait for the next one.
-    pub fn answer(&mut self, key: SwarmKey, state: &TaskState) -> Vec<Asker> {
+    pub fn answer(&mut self, key: SwarmKey, state: &TaskState) -> Vec<CheckWaiter> {
         let Some(Askers { present, next }) = self.askers.remove(&key) else { return Vec::new() };
         present.into_iter().for_each(|asker| asker.0.end(state.clone()));
         next

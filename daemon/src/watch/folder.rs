@@ -21,7 +21,7 @@ const WAITING_MAX: u32 = 8;
 
 /// The state of the shared directory.
 #[derive(Debug, Default)]
-pub struct Folder {
+pub struct FolderState {
     /// Why all resources have left their swarms, while they have.
     away: Option<Away>,
     /// When the oldest unanswered query was started.
@@ -67,7 +67,7 @@ pub enum Back {
     Anew,
 }
 
-impl Folder {
+impl FolderState {
     /// Whether it is unusable.
     pub fn is_away(&self) -> bool {
         self.away.is_some()
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn it_is_asked_again_and_again_while_it_answers() {
-        let (mut folder, start) = (Folder::default(), Instant::now());
+        let (mut folder, start) = (FolderState::default(), Instant::now());
         for question in 1..10 {
             assert_eq!(folder.due(start), Due { is_lost: false, question: Some(question) });
             folder.asked(question, start);
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn one_that_does_not_answer_is_named_then_lost_and_asked_by_few_threads() {
-        let (mut folder, start) = (Folder::default(), Instant::now());
+        let (mut folder, start) = (FolderState::default(), Instant::now());
         folder.asked(1, start);
         assert_eq!(folder.silent_for(start + 4 * S), None);
         assert_eq!(folder.silent_for(start + 5 * S), Some(5 * S));
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn an_answer_to_an_older_question_says_nothing() {
-        let (mut folder, start) = (Folder::default(), Instant::now());
+        let (mut folder, start) = (FolderState::default(), Instant::now());
         folder.asked(1, start);
         folder.asked(2, start + AGAIN_AFTER);
         assert_eq!(folder.answered(2, Ok(2), None), Some(false));
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn what_was_open_is_open_still_only_if_it_was_silent_all_the_time_and_is_the_same() {
         let back = |aways: &[fn() -> Away], is_moved| {
-            let mut folder = Folder::default();
+            let mut folder = FolderState::default();
             assert_eq!(folder.come_back(is_moved), None, "it was not away");
             let news: Vec<bool> = aways.iter().map(|away| folder.go_away(away())).collect();
             assert!(news[0] && !news[1..].contains(&true));
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn another_file_system_in_its_place_is_noticed_once() {
-        let (mut folder, now) = (Folder::default(), Instant::now());
+        let (mut folder, now) = (FolderState::default(), Instant::now());
         let mut place = |question, place| {
             folder.asked(question, now);
             folder.answered(question, Ok(0), place).unwrap()

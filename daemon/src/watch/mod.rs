@@ -9,8 +9,8 @@ mod stalls;
 mod strays;
 mod turns;
 
-pub use checks::{Asker, Checks};
-pub use folder::{AWAY_AFTER, Away, Back, Folder};
+pub use checks::{CheckWaiter, Checks};
+pub use folder::{AWAY_AFTER, Away, Back, FolderState};
 pub use lists::Lists;
 pub use pace::Pace;
 pub use slices::{SLICE_MAX, Slices};

@@ -20,8 +20,8 @@ pub struct Turn {
 /// The items that wait for their turn, and the number that have theirs.
 #[derive(Debug)]
 pub struct Turns<T> {
-    small: Lane<T>,
-    large: Lane<T>,
+    small: TurnLane<T>,
+    large: TurnLane<T>,
     /// The lane and the order of each waiting item.
     waiting: BTreeMap<T, (Turn, Order)>,
     /// The number of items so far.
@@ -29,7 +29,7 @@ pub struct Turns<T> {
 }
 
 #[derive(Debug)]
-struct Lane<T> {
+struct TurnLane<T> {
     places_max: u32,
     taken: u32,
     waiting: BTreeMap<Order, T>,
@@ -47,7 +47,7 @@ struct Order {
 impl<T: Ord + Copy> Turns<T> {
     /// Turns for `small_max` small and `large_max` large files at once.
     pub fn new(small_max: u32, large_max: u32) -> Turns<T> {
-        let lane = |places_max| Lane { places_max, taken: 0, waiting: BTreeMap::new() };
+        let lane = |places_max| TurnLane { places_max, taken: 0, waiting: BTreeMap::new() };
         Turns { small: lane(small_max), large: lane(large_max), waiting: BTreeMap::new(), came: 0 }
     }
 
@@ -120,7 +120,7 @@ impl<T: Ord + Copy> Turns<T> {
         lanes.into_iter().flat_map(|lane| (0..).zip(lane)).map(|(before, what)| (*what, before)).collect()
     }
 
-    fn lane(&mut self, is_large: bool) -> &mut Lane<T> {
+    fn lane(&mut self, is_large: bool) -> &mut TurnLane<T> {
         if is_large { &mut self.large } else { &mut self.small }
     }
 }

@@ -159,7 +159,7 @@ fn a_poller_always_knows_what_the_board_has() {
     pair.poll();
     assert!(pair.have[&key(1)].as_ref().unwrap().is_full());
     assert_eq!(pair.poll(), 0, "nothing is told twice");
-    pair.board.take(key(1), ChunkIndex(3));
+    pair.board.lose(key(1), ChunkIndex(3));
     pair.poll();
     assert_eq!(pair.have[&key(1)].as_ref().unwrap().first_missing(), Some(ChunkIndex(3)));
     pair.board.remove(key(1));

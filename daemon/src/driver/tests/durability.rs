@@ -8,7 +8,7 @@ use super::*;
 use crate::inbox::Input;
 use crate::library::{Fetching, TakeError};
 use crate::store::Disk;
-use crate::store::faulty::{Faulty, Refusal};
+use crate::store::faulty::{DiskFault, Faulty};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeSet;
@@ -94,7 +94,7 @@ impl Bench {
         let download = life.rig.download(key);
         let chunk = self.bytes.chunks(CHUNK_BYTES as usize).nth(index.0 as usize).unwrap().to_vec();
         let (taker, peer) = (download.clone(), "127.0.0.1:2".parse().unwrap());
-        let taken = tokio::task::spawn_blocking(move || taker.take(index, chunk.into())).await.unwrap();
+        let taken = tokio::task::spawn_blocking(move || taker.store(index, chunk.into())).await.unwrap();
         assert!(!matches!(taken, Err(TakeError::Corrupt)));
         if taken.is_ok() {
             self.fetched.push(index);
@@ -302,7 +302,7 @@ async fn several_crashes_one_after_the_other_lose_nothing() {
 
 /// The disk refuses from a step on, everything that can go on does, and then the disk is good again: nobody has to
 /// do anything, and nothing is lost. Whether it refused anything.
-async fn check_refusal_from(step: u64, refusal: Refusal) -> bool {
+async fn check_refusal_from(step: u64, refusal: DiskFault) -> bool {
     eprintln!("refused from step {step} on: {refusal:?}");
     let mut bench = Bench::new();
     let disk = bench.disk();
@@ -336,7 +336,7 @@ async fn check_refusal_from(step: u64, refusal: Refusal) -> bool {
     refused
 }
 
-async fn check_every_refusal(refusal: Refusal) {
+async fn check_every_refusal(refusal: DiskFault) {
     let mut step = 1;
     while check_refusal_from(step, refusal).await {
         step += 1;
@@ -347,25 +347,25 @@ async fn check_every_refusal(refusal: Refusal) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_disk_that_is_full_from_any_step_on_is_waited_for() {
-    check_every_refusal(Refusal::Full).await;
+    check_every_refusal(DiskFault::Full).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_disk_that_fails_from_any_step_on_is_waited_for() {
-    check_every_refusal(Refusal::Broken).await;
+    check_every_refusal(DiskFault::Broken).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_disk_that_is_read_only_from_any_step_on_is_waited_for() {
-    check_every_refusal(Refusal::ReadOnly).await;
+    check_every_refusal(DiskFault::ReadOnly).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_write_back_that_fails_at_any_sync_loses_nothing() {
-    check_every_refusal(Refusal::WriteBack).await;
+    check_every_refusal(DiskFault::WriteBack).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_panic_at_any_sync_is_a_failure_that_is_gone_on_from() {
-    check_every_refusal(Refusal::Panic).await;
+    check_every_refusal(DiskFault::Panic).await;
 }

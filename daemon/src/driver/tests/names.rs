@@ -3,7 +3,7 @@
 use super::*;
 use crate::inbox::Command;
 use crate::store::Disk;
-use crate::store::faulty::{Faulty, Refusal};
+use crate::store::faulty::{DiskFault, Faulty};
 use std::fs;
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn a_replacement_that_finds_no_room_leaves_what_is_there() {
     let (mut rig, old, new) = (Rig::with(root, home), bytes(1), bytes(2));
     let (was, wanted) = (manifest_of("x", &old), manifest_of("x", &new));
     rig.finished(&was, &old).await;
-    disk.refuse_from(0, Refusal::Full);
+    disk.refuse_from(0, DiskFault::Full);
     let refused = rig.get(&wanted, true).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::NoSpace);
     assert!(is_seeding(&rig.driver, &was));

@@ -40,7 +40,7 @@ fn take_all(download: Arc<Download>, bytes: Vec<u8>) -> Receiver<usize> {
     let (taken, count) = channel();
     std::thread::spawn(move || {
         for (at, chunk) in bytes.chunks(CHUNK_BYTES as usize).enumerate() {
-            match download.take(ChunkIndex(at as u32), chunk.to_vec().into()) {
+            match download.store(ChunkIndex(at as u32), chunk.to_vec().into()) {
                 Ok(()) => _ = taken.send(at + 1),
                 Err(TakeError::Ended) => return,
                 Err(error) => panic!("{error}"),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::inbox::Requests;
-use crate::library::{Published, Resource};
+use crate::library::{PublishedFile, Resource};
 use crate::store::{FileIdentity, NameRecord, Record};
 use crate::watch::SLICE_MAX;
 
@@ -44,7 +44,7 @@ async fn files_that_are_served_are_looked_at_a_slice_at_a_time_and_all_of_them()
         let key = manifest.key();
         let record = Record { origin: true, ..Record::wanted(key, None, 1, name) };
         let path = rig.file(manifest.name().as_str());
-        let phase = Phase::Seeding(Arc::new(Published { manifest: manifest.clone(), path, identity }));
+        let phase = Phase::Seeding(Arc::new(PublishedFile { manifest: manifest.clone(), path, identity }));
         let slot = rig.driver.home.slot(key);
         rig.driver.library.insert(Resource::new(manifest, record, slot, phase));
     }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::library::Fetching;
-use crate::store::faulty::{Faulty, Refusal};
+use crate::store::faulty::{DiskFault, Faulty};
 use crate::store::{Disk, StoreError};
 use std::fs;
 use std::io;
@@ -63,7 +63,7 @@ async fn a_failure_that_is_told_once_is_not_lost_between_two_syncs() {
     rig.get(&manifest, false).await.unwrap();
     rig.driver.saver.idle().await;
     disk.hold_next_sync();
-    disk.refuse_from(0, Refusal::WriteBack);
+    disk.refuse_from(0, DiskFault::WriteBack);
     rig.receive(&manifest, &bytes);
     assert!(fetching(&mut rig.driver, manifest.key()).syncing, "the last chunk begins a sync");
     rig.until("it is being published", |driver| driver.publishing.contains_key(&manifest.key())).await;
@@ -84,7 +84,7 @@ async fn a_check_beside_a_sync_that_fails_believes_nothing_that_was_not_synced_b
     rig.get(&manifest, false).await.unwrap();
     rig.driver.saver.idle().await;
     disk.hold_next_sync();
-    disk.refuse_from(0, Refusal::WriteBack);
+    disk.refuse_from(0, DiskFault::WriteBack);
     rig.receive(&manifest, &bytes);
     rig.driver.check(manifest.key(), None);
     for _ in 0..30 {
@@ -103,7 +103,7 @@ async fn at_the_end_nothing_is_noted_beside_a_sync_that_fails() {
     rig.get(&manifest, false).await.unwrap();
     rig.driver.saver.idle().await;
     disk.hold_next_sync();
-    disk.refuse_from(0, Refusal::WriteBack);
+    disk.refuse_from(0, DiskFault::WriteBack);
     rig.receive(&manifest, &bytes[..CHUNKS * CHUNK_BYTES as usize]);
     let slot = rig.driver.home.slot(manifest.key());
     while !disk.is_holding() {
@@ -153,7 +153,7 @@ async fn after_a_sync_that_failed_no_more_chunks_get_ahead_of_the_map_than_befor
     let taker = download.clone();
     std::thread::spawn(move || {
         for (at, chunk) in bytes.chunks(CHUNK_BYTES as usize).enumerate().skip(10) {
-            if taker.take(ChunkIndex(at as u32), chunk.to_vec().into()).is_err() {
+            if taker.store(ChunkIndex(at as u32), chunk.to_vec().into()).is_err() {
                 return;
             }
             taken.send(at).unwrap();

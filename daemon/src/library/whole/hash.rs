@@ -182,14 +182,14 @@ impl WholeHash {
 
     fn turn(&self, mut line: MutexGuard<'_, Line>) -> HashTurn<'_> {
         let at = line.lane.take().expect("that it is free was waited for");
-        HashTurn { at, held: Held { of: self, has_passed: false } }
+        HashTurn { at, held: HeldLane { of: self, has_passed: false } }
     }
 }
 
 /// The turn at the lane, held by one thread at a time until it is dropped.
 struct HashTurn<'a> {
     at: lane::LaneTurn,
-    held: Held<'a>,
+    held: HeldLane<'a>,
 }
 
 impl HashTurn<'_> {
@@ -203,13 +203,13 @@ impl HashTurn<'_> {
 }
 
 /// Releases the lane when dropped, also by a panic.
-struct Held<'a> {
+struct HeldLane<'a> {
     of: &'a WholeHash,
     /// Whether the lane was returned already, so that another thread may hold it.
     has_passed: bool,
 }
 
-impl Drop for Held<'_> {
+impl Drop for HeldLane<'_> {
     fn drop(&mut self) {
         if !self.has_passed {
             self.of.line().lane.release();

@@ -21,11 +21,11 @@ pub struct Memory(Arc<AtomicU32>);
 #[derive(Debug, Default)]
 pub struct Recent {
     memory: Memory,
-    kept: Mutex<Kept>,
+    kept: Mutex<KeptChunks>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptChunks {
     /// The next chunk that the hash needs.
     next: u32,
     chunks: BTreeMap<u32, Lent>,
