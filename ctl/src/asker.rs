@@ -4,6 +4,8 @@ use crate::cli::{Global, WhichTracker};
 use crate::connect::Daemon;
 use crate::error::{Error, Kind};
 use crate::kept::Kept;
+use crate::select::{self, Known, Meaning};
+use crate::targets::no_meaning;
 use shared::id::ResourceId;
 use shared::rpc::control::{Page, TrackerAnswer};
 use shared::rpc::tracker::{
@@ -19,6 +21,9 @@ pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many entries of one answer are taken, from all its pages together. A tracker has as many as its configuration
 /// allows, a million of each kind if it says nothing else.
 const ENTRIES_MAX: usize = 2_000_000;
+
+/// How many names an error lists that a pattern matches.
+const NAMED_MAX: usize = 5;
 
 /// Puts questions to one tracker.
 #[derive(Debug)]
@@ -50,10 +55,13 @@ impl Asker {
         self.keep(asked, answer)
     }
 
-    /// The resource of an id, or the one that a name means.
+    /// The resource of an id or of the beginning of one, or the one that a name means. A pattern has to match one name.
     pub(crate) async fn resource(&mut self, what: &str) -> Result<ResourceId, Error> {
         if let Ok(resource) = what.parse() {
             return Ok(resource);
+        }
+        if select::needs_list(what) {
+            return self.resource_in_list(what).await;
         }
         let name = what.parse().map_err(|why| Error::usage(format!("\"{what}\": {why}")))?;
         let asked = Instant::now();
@@ -62,6 +70,30 @@ impl Asker {
         found.answer.first().map(|entry| entry.publication.key.resource).ok_or_else(|| {
             Error::refused(format!("{} has no publication \"{what}\"", found.tracker))
                 .hint(format!("`ttctl tracker list --tracker {}` shows all there are", found.tracker))
+        })
+    }
+
+    async fn resource_in_list(&mut self, what: &str) -> Result<ResourceId, Error> {
+        let TrackerAnswer { tracker, answer: entries } = self.list().await?;
+        let known: Vec<Known> = entries.iter().map(Known::from).collect();
+        let names = match select::select(what, &known) {
+            Ok(Meaning::Id(id)) => return Ok(id),
+            Ok(Meaning::Name(name)) => vec![name],
+            Ok(Meaning::Names(names)) => names,
+            Err(why) => {
+                let hint = format!("`ttctl tracker list --tracker {tracker}` shows all there are");
+                return Err(no_meaning(what, &why, &hint));
+            }
+        };
+        let [name] = &names[..] else {
+            let shown: Vec<&str> = names.iter().take(NAMED_MAX).map(|name| name.as_str()).collect();
+            return Err(Error::usage(format!("{what} matches {} files, and one is needed", names.len()))
+                .hint(format!("the first are {}", shown.join(", "))));
+        };
+        // Of several publications of a name the tracker knows the best.
+        let found = self.find(Lookup::Name(name.clone())).await?.answer;
+        found.first().map(|entry| entry.publication.key.resource).ok_or_else(|| {
+            Error::refused(format!("{name} was published on {tracker} a moment ago, and is no longer"))
         })
     }
 

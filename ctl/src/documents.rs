@@ -63,6 +63,8 @@ pub(crate) struct FailureOf {
 #[derive(Debug, Serialize)]
 pub(crate) struct Resources {
     pub(crate) resources: Vec<Resource>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) errors: Vec<FailureOf>,
 }
 
 /// `status WHAT`, and an entry of [`Resources`].
@@ -254,6 +256,13 @@ pub(crate) struct Verified {
     pub(crate) chunks_total: u32,
     /// How many chunks the daemon had believed to be good.
     pub(crate) chunks_had: u32,
+}
+
+/// `verify` of several
+#[derive(Debug, Serialize)]
+pub(crate) struct VerifiedAll {
+    pub(crate) verified: Vec<Verified>,
+    pub(crate) errors: Vec<FailureOf>,
 }
 
 /// `create`

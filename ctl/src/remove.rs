@@ -1,19 +1,29 @@
 //! `ttctl remove`: stop sharing, and forget.
 
-use crate::cli::{Global, RemoveArgs, resource_name};
+use crate::cli::{Global, RemoveArgs};
+use crate::confirm::confirm;
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::{Document, Removed};
 use crate::each::Failures;
 use crate::error::Error;
+use crate::human;
 use crate::output::Output;
+use crate::select;
+use crate::targets::{Targets, targets};
 
 pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
+    let targets = targets(&daemon, &args.what).await?;
+    ask_first(args, &targets)?;
     let (mut removed, mut failures) = (Vec::new(), Failures::default());
-    for what in &args.what {
-        match daemon.caller.remove(resource_name(what).to_owned(), args.delete, CALL_TIMEOUT).await? {
+    for (what, found) in targets.each() {
+        let names = match found {
+            Ok(name) => daemon.caller.remove(name, args.delete, CALL_TIMEOUT).await?.map_err(Error::from),
+            Err(error) => Err(error),
+        };
+        match names {
             Ok(names) => removed.extend(names.iter().map(ToString::to_string)),
-            Err(error) => failures.add(what, error.into(), output),
+            Err(error) => failures.add(&what, error, output),
         }
     }
     match output.is_json() {
@@ -21,4 +31,18 @@ pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Outp
         false => output.names(if args.delete { "deleted" } else { "removed" }, &removed)?,
     }
     failures.end()
+}
+
+/// Whoever names each file has thought of it. What is meant by --all, and by a pattern whose files are deleted, is shown
+/// as a number first.
+fn ask_first(args: &RemoveArgs, targets: &Targets) -> Result<(), Error> {
+    let is_by_pattern = args.delete && args.what.iter().any(|what| select::is_pattern(what));
+    if args.yes || targets.count() == 0 || !(args.all || is_by_pattern) {
+        return Ok(());
+    }
+    let files = human::count(targets.count() as u64, "file");
+    confirm(&match args.delete {
+        true => format!("stop sharing {files} and delete them"),
+        false => format!("stop sharing {files}"),
+    })
 }

@@ -1,13 +1,15 @@
 //! `ttctl status` and `ttctl list`: how resources are doing.
 
-use crate::cli::{Global, StatusArgs, resource_name};
+use crate::cli::{Global, StatusArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon, POLL_TIMEOUT, WAIT_MS};
 use crate::details::Details;
 use crate::documents::{Document, Resource, Resources};
+use crate::each::Failures;
 use crate::error::{Error, Kind};
 use crate::human;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Column, Table};
+use crate::targets::{is_single, matching, target_of_one};
 use shared::chunk::CHUNK_BYTES;
 use shared::rpc::control::{ErrorKind, ResourceStatus, State, TrackerStatus};
 use std::time::Duration;
@@ -18,16 +20,23 @@ const UPDATES_EVERY: Duration = Duration::from_millis(200);
 const NOTHING: &str = "there are no resources; `ttctl share` and `ttctl get` make some";
 
 pub(crate) async fn list(global: &Global, output: &mut Output) -> Result<(), Error> {
-    status(&StatusArgs { what: None, watch: false }, global, output).await
+    status(&StatusArgs { what: Vec::new(), watch: false }, global, output).await
 }
 
 pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
-    let what = args.what.as_deref().map(resource_name);
+    if !args.what.is_empty() && !is_single(&args.what) {
+        return status_of_several(&daemon, args, output).await;
+    }
+    let what = match &args.what[..] {
+        [what] => Some(target_of_one(&daemon, what).await?),
+        _ => None,
+    };
+    let what = what.as_deref();
     if args.watch {
         let gone = output.reader_gone();
         return tokio::select! {
-            ended = watch(&daemon, what, output) => ended,
+            ended = watch(&daemon, what.map_or(Watch::All, Watch::One), output) => ended,
             () = gone => Err(Error::new(Kind::BrokenPipe, "")),
         };
     }
@@ -35,11 +44,36 @@ pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Outp
     show(&resources, what, output)
 }
 
+/// Several names, or a pattern: a row for each.
+async fn status_of_several(daemon: &Daemon, args: &StatusArgs, output: &mut Output) -> Result<(), Error> {
+    if args.watch {
+        let gone = output.reader_gone();
+        return tokio::select! {
+            ended = watch(daemon, Watch::These(&args.what), output) => ended,
+            () = gone => Err(Error::new(Kind::BrokenPipe, "")),
+        };
+    }
+    let here = daemon.caller.status(None, CALL_TIMEOUT).await??;
+    let (found, failed) = matching(&here, &args.what);
+    let mut failures = Failures::default();
+    failed.into_iter().for_each(|(what, error)| failures.add(&what, error, output));
+    match output.is_json() {
+        true => output.json(&Document::new(Resources {
+            resources: found.into_iter().map(Resource::from).collect(),
+            errors: failures.take(),
+        }))?,
+        false if found.is_empty() => {}
+        false => table(found).print(output, NOTHING)?,
+    }
+    failures.end()
+}
+
 fn show(resources: &[ResourceStatus], what: Option<&str>, output: &mut Output) -> Result<(), Error> {
     let Some(what) = what else {
         return match output.is_json() {
             true => output.json(&Document::new(Resources {
                 resources: resources.iter().map(Resource::from).collect(),
+                errors: Vec::new(),
             })),
             false => table(resources).print(output, NOTHING),
         };
@@ -64,14 +98,28 @@ pub(crate) fn best<'a>(resources: &'a [ResourceStatus], what: &str) -> Result<&'
     })
 }
 
-async fn watch(daemon: &Daemon, what: Option<&str>, output: &mut Output) -> Result<(), Error> {
+/// What is watched.
+#[derive(Debug, Clone, Copy)]
+enum Watch<'a> {
+    All,
+    /// A name or an id as ttd takes it.
+    One(&'a str),
+    /// What words mean at each moment: a pattern takes in what comes later.
+    These(&'a [String]),
+}
+
+async fn watch(daemon: &Daemon, what: Watch<'_>, output: &mut Output) -> Result<(), Error> {
+    let one = if let Watch::One(what) = what { Some(what) } else { None };
     let mut seen = 0;
     let mut shown: Vec<String> = Vec::new();
     loop {
-        let call = daemon.caller.watch(what.map(str::to_owned), seen, WAIT_MS, POLL_TIMEOUT);
-        let watched = call.await??;
+        let call = daemon.caller.watch(one.map(str::to_owned), seen, WAIT_MS, POLL_TIMEOUT);
+        let mut watched = call.await??;
+        if let Watch::These(whats) = what {
+            watched.resources = matching(&watched.resources, whats).0.into_iter().cloned().collect();
+        }
         let first = shown.is_empty();
-        let lines = update(&watched.resources, what, output)?;
+        let lines = update(&watched.resources, one, output)?;
         // An answer that only ends the long poll is no update.
         if first || watched.seen != seen && lines != shown {
             if output.out_is_terminal() && !output.is_json() {
@@ -95,7 +143,7 @@ fn update(resources: &[ResourceStatus], what: Option<&str>, output: &Output) -> 
             Some(resource) => serde_json::to_string(&Document::new(Resource::from(resource))),
             None => {
                 let resources = resources.iter().map(Resource::from).collect();
-                serde_json::to_string(&Document::new(Resources { resources }))
+                serde_json::to_string(&Document::new(Resources { resources, errors: Vec::new() }))
             }
         };
         return text.map(|text| vec![text]).map_err(|error| Error::internal(error.to_string()));
@@ -118,7 +166,7 @@ pub(crate) fn redraw(lines: &[String], output: &mut Output) -> Result<(), Error>
     Ok(())
 }
 
-fn table(resources: &[ResourceStatus]) -> Table {
+fn table<'a>(resources: impl IntoIterator<Item = &'a ResourceStatus>) -> Table {
     let mut table = Table::new(&[
         Column::left("NAME").shortened(),
         Column::left("STATE").usual(11),

@@ -1,45 +1,77 @@
 //! `ttctl verify`: has the disk kept what was written to it?
 
-use crate::cli::{Global, WhatArgs, resource_name};
+use crate::cli::{Global, WhatsArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon};
-use crate::documents::{Document, Verified};
-use crate::error::Error;
+use crate::documents::{Document, Verified, VerifiedAll};
+use crate::each::Failures;
+use crate::error::{Error, Kind};
 use crate::human;
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::status;
+use crate::targets::{is_single, targets};
 use crate::tasks::{self, Ended};
 
-pub(crate) async fn verify(args: &WhatArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
+pub(crate) async fn verify(args: &WhatsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
-    let what = resource_name(&args.what).to_owned();
+    let (mut verified, mut failures) = (Vec::new(), Failures::default());
+    for (what, found) in targets(&daemon, &args.what).await?.each() {
+        let found = match found {
+            Ok(name) => verify_one(&daemon, name, output).await,
+            Err(error) => Err(error),
+        };
+        let document = match found {
+            Ok(document) => document,
+            Err(error) if is_single(&args.what) || error.kind == Kind::NoDaemon => return Err(error),
+            Err(error) => {
+                failures.add(&what, error, output);
+                continue;
+            }
+        };
+        if !output.is_json() {
+            let name = human::clean(&document.name);
+            let chunks = human::count(document.chunks_total.into(), "chunk");
+            output.done(&format!("{name}: {} of {chunks} good", document.chunks_good))?;
+            output.flush()?;
+        }
+        if let Some(error) = lost(&document) {
+            failures.add(&what, error, output);
+        }
+        verified.push(document);
+    }
+    if output.is_json() {
+        match (is_single(&args.what), verified.pop()) {
+            (true, Some(document)) => output.json(&Document::new(document))?,
+            (_, last) => {
+                verified.extend(last);
+                output.json(&Document::new(VerifiedAll { verified, errors: failures.take() }))?;
+            }
+        }
+    }
+    failures.end()
+}
+
+async fn verify_one(daemon: &Daemon, what: String, output: &Output) -> Result<Verified, Error> {
     let before = daemon.caller.status(Some(what.clone()), CALL_TIMEOUT).await??;
     let before = status::best(&before, &what)?;
     let task = daemon.caller.verify(what, CALL_TIMEOUT).await??;
-    let ended = tasks::wait(&daemon, task, Progress::new(output, before.name.as_str())).await?;
+    let ended = tasks::wait(daemon, task, Progress::new(output, before.name.as_str())).await?;
     let Ended::Verified { chunks_good, chunks_total } = ended else {
         return Err(tasks::unexpected(&ended));
     };
-    let chunks_had = before.chunks_have;
-    if output.is_json() {
-        output.json(&Document::new(Verified {
-            name: before.name.to_string(),
-            resource: before.resource.to_string(),
-            chunks_good,
-            chunks_total,
-            chunks_had,
-        }))?;
-    } else {
-        let name = human::clean(before.name.as_str());
-        output
-            .done(&format!("{name}: {chunks_good} of {} good", human::count(chunks_total.into(), "chunk")))?;
-    }
-    // What was never fetched is no fault of the disk.
-    if chunks_good < chunks_had {
-        let lost = human::count((chunks_had - chunks_good).into(), "chunk");
-        let verb = if chunks_had - chunks_good == 1 { "is" } else { "are" };
-        return Err(Error::bad_data(format!("{lost} of {} {verb} not what was written", before.name))
-            .hint("look after the disk; `ttctl status` shows whether they are fetched again"));
-    }
-    Ok(())
+    Ok(Verified {
+        name: before.name.to_string(),
+        resource: before.resource.to_string(),
+        chunks_good,
+        chunks_total,
+        chunks_had: before.chunks_have,
+    })
+}
+
+/// What was there and is damaged; what was never fetched is no fault of the disk.
+fn lost(verified: &Verified) -> Option<Error> {
+    let lost = verified.chunks_had.checked_sub(verified.chunks_good).filter(|lost| *lost > 0)?;
+    let (chunks, verb) = (human::count(lost.into(), "chunk"), if lost == 1 { "is" } else { "are" });
+    let error = Error::bad_data(format!("{chunks} of {} {verb} not what was written", verified.name));
+    Some(error.hint("look after the disk; `ttctl status` shows whether they are fetched again"))
 }

@@ -36,7 +36,7 @@ pub use share::ShareArgs;
 pub use status::StatusArgs;
 pub use tracker::{TrackerCommand, TrackerListArgs, TrackerPeersArgs, TrackerResourcesArgs};
 pub use wait::WaitArgs;
-pub use what::{WhatArgs, WhatsArgs, resource_name};
+pub use what::{WhatsArgs, resource_name};
 pub use which_tracker::WhichTracker;
 
 const AFTER_HELP: &str = "\
@@ -103,7 +103,7 @@ pub enum Command {
     /// Go on after a pause
     Resume(WhatsArgs),
     /// Hash what is on disk again, and compare it with the manifest
-    Verify(WhatArgs),
+    Verify(WhatsArgs),
     /// Stop sharing, and forget; a finished file stays unless --delete
     #[command(visible_alias = "rm")]
     Remove(RemoveArgs),

@@ -2,19 +2,19 @@
 
 use clap::Args;
 
-/// A resource that the daemon knows.
-#[derive(Debug, Args)]
-pub struct WhatArgs {
-    /// The resource's name or id
-    pub what: String,
-}
-
 /// Resources that the daemon knows.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+NAME|ID is a name, a pattern such as 'lab-*' (quoted, or the shell takes it for
+files of its own), an id, or the first 8 or more digits of one. A name that
+fails does not keep the others back; the exit code is that of the first.")]
 pub struct WhatsArgs {
-    /// The resources' names or ids
-    #[arg(required = true)]
+    /// Names or ids of files that are here
+    #[arg(value_name = "NAME|ID", required_unless_present = "all")]
     pub what: Vec<String>,
+    /// All files that are here
+    #[arg(long, conflicts_with = "what")]
+    pub all: bool,
 }
 
 /// A resource's name as the daemon knows it: its manifest's name is taken as well.

@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) accepted: Option<Result<Accepted, ControlError>>,
     /// One answer per `watch`; the last one is repeated, slowly.
     pub(super) watched: VecDeque<ResourceStatus>,
+    /// What is here, for commands that ask for all of it; without any, the first of `watched`.
+    pub(super) here: Vec<ResourceStatus>,
     pub(super) tasks: VecDeque<TaskState>,
     /// Downwards and upwards.
     pub(super) limits: Option<(Limit, Limit)>,
@@ -144,6 +146,14 @@ impl Service {
     }
 
     fn names(&self, what: &str) -> Result<Vec<ResourceName>, ControlError> {
+        let state = self.state();
+        let is_meant =
+            |status: &&ResourceStatus| status.name.as_str() == what || status.resource.to_string() == what;
+        let names: Vec<ResourceName> =
+            state.here.iter().filter(is_meant).map(|status| status.name.clone()).collect();
+        if !names.is_empty() {
+            return Ok(names);
+        }
         what.parse().map(|name| vec![name]).map_err(|_| refused("no such resource"))
     }
 }
@@ -206,7 +216,13 @@ impl Control for Service {
         state.accepted.clone().unwrap_or_else(|| Err(refused("nobody knows it")))
     }
 
-    async fn status(self, _: Context, _: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
+    async fn status(self, _: Context, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
+        if !self.state().here.is_empty() {
+            let Some(what) = what else { return Ok(self.state().here.clone()) };
+            let names = self.names(&what)?;
+            let here = self.state().here.clone().into_iter();
+            return Ok(here.filter(|status| names.contains(&status.name)).collect());
+        }
         Ok(self.state().watched.front().cloned().into_iter().collect())
     }
 

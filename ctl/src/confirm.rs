@@ -1,0 +1,35 @@
+//! Asks a person before something that cannot be taken back.
+
+use crate::error::{Error, Kind};
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// Asks at the terminal; without a yes nothing is done. Where nobody can be asked, the command line has to say `--yes`.
+pub(crate) fn confirm(question: &str) -> Result<(), Error> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Error::usage(format!("{question}? there is no terminal to ask at"))
+            .hint("if so, say it with --yes"));
+    }
+    let mut err = io::stderr().lock();
+    let _ = write!(err, "{question}? [y/N] ").and_then(|()| err.flush()); // whoever cannot read it says nothing
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(|error| Error::io("cannot read the answer", &error))?;
+    match is_yes(&answer) {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Interrupted, "nothing was done")),
+    }
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_yes_is_one() {
+        assert!(is_yes("y\n") && is_yes(" YES \n"));
+        assert!(["", "\n", "n\n", "no\n", "yesterday\n", "j\n"].iter().all(|answer| !is_yes(answer)));
+    }
+}

@@ -1,0 +1,209 @@
+//! What a word on the command line means among names and ids: a name, a whole id, the beginning of one, or a pattern.
+
+use globset::{GlobBuilder, GlobMatcher};
+use shared::id::ResourceId;
+use shared::name::ResourceName;
+use shared::rpc::tracker::ListEntry;
+use std::collections::BTreeSet;
+
+/// The fewest digits that are taken for the beginning of an id. Fewer are likely a name.
+pub(crate) const ID_DIGITS_MIN: usize = 8;
+
+/// The most ids that an error lists when a word is the beginning of several. Further ones are only counted.
+const CANDIDATES_MAX: usize = 8;
+
+/// What may be meant. A name may be of several ids, and an id may have several names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Known {
+    pub(crate) name: ResourceName,
+    pub(crate) id: ResourceId,
+}
+
+impl From<&ListEntry> for Known {
+    fn from(entry: &ListEntry) -> Known {
+        Known { name: entry.publication.name.clone(), id: entry.publication.key.resource }
+    }
+}
+
+/// What a word means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// This name, whatever its id.
+    Name(ResourceName),
+    /// This id, with all its names.
+    Id(ResourceId),
+    /// The names that match a pattern: at least one, in order.
+    Names(Vec<ResourceName>),
+}
+
+/// Why a word means nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NoMeaning {
+    /// No name and no id is meant by it.
+    Unknown,
+    /// No name matches the pattern.
+    NoMatch,
+    /// It is the beginning of several ids: these, with one name of each.
+    Ambiguous(Vec<Known>),
+    /// It is not a pattern, for this reason.
+    BadPattern(String),
+}
+
+/// Whether it takes a list of all names to say what a word means. Any other word is a name or a whole id.
+pub(crate) fn needs_list(what: &str) -> bool {
+    is_pattern(what) || is_id_prefix(what)
+}
+
+/// Whether a word has a character in it that stands for others.
+pub(crate) fn is_pattern(what: &str) -> bool {
+    what.contains(['*', '?', '['])
+}
+
+fn is_id_prefix(what: &str) -> bool {
+    what.parse::<ResourceId>().is_err()
+        && what.len() >= ID_DIGITS_MIN
+        && what.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What a word means among what is known. A name comes before everything else, also before a pattern that it looks like
+/// and an id that it is the beginning of.
+pub(crate) fn select(what: &str, known: &[Known]) -> Result<Meaning, NoMeaning> {
+    if let Some(found) = known.iter().find(|known| known.name.as_str() == what) {
+        return Ok(Meaning::Name(found.name.clone()));
+    }
+    if let Ok(id) = what.parse::<ResourceId>() {
+        let is_known = known.iter().any(|known| known.id == id);
+        return if is_known { Ok(Meaning::Id(id)) } else { Err(NoMeaning::Unknown) };
+    }
+    if is_pattern(what) {
+        let pattern = matcher(what).map_err(NoMeaning::BadPattern)?;
+        let names: BTreeSet<&ResourceName> =
+            known.iter().map(|known| &known.name).filter(|name| pattern.is_match(name.as_str())).collect();
+        let names: Vec<ResourceName> = names.into_iter().cloned().collect();
+        return if names.is_empty() { Err(NoMeaning::NoMatch) } else { Ok(Meaning::Names(names)) };
+    }
+    if is_id_prefix(what) {
+        return by_prefix(what, known);
+    }
+    Err(NoMeaning::Unknown)
+}
+
+fn by_prefix(what: &str, known: &[Known]) -> Result<Meaning, NoMeaning> {
+    let digits = what.to_ascii_lowercase();
+    let mut found: Vec<Known> =
+        known.iter().filter(|known| known.id.to_string().starts_with(&digits)).cloned().collect();
+    found.sort_by(|a, b| (a.id, &a.name).cmp(&(b.id, &b.name)));
+    found.dedup_by_key(|known| known.id);
+    match &found[..] {
+        [] => Err(NoMeaning::Unknown),
+        [one] => Ok(Meaning::Id(one.id)),
+        _ => Err(NoMeaning::Ambiguous(found)),
+    }
+}
+
+/// Reads a pattern as shells have them: `*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`.
+fn matcher(what: &str) -> Result<GlobMatcher, String> {
+    let built = GlobBuilder::new(what).backslash_escape(false).build();
+    built.map(|glob| glob.compile_matcher()).map_err(|error| error.kind().to_string())
+}
+
+/// The ids of an ambiguous word, with as many digits as tell them apart: "4c47b3e81122 (lab.img), 4c47b3e8aabb (x.img)".
+pub(crate) fn candidates(found: &[Known]) -> String {
+    let ids: Vec<String> = found.iter().map(|known| known.id.to_string()).collect();
+    let are_apart = |digits: &usize| {
+        let begins: BTreeSet<&str> = ids.iter().map(|id| &id[..*digits]).collect();
+        begins.len() == ids.len()
+    };
+    let digits = (ID_DIGITS_MIN + 4..64).find(are_apart).unwrap_or(64);
+    let shown = ids.iter().zip(found).take(CANDIDATES_MAX);
+    let mut shown: Vec<String> =
+        shown.map(|(id, known)| format!("{} ({})", &id[..digits], known.name)).collect();
+    if found.len() > CANDIDATES_MAX {
+        shown.push(format!("{} more", found.len() - CANDIDATES_MAX));
+    }
+    shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(name: &str, id: &str) -> Known {
+        let id = format!("{id:0<64}").parse().unwrap();
+        Known { name: name.parse().unwrap(), id }
+    }
+
+    fn all() -> Vec<Known> {
+        vec![
+            known("lab-1.img", "aaaaaaaa11"),
+            known("lab-2.img", "aaaaaaaa22"),
+            known("copy of lab-2", "aaaaaaaa22"),
+            known("bbbbbbbb", "cccccccc"),
+            known("other", "bbbbbbbb"),
+            known("what?", "dddddddd"),
+            known("whats", "eeeeeeee"),
+        ]
+    }
+
+    fn names(what: &str) -> Vec<String> {
+        match select(what, &all()) {
+            Ok(Meaning::Names(names)) => names.iter().map(ToString::to_string).collect(),
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_name_comes_before_what_it_looks_like() {
+        let name = |name: &str| Ok(Meaning::Name(name.parse().unwrap()));
+        assert_eq!(select("lab-1.img", &all()), name("lab-1.img"));
+        assert_eq!(select("bbbbbbbb", &all()), name("bbbbbbbb"), "although it begins an id");
+        assert_eq!(select("what?", &all()), name("what?"), "although it is a pattern");
+    }
+
+    #[test]
+    fn a_pattern_means_all_names_that_match() {
+        assert_eq!(names("lab-*"), ["lab-1.img", "lab-2.img"]);
+        assert_eq!(names("*lab-?*"), ["copy of lab-2", "lab-1.img", "lab-2.img"]);
+        assert_eq!(names("lab-[!1].*"), ["lab-2.img"]);
+        assert_eq!(names("*{1,2}.img"), ["lab-1.img", "lab-2.img"]);
+        assert_eq!(names("*").len(), all().len());
+        assert_eq!(select("lab-?", &all()), Err(NoMeaning::NoMatch));
+        assert!(matches!(select("lab-[", &all()), Err(NoMeaning::BadPattern(_))));
+    }
+
+    #[test]
+    fn eight_digits_of_an_id_are_enough_if_no_other_begins_so() {
+        let id = |id: &str| Ok(Meaning::Id(known("x", id).id));
+        assert_eq!(select("aaaaaaaa22", &all()), id("aaaaaaaa22"), "it has two names");
+        assert_eq!(select("AAAAAAAA1", &all()), id("aaaaaaaa11"));
+        assert_eq!(select(&known("x", "eeeeeeee").id.to_string(), &all()), id("eeeeeeee"));
+        assert_eq!(select("aaaaaaa", &all()), Err(NoMeaning::Unknown), "seven digits are a name");
+        assert_eq!(select("99999999", &all()), Err(NoMeaning::Unknown));
+        let Err(NoMeaning::Ambiguous(found)) = select("aaaaaaaa", &all()) else { panic!("it is ambiguous") };
+        assert_eq!(candidates(&found), "aaaaaaaa1100 (lab-1.img), aaaaaaaa2200 (copy of lab-2)");
+    }
+
+    #[test]
+    fn many_candidates_are_counted() {
+        let many: Vec<Known> = (10..30).map(|n| known("x", &format!("aaaaaaaaaaaa{n}"))).collect();
+        let shown = candidates(&many);
+        assert!(shown.starts_with("aaaaaaaaaaaa10 (x), ") && shown.ends_with(", 12 more"), "{shown}");
+    }
+
+    #[test]
+    fn only_patterns_and_beginnings_of_ids_need_a_list() {
+        let whole = "ab".repeat(32);
+        for (what, needs) in
+            [("x", false), ("deadbee", false), ("deadbeef", true), ("a*", true), (&whole, false), ("", false)]
+        {
+            assert_eq!(needs_list(what), needs, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_many_stars_ends() {
+        let name = "a".repeat(200);
+        let pattern = "a*".repeat(60) + "b";
+        assert!(!matcher(&pattern).unwrap().is_match(name));
+    }
+}

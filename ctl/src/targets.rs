@@ -1,0 +1,116 @@
+//! What the words on a command line mean among the files that are here, for commands that are given several.
+
+use crate::cli::resource_name;
+use crate::connect::{CALL_TIMEOUT, Daemon};
+use crate::error::Error;
+use crate::human;
+use crate::select::{self, Known, Meaning, NoMeaning};
+use shared::rpc::control::ResourceStatus;
+use std::collections::BTreeSet;
+
+/// What words mean: each with names or ids as ttd takes them, none of them twice; or why it means nothing.
+#[derive(Debug)]
+pub(crate) struct Targets(Vec<(String, Result<Vec<String>, Error>)>);
+
+impl Targets {
+    /// One by one, with the word that means it.
+    pub(crate) fn each(self) -> impl Iterator<Item = (String, Result<String, Error>)> {
+        self.0.into_iter().flat_map(|(what, found)| match found {
+            Ok(found) => found.into_iter().map(|name| (what.clone(), Ok(name))).collect::<Vec<_>>(),
+            Err(error) => vec![(what, Err(error))],
+        })
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().filter_map(|(_, found)| found.as_ref().ok()).map(Vec::len).sum()
+    }
+}
+
+/// Whether the words on a command line mean one file, of which more can be told than of several.
+pub(crate) fn is_single(whats: &[String]) -> bool {
+    matches!(whats, [what] if !select::is_pattern(what))
+}
+
+/// What the words mean; without any, all that is here. ttd is asked for a list only if a word needs one: a word that is
+/// neither a pattern nor the beginning of an id goes to ttd as it is, which says whether it knows it.
+pub(crate) async fn targets(daemon: &Daemon, whats: &[String]) -> Result<Targets, Error> {
+    let lists = whats.is_empty() || whats.iter().any(|what| select::needs_list(resource_name(what)));
+    let here = if lists { daemon.caller.status(None, CALL_TIMEOUT).await?? } else { Vec::new() };
+    if whats.is_empty() {
+        let each = here.iter().map(|resource| resource.name.to_string());
+        return Ok(Targets(each.map(|name| (name.clone(), Ok(vec![name]))).collect()));
+    }
+    let known = known(&here);
+    let mut taken = BTreeSet::new();
+    Ok(Targets(whats.iter().map(|what| (what.clone(), target(what, &known, &mut taken))).collect()))
+}
+
+/// What one word means that is no pattern: a name or an id as ttd takes it.
+pub(crate) async fn target_of_one(daemon: &Daemon, what: &str) -> Result<String, Error> {
+    let mut targets = targets(daemon, &[what.to_owned()]).await?.each();
+    targets.next().map_or_else(|| Ok(resource_name(what).to_owned()), |(_, found)| found)
+}
+
+/// The names and ids of what is here.
+pub(crate) fn known(here: &[ResourceStatus]) -> Vec<Known> {
+    here.iter().map(|resource| Known { name: resource.name.clone(), id: resource.resource }).collect()
+}
+
+fn target(what: &str, known: &[Known], taken: &mut BTreeSet<String>) -> Result<Vec<String>, Error> {
+    let word = resource_name(what);
+    let found = match select::needs_list(word) {
+        false => Ok(vec![word.to_owned()]),
+        true => match select::select(word, known) {
+            Ok(Meaning::Name(name)) => Ok(vec![name.to_string()]),
+            Ok(Meaning::Id(id)) => Ok(vec![id.to_string()]),
+            Ok(Meaning::Names(names)) => Ok(names.iter().map(ToString::to_string).collect()),
+            // ttd says that it does not know it, in the words that it has for every name.
+            Err(NoMeaning::Unknown) => Ok(vec![word.to_owned()]),
+            Err(why) => Err(no_meaning(what, &why, "`ttctl list` shows what is here")),
+        },
+    };
+    found.map(|found: Vec<String>| found.into_iter().filter(|name| taken.insert(name.clone())).collect())
+}
+
+/// Those of the resources that words mean, in their order; and why some words mean none.
+pub(crate) fn matching<'a>(
+    here: &'a [ResourceStatus],
+    whats: &[String],
+) -> (Vec<&'a ResourceStatus>, Vec<(String, Error)>) {
+    let known = known(here);
+    let (mut is_meant, mut failed) = (vec![false; here.len()], Vec::new());
+    for what in whats {
+        let meaning = match select::select(resource_name(what), &known) {
+            Ok(meaning) => meaning,
+            Err(why) => {
+                failed.push((what.clone(), no_meaning(what, &why, "`ttctl list` shows what is here")));
+                continue;
+            }
+        };
+        for (resource, is_meant) in here.iter().zip(&mut is_meant) {
+            *is_meant |= match &meaning {
+                Meaning::Name(name) => resource.name == *name,
+                Meaning::Id(id) => resource.resource == *id,
+                Meaning::Names(names) => names.binary_search(&resource.name).is_ok(),
+            };
+        }
+    }
+    let meant = here.iter().zip(is_meant).filter(|(_, is_meant)| *is_meant).map(|(resource, _)| resource);
+    (meant.collect(), failed)
+}
+
+/// Why a word means nothing, for a person.
+pub(crate) fn no_meaning(what: &str, why: &NoMeaning, hint: &str) -> Error {
+    match why {
+        NoMeaning::Unknown => Error::refused(format!("no such file: {what}")).hint(hint),
+        NoMeaning::NoMatch => Error::refused(format!("no file matches {what}")).hint(hint),
+        NoMeaning::Ambiguous(found) => {
+            let ids = human::count(found.len() as u64, "id");
+            Error::refused(format!("{what} is the beginning of {ids}"))
+                .hint(format!("write more digits: {}", select::candidates(found)))
+        }
+        NoMeaning::BadPattern(why) => Error::usage(format!("{what} is not a pattern: {why}"))
+            .hint("`*` stands for any text, `?` for one character, `[a-z]` for one of these"),
+    }
+}

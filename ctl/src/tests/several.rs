@@ -1,0 +1,133 @@
+//! Several names, patterns, beginnings of ids and --all.
+
+use super::fake::{Fake, State_, status};
+use super::{ttctl, ttctl_fails};
+use serde_json::{Value, json};
+use shared::id::ResourceId;
+use shared::rpc::control::TaskState;
+
+/// A daemon with these names, each of an id of its own.
+fn with(names: &[&str]) -> Fake {
+    let fake = Fake::start();
+    let of = |name: &&str| status(name, ResourceId::of(name.as_bytes()), State_::Seeding);
+    fake.state().here = names.iter().map(of).collect();
+    fake
+}
+
+fn document(args: &[&str], fake: &Fake) -> (Value, u8) {
+    let (printed, result) = ttctl(&[args, &["--json", "--directory", fake.folder()]].concat());
+    (serde_json::from_str(&printed).unwrap(), result.map_or_else(|error| error.exit_code(), |()| 0))
+}
+
+fn short(name: &str) -> String {
+    ResourceId::of(name.as_bytes()).to_string()[..8].to_owned()
+}
+
+#[test]
+fn patterns_ids_and_all_mean_what_is_here() {
+    let fake = with(&["lab-1", "lab-2", "other"]);
+    for (verb, word) in [("pause", "paused"), ("resume", "resumed"), ("remove", "removed")] {
+        let run = |args: &[&str]| document(&[&[verb][..], args].concat(), &fake);
+        let (done, code) = run(&["lab-*", "other", "lab-1"]);
+        assert_eq!(
+            (&done[word], code),
+            (&json!(["lab-1", "lab-2", "other"]), 0),
+            "{verb}: each of them once"
+        );
+        let (done, code) = run(&[&short("other").to_uppercase()]);
+        assert_eq!((&done[word], code), (&json!(["other"]), 0), "{verb}");
+        let (done, code) = run(&["nothing-*", "lab-?"]);
+        assert_eq!(
+            (&done[word], code),
+            (&json!(["lab-1", "lab-2"]), 4),
+            "{verb}: the others are not kept back"
+        );
+        assert_eq!(done["errors"][0]["what"], "nothing-*", "{done}");
+        assert_eq!(done["error"]["message"], "no file matches nothing-*", "{done}");
+    }
+    for verb in ["pause", "resume"] {
+        let (done, code) = document(&[verb, "--all"], &fake);
+        assert_eq!((done[format!("{verb}d")].as_array().unwrap().len(), code), (3, 0));
+    }
+    let nothing = with(&[]);
+    assert_eq!(ttctl(&["pause", "--all", "--directory", nothing.folder()]), (String::new(), Ok(())));
+}
+
+#[test]
+fn a_name_comes_before_a_pattern_and_an_id() {
+    let digits = short("lab-1");
+    let fake = with(&["lab-1", "lab-*", &digits]);
+    for name in ["lab-*", &digits] {
+        assert_eq!(document(&["pause", name], &fake).0["paused"], json!([name]));
+    }
+}
+
+#[test]
+fn an_ambiguous_id_is_an_error_that_lists_what_may_be_meant() {
+    let fake = Fake::start();
+    let id = |last: u8| ResourceId([[7; 31].as_slice(), &[last]].concat().try_into().unwrap());
+    fake.state().here = vec![status("a", id(1), State_::Seeding), status("b", id(2), State_::Seeding)];
+    let error = ttctl(&["pause", "07070707", "--directory", fake.folder()]).1.unwrap_err();
+    assert_eq!((error.exit_code(), error.message.as_str()), (4, "07070707 is the beginning of 2 ids"));
+    let (printed, _) = ttctl(&["pause", "07070707", "--json", "--directory", fake.folder()]);
+    let hint = serde_json::from_str::<Value>(&printed).unwrap()["error"]["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("01 (a)") && hint.contains("02 (b)"), "{hint}");
+    assert_eq!(document(&["pause", &id(2).to_string()[..]], &fake).0["paused"], json!(["b"]));
+}
+
+#[test]
+fn what_cannot_be_taken_back_is_not_done_unasked() {
+    let fake = with(&["lab-1", "lab-2"]);
+    for args in [&["remove", "--all"][..], &["remove", "--delete", "lab-*"], &["rm", "--all", "--delete"]] {
+        let (code, message) = ttctl_fails(&[args, &["--directory", fake.folder()]].concat());
+        assert_eq!(code, 2, "{args:?}");
+        assert!(message.contains("2 files"), "{message}");
+        let (done, code) = document(&[args, &["--yes"]].concat(), &fake);
+        assert_eq!((done["removed"].as_array().unwrap().len(), code), (2, 0), "{args:?}");
+    }
+    let kept = document(&["remove", "lab-*"], &fake);
+    assert_eq!((kept.0["removed"].as_array().unwrap().len(), kept.1), (2, 0), "the files stay");
+}
+
+#[test]
+fn several_are_verified_one_after_the_other() {
+    let fake = with(&["a", "b"]);
+    let verified = |chunks_good| TaskState::Verified { chunks_good, chunks_total: 2 };
+    fake.state().tasks = [verified(2), verified(0)].into();
+    let (printed, result) = ttctl(&["verify", "a", "b", "--directory", fake.folder()]);
+    assert_eq!(printed, "a: 2 of 2 chunks good\nb: 0 of 2 chunks good\n");
+    assert_eq!(result.unwrap_err().message, "1 chunk of b is not what was written");
+    fake.state().tasks = [verified(2), verified(2)].into();
+    let (done, code) = document(&["verify", "--all"], &fake);
+    assert_eq!((done["verified"][1]["name"].as_str(), code), (Some("b"), 0), "{done}");
+    assert_eq!(done["errors"], json!([]));
+}
+
+#[test]
+fn the_status_of_several_is_a_row_for_each() {
+    let fake = with(&["a-1", "a-2", "b"]);
+    let (printed, result) = ttctl(&["status", "a-*", "none", "--directory", fake.folder()]);
+    assert_eq!(result.unwrap_err().exit_code(), 4);
+    let rows: Vec<&str> = printed.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(rows, ["NAME", "a-1", "a-2"], "{printed}");
+    let (several, code) = document(&["status", "b", "a-1"], &fake);
+    assert_eq!((several["resources"].as_array().unwrap().len(), code), (2, 0), "{several}");
+    let (one, code) = document(&["status", &short("b")], &fake);
+    assert_eq!((one["name"].as_str(), code), (Some("b"), 0), "one is told as ever: {one}");
+}
+
+#[test]
+fn a_tracker_is_asked_for_what_the_beginning_of_an_id_means() {
+    let fake = Fake::start();
+    fake.state().published = vec!["lab-1", "lab-2", "x"];
+    let here = ["--json", "--directory", fake.folder()];
+    for what in [short("x"), "x*".to_owned()] {
+        let (printed, result) = ttctl(&[&["tracker", "peers", &what][..], &here].concat());
+        result.unwrap();
+        assert!(printed.contains(&ResourceId::of(b"x").to_string()), "{printed}");
+    }
+    let (code, message) = ttctl_fails(&[&["fleet", "lab-*"][..], &here].concat());
+    assert_eq!((code, message.as_str()), (2, "lab-* matches 2 files, and one is needed"));
+    let failed = ttctl_fails(&[&["fleet", "0123456789"][..], &here].concat());
+    assert_eq!(failed, (4, "no such file: 0123456789".to_owned()));
+}
