@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Beyond the minimal system: what boots, what the machines are asked with, and what docs/recipes.md is about.
+/// debootstrap takes no virtual package: python3-cffi-backend is named since python3-cryptography asks for what it provides.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,libpam-systemd,iproute2,procps,\
-    ansible-core,cron,jq,openssh-server,sudo";
+    ansible-core,cron,jq,openssh-server,python3-cffi-backend,sudo";
 
 /// Raised when what is done to the root below changes: an older one is not taken then.
 const EDITION: u32 = 2;

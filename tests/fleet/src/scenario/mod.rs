@@ -95,7 +95,7 @@ const FULL_DISK: [&str; 1] = ["a download waits"];
 const MISTAKES: [&str; 12] = [
     "unknown key \"file_mod\"",
     "Reload failed for ttd.service",
-    "needs a restart keys=\"zone\"",
+    "needs a restart keys=zone",
     "this machine has no group \"no-such-group\"",
     "cannot make the shared directory /etc/shared",
     "port 7987 is already in use",
