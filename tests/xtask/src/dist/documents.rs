@@ -76,7 +76,8 @@ mod tests {
         let assets = include_str!("../../../../daemon/Cargo.toml");
         assert!(assets.contains("\"target/release/package/documents/README.md\""));
         let is_there = |target: &str| match target {
-            "changelog.gz" | "copyright" => assets.contains(target),
+            "copyright" => assets.contains("license-file ="),
+            "changelog.gz" => assets.contains(target),
             _ if target.starts_with('/') => {
                 assets.contains(&format!("\"{}/", target.trim_start_matches('/')))
             }
