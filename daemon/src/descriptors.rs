@@ -1,17 +1,17 @@
-//! How many descriptors this process may have, and what it therefore takes on.
+//! How many file descriptors this process may have, and how many connections it therefore accepts and makes.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What the process needs for itself: its lock, sockets, event queues, trackers, callers, and the files that it has open
-/// for a moment.
+/// Descriptors that are not left for connections: the lock, the sockets, the event queues, the trackers, the callers
+/// and the files that are open for a moment.
 const OURS: u64 = 32;
 
-/// The descriptors that are left for connections with peers.
+/// The number of descriptors that are left for connections with peers.
 #[derive(Debug, Clone, Copy)]
 pub struct Descriptors(u64);
 
 impl Descriptors {
-    /// Raises the limit as far as it may be raised.
+    /// Raises the process's limit to the highest value that it may set by itself.
     pub fn raise() -> Descriptors {
         let limit = getrlimit(Resource::Nofile);
         let wanted = Rlimit { current: limit.maximum, ..limit };
@@ -22,8 +22,8 @@ impl Descriptors {
         Descriptors(current.map_or(u64::MAX, |current| current.saturating_sub(OURS)))
     }
 
-    /// As many connections as these (strangers, peers, and links of one swarm, which have two descriptors each), or all
-    /// of them fewer in proportion if there are not so many descriptors; a few of each at least.
+    /// The given numbers of connections, if there are enough descriptors for them; otherwise fewer of each kind, in
+    /// proportion, but always a few. `links` are those of one swarm and need two descriptors each.
     pub fn share(self, strangers: u32, peers: u32, links: u32) -> Shares {
         let wanted = u64::from(strangers) + u64::from(peers) + 2 * u64::from(links);
         let scaled = |count: u32, least: u32| match wanted > self.0 {
@@ -41,14 +41,14 @@ impl Descriptors {
     }
 }
 
-/// How many connections there may be.
+/// How many connections there may be of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
-    /// That have not said hello.
+    /// Incoming connections whose peer has not said hello yet.
     pub strangers: u32,
-    /// That have.
+    /// Incoming connections whose peer has said hello.
     pub peers: u32,
-    /// That we dial, in one swarm.
+    /// Links that this daemon dials, in one swarm.
     pub links: u32,
 }
 

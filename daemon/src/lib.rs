@@ -5,9 +5,10 @@
 //! bytes       socket ⇄ peer ⇄ library ⇄ store
 //! ```
 //!
-//! [`start`] puts everything together; `driver` is the one loop, and `inbox` is what may wake it. `peer` and `control`
-//! are the two services and the links to other daemons, `tracker` talks to trackers, `library` is what is known of
-//! each resource, `watch` what the driver keeps an eye on, `snapshot` what others read of all that, `store` the disk.
+//! [`start`] puts everything together. `driver` is the one loop that decides, and `inbox` holds the inputs that wake
+//! it. `peer` and `control` are the two services and the links to other daemons; `tracker` talks to trackers; `library`
+//! knows each resource; `watch` is what the driver observes over time; `snapshot` is the state that others read;
+//! `store` is the disk.
 
 mod board;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! Work that panics ends as a failure of that work, with what the panic said.
+//! Turns a panic into an ordinary failure that carries the panic's message.
 
 use crate::store::StoreError;
 use std::any::Any;
@@ -6,7 +6,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-/// Work that did not come to its end.
+/// Work that panicked, with the panic's message.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("ttd has made a mistake, please report it: {0}")]
 pub struct Panicked(String);
@@ -18,18 +18,19 @@ impl Panicked {
         Panicked(text.unwrap_or("it panicked").to_owned())
     }
 
-    /// As the failure of what was tried on a path.
+    /// The same failure as a [`StoreError`]: `doing` says what was tried with the file or folder at `path`.
     pub fn at(self, doing: &'static str, path: &Path) -> StoreError {
         StoreError { doing, path: path.to_owned(), source: io::Error::other(self) }
     }
 }
 
-/// Does something that may panic.
+/// Runs `work` and catches a panic.
 ///
 /// # Errors
 /// When it panics.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
-    // What the work was changing is not used after a panic, but for locks, which are asked for what they hold anyway.
+    // After a panic nobody uses the values that the work was changing, except those behind locks. Whoever takes such a
+    // lock must cope with what a panic left behind anyway.
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panicked::of(&*payload))
 }
 

@@ -1,4 +1,4 @@
-//! What a daemon is to do, before it does anything: command line, configuration and the usual places together.
+//! Everything that is settled before the daemon does anything: command line, configuration and default places together.
 
 use crate::cli::Args;
 use crate::store::Publisher;
@@ -10,33 +10,34 @@ use shared::host::program::StartError;
 use shared::host::sources::may_learn_groups;
 use std::path::PathBuf;
 
-/// Everything that is settled before the daemon starts.
+/// The settled values.
 #[derive(Debug)]
 pub struct Plan {
-    /// What the config files say, with what the environment and the command line say in its place.
+    /// The configuration; the environment and the command line have replaced values of the files.
     pub config: DaemonConfig,
     /// The config file and its drop-ins.
     pub files: Files,
     /// The shared folder.
     pub folder: PathBuf,
-    /// Whether somebody named the folder; else it is where the machine or the user has such things.
+    /// Whether the configuration or the command line names the folder. Otherwise it is the default place of the machine
+    /// or of the user.
     pub is_folder_named: bool,
     /// Whether the folder was named on the command line.
     pub has_own_folder: bool,
     /// The control socket.
     pub socket: PathBuf,
-    /// How finished files look; in no group of their own while the group's number is not known.
+    /// The mode and group of finished files. The group is `None` also while its number is unknown.
     pub publisher: Publisher,
-    /// Why the number of the group that `file_group` names cannot be looked up.
+    /// Why the number of the group that `file_group` names could not be looked up, if that failed.
     pub group_unknown: Option<StartError>,
 }
 
 impl Plan {
-    /// Reads the configuration, and puts the environment before it and the command line before both.
+    /// Reads the configuration. The environment overrides the files, and the command line overrides both.
     ///
     /// # Errors
-    /// When the configuration or the environment cannot be read, or says what cannot be. A group that cannot be looked up
-    /// is no error: the caller knows what to do about it.
+    /// When the configuration or the environment cannot be read or is invalid. A group whose lookup failed is no error:
+    /// it is in [`Plan::group_unknown`], and the caller decides.
     pub fn make(args: &Args) -> Result<Plan, StartError> {
         let places = Places::of_process();
         let (files, mut config) =
@@ -82,7 +83,7 @@ fn not_looked_up(place: &str, name: &GroupName, error: &LookupError) -> StartErr
     StartError { message, exit: 1 }
 }
 
-/// A directory service that is still to be started may know the group later: then trying again helps.
+/// If the machine has a directory service that may start later and know the group, trying again helps.
 fn no_such_group(place: &str, name: &GroupName, may_come: bool) -> StartError {
     let missing = format!("{place}: file_group: this machine has no group \"{name}\"");
     if may_come {

@@ -1,5 +1,5 @@
-//! SIGHUP: the configuration is read again. What can change while the daemon runs changes at once, what cannot is
-//! named in the log, and a configuration with a mistake in it changes nothing.
+//! Reads the configuration again after SIGHUP. Settings that can change while the daemon runs change at once, the log
+//! names the others, and a configuration with a mistake changes nothing.
 
 use crate::cli::Args;
 use crate::inbox::{Context, Input, Settings};
@@ -11,30 +11,30 @@ use shared::url::TrackerUrl;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// What a reload needs, and what it reaches.
+/// What a reload reads, and what it changes.
 #[derive(Debug)]
 pub struct Reloader {
-    /// The command line: what it says holds on.
+    /// The command line, which still overrides the files.
     pub args: Args,
-    /// What holds now.
+    /// The configuration that is in force.
     pub running: DaemonConfig,
-    /// The number of the group of finished files that holds now.
+    /// The number of the group of finished files that is in force.
     pub file_group: Option<u32>,
-    /// The limits.
+    /// Holds the rate limits and leads to the driver.
     pub context: Arc<Context>,
-    /// The filter of the log.
+    /// Changes the log's filter.
     pub logging: Logging,
-    /// The trackers, for those who ask by name.
+    /// Passes the trackers on to the control service.
     pub trackers: watch::Sender<Vec<TrackerUrl>>,
-    /// As in [`Settings`]: it comes from the machine, not from the configuration.
+    /// As in [`Settings`]. It depends on the machine's descriptors, not on the configuration.
     pub neighbours_max: u32,
 }
 
 impl Reloader {
-    /// Reads the configuration again. The log tells what came of it.
+    /// Reads the configuration again, and logs the result.
     pub async fn reload(&mut self) {
         let args = self.args.clone();
-        // reads files, and may wait for a directory service
+        // This reads files and may wait for a directory service.
         let made = tokio::task::spawn_blocking(move || Plan::make(&args)).await;
         let made =
             made.unwrap_or_else(|error| Err(StartError::failed("the configuration was not read", &error)));
@@ -46,7 +46,8 @@ impl Reloader {
         }
     }
 
-    /// While a directory service is away, the group that was found before holds on, if the configuration still names the same.
+    /// If the group's lookup failed and the configuration still names the same group, keeps the number that was found
+    /// before.
     fn keep_group(&self, mut plan: Plan) -> Result<Plan, StartError> {
         if let Some(error) = plan.group_unknown.take() {
             if plan.config.file_group != self.running.file_group {
@@ -74,7 +75,7 @@ impl Reloader {
     }
 }
 
-/// What the driver is told of the configuration.
+/// The part of the configuration that the driver needs.
 pub fn settings(config: &DaemonConfig, neighbours_max: u32) -> Settings {
     Settings {
         trackers: config.trackers.clone(),

@@ -1,5 +1,5 @@
-//! Writes records and manifests in the order in which they were made, on a thread of its own: what the driver is asked
-//! for is answered when it is written, so that it must not wait for a thread while others hash and read.
+//! Writes records and manifests in the order in which they were made, on a thread of its own. The driver answers a
+//! caller when such a write is done; on the shared pool of threads the write could wait behind hashing and reading.
 
 mod job;
 
@@ -17,17 +17,18 @@ use shared::name::ResourceName;
 use std::sync::{Arc, mpsc};
 use tokio::sync::oneshot;
 
-/// Does its jobs one after another. Unbounded, but each job is one step of one resource.
+/// The handle of the thread that does the jobs one after another. The queue has no bound, but each job is one step of
+/// one resource.
 #[derive(Debug)]
 pub struct Saver {
     jobs: mpsc::Sender<Job>,
     unsaved: Unsaved,
-    /// Is dropped when the thread has done everything.
+    /// Closes when the thread has done everything.
     ended: oneshot::Receiver<()>,
 }
 
 impl Saver {
-    /// A saver with nothing to do.
+    /// Starts the thread.
     ///
     /// # Panics
     /// When the system has no thread for it.
@@ -45,29 +46,29 @@ impl Saver {
         saver
     }
 
-    /// Writes a resource's place; the answer tells how it went.
+    /// Creates a resource's folder under `.tinytorrent`; the returned channel brings the result.
     pub fn shelve(&self, shelf: Shelf) -> oneshot::Receiver<Result<(), StoreError>> {
         let (done, answer) = oneshot::channel();
         self.job(Job::Shelve { shelf: Box::new(shelf), done });
         answer
     }
 
-    /// Writes a resource's record anew.
+    /// Replaces a resource's record.
     pub fn save(&self, slot: &Slot, record: &Record) {
         self.job(Job::Save { slot: slot.clone(), record: Box::new(record.clone()) });
     }
 
-    /// The resources that are to be written once more.
+    /// The resources whose record could not be written and must be written again.
     pub fn unsaved(&self) -> Vec<SwarmKey> {
         self.unsaved.keys()
     }
 
-    /// Whatever was not saved of a resource is of no interest any more.
+    /// Forgets that a resource's record was not written, because the resource is going away.
     pub fn give_up(&self, key: SwarmKey) {
         self.unsaved.note(key, true);
     }
 
-    /// Takes away what only an unfinished download needs.
+    /// Removes the files that only an unfinished download needs.
     pub fn tidy(&self, slot: &Slot) {
         self.job(Job::Tidy { slot: slot.clone() });
     }
@@ -77,7 +78,8 @@ impl Saver {
         self.job(Job::Sync { download, slot: slot.clone(), have });
     }
 
-    /// Persists a have map whose chunks are synced; the driver hears of it, and whether it was only a probe of the disk.
+    /// Persists a have map whose chunks are synced. The driver hears the result, together with `is_probe`: whether this
+    /// was only a probe of the disk.
     pub fn write_have(
         &self,
         context: Arc<Context>,
@@ -89,35 +91,35 @@ impl Saver {
         self.job(Job::WriteHave { context, download, slot: slot.clone(), have, is_probe });
     }
 
-    /// Forgets the have map of a download that is about to be checked: should that be broken off, what was found
-    /// wrong is not believed again.
+    /// Removes the have map of a download that is about to be checked. If the check is interrupted, the next start does
+    /// not trust chunks that may be wrong.
     pub fn forget_have(&self, slot: &Slot) {
         self.job(Job::ForgetHave { slot: slot.clone() });
     }
 
-    /// Forgets a resource.
+    /// Removes a resource's folder under `.tinytorrent`.
     pub fn forget(&self, key: SwarmKey, slot: &Slot) {
         self.job(Job::Forget { key, slot: slot.clone() });
     }
 
-    /// Removes a visible manifest, if it is the one that we wrote.
+    /// Removes a visible manifest, unless somebody has changed it.
     pub fn hide_manifest(&self, home: Arc<Home>, manifest: Manifest) {
         self.job(Job::HideManifest { home, manifest: Box::new(manifest) });
     }
 
-    /// Removes a file of the folder, if it is still the one that was hashed.
+    /// Removes a file of the shared folder, unless it has changed since it was hashed.
     pub fn remove_file(&self, home: Arc<Home>, name: ResourceName, identity: FileIdentity) {
         self.job(Job::RemoveFile { home, name, identity });
     }
 
-    /// Waits until everything that was asked for so far is written.
+    /// Waits until all jobs up to now are done.
     pub fn idle(&self) -> impl Future<Output = ()> + use<> {
         let (done, answer) = oneshot::channel();
         self.job(Job::Answer { done });
         async move { drop(answer.await) }
     }
 
-    /// Waits until everything is written, and ends.
+    /// Waits until all jobs are done and the thread has ended.
     pub async fn end(self) {
         drop(self.jobs);
         let _ = self.ended.await;
@@ -128,7 +130,7 @@ impl Saver {
     }
 }
 
-/// Does jobs in the order in which they come, until nobody can ask for more.
+/// Does jobs in the order in which they come, until the last sender is dropped.
 fn perform(jobs: &mpsc::Receiver<Job>, unsaved: &Unsaved) {
     for job in jobs {
         // a panic in one job must not keep the others from being done

@@ -1,6 +1,6 @@
-//! How everything on this machine was doing at one moment, in plain values. The driver publishes a snapshot whenever
-//! something has changed that a reader may want to see; whoever passes that on reads only this: `status`, `watch` and
-//! the line that systemd shows.
+//! The state of all resources of this machine at one moment, as plain values. The driver publishes a new snapshot
+//! whenever something changed that a reader may want to see. `status`, `watch` and the line that systemd shows read
+//! nothing else.
 
 use shared::id::ResourceId;
 use shared::name::ResourceName;
@@ -8,26 +8,27 @@ use shared::rpc::control::{ResourceStatus, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The resources of this machine. A copy costs two counters per name: names and values are shared.
+/// The resources of this machine. A copy costs two reference counts per name, because names and values are shared.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Grows with each snapshot that is published; 0 before the first one.
     number: u64,
     /// By their names.
     resources: BTreeMap<Arc<ResourceName>, SnapshotEntry>,
-    /// The number of the first snapshot without the name, or without the resource under a name, that went last.
+    /// The number of the snapshot in which a name was missing for the first time, or meant another resource; of the
+    /// latest such change.
     removed_since: u64,
-    /// Resources of a former run of which only the id is known yet. Nobody finds them by a name.
+    /// Resources of a former run of which only the id is known yet. They cannot be found by name.
     to_look_at: Vec<Arc<ResourceStatus>>,
-    /// What was put and removed since differs from what was published.
+    /// Whether `put` and `remove` have changed anything since the last published snapshot.
     is_changed: bool,
 }
 
-/// How one name is doing.
+/// The state of one name.
 #[derive(Debug, Clone)]
 struct SnapshotEntry {
     status: Arc<ResourceStatus>,
-    /// The number of the first snapshot that says so.
+    /// The number of the first snapshot with this state.
     since: u64,
 }
 
@@ -37,13 +38,13 @@ impl Snapshot {
         self.number
     }
 
-    /// All that there is, in order of the names.
+    /// All resources, in order of their names.
     pub fn resources(&self) -> impl Iterator<Item = &ResourceStatus> {
         let known = self.resources.values().map(|entry| &*entry.status);
         known.chain(self.to_look_at.iter().map(|status| &**status))
     }
 
-    /// What a person means by a name or a resource id; without one, all that there is.
+    /// The resources that a name or a resource id means; all resources without one.
     pub fn of(&self, what: Option<&str>) -> Vec<ResourceStatus> {
         match what {
             Some(what) => self.find(what).map(|entry| (*entry.status).clone()).collect(),
@@ -51,15 +52,16 @@ impl Snapshot {
         }
     }
 
-    /// Whether a reader who has seen the snapshot of this number sees anything new in what they mean. Another run of the
-    /// daemon counted anew.
+    /// Whether this snapshot says anything new about `what` to a reader who has seen the snapshot with the number
+    /// `seen`. A number above our own comes from an earlier run of the daemon, which counted by itself.
     pub fn is_news(&self, what: Option<&str>, seen: u64) -> bool {
         if seen == 0 || self.number < seen {
             return true;
         }
         let Some(what) = what else { return self.number > seen };
         let since = self.find(what).map(|entry| entry.since).max();
-        // What is not in here may have gone, as one of the names of an id may, or may be in the next one only.
+        // A name that is not found may have been removed, or may appear in the next snapshot. An id may have lost one
+        // of its names. So removals count as news in these two cases.
         let may_have_lost = since.is_none() || what.parse::<ResourceId>().is_ok();
         let removed_since = if may_have_lost { self.removed_since } else { 0 };
         since.unwrap_or(0).max(removed_since) > seen
@@ -76,7 +78,7 @@ impl Snapshot {
 
     // -- for the one who makes it
 
-    /// A name is doing so in the next snapshot.
+    /// Sets the state of a name for the next snapshot.
     pub fn put(&mut self, status: ResourceStatus) {
         if self.resources.get(&status.name).is_none_or(|entry| *entry.status != status) {
             let entry = SnapshotEntry { status: Arc::new(status), since: self.number + 1 };
@@ -93,26 +95,26 @@ impl Snapshot {
         }
     }
 
-    /// A name is not in the next snapshot.
+    /// Leaves a name out of the next snapshot.
     pub fn remove(&mut self, name: &ResourceName) {
         if self.resources.remove(name).is_some() {
             (self.is_changed, self.removed_since) = (true, self.number + 1);
         }
     }
 
-    /// These are the resources in the next snapshot of which only the id is known.
+    /// Sets the resources of which only the id is known for the next snapshot.
     pub fn put_to_look_at(&mut self, statuses: impl Iterator<Item = ResourceStatus>) {
         let statuses: Vec<Arc<ResourceStatus>> = statuses.map(Arc::new).collect();
         self.is_changed |= self.to_look_at != statuses;
         self.to_look_at = statuses;
     }
 
-    /// Whether what was put and removed differs from what was published.
+    /// Whether the next snapshot would differ from the published one.
     pub fn has_changed(&self) -> bool {
         self.is_changed || self.number == 0
     }
 
-    /// The next snapshot, unless it says nothing new. The first one always does.
+    /// Makes the next snapshot; `None` if nothing has changed since the last one. The first call always makes one.
     pub fn next(&mut self) -> Option<Arc<Snapshot>> {
         if !self.has_changed() {
             return None;
@@ -121,15 +123,15 @@ impl Snapshot {
         Some(Arc::new(self.clone()))
     }
 
-    /// Only these names, as they are in the next snapshot. It has the number of the one that is published: whoever has
-    /// seen it hears once more of what has changed since that one.
+    /// Only these names, with the state that the next snapshot will have. It carries the number of the published
+    /// snapshot, so that its reader hears again of what has changed since that one.
     pub fn only(&self, names: &[ResourceName]) -> Snapshot {
         let found = names.iter().filter_map(|name| self.resources.get_key_value(name));
         let resources = found.map(|(name, entry)| (name.clone(), entry.clone())).collect();
         Snapshot { number: self.number, resources, ..Snapshot::default() }
     }
 
-    /// One line for people: how many resources are in which state, and how far those are that are being fetched.
+    /// One line for people: how many resources are in which state, and the percentage of those that are being fetched.
     pub fn line(&self) -> String {
         let mut parts = Vec::new();
         for (state, word) in [

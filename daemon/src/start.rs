@@ -1,5 +1,4 @@
-//! Starts the daemon and ends it: folder, sockets, tasks, signals; each in order, each failure with a
-//! clear word.
+//! Starts the daemon and ends it: folder, sockets, tasks and signals, in this order; each failure says what to do.
 
 use crate::cli::Args;
 use crate::control::server::{self as control, ControlServer};
@@ -36,14 +35,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// The last port that a daemon with a DIRECTORY tries on its own.
+/// The last port that a daemon with a DIRECTORY argument tries when no port is configured.
 const LAST_PORT: u16 = 8018;
 
-/// How long those who call at the start wait for the shared folder to be loaded: a slow disk, or many thousand resources,
-/// take longer.
+/// How long the daemon waits at its start until the resources of the shared folder are loaded. Then it accepts callers
+/// anyway: a slow disk or many thousand resources take longer, and are loaded meanwhile.
 const LOADED_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long the end may take.
+/// How long the orderly end may take. What is not saved by then is fetched or checked again after the next start.
+/// It is well
+/// below the 15 s after which the units have systemd kill the service.
 const END_WITHIN: Duration = Duration::from_millis(4500);
 
 /// Runs the daemon until a signal ends it.
@@ -57,7 +58,8 @@ fn start(args: Args, service: &Arc<Service>) -> Result<(), StartError> {
     let mut plan = Plan::make(&args)?;
     let group_unknown = plan.group_unknown.take();
     if args.common.check_config {
-        // The files may be right. A running daemon keeps the group that it has, so a reload must not end here.
+        // A failed lookup does not make the files wrong. A running daemon keeps the group that it has, so the check
+        // before a reload must not fail here.
         if let Some(error) = group_unknown {
             logging::complain("ttd", &error.message);
         }
@@ -79,12 +81,12 @@ fn start(args: Args, service: &Arc<Service>) -> Result<(), StartError> {
     ended
 }
 
-/// Beyond this, more threads are not expected to move more bytes.
+/// The most threads that move bytes: more of them are not expected to move more.
 const WORKERS_MAX: usize = 8;
 
-/// How many threads move bytes between sockets and buffers. Half of the processors: hashing and the disk have
-/// threads of their own, and workers that wake one another for want of work cost more than they carry (16 leechers on
-/// two cores: 8 to 14 % of the processor time).
+/// How many threads move bytes between sockets and buffers: half of the processors. Hashing and the disk have threads
+/// of their own, and idle workers that wake one another cost more than they carry: with 16 leechers on two cores 8 to
+/// 14 % of the processor time.
 fn workers() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     (processors / 2).clamp(1, WORKERS_MAX)
@@ -120,7 +122,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let server = Arc::new(ControlServer { context: context.clone(), home, info, trackers: known_trackers });
     let caps = Caps { peers_max: shares.peers as usize, strangers_max: shares.strangers as usize };
     let mut driver = tokio::spawn(driver.run(inputs, ended));
-    // Most folders are loaded in a moment. The others are loaded while we answer.
+    // Most folders are loaded in a moment. The others are loaded while the daemon answers.
     let _ = tokio::time::timeout(LOADED_WITHIN, loaded).await;
     let accepting = [
         tokio::spawn(peer::accept(context.clone(), peers, caps)),
@@ -167,8 +169,9 @@ async fn say_ready(service: &Service, context: &Context) {
     }
 }
 
-/// A folder that somebody named must have a place already: a disk that is not mounted would be missed else. A new
-/// user's own place may have to be made, for nobody else (XDG Base Directory Specification).
+/// Opens the shared folder. The parent of a folder that was named must exist: otherwise a disk that is not mounted
+/// would go unnoticed. The default place of a new user is made if it is missing, with access for nobody else, as the
+/// XDG Base Directory Specification asks.
 fn open_home(plan: &Plan) -> Result<Home, StartError> {
     if let Some(place) = plan.folder.parent().filter(|_| !plan.is_folder_named) {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(place);
@@ -177,7 +180,8 @@ fn open_home(plan: &Plan) -> Result<Home, StartError> {
     Home::open(&plan.folder).map_err(|error| no_home(&plan.folder, &error))
 }
 
-/// A service is shut out of a folder by its unit, or by the folder's mode: that is told where to be changed.
+/// The message when the folder cannot be opened. If a service may not write there, it says where that is changed: in
+/// its unit or by the folder's owner and mode.
 fn no_home(folder: &Path, error: &dyn std::error::Error) -> StartError {
     let mut failed = failed("cannot start", &error);
     let kind = error.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
@@ -191,7 +195,7 @@ fn no_home(folder: &Path, error: &dyn std::error::Error) -> StartError {
     failed
 }
 
-/// No new work, then an orderly end of what goes on, within a few seconds.
+/// Stops accepting connections, and gives the driver [`END_WITHIN`] to end in order.
 async fn end(context: &Context, driver: JoinHandle<Option<String>>, accepting: [JoinHandle<()>; 3]) {
     for task in accepting {
         task.abort();
@@ -234,7 +238,7 @@ async fn listen_for_callers(plan: &Plan) -> Result<local::Listener, StartError> 
         .map_err(|error| failed(&format!("cannot listen for ttctl at {}", socket.display()), &error))
 }
 
-/// The last folder of the socket's path is made, should it be missing.
+/// Makes the folder of the socket if it is missing, but not the folders above it.
 fn make_runtime_folder(folder: &Path) -> io::Result<()> {
     match std::fs::create_dir(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !folder.is_dir() => Err(error),
@@ -242,7 +246,8 @@ fn make_runtime_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Listens where it was told to. A daemon with a DIRECTORY and no word on where takes the next port that is free.
+/// Listens at the configured address. A daemon with a DIRECTORY argument and no configured address takes the first free
+/// port from [`PEER_PORT`] to [`LAST_PORT`].
 async fn listen_for_peers(plan: &Plan) -> Result<(TcpListener, SocketAddr), StartError> {
     let all = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
     let (ip, first, last) = match plan.config.listen {
@@ -266,7 +271,7 @@ async fn listen_for_peers(plan: &Plan) -> Result<(TcpListener, SocketAddr), Star
     if let Some(name) = &plan.config.congestion_control
         && let Err(error) = wire::set_congestion_control(&listener, name.as_str())
     {
-        // The default asks for it on every machine, so that this is no warning.
+        // The default configuration asks for it on every machine, so this is no warning.
         tracing::info!(congestion_control = %name, %error, "the system does not grant it, its own is used; \
             net.ipv4.tcp_allowed_congestion_control says what it grants");
     }

@@ -1,4 +1,4 @@
-//! Work in the background: what ttctl waits for, and what comes back to the driver when it ends.
+//! The tasks of the control protocol: work in the background whose progress and end ttctl asks for.
 
 use shared::rpc::control::{TaskId, TaskState};
 use std::collections::BTreeMap;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How many tasks run at once.
+/// How many tasks may run at once; a caller who wants one more is refused.
 const RUNNING_MAX: usize = 1024;
 
-/// How many ended tasks are remembered: beyond that the one that ended first is forgotten.
+/// How many ended tasks are remembered. Beyond this, those that ended first are forgotten.
 const ENDED_MAX: usize = 4096;
 
-/// How long an ended task is remembered.
+/// How long an ended task is remembered, so that a caller can still ask how it ended.
 const ENDED_FOR: Duration = Duration::from_secs(300);
 
 /// The tasks that ttctl can ask about.
@@ -26,33 +26,33 @@ pub struct Tasks {
 struct TaskEntry {
     state: TaskHandle,
     ended: Option<Instant>,
-    /// The bytes that it writes in all.
+    /// The bytes that the task writes in all; 0 if it writes none.
     room: u64,
 }
 
 impl TaskEntry {
-    /// Nobody works on it any more, or its caller went away before it was begun.
+    /// Whether nobody works on the task any more, for example because its caller left before it began.
     fn is_left(&self) -> bool {
         Arc::strong_count(&self.state.0) == 1
     }
 }
 
-/// Tells those who wait for a task how far it is.
+/// The worker's side of a task: publishes progress and the end to those who wait for it.
 #[derive(Debug, Clone)]
 pub struct TaskHandle(Arc<watch::Sender<TaskState>>);
 
 impl TaskHandle {
-    /// Takes note of progress.
+    /// Publishes progress.
     pub fn progress(&self, doing: &str, bytes_done: u64, bytes_total: u64) {
         self.0.send_replace(TaskState::Running { bytes_done, bytes_total, doing: doing.to_owned() });
     }
 
-    /// The task ended.
+    /// Publishes the end.
     pub fn end(&self, state: TaskState) {
         self.0.send_replace(state);
     }
 
-    /// The task ended, unless its end was told already.
+    /// Publishes the end, unless one was published already.
     pub fn end_if_running(&self, state: impl FnOnce() -> TaskState) {
         self.0.send_if_modified(|present| {
             let is_running = matches!(present, TaskState::Running { .. });
@@ -63,14 +63,14 @@ impl TaskHandle {
         });
     }
 
-    /// Follows the task.
+    /// Subscribes to the task's state.
     pub fn watch(&self) -> watch::Receiver<TaskState> {
         self.0.subscribe()
     }
 }
 
 impl Tasks {
-    /// A new task; `None` when there are too many.
+    /// Begins a task; `None` when [`RUNNING_MAX`] are running.
     pub fn begin(&mut self, now: Instant) -> Option<(TaskId, TaskHandle)> {
         self.forget_ended(now);
         let ended = self.tasks.iter().filter_map(|(id, entry)| Some((entry.ended?, *id)));
@@ -91,14 +91,14 @@ impl Tasks {
         Some((TaskId(self.last), state))
     }
 
-    /// A task writes this many bytes in all: they are promised to it until it has, or has ended.
+    /// Reserves room on the disk for the bytes that a task writes in all, until it has written them or ended.
     pub fn promise(&mut self, task: TaskId, bytes: u64) {
         if let Some(entry) = self.tasks.get_mut(&task) {
             entry.room = bytes;
         }
     }
 
-    /// The bytes that tasks have still to write.
+    /// The reserved bytes that tasks have not written yet.
     pub fn promised(&self) -> u64 {
         let left = |entry: &TaskEntry| match *entry.state.0.borrow() {
             TaskState::Running { bytes_done, bytes_total, .. } if bytes_total == entry.room => {
@@ -110,7 +110,7 @@ impl Tasks {
         self.tasks.values().filter(|entry| entry.room > 0 && !entry.is_left()).map(left).sum()
     }
 
-    /// A task that is remembered.
+    /// The handle of a task that runs or is remembered.
     pub fn get(&self, task: TaskId) -> Option<&TaskHandle> {
         self.tasks.get(&task).map(|entry| &entry.state)
     }

@@ -1,4 +1,4 @@
-//! Bandwidth limits: a byte stream that takes its turn at a bucket that all links of a direction share.
+//! Bandwidth limits: a byte stream that waits for a bucket, which all links of one direction share.
 
 use shared::credit::Credit;
 use shared::host::config::RateLimit;
@@ -12,19 +12,20 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// The most bytes that a link takes from the bucket at once, so that all links get their turn.
+/// The most bytes that a link takes from the bucket at once. Larger turns would let one link keep the others waiting.
 const TURN_BYTES_MAX: u64 = 64 << 10;
 
-/// How many slices are written at once, at most: a frame has two, its head and its body.
+/// How many slices are written in one call; the rest follows in the next one. A frame has two: its head and its body.
 const SLICES_MAX: usize = 4;
 
-/// How much of the rate may be saved up while nobody sends.
+/// How much unused rate is saved up while nobody sends, as the time in which it accrues. A longer burst would exceed
+/// the limit noticeably.
 const BURST: Duration = Duration::from_millis(50);
 
-/// While a limit is 0, this is how long whoever wants a chunk is told to wait.
+/// While a limit is 0, a peer that asks for a chunk is told to ask again after this.
 pub const PAUSED_RETRY: Duration = Duration::from_secs(1);
 
-/// A link that waits for its turn looks again after this: the limit may have changed.
+/// A link that waits for its turn looks again at the latest after this, because the limit may have changed.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 
 /// A limit in one direction, shared by all links. It may change at any time.
@@ -36,12 +37,12 @@ pub struct Bucket {
 
 #[derive(Debug)]
 struct Level {
-    /// What the operator said.
+    /// The limit that the operator set.
     limit: RateLimit,
-    /// What holds for bytes: none means that there is no limit. A pause keeps the former rate, at which the chunks
-    /// that are under way come to their end; whoever begins new ones asks first.
+    /// The rate in force; `None` means that there is no limit. A pause keeps the former rate, at which chunks that have
+    /// begun are finished; before a new chunk begins, [`Bucket::is_paused`] is asked.
     bytes_per_s: Option<u64>,
-    /// What may be taken, counted in the time that it takes at this rate.
+    /// The bytes that may be taken, measured as the time that they take at this rate.
     credit: Credit,
 }
 
@@ -54,7 +55,7 @@ impl Bucket {
         Arc::new(bucket)
     }
 
-    /// Changes the limit. What was taken under the former one is forgiven.
+    /// Changes the limit. A debt under the former limit is forgotten.
     pub fn set(&self, limit: RateLimit) {
         let mut level = self.level();
         level.bytes_per_s = match limit {
@@ -65,12 +66,12 @@ impl Bucket {
         (level.limit, level.credit) = (limit, Credit::empty(self.start.elapsed(), BURST));
     }
 
-    /// What the limit is.
+    /// The limit.
     pub fn limit(&self) -> RateLimit {
         self.level().limit
     }
 
-    /// Whether no chunk is to be begun.
+    /// Whether no new chunk may begin.
     pub fn is_paused(&self) -> bool {
         self.limit() == RateLimit::Pause
     }
@@ -83,7 +84,10 @@ impl Bucket {
         self.level().bytes_per_s.is_some()
     }
 
-    /// Takes up to `bytes`; or tells until when to wait.
+    /// Takes up to `bytes` bytes from the bucket, and returns how many.
+    ///
+    /// # Errors
+    /// The time until which to wait, when the bucket is empty.
     fn spend(&self, bytes: u64) -> Result<u64, Instant> {
         let now = self.start.elapsed();
         let mut level = self.level();
@@ -97,11 +101,11 @@ impl Bucket {
         Ok(turn)
     }
 
-    /// Gives back what was taken and not used.
+    /// Gives back bytes that were taken and not used.
     fn give_back(&self, bytes: u64) {
         let mut level = self.level();
         if let Some(bytes_per_s) = level.bytes_per_s {
-            level.credit.refund(cost(bytes, bytes_per_s)); // after a change of the limit this may be more than was taken
+            level.credit.refund(cost(bytes, bytes_per_s)); // after a change of the limit this may exceed what was taken
         }
     }
 }
@@ -117,7 +121,8 @@ pub struct LinkLimits {
     pub down: Option<Arc<Bucket>>,
     /// For what is written.
     pub up: Option<Arc<Bucket>>,
-    /// Whether the limits hold on this link yet: they bind chunks, not the small talk beside them.
+    /// Whether the limits are in force on this link yet. They bind the transfer of chunks, not the small messages
+    /// before it.
     pub bulk: Arc<AtomicBool>,
 }
 
@@ -137,13 +142,13 @@ pub struct Throttled<S> {
 }
 
 impl<S> Throttled<S> {
-    /// Puts a stream under limits.
+    /// Applies limits to a stream.
     pub fn new(io: S, limits: LinkLimits) -> Throttled<S> {
         Throttled { io, limits, read_pause: None, write_pause: None }
     }
 }
 
-/// Waits for a turn at the bucket: how many bytes may pass now.
+/// Waits for a turn at the bucket, and returns how many bytes may pass now.
 fn turn(
     bucket: &Bucket,
     bytes: usize,
@@ -182,7 +187,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Throttled<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Throttled<S> {
-    /// Writes up to `bytes` bytes as the limit allows: `write` is told how many of them may pass now.
+    /// Writes up to `bytes` bytes within the limit; `write` receives how many of them may pass now.
     fn poll_write_some(
         &mut self,
         cx: &mut Context<'_>,

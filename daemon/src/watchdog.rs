@@ -1,5 +1,5 @@
-//! What systemd is told while the daemon runs: how it is doing, and that it lives. It lives when the driver
-//! answers: a sign of life that came from elsewhere would prove nothing.
+//! Tells systemd how the daemon is doing and that it is alive. Alive means that the driver answers: a sign of life from
+//! any other task would prove nothing.
 
 use crate::inbox::{Context, Input};
 use shared::host::service::Service;
@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the driver is asked whether it lives, and what it says of its state is looked at.
+/// How often the driver is asked for a sign of life, and the status line is compared with the last one. A shorter
+/// interval that systemd demands is kept.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 
-/// Tells systemd how things are, for ever; returns at once if nobody listens.
+/// Reports to systemd until the driver ends; returns at once if the daemon does not run under systemd.
 pub async fn watch(service: Arc<Service>, context: Arc<Context>) {
     if !service.is_watched() {
         return;
@@ -39,7 +40,7 @@ pub async fn watch(service: Arc<Service>, context: Arc<Context>) {
     }
 }
 
-/// The line for `systemctl status`. Waits as long as the driver does; empty when it has ended.
+/// The line for `systemctl status`, after the driver has answered; empty when the driver has ended.
 pub async fn line(context: &Context) -> String {
     match lives(context).await {
         true => context.snapshots.borrow().line(),

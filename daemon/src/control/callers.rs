@@ -1,4 +1,4 @@
-//! The callers at the control socket, and what each user may have at once.
+//! The callers at the control socket, and how much each user may have at once.
 
 use super::crowd::{CallerCrowd, CallerId};
 use super::quota::Quota;
@@ -9,22 +9,26 @@ use tarpc::server::Serve;
 use tarpc::{RequestName, ServerError};
 use tokio::sync::{Notify, Semaphore};
 
-/// How many callers there may be at once.
+/// How many callers may be connected at once. A further one replaces a caller of the user who has most; see
+/// [`CallerCrowd`]. Each costs a descriptor and some memory.
 const CALLERS_MAX: usize = 256;
-/// How many more may wait until there is a place for them: callers of a user who has most places already.
+/// How many more callers may wait for a place; further ones are sent away. Only callers of a user who already has most
+/// places wait.
 const WAITING_MAX: usize = 64;
-/// How long such a one waits.
+/// How long a caller waits for a place before it is sent away.
 const PLACE_WITHIN: Duration = Duration::from_secs(30);
-/// How many imports a user may have open, over all connections.
+/// How many imports a user may have open, over all connections; a further one is refused. Each keeps a file and a task
+/// open.
 const IMPORTS_EACH_MAX: usize = 64;
-/// How many manifests a user may be sending at once: they are kept in memory until they are whole.
+/// How many manifests a user may be sending at once; a further one is refused. They are in memory until they are
+/// complete.
 const MANIFESTS_EACH_MAX: usize = 8;
 
-/// What the callers share among them.
+/// The places of all callers, and the quotas of their users.
 #[derive(Debug)]
 pub struct Callers {
     crowd: Mutex<CallerCrowd<Arc<Notify>>>,
-    /// Somebody has left.
+    /// Wakes those who wait when a caller has left or has no open call any more.
     left: Notify,
     waiting: Arc<Semaphore>,
     /// The imports of each user.
@@ -49,7 +53,8 @@ impl Callers {
         self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a caller, and what ends it.
+    /// Gives a caller a place, and the signal that ends its connection when another caller takes the place; `None` when
+    /// no place is free for this user.
     pub fn admit(self: &Arc<Callers>, uid: u32) -> Option<(Arc<CallerPlace>, Arc<Notify>)> {
         let end = Arc::new(Notify::new());
         let (id, gone) = self.crowd().admit(uid, end.clone()).ok()?;
@@ -60,7 +65,8 @@ impl Callers {
         Some((Arc::new(CallerPlace { callers: self.clone(), id }), end))
     }
 
-    /// The same, when there is none yet.
+    /// Like [`admit`](Callers::admit), but waits up to [`PLACE_WITHIN`] for a place; `None` also when [`WAITING_MAX`]
+    /// wait already.
     pub async fn wait_for_place(self: &Arc<Callers>, uid: u32) -> Option<(Arc<CallerPlace>, Arc<Notify>)> {
         let _permit = self.waiting.clone().try_acquire_owned().ok()?;
         let admitted = async {
@@ -76,16 +82,16 @@ impl Callers {
     }
 }
 
-/// The place of a caller who is connected.
+/// The place of a connected caller; dropping it frees the place.
 #[derive(Debug)]
 pub struct CallerPlace {
-    /// Among whom.
+    /// All callers.
     pub callers: Arc<Callers>,
     id: CallerId,
 }
 
 impl CallerPlace {
-    /// A call of its caller that is not answered yet.
+    /// Counts a call as open until the result is dropped.
     fn call(self: &Arc<CallerPlace>) -> Call {
         self.callers.crowd().call_begins(self.id);
         Call(self.clone())
@@ -104,11 +110,11 @@ struct Call(Arc<CallerPlace>);
 impl Drop for Call {
     fn drop(&mut self) {
         self.0.callers.crowd().call_ends(self.0.id);
-        self.0.callers.left.notify_one(); // it may make room now
+        self.0.callers.left.notify_one(); // this caller may now lose its place to one who waits
     }
 }
 
-/// A service that says when it is at work.
+/// A service that counts its open calls.
 #[derive(Clone)]
 pub struct Counted<S> {
     /// The service.

@@ -1,22 +1,22 @@
-//! Who may be connected to the control socket when there are more callers than places. A pure decision: it knows no
-//! sockets and no clock.
+//! Decides who stays connected to the control socket when there are more callers than places. The decision is pure: it
+//! knows no sockets and no clock.
 //!
-//! No user can keep the others out, root and ttd's own user included: when all places are taken, a caller of the user
-//! who holds most of them makes room, first one who asks nothing just now. A user who holds most of them makes room
-//! only for itself, and only where nobody waits for an answer.
+//! No user can keep the others out, not even root or ttd's own user. When all places are taken, the user who holds most
+//! places loses one to the newcomer, preferably that of a caller without an open call. If the newcomer's own user holds
+//! most places, it gets only the place of one of its own callers that has no open call.
 
 use std::collections::BTreeMap;
 
-/// A caller who has a place.
+/// The number of a caller who has a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallerId(u64);
 
-/// The callers who have a place. `T` is what ends one.
+/// The callers who have a place. `T` is the signal that ends a caller's connection.
 #[derive(Debug)]
 pub struct CallerCrowd<T> {
     places_max: usize,
     callers: BTreeMap<CallerId, CrowdCaller<T>>,
-    /// Counts what happened.
+    /// Counts arrivals and the begins and ends of calls, as a clock.
     now: u64,
 }
 
@@ -25,7 +25,7 @@ struct CrowdCaller<T> {
     uid: u32,
     /// Calls that are not answered yet.
     calls: u32,
-    /// When its last call began or ended.
+    /// The count when its last call began or ended.
     since: u64,
     end: T,
 }
@@ -36,7 +36,8 @@ impl<T> CallerCrowd<T> {
         CallerCrowd { places_max, callers: BTreeMap::new(), now: 0 }
     }
 
-    /// A caller of this user comes. Gives its place, and who had to make room for it; `None` when there is none.
+    /// Gives a caller of this user a place. Also returns the signal of the caller who loses a place for it, if one
+    /// does.
     ///
     /// # Errors
     /// Gives `end` back when there is no place.
@@ -52,17 +53,17 @@ impl<T> CallerCrowd<T> {
         Ok((id, gone))
     }
 
-    /// A call of this caller begins.
+    /// Counts a call of this caller as open.
     pub fn call_begins(&mut self, id: CallerId) {
         self.change(id, |calls| calls + 1);
     }
 
-    /// A call of this caller ends.
+    /// Counts a call of this caller as answered.
     pub fn call_ends(&mut self, id: CallerId) {
         self.change(id, |calls| calls.saturating_sub(1));
     }
 
-    /// This caller has gone.
+    /// Frees this caller's place.
     pub fn leave(&mut self, id: CallerId) {
         self.callers.remove(&id);
     }

@@ -1,4 +1,4 @@
-//! What only the daemon itself can tell of its place on the machine, for `ttctl doctor`.
+//! What `ttctl doctor` can learn only from the daemon itself: its folder, its descriptors and its user.
 
 use crate::store::Home;
 use rustix::process::{Resource, getrlimit, getuid};
@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Looks, and tries to write; blocks.
+/// Collects these facts and tries to write to the folder. Blocks.
 pub fn examine(home: &Home) -> Examined {
     let stat = rustix::fs::statvfs(home.folder());
     let space = stat.map(|stat| {
@@ -26,7 +26,7 @@ pub fn examine(home: &Home) -> Examined {
     }
 }
 
-/// A few bytes, synced, as a chunk is, and taken away again.
+/// Writes and syncs a few bytes, as a chunk would be, and removes them again.
 fn try_to_write(folder: &Path) -> io::Result<()> {
     let path = private_dir(folder).join("doctor.part");
     let written = File::create(&path).and_then(|mut file| {
@@ -34,7 +34,7 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
         file.sync_all()
     });
     let removed = fs::remove_file(&path);
-    // what appears in the folder itself is renamed into it
+    // Files of the folder itself are renamed into it, for which write access is enough.
     let visible = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).map_err(io::Error::from);
     written.and(removed).and(visible)
 }

@@ -1,6 +1,6 @@
-//! The imports of one caller's connection: files that ttctl sends, part by part. Each ends somehow: with its last part,
-//! with an error, when nothing comes for it, or with the connection. Then its task is told, and what is of no use is
-//! removed, off the async workers: that takes seconds where a file is large.
+//! The imports of one connection: files that ttctl sends part by part. Each import ends with its last part, with an
+//! error, when no further part comes, or with the connection. Then its task is told, and an unfinished file is removed
+//! outside the async workers, because removing a large file takes seconds.
 
 use super::quota::Permit;
 use crate::inbox::ToShare;
@@ -12,10 +12,10 @@ use std::sync::{Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long an import waits for its next part.
+/// How long an import waits for its next part before it ends as failed.
 pub const NEXT_PART_WITHIN: Duration = Duration::from_secs(120);
 
-/// The imports that go on.
+/// The open imports.
 #[derive(Debug, Default)]
 pub struct Imports {
     open: BTreeMap<TaskId, Importing>,
@@ -25,17 +25,17 @@ pub struct Imports {
 struct Importing {
     request: ToShare,
     handle: TaskHandle,
-    /// Away while a part is written.
+    /// `None` while a part is being written.
     import: Option<Import>,
     fed_at: Instant,
-    /// All of it is here, and its task goes on in the driver.
+    /// Whether all parts have arrived; then the driver ends the task.
     goes_on: bool,
-    /// Of its connection, and of its user.
+    /// One permit of its connection's quota and one of its user's.
     _permits: [Permit; 2],
 }
 
 impl Imports {
-    /// One begins.
+    /// Adds an import.
     pub fn begin(
         &mut self,
         task: TaskId,
@@ -49,10 +49,11 @@ impl Imports {
             .insert(task, Importing { request, handle, import, fed_at, goes_on: false, _permits: permits });
     }
 
-    /// An import, to have a part of this many bytes written to it.
+    /// Takes an import out in order to write a part of `bytes` bytes to it.
     ///
     /// # Errors
-    /// When there is none or another part is being written, or when this part is too much for it: then it has ended.
+    /// When there is no such import or another part is being written; also when the part exceeds the announced size,
+    /// which ends the import.
     pub fn lend(&mut self, task: TaskId, bytes: u64) -> Result<Import, ControlError> {
         let none = || refused(format!("import {} takes no part now", task.0));
         let importing = self.open.get_mut(&task).ok_or_else(none)?;
@@ -67,24 +68,24 @@ impl Imports {
         Ok(import)
     }
 
-    /// The part is written.
+    /// Puts an import back after its part was written.
     pub fn give_back(&mut self, task: TaskId, import: Import) {
         let Some(importing) = self.open.get_mut(&task) else { return let_go(import) };
         importing.handle.progress("importing", import.bytes(), importing.request.bytes);
         (importing.import, importing.fed_at) = (Some(import), Instant::now());
     }
 
-    /// An import has failed.
+    /// Ends an import as failed.
     pub fn fail(&mut self, task: TaskId, error: &ControlError) {
         if let Some(importing) = self.open.remove(&task) {
             importing.handle.end(TaskState::Failed(error.clone()));
         }
     }
 
-    /// All parts of an import are here. Its task goes on: whoever takes it tells how it ends.
+    /// Removes an import whose parts have all arrived. Whoever receives it must end its task.
     ///
     /// # Errors
-    /// When there is no such import, or it is not as long as announced: then it has ended.
+    /// When there is no such import, or it is shorter than announced, which ends it.
     pub fn end(&mut self, task: TaskId) -> Result<(ToShare, Import, TaskHandle), ControlError> {
         let none = || refused(format!("there is no import {}", task.0));
         let importing = self.open.get_mut(&task).ok_or_else(none)?;
@@ -102,7 +103,8 @@ impl Imports {
         Ok((request, import, handle))
     }
 
-    /// Ends an import for which no part has come for too long; else when to look again. `None` when it has ended.
+    /// Ends an import for which no part has come in time, and returns `None`; otherwise returns when to look again.
+    /// `None` also if the import has ended already.
     fn end_if_not_fed(&mut self, task: TaskId, now: Instant) -> Option<Instant> {
         let importing = self.open.get(&task)?;
         let until = importing.fed_at + NEXT_PART_WITHIN;
@@ -119,7 +121,7 @@ impl Imports {
     }
 }
 
-/// Ends an import that is not fed any more, unless it ends otherwise.
+/// Waits until an import has ended, and ends it itself when no parts come any more.
 pub async fn watch(imports: Weak<Mutex<Imports>>, task: TaskId) {
     let mut until = Instant::now() + NEXT_PART_WITHIN;
     loop {
@@ -143,11 +145,11 @@ impl Drop for Importing {
     }
 }
 
-/// Removes what was imported, off the async workers.
+/// Deletes an unfinished import's file outside the async workers.
 fn let_go(import: Import) {
     match tokio::runtime::Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn_blocking(move || drop(import))),
-        Err(_) => drop(import), // the daemon ends
+        Err(_) => drop(import), // the daemon is ending
     }
 }
 

@@ -1,4 +1,4 @@
-//! Finds out what a name or an id means, for a `get`.
+//! Looks names and ids up in catalogues, for `get`.
 
 use crate::inbox::{Context, Hit};
 use crate::tracker::catalogue::{self, Miss};
@@ -8,7 +8,8 @@ use shared::url::TrackerUrl;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Looks in the catalogues. The inner error says that no tracker answered, and why: what is here has to do then.
+/// Looks `what` up in the given tracker's catalogue, or in those of the configured ones. The inner error says that no
+/// tracker answered and why; the caller then falls back on what this daemon knows.
 pub async fn look_up(
     context: &Arc<Context>,
     configured: Vec<TrackerUrl>,
@@ -54,7 +55,7 @@ pub async fn look_up(
     }
 }
 
-/// What is looked up, for people.
+/// The name or id as text.
 pub fn shown(what: &Lookup) -> String {
     match what {
         Lookup::Name(name) => name.to_string(),

@@ -1,4 +1,4 @@
-//! Between ttctl and this daemon, over the Unix socket.
+//! The service for ttctl at the Unix socket.
 
 mod callers;
 mod crowd;

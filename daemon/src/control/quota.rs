@@ -1,20 +1,20 @@
-//! How much of something each user may have at once, so that none of them takes it all.
+//! Limits how many of something each user may have at once, so that no user takes all.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Counts what each user has.
+/// Counts how many each user has.
 #[derive(Debug)]
 pub struct Quota {
     each_max: usize,
     taken: Mutex<BTreeMap<u32, usize>>,
-    /// Somebody gave one back.
+    /// Wakes those who wait when a permit is dropped.
     given_back: Notify,
 }
 
-/// One of what a user has. It is free again when this is dropped.
+/// One of the things that a user may have, until this is dropped.
 #[derive(Debug)]
 pub struct Permit {
     quota: Arc<Quota>,
@@ -22,17 +22,17 @@ pub struct Permit {
 }
 
 impl Quota {
-    /// Each user may have this many.
+    /// A quota of `each_max` for each user.
     pub fn new(each_max: usize) -> Arc<Quota> {
         Arc::new(Quota { each_max, taken: Mutex::default(), given_back: Notify::new() })
     }
 
-    /// How many each user may have.
+    /// The most that a user may have.
     pub fn each_max(&self) -> usize {
         self.each_max
     }
 
-    /// One more for this user; `None` when it has as many as it may.
+    /// A permit for this user; `None` when the user has the most already.
     pub fn take(self: &Arc<Quota>, uid: u32) -> Option<Permit> {
         let mut taken = self.taken();
         let held = taken.entry(uid).or_default();
@@ -43,12 +43,12 @@ impl Quota {
         Some(Permit { quota: self.clone(), uid })
     }
 
-    /// One more for this user; waits until it has fewer than it may. Those of one user come in no order, and no user waits
-    /// for another.
+    /// A permit for this user; waits while the user has the most. Waiting callers of one user get theirs in no
+    /// particular order; users do not wait for one another.
     pub async fn turn(self: &Arc<Quota>, uid: u32) -> Permit {
         loop {
             let mut given_back = pin!(self.given_back.notified());
-            given_back.as_mut().enable(); // what is given back from now on is heard of
+            given_back.as_mut().enable(); // a permit that is dropped from now on is not missed
             if let Some(permit) = self.take(uid) {
                 return permit;
             }

@@ -1,5 +1,5 @@
-//! The `Control` service: puts ttctl's requests to the driver, and does what belongs to the caller's connection:
-//! manifests and imports that arrive in parts, waiting, looking things up in catalogues.
+//! The `Control` service: passes ttctl's requests to the driver, and does what belongs to one connection: manifests and
+//! imports that arrive in parts, waiting, and lookups in catalogues.
 
 use super::callers::{CallerPlace, Callers, Counted};
 use super::examine::examine;
@@ -33,24 +33,24 @@ use std::time::Duration;
 use tarpc::context::Context as CallContext;
 use tokio::sync::{Notify, watch};
 
-/// How many imports one connection may have open.
+/// How many imports one connection may have open; a further one is refused. ttctl sends one at a time.
 const IMPORTS_MAX: usize = 16;
-/// The longest wait for something that changes.
+/// The longest wait of one `watch` call. A caller who wants to wait longer calls again.
 const WAIT_MAX: Duration = Duration::from_secs(60);
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub struct ControlServer {
-    /// The daemon's tasks.
+    /// Leads to the driver and the daemon's shared state.
     pub context: Arc<Context>,
     /// The shared folder.
     pub home: Arc<Home>,
-    /// What `hello` answers, but for the trackers.
+    /// The answer to `hello`, without the trackers.
     pub info: DaemonInfo,
     /// The trackers that are configured now.
     pub trackers: watch::Receiver<Vec<TrackerUrl>>,
 }
 
-/// Accepts callers for ever.
+/// Accepts callers until the task is aborted.
 pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
     let callers = Callers::new();
     let questions = Questions::new(server.context.clone(), server.trackers.clone());
@@ -74,7 +74,7 @@ pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a caller");
-                tokio::time::sleep(Duration::from_millis(100)).await; // out of descriptors: let some go
+                tokio::time::sleep(Duration::from_millis(100)).await; // descriptors have probably run out: wait until some are free
             }
         }
     }
@@ -119,14 +119,14 @@ struct CallerSession {
     server: Arc<ControlServer>,
     requests: Requests,
     questions: Arc<Questions>,
-    /// How everything is doing. It is made anew for as long as a caller is connected.
+    /// The state of all resources. The driver keeps it up to date while a caller is connected.
     snapshots: watch::Receiver<Arc<Snapshot>>,
     who: Credentials,
     greeted: Greeted,
     callers: Arc<Callers>,
-    /// Counts the imports of this connection.
+    /// The quota of this connection's imports.
     own_imports: Arc<Quota>,
-    /// A manifest that arrives in parts.
+    /// A manifest of which some parts have arrived.
     manifest: Arc<Mutex<Option<(Parser, Permit)>>>,
     imports: Arc<Mutex<Imports>>,
 }
@@ -211,7 +211,7 @@ impl Control for CallerSession {
             }
             GetWhat::Name { name, tracker } => (Lookup::Name(name), tracker),
             GetWhat::Resource { resource, tracker } => {
-                // An id says all there is to say: what is here is what is meant.
+                // An id means exactly one resource, so a resource that is here needs no lookup.
                 if let Ok(accepted) = self.find_locally(resource.to_string(), replace).await {
                     return Ok(accepted);
                 }
@@ -415,7 +415,7 @@ impl CallerSession {
         self.requests.find_locally(what, replace, self.wanted_by().await).await
     }
 
-    /// The caller's user, as one who wants something.
+    /// The caller's user as a [`WantedBy`].
     async fn wanted_by(&self) -> WantedBy {
         users::wanted_by(self.who.uid).await
     }
@@ -426,7 +426,7 @@ impl CallerSession {
     }
 }
 
-/// Does what blocks, off the async workers.
+/// Does work that blocks, outside the async workers.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, crate::store::StoreError> + Send + 'static,
 ) -> Result<T, ControlError> {

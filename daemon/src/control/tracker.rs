@@ -1,6 +1,6 @@
-//! What ttctl asks of trackers by way of this daemon: `ttctl tracker`, `fleet`, `wait` and `doctor`. Each question goes to
-//! the tracker that the caller names, or to the first of the daemon's own that answers, over a connection of its own; the
-//! driver and what the daemon announces do not wait for it.
+//! The questions that ttctl asks trackers through this daemon: `ttctl tracker`, `fleet`, `wait` and `doctor`. Each goes
+//! to the tracker that the caller names, or to the first of the daemon's own trackers that answers, over a connection
+//! of its own. Neither the driver nor the announcing waits for it.
 
 use super::quota::{Permit, Quota};
 use crate::inbox::Context;
@@ -25,22 +25,24 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::timeout_at;
 
-/// How many questions each user may have under way at once; more wait. Each takes one connection.
+/// How many questions of one user run at once; further ones wait. Each needs a connection.
 const QUESTIONS_EACH_MAX: usize = 4;
 
-/// How many questions may be under way at once, those of all users together; more wait, in the order in which they came.
+/// How many questions of all users together run at once; further ones wait in the order in which they came.
 const QUESTIONS_MAX: usize = 32;
 
-/// How many of the daemon's own trackers are tried, one after another.
+/// How many of the daemon's own trackers are tried in turn. Further ones are not asked: with more of them none would
+/// have enough of [`ANSWER_WITHIN`].
 const TRACKERS_MAX: usize = 16;
 
-/// How long a question may take in all, with the wait for its turn and all trackers that are tried. ttctl waits longer.
+/// How long a question may take in all: waiting for its turn and trying all trackers. Then it fails with
+/// [`ErrorKind::TimedOut`] or [`ErrorKind::Unreachable`]. ttctl waits longer than this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 
-/// What a call to a tracker brings.
+/// The result of a call to a tracker.
 type Called<T> = Result<Result<T, TrackerError>, CallError>;
 
-/// Puts the callers' questions to trackers.
+/// Asks trackers on behalf of callers.
 #[derive(Debug)]
 pub struct Questions {
     asker: Arc<Asker>,
@@ -51,7 +53,7 @@ pub struct Questions {
 }
 
 impl Questions {
-    /// Nobody asks anything yet.
+    /// No question is open yet.
     pub fn new(context: Arc<Context>, trackers: watch::Receiver<Vec<TrackerUrl>>) -> Arc<Questions> {
         Arc::new(Questions {
             asker: Asker::new(context),
@@ -61,7 +63,7 @@ impl Questions {
         })
     }
 
-    /// A page of what is published.
+    /// A page of a tracker's catalogue.
     ///
     /// # Errors
     /// See [`Questions::ask`]; also when the tracker answers out of order.
@@ -82,10 +84,10 @@ impl Questions {
         }
     }
 
-    /// The publications of a name or a resource.
+    /// The catalogue's entries for a name or a resource.
     ///
     /// # Errors
-    /// See [`Questions::ask`]; also when the tracker answers with something else.
+    /// See [`Questions::ask`]; also when the tracker answers with entries for something else.
     pub async fn find(
         &self,
         uid: u32,
@@ -169,7 +171,7 @@ impl Questions {
         }
     }
 
-    /// Whether a tracker answers, how fast, and what its clock shows.
+    /// Whether and how fast a tracker answers, and the time of its clock.
     ///
     /// # Errors
     /// See [`Questions::ask`].
@@ -178,7 +180,7 @@ impl Questions {
         Ok(examined.answer)
     }
 
-    /// Puts a question when it is its turn.
+    /// Waits for a turn and asks.
     ///
     /// # Errors
     /// [`ErrorKind::Unreachable`] when no tracker answers, [`ErrorKind::Refused`] when one refuses to,
@@ -204,11 +206,11 @@ impl Questions {
     }
 
     async fn turn(&self, uid: u32) -> (Permit, Option<SemaphorePermit<'_>>) {
-        (self.each.turn(uid).await, self.room.acquire().await.ok()) // it is never closed
+        (self.each.turn(uid).await, self.room.acquire().await.ok()) // the semaphore is never closed
     }
 
-    /// Asks one tracker after another until there is a connection to one. What is left of the time is divided among those
-    /// that are left, so that some that hang do not use up the time of one that would answer.
+    /// Asks one tracker after another until one can be reached and answers in time. The remaining time is divided among
+    /// the remaining trackers, so that trackers that hang do not use up the time of one that would answer.
     async fn ask_first<T, F: Future<Output = Called<T>>>(
         &self,
         trackers: &[TrackerUrl],
@@ -262,7 +264,7 @@ async fn examine(session: Arc<Session>) -> Called<TrackerExamined> {
     }))
 }
 
-/// None of them answered, and at least one used up its time.
+/// The error when no tracker answered and at least one used up its time.
 fn no_answer(tried: &[TrackerUrl], waited: Duration) -> ControlError {
     let tried: Vec<&str> = tried.iter().map(TrackerUrl::as_str).collect();
     let message = format!("no answer within {} s from {}", waited.as_secs(), tried.join(", "));
@@ -285,7 +287,7 @@ fn not_opened(url: &TrackerUrl, trouble: Trouble) -> ControlError {
     }
 }
 
-/// There was a connection, and no answer came over it.
+/// The error when a connected tracker gave no answer.
 fn failed(url: &TrackerUrl, error: &CallError) -> ControlError {
     let again = "try again in a moment";
     match error {

@@ -1,20 +1,20 @@
-//! The names of the users who call. They may come from a directory service that does not answer: nobody waits long for
-//! them.
+//! Finds the names of the users who call. A directory service that does not answer delays a caller only briefly.
 
 use shared::host::accounts::user_name;
 use shared::wanted::WantedBy;
 use std::time::Duration;
 
-/// How long a name may take to be found; after that the user is known by number.
+/// How long finding a name may take; after that the user is known by number. Every request that records its user waits
+/// this long at most.
 const NAME_WITHIN: Duration = Duration::from_secs(1);
 
-/// A user as one who wants something, with the name if it is known soon.
+/// A user as a [`WantedBy`], with the name if it is found in time.
 pub async fn wanted_by(uid: u32) -> WantedBy {
     let name = found_soon(move || user_name(uid).ok().flatten()).await;
     WantedBy::User { uid, name }
 }
 
-/// What is found in time, off the async workers.
+/// Runs `look_up` outside the async workers, and returns its result if it comes in time.
 async fn found_soon(look_up: impl FnOnce() -> Option<String> + Send + 'static) -> Option<String> {
     let looking = tokio::task::spawn_blocking(look_up);
     tokio::time::timeout(NAME_WITHIN, looking).await.ok()?.ok()?

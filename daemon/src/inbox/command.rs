@@ -1,4 +1,4 @@
-//! What somebody asks the driver to do, and what the command is about.
+//! The commands that callers and other parts of the daemon give to the driver.
 
 use super::found::Hit;
 use crate::snapshot::Snapshot;
@@ -13,102 +13,102 @@ use shared::wanted::WantedBy;
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
-/// The answer to a command.
+/// Where the driver sends the answer to a command.
 pub type Reply<T> = oneshot::Sender<Result<T, ControlError>>;
 
-/// What the driver is asked for.
+/// A command to the driver.
 #[derive(Debug)]
 pub enum Command {
-    /// Share a file of the folder.
+    /// Shares a file of the shared folder.
     Share { request: ToShare, reply: Reply<TaskId> },
-    /// Begin an import.
+    /// Begins an import: a file from elsewhere that is sent in parts.
     Import { request: ToShare, reply: Reply<(TaskId, TaskHandle)> },
-    /// All parts of an import are here.
+    /// Shares an import whose parts have all arrived.
     ImportEnd { task: TaskId, request: ToShare, import: Import, reply: Reply<()> },
-    /// How far is a task?
+    /// Follows a task.
     Task { task: TaskId, reply: Reply<watch::Receiver<TaskState>> },
-    /// Fetch a resource.
+    /// Fetches a resource.
     Get { wanted: Wanted, reply: Reply<Accepted> },
-    /// What is known of a name or an id, without any tracker.
+    /// Fetches the resource that this daemon knows under a name or an id, without asking a tracker.
     FindLocally { what: String, replace: bool, by: WantedBy, reply: Reply<Accepted> },
-    /// How are the resources doing at this moment?
+    /// Reports the state of the resources.
     Status { what: Option<String>, reply: Reply<Arc<Snapshot>> },
-    /// As `Status`, after a look at the files.
+    /// Reports the state of the resources after checking their files for changes.
     Inspect { what: String, reply: Reply<Arc<Snapshot>> },
-    /// Who are a resource's peers?
+    /// Lists a resource's peers.
     Peers { what: String, reply: Reply<Vec<PeerInfo>> },
-    /// Stop for a while.
+    /// Pauses resources.
     Pause { what: String, reply: Reply<Vec<ResourceName>> },
-    /// Go on.
+    /// Resumes paused resources.
     Resume { what: String, reply: Reply<Vec<ResourceName>> },
-    /// Forget what this one wants, and then what nobody wants any more.
+    /// Withdraws what `by` wants, and removes the resources that nobody wants any more.
     Remove { what: String, delete: bool, by: WantedBy, reply: Reply<Vec<ResourceName>> },
-    /// Hash again what is on disk.
+    /// Hashes files again and compares them with their manifests.
     Verify { what: String, reply: Reply<TaskId> },
 }
 
-/// A file that is to be shared.
+/// What to share.
 #[derive(Debug, Clone)]
 pub struct ToShare {
     /// Its name in the shared folder.
     pub name: ResourceName,
-    /// The manifest's trackers; empty: those of the configuration.
+    /// The manifest's trackers; if empty, those of the configuration.
     pub trackers: Vec<TrackerUrl>,
-    /// Whether it may take the place of another resource of this name.
+    /// Whether it may replace another resource of this name.
     pub replace: bool,
-    /// The size of an import in bytes, to reserve room; 0 for a share in place.
+    /// The size of an import in bytes, for which room is reserved; 0 for a file that is already in the shared folder.
     pub bytes: u64,
-    /// Who wants it to be shared.
+    /// Who wants it shared.
     pub by: WantedBy,
 }
 
 impl ToShare {
-    /// What somebody asks for.
+    /// From a caller's request.
     pub fn new(request: ShareRequest, by: WantedBy) -> ToShare {
         let ShareRequest { name, trackers, replace, bytes } = request;
         ToShare { name, trackers, replace, bytes, by }
     }
 }
 
-/// A resource that is wanted here.
+/// A resource to fetch.
 #[derive(Debug)]
 pub struct Wanted {
-    /// What it is.
+    /// Its manifest.
     pub manifest: Manifest,
-    /// The tracker whose catalogue named it, if one did.
+    /// The tracker in whose catalogue it was found, if it was.
     pub tracker: Option<TrackerUrl>,
-    /// When it was shared, as far as that catalogue knows; else 0.
+    /// When it was shared, in milliseconds since 1970; 0 if the catalogue does not know.
     pub shared_at_ms: u64,
-    /// Whether other content of this name may be replaced.
+    /// Whether it may replace other content of this name.
     pub replace: bool,
-    /// Who wants it. `None`: nobody but those who want its name already.
+    /// Who wants it; `None` if only those want it who want its name already.
     pub by: Option<WantedBy>,
 }
 
 impl Wanted {
-    /// What a manifest names that is here already.
+    /// From a manifest that a caller sent or that is already here.
     pub fn known(manifest: Manifest, replace: bool, by: WantedBy) -> Wanted {
         Wanted { manifest, tracker: None, shared_at_ms: 0, replace, by: Some(by) }
     }
 
-    /// What a catalogue has.
+    /// From an entry of a catalogue.
     pub fn found(hit: Hit, replace: bool, by: Option<WantedBy>) -> Wanted {
         let Hit { manifest, shared_at_ms, tracker } = hit;
         Wanted { manifest, tracker: Some(tracker), shared_at_ms, replace, by }
     }
 }
 
-/// What a command is about.
+/// The resource that a command is about, for the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// A name or an id; none if it is about no resource, or all of them.
+    /// A name or an id; `None` for commands about all resources or about a task.
     pub what: Option<&'a str>,
-    /// The resource itself, where the command says which.
+    /// The resource's id, if the command contains it.
     pub resource: Option<ResourceId>,
 }
 
 impl Command {
-    /// What it is about.
+    /// What the command is about.
     pub fn subject(&self) -> Subject<'_> {
         let (what, resource) = match self {
             Command::Share { request, .. }
@@ -130,14 +130,14 @@ impl Command {
         Subject { what, resource }
     }
 
-    /// Answers that it is not carried out.
+    /// Answers the command with an error.
     pub fn refuse(self, error: ControlError) {
-        // an answer that nobody waits for any more is of no interest
+        // The caller may have gone; then the answer is dropped.
         match self {
             Command::Share { reply, .. } | Command::Verify { reply, .. } => drop(reply.send(Err(error))),
             Command::Import { reply, .. } => drop(reply.send(Err(error))),
             Command::ImportEnd { reply, import, .. } => {
-                // its file goes with it, which may take as long as the folder does
+                // Dropping the import deletes its file, which blocks as long as the shared folder does.
                 tokio::task::spawn_blocking(move || drop(import));
                 drop(reply.send(Err(error)));
             }

@@ -1,4 +1,5 @@
-//! What all tasks of the daemon share: who we are, where the driver listens, the news board, the limits.
+//! What all tasks of the daemon share: the daemon's own addresses and id, the channel to the driver, the news board and
+//! the limits.
 
 use super::ids::LinkId;
 use super::input::Input;
@@ -18,45 +19,47 @@ use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-/// How long a connection may take to be made.
+/// How long connecting may take. A peer or a tracker that has not accepted by then counts as unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many knocks are under way at once; further ones are left to the next announce.
+/// How many knocks run at once: short connections to leechers that found nobody. Further ones are left to the next
+/// announce.
 const KNOCKS_MAX: usize = 8;
 
-/// What all tasks share.
+/// The shared state.
 #[derive(Debug)]
 pub struct Context {
-    /// Our id, drawn at this start.
+    /// Our peer id, chosen at random at this start.
     pub peer_id: PeerId,
-    /// Where we listen for peers.
+    /// The address at which we listen for peers.
     pub listen: SocketAddr,
     /// Our zone, empty if none is configured.
     pub zone: String,
-    /// What we have, for those who poll.
+    /// The news board: the chunks that we have, for peers that poll.
     pub board: NewsBoard,
-    /// The limit of what we receive.
+    /// The limit on what we receive.
     pub down: Arc<Bucket>,
-    /// The limit of what we send.
+    /// The limit on what we send.
     pub up: Arc<Bucket>,
-    /// Who is refused for a while.
+    /// The peers that are refused for a while.
     pub bans: Bans,
-    /// How often anybody was turned away.
+    /// Counts how often connections and requests were refused.
     pub rejections: Rejections,
-    /// How everything is doing. The driver publishes what has changed; readers subscribe.
+    /// The state of all resources. The driver publishes changes, and readers subscribe.
     pub snapshots: watch::Sender<Arc<Snapshot>>,
-    /// How many knocks may be under way at once.
+    /// [`KNOCKS_MAX`] permits for knocks.
     pub knocks: Arc<Semaphore>,
-    /// Where the driver listens.
+    /// The driver's inputs.
     inputs: mpsc::Sender<Input>,
-    /// Questions that ended, told from destructors, which cannot wait. Bounded by the open questions.
+    /// Questions that have ended. Destructors send here and cannot wait, so the channel has no bound; it never holds
+    /// more than the open questions.
     ended: mpsc::UnboundedSender<(AskId, AskEnd)>,
     asks: AtomicU64,
     links: AtomicU64,
 }
 
 impl Context {
-    /// Puts the parts together; the receivers belong to the driver.
+    /// Puts the parts together. The receivers are for the driver.
     pub fn new(
         peer_id: PeerId,
         listen: SocketAddr,
@@ -84,22 +87,22 @@ impl Context {
         (Arc::new(context), received, ended_received)
     }
 
-    /// Tells the driver; waits while it has too much to do. After its end nothing is told.
+    /// Sends an input to the driver, and waits while its queue is full. After the driver's end the input is dropped.
     pub async fn tell(&self, input: Input) {
         let _ = self.inputs.send(input).await;
     }
 
-    /// Tells the core, by way of the driver.
+    /// Sends an event to the core through the driver.
     pub async fn event(&self, event: Event) {
         self.tell(Input::Event(event)).await;
     }
 
-    /// Tells the driver from a thread that may block.
+    /// Like [`tell`](Context::tell), for threads that may block.
     pub fn tell_blocking(&self, input: Input) {
         let _ = self.inputs.blocking_send(input);
     }
 
-    /// A question ended. Never waits.
+    /// Reports that a question has ended, without waiting.
     pub fn ask_ended(&self, ask: AskId, end: AskEnd) {
         let _ = self.ended.send((ask, end));
     }
@@ -114,7 +117,7 @@ impl Context {
         LinkId(self.links.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Our hello to a peer.
+    /// Our hello for a link of this kind.
     pub fn hello(&self, link: LinkKind) -> Hello {
         Hello {
             version: PROTOCOL_VERSION,
@@ -126,22 +129,22 @@ impl Context {
         }
     }
 
-    /// How we introduce ourselves to a tracker.
+    /// Our own entry in a tracker's list of peers.
     pub fn tracked(&self) -> TrackedPeer {
         TrackedPeer { peer_id: self.peer_id, listen_port: self.listen.port(), zone: self.zone.clone() }
     }
 
-    /// The limits for one more link. They apply once its `bulk` is set.
+    /// The limits for a new link. They take effect when its `bulk` is set.
     pub fn limits(&self) -> LinkLimits {
         let (down, up) = (Some(self.down.clone()), Some(self.up.clone()));
         LinkLimits { down, up, bulk: Arc::default() }
     }
 
-    /// Connects to a peer or a tracker. When we listen on one address only, we also speak from that one, so that
-    /// others see us where we can be reached.
+    /// Connects to a peer or a tracker. If we listen at one address only, the connection also comes from that address,
+    /// so that others see us where they can reach us.
     ///
     /// # Errors
-    /// When the connection cannot be made within a few seconds.
+    /// When connecting fails or takes longer than [`CONNECT_TIMEOUT`].
     pub async fn connect(&self, to: SocketAddr, bulk: bool) -> io::Result<TcpStream> {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         let own = self.listen.ip().to_canonical();

@@ -1,4 +1,4 @@
-//! What trackers tell the driver of a resource.
+//! What trackers answer about a resource.
 
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
@@ -6,32 +6,33 @@ use shared::rpc::tracker::Namesake;
 use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
 
-/// What a tracker answered for one of our resources.
+/// A tracker's answer to the announce of one of our resources.
 #[derive(Debug)]
 pub struct Found {
-    /// Which swarm.
+    /// The resource's swarm.
     pub key: SwarmKey,
-    /// Its peers, where they listen; to a seeder, leechers that found nobody.
+    /// The addresses at which its peers listen. A seeder receives only leechers that found no seeder.
     pub peers: Vec<PeerAddr>,
-    /// Whether it was asked as a seeder.
+    /// Whether we announced ourselves as a seeder.
     pub seeds: bool,
-    /// The tracker knows the same resource with another list of chunks.
+    /// Whether the tracker knows the same resource with another list of chunks.
     pub conflict: bool,
-    /// We shared it, and a name of it means this other content there.
+    /// The other content that one of the resource's names means at this tracker, if we shared the resource under that
+    /// name.
     pub overtaken: Option<Namesake>,
-    /// When the resource was shared, by our clock, if the tracker knows and we do not.
+    /// When the resource was shared, by our clock, if the tracker knows and we did not.
     pub shared_at_ms: Option<u64>,
-    /// Which tracker.
+    /// The tracker that answered.
     pub tracker: TrackerUrl,
 }
 
-/// What a catalogue has under a name or an id.
+/// An entry of a tracker's catalogue for a name or an id.
 #[derive(Debug)]
 pub struct Hit {
     /// The manifest.
     pub manifest: Manifest,
     /// When it was shared, in milliseconds since 1970; 0 if unknown.
     pub shared_at_ms: u64,
-    /// Which tracker's catalogue it was.
+    /// The tracker whose catalogue it is.
     pub tracker: TrackerUrl,
 }

@@ -1,5 +1,6 @@
-//! What tells one from another.
+//! Numbers that tell objects of one kind apart.
 
-/// The number of a link. What a former link with the same peer had to say is not taken for news of a later one.
+/// The number of a link. It keeps the driver from mistaking a message of a former link with a peer for one of the
+/// present link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkId(pub u64);

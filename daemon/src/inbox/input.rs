@@ -1,4 +1,4 @@
-//! Everything that may wake the driver: one closed enum.
+//! All inputs that wake the driver, as one closed enum.
 
 use super::command::Command;
 use super::found::Found;
@@ -14,89 +14,90 @@ use shared::url::TrackerUrl;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// What happened around the driver.
+/// An input to the driver.
 #[derive(Debug)]
 pub enum Input {
-    /// Something that the core decides on.
+    /// An event for the core.
     Event(Event),
-    /// Something that the core decides on, said by a link that may be gone by now.
+    /// An event for the core from a link that may have ended since.
     Link {
-        /// With which peer.
+        /// The link's peer.
         peer: PeerAddr,
-        /// Which link.
+        /// The link.
         link: LinkId,
-        /// What it says.
+        /// The event.
         event: Event,
     },
-    /// A peer asks something (`PickAsked` or `ChunkAsked`) and waits for the answer.
+    /// A peer's question, `PickAsked` or `ChunkAsked`, that waits for an answer.
     Ask {
         /// The number of the question.
         ask: AskId,
-        /// The question, for the core.
+        /// The question, as an event for the core.
         event: Event,
         /// Where the answer goes.
         answer: oneshot::Sender<Answer>,
     },
-    /// A peer says that a chunk which we sent was corrupt, or our disk did not read one for it.
+    /// A chunk of ours may be corrupt on disk: a peer that received it says so, or the disk failed to read it for that
+    /// peer.
     Doubt {
         /// Of which swarm.
         key: SwarmKey,
         /// Which chunk.
         index: ChunkIndex,
-        /// Who was to have it.
+        /// The peer.
         peer: PeerAddr,
     },
-    /// A file that is being served is not the one that was hashed any more.
+    /// A file that we serve has changed since it was hashed.
     SourceChanged {
         /// Of which swarm.
         key: SwarmKey,
-        /// Which file.
+        /// The file.
         published: Arc<PublishedFile>,
     },
-    /// A chunk that came from a peer was verified and written, or not.
+    /// A chunk from a peer was verified and written, or one of the two failed.
     Taken {
-        /// For which download.
+        /// Its download.
         download: Arc<Download>,
         /// Which chunk.
         index: ChunkIndex,
-        /// Who sent it.
+        /// The peer that sent it.
         peer: PeerAddr,
-        /// What became of it.
+        /// The error says whether the chunk or the disk was at fault.
         taken: Result<(), TakeError>,
     },
     /// A tracker answered an announce.
     Found(Found),
-    /// A tracker took a publication, or did not.
+    /// A tracker accepted or rejected a publication.
     Standing {
         /// Of which swarm.
         key: SwarmKey,
-        /// Which tracker.
+        /// The tracker.
         tracker: TrackerUrl,
-        /// How it stands there now.
+        /// The publication's state at that tracker.
         standing: Standing,
     },
-    /// ttctl asks for something.
+    /// A command from a caller or another part of the daemon.
     Command(Command),
-    /// The configuration was read again.
+    /// The configuration was read again: the driver's part of it, and the mode and group of finished files.
     Settled(Settings, Publisher),
-    /// A limit was changed, which many may wait for.
+    /// A rate limit was changed; its state is shown again.
     Limited,
-    /// Does the driver live? What it has found out is published before it says so.
+    /// The watchdog asks for a sign of life. The driver publishes its latest state before it answers.
     Alive(oneshot::Sender<()>),
-    /// Work in the background ended.
+    /// Work in the background has ended.
     Task(TaskInput),
-    /// The daemon is to end.
+    /// The daemon ends.
     Shutdown,
 }
 
 /// The answer to a peer's question.
 #[derive(Debug)]
 pub enum Answer {
-    /// This chunk; a slot is kept for it.
+    /// The chunk to ask for; a slot is reserved for it.
     Granted(ChunkIndex),
-    /// Read the chunk from here, and count its bytes there when all of them were written. The resource is not at rest
-    /// while somebody holds its traffic.
+    /// Where to read the chunk, and where to count its bytes when all of them are sent. While anybody holds this
+    /// traffic, the resource does not count as idle.
     Serve(Source, Arc<Traffic>),
-    /// No.
+    /// The refusal.
     Refused(RequestRefusal),
 }

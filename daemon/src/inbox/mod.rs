@@ -1,6 +1,5 @@
-//! What may wake the driver, made of plain types: the floor under all who talk to it. Everybody may say something
-//! to the driver by way of [`Context`], and what can be said is [`Input`]; whoever wants something of it asks through
-//! [`Requests`].
+//! The inputs of the driver, as plain types that depend on no other part of the loop. Everybody sends an [`Input`]
+//! through [`Context`]; whoever wants an answer uses [`Requests`].
 
 mod command;
 mod context;

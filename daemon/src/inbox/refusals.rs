@@ -1,9 +1,9 @@
-//! What a caller hears of what went wrong.
+//! The errors that callers receive.
 
 use crate::store::StoreError;
 use shared::rpc::control::{ControlError, ErrorKind};
 
-/// Nothing here has this name or id.
+/// This daemon knows no resource of this name or id.
 pub fn unknown(what: &str) -> ControlError {
     let shown: String = what.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect();
     ControlError {
@@ -13,13 +13,13 @@ pub fn unknown(what: &str) -> ControlError {
     }
 }
 
-/// What ttctl hears of a disk that refuses.
+/// The disk failed or is full.
 pub fn store_error(error: &StoreError) -> ControlError {
     let kind = if error.is_no_space() { ErrorKind::NoSpace } else { ErrorKind::Internal };
     ControlError { kind, message: error.to_string(), hint: None }
 }
 
-/// Something of ours that should not go wrong.
+/// An internal error that should not happen.
 pub fn internal(error: &dyn std::fmt::Display) -> ControlError {
     ControlError { kind: ErrorKind::Internal, message: error.to_string(), hint: None }
 }

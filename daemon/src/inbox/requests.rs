@@ -1,6 +1,5 @@
-//! The door through which the driver is asked for something, whoever asks: a caller of the control socket, or a part of
-//! the daemon that shares, fetches or removes for a reason of its own. Each request is answered when the driver has done it,
-//! or says why it has not.
+//! The functions through which callers at the control socket, and parts of the daemon that share, fetch or remove
+//! resources, ask the driver. Each waits until the driver has done it or says why not.
 
 use super::command::{Command, Reply, ToShare, Wanted};
 use super::context::Context;
@@ -18,22 +17,22 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
-/// The longest wait for the end of a task.
+/// The longest wait for the end of a task in one call. A caller who wants to wait longer asks again.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// Asks the driver. Never to be waited for inside of the driver's loop: it would wait for itself.
+/// Asks the driver. The driver's own loop must never wait for one of these functions: it would wait for itself.
 #[derive(Debug, Clone)]
 pub struct Requests {
     context: Arc<Context>,
 }
 
 impl Requests {
-    /// A door to the driver of this context.
+    /// For the driver of this context.
     pub fn new(context: &Arc<Context>) -> Requests {
         Requests { context: context.clone() }
     }
 
-    /// Puts a command to the driver and waits for its answer.
+    /// Sends a command to the driver and waits for the answer.
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ControlError> {
         let (reply, answer) = oneshot::channel();
         self.context.tell(Input::Command(command(reply))).await;
@@ -48,17 +47,17 @@ impl Requests {
 
     // -- share
 
-    /// Shares a file that lies in the shared folder. It is shared when the task has ended.
+    /// Shares a file of the shared folder. It is shared when the task has ended.
     pub async fn share(&self, request: ToShare) -> Result<TaskId, ControlError> {
         self.ask(|reply| Command::Share { request, reply }).await
     }
 
-    /// Begins to share a file from elsewhere: there is room for it. Its bytes go into an [`Import`].
+    /// Begins to share a file from elsewhere, and reserves room for it. Its bytes go into an [`Import`].
     pub async fn import(&self, request: ToShare) -> Result<(TaskId, TaskHandle), ControlError> {
         self.ask(|reply| Command::Import { request, reply }).await
     }
 
-    /// All bytes of an import are here. It is shared when the task has ended.
+    /// Shares an import whose bytes have all arrived. It is shared when the task has ended.
     pub async fn import_end(
         &self,
         task: TaskId,
@@ -68,7 +67,7 @@ impl Requests {
         self.ask(|reply| Command::ImportEnd { task, request, import, reply }).await
     }
 
-    /// How far a task is: when it has ended, or after this time, but no longer than a minute.
+    /// The state of a task: at its end, or after `wait`, which is at most [`WAIT_MAX`].
     pub async fn task(&self, task: TaskId, wait: Duration) -> Result<TaskState, ControlError> {
         let mut state = self.ask(|reply| Command::Task { task, reply }).await?;
         let ended = state.wait_for(|state| !matches!(state, TaskState::Running { .. }));
@@ -79,12 +78,13 @@ impl Requests {
 
     // -- get
 
-    /// Fetches a resource, unless it is here.
+    /// Fetches a resource, unless it is already here.
     pub async fn get(&self, wanted: Wanted) -> Result<Accepted, ControlError> {
         self.ask(|reply| Command::Get { wanted, reply }).await
     }
 
-    /// As [`get`](Requests::get) of what is known here under a name or an id, without any tracker.
+    /// Like [`get`](Requests::get), for the resource that this daemon knows under a name or an id, without asking a
+    /// tracker.
     pub async fn find_locally(
         &self,
         what: String,
@@ -96,13 +96,13 @@ impl Requests {
 
     // -- everything else; `what` is a name or an id
 
-    /// How resources are doing at this moment: all of them without `what`.
+    /// The present state of the resources that `what` means; of all of them without it.
     pub async fn status(&self, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
         known(&*self.snapshot(what.clone()).await?, what.as_deref())
     }
 
-    /// As [`status`](Requests::status), with the number of the snapshot: when that says something new to whoever has seen
-    /// the snapshot of the number `seen`, or after this time.
+    /// Like [`status`](Requests::status), with the number of the snapshot. Waits until a snapshot says something new to
+    /// a reader who has seen the one with the number `seen`, but at most for `wait`.
     pub async fn watch(
         &self,
         mut snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -119,12 +119,13 @@ impl Requests {
                 return Ok(Watched { seen: snapshot.number(), resources });
             }
         }
-        // What is not in the published one may have gone, or be in the next one only: the driver knows.
+        // A name that the published snapshot lacks may have been removed, or may be in the next snapshot; only the
+        // driver knows.
         let snapshot = self.snapshot(what.clone()).await?;
         Ok(Watched { seen: snapshot.number(), resources: known(&snapshot, what.as_deref())? })
     }
 
-    /// As [`status`](Requests::status), after a look at the files.
+    /// Like [`status`](Requests::status), after checking the files for changes.
     pub async fn inspect(&self, what: String) -> Result<Vec<ResourceStatus>, ControlError> {
         let wanted = what.clone();
         known(&*self.ask(|reply| Command::Inspect { what: wanted, reply }).await?, Some(&what))
@@ -139,18 +140,19 @@ impl Requests {
         self.ask(|reply| Command::Peers { what, reply }).await
     }
 
-    /// Stops for a while; returns the names that it is about.
+    /// Pauses resources, and returns their names.
     pub async fn pause(&self, what: String) -> Result<Vec<ResourceName>, ControlError> {
         self.ask(|reply| Command::Pause { what, reply }).await
     }
 
-    /// Goes on; returns the names that it is about.
+    /// Resumes resources, and returns their names.
     pub async fn resume(&self, what: String) -> Result<Vec<ResourceName>, ControlError> {
         self.ask(|reply| Command::Resume { what, reply }).await
     }
 
-    /// Stops sharing and forgets, with `delete` also the finished file. A user removes for all; any other takes back what
-    /// it wanted itself, and the names that somebody else wants stay. Returns those that are gone.
+    /// Stops sharing and forgets resources; with `delete` their finished files are deleted too. A user removes a name
+    /// for everybody. Any other `by` withdraws only its own wish, and names that somebody else wants stay. Returns the
+    /// names that are gone.
     pub async fn remove(
         &self,
         what: String,
@@ -160,13 +162,13 @@ impl Requests {
         self.ask(|reply| Command::Remove { what, delete, by, reply }).await
     }
 
-    /// Hashes again what is on disk. The task ends with what was found.
+    /// Hashes files again. The task ends with the result.
     pub async fn verify(&self, what: String) -> Result<TaskId, ControlError> {
         self.ask(|reply| Command::Verify { what, reply }).await
     }
 }
 
-/// How what somebody means is doing.
+/// The states of the resources that `what` means; an error if it is a name or an id that this daemon does not know.
 fn known(snapshot: &Snapshot, what: Option<&str>) -> Result<Vec<ResourceStatus>, ControlError> {
     match (snapshot.of(what), what) {
         (found, Some(what)) if found.is_empty() => Err(unknown(what)),

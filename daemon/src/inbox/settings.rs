@@ -1,19 +1,19 @@
-//! What the driver is told of the configuration.
+//! The driver's part of the configuration.
 
 use shared::url::TrackerUrl;
 use std::time::Duration;
 
-/// What the operator settled.
+/// Settings that a reload may change.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The trackers for what is shared and fetched by name.
+    /// The trackers for resources that are shared here or fetched by name.
     pub trackers: Vec<TrackerUrl>,
-    /// Room that is left on the disk, in bytes.
+    /// Bytes that must stay free on the disk.
     pub min_free_bytes: u64,
-    /// How often what has arrived is synced.
+    /// How often the arrived chunks of a download are synced.
     pub sync_every: Duration,
-    /// How long a download may be without progress before the log warns of it.
+    /// How long a download may make no progress before the log warns.
     pub stall_warning: Duration,
-    /// Links of one swarm that we dial.
+    /// The most links of one swarm that we dial.
     pub neighbours_max: u32,
 }

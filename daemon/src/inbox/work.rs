@@ -1,4 +1,4 @@
-//! What comes back to the driver from the background.
+//! The results that background work sends to the driver.
 
 use super::command::{Reply, ToShare, Wanted};
 use super::found::Hit;
@@ -22,38 +22,40 @@ use std::ffi::OsString;
 use std::io;
 use std::sync::Arc;
 
-/// What comes back from the background.
+/// A result of background work. Where a field `here` stands beside a result, it says whether the shared folder was
+/// there after the work: if not, the result proves nothing.
 #[derive(Debug)]
 pub enum TaskInput {
-    /// A file of the folder was hashed, to be shared.
+    /// A file of the shared folder was hashed in order to be shared.
     Hashed { task: TaskId, request: ToShare, hashed: io::Result<(Hashed, FileIdentity)> },
-    /// The trackers said which other machine shares something under the name of a hashed file, or nothing.
+    /// The trackers said which other machine shares something under the name of a hashed file, if one does.
     Cleared {
         task: TaskId,
         request: ToShare,
         hashed: (Hashed, FileIdentity),
         other: Option<(TrackerUrl, Namesake)>,
     },
-    /// An import lies under its name.
+    /// An import was put under its name, or failed.
     Imported { task: TaskId, request: ToShare, imported: Imported },
-    /// What lies under the name that somebody asks for was looked at, and the folder was there after that, or not.
+    /// What lies under the name of a resource that somebody asks for was looked at.
     Asked { asked: Asked, place: NameState, here: Result<(), NotHere> },
-    /// The files of what somebody asks about were looked at.
+    /// The files of the resources that somebody inspects were checked; `changed` are those that are not what was
+    /// hashed.
     Inspected {
         what: String,
         here: Result<(), NotHere>,
         changed: Vec<(SwarmKey, Arc<PublishedFile>)>,
         reply: Reply<Arc<Snapshot>>,
     },
-    /// A file that nobody knows was compared with what is wanted under its name.
+    /// A file that no resource owns was compared with the resource that is wanted under its name.
     Compared { task: TaskId, wanted: Wanted, checked: io::Result<CheckedFile> },
-    /// The names of the visible manifests of the folder.
+    /// The names of the shared folder's visible manifests were listed.
     Shown(Result<Vec<ResourceName>, StoreError>),
-    /// A file that nobody remembers was compared with the manifest beside it.
+    /// A stray was compared: a file that no resource owns, with the manifest beside it.
     Stray(Stray),
-    /// The chunks that fit were copied from the file under a name into the download that will take its place.
+    /// Matching chunks were copied from the present file of a name into the download that will replace it.
     Copied { key: SwarmKey, check: Check, copied: Result<Copied, StoreError> },
-    /// The place of a new download is made.
+    /// The part file of a new download was created, or could not be.
     Opened {
         wanted: Box<Wanted>,
         record: Box<Record>,
@@ -61,23 +63,23 @@ pub enum TaskInput {
         reply: Reply<Accepted>,
         opened: Result<PartFile, StoreError>,
     },
-    /// The place of a download that was accepted before is made, or still cannot be.
+    /// The part file of a download that was accepted before was created, or again could not be.
     Made { key: SwarmKey, opening: Opening, opened: Result<PartFile, StoreError> },
-    /// The places of a former run's resources were listed.
+    /// The folders of an earlier run's resources were listed.
     Listed(Result<Vec<Slot>, StoreError>),
     /// The files of some resources were looked at.
     Seen(Vec<Seen>),
     /// The trackers of a resource named another list of its chunks, or none.
     Another { key: SwarmKey, found: Option<Box<Hit>> },
-    /// Another list of a resource's chunks has taken the place of this one, or may not.
+    /// Another list of a resource's chunks, `other`, has replaced the list of `key`, or the error says why it may not.
     Replaced { key: SwarmKey, other: SwarmKey, taken: Result<(), ControlError> },
-    /// A question to the shared folder was answered.
+    /// A query about the shared folder was answered.
     Answered { number: u64, answer: FolderAnswer },
-    /// The files that are served were looked at: which are not what they were, or why the folder is not there.
+    /// The files that are served were checked; `changed` are those that are not what was hashed.
     Looked { number: u64, here: Result<(), NotHere>, changed: Vec<(SwarmKey, Arc<PublishedFile>)> },
-    /// A chunk that was doubted was read: whether it is right.
+    /// A doubted chunk was read; `good` says whether it is right.
     Suspected { key: SwarmKey, index: ChunkIndex, peer: PeerAddr, good: Result<bool, ReadError> },
-    /// What lies on disk was compared with the manifest, and the folder was there after that, or not.
+    /// The files of a resource were compared with its manifest.
     Checked {
         key: SwarmKey,
         check: Check,
@@ -85,39 +87,39 @@ pub enum TaskInput {
         checked: io::Result<CheckedFile>,
         here: Result<(), NotHere>,
     },
-    /// The data of these chunks was synced.
+    /// The data of these chunks was synced, or the sync failed.
     Synced { download: Arc<Download>, have: HaveMap, synced: Result<(), StoreError> },
-    /// The have map was persisted, after a sync or as a probe of a disk that has refused.
+    /// The have map was persisted, or could not be: after a sync, or as a probe of a disk that has refused a write.
     Noted { download: Arc<Download>, have: HaveMap, is_probe: bool, noted: Result<(), StoreError> },
-    /// The hash of a whole download is there.
+    /// The hash of a complete download was computed.
     Whole { download: Arc<Download>, whole: HashedWhole },
-    /// A download, or a copy of a finished file, lies under its name, or could not be put there.
+    /// A complete download, or a copy of a finished file, was put under its name, or could not be.
     Published { source: Source, name: ResourceName, published: Result<FileIdentity, PublishError> },
 }
 
-/// How an import ended: its hashes, and the file under its name.
+/// How an import ended: with its hashes and the identity of its file, or with an error.
 pub type Imported = Result<(Hashed, FileIdentity), ControlError>;
 
-/// What a check found.
+/// The result of comparing a file with a manifest.
 #[derive(Debug)]
 pub struct CheckedFile {
     /// The chunks that are right.
     pub good: HaveMap,
-    /// Whether the whole file is right.
+    /// Whether the whole file is right, its size and hash included.
     pub whole: bool,
     /// The file's size in bytes.
     pub bytes: u64,
-    /// The chunks that the disk did not read, which count as not right.
+    /// The chunks that the disk failed to read. They do not count as right.
     pub unreadable: Vec<ChunkIndex>,
     /// The file's identity when it was read.
     pub identity: FileIdentity,
 }
 
-/// A question for a resource, while what lies under its name is looked at.
+/// A request for a resource, while what lies under its name is looked at.
 #[derive(Debug)]
 pub struct Asked {
     pub wanted: Wanted,
-    /// It is here already, or was: nothing new begins.
+    /// Whether it is or was here already, so that no new download begins.
     pub is_known: bool,
     pub reply: Reply<Accepted>,
 }
@@ -126,23 +128,23 @@ pub struct Asked {
 #[derive(Debug)]
 pub struct Stray {
     pub name: ResourceName,
-    /// The error says why the two do not belong together.
+    /// The manifest and the result of the comparison; the error says why the two do not belong together.
     pub compared: Result<(Manifest, io::Result<CheckedFile>), StoreError>,
     /// Whether the shared folder was there after that.
     pub here: Result<(), NotHere>,
 }
 
-/// What was found of a resource.
+/// What was found on disk of one resource.
 #[derive(Debug)]
 pub enum Seen {
-    /// What a former run left in this place; `None` if that was only half of a resource, and is gone.
+    /// A resource of an earlier run was read from the folder `place`. `None` if it was incomplete and has been removed.
     Recalled { place: OsString, recalled: Option<Result<Box<(Loaded, Restored)>, StoreError>> },
-    /// What there is now.
+    /// The files of a known resource were looked at again.
     Again { key: SwarmKey, check: Check, restored: Result<Restored, StoreError> },
 }
 
 impl Seen {
-    /// Whether all is as it should be: then the folder was there.
+    /// Whether the files are as they should be, which also proves that the shared folder was there.
     pub fn is_good(&self) -> bool {
         let restored = match self {
             Seen::Recalled { recalled: None, .. } => return false,
@@ -153,35 +155,35 @@ impl Seen {
     }
 }
 
-/// What became of a remembered resource.
+/// The state in which a remembered resource was found.
 #[derive(Debug)]
 pub enum Restored {
-    /// Its file is as it was.
+    /// Its finished file has not changed.
     Finished {
-        /// Where it is served from.
+        /// The file that is served.
         published: PublishedFile,
-        /// What only a download needs lies there still.
+        /// Whether files that only a download needs are still there.
         is_untidy: bool,
     },
-    /// It goes on with these chunks.
+    /// Its download continues with these chunks.
     Unfinished(PartFile, HaveMap),
-    /// What is on disk must be looked at.
+    /// Its files must be checked, for this reason.
     Doubtful(String),
 }
 
-/// What the folder answers.
+/// The state of the shared folder.
 #[derive(Debug)]
 pub struct FolderAnswer {
-    /// Why it is not there, if it is not.
+    /// The error says why the folder is not there.
     pub here: Result<(), NotHere>,
-    /// Bytes that are free in it.
+    /// The free bytes of its file system.
     pub free: Result<u64, Arc<StoreError>>,
     /// Its device and inode.
     pub place: Option<(u64, u64)>,
 }
 
 impl FolderAnswer {
-    /// Asks. Blocks, as long as the folder does.
+    /// Queries the folder. Blocks as long as its file system does.
     pub fn of(home: &Home) -> FolderAnswer {
         let free = home.free_bytes().map_err(Arc::new);
         FolderAnswer { here: home.must_be_here(), free, place: home.device_and_inode().ok() }

@@ -1,4 +1,4 @@
-//! What the saver is asked for, and how each of it is done.
+//! The saver's jobs, and how each is done.
 
 use crate::inbox::{Context, Input, TaskInput};
 use crate::library::Download;
@@ -13,33 +13,33 @@ use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// One step of one resource. All that the saver does is here.
+/// One step of one resource. This is the complete list of what the saver does.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// Writes a resource's place; `done` hears how it went.
+    /// Creates a resource's folder; `done` receives the result.
     Shelve { shelf: Box<Shelf>, done: oneshot::Sender<Result<(), StoreError>> },
-    /// Writes a resource's record anew.
+    /// Replaces a resource's record.
     Save { slot: Slot, record: Box<Record> },
-    /// Takes away what only an unfinished download needs.
+    /// Removes the files that only an unfinished download needs.
     Tidy { slot: Slot },
     /// Syncs a download and then persists its have map.
     Sync { download: Arc<Download>, slot: Slot, have: HaveMap },
-    /// Persists a have map whose chunks are synced; the driver hears how it went.
+    /// Persists a have map whose chunks are synced; the driver receives the result.
     WriteHave { context: Arc<Context>, download: Arc<Download>, slot: Slot, have: HaveMap, is_probe: bool },
-    /// Forgets the have map of a download that is about to be checked.
+    /// Removes the have map of a download that is about to be checked.
     ForgetHave { slot: Slot },
-    /// Forgets a resource.
+    /// Removes a resource's folder.
     Forget { key: SwarmKey, slot: Slot },
-    /// Removes a visible manifest, if it is the one that we wrote.
+    /// Removes a visible manifest, unless somebody has changed it.
     HideManifest { home: Arc<Home>, manifest: Box<Manifest> },
-    /// Removes a file of the folder, if it is still the one that was hashed.
+    /// Removes a file of the shared folder, unless it has changed since it was hashed.
     RemoveFile { home: Arc<Home>, name: ResourceName, identity: FileIdentity },
     /// Tells `done` that all jobs before this one are done.
     Answer { done: oneshot::Sender<()> },
 }
 
 impl Job {
-    /// Does it. What could not be written of a record is noted in `unsaved`.
+    /// Does the job. A resource whose record could not be written is added to `unsaved`.
     pub(super) fn perform(self, unsaved: &Unsaved) {
         match self {
             Job::Shelve { shelf, done } => shelve(&shelf, done, unsaved),
@@ -58,17 +58,17 @@ impl Job {
     }
 }
 
-/// The resources whose record on disk is not what it should be. Clones are the same one.
+/// The resources whose record on disk is out of date because it could not be written. Clones share one set.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unsaved(Arc<Mutex<BTreeSet<SwarmKey>>>);
 
 impl Unsaved {
-    /// All of them.
+    /// The keys of these resources.
     pub(super) fn keys(&self) -> Vec<SwarmKey> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
-    /// The record was written, or could not be.
+    /// Says whether a resource's record was written.
     pub(super) fn note(&self, key: SwarmKey, is_saved: bool) {
         let mut unsaved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if is_saved {
@@ -79,15 +79,15 @@ impl Unsaved {
     }
 }
 
-/// A resource that is to be remembered from now on.
+/// A resource that is new in the shared folder, with everything that is written for it.
 pub struct Shelf {
-    /// Where.
+    /// Its folder.
     pub slot: Slot,
-    /// What survives a restart.
+    /// The state that survives a restart.
     pub record: Record,
     /// Its manifest.
     pub manifest: Manifest,
-    /// Where its visible manifests belong; none while it is being fetched.
+    /// The folder for its visible manifests, and their mode and group; `None` while the resource is being fetched.
     pub show: Option<(Arc<Home>, Publisher)>,
 }
 
