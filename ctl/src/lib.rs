@@ -28,6 +28,7 @@ pub mod human;
 mod kept;
 mod layout;
 mod limit;
+mod line;
 pub mod output;
 mod pause;
 mod peers;

@@ -7,20 +7,17 @@ use crate::documents::Document;
 use crate::error::{Error, Kind};
 use crate::get::{self, Deadline};
 use crate::human;
+use crate::line::Line;
 use crate::output::Output;
 use crate::status;
 use serde::Serialize;
 use shared::chunk::ChunkCount;
 use shared::rpc::control::{Accepted, State, TrackerAnswer};
 use shared::rpc::tracker::Fleet;
-use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often the tracker is asked.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-
-/// Plain lines come no more often than this.
-const LINES_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) async fn wait(args: &WaitArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let deadline = Deadline::after(args.timeout.map(|timeout| timeout.duration()));
@@ -160,42 +157,6 @@ fn text(fleet: &Fleet) -> String {
         gone => text.push_str(&format!(", {gone} are gone unfinished")),
     }
     text
-}
-
-/// A line that is written over on a terminal, and comes now and then in a pipe. On the standard error.
-struct Line {
-    is_terminal: bool,
-    is_silent: bool,
-    last: String,
-    shown: Instant,
-}
-
-impl Line {
-    fn new(output: &Output) -> Line {
-        let is_terminal = output.err_is_terminal();
-        let is_silent = !output.shows_progress();
-        Line { is_terminal, is_silent, last: String::new(), shown: Instant::now() }
-    }
-
-    fn show(&mut self, text: &str) {
-        let mut err = std::io::stderr().lock();
-        if self.is_terminal {
-            let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush()); // nobody may read it
-        } else if !self.is_silent && text != self.last && self.shown.elapsed() >= LINES_EVERY {
-            let _ = writeln!(err, "{text}");
-            self.shown = Instant::now();
-        } else {
-            return;
-        }
-        text.clone_into(&mut self.last);
-    }
-
-    fn clear(&mut self) {
-        if self.is_terminal {
-            let mut err = std::io::stderr().lock();
-            let _ = write!(err, "\r\x1b[K").and_then(|()| err.flush());
-        }
-    }
 }
 
 /// `wait` for the local copy

@@ -2,30 +2,37 @@
 //! which a CJK character or an emoji takes two and a combining accent none.
 
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The number of columns that a text takes.
+/// The number of columns that a text takes. Where terminals differ, it is the larger number: some draw a family as one emoji,
+/// most as each of its members.
 pub(crate) fn width(text: &str) -> usize {
-    text.width()
+    let one = |part: &str| part.chars().filter_map(UnicodeWidthChar::width).sum::<usize>().max(part.width());
+    text.graphemes(true).map(one).sum()
 }
 
 /// The beginning of a text that fits, whole characters only.
 fn head(text: &str, columns: usize) -> &str {
     let end = text.grapheme_indices(true).map(|(at, part)| at + part.len());
-    let end = end.take_while(|&end| text[..end].width() <= columns).last();
+    let end = end.take_while(|&end| width(&text[..end]) <= columns).last();
     &text[..end.unwrap_or(0)]
+}
+
+/// The first of the parts of which a character is made.
+fn first(text: &str) -> &str {
+    &text[..text.chars().next().map_or(0, char::len_utf8)]
 }
 
 /// The end of a text that fits, whole characters only.
 fn tail(text: &str, columns: usize) -> &str {
     let starts = text.grapheme_indices(true).rev().map(|(at, _)| at);
-    let start = starts.take_while(|&at| text[at..].width() <= columns).last();
+    let start = starts.take_while(|&at| width(&text[at..]) <= columns).last();
     &text[start.unwrap_or(text.len())..]
 }
 
 /// The text in at most this many columns, its end cut off if need be.
 pub(crate) fn shorten(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
+    if width(text) <= columns {
         return text.to_owned();
     }
     match columns.checked_sub(1) {
@@ -37,12 +44,12 @@ pub(crate) fn shorten(text: &str, columns: usize) -> String {
 /// The text in at most this many columns, its middle left out if need be: of names that differ in their beginning and in
 /// their end, both stay.
 pub(crate) fn shorten_middle(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
+    if width(text) <= columns {
         return text.to_owned();
     }
     let Some(room) = columns.checked_sub(1) else { return String::new() };
     let tail = tail(text, room / 2);
-    format!("{}…{tail}", head(text, room - tail.width()))
+    format!("{}…{tail}", head(text, room - width(tail)))
 }
 
 /// The text on lines of at most this many columns. They are broken at spaces; a word that is longer than a line is broken
@@ -52,18 +59,21 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for mut word in text.split(' ') {
         let line = lines.last_mut().expect("there is a line");
-        if line.is_empty() || line.width() + 1 + word.width() <= columns {
+        if line.is_empty() || width(line) + 1 + width(word) <= columns {
             line.push_str(if line.is_empty() { "" } else { " " });
         } else {
             lines.push(String::new());
         }
         loop {
             let line = lines.last_mut().expect("there is a line");
-            if line.width() + word.width() <= columns {
+            if width(line) + width(word) <= columns {
                 line.push_str(word);
                 break;
             }
-            let part = head(word, columns - line.width());
+            let mut part = head(word, columns - width(line));
+            if part.is_empty() && line.is_empty() {
+                part = first(word); // of an emoji of several that is wider than a line
+            }
             line.push_str(part);
             word = &word[part.len()..];
             lines.push(String::new());
@@ -95,15 +105,16 @@ mod tests {
         ];
         for (text, columns) in texts.iter().flat_map(|text| (0..40).map(move |columns| (text, columns))) {
             for short in [shorten(text, columns), shorten_middle(text, columns)] {
-                assert!(short.width() <= columns, "{columns}: {short}");
+                assert!(width(&short) <= columns, "{columns}: {short}");
                 assert!(!short.starts_with(['\u{301}', '\u{200d}']), "{columns}: {short}");
             }
             if columns >= 2 {
                 let lines = wrap(text, columns);
-                assert!(lines.iter().all(|line| line.width() <= columns), "{columns}: {lines:?}");
+                assert!(lines.iter().all(|line| width(line) <= columns), "{columns}: {lines:?}");
                 assert_eq!(lines.concat().replace(' ', ""), text.replace(' ', ""));
             }
         }
+        assert_eq!(width(texts[2]), 8 + " family ".len() + 8 + " photos ".len() + 4 + ".zip".len());
         assert_eq!(shorten("lab-2026-模型-desktop.img", 12), "lab-2026-模…");
         assert_eq!(shorten_middle("e\u{301}e\u{301}e\u{301}e\u{301}", 3), "e\u{301}…e\u{301}");
     }
