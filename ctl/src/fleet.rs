@@ -3,12 +3,13 @@
 use crate::asker::Asker;
 use crate::cli::{FleetArgs, Global, resource_name};
 use crate::documents::Document;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::expect::{self, Expected};
 use crate::human;
 use crate::output::{Colour, Output};
-use crate::status::redraw;
-use crate::table::{Cell, Column, Table};
+use crate::table::{Cell, Column, Steady, Table};
+use crate::watch::{Frame, Updates, Watched, watch};
+use crate::width::wrap;
 use serde::Serialize;
 use shared::id::ResourceId;
 use shared::rpc::control::TrackerAnswer;
@@ -32,79 +33,122 @@ pub(crate) async fn fleet(args: &FleetArgs, global: &Global, output: &mut Output
             output.warning(&format!("{name}: {trouble}"));
         }
     }
-    let gone = output.reader_gone();
-    tokio::select! {
-        ended = show(args, &expected, global, output) => ended,
-        () = gone => Err(Error::new(Kind::BrokenPipe, "")),
-    }
-}
-
-/// Shows the machines, once or until it is interrupted.
-async fn show(
-    args: &FleetArgs,
-    expected: &[Expected],
-    global: &Global,
-    output: &mut Output,
-) -> Result<(), Error> {
     let mut asker = Asker::connect(&args.which, global).await?;
     let resource = asker.resource(resource_name(&args.what)).await?;
-    let mut shown: Vec<String> = Vec::new();
-    let mut told = None;
+    let mut shown = Shown::new(resource, expected);
+    if args.watch {
+        return watch(&mut shown, output, |updates| follow(asker, resource, global, updates)).await;
+    }
+    let TrackerAnswer { tracker, answer: machines } = asker.fleet(resource).await?;
+    shown.answered(tracker.as_str(), &machines);
+    if output.is_json() {
+        return output.line(&shown.json()?);
+    }
+    shown.text(output).iter().try_for_each(|line| output.line(line))
+}
+
+/// Asks again and again: whoever watches a rollout wants to go on when the tracker or ttd was restarted.
+async fn follow(
+    mut asker: Asker,
+    resource: ResourceId,
+    global: &Global,
+    updates: Updates<Result<TrackerAnswer<Vec<FleetMachine>>, Error>>,
+) -> Result<(), Error> {
     loop {
-        let TrackerAnswer { tracker, answer: machines } = match asker.fleet(resource).await {
-            Ok(answer) => answer,
-            // Whoever watches a rollout wants to go on watching when the tracker or ttd was restarted.
-            Err(error) if args.watch => {
-                if told.as_ref() != Some(&error.message) {
-                    output.warning(&format!("{}; trying again", error.message));
-                }
-                told = Some(error.message);
-                tokio::time::sleep(LOOK_EVERY).await;
-                let _ = asker.reconnect(global).await; // without a ttd the next question fails, too
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        told = None;
-        let rows = rows(&machines, expected);
-        let lines = lines(&rows, tracker.as_str(), resource, args.watch, output)?;
-        if args.watch && output.out_is_terminal() && !output.is_json() {
-            redraw(&lines, output)?;
-        } else if lines != shown {
-            lines.iter().filter(|line| !shown.contains(line)).try_for_each(|line| output.line(line))?;
-        }
-        output.flush()?;
-        if !args.watch {
+        let answer = asker.fleet(resource).await;
+        let has_failed = answer.is_err();
+        if updates.send(answer).await.is_err() {
             return Ok(());
         }
-        shown = lines;
         tokio::time::sleep(LOOK_EVERY).await;
+        if has_failed {
+            let _ = asker.reconnect(global).await; // without a ttd the next question fails, too
+        }
     }
 }
 
-/// One JSON document; or the summary with a table, or with a line per machine where lines follow one another.
-fn lines(
-    rows: &[Row],
-    tracker: &str,
+/// What is shown: the machines that were seen last, and why nothing newer is known.
+struct Shown {
     resource: ResourceId,
-    watch: bool,
-    output: &Output,
-) -> Result<Vec<String>, Error> {
-    let summary = Summary::of(rows);
-    if output.is_json() {
-        let machines = rows.iter().map(Machine::from).collect();
-        let (tracker, resource) = (tracker.to_owned(), resource.to_string());
-        let document = Document::new(FleetDocument { tracker, resource, machines, summary });
-        let text = serde_json::to_string(&document).map_err(|error| Error::internal(error.to_string()))?;
-        return Ok(vec![text]);
+    expected: Vec<Expected>,
+    tracker: String,
+    rows: Vec<Row>,
+    trouble: Option<String>,
+    steady: Steady,
+}
+
+impl Shown {
+    fn new(resource: ResourceId, expected: Vec<Expected>) -> Shown {
+        let (tracker, rows, trouble, steady) = Default::default();
+        Shown { resource, expected, tracker, rows, trouble, steady }
     }
-    let mut lines = match watch && !output.out_is_terminal() {
-        true => rows.iter().map(Row::line).collect(),
-        false if rows.is_empty() => Vec::new(),
-        false => table(rows).lines(output),
-    };
-    lines.push(summary.text());
-    Ok(lines)
+
+    fn answered(&mut self, tracker: &str, machines: &[FleetMachine]) {
+        tracker.clone_into(&mut self.tracker);
+        self.rows = rows(machines, &self.expected);
+        self.trouble = None;
+    }
+
+    /// A table, and the summary.
+    fn text(&self, output: &Output) -> Vec<String> {
+        let mut lines = match self.rows.is_empty() {
+            true => Vec::new(),
+            false => table(&self.rows).lines(output),
+        };
+        lines.extend(wrap(&Summary::of(&self.rows).text(), output.columns().unwrap_or(usize::MAX)));
+        lines
+    }
+
+    fn json(&self) -> Result<String, Error> {
+        let document = Document::new(FleetDocument {
+            tracker: self.tracker.clone(),
+            resource: self.resource.to_string(),
+            machines: self.rows.iter().map(Machine::from).collect(),
+            summary: Summary::of(&self.rows),
+        });
+        serde_json::to_string(&document).map_err(|error| Error::internal(error.to_string()))
+    }
+}
+
+impl Watched for Shown {
+    type Update = Result<TrackerAnswer<Vec<FleetMachine>>, Error>;
+
+    fn take(&mut self, update: Self::Update, output: &Output) {
+        match update {
+            Ok(TrackerAnswer { tracker, answer }) => self.answered(tracker.as_str(), &answer),
+            Err(error) => {
+                let trouble = format!("{}; trying again", error.message);
+                // A screen has it below the table.
+                if self.trouble.as_ref() != Some(&trouble) && (!output.out_is_terminal() || output.is_json())
+                {
+                    output.warning(&trouble);
+                }
+                self.trouble = Some(trouble);
+            }
+        }
+    }
+
+    fn frame(&mut self, output: &Output) -> Frame {
+        let columns = output.columns().unwrap_or(usize::MAX);
+        let summary = wrap(&Summary::of(&self.rows).text(), columns);
+        let trouble = self.trouble.iter().flat_map(|trouble| wrap(&human::clean(trouble), columns));
+        let trouble = trouble.map(|line| output.paint(Colour::Careful, &line));
+        Frame {
+            table: table(&self.rows).again(&mut self.steady, output),
+            foot: summary.into_iter().chain(trouble).collect(),
+        }
+    }
+
+    /// One JSON document; or a line per machine, and the summary.
+    fn lines(&self, output: &Output) -> Result<Vec<String>, Error> {
+        if self.tracker.is_empty() {
+            return Ok(Vec::new()); // no tracker has answered yet
+        }
+        if output.is_json() {
+            return Ok(vec![self.json()?]);
+        }
+        Ok(self.rows.iter().map(Row::line).chain([Summary::of(&self.rows).text()]).collect())
+    }
 }
 
 /// How a machine is doing.

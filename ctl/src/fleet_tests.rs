@@ -37,15 +37,20 @@ async fn expected() -> Vec<Expected> {
     expect::read(file.path()).await.unwrap()
 }
 
-fn shown(rows: &[Row], watch: bool, json: bool) -> String {
+fn shown(rows: Vec<Row>, watch: bool, json: bool) -> String {
     let output = Output::to(Sink::default(), &Global { json, ..Global::default() });
-    lines(rows, "tt://t:7986", ResourceId([1; 32]), watch, &output).unwrap().join("\n")
+    let tracker = "tt://t:7986".to_owned();
+    let shown = Shown { tracker, rows, ..Shown::new(ResourceId([1; 32]), Vec::new()) };
+    match watch || json {
+        true => shown.lines(&output).unwrap().join("\n"),
+        false => shown.text(&output).join("\n"),
+    }
 }
 
 #[tokio::test]
 async fn the_slowest_come_first() {
     assert_eq!(
-        shown(&rows(&machines(), &expected().await), false, false),
+        shown(rows(&machines(), &expected().await), false, false),
         "\
 HOST           ADDRESS        STATE        DONE       RATE  ZONE      SEEN
 10.0.0.77                     never seen
@@ -62,18 +67,18 @@ HOST           ADDRESS        STATE        DONE       RATE  ZONE      SEEN
 #[test]
 fn in_a_pipe_a_watched_fleet_is_a_line_per_machine() {
     assert_eq!(
-        shown(&rows(&machines()[1..3], &[]), true, false),
+        shown(rows(&machines()[1..3], &[]), true, false),
         "\
 10.0.0.3:7987: stuck 99 %, 0 B/s
 10.0.0.2:7987: running 25 %, 5.0 MiB/s, zone north
 2 machines: 0 done, 1 running, 1 stuck"
     );
-    assert_eq!(shown(&[], false, false), "0 machines: 0 done, 0 running, 0 stuck");
+    assert_eq!(shown(Vec::new(), false, false), "0 machines: 0 done, 0 running, 0 stuck");
 }
 
 #[tokio::test]
 async fn the_document_keeps_its_names_and_their_order() {
-    let text = shown(&rows(&machines()[1..2], &expected().await[1..2]), false, true);
+    let text = shown(rows(&machines()[1..2], &expected().await[1..2]), false, true);
     let resource = ResourceId([1; 32]);
     assert_eq!(
         text,

@@ -47,6 +47,7 @@ mod usage;
 mod verify;
 mod wait;
 mod want;
+mod watch;
 mod width;
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ use crate::each::Failures;
 use crate::error::{Error, Kind};
 use crate::human;
 use crate::output::{Colour, Output};
-use crate::table::{Cell, Column, Table};
+use crate::table::{Cell, Column, Steady, Table};
 use crate::targets::{is_single, matching, target_of_one};
+use crate::watch::{Frame, Updates, Watched, watch};
+use crate::width::wrap;
 use shared::chunk::CHUNK_BYTES;
 use shared::rpc::control::{ErrorKind, ResourceStatus, State, TrackerStatus};
 use std::time::Duration;
@@ -34,11 +36,7 @@ pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Outp
     };
     let what = what.as_deref();
     if args.watch {
-        let gone = output.reader_gone();
-        return tokio::select! {
-            ended = watch(&daemon, what.map_or(Watch::All, Watch::One), output) => ended,
-            () = gone => Err(Error::new(Kind::BrokenPipe, "")),
-        };
+        return watch_these(&daemon, what.map_or(Watch::All, Watch::One), output).await;
     }
     let resources = daemon.caller.status(what.map(str::to_owned), CALL_TIMEOUT).await??;
     show(&resources, what, output)
@@ -47,11 +45,7 @@ pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Outp
 /// Several names, or a pattern: a row for each.
 async fn status_of_several(daemon: &Daemon, args: &StatusArgs, output: &mut Output) -> Result<(), Error> {
     if args.watch {
-        let gone = output.reader_gone();
-        return tokio::select! {
-            ended = watch(daemon, Watch::These(&args.what), output) => ended,
-            () = gone => Err(Error::new(Kind::BrokenPipe, "")),
-        };
+        return watch_these(daemon, Watch::These(&args.what), output).await;
     }
     let here = daemon.caller.status(None, CALL_TIMEOUT).await??;
     let (found, failed) = matching(&here, &args.what);
@@ -108,62 +102,76 @@ enum Watch<'a> {
     These(&'a [String]),
 }
 
-async fn watch(daemon: &Daemon, what: Watch<'_>, output: &mut Output) -> Result<(), Error> {
-    let one = if let Watch::One(what) = what { Some(what) } else { None };
-    let mut seen = 0;
-    let mut shown: Vec<String> = Vec::new();
+impl<'a> Watch<'a> {
+    fn one(self) -> Option<&'a str> {
+        if let Watch::One(what) = self { Some(what) } else { None }
+    }
+}
+
+async fn watch_these(daemon: &Daemon, what: Watch<'_>, output: &mut Output) -> Result<(), Error> {
+    let mut statuses = Statuses { what: what.one(), resources: Vec::new(), steady: Steady::default() };
+    watch(&mut statuses, output, |updates| follow(daemon, what, updates)).await
+}
+
+/// Sends what there is, and again when it has changed.
+async fn follow(
+    daemon: &Daemon,
+    what: Watch<'_>,
+    updates: Updates<Vec<ResourceStatus>>,
+) -> Result<(), Error> {
+    let mut seen = None;
     loop {
-        let call = daemon.caller.watch(one.map(str::to_owned), seen, WAIT_MS, POLL_TIMEOUT);
-        let mut watched = call.await??;
+        let one = what.one().map(str::to_owned);
+        let mut watched = daemon.caller.watch(one, seen.unwrap_or(0), WAIT_MS, POLL_TIMEOUT).await??;
         if let Watch::These(whats) = what {
             watched.resources = matching(&watched.resources, whats).0.into_iter().cloned().collect();
         }
-        let first = shown.is_empty();
-        let lines = update(&watched.resources, one, output)?;
         // An answer that only ends the long poll is no update.
-        if first || watched.seen != seen && lines != shown {
-            if output.out_is_terminal() && !output.is_json() {
-                redraw(&lines, output)?;
-            } else {
-                lines.iter().filter(|line| !shown.contains(line)).try_for_each(|line| output.line(line))?;
-            }
-            output.flush()?;
-            shown = lines;
+        if seen.replace(watched.seen) != Some(watched.seen) && updates.send(watched.resources).await.is_err()
+        {
+            return Ok(());
         }
-        seen = watched.seen;
         tokio::time::sleep(UPDATES_EVERY).await;
     }
 }
 
-/// What an update looks like: one JSON document, a table for a terminal, else a line per resource.
-fn update(resources: &[ResourceStatus], what: Option<&str>, output: &Output) -> Result<Vec<String>, Error> {
-    let only = what.map(|what| best(resources, what)).transpose()?;
-    if output.is_json() {
+/// What `--watch` shows.
+struct Statuses<'a> {
+    what: Option<&'a str>,
+    resources: Vec<ResourceStatus>,
+    steady: Steady,
+}
+
+impl Watched for Statuses<'_> {
+    type Update = Vec<ResourceStatus>;
+
+    fn take(&mut self, update: Vec<ResourceStatus>, _: &Output) {
+        self.resources = update;
+    }
+
+    fn frame(&mut self, output: &Output) -> Frame {
+        let nothing = wrap(NOTHING, output.columns().unwrap_or(usize::MAX));
+        Frame {
+            table: table(&self.resources).again(&mut self.steady, output),
+            foot: if self.resources.is_empty() { nothing } else { Vec::new() },
+        }
+    }
+
+    /// One JSON document, or a line per resource.
+    fn lines(&self, output: &Output) -> Result<Vec<String>, Error> {
+        let only = self.what.map(|what| best(&self.resources, what)).transpose()?;
+        if !output.is_json() {
+            return Ok(self.resources.iter().map(line).collect());
+        }
         let text = match only {
             Some(resource) => serde_json::to_string(&Document::new(Resource::from(resource))),
             None => {
-                let resources = resources.iter().map(Resource::from).collect();
+                let resources = self.resources.iter().map(Resource::from).collect();
                 serde_json::to_string(&Document::new(Resources { resources, errors: Vec::new() }))
             }
         };
-        return text.map(|text| vec![text]).map_err(|error| Error::internal(error.to_string()));
+        text.map(|text| vec![text]).map_err(|error| Error::internal(error.to_string()))
     }
-    if output.out_is_terminal() {
-        return Ok(table(resources).lines(output));
-    }
-    Ok(resources.iter().map(line).collect())
-}
-
-/// Writes over the former table.
-pub(crate) fn redraw(lines: &[String], output: &mut Output) -> Result<(), Error> {
-    let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| usize::from(size.ws_row));
-    output.text("\x1b[H\x1b[J")?;
-    let fitting = lines.len().min(rows.saturating_sub(2).max(1));
-    lines[..fitting].iter().try_for_each(|line| output.line(line))?;
-    if fitting < lines.len() {
-        output.line(&format!("… and {} more", lines.len() - fitting))?;
-    }
-    Ok(())
 }
 
 fn table<'a>(resources: impl IntoIterator<Item = &'a ResourceStatus>) -> Table {

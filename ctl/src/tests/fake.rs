@@ -4,7 +4,9 @@ use shared::chunk::ChunkCount;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::control::*;
-use shared::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, Publication, ResourceEntry};
+use shared::rpc::tracker::{
+    Fleet, FleetMachine, FleetPlace, ListEntry, Lookup, PeerEntry, Publication, ResourceEntry,
+};
 use shared::rpc::wire::{Greeted, ServerOptions, serve};
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion, local};
 use shared::url::TrackerUrl;
@@ -37,12 +39,20 @@ pub(super) struct State {
     pub(super) watched: VecDeque<ResourceStatus>,
     /// What is here, for commands that ask for all of it; without any, the first of `watched`.
     pub(super) here: Vec<ResourceStatus>,
+    /// What `watch` ends with, once.
+    pub(super) lost: Option<ControlError>,
     pub(super) tasks: VecDeque<TaskState>,
     /// Downwards and upwards.
     pub(super) limits: Option<(Limit, Limit)>,
     pub(super) folder_trouble: Option<String>,
+    /// What it calls its folder, if that is not where it is.
+    pub(super) folder_told: Option<PathBuf>,
     /// What a tracker has; two on a page.
     pub(super) published: Vec<&'static str>,
+    /// Which machines a tracker has seen with a resource, and what else it knows.
+    pub(super) machines: Vec<FleetMachine>,
+    pub(super) tracked_peers: Vec<PeerEntry>,
+    pub(super) tracked_resources: Vec<ResourceEntry>,
     /// Why no tracker answers.
     pub(super) no_tracker: Option<ControlError>,
     /// How many machines have all of a resource, one answer per question; three when there is none left.
@@ -145,6 +155,14 @@ impl Service {
         Ok(TrackerAnswer { tracker, answer })
     }
 
+    /// Those that are here of that name or id; all, if none is named.
+    fn here(&self, what: Option<&str>) -> Vec<ResourceStatus> {
+        let is_meant = |status: &&ResourceStatus| {
+            what.is_none_or(|what| status.name.as_str() == what || status.resource.to_string() == what)
+        };
+        self.state().here.iter().filter(is_meant).cloned().collect()
+    }
+
     fn names(&self, what: &str) -> Result<Vec<ResourceName>, ControlError> {
         let state = self.state();
         let is_meant =
@@ -166,10 +184,11 @@ impl Control for Service {
     async fn hello(self, _: Context, _version: u16) -> Result<DaemonInfo, WrongVersion> {
         self.greeted.accept();
         let metadata = std::fs::metadata(&self.folder).unwrap();
+        let folder_told = self.state().folder_told.clone();
         Ok(DaemonInfo {
             version: PROTOCOL_VERSION,
             software: "fake".into(),
-            folder: self.folder.clone(),
+            folder: folder_told.unwrap_or_else(|| self.folder.clone()),
             folder_device: metadata.dev(),
             folder_inode: metadata.ino(),
             listen: "127.0.0.1:7987".parse().unwrap(),
@@ -226,7 +245,20 @@ impl Control for Service {
         Ok(self.state().watched.front().cloned().into_iter().collect())
     }
 
-    async fn watch(self, _: Context, _: Option<String>, seen: u64, _: u32) -> Result<Watched, ControlError> {
+    async fn watch(
+        self,
+        _: Context,
+        what: Option<String>,
+        seen: u64,
+        _: u32,
+    ) -> Result<Watched, ControlError> {
+        if !self.state().here.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if let Some(lost) = self.state().lost.take() {
+                return Err(lost);
+            }
+            return Ok(Watched { seen: seen + 1, resources: self.here(what.as_deref()) });
+        }
         let slow = self.state().watched.len() <= 1;
         if slow && seen > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -239,7 +271,10 @@ impl Control for Service {
         Ok(Watched { seen: seen + 1, resources: next.into_iter().collect() })
     }
 
-    async fn inspect(self, _: Context, _: String) -> Result<Vec<ResourceStatus>, ControlError> {
+    async fn inspect(self, _: Context, what: String) -> Result<Vec<ResourceStatus>, ControlError> {
+        if !self.state().here.is_empty() {
+            return Ok(self.here(Some(&what)));
+        }
         Ok(self.state().watched.front().cloned().into_iter().collect())
     }
 
@@ -338,7 +373,8 @@ impl Control for Service {
         tracker: Option<TrackerUrl>,
         _: ResourceId,
     ) -> Result<TrackerAnswer<Vec<PeerEntry>>, ControlError> {
-        self.answer(tracker, Vec::new())
+        let entries = self.state().tracked_peers.clone();
+        self.answer(tracker, entries)
     }
 
     async fn tracker_resources(
@@ -348,7 +384,8 @@ impl Control for Service {
         _: SocketAddr,
         _: Option<SwarmKey>,
     ) -> Result<TrackerAnswer<Page<ResourceEntry, SwarmKey>>, ControlError> {
-        self.answer(tracker, Page { entries: Vec::new(), next: None })
+        let entries = self.state().tracked_resources.clone();
+        self.answer(tracker, Page { entries, next: None })
     }
 
     async fn tracker_fleet(
@@ -360,8 +397,9 @@ impl Control for Service {
         _: u32,
     ) -> Result<TrackerAnswer<Fleet>, ControlError> {
         let counted = self.state().counted.pop_front().unwrap_or(Ok(3));
+        let machines = self.state().machines.clone();
         let (seeders, leechers, gone_unfinished) = (counted.clone().unwrap_or(0), 1, 0);
-        let fleet = Fleet { seeders, leechers, gone_unfinished, machines: Vec::new(), next: None };
+        let fleet = Fleet { seeders, leechers, gone_unfinished, machines, next: None };
         let answer = self.answer(tracker, fleet)?;
         counted.map(|_| answer)
     }

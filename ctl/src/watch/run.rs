@@ -1,0 +1,109 @@
+//! Takes updates until somebody has seen enough, and shows them.
+
+use super::frame::{Frame, Place};
+use super::screen::{Happening, Screen};
+use crate::error::{Error, Kind};
+use crate::output::Output;
+use std::io;
+use tokio::sync::mpsc;
+
+/// Where updates come from. One waits while another is being shown.
+pub(crate) type Updates<U> = mpsc::Sender<U>;
+
+/// What is watched: it takes the updates, and is shown.
+pub(crate) trait Watched {
+    /// What has changed.
+    type Update;
+
+    /// Takes note of an update.
+    fn take(&mut self, update: Self::Update, output: &Output);
+
+    /// For a terminal.
+    fn frame(&mut self, output: &Output) -> Frame;
+
+    /// For a pipe: those lines that were not there before are written.
+    fn lines(&self, output: &Output) -> Result<Vec<String>, Error>;
+}
+
+/// Shows what `source` sends until that ends with an error, the reader has gone, or a person has seen enough.
+pub(crate) async fn watch<W: Watched, S: Future<Output = Result<(), Error>>>(
+    watched: &mut W,
+    output: &mut Output,
+    source: impl FnOnce(Updates<W::Update>) -> S,
+) -> Result<(), Error> {
+    let (sender, updates) = mpsc::channel(1);
+    let gone = output.reader_gone();
+    let mut shown = std::pin::pin!(show(watched, updates, output));
+    tokio::select! {
+        shown = &mut shown => shown,
+        ended = source(sender) => {
+            shown.await?; // the last update
+            ended
+        }
+        () = gone => Err(Error::new(Kind::BrokenPipe, "")),
+    }
+}
+
+/// Ends when the updates do.
+async fn show<W: Watched>(
+    watched: &mut W,
+    updates: mpsc::Receiver<W::Update>,
+    output: &mut Output,
+) -> Result<(), Error> {
+    match output.out_is_terminal() && !output.is_json() {
+        true => on_screen(watched, updates, output).await,
+        false => as_lines(watched, updates, output).await,
+    }
+}
+
+async fn as_lines<W: Watched>(
+    watched: &mut W,
+    mut updates: mpsc::Receiver<W::Update>,
+    output: &mut Output,
+) -> Result<(), Error> {
+    let mut written: Vec<String> = Vec::new();
+    while let Some(update) = updates.recv().await {
+        watched.take(update, output);
+        let lines = watched.lines(output)?;
+        lines.iter().filter(|line| !written.contains(line)).try_for_each(|line| output.line(line))?;
+        output.flush()?;
+        written = lines;
+    }
+    Ok(())
+}
+
+async fn on_screen<W: Watched>(
+    watched: &mut W,
+    mut updates: mpsc::Receiver<W::Update>,
+    output: &mut Output,
+) -> Result<(), Error> {
+    output.flush()?;
+    let mut place = Place::default();
+    let mut screen: Option<Screen> = None;
+    loop {
+        // A first update that never comes leaves the terminal as it is.
+        let happening = match &mut screen {
+            None => Happening::Update(updates.recv().await),
+            Some(screen) => tokio::select! {
+                update = updates.recv() => Happening::Update(update),
+                happening = screen.next() => happening,
+            },
+        };
+        match happening {
+            Happening::Update(Some(update)) => watched.take(update, output),
+            Happening::Update(None) => return Ok(()),
+            Happening::Scrolled(scroll) => {
+                let rows = crate::terminal::size(io::stdout()).rows;
+                place.scroll(scroll, &watched.frame(output), rows);
+            }
+            Happening::Resized => (),
+            Happening::Ended(ended) => return ended,
+        }
+        let frame = watched.frame(output);
+        let (lines, kept) = frame.seen(crate::terminal::size(io::stdout()).rows, &mut place, output);
+        match &mut screen {
+            Some(screen) => screen.draw(&lines, kept)?,
+            None => screen.insert(Screen::open()?).draw(&lines, kept)?,
+        }
+    }
+}
