@@ -1,5 +1,5 @@
-//! One tracker: announces when it is time, publishes beside that, and comes back after an outage. Renewals go first: a
-//! publication whose seeder is forgotten is of no use.
+//! Talks to one tracker: announces when it is time, publishes beside that, and reconnects after an outage. Announces
+//! that renew go first, because a publication is useless once the tracker has forgotten its seeder.
 
 mod answers;
 
@@ -26,43 +26,45 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often a manifest is published because the tracker wishes it: one that always wishes it gets no more.
+/// The shortest interval between two publications of a manifest that the tracker asks for. A tracker that always asks
+/// gets no more.
 const PUBLISH_AGAIN: Duration = Duration::from_secs(30);
-/// What a tracker does not take is announced, and published, again after this time.
+/// A resource that the tracker refuses is announced and published again after this.
 const REFUSED_AGAIN: Duration = Duration::from_secs(60);
-/// This many refusals are endured in one round, while those that are refused are told from those that are not.
+/// How many refused batches are split in one round in order to find the refused resources. After that all resources of
+/// a refused batch count as refused.
 const REFUSALS_MAX: u32 = 32;
-/// How many calls that publish may wait for their answers. The tracker takes one call at a time: a renewal waits for no
-/// more than these.
+/// How many publishing calls may wait for their answers. The tracker handles one call at a time, so a renewal waits for
+/// at most these.
 const PUBLISHING_MAX: usize = 2;
-/// How many questions whose a name is may be under way.
+/// How many questions about who has a name run at once; further ones wait.
 const ASKING_MAX: usize = 8;
-/// How long a connection that failed may take to say why.
+/// How long to wait after a failed call until the connection's end says why it failed.
 const END_PATIENCE: Duration = Duration::from_millis(50);
-/// With nothing to announce, the connection is looked at this often.
+/// While nothing is due, the loop wakes up after this.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// A resource as the announcer keeps it.
+/// What the announcer knows of a resource.
 struct Announced {
     entry: AnnouncedEntry,
-    /// This session has taken it.
+    /// Whether the tracker has accepted it in this session.
     is_known: bool,
-    /// Nobody whom we know has anything that we need.
+    /// Whether no peer that we know has a chunk that we need.
     lonely: bool,
     published: Option<Instant>,
     waiting: Vec<Waiting>,
-    /// What the driver heard last that is not about peers.
+    /// The news that the driver received last.
     told: Option<News>,
 }
 
-/// What a tracker says of a resource beside its peers.
+/// What a tracker says of a resource in addition to its peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct News {
     conflict: bool,
     overtaken: Option<shared::id::ResourceId>,
 }
 
-/// A call that was answered.
+/// The answer to a call.
 enum Answered {
     Announce(Vec<SwarmKey>, Result<Result<AnnounceReply, TrackerError>, CallError>),
     Withdraw(Vec<SwarmKey>, Result<Result<(), TrackerError>, CallError>),
@@ -70,16 +72,16 @@ enum Answered {
     Asked,
 }
 
-/// The calls that are under way.
+/// The calls that wait for an answer.
 #[derive(Default)]
 struct Calls {
     all: FuturesUnordered<BoxFuture<'static, Answered>>,
-    /// An announce or a withdraw: one at a time, so that they arrive in order.
+    /// Whether an announce or a withdraw waits for its answer. Only one at a time, so that they arrive in order.
     announcing: bool,
     publishing: usize,
     asking: usize,
     dates: Dates,
-    /// Batches that were refused as a whole, and are told in halves.
+    /// The halves of batches that were refused as a whole; they are announced separately.
     halves: Vec<Vec<SwarmKey>>,
     refusals: u32,
 }
@@ -93,16 +95,17 @@ struct Announcer {
     schedule: Schedule,
     publications: Publications,
     withdrawn: Vec<SwarmKey>,
-    /// Who wants to know whose a name is.
+    /// Questions about who has a name.
     asked: Vec<(ResourceName, Asking)>,
-    /// The tracker's epoch when we last talked: another one has forgotten everything.
+    /// The tracker's epoch in the last session. A new epoch means that the tracker has forgotten everything.
     epoch: Option<u64>,
-    /// Somebody waits for an answer: there is no time for a pause.
+    /// Whether somebody waits for an answer, so that the next connection is made without a pause.
     hurry: bool,
     ending: bool,
 }
 
-/// Talks to one tracker until it is told to end. Waits for `pause` first, unless somebody waits for an answer.
+/// Talks to one tracker until it receives [`TrackerCommand::End`]. Waits for `pause` first, unless somebody waits for
+/// an answer.
 pub(super) async fn run(
     context: Arc<Context>,
     url: TrackerUrl,
@@ -150,14 +153,14 @@ impl Announcer {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The tracker took what it was told.
+    /// The tracker has accepted what it was told.
     fn recovered(&self) {
         if self.health().recovered(Instant::now()) {
             tracing::info!(tracker = %self.url, "the tracker is back");
         }
     }
 
-    /// The tracker is of no use for now. That is worth one line, however often it is found out.
+    /// The tracker cannot be used now. Each outage gets one line in the log.
     fn failed(&self, trouble: &Trouble) {
         if self.health().failed(Instant::now(), trouble.clone()) {
             tracing::warn!(tracker = %self.url, error = %trouble, "the tracker is of no use; trying again");
@@ -166,14 +169,14 @@ impl Announcer {
 
     fn lost(&mut self, trouble: Trouble) {
         self.failed(&trouble);
-        self.asked.clear(); // nobody can say
+        self.asked.clear(); // the dropped senders say that there is no answer
         for announced in self.entries.values_mut() {
             announced.is_known = false;
             answer(&mut announced.waiting, &Err(Unpublished::Later(trouble.to_string())));
         }
     }
 
-    /// Takes what the driver has to tell while there is no connection.
+    /// Collects the driver's orders while there is no connection.
     async fn wait(&mut self, pause: Duration) {
         let until = tokio::time::Instant::now() + pause;
         let inbox = self.inbox.clone();
@@ -224,7 +227,7 @@ impl Announcer {
         let is_news = match self.entries.get_mut(&key) {
             Some(announced) => {
                 let is_news = !same_publication(&announced.entry, &entry);
-                entry.claims &= is_news || announced.entry.claims; // what it claimed and has, it shares
+                entry.claims &= is_news || announced.entry.claims; // an accepted claim is not made again
                 (announced.entry, announced.told) = (entry, None);
                 is_news
             }
@@ -261,7 +264,7 @@ impl Announcer {
         }
     }
 
-    /// Talks until the connection ends, or we do; returns why it ended.
+    /// Serves a session until it ends, and returns why it ended.
     async fn talk(&mut self, mut session: Session) -> Trouble {
         let is_new = self.epoch.replace(session.welcome.epoch) != Some(session.welcome.epoch);
         self.schedule.all(Instant::now());
@@ -274,7 +277,7 @@ impl Announcer {
             }
         }
         if self.entries.is_empty() {
-            self.recovered(); // there is nothing that it could refuse
+            self.recovered(); // nothing is announced, so nothing can be refused
         }
         let (inbox, mut calls) = (self.inbox.clone(), Calls::default());
         loop {
@@ -287,7 +290,7 @@ impl Announcer {
             tokio::select! {
                 Some(answered) = calls.all.next() => {
                     if let Err(trouble) = self.answered(&session, &mut calls, answered).await {
-                        // How the connection ended says more than that it has.
+                        // The end of the connection gives a better reason than the failed call.
                         return tokio::time::timeout(END_PATIENCE, session.ended()).await.unwrap_or(trouble);
                     }
                 }
@@ -298,7 +301,7 @@ impl Announcer {
         }
     }
 
-    /// How long nothing becomes due by itself.
+    /// How long until something becomes due.
     fn next_due(&self, calls: &Calls) -> Duration {
         let announce = self.schedule.next().filter(|_| !calls.announcing);
         let publish = self.publications.next().filter(|_| calls.publishing < PUBLISHING_MAX);
@@ -306,7 +309,7 @@ impl Announcer {
         due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()))
     }
 
-    /// Begins what is due: what was asked, what is to be announced, and then what is to be published.
+    /// Begins the calls that are due: questions, then announces, then publications.
     fn begin_calls(&mut self, session: &Session, calls: &mut Calls) {
         while calls.asking < ASKING_MAX
             && let Some((name, asking)) = self.asked.pop()
@@ -336,11 +339,11 @@ impl Announcer {
         }
     }
 
-    /// Withdraws or announces what is due.
+    /// Begins a withdraw or an announce that is due.
     fn begin_announce(&mut self, session: &Session, calls: &mut Calls) {
         let caller = session.caller.clone();
         if !self.withdrawn.is_empty() {
-            // What is not heard is said again to the next session.
+            // If the session ends before the answer, the next session withdraws these again.
             let first = self.withdrawn.len().saturating_sub(ANNOUNCE_MAX);
             let keys = self.withdrawn[first..].to_vec();
             calls.announcing = true;
@@ -368,7 +371,7 @@ impl Announcer {
 }
 
 async fn ask(caller: shared::rpc::tracker::TrackerCaller, name: ResourceName, asking: Asking) -> Answered {
-    // Of what we have under this name ourselves nothing is said: we are not in our own way.
+    // Our own content is left out: a name that we share ourselves does not stand in our way.
     let nothing =
         SwarmKey { resource: shared::id::ResourceId([0; 32]), digest: shared::id::ListDigest([0; 32]) };
     if let Ok(Ok(other)) = caller.in_the_way(name, nothing, CALL_TIMEOUT).await {
@@ -395,8 +398,8 @@ impl Announced {
         Announce { key, stage: entry.stage, have: entry.have, count, peers_wanted: self.peers_wanted() }
     }
 
-    /// A seeder asks for leechers that found nobody: all others dial it. More than the usual number tells the tracker that
-    /// the usual ones were of no use.
+    /// How many peers to ask for. A seeder asks only for leechers that found nobody, because all others dial it. Asking
+    /// for more than the usual number tells the tracker that the usual peers have nothing for us.
     fn peers_wanted(&self) -> u8 {
         match self.entry.stage {
             Stage::Seeding => LONELY as u8,

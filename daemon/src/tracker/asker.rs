@@ -1,5 +1,6 @@
-//! Asks trackers for those who are no peers, as ttctl is: over connections on which the daemon says that it only asks, apart
-//! from those on which it announces. A connection serves one question at a time, and is kept for a moment after it.
+//! Asks trackers on behalf of callers such as ttctl. These connections are apart from those that announce, and their
+//! hello says that the daemon only asks. A connection serves one question at a time and is kept for a moment
+//! afterwards.
 
 use super::health::Trouble;
 use super::idle::Idle;
@@ -14,15 +15,15 @@ use std::time::Instant;
 /// Why a tracker gave no answer.
 #[derive(Debug)]
 pub enum NoAnswer {
-    /// There is no connection to it.
+    /// The connection could not be opened.
     NotOpened(Trouble),
-    /// The connection did not bring an answer.
+    /// The connection failed before the answer.
     Failed(CallError),
-    /// It refuses to answer this.
+    /// The tracker refused the question.
     Refused(TrackerError),
 }
 
-/// Asks trackers.
+/// Opens and keeps these connections.
 #[derive(Debug)]
 pub struct Asker {
     context: Arc<Context>,
@@ -30,15 +31,15 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// Asks from this daemon's address.
+    /// For questions from this daemon's address.
     pub fn new(context: Arc<Context>) -> Arc<Asker> {
         Arc::new(Asker { context, idle: Mutex::new(Idle::new()) })
     }
 
-    /// Puts a question to a tracker. It may be put twice: a connection that was kept may turn out to be dead.
+    /// Asks a tracker. The question may be sent twice, because a kept connection may turn out to be dead.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// Why there is no answer.
     pub async fn ask<T, F>(
         self: &Arc<Asker>,
         url: &TrackerUrl,
@@ -60,7 +61,7 @@ impl Asker {
         self.answered(url, session, answer)
     }
 
-    /// Keeps the connection if it is of use.
+    /// Keeps the connection if it still works.
     fn answered<T>(
         self: &Arc<Asker>,
         url: &TrackerUrl,
@@ -79,7 +80,7 @@ impl Asker {
     }
 }
 
-/// Closes connections that nobody uses any more, until there is none.
+/// Closes kept connections when their time is over, until none is left.
 async fn close_in_time(asker: Weak<Asker>) {
     while let Some(until) = asker.upgrade().and_then(|asker| asker.idle().expire(Instant::now())) {
         tokio::time::sleep_until(until.into()).await;

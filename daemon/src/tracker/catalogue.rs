@@ -1,4 +1,4 @@
-//! Looking up a manifest in the trackers' catalogues.
+//! Looks manifests up in the trackers' catalogues.
 
 use super::dates;
 use super::health::Trouble;
@@ -13,28 +13,28 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long all trackers together may take to answer.
+/// How long the lookup may take in all. A tracker that has not answered by then counts as unreachable.
 const ASK_MAX: Duration = Duration::from_secs(60);
-/// How long the others may take once one has answered.
+/// How long the other trackers are waited for after the first has answered, because they may know something newer.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Why nothing was found.
 #[derive(Debug)]
 pub enum Miss {
-    /// Trackers answered, and none has it.
+    /// Trackers answered, and none knows it.
     Unknown,
-    /// No tracker answered; each with its reason.
+    /// No tracker answered; the reason of each.
     Unreachable(Vec<(TrackerUrl, String)>),
-    /// A tracker has it, but its manifest is not right.
+    /// A tracker's manifest for it is invalid.
     Bad(TrackerUrl, String),
 }
 
-/// Asks all trackers at once. What is newest by the word of its tracker wins; what was found to be false already is left
-/// out. Trackers that are silent are not waited for long once another one has answered, and what a tracker cannot give is
-/// taken from the next one that knows it.
+/// Asks all trackers at once and returns the newest publication, by their dates; lists that are known to be false are
+/// left out. After the first answer, silent trackers have [`GRACE`]. If a tracker fails to deliver the manifest, the
+/// next one that knows it is asked.
 ///
 /// # Errors
-/// When no tracker has it, or none answers, or what it has is no manifest.
+/// When no tracker knows it, none answers, or its manifest is invalid.
 pub async fn find(
     context: &Arc<Context>,
     trackers: &[TrackerUrl],
@@ -57,22 +57,22 @@ pub async fn find(
     })
 }
 
-/// What a tracker knows, the best first.
+/// A tracker's answer, the best publication first.
 struct AskedTracker {
     tracker: TrackerUrl,
     session: Session,
     candidates: Vec<Candidate>,
 }
 
-/// What may be meant.
+/// A publication that may be the one to fetch.
 struct Candidate {
     publication: Publication,
-    /// Which one it is of those that its tracker named.
+    /// Its position in its tracker's answer.
     place: usize,
 }
 
-/// What the trackers know, in the order in which it is to be tried: what each of them names first goes before what it
-/// names second, and the newer before the older.
+/// The order in which publications are tried: first those that come first in their tracker's answer, and among these
+/// the newer before the older.
 fn in_order<'a>(
     known: &'a [AskedTracker],
     is_false: &BTreeSet<SwarmKey>,
@@ -86,7 +86,7 @@ fn in_order<'a>(
     all
 }
 
-/// What the trackers know, which of them did not answer and why, and whether any did.
+/// Asks all trackers. Returns their answers, the reasons of those that did not answer, and whether any answered.
 async fn ask_all(
     context: &Arc<Context>,
     trackers: &[TrackerUrl],
@@ -107,7 +107,7 @@ async fn ask_all(
         match answer {
             Ok((session, candidates)) => {
                 if !candidates.is_empty() {
-                    // The others may know a newer one.
+                    // The other trackers may know a newer publication.
                     grace.as_mut().reset(tokio::time::Instant::now() + GRACE);
                     known.push(AskedTracker { tracker: url.clone(), session, candidates });
                 }
@@ -137,7 +137,7 @@ async fn find_at(
     if found.is_empty() {
         return Ok((session, Vec::new()));
     }
-    // Its dates are by its own clock.
+    // The tracker's dates are by its own clock.
     let clocks = dates::Dates::default().compare(&session.caller).await?;
     let candidate = |(place, mut publication): (usize, Publication)| {
         publication.shared_at_ms = clocks.ours(publication.shared_at_ms);
@@ -147,7 +147,7 @@ async fn find_at(
     Ok((session, publications.map(candidate).collect()))
 }
 
-/// Fetches a manifest's pages. It counts only when its digest is the one that was published.
+/// Fetches a manifest's pages, and checks that its digest is the published one.
 async fn fetch(session: &Session, publication: Publication) -> Result<Manifest, String> {
     let (key, count): (SwarmKey, u32) = (publication.key, publication.count.get());
     let mut hashes: Vec<ChunkHash> = Vec::new();

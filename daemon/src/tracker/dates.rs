@@ -1,4 +1,4 @@
-//! How a tracker's time of day differs from ours.
+//! Compares a tracker's clock with ours.
 
 use super::health::Trouble;
 use super::session::CALL_TIMEOUT;
@@ -8,18 +8,18 @@ use shared::rpc::tracker::TrackerCaller;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A comparison of two clocks holds for this time: they run at nearly the same speed …
+/// How long a comparison of two clocks is used: meanwhile they run at nearly the same speed.
 const HOLDS_FOR: Duration = Duration::from_secs(10);
-/// … unless ours has jumped by more than this.
+/// If our clock has jumped by more than this many milliseconds, the comparison is not used any more.
 const JUMP_MS: u64 = 500;
 
-/// How a tracker's clock differs from ours, as far as it was asked. Clones are the same one.
+/// The last comparison of a tracker's clock with ours, if there was one. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Dates(Arc<Mutex<Option<(Instant, Clocks)>>>);
 
 impl Dates {
-    /// What both clocks show. Ours is looked at after the tracker's answer: what was shared just now is then never ahead
-    /// of the tracker's clock.
+    /// The time that both clocks show. Ours is read after the tracker's answer, so that something that was shared just
+    /// now never lies in the future of the tracker's clock.
     pub(super) async fn compare(&self, caller: &TrackerCaller) -> Result<Clocks, Trouble> {
         if let Some(clocks) = self.known() {
             return Ok(clocks);
@@ -30,7 +30,7 @@ impl Dates {
         Ok(clocks)
     }
 
-    /// What they show by now, if they were compared lately.
+    /// The present time of both clocks, if they were compared recently.
     fn known(&self) -> Option<Clocks> {
         let (at, clocks) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let passed = at.elapsed();

@@ -1,4 +1,4 @@
-//! What a tracker is to be told.
+//! What the driver tells an announcer.
 
 use crate::library::Standing;
 use shared::id::SwarmKey;
@@ -7,55 +7,55 @@ use shared::name::ResourceName;
 use shared::rpc::tracker::{Namesake, Stage};
 use tokio::sync::oneshot;
 
-/// Why something that somebody waits for is not published.
+/// Why a publication that somebody waits for was not made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unpublished {
-    /// The tracker could not be told yet: it will be told later.
+    /// The tracker cannot be reached; it is told later.
     Later(String),
-    /// The tracker refuses it.
+    /// The tracker refuses it, for this reason.
     Refused(String),
-    /// The name means other content there.
+    /// The name means other content at this tracker.
     Standing(Standing),
 }
 
-/// Who waits for a publication.
+/// Where the outcome of a publication goes.
 pub type Waiting = oneshot::Sender<Result<(), Unpublished>>;
 
-/// Who asks what stands in its way; nobody answers where the tracker cannot be asked.
+/// Where the answer goes to the question who has a name. It is dropped if the tracker cannot be asked.
 pub type Asking = oneshot::Sender<Option<Namesake>>;
 
-/// What a tracker is to be told.
+/// An order to an announcer.
 #[derive(Debug)]
 pub enum TrackerCommand {
-    /// Announce a resource from now on, or with other numbers.
+    /// Announces a resource from now on, or changes what is announced.
     Put(SwarmKey, AnnouncedEntry),
-    /// The number of chunks that we have has grown.
+    /// The number of our chunks has grown.
     Have(SwarmKey, u32),
-    /// Announce a resource now: more peers are wanted.
+    /// Announces a resource at once, because more peers are wanted.
     Urgent(SwarmKey),
-    /// Answer when the resource is announced and published.
+    /// Answers when the resource is announced and published.
     Await(SwarmKey, Waiting),
-    /// Ask which other machine shares something under this name.
+    /// Asks which other machine shares something under this name.
     Ask(ResourceName, Asking),
-    /// Withdraw a resource.
+    /// Withdraws a resource.
     Remove(SwarmKey),
-    /// Withdraw everything, and end.
+    /// Withdraws everything and ends.
     End,
 }
 
-/// A resource as a tracker hears of it.
+/// A resource as it is announced.
 #[derive(Debug, Clone)]
 pub struct AnnouncedEntry {
-    /// How far we are.
+    /// Our stage in its swarm.
     pub stage: Stage,
-    /// How many chunks we have.
+    /// The number of our chunks.
     pub have: u32,
-    /// What it is, under each of its names.
+    /// Its manifest, once for each of its names.
     pub manifests: Vec<Manifest>,
     /// When it was shared, in milliseconds since 1970; 0 if unknown.
     pub shared_at_ms: u64,
-    /// Whether it was shared here: then we publish it without being asked.
+    /// Whether it was shared here; then we publish it without being asked.
     pub origin: bool,
-    /// Whether it was shared just now, without asking for its name.
+    /// Whether it takes over its name: it was shared just now, without asking who has the name.
     pub claims: bool,
 }

@@ -1,4 +1,4 @@
-//! How a tracker is doing, for people and for scripts.
+//! The state of a tracker, for people and scripts.
 
 use shared::id::SwarmKey;
 use shared::rpc::tracker::TrackerError;
@@ -8,17 +8,17 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long a tracker may be unreached after the start before that counts as trouble.
+/// How long after the start a tracker that was not reached yet counts as being tried, not as in trouble.
 const FIRST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why a tracker is of no use for now.
+/// Why a tracker cannot be used now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// It cannot be reached, or does not answer; the text says why.
+    /// The tracker cannot be reached or does not answer, for this reason.
     Unreachable(String),
-    /// It answers, and does not take what it is told.
+    /// The tracker refuses what it is told, for this reason.
     Refuses(String),
-    /// It does not keep to the protocol.
+    /// The tracker violates the protocol, in this way.
     Nonsense(String),
 }
 
@@ -29,7 +29,7 @@ impl Trouble {
         }
     }
 
-    /// What it is since `span`: "unreachable for 40 s (connection refused)".
+    /// The trouble and how long it has lasted: "unreachable for 40 s (connection refused)".
     pub fn lasting(&self, span: Duration) -> String {
         let what = match self {
             Trouble::Unreachable(_) => "unreachable",
@@ -63,7 +63,7 @@ impl From<TrackerError> for Trouble {
 }
 
 impl From<io::Error> for Trouble {
-    /// As a person would say it: "connection refused", without the system's number.
+    /// In words for a person: "connection refused", without the system's number.
     fn from(error: io::Error) -> Trouble {
         let text = error.to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
@@ -73,19 +73,19 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// How a tracker is doing.
+/// The state of a tracker.
 #[derive(Debug, Clone)]
 pub struct Health {
-    /// Since when it is as it is.
+    /// When the present state began.
     since: Instant,
     state: State,
-    /// The resources that it does not take, while it takes others.
+    /// The resources that it refuses while it accepts others.
     refused: BTreeMap<SwarmKey, (Instant, Trouble)>,
 }
 
 #[derive(Debug, Clone)]
 enum State {
-    /// It was not reached yet.
+    /// The tracker was not reached yet.
     Trying,
     Good,
     Bad(Trouble),
@@ -96,13 +96,13 @@ impl Health {
         Health { since: now, state: State::Trying, refused: BTreeMap::new() }
     }
 
-    /// A tracker that is not even tried.
+    /// A tracker that is not asked because there are too many.
     pub(super) fn left_out() -> Health {
         let trouble = Trouble::Refuses("it is left out, there are too many trackers".to_owned());
         Health { state: State::Bad(trouble), ..Health::new(Instant::now()) }
     }
 
-    /// It took what it was told. Whether that is news after a trouble.
+    /// The tracker has accepted what it was told. Returns whether this ends a trouble.
     pub(super) fn recovered(&mut self, now: Instant) -> bool {
         let was_bad = matches!(self.state, State::Bad(_));
         if !matches!(self.state, State::Good) {
@@ -111,7 +111,7 @@ impl Health {
         was_bad
     }
 
-    /// It is of no use for now. Whether that is news.
+    /// The tracker cannot be used. Returns whether this is news.
     pub(super) fn failed(&mut self, now: Instant, trouble: Trouble) -> bool {
         let was_bad = matches!(self.state, State::Bad(_));
         if !was_bad {
@@ -121,7 +121,7 @@ impl Health {
         !was_bad
     }
 
-    /// It took a resource, or refused it.
+    /// The tracker has accepted or refused a resource.
     pub(super) fn took(&mut self, now: Instant, key: SwarmKey, refusal: Option<Trouble>) {
         match refusal {
             Some(trouble) => {
@@ -132,7 +132,7 @@ impl Health {
         }
     }
 
-    /// What is wrong with it for this resource, and for how long.
+    /// The trouble that the tracker causes for this resource, and how long it has lasted.
     pub fn trouble(&self, now: Instant, key: SwarmKey) -> Option<(Duration, Trouble)> {
         let lasting = now.saturating_duration_since(self.since);
         match &self.state {

@@ -1,21 +1,21 @@
-//! Connections to trackers that nobody uses just now, kept for a moment for whoever asks the same tracker again: those who
-//! watch ask every second or two. A pure decision; the time is handed in.
+//! Keeps unused connections to trackers for a moment, for the next question to the same tracker: commands that watch
+//! ask every second or two. The decision is pure: its caller hands the time in.
 
 use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How long a connection is kept without a question.
+/// How long a connection is kept after its last question. Then it is closed.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(10);
 
-/// How many connections are kept, one for each tracker. Beyond it the one that was used longest ago is closed.
+/// How many connections are kept, one for each tracker. Beyond this the one that was unused longest is closed.
 pub(super) const KEPT_MAX: usize = 8;
 
-/// The connections that are kept. Dropping an `S` closes it.
+/// The kept connections. Dropping an `S` closes it.
 #[derive(Debug)]
 pub(super) struct Idle<S> {
     kept: BTreeMap<TrackerUrl, (Instant, S)>,
-    /// Somebody calls `expire` until there is nothing more to close.
+    /// Whether a task calls `expire` until nothing is left.
     watched: bool,
 }
 
@@ -24,13 +24,13 @@ impl<S> Idle<S> {
         Idle { kept: BTreeMap::new(), watched: false }
     }
 
-    /// The connection to a tracker, for one question.
+    /// Takes the connection to a tracker out, for one question.
     pub(super) fn take(&mut self, now: Instant, url: &TrackerUrl) -> Option<S> {
         let (since, session) = self.kept.remove(url)?;
         (now.saturating_duration_since(since) < KEPT_FOR).then_some(session)
     }
 
-    /// Keeps a connection whose question was answered. Whether somebody has to be told to call `expire`.
+    /// Keeps a connection after its question. Returns whether a task must be started that calls `expire`.
     pub(super) fn keep(&mut self, now: Instant, url: &TrackerUrl, session: S) -> bool {
         self.kept.insert(url.clone(), (now, session));
         if self.kept.len() > KEPT_MAX {
@@ -42,7 +42,7 @@ impl<S> Idle<S> {
         !std::mem::replace(&mut self.watched, true)
     }
 
-    /// Closes those that were kept for long enough; when to look again, if there are others.
+    /// Closes the connections whose time is over. Returns when to call this again, if any are left.
     pub(super) fn expire(&mut self, now: Instant) -> Option<Instant> {
         self.kept.retain(|_, (since, _)| now.saturating_duration_since(*since) < KEPT_FOR);
         let next = self.kept.values().map(|(since, _)| *since + KEPT_FOR).min();

@@ -1,5 +1,5 @@
-//! What the driver has to tell a tracker, until the announcer takes it: only the latest of each resource counts, so that
-//! no queue grows while the tracker is slow.
+//! The driver's orders to an announcer, until the announcer takes them. Only the latest order about each resource is
+//! kept, so that no queue grows while the tracker is slow.
 
 use super::entry::{AnnouncedEntry, Asking, TrackerCommand, Waiting};
 use shared::id::SwarmKey;
@@ -8,20 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
-/// What is to be told.
+/// The orders that wait.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
-    /// What is announced from now on, or no more. One for each resource at most.
+    /// The entries to announce from now on; `None` for a resource to withdraw.
     pub(super) changes: BTreeMap<SwarmKey, Option<AnnouncedEntry>>,
-    /// How many chunks there are by now.
+    /// The latest number of our chunks.
     pub(super) have: BTreeMap<SwarmKey, u32>,
-    /// What more peers are wanted for.
+    /// The resources for which more peers are wanted.
     pub(super) urgent: BTreeSet<SwarmKey>,
-    /// Who waits for a publication. Bounded by the tasks.
+    /// Those who wait for a publication, at most as many as there are tasks.
     pub(super) waiting: Vec<(SwarmKey, Waiting)>,
-    /// Whose a name is. Bounded by the tasks.
+    /// Questions about who has a name, at most as many as there are tasks.
     pub(super) asked: Vec<(ResourceName, Asking)>,
-    /// Withdraw everything, and end.
+    /// Whether to withdraw everything and end.
     pub(super) end: bool,
 }
 
@@ -55,7 +55,7 @@ impl Orders {
     }
 }
 
-/// Where the driver leaves what it has to tell.
+/// Where the driver leaves its orders.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     orders: Mutex<Orders>,
@@ -68,12 +68,12 @@ impl Inbox {
         self.news.notify_one();
     }
 
-    /// Everything that was left here since the last time.
+    /// Takes all orders out.
     pub(super) fn take(&self) -> Orders {
         std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until there is something.
+    /// Waits until there is an order.
     pub(super) async fn wait(&self) {
         loop {
             let news = self.news.notified();

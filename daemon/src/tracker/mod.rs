@@ -1,7 +1,8 @@
-//! The daemon's side of the trackers. [`trackers`] are all that we talk to; an [`announcer`] keeps one connection to each
-//! and announces, withdraws and publishes when [`schedule`] and [`publications`] say so; what it is told waits in an
-//! [`inbox`]. [`catalogue`] looks things up for a `get`, [`asker`] puts the questions of ttctl; [`health`] is what people are
-//! told. Trackers are believed as little as anybody: what they say is bounded here, and whom they name in the core.
+//! The daemon's side of the tracker protocol. [`trackers`] holds all trackers that we talk to. An [`announcer`] keeps
+//! one connection to each, and announces, withdraws and publishes when [`schedule`] and [`publications`] say so; the
+//! driver's orders wait in its [`inbox`]. [`catalogue`] looks names up for `get`, [`asker`] asks on behalf of ttctl,
+//! and [`health`] is the state that people see. Trackers are not trusted: their answers are bounded here, and the core
+//! checks the peers that they name.
 
 mod announcer;
 pub(crate) mod asker;

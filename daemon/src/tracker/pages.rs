@@ -1,5 +1,5 @@
-//! Whether the pages of a long answer go on in order. A tracker that goes round in circles, or never comes to an end of
-//! its own making, would keep a caller for ever. Pure decisions.
+//! Checks that the pages of a long answer continue in order. Otherwise a tracker that goes round in circles, or never
+//! ends, would keep a caller for ever. The decisions are pure.
 
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -9,7 +9,7 @@ use shared::rpc::tracker::{ANNOUNCE_MAX, FLEET_MAX, Fleet, FleetPlace, LIST_MAX,
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfOrder;
 
-/// After which name the next page of a listing begins; `None` after the last page.
+/// The name after which the next page of a listing begins; `None` after the last page.
 ///
 /// # Errors
 /// When the page does not go on after `after`, is not in order, or is too long.
@@ -20,7 +20,7 @@ pub fn next_of_list(
     next(after, page.iter().map(|entry| &entry.publication.name), LIST_MAX)
 }
 
-/// After which swarm the next page of a peer's resources begins; `None` after the last page.
+/// The swarm after which the next page of a peer's resources begins; `None` after the last page.
 ///
 /// # Errors
 /// When the page does not go on after `after`, is not in order, or is too long.
@@ -31,11 +31,11 @@ pub fn next_of_resources(
     next(after, page.iter().map(|entry| &entry.key), ANNOUNCE_MAX)
 }
 
-/// Whether a page of a fleet is one that may follow `after`. Its machines stand in the order of addresses that the tracker
-/// sees, which need not be that of the addresses that it tells; so only the place of the next page is compared.
+/// Checks a page of a fleet that follows `after`. Machines are in the order of the addresses that the tracker sees,
+/// which may differ from the addresses in the answer; so only the place of the next page is compared.
 ///
 /// # Errors
-/// When the page is too long, or the next one would not be a later one.
+/// When the page is too long, or the next page would not lie behind this one.
 pub fn check_fleet(after: Option<&FleetPlace>, machines_max: u32, fleet: &Fleet) -> Result<(), OutOfOrder> {
     let machines_max = FLEET_MAX.min(machines_max as usize);
     let goes_on = match &fleet.next {

@@ -1,29 +1,30 @@
-//! What is to be published at a tracker, and when: small manifests go many in a call, what somebody waits for goes first,
-//! and what was refused is tried again after a while. Pure: the time is handed in.
+//! Decides what is published at a tracker and when: small manifests go together in one call, those that somebody waits
+//! for go first, and refused ones are tried again later. Pure: its caller hands the time in.
 
 use shared::id::SwarmKey;
 use shared::rpc::tracker::{OFFERS_MAX, PAGE_HASHES};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-/// Manifests with more chunks than this go in pages, each on its own.
+/// Manifests with more chunks than this are published in pages, each in a call of its own; smaller ones go together.
 const SMALL_CHUNKS_MAX: u32 = 1024;
-/// The most bytes that the offers of one call may have, beside their hashes: a request's head takes little more.
+/// The most bytes of offers in one call, without their hashes. Further offers go in the next call, because a request's
+/// head may not be much larger.
 const OFFERS_BYTES_MAX: usize = 200 << 10;
 
-/// What publishing a resource takes.
+/// The size of a resource's publication.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cost {
-    /// How many names it has: each is an offer.
+    /// The number of its names; each is an offer.
     pub(super) names: usize,
-    /// How many chunks.
+    /// The number of its chunks.
     pub(super) chunks: u32,
-    /// How many bytes its names and trackers have, all its offers together.
+    /// The bytes of its names and trackers, over all its offers.
     pub(super) bytes: usize,
 }
 
 impl Cost {
-    /// Whether it goes together with others.
+    /// Whether it can go together with others.
     pub(super) fn is_small(&self) -> bool {
         self.chunks <= SMALL_CHUNKS_MAX
             && self.names <= OFFERS_MAX
@@ -32,20 +33,20 @@ impl Cost {
     }
 }
 
-/// What is still to be published.
+/// The resources that wait to be published.
 #[derive(Debug, Default)]
 pub(super) struct Publications {
-    /// What somebody waits for.
+    /// Those that somebody waits for.
     urgent: BTreeSet<SwarmKey>,
     due: BTreeSet<SwarmKey>,
-    /// What was refused, and when it is due again.
+    /// Those that were refused, and when each is tried again.
     refused: BTreeMap<SwarmKey, Instant>,
-    /// What the tracker has not answered yet.
+    /// Those in calls that wait for an answer.
     under_way: BTreeSet<SwarmKey>,
 }
 
 impl Publications {
-    /// This one is to be published, also when it is under way already: it is not what it was.
+    /// Adds a resource, even if it is in a call already: its content has changed since.
     pub(super) fn want(&mut self, key: SwarmKey, urgent: bool) {
         self.refused.remove(&key);
         match urgent {
@@ -54,14 +55,14 @@ impl Publications {
         }
     }
 
-    /// Somebody waits for it, if it is to be published.
+    /// Puts a resource that waits in front, because somebody waits for it.
     pub(super) fn hurry(&mut self, key: SwarmKey) {
         if self.is_wanted(key) {
             self.want(key, true);
         }
     }
 
-    /// Whether it is still to be published, or no answer has come yet.
+    /// Whether a resource waits to be published or for the answer.
     pub(super) fn is_wanted(&self, key: SwarmKey) -> bool {
         let waits = self.urgent.contains(&key) || self.due.contains(&key);
         waits || self.under_way.contains(&key) || self.refused.contains_key(&key)
@@ -73,17 +74,17 @@ impl Publications {
         self.refused.remove(&key);
     }
 
-    /// The connection is gone: what was not answered was not taken.
+    /// The connection has ended: unanswered calls count as not made.
     pub(super) fn interrupted(&mut self) {
         self.due.append(&mut self.under_way);
     }
 
-    /// The tracker answered for this one.
+    /// The tracker has answered for this resource.
     pub(super) fn answered(&mut self, key: SwarmKey) {
         self.under_way.remove(&key);
     }
 
-    /// The tracker did not take it, and is asked again then.
+    /// The tracker refused it; it is tried again at `again`.
     pub(super) fn refused(&mut self, key: SwarmKey, again: Instant) {
         self.under_way.remove(&key);
         if !self.urgent.contains(&key) && !self.due.contains(&key) {
@@ -91,13 +92,13 @@ impl Publications {
         }
     }
 
-    /// When something that was refused is due again.
+    /// When the next refused resource is tried again.
     pub(super) fn next(&self) -> Option<Instant> {
         self.refused.values().min().copied()
     }
 
-    /// What goes into the next call; empty if there is nothing now. Only what `cost` knows: what the tracker knows us to
-    /// have, so that nothing is published without its seeder.
+    /// The resources of the next call; none if nothing can go now. `cost` returns `None` for resources that the tracker
+    /// does not know us to have, so that nothing is published without its seeder.
     pub(super) fn take(&mut self, now: Instant, cost: impl Fn(SwarmKey) -> Option<Cost>) -> Vec<SwarmKey> {
         let again = self.refused.extract_if(.., |_, at| *at <= now).map(|(key, _)| key);
         self.due.extend(again);
@@ -112,7 +113,7 @@ impl Publications {
                     taken.push(key);
                     break;
                 }
-                continue; // it goes when it is the first
+                continue; // it goes into a call in which it is the first
             }
             offers += cost.names;
             hashes += cost.names as u64 * u64::from(cost.chunks);

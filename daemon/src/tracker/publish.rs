@@ -13,10 +13,10 @@ use shared::rpc::tracker::{
     Namesake, Offer, PAGE_HASHES, Publication, PublishReply, Role, TrackerCaller, TrackerError,
 };
 
-/// What a tracker made of a resource's publication. Of several names, what is worst.
+/// A tracker's answer to a resource's publication; of several names, the worst.
 pub(super) type Outcome = Result<Option<Namesake>, TrackerError>;
 
-/// What publishing an entry takes.
+/// The size of an entry's publication.
 pub(super) fn cost(entry: &AnnouncedEntry) -> Cost {
     let bytes = |manifest: &Manifest| {
         let urls = manifest.trackers().iter().map(|url| 4 + url.as_str().len());
@@ -26,7 +26,7 @@ pub(super) fn cost(entry: &AnnouncedEntry) -> Cost {
     Cost { names: entry.manifests.len(), chunks, bytes: entry.manifests.iter().map(bytes).sum() }
 }
 
-/// Publishes each of these under each of its names: either small ones, or a single one. An error ends the connection.
+/// Publishes these under each of their names: either several small ones, or a single one. An error ends the connection.
 pub(super) async fn publish(
     caller: TrackerCaller,
     dates: Dates,
@@ -41,7 +41,7 @@ pub(super) async fn publish(
     }
 }
 
-/// Small ones go in one call, with their hashes.
+/// Publishes small ones in one call, with their hashes.
 async fn together(
     caller: &TrackerCaller,
     clocks: Clocks,
@@ -71,7 +71,7 @@ async fn together(
     Ok(outcomes)
 }
 
-/// A large one goes in pages.
+/// Publishes a large one in pages.
 async fn in_pages(
     caller: &TrackerCaller,
     clocks: Clocks,

@@ -1,30 +1,32 @@
-//! When each resource is announced next, and when a lost tracker is dialled again. Pure: time and chance are
-//! handed in, so that a fleet can be played on virtual time.
+//! Decides when each resource is announced next, and when a lost tracker is dialed again. Pure: the caller hands time
+//! and chance in, so that a fleet can be simulated on virtual time.
 
 use shared::id::SwarmKey;
 use shared::rpc::tracker::ANNOUNCE_MAX;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// A tracker's word on when to announce again is taken within these bounds.
+/// The shortest interval between announces that is accepted from a tracker; shorter ones are raised to it.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// The longest interval between announces that is accepted from a tracker; longer ones are lowered to it.
 const INTERVAL_MAX: Duration = Duration::from_secs(600);
-/// How soon a resource may be announced again when peers are wanted at once.
+/// The shortest interval between two announces of a resource for which peers are wanted at once.
 const URGENT_AFTER: Duration = Duration::from_secs(1);
-/// What has no more than this share of its interval left goes along with what is due: many resources take few calls.
+/// A resource with at most 1/`ALONG` of its interval left is announced together with those that are due, so that many
+/// resources need few calls.
 const ALONG: u32 = 4;
-/// A lost tracker is dialled again within this time at first, then within twice as long each time …
+/// A lost tracker is dialed again within this time at first, and within twice the time after each failure.
 const REDIAL_FIRST: Duration = Duration::from_secs(3);
-/// … up to this.
+/// The longest such time.
 const REDIAL_MAX: Duration = Duration::from_secs(15);
-/// The longest time that a daemon waits after its start before it first announces what it had before.
+/// After its start a daemon waits at most this long before it announces the resources of its last run.
 const RETURN_MAX: Duration = Duration::from_secs(2);
 
-/// When each resource is to be announced.
+/// The next announce of each resource.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     resources: BTreeMap<SwarmKey, NextAnnounce>,
-    /// The same ones in the order in which they are due.
+    /// The same resources in the order in which they are due.
     order: BTreeSet<(Instant, SwarmKey)>,
 }
 
@@ -36,7 +38,7 @@ struct NextAnnounce {
 }
 
 impl Schedule {
-    /// Announce this one now.
+    /// Makes a resource due now.
     pub(super) fn now(&mut self, key: SwarmKey, now: Instant) {
         self.resources.entry(key).or_insert(NextAnnounce { due: now, last: None, interval: INTERVAL_MIN });
         self.set_due(key, now);
@@ -49,7 +51,7 @@ impl Schedule {
         self.order.insert((due, key));
     }
 
-    /// Announce this one soon: more peers are wanted.
+    /// Makes a resource due soon, because more peers are wanted.
     pub(super) fn urgent(&mut self, key: SwarmKey, now: Instant) {
         if let Some(turn) = self.resources.get(&key) {
             let earliest = turn.last.map_or(now, |last| last + URGENT_AFTER);
@@ -57,20 +59,20 @@ impl Schedule {
         }
     }
 
-    /// Announce all now: the tracker may have forgotten everything.
+    /// Makes all resources due now, because the tracker may have forgotten everything.
     pub(super) fn all(&mut self, now: Instant) {
         self.resources.values_mut().for_each(|turn| turn.due = now);
         self.order = self.resources.keys().map(|key| (now, *key)).collect();
     }
 
-    /// Announce this one no more.
+    /// Removes a resource.
     pub(super) fn remove(&mut self, key: SwarmKey) {
         if let Some(turn) = self.resources.remove(&key) {
             self.order.remove(&(turn.due, key));
         }
     }
 
-    /// The tracker was told of it, and says when to tell it again.
+    /// The tracker has been told of a resource, and wants the next announce after `interval`.
     pub(super) fn told(&mut self, key: SwarmKey, now: Instant, interval: Duration) {
         if let Some(turn) = self.resources.get_mut(&key) {
             turn.interval = interval.clamp(INTERVAL_MIN, INTERVAL_MAX);
@@ -80,12 +82,12 @@ impl Schedule {
         }
     }
 
-    /// When the next one is due; `None` if there is none.
+    /// When the next resource is due; `None` if there is none.
     pub(super) fn next(&self) -> Option<Instant> {
         self.order.first().map(|(due, _)| *due)
     }
 
-    /// What one announce says now: what is due, and what will be soonest. Empty if nothing is due.
+    /// The resources of one announce: those that are due, and those that are due soonest. None if nothing is due.
     pub(super) fn batch(&self, now: Instant) -> Vec<SwarmKey> {
         if self.next().is_none_or(|due| due > now) {
             return Vec::new();
@@ -99,7 +101,7 @@ impl Schedule {
     }
 }
 
-/// How long to wait before a lost tracker is dialled again.
+/// The pauses before a lost tracker is dialed again.
 #[derive(Debug)]
 pub(super) struct Backoff {
     within: Duration,
@@ -110,15 +112,15 @@ impl Backoff {
         Backoff { within: REDIAL_FIRST }
     }
 
-    /// The next pause. `chance` is 0 to 1, and spreads a fleet over most of the time, so that it does not come
-    /// back all at once.
+    /// The next pause. `chance` is from 0 to 1, and spreads the daemons of a fleet over most of the time, so that they
+    /// do not all return at once.
     pub(super) fn pause(&mut self, chance: f64) -> Duration {
         let pause = self.within.mul_f64((1.0 + 5.0 * chance) / 6.0);
         self.within = (self.within * 2).min(REDIAL_MAX);
         pause
     }
 
-    /// A session lasted for `span`. After a long one, the pause is short again.
+    /// A session has ended after `span`. After a long one the pause is short again.
     pub(super) fn lasted(&mut self, span: Duration) {
         if span > REDIAL_MAX {
             *self = Backoff::new();
@@ -126,7 +128,8 @@ impl Backoff {
     }
 }
 
-/// How long a daemon that comes up waits before it speaks to its trackers: after a power cut a whole fleet does.
+/// How long a daemon waits after its start before it talks to its trackers, because after a power cut a whole fleet
+/// starts together.
 pub(super) fn return_pause(chance: f64) -> Duration {
     RETURN_MAX.mul_f64(chance)
 }
@@ -177,8 +180,8 @@ mod tests {
         assert!(announced <= 1000 * 14, "{announced} announces in ten minutes");
     }
 
-    /// More than one announce has room for: what goes along is what is due soonest, or each announce would renew the same
-    /// ones, and say little else.
+    /// There are more resources than fit in one announce. If those that go along were not the ones that are due
+    /// soonest, each announce would renew the same ones.
     #[test]
     fn very_many_resources_take_few_calls_too() {
         let (mut schedule, start) = (Schedule::default(), Instant::now());

@@ -1,4 +1,4 @@
-//! A connection to a tracker, from the name's look-up to hello.
+//! A connection to a tracker, from the name lookup to hello.
 
 use super::health::Trouble;
 use crate::inbox::Context;
@@ -11,18 +11,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// How long a call to a tracker may take.
+/// How long a call to a tracker may take; then it fails and the connection ends.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many addresses of a tracker's name are tried.
+/// How many addresses of a tracker's name are tried; the rest is ignored.
 const ADDRESSES_MAX: usize = 8;
 
-/// A connection to a tracker, after hello. Dropping it closes it.
+/// A connection to a tracker after hello. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) caller: TrackerCaller,
     pub(crate) welcome: TrackerWelcome,
-    /// The tracker is on this machine.
+    /// Whether the tracker runs on this machine.
     pub(crate) is_local: bool,
     carrier: JoinHandle<LinkEnd>,
 }
@@ -34,12 +34,12 @@ impl Drop for Session {
 }
 
 impl Session {
-    /// Connects and says hello, as a peer.
+    /// Connects and says hello as a peer.
     pub(crate) async fn open(context: &Context, url: &TrackerUrl) -> Result<Session, Trouble> {
         Session::open_as(context, url, Some(context.tracked())).await
     }
 
-    /// Connects and says hello, as one that only asks.
+    /// Connects and says hello as a daemon that only asks.
     pub(crate) async fn open_to_ask(context: &Context, url: &TrackerUrl) -> Result<Session, Trouble> {
         Session::open_as(context, url, None).await
     }
@@ -96,7 +96,7 @@ impl Session {
         self.carrier.is_finished()
     }
 
-    /// Waits for the end of the connection; why it ended.
+    /// Waits until the connection has ended, and returns why.
     pub(crate) async fn ended(&mut self) -> Trouble {
         ended((&mut self.carrier).await)
     }
@@ -120,8 +120,8 @@ async fn resolve(url: &TrackerUrl) -> Result<Vec<SocketAddr>, Trouble> {
     }
 }
 
-/// The addresses among those a tracker named that we may dial. A tracker elsewhere has no say about what listens
-/// on this machine.
+/// The addresses that we may dial among those that a tracker named. A tracker on another machine cannot make us dial
+/// services of this one.
 pub(super) fn dialable(peers: impl Iterator<Item = SocketAddr>, tracker_is_local: bool) -> Vec<PeerAddr> {
     let fits = |addr: &SocketAddr| {
         let ip = addr.ip();

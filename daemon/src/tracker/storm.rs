@@ -1,5 +1,5 @@
-//! The power is back: two thousand daemons return at once. Their announcers' schedules, and the tracker's registry,
-//! on virtual time.
+//! A simulation of a power cut: two thousand daemons return at once. It runs their announcers' schedules and the
+//! tracker's registry on virtual time.
 
 use super::schedule::{Backoff, Schedule, return_pause};
 use shared::chance::Chance;
@@ -20,21 +20,21 @@ struct Daemon {
     who: Who,
     schedule: Schedule,
     backoff: Backoff,
-    /// When it dials; `None` while it is connected.
+    /// When it dials next; `None` while it is connected.
     dials_at: Option<Instant>,
 }
 
-/// What is counted, by the tenth of a second.
+/// Counts of events, for each tenth of a second.
 #[derive(Default)]
 struct Seen {
     dials: BTreeMap<u64, u32>,
     announces: BTreeMap<u64, u32>,
-    /// When the last daemon was known.
+    /// When the tracker knew the last daemon.
     all_known: Option<Duration>,
 }
 
 impl Seen {
-    /// The most within any second from `after` on.
+    /// The most events within any second after `after`.
     fn peak(counts: &BTreeMap<u64, u32>, after: Duration) -> u32 {
         let from = after.as_millis() as u64 / 100;
         counts
@@ -54,13 +54,13 @@ fn seeding(key: SwarmKey) -> Announce {
     Announce { key, stage: Stage::Seeding, have: 10, count, peers_wanted: 0 }
 }
 
-/// A number from 0 on and below 1.
+/// A random number from 0 up to, but not including, 1.
 fn share(chance: &mut Chance) -> f64 {
     const PARTS: usize = 1 << 20;
     chance.below(PARTS) as f64 / PARTS as f64
 }
 
-/// Plays a fleet for `span`. The tracker is there from `tracker_at` on; daemons first dial after `first`.
+/// Simulates a fleet for `span`. The tracker runs from `tracker_at` on; daemons first dial after `first`.
 fn play(tracker_at: Duration, span: Duration, first: impl Fn(f64, &mut Backoff) -> Duration) -> Seen {
     let (start, mut chance) = (Instant::now(), Chance::new([7; 32]));
     let mut registry = Registry::new(Limits::default(), [7; 32]);
@@ -116,7 +116,7 @@ fn after_a_power_cut_all_are_known_within_two_seconds() {
     let (dials, announces) =
         (Seen::peak(&seen.dials, Duration::ZERO), Seen::peak(&seen.announces, Duration::ZERO));
     assert!(seen.all_known.is_some_and(|at| at <= Duration::from_secs(2)), "{:?}", seen.all_known);
-    // 2,000 in two seconds, and later each of ten resources every 2 to 5 s, but most of them together.
+    // 2,000 in two seconds; later each of ten resources every 2 to 5 s, most of them together.
     assert!(dials <= 1_200, "{dials} connections in a second");
     assert!(announces <= 2_500, "{announces} announces in a second");
 }

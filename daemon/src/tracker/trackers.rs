@@ -1,4 +1,4 @@
-//! All trackers that this machine talks to.
+//! The trackers that this machine talks to.
 
 use super::announcer;
 use super::entry::TrackerCommand;
@@ -13,24 +13,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
-/// How many trackers a daemon talks to: manifests name them, so strangers choose.
+/// How many trackers a daemon talks to; further ones are left out. Manifests name trackers, so strangers could add any
+/// number.
 const TRACKERS_MAX: usize = 64;
 
-/// All trackers that we talk to.
+/// The trackers that we talk to.
 #[derive(Debug, Default)]
 pub struct Trackers {
     trackers: BTreeMap<TrackerUrl, AnnouncerHandle>,
-    /// The daemon is up: what is announced from now on is announced at once.
+    /// Whether the start is over: then new resources are announced at once.
     up: bool,
 }
 
 #[derive(Debug)]
 struct AnnouncerHandle {
-    /// What it is still to be told.
+    /// The orders that its announcer has not taken yet.
     inbox: Arc<Inbox>,
     health: Arc<Mutex<Health>>,
     task: JoinHandle<()>,
-    /// The resources that it announces.
+    /// The resources that are announced to it.
     keys: BTreeSet<SwarmKey>,
 }
 
@@ -46,7 +47,8 @@ impl AnnouncerHandle {
 }
 
 impl Trackers {
-    /// Tells a tracker something; begins to talk to it if need be. `false` if there are too many trackers.
+    /// Gives a command to a tracker's announcer, which is started if necessary. Returns `false` if there are too many
+    /// trackers.
     pub fn command(&mut self, context: &Arc<Context>, url: &TrackerUrl, command: TrackerCommand) -> bool {
         if !self.trackers.contains_key(url) {
             self.make_room();
@@ -65,14 +67,14 @@ impl Trackers {
         self.trackers.get_mut(url).map(|tracker| tracker.send(command)).is_some()
     }
 
-    /// Tells every tracker that we talk to.
+    /// Gives a command to all announcers.
     pub fn command_all(&mut self, command: impl Fn() -> TrackerCommand) {
         for tracker in self.trackers.values_mut() {
             tracker.send(command());
         }
     }
 
-    /// Ends the talk with a tracker that nothing is announced to any more, when there are too many.
+    /// If there are too many trackers, ends the announcer of one to which nothing is announced any more.
     fn make_room(&mut self) {
         let unused = self.trackers.iter().find(|(_, tracker)| tracker.keys.is_empty());
         let unused = unused.map(|(url, _)| url.clone()).filter(|_| self.trackers.len() >= TRACKERS_MAX);
@@ -81,13 +83,13 @@ impl Trackers {
         }
     }
 
-    /// What a former run knew is announced by now, after a short while that differs from daemon to daemon.
-    /// Whether they were not before.
+    /// Ends the start: the resources of the last run are announced after a short random pause. Returns whether this was
+    /// the first call.
     pub fn started(&mut self) -> bool {
         !std::mem::replace(&mut self.up, true)
     }
 
-    /// What is wrong with a tracker for a resource, and for how long.
+    /// The trouble that a tracker causes for a resource, and how long it has lasted.
     pub fn trouble(&self, url: &TrackerUrl, key: SwarmKey) -> Option<(Duration, Trouble)> {
         let now = Instant::now();
         match self.trackers.get(url) {
@@ -96,7 +98,7 @@ impl Trackers {
         }
     }
 
-    /// Withdraws everything everywhere, and ends. Gives up after `patience`.
+    /// Withdraws everything from all trackers, and ends. Gives up after `patience`.
     pub async fn end(self, patience: Duration) {
         let until = tokio::time::Instant::now() + patience;
         let mut tasks = Vec::new();

@@ -1,4 +1,4 @@
-//! What becomes of the calls: what a tracker took, what it refused, and what it says of our resources.
+//! Handles the answers to calls: what the tracker accepted, what it refused and what it says of our resources.
 
 use super::super::dates::Dates;
 use super::super::entry::Unpublished;
@@ -14,7 +14,7 @@ use shared::rpc::tracker::{AnnounceAnswer, Stage, TrackerError};
 use std::time::{Duration, Instant};
 
 impl Announcer {
-    /// A call was answered. An error means that the connection is of no use any more.
+    /// Handles an answer. An error means that the connection cannot be used any more.
     pub(super) async fn answered(
         &mut self,
         session: &Session,
@@ -53,8 +53,8 @@ impl Announcer {
         Ok(())
     }
 
-    /// The tracker does not take all of these. Those that it takes are told from those that it does not: one that is
-    /// refused must not keep the others from being known. It is told again after a while.
+    /// The tracker refused a batch. It is halved until the refused resources are found, so that they do not keep the
+    /// others from being announced. A refused resource is announced again after [`REFUSED_AGAIN`].
     fn refused(&mut self, calls: &mut Calls, mut keys: Vec<SwarmKey>, error: &TrackerError) {
         calls.refusals += 1;
         if keys.len() > 1 && calls.refusals < REFUSALS_MAX {
@@ -73,7 +73,7 @@ impl Announcer {
         tracing::debug!(tracker = %self.url, resources = keys.len(), %error, "the tracker refused an announce");
     }
 
-    /// The tracker knows that we have this.
+    /// The tracker has accepted the announce of a resource.
     async fn announced(
         &mut self,
         session: &Session,
@@ -98,9 +98,9 @@ impl Announcer {
         let wants_date = announced.entry.shared_at_ms == 0 && told.shared_at_ms.is_some_and(|at| at > 0);
         let is_news = announced.told.replace(news.clone()) != Some(news);
         if announced.entry.stage == Stage::Seeding && !is_news && !wants_date && told.peers.is_empty() {
-            return Ok(()); // nobody looks for it in vain
+            return Ok(()); // nothing is new, and no leecher looks for seeders
         }
-        // No more than were asked for, however many it names.
+        // The tracker may name more peers than were asked for; the rest is dropped.
         let wanted = usize::from(announced.peers_wanted());
         announced.lonely = false;
         let same_list = told.peers.iter().filter(|peer| peer.key == key).map(|peer| peer.addr);
@@ -121,7 +121,7 @@ impl Announcer {
         Ok(())
     }
 
-    /// The tracker took a publication, or not.
+    /// The tracker has accepted or refused a publication.
     async fn published(&mut self, key: SwarmKey, outcome: Outcome) {
         let now = Instant::now();
         let Some(announced) = self.entries.get_mut(&key) else { return self.publications.answered(key) };
