@@ -240,6 +240,13 @@ pub(crate) struct Resumed {
     pub(crate) errors: Vec<FailureOf>,
 }
 
+/// `unpublish`
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct UnpublishedNames {
+    pub(crate) unpublished: Vec<String>,
+    pub(crate) errors: Vec<FailureOf>,
+}
+
 /// `remove`
 #[derive(Debug, Serialize)]
 pub(crate) struct Removed {

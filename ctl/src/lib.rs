@@ -43,6 +43,7 @@ mod tasks;
 mod terminal;
 mod to_stdout;
 mod tracker;
+mod unpublish;
 mod usage;
 mod verify;
 mod wait;
@@ -108,6 +109,7 @@ async fn run_with_daemon(cli: &Cli, output: &mut Output) -> Result<(), Error> {
         Command::Pause(args) => pause::pause(args, global, output).await,
         Command::Resume(args) => pause::resume(args, global, output).await,
         Command::Verify(args) => verify::verify(args, global, output).await,
+        Command::Unpublish(args) => unpublish::unpublish(args, global, output).await,
         Command::Remove(args) => remove::remove(args, global, output).await,
         Command::Doctor => doctor::doctor(global, output).await,
         Command::Limit(args) => limit::limit(args, global, output).await,

@@ -10,6 +10,7 @@ use crate::human;
 use crate::output::Output;
 use crate::select;
 use crate::targets::{Targets, targets};
+use crate::unpublish::take_back;
 
 pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
@@ -18,6 +19,10 @@ pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Outp
     let (mut removed, mut failures) = (Vec::new(), Failures::default());
     for (what, found) in targets.each() {
         let names = match found {
+            Ok(name) if args.unpublish => match take_back(&daemon, &name, output).await? {
+                Ok(_) => daemon.caller.remove(name, args.delete, CALL_TIMEOUT).await?.map_err(Error::from),
+                Err(error) => Err(error),
+            },
             Ok(name) => daemon.caller.remove(name, args.delete, CALL_TIMEOUT).await?.map_err(Error::from),
             Err(error) => Err(error),
         };

@@ -104,6 +104,12 @@ pub enum Command {
     Resume(WhatsArgs),
     /// Hash what is on disk again, and compare it with the manifest
     Verify(WhatsArgs),
+    /// Take back the names of files that were shared from this machine
+    ///
+    /// The trackers do not publish the file under its name any more, and an earlier version that is still published has
+    /// the name again. The file stays here, and stays shared with the machines that have begun to fetch it. `ttctl share`
+    /// publishes it again.
+    Unpublish(WhatsArgs),
     /// Stop sharing, and forget; a finished file stays unless --delete
     #[command(visible_alias = "rm")]
     Remove(RemoveArgs),

@@ -20,6 +20,9 @@ pub struct RemoveArgs {
     /// All files that are here
     #[arg(long, conflicts_with = "what")]
     pub all: bool,
+    /// Take the names back from the trackers first, also if other machines have the files
+    #[arg(long)]
+    pub unpublish: bool,
     /// Delete the files, too
     #[arg(long)]
     pub delete: bool,

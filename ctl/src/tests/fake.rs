@@ -416,4 +416,9 @@ impl Control for Service {
         };
         Ok(self.answer(Some(tracker), examined)?.answer)
     }
+
+    async fn unpublish(self, _: Context, what: String) -> Result<Unpublished, ControlError> {
+        let kept = if what == "kept" { vec!["it is kept".to_owned()] } else { Vec::new() };
+        Ok(Unpublished { names: self.names(&what)?, warnings: vec!["tt://b is away".to_owned()], kept })
+    }
 }

@@ -254,6 +254,20 @@ fn one_bad_name_does_not_keep_the_others_back() {
 }
 
 #[test]
+fn a_name_that_is_kept_by_a_tracker_is_not_removed_in_passing() {
+    let fake = Fake::start();
+    let run = |args: &[&str]| ttctl(&[args, &["--directory", fake.folder()]].concat());
+    assert_eq!(run(&["unpublish", "x"]), ("unpublished x\n".to_owned(), Ok(())));
+    for args in [&["unpublish", "kept", "y"][..], &["remove", "--unpublish", "kept", "y"]] {
+        let (lines, result) = run(args);
+        assert!(lines.ends_with(" y\n") && !lines.contains("kept"), "{lines}");
+        assert_eq!(result.unwrap_err().exit_code(), 4);
+    }
+    let document = run(&["unpublish", "--json", "x"]).0;
+    assert_eq!(document, "{\"schema_version\":1,\"unpublished\":[\"x\"],\"errors\":[]}\n");
+}
+
+#[test]
 fn verify_tells_lost_chunks_from_those_never_fetched() {
     let fake = Fake::start();
     fake.state().watched = [status("x", ResourceId::of(b"x"), State_::Waiting)].into();

@@ -2,6 +2,7 @@
 
 mod callers;
 mod crowd;
+mod diary;
 mod examine;
 mod imports;
 mod look_up;

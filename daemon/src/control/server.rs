@@ -2,6 +2,7 @@
 //! imports that arrive in parts, waiting, and lookups in catalogues.
 
 use super::callers::{CallerPlace, Callers, Counted};
+use super::diary;
 use super::examine::examine;
 use super::imports::{self, Imports};
 use super::look_up::{look_up, shown};
@@ -18,7 +19,7 @@ use shared::name::ResourceName;
 use shared::rpc::control::{
     Accepted, Control, ControlError, DaemonInfo, ErrorKind, Examined, GetRequest, GetWhat, Limit,
     LimitChange, Limits, Page, PeerInfo, Rejection, ResourceStatus, ShareRequest, TaskId, TaskState,
-    TrackerAnswer, TrackerExamined, Watched,
+    TrackerAnswer, TrackerExamined, Unpublished, Watched,
 };
 use shared::rpc::local::{Credentials, Listener, Stream};
 use shared::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
@@ -142,25 +143,15 @@ impl Control for CallerSession {
     }
 
     async fn share(self, _: CallContext, request: ShareRequest) -> Result<TaskId, ControlError> {
-        self.log("share", &request.name);
-        self.requests.share(ToShare::new(request, self.wanted_by().await)).await
+        let request = ToShare::new(request, self.wanted_by().await);
+        let (by, name) = (request.by.clone(), request.name.clone());
+        self.requests.share(request).await.inspect_err(told(&by, name.as_str(), "not shared"))
     }
 
     async fn import(self, _: CallContext, request: ShareRequest) -> Result<TaskId, ControlError> {
-        self.log("import", &request.name);
-        let permits = [self.may_have_one(&self.own_imports)?, self.may_have_one(&self.callers.imports)?];
         let request = ToShare::new(request, self.wanted_by().await);
-        let (task, handle) = self.requests.import(request.clone()).await?;
-        let home = self.server.home.clone();
-        match blocking(move || home.import(task.0)).await {
-            Ok(import) => self.imports().begin(task, request, handle, import, permits),
-            Err(error) => {
-                handle.end(TaskState::Failed(error.clone()));
-                return Err(error);
-            }
-        }
-        tokio::spawn(imports::watch(Arc::downgrade(&self.imports), task));
-        Ok(task)
+        let (by, name) = (request.by.clone(), request.name.clone());
+        self.begin_import(request).await.inspect_err(told(&by, name.as_str(), "not shared"))
     }
 
     async fn import_part(self, _: CallContext, task: TaskId, bytes: Payload) -> Result<(), ControlError> {
@@ -202,39 +193,19 @@ impl Control for CallerSession {
     }
 
     async fn get(self, _: CallContext, request: GetRequest) -> Result<Accepted, ControlError> {
-        let replace = request.replace;
+        let (replace, by) = (request.replace, self.wanted_by().await);
         let (lookup, tracker) = match request.what {
             GetWhat::Manifest => {
-                let manifest = self.sent_manifest()?;
-                let wanted = Wanted::known(manifest, replace, self.wanted_by().await);
-                return self.begin(wanted).await;
+                let manifest = self.sent_manifest().inspect_err(told(&by, "a manifest", "not fetched"))?;
+                let name = manifest.name().clone();
+                let asked = self.requests.get(Wanted::known(manifest, replace, by.clone())).await;
+                return asked.inspect_err(told(&by, name.as_str(), "not fetched"));
             }
             GetWhat::Name { name, tracker } => (Lookup::Name(name), tracker),
-            GetWhat::Resource { resource, tracker } => {
-                // An id means exactly one resource, so a resource that is here needs no lookup.
-                if let Ok(accepted) = self.find_locally(resource.to_string(), replace).await {
-                    return Ok(accepted);
-                }
-                (Lookup::Resource(resource), tracker)
-            }
+            GetWhat::Resource { resource, tracker } => (Lookup::Resource(resource), tracker),
         };
-        let configured = self.server.trackers.borrow().clone();
-        let looked_up = match look_up(&self.server.context, configured, &lookup, tracker).await {
-            Ok(Ok(hit)) => {
-                let by = self.wanted_by().await;
-                return self.begin(Wanted::found(hit, replace, Some(by))).await;
-            }
-            Ok(Err(nowhere)) => match self.find_locally(shown(&lookup), replace).await {
-                Err(error) if error.kind == ErrorKind::Unknown => Err(nowhere),
-                found => found,
-            },
-            Err(error) => Err(error),
-        };
-        if let Err(error) = &looked_up {
-            let what = shown(&lookup);
-            tracing::info!(uid = self.who.uid, pid = self.who.pid, verb = "get", %what, %error, "nothing is fetched");
-        }
-        looked_up
+        let what = shown(&lookup);
+        self.get_named(lookup, tracker, replace, &by).await.inspect_err(told(&by, &what, "not fetched"))
     }
 
     async fn status(self, _: CallContext, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
@@ -261,13 +232,13 @@ impl Control for CallerSession {
     }
 
     async fn pause(self, _: CallContext, what: String) -> Result<Vec<ResourceName>, ControlError> {
-        self.log("pause", &what.escape_debug());
-        self.requests.pause(what).await
+        let asked = self.requests.pause(what.clone()).await;
+        self.tell(&what, asked, "paused", "not paused").await
     }
 
     async fn resume(self, _: CallContext, what: String) -> Result<Vec<ResourceName>, ControlError> {
-        self.log("resume", &what.escape_debug());
-        self.requests.resume(what).await
+        let asked = self.requests.resume(what.clone()).await;
+        self.tell(&what, asked, "resumed", "not resumed").await
     }
 
     async fn remove(
@@ -276,14 +247,14 @@ impl Control for CallerSession {
         what: String,
         delete: bool,
     ) -> Result<Vec<ResourceName>, ControlError> {
-        self.log("remove", &what.escape_debug());
-        let by = WantedBy::User { uid: self.who.uid, name: None };
-        self.requests.remove(what, delete, by).await
+        let by = self.wanted_by().await;
+        let asked = self.requests.remove(what.clone(), delete, by.clone()).await;
+        asked.inspect_err(told(&by, &what, "not removed"))
     }
 
     async fn verify(self, _: CallContext, what: String) -> Result<TaskId, ControlError> {
-        self.log("verify", &what.escape_debug());
-        self.requests.verify(what).await
+        let by = self.wanted_by().await;
+        self.requests.verify(what.clone(), by.clone()).await.inspect_err(told(&by, &what, "not verified"))
     }
 
     async fn rejections(self, _: CallContext) -> Result<Vec<(Rejection, u64)>, ControlError> {
@@ -292,13 +263,11 @@ impl Control for CallerSession {
 
     async fn limit(self, _: CallContext, change: LimitChange) -> Result<Limits, ControlError> {
         let context = &self.server.context;
-        for (verb, bucket, limit) in [
-            ("limit downloads", &context.down, change.download),
-            ("limit uploads", &context.up, change.upload),
-        ] {
+        let changes = [("download", &context.down, change.download), ("upload", &context.up, change.upload)];
+        for (direction, bucket, limit) in changes {
             if let Some(limit) = limit {
                 bucket.set(of_wire(limit));
-                self.log(verb, &bucket.limit());
+                diary::limited(&self.wanted_by().await, direction, &bucket.limit());
             }
         }
         if change != LimitChange::default() {
@@ -367,6 +336,17 @@ impl Control for CallerSession {
     ) -> Result<TrackerExamined, ControlError> {
         self.questions.examine(self.who.uid, tracker).await
     }
+
+    async fn unpublish(self, _: CallContext, what: String) -> Result<Unpublished, ControlError> {
+        let by = self.wanted_by().await;
+        let asked = self.requests.unpublish(what.clone(), by.clone()).await;
+        asked.inspect_err(told(&by, &what, "not unpublished"))
+    }
+}
+
+/// Has the log say that nothing came of what somebody asked for.
+fn told(by: &WantedBy, what: &str, not_done: &str) -> impl Fn(&ControlError) {
+    move |error| diary::refused(by, what, not_done, error)
 }
 
 fn of_wire(limit: Limit) -> RateLimit {
@@ -385,8 +365,66 @@ fn to_wire(limit: RateLimit) -> Limit {
 }
 
 impl CallerSession {
-    fn log(&self, verb: &str, what: &dyn Display) {
-        tracing::info!(uid = self.who.uid, pid = self.who.pid, verb, what = %what, "asked by a caller");
+    /// Has the log say what came of a request that is done at once.
+    async fn tell(
+        &self,
+        what: &str,
+        asked: Result<Vec<ResourceName>, ControlError>,
+        done: &str,
+        not_done: &str,
+    ) -> Result<Vec<ResourceName>, ControlError> {
+        let by = self.wanted_by().await;
+        match &asked {
+            Ok(names) => {
+                let snapshot = self.snapshots.borrow().clone();
+                for name in names {
+                    let id = snapshot.of(Some(name.as_str())).first().map(|status| status.resource);
+                    diary::done(&by, name, id, done);
+                }
+            }
+            Err(error) => diary::refused(&by, what, not_done, error),
+        }
+        asked
+    }
+
+    async fn begin_import(&self, request: ToShare) -> Result<TaskId, ControlError> {
+        let permits = [self.may_have_one(&self.own_imports)?, self.may_have_one(&self.callers.imports)?];
+        let (task, handle) = self.requests.import(request.clone()).await?;
+        let home = self.server.home.clone();
+        match blocking(move || home.import(task.0)).await {
+            Ok(import) => self.imports().begin(task, request, handle, import, permits),
+            Err(error) => {
+                handle.end(TaskState::Failed(error.clone()));
+                return Err(error);
+            }
+        }
+        tokio::spawn(imports::watch(Arc::downgrade(&self.imports), task));
+        Ok(task)
+    }
+
+    /// Fetches what a name or an id means.
+    async fn get_named(
+        &self,
+        lookup: Lookup,
+        tracker: Option<TrackerUrl>,
+        replace: bool,
+        by: &WantedBy,
+    ) -> Result<Accepted, ControlError> {
+        let find_locally = || self.requests.find_locally(shown(&lookup), replace, by.clone());
+        // An id says all there is to say: what is here is what is meant.
+        if matches!(lookup, Lookup::Resource(_))
+            && let Ok(accepted) = find_locally().await
+        {
+            return Ok(accepted);
+        }
+        let configured = self.server.trackers.borrow().clone();
+        match look_up(&self.server.context, configured, &lookup, tracker).await? {
+            Ok(hit) => self.requests.get(Wanted::found(hit, replace, Some(by.clone()))).await,
+            Err(nowhere) => match find_locally().await {
+                Err(error) if error.kind == ErrorKind::Unknown => Err(nowhere),
+                found => found,
+            },
+        }
     }
 
     fn imports(&self) -> MutexGuard<'_, Imports> {
@@ -411,18 +449,9 @@ impl CallerSession {
         parser.finish().map_err(|error| bad_data(&error))
     }
 
-    async fn find_locally(&self, what: String, replace: bool) -> Result<Accepted, ControlError> {
-        self.requests.find_locally(what, replace, self.wanted_by().await).await
-    }
-
     /// The caller's user as a [`WantedBy`].
     async fn wanted_by(&self) -> WantedBy {
         users::wanted_by(self.who.uid).await
-    }
-
-    async fn begin(&self, wanted: Wanted) -> Result<Accepted, ControlError> {
-        self.log("get", wanted.manifest.name());
-        self.requests.get(wanted).await
     }
 }
 

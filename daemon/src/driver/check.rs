@@ -14,6 +14,7 @@ use shared::have::HaveMap;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind, TaskId, TaskState};
+use shared::wanted::WantedBy;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -21,10 +22,11 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 impl Driver {
-    pub(super) fn verify(&mut self, what: &str) -> Result<TaskId, ControlError> {
-        let (_, key) = self.one(what)?;
+    pub(super) fn verify(&mut self, what: &str, by: &WantedBy) -> Result<TaskId, ControlError> {
+        let (name, key) = self.one(what)?;
         let (id, handle) = self.begin_task()?;
         handle.progress("waiting for its turn", 0, 0);
+        tracing::info!(%name, id = %key, user = %by, "being verified");
         self.check_for(key, CheckWaiter::new(handle));
         Ok(id)
     }

@@ -11,16 +11,13 @@ impl Driver {
         // An answer that nobody waits for any more is of no interest.
         match command {
             Command::Share { request, reply } => {
-                let begun = able.and_then(|()| self.share(request));
-                drop(reply.send(begun.inspect_err(log_refusal)));
+                drop(reply.send(able.and_then(|()| self.share(request))));
             }
             Command::Import { request, reply } => {
-                let begun = able.and_then(|()| self.import(&request));
-                drop(reply.send(begun.inspect_err(log_refusal)));
+                drop(reply.send(able.and_then(|()| self.import(&request))));
             }
             Command::ImportEnd { task, request, import, reply } => {
-                let outcome = able.and_then(|()| self.may_import(request));
-                drop(reply.send(self.import_end(task, outcome, import)));
+                drop(reply.send(self.import_end(task, &request, able, import)));
             }
             Command::Task { task, reply } => drop(reply.send(self.find_task(task))),
             Command::Get { wanted, reply } => match able {
@@ -49,7 +46,13 @@ impl Driver {
                 let removed = able.and_then(|()| self.remove(&what, delete, &by));
                 self.answer_change(reply, removed);
             }
-            Command::Verify { what, reply } => drop(reply.send(able.and_then(|()| self.verify(&what)))),
+            Command::Verify { what, by, reply } => {
+                drop(reply.send(able.and_then(|()| self.verify(&what, &by))));
+            }
+            Command::Unpublish { what, by, reply } => match able {
+                Ok(()) => self.unpublish(&what, &by, reply),
+                Err(error) => drop(reply.send(Err(error))),
+            },
         }
     }
 
@@ -57,7 +60,7 @@ impl Driver {
     pub(super) fn answer_change<T: Send + 'static>(&self, reply: Reply<T>, change: Result<T, ControlError>) {
         match change {
             Ok(_) => self.answer_when_saved(reply, change),
-            Err(_) => drop(reply.send(change.inspect_err(log_refusal))),
+            Err(_) => drop(reply.send(change)),
         }
     }
 
@@ -74,9 +77,4 @@ impl Driver {
             let _ = reply.send(answer);
         });
     }
-}
-
-/// Each command is in the log as it comes, and so is that nothing came of it.
-fn log_refusal(error: &ControlError) {
-    tracing::info!(%error, "a command is refused");
 }

@@ -3,6 +3,7 @@
 use super::Driver;
 use crate::inbox::Found;
 use crate::library::Phase;
+use crate::store::NameRecord;
 use crate::tracker::{AnnouncedEntry, TrackerCommand};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -55,12 +56,27 @@ impl Driver {
         let names = resource.record.names.iter();
         let manifests = names.map(|record| resource.manifest.with_name(record.name.clone())).collect();
         let (shared_at_ms, origin) = (resource.record.shared_at_ms, resource.record.origin);
+        let is_taken_back = |record: &&NameRecord| record.taken_back;
+        let taken_back = resource.record.names.iter().filter(is_taken_back).map(|record| record.name.clone());
+        let taken_back = taken_back.collect();
+        let (is_unproven, found_at) = (resource.is_unproven(), resource.record.trackers.clone());
         let (claims, undated) = (resource.record.claims.clone(), resource.record.undated.clone());
-        let entry =
-            AnnouncedEntry { stage, have: resource.have(), manifests, shared_at_ms, origin, claims: false };
+        let entry = AnnouncedEntry {
+            stage,
+            have: resource.have(),
+            manifests,
+            shared_at_ms,
+            origin,
+            claims: false,
+            may_publish: true,
+            taken_back,
+        };
         for url in resource.trackers() {
             let shared_at_ms = if undated.contains(&url) { 0 } else { shared_at_ms };
-            let entry = AnnouncedEntry { claims: claims.contains(&url), shared_at_ms, ..entry.clone() };
+            // What a tracker has named itself it may have back before it is proven: it may have forgotten it since.
+            let may_publish = origin || !is_unproven || found_at.contains(&url);
+            let claims = claims.contains(&url);
+            let entry = AnnouncedEntry { claims, shared_at_ms, may_publish, ..entry.clone() };
             self.trackers.command(&self.context, &url, TrackerCommand::Put(key, entry));
         }
     }

@@ -66,7 +66,6 @@ impl Driver {
         {
             resource.record.paused = paused;
             self.saver.save(&resource.slot, &resource.record);
-            tracing::info!(resource = %key, "{}", if paused { "paused" } else { "resumed" });
         }
     }
 
@@ -92,16 +91,19 @@ impl Driver {
         let mut found = self.some(what)?;
         found.retain(|(name, key)| self.withdraw(*key, name, by) == Withdrawn::NobodyLeft);
         for (name, key) in &found {
-            let identity = self.library.get(*key).and_then(|resource| {
-                resource.record.names.iter().find(|record| record.name == *name)?.published
-            });
+            let Some(resource) = self.library.get(*key) else { continue };
+            let record = resource.record.names.iter().find(|record| record.name == *name);
+            let identity = record.and_then(|record| record.published);
+            let trackers = if resource.record.origin { resource.trackers() } else { Vec::new() };
             self.forget_name(name, None);
+            self.leave_catalogues(*key, name, &trackers);
             let publishing = self.publishing.get_mut(key).filter(|publishing| publishing.name == *name);
             publishing.into_iter().for_each(|publishing| publishing.delete |= delete);
             if let Some(identity) = identity.filter(|_| delete) {
                 self.saver.remove_file(self.home.clone(), name.clone(), identity);
             }
-            tracing::info!(resource = %key, %name, delete, "removed");
+            let done = if delete { "removed, and its file deleted" } else { "removed; its file stays" };
+            tracing::info!(%name, id = %key, user = %by, "{done}");
         }
         Ok(names(found))
     }
@@ -144,7 +146,7 @@ impl Driver {
     // -- what a person means
 
     /// All names that a person means.
-    fn some(&self, what: &str) -> Result<Vec<(ResourceName, SwarmKey)>, ControlError> {
+    pub(super) fn some(&self, what: &str) -> Result<Vec<(ResourceName, SwarmKey)>, ControlError> {
         let found = self.library.find(what);
         if found.is_empty() { Err(unknown(what)) } else { Ok(found) }
     }

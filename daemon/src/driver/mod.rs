@@ -46,6 +46,7 @@ mod strays;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod unpublish;
 mod wanted;
 mod work;
 

@@ -199,13 +199,13 @@ pub(super) fn no_room_words(no_room: &NoRoom) -> String {
 }
 
 fn no_space(needed: u64, free: u64, kept: u64, promised: u64) -> String {
-    let mut reason = format!("no space: {} needed, {} free", binary(needed), binary(free));
+    let mut reason = format!("no space: {} needed, {} free", size(needed), size(free));
     let mut of_that = Vec::new();
     if kept > 0 {
-        of_that.push(format!("min_free_space keeps {}", binary(kept)));
+        of_that.push(format!("min_free_space keeps {}", size(kept)));
     }
     if promised > 0 {
-        of_that.push(format!("{} are promised to others", binary(promised)));
+        of_that.push(format!("{} are promised to others", size(promised)));
     }
     if !of_that.is_empty() {
         reason = format!("{reason}, of which {}", of_that.join(" and "));
@@ -214,7 +214,7 @@ fn no_space(needed: u64, free: u64, kept: u64, promised: u64) -> String {
 }
 
 /// A number of bytes for a person: "40 MiB", "1.5 GiB".
-fn binary(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -296,7 +296,7 @@ mod tests {
             ((10 << 20) - 1, "10 MiB"),
             (5 << 40, "5 TiB"),
         ];
-        cases.iter().for_each(|(bytes, text)| assert_eq!(binary(*bytes), *text));
+        cases.iter().for_each(|(bytes, text)| assert_eq!(size(*bytes), *text));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Driver;
 use super::loading::HashedShare;
 use super::naming::{is_to_come, refuse_taken};
-use super::reasons::{no_room_words, told};
+use super::reasons::{no_room_words, size, told};
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{Imported, Input, TaskInput, ToShare};
@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 /// How long a share waits for its trackers.
-const TRACKERS_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const TRACKERS_WITHIN: Duration = Duration::from_secs(5);
 
 impl Driver {
     /// Shares a file of the folder.
@@ -73,7 +73,7 @@ impl Driver {
                     message: format!("cannot share {}: {error}", self.home.file(&request.name).display()),
                     hint: None,
                 };
-                return self.end_failed(task, Err(error));
+                return self.end_failed(task, &request, Err(error));
             }
         };
         if request.replace {
@@ -98,7 +98,7 @@ impl Driver {
     ) {
         match may_have_name(hashed.resource, other.as_ref()) {
             Ok(()) => self.adopt_hashed(task, request, hashed, identity),
-            refused => self.end_failed(task, refused),
+            refused => self.end_failed(task, request, refused),
         }
     }
 
@@ -137,15 +137,16 @@ impl Driver {
     pub(super) fn import_end(
         &mut self,
         task: TaskId,
-        request: Result<ToShare, ControlError>,
+        request: &ToShare,
+        able: Result<(), ControlError>,
         import: Import,
     ) -> Result<(), ControlError> {
-        let request = match request {
+        let request = match able.and_then(|()| self.may_import(request.clone())) {
             Ok(request) => request,
             Err(error) => {
                 // its file goes with it, which may take as long as the folder does
                 tokio::task::spawn_blocking(move || drop(import));
-                self.end_failed(task, Err(error.clone()));
+                self.end_failed(task, request, Err(error.clone()));
                 return Err(error);
             }
         };
@@ -194,7 +195,7 @@ impl Driver {
     pub(super) fn imported(&mut self, task: TaskId, request: &ToShare, imported: Imported) {
         match imported {
             Ok((hashed, identity)) => self.adopt_hashed(task, request, hashed, identity),
-            Err(error) => self.end_failed(task, Err(error)),
+            Err(error) => self.end_failed(task, request, Err(error)),
         }
     }
 
@@ -211,7 +212,7 @@ impl Driver {
             return self.park_share(HashedShare { task, _handle, request, hashed, identity });
         }
         let outcome = self.adopt(task, request, hashed, identity);
-        self.end_failed(task, outcome);
+        self.end_failed(task, request, outcome);
     }
 
     /// Takes a hashed file of the folder into the library and shares it.
@@ -238,7 +239,8 @@ impl Driver {
         record.names.retain(|other| other.name != *name);
         let wanted_by = self.wanting(name, Some(&request.by));
         record.names.push(NameRecord::new(name.clone(), Some(identity), wanted_by));
-        let old = self.library.get(key).map(|resource| resource.traffic.clone());
+        let known = self.library.get(key);
+        let (old, old_trackers) = known.map(|it| (it.traffic.clone(), it.trackers())).unzip();
         if old.is_some() {
             self.leave(key);
         }
@@ -251,11 +253,15 @@ impl Driver {
         }
         let saved = self.shelve(&resource, true);
         self.forget_name(name, Some(key)); // what had it goes when this is remembered
+        let left = left_behind(old_trackers.unwrap_or_default(), &resource.trackers());
+        let names: Vec<ResourceName> = resource.record.names.iter().map(|it| it.name.clone()).collect();
         self.library.insert(resource);
-        tracing::info!(resource = %key, %name, bytes = identity.bytes, "shared");
+        let (user, bytes) = (&request.by, identity.bytes);
+        tracing::info!(%name, id = %key, %user, bytes, "shared, {}", size(bytes));
         self.join(key);
+        names.iter().for_each(|name| self.leave_catalogues(key, name, &left));
         self.publish(key); // names that still waited for the content
-        self.tell_trackers(task, key, name, saved);
+        self.tell_trackers(task, key, name, saved, &left);
         Ok(())
     }
 
@@ -300,8 +306,10 @@ impl Driver {
         key: SwarmKey,
         name: &ResourceName,
         saved: oneshot::Receiver<Result<(), StoreError>>,
+        left: &[TrackerUrl],
     ) {
         let Some(resource) = self.library.get(key) else { return };
+        let left = left.iter().map(|url| no_longer_at(url, name)).collect::<Vec<_>>();
         let mut answers = Vec::new();
         for url in resource.trackers() {
             let (done, answer): (Waiting, _) = oneshot::channel();
@@ -314,7 +322,8 @@ impl Driver {
         tokio::spawn(async move {
             let state = match saved.await {
                 Ok(Ok(())) => {
-                    let (warnings, refused) = heard(answers).await;
+                    let (mut warnings, refused) = heard(answers).await;
+                    warnings.extend(left);
                     TaskState::Shared(Shared { name, resource: key.resource, manifest, warnings, refused })
                 }
                 Ok(Err(error)) => TaskState::Failed(store_error(&error)),
@@ -385,12 +394,24 @@ impl Driver {
         })
     }
 
-    fn end_failed(&self, task: TaskId, outcome: Result<(), ControlError>) {
+    fn end_failed(&self, task: TaskId, request: &ToShare, outcome: Result<(), ControlError>) {
         if let (Err(error), Some(handle)) = (outcome, self.tasks.get(task)) {
-            tracing::warn!(task = task.0, error = %error, "a file was not shared");
+            tracing::warn!(name = %request.name, user = %request.by, %error, "not shared");
             handle.end(TaskState::Failed(error));
         }
     }
+}
+
+/// The trackers where something was shared until now, and is not any more.
+fn left_behind(mut old: Vec<TrackerUrl>, new: &[TrackerUrl]) -> Vec<TrackerUrl> {
+    old.retain(|url| !new.contains(url));
+    old
+}
+
+fn no_longer_at(url: &TrackerUrl, name: &ResourceName) -> String {
+    format!(
+        "{name} was shared at {url} and no longer is: name all its trackers with --tracker to share it at each of them"
+    )
 }
 
 fn manifest_of(request: &ToShare, hashed: &Hashed) -> Result<Manifest, ControlError> {

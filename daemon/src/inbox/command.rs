@@ -7,7 +7,7 @@ use crate::tasks::TaskHandle;
 use shared::id::ResourceId;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use shared::rpc::control::{Accepted, ControlError, PeerInfo, ShareRequest, TaskId, TaskState};
+use shared::rpc::control::{Accepted, ControlError, PeerInfo, ShareRequest, TaskId, TaskState, Unpublished};
 use shared::url::TrackerUrl;
 use shared::wanted::WantedBy;
 use std::sync::Arc;
@@ -44,7 +44,9 @@ pub enum Command {
     /// Withdraws what `by` wants, and removes the resources that nobody wants any more.
     Remove { what: String, delete: bool, by: WantedBy, reply: Reply<Vec<ResourceName>> },
     /// Hashes files again and compares them with their manifests.
-    Verify { what: String, reply: Reply<TaskId> },
+    Verify { what: String, by: WantedBy, reply: Reply<TaskId> },
+    /// Takes the names of files that were shared here back from the trackers.
+    Unpublish { what: String, by: WantedBy, reply: Reply<Unpublished> },
 }
 
 /// What to share.
@@ -123,6 +125,7 @@ impl Command {
             | Command::Resume { what, .. }
             | Command::Remove { what, .. }
             | Command::Inspect { what, .. }
+            | Command::Unpublish { what, .. }
             | Command::Verify { what, .. } => (Some(what.as_str()), None),
             Command::Status { what, .. } => (what.as_deref(), None),
             Command::Task { .. } => (None, None),
@@ -144,6 +147,7 @@ impl Command {
             Command::Task { reply, .. } => drop(reply.send(Err(error))),
             Command::Get { reply, .. } | Command::FindLocally { reply, .. } => drop(reply.send(Err(error))),
             Command::Status { reply, .. } | Command::Inspect { reply, .. } => drop(reply.send(Err(error))),
+            Command::Unpublish { reply, .. } => drop(reply.send(Err(error))),
             Command::Peers { reply, .. } => drop(reply.send(Err(error))),
             Command::Pause { reply, .. } | Command::Resume { reply, .. } | Command::Remove { reply, .. } => {
                 drop(reply.send(Err(error)));

@@ -10,7 +10,7 @@ use crate::store::Import;
 use crate::tasks::TaskHandle;
 use shared::name::ResourceName;
 use shared::rpc::control::{
-    Accepted, ControlError, ErrorKind, PeerInfo, ResourceStatus, TaskId, TaskState, Watched,
+    Accepted, ControlError, ErrorKind, PeerInfo, ResourceStatus, TaskId, TaskState, Unpublished, Watched,
 };
 use shared::wanted::WantedBy;
 use std::sync::Arc;
@@ -163,8 +163,13 @@ impl Requests {
     }
 
     /// Hashes files again. The task ends with the result.
-    pub async fn verify(&self, what: String) -> Result<TaskId, ControlError> {
-        self.ask(|reply| Command::Verify { what, reply }).await
+    pub async fn verify(&self, what: String, by: WantedBy) -> Result<TaskId, ControlError> {
+        self.ask(|reply| Command::Verify { what, by, reply }).await
+    }
+
+    /// Takes the names of what was shared here back from the trackers; the file stays, and is served on.
+    pub async fn unpublish(&self, what: String, by: WantedBy) -> Result<Unpublished, ControlError> {
+        self.ask(|reply| Command::Unpublish { what, by, reply }).await
     }
 }
 

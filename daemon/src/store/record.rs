@@ -48,6 +48,9 @@ pub struct NameRecord {
     /// Whether the file was found damaged after a complaint, so that it must be checked before it is served again.
     #[serde(default)]
     pub damaged: bool,
+    /// Whether it was taken back from the trackers: it is not published under this name until it is shared again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken_back: bool,
     /// Who wants it; empty in a rebuilt record.
     #[serde(default, skip_serializing_if = "Wanting::is_empty")]
     pub wanted_by: Wanting,
@@ -56,7 +59,7 @@ pub struct NameRecord {
 impl NameRecord {
     /// A name with this file, or with none yet. Other content may not be replaced, and nothing is damaged.
     pub fn new(name: ResourceName, published: Option<FileIdentity>, wanted_by: Wanting) -> NameRecord {
-        NameRecord { name, replace: false, published, damaged: false, wanted_by }
+        NameRecord { name, replace: false, published, damaged: false, taken_back: false, wanted_by }
     }
 }
 
@@ -166,6 +169,7 @@ mod tests {
                     replace: false,
                     published: Some(FileIdentity::at(folder.path()).unwrap()),
                     damaged: true,
+                    taken_back: true,
                     wanted_by: vec![
                         WantedBy::User { uid: 1000, name: Some("alice".to_owned()) },
                         WantedBy::User { uid: 4711, name: None },
@@ -211,6 +215,7 @@ mod tests {
                 replace: true,
                 published: None,
                 damaged: false,
+                taken_back: false,
                 wanted_by: vec![
                     WantedBy::User { uid: 1000, name: Some("alice".to_owned()) },
                     WantedBy::User { uid: 4711, name: None },

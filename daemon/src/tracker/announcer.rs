@@ -2,6 +2,7 @@
 //! that renew go first, because a publication is useless once the tracker has forgotten its seeder.
 
 mod answers;
+mod taking_back;
 
 use super::dates::Dates;
 use super::entry::{AnnouncedEntry, Asking, Unpublished, Waiting};
@@ -11,6 +12,7 @@ use super::publications::Publications;
 use super::publish::{self, Outcome};
 use super::schedule::{Backoff, Schedule};
 use super::session::{CALL_TIMEOUT, Session};
+use super::to_unpublish::ToUnpublish;
 use crate::inbox::Context;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -18,7 +20,7 @@ use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Announce, AnnounceReply, LONELY, NEIGHBOURS, PEERS_MAX, Stage, TrackerError,
+    ANNOUNCE_MAX, Announce, AnnounceReply, LONELY, NEIGHBOURS, PEERS_MAX, Stage, TrackerError, UnpublishReply,
 };
 use shared::rpc::wire::CallError;
 use shared::url::TrackerUrl;
@@ -69,6 +71,7 @@ enum Answered {
     Announce(Vec<SwarmKey>, Result<Result<AnnounceReply, TrackerError>, CallError>),
     Withdraw(Vec<SwarmKey>, Result<Result<(), TrackerError>, CallError>),
     Publish(Result<Vec<(SwarmKey, Outcome)>, Trouble>),
+    Unpublish(SwarmKey, ResourceName, Result<Result<UnpublishReply, TrackerError>, CallError>),
     Asked,
 }
 
@@ -79,6 +82,8 @@ struct Calls {
     /// Whether an announce or a withdraw waits for its answer. Only one at a time, so that they arrive in order.
     announcing: bool,
     publishing: usize,
+    /// Whether a name is being taken back. Only one at a time.
+    taking_back: bool,
     asking: usize,
     dates: Dates,
     /// The halves of batches that were refused as a whole; they are announced separately.
@@ -95,6 +100,8 @@ struct Announcer {
     schedule: Schedule,
     publications: Publications,
     withdrawn: Vec<SwarmKey>,
+    /// Names to take back at the tracker.
+    unpublish: ToUnpublish,
     /// Questions about who has a name.
     asked: Vec<(ResourceName, Asking)>,
     /// The tracker's epoch in the last session. A new epoch means that the tracker has forgotten everything.
@@ -122,6 +129,7 @@ pub(super) async fn run(
         schedule: Schedule::default(),
         publications: Publications::default(),
         withdrawn: Vec::new(),
+        unpublish: ToUnpublish::default(),
         asked: Vec::new(),
         epoch: None,
         hurry: false,
@@ -170,6 +178,7 @@ impl Announcer {
     fn lost(&mut self, trouble: Trouble) {
         self.failed(&trouble);
         self.asked.clear(); // the dropped senders say that there is no answer
+        self.unpublish.later(&trouble.to_string());
         for announced in self.entries.values_mut() {
             announced.is_known = false;
             answer(&mut announced.waiting, &Err(Unpublished::Later(trouble.to_string())));
@@ -209,6 +218,7 @@ impl Announcer {
             }
         }
         self.hurry |= !orders.waiting.is_empty() || !orders.asked.is_empty();
+        self.hurry |= self.unpublish.append(orders.unpublish);
         for (key, waiting) in orders.waiting {
             self.await_publication(key, waiting, now);
         }
@@ -224,6 +234,7 @@ impl Announcer {
         self.withdrawn.retain(|other| *other != key);
         self.schedule.now(key, now);
         let origin = entry.origin;
+        self.tell_taken_back(key, &entry);
         let is_news = match self.entries.get_mut(&key) {
             Some(announced) => {
                 let is_news = !same_publication(&announced.entry, &entry);
@@ -239,9 +250,16 @@ impl Announcer {
                 true
             }
         };
-        if origin && is_news {
-            self.publications.want(key, false);
+        match self.is_to_be_published(key) {
+            true if origin && is_news => self.publications.want(key, false),
+            true => {}
+            false => self.publications.remove(key),
         }
+    }
+
+    /// Whether there is a name under which a resource may be published.
+    fn is_to_be_published(&self, key: SwarmKey) -> bool {
+        self.entries.get(&key).is_some_and(|announced| announced.entry.to_publish().next().is_some())
     }
 
     fn remove(&mut self, key: SwarmKey, now: Instant) {
@@ -272,8 +290,12 @@ impl Announcer {
         for (key, announced) in &mut self.entries {
             announced.is_known = false;
             announced.published = announced.published.filter(|_| !is_new);
-            if is_new && announced.entry.origin {
+            let entry = &announced.entry;
+            if is_new && entry.origin && entry.to_publish().next().is_some() {
                 self.publications.want(*key, !announced.waiting.is_empty());
+            }
+            for name in &entry.taken_back {
+                self.unpublish.tell_again(*key, name);
             }
         }
         if self.entries.is_empty() {
@@ -317,6 +339,7 @@ impl Announcer {
             calls.asking += 1;
             calls.all.push(Box::pin(ask(session.caller.clone(), name, asking)));
         }
+        self.begin_taking_back(session, calls);
         if !calls.announcing {
             self.begin_announce(session, calls);
         }
@@ -388,7 +411,7 @@ fn answer(waiting: &mut Vec<Waiting>, outcome: &Result<(), Unpublished>) {
 
 fn same_publication(old: &AnnouncedEntry, new: &AnnouncedEntry) -> bool {
     (old.shared_at_ms, old.origin) == (new.shared_at_ms, new.origin)
-        && old.manifests.iter().map(Manifest::name).eq(new.manifests.iter().map(Manifest::name))
+        && old.to_publish().map(Manifest::name).eq(new.to_publish().map(Manifest::name))
 }
 
 impl Announced {

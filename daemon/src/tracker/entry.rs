@@ -4,7 +4,7 @@ use crate::library::Standing;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use shared::rpc::tracker::{Namesake, Stage};
+use shared::rpc::tracker::{Namesake, Stage, Unpublish, UnpublishReply};
 use tokio::sync::oneshot;
 
 /// Why a publication that somebody waits for was not made.
@@ -20,6 +20,9 @@ pub enum Unpublished {
 
 /// Where the outcome of a publication goes.
 pub type Waiting = oneshot::Sender<Result<(), Unpublished>>;
+
+/// Where the outcome of taking a name back goes.
+pub type TakingBack = oneshot::Sender<Result<UnpublishReply, Unpublished>>;
 
 /// Where the answer goes to the question who has a name. It is dropped if the tracker cannot be asked.
 pub type Asking = oneshot::Sender<Option<Namesake>>;
@@ -37,6 +40,8 @@ pub enum TrackerCommand {
     Await(SwarmKey, Waiting),
     /// Asks which other machine shares something under this name.
     Ask(ResourceName, Asking),
+    /// Takes back a name of a resource. If nobody waits for the answer, a tracker that cannot be reached is told later.
+    Unpublish(SwarmKey, ResourceName, Unpublish, Option<TakingBack>),
     /// Withdraws a resource.
     Remove(SwarmKey),
     /// Withdraws everything and ends.
@@ -58,4 +63,17 @@ pub struct AnnouncedEntry {
     pub origin: bool,
     /// Whether it takes over its name: it was shared just now, without asking who has the name.
     pub claims: bool,
+    /// Whether it may be published when the tracker asks for it. A list of chunks that somebody brought along, and that
+    /// nobody has proven yet, may be false: then it is only announced.
+    pub may_publish: bool,
+    /// Those of its names that were taken back: they are not published, and the tracker is told so in each connection.
+    pub taken_back: Vec<ResourceName>,
+}
+
+impl AnnouncedEntry {
+    /// What is to be published: the manifest under each name that was not taken back.
+    pub fn to_publish(&self) -> impl Iterator<Item = &Manifest> {
+        let may = |manifest: &&Manifest| self.may_publish && !self.taken_back.contains(manifest.name());
+        self.manifests.iter().filter(may)
+    }
 }

@@ -2,6 +2,7 @@
 //! kept, so that no queue grows while the tracker is slow.
 
 use super::entry::{AnnouncedEntry, Asking, TrackerCommand, Waiting};
+use super::to_unpublish::ToUnpublish;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,8 @@ pub(super) struct Orders {
     pub(super) waiting: Vec<(SwarmKey, Waiting)>,
     /// Questions about who has a name, at most as many as there are tasks.
     pub(super) asked: Vec<(ResourceName, Asking)>,
+    /// Names to take back.
+    pub(super) unpublish: ToUnpublish,
     /// Whether to withdraw everything and end.
     pub(super) end: bool,
 }
@@ -36,6 +39,9 @@ impl Orders {
             TrackerCommand::Urgent(key) => _ = self.urgent.insert(key),
             TrackerCommand::Await(key, waiting) => self.waiting.push((key, waiting)),
             TrackerCommand::Ask(name, asking) => self.asked.push((name, asking)),
+            TrackerCommand::Unpublish(key, name, how, waiting) => {
+                self.unpublish.put(key, name, how, waiting);
+            }
             TrackerCommand::Remove(key) => {
                 self.have.remove(&key);
                 self.urgent.remove(&key);
@@ -51,6 +57,7 @@ impl Orders {
             && self.urgent.is_empty()
             && self.waiting.is_empty()
             && self.asked.is_empty()
+            && self.unpublish.is_empty()
             && !self.end
     }
 }
@@ -97,7 +104,16 @@ mod tests {
 
     fn entry(have: u32) -> AnnouncedEntry {
         let (manifests, stage) = (Vec::new(), Stage::Leeching);
-        AnnouncedEntry { stage, have, manifests, shared_at_ms: 0, origin: false, claims: false }
+        AnnouncedEntry {
+            stage,
+            have,
+            manifests,
+            shared_at_ms: 0,
+            origin: false,
+            claims: false,
+            may_publish: true,
+            taken_back: Vec::new(),
+        }
     }
 
     /// A daemon that reports its progress every two seconds while the tracker takes nothing.

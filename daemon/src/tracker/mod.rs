@@ -19,6 +19,7 @@ mod schedule;
 pub(crate) mod session;
 #[cfg(test)]
 mod storm;
+mod to_unpublish;
 mod trackers;
 
 pub use entry::{AnnouncedEntry, TrackerCommand, Unpublished, Waiting};

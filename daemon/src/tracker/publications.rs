@@ -68,6 +68,11 @@ impl Publications {
         waits || self.under_way.contains(&key) || self.refused.contains_key(&key)
     }
 
+    /// Whether the tracker is just being told of it.
+    pub(super) fn is_under_way(&self, key: SwarmKey) -> bool {
+        self.under_way.contains(&key)
+    }
+
     pub(super) fn remove(&mut self, key: SwarmKey) {
         self.urgent.remove(&key);
         self.due.remove(&key);

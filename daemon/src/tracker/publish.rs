@@ -23,7 +23,7 @@ pub(super) fn cost(entry: &AnnouncedEntry) -> Cost {
         128 + manifest.name().as_str().len() + urls.sum::<usize>()
     };
     let chunks = entry.manifests.first().map_or(0, |manifest| manifest.count().get());
-    Cost { names: entry.manifests.len(), chunks, bytes: entry.manifests.iter().map(bytes).sum() }
+    Cost { names: entry.to_publish().count(), chunks, bytes: entry.to_publish().map(bytes).sum() }
 }
 
 /// Publishes these under each of their names: either several small ones, or a single one. An error ends the connection.
@@ -49,7 +49,7 @@ async fn together(
 ) -> Result<Vec<(SwarmKey, Outcome)>, Trouble> {
     let (mut offers, mut hashes) = (Vec::new(), BytesMut::new());
     for (_, entry) in entries {
-        for manifest in &entry.manifests {
+        for manifest in entry.to_publish() {
             offers.push(offer(clocks, entry, manifest));
             manifest.hashes().iter().for_each(|hash| hashes.extend_from_slice(&hash.0));
         }
@@ -63,7 +63,7 @@ async fn together(
     let mut outcomes = Vec::with_capacity(entries.len());
     for (key, entry) in entries {
         let mut outcome = Ok(None);
-        for reply in replies.by_ref().take(entry.manifests.len()) {
+        for reply in replies.by_ref().take(entry.to_publish().count()) {
             outcome = worse(outcome, published(reply)?);
         }
         outcomes.push((*key, outcome));
@@ -78,7 +78,7 @@ async fn in_pages(
     entry: &AnnouncedEntry,
 ) -> Result<Outcome, Trouble> {
     let mut outcome = Ok(None);
-    for manifest in &entry.manifests {
+    for manifest in entry.to_publish() {
         let pages_max = manifest.count().get().div_ceil(PAGE_HASHES);
         let mut reply = caller.publish(offer(clocks, entry, manifest), CALL_TIMEOUT).await?;
         for _ in 0..pages_max {

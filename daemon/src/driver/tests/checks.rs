@@ -100,7 +100,8 @@ async fn what_somebody_waits_for_is_checked_first() {
     let turns = take_all_turns(&mut rig.driver);
     all.iter().for_each(|manifest| rig.driver.check_in_turn(manifest.key()));
     assert!(reason(&rig.driver, &all[4]).ends_with("to be checked, 4 before it"));
-    let verify = rig.ask(|reply| Command::Verify { what: "file-04".to_owned(), reply }).await.unwrap();
+    let verify =
+        rig.ask(|reply| Command::Verify { what: "file-04".to_owned(), by: user(1000), reply }).await.unwrap();
     rig.get(&all[3], false).await.unwrap();
     assert!(reason(&rig.driver, &all[3]).ends_with("as the next one"), "{}", reason(&rig.driver, &all[3]));
     assert!(reason(&rig.driver, &all[4]).ends_with("to be checked, 1 before it"));
@@ -121,7 +122,7 @@ async fn a_check_ends_with_pause_and_remove_and_whoever_waits_hears_of_it() {
     let mut asked = Vec::new();
     for what in ["file-00", "file-01"] {
         let what = what.to_owned();
-        asked.push(rig.ask(|reply| Command::Verify { what, reply }).await.unwrap());
+        asked.push(rig.ask(|reply| Command::Verify { what, by: user(1000), reply }).await.unwrap());
     }
     rig.ask(|reply| Command::Pause { what: "file-00".to_owned(), reply }).await.unwrap();
     rig.ask(|reply| Command::Remove { what: "file-01".to_owned(), delete: false, by: user(1000), reply })
@@ -144,7 +145,11 @@ async fn who_asks_while_a_file_is_read_gets_a_check_that_begins_later() {
     let all = finished(&mut rig, 1).await;
     let mut asked = Vec::new();
     for _ in 0..3 {
-        asked.push(rig.ask(|reply| Command::Verify { what: "file-00".to_owned(), reply }).await.unwrap());
+        asked.push(
+            rig.ask(|reply| Command::Verify { what: "file-00".to_owned(), by: user(1000), reply })
+                .await
+                .unwrap(),
+        );
     }
     let path = rig.file("file-00");
     // The first check may have read it already; the others begin after that.
@@ -163,7 +168,8 @@ async fn who_asks_while_a_file_is_read_gets_a_check_that_begins_later() {
 async fn a_verify_ends_although_the_file_was_shared_anew_meanwhile() {
     let mut rig = Rig::new();
     let all = finished(&mut rig, 1).await;
-    let verify = rig.ask(|reply| Command::Verify { what: "file-00".to_owned(), reply }).await.unwrap();
+    let verify =
+        rig.ask(|reply| Command::Verify { what: "file-00".to_owned(), by: user(1000), reply }).await.unwrap();
     assert_eq!(step(&rig.driver, &all[0]), Some(CheckStep::Hashes));
     let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
     let request =

@@ -150,7 +150,7 @@ async fn what_is_asked_for_is_looked_at_first() {
 async fn a_command_that_has_waited_for_long_is_refused() {
     let (mut rig, disk, _) = started(1);
     let (reply, answer) = oneshot::channel();
-    rig.driver.handle(Input::Command(Command::Verify { what: "file-009".to_owned(), reply }));
+    rig.driver.handle(Input::Command(Command::Verify { what: "file-009".to_owned(), by: user(1000), reply }));
     rig.driver.refuse_parked(Instant::now() + Duration::from_secs(25));
     let refused = answer.await.unwrap().unwrap_err();
     assert!(refused.message.contains("has just started"), "{refused}");

@@ -28,6 +28,10 @@ impl Announcer {
                 answer??;
                 self.withdrawn.retain(|key| !keys.contains(key));
             }
+            Answered::Unpublish(key, name, answer) => {
+                calls.taking_back = false;
+                self.taken_back(key, name, answer)?;
+            }
             Answered::Publish(outcomes) => {
                 calls.publishing -= 1;
                 for (key, outcome) in outcomes? {
@@ -87,6 +91,7 @@ impl Announcer {
         self.schedule.told(key, now, Duration::from_millis(told.interval_ms.into()));
         announced.is_known = true;
         let may_publish = announced.published.is_none_or(|at| now.duration_since(at) >= PUBLISH_AGAIN);
+        let may_publish = may_publish && announced.entry.to_publish().next().is_some();
         if told.want_manifest && may_publish && !self.publications.is_wanted(key) {
             self.publications.want(key, false);
         }

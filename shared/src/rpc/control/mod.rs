@@ -17,6 +17,7 @@ mod status;
 mod task;
 mod task_state;
 mod tracker;
+mod unpublish;
 
 pub use error::{ControlError, ErrorKind};
 pub use examine::Examined;
@@ -31,3 +32,4 @@ pub use status::{ResourceStatus, State, TrackerStatus, Watched};
 pub use task::TaskId;
 pub use task_state::TaskState;
 pub use tracker::{Page, SOFTWARE_CHARS_MAX, TrackerAnswer, TrackerExamined};
+pub use unpublish::Unpublished;

@@ -12,6 +12,7 @@ use super::status::{ResourceStatus, Watched};
 use super::task::TaskId;
 use super::task_state::TaskState;
 use super::tracker::{Page, TrackerAnswer, TrackerExamined};
+use super::unpublish::Unpublished;
 use crate::id::{ResourceId, SwarmKey};
 use crate::name::ResourceName;
 use crate::rpc::message::{Message, Payload, WrongVersion};
@@ -100,6 +101,11 @@ pub trait Control {
     ) -> Result<TrackerAnswer<Fleet>, ControlError>;
     /// Whether a tracker answers, how fast, and the time on its clock.
     async fn tracker_examine(tracker: TrackerUrl) -> Result<TrackerExamined, ControlError>;
+
+    // -- what this machine has published
+    /// Takes back the names of what was shared here: the trackers do not publish it any more. The file stays, and stays shared
+    /// with those who have begun to fetch it. Answered when the trackers were told, or after five seconds.
+    async fn unpublish(what: String) -> Result<Unpublished, ControlError>;
 }
 
 calls! {
@@ -163,6 +169,8 @@ calls! {
     ) -> Result<TrackerAnswer<Fleet>, ControlError>;
     /// See [`Control::tracker_examine`].
     tracker_examine / TrackerExamine(tracker: TrackerUrl) -> Result<TrackerExamined, ControlError>;
+    /// See [`Control::unpublish`].
+    unpublish / Unpublish(what: String) -> Result<Unpublished, ControlError>;
 }
 
 impl Message for ControlRequest {

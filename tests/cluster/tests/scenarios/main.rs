@@ -30,5 +30,6 @@ mod strays;
 mod streams;
 mod swarm;
 mod trackers;
+mod unpublish;
 mod uploads;
 mod wanted;

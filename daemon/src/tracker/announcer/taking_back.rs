@@ -1,0 +1,45 @@
+//! Takes back names that were published: one call at a time, and not while the tracker is just being told of the resource.
+
+use super::super::entry::{AnnouncedEntry, Unpublished};
+use super::super::health::Trouble;
+use super::super::session::{CALL_TIMEOUT, Session};
+use super::{Announcer, Answered, Calls};
+use shared::id::SwarmKey;
+use shared::name::ResourceName;
+use shared::rpc::tracker::{TrackerError, UnpublishReply};
+use shared::rpc::wire::CallError;
+
+impl Announcer {
+    /// A resource is announced, or with other names: the tracker hears of each name that was taken back since.
+    pub(super) fn tell_taken_back(&mut self, key: SwarmKey, entry: &AnnouncedEntry) {
+        let known =
+            self.entries.get(&key).map(|announced| &announced.entry.taken_back[..]).unwrap_or_default();
+        for name in entry.taken_back.iter().filter(|name| !known.contains(name)) {
+            self.unpublish.tell_again(key, name);
+        }
+    }
+
+    pub(super) fn begin_taking_back(&mut self, session: &Session, calls: &mut Calls) {
+        let may = |key| !self.publications.is_under_way(key);
+        let Some((key, name, how)) = self.unpublish.next(may).filter(|_| !calls.taking_back) else { return };
+        let (caller, name) = (session.caller.clone(), name.clone());
+        calls.taking_back = true;
+        calls.all.push(Box::pin(async move {
+            let answer = caller.unpublish(name.clone(), key, how, CALL_TIMEOUT).await;
+            Answered::Unpublish(key, name, answer)
+        }));
+    }
+
+    /// The tracker has answered, or not: then it is told by the next connection.
+    pub(super) fn taken_back(
+        &mut self,
+        key: SwarmKey,
+        name: ResourceName,
+        answer: Result<Result<UnpublishReply, TrackerError>, CallError>,
+    ) -> Result<(), Trouble> {
+        let answer = answer?;
+        tracing::debug!(%name, id = %key.resource, tracker = %self.url, ?answer, "told to unpublish");
+        self.unpublish.answered(key, name, answer.map_err(|error| Unpublished::Refused(error.to_string())));
+        Ok(())
+    }
+}
