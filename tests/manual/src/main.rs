@@ -1,11 +1,13 @@
 //! Makes the man pages: `manual OUT` writes OUT/tinytorrent/man1/ttd.1 and all others, by package and section.
 //!
 //! What the programs know of themselves comes from them: command lines from clap, config keys from their
-//! declarations. `page` writes one page, `programs` has those of section 1, `formats` those of section 5.
+//! declarations. `page` writes one page, `programs` has those of section 1 (`synopsis` their
+//! first lines), `formats` those of section 5.
 
 mod formats;
 mod page;
 mod programs;
+mod synopsis;
 
 use page::Page;
 use std::fs;
@@ -80,6 +82,41 @@ mod tests {
         assert!(find("tinytorrent").contains("SHA\\-256") || find("tinytorrent").contains("SHA-256"));
         find("ttctl-share");
         find("ttctl-tracker-list");
+    }
+
+    /// `man ttctl` leads to nothing that is not there.
+    #[test]
+    fn every_page_of_ours_that_is_named_exists() {
+        let pages = pages();
+        let names: Vec<String> =
+            pages.iter().map(|made| format!("{}({})", made.page.name(), made.page.section())).collect();
+        let mut count = 0;
+        for made in &pages {
+            let text = made.page.text().replace('\\', "");
+            let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-._()".contains(c)));
+            for word in words.filter(|word| word.ends_with("(1)") || word.ends_with("(5)")) {
+                if word.starts_with("tt") || word.starts_with("tinytorrent") {
+                    assert!(names.iter().any(|name| name == word), "{} names {word}", made.page.name());
+                    count += 1;
+                }
+            }
+        }
+        assert!(count > 30, "{count}");
+    }
+
+    #[test]
+    fn a_synopsis_fits_a_person() {
+        let pages = pages();
+        let get = pages.iter().find(|made| made.page.name() == "ttctl-get").unwrap().page.text();
+        let (_, rest) = get.split_once(".SH SYNOPSIS\n").unwrap();
+        let line =
+            rest.split(".SH").next().unwrap().replace("\\fB", "").replace("\\fR", "").replace("\\fI", "");
+        let line = line.replace('\\', "");
+        for part in ["ttctl get [-o PATH", "[--timeout DURATION]", " WHAT"] {
+            assert!(line.contains(part), "{line}");
+        }
+        assert!(!line.contains("--socket") && !line.contains("--help"), "{line}");
+        assert!(get.contains(".SH ARGUMENTS"), "{get}");
     }
 
     /// groff's own opinion; where it is not installed there is none.

@@ -1,6 +1,7 @@
 //! One man page: sections of paragraphs, terms and examples, in roff.
 
-use clap_mangen::roff::{Inline, Roff, bold, roman};
+use crate::synopsis::Piece;
+use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 /// A page that is being written. Everything is added at its end.
 pub(crate) struct Page {
@@ -54,6 +55,22 @@ impl Page {
     pub(crate) fn paragraph(&mut self, text: &str) {
         self.control("PP", &[]);
         self.inlines(vec![roman(text)]);
+    }
+
+    /// Adds the SYNOPSIS section.
+    pub(crate) fn synopsis(&mut self, pieces: &[Piece]) {
+        self.heading("SYNOPSIS");
+        let inline = |piece: &Piece| match piece {
+            Piece::Literal(word) => bold(word.as_str()),
+            Piece::Value(word) => italic(word.as_str()),
+            Piece::Mark(mark) => roman(*mark),
+        };
+        self.inlines(pieces.iter().map(inline).collect());
+    }
+
+    /// Adds sections that are written already.
+    pub(crate) fn written(&mut self, sections: Vec<u8>) {
+        self.body.extend(sections);
     }
 
     /// Adds a term with what it means.

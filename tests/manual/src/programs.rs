@@ -2,6 +2,7 @@
 //! are told here.
 
 use crate::page::{Page, source};
+use crate::synopsis::{arguments, synopsis};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
@@ -102,21 +103,34 @@ fn verbs(verb: &Command, above: &str, pages: &mut Vec<Page>) {
 }
 
 /// The sections that the command line has to tell.
-fn program(command: Command, name: &str) -> Page {
+fn program(mut command: Command, name: &str) -> Page {
+    command.build();
     let after_help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    // there is no page about `help`, and arguments have a section of their own
+    let command =
+        command.mut_subcommands(|verb| if verb.get_name() == "help" { verb.hide(true) } else { verb });
+    let (synopsis, arguments) = (synopsis(&command), arguments(&command));
+    let command = command.mut_args(|arg| if arg.is_positional() { arg.hide(true) } else { arg });
     let has_verbs = command.get_subcommands().next().is_some();
     let man = Man::new(command).title(name.to_uppercase()).source(source()).manual("TinyTorrent");
-    let mut body = Vec::new();
-    let out = &mut body;
-    let rendered = man
-        .render_title(out)
-        .and_then(|()| man.render_name_section(out))
-        .and_then(|()| man.render_synopsis_section(out))
-        .and_then(|()| man.render_description_section(out))
-        .and_then(|()| man.render_options_section(out))
-        .and_then(|()| if has_verbs { man.render_subcommands_section(out) } else { Ok(()) });
+    let mut head = Vec::new();
+    let rendered = man.render_title(&mut head).and_then(|()| man.render_name_section(&mut head));
     rendered.expect("a vector takes everything");
-    let mut page = Page::begun(name, 1, body);
+    let mut page = Page::begun(name, 1, head);
+    page.synopsis(&synopsis);
+    let mut description = Vec::new();
+    man.render_description_section(&mut description).expect("a vector takes everything");
+    page.written(description);
+    if !arguments.is_empty() {
+        page.heading("ARGUMENTS");
+        arguments.iter().for_each(|(argument, meaning)| page.term(argument, meaning));
+    }
+    let mut options = Vec::new();
+    let rendered = man
+        .render_options_section(&mut options)
+        .and_then(|()| if has_verbs { man.render_subcommands_section(&mut options) } else { Ok(()) });
+    rendered.expect("a vector takes everything");
+    page.written(options);
     let (sections, rest): (Vec<&str>, Vec<&str>) =
         after_help.split("\n\n").filter(|part| !part.is_empty()).partition(|part| has_heading(part));
     if !rest.is_empty() {
