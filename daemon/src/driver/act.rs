@@ -1,4 +1,4 @@
-//! Performs what the core asks for.
+//! Performs the core's actions.
 
 use super::Driver;
 use crate::board::bans::rejection_of;
@@ -13,7 +13,7 @@ use shared::rpc::control::Rejection;
 use shared::swarm::{Action, AskEnd, AskId, Event, PeerAddr, RequestId, RequestRefusal};
 use std::path::Path;
 
-/// How many doubts are looked into at once: each costs the reading of a chunk.
+/// How many doubted chunks are read at once; further doubts are dropped. Each costs reading a chunk.
 const SUSPECTS_MAX: usize = 8;
 
 impl Driver {
@@ -59,11 +59,11 @@ impl Driver {
             Action::TellLost { key, index } => self.context.board.lose(key, index),
             Action::Knock { peer, key } => crate::peer::knock::knock(&self.context, peer, key),
             Action::FindPeers { key } => self.trackers.command_all(|| TrackerCommand::Urgent(key)),
-            Action::Complete { .. } => self.changed(), // the hash of the whole follows
+            Action::Complete { .. } => self.changed(), // the hash of the whole file follows
         }
     }
 
-    /// What a link says counts only while it is the present one with its peer.
+    /// An event from a link counts only while the link is the present one with its peer.
     pub(super) fn link_event(&mut self, peer: PeerAddr, link: LinkId, event: Event) {
         let is_present = self.links.get(&peer).is_some_and(|present| present.id() == link);
         match event {
@@ -106,7 +106,7 @@ impl Driver {
         self.pending.push_back(Event::Refused { request, refusal: RequestRefusal::Failed });
     }
 
-    /// Gives an answer; if nobody waits for it any more, the core hears of it.
+    /// Gives an answer to a peer's question. If nobody waits for it any more, the core is told.
     fn answer(&mut self, ask: AskId, answer: Answer) {
         let Some(waiting) = self.asks.remove(&ask) else { return };
         if waiting.send(answer).is_err() {
@@ -133,8 +133,8 @@ impl Driver {
         self.event(Event::AskEnded { ask, end });
     }
 
-    /// A chunk that we sent, or were to send, to a peer is in doubt: the peer says that it is corrupt, and either it was
-    /// damaged on the way or our disk has damaged it, or our disk did not read it.
+    /// A chunk that we sent to a peer, or should have sent, is in doubt. Either the peer says that it is corrupt, and
+    /// then it was damaged on the way or on our disk, or our disk failed to read it.
     pub(super) fn doubt(&mut self, key: SwarmKey, index: ChunkIndex, peer: PeerAddr) {
         let Some(resource) = self.library.get(key).filter(|resource| resource.count().contains(index)) else {
             return;
@@ -176,14 +176,14 @@ impl Driver {
         tracing::error!(resource = %key, chunk = %index, %peer, error = %why,
             "a chunk is damaged on our disk; it is not served any more");
         if let Some(resource) = self.library.get(key).filter(|it| matches!(it.phase, Phase::Fetching(_))) {
-            self.saver.forget_have(&resource.slot); // also by whoever starts before its turn to be checked has come
-            return self.check(key, None); // what is wrong is fetched again
+            self.saver.forget_have(&resource.slot); // a daemon that starts before the check must not trust it
+            return self.check(key, None); // wrong chunks are fetched again
         }
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Seeding(published) = &resource.phase else { return };
         let (home, served) = (&self.home, published.path.clone());
         for record in resource.record.names.iter_mut().filter(|record| home.file(&record.name) == served) {
-            record.damaged = true; // a restart does not forget it
+            record.damaged = true; // remembered after a restart
             resource.troubles.insert(record.name.clone(), Why::ChunkDamaged(index));
         }
         self.saver.save(&resource.slot, &resource.record);

@@ -1,5 +1,5 @@
-//! What lies under a wanted name already is taken: as it is when all of it is right, else every chunk that fits, once
-//! it may be replaced. Nothing is fetched that is here.
+//! Adopts a file that already has a wanted name: as the finished file if all of it is right, otherwise, if it may be
+//! replaced, every chunk of it that fits. Nothing that is here is fetched.
 
 use super::Driver;
 use super::compare::still_there;
@@ -25,7 +25,8 @@ use tokio::sync::oneshot;
 impl Driver {
     // -- a file that nobody knows, and that may not be replaced
 
-    /// Compares the file under a wanted name with what is wanted. Until that is known nothing else happens.
+    /// Compares the file under a wanted name with the wanted resource. Nothing else happens to the request until the
+    /// result is known.
     pub(super) fn compare(&mut self, wanted: Wanted, reply: Reply<Accepted>) {
         let (task, handle) = match self.begin_task() {
             Ok(begun) => begun,
@@ -60,11 +61,11 @@ impl Driver {
         });
     }
 
-    /// The file under a wanted name was compared with what is wanted. Nobody may wait for that: it is taken all the same.
+    /// Handles the result of such a comparison. A right file is adopted even if nobody waits any more.
     pub(super) fn compared(&mut self, task: TaskId, wanted: Wanted, checked: io::Result<CheckedFile>) {
         let handle = self.tasks.get(task).cloned();
         if matches!(&checked, Err(error) if error.kind() == io::ErrorKind::NotFound) {
-            // It is gone: now nothing is in the way.
+            // It is gone: nothing is in the way now.
             let (reply, answer) = oneshot::channel();
             self.get(wanted, reply);
             return forward(handle, answer);
@@ -81,7 +82,7 @@ impl Driver {
                     let answer = match saved.await {
                         Ok(Ok(())) => accepted,
                         Ok(Err(error)) => Err(store_error(&error)),
-                        Err(_) => return, // the daemon ends
+                        Err(_) => return, // the daemon is ending
                     };
                     let _ = reply.send(answer);
                 });
@@ -91,10 +92,10 @@ impl Driver {
         forward(handle, answer);
     }
 
-    /// Takes a file that was compared with what is wanted under its name, if all of it is right.
+    /// Adopts a file that was compared with the resource wanted under its name, if all of it is right.
     ///
     /// # Errors
-    /// When it is not, or may not be taken: it is left as it is.
+    /// When it is not right or may not be adopted. The file stays as it is.
     pub(super) fn take_if_right(
         &mut self,
         wanted: &Wanted,
@@ -115,7 +116,7 @@ impl Driver {
         })
     }
 
-    /// Takes a file that was found to be right into the library, as it lies there.
+    /// Adds a right file to the library as it is.
     fn take_found(&mut self, wanted: &Wanted, identity: FileIdentity) -> Result<Taken, ControlError> {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
         if self.go_on_if_here(wanted, &NameState::of_file(identity))? {
@@ -136,7 +137,7 @@ impl Driver {
 
     // -- a file that is to be replaced
 
-    /// The file of the resource that has a name now, while it is served from there.
+    /// The file of the resource that has a name now, if it is served under that name.
     pub(super) fn former(&self, name: &ResourceName) -> Option<PublishedFile> {
         let resource = self.library.get(self.library.key_of(name)?)?;
         let path = self.home.file(name);
@@ -150,7 +151,8 @@ impl Driver {
         }
     }
 
-    /// Whether a download begins with the chunks that it has in common with what had its name until now.
+    /// Starts copying the chunks that a download shares with the former file of its name. Returns whether there are
+    /// any.
     pub(super) fn reuse_former(&mut self, key: SwarmKey, former: &PublishedFile) -> bool {
         let Some(resource) = self.library.get(key) else { return false };
         let mut common = HaveMap::empty(resource.count());
@@ -166,8 +168,8 @@ impl Driver {
         true
     }
 
-    /// What lies under the first name of a download that may replace it is supposed to be the resource, until a check
-    /// has told.
+    /// Treats the file under a download's first name as the finished resource until a check has shown whether it is.
+    /// Only for downloads that may replace it. Returns whether it does.
     pub(super) fn suppose_it_is(&mut self, key: SwarmKey) -> bool {
         let Some(resource) = self.library.get_mut(key) else { return false };
         let waits = |record: &&mut NameRecord| {
@@ -180,8 +182,7 @@ impl Driver {
         true
     }
 
-    /// The file under a name was only supposed to be the resource, and is not all of it. The chunks of it that are
-    /// right are kept, if it is to be replaced.
+    /// A check has shown that such a file is not the resource. If it may be replaced, its right chunks are kept.
     pub(super) fn forget_supposed_file(
         &mut self,
         key: SwarmKey,
@@ -206,7 +207,7 @@ impl Driver {
         self.check(key, None);
     }
 
-    /// Copies these chunks of a file into the download that will take its place.
+    /// Copies these chunks of a file into the download that will replace it.
     fn copy(&mut self, key: SwarmKey, from: PathBuf, wanted: HaveMap) {
         self.look_at_room();
         let Some(resource) = self.library.get(key) else { return };
@@ -231,9 +232,9 @@ impl Driver {
             };
             copy_chunks(&slot, &file, &manifest, &wanted, &progress)
         });
-        // An old have map says nothing of what is written from now on.
+        // An old have map does not describe what is written from now on.
         self.saver.forget_have(&slot_to_doubt);
-        // The place of a download may still have to be made, or tidied.
+        // The download's folder may still have to be created or tidied.
         let idle = self.saver.idle();
         tokio::spawn(async move {
             idle.await;
@@ -244,7 +245,7 @@ impl Driver {
         self.changed();
     }
 
-    /// The place of a download is looked at again, and all that follows, when there is room.
+    /// Blocks a download until there is room; then its folder is looked at again.
     pub(super) fn wait_for_room(&mut self, key: SwarmKey, no_room: NoRoom) {
         if let Some(resource) = self.library.get_mut(key) {
             if !matches!(resource.phase, Phase::Accepted(_)) {
@@ -273,15 +274,15 @@ impl Driver {
     }
 }
 
-/// What became of a file that is right.
+/// The outcome of adopting a right file.
 pub(super) enum Taken {
-    /// Its resource was in the library by then.
+    /// Its resource was in the library already.
     Here,
-    /// It was taken into the library; the receiver hears when that is on disk.
+    /// It was added to the library; the receiver hears when that is on disk.
     Now(oneshot::Receiver<Result<(), StoreError>>),
 }
 
-/// Whoever waits for a comparison hears of what came of it.
+/// Passes the outcome on to whoever waits for the comparison.
 fn forward(handle: Option<TaskHandle>, answer: oneshot::Receiver<Result<Accepted, ControlError>>) {
     let Some(handle) = handle else { return };
     tokio::spawn(async move {

@@ -1,6 +1,6 @@
-//! Which of several lists of chunks is the true one of a resource shows when the whole is there. Until then a list proves
-//! nothing, and stands in nobody's way: where the one that is being fetched is found to be false, or nobody serves it
-//! while a tracker knows others, another one takes its place.
+//! Chooses among several lists of chunks for one resource. Which list is true shows only when the whole file is there;
+//! until then no list may keep another one out. If the list in use turns out to be false, or nobody serves it while
+//! trackers know others, another list replaces it.
 
 use super::Driver;
 use crate::inbox::{Hit, Input, Requests, TaskInput, Wanted};
@@ -12,19 +12,19 @@ use shared::rpc::control::ControlError;
 use shared::rpc::tracker::Lookup;
 use std::time::{Duration, Instant};
 
-/// A list of which nothing came for this time gives way to another one that somebody serves …
+/// A list that has brought nothing for this long since it was begun is replaced by another one that somebody serves.
 const NOTHING_FOR: Duration = Duration::from_secs(10);
-/// … or this time, if something came before.
+/// A list that has brought something before is replaced after this long without anything new.
 const STILL_FOR: Duration = Duration::from_secs(60);
 
 impl Driver {
-    /// The whole of a resource was there, and is not what its id says.
+    /// All chunks of a resource are there, and their hash is not the resource's id: the list is false.
     pub(super) fn disprove(&mut self, key: SwarmKey) {
         self.lists.disprove(key);
         self.look_for_another(key);
     }
 
-    /// Downloads of which nothing comes give way where a tracker knows another list.
+    /// Looks for other lists for the downloads that nothing comes for.
     pub(super) fn look_for_other_lists(&mut self, now: Instant) {
         let stands = |key: SwarmKey, resource: &Resource| {
             let Phase::Fetching(fetching) = &resource.phase else { return false };
@@ -36,7 +36,8 @@ impl Driver {
         standing.into_iter().for_each(|key| self.look_for_another(key));
     }
 
-    /// Asks the trackers of a resource for another list of its chunks; if it was false, also for other content of its name.
+    /// Asks a resource's trackers for another list of its chunks. If the present list is false, other content of its
+    /// name counts as well.
     fn look_for_another(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get(key).filter(|resource| resource.is_unproven()) else { return };
         let (trackers, name) = (resource.trackers(), resource.manifest.name().clone());
@@ -58,7 +59,7 @@ impl Driver {
         self.changed();
     }
 
-    /// The trackers named another list, or none.
+    /// Handles the trackers' answer.
     pub(super) fn another(&mut self, key: SwarmKey, found: Option<Box<Hit>>) {
         let Some(resource) = self.library.get_mut(key).filter(|resource| resource.is_unproven()) else {
             return self.looked_for_another(key);
@@ -81,8 +82,8 @@ impl Driver {
         });
     }
 
-    /// Another list has taken the place of one, or may not. Until now the one was told to be looked for: whoever waits for
-    /// the resource must not give up in between.
+    /// Another list has replaced this one, or may not. Until now the status said that a list was being looked for, so
+    /// that those who wait for the resource did not give up in between.
     pub(super) fn replaced(&mut self, key: SwarmKey, other: SwarmKey, taken: Result<(), ControlError>) {
         if let Err(error) = taken {
             tracing::warn!(resource = %other, %error, "this list of chunks does not take the place of the other");
@@ -100,18 +101,19 @@ impl Driver {
         self.changed();
     }
 
-    /// Whether a resource may come beside, or in the place of, another list of its chunks that is here.
+    /// Asks the list `other` of the wanted resource to give way. Returns whether it does.
     pub(super) fn ask_to_stand_aside(&mut self, other: SwarmKey, wanted: &Wanted) -> bool {
         let Some(resource) = self.library.get_mut(other).filter(|resource| resource.is_unproven()) else {
             return false;
         };
         let has_name = resource.record.names.iter().any(|record| record.name == *wanted.manifest.name());
-        // Whoever hands in a manifest means that one; what a catalogue names first is no better than what is here.
+        // A caller who sends a manifest means exactly its list; a list from a catalogue is no better than the present
+        // one.
         resource.gives_way |= wanted.tracker.is_none();
         !has_name || resource.gives_way || resource.is_disproved()
     }
 
-    /// A resource is whole: other lists of its chunks are false.
+    /// A resource is complete and right, so all other lists of its chunks are false.
     pub(super) fn disprove_others(&mut self, key: SwarmKey) {
         while let Some(other) = self.library.other_list(key) {
             if !self.library.get(other).is_some_and(Resource::is_unproven) {

@@ -1,5 +1,5 @@
-//! What stands in the way of a resource through no fault of its swarm: a disk that is full, or fails.
-//! Nothing is lost by it; it is looked at again every few seconds, and what can go on does.
+//! Downloads that are stopped for a reason outside their swarm: a disk that is full or fails. They keep their chunks,
+//! are looked at again every few seconds, and continue as soon as they can.
 
 use super::Driver;
 use super::reasons::words_of;
@@ -8,10 +8,11 @@ use crate::store::StoreError;
 use shared::id::SwarmKey;
 use std::time::{Duration, Instant};
 
-/// How long a download that found no room, or a disk that failed, waits before it looks again.
+/// How long a download that found no room, or a failing disk, waits before it tries again.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// How long a file that could not be read waits before it is read again: that may be a long read.
+/// How long to wait before an unreadable file is read again. This is longer, because each attempt may read much of the
+/// file.
 pub(super) const REREAD_AFTER: Duration = Duration::from_secs(60);
 
 impl Blocked {
@@ -21,7 +22,7 @@ impl Blocked {
 }
 
 impl Driver {
-    /// The disk refuses: the download waits, and nothing is lost.
+    /// The disk refuses writes: blocks the download.
     pub(super) fn write_failed(&mut self, key: SwarmKey, error: StoreError) {
         self.block(key, Blocked::new(error));
     }
@@ -41,7 +42,7 @@ impl Driver {
         }
     }
 
-    /// Looks again whether what stands still can go on.
+    /// Tries blocked downloads again whose time has come.
     pub(super) fn retry_blocked(&mut self, now: Instant) {
         if self.folder.is_away() {
             return;
@@ -68,8 +69,8 @@ impl Driver {
         }
     }
 
-    /// Takes part in the swarm of a download from now on, or lets it wait for room. Whether it has started: it may be
-    /// paused as well.
+    /// Joins the swarm of a download, or blocks it when there is no room. Returns whether it has started; a paused one
+    /// has not.
     pub(super) fn start_or_wait(&mut self, key: SwarmKey) -> bool {
         if self.folder.is_away() {
             return false;
@@ -82,13 +83,14 @@ impl Driver {
         self.library.get(key).is_some_and(|resource| !resource.record.paused)
     }
 
-    /// Goes on with a download that is blocked, if nothing stands in its way any more.
+    /// Continues a blocked download if nothing stands in its way any more.
     pub(super) fn unblock(&mut self, key: SwarmKey) {
         if self.folder.is_away() {
             return;
         }
         if let Some(Phase::Accepted(blocked)) = self.library.get(key).map(|resource| &resource.phase) {
-            // All that lies there may have to be hashed when its place is made: not before there is room for it.
+            // Creating its folder may mean hashing everything that is there, so that waits until there is room for the
+            // download.
             let waits_for_room = blocked.why.is_for_room();
             return match self.lacking_space_for_all(key).filter(|_| waits_for_room) {
                 Some(no_room) => self.wait_for_room(key, no_room),
@@ -104,14 +106,14 @@ impl Driver {
         match &mut fetching.blocked {
             None => {} // it is not blocked
             Some(blocked) if fetching.verified => {
-                // what failed was to publish it, or to note what had arrived
+                // publishing it or writing its have map has failed
                 blocked.retry_at = Instant::now() + RETRY_AFTER;
                 self.forgive(key);
                 self.publish(key);
             }
             Some(blocked) if blocked.probing => blocked.retry_at = Instant::now() + RETRY_AFTER,
             Some(blocked) => {
-                // Nobody is asked for a chunk before the disk has shown that it takes something again.
+                // No chunk is requested before a write has succeeded again.
                 (blocked.probing, blocked.retry_at) = (true, Instant::now() + RETRY_AFTER);
                 let (download, safe) = (fetching.download.clone(), fetching.safe.clone());
                 self.saver.write_have(self.context.clone(), download, &resource.slot, safe, true);
@@ -119,7 +121,7 @@ impl Driver {
         }
     }
 
-    /// The disk has taken a have map: what waited for that goes on.
+    /// The disk has accepted a have map, so the download continues.
     pub(super) fn probed(&mut self, key: SwarmKey) {
         let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
         else {
@@ -128,11 +130,11 @@ impl Driver {
         if fetching.blocked.take_if(|blocked| blocked.probing).is_some() {
             tracing::info!(resource = %key, "a download goes on");
             self.join(key);
-            self.publish(key); // if it was complete meanwhile
+            self.publish(key); // if it has become complete
         }
     }
 
-    /// Writes what could not be written when it changed.
+    /// Writes the records again that could not be written.
     pub(super) fn save_again(&mut self) {
         for key in self.saver.unsaved() {
             match self.library.get(key) {
@@ -147,7 +149,7 @@ impl Driver {
 
     // -- room
 
-    /// Downloads that run stop while there is less room than is to be kept.
+    /// Blocks running downloads while less room is free than must be kept.
     pub(super) fn keep_room(&mut self) {
         if self.folder.is_away() || !self.free_bytes().is_ok_and(|free| free < self.settings.min_free_bytes) {
             return;
@@ -164,12 +166,12 @@ impl Driver {
 
     // -- failures
 
-    /// A resource cannot go on without help.
+    /// Marks a resource as failed: it cannot continue without help.
     pub(super) fn fail_resource(&mut self, key: SwarmKey, why: Why) {
         self.fail_until(key, Failure { why, retry_at: None });
     }
 
-    /// What is on disk of a resource cannot be read. That may pass.
+    /// The files of a resource cannot be read. It fails, but is tried again after [`REREAD_AFTER`].
     pub(super) fn cannot_read(&mut self, key: SwarmKey, why: Why) {
         let retry_at = Some(Instant::now() + REREAD_AFTER);
         self.fail_until(key, Failure { why, retry_at });

@@ -1,5 +1,5 @@
-//! Compares what is on disk with its manifest: when somebody asks, when a file has changed, when a have map is
-//! torn, when the whole is wrong although every chunk seemed right.
+//! Checks a resource's files against its manifest: when somebody asks, when a file has changed, when a have map is
+//! torn, or when a complete download has the wrong hash although every chunk was right.
 
 use super::Driver;
 use super::blocked::REREAD_AFTER;
@@ -31,8 +31,8 @@ impl Driver {
         Ok(id)
     }
 
-    /// Checks for somebody who waits for it. A check that runs has read a part already, which may have changed since:
-    /// one more follows it then.
+    /// Checks a resource for somebody who waits. If a check is running, which may have read parts before they changed,
+    /// another one follows it.
     fn check_for(&mut self, key: SwarmKey, asker: CheckWaiter) {
         let phase = self.library.get(key).map(|resource| &resource.phase);
         if matches!(phase, Some(Phase::Checking(checking)) if checking.step == CheckStep::Hashes) {
@@ -42,8 +42,7 @@ impl Driver {
         self.check(key, None);
     }
 
-    /// Hashes what is on disk of a resource, before those for which nobody waits. It takes no part in its swarm
-    /// meanwhile.
+    /// Checks a resource before those that nobody waits for. Until the result is known it is not in its swarm.
     pub(super) fn check(&mut self, key: SwarmKey, task: Option<TaskId>) {
         if let Some(handle) = task.and_then(|task| self.tasks.get(task)) {
             self.checks.ask(key, CheckWaiter::new(handle.clone()));
@@ -51,7 +50,7 @@ impl Driver {
         self.enqueue_check(key, true);
     }
 
-    /// The same, for nobody who waits for it.
+    /// Checks a resource that nobody waits for.
     pub(super) fn check_in_turn(&mut self, key: SwarmKey) {
         self.enqueue_check(key, false);
     }
@@ -63,10 +62,10 @@ impl Driver {
             let (download, safe) = (fetching.download.clone(), fetching.safe.clone());
             resource.former = Some(Former { download, safe });
         }
-        // what ran until now is of no interest any more
+        // the result of a running check would be out of date
         resource.phase = Phase::Checking(Checking::new(CheckStep::Waits));
         let bytes = resource.count().bytes_max();
-        // What is paused costs nothing, unless somebody waits for just this.
+        // A paused resource is not checked unless somebody waits for the check.
         if !resource.record.paused || self.checks.is_asked_for(key) {
             self.checks.wait(key, bytes, is_asked);
             self.begin_checks();
@@ -74,7 +73,7 @@ impl Driver {
         self.changed();
     }
 
-    /// Begins the checks whose turn it is.
+    /// Begins the checks whose turn has come.
     pub(super) fn begin_checks(&mut self) {
         while !self.folder.is_away()
             && let Some((key, turn)) = self.checks.next()
@@ -84,7 +83,7 @@ impl Driver {
                     self.begin_check(key, turn);
                 }
                 _ => {
-                    // what is here was found out otherwise, which is no answer to whoever asked for a check
+                    // what is here became known in another way, which does not answer those who asked for a check
                     self.checks.ended(turn);
                     if self.checks.is_asked_for(key) {
                         self.enqueue_check(key, true);
@@ -128,7 +127,8 @@ impl Driver {
             });
             (checked, home.must_be_here())
         };
-        // What is still to be tidied up must not be taken for what is there, nor go after it was begun anew.
+        // Jobs of the saver on these files must be done first: they would be misread now, or delete what a new download
+        // creates.
         let idle = self.saver.idle();
         tokio::spawn(async move {
             idle.await;
@@ -153,13 +153,14 @@ impl Driver {
             self.found_out(key, checked, here);
             next.into_iter().for_each(|asker| self.check_for(key, asker));
         } else {
-            // Another check has begun since, perhaps of another file, or the resource was shared anew.
+            // A new check has begun since, perhaps of another file, or the resource was shared anew.
             self.check_for_askers();
         }
         self.begin_checks();
     }
 
-    /// Everybody who waits for a check gets one, also where what is here was found out in another way meanwhile.
+    /// Begins a check for everybody who still waits for one, also if the state of the files became known in another
+    /// way.
     pub(super) fn check_for_askers(&mut self) {
         for key in self.checks.asked_for() {
             let phase = self.library.get(key).map(|resource| &resource.phase);
@@ -175,7 +176,7 @@ impl Driver {
         if let Err(why) = here
             && !is_whole
         {
-            return self.folder_lost(why); // it is checked when the folder is back
+            return self.folder_lost(why); // the check is made when the folder is back
         }
         match (resource.to_check().cloned(), checked) {
             (Some(record), Ok(checked)) if checked.whole => self.seed_again(key, &record, checked.identity),
@@ -185,13 +186,13 @@ impl Driver {
             (Some(record), checked) => self.file_differs(key, &record, checked),
             (None, Ok(checked)) => self.keep_what_is_good(key, checked),
             (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => self.fetch_anew(key),
-            // A chunk that was on its way when the check began was written meanwhile: no more come after it.
+            // A chunk that was on its way when the check began was written during it. No further ones will come.
             (None, Err(error)) if error.kind() == io::ErrorKind::InvalidData => self.check_in_turn(key),
             (None, Err(error)) => self.cannot_read(key, Why::PartUnreadable(Arc::new(error))),
         }
     }
 
-    /// The file is right after all: whoever looked at it last found it so, and under its name.
+    /// The latest look at the file found it right and under its name: it is served again.
     fn seed_again(&mut self, key: SwarmKey, record: &NameRecord, identity: FileIdentity) {
         let path = self.home.file(&record.name);
         let Some(resource) = self.library.get_mut(key) else { return };
@@ -205,8 +206,8 @@ impl Driver {
         }
         let Some(resource) = self.library.get(key) else { return };
         if record.published.is_some_and(|before| before.is_unsure()) {
-            drop(self.shelve(resource, true)); // its manifest may never have been shown
-            self.saver.tidy(&resource.slot); // and nothing of it need be fetched
+            drop(self.shelve(resource, true)); // its visible manifest may never have been written
+            self.saver.tidy(&resource.slot); // nothing of it must be fetched
         } else {
             self.saver.save(&resource.slot, &resource.record);
         }
@@ -222,7 +223,7 @@ impl Driver {
             |checked: &CheckedFile| record.published.is_some_and(|it| it.is_same(&checked.identity));
         let is_damaged = checked.as_ref().is_ok_and(is_as_it_was);
         if is_damaged {
-            // Nobody wrote to it: it is not served after a restart, either.
+            // Nobody wrote to the file, so the disk damaged it. It is not served after a restart either.
             let names = resource.record.names.iter_mut().filter(|other| other.name == *name);
             names.for_each(|record| record.damaged = true);
             self.saver.save(&resource.slot, &resource.record);
@@ -243,7 +244,7 @@ impl Driver {
         }
         let has_hope = |record: &NameRecord| !resource.troubles.contains_key(&record.name);
         if resource.record.names.iter().any(has_hope) {
-            return self.check(key, None); // another file, or what there is of a download
+            return self.check(key, None); // another name's file, or the part file
         }
         let may_pass = matches!(why, Why::FileUnreadable { .. });
         let retry_at = may_pass.then(|| Instant::now() + REREAD_AFTER);
@@ -251,7 +252,8 @@ impl Driver {
         self.changed();
     }
 
-    /// What the disk cannot read is written anew, once: a disk that does not read it even then is not well.
+    /// Keeps the right chunks. Chunks that the disk cannot read are written anew once; if they cannot be read then
+    /// either, the disk is failing.
     pub(super) fn keep_what_is_good(&mut self, key: SwarmKey, checked: CheckedFile) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let chunks = checked.unreadable.len();
@@ -266,9 +268,9 @@ impl Driver {
         self.fetch_again(key, checked);
     }
 
-    /// The chunks of a download that are right are kept; the others are fetched again.
+    /// Keeps a download's right chunks and fetches the others again.
     fn fetch_again(&mut self, key: SwarmKey, checked: CheckedFile) {
-        // An empty resource has all of its chunks wherever it is not.
+        // An empty resource has all its chunks even where no file is.
         let is_empty = checked.good.count().get() == 0 && key.resource == ResourceId::of(b"");
         if checked.good.is_full() && !checked.whole && !is_empty {
             self.fail_resource(key, Why::FalseManifest);
@@ -290,7 +292,7 @@ impl Driver {
         }
     }
 
-    /// Nothing of a download is there.
+    /// Begins a download from nothing.
     fn fetch_anew(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get(key) else { return };
         let good = HaveMap::empty(resource.count());
@@ -308,7 +310,7 @@ impl Driver {
 
     // -- files that change while they are shared
 
-    /// A file is not the one that was hashed any more: look at it again.
+    /// A served file has changed since it was hashed: it is checked.
     pub(super) fn source_changed(&mut self, key: SwarmKey, published: &Arc<PublishedFile>) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Seeding(served) = &resource.phase else { return };
@@ -317,7 +319,7 @@ impl Driver {
                 "a shared file has changed; it is not served until it was checked");
             return self.check_in_turn(key);
         }
-        // Another name's file is served; this one is only told of.
+        // Another name's file is served; the change of this one is only reported.
         let name = published.manifest.name();
         let is_known =
             |record: &NameRecord| record.name == *name && record.published == Some(published.identity);
@@ -330,7 +332,7 @@ impl Driver {
     }
 }
 
-/// Why the file under a name is not served any more; `is_damaged` says that nobody wrote to it.
+/// Why the file under a name is not served any more. `is_damaged` means that nobody wrote to it.
 fn why_differs(
     resource: &Resource,
     name: &ResourceName,
@@ -354,7 +356,7 @@ fn why_differs(
 fn task_state(checked: &io::Result<CheckedFile>) -> TaskState {
     match checked {
         Ok(checked) => {
-            // a file that is longer than the resource has all chunks and is wrong all the same
+            // a file that is longer than the resource has all chunks and is still wrong
             let grown = u32::from(checked.good.is_full() && !checked.whole);
             TaskState::Verified {
                 chunks_good: checked.good.len().saturating_sub(grown),

@@ -1,4 +1,4 @@
-//! Gives each command to its verb, and answers when what was changed is on disk.
+//! Hands each command to its function, and answers when the change is on disk.
 
 use super::Driver;
 use crate::inbox::{Command, Reply};
@@ -8,7 +8,7 @@ impl Driver {
     pub(super) fn command(&mut self, command: Command) {
         let Some(command) = self.park(command) else { return };
         let able = self.must_answer();
-        // An answer that nobody waits for any more is of no interest.
+        // The caller may have gone; then the answer is dropped.
         match command {
             Command::Share { request, reply } => {
                 drop(reply.send(able.and_then(|()| self.share(request))));
@@ -56,7 +56,7 @@ impl Driver {
         }
     }
 
-    /// Answers when what was changed is on disk, or at once when nothing was.
+    /// Answers when the change is on disk, or at once if there was none.
     pub(super) fn answer_change<T: Send + 'static>(&self, reply: Reply<T>, change: Result<T, ControlError>) {
         match change {
             Ok(_) => self.answer_when_saved(reply, change),
@@ -64,8 +64,8 @@ impl Driver {
         }
     }
 
-    /// Answers when what was changed is on disk: a crash does not take it back then, and what is put under a
-    /// name that was removed is not ours to delete.
+    /// Answers when the change is on disk. Then a crash does not undo it, and a file that the caller puts under a
+    /// removed name is not deleted.
     pub(super) fn answer_when_saved<T: Send + 'static>(
         &self,
         reply: Reply<T>,

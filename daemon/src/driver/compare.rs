@@ -1,4 +1,4 @@
-//! Compares a file with a manifest, in calls that block.
+//! Compares files with manifests, in calls that block.
 
 use crate::inbox::CheckedFile;
 use crate::store::{FileIdentity, NameRecord, open_regular};
@@ -11,16 +11,16 @@ use std::path::Path;
 /// How a file is compared with its manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
-    /// It is a part of a download: chunks that the disk cannot read are fetched again.
+    /// A part file: chunks that the disk cannot read are fetched again.
     AsPart,
-    /// It is to be replaced by a download, which takes the chunks of it that can be read and are right.
+    /// A file that a download will replace: its readable and right chunks are copied.
     ToReplace,
-    /// All of it must be read.
+    /// A finished file: an unreadable chunk is an error.
     Strictly,
 }
 
 impl How {
-    /// How the file of a name is compared.
+    /// How to compare the file of a name.
     pub(super) fn of(record: &NameRecord) -> How {
         let is_unsure = record.published.is_some_and(|identity| identity.is_unsure());
         if record.replace && is_unsure { How::ToReplace } else { How::Strictly }
@@ -45,7 +45,7 @@ pub(super) fn check_path(
     Ok(CheckedFile { good, whole, bytes, unreadable, identity })
 }
 
-/// The file under the path is the one that was read.
+/// Checks that the path still leads to the file that was read.
 pub(super) fn still_there(path: &Path, checked: CheckedFile) -> io::Result<CheckedFile> {
     match FileIdentity::at(path)?.is_same(&checked.identity) {
         true => Ok(checked),

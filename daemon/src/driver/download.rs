@@ -1,4 +1,4 @@
-//! Fills a download: what came from peers and is written counts as had.
+//! Adds arrived chunks to a download: a chunk counts as had when it is verified and written.
 
 use super::Driver;
 use super::sync::DIRTY_MAX;
@@ -15,13 +15,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 impl Driver {
-    /// The phase of a download whose part file is open, and that has these chunks for sure.
+    /// A download whose part file is open and certainly contains these chunks.
     pub(super) fn fetching(&self, manifest: Manifest, file: Arc<PartFile>, have: HaveMap) -> Fetching {
         let noted = have.len();
         self.fetching_beside(manifest, file, have, noted)
     }
 
-    /// The same beside a have map on disk that claims only this many of the chunks.
+    /// The same, while the have map on disk contains only `noted` of the chunks.
     pub(super) fn fetching_beside(
         &self,
         manifest: Manifest,
@@ -53,7 +53,7 @@ impl Driver {
         }
     }
 
-    /// A chunk that came from a peer is verified and written, or not.
+    /// A chunk from a peer was verified and written, or one of the two failed.
     pub(super) fn taken(
         &mut self,
         download: &Arc<Download>,
@@ -87,13 +87,13 @@ impl Driver {
         self.event(event);
     }
 
-    /// A chunk is verified and written.
+    /// A chunk was verified and written.
     fn stored(&mut self, key: SwarmKey, index: ChunkIndex) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Fetching(fetching) = &mut resource.phase else { return };
         resource.unreadable.entry(index).and_modify(|written| *written = true);
         if !fetching.have.insert(index) {
-            return fetching.download.unnoted.leave(1); // it came twice
+            return fetching.download.unnoted.leave(1); // it arrived twice
         }
         fetching.dirty += 1;
         fetching.download.whole.advance(&fetching.have);
@@ -102,8 +102,8 @@ impl Driver {
         }
     }
 
-    /// Whether this is still what is being fetched: what comes from a download that was removed, or checked since
-    /// then, says nothing of the one that took its place.
+    /// Whether this is the present download of its swarm. Results of a download that was removed or checked since then
+    /// say nothing about its successor.
     pub(super) fn is_current(&self, download: &Arc<Download>) -> bool {
         let phase = self.library.get(download.manifest.key()).map(|resource| &resource.phase);
         matches!(phase, Some(Phase::Fetching(fetching)) if Arc::ptr_eq(&fetching.download, download))

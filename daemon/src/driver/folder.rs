@@ -1,5 +1,5 @@
-//! Watches the shared folder: whether it is there and answers, and how much room it has. It is asked off the driver, since
-//! it may not answer for a long time. While the folder cannot be used everything waits.
+//! Watches the shared folder: whether it is there, whether it answers, and how much room it has. A thread of its own
+//! asks, because an answer may take long. While the folder cannot be used, everything waits.
 
 use super::Driver;
 use super::look::Look;
@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl Driver {
-    /// Asks whether the folder is there, unless it still owes an answer.
+    /// Asks whether the folder is there, unless an answer is still missing.
     pub(super) fn ask_folder(&mut self, now: Instant) {
         if self.folder.silent_for(now).is_some() {
-            self.all_changed(); // for how long it has not answered
+            self.all_changed(); // the status shows how long the answer has been missing
         }
         let due = self.folder.due(now);
         if due.is_lost {
@@ -29,14 +29,14 @@ impl Driver {
             let answer = FolderAnswer::of(&home);
             context.tell_blocking(Input::Task(TaskInput::Answered { number, answer }));
         };
-        // A thread of its own: all others may be busy with the folder.
+        // This needs a thread of its own, because all threads of the pool may be waiting for the folder.
         let thread = std::thread::Builder::new().name("ask-folder".to_owned());
         if thread.spawn(ask).is_ok() {
             self.folder.asked(number, now);
         }
     }
 
-    /// The folder has answered.
+    /// Handles the folder's answer.
     pub(super) fn answered(&mut self, number: u64, answer: FolderAnswer) {
         if self.folder.silent_for(Instant::now()).is_some() {
             self.all_changed();
@@ -50,7 +50,8 @@ impl Driver {
         self.keep_room();
     }
 
-    /// The shared folder is not there: everything waits for it, or for a restart if another one is in its place.
+    /// The shared folder is not there. Everything waits until it is back, or, if another folder is in its place, until
+    /// a restart.
     pub(super) fn folder_lost(&mut self, why: NotHere) {
         if let NotHere::Another(_) = why {
             self.ending = Some(Why::NotHere(why.clone()));
@@ -58,7 +59,7 @@ impl Driver {
         self.go_away(Away::NotHere(why));
     }
 
-    /// Nothing takes part in its swarm until the folder is back, and nothing that is missing counts as deleted.
+    /// Leaves all swarms until the folder is back. Files that are missing meanwhile do not count as deleted.
     fn go_away(&mut self, away: Away) {
         let why = self.why_away(&away);
         if self.folder.go_away(away) {
@@ -91,7 +92,7 @@ impl Driver {
         self.all_changed();
     }
 
-    /// What there is of a resource is looked at once more: what was open may be open on a file system that is gone.
+    /// Prepares a new look at a resource's files, because open files may belong to a file system that is gone.
     fn look_again(&mut self, key: SwarmKey) -> Option<Look> {
         let resource = self.library.get_mut(key)?;
         resource.troubles.clear();
@@ -105,7 +106,7 @@ impl Driver {
 
     // -- what others want to know
 
-    /// Why the folder cannot be used now, if it cannot.
+    /// Why the folder cannot be used now; `None` if it can.
     pub(super) fn folder_trouble(&self) -> Option<Why> {
         if let Some(span) = self.folder.silent_for(Instant::now()) {
             return Some(self.silent(span));
@@ -124,7 +125,7 @@ impl Driver {
         Why::Silent { folder: self.home.folder().to_owned(), span }
     }
 
-    /// Nothing that needs the folder is begun while it does not answer: that would take until it does.
+    /// Checks that the folder answers before anything begins that needs it.
     ///
     /// # Errors
     /// When it has not answered for a while.
@@ -138,15 +139,15 @@ impl Driver {
         })
     }
 
-    /// Bytes that were free in the folder when it last answered: two seconds ago, unless it is slow.
+    /// The bytes that were free when the folder last answered: two seconds ago, unless it is slow.
     ///
     /// # Errors
-    /// Why nobody knows; `None` before it was asked.
+    /// Why this is unknown; `None` if the folder was not asked yet.
     pub(super) fn free_bytes(&self) -> Result<u64, Option<Arc<StoreError>>> {
         self.folder.free().cloned().map_or(Err(None), |free| free.map_err(Some))
     }
 
-    /// Asks for the free space at once: somebody waits for what comes of it.
+    /// Asks for the free space at once, because somebody waits for the result.
     pub(super) fn look_at_room(&mut self) {
         self.folder.set_free(self.home.free_bytes().map_err(Arc::new));
     }

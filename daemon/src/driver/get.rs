@@ -1,4 +1,4 @@
-//! Takes in a download: what is wanted is known by its manifest by now.
+//! Begins downloads. The manifest of a wanted resource is known here.
 
 use super::Driver;
 use super::state::RESOURCES_MAX;
@@ -15,16 +15,16 @@ use shared::rpc::control::{Accepted, ControlError, ErrorKind};
 use shared::wanted::WantedBy;
 use std::sync::Arc;
 
-/// What has to happen to a resource that is wanted.
+/// What has to be done for a wanted resource.
 enum Next {
-    /// It is in the library.
+    /// Nothing: it is in the library.
     Here,
-    /// Another list of its chunks is being fetched under this name, and nobody knows which one is true: if nothing comes of
-    /// that one, another one takes its place.
+    /// Another list of its chunks is being fetched under this name, and nobody knows which is true. The new one begins
+    /// if the other one fails.
     Beside(SwarmKey),
-    /// A file that nobody knows has its name, and may be it.
+    /// Compare the file of unknown content that has its name.
     Compare,
-    /// It is to be fetched.
+    /// Begin a download.
     Begin,
 }
 
@@ -47,7 +47,7 @@ impl Driver {
         }
     }
 
-    /// A name is known already, or there is room for one more.
+    /// Checks that a name is known already or one more fits.
     pub(super) fn must_have_room_for(&self, name: &ResourceName) -> Result<(), ControlError> {
         match self.library.key_of(name) {
             Some(_) => Ok(()),
@@ -55,8 +55,8 @@ impl Driver {
         }
     }
 
-    /// What is remembered of a file may be two seconds old: whoever asks for it hears of what is there now. The disk
-    /// may not answer, so that it is not the driver who asks.
+    /// Looks at what lies under the wanted name, because the library's knowledge may be two seconds old. The driver
+    /// does not look itself, since the disk may not answer.
     fn look_at_place(&self, asked: Asked) {
         let (home, context) = (self.home.clone(), self.context.clone());
         tokio::task::spawn_blocking(move || {
@@ -77,7 +77,7 @@ impl Driver {
             }
         };
         if is_known && self.library.key_of(name) != Some(key) {
-            return drop(reply.send(Err(unknown(name.as_str())))); // removed in this moment
+            return drop(reply.send(Err(unknown(name.as_str())))); // it was just removed
         }
         match self.accept(&wanted, &place) {
             Ok(Next::Here) => {
@@ -94,11 +94,11 @@ impl Driver {
         }
     }
 
-    /// Finds out whether a download is there already, or may begin.
+    /// Decides what has to be done for a wanted resource.
     fn accept(&mut self, wanted: &Wanted, place: &NameState) -> Result<Next, ControlError> {
         let (key, name, by) = (wanted.manifest.key(), wanted.manifest.name(), wanted.by.as_ref());
         if by.is_none() && self.library.key_of(name).is_none() {
-            return Err(unknown(name.as_str())); // it was removed: nobody wants it any more
+            return Err(unknown(name.as_str())); // it was removed, and nobody wants it any more
         }
         if let Some(other) = self.library.other_list(key)
             && !self.ask_to_stand_aside(other, wanted)
@@ -121,7 +121,7 @@ impl Driver {
             return Ok(Next::Here);
         }
         if self.publishing.contains_key(&key) {
-            // Its place is not free yet: what was removed is still being moved out of there.
+            // Its folder is not free yet: a removed resource is still being deleted there.
             return Err(ControlError {
                 kind: ErrorKind::Refused,
                 message: format!("{name} was removed while it was being published, which is not over yet"),
@@ -132,7 +132,7 @@ impl Driver {
         Ok(if is_strange && !wanted.replace { Next::Compare } else { Next::Begin })
     }
 
-    /// Whether it is in the library by now, and goes on there.
+    /// Whether the resource is in the library; then it continues there.
     ///
     /// # Errors
     /// When it may not be.
@@ -140,7 +140,7 @@ impl Driver {
         self.accept(wanted, place).map(|next| matches!(next, Next::Here))
     }
 
-    /// Refuses a name that something else has, unless that may be replaced.
+    /// Refuses a name that something else has and may not lose.
     fn must_be_free(&self, wanted: &Wanted, place: &NameState) -> Result<(), ControlError> {
         let name = wanted.manifest.name();
         self.must_be_replaceable(name, place)?;
@@ -156,7 +156,7 @@ impl Driver {
         if wanted.replace { Ok(()) } else { Err(name_taken(name, other)) }
     }
 
-    /// Refuses a name under which something lies that no file can take the place of.
+    /// Refuses a name under which something lies that no file can replace, such as a folder.
     pub(super) fn must_be_replaceable(
         &self,
         name: &ResourceName,
@@ -175,7 +175,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Lists of chunks that give way keep no name and no resource from others.
+    /// Removes other lists of the resource's chunks, and other content of the name, that give way.
     fn drop_others(&mut self, key: SwarmKey, name: &ResourceName) {
         let holders = [self.library.other_list(key), self.library.key_of(name)];
         for other in holders.into_iter().flatten() {
@@ -198,7 +198,7 @@ impl Driver {
         Ok(Accepted { name, resource: key.resource, count: resource.count(), complete, comparing: None })
     }
 
-    /// The same content under one more name.
+    /// Adds a name to a resource that is here.
     fn add_name(&mut self, key: SwarmKey, wanted: &Wanted) {
         let name = wanted.manifest.name().clone();
         let wanted_by = self.wanting(&name, wanted.by.as_ref());
@@ -209,7 +209,7 @@ impl Driver {
             self.saver.save(&resource.slot, &resource.record);
             match resource.phase {
                 Phase::Seeding(_) => self.publish(key),
-                Phase::Failed(_) => self.check(key, None), // nothing good is here: it is fetched for this name
+                Phase::Failed(_) => self.check(key, None), // no right file is here, so it is fetched for this name
                 _ => {}
             }
         }
@@ -217,8 +217,8 @@ impl Driver {
         self.changed();
     }
 
-    /// Makes the place of a new download. It is taken in when that is done: until then whatever has its name is
-    /// what it was.
+    /// Creates the folder of a new download. The download begins when that is done; until then the name keeps its
+    /// present content.
     fn begin(&mut self, wanted: Wanted, place: NameState, reply: Reply<Accepted>) {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name().clone());
         let wanted_by = self.wanting(&name, wanted.by.as_ref());
@@ -240,7 +240,7 @@ impl Driver {
         });
     }
 
-    /// Makes the place of a download that only memory knows of.
+    /// Creates the folder of a download that is only in memory.
     pub(super) fn make_place(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let opening = Opening::default();
@@ -255,7 +255,7 @@ impl Driver {
         });
     }
 
-    /// `None` when the daemon ends.
+    /// Returns `None` while the daemon is ending.
     fn open_place(
         &self,
         slot: &Slot,
@@ -279,7 +279,7 @@ impl Driver {
         }
     }
 
-    /// The place of a download is made, or cannot be.
+    /// The folder of a download was created, or could not be.
     pub(super) fn opened(
         &mut self,
         wanted: &Wanted,
@@ -289,7 +289,7 @@ impl Driver {
         reply: Reply<Accepted>,
     ) {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
-        // Much may have happened meanwhile.
+        // The situation may have changed since the request.
         let next = self.accept(wanted, place);
         if matches!(next, Ok(Next::Here | Next::Beside(_)) | Err(_)) {
             match self.library.get(key) {
@@ -303,7 +303,7 @@ impl Driver {
         if let Err(error) = &opened
             && (error.is_later_version() || self.library.key_of(name).is_some())
         {
-            return drop(reply.send(Err(store_error(error)))); // whatever is there stays
+            return drop(reply.send(Err(store_error(error)))); // the name keeps its content
         }
         let former = self.former(name);
         let record = self.still_wanted(record, wanted);
@@ -323,7 +323,8 @@ impl Driver {
         self.answer_when_saved(reply, accepted);
     }
 
-    /// The record of a download whose place was just made: somebody may have begun or ceased to want its name meanwhile.
+    /// Updates the record of a download whose folder was just created, because users may have begun or ceased to want
+    /// its name meanwhile.
     fn still_wanted(&self, mut record: Record, wanted: &Wanted) -> Record {
         let wanted_by = self.wanting(wanted.manifest.name(), wanted.by.as_ref());
         if let Some(name) = record.names.first_mut().filter(|name| name.wanted_by != wanted_by) {
@@ -339,8 +340,8 @@ impl Driver {
         }
     }
 
-    /// Begins a download whose place is made; what lies there of a former one is looked at, and then what lies under
-    /// the name that it may replace.
+    /// Begins a download whose folder was created. If the folder contains an earlier download, that is checked first,
+    /// and then the file that the download may replace.
     fn begin_download(&mut self, key: SwarmKey, opened: Result<PartFile, StoreError>, lies_there: Lies) {
         let length = opened.and_then(|part| part.length().map(|length| (part, length)));
         let (part, length) = match length {
@@ -362,26 +363,26 @@ impl Driver {
         self.begin_with(key, part, have);
     }
 
-    /// A download begins with chunks that are written and not synced.
+    /// Begins a download with chunks that are written and not synced.
     pub(super) fn begin_with(&mut self, key: SwarmKey, part: PartFile, have: HaveMap) {
         if self.fetch_with(key, part, have) {
             tracing::info!(resource = %key, "a download begins");
         }
     }
 
-    /// A download goes on with the chunks that were found to be right, which may not be synced.
+    /// Continues a download with chunks that a check found right and that may not be synced.
     pub(super) fn go_on_with(&mut self, key: SwarmKey, part: PartFile, have: HaveMap) {
         if self.fetch_with(key, part, have) {
             tracing::info!(resource = %key, "a download goes on");
         }
     }
 
-    /// Whether it has started, and need not wait.
+    /// Returns whether the download has started, and is not blocked.
     fn fetch_with(&mut self, key: SwarmKey, part: PartFile, have: HaveMap) -> bool {
         let Some(resource) = self.library.get(key) else { return false };
         let (manifest, count) = (resource.manifest.clone(), resource.count());
         let mut fetching = self.fetching(manifest, Arc::new(part), have);
-        // What was read may not be on the disk yet: it is synced before it is noted.
+        // The data may have been read from the system's cache, so it is synced before the have map is written.
         (fetching.safe, fetching.dirty) = (HaveMap::empty(count), fetching.have.len());
         if let Some(resource) = self.library.get_mut(key) {
             resource.phase = Phase::Fetching(fetching);
@@ -390,7 +391,7 @@ impl Driver {
         self.start_or_wait(key)
     }
 
-    /// A download stays wanted although the disk does not take it yet.
+    /// Keeps a download that the disk does not accept yet.
     pub(super) fn not_made(&mut self, key: SwarmKey, error: StoreError) {
         tracing::warn!(resource = %key, %error, "a download waits; until its place is made a restart forgets it");
         if let Some(resource) = self.library.get_mut(key) {
@@ -400,16 +401,16 @@ impl Driver {
     }
 }
 
-/// What lies under the name of a download that begins.
+/// What lies under the name of a beginning download.
 enum Lies {
     Nothing,
     /// The file of the resource that had the name until now.
     Known(PublishedFile),
-    /// Whatever it is.
+    /// Anything else.
     Unknown,
 }
 
-/// Another list of chunks was found to be the true one.
+/// The error when another list of chunks is the true one.
 fn other_list(other: SwarmKey) -> ControlError {
     ControlError {
         kind: ErrorKind::BadData,
@@ -426,7 +427,7 @@ fn name_taken(name: &ResourceName, other: &Resource) -> ControlError {
     }
 }
 
-/// What this machine has shared is nobody's copy: only its owner gives it up.
+/// Refuses to replace content that this machine has shared: only its owner removes it.
 fn refuse_original(name: &ResourceName, other: &Resource) -> ControlError {
     ControlError {
         kind: ErrorKind::Refused,

@@ -1,21 +1,21 @@
-//! Hashes files that are shared, and compares files with what is wanted: a few at a time, since each takes a processor and
-//! 8 MiB of memory. It does so beside the checks: nobody who shares a file waits for those.
+//! Hashes files to be shared, and compares files with wanted resources: a few at a time, because each takes a processor
+//! and 8 MiB of memory. It is separate from the checks, so that nobody who shares a file waits for them.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// A file of more bytes than this counts as large: hashing one takes a second or more.
+/// A file of more bytes than this counts as large. Hashing one takes a second or more.
 const SMALL_BYTES_MAX: u64 = 64 << 20;
 
-/// How many small files are hashed at once.
+/// How many small files are hashed at once; further ones wait.
 const SMALL_MAX: usize = 4;
 
-/// How many large files are hashed at once; small ones do not wait for them.
+/// How many large files are hashed at once; further ones wait, but small files do not wait for them.
 const LARGE_MAX: usize = 2;
 
-/// The places where files are hashed.
+/// The places for files that are being hashed.
 #[derive(Debug)]
 pub(super) struct Hashing {
     small: Arc<Semaphore>,
@@ -29,8 +29,8 @@ impl Default for Hashing {
 }
 
 impl Hashing {
-    /// Does this with a file, off the async workers, when a place for one of its size is free. Each waits only for
-    /// those that came before.
+    /// Runs `work` on a file outside the async workers, when a place for a file of its size is free. Places are given
+    /// in the order of requests.
     ///
     /// # Errors
     /// When the work panicked.

@@ -1,4 +1,4 @@
-//! Takes part in swarms: joins, leaves, and tells the trackers.
+//! Joins and leaves swarms, and tells the trackers.
 
 use super::Driver;
 use crate::inbox::Found;
@@ -11,7 +11,7 @@ use shared::rpc::tracker::Stage;
 use shared::swarm::Event;
 
 impl Driver {
-    /// Takes part in the swarm of a resource, as far as it is able to.
+    /// Joins the swarm of a resource, as far as it can take part.
     pub(super) fn join(&mut self, key: SwarmKey) {
         if self.library.get(key).is_some_and(|resource| matches!(resource.phase, Phase::Seeding(_))) {
             self.disprove_others(key);
@@ -40,7 +40,7 @@ impl Driver {
         self.changed();
     }
 
-    /// Tells a resource's trackers how far we are, unless it takes no part in its swarm.
+    /// Tells a resource's trackers our stage, unless it is not in its swarm.
     pub(super) fn announce(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get(key) else { return };
         let stands_still = match &resource.phase {
@@ -81,7 +81,7 @@ impl Driver {
         }
     }
 
-    /// Tells the trackers how downloads progress.
+    /// Tells the trackers the progress of all downloads.
     pub(super) fn report_progress(&mut self) {
         for (key, resource) in self.library.stirring() {
             if let Phase::Fetching(fetching) = &resource.phase {
@@ -93,7 +93,8 @@ impl Driver {
 
     pub(super) fn found(&mut self, found: Found) {
         let Some(resource) = self.library.get_mut(found.key) else { return };
-        // Each tracker has a word of its own: two that disagree are not news every few seconds.
+        // Trackers that disagree would otherwise cause a log line every few seconds, so each tracker is remembered by
+        // itself.
         let is_news = match found.conflict {
             true => resource.conflicts.insert(found.tracker.clone()),
             false => {

@@ -1,4 +1,4 @@
-//! The resources of a former run that were not looked at yet, and what waits for them.
+//! The resources of the last run that were not looked at yet, and the commands that wait for them.
 
 use crate::inbox::{Command, ToShare};
 use crate::store::FileIdentity;
@@ -11,28 +11,28 @@ use std::ffi::OsString;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// The resources of a former run that were not looked at yet.
+/// The resources that are still to be loaded.
 #[derive(Debug, Default)]
 pub(super) struct Loading {
-    /// The list of them is not there yet.
+    /// Whether their folders are still being listed.
     pub(super) is_listing: bool,
-    /// By their places, of which the names say what they are of.
+    /// Their folders, and the resource ids in the folders' names.
     pub(super) left: BTreeMap<OsString, Option<ResourceId>>,
-    /// Those whose records were made anew.
+    /// The swarms whose records were unreadable and were rebuilt from their manifests.
     pub(super) rebuilt: BTreeSet<SwarmKey>,
-    /// What is to be shared and may be in the list: its record must not be written before it was read.
+    /// Hashed files whose resource may be among these: a record must be read before it is replaced.
     pub(super) shares: Vec<HashedShare>,
-    /// Commands about what is not known yet, and since when they wait.
+    /// Commands about resources that are not loaded yet, and when each began to wait.
     pub(super) parked: Vec<(Instant, Command)>,
-    /// Hears of the end.
+    /// Hears that loading is over.
     pub(super) done: Option<oneshot::Sender<()>>,
 }
 
-/// A file that was hashed to be shared.
+/// A file that was hashed in order to be shared.
 #[derive(Debug)]
 pub(super) struct HashedShare {
     pub(super) task: TaskId,
-    /// Somebody works on it.
+    /// Keeps the task from counting as abandoned.
     pub(super) _handle: Option<TaskHandle>,
     pub(super) request: ToShare,
     pub(super) hashed: Hashed,
@@ -44,12 +44,12 @@ impl Loading {
         !self.is_listing && self.left.is_empty()
     }
 
-    /// The resources that were not looked at yet.
+    /// The ids of the resources that are still to be loaded.
     pub(super) fn left(&self) -> impl Iterator<Item = ResourceId> {
         self.left.values().filter_map(|resource| *resource)
     }
 
-    /// Whether a resource may be one that was not looked at yet.
+    /// Whether a resource may be among those that are still to be loaded.
     pub(super) fn may_have(&self, resource: ResourceId) -> bool {
         self.is_listing || self.has(resource)
     }

@@ -1,4 +1,4 @@
-//! Looks what there is of a resource on disk, in calls that block: after the start, and when the shared folder is back.
+//! Looks at a resource's files, in calls that block: after the start, and when the shared folder is back.
 
 use crate::inbox::{Restored, Seen};
 use crate::library::{Check, PublishedFile};
@@ -9,17 +9,17 @@ use shared::manifest::Manifest;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A resource whose files are to be looked at.
+/// A resource whose files are looked at.
 #[derive(Debug, Clone)]
 pub(super) enum Look {
-    /// One of a former run, of which nothing but its place is known.
+    /// One of the last run, of which only its folder is known.
     Recall(Slot),
     /// One that was known before the shared folder was away.
     Again { key: SwarmKey, record: Box<Record>, manifest: Manifest, slot: Slot, check: Check },
 }
 
 impl Look {
-    /// Looks. Blocks.
+    /// Looks at the files. Blocks.
     pub(super) fn perform(&self, home: &Home) -> Seen {
         match self {
             Look::Recall(slot) => {
@@ -39,7 +39,7 @@ impl Look {
 }
 
 impl Look {
-    /// As [`perform`](Look::perform); whatever happens there is something to tell, since somebody may wait for it.
+    /// Like [`perform`](Look::perform), but a panic becomes an error, because somebody may wait for the result.
     pub(super) fn perform_safely(&self, home: &Home) -> Seen {
         catch_unwind(AssertUnwindSafe(|| self.perform(home))).unwrap_or_else(|_| {
             let error = |slot: &Slot| StoreError {
@@ -59,8 +59,9 @@ impl Look {
     }
 }
 
-/// A crash between the publishing of a file and the note of it: the part is gone, the file is there. Whether
-/// it is the right one is for the check to find out; if not, the download had not begun.
+/// Handles a crash between publishing a file and recording that: the part file is gone, and a file has the name. It is
+/// recorded as published, and the check that follows finds out whether it is right. If it is not, the download had not
+/// begun.
 fn suppose_published(home: &Home, record: &mut Record, slot: &Slot) {
     if record.names.iter().any(|name| name.published.is_some()) || slot.part().exists() {
         return;
@@ -70,10 +71,10 @@ fn suppose_published(home: &Home, record: &mut Record, slot: &Slot) {
     }
 }
 
-/// Looks what there is of a resource.
+/// Looks at the files of a resource.
 ///
 /// # Errors
-/// When its have map is of a later version: nothing may be changed then.
+/// When its have map was written by a later version; then nothing may be changed.
 fn look(home: &Home, record: &Record, manifest: &Manifest, slot: &Slot) -> Result<Restored, StoreError> {
     let mut published = record.names.iter().filter_map(|name| Some((name, name.published?))).peekable();
     if published.peek().is_some() {
@@ -96,7 +97,7 @@ fn look(home: &Home, record: &Record, manifest: &Manifest, slot: &Slot) -> Resul
     }
 }
 
-/// What there is of a download. The have map is believed only as far as the data is long enough for it.
+/// The chunks of an unfinished download. The have map counts only as far as the part file is long enough.
 fn unfinished(manifest: &Manifest, slot: &Slot) -> Result<Restored, StoreError> {
     let count = manifest.count();
     let have = slot.read_have(count)?;

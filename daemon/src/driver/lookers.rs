@@ -1,5 +1,6 @@
-//! Looks at the small files of many resources off the driver, several at a time: after the start, and when the shared
-//! folder is back. On a disk that takes 5 ms for each call one after the other would take ten minutes for 10,000.
+//! Looks at the small files of many resources outside the driver, several at a time: after the start, and when the
+//! shared folder is back. On a disk that needs 5 ms for each call, 10,000 resources one after the other would take ten
+//! minutes.
 
 use super::look::Look;
 use crate::inbox::{Context, Input, Seen, TaskInput};
@@ -13,34 +14,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How many threads look at files. They wait for the disk, most of the time.
+/// How many threads look at files. Most of the time they wait for the disk.
 const LOOKERS_MAX: usize = 16;
 
-/// How many resources are told of at once.
+/// How many resources a thread looks at before it reports them.
 const BATCH: usize = 4;
 
-/// While the shared folder is not there, it is asked again after this time.
+/// While the shared folder is not there, it is looked for again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// The threads that look, and what they have still to look at.
+/// The threads, and the resources that they have not looked at yet.
 #[derive(Debug)]
 pub(super) struct Lookers {
     context: Arc<Context>,
     home: Arc<Home>,
-    /// Ends them.
+    /// Tells the threads to end.
     stop: Arc<AtomicBool>,
     queue: Arc<Mutex<Queue>>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Somebody waits for what has this name.
+    /// Names; somebody waits for the resources that have them.
     names: VecDeque<ResourceName>,
-    /// Somebody waits for these.
+    /// Resources that somebody waits for.
     first: VecDeque<Look>,
-    /// Those of a former run, by their places.
+    /// Resources of the last run, by their folders.
     recalls: BTreeMap<OsString, Look>,
-    /// Those that were known before.
+    /// Resources that were known before the shared folder was away.
     again: VecDeque<Look>,
     threads: usize,
 }
@@ -50,7 +51,7 @@ impl Lookers {
         Lookers { context, home, stop, queue: Arc::default() }
     }
 
-    /// Finds out which places there are; the driver hears of it.
+    /// Lists the resources' folders and reports them to the driver.
     pub(super) fn list(&self) {
         let (context, home) = (self.context.clone(), self.home.clone());
         tokio::task::spawn_blocking(move || {
@@ -60,7 +61,7 @@ impl Lookers {
         });
     }
 
-    /// Looks at these soon.
+    /// Adds resources to look at.
     pub(super) fn add(&self, looks: Vec<Look>) {
         let mut queue = self.queue();
         for look in looks {
@@ -75,16 +76,16 @@ impl Lookers {
         }
     }
 
-    /// Somebody waits for what has this name.
+    /// Puts the resource of this name in front, because somebody waits for it.
     pub(super) fn hurry_name(&self, name: ResourceName) {
         self.queue().names.push_back(name);
     }
 
-    /// Somebody waits for this resource.
+    /// Puts this resource in front, because somebody waits for it.
     pub(super) fn hurry(&self, resource: ResourceId) {
         let mut queue = self.queue();
         let is_it = |look: &Look| matches!(look, Look::Recall(slot) if slot.resource() == Some(resource));
-        // The places of one resource follow each other: their names begin with its id.
+        // The folders of one resource follow each other, because their names begin with its id.
         let places = queue.recalls.range(OsString::from(resource.to_string())..);
         let places: Vec<OsString> =
             places.take_while(|(_, look)| is_it(look)).map(|(place, _)| place.clone()).collect();
@@ -117,7 +118,7 @@ impl Lookers {
                 if seen.iter().all(Seen::is_good) || home.must_be_here().is_ok() {
                     context.tell_blocking(Input::Task(TaskInput::Seen(seen)));
                 } else {
-                    // What is missing in a folder that is not there was deleted by nobody.
+                    // The shared folder is not there, so missing files were not deleted.
                     queue().first.extend(looks);
                     std::thread::sleep(AGAIN_AFTER);
                 }
@@ -132,7 +133,7 @@ impl Queue {
         self.first.len() + self.recalls.len() + self.again.len()
     }
 
-    /// The next ones; none when the thread is to end.
+    /// Takes the next resources out; none tells the thread to end.
     fn take(&mut self) -> Vec<Look> {
         let mut looks = Vec::new();
         while looks.len() < BATCH

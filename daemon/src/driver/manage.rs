@@ -1,4 +1,4 @@
-//! Pauses, resumes and removes.
+//! Pauses, resumes and removes resources.
 
 use super::Driver;
 use crate::inbox::unknown;
@@ -40,7 +40,7 @@ impl Driver {
         Ok(names(found))
     }
 
-    /// A check costs nothing while its resource is paused: it begins anew when it is resumed.
+    /// Stops the check of a paused resource; it begins anew when the resource is resumed.
     fn pause_check(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let may_begin_anew = |step| matches!(step, CheckStep::Waits | CheckStep::Hashes | CheckStep::Copies);
@@ -50,7 +50,7 @@ impl Driver {
         }
     }
 
-    /// Names that could not be published are tried again.
+    /// Tries the names again that could not be published.
     pub(super) fn forgive(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get_mut(key) else { return };
         resource.republish_at = None;
@@ -69,7 +69,7 @@ impl Driver {
         }
     }
 
-    /// Tries at once what would be tried a little later.
+    /// Tries a blocked resource again at once instead of a little later.
     pub(super) fn unblock_now(&mut self, key: SwarmKey) {
         let is_blocked = |phase: &Phase| match phase {
             Phase::Fetching(fetching) => fetching.blocked.is_some(),
@@ -81,7 +81,7 @@ impl Driver {
         }
     }
 
-    /// Removes names that nobody wants any more without this one; returns them.
+    /// Withdraws what `by` wants, and removes the names that nobody else wants. Returns the removed names.
     pub(super) fn remove(
         &mut self,
         what: &str,
@@ -108,8 +108,8 @@ impl Driver {
         Ok(names(found))
     }
 
-    /// Forgets what a name stands for, its manifest with it; its file stays. With the last name its swarm is
-    /// left, unless the swarm is `keep`: then it is about to have the name again.
+    /// Forgets a name and removes its manifest; its file stays. If it was the last name, the swarm is left too, unless
+    /// the swarm is `keep`, which is about to receive the name again.
     pub(super) fn forget_name(&mut self, name: &ResourceName, keep: Option<SwarmKey>) {
         let Some(key) = self.library.key_of(name).filter(|key| Some(*key) != keep) else { return };
         let Some(resource) = self.library.get(key) else { return };
@@ -117,7 +117,7 @@ impl Driver {
         if resource.record.names.len() == 1 {
             self.leave(key);
         }
-        // Its manifest goes first: what has one and is not remembered is taken in again by the next start.
+        // The manifest goes first: a file that has a manifest and no record would be adopted by the next start.
         self.saver.hide_manifest(self.home.clone(), manifest);
         self.forgot(name);
         match self.library.remove_name(name) {
@@ -130,7 +130,7 @@ impl Driver {
         self.changed();
     }
 
-    /// A swarm lost one of its names: it may have been the one whose file was served.
+    /// A swarm has lost one of its names, which may be the one whose file was served.
     fn lost_name(&mut self, key: SwarmKey, name: &ResourceName) {
         let path = self.home.file(name);
         let Some(resource) = self.library.get(key) else { return };
@@ -145,13 +145,13 @@ impl Driver {
 
     // -- what a person means
 
-    /// All names that a person means.
+    /// All names that `what` means.
     pub(super) fn some(&self, what: &str) -> Result<Vec<(ResourceName, SwarmKey)>, ControlError> {
         let found = self.library.find(what);
         if found.is_empty() { Err(unknown(what)) } else { Ok(found) }
     }
 
-    /// The name that a person means, or the first of a resource's.
+    /// The name that `what` means; of several names of one resource, the first.
     pub(super) fn one(&self, what: &str) -> Result<(ResourceName, SwarmKey), ControlError> {
         self.library.find(what).into_iter().next().ok_or_else(|| unknown(what))
     }

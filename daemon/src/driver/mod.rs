@@ -1,17 +1,18 @@
-//! The driver: the one task that owns the core and the library ([`state`]). Everything that happens comes in as an
-//! [`Input`](crate::inbox::Input) ([`run`]); what the core decides goes out to links, answers, disk and trackers. It waits
-//! for nothing but its inputs, and leaves reading, writing and hashing to other threads; only a few calls for metadata are
-//! its own.
+//! The driver: the one task that owns the core and the library ([`state`]). Everything that happens arrives as an
+//! [`Input`](crate::inbox::Input) ([`run`]), and the core's decisions go out to links, answers, disk and trackers. The
+//! driver waits for nothing but its inputs. Other threads read, write and hash; the driver makes only a few calls for
+//! metadata.
 //!
-//! One verb per file. [`act`] performs the core's actions, [`join`] takes part in swarms. [`share`] and [`get`] take new
-//! resources in, [`adopt`] what lies under a wanted name already; [`naming`] asks whose a name is, [`wanted`] remembers
-//! who wants it. [`download`] fills a download, [`sync`] makes what came durable, [`publish`] gives the whole its name,
-//! [`blocked`] waits while the disk refuses, [`room`] keeps what is promised of it, [`another`] puts another list of chunks
-//! in the place of a false one. [`manage`] pauses, resumes and removes; [`check`] compares what is on disk with its
-//! manifest, by way of [`compare`]; [`revive`] looks at what is asked for again. [`restore`] brings back what a former run
-//! knew, [`strays`] finds what it did not. [`folder`], [`slices`] and [`stalls`] watch. [`status`] says how things are, in
-//! the words of [`reasons`], and [`snapshot`] publishes it. [`command`] gives each command to its verb, and [`work`] brings
-//! back what was done in the background.
+//! Each file contains one activity. [`act`] performs the core's actions, and [`join`] joins and leaves swarms.
+//! [`share`] and [`get`] begin new resources, and [`adopt`] takes over files that already have a wanted name;
+//! [`naming`] asks who has a name, and [`wanted`] records who wants it. [`download`] adds chunks, [`sync`] makes them
+//! durable, [`publish`] puts the complete file under its name, [`blocked`] waits while the disk refuses, [`room`]
+//! counts the promised bytes, and [`another`] replaces a list of chunks by another one. [`manage`] pauses, resumes and
+//! removes; [`check`] checks files with the help of [`compare`]; [`revive`] handles requests for resources that are
+//! here. [`restore`] loads the resources of the last run, and [`strays`] finds files without records. [`folder`],
+//! [`slices`] and [`stalls`] observe the folder, its files and the downloads. [`status`] reports the state in the words
+//! of [`reasons`], and [`snapshot`] publishes it. [`command`] hands commands to these files, and [`work`] runs work in
+//! the background.
 
 mod act;
 mod adopt;

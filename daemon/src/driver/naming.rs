@@ -1,4 +1,4 @@
-//! Whose a name is: asks the trackers before something is shared, and keeps what they say of it later.
+//! Asks the trackers who has a name before something is shared under it, and records what they report later.
 
 use super::Driver;
 use super::reasons::{described, told};
@@ -15,11 +15,11 @@ use shared::url::TrackerUrl;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// How long the trackers have to say whose a name is. One that does not answer is not heard.
+/// How long the trackers have for this answer. One that has not answered by then is ignored.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 
 impl Driver {
-    /// Asks trackers which other machine shares something under a name; the first that names one is believed.
+    /// Asks the trackers which other machine shares something under a name, and takes the first answer that names one.
     pub(super) fn ask_whose(
         &mut self,
         name: &ResourceName,
@@ -41,11 +41,11 @@ impl Driver {
         }
     }
 
-    /// A tracker said how something that we publish stands in its catalogue.
+    /// A tracker reported the standing of something that we publish.
     pub(super) fn stands(&mut self, key: SwarmKey, tracker: TrackerUrl, standing: Standing) {
         let Some(resource) = self.library.get_mut(key) else { return };
         if matches!(standing, Standing::Overtaken(_)) && !resource.record.origin {
-            return; // it was only fetched
+            return; // it was fetched, not shared here
         }
         let is_answer = !matches!(standing, Standing::Refused(_));
         let claimed = is_answer && resource.record.claims.remove(&tracker);
@@ -72,7 +72,7 @@ impl Driver {
         self.changed();
     }
 
-    /// A tracker said with an announce whether a name means other content by now.
+    /// A tracker's answer to an announce said whether a name now means other content.
     pub(super) fn hear_of_namesake(&mut self, key: SwarmKey, tracker: TrackerUrl, other: Option<Namesake>) {
         let Some(resource) = self.library.get(key) else { return };
         let known = resource.standings.get(&tracker).map(|(standing, _)| standing);
@@ -86,7 +86,7 @@ impl Driver {
         }
     }
 
-    /// Looks whether the clock was put back since something was shared.
+    /// Notices when the clock was set back since something was shared.
     pub(super) fn look_at_clock(&mut self) {
         if is_to_come(self.newest_ms) {
             self.newest_ms = 0;
@@ -94,8 +94,8 @@ impl Driver {
         }
     }
 
-    /// Dates of ours that are still to come are wrong: the clock was put back since. When those were shared nobody knows;
-    /// they must not be the newest of their names when their time comes.
+    /// Forgets our dates that lie in the future: the clock was set back since, so nobody knows the true dates.
+    /// Otherwise these publications would count as the newest of their names.
     pub(super) fn forget_dates_to_come(&mut self) {
         let dated = self.library.iter().map(|(key, resource)| (key, resource.record.shared_at_ms));
         let wrong: Vec<SwarmKey> = dated.filter(|(_, at)| is_to_come(*at)).map(|(key, _)| key).collect();
@@ -113,18 +113,18 @@ impl Driver {
     }
 }
 
-/// Whether other content was shared before ours: it has the name because ours was shared without asking for that.
+/// Whether other content was shared before ours. Then it has the name because ours was shared without claiming it.
 fn is_older(other: &Namesake, shared_at_ms: u64) -> bool {
     let other_ms = other.shared_ago_ms.map(|ago_ms| now_ms().saturating_sub(ago_ms));
     other_ms.is_some_and(|other_ms| other_ms.saturating_add(AHEAD_MS_MAX) < shared_at_ms)
 }
 
-/// Whether a date of ours is wrong: it is still to come.
+/// Whether a date of ours lies in the future and is therefore wrong.
 pub(super) fn is_to_come(date_ms: u64) -> bool {
     date_ms > now_ms().saturating_add(AHEAD_MS_MAX)
 }
 
-/// A name that another machine has, to whom shares other content under it.
+/// The error when another machine shares other content under a name.
 pub(super) fn refuse_taken(tracker: &TrackerUrl, other: &Namesake) -> ControlError {
     ControlError {
         kind: ErrorKind::Refused,

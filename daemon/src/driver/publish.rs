@@ -1,4 +1,4 @@
-//! Makes a download that is whole and right visible under its names.
+//! Puts complete and right downloads under their names.
 
 use super::Driver;
 use super::blocked::RETRY_AFTER;
@@ -13,11 +13,12 @@ use shared::name::ResourceName;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How many files are published at once: each is synced, and a copy under another name is hashed, in 8 MiB of memory.
+/// How many files are published at once; further ones wait. Each is synced, and a copy under another name is hashed in
+/// 8 MiB of memory.
 pub(super) const PUBLISHING_MAX: usize = 16;
 
 impl Driver {
-    /// The hash of the whole file is there: publish it, or find out what is wrong.
+    /// The hash of a complete download was computed: publishes the file, or finds out what is wrong.
     pub(super) fn whole(&mut self, download: &Arc<Download>, whole: HashedWhole) {
         if !self.is_current(download) {
             return;
@@ -41,8 +42,8 @@ impl Driver {
         }
     }
 
-    /// Publishes a resource whose bytes are all there and right under the first of its names that waits for it.
-    /// When that is done the next one follows: two at once would get into each other's way.
+    /// Publishes a complete resource under the first of its names that is not published yet. The next name follows when
+    /// that is done, because two at once would get into each other's way.
     pub(super) fn publish(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get(key) else { return };
         let Some(source) = resource.source() else { return };
@@ -63,7 +64,7 @@ impl Driver {
         let manifest = resource.manifest.with_name(record.name.clone());
         let (home, publisher) = (self.home.clone(), self.publisher.clone());
         let (name, to) = (record.name.clone(), self.home.file(&record.name));
-        // A copy needs room; what is renamed has it already.
+        // A copy needs room; a file that is renamed has it already.
         let room = match &source {
             Source::Published(from) => from.identity.bytes,
             Source::Download(_) => 0,
@@ -126,16 +127,16 @@ impl Driver {
                 resource.phase = Phase::Seeding(Arc::new(PublishedFile { manifest, path: file, identity }));
                 tracing::info!(resource = %key, %name, bytes = identity.bytes, "complete, verified and published");
             }
-            // It is being checked, or was begun anew: what is under the name counts now.
+            // It is being checked or was begun anew, so the file under the name must be looked at.
             _ => return self.check(key, None),
         }
         self.saver.tidy(&resource.slot);
         self.join(key);
         self.changed();
-        self.publish(key); // the next name, if there is one
+        self.publish(key); // continues with the next name
     }
 
-    /// The name was removed while it was being published: nothing of it is left but what is to stay.
+    /// The name was removed while the file was being published, so the file is removed again unless it was to stay.
     fn published_in_vain(&mut self, source: &Source, name: &ResourceName, unwanted: Option<FileIdentity>) {
         let key = source.key();
         if self.library.key_of(name).is_none() {
@@ -162,17 +163,17 @@ impl Driver {
         let why = match (error, source) {
             (PublishError::NameTaken(name), _) => Why::NameTaken(name),
             (PublishError::NoRoom(no_room), _) => no_room.into(),
-            // it is waited for: the download goes on when it is gone
+            // The download waits until this is gone.
             (PublishError::Obstructed { path, what }, _) => Why::Obstructed { path, what },
             (PublishError::NotSynced(error), Source::Download(download)) => match self.is_current(download) {
                 true => return self.not_synced(download, error),
-                false => return, // another download has taken its place, and fetches what may be lost
+                false => return, // a new download fetches what may be lost
             },
             (PublishError::Damaged(_), _) => return self.check(key, None),
             (PublishError::NotSynced(error) | PublishError::Store(error), _) => error.into(),
         };
         self.changed();
-        // This name is passed over for now; the next one may do better.
+        // This name is skipped for now, and the next one is tried.
         let Some(resource) = self.library.get_mut(key) else { return };
         resource.troubles.insert(name.clone(), why.clone());
         let is_left =
@@ -181,7 +182,7 @@ impl Driver {
         match &mut resource.phase {
             Phase::Fetching(_) if others => self.publish(key),
             Phase::Fetching(fetching) => {
-                fetching.blocked = Some(Blocked::new(why)); // all names are tried again
+                fetching.blocked = Some(Blocked::new(why)); // later all names are tried again
                 self.forgive(key);
             }
             Phase::Seeding(_) => {

@@ -1,5 +1,5 @@
-//! What people are told: why something waits, what is wrong, how it stands. The state keeps values; the words are made
-//! here, for the status and the log.
+//! The words for people: why something waits, what is wrong, how a publication stands. The state keeps values; this
+//! file makes the words for the status and the log.
 
 use crate::library::{CheckStep, Checking, Resource, Standing, Why};
 use crate::store::NoRoom;
@@ -13,10 +13,10 @@ use shared::swarm::Waiting;
 use shared::url::TrackerUrl;
 use std::time::Duration;
 
-/// A limit is named as the reason when a chunk takes longer than this under it.
+/// A rate limit is named as the reason if a chunk takes longer than this under it.
 const SLOW_CHUNK: Duration = Duration::from_secs(60);
 
-/// Reasons that hold at once, as one text.
+/// Several reasons as one text.
 pub(super) fn joined(reasons: impl IntoIterator<Item = Option<String>>) -> Option<String> {
     let reasons: Vec<String> = reasons.into_iter().flatten().collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
@@ -33,7 +33,7 @@ pub(super) fn conflict(resource: &Resource) -> Option<String> {
     ))
 }
 
-/// What is being done to find out what is here.
+/// What the check of a resource is doing. `before` is the number of checks before it.
 pub(super) fn checking_reason(checking: &Checking, before: Option<u32>) -> String {
     match checking.step {
         CheckStep::Waits => match before.unwrap_or(0) {
@@ -48,7 +48,7 @@ pub(super) fn checking_reason(checking: &Checking, before: Option<u32>) -> Strin
     }
 }
 
-/// A limit under which hardly anything moves looks like a fault, and is none.
+/// Names a limit that is so low that the download looks stuck.
 pub(super) fn limit(direction: &str, bucket: &Bucket) -> Option<String> {
     let is_slow = |rate: u64| rate.saturating_mul(SLOW_CHUNK.as_secs()) < u64::from(CHUNK_BYTES);
     match bucket.limit() {
@@ -105,7 +105,7 @@ pub(super) fn reason(waiting: &Waiting) -> String {
     }
 }
 
-/// How a resource stands at a tracker, for people; `since` is how long that has been known.
+/// The standing of a resource at a tracker; `since` is how long it has been known.
 pub(super) fn told(tracker: &TrackerUrl, standing: &Standing, since: Duration) -> String {
     match standing {
         Standing::Good => format!("{tracker} publishes it"),
@@ -134,7 +134,7 @@ fn short(resource: ResourceId) -> String {
     format!("{}…", &resource.to_string()[..8])
 }
 
-/// Why something does not go on, and what helps.
+/// Why something does not continue, and what helps.
 pub(super) fn words_of(why: &Why) -> String {
     match why {
         Why::NoRoom(no_room) => no_room_words(no_room),
@@ -180,7 +180,7 @@ pub(super) fn words_of(why: &Why) -> String {
     }
 }
 
-/// What a check found of a file; `chunks` is how many of them differ.
+/// What a check found; `chunks` is the number of chunks that differ.
 fn how_it_differs(chunks: u32) -> String {
     match chunks {
         0 => "it has grown".to_owned(),
@@ -189,7 +189,7 @@ fn how_it_differs(chunks: u32) -> String {
     }
 }
 
-/// Why what is to be written finds no room.
+/// Why there is no room for something.
 pub(super) fn no_room_words(no_room: &NoRoom) -> String {
     match no_room {
         NoRoom::Short { needed, free, kept, promised } => no_space(*needed, *free, *kept, *promised),
@@ -213,7 +213,7 @@ fn no_space(needed: u64, free: u64, kept: u64, promised: u64) -> String {
     reason
 }
 
-/// A number of bytes for a person: "40 MiB", "1.5 GiB".
+/// A number of bytes as text: "40 MiB", "1.5 GiB".
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {
@@ -224,7 +224,7 @@ pub(super) fn size(bytes: u64) -> String {
     while number >= 1024.0 && unit + 1 < UNITS.len() {
         (number, unit) = (number / 1024.0, unit + 1);
     }
-    // one digit behind the point where that says something: "1.5", and neither "8.0" nor "10.0"
+    // One decimal where it says something: "1.5", but neither "8.0" nor "10.0".
     let tenths = (number * 10.0).round();
     match tenths < 100.0 && tenths % 10.0 != 0.0 {
         true => format!("{number:.1} {}", UNITS[unit]),

@@ -1,6 +1,6 @@
-//! Brings back what a former run knew: finished files are served without hashing them again, downloads go on
-//! with the chunks that they have. Where the small files are torn, empty or missing, the data is looked at. The daemon
-//! answers meanwhile: what somebody asks for by a name that is not known yet waits until it is, and is looked at first.
+//! Loads the resources of the last run: finished files are served without being hashed again, and downloads continue
+//! with their chunks. Where small files are torn, empty or missing, the data is checked. Meanwhile the daemon answers:
+//! a command about a name that is not known yet waits, and its resource is looked at first.
 
 use super::Driver;
 use super::loading::{HashedShare, Loading};
@@ -16,14 +16,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// How many commands wait for resources that were not looked at yet.
+/// How many commands may wait for resources that are not loaded yet; further ones are refused.
 const PARKED_MAX: usize = 1024;
 
-/// How long such a command waits: less than its caller does.
+/// How long such a command waits before it is refused. This is less than its caller waits.
 const PARKED_FOR: Duration = Duration::from_secs(20);
 
 impl Driver {
-    /// Begins to bring the library back; the receiver hears when all of it is there.
+    /// Begins loading; the receiver hears when all resources are loaded.
     pub fn restore(&mut self) -> oneshot::Receiver<()> {
         let (done, end) = oneshot::channel();
         self.loading = Loading { is_listing: true, done: Some(done), ..Loading::default() };
@@ -31,7 +31,7 @@ impl Driver {
         end
     }
 
-    /// Brings the library back before anything else.
+    /// Loads everything before it returns.
     #[cfg(test)]
     pub(super) fn restore_now(&mut self) {
         self.look_at_room();
@@ -42,11 +42,11 @@ impl Driver {
         }
     }
 
-    /// The places of a former run's resources are known.
+    /// The folders of the last run's resources are known.
     pub(super) fn listed(&mut self, places: Result<Vec<Slot>, StoreError>) {
         match places {
             Ok(places) => {
-                self.look_at_room(); // the folder has just answered; downloads go on only when they know of room
+                self.look_at_room(); // the folder has just answered, and downloads continue only when the free space is known
                 let looks = self.note_places(places);
                 self.lookers.add(looks);
                 self.loading.parked.iter().for_each(|(_, command)| self.hurry_for(command));
@@ -97,7 +97,7 @@ impl Driver {
             return;
         }
         if let Some(done) = self.loading.done.take() {
-            let _ = done.send(()); // who does not wait any more need not hear of it
+            let _ = done.send(()); // nobody may be waiting
         }
         if !self.trackers.started() {
             return;
@@ -113,7 +113,7 @@ impl Driver {
     fn recalled(&mut self, Loaded { mut record, manifest, rebuilt }: Loaded, restored: Restored) {
         let (key, slot) = (record.key, self.home.slot(record.key));
         if self.library.get(key).is_some() {
-            return; // it came by another way
+            return; // it was begun in another way meanwhile
         }
         if let Some(error) = &rebuilt {
             tracing::warn!(resource = %key, name = %manifest.name(), %error,
@@ -144,15 +144,15 @@ impl Driver {
         self.resume_as(key, restored);
     }
 
-    /// A crash may leave two resources with one name: the old one, and the one that was to take its place. The name is
-    /// the new one's, whose file is still to come. Whether a resource that is loaded now may have the name.
+    /// A crash may leave two resources with one name: the former one and its replacement. The name belongs to the
+    /// replacement, whose file is not published yet. Returns whether the loaded resource may have the name.
     fn gives_way(&self, key: SwarmKey, wanted: &NameRecord) -> bool {
         let Some(other) = self.library.key_of(&wanted.name).and_then(|other| self.library.get(other)) else {
             return true;
         };
         let is_new = |record: &NameRecord| record.published.is_none() && record.replace;
         let others = other.record.names.iter().find(|record| record.name == wanted.name);
-        // Nobody knows which names a record had that was made anew: it takes none from one that was saved.
+        // A rebuilt record may lack names, so it takes none from a record that was saved.
         let is_rebuilt = |key| self.loading.rebuilt.contains(&key);
         if is_rebuilt(key) != is_rebuilt(other.key()) {
             return is_rebuilt(other.key());
@@ -166,7 +166,7 @@ impl Driver {
 
     // -- commands about what is not known yet
 
-    /// Keeps a command that is about what was not looked at yet; gives back one that can be carried out.
+    /// Keeps a command about resources that are not loaded yet; returns one that can be carried out.
     pub(super) fn park(&mut self, command: Command) -> Option<Command> {
         if self.loading.is_over() || self.is_known(&command) {
             return Some(command);
@@ -180,20 +180,20 @@ impl Driver {
         None
     }
 
-    /// Keeps what is to be shared until the record of its resource was read. No more wait than there are tasks.
+    /// Keeps a hashed file until the record of its resource is loaded. There are at most as many as tasks.
     pub(super) fn park_share(&mut self, share: HashedShare) {
         self.lookers.hurry(share.hashed.resource);
         self.loading.shares.push(share);
     }
 
-    /// Whether all that a command is about was looked at.
+    /// Whether everything that a command is about is loaded.
     fn is_known(&self, command: &Command) -> bool {
         let wants = command.subject();
         let has_name = |name: &ResourceName| self.library.key_of(name).is_some();
         let is_left = |resource| self.loading.is_listing || self.loading.has(resource);
         match (wants.what, wants.resource) {
             (None, _) => true,
-            // another list of the same resource's chunks may be left
+            // Another list of the same resource's chunks may still have to be loaded.
             (Some(what), Some(resource)) => {
                 what.parse().is_ok_and(|name| has_name(&name)) && !is_left(resource)
             }
@@ -204,7 +204,7 @@ impl Driver {
         }
     }
 
-    /// What somebody waits for is looked at first.
+    /// Moves resources that somebody waits for to the front.
     fn hurry_for(&self, command: &Command) {
         let wants = command.subject();
         let named = wants.what.and_then(|what| what.parse().ok());
@@ -216,11 +216,11 @@ impl Driver {
         }
     }
 
-    /// Carries out the commands whose resources are known by now, in the order in which they came.
+    /// Carries out the commands whose resources are loaded, in the order in which they came.
     fn unpark(&mut self) {
         let shares = std::mem::take(&mut self.loading.shares);
         for HashedShare { task, request, hashed, identity, .. } in shares {
-            self.adopt_hashed(task, &request, hashed, identity); // it waits again if it must
+            self.adopt_hashed(task, &request, hashed, identity); // this may keep it once more
         }
         let is_over = self.loading.is_over();
         let parked = std::mem::take(&mut self.loading.parked);
@@ -233,7 +233,7 @@ impl Driver {
         }
     }
 
-    /// Refuses what has waited for too long.
+    /// Refuses commands that have waited for too long.
     pub(super) fn refuse_parked(&mut self, now: Instant) {
         let is_late =
             |(since, _): &mut (Instant, Command)| now.saturating_duration_since(*since) >= PARKED_FOR;
@@ -254,7 +254,7 @@ impl Driver {
 
     // -- going on
 
-    /// Goes on with a resource as it was found on disk.
+    /// Continues a resource as its files were found.
     pub(super) fn resume_as(&mut self, key: SwarmKey, restored: Restored) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let manifest = resource.manifest.clone();
@@ -265,11 +265,11 @@ impl Driver {
                 }
                 resource.phase = Phase::Seeding(Arc::new(published));
                 self.join(key);
-                self.publish(key); // a name that was still to be made
+                self.publish(key); // a name that is not published yet
             }
             Restored::Unfinished(part, have) => {
                 if have.is_empty() {
-                    self.saver.forget_have(&resource.slot); // one that is there is that of a part that is gone
+                    self.saver.forget_have(&resource.slot); // an existing one belongs to a part file that is gone
                 }
                 let fetching = self.fetching(manifest, Arc::new(part), have);
                 if let Some(resource) = self.library.get_mut(key) {
@@ -286,14 +286,14 @@ impl Driver {
         }
     }
 
-    /// Goes on, or says why that cannot be.
+    /// Continues a resource, or marks it as failed.
     fn resume_or_fail(&mut self, key: SwarmKey, restored: Result<Restored, StoreError>) {
         match restored {
             Ok(restored) => self.resume_as(key, restored),
             Err(error) => self.fail_resource(key, error.into()),
         }
         if self.checks.is_asked_for(key) {
-            self.check(key, None); // what was seen is no answer to whoever asked for a check
+            self.check(key, None); // a look does not answer those who asked for a check
         }
     }
 }

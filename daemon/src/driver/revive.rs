@@ -1,5 +1,5 @@
-//! Somebody asks for what is here already: what stands still goes on, and what lies under the name is what they hear
-//! of, not what was there a moment ago.
+//! Handles requests for resources that are here: one that stands still continues, and the answer describes the file
+//! that is there now, not what was known before.
 
 use super::Driver;
 use crate::inbox::{Input, Reply, TaskInput, Wanted};
@@ -12,7 +12,7 @@ use shared::rpc::control::ControlError;
 use std::sync::Arc;
 
 impl Driver {
-    /// Whoever asks for a resource that stands still wants it to go on.
+    /// Continues a resource that stands still, because somebody asks for it.
     ///
     /// # Errors
     /// When something lies under its name that cannot be replaced.
@@ -59,7 +59,7 @@ impl Driver {
         if resource.record.paused {
             let _ = self.resume(name.as_str());
         } else if matches!(resource.phase, Phase::Failed(_)) {
-            resource.troubles.remove(name); // what is found now counts
+            resource.troubles.remove(name); // the check will tell
             self.check(key, None);
         } else if matches!(resource.phase, Phase::Checking(_)) {
             self.checks.hurry(key);
@@ -71,7 +71,7 @@ impl Driver {
         }
     }
 
-    /// The file under a name is another one than was hashed: it is looked at.
+    /// The file under a name is not the one that was hashed: checks it.
     fn check_other_file(&mut self, key: SwarmKey, name: &ResourceName, identity: FileIdentity) {
         let Some(resource) = self.library.get_mut(key) else { return };
         if matches!(resource.phase, Phase::Failed(_)) {
@@ -82,8 +82,8 @@ impl Driver {
         self.source_changed(key, &Arc::new(PublishedFile { manifest, path: self.home.file(name), identity }));
     }
 
-    /// What lies under the name is gone, or wrong and may be replaced: it is made anew, from another name's file if
-    /// there is a good one, else with what fits of the file that lies there, and the rest from the swarm.
+    /// The file under the name is gone, or is wrong and may be replaced. Makes it anew: from the file of another name
+    /// if one is right, otherwise from the matching chunks of the present file and from the swarm.
     fn make_anew(&mut self, key: SwarmKey, name: &ResourceName, lies_there: bool) {
         let file = self.home.file(name);
         let Some(resource) = self.library.get_mut(key) else { return };
@@ -106,7 +106,7 @@ impl Driver {
         }
     }
 
-    /// Answers how something is doing after a look at its files.
+    /// Answers with the state of resources after a look at their files.
     pub(super) fn inspect(&mut self, what: String, reply: Reply<Arc<Snapshot>>) {
         let mut files: Vec<(SwarmKey, PublishedFile)> = Vec::new();
         for (name, key) in self.library.find(&what) {

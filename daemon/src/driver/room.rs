@@ -1,5 +1,6 @@
-//! Room on the disk is promised once: to downloads that run, to what is copied into them, to copies under further names
-//! and to imports. Nothing keeps a list of that: what is promised follows from what goes on, and ends with it.
+//! Counts the room on the disk that is promised: to running downloads, to files that are copied into them, to copies
+//! under further names and to imports. There is no list of promises: they are computed from what is running, and end
+//! with it.
 
 use super::Driver;
 use crate::library::{CheckStep, Phase, Resource};
@@ -10,19 +11,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 impl Driver {
-    /// Why there is no room for what a download has still to fetch.
+    /// Why there is no room for the chunks that a download still has to fetch.
     pub(super) fn lacking_space(&self, key: SwarmKey) -> Option<NoRoom> {
         self.no_room(rest_bytes(self.library.get(key)?), Some(key))
     }
 
-    /// Why there is no room for all of a download, beside what was written of it already.
+    /// Why there is no room for all of a download, apart from what is written already.
     pub(super) fn lacking_space_for_all(&self, key: SwarmKey) -> Option<NoRoom> {
         let resource = self.library.get(key)?;
         let written = allocated_bytes(&resource.slot.part());
         self.no_room(resource.count().bytes_max().saturating_sub(written), Some(key))
     }
 
-    /// Why there is no room for this many bytes, beside what is promised to others than this resource.
+    /// Why there is no room for `needed` bytes in addition to the promises to all others than `by`.
     pub(super) fn no_room(&self, needed: u64, by: Option<SwarmKey>) -> Option<NoRoom> {
         let (kept, promised) = (self.settings.min_free_bytes, self.promised(by));
         let free = match self.free_bytes() {
@@ -33,13 +34,13 @@ impl Driver {
         (needed > left).then_some(NoRoom::Short { needed, free, kept, promised })
     }
 
-    /// The same, for a copy of this many bytes under a further name.
+    /// The same for a copy of `bytes` bytes under a further name.
     pub(super) fn no_room_for_copy(&mut self, bytes: u64) -> Option<NoRoom> {
         self.look_at_room();
         self.no_room(bytes, None)
     }
 
-    /// The bytes that are still to be written by all that was taken in, but for this resource.
+    /// The promised bytes that are not written yet, without those of `by`.
     fn promised(&self, by: Option<SwarmKey>) -> u64 {
         let others = self.library.stirring().filter(|(other, _)| Some(*other) != by);
         let fetched: u64 = others.map(|(_, resource)| rest_bytes(resource)).sum();
@@ -48,12 +49,12 @@ impl Driver {
     }
 }
 
-/// The room that a file takes on the disk, in bytes; 0 if there is none.
+/// The bytes that a file occupies on the disk; 0 if there is none.
 fn allocated_bytes(path: &Path) -> u64 {
     std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.blocks().saturating_mul(512))
 }
 
-/// What a resource has still to write, in bytes, when nothing stands in its way.
+/// The bytes that a resource still has to write when nothing blocks it.
 fn rest_bytes(resource: &Resource) -> u64 {
     let chunks = match &resource.phase {
         Phase::Fetching(it) if it.blocked.is_none() => it.have.count().get() - it.have.len(),

@@ -1,4 +1,4 @@
-//! The loop: whatever comes in goes to its verb, and whatever the core asks for is performed before the next.
+//! The loop: hands each input to its function, and performs all the core's actions before the next input.
 
 use super::Driver;
 use super::reasons::words_of;
@@ -8,18 +8,19 @@ use shared::swarm::{AskEnd, AskId, Event};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// How often rates are sampled, syncs begun and blocked downloads looked at.
+/// How often rates are sampled, syncs begun and blocked downloads tried again.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How many inputs are handled before the clock is looked at.
+/// How many inputs are handled before the loop looks at the clock again.
 const BATCH: usize = 64;
 
-/// How long the trackers have to hear our farewell.
+/// How long the end waits for the trackers to accept the withdrawal. A tracker that has not received it forgets this
+/// daemon when no more announces come.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 impl Driver {
-    /// Works until it is told to shut down, or only a restart can help: then it says why. What has arrived is synced
-    /// and the trackers are told.
+    /// Runs until [`Input::Shutdown`], or until only a restart can help, and then returns why. Before it returns,
+    /// arrived chunks are synced and the trackers are told.
     pub async fn run(
         mut self,
         mut inputs: mpsc::Receiver<Input>,
@@ -47,7 +48,7 @@ impl Driver {
             }
             self.publish_news(Instant::now());
         }
-        drop((inputs, ended)); // nobody waits for an answer that does not come
+        drop((inputs, ended)); // everybody who waits for an answer is told that none comes
         let why = self.ending.take().map(|why| words_of(&why));
         self.end().await;
         why
@@ -119,7 +120,7 @@ impl Driver {
         }
     }
 
-    /// Hands one event to the core and performs all that it asks for, and what comes of that.
+    /// Hands an event to the core and performs its actions, including those of events that they cause.
     pub(super) fn event(&mut self, event: Event) {
         self.pending.push_back(event);
         while let Some(event) = self.pending.pop_front() {
@@ -159,7 +160,7 @@ impl Driver {
         }
     }
 
-    /// Ends well: no chunk that is on disk is fetched again, no tracker sends anybody to us.
+    /// Ends in order, so that no chunk on disk is fetched again and no tracker names this daemon any more.
     pub(super) async fn end(mut self) {
         self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
         self.links.clear();

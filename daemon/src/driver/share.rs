@@ -1,4 +1,4 @@
-//! Shares files: those of the folder as they lie there, those from elsewhere by taking them in first.
+//! Shares files: those of the shared folder in place, and others after importing them.
 
 use super::Driver;
 use super::loading::HashedShare;
@@ -33,11 +33,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
-/// How long a share waits for its trackers.
+/// How long a share waits for its trackers. Then it ends with a warning about those that have not answered.
 pub(super) const TRACKERS_WITHIN: Duration = Duration::from_secs(5);
 
 impl Driver {
-    /// Shares a file of the folder.
+    /// Shares a file of the shared folder.
     pub(super) fn share(&mut self, request: ToShare) -> Result<TaskId, ControlError> {
         let request = self.with_trackers(request)?;
         self.must_not_be_awaited(&request.name)?;
@@ -82,13 +82,13 @@ impl Driver {
         let handle = self.tasks.get(task).cloned();
         let (asking, context) = (self.ask_whose(&request.name, &request.trackers), self.context.clone());
         tokio::spawn(async move {
-            let _handle = handle; // somebody works on it
+            let _handle = handle; // keeps the task from counting as abandoned
             let other = asking.await;
             context.tell(Input::Task(TaskInput::Cleared { task, request, hashed, other })).await;
         });
     }
 
-    /// The trackers were asked whose the name is.
+    /// The trackers have answered who has the name.
     pub(super) fn cleared(
         &mut self,
         task: TaskId,
@@ -102,7 +102,7 @@ impl Driver {
         }
     }
 
-    /// Begins to take in a file from elsewhere.
+    /// Begins an import.
     pub(super) fn import(&mut self, request: &ToShare) -> Result<(TaskId, TaskHandle), ControlError> {
         let request = self.may_import(request.clone())?;
         self.look_at_room();
@@ -125,7 +125,7 @@ impl Driver {
         Ok((task, handle))
     }
 
-    /// Whether this may be imported, and with which trackers.
+    /// Checks whether this may be imported, and fills in its trackers.
     pub(super) fn may_import(&self, request: ToShare) -> Result<ToShare, ControlError> {
         let request = self.with_trackers(request)?;
         self.must_not_be_awaited(&request.name)?;
@@ -133,7 +133,7 @@ impl Driver {
         Ok(request)
     }
 
-    /// All bytes of an import are here: put them under their name, unless they are there already, or may not be.
+    /// All bytes of an import have arrived: puts the file under its name, unless it is there already or may not be.
     pub(super) fn import_end(
         &mut self,
         task: TaskId,
@@ -144,19 +144,19 @@ impl Driver {
         let request = match able.and_then(|()| self.may_import(request.clone())) {
             Ok(request) => request,
             Err(error) => {
-                // its file goes with it, which may take as long as the folder does
+                // Dropping the import deletes its file, which blocks as long as the shared folder does.
                 tokio::task::spawn_blocking(move || drop(import));
                 self.end_failed(task, request, Err(error.clone()));
                 return Err(error);
             }
         };
-        self.tasks.promise(task, 0); // all of it is written
+        self.tasks.promise(task, 0); // all bytes are written
         let present = self.library.key_of(&request.name).and_then(|key| self.seeded_file(key, &request.name));
         let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
         let (handle, wanted) = (self.tasks.get(task).cloned(), request.clone());
         let asking = (!request.replace).then(|| self.ask_whose(&request.name, &request.trackers));
         let work = move |other: Option<(TrackerUrl, Namesake)>| {
-            let _handle = handle; // somebody works on it
+            let _handle = handle; // keeps the task from counting as abandoned
             let (resource, hashes) = import.hashes();
             let hashed = Hashed { resource, hashes, bytes: import.bytes() };
             let may_have_name = may_have_name(resource, other.as_ref());
@@ -176,7 +176,7 @@ impl Driver {
                     Err(error) => Err(error),
                 },
             };
-            drop(import); // its file was published, or is of no use
+            drop(import); // deletes its file if that was not published
             imported
         };
         tokio::spawn(async move {
@@ -199,7 +199,7 @@ impl Driver {
         }
     }
 
-    /// Shares a hashed file when it is known what a former run has of the resource.
+    /// Shares a hashed file, as soon as the last run's record of the resource is loaded.
     pub(super) fn adopt_hashed(
         &mut self,
         task: TaskId,
@@ -215,7 +215,7 @@ impl Driver {
         self.end_failed(task, request, outcome);
     }
 
-    /// Takes a hashed file of the folder into the library and shares it.
+    /// Adds a hashed file to the library and shares it.
     fn adopt(
         &mut self,
         task: TaskId,
@@ -232,7 +232,7 @@ impl Driver {
             hint: Some("share it again when nobody writes to it any more".to_owned()),
         })?;
         if self.library.key_of(name).is_some_and(|present| present != key) {
-            self.must_not_be_awaited(name)?; // somebody wants it for other content since this began
+            self.must_not_be_awaited(name)?; // a download may have taken the name meanwhile
         }
         let mut record = self.record_of(&manifest);
         self.newest_ms = self.newest_ms.max(record.shared_at_ms);
@@ -252,7 +252,7 @@ impl Driver {
             resource.record.claims.extend(resource.trackers());
         }
         let saved = self.shelve(&resource, true);
-        self.forget_name(name, Some(key)); // what had it goes when this is remembered
+        self.forget_name(name, Some(key)); // the former content goes after this is recorded
         let left = left_behind(old_trackers.unwrap_or_default(), &resource.trackers());
         let names: Vec<ResourceName> = resource.record.names.iter().map(|it| it.name.clone()).collect();
         self.library.insert(resource);
@@ -260,13 +260,13 @@ impl Driver {
         tracing::info!(%name, id = %key, %user, bytes, "shared, {}", size(bytes));
         self.join(key);
         names.iter().for_each(|name| self.leave_catalogues(key, name, &left));
-        self.publish(key); // names that still waited for the content
+        self.publish(key); // publishes names that still wait for the content
         self.tell_trackers(task, key, name, saved, &left);
         Ok(())
     }
 
-    /// The record of a resource that is shared now, after whatever has its name until now: also when the clock was put
-    /// back in between.
+    /// The record of a resource that is shared now. Its date is later than that of the former content of its name, even
+    /// if the clock was set back in between.
     fn record_of(&self, manifest: &Manifest) -> Record {
         let known = self.library.get(manifest.key()).map(|resource| resource.record.clone());
         let now_ms = now_ms();
@@ -299,7 +299,7 @@ impl Driver {
         })
     }
 
-    /// The share is done when every tracker that can be reached has it, or after a few seconds.
+    /// Ends the task when every tracker that can be reached has the publication, or after [`TRACKERS_WITHIN`].
     fn tell_trackers(
         &mut self,
         task: TaskId,
@@ -335,7 +335,7 @@ impl Driver {
 
     // -- small questions
 
-    /// A share without trackers goes to those of the configuration.
+    /// Fills in the configured trackers if the request names none.
     fn with_trackers(&self, mut request: ToShare) -> Result<ToShare, ControlError> {
         if request.trackers.is_empty() {
             request.trackers = self.settings.trackers.clone();
@@ -353,7 +353,7 @@ impl Driver {
         Ok(request)
     }
 
-    /// A name that a download will have cannot be shared meanwhile.
+    /// Refuses a name that a running download will have.
     fn must_not_be_awaited(&self, name: &ResourceName) -> Result<(), ControlError> {
         let Some(resource) = self.library.key_of(name).and_then(|key| self.library.get(key)) else {
             return Ok(());
@@ -369,7 +369,7 @@ impl Driver {
         })
     }
 
-    /// The file of a name that is complete and unchanged.
+    /// The file of a name if it is complete and unchanged.
     fn seeded_file(&self, key: SwarmKey, name: &ResourceName) -> Option<(SwarmKey, FileIdentity)> {
         let record = self.library.get(key)?.record.names.iter().find(|record| record.name == *name)?;
         let identity = record.published?;
@@ -433,7 +433,7 @@ fn hash_path(
     Ok((hashed, identity))
 }
 
-/// Other content that another machine shares under a name stands in the way.
+/// Refuses a name under which another machine shares other content.
 fn may_have_name(resource: ResourceId, other: Option<&(TrackerUrl, Namesake)>) -> Result<(), ControlError> {
     match other.filter(|(_, other)| other.resource != resource) {
         Some((tracker, other)) => Err(refuse_taken(tracker, other)),
@@ -441,7 +441,8 @@ fn may_have_name(resource: ResourceId, other: Option<&(TrackerUrl, Namesake)>) -
     }
 }
 
-/// What the trackers said within their time: what is worth a warning, and why new machines cannot find it under its name.
+/// The trackers' answers within their time: warnings, and the reasons why new machines cannot find the resource by
+/// name.
 async fn heard(answers: Vec<(TrackerUrl, AnswerOfTracker)>) -> (Vec<String>, Vec<String>) {
     let until = tokio::time::Instant::now() + TRACKERS_WITHIN;
     let (mut warnings, mut refused, mut overtaken, mut published) =
@@ -465,7 +466,7 @@ async fn heard(answers: Vec<(TrackerUrl, AnswerOfTracker)>) -> (Vec<String>, Vec
             Err(_) => warnings.push(format!("{url}: no answer in time; it will be told later")),
         }
     }
-    // Where another tracker has it, new machines find it.
+    // If another tracker has it, new machines find it there.
     match published {
         true => warnings.append(&mut refused),
         false => overtaken.append(&mut refused),

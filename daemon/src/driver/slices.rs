@@ -1,4 +1,4 @@
-//! Looks whether the files that are served are still the ones that were hashed, a slice of them each time.
+//! Checks whether the served files have changed, a slice of them each time.
 
 use super::Driver;
 use crate::inbox::{Input, TaskInput};
@@ -9,8 +9,8 @@ use shared::id::SwarmKey;
 use std::sync::Arc;
 
 impl Driver {
-    /// Looks, off the driver, whether files that are served are still the ones that were hashed: the next slice of
-    /// them. Whatever is read is looked at before, too.
+    /// Begins to check the next slice of served files outside the driver. In addition, each file is checked before it
+    /// is read.
     pub(super) fn look_at_files(&mut self) {
         if self.folder.is_away() {
             return;
@@ -28,7 +28,7 @@ impl Driver {
         let look = move || {
             let changed = files.into_iter().filter(|(_, published)| !published.is_unchanged());
             let changed = changed.map(|(key, published)| (key, Arc::new(published))).collect();
-            // Looked at last: if the folder is there now, what was missing before is missing indeed.
+            // The folder is checked last: if it is there now, files that were missing are really missing.
             (home.must_be_here(), changed)
         };
         self.work(look, move |looked| {
@@ -40,7 +40,7 @@ impl Driver {
         });
     }
 
-    /// The files that are served were looked at.
+    /// A slice of the served files was checked.
     pub(super) fn looked(
         &mut self,
         number: u64,
@@ -48,7 +48,7 @@ impl Driver {
         changed: Vec<(SwarmKey, Arc<PublishedFile>)>,
     ) {
         if !self.slices.ended(number) {
-            return; // the folder was away in between: that says nothing of its files
+            return; // the folder was away in between, so the result says nothing about the files
         }
         match here {
             Err(why) => self.folder_lost(why),

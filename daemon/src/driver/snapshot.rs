@@ -1,4 +1,4 @@
-//! Makes the snapshots that everybody reads, and publishes each that differs from the one before.
+//! Makes the snapshots, and publishes each that differs from the last one.
 
 use super::Driver;
 use super::status::not_looked_at;
@@ -9,21 +9,21 @@ use shared::rpc::control::ControlError;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How many names that were taken away are remembered until the next snapshot.
+/// How many removed names are collected before a snapshot is made for them even though nobody reads.
 const FORGOTTEN_MAX: usize = 4096;
 
 impl Driver {
-    /// Something changed that a reader may want to see.
+    /// Says that something changed that a reader may want to see.
     pub(super) fn changed(&mut self) {
         self.pace.note();
     }
 
-    /// Something changed that concerns all resources, also those at rest.
+    /// Says that something changed that concerns all resources, including idle ones.
     pub(super) fn all_changed(&mut self) {
         self.pace.note_all();
     }
 
-    /// When the next snapshot is due; `None` while nothing has changed, or nobody reads.
+    /// When the next snapshot is due; `None` while nothing has changed or nobody reads.
     pub(super) fn next_snapshot_at(&self, now: Instant) -> Option<Instant> {
         self.pace.due_at(now).filter(|_| self.context.snapshots.receiver_count() > 0)
     }
@@ -42,7 +42,7 @@ impl Driver {
         }
     }
 
-    /// A snapshot of this moment for somebody who asks for a name, a resource id, or everything.
+    /// A snapshot of this moment for a name, a resource id, or everything.
     ///
     /// # Errors
     /// When nothing here has that name or id.
@@ -61,7 +61,7 @@ impl Driver {
         let names: Vec<ResourceName> = found.into_iter().map(|(name, _)| name).collect();
         self.look_at_names(&names);
         if self.snapshot.has_changed() {
-            self.pace.note(); // others hear of it with the next snapshot
+            self.pace.note(); // other readers receive it with the next snapshot
         }
         Ok(Arc::new(self.snapshot.only(&names)))
     }
@@ -81,12 +81,12 @@ impl Driver {
         self.pace.made(begin, Instant::now(), is_whole);
     }
 
-    /// A name was taken away. It may have another resource a moment later, so that it leaves the snapshot only when the
-    /// next one is made.
+    /// A name was removed. It may receive another resource a moment later, so it leaves the snapshot only when the next
+    /// one is made.
     pub(super) fn forgot(&mut self, name: &ResourceName) {
         if self.forgotten.len() >= FORGOTTEN_MAX {
             let forgotten = std::mem::take(&mut self.forgotten);
-            self.look_at_names(&Vec::from_iter(forgotten)); // nobody has read for long
+            self.look_at_names(&Vec::from_iter(forgotten)); // nobody has read for a long time
         }
         self.forgotten.insert(name.clone());
         self.changed();

@@ -1,4 +1,4 @@
-//! Notices downloads that make no progress for long: a line in the log when it is noticed, one when it goes on.
+//! Logs when a download has made no progress for a long time, and when it continues.
 
 use super::Driver;
 use crate::library::Phase;
@@ -9,7 +9,7 @@ use shared::rpc::control::State;
 use std::time::{Duration, Instant};
 
 impl Driver {
-    /// Looks at every download. One that an operator paused, or that is being checked, need not progress.
+    /// Looks at every download, except those that are paused or being checked.
     pub(super) fn look_for_stalls(&mut self, now: Instant) {
         let known = self.stalls.watched();
         let is_download = |key: &SwarmKey| {

@@ -1,4 +1,4 @@
-//! The driver's state. Each verb has a file of its own; [`run`](super::run) is the loop.
+//! The driver's state.
 
 use super::hashing::Hashing;
 use super::loading::Loading;
@@ -22,19 +22,20 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// How many resources a daemon remembers.
+/// How many names a daemon shares or fetches; further ones are refused. A tracker with the default configuration
+/// accepts this many from one daemon.
 pub(super) const RESOURCES_MAX: usize = 100_000;
 
 /// A name that is being published.
 pub(super) struct Publishing {
     pub(super) name: ResourceName,
-    /// It was removed meanwhile, its file with it.
+    /// Whether the name was removed meanwhile together with its file.
     pub(super) delete: bool,
     /// The bytes that are copied for it.
     pub(super) room: u64,
 }
 
-/// The daemon's state, and all that may change it.
+/// The state, and all functions that change it.
 pub struct Driver {
     pub(super) context: Arc<Context>,
     pub(super) home: Arc<Home>,
@@ -49,43 +50,43 @@ pub struct Driver {
     pub(super) asks: BTreeMap<AskId, oneshot::Sender<Answer>>,
     /// Events that came up while actions were performed.
     pub(super) pending: VecDeque<Event>,
-    /// What is being published: one name of a resource at a time.
+    /// The names that are being published, one for each resource.
     pub(super) publishing: BTreeMap<SwarmKey, Publishing>,
-    /// What waits to be published: too many are at once.
+    /// Resources that wait until fewer are being published.
     pub(super) to_publish: BTreeSet<SwarmKey>,
-    /// The checks that run and those that wait for their turn.
+    /// The running and waiting checks.
     pub(super) checks: Checks,
-    /// Hashes what is shared.
+    /// Hashes files to be shared.
     pub(super) hashing: Hashing,
-    /// Chunks that are in doubt, and being looked at.
+    /// Doubted chunks that are being read.
     pub(super) suspects: BTreeSet<(SwarmKey, ChunkIndex)>,
     pub(super) trackers: Trackers,
-    /// Which downloads make no progress.
+    /// Downloads without progress.
     pub(super) stalls: Stalls,
     pub(super) tasks: Tasks,
-    /// Finished files that nobody remembers.
+    /// Finished files without records.
     pub(super) strays: Strays,
-    /// For chunks that were just written.
+    /// The memory for chunks that were just written and are still to be hashed.
     pub(super) memory: Memory,
-    /// Ends background work that takes long.
+    /// Tells long background work to end.
     pub(super) stop: Arc<AtomicBool>,
-    /// Look at files.
+    /// The threads that look at files.
     pub(super) lookers: Lookers,
-    /// What was not looked at yet since the start.
+    /// The resources of the last run that are still to be loaded.
     pub(super) loading: Loading,
     /// Whether the shared folder can be used.
     pub(super) folder: FolderState,
-    /// Whether the files in it are still the ones that were hashed.
+    /// Checks whether served files have changed.
     pub(super) slices: Slices,
-    /// Why only a restart can help.
+    /// Why only a restart can help, if that is so.
     pub(super) ending: Option<Why>,
-    /// What is known of other lists of chunks.
+    /// The known lists of chunks of each resource.
     pub(super) lists: Lists,
     /// When something was shared last, in milliseconds since 1970.
     pub(super) newest_ms: u64,
-    /// How everything was doing when the last snapshot was made, and what was found out since.
+    /// The last snapshot, with the changes since.
     pub(super) snapshot: Snapshot,
-    /// Names that were taken away since: most are gone, some have another resource now.
+    /// Names that were removed since the last snapshot. Some of them may have another resource now.
     pub(super) forgotten: BTreeSet<ResourceName>,
     /// When the next snapshot is made.
     pub(super) pace: Pace,
@@ -93,7 +94,7 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A driver in no swarm yet.
+    /// A driver that is in no swarm yet.
     pub fn new(
         context: Arc<Context>,
         home: Arc<Home>,

@@ -1,4 +1,4 @@
-//! Says how things are. Touches neither network nor disk.
+//! Reports the state of resources and peers. Touches neither network nor disk.
 
 use super::Driver;
 use super::reasons::{checking_reason, conflict, joined, limit, reason, told, unusable, words_of};
@@ -49,7 +49,7 @@ impl Driver {
         let taker = |taker: shared::swarm::TakerStatus| PeerInfo {
             addr: taker.peer,
             connected: true,
-            chunks_have: 0, // who fetches from a seeder tells it nothing
+            chunks_have: 0, // a peer that fetches from a seeder does not tell it
             chunks_total,
             in_flight: taker.in_flight,
             chunks_received: 0,
@@ -61,7 +61,7 @@ impl Driver {
         Ok(self.machine.peers(key).into_iter().map(info).chain(takers).collect())
     }
 
-    /// How a resource is doing; `before` is how many checks go before those that wait.
+    /// The state of a resource; `before` is the number of checks before those that wait.
     pub(super) fn status_of(
         &self,
         name: &ResourceName,
@@ -114,7 +114,7 @@ impl Driver {
             let kind = match &resource.phase {
                 Phase::Failed(failure) => failure.why.kind(),
                 _ if why.is_for_room() => ErrorKind::NoSpace,
-                _ => ErrorKind::Refused, // the resource is well, and only this name is not
+                _ => ErrorKind::Refused, // only this name has a problem, not the resource
             };
             return (State::Error, Some(words_of(why)), Some(kind));
         }
@@ -150,7 +150,7 @@ impl Driver {
                 }
             }
             Phase::Fetching(fetching) => match &fetching.blocked {
-                // Whatever the disk says may pass; a name that is taken does not by itself.
+                // A trouble of the disk may pass; a name that is taken stays taken.
                 Some(Blocked { why: why @ Why::NameTaken(_), .. }) => told_as(State::Error, why),
                 Some(blocked) => told_as(State::Waiting, &blocked.why),
                 None if fetching.have.is_full() => {
@@ -188,7 +188,7 @@ impl Driver {
             reasons.extend(self.troubles(resource).map(|(url, trouble)| Some(unusable(&url, &trouble?))));
             reasons.push(conflict(resource));
         }
-        // A moment between two requests is no standstill.
+        // A moment between two requests is not a standstill.
         let state = match waiting {
             Waiting::Busy { .. } | Waiting::Zone | Waiting::Turn if resource.rates.download() > 0 => {
                 State::Downloading
@@ -198,7 +198,7 @@ impl Driver {
         (state, joined(reasons), None)
     }
 
-    /// What is wrong with a finished resource: nobody new finds it without a tracker.
+    /// What is wrong with a finished resource: without a tracker nobody new finds it.
     fn seeding_reason(&self, resource: &Resource) -> Option<String> {
         let troubles: Option<Vec<String>> =
             self.troubles(resource).map(|(url, trouble)| Some(unusable(&url, &trouble?))).collect();
@@ -214,13 +214,13 @@ impl Driver {
         limit("download", &self.context.down)
     }
 
-    /// The trackers of a resource, each with its trouble and how long it has lasted.
+    /// A resource's troubled trackers, with how long each trouble has lasted.
     fn troubles(
         &self,
         resource: &Resource,
     ) -> impl Iterator<Item = (TrackerUrl, Option<(Duration, Trouble)>)> {
         let (key, trackers) = (resource.key(), resource.trackers());
-        // A resource that is not announced has no word from its trackers.
+        // A resource that is not announced has no state at its trackers.
         let is_announced = self.machine.status(key).is_some();
         trackers.into_iter().map(move |url| {
             let trouble = is_announced.then(|| self.trackers.trouble(&url, key)).flatten();
@@ -229,12 +229,12 @@ impl Driver {
     }
 }
 
-/// A state that something keeps a resource in.
+/// The state of a resource that is held up for this reason.
 fn told_as(state: State, why: &Why) -> (State, Option<String>, Option<ErrorKind>) {
     (state, Some(words_of(why)), Some(why.kind()))
 }
 
-/// A resource of a former run of which only the id is known yet.
+/// The state of a resource of the last run of which only the id is known yet.
 pub(super) fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
     Some(ResourceStatus {
         reason: Some("waits to be looked at after the start of ttd".to_owned()),
@@ -242,14 +242,14 @@ pub(super) fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
     })
 }
 
-/// What stands for the name of a resource whose name is not known yet. An id itself is no name.
+/// A substitute for a name that is not known yet, made from the id; an id itself is not a valid name.
 fn short_name(resource: ResourceId) -> Option<ResourceName> {
     format!("{}…", &resource.to_string()[..16]).parse().ok()
 }
 
 fn bytes_have(resource: &Resource, bytes_total: Option<u64>) -> u64 {
     let full = u64::from(resource.have()) * u64::from(CHUNK_BYTES);
-    // the last chunk may be short, and its length is known once we have it
+    // The last chunk may be short, and its length is known once we have it.
     match bytes_total {
         Some(bytes) => full.saturating_sub(resource.count().bytes_max().saturating_sub(bytes)),
         None => full,

@@ -1,6 +1,6 @@
-//! Finished files that nobody remembers are found at a start: `NAME` beside `NAME.tinytorrent`, where the records were
-//! torn, empty or gone, or the folder was restored from a backup. Each is compared with its manifest, one at a time, and
-//! served again when all of it is right. What is not right is left as it is, for the next `get` to use.
+//! Finds strays at a start: `NAME` beside `NAME.tinytorrent` without a record, because records were torn, empty or
+//! gone, or the folder was restored from a backup. Each is compared with its manifest, one at a time, and served again
+//! if all of it is right. A wrong file stays as it is, and the next `get` uses its chunks.
 
 use super::Driver;
 use super::compare::{How, check_path, still_there};
@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Driver {
-    /// Looks for finished files that nobody remembers. To be called when all that is remembered is in the library.
+    /// Looks for strays. Must be called when all records are loaded.
     pub(super) fn look_for_strays(&self) {
         let (home, context) = (self.home.clone(), self.context.clone());
         tokio::task::spawn_blocking(move || {
@@ -35,7 +35,7 @@ impl Driver {
         }
     }
 
-    /// Compares the next one, unless one is being compared.
+    /// Compares the next stray, unless one is being compared.
     pub(super) fn next_stray(&mut self) {
         while !self.strays.is_comparing
             && let Some(name) = self.strays.left.pop_front()
@@ -61,12 +61,12 @@ impl Driver {
     pub(super) fn stray(&mut self, Stray { name, compared, here }: Stray) {
         self.strays.is_comparing = false;
         if let Err(why) = here {
-            self.strays.left.push_front(name); // it is compared when the folder is back
+            self.strays.left.push_front(name); // it is compared again when the folder is back
             return self.folder_lost(why);
         }
         match compared {
             Ok((manifest, checked)) if self.library.key_of(&name).is_none() => {
-                // nobody waits for the answer, and a refusal is in the log
+                // nobody waits for the answer, and a refusal is logged
                 let _ = self.take_if_right(&Wanted::known(manifest, false, WantedBy::Found), checked);
             }
             Ok(_) => {} // somebody got or shared it meanwhile

@@ -1,4 +1,4 @@
-//! Makes what was stored durable: syncs the data of downloads, and then notes it in their have maps.
+//! Makes stored chunks durable: syncs the data of downloads, then writes their have maps.
 
 use super::Driver;
 use crate::inbox::{Input, TaskInput};
@@ -10,7 +10,7 @@ use shared::id::SwarmKey;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How many chunks may be written before they are synced, whatever the time.
+/// How many chunks of a download are written before they are synced, even if the time for a sync has not come.
 pub(super) const DIRTY_MAX: u32 = 32;
 
 impl Driver {
@@ -29,7 +29,7 @@ impl Driver {
         due.into_iter().for_each(|key| self.sync(key));
     }
 
-    /// Syncs the data, and then the have map as it was before the data was synced.
+    /// Syncs the data, and then writes the have map as it was before the sync.
     pub(super) fn sync(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Fetching(fetching) = &mut resource.phase else { return };
@@ -46,10 +46,11 @@ impl Driver {
         );
     }
 
-    /// The data is safe. The have map is written in its turn: its place may be removed and made anew at any time.
+    /// The data is durable. The saver writes the have map in its order, because the folder may be removed and created
+    /// anew at any time.
     pub(super) fn synced(&mut self, download: &Arc<Download>, have: HaveMap, synced: Result<(), StoreError>) {
         if !self.is_current(download) {
-            // The file itself remembers a failure: who publishes or checks what this download wrote is told of it.
+            // The part file remembers a failed sync, so whoever publishes or checks it learns of it.
             if let Err(error) = synced {
                 tracing::warn!(resource = %download.manifest.key(), %error, "a former download was not synced");
             }
@@ -65,9 +66,9 @@ impl Driver {
         self.saver.write_have(self.context.clone(), download.clone(), &resource.slot, have, false);
     }
 
-    /// After a sync that failed nobody can say what of the data since the last good one is on the disk: the system may
-    /// have dropped it and still show it to whoever reads. Those chunks are fetched again, and all others are read
-    /// back for the hash of the whole.
+    /// After a failed sync nobody knows which data since the last good one is on the disk: the system may have dropped
+    /// it and still show it to readers. Those chunks are fetched again, and all others are read back for the hash of
+    /// the whole file.
     pub(super) fn not_synced(&mut self, download: &Arc<Download>, error: StoreError) {
         let key = download.manifest.key();
         let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|resource| &mut resource.phase)
@@ -90,8 +91,8 @@ impl Driver {
         }
     }
 
-    /// A have map was written, or not: after a sync, or as a probe of a disk that has refused. A sync may be under way
-    /// beside a probe.
+    /// A have map was written or not: after a sync, or as a probe of a disk that has refused a write. A sync may be
+    /// running at the same time as a probe.
     pub(super) fn noted(
         &mut self,
         download: &Arc<Download>,
@@ -111,7 +112,7 @@ impl Driver {
             (fetching.syncing, fetching.synced_at) = (false, Instant::now());
         }
         if let Err(error) = noted {
-            fetching.dirty += 1; // try again with the next tick that is due
+            fetching.dirty += 1; // the next sync that is due tries again
             return self.write_failed(key, error);
         }
         download.unnoted.leave(have.len().saturating_sub(fetching.noted));
@@ -123,7 +124,7 @@ impl Driver {
         }
     }
 
-    /// Before the end: what has arrived need not be fetched again.
+    /// Syncs everything before the end, so that arrived chunks are not fetched again.
     pub(super) fn sync_all(&mut self) {
         for (_, resource) in self.library.iter() {
             if let Phase::Fetching(fetching) = &resource.phase {

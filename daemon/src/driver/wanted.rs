@@ -1,5 +1,5 @@
-//! Who wants the names that are here. Those who want a name want what is there under it: they stay when other content
-//! takes its place.
+//! Records who wants which names. Those who want a name want whatever is under it, so they stay when other content
+//! replaces it.
 
 use super::Driver;
 use crate::library::Resource;
@@ -9,7 +9,7 @@ use shared::name::ResourceName;
 use shared::wanted::{WantedBy, Wanting, Withdrawn};
 
 impl Driver {
-    /// Those who want a name, and one more.
+    /// Those who want a name, together with `by`.
     pub(super) fn wanting(&self, name: &ResourceName, by: Option<&WantedBy>) -> Wanting {
         let resource = self.library.key_of(name).and_then(|key| self.library.get(key));
         let known = resource.and_then(|resource| record_of(resource, name));
@@ -23,7 +23,7 @@ impl Driver {
         }
     }
 
-    /// One more wants a name that is here.
+    /// Records that `by` wants a name that is here.
     pub(super) fn add_wanted(&mut self, key: SwarmKey, name: &ResourceName, by: Option<&WantedBy>) {
         let Some(by) = by else { return };
         let Some(resource) = self.library.get_mut(key) else { return };
@@ -34,7 +34,7 @@ impl Driver {
         }
     }
 
-    /// One does not want a name any more.
+    /// Records that `by` does not want a name any more.
     pub(super) fn withdraw(&mut self, key: SwarmKey, name: &ResourceName, by: &WantedBy) -> Withdrawn {
         let Some(resource) = self.library.get_mut(key) else { return Withdrawn::NotFound };
         let record = resource.record.names.iter_mut().find(|record| record.name == *name);
@@ -49,7 +49,7 @@ impl Driver {
     }
 }
 
-/// What is remembered of a name of a resource.
+/// The record of a resource's name.
 pub(super) fn record_of<'a>(resource: &'a Resource, name: &ResourceName) -> Option<&'a NameRecord> {
     resource.record.names.iter().find(|record| record.name == *name)
 }

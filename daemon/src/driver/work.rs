@@ -1,12 +1,12 @@
-//! Work in the background that the driver waits for. Its outcome always comes back to the driver, also when the work
-//! panics: a phase that waits for it would last for ever otherwise.
+//! Runs work in the background. Its result always comes back to the driver, even if the work panics; otherwise a phase
+//! that waits for it would last for ever.
 
 use super::Driver;
 use crate::inbox::Input;
 use crate::panicked::{Panicked, caught};
 
 impl Driver {
-    /// Does something that blocks, off the driver; `then` makes of its outcome what the driver is told.
+    /// Runs blocking work outside the driver; `then` turns its result into the driver's input.
     pub(super) fn work<T: 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
