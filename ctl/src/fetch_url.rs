@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
-/// The largest manifest that there may be, with CRLF, has not quite so many bytes.
+/// The most bytes of a response that are read; more is an error. The largest manifest, with CRLF, is a little smaller.
 const BODY_BYTES_MAX: u64 = 288 << 20;
 
 const HEADER_BYTES_MAX: usize = 64 << 10;

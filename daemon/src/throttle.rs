@@ -336,7 +336,7 @@ mod tests {
         assert!((6.0..6.5).contains(&took), "{took} s for 2 MB at almost nothing, 1 MB/s, and no limit");
     }
 
-    /// How many bytes pass in `span`, over so many links that never have enough.
+    /// The bytes that pass in `span` over `links` links that always want more.
     async fn passed(limits: &LinkLimits, links: usize, span: Duration) -> u64 {
         let passed = (0..links).map(|_| {
             let (near, mut far) = tokio::io::duplex(1 << 20);

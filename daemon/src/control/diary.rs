@@ -1,15 +1,15 @@
-//! What the log says of each request: who asked for what, and what came of it. The driver logs what it begins and ends
-//! itself (a share, a download, a removal), with the user who wanted it; here is the rest, and whatever is refused.
+//! Logs requests: who asked for what, and the outcome. The driver itself logs the begin and end of shares, downloads
+//! and removals with their users; this file logs everything else and all refusals.
 
 use shared::id::ResourceId;
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::wanted::WantedBy;
 
-/// How many characters of what a caller named are logged.
+/// How many characters of a caller's argument are logged; the rest is cut off.
 const SHOWN_CHARS_MAX: usize = 100;
 
-/// Something was done at once.
+/// Logs a request that was done at once.
 pub(super) fn done(by: &WantedBy, name: &ResourceName, id: Option<ResourceId>, done: &str) {
     match id {
         Some(id) => tracing::info!(%name, %id, user = %by, uid = uid_of(by), "{done}"),
@@ -17,7 +17,7 @@ pub(super) fn done(by: &WantedBy, name: &ResourceName, id: Option<ResourceId>, d
     }
 }
 
-/// Nothing came of a request.
+/// Logs a request that was refused or failed.
 pub(super) fn refused(by: &WantedBy, what: &str, not_done: &str, error: &ControlError) {
     let name: String = what.chars().take(SHOWN_CHARS_MAX).collect();
     let (uid, hint) = (uid_of(by), error.hint.as_deref());
@@ -29,7 +29,7 @@ pub(super) fn refused(by: &WantedBy, what: &str, not_done: &str, error: &Control
     }
 }
 
-/// A limit has another value now.
+/// Logs a changed limit.
 pub(super) fn limited(by: &WantedBy, direction: &str, limit: &dyn std::fmt::Display) {
     tracing::info!(user = %by, uid = uid_of(by), "{direction} limit set to {limit}");
 }

@@ -1,5 +1,5 @@
-//! Takes back what this machine has published: the name goes at the trackers, the file stays, and stays shared with those
-//! who have begun to fetch it.
+//! Unpublishes names that this machine has published: trackers drop the name, while the file stays and is served to
+//! those who have begun to fetch it.
 
 use super::Driver;
 use super::share::TRACKERS_WITHIN;
@@ -13,7 +13,7 @@ use shared::url::TrackerUrl;
 use shared::wanted::WantedBy;
 use tokio::sync::oneshot;
 
-/// A tracker's answer that is waited for.
+/// A tracker's answer that the request waits for.
 struct Awaited {
     name: ResourceName,
     tracker: TrackerUrl,
@@ -21,7 +21,7 @@ struct Awaited {
 }
 
 impl Driver {
-    /// Takes back all names that a person means. It is not published under them until it is shared again.
+    /// Unpublishes all names that `what` means, until they are shared again.
     pub(super) fn unpublish(&mut self, what: &str, by: &WantedBy, reply: Reply<control::Unpublished>) {
         let found = match self.published_here(what) {
             Ok(found) => found,
@@ -33,7 +33,7 @@ impl Driver {
             let records = resource.record.names.iter_mut().filter(|record| record.name == *name);
             records.for_each(|record| record.taken_back = true);
             self.saver.save(&resource.slot, &resource.record);
-            resource.standings.clear(); // what they say of its names is of no interest any more
+            resource.standings.clear(); // they describe publications that end now
             let trackers = resource.trackers();
             for tracker in trackers {
                 let (waiting, answer) = oneshot::channel();
@@ -53,7 +53,7 @@ impl Driver {
         });
     }
 
-    /// The trackers hear that a name is removed here: it goes there, too, unless other machines have the resource.
+    /// Tells the trackers that a name was removed here. They drop it unless other machines have the resource.
     pub(super) fn leave_catalogues(&mut self, key: SwarmKey, name: &ResourceName, trackers: &[TrackerUrl]) {
         for tracker in trackers {
             let command = TrackerCommand::Unpublish(key, name.clone(), Unpublish::IfUnused, None);
@@ -61,7 +61,7 @@ impl Driver {
         }
     }
 
-    /// All names that a person means, each of which was shared from this machine.
+    /// All names that `what` means. An error if one of them was not shared from this machine.
     fn published_here(&self, what: &str) -> Result<Vec<(ResourceName, SwarmKey)>, ControlError> {
         let found = self.some(what)?;
         let is_origin =
@@ -77,7 +77,7 @@ impl Driver {
     }
 }
 
-/// What the trackers said within their time.
+/// Collects the trackers' answers that come in time.
 async fn heard(names: Vec<ResourceName>, awaited: Vec<Awaited>) -> control::Unpublished {
     let until = tokio::time::Instant::now() + TRACKERS_WITHIN;
     let (mut warnings, mut kept) = (Vec::new(), Vec::new());

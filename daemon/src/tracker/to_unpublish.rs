@@ -1,4 +1,4 @@
-//! Names that one tracker is to take back, and who waits for the answer.
+//! The names to unpublish at one tracker, and who waits for the answers.
 
 use super::entry::{TakingBack, Unpublished};
 use shared::id::SwarmKey;
@@ -6,11 +6,11 @@ use shared::name::ResourceName;
 use shared::rpc::tracker::{Unpublish, UnpublishReply};
 use std::collections::BTreeMap;
 
-/// How many names wait to be taken back at one tracker that cannot be reached. Beyond that the tracker is not told of a
-/// name that was removed: it forgets the name by itself, an hour after the last machine has gone.
+/// How many names may wait while the tracker cannot be reached. Further ones are dropped; the tracker forgets a name by
+/// itself an hour after the last machine has gone.
 const UNPUBLISH_MAX: usize = 1024;
 
-/// Names that are to be taken back, each once; [`UNPUBLISH_MAX`] at most.
+/// Names to unpublish, each once, at most [`UNPUBLISH_MAX`].
 #[derive(Debug, Default)]
 pub(super) struct ToUnpublish(BTreeMap<(SwarmKey, ResourceName), (Unpublish, Option<TakingBack>)>);
 
@@ -19,7 +19,7 @@ impl ToUnpublish {
         self.0.is_empty()
     }
 
-    /// One more, instead of what was to become of the same name until now.
+    /// Adds a name; replaces what was waiting for the same name.
     pub(super) fn put(
         &mut self,
         key: SwarmKey,
@@ -32,14 +32,14 @@ impl ToUnpublish {
         }
     }
 
-    /// The tracker is told that this name was taken back, unless that waits to be told already.
+    /// Adds a name that was unpublished before, unless it is waiting already.
     pub(super) fn tell_again(&mut self, key: SwarmKey, name: &ResourceName) {
         if self.0.len() < UNPUBLISH_MAX {
             self.0.entry((key, name.clone())).or_insert((Unpublish::TakeBack, None));
         }
     }
 
-    /// Takes over what is newer. Whether somebody waits for an answer.
+    /// Adds newer names. Returns whether somebody waits for an answer.
     pub(super) fn append(&mut self, newer: ToUnpublish) -> bool {
         let mut is_awaited = false;
         for ((key, name), (how, waiting)) in newer.0 {
@@ -49,7 +49,7 @@ impl ToUnpublish {
         is_awaited
     }
 
-    /// The first that may be told now.
+    /// The first name that may be told now.
     pub(super) fn next(
         &self,
         may: impl Fn(SwarmKey) -> bool,
@@ -58,7 +58,7 @@ impl ToUnpublish {
         Some((*key, name, *how))
     }
 
-    /// The tracker has answered.
+    /// Passes the tracker's answer on.
     pub(super) fn answered(
         &mut self,
         key: SwarmKey,
@@ -66,11 +66,11 @@ impl ToUnpublish {
         answer: Result<UnpublishReply, Unpublished>,
     ) {
         if let Some((_, Some(waiting))) = self.0.remove(&(key, name)) {
-            let _ = waiting.send(answer); // who does not wait any more need not hear of it
+            let _ = waiting.send(answer); // nobody may be waiting any more
         }
     }
 
-    /// The tracker cannot be told now: whoever waits hears why. It is told when it can be reached.
+    /// Tells those who wait why the tracker cannot be told now. The names stay, for the next connection.
     pub(super) fn later(&mut self, why: &str) {
         let waiting = self.0.values_mut().filter_map(|(_, waiting)| waiting.take());
         waiting.for_each(|waiting| _ = waiting.send(Err(Unpublished::Later(why.to_owned()))));

@@ -97,10 +97,10 @@ pub fn check_file(file: &File, manifest: &Manifest, progress: &Progress<'_>) -> 
     Ok(Checked { whole_matches, bytes, ..checked })
 }
 
-/// Compares a download with its manifest like [`check_file`], with two differences. Up to [`UNREADABLE_MAX`] chunks
-/// that cannot be read count as bad: they can be fetched and written again, which is what a disk with bad sectors
-/// needs. If there are more, or if no chunk can be read, the result is an error, since the disk failed and may recover.
-/// And bytes beyond the last chunk are ignored.
+/// Compares a download with its manifest like [`check_file`], with two differences. A few chunks that cannot be read
+/// (`UNREADABLE_MAX`) count as bad: they can be fetched and written again, which is what a disk with bad sectors needs.
+/// If there are more, or if no chunk can be read, the result is an error, since the disk failed and may recover. And
+/// bytes beyond the last chunk are ignored.
 pub fn check_part(file: &File, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
     Ok(check(file, manifest, UNREADABLE_MAX, progress)?.0)
 }

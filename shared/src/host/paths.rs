@@ -1,23 +1,23 @@
-//! The one module that knows where things are. Nothing here touches the disk.
+//! The default paths of both daemons and ttctl, all in this module. Nothing here touches the disk.
 //!
-//! The order, for everything: the command line, the config file's key, what systemd says, then the machine's
-//! own places if we are root, else the user's.
+//! For each path the order is: the command line, the config file's key, systemd's variables, and then the machine's
+//! directories for root or the user's directories for anybody else.
 
 use directories::ProjectDirs;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Where the machine's own files are, when systemd does not say otherwise.
+/// The machine's directories, used when systemd does not name others.
 const STATE: &str = "/var/lib/tinytorrent";
 const RUNTIME: &str = "/run/tinytorrent";
 const CONFIGURATION: &str = "/etc/tinytorrent";
 
 const SOCKET: &str = "ttd.sock";
 
-/// What a process finds around it that decides where things are.
+/// The environment of a process that decides about paths.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
-    /// Whether we are root.
+    /// Whether the process runs as root.
     pub root: bool,
     /// systemd's `$STATE_DIRECTORY`, a list with colons between.
     pub state_directory: Option<OsString>,
@@ -25,13 +25,13 @@ pub struct Places {
     pub runtime_directory: Option<OsString>,
     /// systemd's `$CONFIGURATION_DIRECTORY`, a list with colons between.
     pub configuration_directory: Option<OsString>,
-    /// `$TT_SOCKET`, where ttctl finds its daemon.
+    /// `$TT_SOCKET`, the socket at which ttctl finds its daemon.
     pub tt_socket: Option<OsString>,
-    /// The user's own places, if the user has a home.
+    /// The user's directories, if the user has a home.
     pub user: Option<UserPlaces>,
 }
 
-/// A user's own places, each already TinyTorrent's part of it.
+/// A user's directories for TinyTorrent.
 #[derive(Debug, Clone)]
 pub struct UserPlaces {
     /// For config files.
@@ -43,14 +43,14 @@ pub struct UserPlaces {
 }
 
 impl Places {
-    /// As this process finds them.
+    /// The environment of this process.
     pub fn of_process() -> Places {
         let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let user = ProjectDirs::from("", "", "tinytorrent").map(|dirs| UserPlaces {
             config: dirs.config_dir().to_owned(),
             data: dirs.data_dir().to_owned(),
-            // Without a session ($XDG_RUNTIME_DIR) there is no runtime folder; the state folder lasts longer
-            // than is needed, but is as private.
+            // Without a session ($XDG_RUNTIME_DIR) there is no runtime directory. The state directory keeps the socket
+            // longer than needed, but is equally private.
             runtime: dirs.runtime_dir().or(dirs.state_dir()).unwrap_or(dirs.data_dir()).to_owned(),
         });
         Places {
@@ -63,17 +63,17 @@ impl Places {
         }
     }
 
-    /// The daemon's config file, when the command line names none. It need not exist.
+    /// The daemon's config file when the command line names none. It need not exist.
     pub fn daemon_config(&self) -> PathBuf {
         self.config_dir().join("ttd.toml")
     }
 
-    /// The tracker's config file, when the command line names none. It need not exist.
+    /// The tracker's config file when the command line names none. It need not exist.
     pub fn tracker_config(&self) -> PathBuf {
         self.config_dir().join("tt-tracker.toml")
     }
 
-    /// The shared folder: the command line's DIRECTORY, else the config's `directory`, else the default place.
+    /// The shared folder: the command line's DIRECTORY, or the config's `directory`, or the default.
     pub fn shared_folder(&self, cli: Option<&Path>, config: Option<&Path>) -> PathBuf {
         match cli.or(config) {
             Some(folder) => folder.to_owned(),
@@ -81,8 +81,8 @@ impl Places {
         }
     }
 
-    /// The daemon's control socket. `--socket` wins; a daemon with a DIRECTORY on its command line keeps its socket
-    /// in there, so that two of them never meet; else the config's `socket` or the runtime folder.
+    /// The daemon's control socket: `--socket`; or, for a daemon with a DIRECTORY on its command line, a socket inside
+    /// it, so that two such daemons never meet; or the config's `socket`; or one in the runtime directory.
     pub fn daemon_socket(
         &self,
         cli_socket: Option<&Path>,
@@ -97,8 +97,9 @@ impl Places {
         }
     }
 
-    /// Where ttctl looks for its daemon, in order. A socket that was named (`--socket`, `--directory`, `$TT_SOCKET`,
-    /// in this order) is the only one: a command must not reach another daemon than the one that was meant.
+    /// The sockets at which ttctl looks for its daemon, in order. If one is named by `--socket`, `--directory` or
+    /// `$TT_SOCKET`, in this order, it is the only one, so that a command never reaches another daemon than the
+    /// intended one.
     pub fn control_sockets(&self, cli_socket: Option<&Path>, cli_folder: Option<&Path>) -> Vec<PathBuf> {
         if let Some(socket) = cli_socket {
             return vec![socket.to_owned()];
@@ -122,7 +123,7 @@ impl Places {
         self.place(&self.runtime_directory, RUNTIME, |user| &user.runtime)
     }
 
-    /// A user without a home is sent to the machine's places: being refused there says what is missing.
+    /// A user without a home is directed to the machine's directories: the refusal there says what is missing.
     fn place(&self, systemd: &Option<OsString>, machine: &str, own: fn(&UserPlaces) -> &PathBuf) -> PathBuf {
         if let Some(list) = systemd {
             return first(list);
@@ -134,7 +135,7 @@ impl Places {
     }
 }
 
-/// The folder for everything of ours in a shared folder: parts, have maps, the list of resources, the lock.
+/// The folder inside a shared folder for parts, have maps, records and the lock.
 pub fn private_dir(folder: &Path) -> PathBuf {
     folder.join(".tinytorrent")
 }
@@ -144,7 +145,7 @@ pub fn folder_socket(folder: &Path) -> PathBuf {
     private_dir(folder).join(SOCKET)
 }
 
-/// systemd gives a list when a unit names several folders; the first is ours.
+/// systemd gives a list when a unit names several directories; the first is ours.
 fn first(list: &OsString) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
 

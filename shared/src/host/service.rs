@@ -1,8 +1,8 @@
-//! What systemd hears of a service: that it serves, how it is doing, that it reads its configuration again, that it
-//! lives, that it ends. Where nobody listens, nothing is said; nothing here ever waits or fails.
+//! Reports the state of a service to systemd: ready, status, reloading, alive, stopping. Without systemd nothing is
+//! sent. Nothing here waits or fails.
 //!
-//! This is written here, since the crate `sd-notify` (0.5) takes no abstract address (`@…`), waits where the manager's
-//! queue is full, connects anew for each message, and lets a status with a line end say more than a status.
+//! The crate `sd-notify` (0.5) is not used: it accepts no abstract address (`@…`), waits while the manager's queue is
+//! full, connects anew for each message, and lets a status with a line end add further messages.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::ffi::OsStr;
@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// The line to the service manager, as `sd_notify(3)` describes it.
+/// The connection to the service manager, as `sd_notify(3)` describes it.
 #[derive(Debug)]
 pub struct Service {
     manager: Option<UnixDatagram>,
@@ -20,58 +20,58 @@ pub struct Service {
 }
 
 impl Service {
-    /// As the surroundings of this process say: `$NOTIFY_SOCKET`, `$WATCHDOG_USEC`, `$WATCHDOG_PID`.
+    /// From the environment of this process: `$NOTIFY_SOCKET`, `$WATCHDOG_USEC`, `$WATCHDOG_PID`.
     pub fn of_process() -> Service {
         let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let manager = var("NOTIFY_SOCKET").and_then(|address| connect(&address).ok());
         let number = |name| var(name).and_then(|value| value.to_str()?.parse::<u64>().ok());
         let is_meant = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         let watchdog = number("WATCHDOG_USEC").filter(|usec| *usec > 0 && is_meant);
-        // twice as often as it must be, so that one late turn is no death
+        // twice as often as demanded, so that one late message does not count as a death
         let alive_every = watchdog.filter(|_| manager.is_some()).map(|usec| Duration::from_micros(usec / 2));
         Service { manager, alive_every }
     }
 
-    /// Whether somebody listens.
+    /// Whether a service manager listens.
     pub fn is_watched(&self) -> bool {
         self.manager.is_some()
     }
 
-    /// How often [`alive`](Service::alive) is to be said; `None` if nobody counts on it.
+    /// How often [`alive`](Service::alive) must be called; `None` if the manager does not demand it.
     pub fn alive_every(&self) -> Option<Duration> {
         self.alive_every
     }
 
-    /// It serves, or serves on after a reload.
+    /// The service is ready, or ready again after a reload.
     pub fn ready(&self, status: &str) {
         self.say(&format!("READY=1\nSTATUS={}", one_line(status)));
     }
 
-    /// How it is doing, in a few words for `systemctl status`.
+    /// The service's state in a few words, for `systemctl status`.
     pub fn status(&self, status: &str) {
         self.say(&format!("STATUS={}", one_line(status)));
     }
 
-    /// It reads its configuration again; [`ready`](Service::ready) follows.
+    /// The service reads its configuration again; [`ready`](Service::ready) follows.
     pub fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let usec = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={usec}"));
     }
 
-    /// It ends.
+    /// The service is ending.
     pub fn stopping(&self, status: &str) {
         self.say(&format!("STOPPING=1\nSTATUS={}", one_line(status)));
     }
 
-    /// It lives.
+    /// The service is alive.
     pub fn alive(&self) {
         self.say("WATCHDOG=1");
     }
 
     fn say(&self, text: &str) {
         if let Some(manager) = &self.manager {
-            let _ = manager.send(text.as_bytes()); // a manager that is gone, or too busy, misses it
+            let _ = manager.send(text.as_bytes()); // a manager that is gone or too busy does not receive it
         }
     }
 }
@@ -88,7 +88,7 @@ fn connect(address: &OsStr) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// A line end would begin another message.
+/// Removes line ends, which would begin another message.
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\r', '\0'], " ")
 }

@@ -1,4 +1,4 @@
-//! Where this machine has its groups: `/etc/nsswitch.conf` names the sources.
+//! Finds out from `/etc/nsswitch.conf` which sources this machine has for groups.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,16 +6,16 @@ use std::path::Path;
 
 const SOURCES: &str = "/etc/nsswitch.conf";
 
-/// The sources that know all their groups when the first service starts.
+/// Sources that know all their groups before any service starts.
 const LOCAL: &[&str] = &["files", "compat", "systemd"];
 
-/// What lies behind this many bytes of the file is not read.
+/// The most bytes of the file that are read; the rest is ignored.
 const SOURCES_BYTES_MAX: u64 = 64 << 10;
 
-/// Whether a source of groups may be started later than we are, such as sssd or LDAP: until then it may say that there is
-/// no such group.
+/// Whether a source of groups, such as sssd or LDAP, may start later than this service. Until then it may deny that a
+/// group exists.
 pub fn may_learn_groups() -> bool {
-    // without the file the C library asks /etc/group alone
+    // without the file the C library asks only /etc/group
     read(Path::new(SOURCES)).is_ok_and(|text| names_directory(&text))
 }
 
@@ -25,8 +25,8 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Whether a line of `group` names another source than the [`LOCAL`] ones. In brackets stands what follows an answer, as in
-/// `group: files [SUCCESS=merge] sss`.
+/// Whether a line of `group` names another source than the [`LOCAL`] ones. Words in brackets are not sources but
+/// reactions to an answer, as in `group: files [SUCCESS=merge] sss`.
 fn names_directory(text: &str) -> bool {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
     let mut groups = lines.filter_map(|line| line.split_once(':')).filter(|(name, _)| name.trim() == "group");

@@ -19,7 +19,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Makes it show so many hours more than the machine's, or fewer.
+    /// Sets the clock to `hours` hours ahead of the machine's; behind it if negative.
     #[track_caller]
     pub fn set(&self, hours: i32) {
         let next = self.file.with_extension("next");

@@ -34,7 +34,7 @@ pub struct Crash {
 }
 
 impl Crashes {
-    /// Starts the three, for files of so many chunks. The same seed gives the same moments.
+    /// Starts the three for files of `chunks` chunks. The same seed gives the same moments of crashes.
     #[track_caller]
     pub fn start(seed: u64, chunks: usize) -> Crashes {
         let tracker = Tracker::start();

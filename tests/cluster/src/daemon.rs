@@ -58,7 +58,7 @@ impl Daemon {
         Daemon::start_in(home, &folder, Some(ip), args)
     }
 
-    /// As `start`, for one that may have so few descriptors.
+    /// Like `start`, with at most `descriptors` open descriptors.
     #[track_caller]
     pub fn start_with_descriptors(tracker: &Tracker, descriptors: u32) -> Daemon {
         let home = tempfile::tempdir().expect("a temporary folder");

@@ -9,7 +9,7 @@ use std::path::Path;
 /// One MiB, the size of a chunk.
 pub const MIB: usize = 1 << 20;
 
-/// So many bytes, the same for the same seed. No two chunks of them are equal, nor are those of two seeds.
+/// `bytes` bytes, the same for the same seed. No two chunks are equal, within a seed or between two seeds.
 pub fn content(seed: u64, bytes: usize) -> Vec<u8> {
     let mut content = Vec::with_capacity(bytes.next_multiple_of(MIB));
     let mut chunk = noise(seed);

@@ -41,14 +41,15 @@ pub fn make_pipe(path: &Path) {
     assert!(status.is_ok_and(|status| status.success()), "mkfifo {}", path.display());
 }
 
-/// Mounts a file system in memory, of so many MiB.
+/// Mounts a file system of `mib` MiB in memory.
 #[track_caller]
 pub fn mount_tmpfs(folder: &Path, mib: u32) {
     std::fs::create_dir_all(folder).expect("a folder to mount on");
     mount(&["-t", "tmpfs", "-o", &format!("size={mib}m,mode=755"), "tmpfs", text(folder)]);
 }
 
-/// Makes and mounts a btrfs of so many MiB in a file beside `folder`. `false` where that cannot be done; it says why.
+/// Makes and mounts a btrfs of `mib` MiB in a file beside `folder`. Returns `false`, and prints why, where that is
+/// impossible.
 #[track_caller]
 pub fn mount_btrfs(folder: &Path, mib: u64) -> bool {
     let image = folder.with_extension("image");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Long enough for anything that a scenario waits for on a busy machine; nothing waits so long when all is well.
+/// The longest wait for anything in a scenario, on a busy machine. Without a fault every wait is much shorter.
 pub const CAP: Duration = Duration::from_secs(60);
 
 /// Waits until the condition holds. Panics with `what` when it does not within the cap.

@@ -1,5 +1,5 @@
-//! How much memory a decoder takes: at most so much, and so many times its input. What a stranger only claims must
-//! not be allocated.
+//! Limits the memory of a decoder: a fixed amount and a multiple of its input. A length that a stranger only claims
+//! must not be allocated.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -40,7 +40,7 @@ pub(crate) struct Node {
     pub(crate) hollow: bool,
     /// What it sends corrupt.
     pub(crate) corrupt: BTreeSet<(SwarmKey, ChunkIndex)>,
-    /// So many of the next chunks that it sends are corrupt.
+    /// How many of the next chunks that it sends are corrupt.
     pub(crate) corrupt_next: u64,
     /// What it cannot reach lies on another side.
     pub(crate) side: u32,
@@ -50,9 +50,9 @@ pub(crate) struct Node {
     pub(crate) have: BTreeMap<SwarmKey, HaveMap>,
     /// When its alarm is planned.
     pub(crate) alarm: Option<Time>,
-    /// Whom it dialled and is connected to.
+    /// Whom it dialed and is connected to.
     pub(crate) links: BTreeSet<NodeId>,
-    /// Who dialled it and which news it wants.
+    /// Who dialed it and which news it wants.
     pub(crate) subscribers: BTreeMap<NodeId, BTreeSet<SwarmKey>>,
     /// What is to be told to the subscribers.
     pub(crate) news: BTreeMap<SwarmKey, Fresh>,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// The chunks of the swarms' resources.
 const COUNTS: [u32; 3] = [0, 9, 70];
-/// So many actions for one event: a swarm that ends cancels its requests and hangs up its links.
+/// The most actions for one event. A swarm that ends cancels all its requests and closes all its links.
 const ACTIONS_MAX: usize = 200;
 
 fn key(at: usize) -> SwarmKey {

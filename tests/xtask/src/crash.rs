@@ -9,13 +9,13 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-/// How large the files are.
+/// The size of the files, in chunks.
 const CHUNKS: usize = 96;
 
-/// What a crash may cost.
+/// The most chunks that may be fetched again after a crash.
 const CHUNKS_AGAIN_MAX: u64 = 64;
 
-/// Runs so many downloads, each with a crash.
+/// Runs `runs` downloads, each with a crash.
 pub(crate) fn run(runs: u32, seed: Option<u64>) -> Result<(), String> {
     interrupt::watch()?;
     use_programs(Programs::in_dir(&Workspace::find()?.build_release()?)?);

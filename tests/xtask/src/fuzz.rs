@@ -19,9 +19,10 @@ const INSTRUMENTED: [&str; 5] = [
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
-/// An input may take so long, in seconds.
+/// How many seconds an input may take; more counts as a crash.
 const TIMEOUT_S: u32 = 10;
-/// A target may take so much memory; what it allocates for one input is bounded much closer, by itself.
+/// How many MiB a target may use; more counts as a crash. The target itself limits the allocations for one input much
+/// more tightly.
 const RSS_MB: u32 = 1024;
 /// What is kept of a corpus in the repository: inputs that are not long, and not many.
 const KEPT_FILE_BYTES_MAX: u64 = 512;
@@ -123,7 +124,7 @@ impl Fuzzer {
         command
     }
 
-    /// Runs each target, so many beside each other; the names of those that crashed.
+    /// Runs each target for `seconds`, `jobs` of them at once. Returns the names of those that crashed.
     fn run_all(&self, targets: &[String], seconds: u32, jobs: u32) -> Vec<String> {
         let waiting = Mutex::new(targets.iter().collect::<VecDeque<_>>());
         let crashed = Mutex::new(Vec::new());

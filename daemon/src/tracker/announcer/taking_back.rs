@@ -1,4 +1,4 @@
-//! Takes back names that were published: one call at a time, and not while the tracker is just being told of the resource.
+//! Unpublishes names at the tracker: one call at a time, and not while a call publishes the same resource.
 
 use super::super::entry::{AnnouncedEntry, Unpublished};
 use super::super::health::Trouble;
@@ -10,7 +10,7 @@ use shared::rpc::tracker::{TrackerError, UnpublishReply};
 use shared::rpc::wire::CallError;
 
 impl Announcer {
-    /// A resource is announced, or with other names: the tracker hears of each name that was taken back since.
+    /// The entry of a resource is new or has changed: adds the names that were unpublished since.
     pub(super) fn tell_taken_back(&mut self, key: SwarmKey, entry: &AnnouncedEntry) {
         let known =
             self.entries.get(&key).map(|announced| &announced.entry.taken_back[..]).unwrap_or_default();
@@ -30,7 +30,7 @@ impl Announcer {
         }));
     }
 
-    /// The tracker has answered, or not: then it is told by the next connection.
+    /// Handles the tracker's answer. If there is none, the next connection tells the tracker again.
     pub(super) fn taken_back(
         &mut self,
         key: SwarmKey,

@@ -1,7 +1,7 @@
-//! What ttd and tt-tracker have in common between the command line and the end of the process.
+//! The code that ttd and tt-tracker share between the command line and the end of the process.
 //!
-//! Reading order: `args` is what both command lines have, `said` what is told of the configuration, `signals` what is
-//! waited for, `ended` how the process ends.
+//! Reading order: `args` contains the options of both command lines, `said` the messages about the configuration,
+//! `signals` the signals, and `ended` the end of the process.
 
 mod args;
 mod ended;

@@ -1,12 +1,12 @@
-//! What a daemon says of its configuration.
+//! Messages about a daemon's configuration.
 
 use crate::host::config::Files;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// `--check-config`: names each file that was read and is good, on the standard output.
+/// For `--check-config`: prints each file that was read and is valid.
 pub fn say_good(files: &Files) {
-    // a reader that is gone has seen enough
+    // nobody may be reading any more
     let _ = io::stdout().write_all(files.verdict().as_bytes());
 }
 

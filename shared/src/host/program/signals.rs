@@ -1,9 +1,9 @@
-//! The signals that a daemon heeds.
+//! The signals that a daemon handles.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that a daemon heeds, from `listen` on.
+/// The signals of this process since `listen` was called.
 #[derive(Debug)]
 pub struct Signals {
     hangup: Signal,
@@ -11,20 +11,20 @@ pub struct Signals {
     interrupt: Signal,
 }
 
-/// What a signal asks for.
+/// The request of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
     /// SIGHUP: read the configuration again.
     Reload,
-    /// SIGTERM or SIGINT, by its name: end in good order.
+    /// SIGTERM or SIGINT, with its name: end in order.
     End(&'static str),
 }
 
 impl Signals {
-    /// Begins to heed them. It needs a tokio runtime.
+    /// Begins to handle the signals. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When the system does not let it.
+    /// When the system does not allow it.
     pub fn listen() -> io::Result<Signals> {
         Ok(Signals {
             hangup: signal(SignalKind::hangup())?,
@@ -33,7 +33,7 @@ impl Signals {
         })
     }
 
-    /// The next one. A wait that is given up loses none.
+    /// Waits for the next signal. Dropping the future loses none.
     pub async fn next(&mut self) -> Heard {
         tokio::select! {
             Some(()) = self.hangup.recv() => Heard::Reload,

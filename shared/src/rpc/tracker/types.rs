@@ -152,23 +152,23 @@ pub enum Role {
     Holds,
 }
 
-/// What becomes of a name that the caller shared.
+/// How to unpublish a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unpublish {
-    /// Nobody finds the resource under this name any more, and those who fetched it do not publish it under this name again.
+    /// The name is dropped, and those who fetched the resource do not publish it under this name again.
     TakeBack,
-    /// The caller does not have it any more: the name goes if no other machine takes part in the swarm.
+    /// The caller does not have the resource any more: the name is dropped if no other machine takes part in the swarm.
     IfUnused,
 }
 
-/// What became of it.
+/// The outcome of unpublishing a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UnpublishReply {
     /// The resource is not published under this name.
     Unpublished,
-    /// It stays published: this machine shares it under the same name, too.
+    /// The name stays published, because this machine shares the resource under it too.
     SharedBy(SocketAddr),
-    /// It stays published: other machines take part in the swarm.
+    /// The name stays published, because other machines take part in the swarm.
     InUse,
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// So many connections that say nothing.
+/// Opens `many` connections that say nothing.
 pub fn strangers(addr: SocketAddr, many: usize) -> Vec<TcpStream> {
     (0..many).filter_map(|_| TcpStream::connect(addr).ok()).collect()
 }

@@ -15,7 +15,7 @@ pub struct Silent {
 }
 
 impl Silent {
-    /// Holds so many connections with a daemon.
+    /// Holds `many` connections with a daemon.
     pub fn hold(addr: SocketAddr, many: usize) -> Silent {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");

@@ -135,7 +135,7 @@ struct OnDisk {
 }
 
 impl OnDisk {
-    /// With so many MiB, of which one is kept free.
+    /// On a disk of `mib` MiB, of which one is kept free.
     fn start(tracker: &Tracker, mib: u32) -> OnDisk {
         let home = tempfile::tempdir().expect("a temporary folder");
         let disk = home.path().join("disk");

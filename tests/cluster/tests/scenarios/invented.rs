@@ -7,7 +7,7 @@ use shared::manifest::Manifest;
 use shared::rpc::tracker::Stage;
 use std::fs;
 
-/// So many that chance alone would not bring the honest ones together.
+/// The number of invented peers: too many for the honest ones to find each other by chance.
 const INVENTED: u32 = 1_000;
 
 /// All that is invented is announced by machines that come after the honest seeder.

@@ -6,9 +6,10 @@ use crate::{Log, NodeId, Setup, Sharing, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// Above so many machines links are shared in equal parts: exact sharing takes too long.
+/// The most machines for which links are shared exactly. With more they are shared in equal parts, because exact
+/// sharing takes too long.
 const MAX_MIN_UP_TO: usize = 128;
-/// Up to so many chunks to deliver in all, invariants are checked at every step: they read everything.
+/// The most chunks to deliver in all for which invariants are checked at every step. Each check reads everything.
 const CHECKED_UP_TO: usize = 4200;
 /// A run that has not ended then never will, in virtual time.
 const LIMIT: Duration = Duration::from_secs(600);

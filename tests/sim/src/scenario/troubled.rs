@@ -18,7 +18,7 @@ pub(super) fn bytes(chunks: u32) -> u64 {
     u64::from(chunks) << 20
 }
 
-/// The seeder dies after so many percent of a copy.
+/// The seeder dies after it has sent `percent` of a copy.
 fn seeder_killed_after(percent: u64, setup: Setup, machines: usize, chunks: u32) -> Staged {
     let mut staged = even(setup, machines, chunks);
     staged.world.fault(SEEDER, Fault::DieAfterSending(bytes(chunks) * percent / 100), Duration::ZERO);

@@ -137,8 +137,8 @@ impl World {
         }
     }
 
-    /// A seeder, which is machine 0, and so many leechers of one resource, on equal links. The leechers join
-    /// 1 ms late, so that the tracker can tell them of seeders that are added afterwards.
+    /// A seeder, which is machine 0, and `leechers` leechers of one resource, on equal links. The leechers join 1 ms
+    /// later, so that the tracker can name them seeders that are added afterwards.
     pub fn fleet(setup: Setup, leechers: usize, chunks: u32, link: Link) -> (World, SwarmKey) {
         let mut world = World::new(setup);
         let key = world.add_resource(chunks);
@@ -171,7 +171,7 @@ impl World {
         self.network.zone_link(zone, link);
     }
 
-    /// A new resource of so many whole chunks, which nobody has yet.
+    /// A new resource of `chunks` whole chunks, which nobody has yet.
     pub fn add_resource(&mut self, chunks: u32) -> SwarmKey {
         let name = (self.resources.len() as u64).to_le_bytes();
         let key = SwarmKey { resource: ResourceId::of(&name), digest: ListDigest::of(&[]) };
@@ -234,7 +234,7 @@ impl World {
         self.run_until(limit, World::all_complete);
     }
 
-    /// Runs for so long.
+    /// Runs for `span` of virtual time.
     pub fn run_for(&mut self, span: Duration) {
         let end = self.now + span;
         while self.step(end) {}

@@ -75,7 +75,7 @@ pub enum Fault {
     /// It is on this side of a cut from now on: those on different sides cannot reach each other (but all reach
     /// the tracker). In the beginning all are on side 0.
     Side(u32),
-    /// It dies as soon as it has sent so many bytes in all.
+    /// It dies as soon as it has sent this number of bytes in all.
     DieAfterSending(u64),
     /// It goes on to accept requests and sends nothing any more.
     Silent,
@@ -83,7 +83,7 @@ pub enum Fault {
     Hollow,
     /// It sends this chunk corrupt.
     Corrupt(SwarmKey, ChunkIndex),
-    /// The next chunks that it sends, so many, are corrupt.
+    /// This number of the next chunks that it sends is corrupt.
     CorruptNext(u64),
     /// It sends nothing corrupt any more.
     Repaired,

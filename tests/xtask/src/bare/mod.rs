@@ -156,7 +156,7 @@ fn is_passed_on(name: &str) -> bool {
     !is_secret && PASSED_ON.iter().any(|begin| upper.starts_with(begin))
 }
 
-/// Runs a command to its end, at most so long, and until somebody presses ^C.
+/// Runs a command until it ends, `longest` is over or somebody presses ^C.
 fn run_within(mut command: Command, longest: Duration) -> Result<(), String> {
     let latest = Instant::now() + longest;
     // ^C reaches us alone: we end it, and then clean up.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 const RANDOM_BYTES: u64 = 256 << 20;
 const POLL_EVERY: Duration = Duration::from_millis(100);
-/// Nothing arrives anywhere for so long: something is broken.
+/// How long nothing may arrive anywhere before the demo fails.
 const STALL_MAX: Duration = Duration::from_secs(120);
 
 /// Shares the file, or a random one, with three other daemons.

@@ -143,7 +143,7 @@ fn seeding(key: SwarmKey) -> Announce {
     Announce { stage: Stage::Seeding, have: 10, peers_wanted: 0, ..leeching(key) }
 }
 
-/// A manifest of so many chunks, and its hashes.
+/// A publication of `count` chunks, and its hashes.
 fn publication(name: &str, seed: u8, count: u32, shared_at_ms: u64) -> (Publication, Vec<ChunkHash>) {
     let hash = |number: u32| ChunkHash::of(&[&[seed][..], &number.to_be_bytes()].concat());
     let hashes: Vec<ChunkHash> = (0..count).map(hash).collect();

@@ -115,7 +115,7 @@ impl Fake {
         ServerOptions { greeted: self.greeted.clone(), ..ServerOptions::default() }
     }
 
-    /// Serves one end of a pipe of so many bytes, and hands out the other.
+    /// Serves one end of a pipe of `pipe_bytes` bytes, and returns the other.
     fn pipe(&self, pipe_bytes: usize, options: ServerOptions) -> (DuplexStream, JoinHandle<LinkEnd>) {
         let (near, far) = duplex(pipe_bytes);
         (near, tokio::spawn(serve(far, options, self.clone().serve())))

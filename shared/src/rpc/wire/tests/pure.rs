@@ -21,7 +21,7 @@ pub(super) fn frame<Out: Frame>(mut message: Out) -> Vec<u8> {
     bytes
 }
 
-/// Feeds the decoder as a socket would, in pieces of at most so many bytes.
+/// Feeds the decoder as a socket would, in pieces of at most `piece()` bytes.
 pub(super) fn feed<In: Frame>(
     decoder: &mut Decoder<In>,
     mut bytes: &[u8],
