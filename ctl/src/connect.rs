@@ -1,6 +1,6 @@
 //! Finding the daemon, and saying hello.
 
-use crate::cli::{Global, shell_word};
+use crate::cli::Global;
 use crate::error::{Error, Kind};
 use crate::output::detail;
 use shared::host::accounts;
@@ -82,7 +82,7 @@ impl From<Error> for Nobody {
 
 /// How to start the daemon that was looked for.
 fn start_hint(global: &Global) -> String {
-    let word = |path: &Path| shell_word(&path.to_string_lossy());
+    let word = |path: &Path| shared::shell::word(&path.to_string_lossy());
     match (&global.folder, &global.socket) {
         (_, Some(socket)) if is_no_socket(socket) => {
             "name the socket that ttd listens at; `ttd DIRECTORY` has it in DIRECTORY, which --directory names"

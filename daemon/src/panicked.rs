@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// Work that panicked, with the panic's message.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("ttd has made a mistake, please report it: {0}")]
+#[error("bug in ttd, please report it: {0}")]
 pub struct Panicked(String);
 
 impl Panicked {

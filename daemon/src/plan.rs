@@ -78,20 +78,20 @@ fn load(args: &Args, places: &Places) -> Result<(Files, DaemonConfig), ConfigErr
 
 fn not_looked_up(place: &str, name: &GroupName, error: &LookupError) -> StartError {
     let message = format!(
-        "{place}: file_group: {error}; name the group by its number, or try again when `getent group {name}` answers"
+        "{place}: file_group: {error}; use the group's number, or try again when `getent group {name}` answers"
     );
     StartError { message, exit: 1 }
 }
 
 /// If the machine has a directory service that may start later and know the group, trying again helps.
 fn no_such_group(place: &str, name: &GroupName, may_come: bool) -> StartError {
-    let missing = format!("{place}: file_group: this machine has no group \"{name}\"");
+    let missing = format!("{place}: file_group: no group \"{name}\" on this machine");
     if may_come {
         let message = format!(
-            "{missing}, nor does a directory service of /etc/nsswitch.conf know it yet; name the group by its number, or try \
+            "{missing}, and no directory service of /etc/nsswitch.conf knows it yet; use the group's number, or try \
              again when `getent group {name}` finds it"
         );
         return StartError { message, exit: 1 };
     }
-    StartError::wrong(format!("{missing}; `getent group` lists them, `groupadd {name}` makes it"))
+    StartError::wrong(format!("{missing}; `getent group` lists all groups, `groupadd {name}` creates it"))
 }

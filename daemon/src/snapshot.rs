@@ -140,7 +140,7 @@ impl Snapshot {
             (State::Waiting, "waiting"),
             (State::Checking, "checking"),
             (State::Paused, "paused"),
-            (State::Error, "in error"),
+            (State::Error, "error"),
         ] {
             let in_state = || self.resources().filter(move |resource| resource.state == state);
             let count = in_state().count();
@@ -156,7 +156,7 @@ impl Snapshot {
                 _ => format!("{word} {count}"),
             });
         }
-        if parts.is_empty() { "nothing shared yet".to_owned() } else { parts.join(", ") }
+        if parts.is_empty() { "no files yet".to_owned() } else { parts.join(", ") }
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn the_line_counts_what_there_is() {
         let mut snapshot = Snapshot::default();
-        assert_eq!(snapshot.line(), "nothing shared yet");
+        assert_eq!(snapshot.line(), "no files yet");
         for (name, state, chunks_have) in [
             ("a", State::Downloading, 20),
             ("b", State::Seeding, 100),
@@ -183,7 +183,7 @@ mod tests {
         ] {
             snapshot.put(resource(name, state, chunks_have));
         }
-        assert_eq!(snapshot.line(), "seeding 2, downloading 2 (43 %), in error 1");
+        assert_eq!(snapshot.line(), "seeding 2, downloading 2 (43 %), error 1");
     }
 
     #[test]

@@ -145,8 +145,8 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         let heard = tokio::select! {
             heard = signals.next() => heard,
             died = &mut driver => return Err(match died {
-                Ok(Some(why)) => failed("a restart is needed", &why),
-                died => failed("the driver ended by itself", &format!("{died:?}")),
+                Ok(Some(why)) => failed("ttd must be restarted", &why),
+                died => failed("the driver stopped unexpectedly", &format!("{died:?}")),
             }),
         };
         if let Heard::End(signal) = heard {
@@ -157,7 +157,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         say_ready(&service, &context).await;
     };
     tracing::info!(signal, "ttd is ending");
-    service.stopping("ending");
+    service.stopping("stopping");
     end(&context, driver, accepting).await;
     tracing::info!("ttd has ended");
     Ok(())
@@ -175,7 +175,7 @@ async fn say_ready(service: &Service, context: &Context) {
 fn open_home(plan: &Plan) -> Result<Home, StartError> {
     if let Some(place) = plan.folder.parent().filter(|_| !plan.is_folder_named) {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(place);
-        made.map_err(|error| failed(&format!("cannot make {}", place.display()), &error))?;
+        made.map_err(|error| failed(&format!("cannot create {}", place.display()), &error))?;
     }
     Home::open(&plan.folder).map_err(|error| no_home(&plan.folder, &error))
 }
@@ -189,7 +189,7 @@ fn no_home(folder: &Path, error: &dyn std::error::Error) -> StartError {
     if is_shut && std::env::var_os("INVOCATION_ID").is_some() {
         let folder = folder.display();
         failed.message += &format!(
-            "; a service needs ReadWritePaths={folder} in its unit (`systemctl edit ttd`), and the directory to be its user's"
+            "; as a service ttd needs ReadWritePaths={folder} in its unit (`systemctl edit ttd`) and must own the directory"
         );
     }
     failed
@@ -231,11 +231,11 @@ async fn listen_for_callers(plan: &Plan) -> Result<local::Listener, StartError> 
     let socket = &plan.socket;
     if let Some(folder) = socket.parent() {
         make_runtime_folder(folder)
-            .map_err(|error| failed(&format!("cannot make {}", folder.display()), &error))?;
+            .map_err(|error| failed(&format!("cannot create {}", folder.display()), &error))?;
     }
     local::listen(socket, plan.config.socket_mode.bits())
         .await
-        .map_err(|error| failed(&format!("cannot listen for ttctl at {}", socket.display()), &error))
+        .map_err(|error| failed(&format!("cannot listen for ttctl on {}", socket.display()), &error))
 }
 
 /// Makes the folder of the socket if it is missing, but not the folders above it.
@@ -261,10 +261,12 @@ async fn listen_for_peers(plan: &Plan) -> Result<(TcpListener, SocketAddr), Star
             Ok(listener) => break listener,
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && port < last => port += 1,
             Err(error) => {
-                let tried = if first == last { "" } else { " (nor on any port before it)" };
-                let doing =
-                    format!("{error}{tried}; name another one with --listen, or as `listen` in ttd.toml");
-                return Err(StartError { message: doing, exit: 1 });
+                let what = match first == last || error.kind() != io::ErrorKind::AddrInUse {
+                    true => error.to_string(),
+                    false => format!("cannot listen: all ports from {first} to {last} are in use"),
+                };
+                let message = format!("{what}; choose another port with --listen or `listen` in ttd.toml");
+                return Err(StartError { message, exit: 1 });
             }
         }
     };

@@ -15,6 +15,7 @@ pub mod have;
 pub mod id;
 pub mod manifest;
 pub mod name;
+pub mod shell;
 pub mod swarm;
 pub mod url;
 pub mod wanted;
@@ -22,5 +23,7 @@ pub mod window;
 
 #[cfg(feature = "host")]
 pub mod host;
+#[cfg(any(feature = "host", feature = "rpc"))]
+pub mod plain;
 #[cfg(feature = "rpc")]
 pub mod rpc;

@@ -2,6 +2,7 @@
 //! the same ttd.
 
 use clap::Args;
+use shared::shell;
 use std::path::PathBuf;
 
 /// What holds for all commands; it may stand before or after them.
@@ -44,7 +45,7 @@ impl Global {
     pub fn which_daemon(&self) -> String {
         let options = [("--socket", &self.socket), ("--directory", &self.folder)];
         let named = options.iter().filter_map(|(option, path)| {
-            Some(format!("{option} {}", shell_word(&path.as_ref()?.to_string_lossy())))
+            Some(format!("{option} {}", shell::word(&path.as_ref()?.to_string_lossy())))
         });
         named.collect::<Vec<_>>().join(" ")
     }
@@ -58,16 +59,7 @@ impl Global {
     /// assert_eq!(global.command("status", "a b"), "ttctl --directory '/srv/my files' status 'a b'");
     /// ```
     pub fn command(&self, verb: &str, what: &str) -> String {
-        let words = ["ttctl".to_owned(), self.which_daemon(), verb.to_owned(), shell_word(what)];
+        let words = ["ttctl".to_owned(), self.which_daemon(), verb.to_owned(), shell::word(what)];
         words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-    }
-}
-
-/// A text as one word of a shell's command line.
-pub(crate) fn shell_word(text: &str) -> String {
-    let is_plain = |char: char| char.is_alphanumeric() || "-_.,/:@%+=".contains(char);
-    match text.chars().all(is_plain) && !text.is_empty() {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }

@@ -28,7 +28,6 @@ pub use create::CreateArgs;
 pub use fleet::FleetArgs;
 pub use get::GetArgs;
 pub use global::Global;
-pub(crate) use global::shell_word;
 pub use limit::LimitArgs;
 pub use peers::PeersArgs;
 pub use remove::RemoveArgs;

@@ -321,7 +321,7 @@ fn found(checks: &[(String, String, String)], check: &str, verdict: &str, messag
 fn a_doctor_finds_what_is_wrong_with_a_daemon() {
     let fake = Fake::start();
     fake.state().trackers = vec!["tt://t:1"];
-    let silent = "cannot reach the tracker tt://t:1: connection refused".to_owned();
+    let silent = "tracker tt://t:1 unreachable (connection refused)".to_owned();
     fake.state().no_tracker =
         Some(ControlError { kind: ErrorKind::Unreachable, message: silent.clone(), hint: None });
     let mut broken = status("x", ResourceId::of(b"x"), State_::Error);

@@ -11,7 +11,7 @@ fn url(text: &str) -> TrackerUrl {
 }
 
 fn unreachable(url: &str) -> ControlError {
-    let message = format!("cannot reach the tracker {url}: connection refused");
+    let message = format!("tracker {url} unreachable (connection refused)");
     ControlError { kind: ErrorKind::Unreachable, message, hint: None }
 }
 

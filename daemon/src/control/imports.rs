@@ -55,12 +55,12 @@ impl Imports {
     /// When there is no such import or another part is being written; also when the part exceeds the announced size,
     /// which ends the import.
     pub fn lend(&mut self, task: TaskId, bytes: u64) -> Result<Import, ControlError> {
-        let none = || refused(format!("import {} takes no part now", task.0));
+        let none = || refused(format!("import {} accepts no more data", task.0));
         let importing = self.open.get_mut(&task).ok_or_else(none)?;
         let import = importing.import.take().ok_or_else(none)?;
         let room = importing.request.bytes;
         if import.bytes() + bytes > room {
-            let error = refused(format!("import {} was announced with {room} bytes, and has more", task.0));
+            let error = refused(format!("import {} has more than the announced {room} bytes", task.0));
             let_go(import);
             self.fail(task, &error);
             return Err(error);
@@ -87,7 +87,7 @@ impl Imports {
     /// # Errors
     /// When there is no such import, or it is shorter than announced, which ends it.
     pub fn end(&mut self, task: TaskId) -> Result<(ToShare, Import, TaskHandle), ControlError> {
-        let none = || refused(format!("there is no import {}", task.0));
+        let none = || refused(format!("no such import: {}", task.0));
         let importing = self.open.get_mut(&task).ok_or_else(none)?;
         let import = importing.import.take().ok_or_else(none)?;
         let (bytes, wanted) = (import.bytes(), importing.request.bytes);
@@ -113,7 +113,7 @@ impl Imports {
         }
         let name = &importing.request.name;
         let error = refused(format!(
-            "the import of {name} was broken off: nothing came for it in {} s",
+            "the import of {name} was cancelled: no data for {} s",
             NEXT_PART_WITHIN.as_secs()
         ));
         self.fail(task, &error);
@@ -138,7 +138,7 @@ pub async fn watch(imports: Weak<Mutex<Imports>>, task: TaskId) {
 impl Drop for Importing {
     fn drop(&mut self) {
         if !self.goes_on {
-            let message = format!("the import of {} was broken off", self.request.name);
+            let message = format!("the import of {} was cancelled", self.request.name);
             self.handle.end_if_running(|| TaskState::Failed(refused(message)));
         }
         self.import.take().into_iter().for_each(let_go);

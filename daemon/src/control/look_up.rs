@@ -26,29 +26,32 @@ pub async fn look_up(
         Ok(hit) => Ok(Ok(hit)),
         Err(Miss::Unknown) => Err(ControlError {
             kind: ErrorKind::Unknown,
-            message: format!("no tracker's catalogue has {shown} ({} asked)", list(&trackers)),
+            message: format!("{shown} is not published on {}", list(&trackers)),
             hint: Some("`ttctl tracker list` shows what is published".to_owned()),
         }),
         Err(Miss::Bad(url, why)) => Err(ControlError {
             kind: ErrorKind::BadData,
-            message: format!("{url} has a bad manifest for {shown}: {why}"),
+            message: format!("{url} sent an invalid manifest for {shown}: {why}"),
             hint: None,
         }),
         Err(Miss::Unreachable(silent)) => {
-            let why = silent.iter().map(|(url, why)| format!("tracker {url}: {why}"));
+            let why = silent.iter().map(|(url, why)| format!("tracker {url} unreachable ({why})"));
             let why = why.collect::<Vec<_>>().join("; ");
             let unreachable = ControlError {
                 kind: ErrorKind::Unreachable,
                 message: format!("cannot look up {shown}: {why}"),
-                hint: Some("try again when it can be reached; --timeout waits for that".to_owned()),
+                hint: Some("try again later; --timeout waits for it".to_owned()),
             };
             match (is_named, why.is_empty()) {
                 (true, _) => Err(unreachable),
                 (false, false) => Ok(Err(unreachable)),
                 (false, true) => Ok(Err(ControlError {
                     kind: ErrorKind::Refused,
-                    message: format!("nothing here is called \"{shown}\", and no tracker is configured"),
-                    hint: Some("set `trackers` in ttd.toml, or name one: tt://HOST/NAME".to_owned()),
+                    message: format!("no such file here: {shown}; no tracker is configured to look it up"),
+                    hint: Some(
+                        "set `trackers` in ttd.toml, or name a tracker: `ttctl get tt://HOST/NAME`"
+                            .to_owned(),
+                    ),
                 })),
             }
         }

@@ -438,14 +438,14 @@ impl CallerSession {
     fn may_have_one(&self, quota: &Arc<Quota>) -> Result<Permit, ControlError> {
         quota.take(self.who.uid).ok_or_else(|| ControlError {
             kind: ErrorKind::Refused,
-            message: format!("more than {} are being sent at once", quota.each_max()),
-            hint: Some("wait until some of them have ended".to_owned()),
+            message: format!("more than {} files are being sent at once", quota.each_max()),
+            hint: Some("try again when some of them are complete".to_owned()),
         })
     }
 
     fn sent_manifest(&self) -> Result<Manifest, ControlError> {
         let sent = self.manifest().take();
-        let (parser, _permit) = sent.ok_or_else(|| refused("no manifest was sent".to_owned()))?;
+        let (parser, _permit) = sent.ok_or_else(|| refused("the manifest is empty".to_owned()))?;
         parser.finish().map_err(|error| bad_data(&error))
     }
 

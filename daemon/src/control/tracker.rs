@@ -195,8 +195,8 @@ impl Questions {
         let turn = timeout_at(until, self.turn(uid)).await;
         let _turn = turn.map_err(|_| ControlError {
             kind: ErrorKind::TimedOut,
-            message: format!("ttd had other questions to trackers for {} s", ANSWER_WITHIN.as_secs()),
-            hint: Some("end commands that ask trackers which do not answer, and try again".to_owned()),
+            message: format!("ttd was busy with other tracker queries for {} s", ANSWER_WITHIN.as_secs()),
+            hint: Some("try again when fewer commands wait for trackers".to_owned()),
         })?;
         let trackers = match tracker {
             Some(url) => vec![url],
@@ -242,8 +242,8 @@ impl Questions {
         }
         Err(first.unwrap_or_else(|| ControlError {
             kind: ErrorKind::Usage,
-            message: "ttd is configured with no tracker".to_owned(),
-            hint: Some("name one with --tracker tt://HOST".to_owned()),
+            message: "no tracker is configured".to_owned(),
+            hint: Some("name one with --tracker tt://HOST, or set `trackers` in ttd.toml".to_owned()),
         }))
     }
 }
@@ -267,19 +267,19 @@ async fn examine(session: Arc<Session>) -> Called<TrackerExamined> {
 /// The error when no tracker answered and at least one used up its time.
 fn no_answer(tried: &[TrackerUrl], waited: Duration) -> ControlError {
     let tried: Vec<&str> = tried.iter().map(TrackerUrl::as_str).collect();
-    let message = format!("no answer within {} s from {}", waited.as_secs(), tried.join(", "));
-    unreachable(message, "is tt-tracker running there, and its port open?")
+    let message = format!("no answer from {} within {} s", tried.join(", "), waited.as_secs());
+    unreachable(message, "check that tt-tracker runs there and that its port is open")
 }
 
 fn not_opened(url: &TrackerUrl, trouble: Trouble) -> ControlError {
     match trouble {
         Trouble::Unreachable(why) => unreachable(
-            format!("cannot reach the tracker {url}: {why}"),
-            "is tt-tracker running there, and its port open?",
+            format!("tracker {url} unreachable ({why})"),
+            "check that tt-tracker runs there and that its port is open",
         ),
         Trouble::Nonsense(why) => unreachable(
-            format!("cannot talk with the tracker {url}: {why}"),
-            "what listens there may be no tt-tracker, or one of another version",
+            format!("tracker {url} sends invalid answers ({why})"),
+            "it may be a different program, or a tt-tracker of a different version",
         ),
         Trouble::Refuses(why) => {
             ControlError { kind: ErrorKind::Refused, message: format!("{url}: {why}"), hint: None }
@@ -291,16 +291,16 @@ fn not_opened(url: &TrackerUrl, trouble: Trouble) -> ControlError {
 fn failed(url: &TrackerUrl, error: &CallError) -> ControlError {
     let again = "try again in a moment";
     match error {
-        CallError::TimedOut => unreachable(format!("{url} does not answer"), again),
+        CallError::TimedOut => unreachable(format!("{url} does not respond"), again),
         CallError::Closed => unreachable(
             format!("{url} closed the connection"),
-            "it was stopped, or what listens there is no tt-tracker; try again in a moment",
+            "it may have been restarted; try again in a moment",
         ),
         CallError::Refused => unreachable(format!("{url} is too busy"), again),
         CallError::WrongReply | CallError::Failed(_) => ControlError {
             kind: ErrorKind::Internal,
-            message: format!("the talk with {url} failed: {error}"),
-            hint: Some("what listens there may be no tt-tracker, or one of another version".to_owned()),
+            message: format!("{url} failed to answer: {error}"),
+            hint: Some("it may be a different program, or a tt-tracker of a different version".to_owned()),
         },
     }
 }
@@ -308,8 +308,8 @@ fn failed(url: &TrackerUrl, error: &CallError) -> ControlError {
 fn nonsense(url: &TrackerUrl) -> ControlError {
     ControlError {
         kind: ErrorKind::Internal,
-        message: format!("{url} answers out of order"),
-        hint: Some("what listens there may be no tt-tracker, or a broken one".to_owned()),
+        message: format!("{url} sends its answers out of order"),
+        hint: Some("it may be a different program".to_owned()),
     }
 }
 

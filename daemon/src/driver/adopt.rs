@@ -44,7 +44,7 @@ impl Driver {
         }));
         let (path, context, stop) =
             (self.home.file(manifest.name()), self.context.clone(), self.stop.clone());
-        handle.progress("waiting for its turn to be compared", 0, 0);
+        handle.progress("waiting to be compared", 0, 0);
         let (file, manifest) = (path.clone(), manifest.clone());
         let comparing = self.hashing.of(path, move || {
             let total = std::fs::symlink_metadata(&file).map_or(0, |metadata| metadata.len());
@@ -107,8 +107,8 @@ impl Driver {
             Ok(checked) => Err(differs(name, &checked)),
             Err(error) => Err(ControlError {
                 kind: ErrorKind::Refused,
-                message: format!("a file {name} is there already, and cannot be compared: {error}"),
-                hint: Some(format!("use --replace to put {name} in its place")),
+                message: format!("{name} exists here and cannot be compared: {error}"),
+                hint: Some("use --replace to replace it".to_owned()),
             }),
         };
         taken.inspect_err(|error| {
@@ -286,7 +286,7 @@ pub(super) enum Taken {
 fn forward(handle: Option<TaskHandle>, answer: oneshot::Receiver<Result<Accepted, ControlError>>) {
     let Some(handle) = handle else { return };
     tokio::spawn(async move {
-        let answer = answer.await.unwrap_or_else(|_| Err(internal(&"the daemon is ending")));
+        let answer = answer.await.unwrap_or_else(|_| Err(internal(&"ttd is stopping")));
         handle.end(answer.map_or_else(TaskState::Failed, TaskState::Found));
     });
 }
@@ -294,16 +294,16 @@ fn forward(handle: Option<TaskHandle>, answer: oneshot::Receiver<Result<Accepted
 fn differs(name: &ResourceName, checked: &CheckedFile) -> ControlError {
     let (good, total) = (checked.good.len(), checked.good.count().get());
     let how = match good == total {
-        true => "it is longer than that".to_owned(),
-        false => format!("{good} of its {total} chunks are right"),
+        true => "it is longer".to_owned(),
+        false => format!("{good} of {total} chunks match"),
     };
     let hint = match good {
-        0 => format!("use --replace to put {name} in its place"),
-        _ => format!("--replace puts {name} in its place and fetches only what differs"),
+        0 => "use --replace to replace it".to_owned(),
+        _ => "use --replace to replace it; only the chunks that differ are fetched".to_owned(),
     };
     ControlError {
         kind: ErrorKind::Refused,
-        message: format!("a file {name} is there already, and is not what is wanted: {how}"),
+        message: format!("{name} exists here with different content: {how}"),
         hint: Some(hint),
     }
 }

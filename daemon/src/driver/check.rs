@@ -25,7 +25,7 @@ impl Driver {
     pub(super) fn verify(&mut self, what: &str, by: &WantedBy) -> Result<TaskId, ControlError> {
         let (name, key) = self.one(what)?;
         let (id, handle) = self.begin_task()?;
-        handle.progress("waiting for its turn", 0, 0);
+        handle.progress("waiting to be checked", 0, 0);
         tracing::info!(%name, id = %key, user = %by, "being verified");
         self.check_for(key, CheckWaiter::new(handle));
         Ok(id)
@@ -246,7 +246,7 @@ impl Driver {
         if resource.record.names.iter().any(has_hope) {
             return self.check(key, None); // another name's file, or the part file
         }
-        let may_pass = matches!(why, Why::FileUnreadable { .. });
+        let may_pass = matches!(why, Why::FileUnreadable(_));
         let retry_at = may_pass.then(|| Instant::now() + REREAD_AFTER);
         resource.phase = Phase::Failed(Failure { why, retry_at });
         self.changed();
@@ -296,7 +296,7 @@ impl Driver {
     fn fetch_anew(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get(key) else { return };
         let good = HaveMap::empty(resource.count());
-        let identity = FileIdentity::at(self.home.folder()).at("look at", self.home.folder());
+        let identity = FileIdentity::at(self.home.folder()).at("access", self.home.folder());
         match identity {
             Ok(identity) => {
                 self.fetch_again(
@@ -342,14 +342,15 @@ fn why_differs(
     let name = name.clone();
     match checked {
         Ok(checked) => {
-            let chunks = resource.count().get() - checked.good.len();
+            let total = resource.count().get();
+            let differing = total - checked.good.len();
             match resource.record.origin {
-                true => Why::OriginalDiffers { name, chunks, is_damaged },
-                false => Why::CopyDiffers { name, chunks },
+                true => Why::OriginalDiffers { name, differing, total, is_damaged },
+                false => Why::CopyDiffers { name, differing, total },
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Why::Gone(name),
-        Err(error) => Why::FileUnreadable { name, error: Arc::new(error) },
+        Err(error) => Why::FileUnreadable(Arc::new(error)),
     }
 }
 

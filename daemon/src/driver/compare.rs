@@ -4,6 +4,7 @@ use crate::inbox::CheckedFile;
 use crate::store::{FileIdentity, NameRecord, open_regular};
 use shared::host::hashing::{Checked, check_file, check_part};
 use shared::manifest::Manifest;
+use shared::plain::io_error;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -34,7 +35,8 @@ pub(super) fn check_path(
     manifest: &Manifest,
     progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
 ) -> io::Result<CheckedFile> {
-    let at = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let at =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), io_error(&error)));
     let file = open_regular(path).map_err(|error| at(error.source))?;
     let identity = FileIdentity::of(&file).map_err(at)?;
     let check = if how == How::Strictly { check_file } else { check_part };
@@ -49,7 +51,7 @@ pub(super) fn check_path(
 pub(super) fn still_there(path: &Path, checked: CheckedFile) -> io::Result<CheckedFile> {
     match FileIdentity::at(path)?.is_same(&checked.identity) {
         true => Ok(checked),
-        false => Err(io::Error::other("it was changed meanwhile; try again when nobody writes to it")),
+        false => Err(io::Error::other("it is being changed; try again when nothing writes to it")),
     }
 }
 

@@ -134,7 +134,7 @@ impl Driver {
             Err(ControlError {
                 kind: ErrorKind::Refused,
                 message: words_of(&self.silent(span)),
-                hint: Some("nothing is lost; try again when it answers".to_owned()),
+                hint: Some("no data is lost; try again when it responds".to_owned()),
             })
         })
     }

@@ -1,6 +1,7 @@
 //! Begins downloads. The manifest of a wanted resource is known here.
 
 use super::Driver;
+use super::reasons::short;
 use super::state::RESOURCES_MAX;
 use crate::inbox::{Asked, Input, Reply, TaskInput, Wanted, internal, store_error, unknown};
 use crate::library::{Blocked, Opening, Phase, PublishedFile, Resource};
@@ -12,6 +13,7 @@ use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind};
+use shared::shell;
 use shared::wanted::WantedBy;
 use std::sync::Arc;
 
@@ -124,7 +126,7 @@ impl Driver {
             // Its folder is not free yet: a removed resource is still being deleted there.
             return Err(ControlError {
                 kind: ErrorKind::Refused,
-                message: format!("{name} was removed while it was being published, which is not over yet"),
+                message: format!("{name} is still being removed"),
                 hint: Some("try again in a moment".to_owned()),
             });
         }
@@ -167,8 +169,8 @@ impl Driver {
             if let Lying::Other(what) = lying {
                 return Err(ControlError {
                     kind: ErrorKind::Refused,
-                    message: format!("{} is {what}, and ttd replaces none", path.display()),
-                    hint: Some("move it away, then get the file again".to_owned()),
+                    message: format!("{} is {what}; only a regular file can be replaced", path.display()),
+                    hint: Some("move it away, then try again".to_owned()),
                 });
             }
         }
@@ -414,7 +416,10 @@ enum Lies {
 fn other_list(other: SwarmKey) -> ControlError {
     ControlError {
         kind: ErrorKind::BadData,
-        message: format!("{other} is here with another list of chunks, and whole: this manifest is false"),
+        message: format!(
+            "{} is complete here with a different list of chunks: this manifest is wrong",
+            short(other.resource)
+        ),
         hint: None,
     }
 }
@@ -422,8 +427,8 @@ fn other_list(other: SwarmKey) -> ControlError {
 fn name_taken(name: &ResourceName, other: &Resource) -> ControlError {
     ControlError {
         kind: ErrorKind::Refused,
-        message: format!("{name} is taken by other content ({})", other.key().resource),
-        hint: Some("use --replace to put the new content in its place".to_owned()),
+        message: format!("{name} exists here with different content ({})", short(other.key().resource)),
+        hint: Some("use --replace to replace it".to_owned()),
     }
 }
 
@@ -432,12 +437,12 @@ fn refuse_original(name: &ResourceName, other: &Resource) -> ControlError {
     ControlError {
         kind: ErrorKind::Refused,
         message: format!(
-            "{name} was shared from this machine ({}), and `get` does not replace an original",
-            other.key().resource
+            "{name} was shared from this machine ({}); `get` does not replace an original",
+            short(other.key().resource)
         ),
         hint: Some(format!(
-            "to take the other content: `ttctl remove {name}`, then get it; \
-             to make yours the newest of its name, share it again with --replace"
+            "to replace it, first `ttctl remove {}`; to publish yours as the newest, share it again with --replace",
+            shell::word(name.as_str())
         )),
     }
 }
@@ -448,8 +453,8 @@ fn room_for_one_more(names: usize) -> Result<(), ControlError> {
     }
     Err(ControlError {
         kind: ErrorKind::Refused,
-        message: format!("there are {RESOURCES_MAX} resources here already"),
-        hint: Some("remove some first".to_owned()),
+        message: format!("{RESOURCES_MAX} files are here already, the maximum"),
+        hint: Some("remove some of them first".to_owned()),
     })
 }
 

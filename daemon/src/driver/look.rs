@@ -43,7 +43,7 @@ impl Look {
     pub(super) fn perform_safely(&self, home: &Home) -> Seen {
         catch_unwind(AssertUnwindSafe(|| self.perform(home))).unwrap_or_else(|_| {
             let error = |slot: &Slot| StoreError {
-                doing: "look at",
+                doing: "access",
                 path: slot.part(),
                 source: io::Error::other("it panicked"),
             };

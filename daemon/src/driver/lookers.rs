@@ -56,7 +56,7 @@ impl Lookers {
         let (context, home) = (self.context.clone(), self.home.clone());
         tokio::task::spawn_blocking(move || {
             let listed = caught(|| home.places());
-            let listed = listed.unwrap_or_else(|panic| Err(panic.at("list what is in", home.folder())));
+            let listed = listed.unwrap_or_else(|panic| Err(panic.at("list", home.folder())));
             context.tell_blocking(Input::Task(TaskInput::Listed(listed)));
         });
     }

@@ -129,11 +129,11 @@ pub(super) fn refuse_taken(tracker: &TrackerUrl, other: &Namesake) -> ControlErr
     ControlError {
         kind: ErrorKind::Refused,
         message: format!(
-            "{} is published on {tracker} with other content ({})",
+            "{} is published on {tracker} with different content ({})",
             other.name,
             described(other, Duration::ZERO)
         ),
-        hint: Some("use --replace to put the new content in its place".to_owned()),
+        hint: Some("use --replace to replace it".to_owned()),
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
         let tracker: TrackerUrl = "tt://10.0.0.1:7000".parse().unwrap();
         assert_eq!(
             refuse_taken(&tracker, &other).message,
-            "small.txt is published on tt://10.0.0.1:7000 with other content \
+            "small.txt is published on tt://10.0.0.1:7000 with different content \
              (4c4c4c4c…, by 127.0.0.1:18000, 12 min ago)"
         );
         let unknown = Namesake { shared_ago_ms: None, ..other.clone() };

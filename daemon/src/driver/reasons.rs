@@ -8,10 +8,16 @@ use crate::tracker::{Trouble, seconds};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::host::config::RateLimit;
 use shared::id::ResourceId;
+use shared::name::ResourceName;
+use shared::plain::io_error;
 use shared::rpc::tracker::Namesake;
+use shared::shell;
 use shared::swarm::Waiting;
 use shared::url::TrackerUrl;
 use std::time::Duration;
+
+/// What to do about a disk that damages or loses data.
+const CHECK_DISK: &str = "check the disk (`dmesg`, `smartctl`)";
 
 /// A rate limit is named as the reason if a chunk takes longer than this under it.
 const SLOW_CHUNK: Duration = Duration::from_secs(60);
@@ -29,7 +35,7 @@ pub(super) fn unusable(url: &TrackerUrl, (lasting, trouble): &(Duration, Trouble
 pub(super) fn conflict(resource: &Resource) -> Option<String> {
     let tracker = resource.conflicts.first()?;
     Some(format!(
-        "{tracker} knows the same resource with another list of chunks: one of the two manifests is false"
+        "{tracker} knows this file with a different list of chunks: one of the two manifests is wrong"
     ))
 }
 
@@ -37,13 +43,13 @@ pub(super) fn conflict(resource: &Resource) -> Option<String> {
 pub(super) fn checking_reason(checking: &Checking, before: Option<u32>) -> String {
     match checking.step {
         CheckStep::Waits => match before.unwrap_or(0) {
-            0 => "waits for its turn to be checked, as the next one".to_owned(),
-            before => format!("waits for its turn to be checked, {before} before it"),
+            0 => "waiting to be checked, next in line".to_owned(),
+            before => format!("waiting to be checked, {before} before it"),
         },
         CheckStep::Hashes => format!("checking {} %", checking.check.percent()),
-        CheckStep::Looks => "its files are being looked at".to_owned(),
+        CheckStep::Looks => "examining its files".to_owned(),
         CheckStep::Copies => {
-            format!("taking what fits of the file that lies there, {} %", checking.check.percent())
+            format!("reusing the existing file, {} %", checking.check.percent())
         }
     }
 }
@@ -52,9 +58,9 @@ pub(super) fn checking_reason(checking: &Checking, before: Option<u32>) -> Strin
 pub(super) fn limit(direction: &str, bucket: &Bucket) -> Option<String> {
     let is_slow = |rate: u64| rate.saturating_mul(SLOW_CHUNK.as_secs()) < u64::from(CHUNK_BYTES);
     match bucket.limit() {
-        RateLimit::Pause => Some(format!(
-            "the {direction} limit is 0: nothing moves; `ttctl limit --{direction} none` lifts it"
-        )),
+        RateLimit::Pause => {
+            Some(format!("the {direction} limit is 0; `ttctl limit --{direction} none` removes it"))
+        }
         limit @ RateLimit::AtMost(rate) if is_slow(rate.bytes_per_s()) => {
             Some(format!("the {direction} limit is {limit}"))
         }
@@ -73,9 +79,9 @@ pub(super) fn reason(waiting: &Waiting) -> String {
         }
     };
     match waiting {
-        Waiting::NoPeers { known: 0 } => "no peer is known".to_owned(),
-        Waiting::NoPeers { known: 1 } => "the only known peer cannot be reached".to_owned(),
-        Waiting::NoPeers { known } => format!("none of {known} known peers can be reached"),
+        Waiting::NoPeers { known: 0 } => "no peers are known".to_owned(),
+        Waiting::NoPeers { known: 1 } => "the only known peer is unreachable".to_owned(),
+        Waiting::NoPeers { known } => format!("all {known} known peers are unreachable"),
         Waiting::Connecting { peers: 1 } => "connecting to 1 peer".to_owned(),
         Waiting::Connecting { peers } => format!("connecting to {peers} peers"),
         Waiting::Dropped { peers } => {
@@ -83,43 +89,39 @@ pub(super) fn reason(waiting: &Waiting) -> String {
             let shown = shown.collect::<Vec<_>>().join(", ");
             let rest = peers.len().saturating_sub(3);
             let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-            format!("all known peers misbehaved and are left alone for a while: {shown}{more}")
+            format!("all known peers misbehaved and are ignored for a while: {shown}{more}")
         }
         Waiting::NoSource { chunks, total } => format!("no peer has {}", list(chunks, *total)),
         Waiting::OnlyCorrupt { chunks, peers } => {
             let peers: Vec<String> = peers.iter().map(ToString::to_string).collect();
             let total = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-            format!(
-                "{} came corrupt from the only peers that have it: {}",
-                list(chunks, total),
-                peers.join(", ")
-            )
+            format!("every peer that has {} sent corrupt data: {}", list(chunks, total), peers.join(", "))
         }
-        Waiting::Zone => "other machines of this zone fetch what is missing".to_owned(),
+        Waiting::Zone => "other machines in this zone are fetching the missing chunks".to_owned(),
         Waiting::Busy { peers: 1 } => "the only peer is busy".to_owned(),
-        Waiting::Busy { peers } => format!("{peers} peers, all busy"),
+        Waiting::Busy { peers } => format!("all {peers} peers are busy"),
         Waiting::Silent { peers: 1 } => "the only peer that could help is silent".to_owned(),
-        Waiting::Silent { peers } => format!("{peers} peers, all silent"),
-        Waiting::Disk { chunks } => format!("the disk is slow: {chunks} chunks wait to be written"),
-        Waiting::Turn => "other downloads go first: as many requests are open as there may be".to_owned(),
+        Waiting::Silent { peers } => format!("all {peers} peers are silent"),
+        Waiting::Disk { chunks } => format!("the disk is slow: {chunks} chunks are waiting to be written"),
+        Waiting::Turn => "other downloads go first: the maximum number of requests is in flight".to_owned(),
     }
 }
 
 /// The standing of a resource at a tracker; `since` is how long it has been known.
 pub(super) fn told(tracker: &TrackerUrl, standing: &Standing, since: Duration) -> String {
     match standing {
-        Standing::Good => format!("{tracker} publishes it"),
+        Standing::Good => format!("published on {tracker}"),
         Standing::Overtaken(other) => format!(
-            "{} means other content on {tracker} by now ({}); `ttctl share --replace` takes the name back",
+            "{} has different content on {tracker} now ({}); share it again with --replace to take the name back",
             other.name,
             described(other, since)
         ),
         Standing::Taken(other) => format!(
-            "{} is published on {tracker} with other content ({}); `ttctl share --replace` takes the name",
+            "{} is published on {tracker} with different content ({}); share it again with --replace to take the name",
             other.name,
             described(other, since)
         ),
-        Standing::Refused(why) => format!("{tracker} does not publish it: {why}"),
+        Standing::Refused(why) => format!("not published on {tracker}: {why}"),
     }
 }
 
@@ -130,7 +132,7 @@ pub(super) fn described(other: &Namesake, since: Duration) -> String {
     format!("{}, by {}, {ago}", short(other.resource), other.by)
 }
 
-fn short(resource: ResourceId) -> String {
+pub(super) fn short(resource: ResourceId) -> String {
     format!("{}…", &resource.to_string()[..8])
 }
 
@@ -138,55 +140,64 @@ fn short(resource: ResourceId) -> String {
 pub(super) fn words_of(why: &Why) -> String {
     match why {
         Why::NoRoom(no_room) => no_room_words(no_room),
-        Why::Disk(error) if error.is_no_space() => format!("no space: {error}"),
         Why::Disk(error) => error.to_string(),
         Why::NotHere(not_here) => not_here.to_string(),
         Why::Silent { folder, span } => format!(
-            "{} has not answered for {} s; is its disk well, or the server that it is on?",
+            "{} has not responded for {} s; check its disk, or the file server that it is on",
             folder.display(),
             span.as_secs()
         ),
         Why::NameTaken(name) => format!(
-            "{name} is in the shared directory already, with other content; \
-             move it away and resume, or get this one with --replace"
+            "{name} exists here with different content; move it away and `ttctl resume {0}`, or `ttctl get --replace {0}`",
+            quoted(name)
         ),
         Why::Obstructed { path, what } => {
-            format!("{} is {what}: move it away, and the file appears", path.display())
+            format!("{} is {what} and in the way; move it away", path.display())
         }
         Why::FalseManifest => {
-            "its chunks are as its manifest says, and yet the whole is not: the manifest is false".to_owned()
+            "the chunks match the manifest but the whole file does not: the manifest is wrong".to_owned()
         }
-        Why::OriginalDiffers { name, chunks, .. } => format!(
-            "{name} has changed since it was shared here ({}); share it again to share what it is now",
-            how_it_differs(*chunks)
+        Why::OriginalDiffers { name, differing, total, .. } => format!(
+            "{name} has changed since it was shared here ({}); share it again to publish it as it is now",
+            how_it_differs(*differing, *total)
         ),
-        Why::CopyDiffers { name, chunks } => format!(
-            "{name} is damaged or was changed ({}); `ttctl get --replace {name}` mends it, \
-             or share it to share what it is now",
-            how_it_differs(*chunks)
+        Why::CopyDiffers { name, differing, total } => format!(
+            "{name} is damaged or was changed ({}); `ttctl get --replace {}` repairs it, sharing it publishes it as it is now",
+            how_it_differs(*differing, *total),
+            quoted(name)
         ),
         Why::Changed(name) => {
-            format!("{name} has changed since it was shared, or is gone; share it again, or get it")
+            format!("{name} was changed or deleted; share it again, or `ttctl get {}`", quoted(name))
         }
-        Why::Gone(name) => format!("{name} is gone from the shared directory"),
-        Why::FileUnreadable { name, error } => format!("{name} cannot be read: {error}"),
+        Why::Gone(name) => {
+            format!(
+                "{name} was deleted from the shared directory; `ttctl get {}` fetches it again",
+                quoted(name)
+            )
+        }
+        Why::FileUnreadable(error) => format!("cannot read {}", io_error(error)),
         Why::PartUnreadable(error) => error.to_string(),
         Why::ChunkUnreadable(index) => {
-            format!("the disk cannot read chunk {index}, not even after it was written anew")
+            format!("the disk cannot read chunk {index}, even after it was written again; {CHECK_DISK}")
         }
         Why::ChunkDamaged(index) => {
-            format!("chunk {index} is damaged on disk; remove the file and get it again")
+            format!("chunk {index} is damaged on disk; {CHECK_DISK}")
         }
     }
 }
 
-/// What a check found; `chunks` is the number of chunks that differ.
-fn how_it_differs(chunks: u32) -> String {
-    match chunks {
-        0 => "it has grown".to_owned(),
-        1 => "1 chunk differs".to_owned(),
-        chunks => format!("{chunks} chunks differ"),
+/// What a check found of a file: how many of its chunks differ, and of how many.
+fn how_it_differs(differing: u32, total: u32) -> String {
+    match differing {
+        0 => "it is longer than it was".to_owned(),
+        1 => format!("1 of {total} chunks differs"),
+        differing => format!("{differing} of {total} chunks differ"),
     }
+}
+
+/// A name as a word of a command that is shown.
+fn quoted(name: &ResourceName) -> String {
+    shell::word(name.as_str())
 }
 
 /// Why there is no room for something.
@@ -199,22 +210,28 @@ pub(super) fn no_room_words(no_room: &NoRoom) -> String {
 }
 
 fn no_space(needed: u64, free: u64, kept: u64, promised: u64) -> String {
-    let mut reason = format!("no space: {} needed, {} free", size(needed), size(free));
-    let mut of_that = Vec::new();
-    if kept > 0 {
-        of_that.push(format!("min_free_space keeps {}", size(kept)));
+    let left = free.saturating_sub(kept).saturating_sub(promised);
+    // Rounded in opposite directions, so that both never look the same.
+    let reason = format!("no space: {} needed, {} free", binary(needed, f64::ceil), binary(left, f64::floor));
+    match (kept, promised) {
+        (0, 0) => reason,
+        (kept, 0) => format!("{reason} ({} are reserved by min_free_space)", size(kept)),
+        (0, promised) => format!("{reason} ({} are reserved by other files)", size(promised)),
+        (kept, promised) => format!(
+            "{reason} ({} are reserved by min_free_space, {} by other files)",
+            size(kept),
+            size(promised)
+        ),
     }
-    if promised > 0 {
-        of_that.push(format!("{} are promised to others", size(promised)));
-    }
-    if !of_that.is_empty() {
-        reason = format!("{reason}, of which {}", of_that.join(" and "));
-    }
-    reason
 }
 
 /// A number of bytes as text: "40 MiB", "1.5 GiB".
 pub(super) fn size(bytes: u64) -> String {
+    binary(bytes, f64::round)
+}
+
+/// The same, with what does not fit into the digits shown rounded by `round`.
+fn binary(bytes: u64, round: fn(f64) -> f64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -225,10 +242,10 @@ pub(super) fn size(bytes: u64) -> String {
         (number, unit) = (number / 1024.0, unit + 1);
     }
     // One decimal where it says something: "1.5", but neither "8.0" nor "10.0".
-    let tenths = (number * 10.0).round();
+    let tenths = round(number * 10.0);
     match tenths < 100.0 && tenths % 10.0 != 0.0 {
-        true => format!("{number:.1} {}", UNITS[unit]),
-        false => format!("{number:.0} {}", UNITS[unit]),
+        true => format!("{:.1} {}", tenths / 10.0, UNITS[unit]),
+        false => format!("{:.0} {}", round(number), UNITS[unit]),
     }
 }
 
@@ -248,34 +265,42 @@ mod tests {
             source: io::Error::from_raw_os_error(error),
         };
         let silent = Why::Silent { folder: "/srv".into(), span: Duration::from_secs(31) };
-        let original = |is_damaged| Why::OriginalDiffers { name: name(), chunks: 1, is_damaged };
+        let original = |is_damaged| Why::OriginalDiffers { name: name(), differing: 1, total: 9, is_damaged };
         let cases: [(Why, ErrorKind, &str); 10] = [
-            (disk(28).into(), ErrorKind::NoSpace, "no space: cannot write /srv/x: No space left on device"),
-            (disk(5).into(), ErrorKind::Internal, "cannot write /srv/x: Input/output error"),
+            (disk(28).into(), ErrorKind::NoSpace, "cannot write /srv/x: no space left on device"),
+            (disk(5).into(), ErrorKind::Internal, "cannot write /srv/x: input/output error"),
             (NoRoom::Unknown(None).into(), ErrorKind::NoSpace, "the free space is not known yet"),
-            (silent, ErrorKind::Refused, "/srv has not answered for 31 s; is its disk well"),
+            (silent, ErrorKind::Refused, "/srv has not responded for 31 s; check its disk"),
             (
                 Why::NameTaken(name()),
                 ErrorKind::Refused,
-                "x is in the shared directory already, with other content;",
+                "x exists here with different content; move it away and `ttctl resume x`",
             ),
             (
                 Why::Obstructed { path: "/srv/x".into(), what: "a directory" },
                 ErrorKind::Internal,
-                "/srv/x is a directory: move it away, and the file appears",
+                "/srv/x is a directory and in the way; move it away",
             ),
             (
                 original(false),
                 ErrorKind::Refused,
-                "x has changed since it was shared here (1 chunk differs);",
+                "x has changed since it was shared here (1 of 9 chunks differs);",
             ),
-            (original(true), ErrorKind::BadData, "x has changed since it was shared here (1 chunk differs);"),
             (
-                Why::CopyDiffers { name: name(), chunks: 0 },
+                original(true),
                 ErrorKind::BadData,
-                "x is damaged or was changed (it has grown); `ttctl get --replace x` mends it, or share it",
+                "x has changed since it was shared here (1 of 9 chunks differs);",
             ),
-            (Why::FalseManifest, ErrorKind::BadData, "its chunks are as its manifest says, and yet"),
+            (
+                Why::CopyDiffers { name: name(), differing: 0, total: 9 },
+                ErrorKind::BadData,
+                "x is damaged or was changed (it is longer than it was); `ttctl get --replace x` repairs it",
+            ),
+            (
+                Why::FalseManifest,
+                ErrorKind::BadData,
+                "the chunks match the manifest but the whole file does not",
+            ),
         ];
         for (why, kind, words) in cases {
             assert!(words_of(&why).starts_with(words), "{}", words_of(&why));
@@ -303,9 +328,15 @@ mod tests {
     fn what_is_missing_is_told_in_one_sentence() {
         let mib = |number: u64| number << 20;
         assert_eq!(no_space(mib(40), mib(12), 0, 0), "no space: 40 MiB needed, 12 MiB free");
+        assert_eq!(no_space(mib(3), mib(3) - 1, 0, 0), "no space: 3 MiB needed, 2.9 MiB free");
+        assert_eq!(no_space(mib(40) + 1, mib(40), 0, 0), "no space: 41 MiB needed, 40 MiB free");
+        assert_eq!(
+            no_space(mib(62), mib(60), 0, mib(4)),
+            "no space: 62 MiB needed, 56 MiB free (4 MiB are reserved by other files)"
+        );
         assert_eq!(
             no_space(mib(62), mib(60), mib(64), mib(4)),
-            "no space: 62 MiB needed, 60 MiB free, of which min_free_space keeps 64 MiB and 4 MiB are promised to others"
+            "no space: 62 MiB needed, 0 B free (64 MiB are reserved by min_free_space, 4 MiB by other files)"
         );
     }
 }

@@ -247,8 +247,8 @@ impl Driver {
         let left = self.loading.left.len();
         ControlError {
             kind: ErrorKind::Refused,
-            message: format!("ttd has just started and has still to look at {left} resources"),
-            hint: Some("try again when `ttctl list` shows that they were looked at".to_owned()),
+            message: format!("ttd has just started and has {left} files still to examine"),
+            hint: Some("try again in a moment".to_owned()),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Driver;
 use super::loading::HashedShare;
 use super::naming::{is_to_come, refuse_taken};
-use super::reasons::{no_room_words, size, told};
+use super::reasons::{no_room_words, short, size, told};
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{Imported, Input, TaskInput, ToShare};
@@ -23,6 +23,7 @@ use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind, Shared, TaskId, TaskState};
 use shared::rpc::tracker::Namesake;
+use shared::shell;
 use shared::url::TrackerUrl;
 use std::collections::BTreeSet;
 use std::io;
@@ -45,7 +46,7 @@ impl Driver {
         let path = self.home.file(&request.name);
         let (id, task) = self.begin_task()?;
         let (context, stop) = (self.context.clone(), self.stop.clone());
-        task.progress("waiting for its turn to be hashed", 0, 0);
+        task.progress("waiting to be hashed", 0, 0);
         let hashing = self.hashing.of(path.clone(), move || {
             hash_path(&path, |bytes, total| {
                 task.progress("hashing", bytes, total);
@@ -110,13 +111,14 @@ impl Driver {
             return Err(ControlError {
                 kind: ErrorKind::NoSpace,
                 message: format!(
-                    "cannot take {} into {}: {}",
+                    "cannot copy {} to {}: {}",
                     request.name,
                     self.home.folder().display(),
                     no_room_words(&no_room)
                 ),
                 hint: Some(
-                    "free some space, or share the file from inside of the shared directory".to_owned(),
+                    "free some space, or move the file into the shared directory and share it there"
+                        .to_owned(),
                 ),
             });
         }
@@ -229,7 +231,7 @@ impl Driver {
         let published = PublishedFile::find(&manifest, &path, identity).map_err(|message| ControlError {
             kind: ErrorKind::Refused,
             message,
-            hint: Some("share it again when nobody writes to it any more".to_owned()),
+            hint: Some("share it again when it no longer changes".to_owned()),
         })?;
         if self.library.key_of(name).is_some_and(|present| present != key) {
             self.must_not_be_awaited(name)?; // a download may have taken the name meanwhile
@@ -327,7 +329,7 @@ impl Driver {
                     TaskState::Shared(Shared { name, resource: key.resource, manifest, warnings, refused })
                 }
                 Ok(Err(error)) => TaskState::Failed(store_error(&error)),
-                Err(_) => TaskState::Failed(internal(&"the daemon is ending")),
+                Err(_) => TaskState::Failed(internal(&"ttd is stopping")),
             };
             handle.end(state);
         });
@@ -344,10 +346,7 @@ impl Driver {
             return Err(ControlError {
                 kind: ErrorKind::Usage,
                 message: format!("no tracker for {}", request.name),
-                hint: Some(
-                    "name one with --tracker tt://HOST:PORT, or set `trackers` in ttd's configuration"
-                        .to_owned(),
-                ),
+                hint: Some("name one with --tracker tt://HOST, or set `trackers` in ttd.toml".to_owned()),
             });
         }
         Ok(request)
@@ -364,8 +363,11 @@ impl Driver {
         }
         Err(ControlError {
             kind: ErrorKind::Refused,
-            message: format!("{name} is being fetched ({})", resource.key()),
-            hint: Some(format!("wait for it, or end it with `ttctl remove {name}`")),
+            message: format!("{name} is being downloaded ({})", short(resource.key().resource)),
+            hint: Some(format!(
+                "wait until it is complete, or cancel it with `ttctl remove {}`",
+                shell::word(name.as_str())
+            )),
         })
     }
 
@@ -381,15 +383,15 @@ impl Driver {
     pub(super) fn begin_task(&mut self) -> Result<(TaskId, TaskHandle), ControlError> {
         self.tasks.begin(Instant::now()).ok_or_else(|| ControlError {
             kind: ErrorKind::Refused,
-            message: "too many tasks are running".to_owned(),
-            hint: Some("try again when some have ended".to_owned()),
+            message: "too many operations are running".to_owned(),
+            hint: Some("try again in a moment".to_owned()),
         })
     }
 
     pub(super) fn find_task(&self, task: TaskId) -> Result<watch::Receiver<TaskState>, ControlError> {
         self.tasks.get(task).map(TaskHandle::watch).ok_or_else(|| ControlError {
             kind: ErrorKind::Refused,
-            message: format!("there is no task {}", task.0),
+            message: format!("no such operation: {}", task.0),
             hint: None,
         })
     }
@@ -449,21 +451,25 @@ async fn heard(answers: Vec<(TrackerUrl, AnswerOfTracker)>) -> (Vec<String>, Vec
         (Vec::new(), Vec::new(), Vec::new(), false);
     for (url, answer) in answers {
         if url.is_loopback() {
-            warnings.push(format!("{url} is a loopback address: other machines cannot use it"));
+            warnings.push(format!("{url} is a loopback address: other machines cannot reach it"));
         }
         match tokio::time::timeout_at(until, answer).await {
             Ok(Ok(Ok(()))) => published = true,
             Ok(Ok(Err(Unpublished::Later(why)))) => {
-                warnings.push(format!("{url}: {why}; it will be told later"));
+                warnings.push(format!(
+                    "{url}: {why}; the file will be announced as soon as the tracker is reachable"
+                ));
             }
             Ok(Ok(Err(Unpublished::Refused(why)))) => {
-                refused.push(format!("{url}: {why}; it will be told again later"));
+                refused.push(format!("{url}: {why}; ttd will try again later"));
             }
             Ok(Ok(Err(Unpublished::Standing(standing)))) => {
                 overtaken.push(told(&url, &standing, Duration::ZERO));
             }
-            Ok(Err(_)) => warnings.push(format!("{url}: there are too many trackers, it is left out")),
-            Err(_) => warnings.push(format!("{url}: no answer in time; it will be told later")),
+            Ok(Err(_)) => warnings.push(format!("{url} is not used: too many trackers")),
+            Err(_) => warnings.push(format!(
+                "{url}: no answer in time; the file will be announced as soon as the tracker is reachable"
+            )),
         }
     }
     // If another tracker has it, new machines find it there.
@@ -481,7 +487,7 @@ fn not_published(error: &PublishError) -> ControlError {
         PublishError::NameTaken(_) => ControlError {
             kind: ErrorKind::Refused,
             message: error.to_string(),
-            hint: Some("use --replace to put the new content in its place".to_owned()),
+            hint: Some("use --replace to replace it".to_owned()),
         },
         PublishError::NoRoom(no_room) => {
             ControlError { kind: ErrorKind::NoSpace, message: no_room_words(no_room), hint: None }
@@ -489,7 +495,7 @@ fn not_published(error: &PublishError) -> ControlError {
         PublishError::Obstructed { .. } => ControlError {
             kind: ErrorKind::Refused,
             message: error.to_string(),
-            hint: Some("move it away, then share the file again".to_owned()),
+            hint: Some("move it away, then try again".to_owned()),
         },
         PublishError::Store(store) | PublishError::NotSynced(store) => store_error(store),
         PublishError::Damaged(_) => internal(error),

@@ -119,19 +119,17 @@ impl Driver {
             return (State::Error, Some(words_of(why)), Some(kind));
         }
         if resource.record.paused {
-            return (State::Paused, Some("paused by an operator".to_owned()), None);
+            return (State::Paused, Some("paused by a user".to_owned()), None);
         }
         if let Some(why) = self.folder_trouble() {
             return told_as(State::Waiting, &why);
         }
         match &resource.phase {
             Phase::Checking(checking) => (State::Checking, Some(checking_reason(checking, before)), None),
-            Phase::Opening(_) => {
-                (State::Checking, Some("its place in the shared directory is being made".to_owned()), None)
-            }
+            Phase::Opening(_) => (State::Checking, Some("creating its files".to_owned()), None),
             Phase::Accepted(blocked) => told_as(State::Waiting, &blocked.why),
             Phase::Failed(_) if resource.is_disproved() && self.lists.is_looking(resource.key().resource) => {
-                let reason = "its manifest is false: its trackers are asked for another one";
+                let reason = "the manifest is wrong; asking the trackers for another one";
                 (State::Waiting, Some(reason.to_owned()), None)
             }
             Phase::Failed(failure) => told_as(State::Error, &failure.why),
@@ -146,7 +144,7 @@ impl Driver {
                 if is_there(name) {
                     (State::Seeding, self.seeding_reason(resource), None)
                 } else {
-                    (State::Checking, Some("being copied from its other name".to_owned()), None)
+                    (State::Checking, Some("copying it from its other name".to_owned()), None)
                 }
             }
             Phase::Fetching(fetching) => match &fetching.blocked {
@@ -154,7 +152,7 @@ impl Driver {
                 Some(Blocked { why: why @ Why::NameTaken(_), .. }) => told_as(State::Error, why),
                 Some(blocked) => told_as(State::Waiting, &blocked.why),
                 None if fetching.have.is_full() => {
-                    (State::Checking, Some("checking the whole and publishing".to_owned()), None)
+                    (State::Checking, Some("verifying the whole file".to_owned()), None)
                 }
                 None if self.context.down.is_paused() => (State::Waiting, self.download_limit(), None),
                 None => self.fetching_state(resource, swarm),
@@ -237,7 +235,7 @@ fn told_as(state: State, why: &Why) -> (State, Option<String>, Option<ErrorKind>
 /// The state of a resource of the last run of which only the id is known yet.
 pub(super) fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
     Some(ResourceStatus {
-        reason: Some("waits to be looked at after the start of ttd".to_owned()),
+        reason: Some("not examined yet: ttd has just started".to_owned()),
         ..ResourceStatus::new(short_name(resource)?, resource, State::Checking)
     })
 }

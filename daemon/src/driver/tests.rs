@@ -409,7 +409,7 @@ async fn a_folder_that_does_not_answer_is_named_then_left_and_come_back_to() {
     let (reply, mut refused) = oneshot::channel();
     rig.driver.handle(Input::Command(Command::Pause { what: "image.iso".to_owned(), reply }));
     let refused = refused.try_recv().unwrap().unwrap_err();
-    assert!(refused.message.contains("has not answered for"), "{refused}");
+    assert!(refused.message.contains("has not responded for"), "{refused}");
 
     rig.driver.ask_folder(now + Duration::from_secs(25));
     assert!(rig.driver.machine.status(manifest.key()).is_none(), "others are still sent to us");

@@ -8,7 +8,7 @@ pub fn unknown(what: &str) -> ControlError {
     let shown: String = what.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect();
     ControlError {
         kind: ErrorKind::Unknown,
-        message: format!("nothing here is called \"{shown}\""),
+        message: format!("no such file here: {shown}"),
         hint: Some("`ttctl list` shows what is here".to_owned()),
     }
 }

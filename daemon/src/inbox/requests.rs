@@ -37,11 +37,7 @@ impl Requests {
         let (reply, answer) = oneshot::channel();
         self.context.tell(Input::Command(command(reply))).await;
         answer.await.unwrap_or_else(|_| {
-            Err(ControlError {
-                kind: ErrorKind::Internal,
-                message: "the daemon is ending".to_owned(),
-                hint: None,
-            })
+            Err(ControlError { kind: ErrorKind::Internal, message: "ttd is stopping".to_owned(), hint: None })
         })
     }
 

@@ -8,6 +8,7 @@ use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
+use shared::plain::io_error;
 use shared::rpc::wire::buffers;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -58,15 +59,15 @@ impl PublishedFile {
     /// # Errors
     /// Why it cannot be served, as text for users.
     pub fn find(manifest: &Manifest, path: &Path, identity: FileIdentity) -> Result<PublishedFile, String> {
-        let now =
-            FileIdentity::at(path).map_err(|error| format!("cannot look at {}: {error}", path.display()))?;
+        let now = FileIdentity::at(path)
+            .map_err(|error| format!("cannot access {}: {}", path.display(), io_error(&error)))?;
         if !identity.is_same(&now) {
             return Err(format!("{} has changed since it was hashed", path.display()));
         }
         let count = manifest.count();
         let above = count.last().map_or(0, |last| last.offset() + 1);
         if !(above..=count.bytes_max()).contains(&identity.bytes) {
-            return Err(format!("{} has another size than its manifest says", path.display()));
+            return Err(format!("the size of {} does not match its manifest", path.display()));
         }
         Ok(PublishedFile { manifest: manifest.clone(), path: path.to_owned(), identity })
     }

@@ -42,7 +42,9 @@ pub enum Why {
         /// The name.
         name: ResourceName,
         /// The number of chunks that differ; 0 if it only became longer.
-        chunks: u32,
+        differing: u32,
+        /// The number of all its chunks.
+        total: u32,
         /// Whether nobody wrote to it, so that the disk has damaged it.
         is_damaged: bool,
     },
@@ -51,19 +53,16 @@ pub enum Why {
         /// The name.
         name: ResourceName,
         /// The number of chunks that differ; 0 if it only became longer.
-        chunks: u32,
+        differing: u32,
+        /// The number of all its chunks.
+        total: u32,
     },
     /// The file under a name was changed or removed since it was hashed; its new content was not read yet.
     Changed(ResourceName),
     /// The file under the name is gone.
     Gone(ResourceName),
-    /// The file under a name cannot be read.
-    FileUnreadable {
-        /// The name.
-        name: ResourceName,
-        /// The error of the system.
-        error: Arc<io::Error>,
-    },
+    /// The file under a name cannot be read; the error says which, and why.
+    FileUnreadable(Arc<io::Error>),
     /// The data of a download cannot be read; the error says where.
     PartUnreadable(Arc<io::Error>),
     /// The disk cannot read this chunk of a download although it was written again.
@@ -87,7 +86,7 @@ impl Why {
             | Why::OriginalDiffers { .. }
             | Why::Changed(_)
             | Why::Gone(_)
-            | Why::FileUnreadable { .. }
+            | Why::FileUnreadable(_)
             | Why::ChunkDamaged(_) => ErrorKind::Refused,
             Why::Disk(_) | Why::Obstructed { .. } | Why::PartUnreadable(_) | Why::ChunkUnreadable(_) => {
                 ErrorKind::Internal

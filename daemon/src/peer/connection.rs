@@ -113,11 +113,13 @@ fn refusal(answer: Result<Result<Welcome, HelloRefused>, CallError>) -> DialErro
         }
         Ok(Err(HelloRefused::Version(wrong))) => DialError::ForGood(Rejection::Version, wrong.to_string()),
         Ok(Err(HelloRefused::Malformed)) => {
-            DialError::ForGood(Rejection::Malformed, "it takes our hello for malformed".to_owned())
+            DialError::ForGood(Rejection::Malformed, "it rejected our hello as malformed".to_owned())
         }
-        Ok(Err(HelloRefused::Banned)) => DialError::Failed("it refuses us for a while".to_owned()),
+        Ok(Err(HelloRefused::Banned)) => DialError::Failed("it has banned us for a while".to_owned()),
         Ok(Err(HelloRefused::Full)) => DialError::Failed("it has too many connections".to_owned()),
-        Err(CallError::WrongReply) => DialError::Broke("it answered hello with something else".to_owned()),
+        Err(CallError::WrongReply) => {
+            DialError::Broke("it answered the hello with something else".to_owned())
+        }
         Err(error) => DialError::Failed(error.to_string()),
     }
 }

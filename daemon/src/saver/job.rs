@@ -111,7 +111,7 @@ impl Shelf {
 
 fn shelve(shelf: &Shelf, done: oneshot::Sender<Result<(), StoreError>>, unsaved: &Unsaved) {
     let put = caught(|| shelf.put());
-    let put = put.unwrap_or_else(|panic| Err(panic.at("make the place of", &shelf.slot.part())));
+    let put = put.unwrap_or_else(|panic| Err(panic.at("create the files of", &shelf.slot.part())));
     unsaved.note(shelf.record.key, put.is_ok());
     if let Err(error) = &put {
         tracing::error!(resource = %shelf.record.key, %error, "cannot remember a resource");
@@ -174,7 +174,7 @@ fn remove_file(home: &Home, name: &ResourceName, identity: &FileIdentity) {
     match FileIdentity::at(&path) {
         Ok(now) if identity.is_same(&now) => log_removal(home.remove(&[path])),
         Ok(_) => tracing::warn!(path = %path.display(),
-            "the file has changed since it was shared, so it is not deleted"),
+            "the file has changed since it was shared and was not deleted"),
         Err(_) => {} // it is gone
     }
 }

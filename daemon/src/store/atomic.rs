@@ -61,7 +61,7 @@ pub(super) fn refuse_later(sealed: &[u8], before: &str, known: u32) -> io::Resul
         None => Ok(()),
         Some(version) => {
             let why = format!(
-                "its version is {version}, and this ttd knows none above {known}; it is left as it is: use the ttd that wrote it"
+                "it has format version {version}, and this ttd supports only {known}; use a newer ttd"
             );
             Err(io::Error::new(io::ErrorKind::Unsupported, why))
         }
@@ -74,7 +74,7 @@ fn checksum_line(content: &[u8]) -> String {
 }
 
 fn torn() -> io::Error {
-    invalid("the file is torn: its checksum does not match")
+    invalid("it is corrupt: its checksum does not match")
 }
 
 #[cfg(test)]

@@ -192,7 +192,7 @@ impl Disk {
     }
 
     pub(super) fn cut(&self, file: &File, path: &Path, bytes: u64) -> Result<(), StoreError> {
-        self.0.perform(Step::Cut { file, bytes }).at("cut to its length", path)
+        self.0.perform(Step::Cut { file, bytes }).at("truncate", path)
     }
 
     /// Copies a range of one file to the same offset in another.
@@ -219,7 +219,7 @@ impl Disk {
     pub(super) fn make_folder(&self, path: &Path) -> Result<bool, StoreError> {
         match self.0.perform(Step::MakeFolder { path }) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            made => made.at("make the directory", path).map(|()| true),
+            made => made.at("create the directory", path).map(|()| true),
         }
     }
 
@@ -254,12 +254,12 @@ impl Disk {
     }
 
     pub(super) fn set_mode(&self, file: &File, path: &Path, mode: u32) -> Result<(), StoreError> {
-        self.0.perform(Step::SetMode { file, mode }).at("set the mode of", path)
+        self.0.perform(Step::SetMode { file, mode }).at("set the permissions of", path)
     }
 
     pub(super) fn set_group(&self, file: &File, path: &Path, group: u32) -> Result<(), StoreError> {
         // Only root can give files to groups that it is not in.
-        let doing = "set the group (is ttd's user in it? see file_group) of";
+        let doing = "set the group (ttd's user must be a member; see file_group) of";
         self.0.perform(Step::SetGroup { file, group }).at(doing, path)
     }
 }

@@ -1,12 +1,13 @@
 //! Errors of the disk: what was tried, where, and what the system reported.
 
+use shared::plain::io_error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An operation on a file that failed: what was tried, where, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {doing} {}: {source}", path.display())]
+#[error("cannot {doing} {}: {}", path.display(), io_error(source))]
 pub struct StoreError {
     /// What was tried, for the text "cannot … PATH".
     pub doing: &'static str,
@@ -30,7 +31,7 @@ impl StoreError {
 
 /// Why there is no room on the disk for a file.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("there is no room on the disk")]
+#[error("no space on the disk")]
 pub enum NoRoom {
     /// There is not enough free space. All numbers are in bytes.
     Short {

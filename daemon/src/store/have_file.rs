@@ -32,7 +32,7 @@ pub(super) fn read(disk: &Disk, path: &Path, count: ChunkCount) -> Result<Option
     }
     let content = atomic::unseal(&sealed).at("read", path)?;
     let have = content.strip_prefix(&*is_ours).and_then(|bytes| HaveMap::from_bytes(count, bytes));
-    have.map(Some).ok_or_else(|| invalid("not this resource's have map")).at("read", path)
+    have.map(Some).ok_or_else(|| invalid("it belongs to another file")).at("read", path)
 }
 
 #[cfg(test)]

@@ -33,13 +33,13 @@ pub enum HomeError {
         lock: PathBuf,
     },
     /// It does not exist, and neither does its parent directory.
-    #[error("cannot make the shared directory {}: the directory that it is to be in does not exist; make that first", .folder.display())]
+    #[error("cannot create the shared directory {}: its parent directory does not exist; create that first", .folder.display())]
     NoParent {
         /// The directory.
         folder: PathBuf,
     },
     /// The path is something else.
-    #[error("the shared directory {} is no directory", .folder.display())]
+    #[error("the shared directory {} is not a directory", .folder.display())]
     NoFolder {
         /// The path.
         folder: PathBuf,
@@ -85,12 +85,12 @@ impl Home {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(HomeError::NoParent { folder: folder.to_owned() });
             }
-            made => made.at("make the shared directory", folder)?,
+            made => made.at("create the shared directory", folder)?,
         }
         if !folder.is_dir() {
             return Err(HomeError::NoFolder { folder: folder.to_owned() });
         }
-        let folder = folder.canonicalize().at("find the shared directory", folder)?;
+        let folder = folder.canonicalize().at("access the shared directory", folder)?;
         let ours = folder.join(OURS);
         for (parent, made) in
             [(&folder, ours.clone()), (&ours, ours.join("resources")), (&ours, ours.join("imports"))]
@@ -100,8 +100,9 @@ impl Home {
             }
         }
         // Only if needed: it would clear the setgid bit, by which our files get the shared directory's group.
-        if fs::metadata(&ours).at("look at", &ours)?.mode() & 0o077 != 0 {
-            fs::set_permissions(&ours, fs::Permissions::from_mode(0o700)).at("set the mode of", &ours)?;
+        if fs::metadata(&ours).at("access", &ours)?.mode() & 0o077 != 0 {
+            fs::set_permissions(&ours, fs::Permissions::from_mode(0o700))
+                .at("set the permissions of", &ours)?;
         }
         let lock_path = ours.join("lock");
         let taken = || HomeError::Taken { folder: folder.clone(), lock: lock_path.clone() };
@@ -159,9 +160,7 @@ impl Home {
     /// # Errors
     /// When the directory is gone.
     pub fn device_and_inode(&self) -> Result<(u64, u64), StoreError> {
-        fs::metadata(&self.folder)
-            .at("look at", &self.folder)
-            .map(|metadata| (metadata.dev(), metadata.ino()))
+        fs::metadata(&self.folder).at("access", &self.folder).map(|metadata| (metadata.dev(), metadata.ino()))
     }
 
     /// The path of a finished resource with this name.
@@ -179,7 +178,7 @@ impl Home {
     /// # Errors
     /// When the file system does not report it.
     pub fn free_bytes(&self) -> Result<u64, StoreError> {
-        let stat = rustix::fs::statvfs(&self.folder).at("ask for the free space of", &self.folder)?;
+        let stat = rustix::fs::statvfs(&self.folder).at("get the free space of", &self.folder)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
@@ -287,20 +286,20 @@ fn read_id(path: &Path) -> io::Result<String> {
     atomic::refuse_later(&sealed, MARK_BEGIN, MARK_VERSION)?;
     let text = std::str::from_utf8(atomic::unseal(&sealed)?).map_err(invalid)?;
     let id = text.lines().nth(1).and_then(|line| line.strip_prefix("id = "));
-    id.map(str::to_owned).ok_or_else(|| invalid("it names no id"))
+    id.map(str::to_owned).ok_or_else(|| invalid("it contains no id"))
 }
 
 /// Why the path no longer leads to the shared directory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotHere {
     /// There are no files of ours.
-    #[error("the shared directory is not there: {} has no {OURS}; is it mounted?", .0.display())]
+    #[error("the shared directory is missing: {} has no {OURS}; is it mounted?", .0.display())]
     Missing(PathBuf),
     /// There are files of ours but no mark, so it may be another directory.
-    #[error("{} is another shared directory, or has lost its mark in {OURS}; restart ttd to use it as it is", .0.display())]
+    #[error("{} may be a different shared directory than before (its id in {OURS} is missing); restart ttd to use it", .0.display())]
     Unmarked(PathBuf),
     /// The mark is that of another daemon's directory, or of one that was there before this one was mounted.
-    #[error("{} is another shared directory now", .0.display())]
+    #[error("{} is a different shared directory than before", .0.display())]
     Another(PathBuf),
 }
 
@@ -371,7 +370,7 @@ mod tests {
         let another = open().unwrap().id;
         assert!(another.is_some() && another != id);
         fs::write(&mark, "version = 2\nwhatever that is\n").unwrap();
-        assert!(open().unwrap_err().to_string().contains("its version is 2"));
+        assert!(open().unwrap_err().to_string().contains("format version 2"));
         assert_eq!(fs::read(&mark).unwrap(), b"version = 2\nwhatever that is\n");
     }
 
@@ -379,6 +378,6 @@ mod tests {
     fn a_parent_must_exist() {
         let parent = tempfile::tempdir().unwrap();
         let error = Home::open(&parent.path().join("no/such")).unwrap_err().to_string();
-        assert!(error.contains("cannot make the shared directory"), "{error}");
+        assert!(error.contains("cannot create the shared directory"), "{error}");
     }
 }

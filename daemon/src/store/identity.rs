@@ -82,11 +82,11 @@ impl FileIdentity {
 pub fn open_regular(path: &Path) -> Result<File, StoreError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
-        rustix::io::Errno::LOOP => io::Error::other("it is a symbolic link, and no file itself"),
+        rustix::io::Errno::LOOP => io::Error::other("it is a symbolic link, not a regular file"),
         error => error.into(),
     });
     let file = File::from(file.at("open", path)?);
-    let is_file = file.metadata().at("look at", path)?.is_file();
+    let is_file = file.metadata().at("access", path)?.is_file();
     if is_file { Ok(file) } else { Err(io::Error::other("it is not a regular file")).at("open", path) }
 }
 
@@ -117,7 +117,7 @@ mod tests {
             open_regular(&link)
                 .unwrap_err()
                 .to_string()
-                .ends_with("it is a symbolic link, and no file itself")
+                .ends_with("it is a symbolic link, not a regular file")
         );
         assert!(open_regular(folder.path()).is_err());
         assert!(open_regular(Path::new("/dev/null")).is_err());

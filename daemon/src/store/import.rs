@@ -40,7 +40,7 @@ impl Import {
             || !in_order
             || self.hashes.len() == CHUNKS_MAX as usize
         {
-            return Err(io::Error::other("its parts are not chunks, or too many"))
+            return Err(io::Error::other("its parts are too many, or have the wrong size"))
                 .at("import", self.own.path());
         }
         self.own.write(self.bytes, bytes)?;

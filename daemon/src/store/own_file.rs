@@ -47,7 +47,7 @@ impl OwnFile {
     /// # Errors
     /// When the disk fails.
     pub(super) fn metadata(&self) -> Result<Metadata, StoreError> {
-        self.file.metadata().at("look at", &self.path)
+        self.file.metadata().at("access", &self.path)
     }
 
     /// Writes bytes without syncing them. A complete file has them already and is not written to: it may have its name
@@ -113,7 +113,7 @@ impl OwnFile {
         if complete.is_none() {
             self.cut(bytes)?;
         }
-        let now = FileIdentity::of(&self.file).at("look at", &self.path)?;
+        let now = FileIdentity::of(&self.file).at("access", &self.path)?;
         let is_right = now.bytes == bytes && complete.is_none_or(|before| before.is_same(&now));
         if is_right {
             *complete = Some(now);
@@ -134,8 +134,7 @@ impl OwnFile {
     pub(super) fn sync(&self, failed_before: u64) -> Result<(), StoreError> {
         let _one_at_a_time = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.failed_syncs() != failed_before {
-            let why =
-                io::Error::other("a sync has failed before, and what was written until then may be lost");
+            let why = io::Error::other("an earlier sync failed, so data may be lost");
             return Err(why).at("sync", &self.path);
         }
         let mut failure = Failure { count: &self.failed_syncs, is_one: true };
@@ -164,9 +163,8 @@ impl OwnFile {
         let Ok(there) = fs::symlink_metadata(place).map(inode) else { return Ok(()) };
         match inode(self.metadata()?) == there {
             true => Ok(()),
-            false => {
-                Err(io::Error::other("another directory is in its place")).at("note what came into", place)
-            }
+            false => Err(io::Error::other("a different directory is in its place"))
+                .at("record what was written to", place),
         }
     }
 }

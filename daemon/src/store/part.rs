@@ -140,7 +140,7 @@ impl PartFile {
         let bytes = self.length()?;
         let last = self.count.last().map_or(0, ChunkIndex::offset);
         if bytes <= last || bytes > self.count.bytes_max() {
-            let why = format!("it has {bytes} bytes, which cannot be for {} chunks", self.count);
+            let why = format!("its size of {bytes} bytes does not match {} chunks", self.count);
             return Err(io::Error::other(why)).at("use", self.path());
         }
         self.set_bytes(bytes);
@@ -210,7 +210,7 @@ mod tests {
         fs::rename(&path, folder.path().join("published")).unwrap();
         part.must_not_be_covered(&path).unwrap();
         fs::write(&path, b"of another directory").unwrap();
-        assert!(part.must_not_be_covered(&path).unwrap_err().to_string().contains("another directory"));
+        assert!(part.must_not_be_covered(&path).unwrap_err().to_string().contains("a different directory"));
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn kind_of(file_type: FileType) -> &'static str {
         it if it.is_fifo() => "a FIFO",
         it if it.is_socket() => "a socket",
         it if it.is_block_device() || it.is_char_device() => "a device",
-        _ => "no regular file",
+        _ => "not a regular file",
     }
 }
 

@@ -30,10 +30,10 @@ pub enum PublishError {
     #[error(transparent)]
     NoRoom(NoRoom),
     /// Other content has the name.
-    #[error("{0} is in the shared directory already, with other content")]
+    #[error("{0} exists here with different content")]
     NameTaken(ResourceName),
     /// The file to be published or copied has changed: it has another length, or others wrote to it.
-    #[error("{} is damaged on the disk, or was changed", .0.display())]
+    #[error("{} is corrupt, or was changed by another program; check the disk (`dmesg`, `smartctl`)", .0.display())]
     Damaged(PathBuf),
     /// Its data could not be made durable. Data that was not synced before may be lost, even if it can be read now.
     #[error(transparent)]
@@ -112,7 +112,7 @@ impl Publisher {
         let identity = from.complete()?;
         // Whether it was renamed by an earlier call that could not sync the directory.
         let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        let ours = file.metadata().map(inode).at("look at", path)?;
+        let ours = file.metadata().map(inode).at("access", path)?;
         let is_there = fs::symlink_metadata(&to).map(inode).is_ok_and(|there| there == ours);
         if !replace && !is_there && fs::symlink_metadata(&to).is_ok() {
             return Err(PublishError::NameTaken(name.clone()));

@@ -8,7 +8,7 @@ use std::path::Path;
 pub(super) fn whole(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let bytes = beginning(path, bytes_max + 1)?;
     match bytes.len() as u64 > bytes_max {
-        true => Err(invalid(format!("it has more than {bytes_max} bytes, which it cannot need"))),
+        true => Err(invalid(format!("it is larger than {bytes_max} bytes"))),
         false => Ok(bytes),
     }
 }

@@ -153,5 +153,5 @@ fn copied(read: &io::Result<Vec<u8>>) -> io::Result<&[u8]> {
 }
 
 fn foreign() -> io::Error {
-    invalid("it belongs to another resource")
+    invalid("it belongs to another file")
 }

@@ -130,7 +130,7 @@ impl Record {
         let text = std::str::from_utf8(atomic::unseal(sealed)?).map_err(invalid)?;
         let toml: Toml = toml::from_str(text).map_err(invalid)?;
         if toml.version != VERSION {
-            return Err(invalid(format!("its version is {}, not {VERSION}", toml.version)));
+            return Err(invalid(format!("it has format version {}, not {VERSION}", toml.version)));
         }
         let resource: ResourceId = toml.resource.parse().map_err(invalid)?;
         let digest: ListDigest = toml.digest.parse().map_err(invalid)?;

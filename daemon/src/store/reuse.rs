@@ -34,7 +34,7 @@ pub fn copy_chunks(
     let part = slot.open_part(manifest.count())?;
     let mut good = found_in(&part, manifest, progress)?;
     let Ok(file) = open_regular(from) else { return Ok(Copied { part, good }) };
-    let total = file.metadata().at("look at", from)?.len();
+    let total = file.metadata().at("access", from)?.len();
     for index in wanted.iter().filter(|index| !good.contains(*index)).collect::<Vec<_>>() {
         if progress(index.offset()).is_break() {
             return Err(io::Error::from(io::ErrorKind::Interrupted)).at("copy to", part.path());

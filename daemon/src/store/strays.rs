@@ -42,21 +42,21 @@ impl Home {
     /// When there is no such file, or the manifest belongs to something else.
     pub fn shown_manifest(&self, name: &ResourceName) -> Result<Manifest, StoreError> {
         let (path, file) = (self.manifest_file(name), self.file(name));
-        let bytes = open_regular(&file)?.metadata().at("look at", &file)?.len();
+        let bytes = open_regular(&file)?.metadata().at("access", &file)?.len();
         let count = ChunkCount::of_bytes(bytes)
             .ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))
             .at("use", &file)?;
         let bytes_max = HEAD_LINES_MAX * LINE_BYTES_MAX as u64 + CHUNK_LINE_BYTES * u64::from(count.get());
         let text = open_regular(&path)?;
-        if text.metadata().at("look at", &path)?.len() > bytes_max {
-            return Err(invalid(format!("it is too long for a file of {bytes} bytes"))).at("use", &path);
+        if text.metadata().at("access", &path)?.len() > bytes_max {
+            return Err(invalid(format!("it is too large for a file of {bytes} bytes"))).at("use", &path);
         }
         let manifest = parse(text.take(bytes_max)).at("use", &path)?;
         if manifest.name() != name {
-            return Err(invalid(format!("it is that of {}", manifest.name()))).at("use", &path);
+            return Err(invalid(format!("it is the manifest of {}", manifest.name()))).at("use", &path);
         }
         if manifest.count() != count {
-            let why = format!("it has {} chunks, and {} bytes lie beside it", manifest.count(), bytes);
+            let why = format!("it has {} chunks, but the file has {} bytes", manifest.count(), bytes);
             return Err(invalid(why)).at("use", &path);
         }
         Ok(manifest)
@@ -101,12 +101,12 @@ mod tests {
         assert!(home.shown_manifest(&name).unwrap_err().to_string().contains("2 chunks"));
         fs::write(home.file(&other), &bytes).unwrap();
         fs::copy(&shown, home.manifest_file(&other)).unwrap();
-        assert!(home.shown_manifest(&other).unwrap_err().to_string().contains("that of x"));
+        assert!(home.shown_manifest(&other).unwrap_err().to_string().contains("the manifest of x"));
 
         // A sparse file that must not be read to its end.
         fs::File::options().write(true).open(&shown).unwrap().set_len(1 << 40).unwrap();
         fs::write(home.file(&name), &bytes).unwrap();
-        assert!(home.shown_manifest(&name).unwrap_err().to_string().contains("too long"));
+        assert!(home.shown_manifest(&name).unwrap_err().to_string().contains("too large"));
         fs::remove_file(&shown).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", &shown).unwrap();
         assert!(home.shown_manifest(&name).is_err());

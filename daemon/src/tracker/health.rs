@@ -1,6 +1,7 @@
 //! The state of a tracker, for people and scripts.
 
 use shared::id::SwarmKey;
+use shared::plain::io_error;
 use shared::rpc::tracker::TrackerError;
 use shared::rpc::wire::CallError;
 use std::collections::BTreeMap;
@@ -33,8 +34,8 @@ impl Trouble {
     pub fn lasting(&self, span: Duration) -> String {
         let what = match self {
             Trouble::Unreachable(_) => "unreachable",
-            Trouble::Refuses(_) => "refusing us",
-            Trouble::Nonsense(_) => "talking nonsense",
+            Trouble::Refuses(_) => "refusing requests",
+            Trouble::Nonsense(_) => "sending invalid answers",
         };
         format!("{what} for {} ({})", seconds(span), self.why())
     }
@@ -63,13 +64,8 @@ impl From<TrackerError> for Trouble {
 }
 
 impl From<io::Error> for Trouble {
-    /// In words for a person: "connection refused", without the system's number.
     fn from(error: io::Error) -> Trouble {
-        let text = error.to_string();
-        let text = text.split(" (os error").next().unwrap_or_default();
-        let mut chars = text.chars();
-        let first = chars.next().map(|first| first.to_ascii_lowercase());
-        Trouble::Unreachable(first.into_iter().chain(chars).collect())
+        Trouble::Unreachable(io_error(&error))
     }
 }
 
@@ -98,7 +94,7 @@ impl Health {
 
     /// A tracker that is not asked because there are too many.
     pub(super) fn left_out() -> Health {
-        let trouble = Trouble::Refuses("it is left out, there are too many trackers".to_owned());
+        let trouble = Trouble::Refuses("not used: too many trackers".to_owned());
         Health { state: State::Bad(trouble), ..Health::new(Instant::now()) }
     }
 
@@ -192,9 +188,9 @@ mod tests {
         let mut health = Health::new(start);
         health.recovered(start);
         let other = SwarmKey { digest: ListDigest([2; 32]), ..KEY };
-        let full = TrackerError::Full("it keeps 5 entries".into());
+        let full = TrackerError::Full("at most 5 entries".into());
         health.took(start, KEY, Some(full.into()));
-        let expected = "refusing us for 3 min (the tracker is full: it keeps 5 entries)";
+        let expected = "refusing requests for 3 min (the tracker is full: at most 5 entries)";
         assert_eq!(told(&health, start + Duration::from_secs(180)).as_deref(), Some(expected));
         assert!(health.trouble(start, other).is_none());
         health.took(start, KEY, None);

@@ -2,6 +2,7 @@
 
 use super::health::Trouble;
 use crate::inbox::Context;
+use shared::plain::io_error;
 use shared::rpc::PROTOCOL_VERSION;
 use shared::rpc::tracker::{TrackedPeer, TrackerCaller, TrackerHello, TrackerWelcome};
 use shared::rpc::wire::{self, CallError, ClientOptions, LinkEnd};
@@ -50,7 +51,7 @@ impl Session {
         peer: Option<TrackedPeer>,
     ) -> Result<Session, Trouble> {
         let addresses = resolve(url).await?;
-        let mut last = Trouble::Unreachable("its name has no address".to_owned());
+        let mut last = Trouble::Unreachable(format!("{} has no address", url.host()));
         for address in addresses {
             match Session::open_at(context, address, peer.clone()).await {
                 Ok(session) => return Ok(session),
@@ -104,8 +105,8 @@ impl Session {
 
 fn ended(end: Result<LinkEnd, tokio::task::JoinError>) -> Trouble {
     match end {
-        Ok(LinkEnd::Malformed(what)) => Trouble::Nonsense(format!("it broke the protocol: {what}")),
-        Ok(LinkEnd::Closed) => Trouble::Unreachable("it closed the connection".to_owned()),
+        Ok(LinkEnd::Malformed(what)) => Trouble::Nonsense(format!("protocol error: {what}")),
+        Ok(LinkEnd::Closed) => Trouble::Unreachable("connection closed".to_owned()),
         Ok(end) => Trouble::Unreachable(end.to_string()),
         Err(error) => Trouble::Unreachable(error.to_string()),
     }
@@ -115,8 +116,10 @@ async fn resolve(url: &TrackerUrl) -> Result<Vec<SocketAddr>, Trouble> {
     let lookup = tokio::net::lookup_host((url.host(), url.port()));
     match tokio::time::timeout(CALL_TIMEOUT, lookup).await {
         Ok(Ok(addresses)) => Ok(addresses.take(ADDRESSES_MAX).collect()),
-        Ok(Err(error)) => Err(Trouble::Unreachable(format!("its name cannot be resolved: {error}"))),
-        Err(_) => Err(Trouble::Unreachable("its name was not resolved in time".to_owned())),
+        Ok(Err(error)) => {
+            Err(Trouble::Unreachable(format!("cannot resolve {}: {}", url.host(), io_error(&error))))
+        }
+        Err(_) => Err(Trouble::Unreachable(format!("resolving {} timed out", url.host()))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Opens the TCP port of a daemon or a tracker, for IPv6 and IPv4 where the machine has both.
 
+use crate::plain::io_error;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -56,7 +57,7 @@ fn explain(addr: SocketAddr, error: &io::Error) -> String {
         io::ErrorKind::AddrNotAvailable => {
             format!("cannot listen on {addr}: this machine has no such address")
         }
-        _ => format!("cannot listen on {addr}: {error}"),
+        _ => format!("cannot listen on {addr}: {}", io_error(&error)),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod lock;
 
+use crate::plain::io_error;
 use interprocess::local_socket::tokio::prelude::*;
 use interprocess::local_socket::traits::StreamCommon;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, tokio as local};
@@ -139,7 +140,11 @@ impl SocketPlace {
             let error = io::Error::from(error);
             io::Error::new(
                 error.kind(),
-                format!("cannot open the control socket's directory {}: {error}", folder_path.display()),
+                format!(
+                    "cannot open the control socket's directory {}: {}",
+                    folder_path.display(),
+                    io_error(&error)
+                ),
             )
         })?;
         Ok(SocketPlace { path: path.to_owned(), folder, name })
@@ -194,7 +199,7 @@ impl SocketPlace {
     }
 
     fn error(&self, doing: &str, error: &io::Error) -> io::Error {
-        io::Error::new(error.kind(), format!("{doing} {}: {error}", self.path.display()))
+        io::Error::new(error.kind(), format!("{doing} {}: {}", self.path.display(), io_error(error)))
     }
 }
 

@@ -32,15 +32,15 @@ async fn a_tracker_that_is_not_there_is_named() {
     let questions = questions(&[&first, &second]);
     let named = questions.list(7, Some(second.clone()), None).await.unwrap_err();
     assert_eq!(named.kind, ErrorKind::Unreachable);
-    assert_eq!(named.message, format!("cannot reach the tracker {second}: connection refused"));
+    assert_eq!(named.message, format!("tracker {second} unreachable (connection refused)"));
     let own = questions.list(7, None, None).await.unwrap_err();
-    assert_eq!(own.message, format!("cannot reach the tracker {first}: connection refused"));
+    assert_eq!(own.message, format!("tracker {first} unreachable (connection refused)"));
 }
 
 #[tokio::test]
 async fn without_a_tracker_there_is_nobody_to_ask() {
     let error = questions(&[]).list(7, None, None).await.unwrap_err();
-    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Usage, "ttd is configured with no tracker"));
+    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Usage, "no tracker is configured"));
 }
 
 #[tokio::test]

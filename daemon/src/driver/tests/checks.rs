@@ -82,7 +82,8 @@ async fn few_files_are_checked_at_once_and_the_others_say_what_they_wait_for() {
     loop {
         let runs = all.iter().filter(|it| step(&rig.driver, it) == Some(CheckStep::Hashes)).count();
         assert!(runs <= CHECKS_MAX, "{runs} run at once");
-        let waiting = all.iter().filter(|it| reason(&rig.driver, it).contains("waits for its turn")).count();
+        let waiting =
+            all.iter().filter(|it| reason(&rig.driver, it).contains("waiting to be checked")).count();
         waits = waits.max(waiting);
         if all.iter().all(|manifest| is_seeding(&rig.driver, manifest)) {
             break;
@@ -103,7 +104,7 @@ async fn what_somebody_waits_for_is_checked_first() {
     let verify =
         rig.ask(|reply| Command::Verify { what: "file-04".to_owned(), by: user(1000), reply }).await.unwrap();
     rig.get(&all[3], false).await.unwrap();
-    assert!(reason(&rig.driver, &all[3]).ends_with("as the next one"), "{}", reason(&rig.driver, &all[3]));
+    assert!(reason(&rig.driver, &all[3]).ends_with("next in line"), "{}", reason(&rig.driver, &all[3]));
     assert!(reason(&rig.driver, &all[4]).ends_with("to be checked, 1 before it"));
     assert!(reason(&rig.driver, &all[0]).ends_with("to be checked, 2 before it"));
     turns.into_iter().for_each(|turn| rig.driver.checks.ended(turn));

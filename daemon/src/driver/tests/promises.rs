@@ -27,7 +27,7 @@ async fn a_whole_that_is_not_the_manifests_is_not_published_and_makes_way_for_th
     rig.until("it is found out", failed).await;
     let status = rig.driver.status(None).unwrap().remove(0);
     assert_eq!(status.kind, Some(ErrorKind::BadData), "{status:?}");
-    assert!(status.reason.unwrap().contains("the manifest is false"));
+    assert!(status.reason.unwrap().contains("the manifest is wrong"));
     assert!(!rig.file("image.iso").exists());
 
     rig.finished(&truth, &bytes).await;
@@ -112,7 +112,7 @@ async fn what_one_download_needs_is_not_promised_to_another_nor_is_the_floor() {
     rig.driver.answered(2, FolderAnswer::with_free((8 << 20) - 1));
     assert_eq!(
         no_room_words(&rig.driver.lacking_space(second.key()).unwrap()),
-        "no space: 3 MiB needed, 8 MiB free, of which min_free_space keeps 1 MiB and 4 MiB are promised to others"
+        "no space: 3 MiB needed, 2.9 MiB free (1 MiB are reserved by min_free_space, 4 MiB by other files)"
     );
     assert!(rig.driver.no_room(1 << 20, None).is_some(), "an import takes nobody's room either");
 
@@ -144,5 +144,5 @@ async fn what_the_disk_does_not_read_is_written_anew_once() {
     rig.receive(&manifest, &bytes[..2 << 20]);
     let status = reason(&mut rig);
     assert_eq!(status.state, State::Error);
-    assert!(status.reason.unwrap().contains("chunk 1, not even after it was written anew"));
+    assert!(status.reason.unwrap().contains("chunk 1, even after it was written again; check the disk"));
 }

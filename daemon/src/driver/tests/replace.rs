@@ -37,7 +37,7 @@ async fn an_old_file_is_not_hashed_again_while_there_is_no_room_for_the_new_one(
     rig.driver.retry_blocked(Instant::now() + Duration::from_secs(7200));
     let status = rig.driver.status(None).unwrap().remove(0);
     assert_eq!(status.state, State::Checking);
-    assert_eq!(status.reason.as_deref(), Some("its place in the shared directory is being made"));
+    assert_eq!(status.reason.as_deref(), Some("creating its files"));
     let another = FileIdentity::at(&rig.file("gone")).at("open", &rig.file("gone")).unwrap_err();
     rig.driver.made(manifest.key(), &Opening::default(), Err(another));
     assert_eq!(

@@ -100,7 +100,7 @@ async fn the_driver_answers_before_it_has_looked_at_anything() {
     rig.until("the places are listed", |driver| driver.status(None).unwrap().len() == 3).await;
     for status in rig.driver.status(None).unwrap() {
         assert_eq!(status.state, State::Checking);
-        assert!(status.reason.unwrap().contains("to be looked at after the start"));
+        assert!(status.reason.unwrap().contains("not examined yet"));
     }
     // Whatever is said of one that is not known yet would be wrong.
     let (reply, mut accepted) = oneshot::channel();
@@ -113,7 +113,7 @@ async fn the_driver_answers_before_it_has_looked_at_anything() {
     assert!(accepted.try_recv().is_err() && paused.try_recv().is_err() && unknown.try_recv().is_err());
     let no_id = ResourceId([5; 32]).to_string();
     let refused = rig.ask(|reply| Command::Pause { what: no_id, reply }).await.unwrap_err();
-    assert!(refused.message.contains("nothing here is called"), "no place is of it: {refused}");
+    assert!(refused.message.contains("no such file here"), "no place is of it: {refused}");
 
     read_until(&mut rig, &disk, |driver| driver.status(None).unwrap().iter().all(|it| it.chunks_have == 1))
         .await;
@@ -121,7 +121,7 @@ async fn the_driver_answers_before_it_has_looked_at_anything() {
     rig.driver.saver.idle().await;
     assert!(rig.answered(accepted).await.unwrap().complete);
     assert_eq!(rig.answered(paused).await.unwrap(), [manifests[1].name().clone()]);
-    assert!(rig.answered(unknown).await.unwrap_err().message.contains("nothing here is called"));
+    assert!(rig.answered(unknown).await.unwrap_err().message.contains("no such file here"));
     disk.allow(1000); // finished files that nobody remembers are looked for
 }
 
@@ -176,7 +176,7 @@ async fn the_driver_answers_while_it_looks_at_a_folder_that_is_back() {
     rig.driver.answered(1, FolderAnswer::with_free(1 << 30));
     let status = rig.driver.status(None).unwrap().remove(0);
     assert_eq!(status.state, State::Checking);
-    assert!(status.reason.unwrap().contains("are being looked at"));
+    assert!(status.reason.unwrap().contains("examining its files"));
     read_until(&mut rig, &disk, |driver| driver.status(None).unwrap()[0].chunks_have == 2).await;
     rig.driver.saver.idle().await;
 }

@@ -100,7 +100,7 @@ fn a_later_version_is_refused_and_left_as_it_is() {
         fs::write(slot.folder.join(file), text).unwrap();
         let error = home.remembered().unwrap().remove(0).unwrap_err();
         assert!(error.is_later_version(), "{error}");
-        assert!(error.to_string().contains("its version is 2"), "{error}");
+        assert!(error.to_string().contains("format version 2"), "{error}");
         let error = slot.create(&record(&manifest()), &manifest()).unwrap_err();
         assert!(error.is_later_version(), "{error}");
         assert_eq!(fs::read_to_string(slot.folder.join(file)).unwrap(), text);

@@ -1,12 +1,13 @@
 //! The errors of a configuration.
 
+use crate::plain::io_error;
 use std::path::PathBuf;
 
 /// Why a configuration is not valid. Each error says which file, and where in it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{}: cannot read the config file: {source}", path.display())]
+    #[error("{}: cannot read the config file: {}", path.display(), io_error(source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -14,7 +15,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The folder of the drop-ins cannot be listed.
-    #[error("{}: cannot read the drop-in directory: {source}", path.display())]
+    #[error("{}: cannot read the drop-in directory: {}", path.display(), io_error(source))]
     List {
         /// The folder.
         path: PathBuf,

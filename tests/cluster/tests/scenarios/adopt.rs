@@ -54,7 +54,7 @@ fn wait_does_not_call_a_file_complete_that_vanished() {
     b.get("image.iso", &bytes);
     fs::remove_file(b.file("image.iso")).unwrap();
     let output = b.ctl_code(4, &["wait", "image.iso", "--timeout", "30 s"]);
-    says(&output, "is gone from the shared directory");
+    says(&output, "was deleted from the shared directory");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_file_that_differs_is_refused_and_then_gives_every_chunk_that_fits() {
     }
     fs::write(b.file("image.iso"), &other).unwrap();
     let output = b.ctl_code(4, &["get", "image.iso"]);
-    says(&output, "4 of its 6 chunks are right");
+    says(&output, "4 of 6 chunks match");
     says(&output, "--replace");
     assert!(b.status("image.iso").is_none(), "what was refused is not remembered");
     b.check_file("image.iso", &other);

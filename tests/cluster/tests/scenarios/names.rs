@@ -72,7 +72,10 @@ fn a_name_whose_file_is_gone_says_so_while_the_other_name_is_served() {
     let output = a.ctl_code(4, &["verify", "one"]);
     assert!(output.stderr.contains(a.file("one").to_str().unwrap()), "{}", output.stderr);
     let status = a.wait_status("one", "its file is missed", |status| status.state() == "error");
-    assert_eq!(status.reason(), "one is gone from the shared directory");
+    assert_eq!(
+        status.reason(),
+        "one was deleted from the shared directory; `ttctl get one` fetches it again"
+    );
     a.wait_seeding("two");
     a.ok(&["verify", "two"]);
     assert_eq!(a.status("one").unwrap().state(), "error");
@@ -126,7 +129,8 @@ fn a_name_that_another_machine_shares_is_not_taken_unless_asked_for() {
     let in_place = b.file("small.txt").to_str().unwrap().to_owned();
     for path in [&in_place, &path] {
         let refused = b.ctl_code(4, &["share", path]);
-        let whose = format!("small.txt is published on {} with other content ({}…", tracker.url(), &id[..8]);
+        let whose =
+            format!("small.txt is published on {} with different content ({}…", tracker.url(), &id[..8]);
         assert!(refused.stderr.contains(&whose), "{}", refused.stderr);
         assert!(refused.stderr.contains(&format!("by {}, ", a.addr())), "{}", refused.stderr);
         assert!(refused.stderr.contains(" s ago)") && refused.stderr.contains("--replace"));
@@ -144,7 +148,7 @@ fn a_name_that_another_machine_shares_is_not_taken_unless_asked_for() {
     c.ok(&["get", "--replace", "small.txt"]);
     c.check_file("small.txt", &mine);
     let told =
-        a.wait_status("small.txt", "overtaken", |status| status.reason().contains("means other content"));
+        a.wait_status("small.txt", "overtaken", |status| status.reason().contains("has different content"));
     assert!(told.reason().contains(&format!("by {}", b.addr())), "{told:?}");
     assert!(told.reason().contains(&sha256(&mine)[..8]) && told.reason().contains("--replace"), "{told:?}");
     assert_eq!(told.state(), "seeding");
@@ -152,7 +156,7 @@ fn a_name_that_another_machine_shares_is_not_taken_unless_asked_for() {
     // and it takes the name back
     a.ok(&["share", "--replace", a.file("small.txt").to_str().unwrap()]);
     a.wait_status("small.txt", "well", |status| status.reason().is_empty());
-    b.wait_status("small.txt", "overtaken", |status| status.reason().contains("means other content"));
+    b.wait_status("small.txt", "overtaken", |status| status.reason().contains("has different content"));
 }
 
 #[test]
@@ -280,7 +284,7 @@ fn what_was_shared_here_is_not_replaced_by_get() {
 
     for args in [&["get", "config.tar"][..], &["get", "--replace", "config.tar"]] {
         let output = a.ctl_code(4, args);
-        assert!(output.stderr.contains("remove config.tar`, then get it"), "{}", output.stderr);
+        assert!(output.stderr.contains("first `ttctl remove config.tar`"), "{}", output.stderr);
         a.check_file("config.tar", &mine);
         a.wait_seeding("config.tar");
     }
@@ -411,8 +415,8 @@ impl TwoTrackers {
         let both = [&sha256(&content(94, MIB + 1)), &sha256(&content(95, 1000))].map(String::clone);
         wait_until("both are back", CAP, || both.iter().all(|id| !self.second.peers(id).is_empty()));
         self.daemon.wait_status("img", "it says whose the name is", |status| {
-            status.reason().contains(&self.second.url()) && status.reason().contains("with other content")
-                || status.reason().contains("means other content")
+            status.reason().contains(&self.second.url()) && status.reason().contains("with different content")
+                || status.reason().contains("has different content")
         });
         let listed = self.second.list();
         assert!(

@@ -51,7 +51,7 @@ fn the_first_tracker_that_answers_is_asked() {
         (FILES, "file-000", "file-299")
     );
     let named = a.ctl_code(8, &["tracker", "list", "--tracker", &first.url()]);
-    let message = format!("cannot reach the tracker {}: connection refused", first.url());
+    let message = format!("tracker {} unreachable (connection refused)", first.url());
     assert!(named.stderr.contains(&message), "{}", named.stderr);
 }
 
@@ -75,7 +75,11 @@ fn a_tracker_that_goes_round_in_circles_is_found_out() {
     let (url, id) = (fake.url(), "1".repeat(64));
     for verb in [&["tracker", "list"][..], &["tracker", "resources", "10.0.0.1"], &["fleet", &id]] {
         let output = a.ctl_code(1, &[verb, &["--tracker", &url]].concat());
-        assert!(output.stderr.contains(&format!("{url} answers out of order")), "{}", output.stderr);
+        assert!(
+            output.stderr.contains(&format!("{url} sends its answers out of order")),
+            "{}",
+            output.stderr
+        );
     }
 }
 
@@ -106,7 +110,7 @@ fn a_rollout_is_watched_through_restarts_of_the_tracker_and_of_ttd() {
     let is_done = |log: &str, machine: &Daemon| log.contains(&format!("{}: done 100 %", machine.addr()));
     wait_until("the sharer is seen", CAP, || is_done(&watching.log(), &d));
     tracker.kill();
-    let unreachable = format!("cannot reach the tracker {}", tracker.url());
+    let unreachable = format!("tracker {} unreachable", tracker.url());
     wait_until("it is told of the tracker", CAP, || watching.log().contains(&unreachable));
     tracker.restart();
     wait_until("the name is known again", CAP, || tracker.meaning("image.iso").is_some());

@@ -33,7 +33,7 @@ fn a_tracker_that_cannot_be_reached() {
     std::fs::write(&manifest, text).unwrap();
     b.ok(&["get", "--detach", manifest.to_str().unwrap()]);
     let status = wait_reason(&b, "image.iso", "waiting", "(connection refused)");
-    assert!(status.reason().starts_with("no peer is known; tracker tt://"), "{status:?}");
+    assert!(status.reason().starts_with("no peers are known; tracker tt://"), "{status:?}");
     wait_until("time goes by", CAP, || {
         b.status("image.iso").is_some_and(|now| now.0["trackers"][0]["trouble_s"].as_u64() >= Some(2))
     });
@@ -111,7 +111,7 @@ fn what_an_operator_did() {
     a.share_bytes("image.iso", &content(54, 8 * MIB));
     b.ok(&["get", "--detach", "image.iso"]);
     b.ok(&["pause", "image.iso"]);
-    wait_reason(&b, "image.iso", "paused", "paused by an operator");
+    wait_reason(&b, "image.iso", "paused", "paused by a user");
     slow.ok(&["get", "--detach", "image.iso"]);
     slow.wait_status("image.iso", "limited", |status| {
         status.reason().contains("the download limit is 1 kB/s")

@@ -70,7 +70,7 @@ impl Managed {
 #[test]
 fn a_daemon_tells_how_it_is_doing() {
     let mut daemon = Managed::start("ttd", "", &["shared", "--listen", "127.0.0.1:0"]);
-    assert_eq!(daemon.heard("READY=1"), "READY=1\nSTATUS=nothing shared yet");
+    assert_eq!(daemon.heard("READY=1"), "READY=1\nSTATUS=no files yet");
     assert_eq!(daemon.ctl(&["status"]).code, 0, "who is ready answers");
     daemon.heard("WATCHDOG=1");
     daemon.heard("WATCHDOG=1");
@@ -209,5 +209,5 @@ fn why_it_cannot_start_is_its_last_status() {
     let daemon = Managed::start("ttd", "", &["shared", "--listen", "192.0.2.1:7987"]);
     daemon.heard("STATUS=cannot listen on 192.0.2.1:7987");
     let daemon = Managed::start("ttd", "file_group = \"no-such-group\"\n", &["shared"]);
-    daemon.heard("my.toml:1: file_group: this machine has no group \"no-such-group\"");
+    daemon.heard("my.toml:1: file_group: no group \"no-such-group\" on this machine");
 }

@@ -50,14 +50,14 @@ pub(super) fn bad_starts(fleet: &mut Fleet) -> Result<(), String> {
         machine,
         "ttd.service",
         "file_group = \"no-such-group\"\n",
-        "ttd.toml:1: file_group: this machine has no group",
+        "ttd.toml:1: file_group: no group",
         Then::GivesUp,
     )?;
     fails(
         machine,
         "ttd.service",
         "directory = \"/etc/shared\"\n",
-        "cannot make the shared directory /etc/shared",
+        "cannot create the shared directory /etc/shared",
         Then::TriesAgain,
     )?;
     machine.write(FILE, CONFIG)?;

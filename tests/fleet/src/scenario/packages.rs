@@ -26,7 +26,7 @@ pub(super) fn install(fleet: &mut Fleet) -> Result<(), String> {
             install_one(machine, &fleet.daemon)?;
         }
         machine.sh("useradd --create-home --groups tinytorrent member && useradd --create-home outsider")?;
-        is_ready(machine, "ttd.service", "nothing shared yet")?;
+        is_ready(machine, "ttd.service", "no files yet")?;
         machine.sh("for page in ttd.1 ttctl.1 ttctl-get.1 ttd.toml.5 tinytorrent.5; do \
             test -s /usr/share/man/man?/$page.gz || exit 1; done; \
             test -s /etc/tinytorrent/ttd.d/README || exit 1; \
