@@ -25,7 +25,7 @@ pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> 
         return match output.is_json() {
             true => output.json(&Document::new(Check::new(&manifest, None))),
             false => {
-                output.line(&describe(&manifest))?;
+                output.line(&describe(&manifest, output))?;
                 output.warning(&format!("{} is not beside it, and so not checked", manifest.name()));
                 Ok(())
             }
@@ -43,7 +43,7 @@ pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> 
             }),
         )))?;
     } else {
-        output.line(&describe(&manifest))?;
+        output.line(&describe(&manifest, output))?;
     }
     verdict(&path, &manifest, &checked)?;
     if !output.is_json() {
@@ -53,12 +53,12 @@ pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> 
     Ok(())
 }
 
-fn describe(manifest: &Manifest) -> String {
+fn describe(manifest: &Manifest, output: &Output) -> String {
     let trackers: Vec<&str> = manifest.trackers().iter().map(|url| url.as_str()).collect();
     format!(
         "the manifest is sound: {}, {}, {}, {}",
         human::clean(manifest.name().as_str()),
-        manifest.resource(),
+        output.id(&manifest.resource()),
         human::count(manifest.count().get().into(), "chunk"),
         trackers.join(" ")
     )

@@ -46,7 +46,7 @@ pub(crate) fn create(args: &CreateArgs, output: &mut Output) -> Result<(), Error
             chunks_total: manifest.count().get(),
         }));
     }
-    output.line(&format!("{resource}  {}", path.display()))
+    output.line(&format!("{}  {}", output.id(&resource), path.display()))
 }
 
 /// Those of the command line, else those of the environment, else those of the daemon's config file.

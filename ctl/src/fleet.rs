@@ -119,8 +119,7 @@ impl Watched for Shown {
             Err(error) => {
                 let trouble = format!("{}; trying again", error.message);
                 // A screen has it below the table.
-                if self.trouble.as_ref() != Some(&trouble) && (!output.out_is_terminal() || output.is_json())
-                {
+                if self.trouble.as_ref() != Some(&trouble) && !output.out_is_screen() {
                     output.warning(&trouble);
                 }
                 self.trouble = Some(trouble);

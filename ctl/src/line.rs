@@ -19,7 +19,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(output: &Output) -> Line {
-        let is_terminal = output.err_is_terminal();
+        let is_terminal = output.draws_progress();
         let is_silent = !output.shows_progress();
         Line { is_terminal, is_silent, last: String::new(), shown: Instant::now() }
     }

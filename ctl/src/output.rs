@@ -21,6 +21,8 @@ pub struct Output {
     out_terminal: bool,
     err_terminal: bool,
     colours: bool,
+    /// Whether a terminal can move its cursor.
+    moves: bool,
     /// Whether nothing is shortened for a terminal.
     full: bool,
     /// How wide the terminal is, where it is not asked.
@@ -67,13 +69,14 @@ pub enum Colour {
 impl Output {
     /// This process's own outputs.
     pub fn of_process(global: &Global) -> Output {
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         Output {
             out: BufWriter::new(Box::new(io::stdout())),
             out_terminal: io::stdout().is_terminal(),
             err_terminal: io::stderr().is_terminal(),
-            colours: !no_colour,
+            colours: !no_colour && !is_dumb,
+            moves: !is_dumb,
             of_process: true,
             ..Output::to(io::sink(), global)
         }
@@ -88,6 +91,7 @@ impl Output {
             out_terminal: false,
             err_terminal: false,
             colours: false,
+            moves: false,
             full: global.full,
             columns: None,
             progress: match global {
@@ -137,9 +141,14 @@ impl Output {
         }
     }
 
-    /// Whether a person looks at what is said beside the results.
-    pub fn err_is_terminal(&self) -> bool {
-        self.err_terminal
+    /// Whether results can be drawn over one another: on a terminal that is not dumb, and not as JSON.
+    pub fn out_is_screen(&self) -> bool {
+        self.out_terminal && self.moves && !self.json
+    }
+
+    /// Whether progress is drawn, over what was there before.
+    pub fn draws_progress(&self) -> bool {
+        self.err_terminal && self.moves && self.shows_progress()
     }
 
     /// Whether to tell how far things are: to a person, and to whoever asked for it. A good run in a pipe or under cron
@@ -323,7 +332,8 @@ fn err_line(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-fn paint(colours: bool, colour: Colour, text: &str) -> String {
+/// The text in a colour, if there may be colours.
+pub(crate) fn paint(colours: bool, colour: Colour, text: &str) -> String {
     let code = match colour {
         _ if !colours || text.is_empty() => return text.to_owned(),
         Colour::Good => "32",

@@ -40,7 +40,11 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
         match share_one(&daemon, path, request, output).await {
             Ok(shared) => {
                 if !output.is_json() {
-                    output.line(&format!("{}  {}", shared.resource, shared.manifest.display()))?;
+                    output.line(&format!(
+                        "{}  {}",
+                        output.id(&shared.resource),
+                        shared.manifest.display()
+                    ))?;
                     output.flush()?;
                 }
                 let new = shared.warnings.iter().filter(|warning| warned.insert((*warning).clone()));

@@ -4,6 +4,7 @@ use crate::documents::Document;
 use crate::error::{Error, Kind};
 use crate::human;
 use crate::output::{Colour, Output};
+use crate::width::wrap;
 use serde::Serialize;
 
 /// How a check ended.
@@ -39,6 +40,9 @@ struct Diagnosis<'a> {
     warnings: usize,
     failures: usize,
 }
+
+/// The column at which what was found begins, beside the verdict and the name of the check.
+const TEXT_AT: usize = 22;
 
 impl Findings {
     pub(super) fn ok(&mut self, check: &'static str, message: String) {
@@ -92,10 +96,16 @@ impl Finding {
             Verdict::Failure => ("failure", Colour::Bad),
         };
         let word = output.paint(colour, &format!("{word:<7}"));
-        output.line(&format!("{word}  {:<11}  {}", self.check, human::clean(&self.message)))?;
-        match &self.hint {
-            Some(hint) => output.line(&format!("{:22}{}", "", human::clean(hint))),
-            None => Ok(()),
+        // on a terminal a long text goes on below its beginning
+        let room = output.columns().map_or(usize::MAX, |columns| columns.saturating_sub(TEXT_AT));
+        let message = wrap(&human::clean(&self.message), room);
+        let hint = self.hint.iter().flat_map(|hint| wrap(&human::clean(hint), room));
+        for (place, text) in message.into_iter().chain(hint).enumerate() {
+            match place {
+                0 => output.line(&format!("{word}  {:<11}  {text}", self.check))?,
+                _ => output.line(&format!("{:TEXT_AT$}{text}", ""))?,
+            }
         }
+        Ok(())
     }
 }

@@ -2,11 +2,14 @@
 
 use super::now::{Now, Parts};
 use crate::human;
+use crate::output::{Colour, paint};
 use crate::terminal;
 use crate::width::{shorten, shorten_middle, width};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use crossterm::cursor::MoveUp;
+use crossterm::queue;
+use crossterm::terminal::{Clear, ClearType};
+use std::fmt::Write as _;
+use std::io::{self, Write};
 use std::time::Duration;
 
 /// What takes less time than this is not worth a bar.
@@ -37,49 +40,77 @@ const LEFT: usize = 16;
 const GAP: usize = 2;
 
 pub(super) struct Bar {
-    bar: ProgressBar,
     label: String,
     colours: bool,
-    /// How it was drawn last.
-    arrangement: Option<Arrangement>,
-    /// The second line.
-    reason: Arc<Mutex<String>>,
-    drawn: bool,
+    /// How many lines are on the terminal now; the cursor is at the end of the last one.
+    lines: u16,
 }
 
 impl Bar {
     pub(super) fn new(label: &str, colours: bool) -> Bar {
-        let reason = Arc::new(Mutex::new(String::new()));
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
-        Bar { bar, label: label.to_owned(), colours, arrangement: None, reason, drawn: false }
+        Bar { label: label.to_owned(), colours, lines: 0 }
     }
 
     pub(super) fn update(&mut self, now: &Now<'_>, elapsed: Duration) {
-        let columns = terminal::size(std::io::stderr()).columns.saturating_sub(COLUMNS_FREE).max(1);
-        let parts = Parts::of(now, elapsed);
-        let arrangement = Arrangement::of(columns, width(&self.label), &parts);
-        if self.arrangement != Some(arrangement) {
-            self.arrangement = Some(arrangement);
-            self.bar.set_style(style(&self.reason, self.colours, arrangement.bar));
-            self.bar.set_prefix(shorten_middle(&self.label, arrangement.label));
+        if elapsed < PATIENCE {
+            return;
         }
-        let reason = now.reason.map_or(String::new(), |reason| {
-            format!("\n  {}", shorten(&human::clean(reason), columns.saturating_sub(2)))
-        });
-        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
-        self.bar.set_length(now.bytes_total);
-        self.bar.set_position(now.bytes_done);
-        let before = arrangement.label + 1 + if arrangement.bar > 0 { arrangement.bar + 1 } else { 0 };
-        self.bar.set_message(shorten(&arrangement.numbers(&parts), columns.saturating_sub(before)));
-        if !self.drawn && elapsed >= PATIENCE {
-            self.drawn = true;
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        let columns = terminal::size(io::stderr()).columns.saturating_sub(COLUMNS_FREE).max(1);
+        let mut text = self.line(columns, now, &Parts::of(now, elapsed));
+        let mut lines = 1;
+        if let Some(reason) = now.reason {
+            let reason = shorten(&human::clean(reason), columns.saturating_sub(2));
+            text.push_str(&format!("\n  {}", paint(self.colours, Colour::Careful, &reason)));
+            lines = 2;
         }
+        self.draw(&text, lines);
     }
 
-    pub(super) fn wipe(&self) {
-        self.bar.finish_and_clear();
+    fn line(&self, columns: usize, now: &Now<'_>, parts: &Parts) -> String {
+        let arrangement = Arrangement::of(columns, width(&self.label), parts);
+        let label = shorten_middle(&self.label, arrangement.label);
+        let mut line = paint(self.colours, Colour::Bold, &label);
+        let mut before = width(&label) + 1;
+        if arrangement.bar > 0 {
+            let (done, rest) = bar(arrangement.bar, now.bytes_done, now.bytes_total);
+            line.push(' ');
+            line.push_str(&paint(self.colours, Colour::Busy, &done));
+            line.push_str(&paint(self.colours, Colour::Faint, &rest));
+            before += arrangement.bar + 1;
+        }
+        line.push(' ');
+        line.push_str(&shorten(&arrangement.numbers(parts), columns.saturating_sub(before)));
+        line
     }
+
+    /// Writes over what was there. Whatever the terminal itself wrote at its end, such as "^C", goes with it.
+    fn draw(&mut self, text: &str, lines: u16) {
+        let mut all = Vec::new();
+        // a Vec takes everything, and a terminal that has gone nothing
+        let _ = all.write_all(b"\r");
+        if self.lines > 1 {
+            let _ = queue!(all, MoveUp(self.lines - 1));
+        }
+        let _ = queue!(all, Clear(ClearType::FromCursorDown));
+        all.extend_from_slice(text.as_bytes());
+        let mut err = io::stderr().lock();
+        let _ = err.write_all(&all).and_then(|()| err.flush());
+        self.lines = lines;
+    }
+
+    pub(super) fn wipe(&mut self) {
+        if self.lines > 0 {
+            self.draw("", 0);
+        }
+    }
+}
+
+/// The part that is done, and the rest.
+fn bar(columns: usize, done: u64, total: u64) -> (String, String) {
+    let part = u128::from(done.min(total)) * columns as u128 / u128::from(total.max(1));
+    let full = if total == 0 { columns } else { part as usize };
+    let head = usize::from(full < columns);
+    ("━".repeat(full) + &"╸".repeat(head), "─".repeat(columns - full - head))
 }
 
 /// How the line is shared out, so that it never wraps: what wraps is not wiped whole when the bar goes.
@@ -139,23 +170,6 @@ impl Arrangement {
     }
 }
 
-fn style(reason: &Arc<Mutex<String>>, colours: bool, bar: usize) -> ProgressStyle {
-    let template = match (colours, bar) {
-        (true, 0) => "{prefix:.bold} {msg}{reason:.yellow}".to_owned(),
-        (false, 0) => "{prefix} {msg}{reason}".to_owned(),
-        (true, bar) => format!("{{prefix:.bold}} {{bar:{bar}.cyan/dim}} {{msg}}{{reason:.yellow}}"),
-        (false, bar) => format!("{{prefix}} {{bar:{bar}}} {{msg}}{{reason}}"),
-    };
-    let reason = Arc::clone(reason);
-    ProgressStyle::with_template(&template)
-        .expect("the template is well formed")
-        .progress_chars("━╸─")
-        .with_key("reason", move |_: &ProgressState, text: &mut dyn Write| {
-            let reason = reason.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = text.write_str(&reason); // a formatter's error has nobody to go to
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +212,16 @@ mod tests {
             let numbers = Arrangement { label: shown, bar, size, peers }.width(&parts());
             let all = shown + 1 + if bar > 0 { bar + 1 } else { 0 } + numbers;
             assert!(all <= columns || bar == 0 && !size && !peers, "{columns} {label}");
+        }
+    }
+
+    #[test]
+    fn a_bar_is_full_when_all_is_done() {
+        assert_eq!(bar(10, 0, 100), ("╸".to_owned(), "─────────".to_owned()));
+        assert_eq!(bar(10, 50, 100), ("━━━━━╸".to_owned(), "────".to_owned()));
+        assert_eq!(bar(10, 999, 1000).1, "");
+        for (done, total) in [(100, 100), (7, 3), (0, 0)] {
+            assert_eq!(bar(10, done, total), ("━━━━━━━━━━".to_owned(), String::new()));
         }
     }
 

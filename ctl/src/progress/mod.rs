@@ -31,7 +31,7 @@ enum Shape {
 impl Progress {
     /// For work on `label`, which begins now.
     pub(crate) fn new(output: &Output, label: &str) -> Progress {
-        let shape = match (output.err_is_terminal(), output.shows_progress()) {
+        let shape = match (output.draws_progress(), output.shows_progress()) {
             (true, _) => Shape::Bar(Bar::new(&human::clean(label), output.err_has_colours())),
             (false, true) => Shape::Lines(Lines::default()),
             (false, false) => Shape::Silent,
@@ -57,7 +57,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Shape::Bar(bar) = &self.shape {
+        if let Shape::Bar(bar) = &mut self.shape {
             bar.wipe();
         }
     }

@@ -50,7 +50,7 @@ async fn show<W: Watched>(
     updates: mpsc::Receiver<W::Update>,
     output: &mut Output,
 ) -> Result<(), Error> {
-    match output.out_is_terminal() && !output.is_json() {
+    match output.out_is_screen() {
         true => on_screen(watched, updates, output).await,
         false => as_lines(watched, updates, output).await,
     }
