@@ -7,5 +7,6 @@
 mod fake;
 mod fleet;
 mod pty;
+mod snapshots;
 mod watches;
 mod widths;

@@ -79,6 +79,7 @@ const STEPS: [Step; 17] = [
     ("tests", |workspace| {
         let mut tests = workspace.cargo();
         tests.args(["test", "--workspace"]).env("TT_BIN", workspace.target.join("debug"));
+        tests.env("INSTA_UPDATE", "no"); // a snapshot that differs is a failure, and leaves no file
         must(tests.envs(skip::list().map(|list| (skip::LIST, list))))
     }),
 ];
