@@ -1,5 +1,5 @@
-//! A test that starts itself once more, in surroundings of its own. The harness ends with 0 when no test has the name
-//! that it was given: whether the test ran is read from what it prints.
+//! Starts a test a second time in an environment of its own. The test harness exits with 0 even if no test has the
+//! given name, so the output is read to find out whether the test ran.
 
 use std::process::{Command, Output, Stdio};
 
@@ -11,7 +11,7 @@ pub(crate) fn test_name() -> String {
     name.expect("a test runs in a thread of its own name; without --test-threads=1 it does").to_owned()
 }
 
-/// Runs a command that starts this program again with the test's name; fails unless that one test ran, and passed.
+/// Runs a command that starts this program again with the test's name. Panics unless exactly that test ran and passed.
 #[track_caller]
 pub(crate) fn run_once_more(command: &mut Command, test: &str) {
     command.args(["--exact", test, "--nocapture"]);

@@ -1,5 +1,5 @@
-//! A time of day of a test's own, for all the processes that it starts: it jumps when the test says so. The time that
-//! only runs forwards stays as it is.
+//! Gives a test and all processes that it starts a time of day of their own, which the test sets. Monotonic time stays
+//! untouched.
 
 use crate::again::{run_once_more, test_name};
 use crate::program;
@@ -10,10 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Says to the test that it runs inside, and where the clock is.
+/// Set inside the second run of the test, to the path of the clock.
 const INSIDE: &str = "TT_OWN_CLOCK";
 
-/// A clock that can be put forwards and back.
+/// A clock that a test can set forwards and backwards.
 pub struct Clock {
     file: PathBuf,
 }
@@ -28,8 +28,8 @@ impl Clock {
     }
 }
 
-/// Runs the test that calls it once more with a clock of its own. Gives it inside of that run; `None` outside, when that is done, or
-/// cannot be done: then it says so.
+/// Runs the calling test once more with a clock of its own, and returns the clock inside that run. Returns `None`
+/// outside it, when that run is done or, with a message, if it is impossible here.
 #[track_caller]
 pub fn own_clock() -> Option<Clock> {
     if let Some(file) = env::var_os(INSIDE) {
@@ -49,7 +49,7 @@ pub fn own_clock() -> Option<Clock> {
     None
 }
 
-/// What makes a process look at the test's clock; empty unless the test has one.
+/// The variables that make a process use the test's clock; empty if the test has none.
 pub(crate) fn environment() -> Vec<(&'static str, OsString)> {
     let Some((file, library)) = env::var_os(INSIDE).zip(library()) else { return Vec::new() };
     vec![
@@ -61,7 +61,7 @@ pub(crate) fn environment() -> Vec<(&'static str, OsString)> {
     ]
 }
 
-/// Where Debian's libfaketime is.
+/// The path of Debian's libfaketime.
 fn library() -> Option<PathBuf> {
     let folders = fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok).map(|entry| entry.path());
     let library = |folder: PathBuf| folder.join("faketime/libfaketime.so.1");

@@ -1,14 +1,15 @@
-//! A machine that is killed again and again while it downloads: `kill -9` at a random moment, then a start like any
-//! other, and what was wanted must be there. Short in the scenarios, long in `cargo xtask crash`.
+//! Kills a machine again and again while it downloads: `kill -9` at a random moment, then an ordinary start, after
+//! which the file must arrive. The scenarios run it for a short time, and `cargo xtask crash` for a long one.
 
 use crate::files::{MIB, content, splitmix};
 use crate::{Daemon, Tracker};
 use std::time::{Duration, Instant};
 
-/// How fast the seeder sends: slow enough that a kill falls into the download, fast enough that much is under way.
+/// How fast the seeder sends: slowly enough for the kill to hit the download, and fast enough for many chunks to be in
+/// flight.
 const UPLOAD_LIMIT: &str = "80 MB/s";
 
-/// A tracker, a seeder, and the machine that is killed.
+/// A tracker, a seeder and the machine that is killed.
 pub struct Crashes {
     _tracker: Tracker,
     seeder: Daemon,
@@ -22,14 +23,13 @@ pub struct Crashes {
 /// One download and its crash.
 #[derive(Debug, Clone)]
 pub struct Crash {
-    /// When it was killed, counted from the answer to `get`.
+    /// When the machine was killed, counted from the answer to `get`.
     pub after: Duration,
     /// Whether the file was published already.
     pub too_late: bool,
-    /// How long it took from the kill to the finished file, with the start.
+    /// The time from the kill to the finished file, including the start.
     pub recovery: Duration,
-    /// How many chunks the seeder sent beyond one copy: those that were fetched twice, and those that were under way
-    /// when the machine was killed.
+    /// How many chunks the seeder sent beyond one copy: those that were fetched twice or were in flight at the kill.
     pub chunks_again: u64,
 }
 
@@ -55,15 +55,15 @@ impl Crashes {
         self.span
     }
 
-    /// One download with a crash in it. Panics when the file is not right in the end, when anything wrong is visible on
-    /// the way, or when it needs a hand.
+    /// One download with a crash. Panics if the file is wrong afterwards, anything wrong becomes visible before, or the
+    /// download does not continue by itself.
     #[track_caller]
     pub fn crash(&mut self, name: &str) -> Crash {
         let bytes = self.share(name);
         let moment = self.random() % (self.span.as_micros() as u64).max(1);
         self.leecher.ok(&["get", "--detach", "--", name]);
         let begin = Instant::now();
-        // The moment is the point of it: nothing is waited for.
+        // Nothing is waited for here: the moment must be random.
         std::thread::sleep(Duration::from_micros(moment));
         let after = begin.elapsed();
         self.leecher.kill();

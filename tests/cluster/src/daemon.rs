@@ -1,4 +1,4 @@
-//! A daemon of a scenario, and what ttctl says of it.
+//! A daemon of a scenario, and its ttctl.
 
 use crate::process::{Output, Process, free_port, run_capped, sealed};
 use crate::{CAP, Tracker, files, program, wait_for};
@@ -19,26 +19,26 @@ pub struct Daemon {
     setup: Setup,
 }
 
-/// How a daemon is started, and started again.
+/// How a daemon is started and restarted.
 struct Setup {
     folder: PathBuf,
-    /// Where it must listen; `None` leaves the choice to it.
+    /// The address at which it must listen; `None` lets it choose.
     listen: Option<SocketAddr>,
     args: Vec<String>,
-    /// How many descriptors it may have, if not as many as we.
+    /// How many descriptors it may have; `None` for as many as this process.
     descriptors: Option<u32>,
     home: TempDir,
 }
 
 impl Daemon {
-    /// Starts one on 127.0.0.1 that knows this tracker, with more options for its command line.
+    /// Starts a daemon on 127.0.0.1 with this tracker and further options.
     #[track_caller]
     pub fn start(tracker: &Tracker, args: &[&str]) -> Daemon {
         let url = tracker.url();
         Daemon::start_on(Ipv4Addr::LOCALHOST.into(), &[&["--tracker", &url], args].concat())
     }
 
-    /// As `start`, with a config file.
+    /// Like `start`, with a config file.
     #[track_caller]
     pub fn start_configured(tracker: &Tracker, config: &str) -> Daemon {
         let home = tempfile::tempdir().expect("a temporary folder");
@@ -50,7 +50,7 @@ impl Daemon {
         Daemon::start_in(home, &folder, Some(Ipv4Addr::LOCALHOST.into()), &["--tracker", &tracker.url()])
     }
 
-    /// Starts one on a free port of this address, with these options.
+    /// Starts a daemon on a free port of this address, with these options.
     #[track_caller]
     pub fn start_on(ip: IpAddr, args: &[&str]) -> Daemon {
         let home = tempfile::tempdir().expect("a temporary folder");
@@ -68,7 +68,7 @@ impl Daemon {
         Daemon::launch(setup, Some(Ipv4Addr::LOCALHOST.into()))
     }
 
-    /// Starts one that chooses its port by itself.
+    /// Starts a daemon that chooses its port itself.
     #[track_caller]
     pub fn start_anywhere(args: &[&str]) -> Daemon {
         let home = tempfile::tempdir().expect("a temporary folder");
@@ -76,7 +76,7 @@ impl Daemon {
         Daemon::start_in(home, &folder, None, args)
     }
 
-    /// Starts one on a shared folder that may have something in it already.
+    /// Starts a daemon on a shared folder that may contain files already.
     #[track_caller]
     pub fn start_in(home: TempDir, folder: &Path, ip: Option<IpAddr>, args: &[&str]) -> Daemon {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
@@ -85,7 +85,7 @@ impl Daemon {
 
     #[track_caller]
     fn launch(mut setup: Setup, ip: Option<IpAddr>) -> Daemon {
-        // Somebody may take the port between our look and the daemon's.
+        // Another process may take the port after it was found free.
         for _ in 0..3 {
             setup.listen = ip.map(|ip| SocketAddr::new(ip, free_port(ip).expect("a free port")));
             match setup.launch() {
@@ -101,14 +101,14 @@ impl Daemon {
         &self.setup.folder
     }
 
-    /// A folder that is neither its shared folder nor anybody else's.
+    /// A folder that no daemon shares.
     pub fn outside(&self) -> PathBuf {
         let outside = self.setup.home.path().join("outside");
         fs::create_dir_all(&outside).expect("a folder in the sealed home");
         outside
     }
 
-    /// Where it was told to listen for peers.
+    /// The address at which it was told to listen for peers.
     #[track_caller]
     pub fn addr(&self) -> SocketAddr {
         self.setup.listen.expect("it was told where to listen")
@@ -121,7 +121,7 @@ impl Daemon {
 
     // -- ttctl
 
-    /// A ttctl command for this daemon, for those who want to start it themselves.
+    /// A ttctl command for this daemon that is not started yet.
     pub fn ttctl(&self, args: &[&str]) -> Command {
         let mut command = sealed(&program("ttctl"), self.setup.home.path());
         command.current_dir(self.outside()).args(self.setup.where_it_is()).args(args);
@@ -170,7 +170,7 @@ impl Daemon {
         files::sha256(bytes)
     }
 
-    /// Starts a ttctl command and goes on without waiting for it.
+    /// Starts a ttctl command without waiting for it.
     #[track_caller]
     pub fn ctl_in_background(&self, args: &[&str]) -> Process {
         let log = self.setup.home.path().join("ttctl.log");
@@ -184,7 +184,7 @@ impl Daemon {
         self.check_file(name, bytes);
     }
 
-    /// The names of what lies in the shared folder, but for our own folder, in order.
+    /// The names of the files in the shared folder, without `.tinytorrent`, in order.
     pub fn listing(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder()).expect("the shared folder is there");
         let name = |entry: io::Result<fs::DirEntry>| {
@@ -214,14 +214,14 @@ impl Daemon {
         resources.iter().cloned().map(Status).collect()
     }
 
-    /// How often it turned peers away for this reason.
+    /// How often it refused peers for this reason.
     #[track_caller]
     pub fn rejected(&self, reason: &str) -> u64 {
         let document = parse(&self.ok(&["peers", "--json"]));
         document["rejected"][reason].as_u64().unwrap_or_else(|| panic!("no reason {reason} in {document}"))
     }
 
-    /// Waits until it has turned somebody away for this reason.
+    /// Waits until it has refused somebody for this reason.
     #[track_caller]
     pub fn wait_rejected(&self, reason: &str) {
         wait_for(&format!("a peer that was turned away for {reason}"), CAP, || {
@@ -229,13 +229,13 @@ impl Daemon {
         });
     }
 
-    /// The memory that it has now, in KiB.
+    /// The memory that it uses now, in KiB.
     #[track_caller]
     pub fn memory_kib(&self) -> u64 {
         self.proc("status", "VmRSS:")
     }
 
-    /// The most memory that it ever had, in KiB.
+    /// The most memory that it has used, in KiB.
     #[track_caller]
     pub fn memory_peak_kib(&self) -> u64 {
         self.proc("status", "VmHWM:")
@@ -247,7 +247,7 @@ impl Daemon {
         fs::read_dir(format!("/proc/{}/fd", self.process.id())).expect("it runs").count()
     }
 
-    /// Waits until a resource's state is as wanted, and returns it.
+    /// Waits until `is_wanted` holds for the state of a resource, and returns the state.
     #[track_caller]
     pub fn wait_status(&self, what: &str, wanted: &str, is_wanted: impl Fn(&Status) -> bool) -> Status {
         let mut last = None;
@@ -273,7 +273,7 @@ impl Daemon {
     pub fn check_file(&self, name: &str, bytes: &[u8]) {
         let path = self.file(name);
         let found = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        // Not assert_eq: nobody reads two hundred megabytes.
+        // Not assert_eq, which would print two hundred megabytes.
         assert!(found == bytes, "{}: {} wrong bytes", path.display(), found.len());
     }
 
@@ -284,7 +284,7 @@ impl Daemon {
         self.process.kill();
     }
 
-    /// Stops it in the middle of whatever it does, or lets it go on: to others, it is a machine that hangs.
+    /// Stops or continues its process. To others, a stopped daemon looks like a machine that hangs.
     pub fn freeze(&mut self, frozen: bool) {
         self.process.signal(if frozen { Signal::STOP } else { Signal::CONT });
     }
@@ -294,7 +294,7 @@ impl Daemon {
         self.process.id()
     }
 
-    /// A number that the kernel keeps of it: a file in its folder in /proc, and the key of a line there.
+    /// A number of the kernel about it: the value of `key` in a file of its folder in /proc.
     #[track_caller]
     pub fn proc(&self, file: &str, key: &str) -> u64 {
         let path = format!("/proc/{}/{file}", self.id());
@@ -320,7 +320,7 @@ impl Daemon {
         write_config(self.setup.home.path(), config);
     }
 
-    /// Asks it to end, and waits until it has: how it ended, and how long that took.
+    /// Asks it to end, waits for that, and returns how it ended and how long that took.
     #[track_caller]
     pub fn terminate(&mut self) -> (ExitStatus, Duration) {
         let begin = Instant::now();
@@ -329,7 +329,7 @@ impl Daemon {
         (status, begin.elapsed())
     }
 
-    /// Waits until it has ended by itself: how.
+    /// Waits until it has ended by itself, and returns how.
     #[track_caller]
     pub fn wait_end(&mut self) -> ExitStatus {
         self.process.wait(CAP).expect("it ends by itself")
@@ -340,7 +340,7 @@ impl Daemon {
         self.process.ended().is_none()
     }
 
-    /// What it has logged, in all its lives.
+    /// Its log, from all its starts.
     pub fn log(&self) -> String {
         self.process.log()
     }
@@ -360,7 +360,7 @@ fn write_config(home: &Path, config: &str) {
 }
 
 impl Setup {
-    /// What ttctl is told to find it.
+    /// The options with which ttctl finds it.
     fn where_it_is(&self) -> [&OsStr; 2] {
         let socket = self.args.iter().skip_while(|arg| *arg != "--socket").nth(1);
         match socket {
@@ -369,7 +369,7 @@ impl Setup {
         }
     }
 
-    /// The log, if it ended before it could be asked anything.
+    /// Starts it. The error is its log, if it ended before it could answer.
     fn launch(&self) -> Result<Process, String> {
         let home = self.home.path();
         let mut command = match self.descriptors {
@@ -381,7 +381,7 @@ impl Setup {
                 shell
             }
         };
-        // Each look at the status would be a line.
+        // Each query of the status would add a line to the log.
         command.arg(&self.folder).args(["--log-level", "debug,daemon::control=info"]).args(&self.args);
         if let Some(listen) = self.listen {
             command.args(["--listen", &listen.to_string()]);
@@ -416,13 +416,13 @@ fn parse(output: &Output) -> Value {
 pub struct Status(pub Value);
 
 impl Status {
-    /// A key that is a text.
+    /// The text under a key.
     #[track_caller]
     pub fn text(&self, key: &str) -> &str {
         self.0[key].as_str().unwrap_or_else(|| panic!("{key} is no text in {}", self.0))
     }
 
-    /// A key that is a number.
+    /// The number under a key.
     #[track_caller]
     pub fn number(&self, key: &str) -> u64 {
         self.0[key].as_u64().unwrap_or_else(|| panic!("{key} is no number in {}", self.0))
@@ -434,7 +434,7 @@ impl Status {
         self.text("state")
     }
 
-    /// Why it does not progress, empty when all is well.
+    /// Why it makes no progress; empty if all is well.
     pub fn reason(&self) -> &str {
         self.0["reason"].as_str().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What a document tells its reader to write or to run, taken from the document itself: so a test runs what stands there.
+//! Reads commands and files out of a document, so that a test runs exactly what the document tells its reader to type.
 
 /// The part of a Markdown text under one heading of the second level, up to the next one.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +26,13 @@ impl<'a> Section<'a> {
         Ok(Section { heading, text: rest.split("\n## ").next().unwrap_or(rest) })
     }
 
-    /// Everything in it.
+    /// The section's text.
     pub fn text(&self) -> &'a str {
         self.text
     }
 
-    /// The only block in this language whose first line (or the one after `#!`) is not a `# NAME` of a file: commands to type.
+    /// The only block of commands in this language. A block whose first line (or the one after `#!`) is `# NAME` shows
+    /// a file instead.
     pub fn commands(&self, language: &str) -> Result<&'a str, String> {
         let is_it = |block: &Block| block.language == language && block.file().is_none();
         self.only(is_it, &format!("commands in {language}"))
@@ -71,7 +72,7 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
     blocks
 }
 
-/// What stands before the next line that begins with a fence, and what after the fence.
+/// The text before the next line that begins with a fence, and the text after the fence.
 fn split_at_fence(text: &str) -> Option<(&str, &str)> {
     const FENCE: &str = "```";
     if let Some(after) = text.strip_prefix(FENCE) {

@@ -1,4 +1,4 @@
-//! A tracker that speaks the protocol and misbehaves as it is told: tasks of the test's own process, on loopback.
+//! A tracker that misbehaves as a test tells it to. It runs inside the test's process, on loopback.
 
 use shared::chunk::ChunkCount;
 use shared::id::{PeerId, ResourceId, SwarmKey};
@@ -24,36 +24,36 @@ use tokio::runtime::Runtime;
 pub enum Manners {
     /// It answers everything with these bytes.
     Sends(Vec<u8>),
-    /// It says hello one byte in a second, which is never done in time.
+    /// It sends one byte of its hello each second, so the hello never completes in time.
     Drips,
-    /// It takes everything and never answers.
+    /// It reads everything and never answers.
     IsSilent,
-    /// It speaks the protocol, and answers so.
+    /// It speaks the protocol and gives these answers.
     Says(Says),
 }
 
-/// What a fake tracker that speaks the protocol answers.
+/// The answers of a fake tracker that speaks the protocol.
 #[derive(Debug, Clone)]
 pub struct Says {
-    /// Whom it names, again and again, to anybody for anything.
+    /// The peers that it names, repeatedly, in every answer.
     pub peers: Vec<SocketAddr>,
-    /// When it wants to be told again.
+    /// The interval after which it wants the next announce.
     pub interval_ms: u32,
-    /// It wants every manifest, every time, and then pages that do not exist.
+    /// It asks for every manifest every time, and then for pages that do not exist.
     pub wants_manifests: bool,
-    /// It knows every resource with another list.
+    /// It says of every resource that it knows another list of chunks.
     pub disagrees: bool,
     /// It refuses every announce.
     pub refuses: bool,
     /// It refuses every publication.
     pub refuses_publications: bool,
-    /// It answers with fewer answers than there were announces.
+    /// Its reply contains fewer answers than there were announces.
     pub forgets_answers: bool,
-    /// It forgets everything with each connection, and ends it after an announce.
+    /// Each connection has a new epoch and ends after one announce.
     pub is_reborn: bool,
-    /// It knows every name, shared in a hundred years, with a manifest that it cannot give.
+    /// It knows every name, with a date a hundred years ahead and a manifest that it does not deliver.
     pub lies_about_names: bool,
-    /// To those who list something, it gives the same full page again and again.
+    /// It answers each page of a listing with the same full page.
     pub circles: bool,
 }
 
@@ -106,12 +106,12 @@ impl FakeTracker {
         format!("tt://{}", self.addr)
     }
 
-    /// How many connections were made to it.
+    /// How many connections it has accepted.
     pub fn connections(&self) -> u64 {
         self.counts.connections.load(Ordering::Relaxed)
     }
 
-    /// How many announces it was sent, each of one or more resources.
+    /// How many announces it has received, each of one or more resources.
     pub fn announces(&self) -> u64 {
         self.counts.announces.load(Ordering::Relaxed)
     }
@@ -132,7 +132,7 @@ async fn accept(listener: TcpListener, manners: Manners, counts: Arc<Counts>) {
 async fn converse(mut stream: TcpStream, manners: Manners, counts: Arc<Counts>, connection: u64) {
     match manners {
         Manners::Sends(bytes) => {
-            let _ = stream.write_all(&bytes).await; // the daemon may have hung up
+            let _ = stream.write_all(&bytes).await; // the daemon may have closed the connection
             drain(stream).await;
         }
         Manners::Drips => {
@@ -155,7 +155,7 @@ async fn converse(mut stream: TcpStream, manners: Manners, counts: Arc<Counts>, 
                 while !ends || counts.announces.load(Ordering::Relaxed) == before {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await; // its answer goes out first
+                tokio::time::sleep(Duration::from_millis(20)).await; // the answer must be sent first
             };
             tokio::select! {
                 _ = wire::serve(stream, options, fake.serve()) => {}
@@ -210,7 +210,7 @@ impl Fake {
     }
 }
 
-/// A swarm of its own for each number, in their order.
+/// A different swarm for each number, in the order of the numbers.
 fn key(number: u16) -> SwarmKey {
     let mut id = [0; 32];
     id[..2].copy_from_slice(&number.to_be_bytes());

@@ -1,12 +1,11 @@
 //! The real binaries, started in sealed homes on loopback: for the scenarios in `tests/`, and for
 //! `cargo xtask demo`.
 //!
-//! [`process`] starts, watches and ends one process; [`files`] makes and hashes what they exchange;
-//! [`mounts`] gives a test disks of its own, [`clock`] a time of day; [`skip`] says what cannot run here; [`document`] takes
-//! commands and files out of a document; [`crash`] kills
-//! a daemon again and again; [`slow_link`] is a long way between two; [`fake_tracker`] and [`hostile`] misbehave as they
-//! are told; [`Tracker`] and [`Daemon`] are what a scenario is told
-//! with (`questions` are those that a tracker answers). Those two panic when something is not as it must be, with the logs of all that took part.
+//! [`process`] starts, watches and ends a process; [`files`] makes and hashes files; [`mounts`] gives a test disks of
+//! its own, and [`clock`] a time of day; [`skip`] records tests that cannot run here; [`document`] reads commands and
+//! files out of a document; [`crash`] kills a daemon again and again; [`slow_link`] delays the bytes between two
+//! processes; [`fake_tracker`] and [`hostile`] misbehave as they are told. Scenarios are written with [`Tracker`] and
+//! [`Daemon`], which panic on a failure with the logs of all processes; `questions` asks a tracker.
 
 mod again;
 pub mod clock;

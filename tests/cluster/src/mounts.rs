@@ -1,5 +1,5 @@
-//! A mount namespace of a test's own, so that small, full, read-only and missing disks can be had without anything
-//! being left behind: it goes with the last of its processes, whatever becomes of the test.
+//! Gives a test a mount namespace of its own, for disks that are small, full, read-only or missing. The namespace goes
+//! with the last of its processes, so nothing is left behind.
 
 use crate::again::{run_once_more, test_name};
 use crate::process::Process;
@@ -8,14 +8,14 @@ use crate::{CAP, program, wait_until};
 use std::path::Path;
 use std::process::Command;
 
-/// What statfs calls a file system that a process serves.
+/// The number with which statfs identifies a FUSE file system.
 const FUSE: rustix::fs::FsWord = 0x6573_5546;
 
-/// Says to the test that it runs inside.
+/// Set inside the second run of the test.
 const INSIDE: &str = "TT_OWN_MOUNTS";
 
-/// Runs the test that calls it once more in a mount namespace of its own. `true` inside of it; `false` outside, when that is done, or
-/// cannot be done for lack of rights: then it says so.
+/// Runs the calling test once more in a mount namespace of its own, and returns `true` inside that run. Returns `false`
+/// outside it, when that run is done or, with a message, if the rights for it are missing.
 #[track_caller]
 pub fn own_mounts() -> bool {
     if std::env::var_os(INSIDE).is_some() {
@@ -34,7 +34,7 @@ pub fn own_mounts() -> bool {
     false
 }
 
-/// Makes a pipe. Mounted over a file, it makes whoever opens that file wait for ever.
+/// Makes a pipe. Mounted over a file, it blocks whoever opens that file.
 #[track_caller]
 pub fn make_pipe(path: &Path) {
     let status = Command::new("mkfifo").arg(path).status();
@@ -75,14 +75,14 @@ pub fn mount_bind(from: &Path, to: &Path) {
     mount(&["--bind", text(from), text(to)]);
 }
 
-/// Makes a mounted file system read-only, or takes that back.
+/// Makes a mounted file system read-only or writable.
 #[track_caller]
 pub fn remount(folder: &Path, read_only: bool) {
     mount(&["-o", if read_only { "remount,ro" } else { "remount,rw" }, text(folder)]);
 }
 
-/// Shows a folder at another place by way of a process, as a file server would. Stop the process, and whoever touches
-/// what is there waits until it goes on. `None` where that cannot be done; it says why.
+/// Shows a folder at another place through a process, as a file server would. While that process is stopped, every
+/// access blocks. Returns `None`, and prints why, where that is impossible.
 #[track_caller]
 pub fn mount_served(from: &Path, to: &Path, log: &Path) -> Option<Process> {
     let mut command = Command::new("bindfs");
@@ -95,7 +95,7 @@ pub fn mount_served(from: &Path, to: &Path, log: &Path) -> Option<Process> {
     Some(server)
 }
 
-/// Takes a file system away, whoever still uses it.
+/// Unmounts a file system even if it is in use.
 #[track_caller]
 pub fn unmount(folder: &Path) {
     run(Command::new("umount").arg("--lazy").arg(folder));

@@ -1,4 +1,5 @@
-//! One process: sealed from its surroundings, ended when it is dropped, its output in a file.
+//! Runs a process that is sealed from its environment, ends when its handle is dropped, and writes its output to a
+//! file.
 
 use crate::clock;
 use rustix::process::{Pid, Signal, kill_process};
@@ -9,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// A command that finds nothing of the machine it runs on: no configuration, no user's folders, no variables but
-/// PATH. Whatever it looks for by itself is under `home`.
+/// A command that sees no configuration, no user directories and no variables except PATH. Its own default directories
+/// are under `home`.
 pub fn sealed(program: &Path, home: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", home);
-    // Tests run as root as well, and then the machine's own places would be looked at.
+    // Under root the machine's own directories would be used.
     command.env("STATE_DIRECTORY", home.join("state"));
     command.env("RUNTIME_DIRECTORY", home.join("run"));
     command.env("CONFIGURATION_DIRECTORY", home.join("config"));
@@ -27,7 +28,7 @@ pub fn free_port(ip: IpAddr) -> io::Result<u16> {
     Ok(TcpListener::bind(SocketAddr::new(ip, 0))?.local_addr()?.port())
 }
 
-/// What a command that ended left behind.
+/// The result of a command.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// Its exit code; -1 if a signal ended it.
@@ -38,13 +39,13 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Runs a command to its end. One that has not ended within the cap is killed, and an error.
+/// Runs a command until it ends. If it has not ended within the cap, it is killed, which is an error.
 pub fn run_capped(command: Command, cap: Duration) -> io::Result<Output> {
     let begin = Instant::now();
     run_unless(command, || (begin.elapsed() > cap).then(|| format!("it has not ended within {cap:?}")))
 }
 
-/// Runs a command to its end, or until there is a reason to give up: it is then killed, and the reason an error.
+/// Runs a command until it ends, or until there is a reason to give up: then it is killed, and the reason is the error.
 pub fn run_unless(mut command: Command, give_up: impl Fn() -> Option<String>) -> io::Result<Output> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let stdout = collect(child.stdout.take());
@@ -64,7 +65,7 @@ pub fn run_unless(mut command: Command, give_up: impl Fn() -> Option<String>) ->
     Ok(Output { code: status.code().unwrap_or(-1), stdout: join(stdout), stderr: join(stderr) })
 }
 
-/// The command line, without the variables that sealing it took.
+/// The command line without the environment of [`sealed`].
 fn describe(command: &Command) -> String {
     let words = [command.get_program()].into_iter().chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
@@ -93,7 +94,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a process that writes to the end of the log file.
+    /// Starts a process that appends its output to the log file.
     pub fn start(name: &str, mut command: Command, log: &Path) -> io::Result<Process> {
         let out = File::options().create(true).append(true).open(log)?;
         let child = command.stdout(out.try_clone()?).stderr(out).spawn().map_err(|error| {
@@ -118,12 +119,12 @@ impl Process {
         if self.ended().is_none()
             && let Some(pid) = i32::try_from(self.id()).ok().and_then(Pid::from_raw)
         {
-            // It may end at this moment; it stays a zombie of ours, so the id is nobody else's.
+            // If it ends at this moment, it stays a zombie, so no other process has its id.
             let _ = kill_process(pid, signal);
         }
     }
 
-    /// Waits for its end; `None` when it has not ended within the cap.
+    /// Waits for its end; `None` if it has not ended within the cap.
     pub fn wait(&mut self, cap: Duration) -> Option<ExitStatus> {
         let begin = Instant::now();
         loop {
@@ -143,7 +144,7 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// What it has written so far, with its former lives on the same log file.
+    /// Its output so far, including that of earlier processes with the same log file.
     pub fn log(&self) -> String {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What a tracker of a scenario tells to those who only ask, over the real protocol.
+//! Asks a scenario's tracker over the real protocol, as a client that only asks.
 
 use crate::Tracker;
 use shared::id::ResourceId;
@@ -31,7 +31,7 @@ impl Tracker {
         })
     }
 
-    /// What a name means; `None` if nothing is published under it.
+    /// The resource that a name means; `None` if nothing is published under it.
     #[track_caller]
     pub fn meaning(&self, name: &str) -> Option<ResourceId> {
         let name: ResourceName = name.parse().expect("a name");
@@ -40,7 +40,7 @@ impl Tracker {
         found.first().map(|entry| entry.publication.key.resource)
     }
 
-    /// The peers of a resource, which is told by its id or by a name.
+    /// The peers of a resource; `what` is its id or a name.
     #[track_caller]
     pub fn entries(&self, what: &str) -> Vec<PeerEntry> {
         let Some(resource) = what.parse().ok().or_else(|| self.meaning(what)) else { return Vec::new() };
@@ -48,7 +48,7 @@ impl Tracker {
         peers.expect("an answer").expect("a list of peers")
     }
 
-    /// Where the peers of a resource listen, in order.
+    /// The addresses of a resource's peers, in order.
     #[track_caller]
     pub fn peers(&self, what: &str) -> Vec<SocketAddr> {
         let mut addrs: Vec<SocketAddr> = self.entries(what).into_iter().map(|peer| peer.addr).collect();

@@ -1,4 +1,5 @@
-//! What cannot run on a machine is skipped, and is seen to be: CI on a machine that has everything lets it fail.
+//! Skips tests that cannot run on this machine, and records that. Where everything must run, as in CI, a skip is a
+//! failure.
 
 use std::env;
 use std::fs::OpenOptions;
@@ -6,21 +7,21 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// With this variable set (to anything but 0) nothing may be skipped.
+/// If this variable is set to anything but 0, nothing may be skipped.
 pub const MUST_RUN: &str = "TT_MUST_RUN";
 
-/// Names a file that gets a line for each test that was skipped. The harness of Rust's tests shows nothing of what a
-/// test prints that passes.
+/// Names a file that receives a line for each skipped test, because the test harness hides the output of tests that
+/// pass.
 pub const LIST: &str = "TT_SKIPPED";
 
 static OWN_LIST: OnceLock<PathBuf> = OnceLock::new();
 
-/// Notes what is skipped in this file, whatever the surroundings say.
+/// Records skips in this file, regardless of the environment.
 pub fn use_list(path: &Path) {
     OWN_LIST.get_or_init(|| path.to_owned());
 }
 
-/// The file that gets a line for whatever is skipped.
+/// The file in which skips are recorded.
 pub fn list() -> Option<PathBuf> {
     OWN_LIST.get().cloned().or_else(|| env::var_os(LIST).map(PathBuf::from))
 }
@@ -30,7 +31,7 @@ pub fn must_run() -> bool {
     env::var_os(MUST_RUN).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// Says that the test that runs now, or the rest of it, cannot run here. Panics where everything must run.
+/// Records that the running test, or the rest of it, cannot run here. Panics where everything must run.
 #[track_caller]
 pub fn skipped(why: &str) {
     let thread = std::thread::current();
@@ -40,7 +41,7 @@ pub fn skipped(why: &str) {
     note(&format!("{test}: {why}"));
 }
 
-/// The same for a chore, or a part of one: an error where everything must run.
+/// The same for a chore or a part of one: an error where everything must run.
 pub fn chore(what: &str, why: &str) -> Result<(), String> {
     if must_run() {
         return Err(format!("{what} must run here ({MUST_RUN} is set), and cannot: {why}"));

@@ -1,4 +1,4 @@
-//! A long way between two processes: carries connections, and each byte arrives later than it was sent.
+//! A slow network path between two processes: forwards connections and delays each byte.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -10,11 +10,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// How many pieces of at most [`PIECE_BYTES`] are on their way in one direction.
+/// How many pieces of at most [`PIECE_BYTES`] are delayed at once in each direction; then the sender waits.
 const PIECES_MAX: usize = 64;
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Stands in for a daemon that is far away, until it is dropped.
+/// Forwards connections to a daemon until it is dropped.
 pub struct SlowLink {
     addr: SocketAddr,
     to: Arc<OnceLock<SocketAddr>>,
@@ -22,7 +22,7 @@ pub struct SlowLink {
 }
 
 impl SlowLink {
-    /// Starts one on a free port of 127.0.0.1: every byte takes this long, in each direction.
+    /// Starts one on a free port of 127.0.0.1 that delays every byte by `delay` in each direction.
     pub fn start(delay: Duration) -> SlowLink {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
@@ -38,7 +38,7 @@ impl SlowLink {
         self.addr
     }
 
-    /// Says where it leads to. Until then connections are closed.
+    /// Sets the target. Until then connections are closed.
     pub fn lead_to(&self, addr: SocketAddr) {
         self.to.set(addr).expect("it leads to one place");
     }
@@ -50,7 +50,7 @@ async fn accept(listener: TcpListener, to: Arc<OnceLock<SocketAddr>>, delay: Dur
         tokio::spawn(async move {
             let Ok(far) = TcpStream::connect(to).await else { return };
             let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
-            // Whichever side ends first ends the other.
+            // When one direction ends, the other is ended too.
             tokio::select! {
                 () = carry(from_near, to_far, delay) => {}
                 () = carry(from_far, to_near, delay) => {}

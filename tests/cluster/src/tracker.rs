@@ -23,7 +23,7 @@ impl Tracker {
     /// Starts one on a free port of this address.
     pub fn start_on(ip: IpAddr) -> Tracker {
         let home = tempfile::tempdir().expect("a temporary folder");
-        // Somebody may take the port between our look and the tracker's.
+        // Another process may take the port after it was found free.
         for _ in 0..5 {
             let addr = SocketAddr::new(ip, free_port(ip).expect("a free port"));
             if let Some(process) = launch(addr, &home) {
@@ -54,7 +54,7 @@ impl Tracker {
         self.process = launch(self.addr, &self.home).expect("the tracker comes up again on its port");
     }
 
-    /// Asks it to end, and waits until it has; how long that took.
+    /// Asks it to end, waits for that, and returns how long it took.
     pub fn terminate(&mut self) -> std::time::Duration {
         let begin = Instant::now();
         self.process.signal(Signal::TERM);
@@ -74,7 +74,7 @@ impl Tracker {
     }
 }
 
-/// `None` if it ended at once: its port is taken.
+/// Returns `None` if it ended at once because its port is taken.
 fn launch(addr: SocketAddr, home: &TempDir) -> Option<Process> {
     let mut command = sealed(&program("tt-tracker"), home.path());
     command.args(["--listen", &addr.to_string(), "--log-level", "debug"]);

@@ -1,4 +1,4 @@
-//! What no schedule can beat.
+//! The lower bounds that no schedule can beat.
 
 use crate::Link;
 use std::time::Duration;
@@ -16,8 +16,8 @@ pub fn bound(bytes: u64, seeder: Link, leechers: &[Link]) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// As [`bound`], of machines in zones with thin links to each other: everything must leave the seeder's zone
-/// once, and come into each other one.
+/// Like [`bound`], for zones with slow links between them: every byte must leave the seeder's zone once and enter each
+/// other zone once.
 pub fn bound_between(
     bytes: u64,
     seeder: Link,
@@ -29,8 +29,8 @@ pub fn bound_between(
     bound(bytes, seeder, leechers).max(Duration::from_secs_f64(bytes as f64 / thinnest as f64))
 }
 
-/// As [`bound`], where some leechers come `delay` late: till then their uplinks carry nothing, and nothing comes
-/// to them.
+/// Like [`bound`], with some leechers that come `delay` late: until then their uplinks carry nothing, and nothing is
+/// sent to them.
 pub fn bound_late(bytes: u64, seeder: Link, early: &[Link], late: &[Link], delay: Duration) -> Duration {
     let uplinks = |links: &[Link]| links.iter().map(|link| link.up as f64).sum::<f64>();
     let (bytes, missed) = (bytes as f64, uplinks(late) * delay.as_secs_f64());

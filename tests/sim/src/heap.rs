@@ -1,11 +1,10 @@
-//! What is going to happen, in order of time; at the same time, in order of being planned.
+//! The planned happenings, in order of time and then of planning.
 
 use shared::swarm::Time;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A heap of plans. Only their times and places are sorted: the plans themselves are large, and stay where they
-/// are.
+/// A heap of plans. Only their times and places are sorted, because the plans themselves are large.
 pub(crate) struct Heap<T> {
     order: BinaryHeap<Reverse<(Time, u64, u32)>>,
     planned: u64,

@@ -1,7 +1,7 @@
 //! `sim`: runs swarms on virtual time, with the real core.
 //!
-//! Exit code 0: all is as it must be. 1: something failed, and the command that repeats it was printed.
-//! 2: the command line makes no sense.
+//! Exit code 0: no failure. 1: something failed, and the command that repeats it was printed. 2: the command line is
+//! invalid.
 
 // A tool talks to the person who started it.
 #![allow(clippy::print_stdout)]

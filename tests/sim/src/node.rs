@@ -1,4 +1,4 @@
-//! One machine of the world: the real core, and what its driver has to remember.
+//! A machine of the world: the real core, and the state of its driver.
 
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
@@ -12,12 +12,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 pub struct NodeId(pub usize);
 
 impl NodeId {
-    /// Where it listens.
+    /// The machine's address.
     pub fn addr(self) -> PeerAddr {
         SocketAddr::from((Ipv4Addr::from(0x0a00_0000 + self.0 as u32), 7987))
     }
 
-    /// Who listens there.
+    /// The machine with this address.
     pub(crate) fn of(addr: PeerAddr) -> Option<NodeId> {
         match addr {
             SocketAddr::V4(addr) => {
@@ -31,45 +31,45 @@ impl NodeId {
 pub(crate) struct Node {
     pub(crate) machine: Machine,
     pub(crate) id: PeerId,
-    /// What it says of its zone in the hello; empty if it is in none.
+    /// The zone in its hello; empty if it is in none.
     pub(crate) zone: String,
     pub(crate) alive: bool,
     /// It accepts requests and sends nothing.
     pub(crate) silent: bool,
     /// It has nothing of what it claims.
     pub(crate) hollow: bool,
-    /// What it sends corrupt.
+    /// The chunks that it sends corrupt.
     pub(crate) corrupt: BTreeSet<(SwarmKey, ChunkIndex)>,
     /// How many of the next chunks that it sends are corrupt.
     pub(crate) corrupt_next: u64,
-    /// What it cannot reach lies on another side.
+    /// Its side of a cut; it cannot reach machines on other sides.
     pub(crate) side: u32,
-    /// When what it said last arrives: what it says later does not come earlier.
+    /// When its last message arrives; later messages do not arrive earlier.
     pub(crate) said_until: Time,
-    /// What is on its disk.
+    /// The chunks on its disk.
     pub(crate) have: BTreeMap<SwarmKey, HaveMap>,
     /// When its alarm is planned.
     pub(crate) alarm: Option<Time>,
-    /// Whom it dialed and is connected to.
+    /// The peers that it dialed and is connected to.
     pub(crate) links: BTreeSet<NodeId>,
-    /// Who dialed it and which news it wants.
+    /// The peers that dialed it, and the news that each wants.
     pub(crate) subscribers: BTreeMap<NodeId, BTreeSet<SwarmKey>>,
-    /// What is to be told to the subscribers.
+    /// The news for its subscribers.
     pub(crate) news: BTreeMap<SwarmKey, Fresh>,
     /// Its own open requests.
     pub(crate) calls: BTreeMap<RequestId, Call>,
-    /// What it is asked.
+    /// The questions that it is asked.
     pub(crate) asks: BTreeMap<AskId, Asked>,
     /// Bytes that it sent, and received.
     pub(crate) sent: u64,
     pub(crate) received: u64,
 }
 
-/// What is new and not told.
+/// News that were not told yet.
 #[derive(Default)]
 pub(crate) struct Fresh {
     pub(crate) chunks: Vec<ChunkIndex>,
-    /// Everything is to be told again.
+    /// Whether everything must be told again.
     pub(crate) all: bool,
 }
 
@@ -77,11 +77,11 @@ pub(crate) struct Fresh {
 #[derive(Clone, Copy)]
 pub(crate) struct Call {
     pub(crate) to: NodeId,
-    /// What the callee calls it, once it is there.
+    /// The callee's number for it, once it has arrived.
     pub(crate) ask: Option<AskId>,
 }
 
-/// Who asked.
+/// The asker of a question.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked {
     pub(crate) from: NodeId,
@@ -89,7 +89,7 @@ pub(crate) struct Asked {
 }
 
 impl Node {
-    /// How many of the swarms that it is in it has not everything of; none if it is dead.
+    /// The number of its swarms in which it lacks something; 0 if it is dead.
     pub(crate) fn unfinished(&self) -> usize {
         if self.alive { self.have.values().filter(|have| !have.is_full()).count() } else { 0 }
     }

@@ -1,4 +1,4 @@
-//! One who dials and asks, frame by frame.
+//! A client that dials and asks frame by frame.
 
 use shared::id::PeerId;
 use shared::rpc::PROTOCOL_VERSION;
@@ -30,7 +30,7 @@ impl Asker {
         Asker { stream, calls: 0 }
     }
 
-    /// A connection of a peer that says it has this id and listens on this port; it is through hello.
+    /// A connection of a peer with this id and port, after hello.
     pub fn introduced(addr: SocketAddr, id: u8, port: u16) -> Asker {
         let mut asker = Asker::dial(addr);
         let answer = asker.ask(Asker::hello(id, port)).expect("an answer to hello");
@@ -47,16 +47,16 @@ impl Asker {
         PeerRequest::Hello { hello }
     }
 
-    /// Asks, and waits for the next answer's head: its call's number, and what is in it.
+    /// Asks, and waits for the next answer's head: the number and the content of its call.
     pub fn ask(&mut self, request: PeerRequest) -> io::Result<Vec<u8>> {
         self.send(request)?;
         self.answer()
     }
 
-    /// Asks, and waits for nothing.
+    /// Asks without waiting for an answer.
     pub fn send(&mut self, request: PeerRequest) -> io::Result<()> {
         self.calls += 1;
-        // the form of docs/protocol.md: a call, its number, its time in milliseconds, what is asked
+        // The form of docs/protocol.md: a call, its number, its time in milliseconds, and the question.
         let head = postcard::to_stdvec(&(0u8, self.calls, 60_000u32, request)).expect("a message");
         self.write(&[&lengths(head.len(), 0)[..], &head].concat())
     }
@@ -82,7 +82,7 @@ impl Asker {
         Ok(bytes)
     }
 
-    /// Reads whatever the daemon says until it closes the connection. Whether it does, before a read takes too long.
+    /// Reads until the daemon closes the connection. Returns whether it does, before a read takes too long.
     pub fn read_to_end(&mut self) -> bool {
         let mut buffer = [0; 4096];
         loop {
@@ -108,6 +108,6 @@ pub fn lengths(head: usize, body: usize) -> [u8; 8] {
 
 /// Whether the answer to hello is a welcome.
 pub fn is_welcome(head: &[u8]) -> bool {
-    // the call's number, a reply, of hello, which is well
+    // The call's number, then a reply to hello that is a success.
     head.get(1..4) == Some(&[0, 0, 0])
 }

@@ -1,4 +1,4 @@
-//! Peers that do not exist: each has a connection to the tracker, and nobody listens where it says.
+//! Invented peers: each has a connection to the tracker, and nobody listens at the address that it announces.
 
 use crate::Tracker;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -15,24 +15,24 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 const SOON: Duration = Duration::from_secs(30);
-/// How many say hello at once: a tracker hangs up on further strangers.
+/// How many say hello at once; a tracker refuses more connections without hello.
 const JOINING_MAX: usize = 64;
 /// How often each of them renews its entry.
 const RENEW_EVERY: Duration = Duration::from_secs(3);
 
-/// Invented peers of one swarm. They go when it is dropped.
+/// Invented peers of one swarm. Dropping this ends them.
 #[derive(Debug)]
 pub struct Crowd {
     _runtime: Runtime,
 }
 
 impl Crowd {
-    /// Announces this many peers, each from an address of its own, all at this stage. Returns when the tracker knows them.
+    /// Announces `many` peers, each from an address of its own, at this stage. Returns when the tracker knows them.
     pub fn invent(tracker: &Tracker, manifest: &Manifest, many: u32, stage: Stage) -> Crowd {
         Crowd::invent_at(|number| Ipv4Addr::from(0x7f01_0001 + number), tracker, manifest, many, stage)
     }
 
-    /// The same, of as many networks as there are.
+    /// The same from as many networks as possible.
     pub fn invent_far(tracker: &Tracker, manifest: &Manifest, many: u32, stage: Stage) -> Crowd {
         let at = |number: u32| Ipv4Addr::new(127, 1 + (number % 254) as u8, (number / 254) as u8, 1);
         Crowd::invent_at(at, tracker, manifest, many, stage)
@@ -67,7 +67,7 @@ impl Crowd {
     }
 }
 
-/// One of them. It listens nowhere, and goes on until the runtime ends.
+/// One invented peer. It listens nowhere and runs until the runtime ends.
 async fn join(tracker: SocketAddr, own: Ipv4Addr, announce: Announce) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind((own, 0).into()).expect("an address of loopback");
@@ -89,7 +89,7 @@ async fn join(tracker: SocketAddr, own: Ipv4Addr, announce: Announce) {
     });
 }
 
-/// Each of them needs a descriptor here, and one at the tracker, which inherits what we may have.
+/// Each invented peer needs a descriptor here and one at the tracker, which inherits our limit.
 fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };

@@ -1,18 +1,18 @@
-//! What a hostile peer's answers become on their way: whole frames go in, anything may come out.
+//! Distorts a hostile peer's answers on their way: whole frames go in, and anything may come out.
 
 use super::way::Way;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 
-/// A chunk is larger, anything else is smaller.
+/// Frames above this size are chunks; everything else is smaller.
 const LARGE_BYTES: usize = 64 << 10;
 
-/// Carries a connection between the other side and an honest service, and distorts what the service says.
+/// Forwards a connection between the other side and an honest service, and distorts the service's answers.
 pub(super) async fn distort(stream: TcpStream, service: DuplexStream, way: &Way) {
     let (mut from_peer, to_peer) = stream.into_split();
     let (from_service, mut to_service) = tokio::io::split(service);
-    // Whichever ends first ends the other.
+    // When one side ends, the other is ended too.
     tokio::select! {
         _ = tokio::io::copy(&mut from_peer, &mut to_service) => {}
         _ = answer(from_service, to_peer, way) => {}

@@ -1,6 +1,6 @@
-//! Peers that mean no good. They speak the protocol as far as they want to, in this process, and are told how to
-//! misbehave: [`FalseSeeder`] is dialled and asked, [`Asker`] dials and
-//! asks, [`Silent`] dials and says nothing, [`Publisher`] publishes what it likes.
+//! Hostile peers. They run in this process, speak the protocol as far as they want to, and misbehave as a test tells
+//! them: [`FalseSeeder`] is dialed and asked, [`Asker`] dials and asks, [`Silent`] dials and says nothing, and
+//! [`Publisher`] publishes what it likes.
 
 mod asker;
 mod crowd;

@@ -6,10 +6,10 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Instant;
 
-/// The seed that is the same each time.
+/// The seed of the runs that are the same each time.
 const FIXED_SEED: u64 = 1;
 
-/// Each size of each scenario with the fixed seed, and the default size with one that was never tried.
+/// Runs each size of each scenario with the fixed seed, and the default size with a new one.
 pub(crate) fn check(seed: Option<u64>) -> bool {
     let began = Instant::now();
     let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
@@ -22,7 +22,7 @@ pub(crate) fn check(seed: Option<u64>) -> bool {
             jobs.push(job(&scenario.sizes[0], seed));
         }
     }
-    // The longest first, so that no processor idles in the end.
+    // The longest runs first, so that no processor is idle at the end.
     jobs.sort_by_key(|(_, order)| std::cmp::Reverse(cost(&order.size)));
     let reports = run_all(&jobs, |report| println!("{}", report.line()));
     let failed = reports.iter().filter(|report| !report.failures.is_empty()).count();

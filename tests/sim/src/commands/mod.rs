@@ -1,4 +1,4 @@
-//! What can be asked of `sim`, one file each. All say whether all is as it must be.
+//! The commands of `sim`, one in each file. Each returns whether everything is as it must be.
 
 pub(crate) mod check;
 pub(crate) mod rules;
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// A scenario, and how it is to be run.
+/// A scenario and its order.
 pub(crate) type Job = (&'static Scenario, Order);
 
 /// Names the scenarios.
@@ -23,7 +23,7 @@ pub(crate) fn list() -> bool {
     true
 }
 
-/// Runs all of them, as many at once as there are processors; tells of each as it ends. The reports are in the
+/// Runs all jobs, as many at once as there are processors, and calls `tell` for each as it ends. The reports are in the
 /// order of the jobs.
 pub(crate) fn run_all(jobs: &[Job], tell: impl Fn(&Report) + Sync) -> Vec<Report> {
     let next = AtomicUsize::new(0);
@@ -52,12 +52,12 @@ pub(crate) fn ratio_of(reports: &[Report]) -> String {
     format!("{:.3} ({worst:.3})", mean(reports, Report::ratio))
 }
 
-/// The mean of something that runs tell.
+/// The mean of a value over all runs.
 pub(crate) fn mean(reports: &[Report], what: impl Fn(&Report) -> f64) -> f64 {
     reports.iter().map(what).sum::<f64>() / reports.len().max(1) as f64
 }
 
-/// Tells what failed, and how to repeat it. Whether nothing did.
+/// Prints the failures and the commands that repeat them. Returns whether there are none.
 pub(crate) fn nothing_failed(reports: &[Report]) -> bool {
     let failed: Vec<&Report> = reports.iter().filter(|report| !report.failures.is_empty()).collect();
     for report in &failed {

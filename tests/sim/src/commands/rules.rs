@@ -1,15 +1,15 @@
-//! `sim rules`: what each rule is worth.
+//! `sim rules`: measures what each rule is worth.
 
 use super::{Job, nothing_failed, ratio_of, row, run_all};
 use sim::Setup;
 use sim::scenario::{Order, find, size};
 use std::time::Duration;
 
-/// The fleets that every change is tried on.
+/// The fleets on which each change is tried.
 const FLEETS: [(&str, usize, u32); 5] =
     [("even", 8, 128), ("even", 32, 256), ("H1", 32, 256), ("H5", 32, 256), ("far", 32, 256)];
 
-/// A setting that differs from the usual ones.
+/// The settings that are changed, one at a time.
 type Change = (&'static str, fn(&mut Setup));
 
 const CHANGES: &[Change] = &[
@@ -52,7 +52,7 @@ fn neighbours(setup: &mut Setup, n: u32) {
     setup.tracker_peers = n as usize;
 }
 
-/// Prints it as Markdown: one row for each change, one column for each fleet.
+/// Prints a Markdown table: one row for each change, one column for each fleet.
 pub(crate) fn rules(runs: u64) -> bool {
     let mut jobs: Vec<Job> = Vec::new();
     for &(_, change) in CHANGES {

@@ -36,7 +36,7 @@ const HUNDRED: &[(&str, &[(usize, u32)])] = &[("hundred", &[(100, 64), (100, 256
 const LARGE: &[(&str, &[(usize, u32)])] =
     &[("thousand", &[(1000, 64), (1000, 256)]), ("ten-thousand", &[(10_000, 256)])];
 
-/// Prints them as Markdown. Limits are not looked at, only whether everybody ends.
+/// Prints the tables as Markdown. Limits are ignored; only unfinished runs are failures.
 pub(crate) fn table(runs: u64, large: bool) -> bool {
     let mut good = part("Nothing goes wrong", FLEETS, runs);
     good &= part("Two racks", RACKS, runs);

@@ -1,4 +1,4 @@
-//! The links, and the chunks that are on them.
+//! The links, and the chunks on them.
 
 mod share;
 
@@ -9,23 +9,23 @@ use shared::swarm::{AskId, RequestId, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What a connection keeps in its buffers while it sends a chunk.
+/// How many bytes a connection keeps in its buffers while it sends a chunk.
 const BUFFER_BYTES: f64 = 256.0 * 1024.0;
 
 /// Access to the network, of a machine or of a zone, in bytes per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
-    /// What it can send.
+    /// The rate at which it can send.
     pub up: u64,
-    /// What it can receive.
+    /// The rate at which it can receive.
     pub down: u64,
 }
 
 impl Link {
-    /// Never in the way.
+    /// A link that limits nothing.
     pub const ENDLESS: Link = Link { up: u64::MAX, down: u64::MAX };
 
-    /// As fast in both directions, in bits per second.
+    /// A link with the same rate in both directions, in bits per second.
     pub fn symmetric(bits: u64) -> Link {
         Link { up: bits / 8, down: bits / 8 }
     }
@@ -34,18 +34,18 @@ impl Link {
 /// How the chunks on a link share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// Each gets the smallest of its shares along the way. Local, so fit for thousands of machines; what one
-    /// end cannot use is lost to the others.
+    /// Each chunk gets the smallest of its shares along the way. This is computed locally and so suits thousands of
+    /// machines; a share that one end cannot use is lost to the others.
     Equal,
-    /// Max-min fairness, computed anew for the whole network at each change: exact, for small worlds.
+    /// Max-min fairness, computed for the whole network at each change: exact, for small worlds.
     MaxMin,
 }
 
-/// A chunk on its way: its place among the flows. Places are used again; a mark's version is not.
+/// A chunk on its way, as its place among the flows. Places are used again, but the version of a mark is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FlowId(u32);
 
-/// From whom to whom a chunk goes, and what both sides call it.
+/// The sender and the receiver of a chunk, and the number that each side gives it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Route {
     pub(crate) from: NodeId,
@@ -56,7 +56,7 @@ pub(crate) struct Route {
     pub(crate) index: ChunkIndex,
 }
 
-/// When a flow is to be looked at next.
+/// When a flow must be looked at next.
 pub(crate) type Mark = (Time, FlowId, u32);
 
 /// One direction of a link, by number.
@@ -68,7 +68,7 @@ struct Pipe {
     flows: Vec<FlowId>,
 }
 
-/// What a machine or a zone sends and receives through.
+/// The two directions of a machine's or a zone's link.
 #[derive(Clone, Copy)]
 struct Ends {
     up: PipeId,
@@ -76,7 +76,7 @@ struct Ends {
 }
 
 struct Flow {
-    /// `None`: the place is free.
+    /// `None` if the place is free.
     route: Option<Route>,
     /// The pipes that it passes: those of its machines and, if it crosses, those of their zones.
     path: [PipeId; 4],
@@ -85,9 +85,9 @@ struct Flow {
     left: f64,
     rate: f64,
     since: Time,
-    /// Bytes that arrived and were not reported.
+    /// Bytes that have arrived and were not reported yet.
     unreported: f64,
-    /// Grows with every change of rate and is never set back, so that marks planned before are known to be void.
+    /// Grows with every change of rate and is never reset, so that marks planned before are recognized as void.
     version: u32,
 }
 
@@ -124,7 +124,7 @@ impl Network {
         self.nodes.push((ends, zone));
     }
 
-    /// What goes between this zone and the others shares this link.
+    /// All traffic between this zone and others shares this link.
     pub(crate) fn zone_link(&mut self, zone: &str, link: Link) {
         let zone = self.zone(zone);
         let Ends { up, down } = self.zones[zone];
@@ -132,7 +132,7 @@ impl Network {
         self.pipes[down as usize].rate = link.down as f64 / 1e6;
     }
 
-    /// A machine's link is another from now on.
+    /// Replaces a machine's link.
     pub(crate) fn set_link(&mut self, now: Time, node: NodeId, link: Link) -> Vec<Mark> {
         let Ends { up, down } = self.nodes[node.0].0;
         self.pipes[up as usize].rate = link.up as f64 / 1e6;
@@ -140,8 +140,8 @@ impl Network {
         self.share(now, &[up, down])
     }
 
-    /// How long what waits in a machine's buffers takes to leave it. (The bytes of flows are those of their last
-    /// change: good enough for this.)
+    /// How long the bytes in a machine's buffers need to leave it. Uses the flows' bytes of their last change, which is
+    /// exact enough.
     pub(crate) fn queued(&self, node: NodeId) -> Duration {
         let pipe = &self.pipes[self.nodes[node.0].0.up as usize];
         let flows = pipe.flows.iter().map(|id| self.flows[id.0 as usize].left.min(BUFFER_BYTES));
@@ -177,7 +177,7 @@ impl Network {
         Ends { up: pipe(link.up), down: pipe(link.down) }
     }
 
-    /// Puts a chunk on the way. The flows whose rates change are to be looked at as given.
+    /// Starts a flow. Returns marks for the flows whose rates change.
     pub(crate) fn start(&mut self, now: Time, route: Route) -> Vec<Mark> {
         let ((from, from_zone), (to, to_zone)) = (self.nodes[route.from.0], self.nodes[route.to.0]);
         let (over, under) = (self.zones[from_zone].up, self.zones[to_zone].down);
@@ -200,7 +200,7 @@ impl Network {
         self.share(now, &path[..hops])
     }
 
-    /// Where a new flow is kept.
+    /// A place for a new flow.
     fn place(&mut self, mut flow: Flow) -> FlowId {
         match self.free.pop() {
             Some(id) => {
@@ -215,7 +215,7 @@ impl Network {
         }
     }
 
-    /// Takes a chunk off. Gives the bytes of it that were sent.
+    /// Ends a flow. Returns how many bytes were sent.
     pub(crate) fn end(&mut self, now: Time, id: FlowId) -> (u64, Vec<Mark>) {
         let flow = &mut self.flows[id.0 as usize];
         let Some(route) = flow.route.take() else { return (0, Vec::new()) };
@@ -233,8 +233,8 @@ impl Network {
         (sent, self.share(now, &path[..hops]))
     }
 
-    /// Looks at a flow: what arrived since the last look, and when to look again; no time when all is there.
-    /// `None` when the mark is void.
+    /// Looks at a flow: returns the bytes that arrived since the last look and when to look again, which is `None` when
+    /// everything has arrived. Returns `None` for a void mark.
     pub(crate) fn look(&mut self, now: Time, id: FlowId, version: u32) -> Option<(Route, u64, Option<Mark>)> {
         let flow = &mut self.flows[id.0 as usize];
         let route = flow.route.filter(|_| flow.version == version)?;
@@ -269,7 +269,7 @@ impl Flow {
         self.since = now;
     }
 
-    /// Progress is reported at each quarter of a chunk, on a slow flow more often.
+    /// Progress is reported at each quarter of a chunk, and more often on a slow flow.
     fn next_mark(&self, id: FlowId) -> Mark {
         let quarter = f64::from(CHUNK_BYTES) / 4.0;
         let step = if self.rate * 50_000.0 >= quarter { quarter } else { quarter / 16.0 };

@@ -1,4 +1,4 @@
-//! How fast each chunk goes.
+//! Computes the rate of each flow.
 
 use super::{FlowId, Mark, Network, PipeId, Sharing};
 use shared::swarm::Time;
@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 impl Network {
-    /// Gives each flow its rate after a change in these pipes.
+    /// Computes the rates after a change in these pipes.
     pub(super) fn share(&mut self, now: Time, changed: &[PipeId]) -> Vec<Mark> {
         let rates = match self.sharing {
             Sharing::Equal => self.equal_rates(changed),
@@ -39,7 +39,7 @@ impl Network {
     }
 
     /// Progressive filling: the pipe with the smallest share per flow is filled first, and so on. Shares only grow
-    /// on the way, so one that is found too small in the heap goes back into it.
+    /// meanwhile, so a share in the heap that is too small is put back.
     fn max_min_rates(&self) -> Vec<(FlowId, f64)> {
         let mut open: Vec<usize> = self.pipes.iter().map(|pipe| pipe.flows.len()).collect();
         let mut room: Vec<f64> = self.pipes.iter().map(|pipe| pipe.rate).collect();

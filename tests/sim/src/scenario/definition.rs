@@ -1,4 +1,4 @@
-//! What a scenario is: its sizes with their limits, and the world that it stages.
+//! The definition of a scenario: its sizes with their limits, and its world.
 
 use crate::{Link, NodeId, Setup, World};
 use shared::id::SwarmKey;
@@ -9,34 +9,34 @@ pub const GIGABIT: Link = Link { up: 125_000_000, down: 125_000_000 };
 
 /// A kind of run.
 pub struct Scenario {
-    /// What it is called at the command line.
+    /// Its name on the command line.
     pub name: &'static str,
-    /// What it is about, in one line.
+    /// Its description in one line.
     pub about: &'static str,
-    /// The sizes that it is usually run in, and their limits; the first is the default.
+    /// The sizes in which it is usually run, with their limits; the first is the default.
     pub sizes: &'static [Size],
     /// The world's settings, but for the seed.
     pub setup: fn() -> Setup,
     /// Builds the world: settings, leechers, chunks.
     pub stage: fn(Setup, usize, u32) -> Staged,
-    /// Whether everybody who lives has everything in the end. Else all must say what they lack.
+    /// Whether all living machines must have everything when the run ends. Otherwise all must say what they lack.
     pub ends: bool,
-    /// Whether it is one of the fixed set that CI runs.
+    /// Whether CI runs it.
     pub in_check: bool,
 }
 
-/// How large a run is, and what it must not exceed.
+/// The size of a run and its limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// Leechers.
     pub machines: usize,
     /// Chunks of the resource.
     pub chunks: u32,
-    /// Time over bound.
+    /// The limit of the time, as a multiple of the bound.
     pub ratio_max: f64,
-    /// Bytes that the first seeder sends, in copies of the resource.
+    /// The limit of the bytes that the first seeder sends, in copies of the resource.
     pub sent_max: f64,
-    /// Bytes that cross into another zone, in copies of the resource.
+    /// The limit of the bytes that cross into another zone, in copies of the resource.
     pub crossed_max: f64,
 }
 
@@ -44,11 +44,11 @@ pub struct Size {
 pub struct Staged {
     /// The world; machine 0 is the seeder.
     pub world: World,
-    /// What is fetched.
+    /// The swarm that is fetched.
     pub key: SwarmKey,
-    /// What no schedule can beat, for those who are judged.
+    /// The bound for the machines that are judged.
     pub bound: Duration,
-    /// Whose times count.
+    /// The machines that are judged.
     pub judged: Vec<NodeId>,
 }
 

@@ -1,4 +1,4 @@
-//! Fleets with machines that mean no good. The honest ones are judged.
+//! Fleets with hostile machines. Only the honest machines are judged.
 
 use super::definition::{GIGABIT, Staged};
 use super::even::even;
@@ -6,15 +6,15 @@ use super::troubled::{bytes, chance};
 use crate::{Fault, Link, NodeId, Setup, World, bound};
 use std::time::Duration;
 
-/// Leechers that join now find the seeders at the tracker.
+/// When the leechers join, so that the tracker knows the seeders by then.
 const ALL_ARE_THERE: Duration = Duration::from_millis(1);
-/// Those who never end by themselves are gone then: a run ends when all have ended.
+/// When hostile machines that never end are removed: a run ends when all have ended.
 const GONE_AT: Duration = Duration::from_secs(300);
-/// As good as nothing, in bytes per second.
+/// A rate that is nearly nothing, in bytes per second.
 const DRIP: u64 = 1_000;
 
-/// Two more seeders that are none: one falls silent, by the seed from the beginning or in the middle of it, the other
-/// sends nothing right. The tracker tells the leechers of everybody, and then nobody of anything ever again.
+/// Two false seeders: one falls silent, by the seed at the beginning or in the middle, and the other sends only corrupt
+/// chunks. The tracker names all machines once and then never answers again.
 pub(super) fn beset(setup: Setup, machines: usize, chunks: u32) -> Staged {
     let links = vec![GIGABIT; machines];
     let bound = bound(bytes(chunks), GIGABIT, &links);
@@ -33,14 +33,14 @@ pub(super) fn beset(setup: Setup, machines: usize, chunks: u32) -> Staged {
     Staged { world, key, bound, judged }
 }
 
-/// As many hostile machines as honest ones, the seeder among these.
+/// As many hostile machines as honest ones, including the seeder.
 fn among(hostile: fn(&mut Staged, u64), setup: Setup, machines: usize, chunks: u32) -> Staged {
     let mut staged = even(setup, machines, chunks);
     (0..=machines as u64).for_each(|at| hostile(&mut staged, at));
     staged
 }
 
-/// They claim everything, and send nothing, or wrong bytes, or next to nothing, or say that they do not have it.
+/// They claim everything, and send nothing, wrong bytes or next to nothing, or deny having the chunk.
 pub(super) fn false_seeders(setup: Setup, machines: usize, chunks: u32) -> Staged {
     among(false_seeder, setup, machines, chunks)
 }

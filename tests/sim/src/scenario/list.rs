@@ -1,12 +1,12 @@
 //! All scenarios, with their usual sizes and limits.
 //!
-//! The limits are where something is broken, not where one would like to be: single runs scatter.
+//! The limits tell when something is broken. They are not targets, since single runs vary.
 
 use super::definition::{Scenario, Size, Staged, size};
 use super::{even, hostile, troubled};
 use crate::Setup;
 
-/// A scenario in which all end and which CI runs.
+/// A scenario in which all machines end and which CI runs.
 const fn usual(
     name: &'static str,
     about: &'static str,

@@ -1,4 +1,4 @@
-//! Scenarios: fleets with a name, what befalls them, and what they must keep to.
+//! Scenarios: named fleets, their troubles and their limits.
 //!
 //! A scenario stages a world for a seed and a size; [`run`] runs it and reports. Everything is judged there, so
 //! that the binary, CI and the tests ask for the same.

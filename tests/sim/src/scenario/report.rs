@@ -16,15 +16,16 @@ pub struct Report {
     pub chunks: u32,
     /// What no schedule can beat, in seconds.
     pub bound: f64,
-    /// When those who are judged had everything, over the bound; sorted. Who never had it is not in it.
+    /// The times at which the judged machines had everything, as multiples of the bound, sorted. Machines that never
+    /// had it are left out.
     pub times: Vec<f64>,
-    /// Bytes that the first seeder sent, in copies.
+    /// Bytes that the first seeder sent, in copies of the resource.
     pub sent: f64,
-    /// Bytes that went to another zone, in copies.
+    /// Bytes that crossed into another zone, in copies of the resource.
     pub crossed: f64,
     /// Requests (picks, too) for each chunk that was delivered.
     pub requests: f64,
-    /// How many of them were refused because all slots were taken.
+    /// The share of them that was refused because all slots were taken.
     pub refused: f64,
     /// How often a machine dropped a peer.
     pub dropped: usize,
@@ -32,25 +33,26 @@ pub struct Report {
     pub events: u64,
     /// Real time, in seconds.
     pub took: f64,
-    /// Of all actions; 0 if the world is too large for that.
+    /// The digest of all actions; 0 if the world is too large for it.
     pub digest: u64,
-    /// What is wrong with it.
+    /// The failures of the run.
     pub failures: Vec<String>,
 }
 
 impl Report {
-    /// The last one's time over the bound.
+    /// The time of the last judged machine, as a multiple of the bound.
     pub fn ratio(&self) -> f64 {
         self.quantile(1.0)
     }
 
-    /// The time over the bound by which this part of the judged had everything; 0 if there is nobody.
+    /// The time by which this part of the judged machines had everything, as a multiple of the bound; 0 if there are
+    /// none.
     pub fn quantile(&self, part: f64) -> f64 {
         let place = (self.times.len().saturating_sub(1) as f64 * part).round() as usize;
         self.times.get(place).copied().unwrap_or(0.0)
     }
 
-    /// How to run it again.
+    /// The command that repeats it.
     pub fn again(&self) -> String {
         let Report { scenario, seed, machines, chunks, .. } = self;
         format!(
@@ -58,7 +60,7 @@ impl Report {
         )
     }
 
-    /// One line.
+    /// The report in one line.
     pub fn line(&self) -> String {
         let verdict = if self.failures.is_empty() { "ok" } else { "FAILED" };
         let size = format!("{} x {}", self.machines, self.chunks);

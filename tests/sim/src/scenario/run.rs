@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 const MAX_MIN_UP_TO: usize = 128;
 /// The most chunks to deliver in all for which invariants are checked at every step. Each check reads everything.
 const CHECKED_UP_TO: usize = 4200;
-/// A run that has not ended then never will, in virtual time.
+/// The longest run, in virtual time; a run that has not ended by then fails.
 const LIMIT: Duration = Duration::from_secs(600);
-/// In a run that cannot end nothing moves any more after this.
+/// In a run that cannot end, nothing may move after this.
 const STILL_AFTER: Duration = Duration::from_secs(30);
 
 /// What to run.
@@ -21,14 +21,14 @@ const STILL_AFTER: Duration = Duration::from_secs(30);
 pub struct Order {
     /// The seed of all chance.
     pub seed: u64,
-    /// How large, and the limits.
+    /// The size and its limits.
     pub size: Size,
     /// Changes the scenario's settings.
     pub change: fn(&mut Setup),
 }
 
 impl Scenario {
-    /// The default size, or one that differs in what is given; limits are those of a usual size only.
+    /// The default size with the given values. Only usual sizes have limits.
     pub fn size(&self, machines: Option<usize>, chunks: Option<u32>) -> Size {
         let machines = machines.unwrap_or(self.sizes[0].machines);
         let chunks = chunks.unwrap_or(self.sizes[0].chunks);
@@ -37,7 +37,7 @@ impl Scenario {
     }
 }
 
-/// Runs it. What goes wrong, be it a panic, is in the report.
+/// Runs it. Failures, including panics, are in the report.
 pub fn run(scenario: &'static Scenario, order: &Order) -> Report {
     let Size { machines, chunks, .. } = order.size;
     let mut setup = Setup { seed: order.seed, ..(scenario.setup)() };
@@ -72,7 +72,7 @@ pub fn run(scenario: &'static Scenario, order: &Order) -> Report {
     report
 }
 
-/// Everybody who is judged must have ended; in a run that cannot end, all must say why.
+/// All judged machines must have ended; in a run that cannot end, all must say why.
 fn what_is_missing(scenario: &Scenario, staged: &Staged) -> Option<String> {
     if scenario.ends {
         let open = |node: &&NodeId| staged.world.finished(**node, staged.key).is_none();

@@ -43,14 +43,14 @@ pub(super) fn slow_peer(setup: Setup, machines: usize, chunks: u32) -> Staged {
     staged
 }
 
-/// Half of the leechers come a quarter of the bound late.
+/// Half of the leechers come late, by a quarter of the bound.
 pub(super) fn late(setup: Setup, machines: usize, chunks: u32) -> Staged {
     let links = vec![HUNDRED_MEGABIT; machines];
     let delay = bound(bytes(chunks), HUNDRED_MEGABIT, &links) / 4;
     half_come_at(delay, delay, setup, &links, chunks)
 }
 
-/// The same, while the tracker is away: it is back at the bound, and they cannot begin before.
+/// The same while the tracker is away until the bound, so that they cannot begin before.
 pub(super) fn tracker_away(setup: Setup, machines: usize, chunks: u32) -> Staged {
     let links = vec![HUNDRED_MEGABIT; machines];
     let back = bound(bytes(chunks), HUNDRED_MEGABIT, &links);
@@ -74,7 +74,7 @@ fn half_come_at(join: Duration, begin: Duration, setup: Setup, links: &[Link], c
     Staged { world, key, bound, judged: (1..=links.len()).map(NodeId).collect() }
 }
 
-/// A sixteenth of the leechers (one at least) meet with this at half of the bound, and are not judged.
+/// This happens at half of the bound to a sixteenth of the leechers, at least one. They are not judged.
 fn struck(setup: Setup, machines: usize, chunks: u32, fault: Fault) -> Staged {
     let mut staged = even(setup, machines, chunks);
     let first = machines + 1 - machines.div_ceil(16);
@@ -107,7 +107,7 @@ pub(super) fn leavers(setup: Setup, machines: usize, chunks: u32) -> Staged {
     staged
 }
 
-/// A third of the bound in, every second leecher is cut off from the rest, for half of the bound.
+/// After a third of the bound, every second leecher is cut off from the rest for half of the bound.
 pub(super) fn parted(setup: Setup, machines: usize, chunks: u32) -> Staged {
     let mut staged = even(setup, machines, chunks);
     let (from, until) = (staged.bound / 3, staged.bound / 3 + staged.bound / 2);
@@ -129,7 +129,7 @@ pub(super) fn liars(setup: Setup, machines: usize, chunks: u32) -> Staged {
     staged
 }
 
-/// What only a liar has is never had, and that is said.
+/// Nobody ever has what only a liar claims, and all say so.
 pub(super) fn only_a_liar(setup: Setup, machines: usize, chunks: u32) -> Staged {
     let mut staged = even(setup, machines, chunks);
     let fault = Fault::Corrupt(staged.key, ChunkIndex(chunks / 2));
@@ -148,8 +148,8 @@ pub(super) fn queued_setup() -> Setup {
     Setup { control_wait_max: Duration::from_millis(5), ..Setup::default() }
 }
 
-/// By the seed: machines that die, fall silent, lie, slow down, leave, are cut off for a while, or come late. A
-/// second seeder is honest and stays. The half of the leechers that nothing befalls is judged.
+/// The seed decides which machines die, fall silent, lie, slow down, leave, are cut off for a while or come late. A
+/// second seeder is honest and stays. The half of the leechers without trouble is judged.
 pub(super) fn mix(setup: Setup, machines: usize, chunks: u32) -> Staged {
     let seed = setup.seed;
     let mut staged = fleet(setup, GIGABIT, machines, chunks, |_| GIGABIT);

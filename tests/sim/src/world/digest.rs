@@ -1,10 +1,10 @@
-//! What two runs are compared by.
+//! The digest by which two runs are compared.
 
 use crate::node::NodeId;
 use shared::swarm::{Action, Time};
 use std::fmt::{self, Write};
 
-/// Of all actions so far, as they are printed (FNV-1a): it says whether two runs are the same, no more.
+/// The FNV-1a hash of all printed actions so far. It only tells whether two runs are equal.
 pub(super) struct Digest(pub(super) u64);
 
 impl Digest {

@@ -1,4 +1,4 @@
-//! What each machine's driver does: it performs the core's actions.
+//! The driver of each machine: performs the core's actions.
 
 use super::{Fault, Happening, What, World};
 use crate::network::{FlowId, Mark, Route};
@@ -160,7 +160,7 @@ impl World {
         self.heap.push(self.now + self.setup.latency, Happening::Received { node: to, request, result });
     }
 
-    /// A chunk is here as a whole; it is verified and written next.
+    /// A whole chunk has arrived; it is verified and written next.
     pub(super) fn received(&mut self, node: NodeId, request: RequestId, result: Event) {
         if self.nodes[node.0].calls.remove(&request).is_some() {
             self.tell(node, Event::Received { request });
@@ -190,7 +190,7 @@ impl World {
         }
     }
 
-    /// A request's asker is not interested any more, or gone.
+    /// The asker has withdrawn a request or is gone.
     pub(super) fn end_ask(&mut self, call: Call) {
         let Some(ask) = call.ask else { return };
         if self.nodes[call.to.0].asks.remove(&ask).is_none() {

@@ -1,4 +1,4 @@
-//! What befalls machines: they join, are found by the tracker, and break down.
+//! The fates of machines: they join, are found through the tracker, and break down.
 
 use super::{ANNOUNCE_EVERY, DEATH_SEEN_AFTER, Fault, Happening, World};
 use crate::node::NodeId;
@@ -97,7 +97,7 @@ impl World {
         self.cut(node, others, seen_after);
     }
 
-    /// Nothing comes through between a machine and these others any more.
+    /// Nothing passes between a machine and these others any more.
     fn cut(&mut self, node: NodeId, others: Vec<NodeId>, seen_after: Duration) {
         let others: BTreeSet<NodeId> = others.into_iter().collect();
         for (flow, route) in self.network.flows_of(node) {
@@ -120,7 +120,7 @@ impl World {
         self.news_of(node, key).all = true;
     }
 
-    /// A machine notices that another is out of reach: what was between them is gone.
+    /// A machine notices that another one is out of reach, and loses what was open between them.
     pub(super) fn see_loss(&mut self, by: NodeId, of: NodeId) {
         if !self.nodes[by.0].alive {
             return;

@@ -6,7 +6,7 @@ use shared::id::SwarmKey;
 use shared::swarm::{Event, News, PeerAddr};
 
 impl World {
-    /// Whether what one machine sends gets to another.
+    /// Whether messages of one machine reach another.
     pub(super) fn reaches(&self, from: NodeId, to: NodeId) -> bool {
         let (from, to) = (&self.nodes[from.0], &self.nodes[to.0]);
         to.alive && from.side == to.side

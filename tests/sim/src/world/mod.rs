@@ -24,7 +24,7 @@ use std::time::Duration;
 /// How often a leecher announces itself to the tracker.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(2);
 const LEECHERS_JOIN_AT: Duration = Duration::from_millis(1);
-/// How soon the death of a machine is noticed by those who are connected to it.
+/// How soon connected machines notice a machine's death.
 const DEATH_SEEN_AFTER: Duration = Duration::from_millis(100);
 
 /// Machines, a network and a tracker on virtual time.
@@ -41,7 +41,7 @@ pub struct World {
     /// When the tracker answers nobody.
     tracker_away: Range<Time>,
     joins_planned: u32,
-    /// How many swarms living machines are in and have not everything of.
+    /// The number of swarms in which living machines lack something, over all machines.
     unfinished: usize,
     asks_made: u64,
     chance: u64,
@@ -97,7 +97,7 @@ enum Happening {
     Announce(NodeId, SwarmKey),
     PeersFound(NodeId, SwarmKey),
     Fault(NodeId, Fault),
-    /// What binds the first to the second breaks, on the side of the first.
+    /// The first machine loses its connections to the second.
     LossSeen {
         by: NodeId,
         of: NodeId,
@@ -166,7 +166,7 @@ impl World {
         id
     }
 
-    /// All that goes from a zone to others, or comes from them, shares this link. Without it there is no limit.
+    /// Sets the link that all traffic between a zone and others shares. Without one there is no limit.
     pub fn zone_link(&mut self, zone: &str, link: Link) {
         self.network.zone_link(zone, link);
     }
@@ -196,30 +196,30 @@ impl World {
         self.heap.push(at, Happening::Join { node, key, have });
     }
 
-    /// Something goes wrong.
+    /// Plans a fault.
     pub fn fault(&mut self, node: NodeId, fault: Fault, at: Duration) {
         self.heap.push(Time(0) + at, Happening::Fault(node, fault));
     }
 
-    /// A machine cannot reach another.
+    /// Makes one machine unable to reach another.
     pub fn forbid(&mut self, from: NodeId, to: NodeId) {
         self.forbidden.insert((from, to));
     }
 
-    /// The tracker neither answers nor takes note of anybody from one time to another. It forgets nothing.
+    /// The tracker neither answers nor hears anybody from `from` to `until`. It forgets nothing.
     pub fn tracker_away(&mut self, from: Duration, until: Duration) {
         self.tracker_away = Time(0) + from..Time(0) + until;
     }
 
     // -- running it
 
-    /// Runs until this is so. Panics when that does not come to pass within `limit` of virtual time.
+    /// Runs until `done` holds. Panics if it does not within `limit` of virtual time.
     pub fn run_until(&mut self, limit: Duration, done: impl Fn(&World) -> bool) {
         let came = self.run_while(limit, |world| !done(world));
         assert!(came, "seed {}: not done by {}: {}", self.setup.seed, self.now, self.summary());
     }
 
-    /// Runs as long as this is so, up to `limit` of virtual time. `false` when it still is so then.
+    /// Runs while `going_on` holds, for at most `limit` of virtual time. Returns `false` if it still holds then.
     pub fn run_while(&mut self, limit: Duration, going_on: impl Fn(&World) -> bool) -> bool {
         while going_on(self) {
             if !self.step(Time(0) + limit) {
@@ -243,17 +243,17 @@ impl World {
 
     // -- what came of it
 
-    /// What it is like.
+    /// Its setup.
     pub fn setup(&self) -> &Setup {
         &self.setup
     }
 
-    /// Whether every living machine has all of what it joined.
+    /// Whether every living machine has everything of its swarms.
     pub fn all_complete(&self) -> bool {
         self.joins_planned == 0 && self.unfinished == 0
     }
 
-    /// The living machines that lack something and do not say why. There must be none when nothing moves any more.
+    /// The living machines that lack something and do not say why. When nothing moves any more, there must be none.
     pub fn unexplained(&self) -> Vec<NodeId> {
         let explains = |node: &Node, key| node.machine.status(key).is_some_and(|is| is.waiting.is_some());
         let unexplained = |node: &Node| {
@@ -292,7 +292,7 @@ impl World {
         &self.nodes[node.0].zone
     }
 
-    /// Who dropped whom.
+    /// Which machine dropped which, and why.
     pub fn dropped(&self) -> &BTreeSet<(NodeId, NodeId, DropReason)> {
         &self.dropped
     }
@@ -312,7 +312,7 @@ impl World {
         self.steps
     }
 
-    /// How a swarm is doing on a machine.
+    /// The state of a swarm on a machine.
     pub fn status(&self, node: NodeId, key: SwarmKey) -> SwarmStatus {
         self.nodes[node.0].machine.status(key).expect("the machine joined that swarm")
     }
@@ -322,12 +322,12 @@ impl World {
         &self.nodes[node.0].machine
     }
 
-    /// Everything that was decided, if the setup asked for it.
+    /// All actions as text, if the setup asks for it.
     pub fn log(&self) -> &str {
         &self.log
     }
 
-    /// Of everything that was decided, if the setup asked for it. The same seed gives the same.
+    /// The digest of all actions, if the setup asks for it. The same seed gives the same digest.
     pub fn digest(&self) -> u64 {
         self.digest.0
     }
@@ -344,7 +344,7 @@ impl World {
 
     // -- the loop
 
-    /// One happening. `false` when nothing happens before `end`.
+    /// Performs the next happening. Returns `false` if there is none before `end`.
     fn step(&mut self, end: Time) -> bool {
         if self.heap.next().is_none_or(|time| time > end) {
             return false;
@@ -379,7 +379,7 @@ impl World {
         true
     }
 
-    /// Hands an event to a machine, and does what it asks for.
+    /// Hands an event to a machine and performs its actions.
     fn tell(&mut self, node: NodeId, event: Event) {
         if !self.nodes[node.0].alive {
             return;
@@ -426,7 +426,7 @@ impl World {
     fn alarm(&mut self, node: NodeId) {
         let known = &mut self.nodes[node.0];
         if known.alarm != Some(self.now) {
-            return; // an earlier one was planned after it, and has rung
+            return; // an earlier alarm was planned later and has rung
         }
         known.alarm = None;
         if known.machine.next_timeout().is_some_and(|next| next <= self.now) {

@@ -1,4 +1,4 @@
-//! What a world is like, and what may go wrong in it.
+//! The setup of a world, and the faults in it.
 
 use crate::network::{Link, Sharing};
 use shared::chunk::ChunkIndex;
@@ -6,7 +6,7 @@ use shared::id::SwarmKey;
 use shared::swarm::SwarmConfig;
 use std::time::Duration;
 
-/// What a world is like.
+/// The setup of a world.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// All chance of the world and of its machines comes from it.
@@ -15,20 +15,20 @@ pub struct Setup {
     pub sharing: Sharing,
     /// The time that a message takes, one way.
     pub latency: Duration,
-    /// From the last byte of a chunk to its being verified and written.
+    /// The time from the last byte of a chunk until it is verified and written.
     pub verify: Duration,
     /// How long news are collected before they are told.
     pub news_delay: Duration,
-    /// A message that is sent while chunks leave the same machine waits behind what of them is in its buffers, up
-    /// to this. Nothing: control messages have a connection of their own, and precedence.
+    /// The longest wait of a message behind the buffered bytes of chunks that leave the same machine. It is usually 0,
+    /// because control messages have a connection of their own, with precedence.
     pub control_wait_max: Duration,
-    /// How many peers the tracker gives.
+    /// The number of peers that the tracker names.
     pub tracker_peers: usize,
     /// The strategy's settings, the same for all.
     pub config: SwarmConfig,
     /// Whether the invariants of a machine are checked after each of its steps.
     pub check: bool,
-    /// What is kept of the actions.
+    /// How the actions are recorded.
     pub log: Log,
 }
 
