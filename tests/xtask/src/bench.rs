@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds what is to be measured, then becomes the harness in `tests/bench`, which is Python.
+//! `cargo xtask bench`: builds the programs to measure, then becomes the harness in `tests/bench`, which is Python.
 
 use crate::cargo::Workspace;
 use std::ffi::OsString;
@@ -6,14 +6,14 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Runs the harness with these arguments; does not return unless something is missing. By taking its place, we
-/// leave signals to the one that has to clean up.
+/// Runs the harness with these arguments; returns only if something is missing. The harness replaces this process, so
+/// that signals reach the one that has to clean up.
 pub(crate) fn run(args: &[OsString]) -> Result<(), String> {
     let workspace = Workspace::find()?;
     check_python()?;
     let mut bench = harness(&workspace, args);
     if matches!(args.first().and_then(|arg| arg.to_str()), Some("run" | "create")) {
-        // Before the build, which takes minutes. It has said itself what is missing.
+        // Checked before the build, which takes minutes. The harness has printed what is missing.
         if !harness(&workspace, &["check".into()]).status().is_ok_and(|status| status.success()) {
             std::process::exit(1);
         }
@@ -45,7 +45,7 @@ fn python(workspace: &Workspace) -> Command {
     command
 }
 
-/// Everything else is checked by the harness, in Python.
+/// Checks for Python. The harness checks everything else.
 fn check_python() -> Result<(), String> {
     let mut command = Command::new("python3");
     command.args(["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]).stderr(Stdio::null());

@@ -1,14 +1,14 @@
-//! Cargo, as every chore needs it.
+//! Cargo for all chores.
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The packages that are delivered: the default members of the workspace, so that `cargo build --release` builds the
-/// same crates with the same features.
+/// The packages that are delivered. They are the default members of the workspace, so that `cargo build --release`
+/// builds the same crates with the same features.
 const DELIVERED: [&str; 6] = ["--package", "daemon", "--package", "ctl", "--package", "tracker"];
 
-/// Where the workspace and its build products are.
+/// The folders of the workspace and of its build products.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) target: PathBuf,
@@ -16,10 +16,10 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Asks cargo, which knows about CARGO_TARGET_DIR and its own configuration.
+    /// Asks cargo, which considers CARGO_TARGET_DIR and its own configuration.
     pub(crate) fn find() -> Result<Workspace, String> {
-        // What cargo says now comes before what it said when this was built: a target folder may be kept while
-        // the repository moves, or be shared by two of them.
+        // Cargo is asked now, not when this was built: the repository may have moved since, or two of them share a
+        // target folder.
         let built_in = || env!("CARGO_MANIFEST_DIR").into();
         let manifest_dir = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(built_in));
         let output = cargo(&manifest_dir)
@@ -49,7 +49,7 @@ impl Workspace {
         self.build_release_with(&[])
     }
 
-    /// The same, and further packages beside them.
+    /// The same with further packages.
     pub(crate) fn build_release_with(&self, packages: &[&str]) -> Result<PathBuf, String> {
         println!("building the release binaries (some minutes the first time, seconds later) ...");
         must(self.cargo().args(["build", "--release", "--bins"]).args(DELIVERED).args(packages))?;
@@ -57,7 +57,7 @@ impl Workspace {
     }
 }
 
-/// Runs a command that must succeed; it writes where we write.
+/// Runs a command that must succeed. It writes to our stdout and stderr.
 pub(crate) fn must(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
     match command.status() {

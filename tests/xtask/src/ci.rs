@@ -1,5 +1,5 @@
-//! `cargo xtask ci`: everything that CI runs, in order, the quickest to fail first. The tests come last, so that
-//! their summary is what one sees at the end.
+//! `cargo xtask ci`: runs everything that CI runs, in order, starting with what fails fastest. The tests come last, so
+//! that their summary stands at the end.
 
 use crate::bench;
 use crate::cargo::{Workspace, must};
@@ -9,8 +9,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What `shared` must not need when it is built without features: whatever runs tasks, does input or output,
-/// or draws from the machine's randomness.
+/// Crates that `shared` must not depend on without features: those that run tasks, do input or output, or use the
+/// machine's randomness.
 const IMPURE: [&str; 14] = [
     "directories",
     "futures",
@@ -31,7 +31,7 @@ const IMPURE: [&str; 14] = [
 type Step = (&'static str, fn(&Workspace) -> Result<(), String>);
 
 const STEPS: [Step; 17] = [
-    // Before anything that takes minutes.
+    // This runs before anything that takes minutes.
     ("tools", |workspace| {
         tools::CARGO_DENY.provide(workspace)?;
         tools::CARGO_DEB.provide(workspace)
@@ -59,8 +59,9 @@ const STEPS: [Step; 17] = [
         must(workspace.cargo().args(["deny", "check", "licenses", "bans", "sources"]))
     }),
     ("release binaries", |workspace| {
-        // All at once: with the features that each needs alone, crates would be built several times. With the
-        // release profile also what is not delivered: without optimization the swarms take far too long.
+        // All packages in one build, because building each with its own features would build crates several times. The
+        // release profile is used also for packages that are not delivered, because without optimization the swarms
+        // take far too long.
         workspace.build_release_with(&["--package", "sim", "--package", "manual"]).map(drop)
     }),
     ("swarms on virtual time", |workspace| {
@@ -72,7 +73,7 @@ const STEPS: [Step; 17] = [
         true => Ok(()),
         false => skip::chore("a fleet of containers", "this machine cannot run it, see above"),
     }),
-    // With the tests, so that both are built with the same features: once.
+    // Together with the tests, so that both are built once with the same features.
     ("binaries and tests", |workspace| {
         must(workspace.cargo().args(["build", "--workspace", "--bins", "--tests"]))
     }),
@@ -84,8 +85,8 @@ const STEPS: [Step; 17] = [
     }),
 ];
 
-/// Runs all steps; the first that fails is the error. What was skipped is told at the end, or is an error itself
-/// where [`skip::MUST_RUN`] is set.
+/// Runs all steps; the first failure is the error. Skips are listed at the end, or are errors if [`skip::MUST_RUN`] is
+/// set.
 pub(crate) fn run() -> Result<(), String> {
     let workspace = Workspace::find()?;
     let list = workspace.target.join("skipped");
@@ -118,7 +119,8 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// A workspace build unifies features and hides what leaked into the pure part.
+/// Checks `shared` without features by itself, because a workspace build unifies features and hides dependencies of the
+/// pure part.
 fn shared_is_pure(workspace: &Workspace) -> Result<(), String> {
     must(workspace.cargo().args(["check", "--package", "shared", "--no-default-features"]))?;
     let tree =

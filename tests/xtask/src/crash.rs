@@ -1,5 +1,5 @@
-//! `cargo xtask crash`: kills a daemon at random moments of its downloads, a hundred times, and checks each time that
-//! the right file is there in the end, that nobody had to help, and how many chunks were fetched twice.
+//! `cargo xtask crash`: kills a daemon at random moments of a hundred downloads, and checks each time that the right
+//! file arrives without help. Counts the chunks that were fetched twice.
 
 use crate::cargo::Workspace;
 use crate::interrupt;
@@ -58,7 +58,7 @@ fn summary(all: &[Crash]) {
     println!("from the kill to the finished file: {:.2} s at most", longest.as_secs_f64());
 }
 
-/// What a scenario finds wrong is a panic; its logs are printed by then.
+/// Turns a scenario's panic into an error; its logs are printed by then.
 fn attempt<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| "it failed; what was wrong is said above".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Whether the documents that promise something name tests that exist: `crate::path::of::the::test` in backticks.
+//! Checks that the documents that make promises name existing tests: `crate::path::of::the::test` in backticks.
 
 use crate::cargo::Workspace;
 use std::fs;
@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 /// The documents that name tests.
 const DOCUMENTS: [&str; 2] = ["docs/reliability.md", "docs/threat-model.md"];
 
-/// The document with a numbered row for each class of bad input, and how many there are.
+/// The document with a numbered row for each class of bad input, and the number of classes.
 const CLASSES: (&str, usize) = ("docs/threat-model.md", 35);
 
-/// Where each crate's tests are. A path's first word is one of these, its last the test, those between the file.
+/// The folders of each crate's tests. A path's first word is one of these crates, the last one the test, and those
+/// between them the file.
 const CRATES: [(&str, &[&str]); 7] = [
     ("shared", &["shared/src"]),
     ("daemon", &["daemon/src"]),
@@ -21,7 +22,7 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("xtask", &["tests/xtask/src"]),
 ];
 
-/// Checks all documents; the error names every test that is not there.
+/// Checks all documents. The error names every missing test.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
     let mut wrong = Vec::new();
     let mut count = 0;
@@ -44,7 +45,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
     Err(wrong.join("\n"))
 }
 
-/// Whatever stands in backticks and is a path that begins with a crate's name.
+/// All texts in backticks that are paths and begin with a crate's name.
 fn tests_named(text: &str) -> Vec<String> {
     let is_word = |word: &str| {
         !word.is_empty()
@@ -60,7 +61,7 @@ fn tests_named(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).filter(is_test).map(str::to_owned).collect()
 }
 
-/// The rows of the numbered table that are missing, or say neither what tests them nor why nothing does.
+/// The rows of the numbered table that are missing, or name neither a test nor the reason for having none.
 fn rows_without_a_test(text: &str, classes: usize) -> Vec<String> {
     let row = |number: usize| text.lines().find(|line| line.starts_with(&format!("| {number} |")));
     let is_good = |row: &str| !tests_named(row).is_empty() || row.contains("does not apply");

@@ -1,14 +1,14 @@
-//! `cargo xtask fleet`: makes the packages, in two versions, and has machines in containers install them.
+//! `cargo xtask fleet`: makes the packages in two versions and installs them on machines in containers.
 
 use crate::cargo::Workspace;
 use crate::dist::{NoPackages, make_packages, prepare};
 use std::fs;
 use std::process::Command;
 
-/// What the fleet ends with when this machine cannot run it.
+/// The exit code of the fleet if this machine cannot run it.
 const CANNOT: i32 = 77;
 
-/// Runs this set of machines; `Ok(false)` if this machine cannot, which was then told.
+/// Runs this set of machines. Returns `Ok(false)`, after a message, if this machine cannot run it.
 pub(crate) fn run(set: &str) -> Result<bool, String> {
     let workspace = Workspace::find()?;
     match prepare(&workspace) {

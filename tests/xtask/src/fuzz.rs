@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: builds the targets of `tests/fuzz` once, instrumented, and runs them for some seconds each.
-//! Why it is done so, and what to do with a find: `tests/fuzz/README.md`.
+//! `cargo xtask fuzz`: builds the targets of `tests/fuzz` once, instrumented, and runs each for some seconds. The
+//! reasons, and what to do with a find, are in `tests/fuzz/README.md`.
 
 use crate::cargo::{Workspace, must};
 use clap::Args;
@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// What the engine needs to see where the code goes. All of it is known to the stable compiler.
+/// The compiler flags that let the engine see the coverage. The stable compiler knows all of them.
 const INSTRUMENTED: [&str; 5] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -24,7 +24,7 @@ const TIMEOUT_S: u32 = 10;
 /// How many MiB a target may use; more counts as a crash. The target itself limits the allocations for one input much
 /// more tightly.
 const RSS_MB: u32 = 1024;
-/// What is kept of a corpus in the repository: inputs that are not long, and not many.
+/// The limits of a corpus in the repository: the bytes of an input, of all inputs, and the number of inputs.
 const KEPT_FILE_BYTES_MAX: u64 = 512;
 const KEPT_BYTES_MAX: u64 = 6 << 10;
 const KEPT_INPUTS_MAX: usize = 40;
@@ -58,7 +58,7 @@ impl FuzzArgs {
     }
 }
 
-/// Builds, and runs what is asked for. A crash of one target is the error.
+/// Builds, and runs what `args` ask for. A crash of a target is the error.
 pub(crate) fn run(args: &FuzzArgs) -> Result<(), String> {
     let workspace = Workspace::find()?;
     let fuzzer = Fuzzer::build(&workspace)?;
@@ -91,7 +91,7 @@ struct Fuzzer {
     program: PathBuf,
     /// `tests/fuzz`.
     source: PathBuf,
-    /// What is made while fuzzing; it stays, so that the next run begins where this one ended.
+    /// The inputs that fuzzing finds. They stay, so that the next run continues with them.
     work: PathBuf,
 }
 
@@ -99,8 +99,8 @@ impl Fuzzer {
     fn build(workspace: &Workspace) -> Result<Fuzzer, String> {
         let source = workspace.root.join("tests/fuzz");
         same_versions(&workspace.root.join("Cargo.lock"), &source.join("Cargo.lock"))?;
-        // A triple that is named keeps the flags away from build scripts and macros; a folder of its own keeps what
-        // is built with them away from everything else.
+        // With an explicit target triple, the flags do not apply to build scripts and macros. A target folder of its
+        // own keeps the instrumented build apart.
         let (triple, work) = (host_triple()?, workspace.target.join("fuzz"));
         println!("building the fuzz targets ...");
         let mut cargo = workspace.cargo();
@@ -170,7 +170,7 @@ impl Fuzzer {
         Err(format!("{}\n{}", tail(&log, 40), how_to_replay(target, &log)))
     }
 
-    /// Chooses few inputs that reach everything which was reached, and of them as many as there is room for.
+    /// Chooses few inputs that reach everything that was reached, and keeps as many of them as fit the limits.
     fn keep(&self, target: &str) -> Result<(), String> {
         let failed = |error: std::io::Error| format!("cannot keep the corpus of {target}: {error}");
         let (all, chosen, kept) = (
@@ -192,7 +192,7 @@ impl Fuzzer {
         }
         let mut inputs = sizes(&chosen).map_err(failed)?;
         inputs.retain(|(bytes, _)| *bytes <= KEPT_FILE_BYTES_MAX);
-        inputs.sort_by(|a, b| b.cmp(a)); // what is longer reaches more
+        inputs.sort_by(|a, b| b.cmp(a)); // longer inputs reach more
         let (mut count, mut left) = (0, KEPT_BYTES_MAX);
         for (bytes, path) in inputs.into_iter().take(KEPT_INPUTS_MAX) {
             let Some(rest) = left.checked_sub(bytes) else { continue };
@@ -209,7 +209,7 @@ impl Fuzzer {
     }
 }
 
-/// Whether it ended well; one that does not end is ended.
+/// Waits for a child, and kills it after `longest`. Returns whether it succeeded.
 fn wait(mut child: Child, longest: Duration) -> Result<bool, String> {
     let latest = Instant::now() + longest;
     loop {
@@ -224,7 +224,7 @@ fn wait(mut child: Child, longest: Duration) -> Result<bool, String> {
     }
 }
 
-/// What the engine says last of how far it came: "cov: 121 ft: 215 corp: 41/1533b", and how many runs it took.
+/// The engine's last progress line, "cov: 121 ft: 215 corp: 41/1533b", and the number of runs.
 fn summary(log: &str) -> String {
     let last = log.lines().rev().find(|line| line.contains(" cov: ")).unwrap_or_default();
     let word = |name: &str| last.split_once(name).and_then(|(_, rest)| rest.split(' ').next()).unwrap_or("?");
@@ -247,7 +247,7 @@ fn how_to_replay(target: &str, log: &str) -> String {
     }
 }
 
-/// What is fuzzed is what is delivered: every package that both lock files name has the version of the first.
+/// Checks that every package in both lock files has the same version, so that the delivered versions are fuzzed.
 fn same_versions(ours: &Path, theirs: &Path) -> Result<(), String> {
     let packages = |path: &Path| -> Result<Vec<(String, String)>, String> {
         let text =

@@ -1,5 +1,5 @@
-//! `cargo xtask idle`: what a daemon with many finished resources costs while nobody wants anything of it: how soon it is
-//! ready, whether it reads what it has, how much memory and time it takes.
+//! `cargo xtask idle`: measures the cost of a daemon with many finished resources that nobody wants anything of: how
+//! soon it is ready, whether it reads the files, and how much memory and processor time it takes.
 
 use crate::cargo::Workspace;
 use crate::interrupt;
@@ -14,19 +14,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// What it may cost, for a thousand resources …
+/// The limits for a thousand resources.
 const READY_MAX: Duration = Duration::from_secs(2);
 const RESIDENT_MAX_KIB: u64 = 64 << 10;
 const CPU_MAX_PERCENT: f64 = 0.5;
 
-/// … and for more, up to ten thousand.
+/// The limits for up to ten thousand resources.
 const LARGE_RESIDENT_MAX_KIB: u64 = 128 << 10;
 const LARGE_CPU_MAX_PERCENT: f64 = 1.0;
 const TRACKER_CPU_MAX_PERCENT: f64 = 0.5;
 
 const SHARED_AT_ONCE: usize = 100;
 const CAP: Duration = Duration::from_secs(60);
-/// As long as a swarm is young after it was announced: until then a tracker wants to hear of it often.
+/// How long a swarm counts as young after its first announce; until then a tracker asks for frequent announces.
 const YOUNG: Duration = Duration::from_secs(60);
 
 /// What to measure.
@@ -46,7 +46,7 @@ pub(crate) struct IdleArgs {
     starts: usize,
 }
 
-/// A folder with resources, and what is started for it.
+/// A folder with resources, and the processes for it.
 struct Scene {
     programs: Programs,
     home: PathBuf,
@@ -54,7 +54,7 @@ struct Scene {
     tracker: SocketAddr,
 }
 
-/// Measures and prints; an error when it costs more than it may.
+/// Measures and prints; an error if a limit is exceeded.
 pub(crate) fn run(args: &IdleArgs) -> Result<(), String> {
     interrupt::watch()?;
     let programs = match std::env::var_os("TT_BIN") {
@@ -117,7 +117,7 @@ pub(crate) fn run(args: &IdleArgs) -> Result<(), String> {
     check(&format!("it takes more than {} MiB", resident_max >> 10), resident <= resident_max);
     check(&format!("it takes more than {cpu_max} % of a core"), settled <= cpu_max);
     check("the tracker takes more than 0.5 % of a core", trackers <= TRACKER_CPU_MAX_PERCENT);
-    // its own small files have a few KiB for each
+    // The daemon's own small files need a few KiB for each resource.
     check("it reads its resources", args.kib < 1024 || read < args.resources as u64 * args.kib * 1024 / 10);
     if over.is_empty() { Ok(()) } else { Err(over.join("; ")) }
 }
@@ -131,7 +131,7 @@ impl Scene {
         Ok(process)
     }
 
-    /// Starts the daemon; how long it took until it answered.
+    /// Starts the daemon. Returns how long it took to answer.
     fn start(&self) -> Result<(Process, Duration), String> {
         let mut command = sealed(&self.programs.path("ttd"), &self.home);
         command.arg(&self.folder).args(["--tracker", &format!("tt://{}", self.tracker)]);
@@ -153,7 +153,7 @@ impl Scene {
         command
     }
 
-    /// Makes the resources, which are mostly holes, but no two of them alike, and shares them.
+    /// Makes the resources, which are mostly holes but all different, and shares them.
     fn prepare(&self, args: &IdleArgs) -> Result<(), String> {
         let (mut daemon, _) = self.start()?;
         println!("sharing {} resources of {} KiB ...", args.resources, args.kib);
@@ -185,7 +185,7 @@ fn busy_percent(daemon: &Process, seconds: u64) -> Result<f64, String> {
     Ok((cpu(daemon)? - before).as_secs_f64() / begin.elapsed().as_secs_f64() * 100.0)
 }
 
-/// The processor time of all threads that are there; the kernel counts it in nanoseconds.
+/// The processor time of all present threads, which the kernel counts in nanoseconds.
 fn cpu(daemon: &Process) -> Result<Duration, String> {
     let mut nanos = 0;
     for task in fs::read_dir(format!("/proc/{}/task", daemon.id())).map_err(told)? {

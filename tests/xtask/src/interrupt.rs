@@ -1,4 +1,4 @@
-//! ^C: noted here and looked at between two steps, so that whatever was started is ended by whoever started it.
+//! Records ^C, which is checked between steps, so that every process is ended by the one that started it.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// From now on ^C (and SIGTERM, and a closed terminal) no longer ends the process, but is noted.
+/// From this call on, ^C, SIGTERM and a closed terminal do not end the process but are recorded.
 pub(crate) fn watch() -> Result<(), String> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&INTERRUPTED))
@@ -15,7 +15,7 @@ pub(crate) fn watch() -> Result<(), String> {
     Ok(())
 }
 
-/// An error if somebody wants us to end.
+/// An error if such a signal was recorded.
 pub(crate) fn check() -> Result<(), String> {
     if INTERRUPTED.load(Ordering::Relaxed) { Err("interrupted".to_owned()) } else { Ok(()) }
 }

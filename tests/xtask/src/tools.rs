@@ -1,4 +1,4 @@
-//! What cargo is extended with: `cargo deb` makes the packages, `cargo deny` looks at licences and sources.
+//! The extensions of cargo: `cargo deb` makes the packages, `cargo deny` checks licenses and sources.
 
 use crate::cargo::{Workspace, must};
 use std::process::Stdio;
@@ -7,7 +7,7 @@ use std::process::Stdio;
 pub(crate) struct Tool {
     subcommand: &'static str,
     package: &'static str,
-    /// Which versions will do, as `cargo install --version` wants it: a bare "3" is refused.
+    /// The accepted versions, in the form of `cargo install --version`, which refuses a bare "3".
     version: &'static str,
 }
 
@@ -15,7 +15,7 @@ pub(crate) const CARGO_DEB: Tool = Tool { subcommand: "deb", package: "cargo-deb
 
 pub(crate) const CARGO_DENY: Tool = Tool { subcommand: "deny", package: "cargo-deny", version: "^0.20" };
 
-/// Built to be built soon: they run for seconds, and their own profiles optimize for minutes.
+/// Settings for a fast build: the tools run for seconds, while their own profiles optimize for minutes.
 const PROFILE: [(&str, &str); 4] = [
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
     ("CARGO_PROFILE_RELEASE_DEBUG", "0"),
@@ -30,7 +30,7 @@ impl Tool {
         version.status().is_ok_and(|status| status.success())
     }
 
-    /// Installs it, unless it is there: in whatever version, since somebody chose that one.
+    /// Installs it unless some version is there, since somebody chose that one.
     pub(crate) fn provide(&self, workspace: &Workspace) -> Result<(), String> {
         if self.is_there(workspace) {
             return Ok(());
@@ -41,7 +41,7 @@ impl Tool {
         );
         let mut install = workspace.cargo();
         install.args(["install", "--locked", self.package, "--version", self.version]);
-        // One folder for all of them: they have many crates in common.
+        // One target folder for all tools, because they have many crates in common.
         install.env("CARGO_TARGET_DIR", workspace.target.join("tools")).envs(PROFILE);
         must(&mut install).map_err(|error| format!("cannot install {}: {error}", self.package))?;
         match self.is_there(workspace) {
@@ -58,7 +58,7 @@ impl Tool {
 mod tests {
     use super::*;
 
-    /// Cargo's rule: a version in full, or a requirement with its operator.
+    /// Cargo accepts a full version or a requirement with an operator.
     #[test]
     fn cargo_install_takes_the_versions() {
         for tool in [CARGO_DEB, CARGO_DENY] {

@@ -18,11 +18,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
 const SOON: Duration = Duration::from_secs(10);
-/// How often it tells the tracker that it is there, and dials one that is not.
+/// How often it announces itself, and how often it tries to reach a tracker that is away.
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);
 const DIAL_EVERY: Duration = Duration::from_millis(2);
 
-/// It claims to have all that it publishes, and serves nothing. It ends when it is dropped.
+/// A client that claims to have everything that it publishes, and serves nothing. Dropping it ends it.
 #[derive(Debug)]
 pub struct Publisher {
     _runtime: Runtime,
@@ -31,7 +31,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Starts one that publishes these, as shared this long after the tracker's time of day.
+    /// Starts one that publishes these, with dates that are `ahead` of the tracker's clock.
     pub fn start(tracker: &Tracker, manifests: Vec<Manifest>, ahead: Duration) -> Publisher {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
@@ -40,7 +40,7 @@ impl Publisher {
         let rounds = Arc::new(AtomicU64::new(0));
         let (told, to) = (rounds.clone(), tracker.addr());
         runtime.spawn(async move {
-            let _listener = listener; // who dials it waits in vain
+            let _listener = listener; // accepts connections that nobody serves
             loop {
                 let _ = talk(to, addr.port(), &manifests, ahead, &told).await;
                 tokio::time::sleep(DIAL_EVERY).await;
@@ -60,7 +60,7 @@ impl Publisher {
     }
 }
 
-/// Until the tracker is gone.
+/// Runs until the tracker is gone.
 async fn talk(
     tracker: SocketAddr,
     port: u16,

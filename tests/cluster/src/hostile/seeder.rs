@@ -1,4 +1,4 @@
-//! One who is asked, and claims to have everything.
+//! A peer that claims to have everything and is asked for it.
 
 use super::distort::distort;
 use super::way::Way;
@@ -25,10 +25,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 const SOON: Duration = Duration::from_secs(10);
-/// How often it tells the tracker that it is there.
+/// How often it announces itself to the tracker.
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);
 
-/// One who claims to have all of a resource. It ends when it is dropped.
+/// A peer that claims to have all of a resource. Dropping it ends it.
 #[derive(Debug)]
 pub struct FalseSeeder {
     _runtime: Runtime,
@@ -37,7 +37,7 @@ pub struct FalseSeeder {
 }
 
 impl FalseSeeder {
-    /// Starts one on 127.0.0.1 that announces itself to the tracker. It knows the right bytes.
+    /// Starts one on 127.0.0.1 that announces itself to the tracker and knows the right bytes.
     pub fn start(tracker: &Tracker, manifest: &Manifest, bytes: &[u8], way: Way) -> FalseSeeder {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
@@ -106,9 +106,9 @@ struct Liar {
     asked: Arc<AtomicU64>,
     /// How many wrong chunks were sent.
     wrong: Arc<AtomicU32>,
-    /// How many answers told something.
+    /// How many answers contained news.
     answers: Arc<AtomicU64>,
-    /// Whether this connection asked for the news of the resource.
+    /// Whether this connection subscribed to the resource's news.
     subscribed: watch::Sender<bool>,
 }
 
@@ -126,7 +126,7 @@ impl Liar {
         (index.0 as usize + 1) * CHUNK_BYTES as usize >= self.bytes.len()
     }
 
-    /// The chunk as this way has it.
+    /// The chunk as this way sends it.
     fn chunk(&self, index: ChunkIndex) -> Vec<u8> {
         let begin = index.0 as usize * CHUNK_BYTES as usize;
         let end = (begin + CHUNK_BYTES as usize).min(self.bytes.len());

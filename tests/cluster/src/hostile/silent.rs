@@ -1,4 +1,4 @@
-//! Those who dial and say nothing, for as long as they live.
+//! Clients that dial and never say anything.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
-/// Connections that say nothing. One that is closed by the other side is made again. They end when this is dropped.
+/// Connections that say nothing. If the other side closes one, it is opened again. Dropping this closes them.
 #[derive(Debug)]
 pub struct Silent {
     _runtime: Runtime,
@@ -28,7 +28,7 @@ async fn say_nothing(addr: SocketAddr) {
     loop {
         match TcpStream::connect(addr).await {
             Ok(mut stream) => {
-                let _ = stream.set_zero_linger(); // ports are few, and must not linger
+                let _ = stream.set_zero_linger(); // frees the port at once, since ports are few
                 let _ = stream.read(&mut [0]).await;
             }
             Err(_) => tokio::time::sleep(TRY_AGAIN).await,

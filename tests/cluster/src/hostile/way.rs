@@ -1,31 +1,31 @@
-//! How one who is asked misbehaves.
+//! The ways in which a peer that is asked misbehaves.
 
 use std::time::Duration;
 
-/// What is wrong with one who is asked.
+/// How a peer misbehaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Way {
-    /// It is honest: what the others are compared with.
+    /// It is honest, for comparison with the others.
     Honest,
-    /// This many chunks are wrong: the first ones that it sends.
+    /// The first chunks that it sends, in this number, are wrong.
     WrongBytes(u32),
     /// The last chunk is wrong, each time.
     WrongLast,
-    /// It has nothing of what it claims.
+    /// It has none of the chunks that it claims.
     Empty,
     /// It takes requests, and answers none of them.
     Silent,
-    /// It sends one byte of a chunk in this time.
+    /// It sends one byte of a chunk in each such interval.
     Drip(Duration),
     /// It grants chunks that nobody asked it for.
     Unasked,
-    /// It tells news without end, and is too busy for anything else.
+    /// It sends endless news, and is too busy for anything else.
     News,
     /// After hello it sends no frames.
     Garbage,
     /// After hello it announces frames of four gigabytes.
     Oversized,
-    /// It breaks off in the middle of each frame after hello.
+    /// It stops in the middle of each frame after hello.
     Cut,
     /// It sends each answer twice.
     Twice,

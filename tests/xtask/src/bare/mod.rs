@@ -1,9 +1,8 @@
-//! `cargo xtask bare`: what CI runs, from a clone of what was committed last, on a bare Debian that has the Rust toolchain
-//! and nothing else. What is skipped there counts as failed.
+//! `cargo xtask bare`: runs CI on a clone of the last commit, on a bare Debian that has nothing but the Rust toolchain.
+//! A skipped test counts as failed there.
 //!
-//! The Debian root is a folder that is made for this run, entered in namespaces of its own for mounts and processes: when
-//! the run ends, however it ends, nothing is mounted and nothing runs any more, and the folder is removed. The network
-//! is the machine's.
+//! The Debian root is a folder that is made for this run and entered in mount and process namespaces of its own.
+//! However the run ends, nothing stays mounted or running, and the folder is removed. The network is the machine's.
 
 mod root;
 
@@ -17,16 +16,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Mounts what the root needs, and goes there.
+/// The script that mounts what the root needs and enters it.
 const ENTER: &str = include_str!("enter.sh");
 
-/// How long debootstrap may take.
+/// How long debootstrap may take; then the run fails.
 const ROOT_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// How long what runs in there may take: a little longer than `.ci/run` gives itself, and than apt takes.
+/// How long the command inside may take: a little longer than `.ci/run` and apt together allow themselves.
 const RUN_MAX: Duration = Duration::from_secs(75 * 60);
 
-/// Programs that are needed outside, and the Debian package that has them.
+/// Programs that must be on this machine, and the Debian packages that contain them.
 const PROGRAMS: [(&str, &str); 6] = [
     ("debootstrap", "debootstrap"),
     ("unshare", "util-linux"),
@@ -36,7 +35,7 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("git", "git"),
 ];
 
-/// Variables that say where registries are found, by how their names begin.
+/// The beginnings of the names of variables that configure registries.
 const PASSED_ON: [&str; 10] = [
     "CARGO_BUILD_JOBS",
     "CARGO_HTTP_",
@@ -50,7 +49,7 @@ const PASSED_ON: [&str; 10] = [
     "TERM",
 ];
 
-/// Makes the root and runs the command in there; `.ci/run` if none is given.
+/// Makes the root and runs the command inside; `.ci/run` if none is given.
 pub(crate) fn run(command: &[OsString]) -> Result<(), String> {
     let begin = Instant::now();
     needs()?;
@@ -88,7 +87,7 @@ pub(crate) fn run(command: &[OsString]) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes the root; what debootstrap says is of interest only when it fails.
+/// Makes the root. debootstrap's output is shown only when it fails.
 fn debootstrap(place: &Path, log: &Path) -> Result<(), String> {
     let file = File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
     let mut make = isolated();
@@ -105,7 +104,7 @@ fn step(begin: Instant, text: &str) {
     println!("\n#### bare, {} min {:02} s: {text}", s / 60, s % 60);
 }
 
-/// Whether it can be tried here.
+/// An error if this machine lacks something.
 fn needs() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("it needs root: it mounts, and changes into another root".to_owned());
@@ -117,7 +116,7 @@ fn needs() -> Result<(), String> {
         .map_or(Ok(()), |(name, package)| Err(format!("{name} is not installed (apt-get install {package})")))
 }
 
-/// A command in namespaces of its own. Their processes end with the first of them, and that one with us.
+/// A command in namespaces of its own. Their processes end with the first of them, and that ends with us.
 fn isolated() -> Command {
     let mut command = Command::new("unshare");
     command.args([
@@ -133,7 +132,7 @@ fn isolated() -> Command {
     command
 }
 
-/// The command in the root, which sees nothing of this machine's variables but where registries are.
+/// The command in the root. Of this machine's variables it sees only those that configure registries.
 fn inside(root: &Path, toolchain: &Path, command: &[OsString]) -> Command {
     let mut enter = isolated();
     enter.args(["/bin/sh", "-c", ENTER, "sh"]).args([root, toolchain]).args(command);
@@ -149,7 +148,7 @@ fn inside(root: &Path, toolchain: &Path, command: &[OsString]) -> Command {
     enter
 }
 
-/// Not what opens a registry to those who write.
+/// Whether a variable is passed on; those with secrets are not.
 fn is_passed_on(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     let is_secret = ["TOKEN", "PASSWORD", "SECRET", "CREDENTIAL"].iter().any(|word| upper.contains(word));
@@ -159,7 +158,7 @@ fn is_passed_on(name: &str) -> bool {
 /// Runs a command until it ends, `longest` is over or somebody presses ^C.
 fn run_within(mut command: Command, longest: Duration) -> Result<(), String> {
     let latest = Instant::now() + longest;
-    // ^C reaches us alone: we end it, and then clean up.
+    // ^C reaches only us: we end the command and then clean up.
     let child = command.stdin(Stdio::null()).process_group(0).spawn();
     let mut child = child.map_err(|error| format!("cannot run unshare: {error}"))?;
     loop {
@@ -180,7 +179,7 @@ fn run_within(mut command: Command, longest: Duration) -> Result<(), String> {
     }
 }
 
-/// Ends all of the namespace: its first process dies with this one, and all others with that.
+/// Ends all processes of the namespace: its first process dies with this one, and all others with that.
 fn end(child: &mut Child) {
     let _ = child.kill().and_then(|()| child.wait()); // it may have ended by itself
 }

@@ -1,25 +1,25 @@
-//! The Debian root: the smallest that debootstrap makes, with the committed tree, and with the configuration by which
-//! apt and cargo find their registries on this machine. No password and no token goes in.
+//! The Debian root: the smallest that debootstrap makes, with the committed tree and the configuration for this
+//! machine's registries. No password or token is copied.
 
 use crate::cargo::{Workspace, must};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where the tree lies in there.
+/// The tree's folder inside the root.
 pub(super) const TREE: &str = "build";
 
-/// The certificates that this machine trusts; a proxy may have one of its own among them.
+/// The certificates that this machine trusts, including those of a proxy.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Where they are in there, for cargo.
+/// Their path inside, for cargo.
 pub(super) const CERTIFICATES_INSIDE: &str = "/opt/certificates.crt";
 
-/// What `apt-get` asks for, in the form of its own list.
+/// The format in which `apt-get` prints its sources.
 const SOURCES: &str =
     "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(RELEASE) $(COMPONENT)";
 
-/// How debootstrap is called.
+/// The call of debootstrap.
 pub(super) fn debootstrap(root: &Path) -> Result<Command, String> {
     let release = read(Path::new("/etc/os-release"))?;
     let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
@@ -36,12 +36,12 @@ pub(super) fn debootstrap(root: &Path) -> Result<Command, String> {
     Ok(command)
 }
 
-/// Puts in what the machine has beside Debian: its registries, and the tree as it was committed last.
+/// Adds what Debian lacks: this machine's registries, and the last committed tree.
 pub(super) fn furnish(workspace: &Workspace, root: &Path) -> Result<(), String> {
     for file in ["/etc/resolv.conf", "/etc/hosts"] {
         copy_if_there(Path::new(file), &root.join(file.trim_start_matches('/')))?;
     }
-    // Elsewhere: whoever installs ca-certificates writes over those of the root.
+    // In another place, because installing ca-certificates overwrites those of the root.
     let certificates = root.join(CERTIFICATES_INSIDE.trim_start_matches('/'));
     copy_if_there(Path::new(CERTIFICATES), &certificates)?;
     let mut sources = Command::new("apt-get");
@@ -54,7 +54,7 @@ pub(super) fn furnish(workspace: &Workspace, root: &Path) -> Result<(), String> 
     for file in ["config.toml", "config"] {
         copy_if_there(&from.join(file), &to.join(file))?;
     }
-    // What was fetched already; what is unpacked of it, is unpacked anew.
+    // The packages that were fetched already. They are unpacked anew.
     for folder in ["registry/index", "registry/cache"] {
         if from.join(folder).is_dir() {
             make(&to.join("registry"))?;
@@ -67,7 +67,7 @@ pub(super) fn furnish(workspace: &Workspace, root: &Path) -> Result<(), String> 
     must(clone.arg(&workspace.root).arg(root.join(TREE)))
 }
 
-/// Which commit is tried, and whether there is something beside it that is not.
+/// The commit that is tried, and whether there are uncommitted changes that are not.
 pub(super) fn commit(workspace: &Workspace) -> Result<String, String> {
     let git = |args: &[&str]| output(Command::new("git").current_dir(&workspace.root).args(args));
     let commit = git(&["log", "-1", "--format=%h %s"])?;
@@ -80,7 +80,7 @@ pub(super) fn commit(workspace: &Workspace) -> Result<String, String> {
     Ok(format!("{}{beside}", commit.trim()))
 }
 
-/// Where the toolchain lies: cargo and rustc must be in its `bin`.
+/// The toolchain's folder: cargo and rustc must be in its `bin`.
 pub(super) fn toolchain() -> Result<PathBuf, String> {
     let sysroot = PathBuf::from(output(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
     match sysroot.join("bin/cargo").is_file() && sysroot != Path::new("/usr") {
@@ -119,7 +119,7 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// What a command that must succeed writes to its standard output.
+/// The standard output of a command that must succeed.
 fn output(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| format!("cannot run {program}: {error}"))?;

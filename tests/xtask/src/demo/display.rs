@@ -1,4 +1,4 @@
-//! What one sees of the demo: a bar per machine on a terminal, a line per second elsewhere, a table at the end.
+//! Shows the demo: a bar per machine on a terminal, a line per second elsewhere, and a table at the end.
 
 use super::machine::{Machine, Progress};
 use indicatif::{BinaryBytes, MultiProgress, ProgressBar, ProgressStyle};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 const LINE_EVERY: Duration = Duration::from_secs(1);
 
-/// Shows how far the machines are.
+/// Shows the progress of the machines.
 pub(crate) struct Display {
     bars: Vec<ProgressBar>,
     names: Vec<String>,
@@ -56,7 +56,7 @@ impl Display {
     pub(crate) fn end(&self) {
         self.bars.iter().for_each(ProgressBar::abandon);
         if self.is_terminal {
-            // The bars leave the cursor behind the last of them.
+            // The bars leave the cursor after the last of them.
             eprintln!();
         }
     }
@@ -78,7 +78,7 @@ pub(crate) fn size(bytes: u64) -> String {
     BinaryBytes(bytes).to_string()
 }
 
-/// What each machine did. The first one shared and took no time.
+/// A table of all machines. The first one shared and has no time.
 pub(crate) fn table(machines: &[Machine], times: &[Duration], uploaded: &[u64], bytes: u64) {
     println!("\n  machine      time           rate      uploaded  in copies");
     for (index, (machine, uploaded)) in machines.iter().zip(uploaded).enumerate() {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 const START_MAX: Duration = Duration::from_secs(20);
 
-/// Where the demo takes place: a temporary folder that is gone when this is dropped.
+/// The demo's temporary folder, which is removed when this is dropped.
 pub(crate) struct Scene {
     programs: Programs,
     folder: TempDir,
@@ -32,7 +32,7 @@ pub(crate) struct Machine {
     process: Process,
 }
 
-/// How far a machine is.
+/// The progress of a machine.
 pub(crate) struct Progress {
     pub(crate) state: String,
     pub(crate) reason: String,
@@ -73,7 +73,7 @@ impl Scene {
         let ttctl = self.programs.path("ttctl");
         let home = self.folder().to_owned();
         let mut machine = Machine { name: name.to_owned(), ttctl, folder, home, process };
-        // Not through `&mut machine`, which waiting needs for itself.
+        // Not through `&mut machine`, which the waiting needs.
         let (ttctl, folder, home) = (machine.ttctl.clone(), machine.folder.clone(), machine.home.clone());
         wait_until_up(&format!("ttd {name}"), &mut machine.process, || {
             let mut command = sealed(&ttctl, &home);
@@ -133,7 +133,7 @@ impl Machine {
         })
     }
 
-    /// The end of the daemon's log, for when something went wrong.
+    /// Prints the end of the daemon's log, after a failure.
     pub(crate) fn print_log(&self) {
         let log = self.process.log();
         let lines: Vec<&str> = log.lines().collect();

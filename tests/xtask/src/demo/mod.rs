@@ -66,7 +66,7 @@ fn random_file(folder: &Path) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// The first machine shares, the others fetch: how long each of them took.
+/// The first machine shares and the others fetch. Returns how long each took.
 fn distribute(machines: &[Machine], file: &Path, name: &str, bytes: u64) -> Result<Vec<Duration>, String> {
     let (first, others) = machines.split_first().ok_or("there are no machines")?;
     let begin = Instant::now();
@@ -81,7 +81,7 @@ fn distribute(machines: &[Machine], file: &Path, name: &str, bytes: u64) -> Resu
     watch(others, &begins, name, bytes)
 }
 
-/// Shows how it goes until all machines have everything.
+/// Shows the progress until all machines have everything.
 fn watch(machines: &[Machine], begins: &[Instant], name: &str, bytes: u64) -> Result<Vec<Duration>, String> {
     let display = Display::new(machines, bytes);
     let mut times: Vec<Option<Duration>> = vec![None; machines.len()];

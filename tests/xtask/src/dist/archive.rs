@@ -1,4 +1,4 @@
-//! The release archive, the same bytes for the same binaries whoever makes it.
+//! Makes the release archive, with the same bytes for the same binaries on every machine.
 
 use super::generated;
 use crate::cargo::{Workspace, must};
@@ -22,14 +22,14 @@ const CONTENTS: [&str; 9] = [
 
 const PROGRAMS: [&str; 3] = ["ttd", "ttctl", "tt-tracker"];
 
-/// Where each shell looks for completions, below /usr/local or /usr.
+/// The folder in which each shell looks for completions, below /usr/local or /usr.
 const SHELLS: [(&str, &str); 3] = [
     ("ttctl", "share/bash-completion/completions"),
     ("_ttctl", "share/zsh/site-functions"),
     ("ttctl.fish", "share/fish/vendor_completions.d"),
 ];
 
-/// Makes the archive of these binaries; the result is its path. `bin` and `share` in it are as they belong into /usr/local.
+/// Makes the archive of these binaries and returns its path. Its folders `bin` and `share` belong into /usr/local.
 pub(super) fn make(workspace: &Workspace, binaries: &Path, dist: &Path) -> Result<PathBuf, String> {
     let top = format!("tinytorrent-{}", workspace.version);
     let name = format!("{top}-{}-{}.tar.gz", std::env::consts::OS, std::env::consts::ARCH);
@@ -38,7 +38,7 @@ pub(super) fn make(workspace: &Workspace, binaries: &Path, dist: &Path) -> Resul
     generated::make(workspace, binaries, &generated)?;
     stage(&workspace.root, binaries, &generated, &dist.join(&top))
         .map_err(|error| format!("{}: {error}", dist.display()))?;
-    // without what only a debugger reads
+    // Without the symbols that only a debugger reads.
     let bin = dist.join(&top).join("bin");
     must(Command::new("strip").args(PROGRAMS.map(|name| bin.join(name))))?;
     let archive = dist.join(&name);
@@ -104,8 +104,8 @@ fn put(from: &Path, to: &Path, mode: u32) -> std::io::Result<()> {
     fs::set_permissions(to, fs::Permissions::from_mode(mode))
 }
 
-/// The time that all files of the archive bear: what the builder says, else that of the last commit, else that of the lock
-/// file. Never none: a package whose files are of 1970 is refused by lintian.
+/// The modification time of all files in the archive: the builder's variable, or the time of the last commit, or that
+/// of the lock file. It is never missing, because lintian refuses a package with files of 1970.
 pub(super) fn time(workspace: &Workspace) -> String {
     if let Ok(time) = std::env::var("SOURCE_DATE_EPOCH") {
         return time;
@@ -113,7 +113,7 @@ pub(super) fn time(workspace: &Workspace) -> String {
     time_of_commit(&workspace.root).unwrap_or_else(|| time_of_file(&workspace.root.join("Cargo.lock")))
 }
 
-/// `None` where there is no git, or no repository.
+/// Returns `None` without git or outside a repository.
 fn time_of_commit(root: &Path) -> Option<String> {
     let git = Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]).output();
     let time = String::from_utf8(git.ok()?.stdout).ok()?.trim().to_owned();

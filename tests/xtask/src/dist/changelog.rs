@@ -1,10 +1,10 @@
-//! The changelog of a Debian package, made of the entries in CHANGELOG.md.
+//! Makes the changelog of a Debian package from the entries in CHANGELOG.md.
 
-/// The longest line that Debian wants in a changelog, in characters.
+/// The longest line in a Debian changelog, in characters; longer entries are wrapped.
 const LINE_MAX: usize = 80;
 
-/// One entry in Debian's form: every change that CHANGELOG.md has under `[upstream]`, or under `[Unreleased]` as long as
-/// that version is not released. `version` is the package's, `date` as RFC 5322 writes it.
+/// One entry in Debian's form: the changes that CHANGELOG.md lists under `[upstream]`, or under `[Unreleased]` if that
+/// version is not released yet. `version` is the package's, `date` is in the format of RFC 5322.
 pub(super) fn debian(
     text: &str,
     package: &str,
@@ -30,7 +30,7 @@ pub(super) fn debian(
     Ok(format!("{package} ({version}) unstable; urgency=medium\n{changes}\n -- {maintainer}  {date}\n"))
 }
 
-/// An entry in lines that are short enough, unless a word is longer.
+/// Wraps an entry. Only a long word makes a longer line.
 fn wrap(entry: &str) -> String {
     let mut lines = String::new();
     let mut line = "  *".to_owned();
@@ -44,7 +44,7 @@ fn wrap(entry: &str) -> String {
     lines + &line + "\n"
 }
 
-/// The text of each link, without where it leads.
+/// Replaces each link by its text.
 fn without_links(text: &str) -> String {
     super::documents::map_links(text, |_| None)
 }

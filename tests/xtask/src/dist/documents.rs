@@ -1,7 +1,7 @@
-//! README.md as a package delivers it: every link leads to something that is there.
+//! README.md as it is in a package, where every link must lead to an existing file.
 
-/// README.md for `/usr/share/doc/tinytorrent`, where the documents lie beside it. Links to what the package does not have
-/// become plain text.
+/// README.md for `/usr/share/doc/tinytorrent`, beside the other documents. Links to files that the package lacks become
+/// plain text.
 pub(super) fn readme(text: &str) -> String {
     map_links(text, |target| match target {
         "CHANGELOG.md" => Some("changelog.gz".to_owned()),
@@ -18,7 +18,7 @@ fn is_elsewhere(target: &str) -> bool {
     target.contains("://") || target.starts_with('#')
 }
 
-/// Replaces the target of every link of a Markdown text; where there is none any more, the link's text remains.
+/// Replaces the target of every link of a Markdown text. Where `new` returns `None`, only the link's text remains.
 pub(super) fn map_links(text: &str, new: impl Fn(&str) -> Option<String>) -> String {
     let mut mapped = String::new();
     let mut rest = text;
@@ -33,7 +33,7 @@ pub(super) fn map_links(text: &str, new: impl Fn(&str) -> Option<String>) -> Str
     mapped + rest
 }
 
-/// What stands before the next `[label](target)`, its parts, and what stands after it.
+/// The text before the next `[label](target)`, its two parts, and the text after it.
 fn next_link(text: &str) -> Option<(&str, &str, &str, &str)> {
     for (middle, _) in text.match_indices("](") {
         let Some(open) = text[..middle].rfind('[') else { continue };
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(readme(text), expected);
     }
 
-    /// What the package tinytorrent has, by its list in daemon/Cargo.toml; what is generated is there, too.
+    /// The files of the package tinytorrent, by its list in daemon/Cargo.toml and the generated ones.
     #[test]
     fn every_link_in_the_package_leads_somewhere() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -1,15 +1,15 @@
-//! What the programs say of themselves: man pages, and completions for shells.
+//! Generates man pages and shell completions from the programs.
 
 use crate::cargo::{Workspace, must};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Each shell, and what the file that completes ttctl is called there.
+/// Each shell, and the name of its completion file for ttctl.
 pub(super) const COMPLETIONS: [(&str, &str); 3] =
     [("bash", "ttctl"), ("zsh", "_ttctl"), ("fish", "ttctl.fish")];
 
-/// Makes `PACKAGE/manN/PAGE.N` for both packages and `completions/FILE` for each shell, in a folder that is made anew.
+/// Makes `PACKAGE/manN/PAGE.N` for both packages and `completions/FILE` for each shell, in a new folder.
 pub(super) fn make(workspace: &Workspace, binaries: &Path, to: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", to.display());
     if to.exists() {

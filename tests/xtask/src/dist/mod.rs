@@ -13,7 +13,7 @@ use crate::cargo::Workspace;
 use cluster::skip;
 use std::fs;
 
-/// Builds all of it and prints paths, sizes and SHA-256; the last are in a file, too.
+/// Builds everything and prints paths, sizes and SHA-256. The last are also written to a file.
 pub(crate) fn run() -> Result<(), String> {
     let workspace = Workspace::find()?;
     let can_pack = match prepare(&workspace) {

@@ -1,5 +1,5 @@
-//! The Debian packages: what cargo-deb needs beside the binaries (man pages, completions, changelogs, README.md) is
-//! generated into target/release/package, where the `[package.metadata.deb]` of the crates look for it.
+//! Makes the Debian packages. Everything that cargo-deb needs besides the binaries (man pages, completions, changelogs,
+//! README.md) is generated into target/release/package, where the `[package.metadata.deb]` of the crates look for it.
 
 use super::archive::time;
 use super::{changelog, documents, generated};
@@ -20,9 +20,9 @@ pub(crate) struct Packages {
 
 /// Why there are no packages.
 pub(crate) enum NoPackages {
-    /// This machine cannot make any.
+    /// This machine lacks something for it.
     NotDebian,
-    /// Something went wrong.
+    /// A step failed.
     Failed(String),
 }
 
@@ -32,7 +32,7 @@ impl From<String> for NoPackages {
     }
 }
 
-/// Looks for what makes the packages, and installs what cargo can: before a build of minutes begins.
+/// Checks for the packaging tools, and installs those that cargo can, before a build of minutes begins.
 pub(crate) fn prepare(workspace: &Workspace) -> Result<(), NoPackages> {
     if !is_there("dpkg-deb") || !is_there("dpkg-shlibdeps") {
         return Err(NoPackages::NotDebian);
@@ -40,7 +40,7 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<(), NoPackages> {
     Ok(tools::CARGO_DEB.provide(workspace)?)
 }
 
-/// Makes both packages of these binaries, with this version. To be prepared first.
+/// Makes both packages of these binaries, with this version, after [`prepare`].
 pub(crate) fn make(
     workspace: &Workspace,
     binaries: &Path,
@@ -69,7 +69,7 @@ pub(crate) fn make(
     Ok(Packages { daemon: pack("daemon", "tinytorrent")?, tracker: pack("tracker", "tinytorrent-tracker")? })
 }
 
-/// What Debian thinks of the packages: errors are ours, the rest is told.
+/// Runs lintian on the packages: its errors are ours, and everything else is printed.
 pub(super) fn lint(packages: &Packages) -> Result<(), String> {
     if !is_there("lintian") {
         return skip::chore(
@@ -88,7 +88,7 @@ fn is_there(program: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// What cargo-deb needs beside the binaries.
+/// Generates what cargo-deb needs besides the binaries.
 fn generate(workspace: &Workspace, binaries: &Path, to: &Path, version: &str) -> Result<(), String> {
     generated::make(workspace, binaries, to)?;
     let failed = |error: std::io::Error| format!("{}: {error}", to.display());
@@ -108,7 +108,7 @@ fn generate(workspace: &Workspace, binaries: &Path, to: &Path, version: &str) ->
     Ok(())
 }
 
-/// When this version was made, as RFC 5322 writes it.
+/// The date of this version, in the format of RFC 5322.
 fn date(workspace: &Workspace) -> Result<String, String> {
     let mut date = Command::new("date");
     date.args(["--utc", "--rfc-email", &format!("--date=@{}", time(workspace))]);

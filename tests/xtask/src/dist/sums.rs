@@ -4,10 +4,10 @@ use cluster::files::sha256_file;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What the file is called.
+/// The file's name.
 pub(super) const NAME: &str = "SHA256SUMS";
 
-/// Writes the file into `dist`, with a line for each of these files, which lie in `dist` as well; the result is what it says.
+/// Writes the file into `dist`, with a line for each of these files, which are in `dist` too. Returns its text.
 pub(super) fn write(dist: &Path, files: &[PathBuf]) -> Result<String, String> {
     let mut text = String::new();
     for path in files {

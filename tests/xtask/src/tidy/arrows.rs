@@ -1,18 +1,18 @@
-//! Which file of a crate takes which name from which other.
+//! Finds which file of a crate uses which name of which other file.
 
 use super::names::{self, Meaning};
 use super::reader;
 use super::source::Sources;
 use std::collections::BTreeMap;
 
-/// The arrows of a crate: from a file to those that define what it names.
+/// The arrows of a crate: from each file to the files that define the names it uses.
 pub(super) type Arrows = BTreeMap<String, BTreeMap<String, Vec<Tie>>>;
 
-/// A name that a file takes from another.
+/// A name of another file that a file uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tie {
     pub(super) name: String,
-    /// The first line on which it is said.
+    /// The first line on which it is used.
     pub(super) line: usize,
     /// The line on which it is defined, in the other file.
     pub(super) defined: usize,
@@ -21,7 +21,7 @@ pub(super) struct Tie {
 /// The arrows of the crate with this root file, tests left out.
 ///
 /// # Errors
-/// When a file is no Rust.
+/// When a file is not valid Rust.
 pub(super) fn of(root: &str, sources: &Sources) -> Result<Arrows, String> {
     let tree = reader::read(root, sources)?;
     let mut arrows = Arrows::new();

@@ -1,13 +1,13 @@
-//! Circles of files: each imports the next, and the last the first.
+//! Finds circles of files: each imports the next, and the last one the first.
 
 use super::arrows::{Arrows, Tie};
 use super::finding::Finding;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// How many names of one file that another uses are told.
+/// How many names are listed for each arrow; the rest is counted.
 const TIES_MAX: usize = 8;
 
-/// For each file that is in a circle, the shortest one that it is in; the shortest first, each once.
+/// The shortest circle of each file that is in one, the shortest first, each once.
 pub(super) fn find(arrows: &Arrows) -> Vec<Finding> {
     let mut circles: BTreeSet<(usize, Vec<&str>)> = BTreeSet::new();
     for file in arrows.keys() {
@@ -46,7 +46,7 @@ fn way<'a>(came_from: &BTreeMap<&'a str, &'a str>, start: &'a str, end: &'a str)
     way
 }
 
-/// The same circle, begun at the file that comes first in the alphabet: so that equal circles are equal.
+/// The same circle, beginning with the file that comes first in the alphabet, so that equal circles are equal.
 fn from_the_smallest(mut circle: Vec<&str>) -> Vec<&str> {
     let smallest = (0..circle.len()).min_by_key(|&at| circle[at]).unwrap_or_default();
     circle.rotate_left(smallest);
@@ -81,7 +81,7 @@ fn said(step: &Step) -> Vec<String> {
     lines
 }
 
-/// What a parent defines for its children goes out of it; without one, the arrow of the fewest names goes.
+/// Suggests what to move: what a parent defines for its children, or otherwise the names of the arrow with the fewest.
 fn remedy(steps: &[Step]) -> String {
     let up = steps.iter().find(|step| is_parent(step.to, step.from));
     let fewest = steps.iter().min_by_key(|step| step.ties.len());

@@ -1,15 +1,15 @@
-//! What a rule has found.
+//! The findings of the rules.
 
 use std::fmt;
 
-/// A place that breaks a rule, what is wrong there, and what to do.
+/// A place that breaks a rule, with the problem and the remedy.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Finding {
-    /// `FILE:LINE`, the file from the workspace's root on.
+    /// `FILE:LINE`, with the path from the workspace's root.
     pub(super) place: String,
     /// What is wrong, in one line.
     pub(super) what: String,
-    /// What it is made of, one line each.
+    /// The details, one line each.
     pub(super) details: Vec<String>,
     /// What to do.
     pub(super) remedy: String,

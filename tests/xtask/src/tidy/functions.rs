@@ -1,5 +1,5 @@
-//! The functions of a file: also those inside of other functions, of tests, and of macros, since they are found among
-//! the tokens.
+//! Finds the functions of a file, including those inside other functions, tests and macros, because it searches the
+//! tokens.
 
 use super::source::Source;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
@@ -10,7 +10,7 @@ pub(super) struct Function {
     pub(super) name: String,
     /// The line of its `fn`.
     pub(super) first: usize,
-    /// The line of its closing brace, or of its inputs if it has no body.
+    /// The line of its closing brace, or of its parameters if it has no body.
     pub(super) last: usize,
     /// Whether it takes `&mut self`.
     pub(super) changes_self: bool,
@@ -34,7 +34,7 @@ fn collect(tokens: TokenStream, functions: &mut Vec<Function>) {
     }
 }
 
-/// The function whose tokens these are, from `fn` on; none if it is a type.
+/// The function whose tokens these are, from `fn` on; `None` if it is a function type.
 fn function(tokens: &[TokenTree]) -> Option<Function> {
     let TokenTree::Ident(name) = tokens.get(1)? else { return None };
     let is_end = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';');

@@ -1,16 +1,16 @@
-//! Files and functions that are too long to be read at once.
+//! Finds files and functions that are too long to be read at once.
 
 use super::finding::Finding;
 use super::functions::Function;
 use super::source::Source;
 
-/// How many lines a file may have.
+/// The most lines of a file; more are a finding.
 const FILE_LINES_MAX: usize = 500;
 
-/// How many lines a function may have, from its `fn` to its closing brace.
+/// The most lines of a function, from its `fn` to its closing brace; more are a finding.
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Whether a file is too long.
+/// The finding if a file is too long.
 pub(super) fn file(source: &Source) -> Option<Finding> {
     (source.lines > FILE_LINES_MAX).then(|| Finding {
         place: format!("{}:{}", source.path, FILE_LINES_MAX + 1),

@@ -1,12 +1,12 @@
-//! `cargo xtask tidy`: whether every line of the project's Rust is in a room that can be entered alone. It finds circles
-//! of modules, files and functions that are too long, and questions that change what they ask. Each finding names its
-//! place and its remedy.
+//! `cargo xtask tidy`: checks that every part of the project's Rust can be read by itself. It finds circles of modules,
+//! files and functions that are too long, and questions that change what they ask. Each finding names its place and its
+//! remedy.
 //!
 //! Reading order: `packages` (which files there are) → `source` (what the rules are given) → `functions` (`lengths`,
 //! `predicates`) and `tree` → `reader` → `names` → `arrows` → `circles`. All but `packages` are pure.
 //!
-//! What it cannot see: the call of a method across files for which no name is imported (`self.start()`, where `start`
-//! is in another `impl` block of the same type), and what a macro of another crate makes out of its input.
+//! It cannot see calls of methods across files for which no name is imported (`self.start()`, where `start` is in
+//! another `impl` block of the same type), and the code that a macro of another crate generates.
 
 mod arrows;
 mod circles;
@@ -25,7 +25,7 @@ use crate::cargo::Workspace;
 use finding::Finding;
 use packages::Package;
 
-/// Looks at these packages, or at all when none is named; prints what it finds. Findings are an error.
+/// Checks these packages, or all if none is named, and prints the findings. Findings are an error.
 pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), String> {
     let packages = packages::find(workspace, names)?;
     let mut count = 0;
@@ -50,7 +50,7 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), String>
     }
 }
 
-/// All that the rules have to say about a package: circles first, then file by file.
+/// All findings of a package: circles first, then file by file.
 fn findings(package: &Package) -> Result<Vec<Finding>, String> {
     let mut findings = Vec::new();
     for root in &package.roots {

@@ -1,21 +1,21 @@
-//! What a path means: it is followed through imports and re-exports to the files in which the thing is defined.
+//! Resolves a path: follows it through imports and re-exports to the files that define the item.
 
 use super::tree::{Import, ItemKind, Mention, MentionKind, ModuleId, ROOT, Scope, Tree};
 use std::collections::BTreeSet;
 
-/// What a name stands for.
+/// The meaning of a name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Meaning {
     /// A module of this crate.
     Module(ModuleId),
-    /// Something that is defined in this file, on this line.
+    /// An item that is defined in this file on this line.
     Item { name: String, file: String, line: usize },
-    /// Something of another crate.
+    /// An item of another crate.
     Foreign,
 }
 
-/// All that a mention means; nothing if it is a variable, a parameter or a thing of another crate. A path that ends with
-/// a module means that; one that goes on inside of a type means the type.
+/// All meanings of a mention; none for a variable, a parameter or an item of another crate. A path to a module means
+/// the module; a path that continues inside a type means the type.
 pub(super) fn meanings(tree: &Tree, mention: &Mention) -> BTreeSet<Meaning> {
     let mut search = Search { tree, asked: BTreeSet::new() };
     let found = search.path(mention.module, &mention.path);
@@ -36,7 +36,7 @@ pub(super) fn meanings(tree: &Tree, mention: &Mention) -> BTreeSet<Meaning> {
     }
 }
 
-/// A macro that a module around declares before its children: they know it without an import.
+/// The macros that an enclosing module declares before its children, which know them without an import.
 fn around(tree: &Tree, mention: &Mention) -> BTreeSet<Meaning> {
     let name = &mention.path[0];
     let mut next = tree.above(mention.module);
@@ -53,12 +53,12 @@ fn around(tree: &Tree, mention: &Mention) -> BTreeSet<Meaning> {
 
 struct Search<'a> {
     tree: &'a Tree,
-    /// What is being asked: imports may go in circles.
+    /// The questions that are open, because imports may be circular.
     asked: BTreeSet<(ModuleId, ModuleId, String)>,
 }
 
 impl Search<'_> {
-    /// What a path means that stands in a module.
+    /// The meanings of a path in a module.
     fn path(&mut self, from: ModuleId, path: &[String]) -> BTreeSet<Meaning> {
         let (mut module, mut rest) = (None, path);
         while let Some((first, after)) = rest.split_first() {
@@ -86,14 +86,14 @@ impl Search<'_> {
                 })
                 .collect();
             if modules.is_empty() {
-                return found; // a variant, a constant or a function of a type
+                return found; // the rest is a variant, a constant or a function of the type
             }
             found = modules.into_iter().flat_map(|module| self.in_module(from, module, word)).collect();
         }
         found
     }
 
-    /// The first word of a path: what the block, or one around it, or the module knows.
+    /// The meanings of the first word of a path in its block, the blocks around it, and the module.
     fn first_word(&mut self, from: ModuleId, name: &str) -> BTreeSet<Meaning> {
         let mut module = from;
         loop {
@@ -105,7 +105,7 @@ impl Search<'_> {
         }
     }
 
-    /// A name that is said to be in a module. It must be there: if it is not seen, a macro has made it.
+    /// A name that a path places in a module. If it is not found there, a macro has generated it.
     fn in_module(&mut self, from: ModuleId, module: ModuleId, name: &str) -> BTreeSet<Meaning> {
         let is_circular = self.asked.contains(&(from, module, name.to_owned()));
         let found = self.known(from, module, name);
@@ -126,7 +126,7 @@ impl Search<'_> {
         !search.path(module, &glob.path).iter().any(|meaning| *meaning != Meaning::Foreign)
     }
 
-    /// What a module defines or imports under a name, as far as `from` may name it.
+    /// What a module defines or imports under a name, if `from` may name it.
     fn known(&mut self, from: ModuleId, module: ModuleId, name: &str) -> BTreeSet<Meaning> {
         let mut found = self.defined(from, module, name);
         let question = (from, module, name.to_owned());
@@ -177,7 +177,7 @@ impl Search<'_> {
         found
     }
 
-    /// All that `from` may name in a module.
+    /// Everything in a module that `from` may name.
     fn all_of(&mut self, from: ModuleId, module: ModuleId) -> BTreeSet<Meaning> {
         let tree = self.tree;
         let at = tree.module(module);

@@ -1,4 +1,4 @@
-//! Which packages there are, and their files: those of the workspace, and the fuzz targets beside it.
+//! Finds the packages and their files: those of the workspace, and the fuzz targets.
 
 use super::source::{Source, Sources};
 use crate::cargo::Workspace;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A workspace of its own, which is built with instruments.
+/// The fuzz targets are a workspace of their own, because they are built with instrumentation.
 const FUZZ: &str = "tests/fuzz/Cargo.toml";
 
 /// A package with its files.
@@ -14,14 +14,14 @@ pub(super) struct Package {
     pub(super) name: String,
     /// The root file of its library and those of its programs; integration tests are left out.
     pub(super) roots: Vec<String>,
-    /// All its files, also those of tests.
+    /// All its files, including tests.
     pub(super) sources: Sources,
 }
 
-/// The packages of these names, or all.
+/// The packages with these names, or all.
 ///
 /// # Errors
-/// When there is no such package, or a file cannot be read or is no Rust.
+/// When there is no such package, or a file cannot be read or is not valid Rust.
 pub(super) fn find(workspace: &Workspace, names: &[String]) -> Result<Vec<Package>, String> {
     let mut all = described(workspace, Path::new("Cargo.toml"))?;
     all.extend(described(workspace, Path::new(FUZZ))?);
@@ -35,7 +35,7 @@ pub(super) fn find(workspace: &Workspace, names: &[String]) -> Result<Vec<Packag
     all.iter().filter(is_wanted).map(|package| read(workspace, package)).collect()
 }
 
-/// What cargo says about the packages of a workspace.
+/// Cargo's description of the packages of a workspace.
 fn described(workspace: &Workspace, manifest: &Path) -> Result<Vec<Value>, String> {
     let mut cargo = workspace.cargo();
     cargo.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(manifest);
@@ -66,7 +66,7 @@ fn read(workspace: &Workspace, package: &Value) -> Result<Package, String> {
     Ok(Package { name, roots, sources })
 }
 
-/// Reads all Rust below a folder, other packages and what is built left out.
+/// Reads all Rust files below a folder, without other packages and build products.
 fn read_folder(root: &Path, folder: &Path, sources: &mut Sources) -> Result<(), String> {
     let said = |path: &Path, error: std::io::Error| format!("cannot read {}: {error}", path.display());
     for entry in fs::read_dir(folder).map_err(|error| said(folder, error))? {

@@ -1,10 +1,10 @@
-//! Questions that change what they ask.
+//! Finds questions that change what they ask.
 
 use super::finding::Finding;
 use super::functions::Function;
 use super::source::Source;
 
-/// How the name of a question begins.
+/// The beginnings of the names of questions.
 const BEGINNINGS: [&str; 3] = ["is_", "has_", "are_"];
 
 /// The functions with the name of a question that take `&mut self`.

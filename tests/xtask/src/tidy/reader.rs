@@ -1,4 +1,4 @@
-//! Reads a crate's files into its [`Tree`], beginning with the root. What only tests contain is passed over.
+//! Reads a crate's files into its [`Tree`], beginning with the root. Code for tests is left out.
 
 use super::source::Sources;
 use super::tokens;
@@ -9,7 +9,7 @@ use syn::visit::{self, Visit};
 /// Reads the crate with this root file.
 ///
 /// # Errors
-/// When a file is no Rust.
+/// When a file is not valid Rust.
 pub(super) fn read(root: &str, sources: &Sources) -> Result<Tree, String> {
     let mut reader = Reader {
         sources,
@@ -30,11 +30,11 @@ pub(super) fn read(root: &str, sources: &Sources) -> Result<Tree, String> {
 struct Reader<'a> {
     sources: &'a Sources,
     tree: Tree,
-    /// Where the reader is.
+    /// The module that is being read.
     module: ModuleId,
-    /// Where the files of this module's children are.
+    /// The folder of the files of this module's children.
     folder: String,
-    /// The variables of the file that is read: a path of one word may mean one of them.
+    /// The variables of the present file: a path of one word may mean one of them.
     bound: BTreeSet<String>,
     failure: Option<String>,
 }
@@ -94,7 +94,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Where a name of this visibility may be said.
+    /// The scope of a name of this visibility.
     fn scope(&self, visibility: &syn::Visibility) -> Scope {
         let here = self.tree.named(self.module);
         match visibility {
@@ -116,7 +116,7 @@ impl Reader<'_> {
             Some(_) => own,
             None => match self.file_of(item) {
                 Some(path) => path,
-                None => return, // what is left out of this build may be missing
+                None => return, // the file of a module that is left out of this build may be missing
             },
         };
         let id = self.add_module(&path, Some(self.module), false);
@@ -195,8 +195,8 @@ impl Reader<'_> {
             let import = Import { path: self.path_of(here, name.to_string()), scope: Scope::All };
             self.tree.modules[ROOT.0].imports.entry(name.to_string()).or_default().push(import);
         }
-        // What the body says from the crate's root on means the same wherever it is used. The rest means what it means
-        // there, where it cannot be told from here.
+        // A path from the crate's root in the macro's body means the same everywhere. Other paths depend on the place
+        // of use, which is unknown here.
         let said = tokens::paths(item.mac.tokens.clone());
         self.mention_all(said.into_iter().filter(|(path, _)| path[0] == "crate").collect());
     }
@@ -273,7 +273,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
-    /// A block with items of its own is like a module without a name.
+    /// A block with items is like a module without a name.
     fn visit_block(&mut self, block: &'ast syn::Block) {
         if !block.stmts.iter().any(|statement| matches!(statement, syn::Stmt::Item(_))) {
             return visit::visit_block(self, block);
@@ -290,7 +290,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             let line = path.segments[0].ident.span().start().line;
             self.mention(words, line, MentionKind::Plain);
         }
-        visit::visit_path(self, path); // what stands in <…>
+        visit::visit_path(self, path); // visits the parts in <…>
     }
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
@@ -309,12 +309,12 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
-    /// A visibility is no use of the module that it names.
+    /// A visibility does not use the module that it names.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 }
 
 impl Reader<'_> {
-    /// How the root says something of this module.
+    /// The path from the root to a name of this module.
     fn path_of(&self, module: ModuleId, name: String) -> Vec<String> {
         let mut path = vec![name];
         let mut id = module;
@@ -344,7 +344,7 @@ impl<'ast> Visit<'ast> for Variables {
     }
 }
 
-/// Whether something is there for tests only.
+/// Whether something exists only for tests.
 fn is_test(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let path = attribute.path();
@@ -356,7 +356,7 @@ fn is_test(attributes: &[syn::Attribute]) -> bool {
     })
 }
 
-/// Whether a condition holds in tests only: `test`, or `all(…)` with it.
+/// Whether a condition holds only in tests: `test`, or `all(…)` with it.
 fn needs_test(condition: &str) -> bool {
     let Ok(meta) = syn::parse_str::<syn::Meta>(condition) else { return false };
     match &meta {
@@ -389,7 +389,7 @@ fn attributes(item: &syn::Item) -> &[syn::Attribute] {
     }
 }
 
-/// What `#[path = "…"]` says.
+/// The path of `#[path = "…"]`.
 fn renamed(item: &syn::ItemMod) -> Option<String> {
     item.attrs.iter().find(|attribute| attribute.path().is_ident("path")).and_then(|attribute| {
         match &attribute.meta {

@@ -1,9 +1,9 @@
-//! A file of Rust, read and parsed: all that the rules are given.
+//! A Rust file, read and parsed, as the input of the rules.
 
 use proc_macro2::TokenStream;
 use std::collections::BTreeMap;
 
-/// Files by their path from the workspace's root on, with `/` between folders.
+/// Files by their paths from the workspace's root, with `/` between folders.
 pub(super) type Sources = BTreeMap<String, Source>;
 
 /// One file.
@@ -11,12 +11,12 @@ pub(super) struct Source {
     pub(super) path: String,
     /// How many lines it has.
     pub(super) lines: usize,
-    /// What its text consists of, without comments.
+    /// Its tokens, without comments.
     pub(super) tokens: TokenStream,
 }
 
 impl Source {
-    /// Takes a text apart.
+    /// Reads a text into tokens.
     ///
     /// # Errors
     /// When it is no Rust; the error names file and line.

@@ -1,19 +1,20 @@
-//! The paths that stand among tokens which are not parsed: in the input of macros, in their bodies, in attributes.
+//! Finds paths among tokens that are not parsed: in the input and the bodies of macros, and in attributes.
 
 use proc_macro2::{Spacing, TokenStream, TokenTree};
 
 /// A path and the line on which it begins.
 pub(super) type Said = (Vec<String>, usize);
 
-/// All paths among these tokens. `$crate` is told as `crate`; a path that begins with `::` is left out, since it names
-/// another crate. A single word is told when it begins with a capital letter: others are mostly variables.
+/// All paths among these tokens. `$crate` is returned as `crate`. A path that begins with `::` is left out, because it
+/// names another crate. A single word counts only with a capital first letter, because other words are mostly
+/// variables.
 pub(super) fn paths(tokens: TokenStream) -> Vec<Said> {
     let mut said = Vec::new();
     collect(tokens, &mut said);
     said
 }
 
-/// All paths in the strings among these tokens, as `#[serde(with = "a::b")]` has them.
+/// All paths in strings among these tokens, as in `#[serde(with = "a::b")]`.
 pub(super) fn quoted_paths(tokens: TokenStream) -> Vec<Said> {
     let mut said = Vec::new();
     for token in tokens {
@@ -47,7 +48,7 @@ pub(super) fn all_words(tokens: TokenStream) -> Vec<(String, usize)> {
         .collect()
 }
 
-/// The words of a path, without what stands in `<…>`.
+/// The words of a path, without the parts in `<…>`.
 pub(super) fn words(path: &syn::Path) -> Vec<String> {
     path.segments.iter().map(|segment| segment.ident.to_string()).collect()
 }

@@ -1,4 +1,4 @@
-//! The modules of one crate as its files declare them: what each defines, imports and says.
+//! The modules of a crate as its files declare them: what each defines, imports and mentions.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub(super) const ROOT: ModuleId = ModuleId(0);
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     pub(super) modules: Vec<Module>,
-    /// All that its files say outside of tests, in the order in which it was read.
+    /// All mentions outside tests, in the order of reading.
     pub(super) mentions: Vec<Mention>,
 }
 
@@ -22,7 +22,7 @@ impl Tree {
         &self.modules[id.0]
     }
 
-    /// The named module that something in this one is in.
+    /// The named module that contains this one, or this one itself.
     pub(super) fn named(&self, mut id: ModuleId) -> ModuleId {
         while self.module(id).is_block {
             id = self.module(id).parent.expect("a block is in something");
@@ -51,22 +51,22 @@ impl Tree {
 /// A module, or a block of a function that has items of its own.
 #[derive(Debug)]
 pub(super) struct Module {
-    /// The file in which it is written.
+    /// Its file.
     pub(super) file: String,
     pub(super) parent: Option<ModuleId>,
-    /// Whether it is the block of a function: then `self` and `super` mean what they mean around it.
+    /// Whether it is a function's block. In a block, `self` and `super` mean the same as around it.
     pub(super) is_block: bool,
-    /// What is defined here; a type, a function and a macro may have one name.
+    /// The definitions; a type, a function and a macro may have one name.
     pub(super) items: BTreeMap<String, Vec<Item>>,
-    /// What is imported, by the name that it has here.
+    /// The imports, by their names here.
     pub(super) imports: BTreeMap<String, Vec<Import>>,
-    /// What is imported as `path::*`.
+    /// The imports of the form `path::*`.
     pub(super) globs: Vec<Import>,
-    /// The words in the input of macros that make items, with the line of each: their items are not seen.
+    /// The words, with their lines, in the input of macros that generate items, because those items are not visible.
     pub(super) made: Vec<(String, usize)>,
 }
 
-/// Something that is defined.
+/// A definition.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) kind: ItemKind,
@@ -75,50 +75,50 @@ pub(super) struct Item {
     pub(super) scope: Scope,
 }
 
-/// What is told apart among items.
+/// The kinds of items that are distinguished.
 #[derive(Debug, PartialEq)]
 pub(super) enum ItemKind {
     /// A module.
     Module(ModuleId),
-    /// A macro that `macro_rules!` makes: children may name it without an import.
+    /// A macro of `macro_rules!`, which children may name without an import.
     Macro,
-    /// Whatever else has a name.
+    /// Anything else with a name.
     Other,
 }
 
-/// A name that is imported, or exported again.
+/// An imported or re-exported name.
 #[derive(Debug, Clone)]
 pub(super) struct Import {
     pub(super) path: Vec<String>,
     pub(super) scope: Scope,
 }
 
-/// Where a name may be said.
+/// Where a name may be used.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Scope {
     /// Everywhere.
     All,
-    /// In this module and those in it.
+    /// In this module and its children.
     In(ModuleId),
 }
 
-/// A path that a file says.
+/// A path in a file.
 #[derive(Debug)]
 pub(super) struct Mention {
-    /// The module, or block, in which it stands.
+    /// The module or block that contains it.
     pub(super) module: ModuleId,
     pub(super) path: Vec<String>,
     pub(super) line: usize,
     pub(super) kind: MentionKind,
 }
 
-/// How a path is said.
+/// The kind of a mention.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum MentionKind {
     /// As a type, a value, a trait, or in a `use`.
     Plain,
     /// As a macro, `path!(…)`.
     Macro,
-    /// As `use path::*` that others may use too: it takes whatever is there.
+    /// As `use path::*` that others may use too: it imports everything there.
     Everything,
 }
