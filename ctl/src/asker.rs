@@ -8,10 +8,9 @@ use crate::select::{self, Known, Meaning};
 use crate::targets::no_meaning;
 use shared::id::ResourceId;
 use shared::rpc::control::{Page, TrackerAnswer};
-use shared::rpc::tracker::{
-    FLEET_MAX, Fleet, FleetMachine, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry,
-};
+use shared::rpc::tracker::{FLEET_MAX, Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
 use shared::url::TrackerUrl;
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -57,27 +56,35 @@ impl Asker {
 
     /// The resource of an id or of the beginning of one, or the one that a name means. A pattern has to match one name.
     pub(crate) async fn resource(&mut self, what: &str) -> Result<ResourceId, Error> {
-        if let Ok(resource) = what.parse() {
-            return Ok(resource);
-        }
-        if select::needs_list(what) {
-            return self.resource_in_list(what).await;
-        }
-        let name = what.parse().map_err(|why| Error::usage(format!("\"{what}\": {why}")))?;
+        let name = match self.lookup(what).await? {
+            Lookup::Resource(resource) => return Ok(resource),
+            Lookup::Name(name) => name,
+        };
+        // Of several publications of a name the tracker knows the best.
         let asked = Instant::now();
-        let found = self.find(Lookup::Name(name)).await;
+        let found = self.find(Lookup::Name(name.clone())).await;
         let found = self.keep(asked, found)?;
-        found.answer.first().map(|entry| entry.publication.key.resource).ok_or_else(|| {
-            Error::refused(format!("{} has no publication \"{what}\"", found.tracker))
-                .hint(format!("`ttctl tracker list --tracker {}` shows all there are", found.tracker))
-        })
+        let meant = found.answer.first().map(|entry| entry.publication.key.resource);
+        meant.ok_or_else(|| not_published(name.as_str(), &found.tracker))
     }
 
-    async fn resource_in_list(&mut self, what: &str) -> Result<ResourceId, Error> {
+    /// What a person means: an id, the beginning of one, a name, or a pattern that matches one name.
+    pub(crate) async fn lookup(&mut self, what: &str) -> Result<Lookup, Error> {
+        if let Ok(resource) = what.parse() {
+            return Ok(Lookup::Resource(resource));
+        }
+        if select::needs_list(what) {
+            return self.lookup_in_list(what).await;
+        }
+        let name = what.parse().map_err(|why| Error::usage(format!("\"{what}\": {why}")))?;
+        Ok(Lookup::Name(name))
+    }
+
+    async fn lookup_in_list(&mut self, what: &str) -> Result<Lookup, Error> {
         let TrackerAnswer { tracker, answer: entries } = self.list().await?;
         let known: Vec<Known> = entries.iter().map(Known::from).collect();
         let names = match select::select(what, &known) {
-            Ok(Meaning::Id(id)) => return Ok(id),
+            Ok(Meaning::Id(id)) => return Ok(Lookup::Resource(id)),
             Ok(Meaning::Name(name)) => vec![name],
             Ok(Meaning::Names(names)) => names,
             Err(why) => {
@@ -90,11 +97,7 @@ impl Asker {
             return Err(Error::usage(format!("{what} matches {} files, and one is needed", names.len()))
                 .hint(format!("the first are {}", shown.join(", "))));
         };
-        // Of several publications of a name the tracker knows the best.
-        let found = self.find(Lookup::Name(name.clone())).await?.answer;
-        found.first().map(|entry| entry.publication.key.resource).ok_or_else(|| {
-            Error::refused(format!("{name} was published on {tracker} a moment ago, and is no longer"))
-        })
+        Ok(Lookup::Name(name.clone()))
     }
 
     /// Peers of a resource.
@@ -120,26 +123,28 @@ impl Asker {
         self.keep(asked, answer)
     }
 
-    /// All machines that were seen with a resource, in the tracker's order.
-    pub(crate) async fn fleet(
-        &mut self,
-        resource: ResourceId,
-    ) -> Result<TrackerAnswer<Vec<FleetMachine>>, Error> {
+    /// All machines that were seen with a resource, or with what a name means, in the tracker's order, and the counts of the
+    /// last page.
+    pub(crate) async fn fleet(&mut self, what: &Lookup) -> Result<TrackerAnswer<Fleet>, Error> {
         let asked = Instant::now();
+        let last = Cell::new(Fleet::default());
         let ask = async |tracker, after| {
-            let TrackerAnswer { tracker, answer } =
-                self.fleet_page(tracker, resource, after, FLEET_MAX as u32).await?;
-            Ok(TrackerAnswer { tracker, answer: Page { entries: answer.machines, next: answer.next } })
+            let TrackerAnswer { tracker, answer: mut page } =
+                self.fleet_page(tracker, what, after, FLEET_MAX as u32).await?;
+            let (entries, next) = (std::mem::take(&mut page.machines), page.next);
+            last.set(page);
+            Ok(TrackerAnswer { tracker, answer: Page { entries, next } })
         };
         let answer = pages(self.kept.tracker(), ENTRIES_MAX, ask).await;
-        self.keep(asked, answer)
+        let TrackerAnswer { tracker, answer: machines } = self.keep(asked, answer)?;
+        published(what, TrackerAnswer { tracker, answer: Fleet { machines, ..last.take() } })
     }
 
-    /// How many machines have all or a part of a resource.
-    pub(crate) async fn count(&mut self, resource: ResourceId) -> Result<TrackerAnswer<Fleet>, Error> {
+    /// How many machines have all or a part of a resource, or of what a name means.
+    pub(crate) async fn count(&mut self, what: &Lookup) -> Result<TrackerAnswer<Fleet>, Error> {
         let asked = Instant::now();
-        let answer = self.fleet_page(self.kept.tracker(), resource, None, 0).await;
-        self.keep(asked, answer)
+        let answer = self.fleet_page(self.kept.tracker(), what, None, 0).await;
+        published(what, self.keep(asked, answer)?)
     }
 
     async fn find(&self, what: Lookup) -> Result<TrackerAnswer<Vec<ListEntry>>, Error> {
@@ -153,12 +158,12 @@ impl Asker {
     async fn fleet_page(
         &self,
         tracker: Option<TrackerUrl>,
-        resource: ResourceId,
+        what: &Lookup,
         after: Option<FleetPlace>,
         machines_max: u32,
     ) -> Result<TrackerAnswer<Fleet>, Error> {
         let caller = &self.daemon.caller;
-        Ok(caller.tracker_fleet(tracker, resource, after, machines_max, ANSWER_TIMEOUT).await??)
+        Ok(caller.tracker_fleet(tracker, what.clone(), after, machines_max, ANSWER_TIMEOUT).await??)
     }
 
     /// Keeps to the tracker that has answered. When ttd is gone or too slow, that says nothing about the tracker.
@@ -174,6 +179,20 @@ impl Asker {
         }
         answer
     }
+}
+
+fn published(what: &Lookup, fleet: TrackerAnswer<Fleet>) -> Result<TrackerAnswer<Fleet>, Error> {
+    match what {
+        Lookup::Name(name) if fleet.answer.resource.is_none() => {
+            Err(not_published(name.as_str(), &fleet.tracker))
+        }
+        _ => Ok(fleet),
+    }
+}
+
+fn not_published(what: &str, tracker: &TrackerUrl) -> Error {
+    Error::refused(format!("{tracker} has no publication \"{what}\""))
+        .hint(format!("`ttctl tracker list --tracker {tracker}` shows all there are"))
 }
 
 /// Asks for one page after another, all of them of the tracker that gave the first.

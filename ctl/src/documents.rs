@@ -91,6 +91,8 @@ pub(crate) struct Resource {
     upload_peers: u32,
     /// Who wants it here, in plain words: users by name or as "uid NUMBER", or what part of the daemon.
     wanted_by: Vec<String>,
+    /// The size by the word of a publisher, until `bytes_total` is known; `null` then, or if nobody told one.
+    bytes_told: Option<u64>,
 }
 
 /// How a tracker of a resource is doing: `trouble` is `null` when all is well.
@@ -132,6 +134,7 @@ impl From<&ResourceStatus> for Resource {
             trackers: status.trackers.iter().map(TrackerHealth::from).collect(),
             upload_peers: status.upload_peers,
             wanted_by: status.wanted_by.iter().map(ToString::to_string).collect(),
+            bytes_told: status.bytes_told,
         }
     }
 }
@@ -347,6 +350,8 @@ pub(crate) struct Publication {
     shared_at_ms: Option<u64>,
     seeders: u32,
     leechers: u32,
+    /// As a machine told it that says it has all of it; `null` if none did.
+    bytes: Option<u64>,
 }
 
 impl From<&ListEntry> for Publication {
@@ -361,6 +366,7 @@ impl From<&ListEntry> for Publication {
             shared_at_ms: Some(publication.shared_at_ms).filter(|&ms| ms != 0),
             seeders: entry.seeders,
             leechers: entry.leechers,
+            bytes: publication.bytes,
         }
     }
 }
@@ -382,6 +388,8 @@ pub(crate) struct TrackedPeer {
     chunks_have: u32,
     chunks_total: u32,
     zone: Option<String>,
+    /// What it calls itself; `null` if it told no name.
+    host: Option<String>,
 }
 
 impl From<&PeerEntry> for TrackedPeer {
@@ -394,6 +402,7 @@ impl From<&PeerEntry> for TrackedPeer {
             chunks_have: entry.have,
             chunks_total: entry.count.get(),
             zone: Some(entry.zone.clone()).filter(|zone| !zone.is_empty()),
+            host: Some(entry.host.clone()).filter(|host| !host.is_empty()),
         }
     }
 }

@@ -11,10 +11,10 @@ use crate::table::{Cell, Column, Steady, Table};
 use crate::watch::{Frame, Updates, Watched, watch};
 use crate::width::wrap;
 use serde::Serialize;
-use shared::id::ResourceId;
 use shared::rpc::control::TrackerAnswer;
-use shared::rpc::tracker::{FleetMachine, Presence};
+use shared::rpc::tracker::{Fleet, FleetMachine, Lookup, Presence};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a machine that takes part may be without a new chunk before it is called stuck.
@@ -34,13 +34,13 @@ pub(crate) async fn fleet(args: &FleetArgs, global: &Global, output: &mut Output
         }
     }
     let mut asker = Asker::connect(&args.which, global).await?;
-    let resource = asker.resource(resource_name(&args.what)).await?;
-    let mut shown = Shown::new(resource, expected);
+    let what = asker.lookup(resource_name(&args.what)).await?;
+    let mut shown = Shown::new(args, expected);
     if args.watch {
-        return watch(&mut shown, output, |updates| follow(asker, resource, global, updates)).await;
+        return watch(&mut shown, output, |updates| follow(asker, what, global, updates)).await;
     }
-    let TrackerAnswer { tracker, answer: machines } = asker.fleet(resource).await?;
-    shown.answered(tracker.as_str(), &machines);
+    let TrackerAnswer { tracker, answer: fleet } = asker.fleet(&what).await?;
+    shown.answered(tracker.as_str(), fleet);
     if output.is_json() {
         return output.line(&shown.json()?);
     }
@@ -50,12 +50,12 @@ pub(crate) async fn fleet(args: &FleetArgs, global: &Global, output: &mut Output
 /// Asks again and again: whoever watches a rollout wants to go on when the tracker or ttd was restarted.
 async fn follow(
     mut asker: Asker,
-    resource: ResourceId,
+    what: Lookup,
     global: &Global,
-    updates: Updates<Result<TrackerAnswer<Vec<FleetMachine>>, Error>>,
+    updates: Updates<Result<TrackerAnswer<Fleet>, Error>>,
 ) -> Result<(), Error> {
     loop {
-        let answer = asker.fleet(resource).await;
+        let answer = asker.fleet(&what).await;
         let has_failed = answer.is_err();
         if updates.send(answer).await.is_err() {
             return Ok(());
@@ -68,25 +68,30 @@ async fn follow(
 }
 
 /// What is shown: the machines that were seen last, and why nothing newer is known.
-struct Shown {
-    resource: ResourceId,
+struct Shown<'a> {
+    args: &'a FleetArgs,
     expected: Vec<Expected>,
     tracker: String,
+    fleet: Fleet,
     rows: Vec<Row>,
     trouble: Option<String>,
     steady: Steady,
 }
 
-impl Shown {
-    fn new(resource: ResourceId, expected: Vec<Expected>) -> Shown {
-        let (tracker, rows, trouble, steady) = Default::default();
-        Shown { resource, expected, tracker, rows, trouble, steady }
+impl<'a> Shown<'a> {
+    fn new(args: &'a FleetArgs, expected: Vec<Expected>) -> Shown<'a> {
+        let (tracker, fleet, rows, trouble, steady) = Default::default();
+        Shown { args, expected, tracker, fleet, rows, trouble, steady }
     }
 
-    fn answered(&mut self, tracker: &str, machines: &[FleetMachine]) {
+    fn answered(&mut self, tracker: &str, fleet: Fleet) {
         tracker.clone_into(&mut self.tracker);
-        self.rows = rows(machines, &self.expected);
-        self.trouble = None;
+        self.rows = rows(&fleet, &self.expected, self.args);
+        (self.fleet, self.trouble) = (fleet, None);
+    }
+
+    fn summary(&self) -> String {
+        Summary::of(&self.rows).text(resource_name(&self.args.what), &self.fleet)
     }
 
     /// A table, and the summary.
@@ -95,27 +100,28 @@ impl Shown {
             true => Vec::new(),
             false => table(&self.rows).lines(output),
         };
-        lines.extend(wrap(&Summary::of(&self.rows).text(), output.columns().unwrap_or(usize::MAX)));
+        lines.extend(wrap(&self.summary(), output.columns().unwrap_or(usize::MAX)));
         lines
     }
 
     fn json(&self) -> Result<String, Error> {
         let document = Document::new(FleetDocument {
             tracker: self.tracker.clone(),
-            resource: self.resource.to_string(),
+            resource: self.fleet.resource.map(|resource| resource.to_string()).unwrap_or_default(),
             machines: self.rows.iter().map(Machine::from).collect(),
             summary: Summary::of(&self.rows),
+            shared_ago_ms: self.fleet.shared_ago_ms,
         });
         serde_json::to_string(&document).map_err(|error| Error::internal(error.to_string()))
     }
 }
 
-impl Watched for Shown {
-    type Update = Result<TrackerAnswer<Vec<FleetMachine>>, Error>;
+impl Watched for Shown<'_> {
+    type Update = Result<TrackerAnswer<Fleet>, Error>;
 
     fn take(&mut self, update: Self::Update, output: &Output) {
         match update {
-            Ok(TrackerAnswer { tracker, answer }) => self.answered(tracker.as_str(), &answer),
+            Ok(TrackerAnswer { tracker, answer }) => self.answered(tracker.as_str(), answer),
             Err(error) => {
                 let trouble = format!("{}; trying again", error.message);
                 // A screen has it below the table.
@@ -129,7 +135,7 @@ impl Watched for Shown {
 
     fn frame(&mut self, output: &Output) -> Frame {
         let columns = output.columns().unwrap_or(usize::MAX);
-        let summary = wrap(&Summary::of(&self.rows).text(), columns);
+        let summary = wrap(&self.summary(), columns);
         let trouble = self.trouble.iter().flat_map(|trouble| wrap(&human::clean(trouble), columns));
         let trouble = trouble.map(|line| output.paint(Colour::Careful, &line));
         Frame {
@@ -146,7 +152,7 @@ impl Watched for Shown {
         if output.is_json() {
             return Ok(vec![self.json()?]);
         }
-        Ok(self.rows.iter().map(Row::line).chain([Summary::of(&self.rows).text()]).collect())
+        Ok(self.rows.iter().map(Row::line).chain([self.summary()]).collect())
     }
 }
 
@@ -157,15 +163,17 @@ enum State {
     NeverSeen,
     Lost,
     Left,
+    Outdated,
     Stuck,
     Running,
     Done,
 }
 
 impl State {
-    fn of(machine: &FleetMachine) -> State {
+    fn of(machine: &FleetMachine, fleet: &Fleet) -> State {
         let still = Duration::from_millis(machine.still_ms);
         match machine.presence {
+            _ if Some(machine.key.resource) != fleet.resource => State::Outdated,
             Presence::Lost => State::Lost,
             Presence::Left => State::Left,
             Presence::Here if machine.have >= machine.count.get() => State::Done,
@@ -179,6 +187,7 @@ impl State {
             State::NeverSeen => "never seen",
             State::Lost => "lost",
             State::Left => "left",
+            State::Outdated => "outdated",
             State::Stuck => "stuck",
             State::Running => "running",
             State::Done => "done",
@@ -189,7 +198,7 @@ impl State {
         match self {
             State::Done => Colour::Good,
             State::Running => Colour::Busy,
-            State::Left | State::Stuck => Colour::Careful,
+            State::Left | State::Stuck | State::Outdated => Colour::Careful,
             State::Lost | State::NeverSeen => Colour::Bad,
         }
     }
@@ -198,15 +207,21 @@ impl State {
 /// A machine that was seen, or is expected.
 #[derive(Debug)]
 struct Row {
+    /// Its name in the file of those who are expected, else what it calls itself.
     host: Option<String>,
+    /// Whether it is in that file; `None` if there is no file.
+    is_expected: Option<bool>,
     state: State,
+    /// What a person should know beside the state.
+    note: String,
     seen: Option<FleetMachine>,
 }
 
 impl Row {
     fn percent(&self) -> u64 {
         let part = |seen: &FleetMachine| u64::from(seen.have) * 100 / u64::from(seen.count.get()).max(1);
-        self.seen.as_ref().map_or(0, |seen| if seen.count.get() == 0 { 100 } else { part(seen) })
+        let newest = self.seen.as_ref().filter(|_| self.state != State::Outdated);
+        newest.map_or(0, |seen| if seen.count.get() == 0 { 100 } else { part(seen) })
     }
 
     /// The slowest first: who was never seen, who went too early, who stands still, who is far behind.
@@ -214,17 +229,18 @@ impl Row {
         let rank = match self.state {
             State::NeverSeen => 0,
             State::Lost | State::Left if self.percent() < 100 => 1,
-            State::Stuck => 2,
-            State::Running => 3,
-            State::Lost | State::Left => 4,
-            State::Done => 5,
+            State::Outdated => 2,
+            State::Stuck => 3,
+            State::Running => 4,
+            State::Lost | State::Left => 5,
+            State::Done => 6,
         };
         let rate = self.seen.as_ref().and_then(|seen| seen.bytes_per_s);
         (rank, self.percent(), rate.unwrap_or(0), self.seen.as_ref().map(|seen| seen.addr))
     }
 
     fn rate(&self) -> Option<String> {
-        self.seen.as_ref()?.bytes_per_s.map(human::rate)
+        self.seen.as_ref()?.bytes_per_s.filter(|_| self.state != State::Outdated).map(human::rate)
     }
 
     /// "12 s ago"; what is stale shows.
@@ -237,10 +253,13 @@ impl Row {
     fn line(&self) -> String {
         let addr = self.seen.as_ref().map(|seen| seen.addr.to_string());
         let names = [self.host.as_deref().map(human::clean), addr].into_iter().flatten();
-        let mut line =
-            format!("{}: {} {} %", names.collect::<Vec<_>>().join(" "), self.state.word(), self.percent());
+        let mut line = format!("{}: {}", names.collect::<Vec<_>>().join(" "), self.state.word());
+        if self.state != State::Outdated {
+            line.push_str(&format!(" {} %", self.percent()));
+        }
         let zone = self.seen.as_ref().map(|seen| human::clean(&seen.zone)).filter(|zone| !zone.is_empty());
-        for part in [self.rate(), zone.map(|zone| format!("zone {zone}"))].into_iter().flatten() {
+        let note = Some(human::clean(&self.note)).filter(|note| !note.is_empty());
+        for part in [self.rate(), zone.map(|zone| format!("zone {zone}")), note].into_iter().flatten() {
             line.push_str(&format!(", {part}"));
         }
         line
@@ -248,18 +267,34 @@ impl Row {
 }
 
 /// Those that were seen, with the names that they are expected under, and those that were not.
-fn rows(machines: &[FleetMachine], expected: &[Expected]) -> Vec<Row> {
-    let host = |addr| expected.iter().find(|host| host.is_at(addr)).map(|host| host.name.clone());
-    let seen = machines.iter().map(|machine| Row {
-        host: host(machine.addr),
-        state: State::of(machine),
-        seen: Some(machine.clone()),
+fn rows(fleet: &Fleet, expected: &[Expected], args: &FleetArgs) -> Vec<Row> {
+    let file = args.expect.as_deref().and_then(Path::file_name).map(|file| file.to_string_lossy());
+    let seen = fleet.machines.iter().map(|machine| {
+        let known = expected.iter().find(|host| host.is_at(machine.addr)).map(|host| host.name.clone());
+        let is_expected = args.expect.as_ref().map(|_| known.is_some());
+        let state = State::of(machine, fleet);
+        let version =
+            (state == State::Outdated).then(|| format!("has {}", human::short(machine.key.resource)));
+        let stranger = file.as_ref().filter(|_| known.is_none()).map(|file| format!("not in {file}"));
+        let own = Some(machine.host.clone()).filter(|host| !host.is_empty());
+        Row {
+            host: known.or(own),
+            is_expected,
+            state,
+            note: version.into_iter().chain(stranger).collect::<Vec<_>>().join(", "),
+            seen: Some(machine.clone()),
+        }
     });
-    let is_missing = |host: &&Expected| !machines.iter().any(|machine| host.is_at(machine.addr));
-    let missing = expected.iter().filter(is_missing);
-    let missing =
-        missing.map(|host| Row { host: Some(host.name.clone()), state: State::NeverSeen, seen: None });
+    let is_missing = |host: &&Expected| !fleet.machines.iter().any(|machine| host.is_at(machine.addr));
+    let missing = expected.iter().filter(is_missing).map(|host| Row {
+        host: Some(host.name.clone()),
+        is_expected: Some(true),
+        state: State::NeverSeen,
+        note: String::new(),
+        seen: None,
+    });
     let mut rows: Vec<Row> = missing.chain(seen).collect();
+    rows.retain(|row| !args.only_expected || row.is_expected == Some(true));
     rows.sort_by_key(Row::rank);
     rows
 }
@@ -273,6 +308,7 @@ fn table(rows: &[Row]) -> Table {
         Column::right("RATE").usual(10).dropped(3),
         Column::left("ZONE").shortened().dropped(1),
         Column::right("SEEN").usual(14).dropped(2),
+        Column::left("NOTE").shortened(),
     ]);
     for row in rows {
         let seen = row.seen.as_ref();
@@ -280,10 +316,14 @@ fn table(rows: &[Row]) -> Table {
             row.host.as_deref().unwrap_or("").into(),
             seen.map(|seen| seen.addr.to_string()).unwrap_or_default().into(),
             Cell::coloured(row.state.word(), row.state.colour()),
-            seen.map(|_| format!("{} %", row.percent())).unwrap_or_default().into(),
+            seen.filter(|_| row.state != State::Outdated)
+                .map(|_| format!("{} %", row.percent()))
+                .unwrap_or_default()
+                .into(),
             row.rate().unwrap_or_default().into(),
             seen.map_or("", |seen| &seen.zone).into(),
             row.seen_ago().unwrap_or_default().into(),
+            row.note.as_str().into(),
         ]);
     }
     table
@@ -299,6 +339,8 @@ struct Summary {
     /// Left or lost, whatever they had.
     gone: usize,
     never_seen: usize,
+    /// They have, or fetch, a former version of the name.
+    outdated: usize,
 }
 
 impl Summary {
@@ -308,6 +350,7 @@ impl Summary {
             *match row.state {
                 State::Done => &mut summary.done,
                 State::Running => &mut summary.running,
+                State::Outdated => &mut summary.outdated,
                 State::Stuck => &mut summary.stuck,
                 State::Left | State::Lost => &mut summary.gone,
                 State::NeverSeen => &mut summary.never_seen,
@@ -316,13 +359,21 @@ impl Summary {
         summary
     }
 
-    fn text(&self) -> String {
-        let Summary { machines, done, running, stuck, gone, never_seen } = self;
+    /// "3 machines: 2 done, 0 running, 0 stuck, 1 outdated; app.tar.gz is 4c47b3e8…, shared 12 min 00 s ago"
+    fn text(&self, what: &str, fleet: &Fleet) -> String {
+        let Summary { machines, done, running, stuck, gone, never_seen, outdated } = self;
         let machines = human::count(*machines as u64, "machine");
         let mut text = format!("{machines}: {done} done, {running} running, {stuck} stuck");
-        for (number, word) in [(gone, "gone"), (never_seen, "never seen")] {
+        for (number, word) in [(outdated, "outdated"), (gone, "gone"), (never_seen, "never seen")] {
             if *number > 0 {
                 text.push_str(&format!(", {number} {word}"));
+            }
+        }
+        if let Some(resource) = fleet.resource.filter(|_| *outdated > 0) {
+            text.push_str(&format!("; {} is {}", human::clean(what), human::short(resource)));
+            if let Some(ago_ms) = fleet.shared_ago_ms {
+                let ago = human::duration(Duration::from_secs(ago_ms / 1000));
+                text.push_str(&format!(", shared {ago} ago"));
             }
         }
         text
@@ -336,11 +387,13 @@ struct FleetDocument {
     resource: String,
     machines: Vec<Machine>,
     summary: Summary,
+    /// How long ago the resource was shared under the name; `null` if that is not known, or an id was asked for.
+    shared_ago_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
 struct Machine {
-    /// As it stands in the file of those who are expected.
+    /// As it stands in the file of those who are expected, else what the machine calls itself; `null` if neither is known.
     host: Option<String>,
     /// `null` if it was never seen; so is all that follows the state.
     addr: Option<SocketAddr>,
@@ -353,6 +406,10 @@ struct Machine {
     /// Since its last announce, and since it had its last new chunk.
     seen_ms: Option<u64>,
     still_ms: Option<u64>,
+    /// Whether it is in the file of those who are expected; `null` without a file.
+    expected: Option<bool>,
+    /// What it has: of an outdated machine a former version, to which the chunks belong.
+    resource: Option<String>,
 }
 
 impl From<&Row> for Machine {
@@ -369,6 +426,8 @@ impl From<&Row> for Machine {
             zone: seen.map(|seen| seen.zone.clone()).filter(|zone| !zone.is_empty()),
             seen_ms: seen.map(|seen| seen.seen_ms),
             still_ms: seen.map(|seen| seen.still_ms),
+            expected: row.is_expected,
+            resource: seen.map(|seen| seen.key.resource.to_string()),
         }
     }
 }

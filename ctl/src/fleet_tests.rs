@@ -1,9 +1,11 @@
 //! What a person and a script see of a fleet.
 
 use super::*;
+use crate::cli::{Cli, Command};
 use crate::tests::Sink;
+use clap::Parser;
 use shared::chunk::ChunkCount;
-use shared::id::{ListDigest, PeerId, SwarmKey};
+use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 
 fn machine(number: u8, presence: Presence, have: u32, rate: Option<u64>, still_s: u64) -> FleetMachine {
     FleetMachine {
@@ -17,6 +19,7 @@ fn machine(number: u8, presence: Presence, have: u32, rate: Option<u64>, still_s
         bytes_per_s: rate,
         seen_ms: 2500,
         still_ms: still_s * 1000,
+        host: if number == 2 { "pc-2".to_owned() } else { String::new() },
     }
 }
 
@@ -37,11 +40,28 @@ async fn expected() -> Vec<Expected> {
     expect::read(file.path()).await.unwrap()
 }
 
-fn shown(rows: Vec<Row>, watch: bool, json: bool) -> String {
+/// What the tracker says of a resource with these machines.
+fn fleet(machines: &[FleetMachine]) -> Fleet {
+    let resource = Some(ResourceId([1; 32]));
+    Fleet { resource, shared_ago_ms: Some(720_000), machines: machines.to_vec(), ..Fleet::default() }
+}
+
+fn args(flags: &[&str]) -> FleetArgs {
+    let line = ["ttctl", "fleet", "lab.img"].iter().chain(flags);
+    match Cli::try_parse_from(line).unwrap().command {
+        Command::Fleet(args) => args,
+        _ => unreachable!("it is fleet"),
+    }
+}
+
+const HOSTS: [&str; 2] = ["--expect", "dir/hosts.txt"];
+
+fn shown(machines: &[FleetMachine], expected: &[Expected], flags: &[&str], json: bool) -> String {
     let output = Output::to(Sink::default(), &Global { json, ..Global::default() });
-    let tracker = "tt://t:7986".to_owned();
-    let shown = Shown { tracker, rows, ..Shown::new(ResourceId([1; 32]), Vec::new()) };
-    match watch || json {
+    let args = args(flags);
+    let mut shown = Shown::new(&args, expected.to_vec());
+    shown.answered("tt://t:7986", fleet(machines));
+    match args.watch || json {
         true => shown.lines(&output).unwrap().join("\n"),
         false => shown.text(&output).join("\n"),
     }
@@ -50,35 +70,75 @@ fn shown(rows: Vec<Row>, watch: bool, json: bool) -> String {
 #[tokio::test]
 async fn the_slowest_come_first() {
     assert_eq!(
-        shown(rows(&machines(), &expected().await), false, false),
+        shown(&machines(), &expected().await, &HOSTS, false),
         "\
-HOST           ADDRESS        STATE        DONE       RATE  ZONE      SEEN
+HOST           ADDRESS        STATE        DONE       RATE  ZONE      SEEN  NOTE
 10.0.0.77                     never seen
-               10.0.0.4:7987  left          2 %             north  2 s ago
-               10.0.0.3:7987  stuck        99 %      0 B/s         2 s ago
+               10.0.0.4:7987  left          2 %             north  2 s ago  not in hosts.txt
+               10.0.0.3:7987  stuck        99 %      0 B/s         2 s ago  not in hosts.txt
 10.0.0.5       10.0.0.5:7987  running      25 %  4.0 MiB/s         2 s ago
-               10.0.0.2:7987  running      25 %  5.0 MiB/s  north  2 s ago
-               10.0.0.6:7987  lost        100 %             north  2 s ago
+pc-2           10.0.0.2:7987  running      25 %  5.0 MiB/s  north  2 s ago  not in hosts.txt
+               10.0.0.6:7987  lost        100 %             north  2 s ago  not in hosts.txt
 10.0.0.1:7987  10.0.0.1:7987  done        100 %                    2 s ago
 7 machines: 1 done, 2 running, 1 stuck, 2 gone, 1 never seen"
     );
+    assert_eq!(
+        shown(&machines(), &expected().await, &[&HOSTS[..], &["--only-expected"]].concat(), false),
+        "\
+HOST           ADDRESS        STATE        DONE       RATE     SEEN
+10.0.0.77                     never seen
+10.0.0.5       10.0.0.5:7987  running      25 %  4.0 MiB/s  2 s ago
+10.0.0.1:7987  10.0.0.1:7987  done        100 %             2 s ago
+3 machines: 1 done, 1 running, 0 stuck, 1 never seen"
+    );
+}
+
+/// A machine that has other content under the name, also one that calls itself something strange.
+#[test]
+fn outdated_machines_say_which_version_they_have() {
+    let resource = ResourceId([0xab; 32]);
+    let former = |number, have| {
+        let host = "pc\u{1b}[2J".to_owned();
+        let machine = machine(number, Presence::Here, have, Some(1 << 20), 900);
+        FleetMachine { key: SwarmKey { resource, ..machine.key }, host, ..machine }
+    };
+    let machines = [machine(1, Presence::Here, 400, None, 900), former(3, 400), former(5, 7)];
+    assert_eq!(
+        shown(&machines, &[], &[], false),
+        "\
+HOST         ADDRESS        STATE      DONE     SEEN  NOTE
+pc\\u{1b}[2J  10.0.0.3:7987  outdated         2 s ago  has abababab…
+pc\\u{1b}[2J  10.0.0.5:7987  outdated         2 s ago  has abababab…
+             10.0.0.1:7987  done      100 %  2 s ago
+3 machines: 1 done, 0 running, 0 stuck, 2 outdated; lab.img is 01010101…, shared 12 min 00 s ago"
+    );
+    let lines = shown(&machines, &[], &["--watch"], false);
+    assert!(lines.starts_with("pc\\u{1b}[2J 10.0.0.3:7987: outdated, has abababab…\n"), "{lines}");
+    let document = shown(&machines, &[], &[], true);
+    for part in [
+        format!("\"state\":\"outdated\",\"percent\":0,\"chunks_have\":400,"),
+        format!("\"expected\":null,\"resource\":\"{resource}\"}}"),
+        "\"outdated\":2},\"shared_ago_ms\":720000}".to_owned(),
+    ] {
+        assert!(document.contains(&part), "{part} is not in {document}");
+    }
 }
 
 #[test]
 fn in_a_pipe_a_watched_fleet_is_a_line_per_machine() {
     assert_eq!(
-        shown(rows(&machines()[1..3], &[]), true, false),
+        shown(&machines()[1..3], &[], &["--watch"], false),
         "\
 10.0.0.3:7987: stuck 99 %, 0 B/s
-10.0.0.2:7987: running 25 %, 5.0 MiB/s, zone north
+pc-2 10.0.0.2:7987: running 25 %, 5.0 MiB/s, zone north
 2 machines: 0 done, 1 running, 1 stuck"
     );
-    assert_eq!(shown(Vec::new(), false, false), "0 machines: 0 done, 0 running, 0 stuck");
+    assert_eq!(shown(&[], &[], &[], false), "0 machines: 0 done, 0 running, 0 stuck");
 }
 
 #[tokio::test]
 async fn the_document_keeps_its_names_and_their_order() {
-    let text = shown(rows(&machines()[1..2], &expected().await[1..2]), false, true);
+    let text = shown(&machines()[1..2], &expected().await[1..2], &HOSTS, true);
     let resource = ResourceId([1; 32]);
     assert_eq!(
         text,
@@ -86,11 +146,12 @@ async fn the_document_keeps_its_names_and_their_order() {
             "{{\"schema_version\":1,\"tracker\":\"tt://t:7986\",\"resource\":\"{resource}\",\"machines\":[\
              {{\"host\":\"10.0.0.77\",\"addr\":null,\"state\":\"never_seen\",\"percent\":null,\
              \"chunks_have\":null,\"chunks_total\":null,\"bytes_per_s\":null,\"zone\":null,\"seen_ms\":null,\
-             \"still_ms\":null}},\
-             {{\"host\":null,\"addr\":\"10.0.0.2:7987\",\"state\":\"running\",\"percent\":25,\
+             \"still_ms\":null,\"expected\":true,\"resource\":null}},\
+             {{\"host\":\"pc-2\",\"addr\":\"10.0.0.2:7987\",\"state\":\"running\",\"percent\":25,\
              \"chunks_have\":100,\"chunks_total\":400,\"bytes_per_s\":5242880,\"zone\":\"north\",\
-             \"seen_ms\":2500,\"still_ms\":1000}}],\
-             \"summary\":{{\"machines\":2,\"done\":0,\"running\":1,\"stuck\":0,\"gone\":0,\"never_seen\":1}}}}"
+             \"seen_ms\":2500,\"still_ms\":1000,\"expected\":false,\"resource\":\"{resource}\"}}],\
+             \"summary\":{{\"machines\":2,\"done\":0,\"running\":1,\"stuck\":0,\"gone\":0,\"never_seen\":1,\"outdated\":0}},\
+             \"shared_ago_ms\":720000}}"
         )
     );
 }

@@ -15,7 +15,7 @@ use crate::tasks::{self, Ended};
 use crate::to_stdout;
 use crate::want::Want;
 use bytes::Bytes;
-use shared::chunk::CHUNK_BYTES;
+use shared::id::ResourceId;
 use shared::manifest::Manifest;
 use shared::rpc::control::{
     Accepted, ErrorKind, GetRequest, GetWhat, PART_BYTES_MAX, ResourceStatus, State, TaskId,
@@ -71,7 +71,7 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
         return report(&accepted, accepted.complete, path, "", output);
     }
     if !accepted.complete {
-        let waited = wait(&daemon, &accepted, &mut deadline, global, output).await?;
+        let waited = wait(&daemon, &accepted, Until::Complete, &mut deadline, global, output).await?;
         how = speed(&waited, start.elapsed());
     }
     if args.output.is_some() && accepted.complete {
@@ -206,17 +206,37 @@ pub(crate) struct Waited {
     bytes_before: u64,
 }
 
-/// Waits until the resource is complete.
+impl Waited {
+    /// What is complete.
+    pub(crate) fn resource(&self) -> ResourceId {
+        self.done.resource
+    }
+}
+
+/// What ends the wait for a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The resource is complete, also if its name means a newer one by now.
+    Complete,
+    /// The name has a complete resource, and its trackers know no newer one.
+    Newest,
+}
+
+/// Waits until the resource is complete, or the newest version of its name.
 pub(crate) async fn wait(
     daemon: &Daemon,
     accepted: &Accepted,
+    until: Until,
     deadline: &mut Deadline,
     global: &Global,
     output: &Output,
 ) -> Result<Waited, Error> {
     let mut progress = Progress::new(output, accepted.name.as_str());
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
-    let what = accepted.resource.to_string();
+    let what = match until {
+        Until::Complete => accepted.resource.to_string(),
+        Until::Newest => accepted.name.to_string(),
+    };
     let mut last: Option<ResourceStatus> = None;
     let mut bytes_before = None;
     let mut seen = 0;
@@ -245,15 +265,18 @@ pub(crate) async fn wait(
         };
         let bytes_before = *bytes_before.get_or_insert(match status.state {
             State::Waiting | State::Downloading | State::Paused => status.bytes_have,
-            State::Checking | State::Seeding | State::Error => 0, // it may all have come just now
+            State::Checking | State::Seeding | State::Outdated | State::Error => 0, // it may all have come just now
         });
         match status.state {
             State::Seeding => return Ok(Waited { done: status, bytes_before }),
+            State::Outdated if until == Until::Complete => {
+                return Ok(Waited { done: status, bytes_before });
+            }
             State::Error => {
                 let reason = status.reason.as_deref().unwrap_or("ttd gives no reason");
                 return Err(Error::new(status::trouble(&status), format!("{}: {reason}", accepted.name)));
             }
-            State::Checking | State::Waiting | State::Downloading | State::Paused => {
+            State::Checking | State::Waiting | State::Downloading | State::Paused | State::Outdated => {
                 show(&status, &mut progress)
             }
         }
@@ -272,7 +295,7 @@ fn show(status: &ResourceStatus, progress: &mut Progress) {
     };
     progress.update(&Now {
         bytes_done: status.bytes_have,
-        bytes_total: status.bytes_total.unwrap_or(u64::from(status.chunks_total) * u64::from(CHUNK_BYTES)),
+        bytes_total: status::bytes_total(status),
         bytes_per_s: Some(status.download_bytes_per_s),
         eta_s: status.eta_s,
         peers: Some(status.peers),

@@ -1,5 +1,6 @@
 //! Numbers and texts as a person reads them.
 
+use shared::id::ResourceId;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -30,6 +31,11 @@ pub fn bytes(bytes: u64) -> String {
     } else {
         format!("{amount:.0} {}", UNITS[unit])
     }
+}
+
+/// A size that may not be known: "1.5 MiB", or "≤ 2.0 MiB" when only a bound is.
+pub fn size(known: Option<u64>, most: u64) -> String {
+    known.map_or_else(|| format!("≤ {}", bytes(most)), bytes)
 }
 
 /// A rate: "1.5 MiB/s".
@@ -73,6 +79,13 @@ pub fn percent(done: u64, total: u64) -> String {
 /// One of something, or several: "1 chunk", "2 chunks".
 pub fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The first digits of an id: "4c47b3e8…".
+pub fn short(resource: ResourceId) -> String {
+    let mut id = resource.to_string();
+    id.truncate(8);
+    id + "…"
 }
 
 /// A text that may come from a stranger, made fit for a terminal: control characters are escaped, and so are

@@ -12,7 +12,7 @@ use crate::table::{Cell, Column, Steady, Table};
 use crate::targets::{is_single, matching, target_of_one};
 use crate::watch::{Frame, Updates, Watched, watch};
 use crate::width::wrap;
-use shared::chunk::CHUNK_BYTES;
+use shared::chunk::{CHUNK_BYTES, ChunkCount};
 use shared::rpc::control::{ErrorKind, ResourceStatus, State, TrackerStatus};
 use std::time::Duration;
 
@@ -278,10 +278,16 @@ fn done(resource: &ResourceStatus) -> String {
     human::percent(resource.chunks_have.into(), resource.chunks_total.into())
 }
 
-/// The manifest has no size: until the last chunk is there, the size is known to a MiB.
+/// The size: until the last chunk is there, what a publisher told of it, else what it is at most.
 pub(crate) fn size(resource: &ResourceStatus) -> String {
-    let chunks = u64::from(resource.chunks_total) * u64::from(CHUNK_BYTES);
-    resource.bytes_total.map_or_else(|| format!("~{}", human::bytes(chunks)), human::bytes)
+    let count = ChunkCount::new(resource.chunks_total);
+    human::size(resource.bytes_total.or(resource.bytes_told), count.map_or(0, ChunkCount::bytes_max))
+}
+
+/// The same as a number of bytes, for bars.
+pub(crate) fn bytes_total(resource: &ResourceStatus) -> u64 {
+    let most = u64::from(resource.chunks_total) * u64::from(CHUNK_BYTES);
+    resource.bytes_total.or(resource.bytes_told).unwrap_or(most)
 }
 
 fn eta(resource: &ResourceStatus) -> Option<String> {
@@ -295,6 +301,7 @@ pub(crate) fn state(state: State) -> &'static str {
         State::Waiting => "waiting",
         State::Downloading => "downloading",
         State::Seeding => "seeding",
+        State::Outdated => "outdated",
         State::Paused => "paused",
         State::Error => "error",
     }
@@ -304,7 +311,7 @@ fn colour(state: State) -> Colour {
     match state {
         State::Seeding => Colour::Good,
         State::Downloading | State::Checking => Colour::Busy,
-        State::Waiting | State::Paused => Colour::Careful,
+        State::Waiting | State::Paused | State::Outdated => Colour::Careful,
         State::Error => Colour::Bad,
     }
 }
@@ -332,6 +339,7 @@ mod tests {
             chunks_total: 4096,
             bytes_have: (4 << 30) - 5,
             bytes_total: Some((4 << 30) - 5),
+            bytes_told: None,
             peers: 0,
             download_bytes_per_s: 0,
             upload_bytes_per_s: 110 << 20,
@@ -382,9 +390,9 @@ mod tests {
         assert_eq!(
             shown(&resources(), None, false),
             "\
-NAME           STATE     DONE     SIZE  PEERS         UP  TO PEERS        LEFT  REASON
-lab.img        seeding  100 %  4.0 GiB      0  110 MiB/s        31
-weather.grib2  waiting   21 %  ~80 MiB      1                       1 min 15 s  no peer has chunk 17
+NAME           STATE     DONE      SIZE  PEERS         UP  TO PEERS        LEFT  REASON
+lab.img        seeding  100 %   4.0 GiB      0  110 MiB/s        31
+weather.grib2  waiting   21 %  ≤ 80 MiB      1                       1 min 15 s  no peer has chunk 17
 "
         );
     }
@@ -398,7 +406,7 @@ name      weather.grib2
 resource  e5e72beb4e3c6926d3dc9e3e2ef7833ba50cd919c2460a782b244fd071e920de
 state     waiting
 reason    no peer has chunk 17
-done      21 % (17 of 80 chunks, 17 MiB of ~80 MiB)
+done      21 % (17 of 80 chunks, 17 MiB of ≤ 80 MiB)
 peers     1
 download  0 B/s (17 MiB since ttd started)
 upload    0 B/s (0 B since ttd started)
@@ -417,7 +425,7 @@ wanted by alice, uid 1234, found in the shared directory
              \"bytes_have\":17825792,\"bytes_total\":null,\"peers\":1,\"download_bytes_per_s\":0,\
              \"upload_bytes_per_s\":0,\"eta_s\":75,\"downloaded_bytes\":17825792,\"uploaded_bytes\":0,\
              \"exit_code\":null,\"trackers\":[],\"upload_peers\":0,\
-             \"wanted_by\":[\"alice\",\"uid 1234\",\"found in the shared directory\"]}}"
+             \"wanted_by\":[\"alice\",\"uid 1234\",\"found in the shared directory\"],\"bytes_told\":null}}"
         );
         assert_eq!(
             shown(&resources(), Some("weather.grib2"), true),
@@ -441,7 +449,7 @@ wanted by alice, uid 1234, found in the shared directory
         assert!(line(&resources()[0]).ends_with(", 0 peers, down 0 B/s, up 110 MiB/s to 31 peers"));
         assert_eq!(
             line(&resources()[1]),
-            "weather.grib2: waiting 21 %, 17 MiB of ~80 MiB, 1 peer, down 0 B/s, up 0 B/s, 1 min 15 s left; \
+            "weather.grib2: waiting 21 %, 17 MiB of ≤ 80 MiB, 1 peer, down 0 B/s, up 0 B/s, 1 min 15 s left; \
              no peer has chunk 17"
         );
     }

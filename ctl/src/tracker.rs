@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::human;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Column, Table};
+use shared::chunk::ChunkCount;
 use shared::rpc::control::TrackerAnswer;
 use shared::rpc::tracker::Stage;
 use shared::url::PEER_PORT;
@@ -33,7 +34,7 @@ pub(crate) async fn list(args: &TrackerListArgs, global: &Global, output: &mut O
     for entry in &entries {
         table.row(vec![
             entry.publication.name.as_str().into(),
-            format!("~{}", human::bytes(entry.publication.count.bytes_max())).into(),
+            size(&entry.publication).into(),
             entry.seeders.to_string().into(),
             entry.leechers.to_string().into(),
             entry.publication.key.resource.to_string().into(),
@@ -58,6 +59,7 @@ pub(crate) async fn peers(
         }));
     }
     let mut table = Table::new(&[
+        Column::left("HOST").shortened(),
         Column::left("PEER").shortened(),
         Column::left("STAGE"),
         Column::right("HAS"),
@@ -65,6 +67,7 @@ pub(crate) async fn peers(
     ]);
     for peer in &peers {
         table.row(vec![
+            peer.host.as_str().into(),
             peer.addr.to_string().into(),
             stage_cell(peer.stage),
             human::percent(peer.have.into(), peer.count.get().into()).into(),
@@ -107,6 +110,12 @@ pub(crate) async fn resources(
         ]);
     }
     table.print(output, &format!("{tracker} knows no resource of {peer}"))
+}
+
+/// The size that the tracker was told, if it fits: its word is a stranger's.
+fn size(of: &shared::rpc::tracker::Publication) -> String {
+    let told = of.bytes.filter(|bytes| ChunkCount::of_bytes(*bytes) == Some(of.count));
+    human::size(told, of.count.bytes_max())
 }
 
 fn stage_cell(of: Stage) -> Cell {

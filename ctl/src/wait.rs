@@ -5,7 +5,7 @@ use crate::cli::{Global, WaitArgs, resource_name};
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::Document;
 use crate::error::{Error, Kind};
-use crate::get::{self, Deadline};
+use crate::get::{self, Deadline, Until};
 use crate::human;
 use crate::line::Line;
 use crate::output::Output;
@@ -13,11 +13,14 @@ use crate::status;
 use serde::Serialize;
 use shared::chunk::ChunkCount;
 use shared::rpc::control::{Accepted, State, TrackerAnswer};
-use shared::rpc::tracker::Fleet;
+use shared::rpc::tracker::{Fleet, FleetMachine};
 use std::time::Duration;
 
 /// How often the tracker is asked.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// Limits the outdated machines that one line names; the others are counted.
+const NAMED_MAX: usize = 3;
 
 pub(crate) async fn wait(args: &WaitArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let deadline = Deadline::after(args.timeout.map(|timeout| timeout.duration()));
@@ -42,17 +45,29 @@ async fn wait_for_copy(
     let what = resource_name(&args.what);
     let known = daemon.caller.inspect(what.to_owned(), CALL_TIMEOUT).await??;
     let found = status::best(&known, what)?;
-    if found.state != State::Seeding {
+    // An id means this content, whatever its name means by now; a name means its newest version.
+    let is_by_name = found.name.as_str() == what;
+    let until = if is_by_name { Until::Newest } else { Until::Complete };
+    let mut resource = found.resource;
+    if found.state == State::Outdated && is_by_name && output.shows_progress() {
+        output.warning(&format!(
+            "{}: waiting for the newer version: {}",
+            human::clean(what),
+            human::clean(found.reason.as_deref().unwrap_or("its tracker has one"))
+        ));
+    }
+    let is_done = found.state == State::Seeding || found.state == State::Outdated && !is_by_name;
+    if !is_done {
         let count = ChunkCount::new(found.chunks_total)
             .ok_or_else(|| Error::internal("ttd counts more chunks than there may be"))?;
-        let (name, resource) = (found.name.clone(), found.resource);
+        let name = found.name.clone();
         let awaited = Accepted { name, resource, count, complete: false, comparing: None };
-        get::wait(&daemon, &awaited, &mut deadline, global, output).await?;
+        resource = get::wait(&daemon, &awaited, until, &mut deadline, global, output).await?.resource();
     }
     match output.is_json() {
         true => output.json(&Document::new(Complete {
             name: found.name.to_string(),
-            resource: found.resource.to_string(),
+            resource: resource.to_string(),
             complete: true,
         })),
         false => output.done(&format!("{} is complete", human::clean(found.name.as_str()))),
@@ -64,7 +79,7 @@ async fn wait_for_copy(
 enum Goal {
     /// This number of machines has all of it.
     Machines(u32),
-    /// This percentage of the machines has all of it; those that finished and left are not counted.
+    /// This percentage of the machines has all of it; those that finished and left are not counted, outdated ones are.
     Percent(u8),
 }
 
@@ -78,9 +93,11 @@ impl Goal {
     }
 }
 
-/// The machines that count: those that take part, and those that left before they were done.
+/// The machines that count: those that take part, those that left before they were done, and those that still have a former
+/// version.
 fn all(fleet: &Fleet) -> u64 {
-    u64::from(fleet.seeders) + u64::from(fleet.leechers) + u64::from(fleet.gone_unfinished)
+    let Fleet { seeders, leechers, gone_unfinished, outdated, .. } = *fleet;
+    [seeders, leechers, gone_unfinished, outdated].into_iter().map(u64::from).sum()
 }
 
 async fn wait_for_swarm(
@@ -98,8 +115,7 @@ async fn wait_for_swarm(
         met = watch(args, *goal, global, &mut line, &mut last) => met,
         () = &mut deadline.reached => {
             let span = human::duration(args.timeout.map(|timeout| timeout.duration()).unwrap_or_default());
-            let reached = last.as_ref().map_or("its tracker has not answered".to_owned(), text);
-            Err(Error::new(Kind::TimedOut, format!("{what} after {span}: {reached}")).hint(hint()))
+            Err(Error::new(Kind::TimedOut, missed(what, *goal, last.as_ref(), &span)).hint(hint()))
         }
         result = tokio::signal::ctrl_c() => {
             result.map_err(|error| Error::io("cannot listen for ^C", &error))?;
@@ -125,13 +141,14 @@ async fn watch(
 ) -> Result<Counted, Error> {
     let what = resource_name(&args.what);
     let mut asker = Asker::connect(&args.which, global).await?;
-    let resource = asker.resource(what).await?;
+    asker.resource(what).await?; // what nobody has published is an error at once
+    let wanted = asker.lookup(what).await?;
     loop {
-        match asker.count(resource).await {
+        match asker.count(&wanted).await {
             Ok(TrackerAnswer { tracker, answer: fleet }) => {
                 line.show(&format!("{}: {}", human::clean(what), text(&fleet)));
                 let met = goal.is_met(&fleet);
-                let counted = Counted::new(tracker.as_str(), &resource.to_string(), &fleet);
+                let counted = Counted::new(tracker.as_str(), &fleet);
                 *last = Some(fleet);
                 if met {
                     return Ok(counted);
@@ -146,7 +163,38 @@ async fn watch(
     }
 }
 
-/// "done on 12 of 40 machines (30 %), 1 is gone unfinished"
+/// What was not reached in time: "big.img is on 4 of the 9 machines after 2 s".
+fn missed(what: &str, goal: Goal, last: Option<&Fleet>, span: &str) -> String {
+    let Some(fleet) = last else { return format!("{what}: its tracker has not answered for {span}") };
+    match goal {
+        Goal::Machines(wanted) => {
+            let outdated = outdated(fleet).map_or(String::new(), |outdated| format!("; {outdated}"));
+            let machines = if wanted == 1 { "machine" } else { "machines" };
+            format!("{what} is on {} of the {wanted} {machines} after {span}{outdated}", fleet.seeders)
+        }
+        Goal::Percent(_) => format!("after {span}, {what} is {}", text(fleet)),
+    }
+}
+
+/// "outdated: pc-17 (10.0.0.17:7987)", "outdated: pc-17 (10.0.0.17:7987), 10.0.0.18:7987 and 30 more"
+fn outdated(fleet: &Fleet) -> Option<String> {
+    if fleet.outdated == 0 {
+        return None;
+    }
+    let name = |machine: &FleetMachine| match machine.host.is_empty() {
+        true => machine.addr.to_string(),
+        false => format!("{} ({})", human::clean(&machine.host), machine.addr),
+    };
+    let named: Vec<String> = fleet.some_outdated.iter().take(NAMED_MAX).map(name).collect();
+    let rest = (fleet.outdated as usize).saturating_sub(named.len());
+    Some(match (named.is_empty(), rest) {
+        (true, rest) => format!("{rest} outdated"),
+        (false, 0) => format!("outdated: {}", named.join(", ")),
+        (false, rest) => format!("outdated: {} and {rest} more", named.join(", ")),
+    })
+}
+
+/// "done on 12 of 40 machines (30 %), 1 is gone unfinished; outdated: pc-17 (10.0.0.17:7987)"
 fn text(fleet: &Fleet) -> String {
     let all = all(fleet);
     let percent = human::percent(fleet.seeders.into(), all.max(1));
@@ -155,6 +203,9 @@ fn text(fleet: &Fleet) -> String {
         0 => (),
         1 => text.push_str(", 1 is gone unfinished"),
         gone => text.push_str(&format!(", {gone} are gone unfinished")),
+    }
+    if let Some(outdated) = outdated(fleet) {
+        text.push_str(&format!("; {outdated}"));
     }
     text
 }
@@ -176,17 +227,20 @@ struct Counted {
     running: u32,
     gone_unfinished: u32,
     percent: u64,
+    /// Machines with a former version of the name: they count, and are not done.
+    outdated: u32,
 }
 
 impl Counted {
-    fn new(tracker: &str, resource: &str, fleet: &Fleet) -> Counted {
+    fn new(tracker: &str, fleet: &Fleet) -> Counted {
         Counted {
             tracker: tracker.to_owned(),
-            resource: resource.to_owned(),
+            resource: fleet.resource.map(|resource| resource.to_string()).unwrap_or_default(),
             done: fleet.seeders,
             running: fleet.leechers,
             gone_unfinished: fleet.gone_unfinished,
             percent: u64::from(fleet.seeders) * 100 / all(fleet).max(1),
+            outdated: fleet.outdated,
         }
     }
 }
@@ -194,9 +248,11 @@ impl Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
+    use shared::rpc::tracker::Presence;
 
     fn fleet(seeders: u32, leechers: u32, gone_unfinished: u32) -> Fleet {
-        Fleet { seeders, leechers, gone_unfinished, machines: Vec::new(), next: None }
+        Fleet { seeders, leechers, gone_unfinished, ..Fleet::default() }
     }
 
     #[test]
@@ -211,5 +267,56 @@ mod tests {
     fn the_line_says_how_many_of_how_many() {
         assert_eq!(text(&fleet(5, 6, 1)), "done on 5 of 12 machines (41 %), 1 is gone unfinished");
         assert_eq!(text(&fleet(0, 0, 0)), "done on 0 of 0 machines (0 %)");
+    }
+    fn machine(number: u8, host: &str) -> FleetMachine {
+        FleetMachine {
+            addr: ([10, 0, 0, number], 7987).into(),
+            peer_id: PeerId([number; 16]),
+            key: SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([1; 32]) },
+            zone: String::new(),
+            presence: Presence::Here,
+            have: 4,
+            count: ChunkCount::new(4).unwrap(),
+            bytes_per_s: None,
+            seen_ms: 0,
+            still_ms: 0,
+            host: host.to_owned(),
+        }
+    }
+
+    #[test]
+    fn outdated_machines_are_not_done_and_are_named() {
+        let one = Fleet { outdated: 1, some_outdated: vec![machine(17, "pc-17")], ..fleet(199, 0, 0) };
+        assert!(!Goal::Percent(100).is_met(&one) && Goal::Percent(99).is_met(&one));
+        assert_eq!(text(&one), "done on 199 of 200 machines (99 %); outdated: pc-17 (10.0.0.17:7987)");
+        let some = (1..=8).map(|number| machine(number, if number == 2 { "pc\u{1b}" } else { "" }));
+        let many = Fleet { outdated: 40, some_outdated: some.collect(), ..fleet(0, 0, 0) };
+        assert_eq!(
+            text(&many),
+            "done on 0 of 40 machines (0 %); \
+             outdated: 10.0.0.1:7987, pc\\u{1b} (10.0.0.2:7987), 10.0.0.3:7987 and 37 more"
+        );
+    }
+
+    #[test]
+    fn what_was_missed_is_one_sentence() {
+        let outdated = Fleet { outdated: 1, some_outdated: vec![machine(17, "pc-17")], ..fleet(4, 0, 0) };
+        for (goal, fleet, expected) in [
+            (Goal::Machines(9), Some(fleet(4, 0, 0)), "big.img is on 4 of the 9 machines after 2 s"),
+            (Goal::Machines(1), Some(fleet(0, 1, 0)), "big.img is on 0 of the 1 machine after 2 s"),
+            (
+                Goal::Machines(5),
+                Some(outdated.clone()),
+                "big.img is on 4 of the 5 machines after 2 s; outdated: pc-17 (10.0.0.17:7987)",
+            ),
+            (
+                Goal::Percent(100),
+                Some(outdated),
+                "after 2 s, big.img is done on 4 of 5 machines (80 %); outdated: pc-17 (10.0.0.17:7987)",
+            ),
+            (Goal::Percent(9), None, "big.img: its tracker has not answered for 2 s"),
+        ] {
+            assert_eq!(missed("big.img", goal, fleet.as_ref(), "2 s"), expected);
+        }
     }
 }

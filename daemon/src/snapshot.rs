@@ -136,6 +136,7 @@ impl Snapshot {
         let mut parts = Vec::new();
         for (state, word) in [
             (State::Seeding, "seeding"),
+            (State::Outdated, "outdated"),
             (State::Downloading, "downloading"),
             (State::Waiting, "waiting"),
             (State::Checking, "checking"),

@@ -5,6 +5,7 @@ use crate::memory::{Limits, Refusal, Registry, Who, known_as, seen_from};
 use crate::pace::{CALL, HASHES, OFFER, PAGE, Pace, WALKED};
 use crate::pool::ConnectionPlace;
 use shared::chunk::ChunkCount;
+use shared::hostname::{HOSTNAME_BYTES_MAX, cleaned};
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::peer::ZONE_BYTES_MAX;
@@ -144,10 +145,14 @@ impl TrackerConnection {
             Some(peer) if peer.zone.len() > ZONE_BYTES_MAX => {
                 return Err(malformed("the zone is too long"));
             }
+            Some(peer) if peer.host.len() > HOSTNAME_BYTES_MAX => {
+                return Err(malformed("a host name that is too long"));
+            }
             Some(peer) => Some(Who {
                 addr: SocketAddr::new(self.0.asker, peer.listen_port),
                 peer_id: peer.peer_id,
                 zone: peer.zone.into(),
+                host: cleaned(&peer.host).into(),
             }),
         };
         let port = who.as_ref().map_or(0, |who| who.addr.port());
@@ -228,7 +233,8 @@ impl Tracker for TrackerConnection {
         let mut answers = answers.map_err(error)?;
         for answer in &mut answers {
             answer.peers = self.seen(std::mem::take(&mut answer.peers));
-            answer.overtaken = answer.overtaken.take().map(|other| self.seen_namesake(other));
+            let newer = std::mem::take(&mut answer.newer);
+            answer.newer = newer.into_iter().map(|other| self.seen_namesake(other)).collect();
         }
         Ok(AnnounceReply { answers })
     }
@@ -365,13 +371,14 @@ impl Tracker for TrackerConnection {
     async fn fleet(
         self,
         _: Context,
-        resource: ResourceId,
+        what: Lookup,
         after: Option<FleetPlace>,
         machines_max: u32,
     ) -> Result<Fleet, TrackerError> {
-        self.0.pace.turn(PAGE).await;
-        let mut fleet = self.registry().fleet(self.now(), resource, after, machines_max as usize);
-        for machine in &mut fleet.machines {
+        let walked = self.registry().breadth(&what) as u32;
+        self.0.pace.turn(PAGE + walked / WALKED).await;
+        let mut fleet = self.registry().fleet(self.now(), &what, after, machines_max as usize);
+        for machine in fleet.machines.iter_mut().chain(&mut fleet.some_outdated) {
             machine.addr = seen_from(machine.addr, self.0.asker, self.0.own);
         }
         Ok(fleet)

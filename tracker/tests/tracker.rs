@@ -44,7 +44,12 @@ fn hello(peer: Option<TrackedPeer>) -> TrackerHello {
 }
 
 fn tracked(port: u16) -> TrackedPeer {
-    TrackedPeer { peer_id: PeerId([port as u8; 16]), listen_port: port, zone: "room".into() }
+    TrackedPeer {
+        peer_id: PeerId([port as u8; 16]),
+        listen_port: port,
+        zone: "room".into(),
+        host: format!("pc-{port}"),
+    }
 }
 
 /// A peer that listens on this port, after hello.
@@ -68,7 +73,15 @@ fn key(number: u8) -> SwarmKey {
 
 fn leeching(key: SwarmKey) -> Announce {
     let count = ChunkCount::new(4).unwrap();
-    Announce { key, stage: Stage::Leeching, have: 1, count, peers_wanted: NEIGHBOURS as u8 }
+    Announce {
+        key,
+        stage: Stage::Leeching,
+        have: 1,
+        count,
+        peers_wanted: NEIGHBOURS as u8,
+        names: Vec::new(),
+        bytes: None,
+    }
 }
 
 fn seeding(key: SwarmKey) -> Announce {
@@ -112,25 +125,52 @@ async fn a_rollout_is_counted_and_listed() {
     leecher.announce(vec![leeching(key(1))], SOON).await.unwrap().unwrap();
     leecher.withdraw(vec![key(1)], SOON).await.unwrap().unwrap();
     let asker = asker(addr).await;
-    let counted = asker.fleet(key(1).resource, None, 0, SOON).await.unwrap().unwrap();
+    let counted = asker.fleet(Lookup::Resource(key(1).resource), None, 0, SOON).await.unwrap().unwrap();
     assert_eq!((counted.seeders, counted.leechers, counted.gone_unfinished), (1, 0, 1));
     assert!(counted.machines.is_empty());
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
-        let page = asker.fleet(key(1).resource, after, 1, SOON).await.unwrap().unwrap();
+        let page = asker.fleet(Lookup::Resource(key(1).resource), after, 1, SOON).await.unwrap().unwrap();
         seen.extend(
             page.machines
                 .iter()
-                .map(|machine| (machine.addr.port(), machine.presence, machine.have, machine.zone.clone())),
+                .map(|machine| (machine.addr.port(), machine.presence, machine.have, machine.host.clone())),
         );
         after = page.next;
         if after.is_none() {
             break;
         }
     }
-    let room = || "room".to_owned();
-    assert_eq!(seen, [(1001, Presence::Here, 4, room()), (1002, Presence::Left, 1, room())]);
+    let host = |port: u16| format!("pc-{port}");
+    assert_eq!(seen, [(1001, Presence::Here, 4, host(1001)), (1002, Presence::Left, 1, host(1002))]);
     assert!(asker.clock(SOON).await.unwrap().unwrap() > 1_700_000_000_000, "it is later than 2023");
+}
+
+/// A host name is a stranger's word.
+#[tokio::test]
+async fn a_host_name_is_cleaned_before_anybody_is_told() {
+    let addr = start(|_| {});
+    let Link { caller, .. } = connect(addr).await;
+    let bad = TrackedPeer { host: "pc\u{1b}[2J\u{202e}17 x".into(), ..tracked(1001) };
+    caller.hello(hello(Some(bad)), SOON).await.unwrap().unwrap();
+    caller.announce(vec![seeding(key(1))], SOON).await.unwrap().unwrap();
+    let asker = asker(addr).await;
+    let fleet = asker.fleet(Lookup::Resource(key(1).resource), None, 10, SOON).await.unwrap().unwrap();
+    let peers = asker.peers_of(key(1).resource, SOON).await.unwrap().unwrap();
+    assert_eq!((fleet.machines[0].host.as_str(), peers[0].host.as_str()), ("pc??2J?17?x", "pc??2J?17?x"));
+}
+
+/// Bits that a later version may define are no reason to refuse anybody, and neither are none.
+#[tokio::test]
+async fn unknown_capabilities_are_ignored() {
+    let addr = start(|_| {});
+    for (port, capabilities) in [(1001, u64::MAX), (1002, 0)] {
+        let Link { caller, .. } = connect(addr).await;
+        let hello = TrackerHello { capabilities, ..hello(Some(tracked(port))) };
+        let welcome = caller.hello(hello, SOON).await.unwrap().unwrap();
+        assert_eq!(welcome.capabilities, 0, "none is defined");
+        caller.announce(vec![seeding(key(1))], SOON).await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]
@@ -145,6 +185,7 @@ async fn a_manifest_travels_in_pages() {
         count: ChunkCount::new(count).unwrap(),
         trackers: vec!["tt://tracker.example".parse().unwrap()],
         shared_at_ms: 5,
+        bytes: Some(u64::from(PAGE_HASHES + 2) * (1 << 20) + 7),
     };
     let seeder = peer(addr, 1001).await;
     let offer = Offer { publication: publication.clone(), role: Role::Claims };
@@ -186,6 +227,7 @@ fn small(name: &str, seed: u8) -> (Publication, Vec<u8>) {
         count: ChunkCount::new(3).unwrap(),
         trackers: Vec::new(),
         shared_at_ms: 5,
+        bytes: None,
     };
     (publication, hashes)
 }
@@ -252,6 +294,8 @@ async fn hello_is_checked() {
     assert!(matches!(refused(port_0).await, TrackerError::Malformed(_)));
     let zone = hello(Some(TrackedPeer { zone: "z".repeat(65), ..tracked(1) }));
     assert!(matches!(refused(zone).await, TrackerError::Malformed(_)));
+    let host = hello(Some(TrackedPeer { host: "h".repeat(254), ..tracked(1) }));
+    assert!(matches!(refused(host).await, TrackerError::Malformed(_)));
     // who asks before hello is not answered at all
     let Link { caller, link } = connect(addr).await;
     assert_eq!(caller.list(None, SOON).await, Err(CallError::Closed));
@@ -316,6 +360,7 @@ fn the_worst_answers_fit() {
         have: u32::MAX,
         count,
         zone: "z".repeat(64),
+        host: String::new(), // an announce tells none
     };
     let answer = AnnounceAnswer {
         peers: Vec::new(),
@@ -325,12 +370,16 @@ fn the_worst_answers_fit() {
         shared_at_ms: Some(u64::MAX),
         seeders: u32::MAX,
         leechers: u32::MAX,
-        overtaken: Some(Namesake {
-            name: "n".repeat(243).parse().unwrap(),
-            resource: ResourceId([255; 32]),
-            by: "[2001:db8::1]:65535".parse().unwrap(),
-            shared_ago_ms: Some(u64::MAX),
-        }),
+        newer: vec![
+            Namesake {
+                name: "n".repeat(243).parse().unwrap(),
+                resource: ResourceId([255; 32]),
+                by: "[2001:db8::1]:65535".parse().unwrap(),
+                shared_ago_ms: Some(u64::MAX),
+            };
+            ANNOUNCE_NAMES_MAX
+        ],
+        bytes: Some(u64::MAX),
     };
     let name: shared::name::ResourceName = "n".repeat(243).parse().unwrap();
     let url = format!("tt://{}:65535/", "h".repeat(253));
@@ -340,6 +389,7 @@ fn the_worst_answers_fit() {
         count,
         trackers: vec![url.parse().unwrap(); TRACKERS_MAX],
         shared_at_ms: u64::MAX,
+        bytes: Some(u64::MAX),
     };
     let listed = ListEntry { publication, seeders: u32::MAX, leechers: u32::MAX };
     let resource =

@@ -137,7 +137,8 @@ impl Service {
         let entry = |name: &&str| {
             let key = SwarmKey { resource: ResourceId::of(name.as_bytes()), digest: ListDigest([0; 32]) };
             let (name, count) = (name.parse().unwrap(), ChunkCount::new(1).unwrap());
-            let publication = Publication { name, key, count, trackers: Vec::new(), shared_at_ms: 0 };
+            let publication =
+                Publication { name, key, count, trackers: Vec::new(), shared_at_ms: 0, bytes: None };
             ListEntry { publication, seeders: 1, leechers: 0 }
         };
         self.state().published.iter().map(entry).collect()
@@ -392,14 +393,22 @@ impl Control for Service {
         self,
         _: Context,
         tracker: Option<TrackerUrl>,
-        _: ResourceId,
+        what: Lookup,
         _: Option<FleetPlace>,
         _: u32,
     ) -> Result<TrackerAnswer<Fleet>, ControlError> {
         let counted = self.state().counted.pop_front().unwrap_or(Ok(3));
         let machines = self.state().machines.clone();
         let (seeders, leechers, gone_unfinished) = (counted.clone().unwrap_or(0), 1, 0);
-        let fleet = Fleet { seeders, leechers, gone_unfinished, machines, next: None };
+        let resource = match what {
+            Lookup::Resource(resource) => Some(resource),
+            Lookup::Name(name) => {
+                let published = self.published();
+                let found = published.iter().find(|entry| entry.publication.name == name);
+                found.map(|entry| entry.publication.key.resource)
+            }
+        };
+        let fleet = Fleet { resource, seeders, leechers, gone_unfinished, machines, ..Fleet::default() };
         let answer = self.answer(tracker, fleet)?;
         counted.map(|_| answer)
     }

@@ -322,11 +322,11 @@ impl Control for CallerSession {
         self,
         _: CallContext,
         tracker: Option<TrackerUrl>,
-        resource: ResourceId,
+        what: Lookup,
         after: Option<FleetPlace>,
         machines_max: u32,
     ) -> Result<TrackerAnswer<Fleet>, ControlError> {
-        self.questions.fleet(self.who.uid, tracker, resource, after, machines_max).await
+        self.questions.fleet(self.who.uid, tracker, what, after, machines_max).await
     }
 
     async fn tracker_examine(

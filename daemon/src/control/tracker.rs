@@ -149,7 +149,7 @@ impl Questions {
         }
     }
 
-    /// A page of the machines that were seen with a resource.
+    /// A page of the machines that were seen with a resource, or with what a name means.
     ///
     /// # Errors
     /// See [`Questions::ask`]; also when the tracker answers out of order.
@@ -157,12 +157,13 @@ impl Questions {
         &self,
         uid: u32,
         tracker: Option<TrackerUrl>,
-        resource: ResourceId,
+        what: Lookup,
         after: Option<FleetPlace>,
         machines_max: u32,
     ) -> Result<TrackerAnswer<Fleet>, ControlError> {
-        let question = |session: Arc<Session>| async move {
-            session.caller.fleet(resource, after, machines_max, CALL_TIMEOUT).await
+        let question = |session: Arc<Session>| {
+            let what = what.clone();
+            async move { session.caller.fleet(what, after, machines_max, CALL_TIMEOUT).await }
         };
         let found = self.ask(uid, tracker, question).await?;
         match pages::check_fleet(after.as_ref(), machines_max, &found.answer) {

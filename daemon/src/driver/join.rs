@@ -5,6 +5,7 @@ use crate::inbox::Found;
 use crate::library::Phase;
 use crate::store::NameRecord;
 use crate::tracker::{AnnouncedEntry, TrackerCommand};
+use shared::chunk::ChunkCount;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::rpc::tracker::Stage;
@@ -61,10 +62,13 @@ impl Driver {
         let taken_back = taken_back.collect();
         let (is_unproven, found_at) = (resource.is_unproven(), resource.record.trackers.clone());
         let (claims, undated) = (resource.record.claims.clone(), resource.record.undated.clone());
+        let is_whole = matches!(resource.phase, Phase::Seeding(_));
+        let bytes = resource.source().filter(|_| is_whole).and_then(|source| source.bytes());
         let entry = AnnouncedEntry {
             stage,
             have: resource.have(),
             manifests,
+            bytes,
             shared_at_ms,
             origin,
             claims: false,
@@ -106,13 +110,17 @@ impl Driver {
             tracing::warn!(resource = %found.key, tracker = %found.tracker,
                 "the tracker knows the same resource with another list of chunks: one of the two manifests is false");
         }
+        let count = resource.count();
+        if let Some(bytes) = found.bytes.filter(|bytes| ChunkCount::of_bytes(*bytes) == Some(count)) {
+            resource.bytes_told = Some(bytes);
+        }
         if let Some(shared_at_ms) =
             found.shared_at_ms.filter(|&at| at > 0 && resource.record.shared_at_ms == 0)
         {
             resource.record.shared_at_ms = shared_at_ms;
             self.saver.save(&resource.slot, &resource.record);
         }
-        self.hear_of_namesake(found.key, found.tracker, found.overtaken);
+        self.hear_of_newer(found.key, found.tracker, found.newer);
         let (key, peers) = (found.key, found.peers);
         if !peers.is_empty() {
             self.event(if found.seeds {

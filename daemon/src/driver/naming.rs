@@ -2,7 +2,7 @@
 
 use super::Driver;
 use super::reasons::{described, told};
-use crate::library::Standing;
+use crate::library::{Newer, Standing};
 use crate::tracker::TrackerCommand;
 use futures::future::join_all;
 use shared::date::AHEAD_MS_MAX;
@@ -43,23 +43,25 @@ impl Driver {
 
     /// A tracker reported the standing of something that we publish.
     pub(super) fn stands(&mut self, key: SwarmKey, tracker: TrackerUrl, standing: Standing) {
-        let Some(resource) = self.library.get_mut(key) else { return };
-        if matches!(standing, Standing::Overtaken(_)) && !resource.record.origin {
-            return; // it was fetched, not shared here
+        if let Standing::Overtaken(other) = standing {
+            return self.hear_of_one_newer(key, tracker, other);
         }
+        let Some(resource) = self.library.get_mut(key) else { return };
         let is_answer = !matches!(standing, Standing::Refused(_));
         let claimed = is_answer && resource.record.claims.remove(&tracker);
-        let is_anothers = match &standing {
-            Standing::Taken(_) => claimed,
-            Standing::Overtaken(other) => is_older(other, resource.record.shared_at_ms),
-            Standing::Good | Standing::Refused(_) => false,
-        };
-        let was_refused = is_anothers && resource.record.undated.insert(tracker.clone());
+        let was_refused = claimed
+            && matches!(standing, Standing::Taken(_))
+            && resource.record.undated.insert(tracker.clone());
         if claimed || was_refused {
             self.saver.save(&resource.slot, &resource.record);
         }
         match standing {
-            Standing::Good => _ = resource.standings.remove(&tracker),
+            Standing::Good => {
+                resource.standings.remove(&tracker);
+                if resource.record.origin {
+                    resource.newer.remove(&tracker); // who only has it is told nothing when it publishes
+                }
+            }
             standing => {
                 tracing::warn!(resource = %key, %tracker, why = %told(&tracker, &standing, Duration::ZERO),
                     "a name does not stand for what was shared under it");
@@ -72,18 +74,51 @@ impl Driver {
         self.changed();
     }
 
-    /// A tracker's answer to an announce said whether a name now means other content.
-    pub(super) fn hear_of_namesake(&mut self, key: SwarmKey, tracker: TrackerUrl, other: Option<Namesake>) {
+    /// A tracker published something of ours, and said that one of its names means another resource.
+    fn hear_of_one_newer(&mut self, key: SwarmKey, tracker: TrackerUrl, other: Namesake) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        resource.standings.remove(&tracker);
+        let known = resource.newer.get(&tracker).map(|newer| newer.versions.clone()).unwrap_or_default();
+        let others = known.into_iter().filter(|known| known.name != other.name);
+        let versions = others.chain([other.clone()]).collect();
+        self.hear_of_newer(key, tracker, versions);
+    }
+
+    /// A tracker said which names of a resource mean another one by now. Its word about names that the resource does not
+    /// have here counts for nothing.
+    pub(super) fn hear_of_newer(&mut self, key: SwarmKey, tracker: TrackerUrl, mut versions: Vec<Namesake>) {
         let Some(resource) = self.library.get(key) else { return };
-        let known = resource.standings.get(&tracker).map(|(standing, _)| standing);
-        match (known, other) {
-            (Some(Standing::Overtaken(known)), Some(other)) if known.resource == other.resource => {}
-            (None | Some(Standing::Overtaken(_)), Some(other)) => {
-                self.stands(key, tracker, Standing::Overtaken(other));
-            }
-            (Some(Standing::Overtaken(_)), None) => self.stands(key, tracker, Standing::Good),
-            _ => {}
+        let has_name =
+            |other: &Namesake| resource.record.names.iter().any(|record| record.name == other.name);
+        versions.retain(|other| other.resource != key.resource && has_name(other));
+        versions.sort_by(|one, other| one.name.cmp(&other.name));
+        versions.dedup_by(|one, other| one.name == other.name);
+        let is_known =
+            resource.newer.get(&tracker).map_or(versions.is_empty(), |newer| newer.is_same(&versions));
+        if is_known {
+            return;
         }
+        let Some(resource) = self.library.get_mut(key) else { return };
+        for other in &versions {
+            tracing::info!(name = %other.name, resource = %key, %tracker, newer = %other.resource,
+                "a newer version of this file is published");
+        }
+        let is_ours = resource.record.origin && !versions.is_empty();
+        let claimed = is_ours && resource.record.claims.remove(&tracker);
+        let is_before_ours = |other: &Namesake| is_older(other, resource.record.shared_at_ms);
+        let was_refused =
+            is_ours && versions.iter().any(is_before_ours) && resource.record.undated.insert(tracker.clone());
+        if claimed || was_refused {
+            self.saver.save(&resource.slot, &resource.record);
+        }
+        match versions.is_empty() {
+            true => _ = resource.newer.remove(&tracker),
+            false => _ = resource.newer.insert(tracker, Newer { versions, heard: Instant::now() }),
+        }
+        if was_refused {
+            self.announce(key);
+        }
+        self.changed();
     }
 
     /// Notices when the clock was set back since something was shared.
@@ -114,7 +149,7 @@ impl Driver {
 }
 
 /// Whether other content was shared before ours. Then it has the name because ours was shared without claiming it.
-fn is_older(other: &Namesake, shared_at_ms: u64) -> bool {
+pub(super) fn is_older(other: &Namesake, shared_at_ms: u64) -> bool {
     let other_ms = other.shared_ago_ms.map(|ago_ms| now_ms().saturating_sub(ago_ms));
     other_ms.is_some_and(|other_ms| other_ms.saturating_add(AHEAD_MS_MAX) < shared_at_ms)
 }

@@ -1,8 +1,9 @@
 //! The words for people: why something waits, what is wrong, how a publication stands. The state keeps values; this
 //! file makes the words for the status and the log.
 
+use super::naming::is_older;
 use crate::library::{CheckStep, Checking, Resource, Standing, Why};
-use crate::store::NoRoom;
+use crate::store::{NoRoom, Record};
 use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -122,6 +123,26 @@ pub(super) fn told(tracker: &TrackerUrl, standing: &Standing, since: Duration) -
             described(other, since)
         ),
         Standing::Refused(why) => format!("not published on {tracker}: {why}"),
+    }
+}
+
+/// Which newer version of a name a tracker has, and what helps; `heard` is how long ago it said so.
+pub(super) fn newer_version(
+    tracker: &TrackerUrl,
+    other: &Namesake,
+    heard: Duration,
+    record: &Record,
+) -> String {
+    let Namesake { name, .. } = other;
+    if is_older(other, record.shared_at_ms) {
+        return told(tracker, &Standing::Overtaken(other.clone()), heard); // others had the name before this machine
+    }
+    let newer = format!("{tracker} has a newer version of {name}: {}", described(other, heard));
+    match record.origin {
+        true => {
+            format!("{newer}; take the name back with `ttctl share --replace`, or remove yours and get it")
+        }
+        false => format!("{newer}; fetch it with `ttctl get --replace {name}`"),
     }
 }
 

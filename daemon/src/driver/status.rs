@@ -1,7 +1,9 @@
 //! Reports the state of resources and peers. Touches neither network nor disk.
 
 use super::Driver;
-use super::reasons::{checking_reason, conflict, joined, limit, reason, told, unusable, words_of};
+use super::reasons::{
+    checking_reason, conflict, joined, limit, newer_version, reason, told, unusable, words_of,
+};
 use crate::inbox::unknown;
 use crate::library::{Blocked, Phase, Resource, Why};
 use crate::tracker::{Trouble, seconds};
@@ -91,6 +93,7 @@ impl Driver {
             chunks_total: resource.count().get(),
             bytes_have: bytes_have(resource, bytes_total),
             bytes_total,
+            bytes_told: resource.bytes_told.filter(|_| bytes_total.is_none()),
             peers: swarm.map_or(0, |swarm| swarm.peers),
             download_bytes_per_s: download,
             upload_bytes_per_s: resource.rates.upload(),
@@ -142,7 +145,9 @@ impl Driver {
                         .any(|record| record.name == *name && record.published.is_some())
                 };
                 if is_there(name) {
-                    (State::Seeding, self.seeding_reason(resource), None)
+                    let (newer, reason) = (newer_versions(resource, name), self.seeding_reason(resource));
+                    let state = if newer.is_some() { State::Outdated } else { State::Seeding };
+                    (state, joined([newer, reason]), None)
                 } else {
                     (State::Checking, Some("copying it from its other name".to_owned()), None)
                 }
@@ -225,6 +230,15 @@ impl Driver {
             (url, trouble)
         })
     }
+}
+
+/// What the trackers of a resource say of newer versions of one of its names.
+fn newer_versions(resource: &Resource, name: &ResourceName) -> Option<String> {
+    let trackers = resource.trackers();
+    let told = resource.newer.iter().filter(|(tracker, _)| trackers.contains(tracker));
+    joined(told.filter_map(|(tracker, newer)| {
+        Some(Some(newer_version(tracker, newer.of(name)?, newer.heard.elapsed(), &resource.record)))
+    }))
 }
 
 /// The state of a resource that is held up for this reason.

@@ -35,6 +35,8 @@ pub struct Context {
     pub listen: SocketAddr,
     /// Our zone, empty if none is configured.
     pub zone: String,
+    /// Our host name, empty if unknown. Trackers are told, for people.
+    pub host: String,
     /// The news board: the chunks that we have, for peers that poll.
     pub board: NewsBoard,
     /// The limit on what we receive.
@@ -72,6 +74,7 @@ impl Context {
             peer_id,
             listen,
             zone,
+            host: shared::host::hostname::own(),
             board: NewsBoard::new(),
             down,
             up,
@@ -131,7 +134,12 @@ impl Context {
 
     /// Our own entry in a tracker's list of peers.
     pub fn tracked(&self) -> TrackedPeer {
-        TrackedPeer { peer_id: self.peer_id, listen_port: self.listen.port(), zone: self.zone.clone() }
+        TrackedPeer {
+            peer_id: self.peer_id,
+            listen_port: self.listen.port(),
+            zone: self.zone.clone(),
+            host: self.host.clone(),
+        }
     }
 
     /// The limits for a new link. They take effect when its `bulk` is set.

@@ -17,9 +17,11 @@ pub struct Found {
     pub seeds: bool,
     /// Whether the tracker knows the same resource with another list of chunks.
     pub conflict: bool,
-    /// The other content that one of the resource's names means at this tracker, if we shared the resource under that
-    /// name.
-    pub overtaken: Option<Namesake>,
+    /// The newer versions of the names that the resource has here: what such a name means at this tracker, if that is another
+    /// resource.
+    pub newer: Vec<Namesake>,
+    /// The size in bytes that the tracker told: a stranger's claim.
+    pub bytes: Option<u64>,
     /// When the resource was shared, by our clock, if the tracker knows and we did not.
     pub shared_at_ms: Option<u64>,
     /// The tracker that answered.

@@ -17,7 +17,7 @@ pub use opening::Opening;
 pub use rates::Traffic;
 pub use resource::{Fetching, Phase, Resource};
 pub use source::{Download, Former, PublishedFile, ReadError, Source, TakeError};
-pub use standing::Standing;
+pub use standing::{Newer, Standing};
 pub use unnoted::Unnoted;
 pub use whole::{HashedWhole, Memory, WholeHash};
 pub use why::{Blocked, Failure, Why};

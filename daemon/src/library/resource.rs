@@ -6,7 +6,7 @@ use super::opening::Opening;
 use super::rates::{Rates, Traffic};
 use super::source::{Download, Former, PublishedFile, Source};
 use super::why::{Blocked, Failure, Why};
-use crate::library::Standing;
+use crate::library::{Newer, Standing};
 use crate::store::Home;
 use crate::store::{NameRecord, Record, Slot};
 use shared::chunk::{ChunkCount, ChunkIndex};
@@ -42,6 +42,11 @@ pub struct Resource {
     pub conflicts: BTreeSet<TrackerUrl>,
     /// Its standing in each tracker's catalogue that has a problem with it, and since when.
     pub standings: BTreeMap<TrackerUrl, (Standing, Instant)>,
+    /// The newer versions of its names that each tracker knows.
+    pub newer: BTreeMap<TrackerUrl, Newer>,
+    /// The size in bytes that a tracker told. It is a stranger's claim that was only checked against the number of chunks: it
+    /// is shown to people and used for nothing else. The true size is that of the complete file.
+    pub bytes_told: Option<u64>,
     /// Whether another list of its chunks replaces it as soon as that can be fetched.
     pub gives_way: bool,
     /// Its traffic.
@@ -111,6 +116,8 @@ impl Resource {
             republish_at: None,
             conflicts: BTreeSet::new(),
             standings: BTreeMap::new(),
+            newer: BTreeMap::new(),
+            bytes_told: None,
             gives_way: false,
             traffic: Arc::default(),
             rates: Rates::default(),

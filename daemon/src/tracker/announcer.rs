@@ -6,6 +6,7 @@ mod taking_back;
 
 use super::dates::Dates;
 use super::entry::{AnnouncedEntry, Asking, Unpublished, Waiting};
+use super::fitting::fitting;
 use super::health::{Health, Trouble};
 use super::inbox::Inbox;
 use super::publications::Publications;
@@ -16,11 +17,12 @@ use super::to_unpublish::ToUnpublish;
 use crate::inbox::Context;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use shared::id::SwarmKey;
+use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Announce, AnnounceReply, LONELY, NEIGHBOURS, PEERS_MAX, Stage, TrackerError, UnpublishReply,
+    ANNOUNCE_MAX, ANNOUNCE_NAMES_MAX, Announce, AnnounceReply, LONELY, NEIGHBOURS, PEERS_MAX, Stage,
+    TrackerError, UnpublishReply,
 };
 use shared::rpc::wire::CallError;
 use shared::url::TrackerUrl;
@@ -63,7 +65,7 @@ struct Announced {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct News {
     conflict: bool,
-    overtaken: Option<shared::id::ResourceId>,
+    newer: Vec<(ResourceName, ResourceId)>,
 }
 
 /// The answer to a call.
@@ -385,6 +387,11 @@ impl Announcer {
             return;
         }
         let told: Vec<Announce> = keys.iter().map(|key| self.entries[key].announce(*key)).collect();
+        let told = fitting(told);
+        let rest = keys.split_off(told.len());
+        if !rest.is_empty() {
+            calls.halves.push(rest);
+        }
         calls.announcing = true;
         calls.all.push(Box::pin(async move {
             let answer = caller.announce(told, CALL_TIMEOUT).await;
@@ -395,8 +402,7 @@ impl Announcer {
 
 async fn ask(caller: shared::rpc::tracker::TrackerCaller, name: ResourceName, asking: Asking) -> Answered {
     // Our own content is left out: a name that we share ourselves does not stand in our way.
-    let nothing =
-        SwarmKey { resource: shared::id::ResourceId([0; 32]), digest: shared::id::ListDigest([0; 32]) };
+    let nothing = SwarmKey { resource: ResourceId([0; 32]), digest: shared::id::ListDigest([0; 32]) };
     if let Ok(Ok(other)) = caller.in_the_way(name, nothing, CALL_TIMEOUT).await {
         let _ = asking.send(other);
     }
@@ -418,7 +424,10 @@ impl Announced {
     fn announce(&self, key: SwarmKey) -> Announce {
         let entry = &self.entry;
         let count = entry.manifests[0].count();
-        Announce { key, stage: entry.stage, have: entry.have, count, peers_wanted: self.peers_wanted() }
+        let names = entry.manifests.iter().take(ANNOUNCE_NAMES_MAX).map(|manifest| manifest.name().clone());
+        let AnnouncedEntry { stage, have, bytes, .. } = *entry;
+        let peers_wanted = self.peers_wanted();
+        Announce { key, stage, have, count, peers_wanted, names: names.collect(), bytes }
     }
 
     /// How many peers to ask for. A seeder asks only for leechers that found nobody, because all others dial it. Asking

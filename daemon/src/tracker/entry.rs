@@ -57,6 +57,8 @@ pub struct AnnouncedEntry {
     pub have: u32,
     /// Its manifest, once for each of its names.
     pub manifests: Vec<Manifest>,
+    /// Its size in bytes, once all of it is here.
+    pub bytes: Option<u64>,
     /// When it was shared, in milliseconds since 1970; 0 if unknown.
     pub shared_at_ms: u64,
     /// Whether it was shared here; then we publish it without being asked.

@@ -108,6 +108,7 @@ mod tests {
             stage,
             have,
             manifests,
+            bytes: None,
             shared_at_ms: 0,
             origin: false,
             claims: false,

@@ -9,6 +9,7 @@ pub(crate) mod asker;
 pub mod catalogue;
 mod dates;
 mod entry;
+mod fitting;
 mod health;
 mod idle;
 mod inbox;

@@ -3,7 +3,9 @@
 
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
-use shared::rpc::tracker::{ANNOUNCE_MAX, FLEET_MAX, Fleet, FleetPlace, LIST_MAX, ListEntry, ResourceEntry};
+use shared::rpc::tracker::{
+    ANNOUNCE_MAX, FLEET_MAX, Fleet, FleetPlace, LIST_MAX, ListEntry, OUTDATED_SHOWN_MAX, ResourceEntry,
+};
 
 /// A tracker answered out of order, or with more than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,8 @@ pub fn check_fleet(after: Option<&FleetPlace>, machines_max: u32, fleet: &Fleet)
         Some(next) => after.is_none_or(|after| after < next) && !fleet.machines.is_empty(),
         None => true,
     };
-    (fleet.machines.len() <= machines_max && goes_on).then_some(()).ok_or(OutOfOrder)
+    let fits = fleet.machines.len() <= machines_max && fleet.some_outdated.len() <= OUTDATED_SHOWN_MAX;
+    (fits && goes_on).then_some(()).ok_or(OutOfOrder)
 }
 
 /// The place of the last entry, when the page is full.
@@ -74,7 +77,8 @@ mod tests {
         let count = ChunkCount::new(1).unwrap();
         let entry = |number: usize| {
             let name = format!("{number:06}").parse().unwrap();
-            let publication = Publication { name, key: key(1), count, trackers: Vec::new(), shared_at_ms: 0 };
+            let publication =
+                Publication { name, key: key(1), count, trackers: Vec::new(), shared_at_ms: 0, bytes: None };
             ListEntry { publication, seeders: 1, leechers: 0 }
         };
         numbers.into_iter().map(entry).collect()
@@ -97,8 +101,9 @@ mod tests {
             bytes_per_s: None,
             seen_ms: 0,
             still_ms: 0,
+            host: String::new(),
         };
-        Fleet { seeders: 0, leechers: 0, gone_unfinished: 0, machines: vec![machine; machines], next }
+        Fleet { machines: vec![machine; machines], next, ..Fleet::default() }
     }
 
     #[test]

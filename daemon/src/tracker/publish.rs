@@ -101,6 +101,7 @@ fn offer(clocks: Clocks, entry: &AnnouncedEntry, manifest: &Manifest) -> Offer {
         count: manifest.count(),
         trackers: manifest.trackers().to_vec(),
         shared_at_ms: clocks.theirs(entry.shared_at_ms),
+        bytes: entry.bytes,
     };
     let role = match (entry.origin, entry.claims) {
         (true, true) => Role::Claims,

@@ -51,7 +51,7 @@ fn key(number: u8) -> SwarmKey {
 
 fn seeding(key: SwarmKey) -> Announce {
     let count = ChunkCount::new(10).unwrap();
-    Announce { key, stage: Stage::Seeding, have: 10, count, peers_wanted: 0 }
+    Announce { key, stage: Stage::Seeding, have: 10, count, peers_wanted: 0, names: Vec::new(), bytes: None }
 }
 
 /// A random number from 0 up to, but not including, 1.
@@ -68,7 +68,7 @@ fn play(tracker_at: Duration, span: Duration, first: impl Fn(f64, &mut Backoff) 
         .map(|number| {
             let [.., high, low] = (number as u32).to_be_bytes();
             let addr = SocketAddr::from(([10, 0, high, low], 7987));
-            let who = Who { addr, peer_id: PeerId([low; 16]), zone: "".into() };
+            let who = Who { addr, peer_id: PeerId([low; 16]), zone: "".into(), host: "".into() };
             let (mut schedule, mut backoff) = (Schedule::default(), Backoff::new());
             (0..RESOURCES).for_each(|at| schedule.now(key(at), start));
             let dials_at = Some(start + first(share(&mut chance), &mut backoff));

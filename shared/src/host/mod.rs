@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod environment;
 pub mod hashing;
+pub mod hostname;
 pub mod lane;
 pub mod logging;
 pub mod paths;

@@ -196,6 +196,7 @@ impl Fake {
             have: announce.count.get(),
             count: announce.count,
             zone: String::new(),
+            host: String::new(),
         };
         AnnounceAnswer {
             peers: self.says.peers.iter().map(entry).collect(),
@@ -205,7 +206,8 @@ impl Fake {
             shared_at_ms: Some(u64::MAX),
             seeders: u32::MAX,
             leechers: u32::MAX,
-            overtaken: None,
+            newer: Vec::new(),
+            bytes: None,
         }
     }
 }
@@ -313,7 +315,8 @@ impl Tracker for Fake {
         let (Lookup::Name(name), true) = (what, self.says.lies_about_names) else { return Ok(Vec::new()) };
         let key = SwarmKey { resource: ResourceId([9; 32]), digest: shared::id::ListDigest([9; 32]) };
         let count = ChunkCount::new(shared::chunk::CHUNKS_MAX).expect("it may have so many");
-        let publication = Publication { name, key, count, trackers: Vec::new(), shared_at_ms: u64::MAX };
+        let publication =
+            Publication { name, key, count, trackers: Vec::new(), shared_at_ms: u64::MAX, bytes: None };
         Ok(vec![ListEntry { publication, seeders: u32::MAX, leechers: 0 }])
     }
 
@@ -325,8 +328,14 @@ impl Tracker for Fake {
         let entry = |number: u16| {
             let (name, count) = (format!("{number:05}").parse(), ChunkCount::new(1));
             let (name, count) = (name.expect("digits are a name"), count.expect("one is a count"));
-            let publication =
-                Publication { name, key: key(number), count, trackers: Vec::new(), shared_at_ms: 0 };
+            let publication = Publication {
+                name,
+                key: key(number),
+                count,
+                trackers: Vec::new(),
+                shared_at_ms: 0,
+                bytes: None,
+            };
             ListEntry { publication, seeders: 1, leechers: 0 }
         };
         let count = if self.says.circles { LIST_MAX as u16 } else { 0 };
@@ -336,7 +345,7 @@ impl Tracker for Fake {
     async fn fleet(
         self,
         _: Context,
-        _: ResourceId,
+        _: Lookup,
         _: Option<FleetPlace>,
         _: u32,
     ) -> Result<Fleet, TrackerError> {
@@ -355,9 +364,16 @@ impl Tracker for Fake {
             bytes_per_s: None,
             seen_ms: 0,
             still_ms: 0,
+            host: String::new(),
         };
         let next = Some(FleetPlace { key: key(1), addr, peer_id });
-        Ok(Fleet { seeders: 1, leechers: 0, gone_unfinished: 0, machines: vec![machine], next })
+        Ok(Fleet {
+            resource: Some(key(1).resource),
+            seeders: 1,
+            machines: vec![machine],
+            next,
+            ..Fleet::default()
+        })
     }
 
     async fn clock(self, _: Context) -> Result<u64, TrackerError> {

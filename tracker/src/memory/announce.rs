@@ -4,6 +4,7 @@ use super::network::{PeerKey, peers_at};
 use super::refusal::Refusal;
 use super::swarm::{Member, Swarm};
 use super::swarms::{KnownPeer, Swarms, digests_of};
+use super::told::nonsense;
 use super::who::Who;
 use shared::id::SwarmKey;
 use shared::rpc::tracker::{
@@ -30,8 +31,8 @@ impl Swarms {
         if entries.len() > ANNOUNCE_MAX {
             return Err(Refusal::Malformed(format!("more than {ANNOUNCE_MAX} resources in one announce")));
         }
-        if entries.iter().any(|entry| !is_plausible(entry)) {
-            return Err(Refusal::Malformed("the number of chunks does not match the stage".into()));
+        if let Some(nonsense) = entries.iter().find_map(nonsense) {
+            return Err(Refusal::Malformed(nonsense));
         }
         self.reopen(who.key());
         self.check_room(now, who, entries, is_published)?;
@@ -80,7 +81,7 @@ impl Swarms {
     ) -> Result<(), Refusal> {
         let known = self.peers.get(&who.key()).map(|peer| &peer.swarms);
         let new = entries.iter().filter(|entry| known.is_none_or(|known| !known.contains(&entry.key)));
-        let new: Vec<Announce> = new.copied().collect();
+        let new: Vec<&Announce> = new.collect();
         let known = known.map_or(0, BTreeSet::len);
         if known + new.len() > self.limits.entries_per_peer_max {
             let max = self.limits.entries_per_peer_max;
@@ -181,14 +182,8 @@ impl Swarms {
             shared_at_ms: None,
             seeders,
             leechers,
-            overtaken: None,
+            newer: Vec::new(),
+            bytes: None,
         }
-    }
-}
-
-fn is_plausible(entry: &Announce) -> bool {
-    match entry.stage {
-        Stage::Leeching => entry.have <= entry.count.get(),
-        Stage::Seeding => entry.have == entry.count.get(),
     }
 }

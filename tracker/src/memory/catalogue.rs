@@ -4,8 +4,9 @@
 //! side by side, and the peers that fetch find out.
 
 use super::limits::Limits;
-use super::named::{Named, NamedManifest, Newness, chosen};
+use super::named::{NameNumber, Named, NamedManifest, Newness, chosen};
 use super::refusal::Refusal;
+use super::rollout::Rollout;
 use super::swarms::Swarms;
 use super::taken_back::TakenBack;
 use super::upload::{HASH_BYTES, Upload, text_bytes};
@@ -22,9 +23,6 @@ use std::time::Duration;
 /// A publication that no peer has had for this time ranks after publications that a peer has.
 const GONE_AFTER: Duration = Duration::from_secs(120);
 
-/// Limits the names of a resource that one announce checks for other content of the same name.
-const OVERTAKEN_MAX: usize = 4;
-
 #[derive(Debug)]
 pub(super) struct Catalogue {
     pub(super) limits: Limits,
@@ -38,6 +36,8 @@ pub(super) struct Catalogue {
     /// The number of the next publication. If two were shared at the same time, the one with the higher number counts
     /// as newer.
     pub(super) serial: u64,
+    /// The number of names that were numbered so far.
+    names_numbered: u64,
     /// Manifests whose swarm has lost its last peer, ordered by when that happened. One that a peer has again stays
     /// listed until it is looked at.
     pub(super) abandoned: BTreeSet<(Time, SwarmKey)>,
@@ -52,9 +52,11 @@ pub(super) struct CataloguedManifest {
     pub(super) hashes: Bytes,
     /// Its publications, newest last. Each announce needs the newest.
     pub(super) names: BTreeSet<(Newness, ResourceName)>,
-    /// For each machine that shared it, the names under which it did so and which now mean other content or another
-    /// list.
-    pub(super) behind: BTreeMap<SocketAddr, BTreeSet<ResourceName>>,
+    /// The names of this manifest under which a newer one is published: other content or another list of chunks.
+    pub(super) behind: BTreeSet<ResourceName>,
+    /// The first size in bytes that a machine told. It matches the number of chunks; nobody can check more, so a later claim
+    /// counts no more than the first.
+    pub(super) bytes: Option<u64>,
     /// When its swarm lost its last peer; before that, when it was published.
     pub(super) alive: Time,
 }
@@ -78,6 +80,7 @@ impl Catalogue {
             publications: 0,
             bytes: 0,
             serial: 0,
+            names_numbered: 0,
             abandoned: BTreeSet::new(),
             dropped: Vec::new(),
             taken_back: TakenBack::default(),
@@ -101,17 +104,42 @@ impl Catalogue {
         Some(self.names.get(name)?.in_the_way(key, by, swarms)?.namesake(now, swarms))
     }
 
-    /// For a machine that shared this resource: the other content that one of its names now means.
-    pub(super) fn overtaken(
+    /// The newer versions of these names: what a name means, if that is another resource and this one is published under the
+    /// name as well.
+    pub(super) fn newer(
         &self,
         now: Time,
         swarms: &Swarms,
-        by: SocketAddr,
         key: SwarmKey,
-    ) -> Option<Namesake> {
-        let behind = self.manifests.get(&key)?.behind.get(&by)?.iter().take(OVERTAKEN_MAX);
-        let mut instead = behind.filter_map(|name| self.instead(now, swarms, self.names.get(name)?, key));
-        instead.next()
+        names: &[ResourceName],
+    ) -> Vec<Namesake> {
+        let Some(manifest) = self.manifests.get(&key).filter(|manifest| !manifest.behind.is_empty()) else {
+            return Vec::new();
+        };
+        let behind = names.iter().filter(|name| manifest.behind.contains(name));
+        behind.filter_map(|name| self.instead(now, swarms, self.names.get(name)?, key)).collect()
+    }
+
+    /// The numbers of the given names under which a resource is published.
+    pub(super) fn published_as(&self, key: SwarmKey, names: &[ResourceName]) -> Vec<NameNumber> {
+        let named = names.iter().filter_map(|name| self.names.get(name));
+        named.filter(|named| named.get(key).is_some()).map(Named::number).collect()
+    }
+
+    /// What a name means, and the other resources that are published under it.
+    pub(super) fn rollout(&self, now: Time, swarms: &Swarms, name: &ResourceName) -> Option<Rollout> {
+        let named = self.names.get(name)?;
+        let Namesake { resource, shared_ago_ms, .. } =
+            named.meant(|key| self.is_gone(now, swarms, key))?.namesake(now, swarms);
+        let former = Some((named.number(), named.others(resource).collect()));
+        Some(Rollout { resource, shared_ago_ms, former })
+    }
+
+    /// Notes the size that a machine told, if it is the first; returns the first.
+    pub(super) fn size(&mut self, key: SwarmKey, told: Option<u64>) -> Option<u64> {
+        let manifest = self.manifests.get_mut(&key)?;
+        manifest.bytes = manifest.bytes.or(told);
+        manifest.bytes
     }
 
     /// What a name means, if that is another resource.
@@ -141,7 +169,7 @@ impl Catalogue {
                 chosen(lists.into_iter(), has_no_seeder, swarms)
             }
         };
-        found.into_iter().map(|published| published.publication.clone()).collect()
+        found.into_iter().map(|published| self.listed(published)).collect()
     }
 
     /// The number of publications that [`Catalogue::find`] looks at.
@@ -171,7 +199,13 @@ impl Catalogue {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let names = self.names.range::<ResourceName, _>((from, Bound::Unbounded));
         let meant = move |named: &'a Named| named.meant(|key| self.is_gone(now, swarms, key));
-        names.filter_map(move |(_, named)| Some(meant(named)?.publication.clone())).take(LIST_MAX)
+        names.filter_map(move |(_, named)| Some(self.listed(meant(named)?))).take(LIST_MAX)
+    }
+
+    /// A publication as it is told to others.
+    fn listed(&self, published: &NamedManifest) -> Publication {
+        let bytes = self.manifests.get(&published.key()).and_then(|manifest| manifest.bytes);
+        Publication { bytes, ..published.publication.clone() }
     }
 
     pub(super) fn has(&self, key: SwarmKey) -> bool {
@@ -244,7 +278,10 @@ impl Catalogue {
         let (name, key) = (published.publication.name.clone(), published.key());
         self.publications += 1;
         self.bytes += text_bytes(&published.publication);
-        let named = self.names.entry(name.clone()).or_default();
+        let named = self.names.entry(name.clone()).or_insert_with(|| {
+            self.names_numbered += 1;
+            Named::new(NameNumber(self.names_numbered))
+        });
         let before = named.newest();
         if let Some(manifest) = self.manifests.get_mut(&key) {
             manifest.names.insert((published.newness(), name.clone()));
@@ -278,20 +315,13 @@ impl Catalogue {
         }
     }
 
-    /// Notes, for the machines that shared a manifest under a name, whether the name means something else.
+    /// Notes whether a newer manifest is published under a name of this one.
     fn set_behind(&mut self, name: &ResourceName, key: SwarmKey, is_behind: bool) {
-        let Some(published) = self.names.get(name).and_then(|named| named.get(key)) else { return };
         let Some(manifest) = self.manifests.get_mut(&key) else { return };
-        for sharer in &published.sharers {
-            let names = manifest.behind.entry(*sharer).or_default();
-            match is_behind {
-                true => names.insert(name.clone()),
-                false => names.remove(name),
-            };
-            if names.is_empty() {
-                manifest.behind.remove(sharer);
-            }
-        }
+        match is_behind {
+            true => manifest.behind.insert(name.clone()),
+            false => manifest.behind.remove(name),
+        };
     }
 
     pub(super) fn remove(&mut self, key: SwarmKey) {

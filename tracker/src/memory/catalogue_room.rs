@@ -5,6 +5,7 @@ use super::eviction::{Occupant, makes_way};
 use super::named::{NamedManifest, Newness};
 use super::refusal::Refusal;
 use super::swarms::Swarms;
+use super::told::{BAD_SIZE, fits};
 use super::upload::hashes_bytes;
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::TRACKERS_MAX;
@@ -18,6 +19,9 @@ impl Catalogue {
         let publication = &offer.publication;
         if publication.trackers.len() > TRACKERS_MAX {
             return Err(Refusal::Malformed(format!("more than {TRACKERS_MAX} trackers in a manifest")));
+        }
+        if !fits(publication.bytes, publication.count) {
+            return Err(Refusal::Malformed(BAD_SIZE.to_owned()));
         }
         if let Some(manifest) = self.manifests.get(&publication.key)
             && manifest.hashes.len() != hashes_bytes(publication)

@@ -1,6 +1,7 @@
 //! Data for users who watch a rollout: the progress of each peer, and the machines that are gone.
 
 use super::network::{PeerKey, peers_at};
+use super::swarm::Member;
 use shared::chunk::{CHUNK_BYTES, ChunkCount};
 use shared::id::SwarmKey;
 use shared::rpc::tracker::{FleetMachine, Presence};
@@ -67,6 +68,7 @@ impl Trend {
         now: Time,
         ((addr, peer_id), key): (PeerKey, SwarmKey),
         zone: &str,
+        host: &str,
         count: ChunkCount,
         presence: Presence,
     ) -> FleetMachine {
@@ -83,6 +85,7 @@ impl Trend {
             bytes_per_s: self.bytes_per_s().filter(|_| is_moving),
             seen_ms: millis(self.seen),
             still_ms: millis(self.grew),
+            host: host.to_owned(),
         }
     }
 }
@@ -106,14 +109,17 @@ struct GoneSwarm {
 pub(super) struct GoneMachine {
     pub(super) trend: Trend,
     pub(super) zone: Arc<str>,
+    pub(super) host: Arc<str>,
     pub(super) count: ChunkCount,
     pub(super) presence: Presence,
     went: Time,
 }
 
 impl GoneMachine {
-    pub(super) fn new(now: Time, trend: Trend, zone: Arc<str>, count: ChunkCount, how: Presence) -> Self {
-        GoneMachine { trend, zone, count, presence: how, went: now }
+    /// What is left of a member that goes.
+    pub(super) fn new(now: Time, member: Member, how: Presence) -> Self {
+        let Member { trend, zone, host, count, .. } = member;
+        GoneMachine { trend, zone, host, count, presence: how, went: now }
     }
 
     fn is_unfinished(&self) -> bool {

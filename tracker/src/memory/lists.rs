@@ -33,13 +33,13 @@ impl Swarms {
         &mut self,
         now: Time,
         who: &Who,
-        new: &[Announce],
+        new: &[&Announce],
         is_published: impl Fn(SwarmKey) -> bool,
     ) -> Result<(), Refusal> {
         let max = self.limits.digests_max;
         let mut coming: BTreeMap<ResourceId, usize> = BTreeMap::new();
         let lists: Vec<&Announce> =
-            new.iter().filter(|entry| !self.swarms.contains_key(&entry.key)).collect();
+            new.iter().copied().filter(|entry| !self.swarms.contains_key(&entry.key)).collect();
         for entry in lists {
             let resource = entry.key.resource;
             let before = coming.entry(resource).or_default();

@@ -8,9 +8,10 @@
 //! name or resource is full and its network, host and machine have the most items there.
 //!
 //! Reading order: [`shared::rpc::tracker`] (the messages) → `registry` (the calls) → `swarms` (the entries) →
-//! `announce` (how they come) → `swarm` (which peers are told of which) → `sweep` (how they expire) → `catalogue`
-//! (manifests and names) → `publish` (how they come) → `unpublish` (how they are taken back) → `named` (what a name
-//! means) → `eviction`, `catalogue_room`, `entries` and `lists` (what makes way).
+//! `announce` (how they come) → `swarm` (which peers are told of which) → `sweep` (how they expire) → `rollout`
+//! (which machine has which version) → `catalogue` (manifests and names) → `publish` (how they come) → `unpublish` (how
+//! they are taken back) → `named` (what a name means) → `eviction`, `catalogue_room`, `entries` and `lists` (what makes
+//! way).
 
 mod addresses;
 mod announce;
@@ -28,11 +29,13 @@ mod network;
 mod publish;
 mod refusal;
 mod registry;
+mod rollout;
 mod shares;
 mod swarm;
 mod swarms;
 mod sweep;
 mod taken_back;
+mod told;
 mod unpublish;
 mod upload;
 mod who;

@@ -3,7 +3,7 @@
 use super::eviction::{Occupant, makes_way};
 use super::network::network;
 use super::swarms::Swarms;
-use shared::id::SwarmKey;
+use shared::id::{ResourceId, SwarmKey};
 use shared::rpc::tracker::{CANDIDATES_MAX, Namesake, Publication};
 use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +18,11 @@ const SHARERS_MAX: usize = 4;
 
 /// When a publication was shared, and its serial number. The newest has the greatest value.
 pub(super) type Newness = (u64, u64);
+
+/// Stands for a name while something is published under it: members of swarms remember under which names they have a
+/// resource, and a number is smaller than a name. A name that is published again after it was gone has another number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct NameNumber(pub(super) u64);
 
 /// A manifest under a name.
 #[derive(Debug, Clone)]
@@ -40,8 +45,9 @@ pub(super) struct NamedManifest {
 }
 
 /// All manifests under one name; at least one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Named {
+    number: NameNumber,
     published: BTreeMap<SwarmKey, NamedManifest>,
     /// The keys of `published`, newest last.
     order: BTreeSet<(Newness, SwarmKey)>,
@@ -99,6 +105,19 @@ impl NamedManifest {
 }
 
 impl Named {
+    pub(super) fn new(number: NameNumber) -> Named {
+        Named { number, published: BTreeMap::new(), order: BTreeSet::new() }
+    }
+
+    pub(super) fn number(&self) -> NameNumber {
+        self.number
+    }
+
+    /// The swarms of other resources that are published under this name.
+    pub(super) fn others(&self, resource: ResourceId) -> impl Iterator<Item = SwarmKey> {
+        self.published.keys().copied().filter(move |key| key.resource != resource)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.published.len()
     }

@@ -9,7 +9,7 @@ use sha2::Digest;
 use shared::date::AHEAD_MS_MAX;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::rpc::tracker::{Offer, Publication, PublishReply, Role};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 impl Catalogue {
@@ -119,8 +119,13 @@ impl Catalogue {
             self.make_room(at, None, text_bytes(&offer.publication) + hashes.len())?;
             self.make_room_for_list(at.swarms, by, key.resource);
             self.bytes += hashes.len();
-            let (names, behind) = (BTreeSet::new(), BTreeMap::new());
-            let manifest = CataloguedManifest { hashes: Bytes::from(hashes), names, behind, alive: at.now };
+            let manifest = CataloguedManifest {
+                hashes: Bytes::from(hashes),
+                names: BTreeSet::new(),
+                behind: BTreeSet::new(),
+                bytes: None,
+                alive: at.now,
+            };
             self.manifests.insert(key, manifest);
             self.abandoned.insert((at.now, key));
         }
@@ -142,6 +147,7 @@ impl Catalogue {
     fn name(&mut self, at: Moment<'_>, by: SocketAddr, offer: Offer) -> Result<PublishReply, Refusal> {
         let Offer { mut publication, role } = offer;
         let (name, key) = (publication.name.clone(), publication.key);
+        self.size(key, publication.bytes);
         let former = self.names.get(&name).and_then(|named| named.get(key)).cloned();
         if let (Some(_), Role::Holds) = (&former, role) {
             return Ok(PublishReply::Published(None)); // its sharers know better

@@ -3,6 +3,7 @@
 use super::catalogue::{Catalogue, Moment};
 use super::limits::Limits;
 use super::refusal::Refusal;
+use super::rollout::Rollout;
 use super::swarms::Swarms;
 use super::sweep::{Sweep, WORK_MAX};
 use super::who::Who;
@@ -58,7 +59,9 @@ impl Registry {
         let mut answers = answers?;
         for (answer, entry) in answers.iter_mut().zip(entries) {
             answer.shared_at_ms = self.catalogue.shared_at_ms(entry.key);
-            answer.overtaken = self.catalogue.overtaken(now, &self.swarms, who.addr, entry.key);
+            answer.bytes = self.catalogue.size(entry.key, entry.bytes);
+            answer.newer = self.catalogue.newer(now, &self.swarms, entry.key, &entry.names);
+            self.swarms.set_names(entry.key, who, &self.catalogue.published_as(entry.key, &entry.names));
             answer.want_manifest = self.swarms.is_to_publish_again(entry.key, who)
                 || self.catalogue.is_to_be_asked_for(entry.key)
                     && self.swarms.ask_for_manifest(now, entry.key);
@@ -88,16 +91,16 @@ impl Registry {
         entries
     }
 
-    /// The machines that were seen with a resource, including those that are gone, in order, after `after`; at most
-    /// `machines_max` and at most [`FLEET_MAX`]. The counts are always filled in.
-    pub fn fleet(
-        &self,
-        now: Time,
-        resource: ResourceId,
-        after: Option<FleetPlace>,
-        machines_max: usize,
-    ) -> Fleet {
-        self.swarms.fleet(now, resource, after, machines_max.min(FLEET_MAX))
+    /// The machines that were seen with a resource, or with what a name means, including those that are gone; for a name also
+    /// the machines with a former version of it. In order, after `after`; at most `machines_max` and at most [`FLEET_MAX`].
+    /// The counts are always filled in.
+    pub fn fleet(&self, now: Time, what: &Lookup, after: Option<FleetPlace>, machines_max: usize) -> Fleet {
+        let rollout = match what {
+            Lookup::Resource(resource) => Some(Rollout::of(*resource)),
+            Lookup::Name(name) => self.catalogue.rollout(now, &self.swarms, name),
+        };
+        let fleet = |rollout| self.swarms.fleet(now, &rollout, after, machines_max.min(FLEET_MAX));
+        rollout.map(fleet).unwrap_or_default()
     }
 
     /// Publishes a manifest under a name, or asks for its pages if they are not here. `wall_ms` is the time of day in

@@ -7,6 +7,7 @@
 use super::draw::Draw;
 use super::fleet::Trend;
 use super::lonely::Lonely;
+use super::named::NameNumber;
 use super::network::{PeerKey, after, at_host, between, from, network, peers_at, to};
 use super::who::Who;
 use shared::chunk::ChunkCount;
@@ -81,6 +82,10 @@ pub(super) struct Swarm {
     elders: Vec<PeerKey>,
     /// Lonely leechers of this swarm.
     lonely: Lonely,
+    /// How many members have the resource under each name that is published.
+    holders: BTreeMap<NameNumber, u32>,
+    /// The names of the last member that told some: most members of a swarm have the same ones, and share them in memory.
+    usual_names: Arc<[NameNumber]>,
     seeders: u32,
     /// When its first member joined.
     pub(super) since: Time,
@@ -94,6 +99,9 @@ pub(super) struct Swarm {
 pub(super) struct Member {
     pub(super) peer: PeerKey,
     pub(super) zone: Arc<str>,
+    pub(super) host: Arc<str>,
+    /// The names under which it has the resource, if they are published.
+    names: Arc<[NameNumber]>,
     /// Its index in its zone's list.
     zone_place: u32,
     stage: Stage,
@@ -116,6 +124,8 @@ impl Swarm {
             zones: BTreeMap::new(),
             elders: Vec::new(),
             lonely: Lonely::default(),
+            holders: BTreeMap::new(),
+            usual_names: Arc::default(),
             seeders: 0,
             since: now,
             grown: now,
@@ -144,6 +154,11 @@ impl Swarm {
     /// The numbers of seeders and leechers.
     pub(super) fn counts(&self) -> (u32, u32) {
         (self.seeders, self.members.len() as u32 - self.seeders)
+    }
+
+    /// The number of members that have the resource, or a part of it, under a name.
+    pub(super) fn holders(&self, name: NameNumber) -> u32 {
+        self.holders.get(&name).copied().unwrap_or(0)
     }
 
     /// The most that any of its members claims to have.
@@ -223,6 +238,31 @@ impl Swarm {
         }
     }
 
+    /// Sets the names under which a member has the resource.
+    pub(super) fn set_names(&mut self, peer: PeerKey, names: &[NameNumber]) {
+        let Some(at) = self.place(peer) else { return };
+        if *self.members[at].names == *names {
+            return;
+        }
+        if *self.usual_names != *names {
+            self.usual_names = names.into();
+        }
+        let former = std::mem::replace(&mut self.members[at].names, self.usual_names.clone());
+        names.iter().for_each(|name| *self.holders.entry(*name).or_default() += 1);
+        self.take_holder(&former);
+    }
+
+    /// Removes a member's names from the counts.
+    fn take_holder(&mut self, names: &[NameNumber]) {
+        for name in names {
+            let Some(holders) = self.holders.get_mut(name) else { continue };
+            *holders -= 1;
+            if *holders == 0 {
+                self.holders.remove(name);
+            }
+        }
+    }
+
     /// Sets when a member's entry expires.
     pub(super) fn keep_until(&mut self, peer: PeerKey, expires: Time) {
         if let Some(at) = self.place(peer) {
@@ -239,6 +279,7 @@ impl Swarm {
         }
         self.seeders -= u32::from(gone.stage == Stage::Seeding);
         self.leave_zone(&gone);
+        self.take_holder(&gone.names);
         let host = peer.0.ip();
         if self.speakers.contains_key(&host) && self.range(at_host(host)).nth(1).is_none() {
             self.speakers.remove(&host);
@@ -446,6 +487,8 @@ impl Member {
         Member {
             peer: who.key(),
             zone: who.zone.clone(),
+            host: who.host.clone(),
+            names: Arc::default(),
             zone_place: 0,
             stage,
             have,
@@ -461,8 +504,19 @@ impl Member {
         self.stage
     }
 
+    /// Whether it has the resource, or a part of it, under a name.
+    pub(super) fn has_as(&self, name: NameNumber) -> bool {
+        self.names.contains(&name)
+    }
+
+    /// What other daemons are told of it. They do not need its host name.
     pub(super) fn entry(&self, key: SwarmKey) -> PeerEntry {
         let Member { peer: (addr, peer_id), stage, have, count, .. } = *self;
-        PeerEntry { addr, peer_id, key, stage, have, count, zone: self.zone.to_string() }
+        PeerEntry { addr, peer_id, key, stage, have, count, zone: self.zone.to_string(), host: String::new() }
+    }
+
+    /// What people are told of it.
+    pub(super) fn entry_with_host(&self, key: SwarmKey) -> PeerEntry {
+        PeerEntry { host: self.host.to_string(), ..self.entry(key) }
     }
 }

@@ -3,14 +3,13 @@
 use super::draw::Draw;
 use super::fleet::{Gone, GoneMachine};
 use super::limits::Limits;
+use super::named::NameNumber;
 use super::network::{PeerKey, peers_at};
 use super::shares::EntryShares;
-use super::swarm::{Member, Swarm};
+use super::swarm::Swarm;
 use super::who::Who;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
-use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Fleet, FleetMachine, FleetPlace, PEERS_MAX, PeerEntry, Presence, ResourceEntry,
-};
+use shared::rpc::tracker::{ANNOUNCE_MAX, PEERS_MAX, PeerEntry, Presence, ResourceEntry};
 use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -129,7 +128,9 @@ impl Swarms {
             let mut drawn = Vec::new();
             swarm.draw_more(&mut self.draw, None, share, &mut drawn);
             let members = drawn.into_iter().map(|at| &swarm.members()[at]);
-            peers.extend(members.filter(|member| member.expires > now).map(|member| member.entry(*key)));
+            peers.extend(
+                members.filter(|member| member.expires > now).map(|member| member.entry_with_host(*key)),
+            );
         }
         peers
     }
@@ -172,73 +173,20 @@ impl Swarms {
         }
     }
 
+    /// Sets the names under which a peer has a resource.
+    pub(super) fn set_names(&mut self, key: SwarmKey, who: &Who, names: &[NameNumber]) {
+        if let Some(swarm) = self.swarms.get_mut(&key) {
+            swarm.set_names(who.key(), names);
+        }
+    }
+
     /// Whether a member is asked to publish the manifest again.
     pub(super) fn is_to_publish_again(&self, key: SwarmKey, who: &Who) -> bool {
         let member = self.swarms.get(&key).and_then(|swarm| swarm.member(who.key()));
         member.is_some_and(|member| member.publish_again)
     }
 
-    pub(super) fn fleet(
-        &self,
-        now: Time,
-        resource: ResourceId,
-        after: Option<FleetPlace>,
-        machines_max: usize,
-    ) -> Fleet {
-        let (first, last) = keys_of(resource);
-        let alive = self.swarms.range(first..=last).map(|(key, _)| *key);
-        let keys: BTreeSet<SwarmKey> = alive.chain(self.gone.keys(first, last)).collect();
-        let mut fleet =
-            Fleet { seeders: 0, leechers: 0, gone_unfinished: 0, machines: Vec::new(), next: None };
-        for &key in &keys {
-            let (seeders, leechers) = self.counts(key);
-            fleet.seeders += seeders;
-            fleet.leechers += leechers;
-            fleet.gone_unfinished += self.gone.unfinished(key);
-        }
-        for key in keys.into_iter().filter(|key| after.is_none_or(|after| after.key <= *key)) {
-            let after = after.filter(|after| after.key == key).map(|after| (after.addr, after.peer_id));
-            let room = machines_max - fleet.machines.len();
-            fleet.machines.extend(self.machines(now, key, after, room + 1)); // one extra shows whether there are more
-            if fleet.machines.len() > machines_max {
-                fleet.machines.truncate(machines_max);
-                let place = |machine: &FleetMachine| {
-                    let FleetMachine { key, addr, peer_id, .. } = *machine;
-                    FleetPlace { key, addr, peer_id }
-                };
-                fleet.next = fleet.machines.last().map(place);
-                break;
-            }
-        }
-        fleet
-    }
-
-    /// The machines of one swarm, in order of addresses and ids.
-    fn machines(
-        &self,
-        now: Time,
-        key: SwarmKey,
-        after: Option<PeerKey>,
-        machines_max: usize,
-    ) -> Vec<FleetMachine> {
-        let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
-        let here = self.swarms.get(&key).into_iter().flat_map(|swarm| {
-            swarm.range(range).map(|member| {
-                member.trend.machine(now, (member.peer, key), &member.zone, member.count, Presence::Here)
-            })
-        });
-        let gone = self
-            .gone
-            .range(key, range)
-            .map(|(&peer, gone)| gone.trend.machine(now, (peer, key), &gone.zone, gone.count, gone.presence));
-        let mut machines: Vec<FleetMachine> = here.take(machines_max).collect();
-        machines.extend(gone.take(machines_max));
-        machines.sort_by_key(|machine| (machine.addr, machine.peer_id));
-        machines.truncate(machines_max);
-        machines
-    }
-
-    /// The numbers of seeders and leechers of a swarm.
+    /// How many seeders and leechers a swarm has.
     pub(super) fn counts(&self, key: SwarmKey) -> (u32, u32) {
         self.swarms.get(&key).map_or((0, 0), Swarm::counts)
     }
@@ -273,11 +221,11 @@ impl Swarms {
     /// Removes an entry, and notes for the fleet how the peer left; `None` means that it did not leave.
     pub(super) fn remove(&mut self, now: Time, peer: PeerKey, key: SwarmKey, how: Option<Presence>) {
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
-        let Some(Member { trend, zone, count, .. }) = swarm.remove(peer) else { return };
+        let Some(member) = swarm.remove(peer) else { return };
         // A process that joined at the same address after this one last announced is the same machine after a restart.
-        let is_back = swarm.range(peers_at(peer.0)).any(|other| trend.seen() <= other.joined);
+        let is_back = swarm.range(peers_at(peer.0)).any(|other| member.trend.seen() <= other.joined);
         if let Some(how) = how.filter(|how| *how == Presence::Left || !is_back) {
-            self.gone.add(key, peer, GoneMachine::new(now, trend, zone, count, how));
+            self.gone.add(key, peer, GoneMachine::new(now, member, how));
         }
         self.entries -= 1;
         if swarm.len() == 0 {
@@ -304,7 +252,7 @@ pub(super) fn digests_of(
 }
 
 /// The first and the last possible key of a resource's swarms.
-fn keys_of(resource: ResourceId) -> (SwarmKey, SwarmKey) {
+pub(super) fn keys_of(resource: ResourceId) -> (SwarmKey, SwarmKey) {
     let with = |byte| SwarmKey { resource, digest: ListDigest([byte; 32]) };
     (with(0), with(255))
 }

@@ -14,6 +14,8 @@ pub struct Who {
     pub peer_id: PeerId,
     /// Its zone; empty if none is configured.
     pub zone: Arc<str>,
+    /// Its host name, empty if it told none. Only shown.
+    pub host: Arc<str>,
 }
 
 impl Who {

@@ -63,7 +63,9 @@ async fn questions_of_one_user_that_wait_keep_nobody_else_waiting() {
     let waiting: Vec<_> = (0..256)
         .map(|_| {
             let (questions, url) = (questions.clone(), url.clone());
-            tokio::spawn(async move { questions.fleet(7, Some(url), ResourceId([1; 32]), None, 0).await })
+            tokio::spawn(async move {
+                questions.fleet(7, Some(url), Lookup::Resource(ResourceId([1; 32])), None, 0).await
+            })
         })
         .collect();
     let mut connected: Vec<TcpStream> = Vec::new();

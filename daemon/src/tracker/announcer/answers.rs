@@ -10,7 +10,7 @@ use crate::inbox::Found;
 use crate::inbox::Input;
 use crate::library::Standing;
 use shared::id::SwarmKey;
-use shared::rpc::tracker::{AnnounceAnswer, Stage, TrackerError};
+use shared::rpc::tracker::{ANNOUNCE_NAMES_MAX, AnnounceAnswer, Stage, TrackerError};
 use std::time::{Duration, Instant};
 
 impl Announcer {
@@ -98,8 +98,9 @@ impl Announcer {
         if !self.publications.is_wanted(key) {
             answer(&mut announced.waiting, &Ok(()));
         }
-        let news =
-            News { conflict: told.conflict, overtaken: told.overtaken.as_ref().map(|other| other.resource) };
+        let newer = told.newer.iter().take(ANNOUNCE_NAMES_MAX);
+        let newer = newer.map(|other| (other.name.clone(), other.resource)).collect();
+        let news = News { conflict: told.conflict, newer };
         let wants_date = announced.entry.shared_at_ms == 0 && told.shared_at_ms.is_some_and(|at| at > 0);
         let is_news = announced.told.replace(news.clone()) != Some(news);
         if announced.entry.stage == Stage::Seeding && !is_news && !wants_date && told.peers.is_empty() {
@@ -118,7 +119,8 @@ impl Announcer {
             peers: dialable(same_list, session.is_local).into_iter().take(wanted).collect(),
             seeds: announced.entry.stage == Stage::Seeding,
             conflict: told.conflict,
-            overtaken: told.overtaken,
+            newer: told.newer.into_iter().take(ANNOUNCE_NAMES_MAX).collect(),
+            bytes: told.bytes,
             shared_at_ms,
             tracker: self.url.clone(),
         };

@@ -91,11 +91,11 @@ pub trait Control {
         peer: SocketAddr,
         after: Option<SwarmKey>,
     ) -> Result<TrackerAnswer<Page<ResourceEntry, SwarmKey>>, ControlError>;
-    /// The machines that were seen with a resource within the last hour, after `after`: one page of at most
-    /// `machines_max` machines. With 0 the tracker returns only the counts.
+    /// The machines that were seen within the last hour with a resource, or with what a name means, after `after`: one page of
+    /// at most `machines_max` machines. With 0 the tracker returns only the counts.
     async fn tracker_fleet(
         tracker: Option<TrackerUrl>,
-        resource: ResourceId,
+        what: Lookup,
         after: Option<FleetPlace>,
         machines_max: u32,
     ) -> Result<TrackerAnswer<Fleet>, ControlError>;
@@ -163,7 +163,7 @@ calls! {
     /// See [`Control::tracker_fleet`].
     tracker_fleet / TrackerFleet(
         tracker: Option<TrackerUrl>,
-        resource: ResourceId,
+        what: Lookup,
         after: Option<FleetPlace>,
         machines_max: u32
     ) -> Result<TrackerAnswer<Fleet>, ControlError>;

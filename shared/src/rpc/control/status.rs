@@ -22,6 +22,9 @@ pub struct ResourceStatus {
     pub bytes_have: u64,
     /// The size; `None` until the last chunk was fetched, since the manifest does not contain it.
     pub bytes_total: Option<u64>,
+    /// The size that a tracker told, for people until `bytes_total` is known. It is a publisher's claim: it matches the number
+    /// of chunks, so it is wrong by less than 1 MiB.
+    pub bytes_told: Option<u64>,
     pub peers: u32,
     pub download_bytes_per_s: u64,
     pub upload_bytes_per_s: u64,
@@ -50,6 +53,7 @@ impl ResourceStatus {
             chunks_total: 0,
             bytes_have: 0,
             bytes_total: None,
+            bytes_told: None,
             peers: 0,
             download_bytes_per_s: 0,
             upload_bytes_per_s: 0,
@@ -85,6 +89,8 @@ pub enum State {
     Downloading,
     /// It is complete, published and served.
     Seeding,
+    /// As `Seeding`, but a tracker has a newer version of its name; the reason says which.
+    Outdated,
     /// A user paused it.
     Paused,
     /// It cannot continue without a user's help; the reason says why.

@@ -25,6 +25,9 @@ pub struct TrackedPeer {
     pub listen_port: u16,
     /// Its zone, empty if none is configured.
     pub zone: String,
+    /// Its host name, at most [`HOSTNAME_BYTES_MAX`](crate::hostname::HOSTNAME_BYTES_MAX) bytes, empty if unknown. It is shown
+    /// to people only: nothing proves it.
+    pub host: String,
 }
 
 /// The answer to hello.

@@ -45,13 +45,10 @@ pub trait Tracker {
     async fn list(after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError>;
 
     // -- for those who watch
-    /// The machines that were seen with a resource within the last hour, after `after`; at most `machines_max` and at
-    /// most [`FLEET_MAX`]. With 0 the tracker returns only the counts.
-    async fn fleet(
-        resource: ResourceId,
-        after: Option<FleetPlace>,
-        machines_max: u32,
-    ) -> Result<Fleet, TrackerError>;
+    /// The machines that were seen within the last hour with a resource, or with what a name means, after `after`; at most
+    /// `machines_max` and at most [`FLEET_MAX`]. With 0 the tracker returns only the counts.
+    async fn fleet(what: Lookup, after: Option<FleetPlace>, machines_max: u32)
+    -> Result<Fleet, TrackerError>;
     /// The tracker's time of day, in milliseconds since 1970, by which publications are dated. It never goes back.
     async fn clock() -> Result<u64, TrackerError>;
 
@@ -98,7 +95,7 @@ calls! {
     /// See [`Tracker::list`].
     list / List(after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError>;
     /// See [`Tracker::fleet`].
-    fleet / Fleet(resource: ResourceId, after: Option<FleetPlace>, machines_max: u32) -> Result<Fleet, TrackerError>;
+    fleet / Fleet(what: Lookup, after: Option<FleetPlace>, machines_max: u32) -> Result<Fleet, TrackerError>;
     /// See [`Tracker::clock`].
     clock / Clock() -> Result<u64, TrackerError>;
     /// See [`Tracker::publish_whole`].

@@ -28,8 +28,13 @@ pub const LIST_MAX: usize = 256;
 /// Limits the peers in the answer to one announce. They are divided equally among its resources.
 pub const REPLY_PEERS_MAX: usize = 4096;
 
+/// Limits the names of one resource in an announce. A tracker refuses more, so a machine that has a resource under more names
+/// announces the first ones, and does not learn of newer versions of the others. With more, the answer for
+/// [`ANNOUNCE_MAX`] resources would not fit into a head.
+pub const ANNOUNCE_NAMES_MAX: usize = 4;
+
 /// The caller's state in one swarm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announce {
     /// Which swarm.
     pub key: SwarmKey,
@@ -42,6 +47,10 @@ pub struct Announce {
     /// The number of peers that it asks for, at most [`PEERS_MAX`]. A seeder is told only of lonely leechers. It is
     /// usually the one that is dialed, but those leechers may not know of it.
     pub peers_wanted: u8,
+    /// The names under which the caller has it or fetches it, at most [`ANNOUNCE_NAMES_MAX`].
+    pub names: Vec<ResourceName>,
+    /// The size in bytes, if the caller has all of it; a leecher cannot know it.
+    pub bytes: Option<u64>,
 }
 
 /// Whether a peer has all of a resource.
@@ -71,8 +80,11 @@ pub struct AnnounceAnswer {
     pub seeders: u32,
     /// The number of leechers of the swarm.
     pub leechers: u32,
-    /// Set if the caller shared this resource and one of its names now means other content.
-    pub overtaken: Option<Namesake>,
+    /// The newer versions of the announced names: what a name now means, if that is another resource. At most one for each
+    /// name.
+    pub newer: Vec<Namesake>,
+    /// The size in bytes, as a machine told it that claims to have all of it. Only checked against the number of chunks.
+    pub bytes: Option<u64>,
 }
 
 /// The answer to an announce.
@@ -99,6 +111,8 @@ pub struct PeerEntry {
     pub count: ChunkCount,
     /// Its zone, empty if none is configured.
     pub zone: String,
+    /// Its host name as it told it, empty if unknown. Always empty in the answer to an announce.
+    pub host: String,
 }
 
 /// A resource of a peer.
@@ -130,6 +144,9 @@ pub struct Publication {
     /// When it was shared, in milliseconds since 1970 by the tracker's clock; 0 if unknown. A name means its newest
     /// publication. A date in the future counts as 0.
     pub shared_at_ms: u64,
+    /// The size in bytes, if the publisher has all of it. The tracker passes on the first size that it was told. It is only
+    /// checked against the number of chunks, since a manifest does not contain the size.
+    pub bytes: Option<u64>,
 }
 
 /// A publication, and the publisher's relation to it.
@@ -235,16 +252,28 @@ pub struct FleetPlace {
     pub peer_id: PeerId,
 }
 
-/// The machines that a tracker has seen with a resource, or one page of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Limits the outdated machines in [`Fleet::some_outdated`]: enough to name some in one line of text.
+pub const OUTDATED_SHOWN_MAX: usize = 8;
+
+/// The machines that a tracker has seen with a resource, or one page of them. If a name was asked for, machines that have
+/// other content under that name are among them: a former version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fleet {
+    /// The resource that was asked for, or that the name means; `None` if nothing is published under the name.
+    pub resource: Option<ResourceId>,
+    /// How long ago that resource was shared under the name, in milliseconds, if known.
+    pub shared_ago_ms: Option<u64>,
     /// Machines that have all of it and take part in its swarm now.
     pub seeders: u32,
     /// Machines that have a part of it and take part in its swarm now.
     pub leechers: u32,
     /// Machines that left before they had all of it and did not come back.
     pub gone_unfinished: u32,
-    /// The machines, by swarm, address and id, at most [`FLEET_MAX`].
+    /// Machines that have a former version of the name, or a part of one, and take part in its swarm now.
+    pub outdated: u32,
+    /// Some of the outdated machines, at most [`OUTDATED_SHOWN_MAX`]; also if only the counts were asked for.
+    pub some_outdated: Vec<FleetMachine>,
+    /// The machines, by swarm, address and id, at most [`FLEET_MAX`]. An outdated machine has the key of the former version.
     pub machines: Vec<FleetMachine>,
     /// The position of the next page; `None` after the last.
     pub next: Option<FleetPlace>,
@@ -273,6 +302,8 @@ pub struct FleetMachine {
     pub seen_ms: u64,
     /// How long ago its number of chunks last grew, in milliseconds.
     pub still_ms: u64,
+    /// Its host name as it told it, empty if unknown.
+    pub host: String,
 }
 
 /// Whether a machine takes part in a swarm.

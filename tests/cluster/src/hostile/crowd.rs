@@ -50,11 +50,11 @@ impl Crowd {
         let runtime = runtime.expect("a runtime");
         let (addr, key, count) = (tracker.addr(), manifest.key(), manifest.count());
         let have = if stage == Stage::Seeding { count.get() } else { 0 };
-        let announce = Announce { key, stage, have, count, peers_wanted: 0 };
+        let announce = Announce { key, stage, have, count, peers_wanted: 0, names: Vec::new(), bytes: None };
         runtime.block_on(async {
             let mut joining = JoinSet::new();
             for number in 0..many {
-                joining.spawn(join(addr, at(number), announce));
+                joining.spawn(join(addr, at(number), announce.clone()));
                 if joining.len() >= JOINING_MAX {
                     joining.join_next().await.expect("somebody joins").expect("it joins");
                 }
@@ -75,14 +75,14 @@ async fn join(tracker: SocketAddr, own: Ipv4Addr, announce: Announce) {
     let (caller, link): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
     tokio::spawn(link);
     let id = PeerId((u128::from(own.to_bits()) << 64 | 0xbad).to_be_bytes());
-    let peer = TrackedPeer { peer_id: id, listen_port: 1, zone: String::new() };
+    let peer = TrackedPeer { peer_id: id, listen_port: 1, zone: String::new(), host: String::new() };
     let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: Some(peer) };
     caller.hello(hello, SOON).await.expect("an answer").expect("a welcome");
-    caller.announce(vec![announce], SOON).await.expect("an answer").expect("it is taken");
+    caller.announce(vec![announce.clone()], SOON).await.expect("an answer").expect("it is taken");
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
-            if caller.announce(vec![announce], SOON).await.is_err() {
+            if caller.announce(vec![announce.clone()], SOON).await.is_err() {
                 return;
             }
         }

@@ -71,7 +71,12 @@ async fn talk(
     let stream = TcpStream::connect(tracker).await.ok()?;
     let (caller, link): (TrackerCaller, _) = wire::client(stream, ClientOptions::default());
     tokio::spawn(link);
-    let peer = TrackedPeer { peer_id: PeerId([0xbb; 16]), listen_port: port, zone: String::new() };
+    let peer = TrackedPeer {
+        peer_id: PeerId([0xbb; 16]),
+        listen_port: port,
+        zone: String::new(),
+        host: String::new(),
+    };
     let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: Some(peer) };
     caller.hello(hello, SOON).await.ok()?.ok()?;
     announce(&caller, manifests).await?;
@@ -94,7 +99,15 @@ async fn announce(caller: &TrackerCaller, manifests: &[Manifest]) -> Option<()> 
     for manifests in manifests.chunks(ANNOUNCE_MAX) {
         let entry = |manifest: &Manifest| {
             let (key, count) = (manifest.key(), manifest.count());
-            Announce { key, stage: Stage::Seeding, have: count.get(), count, peers_wanted: 0 }
+            Announce {
+                key,
+                stage: Stage::Seeding,
+                have: count.get(),
+                count,
+                peers_wanted: 0,
+                names: Vec::new(),
+                bytes: None,
+            }
         };
         caller.announce(manifests.iter().map(entry).collect(), SOON).await.ok()?.ok()?;
     }
@@ -108,6 +121,7 @@ fn offer(manifest: &Manifest, shared_at_ms: u64) -> Offer {
         count: manifest.count(),
         trackers: manifest.trackers().to_vec(),
         shared_at_ms,
+        bytes: None,
     };
     Offer { publication, role: Role::Shares }
 }

@@ -60,8 +60,21 @@ impl FalseSeeder {
             answers: Arc::default(),
             subscribed: watch::Sender::new(false),
         };
-        let announce = Announce { key, stage: Stage::Seeding, have: count.get(), count, peers_wanted: 0 };
-        let tracked = TrackedPeer { peer_id: PeerId(id), listen_port: addr.port(), zone: String::new() };
+        let announce = Announce {
+            key,
+            stage: Stage::Seeding,
+            have: count.get(),
+            count,
+            peers_wanted: 0,
+            names: Vec::new(),
+            bytes: None,
+        };
+        let tracked = TrackedPeer {
+            peer_id: PeerId(id),
+            listen_port: addr.port(),
+            zone: String::new(),
+            host: String::new(),
+        };
         runtime.spawn(announce_for_ever(tracker.addr(), tracked, announce));
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -90,7 +103,7 @@ async fn announce_for_ever(tracker: SocketAddr, peer: TrackedPeer, announce: Ann
     tokio::spawn(link);
     let hello = TrackerHello { version: PROTOCOL_VERSION, capabilities: 0, peer: Some(peer) };
     caller.hello(hello, SOON).await.expect("an answer").expect("a welcome");
-    while caller.announce(vec![announce], SOON).await.is_ok() {
+    while caller.announce(vec![announce.clone()], SOON).await.is_ok() {
         tokio::time::sleep(ANNOUNCE_EVERY).await;
     }
 }

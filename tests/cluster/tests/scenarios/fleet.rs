@@ -225,3 +225,61 @@ fn limits_hold_within_five_percent() {
         assert!((0.95..1.05).contains(&ratio), "{direction}: {ratio}");
     }
 }
+
+/// A shares new content under the name, and B fetches it. C still has the former version.
+#[test]
+fn a_machine_with_a_former_version_is_outdated_until_it_has_the_new_one() {
+    let tracker = Tracker::start();
+    let [a, b, c] = [(); 3].map(|()| Daemon::start(&tracker, &[]));
+    let (old, new) = (content(63, MIB + 7), content(64, 2 * MIB + 5));
+    a.share_bytes("app.tar", &old);
+    b.get("app.tar", &old);
+    c.get("app.tar", &old);
+    a.ok(&["wait", "app.tar", "--percent", "100", "--timeout", "50 s"]);
+    let path = a.outside().join("app.tar");
+    fs::write(&path, &new).unwrap();
+    a.ok(&["share", "--replace", path.to_str().unwrap()]);
+    let listed = a.ok(&["tracker", "list"]).stdout;
+    assert!(listed.contains("2.0 MiB") && !listed.contains('≤'), "the size is known: {listed}");
+
+    // At once: nobody is done who has only the former version.
+    let all = ["wait", "app.tar", "--percent", "100", "--timeout", "300 ms"];
+    assert_eq!(a.ctl(&all).code, 5);
+    b.ok(&["get", "--replace", "app.tar"]);
+    b.check_file("app.tar", &new);
+    wait_until("B has left the former version", CAP, || {
+        document(&a.ok(&["fleet", "app.tar", "--json"]))["summary"]["outdated"] == 1
+    });
+    let fleet = document(&a.ok(&["fleet", "app.tar", "--json"]));
+    assert_eq!(fleet["summary"]["done"], 2, "{fleet}");
+    let outdated = machine(&a, "app.tar", &c);
+    assert_eq!(outdated["state"], "outdated", "{outdated}");
+    assert_eq!(outdated["resource"], cluster::files::sha256(&old), "{outdated}");
+    assert!(outdated["host"].as_str().is_some_and(|host| !host.is_empty()), "it tells its name: {outdated}");
+    let shown = a.ok(&["fleet", "app.tar"]).stdout;
+    assert!(shown.contains(&format!("has {}…", &cluster::files::sha256(&old)[..8])), "{shown}");
+    assert!(
+        shown.contains(&format!("app.tar is {}…, shared ", &cluster::files::sha256(&new)[..8])),
+        "{shown}"
+    );
+
+    // C hears of it itself.
+    let told = c.wait_status("app.tar", "outdated", |status| status.state() == "outdated");
+    assert!(told.reason().contains("has a newer version of app.tar"), "{told:?}");
+    assert!(told.reason().contains("`ttctl get --replace app.tar`"), "{told:?}");
+    assert_eq!(b.status("app.tar").unwrap().state(), "seeding");
+    let missed = a.ctl_code(5, &["wait", "app.tar", "--percent", "100", "--timeout", "1 s"]).stderr;
+    assert!(missed.contains("app.tar is done on 2 of 3 machines (66 %); outdated: "), "{missed}");
+    assert!(missed.contains(&format!("({})", c.addr())), "{missed}");
+    let missed = a.ctl_code(5, &["wait", "app.tar", "--peers", "3", "--timeout", "1 s"]).stderr;
+    assert!(missed.contains("app.tar is on 2 of the 3 machines after 1 s; outdated: "), "{missed}");
+    c.ctl_code(5, &["wait", "app.tar", "--timeout", "300 ms"]);
+
+    // What waits for the name ends when the new version is there.
+    let mut waiting = c.ctl_in_background(&["wait", "app.tar", "--timeout", "50 s"]);
+    c.ok(&["get", "--replace", "app.tar"]);
+    assert!(waiting.wait(CAP).expect("it ends").success(), "{}", waiting.log());
+    c.check_file("app.tar", &new);
+    a.ok(&["wait", "app.tar", "--percent", "100", "--timeout", "50 s"]);
+    assert_eq!(machine(&a, "app.tar", &c)["state"], "done");
+}

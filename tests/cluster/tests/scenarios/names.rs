@@ -148,15 +148,15 @@ fn a_name_that_another_machine_shares_is_not_taken_unless_asked_for() {
     c.ok(&["get", "--replace", "small.txt"]);
     c.check_file("small.txt", &mine);
     let told =
-        a.wait_status("small.txt", "overtaken", |status| status.reason().contains("has different content"));
+        a.wait_status("small.txt", "outdated", |status| status.reason().contains("has a newer version"));
     assert!(told.reason().contains(&format!("by {}", b.addr())), "{told:?}");
     assert!(told.reason().contains(&sha256(&mine)[..8]) && told.reason().contains("--replace"), "{told:?}");
-    assert_eq!(told.state(), "seeding");
-    assert_eq!(c.status("small.txt").unwrap().reason(), "", "it only fetched it");
+    assert_eq!(told.state(), "outdated");
+    assert_eq!(c.status("small.txt").unwrap().reason(), "", "it has the newest");
     // and it takes the name back
     a.ok(&["share", "--replace", a.file("small.txt").to_str().unwrap()]);
     a.wait_status("small.txt", "well", |status| status.reason().is_empty());
-    b.wait_status("small.txt", "overtaken", |status| status.reason().contains("has different content"));
+    b.wait_status("small.txt", "outdated", |status| status.state() == "outdated");
 }
 
 #[test]

@@ -2,11 +2,11 @@
 //! and forget everything in the end.
 
 use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
-use shared::chunk::ChunkCount;
+use shared::chunk::{CHUNK_BYTES, ChunkCount};
 use shared::id::{ChunkHash, ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Announce, CANDIDATES_MAX, FLEET_MAX, FleetMachine, FleetPlace, LIST_MAX, Lookup, Offer,
+    ANNOUNCE_MAX, Announce, CANDIDATES_MAX, FLEET_MAX, FleetMachine, FleetPlace, LIST_MAX, Lookup, OUTDATED_SHOWN_MAX, Offer,
     PAGE_HASHES, PEERS_MAX, Publication, PublishReply, Role, Stage,
 };
 use shared::swarm::Time;
@@ -92,10 +92,16 @@ impl World {
             let have = if bool::arbitrary(input)? { u32::arbitrary(input)? } else { hashes.len() as u32 };
             let count = ChunkCount::new(hashes.len() as u32 + u32::from(u8::arbitrary(input)? > 250));
             let count = count.expect("they are few");
-            entries.push(Announce { key, stage, have, count, peers_wanted: u8::arbitrary(input)? });
+            let mut names = Vec::new();
+            for _ in 0..input.int_in_range(0..=2)? {
+                names.push(NAMES[input.int_in_range(0..=2)?].parse().expect("a name"));
+            }
+            let peers_wanted = u8::arbitrary(input)?;
+            let bytes = size(input, hashes.len())?;
+            entries.push(Announce { key, stage, have, count, peers_wanted, names, bytes });
         }
         if u8::arbitrary(input)? == 255 && !entries.is_empty() {
-            entries = entries.iter().copied().cycle().take(ANNOUNCE_MAX + 1).collect();
+            entries = entries.iter().cloned().cycle().take(ANNOUNCE_MAX + 1).collect();
         }
         let Ok(answers) = self.registry.announce(self.now, &who, &entries) else { return Ok(()) };
         assert_eq!(answers.len(), entries.len());
@@ -103,6 +109,10 @@ impl World {
         for (answer, entry) in answers.iter().zip(&entries) {
             assert!(answer.peers.len() <= PEERS_MAX.min(entry.peers_wanted.into()));
             assert!(answer.peers.iter().all(|peer| peer.addr != who.addr), "a peer is told of itself");
+            for newer in &answer.newer {
+                assert!(entry.names.contains(&newer.name) && newer.resource != entry.key.resource, "{newer:?}");
+            }
+            assert!(fits(answer.bytes, entry.count), "a size that cannot be");
             assert!((1..=INTERVAL_MS_MAX).contains(&answer.interval_ms), "{} ms", answer.interval_ms);
         }
         Ok(())
@@ -131,11 +141,18 @@ impl World {
     /// Pages of any size list every machine once, in order.
     fn fleet(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
         let (resource, page_max) = (resource(input)?.0.resource, input.int_in_range(1..=4)?);
-        let all = self.registry.fleet(self.now, resource, None, FLEET_MAX);
+        let what = match bool::arbitrary(input)? {
+            true => Lookup::Name(NAMES[input.int_in_range(0..=2)?].parse().expect("a name")),
+            false => Lookup::Resource(resource),
+        };
+        let all = self.registry.fleet(self.now, &what, None, FLEET_MAX);
+        let is_former = |machine: &&FleetMachine| Some(machine.key.resource) != all.resource;
+        assert_eq!(all.machines.iter().filter(is_former).count(), all.outdated as usize);
+        assert_eq!(all.some_outdated.len(), OUTDATED_SHOWN_MAX.min(all.outdated as usize));
         assert!(all.next.is_none(), "they are few");
         let (mut listed, mut after) = (Vec::new(), None);
         loop {
-            let page = self.registry.fleet(self.now, resource, after, page_max);
+            let page = self.registry.fleet(self.now, &what, after, page_max);
             assert!(page.machines.len() <= page_max);
             listed.extend(page.machines);
             after = page.next;
@@ -150,7 +167,7 @@ impl World {
         // A forged place leads nowhere bad.
         let Who { addr, peer_id, .. } = who(input)?;
         let forged = FleetPlace { key: self::resource(input)?.0, addr, peer_id };
-        let rest = self.registry.fleet(self.now, resource, Some(forged), FLEET_MAX);
+        let rest = self.registry.fleet(self.now, &what, Some(forged), FLEET_MAX);
         assert!(rest.machines.iter().all(|machine| place(machine) > (forged.key, addr, peer_id)));
         Ok(())
     }
@@ -162,6 +179,7 @@ impl World {
         let bytes: Vec<u8> = pages.flatten().collect();
         let (hashes, rest) = bytes.as_chunks::<32>();
         let hashes: Vec<ChunkHash> = hashes.iter().map(|&hash| ChunkHash(hash)).collect();
+        assert!(fits(found.bytes, found.count), "a size that cannot be");
         assert!(rest.is_empty() && hashes.len() as u32 == found.count.get());
         assert_eq!(ListDigest::of(&hashes), found.key.digest, "a false list was published");
     }
@@ -173,7 +191,8 @@ impl World {
         let trackers = vec!["tt://tracker.example".parse().expect("a URL"); input.int_in_range(0..=17)?];
         let shared_at_ms = if bool::arbitrary(input)? { u64::arbitrary(input)? } else { WALL_MS };
         let count = count.expect("they are few");
-        let publication = Publication { name, key, count, trackers, shared_at_ms };
+        let bytes = size(input, hashes.len())?;
+        let publication = Publication { name, key, count, trackers, shared_at_ms, bytes };
         let role = [Role::Claims, Role::Shares, Role::Holds][input.int_in_range(0..=2)?];
         let (offer, by) = (Offer { publication, role }, who(input)?.addr);
         if bool::arbitrary(input)? {
@@ -222,7 +241,7 @@ fn list_name(input: &mut Unstructured<'_>) -> Result<ResourceName> {
 fn who(input: &mut Unstructured<'_>) -> Result<Who> {
     let number = input.int_in_range(1..=6)?;
     let addr = SocketAddr::new(Ipv4Addr::new(10, 0, 0, number).into(), 7987);
-    Ok(Who { addr, peer_id: PeerId([input.int_in_range(0..=2)?; 16]), zone: "".into() })
+    Ok(Who { addr, peer_id: PeerId([input.int_in_range(0..=2)?; 16]), zone: "".into(), host: "".into() })
 }
 
 /// A resource with its chunks; sometimes its digest is a lie.
@@ -251,4 +270,19 @@ fn digest(number: u8, variant: u8, hashes: &[ChunkHash]) -> ListDigest {
         .expect("nobody panics here")
         .entry((number, variant))
         .or_insert_with(|| ListDigest::of(hashes))
+}
+
+/// A size of a resource of so many chunks, which may be false.
+fn size(input: &mut Unstructured<'_>, chunks: usize) -> Result<Option<u64>> {
+    let most = chunks as u64 * u64::from(CHUNK_BYTES);
+    Ok(match input.int_in_range(0..=7)? {
+        0 => Some(u64::arbitrary(input)?),
+        1..=3 => Some(most),
+        _ => None,
+    })
+}
+
+/// Whether a size that is handed on fits the number of chunks.
+fn fits(bytes: Option<u64>, count: ChunkCount) -> bool {
+    bytes.is_none_or(|bytes| ChunkCount::of_bytes(bytes) == Some(count))
 }

@@ -144,7 +144,7 @@ fn a_publication_outlives_its_last_peer_for_a_while() {
     let entry = Announce { have: 3, count: what.count, ..seeding(what.key) };
     world.publish(&what, &hashes).unwrap();
     for _ in 0..1000 {
-        world.announce(&peer(1), entry).unwrap();
+        world.announce(&peer(1), entry.clone()).unwrap();
         world.wait(Duration::from_secs(5));
     }
     assert_eq!(world.names(), ["a"], "forgotten while it had a peer");
@@ -161,14 +161,14 @@ fn one_holder_at_a_time_is_asked_for_a_manifest() {
     let mut world = world();
     let (what, hashes) = publication("a", 1, 10, 5);
     let entry = seeding(what.key);
-    assert!(world.announce(&peer(1), entry).unwrap().want_manifest);
-    assert!(!world.announce(&peer(2), entry).unwrap().want_manifest);
-    assert!(!world.announce(&peer(1), entry).unwrap().want_manifest);
+    assert!(world.announce(&peer(1), entry.clone()).unwrap().want_manifest);
+    assert!(!world.announce(&peer(2), entry.clone()).unwrap().want_manifest);
+    assert!(!world.announce(&peer(1), entry.clone()).unwrap().want_manifest);
     world.now = world.now + Duration::from_secs(10);
-    assert!(world.announce(&peer(2), entry).unwrap().want_manifest, "the first did not answer");
+    assert!(world.announce(&peer(2), entry.clone()).unwrap().want_manifest, "the first did not answer");
     world.publish(&what, &hashes).unwrap();
     world.now = world.now + Duration::from_secs(11);
-    assert!(!world.announce(&peer(1), entry).unwrap().want_manifest);
+    assert!(!world.announce(&peer(1), entry.clone()).unwrap().want_manifest);
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn lists_from_many_addresses_of_one_network_keep_no_sharer_out() {
         let (sharer, leecher) = (peer(1), peer(2));
         let (what, hashes) = publication("img", 1, 10, 5);
         let entry = Announce { key: SwarmKey { resource: key(1).resource, ..what.key }, ..seeding(what.key) };
-        come(&mut world, &sharer, entry).expect("the sharer");
+        come(&mut world, &sharer, entry.clone()).expect("the sharer");
         let what = Publication { key: entry.key, ..what };
         world.publish(&what, &hashes).unwrap();
         for number in 100..200 {
@@ -238,8 +238,9 @@ fn names_that_others_gave_do_not_hide_that_a_sharer_is_overtaken() {
     share(&mut world, &peer(1), &first).unwrap();
     world.now = world.now + Duration::from_secs(1);
     share(&mut world, &peer(2), &publication("img", 3, 3, WALL_MS + 900)).unwrap();
-    let told = world.seed(1, &first.0).overtaken.expect("it is told");
-    assert_eq!((told.name, told.by), (first.0.name.clone(), peer(2).addr));
+    let told = world.seed(1, &first.0).newer;
+    let [told] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((&told.name, told.by), (&first.0.name, peer(2).addr));
 }
 
 #[test]
@@ -255,7 +256,7 @@ fn many_ports_of_a_stranger_do_not_keep_a_sharer_from_being_known() {
     }
     world.now = world.now + Duration::from_secs(1);
     share(&mut world, &peer(2), &publication("img", 2, 3, WALL_MS + 900)).unwrap();
-    assert!(world.seed(1, &first.0).overtaken.is_some());
+    assert_eq!(world.seed(1, &first.0).newer.len(), 1);
 }
 
 #[test]
@@ -263,17 +264,17 @@ fn invented_lonely_leechers_do_not_hide_an_honest_one() {
     for honest in [peer(7), at([127, 1, 3, 3], 1)] {
         let mut world = World::new(Limits::default());
         let lonely = Announce { peers_wanted: PEERS_MAX as u8, ..leeching(key(1)) };
-        come(&mut world, &honest, lonely).unwrap();
+        come(&mut world, &honest, lonely.clone()).unwrap();
         for number in 0..300_u16 {
-            come(&mut world, &at([10, 200, 0, 1], number + 1), lonely).unwrap();
+            come(&mut world, &at([10, 200, 0, 1], number + 1), lonely.clone()).unwrap();
             if honest == peer(7) {
                 let [high, low] = number.to_be_bytes();
-                come(&mut world, &at([127, 1, high, low], 7987), lonely).unwrap();
+                come(&mut world, &at([127, 1, high, low], 7987), lonely.clone()).unwrap();
             }
         }
         let asks = Announce { peers_wanted: LONELY as u8, ..seeding(key(1)) };
         let hears = |world: &mut World| {
-            let told = world.announce(&peer(1), asks).unwrap().peers;
+            let told = world.announce(&peer(1), asks.clone()).unwrap().peers;
             told.iter().any(|entry| entry.addr == honest.addr)
         };
         let times = (0..20).filter(|_| hears(&mut world)).count();

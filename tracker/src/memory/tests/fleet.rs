@@ -7,12 +7,12 @@ const MIB: u64 = 1 << 20;
 fn has(have: u32) -> Announce {
     let count = ChunkCount::new(100).unwrap();
     let stage = if have == 100 { Stage::Seeding } else { Stage::Leeching };
-    Announce { key: key(1), stage, have, count, peers_wanted: 0 }
+    Announce { stage, have, count, peers_wanted: 0, ..leeching(key(1)) }
 }
 
 impl World {
     fn fleet(&self) -> Fleet {
-        self.registry.fleet(self.now, key(1).resource, None, FLEET_MAX)
+        self.registry.fleet(self.now, &Lookup::Resource(key(1).resource), None, FLEET_MAX)
     }
 
     fn announce_to_fleet(&mut self, number: u16, have: u32) {
@@ -116,7 +116,7 @@ fn a_large_fleet_comes_in_pages_that_miss_nobody() {
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let page = world.registry.fleet(world.now, key(1).resource, after, 7);
+        let page = world.registry.fleet(world.now, &Lookup::Resource(key(1).resource), after, 7);
         assert_eq!((page.leechers, page.gone_unfinished), (83, 17));
         assert!(page.machines.len() <= 7);
         seen.extend(page.machines.iter().map(|machine| (machine.key, machine.addr)));
@@ -129,6 +129,6 @@ fn a_large_fleet_comes_in_pages_that_miss_nobody() {
     sorted.sort();
     sorted.dedup();
     assert_eq!((seen.len(), &seen), (100, &sorted));
-    let counted = world.registry.fleet(world.now, key(1).resource, None, 0);
+    let counted = world.registry.fleet(world.now, &Lookup::Resource(key(1).resource), None, 0);
     assert_eq!((counted.leechers, counted.machines.len()), (83, 0));
 }

@@ -7,7 +7,12 @@ pub(super) fn at(ip: [u8; 4], port: u16) -> Who {
     let mut id = [0; 16];
     id[..4].copy_from_slice(&ip);
     id[4..6].copy_from_slice(&port.to_be_bytes());
-    Who { addr: SocketAddr::new(Ipv4Addr::from(ip).into(), port), peer_id: PeerId(id), zone: "".into() }
+    Who {
+        addr: SocketAddr::new(Ipv4Addr::from(ip).into(), port),
+        peer_id: PeerId(id),
+        zone: "".into(),
+        host: "".into(),
+    }
 }
 
 fn invent(world: &mut World, number: u16, of: impl Fn(u16) -> Who) {
@@ -28,7 +33,7 @@ fn many_addresses(number: u16) -> Who {
 fn answers_until(world: &mut World, asker: &Who, wanted: SocketAddr) -> u32 {
     let asks = Announce { peers_wanted: PEERS_MAX as u8, ..leeching(key(1)) };
     (1..100)
-        .find(|_| world.announce(asker, asks).unwrap().peers.iter().any(|peer| peer.addr == wanted))
+        .find(|_| world.announce(asker, asks.clone()).unwrap().peers.iter().any(|peer| peer.addr == wanted))
         .unwrap_or(100)
 }
 
@@ -67,13 +72,13 @@ fn seeders_hear_of_those_that_found_nobody() {
     for number in 10..20 {
         world.announce(&peer(number), leeching(key(1))).unwrap();
     }
-    assert_eq!(world.announce(&peer(1), asks).unwrap().peers, [], "they have found somebody");
+    assert_eq!(world.announce(&peer(1), asks.clone()).unwrap().peers, [], "they have found somebody");
     let lonely = Announce { peers_wanted: PEERS_MAX as u8, ..leeching(key(1)) };
     for number in 12..14 {
-        world.announce(&peer(number), lonely).unwrap();
+        world.announce(&peer(number), lonely.clone()).unwrap();
     }
     let told = |world: &mut World| {
-        let peers = world.announce(&peer(1), asks).unwrap().peers;
+        let peers = world.announce(&peer(1), asks.clone()).unwrap().peers;
         peers.iter().map(|entry| entry.addr).collect::<std::collections::BTreeSet<_>>()
     };
     assert_eq!(told(&mut world), [peer(12).addr, peer(13).addr].into());
@@ -81,7 +86,7 @@ fn seeders_hear_of_those_that_found_nobody() {
     world.registry.withdraw(world.now, &peer(13), &[key(1)]).unwrap();
     assert_eq!(told(&mut world), [].into());
     for number in 0..1000 {
-        world.announce(&peer(number), lonely).unwrap();
+        world.announce(&peer(number), lonely.clone()).unwrap();
     }
     assert_eq!(told(&mut world).len(), LONELY);
 }
@@ -180,12 +185,12 @@ fn a_swarm_that_changes_all_the_time_tells_of_everybody_once() {
     }
     let last = at([10, 0, 0, 99], 1);
     let asks = Announce { peers_wanted: PEERS_MAX as u8, ..leeching(key(1)) };
-    let told = world.announce(&last, asks).unwrap();
+    let told = world.announce(&last, asks.clone()).unwrap();
     let entries = world.registry.size().entries;
     assert_eq!(told.seeders + told.leechers, entries as u32);
     let addresses: std::collections::BTreeSet<SocketAddr> = world
         .registry
-        .fleet(world.now, key(1).resource, None, FLEET_MAX)
+        .fleet(world.now, &Lookup::Resource(key(1).resource), None, FLEET_MAX)
         .machines
         .iter()
         .filter(|machine| machine.presence == Presence::Here && machine.addr != last.addr)

@@ -9,6 +9,8 @@ mod names;
 mod nat;
 mod newest;
 mod pure;
+mod rollout;
+mod sizes;
 mod swarms;
 mod sweep;
 mod unpublish;
@@ -74,8 +76,7 @@ impl World {
 
     /// A peer has all of it.
     fn seed(&mut self, number: u16, what: &Publication) -> AnnounceAnswer {
-        let have = what.count.get();
-        self.announce(&peer(number), Announce { have, count: what.count, ..seeding(what.key) }).unwrap()
+        self.announce(&peer(number), seeding_all(what)).unwrap()
     }
 
     /// Begins to publish.
@@ -127,6 +128,7 @@ fn peer(number: u16) -> Who {
         addr: SocketAddr::new(Ipv4Addr::new(10, 0, high, low).into(), 7987),
         peer_id: PeerId([low; 16]),
         zone: "".into(),
+        host: format!("pc-{number}").into(),
     }
 }
 
@@ -136,11 +138,25 @@ fn key(number: u8) -> SwarmKey {
 
 fn leeching(key: SwarmKey) -> Announce {
     let count = ChunkCount::new(10).unwrap();
-    Announce { key, stage: Stage::Leeching, have: 0, count, peers_wanted: NEIGHBOURS as u8 }
+    Announce {
+        key,
+        stage: Stage::Leeching,
+        have: 0,
+        count,
+        peers_wanted: NEIGHBOURS as u8,
+        names: Vec::new(),
+        bytes: None,
+    }
 }
 
 fn seeding(key: SwarmKey) -> Announce {
     Announce { stage: Stage::Seeding, have: 10, peers_wanted: 0, ..leeching(key) }
+}
+
+/// A seeder of this, which has it under the name of the publication.
+fn seeding_all(what: &Publication) -> Announce {
+    let names = vec![what.name.clone()];
+    Announce { have: what.count.get(), count: what.count, names, ..seeding(what.key) }
 }
 
 /// A publication of `count` chunks, and its hashes.
@@ -158,6 +174,7 @@ fn publication(name: &str, seed: u8, count: u32, shared_at_ms: u64) -> (Publicat
         count: ChunkCount::new(count).unwrap(),
         trackers: vec!["tt://tracker.example".parse().unwrap()],
         shared_at_ms,
+        bytes: None,
     };
     (publication, hashes)
 }

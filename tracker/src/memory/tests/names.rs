@@ -146,17 +146,18 @@ fn who_only_fetched_something_holds_no_name() {
 }
 
 #[test]
-fn a_sharer_that_is_overtaken_hears_of_it_and_nobody_else() {
+fn who_has_a_former_version_under_its_name_hears_of_the_newer_one() {
     let mut world = world();
     let first = publication("img", 1, 3, WALL_MS);
     let second = publication("img", 2, 3, WALL_MS + 1000);
     offer(&mut world, 1, &first, Role::Claims).unwrap();
     world.now = world.now + Duration::from_secs(1);
     offer(&mut world, 2, &second, Role::Shares).unwrap();
-    let told = world.seed(1, &first.0).overtaken.expect("it is told");
+    let told = world.seed(1, &first.0).newer;
+    let [told] = &told[..] else { panic!("{told:?}") };
     assert_eq!((told.resource, told.by), (second.0.key.resource, peer(2).addr));
-    assert_eq!(world.seed(5, &first.0).overtaken, None, "it fetched the older one");
-    assert_eq!(world.seed(2, &second.0).overtaken, None);
+    assert_eq!(world.seed(5, &first.0).newer, [told.clone()], "it only fetched the older one");
+    assert_eq!(world.seed(2, &second.0).newer, []);
     // what is published again with its old date is told at once
     let again = offer(&mut world, 1, &first, Role::Shares).unwrap().expect("it is told");
     assert_eq!(again.resource, second.0.key.resource);
@@ -164,14 +165,14 @@ fn a_sharer_that_is_overtaken_hears_of_it_and_nobody_else() {
     world.now = world.now + Duration::from_secs(1);
     let newer = (Publication { shared_at_ms: WALL_MS + 2000, ..first.0.clone() }, first.1.clone());
     assert_eq!(offer(&mut world, 1, &newer, Role::Shares), Ok(None));
-    assert_eq!(world.seed(1, &first.0).overtaken, None);
-    assert!(world.seed(2, &second.0).overtaken.is_some());
+    assert_eq!(world.seed(1, &first.0).newer, []);
+    assert_eq!(world.seed(2, &second.0).newer.len(), 1);
     // or when the other one is gone for good
     for _ in 0..200 {
         world.seed(2, &second.0);
         world.wait(Duration::from_secs(2));
     }
-    assert_eq!(world.seed(2, &second.0).overtaken, None);
+    assert_eq!(world.seed(2, &second.0).newer, []);
     assert_eq!(world.find("img"), Some(second.0.key));
 }
 
@@ -281,7 +282,7 @@ fn a_claim_that_comes_first_does_not_take_the_name_from_who_had_it_before() {
     assert_eq!(offer(&mut world, 2, &claim, Role::Claims), Ok(None));
     assert_eq!(offer(&mut world, 1, &first, Role::Shares), Ok(None));
     assert_eq!(world.find("img"), Some(first.0.key));
-    assert!(world.seed(2, &claim.0).overtaken.is_some());
+    assert_eq!(world.seed(2, &claim.0).newer.len(), 1);
     // but what was shared later does not have it
     let mut world = self::world();
     let later = publication("img", 1, 3, WALL_MS - 5_000);

@@ -8,7 +8,7 @@ fn process(number: u16, id: u8) -> Who {
 }
 
 fn fleet(world: &World) -> Vec<(PeerId, Presence)> {
-    let fleet = world.registry.fleet(world.now, key(1).resource, None, FLEET_MAX);
+    let fleet = world.registry.fleet(world.now, &Lookup::Resource(key(1).resource), None, FLEET_MAX);
     fleet.machines.iter().map(|machine| (machine.peer_id, machine.presence)).collect()
 }
 
@@ -52,7 +52,7 @@ fn a_machine_that_was_started_again_is_not_lost_as_well() {
         world.announce(&after, leeching(key(1))).unwrap();
         assert_eq!(fleet(&world), [(after.peer_id, Presence::Here)]);
     }
-    let other = world.registry.fleet(world.now, key(2).resource, None, FLEET_MAX);
+    let other = world.registry.fleet(world.now, &Lookup::Resource(key(2).resource), None, FLEET_MAX);
     assert_eq!(other.gone_unfinished, 1, "it does not have the other one any more");
 }
 

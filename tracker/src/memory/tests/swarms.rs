@@ -38,7 +38,7 @@ fn young_swarms_announce_often_and_settled_ones_seldom() {
     let mut world = World::new(Limits::default());
     let check = |world: &mut World, entry: Announce, expected_ms: std::ops::RangeInclusive<u32>| {
         let intervals: Vec<u32> =
-            (0..20).map(|_| world.announce(&peer(1), entry).unwrap().interval_ms).collect();
+            (0..20).map(|_| world.announce(&peer(1), entry.clone()).unwrap().interval_ms).collect();
         assert!(intervals.iter().all(|ms| expected_ms.contains(ms)), "{intervals:?}");
         assert!(intervals.iter().any(|ms| *ms != intervals[0]), "no jitter: {intervals:?}");
     };

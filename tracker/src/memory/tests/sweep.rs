@@ -108,14 +108,16 @@ fn who_comes_and_goes_keeps_no_place_from_others() {
         world.announce(&peer(2), leeching(key(2))).unwrap();
         world.registry.withdraw(world.now, &peer(2), &[key(2)]).unwrap();
     }
-    let fleet = world.registry.fleet(world.now, key(1).resource, None, FLEET_MAX);
+    let fleet = world.registry.fleet(world.now, &Lookup::Resource(key(1).resource), None, FLEET_MAX);
     assert_eq!(fleet.machines.len(), 1, "the other one is remembered");
 }
 
 #[test]
 fn the_unfinished_that_are_gone_are_counted_as_they_go_and_come() {
     let mut world = World::new(Limits::default());
-    let gone = |world: &World| world.registry.fleet(world.now, key(1).resource, None, 0).gone_unfinished;
+    let gone = |world: &World| {
+        world.registry.fleet(world.now, &Lookup::Resource(key(1).resource), None, 0).gone_unfinished
+    };
     for number in 1..=5 {
         world.announce(&peer(number), leeching(key(1))).unwrap();
         world.registry.withdraw(world.now, &peer(number), &[key(1)]).unwrap();

@@ -65,6 +65,7 @@ fn the_examples_of_publishing_are_what_is_sent() {
         count: ChunkCount::new(1).unwrap(),
         trackers: vec!["tt://10.0.0.1".parse().unwrap()],
         shared_at_ms: 1_800_000_000_000,
+        bytes: Some(5),
     };
     let offer = tracker::Offer { publication: publication.clone(), role: tracker::Role::Claims };
     let request = TrackerRequest::PublishWhole {
@@ -118,7 +119,7 @@ fn the_methods_numbers_are_those_of_the_code() {
         let section = section.split("\n## ").next().expect("split gives one part at least");
         for number in 0..methods {
             // arguments that every method takes: numbers, one letter where a text must not be empty
-            let lookup = [0, 0, 1, b'a'];
+            let lookup = [0, 0, 1, b'a', 0, 0];
             let tracker = [&[6][..], b"tt://a"].concat();
             let fillings =
                 [&[0; 200][..], &[1, b'a', 0, 0, 0], &[0, 1, b'a', 0, 0], &lookup, &tracker, &publication()];

@@ -38,8 +38,16 @@ fn any_url() -> impl Strategy<Value = TrackerUrl> {
 }
 
 fn any_publication() -> impl Strategy<Value = Publication> {
-    (any_name(), any_key(), any_count(), vec(any_url(), 0..5), any::<u64>()).prop_map(
-        |(name, key, count, trackers, shared_at_ms)| Publication { name, key, count, trackers, shared_at_ms },
+    let numbers = any::<(u64, Option<u64>)>();
+    (any_name(), any_key(), any_count(), vec(any_url(), 0..5), numbers).prop_map(
+        |(name, key, count, trackers, (shared_at_ms, bytes))| Publication {
+            name,
+            key,
+            count,
+            trackers,
+            shared_at_ms,
+            bytes,
+        },
     )
 }
 
@@ -48,8 +56,9 @@ fn any_stage() -> impl Strategy<Value = Stage> {
 }
 
 fn any_entry() -> impl Strategy<Value = PeerEntry> {
-    (any_addr(), any::<[u8; 16]>(), any_key(), any_stage(), any::<u32>(), any_count(), ".{0,16}").prop_map(
-        |(addr, id, key, stage, have, count, zone)| PeerEntry {
+    let texts = (".{0,16}", ".{0,16}");
+    (any_addr(), any::<[u8; 16]>(), any_key(), any_stage(), any::<u32>(), any_count(), texts).prop_map(
+        |(addr, id, key, stage, have, count, (zone, host))| PeerEntry {
             addr,
             peer_id: PeerId(id),
             key,
@@ -57,6 +66,7 @@ fn any_entry() -> impl Strategy<Value = PeerEntry> {
             have,
             count,
             zone,
+            host,
         },
     )
 }
@@ -73,13 +83,16 @@ fn any_namesake() -> impl Strategy<Value = Namesake> {
 }
 
 fn any_tracker_request() -> impl Strategy<Value = TrackerRequest> {
-    let announce = (any_key(), any_stage(), any::<u32>(), any_count(), any::<u8>());
-    let announce = announce.prop_map(|(key, stage, have, count, peers_wanted)| Announce {
+    let numbers = any::<(u32, u8, Option<u64>)>();
+    let announce = (any_key(), any_stage(), any_count(), numbers, vec(any_name(), 0..4));
+    let announce = announce.prop_map(|(key, stage, count, (have, peers_wanted, bytes), names)| Announce {
         key,
         stage,
         have,
         count,
         peers_wanted,
+        names,
+        bytes,
     });
     prop_oneof![
         vec(announce, 0..40).prop_map(|entries| TrackerRequest::Announce { entries }),
@@ -104,10 +117,10 @@ fn any_list_entry() -> impl Strategy<Value = ListEntry> {
 }
 
 fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
-    let rest = any::<(u32, bool, bool, Option<u64>, u32, u32)>();
-    let answer = (vec(any_entry(), 0..5), rest, option::of(any_namesake()));
-    let answer = answer.prop_map(|(peers, rest, overtaken)| {
-        let (interval_ms, want_manifest, conflict, shared_at_ms, seeders, leechers) = rest;
+    let rest = any::<(u32, bool, bool, Option<u64>, u32, u32, Option<u64>)>();
+    let answer = (vec(any_entry(), 0..5), rest, vec(any_namesake(), 0..4));
+    let answer = answer.prop_map(|(peers, rest, newer)| {
+        let (interval_ms, want_manifest, conflict, shared_at_ms, seeders, leechers, bytes) = rest;
         AnnounceAnswer {
             peers,
             interval_ms,
@@ -116,7 +129,8 @@ fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
             shared_at_ms,
             seeders,
             leechers,
-            overtaken,
+            newer,
+            bytes,
         }
     });
     prop_oneof![
@@ -165,7 +179,8 @@ fn any_control_request() -> impl Strategy<Value = ControlRequest> {
             let (resource, digest) = (ResourceId(resource), ListDigest(digest));
             let (key, peer_id) = (SwarmKey { resource, digest }, PeerId(peer_id));
             let after = Some(FleetPlace { key, addr: ([10, 0, 0, 1], 7987).into(), peer_id });
-            ControlRequest::TrackerFleet { tracker, resource, after, machines_max }
+            let what = Lookup::Resource(resource);
+            ControlRequest::TrackerFleet { tracker, what, after, machines_max }
         }),
     ]
 }

@@ -1,0 +1,131 @@
+//! What those who watch a rollout are told: the machines of a resource, and those that have a former version of its name.
+
+use super::named::NameNumber;
+use super::network::PeerKey;
+use super::swarm::Member;
+use super::swarms::{Swarms, keys_of};
+use shared::id::{ResourceId, SwarmKey};
+use shared::rpc::tracker::{Fleet, FleetMachine, FleetPlace, OUTDATED_SHOWN_MAX, Presence};
+use shared::swarm::Time;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// What is rolled out, and what it replaces.
+#[derive(Debug)]
+pub(super) struct Rollout {
+    pub(super) resource: ResourceId,
+    /// How long ago it was shared under the name, if that is known.
+    pub(super) shared_ago_ms: Option<u64>,
+    /// The name, and the swarms of other content that was published under it.
+    pub(super) former: Option<(NameNumber, Vec<SwarmKey>)>,
+}
+
+/// Which machines of a swarm belong to a fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All of them, also those that are gone.
+    All,
+    /// Those that have the resource under this name, and take part. One that is gone may have a newer version by now.
+    Holders(NameNumber),
+}
+
+impl Rollout {
+    /// Of a resource alone, whatever its names mean.
+    pub(super) fn of(resource: ResourceId) -> Rollout {
+        Rollout { resource, shared_ago_ms: None, former: None }
+    }
+}
+
+impl Swarms {
+    /// The machines in order of swarms, addresses and ids, after `after`: at most `machines_max`. The counts are there in
+    /// any case.
+    pub(super) fn fleet(
+        &self,
+        now: Time,
+        rollout: &Rollout,
+        after: Option<FleetPlace>,
+        machines_max: usize,
+    ) -> Fleet {
+        let (resource, shared_ago_ms) = (Some(rollout.resource), rollout.shared_ago_ms);
+        let mut fleet = Fleet { resource, shared_ago_ms, ..Fleet::default() };
+        let parts = self.parts(rollout);
+        for (&key, part) in &parts {
+            match *part {
+                Part::All => {
+                    let (seeders, leechers) = self.counts(key);
+                    fleet.seeders += seeders;
+                    fleet.leechers += leechers;
+                    fleet.gone_unfinished += self.gone.unfinished(key);
+                }
+                Part::Holders(name) => {
+                    fleet.outdated += self.holders(key, name);
+                    let room = OUTDATED_SHOWN_MAX - fleet.some_outdated.len();
+                    fleet.some_outdated.extend(self.machines(now, key, *part, None, room));
+                }
+            }
+        }
+        for (key, part) in parts.into_iter().filter(|(key, _)| after.is_none_or(|after| after.key <= *key)) {
+            let after = after.filter(|after| after.key == key).map(|after| (after.addr, after.peer_id));
+            let room = machines_max - fleet.machines.len();
+            fleet.machines.extend(self.machines(now, key, part, after, room + 1)); // one more shows that there are more
+            if fleet.machines.len() > machines_max {
+                fleet.machines.truncate(machines_max);
+                let place = |machine: &FleetMachine| {
+                    let FleetMachine { key, addr, peer_id, .. } = *machine;
+                    FleetPlace { key, addr, peer_id }
+                };
+                fleet.next = fleet.machines.last().map(place);
+                break;
+            }
+        }
+        fleet
+    }
+
+    /// The swarms of a rollout in which there is or was anybody.
+    fn parts(&self, rollout: &Rollout) -> BTreeMap<SwarmKey, Part> {
+        let (first, last) = keys_of(rollout.resource);
+        let alive = self.swarms.range(first..=last).map(|(key, _)| *key);
+        let mut parts: BTreeMap<SwarmKey, Part> =
+            alive.chain(self.gone.keys(first, last)).map(|key| (key, Part::All)).collect();
+        if let Some((name, former)) = &rollout.former {
+            let held = former.iter().filter(|key| self.holders(**key, *name) > 0);
+            parts.extend(held.map(|key| (*key, Part::Holders(*name))));
+        }
+        parts
+    }
+
+    fn holders(&self, key: SwarmKey, name: NameNumber) -> u32 {
+        self.swarms.get(&key).map_or(0, |swarm| swarm.holders(name))
+    }
+
+    /// Machines of one swarm, in order of addresses and ids.
+    fn machines(
+        &self,
+        now: Time,
+        key: SwarmKey,
+        part: Part,
+        after: Option<PeerKey>,
+        machines_max: usize,
+    ) -> Vec<FleetMachine> {
+        let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let belongs = |member: &&Member| match part {
+            Part::All => true,
+            Part::Holders(name) => member.has_as(name),
+        };
+        let here = self.swarms.get(&key).into_iter().flat_map(|swarm| swarm.range(range).filter(belongs));
+        let here = here.map(|member| {
+            let Member { peer, zone, host, count, .. } = member;
+            member.trend.machine(now, (*peer, key), zone, host, *count, Presence::Here)
+        });
+        let mut machines: Vec<FleetMachine> = here.take(machines_max).collect();
+        if part == Part::All {
+            let gone = self.gone.range(key, range).map(|(&peer, gone)| {
+                gone.trend.machine(now, (peer, key), &gone.zone, &gone.host, gone.count, gone.presence)
+            });
+            machines.extend(gone.take(machines_max));
+        }
+        machines.sort_by_key(|machine| (machine.addr, machine.peer_id));
+        machines.truncate(machines_max);
+        machines
+    }
+}
