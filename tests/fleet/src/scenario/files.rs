@@ -15,7 +15,7 @@ pub(super) fn publish(fleet: &mut Fleet) -> Result<(), String> {
     if look.trim() != "644 tinytorrent tinytorrent" {
         return Err(format!("the published file is {look}"));
     }
-    journal::must_have(publisher, 6, "image.bin: shared")
+    journal::must_have(publisher, 6, "user=member")
 }
 
 /// Another shared folder, whose setgid bit hands its group on to a daemon that is not in that group.
