@@ -229,6 +229,13 @@ pub(crate) struct Got {
     pub(crate) path: String,
 }
 
+/// `get` of several: those that are complete, or were begun with `--detach`.
+#[derive(Debug, Serialize)]
+pub(crate) struct GotAll {
+    pub(crate) got: Vec<Got>,
+    pub(crate) errors: Vec<FailureOf>,
+}
+
 /// `pause`
 #[derive(Debug, Serialize)]
 pub(crate) struct Paused {

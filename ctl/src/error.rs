@@ -146,6 +146,7 @@ impl From<ErrorKind> for Kind {
             ErrorKind::BadData => Kind::BadData,
             ErrorKind::NoSpace => Kind::NoSpace,
             ErrorKind::Unreachable => Kind::Unreachable,
+            ErrorKind::Stopping => Kind::NoDaemon,
         }
     }
 }
@@ -182,6 +183,7 @@ mod tests {
             (ErrorKind::NoSpace, 7),
             (ErrorKind::Unreachable, 8),
             (ErrorKind::Unknown, 4),
+            (ErrorKind::Stopping, 3),
         ] {
             assert_eq!(Kind::from(kind) as u8, code, "{kind:?}");
         }

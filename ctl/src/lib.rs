@@ -4,6 +4,8 @@
 //! wrong ends as an [`error::Error`], which has an exit code.
 
 mod asker;
+mod awaited;
+mod begin;
 mod check;
 pub mod cli;
 mod clone;
@@ -12,6 +14,7 @@ mod confirm;
 mod connect;
 mod copy;
 mod create;
+mod deadline;
 mod details;
 mod doctor;
 mod documents;
@@ -29,6 +32,7 @@ mod kept;
 mod layout;
 mod limit;
 mod line;
+mod link;
 pub mod output;
 mod pause;
 mod peers;

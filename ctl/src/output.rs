@@ -213,6 +213,19 @@ impl Output {
         if self.is_quiet { Ok(()) } else { self.line(line) }
     }
 
+    /// Prints what is no part of a JSON document.
+    pub(crate) fn only_text(
+        &mut self,
+        print: impl FnOnce(&mut Output) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if self.json { Ok(()) } else { print(self) }
+    }
+
+    /// Hands over the lines that were written, and no document that is not complete yet.
+    pub(crate) fn flush_lines(&mut self) -> Result<(), Error> {
+        self.out.flush().map_err(write_error)
+    }
+
     /// What was done to these: one line for each.
     pub fn names(&mut self, done: &str, names: &[String]) -> Result<(), Error> {
         names.iter().try_for_each(|name| self.done(&format!("{done} {}", clean(name))))
@@ -269,6 +282,16 @@ impl Output {
     pub fn note(&self, text: &str) {
         if self.reaches(self.notes) {
             err_line(&clean(&self.pasteable(text)));
+        }
+    }
+
+    /// Says what is worth knowing as [`note`](Output::note) does, for those who do not have the output.
+    pub(crate) fn noter(&self) -> impl Fn(&str) + use<> {
+        let is_told = self.reaches(self.notes);
+        move |text| {
+            if is_told {
+                err_line(&clean(text));
+            }
         }
     }
 

@@ -1,19 +1,24 @@
 //! `ttctl wait`: returns when the local copy is complete, or when enough machines of the swarm have all of it.
 
 use crate::asker::Asker;
+use crate::awaited::{self, Until, Waiting, wait_for_all};
 use crate::cli::{Global, WaitArgs, resource_name};
-use crate::connect::{CALL_TIMEOUT, Daemon};
-use crate::documents::Document;
+use crate::connect::CALL_TIMEOUT;
+use crate::deadline::Deadline;
+use crate::documents::{Document, FailureOf};
 use crate::error::{Error, Kind};
-use crate::get::{self, Deadline, Until};
 use crate::human;
 use crate::line::Line;
+use crate::link::Link;
 use crate::output::Output;
 use crate::status;
+use crate::targets::{is_single, targets};
 use serde::Serialize;
 use shared::chunk::ChunkCount;
 use shared::rpc::control::{Accepted, State, TrackerAnswer};
 use shared::rpc::tracker::{Fleet, FleetMachine};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How often the tracker is asked.
@@ -23,54 +28,132 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 const NAMED_MAX: usize = 3;
 
 pub(crate) async fn wait(args: &WaitArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
-    let deadline = Deadline::after(args.timeout.map(|timeout| timeout.duration()));
+    let mut deadline = Deadline::after(args.timeout.map(|timeout| timeout.duration()));
     let goal = match (args.peers, args.percent) {
         (Some(peers), _) => Goal::Machines(peers.get()),
         (None, Some(percent)) => Goal::Percent(percent),
         (None, None) if args.which.tracker.is_some() => {
             return Err(Error::usage("a tracker counts machines: say how many with --peers or --percent"));
         }
-        (None, None) => return wait_for_copy(args, deadline, global, output).await,
+        (None, None) => return wait_for_copies(args, deadline, global, output).await,
     };
-    wait_for_swarm(args, &goal, deadline, global, output).await
+    let [what] = &args.what[..] else {
+        return Err(Error::usage("--peers and --percent are counted for one file"));
+    };
+    wait_for_swarm(args, resource_name(what), goal, &mut deadline, global, output).await
 }
 
-async fn wait_for_copy(
+async fn wait_for_copies(
     args: &WaitArgs,
     mut deadline: Deadline,
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Error> {
-    let daemon = Daemon::connect(global).await?;
-    let what = resource_name(&args.what);
-    let known = daemon.caller.inspect(what.to_owned(), CALL_TIMEOUT).await??;
-    let found = status::best(&known, what)?;
-    // An id means this content, whatever its name means by now; a name means its newest version.
-    let is_by_name = found.name.as_str() == what;
-    let until = if is_by_name { Until::Newest } else { Until::Complete };
-    let mut resource = found.resource;
-    if found.state == State::Outdated && is_by_name && output.shows_progress() {
-        output.warning(&format!(
-            "{}: waiting for the newer version: {}",
-            human::clean(what),
-            human::clean(found.reason.as_deref().unwrap_or("its tracker has one"))
-        ));
-    }
-    let is_done = found.state == State::Seeding || found.state == State::Outdated && !is_by_name;
-    if !is_done {
+    let link = Link::connect(global, deadline.timeout, output).await?;
+    let targets = targets(&link.daemon(), &args.what).await?.each().collect();
+    let copies = Copies {
+        targets,
+        is_single: is_single(&args.what),
+        ended: RefCell::default(),
+        by_name: RefCell::default(),
+    };
+    let waited = wait_for_all(copies.targets.len(), &copies, &link, &mut deadline, global, output).await;
+    copies.end(waited, output)
+}
+
+/// The copies that are waited for.
+struct Copies {
+    /// The words of the command line, and what each means.
+    targets: Vec<(String, Result<String, Error>)>,
+    is_single: bool,
+    /// How those ended that have.
+    ended: RefCell<BTreeMap<usize, Result<Complete, Error>>>,
+    /// Those that are meant by their names, whatever content these have.
+    by_name: RefCell<BTreeSet<usize>>,
+}
+
+impl Waiting for Copies {
+    async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Accepted, Error> {
+        let what = self.targets[place].1.clone()?;
+        let known =
+            link.call_in_turn(async |daemon| Ok(daemon.caller.inspect(what.clone(), CALL_TIMEOUT).await??));
+        let known = known.await?;
+        let found = status::best(&known, &what)?;
         let count = ChunkCount::new(found.chunks_total)
             .ok_or_else(|| Error::internal("ttd counts more chunks than there may be"))?;
-        let name = found.name.clone();
-        let awaited = Accepted { name, resource, count, complete: false, comparing: None };
-        resource = get::wait(&daemon, &awaited, until, &mut deadline, global, output).await?.resource();
+        let (name, resource) = (found.name.clone(), found.resource);
+        // An id means this content, whatever its name means by now; a name means its newest version.
+        let is_by_name = found.name.as_str() == what;
+        if is_by_name {
+            self.by_name.borrow_mut().insert(place);
+        }
+        if found.state == State::Outdated && is_by_name {
+            let reason = found.reason.as_deref().unwrap_or("its tracker has one");
+            link.note(&format!("{what}: waiting for the newer version: {reason}"));
+        }
+        let complete = found.state == State::Seeding || found.state == State::Outdated && !is_by_name;
+        Ok(Accepted { name, resource, count, complete, comparing: None })
     }
-    match output.is_json() {
-        true => output.json(&Document::new(Complete {
-            name: found.name.to_string(),
-            resource: resource.to_string(),
-            complete: true,
-        })),
-        false => output.done(&format!("{} is complete", human::clean(found.name.as_str()))),
+
+    fn until(&self, place: usize) -> Until {
+        if self.by_name.borrow().contains(&place) { Until::Newest } else { Until::Complete }
+    }
+
+    fn not_begun(&self, place: usize, timeout: Duration) -> Error {
+        let (what, span) = (&self.targets[place].0, human::duration(timeout));
+        Error::new(Kind::TimedOut, format!("{what}: ttd has not answered within {span}"))
+    }
+
+    fn before_begin(&self, place: usize) -> String {
+        format!("ttd has not said yet how {} is doing", self.targets[place].0)
+    }
+
+    async fn ended(
+        &self,
+        place: usize,
+        ended: Result<awaited::Complete, Error>,
+        output: &mut Output,
+    ) -> Result<(), Error> {
+        let ended = match ended {
+            Ok(complete) => {
+                let name = complete.accepted.name.as_str();
+                output.only_text(|output| output.done(&format!("{} is complete", human::clean(name))))?;
+                let resource =
+                    complete.done.as_ref().map_or(complete.accepted.resource, |done| done.resource);
+                let resource = resource.to_string();
+                Ok(Complete { name: name.to_owned(), resource, complete: true })
+            }
+            Err(error) if self.is_single => return Err(error),
+            Err(error) => {
+                output.error(&error);
+                Err(error.told())
+            }
+        };
+        self.ended.borrow_mut().insert(place, ended);
+        output.flush_lines()
+    }
+}
+
+impl Copies {
+    /// Ends the command: all that is complete is in one document.
+    fn end(self, waited: Result<(), Error>, output: &mut Output) -> Result<(), Error> {
+        let (mut complete, mut errors, mut first) = (Vec::new(), Vec::new(), Ok(()));
+        for (place, ended) in self.ended.into_inner() {
+            match ended {
+                Ok(one) => complete.push(one),
+                Err(error) => {
+                    let what = self.targets[place].0.clone();
+                    errors.push(FailureOf { what, failure: output.failure(&error) });
+                    first = first.and(Err(error));
+                }
+            }
+        }
+        match (output.is_json(), self.is_single) {
+            (false, _) => {}
+            (true, true) => complete.into_iter().try_for_each(|one| output.json(&Document::new(one)))?,
+            (true, false) => output.json(&Document::new(CompleteAll { complete, errors }))?,
+        }
+        waited.and(first)
     }
 }
 
@@ -102,20 +185,20 @@ fn all(fleet: &Fleet) -> u64 {
 
 async fn wait_for_swarm(
     args: &WaitArgs,
-    goal: &Goal,
-    mut deadline: Deadline,
+    what: &str,
+    goal: Goal,
+    deadline: &mut Deadline,
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Error> {
-    let what = resource_name(&args.what);
     let hint = || format!("`{}` shows who is behind", global.command("fleet", what));
     let mut line = Line::new(output);
     let mut last = None;
     let ended = tokio::select! {
-        met = watch(args, *goal, global, &mut line, &mut last) => met,
+        met = watch(args, what, goal, global, &mut line, &mut last) => met,
         () = &mut deadline.reached => {
             let span = human::duration(args.timeout.map(|timeout| timeout.duration()).unwrap_or_default());
-            Err(Error::new(Kind::TimedOut, missed(what, *goal, last.as_ref(), &span)).hint(hint()))
+            Err(Error::new(Kind::TimedOut, missed(what, goal, last.as_ref(), &span)).hint(hint()))
         }
         result = tokio::signal::ctrl_c() => {
             result.map_err(|error| Error::io("cannot listen for ^C", &error))?;
@@ -134,12 +217,12 @@ async fn wait_for_swarm(
 /// Asks the tracker until the goal is met. A tracker that goes away once it has answered is waited for, and so is ttd.
 async fn watch(
     args: &WaitArgs,
+    what: &str,
     goal: Goal,
     global: &Global,
     line: &mut Line,
     last: &mut Option<Fleet>,
 ) -> Result<Counted, Error> {
-    let what = resource_name(&args.what);
     let mut asker = Asker::connect(&args.which, global).await?;
     asker.resource(what).await?; // what nobody has published is an error at once
     let wanted = asker.lookup(what).await?;
@@ -216,6 +299,13 @@ struct Complete {
     name: String,
     resource: String,
     complete: bool,
+}
+
+/// `wait` for several
+#[derive(Debug, Serialize)]
+struct CompleteAll {
+    complete: Vec<Complete>,
+    errors: Vec<FailureOf>,
 }
 
 /// `wait --peers` and `wait --percent`

@@ -20,8 +20,9 @@ Examples:
   ttctl wait lab-2025.img --peers 40 --timeout 1h30m
   ttctl wait lab-2025.img --percent 95 --tracker tt://tracker.example")]
 pub struct WaitArgs {
-    /// The resource's name or id
-    pub what: String,
+    /// Names, ids, or patterns such as 'lab-*'
+    #[arg(value_name = "NAME|ID", required = true)]
+    pub what: Vec<String>,
     /// Wait until N machines have all of it
     #[arg(long, value_name = "N", conflicts_with = "percent", value_parser = machines)]
     pub peers: Option<NonZeroU32>,

@@ -31,12 +31,26 @@ enum Shape {
 impl Progress {
     /// For work on `label`, which begins now.
     pub(crate) fn new(output: &Output, label: &str) -> Progress {
-        let shape = match (output.draws_progress(), output.shows_progress()) {
-            (true, _) => Shape::Bar(Bar::new(&human::clean(label), output.err_has_colours())),
-            (false, true) => Shape::Lines(Lines::default()),
-            (false, false) => Shape::Silent,
-        };
-        Progress { label: human::clean(label), start: Instant::now(), shape }
+        Progress::maker(output)(label)
+    }
+
+    /// Makes progresses of one kind, for those who do not have the output when they need one.
+    pub(crate) fn maker(output: &Output) -> impl Fn(&str) -> Progress + use<> {
+        let (is_drawn, is_shown) = (output.draws_progress(), output.shows_progress());
+        let colours = output.err_has_colours();
+        move |label| {
+            let shape = match (is_drawn, is_shown) {
+                (_, false) => Shape::Silent,
+                (true, true) => Shape::Bar(Bar::new(&human::clean(label), colours)),
+                (false, true) => Shape::Lines(Lines::default()),
+            };
+            Progress { label: human::clean(label), start: Instant::now(), shape }
+        }
+    }
+
+    /// Shows nothing.
+    pub(crate) fn silent() -> Progress {
+        Progress { label: String::new(), start: Instant::now(), shape: Shape::Silent }
     }
 
     /// Whether a person watches, who likes frequent updates.

@@ -50,7 +50,7 @@ fn create_says_what_it_cannot_do() {
     assert_eq!(create(&path("none")).0, 4);
     assert_eq!(create(folder.path().to_str().unwrap()).0, 4);
     assert_eq!(ttctl_fails(&["create", &path("x"), TRACKER[0], TRACKER[1], "-o", "/dev/null"]).0, 4);
-    assert!(create(&path("x.tinytorrent")).1.contains("as only a manifest's does"));
+    assert!(create(&path("x.tinytorrent")).1.contains("the suffix of manifests"));
     assert_eq!(
         ttctl_fails(&["create", &path("x"), TRACKER[0], TRACKER[1], "-o", &path("none/x")]).1,
         format!("cannot write {}: No such file or directory", path("none/x"))

@@ -37,7 +37,7 @@ impl Requests {
         let (reply, answer) = oneshot::channel();
         self.context.tell(Input::Command(command(reply))).await;
         answer.await.unwrap_or_else(|_| {
-            Err(ControlError { kind: ErrorKind::Internal, message: "ttd is stopping".to_owned(), hint: None })
+            Err(ControlError { kind: ErrorKind::Stopping, message: "ttd is stopping".to_owned(), hint: None })
         })
     }
 

@@ -40,4 +40,6 @@ pub enum ErrorKind {
     Unreachable,
     /// Nobody knows what was looked for, yet. It is a [`Refused`](ErrorKind::Refused) that waiting may end.
     Unknown,
+    /// The daemon is stopping. The next one may answer.
+    Stopping,
 }

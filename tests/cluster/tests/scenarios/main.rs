@@ -23,6 +23,7 @@ mod parts;
 mod questions;
 mod reasons;
 mod recipes;
+mod restarts;
 mod room;
 mod service;
 mod start;

@@ -1,0 +1,325 @@
+//! Waits until downloads are complete: one, or several at once, each of which is told when it has ended.
+
+use crate::cli::Global;
+use crate::connect::{CALL_TIMEOUT, POLL_TIMEOUT, WAIT_MS};
+use crate::deadline::Deadline;
+use crate::error::{Error, Kind};
+use crate::human;
+use crate::link::Link;
+use crate::output::Output;
+use crate::progress::{Now, Progress};
+use crate::status;
+use futures::stream::{FuturesUnordered, StreamExt};
+use shared::rpc::control::{Accepted, ErrorKind, ResourceStatus, State, Watched};
+use std::time::Duration;
+
+/// Updates come no more often than this; those of several are longer.
+const UPDATES_EVERY: Duration = Duration::from_millis(50);
+const UPDATES_OF_SEVERAL_EVERY: Duration = Duration::from_millis(300);
+
+/// The first update comes this soon, so that there is something to see.
+const FIRST_WAIT_MS: u32 = 250;
+
+/// What ends the wait for a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The resource is complete, also if its name means a newer one by now.
+    Complete,
+    /// The name has a complete resource, and its trackers know no newer one.
+    Newest,
+}
+
+/// What is waited for.
+pub(crate) struct Awaited {
+    /// What ttd has accepted; `None` until it has.
+    pub(crate) accepted: Option<Accepted>,
+    /// How it was doing when it was last looked at.
+    last: Option<ResourceStatus>,
+    /// What was there when the waiting began: it may go on where it once stopped.
+    bytes_before: Option<u64>,
+    until: Until,
+    has_ended: bool,
+}
+
+impl Awaited {
+    /// What it is asked for by.
+    fn asked_by(&self) -> Option<String> {
+        let accepted = self.accepted.as_ref()?;
+        Some(match self.until {
+            Until::Complete => accepted.resource.to_string(),
+            Until::Newest => accepted.name.to_string(),
+        })
+    }
+
+    fn is_meant(&self, found: &ResourceStatus) -> bool {
+        self.accepted.as_ref().is_some_and(|accepted| {
+            let is_it = self.until == Until::Newest || found.resource == accepted.resource;
+            found.name == accepted.name && is_it
+        })
+    }
+}
+
+/// A download that ended well.
+pub(crate) struct Complete {
+    pub(crate) accepted: Accepted,
+    /// `None`: it was complete when it was accepted.
+    pub(crate) done: Option<ResourceStatus>,
+    pub(crate) bytes_before: u64,
+}
+
+/// What is done for those that are waited for, by their places.
+pub(crate) trait Waiting {
+    /// Has ttd begin it. Called anew if ttd has forgotten what it had accepted before it was restarted.
+    async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Accepted, Error>;
+    /// What ends the wait for one that has begun.
+    fn until(&self, place: usize) -> Until;
+    /// Why one has not even begun when the time is over.
+    fn not_begun(&self, place: usize, timeout: Duration) -> Error;
+    /// What happens to one that has not begun.
+    fn before_begin(&self, place: usize) -> String;
+    /// One has ended.
+    async fn ended(
+        &self,
+        place: usize,
+        ended: Result<Complete, Error>,
+        output: &mut Output,
+    ) -> Result<(), Error>;
+}
+
+/// Waits until all have ended.
+pub(crate) async fn wait_for_all(
+    count: usize,
+    waiting: &impl Waiting,
+    link: &Link<'_>,
+    deadline: &mut Deadline,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Error> {
+    let new = || Awaited {
+        accepted: None,
+        last: None,
+        bytes_before: None,
+        until: Until::Complete,
+        has_ended: false,
+    };
+    let mut all: Vec<Awaited> = (0..count).map(|_| new()).collect();
+    let begin = |place| async move { (place, waiting.begin(place, link).await) };
+    let mut beginning: FuturesUnordered<_> = (0..count).map(begin).collect();
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut progress: Option<Progress> = None;
+    let mut look = Look { seen: 0, wait_ms: FIRST_WAIT_MS };
+    while all.iter().any(|one| !one.has_ended) {
+        let open = all.iter().filter(|one| !one.has_ended);
+        let wanted: Vec<String> = open.filter_map(Awaited::asked_by).collect();
+        let mut ended = Vec::new();
+        tokio::select! {
+            Some((place, begun)) = beginning.next() => match begun {
+                Ok(accepted) if accepted.complete => {
+                    ended.push((place, Ok(Complete { accepted, done: None, bytes_before: 0 })));
+                }
+                Ok(accepted) => {
+                    all[place].until = waiting.until(place);
+                    all[place].accepted = Some(accepted);
+                }
+                Err(error) => ended.push((place, Err(error))),
+            },
+            watched = look.watch(&wanted, link), if !wanted.is_empty() => {
+                let forgotten = take_in(watched?, &mut all, link, &mut ended).await?;
+                forgotten.into_iter().for_each(|place| beginning.push(begin(place)));
+                let label = label(&all);
+                let shown = progress.get_or_insert_with(|| Progress::new(output, &label));
+                show(&all, shown);
+            }
+            result = &mut interrupted => {
+                result.map_err(|error| Error::io("cannot listen for ^C", &error))?;
+                return Err(stopped(&all, waiting, global));
+            }
+            () = &mut deadline.reached => {
+                let timeout = deadline.timeout.unwrap_or_default();
+                for (place, one) in all.iter().enumerate().filter(|(_, one)| !one.has_ended) {
+                    let error = match &one.accepted {
+                        _ if link.is_away() => {
+                            Error::new(Kind::NoDaemon, format!("ttd has stopped, and was not back after {}", human::duration(timeout)))
+                        }
+                        None => waiting.not_begun(place, timeout),
+                        Some(accepted) => timed_out(accepted, timeout, one.last.as_ref())
+                            .hint(what_now(accepted, global)),
+                    };
+                    ended.push((place, Err(error)));
+                }
+            }
+        }
+        if ended.is_empty() {
+            continue;
+        }
+        progress = None; // its line would be in the way
+        for (place, ended) in ended {
+            all[place].has_ended = true;
+            waiting.ended(place, ended, output).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Where a look at how things are goes on.
+struct Look {
+    seen: u64,
+    wait_ms: u32,
+}
+
+impl Look {
+    /// How those that are wanted are doing, when that has changed. The others may be among them.
+    async fn watch(&mut self, wanted: &[String], link: &Link<'_>) -> Result<Watched, Error> {
+        let what = if let [one] = wanted { Some(one.clone()) } else { None };
+        if self.seen != 0 {
+            let pause = if what.is_some() { UPDATES_EVERY } else { UPDATES_OF_SEVERAL_EVERY };
+            tokio::time::sleep(pause).await;
+        }
+        let watched = link
+            .call(async |daemon| {
+                let call = daemon.caller.watch(what.clone(), self.seen, self.wait_ms, POLL_TIMEOUT);
+                match call.await? {
+                    // It is not even known any more.
+                    Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Unknown) => {
+                        Ok(Watched { seen: self.seen, resources: Vec::new() })
+                    }
+                    watched => Ok(watched?),
+                }
+            })
+            .await?;
+        (self.seen, self.wait_ms) = (watched.seen.max(1), WAIT_MS);
+        Ok(watched)
+    }
+}
+
+/// Takes in how those that are waited for are doing: `ended` gets those that have ended. Gives those that ttd does not
+/// know any more although it had accepted them, because another one answers now.
+async fn take_in(
+    watched: Watched,
+    all: &mut [Awaited],
+    link: &Link<'_>,
+    ended: &mut Vec<(usize, Result<Complete, Error>)>,
+) -> Result<Vec<usize>, Error> {
+    let mut forgotten = Vec::new();
+    for (place, one) in all.iter_mut().enumerate().filter(|(_, one)| !one.has_ended) {
+        let (Some(accepted), Some(what)) = (&one.accepted, one.asked_by()) else { continue };
+        let is_it = |found: &&ResourceStatus| one.is_meant(found);
+        let mut found = watched.resources.iter().find(is_it).cloned();
+        if found.is_none() {
+            // A list may be shorter than it will be: a ttd that has just started does not know all names.
+            let asked = link.call_in_turn(async |daemon| {
+                Ok(daemon.caller.status(Some(what.clone()), CALL_TIMEOUT).await?.unwrap_or_default())
+            });
+            found = asked.await?.iter().find(is_it).cloned();
+        }
+        let Some(status) = found else {
+            if link.has_changed() {
+                one.accepted = None;
+                forgotten.push(place);
+            } else {
+                ended.push((place, Err(removed(accepted))));
+            }
+            continue;
+        };
+        let bytes_before = *one.bytes_before.get_or_insert(match status.state {
+            State::Waiting | State::Downloading | State::Paused => status.bytes_have,
+            State::Checking | State::Seeding | State::Outdated | State::Error => 0, // it may all have come just now
+        });
+        match status.state {
+            State::Seeding => {
+                let accepted = accepted.clone();
+                ended.push((place, Ok(Complete { accepted, done: Some(status.clone()), bytes_before })));
+            }
+            State::Error => {
+                let reason = status.reason.as_deref().unwrap_or("ttd gives no reason");
+                let error = Error::new(status::trouble(&status), format!("{}: {reason}", accepted.name));
+                ended.push((place, Err(error)));
+            }
+            State::Outdated if one.until == Until::Complete => {
+                let accepted = accepted.clone();
+                ended.push((place, Ok(Complete { accepted, done: Some(status.clone()), bytes_before })));
+            }
+            State::Checking | State::Waiting | State::Downloading | State::Paused | State::Outdated => {}
+        }
+        one.last = Some(status);
+    }
+    Ok(forgotten)
+}
+
+fn removed(accepted: &Accepted) -> Error {
+    Error::refused(format!("{} was removed", accepted.name))
+        .hint("somebody else did that with `ttctl remove`; get it again")
+}
+
+/// What the progress is of: a name, or "2 of 5 files".
+fn label(all: &[Awaited]) -> String {
+    match all {
+        [one] => one.accepted.as_ref().map_or(String::new(), |accepted| accepted.name.to_string()),
+        all => {
+            let ended = all.iter().filter(|one| one.has_ended).count();
+            format!("{ended} of {} files", all.len())
+        }
+    }
+}
+
+/// Shows how far they are, all together. Of several the first that does not move says why.
+fn show(all: &[Awaited], progress: &mut Progress) {
+    let known = || all.iter().filter_map(|one| one.last.as_ref());
+    let is_open = |status: &&ResourceStatus| status.state != State::Seeding;
+    let Some(first) = known().find(is_open) else { return };
+    let stuck = known().filter(is_open).find(|status| reason_of(status).is_some());
+    let reason = stuck.and_then(|status| {
+        let reason = reason_of(status)?;
+        Some(if all.len() == 1 { reason } else { format!("{}: {reason}", status.name) })
+    });
+    progress.update(&Now {
+        bytes_done: known().map(|status| status.bytes_have).sum(),
+        bytes_total: known().map(status::bytes_total).sum(),
+        bytes_per_s: Some(known().map(|status| status.download_bytes_per_s).sum()),
+        eta_s: known().filter_map(|status| status.eta_s).max(),
+        peers: known().map(|status| status.peers).max(),
+        doing: status::state(first.state),
+        reason: reason.as_deref(),
+    });
+}
+
+fn reason_of(status: &ResourceStatus) -> Option<String> {
+    match (&status.reason, status.state) {
+        (None, State::Paused) => Some(format!("paused; go on with `ttctl resume {}`", status.name)),
+        (reason, _) => reason.clone(),
+    }
+}
+
+fn what_now(accepted: &Accepted, global: &Global) -> String {
+    let name = accepted.name.as_str();
+    let (status, remove) = (global.command("status", name), global.command("remove", name));
+    format!("the download goes on: see it with `{status}`, stop it with `{remove}`")
+}
+
+/// The user pressed ^C.
+fn stopped(all: &[Awaited], waiting: &impl Waiting, global: &Global) -> Error {
+    let interrupted = |what: String| Error::new(Kind::Interrupted, format!("interrupted; {what}"));
+    let rest: Vec<&Awaited> = all.iter().filter(|one| !one.has_ended).collect();
+    match &rest[..] {
+        [Awaited { accepted: Some(accepted), .. }] => {
+            interrupted(format!("{} is not complete yet", accepted.name)).hint(what_now(accepted, global))
+        }
+        [_] if all.len() == 1 => {
+            interrupted(waiting.before_begin(0)).hint("`ttctl status` shows it if ttd goes on with it")
+        }
+        rest => interrupted(format!("{} of {} files are not complete yet", rest.len(), all.len()))
+            .hint("the downloads go on: `ttctl status` shows them"),
+    }
+}
+
+fn timed_out(accepted: &Accepted, timeout: Duration, last: Option<&ResourceStatus>) -> Error {
+    let name = &accepted.name;
+    let reason = last.and_then(|status| status.reason.as_deref());
+    let no_space = last.is_some_and(|status| {
+        status::trouble(status) == Kind::NoSpace
+            || status.reason.as_deref().is_some_and(|reason| reason.starts_with("no space"))
+    });
+    let kind = if no_space { Kind::NoSpace } else { Kind::TimedOut };
+    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+    Error::new(kind, format!("{name} is not complete after {}{reason}", human::duration(timeout)))
+}

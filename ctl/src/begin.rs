@@ -1,0 +1,266 @@
+//! Has ttd begin a download: finds out what is meant, sends a manifest, and waits for the comparison with a file that
+//! lies under its name.
+
+use crate::asker::Asker;
+use crate::cli::{Global, WhichTracker};
+use crate::connect::{CALL_TIMEOUT, Daemon};
+use crate::error::{Error, Kind};
+use crate::fetch_url;
+use crate::files;
+use crate::link::Link;
+use crate::progress::Progress;
+use crate::select::{self, Known, Meaning};
+use crate::targets::no_meaning;
+use crate::tasks::{self, Ended};
+use crate::want::Want;
+use bytes::Bytes;
+use shared::manifest::Manifest;
+use shared::name::MANIFEST_SUFFIX;
+use shared::rpc::control::{Accepted, ControlError, ErrorKind, GetRequest, GetWhat, PART_BYTES_MAX};
+use shared::url::TrackerUrl;
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long the daemon may look for a name at its trackers, and fetch the manifest.
+const GET_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How often a name that nobody knows yet, or a tracker that cannot be reached, is asked for again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A look-up that takes no longer than this is not worth a word.
+const LOOK_UP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A download to begin.
+pub(crate) struct Order {
+    /// As it stands on the command line; of a pattern, a name that it matches.
+    pub(crate) what: String,
+    ask: Result<Ask, Error>,
+    /// Whether a file that lay under the name had to be compared first.
+    pub(crate) was_compared: Cell<bool>,
+    /// Why it has not begun yet.
+    pub(crate) last: RefCell<Option<Error>>,
+    /// What was accepted: asked for again, it needs no tracker.
+    accepted: RefCell<Option<Accepted>>,
+}
+
+struct Ask {
+    what: GetWhat,
+    manifest: Option<Manifest>,
+}
+
+/// How downloads are to begin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) replace: bool,
+    /// Whether a tracker and a name that are not there yet are waited for.
+    pub(crate) waits: bool,
+}
+
+impl Order {
+    fn new(what: String, ask: Result<Ask, Error>) -> Order {
+        let (was_compared, last, accepted) = (Cell::new(false), RefCell::new(None), RefCell::new(None));
+        Order { what, ask, was_compared, last, accepted }
+    }
+
+    /// Reads a word of the command line that is no pattern, and the manifest that it names.
+    pub(crate) async fn read(what: &str, timeout: Option<Duration>) -> Result<Order, Error> {
+        let ask = match Want::parse(what)? {
+            Want::Manifest(path) => {
+                Ask { what: GetWhat::Manifest, manifest: Some(files::read_manifest(&path)?) }
+            }
+            Want::Url(url) => {
+                Ask { what: GetWhat::Manifest, manifest: Some(fetch_url::fetch(&url, timeout).await?) }
+            }
+            Want::Catalogue(what) => Ask { what, manifest: None },
+        };
+        Ok(Order::new(what.to_owned(), Ok(ask)))
+    }
+
+    /// One that cannot begin.
+    pub(crate) fn failed(what: &str, error: Error) -> Order {
+        Order::new(what.to_owned(), Err(error))
+    }
+
+    /// Has ttd begin it; how far a comparison is is shown with what `progress` makes.
+    pub(crate) async fn begin(
+        &self,
+        link: &Link<'_>,
+        manner: Manner,
+        progress: &dyn Fn(&str) -> Progress,
+    ) -> Result<Accepted, Error> {
+        let ask = self.ask.as_ref().map_err(Clone::clone)?;
+        let slow = async {
+            tokio::time::sleep(LOOK_UP_PATIENCE).await;
+            if ask.manifest.is_none() {
+                link.note(&format!("{}: asking the trackers for it", self.what));
+            }
+            std::future::pending().await
+        };
+        let accepted = tokio::select! {
+            accepted = self.begin_until_accepted(ask, link, manner, progress) => accepted?,
+            never = slow => never,
+        };
+        self.accepted.replace(Some(accepted.clone()));
+        Ok(accepted)
+    }
+
+    async fn begin_until_accepted(
+        &self,
+        ask: &Ask,
+        link: &Link<'_>,
+        manner: Manner,
+        progress: &dyn Fn(&str) -> Progress,
+    ) -> Result<Accepted, Error> {
+        loop {
+            let begun = link.call_in_turn(async |daemon| {
+                if let Some(accepted) = self.again(daemon, manner).await? {
+                    return Ok(Ok(accepted));
+                }
+                let begun = match self.ask_once(ask, daemon, link, manner).await? {
+                    Ok(begun) => begun,
+                    Err(error) => return Ok(Err(error)),
+                };
+                self.compared(begun, daemon, progress).await.map(Ok)
+            });
+            let error = match begun.await? {
+                Ok(accepted) => return Ok(accepted),
+                Err(error) => error,
+            };
+            let may_come = matches!(error.kind, ErrorKind::Unknown | ErrorKind::Unreachable);
+            if may_come && manner.waits {
+                self.last.replace(Some(error.into()));
+                tokio::time::sleep(ASK_AGAIN).await;
+                continue;
+            }
+            let beside = format!("{}{MANIFEST_SUFFIX}", self.what);
+            let by_name = matches!(ask.what, GetWhat::Name { tracker: None, .. });
+            return Err(match by_name && may_come && Path::new(&beside).exists() {
+                true => {
+                    Error::from(error).hint(format!("or do you mean the manifest here? `ttctl get {beside}`"))
+                }
+                false => error.into(),
+            });
+        }
+    }
+
+    /// What a former ttd had accepted is known to the next one, most likely.
+    async fn again(&self, daemon: &Daemon, manner: Manner) -> Result<Option<Accepted>, Error> {
+        let Some(resource) = self.accepted.borrow().as_ref().map(|accepted| accepted.resource) else {
+            return Ok(None);
+        };
+        let what = GetWhat::Resource { resource, tracker: None };
+        let request = GetRequest { what, replace: manner.replace };
+        Ok(daemon.caller.get(request, GET_TIMEOUT).await?.ok())
+    }
+
+    async fn ask_once(
+        &self,
+        ask: &Ask,
+        daemon: &Daemon,
+        link: &Link<'_>,
+        manner: Manner,
+    ) -> Result<Result<Accepted, ControlError>, Error> {
+        let request = GetRequest { what: ask.what.clone(), replace: manner.replace };
+        let Some(manifest) = &ask.manifest else { return Ok(daemon.caller.get(request, GET_TIMEOUT).await?) };
+        let _one_at_a_time = link.manifests.lock().await;
+        send(daemon, manifest).await?;
+        Ok(daemon.caller.get(request, GET_TIMEOUT).await?)
+    }
+
+    /// Waits until the file that lies under the name was compared with what is wanted: what is accepted then.
+    async fn compared(
+        &self,
+        mut accepted: Accepted,
+        daemon: &Daemon,
+        progress: &dyn Fn(&str) -> Progress,
+    ) -> Result<Accepted, Error> {
+        while let Some(task) = accepted.comparing {
+            self.was_compared.set(true);
+            let comparing = format!("the file {} is still being compared", accepted.name);
+            self.last.replace(Some(Error::refused(comparing)));
+            let progress = progress(accepted.name.as_str());
+            accepted = match tasks::wait(daemon, task, progress).await? {
+                Ended::Found(accepted) => accepted,
+                ended => return Err(tasks::unexpected(&ended)),
+            };
+        }
+        Ok(accepted)
+    }
+}
+
+/// Sends a manifest's text in parts as large as they may be.
+async fn send(daemon: &Daemon, manifest: &Manifest) -> Result<(), Error> {
+    let mut text = String::with_capacity(manifest.text_bytes().min(PART_BYTES_MAX));
+    for part in manifest.text_parts() {
+        if text.len() + part.len() > PART_BYTES_MAX {
+            let full = Bytes::from(std::mem::take(&mut text));
+            daemon.caller.manifest_part(full.into(), CALL_TIMEOUT).await??;
+        }
+        text.push_str(&part);
+    }
+    daemon.caller.manifest_part(Bytes::from(text).into(), CALL_TIMEOUT).await??;
+    Ok(())
+}
+
+/// What a pattern or the beginning of an id stands for in a catalogue: its tracker, if one is named, and the word. `None`
+/// for every other word.
+pub(crate) fn in_catalogue(what: &str) -> Option<(Option<TrackerUrl>, String)> {
+    match Want::parse(what) {
+        Ok(Want::Catalogue(GetWhat::Name { name, tracker })) if select::needs_list(name.as_str()) => {
+            Some((tracker, name.to_string()))
+        }
+        _ => None,
+    }
+}
+
+/// The downloads that a pattern, or the beginning of an id, means in the catalogue of a tracker.
+pub(crate) async fn look_up(
+    word: &str,
+    tracker: Option<TrackerUrl>,
+    waits: bool,
+    global: &Global,
+) -> Result<Vec<Order>, Error> {
+    let which = WhichTracker { tracker: tracker.clone() };
+    let mut asker = Asker::connect(&which, global).await?;
+    loop {
+        let error = match asker.list().await {
+            Ok(answer) => {
+                let known: Vec<Known> = answer.answer.iter().map(Known::from).collect();
+                let orders = |asks: Vec<(String, GetWhat)>| {
+                    let new = |(what, ask)| Order::new(what, Ok(Ask { what: ask, manifest: None }));
+                    asks.into_iter().map(new).collect()
+                };
+                let by_name = |name: shared::name::ResourceName| {
+                    (name.to_string(), GetWhat::Name { name, tracker: tracker.clone() })
+                };
+                match select::select(word, &known) {
+                    Ok(Meaning::Name(name)) => return Ok(orders(vec![by_name(name)])),
+                    Ok(Meaning::Id(resource)) => {
+                        let what = GetWhat::Resource { resource, tracker: tracker.clone() };
+                        return Ok(orders(vec![(word.to_owned(), what)]));
+                    }
+                    Ok(Meaning::Names(names)) => return Ok(orders(names.into_iter().map(by_name).collect())),
+                    Err(why) => {
+                        let hint =
+                            format!("`ttctl tracker list --tracker {}` shows all there are", answer.tracker);
+                        let may_come = matches!(why, select::NoMeaning::Unknown | select::NoMeaning::NoMatch);
+                        let error = no_meaning(word, &why, &hint);
+                        if !may_come {
+                            return Err(error);
+                        }
+                        error
+                    }
+                }
+            }
+            Err(error) => error,
+        };
+        let may_pass =
+            matches!(error.kind, Kind::Refused | Kind::Unreachable | Kind::TimedOut | Kind::NoDaemon);
+        if !waits || !may_pass {
+            return Err(error);
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+        let _ = asker.reconnect(global).await; // without a ttd the next question fails, too
+    }
+}
