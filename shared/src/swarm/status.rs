@@ -64,6 +64,8 @@ impl Machine {
             peer,
             in_flight: self.uploads.in_flight(key, peer),
             chunks_sent: taker.sent,
+            active: now.since(taker.since),
+            lately: taker.lately(now),
         });
         status.collect()
     }
@@ -286,4 +288,8 @@ pub struct TakerStatus {
     pub in_flight: u32,
     /// Chunks that it has received from here since it began to ask.
     pub chunks_sent: u64,
+    /// For how long it has asked.
+    pub active: Duration,
+    /// How many chunks it got lately, and in which span.
+    pub lately: (u64, Duration),
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// A peer counts as fetching from here if it asked for something within this time.
 const FETCHES_FOR: Duration = Duration::from_secs(10);
+/// The rate of a peer is taken over one to two times this span.
+const RATE_SPAN: Duration = Duration::from_secs(3);
 /// Limits the remembered peers of all swarms together. Further peers are not shown.
 const TAKERS_MAX: usize = 4096;
 
@@ -18,7 +20,30 @@ pub(super) struct Takers(BTreeMap<(SwarmKey, PeerAddr), Taker>);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Taker {
     pub(super) asked_at: Time,
+    /// When it asked first.
+    pub(super) since: Time,
     pub(super) sent: u64,
+    /// When the two last spans for its rate began, the older one first, and how much had been sent then.
+    marks: [(Time, u64); 2],
+}
+
+impl Taker {
+    fn new(now: Time) -> Taker {
+        Taker { asked_at: now, since: now, sent: 0, marks: [(now, 0); 2] }
+    }
+
+    fn count(&mut self, now: Time) {
+        if now.since(self.marks[1].0) >= RATE_SPAN {
+            self.marks = [self.marks[1], (now, self.sent)];
+        }
+        (self.asked_at, self.sent) = (now, self.sent + 1);
+    }
+
+    /// How many chunks it got lately, and in which span.
+    pub(super) fn lately(&self, now: Time) -> (u64, Duration) {
+        let (at, sent) = self.marks[0];
+        (self.sent - sent, now.since(at))
+    }
 }
 
 impl Takers {
@@ -32,14 +57,14 @@ impl Takers {
             self.0.retain(|_, taker| is_recent(taker, now));
         }
         if self.0.len() < TAKERS_MAX {
-            self.0.insert((key, peer), Taker { asked_at: now, sent: 0 });
+            self.0.insert((key, peer), Taker::new(now));
         }
     }
 
     /// Notes that a peer got a chunk.
     pub(super) fn sent(&mut self, key: SwarmKey, peer: PeerAddr, now: Time) {
         if let Some(taker) = self.0.get_mut(&(key, peer)) {
-            (taker.asked_at, taker.sent) = (now, taker.sent + 1);
+            taker.count(now);
         }
     }
 
@@ -84,6 +109,20 @@ mod tests {
         bench.on(Event::Leave { key: key(1) });
         bench.wait(SECOND);
         assert_eq!(shown(&bench).len(), 2, "what is on its way goes on to its end");
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds() {
+        let (mut takers, start) = (Takers::default(), Time(0));
+        let at = |quarters: u32| start + Duration::from_millis(250) * quarters;
+        takers.asked(key(1), peer(1), start);
+        (1..=40).for_each(|quarters| takers.sent(key(1), peer(1), at(quarters)));
+        let lately = |takers: &Takers, now| takers.of(key(1)).next().unwrap().1.lately(now);
+        let (chunks, span) = lately(&takers, at(40));
+        assert!((RATE_SPAN..=RATE_SPAN * 2).contains(&span), "{span:?}");
+        assert_eq!(chunks, span.as_secs() * 4 + u64::from(span.subsec_millis()) / 250);
+        assert_eq!(lately(&takers, at(80)).0, chunks, "what pauses becomes slower");
+        assert!(lately(&takers, at(80)).1 > RATE_SPAN * 3);
     }
 
     #[test]
