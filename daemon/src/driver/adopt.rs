@@ -122,7 +122,7 @@ impl Driver {
         if self.go_on_if_here(wanted, &NameState::of_file(identity))? {
             return Ok(Taken::Here);
         }
-        let found = NameRecord::new(name.clone(), Some(identity), self.wanting(name, wanted.by.as_ref()));
+        let found = self.name_record(key, name, Some(identity), wanted.by.as_ref());
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, found);
         let (manifest, path) = (wanted.manifest.clone(), self.home.file(name));
         let published = Arc::new(PublishedFile { manifest: manifest.clone(), path, identity });

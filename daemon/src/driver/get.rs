@@ -203,9 +203,9 @@ impl Driver {
     /// Adds a name to a resource that is here.
     fn add_name(&mut self, key: SwarmKey, wanted: &Wanted) {
         let name = wanted.manifest.name().clone();
-        let wanted_by = self.wanting(&name, wanted.by.as_ref());
+        let record = self.name_record(key, &name, None, wanted.by.as_ref());
         self.forget_name(&name, Some(key));
-        let record = NameRecord { replace: wanted.replace, ..NameRecord::new(name, None, wanted_by) };
+        let record = NameRecord { replace: wanted.replace, ..record };
         self.library.add_name(key, record);
         if let Some(resource) = self.library.get(key) {
             self.saver.save(&resource.slot, &resource.record);
@@ -223,8 +223,8 @@ impl Driver {
     /// present content.
     fn begin(&mut self, wanted: Wanted, place: NameState, reply: Reply<Accepted>) {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name().clone());
-        let wanted_by = self.wanting(&name, wanted.by.as_ref());
-        let name = NameRecord { replace: wanted.replace, ..NameRecord::new(name, None, wanted_by) };
+        let name = self.name_record(key, &name, None, wanted.by.as_ref());
+        let name = NameRecord { replace: wanted.replace, ..name };
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, name);
         let (slot, context) = (self.home.slot(key), self.context.clone());
         let opening = self.open_place(&slot, &record, &wanted.manifest);

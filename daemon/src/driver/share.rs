@@ -239,8 +239,7 @@ impl Driver {
         let mut record = self.record_of(&manifest);
         self.newest_ms = self.newest_ms.max(record.shared_at_ms);
         record.names.retain(|other| other.name != *name);
-        let wanted_by = self.wanting(name, Some(&request.by));
-        record.names.push(NameRecord::new(name.clone(), Some(identity), wanted_by));
+        record.names.push(self.name_record(key, name, Some(identity), Some(&request.by)));
         let known = self.library.get(key);
         let (old, old_trackers) = known.map(|it| (it.traffic.clone(), it.trackers())).unzip();
         if old.is_some() {

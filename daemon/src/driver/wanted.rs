@@ -3,7 +3,8 @@
 
 use super::Driver;
 use crate::library::Resource;
-use crate::store::NameRecord;
+use crate::store::{FileIdentity, NameRecord};
+use shared::host::clock::now_ms;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::wanted::{WantedBy, Wanting, Withdrawn};
@@ -21,6 +22,20 @@ impl Driver {
             (Some(wanting), None) => wanting,
             (None, by) => by.cloned().map(Wanting::of).unwrap_or_default(),
         }
+    }
+
+    /// What is remembered of a name that a resource gets, with this file or none yet. A name that the resource had already
+    /// was added when it got it first.
+    pub(super) fn name_record(
+        &self,
+        key: SwarmKey,
+        name: &ResourceName,
+        published: Option<FileIdentity>,
+        by: Option<&WantedBy>,
+    ) -> NameRecord {
+        let known = self.library.get(key).and_then(|resource| record_of(resource, name));
+        let added_at_ms = known.map_or_else(now_ms, |record| record.added_at_ms);
+        NameRecord { added_at_ms, ..NameRecord::new(name.clone(), published, self.wanting(name, by)) }
     }
 
     /// Records that `by` wants a name that is here.

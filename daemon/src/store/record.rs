@@ -51,16 +51,32 @@ pub struct NameRecord {
     /// Whether it was taken back from the trackers: it is not published under this name until it is shared again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub taken_back: bool,
+    /// When the name came to be here, shared or wanted, in milliseconds since 1970; 0 if that is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub added_at_ms: u64,
     /// Who wants it; empty in a rebuilt record.
     #[serde(default, skip_serializing_if = "Wanting::is_empty")]
     pub wanted_by: Wanting,
 }
 
 impl NameRecord {
-    /// A name with this file, or with none yet. Other content may not be replaced, and nothing is damaged.
+    /// A name with this file, or with none yet. Other content may not be replaced, nothing is damaged, and the
+    /// time when it was added is unknown.
     pub fn new(name: ResourceName, published: Option<FileIdentity>, wanted_by: Wanting) -> NameRecord {
-        NameRecord { name, replace: false, published, damaged: false, taken_back: false, wanted_by }
+        NameRecord {
+            name,
+            replace: false,
+            published,
+            damaged: false,
+            taken_back: false,
+            added_at_ms: 0,
+            wanted_by,
+        }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -170,6 +186,7 @@ mod tests {
                     published: Some(FileIdentity::at(folder.path()).unwrap()),
                     damaged: true,
                     taken_back: true,
+                    added_at_ms: 1_700_000_000_001,
                     wanted_by: vec![
                         WantedBy::User { uid: 1000, name: Some("alice".to_owned()) },
                         WantedBy::User { uid: 4711, name: None },
@@ -216,6 +233,7 @@ mod tests {
                 published: None,
                 damaged: false,
                 taken_back: false,
+                added_at_ms: 7,
                 wanted_by: vec![
                     WantedBy::User { uid: 1000, name: Some("alice".to_owned()) },
                     WantedBy::User { uid: 4711, name: None },
@@ -232,7 +250,7 @@ mod tests {
         let text = format!(
             "version = 1\nresource = \"{resource}\"\ndigest = \"{digest}\"\ntrackers = [\"tt://[::1]:7986\"]\n\
              shared_at_ms = 4294967296\norigin = true\nclaims = []\nundated = [\"tt://[::3]:7986\"]\npaused = false\n\n\
-             [[names]]\nname = \"b\"\nreplace = true\ndamaged = false\n\
+             [[names]]\nname = \"b\"\nreplace = true\ndamaged = false\nadded_at_ms = 7\n\
              wanted_by = [{{ user = {{ uid = 1000, name = \"alice\" }} }}, {{ user = {{ uid = 4711 }} }}, \"found\", \"watch\", \
              {{ subscription = \"*.iso\" }}, {{ feed = \"debian\" }}, \"others\"]\n"
         );
