@@ -1,13 +1,12 @@
 //! Taking a file into the shared folder without copying it, where the file system can let two files have the same
 //! blocks (btrfs, XFS and others) and the caller may write in the folder as its owner would.
 
+use crate::dress;
 use crate::error::{Error, Kind};
 use crate::files::NewFile;
-use rustix::fs::{Gid, Mode, Uid};
 use shared::name::ResourceName;
 use shared::rpc::control::DaemonInfo;
-use std::fs::{File, Metadata};
-use std::io;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -22,27 +21,14 @@ pub(crate) struct Cloned {
 /// the mode that the daemon would give it. `None` when it cannot be done so, for whatever reason: sending the bytes
 /// always can, and then the daemon says what is wrong.
 pub(crate) fn clone_in(file: &File, name: &ResourceName, daemon: &DaemonInfo) -> Option<Cloned> {
-    let folder = std::fs::metadata(&daemon.folder).ok()?;
-    let is_theirs = (folder.dev(), folder.ino()) == (daemon.folder_device, daemon.folder_inode);
-    let user = rustix::process::geteuid();
-    if !is_theirs || !(user.is_root() || user.as_raw() == folder.uid()) {
-        return None;
-    }
+    let theirs = dress::of_daemon(daemon)?;
     let path = daemon.folder.join(name.as_str());
     let mut new = NewFile::create(&path).ok()?;
     rustix::fs::ioctl_ficlone(&*new.file(), file).ok()?;
-    make_theirs(new.file(), &folder, daemon).ok()?;
+    theirs.put_on(new.file()).ok()?;
     let made = new.file().metadata().ok()?;
     new.publish(false).ok()?;
     Some(Cloned { path, device: made.dev(), inode: made.ino() })
-}
-
-fn make_theirs(file: &File, folder: &Metadata, daemon: &DaemonInfo) -> io::Result<()> {
-    let is_root = rustix::process::geteuid().is_root();
-    let owner = is_root.then(|| Uid::from_raw(folder.uid()));
-    let group = daemon.file_group.or(is_root.then(|| folder.gid()));
-    rustix::fs::fchown(file, owner, group.map(Gid::from_raw))?;
-    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(daemon.file_mode))?)
 }
 
 impl Cloned {

@@ -1,5 +1,5 @@
 //! `ttctl share`: a file of the shared folder where it is; any other by a clone of it, where that can be had, or by
-//! sending its bytes.
+//! sending its bytes. With --move it is renamed, or deleted when its copy is shared.
 
 use crate::cli::{Global, ShareArgs};
 use crate::clone::clone_in;
@@ -8,11 +8,14 @@ use crate::documents::{Document, Share, Shares};
 use crate::each::Failures;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::move_in::Source;
 use crate::output::Output;
 use crate::progress::{Now, Progress};
 use crate::tasks::{self, Ended};
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use shared::host::environment;
+use shared::id::ResourceId;
 use shared::name::ResourceName;
 use shared::rpc::control::{PART_BYTES_MAX, ShareRequest, Shared, TaskId};
 use std::collections::BTreeSet;
@@ -37,8 +40,9 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
     for path in &args.paths {
         let request =
             |name| ShareRequest { name, trackers: trackers.clone(), replace: args.replace, bytes: 0 };
-        match share_one(&daemon, path, request, output).await {
-            Ok(shared) => {
+        match share_one(&daemon, path, request, args.moves, output).await {
+            Ok((shared, kept)) => {
+                kept.into_iter().for_each(|why| failures.add(&path.to_string_lossy(), why, output));
                 if !output.is_json() {
                     output.line(&format!(
                         "{}  {}",
@@ -83,12 +87,14 @@ fn document(shared: &Shared) -> Share {
     }
 }
 
+/// Shares one file. Of one that was to be moved, and is shared but still where it was, also why.
 async fn share_one(
     daemon: &Daemon,
     path: &Path,
     request: impl FnOnce(ResourceName) -> ShareRequest,
+    moves: bool,
     output: &Output,
-) -> Result<Shared, Error> {
+) -> Result<(Shared, Option<Error>), Error> {
     let name = files::name_of(path)?;
     let (file, metadata) = files::open_regular(path)?;
     let (device, inode) = (daemon.info.folder_device, daemon.info.folder_inode);
@@ -104,17 +110,39 @@ async fn share_one(
     let is_there = files::is_folder(files::parent(path), device, inode);
     let request = request(name);
     if is_there {
-        return share_in_place(daemon, request, output).await;
+        let shared = share_in_place(daemon, request, output).await; // nor is there anything to move
+        return shared.map(|shared| (shared, None));
     }
+    let source = if moves { Some(Source::new(path, &metadata)?) } else { None };
+    if let Some(renamed) =
+        source.as_ref().and_then(|source| source.rename(&file, &request.name, &daemon.info))
+    {
+        let shared = share_in_place(daemon, request, output).await;
+        return shared.map(|shared| (shared, None)).map_err(|error| renamed.undo_after(error));
+    }
+    let (shared, sent) = share_copy(daemon, path, file, metadata.len(), request, output).await?;
+    let kept = source.and_then(|source| source.delete(&shared, sent).err());
+    Ok((shared, kept))
+}
+
+/// Shares a copy of a file from elsewhere; with the hash of the bytes that were sent, if they were.
+async fn share_copy(
+    daemon: &Daemon,
+    path: &Path,
+    file: File,
+    bytes: u64,
+    request: ShareRequest,
+    output: &Output,
+) -> Result<(Shared, Option<ResourceId>), Error> {
     if let Some(cloned) = clone_in(&file, &request.name, &daemon.info) {
         let shared = share_in_place(daemon, request, output).await;
-        return shared.inspect_err(|error| cloned.undo_after(error));
+        return shared.map(|shared| (shared, None)).inspect_err(|error| cloned.undo_after(error));
     }
-    let (label, bytes) = (request.name.to_string(), metadata.len());
+    let label = request.name.to_string();
     let request = ShareRequest { bytes, ..request };
     let task = daemon.caller.import(request, CALL_TIMEOUT).await??;
-    send(daemon, task, path, file, bytes, Progress::new(output, &label)).await?;
-    wait(daemon, task, output, &label).await
+    let sent = send(daemon, task, path, file, bytes, Progress::new(output, &label)).await?;
+    Ok((wait(daemon, task, output, &label).await?, Some(sent)))
 }
 
 async fn share_in_place(daemon: &Daemon, request: ShareRequest, output: &Output) -> Result<Shared, Error> {
@@ -130,7 +158,7 @@ async fn wait(daemon: &Daemon, task: TaskId, output: &Output, label: &str) -> Re
     }
 }
 
-/// Sends a file's bytes, in order: the next part is read while the daemon writes the last one.
+/// Sends a file's bytes, in order: the next part is read while the daemon writes the last one. Returns their hash.
 async fn send(
     daemon: &Daemon,
     task: TaskId,
@@ -138,13 +166,15 @@ async fn send(
     file: File,
     bytes_total: u64,
     mut progress: Progress,
-) -> Result<(), Error> {
+) -> Result<ResourceId, Error> {
     let mut file = file;
+    let mut hash = Sha256::new();
     let mut bytes_done = 0;
     let mut next;
     (file, next) = read(file, 0, bytes_total, path).await?;
     while bytes_done < bytes_total {
         let part = next;
+        hash.update(&part);
         bytes_done += part.len() as u64;
         let sent = daemon.caller.import_part(task, part.into(), PART_TIMEOUT);
         let (answer, read) = tokio::join!(sent, read(file, bytes_done, bytes_total, path));
@@ -153,7 +183,7 @@ async fn send(
         progress.update(&Now { bytes_done, bytes_total, doing: "importing", ..Now::default() });
     }
     daemon.caller.import_end(task, CALL_TIMEOUT).await??;
-    Ok(())
+    Ok(ResourceId(hash.finalize().into()))
 }
 
 /// Reads the part at `offset`: empty at the end, an error if the file has become shorter.

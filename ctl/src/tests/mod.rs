@@ -4,6 +4,7 @@ mod fake;
 mod files;
 mod flows;
 mod json;
+mod moves;
 mod several;
 mod trackers;
 

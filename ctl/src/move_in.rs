@@ -1,0 +1,140 @@
+//! `share --move`: a file becomes the one in the shared directory, instead of being copied. On the same file system it is
+//! renamed, if what comes of that is what a copy would be; else it is copied, and deleted when the copy is shared. At each
+//! moment the whole file is at one of the two places.
+
+use crate::dress::{self, Dress};
+use crate::error::{Error, Kind};
+use crate::files;
+use rustix::fs::{Access, AtFlags, CWD, RenameFlags, access, renameat_with};
+use shared::id::ResourceId;
+use shared::name::ResourceName;
+use shared::rpc::control::{DaemonInfo, Shared};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A file that is to be moved.
+pub(crate) struct Source<'a> {
+    path: &'a Path,
+    /// As it was when it was opened.
+    metadata: &'a Metadata,
+}
+
+/// A file that was renamed into the shared directory, and is not shared yet.
+pub(crate) struct Renamed<'a> {
+    from: &'a Path,
+    to: PathBuf,
+    file: &'a File,
+    before: Dress,
+}
+
+impl<'a> Source<'a> {
+    /// Refuses what could not be deleted from where it is, before anything is copied.
+    pub(crate) fn new(path: &'a Path, metadata: &'a Metadata) -> Result<Source<'a>, Error> {
+        let is_link = std::fs::symlink_metadata(path).is_ok_and(|link| link.is_symlink());
+        if is_link {
+            return Err(Error::refused(format!("{} is a symbolic link", path.display()))
+                .hint("with --move, name the file that it leads to"));
+        }
+        access(files::parent(path), Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+            let message = format!("cannot take {} away from its directory", path.display());
+            Error::io(message, &error.into()).hint("leave --move out to share a copy")
+        })?;
+        Ok(Source { path, metadata })
+    }
+
+    /// Renames the file into the shared directory, with the owner, the group and the mode that ttd gives its files. `None`
+    /// if that cannot be done, for whatever reason, or would not be what a copy is: copying always is.
+    pub(crate) fn rename(
+        &self,
+        file: &'a File,
+        name: &ResourceName,
+        daemon: &DaemonInfo,
+    ) -> Option<Renamed<'a>> {
+        let theirs = dress::of_daemon(daemon)?;
+        let is_alone = self.metadata.nlink() == 1 && self.metadata.dev() == daemon.folder_device;
+        let before = Dress::of(self.metadata);
+        if !is_alone || !dress::may_wear(&before, &theirs) || has_attributes(file) {
+            return None;
+        }
+        let to = daemon.folder.join(name.as_str());
+        renameat_with(CWD, self.path, CWD, &to, RenameFlags::NOREPLACE).ok()?;
+        let renamed = Renamed { from: self.path, to, file, before };
+        // what was opened may not be what was renamed: somebody may have put another file under the name
+        let is_same = is_at(&renamed.to, self.metadata);
+        if !is_same || theirs.put_on(file).is_err() {
+            // what cannot be taken back stays where it is, and is shared from there
+            return renamed.take_back().is_err().then_some(renamed);
+        }
+        Some(renamed)
+    }
+
+    /// Deletes the file when a copy of it is shared, unless it was changed meanwhile. `sent` is the hash of what was copied.
+    pub(crate) fn delete(&self, shared: &Shared, sent: Option<ResourceId>) -> Result<(), Error> {
+        let path = self.path.display();
+        let kept = |why: String| {
+            Error::bad_data(format!("{path} stays where it is: {why}"))
+                .hint(format!("{} is shared as it was read; delete {path} yourself", shared.name))
+        };
+        if sent.is_some_and(|sent| sent != shared.resource) {
+            return Err(kept("what was shared is not what was read".to_owned()));
+        }
+        if !is_unchanged(self.path, self.metadata) {
+            return Err(kept("it was changed while it was copied".to_owned()));
+        }
+        std::fs::remove_file(self.path).map_err(|error| {
+            Error::io(format!("{} is shared, but {path} cannot be deleted", shared.name), &error)
+        })
+    }
+}
+
+impl Renamed<'_> {
+    /// Takes the file back to where it was when the daemon refused it. After other errors it may be shared all the same, and
+    /// stays. The error says where the file is then.
+    pub(crate) fn undo_after(&self, error: Error) -> Error {
+        let may_be_shared =
+            matches!(error.kind, Kind::NoDaemon | Kind::Interrupted | Kind::TimedOut | Kind::Internal);
+        let stays = match may_be_shared {
+            true => true,
+            false => self.take_back().is_err(),
+        };
+        if !stays {
+            return error;
+        }
+        let (from, to) = (self.from.display(), self.to.display());
+        Error { message: format!("{}; {from} was moved to {to} before", error.message), ..error }
+            .hint(format!("`ttctl share {to}` shares it from there"))
+    }
+
+    fn take_back(&self) -> io::Result<()> {
+        self.before.put_on(self.file)?;
+        Ok(renameat_with(CWD, &self.to, CWD, self.from, RenameFlags::NOREPLACE)?)
+    }
+}
+
+/// Whether the file has what a copy would not have: access lists, capabilities, a user's own attributes. Labels of the
+/// system, which a copy has as well, do not count.
+fn has_attributes(file: &File) -> bool {
+    let mut names = [0_u8; 4096];
+    match rustix::fs::flistxattr(file, &mut names[..]) {
+        Ok(bytes) => {
+            let names = names[..bytes].split(|byte| *byte == 0).filter(|name| !name.is_empty());
+            names.into_iter().any(|name| name != b"security.selinux")
+        }
+        Err(error) => error != rustix::io::Errno::OPNOTSUPP,
+    }
+}
+
+fn is_at(path: &Path, file: &Metadata) -> bool {
+    let stat = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
+    stat.is_ok_and(|now| (now.st_dev as u64, now.st_ino as u64) == (file.dev(), file.ino()))
+}
+
+fn is_unchanged(path: &Path, before: &Metadata) -> bool {
+    let marks = |of: &Metadata| (of.dev(), of.ino(), of.len(), of.mtime(), of.mtime_nsec());
+    std::fs::symlink_metadata(path).is_ok_and(|now| marks(&now) == marks(before))
+}
+
+#[cfg(test)]
+mod tests;
