@@ -3,7 +3,9 @@
 use crate::error::{Error, Kind};
 use serde::{Serialize, Serializer};
 use shared::manifest::Manifest;
-use shared::rpc::control::{Direction, PeerInfo, Rejection, ResourceStatus, State, TrackerStatus};
+use shared::rpc::control::{
+    Direction, Limit, Limits, PeerInfo, Rejection, ResourceStatus, State, TrackerStatus,
+};
 use shared::rpc::tracker::{ListEntry, PeerEntry, ResourceEntry, Stage};
 use std::net::SocketAddr;
 
@@ -93,6 +95,12 @@ pub(crate) struct Resource {
     wanted_by: Vec<String>,
     /// The size by the word of a publisher, until `bytes_total` is known; `null` then, or if nobody told one.
     bytes_told: Option<u64>,
+    /// The same as `resource`, by the name that people use.
+    id: String,
+    /// Where the file is, or will be when it is complete; `null` while only the id is known.
+    path: Option<String>,
+    /// When it was shared or its download began, in milliseconds since 1970; `null` if nobody knows.
+    added_at_ms: Option<u64>,
 }
 
 /// How a tracker of a resource is doing: `trouble` is `null` when all is well.
@@ -135,6 +143,29 @@ impl From<&ResourceStatus> for Resource {
             upload_peers: status.upload_peers,
             wanted_by: status.wanted_by.iter().map(ToString::to_string).collect(),
             bytes_told: status.bytes_told,
+            id: status.resource.to_string(),
+            path: status.path.as_ref().map(|path| path.display().to_string()),
+            added_at_ms: status.added_at_ms,
+        }
+    }
+}
+
+/// The limits that hold; `null` is no limit, 0 a pause.
+#[derive(Debug, Serialize)]
+pub(crate) struct LimitsDocument {
+    download_limit_bytes_per_s: Option<u64>,
+    upload_limit_bytes_per_s: Option<u64>,
+}
+
+impl From<Limits> for LimitsDocument {
+    fn from(limits: Limits) -> LimitsDocument {
+        let number = |limit| match limit {
+            Limit::None => None,
+            Limit::BytesPerS(bytes_per_s) => Some(bytes_per_s),
+        };
+        LimitsDocument {
+            download_limit_bytes_per_s: number(limits.download),
+            upload_limit_bytes_per_s: number(limits.upload),
         }
     }
 }
@@ -157,6 +188,12 @@ pub(crate) struct Peer {
     /// "download": it is fetched from; "upload": it fetches from here.
     direction: Direction,
     chunks_sent: u64,
+    name: String,
+    id: String,
+    /// How fast it gets chunks from here; `null` of one that is fetched from.
+    bytes_per_s: Option<u64>,
+    /// Seconds since it began to ask; `null` of one that is fetched from.
+    active_s: Option<u64>,
 }
 
 impl From<&PeerInfo> for Peer {
@@ -171,6 +208,10 @@ impl From<&PeerInfo> for Peer {
             chunks_corrupt: peer.chunks_corrupt,
             direction: peer.direction,
             chunks_sent: peer.chunks_sent,
+            name: peer.name.to_string(),
+            id: peer.resource.to_string(),
+            bytes_per_s: peer.bytes_per_s,
+            active_s: peer.active_s,
         }
     }
 }

@@ -21,6 +21,7 @@ mod documents;
 mod dress;
 mod each;
 pub mod error;
+mod events;
 mod expect;
 mod fetch_url;
 mod files;
@@ -29,11 +30,14 @@ mod fleet;
 pub mod fuzz;
 mod get;
 pub mod human;
+mod info;
 mod kept;
 mod layout;
 mod limit;
 mod line;
 mod link;
+mod list;
+mod local_time;
 mod move_in;
 pub mod output;
 mod pause;
@@ -108,7 +112,9 @@ async fn run_with_daemon(cli: &Cli, output: &mut Output) -> Result<(), Error> {
         Command::Share(args) => share::share(args, global, output).await,
         Command::Get(args) => get::get(args, global, output).await,
         Command::Status(args) => status::status(args, global, output).await,
-        Command::List => status::list(global, output).await,
+        Command::List(args) => list::list(args, global, output).await,
+        Command::Info => info::info(global, output).await,
+        Command::Events(args) => events::events(args, global, output).await,
         Command::Wait(args) => wait::wait(args, global, output).await,
         Command::Fleet(args) => fleet::fleet(args, global, output).await,
         Command::Peers(args) => peers::peers(args, global, output).await,

@@ -1,23 +1,45 @@
-//! `ttctl limit`: how fast ttd may receive and send, from now on.
+//! `ttctl limit`: how fast ttd may receive and send, from now on or for good.
 
 use crate::cli::{Global, LimitArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon};
-use crate::documents::Document;
+use crate::documents::{Document, LimitsDocument};
 use crate::error::Error;
 use crate::output::Output;
 use serde::Serialize;
 use shared::host::config::{Rate, RateLimit};
-use shared::rpc::control::{Limit, LimitChange, Limits};
+use shared::rpc::control::{Keep, Limit, LimitChange, LimitsKept};
 
 pub(crate) async fn limit(args: &LimitArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
     let change = LimitChange { download: args.download.map(to_wire), upload: args.upload.map(to_wire) };
-    let limits = daemon.caller.limit(change, CALL_TIMEOUT).await??;
-    if output.is_json() {
-        return output.json(&Document::new(LimitsDocument::from(limits)));
+    let keep = match (args.save, args.reset) {
+        (true, _) => Keep::Saved,
+        (_, true) => Keep::Configured,
+        _ => Keep::ForNow,
+    };
+    let kept = daemon.caller.limit(change, keep, CALL_TIMEOUT).await??;
+    if args.save {
+        for option in &kept.overridden_by {
+            output.warning(&format!(
+                "ttd was started with {option}: after a restart with it, that comes before the saved limit"
+            ));
+        }
     }
-    output.line(&format!("download  {}", text(limits.download)))?;
-    output.line(&format!("upload    {}", text(limits.upload)))
+    if output.is_json() {
+        return output.json(&Document::new(Kept::from(&kept)));
+    }
+    let LimitsKept { limits, saved, .. } = kept;
+    output.line(&format!("download  {}{}", text(limits.download), note(limits.download, saved.download)))?;
+    output.line(&format!("upload    {}{}", text(limits.upload), note(limits.upload, saved.upload)))
+}
+
+/// What a person should know of a limit beside what it is.
+fn note(limit: Limit, saved: Option<Limit>) -> String {
+    match saved {
+        None => String::new(),
+        Some(saved) if saved == limit => " (saved)".to_owned(),
+        Some(saved) => format!(" (for now; {} is saved)", text(saved)),
+    }
 }
 
 fn to_wire(limit: RateLimit) -> Limit {
@@ -29,7 +51,7 @@ fn to_wire(limit: RateLimit) -> Limit {
 }
 
 /// As it may be typed again.
-fn text(limit: Limit) -> String {
+pub(crate) fn text(limit: Limit) -> String {
     match limit {
         Limit::None => "none".to_owned(),
         Limit::BytesPerS(bytes_per_s) => {
@@ -38,22 +60,23 @@ fn text(limit: Limit) -> String {
     }
 }
 
-/// `limit`; `null` is no limit, 0 a pause.
+/// `limit`
 #[derive(Debug, Serialize)]
-struct LimitsDocument {
-    download_limit_bytes_per_s: Option<u64>,
-    upload_limit_bytes_per_s: Option<u64>,
+struct Kept {
+    #[serde(flatten)]
+    limits: LimitsDocument,
+    /// Whether a limit is saved for this direction, be it another one than the one that holds now.
+    download_saved: bool,
+    upload_saved: bool,
+    /// The file of the saved limits; `null` if nothing is saved.
+    limits_file: Option<String>,
 }
 
-impl From<Limits> for LimitsDocument {
-    fn from(limits: Limits) -> LimitsDocument {
-        let number = |limit| match limit {
-            Limit::None => None,
-            Limit::BytesPerS(bytes_per_s) => Some(bytes_per_s),
-        };
-        LimitsDocument {
-            download_limit_bytes_per_s: number(limits.download),
-            upload_limit_bytes_per_s: number(limits.upload),
-        }
+impl From<&LimitsKept> for Kept {
+    fn from(kept: &LimitsKept) -> Kept {
+        let (download_saved, upload_saved) = (kept.saved.download.is_some(), kept.saved.upload.is_some());
+        let is_saved = download_saved || upload_saved;
+        let limits_file = is_saved.then(|| kept.file.display().to_string());
+        Kept { limits: kept.limits.into(), download_saved, upload_saved, limits_file }
     }
 }

@@ -242,6 +242,12 @@ impl Output {
         Ok(())
     }
 
+    /// One of many JSON documents of a command that goes on: it is written at once.
+    pub(crate) fn json_line(&mut self, document: &impl Serialize) -> Result<(), Error> {
+        let text = json_text(document)?;
+        self.line(&text)
+    }
+
     /// Ends a command: writes its JSON document, with what went wrong, and tells a person of that.
     pub fn end(&mut self, result: Result<(), Error>) -> Result<(), Error> {
         let document = self.document.take();

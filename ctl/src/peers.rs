@@ -1,20 +1,77 @@
-//! `ttctl peers`: whom a resource is fetched from, and who fetches it from here; without one, how often peers were turned away, and why.
+//! `ttctl peers`: whom files are fetched from, and who fetches them from here; without any word, how often peers were
+//! turned away, and why.
 
-use crate::cli::{Global, PeersArgs, resource_name};
+use crate::cli::{Global, PeersArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::{Document, Peer, Peers, Rejected};
 use crate::error::Error;
 use crate::human;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Column, Table};
-use shared::rpc::control::Direction;
+use crate::targets::target_of_one;
+use shared::rpc::control::{Direction, PeerInfo};
+use std::time::Duration;
 
 pub(crate) async fn peers(args: &PeersArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
-    match &args.what {
-        Some(what) => peers_of(what, &daemon, global, output).await,
-        None => rejections(&daemon, output).await,
+    if args.what.is_none() && !args.uploads && !args.downloads {
+        return rejections(&daemon, output).await;
     }
+    let what = match &args.what {
+        Some(what) => Some(target_of_one(&daemon, what).await?),
+        None => None,
+    };
+    let mut peers = daemon.caller.peers(what, CALL_TIMEOUT).await??;
+    let is_asked_for = |direction| match direction {
+        Direction::Upload => args.uploads || !args.downloads,
+        Direction::Download => args.downloads || !args.uploads,
+    };
+    peers.retain(|peer| is_asked_for(peer.direction));
+    if output.is_json() {
+        return output.json(&Document::new(Peers { peers: peers.iter().map(Peer::from).collect() }));
+    }
+    let nothing = nothing(args, global);
+    let is_of_all = args.what.is_none();
+    match (args.uploads, args.downloads) {
+        (true, false) => uploads(&peers, is_of_all).print(output, &nothing),
+        _ => table(&peers, is_of_all).print(output, &nothing),
+    }
+}
+
+fn nothing(args: &PeersArgs, global: &Global) -> String {
+    match (&args.what, args.uploads, args.downloads) {
+        (_, true, false) => "nobody fetches from this machine now".to_owned(),
+        (_, false, true) => "nothing is fetched from anybody now".to_owned(),
+        (Some(what), ..) => format!(
+            "nothing is fetched from anybody now, nor does anybody fetch it from here; `{}` shows who has it",
+            global.command("tracker peers", what)
+        ),
+        (None, ..) => "nothing is fetched from anybody now, nor does anybody fetch from here".to_owned(),
+    }
+}
+
+/// Who fetches from this machine.
+fn uploads(peers: &[PeerInfo], is_of_all: bool) -> Table {
+    let mut table = Table::new(&[
+        Column::left("PEER").shortened(),
+        Column::left("NAME").shortened(),
+        Column::right("CHUNKS SENT"),
+        Column::right("RATE"),
+        Column::right("FOR"),
+        Column::right("IN FLIGHT").dropped(1),
+    ]);
+    for peer in peers {
+        let active = peer.active_s.map(|s| human::duration(Duration::from_secs(s)));
+        table.row(vec![
+            peer.addr.to_string().into(),
+            if is_of_all { peer.name.as_str().into() } else { "".into() },
+            peer.chunks_sent.to_string().into(),
+            peer.bytes_per_s.map(human::rate).unwrap_or_default().into(),
+            active.unwrap_or_default().into(),
+            peer.in_flight.to_string().into(),
+        ]);
+    }
+    table
 }
 
 /// How often peers and strangers were turned away since the daemon started.
@@ -31,13 +88,11 @@ async fn rejections(daemon: &Daemon, output: &mut Output) -> Result<(), Error> {
     table.print(output, "no peer was turned away since ttd started")
 }
 
-async fn peers_of(what: &str, daemon: &Daemon, global: &Global, output: &mut Output) -> Result<(), Error> {
-    let peers = daemon.caller.peers(resource_name(what).to_owned(), CALL_TIMEOUT).await??;
-    if output.is_json() {
-        return output.json(&Document::new(Peers { peers: peers.iter().map(Peer::from).collect() }));
-    }
+/// Whom this machine fetches from, and who fetches from it.
+fn table(peers: &[PeerInfo], is_of_all: bool) -> Table {
     let mut table = Table::new(&[
         Column::left("PEER").shortened(),
+        Column::left("NAME").shortened(),
         Column::left("CHUNKS"),
         Column::left("LINK").dropped(1),
         Column::right("HAS"),
@@ -46,7 +101,7 @@ async fn peers_of(what: &str, daemon: &Daemon, global: &Global, output: &mut Out
         Column::right("SENT"),
         Column::right("CORRUPT"),
     ]);
-    for peer in &peers {
+    for peer in peers {
         let link = match peer.connected {
             true => Cell::coloured("connected", Colour::Good),
             false => Cell::coloured("known", Colour::Faint),
@@ -64,6 +119,7 @@ async fn peers_of(what: &str, daemon: &Daemon, global: &Global, output: &mut Out
         };
         table.row(vec![
             peer.addr.to_string().into(),
+            if is_of_all { peer.name.as_str().into() } else { "".into() },
             way.into(),
             link,
             has.into(),
@@ -73,9 +129,5 @@ async fn peers_of(what: &str, daemon: &Daemon, global: &Global, output: &mut Out
             corrupt,
         ]);
     }
-    let none = format!(
-        "nothing is fetched from anybody now, nor does anybody fetch it from here; `{}` shows who has it",
-        global.command("tracker peers", what)
-    );
-    table.print(output, &none)
+    table
 }

@@ -1,4 +1,4 @@
-//! `ttctl status` and `ttctl list`: how resources are doing.
+//! `ttctl status`: how resources are doing.
 
 use crate::cli::{Global, StatusArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon, POLL_TIMEOUT, WAIT_MS};
@@ -7,6 +7,7 @@ use crate::documents::{Document, Resource, Resources};
 use crate::each::Failures;
 use crate::error::{Error, Kind};
 use crate::human;
+use crate::local_time;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Column, Steady, Table};
 use crate::targets::{is_single, matching, target_of_one};
@@ -19,11 +20,7 @@ use std::time::Duration;
 /// Updates come no more often than this.
 const UPDATES_EVERY: Duration = Duration::from_millis(200);
 
-const NOTHING: &str = "there are no resources; `ttctl share` and `ttctl get` make some";
-
-pub(crate) async fn list(global: &Global, output: &mut Output) -> Result<(), Error> {
-    status(&StatusArgs { what: Vec::new(), watch: false }, global, output).await
-}
+pub(crate) const NOTHING: &str = "there are no resources; `ttctl share` and `ttctl get` make some";
 
 pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
@@ -80,7 +77,7 @@ fn show(resources: &[ResourceStatus], what: Option<&str>, output: &mut Output) -
         if place > 0 {
             output.line("")?;
         }
-        details(resource).print(output)?;
+        details(resource, output).print(output)?;
     }
     Ok(())
 }
@@ -191,7 +188,7 @@ fn table<'a>(resources: impl IntoIterator<Item = &'a ResourceStatus>) -> Table {
         let rate = |rate| if rate == 0 { String::new() } else { human::rate(rate) };
         table.row(vec![
             resource.name.as_str().into(),
-            Cell::coloured(state(resource.state), colour(resource.state)),
+            coloured_state(resource.state),
             done(resource).into(),
             size(resource).into(),
             resource.peers.to_string().into(),
@@ -205,7 +202,7 @@ fn table<'a>(resources: impl IntoIterator<Item = &'a ResourceStatus>) -> Table {
     table
 }
 
-fn details(resource: &ResourceStatus) -> Details {
+fn details(resource: &ResourceStatus, output: &Output) -> Details {
     let done = format!(
         "{} ({} of {} chunks, {} of {})",
         done(resource),
@@ -214,16 +211,21 @@ fn details(resource: &ResourceStatus) -> Details {
         human::bytes(resource.bytes_have),
         size(resource)
     );
-    let traffic = |rate, bytes| format!("{} ({} since ttd started)", human::rate(rate), human::bytes(bytes));
+    let total = |bytes| format!("{} since ttd started", human::bytes(bytes));
     let mut details = Details::default();
     details.add("name", resource.name.as_str());
-    details.add_id("resource", &resource.resource);
+    details.add_id("id", &resource.resource);
+    details.add("path", resource.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default());
+    details.add("size", size(resource));
+    details.add("added", resource.added_at_ms.map(|ms| local_time::minute(ms, output)).unwrap_or_default());
     details.add_coloured("state", state(resource.state), colour(resource.state));
     details.add("reason", resource.reason.as_deref().unwrap_or_default());
     details.add("done", done);
     details.add("peers", resource.peers.to_string());
-    details.add("download", traffic(resource.download_bytes_per_s, resource.downloaded_bytes));
-    details.add("upload", traffic(resource.upload_bytes_per_s, resource.uploaded_bytes));
+    details.add("download", human::rate(resource.download_bytes_per_s));
+    details.add("upload", human::rate(resource.upload_bytes_per_s));
+    details.add("received", total(resource.downloaded_bytes));
+    details.add("sent", total(resource.uploaded_bytes));
     details.add("to peers", to_peers(resource));
     details.add("left", eta(resource).unwrap_or_default());
     details.add("wanted by", wanted_by(resource));
@@ -307,6 +309,11 @@ pub(crate) fn state(state: State) -> &'static str {
     }
 }
 
+/// The same as a cell of a table.
+pub(crate) fn coloured_state(of: State) -> Cell {
+    Cell::coloured(state(of), colour(of))
+}
+
 fn colour(state: State) -> Colour {
     match state {
         State::Seeding => Colour::Good,
@@ -349,6 +356,8 @@ mod tests {
             trackers: Vec::new(),
             upload_peers: 31,
             wanted_by: Default::default(),
+            added_at_ms: None,
+            path: Some("/srv/tt/lab.img".into()),
         };
         let waiting = ResourceStatus {
             name: "weather.grib2".parse().unwrap(),
@@ -403,13 +412,17 @@ weather.grib2  waiting   21 %  ≤ 80 MiB      1                       1 min 15 
             shown(&resources()[1..], Some("weather.grib2"), false),
             "\
 name      weather.grib2
-resource  e5e72beb4e3c6926d3dc9e3e2ef7833ba50cd919c2460a782b244fd071e920de
+id        e5e72beb4e3c6926d3dc9e3e2ef7833ba50cd919c2460a782b244fd071e920de
+path      /srv/tt/lab.img
+size      ≤ 80 MiB
 state     waiting
 reason    no peer has chunk 17
 done      21 % (17 of 80 chunks, 17 MiB of ≤ 80 MiB)
 peers     1
-download  0 B/s (17 MiB since ttd started)
-upload    0 B/s (0 B since ttd started)
+download  0 B/s
+upload    0 B/s
+received  17 MiB since ttd started
+sent      0 B since ttd started
 left      1 min 15 s
 wanted by alice, uid 1234, found in the shared directory
 "
@@ -425,7 +438,8 @@ wanted by alice, uid 1234, found in the shared directory
              \"bytes_have\":17825792,\"bytes_total\":null,\"peers\":1,\"download_bytes_per_s\":0,\
              \"upload_bytes_per_s\":0,\"eta_s\":75,\"downloaded_bytes\":17825792,\"uploaded_bytes\":0,\
              \"exit_code\":null,\"trackers\":[],\"upload_peers\":0,\
-             \"wanted_by\":[\"alice\",\"uid 1234\",\"found in the shared directory\"],\"bytes_told\":null}}"
+             \"wanted_by\":[\"alice\",\"uid 1234\",\"found in the shared directory\"],\"bytes_told\":null,\
+             \"id\":\"{id}\",\"path\":\"/srv/tt/lab.img\",\"added_at_ms\":null}}"
         );
         assert_eq!(
             shown(&resources(), Some("weather.grib2"), true),

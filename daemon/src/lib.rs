@@ -17,6 +17,7 @@ mod descriptors;
 mod driver;
 mod inbox;
 mod library;
+mod limits;
 mod panicked;
 mod peer;
 mod plan;

@@ -1,9 +1,10 @@
 //! Everything that is settled before the daemon does anything: command line, configuration and default places together.
 
 use crate::cli::Args;
+use crate::limits::Both;
 use crate::store::Publisher;
 use shared::host::accounts::{LookupError, group_id};
-use shared::host::config::{ConfigError, DaemonConfig, Files, GroupName};
+use shared::host::config::{ConfigError, DaemonConfig, Files, GroupName, RateLimit};
 use shared::host::environment;
 use shared::host::paths::Places;
 use shared::host::program::StartError;
@@ -48,8 +49,6 @@ impl Plan {
         if !trackers.is_empty() {
             config.trackers = trackers;
         }
-        config.download_limit = args.download_limit.unwrap_or(config.download_limit);
-        config.upload_limit = args.upload_limit.unwrap_or(config.upload_limit);
         args.common.apply(&mut config.log_level, &mut config.log_format);
         let folder = places.shared_folder(args.folder.as_deref(), config.directory.as_deref());
         let socket =
@@ -68,6 +67,11 @@ impl Plan {
         let is_folder_named = has_own_folder || config.directory.is_some();
         Ok(Plan { config, files, folder, is_folder_named, has_own_folder, socket, publisher, group_unknown })
     }
+}
+
+/// The limits that a configuration names. What is saved, and the command line, come before them.
+pub fn limits(config: &DaemonConfig) -> Both<RateLimit> {
+    Both { download: config.download_limit, upload: config.upload_limit }
 }
 
 fn load(args: &Args, places: &Places) -> Result<(Files, DaemonConfig), ConfigError> {

@@ -2,12 +2,14 @@
 //! names the others, and a configuration with a mistake changes nothing.
 
 use crate::cli::Args;
-use crate::inbox::{Context, Input, Settings};
-use crate::plan::Plan;
-use shared::host::config::DaemonConfig;
+use crate::inbox::{Configured, Context, Input, Settings};
+use crate::limits::LimitBook;
+use crate::plan::{self, Plan};
+use crate::store::Publisher;
+use shared::host::config::{DaemonConfig, Files};
 use shared::host::logging::Logging;
 use shared::host::program::{self, StartError};
-use shared::url::TrackerUrl;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -21,11 +23,13 @@ pub struct Reloader {
     /// The number of the group of finished files that is in force.
     pub file_group: Option<u32>,
     /// Holds the rate limits and leads to the driver.
+    pub limits: Arc<LimitBook>,
+    /// Where the driver listens.
     pub context: Arc<Context>,
     /// Changes the log's filter.
     pub logging: Logging,
-    /// Passes the trackers on to the control service.
-    pub trackers: watch::Sender<Vec<TrackerUrl>>,
+    /// Passes the new configuration on to the control service.
+    pub configured: watch::Sender<Configured>,
     /// As in [`Settings`]. It depends on the machine's descriptors, not on the configuration.
     pub neighbours_max: u32,
 }
@@ -64,14 +68,23 @@ impl Reloader {
         let waiting = config.keep_fixed(&self.running);
         let changed = self.running.changed(&config);
         self.logging.set_filter(&config.log_level);
-        self.context.down.set(config.download_limit);
-        self.context.up.set(config.upload_limit);
-        self.trackers.send_replace(config.trackers.clone());
+        self.limits.configured(plan::limits(&config));
+        self.configured.send_replace(configured(&config, &plan.publisher, &plan.files));
         let group = plan.publisher.group;
         self.context.tell(Input::Settled(settings(&config, self.neighbours_max), plan.publisher)).await;
         self.running = config;
         self.file_group = group;
         program::reloaded(&plan.files, &changed, &waiting);
+    }
+}
+
+/// What those are told of the configuration who ask.
+pub fn configured(config: &DaemonConfig, publisher: &Publisher, files: &Files) -> Configured {
+    Configured {
+        trackers: config.trackers.clone(),
+        file_mode: publisher.mode,
+        file_group: publisher.group,
+        files: files.paths().map(Path::to_owned).collect(),
     }
 }
 

@@ -78,6 +78,11 @@ impl Snapshot {
 
     // -- for the one who makes it
 
+    /// How a name was doing when it was put last.
+    pub fn get(&self, name: &ResourceName) -> Option<&ResourceStatus> {
+        self.resources.get(name).map(|entry| &*entry.status)
+    }
+
     /// Sets the state of a name for the next snapshot.
     pub fn put(&mut self, status: ResourceStatus) {
         if self.resources.get(&status.name).is_none_or(|entry| *entry.status != status) {

@@ -5,13 +5,16 @@ use crate::control::server::{self as control, ControlServer};
 use crate::descriptors::Descriptors;
 use crate::driver::Driver;
 use crate::inbox::{Context, Input};
+use crate::limits::{Both, LimitBook};
 use crate::peer::room::Caps;
 use crate::peer::server as peer;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::reload::{self, Reloader};
 use crate::store::Home;
 use crate::throttle::Bucket;
 use crate::watchdog;
+use shared::host::clock::now_ms;
+use shared::host::config::RateLimit;
 use shared::host::logging::{self, Logging};
 use shared::host::program::{self, Heard, Signals, StartError};
 use shared::host::service::Service;
@@ -30,7 +33,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -106,10 +109,14 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         SwarmConfig::default().neighbours_max,
     );
     let (peers, listen) = listen_for_peers(&plan).await?;
-    let limits = (Bucket::new(config.download_limit), Bucket::new(config.upload_limit));
+    let bucket = || Bucket::new(RateLimit::None);
+    let buckets = Both { download: bucket(), upload: bucket() };
+    let options = Both { download: args.download_limit, upload: args.upload_limit };
+    let limits = LimitBook::open(home.clone(), buckets.clone(), options, plan::limits(config));
+    let limits = Arc::new(limits);
     let zone = config.zone.as_str().to_owned();
     let peer_id = PeerId(rand::random());
-    let (context, inputs, ended) = Context::new(peer_id, listen, zone, limits);
+    let (context, inputs, ended) = Context::new(peer_id, listen, zone, (buckets.download, buckets.upload));
     let neighbours_max = shares.links;
     let stop = Arc::new(AtomicBool::new(false));
     let (publisher, settings) = (plan.publisher.clone(), reload::settings(config, neighbours_max));
@@ -117,9 +124,17 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
     let loaded = driver.restore();
     let callers = listen_for_callers(&plan).await?;
     let info = info(&plan, &home, &context).map_err(|error| failed("cannot start", &error))?;
-    let (trackers, known_trackers) = watch::channel(config.trackers.clone());
+    let (configured, known) = watch::channel(reload::configured(config, &plan.publisher, &plan.files));
     let health = watchdog::watch(service.clone(), context.clone());
-    let server = Arc::new(ControlServer { context: context.clone(), home, info, trackers: known_trackers });
+    let server = Arc::new(ControlServer {
+        context: context.clone(),
+        home,
+        info,
+        socket: plan.socket.clone(),
+        started: Instant::now(),
+        configured: known,
+        limits: limits.clone(),
+    });
     let caps = Caps { peers_max: shares.peers as usize, strangers_max: shares.strangers as usize };
     let mut driver = tokio::spawn(driver.run(inputs, ended));
     // Most folders are loaded in a moment. The others are loaded while the daemon answers.
@@ -136,9 +151,10 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         args,
         running: plan.config,
         file_group: plan.publisher.group,
+        limits,
         context: context.clone(),
         logging,
-        trackers,
+        configured,
         neighbours_max,
     };
     let signal = loop {
@@ -224,6 +240,7 @@ fn info(plan: &Plan, home: &Home, context: &Context) -> Result<DaemonInfo, crate
         trackers: plan.config.trackers.clone(),
         file_mode: plan.publisher.mode,
         file_group: plan.publisher.group,
+        started_at_ms: now_ms(),
     })
 }
 

@@ -4,10 +4,12 @@
 mod check;
 mod completions;
 mod create;
+mod events;
 mod fleet;
 mod get;
 mod global;
 mod limit;
+mod list;
 mod peers;
 mod remove;
 mod share;
@@ -25,10 +27,12 @@ use clap::{Parser, Subcommand};
 pub use check::CheckArgs;
 pub use completions::CompletionsArgs;
 pub use create::CreateArgs;
+pub use events::EventsArgs;
 pub use fleet::FleetArgs;
 pub use get::GetArgs;
 pub use global::Global;
 pub use limit::LimitArgs;
+pub use list::ListArgs;
 pub use peers::PeersArgs;
 pub use remove::RemoveArgs;
 pub use share::ShareArgs;
@@ -92,10 +96,14 @@ pub enum Command {
     /// Show how one resource, or all, are doing
     #[command(visible_alias = "ps")]
     Status(StatusArgs),
-    /// List all resources
+    /// List the files that are here
     #[command(visible_alias = "ls")]
-    List,
-    /// Show whom a resource is fetched from and who fetches it from here; without WHAT, how often peers were turned away, and why
+    List(ListArgs),
+    /// Show the daemon as a whole: version, directory, limits, trackers, totals
+    Info,
+    /// Show what happens on this machine, a line for each event
+    Events(EventsArgs),
+    /// Show whom a file is fetched from and who fetches it from here; without WHAT, how often peers were turned away, and why
     Peers(PeersArgs),
     /// Stop fetching and serving for a while
     Pause(WhatsArgs),

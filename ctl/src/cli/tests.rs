@@ -38,7 +38,7 @@ fn what_is_asked_for_often_has_a_letter() {
 
 #[test]
 fn habits_of_other_tools_are_understood() {
-    assert!(matches!(parse("ttctl ls").command, Command::List));
+    assert!(matches!(parse("ttctl ls").command, Command::List(_)));
     assert!(matches!(parse("ttctl ps x").command, Command::Status(_)));
     assert!(matches!(parse("ttctl rm x").command, Command::Remove(_)));
     for line in ["ttctl add x -f", "ttctl share x --force", "ttctl share x --replace"] {

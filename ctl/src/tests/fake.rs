@@ -198,6 +198,7 @@ impl Control for Service {
             trackers: self.state().trackers.iter().map(|url| url.parse().unwrap()).collect(),
             file_mode: 0o644,
             file_group: None,
+            started_at_ms: 0,
         })
     }
 
@@ -279,7 +280,7 @@ impl Control for Service {
         Ok(self.state().watched.front().cloned().into_iter().collect())
     }
 
-    async fn peers(self, _: Context, _: String) -> Result<Vec<PeerInfo>, ControlError> {
+    async fn peers(self, _: Context, _: Option<String>) -> Result<Vec<PeerInfo>, ControlError> {
         let source = PeerInfo {
             addr: "10.0.0.9:7987".parse().unwrap(),
             connected: true,
@@ -290,6 +291,10 @@ impl Control for Service {
             chunks_corrupt: 0,
             direction: Direction::Download,
             chunks_sent: 0,
+            name: "lab.img".parse().unwrap(),
+            resource: ResourceId::of(b"lab"),
+            bytes_per_s: None,
+            active_s: None,
         };
         let (addr, direction) = ("10.0.0.10:7987".parse().unwrap(), Direction::Upload);
         let taker = PeerInfo {
@@ -298,6 +303,8 @@ impl Control for Service {
             chunks_have: 0,
             chunks_received: 0,
             chunks_sent: 5,
+            bytes_per_s: Some(3 << 20),
+            active_s: Some(75),
             ..source.clone()
         };
         Ok(vec![source, taker])
@@ -323,12 +330,17 @@ impl Control for Service {
         Ok(TaskId(1))
     }
 
-    async fn limit(self, _: Context, change: LimitChange) -> Result<Limits, ControlError> {
+    async fn limit(self, _: Context, change: LimitChange, keep: Keep) -> Result<LimitsKept, ControlError> {
         let mut state = self.state();
         let (download, upload) = state.limits.unwrap_or((Limit::None, Limit::BytesPerS(5_000_000)));
         let limits = (change.download.unwrap_or(download), change.upload.unwrap_or(upload));
         state.limits = Some(limits);
-        Ok(Limits { download: limits.0, upload: limits.1 })
+        Ok(LimitsKept {
+            limits: Limits { download: limits.0, upload: limits.1 },
+            saved: if keep == Keep::Saved { change } else { LimitChange::default() },
+            file: "/limits.toml".into(),
+            overridden_by: Vec::new(),
+        })
     }
 
     async fn examine(self, _: Context) -> Result<Examined, ControlError> {
@@ -429,5 +441,13 @@ impl Control for Service {
     async fn unpublish(self, _: Context, what: String) -> Result<Unpublished, ControlError> {
         let kept = if what == "kept" { vec!["it is kept".to_owned()] } else { Vec::new() };
         Ok(Unpublished { names: self.names(&what)?, warnings: vec!["tt://b is away".to_owned()], kept })
+    }
+
+    async fn overview(self, _: Context) -> Result<Overview, ControlError> {
+        Err(refused("a pretender has no overview"))
+    }
+
+    async fn events(self, _: Context, _: Option<u64>, _: u32) -> Result<EventPage, ControlError> {
+        Ok(EventPage { newest: 0, missed: 0, events: Vec::new() })
     }
 }

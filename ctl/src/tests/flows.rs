@@ -223,6 +223,21 @@ TIMES  REASON   A PEER
     3  corrupt  sent corrupt chunks
 "
     );
+    assert_eq!(
+        run(&["peers", "--uploads"]),
+        "\
+PEER            NAME     CHUNKS SENT       RATE         FOR  IN FLIGHT
+10.0.0.10:7987  lab.img            5  3.0 MiB/s  1 min 15 s          2
+"
+    );
+    assert!(run(&["peers", "--downloads"]).contains("10.0.0.9:7987"));
+    assert!(!run(&["peers", "--downloads"]).contains("10.0.0.10:7987"));
+    let uploads: serde_json::Value =
+        serde_json::from_str(&run(&["peers", "x", "--uploads", "--json"])).unwrap();
+    assert_eq!(
+        (&uploads["peers"][0]["name"], uploads["peers"].as_array().unwrap().len()),
+        (&"lab.img".into(), 1)
+    );
     let rejected = run(&["peers", "--json"]);
     assert!(
         rejected.starts_with("{\"schema_version\":1,\"rejected\":{\"corrupt\":3,\"nonsense\":0,"),
@@ -294,8 +309,12 @@ fn limits_are_shown_and_changed() {
     );
     assert_eq!(
         run(&["--download", "none", "--json"]),
-        "{\"schema_version\":1,\"download_limit_bytes_per_s\":null,\"upload_limit_bytes_per_s\":0}\n"
+        "{\"schema_version\":1,\"download_limit_bytes_per_s\":null,\"upload_limit_bytes_per_s\":0,\
+         \"download_saved\":false,\"upload_saved\":false,\"limits_file\":null}\n"
     );
+    assert_eq!(run(&["--upload", "20 MB/s", "--save"]), "download  none\nupload    20 MB/s (saved)\n");
+    let json = run(&["--upload", "20 MB/s", "--save", "--json"]);
+    assert!(json.ends_with("\"upload_saved\":true,\"limits_file\":\"/limits.toml\"}\n"), "{json}");
 }
 
 /// What `doctor --json` finds: verdict and message of each check, by its name.

@@ -29,6 +29,11 @@ pub(super) fn refused(by: &WantedBy, what: &str, not_done: &str, error: &Control
     }
 }
 
+/// The same for whoever has the error only later.
+pub(super) fn told(by: &WantedBy, what: &str, not_done: &str) -> impl Fn(&ControlError) {
+    move |error| refused(by, what, not_done, error)
+}
+
 /// Logs a changed limit.
 pub(super) fn limited(by: &WantedBy, direction: &str, limit: &dyn std::fmt::Display) {
     tracing::info!(user = %by, uid = uid_of(by), "{direction} limit set to {limit}");

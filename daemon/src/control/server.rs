@@ -2,24 +2,26 @@
 //! imports that arrive in parts, waiting, and lookups in catalogues.
 
 use super::callers::{CallerPlace, Callers, Counted};
-use super::diary;
+use super::diary::{self, told};
 use super::examine::examine;
 use super::imports::{self, Imports};
+use super::limit;
 use super::look_up::{look_up, shown};
+use super::overview::overview;
 use super::quota::{Permit, Quota};
 use super::tracker::Questions;
 use super::users;
-use crate::inbox::{Context, Input, Requests, ToShare, Wanted, store_error};
+use crate::inbox::{Configured, Context, Input, Requests, ToShare, Wanted, store_error};
+use crate::limits::{Both, LimitBook};
 use crate::snapshot::Snapshot;
 use crate::store::Home;
-use shared::host::config::{Rate, RateLimit};
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::{Manifest, Parser};
 use shared::name::ResourceName;
 use shared::rpc::control::{
-    Accepted, Control, ControlError, DaemonInfo, ErrorKind, Examined, GetRequest, GetWhat, Limit,
-    LimitChange, Limits, Page, PeerInfo, Rejection, ResourceStatus, ShareRequest, TaskId, TaskState,
-    TrackerAnswer, TrackerExamined, Unpublished, Watched,
+    Accepted, Control, ControlError, DaemonInfo, ErrorKind, EventPage, Examined, GetRequest, GetWhat, Keep,
+    LimitChange, LimitsKept, Overview, Page, PeerInfo, Rejection, ResourceStatus, ShareRequest, TaskId,
+    TaskState, TrackerAnswer, TrackerExamined, Unpublished, Watched,
 };
 use shared::rpc::local::{Credentials, Listener, Stream};
 use shared::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
@@ -29,8 +31,9 @@ use shared::url::TrackerUrl;
 use shared::wanted::WantedBy;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tarpc::context::Context as CallContext;
 use tokio::sync::{Notify, watch};
 
@@ -45,16 +48,22 @@ pub struct ControlServer {
     pub context: Arc<Context>,
     /// The shared folder.
     pub home: Arc<Home>,
-    /// The answer to `hello`, without the trackers.
+    /// The answer to `hello`, without what the configuration says.
     pub info: DaemonInfo,
-    /// The trackers that are configured now.
-    pub trackers: watch::Receiver<Vec<TrackerUrl>>,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// When the daemon was started.
+    pub started: Instant,
+    /// What the configuration says now.
+    pub configured: watch::Receiver<Configured>,
+    /// The limits of bandwidth.
+    pub limits: Arc<LimitBook>,
 }
 
 /// Accepts callers until the task is aborted.
 pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
     let callers = Callers::new();
-    let questions = Questions::new(server.context.clone(), server.trackers.clone());
+    let questions = Questions::new(server.context.clone(), server.configured.clone());
     loop {
         match listener.accept().await {
             Ok((stream, who)) => {
@@ -139,7 +148,8 @@ impl Control for CallerSession {
             return Err(WrongVersion { ours: PROTOCOL_VERSION });
         }
         self.greeted.accept();
-        Ok(DaemonInfo { trackers: self.server.trackers.borrow().clone(), ..self.server.info.clone() })
+        let Configured { trackers, file_mode, file_group, .. } = self.server.configured.borrow().clone();
+        Ok(DaemonInfo { trackers, file_mode, file_group, ..self.server.info.clone() })
     }
 
     async fn share(self, _: CallContext, request: ShareRequest) -> Result<TaskId, ControlError> {
@@ -209,7 +219,7 @@ impl Control for CallerSession {
     }
 
     async fn status(self, _: CallContext, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
-        self.requests.status(what).await
+        self.requests.status(what).await.map(|resources| self.with_paths(resources))
     }
 
     async fn watch(
@@ -220,14 +230,16 @@ impl Control for CallerSession {
         wait_ms: u32,
     ) -> Result<Watched, ControlError> {
         let wait = Duration::from_millis(wait_ms.into()).min(WAIT_MAX);
-        self.requests.watch(self.snapshots.clone(), what, seen, wait).await
+        let Watched { seen, resources } =
+            self.requests.watch(self.snapshots.clone(), what, seen, wait).await?;
+        Ok(Watched { seen, resources: self.with_paths(resources) })
     }
 
     async fn inspect(self, _: CallContext, what: String) -> Result<Vec<ResourceStatus>, ControlError> {
-        self.requests.inspect(what).await
+        self.requests.inspect(what).await.map(|resources| self.with_paths(resources))
     }
 
-    async fn peers(self, _: CallContext, what: String) -> Result<Vec<PeerInfo>, ControlError> {
+    async fn peers(self, _: CallContext, what: Option<String>) -> Result<Vec<PeerInfo>, ControlError> {
         self.requests.peers(what).await
     }
 
@@ -261,19 +273,28 @@ impl Control for CallerSession {
         Ok(self.server.context.rejections.all())
     }
 
-    async fn limit(self, _: CallContext, change: LimitChange) -> Result<Limits, ControlError> {
-        let context = &self.server.context;
-        let changes = [("download", &context.down, change.download), ("upload", &context.up, change.upload)];
-        for (direction, bucket, limit) in changes {
-            if let Some(limit) = limit {
-                bucket.set(of_wire(limit));
-                diary::limited(&self.wanted_by().await, direction, &bucket.limit());
+    async fn limit(
+        self,
+        _: CallContext,
+        change: LimitChange,
+        keep: Keep,
+    ) -> Result<LimitsKept, ControlError> {
+        let book = &self.server.limits;
+        if change != LimitChange::default() || keep != Keep::ForNow {
+            limit::change(book, change, keep).await.map_err(|error| store_error(&error))?;
+            let (by, now) = (self.wanted_by().await, book.now());
+            let all = keep == Keep::Configured || change == LimitChange::default();
+            for (direction, is_given, limit) in [
+                ("download", change.download.is_some(), now.download),
+                ("upload", change.upload.is_some(), now.upload),
+            ] {
+                if is_given || all {
+                    diary::limited(&by, direction, &limit);
+                }
             }
+            self.server.context.tell(Input::Limited).await;
         }
-        if change != LimitChange::default() {
-            context.tell(Input::Limited).await;
-        }
-        Ok(Limits { download: to_wire(context.down.limit()), upload: to_wire(context.up.limit()) })
+        Ok(limit::kept(book))
     }
 
     async fn examine(self, _: CallContext) -> Result<Examined, ControlError> {
@@ -342,25 +363,20 @@ impl Control for CallerSession {
         let asked = self.requests.unpublish(what.clone(), by.clone()).await;
         asked.inspect_err(told(&by, &what, "not unpublished"))
     }
-}
 
-/// Has the log say that nothing came of what somebody asked for.
-fn told(by: &WantedBy, what: &str, not_done: &str) -> impl Fn(&ControlError) {
-    move |error| diary::refused(by, what, not_done, error)
-}
-
-fn of_wire(limit: Limit) -> RateLimit {
-    match limit {
-        Limit::None => RateLimit::None,
-        Limit::BytesPerS(bytes_per_s) => Rate::new(bytes_per_s).map_or(RateLimit::Pause, RateLimit::AtMost),
+    async fn overview(self, _: CallContext) -> Result<Overview, ControlError> {
+        let whole = self.requests.overview().await?;
+        Ok(overview(&self.server, whole).await)
     }
-}
 
-fn to_wire(limit: RateLimit) -> Limit {
-    match limit {
-        RateLimit::None => Limit::None,
-        RateLimit::AtMost(rate) => Limit::BytesPerS(rate.bytes_per_s()),
-        RateLimit::Pause => Limit::BytesPerS(0),
+    async fn events(
+        self,
+        _: CallContext,
+        after: Option<u64>,
+        wait_ms: u32,
+    ) -> Result<EventPage, ControlError> {
+        let wait = Duration::from_millis(wait_ms.into()).min(WAIT_MAX);
+        Ok(self.server.context.events.read(after, wait).await)
     }
 }
 
@@ -417,7 +433,7 @@ impl CallerSession {
         {
             return Ok(accepted);
         }
-        let configured = self.server.trackers.borrow().clone();
+        let configured = self.server.configured.borrow().trackers.clone();
         match look_up(&self.server.context, configured, &lookup, tracker).await? {
             Ok(hit) => self.requests.get(Wanted::found(hit, replace, Some(by.clone()))).await,
             Err(nowhere) => match find_locally().await {
@@ -425,6 +441,15 @@ impl CallerSession {
                 found => found,
             },
         }
+    }
+
+    /// Snapshots have no paths: the names say where the files are.
+    fn with_paths(&self, mut resources: Vec<ResourceStatus>) -> Vec<ResourceStatus> {
+        // of what was not looked at yet there is an id, and no name
+        for resource in resources.iter_mut().filter(|resource| !resource.is_name_unknown()) {
+            resource.path = Some(self.server.home.file(&resource.name));
+        }
+        resources
     }
 
     fn imports(&self) -> MutexGuard<'_, Imports> {

@@ -3,7 +3,7 @@
 //! of its own. Neither the driver nor the announcing waits for it.
 
 use super::quota::{Permit, Quota};
-use crate::inbox::Context;
+use crate::inbox::{Configured, Context};
 use crate::tracker::Trouble;
 use crate::tracker::asker::{Asker, NoAnswer};
 use crate::tracker::pages::{self, OutOfOrder};
@@ -46,18 +46,18 @@ type Called<T> = Result<Result<T, TrackerError>, CallError>;
 #[derive(Debug)]
 pub struct Questions {
     asker: Arc<Asker>,
-    /// The trackers that are configured now.
-    trackers: watch::Receiver<Vec<TrackerUrl>>,
+    /// What the configuration says now.
+    configured: watch::Receiver<Configured>,
     each: Arc<Quota>,
     room: Semaphore,
 }
 
 impl Questions {
     /// No question is open yet.
-    pub fn new(context: Arc<Context>, trackers: watch::Receiver<Vec<TrackerUrl>>) -> Arc<Questions> {
+    pub fn new(context: Arc<Context>, configured: watch::Receiver<Configured>) -> Arc<Questions> {
         Arc::new(Questions {
             asker: Asker::new(context),
-            trackers,
+            configured,
             each: Quota::new(QUESTIONS_EACH_MAX),
             room: Semaphore::new(QUESTIONS_MAX),
         })
@@ -201,7 +201,7 @@ impl Questions {
         })?;
         let trackers = match tracker {
             Some(url) => vec![url],
-            None => self.trackers.borrow().clone(),
+            None => self.configured.borrow().trackers.clone(),
         };
         self.ask_first(&trackers, until, question).await
     }

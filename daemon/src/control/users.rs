@@ -10,8 +10,12 @@ const NAME_WITHIN: Duration = Duration::from_secs(1);
 
 /// A user as a [`WantedBy`], with the name if it is found in time.
 pub async fn wanted_by(uid: u32) -> WantedBy {
-    let name = found_soon(move || user_name(uid).ok().flatten()).await;
-    WantedBy::User { uid, name }
+    WantedBy::User { uid, name: name_of(uid).await }
+}
+
+/// The name of a user, if it is known soon.
+pub async fn name_of(uid: u32) -> Option<String> {
+    found_soon(move || user_name(uid).ok().flatten()).await
 }
 
 /// Runs `look_up` outside the async workers, and returns its result if it comes in time.

@@ -33,7 +33,8 @@ impl Driver {
                 Err(error) => drop(reply.send(Err(error))),
             },
             Command::Status { what, reply } => drop(reply.send(self.snapshot_for(what.as_deref()))),
-            Command::Peers { what, reply } => drop(reply.send(self.peers(&what))),
+            Command::Peers { what, reply } => drop(reply.send(self.peers(what.as_deref()))),
+            Command::Overview { reply } => drop(reply.send(Ok(self.overview()))),
             Command::Pause { what, reply } => {
                 let paused = able.and_then(|()| self.pause(&what));
                 self.answer_change(reply, paused);

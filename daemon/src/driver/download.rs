@@ -67,6 +67,7 @@ impl Driver {
         let key = download.manifest.key();
         let event = match taken {
             Ok(()) => {
+                self.library.get_mut(key).into_iter().for_each(|resource| resource.add_source(peer));
                 self.stored(key, index);
                 Event::Stored { key, index }
             }

@@ -11,7 +11,8 @@
 //! removes; [`check`] checks files with the help of [`compare`]; [`revive`] handles requests for resources that are
 //! here. [`restore`] loads the resources of the last run, and [`strays`] finds files without records. [`folder`],
 //! [`slices`] and [`stalls`] observe the folder, its files and the downloads. [`status`] reports the state in the words
-//! of [`reasons`], and [`snapshot`] publishes it. [`command`] hands commands to these files, and [`work`] runs work in
+//! of [`reasons`], [`snapshot`] publishes it, [`events`] tells what has changed, and [`peers`] and
+//! [`overview`] answer further questions. [`command`] hands commands to these files, and [`work`] runs work in
 //! the background.
 
 mod act;
@@ -22,6 +23,7 @@ mod check;
 mod command;
 mod compare;
 mod download;
+mod events;
 mod folder;
 mod get;
 mod hashing;
@@ -31,6 +33,8 @@ mod look;
 mod lookers;
 mod manage;
 mod naming;
+mod overview;
+mod peers;
 mod publish;
 mod reasons;
 mod restore;

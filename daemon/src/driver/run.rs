@@ -146,6 +146,7 @@ impl Driver {
             self.report_progress();
             self.check_for_askers();
             self.look_for_stalls(now);
+            self.look_for_events(now);
             self.look_for_other_lists(now);
             self.look_at_clock();
             self.refuse_parked(now);

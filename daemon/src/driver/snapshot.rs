@@ -23,16 +23,25 @@ impl Driver {
         self.pace.note_all();
     }
 
-    /// When the next snapshot is due; `None` while nothing has changed or nobody reads.
+    /// When the next snapshot is due; `None` while nothing has changed.
     pub(super) fn next_snapshot_at(&self, now: Instant) -> Option<Instant> {
-        self.pace.due_at(now).filter(|_| self.context.snapshots.receiver_count() > 0)
+        match self.is_read() {
+            true => self.pace.due_at(now),
+            false => self.pace.due_unread_at(now),
+        }
     }
 
     /// Makes the next snapshot when it is due.
     pub(super) fn publish_news(&mut self, now: Instant) {
         if self.next_snapshot_at(now).is_some_and(|at| at <= now) {
-            self.make_snapshot(self.pace.is_whole(now));
+            let is_whole = if self.is_read() { self.pace.is_whole(now) } else { self.pace.is_for_all() };
+            self.make_snapshot(is_whole);
         }
+    }
+
+    /// Whether anybody is connected who may read snapshots. Without readers they are made for the events alone.
+    fn is_read(&self) -> bool {
+        self.context.snapshots.receiver_count() > 0
     }
 
     /// Makes a snapshot if anything has changed.
@@ -96,7 +105,9 @@ impl Driver {
         let before = self.checks.before();
         for name in names {
             let key = self.library.key_of(name);
-            match key.and_then(|key| self.status_of(name, key, &before)) {
+            let status = key.and_then(|key| self.status_of(name, key, &before));
+            self.compare_with_before(name, status.as_ref());
+            match status {
                 Some(status) => self.snapshot.put(status),
                 None => self.snapshot.remove(name),
             }

@@ -37,6 +37,7 @@ impl Driver {
             match self.stalls.look(key, mark, now, self.settings.stall_warning) {
                 Some(Word::Stalled(stood)) => self.warn_of(key, stood),
                 Some(Word::GoesOn(stood)) => {
+                    self.tell_goes_on(key);
                     tracing::info!(resource = %key, after = %seconds(stood), "a download makes progress again");
                 }
                 None => {}
@@ -44,7 +45,7 @@ impl Driver {
         }
     }
 
-    fn warn_of(&self, key: SwarmKey, stood: Duration) {
+    fn warn_of(&mut self, key: SwarmKey, stood: Duration) {
         let what = key.resource.to_string();
         let Some(status) = self.status(Some(&what)).ok().and_then(|all| all.into_iter().next()) else {
             return;
@@ -55,5 +56,6 @@ impl Driver {
         };
         tracing::warn!(resource = %key, name = %status.name, still = %seconds(stood), error = %reason,
             "a download makes no progress");
+        self.tell_stalled(&status.name, stood, &reason);
     }
 }

@@ -11,8 +11,9 @@ use crate::snapshot::Snapshot;
 use crate::store::{Home, Publisher};
 use crate::tasks::Tasks;
 use crate::tracker::Trackers;
-use crate::watch::{Checks, FolderState, Lists, Pace, Slices, Stalls, Strays};
+use crate::watch::{Checks, Events, FolderState, Lists, Pace, Slices, Stalls, Strays};
 use shared::chunk::ChunkIndex;
+use shared::host::clock::now_ms;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::swarm::{AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
@@ -90,6 +91,10 @@ pub struct Driver {
     pub(super) forgotten: BTreeSet<ResourceName>,
     /// When the next snapshot is made.
     pub(super) pace: Pace,
+    /// What those are told who follow the events.
+    pub(super) events: Events,
+    /// When this began, in milliseconds since 1970.
+    pub(super) started_at_ms: u64,
     pub(super) ticks: u64,
 }
 
@@ -139,6 +144,8 @@ impl Driver {
             snapshot: Snapshot::default(),
             forgotten: BTreeSet::new(),
             pace: Pace::default(),
+            events: Events::default(),
+            started_at_ms: now_ms(),
             ticks: 0,
         }
     }

@@ -4,15 +4,14 @@ use super::Driver;
 use super::reasons::{
     checking_reason, conflict, joined, limit, newer_version, reason, told, unusable, words_of,
 };
+use super::wanted::record_of;
 use crate::inbox::unknown;
 use crate::library::{Blocked, Phase, Resource, Why};
 use crate::tracker::{Trouble, seconds};
 use shared::chunk::CHUNK_BYTES;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
-use shared::rpc::control::{
-    ControlError, Direction, ErrorKind, PeerInfo, ResourceStatus, State, TrackerStatus,
-};
+use shared::rpc::control::{ControlError, ErrorKind, ResourceStatus, State, TrackerStatus};
 use shared::swarm::{SwarmStatus, Waiting};
 use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
@@ -32,35 +31,6 @@ impl Driver {
             return Err(unknown(what));
         }
         Ok(found.iter().filter_map(|(name, key)| status_of(name, *key)).collect())
-    }
-
-    pub(super) fn peers(&self, what: &str) -> Result<Vec<PeerInfo>, ControlError> {
-        let (_, key) = self.one(what)?;
-        let chunks_total = self.library.get(key).map_or(0, |resource| resource.count().get());
-        let info = |peer: shared::swarm::PeerStatus| PeerInfo {
-            addr: peer.peer,
-            connected: peer.connected,
-            chunks_have: peer.have,
-            chunks_total,
-            in_flight: peer.in_flight,
-            chunks_received: peer.chunks_received,
-            chunks_corrupt: peer.chunks_corrupt,
-            direction: Direction::Download,
-            chunks_sent: 0,
-        };
-        let taker = |taker: shared::swarm::TakerStatus| PeerInfo {
-            addr: taker.peer,
-            connected: true,
-            chunks_have: 0, // a peer that fetches from a seeder does not tell it
-            chunks_total,
-            in_flight: taker.in_flight,
-            chunks_received: 0,
-            chunks_corrupt: 0,
-            direction: Direction::Upload,
-            chunks_sent: taker.chunks_sent,
-        };
-        let takers = self.machine.takers(self.now(), key).into_iter().map(taker);
-        Ok(self.machine.peers(key).into_iter().map(info).chain(takers).collect())
     }
 
     /// The state of a resource; `before` is the number of checks before those that wait.
@@ -103,6 +73,8 @@ impl Driver {
             trackers: trackers.collect(),
             upload_peers: self.machine.takers_count(self.now(), key),
             wanted_by: self.wanting(name, None),
+            added_at_ms: record_of(resource, name).map(|record| record.added_at_ms).filter(|&ms| ms != 0),
+            path: None,
         })
     }
 

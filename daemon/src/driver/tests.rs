@@ -2,6 +2,7 @@
 
 mod checks;
 mod durability;
+mod events;
 mod length;
 mod names;
 mod promises;

@@ -7,7 +7,9 @@ use crate::tasks::TaskHandle;
 use shared::id::ResourceId;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use shared::rpc::control::{Accepted, ControlError, PeerInfo, ShareRequest, TaskId, TaskState, Unpublished};
+use shared::rpc::control::{
+    Accepted, ControlError, PeerInfo, ShareRequest, State, TaskId, TaskState, TrackerStatus, Unpublished,
+};
 use shared::url::TrackerUrl;
 use shared::wanted::WantedBy;
 use std::sync::Arc;
@@ -35,8 +37,10 @@ pub enum Command {
     Status { what: Option<String>, reply: Reply<Arc<Snapshot>> },
     /// Reports the state of the resources after checking their files for changes.
     Inspect { what: String, reply: Reply<Arc<Snapshot>> },
-    /// Lists a resource's peers.
-    Peers { what: String, reply: Reply<Vec<PeerInfo>> },
+    /// Lists the peers of a resource, or those of all resources.
+    Peers { what: Option<String>, reply: Reply<Vec<PeerInfo>> },
+    /// Tells the state of the daemon as a whole.
+    Overview { reply: Reply<Whole> },
     /// Pauses resources.
     Pause { what: String, reply: Reply<Vec<ResourceName>> },
     /// Resumes paused resources.
@@ -47,6 +51,19 @@ pub enum Command {
     Verify { what: String, by: WantedBy, reply: Reply<TaskId> },
     /// Takes the names of files that were shared here back from the trackers.
     Unpublish { what: String, by: WantedBy, reply: Reply<Unpublished> },
+}
+
+/// How the daemon is doing as a whole, as far as the driver knows.
+#[derive(Debug)]
+pub struct Whole {
+    /// The trackers that it talks to, in order.
+    pub trackers: Vec<TrackerStatus>,
+    /// How many names are in each state; states without any are left out.
+    pub states: Vec<(State, u32)>,
+    /// Peers that it has a link to, or that fetch from it.
+    pub peers: u32,
+    /// Bytes of chunks that were received and sent since the start.
+    pub traffic: (u64, u64),
 }
 
 /// What to share.
@@ -120,15 +137,14 @@ impl Command {
                 (Some(wanted.manifest.name().as_str()), Some(wanted.manifest.resource()))
             }
             Command::FindLocally { what, .. }
-            | Command::Peers { what, .. }
             | Command::Pause { what, .. }
             | Command::Resume { what, .. }
             | Command::Remove { what, .. }
             | Command::Inspect { what, .. }
             | Command::Unpublish { what, .. }
             | Command::Verify { what, .. } => (Some(what.as_str()), None),
-            Command::Status { what, .. } => (what.as_deref(), None),
-            Command::Task { .. } => (None, None),
+            Command::Status { what, .. } | Command::Peers { what, .. } => (what.as_deref(), None),
+            Command::Task { .. } | Command::Overview { .. } => (None, None),
         };
         Subject { what, resource }
     }
@@ -149,6 +165,7 @@ impl Command {
             Command::Status { reply, .. } | Command::Inspect { reply, .. } => drop(reply.send(Err(error))),
             Command::Unpublish { reply, .. } => drop(reply.send(Err(error))),
             Command::Peers { reply, .. } => drop(reply.send(Err(error))),
+            Command::Overview { reply } => drop(reply.send(Err(error))),
             Command::Pause { reply, .. } | Command::Resume { reply, .. } | Command::Remove { reply, .. } => {
                 drop(reply.send(Err(error)));
             }

@@ -4,6 +4,7 @@
 use super::ids::LinkId;
 use super::input::Input;
 use crate::board::bans::{Bans, Rejections};
+use crate::board::events::EventBoard;
 use crate::board::news::NewsBoard;
 use crate::snapshot::Snapshot;
 use crate::throttle::{Bucket, LinkLimits};
@@ -49,6 +50,8 @@ pub struct Context {
     pub rejections: Rejections,
     /// The state of all resources. The driver publishes changes, and readers subscribe.
     pub snapshots: watch::Sender<Arc<Snapshot>>,
+    /// What happened lately, for those who follow it.
+    pub events: EventBoard,
     /// [`KNOCKS_MAX`] permits for knocks.
     pub knocks: Arc<Semaphore>,
     /// The driver's inputs.
@@ -81,6 +84,7 @@ impl Context {
             bans: Bans::default(),
             rejections: Rejections::default(),
             snapshots: watch::Sender::default(),
+            events: EventBoard::default(),
             knocks: Arc::new(Semaphore::new(KNOCKS_MAX)),
             inputs,
             ended,

@@ -11,12 +11,12 @@ mod requests;
 mod settings;
 mod work;
 
-pub use command::{Command, Reply, ToShare, Wanted};
+pub use command::{Command, Reply, ToShare, Wanted, Whole};
 pub use context::Context;
 pub use found::{Found, Hit};
 pub use ids::LinkId;
 pub use input::{Answer, Input};
 pub use refusals::{internal, store_error, unknown};
 pub use requests::Requests;
-pub use settings::Settings;
+pub use settings::{Configured, Settings};
 pub use work::{Asked, CheckedFile, FolderAnswer, Imported, Restored, Seen, Stray, TaskInput};

@@ -1,7 +1,7 @@
 //! The functions through which callers at the control socket, and parts of the daemon that share, fetch or remove
 //! resources, ask the driver. Each waits until the driver has done it or says why not.
 
-use super::command::{Command, Reply, ToShare, Wanted};
+use super::command::{Command, Reply, ToShare, Wanted, Whole};
 use super::context::Context;
 use super::input::Input;
 use super::refusals::unknown;
@@ -131,8 +131,13 @@ impl Requests {
         self.ask(|reply| Command::Status { what, reply }).await
     }
 
-    /// The peers of a resource.
-    pub async fn peers(&self, what: String) -> Result<Vec<PeerInfo>, ControlError> {
+    /// How the daemon is doing as a whole.
+    pub async fn overview(&self) -> Result<Whole, ControlError> {
+        self.ask(|reply| Command::Overview { reply }).await
+    }
+
+    /// The peers of a resource, or of all resources.
+    pub async fn peers(&self, what: Option<String>) -> Result<Vec<PeerInfo>, ControlError> {
         self.ask(|reply| Command::Peers { what, reply }).await
     }
 

@@ -1,7 +1,20 @@
-//! The driver's part of the configuration.
+//! The parts of the configuration that the driver and the control service are told.
 
 use shared::url::TrackerUrl;
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// What the configuration says now, for those who are told of it.
+#[derive(Debug, Clone)]
+pub struct Configured {
+    /// The trackers for what is shared and fetched by name.
+    pub trackers: Vec<TrackerUrl>,
+    /// The mode of finished files, and their group if one is configured.
+    pub file_mode: u32,
+    pub file_group: Option<u32>,
+    /// The config file and its drop-ins, in the order in which they were read.
+    pub files: Vec<PathBuf>,
+}
 
 /// Settings that a reload may change.
 #[derive(Debug, Clone)]

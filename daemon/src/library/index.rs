@@ -19,6 +19,8 @@ pub struct Library {
     /// Resources that came to rest since [`take_touched`](Library::take_touched) was last called.
     rested: BTreeSet<SwarmKey>,
     names: BTreeMap<ResourceName, SwarmKey>,
+    /// Bytes that were received and sent for resources that are gone.
+    gone: (u64, u64),
 }
 
 impl Library {
@@ -118,6 +120,12 @@ impl Library {
         moves
     }
 
+    /// Bytes that were received and sent since the daemon started, for resources that are gone as well.
+    pub fn traffic(&self) -> (u64, u64) {
+        let all = self.resources.values().map(|resource| resource.traffic.so_far());
+        all.fold(self.gone, |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
     /// The number of names.
     pub fn names_len(&self) -> usize {
         self.names.len()
@@ -153,6 +161,9 @@ impl Library {
             return None;
         }
         self.stirring.remove(&key);
-        self.resources.remove(&key)
+        let gone = self.resources.remove(&key)?;
+        let (received, sent) = gone.traffic.so_far();
+        self.gone = (self.gone.0 + received, self.gone.1 + sent);
+        Some(gone)
     }
 }

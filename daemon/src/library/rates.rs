@@ -16,6 +16,13 @@ pub struct Traffic {
     pub sent: AtomicU64,
 }
 
+impl Traffic {
+    /// Bytes that were received and sent so far.
+    pub fn so_far(&self) -> (u64, u64) {
+        (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
+    }
+}
+
 /// The rates of the last few seconds.
 #[derive(Debug, Default)]
 pub struct Rates {

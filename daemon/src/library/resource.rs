@@ -14,10 +14,15 @@ use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
+use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// How many peers are remembered of those that sent chunks of one resource; further ones are not counted. It is for
+/// people: beyond this, the number says no more.
+const SOURCES_MAX: usize = 1024;
 
 /// A resource on this machine.
 #[derive(Debug)]
@@ -49,6 +54,10 @@ pub struct Resource {
     pub bytes_told: Option<u64>,
     /// Whether another list of its chunks replaces it as soon as that can be fetched.
     pub gives_way: bool,
+    /// When it was accepted or shared, or brought back at the start.
+    pub since: Instant,
+    /// The peers that sent a chunk of it since then, [`SOURCES_MAX`] at most.
+    pub sources: BTreeSet<PeerAddr>,
     /// Its traffic.
     pub traffic: Arc<Traffic>,
     /// Its rates.
@@ -119,8 +128,17 @@ impl Resource {
             newer: BTreeMap::new(),
             bytes_told: None,
             gives_way: false,
+            since: Instant::now(),
+            sources: BTreeSet::new(),
             traffic: Arc::default(),
             rates: Rates::default(),
+        }
+    }
+
+    /// A peer has sent a chunk of it.
+    pub fn add_source(&mut self, peer: PeerAddr) {
+        if self.sources.len() < SOURCES_MAX {
+            self.sources.insert(peer);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The shared directory: creates and locks it, and knows the paths in it.
 
 use super::disk::{Disk, Open};
+use super::limits_file::{self, SavedLimits};
 use super::{At, Import, Slot, StoreError, atomic, invalid, open_regular, read};
 use rustix::fs::FlockOperation;
 use shared::id::SwarmKey;
@@ -20,6 +21,15 @@ const MARK: &str = "folder";
 const MARK_BEGIN: &str = "version = ";
 const MARK_VERSION: u32 = 1;
 const MARK_BYTES_MAX: u64 = 4096;
+
+/// The room on the shared directory's file system.
+#[derive(Debug, Clone, Copy)]
+pub struct Space {
+    /// Bytes that an ordinary user may still write.
+    pub free_bytes: u64,
+    /// Its size in bytes.
+    pub total_bytes: u64,
+}
 
 /// Why a directory cannot be used as the shared directory.
 #[derive(Debug, thiserror::Error)]
@@ -178,8 +188,38 @@ impl Home {
     /// # Errors
     /// When the file system does not report it.
     pub fn free_bytes(&self) -> Result<u64, StoreError> {
+        self.space().map(|space| space.free_bytes)
+    }
+
+    /// The room on this file system.
+    ///
+    /// # Errors
+    /// When the file system does not tell.
+    pub fn space(&self) -> Result<Space, StoreError> {
         let stat = rustix::fs::statvfs(&self.folder).at("get the free space of", &self.folder)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Ok(Space { free_bytes: bytes(stat.f_bavail), total_bytes: bytes(stat.f_blocks) })
+    }
+
+    /// Where the limits of `ttctl limit --save` are.
+    pub fn limits_file(&self) -> PathBuf {
+        self.ours.join("limits.toml")
+    }
+
+    /// The limits that are saved; none without a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, was torn or edited, or is of a later version.
+    pub fn saved_limits(&self) -> Result<SavedLimits, StoreError> {
+        limits_file::read(&self.disk, &self.limits_file())
+    }
+
+    /// Saves limits over restarts; empty ones delete the file.
+    ///
+    /// # Errors
+    /// When the file cannot be written or deleted.
+    pub fn save_limits(&self, saved: SavedLimits) -> Result<(), StoreError> {
+        limits_file::write(&self.disk, &self.limits_file(), saved)
     }
 
     /// The slot of a swarm's files.

@@ -6,6 +6,7 @@
 //! NAME.tinytorrent                    its manifest
 //! .tinytorrent/lock                   one daemon per folder
 //! .tinytorrent/folder                 the folder's own id: an empty mount point has none
+//! .tinytorrent/limits.toml            the limits of `ttctl limit --save`
 //! .tinytorrent/imports/N.part         files that ttctl is sending
 //! .tinytorrent/resources/KEY/         one folder per swarm:
 //!     state.toml                        what must survive a restart
@@ -34,6 +35,7 @@ mod have_file;
 mod home;
 mod identity;
 mod import;
+mod limits_file;
 mod own_file;
 mod part;
 mod place;
@@ -57,6 +59,7 @@ pub use error::{NoRoom, StoreError};
 pub use home::{Home, NotHere};
 pub use identity::{FileIdentity, open_regular};
 pub use import::Import;
+pub use limits_file::SavedLimits;
 pub use own_file::OwnFile;
 pub use part::PartFile;
 pub use place::{Lying, NameState};

@@ -130,16 +130,22 @@ impl Health {
 
     /// The trouble that the tracker causes for this resource, and how long it has lasted.
     pub fn trouble(&self, now: Instant, key: SwarmKey) -> Option<(Duration, Trouble)> {
+        let of_resource = || {
+            let (since, trouble) = self.refused.get(&key)?;
+            Some((now.saturating_duration_since(*since), trouble.clone()))
+        };
+        self.trouble_for_all(now).or_else(of_resource)
+    }
+
+    /// What is wrong with it for all resources, and for how long.
+    pub fn trouble_for_all(&self, now: Instant) -> Option<(Duration, Trouble)> {
         let lasting = now.saturating_duration_since(self.since);
         match &self.state {
             State::Bad(trouble) => Some((lasting, trouble.clone())),
             State::Trying if lasting >= FIRST_PATIENCE => {
                 Some((lasting, Trouble::Unreachable("no answer yet".to_owned())))
             }
-            State::Trying | State::Good => self
-                .refused
-                .get(&key)
-                .map(|(since, trouble)| (now.saturating_duration_since(*since), trouble.clone())),
+            State::Trying | State::Good => None,
         }
     }
 }

@@ -98,6 +98,15 @@ impl Trackers {
         }
     }
 
+    /// All trackers that we talk to, in order, each with what is wrong with it for all resources, and for how long.
+    pub fn all(&self) -> impl Iterator<Item = (&TrackerUrl, Option<(Duration, Trouble)>)> {
+        let now = Instant::now();
+        self.trackers.iter().map(move |(url, tracker)| {
+            let health = tracker.health.lock().unwrap_or_else(PoisonError::into_inner);
+            (url, health.trouble_for_all(now))
+        })
+    }
+
     /// Withdraws everything from all trackers, and ends. Gives up after `patience`.
     pub async fn end(self, patience: Duration) {
         let until = tokio::time::Instant::now() + patience;

@@ -1,6 +1,7 @@
 //! What the driver monitors, as pure state machines: the time is handed in.
 
 mod checks;
+mod events;
 mod folder;
 mod lists;
 mod pace;
@@ -10,6 +11,7 @@ mod strays;
 mod turns;
 
 pub use checks::{CheckWaiter, Checks};
+pub use events::{Doing, Events};
 pub use folder::{AWAY_AFTER, Away, Back, FolderState};
 pub use lists::Lists;
 pub use pace::Pace;

@@ -9,6 +9,9 @@ const EVERY: Duration = Duration::from_millis(100);
 /// fifth of its time.
 const SHARE: u32 = 4;
 
+/// The shortest time between two snapshots that nobody reads: they are made for the sake of the events.
+const UNREAD_EVERY: Duration = Duration::from_secs(1);
+
 /// The shortest time between two looks at all resources, including those at rest, while something changes.
 const WHOLE_EVERY: Duration = Duration::from_secs(2);
 
@@ -48,6 +51,17 @@ impl Pace {
     /// When the next snapshot is due; `None` while nothing has changed.
     pub fn due_at(&self, now: Instant) -> Option<Instant> {
         self.has_news.then(|| self.next_at.unwrap_or(now))
+    }
+
+    /// When the next snapshot is due if nobody reads; `None` while nothing has changed.
+    pub fn due_unread_at(&self, now: Instant) -> Option<Instant> {
+        let after = UNREAD_EVERY.saturating_sub(EVERY);
+        self.has_news.then(|| self.next_at.map_or(now, |next_at| next_at + after))
+    }
+
+    /// Whether something has changed that concerns all resources.
+    pub fn is_for_all(&self) -> bool {
+        self.for_all
     }
 
     /// Whether the next snapshot looks at all resources, not only at active ones.
@@ -101,6 +115,18 @@ mod tests {
         pace.note();
         assert!(!pace.is_due(start + 600 * MS));
         assert_eq!(pace.due_at(start + 600 * MS), Some(start + 601 * MS));
+    }
+
+    #[test]
+    fn what_nobody_reads_is_made_once_per_second() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        assert_eq!(pace.due_unread_at(start), None, "nothing has changed");
+        pace.note();
+        assert_eq!(pace.due_unread_at(start), Some(start));
+        pace.made(start, start, false);
+        pace.note();
+        assert_eq!(pace.due_unread_at(start), Some(start + 1000 * MS));
+        assert_eq!(pace.due_at(start), Some(start + 100 * MS));
     }
 
     #[test]

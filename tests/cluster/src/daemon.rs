@@ -315,6 +315,11 @@ impl Daemon {
             self.setup.launch().unwrap_or_else(|log| panic!("the daemon does not come up again:\n{log}"));
     }
 
+    /// Has it read its configuration again, and does not wait for that.
+    pub fn reload(&mut self) {
+        self.process.signal(Signal::HUP);
+    }
+
     /// Changes its config file. It is read at the next start.
     pub fn configure(&self, config: &str) {
         write_config(self.setup.home.path(), config);

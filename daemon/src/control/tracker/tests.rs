@@ -1,6 +1,7 @@
 //! What becomes of questions to trackers that do not answer.
 
 use super::*;
+use crate::inbox::Configured;
 use crate::throttle::Bucket;
 use shared::host::config::RateLimit;
 use shared::id::PeerId;
@@ -11,8 +12,9 @@ fn questions(trackers: &[&TrackerUrl]) -> Arc<Questions> {
     let bucket = || Bucket::new(RateLimit::None);
     let listen = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 7987);
     let (context, _, _) = Context::new(PeerId([1; 16]), listen, String::new(), (bucket(), bucket()));
-    let (_, trackers) = watch::channel(trackers.iter().copied().cloned().collect());
-    Questions::new(context, trackers)
+    let trackers = trackers.iter().copied().cloned().collect();
+    let configured = Configured { trackers, file_mode: 0o644, file_group: None, files: Vec::new() };
+    Questions::new(context, watch::channel(configured).1)
 }
 
 /// A tracker that takes connections, and says nothing.

@@ -79,14 +79,22 @@ async fn a_snapshot_shows_what_was_done_before_it_and_is_shared_for_a_while() {
 }
 
 #[tokio::test]
-async fn snapshots_are_published_while_somebody_reads() {
+async fn snapshots_are_published_soon_while_somebody_reads_and_once_per_second_otherwise() {
     let mut rig = Rig::new();
     rig.get(&manifest_of("one", &[7; 100]), false).await.unwrap();
     let number = |rig: &Rig| rig.driver.context.snapshots.borrow().number();
-    rig.driver.publish_news(Instant::now());
-    assert_eq!(number(&rig), 0, "nobody reads");
+    let made = Instant::now();
+    rig.driver.publish_news(made);
+    assert_eq!(number(&rig), 1, "for the sake of the events");
+    rig.driver.resume("one").unwrap();
+    rig.driver.pause("one").unwrap();
+    rig.driver.publish_news(made + Duration::from_millis(950));
+    assert_eq!(number(&rig), 1, "nobody reads");
     let mut reader = rig.driver.context.snapshots.subscribe();
-    rig.driver.publish_news(Instant::now());
+    rig.driver.publish_news(made + Duration::from_millis(950));
+    assert_eq!(number(&rig), 2, "somebody reads");
+    rig.driver.resume("one").unwrap();
+    rig.driver.publish_news(Instant::now() + CAP / 2);
     assert_eq!(reader.borrow_and_update().of(None), rig.driver.status(None).unwrap());
     rig.driver.publish_news(Instant::now() + CAP);
     assert!(!reader.has_changed().unwrap(), "nothing has changed");

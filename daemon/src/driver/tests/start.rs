@@ -133,7 +133,7 @@ async fn what_is_asked_for_is_looked_at_first() {
     let (name, id) = (last[0].name().to_string(), last[1].resource().to_string());
     let answers = [name, id].map(|what| {
         let (reply, answer) = oneshot::channel();
-        rig.driver.handle(Input::Command(Command::Peers { what, reply }));
+        rig.driver.handle(Input::Command(Command::Peers { what: Some(what), reply }));
         answer
     });
     let are_known = |driver: &Driver| last.iter().all(|it| driver.library.get(it.key()).is_some());

@@ -25,8 +25,10 @@ settings! {
         /// TT_TRACKERS in the environment replaces them.
         pub trackers: Vec<TrackerUrl> = Vec::new(),
         /// The download limit, for all peers together: "50 MB/s", "100 Mbit/s", "none", or 0 to pause downloads.
+        /// A limit that `ttctl limit --save` saved comes before it.
         pub download_limit: RateLimit = RateLimit::None,
         /// The upload limit, for all peers together: "50 MB/s", "100 Mbit/s", "none", or 0 to pause uploads.
+        /// A limit that `ttctl limit --save` saved comes before it.
         pub upload_limit: RateLimit = RateLimit::None,
         /// The zone of this machine, a name of at most 64 bytes. Machines that are close to each other (a site, a room)
         /// have the same zone: few chunks then cross from one zone to another. Empty: no zone.

@@ -1,5 +1,7 @@
-//! Who answers.
+//! Who answers, and how it is doing as a whole.
 
+use super::limit::Limits;
+use super::status::{State, TrackerStatus};
 use crate::id::PeerId;
 use crate::url::TrackerUrl;
 use serde::{Deserialize, Serialize};
@@ -30,4 +32,39 @@ pub struct DaemonInfo {
     /// that it writes.
     pub file_mode: u32,
     pub file_group: Option<u32>,
+    /// When it was started, in milliseconds since 1970, by the clock as it was then.
+    pub started_at_ms: u64,
+}
+
+/// How the daemon is doing as a whole, beside what [`DaemonInfo`] says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overview {
+    /// Seconds since it was started, by a clock that does not jump.
+    pub uptime_s: u64,
+    /// The user that it runs as, and that user's name if the machine knows one.
+    pub uid: u32,
+    pub user: Option<String>,
+    /// Its control socket.
+    pub socket: PathBuf,
+    /// Its zone; empty if none is configured.
+    pub zone: String,
+    /// Room for ordinary users on the shared directory's file system, and its size, in bytes; `None` if the file system
+    /// does not tell.
+    pub free_bytes: Option<u64>,
+    pub disk_bytes: Option<u64>,
+    /// The limits that hold now.
+    pub limits: Limits,
+    /// The file that keeps the limits of `ttctl limit --save`, if there are any.
+    pub limits_file: Option<PathBuf>,
+    /// The config file and its drop-ins, in the order in which they were read.
+    pub config_files: Vec<PathBuf>,
+    /// How the trackers are doing: those of the configuration first, then all others that it talks to.
+    pub trackers: Vec<TrackerStatus>,
+    /// How many names are in each state; states without any are left out.
+    pub states: Vec<(State, u32)>,
+    /// Peers that it has a link to, or that fetch from it.
+    pub peers: u32,
+    /// Bytes of chunks that it received and sent since it was started, of removed resources as well.
+    pub downloaded_bytes: u64,
+    pub uploaded_bytes: u64,
 }

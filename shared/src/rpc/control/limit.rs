@@ -1,6 +1,7 @@
 //! The bandwidth limits.
 
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The bandwidth limit of one direction, for all peers together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,30 @@ pub enum Limit {
 pub struct LimitChange {
     pub download: Option<Limit>,
     pub upload: Option<Limit>,
+}
+
+/// How long changed limits hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Keep {
+    /// Until the daemon ends or reads its configuration again.
+    #[default]
+    ForNow,
+    /// Over restarts as well: they are saved. Without any change, what holds now is saved.
+    Saved,
+    /// What was saved is deleted, and what the configuration says holds again, before the change is made.
+    Configured,
+}
+
+/// The limits that hold, and those that are saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitsKept {
+    pub limits: Limits,
+    /// What `limit --save` has saved; `None` in a direction where the configuration counts.
+    pub saved: LimitChange,
+    /// The file that it is saved in; it is there only while something is saved.
+    pub file: PathBuf,
+    /// Options of the daemon's command line that come before what is saved: "--upload-limit".
+    pub overridden_by: Vec<String>,
 }
 
 /// The current limits.

@@ -5,6 +5,7 @@
 #![allow(missing_docs)]
 
 mod error;
+mod events;
 mod examine;
 mod get;
 mod info;
@@ -20,10 +21,11 @@ mod tracker;
 mod unpublish;
 
 pub use error::{ControlError, ErrorKind};
+pub use events::{EventPage, FileEvent, Happened, Happening, TrackerEvent};
 pub use examine::Examined;
 pub use get::{Accepted, GetRequest, GetWhat};
-pub use info::DaemonInfo;
-pub use limit::{Limit, LimitChange, Limits};
+pub use info::{DaemonInfo, Overview};
+pub use limit::{Keep, Limit, LimitChange, Limits, LimitsKept};
 pub use peers::{Direction, PeerInfo};
 pub use rejection::Rejection;
 pub use service::{Control, ControlCaller, ControlRequest, ControlResponse, PART_BYTES_MAX};

@@ -1,5 +1,7 @@
 //! The peers of a resource.
 
+use crate::id::ResourceId;
+use crate::name::ResourceName;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -26,4 +28,11 @@ pub struct PeerInfo {
     pub direction: Direction,
     /// Chunks that it has received from here since it began to ask. 0 in an entry for downloads.
     pub chunks_sent: u64,
+    /// The resource, and its first name.
+    pub name: ResourceName,
+    pub resource: ResourceId,
+    /// How fast it gets chunks from here, over the last few seconds; `None` of one that is fetched from.
+    pub bytes_per_s: Option<u64>,
+    /// Seconds since it began to ask; `None` of one that is fetched from.
+    pub active_s: Option<u64>,
 }

@@ -1,10 +1,11 @@
 //! The calls of the service, and the limits of their frames.
 
 use super::error::ControlError;
+use super::events::EventPage;
 use super::examine::Examined;
 use super::get::{Accepted, GetRequest};
-use super::info::DaemonInfo;
-use super::limit::{LimitChange, Limits};
+use super::info::{DaemonInfo, Overview};
+use super::limit::{Keep, LimitChange, LimitsKept};
 use super::peers::PeerInfo;
 use super::rejection::Rejection;
 use super::share::ShareRequest;
@@ -55,7 +56,8 @@ pub trait Control {
     async fn watch(what: Option<String>, seen: u64, wait_ms: u32) -> Result<Watched, ControlError>;
     /// Like `status`, after checking the files on disk. The information in `status` may be two seconds old.
     async fn inspect(what: String) -> Result<Vec<ResourceStatus>, ControlError>;
-    async fn peers(what: String) -> Result<Vec<PeerInfo>, ControlError>;
+    /// The peers of a resource; without `what`, those of all resources.
+    async fn peers(what: Option<String>) -> Result<Vec<PeerInfo>, ControlError>;
     async fn pause(what: String) -> Result<Vec<ResourceName>, ControlError>;
     async fn resume(what: String) -> Result<Vec<ResourceName>, ControlError>;
     /// Stops sharing a resource and forgets it. A finished file stays unless `delete` is set.
@@ -64,8 +66,8 @@ pub trait Control {
     async fn verify(what: String) -> Result<TaskId, ControlError>;
     /// How many peers and strangers were turned away since the daemon started, for every reason in order.
     async fn rejections() -> Result<Vec<(Rejection, u64)>, ControlError>;
-    /// Changes the given limits until the daemon ends or reloads its configuration. Returns the current limits.
-    async fn limit(change: LimitChange) -> Result<Limits, ControlError>;
+    /// Changes the given limits, for as long as `keep` says. Returns the current limits and those that are saved.
+    async fn limit(change: LimitChange, keep: Keep) -> Result<LimitsKept, ControlError>;
     /// Examines the daemon's environment on its machine. It writes a few bytes to test the directory.
     async fn examine() -> Result<Examined, ControlError>;
 
@@ -106,6 +108,13 @@ pub trait Control {
     /// Takes back the names of what was shared here: the trackers do not publish it any more. The file stays, and stays shared
     /// with those who have begun to fetch it. Answered when the trackers were told, or after five seconds.
     async fn unpublish(what: String) -> Result<Unpublished, ControlError>;
+
+    // -- the daemon as a whole
+    /// How the daemon is doing as a whole.
+    async fn overview() -> Result<Overview, ControlError>;
+    /// What happened after the event of the number `after`: at once if there is any, else when something happens or after
+    /// about `wait_ms`. Without `after`, nothing but the number of the newest event, at once.
+    async fn events(after: Option<u64>, wait_ms: u32) -> Result<EventPage, ControlError>;
 }
 
 calls! {
@@ -133,7 +142,7 @@ calls! {
     /// See [`Control::inspect`].
     inspect / Inspect(what: String) -> Result<Vec<ResourceStatus>, ControlError>;
     /// See [`Control::peers`].
-    peers / Peers(what: String) -> Result<Vec<PeerInfo>, ControlError>;
+    peers / Peers(what: Option<String>) -> Result<Vec<PeerInfo>, ControlError>;
     /// See [`Control::pause`].
     pause / Pause(what: String) -> Result<Vec<ResourceName>, ControlError>;
     /// See [`Control::resume`].
@@ -145,7 +154,7 @@ calls! {
     /// See [`Control::rejections`].
     rejections / Rejections() -> Result<Vec<(Rejection, u64)>, ControlError>;
     /// See [`Control::limit`].
-    limit / Limit(change: LimitChange) -> Result<Limits, ControlError>;
+    limit / Limit(change: LimitChange, keep: Keep) -> Result<LimitsKept, ControlError>;
     /// See [`Control::examine`].
     examine / Examine() -> Result<Examined, ControlError>;
     /// See [`Control::tracker_list`].
@@ -171,6 +180,10 @@ calls! {
     tracker_examine / TrackerExamine(tracker: TrackerUrl) -> Result<TrackerExamined, ControlError>;
     /// See [`Control::unpublish`].
     unpublish / Unpublish(what: String) -> Result<Unpublished, ControlError>;
+    /// See [`Control::overview`].
+    overview / Overview() -> Result<Overview, ControlError>;
+    /// See [`Control::events`].
+    events / Events(after: Option<u64>, wait_ms: u32) -> Result<EventPage, ControlError>;
 }
 
 impl Message for ControlRequest {

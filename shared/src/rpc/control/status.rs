@@ -6,6 +6,7 @@ use crate::name::ResourceName;
 use crate::url::TrackerUrl;
 use crate::wanted::Wanting;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The status of a resource under one name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,9 +39,20 @@ pub struct ResourceStatus {
     pub upload_peers: u32,
     /// The parts of the system that want it to be here.
     pub wanted_by: Wanting,
+    /// When the name came to be here, shared or wanted, in milliseconds since 1970; `None` if that is not known.
+    pub added_at_ms: Option<u64>,
+    /// Where its file is, or will be when it is complete; `None` while only the id is known, and inside of the daemon.
+    pub path: Option<PathBuf>,
 }
 
 impl ResourceStatus {
+    /// Whether its id stands for its name, cut short by "…": a former run of the daemon knew it, and it was not looked at
+    /// yet.
+    pub fn is_name_unknown(&self) -> bool {
+        let id = self.resource.to_string();
+        self.name.as_str().strip_suffix('…').is_some_and(|begin| begin.len() == 16 && id.starts_with(begin))
+    }
+
     /// A status in which every number is 0, every option `None` and every list empty.
     pub fn new(name: ResourceName, resource: ResourceId, state: State) -> ResourceStatus {
         ResourceStatus {
@@ -63,6 +75,8 @@ impl ResourceStatus {
             trackers: Vec::new(),
             upload_peers: 0,
             wanted_by: Wanting::default(),
+            added_at_ms: None,
+            path: None,
         }
     }
 }

@@ -1,0 +1,303 @@
+//! `ttctl events`: what happens on this machine, a line for each event.
+
+use crate::cli::{EventsArgs, Global, resource_name};
+use crate::connect::{CALL_TIMEOUT, Daemon, POLL_TIMEOUT, WAIT_MS};
+use crate::documents::Document;
+use crate::error::{Error, Kind};
+use crate::human;
+use crate::local_time;
+use crate::output::{Colour, Output};
+use crate::select::{Known, select};
+use serde::Serialize;
+use shared::host::clock::now_ms;
+use shared::id::PeerId;
+use shared::rpc::control::{EventPage, FileEvent, Happened, Happening, TrackerEvent};
+use std::time::Duration;
+
+/// How often a ttd that has gone is looked for.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The longest event's word.
+const WORD_COLUMNS: usize = "tracker_back".len();
+
+pub(crate) async fn events(args: &EventsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
+    let gone = output.reader_gone();
+    tokio::select! {
+        ended = follow(args, global, output) => ended,
+        () = gone => Err(Error::new(Kind::BrokenPipe, "")),
+    }
+}
+
+async fn follow(args: &EventsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
+    let mut daemon = Daemon::connect(global).await?;
+    let since_ms = args.since.map(|since| now_ms().saturating_sub(since.duration().as_millis() as u64));
+    let filter = Filter { what: &args.what, since_ms: since_ms.unwrap_or(0) };
+    let mut place = match args.no_follow || args.since.is_some() {
+        true => Place { run: daemon.info.peer_id, after: 0 },
+        false => Place::newest(&daemon).await?,
+    };
+    loop {
+        let wait_ms = if args.no_follow { 0 } else { WAIT_MS };
+        match daemon.caller.events(Some(place.after), wait_ms, POLL_TIMEOUT).await {
+            Ok(page) => {
+                let page = page?;
+                show(&page, &filter, output)?;
+                place.after = page.newest;
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                if args.no_follow || error.kind != Kind::NoDaemon {
+                    return Err(error);
+                }
+                output.warning("ttd closed the connection: waiting until it is back");
+                daemon = connect_again(global).await?;
+                place.after_restart(&daemon, output)?;
+            }
+        }
+        if args.no_follow {
+            return Ok(());
+        }
+    }
+}
+
+/// Which event was seen last, of which run of ttd: each counts anew.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    run: PeerId,
+    after: u64,
+}
+
+impl Place {
+    async fn newest(daemon: &Daemon) -> Result<Place, Error> {
+        let page = daemon.caller.events(None, 0, CALL_TIMEOUT).await??;
+        Ok(Place { run: daemon.info.peer_id, after: page.newest })
+    }
+
+    /// ttd answers again; it may be another run.
+    fn after_restart(&mut self, daemon: &Daemon, output: &mut Output) -> Result<(), Error> {
+        let was_restarted = daemon.info.peer_id != self.run;
+        if was_restarted {
+            *self = Place { run: daemon.info.peer_id, after: 0 };
+        }
+        output.warning(if was_restarted { "ttd was restarted" } else { "ttd answers again" });
+        if output.is_json() && was_restarted {
+            let restarted = Event { time_ms: now_ms(), event: "ttd_restarted", ..Event::default() };
+            output.json_line(&Document::new(restarted))?;
+            output.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits until a ttd answers, for as long as it takes.
+async fn connect_again(global: &Global) -> Result<Daemon, Error> {
+    loop {
+        match Daemon::connect(global).await {
+            Err(error) if error.kind == Kind::NoDaemon => tokio::time::sleep(LOOK_AGAIN).await,
+            connected => return connected,
+        }
+    }
+}
+
+fn show(page: &EventPage, filter: &Filter, output: &mut Output) -> Result<(), Error> {
+    if page.missed > 0 {
+        missed(page, output)?;
+    }
+    for happened in page.events.iter().filter(|happened| filter.takes(happened)) {
+        match output.is_json() {
+            true => output.json_line(&Document::new(Event::from(happened)))?,
+            false => output.line(&line(happened, output))?,
+        }
+    }
+    output.flush()
+}
+
+/// This reader was too slow, or began before the oldest event that is kept.
+fn missed(page: &EventPage, output: &mut Output) -> Result<(), Error> {
+    output.warning(&format!("{} missed: ttd keeps the last 1,024", human::count(page.missed, "event")));
+    if !output.is_json() {
+        return Ok(());
+    }
+    let missed = Event { time_ms: now_ms(), event: "missed", missed: Some(page.missed), ..Event::default() };
+    output.json_line(&Document::new(missed))
+}
+
+/// Which events are shown.
+#[derive(Debug)]
+struct Filter<'a> {
+    /// Names, patterns or ids; if there are none, everything.
+    what: &'a [String],
+    since_ms: u64,
+}
+
+impl Filter<'_> {
+    fn takes(&self, happened: &Happened) -> bool {
+        if happened.at_ms < self.since_ms {
+            return false;
+        }
+        let Happening::File { name, resource, .. } = &happened.event else { return self.what.is_empty() };
+        let known = [Known { name: name.clone(), id: *resource }];
+        let means = |what: &String| select(resource_name(what), &known).is_ok();
+        self.what.is_empty() || self.what.iter().any(means)
+    }
+}
+
+/// "2026-03-01 08:05:59  complete      lab.img  61 MiB in 4.2 s (15 MiB/s) from 3 peers"
+fn line(happened: &Happened, output: &Output) -> String {
+    let (word, colour) = word(&happened.event);
+    let (subject, rest) = match &happened.event {
+        Happening::File { name, resource, what } => {
+            let told = told(what);
+            (human::clean(name.as_str()), if told.is_empty() { output.id(resource) } else { told })
+        }
+        Happening::Tracker { tracker, what: TrackerEvent::Lost { reason } } => {
+            (tracker.to_string(), human::clean(reason))
+        }
+        Happening::Tracker { tracker, what: TrackerEvent::Back } => (tracker.to_string(), String::new()),
+    };
+    let time = local_time::second(happened.at_ms, output);
+    let word = output.paint(colour, &format!("{word:<WORD_COLUMNS$}"));
+    format!("{time}  {word}  {subject}  {rest}").trim_end().to_owned()
+}
+
+fn told(what: &FileEvent) -> String {
+    match what {
+        FileEvent::Complete { bytes, received, took_ms, sources } => {
+            let took = Duration::from_millis(*took_ms);
+            match received {
+                0 => format!("{}, it was here already", human::bytes(*bytes)),
+                _ => format!(
+                    "{} in {} ({}) from {}",
+                    human::bytes(*bytes),
+                    human::duration(took),
+                    human::rate(rate(*received, took)),
+                    human::count(u64::from(*sources), "peer")
+                ),
+            }
+        }
+        FileEvent::Stalled { reason, still_s } => {
+            let still = human::duration(Duration::from_secs(*still_s));
+            format!("no progress for {still}: {}", human::clean(reason))
+        }
+        FileEvent::Waiting { reason } | FileEvent::Damaged { reason } | FileEvent::Failed { reason } => {
+            human::clean(reason)
+        }
+        FileEvent::Shared
+        | FileEvent::Accepted
+        | FileEvent::Resumed
+        | FileEvent::Paused
+        | FileEvent::Removed => String::new(),
+    }
+}
+
+/// Bytes per second; a span of less than a millisecond counts as one.
+fn rate(bytes: u64, took: Duration) -> u64 {
+    (bytes as f64 / took.as_secs_f64().max(0.001)) as u64
+}
+
+/// An event's word, for people and for scripts.
+fn word(event: &Happening) -> (&'static str, Colour) {
+    match event {
+        Happening::Tracker { what: TrackerEvent::Lost { .. }, .. } => ("tracker_lost", Colour::Bad),
+        Happening::Tracker { what: TrackerEvent::Back, .. } => ("tracker_back", Colour::Good),
+        Happening::File { what, .. } => match what {
+            FileEvent::Shared => ("shared", Colour::Good),
+            FileEvent::Accepted => ("accepted", Colour::Busy),
+            FileEvent::Complete { .. } => ("complete", Colour::Good),
+            FileEvent::Waiting { .. } => ("waiting", Colour::Careful),
+            FileEvent::Stalled { .. } => ("stalled", Colour::Careful),
+            FileEvent::Resumed => ("resumed", Colour::Busy),
+            FileEvent::Paused => ("paused", Colour::Careful),
+            FileEvent::Removed => ("removed", Colour::Careful),
+            FileEvent::Damaged { .. } => ("damaged", Colour::Bad),
+            FileEvent::Failed { .. } => ("failed", Colour::Bad),
+        },
+    }
+}
+
+/// An event as JSON. What does not belong to it is left out.
+#[derive(Debug, Default, Serialize)]
+struct Event {
+    /// Milliseconds since 1970.
+    time_ms: u64,
+    event: &'static str,
+    /// One more than that of the event before; ttd begins with 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracker: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(flatten)]
+    complete: Option<Complete>,
+    /// How long a download has made no progress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    still_s: Option<u64>,
+    /// How many events this reader missed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missed: Option<u64>,
+}
+
+/// What a download that is complete has beside other events.
+#[derive(Debug, Serialize)]
+struct Complete {
+    bytes: u64,
+    /// Those that came from peers.
+    received_bytes: u64,
+    took_ms: u64,
+    bytes_per_s: u64,
+    sources: u32,
+}
+
+impl From<&Happened> for Event {
+    fn from(happened: &Happened) -> Event {
+        let event = Event {
+            time_ms: happened.at_ms,
+            event: word(&happened.event).0,
+            number: Some(happened.number),
+            ..Event::default()
+        };
+        let (name, resource, what) = match &happened.event {
+            Happening::File { name, resource, what } => (name, resource, what),
+            Happening::Tracker { tracker, what } => {
+                let reason = match what {
+                    TrackerEvent::Lost { reason } => Some(reason.clone()),
+                    TrackerEvent::Back => None,
+                };
+                return Event { tracker: Some(tracker.to_string()), reason, ..event };
+            }
+        };
+        let event = Event { name: Some(name.to_string()), id: Some(resource.to_string()), ..event };
+        match what {
+            FileEvent::Complete { bytes, received, took_ms, sources } => Event {
+                complete: Some(Complete {
+                    bytes: *bytes,
+                    received_bytes: *received,
+                    took_ms: *took_ms,
+                    bytes_per_s: rate(*received, Duration::from_millis(*took_ms)),
+                    sources: *sources,
+                }),
+                ..event
+            },
+            FileEvent::Stalled { reason, still_s } => {
+                Event { reason: Some(reason.clone()), still_s: Some(*still_s), ..event }
+            }
+            FileEvent::Waiting { reason } | FileEvent::Damaged { reason } | FileEvent::Failed { reason } => {
+                Event { reason: Some(reason.clone()), ..event }
+            }
+            FileEvent::Shared
+            | FileEvent::Accepted
+            | FileEvent::Resumed
+            | FileEvent::Paused
+            | FileEvent::Removed => event,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "events_tests.rs"]
+mod tests;

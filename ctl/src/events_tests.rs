@@ -1,0 +1,85 @@
+use super::*;
+use crate::tests::Sink;
+use shared::id::ResourceId;
+
+fn of_file(number: u64, what: FileEvent) -> Happened {
+    let (name, resource) = ("lab.img".parse().unwrap(), ResourceId::of(b"lab"));
+    Happened { number, at_ms: 1_772_348_759_123, event: Happening::File { name, resource, what } }
+}
+
+fn complete() -> FileEvent {
+    FileEvent::Complete { bytes: 61 << 20, received: 61 << 20, took_ms: 4_200, sources: 3 }
+}
+
+fn lost() -> Happened {
+    let (tracker, reason) = ("tt://t".parse().unwrap(), "connection\u{7} refused".to_owned());
+    let event = Happening::Tracker { tracker, what: TrackerEvent::Lost { reason } };
+    Happened { number: 9, at_ms: 1_772_348_759_123, event }
+}
+
+fn shown(events: Vec<Happened>, what: &[&str], since_ms: u64, json: bool) -> String {
+    let (sink, what) = (Sink::default(), what.iter().map(|what| (*what).to_owned()).collect::<Vec<_>>());
+    let mut output = Output::to(sink.clone(), &Global { json, ..Global::default() });
+    let page = EventPage { newest: 9, missed: 0, events };
+    show(&page, &Filter { what: &what, since_ms }, &mut output).unwrap();
+    sink.text()
+}
+
+#[test]
+fn a_line_says_what_happened_to_what() {
+    let output = Output::to(Vec::new(), &Global::default());
+    let rest = |happened: &Happened| line(happened, &output).split_once("  ").unwrap().1.to_owned();
+    let id = ResourceId::of(b"lab");
+    assert_eq!(rest(&of_file(1, FileEvent::Shared)), format!("shared        lab.img  {id}"));
+    assert_eq!(
+        rest(&of_file(1, complete())),
+        "complete      lab.img  61 MiB in 4.2 s (15 MiB/s) from 3 peers"
+    );
+    let adopted = FileEvent::Complete { bytes: 7, received: 0, took_ms: 0, sources: 0 };
+    assert_eq!(rest(&of_file(1, adopted)), "complete      lab.img  7 B, it was here already");
+    let stalled = FileEvent::Stalled { reason: "nothing arrives".to_owned(), still_s: 300 };
+    assert_eq!(
+        rest(&of_file(1, stalled)),
+        "stalled       lab.img  no progress for 5 min 00 s: nothing arrives"
+    );
+    assert_eq!(rest(&lost()), "tracker_lost  tt://t  connection\\u{7} refused");
+}
+
+#[test]
+fn json_has_a_document_for_each_with_what_belongs_to_it_alone() {
+    let id = ResourceId::of(b"lab");
+    assert_eq!(
+        shown(vec![of_file(8, complete()), lost()], &[], 0, true),
+        format!(
+            "{{\"schema_version\":1,\"time_ms\":1772348759123,\"event\":\"complete\",\"number\":8,\"name\":\"lab.img\",\
+             \"id\":\"{id}\",\"bytes\":63963136,\"received_bytes\":63963136,\"took_ms\":4200,\
+             \"bytes_per_s\":15229318,\"sources\":3}}\n\
+             {{\"schema_version\":1,\"time_ms\":1772348759123,\"event\":\"tracker_lost\",\"number\":9,\
+             \"tracker\":\"tt://t\",\"reason\":\"connection\\u0007 refused\"}}\n"
+        )
+    );
+}
+
+#[test]
+fn a_name_or_an_id_or_a_time_chooses_among_them() {
+    let id = ResourceId::of(b"lab").to_string();
+    let lines = |what: &[&str], since_ms| {
+        shown(vec![of_file(1, FileEvent::Paused), lost()], what, since_ms, false).lines().count()
+    };
+    assert_eq!(lines(&[], 0), 2);
+    for what in ["lab.img", "lab.img.tinytorrent", "l*", "*.img", &id, &id[..8]] {
+        assert_eq!(lines(&[what], 0), 1, "{what}");
+    }
+    assert_eq!(lines(&["other", &id[..7]], 0), 0);
+    assert_eq!(lines(&["other", "lab.img"], 0), 1);
+    assert_eq!(lines(&[], 1_772_348_759_124), 0);
+}
+
+#[test]
+fn who_was_too_slow_is_told_how_many_are_missing() {
+    let sink = Sink::default();
+    let mut output = Output::to(sink.clone(), &Global { json: true, ..Global::default() });
+    let page = EventPage { newest: 2000, missed: 17, events: Vec::new() };
+    show(&page, &Filter { what: &[], since_ms: 0 }, &mut output).unwrap();
+    assert!(sink.text().contains("\"event\":\"missed\",\"missed\":17}"), "{}", sink.text());
+}

@@ -1,0 +1,33 @@
+//! How the daemon is doing as a whole: what the driver knows, and what the start and the configuration have settled.
+
+use super::limit;
+use super::server::ControlServer;
+use super::users;
+use crate::inbox::Whole;
+use rustix::process::getuid;
+use shared::rpc::control::Overview;
+
+/// Puts it together. Asks the file system for its free space.
+pub async fn overview(server: &ControlServer, whole: Whole) -> Overview {
+    let uid = getuid().as_raw();
+    let home = server.home.clone();
+    let space = tokio::task::spawn_blocking(move || home.space()).await.ok().and_then(Result::ok);
+    let book = &server.limits;
+    Overview {
+        uptime_s: server.started.elapsed().as_secs(),
+        uid,
+        user: users::name_of(uid).await,
+        socket: server.socket.clone(),
+        zone: server.context.zone.clone(),
+        free_bytes: space.map(|space| space.free_bytes),
+        disk_bytes: space.map(|space| space.total_bytes),
+        limits: limit::now(book),
+        limits_file: Some(book.file()).filter(|_| !book.saved().is_empty()),
+        config_files: server.configured.borrow().files.clone(),
+        trackers: whole.trackers,
+        states: whole.states,
+        peers: whole.peers,
+        downloaded_bytes: whole.traffic.0,
+        uploaded_bytes: whole.traffic.1,
+    }
+}

@@ -1,0 +1,61 @@
+//! Tells those who follow the events of this machine what has happened. [`Events`](crate::watch::Events) finds it out; an
+//! event of a file is born where the next snapshot is made, and nothing is done while nothing changes.
+
+use super::Driver;
+use super::wanted::record_of;
+use crate::watch::Doing;
+use shared::host::clock::now_ms;
+use shared::id::SwarmKey;
+use shared::name::ResourceName;
+use shared::rpc::control::{Happening, ResourceStatus};
+use std::time::{Duration, Instant};
+
+impl Driver {
+    /// A name is doing so from now on; without a status there is no such name.
+    pub(super) fn compare_with_before(&mut self, name: &ResourceName, status: Option<&ResourceStatus>) {
+        let key = self.library.key_of(name);
+        let doing = key.zip(status).and_then(|(key, status)| {
+            let resource = self.library.get(key)?;
+            let record = record_of(resource, name)?;
+            Some(Doing {
+                status,
+                is_origin: resource.record.origin,
+                is_new: record.added_at_ms >= self.started_at_ms,
+                is_published: record.published.is_some(),
+                since: resource.since,
+                sources: u32::try_from(resource.sources.len()).unwrap_or(u32::MAX),
+            })
+        });
+        let happened = self.events.look(name, self.snapshot.get(name), doing, Instant::now());
+        self.tell_all(happened);
+    }
+
+    /// Looks for downloads that have waited for a while, and at the trackers.
+    pub(super) fn look_for_events(&mut self, now: Instant) {
+        let waiting = self.events.waiting(now);
+        let trackers = self.trackers.all();
+        let trackers = trackers.map(|(url, trouble)| (url.clone(), trouble.map(|(_, why)| why.to_string())));
+        let trackers = self.events.trackers(trackers);
+        self.tell_all(waiting.into_iter().chain(trackers));
+    }
+
+    /// A download stands still.
+    pub(super) fn tell_stalled(&mut self, name: &ResourceName, still: Duration, reason: &str) {
+        let stalled = self.events.stalled(name, still, reason);
+        self.tell_all(stalled);
+    }
+
+    /// A download that stood still goes on.
+    pub(super) fn tell_goes_on(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get(key) else { return };
+        let names = resource.record.names.iter();
+        let events: Vec<Happening> = names.filter_map(|record| self.events.goes_on(&record.name)).collect();
+        self.tell_all(events);
+    }
+
+    fn tell_all(&self, happened: impl IntoIterator<Item = Happening>) {
+        for event in happened {
+            self.context.events.add(now_ms(), event);
+        }
+    }
+}

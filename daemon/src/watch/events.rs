@@ -1,0 +1,217 @@
+//! What is worth telling those who follow the events of this machine: found by comparing how a name is doing with how it
+//! was doing before.
+
+use shared::id::ResourceId;
+use shared::name::ResourceName;
+use shared::rpc::control::{ErrorKind, FileEvent, Happening, ResourceStatus, State, TrackerEvent};
+use shared::url::TrackerUrl;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// A download that waits is told of when it has waited this long: shorter waits come and go.
+const WAITING_AFTER: Duration = Duration::from_secs(5);
+
+/// The longest reason that is told, in bytes; a longer one is cut.
+const REASON_BYTES_MAX: usize = 512;
+
+/// How a name is doing, and what else an event needs.
+#[derive(Debug, Clone)]
+pub struct Doing<'a> {
+    /// How it is doing.
+    pub status: &'a ResourceStatus,
+    /// Whether its content was shared from this machine.
+    pub is_origin: bool,
+    /// Whether the name came to be here since the daemon was started.
+    pub is_new: bool,
+    /// Whether a verified file has the name.
+    pub is_published: bool,
+    /// When its content was accepted, or the daemon was started.
+    pub since: Instant,
+    /// How many peers sent a chunk of it.
+    pub sources: u32,
+}
+
+/// What was told so far of the names with which something goes on, and of trackers.
+#[derive(Debug, Default)]
+pub struct Events {
+    /// Downloads, and names that something was told of which has not ended. Bounded by the number of names.
+    names: BTreeMap<ResourceName, Told>,
+    /// Trackers that are of no use.
+    lost: BTreeSet<TrackerUrl>,
+}
+
+#[derive(Debug)]
+struct Told {
+    resource: ResourceId,
+    /// It is to be complete some time.
+    is_download: bool,
+    /// Since when it has waited, and why it does now.
+    waits: Option<(Instant, String)>,
+    /// What was told last and has not ended.
+    standstill: Option<Standstill>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standstill {
+    Waiting,
+    Stalled,
+    Paused,
+    Failed,
+}
+
+impl Events {
+    /// Compares how a name is doing with how it was doing before; `None` is that there is no such name.
+    pub fn look(
+        &mut self,
+        name: &ResourceName,
+        before: Option<&ResourceStatus>,
+        after: Option<Doing>,
+        now: Instant,
+    ) -> Vec<Happening> {
+        let mut happened = Vec::new();
+        let mut tell = |resource, what| {
+            happened.push(Happening::File { name: name.clone(), resource, what });
+        };
+        let resource = after.as_ref().map(|after| after.status.resource);
+        let told = self.names.remove(name);
+        if let Some(before) = before.filter(|before| Some(before.resource) != resource) {
+            tell(before.resource, FileEvent::Removed);
+        }
+        let Some(after) = after else { return happened };
+        let resource = after.status.resource;
+        let blank = Told { resource, is_download: false, waits: None, standstill: None };
+        let mut told = told.filter(|told| told.resource == resource).unwrap_or(blank);
+        let before = before.filter(|before| before.resource == resource);
+        if before.is_none() && after.is_new {
+            let is_shared = after.is_origin && after.is_published;
+            told.is_download = !is_shared;
+            tell(resource, if is_shared { FileEvent::Shared } else { FileEvent::Accepted });
+        }
+        told.is_download |= !after.is_published;
+        if told.is_download && after.is_published {
+            (told.is_download, told.waits, told.standstill) = (false, None, None);
+            tell(resource, complete(&after, now));
+        }
+        let is_restored = before.is_none() && !after.is_new;
+        if let Some(what) = told.compare(after.status, is_restored, now) {
+            tell(resource, what);
+        }
+        if told.is_download || told.standstill.is_some() {
+            self.names.insert(name.clone(), told);
+        }
+        happened
+    }
+
+    /// The downloads that have waited long enough by now to be told of.
+    pub fn waiting(&mut self, now: Instant) -> Vec<Happening> {
+        let mut happened = Vec::new();
+        for (name, told) in &mut self.names {
+            let Some((since, reason)) = &told.waits else { continue };
+            if told.standstill.is_some() || now.saturating_duration_since(*since) < WAITING_AFTER {
+                continue;
+            }
+            told.standstill = Some(Standstill::Waiting);
+            let what = FileEvent::Waiting { reason: reason.clone() };
+            happened.push(Happening::File { name: name.clone(), resource: told.resource, what });
+        }
+        happened
+    }
+
+    /// A download has made no progress for long. `None` for a name that is no download.
+    pub fn stalled(&mut self, name: &ResourceName, still: Duration, reason: &str) -> Option<Happening> {
+        let told = self.names.get_mut(name)?;
+        told.standstill = Some(Standstill::Stalled);
+        let what = FileEvent::Stalled { reason: cut(reason), still_s: still.as_secs() };
+        Some(Happening::File { name: name.clone(), resource: told.resource, what })
+    }
+
+    /// A download that was told to have stalled makes progress again.
+    pub fn goes_on(&mut self, name: &ResourceName) -> Option<Happening> {
+        let told = self.names.get_mut(name)?;
+        told.standstill.take_if(|standstill| *standstill == Standstill::Stalled)?;
+        Some(Happening::File { name: name.clone(), resource: told.resource, what: FileEvent::Resumed })
+    }
+
+    /// Compares how the trackers are doing with how they were doing before: each with its trouble.
+    pub fn trackers(
+        &mut self,
+        trackers: impl Iterator<Item = (TrackerUrl, Option<String>)>,
+    ) -> Vec<Happening> {
+        let mut happened = Vec::new();
+        let mut lost = BTreeSet::new();
+        for (tracker, trouble) in trackers {
+            let was_lost = self.lost.contains(&tracker);
+            let what = match (&trouble, was_lost) {
+                (Some(why), false) => Some(TrackerEvent::Lost { reason: cut(why) }),
+                (None, true) => Some(TrackerEvent::Back),
+                _ => None,
+            };
+            happened.extend(what.map(|what| Happening::Tracker { tracker: tracker.clone(), what }));
+            if trouble.is_some() {
+                lost.insert(tracker);
+            }
+        }
+        self.lost = lost;
+        happened
+    }
+}
+
+impl Told {
+    /// What there is to tell of a state that follows another one, or others.
+    fn compare(&mut self, status: &ResourceStatus, is_restored: bool, now: Instant) -> Option<FileEvent> {
+        let reason = || status.reason.as_deref().map(cut).unwrap_or_default();
+        if status.state != State::Waiting {
+            self.waits = None;
+        }
+        match status.state {
+            State::Paused if self.standstill != Some(Standstill::Paused) => {
+                self.standstill = Some(Standstill::Paused);
+                return (!is_restored).then_some(FileEvent::Paused);
+            }
+            State::Error if self.standstill != Some(Standstill::Failed) => {
+                self.standstill = Some(Standstill::Failed);
+                return Some(match status.kind {
+                    Some(ErrorKind::BadData) => FileEvent::Damaged { reason: reason() },
+                    _ => FileEvent::Failed { reason: reason() },
+                });
+            }
+            State::Paused | State::Error => return None,
+            State::Waiting if self.is_download => {
+                let since = self.waits.take().map_or(now, |(since, _)| since);
+                self.waits = Some((since, reason()));
+            }
+            _ => {}
+        }
+        let has_ended = match self.standstill? {
+            Standstill::Paused => true,
+            Standstill::Waiting | Standstill::Failed => {
+                matches!(status.state, State::Downloading | State::Seeding | State::Outdated)
+            }
+            Standstill::Stalled => false, // bytes end it
+        };
+        has_ended.then(|| {
+            self.standstill = None;
+            FileEvent::Resumed
+        })
+    }
+}
+
+fn complete(doing: &Doing, now: Instant) -> FileEvent {
+    let took = now.saturating_duration_since(doing.since);
+    FileEvent::Complete {
+        bytes: doing.status.bytes_total.unwrap_or(doing.status.bytes_have),
+        received: doing.status.downloaded_bytes,
+        took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        sources: doing.sources,
+    }
+}
+
+fn cut(reason: &str) -> String {
+    match reason.len() > REASON_BYTES_MAX {
+        true => format!("{}…", &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]),
+        false => reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+use super::*;
+
+/// Looks at one name, one status after the other.
+struct Follower {
+    events: Events,
+    before: Option<ResourceStatus>,
+    start: Instant,
+    is_new: bool,
+    is_origin: bool,
+}
+
+fn name() -> ResourceName {
+    "lab.img".parse().unwrap()
+}
+
+fn status(state: State, reason: Option<&str>) -> ResourceStatus {
+    let status = ResourceStatus::new(name(), ResourceId([1; 32]), state);
+    ResourceStatus { reason: reason.map(str::to_owned), bytes_total: Some(7), ..status }
+}
+
+/// What happened, in a word; of files with its reason.
+fn word(happening: &Happening) -> String {
+    match happening {
+        Happening::Tracker { tracker, what: TrackerEvent::Lost { reason } } => {
+            format!("{tracker} lost: {reason}")
+        }
+        Happening::Tracker { tracker, what: TrackerEvent::Back } => format!("{tracker} back"),
+        Happening::File { what, .. } => match what {
+            FileEvent::Shared => "shared".to_owned(),
+            FileEvent::Accepted => "accepted".to_owned(),
+            FileEvent::Complete { bytes, sources, took_ms, .. } => {
+                format!("complete: {bytes} B in {took_ms} ms from {sources}")
+            }
+            FileEvent::Waiting { reason } => format!("waiting: {reason}"),
+            FileEvent::Stalled { reason, still_s } => format!("stalled: {reason}, {still_s} s"),
+            FileEvent::Resumed => "resumed".to_owned(),
+            FileEvent::Paused => "paused".to_owned(),
+            FileEvent::Removed => "removed".to_owned(),
+            FileEvent::Damaged { reason } => format!("damaged: {reason}"),
+            FileEvent::Failed { reason } => format!("failed: {reason}"),
+        },
+    }
+}
+
+fn words(happened: &[Happening]) -> Vec<String> {
+    happened.iter().map(word).collect()
+}
+
+impl Follower {
+    fn new(is_new: bool, is_origin: bool) -> Follower {
+        let (events, start) = (Events::default(), Instant::now());
+        Follower { events, before: None, start, is_new, is_origin }
+    }
+
+    fn at(&self, s: u64) -> Instant {
+        self.start + Duration::from_secs(s)
+    }
+
+    fn look(&mut self, s: u64, is_published: bool, status: ResourceStatus) -> Vec<String> {
+        let now = self.at(s);
+        let doing = Doing {
+            status: &status,
+            is_origin: self.is_origin,
+            is_new: self.is_new,
+            is_published,
+            since: self.start,
+            sources: 3,
+        };
+        let happened = self.events.look(&name(), self.before.as_ref(), Some(doing), now);
+        self.before = Some(status);
+        words(&happened)
+    }
+}
+
+#[test]
+fn a_download_is_accepted_and_complete() {
+    let mut follower = Follower::new(true, false);
+    assert_eq!(follower.look(0, false, status(State::Checking, None)), ["accepted"]);
+    assert!(follower.look(1, false, status(State::Downloading, None)).is_empty());
+    assert!(follower.look(2, false, status(State::Checking, None)).is_empty());
+    assert_eq!(follower.look(4, true, status(State::Seeding, None)), ["complete: 7 B in 4000 ms from 3"]);
+    assert!(follower.look(5, true, status(State::Seeding, Some("a tracker is away"))).is_empty());
+    assert!(follower.events.names.is_empty(), "nothing is remembered of what is at rest");
+}
+
+#[test]
+fn what_was_complete_before_anybody_looked_is_told_all_the_same() {
+    let mut follower = Follower::new(true, false);
+    let happened = follower.look(1, true, status(State::Seeding, None));
+    assert_eq!(happened, ["accepted", "complete: 7 B in 1000 ms from 3"]);
+}
+
+#[test]
+fn what_a_former_run_knew_is_no_news_and_its_download_ends_as_any_other() {
+    let mut follower = Follower::new(false, true);
+    assert!(follower.look(0, true, status(State::Checking, None)).is_empty());
+    assert!(follower.look(1, true, status(State::Seeding, None)).is_empty());
+    let mut follower = Follower::new(false, false);
+    assert!(follower.look(0, false, status(State::Paused, None)).is_empty());
+    assert_eq!(follower.look(1, false, status(State::Waiting, Some("no peers"))), ["resumed"]);
+    assert_eq!(follower.look(9, true, status(State::Seeding, None)), ["complete: 7 B in 9000 ms from 3"]);
+}
+
+#[test]
+fn only_a_wait_that_lasts_is_told_and_once() {
+    let mut follower = Follower::new(true, false);
+    follower.look(0, false, status(State::Downloading, None));
+    let now = |s| follower.start + Duration::from_secs(s);
+    let (later, late, too_late) = (now(7), now(9), now(60));
+    follower.look(3, false, status(State::Waiting, Some("busy")));
+    follower.look(4, false, status(State::Downloading, None));
+    follower.look(5, false, status(State::Waiting, Some("busy")));
+    follower.look(6, false, status(State::Waiting, Some("no peer has chunk 7")));
+    assert!(follower.events.waiting(later).is_empty());
+    assert!(follower.events.waiting(late + Duration::from_secs(1)).len() == 1);
+    assert!(follower.events.waiting(too_late).is_empty());
+    assert_eq!(follower.look(61, false, status(State::Downloading, None)), ["resumed"]);
+    assert!(follower.look(62, false, status(State::Downloading, None)).is_empty());
+}
+
+#[test]
+fn a_stall_ends_when_bytes_come_whatever_the_state() {
+    let mut follower = Follower::new(true, false);
+    follower.look(0, false, status(State::Waiting, Some("busy")));
+    let stalled = follower.events.stalled(&name(), Duration::from_secs(300), "nothing arrives").unwrap();
+    assert_eq!(word(&stalled), "stalled: nothing arrives, 300 s");
+    assert!(follower.look(301, false, status(State::Downloading, None)).is_empty());
+    assert_eq!(word(&follower.events.goes_on(&name()).unwrap()), "resumed");
+    assert!(follower.events.goes_on(&name()).is_none());
+    assert!(follower.events.stalled(&"other".parse().unwrap(), Duration::ZERO, "").is_none());
+}
+
+#[test]
+fn what_is_shared_paused_damaged_mended_and_removed_is_told() {
+    let mut follower = Follower::new(true, true);
+    assert_eq!(follower.look(0, true, status(State::Seeding, None)), ["shared"]);
+    assert_eq!(follower.look(1, true, status(State::Paused, None)), ["paused"]);
+    assert_eq!(follower.look(2, true, status(State::Seeding, None)), ["resumed"]);
+    assert!(follower.look(3, true, status(State::Checking, None)).is_empty());
+    let damaged = ResourceStatus { kind: Some(ErrorKind::BadData), ..status(State::Error, Some("1 chunk")) };
+    assert_eq!(follower.look(4, true, damaged.clone()), ["damaged: 1 chunk"]);
+    assert!(follower.look(5, true, damaged).is_empty());
+    assert!(follower.look(6, true, status(State::Checking, None)).is_empty());
+    assert_eq!(follower.look(7, true, status(State::Seeding, None)), ["resumed"]);
+    let gone = follower.events.look(&name(), follower.before.as_ref(), None, follower.at(8));
+    assert_eq!(words(&gone), ["removed"]);
+    assert!(follower.events.names.is_empty());
+}
+
+#[test]
+fn other_content_of_a_name_takes_the_place_of_the_former() {
+    let mut follower = Follower::new(true, true);
+    follower.look(0, true, status(State::Seeding, None));
+    let other = ResourceStatus { resource: ResourceId([2; 32]), ..status(State::Seeding, None) };
+    assert_eq!(follower.look(1, true, other), ["removed", "shared"]);
+}
+
+#[test]
+fn a_tracker_that_is_lost_and_comes_back_is_told_once_each() {
+    let mut events = Events::default();
+    let url: TrackerUrl = "tt://a:7986".parse().unwrap();
+    let mut look = |trouble: Option<&str>| {
+        words(&events.trackers([(url.clone(), trouble.map(str::to_owned))].into_iter()))
+    };
+    assert!(look(None).is_empty());
+    assert_eq!(look(Some("connection refused")), ["tt://a:7986 lost: connection refused"]);
+    assert!(look(Some("no answer in time")).is_empty());
+    assert_eq!(look(None), ["tt://a:7986 back"]);
+    assert!(look(None).is_empty());
+    assert!(events.trackers(std::iter::empty()).is_empty(), "one that nobody needs any more is not told of");
+}
+
+#[test]
+fn a_long_reason_is_cut_between_two_characters() {
+    let long = "é".repeat(REASON_BYTES_MAX);
+    assert!(cut(&long).len() <= REASON_BYTES_MAX + "…".len());
+    assert_eq!(cut("short"), "short");
+}
