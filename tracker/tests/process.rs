@@ -15,7 +15,7 @@ fn run(args: &[&str]) -> Output {
     command(args).output().expect("tt-tracker runs")
 }
 
-/// Starts one on a free port; says which, as its log does.
+/// Starts one on a free port. Returns the port, which it reads from the log.
 fn start() -> (Child, String) {
     let mut child = command(&["--listen", "127.0.0.1:0", "--log-format", "text"]).spawn().unwrap();
     let mut line = String::new();
@@ -24,7 +24,7 @@ fn start() -> (Child, String) {
     (child, listen.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned())
 }
 
-/// Although nobody reads its log any more.
+/// Even if nobody reads its log any more.
 #[test]
 fn it_ends_when_it_is_asked_to() {
     for signal in [Signal::TERM, Signal::INT] {

@@ -18,7 +18,7 @@ use tracker::server::Server;
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// Starts one on a free port; it ends with the test's runtime.
+/// Starts one on a free port. It ends with the test's runtime.
 fn start(change: impl FnOnce(&mut TrackerConfig)) -> SocketAddr {
     let mut config = TrackerConfig { listen: "127.0.0.1:0".parse().unwrap(), ..Default::default() };
     change(&mut config);
@@ -60,7 +60,7 @@ async fn peer(addr: SocketAddr, port: u16) -> TrackerCaller {
     link.caller
 }
 
-/// One who only asks.
+/// A client that only asks.
 async fn asker(addr: SocketAddr) -> TrackerCaller {
     let link = connect(addr).await;
     link.caller.hello(hello(None), SOON).await.unwrap().unwrap();
@@ -212,7 +212,7 @@ async fn a_manifest_travels_in_pages() {
     let listed = asker.list(None, SOON).await.unwrap().unwrap();
     let [entry] = &listed[..] else { panic!("{listed:?}") };
     assert_eq!((&entry.publication, entry.seeders, entry.leechers), (&publication, 0, 0));
-    // one who is no peer cannot publish
+    // a client that is no peer cannot publish
     let refused = asker.publish(offer, SOON).await.unwrap();
     assert!(matches!(refused, Err(TrackerError::Malformed(_))), "{refused:?}");
 }
@@ -296,11 +296,11 @@ async fn hello_is_checked() {
     assert!(matches!(refused(zone).await, TrackerError::Malformed(_)));
     let host = hello(Some(TrackedPeer { host: "h".repeat(254), ..tracked(1) }));
     assert!(matches!(refused(host).await, TrackerError::Malformed(_)));
-    // who asks before hello is not answered at all
+    // a question before hello is not answered
     let Link { caller, link } = connect(addr).await;
     assert_eq!(caller.list(None, SOON).await, Err(CallError::Closed));
     link.await.unwrap();
-    // one who only asks cannot announce
+    // a client that only asks cannot announce
     let asker = asker(addr).await;
     let refused = asker.announce(vec![leeching(key(1))], SOON).await.unwrap();
     assert!(matches!(refused, Err(TrackerError::Malformed(_))), "{refused:?}");
@@ -347,7 +347,7 @@ async fn limits_are_told() {
     first.announce(vec![seeding(key(1))], SOON).await.unwrap().unwrap();
 }
 
-/// The largest answers that there can be fit into a head.
+/// The largest possible answers fit into a head.
 #[test]
 fn the_worst_answers_fit() {
     use shared::rpc::Message;

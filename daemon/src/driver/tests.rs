@@ -1,4 +1,4 @@
-//! The driver with a folder of its own and no network: what must hold when things happen at the wrong moment.
+//! Tests of the driver with a real folder and no network: what must hold when things happen at the wrong moment.
 
 mod checks;
 mod durability;
@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-/// Nothing here takes longer.
+/// The longest wait of a test.
 const CAP: Duration = Duration::from_secs(10);
 
 struct Rig {
@@ -45,7 +45,7 @@ impl Rig {
         Rig::on(Arc::new(tempfile::tempdir().unwrap()))
     }
 
-    /// A driver on a folder where another one was before.
+    /// A driver on a folder of an earlier driver.
     fn on(folder: Arc<tempfile::TempDir>) -> Rig {
         let home = Home::open(folder.path()).unwrap();
         Rig::with(folder, home)
@@ -57,7 +57,7 @@ impl Rig {
         rig
     }
 
-    /// A driver that knows nothing yet of what a former run left.
+    /// A driver that has not loaded anything of the last run yet.
     fn not_restored(folder: Arc<tempfile::TempDir>, home: Home) -> Rig {
         let listen: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let limits = (Bucket::new(RateLimit::None), Bucket::new(RateLimit::None));
@@ -79,7 +79,7 @@ impl Rig {
         self.folder.path().join(name)
     }
 
-    /// Handles what comes in until something holds.
+    /// Handles inputs until a condition holds.
     async fn until(&mut self, what: &str, holds: impl Fn(&Driver) -> bool) {
         let waiting = async {
             while !holds(&self.driver) {
@@ -91,14 +91,14 @@ impl Rig {
         assert!(in_time.is_ok(), "{what} does not come true: {:?}", self.driver.status(None));
     }
 
-    /// Handles what comes in until a command is answered.
+    /// Handles inputs until a command is answered.
     async fn ask<T>(&mut self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ControlError> {
         let (reply, answer) = oneshot::channel();
         self.driver.handle(Input::Command(command(reply)));
         self.answered(answer).await
     }
 
-    /// Handles what comes in until the answer to a command is there.
+    /// Handles inputs until the answer to a command arrives.
     async fn answered<T>(
         &mut self,
         answer: oneshot::Receiver<Result<T, ControlError>>,
@@ -106,7 +106,7 @@ impl Rig {
         self.answers(answer).await.unwrap()
     }
 
-    /// Handles what comes in until somebody is answered.
+    /// Handles inputs until somebody is answered.
     async fn answers<T>(&mut self, answer: impl Future<Output = T>) -> T {
         let mut answer = std::pin::pin!(answer);
         let waiting = async {
@@ -132,7 +132,7 @@ impl Rig {
         }
     }
 
-    /// All chunks of a download arrive, as they do from a peer.
+    /// Lets all chunks of a download arrive, as from a peer.
     fn receive(&mut self, manifest: &Manifest, bytes: &[u8]) {
         let download = self.download(manifest.key());
         for (at, chunk) in bytes.chunks(CHUNK_BYTES as usize).enumerate() {
@@ -200,7 +200,7 @@ async fn what_cannot_be_hashed_is_not_published() {
     rig.get(&manifest, false).await.unwrap();
     rig.receive(&manifest, &bytes);
     let download = rig.download(manifest.key());
-    // The disk has lost what was written, and the hash stumbles over it.
+    // The disk has lost written data, and the hash notices.
     std::fs::File::options().write(true).open(download.file.path()).unwrap().set_len(5).unwrap();
     rig.driver.whole(&download, Err("the disk failed".to_owned()));
     rig.until("it is fetched again", |driver| {
@@ -266,7 +266,7 @@ async fn a_damaged_file_is_not_copied_to_another_name() {
     let (mut rig, bytes) = (Rig::new(), bytes(2));
     let manifest = manifest_of("one", &bytes);
     rig.finished(&manifest, &bytes).await;
-    // Nothing but the bytes tells that it is damaged.
+    // Only the bytes show that it is damaged.
     let file = std::fs::File::options().write(true).open(rig.file("one")).unwrap();
     let modified = file.metadata().unwrap().modified().unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, b"wrong", 99).unwrap();
@@ -289,7 +289,7 @@ async fn what_is_removed_while_it_is_published_leaves_no_manifest() {
         rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete, by: user(1000), reply })
             .await
             .unwrap();
-        // Its place must not be made anew under the hands of whoever publishes it.
+        // Its folder must not be created anew while the file is being published.
         if rig.driver.publishing.contains_key(&manifest.key()) {
             assert!(rig.get(&manifest, false).await.is_err() || rig.driver.publishing.is_empty());
         }
@@ -355,7 +355,7 @@ async fn a_file_that_is_gone_is_fetched_again_when_it_is_asked_for() {
     rig.until("it is missed", is_failed).await;
     let is_fetching =
         |driver: &Driver| matches!(driver.library.get(one.key()).unwrap().phase, Phase::Fetching(_));
-    // Another name first: the one that is gone is not made anew by that.
+    // Another name first: asking for it does not make the missing one anew.
     rig.get(&two, false).await.unwrap();
     rig.until("it is fetched under the other name", is_fetching).await;
     rig.receive(&two, &bytes);
@@ -380,7 +380,7 @@ async fn a_crash_before_or_after_the_rename_of_a_replacement_is_told_apart() {
         let part = rig.download(manifest.key()).file.path().to_owned();
         let folder = rig.folder.clone();
         drop(rig);
-        std::fs::remove_file(&part).unwrap(); // not made yet, or renamed
+        std::fs::remove_file(&part).unwrap(); // not created yet, or already renamed
         if finished {
             std::fs::write(folder.path().join("x"), &bytes).unwrap();
         }

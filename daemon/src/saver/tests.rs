@@ -1,4 +1,4 @@
-//! In which order jobs are asked for and done, also when one of them panics.
+//! Tests of the order of jobs, also when one panics.
 
 use super::*;
 use crate::store::Disk;
@@ -75,7 +75,7 @@ async fn a_job_that_panics_keeps_none_of_the_others_from_being_done() {
     let (first, second) = (manifest(b"first"), manifest(b"second"));
     let saver = Saver::start();
     saver.shelve(shelf(&home, first.clone())).await.unwrap().unwrap();
-    // It panics when it syncs the folder from which the place is gone.
+    // It panics when it syncs the folder, which is gone.
     disk.refuse_from(disk.steps() + 1, DiskFault::Panic);
     saver.forget(first.key(), &home.slot(first.key()));
     saver.idle().await;

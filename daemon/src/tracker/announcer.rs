@@ -113,7 +113,7 @@ struct Announcer {
     ending: bool,
 }
 
-/// Talks to one tracker until it receives [`TrackerCommand::End`]. Waits for `pause` first, unless somebody waits for
+/// Talks to one tracker until it receives `TrackerCommand::End`. Waits for `pause` first, unless somebody waits for
 /// an answer.
 pub(super) async fn run(
     context: Arc<Context>,

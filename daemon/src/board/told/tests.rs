@@ -1,4 +1,4 @@
-//! Whatever is lost, late or taken back: in the end a peer knows what the board has.
+//! Tests that a peer finally knows what the board has, even if answers are lost, late or overtaken.
 
 use super::super::news::NewsBoard;
 use super::*;
@@ -8,7 +8,7 @@ use shared::have::HaveMap;
 use shared::id::{ListDigest, ResourceId};
 use shared::rpc::peer::{HaveNews, NewsReply, UPDATES_MAX};
 
-/// A chunk count that `add` can be called with for ever, as far as these tests go.
+/// A chunk count that is large enough for all calls of `add` in these tests.
 const CHUNKS: u32 = 64;
 
 fn key(number: u16) -> SwarmKey {
@@ -25,12 +25,12 @@ fn added(keys: &[SwarmKey]) -> Subscriptions {
     Subscriptions { removed: Vec::new(), added: keys.to_vec() }
 }
 
-/// A board, a connection to it, and the peer at its other end, which keeps what it is told.
+/// A board, a connection to it, and the peer at the other end, which records what it is told.
 struct Pair {
     board: NewsBoard,
     told: Told,
     received: u64,
-    /// What the peer knows of the swarms that it subscribes to; `None`: that we take no part.
+    /// What the peer knows of its swarms; `None` if we are not in a swarm.
     have: BTreeMap<SwarmKey, Option<HaveMap>>,
     size: ChunkCount,
 }
@@ -57,19 +57,19 @@ impl Pair {
         self.have.remove(&key);
     }
 
-    /// Makes the answer to a poll; whether it arrives is another matter.
+    /// Makes the answer to a poll, which may or may not arrive.
     fn ask(&mut self) -> NewsReply {
         self.told.arrived(self.received);
         self.board.news(&mut self.told)
     }
 
-    /// An answer arrives: how many updates it has.
+    /// Lets an answer arrive. Returns how many updates it contains.
     fn hear(&mut self, reply: NewsReply) -> usize {
         let updates = reply.updates.len();
         assert!(updates <= UPDATES_MAX);
         self.received = reply.number;
         for update in reply.updates {
-            // What crosses the end of a subscription is of no interest.
+            // News that cross the end of a subscription are ignored.
             let Some(known) = self.have.get_mut(&update.key) else { continue };
             *known = match update.have {
                 HaveNews::All => Some(HaveMap::full(self.size)),
@@ -90,7 +90,7 @@ impl Pair {
         self.hear(reply)
     }
 
-    /// Polls until there is no news: then the peer knows what the board has of each of its swarms.
+    /// Polls until there is no news. Then the peer knows everything that the board has of its swarms.
     fn settle(&mut self, truth: &BTreeMap<SwarmKey, HaveMap>) {
         let most = self.have.len() + 2;
         let polls = (0..most).take_while(|_| self.poll() > 0).count();
@@ -124,7 +124,7 @@ fn an_answer_that_arrives_after_it_was_given_up_counts_for_nothing() {
     pair.subscribe(&[key(1)]);
     let late = pair.ask();
     pair.board.remove(key(1));
-    pair.ask(); // another poll, which knows of none
+    pair.ask(); // another poll, without any news
     pair.hear(late);
     pair.settle(&BTreeMap::new());
 }
@@ -192,7 +192,7 @@ fn what_does_not_fit_comes_with_the_next_answer() {
     assert_eq!(told, 6);
 }
 
-/// A few swarms that change all the time keep no other one from being told.
+/// A few swarms that change all the time do not keep the news of others back.
 #[test]
 fn everybody_has_a_turn() {
     let mut pair = Pair::new(CHUNKS);
@@ -217,7 +217,7 @@ fn no_more_than_the_most_are_subscribed_to() {
     assert_eq!(told.subscribe(added(&keys[SUBSCRIPTIONS_MAX..])), keys[SUBSCRIPTIONS_MAX..]);
 }
 
-/// The board changes back to what the peer knew before an answer that is late, and another poll is answered meanwhile.
+/// The board changes back to what the peer knew before a late answer, and another poll is answered meanwhile.
 #[test]
 fn a_late_answer_is_made_good_although_the_board_is_as_before_it() {
     let mut world = World::new();
@@ -241,12 +241,12 @@ enum Step {
     Remove(u16),
     /// A poll is answered; the answer is on its way.
     Ask,
-    /// The answers that are on their way arrive, the oldest first, or are lost.
+    /// The answers on their way arrive, the oldest first, or are lost.
     Arrive,
     Lose,
 }
 
-/// A pair, what is on its way, and what the board has.
+/// A pair, the answers on their way, and the board's chunks.
 struct World {
     pair: Pair,
     under_way: Vec<NewsReply>,

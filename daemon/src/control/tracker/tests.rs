@@ -1,4 +1,4 @@
-//! What becomes of questions to trackers that do not answer.
+//! Tests questions to trackers that do not answer.
 
 use super::*;
 use crate::inbox::Configured;
@@ -17,13 +17,13 @@ fn questions(trackers: &[&TrackerUrl]) -> Arc<Questions> {
     Questions::new(context, watch::channel(configured).1)
 }
 
-/// A tracker that takes connections, and says nothing.
+/// A tracker that accepts connections and says nothing.
 async fn silent() -> (TrackerUrl, TcpListener) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     (format!("tt://{}", listener.local_addr().unwrap()).parse().unwrap(), listener)
 }
 
-/// Where nobody listens.
+/// An address at which nobody listens.
 async fn nobody() -> TrackerUrl {
     silent().await.0
 }
@@ -55,8 +55,8 @@ async fn a_tracker_that_hangs_up_can_be_tried_again() {
     assert!(error.message.contains(url.as_str()), "{error}");
 }
 
-/// One user puts 256 questions to a tracker that never answers: they take `QUESTIONS_EACH_MAX` connections, and no other user
-/// waits.
+/// One user asks 256 questions of a tracker that never answers. They take `QUESTIONS_EACH_MAX` connections, and no
+/// other user waits.
 #[tokio::test]
 async fn questions_of_one_user_that_wait_keep_nobody_else_waiting() {
     let (url, listener) = silent().await;
@@ -74,12 +74,12 @@ async fn questions_of_one_user_that_wait_keep_nobody_else_waiting() {
     for _ in 0..QUESTIONS_EACH_MAX {
         connected.push(listener.accept().await.unwrap().0);
     }
-    // Another user is answered, and meanwhile no more connections were made for the first one.
+    // Another user is answered, and meanwhile the first one got no more connections.
     let error = questions.list(8, Some(nobody), None).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert!(futures::FutureExt::now_or_never(listener.accept()).is_none());
     assert_eq!(questions.room.available_permits(), QUESTIONS_MAX - QUESTIONS_EACH_MAX);
-    // Whoever goes makes way, and leaves no connection behind.
+    // A question that is dropped frees its place and leaves no connection behind.
     waiting.iter().for_each(|waiting| waiting.abort());
     for waiting in waiting {
         assert!(waiting.await.is_err_and(|error| error.is_cancelled()));
@@ -97,7 +97,7 @@ async fn a_question_has_an_end_whatever_the_tracker_does() {
     assert!(begin.elapsed() <= ANSWER_WITHIN);
 }
 
-/// The time of a question is divided: a tracker that hangs leaves a part of it to those behind it.
+/// The time of a question is divided: a tracker that hangs leaves time for those after it.
 #[tokio::test(start_paused = true)]
 async fn trackers_that_hang_leave_time_for_the_one_behind_them() {
     let (first, _first) = silent().await;

@@ -1,4 +1,4 @@
-//! Many checks at once, and those who wait for one.
+//! Tests of many checks at once, and of callers who wait for one.
 
 use super::*;
 use crate::driver::publish::PUBLISHING_MAX;
@@ -7,10 +7,10 @@ use crate::library::CheckStep;
 use shared::rpc::control::{TaskId, TaskState};
 use std::fs;
 
-/// More checks than these never run at once.
+/// The most checks that may run at once.
 const CHECKS_MAX: usize = 3;
 
-/// Resources of one chunk each, finished, with names in order.
+/// Finished resources of one chunk each, with names in order.
 async fn finished(rig: &mut Rig, count: usize) -> Vec<Manifest> {
     let mut all = Vec::new();
     for at in 0..count {
@@ -23,7 +23,7 @@ async fn finished(rig: &mut Rig, count: usize) -> Vec<Manifest> {
     all
 }
 
-/// The same folder after all files were copied: with other inodes, as `cp -a` leaves them.
+/// The same folder after all files were copied: they have other inodes, as after `cp -a`.
 fn copied(rig: Rig, manifests: &[Manifest]) -> Rig {
     let folder = rig.folder.clone();
     drop(rig);
@@ -48,7 +48,7 @@ fn reason(driver: &Driver, manifest: &Manifest) -> String {
     driver.status(Some(manifest.name().as_str())).unwrap().remove(0).reason.unwrap_or_default()
 }
 
-/// Nothing is checked until a turn is given back.
+/// Lets no check begin until a turn is given back.
 fn take_all_turns(driver: &mut Driver) -> Vec<crate::watch::Turn> {
     let keys = (1..=2)
         .map(|at| SwarmKey { resource: ResourceId([at; 32]), digest: shared::id::ListDigest([0; 32]) });
@@ -153,7 +153,7 @@ async fn who_asks_while_a_file_is_read_gets_a_check_that_begins_later() {
         );
     }
     let path = rig.file("file-00");
-    // The first check may have read it already; the others begin after that.
+    // The first check may have read it already; the others begin later.
     assert_eq!(step(&rig.driver, &all[0]), Some(CheckStep::Hashes));
     let mut bytes = fs::read(&path).unwrap();
     bytes[5] ^= 1;
@@ -176,7 +176,7 @@ async fn a_verify_ends_although_the_file_was_shared_anew_meanwhile() {
     let request =
         ToShare { name: "file-00".parse().unwrap(), trackers, replace: false, bytes: 0, by: user(1000) };
     rig.driver.share(request).unwrap();
-    // The share ends first: what the check says is held back until then.
+    // The share ends first: the check's result is held back until then.
     let mut held = Vec::new();
     while step(&rig.driver, &all[0]).is_some() {
         match tokio::time::timeout(CAP, rig.inputs.recv()).await.expect("it is hashed").unwrap() {
@@ -190,7 +190,7 @@ async fn a_verify_ends_although_the_file_was_shared_anew_meanwhile() {
     assert!(matches!(state, TaskState::Verified { chunks_good: 1, .. }), "{state:?}");
 }
 
-/// All threads that may block are busy, as they are while many files are hashed.
+/// Occupies all threads for blocking work, as hashing many files does.
 #[test]
 fn commands_are_answered_while_every_thread_hashes() {
     let runtime =

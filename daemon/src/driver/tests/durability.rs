@@ -1,8 +1,8 @@
-//! Stops the machine before every single step of a download on its disk, and lets it go on: nothing wrong is ever
-//! visible, no chunk is claimed that is not there, and the download ends. Then lets the disk refuse from every step on.
+//! Stops the machine before every single step of a download on its disk and continues it. No wrong file is ever
+//! visible, no missing chunk is claimed, and the download ends. Then the disk refuses from each step on.
 //!
-//! The driver, the library and the store are the real ones; chunks are handed to them as links do. The disk is the
-//! real one too, with faults in between ([`Faulty`]).
+//! The driver, the library and the store are the real ones, and the chunks come as from links. The disk is real too,
+//! with faults in between ([`Faulty`]).
 
 use super::*;
 use crate::inbox::Input;
@@ -16,15 +16,15 @@ use std::fs;
 
 use std::time::Instant;
 
-/// How many chunks are stored between two syncs. (Which steps there are does not depend on it, their order does.)
+/// How many chunks are stored between two syncs. The set of steps does not depend on it, but their order does.
 const SYNC_EVERY: u32 = 2;
 
-/// A shared folder, and what the disk has of it.
+/// A shared folder, and the state of its disk.
 struct Bench {
     root: Arc<tempfile::TempDir>,
     manifest: Manifest,
     bytes: Vec<u8>,
-    /// The chunks that came, in all lives.
+    /// The chunks that arrived in all lives.
     fetched: Vec<ChunkIndex>,
     /// A `get` was answered.
     accepted: bool,
@@ -36,16 +36,16 @@ struct Life {
     disk: Arc<Faulty>,
 }
 
-/// What becomes of what is not synced when the machine stops.
+/// What happens to unsynced data when the machine stops.
 #[derive(Debug, Clone, Copy)]
 enum Stop {
-    /// The process is killed: all of it stays.
+    /// The process is killed: all data stays.
     Kill,
     /// The process is killed within a write.
     Tear,
-    /// The power fails, and nothing of it stays.
+    /// The power fails, and no unsynced data stays.
     Cut,
-    /// The power fails, and some of it stays.
+    /// The power fails, and some unsynced data stays.
     CutSome(u64),
 }
 
@@ -72,7 +72,7 @@ impl Bench {
         Arc::new(Faulty::new(&self.root.path().join("grave")))
     }
 
-    /// Fetches the resource, to its end or until the disk stops or refuses.
+    /// Fetches the resource until it is complete or the disk stops or refuses.
     async fn fetch(&mut self, life: &mut Life) {
         let key = self.manifest.key();
         if life.rig.driver.library.get(key).is_none() {
@@ -109,11 +109,11 @@ impl Bench {
         }
     }
 
-    /// The machine stops. Gives the chunks that the disk claims then, after it was found that they are there and that
-    /// nothing wrong is visible.
+    /// Stops the machine. Checks that every chunk that the disk claims is there and no wrong file is visible, and
+    /// returns these chunks.
     fn stop(&self, life: Life, how: Stop) -> BTreeSet<ChunkIndex> {
         let Life { rig, disk } = life;
-        disk.stop_at(0, false); // whatever still runs in the background changes nothing any more
+        disk.stop_at(0, false); // work in the background cannot change anything any more
         rig.driver.home.abandon();
         drop(rig);
         match how {
@@ -151,7 +151,7 @@ impl Bench {
         have.iter().collect()
     }
 
-    /// The last life: it goes on without help, fetches nothing that was claimed, and ends well.
+    /// The last life: continues without help, fetches no claimed chunk again, and completes.
     async fn finish(mut self, claimed: BTreeSet<ChunkIndex>) {
         let mut life = self.start(self.disk()).expect("a good disk");
         if self.accepted {
@@ -170,7 +170,7 @@ impl Bench {
         assert_eq!(shown, self.manifest.to_text());
         life.rig.driver.saver.idle().await;
         assert!(!life.rig.driver.library.get(self.manifest.key()).unwrap().slot.part().exists());
-        // Once more: it is all noted.
+        // Once more, when everything is in the have map.
         let Life { rig, disk } = life;
         disk.stop_at(0, false);
         rig.driver.home.abandon();
@@ -192,7 +192,7 @@ impl Life {
         }
     }
 
-    /// Handles what comes in for a moment.
+    /// Handles inputs for a moment.
     async fn wait(&mut self) {
         if let Ok(Some(input)) = tokio::time::timeout(Duration::from_millis(5), self.rig.inputs.recv()).await
         {
@@ -200,7 +200,7 @@ impl Life {
         }
     }
 
-    /// Nothing more will come of it by itself.
+    /// Whether nothing more will happen by itself.
     fn is_over(&self, manifest: &Manifest) -> bool {
         let driver = &self.rig.driver;
         let Some(resource) = driver.library.get(manifest.key()) else { return true };
@@ -214,7 +214,7 @@ impl Life {
     }
 }
 
-/// One life until the step of this number, and then a last one. Whether there was such a step.
+/// One life that ends at this step, and then a last one. Returns whether there was such a step.
 async fn check_stop_at(step: u64, stop: Stop) -> bool {
     eprintln!("stopped before step {step}: {stop:?}");
     let mut bench = Bench::new();
@@ -266,7 +266,7 @@ async fn a_power_cut_before_any_step_that_takes_what_it_likes_loses_nothing() {
     check_every_step(|step| Stop::CutSome(seed.wrapping_add(step))).await;
 }
 
-/// Several lives, each of which ends somewhere, also while what the former one left is looked at.
+/// Several lives that each end at some step, also while loading what the former one left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn several_crashes_one_after_the_other_lose_nothing() {
     let seed: u64 = rand::random();
@@ -300,8 +300,8 @@ async fn several_crashes_one_after_the_other_lose_nothing() {
 
 // -- a disk that refuses
 
-/// The disk refuses from a step on, everything that can go on does, and then the disk is good again: nobody has to
-/// do anything, and nothing is lost. Whether it refused anything.
+/// The disk refuses from a step on, everything else continues, and then the disk is good again. Nobody has to do
+/// anything, and nothing is lost. Returns whether it refused anything.
 async fn check_refusal_from(step: u64, refusal: DiskFault) -> bool {
     eprintln!("refused from step {step} on: {refusal:?}");
     let mut bench = Bench::new();

@@ -1,16 +1,16 @@
-//! A part file that was written to by others than ttd: what gets the resource's name is the resource, to the byte.
+//! Tests of part files that other programs have written to: the published file is exactly the resource.
 
 use super::*;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Two chunks, of which the last one is short or full.
+/// Two chunks; the last one is short or full.
 fn resources() -> [Vec<u8>; 2] {
     [bytes(2), (0..2 * CHUNK_BYTES as usize).map(|at| (at / 5 % 251) as u8).collect()]
 }
 
-/// Bytes behind the end of the resource, some of them beyond the end of its last chunk.
+/// Bytes after the end of the resource, some of them after the end of its last chunk.
 const TAILS: [usize; 2] = [3, 1012];
 
 fn write_behind(part: &Path, bytes: &[u8], tail: usize) {
@@ -24,7 +24,7 @@ async fn is_published_right(rig: &mut Rig, manifest: &Manifest, bytes: &[u8]) {
     assert!(found == bytes, "{} bytes are published, of a resource of {}", found.len(), bytes.len());
 }
 
-/// As [`Rig::until`] for what needs chunks: those that are missing arrive when they are missed.
+/// Like [`Rig::until`], but chunks that become missing arrive again.
 async fn fetch_until_published(rig: &mut Rig, manifest: &Manifest, bytes: &[u8]) {
     let is_missing = |driver: &Driver| match &driver.library.get(manifest.key()).unwrap().phase {
         Phase::Fetching(fetching) => fetching.blocked.is_none() && !fetching.have.is_full(),

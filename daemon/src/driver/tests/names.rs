@@ -1,4 +1,4 @@
-//! What is done to names: taken, replaced and removed at bad moments, and damage that is not forgotten.
+//! Tests of names that are taken, replaced and removed at bad moments, and of damage that must be remembered.
 
 use super::*;
 use crate::inbox::Command;

@@ -1,4 +1,4 @@
-//! What is promised of a download, each at the place where it could be broken.
+//! Tests of the promises about downloads, each where it could be broken.
 
 use super::*;
 use crate::driver::reasons::no_room_words;
@@ -8,7 +8,7 @@ use crate::store::FileIdentity;
 use std::fs;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
-/// A manifest with a true list of chunks under an id that is not theirs, and the true one of the same name.
+/// A manifest with the right chunks of other content under a wrong id, and the true manifest of the same name.
 fn false_and_true(name: &str, bytes: &[u8]) -> (Manifest, Manifest) {
     let right = manifest_of(name, bytes);
     let (trackers, hashes) = (right.trackers().to_vec(), right.hashes().to_vec());
@@ -35,7 +35,7 @@ async fn a_whole_that_is_not_the_manifests_is_not_published_and_makes_way_for_th
     assert_eq!(rig.driver.status(None).unwrap().len(), 1, "the false one is gone");
 }
 
-/// Takes the chunks of a download in order, on a thread of its own, and tells how many it has taken.
+/// Stores the chunks of a download in order on a thread of its own, and reports how many.
 fn take_all(download: Arc<Download>, bytes: Vec<u8>) -> Receiver<usize> {
     let (taken, count) = channel();
     std::thread::spawn(move || {
@@ -61,7 +61,7 @@ async fn no_more_than_64_chunks_are_written_before_the_map_on_disk_claims_them()
     while count.recv_timeout(CAP).unwrap() < 64 {}
     let further = count.recv_timeout(Duration::from_millis(200));
     assert_eq!(further, Err(RecvTimeoutError::Timeout), "nothing was noted yet");
-    // The driver hears of them, syncs them and notes them.
+    // The driver is told of them, syncs them and writes the have map.
     for index in 0..64 {
         rig.driver.handle(taken(&download, ChunkIndex(index)));
     }

@@ -1,4 +1,4 @@
-//! What lies under a name that a download may replace, and what a former run left beside it.
+//! Tests of files under names that a download may replace, and of what the last run left beside them.
 
 use super::*;
 use crate::inbox::FolderAnswer;
@@ -16,7 +16,7 @@ fn has(driver: &Driver, manifest: &Manifest, chunks: u32) -> bool {
     )
 }
 
-/// A file of which the first chunk is another one.
+/// A file whose first chunk differs.
 fn old(bytes: &[u8]) -> Vec<u8> {
     let mut old = bytes.to_vec();
     old[5] ^= 1;

@@ -1,4 +1,4 @@
-//! What costs nothing while nothing goes on with it, however much of it there is.
+//! Tests that idle resources cost nothing, however many there are.
 
 use super::*;
 use crate::inbox::Requests;

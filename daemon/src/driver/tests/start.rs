@@ -1,4 +1,4 @@
-//! A start, and a folder that is back, on a disk that takes its time: the driver answers meanwhile.
+//! Tests of a start, and of a folder that comes back, on a slow disk: the driver answers meanwhile.
 
 use super::*;
 use crate::inbox::{Command, FolderAnswer, Input, ToShare, Wanted};
@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Condvar, Mutex};
 
-/// A disk on which small files are read only as often as a test lets it.
+/// A disk that reads small files only as often as a test allows.
 #[derive(Debug, Default)]
 struct Slow {
     state: Mutex<Reads>,
@@ -56,8 +56,8 @@ impl Medium for Slow {
     }
 }
 
-/// Finished resources of a former run, with names in order, and a driver on them that has just started. Its disk reads
-/// nothing yet.
+/// Finished resources of the last run with names in order, and a driver that has just started on them. Its disk does
+/// not read yet.
 fn started(count: usize) -> (Rig, Arc<Slow>, Vec<Manifest>) {
     let root = Arc::new(tempfile::tempdir().unwrap());
     let home = Home::open(root.path()).unwrap();
@@ -82,7 +82,7 @@ fn started(count: usize) -> (Rig, Arc<Slow>, Vec<Manifest>) {
     (rig, disk, manifests)
 }
 
-/// Lets the disk read until something holds.
+/// Lets the disk read until a condition holds.
 async fn read_until(rig: &mut Rig, disk: &Slow, holds: impl Fn(&Driver) -> bool) {
     let begin = Instant::now();
     while !holds(&rig.driver) {
@@ -102,7 +102,7 @@ async fn the_driver_answers_before_it_has_looked_at_anything() {
         assert_eq!(status.state, State::Checking);
         assert!(status.reason.unwrap().contains("not examined yet"));
     }
-    // Whatever is said of one that is not known yet would be wrong.
+    // Any answer about one that is not loaded yet would be wrong.
     let (reply, mut accepted) = oneshot::channel();
     let wanted = Wanted::known(manifests[0].clone(), false, user(1000));
     rig.driver.handle(Input::Command(Command::Get { wanted, reply }));
@@ -122,7 +122,7 @@ async fn the_driver_answers_before_it_has_looked_at_anything() {
     assert!(rig.answered(accepted).await.unwrap().complete);
     assert_eq!(rig.answered(paused).await.unwrap(), [manifests[1].name().clone()]);
     assert!(rig.answered(unknown).await.unwrap_err().message.contains("no such file here"));
-    disk.allow(1000); // finished files that nobody remembers are looked for
+    disk.allow(1000); // strays are looked for
 }
 
 #[tokio::test]

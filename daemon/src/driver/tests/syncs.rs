@@ -1,5 +1,5 @@
-//! Syncs that fail. Linux tells of a failed write-back once per open file, and shows the lost bytes to whoever reads
-//! until they are dropped from memory.
+//! Tests of failing syncs. Linux reports a failed write-back once per open file, and shows the lost bytes to readers
+//! until it drops them from memory.
 
 use super::*;
 use crate::library::Fetching;
@@ -27,7 +27,7 @@ fn failure() -> StoreError {
     StoreError { doing: "sync", path: "x.part".into(), source: io::Error::other("the disk failed") }
 }
 
-/// What is missing arrives until it is published; then the power is cut, and the file is right all the same.
+/// Missing chunks arrive until the file is published. Then the power is cut, and the file is still right.
 async fn must_end_right(mut rig: Rig, disk: &Faulty, manifest: &Manifest, bytes: &[u8]) {
     let misses = |driver: &Driver| match &driver.library.get(manifest.key()).unwrap().phase {
         Phase::Fetching(fetching) => fetching.blocked.is_none() && !fetching.have.is_full(),
@@ -53,7 +53,7 @@ async fn must_end_right(mut rig: Rig, disk: &Faulty, manifest: &Manifest, bytes:
     drop(folder);
 }
 
-/// With this many chunks the last one begins a sync, and the hash of the whole is there soon after it.
+/// With this number of chunks the last one begins a sync, and the hash of the whole file is computed soon after.
 const CHUNKS: usize = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,7 +107,7 @@ async fn at_the_end_nothing_is_noted_beside_a_sync_that_fails() {
     rig.receive(&manifest, &bytes[..CHUNKS * CHUNK_BYTES as usize]);
     let slot = rig.driver.home.slot(manifest.key());
     while !disk.is_holding() {
-        tokio::task::yield_now().await; // the sync that the last chunk has begun is on its way
+        tokio::task::yield_now().await; // the sync that the last chunk began is running
     }
     let letting_go = disk.clone();
     rig.driver.sync_all();
@@ -146,7 +146,7 @@ async fn after_a_sync_that_failed_no_more_chunks_get_ahead_of_the_map_than_befor
     rig.receive(&manifest, &bytes[..10 << 20]);
     let download = rig.download(manifest.key());
     let ten = fetching(&mut rig.driver, manifest.key()).have.clone();
-    // Ten chunks are synced, and it is not heard yet that they are noted, when the next sync fails.
+    // Ten chunks are synced, and the driver does not know yet that their have map is written, when the next sync fails.
     rig.driver.synced(&download, ten.clone(), Ok(()));
     rig.driver.synced(&download, ten, Err(failure()));
     let (download, (taken, count)) = (rig.download(manifest.key()), channel());

@@ -1,4 +1,4 @@
-//! Requests that come from inside of the daemon, and who wants a name to be here.
+//! Tests of requests from inside the daemon, and of who wants a name.
 
 use super::*;
 use crate::inbox::{Hit, Requests, TaskInput, ToShare};
@@ -18,7 +18,7 @@ impl Rig {
     }
 }
 
-/// Who wants a name, in words; none when it is not here.
+/// Who wants a name, as text; `None` if the name is not here.
 fn wanted_by(driver: &Driver, name: &str) -> Option<Vec<String>> {
     let status = driver.status(Some(name)).ok()?;
     Some(status[0].wanted_by.iter().map(ToString::to_string).collect())
@@ -28,7 +28,7 @@ fn subscription(pattern: &str) -> WantedBy {
     WantedBy::Subscription(pattern.to_owned())
 }
 
-/// The same resource with another list of its chunks, which is false.
+/// The same resource with another, false list of its chunks.
 fn false_list(manifest: &Manifest) -> Manifest {
     let hashes = manifest.hashes().iter().map(|_| ChunkHash::of(b"something else")).collect();
     let (name, trackers) = (manifest.name().clone(), manifest.trackers().to_vec());
@@ -172,7 +172,7 @@ async fn what_nobody_asked_for_was_found_in_the_folder() {
     assert_eq!(wanted_by(&rig.driver, "x"), Some(vec!["found in the shared directory".to_owned()]));
 }
 
-/// The trackers named the true list of a resource whose list was thought to be another one.
+/// The trackers named the true list of a resource that was fetched with another one.
 fn named(rig: &mut Rig, was: &Manifest, manifest: &Manifest) {
     let (shared_at_ms, tracker) = (5, manifest.trackers()[0].clone());
     let hit = Hit { manifest: manifest.clone(), shared_at_ms, tracker };
@@ -222,7 +222,7 @@ async fn what_was_removed_while_another_list_was_looked_at_does_not_come_back() 
     assert!(!place.parent().unwrap().exists(), "what was removed is fetched again");
 }
 
-/// A download whose list was found to be false, while another one is looked for.
+/// A download whose list turned out to be false, while another list is being looked for.
 async fn disproved(rig: &mut Rig, manifest: &Manifest) -> Manifest {
     let was = false_list(manifest);
     rig.get_by(&was, user(1234)).await;

@@ -128,7 +128,7 @@ fn a_place_appears_whole_and_what_a_crash_left_is_taken_away() {
 #[test]
 fn a_place_that_was_there_survives_a_failure_to_write_it_anew() {
     let (_folder, home, slot) = filled();
-    fs::create_dir(slot.folder.join("manifest.new")).unwrap(); // in the way of the next one
+    fs::create_dir(slot.folder.join("manifest.new")).unwrap(); // blocks the next one
     slot.create(&record(&manifest()), &manifest()).unwrap_err();
     assert_eq!(slot.load(&home).unwrap().record, record(&manifest()));
 }

@@ -1,4 +1,4 @@
-//! What is published.
+//! Tests of the catalogue.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn a_manifest_comes_out_as_it_went_in() {
     assert_eq!(world.registry.manifest(key(200), 0), Err(Refusal::Unknown));
 }
 
-/// A tracker that came back empty ends with the right one, whoever speaks first.
+/// A tracker that restarted empty ends with the right publication, whoever speaks first.
 #[test]
 fn the_newest_of_a_name_wins_whoever_speaks_first() {
     let (old, old_hashes) = publication("model.grib2", 1, 3, 1000);
@@ -108,7 +108,7 @@ fn pages_come_in_order_and_whole() {
         world.begin(1, &what).unwrap();
         let reply = world.page(1, what.key, number, bytes);
         assert!(matches!(reply, Err(Refusal::Malformed(_))), "{reply:?}");
-        // it is over: no further page is taken
+        // it has ended: no further page is accepted
         let reply = world.page(1, what.key, 0, &page);
         assert!(matches!(reply, Err(Refusal::Malformed(_))), "{reply:?}");
     }
@@ -212,7 +212,7 @@ fn the_catalogue_is_bounded() {
     world.begin(1, &what).expect("it takes the place of its own connection's");
 }
 
-/// What is announced of a manifest is not yet there: many who announce a large one do not fill the catalogue.
+/// Announced pages do not count before they arrive: many who announce a large manifest do not fill the catalogue.
 #[test]
 fn room_is_taken_by_what_has_come() {
     let mut world = World::new(Limits { catalogue_bytes_max: 1_000_000, ..Limits::default() });
@@ -223,7 +223,7 @@ fn room_is_taken_by_what_has_come() {
     let (what, hashes) = publication("true", 99, 20_000, 5);
     world.seed(99, &what);
     world.publish_as(99, &what, &hashes).unwrap();
-    // and those that do not fit any more are refused at a page
+    // Those that do not fit any more are refused at a page.
     let (late, hashes) = publication("x", 0, 30_000, 5);
     let page = page_of(&hashes, 0);
     let reply = world.page(0, late.key, 0, &page);

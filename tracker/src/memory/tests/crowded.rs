@@ -1,9 +1,9 @@
-//! A full registry: who was there first, or often, keeps nobody out.
+//! Tests of a full registry: nobody keeps others out by being first or by coming often.
 
 use super::invented::at;
 use super::*;
 
-/// A list of chunks that somebody invents.
+/// An invented list of chunks.
 fn invented(number: u16) -> SwarmKey {
     let mut digest = ListDigest([0xee; 32]);
     digest.0[..2].copy_from_slice(&number.to_be_bytes());
@@ -14,7 +14,7 @@ fn lists() -> u16 {
     Limits::default().digests_max as u16
 }
 
-/// What `announce` of one entry says, on a connection.
+/// The answer to an announce of one entry on a connection.
 fn come(world: &mut World, who: &Who, entry: Announce) -> Result<AnnounceAnswer, Refusal> {
     world.registry.arrive(who);
     world.announce(who, entry)
@@ -109,7 +109,7 @@ fn whoever_takes_most_of_the_entries_makes_way_for_others() {
         world.registry.arrive(&honest);
         many(&mut world, &honest, 0, 5_000).expect("it has far less than the others");
         assert_eq!(world.registry.size().entries, 60_000);
-        // and the others take nothing from it
+        // and the others do not take its place
         for port in 2..5 {
             _ = many(&mut world, &at([127, 0, 0, 1], port), 100_000 * u32::from(port), 20_000);
         }
@@ -146,7 +146,7 @@ fn peers_whose_connection_is_closed_keep_no_place_at_an_address() {
     assert_eq!(world.registry.size().entries, 3, "each took the place of one that had gone");
 }
 
-/// Somebody publishes, beside having it.
+/// A peer that has a resource publishes it.
 fn share(world: &mut World, who: &Who, made: &(Publication, Vec<ChunkHash>)) -> Result<(), Refusal> {
     let have = made.0.count.get();
     come(world, who, Announce { have, count: made.0.count, ..seeding(made.0.key) })?;
@@ -165,7 +165,7 @@ fn published_lists_of_many_addresses_do_not_push_the_first_one_out() {
                 let mut lie = publication(&format!("lie-{number}"), number, 3, WALL_MS);
                 lie.0.key.resource = first.0.key.resource;
                 world.now = world.now + Duration::from_millis(1);
-                // also where its announce is refused
+                // also if its announce is refused
                 let stranger = at([127, 1, 9, number], 7987);
                 _ = come(
                     &mut world,

@@ -1,4 +1,4 @@
-//! Watching a rollout.
+//! Tests of `fleet`, which shows a rollout.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What those tell who want the registry to be large, slow or wrong.
+//! Tests of clients that want to make the registry large, slow or wrong.
 
 use super::*;
 
@@ -61,14 +61,14 @@ fn invented_lists_do_not_keep_the_published_one_out() {
 #[test]
 fn false_counts_are_refused_or_harm_nobody() {
     let mut world = World::new(Limits::default());
-    // A false size of its own does not change what others are told of theirs.
+    // Its false size does not change what others are told about their swarms.
     let huge = ChunkCount::new(shared::chunk::CHUNKS_MAX).unwrap();
     world.announce(&peer(1), Announce { count: huge, have: huge.get(), ..seeding(key(1)) }).unwrap();
     world.announce(&peer(2), seeding(key(1))).unwrap();
     let peers = world.announce(&peer(3), leeching(key(1))).unwrap().peers;
     let of_2 = peers.iter().find(|entry| entry.addr == peer(2).addr).unwrap();
     assert_eq!((of_2.have, of_2.count.get()), (10, 10));
-    // However many peers are wanted, an answer is small.
+    // An answer is small, regardless of the number of peers that are wanted.
     for number in 10..300 {
         world.announce(&peer(number), leeching(key(1))).unwrap();
     }
@@ -81,7 +81,7 @@ fn a_spoofed_port_is_only_ever_at_the_callers_own_address() {
     let mut world = World::new(Limits::default());
     let mine = Who { peer_id: PeerId([1; 16]), ..peer(1) };
     world.announce(&mine, seeding(key(1))).unwrap();
-    // Somebody behind the same address names the same port: both are known, and neither takes anything from the other.
+    // Another machine behind the same address uses the same port: both are known, and neither replaces the other.
     let thief = Who { peer_id: PeerId([2; 16]), ..peer(1) };
     world.announce(&thief, leeching(key(2))).unwrap();
     world.registry.withdraw(world.now, &thief, &[key(1)]).unwrap();

@@ -1,8 +1,8 @@
-//! Invented peers, which are many, do not keep honest ones apart.
+//! Tests that many invented peers do not keep honest ones apart.
 
 use super::*;
 
-/// Somebody at an address; its id is of its own.
+/// A client at an address, with an id of its own.
 pub(super) fn at(ip: [u8; 4], port: u16) -> Who {
     let mut id = [0; 16];
     id[..4].copy_from_slice(&ip);
@@ -23,13 +23,13 @@ fn invent(world: &mut World, number: u16, of: impl Fn(u16) -> Who) {
     }
 }
 
-/// A peer of its own for each number, in sixteen networks of 24 bits.
+/// A different peer for each number, in sixteen networks of 24 bits.
 fn many_addresses(number: u16) -> Who {
     let [high, low] = number.to_be_bytes();
     at([127, 1, high, low], 7987)
 }
 
-/// How many answers it takes until an asker that found nobody hears of somebody.
+/// How many answers a lonely asker needs until one of them names `wanted`.
 fn answers_until(world: &mut World, asker: &Who, wanted: SocketAddr) -> u32 {
     let asks = Announce { peers_wanted: PEERS_MAX as u8, ..leeching(key(1)) };
     (1..100)
@@ -51,7 +51,7 @@ fn whoever_finds_nobody_is_told_of_those_that_were_there_first() {
     }
 }
 
-/// A tracker was started again, and those who mean no good were back first.
+/// A tracker restarted, and the hostile peers returned first.
 #[test]
 fn whoever_finds_nobody_is_told_of_each_network() {
     for seed in 0..20 {
@@ -136,7 +136,7 @@ fn entries_whose_connection_is_closed_come_last() {
     let told = world.announce(&peer(0), leeching(key(1))).unwrap().peers;
     let open = told.iter().filter(|entry| entry.addr.ip() < Ipv4Addr::new(127, 0, 0, 0)).count();
     assert_eq!((open, told.len()), (4, NEIGHBOURS));
-    // whoever comes back is told of as before
+    // peers that return are named as before
     let back = many_addresses(7);
     world.registry.arrive(&back);
     world.announce(&back, seeding(key(1))).unwrap();
@@ -144,7 +144,7 @@ fn entries_whose_connection_is_closed_come_last() {
     assert!(told.iter().any(|entry| entry.addr == back.addr));
 }
 
-/// Ranks, speakers, zones and places stay in order whoever comes and goes.
+/// Ranks, speakers, zones and places stay in order while peers come and go.
 #[test]
 fn a_swarm_that_changes_all_the_time_tells_of_everybody_once() {
     let mut world = World::new(Limits::default());

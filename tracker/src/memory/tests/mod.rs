@@ -1,4 +1,4 @@
-//! The registry, told what peers tell it.
+//! Tests of the registry with calls of peers.
 
 mod catalogue;
 mod crowded;
@@ -49,12 +49,12 @@ impl World {
         self.publish_as(1, publication, hashes)
     }
 
-    /// Publishes with all its pages, as one connection.
+    /// Publishes a manifest with all its pages on one connection.
     fn publish_as(&mut self, id: u64, what: &Publication, hashes: &[ChunkHash]) -> Result<(), Refusal> {
         self.offer(id, &shares(what), hashes).map(drop)
     }
 
-    /// The same for any offer. The number of the connection is that of the peer, too.
+    /// The same for any offer. The connection has the number of the peer.
     fn offer(&mut self, id: u64, what: &Offer, hashes: &[ChunkHash]) -> Result<Option<Namesake>, Refusal> {
         let (key, by) = (what.publication.key, peer(id as u16).addr);
         let mut reply = self.registry.publish(self.now, self.wall_ms(), id, by, what.clone())?;
@@ -74,7 +74,7 @@ impl World {
         WALL_MS + self.now.0 / 1000
     }
 
-    /// A peer has all of it.
+    /// Makes a peer a seeder of it.
     fn seed(&mut self, number: u16, what: &Publication) -> AnnounceAnswer {
         self.announce(&peer(number), seeding_all(what)).unwrap()
     }
@@ -110,7 +110,7 @@ impl World {
     }
 }
 
-/// The time of day at the beginning.
+/// The time of day when a test begins.
 const WALL_MS: u64 = 1_800_000_000_000;
 
 fn page_of(hashes: &[ChunkHash], page: u32) -> Vec<u8> {

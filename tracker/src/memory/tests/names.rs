@@ -1,8 +1,8 @@
-//! What a name means, whose it is, and that nobody keeps the others out.
+//! Tests of what a name means and who has it, and that nobody keeps others out.
 
 use super::*;
 
-/// A machine that has all of something offers it.
+/// A seeder offers its resource.
 fn offer(world: &mut World, number: u16, what: &Made, role: Role) -> Result<Option<Namesake>, Refusal> {
     world.seed(number, &what.0);
     world.offer(number.into(), &Offer { publication: what.0.clone(), role }, &what.1)
@@ -34,7 +34,7 @@ fn a_date_that_is_still_to_come_is_worth_nothing() {
         let next = publication("img", 2, 3, WALL_MS - 1000);
         world.publish_as(2, &next.0, &next.1).unwrap();
         assert_eq!(world.find("img"), Some(next.0.key), "{ahead_ms} ms ahead");
-        // said again, and again
+        // repeated
         world.wait(Duration::from_secs(1));
         world.publish_as(1, &false_date, &hashes).unwrap();
         assert_eq!(world.find("img"), Some(next.0.key), "{ahead_ms} ms ahead");
@@ -66,7 +66,7 @@ fn two_lists_of_one_resource_stand_side_by_side() {
     let mut world = world();
     let honest = publication("img", 1, 3, WALL_MS - 60_000);
     let lie = other_list(&honest, "img", 2);
-    // the liar is first, and is newer
+    // the liar comes first and is newer
     offer(&mut world, 2, &lie, Role::Shares).unwrap();
     offer(&mut world, 1, &honest, Role::Claims).expect("a list that may be false stands in nobody's way");
     for what in [Lookup::Name("img".parse().unwrap()), Lookup::Resource(honest.0.key.resource)] {
@@ -77,7 +77,7 @@ fn two_lists_of_one_resource_stand_side_by_side() {
     for (what, hashes) in [&honest, &lie] {
         assert_eq!(world.registry.manifest(what.key, 0).unwrap(), page_of(hashes, 0));
     }
-    // also when both were under way at the same time
+    // also if both were being published at the same time
     let late = other_list(&honest, "late", 3);
     world.begin(9, &late.0).unwrap();
     offer(&mut world, 1, &honest, Role::Shares).unwrap();
@@ -125,7 +125,7 @@ fn a_name_that_another_machine_shares_is_not_taken_in_passing() {
     assert!(in_the_way(&world, 2, second.0.key));
     assert!(!in_the_way(&world, 1, second.0.key), "a machine is not in its own way");
     assert!(!in_the_way(&world, 2, first.0.key), "the same content is no conflict");
-    // whoever asks for the name has it
+    // whoever claims the name has it
     assert_eq!(offer(&mut world, 2, &second, Role::Shares), Ok(None));
     assert_eq!(world.find("img"), Some(second.0.key));
     assert!(in_the_way(&world, 1, first.0.key), "and then it is the other way round");
@@ -136,10 +136,10 @@ fn who_only_fetched_something_holds_no_name() {
     let mut world = world();
     let first = publication("img", 1, 3, WALL_MS);
     let second = publication("img", 2, 3, WALL_MS);
-    // the tracker came back empty, and asked one who fetched it
+    // the tracker restarted empty and asked a peer that fetched it
     offer(&mut world, 7, &first, Role::Holds).unwrap();
     assert_eq!(offer(&mut world, 1, &second, Role::Claims), Ok(None));
-    // nor does one who is gone
+    // nor does one that is gone
     let third = publication("img", 3, 3, WALL_MS + 1);
     world.registry.withdraw(world.now, &peer(1), &[second.0.key]).unwrap();
     assert_eq!(offer(&mut world, 3, &third, Role::Claims), Ok(None));
@@ -158,16 +158,16 @@ fn who_has_a_former_version_under_its_name_hears_of_the_newer_one() {
     assert_eq!((told.resource, told.by), (second.0.key.resource, peer(2).addr));
     assert_eq!(world.seed(5, &first.0).newer, [told.clone()], "it only fetched the older one");
     assert_eq!(world.seed(2, &second.0).newer, []);
-    // what is published again with its old date is told at once
+    // a repeated publication with its old date is reported at once
     let again = offer(&mut world, 1, &first, Role::Shares).unwrap().expect("it is told");
     assert_eq!(again.resource, second.0.key.resource);
-    // and it is over when the name is taken back
+    // and it ends when the name is unpublished
     world.now = world.now + Duration::from_secs(1);
     let newer = (Publication { shared_at_ms: WALL_MS + 2000, ..first.0.clone() }, first.1.clone());
     assert_eq!(offer(&mut world, 1, &newer, Role::Shares), Ok(None));
     assert_eq!(world.seed(1, &first.0).newer, []);
     assert_eq!(world.seed(2, &second.0).newer.len(), 1);
-    // or when the other one is gone for good
+    // or when the other one is gone
     for _ in 0..200 {
         world.seed(2, &second.0);
         world.wait(Duration::from_secs(2));
@@ -199,7 +199,7 @@ fn a_full_name_drops_what_nobody_has_and_then_the_oldest_of_whoever_has_most() {
     assert_eq!(world.registry.size().publications, max);
     assert!(!world.registry_has(&dead[0].0), "the oldest that nobody has");
     assert!(world.registry_has(&dead[1].0) && world.registry_has(&living[0].0));
-    // a flood goes on: it costs the flood its own
+    // the flood continues and only replaces its own entries
     for seed in 0..50 {
         let made = publication("img", seed, 5, WALL_MS + 1);
         offer(&mut world, 2, &made, Role::Shares).unwrap();
@@ -273,7 +273,7 @@ fn small_manifests_may_come_whole() {
     assert_eq!(world.find("img"), Some(what.0.key));
 }
 
-/// A tracker that was away comes back empty, and hears first of the one that shared while it was away.
+/// A tracker restarts empty, and hears first of the peer that shared while it was away.
 #[test]
 fn a_claim_that_comes_first_does_not_take_the_name_from_who_had_it_before() {
     let mut world = world();
@@ -283,7 +283,7 @@ fn a_claim_that_comes_first_does_not_take_the_name_from_who_had_it_before() {
     assert_eq!(offer(&mut world, 1, &first, Role::Shares), Ok(None));
     assert_eq!(world.find("img"), Some(first.0.key));
     assert_eq!(world.seed(2, &claim.0).newer.len(), 1);
-    // but what was shared later does not have it
+    // but the content that was shared later does not have it
     let mut world = self::world();
     let later = publication("img", 1, 3, WALL_MS - 5_000);
     let asked = publication("img", 3, 3, WALL_MS - 1_000);

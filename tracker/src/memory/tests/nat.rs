@@ -1,4 +1,4 @@
-//! Several machines behind one address, and one machine that was started again.
+//! Tests of several machines behind one address, and of a machine that restarted.
 
 use super::*;
 
@@ -56,7 +56,7 @@ fn a_machine_that_was_started_again_is_not_lost_as_well() {
     assert_eq!(other.gone_unfinished, 1, "it does not have the other one any more");
 }
 
-/// Its power failed: nobody closed its connection.
+/// Its power failed, so nobody closed its connection.
 #[test]
 fn a_machine_whose_connection_was_never_closed_is_not_lost_as_well() {
     let mut world = World::new(Limits::default());
@@ -89,7 +89,7 @@ fn a_machine_that_said_goodbye_and_came_back_as_another_process_is_here() {
     assert_eq!(fleet(&world), [(PeerId([2; 16]), Presence::Here), (PeerId([3; 16]), Presence::Left)]);
 }
 
-/// A connection that was lost may be closed after the new one was opened.
+/// The tracker may notice the end of a lost connection after the new one was opened.
 #[test]
 fn an_old_connection_that_ends_late_closes_nothing() {
     let mut world = World::new(Limits::default());

@@ -1,9 +1,9 @@
-//! The newest publication of a manifest, which each announce of its swarm asks for: it is kept, and nobody walks over
-//! the others.
+//! Tests of the newest publication of a manifest. Each announce of its swarm needs it, so it is kept instead of being
+//! searched for.
 
 use super::*;
 
-/// Publishes one manifest under a name, as shared at a time.
+/// Publishes one manifest under a name, with this date.
 fn publish_as(world: &mut World, name: &str, shared_at_ms: u64) -> Result<(), Refusal> {
     let (what, hashes) = publication(name, 1, 3, shared_at_ms);
     world.publish(&what, &hashes)

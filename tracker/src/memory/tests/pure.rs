@@ -1,9 +1,9 @@
-//! The memory decides, and others act: it has no clock, no socket, no file, no lock and no task.
+//! Tests that the memory is pure: it has no clock, socket, file, lock or task.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What no file of the memory names outside of its tests.
+/// Words that must not occur in the memory's files outside tests.
 const IMPURE: [&str; 16] = [
     "tokio",
     "tarpc",
@@ -23,14 +23,14 @@ const IMPURE: [&str; 16] = [
     "rand::",
 ];
 
-/// What a file's text names of these, outside of comments and of the tests at its end.
+/// The words of these that a file contains, outside comments and the tests at its end.
 fn impure_in(text: &str) -> Vec<&'static str> {
     let (code, _) = text.split_once("#[cfg(test)]\nmod tests {").unwrap_or((text, ""));
     let lines = || code.lines().map(str::trim).filter(|line| !line.starts_with("//"));
     IMPURE.into_iter().filter(|word| lines().any(|line| line.contains(word))).collect()
 }
 
-/// The files of a folder and of those in it, but for tests.
+/// The files of a folder and its subfolders, without tests.
 fn find_files(folder: &Path, files: &mut Vec<PathBuf>) {
     for path in fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
         match path.is_dir() {

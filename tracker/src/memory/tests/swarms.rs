@@ -1,4 +1,4 @@
-//! Who takes part in what.
+//! Tests of who takes part in which swarm.
 
 use super::*;
 
@@ -142,9 +142,9 @@ fn a_peer_that_comes_back_as_another_takes_its_place() {
     world.announce(&reborn, leeching(key(1))).unwrap();
     let peers = world.registry.peers_of(world.now, key(1).resource);
     assert_eq!(peers.iter().map(|peer| peer.peer_id).collect::<Vec<_>>(), [reborn.peer_id]);
-    world.wait(Duration::ZERO); // what it does not have any more goes with the next sweep
+    world.wait(Duration::ZERO); // entries that it does not have any more go with the next sweep
     assert_eq!(world.registry.peers_of(world.now, key(2).resource), []);
-    // what the former one withdraws late is not the new one's
+    // a late withdraw of the former process does not affect the new one
     world.registry.withdraw(world.now, &peer(1), &[key(1)]).unwrap();
     assert_eq!(world.registry.peers_of(world.now, key(1).resource).len(), 1);
 }
@@ -174,7 +174,7 @@ fn limits_refuse_newcomers_and_keep_what_is_there() {
     }
     assert!(full(world.announce(&peer(9), leeching(key(1)))), "more entries than there may be");
     assert_eq!(world.registry.size().entries, 6);
-    // what has expired makes room, even before the next sweep
+    // expired entries make room even before the next sweep
     world.now = world.now + Duration::from_secs(3600);
     world.announce(&peer(9), leeching(key(1))).unwrap();
     assert_eq!(world.registry.size().entries, 1);

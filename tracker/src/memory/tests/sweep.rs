@@ -1,4 +1,4 @@
-//! What ends is taken out in parts, and where nothing ends nothing is looked at.
+//! Tests of the sweep: expired entries are removed in parts, and swarms without expired entries are not looked at.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn large(world: &mut World, who: &Who, from: u32, resources: u32) {
 fn where_nothing_ends_nothing_is_looked_at() {
     let mut world = World::new(Limits::default());
     for _ in 0..14 {
-        large(&mut world, &peer(1), 0, 3_000); // settled in the end: an entry lasts for two minutes and more
+        large(&mut world, &peer(1), 0, 3_000); // an entry finally lasts for two minutes and more
         world.wait(Duration::from_secs(5));
     }
     assert_eq!(world.registry.size().entries, 3_000);
@@ -55,7 +55,7 @@ fn all_that_ends_at_once_ends_in_parts() {
     assert!(sweeps < 40, "{sweeps} sweeps");
 }
 
-/// A machine with very many resources goes: its swarms hear of it in parts, too.
+/// A machine with very many resources goes. Its swarms are told in parts, too.
 #[test]
 fn a_connection_that_ends_is_noted_in_parts() {
     let mut world = World::new(Limits::default());
@@ -70,7 +70,7 @@ fn a_connection_that_ends_is_noted_in_parts() {
     assert_eq!(world.registry.size().entries, 5_000, "it may come back");
 }
 
-/// What is published is kept for an hour after the last peer has gone, not after it was last looked at.
+/// A publication is kept for an hour after the last peer has gone, not after it was last looked at.
 #[test]
 fn publications_end_in_parts_too_and_when_they_should() {
     let mut world = World::new(Limits::default());
@@ -98,7 +98,7 @@ fn publications_end_in_parts_too_and_when_they_should() {
     assert_eq!(publications(&world), 0);
 }
 
-/// Whoever comes and goes all the time is remembered once.
+/// A peer that comes and goes all the time is remembered once.
 #[test]
 fn who_comes_and_goes_keeps_no_place_from_others() {
     let mut world = World::new(Limits::default());

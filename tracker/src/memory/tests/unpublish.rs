@@ -1,4 +1,4 @@
-//! Names that are taken back by those who shared them.
+//! Tests of names that are unpublished by those who shared them.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn unpublish(world: &mut World, number: u16, what: &Made, how: Unpublish) -> Res
     world.registry.unpublish(world.now, &peer(number), &what.0.name, what.0.key, how)
 }
 
-/// A machine that has all of something offers it.
+/// A seeder offers its resource.
 fn offer(world: &mut World, number: u16, what: &Made, role: Role) {
     world.seed(number, &what.0);
     world.offer(number.into(), &Offer { publication: what.0.clone(), role }, &what.1).unwrap();
@@ -60,7 +60,7 @@ fn what_was_taken_back_does_not_come_back_by_those_who_fetched_it() {
             world.seed(2, &new().0);
         }
     }
-    // who shares it again gives it its name again
+    // sharing it again publishes the name again
     offer(&mut world, 2, &new(), Role::Claims);
     assert_eq!(world.find("img"), Some(new().0.key));
 }
@@ -119,12 +119,12 @@ fn what_is_removed_goes_when_nobody_else_has_it() {
     world.registry.withdraw(world.now, &peer(2), &[new().0.key]).unwrap();
     assert_eq!(unpublish(&mut world, 1, &new(), Unpublish::IfUnused), Ok(UnpublishReply::Unpublished));
     assert_eq!((world.find("img"), world.registry_has(&new().0)), (None, false));
-    // it was not taken back: whoever brings it again may publish it
+    // it was not unpublished, so anybody may publish it again
     offer(&mut world, 2, &new(), Role::Holds);
     assert_eq!(world.find("img"), Some(new().0.key));
 }
 
-/// A tracker that was started again has forgotten who shared what.
+/// A restarted tracker does not know who shared what.
 #[test]
 fn a_tracker_that_has_forgotten_who_shared_it_believes_those_who_have_it() {
     let mut world = world();
@@ -133,12 +133,12 @@ fn a_tracker_that_has_forgotten_who_shared_it_believes_those_who_have_it() {
     world.seed(1, &new().0);
     assert_eq!(unpublish(&mut world, 1, &new(), Unpublish::TakeBack), Ok(UnpublishReply::Unpublished));
     assert_eq!(world.find("img"), None);
-    // also when it is told before a holder is asked
+    // also if it is told before a peer that has it is asked
     let mut world = self::world();
     world.seed(1, &new().0);
     assert_eq!(unpublish(&mut world, 1, &new(), Unpublish::TakeBack), Ok(UnpublishReply::Unpublished));
     assert!(!world.seed(2, &new().0).want_manifest);
-    // a stranger to the swarm has no say
+    // a machine outside the swarm cannot unpublish it
     let mut world = self::world();
     unpublish(&mut world, 3, &new(), Unpublish::TakeBack).unwrap();
     assert!(world.seed(2, &new().0).want_manifest);

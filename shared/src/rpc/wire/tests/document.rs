@@ -1,4 +1,4 @@
-//! docs/protocol.md holds: its examples are what is sent, its numbers are those of the code.
+//! Tests that docs/protocol.md is true: its examples are what is sent, and its numbers are those of the code.
 
 use super::super::Meter;
 use super::super::frames::Decoder;
@@ -54,7 +54,7 @@ fn the_examples_are_what_is_sent() {
     check_answer("chunk", 300, PeerResponse::GetChunk(chunk));
 }
 
-/// What is said to trackers of names.
+/// The calls to trackers that concern names.
 #[test]
 fn the_examples_of_publishing_are_what_is_sent() {
     let resource = ResourceId::of(b"hello");
@@ -118,7 +118,7 @@ fn the_methods_numbers_are_those_of_the_code() {
         let (_, section) = DOCUMENT.split_once(&format!("\n## {service}\n")).expect("it has a section");
         let section = section.split("\n## ").next().expect("split gives one part at least");
         for number in 0..methods {
-            // arguments that every method takes: numbers, one letter where a text must not be empty
+            // Arguments that every method accepts: numbers, and one letter where a text must not be empty.
             let lookup = [0, 0, 1, b'a', 0, 0];
             let tracker = [&[6][..], b"tt://a"].concat();
             let fillings =

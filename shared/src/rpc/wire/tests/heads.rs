@@ -1,4 +1,4 @@
-//! The messages of all services, written and read again: what comes out is what went in, to the last byte.
+//! Tests that all services' messages are read exactly as they were written, to the last byte.
 
 use super::super::frames::Decoder;
 use super::pure::{feed, frame};
@@ -20,7 +20,7 @@ fn any_key() -> impl Strategy<Value = SwarmKey> {
         .prop_map(|(id, digest)| SwarmKey { resource: ResourceId(id), digest: ListDigest(digest) })
 }
 
-/// Without flow and scope, which do not travel.
+/// An address without flow and scope, which are not sent.
 fn any_addr() -> impl Strategy<Value = SocketAddr> {
     any::<(IpAddr, u16)>().prop_map(|(ip, port)| SocketAddr::new(ip, port))
 }
@@ -236,7 +236,7 @@ fn any_control_response() -> impl Strategy<Value = ControlResponse> {
     ]
 }
 
-/// Sends a request through a decoder; what came out, as text, and its bytes.
+/// Sends a request through a decoder. Returns what came out as text, and its bytes.
 macro_rules! check_request {
     ($type:ty, $id:expr, $request:expr) => {{
         let (shown, mut sent) = (format!("{:?}", $request), $request);
@@ -254,7 +254,7 @@ macro_rules! check_request {
     }};
 }
 
-/// Sends a response through a decoder: written again, it has the same bytes.
+/// Sends a response through a decoder, and checks that it has the same bytes when written again.
 macro_rules! check_response {
     ($type:ty, $id:expr, $response:expr) => {{
         let bytes = frame(Response { request_id: $id, message: Ok($response) });

@@ -1,4 +1,4 @@
-//! The other side breaks the protocol, or tries to exhaust us.
+//! Tests of another side that breaks the protocol or tries to exhaust us.
 
 use super::pure::{answer_bytes, call_bytes, cancel_bytes};
 use super::*;
@@ -6,7 +6,7 @@ use crate::rpc::wire::{Budget, CallError, Meter, Unread};
 use tarpc::server::ServeFn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Writes the bytes and closes; tells how the server took it.
+/// Writes the bytes and closes. Returns how the server's connection ended.
 async fn end_after(fake: &Fake, bytes: &[u8]) -> LinkEnd {
     let (mut near, server) = fake.pipe(64 << 10, fake.options());
     let _ = near.write_all(bytes).await;
@@ -82,7 +82,7 @@ async fn answers_to_cancelled_calls_are_bounded() {
     check_unread(|id| id.checked_sub(8).map(cancel_bytes).unwrap_or_default()).await;
 }
 
-/// One who reads nothing is held to one answer, and all of them together to a bound.
+/// A client that reads nothing gets one answer at a time, and all such clients together are bounded.
 #[tokio::test]
 async fn what_many_connections_leave_unread_is_bounded() {
     let (fake, unread) = (Fake::greeted(), Unread::new(8 << 20));

@@ -1,4 +1,4 @@
-//! Timeouts, limits, and what is dropped when.
+//! Tests of timeouts and limits, and of when things are dropped.
 
 use super::pure::call_bytes;
 use super::*;
@@ -63,7 +63,7 @@ async fn who_takes_no_bytes_is_let_go() {
     let (mut near, server) = fake.pipe(4 << 10, fake.options());
     let request = PeerRequest::GetChunk { key: key(), index: ChunkIndex(0) };
     near.write_all(&call_bytes(1, request)).await.unwrap();
-    // one who takes a little now and then is slow, not stalled
+    // A client that reads a little now and then is slow, not stalled.
     for _ in 0..10 {
         near.read_exact(&mut [0; 1024]).await.unwrap();
         sleep(Duration::from_secs(20)).await;
@@ -76,7 +76,7 @@ async fn who_takes_no_bytes_is_let_go() {
     assert_eq!(fake.chunks(), 0);
 }
 
-/// Byte by byte it would hold a chunk and a place for ever; nobody waits for an answer that long.
+/// Byte by byte it would hold a chunk and a place for ever, longer than anybody waits for an answer.
 #[tokio::test(start_paused = true)]
 async fn who_takes_a_byte_now_and_then_is_let_go_in_the_end() {
     let fake = Fake::greeted();
@@ -104,7 +104,7 @@ async fn a_client_notices_that_nothing_is_taken() {
     assert!(matches!(link.await.unwrap(), LinkEnd::Stalled));
 }
 
-/// The drop of a body is how an upload slot comes free: not before its last byte was written, and no later.
+/// Dropping a body frees an upload slot: not before its last byte is written, and no later.
 #[tokio::test]
 async fn a_body_is_dropped_when_its_last_byte_was_written() {
     let fake = Fake::greeted();
@@ -114,7 +114,7 @@ async fn a_body_is_dropped_when_its_last_byte_was_written() {
     near.write_all(&call_bytes(1, request)).await.unwrap();
     let (head, body) = (near.read_u32().await.unwrap(), near.read_u32().await.unwrap());
     assert_eq!(body, CHUNK_BYTES);
-    // all but one byte more than the pipe holds
+    // After this, one byte more is left than the pipe holds.
     let mut read = vec![0; head as usize + body as usize - pipe_bytes - 1];
     near.read_exact(&mut read).await.unwrap();
     tokio::task::yield_now().await;
@@ -224,7 +224,7 @@ async fn dropping_either_end_ends_all() {
     }
 }
 
-/// tarpc's own for_each_concurrent hangs here: at its limit it no longer polls what writes the answers.
+/// tarpc's own for_each_concurrent would hang here: at its limit it stops polling the writer of answers.
 #[tokio::test]
 async fn many_calls_through_a_narrow_window_all_end() {
     let fake = Fake::greeted();

@@ -1,4 +1,4 @@
-//! Both ends of connections, over pipes in memory: the peers' service, answered by a fake.
+//! Tests of both ends of connections, over pipes in memory, with a fake of the peers' service.
 
 mod document;
 mod heads;
@@ -29,14 +29,14 @@ const SOON: Duration = Duration::from_secs(5);
 #[derive(Clone, Default)]
 struct Fake {
     greeted: Greeted,
-    /// How many handlers run, and how many chunks are held.
+    /// The running handlers, and the chunks in memory.
     handlers: Arc<Count>,
     chunks: Arc<Count>,
     /// Whether the last chunk was written.
     written: Arc<Mutex<Option<Written>>>,
 }
 
-/// Counts what lives, and the most that ever lived at once.
+/// Counts living objects, and the most that lived at once.
 #[derive(Default)]
 struct Count {
     now: AtomicUsize,
@@ -104,7 +104,7 @@ impl Peer for Fake {
 }
 
 impl Fake {
-    /// One whose connections are through hello.
+    /// A fake whose connections have passed hello.
     fn greeted() -> Fake {
         let fake = Fake::default();
         fake.greeted.accept();
@@ -166,7 +166,7 @@ fn news() -> NewsRequest {
     NewsRequest { received: 0 }
 }
 
-/// Waits until something holds, for at most five seconds.
+/// Waits until a condition holds, at most five seconds.
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let waited = tokio::time::timeout(SOON, async {
         while !holds() {
@@ -193,7 +193,7 @@ async fn a_chunk_arrives_as_it_was_sent() {
     assert!(matches!(pair.server.await.unwrap(), LinkEnd::Closed));
 }
 
-/// A stream that notes how many bytes each write brought.
+/// A stream that records the number of bytes of each write.
 struct Recorder {
     stream: DuplexStream,
     writes: Arc<Mutex<Vec<usize>>>,

@@ -1,4 +1,4 @@
-//! Frames without a connection: any split of the bytes, and any bytes.
+//! Tests of frames without a connection: any split of the bytes, and any bytes.
 
 use super::super::frames::{self, Decoder};
 use super::super::heads::Frame;
@@ -88,7 +88,7 @@ proptest! {
             let prefix: Vec<u8> = [head.to_be_bytes(), body.to_be_bytes()].concat();
             bytes.splice(0..0, prefix);
         } else {
-            // a true frame with one bit turned
+            // a valid frame with one bit flipped
             let noise = bytes.first().copied().unwrap_or(1);
             bytes = frame(response);
             let at = at.index(bytes.len());
@@ -127,7 +127,7 @@ fn requests_come_out_as_they_went_in() {
     }
 }
 
-/// tarpc takes a deadline from the wire as it is, and panics when it lies too far ahead.
+/// tarpc accepts any deadline from the wire, and panics when it lies too far ahead.
 #[test]
 fn a_deadline_is_cut() {
     for (timeout_ms, at_most) in [(u32::MAX, TIMEOUT_MAX), (0, Duration::ZERO)] {
@@ -140,7 +140,7 @@ fn a_deadline_is_cut() {
     }
 }
 
-/// What is only announced is not reserved.
+/// Memory for an announced length is not reserved before the bytes arrive.
 #[test]
 fn announced_lengths_reserve_nothing() {
     let mut decoder = Responses::new(None, Meter::new());
