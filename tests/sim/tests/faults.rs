@@ -93,7 +93,7 @@ fn what_only_a_liar_has_is_named() {
         let only = Waiting::OnlyCorrupt { chunks: vec![ChunkIndex(5)], peers: vec![SEEDER.addr()] };
         assert_eq!(status.waiting, Some(only));
     }
-    // It is tried again in the end: the seeder's disk may have been repaired.
+    // It is finally tried again, because the seeder's disk may have been repaired.
     world.fault(SEEDER, Fault::Repaired, Duration::from_secs(20));
     world.run_to_end(MINUTE * 3);
 }

@@ -1,5 +1,5 @@
-//! The core takes any sequence of events: it neither panics nor loses its soundness, and never asks for more than
-//! a bounded number of actions. And swarms with machines that mean no good.
+//! Tests that the core accepts any sequence of events: it neither panics nor violates its invariants, and never asks
+//! for more than a bounded number of actions. Also swarms with hostile machines.
 
 use proptest::prelude::*;
 use shared::chunk::{ChunkCount, ChunkIndex};
@@ -78,7 +78,7 @@ fn any_window() -> impl Strategy<Value = Window> {
         .prop_map(|(first, wanted)| Window::of(first, wanted))
 }
 
-/// An event; those that carry an `AskId` get it when they are handed in, since a driver never uses one twice.
+/// An event. Those that carry an `AskId` get it when they are handed in, because a driver never uses one twice.
 fn any_event() -> impl Strategy<Value = Event> {
     let ask = AskId(0);
     prop_oneof![
@@ -137,7 +137,7 @@ fn small_config() -> SwarmConfig {
     }
 }
 
-/// Hands the steps to a machine, checks what must hold after each, and gives the log of its actions.
+/// Hands the steps to a machine, checks the invariants after each, and returns the log of its actions.
 fn run(config: SwarmConfig, zone: &str, steps: &[(u64, Event)]) -> String {
     let mut machine = Machine::new(config, [7; 32]).in_zone(PeerId([9; 16]), zone);
     let (mut now, mut log, mut asks, mut answered) = (Time(0), String::new(), 0, BTreeSet::new());
@@ -193,7 +193,7 @@ proptest! {
 
 const GIGABIT: Link = Link { up: 125_000_000, down: 125_000_000 };
 
-/// A disk that is a hundred times slower than the network: no more is asked for than it takes.
+/// A disk that is a hundred times slower than the network: no more chunks are requested than it can write.
 #[test]
 fn a_slow_disk_bounds_what_is_in_memory() {
     let setup = Setup { verify: Duration::from_secs(1), ..Setup::default() };
@@ -211,7 +211,7 @@ fn a_slow_disk_bounds_what_is_in_memory() {
     assert!((config.verifying_max..=bound).contains(&most.get()), "{} chunks in memory", most.get());
 }
 
-/// Seeders that are none are found out, each in its way, and the honest ones are not.
+/// Each kind of false seeder is detected, and no honest one is dropped.
 #[test]
 fn false_seeders_are_dropped_and_nobody_else() {
     let faults = [
@@ -221,7 +221,7 @@ fn false_seeders_are_dropped_and_nobody_else() {
         (Fault::Hollow, DropReason::Empty),
     ];
     for (fault, reason) in faults {
-        // The honest one is so slow that there is time for all of them.
+        // The honest seeder is slow enough that there is time for all of them.
         let (mut world, key) = World::fleet(Setup::default(), 2, 400, GIGABIT);
         world.fault(NodeId(0), Fault::Link(Link { up: 2_000_000, ..GIGABIT }), Duration::ZERO);
         let hostile = world.add_node(GIGABIT);

@@ -1,4 +1,4 @@
-//! The scenarios themselves: that they judge what they say, and that a seed is a run.
+//! Tests of the scenarios themselves: they judge what they claim to, and a seed always gives the same run.
 
 use sim::scenario::{Order, Report, find, run, scenarios, size};
 use sim::{Fault, Link, Log, NodeId, Setup, World, bound, bound_late};
@@ -42,7 +42,7 @@ fn what_exceeds_a_limit_fails_and_says_how_to_repeat_it() {
 
 #[test]
 fn a_run_that_does_not_end_fails() {
-    // Nobody is told of anybody, so nobody ever ends.
+    // Nobody learns of anybody, so nobody ever ends.
     let order = Order { seed: 1, size: size(2, 4), change: |setup| setup.tracker_peers = 0 };
     let report = run(find("even").unwrap(), &order);
     assert!(report.failures[0].contains("not everybody ends"), "{:?}", report.failures);

@@ -1,4 +1,4 @@
-//! Files of few chunks, and machines that are far from each other: what is done differently for them pays.
+//! Files of few chunks, and machines that are far apart: the special rules for them pay off.
 
 use sim::{Link, Setup, Sharing, World, bound};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 const HUNDRED_MBIT: Link = Link { up: 12_500_000, down: 12_500_000 };
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The mean over three seeds of time over bound, with this latency.
+/// The time as a multiple of the bound, as the mean over three seeds, with this latency.
 fn ratio(latency: Duration, leechers: usize, chunks: u32) -> f64 {
     let least = bound(u64::from(chunks) << 20, HUNDRED_MBIT, &vec![HUNDRED_MBIT; leechers]);
     let news_delay = Duration::from_millis(10);
@@ -22,7 +22,7 @@ fn ratio(latency: Duration, leechers: usize, chunks: u32) -> f64 {
 
 #[test]
 fn one_chunk_spreads_by_doubling() {
-    // Five rounds at best: 1, 2, 4, 8, 16 machines more. Two uploads at once take six.
+    // Five rounds at best: 1, 2, 4, 8 and 16 further machines. Two uploads at once take six.
     let rounds = ratio(Duration::from_millis(1), 16, 1);
     assert!(rounds < 5.8, "{rounds} rounds");
 }

@@ -15,7 +15,7 @@ fn fleet(seed: u64, leechers: usize, chunks: u32) -> (World, SwarmKey) {
     World::fleet(setup(seed), leechers, chunks, GIGABIT)
 }
 
-/// Time over the bound.
+/// The time as a multiple of the bound.
 fn ratio(world: &World, leechers: usize, chunks: u32) -> f64 {
     let least = bound(u64::from(chunks) << 20, GIGABIT, &vec![GIGABIT; leechers]);
     world.last_finished().as_secs_f64() / least.as_secs_f64()
@@ -95,7 +95,8 @@ fn a_late_joiner_is_served_by_all() {
 
 #[test]
 fn a_leecher_serves_a_leecher() {
-    // The tracker knows the seeder, but it is dead for the second one: what it gets, it gets from the first.
+    // The tracker names the seeder, but that is dead for the second machine, which therefore gets everything from the
+    // first.
     let (mut world, key) = fleet(1, 1, 16);
     world.run_until(MINUTE, |world| {
         world.machine(NodeId(1)).status(key).is_some_and(|status| status.have == 4)

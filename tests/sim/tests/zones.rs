@@ -1,4 +1,4 @@
-//! Swarms in zones with thin links between them: few chunks cross, and nobody waits for ever.
+//! Swarms in zones with slow links between them: few chunks cross, and nobody waits for ever.
 
 use shared::id::SwarmKey;
 use sim::{Fault, Link, NodeId, Setup, Sharing, World, bound_between};
@@ -7,7 +7,7 @@ use std::time::Duration;
 const GIGABIT: Link = Link { up: 125_000_000, down: 125_000_000 };
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Machines in zones, the first one a seeder, all links alike: those of the zones, too.
+/// Machines in zones. The first one is a seeder, and all links are alike, including those of the zones.
 fn zones(seed: u64, counts: &[(&str, usize)], chunks: u32) -> (World, SwarmKey) {
     let mut world = World::new(Setup { seed, sharing: Sharing::MaxMin, ..Setup::default() });
     let key = world.add_resource(chunks);
@@ -27,7 +27,7 @@ fn crossed(world: &World, zone: &str, chunks: u32) -> f64 {
     world.crossed_into(zone) as f64 / (f64::from(chunks) * f64::from(1 << 20))
 }
 
-/// Runs until this is so, and tells when it was, to within 5 ms.
+/// Runs until a condition holds, and returns when it did, to within 5 ms.
 fn time_of(world: &mut World, done: impl Fn(&World) -> bool) -> Duration {
     let (step, mut steps) = (Duration::from_millis(5), 0);
     while !done(world) {
@@ -55,7 +55,7 @@ fn one_copy_crosses_and_time_is_near_the_bound() {
 
 #[test]
 fn without_the_rule_many_copies_cross() {
-    // That the test before can fail: the same links, but nobody says where it is.
+    // Shows that the test before can fail: the links are the same, but no machine says where it is.
     let (mut world, key) = zones(1, &[("a", 1)], 64);
     for _ in 0..7 {
         let near = world.add_node_in(GIGABIT, "a");
@@ -109,7 +109,7 @@ fn others_take_over_when_homes_die() {
 #[test]
 fn others_take_over_when_a_home_cannot_fetch() {
     for seed in 1..=5 {
-        // Machine 5 is up and told what all have, but reaches nobody in the other zone.
+        // Machine 5 is up and knows what all have, but reaches nobody in the other zone.
         let (mut world, key) = zones(seed, &[("a", 4), ("b", 6)], 64);
         (0..4).for_each(|far| world.forbid(NodeId(5), NodeId(far)));
         world.run_to_end(Duration::from_secs(12));
@@ -120,7 +120,7 @@ fn others_take_over_when_a_home_cannot_fetch() {
 
 #[test]
 fn leechers_near_the_seeder_that_get_nothing_hold_nobody_up() {
-    // The seeder is left to its own zone, whose machines cannot reach it.
+    // The seeder serves only its own zone, whose machines cannot reach it.
     let (mut world, key) = zones(1, &[("a", 4), ("b", 4)], 32);
     (1..4).for_each(|near| world.forbid(NodeId(near), NodeId(0)));
     world.run_to_end(Duration::from_secs(20));

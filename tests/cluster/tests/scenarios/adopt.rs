@@ -1,4 +1,5 @@
-//! What lies in the shared folder already is taken: nothing is fetched that is here, and `get` says what is there now.
+//! Scenarios with files that are in the shared folder already: they are adopted, nothing that is here is fetched, and
+//! `get` reports the present state.
 
 use cluster::files::{MIB, content};
 use cluster::process::Output;
@@ -7,7 +8,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// A sharer and one that is to fetch, and a file of `chunks` chunks, the last of which is short.
+/// A daemon that shares a file of `chunks` chunks, the last of which is short, and one that will fetch it.
 fn two(seed: u64, chunks: usize) -> (Tracker, Daemon, Daemon, Vec<u8>) {
     let tracker = Tracker::start();
     let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
@@ -215,7 +216,7 @@ fn the_old_file_stays_until_the_new_one_is_complete() {
     let mut other = bytes.clone();
     other[2 * MIB] ^= 1;
     fs::write(b.file("image.iso"), &other).unwrap();
-    a.kill(); // nobody has the missing chunk
+    a.kill(); // nobody has the missing chunk any more
     b.ok(&["get", "--replace", "--detach", "image.iso"]);
     b.wait_status("image.iso", "waiting with three chunks", |status| {
         status.state() == "waiting" && status.number("chunks_have") == 3

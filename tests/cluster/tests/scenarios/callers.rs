@@ -1,4 +1,4 @@
-//! Many callers at the control socket, and what they begin and do not end.
+//! Scenarios with many callers at the control socket, and with requests that they do not finish.
 
 use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Tracker, wait_until};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-/// As many callers as there are places.
+/// The number of places for callers.
 const CALLERS_MAX: usize = 256;
 const SOON: Duration = Duration::from_secs(20);
 
@@ -54,7 +54,7 @@ fn callers_who_ask_nothing_make_room_for_another() {
     });
     daemon.ok(&["list"]);
     daemon.ok(&["status"]);
-    // The one that asked last still has its place, the one that asked nothing for longest has not.
+    // The caller that asked last keeps its place; the one that has been silent longest has lost its own.
     let answers = |at: usize| runtime.block_on(callers[at].rejections(SOON)).is_ok();
     assert!(answers(CALLERS_MAX - 1));
     assert!(!answers(0));
@@ -81,7 +81,7 @@ fn imports_that_nobody_feeds_keep_nobody_from_sharing() {
     daemon.share_in_place("in-place", b"whatever");
     drop(callers);
     drop(runtime);
-    // When the connections end their imports do, and others begin at once.
+    // Imports end with their connections, and others begin at once.
     let left = || fs::read_dir(daemon.file(".tinytorrent/imports")).unwrap().count();
     wait_until("nothing is left of them", CAP, || left() == 0);
     daemon.share_bytes("another", &content(95, MIB));

@@ -1,4 +1,4 @@
-//! Machines that were made from one image: everything on their disks is the same.
+//! Scenarios with machines that were made from one image, so that everything on their disks is the same.
 
 use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Tracker, wait_until};
@@ -7,7 +7,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-/// Neither takes the place of the other at the tracker or at a peer: who they are is drawn at each start.
+/// Neither replaces the other at the tracker or at a peer, because each daemon chooses its id at its start.
 #[test]
 fn a_cloned_machine_is_a_peer_of_its_own() {
     let tracker = Tracker::start();

@@ -3,7 +3,7 @@
 use cluster::crash::Crashes;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// What a crash may cost.
+/// The most chunks that may be fetched again after a crash.
 const CHUNKS_AGAIN_MAX: u64 = 64;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Somebody changes shared files behind the daemon's back, or the disk itself is full, damaged, read-only or
+//! Scenarios in which shared files are changed behind the daemon's back, or the disk is full, damaged, read-only or
 //! gone.
 
 use cluster::files::{MIB, content, sha256};
@@ -38,7 +38,7 @@ fn an_edited_file_is_not_served() {
 
 #[test]
 fn a_file_that_was_overwritten_in_place_is_not_served() {
-    // Same size, same inode: the time of change tells.
+    // Size and inode are the same; only the time of change differs.
     check_not_served_after(31, |path| {
         let mut file = File::options().write(true).open(path).unwrap();
         file.write_all(b"other bytes").unwrap();
@@ -77,12 +77,12 @@ fn a_file_written_anew_is_a_new_resource_when_it_is_shared_again() {
     assert_eq!(all[0].text("resource"), new_id);
     let text = fs::read_to_string(a.file("forecast.grib2.tinytorrent")).unwrap();
     assert_eq!(text.lines().nth(1), Some(sha256(&new).as_str()));
-    // The old one's swarm is left; who has it still serves it.
+    // The old content's swarm is left; other machines that have it still serve it.
     wait_until("A has left the old swarm", CAP, || tracker.peers(&old_id) == [b.addr()]);
 
     let c = Daemon::start(&tracker, &[]);
     c.get("forecast.grib2", &new);
-    // Nobody is given other content under a name without asking for it.
+    // Other content under a name is fetched only on demand.
     b.ctl_code(4, &["get", "forecast.grib2"]);
     b.check_file("forecast.grib2", &old);
     b.ok(&["get", "--replace", "forecast.grib2"]);
@@ -99,7 +99,7 @@ fn a_file_with_several_links_is_shared_and_the_users_is_never_ours() {
     fs::write(&outside, &bytes).unwrap();
     fs::hard_link(&outside, a.outside().join("other name")).unwrap();
     a.ok(&["share", outside.to_str().unwrap()]);
-    // What we keep is a copy: who writes to the one does not write to the other.
+    // The kept file is a copy, so writing to one does not change the other.
     fs::write(&outside, b"changed").unwrap();
     a.check_file("linked", &bytes);
     b.get("linked", &bytes);
@@ -143,7 +143,7 @@ impl OnDisk {
         OnDisk::start_in(home, tracker, disk)
     }
 
-    /// With 128 MiB that have checksums and can be shared between files. `None` where there is no such file system.
+    /// On a disk of 128 MiB with checksums and shared blocks. `None` where there is no such file system.
     fn start_on_btrfs(tracker: &Tracker) -> Option<OnDisk> {
         let home = tempfile::tempdir().expect("a temporary folder");
         let disk = home.path().join("disk");
@@ -159,7 +159,7 @@ impl OnDisk {
         OnDisk { daemon, disk }
     }
 
-    /// Somebody else takes all that is left.
+    /// Fills the disk completely.
     fn fill(&self) {
         let mut file = File::create(self.disk.join("filler")).unwrap();
         while file.write_all(&[7; 4096]).is_ok() {}
@@ -242,7 +242,7 @@ fn a_disk_that_becomes_read_only_is_waited_for_and_served_from() {
     let (first, second) = (content(204, 2 * MIB), content(205, 3 * MIB));
     b.daemon.share_bytes("first", &first);
     a.share_bytes("second", &second);
-    // A daemon that is started anew has nothing open that it could write to.
+    // A restarted daemon has no open file that it could write to.
     b.daemon.restart();
     b.daemon.wait_seeding("first");
     remount(&b.disk, true);
@@ -275,7 +275,7 @@ fn a_folder_that_is_unmounted_is_waited_for_and_nothing_counts_as_deleted() {
     b.wait_status("second", "on its way", |status| status.number("chunks_have") >= 2);
 
     unmount(&mounted);
-    // The control socket is in the folder: it is still there by its other path.
+    // The control socket in the folder can still be reached by its other path.
     let ask = |name: &str| -> Output {
         let mut command = b.ttctl(&[]);
         let home = command
@@ -326,7 +326,7 @@ fn a_folder_that_is_mounted_late_is_taken_by_a_restart() {
     assert!(b.statuses().is_empty(), "the directory is not there yet");
 
     mount_bind(&real, &mounted);
-    // As systemd sees it, which starts again what has failed.
+    // systemd would start it again after a failure.
     let status = b.wait_end();
     assert_eq!(status.code(), Some(1), "{status}: {}", b.log());
     assert!(b.log().contains("is a different shared directory than before"), "{}", b.log());
@@ -335,7 +335,7 @@ fn a_folder_that_is_mounted_late_is_taken_by_a_restart() {
     unmount(&mounted);
 }
 
-/// As a network file system whose server is down: whoever touches it waits, with no error and without an end.
+/// Like a network file system whose server is down: every access blocks without an error or an end.
 #[test]
 fn a_folder_that_does_not_answer_is_named_and_gone_on_with_when_it_does() {
     if !own_mounts() {
@@ -350,7 +350,7 @@ fn a_folder_that_does_not_answer_is_named_and_gone_on_with_when_it_does() {
     let ip = std::net::Ipv4Addr::LOCALHOST.into();
     let args = ["--tracker", &tracker.url(), "--socket", socket.to_str().unwrap()];
     let mut b = Daemon::start_in(home, &mounted, Some(ip), &args);
-    let mut server = server; // dropped first, whatever becomes of the test: it wakes those who wait
+    let mut server = server; // dropped first, also if the test fails, so that blocked accesses end
     let (first, second) = (content(208, 2 * MIB), content(209, 12 * MIB));
     b.share_in_place("first", &first);
     a.share_bytes("second", &second);
@@ -377,7 +377,7 @@ fn a_folder_that_does_not_answer_is_named_and_gone_on_with_when_it_does() {
     unmount(&mounted);
 }
 
-/// Damages these bytes where they lie, below the file system, which then finds that their checksum is wrong.
+/// Damages these bytes below the file system, which then finds a wrong checksum.
 fn spoil(disk: &Path, file: &Path, bytes: &[u8]) {
     let file = File::open(file).unwrap();
     file.sync_all().unwrap();
@@ -410,7 +410,7 @@ fn what_the_disk_cannot_read_is_not_served_and_the_status_says_so() {
     assert!(status.reason().contains("input/output error"), "{status:?}");
     b.wait_status("image.iso", "waiting", |status| status.state() == "waiting");
     assert!(!b.file("image.iso").exists());
-    // Who has the file elsewhere helps.
+    // Another machine that has the file helps.
     let c = Daemon::start(&tracker, &[]);
     c.share_in_place("image.iso", &bytes);
     b.wait_seeding("image.iso");
@@ -476,7 +476,7 @@ fn a_file_on_the_same_disk_is_shared_without_a_copy() {
     let c = Daemon::start(&tracker, &[]);
     c.get("image.iso", &image);
 
-    // What is there already, or comes from elsewhere, is not touched.
+    // A file that is here already, or is imported, is not touched.
     fs::write(&outside, b"other content").unwrap();
     let output = b.ctl_code(4, &["share", outside.to_str().unwrap()]);
     assert!(output.stderr.contains("--replace"), "{}", output.stderr);

@@ -1,4 +1,4 @@
-//! What breaks: trackers, daemons, disks that lie.
+//! Scenarios with failures of trackers, daemons and disks.
 
 use cluster::files::{MIB, content, corrupt};
 use cluster::{CAP, Daemon, Tracker, wait_until};
@@ -14,7 +14,7 @@ fn a_tracker_that_comes_back_empty_is_whole_again() {
     b.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= 2);
 
     tracker.restart();
-    // The name is known again, although nobody shares anew, and a third machine finds both others.
+    // The name is known again although nobody shares it anew, and a third machine finds both others.
     wait_until("the catalogue is whole again", CAP, || {
         tracker.meaning("image.iso").is_some() && tracker.peers(&id).len() == 2
     });
@@ -65,7 +65,7 @@ fn a_killed_daemon_goes_on_where_it_stopped() {
         b.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= least)
             .number("chunks_have")
     };
-    // While four more chunks arrive, half a second long, the first ones are synced and noted several times.
+    // While four more chunks arrive in half a second, the first ones are synced and recorded several times.
     let noted = has(6);
     has(noted + 4);
     b.kill();
@@ -95,11 +95,11 @@ fn a_corrupt_chunk_is_fetched_elsewhere() {
     let (status, _) = b.terminate();
     assert!(status.success());
 
-    // Nothing but the bytes tells that A's third chunk is wrong.
+    // Only the bytes show that A's third chunk is wrong.
     corrupt(&a.file("image.iso"), 2 * MIB as u64 + 99, b"wrong").unwrap();
     c.ok(&["get", "--detach", "image.iso"]);
     c.wait_status("image.iso", "but for one chunk complete", |status| status.number("chunks_have") == 5);
-    // Whoever looks into the log learns which machine has the bad disk.
+    // The log tells which machine has the bad disk.
     c.wait_log(&a.addr().to_string());
     wait_until("the log says that a chunk was corrupt", CAP, || {
         let addr = a.addr().to_string();
@@ -124,7 +124,7 @@ fn verify_finds_what_is_wrong_on_the_disk() {
     corrupt(&b.file("image.iso"), MIB as u64, b"wrong").unwrap();
     let output = b.ctl_code(6, &["verify", "image.iso"]);
     assert!(!output.stderr.is_empty());
-    // It is fetched anew from A, since the operator has not said otherwise, or the daemon says what is wrong.
+    // It is fetched again from A unless the operator forbids that; otherwise the daemon says what is wrong.
     let status = b.status("image.iso").expect("it is not forgotten");
     assert!(
         status.state() != "seeding" || std::fs::read(b.file("image.iso")).unwrap() == bytes,

@@ -1,4 +1,4 @@
-//! Files of all sizes.
+//! Scenarios with files of all sizes.
 
 use cluster::files::{MIB, content};
 use cluster::{Daemon, Tracker};
@@ -25,7 +25,7 @@ fn many_small_files_one_after_the_other_come_at_once() {
     for number in 0..12 {
         let (name, content) = (format!("small {number}"), content(42 + number, 10));
         a.share_bytes(&name, &content);
-        // What the connections of the former downloads held is free again: else this would take a minute.
+        // The former downloads' connections have freed their memory; otherwise this would take a minute.
         b.ok(&["get", &name, "--timeout", "20 s"]);
         b.check_file(&name, &content);
     }

@@ -1,4 +1,4 @@
-//! Watching and waiting for a rollout, and keeping its bandwidth in bounds.
+//! Scenarios that watch a rollout, wait for it and limit its bandwidth.
 
 use cluster::files::{MIB, content};
 use cluster::process::Output;
@@ -37,7 +37,7 @@ fn a_rollout_is_watched_to_its_end() {
     wait_until("the rate of B is known", CAP, || moving(&machine(&a, "image.iso", &b)));
     assert_eq!(a.ctl(&["wait", "image.iso", "--peers", "3", "--timeout", "300 ms"]).code, 5);
 
-    // One that is stopped says goodbye, one that dies does not.
+    // A daemon that is stopped withdraws from the tracker; one that is killed does not.
     b.ok(&["pause", "image.iso"]);
     c.kill();
     wait_until("B has left", CAP, || machine(&a, "image.iso", &b)["state"] == "left");
@@ -55,7 +55,7 @@ fn a_rollout_is_watched_to_its_end() {
     assert_eq!(fleet["machines"][0]["host"], "127.0.0.1:9", "the slowest comes first: {fleet}");
     let shown = a.ok(&expect).stdout;
     assert!(shown.ends_with("4 machines: 1 done, 0 running, 0 stuck, 2 gone, 1 never seen\n"), "{shown}");
-    // Who went before it was done is not done.
+    // A machine that left before it had everything does not count as done.
     let some = ["wait", "image.iso", "--percent", "100", "--timeout", "1 s", "--tracker", &tracker.url()];
     let output = a.ctl_code(5, &some);
     assert!(
@@ -130,7 +130,7 @@ fn a_limit_of_nothing_pauses_and_says_so() {
         status.state() == "waiting" && status.reason().contains("download limit is 0")
     });
     assert_eq!((status.number("chunks_have"), status.number("downloaded_bytes")), (0, 0));
-    // At a rate it moves, and a pause in the middle keeps what is there.
+    // Under a limit the download moves, and a pause keeps its chunks.
     b.ok(&["limit", "--download", "2 MB/s"]);
     b.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= 2);
     b.ok(&["limit", "--download", "0"]);
@@ -184,7 +184,7 @@ fn a_manifest_is_fetched_from_a_web_server() {
     assert!(server.join().unwrap().starts_with("GET /pub/image.iso.tinytorrent HTTP/1.1\r\n"));
 }
 
-/// How fast a counter grows, from one poll on which it has moved to the first one after ten seconds.
+/// How fast a counter grows, measured from a poll at which it has just moved to the first one after ten seconds.
 fn rate_over_ten_seconds(bytes: impl Fn() -> u64) -> f64 {
     let first = wait_for("bytes move", CAP, || Some(bytes()).filter(|&bytes| bytes > 20 << 20));
     let moved = || wait_for("bytes move", CAP, || Some(bytes()).filter(|&now| now > first));
@@ -209,7 +209,7 @@ fn limits_hold_within_five_percent() {
         let a = Daemon::start(&tracker, &[]);
         let others: Vec<Daemon> = (0..4).map(|_| Daemon::start(&tracker, &[])).collect();
         let limited = if direction == "upload" { &a } else { &others[0] };
-        // as live as it gets: the limit is changed while bytes move
+        // The limit is changed while bytes are moving.
         limited.ok(&["limit", &format!("--{direction}"), "10 MB/s"]);
         a.share_bytes("image.iso", &content(65, 450 * MIB));
         for daemon in &others {
@@ -242,7 +242,7 @@ fn a_machine_with_a_former_version_is_outdated_until_it_has_the_new_one() {
     let listed = a.ok(&["tracker", "list"]).stdout;
     assert!(listed.contains("2.0 MiB") && !listed.contains('≤'), "the size is known: {listed}");
 
-    // At once: nobody is done who has only the former version.
+    // At once, because a machine with only the former version is not done.
     let all = ["wait", "app.tar", "--percent", "100", "--timeout", "300 ms"];
     assert_eq!(a.ctl(&all).code, 5);
     b.ok(&["get", "--replace", "app.tar"]);
@@ -275,7 +275,7 @@ fn a_machine_with_a_former_version_is_outdated_until_it_has_the_new_one() {
     assert!(missed.contains("app.tar is on 2 of the 3 machines after 1 s; outdated: "), "{missed}");
     c.ctl_code(5, &["wait", "app.tar", "--timeout", "300 ms"]);
 
-    // What waits for the name ends when the new version is there.
+    // A wait for the name ends when the new version is there.
     let mut waiting = c.ctl_in_background(&["wait", "app.tar", "--timeout", "50 s"]);
     c.ok(&["get", "--replace", "app.tar"]);
     assert!(waiting.wait(CAP).expect("it ends").success(), "{}", waiting.log());

@@ -1,4 +1,4 @@
-//! The ways to name what one wants, and to wait for it.
+//! Scenarios for the ways to name a resource and to wait for it.
 
 use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Tracker};
@@ -37,7 +37,7 @@ fn get_copies_out_with_the_callers_rights() {
     b.ok(&["get", "image.iso", "-o", path.to_str().unwrap()]);
     assert!(fs::read(&path).unwrap() == bytes);
     b.check_file("image.iso", &bytes);
-    // What is there already is not touched.
+    // Chunks that are here already are not touched.
     fs::write(&path, "mine").unwrap();
     b.ctl_code(4, &["get", "image.iso", "-o", path.to_str().unwrap()]);
     assert_eq!(fs::read(&path).unwrap(), b"mine");
@@ -109,7 +109,7 @@ fn a_paused_download_stands_still_until_it_is_resumed() {
     b.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= 1);
     b.ok(&["pause", "image.iso"]);
     let paused = b.wait_status("image.iso", "paused", |status| status.state() == "paused");
-    // Chunks that were on their way may still be stored; after that, nothing moves.
+    // Chunks on their way may still be stored; after that nothing moves.
     std::thread::sleep(Duration::from_millis(500));
     let still = b.status("image.iso").unwrap();
     std::thread::sleep(Duration::from_millis(500));
@@ -134,7 +134,7 @@ fn a_removed_resource_is_forgotten_and_its_file_stays_unless_deleted() {
     a.check_file("keep", &keep);
     assert!(!a.file("delete").exists());
     cluster::wait_until("the tracker has forgotten it", CAP, || tracker.peers(&id).is_empty());
-    // The file that stayed can be shared again.
+    // The remaining file can be shared again.
     a.share_in_place("keep", &keep);
 }
 

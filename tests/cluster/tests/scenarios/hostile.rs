@@ -1,4 +1,4 @@
-//! Peers that mean no good: each is turned away with a reason that is counted, and the honest ones go on.
+//! Scenarios with hostile peers: each is refused for a reason that is counted, and the honest ones continue.
 
 use cluster::files::{MIB, content};
 use cluster::hostile::{Asker, FalseSeeder, Silent, Way, is_welcome, lengths, strangers};
@@ -17,7 +17,7 @@ fn manifest_of(daemon: &Daemon, name: &str) -> Manifest {
     Manifest::parse(&text).expect("a manifest")
 }
 
-/// A honest seeder that is no faster than the false one, a leecher, and what is fetched.
+/// An honest seeder that is no faster than the false one, a leecher, and the file.
 struct Scene {
     tracker: Tracker,
     seeder: Daemon,
@@ -49,7 +49,7 @@ impl Scene {
         FalseSeeder::start(&self.tracker, &self.manifest(), &self.bytes, way)
     }
 
-    /// The same, once the tracker tells others of it.
+    /// The same, when the tracker names it to others.
     #[track_caller]
     fn known_false_seeder(&self, way: Way) -> FalseSeeder {
         let hostile = self.false_seeder(way);
@@ -114,12 +114,12 @@ fn older_and_newer_versions_are_left_alone() {
     check_false_seeder(209, Way::Version(PROTOCOL_VERSION + 1), "version");
 }
 
-/// It happens to honest ones, too: they are used on, and nothing wrong is written.
+/// This happens to honest peers too: they are still used, and nothing wrong is written.
 #[test]
 fn a_single_wrong_chunk_or_a_broken_frame_is_made_good() {
     for (seed, way) in [(210, Way::WrongBytes(1)), (211, Way::WrongLast), (212, Way::Cut)] {
         let scene = Scene::new(seed, 24);
-        let is_asked = way != Way::Cut; // which does not come to say what it has
+        let is_asked = way != Way::Cut; // which ends before it says what it has
         let hostile = scene.known_false_seeder(way);
         scene.leecher.get(NAME, &scene.bytes);
         scene.leecher.wait_log(&format!("connected peer={}", hostile.addr()));
@@ -138,7 +138,7 @@ fn who_sends_nothing_or_next_to_nothing_holds_nobody_up() {
     assert!(hostile.iter().any(|hostile| hostile.asked() > 0));
 }
 
-/// Whoever bears an honest peer's id, its place is not taken.
+/// A peer with the id of an honest peer does not replace it.
 #[test]
 fn one_id_at_two_addresses_keeps_nobody_out() {
     let scene = Scene::new(214, 8);
@@ -154,7 +154,7 @@ fn one_id_at_two_addresses_keeps_nobody_out() {
 fn a_daemon_that_finds_itself_lets_go() {
     let scene = Scene::new(215, 24);
     scene.leecher.ok(&["get", "--detach", NAME]);
-    // It says that it is a seeder at the leecher's own address: the tracker tells the leecher of itself.
+    // It claims to be a seeder at the leecher's own address, so the tracker names the leecher to itself.
     let hostile = scene.false_seeder(Way::Honest);
     let mut asker = Asker::introduced(scene.leecher.addr(), 7, scene.leecher.addr().port());
     let changes = Subscriptions { removed: Vec::new(), added: vec![scene.key()] };
@@ -187,7 +187,7 @@ fn calls_that_break_the_protocol_end_their_connection_and_are_counted() {
     let mut asker = Asker::dial(addr);
     asker.send(PeerRequest::GetChunk { key, index }).expect("it listens");
     assert!(asker.read_to_end());
-    // Half a frame, and no more of it.
+    // Half a frame, without the rest.
     let mut asker = Asker::introduced(addr, 99, 40_000);
     asker.write(&lengths(100, 0)).expect("it listens");
     drop(asker);
@@ -224,7 +224,7 @@ fn hellos_that_make_no_sense_are_refused_and_counted() {
     assert!(asker.read_to_end());
 }
 
-/// Asks without end, reading what comes; whether the connection ends by it.
+/// Asks without end and reads the answers. Returns whether the daemon ends the connection.
 fn flood(asker: &mut Asker, many: usize, request: impl Fn(usize) -> PeerRequest) -> bool {
     let mut reader = asker.second();
     let reading = std::thread::spawn(move || reader.read_to_end());
@@ -254,7 +254,8 @@ fn floods_of_requests_end_in_a_ban_of_nobody_else() {
     let mut asker = Asker::dial(addr);
     assert!(!is_welcome(&asker.ask(Asker::hello(1, 40_000)).expect("an answer")), "it is refused now");
     assert_eq!(scene.seeder.rejected("banned"), 1);
-    // Others at the same address are not: neither on another port, nor who has that port in truth.
+    // Others at the same address are not refused: neither a peer on another port, nor the one that really has that
+    // port.
     Asker::introduced(addr, 2, 40_001);
     Asker::introduced(addr, 2, 40_000);
     scene.leecher.wait_seeding(NAME);
@@ -294,9 +295,9 @@ fn floods_of_connections_leave_room_for_honest_ones() {
     let bytes = content(221, 8 * MIB);
     seeder.share_bytes(NAME, &bytes);
     let _silent = strangers(seeder.addr(), 500);
-    // Hellos, of as many peers as there may be at all, and then nothing more.
+    // Hellos of as many peers as are allowed in all, and then silence.
     let _idle: Vec<Asker> = (0..24).map(|id| Asker::introduced(seeder.addr(), id, 41_000)).collect();
-    leecher.get(NAME, &bytes); // the idle ones make room after a while
+    leecher.get(NAME, &bytes); // idle connections lose their places after a while
     assert!(seeder.rejected("crowded") > 400);
     assert!(seeder.descriptors() < 120, "{} descriptors", seeder.descriptors());
 }
@@ -305,7 +306,7 @@ fn floods_of_connections_leave_room_for_honest_ones() {
 fn who_never_reads_holds_no_slot_from_others() {
     let scene = Scene::new(222, 16);
     let (addr, key) = (scene.seeder.addr(), scene.key());
-    // More than all upload slots, of four peers that never read.
+    // More requests than upload slots, from four peers that never read.
     let mut held = Vec::new();
     for id in 1..=4 {
         let mut asker = Asker::introduced(addr, id, 42_000 + u16::from(id));
@@ -320,7 +321,7 @@ fn who_never_reads_holds_no_slot_from_others() {
     assert!(memory < 128 << 10, "{memory} KiB");
 }
 
-/// What takes as long as our patience: `cargo test -p cluster patience -- --ignored`.
+/// Cases that take as long as the daemon's timeouts: `cargo test -p cluster patience -- --ignored`.
 #[test]
 #[ignore = "takes some minutes"]
 fn patience_has_an_end() {
@@ -339,7 +340,7 @@ fn patience_has_an_end() {
     drop(stranger);
     let manifest = scene.manifest();
     drop(scene.seeder);
-    // Now the only seeder there is says nothing, and then one that says next to nothing.
+    // The only seeder now says nothing, and later next to nothing.
     for way in [Way::Silent, Way::Drip(Duration::from_secs(1))] {
         let leecher = Daemon::start(&scene.tracker, &[]);
         let path = leecher.outside().join("image.iso.tinytorrent");
@@ -406,14 +407,14 @@ fn measure_silent_connections() {
         leecher.check_file(NAME, &bytes);
         time
     };
-    time(); // the first one finds nothing in the cache
+    time(); // the first run finds nothing in the cache
     let (mut without, mut with) = (Vec::new(), Vec::new());
     let before = seeder.memory_peak_kib() >> 10;
     for _ in 0..5 {
         without.push(time());
         let silent = Silent::hold(seeder.addr(), 10_000);
         wait_until("all are connected", CAP, || seeder.descriptors() > 10_000);
-        // Taking them in is work of its own, and not what is measured.
+        // Accepting them is work that is not measured.
         let mut last = (0, Instant::now());
         wait_until("it has taken them in", CAP, || {
             if seeder.memory_kib() != last.0 {

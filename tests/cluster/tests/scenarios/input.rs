@@ -1,4 +1,4 @@
-//! Input that is wrong, by mistake or on purpose.
+//! Scenarios with input that is wrong by mistake or on purpose.
 
 use cluster::files::{MIB, content, sha256};
 use cluster::process::{run_capped, sealed};
@@ -39,7 +39,7 @@ fn a_false_list_of_chunks_under_a_true_id_publishes_nothing() {
     let tracker = Tracker::start();
     let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
     let (bytes, other) = (content(80, 2 * MIB), content(81, 2 * MIB));
-    // A has, and serves, other chunks under another id; the manifest for B claims the first id for them.
+    // A serves other chunks under another id; the manifest for B claims the first id for them.
     a.share_bytes("other", &other);
     let other_manifest = fs::read_to_string(a.file("other.tinytorrent")).unwrap();
     let chunks: Vec<&str> = other_manifest.lines().skip(3).collect();
@@ -81,7 +81,7 @@ fn files_that_cannot_be_shared_are_refused() {
     for path in [missing.as_path(), outside.as_path(), Path::new("/dev/null")] {
         a.ctl_code(4, &["share", path.to_str().unwrap()]);
     }
-    // A link is followed when it is the caller's, outside; what is in the shared folder must be a file itself.
+    // A symbolic link of the caller outside is followed; in the shared folder only a regular file is accepted.
     std::os::unix::fs::symlink("/etc/hostname", a.file("link")).unwrap();
     a.ctl_code(4, &["share", a.file("link").to_str().unwrap()]);
     assert!(a.statuses().is_empty());
@@ -193,7 +193,7 @@ fn garbage() -> Vec<Vec<u8>> {
     ]
 }
 
-/// The other end may hang up at any byte.
+/// The other end may close the connection at any byte.
 fn throw(addr: SocketAddr, garbage: &[u8]) {
     if let Ok(mut stream) = TcpStream::connect(addr) {
         let _ = stream.write_all(garbage);

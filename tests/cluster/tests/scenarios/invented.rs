@@ -1,4 +1,4 @@
-//! Thousands of peers that somebody invented, and two that are honest.
+//! Scenarios with thousands of invented peers and two honest ones.
 
 use cluster::files::{MIB, content};
 use cluster::hostile::Crowd;
@@ -10,7 +10,7 @@ use std::fs;
 /// The number of invented peers: too many for the honest ones to find each other by chance.
 const INVENTED: u32 = 1_000;
 
-/// All that is invented is announced by machines that come after the honest seeder.
+/// All invented peers are announced after the honest seeder.
 fn meet_among(seed: u64, stage: Stage) {
     let tracker = Tracker::start();
     let seeder = Daemon::start(&tracker, &[]);
@@ -35,8 +35,8 @@ fn invented_leechers_do_not_either() {
     meet_among(2, Stage::Leeching);
 }
 
-/// Those who invented them were at the tracker first, from very many networks: the leecher does not hear of the seeder, but
-/// the seeder of the leecher.
+/// The inventors reached the tracker first, from very many networks: the leecher does not learn of the seeder, but the
+/// seeder learns of the leecher.
 #[test]
 fn invented_peers_that_come_first_do_not_either() {
     let tracker = Tracker::start();

@@ -1,4 +1,4 @@
-//! How daemons and trackers end, and come back.
+//! Scenarios of daemons and trackers that end and come back.
 
 use cluster::files::{MIB, content, corrupt};
 use cluster::{CAP, Daemon, Tracker, wait_until};
@@ -18,7 +18,7 @@ fn a_daemon_ends_soon_when_asked_and_leaves_its_swarms() {
     let (status, time) = a.terminate();
     assert!(status.success(), "{status}");
     assert!(time < END_MAX, "it took {time:?}");
-    // It said goodbye; nobody had to wait for it to be missed.
+    // It has withdrawn, so nobody had to wait for its entry to expire.
     wait_until("only B is left", END_MAX, || tracker.peers(&id) == [b.addr()]);
     assert!(!a.folder().join(".tinytorrent/ttd.sock").exists(), "the socket is left behind");
 }
@@ -62,7 +62,7 @@ fn finished_files_are_served_again_without_being_hashed() {
     a.wait_seeding("image.iso");
     let (status, _) = a.terminate();
     assert!(status.success());
-    // A change that only hashing would find shows that nothing was hashed.
+    // Only hashing would find this change, so nothing was hashed.
     corrupt(&a.file("image.iso"), 0, b"wrong").unwrap();
     a.restart();
     a.wait_seeding("image.iso");

@@ -1,4 +1,5 @@
-//! What goes wrong on the machine itself: things that take a file's place, few descriptors, sockets in odd places.
+//! Scenarios with trouble on the machine itself: other things in a file's place, few descriptors, sockets in odd
+//! places.
 
 use super::disk::check_not_served_after;
 use cluster::clock::own_clock;
@@ -10,8 +11,7 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-/// Takes a file away and makes one of these of it: a FIFO, a socket or a folder. Reading from the first would wait for
-/// ever, were it opened as files are.
+/// Replaces a file by a FIFO, a socket or a folder. Opening the first one like a file would block for ever.
 fn swap(path: &Path, kind: FileType) {
     fs::remove_file(path).unwrap();
     match kind {
@@ -44,8 +44,8 @@ fn a_file_that_became_a_link_to_a_device_is_not_served() {
     });
 }
 
-/// Whatever is done to the file while half of it is on its way, what arrives is right, and the rest comes when the file
-/// is back.
+/// Whatever happens to the file while half of it is sent, no wrong bytes arrive, and the rest comes when the file is
+/// back.
 #[test]
 fn a_file_that_is_swapped_in_the_middle_is_served_as_far_as_it_was_right() {
     let tracker = Tracker::start();
@@ -65,7 +65,7 @@ fn a_file_that_is_swapped_in_the_middle_is_served_as_far_as_it_was_right() {
     b.check_file("image.iso", &bytes);
 }
 
-/// What stands at the name of a download when it is complete is neither followed nor written to.
+/// An object at the name of a complete download is neither followed nor written to.
 #[test]
 fn what_took_the_name_of_a_download_is_left_alone() {
     for (seed, kind) in [(245, FileType::Symlink), (246, FileType::Fifo), (247, FileType::Directory)] {
@@ -83,7 +83,7 @@ fn what_took_the_name_of_a_download_is_left_alone() {
             FileType::Fifo => mknodat(CWD, &name, kind, Mode::from_raw_mode(0o644), 0).unwrap(),
             _ => fs::create_dir(&name).unwrap(),
         }
-        // It is waited for: the file appears when it is gone.
+        // The daemon waits for it to go; then the file appears.
         let status = b.wait_status("image.iso", "in the way of itself", |status| {
             status.reason().contains("move it away")
         });
@@ -131,7 +131,7 @@ fn sixty_four_descriptors_are_enough() {
     assert!(a.descriptors() <= 64);
 }
 
-/// A script that starts ttd and goes on at once is not told that there is none.
+/// A script that starts ttd and continues at once still finds it.
 #[test]
 fn a_daemon_that_is_just_starting_is_waited_for() {
     let home = tempfile::tempdir().unwrap();
@@ -146,7 +146,7 @@ fn a_daemon_that_is_just_starting_is_waited_for() {
     assert_eq!(output.code, 0, "{}", output.stderr);
 }
 
-/// As the help says: the socket's own folder is made, but none above it.
+/// As the help says, the socket's folder is made, but none above it.
 #[test]
 fn the_folder_of_a_socket_is_made_but_none_above_it() {
     let home = tempfile::tempdir().unwrap();
@@ -194,7 +194,7 @@ fn a_clock_that_jumps_by_hours_both_ways_is_of_no_consequence() {
         "who announced in the future is forgotten, or twice there"
     );
 
-    // What was shared before the clock was put back is not the newest for ever.
+    // Content that was shared before the clock was set back is not the newest for ever.
     clock.set(-2);
     let path = a.outside().join("image.iso");
     fs::write(&path, &new).unwrap();

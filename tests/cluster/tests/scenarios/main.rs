@@ -1,4 +1,4 @@
-//! What a fleet does, played with the real binaries: each test starts a tracker and daemons of its own.
+//! Scenarios of a fleet with the real binaries: each test starts a tracker and daemons of its own.
 //!
 //! `cargo test -p cluster` builds the binaries anew when their sources have changed; `$TT_BIN` names a folder
 //! with others. When a test fails, the logs of all its processes are printed.

@@ -1,4 +1,4 @@
-//! Many downloads that begin together: what one of them changes must not cost another one its news.
+//! Scenarios with many downloads that begin together: a change of one must not cost another one its news.
 
 use cluster::fake_tracker::{FakeTracker, Manners, Says};
 use cluster::files::content;
@@ -38,7 +38,7 @@ fn downloads_that_begin_at_once_all_end() {
     wait_for_all(&b, &files);
 }
 
-/// One after the other, each before the news of the one before are there; one that was removed is begun again.
+/// Downloads one after the other, each before the news of the last one are out; a removed one is begun again.
 #[test]
 fn downloads_that_begin_while_news_are_on_their_way_all_end() {
     for delay in [10, 25].map(Duration::from_millis) {

@@ -1,4 +1,4 @@
-//! Names: of all scripts, taken ones, and two for one content.
+//! Scenarios for names: in all scripts, taken ones, and two for one content.
 
 use cluster::clock::own_clock;
 use cluster::fake_tracker::{FakeTracker, Manners, Says};
@@ -95,7 +95,7 @@ fn a_taken_name_is_not_given_other_content_unless_asked_for() {
     fs::write(&next, &theirs).unwrap();
     a.ok(&["share", "--replace", next.to_str().unwrap()]);
 
-    // What the name means now is what was shared last.
+    // The name now means the content that was shared last.
     let output = b.ctl_code(4, &["get", "config.tar"]);
     assert!(output.stderr.contains("--replace"), "{}", output.stderr);
     b.check_file("config.tar", &mine);
@@ -104,7 +104,7 @@ fn a_taken_name_is_not_given_other_content_unless_asked_for() {
     assert_eq!(b.statuses().len(), 1);
 }
 
-/// Shares what another machine may share other content as.
+/// Shares content whose name another machine may use for other content.
 #[track_caller]
 fn share_over(daemon: &Daemon, name: &str, bytes: &[u8]) {
     let path = outside_file(daemon, name, bytes);
@@ -135,7 +135,7 @@ fn a_name_that_another_machine_shares_is_not_taken_unless_asked_for() {
         assert!(refused.stderr.contains(&format!("by {}, ", a.addr())), "{}", refused.stderr);
         assert!(refused.stderr.contains(" s ago)") && refused.stderr.contains("--replace"));
         assert!(b.status("small.txt").is_none(), "it was shared all the same");
-        b.check_file("small.txt", &mine); // what lay there lies there
+        b.check_file("small.txt", &mine); // the local file is unchanged
     }
     fs::remove_file(&in_place).unwrap();
     assert_eq!(b.listing(), [""; 0], "the import left something behind");
@@ -165,7 +165,7 @@ fn a_machine_may_share_anew_what_it_shared_itself() {
     let [mut a, b] = [(); 2].map(|()| Daemon::start(&tracker, &[]));
     let (old, new) = (content(72, MIB + 1), content(73, MIB + 2));
     a.share_in_place("model.grib2", &old);
-    b.get("model.grib2", &old); // it seeds the old one, and is not in the way
+    b.get("model.grib2", &old); // it seeds the old content, and does not interfere
     a.share_in_place("model.grib2", &new);
     b.ok(&["get", "--replace", "model.grib2"]);
     b.check_file("model.grib2", &new);
@@ -191,7 +191,7 @@ fn a_refused_publication_is_told_by_share_and_by_status() {
     );
     let status = a.wait_status("img", "told", |status| status.reason().contains("it has enough"));
     assert_eq!(status.state(), "seeding", "it is shared all the same");
-    // where another tracker has it, new machines find it
+    // if another tracker has it, new machines find it there
     let tracker = Tracker::start();
     let trackers = ["--tracker", &fake.url(), "--tracker", &tracker.url()];
     let b = Daemon::start_on(Ipv4Addr::LOCALHOST.into(), &trackers);
@@ -260,7 +260,7 @@ fn a_clock_that_was_ahead_brings_no_old_version_back() {
     });
     wait_until("both are published", CAP, || tracker.meaning("img").is_some());
     d.get("img", &new);
-    // A day later that date is none to come any more.
+    // A day later that date does not lie in the future any more.
     a.restart();
     clock.set(25);
     tracker.restart();
@@ -277,7 +277,7 @@ fn what_was_shared_here_is_not_replaced_by_get() {
     let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
     let (mine, theirs) = (content(67, MIB), content(68, MIB + 1));
     a.share_bytes("config.tar", &mine);
-    a.ok(&["get", "--replace", "config.tar"]); // it is what the name means: nothing is to be done
+    a.ok(&["get", "--replace", "config.tar"]); // the name means this content already, so nothing is done
     let other = b.outside().join("config.tar");
     fs::write(&other, &theirs).unwrap();
     b.ok(&["share", "--replace", other.to_str().unwrap()]);
@@ -304,19 +304,19 @@ fn an_original_that_its_owner_changes_is_not_put_back_by_get() {
     let output = a.ctl_code(4, &["get", "--replace", "config.tar"]);
     assert!(output.stderr.contains("share it again"), "{}", output.stderr);
     a.check_file("config.tar", &second);
-    // What is gone is nobody's original any more.
+    // A removed resource is nobody's original any more.
     fs::remove_file(a.file("config.tar")).unwrap();
     a.get("config.tar", &first);
 }
 
-/// A list of chunks that is not that of the resource, though it says so.
+/// A list of chunks that claims to be the resource's and is not.
 fn false_list(of: &[u8], tracker: &Tracker, name: &str) -> Manifest {
     let hashes = of.chunks(MIB).map(|chunk| ChunkHash::of(&[chunk, b"false"].concat())).collect();
     let trackers = vec![tracker.url().parse().unwrap()];
     Manifest::new(name.parse().unwrap(), ResourceId::of(of), trackers, hashes).unwrap()
 }
 
-/// Whoever dials all the time is the first at a tracker that comes back.
+/// A client that dials all the time is the first at a tracker that comes back.
 #[test]
 fn a_false_list_that_is_first_keeps_nobody_from_the_true_one() {
     let mut tracker = Tracker::start();
@@ -375,7 +375,7 @@ fn a_file_that_is_in_the_way_is_not_overwritten() {
     let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
     let bytes = content(65, MIB);
     a.share_bytes("notes", &bytes);
-    // Nobody shared this one; it lies there all the same.
+    // Nobody has shared this file; it is in the folder anyway.
     fs::write(b.file("notes"), "mine").unwrap();
     b.ctl_code(4, &["get", "notes"]);
     b.check_file("notes", b"mine");
@@ -383,7 +383,7 @@ fn a_file_that_is_in_the_way_is_not_overwritten() {
     b.check_file("notes", &bytes);
 }
 
-/// Two trackers; another machine shares other content under the name at the second one only.
+/// Two trackers. At the second one only, another machine shares other content under the name.
 struct TwoTrackers {
     first: Tracker,
     second: Tracker,
@@ -402,14 +402,14 @@ impl TwoTrackers {
         TwoTrackers { first, second, id, _other: other, daemon }
     }
 
-    /// Shares other content under the name while nobody can say that it is taken.
+    /// Shares other content under the name while no tracker can say that it is taken.
     fn share_while_the_second_is_down(&mut self) {
         self.second.kill();
         let path = outside_file(&self.daemon, "img", &content(95, 1000));
         self.daemon.ok(&["share", &path]);
     }
 
-    /// Until the second tracker is back with both of them; then it says whose the name is.
+    /// Waits until the second tracker is back with both of them and says who has the name.
     fn check_that_nothing_is_taken(&mut self) {
         self.second.restart();
         let both = [&sha256(&content(94, MIB + 1)), &sha256(&content(95, 1000))].map(String::clone);
@@ -442,7 +442,7 @@ fn a_name_is_not_taken_where_another_tracker_was_told_before() {
     two.daemon.ok(&["pause", "img"]);
     two.daemon.ok(&["resume", "img"]);
     two.check_that_nothing_is_taken();
-    // and not when all speak anew, whoever is first
+    // and not when all announce anew in any order
     two.daemon.restart();
     two.check_that_nothing_is_taken();
 }

@@ -1,4 +1,4 @@
-//! The file that a download is written to, when somebody else writes to it as well.
+//! Scenarios in which somebody else writes to a part file.
 
 use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Tracker, wait_for};

@@ -1,4 +1,4 @@
-//! What ttctl asks of trackers by way of its daemon.
+//! Scenarios in which ttctl asks trackers through its daemon.
 
 use cluster::fake_tracker::{FakeTracker, Manners, Says};
 use cluster::files::{MIB, content};
@@ -28,7 +28,7 @@ fn a_daemon_asks_its_own_tracker_and_the_one_that_is_named() {
     assert!(resources.contains("there") && resources.contains(&id), "{resources}");
 }
 
-/// Of the daemon's own trackers the first that answers is asked, and the rest of an answer comes from the same one.
+/// The first of the daemon's trackers that answers is asked, and the rest of an answer comes from the same one.
 #[test]
 fn the_first_tracker_that_answers_is_asked() {
     const FILES: usize = 300; // more than a page
@@ -55,7 +55,7 @@ fn the_first_tracker_that_answers_is_asked() {
     assert!(named.stderr.contains(&message), "{}", named.stderr);
 }
 
-/// Those who watch ask every second or two.
+/// Commands that watch ask every second or two.
 #[test]
 fn a_connection_serves_many_questions() {
     let tracker = Tracker::start();
@@ -83,7 +83,7 @@ fn a_tracker_that_goes_round_in_circles_is_found_out() {
     }
 }
 
-/// Questions that wait for a tracker hold up neither what needs none nor those to others.
+/// Questions that wait for a tracker delay neither requests without trackers nor questions to other trackers.
 #[test]
 fn a_tracker_that_says_nothing_holds_nobody_up() {
     let tracker = Tracker::start();

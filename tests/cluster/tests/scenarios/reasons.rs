@@ -1,4 +1,4 @@
-//! Every wait has a reason: each is brought about, and seen by its name.
+//! Scenarios that cause each reason for waiting and check how it is shown.
 
 use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Status, Tracker, wait_until};
@@ -20,7 +20,7 @@ fn a_tracker_that_cannot_be_reached() {
     let text = std::fs::read(a.file("image.iso.tinytorrent")).unwrap();
     tracker.kill();
 
-    // Who has it is well, but nobody new will find it.
+    // Machines that have it are fine, but no new machine will find it.
     let status = wait_reason(&a, "image.iso", "seeding", "new machines cannot find it");
     assert!(status.reason().contains(&format!("tracker {} unreachable for", tracker.url())), "{status:?}");
     let health = &status.0["trackers"][0];
@@ -38,7 +38,7 @@ fn a_tracker_that_cannot_be_reached() {
         b.status("image.iso").is_some_and(|now| now.0["trackers"][0]["trouble_s"].as_u64() >= Some(2))
     });
 
-    // With --progress a script is told once, and no more until something changes.
+    // With --progress a script gets one line, and no more until something changes.
     let output = b.ctl_code(5, &["get", "image.iso.tinytorrent", "--timeout", "4 s", "--progress"]);
     let told = output.stderr.lines().filter(|line| line.starts_with("image.iso: waiting")).count();
     assert_eq!(told, 1, "{}", output.stderr);

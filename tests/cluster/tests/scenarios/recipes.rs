@@ -1,5 +1,5 @@
-//! What README.md and docs/recipes.md tell their readers to type, taken from there and run, with stubs for the machines that a
-//! test does not have. `tests/fleet` runs the recipes on machines.
+//! Runs the commands of README.md and docs/recipes.md, with stubs for machines that a test does not have. `tests/fleet`
+//! runs the recipes on machines.
 
 use cluster::document::Section;
 use cluster::files::{MIB, content};
@@ -51,7 +51,7 @@ fn the_quick_start_works_when_it_is_pasted() {
     for name in ["ttd", "ttctl", "tt-tracker"] {
         symlink(program(name), home.join("target/release").join(name)).unwrap();
     }
-    // cargo has built them already; everything else is as it stands, but for the port and the place
+    // cargo has built them already. Everything else is as in the document, except the port and the folder.
     let port = free_port([127, 0, 0, 1].into()).unwrap();
     let commands = commands
         .replace("/tmp/tt", &home.join("tt").display().to_string())
@@ -86,7 +86,7 @@ fn the_pipeline_goes_on_when_a_machine_is_down_and_says_which() {
     assert!(pipeline.contains("30 min"));
     let pipeline = pipeline.replace("30 min", "20 s");
 
-    // The first machine is down, and there are lines that are none: everybody else is asked all the same.
+    // The first machine is down, and some lines name no machine: all others are asked anyway.
     fs::write(home.join("hosts.txt"), "# the fleet\ndown\n\nup\n   # and no more\n").unwrap();
     let output = shell(home, &runner, &pipeline.replace("20 s", "1 s"));
     machine.wait_seeding("app.tar.gz");
@@ -98,10 +98,10 @@ fn the_pipeline_goes_on_when_a_machine_is_down_and_says_which() {
     );
     assert!(output.stdout.contains("never seen"), "the fleet is shown: {output:?}");
 
-    // The count is that of machines, and the runner.
+    // The count is that of the machines and the runner.
     fs::write(home.join("hosts.txt"), "\n# the fleet\nup\n\n").unwrap();
     let output = shell(home, &runner, &pipeline);
-    // a tracker on loopback is warned of, rightly
+    // the warning about a tracker on loopback is right
     let said = output.stderr.lines().filter(|line| !line.starts_with("warning: ")).count();
     assert_eq!((output.code, said), (0, 0), "{output:?}");
     assert!(output.stdout.contains("done on 2 of 2 machines"), "{output:?}");
@@ -139,7 +139,7 @@ fn cron_has_nothing_to_mail_after_a_good_run() {
     assert_eq!(limits.count(), 2);
 }
 
-/// Ansible is not needed to see that its words are those of ttctl.
+/// Checks without Ansible that its words are those of ttctl.
 #[test]
 fn the_playbook_calls_ttctl_as_it_wants_to_be_called() {
     let tracker = Tracker::start();

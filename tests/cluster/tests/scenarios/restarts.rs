@@ -1,11 +1,11 @@
-//! What waits for a download goes on waiting when ttd is restarted.
+//! Scenarios in which commands that wait for a download survive a restart of ttd.
 
 use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Tracker};
 
 const NAME: &str = "image.iso";
 
-/// A daemon that fetches from a slow one, and has some of the file.
+/// A daemon that fetches from a slow one and has a part of the file.
 fn downloading(tracker: &Tracker, get: &[&str]) -> (Daemon, Daemon, cluster::process::Process) {
     let seeder = Daemon::start(tracker, &["--upload-limit", "2 MB/s"]);
     seeder.share_bytes(NAME, &content(77, 12 * MIB));

@@ -1,4 +1,4 @@
-//! Room on the disk is promised once, and some of it to nobody.
+//! Scenarios for room on the disk: it is promised only once, and some of it to nobody.
 
 use cluster::files::{MIB, content};
 use cluster::mounts::{mount_tmpfs, own_mounts};
@@ -7,7 +7,7 @@ use cluster::{CAP, Daemon, Tracker};
 use std::fs;
 use std::net::Ipv4Addr;
 
-/// A daemon on a disk of its own, of which 8 MiB are to stay free.
+/// A daemon on a disk of its own, of which 8 MiB must stay free.
 fn on_disk(tracker: &Tracker, mib: u32) -> Daemon {
     let home = tempfile::tempdir().unwrap();
     let (disk, config) = (home.path().join("disk"), home.path().join("config"));
@@ -63,7 +63,7 @@ fn a_second_name_takes_no_room_that_is_to_stay_free_and_adopts_what_is_there() {
     assert!(output.stderr.contains("no space: 10 MiB needed"), "{}", output.stderr);
     assert!(!b.file("two").exists());
     assert!(free_bytes(&b) >= 8 * MIB as u64, "{}", free_bytes(&b));
-    // What lies there already needs no room.
+    // A file that is here already needs no room.
     fs::hard_link(b.file("one"), b.file("two")).unwrap();
     b.ok(&["get", "two"]);
     b.wait_seeding("two");

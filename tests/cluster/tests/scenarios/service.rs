@@ -1,5 +1,5 @@
-//! What systemd hears and says: readiness, status, signs of life, reload, end. A Unix socket of the test stands in
-//! for systemd; `cargo xtask fleet` has the real one.
+//! Scenarios with systemd: readiness, status, signs of life, reload, end. A Unix socket of the test stands in for
+//! systemd; `cargo xtask fleet` uses the real one.
 
 use cluster::mounts::{make_pipe, mount_bind, own_mounts};
 use cluster::process::{Output, Process, free_port, run_capped, sealed};
@@ -34,7 +34,7 @@ impl Managed {
         Managed { process, manager, config: file, home }
     }
 
-    /// The next message with this in it.
+    /// The next message that contains this text.
     #[track_caller]
     fn heard(&self, text: &str) -> String {
         wait_for(&format!("{text:?} is said"), CAP, || {
@@ -45,13 +45,13 @@ impl Managed {
         })
     }
 
-    /// Writes the config file anew and has it read; returns when that is over.
+    /// Replaces the config file, and returns when it was read again.
     fn reload(&mut self, config: &str) {
         fs::write(&self.config, config).unwrap();
         self.read_again();
     }
 
-    /// Has the configuration read again; returns when that is over.
+    /// Makes the daemon read the configuration again, and returns when it has.
     fn read_again(&mut self) {
         self.process.signal(Signal::HUP);
         let message = self.heard("RELOADING=1");
@@ -101,7 +101,7 @@ fn a_daemon_takes_over_what_it_can_of_a_new_config() {
     assert!(log.contains("changed=\"trackers, file_mode\""), "{log}");
     assert!(log.contains("needs a restart keys=\"zone\""), "{log}");
 
-    // A mistake changes nothing, and is told with its place.
+    // A mistake changes nothing, and is reported with its place.
     daemon.reload("file_mode = \"0644\"\nupload_limt = 5\n");
     let log = daemon.process.log();
     assert!(log.contains("my.toml:2: unknown key") && log.contains("nothing was changed"), "{log}");
@@ -110,7 +110,7 @@ fn a_daemon_takes_over_what_it_can_of_a_new_config() {
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
 }
 
-/// A pipe in the place of /etc/group never answers, as a directory service that is away.
+/// A pipe in the place of /etc/group never answers, like a directory service that is away.
 #[test]
 fn a_reload_keeps_the_group_while_it_cannot_be_looked_up() {
     if !own_mounts() {

@@ -1,4 +1,4 @@
-//! How daemons and trackers come up, or say why they do not.
+//! Scenarios of daemons and trackers that start, or say why they cannot.
 
 use cluster::mounts::{make_pipe, mount_bind, mount_tmpfs, own_mounts, unmount};
 use cluster::process::{Output, Process, run_capped, sealed};
@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-/// Runs a program that must end by itself, with an error that has this in it.
+/// Runs a program that must end by itself with an error that contains this text.
 #[track_caller]
 fn check_refuses(name: &str, home: &Path, args: &[&str], text: &str) -> Output {
     let mut command = sealed(&program(name), home);
@@ -149,7 +149,7 @@ fn drop_ins_are_checked_with_the_file_beside_them() {
             command.arg("--check-config");
             run_capped(command, CAP).unwrap()
         };
-        // Without the file beside them, too.
+        // Without the main file too.
         let (first, second) = (folder.join("10.toml"), folder.join("20.toml"));
         let drop_ins = format!("{}: OK\n{}: OK\n", first.display(), second.display());
         let output = check();
@@ -217,7 +217,7 @@ fn trackers_in_the_environment_come_after_the_command_line_and_before_the_file()
         fs::write(home.path().join(&name), &name).unwrap();
         let mut process = start(variable, args);
         cluster::wait_until("it answers", CAP, || ctl("", &["status"]).code == 0);
-        // A reload of the file changes nothing about it.
+        // Reading the file again changes nothing about it.
         fs::write(&config, "trackers = [\"tt://127.0.0.1:1\"]\nfile_mode = \"0640\"\n").unwrap();
         let before = process.log().matches("was read again").count();
         process.signal(rustix::process::Signal::HUP);
@@ -317,7 +317,7 @@ fn a_tracker_takes_its_port_as_an_argument() {
     }
 }
 
-/// What `ttd --check-config` says to this `file_group`.
+/// The output of `ttd --check-config` for this `file_group`.
 fn checked_group(home: &Path, group: &str) -> Output {
     let config = home.join("ttd.toml");
     fs::write(&config, format!("file_group = \"{group}\"\n")).unwrap();

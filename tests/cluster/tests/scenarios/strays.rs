@@ -1,12 +1,12 @@
-//! Records that are torn, empty or gone, and folders that were restored from a backup: no finished resource is lost whose
-//! file and manifest lie in the shared folder.
+//! Scenarios with records that are torn, empty or gone, and with folders from a backup: no finished resource is lost
+//! whose file and manifest are in the shared folder.
 
 use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Tracker, wait_until};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All files of the daemon's own in its shared folder, but for its socket and its lock.
+/// All of the daemon's own files in its shared folder, without its socket and its lock.
 fn own_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.join(".tinytorrent")];
@@ -23,8 +23,8 @@ fn own_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Finishes three resources, one with a second name; does something to the daemon's own files while it is down, and
-/// checks that all are served again with nothing fetched.
+/// Completes three resources, one of them with a second name; damages the daemon's own files while it is down, and
+/// checks that all are served again and nothing is fetched.
 fn check_nothing_is_lost(seed: u64, with_tracker: bool, harm: impl Fn(&Path)) {
     let mut tracker = Tracker::start();
     let (a, mut b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
@@ -47,7 +47,7 @@ fn check_nothing_is_lost(seed: u64, with_tracker: bool, harm: impl Fn(&Path)) {
         assert_eq!(status.number("downloaded_bytes"), 0, "{name}");
         b.check_file(name, bytes);
     }
-    // The next run remembers them.
+    // The next run has records of them.
     b.restart();
     files.iter().for_each(|(name, _)| _ = b.wait_seeding(name));
     if with_tracker {
@@ -124,7 +124,7 @@ fn a_folder_from_a_backup_is_served_and_what_is_half_right_is_left_alone() {
     let mut wrong = half.clone();
     wrong[MIB] ^= 1;
     fs::write(folder.join("half"), &wrong).unwrap();
-    // Manifests without a file, of another file, of nothing.
+    // Manifests without a file, with another file, and empty ones.
     fs::copy(b.file("whole.tinytorrent"), folder.join("absent.tinytorrent")).unwrap();
     fs::copy(b.file("whole.tinytorrent"), folder.join("other.tinytorrent")).unwrap();
     fs::write(folder.join("other"), &whole).unwrap();

@@ -1,5 +1,5 @@
-//! What ttctl writes where: results to the standard output, what went wrong to the standard error, and nothing else when
-//! no person looks.
+//! Scenarios for ttctl's output: results go to stdout and problems to stderr, and there is nothing else when no person
+//! is watching.
 
 use cluster::files::{MIB, content};
 use cluster::skip::skipped;
@@ -8,7 +8,7 @@ use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-/// Waits until a program has ended: its exit code.
+/// Waits until a program has ended, and returns its exit code.
 #[track_caller]
 fn code(child: &mut Child) -> i32 {
     wait_until("ttctl ends", CAP, || child.try_wait().expect("it is ours").is_some());
@@ -25,7 +25,7 @@ fn a_good_run_says_nothing_on_the_standard_error_unless_progress_is_asked_for() 
     assert_eq!((nothing.stdout, nothing.stderr), (String::new(), String::new()), "nothing is no trouble");
     let bytes = content(400, 2 * MIB);
     a.share_bytes("image.iso", &bytes);
-    // It waits, with a reason. What is told while it does would be mailed by cron.
+    // It waits, with a reason. cron would mail any output meanwhile.
     let silent = b.ctl_code(5, &["get", "image.iso", "--timeout", "2 s"]);
     let lines: Vec<&str> = silent.stderr.lines().collect();
     assert!(matches!(lines[..], [error, hint] if error.starts_with("error: ") && hint.starts_with("hint: ")));
@@ -46,7 +46,7 @@ fn a_file_goes_to_the_standard_output_and_nothing_else_does() {
     let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
     let bytes = content(401, 3 * MIB + 7);
     a.share_bytes("image.iso", &bytes);
-    // at first it is fetched, then it is there already
+    // At first it is fetched; the second time it is here already.
     for _ in 0..2 {
         let mut child = b.ttctl(&["get", "image.iso", "-o", "-"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut got = Vec::new();
@@ -55,13 +55,13 @@ fn a_file_goes_to_the_standard_output_and_nothing_else_does() {
         assert!(got == bytes, "{} bytes instead of {}", got.len(), bytes.len());
     }
     assert!(!b.outside().join("-").exists());
-    // Whoever has read enough may go.
+    // The reader may close the pipe when it has read enough.
     let mut child = b.ttctl(&["get", "image.iso", "-o", "-"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut first = [0; 10];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     assert_eq!((code(&mut child), &first[..]), (0, &bytes[..10]));
     b.ctl_code(2, &["get", "image.iso", "-o", "-", "--json"]);
-    // A file of that name is still to be had.
+    // A file with such a name can still be fetched.
     b.ok(&["get", "image.iso", "-o", "./-"]);
     assert!(std::fs::read(b.outside().join("-")).unwrap() == bytes);
 }
@@ -97,7 +97,7 @@ fn whoever_watches_is_left_when_the_reader_has_gone() {
         let mut child = a.ttctl(watch).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut first = [0; 1];
         child.stdout.take().unwrap().read_exact(&mut first).unwrap();
-        // Nothing changes any more, so that nothing is written: only a look shows that nobody reads.
+        // Nothing changes any more, so nothing is written: only a check of the pipe shows that nobody reads.
         assert_eq!(code(&mut child), 0, "{watch:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Who serves whom.
+//! Scenarios of who serves whom.
 
 use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Tracker, wait_until};
@@ -16,7 +16,7 @@ fn one_machine_fetches_from_another() {
     assert_eq!(status.text("resource"), id);
     assert_eq!((status.number("chunks_have"), status.number("chunks_total")), (6, 6));
     assert_eq!((status.number("bytes_have"), status.number("bytes_total")), (5_243_003, 5_243_003));
-    // Each has the file and its manifest, the very same one, and nothing else to see.
+    // Each has the file and its identical manifest, and nothing else is visible.
     assert_eq!(a.listing(), ["model.grib2", "model.grib2.tinytorrent"]);
     assert_eq!(b.listing(), a.listing());
     let manifest = |daemon: &Daemon| std::fs::read(daemon.file("model.grib2.tinytorrent")).unwrap();
@@ -37,7 +37,7 @@ fn four_machines_fetch_from_one_and_from_each_other() {
         leecher.wait_seeding("image.iso");
         leecher.check_file("image.iso", &bytes);
     }
-    // Had the seeder sent everything itself, it would be four copies.
+    // If the seeder had sent everything itself, this would be four copies.
     let uploaded = seeder.status("image.iso").unwrap().number("uploaded_bytes");
     assert!(uploaded < 3 * bytes.len() as u64, "the seeder has sent {uploaded} bytes");
 }
@@ -67,7 +67,7 @@ fn a_leecher_is_served_by_another_leecher() {
     first.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= 4);
     seeder.kill();
 
-    // Now nobody has everything. Whatever the first has comes to the second all the same.
+    // Now nobody has everything, and still all chunks of the first leecher reach the second.
     second.ok(&["get", "--detach", "image.iso"]);
     let has = |daemon: &Daemon| daemon.status("image.iso").map_or(0, |status| status.number("chunks_have"));
     wait_until("the second has what the first has", CAP, || has(&second) >= 4 && has(&second) == has(&first));
@@ -107,10 +107,10 @@ fn the_seeder_may_die_once_little_more_than_a_copy_is_out() {
     // Slow enough that who is not given a processor for a third of a second, while it receives one of the last chunks, does
     // not miss it: meanwhile the others would get the five in a hundred.
     let mut seeder = Daemon::start(&tracker, &["--upload-limit", "15 MB/s"]);
-    // Left to themselves, they would have everything before the seeder has sent that much.
+    // Without the limit they would have everything before the seeder has sent this amount.
     let leecher = |_| Daemon::start(&tracker, &["--upload-limit", "6 MB/s"]);
     let leechers: Vec<Daemon> = (0..3).map(leecher).collect();
-    // Six chunks are on their way at any time: at this size, they are less than the five in a hundred.
+    // Six chunks are in flight at any time; with files of this size these are less than five percent.
     let bytes = content(8, 120 * MIB);
     seeder.share_bytes("image.iso", &bytes);
     for leecher in &leechers {

@@ -1,5 +1,5 @@
-//! Trackers that are hostile or broken: whatever they say, the daemon lives, stays small, and gets what an honest
-//! tracker beside them knows.
+//! Scenarios with hostile or broken trackers: the daemon stays alive and small, and gets everything that an honest
+//! tracker knows.
 
 use cluster::fake_tracker::{FakeTracker, Manners, Says};
 use cluster::files::{MIB, content};
@@ -8,11 +8,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a daemon may take while a tracker does its worst. (Built for tests, it takes about 30 MiB at rest.)
+/// The most memory that a daemon may use while a tracker misbehaves. A debug build uses about 30 MiB when idle.
 const RESIDENT_MAX_KIB: u64 = 256 << 10;
 const DESCRIPTORS_MAX: usize = 128;
 
-/// A resource that is known to an honest tracker and to one that misbehaves; `wanted` is reached before it is fetched.
+/// A resource that an honest tracker and a misbehaving one know. `wanted` must hold before it is fetched.
 #[track_caller]
 fn fetch_beside(
     manners: Manners,
@@ -31,12 +31,12 @@ fn fetch_beside(
     let resident = b.proc("status", "VmHWM:");
     assert!(resident < RESIDENT_MAX_KIB, "{resident} KiB resident");
     assert!(b.descriptors() < DESCRIPTORS_MAX, "{} descriptors", b.descriptors());
-    // The honest one knows both, whatever the other says.
+    // The honest tracker knows both, regardless of the other's answers.
     wait_until("both are known", CAP, || honest.peers("image.iso").len() == 2);
     (fake, b, honest)
 }
 
-/// What is told of the second tracker of a resource that is complete.
+/// The message about the second tracker of a complete resource.
 fn trouble(daemon: &Daemon) -> String {
     let status = daemon.wait_seeding("image.iso");
     status.0["trackers"][1]["trouble"].as_str().unwrap_or_default().to_owned()
@@ -82,7 +82,7 @@ fn addresses_where_nobody_can_be() {
     }
 }
 
-/// Somebody who has nothing to do with all this, and counts who knocks.
+/// An address outside the swarm that counts the connections it receives.
 fn victim() -> (Vec<SocketAddr>, Arc<AtomicU64>) {
     let knocks = Arc::new(AtomicU64::new(0));
     let listen = || {
@@ -111,7 +111,7 @@ fn a_victim_is_left_alone() {
     let manifest = a.file("image.iso.tinytorrent");
     let text = std::fs::read(&manifest).unwrap();
     a.kill();
-    honest.restart(); // nobody is known to it
+    honest.restart(); // it knows nobody
 
     let b = Daemon::start_on(Ipv4Addr::LOCALHOST.into(), &trackers);
     let manifest = b.outside().join("image.iso.tinytorrent");
@@ -119,7 +119,7 @@ fn a_victim_is_left_alone() {
     b.ok(&["get", "--detach", manifest.to_str().unwrap()]);
     let begin = std::time::Instant::now();
     wait_until("it was named often", CAP, || fake.announces() >= 12);
-    // Eight at first, then one in ten seconds, each in the name of two connections at most.
+    // Eight dials at first, then one in ten seconds, each by at most two connections.
     let most = 2 * (8 + 1 + begin.elapsed().as_secs() / 10);
     let knocks = knocks.load(Ordering::Relaxed);
     assert!(knocks > 0, "nobody was dialled at all");
@@ -143,7 +143,7 @@ fn one_that_refuses_is_named() {
     let says = Says { refuses: true, ..Says::default() };
     let (_fake, b, _honest) =
         fetch_beside(Manners::Says(says), |_, b| trouble(b).contains("it does not like you"));
-    // It is one of two: new machines find the resource at the other.
+    // It is one of two trackers, so new machines find the resource at the other one.
     assert_eq!(b.wait_seeding("image.iso").reason(), "");
     let shown = b.ok(&["status", "image.iso"]).stdout;
     assert!(shown.contains("it does not like you"), "{shown}");
@@ -175,7 +175,7 @@ fn a_name_is_found_although_another_tracker_lies_about_it() {
     fetch_beside(Manners::Says(says), |_, _| true);
 }
 
-/// An empty tracker and a machine with more resources than can be published one by one before they are forgotten.
+/// An empty tracker, and a machine with more resources than could be published one by one before they expire.
 #[test]
 fn all_names_come_back_and_none_loses_its_seeder() {
     const FILES: usize = 1200;

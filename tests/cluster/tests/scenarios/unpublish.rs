@@ -1,4 +1,4 @@
-//! Names that are taken back from the trackers, and names that must not get there.
+//! Scenarios in which names are unpublished, and names that must not be published.
 
 use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Tracker, wait_until};
@@ -6,7 +6,7 @@ use shared::id::{ChunkHash, ResourceId};
 use shared::manifest::Manifest;
 use std::fs;
 
-/// What a tracker publishes, by name.
+/// The publications of a tracker, by name.
 fn published(tracker: &Tracker) -> Vec<String> {
     tracker.list().iter().map(|entry| entry.publication.name.to_string()).collect()
 }
@@ -24,7 +24,7 @@ fn a_name_that_is_taken_back_stays_away_and_its_file_stays() {
     let id = tracker.meaning("img").unwrap().to_string();
     b.get("img", &new);
 
-    // who only fetched it has no say
+    // a machine that only fetched it cannot unpublish it
     let refused = b.ctl_code(4, &["unpublish", "img"]);
     assert!(refused.stderr.contains("was not shared from this machine"), "{}", refused.stderr);
 
@@ -36,7 +36,7 @@ fn a_name_that_is_taken_back_stays_away_and_its_file_stays() {
     a.wait_seeding("img");
     a.check_file("img", &new);
 
-    // neither a holder nor the sharer brings it back, also when both and the tracker are started again
+    // neither a holder nor the sharer publishes it again, not even after restarts
     c.ok(&["remove", "img"]);
     a.restart();
     tracker.restart();
@@ -86,13 +86,13 @@ fn what_is_shared_at_another_tracker_leaves_the_first_one_and_says_so() {
         published(&one).is_empty() && one.peers(&id).is_empty()
     });
     assert_eq!(published(&two), ["img"]);
-    // both: nothing is left behind
+    // both are gone
     let both = ["share", "--tracker", &two.url(), "--tracker", &one.url(), file.to_str().unwrap()];
     assert!(!a.ok(&both).stderr.contains("no longer"), "nothing was left");
     assert_eq!((published(&one), published(&two)), (vec!["img".to_owned()], vec!["img".to_owned()]));
 }
 
-/// Somebody hands a manifest around that is false. Whoever tries it must not publish it.
+/// Somebody distributes a false manifest. Those who try it must not publish it.
 #[test]
 fn a_manifest_that_nobody_has_proven_is_not_published_by_those_who_fetch_it() {
     let tracker = Tracker::start();

@@ -1,4 +1,4 @@
-//! What a seeder sends: what counts, and who gets it.
+//! Scenarios for the uploads of a seeder: how they are counted, and who receives them.
 
 use cluster::files::{MIB, content};
 use cluster::hostile::Asker;
@@ -17,7 +17,7 @@ fn key_of(daemon: &Daemon) -> SwarmKey {
     Manifest::parse(&text).expect("a manifest").key()
 }
 
-/// Lets the seeder choose one of four chunks, and asks for that.
+/// Lets the seeder choose one of four chunks, and asks for the chosen one.
 fn begin(asker: &mut Asker, key: SwarmKey) -> u8 {
     let wanted = Window::of(ChunkIndex(0), (0..4).map(ChunkIndex));
     let head = asker.ask(PeerRequest::Pick { key, wanted }).expect("an answer");

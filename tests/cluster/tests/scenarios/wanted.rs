@@ -1,4 +1,4 @@
-//! Who wants a file to be here, as `ttctl status` says it.
+//! Scenarios for who wants a file, as `ttctl status` shows it.
 
 use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Tracker, wait_until};
@@ -7,7 +7,7 @@ use std::process::Command;
 
 const NAME: &str = "image.iso";
 
-/// Who runs this test, as ttd knows users.
+/// The user who runs this test, as ttd names users.
 fn this_user() -> String {
     let id = Command::new("id").arg("-un").output().expect("id is a part of every system");
     match id.status.success() {
@@ -37,7 +37,7 @@ fn status_says_who_wants_a_file_also_after_a_restart() {
     let text = leecher.ok(&["status", NAME]).stdout;
     assert!(text.contains(&format!("wanted by {user}\n")), "{text}");
 
-    // Without any record nobody knows who it was.
+    // Without a record it is unknown who it was.
     leecher.kill();
     fs::remove_dir_all(leecher.folder().join(".tinytorrent")).expect("it is there");
     leecher.restart();
