@@ -93,7 +93,7 @@ fn the_pipeline_goes_on_when_a_machine_is_down_and_says_which() {
     assert_eq!(output.code, 1, "{output:?}");
     assert!(
         output.stderr.contains("down: the download was not started")
-            && output.stderr.contains("of 2 machines"),
+            && output.stderr.contains("of the 3 machines"),
         "{output:?}"
     );
     assert!(output.stdout.contains("never seen"), "the fleet is shown: {output:?}");
