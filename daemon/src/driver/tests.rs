@@ -10,6 +10,7 @@ mod replace;
 mod rest;
 mod start;
 mod syncs;
+mod versions;
 
 use super::Driver;
 use crate::inbox::{Command, Context, Input, Reply, Settings, Wanted};

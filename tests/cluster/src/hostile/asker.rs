@@ -42,8 +42,8 @@ impl Asker {
     pub fn hello(id: u8, port: u16) -> PeerRequest {
         let (zone, link) = (String::new(), LinkKind::Bulk);
         let peer_id = PeerId([id; 16]);
-        let hello =
-            Hello { version: PROTOCOL_VERSION, capabilities: 0, peer_id, listen_port: port, zone, link };
+        let capabilities = u64::MAX; // bits that a later version may define are ignored
+        let hello = Hello { version: PROTOCOL_VERSION, capabilities, peer_id, listen_port: port, zone, link };
         PeerRequest::Hello { hello }
     }
 

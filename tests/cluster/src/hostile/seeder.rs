@@ -163,7 +163,8 @@ impl Peer for Liar {
             Way::Version(version) => version,
             _ => PROTOCOL_VERSION,
         };
-        Ok(Welcome { version, capabilities: 0, peer_id: self.id, zone: String::new() })
+        // Bits that a later version may define are no reason to leave anybody alone.
+        Ok(Welcome { version, capabilities: u64::MAX, peer_id: self.id, zone: String::new() })
     }
 
     async fn news(self, _: Context, request: NewsRequest) -> NewsReply {
