@@ -1,6 +1,6 @@
-//! Which limits of bandwidth hold. In this order: what `ttctl limit` said last, until ttd ends or reads its configuration
-//! again; the options of ttd's command line; what `ttctl limit --save` saved; the configuration. The saved limits are read
-//! once, at the start: only ttd writes them.
+//! Which limits of bandwidth hold. In this order: what `ttctl limit` said last, until ttd ends or reads its
+//! configuration again; the options of ttd's command line; what `ttctl limit --save` saved; the configuration. The
+//! saved limits are read once, at the start: only ttd writes them.
 
 use crate::store::{Home, SavedLimits, StoreError};
 use crate::throttle::Bucket;

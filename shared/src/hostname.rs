@@ -1,10 +1,11 @@
-//! What machines call themselves. A host name is a stranger's word: it is shown to people, and nothing is decided by it.
+//! What machines call themselves. A host name is a stranger's word: it is shown to people, and nothing is decided by
+//! it.
 
 /// How many bytes a host name may have: as many as a name in DNS. A tracker refuses a machine that tells a longer one.
 pub const HOSTNAME_BYTES_MAX: usize = 253;
 
-/// A host name that a stranger told, fit to be shown: whatever is no letter, digit, `-`, `.` or `_` becomes `?`, and what is
-/// beyond [`HOSTNAME_BYTES_MAX`] bytes is cut off.
+/// A host name that a stranger told, fit to be shown: whatever is no letter, digit, `-`, `.` or `_` becomes `?`, and
+/// what is beyond [`HOSTNAME_BYTES_MAX`] bytes is cut off.
 ///
 /// ```
 /// use shared::hostname::cleaned;

@@ -38,8 +38,8 @@ impl EventBoard {
         self.newest.send_replace(number);
     }
 
-    /// The events after this one, as soon as there are any; none after this time. Without `after`, at once the number of
-    /// the newest one alone.
+    /// The events after this one, as soon as there are any; none after this time. Without `after`, at once the number
+    /// of the newest one alone.
     pub async fn read(&self, after: Option<u64>, wait: Duration) -> EventPage {
         let Some(after) = after else {
             return EventPage { newest: self.ring().newest, missed: 0, events: Vec::new() };

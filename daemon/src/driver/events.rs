@@ -1,5 +1,5 @@
-//! Tells those who follow the events of this machine what has happened. [`Events`](crate::watch::Events) finds it out; an
-//! event of a file is born where the next snapshot is made, and nothing is done while nothing changes.
+//! Tells those who follow the events of this machine what has happened. [`Events`](crate::watch::Events) finds it out;
+//! an event of a file is born where the next snapshot is made, and nothing is done while nothing changes.
 
 use super::Driver;
 use super::wanted::record_of;

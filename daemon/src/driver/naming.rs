@@ -84,8 +84,8 @@ impl Driver {
         self.hear_of_newer(key, tracker, versions);
     }
 
-    /// A tracker said which names of a resource mean another one by now. Its word about names that the resource does not
-    /// have here counts for nothing.
+    /// A tracker said which names of a resource mean another one by now. Its word about names that the resource does
+    /// not have here counts for nothing.
     pub(super) fn hear_of_newer(&mut self, key: SwarmKey, tracker: TrackerUrl, mut versions: Vec<Namesake>) {
         let Some(resource) = self.library.get(key) else { return };
         let has_name =

@@ -24,8 +24,8 @@ impl Driver {
         }
     }
 
-    /// What is remembered of a name that a resource gets, with this file or none yet. A name that the resource had already
-    /// was added when it got it first.
+    /// What is remembered of a name that a resource gets, with this file or none yet. A name that the resource had
+    /// already was added when it got it first.
     pub(super) fn name_record(
         &self,
         key: SwarmKey,

@@ -17,8 +17,8 @@ pub struct Found {
     pub seeds: bool,
     /// Whether the tracker knows the same resource with another list of chunks.
     pub conflict: bool,
-    /// The newer versions of the names that the resource has here: what such a name means at this tracker, if that is another
-    /// resource.
+    /// The newer versions of the names that the resource has here: what such a name means at this tracker, if that is
+    /// another resource.
     pub newer: Vec<Namesake>,
     /// The size in bytes that the tracker told: a stranger's claim.
     pub bytes: Option<u64>,

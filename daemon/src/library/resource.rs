@@ -49,8 +49,8 @@ pub struct Resource {
     pub standings: BTreeMap<TrackerUrl, (Standing, Instant)>,
     /// The newer versions of its names that each tracker knows.
     pub newer: BTreeMap<TrackerUrl, Newer>,
-    /// The size in bytes that a tracker told. It is a stranger's claim that was only checked against the number of chunks: it
-    /// is shown to people and used for nothing else. The true size is that of the complete file.
+    /// The size in bytes that a tracker told. It is a stranger's claim that was only checked against the number of
+    /// chunks: it is shown to people and used for nothing else. The true size is that of the complete file.
     pub bytes_told: Option<u64>,
     /// Whether another list of its chunks replaces it as soon as that can be fetched.
     pub gives_way: bool,

@@ -1,5 +1,5 @@
-//! The limits of `ttctl limit --save`, `.tinytorrent/limits.toml` in the shared directory: ttd may write there wherever it
-//! runs, also where its unit lets it write nothing beside its config file.
+//! The limits of `ttctl limit --save`, `.tinytorrent/limits.toml` in the shared directory: ttd may write there wherever
+//! it runs, also where its unit lets it write nothing beside its config file.
 
 use super::disk::Disk;
 use super::{StoreError, atomic, invalid};

@@ -2,8 +2,8 @@
 
 use shared::rpc::tracker::Announce;
 
-/// How many bytes the entries of one announce may have. What is beyond goes with the next call. A tracker takes a head of 256
-/// KiB, and 1,024 entries with names of usual length stay below this.
+/// How many bytes the entries of one announce may have. What is beyond goes with the next call. A tracker takes a head
+/// of 256 KiB, and 1,024 entries with names of usual length stay below this.
 const ENTRIES_BYTES_MAX: usize = 200 << 10;
 
 /// How many bytes an entry has at most without its names: 64 are the key, the rest are numbers.

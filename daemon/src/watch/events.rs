@@ -1,5 +1,5 @@
-//! What is worth telling those who follow the events of this machine: found by comparing how a name is doing with how it
-//! was doing before.
+//! What is worth telling those who follow the events of this machine: found by comparing how a name is doing with how
+//! it was doing before.
 
 use shared::id::ResourceId;
 use shared::name::ResourceName;

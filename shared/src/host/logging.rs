@@ -1,6 +1,7 @@
 //! Logs: to stderr, as text or as JSON. Whatever a stranger makes us log stays on one line.
 //!
-//! `text` says what a line looks like and which fields have a meaning of their own, `one_line` escapes control characters.
+//! `text` says what a line looks like and which fields have a meaning of their own, `one_line` escapes control
+//! characters.
 
 mod one_line;
 mod text;

@@ -1,10 +1,10 @@
-//! Commands outside and inside of machines, with a cap on their time.
+//! Runs commands outside and inside machines, with a limit on their time.
 
 use cluster::process::{Output, run_capped};
 use std::process::Command;
 use std::time::Duration;
 
-/// Nothing that is done in one command takes longer.
+/// The longest that one command may take; then it fails.
 pub(crate) const CAP: Duration = Duration::from_secs(120);
 
 /// Runs a command that must succeed; the result is what it wrote to stdout.
@@ -29,7 +29,7 @@ pub(crate) fn words(program: &str, args: &[&str]) -> Command {
     command
 }
 
-/// Waits until there is a value; the error says what was waited for, and what was seen last.
+/// Waits until there is a value. The error says what was waited for and what was seen last.
 pub(crate) fn wait_for<T>(
     what: &str,
     cap: Duration,

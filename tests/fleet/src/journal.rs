@@ -1,17 +1,17 @@
-//! What the journals say: nothing of weight but what the scenario brought about.
+//! Checks the journals: warnings and errors only where the scenario causes them.
 
 use crate::machine::Machine;
 use serde_json::Value;
 
 /// A line of the journal.
 pub(crate) struct Line {
-    /// 0 to 7, the lower the graver.
+    /// The priority, from 0 (worst) to 7.
     pub(crate) priority: u8,
     /// The text.
     pub(crate) message: String,
 }
 
-/// All lines of our units, of all boots; those that systemd writes of them too.
+/// All lines of our units from all boots, including those that systemd writes about them.
 pub(crate) fn lines(machine: &Machine) -> Result<Vec<Line>, String> {
     let units = "-u ttd.service -u 'ttd@*.service' -u tt-tracker.service";
     let text = machine.sh(&format!("journalctl --no-pager --output=json --all {units}"))?;
@@ -24,7 +24,7 @@ fn read(line: &str) -> Option<Line> {
     Some(Line { priority, message: entry["MESSAGE"].as_str()?.to_owned() })
 }
 
-/// The first line with this in it, which must be of this priority.
+/// Checks that the first line with this text has this priority.
 pub(crate) fn must_have(machine: &Machine, priority: u8, text: &str) -> Result<(), String> {
     let lines = lines(machine)?;
     let found = lines.iter().find(|line| line.message.contains(text));
@@ -35,7 +35,7 @@ pub(crate) fn must_have(machine: &Machine, priority: u8, text: &str) -> Result<(
     Ok(())
 }
 
-/// That nothing of weight is in the journal, but for lines with one of these texts in them.
+/// Checks that the journal has no warnings or errors except lines with one of these texts.
 pub(crate) fn check(machine: &Machine, expected: &[&str]) -> Result<(), String> {
     let is_strange = |line: &&Line| !expected.iter().any(|text| line.message.contains(text));
     let lines = lines(machine)?;

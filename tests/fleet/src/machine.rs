@@ -14,12 +14,12 @@ use std::time::Duration;
 /// The control groups of all machines; `/sys/fs/cgroup` is this run's own mount.
 const GROUPS: &str = "/sys/fs/cgroup/tinytorrent-fleet";
 
-/// What systemd-nspawn ends with when the machine wants to boot again.
+/// The exit code of systemd-nspawn when the machine wants to reboot.
 const REBOOT: i32 = 133;
 
 /// A machine that runs. Dropping it ends it.
 pub(crate) struct Machine {
-    /// What it is called, here and by the others.
+    /// Its name, here and for the other machines.
     pub(crate) name: String,
     folder: PathBuf,
     nspawn: Child,
@@ -28,7 +28,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Makes a machine and boots it. `names` are all machines, in the order of their addresses.
+    /// Makes a machine and boots it. `names` are those of all machines, in the order of their addresses.
     pub(crate) fn start(home: &Path, name: &str, names: &[&str], disk_mib: u32) -> Result<Machine, String> {
         let folder = home.join(name);
         let at = |error: std::io::Error| format!("{}: {error}", folder.display());
@@ -57,7 +57,7 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Runs a shell script as root, which must succeed; the result is what it wrote to stdout.
+    /// Runs a shell script as root, which must succeed, and returns its stdout.
     pub(crate) fn sh(&self, script: &str) -> Result<String, String> {
         let output = self.try_sh(script)?;
         match output.code {
@@ -95,13 +95,13 @@ impl Machine {
         }
     }
 
-    /// What `ttctl status NAME --json` says.
+    /// The output of `ttctl status NAME --json`.
     pub(crate) fn status(&self, name: &str) -> Result<Value, String> {
         let text = self.member(&format!("ttctl status {name} --json"))?;
         serde_json::from_str(&text).map_err(|error| format!("{}: {error}: {text}", self.name))
     }
 
-    /// Waits until the resource is in this state, and its reason has this in it.
+    /// Waits until the resource is in this state, with a reason that contains this text.
     pub(crate) fn wait_state(&self, name: &str, state: &str, reason: &str) -> Result<(), String> {
         wait_for(&format!("{name} is {state} on {} ({reason})", self.name), CAP, || {
             let status = self.status(name)?;
@@ -171,13 +171,13 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // its systemd would take its time, and nobody needs what it saves
+        // Its systemd would need time to end, and nobody needs what it saves.
         let _ = self.nspawn.kill();
         let _ = self.nspawn.wait();
     }
 }
 
-/// What tells the machine from the others.
+/// Writes the files in which machines differ.
 fn settle(root: &Path, name: &str, names: &[&str]) -> std::io::Result<()> {
     let number = names.iter().position(|other| *other == name).map_or(0, |index| index + 1);
     fs::write(root.join("etc/hostname"), format!("{name}\n"))?;
@@ -201,7 +201,7 @@ fn launch(folder: &Path, name: &str) -> Result<Child, String> {
     fs::create_dir_all(&group).map_err(|error| format!("{}: {error}", group.display()))?;
     let console = fs::File::create(folder.join("console")).map_err(|error| error.to_string())?;
     let console_err = console.try_clone().map_err(|error| error.to_string())?;
-    // the shell is in the group before systemd-nspawn is
+    // The shell is in the group before systemd-nspawn starts.
     let enter = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", group.display());
     let mut command = words("sh", &["-c", &enter, "sh", "systemd-nspawn", "--quiet", "--boot"]);
     command.args(["--register=no", "--keep-unit", "--link-journal=no", "--console=pipe"]);

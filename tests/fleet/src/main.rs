@@ -1,8 +1,8 @@
 //! `cargo xtask fleet`: machines in containers that boot systemd, with the Debian packages installed in them.
 //!
-//! The run has namespaces of its own for mounts, network and processes: a bridge that no one else sees, and nothing
-//! left behind when it ends, however it ends. [`needs`] says what the machine must have, [`root`] makes the Debian
-//! root that all machines share, [`machine`] boots one, [`scenario`] is what happens to them.
+//! The run has mount, network and process namespaces of its own: a bridge that nobody else sees, and nothing is left
+//! behind however it ends. [`needs`] checks the machine, [`root`] makes the Debian root of all machines, [`machine`]
+//! boots one, and [`scenario`] contains the steps.
 
 // A runner talks to the person who started it.
 #![allow(clippy::print_stdout)]
@@ -22,7 +22,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// What the runner ends with when the machine cannot run it: no failure of what is tested.
+/// The exit code when this machine cannot run the fleet, which is no failure of the tested programs.
 const CANNOT: u8 = 77;
 
 fn main() -> ExitCode {
@@ -46,16 +46,16 @@ fn main() -> ExitCode {
 
 /// Runs this program once more, in namespaces of its own. Their processes end with their first one.
 fn enter() -> Result<(), String> {
-    // outside of the namespaces, since it needs the network
+    // Outside the namespaces, because it needs the network.
     root::provide()?;
-    // removed out here, when nothing is mounted in it any more
+    // Removed outside, when nothing is mounted in it any more.
     let home = tempfile::Builder::new().prefix("tinytorrent-fleet-").tempdir_in("/var/tmp");
     let home = home.map_err(|error| format!("/var/tmp: {error}"))?;
     let this = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
     let mut command = Command::new("unshare");
     command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
     command.arg(this).args(std::env::args_os().skip(1)).arg("--inside").arg(home.path());
-    // ^C reaches the one inside, which tells what it was doing
+    // ^C reaches the process inside, which prints what it was doing.
     let status = command.process_group(0).status();
     let status = status.map_err(|error| format!("cannot run unshare: {error}"))?;
     machine::remove_groups();

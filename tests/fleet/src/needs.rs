@@ -1,10 +1,10 @@
-//! What this machine must have, and what is prepared in the run's own namespaces.
+//! Checks this machine, and prepares the run's namespaces.
 
 use crate::command::{must, words};
 use std::fs;
 use std::path::Path;
 
-/// Programs, and the Debian package that has them.
+/// Needed programs, and the Debian packages that contain them.
 const PROGRAMS: [(&str, &str); 8] = [
     ("systemd-nspawn", "systemd-container"),
     ("debootstrap", "debootstrap"),
@@ -16,7 +16,7 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("dpkg", "dpkg"),
 ];
 
-/// Whether the fleet can run here; the error has a line for each thing that is missing.
+/// Checks whether the fleet can run here. The error has a line for each missing thing.
 pub(crate) fn check() -> Result<(), String> {
     let mut missing = Vec::new();
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The Debian root that all machines share: made once by debootstrap, from where this machine has its own packages,
-//! and kept in a cache outside of the project.
+//! The Debian root of all machines. debootstrap makes it once from the archive that this machine uses, and it is kept
+//! in a cache outside the project.
 
 use crate::command::{must, words};
 use std::fs;
@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Beyond the minimal system: what boots, what the machines are asked with, and what docs/recipes.md is about.
-/// debootstrap takes no virtual package: python3-cffi-backend is named since python3-cryptography asks for what it provides.
+/// debootstrap takes no virtual package: python3-cffi-backend is named since python3-cryptography asks for what it
+/// provides.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,libpam-systemd,iproute2,procps,\
     ansible-core,cron,jq,openssh-server,python3-cffi-backend,sudo";
 
-/// Raised when what is done to the root below changes: an older one is not taken then.
+/// The edition of the root. It is raised when the code below changes, so that an older root is not used.
 const EDITION: u32 = 2;
 
-/// Where the root is, or will be.
+/// The path of the root.
 pub(crate) fn path() -> Result<PathBuf, String> {
     let cache = std::env::var_os("TT_FLEET_CACHE").map(PathBuf::from);
     let cache = cache.unwrap_or_else(|| PathBuf::from("/var/cache/tinytorrent-fleet"));
@@ -75,7 +76,7 @@ fn archive() -> Result<String, String> {
     site.ok_or(format!("apt has no source for {suite} main here (apt-get indextargets)"))
 }
 
-/// Makes a machine of it: the journal is kept, the network is ours, nothing runs by the clock.
+/// Configures the root for machines: the journal is kept, the network is ours, and no timers run.
 fn furnish(root: &Path) -> std::io::Result<()> {
     let etc = root.join("etc");
     fs::create_dir_all(root.join("var/log/journal"))?;

@@ -1,7 +1,7 @@
 //! All fuzz targets in one program: `cargo xtask fuzz` builds it once, and `TT_FUZZ_TARGET` says which one it is.
 //! The command line is libFuzzer's, and so is `main`.
 //!
-//! Reading order: [`targets`] (what is done with the bytes) → [`memory`] (how much may be allocated for them).
+//! Reading order: [`targets`] (the code under test) → [`memory`] (the limit of its allocations).
 
 #![no_main]
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The least that is allowed for each byte of input.
 const PER_BYTE: usize = 512;
 
-/// Bytes that are allocated, and the most that ever were since the run began.
+/// The bytes that are allocated now, and the most since the run began.
 static NOW: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
@@ -49,7 +49,7 @@ fn count(bytes: usize) {
     PEAK.fetch_max(now, Ordering::Relaxed);
 }
 
-/// Runs and panics if more than `bytes_max`, and a share for each byte of input, was allocated at once.
+/// Calls `run`, and panics if more than `bytes_max`, plus a share for each byte of input, was allocated at once.
 pub fn bounded(bytes_max: usize, input_bytes: usize, run: impl FnOnce()) {
     let before = NOW.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);

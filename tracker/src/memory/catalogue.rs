@@ -54,8 +54,8 @@ pub(super) struct CataloguedManifest {
     pub(super) names: BTreeSet<(Newness, ResourceName)>,
     /// The names of this manifest under which a newer one is published: other content or another list of chunks.
     pub(super) behind: BTreeSet<ResourceName>,
-    /// The first size in bytes that a machine told. It matches the number of chunks; nobody can check more, so a later claim
-    /// counts no more than the first.
+    /// The first size in bytes that a machine told. It matches the number of chunks; nobody can check more, so a later
+    /// claim counts no more than the first.
     pub(super) bytes: Option<u64>,
     /// When its swarm lost its last peer; before that, when it was published.
     pub(super) alive: Time,
@@ -104,8 +104,8 @@ impl Catalogue {
         Some(self.names.get(name)?.in_the_way(key, by, swarms)?.namesake(now, swarms))
     }
 
-    /// The newer versions of these names: what a name means, if that is another resource and this one is published under the
-    /// name as well.
+    /// The newer versions of these names: what a name means, if that is another resource and this one is published
+    /// under the name as well.
     pub(super) fn newer(
         &self,
         now: Time,

@@ -91,9 +91,9 @@ impl Registry {
         entries
     }
 
-    /// The machines that were seen with a resource, or with what a name means, including those that are gone; for a name also
-    /// the machines with a former version of it. In order, after `after`; at most `machines_max` and at most [`FLEET_MAX`].
-    /// The counts are always filled in.
+    /// The machines that were seen with a resource, or with what a name means, including those that are gone; for a
+    /// name also the machines with a former version of it. In order, after `after`; at most `machines_max` and at most
+    /// [`FLEET_MAX`]. The counts are always filled in.
     pub fn fleet(&self, now: Time, what: &Lookup, after: Option<FleetPlace>, machines_max: usize) -> Fleet {
         let rollout = match what {
             Lookup::Resource(resource) => Some(Rollout::of(*resource)),

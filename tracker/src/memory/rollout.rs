@@ -1,4 +1,5 @@
-//! What those who watch a rollout are told: the machines of a resource, and those that have a former version of its name.
+//! What those who watch a rollout are told: the machines of a resource, and those that have a former version of its
+//! name.
 
 use super::named::NameNumber;
 use super::network::PeerKey;
@@ -37,8 +38,8 @@ impl Rollout {
 }
 
 impl Swarms {
-    /// The machines in order of swarms, addresses and ids, after `after`: at most `machines_max`. The counts are there in
-    /// any case.
+    /// The machines in order of swarms, addresses and ids, after `after`: at most `machines_max`. The counts are there
+    /// in any case.
     pub(super) fn fleet(
         &self,
         now: Time,

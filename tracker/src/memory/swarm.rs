@@ -84,7 +84,8 @@ pub(super) struct Swarm {
     lonely: Lonely,
     /// How many members have the resource under each name that is published.
     holders: BTreeMap<NameNumber, u32>,
-    /// The names of the last member that told some: most members of a swarm have the same ones, and share them in memory.
+    /// The names of the last member that told some: most members of a swarm have the same ones, and share them in
+    /// memory.
     usual_names: Arc<[NameNumber]>,
     seeders: u32,
     /// When its first member joined.

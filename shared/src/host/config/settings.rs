@@ -26,8 +26,8 @@
 /// }
 /// ```
 ///
-/// The keys of a config file all have defaults, so that an empty file is right. A table whose keys all have defaults has
-/// itself a default.
+/// The keys of a config file all have defaults, so that an empty file is right. A table whose keys all have defaults
+/// has itself a default.
 macro_rules! settings {
     (
         $(#[doc = $doc:literal])+

@@ -4,8 +4,9 @@
 //! 2026-11-26T07:56:46.123456Z  INFO app.tar.gz: not fetched: no tracker has it user=alice id=54707a2e8c1f
 //! ```
 //!
-//! Three fields have a meaning of their own: `name` goes before the message and `error` behind it, each with a colon. Fields
-//! in [`IN_WORDS`] are for the JSON format alone: in text the message says the same. JSON has all fields as they are.
+//! Three fields have a meaning of their own: `name` goes before the message and `error` behind it, each with a colon.
+//! Fields in [`IN_WORDS`] are for the JSON format alone: in text the message says the same. JSON has all fields as they
+//! are.
 
 use super::one_line::one_line;
 use std::fmt::{self, Debug, Write};
@@ -16,7 +17,8 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Fields that only the JSON format shows: numbers that programs want without a unit, and that the message tells with one.
+/// Fields that only the JSON format shows: numbers that programs want without a unit, and that the message tells with
+/// one.
 const IN_WORDS: [&str; 5] = ["bytes", "took_ms", "bytes_per_s", "peers", "uid"];
 
 /// How many digits of an id a line shows: enough to tell apart all files of a fleet. JSON has the whole id.

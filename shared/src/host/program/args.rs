@@ -25,8 +25,8 @@ pub struct CommonArgs {
 }
 
 impl CommonArgs {
-    /// Reads the config file and its drop-ins: the file that `--config` names, which must be there, else the one at its usual
-    /// place, which need not.
+    /// Reads the config file and its drop-ins: the file that `--config` names, which must be there, else the one at its
+    /// usual place, which need not.
     ///
     /// # Errors
     /// When a file cannot be read.

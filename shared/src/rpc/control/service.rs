@@ -93,8 +93,8 @@ pub trait Control {
         peer: SocketAddr,
         after: Option<SwarmKey>,
     ) -> Result<TrackerAnswer<Page<ResourceEntry, SwarmKey>>, ControlError>;
-    /// The machines that were seen within the last hour with a resource, or with what a name means, after `after`: one page of
-    /// at most `machines_max` machines. With 0 the tracker returns only the counts.
+    /// The machines that were seen within the last hour with a resource, or with what a name means, after `after`: one
+    /// page of at most `machines_max` machines. With 0 the tracker returns only the counts.
     async fn tracker_fleet(
         tracker: Option<TrackerUrl>,
         what: Lookup,
@@ -105,15 +105,15 @@ pub trait Control {
     async fn tracker_examine(tracker: TrackerUrl) -> Result<TrackerExamined, ControlError>;
 
     // -- what this machine has published
-    /// Takes back the names of what was shared here: the trackers do not publish it any more. The file stays, and stays shared
-    /// with those who have begun to fetch it. Answered when the trackers were told, or after five seconds.
+    /// Takes back the names of what was shared here: the trackers do not publish it any more. The file stays, and stays
+    /// shared with those who have begun to fetch it. Answered when the trackers were told, or after five seconds.
     async fn unpublish(what: String) -> Result<Unpublished, ControlError>;
 
     // -- the daemon as a whole
     /// How the daemon is doing as a whole.
     async fn overview() -> Result<Overview, ControlError>;
-    /// What happened after the event of the number `after`: at once if there is any, else when something happens or after
-    /// about `wait_ms`. Without `after`, nothing but the number of the newest event, at once.
+    /// What happened after the event of the number `after`: at once if there is any, else when something happens or
+    /// after about `wait_ms`. Without `after`, nothing but the number of the newest event, at once.
     async fn events(after: Option<u64>, wait_ms: u32) -> Result<EventPage, ControlError>;
 }
 

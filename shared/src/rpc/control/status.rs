@@ -23,8 +23,8 @@ pub struct ResourceStatus {
     pub bytes_have: u64,
     /// The size; `None` until the last chunk was fetched, since the manifest does not contain it.
     pub bytes_total: Option<u64>,
-    /// The size that a tracker told, for people until `bytes_total` is known. It is a publisher's claim: it matches the number
-    /// of chunks, so it is wrong by less than 1 MiB.
+    /// The size that a tracker told, for people until `bytes_total` is known. It is a publisher's claim: it matches the
+    /// number of chunks, so it is wrong by less than 1 MiB.
     pub bytes_told: Option<u64>,
     pub peers: u32,
     pub download_bytes_per_s: u64,
@@ -46,8 +46,8 @@ pub struct ResourceStatus {
 }
 
 impl ResourceStatus {
-    /// Whether its id stands for its name, cut short by "…": a former run of the daemon knew it, and it was not looked at
-    /// yet.
+    /// Whether its id stands for its name, cut short by "…": a former run of the daemon knew it, and it was not looked
+    /// at yet.
     pub fn is_name_unknown(&self) -> bool {
         let id = self.resource.to_string();
         self.name.as_str().strip_suffix('…').is_some_and(|begin| begin.len() == 16 && id.starts_with(begin))

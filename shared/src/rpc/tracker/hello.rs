@@ -25,8 +25,8 @@ pub struct TrackedPeer {
     pub listen_port: u16,
     /// Its zone, empty if none is configured.
     pub zone: String,
-    /// Its host name, at most [`HOSTNAME_BYTES_MAX`](crate::hostname::HOSTNAME_BYTES_MAX) bytes, empty if unknown. It is shown
-    /// to people only: nothing proves it.
+    /// Its host name, at most [`HOSTNAME_BYTES_MAX`](crate::hostname::HOSTNAME_BYTES_MAX) bytes, empty if unknown. It
+    /// is shown to people only: nothing proves it.
     pub host: String,
 }
 

@@ -45,8 +45,8 @@ pub trait Tracker {
     async fn list(after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError>;
 
     // -- for those who watch
-    /// The machines that were seen within the last hour with a resource, or with what a name means, after `after`; at most
-    /// `machines_max` and at most [`FLEET_MAX`]. With 0 the tracker returns only the counts.
+    /// The machines that were seen within the last hour with a resource, or with what a name means, after `after`; at
+    /// most `machines_max` and at most [`FLEET_MAX`]. With 0 the tracker returns only the counts.
     async fn fleet(what: Lookup, after: Option<FleetPlace>, machines_max: u32)
     -> Result<Fleet, TrackerError>;
     /// The tracker's time of day, in milliseconds since 1970, by which publications are dated. It never goes back.
@@ -62,8 +62,8 @@ pub trait Tracker {
     /// The other content because of which a machine that claims this name would be refused, if any; see
     /// [`Role::Claims`].
     async fn in_the_way(name: ResourceName, key: SwarmKey) -> Result<Option<Namesake>, TrackerError>;
-    /// Takes a name back that the caller gave a resource. If an earlier version is still published under the name, the name
-    /// means that one again.
+    /// Takes a name back that the caller gave a resource. If an earlier version is still published under the name, the
+    /// name means that one again.
     async fn unpublish(
         name: ResourceName,
         key: SwarmKey,

@@ -28,8 +28,8 @@ pub const LIST_MAX: usize = 256;
 /// Limits the peers in the answer to one announce. They are divided equally among its resources.
 pub const REPLY_PEERS_MAX: usize = 4096;
 
-/// Limits the names of one resource in an announce. A tracker refuses more, so a machine that has a resource under more names
-/// announces the first ones, and does not learn of newer versions of the others. With more, the answer for
+/// Limits the names of one resource in an announce. A tracker refuses more, so a machine that has a resource under more
+/// names announces the first ones, and does not learn of newer versions of the others. With more, the answer for
 /// [`ANNOUNCE_MAX`] resources would not fit into a head.
 pub const ANNOUNCE_NAMES_MAX: usize = 4;
 
@@ -80,10 +80,11 @@ pub struct AnnounceAnswer {
     pub seeders: u32,
     /// The number of leechers of the swarm.
     pub leechers: u32,
-    /// The newer versions of the announced names: what a name now means, if that is another resource. At most one for each
-    /// name.
+    /// The newer versions of the announced names: what a name now means, if that is another resource. At most one for
+    /// each name.
     pub newer: Vec<Namesake>,
-    /// The size in bytes, as a machine told it that claims to have all of it. Only checked against the number of chunks.
+    /// The size in bytes, as a machine told it that claims to have all of it. Only checked against the number of
+    /// chunks.
     pub bytes: Option<u64>,
 }
 
@@ -144,8 +145,8 @@ pub struct Publication {
     /// When it was shared, in milliseconds since 1970 by the tracker's clock; 0 if unknown. A name means its newest
     /// publication. A date in the future counts as 0.
     pub shared_at_ms: u64,
-    /// The size in bytes, if the publisher has all of it. The tracker passes on the first size that it was told. It is only
-    /// checked against the number of chunks, since a manifest does not contain the size.
+    /// The size in bytes, if the publisher has all of it. The tracker passes on the first size that it was told. It is
+    /// only checked against the number of chunks, since a manifest does not contain the size.
     pub bytes: Option<u64>,
 }
 
@@ -255,8 +256,8 @@ pub struct FleetPlace {
 /// Limits the outdated machines in [`Fleet::some_outdated`]: enough to name some in one line of text.
 pub const OUTDATED_SHOWN_MAX: usize = 8;
 
-/// The machines that a tracker has seen with a resource, or one page of them. If a name was asked for, machines that have
-/// other content under that name are among them: a former version.
+/// The machines that a tracker has seen with a resource, or one page of them. If a name was asked for, machines that
+/// have other content under that name are among them: a former version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fleet {
     /// The resource that was asked for, or that the name means; `None` if nothing is published under the name.
@@ -273,7 +274,8 @@ pub struct Fleet {
     pub outdated: u32,
     /// Some of the outdated machines, at most [`OUTDATED_SHOWN_MAX`]; also if only the counts were asked for.
     pub some_outdated: Vec<FleetMachine>,
-    /// The machines, by swarm, address and id, at most [`FLEET_MAX`]. An outdated machine has the key of the former version.
+    /// The machines, by swarm, address and id, at most [`FLEET_MAX`]. An outdated machine has the key of the former
+    /// version.
     pub machines: Vec<FleetMachine>,
     /// The position of the next page; `None` after the last.
     pub next: Option<FleetPlace>,

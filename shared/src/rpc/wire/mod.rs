@@ -1,8 +1,8 @@
 //! The transport of all services: tarpc's messages as frames on any byte stream.
 //!
-//! **Calling.** [`client()`] returns a [`Caller`] and a future that runs the connection. The caller is cheap to clone and
-//! has one method per call (`PeerCaller`, `TrackerCaller`, `ControlCaller`). Spawn the future: it returns the reason
-//! why the connection ended, and dropping it closes the connection. Every open call then fails with
+//! **Calling.** [`client()`] returns a [`Caller`] and a future that runs the connection. The caller is cheap to clone
+//! and has one method per call (`PeerCaller`, `TrackerCaller`, `ControlCaller`). Spawn the future: it returns the
+//! reason why the connection ended, and dropping it closes the connection. Every open call then fails with
 //! [`CallError::Closed`]. If a call's future is dropped, the call is canceled at the other side.
 //!
 //! **Serving.** Await [`serve`] with a service (`MyPeer { greeted, .. }.serve()`, which tarpc generates from the trait)

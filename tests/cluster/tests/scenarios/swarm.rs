@@ -104,8 +104,8 @@ fn two_resources_travel_at_once_in_both_directions() {
 #[test]
 fn the_seeder_may_die_once_little_more_than_a_copy_is_out() {
     let tracker = Tracker::start();
-    // Slow enough that who is not given a processor for a third of a second, while it receives one of the last chunks, does
-    // not miss it: meanwhile the others would get the five in a hundred.
+    // Slow enough that who is not given a processor for a third of a second, while it receives one of the last chunks,
+    // does not miss it: meanwhile the others would get the five in a hundred.
     let mut seeder = Daemon::start(&tracker, &["--upload-limit", "15 MB/s"]);
     // Without the limit they would have everything before the seeder has sent this amount.
     let leecher = |_| Daemon::start(&tracker, &["--upload-limit", "6 MB/s"]);

@@ -1,11 +1,11 @@
-//! What is wrong and must be told: configurations, ports, folders; and a daemon that hangs.
+//! Steps with mistakes that must be reported: configurations, ports, folders; and a daemon that hangs.
 
 use super::machines::Fleet;
 use crate::command::{CAP, wait_for};
 use crate::journal;
 use crate::machine::Machine;
 
-/// What all daemons are told. The limit leaves time for something to happen in the middle of a transfer.
+/// The configuration of all daemons. The limit leaves time for events in the middle of a transfer.
 const CONFIG: &str = "trackers = [\"tt://tracker\"]\nupload_limit = \"20 MB/s\"\n";
 
 const FILE: &str = "/etc/tinytorrent/ttd.toml";
@@ -45,7 +45,7 @@ pub(super) fn reload(fleet: &mut Fleet) -> Result<(), String> {
 
 pub(super) fn bad_starts(fleet: &mut Fleet) -> Result<(), String> {
     let machine = fleet.last();
-    // trying again does not help: it is not tried again
+    // Trying again does not help, so systemd does not.
     fails(
         machine,
         "ttd.service",
@@ -79,7 +79,7 @@ enum Then {
     TriesAgain,
 }
 
-/// Starts a unit that cannot start: it says why where one looks, and is tried again if that may help.
+/// Starts a unit that cannot start. It must say why, and must be started again only if that may help.
 fn fails(machine: &Machine, unit: &str, config: &str, why: &str, then: Then) -> Result<(), String> {
     if unit == "ttd.service" {
         machine.write(FILE, config)?;
@@ -109,7 +109,7 @@ fn fails(machine: &Machine, unit: &str, config: &str, why: &str, then: Then) -> 
             _ => Ok(()),
         })?,
     }
-    // while it is being started once more only that is shown
+    // While it is being started again, only that is shown.
     wait_for(&format!("systemctl status shows \"{why}\""), CAP, || {
         let shown = machine.try_sh(&format!("systemctl status --no-pager --full --lines=30 {unit}"))?.stdout;
         if shown.contains(why) { Ok(()) } else { Err(shown) }

@@ -1,11 +1,11 @@
-//! Files: published, fetched, through reboots and restarts, and on a full disk.
+//! Steps with files: publishing and fetching through reboots and restarts, and on a full disk.
 
 use super::machines::Fleet;
 use crate::command::{CAP, wait_for};
 use crate::journal;
 use crate::machine::Machine;
 
-/// Enough for a reboot in the middle at the publisher's limit.
+/// Large enough for a reboot in the middle at the publisher's limit.
 const IMAGE_MIB: u32 = 96;
 
 pub(super) fn publish(fleet: &mut Fleet) -> Result<(), String> {
@@ -18,7 +18,7 @@ pub(super) fn publish(fleet: &mut Fleet) -> Result<(), String> {
     journal::must_have(publisher, 6, "user=member")
 }
 
-/// Another shared folder, whose setgid bit hands its group on to a daemon that is not in that group.
+/// Another shared folder. Its setgid bit gives its group to the files of a daemon outside that group.
 pub(super) fn another_folder(fleet: &mut Fleet) -> Result<(), String> {
     let machine = fleet.tracker();
     let drop_in = "/etc/systemd/system/ttd.service.d";
@@ -78,7 +78,7 @@ pub(super) fn restart_tracker(fleet: &mut Fleet) -> Result<(), String> {
         let list = machine.member("ttctl tracker list")?;
         if list.contains("image.bin") { Ok(()) } else { Err(list) }
     })?;
-    // every peer, not only the one that was the first to come back
+    // Every peer, not only the first one that came back.
     let peers = fleet.machines.len() - usize::from(fleet.machines.len() > 2);
     wait_for("the tracker knows all peers again", CAP, || {
         let list = machine.member("ttctl tracker peers image.bin")?;

@@ -1,11 +1,11 @@
-//! The machines of the fleet, by what they do in it.
+//! The machines of the fleet, by their roles.
 
 use crate::machine::Machine;
 use std::path::PathBuf;
 
 /// All machines, and the packages.
 pub(super) struct Fleet {
-    /// Where the tracker runs: the first. It has a daemon, too.
+    /// The first machine, which runs the tracker and a daemon.
     pub(super) machines: Vec<Machine>,
     pub(super) daemon: PathBuf,
     pub(super) tracker: PathBuf,
@@ -17,12 +17,12 @@ impl Fleet {
         &self.machines[0]
     }
 
-    /// Where the first file comes from: in the small fleet the tracker's own machine.
+    /// The machine that publishes the first file; in the small fleet it is the tracker's.
     pub(super) fn publisher(&self) -> &Machine {
         if self.machines.len() > 2 { &self.machines[1] } else { &self.machines[0] }
     }
 
-    /// All that fetch.
+    /// All machines that fetch.
     pub(super) fn servers(&self) -> &[Machine] {
         if self.machines.len() > 2 { &self.machines[2..] } else { &self.machines[1..] }
     }

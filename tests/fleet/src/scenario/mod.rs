@@ -1,4 +1,4 @@
-//! What happens to the fleet, step by step. The first step that fails is the end.
+//! The steps of the scenario. It ends at the first step that fails.
 
 mod faults;
 mod files;
@@ -14,7 +14,7 @@ use recipes::{ansible, cron, pipeline, units};
 use std::path::Path;
 use std::time::Instant;
 
-/// The room for shared folders on each machine: little enough to be filled.
+/// The MiB for shared folders on each machine, few enough to be filled.
 const DISK_MIB: u32 = 320;
 
 type Step = (&'static str, fn(&mut Fleet) -> Result<(), String>);
@@ -82,16 +82,16 @@ pub(crate) fn run(args: &Args, home: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// What the scenario brought about itself, on every machine.
+/// Warnings that the scenario causes on every machine.
 const EXPECTED: [&str; 1] = [
-    // it was started anew, or is not up yet when a machine has just booted
+    // The tracker was restarted, or is not up yet when a machine has just booted.
     "the tracker is of no use; trying again",
 ];
 
-/// What it brought about on the machine whose disk was full.
+/// Warnings that it causes on the machine with the full disk.
 const FULL_DISK: [&str; 1] = ["a download waits"];
 
-/// What it brought about on the machine with all the mistakes.
+/// Warnings that it causes on the machine with all the mistakes.
 const MISTAKES: [&str; 12] = [
     "unknown key \"file_mod\"",
     "Reload failed for ttd.service",
@@ -122,7 +122,7 @@ fn journals(fleet: &mut Fleet) -> Result<(), String> {
     if strange.is_empty() { Ok(()) } else { Err(strange.join("\n")) }
 }
 
-/// The end of a machine's journal, for who has to find out.
+/// Prints the end of a machine's journal after a failure.
 fn tell(machine: &Machine) {
     let lines = machine.sh("journalctl --no-pager --lines=25 -u 'tt*'").unwrap_or_default();
     println!("---- the journal of {}\n{lines}", machine.name);

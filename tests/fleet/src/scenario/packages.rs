@@ -1,4 +1,4 @@
-//! The packages: installed, upgraded, purged; rights and sandbox.
+//! Steps with the packages: installing, upgrading, purging, rights and sandbox.
 
 use super::machines::Fleet;
 use crate::command::{CAP, wait_for};
@@ -41,7 +41,7 @@ fn install_one(machine: &Machine, package: &std::path::Path) -> Result<(), Strin
     machine.sh("dpkg --install /root/package.deb 2>&1").map(drop)
 }
 
-/// The unit runs, comes back at the next boot, and has said what systemd shows.
+/// Checks that the unit runs, is enabled at boot, and has reported its status.
 fn is_ready(machine: &Machine, unit: &str, status: &str) -> Result<(), String> {
     machine.sh(&format!("systemctl is-active {unit} && systemctl is-enabled {unit}"))?;
     let shown = machine.sh(&format!("systemctl show --property=StatusText --value {unit}"))?;
@@ -66,7 +66,7 @@ pub(super) fn rights(fleet: &mut Fleet) -> Result<(), String> {
     Ok(())
 }
 
-/// The unit for users: somebody who may not control the machine's daemon has one of their own beside it.
+/// The unit for users: a user who may not control the machine's daemon runs another one beside it.
 pub(super) fn users_own(fleet: &mut Fleet) -> Result<(), String> {
     let machine = &fleet.servers()[0];
     machine.sh("loginctl enable-linger outsider")?;
@@ -126,7 +126,7 @@ pub(super) fn upgrade(fleet: &mut Fleet) -> Result<(), String> {
     is_ready(publisher, "ttd.service", "")?;
     publisher.wait_state("image.bin", "seeding", "")?;
     server.wait_state("image.bin", "seeding", "")?;
-    // it was ended in good order, by its package, and by nothing else
+    // It was ended in order, by its package and by nothing else.
     journal::must_have(publisher, 6, "ttd has ended")
 }
 

@@ -21,7 +21,7 @@ pub fn tables(bytes: &[u8]) {
     config(bytes, SampleConfig::of);
 }
 
-/// The files of a configuration, with NUL between them. What is refused is told in one line that names the file.
+/// The files of a configuration, separated by NUL. A refusal must be one line that names the file.
 fn config<T: PartialEq + Debug>(bytes: &[u8], read: fn(&Files) -> Result<T, ConfigError>) {
     let Some(text) = text(bytes) else { return };
     let texts = text.split('\0').enumerate().map(|(number, text)| (format!("{number}.toml"), text));
@@ -38,7 +38,7 @@ fn config<T: PartialEq + Debug>(bytes: &[u8], read: fn(&Files) -> Result<T, Conf
     }
 }
 
-/// The first byte says which program; its arguments are separated by NUL, as the system has them.
+/// The first byte selects the program; the rest are its arguments, separated by NUL as in the system.
 pub fn command_line(bytes: &[u8]) {
     let Some((&program, args)) = bytes.split_first() else { return };
     let Some(args) = text(args) else { return };

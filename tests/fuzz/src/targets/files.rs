@@ -5,7 +5,7 @@ use shared::chunk::ChunkCount;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Where a folder lies in memory, so that a sync costs nothing; elsewhere it is only slower.
+/// A folder in memory, where a sync costs nothing; without it the target is only slower.
 const IN_MEMORY: &str = "/dev/shm";
 
 fn folder() -> TempDir {
@@ -33,7 +33,7 @@ pub fn have_file(bytes: &[u8]) {
     PLAIN.with(|folder| daemon::fuzz::have_file(&folder.path().join("have"), count, content));
 }
 
-/// The first four bytes say which of a resource's files is damaged, and how much of it stays; then comes a start.
+/// The first four bytes say which of a resource's files is damaged and how much of it stays; then a daemon starts.
 pub fn start(bytes: &[u8]) {
     let Some((&[file, low, high, is_sealed], rest)) = bytes.split_first_chunk() else { return };
     let kept = u16::from_le_bytes([low, high]);

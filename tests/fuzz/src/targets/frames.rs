@@ -1,4 +1,4 @@
-//! What comes over a connection: heads of all services in both directions, and the stream that carries them.
+//! Input from connections: heads of all services in both directions, and the stream that carries them.
 
 use shared::rpc::control::{ControlRequest, ControlResponse};
 use shared::rpc::peer::{PeerRequest, PeerResponse};
@@ -32,7 +32,7 @@ pub fn control_response(head: &[u8]) {
     fuzz::response_head::<ControlResponse>(head);
 }
 
-/// The first byte says which service and direction, and whether hello was accepted; the next ones how the stream
+/// The first byte selects the service, the direction, and whether hello was accepted. The next bytes say how the stream
 /// is cut.
 pub fn stream(bytes: &[u8]) {
     let Some((&kind, rest)) = bytes.split_first() else { return };

@@ -1,9 +1,9 @@
-//! The core, driven by hostile peers: any messages in any order at any time. It must keep its invariants and its
-//! bounds, and when they are gone, or claim everything and send nothing, one honest seeder is enough to end every
-//! download.
+//! The core, driven by hostile peers with any messages in any order at any time. It must keep its invariants and
+//! bounds. When the hostile peers are gone, or claim everything and send nothing, one honest seeder must be enough to
+//! complete every download.
 //!
-//! What the driver itself does wrong is none of its business: it numbers questions once, tells of each chunk that
-//! came what became of it, and lets time run forwards.
+//! Mistakes of the driver are not tested: it numbers each question once, reports the outcome of each chunk, and time
+//! never runs backwards.
 
 use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use shared::chunk::{ChunkCount, ChunkIndex};
@@ -16,11 +16,11 @@ use std::time::Duration;
 
 /// Sizes at the edges: of a byte, a word, the window.
 const COUNTS: [u32; 8] = [0, 1, 2, 8, 9, 64, 65, 1030];
-/// No event may ask for more than this.
+/// The most actions for one event.
 const ACTIONS_MAX: usize = 4096;
 /// How long the honest end may take, on the core's clock.
 const END_MAX: Duration = Duration::from_secs(3600);
-/// How long a question of ours waits for its answer: the driver then says that it failed.
+/// How long a question of ours may stay unanswered; then the driver reports that it failed.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 pub fn machine(bytes: &[u8]) {
@@ -35,7 +35,7 @@ pub fn machine(bytes: &[u8]) {
     world.end();
 }
 
-/// The machine, and what its driver knows.
+/// The machine, and the state of its driver.
 struct World {
     machine: Machine,
     now: Time,
@@ -44,16 +44,16 @@ struct World {
     requests: BTreeMap<RequestId, (PeerAddr, SwarmKey, Option<ChunkIndex>)>,
     /// The number of the last request.
     requested: Option<RequestId>,
-    /// Chunks that came, and of which it was not told yet what became of them.
+    /// Chunks that arrived and whose outcome was not reported yet.
     verifying: Vec<(SwarmKey, ChunkIndex, PeerAddr)>,
     /// Questions that were not answered yet.
     asks: BTreeMap<AskId, SwarmKey>,
     /// Questions that are being served.
     serving: Vec<AskId>,
     asked: u64,
-    /// What was asked for since it was last looked at.
+    /// The actions since the last look.
     actions: VecDeque<Action>,
-    /// Whether the strangers stay in the end, claim everything and send nothing.
+    /// Whether the strangers stay until the end, claim everything and send nothing.
     liars: bool,
     /// When the questions that the liars were asked have failed.
     deadline: Time,
@@ -90,7 +90,7 @@ impl World {
         }
     }
 
-    /// Tells the machine, and takes note of what it asks for.
+    /// Hands an event to the machine and records its actions.
     fn tell(&mut self, event: Event) {
         self.note(&event);
         self.machine.handle(self.now, event);
@@ -132,7 +132,7 @@ impl World {
         }
     }
 
-    /// What must hold of whatever the machine asks for.
+    /// Checks an action of the machine.
     fn check(&mut self, action: &Action) {
         match action {
             Action::Dial { peer } => {
@@ -235,7 +235,7 @@ impl World {
         self.tell(Event::Timeout);
     }
 
-    /// As an honest seeder answers, a millisecond later. Liars say that they have everything, and no more.
+    /// Answers like an honest seeder, a millisecond later. Liars only claim to have everything.
     fn answer(&mut self, action: Action) {
         self.now = self.now + Duration::from_millis(1);
         match action {
@@ -265,7 +265,7 @@ impl World {
         }
     }
 
-    /// Whether it is for the honest one, and still wanted.
+    /// Whether a request goes to the honest seeder and is still open.
     fn is_open(&self, request: RequestId, peer: PeerAddr) -> bool {
         peer == honest() && self.requests.contains_key(&request)
     }
@@ -348,7 +348,7 @@ impl World {
         input.choose(&open).copied()
     }
 
-    /// The driver hears only of chunks that it asked for.
+    /// The driver reports only chunks that it asked for.
     fn received(&self, input: &mut Unstructured<'_>) -> Result<Event> {
         let asked = self.requests.iter().filter(|(_, (_, _, index))| index.is_some());
         let asked: Vec<RequestId> = asked.map(|(&request, _)| request).collect();

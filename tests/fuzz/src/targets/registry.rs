@@ -1,5 +1,5 @@
-//! The tracker's memory, told whatever its clients may tell it. It must keep its limits, name nobody to himself,
-//! and forget everything in the end.
+//! The tracker's memory with arbitrary calls of clients. It must keep its limits, never name a client to itself, and
+//! finally forget everything.
 
 use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use shared::chunk::{CHUNK_BYTES, ChunkCount};
@@ -16,9 +16,9 @@ use tracker::memory::{Limits, Registry, Who};
 
 /// The time of day.
 const WALL_MS: u64 = 1_800_000_000_000;
-/// Longer than anything is kept.
+/// Longer than the registry keeps anything.
 const AGE: Duration = Duration::from_secs(100 * 3600);
-/// The longest that anybody is asked to wait.
+/// The longest interval that the registry may ask for.
 const INTERVAL_MS_MAX: u32 = 10 * 60 * 1000;
 
 pub fn registry(bytes: &[u8]) {
@@ -172,7 +172,7 @@ impl World {
         Ok(())
     }
 
-    /// What is found can be read, and is what it says.
+    /// Checks that a publication can be read and is what it claims.
     fn read(&self, found: &Publication) {
         let pages = found.count.get().div_ceil(PAGE_HASHES);
         let pages = (0..pages).map(|page| self.registry.manifest(found.key, page).expect("a page is there"));
@@ -202,7 +202,7 @@ impl World {
         }
         let upload = input.int_in_range(0..=4)?;
         let mut reply = self.registry.publish(self.now, WALL_MS, upload, by, offer);
-        // Some go on as they should; the others stop, or send what `page` sends.
+        // Some continue correctly; the others stop or send what `page` sends.
         while let (Ok(PublishReply::NeedPage(page)), true) = (&reply, bool::arbitrary(input)?) {
             let from = (*page * PAGE_HASHES) as usize;
             let hashes = hashes.iter().skip(from).take(PAGE_HASHES as usize);
@@ -221,7 +221,7 @@ impl World {
         Ok(())
     }
 
-    /// Nobody speaks any more.
+    /// No more calls come.
     fn end(&mut self) {
         for _ in 0..3 {
             self.now = self.now + AGE;

@@ -5,7 +5,7 @@ pub(super) fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
-/// What a person is shown must neither begin a line of its own nor drive the terminal.
+/// Checks that a text for people neither begins a line of its own nor controls the terminal.
 pub(super) fn check_shown(text: &impl std::fmt::Display) {
     let text = text.to_string();
     assert!(!text.contains(char::is_control), "{text:?}");

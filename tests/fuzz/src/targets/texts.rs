@@ -12,8 +12,8 @@ use shared::url::TrackerUrl;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
-/// The first byte says where the text is cut: what is read does not depend on it, and what was read is written so
-/// that it reads the same.
+/// The first byte says where the text is cut: the result must not depend on it, and a manifest that is written must be
+/// read as the same.
 pub fn manifest(bytes: &[u8]) {
     let Some((&cut, text)) = bytes.split_first() else { return };
     let whole = Manifest::parse(text);
@@ -47,7 +47,7 @@ pub fn have_map(bytes: &[u8]) {
     assert_eq!(HaveMap::from_bytes(count, &have.to_bytes()), Some(have));
 }
 
-/// A name is one component of a path, and none of ours.
+/// A name must be one component of a path and none of our own files.
 pub fn name(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
     match text.parse::<ResourceName>() {
@@ -80,7 +80,7 @@ pub fn url(bytes: &[u8]) {
     }
 }
 
-/// Whatever has a unit, or is given on a command line.
+/// Values with units, and values on command lines.
 pub fn units(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
     reads_back::<Rate>(text);
@@ -102,7 +102,7 @@ fn reads_back<T: FromStr<Err: Display> + Display + Debug + PartialEq>(text: &str
     }
 }
 
-/// Whatever a stranger makes us say stays on its line, in a log and at a terminal.
+/// A stranger's text must stay on its line, in a log and at a terminal.
 pub fn shown(bytes: &[u8]) {
     let event = [bytes, b"\n"].concat();
     let line = shared::host::logging::fuzz(&event);
