@@ -1,6 +1,6 @@
-//! Which limits of bandwidth hold. In this order: what `ttctl limit` said last, until ttd ends or reads its
-//! configuration again; the options of ttd's command line; what `ttctl limit --save` saved; the configuration. The
-//! saved limits are read once, at the start: only ttd writes them.
+//! Decides which bandwidth limits are in force. The first of these that sets a limit counts: the last `ttctl limit`,
+//! until ttd ends or reads its configuration again; the options of ttd's command line; the limits saved by `ttctl limit
+//! --save`; the configuration. The saved limits are read only at the start, because only ttd writes them.
 
 use crate::store::{Home, SavedLimits, StoreError};
 use crate::throttle::Bucket;
@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A limit for each direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Both<T> {
-    /// For what arrives.
+    /// For received data.
     pub download: T,
-    /// For what is sent.
+    /// For sent data.
     pub upload: T,
 }
 
-/// Which limits hold.
+/// The limits from all sources.
 #[derive(Debug)]
 pub struct LimitBook {
     home: Arc<Home>,
@@ -25,7 +25,7 @@ pub struct LimitBook {
     /// The options of the command line.
     options: Both<Option<RateLimit>>,
     known: Mutex<Known>,
-    /// One change is written at a time.
+    /// Held while a change is written, so that changes are written one at a time.
     writing: tokio::sync::Mutex<()>,
 }
 
@@ -46,8 +46,7 @@ impl Known {
 }
 
 impl LimitBook {
-    /// The limits at the start, which hold from now on. What is saved and cannot be read is passed over, with a word in
-    /// the log.
+    /// The limits at the start, which are put in force. Saved limits that cannot be read are skipped, which is logged.
     pub fn open(
         home: Arc<Home>,
         buckets: Both<Arc<Bucket>>,
@@ -64,22 +63,22 @@ impl LimitBook {
         book
     }
 
-    /// The configuration was read again, and says this.
+    /// Takes over the limits of a configuration that was read again.
     pub fn configured(&self, configured: Both<RateLimit>) {
         self.known().configured = configured;
         self.apply();
     }
 
-    /// These limits hold for now; in a direction without one, what held goes on.
+    /// Puts these limits in force until the daemon ends. A direction without one keeps its limit.
     pub fn set(&self, change: Both<Option<RateLimit>>) {
         change.download.into_iter().for_each(|limit| self.buckets.download.set(limit));
         change.upload.into_iter().for_each(|limit| self.buckets.upload.set(limit));
     }
 
-    /// These limits hold now and after a restart. Without any, those that hold now are saved.
+    /// Puts these limits in force now and after a restart. Without any, the present limits are saved.
     ///
     /// # Errors
-    /// When they cannot be written: then nothing has changed.
+    /// When they cannot be written. Then nothing has changed.
     pub async fn save(&self, change: Both<Option<RateLimit>>) -> Result<(), StoreError> {
         let _writing = self.writing.lock().await;
         let mut saved = self.saved();
@@ -98,10 +97,10 @@ impl LimitBook {
         Ok(())
     }
 
-    /// What is saved is deleted, and the command line and the configuration count again.
+    /// Deletes the saved limits, so that the command line and the configuration count again.
     ///
     /// # Errors
-    /// When it cannot be deleted: then nothing has changed.
+    /// When they cannot be deleted. Then nothing has changed.
     pub async fn reset(&self) -> Result<(), StoreError> {
         let _writing = self.writing.lock().await;
         self.write(SavedLimits::default()).await?;
@@ -109,22 +108,22 @@ impl LimitBook {
         Ok(())
     }
 
-    /// The limits that hold.
+    /// The limits in force.
     pub fn now(&self) -> Both<RateLimit> {
         Both { download: self.buckets.download.limit(), upload: self.buckets.upload.limit() }
     }
 
-    /// What is saved.
+    /// The saved limits.
     pub fn saved(&self) -> SavedLimits {
         self.known().saved
     }
 
-    /// The file that it is saved in.
+    /// The file of the saved limits.
     pub fn file(&self) -> PathBuf {
         self.home.limits_file()
     }
 
-    /// The options of the command line that come before what is saved.
+    /// The options of the command line that override the saved limits.
     pub fn overridden_by(&self) -> Vec<String> {
         let (saved, options) = (self.saved(), self.options);
         let directions = [

@@ -1,11 +1,10 @@
-//! What machines call themselves. A host name is a stranger's word: it is shown to people, and nothing is decided by
-//! it.
+//! The host names of machines. They are a stranger's claim: they are shown to people, and no decision depends on them.
 
-/// How many bytes a host name may have: as many as a name in DNS. A tracker refuses a machine that tells a longer one.
+/// The most bytes of a host name, as in DNS. A tracker refuses a machine with a longer one.
 pub const HOSTNAME_BYTES_MAX: usize = 253;
 
-/// A host name that a stranger told, fit to be shown: whatever is no letter, digit, `-`, `.` or `_` becomes `?`, and
-/// what is beyond [`HOSTNAME_BYTES_MAX`] bytes is cut off.
+/// A stranger's host name, made safe to be shown: every character that is no letter, digit, `-`, `.` or `_` becomes
+/// `?`, and the part after [`HOSTNAME_BYTES_MAX`] bytes is cut off.
 ///
 /// ```
 /// use shared::hostname::cleaned;

@@ -1,4 +1,4 @@
-//! The latest events of this machine, for those who follow them.
+//! The latest events of this machine, for readers that follow them.
 
 use shared::rpc::control::{EventPage, Happened, Happening};
 use std::collections::VecDeque;
@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How many events are kept, the latest; a reader who is further behind is told how many it missed. With reasons of 512
-/// bytes they take less than 1 MiB.
+/// How many of the latest events are kept. A reader that is further behind is told how many it missed. With reasons of
+/// 512 bytes they take less than 1 MiB.
 const EVENTS_MAX: usize = 1024;
 
 /// The latest events.
@@ -25,7 +25,7 @@ struct Ring {
 }
 
 impl EventBoard {
-    /// Something happened at this time of day.
+    /// Adds an event that happened at this time of day.
     pub fn add(&self, at_ms: u64, event: Happening) {
         let mut ring = self.ring();
         let number = ring.newest + 1;
@@ -38,14 +38,14 @@ impl EventBoard {
         self.newest.send_replace(number);
     }
 
-    /// The events after this one, as soon as there are any; none after this time. Without `after`, at once the number
-    /// of the newest one alone.
+    /// Waits for events after the one with the number `after`; returns none when `wait` is over. Without `after`,
+    /// returns at once only the number of the newest event.
     pub async fn read(&self, after: Option<u64>, wait: Duration) -> EventPage {
         let Some(after) = after else {
             return EventPage { newest: self.ring().newest, missed: 0, events: Vec::new() };
         };
         let mut newest = self.newest.subscribe();
-        // a number that is not reached yet is of another run
+        // a number that is not reached yet comes from an earlier run
         let is_news = |newest: &u64| *newest != after;
         let _ = tokio::time::timeout(wait, newest.wait_for(is_news)).await;
         self.ring().after(after)

@@ -1,5 +1,5 @@
-//! Tells those who follow the events of this machine what has happened. [`Events`](crate::watch::Events) finds it out;
-//! an event of a file is born where the next snapshot is made, and nothing is done while nothing changes.
+//! Publishes the events of this machine. [`Events`](crate::watch::Events) finds them. A file's events are found when
+//! the next snapshot is made, and nothing is done while nothing changes.
 
 use super::Driver;
 use super::wanted::record_of;
@@ -11,7 +11,7 @@ use shared::rpc::control::{Happening, ResourceStatus};
 use std::time::{Duration, Instant};
 
 impl Driver {
-    /// A name is doing so from now on; without a status there is no such name.
+    /// Compares the new state of a name with the last one; `None` if there is no such name any more.
     pub(super) fn compare_with_before(&mut self, name: &ResourceName, status: Option<&ResourceStatus>) {
         let key = self.library.key_of(name);
         let doing = key.zip(status).and_then(|(key, status)| {
@@ -30,7 +30,7 @@ impl Driver {
         self.tell_all(happened);
     }
 
-    /// Looks for downloads that have waited for a while, and at the trackers.
+    /// Finds downloads that have waited for a while, and changes of trackers.
     pub(super) fn look_for_events(&mut self, now: Instant) {
         let waiting = self.events.waiting(now);
         let trackers = self.trackers.all();
@@ -39,13 +39,13 @@ impl Driver {
         self.tell_all(waiting.into_iter().chain(trackers));
     }
 
-    /// A download stands still.
+    /// Publishes that a download makes no progress.
     pub(super) fn tell_stalled(&mut self, name: &ResourceName, still: Duration, reason: &str) {
         let stalled = self.events.stalled(name, still, reason);
         self.tell_all(stalled);
     }
 
-    /// A download that stood still goes on.
+    /// Publishes that a stalled download makes progress again.
     pub(super) fn tell_goes_on(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get(key) else { return };
         let names = resource.record.names.iter();

@@ -1,5 +1,5 @@
-//! The limits of `ttctl limit --save`, `.tinytorrent/limits.toml` in the shared directory: ttd may write there wherever
-//! it runs, also where its unit lets it write nothing beside its config file.
+//! The limits of `ttctl limit --save`, in `.tinytorrent/limits.toml` of the shared directory. ttd may always write
+//! there, even if its unit forbids it to write beside its config file.
 
 use super::disk::Disk;
 use super::{StoreError, atomic, invalid};
@@ -11,10 +11,10 @@ use std::path::Path;
 /// The version of the file's format.
 const VERSION: u32 = 1;
 
-/// The largest file that is read, in bytes; ttd writes 150 at most. A larger one is not read.
+/// The largest file that is read, in bytes; a larger one is an error. ttd writes 150 at most.
 const FILE_BYTES_MAX: u64 = 4096;
 
-/// What is saved; `None` in a direction where the configuration counts.
+/// The saved limits; `None` in a direction where the configuration counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SavedLimits {
     /// How fast chunks may arrive.
@@ -54,7 +54,7 @@ impl SavedLimits {
     }
 }
 
-/// Reads what is saved. Without a file, nothing is.
+/// Reads the saved limits; none if there is no file.
 pub(super) fn read(disk: &Disk, path: &Path) -> Result<SavedLimits, StoreError> {
     let failed = |source| StoreError { doing: "read", path: path.to_owned(), source };
     match disk.read(path, FILE_BYTES_MAX) {
@@ -63,7 +63,7 @@ pub(super) fn read(disk: &Disk, path: &Path) -> Result<SavedLimits, StoreError> 
     }
 }
 
-/// Writes what is to be saved, whole or not at all; where nothing is, the file goes.
+/// Writes the limits completely or not at all. Without limits the file is removed.
 pub(super) fn write(disk: &Disk, path: &Path, saved: SavedLimits) -> Result<(), StoreError> {
     match saved.is_empty() {
         true => disk.remove(path),

@@ -1,15 +1,15 @@
-//! How many entries go into one announce: names may be long, and a head has its limit.
+//! Limits the entries of an announce by their size, because names may be long and a head is limited.
 
 use shared::rpc::tracker::Announce;
 
-/// How many bytes the entries of one announce may have. What is beyond goes with the next call. A tracker takes a head
-/// of 256 KiB, and 1,024 entries with names of usual length stay below this.
+/// The most bytes of the entries of one announce; further ones go in the next call. A tracker accepts a head of 256
+/// KiB, and 1,024 entries with names of usual length stay below this.
 const ENTRIES_BYTES_MAX: usize = 200 << 10;
 
-/// How many bytes an entry has at most without its names: 64 are the key, the rest are numbers.
+/// The most bytes of an entry without its names: 64 are the key, the rest are numbers.
 const ENTRY_BYTES: usize = 96;
 
-/// As many of these entries as go into one call, from the first one on; one at least.
+/// The first of these entries that fit into one call, at least one.
 pub(super) fn fitting(mut entries: Vec<Announce>) -> Vec<Announce> {
     let mut bytes = 0;
     let fits = |entry: &&Announce| {

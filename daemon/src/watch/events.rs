@@ -1,5 +1,4 @@
-//! What is worth telling those who follow the events of this machine: found by comparing how a name is doing with how
-//! it was doing before.
+//! Finds the events of this machine by comparing the states of names with their states before.
 
 use shared::id::ResourceId;
 use shared::name::ResourceName;
@@ -8,20 +7,20 @@ use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// A download that waits is told of when it has waited this long: shorter waits come and go.
+/// A download that has waited for this long becomes an event. Shorter waits are not reported.
 const WAITING_AFTER: Duration = Duration::from_secs(5);
 
-/// The longest reason that is told, in bytes; a longer one is cut.
+/// The longest reason in an event, in bytes; a longer one is cut off.
 const REASON_BYTES_MAX: usize = 512;
 
-/// How a name is doing, and what else an event needs.
+/// The state of a name, with the other facts that an event needs.
 #[derive(Debug, Clone)]
 pub struct Doing<'a> {
-    /// How it is doing.
+    /// Its status.
     pub status: &'a ResourceStatus,
     /// Whether its content was shared from this machine.
     pub is_origin: bool,
-    /// Whether the name came to be here since the daemon was started.
+    /// Whether the name was added after the daemon's start.
     pub is_new: bool,
     /// Whether a verified file has the name.
     pub is_published: bool,
@@ -31,23 +30,23 @@ pub struct Doing<'a> {
     pub sources: u32,
 }
 
-/// What was told so far of the names with which something goes on, and of trackers.
+/// The events so far of names that are not at rest, and of trackers.
 #[derive(Debug, Default)]
 pub struct Events {
-    /// Downloads, and names that something was told of which has not ended. Bounded by the number of names.
+    /// Downloads, and names with an event that has not ended. At most one for each name.
     names: BTreeMap<ResourceName, Told>,
-    /// Trackers that are of no use.
+    /// Trackers in trouble.
     lost: BTreeSet<TrackerUrl>,
 }
 
 #[derive(Debug)]
 struct Told {
     resource: ResourceId,
-    /// It is to be complete some time.
+    /// Whether it is a download that is not complete.
     is_download: bool,
-    /// Since when it has waited, and why it does now.
+    /// When its wait began, and the present reason.
     waits: Option<(Instant, String)>,
-    /// What was told last and has not ended.
+    /// The last event, if it has not ended.
     standstill: Option<Standstill>,
 }
 
@@ -60,7 +59,7 @@ enum Standstill {
 }
 
 impl Events {
-    /// Compares how a name is doing with how it was doing before; `None` is that there is no such name.
+    /// Compares the state of a name with the last one; `None` if there is no such name any more.
     pub fn look(
         &mut self,
         name: &ResourceName,
@@ -102,7 +101,7 @@ impl Events {
         happened
     }
 
-    /// The downloads that have waited long enough by now to be told of.
+    /// Events for the downloads that have waited for [`WAITING_AFTER`].
     pub fn waiting(&mut self, now: Instant) -> Vec<Happening> {
         let mut happened = Vec::new();
         for (name, told) in &mut self.names {
@@ -117,7 +116,7 @@ impl Events {
         happened
     }
 
-    /// A download has made no progress for long. `None` for a name that is no download.
+    /// The event of a download without progress. `None` for a name that is no download.
     pub fn stalled(&mut self, name: &ResourceName, still: Duration, reason: &str) -> Option<Happening> {
         let told = self.names.get_mut(name)?;
         told.standstill = Some(Standstill::Stalled);
@@ -125,14 +124,14 @@ impl Events {
         Some(Happening::File { name: name.clone(), resource: told.resource, what })
     }
 
-    /// A download that was told to have stalled makes progress again.
+    /// The event of a stalled download that makes progress again.
     pub fn goes_on(&mut self, name: &ResourceName) -> Option<Happening> {
         let told = self.names.get_mut(name)?;
         told.standstill.take_if(|standstill| *standstill == Standstill::Stalled)?;
         Some(Happening::File { name: name.clone(), resource: told.resource, what: FileEvent::Resumed })
     }
 
-    /// Compares how the trackers are doing with how they were doing before: each with its trouble.
+    /// Compares the troubles of all trackers with the last ones.
     pub fn trackers(
         &mut self,
         trackers: impl Iterator<Item = (TrackerUrl, Option<String>)>,
@@ -157,7 +156,7 @@ impl Events {
 }
 
 impl Told {
-    /// What there is to tell of a state that follows another one, or others.
+    /// The event of a new state, which may follow several others.
     fn compare(&mut self, status: &ResourceStatus, is_restored: bool, now: Instant) -> Option<FileEvent> {
         let reason = || status.reason.as_deref().map(cut).unwrap_or_default();
         if status.state != State::Waiting {

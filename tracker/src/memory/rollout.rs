@@ -1,5 +1,4 @@
-//! What those who watch a rollout are told: the machines of a resource, and those that have a former version of its
-//! name.
+//! Collects what a watched rollout shows: the machines of a resource, and those that have a former version of its name.
 
 use super::named::NameNumber;
 use super::network::PeerKey;
@@ -11,7 +10,7 @@ use shared::swarm::Time;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// What is rolled out, and what it replaces.
+/// The resource that is rolled out, and the content that it replaces.
 #[derive(Debug)]
 pub(super) struct Rollout {
     pub(super) resource: ResourceId,
@@ -21,12 +20,13 @@ pub(super) struct Rollout {
     pub(super) former: Option<(NameNumber, Vec<SwarmKey>)>,
 }
 
-/// Which machines of a swarm belong to a fleet.
+/// The machines of a swarm that belong to a fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// All of them, also those that are gone.
+    /// All of them, including those that are gone.
     All,
-    /// Those that have the resource under this name, and take part. One that is gone may have a newer version by now.
+    /// Those that take part and have the resource under this name. A machine that is gone may have a newer version by
+    /// now.
     Holders(NameNumber),
 }
 
@@ -38,8 +38,8 @@ impl Rollout {
 }
 
 impl Swarms {
-    /// The machines in order of swarms, addresses and ids, after `after`: at most `machines_max`. The counts are there
-    /// in any case.
+    /// The machines in order of swarms, addresses and ids, after `after`: at most `machines_max`. The counts are always
+    /// complete.
     pub(super) fn fleet(
         &self,
         now: Time,
@@ -82,7 +82,7 @@ impl Swarms {
         fleet
     }
 
-    /// The swarms of a rollout in which there is or was anybody.
+    /// The swarms of a rollout that have or had members.
     fn parts(&self, rollout: &Rollout) -> BTreeMap<SwarmKey, Part> {
         let (first, last) = keys_of(rollout.resource);
         let alive = self.swarms.range(first..=last).map(|(key, _)| *key);
