@@ -57,7 +57,7 @@ impl Reloader {
             if plan.config.file_group != self.running.file_group {
                 return Err(error);
             }
-            tracing::warn!("files are published in the same group as before: {}", error.message);
+            tracing::warn!(error = %error.message, "finished files get the same group as before");
             plan.publisher.group = self.file_group;
         }
         Ok(plan)

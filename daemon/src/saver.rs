@@ -135,7 +135,7 @@ fn perform(jobs: &mpsc::Receiver<Job>, unsaved: &Unsaved) {
     for job in jobs {
         // a panic in one job must not keep the others from being done
         if let Err(error) = caught(|| job.perform(unsaved)) {
-            tracing::error!(%error, "a write to the shared directory was not made");
+            tracing::error!(%error, "cannot write to the shared directory");
         }
     }
 }

@@ -144,8 +144,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         tokio::spawn(control::accept(server, callers)),
         tokio::spawn(health),
     ];
-    tracing::info!(folder = %plan.folder.display(), socket = %plan.socket.display(), %listen, id = %peer_id,
-        version = env!("CARGO_PKG_VERSION"), "ttd is ready");
+    log_ready(&plan, listen, peer_id);
     say_ready(&service, &context).await;
     let mut reloader = Reloader {
         args,
@@ -172,11 +171,24 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         reloader.reload().await;
         say_ready(&service, &context).await;
     };
-    tracing::info!(signal, "ttd is ending");
+    tracing::info!("ttd stops ({signal})");
     service.stopping("stopping");
     end(&context, driver, accepting).await;
-    tracing::info!("ttd has ended");
+    tracing::info!("ttd has stopped");
     Ok(())
+}
+
+/// All that an administrator wants to know of this run, in one line.
+fn log_ready(plan: &Plan, listen: SocketAddr, peer_id: PeerId) {
+    let config = &plan.config;
+    let trackers = config.trackers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let trackers = if trackers.is_empty() { "none".to_owned() } else { trackers };
+    let zone = Some(config.zone.as_str()).filter(|zone| !zone.is_empty());
+    tracing::info!(
+        directory = %plan.folder.display(), %listen, socket = %plan.socket.display(), trackers, zone,
+        download_limit = %config.download_limit, upload_limit = %config.upload_limit, peer_id = %peer_id,
+        "ttd {} is ready", env!("CARGO_PKG_VERSION")
+    );
 }
 
 async fn say_ready(service: &Service, context: &Context) {
@@ -222,7 +234,7 @@ async fn end(context: &Context, driver: JoinHandle<Option<String>>, accepting: [
         driver.await
     };
     if tokio::time::timeout(END_WITHIN, ending).await.is_err() {
-        tracing::warn!("not everything was saved in time; what is missing is fetched or checked again");
+        tracing::warn!("cannot save everything in time; what is missing is fetched or checked again");
     }
 }
 

@@ -50,7 +50,7 @@ async fn serve(args: &Args, config: TrackerConfig, logging: &Logging, service: &
     let server = Server::bind(&config)?;
     let handle = server.handle();
     let mut running = config;
-    tracing::info!(listen = %server.local_addr(), version = env!("CARGO_PKG_VERSION"), "the tracker is up");
+    tracing::info!(listen = %server.local_addr(), "tt-tracker {} is ready", env!("CARGO_PKG_VERSION"));
     let mut told = handle.status();
     service.ready(&told);
     let mut tick = interval(service.alive_every().map_or(LOOK_EVERY, |every| every.min(LOOK_EVERY)));
@@ -66,7 +66,7 @@ async fn serve(args: &Args, config: TrackerConfig, logging: &Logging, service: &
                     service.ready(&handle.status());
                 }
                 Heard::End(signal) => {
-                    tracing::info!("{signal}: the tracker ends");
+                    tracing::info!("tt-tracker stops ({signal})");
                     break;
                 }
             },

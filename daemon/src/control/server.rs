@@ -77,13 +77,13 @@ pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
                     match admitted {
                         Some((place, end)) => serve((server, questions), stream, who, place, end).await,
                         None => {
-                            tracing::warn!(uid = who.uid, "too many callers of this user: one is sent away")
+                            tracing::warn!("refused a connection of uid {}: too many are open", who.uid)
                         }
                     }
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a caller");
+                tracing::warn!(%error, "cannot accept a connection of ttctl");
                 tokio::time::sleep(Duration::from_millis(100)).await; // descriptors have probably run out: wait until some are free
             }
         }

@@ -7,11 +7,12 @@ use crate::library::{Phase, ReadError, Source, Why};
 use crate::peer::link::{Link, LinkCommand};
 use crate::store::NameRecord;
 use crate::tracker::TrackerCommand;
-use shared::chunk::ChunkIndex;
+use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
 use shared::id::{ChunkHash, SwarmKey};
 use shared::rpc::control::Rejection;
 use shared::swarm::{Action, AskEnd, AskId, Event, PeerAddr, RequestId, RequestRefusal};
 use std::path::Path;
+use std::time::Instant;
 
 /// How many doubted chunks are read at once; further doubts are dropped. Each costs reading a chunk.
 const SUSPECTS_MAX: usize = 8;
@@ -33,7 +34,7 @@ impl Driver {
                 self.links.remove(&peer);
             }
             Action::Drop { peer, id, reason } => {
-                tracing::warn!(%peer, error = %reason, "a peer is dropped and refused for a while");
+                tracing::warn!(error = %reason, "peer {peer} is disconnected and refused for a while");
                 self.links.remove(&peer);
                 self.context.rejections.count(rejection_of(reason));
                 self.context.bans.dialled(peer, id);
@@ -53,7 +54,7 @@ impl Driver {
                 self.command_link(peer, LinkCommand::Cancel { request });
             }
             Action::Grant { ask, index } => self.answer(ask, Answer::Granted(index)),
-            Action::Serve { ask, key, .. } => self.serve(ask, key),
+            Action::Serve { ask, key, index } => self.serve(ask, key, index),
             Action::Refuse { ask, refusal } => self.answer(ask, Answer::Refused(refusal)),
             Action::TellHave { key, index } => self.context.board.add(key, index),
             Action::TellLost { key, index } => self.context.board.lose(key, index),
@@ -114,11 +115,13 @@ impl Driver {
         }
     }
 
-    pub(super) fn serve(&mut self, ask: AskId, key: SwarmKey) {
+    pub(super) fn serve(&mut self, ask: AskId, key: SwarmKey, index: ChunkIndex) {
         let found = self.library.get(key).and_then(|it| Some((it.source()?, it.traffic.clone())));
         match found {
             Some((source, traffic)) => {
                 self.library.stir(key);
+                let bytes = chunk_bytes(source.manifest().count(), index, source.bytes());
+                self.uploads.serves(ask, bytes);
                 self.answer(ask, Answer::Serve(source, traffic));
             }
             None => {
@@ -130,6 +133,7 @@ impl Driver {
 
     pub(super) fn ask_ended(&mut self, ask: AskId, end: AskEnd) {
         self.asks.remove(&ask);
+        self.uploads.ended(ask, end == AskEnd::Served, Instant::now());
         self.event(Event::AskEnded { ask, end });
     }
 
@@ -166,15 +170,15 @@ impl Driver {
         self.suspects.remove(&(key, index));
         let why = match good {
             Ok(true) => {
-                tracing::debug!(resource = %key, chunk = %index, %peer, "a chunk that was in doubt is right here");
+                tracing::debug!(id = %key, chunk = %index, %peer, "a chunk that was in doubt is right here");
                 return;
             }
             Err(ReadError::Changed(published)) => return self.source_changed(key, &published),
             Ok(false) => "the hash is wrong".to_owned(),
             Err(ReadError::Store(error)) => error.to_string(),
         };
-        tracing::error!(resource = %key, chunk = %index, %peer, error = %why,
-            "a chunk is damaged on our disk; it is not served any more");
+        tracing::error!(name = self.library.called(key), id = %key, error = %why,
+            "chunk {index} is damaged on this disk and is no longer served");
         if let Some(resource) = self.library.get(key).filter(|it| matches!(it.phase, Phase::Fetching(_))) {
             self.saver.forget_have(&resource.slot); // a daemon that starts before the check must not trust it
             return self.check(key, None); // wrong chunks are fetched again
@@ -194,6 +198,13 @@ impl Driver {
         self.event(Event::Lost { key, index });
         self.changed();
     }
+}
+
+/// How long a chunk is, in bytes; all but the last are whole.
+fn chunk_bytes(count: ChunkCount, index: ChunkIndex, total: Option<u64>) -> u64 {
+    let begin = u64::from(index.0) * u64::from(CHUNK_BYTES);
+    let end = total.unwrap_or(count.bytes_max()).max(begin);
+    (end - begin).min(CHUNK_BYTES.into())
 }
 
 fn is_good(source: &Source, index: ChunkIndex) -> Result<bool, ReadError> {

@@ -4,7 +4,7 @@
 use super::Driver;
 use super::compare::still_there;
 use super::compare::{How, check_path};
-use super::reasons::no_room_words;
+use super::reasons::{no_room_words, size};
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{CheckedFile, Input, Reply, TaskInput, Wanted};
@@ -33,8 +33,9 @@ impl Driver {
             Err(error) => return drop(reply.send(Err(error))),
         };
         let manifest = &wanted.manifest;
-        tracing::info!(resource = %manifest.key(), name = %manifest.name(),
-            "the file that lies under a wanted name is compared with it");
+        let user = wanted.by.as_ref().map(tracing::field::display);
+        tracing::info!(name = %manifest.name(), id = %manifest.key(), user,
+            "comparing the file that is here with the one that is wanted");
         let _ = reply.send(Ok(Accepted {
             name: manifest.name().clone(),
             resource: manifest.resource(),
@@ -112,7 +113,7 @@ impl Driver {
             }),
         };
         taken.inspect_err(|error| {
-            tracing::warn!(resource = %key, %name, %error, "the file that lies there is left as it is");
+            tracing::warn!(%name, id = %key, %error, "not fetched: the file that is here is left as it is");
         })
     }
 
@@ -129,8 +130,8 @@ impl Driver {
         let resource = Resource::new(manifest, record, self.home.slot(key), Phase::Seeding(published));
         let saved = self.shelve(&resource, true);
         self.library.insert(resource);
-        tracing::info!(resource = %key, %name, bytes = identity.bytes,
-            "the file that lay under the name is the resource: it is served as it is");
+        let bytes = identity.bytes;
+        tracing::info!(%name, id = %key, bytes, "complete, {}: the file that was here is the right one", size(bytes));
         self.join(key);
         Ok(Taken::Now(saved))
     }
@@ -249,7 +250,8 @@ impl Driver {
     pub(super) fn wait_for_room(&mut self, key: SwarmKey, no_room: NoRoom) {
         if let Some(resource) = self.library.get_mut(key) {
             if !matches!(resource.phase, Phase::Accepted(_)) {
-                tracing::warn!(resource = %key, error = %no_room_words(&no_room), "a download waits");
+                let name = resource.manifest.name();
+                tracing::warn!(%name, id = %key, error = %no_room_words(&no_room), "the download waits");
             }
             resource.phase = Phase::Accepted(Blocked::new(no_room));
         }
@@ -268,8 +270,8 @@ impl Driver {
         resource.record.names.iter_mut().filter(unsure).for_each(|record| record.published = None);
         self.saver.save(&resource.slot, &resource.record);
         let (reused, total) = (good.len(), good.count().get());
-        tracing::info!(resource = %key, name = %resource.manifest.name(), reused, total,
-            "chunks of the file that lies there are used");
+        tracing::info!(name = %resource.manifest.name(), id = %key,
+            "{reused} of {total} chunks are taken from the file that is here");
         self.begin_with(key, part, good);
     }
 }

@@ -72,7 +72,7 @@ impl Driver {
         };
         resource.gives_way = true;
         let other = hit.manifest.key();
-        tracing::warn!(resource = %key, %name, %other, "another list of chunks takes the place of this one");
+        tracing::warn!(%name, id = %key, %other, "trying another list of chunks that a tracker knows");
         self.lists.pass_over(key);
         let hit = Hit { manifest: hit.manifest.with_name(name), ..*hit };
         let (wanted, context) = (Wanted::found(hit, replace, None), self.context.clone());
@@ -86,7 +86,8 @@ impl Driver {
     /// that those who wait for the resource did not give up in between.
     pub(super) fn replaced(&mut self, key: SwarmKey, other: SwarmKey, taken: Result<(), ControlError>) {
         if let Err(error) = taken {
-            tracing::warn!(resource = %other, %error, "this list of chunks does not take the place of the other");
+            let name = self.library.called(key);
+            tracing::warn!(name, id = %other, %error, "cannot try the other list of chunks");
             if let Some(resource) = self.library.get_mut(key) {
                 resource.gives_way = false;
             }
@@ -119,7 +120,8 @@ impl Driver {
             if !self.library.get(other).is_some_and(Resource::is_unproven) {
                 return;
             }
-            tracing::warn!(resource = %other, by = %key, "this list of chunks is false: another one is the resource");
+            let name = self.library.called(other);
+            tracing::warn!(name, id = %other, "dropped: its list of chunks is false, another one gave the right file");
             self.lists.disprove(other);
             let names = self.library.names().filter(|(_, of)| *of == other).map(|(name, _)| name.clone());
             let names: Vec<ResourceName> = names.collect();

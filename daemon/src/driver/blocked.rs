@@ -34,7 +34,8 @@ impl Driver {
         };
         let is_new = fetching.blocked.is_none();
         if is_new {
-            tracing::warn!(resource = %key, error = %words_of(&blocked.why), "a download waits");
+            let name = fetching.download.manifest.name();
+            tracing::warn!(%name, id = %key, error = %words_of(&blocked.why), "the download waits");
         }
         fetching.blocked = Some(blocked);
         if is_new {
@@ -128,7 +129,8 @@ impl Driver {
             return;
         };
         if fetching.blocked.take_if(|blocked| blocked.probing).is_some() {
-            tracing::info!(resource = %key, "a download goes on");
+            let name = fetching.download.manifest.name();
+            tracing::info!(%name, id = %key, "the download goes on");
             self.join(key);
             self.publish(key); // if it has become complete
         }
@@ -178,7 +180,8 @@ impl Driver {
     }
 
     fn fail_until(&mut self, key: SwarmKey, failure: Failure) {
-        tracing::error!(resource = %key, error = %words_of(&failure.why), "a resource cannot go on");
+        let name = self.library.called(key);
+        tracing::error!(name, id = %key, error = %words_of(&failure.why), "cannot go on");
         self.leave(key);
         if let Some(resource) = self.library.get_mut(key) {
             resource.phase = Phase::Failed(failure);

@@ -20,13 +20,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+use tokio::sync::watch;
 
 impl Driver {
     pub(super) fn verify(&mut self, what: &str, by: &WantedBy) -> Result<TaskId, ControlError> {
         let (name, key) = self.one(what)?;
         let (id, handle) = self.begin_task()?;
         handle.progress("waiting to be checked", 0, 0);
-        tracing::info!(%name, id = %key, user = %by, "being verified");
+        log_end(name, key, by.clone(), handle.watch());
         self.check_for(key, CheckWaiter::new(handle));
         Ok(id)
     }
@@ -229,7 +230,7 @@ impl Driver {
             self.saver.save(&resource.slot, &resource.record);
         }
         let why = why_differs(resource, name, checked, is_damaged);
-        tracing::warn!(resource = %key, %name, error = %words_of(&why), "a shared file is not served any more");
+        tracing::warn!(%name, id = %key, error = %words_of(&why), "no longer served");
         resource.troubles.insert(name.clone(), why.clone());
         let home = &self.home;
         let is_there = |record: &&NameRecord| {
@@ -263,7 +264,8 @@ impl Driver {
             }
         }
         if chunks > 0 {
-            tracing::error!(resource = %key, chunks, "the disk cannot read these chunks of a download; they are fetched again");
+            let name = resource.manifest.name();
+            tracing::error!(%name, id = %key, "the disk cannot read {chunks} chunks of the download; they are fetched again");
         }
         self.fetch_again(key, checked);
     }
@@ -315,8 +317,8 @@ impl Driver {
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Seeding(served) = &resource.phase else { return };
         if served.path == published.path && served.identity == published.identity {
-            tracing::warn!(resource = %key, path = %published.path.display(),
-                "a shared file has changed; it is not served until it was checked");
+            tracing::warn!(name = %published.manifest.name(), id = %key,
+                "the file has changed; it is not served before it was checked");
             return self.check_in_turn(key);
         }
         // Another name's file is served; the change of this one is only reported.
@@ -325,11 +327,27 @@ impl Driver {
             |record: &NameRecord| record.name == *name && record.published == Some(published.identity);
         if resource.record.names.iter().any(is_known) && !resource.troubles.contains_key(name) {
             let why = Why::Changed(name.clone());
-            tracing::warn!(resource = %key, %name, error = %words_of(&why), "a shared file is not what it was");
+            tracing::warn!(%name, id = %key, error = %words_of(&why), "the file has changed");
             resource.troubles.insert(name.clone(), why);
             self.changed();
         }
     }
+}
+
+/// Has the log say what was found when a check that somebody asked for has ended.
+fn log_end(name: ResourceName, key: SwarmKey, by: WantedBy, mut state: watch::Receiver<TaskState>) {
+    tokio::spawn(async move {
+        let ended = state.wait_for(|state| !matches!(state, TaskState::Running { .. })).await;
+        match ended.as_deref() {
+            Ok(TaskState::Verified { chunks_good: good, chunks_total: total }) => {
+                tracing::info!(%name, id = %key, user = %by, "verified, {good} of {total} chunks are good");
+            }
+            Ok(TaskState::Failed(error)) => {
+                tracing::warn!(%name, id = %key, user = %by, %error, "not verified")
+            }
+            _ => tracing::info!(%name, id = %key, user = %by, "not verified: it was removed, or ttd stops"),
+        }
+    });
 }
 
 /// Why the file under a name is not served any more. `is_damaged` means that nobody wrote to it.

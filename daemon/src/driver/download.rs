@@ -3,7 +3,7 @@
 use super::Driver;
 use super::sync::DIRTY_MAX;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Download, Fetching, Phase, TakeError, Unnoted, WholeHash};
+use crate::library::{Download, Fetching, Phase, Sources, TakeError, Unnoted, WholeHash};
 use crate::peer::link::LinkCommand;
 use crate::store::PartFile;
 use shared::chunk::ChunkIndex;
@@ -50,6 +50,7 @@ impl Driver {
             synced_at: Instant::now(),
             verified: false,
             blocked: None,
+            sources: Sources::new(Instant::now()),
         }
     }
 
@@ -68,17 +69,18 @@ impl Driver {
         let event = match taken {
             Ok(()) => {
                 self.library.get_mut(key).into_iter().for_each(|resource| resource.add_source(peer));
-                self.stored(key, index);
+                self.stored(key, index, peer);
                 Event::Stored { key, index }
             }
             Err(TakeError::Corrupt) => {
-                tracing::warn!(resource = %key, chunk = %index, %peer, error = "the hash is wrong",
-                    "a corrupt chunk arrived; it is fetched elsewhere");
+                let name = download.manifest.name();
+                tracing::warn!(%name, id = %key, %peer, "chunk {index} arrived corrupt; fetching it from another peer");
                 self.command_link(peer, LinkCommand::Complain { key, index });
                 Event::Corrupt { key, index, peer }
             }
             Err(error) => {
-                tracing::warn!(resource = %key, chunk = %index, %peer, %error, "a chunk was not stored");
+                let name = download.manifest.name();
+                tracing::warn!(%name, id = %key, %peer, %error, "cannot store chunk {index}");
                 if let TakeError::Store(error) = error {
                     self.write_failed(key, error);
                 }
@@ -89,13 +91,14 @@ impl Driver {
     }
 
     /// A chunk was verified and written.
-    fn stored(&mut self, key: SwarmKey, index: ChunkIndex) {
+    fn stored(&mut self, key: SwarmKey, index: ChunkIndex, peer: PeerAddr) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Fetching(fetching) = &mut resource.phase else { return };
         resource.unreadable.entry(index).and_modify(|written| *written = true);
         if !fetching.have.insert(index) {
             return fetching.download.unnoted.leave(1); // it arrived twice
         }
+        fetching.sources.took(peer, Instant::now());
         fetching.dirty += 1;
         fetching.download.whole.advance(&fetching.have);
         if fetching.dirty >= DIRTY_MAX && !fetching.syncing {

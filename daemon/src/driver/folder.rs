@@ -63,7 +63,7 @@ impl Driver {
     fn go_away(&mut self, away: Away) {
         let why = self.why_away(&away);
         if self.folder.go_away(away) {
-            tracing::error!(error = %words_of(&why), "everything waits");
+            tracing::error!(error = %words_of(&why), "all transfers wait for the shared directory");
             self.slices.give_up();
             let keys: Vec<SwarmKey> = self.library.iter().map(|(key, _)| key).collect();
             keys.into_iter().for_each(|key| self.leave(key));

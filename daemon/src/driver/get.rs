@@ -84,6 +84,7 @@ impl Driver {
         match self.accept(&wanted, &place) {
             Ok(Next::Here) => {
                 let accepted = self.accepted(key, &wanted);
+                log_known(&wanted, &accepted);
                 self.answer_when_saved(reply, accepted);
             }
             Ok(Next::Beside(other)) => {
@@ -314,7 +315,8 @@ impl Driver {
         let slot = self.home.slot(key);
         let phase = Phase::Opening(Opening::default());
         self.library.insert(Resource::new(wanted.manifest.clone(), record, slot, phase));
-        tracing::info!(resource = %key, %name, chunks = %wanted.manifest.count(), "a download is accepted");
+        let (chunks, user) = (wanted.manifest.count().get(), wanted.by.as_ref().map(tracing::field::display));
+        tracing::info!(%name, id = %key, chunks, user, "being fetched");
         let lies_there = match former {
             Some(former) => Lies::Known(former),
             None if place.file == Lying::Nothing => Lies::Nothing,
@@ -367,15 +369,13 @@ impl Driver {
 
     /// Begins a download with chunks that are written and not synced.
     pub(super) fn begin_with(&mut self, key: SwarmKey, part: PartFile, have: HaveMap) {
-        if self.fetch_with(key, part, have) {
-            tracing::info!(resource = %key, "a download begins");
-        }
+        self.fetch_with(key, part, have);
     }
 
     /// Continues a download with chunks that a check found right and that may not be synced.
     pub(super) fn go_on_with(&mut self, key: SwarmKey, part: PartFile, have: HaveMap) {
         if self.fetch_with(key, part, have) {
-            tracing::info!(resource = %key, "a download goes on");
+            tracing::info!(name = self.library.called(key), id = %key, "the download goes on");
         }
     }
 
@@ -395,12 +395,24 @@ impl Driver {
 
     /// Keeps a download that the disk does not accept yet.
     pub(super) fn not_made(&mut self, key: SwarmKey, error: StoreError) {
-        tracing::warn!(resource = %key, %error, "a download waits; until its place is made a restart forgets it");
+        let name = self.library.called(key);
+        tracing::warn!(name, id = %key, %error, "the download waits; a restart would forget it until there is room");
         if let Some(resource) = self.library.get_mut(key) {
             resource.phase = Phase::Accepted(Blocked::new(error));
         }
         self.changed();
     }
+}
+
+/// What an administrator reads when somebody asks for what is known already.
+fn log_known(wanted: &Wanted, accepted: &Result<Accepted, ControlError>) {
+    let (Ok(accepted), Some(user)) = (accepted, &wanted.by) else { return };
+    let known = if accepted.complete {
+        "asked for; it is complete already"
+    } else {
+        "asked for; it is on its way already"
+    };
+    tracing::info!(name = %accepted.name, id = %accepted.resource, %user, "{known}");
 }
 
 /// What lies under the name of a beginning download.

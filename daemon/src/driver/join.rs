@@ -107,8 +107,8 @@ impl Driver {
             }
         };
         if is_news {
-            tracing::warn!(resource = %found.key, tracker = %found.tracker,
-                "the tracker knows the same resource with another list of chunks: one of the two manifests is false");
+            tracing::warn!(name = %resource.manifest.name(), id = %found.key, tracker = %found.tracker,
+                "the tracker knows the same file with another list of chunks: one of the two manifests is false");
         }
         let count = resource.count();
         if let Some(bytes) = found.bytes.filter(|bytes| ChunkCount::of_bytes(*bytes) == Some(count)) {

@@ -10,7 +10,8 @@
 //! counts the promised bytes, and [`another`] replaces a list of chunks by another one. [`manage`] pauses, resumes and
 //! removes; [`check`] checks files with the help of [`compare`]; [`revive`] handles requests for resources that are
 //! here. [`restore`] loads the resources of the last run, and [`strays`] finds files without records. [`folder`],
-//! [`slices`] and [`stalls`] observe the folder, its files and the downloads. [`status`] reports the state in the words
+//! [`slices`] and [`stalls`] observe the folder, its files and the downloads. [`unpublish`]
+//! takes names back, and [`sent`] logs what went to peers. [`status`] reports the state in the words
 //! of [`reasons`], [`snapshot`] publishes it, [`events`] tells what has changed, and [`peers`] and
 //! [`overview`] answer further questions. [`command`] hands commands to these files, and [`work`] runs work in
 //! the background.
@@ -41,6 +42,7 @@ mod restore;
 mod revive;
 mod room;
 mod run;
+mod sent;
 mod share;
 mod slices;
 mod snapshot;

@@ -63,8 +63,8 @@ impl Driver {
                 }
             }
             standing => {
-                tracing::warn!(resource = %key, %tracker, why = %told(&tracker, &standing, Duration::ZERO),
-                    "a name does not stand for what was shared under it");
+                let why = told(&tracker, &standing, Duration::ZERO);
+                tracing::warn!(name = %resource.manifest.name(), id = %key, error = %why, "others do not find it by its name");
                 resource.standings.insert(tracker, (standing, Instant::now()));
             }
         }
@@ -100,7 +100,7 @@ impl Driver {
         }
         let Some(resource) = self.library.get_mut(key) else { return };
         for other in &versions {
-            tracing::info!(name = %other.name, resource = %key, %tracker, newer = %other.resource,
+            tracing::info!(name = %other.name, id = %key, %tracker, newer = %other.resource,
                 "a newer version of this file is published");
         }
         let is_ours = resource.record.origin && !versions.is_empty();
@@ -141,8 +141,8 @@ impl Driver {
             }
         }
         if let [first, ..] = wrong[..] {
-            tracing::warn!(resource = %first, resources = wrong.len(),
-                "shared at a time that is still to come: the clock was put back; when it was is not known any more");
+            tracing::warn!(name = self.library.called(first), id = %first, files = wrong.len(),
+                "shared at a time that is still to come, since the clock was put back; the time is forgotten");
         }
         wrong.into_iter().for_each(|key| self.announce(key));
     }

@@ -2,10 +2,10 @@
 
 use super::Driver;
 use super::blocked::RETRY_AFTER;
-use super::reasons::no_room_words;
+use super::reasons::{no_room_words, rate, size, tenths};
 use super::state::Publishing;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Blocked, Download, HashedWhole, Phase, PublishedFile, Source, Why};
+use crate::library::{Blocked, Download, Fetched, HashedWhole, Phase, PublishedFile, Source, Sources, Why};
 use crate::panicked::Panicked;
 use crate::store::{FileIdentity, NameRecord, PublishError};
 use shared::id::SwarmKey;
@@ -32,11 +32,13 @@ impl Driver {
                 self.publish(key);
             }
             Ok(_) => {
-                tracing::error!(resource = %key, error = "the hash of the whole is wrong", "checking every chunk");
+                let name = download.manifest.name();
+                tracing::error!(%name, id = %key, "the hash of the whole file is wrong; checking every chunk");
                 self.check(key, None);
             }
             Err(error) => {
-                tracing::error!(resource = %key, %error, "cannot hash the whole; checking every chunk");
+                let name = download.manifest.name();
+                tracing::error!(%name, id = %key, %error, "cannot hash the whole file; checking every chunk");
                 self.check(key, None);
             }
         }
@@ -124,8 +126,8 @@ impl Driver {
                 if Arc::ptr_eq(&fetching.download, download) =>
             {
                 let manifest = resource.manifest.clone();
+                log_fetched(name, key, identity.bytes, resource.count().get(), &fetching.sources);
                 resource.phase = Phase::Seeding(Arc::new(PublishedFile { manifest, path: file, identity }));
-                tracing::info!(resource = %key, %name, bytes = identity.bytes, "complete, verified and published");
             }
             // It is being checked or was begun anew, so the file under the name must be looked at.
             _ => return self.check(key, None),
@@ -141,7 +143,8 @@ impl Driver {
         let key = source.key();
         if self.library.key_of(name).is_none() {
             let delete = unwanted.is_some();
-            tracing::info!(resource = %key, %name, delete, "removed while it was being published");
+            let rest = if delete { "its file is deleted" } else { "its file stays" };
+            tracing::info!(%name, id = %key, "removed while it was being finished; {rest}");
             if let Some(identity) = unwanted {
                 self.saver.remove_file(self.home.clone(), name.clone(), identity);
             }
@@ -158,7 +161,7 @@ impl Driver {
                 PublishError::NoRoom(no_room) => no_room_words(no_room),
                 error => error.to_string(),
             };
-            tracing::error!(resource = %key, %name, %error, "cannot publish a finished download");
+            tracing::error!(%name, id = %key, %error, "cannot put the finished download in its place");
         }
         let why = match (error, source) {
             (PublishError::NameTaken(name), _) => Why::NameTaken(name),
@@ -193,5 +196,30 @@ impl Driver {
             }
             _ => {}
         }
+    }
+}
+
+/// What an administrator reads of a finished download.
+fn log_fetched(name: &ResourceName, key: SwarmKey, bytes: u64, chunks: u32, sources: &Sources) {
+    let Fetched { bytes: fetched, took, peers } = sources.fetched(bytes, chunks);
+    let bytes_per_s = rate(fetched, took);
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let (came, speed) = (size(fetched), size(bytes_per_s));
+    let from = if peers == 1 { "1 peer".to_owned() } else { format!("{peers} peers") };
+    let took = tenths(took);
+    match fetched {
+        0 => tracing::info!(%name, id = %key, bytes, "complete, {}: nothing had to be fetched", size(bytes)),
+        _ if fetched == bytes => tracing::info!(
+            %name, id = %key, bytes, took_ms, bytes_per_s, peers,
+            "fetched {came} in {took} ({speed}/s) from {from}"
+        ),
+        _ => tracing::info!(
+            %name, id = %key, bytes, took_ms, bytes_per_s, peers,
+            "complete, {}: fetched the last {came} in {took} ({speed}/s) from {from}",
+            size(bytes)
+        ),
+    }
+    for (peer, chunks) in sources.largest() {
+        tracing::debug!(%name, id = %key, %peer, chunks, "a source of the download");
     }
 }

@@ -270,6 +270,19 @@ fn binary(bytes: u64, round: fn(f64) -> f64) -> String {
     }
 }
 
+/// "4.2 s", "42 s", "12 min".
+pub(super) fn tenths(span: Duration) -> String {
+    match span.as_millis() {
+        0..10_000 => format!("{:.1} s", span.as_secs_f64()),
+        _ => seconds(span),
+    }
+}
+
+/// How many bytes came in each second of a span; a span of less than a millisecond counts as one.
+pub(super) fn rate(bytes: u64, span: Duration) -> u64 {
+    (bytes as f64 / span.as_secs_f64().max(0.001)) as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

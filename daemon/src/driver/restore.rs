@@ -76,7 +76,7 @@ impl Driver {
                             self.recalled(loaded, restored);
                         }
                         Some(Err(error)) => {
-                            tracing::error!(%error, "a resource of a former run is not brought back; its files stay");
+                            tracing::error!(%error, "cannot restore a file of an earlier run; what is on the disk stays");
                         }
                         None => {}
                     }
@@ -105,7 +105,7 @@ impl Driver {
         let all = self.library.iter().count();
         let finished =
             self.library.iter().filter(|(_, resource)| matches!(resource.phase, Phase::Seeding(_))).count();
-        tracing::info!(resources = all, finished, "the shared directory is loaded");
+        tracing::info!("the shared directory is loaded: {finished} of {all} files are complete");
         self.all_changed();
         self.look_for_strays();
     }
@@ -116,15 +116,15 @@ impl Driver {
             return; // it was begun in another way meanwhile
         }
         if let Some(error) = &rebuilt {
-            tracing::warn!(resource = %key, name = %manifest.name(), %error,
-                "the record of a resource is made anew from its manifest and its data");
+            tracing::warn!(name = %manifest.name(), id = %key, %error,
+                "its record was damaged, and is made again from its manifest and its data");
         }
         if rebuilt.is_some() {
             self.loading.rebuilt.insert(key);
         }
         record.names.retain(|name| self.gives_way(key, name));
         if record.names.is_empty() {
-            tracing::info!(resource = %key, "its name was given to other content");
+            tracing::info!(name = %manifest.name(), id = %key, "forgotten: other content has its name");
             return self.saver.forget(key, &slot);
         }
         for name in &record.names {
@@ -132,7 +132,8 @@ impl Driver {
         }
         let is_misdated = is_to_come(record.shared_at_ms);
         if is_misdated {
-            tracing::warn!(resource = %key, "shared at a time that is still to come: when it was is not known any more");
+            tracing::warn!(name = %manifest.name(), id = %key,
+                "shared at a time that is still to come, since the clock was put back; the time is forgotten");
             record.shared_at_ms = 0;
         }
         let phase = Phase::Checking(Checking::new(CheckStep::Looks));
@@ -276,11 +277,11 @@ impl Driver {
                     resource.phase = Phase::Fetching(fetching);
                 }
                 if self.start_or_wait(key) {
-                    tracing::info!(resource = %key, "a download goes on");
+                    tracing::info!(name = self.library.called(key), id = %key, "the download goes on");
                 }
             }
             Restored::Doubtful(why) => {
-                tracing::warn!(resource = %key, error = %why, "what is on disk is checked");
+                tracing::warn!(name = self.library.called(key), id = %key, error = %why, "checking what is on the disk");
                 self.check_in_turn(key);
             }
         }

@@ -59,6 +59,9 @@ impl Driver {
             Input::Event(event) => self.event(event),
             Input::Link { peer, link, event } => self.link_event(peer, link, event),
             Input::Ask { ask, event, answer } => {
+                if let Event::ChunkAsked { peer, key, .. } = &event {
+                    self.uploads.asked(ask, *key, *peer, Instant::now());
+                }
                 self.asks.insert(ask, answer);
                 self.event(event);
             }
@@ -147,6 +150,7 @@ impl Driver {
             self.check_for_askers();
             self.look_for_stalls(now);
             self.look_for_events(now);
+            self.log_sent(now);
             self.look_for_other_lists(now);
             self.look_at_clock();
             self.refuse_parked(now);
@@ -165,6 +169,7 @@ impl Driver {
     pub(super) async fn end(mut self) {
         self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
         self.links.clear();
+        self.log_rest_of_sent();
         self.sync_all();
         let trackers = std::mem::take(&mut self.trackers);
         tokio::join!(trackers.end(FAREWELL), self.saver.end());

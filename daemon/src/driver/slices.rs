@@ -33,7 +33,7 @@ impl Driver {
         };
         self.work(look, move |looked| {
             let (here, changed) = looked.unwrap_or_else(|error| {
-                tracing::error!(%error, "the shared files were not looked at; they are looked at again");
+                tracing::error!(%error, "cannot look for changed files; trying again");
                 (Ok(()), Vec::new())
             });
             Input::Task(TaskInput::Looked { number, here, changed })

@@ -24,7 +24,8 @@ impl Driver {
                 self.library.get(key).is_some_and(|resource| matches!(resource.phase, Phase::Seeding(_)))
             };
             if let Some(stood) = stood.filter(|_| is_whole(key)) {
-                tracing::info!(resource = %key, after = %seconds(stood), "a download has made progress again: it is complete");
+                let (name, stood) = (self.library.called(key), seconds(stood));
+                tracing::info!(name, id = %key, "the download makes progress again after {stood}, and is complete");
             }
         }
         let downloads = self.library.stirring().filter_map(|(key, resource)| match &resource.phase {
@@ -38,7 +39,8 @@ impl Driver {
                 Some(Word::Stalled(stood)) => self.warn_of(key, stood),
                 Some(Word::GoesOn(stood)) => {
                     self.tell_goes_on(key);
-                    tracing::info!(resource = %key, after = %seconds(stood), "a download makes progress again");
+                    let (name, stood) = (self.library.called(key), seconds(stood));
+                    tracing::info!(name, id = %key, "the download makes progress again after {stood}");
                 }
                 None => {}
             }
@@ -54,8 +56,8 @@ impl Driver {
             State::Downloading => "nothing arrives".to_owned(),
             _ => status.reason.unwrap_or_default(),
         };
-        tracing::warn!(resource = %key, name = %status.name, still = %seconds(stood), error = %reason,
-            "a download makes no progress");
         self.tell_stalled(&status.name, stood, &reason);
+        let stood = seconds(stood);
+        tracing::warn!(name = %status.name, id = %key, error = %reason, "the download makes no progress for {stood}");
     }
 }

@@ -11,7 +11,7 @@ use crate::snapshot::Snapshot;
 use crate::store::{Home, Publisher};
 use crate::tasks::Tasks;
 use crate::tracker::Trackers;
-use crate::watch::{Checks, Events, FolderState, Lists, Pace, Slices, Stalls, Strays};
+use crate::watch::{Checks, Events, FolderState, Lists, Pace, Slices, Stalls, Strays, Uploads};
 use shared::chunk::ChunkIndex;
 use shared::host::clock::now_ms;
 use shared::id::SwarmKey;
@@ -64,6 +64,8 @@ pub struct Driver {
     pub(super) trackers: Trackers,
     /// Downloads without progress.
     pub(super) stalls: Stalls,
+    /// What went to which peer, for the log.
+    pub(super) uploads: Uploads,
     pub(super) tasks: Tasks,
     /// Finished files without records.
     pub(super) strays: Strays,
@@ -130,6 +132,7 @@ impl Driver {
             suspects: BTreeSet::new(),
             trackers: Trackers::default(),
             stalls: Stalls::default(),
+            uploads: Uploads::new(Instant::now()),
             tasks: Tasks::default(),
             strays: Strays::default(),
             memory: Memory::default(),

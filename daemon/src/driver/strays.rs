@@ -31,7 +31,7 @@ impl Driver {
                 self.strays.left.extend(unknown);
                 self.next_stray();
             }
-            Err(error) => tracing::warn!(%error, "files that nobody remembers are not looked for"),
+            Err(error) => tracing::warn!(%error, "cannot look for finished files that no record names"),
         }
     }
 
@@ -71,7 +71,9 @@ impl Driver {
             }
             Ok(_) => {} // somebody got or shared it meanwhile
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::info!(%name, %error, "a file with a manifest beside it is left as it is"),
+            Err(error) => {
+                tracing::info!(%name, %error, "not shared again: the file does not match the manifest beside it")
+            }
         }
         self.next_stray();
     }

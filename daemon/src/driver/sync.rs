@@ -52,7 +52,8 @@ impl Driver {
         if !self.is_current(download) {
             // The part file remembers a failed sync, so whoever publishes or checks it learns of it.
             if let Err(error) = synced {
-                tracing::warn!(resource = %download.manifest.key(), %error, "a former download was not synced");
+                let name = download.manifest.name();
+                tracing::warn!(%name, id = %download.manifest.key(), %error, "cannot sync what was downloaded before");
             }
             return;
         }
@@ -78,7 +79,7 @@ impl Driver {
         let (file, safe) = (download.file.clone(), fetching.safe.clone());
         file.reopen();
         let chunks = fetching.have.len() - safe.len();
-        tracing::error!(resource = %key, %error, chunks, "what was not synced before is fetched again");
+        tracing::error!(name = %fetching.download.manifest.name(), id = %key, %error, chunks, "cannot sync; what was not synced is fetched again");
         if !safe.count().last().is_some_and(|last| safe.contains(last)) {
             file.forget_last();
         }

@@ -56,7 +56,7 @@ impl Driver {
         let Some(record) = record else { return Withdrawn::NotFound };
         let withdrawn = record.wanted_by.withdraw(by);
         if withdrawn == Withdrawn::OthersLeft {
-            tracing::info!(resource = %key, %name, %by, "one of those who want it does not want it any more");
+            tracing::info!(%name, id = %key, "no longer wanted by {by}; others still want it");
             self.saver.save(&resource.slot, &resource.record);
             self.changed();
         }

@@ -29,6 +29,11 @@ impl Library {
         self.resources.get(&key)
     }
 
+    /// The first name of a resource, for the log; empty if it is gone.
+    pub fn called(&self, key: SwarmKey) -> &str {
+        self.get(key).map_or("", |resource| resource.manifest.name().as_str())
+    }
+
     /// The resource of a swarm, to be changed. It is no longer at rest.
     pub fn get_mut(&mut self, key: SwarmKey) -> Option<&mut Resource> {
         let resource = self.resources.get_mut(&key)?;

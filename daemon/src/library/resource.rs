@@ -5,6 +5,7 @@ use super::checking::{Check, Checking};
 use super::opening::Opening;
 use super::rates::{Rates, Traffic};
 use super::source::{Download, Former, PublishedFile, Source};
+use super::sources::Sources;
 use super::why::{Blocked, Failure, Why};
 use crate::library::{Newer, Standing};
 use crate::store::Home;
@@ -102,6 +103,8 @@ pub struct Fetching {
     pub verified: bool,
     /// Why it does not take part in its swarm now, and when to retry.
     pub blocked: Option<Blocked>,
+    /// Where its chunks came from in this run.
+    pub sources: Sources,
 }
 
 impl Drop for Fetching {

@@ -27,6 +27,6 @@ pub fn knock(context: &Arc<Context>, peer: PeerAddr, key: SwarmKey) {
         };
         let changes = Subscriptions { added: vec![key], removed: Vec::new() };
         let told = connection.caller.subscribe(changes, SUBSCRIBE_TIMEOUT).await;
-        tracing::debug!(%peer, resource = %key, told = told.is_ok(), "a leecher that finds nobody hears of us");
+        tracing::debug!(%peer, id = %key, told = told.is_ok(), "a leecher that finds nobody hears of us");
     });
 }

@@ -222,7 +222,7 @@ async fn pick(teller: Teller, quick: PeerCaller, request: RequestId, key: SwarmK
         Ok(PickReply::NotHere) => Event::Refused { request, refusal: RequestRefusal::NotHere },
         Ok(PickReply::Unknown) => Event::Refused { request, refusal: RequestRefusal::Unknown },
         Err(error) => {
-            tracing::debug!(resource = %key, peer = %teller.peer, %error, "a pick was not answered");
+            tracing::debug!(id = %key, peer = %teller.peer, %error, "a pick was not answered");
             Event::Refused { request, refusal: RequestRefusal::Failed }
         }
     };
@@ -269,7 +269,7 @@ impl Fetch {
 
     fn failed(&self, error: &str) -> RequestRefusal {
         let (key, chunk, peer) = (self.download.manifest.key(), self.index, self.teller.peer);
-        tracing::debug!(resource = %key, %chunk, %peer, error, "a chunk was not served");
+        tracing::debug!(id = %key, %chunk, %peer, error, "a chunk was not served");
         RequestRefusal::Failed
     }
 

@@ -54,7 +54,7 @@ pub async fn accept(context: Arc<Context>, listener: TcpListener, caps: Caps) {
             }),
             Err(error) => {
                 if complained.is_none_or(|at| at.elapsed() > COMPLAIN_EVERY) {
-                    tracing::warn!(%error, "cannot accept a peer");
+                    tracing::warn!(%error, "cannot accept a connection of a peer");
                     complained = Some(Instant::now());
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await; // out of descriptors: wait until some are closed
@@ -140,7 +140,7 @@ impl IncomingConnection {
         };
         self.context.rejections.count(why);
         if let Some(&(peer, id)) = self.peer.get().filter(|_| on_purpose) {
-            tracing::warn!(%peer, error = %end, "a peer that dialled us misbehaved; it is refused for a while");
+            tracing::warn!(error = %end, "peer {peer} misbehaved and is refused for a while");
             self.context.bans.dialler(peer, id);
         }
     }
@@ -323,7 +323,8 @@ impl PeerService {
                 ChunkReply::Chunk(Payload { bytes, written: Some(written) })
             }
             Ok(Err(error)) => {
-                tracing::warn!(resource = %source.key(), chunk = %index, peer = %self.0.from, %error, "cannot serve a chunk");
+                let (name, peer) = (source.manifest().name(), self.0.from);
+                tracing::warn!(%name, id = %source.key(), %peer, %error, "cannot send chunk {index}");
                 let key = source.key();
                 match (error, self.0.peer.get()) {
                     (ReadError::Changed(published), _) => {

@@ -114,7 +114,7 @@ fn shelve(shelf: &Shelf, done: oneshot::Sender<Result<(), StoreError>>, unsaved:
     let put = put.unwrap_or_else(|panic| Err(panic.at("create the files of", &shelf.slot.part())));
     unsaved.note(shelf.record.key, put.is_ok());
     if let Err(error) = &put {
-        tracing::error!(resource = %shelf.record.key, %error, "cannot remember a resource");
+        tracing::error!(name = %shelf.manifest.name(), id = %shelf.record.key, %error, "cannot save its record");
     }
     let _ = done.send(put);
 }
@@ -124,19 +124,21 @@ fn save(slot: &Slot, record: &Record, unsaved: &Unsaved) {
     let saved = saved.unwrap_or_else(|panic| Err(panic.at("save the record of", &slot.part())));
     unsaved.note(record.key, saved.is_ok());
     if let Err(error) = saved {
-        tracing::error!(resource = %record.key, %error, "cannot save a resource's record; it is tried again");
+        let name = record.names.first().map(|record| record.name.as_str());
+        tracing::error!(name, id = %record.key, %error, "cannot save its record; trying again");
     }
 }
 
 fn tidy(slot: &Slot) {
     if let Err(error) = slot.tidy() {
-        tracing::warn!(%error, "what a finished download needed is still there");
+        tracing::warn!(%error, "cannot delete what a finished download needed");
     }
 }
 
 fn sync(download: &Download, slot: &Slot, have: &HaveMap) {
     if let Err(error) = download.sync().and_then(|()| slot.write_have_of(&download.file, have)) {
-        tracing::error!(resource = %download.manifest.key(), %error, "cannot remember what has arrived");
+        let name = download.manifest.name();
+        tracing::error!(%name, id = %download.manifest.key(), %error, "cannot save which chunks have arrived");
     }
 }
 
@@ -148,13 +150,13 @@ fn write_have(context: &Context, download: Arc<Download>, slot: &Slot, have: Hav
 
 fn forget_have(slot: &Slot) {
     if let Err(error) = slot.forget_have() {
-        tracing::warn!(%error, "a have map that may be wrong is still there");
+        tracing::warn!(%error, "cannot delete a have map that may be wrong");
     }
 }
 
 fn forget(key: SwarmKey, slot: &Slot) {
     if let Err(error) = slot.remove() {
-        tracing::error!(resource = %key, %error, "cannot forget a resource");
+        tracing::error!(id = %key, %error, "cannot delete the record of a file that was removed");
     }
 }
 
@@ -181,6 +183,6 @@ fn remove_file(home: &Home, name: &ResourceName, identity: &FileIdentity) {
 
 fn log_removal(removed: Result<(), StoreError>) {
     if let Err(error) = removed {
-        tracing::error!(%error, "a file is left behind");
+        tracing::error!(%error, "cannot delete a file that was removed");
     }
 }

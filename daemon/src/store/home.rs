@@ -295,7 +295,7 @@ impl Home {
         for entry in fs::read_dir(&folder).at("read the directory", &folder)? {
             let path = entry.at("read the directory", &folder)?.path();
             if let Err(error) = self.disk.remove(&path) {
-                tracing::warn!(%error, "what is left of an import stays"); // for example on a read-only disk
+                tracing::warn!(%error, "cannot delete the rest of an import"); // for example on a read-only disk
             }
         }
         Ok(())
@@ -354,7 +354,7 @@ fn find_or_make_id(disk: &Disk, path: &Path) -> Result<Option<String>, StoreErro
     let content = format!("{MARK_BEGIN}{MARK_VERSION}\nid = {id}\n");
     let made = atomic::write(disk, path, &atomic::seal(content.as_bytes()));
     if let Err(error) = &made {
-        tracing::warn!(%error, "the shared directory cannot be marked; an unmounted one is known by its lock");
+        tracing::warn!(%error, "cannot mark the shared directory; ttd notices by its lock alone when it is unmounted");
     }
     Ok(made.is_ok().then_some(id))
 }

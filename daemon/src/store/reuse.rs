@@ -75,7 +75,7 @@ fn copy_one(
             Err(error)
         }
         Err(error) => {
-            tracing::warn!(chunk = %index, %error, "a chunk of the file that is to be replaced is fetched instead");
+            tracing::warn!(%error, "cannot take chunk {index} from the old file; it is fetched");
             Ok(false)
         }
         copied => copied,

@@ -166,14 +166,14 @@ impl Announcer {
     /// The tracker has accepted what it was told.
     fn recovered(&self) {
         if self.health().recovered(Instant::now()) {
-            tracing::info!(tracker = %self.url, "the tracker is back");
+            tracing::info!("tracker {} is reachable again", self.url);
         }
     }
 
     /// The tracker cannot be used now. Each outage gets one line in the log.
     fn failed(&self, trouble: &Trouble) {
         if self.health().failed(Instant::now(), trouble.clone()) {
-            tracing::warn!(tracker = %self.url, error = %trouble, "the tracker is of no use; trying again");
+            tracing::warn!(error = %trouble, "tracker {} cannot be used, trying again", self.url);
         }
     }
 

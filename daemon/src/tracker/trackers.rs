@@ -53,7 +53,7 @@ impl Trackers {
         if !self.trackers.contains_key(url) {
             self.make_room();
             if self.trackers.len() >= TRACKERS_MAX {
-                tracing::warn!(tracker = %url, "too many trackers, this one is left out");
+                tracing::warn!(tracker = %url, "too many trackers; this one is not used");
                 return false;
             }
             let inbox = Arc::new(Inbox::default());

@@ -9,6 +9,7 @@ mod slices;
 mod stalls;
 mod strays;
 mod turns;
+mod uploads;
 
 pub use checks::{CheckWaiter, Checks};
 pub use events::{Doing, Events};
@@ -19,3 +20,4 @@ pub use slices::{SLICE_MAX, Slices};
 pub use stalls::{Stalls, Word};
 pub use strays::Strays;
 pub use turns::Turn;
+pub use uploads::{Sent, Uploads};

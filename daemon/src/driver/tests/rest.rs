@@ -5,6 +5,7 @@ use crate::inbox::Requests;
 use crate::library::{PublishedFile, Resource};
 use crate::store::{FileIdentity, NameRecord, Record};
 use crate::watch::SLICE_MAX;
+use shared::chunk::ChunkIndex;
 
 #[tokio::test]
 async fn a_finished_resource_comes_to_rest_and_stirs_when_it_is_wanted() {
@@ -18,7 +19,7 @@ async fn a_finished_resource_comes_to_rest_and_stirs_when_it_is_wanted() {
     assert!(!sample(&mut rig.driver, 4), "nothing moves");
     assert_eq!(rig.driver.library.stirring().count(), 0);
 
-    rig.driver.serve(AskId(7), manifest.key());
+    rig.driver.serve(AskId(7), manifest.key(), ChunkIndex(0));
     assert_eq!(rig.driver.library.stirring().count(), 1);
     let traffic = rig.driver.library.get(manifest.key()).unwrap().traffic.clone();
     sample(&mut rig.driver, 5);

@@ -157,7 +157,8 @@ impl Announcer {
         }
         answer(&mut announced.waiting, &said);
         if let Err(why) = &said {
-            tracing::warn!(tracker = %self.url, resource = %key, ?why, "the tracker did not take the publication");
+            let name = announced.entry.manifests.first().map(|manifest| manifest.name().as_str());
+            tracing::debug!(name, id = %key, tracker = %self.url, ?why, "not published");
         }
         let tracker = self.url.clone();
         self.context.tell(Input::Standing { key, tracker, standing }).await;

@@ -17,8 +17,11 @@ pub fn not_reloaded(error: &dyn Display) {
 
 /// Logs what a reload changed, and which keys wait for a restart.
 pub fn reloaded(files: &Files, changed: &[&str], waiting: &[&str]) {
-    tracing::info!(changed = changed.join(", "), "{files} was read again");
+    match changed {
+        [] => tracing::info!("{files} was read again; nothing has changed"),
+        changed => tracing::info!("{files} was read again; changed: {}", changed.join(", ")),
+    }
     if !waiting.is_empty() {
-        tracing::warn!(keys = waiting.join(", "), "what else was changed in {files} needs a restart");
+        tracing::warn!("{files} needs a restart for: {}", waiting.join(", "));
     }
 }

@@ -19,6 +19,7 @@ mod input;
 mod invented;
 mod lifecycle;
 mod local;
+mod logs;
 mod many;
 mod names;
 mod parts;

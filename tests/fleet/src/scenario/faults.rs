@@ -17,7 +17,7 @@ pub(super) fn reload(fleet: &mut Fleet) -> Result<(), String> {
         machine.write(FILE, CONFIG)?;
         machine.sh("systemctl reload ttd.service")?;
         wait_for("the configuration is taken over", CAP, || {
-            journal::must_have(machine, 6, "changed=\"trackers, upload_limit\"")
+            journal::must_have(machine, 6, "changed: trackers, upload_limit")
         })?;
     }
     let machine = fleet.last();
@@ -36,7 +36,7 @@ pub(super) fn reload(fleet: &mut Fleet) -> Result<(), String> {
     machine.sh(&format!("rm {DROP_IN}"))?;
     machine.write(FILE, &format!("{CONFIG}zone = \"a\"\n"))?;
     machine.sh("systemctl reload ttd.service")?;
-    wait_for("the fixed key is named", CAP, || journal::must_have(machine, 4, "keys=zone"))?;
+    wait_for("the fixed key is named", CAP, || journal::must_have(machine, 4, "restart for: zone"))?;
     machine.write(FILE, CONFIG)?;
     machine.sh("systemctl reload ttd.service")?;
     fleet.tracker().sh("systemctl reload tt-tracker.service")?;

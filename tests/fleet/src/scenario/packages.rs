@@ -127,7 +127,7 @@ pub(super) fn upgrade(fleet: &mut Fleet) -> Result<(), String> {
     publisher.wait_state("image.bin", "seeding", "")?;
     server.wait_state("image.bin", "seeding", "")?;
     // It was ended in order, by its package and by nothing else.
-    journal::must_have(publisher, 6, "ttd has ended")
+    journal::must_have(publisher, 6, "ttd has stopped")
 }
 
 pub(super) fn purge(fleet: &mut Fleet) -> Result<(), String> {

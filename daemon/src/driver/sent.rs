@@ -1,0 +1,38 @@
+//! Has the log say what this machine sent to others.
+
+use super::Driver;
+use super::reasons::{rate, size, tenths};
+use crate::watch::Sent;
+use std::time::Instant;
+
+impl Driver {
+    /// Peers that have had enough of a resource.
+    pub(super) fn log_sent(&mut self, now: Instant) {
+        let sent = self.uploads.due(now);
+        sent.into_iter().for_each(|sent| self.log_line_of(&sent));
+    }
+
+    /// All that was not logged yet, at the end.
+    pub(super) fn log_rest_of_sent(&mut self) {
+        let sent = self.uploads.rest(Instant::now());
+        sent.into_iter().for_each(|sent| self.log_line_of(&sent));
+    }
+
+    fn log_line_of(&self, sent: &Sent) {
+        match *sent {
+            Sent::Peer { key, peer, bytes, took } => {
+                let (name, bytes_per_s) = (self.library.called(key), rate(bytes, took));
+                let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                let (went, speed, took) = (size(bytes), size(bytes_per_s), tenths(took));
+                tracing::info!(
+                    name, id = %key, bytes, took_ms, bytes_per_s,
+                    "sent {went} to {peer} in {took} ({speed}/s)"
+                );
+            }
+            Sent::Others { key, peers, bytes } => {
+                let (name, went) = (self.library.called(key), size(bytes));
+                tracing::info!(name, id = %key, bytes, peers, "sent {went} to {peers} more peers");
+            }
+        }
+    }
+}

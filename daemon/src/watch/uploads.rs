@@ -1,0 +1,193 @@
+//! What went to which peer, for the log: one line when a peer has had enough, and one for all further peers of a file
+//! together where a whole fleet fetches. Pure: the time is handed in.
+
+use shared::id::SwarmKey;
+use shared::swarm::{AskId, PeerAddr};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How many peers, of all resources together, are told apart. What goes to further ones is in no line of the log.
+const UPLOADS_MAX: usize = 4096;
+
+/// A peer that was sent nothing for this time has had enough. It is longer than a peer waits between two requests.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// How many peers have a line of their own in each [`SPAN`]. Further ones are summed up, one line for each resource: a
+/// fleet of 1,000 machines must not fill the journal.
+const LINES_MAX: u32 = 10;
+
+/// After this time more peers may have a line of their own, and what was summed up is told.
+const SPAN: Duration = Duration::from_secs(60);
+
+/// A chunk that is being sent.
+#[derive(Debug)]
+struct Sending {
+    key: SwarmKey,
+    peer: PeerAddr,
+    bytes: u64,
+    /// When the peer asked for it.
+    asked: Instant,
+}
+
+/// What one peer was sent of one resource.
+#[derive(Debug)]
+struct Upload {
+    bytes: u64,
+    first: Instant,
+    last: Instant,
+}
+
+/// A line of the log.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// To one peer.
+    Peer {
+        /// What.
+        key: SwarmKey,
+        /// To whom.
+        peer: PeerAddr,
+        /// How many bytes.
+        bytes: u64,
+        /// From the first request to the last byte.
+        took: Duration,
+    },
+    /// To several peers, within a minute.
+    Others {
+        /// What.
+        key: SwarmKey,
+        /// To how many.
+        peers: u32,
+        /// How many bytes, all of them together.
+        bytes: u64,
+    },
+}
+
+/// What is being sent, and was sent lately.
+#[derive(Debug)]
+pub struct Uploads {
+    asked: BTreeMap<AskId, Sending>,
+    uploads: BTreeMap<(SwarmKey, PeerAddr), Upload>,
+    /// How many peers, and bytes, are summed up.
+    others: BTreeMap<SwarmKey, (u32, u64)>,
+    /// Since when, and how many lines there were since then.
+    span: (Instant, u32),
+}
+
+impl Uploads {
+    /// Nothing was sent yet.
+    pub fn new(now: Instant) -> Uploads {
+        Uploads { asked: BTreeMap::new(), uploads: BTreeMap::new(), others: BTreeMap::new(), span: (now, 0) }
+    }
+
+    /// A peer asks for a chunk. Each call is followed by one of [`ended`](Uploads::ended).
+    pub fn asked(&mut self, ask: AskId, key: SwarmKey, peer: PeerAddr, now: Instant) {
+        self.asked.insert(ask, Sending { key, peer, bytes: 0, asked: now });
+    }
+
+    /// The chunk is being sent, with this many bytes.
+    pub fn serves(&mut self, ask: AskId, bytes: u64) {
+        if let Some(sending) = self.asked.get_mut(&ask) {
+            sending.bytes = bytes;
+        }
+    }
+
+    /// A question has come to its end: the chunk was sent, or not.
+    pub fn ended(&mut self, ask: AskId, is_sent: bool, now: Instant) {
+        let Some(Sending { key, peer, bytes, asked }) = self.asked.remove(&ask) else { return };
+        if !is_sent || self.uploads.len() >= UPLOADS_MAX && !self.uploads.contains_key(&(key, peer)) {
+            return;
+        }
+        let upload = self.uploads.entry((key, peer)).or_insert(Upload { bytes: 0, first: asked, last: now });
+        (upload.bytes, upload.last) = (upload.bytes.saturating_add(bytes), now);
+    }
+
+    /// What is to be logged now.
+    pub fn due(&mut self, now: Instant) -> Vec<Sent> {
+        self.lines(now, |upload| now.duration_since(upload.last) >= QUIET, false)
+    }
+
+    /// What is to be logged at the end.
+    pub fn rest(&mut self, now: Instant) -> Vec<Sent> {
+        self.lines(now, |_| true, true)
+    }
+
+    fn lines(&mut self, now: Instant, is_over: impl Fn(&Upload) -> bool, is_end: bool) -> Vec<Sent> {
+        let mut lines = Vec::new();
+        if is_end || now.duration_since(self.span.0) >= SPAN {
+            self.span = (now, 0);
+            let others = std::mem::take(&mut self.others).into_iter();
+            lines.extend(others.map(|(key, (peers, bytes))| Sent::Others { key, peers, bytes }));
+        }
+        let over: Vec<_> = self.uploads.extract_if(.., |_, upload| is_over(upload)).collect();
+        for ((key, peer), Upload { bytes, first, last }) in over {
+            if self.span.1 < LINES_MAX {
+                self.span.1 += 1;
+                lines.push(Sent::Peer { key, peer, bytes, took: last.duration_since(first) });
+            } else {
+                let (peers, sum) = self.others.entry(key).or_default();
+                (*peers, *sum) = (*peers + 1, sum.saturating_add(bytes));
+            }
+        }
+        if is_end {
+            let others = std::mem::take(&mut self.others).into_iter();
+            lines.extend(others.map(|(key, (peers, bytes))| Sent::Others { key, peers, bytes }));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::{ListDigest, ResourceId};
+
+    const KEY: SwarmKey = SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([1; 32]) };
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn peer(number: u32) -> PeerAddr {
+        PeerAddr::from((std::net::Ipv4Addr::from(0x0a00_0000 + number), 7987))
+    }
+
+    fn send(uploads: &mut Uploads, ask: u64, to: u32, bytes: u64, from: Instant, until: Instant) {
+        uploads.asked(AskId(ask), KEY, peer(to), from);
+        uploads.serves(AskId(ask), bytes);
+        uploads.ended(AskId(ask), true, until);
+    }
+
+    #[test]
+    fn a_peer_that_has_had_enough_is_told_once() {
+        let begin = Instant::now();
+        let mut uploads = Uploads::new(begin);
+        send(&mut uploads, 1, 7, 100, begin, begin + SECOND);
+        send(&mut uploads, 2, 7, 50, begin + SECOND, begin + SECOND * 4);
+        uploads.asked(AskId(3), KEY, peer(8), begin);
+        uploads.ended(AskId(3), false, begin + SECOND);
+        assert!(uploads.due(begin + SECOND * 13).is_empty(), "it may ask for more");
+        let sent = Sent::Peer { key: KEY, peer: peer(7), bytes: 150, took: SECOND * 4 };
+        assert_eq!(uploads.due(begin + SECOND * 14), [sent]);
+        assert!(uploads.due(begin + SECOND * 99).is_empty() && uploads.rest(begin + SECOND * 99).is_empty());
+    }
+
+    #[test]
+    fn a_fleet_of_a_thousand_takes_few_lines() {
+        let begin = Instant::now();
+        let mut uploads = Uploads::new(begin);
+        (0..1_000).for_each(|to| send(&mut uploads, to.into(), to, 10, begin, begin + SECOND));
+        let first = uploads.due(begin + SECOND * 20);
+        assert_eq!(first.len(), LINES_MAX as usize);
+        assert!(uploads.due(begin + SECOND * 59).is_empty());
+        let others = Sent::Others { key: KEY, peers: 990, bytes: 9_900 };
+        assert_eq!(uploads.due(begin + SECOND * 60), [others]);
+        assert!(uploads.rest(begin + SECOND * 61).is_empty());
+    }
+
+    #[test]
+    fn at_the_end_nothing_is_left_out() {
+        let begin = Instant::now();
+        let mut uploads = Uploads::new(begin);
+        (0..30).for_each(|to| send(&mut uploads, to.into(), to, 10, begin, begin));
+        let rest = uploads.rest(begin + SECOND);
+        assert_eq!(rest.len(), LINES_MAX as usize + 1);
+        assert_eq!(rest.last(), Some(&Sent::Others { key: KEY, peers: 20, bytes: 200 }));
+    }
+}
