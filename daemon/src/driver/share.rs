@@ -266,8 +266,8 @@ impl Driver {
         Ok(())
     }
 
-    /// The record of a resource that is shared now. Its date is later than that of the former content of its name, even
-    /// if the clock was set back in between.
+    /// The record of a resource that is shared now, dated after the former content of its name even if the clock was
+    /// set back.
     fn record_of(&self, manifest: &Manifest) -> Record {
         let known = self.library.get(manifest.key()).map(|resource| resource.record.clone());
         let now_ms = now_ms();
@@ -442,8 +442,7 @@ fn may_have_name(resource: ResourceId, other: Option<&(TrackerUrl, Namesake)>) -
     }
 }
 
-/// The trackers' answers within their time: warnings, and the reasons why new machines cannot find the resource by
-/// name.
+/// The trackers' answers within their time: warnings, and why new machines cannot find the resource by name.
 async fn heard(answers: Vec<(TrackerUrl, AnswerOfTracker)>) -> (Vec<String>, Vec<String>) {
     let until = tokio::time::Instant::now() + TRACKERS_WITHIN;
     let (mut warnings, mut refused, mut overtaken, mut published) =
