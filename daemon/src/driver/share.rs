@@ -266,8 +266,7 @@ impl Driver {
         Ok(())
     }
 
-    /// The record of a resource that is shared now, dated after the former content of its name even if the clock was
-    /// set back.
+    /// The record of a resource that is shared now, dated after the former content even if the clock was set back.
     fn record_of(&self, manifest: &Manifest) -> Record {
         let known = self.library.get(manifest.key()).map(|resource| resource.record.clone());
         let now_ms = now_ms();
@@ -403,7 +402,7 @@ impl Driver {
     }
 }
 
-/// The trackers where something was shared until now, and is not any more.
+/// The trackers at which a resource was shared until now and is not any more.
 fn left_behind(mut old: Vec<TrackerUrl>, new: &[TrackerUrl]) -> Vec<TrackerUrl> {
     old.retain(|url| !new.contains(url));
     old
