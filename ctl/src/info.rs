@@ -179,6 +179,7 @@ mod tests {
             url: url.parse().unwrap(),
             trouble: trouble.map(str::to_owned),
             trouble_s: trouble.map(|_| 40),
+            lasting: None,
         };
         let overview = Overview {
             uptime_s: 12_000,

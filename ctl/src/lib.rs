@@ -14,6 +14,7 @@ mod confirm;
 mod connect;
 mod copy;
 mod create;
+mod dead_trackers;
 mod deadline;
 mod details;
 mod doctor;

@@ -2,6 +2,7 @@
 
 use crate::cli::{Global, StatusArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon, POLL_TIMEOUT, WAIT_MS};
+use crate::dead_trackers::dead_trackers;
 use crate::details::Details;
 use crate::documents::{Document, Resource, Resources};
 use crate::each::Failures;
@@ -54,7 +55,7 @@ async fn status_of_several(daemon: &Daemon, args: &StatusArgs, output: &mut Outp
             errors: failures.take(),
         }))?,
         false if found.is_empty() => {}
-        false => table(found).print(output, NOTHING)?,
+        false => print(&found, output)?,
     }
     failures.end()
 }
@@ -66,7 +67,7 @@ fn show(resources: &[ResourceStatus], what: Option<&str>, output: &mut Output) -
                 resources: resources.iter().map(Resource::from).collect(),
                 errors: Vec::new(),
             })),
-            false => table(resources).print(output, NOTHING),
+            false => print(&resources.iter().collect::<Vec<_>>(), output),
         };
     };
     if output.is_json() {
@@ -80,6 +81,12 @@ fn show(resources: &[ResourceStatus], what: Option<&str>, output: &mut Output) -
         details(resource, output).print(output)?;
     }
     Ok(())
+}
+
+/// A table, and what holds for several of its rows.
+fn print(resources: &[&ResourceStatus], output: &mut Output) -> Result<(), Error> {
+    table(resources.iter().copied(), output).print(output, NOTHING)?;
+    below(resources, output).iter().try_for_each(|line| output.line(line))
 }
 
 /// Of several names for one resource, the one that was asked for, else the first.
@@ -147,10 +154,11 @@ impl Watched for Statuses<'_> {
     }
 
     fn frame(&mut self, output: &Output) -> Frame {
+        let all: Vec<&ResourceStatus> = self.resources.iter().collect();
         let nothing = wrap(NOTHING, output.columns().unwrap_or(usize::MAX));
         Frame {
-            table: table(&self.resources).again(&mut self.steady, output),
-            foot: if self.resources.is_empty() { nothing } else { Vec::new() },
+            table: table(&self.resources, output).again(&mut self.steady, output),
+            foot: if self.resources.is_empty() { nothing } else { below(&all, output) },
         }
     }
 
@@ -171,7 +179,8 @@ impl Watched for Statuses<'_> {
     }
 }
 
-fn table<'a>(resources: impl IntoIterator<Item = &'a ResourceStatus>) -> Table {
+fn table<'a>(resources: impl IntoIterator<Item = &'a ResourceStatus>, output: &Output) -> Table {
+    let fits = output.columns().is_some();
     let mut table = Table::new(&[
         Column::left("NAME").shortened(),
         Column::left("STATE").usual(11),
@@ -186,6 +195,8 @@ fn table<'a>(resources: impl IntoIterator<Item = &'a ResourceStatus>) -> Table {
     ]);
     for resource in resources {
         let rate = |rate| if rate == 0 { String::new() } else { human::rate(rate) };
+        let reason = if fits { &resource.reason_here } else { &resource.reason };
+        let reason = reason.as_deref();
         table.row(vec![
             resource.name.as_str().into(),
             coloured_state(resource.state),
@@ -196,10 +207,17 @@ fn table<'a>(resources: impl IntoIterator<Item = &'a ResourceStatus>) -> Table {
             rate(resource.upload_bytes_per_s).into(),
             to_peers(resource).into(),
             eta(resource).unwrap_or_default().into(),
-            resource.reason.as_deref().unwrap_or("").into(),
+            reason.unwrap_or("").into(),
         ]);
     }
     table
+}
+
+/// Lines below a table, on a terminal only: there the rows do not say what is wrong with trackers.
+fn below(resources: &[&ResourceStatus], output: &Output) -> Vec<String> {
+    let Some(columns) = output.columns() else { return Vec::new() };
+    let lines = dead_trackers(resources).into_iter().flat_map(|text| wrap(&human::clean(&text), columns));
+    lines.map(|line| output.paint(Colour::Careful, &line)).collect()
 }
 
 fn details(resource: &ResourceStatus, output: &Output) -> Details {
@@ -341,6 +359,7 @@ mod tests {
             resource: ResourceId::of(b"lab"),
             state: State::Seeding,
             reason: None,
+            reason_here: None,
             kind: None,
             chunks_have: 4096,
             chunks_total: 4096,
@@ -364,6 +383,7 @@ mod tests {
             resource: ResourceId::of(b"weather"),
             state: State::Waiting,
             reason: Some("no peer has chunk 17".into()),
+            reason_here: Some("no peer has chunk 17".into()),
             chunks_have: 17,
             chunks_total: 80,
             bytes_have: 17 << 20,

@@ -56,6 +56,10 @@ Where ttd is looked for:
   only at --socket, --directory or $TT_SOCKET (in this order), if one is given;
   else in your own runtime directory, then at /run/tinytorrent/ttd.sock
 
+On a terminal:
+  tables are as wide as the terminal, or as $COLUMNS if that is less;
+  no colors if $NO_COLOR is set, and neither colors nor bars if TERM=dumb
+
 Exit codes:
   0  done
   1  an internal failure

@@ -68,7 +68,7 @@ fn resources() -> Vec<ResourceStatus> {
         State_::Seeding,
         State_::Downloading,
         State_::Waiting,
-        State_::Seeding,
+        State_::Outdated,
         State_::Error,
         State_::Paused,
         State_::Checking,
@@ -87,11 +87,15 @@ pub fn resource(name: &str, state: State_) -> ResourceStatus {
         ..status(name, ResourceId::of(name.as_bytes()), state)
     };
     match state {
-        State_::Seeding => {
+        State_::Seeding | State_::Outdated => {
             (resource.chunks_have, resource.bytes_have) = (4096, 4 << 30);
             resource.bytes_total = Some(4 << 30);
             (resource.upload_bytes_per_s, resource.upload_peers, resource.peers) = (111 << 20, 31, 0);
             resource.uploaded_bytes = 9 << 30;
+            if state == State_::Outdated {
+                let why = "tt://tracker.example:7986 has a newer version (4c47b3e8…), shared 2 h ago by 10.20.130.1:7987";
+                resource.reason = Some(why.to_owned());
+            }
         }
         State_::Downloading => {
             (resource.download_bytes_per_s, resource.downloaded_bytes) = (14 << 20, 2 << 30);
@@ -110,6 +114,7 @@ pub fn resource(name: &str, state: State_) -> ResourceStatus {
         State_::Paused => resource.reason = Some("paused by an operator".to_owned()),
         State_::Checking => resource.reason = Some("checking 42 %".to_owned()),
     }
+    resource.reason_here = resource.reason.clone();
     resource
 }
 
@@ -117,7 +122,13 @@ pub fn resource(name: &str, state: State_) -> ResourceStatus {
 pub fn without_tracker(resource: &mut ResourceStatus) {
     let url = "tt://tracker.example:7986".parse().unwrap();
     let (trouble, trouble_s) = (Some("connection refused".to_owned()), Some(42));
-    resource.trackers = vec![TrackerStatus { url, trouble, trouble_s }];
+    let lasting = Some("unreachable for 42 s (connection refused)".to_owned());
+    let why = "tracker tt://tracker.example:7986 unreachable for 42 s (connection refused)";
+    resource.reason = Some(match &resource.reason_here {
+        Some(here) => format!("{here}; {why}"),
+        None => format!("new machines cannot find it: {why}"),
+    });
+    resource.trackers = vec![TrackerStatus { url, trouble, trouble_s, lasting }];
 }
 
 fn key(name: &str) -> SwarmKey {
@@ -137,6 +148,7 @@ fn machines() -> Vec<FleetMachine> {
         have,
         count: ChunkCount::new(400).unwrap(),
         bytes_per_s: rate,
+        host: if number == 1 { String::new() } else { format!("lab-pc-{number}.building-north.example") },
         seen_ms: u64::from(number) * 100_000,
         still_ms: 1000,
     };
@@ -158,6 +170,7 @@ fn peer_entry(machine: &FleetMachine) -> PeerEntry {
         have: machine.have,
         count: machine.count,
         zone: machine.zone.clone(),
+        host: machine.host.clone(),
     }
 }
 

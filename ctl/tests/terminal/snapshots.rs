@@ -2,7 +2,7 @@
 //! are made anew after a change of words.
 
 use crate::fake::{State_, accepted, refused};
-use crate::fleet::{Machine, NAMES, resource};
+use crate::fleet::{Machine, NAMES, resource, without_tracker};
 use crate::pty::Shown;
 use clap::CommandFactory;
 use shared::id::ResourceId;
@@ -64,6 +64,11 @@ fn what_is_here() {
         }
         see(&machine, "peers", columns, &["peers"]);
         see(&machine, "peers-of-one", columns, &["peers", "a.img"]);
+        let states = [State_::Seeding, State_::Waiting, State_::Seeding];
+        let mut here: Vec<_> = NAMES.iter().zip(states).map(|(name, state)| resource(name, state)).collect();
+        here.iter_mut().for_each(without_tracker);
+        machine.fake.state().here = here;
+        see(&machine, "status-without-tracker", columns, &["status"]);
         see(&Machine::empty(), "status-of-nothing", columns, &["status"]);
     }
 }

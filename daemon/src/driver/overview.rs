@@ -53,6 +53,7 @@ fn status(url: &TrackerUrl, trouble: Option<(Duration, Trouble)>) -> TrackerStat
     TrackerStatus {
         url: url.clone(),
         trouble: trouble.as_ref().map(|(_, trouble)| trouble.to_string()),
-        trouble_s: trouble.map(|(lasting, _)| lasting.as_secs()),
+        trouble_s: trouble.as_ref().map(|(lasting, _)| lasting.as_secs()),
+        lasting: trouble.map(|(lasting, trouble)| trouble.lasting(lasting)),
     }
 }

@@ -29,6 +29,40 @@ pub(super) fn joined(reasons: impl IntoIterator<Item = Option<String>>) -> Optio
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
+/// Why a resource makes no progress, or what is wrong with it. A dead tracker is a problem of many resources: whoever
+/// lists them says it once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Reason {
+    /// Everything that does not concern trackers.
+    pub(super) here: Option<String>,
+    pub(super) trackers: Option<String>,
+}
+
+impl Reason {
+    /// Both parts as one text.
+    pub(super) fn whole(&self) -> Option<String> {
+        joined([self.here.clone(), self.trackers.clone()])
+    }
+}
+
+impl From<Option<String>> for Reason {
+    fn from(here: Option<String>) -> Reason {
+        Reason { here, trackers: None }
+    }
+}
+
+impl From<String> for Reason {
+    fn from(here: String) -> Reason {
+        Some(here).into()
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(here: &str) -> Reason {
+        here.to_owned().into()
+    }
+}
+
 pub(super) fn unusable(url: &TrackerUrl, (lasting, trouble): &(Duration, Trouble)) -> String {
     format!("tracker {url} {}", trouble.lasting(*lasting))
 }

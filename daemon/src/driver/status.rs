@@ -2,7 +2,7 @@
 
 use super::Driver;
 use super::reasons::{
-    checking_reason, conflict, joined, limit, newer_version, reason, told, unusable, words_of,
+    Reason, checking_reason, conflict, joined, limit, newer_version, reason, told, unusable, words_of,
 };
 use super::wanted::record_of;
 use crate::inbox::unknown;
@@ -46,7 +46,8 @@ impl Driver {
         let trackers = self.troubles(resource).map(|(url, trouble)| TrackerStatus {
             url,
             trouble: trouble.as_ref().map(|(_, trouble)| trouble.to_string()),
-            trouble_s: trouble.map(|(lasting, _)| lasting.as_secs()),
+            trouble_s: trouble.as_ref().map(|(lasting, _)| lasting.as_secs()),
+            lasting: trouble.map(|(lasting, trouble)| trouble.lasting(lasting)),
         });
         let have = resource.have();
         let bytes_total = resource.source().and_then(|source| source.bytes());
@@ -57,7 +58,8 @@ impl Driver {
             name: name.clone(),
             resource: key.resource,
             state,
-            reason,
+            reason: reason.whole(),
+            reason_here: reason.here,
             kind,
             chunks_have: have,
             chunks_total: resource.count().get(),
@@ -84,28 +86,28 @@ impl Driver {
         resource: &Resource,
         swarm: Option<&SwarmStatus>,
         before: Option<u32>,
-    ) -> (State, Option<String>, Option<ErrorKind>) {
+    ) -> (State, Reason, Option<ErrorKind>) {
         if let Some(why) = resource.troubles.get(name) {
             let kind = match &resource.phase {
                 Phase::Failed(failure) => failure.why.kind(),
                 _ if why.is_for_room() => ErrorKind::NoSpace,
                 _ => ErrorKind::Refused, // only this name has a problem, not the resource
             };
-            return (State::Error, Some(words_of(why)), Some(kind));
+            return (State::Error, words_of(why).into(), Some(kind));
         }
         if resource.record.paused {
-            return (State::Paused, Some("paused by a user".to_owned()), None);
+            return (State::Paused, "paused by a user".into(), None);
         }
         if let Some(why) = self.folder_trouble() {
             return told_as(State::Waiting, &why);
         }
         match &resource.phase {
-            Phase::Checking(checking) => (State::Checking, Some(checking_reason(checking, before)), None),
-            Phase::Opening(_) => (State::Checking, Some("creating its files".to_owned()), None),
+            Phase::Checking(checking) => (State::Checking, checking_reason(checking, before).into(), None),
+            Phase::Opening(_) => (State::Checking, "creating its files".into(), None),
             Phase::Accepted(blocked) => told_as(State::Waiting, &blocked.why),
             Phase::Failed(_) if resource.is_disproved() && self.lists.is_looking(resource.key().resource) => {
                 let reason = "the manifest is wrong; asking the trackers for another one";
-                (State::Waiting, Some(reason.to_owned()), None)
+                (State::Waiting, reason.into(), None)
             }
             Phase::Failed(failure) => told_as(State::Error, &failure.why),
             Phase::Seeding(_) => {
@@ -119,19 +121,17 @@ impl Driver {
                 if is_there(name) {
                     let (newer, reason) = (newer_versions(resource, name), self.seeding_reason(resource));
                     let state = if newer.is_some() { State::Outdated } else { State::Seeding };
-                    (state, joined([newer, reason]), None)
+                    (state, Reason { here: joined([newer, reason.here]), ..reason }, None)
                 } else {
-                    (State::Checking, Some("copying it from its other name".to_owned()), None)
+                    (State::Checking, "copying it from its other name".into(), None)
                 }
             }
             Phase::Fetching(fetching) => match &fetching.blocked {
                 // A trouble of the disk may pass; a name that is taken stays taken.
                 Some(Blocked { why: why @ Why::NameTaken(_), .. }) => told_as(State::Error, why),
                 Some(blocked) => told_as(State::Waiting, &blocked.why),
-                None if fetching.have.is_full() => {
-                    (State::Checking, Some("verifying the whole file".to_owned()), None)
-                }
-                None if self.context.down.is_paused() => (State::Waiting, self.download_limit(), None),
+                None if fetching.have.is_full() => (State::Checking, "verifying the whole file".into(), None),
+                None if self.context.down.is_paused() => (State::Waiting, self.download_limit().into(), None),
                 None => self.fetching_state(resource, swarm),
             },
         }
@@ -141,10 +141,10 @@ impl Driver {
         &self,
         resource: &Resource,
         swarm: Option<&SwarmStatus>,
-    ) -> (State, Option<String>, Option<ErrorKind>) {
-        let Some(swarm) = swarm else { return (State::Waiting, Some("joining the swarm".to_owned()), None) };
+    ) -> (State, Reason, Option<ErrorKind>) {
+        let Some(swarm) = swarm else { return (State::Waiting, "joining the swarm".into(), None) };
         let Some(waiting) = swarm.waiting_at(self.now()) else {
-            return (State::Downloading, joined([conflict(resource), self.download_limit()]), None);
+            return (State::Downloading, joined([conflict(resource), self.download_limit()]).into(), None);
         };
         let for_peers = matches!(
             waiting,
@@ -159,8 +159,9 @@ impl Driver {
             reasons[0] = reasons[0].take().map(|reason| format!("{reason}, no byte for {}", seconds(quiet)));
             reasons.push(self.download_limit());
         }
+        let mut trackers = None;
         if for_peers {
-            reasons.extend(self.troubles(resource).map(|(url, trouble)| Some(unusable(&url, &trouble?))));
+            trackers = joined(self.troubles(resource).map(|(url, trouble)| Some(unusable(&url, &trouble?))));
             reasons.push(conflict(resource));
         }
         // A moment between two requests is not a standstill.
@@ -170,11 +171,11 @@ impl Driver {
             }
             _ => State::Waiting,
         };
-        (state, joined(reasons), None)
+        (state, Reason { here: joined(reasons), trackers }, None)
     }
 
     /// What is wrong with a finished resource: without a tracker nobody new finds it.
-    fn seeding_reason(&self, resource: &Resource) -> Option<String> {
+    fn seeding_reason(&self, resource: &Resource) -> Reason {
         let troubles: Option<Vec<String>> =
             self.troubles(resource).map(|(url, trouble)| Some(unusable(&url, &trouble?))).collect();
         let unknown = troubles.filter(|troubles| !troubles.is_empty()).map(|troubles| troubles.join("; "));
@@ -182,7 +183,8 @@ impl Driver {
         let standings =
             resource.standings.iter().map(|(url, (standing, at))| told(url, standing, at.elapsed()));
         let names = joined(standings.map(Some));
-        joined([names, conflict(resource), unknown, limit("upload", &self.context.up)])
+        let here = joined([names, conflict(resource), limit("upload", &self.context.up)]);
+        Reason { here, trackers: unknown }
     }
 
     fn download_limit(&self) -> Option<String> {
@@ -214,14 +216,16 @@ fn newer_versions(resource: &Resource, name: &ResourceName) -> Option<String> {
 }
 
 /// The state of a resource that is held up for this reason.
-fn told_as(state: State, why: &Why) -> (State, Option<String>, Option<ErrorKind>) {
-    (state, Some(words_of(why)), Some(why.kind()))
+fn told_as(state: State, why: &Why) -> (State, Reason, Option<ErrorKind>) {
+    (state, words_of(why).into(), Some(why.kind()))
 }
 
 /// The state of a resource of the last run of which only the id is known yet.
 pub(super) fn not_looked_at(resource: ResourceId) -> Option<ResourceStatus> {
+    let reason = "not examined yet: ttd has just started";
     Some(ResourceStatus {
-        reason: Some("not examined yet: ttd has just started".to_owned()),
+        reason: Some(reason.to_owned()),
+        reason_here: Some(reason.to_owned()),
         ..ResourceStatus::new(short_name(resource)?, resource, State::Checking)
     })
 }

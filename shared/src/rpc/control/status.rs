@@ -16,6 +16,8 @@ pub struct ResourceStatus {
     pub state: State,
     /// Why it makes no progress, or what is wrong; `None` when all is well.
     pub reason: Option<String>,
+    /// The reason without what is wrong with its trackers, for whoever says that once for all resources.
+    pub reason_here: Option<String>,
     /// The kind of error in state `Error`, from which ttctl derives its exit code.
     pub kind: Option<ErrorKind>,
     pub chunks_have: u32,
@@ -60,6 +62,7 @@ impl ResourceStatus {
             resource,
             state,
             reason: None,
+            reason_here: None,
             kind: None,
             chunks_have: 0,
             chunks_total: 0,
@@ -89,6 +92,8 @@ pub struct TrackerStatus {
     pub trouble: Option<String>,
     /// For how many seconds that has been so.
     pub trouble_s: Option<u64>,
+    /// Both as part of a sentence: "unreachable for 40 s (connection refused)".
+    pub lasting: Option<String>,
 }
 
 /// The state of a resource.

@@ -1,0 +1,89 @@
+//! What is wrong with trackers, said once for all files that it concerns.
+
+use shared::rpc::control::{ResourceStatus, State};
+use std::collections::BTreeMap;
+
+/// Files of one tracker.
+#[derive(Default)]
+struct Concerned {
+    lasting: String,
+    /// The longest trouble, in seconds: the same tracker was asked for some files earlier than for others.
+    lasting_s: u64,
+    files: usize,
+    seeding: usize,
+}
+
+/// A sentence for each tracker that is the reason why something is not as it should be:
+/// "tracker tt://… unreachable for 40 s (connection refused): new machines cannot find these files; transfers go on".
+pub(crate) fn dead_trackers(resources: &[&ResourceStatus]) -> Vec<String> {
+    let mut trackers: BTreeMap<&str, Concerned> = BTreeMap::new();
+    for resource in resources.iter().filter(|resource| resource.reason != resource.reason_here) {
+        for tracker in &resource.trackers {
+            let Some(lasting) = &tracker.lasting else { continue };
+            let concerned = trackers.entry(tracker.url.as_str()).or_default();
+            let lasting_s = tracker.trouble_s.unwrap_or(0);
+            if concerned.lasting.is_empty() || lasting_s > concerned.lasting_s {
+                (concerned.lasting, concerned.lasting_s) = (lasting.clone(), lasting_s);
+            }
+            concerned.files += 1;
+            concerned.seeding += usize::from(matches!(resource.state, State::Seeding | State::Outdated));
+        }
+    }
+    let sentence = |(url, concerned): (&str, Concerned)| {
+        let Concerned { lasting, files, seeding, .. } = concerned;
+        let means = match (seeding, files) {
+            (0, _) => "no new peers are found".to_owned(),
+            (1, _) if resources.len() == 1 => "new machines cannot find this file".to_owned(),
+            (seeding, _) if seeding == resources.len() => "new machines cannot find these files".to_owned(),
+            (seeding, _) => format!("new machines cannot find {seeding} of these files"),
+        };
+        format!("tracker {url} {lasting}: {means}; transfers go on")
+    };
+    trackers.into_iter().map(sentence).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::id::ResourceId;
+    use shared::rpc::control::TrackerStatus;
+
+    fn resource(state: State, lasting_s: Option<u64>) -> ResourceStatus {
+        let lasting = lasting_s.map(|s| format!("unreachable for {s} s (connection refused)"));
+        let url = "tt://t:7986".parse().unwrap();
+        let trouble = lasting_s.map(|_| "connection refused".to_owned());
+        ResourceStatus {
+            reason: lasting.clone(),
+            trackers: vec![TrackerStatus { url, trouble, trouble_s: lasting_s, lasting }],
+            ..ResourceStatus::new("x".parse().unwrap(), ResourceId::of(b"x"), state)
+        }
+    }
+
+    fn said(resources: &[ResourceStatus]) -> Vec<String> {
+        dead_trackers(&resources.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_dead_tracker_is_said_once_and_for_how_many_files() {
+        let (seeding, well) = (resource(State::Seeding, Some(2)), resource(State::Seeding, None));
+        let longer = resource(State::Seeding, Some(40));
+        let is = "unreachable for 40 s (connection refused)";
+        assert_eq!(said(std::slice::from_ref(&well)), [""; 0]);
+        assert_eq!(
+            said(&[seeding.clone(), longer.clone(), seeding.clone()]),
+            [format!("tracker tt://t:7986 {is}: new machines cannot find these files; transfers go on")]
+        );
+        assert_eq!(
+            said(&[seeding, longer.clone(), well]),
+            [format!("tracker tt://t:7986 {is}: new machines cannot find 2 of these files; transfers go on")]
+        );
+        assert_eq!(
+            said(&[longer]),
+            [format!("tracker tt://t:7986 {is}: new machines cannot find this file; transfers go on")]
+        );
+        assert_eq!(
+            said(&[resource(State::Waiting, Some(40))]),
+            [format!("tracker tt://t:7986 {is}: no new peers are found; transfers go on")]
+        );
+    }
+}
