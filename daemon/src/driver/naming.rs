@@ -1,7 +1,7 @@
 //! Asks the trackers who has a name before something is shared under it, and records what they report later.
 
 use super::Driver;
-use super::reasons::{described, told};
+use super::reasons::{described, is_older, told};
 use crate::library::{Newer, Standing};
 use crate::tracker::TrackerCommand;
 use futures::future::join_all;
@@ -146,12 +146,6 @@ impl Driver {
         }
         wrong.into_iter().for_each(|key| self.announce(key));
     }
-}
-
-/// Whether other content was shared before ours. Then it has the name because ours was shared without claiming it.
-pub(super) fn is_older(other: &Namesake, shared_at_ms: u64) -> bool {
-    let other_ms = other.shared_ago_ms.map(|ago_ms| now_ms().saturating_sub(ago_ms));
-    other_ms.is_some_and(|other_ms| other_ms.saturating_add(AHEAD_MS_MAX) < shared_at_ms)
 }
 
 /// Whether a date of ours lies in the future and is therefore wrong.

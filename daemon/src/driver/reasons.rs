@@ -1,12 +1,13 @@
 //! The words for people: why something waits, what is wrong, how a publication stands. The state keeps values; this
 //! file makes the words for the status and the log.
 
-use super::naming::is_older;
 use crate::library::{CheckStep, Checking, Resource, Standing, Why};
 use crate::store::{NoRoom, Record};
 use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::date::AHEAD_MS_MAX;
+use shared::host::clock::now_ms;
 use shared::host::config::RateLimit;
 use shared::id::ResourceId;
 use shared::name::ResourceName;
@@ -158,6 +159,12 @@ pub(super) fn told(tracker: &TrackerUrl, standing: &Standing, since: Duration) -
         ),
         Standing::Refused(why) => format!("not published on {tracker}: {why}"),
     }
+}
+
+/// Whether other content was shared before ours. Then it has the name because ours was shared without claiming it.
+pub(super) fn is_older(other: &Namesake, shared_at_ms: u64) -> bool {
+    let other_ms = other.shared_ago_ms.map(|ago_ms| now_ms().saturating_sub(ago_ms));
+    other_ms.is_some_and(|other_ms| other_ms.saturating_add(AHEAD_MS_MAX) < shared_at_ms)
 }
 
 /// Which newer version of a name a tracker has, and what helps; `heard` is how long ago it said so.

@@ -1,8 +1,9 @@
 //! Handles announce and withdraw: a peer takes part in swarms or leaves them, and is told of other peers.
 
+use super::member::Member;
 use super::network::{PeerKey, peers_at};
 use super::refusal::Refusal;
-use super::swarm::{Member, Swarm};
+use super::swarm::Swarm;
 use super::swarms::{KnownPeer, Swarms, digests_of};
 use super::told::nonsense;
 use super::who::Who;

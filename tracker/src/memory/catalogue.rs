@@ -4,7 +4,8 @@
 //! side by side, and the peers that fetch find out.
 
 use super::limits::Limits;
-use super::named::{NameNumber, Named, NamedManifest, Newness, chosen};
+use super::name_number::NameNumber;
+use super::named::{Named, NamedManifest, Newness, chosen};
 use super::refusal::Refusal;
 use super::rollout::Rollout;
 use super::swarms::Swarms;

@@ -1,7 +1,6 @@
 //! Data for users who watch a rollout: the progress of each peer, and the machines that are gone.
 
 use super::network::{PeerKey, peers_at};
-use super::swarm::Member;
 use shared::chunk::{CHUNK_BYTES, ChunkCount};
 use shared::id::SwarmKey;
 use shared::rpc::tracker::{FleetMachine, Presence};
@@ -117,8 +116,13 @@ pub(super) struct GoneMachine {
 
 impl GoneMachine {
     /// What is left of a member that goes.
-    pub(super) fn new(now: Time, member: Member, how: Presence) -> Self {
-        let Member { trend, zone, host, count, .. } = member;
+    pub(super) fn new(
+        now: Time,
+        trend: Trend,
+        (zone, host): (Arc<str>, Arc<str>),
+        count: ChunkCount,
+        how: Presence,
+    ) -> Self {
         GoneMachine { trend, zone, host, count, presence: how, went: now }
     }
 

@@ -24,6 +24,8 @@ mod fleet;
 mod limits;
 mod lists;
 mod lonely;
+mod member;
+mod name_number;
 mod named;
 mod network;
 mod publish;

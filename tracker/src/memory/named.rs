@@ -1,6 +1,7 @@
 //! The publications of one name: what the name means, which machine it belongs to, and which publication is evicted.
 
 use super::eviction::{Occupant, makes_way};
+use super::name_number::NameNumber;
 use super::network::network;
 use super::swarms::Swarms;
 use shared::id::{ResourceId, SwarmKey};
@@ -18,11 +19,6 @@ const SHARERS_MAX: usize = 4;
 
 /// When a publication was shared, and its serial number. The newest has the greatest value.
 pub(super) type Newness = (u64, u64);
-
-/// Stands for a name while something is published under it: members of swarms remember under which names they have a
-/// resource, and a number is smaller than a name. A name that is published again after it was gone has another number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct NameNumber(pub(super) u64);
 
 /// A manifest under a name.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! Collects what a watched rollout shows: the machines of a resource, and those that have a former version of its name.
 
-use super::named::NameNumber;
+use super::member::Member;
+use super::name_number::NameNumber;
 use super::network::PeerKey;
-use super::swarm::Member;
 use super::swarms::{Swarms, keys_of};
 use shared::id::{ResourceId, SwarmKey};
 use shared::rpc::tracker::{Fleet, FleetMachine, FleetPlace, OUTDATED_SHOWN_MAX, Presence};

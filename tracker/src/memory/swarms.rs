@@ -3,7 +3,8 @@
 use super::draw::Draw;
 use super::fleet::{Gone, GoneMachine};
 use super::limits::Limits;
-use super::named::NameNumber;
+use super::member::Member;
+use super::name_number::NameNumber;
 use super::network::{PeerKey, peers_at};
 use super::shares::EntryShares;
 use super::swarm::Swarm;
@@ -221,11 +222,11 @@ impl Swarms {
     /// Removes an entry, and notes for the fleet how the peer left; `None` means that it did not leave.
     pub(super) fn remove(&mut self, now: Time, peer: PeerKey, key: SwarmKey, how: Option<Presence>) {
         let Some(swarm) = self.swarms.get_mut(&key) else { return };
-        let Some(member) = swarm.remove(peer) else { return };
+        let Some(Member { trend, zone, host, count, .. }) = swarm.remove(peer) else { return };
         // A process that joined at the same address after this one last announced is the same machine after a restart.
-        let is_back = swarm.range(peers_at(peer.0)).any(|other| member.trend.seen() <= other.joined);
+        let is_back = swarm.range(peers_at(peer.0)).any(|other| trend.seen() <= other.joined);
         if let Some(how) = how.filter(|how| *how == Presence::Left || !is_back) {
-            self.gone.add(key, peer, GoneMachine::new(now, member, how));
+            self.gone.add(key, peer, GoneMachine::new(now, trend, (zone, host), count, how));
         }
         self.entries -= 1;
         if swarm.len() == 0 {
