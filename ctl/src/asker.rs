@@ -88,14 +88,14 @@ impl Asker {
             Ok(Meaning::Name(name)) => vec![name],
             Ok(Meaning::Names(names)) => names,
             Err(why) => {
-                let hint = format!("`ttctl tracker list --tracker {tracker}` shows all there are");
+                let hint = format!("`ttctl tracker list --tracker {tracker}` shows what is published");
                 return Err(no_meaning(what, &why, &hint));
             }
         };
         let [name] = &names[..] else {
             let shown: Vec<&str> = names.iter().take(NAMED_MAX).map(|name| name.as_str()).collect();
-            return Err(Error::usage(format!("{what} matches {} files, and one is needed", names.len()))
-                .hint(format!("the first are {}", shown.join(", "))));
+            return Err(Error::usage(format!("{what} matches {} files; name one", names.len()))
+                .hint(format!("such as {}", shown.join(", "))));
         };
         Ok(Lookup::Name(name.clone()))
     }
@@ -191,8 +191,8 @@ fn published(what: &Lookup, fleet: TrackerAnswer<Fleet>) -> Result<TrackerAnswer
 }
 
 fn not_published(what: &str, tracker: &TrackerUrl) -> Error {
-    Error::refused(format!("{tracker} has no publication \"{what}\""))
-        .hint(format!("`ttctl tracker list --tracker {tracker}` shows all there are"))
+    Error::refused(format!("{what} is not published on {tracker}"))
+        .hint(format!("`ttctl tracker list --tracker {tracker}` shows what is published"))
 }
 
 /// Asks for one page after another, all of them of the tracker that gave the first.
@@ -209,8 +209,8 @@ async fn pages<T, P>(
             return Ok(TrackerAnswer { tracker: answered, answer: entries });
         }
         if entries.len() >= entries_max {
-            return Err(Error::internal(format!("{answered} goes on after {entries_max} entries"))
-                .hint("what listens there may be no tt-tracker, or a broken one"));
+            return Err(Error::internal(format!("{answered} sends more than {entries_max} entries"))
+                .hint("it may be a different program"));
         }
         (tracker, after) = (Some(answered), page.next);
     }
@@ -242,6 +242,6 @@ mod tests {
     async fn an_answer_without_end_is_broken_off() {
         let endless = async |_, after: Option<u32>| page(vec![0; 10], Some(after.unwrap_or(0) + 1));
         let error = pages(None, 95, endless).await.unwrap_err();
-        assert_eq!((error.exit_code(), error.message.as_str()), (1, "tt://b goes on after 95 entries"));
+        assert_eq!((error.exit_code(), error.message.as_str()), (1, "tt://b sends more than 95 entries"));
     }
 }

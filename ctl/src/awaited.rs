@@ -285,7 +285,7 @@ fn show(all: &[Awaited], progress: &mut Progress) {
 
 fn reason_of(status: &ResourceStatus) -> Option<String> {
     match (&status.reason, status.state) {
-        (None, State::Paused) => Some(format!("paused; go on with `ttctl resume {}`", status.name)),
+        (None, State::Paused) => Some(format!("paused; resume it with `ttctl resume {}`", status.name)),
         (reason, _) => reason.clone(),
     }
 }
@@ -293,7 +293,7 @@ fn reason_of(status: &ResourceStatus) -> Option<String> {
 fn what_now(accepted: &Accepted, global: &Global) -> String {
     let name = accepted.name.as_str();
     let (status, remove) = (global.command("status", name), global.command("remove", name));
-    format!("the download goes on: see it with `{status}`, stop it with `{remove}`")
+    format!("the download continues; see it with `{status}`, cancel it with `{remove}`")
 }
 
 /// The user pressed ^C.

@@ -242,8 +242,10 @@ pub(crate) async fn look_up(
                     }
                     Ok(Meaning::Names(names)) => return Ok(orders(names.into_iter().map(by_name).collect())),
                     Err(why) => {
-                        let hint =
-                            format!("`ttctl tracker list --tracker {}` shows all there are", answer.tracker);
+                        let hint = format!(
+                            "`ttctl tracker list --tracker {}` shows what is published",
+                            answer.tracker
+                        );
                         let may_come = matches!(why, select::NoMeaning::Unknown | select::NoMeaning::NoMatch);
                         let error = no_meaning(word, &why, &hint);
                         if !may_come {

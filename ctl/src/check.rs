@@ -26,7 +26,10 @@ pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> 
             true => output.json(&Document::new(Check::new(&manifest, None))),
             false => {
                 output.line(&describe(&manifest, output))?;
-                output.warning(&format!("{} is not beside it, and so not checked", manifest.name()));
+                output.warning(&format!(
+                    "{} is not in the same directory and was not checked",
+                    manifest.name()
+                ));
                 Ok(())
             }
         };
@@ -56,7 +59,7 @@ pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> 
 fn describe(manifest: &Manifest, output: &Output) -> String {
     let trackers: Vec<&str> = manifest.trackers().iter().map(|url| url.as_str()).collect();
     format!(
-        "the manifest is sound: {}, {}, {}, {}",
+        "the manifest is valid: {}, {}, {}, {}",
         human::clean(manifest.name().as_str()),
         output.id(&manifest.resource()),
         human::count(manifest.count().get().into(), "chunk"),
@@ -84,16 +87,15 @@ fn verdict(path: &Path, manifest: &Manifest, checked: &Checked) -> Result<(), Er
         let named = indices(&checked.bad);
         let how = if bad == 1 { "differs or is missing" } else { "differ or are missing" };
         let message = format!("{path} does not match: {bad} of {total} {how}: {named}");
-        return Err(Error::bad_data(message).hint("fetch it again, or make a new manifest of it"));
+        return Err(Error::bad_data(message).hint("fetch it again, or make a new manifest for it"));
     }
     if checked.bytes > manifest.count().bytes_max() {
         let message = format!("{path} does not match: it is longer than the manifest says");
         return Err(Error::bad_data(message));
     }
     if !checked.whole_matches {
-        let message =
-            format!("{path} has all chunks, but the SHA-256 of the whole is not that of the manifest");
-        return Err(Error::bad_data(message).hint("the manifest contradicts itself; do not use it"));
+        let message = format!("the chunks of {path} match the manifest but the whole file does not");
+        return Err(Error::bad_data(message).hint("the manifest is wrong; do not use it"));
     }
     Ok(())
 }

@@ -6,8 +6,9 @@ use std::io::{self, BufRead, IsTerminal, Write};
 /// Asks at the terminal; without a yes nothing is done. Where nobody can be asked, the command line has to say `--yes`.
 pub(crate) fn confirm(question: &str) -> Result<(), Error> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Error::usage(format!("{question}? there is no terminal to ask at"))
-            .hint("if so, say it with --yes"));
+        return Err(
+            Error::usage(format!("{question}? cannot ask without a terminal")).hint("use --yes to confirm")
+        );
     }
     let mut err = io::stderr().lock();
     let _ = write!(err, "{question}? [y/N] ").and_then(|()| err.flush()); // whoever cannot read it says nothing

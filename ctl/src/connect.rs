@@ -85,13 +85,13 @@ fn start_hint(global: &Global) -> String {
     let word = |path: &Path| shared::shell::word(&path.to_string_lossy());
     match (&global.folder, &global.socket) {
         (_, Some(socket)) if is_no_socket(socket) => {
-            "name the socket that ttd listens at; `ttd DIRECTORY` has it in DIRECTORY, which --directory names"
+            "--socket takes the socket that ttd listens on; for a ttd that was started as `ttd DIR`, use --directory DIR"
                 .to_owned()
         }
         (_, Some(socket)) => format!("start one with `ttd DIRECTORY --socket {}`", word(socket)),
         (Some(folder), None) => format!("start it: `ttd {}`", word(folder)),
         (None, None) => {
-            "start one with `ttd DIRECTORY`, and name it with --directory DIRECTORY, --socket or $TT_SOCKET".to_owned()
+            "start the service with `sudo systemctl start ttd`, or your own with `ttd DIR` and use --directory DIR".to_owned()
         }
     }
 }
@@ -140,7 +140,7 @@ async fn way_in(socket: PathBuf) -> String {
     // users and groups may come from a directory service, which takes its time
     let way_in = tokio::task::spawn_blocking(move || {
         let Ok(metadata) = std::fs::metadata(&socket) else {
-            return format!("your user may not even look into {}: use sudo", socket.display());
+            return format!("no permission to access {}: use sudo", socket.display());
         };
         let (group, user) = (metadata.gid(), rustix::process::getuid().as_raw());
         let group = accounts::group_name(group).ok().flatten().unwrap_or_else(|| group.to_string());
@@ -153,13 +153,13 @@ async fn way_in(socket: PathBuf) -> String {
 /// The group that the socket is for, unless that is one whose members may do far more.
 fn advice(socket: &str, mode: u32, gid: u32, group: &str, user: &str) -> String {
     if mode & 0o020 == 0 {
-        return format!("{socket} is for its owner alone: use sudo");
+        return format!("only its owner may use {socket}: use sudo");
     }
     if gid == 0 || GROUPS_OF_POWER.contains(&group) {
         return format!("only root may use {socket}: use sudo");
     }
     format!(
-        "{socket} is for the group \"{group}\": `sudo usermod --append --groups {group} {user}`, then log in again; or \
+        "the group \"{group}\" may use {socket}: `sudo usermod --append --groups {group} {user}`, then log in again; or \
          use sudo"
     )
 }
@@ -174,11 +174,11 @@ fn is_no_socket(path: &Path) -> bool {
 fn why(socket: &Path, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused if is_no_socket(socket) => "not a socket".to_owned(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "not there".to_owned(),
-        io::ErrorKind::ConnectionRefused => "nobody listens there any more".to_owned(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "does not exist".to_owned(),
+        io::ErrorKind::ConnectionRefused => "no process listens on it".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::TimedOut => "it hangs".to_owned(),
-        _ => error.to_string(),
+        io::ErrorKind::TimedOut => "it does not respond".to_owned(),
+        _ => shared::plain::io_error(error),
     }
 }
 
@@ -189,17 +189,17 @@ async fn greet(stream: local::Stream, socket: &Path) -> Result<Daemon, Error> {
     match caller.hello(PROTOCOL_VERSION, HELLO_TIMEOUT).await {
         Ok(Ok(info)) => Ok(Daemon { caller, info }),
         Ok(Err(wrong)) => {
-            Err(Error::refused(format!("the ttd at {} is of another version: {wrong}", socket.display()))
-                .hint("use the ttctl that came with it"))
+            Err(Error::refused(format!("the ttd at {} has a different version: {wrong}", socket.display()))
+                .hint("use the ttctl of its version"))
         }
         Err(CallError::Closed) => {
-            let message = format!("the ttd at {} hung up at once", socket.display());
+            let message = format!("the ttd at {} closed the connection at once", socket.display());
             Err(Error::new(Kind::NoDaemon, message)
-                .hint("it may not take orders from your user: see its log"))
+                .hint("it may not accept commands from your user; see `journalctl -u ttd`"))
         }
         Err(error) => {
-            let message = format!("what listens at {} does not answer as a ttd: {error}", socket.display());
-            Err(Error::new(Kind::NoDaemon, message).hint("if it is a ttd, it hangs: see its log"))
+            let message = format!("ttd at {} does not respond: {error}", socket.display());
+            Err(Error::new(Kind::NoDaemon, message).hint("it may be hung; see `journalctl -u ttd`"))
         }
     }
 }
@@ -218,7 +218,7 @@ mod tests {
         let (first, second) = (first.display(), second.display());
         assert_eq!(
             error.message,
-            format!("no ttd answers; tried {first} (not there) and {second} (nobody listens there any more)")
+            format!("no ttd answers; tried {first} (does not exist) and {second} (no process listens on it)")
         );
     }
 
@@ -233,7 +233,7 @@ mod tests {
             let shown = none.display();
             assert_eq!(nobody.error.message, format!("no ttd answers; tried {shown} (not a socket)"));
             let hint = nobody.error.hint.unwrap();
-            assert!(hint.starts_with("name the socket that ttd listens at"), "{hint}");
+            assert!(hint.starts_with("--socket takes the socket that ttd listens on"), "{hint}");
             assert!(!nobody.may_run);
         }
         let global = Global { socket: Some("/no/such".into()), ..Global::default() };
@@ -251,7 +251,7 @@ mod tests {
             advice(0o660, 990, "tinytorrent").contains("`sudo usermod --append --groups tinytorrent me`"),
             "a group of its own"
         );
-        assert_eq!(advice(0o600, 990, "tinytorrent"), "/run/s is for its owner alone: use sudo");
+        assert_eq!(advice(0o600, 990, "tinytorrent"), "only its owner may use /run/s: use sudo");
         let of_power = [(0, "wurzel"), (27, "sudo"), (4, "adm"), (10, "wheel"), (998, "docker"), (0, "root")];
         for (gid, group) in of_power {
             assert_eq!(advice(0o660, gid, group), "only root may use /run/s: use sudo", "{group}");

@@ -27,8 +27,8 @@ pub(crate) fn refuse_early(target: &Path, replace: bool) -> Result<(), Error> {
 }
 
 fn no_folder(path: &Path) -> Error {
-    Error::refused(format!("{} is not a directory", path.display()))
-        .hint("-o names a file in a directory that exists, or a directory")
+    Error::refused(format!("{} is not an existing directory", path.display()))
+        .hint("create it first, or name a file in an existing directory")
 }
 
 /// Copies the file of this name, and says where to. `stop` ends it; nothing is left behind then.
@@ -43,8 +43,8 @@ pub(crate) fn copy_out(
     let target = if target.is_dir() { target.join(name.as_str()) } else { target.to_owned() };
     refuse_early(&target, replace)?;
     if files::is_folder(files::parent(&target), daemon.folder_device, daemon.folder_inode) {
-        return Err(Error::refused(format!("{} is in ttd's own directory", target.display()))
-            .hint("the file is there already; leave -o out"));
+        return Err(Error::refused(format!("{} is in the shared directory", target.display()))
+            .hint("the file is there already; omit -o"));
     }
     let source = daemon.folder.join(name.as_str());
     let (file, metadata) = files::open_regular(&source).map_err(|error| unreadable(&source, error))?;
@@ -62,8 +62,8 @@ fn unreadable(source: &Path, error: Error) -> Error {
     let is_gone =
         std::fs::symlink_metadata(source).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     error.hint(match is_gone {
-        true => "it was complete a moment ago and has vanished since: `ttctl get` fetches it again",
-        false => "ttd can read the file and you cannot: see its file_mode and file_group",
+        true => "it was deleted a moment ago; `ttctl get` fetches it again",
+        false => "ttd can read the file but you cannot; see file_mode and file_group in ttd.toml(5)",
     })
 }
 

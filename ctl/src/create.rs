@@ -26,7 +26,7 @@ pub(crate) fn create(args: &CreateArgs, output: &mut Output) -> Result<(), Error
     let manifest = Manifest::new(name, resource, trackers, hashed.hashes)
         .map_err(|why| Error::usage(format!("cannot make a manifest of {}: {why}", args.file.display())))?;
     for url in manifest.trackers().iter().filter(|url| url.is_loopback()) {
-        output.warning(&format!("{url} is this machine's own address: others will not find the tracker"));
+        output.warning(&format!("{url} is a loopback address: other machines cannot reach it"));
     }
     if args.output.as_deref() == Some(Path::new("-")) {
         return manifest.text_parts().try_for_each(|part| output.text(&part));
@@ -57,10 +57,10 @@ fn trackers(args: &[TrackerUrl]) -> Result<Vec<TrackerUrl>, Error> {
     }
     let path: PathBuf = Places::of_process().daemon_config();
     let config = Files::read_if_any(&path).and_then(|files| DaemonConfig::of(&files)).map_err(|error| {
-        Error::usage(error.to_string()).hint("name the trackers with --tracker, or mend the config file")
+        Error::usage(error.to_string()).hint("name the trackers with --tracker, or correct the config file")
     })?;
     if config.trackers.is_empty() {
-        return Err(Error::usage("no tracker is named, and none is configured")
+        return Err(Error::usage("no tracker is named and none is configured")
             .hint(format!("use --tracker tt://HOST, or set `trackers` in {}", path.display())));
     }
     Ok(config.trackers)

@@ -1,5 +1,6 @@
 //! What can go wrong, as a person needs it: what and where in one line, a hint, and a fixed exit code.
 
+use shared::plain::io_error;
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::rpc::wire::CallError;
 use std::io;
@@ -118,10 +119,7 @@ impl Error {
             io::ErrorKind::InvalidData => Kind::BadData,
             _ => Kind::Internal,
         };
-        // "No such file or directory (os error 2)": the number helps nobody.
-        let text = error.to_string();
-        let text = text.split(" (os error").next().unwrap_or(&text);
-        Error::new(kind, format!("{}: {}", what.into(), text))
+        Error::new(kind, format!("{}: {}", what.into(), io_error(error)))
     }
 
     /// What the process ends with.
@@ -156,14 +154,14 @@ impl From<CallError> for Error {
     fn from(error: CallError) -> Error {
         match error {
             CallError::Closed => Error::new(Kind::NoDaemon, "ttd closed the connection")
-                .hint("it was stopped, or restarted: look at its log, and try again"),
-            CallError::TimedOut => Error::new(Kind::TimedOut, "ttd does not answer")
-                .hint("it runs but hangs, or its disk does: look at its log"),
+                .hint("it was stopped or restarted; see `journalctl -u ttd`, and try again"),
+            CallError::TimedOut => Error::new(Kind::TimedOut, "ttd does not respond")
+                .hint("it or its disk may be hung; see `journalctl -u ttd`"),
             CallError::Refused => Error::refused("ttd is too busy").hint("try again in a moment"),
             CallError::WrongReply | CallError::Failed(_) => Error::internal(format!(
-                "the talk with ttd failed: {error}"
+                "ttd failed to answer: {error}"
             ))
-            .hint("ttctl and ttd may be of different versions: see `ttctl --version`, `ttd --version`"),
+            .hint("ttctl and ttd may have different versions; see `ttctl --version` and `ttd --version`"),
         }
     }
 }
@@ -192,10 +190,10 @@ mod tests {
     #[test]
     fn errors_of_the_system_are_short_and_have_a_code() {
         let cases = [
-            (2, 4, "cannot open x: No such file or directory"),
-            (13, 4, "cannot open x: Permission denied"),
-            (28, 7, "cannot open x: No space left on device"),
-            (5, 1, "cannot open x: Input/output error"),
+            (2, 4, "cannot open x: no such file or directory"),
+            (13, 4, "cannot open x: permission denied"),
+            (28, 7, "cannot open x: no space left on device"),
+            (5, 1, "cannot open x: input/output error"),
         ];
         for (number, code, message) in cases {
             let error = Error::io("cannot open x", &io::Error::from_raw_os_error(number));

@@ -60,7 +60,7 @@ fn fetch_now(url: &str, timeout: Duration) -> Result<Manifest, Error> {
     let mut buffer = vec![0; 64 << 10];
     let bad = |error| {
         Error::bad_data(format!("{shown}: {error}"))
-            .hint("what is there is no manifest; does the address end in .tinytorrent?")
+            .hint("this is not a manifest; the address should end in .tinytorrent")
     };
     loop {
         match body.read(&mut buffer) {
@@ -102,10 +102,10 @@ fn failed(shown: &str, timeout: Duration, error: ureq::Error) -> Error {
             Error::new(Kind::TimedOut, format!("{what}: it took longer than {}", human::duration(timeout)))
         }
         ureq::Error::StatusCode(code @ (404 | 410)) => {
-            Error::refused(format!("{what}: the server has no such thing ({code})"))
+            Error::refused(format!("{what}: not found on the server ({code})"))
         }
         ureq::Error::StatusCode(code @ (401 | 403)) => {
-            Error::refused(format!("{what}: the server does not allow it ({code})"))
+            Error::refused(format!("{what}: not allowed by the server ({code})"))
                 .hint("fetch it with a tool that can log in, and give the path of the .tinytorrent file")
         }
         ureq::Error::StatusCode(code @ (429 | 500..)) => {
@@ -116,12 +116,10 @@ fn failed(shown: &str, timeout: Duration, error: ureq::Error) -> Error {
             Error::refused(format!("{what}: it was redirected more than {REDIRECTS_MAX} times"))
         }
         ureq::Error::RequireHttpsOnly(_) => Error::refused(format!("{what}: it leads away from https")),
-        ureq::Error::HostNotFound => Error::unreachable(format!("{what}: there is no such host")),
+        ureq::Error::HostNotFound => Error::unreachable(format!("{what}: no such host")),
         ureq::Error::ConnectionFailed => Error::unreachable(format!("{what}: the connection failed")),
         ureq::Error::BadUri(why) => Error::usage(format!("{what}: {why}")),
-        ureq::Error::BodyExceedsLimit(_) => {
-            Error::bad_data(format!("{what}: it is too large for a manifest"))
-        }
+        ureq::Error::BodyExceedsLimit(_) => Error::bad_data(format!("{what}: too large for a manifest")),
         ureq::Error::Io(error) => {
             let error = Error::io(what, &error).message;
             match error.contains("certificate") {

@@ -81,7 +81,7 @@ fn a_manifest_is_fetched_also_where_it_has_moved_to() {
 fn what_cannot_be_had_is_told() {
     let root = server();
     let fails = |path: &str| fails(&format!("{root}{path}"));
-    assert_eq!(fails("/none"), (4, format!("cannot fetch {root}/none: the server has no such thing (404)")));
+    assert_eq!(fails("/none"), (4, format!("cannot fetch {root}/none: not found on the server (404)")));
     assert_eq!(fails("/login").0, 4);
     assert_eq!(
         fails("/round"),
@@ -115,7 +115,7 @@ fn what_is_no_manifest_is_bad_data() {
 fn nobody_there_and_no_address() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}/x");
-    assert_eq!(fails(&url), (8, format!("cannot fetch {url}: Connection refused")));
+    assert_eq!(fails(&url), (8, format!("cannot fetch {url}: connection refused")));
     for url in ["http://", "http:///x", "https://[::1/x"] {
         assert!([2, 4, 8].contains(&fails(url).0), "{url}");
     }

@@ -14,8 +14,8 @@ pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata), Error> {
     let io_error = |error| Error::io(format!("cannot open {}", path.display()), &error);
     let metadata = std::fs::metadata(path).map_err(io_error)?;
     if metadata.is_dir() {
-        return Err(Error::refused(format!("{} is a directory; a resource is one file", path.display()))
-            .hint("share its files one by one, or an archive of it"));
+        return Err(Error::refused(format!("{} is a directory; only files can be shared", path.display()))
+            .hint("share its files, or an archive of it"));
     }
     if !metadata.is_file() {
         return Err(Error::refused(format!("{} is not a regular file", path.display())));
@@ -28,10 +28,9 @@ pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata), Error> {
 /// A file's name as the name of a resource.
 pub(crate) fn name_of(path: &Path) -> Result<ResourceName, Error> {
     let refused = |why: String| {
-        Error::refused(format!("{} cannot be shared under its name: {why}", path.display()))
-            .hint("give the file another name")
+        Error::refused(format!("cannot share {}: {why}", path.display())).hint("rename the file")
     };
-    let name = path.file_name().ok_or_else(|| refused("the path ends in no name".to_owned()))?;
+    let name = path.file_name().ok_or_else(|| refused("the path has no file name".to_owned()))?;
     let name = name.to_str().ok_or_else(|| refused("the name is not UTF-8".to_owned()))?;
     name.parse().map_err(|why: shared::name::BadName| refused(why.to_string()))
 }
@@ -51,8 +50,9 @@ pub(crate) fn read_manifest(path: &Path) -> Result<Manifest, Error> {
     let (mut file, _) = open_regular(path)?;
     let mut parser = Parser::new();
     let mut buffer = vec![0; 64 << 10];
-    let bad =
-        |error| Error::bad_data(format!("{}: {error}", path.display())).hint("it is not a sound manifest");
+    let bad = |error| {
+        Error::bad_data(format!("{}: {error}", path.display())).hint("not a valid .tinytorrent manifest")
+    };
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return parser.finish().map_err(bad),
@@ -102,21 +102,24 @@ impl<'a> NewFile<'a> {
 /// Refuses to put a file in the place of a device, a pipe or a socket, which whoever may do that needs most.
 pub(crate) fn must_be_replaceable(path: &Path) -> Result<(), Error> {
     match std::fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Err(Error::refused(format!(
-            "{} is not a regular file, and is not replaced by one",
-            path.display()
-        ))
-        .hint("name a file or a directory with -o")),
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+            Err(Error::refused(format!("{} is not a regular file and cannot be replaced", path.display()))
+                .hint("name a file or a directory with -o"))
+        }
         _ => Ok(()),
     }
 }
 
 /// Something is where a new file should be.
 pub(crate) fn exists(path: &Path) -> Error {
-    Error::refused(format!("{} exists already", path.display())).hint("use --replace to replace it")
+    Error::refused(format!("{} already exists", path.display())).hint("use --replace to replace it")
 }
 
 pub(crate) fn write_error(path: &Path, error: &io::Error) -> Error {
     let error = Error::io(format!("cannot write {}", path.display()), error);
-    if error.kind == Kind::NoSpace { error.hint("make room, or choose another place with -o") } else { error }
+    if error.kind == Kind::NoSpace {
+        error.hint("free some space, or choose another place with -o")
+    } else {
+        error
+    }
 }

@@ -123,7 +123,7 @@ impl Watched for Shown<'_> {
         match update {
             Ok(TrackerAnswer { tracker, answer }) => self.answered(tracker.as_str(), answer),
             Err(error) => {
-                let trouble = format!("{}; trying again", error.message);
+                let trouble = format!("{}; retrying", error.message);
                 // A screen has it below the table.
                 if self.trouble.as_ref() != Some(&trouble) && !output.out_is_screen() {
                     output.warning(&trouble);

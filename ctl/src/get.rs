@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How a file that was there before ttd knew it came to be complete.
-const ADOPTED: &str = " (the file that lay there is it; nothing was fetched)";
+const ADOPTED: &str = " (the existing file matches; nothing was fetched)";
 
 pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let start = Instant::now();
@@ -151,14 +151,14 @@ impl Waiting for Getting<'_> {
     fn not_begun(&self, place: usize, timeout: Duration) -> Error {
         let Order { what, last, was_compared, .. } = &self.orders[place];
         let last = last.borrow();
-        let why = last.as_ref().map_or("ttd has not answered", |error| &error.message);
+        let why = last.as_ref().map_or("ttd has not responded", |error| &error.message);
         match was_compared.get() {
             true => Error::new(Kind::TimedOut, why)
-                .hint("if it is what you want, ttd takes it in all the same; `ttctl status` shows it then"),
+                .hint("the comparison continues; `ttctl status` shows the result"),
             false => {
                 let span = human::duration(timeout);
                 Error::new(Kind::TimedOut, format!("{what} was not found within {span}: {why}"))
-                    .hint("nothing was begun; `ttctl tracker list` shows what is published")
+                    .hint("nothing was started; `ttctl tracker list` shows what is published")
             }
         }
     }
@@ -217,10 +217,10 @@ impl Getting<'_> {
         let mut how = match &done {
             Some(done) => speed(done, bytes_before, self.start.elapsed()),
             None if self.orders[place].was_compared.get() => ADOPTED.to_owned(),
-            None => " (it was there already)".to_owned(),
+            None => " (already complete)".to_owned(),
         };
         if self.args.output.is_some() && done.is_none() {
-            how = " (copied; it was in the shared directory already)".to_owned();
+            how = " (copied from the shared directory)".to_owned();
         }
         let daemon = self.link.daemon();
         let mut got = self.document(&accepted, true);

@@ -43,7 +43,7 @@ fn nothing(args: &PeersArgs, global: &Global) -> String {
         (_, true, false) => "nobody fetches from this machine now".to_owned(),
         (_, false, true) => "nothing is fetched from anybody now".to_owned(),
         (Some(what), ..) => format!(
-            "nothing is fetched from anybody now, nor does anybody fetch it from here; `{}` shows who has it",
+            "no peer sends or fetches it now; `{}` shows who has it",
             global.command("tracker peers", what)
         ),
         (None, ..) => "nothing is fetched from anybody now, nor does anybody fetch from here".to_owned(),

@@ -31,8 +31,8 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
     let trackers = environment::trackers(&args.trackers).map_err(|error| Error::usage(error.to_string()))?;
     let daemon = Daemon::connect(global).await?;
     if trackers.is_empty() && daemon.info.trackers.is_empty() {
-        return Err(Error::usage("no tracker is named, and ttd is configured with none")
-            .hint("use --tracker tt://HOST, or start ttd with --tracker"));
+        return Err(Error::usage("no tracker is named and none is configured")
+            .hint("use --tracker tt://HOST, or set `trackers` in ttd.toml"));
     }
     let mut done = Vec::new();
     let mut failures = Failures::default();
@@ -73,8 +73,8 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
 /// It is shared, and yet nobody finds it under its name.
 fn not_found(shared: &Shared, why: &str) -> Error {
     let name = &shared.name;
-    Error::refused(format!("{name} is shared, but new machines do not find it by its name: {why}"))
-        .hint(format!("`ttctl status {name}` tells how it stands"))
+    Error::refused(format!("{name} is shared, but new machines cannot find it by name: {why}"))
+        .hint(format!("see `ttctl status {name}`"))
 }
 
 fn document(shared: &Shared) -> Share {
@@ -199,8 +199,8 @@ async fn read(file: File, offset: u64, bytes_total: u64, path: &Path) -> Result<
     match result {
         Ok(part) => Ok((file, part)),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            let message = format!("{} became shorter while it was being read", path.display());
-            Err(Error::bad_data(message).hint("share it when it is no longer written to"))
+            let message = format!("{} was truncated while it was being read", path.display());
+            Err(Error::bad_data(message).hint("share it again when it no longer changes"))
         }
         Err(error) => Err(Error::io(format!("cannot read {}", path.display()), &error)),
     }

@@ -21,7 +21,7 @@ use std::time::Duration;
 /// Updates come no more often than this.
 const UPDATES_EVERY: Duration = Duration::from_millis(200);
 
-pub(crate) const NOTHING: &str = "there are no resources; `ttctl share` and `ttctl get` make some";
+pub(crate) const NOTHING: &str = "no files here; `ttctl share` and `ttctl get` add some";
 
 pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
@@ -92,7 +92,7 @@ fn print(resources: &[&ResourceStatus], output: &mut Output) -> Result<(), Error
 /// Of several names for one resource, the one that was asked for, else the first.
 pub(crate) fn best<'a>(resources: &'a [ResourceStatus], what: &str) -> Result<&'a ResourceStatus, Error> {
     resources.iter().find(|resource| resource.name.as_str() == what).or(resources.first()).ok_or_else(|| {
-        Error::refused(format!("there is no resource \"{what}\"")).hint("`ttctl list` shows all there are")
+        Error::refused(format!("no such file here: {what}")).hint("`ttctl list` shows what is here")
     })
 }
 

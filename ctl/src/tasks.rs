@@ -35,5 +35,5 @@ pub(crate) async fn wait(daemon: &Daemon, task: TaskId, mut progress: Progress) 
 
 /// The daemon's answer belongs to another kind of task.
 pub(crate) fn unexpected(ended: &Ended) -> Error {
-    Error::internal(format!("ttd ended the task in a way that does not fit: {ended:?}"))
+    Error::internal(format!("ttd sent an unexpected result: {ended:?}"))
 }

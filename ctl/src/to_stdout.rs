@@ -18,8 +18,8 @@ pub(crate) fn is_meant(target: &Path) -> bool {
 /// Refuses what would put something else there.
 pub(crate) fn refuse_early(args: &GetArgs, global: &Global) -> Result<(), Error> {
     match global.json && args.output.as_deref().is_some_and(is_meant) {
-        true => Err(Error::usage("--json and \"-o -\" both want the standard output")
-            .hint("leave out one of them, or name a file with -o")),
+        true => Err(Error::usage("--json and \"-o -\" both use standard output")
+            .hint("use only one of them, or name a file with -o")),
         false => Ok(()),
     }
 }
@@ -34,10 +34,10 @@ pub(crate) async fn write(path: PathBuf, output: &mut Output) -> Result<(), Erro
         let _ = done.send(copy(&path)); // after ^C nobody wants to know
     });
     tokio::select! {
-        copied = copied => copied.unwrap_or_else(|_| Err(Error::internal("the copying has not ended well"))),
+        copied = copied => copied.unwrap_or_else(|_| Err(Error::internal("copying failed"))),
         interrupted = tokio::signal::ctrl_c() => {
             interrupted.map_err(|error| Error::io("cannot listen for ^C", &error))?;
-            Err(Error::new(Kind::Interrupted, "interrupted while the file was written out")
+            Err(Error::new(Kind::Interrupted, "interrupted while the file was being written")
                 .hint(format!("the complete file is {shown}")))
         }
     }

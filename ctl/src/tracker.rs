@@ -40,7 +40,7 @@ pub(crate) async fn list(args: &TrackerListArgs, global: &Global, output: &mut O
             entry.publication.key.resource.to_string().into(),
         ]);
     }
-    table.print(output, &format!("{tracker} has no publications"))
+    table.print(output, &format!("nothing is published on {tracker}"))
 }
 
 pub(crate) async fn peers(
@@ -109,7 +109,7 @@ pub(crate) async fn resources(
             entry.key.resource.to_string().into(),
         ]);
     }
-    table.print(output, &format!("{tracker} knows no resource of {peer}"))
+    table.print(output, &format!("{tracker} knows no files of {peer}"))
 }
 
 /// The size that the tracker was told, if it fits: its word is a stranger's.
@@ -133,7 +133,7 @@ async fn peer_address(text: &str) -> Result<SocketAddr, Error> {
     }
     let with_port = if text.contains(':') { text.to_owned() } else { format!("{text}:{PEER_PORT}") };
     let mut found = tokio::net::lookup_host(&with_port).await.map_err(|error| {
-        Error::usage(format!("{text} is no peer's address: {error}")).hint("use HOST:PORT")
+        Error::usage(format!("{text} is not a peer's address: {error}")).hint("use HOST:PORT")
     })?;
     found.next().ok_or_else(|| Error::refused(format!("{text} has no address")))
 }

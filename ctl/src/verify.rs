@@ -71,7 +71,11 @@ async fn verify_one(daemon: &Daemon, what: String, output: &Output) -> Result<Ve
 /// What was there and is damaged; what was never fetched is no fault of the disk.
 fn lost(verified: &Verified) -> Option<Error> {
     let lost = verified.chunks_had.checked_sub(verified.chunks_good).filter(|lost| *lost > 0)?;
-    let (chunks, verb) = (human::count(lost.into(), "chunk"), if lost == 1 { "is" } else { "are" });
-    let error = Error::bad_data(format!("{chunks} of {} {verb} not what was written", verified.name));
-    Some(error.hint("look after the disk; `ttctl status` shows whether they are fetched again"))
+    let chunks = human::count(lost.into(), "chunk");
+    let error = Error::bad_data(format!("{} is corrupt: {chunks}", verified.name));
+    Some(
+        error.hint(
+            "check the disk (`dmesg`, `smartctl`); `ttctl status` shows whether they are fetched again",
+        ),
+    )
 }

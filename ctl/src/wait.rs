@@ -33,7 +33,7 @@ pub(crate) async fn wait(args: &WaitArgs, global: &Global, output: &mut Output) 
         (Some(peers), _) => Goal::Machines(peers.get()),
         (None, Some(percent)) => Goal::Percent(percent),
         (None, None) if args.which.tracker.is_some() => {
-            return Err(Error::usage("a tracker counts machines: say how many with --peers or --percent"));
+            return Err(Error::usage("--tracker needs --peers or --percent"));
         }
         (None, None) => return wait_for_copies(args, deadline, global, output).await,
     };
@@ -202,7 +202,7 @@ async fn wait_for_swarm(
         }
         result = tokio::signal::ctrl_c() => {
             result.map_err(|error| Error::io("cannot listen for ^C", &error))?;
-            Err(Error::new(Kind::Interrupted, "interrupted; the rollout goes on").hint(hint()))
+            Err(Error::new(Kind::Interrupted, "interrupted; the rollout continues").hint(hint()))
         }
     };
     line.clear();
@@ -238,7 +238,7 @@ async fn watch(
                 }
             }
             Err(error) => {
-                line.show(&format!("{}: {}; trying again", human::clean(what), human::clean(&error.message)));
+                line.show(&format!("{}: {}; retrying", human::clean(what), human::clean(&error.message)));
                 let _ = asker.reconnect(global).await; // without a ttd the next question fails, too
             }
         }
@@ -248,7 +248,7 @@ async fn watch(
 
 /// What was not reached in time: "big.img is on 4 of the 9 machines after 2 s".
 fn missed(what: &str, goal: Goal, last: Option<&Fleet>, span: &str) -> String {
-    let Some(fleet) = last else { return format!("{what}: its tracker has not answered for {span}") };
+    let Some(fleet) = last else { return format!("{what}: the tracker has not responded for {span}") };
     match goal {
         Goal::Machines(wanted) => {
             let outdated = outdated(fleet).map_or(String::new(), |outdated| format!("; {outdated}"));
@@ -404,7 +404,7 @@ mod tests {
                 Some(outdated),
                 "after 2 s, big.img is done on 4 of 5 machines (80 %); outdated: pc-17 (10.0.0.17:7987)",
             ),
-            (Goal::Percent(9), None, "big.img: its tracker has not answered for 2 s"),
+            (Goal::Percent(9), None, "big.img: the tracker has not responded for 2 s"),
         ] {
             assert_eq!(missed("big.img", goal, fleet.as_ref(), "2 s"), expected);
         }

@@ -27,7 +27,7 @@ impl Want {
             Some("tt") => in_catalogue_of(&what["tt://".len()..], what),
             Some("http" | "https") => Ok(Want::Url(what.to_owned())),
             Some(scheme) if scheme.chars().all(|char| char.is_ascii_alphanumeric()) && !scheme.is_empty() => {
-                Err(Error::usage(format!("{what}: {scheme}:// is unknown"))
+                Err(Error::usage(format!("{what}: unknown scheme {scheme}://"))
                     .hint("use tt://HOST:PORT/NAME, an address with http:// or https://, a path or a name"))
             }
             _ if what.contains('/') || what.ends_with(MANIFEST_SUFFIX) => Ok(Want::Manifest(what.into())),

@@ -17,28 +17,28 @@ pub(super) fn folder_of_nobody(folder: &Path, findings: &mut Findings) -> bool {
     let Ok(metadata) = std::fs::metadata(folder) else {
         let parent = folder.parent().is_some_and(Path::is_dir);
         match parent {
-            true => findings.ok("directory", format!("{shown} is not there; a ttd would make it")),
+            true => findings.ok("directory", format!("{shown} does not exist; ttd creates it")),
             false => findings.add(
                 "directory",
                 Verdict::Warning,
-                format!("{shown} is not there, nor is the directory that it is to be in"),
-                Some("make that directory, for ttd makes the last one only".to_owned()),
+                format!("{shown} does not exist, nor does its parent directory"),
+                Some("create the parent directory; ttd creates only the last one".to_owned()),
             ),
         }
         return false;
     };
     if !metadata.is_dir() {
-        let hint = "name a directory as ttd's DIRECTORY, or as `directory` in ttd.toml".to_owned();
-        findings.add("directory", Verdict::Failure, format!("{shown} is no directory"), Some(hint));
+        let hint = "start `ttd DIRECTORY`, or set `directory` in ttd.toml".to_owned();
+        findings.add("directory", Verdict::Failure, format!("{shown} is not a directory"), Some(hint));
     } else if rustix::fs::access(folder, Access::WRITE_OK).is_err() {
-        let hint = "that is right if ttd runs as another user, who may".to_owned();
-        findings.add("directory", Verdict::Warning, format!("you may not write into {shown}"), Some(hint));
+        let hint = "this is fine if ttd runs as a user who can".to_owned();
+        findings.add("directory", Verdict::Warning, format!("you cannot write to {shown}"), Some(hint));
     } else {
-        findings.ok("directory", format!("you may write into {shown}"));
+        findings.ok("directory", format!("you can write to {shown}"));
     }
     if let Ok(stat) = rustix::fs::statvfs(folder) {
         let bytes = |blocks: u64| human::bytes(blocks.saturating_mul(stat.f_frsize));
-        findings.ok("space", format!("{} of {} are free", bytes(stat.f_bavail), bytes(stat.f_blocks)));
+        findings.ok("space", format!("{} of {} free", bytes(stat.f_bavail), bytes(stat.f_blocks)));
     }
     metadata.is_dir()
 }
@@ -50,14 +50,14 @@ pub(super) fn file_system(folder: &Path, findings: &mut Findings) {
     let Some((place, kind)) = mount_of(&table, &folder) else { return };
     let says = format!("{kind}, mounted at {}", place.display());
     let warning = match kind.as_str() {
-        "tmpfs" | "ramfs" => "it is memory: what is in it is gone after a reboot",
-        "vfat" | "msdos" => "it takes no file of more than 4 GiB",
+        "tmpfs" | "ramfs" => "files in memory are lost at a reboot",
+        "vfat" | "msdos" => "files are limited to 4 GiB",
         "nfs" | "nfs4" | "cifs" | "smb3" | "fuse.sshfs" | "9p" => {
-            "it is another machine's: chunks cross the network twice, and ttd waits when that machine does"
+            "a network file system: chunks cross the network twice, and ttd waits for its server"
         }
         _ => return findings.ok("file system", says),
     };
-    let hint = "a directory on a disk of this machine serves better".to_owned();
+    let hint = "use a directory on a local disk".to_owned();
     findings.add("file system", Verdict::Warning, format!("{says}; {warning}"), Some(hint));
 }
 
@@ -87,19 +87,22 @@ pub(super) async fn listens(listen: SocketAddr, findings: &mut Findings) {
     let connecting = TcpStream::connect(SocketAddr::new(near, listen.port()));
     let why = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(Ok(_)) if listen.ip().is_loopback() => {
-            let hint = "leave out `listen`, or set it to an address that the others reach".to_owned();
-            let says = format!("ttd listens on {listen}: no other machine reaches it");
+            let hint = "remove `listen`, or set it to an address that other machines can reach".to_owned();
+            let says = format!("ttd listens on {listen}: other machines cannot reach it");
             return findings.add("peer port", Verdict::Warning, says, Some(hint));
         }
         Ok(Ok(_)) => {
-            let says = format!("ttd listens on {listen}; the others must reach port {}/tcp", listen.port());
+            let says = format!(
+                "ttd listens on {listen}; other machines must be able to reach port {}/tcp",
+                listen.port()
+            );
             return findings.ok("peer port", says);
         }
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(error)) => shared::plain::io_error(&error),
         Err(_) => "no answer".to_owned(),
     };
-    let hint = "a firewall on this machine may be in the way; else see the log of ttd".to_owned();
-    findings.add("peer port", Verdict::Failure, format!("nobody answers at {listen}: {why}"), Some(hint));
+    let hint = "a firewall on this machine may block it; else see `journalctl -u ttd`".to_owned();
+    findings.add("peer port", Verdict::Failure, format!("no answer on {listen}: {why}"), Some(hint));
 }
 
 /// The port that a ttd would take.
@@ -108,10 +111,10 @@ pub(super) async fn port_is_free(listen: Option<ListenAddr>, has_folder: bool, f
     match shared::rpc::listen(listen) {
         Ok(_) => findings.ok("peer port", format!("{listen} is free")),
         Err(error) if has_folder && error.kind() == std::io::ErrorKind::AddrInUse => {
-            findings.ok("peer port", format!("{listen} is taken; a ttd with a DIRECTORY takes the next one"));
+            findings.ok("peer port", format!("{listen} is in use; `ttd DIRECTORY` takes the next free port"));
         }
         Err(error) => {
-            let hint = "stop what has it, or name another port with `listen` in ttd.toml".to_owned();
+            let hint = "stop that process, or choose another port with `listen` in ttd.toml".to_owned();
             findings.add("peer port", Verdict::Failure, error.to_string(), Some(hint));
         }
     }

@@ -23,7 +23,7 @@ use std::path::Path;
 /// The folder, the port and the trackers of a ttd that runs are its own: looked at from outside, its port would be taken by
 /// somebody else, and the folder that of the caller.
 const NOT_CHECKED: &str =
-    "not checked: directory, port and trackers; a ttd may be running that does not answer, or not to you";
+    "not checked: directory, port and trackers; a ttd may be running that does not respond to you";
 
 pub(crate) async fn doctor(global: &Global, output: &mut Output) -> Result<(), Error> {
     let mut findings = Findings::default();
@@ -51,14 +51,14 @@ fn config(findings: &mut Findings) -> DaemonConfig {
     match read_config() {
         Ok((files, config)) => {
             let says = match files.is_empty() {
-                true => "there is no ttd.toml, so all is as by default".to_owned(),
-                false => format!("{files} is good"),
+                true => "no ttd.toml; using defaults".to_owned(),
+                false => format!("{files}: OK"),
             };
             findings.ok("config", says);
             config
         }
         Err(error) => {
-            let hint = "a ttd does not start with it, and one that runs goes on with what it had read before";
+            let hint = "ttd cannot start with it; a running ttd keeps its former configuration";
             findings.add("config", Verdict::Failure, error.to_string(), Some(hint.to_owned()));
             DaemonConfig::default()
         }
@@ -85,9 +85,7 @@ async fn with_daemon(daemon: &Daemon, findings: &mut Findings) -> Result<(), Err
             "daemon",
             Verdict::Warning,
             format!("{says}, and this ttctl is {}", env!("CARGO_PKG_VERSION")),
-            Some(
-                "restart ttd after an upgrade; ttctl and ttd of one version know each other best".to_owned(),
-            ),
+            Some("restart ttd after an upgrade".to_owned()),
         ),
     }
     folder(daemon, &examined, &resources, findings);
@@ -118,23 +116,19 @@ const LITTLE_SPACE: u64 = 1 << 30;
 fn folder(daemon: &Daemon, examined: &Examined, resources: &[ResourceStatus], findings: &mut Findings) {
     let folder = daemon.info.folder.display();
     match &examined.folder_trouble {
-        None => findings.ok("directory", format!("ttd can write into {folder}")),
+        None => findings.ok("directory", format!("ttd can write to {folder}")),
         Some(trouble) => findings.add(
             "directory",
             Verdict::Failure,
-            format!("ttd cannot write into {folder}: {trouble}"),
-            Some(format!(
-                "it runs as uid {}: the directory must be that user's, on a disk that works",
-                examined.uid
-            )),
+            format!("ttd cannot write to {folder}: {trouble}"),
+            Some(format!("ttd runs as uid {}, which must own the directory", examined.uid)),
         ),
     }
     let free = human::bytes(examined.free_bytes);
-    let space = format!("{free} of {} are free", human::bytes(examined.total_bytes));
+    let space = format!("{free} of {} free", human::bytes(examined.total_bytes));
     let wants = resources.iter().find(|resource| resource.kind == Some(ErrorKind::NoSpace));
-    let hint = || {
-        Some(format!("make room on the disk of {folder}, or remove resources with `ttctl remove --delete`"))
-    };
+    let hint =
+        || Some(format!("free space on the disk of {folder}, or delete files with `ttctl remove --delete`"));
     match wants {
         Some(resource) => {
             let reason = resource.reason.as_deref().unwrap_or("no space");
@@ -153,18 +147,18 @@ fn check_resources(resources: &[ResourceStatus], findings: &mut Findings) {
         resources.iter().filter(|resource| resource.state == State::Error).collect();
     for resource in &bad {
         let reason = resource.reason.as_deref().unwrap_or("ttd gives no reason");
-        let hint = format!("`ttctl status {0}` tells more; `ttctl verify {0}` looks again", resource.name);
+        let hint = format!("see `ttctl status {0}`; `ttctl verify {0}` checks it again", resource.name);
         findings.add("resource", Verdict::Failure, format!("{}: {reason}", resource.name), Some(hint));
     }
     if bad.is_empty() {
         let number = human::count(resources.len() as u64, "resource");
-        findings.ok("resources", format!("{number}, none in error"));
+        findings.ok("resources", format!("{number}, no errors"));
     }
 }
 
 fn descriptors(examined: &Examined, findings: &mut Findings) {
     let Examined { descriptors, descriptors_max, .. } = examined;
-    let says = format!("{descriptors} of {descriptors_max} descriptors are in use");
+    let says = format!("{descriptors} of {descriptors_max} file descriptors in use");
     match descriptors.saturating_mul(5) < descriptors_max.saturating_mul(4) && *descriptors_max >= 1024 {
         true => findings.ok("descriptors", says),
         false => findings.add(

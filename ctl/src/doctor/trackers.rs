@@ -35,13 +35,13 @@ pub(super) fn not_asked(trackers: &[TrackerUrl], findings: &mut Findings) {
         return none(findings);
     }
     let trackers: Vec<&str> = trackers.iter().take(TRACKERS_MAX).map(TrackerUrl::as_str).collect();
-    let says = format!("not asked: {}; only a ttd that runs can ask trackers", trackers.join(", "));
+    let says = format!("not asked: {}; only a running ttd can ask trackers", trackers.join(", "));
     let hint = "start ttd, then run `ttctl doctor` again".to_owned();
     findings.add("tracker", Verdict::Warning, says, Some(hint));
 }
 
 fn none(findings: &mut Findings) {
-    let hint = "name one with `trackers` in ttd.toml or --tracker; files are shared and found through it";
+    let hint = "set `trackers` in ttd.toml; files are shared and found through a tracker";
     findings.add("tracker", Verdict::Warning, "no tracker is configured".to_owned(), Some(hint.to_owned()));
 }
 
@@ -57,20 +57,19 @@ fn judge(url: &TrackerUrl, examined: &TrackerExamined, findings: &mut Findings) 
     findings.ok("tracker", says);
     clock(url, skew(examined.asked_ms, examined.answered_ms, examined.clock_ms), findings);
     if examined.is_local {
-        let hint =
-            "name it by an address that all machines reach: manifests carry it to the others".to_owned();
-        let says = format!("{url} is this machine's own address: others cannot use it");
+        let hint = "use an address that all machines can reach: it is written into manifests".to_owned();
+        let says = format!("{url} is a loopback address: other machines cannot reach it");
         findings.add("tracker", Verdict::Warning, says, Some(hint));
     }
 }
 
 fn clock(url: &TrackerUrl, (skew, ahead): (Duration, bool), findings: &mut Findings) {
     if skew <= SKEW_MAX {
-        return findings.ok("clock", format!("that of {url} agrees"));
+        return findings.ok("clock", format!("in sync with {url}"));
     }
     let (skew, which) = (human::duration(skew), if ahead { "ahead of" } else { "behind" });
-    let says = format!("that of {url} is {skew} {which} ours");
-    let hint = "set the clocks (chrony, systemd-timesyncd): of two files of one name, the later one counts";
+    let says = format!("the clock of {url} is {skew} {which} this machine");
+    let hint = "synchronize the clocks (chrony, systemd-timesyncd): the newest file of a name counts";
     findings.add("clock", Verdict::Warning, says, Some(hint.to_owned()));
 }
 
@@ -103,7 +102,7 @@ mod tests {
         let [finding] = &findings.findings[..] else { panic!("{findings:?}") };
         assert_eq!((finding.check, finding.verdict), ("tracker", Verdict::Warning));
         let says =
-            format!("not asked: {}, {}; only a ttd that runs can ask trackers", trackers[0], trackers[1]);
+            format!("not asked: {}, {}; only a running ttd can ask trackers", trackers[0], trackers[1]);
         assert_eq!(finding.message, says);
     }
 }

@@ -53,7 +53,7 @@ fn create_says_what_it_cannot_do() {
     assert!(create(&path("x.tinytorrent")).1.contains("the suffix of manifests"));
     assert_eq!(
         ttctl_fails(&["create", &path("x"), TRACKER[0], TRACKER[1], "-o", &path("none/x")]).1,
-        format!("cannot write {}: No such file or directory", path("none/x"))
+        format!("cannot write {}: no such file or directory", path("none/x"))
     );
 }
 
@@ -65,7 +65,7 @@ fn check_finds_what_is_wrong() {
     fs::write(&torrent, manifest("x", &good).to_text()).unwrap();
     let check = || ttctl(&["check", text(&torrent)]);
 
-    assert!(check().0.starts_with("the manifest is sound: x, "), "without a file");
+    assert!(check().0.starts_with("the manifest is valid: x, "), "without a file");
     fs::write(&file, &good).unwrap();
     assert!(check().0.ends_with("x matches (3.0 MiB)\n"));
 

@@ -291,7 +291,7 @@ fn verify_tells_lost_chunks_from_those_never_fetched() {
     assert_eq!((printed.as_str(), result), ("x: 1 of 2 chunks good\n", Ok(())));
     fake.state().tasks = [TaskState::Verified { chunks_good: 0, chunks_total: 2 }].into();
     let failed = ttctl_fails(&["verify", "x", "--directory", fake.folder()]);
-    assert_eq!(failed, (6, "1 chunk of x is not what was written".into()));
+    assert_eq!(failed, (6, "x is corrupt: 1 chunk".into()));
 }
 
 #[test]
@@ -363,7 +363,7 @@ fn a_doctor_has_the_daemon_ask_its_trackers() {
     fake.state().trackers = vec!["tt://t:1"];
     let (checks, _) = diagnosis(fake.folder());
     found(&checks, "tracker", "ok", "tt://t:1 answers within 1.2 ms (fake, protocol version 2)");
-    found(&checks, "clock", "warning", "that of tt://t:1 is 1 min 32 s ahead of ours");
+    found(&checks, "clock", "warning", "the clock of tt://t:1 is 1 min 32 s ahead of this machine");
 }
 
 #[test]
@@ -375,7 +375,7 @@ fn a_doctor_does_not_look_at_what_belongs_to_a_ttd_that_does_not_answer() {
     std::thread::spawn(move || listener.incoming().for_each(drop)); // hangs up at once, until the test's process ends
     let (checks, code) = diagnosis(text(folder.path()));
     assert_eq!(code, 3);
-    found(&checks, "daemon", "failure", "hung up at once");
+    found(&checks, "daemon", "failure", "closed the connection at once");
     found(&checks, "the rest", "warning", "not checked: directory, port and trackers");
     let looked_at = |name: &str| checks.iter().any(|(check, ..)| check == name);
     assert!(!looked_at("peer port") && !looked_at("directory") && !looked_at("tracker"), "{checks:?}");
@@ -387,7 +387,7 @@ fn a_doctor_is_of_use_without_a_daemon() {
     let (checks, code) = diagnosis(text(folder.path()));
     assert_eq!(code, 3);
     found(&checks, "daemon", "failure", "no ttd answers");
-    found(&checks, "directory", "ok", "you may write into");
+    found(&checks, "directory", "ok", "you can write to");
     assert!(checks.iter().any(|(check, ..)| check == "peer port"), "{checks:?}");
     let (printed, result) = ttctl(&["doctor", "--directory", text(folder.path())]);
     assert!(result.unwrap_err().is_told);

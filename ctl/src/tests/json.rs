@@ -24,11 +24,11 @@ fn an_error_is_a_document_whatever_fails() {
     let here = ["--directory", fake.folder()];
     for (args, kind, code, message) in [
         (vec!["status", "x", "--socket", "/none/ttd.sock"], "no_daemon", 3, "no ttd answers"),
-        (vec!["get", "ftp://x"], "usage", 2, "ftp:// is unknown"),
+        (vec!["get", "ftp://x"], "usage", 2, "unknown scheme ftp://"),
         (vec!["check", "/none/x.tinytorrent"], "refused", 4, "/none/x.tinytorrent"),
         ([&["get", "x"][..], &here].concat(), "refused", 4, "nobody knows it"),
         ([&["wait", "x"][..], &here].concat(), "bad_data", 6, "the hash failed"),
-        ([&["tracker", "peers", "x"][..], &here].concat(), "refused", 4, "has no publication"),
+        ([&["tracker", "peers", "x"][..], &here].concat(), "refused", 4, "is not published on"),
     ] {
         let (document, exit_code) = document(&args);
         assert_eq!(document["schema_version"], 1, "{args:?}");

@@ -96,7 +96,7 @@ fn several_are_verified_one_after_the_other() {
     fake.state().tasks = [verified(2), verified(0)].into();
     let (printed, result) = ttctl(&["verify", "a", "b", "--directory", fake.folder()]);
     assert_eq!(printed, "a: 2 of 2 chunks good\nb: 0 of 2 chunks good\n");
-    assert_eq!(result.unwrap_err().message, "1 chunk of b is not what was written");
+    assert_eq!(result.unwrap_err().message, "b is corrupt: 1 chunk");
     fake.state().tasks = [verified(2), verified(2)].into();
     let (done, code) = document(&["verify", "--all"], &fake);
     assert_eq!((done["verified"][1]["name"].as_str(), code), (Some("b"), 0), "{done}");
@@ -127,7 +127,7 @@ fn a_tracker_is_asked_for_what_the_beginning_of_an_id_means() {
         assert!(printed.contains(&ResourceId::of(b"x").to_string()), "{printed}");
     }
     let (code, message) = ttctl_fails(&[&["fleet", "lab-*"][..], &here].concat());
-    assert_eq!((code, message.as_str()), (2, "lab-* matches 2 files, and one is needed"));
+    assert_eq!((code, message.as_str()), (2, "lab-* matches 2 files; name one"));
     let failed = ttctl_fails(&[&["fleet", "0123456789"][..], &here].concat());
     assert_eq!(failed, (4, "no such file: 0123456789".to_owned()));
 }

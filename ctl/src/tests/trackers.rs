@@ -63,7 +63,7 @@ fn what_a_tracker_does_not_know_or_does_not_say_has_an_exit_code() {
     for verb in [&["tracker", "peers", "x"][..], &["fleet", "x"], &["wait", "x", "--peers", "1"]] {
         let args = [verb, &["--tracker", "tt://third", "--directory", fake.folder()]].concat();
         fake.state().no_tracker = None;
-        let unknown = format!("{} has no publication \"x\"", url("tt://third"));
+        let unknown = format!("x is not published on {}", url("tt://third"));
         assert_eq!(ttctl_fails(&args), (4, unknown), "{args:?}");
         fake.state().no_tracker = Some(unreachable("tt://third"));
         assert_eq!(ttctl_fails(&args), (8, unreachable("tt://third").message), "{args:?}");

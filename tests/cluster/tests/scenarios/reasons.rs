@@ -43,7 +43,7 @@ fn a_tracker_that_cannot_be_reached() {
     let told = output.stderr.lines().filter(|line| line.starts_with("image.iso: waiting")).count();
     assert_eq!(told, 1, "{}", output.stderr);
     assert!(
-        output.stderr.lines().last().is_some_and(|line| line.contains("download goes on")),
+        output.stderr.lines().last().is_some_and(|line| line.contains("download continues")),
         "{}",
         output.stderr
     );
