@@ -311,10 +311,11 @@ fn binary(bytes: u64, round: fn(f64) -> f64) -> String {
     }
 }
 
-/// "4.2 s", "42 s", "12 min".
+/// "42 ms", "4.2 s", "42 s", "12 min".
 pub(super) fn tenths(span: Duration) -> String {
     match span.as_millis() {
-        0..10_000 => format!("{:.1} s", span.as_secs_f64()),
+        ms @ 0..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{:.1} s", span.as_secs_f64()),
         _ => seconds(span),
     }
 }

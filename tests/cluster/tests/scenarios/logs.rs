@@ -18,13 +18,18 @@ fn without_measures(line: &str) -> String {
         number.parse::<f64>().is_ok() || word.contains("127.0.0.1:")
     };
     let words = line.split(' ').map(|word| match word {
-        word if is_measure(word) => "#".to_owned(),
+        word if is_measure(word) => if word.starts_with('(') { "(#" } else { "#" }.to_owned(),
         word => match word.split_once('=') {
             Some((key @ ("user" | "by"), _)) => format!("{key}=#"),
             _ => word.to_owned(),
         },
     });
-    words.collect::<Vec<_>>().join(" ").replace("KiB/s", "MiB/s").replace("GiB/s", "MiB/s")
+    words
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace(" ms ", " s ")
+        .replace("KiB/s", "MiB/s")
+        .replace("GiB/s", "MiB/s")
 }
 
 #[test]
