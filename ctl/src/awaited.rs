@@ -137,15 +137,7 @@ pub(crate) async fn wait_for_all(
             () = &mut deadline.reached => {
                 let timeout = deadline.timeout.unwrap_or_default();
                 for (place, one) in all.iter().enumerate().filter(|(_, one)| !one.has_ended) {
-                    let error = match &one.accepted {
-                        _ if link.is_away() => {
-                            Error::new(Kind::NoDaemon, format!("ttd has stopped, and was not back after {}", human::duration(timeout)))
-                        }
-                        None => waiting.not_begun(place, timeout),
-                        Some(accepted) => timed_out(accepted, timeout, one.last.as_ref())
-                            .hint(what_now(accepted, global)),
-                    };
-                    ended.push((place, Err(error)));
+                    ended.push((place, Err(too_late(place, one, timeout, waiting, link, global))));
                 }
             }
         }
@@ -309,6 +301,25 @@ fn stopped(all: &[Awaited], waiting: &impl Waiting, global: &Global) -> Error {
         }
         rest => interrupted(format!("{} of {} files are not complete yet", rest.len(), all.len()))
             .hint("the downloads go on: `ttctl status` shows them"),
+    }
+}
+
+/// Why one has not ended when the time is over.
+fn too_late(
+    place: usize,
+    one: &Awaited,
+    timeout: Duration,
+    waiting: &impl Waiting,
+    link: &Link<'_>,
+    global: &Global,
+) -> Error {
+    match &one.accepted {
+        _ if link.is_away() => {
+            let span = human::duration(timeout);
+            Error::new(Kind::NoDaemon, format!("ttd has stopped, and was not back after {span}"))
+        }
+        None => waiting.not_begun(place, timeout),
+        Some(accepted) => timed_out(accepted, timeout, one.last.as_ref()).hint(what_now(accepted, global)),
     }
 }
 
