@@ -179,9 +179,10 @@ fn told(what: &FileEvent) -> String {
             let still = human::duration(Duration::from_secs(*still_s));
             format!("no progress for {still}: {}", human::clean(reason))
         }
-        FileEvent::Waiting { reason } | FileEvent::Damaged { reason } | FileEvent::Failed { reason } => {
-            human::clean(reason)
-        }
+        FileEvent::Waiting { reason }
+        | FileEvent::Damaged { reason }
+        | FileEvent::Failed { reason }
+        | FileEvent::Outdated { reason } => human::clean(reason),
         FileEvent::Shared
         | FileEvent::Accepted
         | FileEvent::Resumed
@@ -211,6 +212,7 @@ fn word(event: &Happening) -> (&'static str, Colour) {
             FileEvent::Removed => ("removed", Colour::Careful),
             FileEvent::Damaged { .. } => ("damaged", Colour::Bad),
             FileEvent::Failed { .. } => ("failed", Colour::Bad),
+            FileEvent::Outdated { .. } => ("outdated", Colour::Careful),
         },
     }
 }
@@ -286,9 +288,10 @@ impl From<&Happened> for Event {
             FileEvent::Stalled { reason, still_s } => {
                 Event { reason: Some(reason.clone()), still_s: Some(*still_s), ..event }
             }
-            FileEvent::Waiting { reason } | FileEvent::Damaged { reason } | FileEvent::Failed { reason } => {
-                Event { reason: Some(reason.clone()), ..event }
-            }
+            FileEvent::Waiting { reason }
+            | FileEvent::Damaged { reason }
+            | FileEvent::Failed { reason }
+            | FileEvent::Outdated { reason } => Event { reason: Some(reason.clone()), ..event },
             FileEvent::Shared
             | FileEvent::Accepted
             | FileEvent::Resumed

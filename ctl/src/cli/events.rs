@@ -17,6 +17,7 @@ Shows a line for each event, until ^C:
   removed       it was removed, or its name was given to other content
   damaged       what is on the disk is not what it should be
   failed        it cannot go on without help; with the reason
+  outdated      a newer version of the file is published under its name
   tracker_lost  a tracker does not answer, or refuses
   tracker_back  it is of use again
 

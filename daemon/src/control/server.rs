@@ -12,7 +12,7 @@ use super::quota::{Permit, Quota};
 use super::tracker::Questions;
 use super::users;
 use crate::inbox::{Configured, Context, Input, Requests, ToShare, Wanted, store_error};
-use crate::limits::{Both, LimitBook};
+use crate::limits::LimitBook;
 use crate::snapshot::Snapshot;
 use crate::store::Home;
 use shared::id::{ResourceId, SwarmKey};

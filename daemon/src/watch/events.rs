@@ -56,6 +56,7 @@ enum Standstill {
     Stalled,
     Paused,
     Failed,
+    Outdated,
 }
 
 impl Events {
@@ -174,7 +175,11 @@ impl Told {
                     _ => FileEvent::Failed { reason: reason() },
                 });
             }
-            State::Paused | State::Error => return None,
+            State::Outdated if self.standstill != Some(Standstill::Outdated) => {
+                self.standstill = Some(Standstill::Outdated);
+                return Some(FileEvent::Outdated { reason: reason() });
+            }
+            State::Paused | State::Error | State::Outdated => return None,
             State::Waiting if self.is_download => {
                 let since = self.waits.take().map_or(now, |(since, _)| since);
                 self.waits = Some((since, reason()));
@@ -184,7 +189,11 @@ impl Told {
         let has_ended = match self.standstill? {
             Standstill::Paused => true,
             Standstill::Waiting | Standstill::Failed => {
-                matches!(status.state, State::Downloading | State::Seeding | State::Outdated)
+                matches!(status.state, State::Downloading | State::Seeding)
+            }
+            Standstill::Outdated => {
+                self.standstill.take_if(|_| status.state == State::Seeding); // that is no event
+                false
             }
             Standstill::Stalled => false, // bytes end it
         };

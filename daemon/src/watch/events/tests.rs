@@ -38,6 +38,7 @@ fn word(happening: &Happening) -> String {
             FileEvent::Removed => "removed".to_owned(),
             FileEvent::Damaged { reason } => format!("damaged: {reason}"),
             FileEvent::Failed { reason } => format!("failed: {reason}"),
+            FileEvent::Outdated { reason } => format!("outdated: {reason}"),
         },
     }
 }
@@ -145,6 +146,17 @@ fn what_is_shared_paused_damaged_mended_and_removed_is_told() {
     let gone = follower.events.look(&name(), follower.before.as_ref(), None, follower.at(8));
     assert_eq!(words(&gone), ["removed"]);
     assert!(follower.events.names.is_empty());
+}
+
+#[test]
+fn a_file_becomes_outdated_once() {
+    let mut follower = Follower::new(false, false);
+    follower.look(0, true, status(State::Seeding, None));
+    let outdated = || status(State::Outdated, Some("a newer version is published"));
+    assert_eq!(follower.look(1, true, outdated()), ["outdated: a newer version is published"]);
+    assert!(follower.look(2, true, outdated()).is_empty());
+    assert!(follower.look(3, true, status(State::Seeding, None)).is_empty(), "that is no event");
+    assert_eq!(follower.look(4, true, outdated()).len(), 1);
 }
 
 #[test]

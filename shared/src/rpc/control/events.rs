@@ -56,6 +56,8 @@ pub enum FileEvent {
     Damaged { reason: String },
     /// It cannot go on without help.
     Failed { reason: String },
+    /// Its name means a newer version on a tracker. This one is still served.
+    Outdated { reason: String },
 }
 
 /// What happened to a tracker.
