@@ -74,6 +74,7 @@ use std::process::ExitCode;
 
 /// Runs a command line, and says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    completions::answer_shell();
     let args: Vec<OsString> = args.into_iter().collect();
     let result = match Cli::try_parse_from(&args) {
         Ok(cli) => {

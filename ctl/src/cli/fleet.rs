@@ -1,7 +1,9 @@
 //! `ttctl fleet`: its arguments and its help.
 
+use super::names;
 use super::which_tracker::WhichTracker;
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use std::path::PathBuf;
 
 /// `ttctl fleet`
@@ -31,6 +33,7 @@ Examples:
   ttctl fleet lab-2025.img --expect hosts.txt --json")]
 pub struct FleetArgs {
     /// The resource's name or id
+    #[arg(add = ArgValueCandidates::new(names::published))]
     pub what: String,
     /// Tell which of these machines were never seen
     #[arg(long, value_name = "FILE")]

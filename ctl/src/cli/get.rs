@@ -1,6 +1,8 @@
 //! `ttctl get`: its arguments and its help.
 
+use super::names;
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use shared::host::config::Span;
 use std::path::PathBuf;
 
@@ -31,7 +33,7 @@ Examples:
   ttctl get https://files.example/lab-2025.img.tinytorrent")]
 pub struct GetArgs {
     /// What to fetch
-    #[arg(required = true)]
+    #[arg(required = true, add = ArgValueCandidates::new(names::published))]
     pub what: Vec<String>,
     /// Copy the complete file to this path, or into this directory, with your own rights; "-" is the standard output
     #[arg(short, long, value_name = "PATH", conflicts_with = "detach")]

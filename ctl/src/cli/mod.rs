@@ -10,6 +10,7 @@ mod get;
 mod global;
 mod limit;
 mod list;
+mod names;
 mod peers;
 mod remove;
 mod share;

@@ -1,6 +1,8 @@
 //! `ttctl peers`: its arguments and its help.
 
+use super::names;
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 /// `ttctl peers`
 #[derive(Debug, Args)]
@@ -14,6 +16,7 @@ Examples:
   ttctl peers --uploads --json | jq '.peers[].addr'")]
 pub struct PeersArgs {
     /// The name or id of a file
+    #[arg(add = ArgValueCandidates::new(names::here))]
     pub what: Option<String>,
     /// Show only who fetches from this machine: of all files, or of WHAT
     #[arg(long)]

@@ -1,6 +1,8 @@
 //! `ttctl remove`: its arguments and its help.
 
+use super::names;
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 /// `ttctl remove`
 #[derive(Debug, Args)]
@@ -15,7 +17,7 @@ Examples:
   ttctl remove --delete --yes 'forecast-2025-*'")]
 pub struct RemoveArgs {
     /// Names or ids of files that are here
-    #[arg(value_name = "NAME|ID", required_unless_present = "all")]
+    #[arg(value_name = "NAME|ID", required_unless_present = "all", add = ArgValueCandidates::new(names::here))]
     pub what: Vec<String>,
     /// All files that are here
     #[arg(long, conflicts_with = "what")]

@@ -1,7 +1,9 @@
 //! `ttctl tracker`: its commands and their arguments.
 
+use super::names;
 use super::which_tracker::WhichTracker;
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
 
 /// `ttctl tracker`
 #[derive(Debug, Subcommand)]
@@ -26,6 +28,7 @@ pub struct TrackerListArgs {
 #[derive(Debug, Args)]
 pub struct TrackerPeersArgs {
     /// The resource's name or id
+    #[arg(add = ArgValueCandidates::new(names::published))]
     pub what: String,
     /// Which tracker to ask.
     #[command(flatten)]

@@ -1,6 +1,8 @@
 //! Resources on the command line: by name or id.
 
+use super::names;
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 /// Resources that the daemon knows.
 #[derive(Debug, Args)]
@@ -10,7 +12,7 @@ files of its own), an id, or the first 8 or more digits of one. A name that
 fails does not keep the others back; the exit code is that of the first.")]
 pub struct WhatsArgs {
     /// Names or ids of files that are here
-    #[arg(value_name = "NAME|ID", required_unless_present = "all")]
+    #[arg(value_name = "NAME|ID", required_unless_present = "all", add = ArgValueCandidates::new(names::here))]
     pub what: Vec<String>,
     /// All files that are here
     #[arg(long, conflicts_with = "what")]

@@ -6,6 +6,7 @@
 mod adopt;
 mod callers;
 mod clones;
+mod completions;
 mod crash;
 mod disk;
 mod events;
