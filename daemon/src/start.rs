@@ -1,7 +1,8 @@
 //! Starts the daemon and ends it: folder, sockets, tasks and signals, in this order; each failure says what to do.
 
 use crate::cli::Args;
-use crate::control::server::{self as control, ControlServer};
+use crate::control::common::ControlServer;
+use crate::control::server as control;
 use crate::descriptors::Descriptors;
 use crate::driver::Driver;
 use crate::inbox::{Context, Input};

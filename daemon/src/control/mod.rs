@@ -1,6 +1,7 @@
 //! The service for ttctl at the Unix socket.
 
 mod callers;
+pub mod common;
 mod crowd;
 mod diary;
 mod examine;

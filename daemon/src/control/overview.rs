@@ -1,7 +1,7 @@
 //! How the daemon is doing as a whole: what the driver knows, and what the start and the configuration have settled.
 
+use super::common::ControlServer;
 use super::limit;
-use super::server::ControlServer;
 use super::users;
 use crate::inbox::Whole;
 use rustix::process::getuid;

@@ -2,6 +2,7 @@
 //! imports that arrive in parts, waiting, and lookups in catalogues.
 
 use super::callers::{CallerPlace, Callers, Counted};
+use super::common::ControlServer;
 use super::diary::{self, told};
 use super::examine::examine;
 use super::imports::{self, Imports};
@@ -11,10 +12,8 @@ use super::overview::overview;
 use super::quota::{Permit, Quota};
 use super::tracker::Questions;
 use super::users;
-use crate::inbox::{Configured, Context, Input, Requests, ToShare, Wanted, store_error};
-use crate::limits::LimitBook;
+use crate::inbox::{Configured, Input, Requests, ToShare, Wanted, store_error};
 use crate::snapshot::Snapshot;
-use crate::store::Home;
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::{Manifest, Parser};
 use shared::name::ResourceName;
@@ -31,9 +30,8 @@ use shared::url::TrackerUrl;
 use shared::wanted::WantedBy;
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tarpc::context::Context as CallContext;
 use tokio::sync::{Notify, watch};
 
@@ -41,24 +39,6 @@ use tokio::sync::{Notify, watch};
 const IMPORTS_MAX: usize = 16;
 /// The longest wait of one `watch` call. A caller who wants to wait longer calls again.
 const WAIT_MAX: Duration = Duration::from_secs(60);
-/// The state that all connections share.
-#[derive(Debug)]
-pub struct ControlServer {
-    /// Leads to the driver and the daemon's shared state.
-    pub context: Arc<Context>,
-    /// The shared folder.
-    pub home: Arc<Home>,
-    /// The answer to `hello`, without what the configuration says.
-    pub info: DaemonInfo,
-    /// The control socket.
-    pub socket: PathBuf,
-    /// When the daemon was started.
-    pub started: Instant,
-    /// What the configuration says now.
-    pub configured: watch::Receiver<Configured>,
-    /// The limits of bandwidth.
-    pub limits: Arc<LimitBook>,
-}
 
 /// Accepts callers until the task is aborted.
 pub async fn accept(server: Arc<ControlServer>, listener: Listener) {

@@ -1,0 +1,29 @@
+//! What all connections of ttctl share.
+
+use crate::inbox::{Configured, Context};
+use crate::limits::LimitBook;
+use crate::store::Home;
+use shared::rpc::control::DaemonInfo;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// The state that all connections share.
+#[derive(Debug)]
+pub struct ControlServer {
+    /// Leads to the driver and the daemon's shared state.
+    pub context: Arc<Context>,
+    /// The shared folder.
+    pub home: Arc<Home>,
+    /// The answer to `hello`, without what the configuration says.
+    pub info: DaemonInfo,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// When the daemon was started.
+    pub started: Instant,
+    /// What the configuration says now.
+    pub configured: watch::Receiver<Configured>,
+    /// The limits of bandwidth.
+    pub limits: Arc<LimitBook>,
+}
