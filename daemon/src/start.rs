@@ -46,9 +46,8 @@ const LAST_PORT: u16 = 8018;
 /// anyway: a slow disk or many thousand resources take longer, and are loaded meanwhile.
 const LOADED_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long the orderly end may take. What is not saved by then is fetched or checked again after the next start.
-/// It is well
-/// below the 15 s after which the units have systemd kill the service.
+/// How long the orderly end may take. What is not saved by then is fetched or checked again after the next start. It is
+/// well below the 15 s after which the units have systemd kill the service.
 const END_WITHIN: Duration = Duration::from_millis(4500);
 
 /// Runs the daemon until a signal ends it.
@@ -157,26 +156,37 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         configured,
         neighbours_max,
     };
-    let signal = loop {
-        let heard = tokio::select! {
-            heard = signals.next() => heard,
-            died = &mut driver => return Err(match died {
-                Ok(Some(why)) => failed("ttd must be restarted", &why),
-                died => failed("the driver stopped unexpectedly", &format!("{died:?}")),
-            }),
-        };
-        if let Heard::End(signal) = heard {
-            break signal;
-        }
-        service.reloading();
-        reloader.reload().await;
-        say_ready(&service, &context).await;
-    };
+    let signal = until_signal(&mut signals, &mut driver, &mut reloader, &service).await?;
     tracing::info!("ttd stops ({signal})");
     service.stopping("stopping");
     end(&context, driver, accepting).await;
     tracing::info!("ttd has stopped");
     Ok(())
+}
+
+/// Reloads the configuration whenever a signal asks for it, until a signal ends the daemon. Returns the name of that
+/// signal. It is an error if the driver ends before.
+async fn until_signal(
+    signals: &mut Signals,
+    driver: &mut JoinHandle<Option<String>>,
+    reloader: &mut Reloader,
+    service: &Service,
+) -> Result<&'static str, StartError> {
+    loop {
+        let heard = tokio::select! {
+            heard = signals.next() => heard,
+            died = &mut *driver => return Err(match died {
+                Ok(Some(why)) => failed("ttd must be restarted", &why),
+                died => failed("the driver stopped unexpectedly", &format!("{died:?}")),
+            }),
+        };
+        if let Heard::End(signal) = heard {
+            return Ok(signal);
+        }
+        service.reloading();
+        reloader.reload().await;
+        say_ready(service, &reloader.context).await;
+    }
 }
 
 /// All that an administrator wants to know of this run, in one line.
