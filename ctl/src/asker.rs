@@ -1,4 +1,4 @@
-//! Asks a tracker by way of ttd, which knows trackers and speaks for this machine.
+//! Asks a tracker through ttd, which knows the trackers and connects to them from this machine.
 
 use crate::cli::{Global, WhichTracker};
 use crate::connect::Daemon;
@@ -14,14 +14,16 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// How long ttd may take for an answer. It gives itself 25 s, and then says which tracker does not answer.
+/// How long to wait for ttd to answer one question to a tracker. ttd itself gives up after 25 s and then says which
+/// tracker does not answer; 5 s more let that message arrive. Beyond it the command fails with exit code 5.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many entries of one answer are taken, from all its pages together. A tracker has as many as its configuration
-/// allows, a million of each kind if it says nothing else.
+/// Limits the entries of one answer, all its pages together; beyond it the command fails. A tracker has at most a
+/// million of each kind unless it is configured otherwise, so twice as many come only from a broken tracker.
 const ENTRIES_MAX: usize = 2_000_000;
 
-/// How many names an error lists that a pattern matches.
+/// Limits the names that an error lists when a pattern matches several; the others are left out. Five fit on one or two
+/// lines.
 const NAMED_MAX: usize = 5;
 
 /// Puts questions to one tracker.
@@ -44,7 +46,7 @@ impl Asker {
         Ok(())
     }
 
-    /// All that is published, in order of names.
+    /// Everything that is published, sorted by name.
     pub(crate) async fn list(&mut self) -> Result<TrackerAnswer<Vec<ListEntry>>, Error> {
         let asked = Instant::now();
         let ask = async |tracker, after| {
@@ -54,13 +56,14 @@ impl Asker {
         self.keep(asked, answer)
     }
 
-    /// The resource of an id or of the beginning of one, or the one that a name means. A pattern has to match one name.
+    /// The resource that is meant by an id, by the beginning of an id, by a name, or by a pattern that matches one
+    /// name.
     pub(crate) async fn resource(&mut self, what: &str) -> Result<ResourceId, Error> {
         let name = match self.lookup(what).await? {
             Lookup::Resource(resource) => return Ok(resource),
             Lookup::Name(name) => name,
         };
-        // Of several publications of a name the tracker knows the best.
+        // If a name has several publications, the tracker puts the one that it means first.
         let asked = Instant::now();
         let found = self.find(Lookup::Name(name.clone())).await;
         let found = self.keep(asked, found)?;
@@ -110,7 +113,7 @@ impl Asker {
         self.keep(asked, answer)
     }
 
-    /// All resources of a peer, in order of their ids.
+    /// All resources of a peer, sorted by id.
     pub(crate) async fn resources(
         &mut self,
         peer: SocketAddr,
@@ -123,8 +126,8 @@ impl Asker {
         self.keep(asked, answer)
     }
 
-    /// All machines that were seen with a resource, or with what a name means, in the tracker's order, and the counts of the
-    /// last page.
+    /// All machines that were seen with a resource, or with what a name means, in the tracker's order. The counts are
+    /// those of the last page.
     pub(crate) async fn fleet(&mut self, what: &Lookup) -> Result<TrackerAnswer<Fleet>, Error> {
         let asked = Instant::now();
         let last = Cell::new(Fleet::default());
@@ -140,7 +143,7 @@ impl Asker {
         published(what, TrackerAnswer { tracker, answer: Fleet { machines, ..last.take() } })
     }
 
-    /// How many machines have all or a part of a resource, or of what a name means.
+    /// The number of machines that have all or a part of a resource, or of what a name means.
     pub(crate) async fn count(&mut self, what: &Lookup) -> Result<TrackerAnswer<Fleet>, Error> {
         let asked = Instant::now();
         let answer = self.fleet_page(self.kept.tracker(), what, None, 0).await;
@@ -166,7 +169,8 @@ impl Asker {
         Ok(caller.tracker_fleet(tracker, what.clone(), after, machines_max, ANSWER_TIMEOUT).await??)
     }
 
-    /// Keeps to the tracker that has answered. When ttd is gone or too slow, that says nothing about the tracker.
+    /// Keeps asking the tracker that has answered. An error of ttd itself, which is gone or too slow, says nothing
+    /// about the tracker.
     fn keep<T>(
         &mut self,
         asked: Instant,
@@ -195,7 +199,7 @@ fn not_published(what: &str, tracker: &TrackerUrl) -> Error {
         .hint(format!("`ttctl tracker list --tracker {tracker}` shows what is published"))
 }
 
-/// Asks for one page after another, all of them of the tracker that gave the first.
+/// Asks for one page after another, all from the tracker that sent the first.
 async fn pages<T, P>(
     tracker: Option<TrackerUrl>,
     entries_max: usize,

@@ -1,4 +1,4 @@
-//! Waits until downloads are complete: one, or several at once, each of which is told when it has ended.
+//! Waits until one or several downloads are complete, and reports each of them as it ends.
 
 use crate::cli::Global;
 use crate::connect::{CALL_TIMEOUT, POLL_TIMEOUT, WAIT_MS};
@@ -13,36 +13,37 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use shared::rpc::control::{Accepted, ErrorKind, ResourceStatus, State, Watched};
 use std::time::Duration;
 
-/// Updates come no more often than this; those of several are longer.
+/// The shortest pause between two updates of the progress of one download.
 const UPDATES_EVERY: Duration = Duration::from_millis(50);
+/// The same for several downloads, whose updates are larger.
 const UPDATES_OF_SEVERAL_EVERY: Duration = Duration::from_millis(300);
 
-/// The first update comes this soon, so that there is something to see.
+/// How long ttd may hold back the first answer, in milliseconds: short, so that something is shown soon.
 const FIRST_WAIT_MS: u32 = 250;
 
 /// What ends the wait for a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Until {
-    /// The resource is complete, also if its name means a newer one by now.
+    /// The resource is complete, even if its name means a newer one by now.
     Complete,
     /// The name has a complete resource, and its trackers know no newer one.
     Newest,
 }
 
-/// What is waited for.
+/// One download that is waited for.
 pub(crate) struct Awaited {
     /// What ttd has accepted; `None` until it has.
     pub(crate) accepted: Option<Accepted>,
-    /// How it was doing when it was last looked at.
+    /// Its status in the last update.
     last: Option<ResourceStatus>,
-    /// What was there when the waiting began: it may go on where it once stopped.
+    /// The bytes that were there when the wait began: a download may continue from where it stopped earlier.
     bytes_before: Option<u64>,
     until: Until,
     has_ended: bool,
 }
 
 impl Awaited {
-    /// What it is asked for by.
+    /// The id or name under which ttd is asked about it.
     fn asked_by(&self) -> Option<String> {
         let accepted = self.accepted.as_ref()?;
         Some(match self.until {
@@ -67,17 +68,17 @@ pub(crate) struct Complete {
     pub(crate) bytes_before: u64,
 }
 
-/// What is done for those that are waited for, by their places.
+/// What the caller does for each download, which is identified by its index.
 pub(crate) trait Waiting {
-    /// Has ttd begin it. Called anew if ttd has forgotten what it had accepted before it was restarted.
+    /// Asks ttd to begin it. Called again if ttd was restarted and does not remember it.
     async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Accepted, Error>;
-    /// What ends the wait for one that has begun.
+    /// When the wait for a download that has begun ends.
     fn until(&self, place: usize) -> Until;
-    /// Why one has not even begun when the time is over.
+    /// The error if it has not even begun within the timeout.
     fn not_begun(&self, place: usize, timeout: Duration) -> Error;
-    /// What happens to one that has not begun.
+    /// For the message after ^C: what will happen to a download that has not begun.
     fn before_begin(&self, place: usize) -> String;
-    /// One has ended.
+    /// Handles a download that has ended.
     async fn ended(
         &self,
         place: usize,
@@ -86,7 +87,7 @@ pub(crate) trait Waiting {
     ) -> Result<(), Error>;
 }
 
-/// Waits until all have ended.
+/// Waits until all downloads have ended.
 pub(crate) async fn wait_for_all(
     count: usize,
     waiting: &impl Waiting,
@@ -144,7 +145,7 @@ pub(crate) async fn wait_for_all(
         if ended.is_empty() {
             continue;
         }
-        progress = None; // its line would be in the way
+        progress = None; // removes its line before something is printed
         for (place, ended) in ended {
             all[place].has_ended = true;
             waiting.ended(place, ended, output).await?;
@@ -153,14 +154,14 @@ pub(crate) async fn wait_for_all(
     Ok(())
 }
 
-/// Where a look at how things are goes on.
+/// The position in the sequence of updates.
 struct Look {
     seen: u64,
     wait_ms: u32,
 }
 
 impl Look {
-    /// How those that are wanted are doing, when that has changed. The others may be among them.
+    /// Waits for the next change and returns the status of the wanted downloads; it may contain others.
     async fn watch(&mut self, wanted: &[String], link: &Link<'_>) -> Result<Watched, Error> {
         let what = if let [one] = wanted { Some(one.clone()) } else { None };
         if self.seen != 0 {
@@ -171,7 +172,7 @@ impl Look {
             .call(async |daemon| {
                 let call = daemon.caller.watch(what.clone(), self.seen, self.wait_ms, POLL_TIMEOUT);
                 match call.await? {
-                    // It is not even known any more.
+                    // ttd does not know it any more.
                     Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Unknown) => {
                         Ok(Watched { seen: self.seen, resources: Vec::new() })
                     }
@@ -184,8 +185,8 @@ impl Look {
     }
 }
 
-/// Takes in how those that are waited for are doing: `ended` gets those that have ended. Gives those that ttd does not
-/// know any more although it had accepted them, because another one answers now.
+/// Records an update. Adds the downloads that have ended to `ended`. Returns the indices of downloads that a restarted
+/// ttd does not know, and that must be begun again.
 async fn take_in(
     watched: Watched,
     all: &mut [Awaited],
@@ -198,7 +199,7 @@ async fn take_in(
         let is_it = |found: &&ResourceStatus| one.is_meant(found);
         let mut found = watched.resources.iter().find(is_it).cloned();
         if found.is_none() {
-            // A list may be shorter than it will be: a ttd that has just started does not know all names.
+            // A ttd that has just started may not have loaded all names yet.
             let asked = link.call_in_turn(async |daemon| {
                 Ok(daemon.caller.status(Some(what.clone()), CALL_TIMEOUT).await?.unwrap_or_default())
             });
@@ -215,7 +216,7 @@ async fn take_in(
         };
         let bytes_before = *one.bytes_before.get_or_insert(match status.state {
             State::Waiting | State::Downloading | State::Paused => status.bytes_have,
-            State::Checking | State::Seeding | State::Outdated | State::Error => 0, // it may all have come just now
+            State::Checking | State::Seeding | State::Outdated | State::Error => 0, // it may all have just arrived
         });
         match status.state {
             State::Seeding => {
@@ -243,7 +244,7 @@ fn removed(accepted: &Accepted) -> Error {
         .hint("somebody else did that with `ttctl remove`; get it again")
 }
 
-/// What the progress is of: a name, or "2 of 5 files".
+/// The label of the progress bar: a name, or "2 of 5 files".
 fn label(all: &[Awaited]) -> String {
     match all {
         [one] => one.accepted.as_ref().map_or(String::new(), |accepted| accepted.name.to_string()),
@@ -254,7 +255,8 @@ fn label(all: &[Awaited]) -> String {
     }
 }
 
-/// Shows how far they are, all together. Of several the first that does not move says why.
+/// Shows the progress of all together. If several are waited for, the reason shown is that of the first one that is
+/// stuck.
 fn show(all: &[Awaited], progress: &mut Progress) {
     let known = || all.iter().filter_map(|one| one.last.as_ref());
     let is_open = |status: &&ResourceStatus| status.state != State::Seeding;
@@ -288,7 +290,7 @@ fn what_now(accepted: &Accepted, global: &Global) -> String {
     format!("the download continues; see it with `{status}`, cancel it with `{remove}`")
 }
 
-/// The user pressed ^C.
+/// The error after ^C.
 fn stopped(all: &[Awaited], waiting: &impl Waiting, global: &Global) -> Error {
     let interrupted = |what: String| Error::new(Kind::Interrupted, format!("interrupted; {what}"));
     let rest: Vec<&Awaited> = all.iter().filter(|one| !one.has_ended).collect();
@@ -304,7 +306,7 @@ fn stopped(all: &[Awaited], waiting: &impl Waiting, global: &Global) -> Error {
     }
 }
 
-/// Why one has not ended when the time is over.
+/// The error of a download that has not ended within the timeout.
 fn too_late(
     place: usize,
     one: &Awaited,

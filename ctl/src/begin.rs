@@ -1,5 +1,5 @@
-//! Has ttd begin a download: finds out what is meant, sends a manifest, and waits for the comparison with a file that
-//! lies under its name.
+//! Asks ttd to begin a download: finds out what is meant, sends a manifest if there is one, and waits while ttd
+//! compares a file that already has the name.
 
 use crate::asker::Asker;
 use crate::cli::{Global, WhichTracker};
@@ -22,25 +22,26 @@ use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::time::Duration;
 
-/// How long the daemon may look for a name at its trackers, and fetch the manifest.
+/// How long ttd may take to look up a name at its trackers and to fetch the manifest. Beyond it the command fails with
+/// exit code 5.
 const GET_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How often a name that nobody knows yet, or a tracker that cannot be reached, is asked for again.
+/// The pause before a name that no tracker knows yet, or a tracker that cannot be reached, is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A look-up that takes no longer than this is not worth a word.
+/// A lookup that takes longer than this is mentioned on standard error.
 const LOOK_UP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A download to begin.
 pub(crate) struct Order {
-    /// As it stands on the command line; of a pattern, a name that it matches.
+    /// The word on the command line, or the name that its pattern matched.
     pub(crate) what: String,
     ask: Result<Ask, Error>,
-    /// Whether a file that lay under the name had to be compared first.
+    /// Whether a file that already had the name had to be compared first.
     pub(crate) was_compared: Cell<bool>,
-    /// Why it has not begun yet.
+    /// The last reason why it has not begun yet.
     pub(crate) last: RefCell<Option<Error>>,
-    /// What was accepted: asked for again, it needs no tracker.
+    /// What ttd accepted. To ask for it again, by id, ttd needs no tracker.
     accepted: RefCell<Option<Accepted>>,
 }
 
@@ -49,11 +50,11 @@ struct Ask {
     manifest: Option<Manifest>,
 }
 
-/// How downloads are to begin.
+/// Options for beginning downloads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
     pub(crate) replace: bool,
-    /// Whether a tracker and a name that are not there yet are waited for.
+    /// Whether to wait for trackers that cannot be reached and for names that are not published yet.
     pub(crate) waits: bool,
 }
 
@@ -63,7 +64,7 @@ impl Order {
         Order { what, ask, was_compared, last, accepted }
     }
 
-    /// Reads a word of the command line that is no pattern, and the manifest that it names.
+    /// Reads a word that is not a pattern, and the manifest that it names.
     pub(crate) async fn read(what: &str, timeout: Option<Duration>) -> Result<Order, Error> {
         let ask = match Want::parse(what)? {
             Want::Manifest(path) => {
@@ -77,12 +78,12 @@ impl Order {
         Ok(Order::new(what.to_owned(), Ok(ask)))
     }
 
-    /// One that cannot begin.
+    /// A download that cannot begin.
     pub(crate) fn failed(what: &str, error: Error) -> Order {
         Order::new(what.to_owned(), Err(error))
     }
 
-    /// Has ttd begin it; how far a comparison is is shown with what `progress` makes.
+    /// Asks ttd to begin it. While a file is compared, `progress` makes the display for it.
     pub(crate) async fn begin(
         &self,
         link: &Link<'_>,
@@ -144,7 +145,7 @@ impl Order {
         }
     }
 
-    /// What a former ttd had accepted is known to the next one, most likely.
+    /// Asks a restarted ttd for what it had accepted before: it most likely remembers it.
     async fn again(&self, daemon: &Daemon, manner: Manner) -> Result<Option<Accepted>, Error> {
         let Some(resource) = self.accepted.borrow().as_ref().map(|accepted| accepted.resource) else {
             return Ok(None);
@@ -168,7 +169,8 @@ impl Order {
         Ok(daemon.caller.get(request, GET_TIMEOUT).await?)
     }
 
-    /// Waits until the file that lies under the name was compared with what is wanted: what is accepted then.
+    /// Waits while the file that already has the name is compared with the wanted content. Returns what is accepted
+    /// then.
     async fn compared(
         &self,
         mut accepted: Accepted,
@@ -189,7 +191,7 @@ impl Order {
     }
 }
 
-/// Sends a manifest's text in parts as large as they may be.
+/// Sends the text of a manifest in parts of the largest size that ttd accepts.
 async fn send(daemon: &Daemon, manifest: &Manifest) -> Result<(), Error> {
     let mut text = String::with_capacity(manifest.text_bytes().min(PART_BYTES_MAX));
     for part in manifest.text_parts() {
@@ -203,8 +205,8 @@ async fn send(daemon: &Daemon, manifest: &Manifest) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a pattern or the beginning of an id stands for in a catalogue: its tracker, if one is named, and the word. `None`
-/// for every other word.
+/// If a word is a pattern or the beginning of an id: the tracker that it names, if any, and the word itself. `None` for
+/// every other word.
 pub(crate) fn in_catalogue(what: &str) -> Option<(Option<TrackerUrl>, String)> {
     match Want::parse(what) {
         Ok(Want::Catalogue(GetWhat::Name { name, tracker })) if select::needs_list(name.as_str()) => {
@@ -214,7 +216,7 @@ pub(crate) fn in_catalogue(what: &str) -> Option<(Option<TrackerUrl>, String)> {
     }
 }
 
-/// The downloads that a pattern, or the beginning of an id, means in the catalogue of a tracker.
+/// The downloads that a pattern or the beginning of an id means in a tracker's catalogue.
 pub(crate) async fn look_up(
     word: &str,
     tracker: Option<TrackerUrl>,
@@ -263,6 +265,6 @@ pub(crate) async fn look_up(
             return Err(error);
         }
         tokio::time::sleep(ASK_AGAIN).await;
-        let _ = asker.reconnect(global).await; // without a ttd the next question fails, too
+        let _ = asker.reconnect(global).await; // if there is no ttd, the next question fails as well
     }
 }

@@ -1,4 +1,4 @@
-//! `ttctl check`: is a manifest sound, and is a file what it says?
+//! `ttctl check`: checks that a manifest is valid, and compares a file with it.
 
 use crate::cli::CheckArgs;
 use crate::documents::{Check, CheckedFile, Document};
@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// How many bad chunks a line names.
+/// Limits the indices of bad chunks that one line lists; the others are left out. Eight fit on one line.
 const NAMED_MAX: usize = 8;
 
 pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> {
@@ -100,7 +100,7 @@ fn verdict(path: &Path, manifest: &Manifest, checked: &Checked) -> Result<(), Er
     Ok(())
 }
 
-/// The first few.
+/// The first few indices, as text.
 fn indices(bad: &[ChunkIndex]) -> String {
     let named: Vec<String> = bad.iter().take(NAMED_MAX).map(|index| index.to_string()).collect();
     let more = if bad.len() > NAMED_MAX { ", …" } else { "" };

@@ -1,5 +1,5 @@
-//! Taking a file into the shared folder without copying it, where the file system can let two files have the same
-//! blocks (btrfs, XFS and others) and the caller may write in the folder as its owner would.
+//! Puts a file into the shared directory without copying it. This works if the file system lets two files share blocks
+//! (btrfs, XFS and others) and the caller may write to the directory as its owner would.
 
 use crate::dress;
 use crate::error::{Error, Kind};
@@ -10,16 +10,16 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-/// A file that lies in the shared folder now, and is nobody's yet.
+/// A file that was cloned into the shared directory and is not shared yet.
 pub(crate) struct Cloned {
     path: PathBuf,
     device: u64,
     inode: u64,
 }
 
-/// Puts a clone of `file` into the daemon's folder under a name that nothing has there, with the owner, the group and
-/// the mode that the daemon would give it. `None` when it cannot be done so, for whatever reason: sending the bytes
-/// always can, and then the daemon says what is wrong.
+/// Clones `file` into the daemon's directory, under a name that is free there, with the owner, the group and the mode
+/// that the daemon gives its files. `None` if this is not possible for any reason. The caller then sends the bytes, and
+/// the daemon reports what is wrong.
 pub(crate) fn clone_in(file: &File, name: &ResourceName, daemon: &DaemonInfo) -> Option<Cloned> {
     let theirs = dress::of_daemon(daemon)?;
     let path = daemon.folder.join(name.as_str());
@@ -32,7 +32,7 @@ pub(crate) fn clone_in(file: &File, name: &ResourceName, daemon: &DaemonInfo) ->
 }
 
 impl Cloned {
-    /// Takes it back when the daemon refused it. After other errors it may be shared all the same.
+    /// Deletes the clone if the daemon refused it. After other errors the file may be shared anyway, and stays.
     pub(crate) fn undo_after(&self, error: &Error) {
         let may_be_shared =
             matches!(error.kind, Kind::NoDaemon | Kind::Interrupted | Kind::TimedOut | Kind::Internal);

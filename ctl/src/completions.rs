@@ -1,4 +1,5 @@
-//! `ttctl completions`: a script that has a shell ask ttctl what a command line may go on with; and the answers.
+//! `ttctl completions`: prints a script with which a shell asks ttctl how a command line may continue, and answers
+//! these questions.
 
 use crate::cli::{Cli, CompletionsArgs};
 use crate::error::Error;
@@ -7,10 +8,10 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_complete::env::{CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 
-/// bash has a script of our own: the library's splits names at blanks and colons.
+/// bash has a script of our own: that of the library splits names at blanks and colons.
 const BASH: &str = include_str!("ttctl.bash");
 
-/// What the scripts set when they ask.
+/// The environment variable that the scripts set when they ask.
 const VARIABLE: &str = "TTCTL_COMPLETE";
 
 pub(crate) fn completions(args: &CompletionsArgs, output: &mut Output) -> Result<(), Error> {
@@ -33,7 +34,8 @@ fn script(shell: Shell) -> Result<String, Error> {
     String::from_utf8(text).map_err(|error| Error::internal(error.to_string()))
 }
 
-/// Answers a shell that asks what a command line may go on with. Only then it does not return.
+/// Answers a shell that asks how a command line may continue, and ends the process. Otherwise it returns and does
+/// nothing.
 pub(crate) fn answer_shell() {
     CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
 }

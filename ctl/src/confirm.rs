@@ -1,9 +1,10 @@
-//! Asks a person before something that cannot be taken back.
+//! Asks for confirmation before something that cannot be undone.
 
 use crate::error::{Error, Kind};
 use std::io::{self, BufRead, IsTerminal, Write};
 
-/// Asks at the terminal; without a yes nothing is done. Where nobody can be asked, the command line has to say `--yes`.
+/// Asks at the terminal. Without a yes the command does nothing and fails. If there is no terminal, the command line
+/// needs `--yes`.
 pub(crate) fn confirm(question: &str) -> Result<(), Error> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(
@@ -11,7 +12,7 @@ pub(crate) fn confirm(question: &str) -> Result<(), Error> {
         );
     }
     let mut err = io::stderr().lock();
-    let _ = write!(err, "{question}? [y/N] ").and_then(|()| err.flush()); // whoever cannot read it says nothing
+    let _ = write!(err, "{question}? [y/N] ").and_then(|()| err.flush()); // if it cannot be written, the answer is no
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(|error| Error::io("cannot read the answer", &error))?;
     match is_yes(&answer) {

@@ -1,4 +1,4 @@
-//! Finding the daemon, and saying hello.
+//! Finds the daemon and says hello.
 
 use crate::cli::Global;
 use crate::error::{Error, Kind};
@@ -13,37 +13,43 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long an ordinary call may take: the daemon answers most at once.
+/// How long to wait for the answer to an ordinary call. The daemon answers most of them at once, so a daemon that takes
+/// longer hangs: the command fails with exit code 5.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the daemon holds back the answer to a long poll.
+/// How long the daemon may hold back the answer to a long poll, in milliseconds. Then it answers without news and ttctl
+/// asks again.
 pub(crate) const WAIT_MS: u32 = 1_500;
 
-/// How long we wait for that answer.
+/// How long to wait for the answer to a long poll. It is far more than [`WAIT_MS`], so only a daemon that hangs exceeds
+/// it.
 pub(crate) const POLL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long to wait for a connection and for the answer to hello. Beyond it the daemon counts as hung.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a daemon that nobody hears of may still be starting, and how often we look.
+/// How long to keep looking for a daemon that may just be starting. Beyond it the command fails with exit code 3.
 const STARTS_WITHIN: Duration = Duration::from_millis(600);
+/// The pause between two looks.
 const TRY_AGAIN: Duration = Duration::from_millis(30);
 
 /// A daemon that answered hello.
 #[derive(Debug)]
 pub(crate) struct Daemon {
-    /// Asks it.
+    /// Makes calls to it.
     pub(crate) caller: ControlCaller,
-    /// Who it is.
+    /// What it said of itself.
     pub(crate) info: DaemonInfo,
 }
 
 impl Daemon {
-    /// Connects to the first daemon that answers where the command line, or the machine, says.
+    /// Connects to the first daemon that answers at the sockets that the command line or the environment names, or else
+    /// at the usual ones.
     pub(crate) async fn connect(global: &Global) -> Result<Daemon, Error> {
         Daemon::look_for(global).await.map_err(|nobody| nobody.error)
     }
 
-    /// The same, for those who go on without one.
+    /// Like [`Daemon::connect`], for commands that can continue without a daemon.
     pub(crate) async fn look_for(global: &Global) -> Result<Daemon, Nobody> {
         let sockets =
             Places::of_process().control_sockets(global.socket.as_deref(), global.folder.as_deref());
@@ -65,22 +71,22 @@ impl Daemon {
 /// Why there is no daemon to talk to.
 #[derive(Debug)]
 pub(crate) struct Nobody {
-    /// What a person is told.
+    /// The error for the user.
     pub(crate) error: Error,
-    /// Whether one may run all the same: it does not answer, or not this user.
+    /// Whether a daemon may be running anyway: one that hangs, or that this user may not access.
     pub(crate) may_run: bool,
     /// Whether starting one would help.
     how_to_start: bool,
 }
 
 impl From<Error> for Nobody {
-    /// Somebody listens, and is of no use.
+    /// A process listens at the socket but cannot be used.
     fn from(error: Error) -> Nobody {
         Nobody { error, may_run: true, how_to_start: false }
     }
 }
 
-/// How to start the daemon that was looked for.
+/// The hint that says how to start the daemon that was not found.
 fn start_hint(global: &Global) -> String {
     let word = |path: &Path| shared::shell::word(&path.to_string_lossy());
     match (&global.folder, &global.socket) {
@@ -96,7 +102,7 @@ fn start_hint(global: &Global) -> String {
     }
 }
 
-/// Tries all places, and for a moment again: a daemon that was started just now has no socket yet.
+/// Tries all sockets, repeatedly for a moment: a daemon that was just started has no socket yet.
 async fn connect_first(sockets: &[PathBuf]) -> Result<Daemon, Nobody> {
     let until = Instant::now() + STARTS_WITHIN;
     loop {
@@ -131,13 +137,14 @@ async fn connect_now(sockets: &[PathBuf]) -> Result<Daemon, Nobody> {
     })
 }
 
-/// Groups whose members can do more than control a ttd; the first is that of root by its number.
+/// Groups whose members can do much more than control a ttd, so that no hint suggests to join them. Root's group is
+/// also recognized by its number.
 const GROUPS_OF_POWER: [&str; 9] =
     ["root", "sudo", "wheel", "adm", "docker", "lxd", "disk", "shadow", "admin"];
 
-/// What helps who may not use a socket.
+/// The hint for a user who may not use the socket.
 async fn way_in(socket: PathBuf) -> String {
-    // users and groups may come from a directory service, which takes its time
+    // users and groups may come from a slow directory service
     let way_in = tokio::task::spawn_blocking(move || {
         let Ok(metadata) = std::fs::metadata(&socket) else {
             return format!("no permission to access {}: use sudo", socket.display());
@@ -150,7 +157,7 @@ async fn way_in(socket: PathBuf) -> String {
     way_in.await.unwrap_or_else(|_| "use sudo".to_owned())
 }
 
-/// The group that the socket is for, unless that is one whose members may do far more.
+/// Suggests the socket's group, unless its members may do far more than control ttd.
 fn advice(socket: &str, mode: u32, gid: u32, group: &str, user: &str) -> String {
     if mode & 0o020 == 0 {
         return format!("only its owner may use {socket}: use sudo");
@@ -164,7 +171,7 @@ fn advice(socket: &str, mode: u32, gid: u32, group: &str, user: &str) -> String 
     )
 }
 
-/// Whether something else than a socket lies there.
+/// Whether the path exists and is not a socket.
 fn is_no_socket(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
 

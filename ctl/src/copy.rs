@@ -1,4 +1,4 @@
-//! Copying a complete file out of the shared folder, with the caller's rights.
+//! Copies a complete file out of the shared directory, with the caller's rights.
 
 use crate::error::{Error, Kind};
 use crate::files::{self, NewFile};
@@ -11,10 +11,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How much the kernel copies at once: little enough to show progress and to be stopped.
+/// How many bytes the kernel copies per call: few enough to show progress and to react to ^C.
 const STEP_BYTES: u64 = 32 << 20;
 
-/// Refuses a target, if that can be told before anything was fetched.
+/// Refuses an unusable target before anything is fetched, as far as that can be known.
 pub(crate) fn refuse_early(target: &Path, replace: bool) -> Result<(), Error> {
     match std::fs::metadata(target) {
         Ok(metadata) if metadata.is_dir() => Ok(()),
@@ -31,7 +31,7 @@ fn no_folder(path: &Path) -> Error {
         .hint("create it first, or name a file in an existing directory")
 }
 
-/// Copies the file of this name, and says where to. `stop` ends it; nothing is left behind then.
+/// Copies the file of this name and returns the target's path. Setting `stop` ends it; then nothing is left behind.
 pub(crate) fn copy_out(
     daemon: &DaemonInfo,
     name: &ResourceName,
@@ -57,7 +57,7 @@ pub(crate) fn copy_out(
     Ok(target)
 }
 
-/// What to do about a complete file that cannot be opened.
+/// The error with a hint when a complete file cannot be opened.
 fn unreadable(source: &Path, error: Error) -> Error {
     let is_gone =
         std::fs::symlink_metadata(source).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
@@ -79,7 +79,7 @@ fn copy(
         if stop.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        // Between files, the kernel copies, or even shares, the data by itself.
+        // Between files the kernel itself copies the data, or even shares the blocks.
         let copied = io::copy(&mut source.take(STEP_BYTES), target)?;
         if copied == 0 {
             return Ok(());
@@ -89,7 +89,7 @@ fn copy(
     }
 }
 
-/// Runs [`copy_out`] beside the rest, so that ^C is heard.
+/// Runs [`copy_out`] in a thread of its own, so that ^C can end it.
 pub(crate) async fn copy_out_until_interrupted(
     daemon: DaemonInfo,
     name: ResourceName,

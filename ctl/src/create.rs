@@ -49,7 +49,7 @@ pub(crate) fn create(args: &CreateArgs, output: &mut Output) -> Result<(), Error
     output.line(&format!("{}  {}", output.id(&resource), path.display()))
 }
 
-/// Those of the command line, else those of the environment, else those of the daemon's config file.
+/// The trackers of the command line, else those of the environment, else those of the daemon's config file.
 fn trackers(args: &[TrackerUrl]) -> Result<Vec<TrackerUrl>, Error> {
     let named = environment::trackers(args).map_err(|error| Error::usage(error.to_string()))?;
     if !named.is_empty() {

@@ -1,20 +1,21 @@
-//! What is wrong with trackers, said once for all files that it concerns.
+//! Reports each tracker that has a problem once, for all files that are concerned.
 
 use shared::rpc::control::{ResourceStatus, State};
 use std::collections::BTreeMap;
 
-/// Files of one tracker.
+/// The files of one tracker that has a problem.
 #[derive(Default)]
 struct Concerned {
     lasting: String,
-    /// The longest trouble, in seconds: the same tracker was asked for some files earlier than for others.
+    /// How long the problem has lasted, in seconds: the maximum over the files, since a tracker is not asked for all
+    /// files at once.
     lasting_s: u64,
     files: usize,
     seeding: usize,
 }
 
-/// A sentence for each tracker that is the reason why something is not as it should be:
-/// "tracker tt://… unreachable for 40 s (connection refused): new machines cannot find these files; transfers go on".
+/// One sentence for each tracker that has a problem: "tracker tt://… unreachable for 40 s (connection refused): new
+/// machines cannot find these files; transfers go on".
 pub(crate) fn dead_trackers(resources: &[&ResourceStatus]) -> Vec<String> {
     let mut trackers: BTreeMap<&str, Concerned> = BTreeMap::new();
     for resource in resources.iter().filter(|resource| resource.reason != resource.reason_here) {

@@ -1,9 +1,9 @@
-//! When a command gives up waiting.
+//! The time at which a command gives up waiting.
 
 use std::pin::Pin;
 use std::time::Duration;
 
-/// When to give up; never, if there is no time to keep.
+/// When to give up: never if the command has no timeout.
 pub(crate) struct Deadline {
     pub(crate) timeout: Option<Duration>,
     pub(crate) reached: Pin<Box<dyn Future<Output = ()>>>,

@@ -1,11 +1,11 @@
-//! What is known of one thing: a line for each, its name before it.
+//! A list of names and values that describes one thing, one per line.
 
 use crate::error::Error;
 use crate::human::clean;
 use crate::output::{Colour, ID_DIGITS, Output};
 use crate::width::{width, wrap};
 
-/// Lines of a name and a value, the values below one another. On a terminal a long value goes on below its beginning.
+/// Lines of a name and a value, with the values aligned. On a terminal a long value continues on the next line.
 #[derive(Debug, Default)]
 pub(crate) struct Details(Vec<Detail>);
 
@@ -18,22 +18,22 @@ struct Detail {
 }
 
 impl Details {
-    /// What is empty is not shown.
+    /// Adds a line. Empty values are not shown.
     pub(crate) fn add(&mut self, name: &'static str, value: impl AsRef<str>) {
         self.0.push(Detail { name, value: clean(value.as_ref()), colour: None, is_id: false });
     }
 
-    /// In a colour, on a terminal.
+    /// Adds a line whose value is colored on a terminal.
     pub(crate) fn add_coloured(&mut self, name: &'static str, value: &str, colour: Colour) {
         self.0.push(Detail { name, value: clean(value), colour: Some(colour), is_id: false });
     }
 
-    /// An id: whole if there is room for it.
+    /// Adds an id: all of it if there is room for it.
     pub(crate) fn add_id(&mut self, name: &'static str, id: &impl ToString) {
         self.0.push(Detail { name, value: id.to_string(), colour: None, is_id: true });
     }
 
-    /// The lines, fit for the output.
+    /// The lines, formatted for the output.
     pub(crate) fn lines(&self, output: &Output) -> Vec<String> {
         let names = self.0.iter().map(|detail| detail.name.len()).max().unwrap_or(0);
         let shown = self.0.iter().filter(|detail| !detail.value.is_empty());

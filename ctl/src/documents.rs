@@ -1,4 +1,4 @@
-//! What `--json` prints. Fields are only ever added, at the end; `schema_version` changes if that is not enough.
+//! The documents that `--json` prints. Fields are only added, at the end; any other change increases `schema_version`.
 
 use crate::error::{Error, Kind};
 use serde::{Serialize, Serializer};
@@ -9,10 +9,10 @@ use shared::rpc::control::{
 use shared::rpc::tracker::{ListEntry, PeerEntry, ResourceEntry, Stage};
 use std::net::SocketAddr;
 
-/// The version of all documents.
+/// The version of all documents, in their field `schema_version`.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
 
-/// A document: the version first, then its fields.
+/// A document: first the version, then its own fields.
 #[derive(Debug, Serialize)]
 pub(crate) struct Document<T> {
     schema_version: u32,
@@ -26,7 +26,7 @@ impl<T> Document<T> {
     }
 }
 
-/// What any command prints that failed and had nothing else to print.
+/// The document of a command that failed and has nothing else to print.
 #[derive(Debug, Serialize)]
 pub(crate) struct Failed {
     pub(crate) error: Failure,
@@ -52,10 +52,10 @@ impl From<&Error> for Failure {
     }
 }
 
-/// Which of several things a command was not done to, and why.
+/// One of several things for which a command failed, and why.
 #[derive(Debug, Serialize)]
 pub(crate) struct FailureOf {
-    /// As it stands on the command line.
+    /// The word on the command line.
     pub(crate) what: String,
     #[serde(flatten)]
     pub(crate) failure: Failure,
@@ -86,24 +86,24 @@ pub(crate) struct Resource {
     eta_s: Option<u64>,
     downloaded_bytes: u64,
     uploaded_bytes: u64,
-    /// What kind of trouble the reason is: the exit code that `get` would end with.
+    /// The kind of problem that `reason` describes: the exit code with which `get` would end.
     exit_code: Option<u8>,
     trackers: Vec<TrackerHealth>,
     /// How many peers fetch it from this machine.
     upload_peers: u32,
-    /// Who wants it here, in plain words: users by name or as "uid NUMBER", or what part of the daemon.
+    /// Who wants it here: users by name or as "uid NUMBER", or a part of the daemon, in words.
     wanted_by: Vec<String>,
-    /// The size by the word of a publisher, until `bytes_total` is known; `null` then, or if nobody told one.
+    /// The size as a publisher reported it, until `bytes_total` is known; `null` after that, or if nobody reported one.
     bytes_told: Option<u64>,
-    /// The same as `resource`, by the name that people use.
+    /// The same as `resource`, under its usual name.
     id: String,
     /// Where the file is, or will be when it is complete; `null` while only the id is known.
     path: Option<String>,
-    /// When it was shared or its download began, in milliseconds since 1970; `null` if nobody knows.
+    /// When it was shared or its download began, in milliseconds since 1970; `null` if unknown.
     added_at_ms: Option<u64>,
 }
 
-/// How a tracker of a resource is doing: `trouble` is `null` when all is well.
+/// The state of a resource at one of its trackers. `trouble` is `null` if there is none.
 #[derive(Debug, Serialize)]
 pub(crate) struct TrackerHealth {
     tracker: String,
@@ -150,7 +150,7 @@ impl From<&ResourceStatus> for Resource {
     }
 }
 
-/// The limits that hold; `null` is no limit, 0 a pause.
+/// The limits that apply, in bytes per second; `null` is no limit, 0 is a pause.
 #[derive(Debug, Serialize)]
 pub(crate) struct LimitsDocument {
     download_limit_bytes_per_s: Option<u64>,
@@ -185,14 +185,14 @@ pub(crate) struct Peer {
     in_flight: u32,
     chunks_received: u64,
     chunks_corrupt: u64,
-    /// "download": it is fetched from; "upload": it fetches from here.
+    /// "download": this machine fetches from it; "upload": it fetches from this machine.
     direction: Direction,
     chunks_sent: u64,
     name: String,
     id: String,
-    /// How fast it gets chunks from here; `null` of one that is fetched from.
+    /// How fast it fetches from this machine; `null` for a peer that this machine fetches from.
     bytes_per_s: Option<u64>,
-    /// Seconds since it began to ask; `null` of one that is fetched from.
+    /// Seconds since it began to ask for chunks; `null` for a peer that this machine fetches from.
     active_s: Option<u64>,
 }
 
@@ -219,7 +219,7 @@ impl From<&PeerInfo> for Peer {
 /// `peers` without WHAT
 #[derive(Debug, Serialize)]
 pub(crate) struct Rejected {
-    /// Every reason, with how often it was one since the daemon started.
+    /// Each reason, with the number of peers that were turned away for it since the daemon started.
     rejected: Reasons,
 }
 
@@ -254,7 +254,7 @@ pub(crate) struct Share {
     pub(crate) resource: String,
     pub(crate) manifest: String,
     pub(crate) warnings: Vec<String>,
-    /// Why new machines do not find it by its name.
+    /// Why new machines cannot find it by its name, one message per tracker.
     pub(crate) refused: Vec<String>,
 }
 
@@ -270,7 +270,7 @@ pub(crate) struct Got {
     pub(crate) path: String,
 }
 
-/// `get` of several: those that are complete, or were begun with `--detach`.
+/// `get` of several: those that are complete, or that were begun with `--detach`.
 #[derive(Debug, Serialize)]
 pub(crate) struct GotAll {
     pub(crate) got: Vec<Got>,
@@ -312,7 +312,7 @@ pub(crate) struct Verified {
     pub(crate) resource: String,
     pub(crate) chunks_good: u32,
     pub(crate) chunks_total: u32,
-    /// How many chunks the daemon had believed to be good.
+    /// The number of chunks that the daemon believed to be good before.
     pub(crate) chunks_had: u32,
 }
 
@@ -349,7 +349,7 @@ pub(crate) struct Check {
     chunks_bad: Option<Vec<u32>>,
 }
 
-/// What [`Check`] says about a file.
+/// The part of [`Check`] about a file.
 pub(crate) struct CheckedFile {
     pub(crate) file: String,
     pub(crate) bytes: u64,
@@ -394,11 +394,11 @@ pub(crate) struct Publication {
     list_digest: String,
     chunks_total: u32,
     trackers: Vec<String>,
-    /// Milliseconds since 1970; `null` if nobody knows.
+    /// Milliseconds since 1970; `null` if unknown.
     shared_at_ms: Option<u64>,
     seeders: u32,
     leechers: u32,
-    /// As a machine told it that says it has all of it; `null` if none did.
+    /// The size as reported by a machine that has all of it; `null` if none reported one.
     bytes: Option<u64>,
 }
 
@@ -436,7 +436,7 @@ pub(crate) struct TrackedPeer {
     chunks_have: u32,
     chunks_total: u32,
     zone: Option<String>,
-    /// What it calls itself; `null` if it told no name.
+    /// The host name that it reports; `null` if it reports none.
     host: Option<String>,
 }
 
@@ -486,7 +486,7 @@ impl From<&ResourceEntry> for TrackedResource {
     }
 }
 
-/// A stage, for people and for scripts.
+/// The word for a stage, for people and for scripts.
 pub(crate) fn stage(stage: Stage) -> &'static str {
     match stage {
         Stage::Leeching => "leeching",

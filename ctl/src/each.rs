@@ -1,10 +1,10 @@
-//! The same done to several things: one that fails does not keep the others back.
+//! Collects the failures of a command that does the same to several things. One failure does not stop the others.
 
 use crate::documents::FailureOf;
 use crate::error::Error;
 use crate::output::Output;
 
-/// What failed so far.
+/// The failures so far.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     first: Option<Error>,
@@ -12,19 +12,19 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
-    /// It was not done to `what`. A person is told at once.
+    /// Records that it failed for `what`, and prints the error at once.
     pub(crate) fn add(&mut self, what: &str, error: Error, output: &Output) {
         output.error(&error);
         self.all.push(FailureOf { what: what.to_owned(), failure: output.failure(&error) });
         self.first.get_or_insert(error.told());
     }
 
-    /// Takes what failed, for a JSON document.
+    /// Takes the failures out, for a JSON document.
     pub(crate) fn take(&mut self) -> Vec<FailureOf> {
         std::mem::take(&mut self.all)
     }
 
-    /// The command fails with the first error.
+    /// Ends the command: with the first error, if there is one.
     pub(crate) fn end(self) -> Result<(), Error> {
         self.first.map_or(Ok(()), Err)
     }

@@ -1,4 +1,4 @@
-//! What can go wrong, as a person needs it: what and where in one line, a hint, and a fixed exit code.
+//! Errors for people: what happened and where in one line, a hint, and a fixed exit code.
 
 use shared::plain::io_error;
 use shared::rpc::control::{ControlError, ErrorKind};
@@ -16,7 +16,7 @@ pub enum Kind {
     NoDaemon = 3,
     /// Not found, or not allowed.
     Refused = 4,
-    /// It took too long.
+    /// A timeout is over.
     TimedOut = 5,
     /// A manifest or a file does not verify.
     BadData = 6,
@@ -26,7 +26,7 @@ pub enum Kind {
     Unreachable = 8,
     /// The user pressed ^C.
     Interrupted = 130,
-    /// Nobody reads what we print any more: a good end.
+    /// The reader of our output has gone. This is not a failure.
     BrokenPipe = 0,
 }
 
@@ -48,16 +48,16 @@ impl Kind {
     }
 }
 
-/// Why a command was not carried out.
+/// Why a command failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    /// What the exit code is made of.
+    /// The kind, which determines the exit code.
     pub kind: Kind,
     /// What happened and where, in one line.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// A person has been told already. It still ends the command, and is still part of a JSON document.
+    /// Whether it was printed already. It still ends the command and is still part of a JSON document.
     pub is_told: bool,
 }
 
@@ -67,7 +67,7 @@ impl Error {
         Error { kind, message: message.into(), hint: None, is_told: false }
     }
 
-    /// We failed.
+    /// An internal failure.
     pub fn internal(message: impl Into<String>) -> Error {
         Error::new(Kind::Internal, message)
     }
@@ -87,12 +87,12 @@ impl Error {
         Error::new(Kind::BadData, message)
     }
 
-    /// Adds what to do about it.
+    /// Adds a hint.
     pub fn hint(self, hint: impl Into<String>) -> Error {
         Error { hint: Some(hint.into()), ..self }
     }
 
-    /// The same, once a person has been told.
+    /// Marks the error as printed.
     pub fn told(self) -> Error {
         Error { is_told: true, ..self }
     }
@@ -102,11 +102,11 @@ impl Error {
         Error::new(Kind::Unreachable, message)
     }
 
-    /// An error of the file system; `what` says what was being tried, and with which file.
+    /// A file system error. `what` says what was being tried, and with which file.
     pub fn io(what: impl Into<String>, error: &io::Error) -> Error {
         let kind = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::NoSpace,
-            // Ours are of the last three kinds: a file that changed, is too large, or is no file.
+            // The last three kinds are our own: the file changed, is too large, or is not a regular file.
             io::ErrorKind::NotFound
             | io::ErrorKind::PermissionDenied
             | io::ErrorKind::AlreadyExists
@@ -122,7 +122,7 @@ impl Error {
         Error::new(kind, format!("{}: {}", what.into(), io_error(error)))
     }
 
-    /// What the process ends with.
+    /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         self.kind as u8
     }
@@ -149,7 +149,7 @@ impl From<ErrorKind> for Kind {
     }
 }
 
-/// The daemon was there, and now gives no answer.
+/// The daemon was there but does not answer now.
 impl From<CallError> for Error {
     fn from(error: CallError) -> Error {
         match error {

@@ -14,10 +14,10 @@ use shared::id::PeerId;
 use shared::rpc::control::{EventPage, FileEvent, Happened, Happening, TrackerEvent};
 use std::time::Duration;
 
-/// How often a ttd that has gone is looked for.
+/// The pause between two attempts to find a ttd that has gone.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// The longest event's word.
+/// The width of the longest word for an event, in columns.
 const WORD_COLUMNS: usize = "tracker_back".len();
 
 pub(crate) async fn events(args: &EventsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
@@ -60,7 +60,7 @@ async fn follow(args: &EventsArgs, global: &Global, output: &mut Output) -> Resu
     }
 }
 
-/// Which event was seen last, of which run of ttd: each counts anew.
+/// The last event that was shown, and the run of ttd that it belongs to: each run counts from 1.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
     run: PeerId,
@@ -73,7 +73,7 @@ impl Place {
         Ok(Place { run: daemon.info.peer_id, after: page.newest })
     }
 
-    /// ttd answers again; it may be another run.
+    /// Continues with a ttd that answers again, and that may be another run.
     fn after_restart(&mut self, daemon: &Daemon, output: &mut Output) -> Result<(), Error> {
         let was_restarted = daemon.info.peer_id != self.run;
         if was_restarted {
@@ -89,7 +89,7 @@ impl Place {
     }
 }
 
-/// Waits until a ttd answers, for as long as it takes.
+/// Waits without limit until a ttd answers.
 async fn connect_again(global: &Global) -> Result<Daemon, Error> {
     loop {
         match Daemon::connect(global).await {
@@ -112,7 +112,8 @@ fn show(page: &EventPage, filter: &Filter, output: &mut Output) -> Result<(), Er
     output.flush()
 }
 
-/// This reader was too slow, or began before the oldest event that is kept.
+/// Reports events that were missed, because this reader was too slow or because they are older than those that ttd
+/// keeps.
 fn missed(page: &EventPage, output: &mut Output) -> Result<(), Error> {
     output.warning(&format!("{} missed: ttd keeps the last 1,024", human::count(page.missed, "event")));
     if !output.is_json() {
@@ -125,7 +126,7 @@ fn missed(page: &EventPage, output: &mut Output) -> Result<(), Error> {
 /// Which events are shown.
 #[derive(Debug)]
 struct Filter<'a> {
-    /// Names, patterns or ids; if there are none, everything.
+    /// Names, patterns or ids; empty for all.
     what: &'a [String],
     since_ms: u64,
 }
@@ -191,12 +192,12 @@ fn told(what: &FileEvent) -> String {
     }
 }
 
-/// Bytes per second; a span of less than a millisecond counts as one.
+/// Bytes per second; less than a millisecond counts as one millisecond.
 fn rate(bytes: u64, took: Duration) -> u64 {
     (bytes as f64 / took.as_secs_f64().max(0.001)) as u64
 }
 
-/// An event's word, for people and for scripts.
+/// The word for an event, for people and for scripts.
 fn word(event: &Happening) -> (&'static str, Colour) {
     match event {
         Happening::Tracker { what: TrackerEvent::Lost { .. }, .. } => ("tracker_lost", Colour::Bad),
@@ -217,13 +218,13 @@ fn word(event: &Happening) -> (&'static str, Colour) {
     }
 }
 
-/// An event as JSON. What does not belong to it is left out.
+/// An event as JSON, without the fields that it does not have.
 #[derive(Debug, Default, Serialize)]
 struct Event {
     /// Milliseconds since 1970.
     time_ms: u64,
     event: &'static str,
-    /// One more than that of the event before; ttd begins with 1.
+    /// The event's number; ttd begins with 1 when it starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -244,11 +245,11 @@ struct Event {
     missed: Option<u64>,
 }
 
-/// What a download that is complete has beside other events.
+/// The further fields of a completed download.
 #[derive(Debug, Serialize)]
 struct Complete {
     bytes: u64,
-    /// Those that came from peers.
+    /// The bytes that came from peers.
     received_bytes: u64,
     took_ms: u64,
     bytes_per_s: u64,

@@ -1,4 +1,4 @@
-//! The machines that a rollout is meant for: a file with a host name or an address on each line.
+//! Reads the list of machines that a rollout is meant for: a file with a host name or an address on each line.
 
 use crate::error::Error;
 use shared::url::PEER_PORT;
@@ -11,34 +11,36 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// How large the file may be.
+/// Limits the file's size in bytes; a larger one is refused. This is enough for hundreds of thousands of machines.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
-/// How many names are looked up at once, and how long each may take.
+/// Limits the names that are looked up at the same time; further ones wait. A list of a thousand hosts takes seconds
+/// this way, and does not flood the name server.
 const LOOKUPS_MAX: usize = 64;
+/// How long one lookup may take. Beyond it the name counts as unknown.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A machine that is expected.
+/// One machine of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Expected {
-    /// As it stands in the file.
+    /// The line in the file.
     pub(crate) name: String,
-    /// Where it may be seen; empty if its name means nothing.
+    /// The addresses of its name; empty if the lookup failed.
     places: Vec<IpAddr>,
-    /// The port, if the file tells one: several daemons may share an address.
+    /// The port, if the file has one: several daemons may share an address.
     port: Option<u16>,
-    /// Why its name means nothing.
+    /// Why the lookup of its name failed.
     pub(crate) trouble: Option<String>,
 }
 
 impl Expected {
-    /// Whether a machine that listens there is this one.
+    /// Whether a machine with this address is this one.
     pub(crate) fn is_at(&self, addr: SocketAddr) -> bool {
         self.places.contains(&addr.ip().to_canonical()) && self.port.is_none_or(|port| port == addr.port())
     }
 }
 
-/// Reads the file and looks up its names. The machines are in its order, each once.
+/// Reads the file and looks up its names. Returns the machines in the order of the file, each once.
 pub(crate) async fn read(path: &Path) -> Result<Vec<Expected>, Error> {
     let names = names(&text(path)?);
     let room = Arc::new(Semaphore::new(LOOKUPS_MAX));

@@ -1,5 +1,5 @@
-//! Fetches a manifest over HTTP or HTTPS, for `ttctl get http://…`. What comes is a stranger's until it was parsed:
-//! its size, its time and its redirects have bounds, and what is no manifest is never in memory as a whole.
+//! Fetches a manifest over HTTP or HTTPS, for `ttctl get http://…`. The response is not trusted until it is parsed: its
+//! size, time and redirects are bounded, and it is parsed as it arrives instead of being kept in memory.
 
 use crate::error::{Error, Kind};
 use crate::human;
@@ -9,25 +9,26 @@ use std::path::Path;
 use std::time::Duration;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
-/// The most bytes of a response that are read; more is an error. The largest manifest, with CRLF, is a little smaller.
+/// Limits the bytes that are read of a response; more is an error. The largest manifest, with CRLF line ends, is a
+/// little smaller.
 const BODY_BYTES_MAX: u64 = 288 << 20;
 
 const HEADER_BYTES_MAX: usize = 64 << 10;
 
 const REDIRECTS_MAX: u32 = 5;
 
-/// How long all of it may take.
+/// How long the whole fetch may take, with all redirects. Beyond it the server counts as unreachable.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Where systems keep the certificates that they trust; the first that is there counts.
+/// The places of a system's trusted certificates. The first that exists is used.
 const CERTIFICATES: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
-/// Fetches and parses the manifest at `url`, within `timeout` if there is one, and within two minutes.
+/// Fetches and parses the manifest at `url`, within two minutes, or within `timeout` if that is shorter.
 ///
 /// # Errors
-/// `TimedOut` when it took longer than `timeout`, `Unreachable` when trying again may help, `BadData` when what is there is
-/// no manifest, `Refused` when it cannot be had.
+/// `TimedOut` if it took longer than `timeout`, `Unreachable` if trying again may help, `BadData` if the response is not a
+/// manifest, `Refused` if the server refuses it.
 pub(crate) async fn fetch(url: &str, timeout: Option<Duration>) -> Result<Manifest, Error> {
     let longest = timeout.map_or(FETCH_TIMEOUT, |timeout| timeout.min(FETCH_TIMEOUT));
     let url = url.to_owned();
@@ -35,7 +36,7 @@ pub(crate) async fn fetch(url: &str, timeout: Option<Duration>) -> Result<Manife
         .await
         .map_err(|error| Error::internal(error.to_string()))?;
     fetched.map_err(|error| match error.kind {
-        // Nobody said how long it may take: it is the server that does not answer.
+        // The user set no shorter timeout, so the fault is the server's.
         Kind::TimedOut if timeout != Some(longest) => Error { kind: Kind::Unreachable, ..error },
         _ => error,
     })
@@ -46,7 +47,7 @@ fn fetch_now(url: &str, timeout: Duration) -> Result<Manifest, Error> {
     let mut config = ureq::Agent::config_builder()
         .timeout_global(Some(timeout))
         .max_redirects(REDIRECTS_MAX)
-        .https_only(is_https) // whoever asked for https is not led away from it
+        .https_only(is_https) // no redirect from https to http
         .max_response_header_size(HEADER_BYTES_MAX)
         .user_agent(concat!("ttctl/", env!("CARGO_PKG_VERSION")));
     if is_https {
@@ -72,7 +73,7 @@ fn fetch_now(url: &str, timeout: Duration) -> Result<Manifest, Error> {
     }
 }
 
-/// The machine's own certificates, among them those of a company; without any, those that browsers trust.
+/// The machine's own certificates, which may include a company's. If there are none, those that browsers trust.
 fn trusted() -> Result<RootCerts, Error> {
     let named = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty());
     let usual = || CERTIFICATES.iter().map(Path::new).find(|path| path.exists());
@@ -132,7 +133,7 @@ fn failed(shown: &str, timeout: Duration, error: ureq::Error) -> Error {
     }
 }
 
-/// The address without a user's name and password, and without a query: neither belongs in a log.
+/// The address without user name, password and query, which do not belong in a log.
 fn shown(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let rest = rest.split(['?', '#']).next().unwrap_or(rest);

@@ -1,4 +1,4 @@
-//! A server that answers by the path, and what is made of it.
+//! Fetches manifests from a server that answers differently for each path.
 
 use super::*;
 use shared::id::{ChunkHash, ResourceId};
@@ -11,7 +11,7 @@ fn manifest() -> Manifest {
     Manifest::new("x".parse().unwrap(), ResourceId::of(b"x"), trackers, hashes).unwrap()
 }
 
-/// Listens on loopback until the test is over; the address of its root.
+/// Starts a server on loopback that runs until the test ends. Returns the address of its root.
 fn server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let root = format!("http://{}", listener.local_addr().unwrap());

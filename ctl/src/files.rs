@@ -1,4 +1,4 @@
-//! The caller's own files: opened with care, written whole or not at all.
+//! The caller's own files: opened safely, and written completely or not at all.
 
 use crate::error::{Error, Kind};
 use shared::manifest::{Manifest, Parser};
@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use tempfile::NamedTempFile;
 
-/// Opens a regular file. Anything else (a folder, a pipe that nobody writes to) is refused before it is opened.
+/// Opens a regular file. Anything else (a directory, a pipe without a writer) is refused before it is opened.
 pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata), Error> {
     let io_error = |error| Error::io(format!("cannot open {}", path.display()), &error);
     let metadata = std::fs::metadata(path).map_err(io_error)?;
@@ -25,7 +25,7 @@ pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata), Error> {
     Ok((file, metadata))
 }
 
-/// A file's name as the name of a resource.
+/// The name of a file as the name of a resource.
 pub(crate) fn name_of(path: &Path) -> Result<ResourceName, Error> {
     let refused = |why: String| {
         Error::refused(format!("cannot share {}: {why}", path.display())).hint("rename the file")
@@ -35,17 +35,17 @@ pub(crate) fn name_of(path: &Path) -> Result<ResourceName, Error> {
     name.parse().map_err(|why: shared::name::BadName| refused(why.to_string()))
 }
 
-/// The folder that a file is in.
+/// The directory that a file is in.
 pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Whether `folder` is the one with this device and inode, however its path is written.
+/// Whether `folder` is the directory with this device and inode, whatever its path.
 pub(crate) fn is_folder(folder: &Path, device: u64, inode: u64) -> bool {
     std::fs::metadata(folder).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (device, inode))
 }
 
-/// Reads a manifest as it comes: what is refused is never in memory as a whole.
+/// Reads and parses a manifest in parts, so that one that is refused is never in memory as a whole.
 pub(crate) fn read_manifest(path: &Path) -> Result<Manifest, Error> {
     let (mut file, _) = open_regular(path)?;
     let mut parser = Parser::new();
@@ -63,8 +63,8 @@ pub(crate) fn read_manifest(path: &Path) -> Result<Manifest, Error> {
     }
 }
 
-/// A file that will appear at `path` when it is complete; until then it is a part file beside it, which goes
-/// away by itself when something fails.
+/// A file that appears at `path` when it is complete. Until then it is a part file beside it, which is deleted if
+/// something fails.
 pub(crate) struct NewFile<'a> {
     path: &'a Path,
     part: NamedTempFile,
@@ -86,7 +86,7 @@ impl<'a> NewFile<'a> {
         self.part.as_file_mut()
     }
 
-    /// Makes the file appear.
+    /// Gives the file its name.
     pub(crate) fn publish(self, replace: bool) -> Result<(), Error> {
         self.part.as_file().sync_all().map_err(|error| write_error(self.path, &error))?;
         let result =
@@ -99,7 +99,7 @@ impl<'a> NewFile<'a> {
     }
 }
 
-/// Refuses to put a file in the place of a device, a pipe or a socket, which whoever may do that needs most.
+/// Refuses to replace a device, a pipe or a socket: root could break the machine by accident.
 pub(crate) fn must_be_replaceable(path: &Path) -> Result<(), Error> {
     match std::fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
@@ -110,7 +110,7 @@ pub(crate) fn must_be_replaceable(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Something is where a new file should be.
+/// The error if something already exists where a new file should be.
 pub(crate) fn exists(path: &Path) -> Error {
     Error::refused(format!("{} already exists", path.display())).hint("use --replace to replace it")
 }

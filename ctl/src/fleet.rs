@@ -1,4 +1,4 @@
-//! `ttctl fleet`: how far each machine is with a resource, the slowest first, as its tracker knows it.
+//! `ttctl fleet`: shows how far each machine is with a resource, the slowest first, as the tracker knows it.
 
 use crate::asker::Asker;
 use crate::cli::{FleetArgs, Global, resource_name};
@@ -17,10 +17,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long a machine that takes part may be without a new chunk before it is called stuck.
+/// How long a machine that takes part may be without a new chunk before it counts as stuck. It is longer than the
+/// pauses that are usual when many machines fetch at once.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
-/// How often `--watch` looks.
+/// The pause between two questions with `--watch`.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 pub(crate) async fn fleet(args: &FleetArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
@@ -47,7 +48,7 @@ pub(crate) async fn fleet(args: &FleetArgs, global: &Global, output: &mut Output
     shown.text(output).iter().try_for_each(|line| output.line(line))
 }
 
-/// Asks again and again: whoever watches a rollout wants to go on when the tracker or ttd was restarted.
+/// Asks repeatedly, also after errors, so that a watch survives a restart of the tracker or ttd.
 async fn follow(
     mut asker: Asker,
     what: Lookup,
@@ -67,7 +68,7 @@ async fn follow(
     }
 }
 
-/// What is shown: the machines that were seen last, and why nothing newer is known.
+/// The machines in the last answer, and the error since then, if any.
 struct Shown<'a> {
     args: &'a FleetArgs,
     expected: Vec<Expected>,
@@ -94,7 +95,7 @@ impl<'a> Shown<'a> {
         Summary::of(&self.rows).text(resource_name(&self.args.what), &self.fleet)
     }
 
-    /// A table, and the summary.
+    /// A table and the summary.
     fn text(&self, output: &Output) -> Vec<String> {
         let mut lines = match self.rows.is_empty() {
             true => Vec::new(),
@@ -124,7 +125,7 @@ impl Watched for Shown<'_> {
             Ok(TrackerAnswer { tracker, answer }) => self.answered(tracker.as_str(), answer),
             Err(error) => {
                 let trouble = format!("{}; retrying", error.message);
-                // A screen has it below the table.
+                // On a screen it is below the table.
                 if self.trouble.as_ref() != Some(&trouble) && !output.out_is_screen() {
                     output.warning(&trouble);
                 }
@@ -144,7 +145,7 @@ impl Watched for Shown<'_> {
         }
     }
 
-    /// One JSON document; or a line per machine, and the summary.
+    /// One JSON document, or one line per machine and the summary.
     fn lines(&self, output: &Output) -> Result<Vec<String>, Error> {
         if self.tracker.is_empty() {
             return Ok(Vec::new()); // no tracker has answered yet
@@ -156,7 +157,7 @@ impl Watched for Shown<'_> {
     }
 }
 
-/// How a machine is doing.
+/// The state of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
@@ -204,15 +205,15 @@ impl State {
     }
 }
 
-/// A machine that was seen, or is expected.
+/// A machine that was seen or is expected.
 #[derive(Debug)]
 struct Row {
-    /// Its name in the file of those who are expected, else what it calls itself.
+    /// Its name in the file of expected machines, else the name that it reports.
     host: Option<String>,
-    /// Whether it is in that file; `None` if there is no file.
+    /// Whether it is in that file; `None` without a file.
     is_expected: Option<bool>,
     state: State,
-    /// What a person should know beside the state.
+    /// A remark for people.
     note: String,
     seen: Option<FleetMachine>,
 }
@@ -224,7 +225,8 @@ impl Row {
         newest.map_or(0, |seen| if seen.count.get() == 0 { 100 } else { part(seen) })
     }
 
-    /// The slowest first: who was never seen, who went too early, who stands still, who is far behind.
+    /// The sort key, the slowest first: machines that were never seen, then those that left too early, then stuck ones,
+    /// then those that are far behind.
     fn rank(&self) -> (u8, u64, u64, Option<SocketAddr>) {
         let rank = match self.state {
             State::NeverSeen => 0,
@@ -243,13 +245,13 @@ impl Row {
         self.seen.as_ref()?.bytes_per_s.filter(|_| self.state != State::Outdated).map(human::rate)
     }
 
-    /// "12 s ago"; what is stale shows.
+    /// "12 s ago", so that old data can be recognized.
     fn seen_ago(&self) -> Option<String> {
         let seen = Duration::from_secs(self.seen.as_ref()?.seen_ms / 1000);
         Some(format!("{} ago", human::duration(seen)))
     }
 
-    /// On one line of plain text.
+    /// The machine as one line of plain text.
     fn line(&self) -> String {
         let addr = self.seen.as_ref().map(|seen| seen.addr.to_string());
         let names = [self.host.as_deref().map(human::clean), addr].into_iter().flatten();
@@ -266,7 +268,7 @@ impl Row {
     }
 }
 
-/// Those that were seen, with the names that they are expected under, and those that were not.
+/// The machines that were seen, with their names in the file, and the expected ones that were not.
 fn rows(fleet: &Fleet, expected: &[Expected], args: &FleetArgs) -> Vec<Row> {
     let file = args.expect.as_deref().and_then(Path::file_name).map(|file| file.to_string_lossy());
     let seen = fleet.machines.iter().map(|machine| {
@@ -329,17 +331,17 @@ fn table(rows: &[Row]) -> Table {
     table
 }
 
-/// How many machines are in which state.
+/// The number of machines in each state.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     machines: usize,
     done: usize,
     running: usize,
     stuck: usize,
-    /// Left or lost, whatever they had.
+    /// Those that left or were lost, whether complete or not.
     gone: usize,
     never_seen: usize,
-    /// They have, or fetch, a former version of the name.
+    /// Those that have or fetch a former version of the name.
     outdated: usize,
 }
 
@@ -387,15 +389,15 @@ struct FleetDocument {
     resource: String,
     machines: Vec<Machine>,
     summary: Summary,
-    /// How long ago the resource was shared under the name; `null` if that is not known, or an id was asked for.
+    /// How long ago the resource was shared under the name; `null` if unknown or if an id was asked for.
     shared_ago_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
 struct Machine {
-    /// As it stands in the file of those who are expected, else what the machine calls itself; `null` if neither is known.
+    /// Its name in the file of expected machines, else the name that it reports; `null` if neither is known.
     host: Option<String>,
-    /// `null` if it was never seen; so is all that follows the state.
+    /// `null` if it was never seen, like all fields after the state.
     addr: Option<SocketAddr>,
     state: State,
     percent: Option<u64>,
@@ -403,12 +405,13 @@ struct Machine {
     chunks_total: Option<u32>,
     bytes_per_s: Option<u64>,
     zone: Option<String>,
-    /// Since its last announce, and since it had its last new chunk.
+    /// Milliseconds since its last announce.
     seen_ms: Option<u64>,
+    /// Milliseconds since it last had a new chunk.
     still_ms: Option<u64>,
-    /// Whether it is in the file of those who are expected; `null` without a file.
+    /// Whether it is in the file of expected machines; `null` without a file.
     expected: Option<bool>,
-    /// What it has: of an outdated machine a former version, to which the chunks belong.
+    /// The resource that it has or fetches; for an outdated machine a former version, to which its chunks belong.
     resource: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What a person and a script see of a fleet.
+//! The output of `ttctl fleet` for people and for scripts.
 
 use super::*;
 use crate::cli::{Cli, Command};
@@ -40,7 +40,7 @@ async fn expected() -> Vec<Expected> {
     expect::read(file.path()).await.unwrap()
 }
 
-/// What the tracker says of a resource with these machines.
+/// A tracker's answer for a resource with these machines.
 fn fleet(machines: &[FleetMachine]) -> Fleet {
     let resource = Some(ResourceId([1; 32]));
     Fleet { resource, shared_ago_ms: Some(720_000), machines: machines.to_vec(), ..Fleet::default() }
@@ -93,7 +93,7 @@ HOST           ADDRESS        STATE        DONE       RATE     SEEN
     );
 }
 
-/// A machine that has other content under the name, also one that calls itself something strange.
+/// Adds a machine with other content under the name, and one that reports a strange host name.
 #[test]
 fn outdated_machines_say_which_version_they_have() {
     let resource = ResourceId([0xab; 32]);

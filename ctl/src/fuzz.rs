@@ -1,8 +1,8 @@
-//! A door for tests/fuzz.
+//! The functions that `tests/fuzz` calls.
 
 use crate::want::Want;
 
-/// What `ttctl get` is asked for. Whether it is known what is meant; if not, it is wrong usage.
+/// Parses the WHAT of `ttctl get`. Returns whether it means something; if not, it is wrong usage.
 pub fn what(text: &str) -> bool {
     match Want::parse(text) {
         Ok(_) => true,

@@ -18,7 +18,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How a file that was there before ttd knew it came to be complete.
+/// Added to the message when an existing file turned out to be the wanted one.
 const ADOPTED: &str = " (the existing file matches; nothing was fetched)";
 
 pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
@@ -56,7 +56,7 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     getting.end(waited, output)
 }
 
-/// Refuses what cannot end well before anything begins.
+/// Refuses command lines that cannot succeed, before anything begins.
 fn refuse_early(args: &GetArgs, global: &Global) -> Result<(), Error> {
     to_stdout::refuse_early(args, global)?;
     let Some(target) = &args.output else { return Ok(()) };
@@ -73,14 +73,15 @@ fn refuse_early(args: &GetArgs, global: &Global) -> Result<(), Error> {
     }
 }
 
-/// A word of the command line.
+/// A word of the command line, as far as it is understood.
 enum Read {
     Order(Order),
-    /// It is looked up in a catalogue.
+    /// It must be looked up in a catalogue.
     Word(String),
 }
 
-/// Reads the command line, and the manifests that it names. What is wrong with one of several keeps no other back.
+/// Reads the words of the command line, and the manifests that they name. If there are several words, an error concerns
+/// only its own.
 async fn read(args: &GetArgs, timeout: Option<Duration>, is_single: bool) -> Result<Vec<Read>, Error> {
     let mut read = Vec::new();
     for what in &args.what {
@@ -117,16 +118,16 @@ async fn expand(read: Vec<Read>, waits: bool, global: &Global) -> Vec<Order> {
     orders
 }
 
-/// What is fetched.
+/// The downloads of this command.
 struct Getting<'a> {
     args: &'a GetArgs,
     start: Instant,
-    /// One is told in a document of its own, several in a list.
+    /// Whether there is only one, whose document is not in a list.
     is_single: bool,
     link: &'a Link<'a>,
     manner: Manner,
     orders: Vec<Order>,
-    /// Shows how far a comparison is.
+    /// Makes the display for the progress of a comparison.
     progress: Box<dyn Fn(&str) -> Progress>,
     /// In the order of the command line.
     got: RefCell<Vec<Option<Got>>>,
@@ -137,7 +138,7 @@ impl Waiting for Getting<'_> {
     async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Accepted, Error> {
         let mut accepted = self.orders[place].begin(link, self.manner, &self.progress).await?;
         if self.args.detach && !accepted.complete {
-            // It has ended as far as this command is concerned.
+            // For this command it has ended.
             self.got.borrow_mut()[place] = Some(self.document(&accepted, false));
             accepted.complete = true;
         }
@@ -205,7 +206,7 @@ impl Getting<'_> {
         }
     }
 
-    /// Tells of one that is complete, or was only begun, and copies it to where it is wanted.
+    /// Reports one that is complete or was only begun, and copies it to its target.
     async fn tell(&self, place: usize, complete: Complete, output: &mut Output) -> Result<(), Error> {
         let Complete { accepted, done, bytes_before } = complete;
         let was_begun = self.got.borrow()[place].as_ref().map(|got| human::clean(&got.path));
@@ -241,7 +242,7 @@ impl Getting<'_> {
         output.only_text(|output| output.done(&format!("{path} is complete{how}")))
     }
 
-    /// Ends the command: all that was fetched is in one document.
+    /// Ends the command with one document of all downloads.
     fn end(self, waited: Result<(), Error>, output: &mut Output) -> Result<(), Error> {
         let mut got = self.got.into_inner().into_iter().flatten();
         if self.is_single {
@@ -278,7 +279,7 @@ fn speed(done: &ResourceStatus, bytes_before: u64, elapsed: Duration) -> String 
     let fetched = bytes.saturating_sub(bytes_before);
     let rate = human::rate((fetched as f64 / elapsed.as_secs_f64().max(0.001)) as u64);
     let took = human::duration(elapsed);
-    // the first chunks may come before the first look
+    // the first chunks may arrive before the first update
     match bytes_before > bytes / 10 {
         true => format!(" ({}, {} of it in {took}, {rate})", human::bytes(bytes), human::bytes(fetched)),
         false => format!(" ({} in {took}, {rate})", human::bytes(bytes)),

@@ -1,4 +1,4 @@
-//! Numbers and texts as a person reads them.
+//! Formats numbers and texts for people.
 
 use shared::id::ResourceId;
 use std::fmt::Write;
@@ -20,12 +20,12 @@ pub fn bytes(bytes: u64) -> String {
     }
     let mut amount = bytes as f64 / 1024.0;
     let mut unit = 0;
-    // What would be written as 1024 is 1.0 of the next unit.
+    // What would be shown as 1024 is shown as 1.0 of the next unit.
     while amount >= 1023.5 && unit + 1 < UNITS.len() {
         amount /= 1024.0;
         unit += 1;
     }
-    // Three digits say enough.
+    // At most three significant digits.
     if amount < 9.95 {
         format!("{amount:.1} {}", UNITS[unit])
     } else {
@@ -64,7 +64,7 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// How much of something is done: never 100 % before all of it is.
+/// The percentage that is done; "100 %" only if all of it is.
 ///
 /// ```
 /// use ctl::human::percent;
@@ -76,7 +76,7 @@ pub fn percent(done: u64, total: u64) -> String {
     format!("{percent} %")
 }
 
-/// One of something, or several: "1 chunk", "2 chunks".
+/// A number with a noun in the singular or the plural: "1 chunk", "2 chunks".
 pub fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
@@ -88,8 +88,8 @@ pub fn short(resource: ResourceId) -> String {
     id + "…"
 }
 
-/// A text that may come from a stranger, made fit for a terminal: control characters are escaped, and so are
-/// those that turn the direction of writing, which could make one name look like another.
+/// Makes a text that may come from a stranger safe for a terminal. Control characters are escaped, and so are
+/// characters that change the direction of writing, which could make one name look like another.
 ///
 /// ```
 /// use ctl::human::clean;

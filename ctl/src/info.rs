@@ -1,4 +1,4 @@
-//! `ttctl info`: the daemon as a whole.
+//! `ttctl info`: shows the state of the daemon as a whole.
 
 use crate::cli::Global;
 use crate::connect::{CALL_TIMEOUT, Daemon};
@@ -102,7 +102,7 @@ struct Info {
     uid: u32,
     user: Option<String>,
     directory: String,
-    /// `null` where the file system does not tell.
+    /// `null` if the file system does not report it.
     free_bytes: Option<u64>,
     disk_bytes: Option<u64>,
     socket: String,
@@ -111,14 +111,14 @@ struct Info {
     zone: Option<String>,
     #[serde(flatten)]
     limits: LimitsDocument,
-    /// The file of `limit --save`; `null` if nothing is saved.
+    /// The file of saved limits; `null` if nothing is saved.
     limits_file: Option<String>,
-    /// Those of the configuration first.
+    /// The trackers, those of the configuration first.
     trackers: Vec<TrackerHealth>,
-    /// How many files are in each state; states without any are left out.
+    /// The number of files in each state; states without files are left out.
     states: BTreeMap<&'static str, u32>,
     peers: u32,
-    /// Since ttd was started.
+    /// Bytes since ttd was started.
     downloaded_bytes: u64,
     uploaded_bytes: u64,
     config_files: Vec<String>,

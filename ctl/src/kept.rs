@@ -1,41 +1,41 @@
-//! Which tracker a command keeps to while it asks again and again. Counts of two trackers differ, and a tracker that is
-//! gone costs each question the wait for it; so whichever answered first is asked until it fails for good.
+//! The tracker that a command keeps asking. The counts of two trackers differ, and each question to a dead tracker
+//! costs a timeout, so the tracker that answered first is asked until it fails for good.
 
 use shared::url::TrackerUrl;
 use std::time::{Duration, Instant};
 
-/// How long a tracker may fail before another one is asked. A restart is over by then.
+/// How long a tracker may fail before another one is asked. A restart takes less.
 const FAILS_MAX: Duration = Duration::from_secs(15);
 
-/// The tracker that a command keeps to.
+/// Chooses the tracker to ask.
 #[derive(Debug)]
 pub(crate) struct Kept {
     tracker: Option<TrackerUrl>,
-    /// The command line names it, so that no other is ever asked.
+    /// Whether the command line names it, so that no other is ever asked.
     is_named: bool,
-    /// When the first question was asked of those in a row that it did not answer.
+    /// When the first of the questions was asked that it has not answered since.
     failing_since: Option<Instant>,
 }
 
 impl Kept {
-    /// The tracker that the command line names, or none until one has answered.
+    /// Begins with the tracker that the command line names, or with none.
     pub(crate) fn new(named: Option<TrackerUrl>) -> Kept {
         Kept { is_named: named.is_some(), tracker: named, failing_since: None }
     }
 
-    /// The tracker to ask; `None` while ttd has the choice.
+    /// The tracker to ask; `None` if ttd may choose.
     pub(crate) fn tracker(&self) -> Option<TrackerUrl> {
         self.tracker.clone()
     }
 
-    /// A tracker has answered: it is asked from now on.
+    /// Records that a tracker has answered: it is asked from now on.
     pub(crate) fn answered(&mut self, tracker: &TrackerUrl) {
         self.tracker = Some(tracker.clone());
         self.failing_since = None;
     }
 
-    /// The tracker gave no answer to what it was `asked` then. One error does not end the choice: a tracker that restarts
-    /// is back in seconds, while another one may never have heard of the resource.
+    /// Records that the tracker did not answer a question from the time `asked`. One error is not enough to change it:
+    /// a tracker that restarts is back in seconds, and another one may not know the resource.
     pub(crate) fn failed(&mut self, asked: Instant, now: Instant) {
         let since = *self.failing_since.get_or_insert(asked);
         if !self.is_named && now.saturating_duration_since(since) >= FAILS_MAX {
@@ -63,14 +63,14 @@ mod tests {
         kept.failed(at(30), at(31));
         kept.failed(at(32), at(44));
         assert_eq!(kept.tracker(), Some(url("tt://b")));
-        // An answer makes good all failures before it.
+        // An answer cancels all failures before it.
         kept.answered(&url("tt://b"));
         kept.failed(at(46), at(50));
         assert_eq!(kept.tracker(), Some(url("tt://b")));
         kept.failed(at(52), at(61));
         assert_eq!(kept.tracker(), None);
         kept.answered(&url("tt://a"));
-        // One that hangs is let go after one question.
+        // A tracker that hangs is given up after one question.
         kept.failed(at(70), at(90));
         assert_eq!(kept.tracker(), None);
     }

@@ -1,27 +1,27 @@
-//! Which columns of a table fit next to one another, and how wide each of them is.
+//! Decides which columns of a table fit next to one another, and how wide each of them is.
 
 /// Spaces between two columns.
 pub(crate) const GAP: usize = 2;
 
-/// Names are made this narrow before a column is dropped...
+/// The width to which names are shortened before a column is dropped, in columns of the terminal.
 const NARROW: usize = 24;
 
-/// ... and this narrow when there is nothing left to drop.
+/// The width to which names are shortened when no column is left to drop.
 const NARROWEST: usize = 8;
 
-/// What a column would like.
+/// The wishes of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wish {
-    /// As wide as its widest cell, or its head.
+    /// The width of its widest cell or its head.
     pub(crate) width: usize,
     /// Whether its cells may be shortened.
     pub(crate) shortens: bool,
-    /// The lowest number is dropped first; `None` is dropped last, from the right.
+    /// The order in which columns are dropped: the lowest number first; `None` last, from the right.
     pub(crate) drop: Option<u8>,
 }
 
-/// The width of each column, or `None` for those that are dropped, such that a line takes at most `room` columns. The first
-/// column always stays.
+/// The width of each column, or `None` for columns that are dropped, so that a line takes at most `room` columns of the
+/// terminal. The first column always stays.
 pub(crate) fn fit(wishes: &[Wish], room: usize) -> Vec<Option<usize>> {
     let mut widths: Vec<Option<usize>> = wishes.iter().map(|wish| Some(wish.width)).collect();
     loop {
@@ -46,8 +46,8 @@ pub(crate) fn fit(wishes: &[Wish], room: usize) -> Vec<Option<usize>> {
     widths
 }
 
-/// Narrows the widest of those that may be shortened, one column at a time, until the line fits. If it does not even with
-/// all of them at `least`, nothing is changed.
+/// Narrows the widest of the columns that may be shortened, one at a time, until the line fits. If the line does not
+/// fit even with all of them at `least`, nothing is changed.
 fn shrunk(wishes: &[Wish], widths: &mut [Option<usize>], room: usize, least: usize) -> bool {
     let mut tried = widths.to_vec();
     while total(&tried) > room {

@@ -1,7 +1,7 @@
 //! ttctl: drives the local daemon over its Unix socket. Each verb has a file of its name.
 //!
-//! Reading order: [`cli`] → `connect` → the verbs. All that is written goes through [`output`], and what goes
-//! wrong ends as an [`error::Error`], which has an exit code.
+//! Reading order: [`cli`] → `connect` → the verbs. All output goes through [`output`], and every failure ends as an
+//! [`error::Error`], which has an exit code.
 
 mod asker;
 mod awaited;
@@ -72,7 +72,7 @@ use output::Output;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Runs a command line, and says how it ended.
+/// Runs a command line and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     completions::answer_shell();
     let args: Vec<OsString> = args.into_iter().collect();
@@ -86,7 +86,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     result.map_or_else(|error| ExitCode::from(error.exit_code()), |()| ExitCode::SUCCESS)
 }
 
-/// Carries out a command, and writes its JSON document to the end.
+/// Runs a command, and writes its JSON document at the end.
 fn run(cli: &Cli, output: &mut Output) -> Result<(), Error> {
     let result = carry_out(cli, output);
     output.end(result)

@@ -1,4 +1,4 @@
-//! `ttctl limit`: how fast ttd may receive and send, from now on or for good.
+//! `ttctl limit`: shows and sets how fast ttd may receive and send, until it restarts or permanently.
 
 use crate::cli::{Global, LimitArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon};
@@ -33,7 +33,7 @@ pub(crate) async fn limit(args: &LimitArgs, global: &Global, output: &mut Output
     output.line(&format!("upload    {}{}", text(limits.upload), note(limits.upload, saved.upload)))
 }
 
-/// What a person should know of a limit beside what it is.
+/// A remark on a limit, for people.
 fn note(limit: Limit, saved: Option<Limit>) -> String {
     match saved {
         None => String::new(),
@@ -50,7 +50,7 @@ fn to_wire(limit: RateLimit) -> Limit {
     }
 }
 
-/// As it may be typed again.
+/// The limit as it can be typed on a command line.
 pub(crate) fn text(limit: Limit) -> String {
     match limit {
         Limit::None => "none".to_owned(),
@@ -65,7 +65,7 @@ pub(crate) fn text(limit: Limit) -> String {
 struct Kept {
     #[serde(flatten)]
     limits: LimitsDocument,
-    /// Whether a limit is saved for this direction, be it another one than the one that holds now.
+    /// Whether a limit is saved for this direction, even if another one applies now.
     download_saved: bool,
     upload_saved: bool,
     /// The file of the saved limits; `null` if nothing is saved.

@@ -1,4 +1,4 @@
-//! One line on the standard error that says how things are now.
+//! One line on the standard error that shows the current state.
 
 use crate::output::Output;
 use crate::terminal;
@@ -6,10 +6,10 @@ use crate::width::shorten;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// Where no person looks, lines come no more often than this.
+/// The shortest pause between two lines where no terminal is, so that logs stay short.
 const LINES_EVERY: Duration = Duration::from_secs(5);
 
-/// A line that is written over on a terminal, and comes now and then in a pipe. On the standard error.
+/// On a terminal the line is overwritten. Elsewhere a new line is written now and then.
 pub(crate) struct Line {
     is_terminal: bool,
     is_silent: bool,
@@ -27,7 +27,7 @@ impl Line {
     pub(crate) fn show(&mut self, text: &str) {
         let mut err = std::io::stderr().lock();
         if self.is_terminal {
-            // room for a "^C" of the terminal
+            // room for the "^C" that the terminal writes
             let columns = terminal::size(std::io::stderr()).columns.saturating_sub(3);
             let _ = write!(err, "\r\x1b[K{}", shorten(text, columns)).and_then(|()| err.flush()); // nobody may read it
         } else if !self.is_silent && text != self.last && self.shown.elapsed() >= LINES_EVERY {

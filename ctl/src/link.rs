@@ -1,4 +1,4 @@
-//! A connection to ttd that outlives a restart of it: whoever waits for a download goes on waiting.
+//! A connection to ttd that survives a restart of ttd, so that a command that waits for a download can go on waiting.
 
 use crate::cli::Global;
 use crate::connect::Daemon;
@@ -9,37 +9,39 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Semaphore};
 
-/// How long a ttd that has gone is waited for where the command line gives no --timeout. The upgrade of a package with
-/// others takes less; after it the command ends with the exit code 3.
+/// How long to wait for a ttd that has gone, if the command line has no --timeout. The upgrade of several packages
+/// takes less. Beyond it the command ends with exit code 3.
 const BACK_WITHIN: Duration = Duration::from_secs(120);
 
-/// How often ttd is looked for.
+/// The pause between two attempts to find ttd.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How many calls are open at once: ttd refuses more than 16 of one connection. Further ones wait for their turn.
+/// Limits the calls that are open at once; further ones wait. ttd refuses more than 16 calls of one connection, and
+/// this leaves some for other calls.
 const CALLS_MAX: usize = 8;
 
 /// The connection.
 pub(crate) struct Link<'a> {
     global: &'a Global,
     daemon: RefCell<Rc<Daemon>>,
-    /// How long to wait for ttd; `None`: as long as the command does.
+    /// How long to wait for a ttd that has gone; `None` if the command's own timeout decides.
     back_within: Option<Duration>,
-    /// One looks for ttd at a time; the others wait for what it finds.
+    /// Held while looking for ttd: one call looks, and the others wait for the result.
     looking: Mutex<()>,
     is_away: Cell<bool>,
-    /// Another ttd answers than the one that answered first.
+    /// Whether another ttd answers now than at first.
     has_changed: Cell<bool>,
-    /// ttd has not come back, and is not waited for any more.
+    /// Set when ttd did not come back in time.
     given_up: RefCell<Option<Error>>,
     calls: Semaphore,
-    /// The parts of a manifest belong to the connection: one is sent at a time.
+    /// Held while a manifest is sent: ttd joins the parts that arrive on one connection, so only one manifest can be
+    /// sent at a time.
     pub(crate) manifests: Mutex<()>,
     say: Box<dyn Fn(&str)>,
 }
 
 impl<'a> Link<'a> {
-    /// Connects to ttd. A command with a timeout of its own waits for ttd until that is over.
+    /// Connects to ttd. If the command has a timeout, a ttd that has gone is waited for until then.
     pub(crate) async fn connect(
         global: &'a Global,
         timeout: Option<Duration>,
@@ -60,12 +62,12 @@ impl<'a> Link<'a> {
         })
     }
 
-    /// The ttd of this moment.
+    /// The ttd that is connected now.
     pub(crate) fn daemon(&self) -> Rc<Daemon> {
         self.daemon.borrow().clone()
     }
 
-    /// Whether ttd has gone and is waited for.
+    /// Whether ttd has gone and has not come back yet.
     pub(crate) fn is_away(&self) -> bool {
         self.is_away.get()
     }
@@ -75,12 +77,12 @@ impl<'a> Link<'a> {
         self.has_changed.get()
     }
 
-    /// Says something beside the result, for people.
+    /// Prints a remark for people.
     pub(crate) fn note(&self, text: &str) {
         (self.say)(text);
     }
 
-    /// Asks ttd, and asks the next one again if this one goes. What is asked must bear to be asked twice.
+    /// Makes a call, and repeats it with the next ttd if this one goes away. The call must be safe to repeat.
     pub(crate) async fn call<T>(
         &self,
         mut call: impl AsyncFnMut(&Daemon) -> Result<T, Error>,
@@ -94,7 +96,7 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// The same, for those of whom there may be many: only some are asked for at once.
+    /// Like [`Link::call`], for calls of which there may be many: at most [`CALLS_MAX`] are open at once.
     pub(crate) async fn call_in_turn<T>(
         &self,
         mut call: impl AsyncFnMut(&Daemon) -> Result<T, Error>,
@@ -109,7 +111,7 @@ impl<'a> Link<'a> {
     async fn wait_for_next(&self, gone: &Rc<Daemon>, error: Error) -> Result<(), Error> {
         let _turn = self.looking.lock().await;
         if !Rc::ptr_eq(gone, &self.daemon()) {
-            return Ok(()); // somebody else has found it
+            return Ok(()); // another call has found it
         }
         if let Some(error) = &*self.given_up.borrow() {
             return Err(error.clone());

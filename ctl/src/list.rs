@@ -1,4 +1,4 @@
-//! `ttctl list`: what is here.
+//! `ttctl list`: lists the files that are here.
 
 use crate::cli::{Global, ListArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon};

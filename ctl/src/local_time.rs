@@ -1,15 +1,15 @@
-//! Moments as the user's clock shows them: short on a terminal, with the offset from UTC for scripts.
+//! Formats times in the user's time zone: short on a terminal, with the offset from UTC for scripts.
 
 use crate::output::Output;
 use jiff::{Timestamp, tz::TimeZone};
 
-/// A moment to the minute: "2026-03-01 08:05" on a terminal, "2026-03-01T08:05:59+01:00" elsewhere.
+/// A time to the minute: "2026-03-01 08:05" on a terminal, "2026-03-01T08:05:59+01:00" elsewhere.
 pub(crate) fn minute(ms: u64, output: &Output) -> String {
     let form = if output.columns().is_some() { "%Y-%m-%d %H:%M" } else { FOR_SCRIPTS };
     shown(ms, form, TimeZone::system())
 }
 
-/// A moment to the second: "2026-03-01 08:05:59" on a terminal, "2026-03-01T08:05:59+01:00" elsewhere.
+/// A time to the second: "2026-03-01 08:05:59" on a terminal, "2026-03-01T08:05:59+01:00" elsewhere.
 pub(crate) fn second(ms: u64, output: &Output) -> String {
     let form = if output.columns().is_some() { "%Y-%m-%d %H:%M:%S" } else { FOR_SCRIPTS };
     shown(ms, form, TimeZone::system())
@@ -17,7 +17,7 @@ pub(crate) fn second(ms: u64, output: &Output) -> String {
 
 const FOR_SCRIPTS: &str = "%Y-%m-%dT%H:%M:%S%:z";
 
-/// Milliseconds since 1970, in this form; empty for a time beyond the calendar.
+/// Formats milliseconds since 1970; empty for a time beyond the calendar.
 fn shown(ms: u64, form: &str, zone: TimeZone) -> String {
     let moment = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     moment.map(|moment| moment.to_zoned(zone).strftime(form).to_string()).unwrap_or_default()

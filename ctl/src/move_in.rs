@@ -1,6 +1,6 @@
-//! `share --move`: a file becomes the one in the shared directory, instead of being copied. On the same file system it is
-//! renamed, if what comes of that is what a copy would be; else it is copied, and deleted when the copy is shared. At each
-//! moment the whole file is at one of the two places.
+//! `share --move`: puts a file into the shared directory without keeping the original. On the same file system it is
+//! renamed, if the result is the same as that of a copy. Otherwise it is copied, and the original is deleted when the
+//! copy is shared. At each moment one of the two places has the whole file.
 
 use crate::dress::{self, Dress};
 use crate::error::{Error, Kind};
@@ -14,10 +14,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A file that is to be moved.
+/// A file to move.
 pub(crate) struct Source<'a> {
     path: &'a Path,
-    /// As it was when it was opened.
+    /// Its metadata when it was opened.
     metadata: &'a Metadata,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Renamed<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Refuses what could not be deleted from where it is, before anything is copied.
+    /// Refuses a file that could not be deleted from its place, before anything is copied.
     pub(crate) fn new(path: &'a Path, metadata: &'a Metadata) -> Result<Source<'a>, Error> {
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|link| link.is_symlink());
         if is_link {
@@ -44,8 +44,9 @@ impl<'a> Source<'a> {
         Ok(Source { path, metadata })
     }
 
-    /// Renames the file into the shared directory, with the owner, the group and the mode that ttd gives its files. `None`
-    /// if that cannot be done, for whatever reason, or would not be what a copy is: copying always is.
+    /// Renames the file into the shared directory, with the owner, the group and the mode that ttd gives its files.
+    /// `None` if that is not possible for any reason, or if the result would differ from a copy. A copy is always
+    /// possible.
     pub(crate) fn rename(
         &self,
         file: &'a File,
@@ -61,16 +62,17 @@ impl<'a> Source<'a> {
         let to = daemon.folder.join(name.as_str());
         renameat_with(CWD, self.path, CWD, &to, RenameFlags::NOREPLACE).ok()?;
         let renamed = Renamed { from: self.path, to, file, before };
-        // what was opened may not be what was renamed: somebody may have put another file under the name
+        // somebody may have put another file under the name since it was opened
         let is_same = is_at(&renamed.to, self.metadata);
         if !is_same || theirs.put_on(file).is_err() {
-            // what cannot be taken back stays where it is, and is shared from there
+            // if it cannot be moved back, it is shared from the shared directory
             return renamed.take_back().is_err().then_some(renamed);
         }
         Some(renamed)
     }
 
-    /// Deletes the file when a copy of it is shared, unless it was changed meanwhile. `sent` is the hash of what was copied.
+    /// Deletes the original after its copy was shared, unless it was changed meanwhile. `sent` is the hash of the
+    /// copied bytes.
     pub(crate) fn delete(&self, shared: &Shared, sent: Option<ResourceId>) -> Result<(), Error> {
         let path = self.path.display();
         let kept = |why: String| {
@@ -90,8 +92,8 @@ impl<'a> Source<'a> {
 }
 
 impl Renamed<'_> {
-    /// Takes the file back to where it was when the daemon refused it. After other errors it may be shared all the same, and
-    /// stays. The error says where the file is then.
+    /// Moves the file back to where it was if the daemon refused it. After other errors it may be shared anyway, and
+    /// stays. The error then says where the file is.
     pub(crate) fn undo_after(&self, error: Error) -> Error {
         let may_be_shared =
             matches!(error.kind, Kind::NoDaemon | Kind::Interrupted | Kind::TimedOut | Kind::Internal);
@@ -113,8 +115,8 @@ impl Renamed<'_> {
     }
 }
 
-/// Whether the file has what a copy would not have: access lists, capabilities, a user's own attributes. Labels of the
-/// system, which a copy has as well, do not count.
+/// Whether the file has attributes that a copy would not have: access lists, capabilities, or a user's own. Security
+/// labels do not count, because the system labels the copy as well.
 fn has_attributes(file: &File) -> bool {
     let mut names = [0_u8; 4096];
     match rustix::fs::flistxattr(file, &mut names[..]) {

@@ -1,5 +1,5 @@
-//! The one place that writes to the terminal: results to the standard output, everything else to the standard
-//! error. Colours only on a terminal, and not if `NO_COLOR` is set.
+//! The one place that writes to the terminal: results to the standard output, everything else to the standard error.
+//! There are colors only on a terminal, and none if `NO_COLOR` is set.
 
 use crate::cli::Global;
 use crate::documents::{Document, Failed, Failure};
@@ -9,56 +9,57 @@ use crate::terminal;
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-/// An id on a terminal: this many digits tell the files of a fleet apart, and are taken wherever an id is asked for.
+/// How many digits of an id are shown on a terminal: enough to tell all files of a fleet apart, and accepted wherever
+/// an id is asked for.
 pub(crate) const ID_DIGITS: usize = 12;
 
-/// Where to write, and how.
+/// Where and how to write.
 pub struct Output {
     out: BufWriter<Box<dyn Write>>,
     json: bool,
-    /// The result as JSON. It is held back until the command ends: how that ends is part of it.
+    /// The result as JSON. It is kept until the command ends, because it contains the outcome.
     document: Option<String>,
     out_terminal: bool,
     err_terminal: bool,
     colours: bool,
-    /// Whether a terminal can move its cursor.
+    /// Whether the terminal can move its cursor.
     moves: bool,
-    /// Whether nothing is shortened for a terminal.
+    /// Whether nothing is shortened on a terminal.
     full: bool,
-    /// How wide the terminal is, where it is not asked.
+    /// A fixed width for tests; `None` to ask the terminal.
     columns: Option<usize>,
-    /// Who is told how far things are.
+    /// Who sees progress.
     progress: Told,
-    /// Who is told what is worth knowing beside the result.
+    /// Who sees remarks.
     notes: Told,
-    /// Whether a command that has done what it should says so.
+    /// Whether messages of success are left out.
     is_quiet: bool,
-    /// Which daemon the command line names: what is suggested is for the same one.
+    /// The options that name the daemon on the command line; they are added to suggested commands.
     which_daemon: String,
-    /// Whether `out` is this process's own.
+    /// Whether `out` is the standard output of this process.
     of_process: bool,
 }
 
-/// Who is told something beside the result.
+/// Who sees a kind of message on the standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     Nobody,
     /// A person at a terminal.
     People,
-    /// Whoever reads the standard error: a person, a log, cron.
+    /// Everybody who reads the standard error: people, logs, cron.
     All,
 }
 
-/// What a colour means.
+/// The meaning of a color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
     /// All is well.
     Good,
-    /// It goes on.
+    /// It is in progress.
     Busy,
     /// It waits.
     Careful,
-    /// It does not go on.
+    /// It has failed.
     Bad,
     /// Of less importance.
     Faint,
@@ -67,7 +68,7 @@ pub enum Colour {
 }
 
 impl Output {
-    /// This process's own outputs.
+    /// Writes to the standard output and error of this process.
     pub fn of_process(global: &Global) -> Output {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
@@ -110,29 +111,29 @@ impl Output {
         }
     }
 
-    /// As if the results went to a terminal without colours, which is this wide.
+    /// Writes results as for a terminal of this width without colors.
     #[cfg(test)]
     pub(crate) fn at_terminal(self, columns: usize) -> Output {
         Output { out_terminal: true, columns: Some(columns), ..self }
     }
 
-    /// Whether the result is to be JSON.
+    /// Whether the result is JSON.
     pub fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Whether a person looks at the results.
+    /// Whether the results go to a terminal.
     pub fn out_is_terminal(&self) -> bool {
         self.out_terminal
     }
 
-    /// How wide a line of the results may be, in columns: `None` where everything is whole, in a pipe and with `--full`.
+    /// The width of the results in columns; `None` if nothing is shortened, in a pipe and with `--full`.
     pub fn columns(&self) -> Option<usize> {
         let is_fitted = self.out_terminal && !self.full;
         is_fitted.then(|| self.columns.unwrap_or_else(|| terminal::size(io::stdout()).columns))
     }
 
-    /// An id, as a person or a script needs it: its first digits on a terminal, else all of it.
+    /// An id: its first digits on a terminal, otherwise all of it.
     pub fn id(&self, id: &impl ToString) -> String {
         let id = id.to_string();
         match self.columns() {
@@ -141,18 +142,18 @@ impl Output {
         }
     }
 
-    /// Whether results can be drawn over one another: on a terminal that is not dumb, and not as JSON.
+    /// Whether results can overwrite earlier ones: on a terminal that is not dumb, and not as JSON.
     pub fn out_is_screen(&self) -> bool {
         self.out_terminal && self.moves && !self.json
     }
 
-    /// Whether progress is drawn, over what was there before.
+    /// Whether progress is drawn as a bar that overwrites itself.
     pub fn draws_progress(&self) -> bool {
         self.err_terminal && self.moves && self.shows_progress()
     }
 
-    /// Whether to tell how far things are: to a person, and to whoever asked for it. A good run in a pipe or under cron
-    /// says nothing.
+    /// Whether progress is shown: on a terminal, and if it was asked for. In a pipe or under cron a command that
+    /// succeeds shows none.
     pub fn shows_progress(&self) -> bool {
         self.reaches(self.progress)
     }
@@ -165,13 +166,13 @@ impl Output {
         }
     }
 
-    /// Ends when whoever reads the results has gone: a pipe tells only those who write, or who look.
+    /// Ends when the reader of the results has gone. A pipe reports that only to a process that writes or polls.
     pub fn reader_gone(&self) -> impl Future<Output = ()> + use<> {
         let (gone, seen) = tokio::sync::oneshot::channel();
         if self.of_process {
             std::thread::spawn(move || {
                 wait_until_hung_up();
-                let _ = gone.send(()); // nobody may care any more
+                let _ = gone.send(()); // the command may have ended
             });
         }
         async move {
@@ -181,7 +182,7 @@ impl Output {
         }
     }
 
-    /// A text with the commands that it suggests made such that they can be pasted: for the daemon that was named.
+    /// Adds the options that name the daemon to the commands that a text suggests, so that they can be pasted.
     pub fn pasteable(&self, text: &str) -> String {
         if self.which_daemon.is_empty() {
             return text.to_owned();
@@ -198,22 +199,22 @@ impl Output {
         pasteable
     }
 
-    /// Whether there may be colours on the standard error.
+    /// Whether the standard error may have colors.
     pub fn err_has_colours(&self) -> bool {
         self.err_terminal && self.colours
     }
 
-    /// A line of the result. It is trusted: what comes from elsewhere went through [`clean`].
+    /// Writes a line of the result. It must be safe for a terminal: strangers' texts went through [`clean`].
     pub fn line(&mut self, line: &str) -> Result<(), Error> {
         writeln!(self.out, "{line}").map_err(write_error)
     }
 
-    /// A line that says no more than that the command has done what it should: left out with --quiet.
+    /// Writes a message of success, which --quiet leaves out.
     pub fn done(&mut self, line: &str) -> Result<(), Error> {
         if self.is_quiet { Ok(()) } else { self.line(line) }
     }
 
-    /// Prints what is no part of a JSON document.
+    /// Prints text if the result is not JSON.
     pub(crate) fn only_text(
         &mut self,
         print: impl FnOnce(&mut Output) -> Result<(), Error>,
@@ -221,34 +222,34 @@ impl Output {
         if self.json { Ok(()) } else { print(self) }
     }
 
-    /// Hands over the lines that were written, and no document that is not complete yet.
+    /// Flushes the lines that were written. A JSON document that is not complete yet stays.
     pub(crate) fn flush_lines(&mut self) -> Result<(), Error> {
         self.out.flush().map_err(write_error)
     }
 
-    /// What was done to these: one line for each.
+    /// Writes one line for each name, with what was done.
     pub fn names(&mut self, done: &str, names: &[String]) -> Result<(), Error> {
         names.iter().try_for_each(|name| self.done(&format!("{done} {}", clean(name))))
     }
 
-    /// Text as it is, for manifests.
+    /// Writes text unchanged, for manifests.
     pub fn text(&mut self, text: &str) -> Result<(), Error> {
         self.out.write_all(text.as_bytes()).map_err(write_error)
     }
 
-    /// The JSON document of a command, an object. It is written when the command ends.
+    /// Sets the JSON document of the command, an object. It is written when the command ends.
     pub fn json(&mut self, document: &impl Serialize) -> Result<(), Error> {
         self.document = Some(json_text(document)?);
         Ok(())
     }
 
-    /// One of many JSON documents of a command that goes on: it is written at once.
+    /// Writes one of the many JSON documents of a command that continues, at once.
     pub(crate) fn json_line(&mut self, document: &impl Serialize) -> Result<(), Error> {
         let text = json_text(document)?;
         self.line(&text)
     }
 
-    /// Ends a command: writes its JSON document, with what went wrong, and tells a person of that.
+    /// Ends a command: writes its JSON document, including the error if there is one, and prints the error for people.
     pub fn end(&mut self, result: Result<(), Error>) -> Result<(), Error> {
         let document = self.document.take();
         let error = result.as_ref().err().filter(|error| error.kind != Kind::BrokenPipe);
@@ -261,17 +262,17 @@ impl Output {
             (Some(document), Some(error)) => Some(with_error(&document, &self.failure(error))?),
         };
         let written = text.map_or(Ok(()), |text| self.line(&text)).and_then(|()| self.flush());
-        // What was printed before the error still counts.
+        // An error of the command comes before an error of the output.
         result.and(written)
     }
 
-    /// An error as it stands in a JSON document.
+    /// An error as part of a JSON document.
     pub(crate) fn failure(&self, error: &Error) -> Failure {
         Failure { hint: error.hint.as_ref().map(|hint| self.pasteable(hint)), ..Failure::from(error) }
     }
 
-    /// Hands over what was written; an update must not wait for the next one. What goes wrong after it is in no document
-    /// that was written before.
+    /// Flushes what was written, so that an update does not wait for the next one. A later error is in no document that
+    /// was written before.
     pub fn flush(&mut self) -> Result<(), Error> {
         if let Some(document) = self.document.take() {
             self.line(&document)?;
@@ -279,19 +280,19 @@ impl Output {
         self.out.flush().map_err(write_error)
     }
 
-    /// The text in a colour, if the results may have colours.
+    /// The text in a color, if the results may have colors.
     pub fn paint(&self, colour: Colour, text: &str) -> String {
         paint(self.out_terminal && self.colours, colour, text)
     }
 
-    /// Something to know beside the result, for people.
+    /// Prints a remark for people.
     pub fn note(&self, text: &str) {
         if self.reaches(self.notes) {
             err_line(&clean(&self.pasteable(text)));
         }
     }
 
-    /// Says what is worth knowing as [`note`](Output::note) does, for those who do not have the output.
+    /// A function that prints remarks like [`note`](Output::note), for code that does not have the output.
     pub(crate) fn noter(&self) -> impl Fn(&str) + use<> {
         let is_told = self.reaches(self.notes);
         move |text| {
@@ -301,13 +302,13 @@ impl Output {
         }
     }
 
-    /// Something that may be wrong.
+    /// Prints a warning.
     pub fn warning(&self, text: &str) {
         let label = paint(self.err_has_colours(), Colour::Careful, "warning:");
         err_line(&format!("{label} {}", clean(&self.pasteable(text))));
     }
 
-    /// What went wrong, and what to do about it.
+    /// Prints an error and its hint.
     pub fn error(&self, error: &Error) {
         if error.kind == Kind::BrokenPipe || error.is_told {
             return;
@@ -321,12 +322,12 @@ impl Output {
     }
 }
 
-/// Blocks until the other side of the standard output has gone: the reader of a pipe, the terminal.
+/// Blocks until the other side of the standard output has gone: the reader of a pipe, or the terminal.
 fn wait_until_hung_up() {
     use rustix::event::{PollFd, PollFlags, poll};
 
     let out = io::stdout();
-    // an error or a hang-up is told without being asked for
+    // errors and hang-ups are always reported
     let mut looked_at = [PollFd::new(&out, PollFlags::empty())];
     while matches!(poll(&mut looked_at, None), Ok(0) | Err(rustix::io::Errno::INTR)) {}
 }
@@ -335,13 +336,13 @@ fn json_text(document: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(document).map_err(|error| Error::internal(format!("cannot write JSON: {error}")))
 }
 
-/// The text of an object with one more field, the last.
+/// Adds the error to the text of a JSON object, as its last field.
 fn with_error(document: &str, failure: &Failure) -> Result<String, Error> {
     let fields = document.strip_suffix('}').unwrap_or(document);
     Ok(format!("{fields},\"error\":{}}}", json_text(failure)?))
 }
 
-/// What becomes of an error at the standard output.
+/// Converts an error of writing to the standard output.
 pub(crate) fn write_error(error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Error::new(Kind::BrokenPipe, ""),
@@ -349,19 +350,19 @@ pub(crate) fn write_error(error: io::Error) -> Error {
     }
 }
 
-/// How a command goes about its work, for those who asked for it with --verbose.
+/// Prints a detail of how the command works, with --verbose.
 pub(crate) fn detail(global: &Global, text: &str) {
     if global.verbose && !global.quiet {
         err_line(&clean(text));
     }
 }
 
-/// A standard error that nobody reads is no reason to fail.
+/// Writes to the standard error. Failures are ignored, because nobody may read it.
 fn err_line(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// The text in a colour, if there may be colours.
+/// The text in a color, if `colours` is set.
 pub(crate) fn paint(colours: bool, colour: Colour, text: &str) -> String {
     let code = match colour {
         _ if !colours || text.is_empty() => return text.to_owned(),

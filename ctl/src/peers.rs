@@ -1,5 +1,5 @@
-//! `ttctl peers`: whom files are fetched from, and who fetches them from here; without any word, how often peers were
-//! turned away, and why.
+//! `ttctl peers`: shows the peers that files are fetched from and the peers that fetch from here; without WHAT and
+//! options, how often peers were turned away and why.
 
 use crate::cli::{Global, PeersArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon};
@@ -50,7 +50,7 @@ fn nothing(args: &PeersArgs, global: &Global) -> String {
     }
 }
 
-/// Who fetches from this machine.
+/// A table of the peers that fetch from this machine.
 fn uploads(peers: &[PeerInfo], is_of_all: bool) -> Table {
     let mut table = Table::new(&[
         Column::left("PEER").shortened(),
@@ -74,7 +74,7 @@ fn uploads(peers: &[PeerInfo], is_of_all: bool) -> Table {
     table
 }
 
-/// How often peers and strangers were turned away since the daemon started.
+/// Prints how often peers and strangers were turned away since the daemon started.
 async fn rejections(daemon: &Daemon, output: &mut Output) -> Result<(), Error> {
     let rejections = daemon.caller.rejections(CALL_TIMEOUT).await??;
     if output.is_json() {
@@ -88,7 +88,7 @@ async fn rejections(daemon: &Daemon, output: &mut Output) -> Result<(), Error> {
     table.print(output, "no peer was turned away since ttd started")
 }
 
-/// Whom this machine fetches from, and who fetches from it.
+/// A table of the peers that this machine fetches from, and of those that fetch from it.
 fn table(peers: &[PeerInfo], is_of_all: bool) -> Table {
     let mut table = Table::new(&[
         Column::left("PEER").shortened(),

@@ -1,4 +1,4 @@
-//! `ttctl remove`: stop sharing, and forget.
+//! `ttctl remove`: stops sharing files and forgets them.
 
 use crate::cli::{Global, RemoveArgs};
 use crate::confirm::confirm;
@@ -38,8 +38,8 @@ pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Outp
     failures.end()
 }
 
-/// Whoever names each file has thought of it. What is meant by --all, and by a pattern whose files are deleted, is shown
-/// as a number first.
+/// Asks for confirmation with the number of files, for --all and for patterns whose files are deleted. A user who names
+/// each file is not asked.
 fn ask_first(args: &RemoveArgs, targets: &Targets) -> Result<(), Error> {
     let is_by_pattern = args.delete && args.what.iter().any(|what| select::is_pattern(what));
     if args.yes || targets.count() == 0 || !(args.all || is_by_pattern) {

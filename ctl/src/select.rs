@@ -1,4 +1,4 @@
-//! What a word on the command line means among names and ids: a name, a whole id, the beginning of one, or a pattern.
+//! Decides what a word on the command line means: a name, a whole id, the beginning of an id, or a pattern.
 
 use globset::{GlobBuilder, GlobMatcher};
 use shared::id::ResourceId;
@@ -6,13 +6,14 @@ use shared::name::ResourceName;
 use shared::rpc::tracker::ListEntry;
 use std::collections::BTreeSet;
 
-/// The fewest digits that are taken for the beginning of an id. Fewer are likely a name.
+/// The fewest digits that count as the beginning of an id. A shorter word is more likely a name.
 pub(crate) const ID_DIGITS_MIN: usize = 8;
 
-/// The most ids that an error lists when a word is the beginning of several. Further ones are only counted.
+/// Limits the ids that an error lists when a word is the beginning of several; the others are only counted. Eight lines
+/// fit on any screen.
 const CANDIDATES_MAX: usize = 8;
 
-/// What may be meant. A name may be of several ids, and an id may have several names.
+/// A name and an id that belong together. A name may have several ids, and an id several names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Known {
     pub(crate) name: ResourceName,
@@ -39,22 +40,22 @@ pub(crate) enum Meaning {
 /// Why a word means nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NoMeaning {
-    /// No name and no id is meant by it.
+    /// There is no such name or id.
     Unknown,
     /// No name matches the pattern.
     NoMatch,
-    /// It is the beginning of several ids: these, with one name of each.
+    /// It is the beginning of several ids. Each is listed with one of its names.
     Ambiguous(Vec<Known>),
-    /// It is not a pattern, for this reason.
+    /// It is not a valid pattern, for this reason.
     BadPattern(String),
 }
 
-/// Whether it takes a list of all names to say what a word means. Any other word is a name or a whole id.
+/// Whether a list of all names is needed to know what a word means. Any other word is a name or a whole id.
 pub(crate) fn needs_list(what: &str) -> bool {
     is_pattern(what) || is_id_prefix(what)
 }
 
-/// Whether a word has a character in it that stands for others.
+/// Whether a word has a character that makes it a pattern.
 pub(crate) fn is_pattern(what: &str) -> bool {
     what.contains(['*', '?', '['])
 }
@@ -65,8 +66,8 @@ fn is_id_prefix(what: &str) -> bool {
         && what.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// What a word means among what is known. A name comes before everything else, also before a pattern that it looks like
-/// and an id that it is the beginning of.
+/// What a word means among the known names and ids. An exact name comes first, even if it looks like a pattern or is
+/// the beginning of an id.
 pub(crate) fn select(what: &str, known: &[Known]) -> Result<Meaning, NoMeaning> {
     if let Some(found) = known.iter().find(|known| known.name.as_str() == what) {
         return Ok(Meaning::Name(found.name.clone()));
@@ -101,13 +102,13 @@ fn by_prefix(what: &str, known: &[Known]) -> Result<Meaning, NoMeaning> {
     }
 }
 
-/// Reads a pattern as shells have them: `*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`.
+/// Parses a pattern in the notation of shells: `*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`.
 fn matcher(what: &str) -> Result<GlobMatcher, String> {
     let built = GlobBuilder::new(what).backslash_escape(false).build();
     built.map(|glob| glob.compile_matcher()).map_err(|error| error.kind().to_string())
 }
 
-/// The ids of an ambiguous word, with as many digits as tell them apart: "4c47b3e81122 (lab.img), 4c47b3e8aabb (x.img)".
+/// The ids of an ambiguous word, with enough digits to tell them apart: "4c47b3e81122 (lab.img), 4c47b3e8aabb (x.img)".
 pub(crate) fn candidates(found: &[Known]) -> String {
     let ids: Vec<String> = found.iter().map(|known| known.id.to_string()).collect();
     let are_apart = |digits: &usize| {

@@ -1,4 +1,4 @@
-//! What the checks found, and how it is told.
+//! The results of the checks, and how they are printed.
 
 use crate::documents::Document;
 use crate::error::{Error, Kind};
@@ -16,7 +16,7 @@ pub(super) enum Verdict {
     Failure,
 }
 
-/// A check and what came of it.
+/// A check and its result.
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
     pub(super) check: &'static str,
@@ -25,7 +25,7 @@ pub(super) struct Finding {
     hint: Option<String>,
 }
 
-/// What was found, in the order in which it was looked for.
+/// All results, in the order of the checks.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) findings: Vec<Finding>,
@@ -41,7 +41,7 @@ struct Diagnosis<'a> {
     failures: usize,
 }
 
-/// The column at which what was found begins, beside the verdict and the name of the check.
+/// The column at which messages begin, after the verdict and the name of the check.
 const TEXT_AT: usize = 22;
 
 impl Findings {
@@ -59,7 +59,7 @@ impl Findings {
         self.findings.push(Finding { check, verdict, message, hint });
     }
 
-    /// Tells all of it. A failure is an error that was said already.
+    /// Prints all results. If a check failed, the error that is returned was already printed.
     pub(super) fn report(mut self, output: &mut Output) -> Result<(), Error> {
         for finding in &mut self.findings {
             finding.hint = finding.hint.take().map(|hint| output.pasteable(&hint));
@@ -96,7 +96,7 @@ impl Finding {
             Verdict::Failure => ("failure", Colour::Bad),
         };
         let word = output.paint(colour, &format!("{word:<7}"));
-        // on a terminal a long text goes on below its beginning
+        // on a terminal a long message continues on further lines, below its beginning
         let room = output.columns().map_or(usize::MAX, |columns| columns.saturating_sub(TEXT_AT));
         let message = wrap(&human::clean(&self.message), room);
         let hint = self.hint.iter().flat_map(|hint| wrap(&human::clean(hint), room));

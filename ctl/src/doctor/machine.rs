@@ -1,4 +1,5 @@
-//! The folder, its file system and the port for peers, as far as any process of this machine can see them.
+//! Checks the shared directory, its file system and the port for peers, as far as any process on this machine can see
+//! them.
 
 use super::findings::{Findings, Verdict};
 use crate::human;
@@ -9,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
+/// How long to wait for a connection to ttd's own port. It is on this machine, so a port that takes longer is blocked.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The shared folder that a ttd would have, seen with the caller's rights; whether it is there.
+/// Checks the directory that a ttd would share, with the caller's rights. Returns whether it exists.
 pub(super) fn folder_of_nobody(folder: &Path, findings: &mut Findings) -> bool {
     let shown = folder.display();
     let Ok(metadata) = std::fs::metadata(folder) else {
@@ -43,7 +45,7 @@ pub(super) fn folder_of_nobody(folder: &Path, findings: &mut Findings) -> bool {
     metadata.is_dir()
 }
 
-/// What kind of file system a folder is on.
+/// Checks the kind of file system that a directory is on.
 pub(super) fn file_system(folder: &Path, findings: &mut Findings) {
     let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
@@ -61,23 +63,23 @@ pub(super) fn file_system(folder: &Path, findings: &mut Findings) {
     findings.add("file system", Verdict::Warning, format!("{says}; {warning}"), Some(hint));
 }
 
-/// The mount that a path is on, from the lines of mountinfo: where it is, and of which kind.
+/// The mount that a path is on, from the lines of mountinfo: its mount point and its type.
 fn mount_of(table: &str, path: &Path) -> Option<(PathBuf, String)> {
     let mounts = table.lines().filter_map(|line| {
         let (before, after) = line.split_once(" - ")?;
         let place = PathBuf::from(unescape(before.split(' ').nth(4)?));
         Some((place, after.split(' ').next()?.to_owned()))
     });
-    // of several at one place, the last one is on top
+    // if several are mounted at one place, the last one hides the others
     mounts.filter(|(place, _)| path.starts_with(place)).max_by_key(|(place, _)| place.components().count())
 }
 
-/// The kernel writes a blank as `\040`.
+/// Decodes the kernel's notation, in which a blank is `\040`.
 fn unescape(text: &str) -> String {
     text.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
 }
 
-/// The port of a ttd that runs.
+/// Checks the port of a running ttd.
 pub(super) async fn listens(listen: SocketAddr, findings: &mut Findings) {
     let near: IpAddr = match listen.ip() {
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -105,7 +107,7 @@ pub(super) async fn listens(listen: SocketAddr, findings: &mut Findings) {
     findings.add("peer port", Verdict::Failure, format!("no answer on {listen}: {why}"), Some(hint));
 }
 
-/// The port that a ttd would take.
+/// Checks the port that a ttd would use.
 pub(super) async fn port_is_free(listen: Option<ListenAddr>, has_folder: bool, findings: &mut Findings) {
     let listen = listen.unwrap_or(ListenAddr::PEERS).0;
     match shared::rpc::listen(listen) {

@@ -1,8 +1,8 @@
-//! `ttctl doctor`: looks for what would keep TinyTorrent from working on this machine, and says what to do about it.
-//! Without a ttd it checks what it can.
+//! `ttctl doctor`: looks for problems that keep TinyTorrent from working on this machine, and says what to do about
+//! them. Without a ttd it checks what it can.
 //!
-//! Reading order: this file asks; `machine` looks at the folder and the port, `trackers` has ttd ask the trackers,
-//! `findings` tells.
+//! Reading order: this file runs the checks, `machine` checks the directory and the port, `trackers` has ttd ask the
+//! trackers, and `findings` prints the results.
 
 mod findings;
 mod machine;
@@ -20,8 +20,8 @@ use shared::host::paths::Places;
 use shared::rpc::control::{ErrorKind, Examined, ResourceStatus, State};
 use std::path::Path;
 
-/// The folder, the port and the trackers of a ttd that runs are its own: looked at from outside, its port would be taken by
-/// somebody else, and the folder that of the caller.
+/// Said when ttd is running but cannot be asked. From outside its port would look taken by another process, and the
+/// directory would be the caller's own.
 const NOT_CHECKED: &str =
     "not checked: directory, port and trackers; a ttd may be running that does not respond to you";
 
@@ -46,7 +46,7 @@ pub(crate) async fn doctor(global: &Global, output: &mut Output) -> Result<(), E
     findings.report(output)
 }
 
-/// The configuration that a ttd would start with.
+/// Checks the configuration with which a ttd would start.
 fn config(findings: &mut Findings) -> DaemonConfig {
     match read_config() {
         Ok((files, config)) => {
@@ -110,7 +110,7 @@ async fn without_daemon(global: &Global, config: &DaemonConfig, findings: &mut F
     }
 }
 
-/// Below this much room, a disk is as good as full.
+/// With fewer free bytes than this, the disk counts as nearly full: many resources are larger than that.
 const LITTLE_SPACE: u64 = 1 << 30;
 
 fn folder(daemon: &Daemon, examined: &Examined, resources: &[ResourceStatus], findings: &mut Findings) {

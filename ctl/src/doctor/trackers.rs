@@ -1,4 +1,4 @@
-//! The trackers: whether they answer, what they think the time is, and whether others can use their addresses.
+//! Checks the trackers: whether they answer, how far their clocks are off, and whether others can use their addresses.
 
 use super::findings::{Findings, Verdict};
 use crate::asker::ANSWER_TIMEOUT;
@@ -9,10 +9,12 @@ use shared::rpc::control::TrackerExamined;
 use shared::url::TrackerUrl;
 use std::time::Duration;
 
-/// How many trackers are asked.
+/// Limits the trackers that are asked; further ones are left out. One after the other, trackers that do not answer
+/// would take minutes.
 const TRACKERS_MAX: usize = 16;
 
-/// Of two files that were shared under one name, the later one counts, by the clocks of those who shared them.
+/// The largest difference between the clocks that is no problem. Of two files that were shared under one name, the
+/// later one counts, and the time comes from the clocks of the machines that shared them.
 const SKEW_MAX: Duration = Duration::from_secs(30);
 
 /// Has the daemon ask each of its trackers.
@@ -29,7 +31,7 @@ pub(super) async fn check(daemon: &Daemon, findings: &mut Findings) {
     }
 }
 
-/// Says that nobody can ask the trackers of a configuration.
+/// Reports that the trackers of the configuration cannot be asked without a ttd.
 pub(super) fn not_asked(trackers: &[TrackerUrl], findings: &mut Findings) {
     if trackers.is_empty() {
         return none(findings);
@@ -73,7 +75,7 @@ fn clock(url: &TrackerUrl, (skew, ahead): (Duration, bool), findings: &mut Findi
     findings.add("clock", Verdict::Warning, says, Some(hint.to_owned()));
 }
 
-/// How far the tracker's clock is away from ours, at least, and whether it is ahead.
+/// The smallest possible difference between the tracker's clock and ours, and whether the tracker's is ahead.
 fn skew(before_ms: u64, after_ms: u64, clock_ms: u64) -> (Duration, bool) {
     match clock_ms > after_ms {
         true => (Duration::from_millis(clock_ms - after_ms), true),

@@ -1,4 +1,4 @@
-//! A bar on a terminal: what it is, how far it is, and the reason on a second line if it does not go on.
+//! The progress bar of a terminal: a label, the progress, and on a second line the reason if nothing moves.
 
 use super::now::{Now, Parts};
 use crate::human;
@@ -12,37 +12,37 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// What takes less time than this is not worth a bar.
+/// How long a piece of work must take before a bar is shown.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Room that is left at the end of a line: the terminal itself writes "^C" there, and must not begin a new line for it.
+/// The columns that stay free at the end of a line. The terminal writes "^C" there, which must not start a new line.
 const COLUMNS_FREE: usize = 3;
 
-/// A bar says nothing with fewer columns, and no more with more.
+/// The narrowest bar that is useful, in columns.
 const BAR_MIN: usize = 10;
 const BAR_MAX: usize = 40;
 
-/// A name is made this narrow to have room for a bar, and no narrower...
+/// The width to which a label is shortened to make room for a bar, in columns.
 const LABEL_BESIDE_BAR: usize = 24;
 
-/// ... and this narrow to have room for numbers.
+/// The width to which a label is shortened to make room for numbers, in columns.
 const LABEL_MIN: usize = 12;
 
-/// How wide numbers are at most, or nearly always: "100 %", "1023 MiB", "1023 KiB/s", "12 peers", "59 min 59 s left". Each has
-/// a place of its own, so that nothing jumps.
+/// The usual width of each number: "100 %", "1023 MiB", "1023 KiB/s", "12 peers", "59 min 59 s left". Each has a fixed
+/// place, so that the line does not jump.
 const PERCENT: usize = 5;
 const BYTES: usize = 8;
 const RATE: usize = 10;
 const PEERS: usize = 8;
 const LEFT: usize = 16;
 
-/// Spaces between numbers.
+/// The spaces between two numbers.
 const GAP: usize = 2;
 
 pub(super) struct Bar {
     label: String,
     colours: bool,
-    /// How many lines are on the terminal now; the cursor is at the end of the last one.
+    /// The number of lines that are drawn now; the cursor is at the end of the last one.
     lines: u16,
 }
 
@@ -83,10 +83,10 @@ impl Bar {
         line
     }
 
-    /// Writes over what was there. Whatever the terminal itself wrote at its end, such as "^C", goes with it.
+    /// Overwrites the lines that are drawn, and anything that the terminal added, such as "^C".
     fn draw(&mut self, text: &str, lines: u16) {
         let mut all = Vec::new();
-        // a Vec takes everything, and a terminal that has gone nothing
+        // a write to a Vec cannot fail, and a terminal may have gone
         let _ = all.write_all(b"\r");
         if self.lines > 1 {
             let _ = queue!(all, MoveUp(self.lines - 1));
@@ -105,7 +105,7 @@ impl Bar {
     }
 }
 
-/// The part that is done, and the rest.
+/// The done part of a bar and the rest.
 fn bar(columns: usize, done: u64, total: u64) -> (String, String) {
     let part = u128::from(done.min(total)) * columns as u128 / u128::from(total.max(1));
     let full = if total == 0 { columns } else { part as usize };
@@ -113,19 +113,20 @@ fn bar(columns: usize, done: u64, total: u64) -> (String, String) {
     ("━".repeat(full) + &"╸".repeat(head), "─".repeat(columns - full - head))
 }
 
-/// How the line is shared out, so that it never wraps: what wraps is not wiped whole when the bar goes.
+/// How the line is divided, so that it never wraps: wrapped lines could not be cleared completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Arrangement {
     label: usize,
-    /// 0: none.
+    /// The width of the bar in columns; 0 for none.
     bar: usize,
-    /// Whether there is room for these.
+    /// Whether there is room for the size.
     size: bool,
     peers: bool,
 }
 
 impl Arrangement {
-    /// For a label of this width in columns. Peers go first, then the size, then the bar.
+    /// Divides a line for a label of this width in columns. If there is too little room, peers are left out first, then
+    /// the size, then the bar.
     fn of(columns: usize, label: usize, parts: &Parts) -> Arrangement {
         let sets = [(true, true), (true, false), (false, false)];
         let beside_bar = label.min(LABEL_BESIDE_BAR);
@@ -146,18 +147,18 @@ impl Arrangement {
         Arrangement { label: label.min(LABEL_MIN).min(columns / 2), bar: 0, size: false, peers: false }
     }
 
-    /// How wide the numbers may become.
+    /// The width of all numbers that are shown.
     fn width(&self, parts: &Parts) -> usize {
         let size = if self.size { GAP + BYTES + " of ".len() + width(&parts.total) } else { 0 };
         let peers = if self.peers && parts.peers.is_some() { GAP + PEERS } else { 0 };
         PERCENT + size + GAP + RATE + peers + GAP + LEFT
     }
 
-    /// "42 %  1.7 GiB of 4.0 GiB  560 MiB/s  12 peers  4 s left", each in its place.
+    /// The numbers, each in its place: "42 %  1.7 GiB of 4.0 GiB  560 MiB/s  12 peers  4 s left".
     fn numbers(&self, parts: &Parts) -> String {
         let mut text = format!("{:>PERCENT$}", parts.percent);
         if self.size {
-            let _ = write!(text, "  {:>BYTES$} of {}", parts.done, parts.total); // a String takes everything
+            let _ = write!(text, "  {:>BYTES$} of {}", parts.done, parts.total); // a write to a String cannot fail
         }
         let _ = write!(text, "  {:>RATE$}", parts.rate.as_deref().unwrap_or_default());
         if self.peers

@@ -1,29 +1,29 @@
-//! How far something is where no person looks, for those who asked for it: plain lines on the standard error.
+//! Progress as plain lines on the standard error, where there is no terminal and progress was asked for.
 
 use super::now::{Now, Parts};
 use crate::human;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// Plain lines come no more often than this while something moves...
+/// The shortest pause between two lines while something moves.
 const LINES_EVERY: Duration = Duration::from_secs(5);
 
-/// ... a new reason is told sooner...
+/// The shortest pause before a new reason is shown.
 const REASONS_EVERY: Duration = Duration::from_secs(1);
 
-/// ... and one of which only the numbers change is told ever more seldom, down to this.
+/// The longest pause between two lines of which only the numbers differ. Each such pause is longer than the one before.
 const LINES_SELDOM: Duration = Duration::from_secs(600);
 
-/// Which lines are worth printing: one for each change, not one every second.
+/// Decides which lines are printed: one for each change, not one every second.
 #[derive(Default)]
 pub(super) struct Lines {
-    /// When the last one was printed, and what it said.
+    /// When the last line was printed, and what it said.
     last: Option<(Duration, Told)>,
-    /// How long to wait while only numbers change.
+    /// The current pause while only numbers change.
     pause: Duration,
 }
 
-/// What a line said, as far as it matters for whether there is news.
+/// The parts of a line that make it news.
 #[derive(PartialEq, Eq)]
 struct Told {
     doing: String,
@@ -39,12 +39,12 @@ impl Lines {
         }
     }
 
-    /// Whether a line is due at this time after the beginning. If so, the caller prints it: the next one is due later.
+    /// Whether a line is due at this time after the beginning. If so, the caller must print it: it counts as printed.
     fn take_turn(&mut self, now: &Now<'_>, elapsed: Duration) -> bool {
         let reason = now.reason.unwrap_or("").to_owned();
         let told = Told { doing: now.doing.to_owned(), reason, bytes_done: now.bytes_done };
         let Some((at, last)) = &self.last else {
-            // The first line waits as long as any other, so that quick work is silent.
+            // The first line also waits, so that quick work prints nothing.
             let pause = if told.reason.is_empty() { LINES_EVERY } else { REASONS_EVERY };
             let due = elapsed >= pause;
             self.last = due.then_some((elapsed, told));
@@ -72,12 +72,12 @@ impl Lines {
 fn plain_line(label: &str, now: &Now<'_>, elapsed: Duration) -> String {
     let mut line = format!("{label}: {} {}", now.doing, Parts::of(now, elapsed).listed());
     if let Some(reason) = now.reason {
-        let _ = write!(line, "; {}", human::clean(reason)); // a String takes everything
+        let _ = write!(line, "; {}", human::clean(reason)); // a write to a String cannot fail
     }
     line
 }
 
-/// "tracker unreachable for 40 s" is no news after 39 s.
+/// The text without digits: "tracker unreachable for 40 s" is not news after "for 39 s".
 fn without_digits(text: &str) -> String {
     text.chars().filter(|char| !char.is_ascii_digit()).collect()
 }
@@ -114,7 +114,7 @@ mod tests {
         );
     }
 
-    /// The seconds at which lines are printed, looked at ten times a second.
+    /// The seconds at which lines are printed if `take_turn` is called ten times a second.
     fn printed(until_s: u64, now: impl Fn(u64) -> (u64, String)) -> Vec<u64> {
         let mut lines = Lines::default();
         let is_due = |tenths: &u64| {

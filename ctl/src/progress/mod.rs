@@ -1,7 +1,7 @@
-//! How far a long piece of work is: a bar on a terminal; elsewhere plain lines, if somebody asked for them. Both on the
+//! Shows the progress of long work: a bar on a terminal; elsewhere plain lines if they were asked for. Both go to the
 //! standard error.
 //!
-//! `now` is how far, in words; `bar` and `lines` are the two shapes.
+//! `now` formats the numbers; `bar` and `lines` are the two forms.
 
 mod bar;
 mod lines;
@@ -15,7 +15,7 @@ use std::time::Instant;
 
 pub(crate) use now::Now;
 
-/// Shows how far something is, until it is dropped.
+/// Shows the progress of one piece of work until it is dropped.
 pub(crate) struct Progress {
     label: String,
     start: Instant,
@@ -29,12 +29,12 @@ enum Shape {
 }
 
 impl Progress {
-    /// For work on `label`, which begins now.
+    /// Begins to show the progress of work on `label`.
     pub(crate) fn new(output: &Output, label: &str) -> Progress {
         Progress::maker(output)(label)
     }
 
-    /// Makes progresses of one kind, for those who do not have the output when they need one.
+    /// A function that makes displays of this kind, for code that does not have the output.
     pub(crate) fn maker(output: &Output) -> impl Fn(&str) -> Progress + use<> {
         let (is_drawn, is_shown) = (output.draws_progress(), output.shows_progress());
         let colours = output.err_has_colours();
@@ -48,17 +48,17 @@ impl Progress {
         }
     }
 
-    /// Shows nothing.
+    /// A display that shows nothing.
     pub(crate) fn silent() -> Progress {
         Progress { label: String::new(), start: Instant::now(), shape: Shape::Silent }
     }
 
-    /// Whether a person watches, who likes frequent updates.
+    /// Whether it is a bar, for which frequent updates are useful.
     pub(crate) fn is_bar(&self) -> bool {
         matches!(self.shape, Shape::Bar(_))
     }
 
-    /// Shows how far it is now.
+    /// Shows the current progress.
     pub(crate) fn update(&mut self, now: &Now<'_>) {
         let elapsed = self.start.elapsed();
         match &mut self.shape {

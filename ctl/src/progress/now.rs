@@ -1,25 +1,25 @@
-//! How far a piece of work is, in words.
+//! The progress of a piece of work, and its formatted numbers.
 
 use crate::human;
 use std::time::Duration;
 
-/// How far it is.
+/// The current progress.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Now<'a> {
     pub(crate) bytes_done: u64,
     pub(crate) bytes_total: u64,
-    /// `None`: the average so far.
+    /// `None` to use the average so far.
     pub(crate) bytes_per_s: Option<u64>,
-    /// `None`: from the rate.
+    /// `None` to compute it from the rate.
     pub(crate) eta_s: Option<u64>,
     pub(crate) peers: Option<u32>,
-    /// What is being done: "hashing", "downloading".
+    /// The current activity: "hashing", "downloading".
     pub(crate) doing: &'a str,
-    /// Why it does not progress.
+    /// Why nothing moves.
     pub(crate) reason: Option<&'a str>,
 }
 
-/// The numbers of it.
+/// The formatted numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Parts {
     /// "42 %"
@@ -52,7 +52,7 @@ impl Parts {
         }
     }
 
-    /// All of it: "42 %, 1.7 GiB of 4.0 GiB, 560 MiB/s, 12 peers, 4 s left".
+    /// All numbers in one text: "42 %, 1.7 GiB of 4.0 GiB, 560 MiB/s, 12 peers, 4 s left".
     pub(super) fn listed(&self) -> String {
         let mut text = format!("{}, {} of {}", self.percent, self.done, self.total);
         for part in [&self.rate, &self.peers, &self.left].into_iter().flatten() {
