@@ -1,5 +1,6 @@
-//! `ttctl share`: a file of the shared folder where it is; any other by a clone of it, where that can be had, or by
-//! sending its bytes. With --move it is renamed, or deleted when its copy is shared.
+//! `ttctl share`: shares files. A file in the shared directory is shared where it is. Any other is cloned, if the file
+//! system can do that, or else its bytes are sent to ttd. With --move it is renamed, or deleted after its copy is
+//! shared.
 
 use crate::cli::{Global, ShareArgs};
 use crate::clone::clone_in;
@@ -24,7 +25,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long the daemon may take to write one part: its disk may be slow, or busy.
+/// How long the daemon may take to write one part: its disk may be slow or busy. Beyond it the command fails with exit
+/// code 5.
 const PART_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
@@ -36,7 +38,7 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
     }
     let mut done = Vec::new();
     let mut failures = Failures::default();
-    let mut warned = BTreeSet::new(); // what holds for all of the files is said once
+    let mut warned = BTreeSet::new(); // a warning that concerns all files is printed once
     for path in &args.paths {
         let request =
             |name| ShareRequest { name, trackers: trackers.clone(), replace: args.replace, bytes: 0 };
@@ -58,7 +60,7 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
                 }
                 done.push(shared);
             }
-            // Nothing after it could succeed.
+            // Without a ttd the other files would fail, too.
             Err(error) if error.kind == Kind::NoDaemon => return Err(error),
             Err(error) => failures.add(&path.to_string_lossy(), error, output),
         }
@@ -70,7 +72,7 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
     failures.end()
 }
 
-/// It is shared, and yet nobody finds it under its name.
+/// The error when a file is shared but cannot be found by its name.
 fn not_found(shared: &Shared, why: &str) -> Error {
     let name = &shared.name;
     Error::refused(format!("{name} is shared, but new machines cannot find it by name: {why}"))
@@ -87,7 +89,7 @@ fn document(shared: &Shared) -> Share {
     }
 }
 
-/// Shares one file. Of one that was to be moved, and is shared but still where it was, also why.
+/// Shares one file. If it should be moved and is shared but still at its place, also returns why.
 async fn share_one(
     daemon: &Daemon,
     path: &Path,
@@ -110,7 +112,7 @@ async fn share_one(
     let is_there = files::is_folder(files::parent(path), device, inode);
     let request = request(name);
     if is_there {
-        let shared = share_in_place(daemon, request, output).await; // nor is there anything to move
+        let shared = share_in_place(daemon, request, output).await; // it is not moved
         return shared.map(|shared| (shared, None));
     }
     let source = if moves { Some(Source::new(path, &metadata)?) } else { None };
@@ -125,7 +127,7 @@ async fn share_one(
     Ok((shared, kept))
 }
 
-/// Shares a copy of a file from elsewhere; with the hash of the bytes that were sent, if they were.
+/// Shares a copy of a file from another directory. Returns the hash of the bytes if they were sent.
 async fn share_copy(
     daemon: &Daemon,
     path: &Path,
@@ -158,7 +160,7 @@ async fn wait(daemon: &Daemon, task: TaskId, output: &Output, label: &str) -> Re
     }
 }
 
-/// Sends a file's bytes, in order: the next part is read while the daemon writes the last one. Returns their hash.
+/// Sends a file's bytes in order. The next part is read while the daemon writes the last one. Returns their hash.
 async fn send(
     daemon: &Daemon,
     task: TaskId,
@@ -186,7 +188,7 @@ async fn send(
     Ok(ResourceId(hash.finalize().into()))
 }
 
-/// Reads the part at `offset`: empty at the end, an error if the file has become shorter.
+/// Reads the part at `offset`. It is empty at the end of the file. It is an error if the file has become shorter.
 async fn read(file: File, offset: u64, bytes_total: u64, path: &Path) -> Result<(File, Bytes), Error> {
     let bytes = (bytes_total - offset).min(PART_BYTES_MAX as u64) as usize;
     let (file, result) = tokio::task::spawn_blocking(move || {

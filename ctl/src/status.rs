@@ -1,4 +1,4 @@
-//! `ttctl status`: how resources are doing.
+//! `ttctl status`: shows the state of resources.
 
 use crate::cli::{Global, StatusArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon, POLL_TIMEOUT, WAIT_MS};
@@ -18,7 +18,7 @@ use shared::chunk::{CHUNK_BYTES, ChunkCount};
 use shared::rpc::control::{ErrorKind, ResourceStatus, State, TrackerStatus};
 use std::time::Duration;
 
-/// Updates come no more often than this.
+/// The shortest pause between two updates with --watch, so that a busy ttd is not asked all the time.
 const UPDATES_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) const NOTHING: &str = "no files here; `ttctl share` and `ttctl get` add some";
@@ -40,7 +40,7 @@ pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Outp
     show(&resources, what, output)
 }
 
-/// Several names, or a pattern: a row for each.
+/// The status of several names or of patterns: one row for each.
 async fn status_of_several(daemon: &Daemon, args: &StatusArgs, output: &mut Output) -> Result<(), Error> {
     if args.watch {
         return watch_these(daemon, Watch::These(&args.what), output).await;
@@ -83,13 +83,13 @@ fn show(resources: &[ResourceStatus], what: Option<&str>, output: &mut Output) -
     Ok(())
 }
 
-/// A table, and what holds for several of its rows.
+/// Prints a table, and below it what concerns several of its rows.
 fn print(resources: &[&ResourceStatus], output: &mut Output) -> Result<(), Error> {
     table(resources.iter().copied(), output).print(output, NOTHING)?;
     below(resources, output).iter().try_for_each(|line| output.line(line))
 }
 
-/// Of several names for one resource, the one that was asked for, else the first.
+/// If a resource has several names, the one that was asked for, else the first.
 pub(crate) fn best<'a>(resources: &'a [ResourceStatus], what: &str) -> Result<&'a ResourceStatus, Error> {
     resources.iter().find(|resource| resource.name.as_str() == what).or(resources.first()).ok_or_else(|| {
         Error::refused(format!("no such file here: {what}")).hint("`ttctl list` shows what is here")
@@ -100,9 +100,9 @@ pub(crate) fn best<'a>(resources: &'a [ResourceStatus], what: &str) -> Result<&'
 #[derive(Debug, Clone, Copy)]
 enum Watch<'a> {
     All,
-    /// A name or an id as ttd takes it.
+    /// A name or an id, as ttd accepts it.
     One(&'a str),
-    /// What words mean at each moment: a pattern takes in what comes later.
+    /// What words mean at each update: a pattern includes names that come later.
     These(&'a [String]),
 }
 
@@ -117,7 +117,7 @@ async fn watch_these(daemon: &Daemon, what: Watch<'_>, output: &mut Output) -> R
     watch(&mut statuses, output, |updates| follow(daemon, what, updates)).await
 }
 
-/// Sends what there is, and again when it has changed.
+/// Sends the resources now and after each change.
 async fn follow(
     daemon: &Daemon,
     what: Watch<'_>,
@@ -213,7 +213,7 @@ fn table<'a>(resources: impl IntoIterator<Item = &'a ResourceStatus>, output: &O
     table
 }
 
-/// Lines below a table, on a terminal only: there the rows do not say what is wrong with trackers.
+/// Lines below a table on a terminal, where the rows leave out what is wrong with trackers.
 fn below(resources: &[&ResourceStatus], output: &Output) -> Vec<String> {
     let Some(columns) = output.columns() else { return Vec::new() };
     let lines = dead_trackers(resources).into_iter().flat_map(|text| wrap(&human::clean(&text), columns));
@@ -264,7 +264,7 @@ fn trouble_of(tracker: &TrackerStatus) -> Option<String> {
     Some(format!("{}: {trouble}, for {lasting}", tracker.url))
 }
 
-/// A resource on one line of plain text.
+/// A resource as one line of plain text.
 fn line(resource: &ResourceStatus) -> String {
     let mut line = format!(
         "{}: {} {}, {} of {}, {}, down {}, up {}",
@@ -289,7 +289,7 @@ fn line(resource: &ResourceStatus) -> String {
     line
 }
 
-/// How many peers fetch it from here, if any do.
+/// The number of peers that fetch it from here, if there are any.
 fn to_peers(resource: &ResourceStatus) -> String {
     if resource.upload_peers == 0 { String::new() } else { resource.upload_peers.to_string() }
 }
@@ -298,13 +298,13 @@ fn done(resource: &ResourceStatus) -> String {
     human::percent(resource.chunks_have.into(), resource.chunks_total.into())
 }
 
-/// The size: until the last chunk is there, what a publisher told of it, else what it is at most.
+/// The size. Until the last chunk is here, it is what a publisher reported, or else an upper limit.
 pub(crate) fn size(resource: &ResourceStatus) -> String {
     let count = ChunkCount::new(resource.chunks_total);
     human::size(resource.bytes_total.or(resource.bytes_told), count.map_or(0, ChunkCount::bytes_max))
 }
 
-/// The same as a number of bytes, for bars.
+/// The size in bytes, for progress bars.
 pub(crate) fn bytes_total(resource: &ResourceStatus) -> u64 {
     let most = u64::from(resource.chunks_total) * u64::from(CHUNK_BYTES);
     resource.bytes_total.or(resource.bytes_told).unwrap_or(most)
@@ -314,7 +314,7 @@ fn eta(resource: &ResourceStatus) -> Option<String> {
     resource.eta_s.map(|s| human::duration(Duration::from_secs(s)))
 }
 
-/// A state's word.
+/// The word for a state.
 pub(crate) fn state(state: State) -> &'static str {
     match state {
         State::Checking => "checking",
@@ -327,7 +327,7 @@ pub(crate) fn state(state: State) -> &'static str {
     }
 }
 
-/// The same as a cell of a table.
+/// The word for a state as a table cell.
 pub(crate) fn coloured_state(of: State) -> Cell {
     Cell::coloured(state(of), colour(of))
 }
@@ -341,7 +341,7 @@ fn colour(state: State) -> Colour {
     }
 }
 
-/// What a resource's trouble ends a command with.
+/// The kind of error with which a command ends because of a resource's problem.
 pub(crate) fn trouble(resource: &ResourceStatus) -> Kind {
     resource.kind.map_or(Kind::Internal, |kind: ErrorKind| kind.into())
 }

@@ -1,4 +1,5 @@
-//! Aligned columns. In a pipe they are as wide as what is in them; on a terminal the table fits it.
+//! Tables with aligned columns. In a pipe columns are as wide as their contents; on a terminal the table fits its
+//! width.
 
 use crate::error::Error;
 use crate::human::clean;
@@ -6,34 +7,34 @@ use crate::layout::{GAP, Wish, fit};
 use crate::output::{Colour, ID_DIGITS, Output};
 use crate::width::{shorten, shorten_middle, width, wrap};
 
-/// How far the lines under a row are indented.
+/// The indentation of lines below a row, in columns of the terminal.
 const INDENT: usize = 2;
 
-/// Which side a column's cells lie on.
+/// The side to which a column's cells are aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Left,
     Right,
 }
 
-/// A column: its head, and what becomes of it where there is not enough room. All of that is for terminals.
+/// A column: its head, and how it adapts to a narrow terminal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column {
     head: &'static str,
     side: Side,
     form: Form,
     drop: Option<u8>,
-    /// In a table that is drawn again and again, for what will be in it.
+    /// In a table that is drawn repeatedly, the width that is reserved for later contents.
     usual: usize,
 }
 
-/// How cells are shown on a terminal.
+/// How cells are displayed on a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Whole,
-    /// The middle is left out if need be.
+    /// The middle is left out if there is too little room.
     Shortened,
-    /// The first digits.
+    /// Only the first digits are shown.
     Id,
     /// On lines of its own, under the row.
     Below,
@@ -50,27 +51,27 @@ impl Column {
         Column { side: Side::Right, ..Column::left(head) }
     }
 
-    /// Names: their middle is left out where there is not enough room.
+    /// For names: the middle is left out if there is too little room.
     pub(crate) const fn shortened(self) -> Column {
         Column { form: Form::Shortened, ..self }
     }
 
-    /// Ids: a terminal shows their first digits.
+    /// For ids: a terminal shows the first digits.
     pub(crate) const fn id(self) -> Column {
         Column { form: Form::Id, ..self }
     }
 
-    /// Sentences: on a terminal they stand on lines of their own, under the row.
+    /// For sentences: on a terminal they are on lines of their own, below the row.
     pub(crate) const fn below(self) -> Column {
         Column { form: Form::Below, ..self }
     }
 
-    /// Goes where there is not enough room: the column with the lowest number first.
+    /// May be dropped if there is too little room: the column with the lowest number first.
     pub(crate) const fn dropped(self, order: u8) -> Column {
         Column { drop: Some(order), ..self }
     }
 
-    /// Never narrower than this in a table that is drawn again and again, and never missing from it.
+    /// In a table that is drawn repeatedly, at least this wide and always present.
     pub(crate) const fn usual(self, width: usize) -> Column {
         Column { usual: width, ..self }
     }
@@ -107,15 +108,15 @@ impl Cell {
     }
 }
 
-/// A table as lines.
+/// A table as lines of text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Drawn {
     pub(crate) head: String,
-    /// The lines of each row: one, and those below it.
+    /// For each row its line and the lines below it.
     pub(crate) rows: Vec<Vec<String>>,
 }
 
-/// How wide the columns of a table were so far: drawn again it does not jump.
+/// The widths of a table's columns so far, so that it does not jump when it is drawn again.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Steady(Vec<usize>);
 
@@ -130,14 +131,14 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The lines: the heads, then the rows. Columns that are empty in all rows are left out.
+    /// The lines of the heads and the rows. Columns that are empty in all rows are left out.
     pub(crate) fn lines(&self, output: &Output) -> Vec<String> {
         let widths = (0..self.columns.len()).map(|place| self.width(place, output)).collect();
         let Drawn { head, rows } = self.draw(widths, output);
         std::iter::once(head).chain(rows.into_iter().flatten()).collect()
     }
 
-    /// As the one that was drawn before it, with what has changed. A column that was there stays, and stays as wide.
+    /// Draws the table again with new contents. A column that was there stays, and stays as wide.
     pub(crate) fn again(&self, steady: &mut Steady, output: &Output) -> Drawn {
         steady.0.resize(self.columns.len(), 0);
         for (place, column) in self.columns.iter().enumerate() {
@@ -147,7 +148,7 @@ impl Table {
         self.draw(steady.0.clone(), output)
     }
 
-    /// Prints the table, or `nothing` beside the result if there are no rows.
+    /// Prints the table, or the remark `nothing` if there are no rows.
     pub(crate) fn print(&self, output: &mut Output, nothing: &str) -> Result<(), Error> {
         if self.rows.is_empty() {
             output.note(nothing);
@@ -156,7 +157,7 @@ impl Table {
         self.lines(output).iter().try_for_each(|line| output.line(line))
     }
 
-    /// What is in a cell, as it is shown where there is room enough.
+    /// The text of a cell if there is enough room.
     fn text(&self, place: usize, cell: &Cell, output: &Output) -> String {
         match (self.columns[place].form, output.columns()) {
             (Form::Id, Some(_)) => cell.text.chars().take(ID_DIGITS).collect(),
@@ -164,14 +165,14 @@ impl Table {
         }
     }
 
-    /// How wide a column would like to be; 0 if nothing is in it.
+    /// The width of a column's contents; 0 if all its cells are empty.
     fn width(&self, place: usize, output: &Output) -> usize {
         let cells = self.rows.iter().map(|row| width(&self.text(place, &row[place], output)));
         let widest = cells.max().unwrap_or(0);
         if widest == 0 { 0 } else { widest.max(width(self.columns[place].head)) }
     }
 
-    /// With columns that would like to be this wide.
+    /// Draws the table with columns that need these widths.
     fn draw(&self, widths: Vec<usize>, output: &Output) -> Drawn {
         let beside: Vec<usize> = (0..self.columns.len())
             .filter(|&place| widths[place] > 0)
@@ -201,7 +202,7 @@ impl Table {
         Wish { width, shortens: form == Form::Shortened, drop }
     }
 
-    /// One row, in these columns of these widths.
+    /// The line of one row, with these columns and widths.
     fn line(&self, row: &[Cell], columns: &[(usize, usize)], output: &Output) -> String {
         let mut line = String::new();
         for (at, &(place, room)) in columns.iter().enumerate() {
@@ -221,7 +222,7 @@ impl Table {
         line.trim_end().to_owned()
     }
 
-    /// The lines under a row.
+    /// The lines below a row.
     fn below(&self, row: &[Cell], room: usize, output: &Output) -> Vec<String> {
         let is_below =
             |(column, cell): &(&Column, &Cell)| column.form == Form::Below && !cell.text.is_empty();

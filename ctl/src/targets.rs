@@ -1,4 +1,4 @@
-//! What the words on a command line mean among the files that are here, for commands that are given several.
+//! Resolves the words on a command line to files that are here, for commands that accept several.
 
 use crate::cli::resource_name;
 use crate::connect::{CALL_TIMEOUT, Daemon};
@@ -8,12 +8,12 @@ use crate::select::{self, Known, Meaning, NoMeaning};
 use shared::rpc::control::ResourceStatus;
 use std::collections::BTreeSet;
 
-/// What words mean: each with names or ids as ttd takes them, none of them twice; or why it means nothing.
+/// What words mean: for each word the names or ids that ttd accepts, without duplicates, or why it means nothing.
 #[derive(Debug)]
 pub(crate) struct Targets(Vec<(String, Result<Vec<String>, Error>)>);
 
 impl Targets {
-    /// One by one, with the word that means it.
+    /// The names and ids one by one, each with its word.
     pub(crate) fn each(self) -> impl Iterator<Item = (String, Result<String, Error>)> {
         self.0.into_iter().flat_map(|(what, found)| match found {
             Ok(found) => found.into_iter().map(|name| (what.clone(), Ok(name))).collect::<Vec<_>>(),
@@ -21,19 +21,20 @@ impl Targets {
         })
     }
 
-    /// How many there are.
+    /// The number of names and ids.
     pub(crate) fn count(&self) -> usize {
         self.0.iter().filter_map(|(_, found)| found.as_ref().ok()).map(Vec::len).sum()
     }
 }
 
-/// Whether the words on a command line mean one file, of which more can be told than of several.
+/// Whether the words mean a single file, which is shown in more detail than several.
 pub(crate) fn is_single(whats: &[String]) -> bool {
     matches!(whats, [what] if !select::is_pattern(what))
 }
 
-/// What the words mean; without any, all that is here. ttd is asked for a list only if a word needs one: a word that is
-/// neither a pattern nor the beginning of an id goes to ttd as it is, which says whether it knows it.
+/// Resolves the words; without words, everything that is here. A word that is neither a pattern nor the beginning of an
+/// id is passed to ttd unchanged, which says whether it knows it; ttd is asked for a list only if there are other
+/// words.
 pub(crate) async fn targets(daemon: &Daemon, whats: &[String]) -> Result<Targets, Error> {
     let lists = whats.is_empty() || whats.iter().any(|what| select::needs_list(resource_name(what)));
     let here = if lists { daemon.caller.status(None, CALL_TIMEOUT).await?? } else { Vec::new() };
@@ -46,7 +47,7 @@ pub(crate) async fn targets(daemon: &Daemon, whats: &[String]) -> Result<Targets
     Ok(Targets(whats.iter().map(|what| (what.clone(), target(what, &known, &mut taken))).collect()))
 }
 
-/// What one word means that is no pattern: a name or an id as ttd takes it.
+/// Resolves one word that is not a pattern to a name or an id that ttd accepts.
 pub(crate) async fn target_of_one(daemon: &Daemon, what: &str) -> Result<String, Error> {
     let mut targets = targets(daemon, &[what.to_owned()]).await?.each();
     targets.next().map_or_else(|| Ok(resource_name(what).to_owned()), |(_, found)| found)
@@ -65,7 +66,7 @@ fn target(what: &str, known: &[Known], taken: &mut BTreeSet<String>) -> Result<V
             Ok(Meaning::Name(name)) => Ok(vec![name.to_string()]),
             Ok(Meaning::Id(id)) => Ok(vec![id.to_string()]),
             Ok(Meaning::Names(names)) => Ok(names.iter().map(ToString::to_string).collect()),
-            // ttd says that it does not know it, in the words that it has for every name.
+            // ttd itself says that it does not know the name.
             Err(NoMeaning::Unknown) => Ok(vec![word.to_owned()]),
             Err(why) => Err(no_meaning(what, &why, "`ttctl list` shows what is here")),
         },
@@ -73,7 +74,7 @@ fn target(what: &str, known: &[Known], taken: &mut BTreeSet<String>) -> Result<V
     found.map(|found: Vec<String>| found.into_iter().filter(|name| taken.insert(name.clone())).collect())
 }
 
-/// Those of the resources that words mean, in their order; and why some words mean none.
+/// The resources that words mean, in their order, and why some words mean none.
 pub(crate) fn matching<'a>(
     here: &'a [ResourceStatus],
     whats: &[String],
@@ -100,7 +101,7 @@ pub(crate) fn matching<'a>(
     (meant.collect(), failed)
 }
 
-/// Why a word means nothing, for a person.
+/// The error for a word that means nothing.
 pub(crate) fn no_meaning(what: &str, why: &NoMeaning, hint: &str) -> Error {
     match why {
         NoMeaning::Unknown => Error::refused(format!("no such file: {what}")).hint(hint),

@@ -1,11 +1,11 @@
-//! Waiting for a piece of work in the daemon.
+//! Waits for work that the daemon does.
 
 use crate::connect::{Daemon, POLL_TIMEOUT, WAIT_MS};
 use crate::error::Error;
 use crate::progress::{Now, Progress};
 use shared::rpc::control::{Accepted, Shared, TaskId, TaskState};
 
-/// How a task ended well.
+/// The result of a successful task.
 #[derive(Debug)]
 pub(crate) enum Ended {
     Shared(Shared),
@@ -13,9 +13,9 @@ pub(crate) enum Ended {
     Found(Accepted),
 }
 
-/// Waits until the task has ended, and shows how far it is.
+/// Waits until the task has ended, and shows its progress.
 pub(crate) async fn wait(daemon: &Daemon, task: TaskId, mut progress: Progress) -> Result<Ended, Error> {
-    // The first answers come soon, so that there is something to see.
+    // The first answers come soon, so that something is shown early.
     let mut wait_ms = 300;
     loop {
         match daemon.caller.task(task, wait_ms, POLL_TIMEOUT).await?? {
@@ -33,7 +33,7 @@ pub(crate) async fn wait(daemon: &Daemon, task: TaskId, mut progress: Progress) 
     }
 }
 
-/// The daemon's answer belongs to another kind of task.
+/// The error when the daemon's answer belongs to another kind of task.
 pub(crate) fn unexpected(ended: &Ended) -> Error {
     Error::internal(format!("ttd sent an unexpected result: {ended:?}"))
 }

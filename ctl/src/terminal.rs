@@ -1,11 +1,11 @@
-//! How large the terminal is.
+//! The size of the terminal.
 
 use std::os::fd::AsFd;
 
-/// The size of a terminal that does not say it, as some serial lines do not.
+/// The size that is assumed if a terminal does not report one, such as some serial lines.
 const UNKNOWN: Size = Size { columns: 80, rows: 24 };
 
-/// In characters.
+/// A size in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
     pub(crate) columns: usize,
@@ -20,7 +20,7 @@ pub(crate) fn size(terminal: impl AsFd) -> Size {
     within(told, columns.as_deref())
 }
 
-/// What a terminal tells of itself, within what the environment allows. Either may be missing, or no number above 0.
+/// The size that a terminal reports, limited by `$COLUMNS`. Either may be missing or may not be a number above 0.
 fn within(told: Option<Size>, allowed: Option<&str>) -> Size {
     let told = told.unwrap_or(Size { columns: 0, rows: 0 });
     let allowed = allowed.and_then(|allowed| allowed.parse().ok()).filter(|&columns| columns > 0);

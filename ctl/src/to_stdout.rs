@@ -1,4 +1,4 @@
-//! `ttctl get -o -`: the complete file on the standard output, and nothing else there.
+//! `ttctl get -o -`: writes the complete file to the standard output, and nothing else.
 
 use crate::cli::{GetArgs, Global};
 use crate::error::{Error, Kind};
@@ -10,12 +10,12 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use tokio::sync::oneshot;
 
-/// Whether the standard output is meant; a file of that name is `./-`.
+/// Whether `-o` means the standard output; a file called "-" is `./-`.
 pub(crate) fn is_meant(target: &Path) -> bool {
     target == Path::new("-")
 }
 
-/// Refuses what would put something else there.
+/// Refuses options that would write something else there.
 pub(crate) fn refuse_early(args: &GetArgs, global: &Global) -> Result<(), Error> {
     match global.json && args.output.as_deref().is_some_and(is_meant) {
         true => Err(Error::usage("--json and \"-o -\" both use standard output")
@@ -24,14 +24,14 @@ pub(crate) fn refuse_early(args: &GetArgs, global: &Global) -> Result<(), Error>
     }
 }
 
-/// Writes all of it. A reader that has enough is a good end.
+/// Writes the whole file. It is no failure if the reader stops early.
 pub(crate) async fn write(path: PathBuf, output: &mut Output) -> Result<(), Error> {
     output.flush()?;
     let shown = path.display().to_string();
     let (done, copied) = oneshot::channel();
-    // In a thread that nobody waits for: a reader that takes nothing would keep us after ^C.
+    // In a thread that nobody waits for: if the reader takes nothing, the thread would block the end after ^C.
     std::thread::spawn(move || {
-        let _ = done.send(copy(&path)); // after ^C nobody wants to know
+        let _ = done.send(copy(&path)); // after ^C nobody receives it
     });
     tokio::select! {
         copied = copied => copied.unwrap_or_else(|_| Err(Error::internal("copying failed"))),
@@ -45,7 +45,7 @@ pub(crate) async fn write(path: PathBuf, output: &mut Output) -> Result<(), Erro
 
 fn copy(path: &Path) -> Result<(), Error> {
     let (mut file, _) = files::open_regular(path)?;
-    // Between descriptors, the kernel copies by itself.
+    // Between descriptors the kernel itself copies.
     let copied = io::stdout().as_fd().try_clone_to_owned().map(File::from);
     let copied = copied.and_then(|mut out| io::copy(&mut file, &mut out));
     copied.map(drop).map_err(|error| match error.kind() {

@@ -1,4 +1,4 @@
-//! `ttctl tracker`: what a tracker knows.
+//! `ttctl tracker`: shows what a tracker knows.
 
 use crate::asker::Asker;
 use crate::cli::{Global, TrackerListArgs, TrackerPeersArgs, TrackerResourcesArgs, resource_name};
@@ -112,7 +112,8 @@ pub(crate) async fn resources(
     table.print(output, &format!("{tracker} knows no files of {peer}"))
 }
 
-/// The size that the tracker was told, if it fits: its word is a stranger's.
+/// The size that a machine reported to the tracker, if it is possible for this number of chunks: the report may be
+/// false.
 fn size(of: &shared::rpc::tracker::Publication) -> String {
     let told = of.bytes.filter(|bytes| ChunkCount::of_bytes(*bytes) == Some(of.count));
     human::size(told, of.count.bytes_max())
@@ -122,7 +123,7 @@ fn stage_cell(of: Stage) -> Cell {
     Cell::coloured(stage(of), if of == Stage::Seeding { Colour::Good } else { Colour::Busy })
 }
 
-/// An address, with or without a port, or a host's name.
+/// Resolves an address or a host name, with or without a port.
 async fn peer_address(text: &str) -> Result<SocketAddr, Error> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if let Ok(ip) = bare.parse::<IpAddr>() {

@@ -1,4 +1,4 @@
-//! `ttctl unpublish`: takes the name of what was shared here back from the trackers.
+//! `ttctl unpublish`: takes back from the trackers the names of files that were shared here.
 
 use crate::cli::{Global, WhatsArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon};
@@ -32,7 +32,8 @@ pub(crate) async fn unpublish(args: &WhatsArgs, global: &Global, output: &mut Ou
     failures.end()
 }
 
-/// Takes back all names that a name or an id means. The inner error says why others find the file under its name even so.
+/// Takes back all names that a name or an id means. The inner error says why other machines can still find the file by
+/// its name.
 pub(crate) async fn take_back(
     daemon: &Daemon,
     what: &str,

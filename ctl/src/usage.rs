@@ -1,4 +1,4 @@
-//! A command line that makes no sense, told to people as clap does it, and to scripts as JSON.
+//! Reports an invalid command line: to people as clap does, and to scripts as JSON.
 
 use crate::cli::Global;
 use crate::error::{Error, Kind};
@@ -6,7 +6,7 @@ use crate::output::Output;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 
-/// Tells why a command line was not taken; --help and --version are answered here, too, and are no errors.
+/// Reports why a command line is invalid. Also answers --help and --version, which are no errors.
 pub(crate) fn tell(error: &clap::Error, args: &[OsString]) -> Result<(), Error> {
     let _ = error.print(); // nobody may read it
     if !error.use_stderr() {
@@ -16,7 +16,7 @@ pub(crate) fn tell(error: &clap::Error, args: &[OsString]) -> Result<(), Error> 
     Output::of_process(&Global { json, ..Global::default() }).end(Err(described(error)))
 }
 
-/// What clap says in several paragraphs, as one message and a hint.
+/// Converts clap's paragraphs to one message and a hint.
 fn described(error: &clap::Error) -> Error {
     let lacks_verb = [ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, ErrorKind::MissingSubcommand];
     if lacks_verb.contains(&error.kind()) {
@@ -38,13 +38,13 @@ fn in_one_line(paragraph: &str) -> String {
     paragraph.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a command line that could not be read asks for JSON.
+/// Whether an invalid command line asks for JSON.
 fn wants_json(args: &[OsString]) -> bool {
     let options = args.iter().skip(1).filter_map(|arg| arg.to_str()).take_while(|arg| *arg != "--");
     options.into_iter().any(|arg| match arg.strip_prefix('-') {
         Some("-json") => true,
         Some(letters) if !letters.starts_with('-') => {
-            // what follows the letter of an option with a value is its value
+            // after the letter of an option with a value comes its value
             letters.chars().take_while(|&letter| letter != 'o').any(|letter| letter == 'j')
         }
         _ => false,

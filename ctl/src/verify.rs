@@ -1,4 +1,4 @@
-//! `ttctl verify`: has the disk kept what was written to it?
+//! `ttctl verify`: has ttd compare files on the disk with their manifests.
 
 use crate::cli::{Global, WhatsArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon};
@@ -68,7 +68,7 @@ async fn verify_one(daemon: &Daemon, what: String, output: &Output) -> Result<Ve
     })
 }
 
-/// What was there and is damaged; what was never fetched is no fault of the disk.
+/// The error if chunks that were here are damaged. Chunks that were never fetched do not count.
 fn lost(verified: &Verified) -> Option<Error> {
     let lost = verified.chunks_had.checked_sub(verified.chunks_good).filter(|lost| *lost > 0)?;
     let chunks = human::count(lost.into(), "chunk");

@@ -1,4 +1,4 @@
-//! `ttctl wait`: returns when the local copy is complete, or when enough machines of the swarm have all of it.
+//! `ttctl wait`: waits until the local copy is complete, or until enough machines of the swarm have all of it.
 
 use crate::asker::Asker;
 use crate::awaited::{self, Until, Waiting, wait_for_all};
@@ -21,10 +21,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How often the tracker is asked.
+/// The pause between two questions to the tracker.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// Limits the outdated machines that one line names; the others are counted.
+/// Limits the outdated machines that one line names; the others are counted. Three fit on a line.
 const NAMED_MAX: usize = 3;
 
 pub(crate) async fn wait(args: &WaitArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
@@ -61,14 +61,14 @@ async fn wait_for_copies(
     copies.end(waited, output)
 }
 
-/// The copies that are waited for.
+/// The local copies that are waited for.
 struct Copies {
     /// The words of the command line, and what each means.
     targets: Vec<(String, Result<String, Error>)>,
     is_single: bool,
-    /// How those ended that have.
+    /// The results of those that have ended.
     ended: RefCell<BTreeMap<usize, Result<Complete, Error>>>,
-    /// Those that are meant by their names, whatever content these have.
+    /// Those that are meant by name, whatever content the name has.
     by_name: RefCell<BTreeSet<usize>>,
 }
 
@@ -82,7 +82,7 @@ impl Waiting for Copies {
         let count = ChunkCount::new(found.chunks_total)
             .ok_or_else(|| Error::internal("ttd counts more chunks than there may be"))?;
         let (name, resource) = (found.name.clone(), found.resource);
-        // An id means this content, whatever its name means by now; a name means its newest version.
+        // An id means this content even if its name means other content by now; a name means its newest version.
         let is_by_name = found.name.as_str() == what;
         if is_by_name {
             self.by_name.borrow_mut().insert(place);
@@ -135,7 +135,7 @@ impl Waiting for Copies {
 }
 
 impl Copies {
-    /// Ends the command: all that is complete is in one document.
+    /// Ends the command with one document of all complete files.
     fn end(self, waited: Result<(), Error>, output: &mut Output) -> Result<(), Error> {
         let (mut complete, mut errors, mut first) = (Vec::new(), Vec::new(), Ok(()));
         for (place, ended) in self.ended.into_inner() {
@@ -157,12 +157,13 @@ impl Copies {
     }
 }
 
-/// What ends the wait.
+/// The condition that ends the wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Goal {
     /// This number of machines has all of it.
     Machines(u32),
-    /// This percentage of the machines has all of it; those that finished and left are not counted, outdated ones are.
+    /// This percentage of the machines has all of it. Machines that finished and left are not counted; outdated ones
+    /// are.
     Percent(u8),
 }
 
@@ -176,8 +177,8 @@ impl Goal {
     }
 }
 
-/// The machines that count: those that take part, those that left before they were done, and those that still have a former
-/// version.
+/// The number of machines that count: those that take part, those that left before they were done, and those that still
+/// have a former version.
 fn all(fleet: &Fleet) -> u64 {
     let Fleet { seeders, leechers, gone_unfinished, outdated, .. } = *fleet;
     [seeders, leechers, gone_unfinished, outdated].into_iter().map(u64::from).sum()
@@ -214,7 +215,7 @@ async fn wait_for_swarm(
     output.done(&format!("{}: {reached}", human::clean(what)))
 }
 
-/// Asks the tracker until the goal is met. A tracker that goes away once it has answered is waited for, and so is ttd.
+/// Asks the tracker until the goal is met. If ttd or the tracker goes away after the first answer, it is waited for.
 async fn watch(
     args: &WaitArgs,
     what: &str,
@@ -224,7 +225,7 @@ async fn watch(
     last: &mut Option<Fleet>,
 ) -> Result<Counted, Error> {
     let mut asker = Asker::connect(&args.which, global).await?;
-    asker.resource(what).await?; // what nobody has published is an error at once
+    asker.resource(what).await?; // an unknown name is an error at once
     let wanted = asker.lookup(what).await?;
     loop {
         match asker.count(&wanted).await {
@@ -239,14 +240,14 @@ async fn watch(
             }
             Err(error) => {
                 line.show(&format!("{}: {}; retrying", human::clean(what), human::clean(&error.message)));
-                let _ = asker.reconnect(global).await; // without a ttd the next question fails, too
+                let _ = asker.reconnect(global).await; // if there is no ttd, the next question fails as well
             }
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
 }
 
-/// What was not reached in time: "big.img is on 4 of the 9 machines after 2 s".
+/// The message after the timeout: "big.img is on 4 of the 9 machines after 2 s".
 fn missed(what: &str, goal: Goal, last: Option<&Fleet>, span: &str) -> String {
     let Some(fleet) = last else { return format!("{what}: the tracker has not responded for {span}") };
     match goal {
@@ -293,7 +294,7 @@ fn text(fleet: &Fleet) -> String {
     text
 }
 
-/// `wait` for the local copy
+/// `wait` for one local copy
 #[derive(Debug, Serialize)]
 struct Complete {
     name: String,
@@ -301,7 +302,7 @@ struct Complete {
     complete: bool,
 }
 
-/// `wait` for several
+/// `wait` for several local copies
 #[derive(Debug, Serialize)]
 struct CompleteAll {
     complete: Vec<Complete>,
@@ -317,7 +318,7 @@ struct Counted {
     running: u32,
     gone_unfinished: u32,
     percent: u64,
-    /// Machines with a former version of the name: they count, and are not done.
+    /// Machines with a former version of the name: they are counted, and are not done.
     outdated: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What `ttctl get WHAT` means by WHAT.
+//! Parses the WHAT of `ttctl get WHAT`.
 
 use crate::error::Error;
 use percent_encoding::percent_decode_str;
@@ -11,16 +11,16 @@ use std::path::PathBuf;
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Want {
-    /// What this manifest describes.
+    /// The resource of the manifest at this path.
     Manifest(PathBuf),
-    /// What the manifest at this http(s) address describes.
+    /// The resource of the manifest at this http(s) address.
     Url(String),
-    /// What a catalogue says.
+    /// A resource that is looked up in a catalogue.
     Catalogue(GetWhat),
 }
 
 impl Want {
-    /// Reads WHAT.
+    /// Parses WHAT.
     pub(crate) fn parse(what: &str) -> Result<Want, Error> {
         let scheme = what.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
         match scheme.as_deref() {

@@ -1,11 +1,11 @@
-//! How wide a text is on a terminal, and how it is made to fit: shortened, or on several lines. Widths are in columns, of
-//! which a CJK character or an emoji takes two and a combining accent none.
+//! The width of text on a terminal, and how text is made to fit: shortened, or on several lines. Widths are in columns.
+//! A CJK character or an emoji takes two columns, a combining accent none.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The number of columns that a text takes. Where terminals differ, it is the larger number: some draw a family as one emoji,
-/// most as each of its members.
+/// The number of columns that a text takes. Terminals differ in emoji of several characters: some draw a family as one,
+/// most draw each of its members. Then it is the larger number.
 pub(crate) fn width(text: &str) -> usize {
     let one = |part: &str| part.chars().filter_map(UnicodeWidthChar::width).sum::<usize>().max(part.width());
     text.graphemes(true).map(one).sum()
@@ -18,7 +18,7 @@ fn head(text: &str, columns: usize) -> &str {
     &text[..end.unwrap_or(0)]
 }
 
-/// The first of the parts of which a character is made.
+/// The first part of a character that consists of several.
 fn first(text: &str) -> &str {
     &text[..text.chars().next().map_or(0, char::len_utf8)]
 }
@@ -30,7 +30,7 @@ fn tail(text: &str, columns: usize) -> &str {
     &text[start.unwrap_or(text.len())..]
 }
 
-/// The text in at most this many columns, its end cut off if need be.
+/// The text in at most this many columns, with its end cut off if necessary.
 pub(crate) fn shorten(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -41,8 +41,8 @@ pub(crate) fn shorten(text: &str, columns: usize) -> String {
     }
 }
 
-/// The text in at most this many columns, its middle left out if need be: of names that differ in their beginning and in
-/// their end, both stay.
+/// The text in at most this many columns, with its middle left out if necessary: names that differ at the beginning or
+/// at the end can still be told apart.
 pub(crate) fn shorten_middle(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -52,10 +52,10 @@ pub(crate) fn shorten_middle(text: &str, columns: usize) -> String {
     format!("{}…{tail}", head(text, room - width(tail)))
 }
 
-/// The text on lines of at most this many columns. They are broken at spaces; a word that is longer than a line is broken
+/// The text on lines of at most this many columns, broken at spaces. A word that is longer than a line is broken
 /// anywhere.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let columns = columns.max(2); // the widest character
+    let columns = columns.max(2); // the width of the widest character
     let mut lines = vec![String::new()];
     for mut word in text.split(' ') {
         let line = lines.last_mut().expect("there is a line");
@@ -72,7 +72,7 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
             }
             let mut part = head(word, columns - width(line));
             if part.is_empty() && line.is_empty() {
-                part = first(word); // of an emoji of several that is wider than a line
+                part = first(word); // when an emoji of several parts is wider than a line
             }
             line.push_str(part);
             word = &word[part.len()..];

@@ -1,5 +1,5 @@
-//! What holds for all commands: which ttd is meant, and how people are told. And how a command line is said again, for
-//! the same ttd.
+//! The options of all commands: which ttd is meant and how output looks. Also makes command lines for the same ttd, to
+//! suggest them.
 
 use clap::Args;
 use shared::shell;
@@ -41,7 +41,7 @@ pub struct Global {
 }
 
 impl Global {
-    /// What says which daemon is meant, as one would type it: "--directory '/srv/my files'", or nothing.
+    /// The options that name the daemon, as they are typed: "--directory '/srv/my files'", or nothing.
     pub fn which_daemon(&self) -> String {
         let options = [("--socket", &self.socket), ("--directory", &self.folder)];
         let named = options.iter().filter_map(|(option, path)| {
@@ -50,7 +50,7 @@ impl Global {
         named.collect::<Vec<_>>().join(" ")
     }
 
-    /// Another command for the same daemon, as one would type it.
+    /// Another command for the same daemon, as it is typed.
     ///
     /// ```
     /// use ctl::cli::Global;

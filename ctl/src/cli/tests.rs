@@ -1,4 +1,4 @@
-//! Which command lines are taken, and what the help says.
+//! Tests which command lines are accepted, and what the help says.
 
 use super::what::resource_name;
 use super::{Cli, Command};

@@ -39,7 +39,7 @@ pub struct WaitArgs {
     pub which: WhichTracker,
 }
 
-/// How many percent of the machines are waited for.
+/// Parses a percentage of machines, from 1 to 100.
 fn percent(text: &str) -> Result<u8, String> {
     let number = text.trim_end_matches('%').trim_end().parse().ok();
     number
@@ -47,7 +47,7 @@ fn percent(text: &str) -> Result<u8, String> {
         .ok_or_else(|| "a number from 1 to 100 is needed".to_owned())
 }
 
-/// How many machines are waited for.
+/// Parses a number of machines, at least 1.
 fn machines(text: &str) -> Result<NonZeroU32, String> {
     text.parse().map_err(|_| "a number of machines is needed, of at least 1".to_owned())
 }

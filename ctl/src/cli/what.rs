@@ -1,4 +1,4 @@
-//! Resources on the command line: by name or id.
+//! Resources on the command line, by name or id.
 
 use super::names;
 use clap::Args;
@@ -19,7 +19,7 @@ pub struct WhatsArgs {
     pub all: bool,
 }
 
-/// A resource's name as the daemon knows it: its manifest's name is taken as well.
+/// The name of a resource; the name of its manifest is accepted as well.
 pub fn resource_name(what: &str) -> &str {
     what.strip_suffix(shared::name::MANIFEST_SUFFIX).filter(|name| !name.is_empty()).unwrap_or(what)
 }

@@ -1,4 +1,4 @@
-//! Which tracker a command asks.
+//! The option that chooses the tracker that a command asks.
 
 use clap::Args;
 use shared::url::TrackerUrl;

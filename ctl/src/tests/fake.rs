@@ -1,4 +1,4 @@
-//! A daemon that only pretends: it writes down what it is asked, and answers what a test has prepared.
+//! A fake daemon: it records the calls and gives prepared answers.
 
 use shared::chunk::ChunkCount;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
@@ -19,13 +19,13 @@ use std::time::Duration;
 use tarpc::context::Context;
 use tempfile::TempDir;
 
-/// The daemon, in a folder of its own.
+/// The fake daemon with a directory of its own.
 pub(super) struct Fake {
     pub(super) folder: TempDir,
     state: Arc<Mutex<State>>,
 }
 
-/// What it was asked, and what it answers.
+/// The recorded calls and the prepared answers.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) trackers: Vec<&'static str>,
@@ -35,29 +35,29 @@ pub(super) struct State {
     pub(super) manifest: Vec<u8>,
     pub(super) got: Vec<GetRequest>,
     pub(super) accepted: Option<Result<Accepted, ControlError>>,
-    /// One answer per `watch`; the last one is repeated, slowly.
+    /// One answer per `watch`; the last one is repeated slowly.
     pub(super) watched: VecDeque<ResourceStatus>,
-    /// What is here, for commands that ask for all of it; without any, the first of `watched`.
+    /// The files that are here, for commands that ask for all; if empty, the first of `watched`.
     pub(super) here: Vec<ResourceStatus>,
-    /// What `watch` ends with, once.
+    /// An error that `watch` returns once.
     pub(super) lost: Option<ControlError>,
     pub(super) tasks: VecDeque<TaskState>,
-    /// Downwards and upwards.
+    /// The limits for download and upload.
     pub(super) limits: Option<(Limit, Limit)>,
     pub(super) folder_trouble: Option<String>,
-    /// What it calls its folder, if that is not where it is.
+    /// The directory that it reports, if that is not the real one.
     pub(super) folder_told: Option<PathBuf>,
-    /// What a tracker has; two on a page.
+    /// The names that a tracker lists, two on a page.
     pub(super) published: Vec<&'static str>,
-    /// Which machines a tracker has seen with a resource, and what else it knows.
+    /// The machines that a tracker has seen with a resource.
     pub(super) machines: Vec<FleetMachine>,
     pub(super) tracked_peers: Vec<PeerEntry>,
     pub(super) tracked_resources: Vec<ResourceEntry>,
-    /// Why no tracker answers.
+    /// The error if no tracker answers.
     pub(super) no_tracker: Option<ControlError>,
-    /// How many machines have all of a resource, one answer per question; three when there is none left.
+    /// The number of machines that have all of a resource: one answer per question, then always three.
     pub(super) counted: VecDeque<Result<u32, ControlError>>,
-    /// Which tracker each question was for.
+    /// The tracker of each question.
     pub(super) asked: Vec<Option<TrackerUrl>>,
 }
 
@@ -98,7 +98,7 @@ impl Fake {
     }
 }
 
-/// A status to begin from.
+/// A status that tests can change.
 pub(super) fn status(name: &str, resource: ResourceId, state: State_) -> ResourceStatus {
     ResourceStatus {
         chunks_have: 1,
@@ -144,7 +144,7 @@ impl Service {
         self.state().published.iter().map(entry).collect()
     }
 
-    /// The last of the daemon's trackers answers what was put to none in particular.
+    /// Answers as the tracker of the question, or as the last of the daemon's trackers if it names none.
     fn answer<T>(&self, tracker: Option<TrackerUrl>, answer: T) -> Result<TrackerAnswer<T>, ControlError> {
         let mut state = self.state();
         state.asked.push(tracker.clone());
@@ -156,7 +156,7 @@ impl Service {
         Ok(TrackerAnswer { tracker, answer })
     }
 
-    /// Those that are here of that name or id; all, if none is named.
+    /// The files that are here with that name or id; all if `what` is `None`.
     fn here(&self, what: Option<&str>) -> Vec<ResourceStatus> {
         let is_meant = |status: &&ResourceStatus| {
             what.is_none_or(|what| status.name.as_str() == what || status.resource.to_string() == what)

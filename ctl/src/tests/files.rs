@@ -7,7 +7,7 @@ use std::fs;
 
 const TRACKER: [&str; 2] = ["--tracker", "tt://tracker.example"];
 
-/// A manifest's text, made in the plainest way.
+/// The text of a manifest, made in the simplest way.
 fn expected(name: &str, bytes: &[u8]) -> String {
     let hex = |bytes: &[u8]| {
         Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {

@@ -1,4 +1,4 @@
-//! `share`, `get` and the rest, as the daemon sees them.
+//! Tests `share`, `get` and other verbs by the calls that the daemon receives.
 
 use super::fake::{Fake, State_, accepted, status};
 use super::{bytes, manifest, text, ttctl, ttctl_fails};
@@ -50,7 +50,7 @@ fn an_empty_file_is_shared_too() {
 #[test]
 fn a_file_of_the_folder_is_shared_where_it_is() {
     let (fake, home) = (Fake::start(), tempfile::tempdir().unwrap());
-    let link = home.path().join("link"); // the folder is known by its inode, not by its path
+    let link = home.path().join("link"); // the directory is recognized by its inode, not by its path
     std::os::unix::fs::symlink(fake.folder.path(), &link).unwrap();
     fs::write(link.join("x"), "x").unwrap();
     fake.state().tasks = [shared(&fake, "x")].into();
@@ -119,7 +119,7 @@ fn get_sends_the_manifest_and_waits() {
     assert_eq!(fake.state().manifest, manifest.to_text().as_bytes());
     assert_eq!(fake.state().got[0].what, GetWhat::Manifest);
 
-    // The file that is there now is not overwritten by chance.
+    // A file that exists is not overwritten without --replace.
     let copy = home.path().join("x");
     let again = ["get", "x", "-o", text(&copy), "--directory", fake.folder()];
     assert_eq!(ttctl_fails(&again).0, 4);
@@ -317,7 +317,7 @@ fn limits_are_shown_and_changed() {
     assert!(json.ends_with("\"upload_saved\":true,\"limits_file\":\"/limits.toml\"}\n"), "{json}");
 }
 
-/// What `doctor --json` finds: verdict and message of each check, by its name.
+/// The verdict and message of each check of `doctor --json`, by its name.
 fn diagnosis(folder: &str) -> (Vec<(String, String, String)>, u8) {
     let (printed, result) = ttctl(&["doctor", "--json", "--directory", folder]);
     let document: serde_json::Value = serde_json::from_str(&printed).unwrap();

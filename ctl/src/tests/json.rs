@@ -1,4 +1,4 @@
-//! What a script reads of a command that failed.
+//! Tests the JSON of commands that fail.
 
 use super::fake::{Fake, State_, status};
 use super::{bytes, manifest, text, ttctl};
@@ -7,7 +7,7 @@ use shared::id::ResourceId;
 use shared::rpc::control::{ErrorKind, TaskState};
 use std::fs;
 
-/// The one document that a command prints which fails, and its exit code.
+/// The document that a failing command prints, and its exit code.
 fn document(args: &[&str]) -> (Value, u8) {
     let (printed, result) = ttctl(&[args, &["--json"]].concat());
     assert_eq!(printed.matches('\n').count(), 1, "{printed}");

@@ -1,4 +1,4 @@
-//! Whole commands, against files and against a daemon that only pretends.
+//! Tests of whole commands with files and a fake daemon.
 
 mod fake;
 mod files;
@@ -18,7 +18,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-/// Runs a command line: what it printed, and how it ended.
+/// Runs a command line. Returns what it printed and how it ended.
 fn ttctl(args: &[&str]) -> (String, Result<(), Error>) {
     let cli = Cli::try_parse_from(["ttctl"].iter().chain(args)).expect("the command line is well formed");
     let sink = Sink::default();
@@ -29,14 +29,14 @@ fn ttctl(args: &[&str]) -> (String, Result<(), Error>) {
     (sink.text(), result)
 }
 
-/// As [`ttctl`], for commands that must fail: the exit code and the message.
+/// Like [`ttctl`], for commands that must fail. Returns the exit code and the message.
 fn ttctl_fails(args: &[&str]) -> (u8, String) {
     let (printed, result) = ttctl(args);
     let error = result.expect_err(&format!("it should have failed: {printed}"));
     (error.exit_code(), error.message)
 }
 
-/// Keeps what is written to any of its clones.
+/// Collects what is written to any of its clones.
 #[derive(Clone, Default)]
 pub(crate) struct Sink(Arc<Mutex<Vec<u8>>>);
 

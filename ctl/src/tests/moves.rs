@@ -1,11 +1,11 @@
-//! `share --move`, as the daemon and the file system see it.
+//! Tests `share --move` by the calls that the daemon receives and the files that are left.
 
 use super::fake::{Fake, refused};
 use super::{text, ttctl, ttctl_fails};
 use shared::id::ResourceId;
 use shared::rpc::control::{ControlError, ErrorKind, Shared, TaskState};
 
-/// A file that is to be moved, its directory, and what the daemon says when it is shared.
+/// A file to move in its directory; the daemon's task for it ends with `ends`.
 fn to_move(fake: &Fake, ends: TaskState) -> (tempfile::TempDir, std::path::PathBuf) {
     use std::os::unix::fs::PermissionsExt;
 

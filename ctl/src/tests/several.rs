@@ -1,4 +1,4 @@
-//! Several names, patterns, beginnings of ids and --all.
+//! Tests commands with several names, patterns, beginnings of ids and --all.
 
 use super::fake::{Fake, State_, status};
 use super::{ttctl, ttctl_fails};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::id::ResourceId;
 use shared::rpc::control::TaskState;
 
-/// A daemon with these names, each of an id of its own.
+/// A fake daemon with these names, each with its own id.
 fn with(names: &[&str]) -> Fake {
     let fake = Fake::start();
     let of = |name: &&str| status(name, ResourceId::of(name.as_bytes()), State_::Seeding);

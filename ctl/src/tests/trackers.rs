@@ -1,4 +1,4 @@
-//! What is asked of trackers, by way of the daemon.
+//! Tests commands that ask trackers through the daemon.
 
 use super::fake::Fake;
 use super::{text, ttctl, ttctl_fails};
@@ -40,7 +40,7 @@ fn who_knew_the_name_is_asked_for_the_rest() {
     result.unwrap();
     assert!(printed.contains("\"done\":3,\"running\":1"), "{printed}");
     assert_eq!(fake.state().asked, [None, Some(url("tt://second"))]);
-    // An id needs no look-up, and a tracker that is named is asked.
+    // An id needs no lookup, and a tracker that is named is the one that is asked.
     fake.state().asked.clear();
     let id = ResourceId::of(b"x").to_string();
     ttctl(&["fleet", &id, "--tracker", "tt://third", "--directory", fake.folder()]).1.unwrap();

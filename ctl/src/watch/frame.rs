@@ -1,18 +1,18 @@
-//! What a screen shows of a table that may be longer than the screen.
+//! Decides which part of a table a screen shows.
 
 use crate::output::{Colour, Output};
 use crate::table::Drawn;
 
-/// What there is to see now. No line is wider than the terminal.
+/// Everything that could be shown now. No line is wider than the terminal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// Stays where it is while the rows are scrolled.
+    /// The table; its head stays when the rows are scrolled.
     pub(crate) table: Drawn,
-    /// What is said below the table.
+    /// The lines below the table.
     pub(crate) foot: Vec<String>,
 }
 
-/// How the rows are moved.
+/// A movement of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scroll {
     Rows(isize),
@@ -21,14 +21,14 @@ pub(super) enum Scroll {
     Bottom,
 }
 
-/// Which rows are seen: the first of them.
+/// The scroll position: the first visible row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Place {
     first: usize,
 }
 
 impl Frame {
-    /// The lines for a screen of this many rows, and the same without what only helps while it is watched.
+    /// The lines for a screen of this many rows, and the same without the help that is only useful during the watch.
     pub(super) fn seen(&self, rows: usize, place: &mut Place, output: &Output) -> (Vec<String>, Vec<String>) {
         let room = self.room(rows);
         place.first = place.first.min(self.last_first(room));
@@ -44,7 +44,7 @@ impl Frame {
         if shown == 0
             && let Some(row) = self.table.rows.get(place.first)
         {
-            lines.extend(row.iter().take(room).cloned()); // a row that is larger than the screen
+            lines.extend(row.iter().take(room).cloned()); // a row may have more lines than the screen
             shown = 1;
         }
         if !self.table.rows.is_empty() {
@@ -66,7 +66,7 @@ impl Frame {
         (lines, kept)
     }
 
-    /// How many lines there are for the rows of the table: without the head, what is below, and the keys.
+    /// The number of lines for the rows of the table, without the head, the foot and the line of keys.
     fn room(&self, rows: usize) -> usize {
         rows.saturating_sub(2 + self.foot.len().min(rows / 2)).max(1)
     }
@@ -84,7 +84,7 @@ impl Frame {
 }
 
 impl Place {
-    /// Moves; beyond an end, to that end.
+    /// Scrolls, at most to the end.
     pub(super) fn scroll(&mut self, scroll: Scroll, frame: &Frame, rows: usize) {
         let room = frame.room(rows);
         let page = isize::try_from(room).unwrap_or(isize::MAX);

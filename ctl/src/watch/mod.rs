@@ -1,6 +1,6 @@
-//! `--watch`: something that changes, on a screen of its own, or as lines where no terminal is.
+//! `--watch`: shows changes on a screen of its own, or as lines if there is no terminal.
 //!
-//! Reading order: `run` takes the updates, `frame` decides which lines are seen, `screen` has the terminal.
+//! Reading order: `run` receives the updates, `frame` decides which lines are visible, `screen` handles the terminal.
 
 mod frame;
 mod run;

@@ -1,4 +1,4 @@
-//! Takes updates until somebody has seen enough, and shows them.
+//! Receives updates and shows them until the user ends it.
 
 use super::frame::{Frame, Place};
 use super::screen::{Happening, Screen};
@@ -7,25 +7,25 @@ use crate::output::Output;
 use std::io;
 use tokio::sync::mpsc;
 
-/// Where updates come from. One waits while another is being shown.
+/// Sends updates. One waits while another is being shown.
 pub(crate) type Updates<U> = mpsc::Sender<U>;
 
-/// What is watched: it takes the updates, and is shown.
+/// Something that is watched: it records updates and can be shown.
 pub(crate) trait Watched {
-    /// What has changed.
+    /// A change.
     type Update;
 
-    /// Takes note of an update.
+    /// Records an update.
     fn take(&mut self, update: Self::Update, output: &Output);
 
-    /// For a terminal.
+    /// The contents for a terminal.
     fn frame(&mut self, output: &Output) -> Frame;
 
-    /// For a pipe: those lines that were not there before are written.
+    /// The contents for a pipe, where only lines are written that were not there before.
     fn lines(&self, output: &Output) -> Result<Vec<String>, Error>;
 }
 
-/// Shows what `source` sends until that ends with an error, the reader has gone, or a person has seen enough.
+/// Shows what `source` sends until it ends with an error, the reader has gone, or the user ends it.
 pub(crate) async fn watch<W: Watched, S: Future<Output = Result<(), Error>>>(
     watched: &mut W,
     output: &mut Output,
@@ -37,14 +37,14 @@ pub(crate) async fn watch<W: Watched, S: Future<Output = Result<(), Error>>>(
     tokio::select! {
         shown = &mut shown => shown,
         ended = source(sender) => {
-            shown.await?; // the last update
+            shown.await?; // shows the last update
             ended
         }
         () = gone => Err(Error::new(Kind::BrokenPipe, "")),
     }
 }
 
-/// Ends when the updates do.
+/// Shows updates until they end.
 async fn show<W: Watched>(
     watched: &mut W,
     updates: mpsc::Receiver<W::Update>,
@@ -81,7 +81,7 @@ async fn on_screen<W: Watched>(
     let mut place = Place::default();
     let mut screen: Option<Screen> = None;
     loop {
-        // A first update that never comes leaves the terminal as it is.
+        // The terminal is not changed before the first update.
         let happening = match &mut screen {
             None => Happening::Update(updates.recv().await),
             Some(screen) => tokio::select! {

@@ -1,5 +1,5 @@
-//! The terminal while something is watched: its alternate screen, without a cursor, and its keys. Whatever ends the watch,
-//! the terminal is then as it was before, with the last that was shown below what had been there.
+//! The terminal during a watch: its alternate screen, without a cursor, and its keys. However the watch ends, the
+//! terminal is restored, and the last contents are printed below what was there before.
 
 use super::frame::Scroll;
 use crate::error::{Error, Kind};
@@ -18,13 +18,13 @@ use std::time::Duration;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::mpsc;
 
-/// How long the thread that reads keys waits for one before it looks whether anybody wants them.
+/// How long the thread that reads keys waits for a key before it checks whether the watch has ended.
 const KEYS_EVERY: Duration = Duration::from_millis(100);
 
-/// How many keys may wait to be handled; who types faster waits.
+/// Limits the keys that wait to be handled. Beyond it the thread that reads keys waits.
 const KEYS_MAX: usize = 64;
 
-/// Whether the alternate screen is shown: a panic must find out wherever it happens.
+/// Whether the alternate screen is shown. It is global because a panic anywhere must leave it.
 static IS_SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// What a watch reacts to.
@@ -32,16 +32,16 @@ static IS_SHOWN: AtomicBool = AtomicBool::new(false);
 pub(super) enum Happening<U> {
     Update(Option<U>),
     Scrolled(Scroll),
-    /// The terminal has another size, or has to be drawn anew.
+    /// The terminal has another size or must be redrawn.
     Resized,
     Ended(Result<(), Error>),
 }
 
 /// The alternate screen, until it is dropped.
 pub(super) struct Screen {
-    /// What stays on the ordinary screen afterwards.
+    /// The lines that are printed on the ordinary screen afterwards.
     kept: Vec<String>,
-    /// Nothing comes where there is no keyboard.
+    /// Receives keys; none if there is no keyboard.
     keys: mpsc::Receiver<KeyEvent>,
     resized: unix::Signal,
     interrupted: unix::Signal,
@@ -64,13 +64,13 @@ impl Screen {
         Ok(Screen { kept: Vec::new(), keys, resized, interrupted, terminated, hung_up })
     }
 
-    /// Shows these lines; `kept` are those that stay when the watch has ended.
+    /// Shows these lines. `kept` are the lines that are printed when the watch ends.
     pub(super) fn draw(&mut self, lines: &[String], kept: Vec<String>) -> Result<(), Error> {
         self.kept = kept;
         draw(lines).map_err(write_error)
     }
 
-    /// The next thing that is for us: a key, or a signal.
+    /// The next event for us: a key or a signal.
     pub(super) async fn next<U>(&mut self) -> Happening<U> {
         loop {
             let key = tokio::select! {
@@ -97,10 +97,10 @@ impl Screen {
         }
     }
 
-    /// ^Z: the shell gets its terminal as it was, and we get ours again when we are continued.
+    /// Handles ^Z: restores the terminal for the shell, and takes it over again when the process continues.
     fn stop<U>(&self) -> Happening<U> {
         leave();
-        let _ = kill_current_process_group(Signal::TSTP); // without it we just go on
+        let _ = kill_current_process_group(Signal::TSTP); // if it fails, the watch continues
         match enter() {
             Ok(_) => Happening::Resized,
             Err(error) => Happening::Ended(Err(write_error(error))),
@@ -111,14 +111,14 @@ impl Screen {
     fn end_by<U>(&mut self, signal: Signal) -> Happening<U> {
         self.close();
         let _ = signal_hook::low_level::emulate_default_handler(signal.as_raw());
-        Happening::Ended(interrupted()) // not reached: both signals end a process
+        Happening::Ended(interrupted()) // not reached, because both signals end the process
     }
 
     fn close(&mut self) {
         if leave() && !std::thread::panicking() {
             let mut out = io::stdout().lock();
             let kept = std::mem::take(&mut self.kept);
-            // A terminal that has gone takes nothing.
+            // The terminal may have gone.
             let _ = kept.iter().try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush());
         }
     }
@@ -130,12 +130,12 @@ impl Drop for Screen {
     }
 }
 
-/// As after ^C elsewhere, and without a word: whoever watches ends it like that.
+/// Ends as after ^C, but without a message: this is the usual end of a watch.
 fn interrupted() -> Result<(), Error> {
     Err(Error::new(Kind::Interrupted, ""))
 }
 
-/// Whether there is a keyboard as well.
+/// Enters the alternate screen. Returns whether there is also a keyboard.
 fn enter() -> io::Result<bool> {
     let has_keyboard = enable_raw_mode().is_ok();
     IS_SHOWN.store(true, Ordering::Release);
@@ -145,19 +145,19 @@ fn enter() -> io::Result<bool> {
     Ok(has_keyboard)
 }
 
-/// Whether it was shown until now.
+/// Leaves the alternate screen. Returns whether it was shown.
 fn leave() -> bool {
     if !IS_SHOWN.swap(false, Ordering::AcqRel) {
         return false;
     }
     let mut out = io::stdout().lock();
-    // A terminal that has gone needs no care.
+    // The terminal may have gone.
     let _ = queue!(out, EnableLineWrap, cursor::Show, LeaveAlternateScreen).and_then(|()| out.flush());
     let _ = disable_raw_mode();
     true
 }
 
-/// What a panic says would go with the alternate screen.
+/// Makes a panic leave the alternate screen first, since its message would vanish with that screen.
 fn leave_before_a_panic_is_told() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -169,8 +169,8 @@ fn leave_before_a_panic_is_told() {
     });
 }
 
-/// Line by line over what was there, so that nothing flickers. Each line is cleared before it is written: at the right edge
-/// some terminals would clear the last character afterwards.
+/// Overwrites the screen line by line, so that it does not flicker. Each line is cleared before it is written: after a
+/// full line, some terminals would clear its last character.
 fn draw(lines: &[String]) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for (row, line) in lines.iter().enumerate() {
@@ -182,7 +182,7 @@ fn draw(lines: &[String]) -> io::Result<()> {
     out.flush()
 }
 
-/// Reads keys until nobody wants them any more.
+/// Reads keys until the watch ends.
 fn read_keys(keys: &mpsc::Sender<KeyEvent>) {
     while !keys.is_closed() {
         match event::poll(KEYS_EVERY) {

@@ -1,4 +1,4 @@
-//! A machine and a fleet as they are on a bad day: long names, long reasons, a dead tracker.
+//! A machine and a fleet on a bad day: long names, long reasons, a dead tracker.
 
 use crate::fake::{Fake, State_, status};
 use crate::pty::{Setting, TALL, Terminal};
@@ -22,7 +22,7 @@ pub const NAMES: [&str; 7] = [
     "w\u{443}\u{301}.tar.gz",
 ];
 
-/// A daemon with a home for those who ask it.
+/// A fake daemon and a home directory for ttctl.
 pub struct Machine {
     pub fake: Fake,
     pub home: TempDir,
@@ -30,7 +30,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// With nothing in it.
+    /// A machine without files.
     pub fn empty() -> Machine {
         let fake = Fake::start();
         fake.state().folder_told = Some(PathBuf::from("/srv/tinytorrent"));
@@ -38,13 +38,13 @@ impl Machine {
         Machine { fake, home: tempfile::tempdir().unwrap(), socket }
     }
 
-    /// With a resource of each name and state.
+    /// A machine with resources in all states and with all names.
     pub fn full() -> Machine {
         let machine = Machine::empty();
         let mut state = machine.fake.state();
         state.here = resources();
         state.published = NAMES.to_vec();
-        state.published.sort_unstable(); // a tracker lists them in order
+        state.published.sort_unstable(); // a tracker lists them sorted
         state.machines = machines();
         state.tracked_peers = machines().iter().map(peer_entry).collect();
         state.tracked_resources = NAMES.iter().map(|name| resource_entry(name)).collect();
@@ -52,7 +52,7 @@ impl Machine {
         machine
     }
 
-    /// Runs a command line on a terminal that is this wide.
+    /// Runs a command line on a terminal of this width.
     pub fn run(&self, columns: u16, args: &[&str]) -> Terminal {
         self.run_with(columns, TALL, &[], args)
     }
@@ -77,7 +77,7 @@ fn resources() -> Vec<ResourceStatus> {
     all.collect()
 }
 
-/// As a resource in this state may be.
+/// A typical resource in this state.
 pub fn resource(name: &str, state: State_) -> ResourceStatus {
     let mut resource = ResourceStatus {
         chunks_have: 2048,
@@ -118,7 +118,7 @@ pub fn resource(name: &str, state: State_) -> ResourceStatus {
     resource
 }
 
-/// The tracker of a resource is dead.
+/// Makes the resource's tracker a dead one.
 pub fn without_tracker(resource: &mut ResourceStatus) {
     let url = "tt://tracker.example:7986".parse().unwrap();
     let (trouble, trouble_s) = (Some("connection refused".to_owned()), Some(42));

@@ -1,6 +1,6 @@
-//! What a person sees: ttctl on a pseudo-terminal, against a daemon that only pretends.
+//! Tests what users see: ttctl on a pseudo-terminal, with a fake daemon.
 //!
-//! `pty` runs a command line and knows what its terminal shows; `fleet` is what there is to see.
+//! `pty` runs a command line and records what its terminal shows; `fleet` contains the data that is shown.
 
 #[path = "../../src/tests/fake.rs"]
 #[allow(dead_code, reason = "the tests of whole commands use the rest")]

@@ -1,4 +1,4 @@
-//! A pseudo-terminal with ttctl on it.
+//! Runs ttctl on a pseudo-terminal.
 
 use pty_process::blocking::{Command, Pty};
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,13 +11,13 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// What takes longer than this never comes.
+/// How long a test waits for something to be shown. Beyond it the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Enough rows for everything that is only printed.
+/// A number of rows that is enough for all output without scrolling.
 pub const TALL: u16 = 400;
 
-/// A command line that runs, and what its terminal shows.
+/// A running command line and what its terminal shows.
 pub struct Terminal {
     pty: Arc<Pty>,
     shown: Arc<Mutex<Shown>>,
@@ -26,18 +26,18 @@ pub struct Terminal {
     closed: Receiver<()>,
 }
 
-/// What the terminal shows, and whether any line was too long for it.
+/// What the terminal shows, and the lines that were too long for it.
 pub struct Shown {
     parser: vt100::Parser,
-    /// Each text that went on in the next line.
+    /// Each text that wrapped to the next line.
     pub wrapped: Vec<String>,
 }
 
-/// How it is run.
+/// The settings of a run.
 pub struct Setting<'a> {
     pub columns: u16,
     pub rows: u16,
-    /// Where, and what is its `$HOME`.
+    /// The working directory, which is also `$HOME`.
     pub home: &'a Path,
     pub env: &'a [(&'a str, &'a str)],
 }
@@ -64,7 +64,7 @@ impl Terminal {
             move || {
                 let _open: mpsc::Sender<()> = open;
                 let mut bytes = [0; 4096];
-                // an error is the end: nobody has the other side any more
+                // an error is the end: the other side is closed
                 while let Ok(read @ 1..) = (&*pty).read(&mut bytes) {
                     shown.lock().unwrap().take(&bytes[..read]);
                 }
@@ -90,7 +90,7 @@ impl Terminal {
         self.pty.resize(pty_process::Size::new(rows, columns)).unwrap();
     }
 
-    /// Waits until the terminal shows something.
+    /// Waits until the terminal shows what the test expects.
     #[track_caller]
     pub fn wait_until(&self, what: &str, is_so: impl Fn(&Shown) -> bool) {
         let until = Instant::now() + PATIENCE;
@@ -98,11 +98,12 @@ impl Terminal {
             let has_ended = self.closed.try_recv() == Err(mpsc::TryRecvError::Disconnected);
             let is_hopeless = Instant::now() > until || has_ended && !is_so(&self.shown());
             assert!(!is_hopeless, "never seen: {what}\n{}", self.shown().text());
-            std::thread::sleep(Duration::from_millis(10)); // looks again
+            std::thread::sleep(Duration::from_millis(10)); // the loop checks again
         }
     }
 
-    /// Waits until it has ended: its exit code, or the negative number of the signal that ended it; and what is shown then.
+    /// Waits until it has ended. Returns the exit code, or the negative number of the signal that ended it, and what is
+    /// shown then.
     #[track_caller]
     pub fn end(mut self) -> (i32, Arc<Mutex<Shown>>) {
         match self.closed.recv_timeout(PATIENCE) {
@@ -126,15 +127,15 @@ impl Drop for Terminal {
 }
 
 impl Shown {
-    /// Byte by byte: a line that was too long may be wiped at once.
+    /// Handles one byte at a time, because a line that is too long may be cleared at once.
     fn take(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.parser.process(&[*byte]);
             let screen = self.parser.screen();
             let (row, column) = screen.cursor_position();
-            // a line begins that nobody has begun
+            // the cursor is on a new line without a line break
             let Some(above) = row.checked_sub(1).filter(|_| column > 0) else { continue };
-            // a bar is filled with spaces up to the edge
+            // a bar may be padded with spaces up to the edge
             let edge = screen.cell(above, screen.size().1.get() - 1);
             let is_full =
                 edge.is_some_and(|cell| cell.is_wide_continuation() || !cell.contents().trim().is_empty());
@@ -153,7 +154,7 @@ impl Shown {
         screen.rows(0, columns.get()).map(|row| row.trim_end().to_owned()).collect()
     }
 
-    /// What is seen, without the empty rows at the end.
+    /// The visible text without the empty rows at the end.
     pub fn text(&self) -> String {
         self.rows().join("\n").trim_end().to_owned()
     }
@@ -166,7 +167,7 @@ impl Shown {
         !self.parser.screen().hide_cursor()
     }
 
-    /// Whether anything is in a colour, bold or dim.
+    /// Whether anything is colored, bold or dim.
     pub fn has_colours(&self) -> bool {
         let screen = self.parser.screen();
         let (rows, columns) = screen.size();

@@ -1,5 +1,5 @@
-//! What a person sees of each command, at 80 and at 140 columns: the files in `snapshots/`. CONTRIBUTING.md says how they
-//! are made anew after a change of words.
+//! Compares what users see of each command, at 80 and at 140 columns, with the files in `snapshots/`. CONTRIBUTING.md
+//! says how to renew them after a change of words.
 
 use crate::fake::{State_, accepted, refused};
 use crate::fleet::{Machine, NAMES, resource, without_tracker};
@@ -23,7 +23,7 @@ fn see_with(machine: &Machine, name: &str, columns: u16, env: &[(&str, &str)], a
     compare(&ended, name, columns, args, "");
 }
 
-/// Compares what is seen at the end, and what was seen before.
+/// Compares what is visible at the end and before.
 #[track_caller]
 fn compare((code, shown): &(i32, Arc<Mutex<Shown>>), name: &str, columns: u16, args: &[&str], before: &str) {
     let shown = shown.lock().unwrap().text();
@@ -34,8 +34,7 @@ fn compare((code, shown): &(i32, Arc<Mutex<Shown>>), name: &str, columns: u16, a
     settings.bind(|| insta::assert_snapshot!(format!("{name}-{columns}"), text));
 }
 
-/// Without what is another at each run or on each machine: how long something took, which version this is, what the disk is
-/// and who listens.
+/// Replaces what differs at each run or on each machine: durations, the version, the disk and the process that listens.
 fn steady(text: &str) -> String {
     let text = text.replace(env!("CARGO_PKG_VERSION"), "VERSION");
     let mut of_machine = false;

@@ -1,4 +1,4 @@
-//! `--watch` has a screen of its own, and leaves the terminal as it was.
+//! Tests that `--watch` has a screen of its own and restores the terminal.
 
 use crate::fake::refused;
 use crate::fleet::Machine;
@@ -14,7 +14,7 @@ fn watch(machine: &Machine, columns: u16, rows: u16, args: &[&str]) -> Terminal 
     terminal
 }
 
-/// The terminal is as it was, and the last frame is on it.
+/// Checks that the terminal is restored and shows the last contents.
 #[track_caller]
 fn restored(shown: &Shown) {
     assert!(!shown.is_alternate() && shown.has_cursor(), "{}", shown.text());

@@ -1,4 +1,4 @@
-//! No table, no bar and no line that is written over is wider than the terminal.
+//! Tests that no table, bar or overwritten line is wider than the terminal.
 
 use crate::fake::{State_, accepted};
 use crate::fleet::{Machine, NAMES, resource};
