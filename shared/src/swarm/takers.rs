@@ -33,10 +33,10 @@ impl Taker {
     }
 
     fn count(&mut self, now: Time) {
+        (self.asked_at, self.sent) = (now, self.sent + 1);
         if now.since(self.marks[1].0) >= RATE_SPAN {
             self.marks = [self.marks[1], (now, self.sent)];
         }
-        (self.asked_at, self.sent) = (now, self.sent + 1);
     }
 
     /// How many chunks it got lately, and in which span.
