@@ -6,7 +6,7 @@ use std::io;
 /// "No such file or directory (os error 2)". A name that cannot be resolved is "name or service not known".
 ///
 /// ```
-/// use shared::host::plain::io_error;
+/// use shared::plain::io_error;
 ///
 /// assert_eq!(io_error(&std::io::Error::from_raw_os_error(111)), "connection refused");
 /// ```

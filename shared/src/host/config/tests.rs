@@ -111,7 +111,7 @@ fn a_mistake_is_told_with_its_line_and_what_was_meant() {
         (
             "sync_every = \"0 s\"",
             "ttd.toml:1: sync_every: less than a millisecond; expected a duration such as \"500 ms\", \
-             \"2 s\", \"10 min\" or \"1 h\" (a plain number is in seconds)",
+             \"2 s\", \"10 min\" or \"1h30m\" (a plain number is in seconds)",
         ),
         (
             "log_level = \"loud\"",
