@@ -85,17 +85,17 @@ pub(crate) fn run(args: &Args, home: &Path) -> Result<(), String> {
 /// Warnings that the scenario causes on every machine.
 const EXPECTED: [&str; 1] = [
     // The tracker was restarted, or is not up yet when a machine has just booted.
-    "the tracker is of no use; trying again",
+    "cannot be used, trying again",
 ];
 
 /// Warnings that it causes on the machine with the full disk.
-const FULL_DISK: [&str; 1] = ["a download waits"];
+const FULL_DISK: [&str; 1] = ["the download waits"];
 
 /// Warnings that it causes on the machine with all the mistakes.
 const MISTAKES: [&str; 12] = [
     "unknown key \"file_mod\"",
     "Reload failed for ttd.service",
-    "needs a restart keys=zone",
+    "needs a restart for: zone",
     "no group \"no-such-group\" on this machine",
     "cannot create the shared directory /etc/shared",
     "port 7987 is already in use",
