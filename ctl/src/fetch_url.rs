@@ -27,8 +27,8 @@ const CERTIFICATES: [&str; 3] =
 /// Fetches and parses the manifest at `url`, within two minutes, or within `timeout` if that is shorter.
 ///
 /// # Errors
-/// `TimedOut` if it took longer than `timeout`, `Unreachable` if trying again may help, `BadData` if the response is not
-/// a manifest, `Refused` if the server refuses it.
+/// `TimedOut` if it took longer than `timeout`, `Unreachable` if trying again may help, `BadData` if the response is
+/// not a manifest, `Refused` if the server refuses it.
 pub(crate) async fn fetch(url: &str, timeout: Option<Duration>) -> Result<Manifest, Error> {
     let longest = timeout.map_or(FETCH_TIMEOUT, |timeout| timeout.min(FETCH_TIMEOUT));
     let url = url.to_owned();

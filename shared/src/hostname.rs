@@ -1,10 +1,10 @@
-//! The host names of machines. They are a stranger's claim: they are shown to people, and no decision depends on them.
+//! The host names that machines report. Nothing proves them: they are shown to people, and no decision depends on them.
 
-/// The most bytes of a host name, as in DNS. A tracker refuses a machine with a longer one.
+/// Limits the bytes of a host name, as DNS does. A tracker refuses a hello with a longer one.
 pub const HOSTNAME_BYTES_MAX: usize = 253;
 
-/// A stranger's host name, made safe to be shown: every character that is no letter, digit, `-`, `.` or `_` becomes
-/// `?`, and the part after [`HOSTNAME_BYTES_MAX`] bytes is cut off.
+/// A stranger's host name, made safe for display. Every character other than letters, digits, `-`, `.` and `_` becomes
+/// `?`, and everything after [`HOSTNAME_BYTES_MAX`] bytes is cut off.
 ///
 /// ```
 /// use shared::hostname::cleaned;

@@ -1,9 +1,9 @@
-//! Errors of the system, as a person would say them.
+//! System errors in plain words.
 
 use std::io;
 
-/// What an error of the system says, in lower case and without its number: "no such file or directory" instead of
-/// "No such file or directory (os error 2)". A name that cannot be resolved is "name or service not known".
+/// The message of a system error, in lower case and without its number: "no such file or directory" instead of "No such
+/// file or directory (os error 2)". A name that cannot be resolved is "name or service not known".
 ///
 /// ```
 /// use shared::plain::io_error;

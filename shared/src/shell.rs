@@ -1,6 +1,6 @@
-//! Texts as words of a shell's command line.
+//! Quotes text for a shell.
 
-/// A text as one word of a shell's command line, so that a command that is shown can be pasted.
+/// A text as one word of a shell's command line, quoted if necessary, so that a command that is shown can be pasted.
 ///
 /// ```
 /// use shared::shell::word;

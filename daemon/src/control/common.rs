@@ -1,4 +1,4 @@
-//! What all connections of ttctl share.
+//! The state that all connections of the control service share.
 
 use crate::inbox::{Configured, Context};
 use crate::limits::LimitBook;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 pub struct ControlServer {
     /// Leads to the driver and the daemon's shared state.
     pub context: Arc<Context>,
-    /// The shared folder.
+    /// The shared directory.
     pub home: Arc<Home>,
     /// The answer to `hello`, without what the configuration says.
     pub info: DaemonInfo,
@@ -24,6 +24,6 @@ pub struct ControlServer {
     pub started: Instant,
     /// What the configuration says now.
     pub configured: watch::Receiver<Configured>,
-    /// The limits of bandwidth.
+    /// The bandwidth limits.
     pub limits: Arc<LimitBook>,
 }

@@ -6,7 +6,8 @@ use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::wanted::WantedBy;
 
-/// How many characters of a caller's argument are logged; the rest is cut off.
+/// Limits the characters of a caller's argument that are logged; the rest is cut off. Names are shorter, and a caller
+/// must not fill the log.
 const SHOWN_CHARS_MAX: usize = 100;
 
 /// Logs a request that was done at once.
@@ -29,7 +30,7 @@ pub(super) fn refused(by: &WantedBy, what: &str, not_done: &str, error: &Control
     }
 }
 
-/// The same for whoever has the error only later.
+/// Like [`refused`], for a caller that has the error later.
 pub(super) fn told(by: &WantedBy, what: &str, not_done: &str) -> impl Fn(&ControlError) {
     move |error| refused(by, what, not_done, error)
 }

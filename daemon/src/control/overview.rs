@@ -1,4 +1,5 @@
-//! How the daemon is doing as a whole: what the driver knows, and what the start and the configuration have settled.
+//! Collects the state of the daemon as a whole: what the driver knows, and what was decided at the start and by the
+//! configuration.
 
 use super::common::ControlServer;
 use super::limit;
@@ -7,7 +8,7 @@ use crate::inbox::Whole;
 use rustix::process::getuid;
 use shared::rpc::control::Overview;
 
-/// Puts it together. Asks the file system for its free space.
+/// Collects it. Asks the file system for its free space.
 pub async fn overview(server: &ControlServer, whole: Whole) -> Overview {
     let uid = getuid().as_raw();
     let home = server.home.clone();

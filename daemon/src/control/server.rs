@@ -35,7 +35,7 @@ use std::time::Duration;
 use tarpc::context::Context as CallContext;
 use tokio::sync::{Notify, watch};
 
-/// How many imports one connection may have open; a further one is refused. ttctl sends one at a time.
+/// Limits the imports that one connection may have open; a further one is refused. ttctl sends one at a time.
 const IMPORTS_MAX: usize = 16;
 /// The longest wait of one `watch` call. A caller who wants to wait longer calls again.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -64,7 +64,8 @@ pub async fn accept(server: Arc<ControlServer>, listener: Listener) {
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection of ttctl");
-                tokio::time::sleep(Duration::from_millis(100)).await; // descriptors have probably run out: wait until some are free
+                // Descriptors have probably run out: wait until some are free.
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
@@ -361,7 +362,7 @@ impl Control for CallerSession {
 }
 
 impl CallerSession {
-    /// Has the log say what came of a request that is done at once.
+    /// Logs the outcome of a request that is done at once.
     async fn tell(
         &self,
         what: &str,
@@ -407,7 +408,7 @@ impl CallerSession {
         by: &WantedBy,
     ) -> Result<Accepted, ControlError> {
         let find_locally = || self.requests.find_locally(shown(&lookup), replace, by.clone());
-        // An id says all there is to say: what is here is what is meant.
+        // An id is unambiguous: what is here with this id is what is meant.
         if matches!(lookup, Lookup::Resource(_))
             && let Ok(accepted) = find_locally().await
         {
@@ -423,9 +424,9 @@ impl CallerSession {
         }
     }
 
-    /// Snapshots have no paths: the names say where the files are.
+    /// Adds the paths of the files, which snapshots do not contain.
     fn with_paths(&self, mut resources: Vec<ResourceStatus>) -> Vec<ResourceStatus> {
-        // of what was not looked at yet there is an id, and no name
+        // a resource whose record was not read yet has an id and no name
         for resource in resources.iter_mut().filter(|resource| !resource.is_name_unknown()) {
             resource.path = Some(self.server.home.file(&resource.name));
         }

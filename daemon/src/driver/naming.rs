@@ -15,7 +15,8 @@ use shared::url::TrackerUrl;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// How long the trackers have for this answer. One that has not answered by then is ignored.
+/// How long the trackers have to answer who has a name. One that has not answered by then is ignored, so that a dead
+/// tracker delays a share only briefly.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 
 impl Driver {
@@ -59,7 +60,7 @@ impl Driver {
             Standing::Good => {
                 resource.standings.remove(&tracker);
                 if resource.record.origin {
-                    resource.newer.remove(&tracker); // who only has it is told nothing when it publishes
+                    resource.newer.remove(&tracker); // only a sharer is told of newer ones when it publishes
                 }
             }
             standing => {

@@ -1,4 +1,4 @@
-//! Tells how the daemon is doing as a whole.
+//! Reports the state of the daemon as a whole.
 
 use super::Driver;
 use crate::inbox::Whole;
@@ -8,7 +8,7 @@ use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// The states, in the order in which they are told.
+/// The states, in the order in which they are reported.
 const STATES: [State; 7] = [
     State::Seeding,
     State::Outdated,

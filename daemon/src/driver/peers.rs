@@ -1,4 +1,4 @@
-//! Tells whom resources are fetched from, and who fetches them from here.
+//! Lists the peers that resources are fetched from, and the peers that fetch from here.
 
 use super::Driver;
 use shared::chunk::CHUNK_BYTES;
@@ -8,11 +8,11 @@ use shared::rpc::control::{ControlError, Direction, PeerInfo};
 use shared::swarm::{PeerStatus, TakerStatus};
 use std::net::SocketAddr;
 
-/// The most entries in one answer; further ones are left out. Those of one resource are far fewer.
+/// Limits the entries in one answer; further ones are left out, because a frame is limited. One resource has far fewer.
 const PEERS_SHOWN_MAX: usize = 16_384;
 
 impl Driver {
-    /// The peers of the resource that somebody means, or those of all resources, in order of the swarms.
+    /// The peers of the resource that `what` means, or of all resources, in order of the swarms.
     pub(super) fn peers(&self, what: Option<&str>) -> Result<Vec<PeerInfo>, ControlError> {
         let keys: Vec<SwarmKey> = match what {
             Some(what) => vec![self.one(what)?.1],
@@ -46,10 +46,10 @@ impl Driver {
     }
 }
 
-/// Bytes per second that it got lately.
+/// The rate at which it recently got chunks, in bytes per second.
 fn rate(taker: &TakerStatus) -> u64 {
     let (chunks, span) = taker.lately;
-    let seconds = span.as_secs_f64().max(1.0); // what came at once says little
+    let seconds = span.as_secs_f64().max(1.0); // over a shorter time the rate means little
     (chunks as f64 * f64::from(CHUNK_BYTES) / seconds) as u64
 }
 
@@ -63,7 +63,7 @@ fn blank(
     PeerInfo {
         addr,
         connected: false,
-        chunks_have: 0, // who fetches from a seeder tells it nothing
+        chunks_have: 0, // a peer does not report its chunks to a seeder
         chunks_total,
         in_flight: 0,
         chunks_received: 0,

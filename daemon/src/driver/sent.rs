@@ -1,4 +1,4 @@
-//! Has the log say what this machine sent to others.
+//! Logs what this machine sent to others.
 
 use super::Driver;
 use super::reasons::{rate, size, tenths};
@@ -6,13 +6,13 @@ use crate::watch::Sent;
 use std::time::Instant;
 
 impl Driver {
-    /// Peers that have had enough of a resource.
+    /// Logs peers that have stopped fetching a resource.
     pub(super) fn log_sent(&mut self, now: Instant) {
         let sent = self.uploads.due(now);
         sent.into_iter().for_each(|sent| self.log_line_of(&sent));
     }
 
-    /// All that was not logged yet, at the end.
+    /// Logs the rest when the daemon ends.
     pub(super) fn log_rest_of_sent(&mut self) {
         let sent = self.uploads.rest(Instant::now());
         sent.into_iter().for_each(|sent| self.log_line_of(&sent));

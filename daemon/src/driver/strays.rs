@@ -1,6 +1,6 @@
 //! Finds strays at a start: `NAME` beside `NAME.tinytorrent` without a record, because records were torn, empty or
-//! gone, or the folder was restored from a backup. Each is compared with its manifest, one at a time, and served again
-//! if all of it is right. A wrong file stays as it is, and the next `get` uses its chunks.
+//! gone, or the directory was restored from a backup. Each is compared with its manifest, one at a time, and served
+//! again if all of it is right. A wrong file stays as it is, and the next `get` uses its chunks.
 
 use super::Driver;
 use super::compare::{How, check_path, still_there};
@@ -61,7 +61,7 @@ impl Driver {
     pub(super) fn stray(&mut self, Stray { name, compared, here }: Stray) {
         self.strays.is_comparing = false;
         if let Err(why) = here {
-            self.strays.left.push_front(name); // it is compared again when the folder is back
+            self.strays.left.push_front(name); // it is compared again when the directory is back
             return self.folder_lost(why);
         }
         match compared {

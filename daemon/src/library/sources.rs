@@ -1,15 +1,15 @@
-//! Where the chunks of a download came from, for what the log says of it in the end.
+//! Counts where the chunks of a download came from, for the log.
 
 use shared::chunk::CHUNK_BYTES;
 use shared::swarm::PeerAddr;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How many peers of one download are told apart. The chunks of further peers count without their address, and the number
-/// of peers is too low then.
+/// Limits the peers of one download that are counted separately. Chunks of further peers are counted without an
+/// address, so the number of peers is too low then.
 const SOURCES_MAX: usize = 1024;
 
-/// How many peers the log names.
+/// Limits the peers that the log names, those with the most chunks first. Eight fit on a line.
 const SHOWN_MAX: usize = 8;
 
 /// The peers that chunks of a download came from, since this run of the daemon began with it.
@@ -22,14 +22,14 @@ pub struct Sources {
     last: Instant,
 }
 
-/// What came of a download, and how fast.
+/// The result of a download, and its rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fetched {
-    /// How many bytes came from peers.
+    /// The bytes that came from peers.
     pub bytes: u64,
-    /// From the begin of the download to its last chunk.
+    /// The time from the beginning of the download to its last chunk.
     pub took: Duration,
-    /// From how many peers.
+    /// The number of peers.
     pub peers: usize,
 }
 
@@ -48,7 +48,8 @@ impl Sources {
         }
     }
 
-    /// What came of a file of this many bytes and chunks. If not all of it came, each chunk counts as whole.
+    /// The result for a file of this many bytes and chunks. If not all of it came from peers, each chunk counts as a
+    /// whole one.
     pub fn fetched(&self, bytes: u64, chunks: u32) -> Fetched {
         let fetched = match self.chunks >= chunks {
             true => bytes,

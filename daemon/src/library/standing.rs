@@ -17,7 +17,7 @@ pub enum Standing {
     Refused(String),
 }
 
-/// Newer versions of names of a resource, as one tracker told them.
+/// Newer versions of names of a resource, as reported by one tracker.
 #[derive(Debug, Clone)]
 pub struct Newer {
     /// What the names mean; one for each name at most.

@@ -6,7 +6,7 @@ use shared::rpc::tracker::Announce;
 /// KiB, and 1,024 entries with names of usual length stay below this.
 const ENTRIES_BYTES_MAX: usize = 200 << 10;
 
-/// The most bytes of an entry without its names: 64 are the key, the rest are numbers.
+/// An upper bound of the bytes of an entry without its names: 64 for the key, and the numbers.
 const ENTRY_BYTES: usize = 96;
 
 /// The first of these entries that fit into one call, at least one.

@@ -9,7 +9,8 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long after the start a tracker that was not reached yet counts as being tried, not as in trouble.
+/// How long after the start a tracker that was not reached yet counts as being tried, instead of as unreachable:
+/// connections take a moment.
 const FIRST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a tracker cannot be used now.

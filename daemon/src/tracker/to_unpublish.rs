@@ -6,8 +6,8 @@ use shared::name::ResourceName;
 use shared::rpc::tracker::{Unpublish, UnpublishReply};
 use std::collections::BTreeMap;
 
-/// How many names may wait while the tracker cannot be reached. Further ones are dropped; the tracker forgets a name by
-/// itself an hour after the last machine has gone.
+/// Limits the names that wait while the tracker cannot be reached. Further ones are dropped. The tracker forgets a name
+/// by itself an hour after the last machine has gone.
 const UNPUBLISH_MAX: usize = 1024;
 
 /// Names to unpublish, each once, at most [`UNPUBLISH_MAX`].

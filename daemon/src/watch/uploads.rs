@@ -1,22 +1,23 @@
-//! What went to which peer, for the log: one line when a peer has had enough, and one for all further peers of a file
-//! together where a whole fleet fetches. Pure: the time is handed in.
+//! Collects for the log what was sent to which peer: one line for each peer that has stopped fetching, and one summary
+//! for further peers of a file. Pure: the time is passed in.
 
 use shared::id::SwarmKey;
 use shared::swarm::{AskId, PeerAddr};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How many peers, of all resources together, are told apart. What goes to further ones is in no line of the log.
+/// Limits the peers, of all resources together, that are counted separately. What is sent to further ones is not
+/// logged.
 const UPLOADS_MAX: usize = 4096;
 
-/// A peer that was sent nothing for this time has had enough. It is longer than a peer waits between two requests.
+/// A peer that was sent nothing for this time has stopped. It is longer than a peer waits between two requests.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// How many peers have a line of their own in each [`SPAN`]. Further ones are summed up, one line for each resource: a
-/// fleet of 1,000 machines must not fill the journal.
+/// Limits the peers that have a line of their own in each [`SPAN`]. Further ones are summed up in one line for each
+/// resource, because a fleet of 1,000 machines must not fill the journal.
 const LINES_MAX: u32 = 10;
 
-/// After this time more peers may have a line of their own, and what was summed up is told.
+/// The time after which the sums are logged, and more peers may have a line of their own.
 const SPAN: Duration = Duration::from_secs(60);
 
 /// A chunk that is being sent.
@@ -48,7 +49,7 @@ pub enum Sent {
         peer: PeerAddr,
         /// How many bytes.
         bytes: u64,
-        /// From the first request to the last byte.
+        /// The time from the first request to the last byte.
         took: Duration,
     },
     /// To several peers, within a minute.
@@ -57,19 +58,19 @@ pub enum Sent {
         key: SwarmKey,
         /// To how many.
         peers: u32,
-        /// How many bytes, all of them together.
+        /// The bytes that were sent to all of them.
         bytes: u64,
     },
 }
 
-/// What is being sent, and was sent lately.
+/// The chunks that are being sent or were sent recently.
 #[derive(Debug)]
 pub struct Uploads {
     asked: BTreeMap<AskId, Sending>,
     uploads: BTreeMap<(SwarmKey, PeerAddr), Upload>,
-    /// How many peers, and bytes, are summed up.
+    /// The sums: the numbers of peers and bytes.
     others: BTreeMap<SwarmKey, (u32, u64)>,
-    /// Since when, and how many lines there were since then.
+    /// The beginning of the current span, and the number of its lines.
     span: (Instant, u32),
 }
 
@@ -91,7 +92,7 @@ impl Uploads {
         }
     }
 
-    /// A question has come to its end: the chunk was sent, or not.
+    /// A request has ended: the chunk was sent, or not.
     pub fn ended(&mut self, ask: AskId, is_sent: bool, now: Instant) {
         let Some(Sending { key, peer, bytes, asked }) = self.asked.remove(&ask) else { return };
         if !is_sent || self.uploads.len() >= UPLOADS_MAX && !self.uploads.contains_key(&(key, peer)) {
@@ -101,12 +102,12 @@ impl Uploads {
         (upload.bytes, upload.last) = (upload.bytes.saturating_add(bytes), now);
     }
 
-    /// What is to be logged now.
+    /// The lines that are due now.
     pub fn due(&mut self, now: Instant) -> Vec<Sent> {
         self.lines(now, |upload| now.duration_since(upload.last) >= QUIET, false)
     }
 
-    /// What is to be logged at the end.
+    /// The remaining lines, when the daemon ends.
     pub fn rest(&mut self, now: Instant) -> Vec<Sent> {
         self.lines(now, |_| true, true)
     }

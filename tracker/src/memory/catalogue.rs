@@ -55,8 +55,8 @@ pub(super) struct CataloguedManifest {
     pub(super) names: BTreeSet<(Newness, ResourceName)>,
     /// The names of this manifest under which a newer one is published: other content or another list of chunks.
     pub(super) behind: BTreeSet<ResourceName>,
-    /// The first size in bytes that a machine told. It matches the number of chunks; nobody can check more, so a later
-    /// claim counts no more than the first.
+    /// The first size in bytes that a machine reported. It matches the number of chunks. Nobody can check more, so
+    /// later claims are ignored.
     pub(super) bytes: Option<u64>,
     /// When its swarm lost its last peer; before that, when it was published.
     pub(super) alive: Time,
@@ -136,7 +136,7 @@ impl Catalogue {
         Some(Rollout { resource, shared_ago_ms, former })
     }
 
-    /// Notes the size that a machine told, if it is the first; returns the first.
+    /// Records the size that a machine reported, if it is the first. Returns the first one.
     pub(super) fn size(&mut self, key: SwarmKey, told: Option<u64>) -> Option<u64> {
         let manifest = self.manifests.get_mut(&key)?;
         manifest.bytes = manifest.bytes.or(told);
@@ -203,7 +203,7 @@ impl Catalogue {
         names.filter_map(move |(_, named)| Some(self.listed(meant(named)?))).take(LIST_MAX)
     }
 
-    /// A publication as it is told to others.
+    /// A publication as it is listed for others.
     fn listed(&self, published: &NamedManifest) -> Publication {
         let bytes = self.manifests.get(&published.key()).and_then(|manifest| manifest.bytes);
         Publication { bytes, ..published.publication.clone() }

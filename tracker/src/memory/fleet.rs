@@ -11,13 +11,15 @@ use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Rates are measured over at least this time, and at most about twice this.
+/// The span over which rates are measured: at least this, and at most about twice as long. A shorter one would jump
+/// with each announce.
 const RATE_SPAN: Duration = Duration::from_secs(5);
 
-/// How long a machine that is gone is remembered.
+/// How long a machine that is gone is remembered. It is the time for which a rollout is usually watched.
 pub(super) const GONE_FOR: Duration = Duration::from_secs(3600);
 
-/// Limits the machines that are gone and remembered. Beyond it the one that left first is forgotten.
+/// Limits the machines that are gone and remembered, of all swarms together. Beyond it the one that left first is
+/// forgotten.
 const GONE_MAX: usize = 65_536;
 
 /// The progress of a peer from announce to announce.
@@ -115,7 +117,7 @@ pub(super) struct GoneMachine {
 }
 
 impl GoneMachine {
-    /// What is left of a member that goes.
+    /// What is remembered of a member that goes.
     pub(super) fn new(
         now: Time,
         trend: Trend,
@@ -154,7 +156,8 @@ impl Gone {
         self.order.remove(&(machine.went, key, peer))
     }
 
-    /// A process appeared at an address: the machine that last left from there is back with another id.
+    /// Removes the machine that last left from this address: a new process at the address is the same machine with
+    /// another id.
     pub(super) fn remove_last_at(&mut self, key: SwarmKey, addr: SocketAddr) {
         let here = self.range(key, peers_at(addr));
         if let Some((&peer, _)) = here.max_by_key(|(_, machine)| machine.went) {

@@ -1,4 +1,4 @@
-//! A member of a swarm: what one peer said of one resource.
+//! A member of a swarm: what one peer reports about one resource.
 
 use super::fleet::Trend;
 use super::name_number::NameNumber;
@@ -57,13 +57,13 @@ impl Member {
         self.names.contains(&name)
     }
 
-    /// What other daemons are told of it. They do not need its host name.
+    /// The entry for other daemons. They do not need its host name.
     pub(super) fn entry(&self, key: SwarmKey) -> PeerEntry {
         let Member { peer: (addr, peer_id), stage, have, count, .. } = *self;
         PeerEntry { addr, peer_id, key, stage, have, count, zone: self.zone.to_string(), host: String::new() }
     }
 
-    /// What people are told of it.
+    /// The entry for people.
     pub(super) fn entry_with_host(&self, key: SwarmKey) -> PeerEntry {
         PeerEntry { host: self.host.to_string(), ..self.entry(key) }
     }

@@ -14,7 +14,7 @@ use std::ops::Bound;
 #[derive(Debug)]
 pub(super) struct Rollout {
     pub(super) resource: ResourceId,
-    /// How long ago it was shared under the name, if that is known.
+    /// How long ago it was shared under the name, in milliseconds; `None` if unknown.
     pub(super) shared_ago_ms: Option<u64>,
     /// The name, and the swarms of other content that was published under it.
     pub(super) former: Option<(NameNumber, Vec<SwarmKey>)>,
@@ -31,7 +31,7 @@ enum Part {
 }
 
 impl Rollout {
-    /// Of a resource alone, whatever its names mean.
+    /// A rollout of a resource alone, whatever its names mean.
     pub(super) fn of(resource: ResourceId) -> Rollout {
         Rollout { resource, shared_ago_ms: None, former: None }
     }
@@ -68,7 +68,8 @@ impl Swarms {
         for (key, part) in parts.into_iter().filter(|(key, _)| after.is_none_or(|after| after.key <= *key)) {
             let after = after.filter(|after| after.key == key).map(|after| (after.addr, after.peer_id));
             let room = machines_max - fleet.machines.len();
-            fleet.machines.extend(self.machines(now, key, part, after, room + 1)); // one more shows that there are more
+            // With one machine more than fit, we know whether there is a next page.
+            fleet.machines.extend(self.machines(now, key, part, after, room + 1));
             if fleet.machines.len() > machines_max {
                 fleet.machines.truncate(machines_max);
                 let place = |machine: &FleetMachine| {

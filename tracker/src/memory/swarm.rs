@@ -16,40 +16,46 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The announce interval of a settled swarm: one with only seeders and no new members.
+/// The announce interval of a settled swarm, which has only seeders and no new members: they need nothing from the
+/// tracker.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// The announce interval of a young swarm with few peers. With a thousand peers, `YOUNG_LARGE` is added. With jitter
-/// the interval is between 2 and 5 s.
+/// The announce interval of a young swarm with few peers. With `YOUNG_LARGE` and jitter the interval is between 2 and 5
+/// s.
 const YOUNG: Duration = Duration::from_millis(2_500);
+/// Added to [`YOUNG`] in a swarm of a thousand peers or more, and proportionally in a smaller one, so that large swarms
+/// do not overload the tracker.
 const YOUNG_LARGE: Duration = Duration::from_millis(1_600);
 
 /// How long a swarm counts as young after a member joined.
 const GROWN: Duration = Duration::from_secs(60);
 
-/// How long the tracker waits for a peer to publish a manifest before it asks the next one.
+/// How long the tracker waits for a peer to publish a manifest before it asks the next one. A large manifest takes some
+/// seconds to upload.
 const MANIFEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The percentage of peers of its own zone among those that a machine with a zone is told of, as far as there are any.
 const NEAR_PERCENT: usize = 75;
 
-/// Limits the elders: long-standing members that have chunks, which lonely leechers are told of.
+/// Limits the elders of a swarm: long-standing members that have chunks, which lonely leechers are told of. Later
+/// members do not become elders.
 const ELDERS_MAX: usize = 8;
-/// Limits the elders of one network.
+/// Limits the elders of one network, so that an attacker with one network is not all of them.
 const ELDERS_PER_NETWORK_MAX: usize = 3;
 
-/// Limits the networks among which one answer is spread.
+/// Limits the networks among which one answer is spread; others are not looked at. It bounds the work for one answer.
 const NETWORKS_MAX: usize = 64;
 
-/// Limits the other members of a host that are looked at to find one for the first rank.
+/// Limits the other members of a host that are looked at to find one for the first rank. It bounds the work when a
+/// connection closes; beyond it the host has nobody there until one of its members renews.
 const SUCCESSORS_MAX: usize = 16;
 
 /// The rank of a member in the order in which callers are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// It is connected and is the representative of its host.
+    /// It is connected, and it represents its host.
     First,
-    /// It is connected, and another member is the representative of its host.
+    /// It is connected, and another member represents its host.
     Further,
     /// Its connection is closed. It may come back.
     Closed,
@@ -81,7 +87,7 @@ pub(super) struct Swarm {
     lonely: Lonely,
     /// How many members have the resource under each name that is published.
     holders: BTreeMap<NameNumber, u32>,
-    /// The names of the last member that told some: most members of a swarm have the same ones, and share them in
+    /// The names that the last member reported. Most members of a swarm have the same names, and share this copy in
     /// memory.
     usual_names: Arc<[NameNumber]>,
     seeders: u32,

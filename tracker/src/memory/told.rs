@@ -1,17 +1,17 @@
-//! What makes sense of what peers tell, whoever they are.
+//! Checks whether what peers report can be true.
 
 use shared::chunk::ChunkCount;
 use shared::rpc::tracker::{ANNOUNCE_NAMES_MAX, Announce, Stage};
 
-/// Why a size is refused.
+/// The message when a size is refused.
 pub(super) const BAD_SIZE: &str = "the size in bytes does not match the number of chunks";
 
-/// Whether a size that was told may be that of a resource of this many chunks.
+/// Whether a reported size is possible for a resource of this many chunks.
 pub(super) fn fits(bytes: Option<u64>, count: ChunkCount) -> bool {
     bytes.is_none_or(|bytes| ChunkCount::of_bytes(bytes) == Some(count))
 }
 
-/// What is wrong with an entry; `None` if it makes sense.
+/// What is impossible in an entry; `None` if nothing is.
 pub(super) fn nonsense(entry: &Announce) -> Option<String> {
     let has_what_it_says = match entry.stage {
         Stage::Leeching => entry.have <= entry.count.get(),

@@ -14,7 +14,7 @@ pub struct Who {
     pub peer_id: PeerId,
     /// Its zone; empty if none is configured.
     pub zone: Arc<str>,
-    /// Its host name, empty if it told none. Only shown.
+    /// The host name that it reported, empty if none. It is only shown.
     pub host: Arc<str>,
 }
 

@@ -25,8 +25,8 @@ pub struct CommonArgs {
 }
 
 impl CommonArgs {
-    /// Reads the config file and its drop-ins: the file that `--config` names, which must be there, else the one at its
-    /// usual place, which need not.
+    /// Reads the config file and its drop-ins. If `--config` names a file, it must exist; the one at the usual place
+    /// need not.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -37,7 +37,7 @@ impl CommonArgs {
         }
     }
 
-    /// Puts what the command line says of the log in the place of what the config files say.
+    /// Replaces the log settings of the config files by those of the command line.
     pub fn apply(&self, level: &mut LogFilter, format: &mut LogFormat) {
         if let Some(named) = &self.log_level {
             level.clone_from(named);

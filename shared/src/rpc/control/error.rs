@@ -38,7 +38,7 @@ pub enum ErrorKind {
     NoSpace,
     /// No tracker or server could be reached: trying again may help.
     Unreachable,
-    /// Nobody knows what was looked for, yet. It is a [`Refused`](ErrorKind::Refused) that waiting may end.
+    /// Nothing of this name or id is known yet. It is a [`Refused`](ErrorKind::Refused) that waiting may end.
     Unknown,
     /// The daemon is stopping. The next one may answer.
     Stopping,

@@ -1,11 +1,11 @@
-//! What happened on this machine, for those who follow it.
+//! The events of this machine, for readers that follow them.
 
 use crate::id::ResourceId;
 use crate::name::ResourceName;
 use crate::url::TrackerUrl;
 use serde::{Deserialize, Serialize};
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Happened {
     /// Its number: each is one more than the one before, from 1 at the start of the daemon.
@@ -15,12 +15,12 @@ pub struct Happened {
     pub event: Happening,
 }
 
-/// What it was, and to what it happened.
+/// The event itself, and what it concerns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Happening {
-    /// To a file of this machine.
+    /// It concerns a file of this machine.
     File { name: ResourceName, resource: ResourceId, what: FileEvent },
-    /// To a tracker that the daemon talks to.
+    /// It concerns a tracker that the daemon talks to.
     Tracker { tracker: TrackerUrl, what: TrackerEvent },
 }
 
@@ -46,15 +46,15 @@ pub enum FileEvent {
     Waiting { reason: String },
     /// A download has made no progress for `stall_warning`.
     Stalled { reason: String, still_s: u64 },
-    /// It goes on after it waited, stalled, was paused or failed.
+    /// It continues after it waited, stalled, was paused or failed.
     Resumed,
     /// Somebody paused it.
     Paused,
     /// It was removed, or its name was given to other content.
     Removed,
-    /// What is on the disk is not what it should be.
+    /// The data on the disk does not match its manifest.
     Damaged { reason: String },
-    /// It cannot go on without help.
+    /// It cannot continue until somebody intervenes.
     Failed { reason: String },
     /// Its name means a newer version on a tracker. This one is still served.
     Outdated { reason: String },
@@ -63,19 +63,19 @@ pub enum FileEvent {
 /// What happened to a tracker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TrackerEvent {
-    /// It is of no use.
+    /// It does not answer, or refuses.
     Lost { reason: String },
-    /// It is of use again.
+    /// It can be used again.
     Back,
 }
 
-/// What a reader gets.
+/// The answer to a reader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventPage {
-    /// The number of the newest event, to be handed in as `after` next time; 0 before the first one.
+    /// The number of the newest event, for `after` in the next call; 0 before the first event.
     pub newest: u64,
-    /// How many of the events that were asked for are kept no more.
+    /// The number of requested events that are no longer kept.
     pub missed: u64,
-    /// Those that are kept, in order.
+    /// The events, in order.
     pub events: Vec<Happened>,
 }

@@ -1,4 +1,4 @@
-//! Who answers, and how it is doing as a whole.
+//! The daemon that answers, and its state as a whole.
 
 use super::limit::Limits;
 use super::status::{State, TrackerStatus};
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Who answers.
+/// The daemon that answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaemonInfo {
     /// The daemon's protocol version.
     pub version: u16,
     /// Its software version, as shown to users.
     pub software: String,
-    /// Its shared folder.
+    /// Its shared directory.
     pub folder: PathBuf,
     /// The shared directory's device and inode, by which ttctl recognizes a path that leads into it.
     pub folder_device: u64,
@@ -36,7 +36,7 @@ pub struct DaemonInfo {
     pub started_at_ms: u64,
 }
 
-/// How the daemon is doing as a whole, beside what [`DaemonInfo`] says.
+/// The state of the daemon as a whole, in addition to [`DaemonInfo`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overview {
     /// Seconds since it was started, by a clock that does not jump.
@@ -48,23 +48,23 @@ pub struct Overview {
     pub socket: PathBuf,
     /// Its zone; empty if none is configured.
     pub zone: String,
-    /// Room for ordinary users on the shared directory's file system, and its size, in bytes; `None` if the file system
-    /// does not tell.
+    /// Bytes available to unprivileged users on the shared directory's file system, and its size; `None` if the system
+    /// does not say.
     pub free_bytes: Option<u64>,
     pub disk_bytes: Option<u64>,
-    /// The limits that hold now.
+    /// The limits in force.
     pub limits: Limits,
     /// The file that keeps the limits of `ttctl limit --save`, if there are any.
     pub limits_file: Option<PathBuf>,
     /// The config file and its drop-ins, in the order in which they were read.
     pub config_files: Vec<PathBuf>,
-    /// How the trackers are doing: those of the configuration first, then all others that it talks to.
+    /// The state of the trackers: first those of the configuration, then all others that it talks to.
     pub trackers: Vec<TrackerStatus>,
-    /// How many names are in each state; states without any are left out.
+    /// The number of names in each state; states without names are left out.
     pub states: Vec<(State, u32)>,
     /// Peers that it has a link to, or that fetch from it.
     pub peers: u32,
-    /// Bytes of chunks that it received and sent since it was started, of removed resources as well.
+    /// Bytes of chunks that it received and sent since it was started, including those of removed resources.
     pub downloaded_bytes: u64,
     pub uploaded_bytes: u64,
 }

@@ -19,25 +19,25 @@ pub struct LimitChange {
     pub upload: Option<Limit>,
 }
 
-/// How long changed limits hold.
+/// How long changed limits apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Keep {
     /// Until the daemon ends or reads its configuration again.
     #[default]
     ForNow,
-    /// Over restarts as well: they are saved. Without any change, what holds now is saved.
+    /// Also after restarts: they are saved. Without any change, the limits in force are saved.
     Saved,
-    /// What was saved is deleted, and what the configuration says holds again, before the change is made.
+    /// Before the change, the saved limits are deleted and those of the configuration apply again.
     Configured,
 }
 
-/// The limits that hold, and those that are saved.
+/// The limits in force and those that are saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitsKept {
     pub limits: Limits,
     /// What `limit --save` has saved; `None` in a direction where the configuration counts.
     pub saved: LimitChange,
-    /// The file that it is saved in; it is there only while something is saved.
+    /// The file of the saved limits; it exists only while something is saved.
     pub file: PathBuf,
     /// Options of the daemon's command line that come before what is saved: "--upload-limit".
     pub overridden_by: Vec<String>,

@@ -31,8 +31,8 @@ pub struct PeerInfo {
     /// The resource, and its first name.
     pub name: ResourceName,
     pub resource: ResourceId,
-    /// How fast it gets chunks from here, over the last few seconds; `None` of one that is fetched from.
+    /// How fast it gets chunks from here, over the last few seconds; `None` in an entry for downloads.
     pub bytes_per_s: Option<u64>,
-    /// Seconds since it began to ask; `None` of one that is fetched from.
+    /// Seconds since it began to ask; `None` in an entry for downloads.
     pub active_s: Option<u64>,
 }

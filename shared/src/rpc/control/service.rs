@@ -105,15 +105,16 @@ pub trait Control {
     async fn tracker_examine(tracker: TrackerUrl) -> Result<TrackerExamined, ControlError>;
 
     // -- what this machine has published
-    /// Takes back the names of what was shared here: the trackers do not publish it any more. The file stays, and stays
-    /// shared with those who have begun to fetch it. Answered when the trackers were told, or after five seconds.
+    /// Takes back names of files that were shared here: the trackers no longer publish them. The file stays, and is
+    /// still served to peers that have begun to fetch it. Returns when the trackers have answered, or after five
+    /// seconds.
     async fn unpublish(what: String) -> Result<Unpublished, ControlError>;
 
     // -- the daemon as a whole
-    /// How the daemon is doing as a whole.
+    /// The state of the daemon as a whole.
     async fn overview() -> Result<Overview, ControlError>;
-    /// What happened after the event of the number `after`: at once if there is any, else when something happens or
-    /// after about `wait_ms`. Without `after`, nothing but the number of the newest event, at once.
+    /// The events after the one with the number `after`: at once if there are any, or when one happens, or none after
+    /// about `wait_ms`. Without `after`, only the number of the newest event, at once.
     async fn events(after: Option<u64>, wait_ms: u32) -> Result<EventPage, ControlError>;
 }
 

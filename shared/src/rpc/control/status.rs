@@ -16,7 +16,7 @@ pub struct ResourceStatus {
     pub state: State,
     /// Why it makes no progress, or what is wrong; `None` when all is well.
     pub reason: Option<String>,
-    /// The reason without what is wrong with its trackers, for whoever says that once for all resources.
+    /// The reason without the problems of its trackers, for readers that report these once for all resources.
     pub reason_here: Option<String>,
     /// The kind of error in state `Error`, from which ttctl derives its exit code.
     pub kind: Option<ErrorKind>,
@@ -25,8 +25,8 @@ pub struct ResourceStatus {
     pub bytes_have: u64,
     /// The size; `None` until the last chunk was fetched, since the manifest does not contain it.
     pub bytes_total: Option<u64>,
-    /// The size that a tracker told, for people until `bytes_total` is known. It is a publisher's claim: it matches the
-    /// number of chunks, so it is wrong by less than 1 MiB.
+    /// The size that a tracker reported, for people until `bytes_total` is known. It is a publisher's claim: it matches
+    /// the number of chunks, so it is wrong by less than 1 MiB.
     pub bytes_told: Option<u64>,
     pub peers: u32,
     pub download_bytes_per_s: u64,
@@ -41,15 +41,15 @@ pub struct ResourceStatus {
     pub upload_peers: u32,
     /// The parts of the system that want it to be here.
     pub wanted_by: Wanting,
-    /// When the name came to be here, shared or wanted, in milliseconds since 1970; `None` if that is not known.
+    /// When the name was shared or first wanted here, in milliseconds since 1970; `None` if unknown.
     pub added_at_ms: Option<u64>,
-    /// Where its file is, or will be when it is complete; `None` while only the id is known, and inside of the daemon.
+    /// The path of its file, now or once it is complete; `None` while only the id is known, and inside the daemon.
     pub path: Option<PathBuf>,
 }
 
 impl ResourceStatus {
-    /// Whether its id stands for its name, cut short by "…": a former run of the daemon knew it, and it was not looked
-    /// at yet.
+    /// Whether the name is only the beginning of its id with "…": the resource is from an earlier run of the daemon and
+    /// its record was not read yet.
     pub fn is_name_unknown(&self) -> bool {
         let id = self.resource.to_string();
         self.name.as_str().strip_suffix('…').is_some_and(|begin| begin.len() == 16 && id.starts_with(begin))
@@ -90,7 +90,7 @@ pub struct TrackerStatus {
     pub url: TrackerUrl,
     /// What is wrong with it; `None` when all is well.
     pub trouble: Option<String>,
-    /// For how many seconds that has been so.
+    /// For how many seconds this has lasted.
     pub trouble_s: Option<u64>,
     /// Both as part of a sentence: "unreachable for 40 s (connection refused)".
     pub lasting: Option<String>,

@@ -10,6 +10,7 @@ pub struct Unpublished {
     pub names: Vec<ResourceName>,
     /// Warnings about trackers that could not be reached; they are told later.
     pub warnings: Vec<String>,
-    /// Why others still find the file under its name: trackers that keep it because another machine shares it too.
+    /// Why other machines still find the file by its name: messages about trackers that keep the name because another
+    /// machine shares the file too.
     pub kept: Vec<String>,
 }

@@ -10,22 +10,27 @@ use std::net::SocketAddr;
 
 pub use crate::manifest::TRACKERS_MAX;
 
-/// Limits the resources in one announce or withdraw. A longer one is refused.
+/// Limits the resources in one announce or withdraw. A longer one is refused; a machine with more resources makes
+/// several calls. The call and its answer must fit into one head each.
 pub const ANNOUNCE_MAX: usize = 1024;
-/// Limits the peers that are returned for one resource.
+/// Limits the peers that are returned for one resource; others of the swarm are left out. They are drawn at random, so
+/// repeated questions find further ones.
 pub const PEERS_MAX: usize = 50;
 /// The usual number of peers in the answer for one resource of an announce. A caller that asks for more signals that no
 /// peer it knows has a chunk it needs. It is then told of peers from each network and of those that have been there
 /// longest.
 pub const NEIGHBOURS: usize = 20;
 /// Limits the lonely leechers that a seeder is told of per announce: leechers that found no peer with a chunk they
-/// need.
+/// need. The seeder connects to each of them, and the next announce brings others.
 pub const LONELY: usize = 4;
-/// The number of chunk hashes in one page of a manifest: 256 KiB. The last page may have fewer.
+/// The number of chunk hashes in one page of a manifest: 256 KiB, so that a page fits into a frame. The last page may
+/// have fewer.
 pub const PAGE_HASHES: u32 = 8192;
-/// Limits the publications in one page of a listing.
+/// Limits the publications in one page of a listing, so that a page fits into a head. The next call returns the next
+/// page.
 pub const LIST_MAX: usize = 256;
-/// Limits the peers in the answer to one announce. They are divided equally among its resources.
+/// Limits the peers in the answer to one announce, so that it fits into a head. They are divided equally among its
+/// resources.
 pub const REPLY_PEERS_MAX: usize = 4096;
 
 /// Limits the names of one resource in an announce. A tracker refuses more, so a machine that has a resource under more
@@ -83,8 +88,8 @@ pub struct AnnounceAnswer {
     /// The newer versions of the announced names: what a name now means, if that is another resource. At most one for
     /// each name.
     pub newer: Vec<Namesake>,
-    /// The size in bytes, as a machine told it that claims to have all of it. Only checked against the number of
-    /// chunks.
+    /// The size in bytes, as reported by a machine that claims to have all of it. It is only checked against the number
+    /// of chunks.
     pub bytes: Option<u64>,
 }
 
@@ -112,7 +117,7 @@ pub struct PeerEntry {
     pub count: ChunkCount,
     /// Its zone, empty if none is configured.
     pub zone: String,
-    /// Its host name as it told it, empty if unknown. Always empty in the answer to an announce.
+    /// The host name that it reported, empty if none. Always empty in the answer to an announce.
     pub host: String,
 }
 
@@ -212,7 +217,8 @@ pub enum PublishReply {
     NeedPage(u32),
 }
 
-/// Limits the publications in one `publish_whole` call. Together their chunk hashes are limited to [`PAGE_HASHES`].
+/// Limits the publications in one `publish_whole` call; a larger call is refused. Together their chunk hashes are
+/// limited to [`PAGE_HASHES`].
 pub const OFFERS_MAX: usize = 128;
 
 /// Limits the publications that are returned for one name or id.
@@ -238,7 +244,7 @@ pub struct ListEntry {
     pub leechers: u32,
 }
 
-/// Limits the machines in one page of a fleet.
+/// Limits the machines in one page of a fleet, so that a page fits into a head. The next call returns the next page.
 pub const FLEET_MAX: usize = 1024;
 
 /// The position at which a page of a fleet ended, to be passed on for the next page. It is meaningful only to the
@@ -304,7 +310,7 @@ pub struct FleetMachine {
     pub seen_ms: u64,
     /// How long ago its number of chunks last grew, in milliseconds.
     pub still_ms: u64,
-    /// Its host name as it told it, empty if unknown.
+    /// The host name that it reported, empty if none.
     pub host: String,
 }
 
