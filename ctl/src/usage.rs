@@ -34,7 +34,9 @@ fn described(error: &clap::Error) -> Error {
     Error { hint, ..Error::new(Kind::Usage, message).told() }
 }
 
+/// A usage of several lines has one form of the command on each.
 fn in_one_line(paragraph: &str) -> String {
+    let paragraph = paragraph.replace("\n       ttctl ", ", or: ttctl ");
     paragraph.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -66,6 +68,8 @@ mod tests {
         let error = usage_error("ttctl share");
         assert_eq!(error.message, "the following required arguments were not provided: <PATH>...");
         assert!(error.hint.unwrap().starts_with("Usage: ttctl share"));
+        let error = usage_error("ttctl pause");
+        assert_eq!(error.hint.unwrap(), "Usage: ttctl pause NAME|ID..., or: ttctl pause --all");
         let error = usage_error("ttctl pasue x");
         assert_eq!(error.message, "unrecognized subcommand 'pasue'");
         assert!(error.hint.unwrap().contains("'pause'"));

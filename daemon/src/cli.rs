@@ -6,15 +6,15 @@ use shared::host::program::CommonArgs;
 use shared::url::TrackerUrl;
 use std::path::PathBuf;
 
-/// The daemon of TinyTorrent: keeps the files of one shared directory, fetches new ones and serves them to other machines
+/// The TinyTorrent daemon: fetches files into a shared directory, and serves them to other machines
 ///
-/// ttctl controls it over a Unix socket. With a DIRECTORY it keeps everything in
-/// there, the socket too, so that several daemons can run on one machine. Without one it is the machine's service: its
-/// directory, socket and configuration are where the system keeps them.
+/// ttctl controls it over a Unix socket. With a DIRECTORY, everything is kept there, including the socket, so that
+/// several daemons can run on one machine. Without one, ttd uses the system's directory, socket and configuration
+/// (of the user, if it does not run as root).
 #[derive(Debug, Clone, Parser)]
 #[command(name = "ttd", version, after_help = EXAMPLES)]
 pub struct Args {
-    /// The shared directory; created if it does not exist
+    /// Shared directory; created if it does not exist
     #[arg(value_name = "DIRECTORY")]
     pub folder: Option<PathBuf>,
 
@@ -22,19 +22,19 @@ pub struct Args {
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<ListenAddr>,
 
-    /// Listen for ttctl on this Unix socket; its directory is created if missing, but not the directories above
+    /// Listen for ttctl on this Unix socket; its parent directory is created if missing
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
 
-    /// A tracker for what is shared and fetched by name, as tt://HOST:PORT; may be repeated [env: TT_TRACKERS]
+    /// Tracker to use, as tt://HOST:PORT; may be repeated [env: TT_TRACKERS]
     #[arg(long = "tracker", value_name = "URL")]
     pub trackers: Vec<TrackerUrl>,
 
-    /// Limit downloads, from all peers together: "50 MB/s", "100 Mbit/s", none, or 0 to pause
+    /// Limit downloads, all peers together: "50 MB/s", "100 Mbit/s", none, or 0 to pause
     #[arg(long, value_name = "RATE")]
     pub download_limit: Option<RateLimit>,
 
-    /// Limit uploads, to all peers together: "50 MB/s", "100 Mbit/s", none, or 0 to pause
+    /// Limit uploads, all peers together: "50 MB/s", "100 Mbit/s", none, or 0 to pause
     #[arg(long, value_name = "RATE")]
     pub upload_limit: Option<RateLimit>,
 

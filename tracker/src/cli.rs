@@ -4,10 +4,10 @@ use clap::Parser;
 use shared::host::config::{ListenAddr, TrackerConfig};
 use shared::host::program::CommonArgs;
 
-/// The tracker of TinyTorrent: knows which machines have which files, and which file each name stands for
+/// The TinyTorrent tracker: knows which machines have which files, and which file a name stands for
 ///
-/// Run one for the fleet, and give its address to the daemons as tt://HOST:PORT. It stores nothing on disk:
-/// after a restart the daemons register again within seconds.
+/// Run one for the fleet, and give its address to the daemons as tt://HOST:PORT. It stores nothing on disk; after a
+/// restart the daemons register again within seconds.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "tt-tracker", version, after_help = EXAMPLES)]
 pub struct Args {

@@ -5,9 +5,13 @@ use std::path::PathBuf;
 
 /// `ttctl check`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ttctl check lab-2025.img.tinytorrent
+  ttctl check lab-2025.img.tinytorrent /srv/images/lab-2025.img")]
 pub struct CheckArgs {
-    /// The .tinytorrent file
+    /// The manifest, a .tinytorrent file
     pub manifest: PathBuf,
-    /// The file to compare with it; if left out, the one that it names, if that lies beside it
+    /// The file to compare with the manifest [default: the file that it names, if that is beside it]
     pub file: Option<PathBuf>,
 }

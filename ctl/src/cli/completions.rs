@@ -5,11 +5,11 @@ use clap::Args;
 /// `ttctl completions`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Debian's package has them installed. Elsewhere:
+The Debian package installs these scripts. Elsewhere:
   ttctl completions bash > ~/.local/share/bash-completion/completions/ttctl
   ttctl completions zsh > ~/.zfunc/_ttctl     (with ~/.zfunc in $fpath)
   ttctl completions fish > ~/.config/fish/completions/ttctl.fish")]
 pub struct CompletionsArgs {
-    /// Which shell
+    /// The shell
     pub shell: clap_complete::Shell,
 }

@@ -1,40 +1,43 @@
 //! `ttctl events`: its arguments and its help.
 
+use super::names;
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use shared::host::config::Span;
 
 /// `ttctl events`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Shows a line for each event, until ^C:
+Prints a line for each event, until ^C:
   shared        a file is shared from this machine
   accepted      a download was accepted
-  complete      a download is complete: its size, time, rate and sources
+  complete      a download is complete; with its size, time, rate and sources
   waiting       a download has waited for 5 s; with the reason
   stalled       a download made no progress for `stall_warning` of ttd.toml
-  resumed       it goes on after it waited, stalled, was paused or failed
+  resumed       it continues after it waited, stalled, was paused or failed
   paused        somebody paused it
   removed       it was removed, or its name was given to other content
-  damaged       what is on the disk is not what it should be
-  failed        it cannot go on without help; with the reason
+  damaged       the file on disk is damaged or was changed
+  failed        a download failed; with the reason
   outdated      a newer version of the file is published under its name
-  tracker_lost  a tracker does not answer, or refuses
-  tracker_back  it is of use again
+  tracker_lost  a tracker is unreachable or refuses requests
+  tracker_back  it answers again
 
-ttd keeps the last 1,024 events. --no-follow shows those and ends. When ttd is
-restarted, ttctl connects again and goes on.
+ttd keeps the last 1,024 events; --no-follow prints those and exits. When ttd
+is restarted, ttctl connects again and continues.
 
 Examples:
   ttctl events
   ttctl events lab-2025.img --since \"1 h\"
   ttctl events --json | jq --unbuffered -r 'select(.event == \"complete\") | .name'")]
 pub struct EventsArgs {
-    /// Names, patterns or ids of files; without them, the events of all files and of the trackers
+    /// Names, ids or patterns such as 'lab-*' [default: all files and the trackers]
+    #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::here))]
     pub what: Vec<String>,
-    /// Begin with the events of this span before now, as in "90", "10 min" or "2 h"
+    /// Begin with the events of this long ago, as in "90s", "10min" or "1h30m"
     #[arg(long, value_name = "DURATION")]
     pub since: Option<Span>,
-    /// Show the events that ttd keeps, and end
+    /// Print the events that ttd keeps, and exit
     #[arg(long)]
     pub no_follow: bool,
 }

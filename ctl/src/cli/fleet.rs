@@ -10,21 +10,21 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 One line per machine, the slowest first:
-  never seen  it is in FILE, and the tracker has not seen it with the resource
-  lost        it was not heard of for three of its intervals (6 to 15 s in the
+  never seen  it is in FILE, and the tracker has not seen it with this file
+  lost        it has been silent for three of its intervals (6 to 15 s in the
               middle of a rollout)
-  left        it said goodbye: paused, stopped, removed, or unable to go on;
+  left        it signed off: paused, stopped, removed or failed;
               `ttctl status` on that machine says which
-  outdated    it has another version of the name than the tracker, and NOTE says
-              which; `ttctl get --replace` on that machine fetches the new one
-  stuck       it takes part, and had no new chunk for 60 s
-  running     it takes part
-  done        it has all of the resource, and serves it
-DONE is how much a machine had when it was SEEN last, RATE how fast its chunks
-came in the 5 to 15 s before. The tracker remembers those who are gone for an
-hour. When it was restarted, it knows the others again within seconds.
+  outdated    it has an older version, which NOTE names; `ttctl get --replace`
+              on that machine fetches the new one
+  stuck       it is fetching, but has received no chunk for 60 s
+  running     it is fetching
+  done        it has the whole file, and serves it
+DONE is how much a machine had when the tracker last heard from it (SEEN), RATE
+its download rate over the 5 to 15 s before that. The tracker remembers machines
+that are gone for an hour. After a restart it knows the others within seconds.
 
-HOST is the name in FILE, else what the machine calls itself.
+HOST is the name in FILE, otherwise the host name that the machine reports.
 FILE has a host name or an address on each line, with a port where several ttd
 share an address; # begins a comment.
 
@@ -32,16 +32,16 @@ Examples:
   ttctl fleet lab-2025.img --watch
   ttctl fleet lab-2025.img --expect hosts.txt --json")]
 pub struct FleetArgs {
-    /// The resource's name or id
-    #[arg(add = ArgValueCandidates::new(names::published))]
+    /// A name or id
+    #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::published))]
     pub what: String,
-    /// Tell which of these machines were never seen
+    /// Report machines listed in FILE that were never seen
     #[arg(long, value_name = "FILE")]
     pub expect: Option<PathBuf>,
-    /// Leave out machines that are not in FILE
+    /// Leave out machines that are not listed in FILE
     #[arg(long, requires = "expect")]
     pub only_expected: bool,
-    /// Go on, and show each change
+    /// Keep running and refresh
     #[arg(long, short)]
     pub watch: bool,
     /// Which tracker to ask.

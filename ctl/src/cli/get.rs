@@ -10,19 +10,18 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 WHAT is one of
-  a path to a .tinytorrent file (it has a \"/\", or that suffix)
-  an http:// or https:// address of one; the proxy is that of $HTTPS_PROXY and
-  its like, the certificates are the machine's, or those in $SSL_CERT_FILE
-  tt://HOST:PORT/NAME or tt://HOST:PORT/ID, from that tracker's catalogue
   a name, an id or the first 8 or more digits of one, or a pattern such as
-  'lab-*', from the catalogues of the trackers that ttd knows
+  'lab-*' (quoted): looked up at the trackers that ttd is configured with
+  tt://HOST:PORT/NAME or tt://HOST:PORT/ID: looked up at that tracker
+  the path of a .tinytorrent file (with a \"/\" or that suffix)
+  the http:// or https:// address of one; $HTTPS_PROXY and $SSL_CERT_FILE apply
 
-Several downloads begin together. One that fails does not keep the others back;
-the exit code is that of the first that failed, in the order of the command line.
-A ttd that is restarted is waited for: until --timeout, else for 2 minutes.
+Several downloads run at the same time. If some fail, the others continue, and
+the exit code is that of the first on the command line that failed. If ttd is
+restarted, ttctl waits for it: until --timeout, or 2 minutes without one.
 
-^C and --timeout end the waiting, never the download. With \"-o -\" nothing but the
-file goes to the standard output, and that only when all of it was verified.
+^C and --timeout end the waiting; ttd continues the download. \"-o -\" writes the
+file to the standard output once all of it is verified, and nothing else.
 
 Examples:
   ttctl get lab-2025.img
@@ -32,16 +31,16 @@ Examples:
   ttctl get tt://tracker.example/lab-2025.img --detach
   ttctl get https://files.example/lab-2025.img.tinytorrent")]
 pub struct GetArgs {
-    /// What to fetch
+    /// What to fetch, see below
     #[arg(required = true, add = ArgValueCandidates::new(names::published))]
     pub what: Vec<String>,
-    /// Copy the complete file to this path, or into this directory, with your own rights; "-" is the standard output
+    /// Copy the complete file to PATH, or into it if it is a directory; "-" is the standard output
     #[arg(short, long, value_name = "PATH", conflicts_with = "detach")]
     pub output: Option<PathBuf>,
-    /// Return as soon as the download is accepted
+    /// Exit as soon as ttd has accepted the download
     #[arg(long)]
     pub detach: bool,
-    /// Replace other content of the same name (and the file at PATH)
+    /// Replace a file of the same name, here and at PATH
     #[arg(long, short = 'f', visible_alias = "force")]
     pub replace: bool,
     /// Wait no longer than this, as in "90s", "10min" or "1h30m"

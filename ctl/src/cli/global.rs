@@ -20,19 +20,19 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub folder: Option<PathBuf>,
-    /// Print JSON, for scripts: one document, also on failure; with --watch one per line and update
+    /// Print JSON: one document, also on failure; with --watch, one per line
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub json: bool,
-    /// Shorten nothing on a terminal: all digits of ids, all columns, whole names
+    /// Shorten nothing on a terminal: whole ids and names, all columns
     #[arg(long, global = true, help_heading = "Global options")]
     pub full: bool,
-    /// Print only results that were asked for, warnings and errors: no progress, no notes, no "complete"
+    /// Print only requested output, warnings and errors
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub quiet: bool,
-    /// Say on standard error what is done: which ttd answers, what a pattern matches
+    /// Report details on standard error: which ttd answers, what a pattern matches
     #[arg(long, short, global = true, conflicts_with = "quiet", help_heading = "Global options")]
     pub verbose: bool,
-    /// Show progress on standard error even if that is not a terminal
+    /// Show progress even if standard error is not a terminal
     #[arg(long, global = true, help_heading = "Global options")]
     pub progress: bool,
     /// Show no progress, even on a terminal

@@ -6,14 +6,13 @@ use shared::host::config::RateLimit;
 /// `ttctl limit`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A limit binds all peers together, near and far. At 0 no chunk is begun; those
-that are under way are finished.
+A limit applies to all peers together. At 0 no new chunk is started; chunks in
+flight are finished.
 
-Without --save a limit holds until ttd ends or reads its configuration again.
-With --save it also holds after that: ttd keeps it in .tinytorrent/limits.toml of
-its shared directory. A saved limit comes before the keys download_limit and
-upload_limit of ttd.toml and its drop-ins; the options --download-limit and
---upload-limit of ttd come before a saved limit.
+Without --save, a limit lasts until ttd stops or reloads its configuration. With
+--save, ttd stores it in .tinytorrent/limits.toml of its shared directory. A
+saved limit overrides download_limit and upload_limit in ttd.toml; the options
+--download-limit and --upload-limit of ttd override a saved limit.
 
 Examples:
   ttctl limit
@@ -28,10 +27,10 @@ pub struct LimitArgs {
     /// Send no faster than this: "50 MB/s", "100 Mbit/s", none, or 0 to pause
     #[arg(long, value_name = "RATE")]
     pub upload: Option<RateLimit>,
-    /// Keep the limits that are given over restarts of ttd; without any, those that hold now
+    /// Keep the given limits across restarts of ttd; without any, keep the current ones
     #[arg(long)]
     pub save: bool,
-    /// Forget what was saved, and use the limits of the configuration again
+    /// Forget saved limits, and use those of the configuration again
     #[arg(long, conflicts_with_all = ["save", "download", "upload"])]
     pub reset: bool,
 }

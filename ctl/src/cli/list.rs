@@ -5,11 +5,10 @@ use clap::Args;
 /// `ttctl list`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Shows what is here: each file with its id, its size, the time when it was shared
-or its download began, and its state in a word. `ttctl status` shows how the
-files are doing: how far, how fast, and why not.
+Shows each file with its id, its size, its state, and when it was shared or its
+download began. `ttctl status` shows progress, rates and problems.
 
-In a pipe the id is whole, the time has its offset from UTC, and the path is
+In a pipe, ids are complete, times have an offset from UTC, and the path is
 always shown.
 
 Examples:
@@ -17,7 +16,7 @@ Examples:
   ttctl list --long
   ttctl list --json | jq -r '.resources[] | select(.state == \"seeding\") | .path'")]
 pub struct ListArgs {
-    /// Show the path of each file, too
+    /// Also show the path of each file
     #[arg(long, short)]
     pub long: bool,
 }

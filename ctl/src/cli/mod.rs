@@ -46,34 +46,34 @@ pub use which_tracker::WhichTracker;
 const AFTER_HELP: &str = "\
 Examples:
   ttctl share /srv/images/lab-2025.img     share a file with the fleet
-  ttctl get lab-2025.img                   fetch it on another machine, and wait for it
-  ttctl get lab-2025.img -o /tmp/lab.img   ... and copy it out of the shared directory
-  ttctl status                             how everything is doing
-  ttctl status lab-2025.img --json         the same of one resource, for scripts
-  ttctl fleet lab-2025.img                 how far every machine is with it
-  ttctl doctor                             what is wrong with this machine
+  ttctl get lab-2025.img                   fetch it on another machine
+  ttctl get lab-2025.img -o /tmp/lab.img   ... and copy it to /tmp
+  ttctl status                             show progress and problems
+  ttctl status lab-2025.img --json         the same for one file, as JSON
+  ttctl fleet lab-2025.img                 show the progress of every machine
+  ttctl doctor                             find out what is wrong here
 
 Where ttd is looked for:
-  only at --socket, --directory or $TT_SOCKET (in this order), if one is given;
-  else in your own runtime directory, then at /run/tinytorrent/ttd.sock
+  at --socket, --directory or $TT_SOCKET (in this order), if one is given;
+  otherwise in your own runtime directory, then at /run/tinytorrent/ttd.sock
 
 On a terminal:
-  tables are as wide as the terminal, or as $COLUMNS if that is less;
-  no colors if $NO_COLOR is set, and neither colors nor bars if TERM=dumb
+  tables fit its width, or $COLUMNS if that is less;
+  NO_COLOR turns off colors, TERM=dumb turns off colors and progress bars
 
 Exit codes:
   0  done
-  1  an internal failure
-  2  wrong usage
+  1  internal error
+  2  usage error
   3  no ttd answers
   4  refused: not found, or not allowed
   5  timed out
-  6  bad data: a manifest or a file does not verify
+  6  bad data: a manifest is invalid, or a file does not match it
   7  no space on the disk
-  8  no tracker or server could be reached: try again
-  130  interrupted with ^C (a download goes on without you)";
+  8  no tracker or server is reachable; try again later
+  130  interrupted with ^C (ttd continues the download)";
 
-/// Brings one file to every machine of a fleet: drives the local ttd.
+/// Distribute large files to a fleet of machines
 #[derive(Debug, Parser)]
 #[command(name = "ttctl", version, after_help = AFTER_HELP, max_term_width = 110)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
@@ -91,54 +91,81 @@ pub struct Cli {
 pub enum Command {
     /// Share files with the fleet
     #[command(visible_alias = "add")]
+    #[command(override_usage = "ttctl share [--tracker URL]... [-f] [--move] PATH...")]
     Share(ShareArgs),
-    /// Fetch a resource, and wait until it is complete
+    /// Fetch files, and wait until they are complete
+    #[command(override_usage = "ttctl get [-o PATH] [-f] [--detach | --timeout DURATION] WHAT...")]
     Get(GetArgs),
-    /// Wait until a resource is complete here, or on enough machines
+    /// Wait until files are complete here, or on enough machines
+    #[command(
+        override_usage = "ttctl wait [--peers N | --percent P] [--tracker URL] [--timeout DURATION]\n                  NAME|ID..."
+    )]
     Wait(WaitArgs),
-    /// Show how far each machine of the fleet is with a resource
+    /// Show the progress of each machine with a file
+    #[command(
+        override_usage = "ttctl fleet [--expect FILE [--only-expected]] [-w] [--tracker URL]\n                   NAME|ID"
+    )]
     Fleet(FleetArgs),
-    /// Show how one resource, or all, are doing
+    /// Show the progress, rates and problems of files
     #[command(visible_alias = "ps")]
+    #[command(override_usage = "ttctl status [-w] [NAME|ID...]")]
     Status(StatusArgs),
-    /// List the files that are here
+    /// List the files that are here, with ids and sizes
     #[command(visible_alias = "ls")]
+    #[command(override_usage = "ttctl list [-l]")]
     List(ListArgs),
-    /// Show the daemon as a whole: version, directory, limits, trackers, totals
+    /// Show the daemon's version, directory, limits, trackers and totals
+    #[command(override_usage = "ttctl info")]
     Info,
-    /// Show what happens on this machine, a line for each event
+    /// Print what happens on this machine, one line per event
+    #[command(override_usage = "ttctl events [--since DURATION] [--no-follow] [NAME|ID...]")]
     Events(EventsArgs),
-    /// Show whom a file is fetched from and who fetches it from here; without WHAT, how often peers were turned away, and why
+    /// Show the peers that a file is exchanged with
+    #[command(override_usage = "ttctl peers [--uploads] [--downloads] [NAME|ID]")]
     Peers(PeersArgs),
-    /// Stop fetching and serving for a while
+    /// Pause: stop fetching and serving until resumed
+    #[command(override_usage = "ttctl pause NAME|ID...\n       ttctl pause --all")]
     Pause(WhatsArgs),
-    /// Go on after a pause
+    /// Resume paused files
+    #[command(override_usage = "ttctl resume NAME|ID...\n       ttctl resume --all")]
     Resume(WhatsArgs),
-    /// Hash what is on disk again, and compare it with the manifest
+    /// Check files on disk against their manifests
+    #[command(override_usage = "ttctl verify NAME|ID...\n       ttctl verify --all")]
     Verify(WhatsArgs),
-    /// Take back the names of files that were shared from this machine
+    /// Unpublish the names of files that were shared from this machine
     ///
-    /// The trackers do not publish the file under its name any more, and an earlier version that is still published has
-    /// the name again. The file stays here, and stays shared with the machines that have begun to fetch it. `ttctl share`
+    /// The trackers no longer list the file under its name; an earlier version that is still published gets the name
+    /// again. The file stays here, and is still served to machines that have started to fetch it. `ttctl share`
     /// publishes it again.
+    #[command(override_usage = "ttctl unpublish NAME|ID...\n       ttctl unpublish --all")]
     Unpublish(WhatsArgs),
-    /// Stop sharing, and forget; a finished file stays unless --delete
+    /// Stop sharing and forget files; complete files stay on disk unless --delete
     #[command(visible_alias = "rm")]
+    #[command(
+        override_usage = "ttctl remove [--unpublish] [--delete] [-y] NAME|ID...\n       ttctl remove [--unpublish] [--delete] [-y] --all"
+    )]
     Remove(RemoveArgs),
-    /// Show how fast ttd may receive and send, or change it at once
+    /// Show or change the bandwidth limits
+    #[command(
+        override_usage = "ttctl limit [--download RATE] [--upload RATE] [--save]\n       ttctl limit --reset"
+    )]
     Limit(LimitArgs),
-    /// Look for what keeps TinyTorrent from working here, and say what to do about it
+    /// Find problems on this machine, and say how to fix them
     ///
-    /// Ends with exit code 0 if nothing failed, 3 if no ttd answers, 4 if anything else failed. Warnings are no
-    /// failures. Without a ttd it checks what it can: the configuration, the directory, the port.
+    /// The exit code is 0 if there are no failures (warnings are not failures), 3 if no ttd answers, 4 otherwise.
+    /// Without a ttd it checks the configuration, the directory and the port.
+    #[command(override_usage = "ttctl doctor")]
     Doctor,
-    /// Make the manifest of a file; needs no ttd
+    /// Create the manifest of a file; needs no ttd
+    #[command(override_usage = "ttctl create [--tracker URL]... [-o PATH] FILE")]
     Create(CreateArgs),
-    /// Check a manifest, and a file against it; needs no ttd
+    /// Check a manifest, or a file against it; needs no ttd
+    #[command(override_usage = "ttctl check MANIFEST [FILE]")]
     Check(CheckArgs),
-    /// Have ttd ask a tracker what it knows
+    /// Ask a tracker what it knows
     #[command(subcommand)]
     Tracker(TrackerCommand),
-    /// Print what makes a shell complete ttctl's command lines; needs no ttd
+    /// Print a shell completion script; needs no ttd
+    #[command(override_usage = "ttctl completions SHELL")]
     Completions(CompletionsArgs),
 }

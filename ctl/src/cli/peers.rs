@@ -7,21 +7,21 @@ use clap_complete::ArgValueCandidates;
 /// `ttctl peers`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without WHAT and without options it shows how often peers were turned away, and
-why. A machine counts as fetching from here while it asks at least every 10 s.
+Without arguments, shows how many peers were turned away, and why. A machine
+counts as fetching from here if it sent a request in the last 10 s.
 
 Examples:
   ttctl peers lab-2025.img
   ttctl peers --uploads
   ttctl peers --uploads --json | jq '.peers[].addr'")]
 pub struct PeersArgs {
-    /// The name or id of a file
-    #[arg(add = ArgValueCandidates::new(names::here))]
+    /// A name or id
+    #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::here))]
     pub what: Option<String>,
-    /// Show only who fetches from this machine: of all files, or of WHAT
+    /// Show only the machines that fetch from here, for all files or this one
     #[arg(long)]
     pub uploads: bool,
-    /// Show only whom this machine fetches from: of all files, or of WHAT
+    /// Show only the machines that are fetched from, for all files or this one
     #[arg(long)]
     pub downloads: bool,
 }

@@ -1,4 +1,4 @@
-//! `ttctl status`: its arguments.
+//! `ttctl status`: its arguments and its help.
 
 use super::names;
 use clap::Args;
@@ -6,11 +6,16 @@ use clap_complete::ArgValueCandidates;
 
 /// `ttctl status`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ttctl status
+  ttctl status lab-2025.img --watch
+  ttctl status --json | jq -r '.resources[] | select(.state == \"error\") | .name'")]
 pub struct StatusArgs {
-    /// Names, ids, or patterns such as 'lab-*'; all files if left out
+    /// Names, ids or patterns such as 'lab-*' [default: all files]
     #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::here))]
     pub what: Vec<String>,
-    /// Go on, and show each change
+    /// Keep running and refresh
     #[arg(long, short)]
     pub watch: bool,
 }

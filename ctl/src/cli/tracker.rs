@@ -8,11 +8,14 @@ use clap_complete::ArgValueCandidates;
 /// `ttctl tracker`
 #[derive(Debug, Subcommand)]
 pub enum TrackerCommand {
-    /// List what is published
+    /// List the published files
+    #[command(override_usage = "ttctl tracker list [--tracker URL]")]
     List(TrackerListArgs),
-    /// Show the peers that have some or all of a resource
+    /// Show the peers that have some or all of a file
+    #[command(override_usage = "ttctl tracker peers [--tracker URL] NAME|ID")]
     Peers(TrackerPeersArgs),
-    /// Show the resources that a peer has some or all of
+    /// Show the files that a peer has some or all of
+    #[command(override_usage = "ttctl tracker resources [--tracker URL] HOST[:PORT]")]
     Resources(TrackerResourcesArgs),
 }
 
@@ -27,8 +30,8 @@ pub struct TrackerListArgs {
 /// `ttctl tracker peers`
 #[derive(Debug, Args)]
 pub struct TrackerPeersArgs {
-    /// The resource's name or id
-    #[arg(add = ArgValueCandidates::new(names::published))]
+    /// A name or id
+    #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::published))]
     pub what: String,
     /// Which tracker to ask.
     #[command(flatten)]
@@ -38,7 +41,8 @@ pub struct TrackerPeersArgs {
 /// `ttctl tracker resources`
 #[derive(Debug, Args)]
 pub struct TrackerResourcesArgs {
-    /// The peer, as HOST:PORT (7987 if the port is left out)
+    /// The peer, as HOST:PORT or HOST (port 7987)
+    #[arg(value_name = "HOST[:PORT]")]
     pub peer: String,
     /// Which tracker to ask.
     #[command(flatten)]

@@ -10,25 +10,25 @@ use std::num::NonZeroU32;
 /// `ttctl wait`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --peers and --percent it waits for the copy in ttd's shared directory,
-which a `ttctl get --detach` has begun. With one of them ttd asks the tracker.
-The machine that shared the resource is one of those that have all of it.
---percent counts the machines that have begun; those that went before they were
-done count as not done, for an hour. Where the number is known, --peers is surer.
-After --timeout it ends with exit code 5; nothing else ends with it.
+Without --peers and --percent, waits until the file is complete here, as after
+`ttctl get --detach`. With one of them, ttd asks the tracker about all machines,
+including the one that shared the file. --percent is relative to the machines
+that have started; one that leaves before it is done counts as not done for an
+hour. If you know the number of machines, prefer --peers.
+The exit code is 5 after --timeout, and only then.
 
 Examples:
   ttctl wait lab-2025.img --timeout 30min
   ttctl wait lab-2025.img --peers 40 --timeout 1h30m
   ttctl wait lab-2025.img --percent 95 --tracker tt://tracker.example")]
 pub struct WaitArgs {
-    /// Names, ids, or patterns such as 'lab-*'
+    /// Names, ids or patterns such as 'lab-*'
     #[arg(value_name = "NAME|ID", required = true, add = ArgValueCandidates::new(names::here))]
     pub what: Vec<String>,
-    /// Wait until N machines have all of it
+    /// Wait until N machines have the whole file
     #[arg(long, value_name = "N", conflicts_with = "percent", value_parser = machines)]
     pub peers: Option<NonZeroU32>,
-    /// Wait until P percent of the machines have all of it
+    /// Wait until P percent of the machines have the whole file
     #[arg(long, value_name = "P", value_parser = percent)]
     pub percent: Option<u8>,
     /// Wait no longer than this, as in "90s", "10min" or "1h30m"

@@ -7,11 +7,11 @@ use clap_complete::ArgValueCandidates;
 /// Resources that the daemon knows.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-NAME|ID is a name, a pattern such as 'lab-*' (quoted, or the shell takes it for
-files of its own), an id, or the first 8 or more digits of one. A name that
-fails does not keep the others back; the exit code is that of the first.")]
+NAME|ID is a name, an id or the first 8 or more digits of one, or a pattern such
+as 'lab-*' (quoted, so that the shell leaves it alone). If some fail, the others
+are still done, and the exit code is that of the first that failed.")]
 pub struct WhatsArgs {
-    /// Names or ids of files that are here
+    /// Names, ids or patterns such as 'lab-*'
     #[arg(value_name = "NAME|ID", required_unless_present = "all", add = ArgValueCandidates::new(names::here))]
     pub what: Vec<String>,
     /// All files that are here

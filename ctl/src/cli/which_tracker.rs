@@ -6,7 +6,7 @@ use shared::url::TrackerUrl;
 /// Which tracker to ask.
 #[derive(Debug, Args)]
 pub struct WhichTracker {
-    /// The tracker that ttd asks, instead of the first that answers of those that it is configured with
+    /// Tracker to ask, as tt://HOST:PORT [default: the first configured one that answers]
     #[arg(long, value_name = "URL")]
     pub tracker: Option<TrackerUrl>,
 }

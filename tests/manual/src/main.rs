@@ -112,7 +112,7 @@ mod tests {
         let line =
             rest.split(".SH").next().unwrap().replace("\\fB", "").replace("\\fR", "").replace("\\fI", "");
         let line = line.replace('\\', "");
-        for part in ["ttctl get [-o PATH", "[--timeout DURATION]", " WHAT"] {
+        for part in ["ttctl get [-o PATH]", "[--detach | --timeout DURATION]", " WHAT"] {
             assert!(line.contains(part), "{line}");
         }
         assert!(!line.contains("--socket") && !line.contains("--help"), "{line}");

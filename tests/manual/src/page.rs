@@ -64,8 +64,14 @@ impl Page {
             Piece::Literal(word) => bold(word.as_str()),
             Piece::Value(word) => italic(word.as_str()),
             Piece::Mark(mark) => roman(*mark),
+            Piece::Break => roman(""),
         };
-        self.inlines(pieces.iter().map(inline).collect());
+        for (at, form) in pieces.split(|piece| *piece == Piece::Break).enumerate() {
+            if at > 0 {
+                self.control("br", &[]);
+            }
+            self.inlines(form.iter().map(inline).collect());
+        }
     }
 
     /// Adds sections that are written already.

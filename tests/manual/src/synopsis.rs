@@ -11,12 +11,57 @@ pub(crate) enum Piece {
     Value(String),
     /// A bracket, a bar, a blank, or "...".
     Mark(&'static str),
+    /// Another form of the command follows, on a line of its own.
+    Break,
 }
 
-use Piece::{Literal, Mark, Value};
+use Piece::{Break, Literal, Mark, Value};
 
-/// The synopsis of a command that is built. Options that every verb has, and --help, are left out.
+/// The synopsis of a command that is built: the usage that it declares, else one that is made of its arguments. Options
+/// that every verb has, and --help, are left out.
 pub(crate) fn synopsis(command: &Command) -> Vec<Piece> {
+    let usage = command.clone().render_usage().to_string();
+    match usage.contains("[OPTIONS]") || command.has_subcommands() {
+        true => of_arguments(command),
+        false => of_usage(usage.trim_start_matches("Usage: "), command),
+    }
+}
+
+/// The pieces of a usage: names of values are in capitals.
+fn of_usage(usage: &str, command: &Command) -> Vec<Piece> {
+    let name = command.get_bin_name().unwrap_or(command.get_name());
+    let mut pieces = Vec::new();
+    for form in usage.split(name).skip(1) {
+        pieces.extend((!pieces.is_empty()).then_some(Break));
+        pieces.push(Literal(name.to_owned()));
+        for word in form.split_whitespace() {
+            pieces.push(Mark(" "));
+            pieces.extend(of_word(word));
+        }
+    }
+    pieces
+}
+
+fn of_word(word: &str) -> Vec<Piece> {
+    const MARKS: [&str; 5] = ["...", "[:", "[", "]", "|"];
+    let mut pieces = Vec::new();
+    let mut rest = word;
+    while !rest.is_empty() {
+        if let Some(mark) = MARKS.into_iter().find(|mark| rest.starts_with(mark)) {
+            pieces.push(Mark(mark));
+            rest = &rest[mark.len()..];
+            continue;
+        }
+        let end = rest.find(['[', ']', '|', '.']).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end.max(1));
+        let is_value = word.chars().all(|char| char.is_ascii_uppercase());
+        pieces.push(if is_value { Value(word.to_owned()) } else { Literal(word.to_owned()) });
+        rest = after;
+    }
+    pieces
+}
+
+fn of_arguments(command: &Command) -> Vec<Piece> {
     let mut pieces = vec![Literal(command.get_bin_name().unwrap_or(command.get_name()).to_owned())];
     for group in groups(command) {
         let is_required = group.iter().all(|arg| arg.is_required_set());
@@ -100,6 +145,7 @@ mod tests {
         let word = |piece: &Piece| match piece {
             Literal(word) | Value(word) => word.clone(),
             Mark(mark) => (*mark).to_owned(),
+            Break => "\n".to_owned(),
         };
         synopsis(command).iter().map(word).collect()
     }
@@ -116,7 +162,45 @@ mod tests {
             .arg(Arg::new("timeout").long("timeout").value_name("DURATION").conflicts_with("detach"))
             .arg(Arg::new("what").value_name("WHAT").required(true).num_args(1..));
         assert_eq!(text(&mut command), "ttctl get [-o PATH] [--detach | --timeout DURATION] WHAT...");
-        assert_eq!(text(&mut Command::new("a").arg(Arg::new("b"))), "a [B]");
+        assert_eq!(text(&mut Command::new("a").arg(Arg::new("b").value_name("B"))), "a [B]");
         assert_eq!(text(&mut Command::new("a").subcommand(Command::new("b"))), "a COMMAND");
+    }
+
+    #[test]
+    fn a_usage_that_is_declared_is_the_synopsis() {
+        let usage = "ttctl peer [-o PATH] NAME|ID...\n       ttctl peer --all HOST[:PORT]";
+        let mut command = Command::new("peer").bin_name("ttctl peer").override_usage(usage);
+        assert_eq!(text(&mut command), usage.replace("       ", ""));
+        let pieces = of_word("HOST[:PORT]");
+        let value = |word: &str| Value(word.to_owned());
+        assert_eq!(pieces, [value("HOST"), Mark("[:"), value("PORT"), Mark("]")]);
+    }
+
+    /// Each verb's usage is written by hand: nothing that the verb takes may be missing in it.
+    #[test]
+    fn every_usage_has_all_that_its_verb_takes() {
+        let mut cli = <ctl::cli::Cli as clap::CommandFactory>::command();
+        cli.build();
+        let tracker = cli.find_subcommand("tracker").unwrap().get_subcommands();
+        let verbs = cli.get_subcommands().filter(|verb| verb.get_name() != "tracker").chain(tracker);
+        for verb in verbs.filter(|verb| verb.get_name() != "help") {
+            let usage = verb.clone().render_usage().to_string();
+            assert!(!usage.contains("[OPTIONS]"), "{usage}");
+            assert!(usage.lines().all(|line| line.len() <= 80), "{usage}");
+            let words: Vec<&str> =
+                usage.split(|char: char| char.is_whitespace() || "[]".contains(char)).collect();
+            for arg in groups(verb).concat() {
+                let (long, short) = (arg.get_long().unwrap_or_default(), arg.get_short());
+                let named = |word: &&&str| {
+                    word.strip_prefix("--") == Some(long)
+                        || short.is_some_and(|short| word.strip_prefix('-') == Some(&short.to_string()))
+                };
+                assert!(words.iter().any(|word| named(&word)), "{usage} lacks --{long}");
+            }
+            for arg in verb.get_positionals() {
+                let several = if takes_several(arg) { "..." } else { "" };
+                assert!(usage.contains(&format!("{}{several}", value_name(arg))), "{usage}");
+            }
+        }
     }
 }
