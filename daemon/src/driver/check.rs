@@ -265,7 +265,7 @@ impl Driver {
         }
         if chunks > 0 {
             let name = resource.manifest.name();
-            tracing::error!(%name, id = %key, "the disk cannot read {chunks} chunks of the download; they are fetched again");
+            tracing::error!(%name, id = %key, "the disk cannot read parts of the download (chunks: {chunks}); they are fetched again");
         }
         self.fetch_again(key, checked);
     }

@@ -445,7 +445,7 @@ fn what_the_disk_cannot_read_of_a_download_is_fetched_again() {
     a.restart();
     b.wait_seeding("image.iso");
     b.check_file("image.iso", &bytes);
-    assert!(b.log().contains("cannot read these chunks"), "{}", b.log());
+    assert!(b.log().contains("the disk cannot read parts of the download"), "{}", b.log());
 }
 
 /// The one part file of a shared folder.
