@@ -64,9 +64,9 @@ fn get_does_not_call_a_file_complete_that_was_changed() {
     b.get("image.iso", &bytes);
     damage(&b.file("image.iso"), 1);
     let output = b.ctl_code(6, &["get", "image.iso"]);
-    says(&output, "1 chunk");
+    says(&output, "1 of 3 chunks differs");
     let output = b.ctl_code(6, &["wait", "image.iso"]);
-    says(&output, "1 chunk");
+    says(&output, "1 of 3 chunks differs");
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn an_import_that_is_not_what_was_announced_ends_with_a_word() {
         let state = async |task: TaskId| format!("{:?}", caller.task(task, 0, SOON).await.unwrap().unwrap());
         let (long, short) = (begin("long").await, begin("short").await);
         feed(long, b"more than five").await.unwrap_err();
-        assert!(state(long).await.contains("announced with 5 bytes"), "{}", state(long).await);
+        assert!(state(long).await.contains("more than the announced 5 bytes"), "{}", state(long).await);
         feed(short, b"four").await.unwrap();
         caller.import_end(short, SOON).await.unwrap().unwrap_err();
         assert!(state(short).await.contains("has 4 bytes, not 5"), "{}", state(short).await);
