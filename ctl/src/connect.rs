@@ -33,6 +33,9 @@ const STARTS_WITHIN: Duration = Duration::from_millis(600);
 /// The pause between two looks.
 const TRY_AGAIN: Duration = Duration::from_millis(30);
 
+/// The pause between two attempts to reach a daemon that has stopped while a command follows or watches.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// A daemon that answered hello.
 #[derive(Debug)]
 pub(crate) struct Daemon {
@@ -47,6 +50,16 @@ impl Daemon {
     /// at the usual ones.
     pub(crate) async fn connect(global: &Global) -> Result<Daemon, Error> {
         Daemon::look_for(global).await.map_err(|nobody| nobody.error)
+    }
+
+    /// Waits until a daemon answers, however long that takes: the one that answered before has stopped.
+    pub(crate) async fn connect_again(global: &Global) -> Result<Daemon, Error> {
+        loop {
+            match Daemon::connect(global).await {
+                Err(error) if error.kind == Kind::NoDaemon => tokio::time::sleep(LOOK_AGAIN).await,
+                connected => return connected,
+            }
+        }
     }
 
     /// Like [`Daemon::connect`], for commands that can continue without a daemon.

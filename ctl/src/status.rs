@@ -12,10 +12,10 @@ use crate::local_time;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Column, Steady, Table};
 use crate::targets::{is_single, matching, target_of_one};
-use crate::watch::{Frame, Updates, Watched, watch};
+use crate::watch::{self, Frame, Updates, watch};
 use crate::width::wrap;
 use shared::chunk::{CHUNK_BYTES, ChunkCount};
-use shared::rpc::control::{ErrorKind, ResourceStatus, State, TrackerStatus};
+use shared::rpc::control::{ErrorKind, ResourceStatus, State, TrackerStatus, Watched};
 use std::time::Duration;
 
 /// The shortest pause between two updates with --watch, so that a busy ttd is not asked all the time.
@@ -23,10 +23,13 @@ const UPDATES_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) const NOTHING: &str = "no files here; `ttctl share` and `ttctl get` add some";
 
+/// What is said while a watch waits for ttd.
+const AWAY: &str = "ttd has stopped; waiting for it to come back";
+
 pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
     if !args.what.is_empty() && !is_single(&args.what) {
-        return status_of_several(&daemon, args, output).await;
+        return status_of_several(daemon, args, global, output).await;
     }
     let what = match &args.what[..] {
         [what] => Some(target_of_one(&daemon, what).await?),
@@ -34,16 +37,21 @@ pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Outp
     };
     let what = what.as_deref();
     if args.watch {
-        return watch_these(&daemon, what.map_or(Watch::All, Watch::One), output).await;
+        return watch_these(daemon, what.map_or(Watch::All, Watch::One), global, output).await;
     }
     let resources = daemon.caller.status(what.map(str::to_owned), CALL_TIMEOUT).await??;
     show(&resources, what, output)
 }
 
 /// The status of several names or of patterns: one row for each.
-async fn status_of_several(daemon: &Daemon, args: &StatusArgs, output: &mut Output) -> Result<(), Error> {
+async fn status_of_several(
+    daemon: Daemon,
+    args: &StatusArgs,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Error> {
     if args.watch {
-        return watch_these(daemon, Watch::These(&args.what), output).await;
+        return watch_these(daemon, Watch::These(&args.what), global, output).await;
     }
     let here = daemon.caller.status(None, CALL_TIMEOUT).await??;
     let (found, failed) = matching(&here, &args.what);
@@ -112,58 +120,102 @@ impl<'a> Watch<'a> {
     }
 }
 
-async fn watch_these(daemon: &Daemon, what: Watch<'_>, output: &mut Output) -> Result<(), Error> {
-    let mut statuses = Statuses { what: what.one(), resources: Vec::new(), steady: Steady::default() };
-    watch(&mut statuses, output, |updates| follow(daemon, what, updates)).await
+async fn watch_these(
+    daemon: Daemon,
+    what: Watch<'_>,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Error> {
+    let mut statuses =
+        Statuses { what: what.one(), resources: Vec::new(), is_away: false, steady: Steady::default() };
+    watch(&mut statuses, output, |updates| follow(daemon, what, global, updates)).await
 }
 
-/// Sends the resources now and after each change.
+/// What a watch is told.
+enum Update {
+    Resources(Vec<ResourceStatus>),
+    /// ttd has stopped, and is waited for.
+    Away,
+}
+
+/// Sends the resources now and after each change, also after a restart of ttd.
 async fn follow(
-    daemon: &Daemon,
+    mut daemon: Daemon,
     what: Watch<'_>,
-    updates: Updates<Vec<ResourceStatus>>,
+    global: &Global,
+    updates: Updates<Update>,
 ) -> Result<(), Error> {
     let mut seen = None;
     loop {
-        let one = what.one().map(str::to_owned);
-        let mut watched = daemon.caller.watch(one, seen.unwrap_or(0), WAIT_MS, POLL_TIMEOUT).await??;
-        if let Watch::These(whats) = what {
-            watched.resources = matching(&watched.resources, whats).0.into_iter().cloned().collect();
-        }
-        // An answer that only ends the long poll is no update.
-        if seen.replace(watched.seen) != Some(watched.seen) && updates.send(watched.resources).await.is_err()
+        let update = match look(&daemon, what, seen).await {
+            Ok(watched) if seen.replace(watched.seen) != Some(watched.seen) => {
+                Some(Update::Resources(watched.resources))
+            }
+            Ok(_) => None, // an answer that only ends the long poll
+            Err(error) if error.kind == Kind::NoDaemon => Some(Update::Away),
+            Err(error) => return Err(error),
+        };
+        let is_away = matches!(update, Some(Update::Away));
+        if let Some(update) = update
+            && updates.send(update).await.is_err()
         {
             return Ok(());
         }
+        if is_away {
+            (daemon, seen) = (Daemon::connect_again(global).await?, None);
+        }
         tokio::time::sleep(UPDATES_EVERY).await;
     }
+}
+
+/// Waits until something is other than it was `seen`, or for a while.
+async fn look(daemon: &Daemon, what: Watch<'_>, seen: Option<u64>) -> Result<Watched, Error> {
+    let one = what.one().map(str::to_owned);
+    let mut watched = daemon.caller.watch(one, seen.unwrap_or(0), WAIT_MS, POLL_TIMEOUT).await??;
+    if let Watch::These(whats) = what {
+        watched.resources = matching(&watched.resources, whats).0.into_iter().cloned().collect();
+    }
+    Ok(watched)
 }
 
 /// What `--watch` shows.
 struct Statuses<'a> {
     what: Option<&'a str>,
     resources: Vec<ResourceStatus>,
+    is_away: bool,
     steady: Steady,
 }
 
-impl Watched for Statuses<'_> {
-    type Update = Vec<ResourceStatus>;
+impl watch::Watched for Statuses<'_> {
+    type Update = Update;
 
-    fn take(&mut self, update: Vec<ResourceStatus>, _: &Output) {
-        self.resources = update;
+    fn take(&mut self, update: Update, output: &Output) {
+        let was_away = self.is_away;
+        self.is_away = matches!(update, Update::Away);
+        if let Update::Resources(resources) = update {
+            self.resources = resources;
+        }
+        // A screen has it below the table.
+        if was_away != self.is_away && !output.out_is_screen() {
+            output.note(if self.is_away { AWAY } else { "ttd is back" });
+        }
     }
 
     fn frame(&mut self, output: &Output) -> Frame {
         let all: Vec<&ResourceStatus> = self.resources.iter().collect();
-        let nothing = wrap(NOTHING, output.columns().unwrap_or(usize::MAX));
-        Frame {
-            table: table(&self.resources, output).again(&mut self.steady, output),
-            foot: if self.resources.is_empty() { nothing } else { below(&all, output) },
+        let columns = output.columns().unwrap_or(usize::MAX);
+        let mut foot = if all.is_empty() { wrap(NOTHING, columns) } else { below(&all, output) };
+        if self.is_away {
+            foot = wrap(AWAY, columns).iter().map(|line| output.paint(Colour::Careful, line)).collect();
         }
+        Frame { table: table(&self.resources, output).again(&mut self.steady, output), foot }
     }
 
     /// One JSON document, or a line per resource.
     fn lines(&self, output: &Output) -> Result<Vec<String>, Error> {
+        if self.is_away && self.resources.is_empty() {
+            return Ok(Vec::new()); // ttd has told nothing yet
+        }
         let only = self.what.map(|what| best(&self.resources, what)).transpose()?;
         if !output.is_json() {
             return Ok(self.resources.iter().map(line).collect());
@@ -347,144 +399,5 @@ pub(crate) fn trouble(resource: &ResourceStatus) -> Kind {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tests::Sink;
-    use shared::id::ResourceId;
-    use shared::wanted::WantedBy;
-
-    fn resources() -> Vec<ResourceStatus> {
-        let done = ResourceStatus {
-            name: "lab.img".parse().unwrap(),
-            resource: ResourceId::of(b"lab"),
-            state: State::Seeding,
-            reason: None,
-            reason_here: None,
-            kind: None,
-            chunks_have: 4096,
-            chunks_total: 4096,
-            bytes_have: (4 << 30) - 5,
-            bytes_total: Some((4 << 30) - 5),
-            bytes_told: None,
-            peers: 0,
-            download_bytes_per_s: 0,
-            upload_bytes_per_s: 110 << 20,
-            downloaded_bytes: 0,
-            uploaded_bytes: 9 << 30,
-            eta_s: None,
-            trackers: Vec::new(),
-            upload_peers: 31,
-            wanted_by: Default::default(),
-            added_at_ms: None,
-            path: Some("/srv/tt/lab.img".into()),
-        };
-        let waiting = ResourceStatus {
-            name: "weather.grib2".parse().unwrap(),
-            resource: ResourceId::of(b"weather"),
-            state: State::Waiting,
-            reason: Some("no peer has chunk 17".into()),
-            reason_here: Some("no peer has chunk 17".into()),
-            chunks_have: 17,
-            chunks_total: 80,
-            bytes_have: 17 << 20,
-            bytes_total: None,
-            peers: 1,
-            upload_bytes_per_s: 0,
-            uploaded_bytes: 0,
-            downloaded_bytes: 17 << 20,
-            trackers: Vec::new(),
-            eta_s: Some(75),
-            upload_peers: 0,
-            wanted_by: vec![
-                WantedBy::User { uid: 1000, name: Some("alice".to_owned()) },
-                WantedBy::User { uid: 1234, name: None },
-                WantedBy::Found,
-            ]
-            .into(),
-            ..done.clone()
-        };
-        vec![done, waiting]
-    }
-
-    fn shown(resources: &[ResourceStatus], what: Option<&str>, json: bool) -> String {
-        let sink = Sink::default();
-        let mut output = Output::to(sink.clone(), &Global { json, ..Global::default() });
-        show(resources, what, &mut output).unwrap();
-        output.flush().unwrap();
-        sink.text()
-    }
-
-    #[test]
-    fn the_table() {
-        assert_eq!(
-            shown(&resources(), None, false),
-            "\
-NAME           STATE     DONE      SIZE  PEERS         UP  TO PEERS        LEFT  REASON
-lab.img        seeding  100 %   4.0 GiB      0  110 MiB/s        31
-weather.grib2  waiting   21 %  ≤ 80 MiB      1                       1 min 15 s  no peer has chunk 17
-"
-        );
-    }
-
-    #[test]
-    fn the_details() {
-        assert_eq!(
-            shown(&resources()[1..], Some("weather.grib2"), false),
-            "\
-name      weather.grib2
-id        e5e72beb4e3c6926d3dc9e3e2ef7833ba50cd919c2460a782b244fd071e920de
-path      /srv/tt/lab.img
-size      ≤ 80 MiB
-state     waiting
-reason    no peer has chunk 17
-done      21 % (17 of 80 chunks, 17 MiB of ≤ 80 MiB)
-peers     1
-download  0 B/s
-upload    0 B/s
-received  17 MiB since ttd started
-sent      0 B since ttd started
-left      1 min 15 s
-wanted by alice, uid 1234, found in the shared directory
-"
-        );
-    }
-
-    #[test]
-    fn the_json_of_one_is_flat_and_of_all_a_list() {
-        let id = ResourceId::of(b"weather");
-        let fields = format!(
-            "\"name\":\"weather.grib2\",\"resource\":\"{id}\",\"state\":\"waiting\",\
-             \"reason\":\"no peer has chunk 17\",\"chunks_have\":17,\"chunks_total\":80,\
-             \"bytes_have\":17825792,\"bytes_total\":null,\"peers\":1,\"download_bytes_per_s\":0,\
-             \"upload_bytes_per_s\":0,\"eta_s\":75,\"downloaded_bytes\":17825792,\"uploaded_bytes\":0,\
-             \"exit_code\":null,\"trackers\":[],\"upload_peers\":0,\
-             \"wanted_by\":[\"alice\",\"uid 1234\",\"found in the shared directory\"],\"bytes_told\":null,\
-             \"id\":\"{id}\",\"path\":\"/srv/tt/lab.img\",\"added_at_ms\":null}}"
-        );
-        assert_eq!(
-            shown(&resources(), Some("weather.grib2"), true),
-            format!("{{\"schema_version\":1,{fields}\n")
-        );
-        let all = shown(&resources(), None, true);
-        assert!(all.starts_with("{\"schema_version\":1,\"resources\":[{\"name\":\"lab.img\","), "{all}");
-        assert!(all.ends_with(&format!(",{{{fields}]}}\n")), "{all}");
-    }
-
-    #[test]
-    fn the_name_that_was_asked_for_comes_before_others_of_its_id() {
-        let both = resources();
-        assert_eq!(best(&both, "weather.grib2").unwrap().name.as_str(), "weather.grib2");
-        assert_eq!(best(&both, "e5e72beb").unwrap().name.as_str(), "lab.img");
-        assert_eq!(best(&[], "x").unwrap_err().exit_code(), 4);
-    }
-
-    #[test]
-    fn a_line_for_a_pipe() {
-        assert!(line(&resources()[0]).ends_with(", 0 peers, down 0 B/s, up 110 MiB/s to 31 peers"));
-        assert_eq!(
-            line(&resources()[1]),
-            "weather.grib2: waiting 21 %, 17 MiB of ≤ 80 MiB, 1 peer, down 0 B/s, up 0 B/s, 1 min 15 s left; \
-             no peer has chunk 17"
-        );
-    }
-}
+#[path = "status_tests.rs"]
+mod tests;

@@ -4,6 +4,7 @@ use crate::fake::refused;
 use crate::fleet::Machine;
 use crate::pty::{Shown, Terminal};
 use rustix::process::Signal;
+use shared::rpc::control::{ControlError, ErrorKind};
 
 const WATCHES: [&[&str]; 2] = [&["status", "--watch"], &["fleet", "a.img", "--watch"]];
 
@@ -64,6 +65,31 @@ fn an_error_ends_a_watch_below_what_was_seen_last() {
     assert_eq!(code, 4);
     restored(&shown.lock().unwrap());
     assert!(shown.lock().unwrap().text().ends_with("error: it is over"));
+}
+
+#[test]
+fn a_watch_outlives_a_restart_of_ttd() {
+    let machine = Machine::full();
+    let socket = machine.fake.folder.path().join(".tinytorrent/ttd.sock");
+    let elsewhere = socket.with_extension("gone");
+    for args in [&["status", "--watch"][..], &["status", "a.img", "--watch"], &["status", "a*", "--watch"]] {
+        let terminal = watch(&machine, 80, 40, args);
+        terminal.wait_until("the file", |shown| shown.text().contains("\na.img"));
+        std::fs::rename(&socket, &elsewhere).unwrap();
+        let stops = ControlError { kind: ErrorKind::Stopping, ..refused("ttd stops") };
+        machine.fake.state().lost = Some(stops);
+        terminal.wait_until("that ttd is waited for", |shown| {
+            shown.text().contains("ttd has stopped; waiting for it to come back")
+        });
+        assert!(terminal.shown().text().contains("\na.img"), "what was seen last stays");
+        std::fs::rename(&elsewhere, &socket).unwrap();
+        terminal.wait_until("that it is back", |shown| !shown.text().contains("waiting for it"));
+        assert!(terminal.shown().text().contains("\na.img"), "{}", terminal.shown().text());
+        terminal.type_in("q");
+        let (code, shown) = terminal.end();
+        assert_eq!(code, 0);
+        restored(&shown.lock().unwrap());
+    }
 }
 
 #[test]
