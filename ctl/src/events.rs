@@ -8,17 +8,19 @@ use crate::human;
 use crate::local_time;
 use crate::output::{Colour, Output};
 use crate::select::{Known, select};
+use crate::width::{shorten_middle, width, wrap};
 use serde::Serialize;
 use shared::host::clock::now_ms;
 use shared::id::PeerId;
 use shared::rpc::control::{EventPage, FileEvent, Happened, Happening, TrackerEvent};
 use std::time::Duration;
 
-/// The pause between two attempts to find a ttd that has gone.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
 /// The width of the longest word for an event, in columns.
 const WORD_COLUMNS: usize = "tracker_back".len();
+
+/// Where names have less room than this, what happened begins at the left edge, indented by [`INDENT`].
+const NARROW: usize = 30;
+const INDENT: usize = 2;
 
 pub(crate) async fn events(args: &EventsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let gone = output.reader_gone();
@@ -50,7 +52,7 @@ async fn follow(args: &EventsArgs, global: &Global, output: &mut Output) -> Resu
                     return Err(error);
                 }
                 output.warning("ttd closed the connection: waiting until it is back");
-                daemon = connect_again(global).await?;
+                daemon = Daemon::connect_again(global).await?;
                 place.after_restart(&daemon, output)?;
             }
         }
@@ -89,16 +91,6 @@ impl Place {
     }
 }
 
-/// Waits without limit until a ttd answers.
-async fn connect_again(global: &Global) -> Result<Daemon, Error> {
-    loop {
-        match Daemon::connect(global).await {
-            Err(error) if error.kind == Kind::NoDaemon => tokio::time::sleep(LOOK_AGAIN).await,
-            connected => return connected,
-        }
-    }
-}
-
 fn show(page: &EventPage, filter: &Filter, output: &mut Output) -> Result<(), Error> {
     if page.missed > 0 {
         missed(page, output)?;
@@ -106,7 +98,7 @@ fn show(page: &EventPage, filter: &Filter, output: &mut Output) -> Result<(), Er
     for happened in page.events.iter().filter(|happened| filter.takes(happened)) {
         match output.is_json() {
             true => output.json_line(&Document::new(Event::from(happened)))?,
-            false => output.line(&line(happened, output))?,
+            false => lines(happened, output).iter().try_for_each(|line| output.line(line))?,
         }
     }
     output.flush()
@@ -143,13 +135,15 @@ impl Filter<'_> {
     }
 }
 
-/// "2026-03-01 08:05:59  complete      lab.img  61 MiB in 4.2 s (15 MiB/s) from 3 peers"
-fn line(happened: &Happened, output: &Output) -> String {
+/// "2026-03-01 08:05:59  complete      lab.img  61 MiB in 4.2 s (15 MiB/s) from 3 peers". Where a terminal has no room for
+/// that, what is told stands below the name, and an id is left out.
+fn lines(happened: &Happened, output: &Output) -> Vec<String> {
     let (word, colour) = word(&happened.event);
+    let mut id = None;
     let (subject, rest) = match &happened.event {
         Happening::File { name, resource, what } => {
-            let told = told(what);
-            (human::clean(name.as_str()), if told.is_empty() { output.id(resource) } else { told })
+            id = Some(output.id(resource));
+            (human::clean(name.as_str()), told(what))
         }
         Happening::Tracker { tracker, what: TrackerEvent::Lost { reason } } => {
             (tracker.to_string(), human::clean(reason))
@@ -157,8 +151,23 @@ fn line(happened: &Happened, output: &Output) -> String {
         Happening::Tracker { tracker, what: TrackerEvent::Back } => (tracker.to_string(), String::new()),
     };
     let time = local_time::second(happened.at_ms, output);
-    let word = output.paint(colour, &format!("{word:<WORD_COLUMNS$}"));
-    format!("{time}  {word}  {subject}  {rest}").trim_end().to_owned()
+    let begin = format!("{time}  {word:<WORD_COLUMNS$}  ");
+    let room = output.columns().map(|columns| columns.saturating_sub(width(&begin)));
+    let begin = begin.replacen(word, &output.paint(colour, word), 1);
+    let whole = match id {
+        Some(id) if rest.is_empty() => format!("{subject}  {id}"),
+        _ => format!("{subject}  {rest}").trim_end().to_owned(),
+    };
+    let Some(room) = room.filter(|&room| width(&whole) > room) else { return vec![begin + &whole] };
+    let columns = output.columns().unwrap_or_default();
+    let indent = if room < NARROW { INDENT } else { columns - room };
+    let mut lines = vec![format!("{begin}{}", shorten_middle(&subject, room))];
+    if !rest.is_empty() {
+        lines.extend(
+            wrap(&rest, columns.saturating_sub(indent)).iter().map(|line| format!("{:indent$}{line}", "")),
+        );
+    }
+    lines
 }
 
 fn told(what: &FileEvent) -> String {

@@ -28,7 +28,7 @@ fn shown(events: Vec<Happened>, what: &[&str], since_ms: u64, json: bool) -> Str
 #[test]
 fn a_line_says_what_happened_to_what() {
     let output = Output::to(Vec::new(), &Global::default());
-    let rest = |happened: &Happened| line(happened, &output).split_once("  ").unwrap().1.to_owned();
+    let rest = |happened: &Happened| lines(happened, &output).concat().split_once("  ").unwrap().1.to_owned();
     let id = ResourceId::of(b"lab");
     assert_eq!(rest(&of_file(1, FileEvent::Shared)), format!("shared        lab.img  {id}"));
     assert_eq!(
@@ -43,6 +43,20 @@ fn a_line_says_what_happened_to_what() {
         "stalled       lab.img  no progress for 5 min 00 s: nothing arrives"
     );
     assert_eq!(rest(&lost()), "tracker_lost  tt://t  connection\\u{7} refused");
+}
+
+#[test]
+fn a_terminal_has_what_happened_below_a_name_that_is_long() {
+    let at = |columns| {
+        let output = Output::to(Vec::new(), &Global::default()).at_terminal(columns);
+        let lines = lines(&of_file(1, complete()), &output);
+        let all_fit = lines.iter().all(|line| width(line) <= columns);
+        assert!(all_fit, "{columns}: {lines:#?}");
+        lines.iter().skip(1).cloned().collect::<Vec<_>>()
+    };
+    assert!(at(120).is_empty());
+    assert_eq!(at(70), [format!("{:35}61 MiB in 4.2 s (15 MiB/s) from 3", ""), format!("{:35}peers", "")]);
+    assert_eq!(at(60), ["  61 MiB in 4.2 s (15 MiB/s) from 3 peers"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::documents::{Document, Failed, Failure};
 use crate::error::{Error, Kind};
 use crate::human::clean;
 use crate::terminal;
+use crate::width::wrap_message;
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -304,8 +305,7 @@ impl Output {
 
     /// Prints a warning.
     pub fn warning(&self, text: &str) {
-        let label = paint(self.err_has_colours(), Colour::Careful, "warning:");
-        err_line(&format!("{label} {}", clean(&self.pasteable(text))));
+        self.tell("warning:", Colour::Careful, &self.pasteable(text));
     }
 
     /// Prints an error and its hint.
@@ -313,12 +313,17 @@ impl Output {
         if error.kind == Kind::BrokenPipe || error.is_told {
             return;
         }
-        let label = paint(self.err_has_colours(), Colour::Bad, "error:");
-        err_line(&format!("{label} {}", clean(&error.message)));
+        self.tell("error:", Colour::Bad, &error.message);
         if let Some(hint) = &error.hint {
-            let label = paint(self.err_has_colours(), Colour::Bold, "hint:");
-            err_line(&format!("{label} {}", clean(&self.pasteable(hint))));
+            self.tell("hint:", Colour::Bold, &self.pasteable(hint));
         }
+    }
+
+    /// Prints a text after a label in a color.
+    fn tell(&self, label: &str, colour: Colour, text: &str) {
+        let lines = err_lines(&format!("{label} {}", clean(text)));
+        let label_painted = paint(self.err_has_colours(), colour, label);
+        err_write(&lines.replacen(label, &label_painted, 1));
     }
 }
 
@@ -357,9 +362,22 @@ pub(crate) fn detail(global: &Global, text: &str) {
     }
 }
 
+/// Prints a message without colors to the standard error.
+pub(crate) fn err_line(text: &str) {
+    err_write(&err_lines(text));
+}
+
+/// The message as it is printed to the standard error: on a terminal it is wrapped.
+fn err_lines(text: &str) -> String {
+    match io::stderr().is_terminal() {
+        true => wrap_message(text, terminal::size(io::stderr()).columns).join("\n"),
+        false => text.to_owned(),
+    }
+}
+
 /// Writes to the standard error. Failures are ignored, because nobody may read it.
-fn err_line(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+fn err_write(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// The text in a color, if `colours` is set.

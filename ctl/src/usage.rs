@@ -2,18 +2,40 @@
 
 use crate::cli::Global;
 use crate::error::{Error, Kind};
-use crate::output::Output;
+use crate::output::{Output, err_line};
+use crate::terminal;
+use crate::width::width;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 
 /// Reports why a command line is invalid. Also answers --help and --version, which are no errors.
 pub(crate) fn tell(error: &clap::Error, args: &[OsString]) -> Result<(), Error> {
-    let _ = error.print(); // nobody may read it
     if !error.use_stderr() {
+        let _ = error.print(); // nobody may read it
         return Ok(());
     }
+    print(error);
     let json = wants_json(args);
     Output::of_process(&Global { json, ..Global::default() }).end(Err(described(error)))
+}
+
+/// Prints the error as clap does, with lines that are too wide for the terminal wrapped.
+fn print(error: &clap::Error) {
+    let text = error.to_string();
+    let columns = terminal::size(io::stderr()).columns;
+    if !io::stderr().is_terminal() || text.lines().all(|line| width(line) <= columns) {
+        let _ = error.print(); // nobody may read it
+        return;
+    }
+    let output = Output::of_process(&Global::default());
+    for line in text.trim_end().lines() {
+        match line.strip_prefix("error: ") {
+            Some(message) => output.error(&Error::usage(message)),
+            None if width(line) > columns => err_line(line.trim_start()),
+            None => err_line(line),
+        }
+    }
 }
 
 /// Converts clap's paragraphs to one message and a hint.

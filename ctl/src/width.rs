@@ -52,6 +52,31 @@ pub(crate) fn shorten_middle(text: &str, columns: usize) -> String {
     format!("{}…{tail}", head(text, room - width(tail)))
 }
 
+/// How far the lines of a message after its first one are indented.
+const INDENT: usize = 2;
+
+/// The message on lines of at most this many columns; those after the first are indented. A command in backticks stays on
+/// one line, so that it can be pasted. A word or command that is longer than a line is left whole: the terminal breaks it.
+pub(crate) fn wrap_message(text: &str, columns: usize) -> Vec<String> {
+    let mut in_backticks = false;
+    let words = text.split(|char| {
+        in_backticks ^= char == '`';
+        char == ' ' && !in_backticks
+    });
+    let mut lines = vec![String::new()];
+    for word in words {
+        let line = lines.last_mut().expect("there is a line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if width(line) + 1 + width(word) <= columns {
+            line.extend([" ", word]);
+        } else {
+            lines.push(format!("{:INDENT$}{word}", ""));
+        }
+    }
+    lines
+}
+
 /// The text on lines of at most this many columns, broken at spaces. A word that is longer than a line is broken
 /// anywhere.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
@@ -117,6 +142,21 @@ mod tests {
         assert_eq!(width(texts[2]), 8 + " family ".len() + 8 + " photos ".len() + 4 + ".zip".len());
         assert_eq!(shorten("lab-2026-模型-desktop.img", 12), "lab-2026-模…");
         assert_eq!(shorten_middle("e\u{301}e\u{301}e\u{301}e\u{301}", 3), "e\u{301}…e\u{301}");
+    }
+
+    #[test]
+    fn a_message_is_wrapped_and_its_commands_can_be_pasted() {
+        assert_eq!(
+            wrap_message("hint: see it with `ttctl status a.img`, cancel it with `ttctl remove a.img`", 36),
+            ["hint: see it with", "  `ttctl status a.img`, cancel it", "  with `ttctl remove a.img`",]
+        );
+        let path = "/srv/tinytorrent/.tinytorrent/parts/0123456789abcdef.part";
+        assert_eq!(
+            wrap_message(&format!("error: cannot open {path}: no such file"), 30),
+            ["error: cannot open".to_owned(), format!("  {path}:"), "  no such file".to_owned()]
+        );
+        assert_eq!(wrap_message("error: a ` alone", 80), ["error: a ` alone"]);
+        assert_eq!(wrap_message("", 80), [""]);
     }
 
     #[test]
