@@ -14,7 +14,6 @@ use serde::Serialize;
 use shared::rpc::control::TrackerAnswer;
 use shared::rpc::tracker::{Fleet, FleetMachine, Lookup, Presence};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 /// How long a machine that takes part may be without a new chunk before it counts as stuck. It is longer than the
@@ -213,8 +212,6 @@ struct Row {
     /// Whether it is in that file; `None` without a file.
     is_expected: Option<bool>,
     state: State,
-    /// A remark for people.
-    note: String,
     seen: Option<FleetMachine>,
 }
 
@@ -245,6 +242,17 @@ impl Row {
         self.seen.as_ref()?.bytes_per_s.filter(|_| self.state != State::Outdated).map(human::rate)
     }
 
+    /// The former version that an outdated machine has.
+    fn former(&self) -> Option<String> {
+        let seen = self.seen.as_ref().filter(|_| self.state == State::Outdated)?;
+        Some(human::short(seen.key.resource))
+    }
+
+    /// The remark on a machine that is not in the file of expected machines.
+    fn note(&self) -> Option<&'static str> {
+        (self.is_expected == Some(false)).then_some("not listed")
+    }
+
     /// "12 s ago", so that old data can be recognized.
     fn seen_ago(&self) -> Option<String> {
         let seen = Duration::from_secs(self.seen.as_ref()?.seen_ms / 1000);
@@ -260,8 +268,10 @@ impl Row {
             line.push_str(&format!(" {} %", self.percent()));
         }
         let zone = self.seen.as_ref().map(|seen| human::clean(&seen.zone)).filter(|zone| !zone.is_empty());
-        let note = Some(human::clean(&self.note)).filter(|note| !note.is_empty());
-        for part in [self.rate(), zone.map(|zone| format!("zone {zone}")), note].into_iter().flatten() {
+        let zone = zone.map(|zone| format!("zone {zone}"));
+        let former = self.former().map(|former| format!("has {former}"));
+        let note = self.note().map(str::to_owned);
+        for part in [self.rate(), zone, former, note].into_iter().flatten() {
             line.push_str(&format!(", {part}"));
         }
         line
@@ -270,29 +280,18 @@ impl Row {
 
 /// The machines that were seen, with their names in the file, and the expected ones that were not.
 fn rows(fleet: &Fleet, expected: &[Expected], args: &FleetArgs) -> Vec<Row> {
-    let file = args.expect.as_deref().and_then(Path::file_name).map(|file| file.to_string_lossy());
     let seen = fleet.machines.iter().map(|machine| {
         let known = expected.iter().find(|host| host.is_at(machine.addr)).map(|host| host.name.clone());
         let is_expected = args.expect.as_ref().map(|_| known.is_some());
         let state = State::of(machine, fleet);
-        let version =
-            (state == State::Outdated).then(|| format!("has {}", human::short(machine.key.resource)));
-        let stranger = file.as_ref().filter(|_| known.is_none()).map(|file| format!("not in {file}"));
         let own = Some(machine.host.clone()).filter(|host| !host.is_empty());
-        Row {
-            host: known.or(own),
-            is_expected,
-            state,
-            note: version.into_iter().chain(stranger).collect::<Vec<_>>().join(", "),
-            seen: Some(machine.clone()),
-        }
+        Row { host: known.or(own), is_expected, state, seen: Some(machine.clone()) }
     });
     let is_missing = |host: &&Expected| !fleet.machines.iter().any(|machine| host.is_at(machine.addr));
     let missing = expected.iter().filter(is_missing).map(|host| Row {
         host: Some(host.name.clone()),
         is_expected: Some(true),
         state: State::NeverSeen,
-        note: String::new(),
         seen: None,
     });
     let mut rows: Vec<Row> = missing.chain(seen).collect();
@@ -310,7 +309,8 @@ fn table(rows: &[Row]) -> Table {
         Column::right("RATE").usual(10).dropped(3),
         Column::left("ZONE").shortened().dropped(1),
         Column::right("SEEN").usual(14).dropped(2),
-        Column::left("NOTE").shortened(),
+        Column::left("HAS"),
+        Column::left("NOTE"),
     ]);
     for row in rows {
         let seen = row.seen.as_ref();
@@ -325,7 +325,8 @@ fn table(rows: &[Row]) -> Table {
             row.rate().unwrap_or_default().into(),
             seen.map_or("", |seen| &seen.zone).into(),
             row.seen_ago().unwrap_or_default().into(),
-            row.note.as_str().into(),
+            row.former().unwrap_or_default().into(),
+            row.note().unwrap_or_default().into(),
         ]);
     }
     table

@@ -74,11 +74,11 @@ async fn the_slowest_come_first() {
         "\
 HOST           ADDRESS        STATE        DONE       RATE  ZONE      SEEN  NOTE
 10.0.0.77                     never seen
-               10.0.0.4:7987  left          2 %             north  2 s ago  not in hosts.txt
-               10.0.0.3:7987  stuck        99 %      0 B/s         2 s ago  not in hosts.txt
+               10.0.0.4:7987  left          2 %             north  2 s ago  not listed
+               10.0.0.3:7987  stuck        99 %      0 B/s         2 s ago  not listed
 10.0.0.5       10.0.0.5:7987  running      25 %  4.0 MiB/s         2 s ago
-pc-2           10.0.0.2:7987  running      25 %  5.0 MiB/s  north  2 s ago  not in hosts.txt
-               10.0.0.6:7987  lost        100 %             north  2 s ago  not in hosts.txt
+pc-2           10.0.0.2:7987  running      25 %  5.0 MiB/s  north  2 s ago  not listed
+               10.0.0.6:7987  lost        100 %             north  2 s ago  not listed
 10.0.0.1:7987  10.0.0.1:7987  done        100 %                    2 s ago
 7 machines: 1 done, 2 running, 1 stuck, 2 gone, 1 never seen"
     );
@@ -106,9 +106,9 @@ fn outdated_machines_say_which_version_they_have() {
     assert_eq!(
         shown(&machines, &[], &[], false),
         "\
-HOST         ADDRESS        STATE      DONE     SEEN  NOTE
-pc\\u{1b}[2J  10.0.0.3:7987  outdated         2 s ago  has abababab…
-pc\\u{1b}[2J  10.0.0.5:7987  outdated         2 s ago  has abababab…
+HOST         ADDRESS        STATE      DONE     SEEN  HAS
+pc\\u{1b}[2J  10.0.0.3:7987  outdated         2 s ago  abababab…
+pc\\u{1b}[2J  10.0.0.5:7987  outdated         2 s ago  abababab…
              10.0.0.1:7987  done      100 %  2 s ago
 3 machines: 1 done, 0 running, 0 stuck, 2 outdated; lab.img is 01010101…, shared 12 min 00 s ago"
     );
