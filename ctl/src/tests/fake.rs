@@ -11,7 +11,7 @@ use shared::rpc::wire::{Greeted, ServerOptions, serve};
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion, local};
 use shared::url::TrackerUrl;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
@@ -45,6 +45,8 @@ pub(super) struct State {
     /// The limits for download and upload.
     pub(super) limits: Option<(Limit, Limit)>,
     pub(super) folder_trouble: Option<String>,
+    /// The socket that it reports as listening for peers; a fixed address without one.
+    pub(super) listener: Option<TcpListener>,
     /// The directory that it reports, if that is not the real one.
     pub(super) folder_told: Option<PathBuf>,
     /// The names that a tracker lists, two on a page.
@@ -186,19 +188,20 @@ impl Control for Service {
         self.greeted.accept();
         let metadata = std::fs::metadata(&self.folder).unwrap();
         let folder_told = self.state().folder_told.clone();
+        let listens = self.state().listener.as_ref().map(|listener| listener.local_addr().unwrap());
         Ok(DaemonInfo {
             version: PROTOCOL_VERSION,
             software: "fake".into(),
             folder: folder_told.unwrap_or_else(|| self.folder.clone()),
             folder_device: metadata.dev(),
             folder_inode: metadata.ino(),
-            listen: "127.0.0.1:7987".parse().unwrap(),
+            listen: listens.unwrap_or_else(|| "127.0.0.1:7987".parse().unwrap()),
             peer_id: PeerId([1; 16]),
             pid: 1,
             trackers: self.state().trackers.iter().map(|url| url.parse().unwrap()).collect(),
             file_mode: 0o644,
             file_group: None,
-            started_at_ms: 0,
+            started_at_ms: 1_772_336_759_123,
         })
     }
 
@@ -233,8 +236,13 @@ impl Control for Service {
 
     async fn get(self, _: Context, request: GetRequest) -> Result<Accepted, ControlError> {
         let mut state = self.state();
+        let named = match &request.what {
+            GetWhat::Name { name, .. } => Some(name.clone()),
+            GetWhat::Manifest | GetWhat::Resource { .. } => None,
+        };
         state.got.push(request);
-        state.accepted.clone().unwrap_or_else(|| Err(refused("nobody knows it")))
+        let accepted = state.accepted.clone().unwrap_or_else(|| Err(refused("nobody knows it")))?;
+        Ok(Accepted { name: named.unwrap_or(accepted.name), ..accepted })
     }
 
     async fn status(self, _: Context, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
@@ -444,10 +452,54 @@ impl Control for Service {
     }
 
     async fn overview(self, _: Context) -> Result<Overview, ControlError> {
-        Err(refused("a pretender has no overview"))
+        let trouble = |url: &str, trouble: Option<&str>| TrackerStatus {
+            url: url.parse().unwrap(),
+            trouble: trouble.map(str::to_owned),
+            trouble_s: trouble.map(|_| 42),
+            lasting: trouble.map(|trouble| format!("unreachable for 42 s ({trouble})")),
+        };
+        Ok(Overview {
+            uptime_s: 12_000,
+            uid: 990,
+            user: Some("tinytorrent".to_owned()),
+            socket: "/run/tinytorrent/ttd.sock".into(),
+            zone: "room 12".to_owned(),
+            free_bytes: Some(12 << 30),
+            disk_bytes: Some(20 << 30),
+            limits: Limits { download: Limit::None, upload: Limit::BytesPerS(20_000_000) },
+            limits_file: Some("/var/lib/tinytorrent/.tinytorrent/limits.toml".into()),
+            config_files: vec!["/etc/tinytorrent/ttd.toml".into(), "/etc/tinytorrent/ttd.d/site.toml".into()],
+            trackers: vec![
+                trouble("tt://tracker.example", None),
+                trouble("tt://standby.example", Some("connection refused")),
+            ],
+            states: vec![(State_::Seeding, 3), (State_::Waiting, 1)],
+            peers: 5,
+            downloaded_bytes: 3 << 30,
+            uploaded_bytes: 9 << 30,
+        })
     }
 
     async fn events(self, _: Context, _: Option<u64>, _: u32) -> Result<EventPage, ControlError> {
-        Ok(EventPage { newest: 0, missed: 0, events: Vec::new() })
+        let file = |what| Happening::File {
+            name: "lab-2026-debian-bookworm-desktop.img".parse().unwrap(),
+            resource: ResourceId::of(b"lab"),
+            what,
+        };
+        let lost = TrackerEvent::Lost { reason: "connection refused".to_owned() };
+        let all = [
+            file(FileEvent::Accepted),
+            file(FileEvent::Waiting { reason: "no peer has chunk 7".to_owned() }),
+            file(FileEvent::Resumed),
+            file(FileEvent::Complete { bytes: 4 << 30, received: 4 << 30, took_ms: 42_000, sources: 3 }),
+            Happening::Tracker { tracker: "tt://tracker.example".parse().unwrap(), what: lost },
+        ];
+        let happened = |(place, event)| Happened {
+            number: place as u64 + 1,
+            at_ms: 1_772_348_759_123 + place as u64 * 61_000,
+            event,
+        };
+        let events = all.into_iter().enumerate().map(happened).collect();
+        Ok(EventPage { newest: 5, missed: 0, events })
     }
 }

@@ -84,6 +84,8 @@ pub fn resource(name: &str, state: State_) -> ResourceStatus {
         chunks_total: 4096,
         bytes_have: 2 << 30,
         wanted_by: vec![WantedBy::User { uid: 1000, name: Some("alice".to_owned()) }].into(),
+        added_at_ms: Some(1_772_348_759_123),
+        path: Some(format!("/srv/tinytorrent/{name}").into()),
         ..status(name, ResourceId::of(name.as_bytes()), state)
     };
     match state {
@@ -142,7 +144,8 @@ fn machines() -> Vec<FleetMachine> {
             3 => "[2001:db8:1234:5678:9abc:def0:1234:5678]:17987".parse().unwrap(),
             _ => SocketAddr::from(([10, 20, 130, number], 7987)),
         },
-        key: key(NAMES[2]),
+        // a former version
+        key: key(if number == 3 { NAMES[1] } else { NAMES[0] }),
         zone: if number % 2 == 0 { "building-north-2nd-floor".to_owned() } else { String::new() },
         presence,
         have,

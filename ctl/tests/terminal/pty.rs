@@ -50,7 +50,7 @@ impl Terminal {
             .args(args)
             .current_dir(setting.home)
             .env_clear()
-            .envs([("TERM", "xterm-256color"), ("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8")])
+            .envs([("TERM", "xterm-256color"), ("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("TZ", "UTC")])
             .env("HOME", setting.home)
             .envs(setting.env.iter().copied())
             .spawn(pts)

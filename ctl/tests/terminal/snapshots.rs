@@ -7,6 +7,7 @@ use crate::pty::Shown;
 use clap::CommandFactory;
 use shared::id::ResourceId;
 use shared::rpc::control::{ControlError, ErrorKind, Shared, TaskState};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 const WIDTHS: [u16; 2] = [80, 140];
@@ -58,17 +59,37 @@ fn what_is_here() {
         let machine = Machine::full();
         see(&machine, "status", columns, &["status"]);
         see(&machine, "list", columns, &["list"]);
+        see(&machine, "list-long", columns, &["list", "--long"]);
+        see(&machine, "info", columns, &["info"]);
+        see(&machine, "events", columns, &["events", "--no-follow"]);
         for (place, name) in NAMES.iter().enumerate() {
             see(&machine, &format!("status-{place}"), columns, &["status", name]);
         }
         see(&machine, "peers", columns, &["peers"]);
         see(&machine, "peers-of-one", columns, &["peers", "a.img"]);
+        see(&machine, "peers-uploads", columns, &["peers", "--uploads"]);
         let states = [State_::Seeding, State_::Waiting, State_::Seeding];
         let mut here: Vec<_> = NAMES.iter().zip(states).map(|(name, state)| resource(name, state)).collect();
         here.iter_mut().for_each(without_tracker);
         machine.fake.state().here = here;
         see(&machine, "status-without-tracker", columns, &["status"]);
         see(&Machine::empty(), "status-of-nothing", columns, &["status"]);
+        see(&Machine::empty(), "list-of-nothing", columns, &["list"]);
+    }
+}
+
+#[test]
+fn several_names() {
+    for columns in WIDTHS {
+        let machine = Machine::full();
+        see(&machine, "status-several", columns, &["status", "a.img", "nothing.img", NAMES[2]]);
+        see(&machine, "status-pattern", columns, &["status", "lab-*"]);
+        see(&machine, "error-pattern", columns, &["status", "b*.img"]);
+        see(&machine, "get-pattern", columns, &["get", "b*.img"]);
+        see(&machine, "remove-pattern", columns, &["remove", "b*.img"]);
+        let id = ResourceId::of(b"a.img");
+        machine.fake.state().accepted = Some(Ok(accepted("a.img", id, true)));
+        see(&machine, "get-several", columns, &["get", "a.img", NAMES[1]]);
     }
 }
 
@@ -92,12 +113,13 @@ fn what_is_done() {
         let machine = Machine::full();
         let home = machine.home.path();
         std::fs::write(home.join("lab.img"), vec![7; 3 << 20]).unwrap();
-        for verb in ["pause", "resume", "remove"] {
+        for verb in ["pause", "resume", "remove", "unpublish"] {
             see(&machine, verb, columns, &[verb, "a.img", NAMES[1]]);
         }
         machine.fake.state().tasks = [TaskState::Verified { chunks_good: 4096, chunks_total: 4096 }].into();
         see(&machine, "verify", columns, &["verify", "a.img"]);
         see(&machine, "limit", columns, &["limit"]);
+        see(&machine, "limit-save", columns, &["limit", "--upload", "20 MB/s", "--save"]);
         see(&machine, "wait", columns, &["wait", "a.img"]);
         let tracker = "tt://tracker.example";
         see(&machine, "create", columns, &["create", "lab.img", "--tracker", tracker]);
@@ -112,6 +134,7 @@ fn what_is_done() {
         machine.fake.state().tasks = [TaskState::Shared(shared)].into();
         see(&machine, "share", columns, &["share", "lab.img"]);
         machine.fake.state().here.clear();
+        machine.fake.state().listener = Some(TcpListener::bind("127.0.0.1:0").unwrap());
         see(&machine, "doctor", columns, &["doctor"]);
     }
 }
@@ -161,6 +184,9 @@ fn what_goes_wrong() {
         let hint = Some("is tt-tracker running there, and its port open?".to_owned());
         machine.fake.state().no_tracker = Some(ControlError { kind: ErrorKind::Unreachable, message, hint });
         see(&machine, "error-no-tracker", columns, &["tracker", "list"]);
+        see_with(&machine, "error-no-ttd-json", columns, &no_ttd, &["status", "--json"]);
+        see(&machine, "error-unknown-json", columns, &["status", "nothing", "--json"]);
+        see(&machine, "error-usage-json", columns, &["get", "x", "--timeout", "soon", "--json"]);
     }
 }
 
