@@ -1,4 +1,4 @@
-//! ttd: the daemon of each machine. It owns the shared folder and all peer networking.
+//! ttd: the daemon of each machine. It owns the shared directory and all peer networking.
 //!
 //! ```text
 //! decisions   peer, control → Input → driver → Event → core → Action → driver → links, answers, trackers

@@ -18,7 +18,7 @@ pub struct Plan {
     pub config: DaemonConfig,
     /// The config file and its drop-ins.
     pub files: Files,
-    /// The shared folder.
+    /// The shared directory.
     pub folder: PathBuf,
     /// Whether the configuration or the command line names the folder. Otherwise it is the default place of the machine
     /// or of the user.

@@ -107,7 +107,7 @@ impl Saver {
         self.job(Job::HideManifest { home, manifest: Box::new(manifest) });
     }
 
-    /// Removes a file of the shared folder, unless it has changed since it was hashed.
+    /// Removes a file of the shared directory, unless it has changed since it was hashed.
     pub fn remove_file(&self, home: Arc<Home>, name: ResourceName, identity: FileIdentity) {
         self.job(Job::RemoveFile { home, name, identity });
     }

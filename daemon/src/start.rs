@@ -42,8 +42,8 @@ use tokio::task::JoinHandle;
 /// The last port that a daemon with a DIRECTORY argument tries when no port is configured.
 const LAST_PORT: u16 = 8018;
 
-/// How long the daemon waits at its start until the resources of the shared folder are loaded. Then it accepts callers
-/// anyway: a slow disk or many thousand resources take longer, and are loaded meanwhile.
+/// How long the daemon waits at its start until the resources of the shared directory are loaded. Then it accepts
+/// callers anyway: a slow disk or many thousand resources take longer, and are loaded meanwhile.
 const LOADED_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long the orderly end may take. What is not saved by then is fetched or checked again after the next start. It is
@@ -208,7 +208,7 @@ async fn say_ready(service: &Service, context: &Context) {
     }
 }
 
-/// Opens the shared folder. The parent of a folder that was named must exist: otherwise a disk that is not mounted
+/// Opens the shared directory. The parent of a folder that was named must exist: otherwise a disk that is not mounted
 /// would go unnoticed. The default place of a new user is made if it is missing, with access for nobody else, as the
 /// XDG Base Directory Specification asks.
 fn open_home(plan: &Plan) -> Result<Home, StartError> {

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How many tasks may run at once; a caller who wants one more is refused.
+/// Limits the tasks that run at once; a caller who wants one more is refused. Each holds little memory, and most of
+/// them wait to be hashed.
 const RUNNING_MAX: usize = 1024;
 
 /// How many ended tasks are remembered. Beyond this, those that ended first are forgotten.
 const ENDED_MAX: usize = 4096;
 
-/// How long an ended task is remembered, so that a caller can still ask how it ended.
+/// How long an ended task is remembered, so that a caller can still ask how it ended, even one that had to connect
+/// again.
 const ENDED_FOR: Duration = Duration::from_secs(300);
 
 /// The tasks that ttctl can ask about.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a peer that misbehaved is refused.
+/// How long a peer that misbehaved is refused, like the time for which the core does not dial it.
 const BAN: Duration = Duration::from_secs(600);
 /// Limits the bans. Beyond it the oldest ban ends.
 const BANS_MAX: usize = 1024;

@@ -15,7 +15,7 @@ const CALLERS_MAX: usize = 256;
 /// How many more callers may wait for a place; further ones are sent away. Only callers of a user who already has most
 /// places wait.
 const WAITING_MAX: usize = 64;
-/// How long a caller waits for a place before it is sent away.
+/// How long a caller waits for a place before it is sent away. Commands usually end sooner and leave their places.
 const PLACE_WITHIN: Duration = Duration::from_secs(30);
 /// How many imports a user may have open, over all connections; a further one is refused. Each keeps a file and a task
 /// open.

@@ -12,7 +12,8 @@ use std::sync::{Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long an import waits for its next part before it ends as failed.
+/// How long an import waits for its next part before it ends as failed. ttctl may read from a slow disk, but one that
+/// is stopped must not keep its part file and its room for ever.
 pub const NEXT_PART_WITHIN: Duration = Duration::from_secs(120);
 
 /// The open imports.

@@ -284,7 +284,7 @@ pub(super) enum Taken {
     Now(oneshot::Receiver<Result<(), StoreError>>),
 }
 
-/// Passes the outcome on to whoever waits for the comparison.
+/// Passes the outcome on to the callers that wait for the comparison.
 fn forward(handle: Option<TaskHandle>, answer: oneshot::Receiver<Result<Accepted, ControlError>>) {
     let Some(handle) = handle else { return };
     tokio::spawn(async move {

@@ -8,7 +8,7 @@ use crate::store::StoreError;
 use shared::id::SwarmKey;
 use std::time::{Duration, Instant};
 
-/// How long a download that found no room, or a failing disk, waits before it tries again.
+/// How long a download that found no room, or a failing disk, waits before it tries again. Each try costs one write.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// How long to wait before an unreadable file is read again. This is longer, because each attempt may read much of the

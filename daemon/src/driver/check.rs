@@ -154,7 +154,7 @@ impl Driver {
             self.found_out(key, checked, here);
             next.into_iter().for_each(|asker| self.check_for(key, asker));
         } else {
-            // A new check has begun since, perhaps of another file, or the resource was shared anew.
+            // A new check has begun since, perhaps of another file, or the resource was shared again.
             self.check_for_askers();
         }
         self.begin_checks();
@@ -253,7 +253,7 @@ impl Driver {
         self.changed();
     }
 
-    /// Keeps the right chunks. Chunks that the disk cannot read are written anew once; if they cannot be read then
+    /// Keeps the right chunks. Chunks that the disk cannot read are written again once; if they cannot be read then
     /// either, the disk is failing.
     pub(super) fn keep_what_is_good(&mut self, key: SwarmKey, checked: CheckedFile) {
         let Some(resource) = self.library.get_mut(key) else { return };

@@ -1,4 +1,4 @@
-//! Watches the shared folder: whether it is there, whether it answers, and how much room it has. A thread of its own
+//! Watches the shared directory: whether it is there, whether it answers, and how much room it has. A thread of its own
 //! asks, because an answer may take long. While the folder cannot be used, everything waits.
 
 use super::Driver;
@@ -50,8 +50,8 @@ impl Driver {
         self.keep_room();
     }
 
-    /// The shared folder is not there. Everything waits until it is back, or, if another folder is in its place, until
-    /// a restart.
+    /// The shared directory is not there. Everything waits until it is back, or, if another folder is in its place,
+    /// until a restart.
     pub(super) fn folder_lost(&mut self, why: NotHere) {
         if let NotHere::Another(_) = why {
             self.ending = Some(Why::NotHere(why.clone()));

@@ -9,10 +9,12 @@ use tokio::sync::Semaphore;
 /// A file of more bytes than this counts as large. Hashing one takes a second or more.
 const SMALL_BYTES_MAX: u64 = 64 << 20;
 
-/// How many small files are hashed at once; further ones wait.
+/// Limits the small files that are hashed at once; further ones wait. Each takes a processor and 8 MiB of memory for a
+/// moment.
 const SMALL_MAX: usize = 4;
 
-/// How many large files are hashed at once; further ones wait, but small files do not wait for them.
+/// Limits the large files that are hashed at once; further ones wait. Small files have places of their own, so they do
+/// not wait for large ones.
 const LARGE_MAX: usize = 2;
 
 /// The places for files that are being hashed.

@@ -1,4 +1,4 @@
-//! Looks at a resource's files, in calls that block: after the start, and when the shared folder is back.
+//! Looks at a resource's files, in calls that block: after the start, and when the shared directory is back.
 
 use crate::inbox::{Restored, Seen};
 use crate::library::{Check, PublishedFile};
@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(super) enum Look {
     /// One of the last run, of which only its folder is known.
     Recall(Slot),
-    /// One that was known before the shared folder was away.
+    /// One that was known before the shared directory was away.
     Again { key: SwarmKey, record: Box<Record>, manifest: Manifest, slot: Slot, check: Check },
 }
 

@@ -1,6 +1,6 @@
 //! Looks at the small files of many resources outside the driver, several at a time: after the start, and when the
-//! shared folder is back. On a disk that needs 5 ms for each call, 10,000 resources one after the other would take ten
-//! minutes.
+//! shared directory is back. On a disk that needs 5 ms for each call, 10,000 resources one after the other would take
+//! ten minutes.
 
 use super::look::Look;
 use crate::inbox::{Context, Input, Seen, TaskInput};
@@ -17,10 +17,10 @@ use std::time::Duration;
 /// How many threads look at files. Most of the time they wait for the disk.
 const LOOKERS_MAX: usize = 16;
 
-/// How many resources a thread looks at before it reports them.
+/// The number of resources that a thread looks at before it reports them: together they cost the driver one input.
 const BATCH: usize = 4;
 
-/// While the shared folder is not there, it is looked for again after this.
+/// While the shared directory is not there, it is looked for again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The threads, and the resources that they have not looked at yet.
@@ -41,7 +41,7 @@ struct Queue {
     first: VecDeque<Look>,
     /// Resources of the last run, by their folders.
     recalls: BTreeMap<OsString, Look>,
-    /// Resources that were known before the shared folder was away.
+    /// Resources that were known before the shared directory was away.
     again: VecDeque<Look>,
     threads: usize,
 }
@@ -118,7 +118,7 @@ impl Lookers {
                 if seen.iter().all(Seen::is_good) || home.must_be_here().is_ok() {
                     context.tell_blocking(Input::Task(TaskInput::Seen(seen)));
                 } else {
-                    // The shared folder is not there, so missing files were not deleted.
+                    // The shared directory is not there, so missing files were not deleted.
                     queue().first.extend(looks);
                     std::thread::sleep(AGAIN_AFTER);
                 }

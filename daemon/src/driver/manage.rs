@@ -40,7 +40,7 @@ impl Driver {
         Ok(names(found))
     }
 
-    /// Stops the check of a paused resource; it begins anew when the resource is resumed.
+    /// Stops the check of a paused resource; it begins again when the resource is resumed.
     fn pause_check(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let may_begin_anew = |step| matches!(step, CheckStep::Waits | CheckStep::Hashes | CheckStep::Copies);

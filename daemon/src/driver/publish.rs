@@ -129,7 +129,7 @@ impl Driver {
                 log_fetched(name, key, identity.bytes, resource.count().get(), &fetching.sources);
                 resource.phase = Phase::Seeding(Arc::new(PublishedFile { manifest, path: file, identity }));
             }
-            // It is being checked or was begun anew, so the file under the name must be looked at.
+            // It is being checked or was begun again, so the file under the name must be looked at.
             _ => return self.check(key, None),
         }
         self.saver.tidy(&resource.slot);

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// How many commands may wait for resources that are not loaded yet; further ones are refused.
+/// Limits the commands that wait for resources that are not loaded yet; further ones are refused. It is more than
+/// callers send while a folder is loaded.
 const PARKED_MAX: usize = 1024;
 
 /// How long such a command waits before it is refused. This is less than its caller waits.
@@ -46,7 +47,8 @@ impl Driver {
     pub(super) fn listed(&mut self, places: Result<Vec<Slot>, StoreError>) {
         match places {
             Ok(places) => {
-                self.look_at_room(); // the folder has just answered, and downloads continue only when the free space is known
+                // The directory has just answered, and downloads continue only when the free space is known.
+                self.look_at_room();
                 let looks = self.note_places(places);
                 self.lookers.add(looks);
                 self.loading.parked.iter().for_each(|(_, command)| self.hurry_for(command));

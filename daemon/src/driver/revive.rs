@@ -82,7 +82,7 @@ impl Driver {
         self.source_changed(key, &Arc::new(PublishedFile { manifest, path: self.home.file(name), identity }));
     }
 
-    /// The file under the name is gone, or is wrong and may be replaced. Makes it anew: from the file of another name
+    /// The file under the name is gone, or is wrong and may be replaced. Makes it again: from the file of another name
     /// if one is right, otherwise from the matching chunks of the present file and from the swarm.
     fn make_anew(&mut self, key: SwarmKey, name: &ResourceName, lies_there: bool) {
         let file = self.home.file(name);

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 /// How often rates are sampled, syncs begun and blocked downloads tried again.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How many inputs are handled before the loop looks at the clock again.
+/// Limits the inputs that are handled before the loop looks at the clock again, so that timers are not late when many
+/// inputs wait.
 const BATCH: usize = 64;
 
 /// How long the end waits for the trackers to accept the withdrawal. A tracker that has not received it forgets this

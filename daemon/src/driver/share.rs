@@ -1,4 +1,4 @@
-//! Shares files: those of the shared folder in place, and others after importing them.
+//! Shares files: those of the shared directory in place, and others after importing them.
 
 use super::Driver;
 use super::loading::HashedShare;
@@ -38,7 +38,7 @@ use tokio::sync::{oneshot, watch};
 pub(super) const TRACKERS_WITHIN: Duration = Duration::from_secs(5);
 
 impl Driver {
-    /// Shares a file of the shared folder.
+    /// Shares a file of the shared directory.
     pub(super) fn share(&mut self, request: ToShare) -> Result<TaskId, ControlError> {
         let request = self.with_trackers(request)?;
         self.must_not_be_awaited(&request.name)?;
@@ -146,7 +146,7 @@ impl Driver {
         let request = match able.and_then(|()| self.may_import(request.clone())) {
             Ok(request) => request,
             Err(error) => {
-                // Dropping the import deletes its file, which blocks as long as the shared folder does.
+                // Dropping the import deletes its file, which blocks as long as the shared directory does.
                 tokio::task::spawn_blocking(move || drop(import));
                 self.end_failed(task, request, Err(error.clone()));
                 return Err(error);

@@ -9,7 +9,8 @@ use shared::rpc::control::ControlError;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How many removed names are collected before a snapshot is made for them even though nobody reads.
+/// Limits the removed names that are collected. Beyond it a snapshot is made for them even though nobody reads it, so
+/// that they do not take more and more memory.
 const FORGOTTEN_MAX: usize = 4096;
 
 impl Driver {

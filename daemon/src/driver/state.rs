@@ -77,7 +77,7 @@ pub struct Driver {
     pub(super) lookers: Lookers,
     /// The resources of the last run that are still to be loaded.
     pub(super) loading: Loading,
-    /// Whether the shared folder can be used.
+    /// Whether the shared directory can be used.
     pub(super) folder: FolderState,
     /// Checks whether served files have changed.
     pub(super) slices: Slices,

@@ -10,7 +10,8 @@ use shared::id::SwarmKey;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How many chunks of a download are written before they are synced, even if the time for a sync has not come.
+/// Limits the chunks of a download that are written before they are synced, even if the time for a sync has not come.
+/// It is half of the chunks that a crash may cost, so that writing continues during a sync.
 pub(super) const DIRTY_MAX: u32 = 32;
 
 impl Driver {
@@ -47,10 +48,10 @@ impl Driver {
     }
 
     /// The data is durable. The saver writes the have map in its order, because the folder may be removed and created
-    /// anew at any time.
+    /// again at any time.
     pub(super) fn synced(&mut self, download: &Arc<Download>, have: HaveMap, synced: Result<(), StoreError>) {
         if !self.is_current(download) {
-            // The part file remembers a failed sync, so whoever publishes or checks it learns of it.
+            // The part file remembers a failed sync, so that publishing it or checking it reports the failure.
             if let Err(error) = synced {
                 let name = download.manifest.name();
                 tracing::warn!(%name, id = %download.manifest.key(), %error, "cannot sync what was downloaded before");

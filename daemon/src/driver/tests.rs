@@ -290,7 +290,7 @@ async fn what_is_removed_while_it_is_published_leaves_no_manifest() {
         rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete, by: user(1000), reply })
             .await
             .unwrap();
-        // Its folder must not be created anew while the file is being published.
+        // Its folder must not be created again while the file is being published.
         if rig.driver.publishing.contains_key(&manifest.key()) {
             assert!(rig.get(&manifest, false).await.is_err() || rig.driver.publishing.is_empty());
         }
@@ -356,7 +356,7 @@ async fn a_file_that_is_gone_is_fetched_again_when_it_is_asked_for() {
     rig.until("it is missed", is_failed).await;
     let is_fetching =
         |driver: &Driver| matches!(driver.library.get(one.key()).unwrap().phase, Phase::Fetching(_));
-    // Another name first: asking for it does not make the missing one anew.
+    // Another name first: asking for it does not make the missing one again.
     rig.get(&two, false).await.unwrap();
     rig.until("it is fetched under the other name", is_fetching).await;
     rig.receive(&two, &bytes);

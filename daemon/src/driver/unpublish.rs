@@ -1,5 +1,5 @@
 //! Unpublishes names that this machine has published: trackers drop the name, while the file stays and is served to
-//! those who have begun to fetch it.
+//! peers that have begun to fetch it.
 
 use super::Driver;
 use super::share::TRACKERS_WITHIN;

@@ -21,7 +21,7 @@ pub type Reply<T> = oneshot::Sender<Result<T, ControlError>>;
 /// A command to the driver.
 #[derive(Debug)]
 pub enum Command {
-    /// Shares a file of the shared folder.
+    /// Shares a file of the shared directory.
     Share { request: ToShare, reply: Reply<TaskId> },
     /// Begins an import: a file from elsewhere that is sent in parts.
     Import { request: ToShare, reply: Reply<(TaskId, TaskHandle)> },
@@ -69,13 +69,14 @@ pub struct Whole {
 /// What to share.
 #[derive(Debug, Clone)]
 pub struct ToShare {
-    /// Its name in the shared folder.
+    /// Its name in the shared directory.
     pub name: ResourceName,
     /// The manifest's trackers; if empty, those of the configuration.
     pub trackers: Vec<TrackerUrl>,
     /// Whether it may replace another resource of this name.
     pub replace: bool,
-    /// The size of an import in bytes, for which room is reserved; 0 for a file that is already in the shared folder.
+    /// The size of an import in bytes, for which room is reserved; 0 for a file that is already in the shared
+    /// directory.
     pub bytes: u64,
     /// Who wants it shared.
     pub by: WantedBy,
@@ -156,7 +157,7 @@ impl Command {
             Command::Share { reply, .. } | Command::Verify { reply, .. } => drop(reply.send(Err(error))),
             Command::Import { reply, .. } => drop(reply.send(Err(error))),
             Command::ImportEnd { reply, import, .. } => {
-                // Dropping the import deletes its file, which blocks as long as the shared folder does.
+                // Dropping the import deletes its file, which blocks as long as the shared directory does.
                 tokio::task::spawn_blocking(move || drop(import));
                 drop(reply.send(Err(error)));
             }

@@ -1,5 +1,5 @@
 //! The inputs of the driver, as plain types that depend on no other part of the loop. Everybody sends an [`Input`]
-//! through [`Context`]; whoever wants an answer uses [`Requests`].
+//! through [`Context`]; for an answer there is [`Requests`].
 
 mod command;
 mod context;

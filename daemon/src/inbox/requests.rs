@@ -43,7 +43,7 @@ impl Requests {
 
     // -- share
 
-    /// Shares a file of the shared folder. It is shared when the task has ended.
+    /// Shares a file of the shared directory. It is shared when the task has ended.
     pub async fn share(&self, request: ToShare) -> Result<TaskId, ControlError> {
         self.ask(|reply| Command::Share { request, reply }).await
     }

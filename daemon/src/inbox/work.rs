@@ -22,11 +22,11 @@ use std::ffi::OsString;
 use std::io;
 use std::sync::Arc;
 
-/// A result of background work. Where a field `here` stands beside a result, it says whether the shared folder was
+/// A result of background work. Where a field `here` stands beside a result, it says whether the shared directory was
 /// there after the work: if not, the result proves nothing.
 #[derive(Debug)]
 pub enum TaskInput {
-    /// A file of the shared folder was hashed in order to be shared.
+    /// A file of the shared directory was hashed in order to be shared.
     Hashed { task: TaskId, request: ToShare, hashed: io::Result<(Hashed, FileIdentity)> },
     /// The trackers said which other machine shares something under the name of a hashed file, if one does.
     Cleared {
@@ -49,7 +49,7 @@ pub enum TaskInput {
     },
     /// A file that no resource owns was compared with the resource that is wanted under its name.
     Compared { task: TaskId, wanted: Wanted, checked: io::Result<CheckedFile> },
-    /// The names of the shared folder's visible manifests were listed.
+    /// The names of the shared directory's visible manifests were listed.
     Shown(Result<Vec<ResourceName>, StoreError>),
     /// A stray was compared: a file that no resource owns, with the manifest beside it.
     Stray(Stray),
@@ -73,7 +73,7 @@ pub enum TaskInput {
     Another { key: SwarmKey, found: Option<Box<Hit>> },
     /// Another list of a resource's chunks, `other`, has replaced the list of `key`, or the error says why it may not.
     Replaced { key: SwarmKey, other: SwarmKey, taken: Result<(), ControlError> },
-    /// A query about the shared folder was answered.
+    /// A query about the shared directory was answered.
     Answered { number: u64, answer: FolderAnswer },
     /// The files that are served were checked; `changed` are those that are not what was hashed.
     Looked { number: u64, here: Result<(), NotHere>, changed: Vec<(SwarmKey, Arc<PublishedFile>)> },
@@ -130,7 +130,7 @@ pub struct Stray {
     pub name: ResourceName,
     /// The manifest and the result of the comparison; the error says why the two do not belong together.
     pub compared: Result<(Manifest, io::Result<CheckedFile>), StoreError>,
-    /// Whether the shared folder was there after that.
+    /// Whether the shared directory was there after that.
     pub here: Result<(), NotHere>,
 }
 
@@ -144,7 +144,7 @@ pub enum Seen {
 }
 
 impl Seen {
-    /// Whether the files are as they should be, which also proves that the shared folder was there.
+    /// Whether the files are as they should be, which also proves that the shared directory was there.
     pub fn is_good(&self) -> bool {
         let restored = match self {
             Seen::Recalled { recalled: None, .. } => return false,
@@ -171,7 +171,7 @@ pub enum Restored {
     Doubtful(String),
 }
 
-/// The state of the shared folder.
+/// The state of the shared directory.
 #[derive(Debug)]
 pub struct FolderAnswer {
     /// The error says why the folder is not there.

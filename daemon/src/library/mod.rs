@@ -1,4 +1,4 @@
-//! The resources of this machine: what the driver knows of each, beside what the core knows of its swarm.
+//! The resources of this machine: what the driver knows of each, in addition to what the core knows of its swarm.
 
 mod checking;
 mod index;

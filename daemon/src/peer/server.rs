@@ -29,9 +29,11 @@ use tokio::sync::oneshot;
 /// Limits the open calls of one connection: the most requests that the core opens, with some spare. Further calls are
 /// refused.
 const REQUESTS_MAX: usize = 32;
-/// How long an answer waits for more news after the first, so that one answer carries several.
+/// How long an answer waits for more news after the first, so that one answer carries several. It is little beside the
+/// time of a chunk.
 const COALESCE: Duration = Duration::from_millis(5);
-/// How long before its deadline a poll for news is answered even without news.
+/// How long before its deadline a poll for news is answered even without news, so that the answer arrives before the
+/// caller gives up.
 const BEFORE_DEADLINE: Duration = Duration::from_secs(5);
 /// Limits the requests of one connection that bring it no chunk: a burst, and a refill per second. Beyond it the
 /// connection is closed for flooding. An honest peer waits between its attempts and makes fewer, even at 10 Gbit/s.

@@ -32,7 +32,7 @@ pub(super) enum Job {
     Forget { key: SwarmKey, slot: Slot },
     /// Removes a visible manifest, unless somebody has changed it.
     HideManifest { home: Arc<Home>, manifest: Box<Manifest> },
-    /// Removes a file of the shared folder, unless it has changed since it was hashed.
+    /// Removes a file of the shared directory, unless it has changed since it was hashed.
     RemoveFile { home: Arc<Home>, name: ResourceName, identity: FileIdentity },
     /// Tells `done` that all jobs before this one are done.
     Answer { done: oneshot::Sender<()> },
@@ -53,7 +53,7 @@ impl Job {
             Job::Forget { key, slot } => forget(key, &slot),
             Job::HideManifest { home, manifest } => hide_manifest(&home, &manifest),
             Job::RemoveFile { home, name, identity } => remove_file(&home, &name, &identity),
-            Job::Answer { done } => _ = done.send(()), // whoever waited may have gone
+            Job::Answer { done } => _ = done.send(()), // the caller may have gone
         }
     }
 }
@@ -79,7 +79,7 @@ impl Unsaved {
     }
 }
 
-/// A resource that is new in the shared folder, with everything that is written for it.
+/// A resource that is new in the shared directory, with everything that is written for it.
 pub struct Shelf {
     /// Its folder.
     pub slot: Slot,

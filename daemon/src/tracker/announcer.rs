@@ -41,9 +41,11 @@ const REFUSALS_MAX: u32 = 32;
 /// How many publishing calls may wait for their answers. The tracker handles one call at a time, so a renewal waits for
 /// at most these.
 const PUBLISHING_MAX: usize = 2;
-/// How many questions about who has a name run at once; further ones wait.
+/// Limits the questions about who has a name that run at once; further ones wait. They share the connection with the
+/// announces, which must not wait for them.
 const ASKING_MAX: usize = 8;
-/// How long to wait after a failed call until the connection's end says why it failed.
+/// How long to wait after a failed call until the connection's end says why it failed. Beyond it the failure itself is
+/// the reason that is reported.
 const END_PATIENCE: Duration = Duration::from_millis(50);
 /// While nothing is due, the loop wakes up after this.
 const IDLE: Duration = Duration::from_secs(600);

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 /// How long the lookup may take in all. A tracker that has not answered by then counts as unreachable.
 const ASK_MAX: Duration = Duration::from_secs(60);
-/// How long the other trackers are waited for after the first has answered, because they may know something newer.
+/// How long to wait for the other trackers after the first has answered, because they may know something newer. Those
+/// that take longer are ignored: a dead tracker must not delay each download.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Why nothing was found.

@@ -12,10 +12,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// How long a call to a tracker may take; then it fails and the connection ends.
+/// How long a call to a tracker, or the lookup of its name, may take. Beyond it the connection ends and the tracker
+/// counts as unreachable. Trackers answer within milliseconds, so one that takes longer hangs or is overloaded.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many addresses of a tracker's name are tried; the rest is ignored.
+/// Limits the addresses of a tracker's name that are tried; the rest is ignored, since each may cost a timeout.
 const ADDRESSES_MAX: usize = 8;
 
 /// A connection to a tracker after hello. Dropping it closes it.

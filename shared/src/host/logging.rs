@@ -68,7 +68,7 @@ pub fn init(filter: &LogFilter, format: LogFormat) -> Logging {
     let (filter, handle) = reload::Layer::new(filter.targets());
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(ansi)
-        // whoever read our stderr may be gone: that is no reason to panic, which eprintln would do
+        // the reader of stderr may have gone, which is no reason to panic, as eprintln would
         .log_internal_errors(false)
         .with_writer(Stderr { ansi, is_journal });
     let layer: Box<dyn Layer<_> + Send + Sync> = match format {

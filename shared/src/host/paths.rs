@@ -36,7 +36,7 @@ pub struct Places {
 pub struct UserPlaces {
     /// For config files.
     pub config: PathBuf,
-    /// For the shared folder.
+    /// For the shared directory.
     pub data: PathBuf,
     /// For the control socket.
     pub runtime: PathBuf,
@@ -73,7 +73,7 @@ impl Places {
         self.config_dir().join("tt-tracker.toml")
     }
 
-    /// The shared folder: the command line's DIRECTORY, or the config's `directory`, or the default.
+    /// The shared directory: the command line's DIRECTORY, or the config's `directory`, or the default.
     pub fn shared_folder(&self, cli: Option<&Path>, config: Option<&Path>) -> PathBuf {
         match cli.or(config) {
             Some(folder) => folder.to_owned(),
@@ -135,7 +135,7 @@ impl Places {
     }
 }
 
-/// The folder inside a shared folder for parts, have maps, records and the lock.
+/// The folder inside a shared directory for parts, have maps, records and the lock.
 pub fn private_dir(folder: &Path) -> PathBuf {
     folder.join(".tinytorrent")
 }

@@ -2,7 +2,7 @@
 //! sent. Nothing here waits or fails.
 //!
 //! The crate `sd-notify` (0.5) is not used: it accepts no abstract address (`@…`), waits while the manager's queue is
-//! full, connects anew for each message, and lets a status with a line end add further messages.
+//! full, connects again for each message, and lets a status with a line end add further messages.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::ffi::OsStr;

@@ -19,7 +19,8 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
 /// Bounds for the chunk time that a back-off is computed from. A back-off starts at half a chunk time.
 const CHUNK_TIME_MIN: Duration = Duration::from_millis(1);
 const CHUNK_TIME_MAX: Duration = Duration::from_secs(2);
-/// How many times the back-off is doubled: from half a chunk time up to two.
+/// Limits how many times the back-off is doubled: from half a chunk time up to two. A longer one would leave a slot
+/// unused that becomes free meanwhile.
 const DOUBLINGS_MAX: u32 = 2;
 /// The rest of a peer that stalled or failed. It doubles with each stall, up to `LONG_REST_MAX`.
 const LONG_REST: Duration = Duration::from_secs(1);
@@ -29,7 +30,7 @@ const LONG_REST_MAX: Duration = Duration::from_secs(30);
 const SILENT_FOR: u32 = 3;
 /// A chunk is given up if, at the rate at which its bytes come, it would take longer than this.
 const CRAWL_MAX: Duration = Duration::from_secs(600);
-/// How long a request must be open before its rate is judged.
+/// How long a request must be open before its rate is judged: a short pause must not count as a slow peer.
 const CRAWL_LOOK: Duration = Duration::from_secs(30);
 /// A peer is dropped after this many chunks that were given up because they came too slowly.
 const CRAWLS_MAX: u32 = 2;
@@ -38,7 +39,8 @@ const CRAWLS_MAX: u32 = 2;
 const PICK_IN_VAIN: Duration = Duration::from_secs(5);
 /// A pick found no queue at the seeder if its answer took at most one and a half round trips and this.
 const AT_ONCE: Duration = Duration::from_millis(1);
-/// How long a peer is not asked again for a chunk that it sent corrupt.
+/// How long a peer is not asked again for a chunk that it sent corrupt. Meanwhile other peers can deliver it; if there
+/// is no other, the same peer is asked once more after this.
 const SUSPECT_FOR: Duration = Duration::from_secs(60);
 
 impl Machine {

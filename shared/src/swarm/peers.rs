@@ -15,7 +15,8 @@ use crate::id::{PeerId, SwarmKey};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How long a dropped peer is not dialed.
+/// How long a dropped peer is not dialed: long enough that a peer that misbehaves again and again costs little, and
+/// short enough that a machine that was mended comes back by itself.
 const DROPPED_FOR: Duration = Duration::from_secs(600);
 /// The mean jitter before redialing a peer whose host had run out of dial credit. Without it, all peers of a host would
 /// be dialed at the moment when it has credit again.

@@ -37,7 +37,7 @@ impl Machine {
         }
     }
 
-    /// Decides anew whether other machines are far: whether their answers take a large part of a chunk time. A seeder
+    /// Decides again whether other machines are far: whether their answers take a large part of a chunk time. A seeder
     /// asks nobody, so it looks at how soon peers ask for what it granted.
     fn look_afar(&mut self) {
         let (usual, chunk_time) = match self.answers.usual() {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// A peer is dropped when it stalls this many times in a row.
 pub(super) const STALLS_MAX: u32 = 5;
-/// How long a peer may send nothing before the downlink was measured.
+/// How long a peer may send nothing while the downlink is not measured yet. Beyond it the request counts as stalled.
 const STALL_UNMEASURED: Duration = Duration::from_secs(5);
 /// The longest time that a peer may send nothing, however slow the link.
 const STALL_MAX: Duration = Duration::from_secs(120);

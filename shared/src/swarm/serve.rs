@@ -28,7 +28,8 @@ const SERVE_WAIT_MIN: Duration = Duration::from_secs(1);
 const OVERTAKEN_PATIENCE: u32 = 6;
 /// Replaces `SERVE_WAIT_MIN` in the same case.
 const OVERTAKEN_WAIT_MIN: Duration = Duration::from_millis(100);
-/// How long an upload may take before any upload was measured.
+/// How long an upload may take while none was measured yet. Beyond it its slot is given to others. It is longer than a
+/// chunk takes on any but the slowest links.
 const SERVE_WAIT_UNMEASURED: Duration = Duration::from_secs(5);
 /// How much a grant adds to a chunk's count of copies given away. A chunk granted to a slow peer counts half: that peer
 /// passes it on late, so it is granted once more, but only after all other chunks were given away.

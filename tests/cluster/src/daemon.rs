@@ -13,7 +13,7 @@ use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// A running `ttd` with a shared folder of its own.
+/// A running `ttd` with a shared directory of its own.
 pub struct Daemon {
     process: Process,
     setup: Setup,
@@ -76,7 +76,7 @@ impl Daemon {
         Daemon::start_in(home, &folder, None, args)
     }
 
-    /// Starts a daemon on a shared folder that may contain files already.
+    /// Starts a daemon on a shared directory that may contain files already.
     #[track_caller]
     pub fn start_in(home: TempDir, folder: &Path, ip: Option<IpAddr>, args: &[&str]) -> Daemon {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
@@ -96,7 +96,7 @@ impl Daemon {
         panic!("no daemon came up in three attempts");
     }
 
-    /// Its shared folder.
+    /// Its shared directory.
     pub fn folder(&self) -> &Path {
         &self.setup.folder
     }
@@ -114,7 +114,7 @@ impl Daemon {
         self.setup.listen.expect("it was told where to listen")
     }
 
-    /// The file of this name in its shared folder.
+    /// The file of this name in its shared directory.
     pub fn file(&self, name: &str) -> PathBuf {
         self.setup.folder.join(name)
     }
@@ -152,7 +152,7 @@ impl Daemon {
         self.ctl_code(0, args)
     }
 
-    /// Writes a file outside the shared folder and shares it from there. The result is its ResourceId.
+    /// Writes a file outside the shared directory and shares it from there. The result is its ResourceId.
     #[track_caller]
     pub fn share_bytes(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.outside().join(name);
@@ -161,7 +161,7 @@ impl Daemon {
         files::sha256(bytes)
     }
 
-    /// Writes a file into the shared folder and shares it where it is. The result is its ResourceId.
+    /// Writes a file into the shared directory and shares it where it is. The result is its ResourceId.
     #[track_caller]
     pub fn share_in_place(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.file(name);
@@ -184,7 +184,7 @@ impl Daemon {
         self.check_file(name, bytes);
     }
 
-    /// The names of the files in the shared folder, without `.tinytorrent`, in order.
+    /// The names of the files in the shared directory, without `.tinytorrent`, in order.
     pub fn listing(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder()).expect("the shared folder is there");
         let name = |entry: io::Result<fs::DirEntry>| {

@@ -122,7 +122,7 @@ impl Machine {
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
-    /// Boots it anew, as `systemctl reboot` does.
+    /// Boots it again, as `systemctl reboot` does.
     pub(crate) fn reboot(&mut self) -> Result<(), String> {
         let _ = self.try_sh("systemctl reboot"); // it may be gone before it answers
         let ended = wait_for(&format!("{} goes down", self.name), CAP, || match self.nspawn.try_wait() {

@@ -27,7 +27,8 @@ const YOUNG: Duration = Duration::from_millis(2_500);
 /// do not overload the tracker.
 const YOUNG_LARGE: Duration = Duration::from_millis(1_600);
 
-/// How long a swarm counts as young after a member joined.
+/// How long a swarm counts as young after a member joined. In this time new members find one another by frequent
+/// announces.
 const GROWN: Duration = Duration::from_secs(60);
 
 /// How long the tracker waits for a peer to publish a manifest before it asks the next one. A large manifest takes some

@@ -19,7 +19,7 @@ use std::time::Instant;
 /// How many chunks are stored between two syncs. The set of steps does not depend on it, but their order does.
 const SYNC_EVERY: u32 = 2;
 
-/// A shared folder, and the state of its disk.
+/// A shared directory, and the state of its disk.
 struct Bench {
     root: Arc<tempfile::TempDir>,
     manifest: Manifest,

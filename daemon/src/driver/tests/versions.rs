@@ -1,4 +1,5 @@
-//! What trackers say of newer versions, and of sizes: words of strangers, which change what people are told and nothing else.
+//! What trackers say of newer versions, and of sizes: words of strangers, which change what people are told and nothing
+//! else.
 
 use super::*;
 use crate::inbox::Found;

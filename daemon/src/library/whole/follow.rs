@@ -15,7 +15,7 @@ const BATCH_CHUNKS: u32 = 2;
 /// memory.
 const LAG_CHUNKS: u32 = 8;
 
-/// How long the hash may lag while no further chunk comes.
+/// How long the hash may lag while no further chunk arrives. Then it is moved on without waiting for more chunks.
 const LAG_MAX: Duration = Duration::from_millis(250);
 
 /// The hash of a whole file, or the error that prevented it.

@@ -60,7 +60,7 @@ where
             write!(out, "{} {} ", self.dimmed(&time), self.colored(level))?;
         }
         if level >= Level::DEBUG {
-            // whoever reads these lines reads the code, too
+            // developers read these lines
             write!(out, "{} ", self.dimmed(&format!("{}:", event.metadata().target())))?;
         }
         let Said { name, message, error, fields } = &said;

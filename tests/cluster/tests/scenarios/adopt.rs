@@ -1,5 +1,5 @@
-//! Scenarios with files that are in the shared folder already: they are adopted, nothing that is here is fetched, and
-//! `get` reports the present state.
+//! Scenarios with files that are in the shared directory already: they are adopted, nothing that is here is fetched,
+//! and `get` reports the present state.
 
 use cluster::files::{MIB, content};
 use cluster::process::Output;

@@ -448,7 +448,7 @@ fn what_the_disk_cannot_read_of_a_download_is_fetched_again() {
     assert!(b.log().contains("the disk cannot read parts of the download"), "{}", b.log());
 }
 
-/// The one part file of a shared folder.
+/// The one part file of a shared directory.
 fn only_part(folder: &Path) -> std::path::PathBuf {
     let resources = fs::read_dir(folder.join(".tinytorrent/resources")).unwrap();
     let [slot] = &resources.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()[..] else {

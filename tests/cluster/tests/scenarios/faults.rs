@@ -14,7 +14,7 @@ fn a_tracker_that_comes_back_empty_is_whole_again() {
     b.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= 2);
 
     tracker.restart();
-    // The name is known again although nobody shares it anew, and a third machine finds both others.
+    // The name is known again although nobody shares it again, and a third machine finds both others.
     wait_until("the catalogue is whole again", CAP, || {
         tracker.meaning("image.iso").is_some() && tracker.peers(&id).len() == 2
     });

@@ -81,7 +81,7 @@ fn files_that_cannot_be_shared_are_refused() {
     for path in [missing.as_path(), outside.as_path(), Path::new("/dev/null")] {
         a.ctl_code(4, &["share", path.to_str().unwrap()]);
     }
-    // A symbolic link of the caller outside is followed; in the shared folder only a regular file is accepted.
+    // A symbolic link of the caller outside is followed; in the shared directory only a regular file is accepted.
     std::os::unix::fs::symlink("/etc/hostname", a.file("link")).unwrap();
     a.ctl_code(4, &["share", a.file("link").to_str().unwrap()]);
     assert!(a.statuses().is_empty());

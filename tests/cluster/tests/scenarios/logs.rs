@@ -4,7 +4,8 @@ use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Tracker, wait_until};
 use std::fs;
 
-/// The lines at info and above about this file, without their times; numbers that differ from run to run are replaced by #.
+/// The lines at info and above about this file, without their times; numbers that differ from run to run are replaced
+/// by #.
 fn lines_about(log: &str, name: &str) -> Vec<String> {
     let told = log.lines().filter_map(|line| Some(line.split_once(' ')?.1.trim_start()));
     let told = told.filter(|line| !line.starts_with("DEBUG") && line.contains(name));

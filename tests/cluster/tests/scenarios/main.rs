@@ -1,7 +1,7 @@
 //! Scenarios of a fleet with the real binaries: each test starts a tracker and daemons of its own.
 //!
-//! `cargo test -p cluster` builds the binaries anew when their sources have changed; `$TT_BIN` names a folder
-//! with others. When a test fails, the logs of all its processes are printed.
+//! `cargo test -p cluster` builds the binaries again when their sources have changed; `$TT_BIN` names a folder with
+//! others. When a test fails, the logs of all its processes are printed.
 
 mod adopt;
 mod callers;

@@ -442,7 +442,7 @@ fn a_name_is_not_taken_where_another_tracker_was_told_before() {
     two.daemon.ok(&["pause", "img"]);
     two.daemon.ok(&["resume", "img"]);
     two.check_that_nothing_is_taken();
-    // and not when all announce anew in any order
+    // and not when all announce again in any order
     two.daemon.restart();
     two.check_that_nothing_is_taken();
 }

@@ -1,12 +1,12 @@
 //! Scenarios with records that are torn, empty or gone, and with folders from a backup: no finished resource is lost
-//! whose file and manifest are in the shared folder.
+//! whose file and manifest are in the shared directory.
 
 use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Tracker, wait_until};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All of the daemon's own files in its shared folder, without its socket and its lock.
+/// All of the daemon's own files in its shared directory, without its socket and its lock.
 fn own_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.join(".tinytorrent")];

@@ -18,7 +18,7 @@ pub(super) fn publish(fleet: &mut Fleet) -> Result<(), String> {
     journal::must_have(publisher, 6, "user=member")
 }
 
-/// Another shared folder. Its setgid bit gives its group to the files of a daemon outside that group.
+/// Another shared directory. Its setgid bit gives its group to the files of a daemon outside that group.
 pub(super) fn another_folder(fleet: &mut Fleet) -> Result<(), String> {
     let machine = fleet.tracker();
     let drop_in = "/etc/systemd/system/ttd.service.d";

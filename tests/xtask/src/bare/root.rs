@@ -54,7 +54,7 @@ pub(super) fn furnish(workspace: &Workspace, root: &Path) -> Result<(), String> 
     for file in ["config.toml", "config"] {
         copy_if_there(&from.join(file), &to.join(file))?;
     }
-    // The packages that were fetched already. They are unpacked anew.
+    // The packages that were fetched already. They are unpacked again.
     for folder in ["registry/index", "registry/cache"] {
         if from.join(folder).is_dir() {
             make(&to.join("registry"))?;

@@ -1,4 +1,4 @@
-//! The demo's processes: a tracker, and daemons that each have a shared folder.
+//! The demo's processes: a tracker, and daemons that each have a shared directory.
 
 use crate::interrupt;
 use cluster::Programs;
