@@ -111,6 +111,8 @@ impl Driver {
     fn answer(&mut self, ask: AskId, answer: Answer) {
         let Some(waiting) = self.asks.remove(&ask) else { return };
         if waiting.send(answer).is_err() {
+            // The end of this question may have been handled before the question itself.
+            self.uploads.ended(ask, false, Instant::now());
             self.pending.push_back(Event::AskEnded { ask, end: AskEnd::TakenBack });
         }
     }

@@ -85,6 +85,12 @@ impl Uploads {
         self.asked.insert(ask, Sending { key, peer, bytes: 0, asked: now });
     }
 
+    /// How many requests were not answered yet.
+    #[cfg(test)]
+    pub fn unanswered(&self) -> usize {
+        self.asked.len()
+    }
+
     /// The chunk is being sent, with this many bytes.
     pub fn serves(&mut self, ask: AskId, bytes: u64) {
         if let Some(sending) = self.asked.get_mut(&ask) {

@@ -6,6 +6,7 @@ use crate::library::{PublishedFile, Resource};
 use crate::store::{FileIdentity, NameRecord, Record};
 use crate::watch::SLICE_MAX;
 use shared::chunk::ChunkIndex;
+use shared::swarm::Event;
 
 #[tokio::test]
 async fn a_finished_resource_comes_to_rest_and_stirs_when_it_is_wanted() {
@@ -33,6 +34,22 @@ async fn a_finished_resource_comes_to_rest_and_stirs_when_it_is_wanted() {
     drop(traffic);
     sample(&mut rig.driver, 120);
     assert_eq!(rig.driver.library.stirring().count(), 0, "the chunk was sent");
+}
+
+#[tokio::test]
+async fn a_request_whose_end_comes_before_it_is_not_remembered() {
+    let mut rig = Rig::new();
+    let bytes = bytes(1);
+    let manifest = manifest_of("x", &bytes);
+    rig.finished(&manifest, &bytes).await;
+    rig.driver.ask_ended(AskId(7), AskEnd::TakenBack);
+    let (answer, gone) = tokio::sync::oneshot::channel();
+    drop(gone);
+    let peer = "127.0.0.1:2".parse().unwrap();
+    let event = Event::ChunkAsked { ask: AskId(7), peer, key: manifest.key(), index: ChunkIndex(0) };
+    rig.driver.handle(Input::Ask { ask: AskId(7), event, answer });
+    rig.driver.serve(AskId(7), manifest.key(), ChunkIndex(0));
+    assert_eq!(rig.driver.uploads.unanswered(), 0);
 }
 
 #[tokio::test]
