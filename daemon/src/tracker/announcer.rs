@@ -239,6 +239,9 @@ impl Announcer {
         self.schedule.now(key, now);
         let origin = entry.origin;
         self.tell_taken_back(key, &entry);
+        for manifest in entry.to_publish() {
+            self.unpublish.shared_again(key, manifest.name());
+        }
         let is_news = match self.entries.get_mut(&key) {
             Some(announced) => {
                 let is_news = !same_publication(&announced.entry, &entry);

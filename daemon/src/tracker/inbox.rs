@@ -32,6 +32,9 @@ impl Orders {
     fn add(&mut self, command: TrackerCommand) {
         match command {
             TrackerCommand::Put(key, entry) => {
+                for manifest in entry.to_publish() {
+                    self.unpublish.shared_again(key, manifest.name());
+                }
                 self.have.remove(&key);
                 self.changes.insert(key, Some(entry));
             }
