@@ -232,4 +232,16 @@ mod tests {
         drop(book);
         assert_eq!(shown(&open(folder.path(), none())), ["1 MB/s", "2 MB/s"]);
     }
+
+    #[tokio::test]
+    async fn limits_that_a_later_version_saved_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = open(folder.path(), none());
+        let later = "version = 2\nburst = \"1 MB\"\n";
+        std::fs::write(book.file(), later).unwrap();
+        book.save(Both { download: Some(limit("3 MB/s")), upload: None }).await.unwrap_err();
+        book.reset().await.unwrap_err();
+        assert_eq!(std::fs::read_to_string(book.file()).unwrap(), later);
+        assert_eq!(shown(&book), ["1 MB/s", "2 MB/s"]);
+    }
 }

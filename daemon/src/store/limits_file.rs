@@ -63,8 +63,14 @@ pub(super) fn read(disk: &Disk, path: &Path) -> Result<SavedLimits, StoreError> 
     }
 }
 
-/// Writes the limits completely or not at all. Without limits the file is removed.
+/// Writes the limits completely or not at all. Without limits the file is removed. A file of a later version stays as it
+/// is, and that is an error.
 pub(super) fn write(disk: &Disk, path: &Path, saved: SavedLimits) -> Result<(), StoreError> {
+    if let Err(error) = read(disk, path)
+        && error.source.kind() == io::ErrorKind::Unsupported
+    {
+        return Err(error);
+    }
     match saved.is_empty() {
         true => disk.remove(path),
         false => atomic::write(disk, path, &saved.to_bytes()),
