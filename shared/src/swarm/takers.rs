@@ -8,6 +8,9 @@ use std::time::Duration;
 
 /// A peer counts as fetching from here if it asked for something within this time.
 const FETCHES_FOR: Duration = Duration::from_secs(10);
+/// A peer that asked for nothing for this time is shown like a new one when it comes back: its rate and its number of chunks
+/// begin anew. It is longer than a chunk takes over a slow link.
+const AWAY_FOR: Duration = Duration::from_secs(60);
 /// The rate of a peer is taken over one to two times this span.
 const RATE_SPAN: Duration = Duration::from_secs(3);
 /// Limits the remembered peers of all swarms together. Further peers are not shown.
@@ -50,7 +53,11 @@ impl Takers {
     /// Notes that a peer asked for something.
     pub(super) fn asked(&mut self, key: SwarmKey, peer: PeerAddr, now: Time) {
         if let Some(taker) = self.0.get_mut(&(key, peer)) {
-            taker.asked_at = now;
+            if now.since(taker.asked_at) < AWAY_FOR {
+                taker.asked_at = now;
+            } else {
+                *taker = Taker::new(now);
+            }
             return;
         }
         if self.0.len() >= TAKERS_MAX {
@@ -123,6 +130,17 @@ mod tests {
         assert_eq!(chunks, span.as_secs() * 4 + u64::from(span.subsec_millis()) / 250);
         assert_eq!(lately(&takers, at(80)).0, chunks, "what pauses becomes slower");
         assert!(lately(&takers, at(80)).1 > RATE_SPAN * 3);
+    }
+
+    #[test]
+    fn a_peer_that_was_away_begins_anew() {
+        let (mut takers, start) = (Takers::default(), Time(0));
+        takers.asked(key(1), peer(1), start);
+        takers.sent(key(1), peer(1), start + SECOND);
+        let back = start + AWAY_FOR * 2;
+        takers.asked(key(1), peer(1), back);
+        let (_, taker) = takers.of(key(1)).next().unwrap();
+        assert_eq!((taker.sent, taker.since), (0, back));
     }
 
     #[test]
