@@ -47,28 +47,38 @@ impl<'a> Source<'a> {
     /// Renames the file into the shared directory, with the owner, the group and the mode that ttd gives its files.
     /// `None` if that is not possible for any reason, or if the result would differ from a copy. A copy is always
     /// possible.
+    ///
+    /// # Errors
+    /// When somebody put another file under the name meanwhile, and that one cannot be put back. It is not shared.
     pub(crate) fn rename(
         &self,
         file: &'a File,
         name: &ResourceName,
         daemon: &DaemonInfo,
-    ) -> Option<Renamed<'a>> {
-        let theirs = dress::of_daemon(daemon)?;
+    ) -> Result<Option<Renamed<'a>>, Error> {
+        let Some(theirs) = dress::of_daemon(daemon) else { return Ok(None) };
         let is_alone = self.metadata.nlink() == 1 && self.metadata.dev() == daemon.folder_device;
         let before = Dress::of(self.metadata);
         if !is_alone || !dress::may_wear(&before, &theirs) || has_attributes(file) {
-            return None;
+            return Ok(None);
         }
         let to = daemon.folder.join(name.as_str());
-        renameat_with(CWD, self.path, CWD, &to, RenameFlags::NOREPLACE).ok()?;
-        let renamed = Renamed { from: self.path, to, file, before };
-        // somebody may have put another file under the name since it was opened
-        let is_same = is_at(&renamed.to, self.metadata);
-        if !is_same || theirs.put_on(file).is_err() {
-            // if it cannot be moved back, it is shared from the shared directory
-            return renamed.take_back().is_err().then_some(renamed);
+        if renameat_with(CWD, self.path, CWD, &to, RenameFlags::NOREPLACE).is_err() {
+            return Ok(None);
         }
-        Some(renamed)
+        let renamed = Renamed { from: self.path, to, file, before };
+        // Somebody may have put another file under the name after this one was opened. That file is not shared.
+        if !is_at(&renamed.to, self.metadata) {
+            return match renamed.put_back() {
+                Ok(()) => Ok(None),
+                Err(error) => Err(renamed.holds_another_file(&error)),
+            };
+        }
+        if theirs.put_on(file).is_err() {
+            // A file that cannot be put back stays where it is, and is shared from there.
+            return Ok(renamed.take_back().is_err().then_some(renamed));
+        }
+        Ok(Some(renamed))
     }
 
     /// Deletes the original after its copy was shared, unless it was changed meanwhile. `sent` is the hash of the
@@ -111,7 +121,18 @@ impl Renamed<'_> {
 
     fn take_back(&self) -> io::Result<()> {
         self.before.put_on(self.file)?;
+        self.put_back()
+    }
+
+    fn put_back(&self) -> io::Result<()> {
         Ok(renameat_with(CWD, &self.to, CWD, self.from, RenameFlags::NOREPLACE)?)
+    }
+
+    /// The error for a file that is not the one that was opened, and whose own name is in use again.
+    fn holds_another_file(&self, error: &io::Error) -> Error {
+        let (from, to) = (self.from.display(), self.to.display());
+        Error::io(format!("{from} was replaced while it was moved; the other file is at {to} now"), error)
+            .hint(format!("move {to} to where it belongs; it is not shared"))
     }
 }
 

@@ -116,24 +116,23 @@ async fn share_one(
         return shared.map(|shared| (shared, None));
     }
     let source = if moves { Some(Source::new(path, &metadata)?) } else { None };
-    if let Some(renamed) =
-        source.as_ref().and_then(|source| source.rename(&file, &request.name, &daemon.info))
-    {
+    let renamed = source.as_ref().map(|source| source.rename(&file, &request.name, &daemon.info));
+    if let Some(renamed) = renamed.transpose()?.flatten() {
         let shared = share_in_place(daemon, request, output).await;
         return shared.map(|shared| (shared, None)).map_err(|error| renamed.undo_after(error));
     }
-    let (shared, sent) = share_copy(daemon, path, file, metadata.len(), request, output).await?;
+    let (shared, sent) = share_copy(daemon, path, (file, metadata.len()), request, moves, output).await?;
     let kept = source.and_then(|source| source.delete(&shared, sent).err());
     Ok((shared, kept))
 }
 
-/// Shares a copy of a file from another directory. Returns the hash of the bytes if they were sent.
+/// Shares a copy of a file from another directory. Returns the hash of the bytes if they were sent and `hashed`.
 async fn share_copy(
     daemon: &Daemon,
     path: &Path,
-    file: File,
-    bytes: u64,
+    (file, bytes): (File, u64),
     request: ShareRequest,
+    hashed: bool,
     output: &Output,
 ) -> Result<(Shared, Option<ResourceId>), Error> {
     if let Some(cloned) = clone_in(&file, &request.name, &daemon.info) {
@@ -143,8 +142,10 @@ async fn share_copy(
     let label = request.name.to_string();
     let request = ShareRequest { bytes, ..request };
     let task = daemon.caller.import(request, CALL_TIMEOUT).await??;
-    let sent = send(daemon, task, path, file, bytes, Progress::new(output, &label)).await?;
-    Ok((wait(daemon, task, output, &label).await?, Some(sent)))
+    let mut hash = hashed.then(Sha256::new);
+    send(daemon, task, path, (file, bytes), &mut hash, Progress::new(output, &label)).await?;
+    let sent = hash.map(|hash| ResourceId(hash.finalize().into()));
+    Ok((wait(daemon, task, output, &label).await?, sent))
 }
 
 async fn share_in_place(daemon: &Daemon, request: ShareRequest, output: &Output) -> Result<Shared, Error> {
@@ -160,23 +161,23 @@ async fn wait(daemon: &Daemon, task: TaskId, output: &Output, label: &str) -> Re
     }
 }
 
-/// Sends a file's bytes in order. The next part is read while the daemon writes the last one. Returns their hash.
+/// Sends a file's bytes in order. The next part is read while the daemon writes the last one.
 async fn send(
     daemon: &Daemon,
     task: TaskId,
     path: &Path,
-    file: File,
-    bytes_total: u64,
+    (mut file, bytes_total): (File, u64),
+    hash: &mut Option<Sha256>,
     mut progress: Progress,
-) -> Result<ResourceId, Error> {
-    let mut file = file;
-    let mut hash = Sha256::new();
+) -> Result<(), Error> {
     let mut bytes_done = 0;
     let mut next;
     (file, next) = read(file, 0, bytes_total, path).await?;
     while bytes_done < bytes_total {
         let part = next;
-        hash.update(&part);
+        if let Some(hash) = hash {
+            hash.update(&part);
+        }
         bytes_done += part.len() as u64;
         let sent = daemon.caller.import_part(task, part.into(), PART_TIMEOUT);
         let (answer, read) = tokio::join!(sent, read(file, bytes_done, bytes_total, path));
@@ -185,7 +186,7 @@ async fn send(
         progress.update(&Now { bytes_done, bytes_total, doing: "importing", ..Now::default() });
     }
     daemon.caller.import_end(task, CALL_TIMEOUT).await??;
-    Ok(ResourceId(hash.finalize().into()))
+    Ok(())
 }
 
 /// Reads the part at `offset`. It is empty at the end of the file. It is an error if the file has become shorter.
