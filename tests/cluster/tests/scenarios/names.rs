@@ -284,7 +284,8 @@ fn what_was_shared_here_is_not_replaced_by_get() {
 
     for args in [&["get", "config.tar"][..], &["get", "--replace", "config.tar"]] {
         let output = a.ctl_code(4, args);
-        assert!(output.stderr.contains("first `ttctl remove config.tar`"), "{}", output.stderr);
+        let first = format!("first `ttctl --directory {} remove config.tar`", a.folder().display());
+        assert!(output.stderr.contains(&first), "{}", output.stderr);
         a.check_file("config.tar", &mine);
         a.wait_seeding("config.tar");
     }
