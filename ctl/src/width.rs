@@ -52,19 +52,23 @@ pub(crate) fn shorten_middle(text: &str, columns: usize) -> String {
     format!("{}…{tail}", head(text, room - width(tail)))
 }
 
+/// The words of a text. A command in backticks is one of them.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut in_backticks = false;
+    text.split(move |char| {
+        in_backticks ^= char == '`';
+        char == ' ' && !in_backticks
+    })
+}
+
 /// How far the lines of a message after its first one are indented.
 const INDENT: usize = 2;
 
 /// The message on lines of at most this many columns; those after the first are indented. A command in backticks stays on
 /// one line, so that it can be pasted. A word or command that is longer than a line is left whole: the terminal breaks it.
 pub(crate) fn wrap_message(text: &str, columns: usize) -> Vec<String> {
-    let mut in_backticks = false;
-    let words = text.split(|char| {
-        in_backticks ^= char == '`';
-        char == ' ' && !in_backticks
-    });
     let mut lines = vec![String::new()];
-    for word in words {
+    for word in words(text) {
         let line = lines.last_mut().expect("there is a line");
         if line.is_empty() {
             line.push_str(word);
@@ -77,12 +81,13 @@ pub(crate) fn wrap_message(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// The text on lines of at most this many columns, broken at spaces. A word that is longer than a line is broken
-/// anywhere.
+/// The text on lines of at most this many columns, broken at spaces. A command in backticks stays on one line if a line
+/// has room for it. A word that is longer than a line is broken anywhere.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(2); // the width of the widest character
     let mut lines = vec![String::new()];
-    for mut word in text.split(' ') {
+    let parts_max = |word: &str| if width(word) > columns { usize::MAX } else { 1 };
+    for mut word in words(text).flat_map(|word| word.splitn(parts_max(word), ' ')) {
         let line = lines.last_mut().expect("there is a line");
         if line.is_empty() || width(line) + 1 + width(word) <= columns {
             line.push_str(if line.is_empty() { "" } else { " " });
@@ -164,5 +169,10 @@ mod tests {
         assert_eq!(wrap("no peer has chunk 17", 11), ["no peer has", "chunk 17"]);
         assert_eq!(wrap("see /a/very/long/path now", 8), ["see", "/a/very/", "long/pat", "h now"]);
         assert_eq!(wrap("", 10), [""]);
+        assert_eq!(
+            wrap("fetch it with `ttctl get x`, or not", 20),
+            ["fetch it with", "`ttctl get x`, or", "not"]
+        );
+        assert_eq!(wrap("with `ttctl get x`", 10), ["with", "`ttctl get", "x`"]);
     }
 }
