@@ -132,7 +132,7 @@ impl Drop for Screen {
 
 /// Ends as after ^C, but without a message: this is the usual end of a watch.
 fn interrupted() -> Result<(), Error> {
-    Err(Error::new(Kind::Interrupted, ""))
+    Err(Error::new(Kind::Interrupted, "interrupted").told())
 }
 
 /// Enters the alternate screen. Returns whether there is also a keyboard.
