@@ -68,7 +68,7 @@ impl Order {
     pub(crate) async fn read(what: &str, timeout: Option<Duration>) -> Result<Order, Error> {
         let ask = match Want::parse(what)? {
             Want::Manifest(path) => {
-                Ask { what: GetWhat::Manifest, manifest: Some(files::read_manifest(&path)?) }
+                Ask { what: GetWhat::Manifest, manifest: Some(files::read_manifest_to_get(&path)?) }
             }
             Want::Url(url) => {
                 Ask { what: GetWhat::Manifest, manifest: Some(fetch_url::fetch(&url, timeout).await?) }

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 pub(crate) fn confirm(question: &str) -> Result<(), Error> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(
-            Error::usage(format!("{question}? cannot ask without a terminal")).hint("use --yes to confirm")
+            Error::usage(format!("cannot ask without a terminal: {question}?")).hint("use --yes to confirm")
         );
     }
     let mut err = io::stderr().lock();

@@ -104,13 +104,12 @@ fn start_hint(global: &Global) -> String {
     let word = |path: &Path| shared::shell::word(&path.to_string_lossy());
     match (&global.folder, &global.socket) {
         (_, Some(socket)) if is_no_socket(socket) => {
-            "--socket takes the socket that ttd listens on; for a ttd that was started as `ttd DIR`, use --directory DIR"
-                .to_owned()
+            "--socket takes the socket that ttd listens on; for `ttd DIR`, use --directory DIR".to_owned()
         }
-        (_, Some(socket)) => format!("start one with `ttd DIRECTORY --socket {}`", word(socket)),
+        (_, Some(socket)) => format!("start it: `ttd DIR --socket {}`", word(socket)),
         (Some(folder), None) => format!("start it: `ttd {}`", word(folder)),
         (None, None) => {
-            "start the service with `sudo systemctl start ttd`, or your own with `ttd DIR` and use --directory DIR".to_owned()
+            "start it: `sudo systemctl start ttd` (or `ttd DIR`, then --directory DIR)".to_owned()
         }
     }
 }
@@ -258,7 +257,7 @@ mod tests {
         }
         let global = Global { socket: Some("/no/such".into()), ..Global::default() };
         let hint = Daemon::look_for(&global).await.unwrap_err().error.hint;
-        assert_eq!(hint.as_deref(), Some("start one with `ttd DIRECTORY --socket /no/such`"));
+        assert_eq!(hint.as_deref(), Some("start it: `ttd DIR --socket /no/such`"));
         let global = Global { folder: Some("/no/such folder".into()), ..Global::default() };
         let hint = Daemon::look_for(&global).await.unwrap_err().error.hint;
         assert_eq!(hint.as_deref(), Some("start it: `ttd '/no/such folder'`"));

@@ -27,7 +27,8 @@ pub(crate) fn refuse_early(target: &Path, replace: bool) -> Result<(), Error> {
 }
 
 fn no_folder(path: &Path) -> Error {
-    Error::refused(format!("{} is not an existing directory", path.display()))
+    let what = if path.exists() { "is not a directory" } else { "does not exist" };
+    Error::refused(format!("{} {what}", path.display()))
         .hint("create it first, or name a file in an existing directory")
 }
 

@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Kind};
 use shared::manifest::{Manifest, Parser};
-use shared::name::ResourceName;
+use shared::name::{BadName, MANIFEST_SUFFIX, ResourceName};
+use shared::shell;
+use std::fmt::Display;
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -32,7 +34,11 @@ pub(crate) fn name_of(path: &Path) -> Result<ResourceName, Error> {
     };
     let name = path.file_name().ok_or_else(|| refused("the path has no file name".to_owned()))?;
     let name = name.to_str().ok_or_else(|| refused("the name is not UTF-8".to_owned()))?;
-    name.parse().map_err(|why: shared::name::BadName| refused(why.to_string()))
+    name.parse().map_err(|why| match why {
+        BadName::Suffix => Error::refused(format!("cannot share {}: it is a manifest", path.display()))
+            .hint(format!("to fetch what it describes: `ttctl get {}`", word(path))),
+        why => refused(why.to_string()),
+    })
 }
 
 /// The directory that a file is in.
@@ -45,14 +51,37 @@ pub(crate) fn is_folder(folder: &Path, device: u64, inode: u64) -> bool {
     std::fs::metadata(folder).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (device, inode))
 }
 
+/// The path as a word of a command that is shown.
+fn word(path: &Path) -> String {
+    shell::word(&path.to_string_lossy())
+}
+
+/// A file without the suffix of manifests is most likely meant to be shared; what is wrong in its bytes helps nobody.
+fn no_manifest(path: &Path, error: &impl Display) -> Error {
+    let shown = path.display();
+    if path.to_string_lossy().ends_with(MANIFEST_SUFFIX) {
+        return Error::bad_data(format!("{shown} is not a valid .tinytorrent manifest: {error}"))
+            .hint("it may be incomplete: copy it again from where it comes from");
+    }
+    Error::bad_data(format!("{shown} is not a valid .tinytorrent manifest"))
+        .hint(format!("to share it: `ttctl share {}`", word(path)))
+}
+
+/// Reads the manifest that `get` was given by its path. If there is none, its name may be meant.
+pub(crate) fn read_manifest_to_get(path: &Path) -> Result<Manifest, Error> {
+    let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(MANIFEST_SUFFIX));
+    read_manifest(path).map_err(|error| match name.filter(|name| !name.is_empty() && !path.exists()) {
+        Some(name) => error.hint(format!("to fetch it by its name: `ttctl get {}`", shell::word(name))),
+        None => error,
+    })
+}
+
 /// Reads and parses a manifest in parts, so that one that is refused is never in memory as a whole.
 pub(crate) fn read_manifest(path: &Path) -> Result<Manifest, Error> {
     let (mut file, _) = open_regular(path)?;
     let mut parser = Parser::new();
     let mut buffer = vec![0; 64 << 10];
-    let bad = |error| {
-        Error::bad_data(format!("{}: {error}", path.display())).hint("not a valid .tinytorrent manifest")
-    };
+    let bad = |error| no_manifest(path, &error);
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return parser.finish().map_err(bad),

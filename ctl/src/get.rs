@@ -218,7 +218,7 @@ impl Getting<'_> {
         let mut how = match &done {
             Some(done) => speed(done, bytes_before, self.start.elapsed()),
             None if self.orders[place].was_compared.get() => ADOPTED.to_owned(),
-            None => " (already complete)".to_owned(),
+            None => " (nothing to fetch)".to_owned(),
         };
         if self.args.output.is_some() && done.is_none() {
             how = " (copied from the shared directory)".to_owned();

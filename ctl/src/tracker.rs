@@ -134,7 +134,8 @@ async fn peer_address(text: &str) -> Result<SocketAddr, Error> {
     }
     let with_port = if text.contains(':') { text.to_owned() } else { format!("{text}:{PEER_PORT}") };
     let mut found = tokio::net::lookup_host(&with_port).await.map_err(|error| {
-        Error::usage(format!("{text} is not a peer's address: {error}")).hint("use HOST:PORT")
+        Error::usage(format!("cannot resolve {text}: {}", shared::plain::io_error(&error)))
+            .hint("use HOST:PORT")
     })?;
     found.next().ok_or_else(|| Error::refused(format!("{text} has no address")))
 }

@@ -71,8 +71,9 @@ async fn verify_one(daemon: &Daemon, what: String, output: &Output) -> Result<Ve
 /// The error if chunks that were here are damaged. Chunks that were never fetched do not count.
 fn lost(verified: &Verified) -> Option<Error> {
     let lost = verified.chunks_had.checked_sub(verified.chunks_good).filter(|lost| *lost > 0)?;
+    let are = if lost == 1 { "is" } else { "are" };
     let chunks = human::count(lost.into(), "chunk");
-    let error = Error::bad_data(format!("{} is corrupt: {chunks}", verified.name));
+    let error = Error::bad_data(format!("{}: {chunks} {are} corrupt", verified.name));
     Some(
         error.hint(
             "check the disk (`dmesg`, `smartctl`); `ttctl status` shows whether they are fetched again",

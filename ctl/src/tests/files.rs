@@ -1,5 +1,6 @@
 //! `create` and `check`, which need no daemon.
 
+use super::fake::Fake;
 use super::{bytes, manifest, text, ttctl, ttctl_fails};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -50,7 +51,7 @@ fn create_says_what_it_cannot_do() {
     assert_eq!(create(&path("none")).0, 4);
     assert_eq!(create(folder.path().to_str().unwrap()).0, 4);
     assert_eq!(ttctl_fails(&["create", &path("x"), TRACKER[0], TRACKER[1], "-o", "/dev/null"]).0, 4);
-    assert!(create(&path("x.tinytorrent")).1.contains("the suffix of manifests"));
+    assert!(create(&path("x.tinytorrent")).1.contains("it is a manifest"));
     assert_eq!(
         ttctl_fails(&["create", &path("x"), TRACKER[0], TRACKER[1], "-o", &path("none/x")]).1,
         format!("cannot write {}: no such file or directory", path("none/x"))
@@ -85,6 +86,39 @@ fn check_finds_what_is_wrong() {
     );
 
     fs::write(&torrent, "x\nno hash\n").unwrap();
-    let line_2 = format!("{}: line 2: not 64 hexadecimal digits: \"no hash\"", torrent.display());
+    let line_2 = format!(
+        "{} is not a valid .tinytorrent manifest: line 2: not 64 hexadecimal digits: \"no hash\"",
+        torrent.display()
+    );
     assert_eq!(ttctl_fails(&["check", text(&torrent)]), (6, line_2));
+}
+
+#[test]
+fn a_file_and_a_manifest_that_were_mixed_up_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (data, broken, missing) = (path("big file"), path("x.tinytorrent"), path("y.tinytorrent"));
+    fs::write(&data, [0xff, 0, 0xfe]).unwrap();
+    fs::write(&broken, "x\n").unwrap();
+    let fake = Fake::start();
+    let said = |args: [&str; 2]| {
+        let (_, result) = ttctl(&[args[0], args[1], "--directory", fake.folder()]);
+        let error = result.unwrap_err();
+        (error.message, error.hint.unwrap())
+    };
+    let (message, hint) = said(["get", &data]);
+    assert_eq!(message, format!("{data} is not a valid .tinytorrent manifest"));
+    assert!(hint.starts_with("to share it: `ttctl ") && hint.contains(&format!("share '{data}'`")), "{hint}");
+    let (message, hint) = said(["get", &broken]);
+    assert!(message.starts_with(&format!("{broken} is not a valid .tinytorrent manifest: ")), "{message}");
+    assert!(!hint.contains("share"), "{hint}");
+    let (message, hint) = said(["get", &missing]);
+    assert_eq!(message, format!("cannot open {missing}: no such file or directory"));
+    assert!(hint.starts_with("to fetch it by its name: `ttctl ") && hint.ends_with("get y`"), "{hint}");
+    let (message, hint) = said(["share", &broken]);
+    assert_eq!(message, format!("cannot share {broken}: it is a manifest"));
+    assert!(
+        hint.starts_with("to fetch what it describes: `ttctl ") && hint.ends_with(&format!("get {broken}`")),
+        "{hint}"
+    );
 }

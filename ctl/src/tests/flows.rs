@@ -291,7 +291,7 @@ fn verify_tells_lost_chunks_from_those_never_fetched() {
     assert_eq!((printed.as_str(), result), ("x: 1 of 2 chunks good\n", Ok(())));
     fake.state().tasks = [TaskState::Verified { chunks_good: 0, chunks_total: 2 }].into();
     let failed = ttctl_fails(&["verify", "x", "--directory", fake.folder()]);
-    assert_eq!(failed, (6, "x is corrupt: 1 chunk".into()));
+    assert_eq!(failed, (6, "x: 1 chunk is corrupt".into()));
 }
 
 #[test]

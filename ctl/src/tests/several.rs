@@ -96,7 +96,7 @@ fn several_are_verified_one_after_the_other() {
     fake.state().tasks = [verified(2), verified(0)].into();
     let (printed, result) = ttctl(&["verify", "a", "b", "--directory", fake.folder()]);
     assert_eq!(printed, "a: 2 of 2 chunks good\nb: 0 of 2 chunks good\n");
-    assert_eq!(result.unwrap_err().message, "b is corrupt: 1 chunk");
+    assert_eq!(result.unwrap_err().message, "b: 1 chunk is corrupt");
     fake.state().tasks = [verified(2), verified(2)].into();
     let (done, code) = document(&["verify", "--all"], &fake);
     assert_eq!((done["verified"][1]["name"].as_str(), code), (Some("b"), 0), "{done}");
