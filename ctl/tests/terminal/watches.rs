@@ -46,7 +46,7 @@ fn whatever_ends_a_watch_the_terminal_is_as_it_was() {
         let (code, shown) = terminal.end();
         assert_eq!(code, 130, "^C");
         restored(&shown.lock().unwrap());
-        assert!(!shown.lock().unwrap().text().contains("error"), "{}", shown.lock().unwrap().text());
+        assert!(!shown.lock().unwrap().text().contains("error:"), "{}", shown.lock().unwrap().text());
         for (signal, end) in [(Signal::INT, 130), (Signal::TERM, -15), (Signal::HUP, -1)] {
             let terminal = watch(&machine, 80, 40, args);
             terminal.signal(signal);
