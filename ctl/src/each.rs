@@ -1,8 +1,10 @@
 //! Collects the failures of a command that does the same to several things. One failure does not stop the others.
 
 use crate::documents::FailureOf;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::output::Output;
+use crate::targets::Targets;
+use shared::name::ResourceName;
 
 /// The failures so far.
 #[derive(Debug, Default)]
@@ -28,4 +30,36 @@ impl Failures {
     pub(crate) fn end(self) -> Result<(), Error> {
         self.first.map_or(Ok(()), Err)
     }
+}
+
+/// Does the same to each of the targets, by the names or ids that `act` gets: what was done, and what failed. One that fails
+/// keeps no other back, unless ttd has gone: nothing after it could succeed, and the rest is not tried.
+pub(crate) async fn for_each<T>(
+    targets: Targets,
+    output: &Output,
+    mut act: impl AsyncFnMut(String) -> Result<T, Error>,
+) -> (Vec<T>, Failures) {
+    let (mut done, mut failures) = (Vec::new(), Failures::default());
+    for (what, found) in targets.each() {
+        let result = match found {
+            Ok(name) => act(name).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(one) => done.push(one),
+            Err(error) => {
+                let is_last = error.kind == Kind::NoDaemon;
+                failures.add(&what, error, output);
+                if is_last {
+                    break;
+                }
+            }
+        }
+    }
+    (done, failures)
+}
+
+/// The names of what was done, one after the other.
+pub(crate) fn names(done: Vec<Vec<ResourceName>>) -> Vec<String> {
+    done.iter().flatten().map(ToString::to_string).collect()
 }

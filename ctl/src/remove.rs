@@ -4,7 +4,7 @@ use crate::cli::{Global, RemoveArgs};
 use crate::confirm::confirm;
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::{Document, Removed};
-use crate::each::Failures;
+use crate::each::{for_each, names};
 use crate::error::Error;
 use crate::human;
 use crate::output::Output;
@@ -16,21 +16,14 @@ pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Outp
     let daemon = Daemon::connect(global).await?;
     let targets = targets(&daemon, &args.what).await?;
     ask_first(args, &targets)?;
-    let (mut removed, mut failures) = (Vec::new(), Failures::default());
-    for (what, found) in targets.each() {
-        let names = match found {
-            Ok(name) if args.unpublish => match take_back(&daemon, &name, output).await? {
-                Ok(_) => daemon.caller.remove(name, args.delete, CALL_TIMEOUT).await?.map_err(Error::from),
-                Err(error) => Err(error),
-            },
-            Ok(name) => daemon.caller.remove(name, args.delete, CALL_TIMEOUT).await?.map_err(Error::from),
-            Err(error) => Err(error),
-        };
-        match names {
-            Ok(names) => removed.extend(names.iter().map(ToString::to_string)),
-            Err(error) => failures.add(&what, error, output),
+    let act = async |name: String| {
+        if args.unpublish {
+            take_back(&daemon, &name, output).await?;
         }
-    }
+        Ok(daemon.caller.remove(name, args.delete, CALL_TIMEOUT).await??)
+    };
+    let (done, mut failures) = for_each(targets, output, act).await;
+    let removed = names(done);
     match output.is_json() {
         true => output.json(&Document::new(Removed { removed, errors: failures.take() }))?,
         false => output.names(if args.delete { "deleted" } else { "removed" }, &removed)?,

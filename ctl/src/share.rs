@@ -60,9 +60,13 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
                 }
                 done.push(shared);
             }
-            // Without a ttd the other files would fail, too.
-            Err(error) if error.kind == Kind::NoDaemon => return Err(error),
-            Err(error) => failures.add(&path.to_string_lossy(), error, output),
+            Err(error) => {
+                let is_last = error.kind == Kind::NoDaemon; // without a ttd the other files would fail, too
+                failures.add(&path.to_string_lossy(), error, output);
+                if is_last {
+                    break;
+                }
+            }
         }
     }
     if output.is_json() {

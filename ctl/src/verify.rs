@@ -22,9 +22,13 @@ pub(crate) async fn verify(args: &WhatsArgs, global: &Global, output: &mut Outpu
         };
         let document = match found {
             Ok(document) => document,
-            Err(error) if is_single(&args.what) || error.kind == Kind::NoDaemon => return Err(error),
+            Err(error) if is_single(&args.what) => return Err(error),
             Err(error) => {
+                let is_last = error.kind == Kind::NoDaemon; // nothing after it could succeed
                 failures.add(&what, error, output);
+                if is_last {
+                    break;
+                }
                 continue;
             }
         };
