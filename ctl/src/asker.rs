@@ -31,19 +31,38 @@ const NAMED_MAX: usize = 5;
 pub(crate) struct Asker {
     daemon: Daemon,
     kept: Kept,
+    /// Since when no ttd has answered.
+    away_since: Option<Instant>,
 }
 
 impl Asker {
     /// The tracker that the command line names, else the first of the daemon's that answers.
     pub(crate) async fn connect(which: &WhichTracker, global: &Global) -> Result<Asker, Error> {
         let daemon = Daemon::connect(global).await?;
-        Ok(Asker { daemon, kept: Kept::new(which.tracker.clone()) })
+        Ok(Asker { daemon, kept: Kept::new(which.tracker.clone()), away_since: None })
     }
 
     /// Connects to the daemon again, which may have been restarted. The tracker stays the same.
-    pub(crate) async fn reconnect(&mut self, global: &Global) -> Result<(), Error> {
-        self.daemon = Daemon::connect(global).await?;
-        Ok(())
+    ///
+    /// That nobody answers is no error until it has been so for `back_within`; without one, it never is. A ttd that answers
+    /// and is of no use, such as one of another version, is an error at once.
+    pub(crate) async fn reconnect(
+        &mut self,
+        global: &Global,
+        back_within: Option<Duration>,
+    ) -> Result<(), Error> {
+        match Daemon::connect(global).await {
+            Ok(daemon) => {
+                self.daemon = daemon;
+                self.away_since = None;
+                Ok(())
+            }
+            Err(error) if error.kind == Kind::NoDaemon => {
+                let away = self.away_since.get_or_insert_with(Instant::now).elapsed();
+                if back_within.is_none_or(|within| away < within) { Ok(()) } else { Err(error) }
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Everything that is published, sorted by name.

@@ -10,7 +10,7 @@ use crate::output::Output;
 use crate::progress::{Now, Progress};
 use crate::status;
 use futures::stream::{FuturesUnordered, StreamExt};
-use shared::rpc::control::{Accepted, ErrorKind, ResourceStatus, State, Watched};
+use shared::rpc::control::{Accepted, ControlError, ErrorKind, ResourceStatus, State, Watched};
 use std::time::Duration;
 
 /// The shortest pause between two updates of the progress of one download.
@@ -20,6 +20,9 @@ const UPDATES_OF_SEVERAL_EVERY: Duration = Duration::from_millis(300);
 
 /// How long ttd may hold back the first answer, in milliseconds: short, so that something is shown soon.
 const FIRST_WAIT_MS: u32 = 250;
+
+/// The pause before a ttd that is still loading is asked again. It has delayed its answer before it said so.
+const LOADING_PAUSE: Duration = Duration::from_secs(1);
 
 /// What ends the wait for a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +43,25 @@ pub(crate) struct Awaited {
     bytes_before: Option<u64>,
     until: Until,
     has_ended: bool,
+    /// The [`Link::generation`] of the last ttd that has accepted it or reported its status.
+    known_to: u64,
 }
 
 impl Awaited {
-    /// The id or name under which ttd is asked about it.
+    fn new() -> Awaited {
+        Awaited {
+            accepted: None,
+            last: None,
+            bytes_before: None,
+            until: Until::Complete,
+            has_ended: false,
+            known_to: 0,
+        }
+    }
+
+    /// The id or name under which ttd is asked about it; `None` for one that has not begun, or has ended.
     fn asked_by(&self) -> Option<String> {
-        let accepted = self.accepted.as_ref()?;
+        let accepted = self.accepted.as_ref().filter(|_| !self.has_ended)?;
         Some(match self.until {
             Until::Complete => accepted.resource.to_string(),
             Until::Newest => accepted.name.to_string(),
@@ -96,36 +112,30 @@ pub(crate) async fn wait_for_all(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Error> {
-    let new = || Awaited {
-        accepted: None,
-        last: None,
-        bytes_before: None,
-        until: Until::Complete,
-        has_ended: false,
+    let mut all: Vec<Awaited> = (0..count).map(|_| Awaited::new()).collect();
+    let begin = |place| async move {
+        let begun = begin_once_loaded(place, waiting, link).await;
+        (place, begun, link.generation())
     };
-    let mut all: Vec<Awaited> = (0..count).map(|_| new()).collect();
-    let begin = |place| async move { (place, waiting.begin(place, link).await) };
     let mut beginning: FuturesUnordered<_> = (0..count).map(begin).collect();
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let mut progress: Option<Progress> = None;
     let mut look = Look { seen: 0, wait_ms: FIRST_WAIT_MS };
     while all.iter().any(|one| !one.has_ended) {
-        let open = all.iter().filter(|one| !one.has_ended);
-        let wanted: Vec<String> = open.filter_map(Awaited::asked_by).collect();
         let mut ended = Vec::new();
         tokio::select! {
-            Some((place, begun)) = beginning.next() => match begun {
+            Some((place, begun, known_to)) = beginning.next() => match begun {
                 Ok(accepted) if accepted.complete => {
                     ended.push((place, Ok(Complete { accepted, done: None, bytes_before: 0 })));
                 }
                 Ok(accepted) => {
                     all[place].until = waiting.until(place);
-                    all[place].accepted = Some(accepted);
+                    (all[place].accepted, all[place].known_to) = (Some(accepted), known_to);
                 }
                 Err(error) => ended.push((place, Err(error))),
             },
-            watched = look.watch(&wanted, link), if !wanted.is_empty() => {
-                let forgotten = take_in(watched?, &mut all, link, &mut ended).await?;
+            found = look.look(&all, link), if all.iter().any(|one| one.asked_by().is_some()) => {
+                let forgotten = take_in(found?, &mut all, &mut ended);
                 forgotten.into_iter().for_each(|place| beginning.push(begin(place)));
                 let label = label(&all);
                 let shown = progress.get_or_insert_with(|| Progress::new(output, &label));
@@ -148,10 +158,44 @@ pub(crate) async fn wait_for_all(
         progress = None; // removes its line before something is printed
         for (place, ended) in ended {
             all[place].has_ended = true;
-            waiting.ended(place, ended, output).await?;
+            tell(place, ended, waiting, deadline, output).await?;
         }
     }
     Ok(())
+}
+
+/// Tells the user that a download has ended. The deadline also limits the time that a copy of it may take.
+async fn tell(
+    place: usize,
+    ended: Result<Complete, Error>,
+    waiting: &impl Waiting,
+    deadline: &mut Deadline,
+    output: &mut Output,
+) -> Result<(), Error> {
+    let name = ended.as_ref().map_or(String::new(), |complete| complete.accepted.name.to_string());
+    let is_late = tokio::select! {
+        biased;
+        told = waiting.ended(place, ended, output) => { told?; false }
+        () = &mut deadline.reached => true,
+    };
+    if !is_late {
+        return Ok(());
+    }
+    let span = human::duration(deadline.timeout.unwrap_or_default());
+    let late = Error::new(Kind::TimedOut, format!("{name} is complete, but was not copied within {span}"));
+    waiting.ended(place, Err(late), output).await
+}
+
+/// Begins a download. A restarted ttd may answer that it is still loading its files; it is then asked again.
+async fn begin_once_loaded(place: usize, waiting: &impl Waiting, link: &Link<'_>) -> Result<Accepted, Error> {
+    loop {
+        match waiting.begin(place, link).await {
+            Err(error) if error.kind == Kind::TimedOut && link.generation() > 0 => {
+                tokio::time::sleep(LOADING_PAUSE).await;
+            }
+            begun => return begun,
+        }
+    }
 }
 
 /// The position in the sequence of updates.
@@ -160,53 +204,103 @@ struct Look {
     wait_ms: u32,
 }
 
+/// The status of the awaited downloads, as reported by one ttd.
+struct Found {
+    /// The [`Link::generation`] of that ttd.
+    generation: u64,
+    /// The index of a download and its status; `None` if ttd does not know it.
+    of: Vec<(usize, Option<ResourceStatus>)>,
+}
+
 impl Look {
+    /// Waits for the next change and returns the status of all downloads that have begun. If ttd is restarted meanwhile,
+    /// the new one is asked for all of them. Dropping the future loses no update.
+    async fn look(&mut self, all: &[Awaited], link: &Link<'_>) -> Result<Found, Error> {
+        loop {
+            let generation = link.generation();
+            let found = self.look_once(all, link).await?;
+            if link.generation() == generation {
+                return Ok(Found { generation, of: found });
+            }
+            self.seen = 0; // each ttd has its own sequence
+        }
+    }
+
+    async fn look_once(
+        &mut self,
+        all: &[Awaited],
+        link: &Link<'_>,
+    ) -> Result<Vec<(usize, Option<ResourceStatus>)>, Error> {
+        let wanted: Vec<String> = all.iter().filter_map(Awaited::asked_by).collect();
+        let watched = self.watch(&wanted, link).await?;
+        let mut found = Vec::new();
+        for (place, one) in all.iter().enumerate() {
+            let Some(what) = one.asked_by() else { continue };
+            if let Some(status) = watched.resources.iter().find(|status| one.is_meant(status)) {
+                found.push((place, Some(status.clone())));
+                continue;
+            }
+            // A ttd that has just started may not have loaded all names yet.
+            match status_of(&what, link).await {
+                Ok(known) => {
+                    found.push((place, known.into_iter().find(|status| one.is_meant(status))));
+                }
+                // ttd is still loading, so the next update decides.
+                Err(error) if error.kind == Kind::TimedOut => {}
+                Err(error) => return Err(error),
+            }
+        }
+        (self.seen, self.wait_ms) = (watched.seen.max(1), WAIT_MS);
+        Ok(found)
+    }
+
     /// Waits for the next change and returns the status of the wanted downloads; it may contain others.
-    async fn watch(&mut self, wanted: &[String], link: &Link<'_>) -> Result<Watched, Error> {
+    async fn watch(&self, wanted: &[String], link: &Link<'_>) -> Result<Watched, Error> {
         let what = if let [one] = wanted { Some(one.clone()) } else { None };
         if self.seen != 0 {
             let pause = if what.is_some() { UPDATES_EVERY } else { UPDATES_OF_SEVERAL_EVERY };
             tokio::time::sleep(pause).await;
         }
-        let watched = link
-            .call(async |daemon| {
-                let call = daemon.caller.watch(what.clone(), self.seen, self.wait_ms, POLL_TIMEOUT);
-                match call.await? {
-                    // ttd does not know it any more.
-                    Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Unknown) => {
-                        Ok(Watched { seen: self.seen, resources: Vec::new() })
-                    }
-                    watched => Ok(watched?),
+        link.call(async |daemon| {
+            let call = daemon.caller.watch(what.clone(), self.seen, self.wait_ms, POLL_TIMEOUT);
+            match call.await? {
+                // ttd does not know it any more, or has not loaded it yet.
+                Err(error) if is_unknown(&error) || error.kind == ErrorKind::TimedOut => {
+                    Ok(Watched { seen: self.seen, resources: Vec::new() })
                 }
-            })
-            .await?;
-        (self.seen, self.wait_ms) = (watched.seen.max(1), WAIT_MS);
-        Ok(watched)
+                watched => Ok(watched?),
+            }
+        })
+        .await
     }
 }
 
-/// Records an update. Adds the downloads that have ended to `ended`. Returns the indices of downloads that a restarted
-/// ttd does not know, and that must be begun again.
-async fn take_in(
-    watched: Watched,
+/// The status of a name or an id; empty if ttd does not know it.
+async fn status_of(what: &str, link: &Link<'_>) -> Result<Vec<ResourceStatus>, Error> {
+    link.call(async |daemon| match daemon.caller.status(Some(what.to_owned()), CALL_TIMEOUT).await? {
+        Err(error) if is_unknown(&error) => Ok(Vec::new()),
+        known => Ok(known?),
+    })
+    .await
+}
+
+fn is_unknown(error: &ControlError) -> bool {
+    matches!(error.kind, ErrorKind::Refused | ErrorKind::Unknown)
+}
+
+/// Records an update. Adds the downloads that have ended to `ended`. Returns the indices of downloads that a former ttd
+/// had accepted and this one has never known, and that must be begun again.
+fn take_in(
+    found: Found,
     all: &mut [Awaited],
-    link: &Link<'_>,
     ended: &mut Vec<(usize, Result<Complete, Error>)>,
-) -> Result<Vec<usize>, Error> {
+) -> Vec<usize> {
     let mut forgotten = Vec::new();
-    for (place, one) in all.iter_mut().enumerate().filter(|(_, one)| !one.has_ended) {
-        let (Some(accepted), Some(what)) = (&one.accepted, one.asked_by()) else { continue };
-        let is_it = |found: &&ResourceStatus| one.is_meant(found);
-        let mut found = watched.resources.iter().find(is_it).cloned();
-        if found.is_none() {
-            // A ttd that has just started may not have loaded all names yet.
-            let asked = link.call_in_turn(async |daemon| {
-                Ok(daemon.caller.status(Some(what.clone()), CALL_TIMEOUT).await?.unwrap_or_default())
-            });
-            found = asked.await?.iter().find(is_it).cloned();
-        }
-        let Some(status) = found else {
-            if link.has_changed() {
+    for (place, status) in found.of {
+        let one = &mut all[place];
+        let Some(accepted) = &one.accepted else { continue };
+        let Some(status) = status else {
+            if one.known_to < found.generation {
                 one.accepted = None;
                 forgotten.push(place);
             } else {
@@ -214,29 +308,37 @@ async fn take_in(
             }
             continue;
         };
+        one.known_to = found.generation;
         let bytes_before = *one.bytes_before.get_or_insert(match status.state {
             State::Waiting | State::Downloading | State::Paused => status.bytes_have,
             State::Checking | State::Seeding | State::Outdated | State::Error => 0, // it may all have just arrived
         });
-        match status.state {
-            State::Seeding => {
-                let accepted = accepted.clone();
-                ended.push((place, Ok(Complete { accepted, done: Some(status.clone()), bytes_before })));
-            }
-            State::Error => {
-                let reason = status.reason.as_deref().unwrap_or("ttd gives no reason");
-                let error = Error::new(status::trouble(&status), format!("{}: {reason}", accepted.name));
-                ended.push((place, Err(error)));
-            }
-            State::Outdated if one.until == Until::Complete => {
-                let accepted = accepted.clone();
-                ended.push((place, Ok(Complete { accepted, done: Some(status.clone()), bytes_before })));
-            }
-            State::Checking | State::Waiting | State::Downloading | State::Paused | State::Outdated => {}
+        if let Some(how) = how_it_ended(&status, accepted, one.until, bytes_before) {
+            ended.push((place, how));
         }
         one.last = Some(status);
     }
-    Ok(forgotten)
+    forgotten
+}
+
+/// The result of a download that has ended; `None` while it goes on.
+fn how_it_ended(
+    status: &ResourceStatus,
+    accepted: &Accepted,
+    until: Until,
+    bytes_before: u64,
+) -> Option<Result<Complete, Error>> {
+    match status.state {
+        State::Outdated if until == Until::Newest => None,
+        State::Seeding | State::Outdated => {
+            Some(Ok(Complete { accepted: accepted.clone(), done: Some(status.clone()), bytes_before }))
+        }
+        State::Error => {
+            let reason = status.reason.as_deref().unwrap_or("ttd gives no reason");
+            Some(Err(Error::new(status::trouble(status), format!("{}: {reason}", accepted.name))))
+        }
+        State::Checking | State::Waiting | State::Downloading | State::Paused => None,
+    }
 }
 
 fn removed(accepted: &Accepted) -> Error {

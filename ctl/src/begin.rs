@@ -115,7 +115,7 @@ impl Order {
     ) -> Result<Accepted, Error> {
         loop {
             let begun = link.call_in_turn(async |daemon| {
-                if let Some(accepted) = self.again(daemon, manner).await? {
+                if let Some(accepted) = self.again(daemon, manner, progress).await? {
                     return Ok(Ok(accepted));
                 }
                 let begun = match self.ask_once(ask, daemon, link, manner).await? {
@@ -145,14 +145,28 @@ impl Order {
         }
     }
 
-    /// Asks a restarted ttd for what it had accepted before: it most likely remembers it.
-    async fn again(&self, daemon: &Daemon, manner: Manner) -> Result<Option<Accepted>, Error> {
-        let Some(resource) = self.accepted.borrow().as_ref().map(|accepted| accepted.resource) else {
-            return Ok(None);
-        };
-        let what = GetWhat::Resource { resource, tracker: None };
+    /// Asks a restarted ttd for what it had accepted before: it most likely remembers it. If the name has another version
+    /// by now, that one is kept, since it was asked for later.
+    async fn again(
+        &self,
+        daemon: &Daemon,
+        manner: Manner,
+        progress: &dyn Fn(&str) -> Progress,
+    ) -> Result<Option<Accepted>, Error> {
+        let Some(accepted) = self.accepted.borrow().clone() else { return Ok(None) };
+        let Accepted { name, resource, .. } = &accepted;
+        let here = daemon.caller.status(Some(name.to_string()), CALL_TIMEOUT).await?.unwrap_or_default();
+        let has_other = here.iter().any(|here| here.name == *name && here.resource != *resource);
+        if has_other {
+            return Err(Error::refused(format!("{name} has another version by now"))
+                .hint("another `ttctl get` or `ttctl share` brought it; get the former version again to return to it"));
+        }
+        let what = GetWhat::Resource { resource: *resource, tracker: None };
         let request = GetRequest { what, replace: manner.replace };
-        Ok(daemon.caller.get(request, GET_TIMEOUT).await?.ok())
+        match daemon.caller.get(request, GET_TIMEOUT).await? {
+            Ok(begun) => self.compared(begun, daemon, progress).await.map(Some),
+            Err(_) => Ok(None),
+        }
     }
 
     async fn ask_once(
@@ -265,6 +279,6 @@ pub(crate) async fn look_up(
             return Err(error);
         }
         tokio::time::sleep(ASK_AGAIN).await;
-        let _ = asker.reconnect(global).await; // if there is no ttd, the next question fails as well
+        asker.reconnect(global, None).await?;
     }
 }

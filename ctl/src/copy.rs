@@ -9,6 +9,7 @@ use shared::rpc::control::DaemonInfo;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How many bytes the kernel copies per call: few enough to show progress and to react to ^C.
@@ -90,7 +91,16 @@ fn copy(
     }
 }
 
-/// Runs [`copy_out`] in a thread of its own, so that ^C can end it.
+/// Stops the copy when it is dropped.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs [`copy_out`] in a thread of its own, so that ^C can end it. If the future is dropped earlier, no copy is left.
 pub(crate) async fn copy_out_until_interrupted(
     daemon: DaemonInfo,
     name: ResourceName,
@@ -98,7 +108,8 @@ pub(crate) async fn copy_out_until_interrupted(
     replace: bool,
     output: &Output,
 ) -> Result<PathBuf, Error> {
-    let stop = std::sync::Arc::new(AtomicBool::new(false));
+    let stop = Arc::new(AtomicBool::new(false));
+    let _stop_on_drop = StopOnDrop(stop.clone());
     let progress = Progress::new(output, name.as_str());
     let complete = daemon.folder.join(name.as_str());
     let mut copying = {

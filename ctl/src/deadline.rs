@@ -1,5 +1,7 @@
 //! The time at which a command gives up waiting.
 
+use crate::error::{Error, Kind};
+use crate::human;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -16,5 +18,20 @@ impl Deadline {
             None => Box::pin(std::future::pending()),
         };
         Deadline { timeout, reached }
+    }
+
+    /// What is done before the deadline. `late` says what was not done, given the time that was allowed.
+    pub(crate) async fn within<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Error>>,
+        late: impl FnOnce(&str) -> String,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            done = work => done,
+            () = &mut self.reached => {
+                let span = human::duration(self.timeout.unwrap_or_default());
+                Err(Error::new(Kind::TimedOut, late(&span)))
+            }
+        }
     }
 }

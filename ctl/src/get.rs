@@ -27,15 +27,13 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     let timeout = args.timeout.map(|timeout| timeout.duration());
     let mut deadline = Deadline::after(timeout);
     let is_single = is_single(&args.what);
-    let read = read(args, timeout, is_single).await?;
-    let link = Link::connect(global, timeout, output).await?;
-    let orders = tokio::select! {
-        orders = expand(read, timeout.is_some(), global) => orders,
-        () = &mut deadline.reached => {
-            let span = human::duration(timeout.unwrap_or_default());
-            return Err(Error::new(Kind::TimedOut, format!("no file was found within {span}")));
-        }
-    };
+    let late = |span: &str| format!("the manifests were not read within {span}");
+    let read = deadline.within(read(args, timeout, is_single), late).await?;
+    let late = |span: &str| format!("ttd has not answered within {span}");
+    let link = deadline.within(Link::connect(global, timeout, output), late).await?;
+    let late = |span: &str| format!("no file was found within {span}");
+    let orders = async { Ok(expand(read, timeout.is_some(), global).await) };
+    let orders = deadline.within(orders, late).await?;
     let manner = Manner { replace: args.replace, waits: timeout.is_some() };
     let getting = Getting {
         args,

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 /// How long to wait for a ttd that has gone, if the command line has no --timeout. The upgrade of several packages
 /// takes less. Beyond it the command ends with exit code 3.
-const BACK_WITHIN: Duration = Duration::from_secs(120);
+pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(120);
 
 /// The pause between two attempts to find ttd.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -29,8 +29,8 @@ pub(crate) struct Link<'a> {
     /// Held while looking for ttd: one call looks, and the others wait for the result.
     looking: Mutex<()>,
     is_away: Cell<bool>,
-    /// Whether another ttd answers now than at first.
-    has_changed: Cell<bool>,
+    /// How often ttd was restarted since the first connection.
+    generation: Cell<u64>,
     /// Set when ttd did not come back in time.
     given_up: RefCell<Option<Error>>,
     calls: Semaphore,
@@ -54,7 +54,7 @@ impl<'a> Link<'a> {
             back_within: if timeout.is_some() { None } else { Some(BACK_WITHIN) },
             looking: Mutex::new(()),
             is_away: Cell::new(false),
-            has_changed: Cell::new(false),
+            generation: Cell::new(0),
             given_up: RefCell::new(None),
             calls: Semaphore::new(CALLS_MAX),
             manifests: Mutex::new(()),
@@ -72,9 +72,9 @@ impl<'a> Link<'a> {
         self.is_away.get()
     }
 
-    /// Whether another ttd answers than the one that answered first.
-    pub(crate) fn has_changed(&self) -> bool {
-        self.has_changed.get()
+    /// How often ttd was restarted since the first connection: 0 for the ttd that answered first.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.get()
     }
 
     /// Prints a remark for people.
@@ -125,7 +125,7 @@ impl<'a> Link<'a> {
                 Ok(daemon) => {
                     self.daemon.replace(Rc::new(daemon));
                     self.is_away.set(false);
-                    self.has_changed.set(true);
+                    self.generation.set(self.generation.get() + 1);
                     self.note("ttd is back");
                     return Ok(());
                 }

@@ -9,7 +9,7 @@ use crate::documents::{Document, FailureOf};
 use crate::error::{Error, Kind};
 use crate::human;
 use crate::line::Line;
-use crate::link::Link;
+use crate::link::{BACK_WITHIN, Link};
 use crate::output::Output;
 use crate::status;
 use crate::targets::{is_single, targets};
@@ -49,8 +49,14 @@ async fn wait_for_copies(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Error> {
-    let link = Link::connect(global, deadline.timeout, output).await?;
-    let targets = targets(&link.daemon(), &args.what).await?.each().collect();
+    let timeout = deadline.timeout;
+    let connect = async {
+        let link = Link::connect(global, timeout, output).await?;
+        let targets: Vec<_> = targets(&link.daemon(), &args.what).await?.each().collect();
+        Ok((link, targets))
+    };
+    let late = |span: &str| format!("ttd has not answered within {span}");
+    let (link, targets) = deadline.within(connect, late).await?;
     let copies = Copies {
         targets,
         is_single: is_single(&args.what),
@@ -215,7 +221,8 @@ async fn wait_for_swarm(
     output.done(&format!("{}: {reached}", human::clean(what)))
 }
 
-/// Asks the tracker until the goal is met. If ttd or the tracker goes away after the first answer, it is waited for.
+/// Asks the tracker until the goal is met. If ttd or the tracker goes away after the first answer, it is waited for; for
+/// ttd see [`Asker::reconnect`].
 async fn watch(
     args: &WaitArgs,
     what: &str,
@@ -227,6 +234,7 @@ async fn watch(
     let mut asker = Asker::connect(&args.which, global).await?;
     asker.resource(what).await?; // an unknown name is an error at once
     let wanted = asker.lookup(what).await?;
+    let back_within = if args.timeout.is_some() { None } else { Some(BACK_WITHIN) };
     loop {
         match asker.count(&wanted).await {
             Ok(TrackerAnswer { tracker, answer: fleet }) => {
@@ -240,7 +248,7 @@ async fn watch(
             }
             Err(error) => {
                 line.show(&format!("{}: {}; retrying", human::clean(what), human::clean(&error.message)));
-                let _ = asker.reconnect(global).await; // if there is no ttd, the next question fails as well
+                asker.reconnect(global, back_within).await?;
             }
         }
         tokio::time::sleep(ASK_EVERY).await;

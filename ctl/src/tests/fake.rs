@@ -1,5 +1,8 @@
 //! A fake daemon: it records the calls and gives prepared answers.
 
+#[path = "trouble.rs"] // also where this file is included from elsewhere
+mod trouble;
+
 use shared::chunk::ChunkCount;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
@@ -18,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Duration;
 use tarpc::context::Context;
 use tempfile::TempDir;
+use trouble::Trouble;
 
 /// The fake daemon with a directory of its own.
 pub(super) struct Fake {
@@ -61,6 +65,7 @@ pub(super) struct State {
     pub(super) counted: VecDeque<Result<u32, ControlError>>,
     /// The tracker of each question.
     pub(super) asked: Vec<Option<TrackerUrl>>,
+    pub(super) trouble: Trouble,
 }
 
 impl Fake {
@@ -83,7 +88,9 @@ impl Fake {
                     let service = Service { greeted: Greeted::new(), ..service.clone() };
                     let options =
                         ServerOptions { greeted: service.greeted.clone(), ..ServerOptions::default() };
-                    tokio::spawn(serve(stream, options, service.serve()));
+                    let state = service.state.clone();
+                    let served = tokio::spawn(serve(stream, options, service.serve()));
+                    state.lock().unwrap().trouble.connected(served.abort_handle());
                 }
             });
         });
@@ -133,6 +140,14 @@ struct Service {
 impl Service {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// One more call that changes something: the connection may end with it.
+    async fn one_more(&self) {
+        let is_cut = self.state().trouble.count_call();
+        if is_cut {
+            std::future::pending::<()>().await;
+        }
     }
 
     fn published(&self) -> Vec<ListEntry> {
@@ -186,6 +201,7 @@ pub(super) fn refused(message: &str) -> ControlError {
 impl Control for Service {
     async fn hello(self, _: Context, _version: u16) -> Result<DaemonInfo, WrongVersion> {
         self.greeted.accept();
+        self.state().trouble.hello()?;
         let metadata = std::fs::metadata(&self.folder).unwrap();
         let folder_told = self.state().folder_told.clone();
         let listens = self.state().listener.as_ref().map(|listener| listener.local_addr().unwrap());
@@ -206,6 +222,7 @@ impl Control for Service {
     }
 
     async fn share(self, _: Context, request: ShareRequest) -> Result<TaskId, ControlError> {
+        self.one_more().await;
         self.state().shared.push(request);
         Ok(TaskId(1))
     }
@@ -235,6 +252,9 @@ impl Control for Service {
     }
 
     async fn get(self, _: Context, request: GetRequest) -> Result<Accepted, ControlError> {
+        if self.state().trouble.is_silent(&request) {
+            std::future::pending::<()>().await;
+        }
         let mut state = self.state();
         let named = match &request.what {
             GetWhat::Name { name, .. } => Some(name.clone()),
@@ -262,6 +282,7 @@ impl Control for Service {
         seen: u64,
         _: u32,
     ) -> Result<Watched, ControlError> {
+        self.state().trouble.watched += 1;
         if !self.state().here.is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
             if let Some(lost) = self.state().lost.take() {
@@ -319,14 +340,17 @@ impl Control for Service {
     }
 
     async fn pause(self, _: Context, what: String) -> Result<Vec<ResourceName>, ControlError> {
+        self.one_more().await;
         self.names(&what)
     }
 
     async fn resume(self, _: Context, what: String) -> Result<Vec<ResourceName>, ControlError> {
+        self.one_more().await;
         self.names(&what)
     }
 
     async fn remove(self, _: Context, what: String, _: bool) -> Result<Vec<ResourceName>, ControlError> {
+        self.one_more().await;
         self.names(&what)
     }
 
@@ -335,6 +359,7 @@ impl Control for Service {
     }
 
     async fn verify(self, _: Context, _: String) -> Result<TaskId, ControlError> {
+        self.one_more().await;
         Ok(TaskId(1))
     }
 
@@ -447,6 +472,7 @@ impl Control for Service {
     }
 
     async fn unpublish(self, _: Context, what: String) -> Result<Unpublished, ControlError> {
+        self.one_more().await;
         let kept = if what == "kept" { vec!["it is kept".to_owned()] } else { Vec::new() };
         Ok(Unpublished { names: self.names(&what)?, warnings: vec!["tt://b is away".to_owned()], kept })
     }

@@ -5,6 +5,7 @@ mod files;
 mod flows;
 mod json;
 mod moves;
+mod restarts;
 mod several;
 mod trackers;
 
