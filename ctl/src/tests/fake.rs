@@ -2,14 +2,13 @@
 
 #[path = "trouble.rs"] // also where this file is included from elsewhere
 mod trouble;
+#[path = "values.rs"]
+mod values;
 
-use shared::chunk::ChunkCount;
-use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
+use shared::id::{PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::control::*;
-use shared::rpc::tracker::{
-    Fleet, FleetMachine, FleetPlace, ListEntry, Lookup, PeerEntry, Publication, ResourceEntry,
-};
+use shared::rpc::tracker::{Fleet, FleetMachine, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
 use shared::rpc::wire::{Greeted, ServerOptions, serve};
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion, local};
 use shared::url::TrackerUrl;
@@ -22,6 +21,8 @@ use std::time::Duration;
 use tarpc::context::Context;
 use tempfile::TempDir;
 use trouble::Trouble;
+use values::listed;
+pub(super) use values::{State_, accepted, refused, status};
 
 /// The fake daemon with a directory of its own.
 pub(super) struct Fake {
@@ -107,29 +108,6 @@ impl Fake {
     }
 }
 
-/// A status that tests can change.
-pub(super) fn status(name: &str, resource: ResourceId, state: State_) -> ResourceStatus {
-    ResourceStatus {
-        chunks_have: 1,
-        chunks_total: 2,
-        bytes_have: 1 << 20,
-        peers: 3,
-        ..ResourceStatus::new(name.parse().unwrap(), resource, state)
-    }
-}
-
-pub(super) use shared::rpc::control::State as State_;
-
-pub(super) fn accepted(name: &str, resource: ResourceId, complete: bool) -> Accepted {
-    Accepted {
-        name: name.parse().unwrap(),
-        resource,
-        count: ChunkCount::new(2).unwrap(),
-        complete,
-        comparing: None,
-    }
-}
-
 #[derive(Clone)]
 struct Service {
     folder: PathBuf,
@@ -151,14 +129,7 @@ impl Service {
     }
 
     fn published(&self) -> Vec<ListEntry> {
-        let entry = |name: &&str| {
-            let key = SwarmKey { resource: ResourceId::of(name.as_bytes()), digest: ListDigest([0; 32]) };
-            let (name, count) = (name.parse().unwrap(), ChunkCount::new(1).unwrap());
-            let publication =
-                Publication { name, key, count, trackers: Vec::new(), shared_at_ms: 0, bytes: None };
-            ListEntry { publication, seeders: 1, leechers: 0 }
-        };
-        self.state().published.iter().map(entry).collect()
+        self.state().published.iter().map(|name| listed(name)).collect()
     }
 
     /// Answers as the tracker of the question, or as the last of the daemon's trackers if it names none.
@@ -192,10 +163,6 @@ impl Service {
         }
         what.parse().map(|name| vec![name]).map_err(|_| refused("no such resource"))
     }
-}
-
-pub(super) fn refused(message: &str) -> ControlError {
-    ControlError { kind: ErrorKind::Refused, message: message.to_owned(), hint: None }
 }
 
 impl Control for Service {

@@ -1,0 +1,40 @@
+//! Values that the fake daemon answers with, and that tests begin from.
+
+use shared::chunk::ChunkCount;
+use shared::id::{ListDigest, ResourceId, SwarmKey};
+pub use shared::rpc::control::State as State_;
+use shared::rpc::control::{Accepted, ControlError, ErrorKind, ResourceStatus};
+use shared::rpc::tracker::{ListEntry, Publication};
+
+/// A status that tests can change.
+pub fn status(name: &str, resource: ResourceId, state: State_) -> ResourceStatus {
+    ResourceStatus {
+        chunks_have: 1,
+        chunks_total: 2,
+        bytes_have: 1 << 20,
+        peers: 3,
+        ..ResourceStatus::new(name.parse().unwrap(), resource, state)
+    }
+}
+
+pub fn accepted(name: &str, resource: ResourceId, complete: bool) -> Accepted {
+    Accepted {
+        name: name.parse().unwrap(),
+        resource,
+        count: ChunkCount::new(2).unwrap(),
+        complete,
+        comparing: None,
+    }
+}
+
+pub fn refused(message: &str) -> ControlError {
+    ControlError { kind: ErrorKind::Refused, message: message.to_owned(), hint: None }
+}
+
+/// An entry of a tracker's list.
+pub fn listed(name: &str) -> ListEntry {
+    let key = SwarmKey { resource: ResourceId::of(name.as_bytes()), digest: ListDigest([0; 32]) };
+    let (name, count) = (name.parse().unwrap(), ChunkCount::new(1).unwrap());
+    let publication = Publication { name, key, count, trackers: Vec::new(), shared_at_ms: 0, bytes: None };
+    ListEntry { publication, seeders: 1, leechers: 0 }
+}
