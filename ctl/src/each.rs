@@ -32,8 +32,8 @@ impl Failures {
     }
 }
 
-/// Does the same to each of the targets, by the names or ids that `act` gets: what was done, and what failed. One that fails
-/// keeps no other back, unless ttd has gone: nothing after it could succeed, and the rest is not tried.
+/// Calls `act` with each of the names or ids. Collects the results and the failures. One failure does not stop the
+/// others, unless ttd has gone: then the rest is not tried, because it would fail as well.
 pub(crate) async fn for_each<T>(
     targets: Targets,
     output: &Output,

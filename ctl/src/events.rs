@@ -135,8 +135,8 @@ impl Filter<'_> {
     }
 }
 
-/// "2026-03-01 08:05:59  complete      lab.img  61 MiB in 4.2 s (15 MiB/s) from 3 peers". Where a terminal has no room for
-/// that, what is told stands below the name, and an id is left out.
+/// "2026-03-01 08:05:59  complete      lab.img  61 MiB in 4.2 s (15 MiB/s) from 3 peers". On a narrow terminal the
+/// details are on a line below the name, and an id is left out.
 fn lines(happened: &Happened, output: &Output) -> Vec<String> {
     let (word, colour) = word(&happened.event);
     let mut id = None;

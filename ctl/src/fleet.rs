@@ -62,7 +62,7 @@ async fn follow(
         }
         tokio::time::sleep(LOOK_EVERY).await;
         if has_failed {
-            let _ = asker.reconnect(global, None).await; // without a ttd the next question fails, too
+            let _ = asker.reconnect(global, None).await; // if there is no ttd, the next question fails as well
         }
     }
 }
