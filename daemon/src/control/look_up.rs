@@ -27,7 +27,12 @@ pub async fn look_up(
         Err(Miss::Unknown) => Err(ControlError {
             kind: ErrorKind::Unknown,
             message: format!("{shown} is not published on {}", list(&trackers)),
-            hint: Some("`ttctl tracker list` shows what is published".to_owned()),
+            hint: Some(match is_named {
+                true => {
+                    format!("`ttctl tracker list --tracker {}` shows what is published", list(&trackers))
+                }
+                false => "`ttctl tracker list` shows what is published".to_owned(),
+            }),
         }),
         Err(Miss::Bad(url, why)) => Err(ControlError {
             kind: ErrorKind::BadData,
@@ -47,10 +52,9 @@ pub async fn look_up(
                 (false, false) => Ok(Err(unreachable)),
                 (false, true) => Ok(Err(ControlError {
                     kind: ErrorKind::Refused,
-                    message: format!("no such file here: {shown}; no tracker is configured to look it up"),
+                    message: format!("cannot look up {shown}: no tracker is configured"),
                     hint: Some(
-                        "set `trackers` in ttd.toml, or name a tracker: `ttctl get tt://HOST/NAME`"
-                            .to_owned(),
+                        "set `trackers` in ttd.toml, or name the tracker as in tt://HOST/NAME".to_owned(),
                     ),
                 })),
             }

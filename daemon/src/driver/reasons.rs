@@ -136,10 +136,10 @@ pub(super) fn reason(waiting: &Waiting) -> String {
         Waiting::Zone => "other machines in this zone are fetching the missing chunks".to_owned(),
         Waiting::Busy { peers: 1 } => "the only peer is busy".to_owned(),
         Waiting::Busy { peers } => format!("all {peers} peers are busy"),
-        Waiting::Silent { peers: 1 } => "the only peer that could help is silent".to_owned(),
-        Waiting::Silent { peers } => format!("all {peers} peers are silent"),
+        Waiting::Silent { peers: 1 } => "the only useful peer has sent nothing".to_owned(),
+        Waiting::Silent { peers } => format!("all {peers} peers have sent nothing"),
         Waiting::Disk { chunks } => format!("the disk is slow: {chunks} chunks are waiting to be written"),
-        Waiting::Turn => "other downloads go first: the maximum number of requests is in flight".to_owned(),
+        Waiting::Turn => "other downloads are using all request slots".to_owned(),
     }
 }
 
@@ -148,12 +148,12 @@ pub(super) fn told(tracker: &TrackerUrl, standing: &Standing, since: Duration) -
     match standing {
         Standing::Good => format!("published on {tracker}"),
         Standing::Overtaken(other) => format!(
-            "{} has different content on {tracker} now ({}); share it again with --replace to take the name back",
+            "{} has different content on {tracker} now ({}); `ttctl share --replace PATH` takes the name back",
             other.name,
             described(other, since)
         ),
         Standing::Taken(other) => format!(
-            "{} is published on {tracker} with different content ({}); share it again with --replace to take the name",
+            "{} is published on {tracker} with different content ({}); `ttctl share --replace PATH` takes the name",
             other.name,
             described(other, since)
         ),
@@ -181,7 +181,9 @@ pub(super) fn newer_version(
     let newer = format!("{tracker} has a newer version of {name}: {}", described(other, heard));
     match record.origin {
         true => {
-            format!("{newer}; take the name back with `ttctl share --replace`, or remove yours and get it")
+            format!(
+                "{newer}; `ttctl share --replace PATH` takes the name back; to have the newer one, remove this one and get it"
+            )
         }
         false => format!("{newer}; fetch it with `ttctl get --replace {name}`"),
     }
@@ -205,7 +207,7 @@ pub(super) fn words_of(why: &Why) -> String {
         Why::Disk(error) => error.to_string(),
         Why::NotHere(not_here) => not_here.to_string(),
         Why::Silent { folder, span } => format!(
-            "{} has not responded for {} s; check its disk, or the file server that it is on",
+            "{} has not responded for {} s; check its disk or file server",
             folder.display(),
             span.as_secs()
         ),
@@ -224,7 +226,7 @@ pub(super) fn words_of(why: &Why) -> String {
             how_it_differs(*differing, *total)
         ),
         Why::CopyDiffers { name, differing, total } => format!(
-            "{name} is damaged or was changed ({}); `ttctl get --replace {}` repairs it, sharing it publishes it as it is now",
+            "{name} is damaged or was changed ({}); `ttctl get --replace {}` repairs it; if the change is intended, share it again",
             how_it_differs(*differing, *total),
             quoted(name)
         ),

@@ -156,7 +156,7 @@ impl Driver {
         let mut reasons = vec![Some(reason(&waiting))];
         if matches!(waiting, Waiting::Silent { .. }) {
             let quiet = self.now().since(swarm.moved_at);
-            reasons[0] = reasons[0].take().map(|reason| format!("{reason}, no byte for {}", seconds(quiet)));
+            reasons[0] = reasons[0].take().map(|reason| format!("{reason} for {}", seconds(quiet)));
             reasons.push(self.download_limit());
         }
         let mut trackers = None;

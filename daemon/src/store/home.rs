@@ -336,7 +336,7 @@ pub enum NotHere {
     #[error("the shared directory is missing: {} has no {OURS}; is it mounted?", .0.display())]
     Missing(PathBuf),
     /// There are files of ours but no mark, so it may be another directory.
-    #[error("{} may be a different shared directory than before (its id in {OURS} is missing); restart ttd to use it", .0.display())]
+    #[error("cannot tell whether {} is the same shared directory as before: its id in {OURS} is missing; if it is, restart ttd", .0.display())]
     Unmarked(PathBuf),
     /// The mark is that of another daemon's directory, or of one that was there before this one was mounted.
     #[error("{} is a different shared directory than before", .0.display())]

@@ -197,7 +197,7 @@ mod tests {
         let other = SwarmKey { digest: ListDigest([2; 32]), ..KEY };
         let full = TrackerError::Full("at most 5 entries".into());
         health.took(start, KEY, Some(full.into()));
-        let expected = "refusing requests for 3 min (the tracker is full: at most 5 entries)";
+        let expected = "refusing requests for 3 min (it is full: at most 5 entries)";
         assert_eq!(told(&health, start + Duration::from_secs(180)).as_deref(), Some(expected));
         assert!(health.trouble(start, other).is_none());
         health.took(start, KEY, None);

@@ -26,9 +26,9 @@ impl std::fmt::Display for TrackerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             TrackerError::Version(wrong) => wrong.fmt(f),
-            TrackerError::Malformed(what) => write!(f, "the tracker rejected the request: {what}"),
-            TrackerError::Full(what) => write!(f, "the tracker is full: {what}"),
-            TrackerError::Unknown => f.write_str("the tracker does not know this file"),
+            TrackerError::Malformed(what) => write!(f, "it rejected the request: {what}"),
+            TrackerError::Full(what) => write!(f, "it is full: {what}"),
+            TrackerError::Unknown => f.write_str("it does not know this file"),
             TrackerError::Taken(Namesake { name, .. }) => {
                 write!(f, "another machine shares different content as {name}")
             }

@@ -78,7 +78,7 @@ fn a_peer_that_hangs() {
     b.ok(&["get", "--detach", "image.iso"]);
     b.wait_status("image.iso", "on its way", |status| status.number("chunks_have") >= 2);
     a.freeze(true);
-    wait_reason(&b, "image.iso", "waiting", "silent, no byte for");
+    wait_reason(&b, "image.iso", "waiting", "has sent nothing for");
     b.wait_log("the download makes no progress");
 
     a.freeze(false);
