@@ -10,8 +10,10 @@ use super::refusal::Refusal;
 use super::rollout::Rollout;
 use super::swarms::Swarms;
 use super::taken_back::TakenBack;
+use super::told::fits;
 use super::upload::{HASH_BYTES, Upload, text_bytes};
 use bytes::Bytes;
+use shared::chunk::ChunkCount;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::tracker::{LIST_MAX, Lookup, Namesake, PAGE_HASHES, Publication};
@@ -136,10 +138,12 @@ impl Catalogue {
         Some(Rollout { resource, shared_ago_ms, former })
     }
 
-    /// Records the size that a machine reported, if it is the first. Returns the first one.
+    /// Records the size that a machine reported, if it is the first that matches the manifest's number of chunks. Returns
+    /// the first one. A machine reports its own number of chunks as well, which may be as false.
     pub(super) fn size(&mut self, key: SwarmKey, told: Option<u64>) -> Option<u64> {
         let manifest = self.manifests.get_mut(&key)?;
-        manifest.bytes = manifest.bytes.or(told);
+        let count = ChunkCount::new((manifest.hashes.len() / HASH_BYTES) as u32)?;
+        manifest.bytes = manifest.bytes.or(told.filter(|told| fits(Some(*told), count)));
         manifest.bytes
     }
 

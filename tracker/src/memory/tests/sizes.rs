@@ -42,6 +42,19 @@ fn a_seeder_tells_the_size_that_the_publisher_did_not_know() {
 }
 
 #[test]
+fn a_size_that_comes_with_a_false_number_of_chunks_is_worth_nothing() {
+    let mut world = World::new(Limits::default());
+    let (what, hashes) = sized(2 * MIB + 5);
+    world.publish(&Publication { bytes: None, ..what.clone() }, &hashes).unwrap();
+    let one = ChunkCount::new(1).unwrap();
+    let false_count = Announce { have: 1, count: one, bytes: Some(5), ..seeding_all(&what) };
+    let told = world.announce(&peer(9), false_count).unwrap();
+    assert_eq!((told.bytes, size(&world)), (None, None));
+    world.announce(&peer(2), Announce { bytes: what.bytes, ..seeding_all(&what) }).unwrap();
+    assert_eq!(size(&world), what.bytes);
+}
+
+#[test]
 fn a_size_that_does_not_fit_the_number_of_chunks_is_refused() {
     for (bytes, fits) in [
         (0, false),
