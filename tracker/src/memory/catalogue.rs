@@ -4,7 +4,7 @@
 //! side by side, and the peers that fetch find out.
 
 use super::limits::Limits;
-use super::name_number::NameNumber;
+use super::name_digest::NameDigest;
 use super::named::{Named, NamedManifest, Newness, chosen};
 use super::refusal::Refusal;
 use super::rollout::Rollout;
@@ -39,8 +39,6 @@ pub(super) struct Catalogue {
     /// The number of the next publication. If two were shared at the same time, the one with the higher number counts
     /// as newer.
     pub(super) serial: u64,
-    /// The number of names that were numbered so far.
-    names_numbered: u64,
     /// Manifests whose swarm has lost its last peer, ordered by when that happened. One that a peer has again stays
     /// listed until it is looked at.
     pub(super) abandoned: BTreeSet<(Time, SwarmKey)>,
@@ -83,7 +81,6 @@ impl Catalogue {
             publications: 0,
             bytes: 0,
             serial: 0,
-            names_numbered: 0,
             abandoned: BTreeSet::new(),
             dropped: Vec::new(),
             taken_back: TakenBack::default(),
@@ -123,10 +120,10 @@ impl Catalogue {
         behind.filter_map(|name| self.instead(now, swarms, self.names.get(name)?, key)).collect()
     }
 
-    /// The numbers of the given names under which a resource is published.
-    pub(super) fn published_as(&self, key: SwarmKey, names: &[ResourceName]) -> Vec<NameNumber> {
+    /// The digests of the given names under which a resource is published.
+    pub(super) fn published_as(&self, key: SwarmKey, names: &[ResourceName]) -> Vec<NameDigest> {
         let named = names.iter().filter_map(|name| self.names.get(name));
-        named.filter(|named| named.get(key).is_some()).map(Named::number).collect()
+        named.filter(|named| named.get(key).is_some()).map(Named::digest).collect()
     }
 
     /// What a name means, and the other resources that are published under it.
@@ -134,7 +131,7 @@ impl Catalogue {
         let named = self.names.get(name)?;
         let Namesake { resource, shared_ago_ms, .. } =
             named.meant(|key| self.is_gone(now, swarms, key))?.namesake(now, swarms);
-        let former = Some((named.number(), named.others(resource).collect()));
+        let former = Some((named.digest(), named.others(resource).collect()));
         Some(Rollout { resource, shared_ago_ms, former })
     }
 
@@ -283,10 +280,7 @@ impl Catalogue {
         let (name, key) = (published.publication.name.clone(), published.key());
         self.publications += 1;
         self.bytes += text_bytes(&published.publication);
-        let named = self.names.entry(name.clone()).or_insert_with(|| {
-            self.names_numbered += 1;
-            Named::new(NameNumber(self.names_numbered))
-        });
+        let named = self.names.entry(name.clone()).or_insert_with(|| Named::new(&name));
         let before = named.newest();
         if let Some(manifest) = self.manifests.get_mut(&key) {
             manifest.names.insert((published.newness(), name.clone()));

@@ -1,7 +1,7 @@
 //! A member of a swarm: what one peer reports about one resource.
 
 use super::fleet::Trend;
-use super::name_number::NameNumber;
+use super::name_digest::NameDigest;
 use super::network::PeerKey;
 use super::who::Who;
 use shared::chunk::ChunkCount;
@@ -16,7 +16,7 @@ pub(super) struct Member {
     pub(super) zone: Arc<str>,
     pub(super) host: Arc<str>,
     /// The names under which it has the resource, if they are published.
-    pub(super) names: Arc<[NameNumber]>,
+    pub(super) names: Arc<[NameDigest]>,
     /// Its index in its zone's list.
     pub(super) zone_place: u32,
     pub(super) stage: Stage,
@@ -53,7 +53,7 @@ impl Member {
     }
 
     /// Whether it has the resource, or a part of it, under a name.
-    pub(super) fn has_as(&self, name: NameNumber) -> bool {
+    pub(super) fn has_as(&self, name: NameDigest) -> bool {
         self.names.contains(&name)
     }
 

@@ -25,7 +25,7 @@ mod limits;
 mod lists;
 mod lonely;
 mod member;
-mod name_number;
+mod name_digest;
 mod named;
 mod network;
 mod publish;

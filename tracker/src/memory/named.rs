@@ -1,10 +1,11 @@
 //! The publications of one name: what the name means, which machine it belongs to, and which publication is evicted.
 
 use super::eviction::{Occupant, makes_way};
-use super::name_number::NameNumber;
+use super::name_digest::NameDigest;
 use super::network::network;
 use super::swarms::Swarms;
 use shared::id::{ResourceId, SwarmKey};
+use shared::name::ResourceName;
 use shared::rpc::tracker::{CANDIDATES_MAX, Namesake, Publication};
 use shared::swarm::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +44,7 @@ pub(super) struct NamedManifest {
 /// All manifests under one name; at least one.
 #[derive(Debug)]
 pub(super) struct Named {
-    number: NameNumber,
+    digest: NameDigest,
     published: BTreeMap<SwarmKey, NamedManifest>,
     /// The keys of `published`, newest last.
     order: BTreeSet<(Newness, SwarmKey)>,
@@ -101,12 +102,12 @@ impl NamedManifest {
 }
 
 impl Named {
-    pub(super) fn new(number: NameNumber) -> Named {
-        Named { number, published: BTreeMap::new(), order: BTreeSet::new() }
+    pub(super) fn new(name: &ResourceName) -> Named {
+        Named { digest: NameDigest::of(name), published: BTreeMap::new(), order: BTreeSet::new() }
     }
 
-    pub(super) fn number(&self) -> NameNumber {
-        self.number
+    pub(super) fn digest(&self) -> NameDigest {
+        self.digest
     }
 
     /// The swarms of other resources that are published under this name.

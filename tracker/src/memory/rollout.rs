@@ -1,7 +1,7 @@
 //! Collects what a watched rollout shows: the machines of a resource, and those that have a former version of its name.
 
 use super::member::Member;
-use super::name_number::NameNumber;
+use super::name_digest::NameDigest;
 use super::network::PeerKey;
 use super::swarms::{Swarms, keys_of};
 use shared::id::{ResourceId, SwarmKey};
@@ -17,7 +17,7 @@ pub(super) struct Rollout {
     /// How long ago it was shared under the name, in milliseconds; `None` if unknown.
     pub(super) shared_ago_ms: Option<u64>,
     /// The name, and the swarms of other content that was published under it.
-    pub(super) former: Option<(NameNumber, Vec<SwarmKey>)>,
+    pub(super) former: Option<(NameDigest, Vec<SwarmKey>)>,
 }
 
 /// The machines of a swarm that belong to a fleet.
@@ -27,7 +27,7 @@ enum Part {
     All,
     /// Those that take part and have the resource under this name. A machine that is gone may have a newer version by
     /// now.
-    Holders(NameNumber),
+    Holders(NameDigest),
 }
 
 impl Rollout {
@@ -96,7 +96,7 @@ impl Swarms {
         parts
     }
 
-    fn holders(&self, key: SwarmKey, name: NameNumber) -> u32 {
+    fn holders(&self, key: SwarmKey, name: NameDigest) -> u32 {
         self.swarms.get(&key).map_or(0, |swarm| swarm.holders(name))
     }
 

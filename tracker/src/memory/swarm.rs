@@ -7,7 +7,7 @@
 use super::draw::Draw;
 use super::lonely::Lonely;
 use super::member::Member;
-use super::name_number::NameNumber;
+use super::name_digest::NameDigest;
 use super::network::{PeerKey, after, at_host, between, from, network, peers_at, to};
 use shared::rpc::tracker::{Announce, NEIGHBOURS, Stage};
 use shared::swarm::Time;
@@ -87,10 +87,10 @@ pub(super) struct Swarm {
     /// Lonely leechers of this swarm.
     lonely: Lonely,
     /// How many members have the resource under each name that is published.
-    holders: BTreeMap<NameNumber, u32>,
+    holders: BTreeMap<NameDigest, u32>,
     /// The names that the last member reported. Most members of a swarm have the same names, and share this copy in
     /// memory.
-    usual_names: Arc<[NameNumber]>,
+    usual_names: Arc<[NameDigest]>,
     seeders: u32,
     /// When its first member joined.
     pub(super) since: Time,
@@ -143,7 +143,7 @@ impl Swarm {
     }
 
     /// The number of members that have the resource, or a part of it, under a name.
-    pub(super) fn holders(&self, name: NameNumber) -> u32 {
+    pub(super) fn holders(&self, name: NameDigest) -> u32 {
         self.holders.get(&name).copied().unwrap_or(0)
     }
 
@@ -225,7 +225,7 @@ impl Swarm {
     }
 
     /// Sets the names under which a member has the resource.
-    pub(super) fn set_names(&mut self, peer: PeerKey, names: &[NameNumber]) {
+    pub(super) fn set_names(&mut self, peer: PeerKey, names: &[NameDigest]) {
         let Some(at) = self.place(peer) else { return };
         if *self.members[at].names == *names {
             return;
@@ -239,7 +239,7 @@ impl Swarm {
     }
 
     /// Removes a member's names from the counts.
-    fn take_holder(&mut self, names: &[NameNumber]) {
+    fn take_holder(&mut self, names: &[NameDigest]) {
         for name in names {
             let Some(holders) = self.holders.get_mut(name) else { continue };
             *holders -= 1;

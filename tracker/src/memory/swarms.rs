@@ -4,7 +4,7 @@ use super::draw::Draw;
 use super::fleet::{Gone, GoneMachine};
 use super::limits::Limits;
 use super::member::Member;
-use super::name_number::NameNumber;
+use super::name_digest::NameDigest;
 use super::network::{PeerKey, peers_at};
 use super::shares::EntryShares;
 use super::swarm::Swarm;
@@ -175,7 +175,7 @@ impl Swarms {
     }
 
     /// Sets the names under which a peer has a resource.
-    pub(super) fn set_names(&mut self, key: SwarmKey, who: &Who, names: &[NameNumber]) {
+    pub(super) fn set_names(&mut self, key: SwarmKey, who: &Who, names: &[NameDigest]) {
         if let Some(swarm) = self.swarms.get_mut(&key) {
             swarm.set_names(who.key(), names);
         }

@@ -146,6 +146,22 @@ fn a_tracker_that_comes_back_finds_out_who_is_outdated() {
 }
 
 #[test]
+fn a_version_that_is_shared_again_leaves_nobody_out() {
+    let (mut world, (old, new)) = (world(), versions("img"));
+    world.share(1, &old);
+    for number in [2, 3] {
+        world.seed(number, &old.0);
+    }
+    world.publish_as(1, &old.0, &old.1).unwrap();
+    world.publish_as(2, &old.0, &old.1).unwrap();
+    let (name, key) = (&old.0.name, old.0.key);
+    let kept = world.registry.unpublish(world.now, &peer(1), name, key, Unpublish::TakeBack);
+    assert_eq!(kept, Ok(UnpublishReply::SharedBy(peer(2).addr)));
+    world.share(20, &new);
+    assert_eq!(outdated(&world.rollout("img")), [1, 2, 3], "before they announce again");
+}
+
+#[test]
 fn former_versions_come_in_pages_with_the_others() {
     let (mut world, (old, new)) = (world(), versions("img"));
     let newest = publication("img", 3, 4, WALL_MS + 500);
