@@ -105,33 +105,51 @@ impl Catalogue {
     }
 
     /// The newer versions of these names: what a name means, if that is another resource and this one is published
-    /// under the name as well.
+    /// under the name as well, or was until another machine took that back.
     pub(super) fn newer(
         &self,
         now: Time,
         swarms: &Swarms,
+        by: SocketAddr,
         key: SwarmKey,
-        names: &[ResourceName],
+        names: &BTreeSet<&ResourceName>,
     ) -> Vec<Namesake> {
-        let Some(manifest) = self.manifests.get(&key).filter(|manifest| !manifest.behind.is_empty()) else {
-            return Vec::new();
+        let behind = self.behind(by, key, names);
+        behind.filter_map(|named| self.instead(now, swarms, named, key)).collect()
+    }
+
+    /// Those of these names that may mean a newer version than the one that a machine has.
+    fn behind(
+        &self,
+        by: SocketAddr,
+        key: SwarmKey,
+        names: &BTreeSet<&ResourceName>,
+    ) -> impl Iterator<Item = &Named> {
+        let manifest = self.manifests.get(&key);
+        let is_behind = move |name: &&&ResourceName| {
+            manifest.is_some_and(|manifest| manifest.behind.contains(**name))
+                || self.taken_back.has_of_others(key, name, by)
         };
-        let behind = names.iter().filter(|name| manifest.behind.contains(name));
-        behind.filter_map(|name| self.instead(now, swarms, self.names.get(name)?, key)).collect()
+        names.iter().filter(is_behind).filter_map(|name| self.names.get(*name))
     }
 
-    /// The digests of the given names under which a resource is published.
-    pub(super) fn published_as(&self, key: SwarmKey, names: &[ResourceName]) -> Vec<NameDigest> {
-        let named = names.iter().filter_map(|name| self.names.get(name));
-        named.filter(|named| named.get(key).is_some()).map(Named::digest).collect()
+    /// Those of the given names under which a resource is published, or was until its sharer took that back.
+    pub(super) fn published_as(&self, key: SwarmKey, names: &BTreeSet<&ResourceName>) -> Vec<NameDigest> {
+        let digest = |name: &&ResourceName| {
+            let named = self.names.get(*name).filter(|named| named.get(key).is_some());
+            named.map(Named::digest).or_else(|| self.taken_back.digest(key, name))
+        };
+        names.iter().filter_map(digest).collect()
     }
 
-    /// What a name means, and the other resources that are published under it.
+    /// What a name means, and the other resources that are published under it, or were until their sharers took that
+    /// back.
     pub(super) fn rollout(&self, now: Time, swarms: &Swarms, name: &ResourceName) -> Option<Rollout> {
         let named = self.names.get(name)?;
         let Namesake { resource, shared_ago_ms, .. } =
             named.meant(|key| self.is_gone(now, swarms, key))?.namesake(now, swarms);
-        let former = Some((named.digest(), named.others(resource).collect()));
+        let taken_back = self.taken_back.keys_of(name).filter(|key| key.resource != resource);
+        let former = Some((named.digest(), named.others(resource).chain(taken_back).collect()));
         Some(Rollout { resource, shared_ago_ms, former })
     }
 
@@ -174,10 +192,10 @@ impl Catalogue {
         found.into_iter().map(|published| self.listed(published)).collect()
     }
 
-    /// The number of publications that [`Catalogue::find`] looks at.
+    /// The number of publications that [`Catalogue::find`] and [`Catalogue::rollout`] look at.
     pub(super) fn breadth(&self, what: &Lookup) -> usize {
         match what {
-            Lookup::Name(name) => self.names.get(name).map_or(0, Named::len),
+            Lookup::Name(name) => self.names.get(name).map_or(0, Named::len) + self.taken_back.breadth(name),
             Lookup::Resource(resource) => self.lists_of(*resource).count(),
         }
     }
@@ -214,10 +232,15 @@ impl Catalogue {
         self.manifests.contains_key(&key)
     }
 
-    /// Whether a peer that has this resource is to be asked for its manifest. It is not if one of its names was taken
-    /// back: that name must not come back through peers that only fetched the resource.
-    pub(super) fn is_to_be_asked_for(&self, key: SwarmKey) -> bool {
-        !self.has(key) && !self.taken_back.has_any(key)
+    /// Whether a peer that has this resource under these names is to be asked for its manifest. It is not if each of
+    /// them was taken back: a name must not come back through peers that only fetched the resource. A peer that tells no
+    /// name may have it under any.
+    pub(super) fn is_to_be_asked_for(&self, key: SwarmKey, names: &BTreeSet<&ResourceName>) -> bool {
+        let is_taken_back = match names.is_empty() {
+            true => self.taken_back.has_any(key),
+            false => names.iter().all(|name| self.taken_back.has(key, name)),
+        };
+        !self.has(key) && !is_taken_back
     }
 
     /// The newest name of a manifest.

@@ -115,6 +115,9 @@ impl Catalogue {
         if of_no_bytes || of_one_chunk {
             return Err(Refusal::Malformed("the chunk hashes do not match the resource".into()));
         }
+        if self.was_taken_back(&offer) {
+            return Ok(PublishReply::Published(None)); // that was after its first page
+        }
         if !self.has(key) {
             self.make_room(at, None, text_bytes(&offer.publication) + hashes.len())?;
             self.make_room_for_list(at.swarms, by, key.resource);
@@ -166,7 +169,7 @@ impl Catalogue {
         let mut published = NamedManifest { publication, serial, by, sharers, claimed, since, taken, age_ms };
         self.serial += 1;
         if role != Role::Holds {
-            self.taken_back.remove(key, &name);
+            self.taken_back.forget(key, &name);
             published.add_sharer(by, at.swarms);
             self.undate_claims(by, &published);
         }

@@ -11,10 +11,11 @@ use bytes::Bytes;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    Announce, AnnounceAnswer, FLEET_MAX, Fleet, FleetPlace, ListEntry, Lookup, Namesake, Offer, PeerEntry,
-    Publication, PublishReply, ResourceEntry, Unpublish, UnpublishReply,
+    Announce, AnnounceAnswer, FLEET_MAX, Fleet, FleetPlace, ListEntry, Lookup, Namesake, Offer,
+    PeerEntry, Publication, PublishReply, ResourceEntry, Unpublish, UnpublishReply,
 };
 use shared::swarm::Time;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 /// All data of a tracker.
@@ -58,12 +59,13 @@ impl Registry {
         self.tell_catalogue(now);
         let mut answers = answers?;
         for (answer, entry) in answers.iter_mut().zip(entries) {
+            let names = distinct(&entry.names);
             answer.shared_at_ms = self.catalogue.shared_at_ms(entry.key);
             answer.bytes = self.catalogue.size(entry.key, entry.bytes);
-            answer.newer = self.catalogue.newer(now, &self.swarms, entry.key, &entry.names);
-            self.swarms.set_names(entry.key, who, &self.catalogue.published_as(entry.key, &entry.names));
+            answer.newer = self.catalogue.newer(now, &self.swarms, who.addr, entry.key, &names);
+            self.swarms.set_names(entry.key, who, &self.catalogue.published_as(entry.key, &names));
             answer.want_manifest = self.swarms.is_to_publish_again(entry.key, who)
-                || self.catalogue.is_to_be_asked_for(entry.key)
+                || self.catalogue.is_to_be_asked_for(entry.key, &names)
                     && self.swarms.ask_for_manifest(now, entry.key);
         }
         Ok(answers)
@@ -95,12 +97,15 @@ impl Registry {
     /// name also the machines with a former version of it. In order, after `after`; at most `machines_max` and at most
     /// [`FLEET_MAX`]. The counts are always filled in.
     pub fn fleet(&self, now: Time, what: &Lookup, after: Option<FleetPlace>, machines_max: usize) -> Fleet {
-        let rollout = match what {
+        let fleet = |rollout| self.swarms.fleet(now, &rollout, after, machines_max.min(FLEET_MAX));
+        self.rollout(now, what).map(fleet).unwrap_or_default()
+    }
+
+    fn rollout(&self, now: Time, what: &Lookup) -> Option<Rollout> {
+        match what {
             Lookup::Resource(resource) => Some(Rollout::of(*resource)),
             Lookup::Name(name) => self.catalogue.rollout(now, &self.swarms, name),
-        };
-        let fleet = |rollout| self.swarms.fleet(now, &rollout, after, machines_max.min(FLEET_MAX));
-        rollout.map(fleet).unwrap_or_default()
+        }
     }
 
     /// Publishes a manifest under a name, or asks for its pages if they are not here. `wall_ms` is the time of day in
@@ -246,6 +251,11 @@ impl Registry {
             catalogue_bytes: self.catalogue.bytes(),
         }
     }
+}
+
+/// Names without repetitions: a name that is told twice counts once.
+fn distinct(names: &[ResourceName]) -> BTreeSet<&ResourceName> {
+    names.iter().collect()
 }
 
 /// The size of a registry.

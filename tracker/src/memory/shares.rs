@@ -62,6 +62,24 @@ impl EntryShares {
         (other != newcomer && count > fair).then(|| (other, count - fair))
     }
 
+    /// The peer with the most entries: of the largest network the largest host, and of that the largest peer. If the
+    /// newcomer's are as many, it is the newcomer, so that whoever was there first stays.
+    pub(super) fn largest(&self, newcomer: PeerKey) -> Option<PeerKey> {
+        let (host, own) = (newcomer.0.ip(), network(newcomer.0.ip()).0);
+        let of = |counts: &BTreeMap<IpAddr, usize>, of: IpAddr| counts.get(&of).copied().unwrap_or(0);
+        let (count, mut largest) = *self.network_order.last()?;
+        if of(&self.networks, own) == count {
+            largest = own;
+        }
+        let (mut largest, count) = self.largest_host(largest)?;
+        if network(largest).0 == own && of(&self.hosts, host) == count {
+            largest = host;
+        }
+        let (peer, count) = self.largest_peer(largest)?;
+        let ties = self.peer_order.contains(&(largest, count, newcomer));
+        Some(if ties { newcomer } else { peer })
+    }
+
     fn largest_host(&self, network: IpAddr) -> Option<(IpAddr, usize)> {
         let (first, last) = super::network::network(network);
         let of_network = self.host_order.range((network, 0, first)..=(network, usize::MAX, last));

@@ -29,6 +29,7 @@ impl Catalogue {
     ) -> Result<UnpublishReply, Refusal> {
         let published = self.names.get(name).and_then(|named| named.get(key)).cloned();
         let takes_part = swarms.takes_part(key, who.addr);
+        let has_shared = published.as_ref().is_some_and(|published| published.sharers.contains(&who.addr));
         if let Some(published) = &published
             && let Some(by) = whose(published, who.addr, takes_part)
         {
@@ -50,8 +51,9 @@ impl Catalogue {
                 self.remove(key);
             }
         }
-        if how == Unpublish::TakeBack && takes_part {
-            self.taken_back.add(now, key, name);
+        // Who shared it need not take part now: its file may be paused.
+        if how == Unpublish::TakeBack && (takes_part || has_shared) {
+            self.taken_back.add(now, key, name, who.key());
         }
         Ok(UnpublishReply::Unpublished)
     }

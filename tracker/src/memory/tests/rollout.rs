@@ -145,6 +145,40 @@ fn a_tracker_that_comes_back_finds_out_who_is_outdated() {
     assert_eq!(outdated(&world.rollout("img")), [3]);
 }
 
+/// A bad version is unpublished, and a good one is shared.
+#[test]
+fn what_was_unpublished_is_a_former_version() {
+    for announces_in_between in [false, true] {
+        let (mut world, (old, new)) = (world(), versions("img"));
+        world.share(1, &old);
+        for number in [2, 3] {
+            world.seed(number, &old.0);
+        }
+        let (name, key) = (&old.0.name, old.0.key);
+        world.registry.unpublish(world.now, &peer(1), name, key, Unpublish::TakeBack).unwrap();
+        world.registry.withdraw(world.now, &peer(1), &[key]).unwrap();
+        assert_eq!(world.rollout("img").resource, None);
+        if announces_in_between {
+            for number in [2, 3] {
+                assert_eq!(world.seed(number, &old.0).newer, []);
+            }
+        }
+        world.share(4, &new);
+        let fleet = world.rollout("img");
+        assert_eq!((fleet.seeders, fleet.outdated, outdated(&fleet)), (1, 2, vec![2, 3]));
+        let told = world.seed(2, &old.0).newer;
+        assert_eq!(told.iter().map(|other| other.resource).collect::<Vec<_>>(), [new.0.key.resource]);
+        assert_eq!(world.seed(1, &old.0).newer, [], "it took the name back itself");
+        world.registry.withdraw(world.now, &peer(1), &[key]).unwrap();
+        assert_eq!(world.seed(3, &under(&old, "other").0).newer, [], "it has it under another name");
+        assert_eq!(outdated(&world.rollout("img")), [2]);
+        // sharing it again makes it the newest
+        world.now = world.now + Duration::from_secs(1);
+        world.share(1, &(Publication { shared_at_ms: WALL_MS + 900, ..old.0.clone() }, old.1.clone()));
+        assert_eq!(outdated(&world.rollout("img")), [4]);
+    }
+}
+
 #[test]
 fn a_version_that_is_shared_again_leaves_nobody_out() {
     let (mut world, (old, new)) = (world(), versions("img"));
@@ -159,6 +193,16 @@ fn a_version_that_is_shared_again_leaves_nobody_out() {
     assert_eq!(kept, Ok(UnpublishReply::SharedBy(peer(2).addr)));
     world.share(20, &new);
     assert_eq!(outdated(&world.rollout("img")), [1, 2, 3], "before they announce again");
+}
+
+#[test]
+fn a_name_that_is_told_several_times_counts_once() {
+    let (mut world, (old, new)) = (world(), versions("img"));
+    world.share(1, &old);
+    world.share(20, &new);
+    let names = vec![old.0.name.clone(); ANNOUNCE_NAMES_MAX];
+    let told = world.announce(&peer(1), Announce { names, ..seeding_all(&old.0) }).unwrap();
+    assert_eq!((told.newer.len(), world.rollout("img").outdated), (1, 1));
 }
 
 #[test]

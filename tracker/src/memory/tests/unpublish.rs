@@ -65,6 +65,47 @@ fn what_was_taken_back_does_not_come_back_by_those_who_fetched_it() {
     assert_eq!(world.find("img"), Some(new().0.key));
 }
 
+/// Its file may be paused or damaged, or its directory may be away.
+#[test]
+fn a_sharer_that_takes_no_part_takes_its_name_back_as_well() {
+    let mut world = world();
+    offer(&mut world, 1, &new(), Role::Shares);
+    world.seed(2, &new().0);
+    world.registry.withdraw(world.now, &peer(1), &[new().0.key]).unwrap();
+    assert_eq!(unpublish(&mut world, 1, &new(), Unpublish::TakeBack), Ok(UnpublishReply::Unpublished));
+    assert!(!world.seed(2, &new().0).want_manifest);
+    world.offer(2, &Offer { publication: new().0, role: Role::Holds }, &new().1).unwrap();
+    assert_eq!(world.find("img"), None);
+}
+
+#[test]
+fn a_manifest_that_is_being_uploaded_does_not_bring_its_name_back() {
+    let mut world = world();
+    for number in [1, 2] {
+        world.seed(number, &new().0);
+    }
+    let holds = Offer { publication: new().0, role: Role::Holds };
+    let reply = world.registry.publish(world.now, WALL_MS, 2, peer(2).addr, holds);
+    assert_eq!(reply, Ok(PublishReply::NeedPage(0)));
+    assert_eq!(unpublish(&mut world, 1, &new(), Unpublish::TakeBack), Ok(UnpublishReply::Unpublished));
+    let reply = world.page(2, new().0.key, 0, &page_of(&new().1, 0));
+    assert_eq!(reply, Ok(PublishReply::Published(None)));
+    assert_eq!((world.find("img"), world.registry_has(&new().0)), (None, false));
+    assert_eq!(world.registry.size().catalogue_bytes, 0);
+}
+
+#[test]
+fn a_name_that_a_stranger_takes_back_keeps_no_other_name_away() {
+    let mut world = world();
+    world.announce(&peer(3), Announce { count: new().0.count, ..leeching(new().0.key) }).unwrap();
+    let invented = (Publication { name: "zzz".parse().unwrap(), ..new().0 }, new().1);
+    unpublish(&mut world, 3, &invented, Unpublish::TakeBack).unwrap();
+    world.wait(Duration::from_secs(11)); // the next one is asked
+    assert!(world.seed(2, &new().0).want_manifest, "it has it under another name");
+    offer(&mut world, 2, &new(), Role::Holds);
+    assert_eq!(world.find("img"), Some(new().0.key));
+}
+
 #[test]
 fn nothing_is_remembered_of_what_nobody_has_any_more() {
     let mut world = world();
@@ -147,20 +188,45 @@ fn a_tracker_that_has_forgotten_who_shared_it_believes_those_who_have_it() {
 #[test]
 fn no_more_is_remembered_than_there_is_room_for() {
     let mut world = world();
-    let many = 5_000_u32;
-    let made = |number: u32| {
-        let name = format!("file-{number}");
-        let mut made = publication(&name, 1, 3, WALL_MS);
-        made.0.key.resource.0[..4].copy_from_slice(&number.to_be_bytes());
-        made
-    };
-    for number in 0..many {
-        let what = made(number);
-        world.seed(1, &what.0);
-        world.now = world.now + Duration::from_millis(1);
-        unpublish(&mut world, 1, &what, Unpublish::TakeBack).unwrap();
-    }
+    take_many_back(&mut world, |_| 1);
     world.now = world.now + Duration::from_secs(11); // the next one is asked
-    assert!(world.seed(2, &made(0).0).want_manifest, "the oldest is forgotten");
-    assert!(!world.seed(2, &made(many - 1).0).want_manifest);
+    assert!(world.seed(2, &one_of_many(0).0).want_manifest, "the oldest is forgotten");
+    assert!(!world.seed(2, &one_of_many(MANY - 1).0).want_manifest);
+}
+
+#[test]
+fn names_that_strangers_take_back_displace_only_their_own() {
+    let one_stranger = |_: u32| 9_u16;
+    let thousands = |number: u32| number as u16 + 100;
+    for by in [&one_stranger as &dyn Fn(u32) -> u16, &thousands] {
+        let mut world = world();
+        offer(&mut world, 1, &new(), Role::Shares);
+        world.seed(2, &new().0);
+        unpublish(&mut world, 1, &new(), Unpublish::TakeBack).unwrap();
+        // a stranger that takes the same name back does not make it its own
+        world.seed(9, &new().0);
+        unpublish(&mut world, 9, &new(), Unpublish::TakeBack).unwrap();
+        take_many_back(&mut world, by);
+        world.now = world.now + Duration::from_secs(11);
+        assert!(!world.seed(2, &new().0).want_manifest);
+    }
+}
+
+/// More names than are remembered.
+const MANY: u32 = 5_000;
+
+fn one_of_many(number: u32) -> Made {
+    let mut made = publication(&format!("file-{number}"), 1, 3, WALL_MS);
+    made.0.key.resource.0[..4].copy_from_slice(&number.to_be_bytes());
+    made
+}
+
+/// Each of these names is taken back by a machine that takes part in its swarm.
+fn take_many_back(world: &mut World, by: impl Fn(u32) -> u16) {
+    for number in 0..MANY {
+        let what = one_of_many(number);
+        world.seed(by(number), &what.0);
+        world.now = world.now + Duration::from_millis(1);
+        unpublish(world, by(number), &what, Unpublish::TakeBack).unwrap();
+    }
 }
