@@ -20,8 +20,10 @@ pub(crate) const PAGE: u32 = 128;
 pub(crate) const OFFER: u32 = 4;
 /// The number of such hashes that cost 1.
 pub(crate) const HASHES: u32 = 64;
-/// The number of publications of a name that `find` looks at for a cost of 1.
+/// The number of publications of a name that `find`, `fleet` and `announce` look at for a cost of 1.
 pub(crate) const WALKED: u32 = 4;
+/// The number of members of former versions' swarms that `fleet` passes for a cost of 1.
+pub(crate) const PASSED: u32 = 64;
 
 /// The rate limit of one connection.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use crate::date::Date;
 use crate::memory::{Limits, Refusal, Registry, Who, known_as, seen_from};
-use crate::pace::{CALL, HASHES, OFFER, PAGE, Pace, WALKED};
+use crate::pace::{CALL, HASHES, OFFER, PAGE, PASSED, Pace, WALKED};
 use crate::pool::ConnectionPlace;
 use shared::chunk::ChunkCount;
 use shared::hostname::{HOSTNAME_BYTES_MAX, cleaned};
@@ -228,7 +228,8 @@ impl Tracker for TrackerConnection {
     }
 
     async fn announce(self, _: Context, entries: Vec<Announce>) -> Result<AnnounceReply, TrackerError> {
-        self.0.pace.turn(CALL + entries.len() as u32).await;
+        let walked = self.registry().breadth_of_announce(self.peer()?, &entries) as u32;
+        self.0.pace.turn(CALL + entries.len() as u32 + walked / WALKED).await;
         let answers = self.registry().announce(self.now(), self.peer()?, &entries);
         let mut answers = answers.map_err(error)?;
         for answer in &mut answers {
@@ -375,8 +376,8 @@ impl Tracker for TrackerConnection {
         after: Option<FleetPlace>,
         machines_max: u32,
     ) -> Result<Fleet, TrackerError> {
-        let walked = self.registry().breadth(&what) as u32;
-        self.0.pace.turn(PAGE + walked / WALKED).await;
+        let (publications, members) = self.registry().breadth_of_fleet(self.now(), &what);
+        self.0.pace.turn(PAGE + publications as u32 / WALKED + members as u32 / PASSED).await;
         let mut fleet = self.registry().fleet(self.now(), &what, after, machines_max as usize);
         for machine in fleet.machines.iter_mut().chain(&mut fleet.some_outdated) {
             machine.addr = seen_from(machine.addr, self.0.asker, self.0.own);

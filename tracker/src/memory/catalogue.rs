@@ -133,6 +133,16 @@ impl Catalogue {
         names.iter().filter(is_behind).filter_map(|name| self.names.get(*name))
     }
 
+    /// The number of publications that [`Catalogue::newer`] looks at.
+    pub(super) fn breadth_of_newer(
+        &self,
+        by: SocketAddr,
+        key: SwarmKey,
+        names: &BTreeSet<&ResourceName>,
+    ) -> usize {
+        self.behind(by, key, names).map(Named::breadth).sum()
+    }
+
     /// Those of the given names under which a resource is published, or was until its sharer took that back.
     pub(super) fn published_as(&self, key: SwarmKey, names: &BTreeSet<&ResourceName>) -> Vec<NameDigest> {
         let digest = |name: &&ResourceName| {

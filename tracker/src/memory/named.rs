@@ -119,6 +119,11 @@ impl Named {
         self.published.len()
     }
 
+    /// The number of publications that are looked at to decide what the name means.
+    pub(super) fn breadth(&self) -> usize {
+        self.len().min(LOOKS_MAX)
+    }
+
     pub(super) fn get(&self, key: SwarmKey) -> Option<&NamedManifest> {
         self.published.get(&key)
     }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    Announce, AnnounceAnswer, FLEET_MAX, Fleet, FleetPlace, ListEntry, Lookup, Namesake, Offer,
+    ANNOUNCE_MAX, Announce, AnnounceAnswer, FLEET_MAX, Fleet, FleetPlace, ListEntry, Lookup, Namesake, Offer,
     PeerEntry, Publication, PublishReply, ResourceEntry, Unpublish, UnpublishReply,
 };
 use shared::swarm::Time;
@@ -71,6 +71,13 @@ impl Registry {
         Ok(answers)
     }
 
+    /// The number of publications that [`Registry::announce`] looks at to find newer versions.
+    pub fn breadth_of_announce(&self, who: &Who, entries: &[Announce]) -> usize {
+        let breadth =
+            |entry: &Announce| self.catalogue.breadth_of_newer(who.addr, entry.key, &distinct(&entry.names));
+        entries.iter().take(ANNOUNCE_MAX).map(breadth).sum()
+    }
+
     /// Removes entries of a peer.
     pub fn withdraw(&mut self, now: Time, who: &Who, keys: &[SwarmKey]) -> Result<(), Refusal> {
         let done = self.swarms.withdraw(now, who, keys);
@@ -99,6 +106,12 @@ impl Registry {
     pub fn fleet(&self, now: Time, what: &Lookup, after: Option<FleetPlace>, machines_max: usize) -> Fleet {
         let fleet = |rollout| self.swarms.fleet(now, &rollout, after, machines_max.min(FLEET_MAX));
         self.rollout(now, what).map(fleet).unwrap_or_default()
+    }
+
+    /// The number of publications and of members of former versions' swarms that [`Registry::fleet`] looks at.
+    pub fn breadth_of_fleet(&self, now: Time, what: &Lookup) -> (usize, usize) {
+        let members = self.rollout(now, what).map_or(0, |rollout| self.swarms.breadth(&rollout));
+        (self.catalogue.breadth(what), members)
     }
 
     fn rollout(&self, now: Time, what: &Lookup) -> Option<Rollout> {

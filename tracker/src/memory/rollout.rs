@@ -3,6 +3,7 @@
 use super::member::Member;
 use super::name_digest::NameDigest;
 use super::network::PeerKey;
+use super::swarm::Swarm;
 use super::swarms::{Swarms, keys_of};
 use shared::id::{ResourceId, SwarmKey};
 use shared::rpc::tracker::{Fleet, FleetMachine, FleetPlace, OUTDATED_SHOWN_MAX, Presence};
@@ -94,6 +95,13 @@ impl Swarms {
             parts.extend(held.map(|key| (*key, Part::Holders(*name))));
         }
         parts
+    }
+
+    /// The number of members of former versions' swarms, all of which are looked at to find those with the name.
+    pub(super) fn breadth(&self, rollout: &Rollout) -> usize {
+        let Some((name, former)) = &rollout.former else { return 0 };
+        let held = former.iter().filter(|key| self.holders(**key, *name) > 0);
+        held.filter_map(|key| self.swarms.get(key)).map(Swarm::len).sum()
     }
 
     fn holders(&self, key: SwarmKey, name: NameDigest) -> u32 {

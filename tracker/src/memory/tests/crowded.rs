@@ -223,6 +223,17 @@ fn what_a_name_means_takes_few_looks_and_all_of_it_is_found() {
     assert_eq!(world.registry.breadth(&Lookup::Name(honest.0.name.clone())), 201);
     assert_eq!(world.find("img"), Some(honest.0.key), "nobody has the newer ones");
     assert_eq!(world.registry.list(world.now, None).len(), 1);
+
+    // an announce looks at no more, and its connection pays for it
+    let breadth = |names: &[&str]| {
+        let names = names.iter().map(|name| name.parse().unwrap()).collect();
+        world.registry.breadth_of_announce(&peer(1), &[Announce { names, ..seeding_all(&honest.0) }])
+    };
+    assert_eq!(breadth(&["img", "img", "other", "img"]), 64);
+    assert_eq!(breadth(&["other"]), 0);
+    // and so does a question for the machines of a name
+    share(&mut world, &peer(3), &publication("img", 9, 3, WALL_MS)).unwrap();
+    assert_eq!(world.registry.breadth_of_fleet(world.now, &Lookup::Name(honest.0.name.clone())), (202, 1));
 }
 
 #[test]
