@@ -1,6 +1,7 @@
 //! Answers the calls. Each call accesses the registry briefly.
 
 use crate::date::Date;
+use crate::lines::Lines;
 use crate::memory::{Limits, Refusal, Registry, Who, known_as, seen_from};
 use crate::pace::{CALL, HASHES, OFFER, PAGE, PASSED, Pace, WALKED};
 use crate::pool::ConnectionPlace;
@@ -86,6 +87,8 @@ struct Inner {
     place: ConnectionPlace,
     greeted: Greeted,
     pace: Pace,
+    /// The log lines about names that it unpublishes.
+    lines: Lines,
     /// The other side's IP address.
     asker: IpAddr,
     /// Our IP address on this connection.
@@ -109,6 +112,7 @@ impl TrackerConnection {
             place,
             greeted,
             pace: Pace::new(),
+            lines: Lines::new(),
             asker,
             own,
             who: OnceLock::new(),
@@ -343,8 +347,16 @@ impl Tracker for TrackerConnection {
         how: Unpublish,
     ) -> Result<UnpublishReply, TrackerError> {
         self.0.pace.turn(CALL).await;
-        let reply = self.registry().unpublish(self.now(), self.peer()?, &name, key, how);
-        log_unpublish(self.0.asker, &name, key, &reply);
+        let (was_published, reply) = {
+            let (mut registry, now, who) = (self.registry(), self.now(), self.peer()?);
+            (registry.is_published(&name, key), registry.unpublish(now, who, &name, key, how))
+        };
+        match was_published && self.0.lines.take() {
+            true => log_unpublish(self.0.asker, &name, key, &reply),
+            false => {
+                tracing::debug!(%name, id = %key.resource, by = %self.0.asker, ?reply, "asked to unpublish")
+            }
+        }
         match reply {
             Ok(UnpublishReply::SharedBy(other)) => Ok(UnpublishReply::SharedBy(self.seen_address(other))),
             Err(Refusal::NotYours(other)) => Err(TrackerError::NotYours(self.seen_address(other))),

@@ -187,6 +187,11 @@ impl Registry {
         self.catalogue.in_the_way(now, &self.swarms, by, name, key)
     }
 
+    /// Whether a resource is published under this name.
+    pub fn is_published(&self, name: &ResourceName, key: SwarmKey) -> bool {
+        self.catalogue.is_published(name, key)
+    }
+
     /// Takes back a name that a machine gave to a resource; see [`Unpublish`].
     ///
     /// # Errors

@@ -12,6 +12,11 @@ use shared::swarm::Time;
 use std::net::SocketAddr;
 
 impl Catalogue {
+    /// Whether a resource is published under this name.
+    pub(super) fn is_published(&self, name: &ResourceName, key: SwarmKey) -> bool {
+        self.names.get(name).is_some_and(|named| named.get(key).is_some())
+    }
+
     /// Takes a name back, unless another machine shares the resource under it too or, with [`Unpublish::IfUnused`],
     /// takes part in the swarm.
     ///
