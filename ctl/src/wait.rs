@@ -24,6 +24,10 @@ use std::time::Duration;
 /// The pause between two questions to the tracker.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
+/// The time in milliseconds after which a restarted tracker knows all machines. They connect again within 15 s, and announce
+/// again within 72 s.
+const KNOWS_ALL_MS: u64 = 90_000;
+
 /// Limits the outdated machines that one line names; the others are counted. Three fit on a line.
 const NAMED_MAX: usize = 3;
 
@@ -174,11 +178,14 @@ enum Goal {
 }
 
 impl Goal {
-    fn is_met(self, fleet: &Fleet) -> bool {
+    /// Whether it is reached. `most` is the largest number of machines that was counted during this wait: a percentage of
+    /// fewer says nothing while a restarted tracker may not know all of them.
+    fn is_met(self, fleet: &Fleet, most: u64) -> bool {
         let (done, all) = (u64::from(fleet.seeders), all(fleet));
+        let knows_all = fleet.up_ms >= KNOWS_ALL_MS || all >= most;
         match self {
             Goal::Machines(wanted) => fleet.seeders >= wanted,
-            Goal::Percent(percent) => all > 0 && done * 100 >= all * u64::from(percent),
+            Goal::Percent(percent) => knows_all && all > 0 && done * 100 >= all * u64::from(percent),
         }
     }
 }
@@ -235,11 +242,13 @@ async fn watch(
     asker.resource(what).await?; // an unknown name is an error at once
     let wanted = asker.lookup(what).await?;
     let back_within = if args.timeout.is_some() { None } else { Some(BACK_WITHIN) };
+    let mut most = 0;
     loop {
         match asker.count(&wanted).await {
             Ok(TrackerAnswer { tracker, answer: fleet }) => {
                 line.show(&format!("{}: {}", human::clean(what), text(&fleet)));
-                let met = goal.is_met(&fleet);
+                most = most.max(all(&fleet));
+                let met = goal.is_met(&fleet, most);
                 let counted = Counted::new(tracker.as_str(), &fleet);
                 *last = Some(fleet);
                 if met {
@@ -356,10 +365,20 @@ mod tests {
 
     #[test]
     fn a_goal_is_met_by_those_who_have_all() {
-        assert!(Goal::Machines(3).is_met(&fleet(3, 9, 0)) && !Goal::Machines(3).is_met(&fleet(2, 9, 9)));
-        assert!(Goal::Percent(50).is_met(&fleet(5, 5, 0)) && !Goal::Percent(51).is_met(&fleet(5, 5, 0)));
-        assert!(!Goal::Percent(100).is_met(&fleet(5, 0, 1)), "who went before it was done is not done");
-        assert!(!Goal::Percent(1).is_met(&fleet(0, 0, 0)), "nobody is no percentage");
+        let is_met = |goal: Goal, fleet: Fleet| goal.is_met(&fleet, all(&fleet));
+        assert!(is_met(Goal::Machines(3), fleet(3, 9, 0)) && !is_met(Goal::Machines(3), fleet(2, 9, 9)));
+        assert!(is_met(Goal::Percent(50), fleet(5, 5, 0)) && !is_met(Goal::Percent(51), fleet(5, 5, 0)));
+        assert!(!is_met(Goal::Percent(100), fleet(5, 0, 1)), "who went before it was done is not done");
+        assert!(!is_met(Goal::Percent(1), fleet(0, 0, 0)), "nobody is no percentage");
+    }
+
+    #[test]
+    fn a_percentage_is_not_believed_before_a_restarted_tracker_knows_all_machines() {
+        let at = |up_ms, seeders| Fleet { up_ms, ..fleet(seeders, 0, 0) };
+        assert!(!Goal::Percent(100).is_met(&at(3_000, 1), 200), "199 have not announced again");
+        assert!(Goal::Percent(100).is_met(&at(30_000, 200), 200), "all are back");
+        assert!(Goal::Percent(100).is_met(&at(KNOWS_ALL_MS, 150), 200), "the others are gone");
+        assert!(Goal::Machines(1).is_met(&at(3_000, 1), 200), "a number of machines is enough at any time");
     }
 
     #[test]
@@ -386,7 +405,7 @@ mod tests {
     #[test]
     fn outdated_machines_are_not_done_and_are_named() {
         let one = Fleet { outdated: 1, some_outdated: vec![machine(17, "pc-17")], ..fleet(199, 0, 0) };
-        assert!(!Goal::Percent(100).is_met(&one) && Goal::Percent(99).is_met(&one));
+        assert!(!Goal::Percent(100).is_met(&one, 200) && Goal::Percent(99).is_met(&one, 200));
         assert_eq!(text(&one), "done on 199 of 200 machines (99 %); outdated: pc-17 (10.0.0.17:7987)");
         let some = (1..=8).map(|number| machine(number, if number == 2 { "pc\u{1b}" } else { "" }));
         let many = Fleet { outdated: 40, some_outdated: some.collect(), ..fleet(0, 0, 0) };

@@ -102,10 +102,12 @@ impl Registry {
 
     /// The machines that were seen with a resource, or with what a name means, including those that are gone; for a
     /// name also the machines with a former version of it. In order, after `after`; at most `machines_max` and at most
-    /// [`FLEET_MAX`]. The counts are always filled in.
+    /// [`FLEET_MAX`]. The counts are always filled in, and so is the time since [`Time::default`], when the tracker started.
     pub fn fleet(&self, now: Time, what: &Lookup, after: Option<FleetPlace>, machines_max: usize) -> Fleet {
         let fleet = |rollout| self.swarms.fleet(now, &rollout, after, machines_max.min(FLEET_MAX));
-        self.rollout(now, what).map(fleet).unwrap_or_default()
+        let fleet = self.rollout(now, what).map(fleet).unwrap_or_default();
+        let up = now.since(Time::default());
+        Fleet { up_ms: u64::try_from(up.as_millis()).unwrap_or(u64::MAX), ..fleet }
     }
 
     /// The number of publications and of members of former versions' swarms that [`Registry::fleet`] looks at.

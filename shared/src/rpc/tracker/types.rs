@@ -285,6 +285,9 @@ pub struct Fleet {
     pub machines: Vec<FleetMachine>,
     /// The position of the next page; `None` after the last.
     pub next: Option<FleetPlace>,
+    /// How long the tracker has been up, in milliseconds. A tracker that was restarted does not know all machines until
+    /// each has announced again.
+    pub up_ms: u64,
 }
 
 /// The state of a machine with a resource, as it told the tracker.

@@ -62,7 +62,7 @@ fn machines_with_a_former_version_are_listed_beside_those_with_the_newest() {
     world.wait(Duration::from_secs(5));
     let fleet = world.rollout("img");
     assert_eq!((fleet.resource, fleet.seeders, fleet.outdated), (Some(new.0.key.resource), 2, 1));
-    assert_eq!(fleet.shared_ago_ms, Some(5_000));
+    assert_eq!((fleet.shared_ago_ms, fleet.up_ms), (Some(5_000), 5_000));
     assert_eq!(outdated(&fleet), [3], "it has not said a word since");
     assert_eq!(fleet.some_outdated.len(), 1);
     assert_eq!(fleet.some_outdated[0].host, "pc-3");
@@ -77,7 +77,7 @@ fn machines_with_a_former_version_are_listed_beside_those_with_the_newest() {
     // and one that goes is outdated no more: it may have anything when it is back
     world.registry.withdraw(world.now, &peer(3), &[old.0.key]).unwrap();
     assert_eq!(outdated(&world.rollout("img")), [4]);
-    assert_eq!(world.rollout("nothing"), Fleet::default());
+    assert_eq!(world.rollout("nothing"), Fleet { up_ms: 5_000, ..Fleet::default() });
 }
 
 #[test]
