@@ -42,21 +42,21 @@ fn config(page: &mut Page, program: &str, keys: &[Key], fixed: &[&str], example:
     };
     page.heading("DESCRIPTION");
     page.paragraph(&format!(
-        "A TOML file: one \"key = value\" per line. A key that is left out has its default; without the file, \
-         everything is as by default. {before} `{program} --check-config` \
-         tells whether the file is right: a mistake is told with its line, its key and what was expected."
+        "A TOML file: one \"key = value\" per line. A key that is left out has its default. The file may be \
+         missing. {before} `{program} --check-config` \
+         checks the file, and reports a mistake with its line, its key and what was expected."
     ));
     page.paragraph(&format!(
         "After the file its drop-ins are read, *.toml in {program}.d beside it, in the order of the bytes of their names; \
          after FILE.toml of --config FILE.toml, those in FILE.d. What a later file sets replaces what an earlier one has \
          set, lists as a whole; where a key is an array of tables, each file adds its own. The drop-ins are read without \
-         the file, too. Names that begin with a dot and directories are passed over. A drop-in that cannot be read is an \
+         the file, too. Directories, and names that begin with a dot, are ignored. A drop-in that cannot be read is an \
          error. There may be 256 of them, and each file may have 1 MiB. `{program} --check-config` names the files that \
          are read."
     ));
     page.paragraph(&format!(
-        "On SIGHUP (`systemctl reload {program}`) {program} reads all of it again. A file with a mistake in it \
-         changes nothing. What cannot change while {program} runs is named in its log, and waits for a restart: {}.",
+        "On SIGHUP (`systemctl reload {program}`) {program} reads all of it again. A file with a mistake \
+         changes nothing. These keys need a restart, and a change of them is logged: {}.",
         fixed.join(", ")
     ));
     page.heading("KEYS");
