@@ -151,7 +151,7 @@ fn has_attributes(file: &File) -> bool {
 
 fn is_at(path: &Path, file: &Metadata) -> bool {
     let stat = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
-    stat.is_ok_and(|now| (now.st_dev as u64, now.st_ino as u64) == (file.dev(), file.ino()))
+    stat.is_ok_and(|now| (now.st_dev, now.st_ino) == (file.dev(), file.ino()))
 }
 
 fn is_unchanged(path: &Path, before: &Metadata) -> bool {

@@ -57,7 +57,7 @@ fn explain(addr: SocketAddr, error: &io::Error) -> String {
         io::ErrorKind::AddrNotAvailable => {
             format!("cannot listen on {addr}: this machine has no such address")
         }
-        _ => format!("cannot listen on {addr}: {}", io_error(&error)),
+        _ => format!("cannot listen on {addr}: {}", io_error(error)),
     }
 }
 
