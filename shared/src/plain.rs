@@ -1,4 +1,4 @@
-//! System errors in plain words.
+//! System errors and sizes in plain words.
 
 use std::io;
 
@@ -22,9 +22,48 @@ pub fn io_error(error: &io::Error) -> String {
     }
 }
 
+/// A number of bytes as text: "40 MiB", "1.5 GiB".
+pub fn size(bytes: u64) -> String {
+    size_rounded(bytes, f64::round)
+}
+
+/// As [`size`], with what does not fit into the digits shown rounded by `round`.
+pub fn size_rounded(bytes: u64, round: fn(f64) -> f64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut number = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while number >= 1024.0 && unit + 1 < UNITS.len() {
+        (number, unit) = (number / 1024.0, unit + 1);
+    }
+    // One decimal where it says something: "1.5", but neither "8.0" nor "10.0".
+    let tenths = round(number * 10.0);
+    match tenths < 100.0 && tenths % 10.0 != 0.0 {
+        true => format!("{:.1} {}", tenths / 10.0, UNITS[unit]),
+        false => format!("{:.0} {}", round(number), UNITS[unit]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_for_a_person() {
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1 << 10, "1 KiB"),
+            (64 << 20, "64 MiB"),
+            (3 << 19, "1.5 MiB"),
+            ((8 << 20) - 1, "8 MiB"),
+            ((10 << 20) - 1, "10 MiB"),
+            (5 << 40, "5 TiB"),
+        ];
+        cases.iter().for_each(|(bytes, text)| assert_eq!(size(*bytes), *text));
+    }
 
     #[test]
     fn errors_of_the_system_are_in_lower_case_and_have_no_number() {

@@ -9,11 +9,12 @@ use shared::chunk::ChunkCount;
 use shared::hostname::{HOSTNAME_BYTES_MAX, cleaned};
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
+use shared::plain::size;
 use shared::rpc::peer::ZONE_BYTES_MAX;
 use shared::rpc::tracker::{
     Announce, AnnounceReply, Fleet, FleetPlace, ListEntry, Lookup, ManifestPage, Namesake, OFFERS_MAX, Offer,
-    PAGE_HASHES, PeerEntry, PublishReply, ResourceEntry, Tracker, TrackerError, TrackerHello, TrackerWelcome,
-    Unpublish, UnpublishReply,
+    PAGE_HASHES, PeerEntry, Publication, PublishReply, ResourceEntry, Tracker, TrackerError, TrackerHello,
+    TrackerWelcome, Unpublish, UnpublishReply,
 };
 use shared::rpc::wire::Greeted;
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
@@ -96,7 +97,7 @@ struct Inner {
     /// Set by hello; `None` inside for a caller that only asks questions.
     who: OnceLock<Option<Who>>,
     /// The name and size of the manifest that it is publishing in pages, for the log.
-    publishing: Mutex<Option<(ResourceName, ChunkCount)>>,
+    publishing: Mutex<Option<Published>>,
 }
 
 impl TrackerConnection {
@@ -124,7 +125,7 @@ impl TrackerConnection {
         self.0.state.registry()
     }
 
-    fn publishing(&self) -> MutexGuard<'_, Option<(ResourceName, ChunkCount)>> {
+    fn publishing(&self) -> MutexGuard<'_, Option<Published>> {
         self.0.publishing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -271,12 +272,11 @@ impl Tracker for TrackerConnection {
     async fn publish(self, _: Context, offer: Offer) -> Result<PublishReply, TrackerError> {
         self.0.pace.turn(CALL).await;
         let by = self.peer()?.addr;
-        let (name, key, count) =
-            (offer.publication.name.clone(), offer.publication.key, offer.publication.count);
+        let (what, key) = (Published::from(&offer.publication), offer.publication.key);
         let (now, wall_ms) = (self.now(), self.0.state.date.now_ms());
         let reply = self.registry().publish(now, wall_ms, self.0.place.id(), by, offer);
-        log_publish(self.0.asker, Some((&name, count)), key, &reply);
-        *self.publishing() = Some((name, count));
+        log_publish(self.0.asker, Some(&what), key, &reply);
+        *self.publishing() = Some(what);
         self.published(reply)
     }
 
@@ -291,7 +291,7 @@ impl Tracker for TrackerConnection {
         let (now, wall_ms, id) = (self.now(), self.0.state.date.now_ms(), self.0.place.id());
         let reply = self.registry().publish_page(now, wall_ms, id, key, page, &hashes.bytes);
         let what = self.publishing().clone();
-        log_publish(self.0.asker, what.as_ref().map(|(name, count)| (name, *count)), key, &reply);
+        log_publish(self.0.asker, what.as_ref(), key, &reply);
         self.published(reply)
     }
 
@@ -315,13 +315,12 @@ impl Tracker for TrackerConnection {
         let mut bytes = &hashes.bytes[..];
         let mut replies = Vec::with_capacity(offers.len());
         for offer in offers {
-            let (name, key, count) =
-                (offer.publication.name.clone(), offer.publication.key, offer.publication.count);
+            let (what, key) = (Published::from(&offer.publication), offer.publication.key);
             let own;
-            (own, bytes) = bytes.split_at(count.get() as usize * 32);
+            (own, bytes) = bytes.split_at(what.count.get() as usize * 32);
             let (now, wall_ms) = (self.now(), self.0.state.date.now_ms());
             let reply = self.registry().publish_whole(now, wall_ms, by, offer, own);
-            log_publish(self.0.asker, Some((&name, count)), key, &reply);
+            log_publish(self.0.asker, Some(&what), key, &reply);
             replies.push(self.published(reply));
         }
         Ok(replies)
@@ -413,17 +412,37 @@ fn error(refusal: Refusal) -> TrackerError {
     }
 }
 
+/// What the log says of a publication.
+#[derive(Debug, Clone)]
+struct Published {
+    name: ResourceName,
+    count: ChunkCount,
+    /// The size in bytes by the publisher's word, if it told one.
+    bytes: Option<u64>,
+}
+
+impl From<&Publication> for Published {
+    fn from(publication: &Publication) -> Published {
+        let Publication { name, count, bytes, .. } = publication;
+        Published { name: name.clone(), count: *count, bytes: *bytes }
+    }
+}
+
 /// What an administrator reads of a publication: who published what.
 fn log_publish(
     asker: IpAddr,
-    what: Option<(&ResourceName, ChunkCount)>,
+    what: Option<&Published>,
     key: SwarmKey,
     reply: &Result<PublishReply, Refusal>,
 ) {
-    let (name, count) = what.map(|(name, count)| (name.as_str(), count.get())).unzip();
+    let (name, count) = what.map(|what| (what.name.as_str(), what.count.get())).unzip();
     let id = key.resource;
     match reply {
-        Ok(PublishReply::Published(_)) => tracing::info!(name, %id, chunks = count, by = %asker, "published"),
+        Ok(PublishReply::Published(_)) => {
+            let bytes = what.and_then(|what| what.bytes);
+            let size = bytes.map_or(String::new(), |bytes| format!(", {}", size(bytes)));
+            tracing::info!(name, %id, bytes, chunks = count, by = %asker, "published{size}");
+        }
         Ok(PublishReply::NeedPage(page)) => {
             tracing::debug!(name, %id, chunks = count, by = %asker, page, "being published");
         }

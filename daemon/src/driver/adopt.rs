@@ -4,7 +4,7 @@
 use super::Driver;
 use super::compare::still_there;
 use super::compare::{How, check_path};
-use super::reasons::{no_room_words, size};
+use super::reasons::no_room_words;
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{CheckedFile, Input, Reply, TaskInput, Wanted};
@@ -14,6 +14,7 @@ use crate::tasks::TaskHandle;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
+use shared::plain::size;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind, TaskId, TaskState};
 use std::io;
 use std::ops::ControlFlow;

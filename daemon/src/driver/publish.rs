@@ -2,7 +2,7 @@
 
 use super::Driver;
 use super::blocked::RETRY_AFTER;
-use super::reasons::{no_room_words, rate, size, tenths};
+use super::reasons::{no_room_words, rate, tenths};
 use super::state::Publishing;
 use crate::inbox::{Input, TaskInput};
 use crate::library::{Blocked, Download, Fetched, HashedWhole, Phase, PublishedFile, Source, Sources, Why};
@@ -10,6 +10,7 @@ use crate::panicked::Panicked;
 use crate::store::{FileIdentity, NameRecord, PublishError};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
+use shared::plain::size;
 use std::sync::Arc;
 use std::time::Instant;
 

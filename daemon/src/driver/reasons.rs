@@ -11,7 +11,7 @@ use shared::host::clock::now_ms;
 use shared::host::config::RateLimit;
 use shared::id::ResourceId;
 use shared::name::ResourceName;
-use shared::plain::io_error;
+use shared::plain::{io_error, size, size_rounded};
 use shared::rpc::tracker::Namesake;
 use shared::shell;
 use shared::swarm::Waiting;
@@ -276,7 +276,11 @@ pub(super) fn no_room_words(no_room: &NoRoom) -> String {
 fn no_space(needed: u64, free: u64, kept: u64, promised: u64) -> String {
     let left = free.saturating_sub(kept).saturating_sub(promised);
     // Rounded in opposite directions, so that both never look the same.
-    let reason = format!("no space: {} needed, {} free", binary(needed, f64::ceil), binary(left, f64::floor));
+    let reason = format!(
+        "no space: {} needed, {} free",
+        size_rounded(needed, f64::ceil),
+        size_rounded(left, f64::floor)
+    );
     match (kept, promised) {
         (0, 0) => reason,
         (kept, 0) => format!("{reason} ({} are reserved by min_free_space)", size(kept)),
@@ -286,30 +290,6 @@ fn no_space(needed: u64, free: u64, kept: u64, promised: u64) -> String {
             size(kept),
             size(promised)
         ),
-    }
-}
-
-/// A number of bytes as text: "40 MiB", "1.5 GiB".
-pub(super) fn size(bytes: u64) -> String {
-    binary(bytes, f64::round)
-}
-
-/// The same, with what does not fit into the digits shown rounded by `round`.
-fn binary(bytes: u64, round: fn(f64) -> f64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut number = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while number >= 1024.0 && unit + 1 < UNITS.len() {
-        (number, unit) = (number / 1024.0, unit + 1);
-    }
-    // One decimal where it says something: "1.5", but neither "8.0" nor "10.0".
-    let tenths = round(number * 10.0);
-    match tenths < 100.0 && tenths % 10.0 != 0.0 {
-        true => format!("{:.1} {}", tenths / 10.0, UNITS[unit]),
-        false => format!("{:.0} {}", round(number), UNITS[unit]),
     }
 }
 
@@ -385,21 +365,6 @@ mod tests {
             assert_eq!(why.kind(), kind, "{words}");
             assert_eq!(why.is_for_room(), kind == ErrorKind::NoSpace, "{words}");
         }
-    }
-
-    #[test]
-    fn sizes_are_for_a_person() {
-        let cases = [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1 << 10, "1 KiB"),
-            (64 << 20, "64 MiB"),
-            (3 << 19, "1.5 MiB"),
-            ((8 << 20) - 1, "8 MiB"),
-            ((10 << 20) - 1, "10 MiB"),
-            (5 << 40, "5 TiB"),
-        ];
-        cases.iter().for_each(|(bytes, text)| assert_eq!(size(*bytes), *text));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Logs what this machine sent to others.
 
 use super::Driver;
-use super::reasons::{rate, size, tenths};
+use super::reasons::{rate, tenths};
 use crate::watch::Sent;
+use shared::plain::size;
 use std::time::Instant;
 
 impl Driver {

@@ -3,7 +3,7 @@
 use super::Driver;
 use super::loading::HashedShare;
 use super::naming::{is_to_come, refuse_taken};
-use super::reasons::{no_room_words, short, size, told};
+use super::reasons::{no_room_words, short, told};
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{Imported, Input, TaskInput, ToShare};
@@ -21,6 +21,7 @@ use shared::host::hashing::{Hashed, hash_file};
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
+use shared::plain::size;
 use shared::rpc::control::{ControlError, ErrorKind, Shared, TaskId, TaskState};
 use shared::rpc::tracker::Namesake;
 use shared::shell;

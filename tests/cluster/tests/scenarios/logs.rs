@@ -64,7 +64,7 @@ fn each_thing_that_happens_is_told_once_at_both_ends() {
         format!("INFO app.tar.gz: sent # MiB to # in # s (# MiB/s) id={id}"),
     ];
     assert_eq!(lines_about(&a.log(), "app.tar.gz"), expected);
-    let expected = [format!("INFO app.tar.gz: published id={id} chunks=2 by=#")];
+    let expected = [format!("INFO app.tar.gz: published, # MiB id={id} chunks=2 by=#")];
     assert_eq!(lines_about(&tracker.log(), "app.tar.gz"), expected);
 
     // what is asked for and does not exist, or has no room
