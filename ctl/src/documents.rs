@@ -101,6 +101,8 @@ pub(crate) struct Resource {
     path: Option<String>,
     /// When it was shared or its download began, in milliseconds since 1970; `null` if unknown.
     added_at_ms: Option<u64>,
+    /// Whether the name was taken back from the trackers, and not shared again since.
+    taken_back: bool,
 }
 
 /// The state of a resource at one of its trackers. `trouble` is `null` if there is none.
@@ -146,6 +148,7 @@ impl From<&ResourceStatus> for Resource {
             id: status.resource.to_string(),
             path: status.path.as_ref().map(|path| path.display().to_string()),
             added_at_ms: status.added_at_ms,
+            taken_back: status.taken_back,
         }
     }
 }
@@ -174,6 +177,8 @@ impl From<Limits> for LimitsDocument {
 #[derive(Debug, Serialize)]
 pub(crate) struct Peers {
     pub(crate) peers: Vec<Peer>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) errors: Vec<FailureOf>,
 }
 
 #[derive(Debug, Serialize)]

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// The shortest pause between two updates with --watch, so that a busy ttd is not asked all the time.
 const UPDATES_EVERY: Duration = Duration::from_millis(200);
 
+/// What is said of a name that `ttctl unpublish` took back.
+const TAKEN_BACK: &str = "no (taken back with `ttctl unpublish`; `ttctl share` publishes it again)";
+
 pub(crate) const NOTHING: &str = "no files here; `ttctl share` and `ttctl get` add some";
 
 /// What is said while a watch waits for ttd.
@@ -290,6 +293,7 @@ fn details(resource: &ResourceStatus, output: &Output) -> Details {
     details.add("added", resource.added_at_ms.map(|ms| local_time::minute(ms, output)).unwrap_or_default());
     details.add_coloured("state", state(resource.state), colour(resource.state));
     details.add("reason", resource.reason.as_deref().unwrap_or_default());
+    details.add("published", if resource.taken_back { TAKEN_BACK } else { "" });
     details.add("done", done);
     details.add("peers", resource.peers.to_string());
     details.add("download", human::rate(resource.download_bytes_per_s));

@@ -77,6 +77,7 @@ impl Driver {
             wanted_by: self.wanting(name, None),
             added_at_ms: record_of(resource, name).map(|record| record.added_at_ms).filter(|&ms| ms != 0),
             path: None,
+            taken_back: record_of(resource, name).is_some_and(|record| record.taken_back),
         })
     }
 

@@ -45,6 +45,9 @@ pub struct ResourceStatus {
     pub added_at_ms: Option<u64>,
     /// The path of its file, now or once it is complete; `None` while only the id is known, and inside the daemon.
     pub path: Option<PathBuf>,
+    /// Whether the name was taken back from the trackers with `ttctl unpublish`: nobody finds the file by it until it is
+    /// shared again.
+    pub taken_back: bool,
 }
 
 impl ResourceStatus {
@@ -80,6 +83,7 @@ impl ResourceStatus {
             wanted_by: Wanting::default(),
             added_at_ms: None,
             path: None,
+            taken_back: false,
         }
     }
 }

@@ -30,6 +30,8 @@ fn a_name_that_is_taken_back_stays_away_and_its_file_stays() {
 
     // the former version, which c still has, has its name again
     assert_eq!(a.ok(&["unpublish", "img"]).stdout, "unpublished img\n");
+    let status = a.ok(&["status", "img"]).stdout;
+    assert!(status.contains("published") && status.contains("taken back"), "{status}");
     let d = Daemon::start(&tracker, &[]);
     d.get("img", &old);
     d.ok(&["remove", "--delete", "img"]);
@@ -49,6 +51,7 @@ fn a_name_that_is_taken_back_stays_away_and_its_file_stays() {
 
     // shared again, it is published again
     a.ok(&["share", a.file("img").to_str().unwrap()]);
+    assert!(!a.ok(&["status", "img"]).stdout.contains("taken back"));
     d.get("img", &new);
 }
 
