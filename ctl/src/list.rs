@@ -3,25 +3,42 @@
 use crate::cli::{Global, ListArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::{Document, Resource, Resources};
+use crate::each::Failures;
 use crate::error::Error;
 use crate::local_time;
 use crate::output::Output;
 use crate::status::{NOTHING, coloured_state, size};
 use crate::table::{Column, Table};
+use crate::targets::matching;
 use shared::rpc::control::ResourceStatus;
 
 pub(crate) async fn list(args: &ListArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
-    let resources = daemon.caller.status(None, CALL_TIMEOUT).await??;
+    let here = daemon.caller.status(None, CALL_TIMEOUT).await??;
+    let mut failures = Failures::default();
+    let resources = match &args.what[..] {
+        [] => here.iter().collect(),
+        whats => {
+            let (found, failed) = matching(&here, whats);
+            failed.into_iter().for_each(|(what, error)| failures.add(&what, error, output));
+            found
+        }
+    };
     if output.is_json() {
-        let resources = resources.iter().map(Resource::from).collect();
-        return output.json(&Document::new(Resources { resources, errors: Vec::new() }));
+        let resources = resources.into_iter().map(Resource::from).collect();
+        output.json(&Document::new(Resources { resources, errors: failures.take() }))?;
+    } else if args.what.is_empty() || !resources.is_empty() {
+        let with_paths = args.long || output.columns().is_none();
+        table(resources, with_paths, output).print(output, NOTHING)?;
     }
-    let with_paths = args.long || output.columns().is_none();
-    table(&resources, with_paths, output).print(output, NOTHING)
+    failures.end()
 }
 
-fn table(resources: &[ResourceStatus], with_paths: bool, output: &Output) -> Table {
+fn table<'a>(
+    resources: impl IntoIterator<Item = &'a ResourceStatus>,
+    with_paths: bool,
+    output: &Output,
+) -> Table {
     let mut table = Table::new(&[
         Column::left("NAME").shortened(),
         Column::left("ID").id(),

@@ -4,54 +4,84 @@
 use crate::cli::{Global, PeersArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::{Document, Peer, Peers, Rejected};
+use crate::each::Failures;
 use crate::error::Error;
 use crate::human;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Column, Table};
-use crate::targets::target_of_one;
+use crate::targets::{is_single, targets};
 use shared::rpc::control::{Direction, PeerInfo};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub(crate) async fn peers(args: &PeersArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
-    if args.what.is_none() && !args.uploads && !args.downloads {
+    if args.what.is_empty() && !args.uploads && !args.downloads {
         return rejections(&daemon, output).await;
     }
-    let what = match &args.what {
-        Some(what) => Some(target_of_one(&daemon, what).await?),
-        None => None,
+    let mut failures = Failures::default();
+    let mut peers = match &args.what[..] {
+        [] => daemon.caller.peers(None, CALL_TIMEOUT).await??,
+        whats => peers_of(whats, &daemon, &mut failures, output).await?,
     };
-    let mut peers = daemon.caller.peers(what, CALL_TIMEOUT).await??;
     let is_asked_for = |direction| match direction {
         Direction::Upload => args.uploads || !args.downloads,
         Direction::Download => args.downloads || !args.uploads,
     };
     peers.retain(|peer| is_asked_for(peer.direction));
     if output.is_json() {
-        return output.json(&Document::new(Peers { peers: peers.iter().map(Peer::from).collect() }));
+        let (peers, errors) = (peers.iter().map(Peer::from).collect(), failures.take());
+        output.json(&Document::new(Peers { peers, errors }))?;
+        return failures.end();
     }
-    let nothing = nothing(args, global);
-    let is_of_all = args.what.is_none();
+    let (nothing, with_names) = (nothing(args, global), !is_single(&args.what));
     match (args.uploads, args.downloads) {
-        (true, false) => uploads(&peers, is_of_all).print(output, &nothing),
-        _ => table(&peers, is_of_all).print(output, &nothing),
+        (true, false) => uploads(&peers, with_names).print(output, &nothing)?,
+        _ => table(&peers, with_names).print(output, &nothing)?,
     }
+    failures.end()
+}
+
+/// The peers of all files that words mean, those of a file with two names once. A word that means nothing keeps no other
+/// back.
+async fn peers_of(
+    whats: &[String],
+    daemon: &Daemon,
+    failures: &mut Failures,
+    output: &Output,
+) -> Result<Vec<PeerInfo>, Error> {
+    let (mut peers, mut shown) = (Vec::new(), BTreeSet::new());
+    for (what, name) in targets(daemon, whats).await?.each() {
+        let found = match name {
+            Ok(name) => daemon.caller.peers(Some(name), CALL_TIMEOUT).await?.map_err(Error::from),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(found) => {
+                let key = |peer: &PeerInfo| (peer.resource, peer.addr, peer.direction == Direction::Upload);
+                peers.extend(found.into_iter().filter(|peer| shown.insert(key(peer))));
+            }
+            Err(error) if is_single(whats) => return Err(error),
+            Err(error) => failures.add(&what, error, output),
+        }
+    }
+    Ok(peers)
 }
 
 fn nothing(args: &PeersArgs, global: &Global) -> String {
-    match (&args.what, args.uploads, args.downloads) {
+    match (&args.what[..], args.uploads, args.downloads) {
         (_, true, false) => "nobody fetches from this machine now".to_owned(),
         (_, false, true) => "nothing is fetched from anybody now".to_owned(),
-        (Some(what), ..) => format!(
+        ([what], ..) if is_single(&args.what) => format!(
             "no peer sends or fetches it now; `{}` shows who has it",
             global.command("tracker peers", what)
         ),
-        (None, ..) => "nothing is fetched from anybody now, nor does anybody fetch from here".to_owned(),
+        _ => "nothing is fetched from anybody now, nor does anybody fetch from here".to_owned(),
     }
 }
 
 /// A table of the peers that fetch from this machine.
-fn uploads(peers: &[PeerInfo], is_of_all: bool) -> Table {
+fn uploads(peers: &[PeerInfo], with_names: bool) -> Table {
     let mut table = Table::new(&[
         Column::left("PEER").shortened(),
         Column::left("NAME").shortened(),
@@ -64,7 +94,7 @@ fn uploads(peers: &[PeerInfo], is_of_all: bool) -> Table {
         let active = peer.active_s.map(|s| human::duration(Duration::from_secs(s)));
         table.row(vec![
             peer.addr.to_string().into(),
-            if is_of_all { peer.name.as_str().into() } else { "".into() },
+            if with_names { peer.name.as_str().into() } else { "".into() },
             peer.chunks_sent.to_string().into(),
             peer.bytes_per_s.map(human::rate).unwrap_or_default().into(),
             active.unwrap_or_default().into(),
@@ -89,7 +119,7 @@ async fn rejections(daemon: &Daemon, output: &mut Output) -> Result<(), Error> {
 }
 
 /// A table of the peers that this machine fetches from, and of those that fetch from it.
-fn table(peers: &[PeerInfo], is_of_all: bool) -> Table {
+fn table(peers: &[PeerInfo], with_names: bool) -> Table {
     let mut table = Table::new(&[
         Column::left("PEER").shortened(),
         Column::left("NAME").shortened(),
@@ -119,7 +149,7 @@ fn table(peers: &[PeerInfo], is_of_all: bool) -> Table {
         };
         table.row(vec![
             peer.addr.to_string().into(),
-            if is_of_all { peer.name.as_str().into() } else { "".into() },
+            if with_names { peer.name.as_str().into() } else { "".into() },
             way.into(),
             link,
             has.into(),

@@ -1,6 +1,8 @@
 //! `ttctl list`: its arguments and its help.
 
+use super::names;
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 /// `ttctl list`
 #[derive(Debug, Args)]
@@ -13,9 +15,12 @@ always shown.
 
 Examples:
   ttctl list
-  ttctl list --long
+  ttctl list 'lab-*' --long
   ttctl list --json | jq -r '.resources[] | select(.state == \"seeding\") | .path'")]
 pub struct ListArgs {
+    /// Names, ids, or patterns such as 'lab-*'; all files if left out
+    #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::here))]
+    pub what: Vec<String>,
     /// Also show the path of each file
     #[arg(long, short)]
     pub long: bool,

@@ -12,16 +12,17 @@ counts as fetching from here if it sent a request in the last 10 s.
 
 Examples:
   ttctl peers lab-2025.img
+  ttctl peers 'lab-*' other.img
   ttctl peers --uploads
   ttctl peers --uploads --json | jq '.peers[].addr'")]
 pub struct PeersArgs {
-    /// A name or id
+    /// Names, ids, or patterns such as 'lab-*'
     #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::here))]
-    pub what: Option<String>,
-    /// Show only the machines that fetch from here, for all files or this one
+    pub what: Vec<String>,
+    /// Show only the machines that fetch from here, for all files or those that are named
     #[arg(long)]
     pub uploads: bool,
-    /// Show only the machines that are fetched from, for all files or this one
+    /// Show only the machines that are fetched from, for all files or those that are named
     #[arg(long)]
     pub downloads: bool,
 }

@@ -276,7 +276,13 @@ impl Control for Service {
         Ok(self.state().watched.front().cloned().into_iter().collect())
     }
 
-    async fn peers(self, _: Context, _: Option<String>) -> Result<Vec<PeerInfo>, ControlError> {
+    async fn peers(self, _: Context, what: Option<String>) -> Result<Vec<PeerInfo>, ControlError> {
+        let here = self.here(what.as_deref());
+        if what.is_some() && here.is_empty() && !self.state().here.is_empty() {
+            return Err(refused("no such resource"));
+        }
+        let known = here.first().map(|one| (one.name.clone(), one.resource));
+        let (name, resource) = known.unwrap_or_else(|| ("lab.img".parse().unwrap(), ResourceId::of(b"lab")));
         let source = PeerInfo {
             addr: "10.0.0.9:7987".parse().unwrap(),
             connected: true,
@@ -287,8 +293,8 @@ impl Control for Service {
             chunks_corrupt: 0,
             direction: Direction::Download,
             chunks_sent: 0,
-            name: "lab.img".parse().unwrap(),
-            resource: ResourceId::of(b"lab"),
+            name,
+            resource,
             bytes_per_s: None,
             active_s: None,
         };

@@ -1,6 +1,6 @@
 //! Tests commands with several names, patterns, beginnings of ids and --all.
 
-use super::fake::{Fake, State_, status};
+use super::fake::{Fake, State_, accepted, status};
 use super::{ttctl, ttctl_fails};
 use serde_json::{Value, json};
 use shared::id::ResourceId;
@@ -117,6 +117,42 @@ fn the_status_of_several_is_a_row_for_each() {
 }
 
 #[test]
+fn list_and_peers_take_what_the_others_take() {
+    let fake = with(&["a-1", "a-2", "b"]);
+    let names = |document: &Value, of: &str| -> Vec<String> {
+        let all = document[of].as_array().unwrap().iter();
+        let mut names: Vec<String> = all.map(|one| one["name"].as_str().unwrap().to_owned()).collect();
+        names.dedup();
+        names
+    };
+    for (verb, of) in [("list", "resources"), ("peers", "peers")] {
+        for (words, expected) in [
+            (&["a-*"][..], &["a-1", "a-2"][..]),
+            (&["a-*", "b", "a-1"], &["a-1", "a-2", "b"]),
+            (&[&short("b")], &["b"]),
+        ] {
+            let (found, code) = document(&[&[verb], words].concat(), &fake);
+            assert_eq!((names(&found, of), code), (expected.iter().map(ToString::to_string).collect(), 0));
+            assert_eq!(found["errors"], Value::Null, "{found}");
+        }
+        let (found, code) = document(&[verb, "none", "a-1"], &fake);
+        assert_eq!((names(&found, of), code), (vec!["a-1".to_owned()], 4), "{verb}: {found}");
+        assert_eq!(found["errors"][0]["what"], "none", "{found}");
+        let (printed, result) = ttctl(&[verb, "a-*", "--directory", fake.folder()]);
+        result.unwrap();
+        let shown = |name| printed.split_whitespace().any(|word| word == name);
+        assert_eq!([shown("a-1"), shown("a-2"), shown("b")], [true, true, false], "{printed}");
+        assert_eq!(document(&[verb, "none-*"], &fake).1, 4);
+    }
+    // the peers of a file with two names are shown once
+    let mut other = fake.state().here[0].clone();
+    other.name = "a-3".parse().unwrap();
+    fake.state().here.push(other);
+    let (found, _) = document(&["peers", "a-1", "a-3"], &fake);
+    assert_eq!(found["peers"].as_array().unwrap().len(), 2, "{found}");
+}
+
+#[test]
 fn a_tracker_is_asked_for_what_the_beginning_of_an_id_means() {
     let fake = Fake::start();
     fake.state().published = vec!["lab-1", "lab-2", "x"];
@@ -130,4 +166,24 @@ fn a_tracker_is_asked_for_what_the_beginning_of_an_id_means() {
     assert_eq!((code, message.as_str()), (2, "lab-* matches 2 files; name one"));
     let failed = ttctl_fails(&[&["fleet", "0123456789"][..], &here].concat());
     assert_eq!(failed, (4, "no such file: 0123456789".to_owned()));
+}
+
+#[test]
+fn a_pattern_that_nobody_has_yet_does_not_hold_back_the_other_names() {
+    let fake = Fake::start();
+    fake.state().accepted = Some(Ok(accepted("x", ResourceId::of(b"x"), true)));
+    let (found, code) = document(&["get", "none-*", "x", "--timeout", "1 s"], &fake);
+    assert_eq!((found["got"][0]["name"].as_str(), code), (Some("x"), 5), "{found}");
+    assert_eq!(found["errors"][0]["what"], "none-*", "{found}");
+    let why = "none-* was not found within 1 s: no file matches none-*";
+    assert_eq!(found["error"]["message"], why, "{found}");
+
+    // those that a pattern means stand at its place, and each of them once
+    fake.state().published = vec!["a-1", "a-2", "x"];
+    fake.state().got.clear();
+    let (found, code) = document(&["get", "a-*", "none-*", "a-2", "--timeout", "1 s"], &fake);
+    assert_eq!((found["got"].as_array().unwrap().len(), code), (2, 5), "{found}");
+    assert_eq!(fake.state().got.len(), 2);
+    let (_, code) = document(&["get", "a-*", "x"], &fake);
+    assert_eq!(code, 0);
 }
