@@ -45,6 +45,8 @@ pub(crate) struct Awaited {
     has_ended: bool,
     /// The [`Link::generation`] of the last ttd that has accepted it or reported its status.
     known_to: u64,
+    /// Whether it was a pattern, whose downloads have indices of their own.
+    is_replaced: bool,
 }
 
 impl Awaited {
@@ -56,6 +58,7 @@ impl Awaited {
             until: Until::Complete,
             has_ended: false,
             known_to: 0,
+            is_replaced: false,
         }
     }
 
@@ -84,10 +87,17 @@ pub(crate) struct Complete {
     pub(crate) bytes_before: u64,
 }
 
+/// The outcome of [`Waiting::begin`].
+pub(crate) enum Begun {
+    Accepted(Accepted),
+    /// It was a pattern that means this many downloads. They get the next indices, and the pattern itself has ended.
+    Means(usize),
+}
+
 /// What the caller does for each download, which is identified by its index.
 pub(crate) trait Waiting {
     /// Asks ttd to begin it. Called again if ttd was restarted and does not remember it.
-    async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Accepted, Error>;
+    async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Begun, Error>;
     /// When the wait for a download that has begun ends.
     fn until(&self, place: usize) -> Until;
     /// The error if it has not even begun within the timeout.
@@ -125,10 +135,15 @@ pub(crate) async fn wait_for_all(
         let mut ended = Vec::new();
         tokio::select! {
             Some((place, begun, known_to)) = beginning.next() => match begun {
-                Ok(accepted) if accepted.complete => {
+                Ok(Begun::Means(others)) => {
+                    (all[place].has_ended, all[place].is_replaced) = (true, true);
+                    beginning.extend((all.len()..all.len() + others).map(begin));
+                    all.extend((0..others).map(|_| Awaited::new()));
+                }
+                Ok(Begun::Accepted(accepted)) if accepted.complete => {
                     ended.push((place, Ok(Complete { accepted, done: None, bytes_before: 0 })));
                 }
-                Ok(accepted) => {
+                Ok(Begun::Accepted(accepted)) => {
                     all[place].until = waiting.until(place);
                     (all[place].accepted, all[place].known_to) = (Some(accepted), known_to);
                 }
@@ -187,7 +202,7 @@ async fn tell(
 }
 
 /// Begins a download. A restarted ttd may answer that it is still loading its files; it is then asked again.
-async fn begin_once_loaded(place: usize, waiting: &impl Waiting, link: &Link<'_>) -> Result<Accepted, Error> {
+async fn begin_once_loaded(place: usize, waiting: &impl Waiting, link: &Link<'_>) -> Result<Begun, Error> {
     loop {
         match waiting.begin(place, link).await {
             Err(error) if error.kind == Kind::TimedOut && link.generation() > 0 => {
@@ -346,9 +361,14 @@ fn removed(accepted: &Accepted) -> Error {
         .hint("somebody else did that with `ttctl remove`; get it again")
 }
 
+/// Those that are downloads, not patterns.
+fn files(all: &[Awaited]) -> Vec<&Awaited> {
+    all.iter().filter(|one| !one.is_replaced).collect()
+}
+
 /// The label of the progress bar: a name, or "2 of 5 files".
 fn label(all: &[Awaited]) -> String {
-    match all {
+    match &files(all)[..] {
         [one] => one.accepted.as_ref().map_or(String::new(), |accepted| accepted.name.to_string()),
         all => {
             let ended = all.iter().filter(|one| one.has_ended).count();
@@ -366,7 +386,7 @@ fn show(all: &[Awaited], progress: &mut Progress) {
     let stuck = known().filter(is_open).find(|status| reason_of(status).is_some());
     let reason = stuck.and_then(|status| {
         let reason = reason_of(status)?;
-        Some(if all.len() == 1 { reason } else { format!("{}: {reason}", status.name) })
+        Some(if files(all).len() == 1 { reason } else { format!("{}: {reason}", status.name) })
     });
     progress.update(&Now {
         bytes_done: known().map(|status| status.bytes_have).sum(),
@@ -394,16 +414,17 @@ fn what_now(accepted: &Accepted, global: &Global) -> String {
 
 /// The error after ^C.
 fn stopped(all: &[Awaited], waiting: &impl Waiting, global: &Global) -> Error {
+    let all_files = files(all).len();
     let interrupted = |what: String| Error::new(Kind::Interrupted, format!("interrupted; {what}"));
-    let rest: Vec<&Awaited> = all.iter().filter(|one| !one.has_ended).collect();
+    let rest: Vec<(usize, &Awaited)> = all.iter().enumerate().filter(|(_, one)| !one.has_ended).collect();
     match &rest[..] {
-        [Awaited { accepted: Some(accepted), .. }] => {
+        [(_, Awaited { accepted: Some(accepted), .. })] => {
             interrupted(format!("{} is not complete yet", accepted.name)).hint(what_now(accepted, global))
         }
-        [_] if all.len() == 1 => {
-            interrupted(waiting.before_begin(0)).hint("`ttctl status` shows it if ttd goes on with it")
+        [(place, _)] if all_files == 1 => {
+            interrupted(waiting.before_begin(*place)).hint("`ttctl status` shows it if ttd goes on with it")
         }
-        rest => interrupted(format!("{} of {} files are not complete yet", rest.len(), all.len()))
+        rest => interrupted(format!("{} of {} files are not complete yet", rest.len(), all_files))
             .hint("the downloads go on: `ttctl status` shows them"),
     }
 }

@@ -230,11 +230,13 @@ pub(crate) fn in_catalogue(what: &str) -> Option<(Option<TrackerUrl>, String)> {
     }
 }
 
-/// The downloads that a pattern or the beginning of an id means in a tracker's catalogue.
+/// The downloads that a pattern or the beginning of an id means in a tracker's catalogue. While there are none, `last`
+/// has the reason.
 pub(crate) async fn look_up(
     word: &str,
     tracker: Option<TrackerUrl>,
     waits: bool,
+    last: &RefCell<Option<Error>>,
     global: &Global,
 ) -> Result<Vec<Order>, Error> {
     let which = WhichTracker { tracker: tracker.clone() };
@@ -278,6 +280,7 @@ pub(crate) async fn look_up(
         if !waits || !may_pass {
             return Err(error);
         }
+        last.replace(Some(error));
         tokio::time::sleep(ASK_AGAIN).await;
         asker.reconnect(global, None).await?;
     }

@@ -1,6 +1,6 @@
 //! `ttctl get`: has ttd fetch files, and waits until they are complete.
 
-use crate::awaited::{Complete, Until, Waiting, wait_for_all};
+use crate::awaited::{Begun, Complete, Until, Waiting, wait_for_all};
 use crate::begin::{Manner, Order, in_catalogue, look_up};
 use crate::cli::{GetArgs, Global};
 use crate::copy;
@@ -15,7 +15,9 @@ use crate::targets::is_single;
 use crate::to_stdout;
 use shared::rpc::control::{Accepted, ResourceStatus};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Added to the message when an existing file turned out to be the wanted one.
@@ -28,15 +30,13 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     let mut deadline = Deadline::after(timeout);
     let is_single = is_single(&args.what);
     let late = |span: &str| format!("the manifests were not read within {span}");
-    let read = deadline.within(read(args, timeout, is_single), late).await?;
+    let wanted = deadline.within(read(args, timeout, is_single), late).await?;
     let late = |span: &str| format!("ttd has not answered within {span}");
     let link = deadline.within(Link::connect(global, timeout, output), late).await?;
-    let late = |span: &str| format!("no file was found within {span}");
-    let orders = async { Ok(expand(read, timeout.is_some(), global).await) };
-    let orders = deadline.within(orders, late).await?;
     let manner = Manner { replace: args.replace, waits: timeout.is_some() };
     let getting = Getting {
         args,
+        global,
         start,
         is_single,
         link: &link,
@@ -46,11 +46,12 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
         } else {
             Box::new(|_| Progress::silent())
         },
-        got: RefCell::new(orders.iter().map(|_| None).collect()),
-        failed: RefCell::new(Vec::new()),
-        orders,
+        got: RefCell::default(),
+        failed: RefCell::default(),
+        wanted: RefCell::default(),
     };
-    let waited = wait_for_all(getting.orders.len(), &getting, &link, &mut deadline, global, output).await;
+    let count = getting.add(wanted);
+    let waited = wait_for_all(count, &getting, &link, &mut deadline, global, output).await;
     getting.end(waited, output)
 }
 
@@ -71,76 +72,95 @@ fn refuse_early(args: &GetArgs, global: &Global) -> Result<(), Error> {
     }
 }
 
-/// A word of the command line, as far as it is understood.
-enum Read {
-    Order(Order),
-    /// It must be looked up in a catalogue.
-    Word(String),
+/// A download, or a pattern whose downloads are not known yet.
+#[derive(Clone)]
+struct Wanted {
+    /// The index of its word on the command line.
+    word: usize,
+    what: What,
+}
+
+#[derive(Clone)]
+enum What {
+    Order(Rc<Order>),
+    LookUp(Rc<LookUp>),
+}
+
+impl What {
+    /// The word on the command line; if that is a pattern, a name that matches it.
+    fn words(&self) -> &str {
+        match self {
+            What::Order(order) => &order.what,
+            What::LookUp(look_up) => &look_up.what,
+        }
+    }
+
+    /// Why it has not begun yet.
+    fn last(&self) -> Option<Error> {
+        match self {
+            What::Order(order) => order.last.borrow().clone(),
+            What::LookUp(look_up) => look_up.last.borrow().clone(),
+        }
+    }
+}
+
+/// A pattern or the beginning of an id, which is looked up in a catalogue.
+struct LookUp {
+    what: String,
+    /// Why it means nothing yet.
+    last: RefCell<Option<Error>>,
 }
 
 /// Reads the words of the command line, and the manifests that they name. If there are several words, an error concerns
 /// only its own.
-async fn read(args: &GetArgs, timeout: Option<Duration>, is_single: bool) -> Result<Vec<Read>, Error> {
+async fn read(args: &GetArgs, timeout: Option<Duration>, is_single: bool) -> Result<Vec<Wanted>, Error> {
     let mut read = Vec::new();
-    for what in &args.what {
-        if in_catalogue(what).is_some() {
-            read.push(Read::Word(what.clone()));
-            continue;
-        }
-        read.push(Read::Order(match Order::read(what, timeout).await {
-            Ok(order) => order,
-            Err(error) if is_single => return Err(error),
-            Err(error) => Order::failed(what, error),
-        }));
+    for (word, what) in args.what.iter().enumerate() {
+        let what = match in_catalogue(what) {
+            Some(_) => What::LookUp(Rc::new(LookUp { what: what.clone(), last: RefCell::default() })),
+            None => What::Order(Rc::new(match Order::read(what, timeout).await {
+                Ok(order) => order,
+                Err(error) if is_single => return Err(error),
+                Err(error) => Order::failed(what, error),
+            })),
+        };
+        read.push(Wanted { word, what });
     }
     Ok(read)
-}
-
-/// Looks up patterns and beginnings of ids.
-async fn expand(read: Vec<Read>, waits: bool, global: &Global) -> Vec<Order> {
-    let mut orders = Vec::new();
-    for read in read {
-        match read {
-            Read::Order(order) => orders.push(order),
-            Read::Word(what) => {
-                let (tracker, word) = in_catalogue(&what).unwrap_or((None, what.clone()));
-                match look_up(&word, tracker, waits, global).await {
-                    Ok(found) => orders.extend(found),
-                    Err(error) => orders.push(Order::failed(&what, error)),
-                }
-            }
-        }
-    }
-    let mut named = std::collections::BTreeSet::new();
-    orders.retain(|order| named.insert(order.what.clone()));
-    orders
 }
 
 /// The downloads of this command.
 struct Getting<'a> {
     args: &'a GetArgs,
+    global: &'a Global,
     start: Instant,
     /// Whether there is only one, whose document is not in a list.
     is_single: bool,
     link: &'a Link<'a>,
     manner: Manner,
-    orders: Vec<Order>,
+    /// By their indices. Those that a pattern means are added when it was looked up.
+    wanted: RefCell<Vec<Wanted>>,
     /// Makes the display for the progress of a comparison.
     progress: Box<dyn Fn(&str) -> Progress>,
-    /// In the order of the command line.
-    got: RefCell<Vec<Option<Got>>>,
-    failed: RefCell<Vec<(usize, Error)>>,
+    /// What was fetched or accepted, and what failed, by their indices.
+    got: RefCell<BTreeMap<usize, Got>>,
+    failed: RefCell<BTreeMap<usize, Error>>,
 }
 
 impl Waiting for Getting<'_> {
-    async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Accepted, Error> {
-        let mut accepted = self.orders[place].begin(link, self.manner, &self.progress).await?;
+    async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Begun, Error> {
+        let Wanted { word, what } = self.wanted(place);
+        let order = match what {
+            What::Order(order) => order,
+            What::LookUp(look_up) => return self.look_up(word, &look_up).await.map(Begun::Means),
+        };
+        let mut accepted = order.begin(link, self.manner, &self.progress).await?;
         if self.args.detach && !accepted.complete {
             // For this command it has ended.
-            self.got.borrow_mut()[place] = Some(self.document(&accepted, false));
+            self.got.borrow_mut().insert(place, self.document(&accepted, false));
             accepted.complete = true;
         }
-        Ok(accepted)
+        Ok(Begun::Accepted(accepted))
     }
 
     fn until(&self, _: usize) -> Until {
@@ -148,14 +168,13 @@ impl Waiting for Getting<'_> {
     }
 
     fn not_begun(&self, place: usize, timeout: Duration) -> Error {
-        let Order { what, last, was_compared, .. } = &self.orders[place];
-        let last = last.borrow();
-        let why = last.as_ref().map_or("ttd has not responded", |error| &error.message);
-        match was_compared.get() {
-            true => Error::new(Kind::TimedOut, why)
+        let Wanted { what, .. } = self.wanted(place);
+        let why = what.last().map_or_else(|| "ttd has not responded".to_owned(), |error| error.message);
+        match &what {
+            What::Order(order) if order.was_compared.get() => Error::new(Kind::TimedOut, why)
                 .hint("the comparison continues; `ttctl status` shows the result"),
-            false => {
-                let span = human::duration(timeout);
+            what => {
+                let (what, span) = (what.words(), human::duration(timeout));
                 Error::new(Kind::TimedOut, format!("{what} was not found within {span}: {why}"))
                     .hint("nothing was started; `ttctl tracker list` shows what is published")
             }
@@ -163,10 +182,8 @@ impl Waiting for Getting<'_> {
     }
 
     fn before_begin(&self, place: usize) -> String {
-        let Order { what, last, .. } = &self.orders[place];
-        last.borrow()
-            .as_ref()
-            .map_or_else(|| format!("{what} was not found yet"), |error| error.message.clone())
+        let Wanted { what, .. } = self.wanted(place);
+        what.last().map_or_else(|| format!("{} was not found yet", what.words()), |error| error.message)
     }
 
     async fn ended(
@@ -185,7 +202,7 @@ impl Waiting for Getting<'_> {
             }
             Err(error) => {
                 output.error(&error);
-                self.failed.borrow_mut().push((place, error.told()));
+                self.failed.borrow_mut().insert(place, error.told());
                 Ok(())
             }
             Ok(()) => output.flush_lines(),
@@ -194,6 +211,31 @@ impl Waiting for Getting<'_> {
 }
 
 impl Getting<'_> {
+    /// Adds those that are not there yet, and returns how many these are.
+    fn add(&self, wanted: Vec<Wanted>) -> usize {
+        let mut all = self.wanted.borrow_mut();
+        let before = all.len();
+        for wanted in wanted {
+            if all.iter().all(|known| known.what.words() != wanted.what.words()) {
+                all.push(wanted);
+            }
+        }
+        all.len() - before
+    }
+
+    fn wanted(&self, place: usize) -> Wanted {
+        self.wanted.borrow()[place].clone()
+    }
+
+    /// Adds the downloads that a pattern or the beginning of an id means, and returns how many these are.
+    async fn look_up(&self, word: usize, wanted: &LookUp) -> Result<usize, Error> {
+        let LookUp { what, last } = wanted;
+        let (tracker, pattern) = in_catalogue(what).unwrap_or((None, what.clone()));
+        let found = look_up(&pattern, tracker, self.manner.waits, last, self.global).await?;
+        let new = |order| Wanted { word, what: What::Order(Rc::new(order)) };
+        Ok(self.add(found.into_iter().map(new).collect()))
+    }
+
     fn document(&self, accepted: &Accepted, complete: bool) -> Got {
         Got {
             name: accepted.name.to_string(),
@@ -207,7 +249,7 @@ impl Getting<'_> {
     /// Reports one that is complete or was only begun, and copies it to its target.
     async fn tell(&self, place: usize, complete: Complete, output: &mut Output) -> Result<(), Error> {
         let Complete { accepted, done, bytes_before } = complete;
-        let was_begun = self.got.borrow()[place].as_ref().map(|got| human::clean(&got.path));
+        let was_begun = self.got.borrow().get(&place).map(|got| human::clean(&got.path));
         if let Some(path) = was_begun {
             return output.only_text(|output| {
                 output.done(&format!("accepted: {path} will appear when it is complete"))
@@ -215,7 +257,7 @@ impl Getting<'_> {
         }
         let mut how = match &done {
             Some(done) => speed(done, bytes_before, self.start.elapsed()),
-            None if self.orders[place].was_compared.get() => ADOPTED.to_owned(),
+            None if self.was_compared(place) => ADOPTED.to_owned(),
             None => " (nothing to fetch)".to_owned(),
         };
         if self.args.output.is_some() && done.is_none() {
@@ -236,27 +278,36 @@ impl Getting<'_> {
             }
         }
         let path = human::clean(&got.path);
-        self.got.borrow_mut()[place] = Some(got);
+        self.got.borrow_mut().insert(place, got);
         output.only_text(|output| output.done(&format!("{path} is complete{how}")))
+    }
+
+    fn was_compared(&self, place: usize) -> bool {
+        matches!(&self.wanted.borrow()[place].what, What::Order(order) if order.was_compared.get())
     }
 
     /// Ends the command with one document of all downloads.
     fn end(self, waited: Result<(), Error>, output: &mut Output) -> Result<(), Error> {
-        let mut got = self.got.into_inner().into_iter().flatten();
+        let (got, failed, wanted) =
+            (self.got.into_inner(), self.failed.into_inner(), self.wanted.into_inner());
         if self.is_single {
             waited?;
-            return match got.next() {
+            return match got.into_values().next() {
                 Some(got) if output.is_json() => output.json(&Document::new(got)),
                 _ => Ok(()),
             };
         }
-        let mut failed = self.failed.into_inner();
-        failed.sort_by_key(|(place, _)| *place);
+        // The downloads of a pattern have higher indices than the words after it.
+        let mut got: Vec<(usize, Got)> = got.into_iter().collect();
+        got.sort_by_key(|(place, _)| (wanted[*place].word, *place));
+        let mut failed: Vec<(usize, Error)> = failed.into_iter().collect();
+        failed.sort_by_key(|(place, _)| (wanted[*place].word, *place));
         let error_of = |(place, error): &(usize, Error)| FailureOf {
-            what: self.orders[*place].what.clone(),
+            what: wanted[*place].what.words().to_owned(),
             failure: output.failure(error),
         };
         let errors = failed.iter().map(error_of).collect();
+        let got = got.into_iter().map(|(_, got)| got);
         if output.is_json() {
             output.json(&Document::new(GotAll { got: got.collect(), errors }))?;
         }

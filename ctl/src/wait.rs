@@ -1,7 +1,7 @@
 //! `ttctl wait`: waits until the local copy is complete, or until enough machines of the swarm have all of it.
 
 use crate::asker::Asker;
-use crate::awaited::{self, Until, Waiting, wait_for_all};
+use crate::awaited::{self, Begun, Until, Waiting, wait_for_all};
 use crate::cli::{Global, WaitArgs, resource_name};
 use crate::connect::CALL_TIMEOUT;
 use crate::deadline::Deadline;
@@ -83,7 +83,7 @@ struct Copies {
 }
 
 impl Waiting for Copies {
-    async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Accepted, Error> {
+    async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Begun, Error> {
         let what = self.targets[place].1.clone()?;
         let known =
             link.call_in_turn(async |daemon| Ok(daemon.caller.inspect(what.clone(), CALL_TIMEOUT).await??));
@@ -102,7 +102,7 @@ impl Waiting for Copies {
             link.note(&format!("{what}: waiting for the newer version: {reason}"));
         }
         let complete = found.state == State::Seeding || found.state == State::Outdated && !is_by_name;
-        Ok(Accepted { name, resource, count, complete, comparing: None })
+        Ok(Begun::Accepted(Accepted { name, resource, count, complete, comparing: None }))
     }
 
     fn until(&self, place: usize) -> Until {
