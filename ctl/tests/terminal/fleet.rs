@@ -146,7 +146,7 @@ fn machines() -> Vec<FleetMachine> {
         },
         // a former version
         key: key(if number == 3 { NAMES[1] } else { NAMES[0] }),
-        zone: if number % 2 == 0 { "building-north-2nd-floor".to_owned() } else { String::new() },
+        zone: if number.is_multiple_of(2) { "building-north-2nd-floor".to_owned() } else { String::new() },
         presence,
         have,
         count: ChunkCount::new(400).unwrap(),
