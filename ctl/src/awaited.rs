@@ -412,6 +412,11 @@ fn what_now(accepted: &Accepted, global: &Global) -> String {
     format!("the download continues; see it with `{status}`, cancel it with `{remove}`")
 }
 
+fn fetch_newer(accepted: &Accepted, global: &Global) -> String {
+    let get = global.command("get --replace", accepted.name.as_str());
+    format!("no download of the newer version has begun; begin it with `{get}`")
+}
+
 /// The error after ^C.
 fn stopped(all: &[Awaited], waiting: &impl Waiting, global: &Global) -> Error {
     let all_files = files(all).len();
@@ -444,7 +449,14 @@ fn too_late(
             Error::new(Kind::NoDaemon, format!("ttd has stopped, and was not back after {span}"))
         }
         None => waiting.not_begun(place, timeout),
-        Some(accepted) => timed_out(accepted, timeout, one.last.as_ref()).hint(what_now(accepted, global)),
+        Some(accepted) => {
+            let is_outdated = one.last.as_ref().is_some_and(|status| status.state == State::Outdated);
+            let hint = match is_outdated {
+                true => fetch_newer(accepted, global),
+                false => what_now(accepted, global),
+            };
+            timed_out(accepted, timeout, one.last.as_ref()).hint(hint)
+        }
     }
 }
 

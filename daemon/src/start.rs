@@ -144,7 +144,7 @@ async fn serve(args: Args, plan: Plan, logging: Logging, service: Arc<Service>) 
         tokio::spawn(control::accept(server, callers)),
         tokio::spawn(health),
     ];
-    log_ready(&plan, listen, peer_id);
+    log_ready(&plan, listen, &context);
     say_ready(&service, &context).await;
     let mut reloader = Reloader {
         args,
@@ -190,14 +190,16 @@ async fn until_signal(
 }
 
 /// All that an administrator wants to know of this run, in one line.
-fn log_ready(plan: &Plan, listen: SocketAddr, peer_id: PeerId) {
+fn log_ready(plan: &Plan, listen: SocketAddr, context: &Context) {
     let config = &plan.config;
+    // Saved limits and options of the command line come before the configuration.
+    let (download_limit, upload_limit) = (context.down.limit(), context.up.limit());
     let trackers = config.trackers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let trackers = if trackers.is_empty() { "none".to_owned() } else { trackers };
     let zone = Some(config.zone.as_str()).filter(|zone| !zone.is_empty());
     tracing::info!(
         directory = %plan.folder.display(), %listen, socket = %plan.socket.display(), trackers, zone,
-        download_limit = %config.download_limit, upload_limit = %config.upload_limit, peer_id = %peer_id,
+        %download_limit, %upload_limit, peer_id = %context.peer_id,
         "ttd {} is ready", env!("CARGO_PKG_VERSION")
     );
 }

@@ -51,6 +51,7 @@ fn saved_limits_hold_over_a_restart_and_a_reload() {
     assert_eq!(limits(&a), "download  3 MB/s\nupload    5 MB/s (saved)\n");
     a.restart();
     assert_eq!(limits(&a), "download  none\nupload    5 MB/s (saved)\n");
+    a.wait_log("upload_limit=\"5 MB/s\"");
     a.ok(&["limit", "--upload", "none"]);
     assert_eq!(limits(&a), "download  none\nupload    none (for now; 5 MB/s is saved)\n");
     a.reload();
