@@ -20,7 +20,9 @@ impl Announcer {
     }
 
     pub(super) fn begin_taking_back(&mut self, session: &Session, calls: &mut Calls) {
-        let may = |key| !self.publications.is_under_way(key);
+        // A tracker that has forgotten who shared it believes only machines that it knows to have the resource.
+        let is_known = |key| self.entries.get(&key).is_none_or(|announced| announced.is_known);
+        let may = |key| is_known(key) && !self.publications.is_under_way(key);
         let Some((key, name, how)) = self.unpublish.next(may).filter(|_| !calls.taking_back) else { return };
         let (caller, name) = (session.caller.clone(), name.clone());
         calls.taking_back = true;
