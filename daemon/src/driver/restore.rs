@@ -249,7 +249,7 @@ impl Driver {
     fn still_loading(&self) -> ControlError {
         let left = self.loading.left.len();
         ControlError {
-            kind: ErrorKind::Refused,
+            kind: ErrorKind::TimedOut,
             message: format!("ttd has just started and has {left} files still to examine"),
             hint: Some("try again in a moment".to_owned()),
         }
