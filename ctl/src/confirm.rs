@@ -1,12 +1,13 @@
 //! Asks for confirmation before something that cannot be undone.
 
 use crate::error::{Error, Kind};
-use std::io::{self, BufRead, IsTerminal, Write};
+use crate::output::Output;
+use std::io::{self, BufRead, Write};
 
 /// Asks at the terminal. Without a yes the command does nothing and fails. If there is no terminal, the command line
 /// needs `--yes`.
-pub(crate) fn confirm(question: &str) -> Result<(), Error> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+pub(crate) fn confirm(question: &str, output: &Output) -> Result<(), Error> {
+    if !output.can_ask() {
         return Err(
             Error::usage(format!("cannot ask without a terminal: {question}?")).hint("use --yes to confirm")
         );

@@ -8,6 +8,7 @@ use crate::human;
 use crate::local_time;
 use crate::output::{Colour, Output};
 use crate::select::{Known, select};
+use crate::targets::check_patterns;
 use crate::width::{shorten_middle, width, wrap};
 use serde::Serialize;
 use shared::host::clock::now_ms;
@@ -31,6 +32,7 @@ pub(crate) async fn events(args: &EventsArgs, global: &Global, output: &mut Outp
 }
 
 async fn follow(args: &EventsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
+    check_patterns(&args.what)?;
     let mut daemon = Daemon::connect(global).await?;
     let since_ms = args.since.map(|since| now_ms().saturating_sub(since.duration().as_millis() as u64));
     let filter = Filter { what: &args.what, since_ms: since_ms.unwrap_or(0) };
@@ -38,11 +40,15 @@ async fn follow(args: &EventsArgs, global: &Global, output: &mut Output) -> Resu
         true => Place { run: daemon.info.peer_id, after: 0 },
         false => Place::newest(&daemon).await?,
     };
+    let mut is_first = args.no_follow || args.since.is_some();
     loop {
         let wait_ms = if args.no_follow { 0 } else { WAIT_MS };
         match daemon.caller.events(Some(place.after), wait_ms, POLL_TIMEOUT).await {
             Ok(page) => {
-                let page = page?;
+                let mut page = page?;
+                if std::mem::take(&mut is_first) && !lacks_some(&page, since_ms) {
+                    page.missed = 0;
+                }
                 show(&page, &filter, output)?;
                 place.after = page.newest;
             }
@@ -102,6 +108,13 @@ fn show(page: &EventPage, filter: &Filter, output: &mut Output) -> Result<(), Er
         }
     }
     output.flush()
+}
+
+/// Whether the first page lacks events that the reader asked for: those since a time that is before the oldest event that
+/// ttd keeps. Without such a time, older events were not asked for.
+fn lacks_some(page: &EventPage, since_ms: Option<u64>) -> bool {
+    let is_older = |since: u64| page.events.first().is_none_or(|oldest| since < oldest.at_ms);
+    since_ms.is_some_and(is_older)
 }
 
 /// Reports events that were missed, because this reader was too slow or because they are older than those that ttd

@@ -97,3 +97,12 @@ fn who_was_too_slow_is_told_how_many_are_missing() {
     show(&page, &Filter { what: &[], since_ms: 0 }, &mut output).unwrap();
     assert!(sink.text().contains("\"event\":\"missed\",\"missed\":17}"), "{}", sink.text());
 }
+
+#[test]
+fn old_events_are_missed_only_by_whoever_asked_for_them() {
+    let page = EventPage { newest: 2000, missed: 976, events: vec![of_file(977, FileEvent::Paused)] };
+    let oldest = page.events[0].at_ms;
+    assert!(!lacks_some(&page, None));
+    assert!(!lacks_some(&page, Some(oldest)) && !lacks_some(&page, Some(oldest + 1)));
+    assert!(lacks_some(&page, Some(oldest - 1)));
+}

@@ -118,6 +118,11 @@ impl Output {
         Output { out_terminal: true, columns: Some(columns), ..self }
     }
 
+    /// Whether a person can be asked: only if this writes to the process's own outputs, and only at a terminal.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.of_process && self.err_terminal && io::stdin().is_terminal()
+    }
+
     /// Whether the result is JSON.
     pub fn is_json(&self) -> bool {
         self.json

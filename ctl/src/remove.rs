@@ -8,14 +8,13 @@ use crate::each::{for_each, names};
 use crate::error::Error;
 use crate::human;
 use crate::output::Output;
-use crate::select;
 use crate::targets::{Targets, targets};
 use crate::unpublish::take_back;
 
 pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
     let targets = targets(&daemon, &args.what).await?;
-    ask_first(args, &targets)?;
+    ask_first(args, &targets, output)?;
     let act = async |name: String| {
         if args.unpublish {
             take_back(&daemon, &name, output).await?;
@@ -33,14 +32,15 @@ pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Outp
 
 /// Asks for confirmation with the number of files, for --all and for patterns whose files are deleted. A user who names
 /// each file is not asked.
-fn ask_first(args: &RemoveArgs, targets: &Targets) -> Result<(), Error> {
-    let is_by_pattern = args.delete && args.what.iter().any(|what| select::is_pattern(what));
+fn ask_first(args: &RemoveArgs, targets: &Targets, output: &Output) -> Result<(), Error> {
+    let is_by_pattern = args.delete && targets.has_any_by_pattern();
     if args.yes || targets.count() == 0 || !(args.all || is_by_pattern) {
         return Ok(());
     }
     let files = human::count(targets.count() as u64, "file");
-    confirm(&match args.delete {
+    let question = match args.delete {
         true => format!("stop sharing {files} and delete them"),
         false => format!("stop sharing {files}"),
-    })
+    };
+    confirm(&question, output)
 }

@@ -57,7 +57,18 @@ pub(crate) fn needs_list(what: &str) -> bool {
 
 /// Whether a word has a character that makes it a pattern.
 pub(crate) fn is_pattern(what: &str) -> bool {
-    what.contains(['*', '?', '['])
+    let has_choice =
+        |(_, rest): (&str, &str)| rest.split_once('}').is_some_and(|(choice, _)| choice.contains(','));
+    what.contains(['*', '?', '[']) || what.split_once('{').is_some_and(has_choice)
+}
+
+/// Checks the words that are patterns. The error is that of the first that cannot be read, with the word.
+pub(crate) fn check_patterns(whats: &[String]) -> Result<(), (&str, NoMeaning)> {
+    let patterns = whats.iter().filter(|what| is_pattern(what));
+    for what in patterns {
+        matcher(what).map_err(|why| (what.as_str(), NoMeaning::BadPattern(why)))?;
+    }
+    Ok(())
 }
 
 fn is_id_prefix(what: &str) -> bool {
@@ -194,9 +205,18 @@ mod tests {
     #[test]
     fn only_patterns_and_beginnings_of_ids_need_a_list() {
         let whole = "ab".repeat(32);
-        for (what, needs) in
-            [("x", false), ("deadbee", false), ("deadbeef", true), ("a*", true), (&whole, false), ("", false)]
-        {
+        for (what, needs) in [
+            ("x", false),
+            ("deadbee", false),
+            ("deadbeef", true),
+            ("a*", true),
+            ("lab-{1,2}", true),
+            ("{a", false),
+            ("{5f3c}", false),
+            ("a,b", false),
+            (&whole, false),
+            ("", false),
+        ] {
             assert_eq!(needs_list(what), needs, "{what}");
         }
     }

@@ -11,7 +11,7 @@ use crate::human;
 use crate::local_time;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Column, Steady, Table};
-use crate::targets::{is_single, matching, target_of_one};
+use crate::targets::{check_patterns, is_single, matching, target_of_one};
 use crate::watch::{self, Frame, Updates, watch};
 use crate::width::wrap;
 use shared::chunk::{CHUNK_BYTES, ChunkCount};
@@ -54,6 +54,7 @@ async fn status_of_several(
     output: &mut Output,
 ) -> Result<(), Error> {
     if args.watch {
+        check_patterns(&args.what)?;
         return watch_these(daemon, Watch::These(&args.what), global, output).await;
     }
     let here = daemon.caller.status(None, CALL_TIMEOUT).await??;

@@ -5,8 +5,11 @@ use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::error::Error;
 use crate::human;
 use crate::select::{self, Known, Meaning, NoMeaning};
-use shared::rpc::control::ResourceStatus;
+use shared::rpc::control::{ErrorKind, ResourceStatus};
 use std::collections::BTreeSet;
+
+/// A valid name that hardly any file has, for a question that ttd answers when all names are loaded.
+const NO_NAME: &str = "*";
 
 /// What words mean: for each word the names or ids that ttd accepts, without duplicates, or why it means nothing.
 #[derive(Debug)]
@@ -19,6 +22,15 @@ impl Targets {
             Ok(found) => found.into_iter().map(|name| (what.clone(), Ok(name))).collect::<Vec<_>>(),
             Err(error) => vec![(what, Err(error))],
         })
+    }
+
+    /// Whether a word is a pattern that means other files than the one of just this name.
+    pub(crate) fn has_any_by_pattern(&self) -> bool {
+        let is_by_pattern = |(what, found): &(String, Result<Vec<String>, Error>)| {
+            let is_other = |name: &String| name != resource_name(what);
+            select::is_pattern(what) && found.as_ref().is_ok_and(|found| found.iter().any(is_other))
+        };
+        self.0.iter().any(is_by_pattern)
     }
 
     /// The number of names and ids.
@@ -37,7 +49,7 @@ pub(crate) fn is_single(whats: &[String]) -> bool {
 /// words.
 pub(crate) async fn targets(daemon: &Daemon, whats: &[String]) -> Result<Targets, Error> {
     let lists = whats.is_empty() || whats.iter().any(|what| select::needs_list(resource_name(what)));
-    let here = if lists { daemon.caller.status(None, CALL_TIMEOUT).await?? } else { Vec::new() };
+    let here = if lists { all_here(daemon).await? } else { Vec::new() };
     if whats.is_empty() {
         let each = here.iter().map(|resource| resource.name.to_string());
         return Ok(Targets(each.map(|name| (name.clone(), Ok(vec![name]))).collect()));
@@ -45,6 +57,18 @@ pub(crate) async fn targets(daemon: &Daemon, whats: &[String]) -> Result<Targets
     let known = known(&here);
     let mut taken = BTreeSet::new();
     Ok(Targets(whats.iter().map(|what| (what.clone(), target(what, &known, &mut taken))).collect()))
+}
+
+/// The status of everything that is here, once ttd has loaded it all.
+///
+/// A list is answered at once, and lacks what a ttd that has just started has not loaded yet. A question about a name is
+/// answered only when ttd knows whether it has the name, so one is asked first. ttd gives up after 20 s of loading, which
+/// is an error with exit code 5.
+async fn all_here(daemon: &Daemon) -> Result<Vec<ResourceStatus>, Error> {
+    match daemon.caller.status(Some(NO_NAME.to_owned()), CALL_TIMEOUT).await? {
+        Err(error) if error.kind == ErrorKind::TimedOut => Err(error.into()),
+        _ => Ok(daemon.caller.status(None, CALL_TIMEOUT).await??),
+    }
 }
 
 /// Resolves one word that is not a pattern to a name or an id that ttd accepts.
@@ -99,6 +123,11 @@ pub(crate) fn matching<'a>(
     }
     let meant = here.iter().zip(is_meant).filter(|(_, is_meant)| *is_meant).map(|(resource, _)| resource);
     (meant.collect(), failed)
+}
+
+/// Refuses a pattern that cannot be read, for commands that also show what comes later.
+pub(crate) fn check_patterns(whats: &[String]) -> Result<(), Error> {
+    select::check_patterns(whats).map_err(|(what, why)| no_meaning(what, &why, ""))
 }
 
 /// The error for a word that means nothing.

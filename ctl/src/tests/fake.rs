@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Duration;
 use tarpc::context::Context;
 use tempfile::TempDir;
-use trouble::Trouble;
+pub(crate) use trouble::{Loading, Trouble};
 use values::listed;
 pub(super) use values::{State_, accepted, refused, status};
 
@@ -122,8 +122,7 @@ impl Service {
 
     /// One more call that changes something: the connection may end with it.
     async fn one_more(&self) {
-        let is_cut = self.state().trouble.count_call();
-        if is_cut {
+        if self.state().trouble.count_call() {
             std::future::pending::<()>().await;
         }
     }
@@ -233,8 +232,10 @@ impl Control for Service {
     }
 
     async fn status(self, _: Context, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
+        self.state().trouble.wait_for_loading(what.as_deref())?;
         if !self.state().here.is_empty() {
-            let Some(what) = what else { return Ok(self.state().here.clone()) };
+            let shown = if self.state().trouble.loading.is_some() { 1 } else { usize::MAX };
+            let Some(what) = what else { return Ok(self.here(None).into_iter().take(shown).collect()) };
             let names = self.names(&what)?;
             let here = self.state().here.clone().into_iter();
             return Ok(here.filter(|status| names.contains(&status.name)).collect());

@@ -1,6 +1,6 @@
 //! Tests commands with several names, patterns, beginnings of ids and --all.
 
-use super::fake::{Fake, State_, accepted, status};
+use super::fake::{Fake, Loading, State_, accepted, status};
 use super::{ttctl, ttctl_fails};
 use serde_json::{Value, json};
 use shared::id::ResourceId;
@@ -186,4 +186,37 @@ fn a_pattern_that_nobody_has_yet_does_not_hold_back_the_other_names() {
     assert_eq!(fake.state().got.len(), 2);
     let (_, code) = document(&["get", "a-*", "x"], &fake);
     assert_eq!(code, 0);
+}
+
+#[test]
+fn patterns_and_all_wait_until_everything_is_loaded() {
+    let fake = with(&["lab-1", "lab-2", "lab-3"]);
+    for args in [["pause", "--all"], ["pause", "lab-*"]] {
+        fake.state().trouble.loading = Some(Loading::Soon);
+        let (done, code) = document(&args, &fake);
+        assert_eq!((&done["paused"], code), (&json!(["lab-1", "lab-2", "lab-3"]), 0), "{args:?}");
+        fake.state().trouble.loading = Some(Loading::TooLate);
+        let (done, code) = document(&args, &fake);
+        assert_eq!((&done["paused"], code), (&Value::Null, 5), "{args:?}: {done}");
+    }
+}
+
+#[test]
+fn one_file_whose_name_is_a_pattern_is_deleted_unasked() {
+    let fake = with(&["a[1].img", "b.img"]);
+    let (done, code) = document(&["remove", "--delete", "a[1].img"], &fake);
+    assert_eq!((&done["removed"], code), (&json!(["a[1].img"]), 0), "{done}");
+    let (code, message) = ttctl_fails(&["remove", "--delete", "b*", "--directory", fake.folder()]);
+    assert!(code == 2 && message.contains("1 file"), "{code} {message}");
+    let (done, code) = document(&["pause", "{a,b}.img", "b.img"], &fake);
+    assert_eq!((&done["paused"], code), (&json!(["b.img"]), 0), "{done}");
+}
+
+#[test]
+fn whoever_follows_is_told_of_a_bad_pattern_at_once() {
+    let fake = with(&["lab-1"]);
+    for args in [&["events", "lab-["][..], &["status", "--watch", "lab-["]] {
+        let (code, message) = ttctl_fails(&[args, &["--directory", fake.folder()]].concat());
+        assert!(code == 2 && message.starts_with("lab-[ is not a pattern"), "{code} {message}");
+    }
 }

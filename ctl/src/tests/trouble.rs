@@ -1,8 +1,17 @@
 //! What goes wrong at a daemon that only pretends, where a test wants it to.
 
-use shared::rpc::control::{GetRequest, GetWhat};
+use shared::rpc::control::{ControlError, ErrorKind, GetRequest, GetWhat};
 use shared::rpc::{PROTOCOL_VERSION, WrongVersion};
 use tokio::task::AbortHandle;
+
+/// How the loading ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loading {
+    /// When a name is asked for.
+    Soon,
+    /// Not before the question about a name is given up.
+    TooLate,
+}
 
 #[derive(Default)]
 pub(crate) struct Trouble {
@@ -14,6 +23,8 @@ pub(crate) struct Trouble {
     pub(crate) calls_left: Option<u32>,
     /// How often `watch` was called since the connections were last ended.
     pub(crate) watched: u32,
+    /// The daemon is loading: a list has only the first file, and a question about a name is answered at the end.
+    pub(crate) loading: Option<Loading>,
     hellos: u32,
     connections: Vec<AbortHandle>,
 }
@@ -29,6 +40,19 @@ impl Trouble {
             Some(from) if self.hellos >= from => Err(WrongVersion { ours: PROTOCOL_VERSION + 1 }),
             _ => Ok(()),
         }
+    }
+
+    /// Ends the loading if a name is asked for.
+    pub(super) fn wait_for_loading(&mut self, name: Option<&str>) -> Result<(), ControlError> {
+        if name.is_none() {
+            return Ok(());
+        }
+        if self.loading == Some(Loading::TooLate) {
+            let (kind, message) = (ErrorKind::TimedOut, "ttd has just started".to_owned());
+            return Err(ControlError { kind, message, hint: None });
+        }
+        self.loading = None;
+        Ok(())
     }
 
     pub(super) fn is_silent(&self, request: &GetRequest) -> bool {
