@@ -182,10 +182,11 @@ impl Goal {
     /// fewer says nothing while a restarted tracker may not know all of them.
     fn is_met(self, fleet: &Fleet, most: u64) -> bool {
         let (done, all) = (u64::from(fleet.seeders), all(fleet));
-        let knows_all = fleet.up_ms >= KNOWS_ALL_MS || all >= most;
         match self {
             Goal::Machines(wanted) => fleet.seeders >= wanted,
-            Goal::Percent(percent) => knows_all && all > 0 && done * 100 >= all * u64::from(percent),
+            Goal::Percent(percent) => {
+                knows_all(fleet, most) && all > 0 && done * 100 >= all * u64::from(percent)
+            }
         }
     }
 }
@@ -195,6 +196,11 @@ impl Goal {
 fn all(fleet: &Fleet) -> u64 {
     let Fleet { seeders, leechers, gone_unfinished, outdated, .. } = *fleet;
     [seeders, leechers, gone_unfinished, outdated].into_iter().map(u64::from).sum()
+}
+
+/// Whether the tracker may be expected to know all machines, if `most` were counted before.
+fn knows_all(fleet: &Fleet, most: u64) -> bool {
+    fleet.up_ms >= KNOWS_ALL_MS || all(fleet) >= most
 }
 
 async fn wait_for_swarm(
@@ -212,7 +218,7 @@ async fn wait_for_swarm(
         met = watch(args, what, goal, global, &mut line, &mut last) => met,
         () = &mut deadline.reached => {
             let span = human::duration(args.timeout.map(|timeout| timeout.duration()).unwrap_or_default());
-            Err(Error::new(Kind::TimedOut, missed(what, goal, last.as_ref(), &span)).hint(hint()))
+            Err(Error::new(Kind::TimedOut, missed(what, goal, last.as_ref().map(|(fleet, most)| (fleet, *most)), &span)).hint(hint()))
         }
         result = tokio::signal::ctrl_c() => {
             result.map_err(|error| Error::io("cannot listen for ^C", &error))?;
@@ -224,7 +230,7 @@ async fn wait_for_swarm(
     if output.is_json() {
         return output.json(&Document::new(counted));
     }
-    let reached = last.as_ref().map(text).unwrap_or_default();
+    let reached = last.as_ref().map(|(fleet, _)| text(fleet)).unwrap_or_default();
     output.done(&format!("{}: {reached}", human::clean(what)))
 }
 
@@ -236,7 +242,7 @@ async fn watch(
     goal: Goal,
     global: &Global,
     line: &mut Line,
-    last: &mut Option<Fleet>,
+    last: &mut Option<(Fleet, u64)>,
 ) -> Result<Counted, Error> {
     let mut asker = Asker::connect(&args.which, global).await?;
     asker.resource(what).await?; // an unknown name is an error at once
@@ -246,11 +252,11 @@ async fn watch(
     loop {
         match asker.count(&wanted).await {
             Ok(TrackerAnswer { tracker, answer: fleet }) => {
-                line.show(&format!("{}: {}", human::clean(what), text(&fleet)));
                 most = most.max(all(&fleet));
+                line.show(&format!("{}: {}", human::clean(what), text_so_far(&fleet, most)));
                 let met = goal.is_met(&fleet, most);
                 let counted = Counted::new(tracker.as_str(), &fleet);
-                *last = Some(fleet);
+                *last = Some((fleet, most));
                 if met {
                     return Ok(counted);
                 }
@@ -265,15 +271,17 @@ async fn watch(
 }
 
 /// The message after the timeout: "big.img is on 4 of the 9 machines after 2 s".
-fn missed(what: &str, goal: Goal, last: Option<&Fleet>, span: &str) -> String {
-    let Some(fleet) = last else { return format!("{what}: the tracker has not responded for {span}") };
+fn missed(what: &str, goal: Goal, last: Option<(&Fleet, u64)>, span: &str) -> String {
+    let Some((fleet, most)) = last else {
+        return format!("{what}: the tracker has not responded for {span}");
+    };
     match goal {
         Goal::Machines(wanted) => {
             let outdated = outdated(fleet).map_or(String::new(), |outdated| format!("; {outdated}"));
             let machines = if wanted == 1 { "machine" } else { "machines" };
             format!("{what} is on {} of the {wanted} {machines} after {span}{outdated}", fleet.seeders)
         }
-        Goal::Percent(_) => format!("after {span}, {what} is {}", text(fleet)),
+        Goal::Percent(_) => format!("after {span}, {what} is {}", text_so_far(fleet, most)),
     }
 }
 
@@ -309,6 +317,20 @@ fn text(fleet: &Fleet) -> String {
         text.push_str(&format!("; {outdated}"));
     }
     text
+}
+
+/// The same, and whether the tracker may not know all machines: "done on 1 of 1 machine (100 %); the tracker was restarted
+/// and knows 1 of 200 machines so far"
+fn text_so_far(fleet: &Fleet, most: u64) -> String {
+    match knows_all(fleet, most) {
+        true => text(fleet),
+        false => format!(
+            "{}; the tracker was restarted and knows {} of {} so far",
+            text(fleet),
+            all(fleet),
+            human::count(most, "machine")
+        ),
+    }
 }
 
 /// `wait` for one local copy
@@ -376,6 +398,11 @@ mod tests {
     fn a_percentage_is_not_believed_before_a_restarted_tracker_knows_all_machines() {
         let at = |up_ms, seeders| Fleet { up_ms, ..fleet(seeders, 0, 0) };
         assert!(!Goal::Percent(100).is_met(&at(3_000, 1), 200), "199 have not announced again");
+        assert_eq!(
+            missed("big.img", Goal::Percent(100), Some((&at(3_000, 1), 200)), "2 s"),
+            "after 2 s, big.img is done on 1 of 1 machine (100 %); \
+             the tracker was restarted and knows 1 of 200 machines so far"
+        );
         assert!(Goal::Percent(100).is_met(&at(30_000, 200), 200), "all are back");
         assert!(Goal::Percent(100).is_met(&at(KNOWS_ALL_MS, 150), 200), "the others are gone");
         assert!(Goal::Machines(1).is_met(&at(3_000, 1), 200), "a number of machines is enough at any time");
@@ -434,7 +461,8 @@ mod tests {
             ),
             (Goal::Percent(9), None, "big.img: the tracker has not responded for 2 s"),
         ] {
-            assert_eq!(missed("big.img", goal, fleet.as_ref(), "2 s"), expected);
+            let last = fleet.as_ref().map(|fleet| (fleet, all(fleet)));
+            assert_eq!(missed("big.img", goal, last, "2 s"), expected);
         }
     }
 }
