@@ -284,33 +284,7 @@ impl Control for Service {
         }
         let known = here.first().map(|one| (one.name.clone(), one.resource));
         let (name, resource) = known.unwrap_or_else(|| ("lab.img".parse().unwrap(), ResourceId::of(b"lab")));
-        let source = PeerInfo {
-            addr: "10.0.0.9:7987".parse().unwrap(),
-            connected: true,
-            chunks_have: 1,
-            chunks_total: 4,
-            in_flight: 2,
-            chunks_received: 7,
-            chunks_corrupt: 0,
-            direction: Direction::Download,
-            chunks_sent: 0,
-            name,
-            resource,
-            bytes_per_s: None,
-            active_s: None,
-        };
-        let (addr, direction) = ("10.0.0.10:7987".parse().unwrap(), Direction::Upload);
-        let taker = PeerInfo {
-            addr,
-            direction,
-            chunks_have: 0,
-            chunks_received: 0,
-            chunks_sent: 5,
-            bytes_per_s: Some(3 << 20),
-            active_s: Some(75),
-            ..source.clone()
-        };
-        Ok(vec![source, taker])
+        Ok(values::peers(name, resource))
     }
 
     async fn pause(self, _: Context, what: String) -> Result<Vec<ResourceName>, ControlError> {

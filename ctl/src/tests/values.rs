@@ -2,8 +2,9 @@
 
 use shared::chunk::ChunkCount;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
+use shared::name::ResourceName;
 pub use shared::rpc::control::State as State_;
-use shared::rpc::control::{Accepted, ControlError, ErrorKind, ResourceStatus};
+use shared::rpc::control::{Accepted, ControlError, Direction, ErrorKind, PeerInfo, ResourceStatus};
 use shared::rpc::tracker::{ListEntry, Publication};
 
 /// A status that tests can change.
@@ -37,4 +38,35 @@ pub fn listed(name: &str) -> ListEntry {
     let (name, count) = (name.parse().unwrap(), ChunkCount::new(1).unwrap());
     let publication = Publication { name, key, count, trackers: Vec::new(), shared_at_ms: 0, bytes: None };
     ListEntry { publication, seeders: 1, leechers: 0 }
+}
+
+/// A peer that chunks come from, and one that they go to.
+pub fn peers(name: ResourceName, resource: ResourceId) -> Vec<PeerInfo> {
+    let source = PeerInfo {
+        addr: "10.0.0.9:7987".parse().unwrap(),
+        connected: true,
+        chunks_have: 1,
+        chunks_total: 4,
+        in_flight: 2,
+        chunks_received: 7,
+        chunks_corrupt: 0,
+        direction: Direction::Download,
+        chunks_sent: 0,
+        name,
+        resource,
+        bytes_per_s: None,
+        active_s: None,
+    };
+    let (addr, direction) = ("10.0.0.10:7987".parse().unwrap(), Direction::Upload);
+    let taker = PeerInfo {
+        addr,
+        direction,
+        chunks_have: 0,
+        chunks_received: 0,
+        chunks_sent: 5,
+        bytes_per_s: Some(3 << 20),
+        active_s: Some(75),
+        ..source.clone()
+    };
+    vec![source, taker]
 }
