@@ -1,32 +1,31 @@
 # bash completion for ttctl. The words are taken from the line itself, so that names with blanks, quotes and colons
 # stay whole; readline quotes what it inserts.
 _ttctl() {
-    local line=${COMP_LINE:0:COMP_POINT} word= quote= char= begun= i
+    local line=${COMP_LINE:0:COMP_POINT} word= quote= char= begun= prefix= outside= candidate i
     local words=()
+    # `prefix` is the beginning of the word that bash leaves as it is: it replaces what follows the last break character
+    # outside of quotes, or an open quote.
     for ((i = 0; i < ${#line}; i++)); do
         char=${line:i:1}
         if [[ $quote == "'" ]]; then
-            if [[ $char == "'" ]]; then quote=; else word+=$char; fi
+            if [[ $char == "'" ]]; then quote= prefix=$outside; else word+=$char; fi
         elif [[ $char == "\\" ]]; then
             ((i++))
             word+=${line:i:1} begun=1
         elif [[ $quote == '"' ]]; then
-            if [[ $char == '"' ]]; then quote=; else word+=$char; fi
+            if [[ $char == '"' ]]; then quote= prefix=$outside; else word+=$char; fi
         elif [[ $char == "'" || $char == '"' ]]; then
-            quote=$char begun=1
+            quote=$char begun=1 outside=$prefix prefix=$word
         elif [[ $char == [[:space:]] ]]; then
             [[ $begun ]] && words+=("$word")
-            word= begun=
+            word= begun= prefix=
         else
             word+=$char begun=1
+            [[ $char == [:=@] && $COMP_WORDBREAKS == *"$char"* ]] && prefix=$word
         fi
     done
     words+=("$word")
-    local index=$((${#words[@]} - 1)) prefix= candidate
-    # What bash replaces begins after the last colon of a word that is not quoted.
-    if [[ ! $quote && $word == *:* && $COMP_WORDBREAKS == *:* ]]; then
-        prefix=${word%"${word##*:}"}
-    fi
+    local index=$((${#words[@]} - 1))
     COMPREPLY=()
     while IFS= read -r -d $'\v' candidate; do
         COMPREPLY+=("${candidate#"$prefix"}")

@@ -27,7 +27,7 @@ fn offered(home: &Path, line: &str) -> Vec<String> {
 fn bash_offers_verbs_options_names_and_files() {
     let tracker = Tracker::start();
     let daemon = Daemon::start(&tracker, &[]);
-    for name in ["lab 2025.img", "lab-2025.img", "it's:here", "other"] {
+    for name in ["lab 2025.img", "lab-2025.img", "it's:here", "other", "img@2026"] {
         daemon.share_bytes(name, &content(1, name.len()));
     }
     let home = daemon.outside();
@@ -41,9 +41,13 @@ fn bash_offers_verbs_options_names_and_files() {
     assert_eq!(offered(r"ttctl remove lab\ 2"), ["lab 2025.img"]);
     assert_eq!(offered(r#"ttctl wait "it's:"#), ["it's:here"]);
     assert_eq!(offered(r"ttctl verify other it\'s:h"), ["here"], "bash replaces what follows the colon");
+    assert_eq!(offered("ttctl status img@2"), ["2026"], "nor what precedes an at sign");
+    assert_eq!(offered("ttctl status 'img@2"), ["img@2026"], "unless it is quoted");
     assert_eq!(offered("ttctl get oth"), ["other"], "from the catalogue");
     std::fs::write(home.join("manifest of mine"), "").unwrap();
     assert_eq!(offered("ttctl share man"), ["manifest of mine"]);
+    assert_eq!(offered("ttctl create --output=man"), ["manifest of mine"], "what precedes = stays as it is");
+    assert_eq!(offered("ttctl create --output='man"), ["manifest of mine"]);
 }
 
 #[test]
