@@ -54,6 +54,7 @@ async fn follow(
     global: &Global,
     updates: Updates<Result<TrackerAnswer<Fleet>, Error>>,
 ) -> Result<(), Error> {
+    let global = &Global { verbose: false, ..global.clone() }; // a detail would be printed over the screen
     loop {
         let answer = asker.fleet(&what).await;
         let has_failed = answer.is_err();
