@@ -2,7 +2,7 @@
 
 use super::names;
 use clap::Args;
-use clap_complete::ArgValueCandidates;
+use clap_complete::ArgValueCompleter;
 use shared::host::config::Span;
 
 /// `ttctl events`
@@ -32,7 +32,7 @@ Examples:
   ttctl events --json | jq --unbuffered -r 'select(.event == \"complete\") | .name'")]
 pub struct EventsArgs {
     /// Names, ids or patterns such as 'lab-*' [default: all files and the trackers]
-    #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::here))]
+    #[arg(value_name = "NAME|ID", add = ArgValueCompleter::new(names::here))]
     pub what: Vec<String>,
     /// Begin with the events of this long ago, as in "90s", "10min" or "1h30m"
     #[arg(long, value_name = "DURATION")]

@@ -3,7 +3,7 @@
 use super::names;
 use super::which_tracker::WhichTracker;
 use clap::Args;
-use clap_complete::ArgValueCandidates;
+use clap_complete::ArgValueCompleter;
 use std::path::PathBuf;
 
 /// `ttctl fleet`
@@ -33,7 +33,7 @@ Examples:
   ttctl fleet lab-2025.img --expect hosts.txt --json")]
 pub struct FleetArgs {
     /// A name or id
-    #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::published))]
+    #[arg(value_name = "NAME|ID", add = ArgValueCompleter::new(names::published))]
     pub what: String,
     /// Report machines listed in FILE that were never seen
     #[arg(long, value_name = "FILE")]

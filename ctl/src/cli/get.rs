@@ -2,7 +2,7 @@
 
 use super::names;
 use clap::Args;
-use clap_complete::ArgValueCandidates;
+use clap_complete::ArgValueCompleter;
 use shared::host::config::Span;
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ Examples:
   ttctl get https://files.example/lab-2025.img.tinytorrent")]
 pub struct GetArgs {
     /// What to fetch, see below
-    #[arg(required = true, add = ArgValueCandidates::new(names::published))]
+    #[arg(required = true, add = ArgValueCompleter::new(names::to_get))]
     pub what: Vec<String>,
     /// Copy the complete file to PATH, or into it if it is a directory; "-" is the standard output
     #[arg(short, long, value_name = "PATH", conflicts_with = "detach")]

@@ -2,7 +2,7 @@
 
 use super::names;
 use clap::Args;
-use clap_complete::ArgValueCandidates;
+use clap_complete::ArgValueCompleter;
 
 /// `ttctl list`
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ Examples:
   ttctl list --json | jq -r '.resources[] | select(.state == \"seeding\") | .path'")]
 pub struct ListArgs {
     /// Names, ids, or patterns such as 'lab-*'; all files if left out
-    #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::here))]
+    #[arg(value_name = "NAME|ID", add = ArgValueCompleter::new(names::here))]
     pub what: Vec<String>,
     /// Also show the path of each file
     #[arg(long, short)]

@@ -2,7 +2,7 @@
 
 use super::names;
 use clap::Args;
-use clap_complete::ArgValueCandidates;
+use clap_complete::ArgValueCompleter;
 
 /// `ttctl peers`
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ Examples:
   ttctl peers --uploads --json | jq '.peers[].addr'")]
 pub struct PeersArgs {
     /// Names, ids, or patterns such as 'lab-*'
-    #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::here))]
+    #[arg(value_name = "NAME|ID", add = ArgValueCompleter::new(names::here))]
     pub what: Vec<String>,
     /// Show only the machines that fetch from here, for all files or those that are named
     #[arg(long)]

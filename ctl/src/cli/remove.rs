@@ -2,7 +2,7 @@
 
 use super::names;
 use clap::Args;
-use clap_complete::ArgValueCandidates;
+use clap_complete::ArgValueCompleter;
 
 /// `ttctl remove`
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ Examples:
   ttctl remove --delete --yes 'forecast-2025-*'")]
 pub struct RemoveArgs {
     /// Names, ids or patterns such as 'lab-*'
-    #[arg(value_name = "NAME|ID", required_unless_present = "all", add = ArgValueCandidates::new(names::here))]
+    #[arg(value_name = "NAME|ID", required_unless_present = "all", add = ArgValueCompleter::new(names::here))]
     pub what: Vec<String>,
     /// All files that are here
     #[arg(long, conflicts_with = "what")]

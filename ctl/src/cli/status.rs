@@ -2,7 +2,7 @@
 
 use super::names;
 use clap::Args;
-use clap_complete::ArgValueCandidates;
+use clap_complete::ArgValueCompleter;
 
 /// `ttctl status`
 #[derive(Debug, Args)]
@@ -13,7 +13,7 @@ Examples:
   ttctl status --json | jq -r '.resources[] | select(.state == \"error\") | .name'")]
 pub struct StatusArgs {
     /// Names, ids or patterns such as 'lab-*' [default: all files]
-    #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::here))]
+    #[arg(value_name = "NAME|ID", add = ArgValueCompleter::new(names::here))]
     pub what: Vec<String>,
     /// Keep running and refresh
     #[arg(long, short)]

@@ -3,7 +3,7 @@
 use super::names;
 use super::which_tracker::WhichTracker;
 use clap::{Args, Subcommand};
-use clap_complete::ArgValueCandidates;
+use clap_complete::ArgValueCompleter;
 
 /// `ttctl tracker`
 #[derive(Debug, Subcommand)]
@@ -31,7 +31,7 @@ pub struct TrackerListArgs {
 #[derive(Debug, Args)]
 pub struct TrackerPeersArgs {
     /// A name or id
-    #[arg(value_name = "NAME|ID", add = ArgValueCandidates::new(names::published))]
+    #[arg(value_name = "NAME|ID", add = ArgValueCompleter::new(names::published))]
     pub what: String,
     /// Which tracker to ask.
     #[command(flatten)]

@@ -3,7 +3,7 @@
 use super::names;
 use super::which_tracker::WhichTracker;
 use clap::Args;
-use clap_complete::ArgValueCandidates;
+use clap_complete::ArgValueCompleter;
 use shared::host::config::Span;
 use std::num::NonZeroU32;
 
@@ -23,7 +23,7 @@ Examples:
   ttctl wait lab-2025.img --percent 95 --tracker tt://tracker.example")]
 pub struct WaitArgs {
     /// Names, ids or patterns such as 'lab-*'
-    #[arg(value_name = "NAME|ID", required = true, add = ArgValueCandidates::new(names::here))]
+    #[arg(value_name = "NAME|ID", required = true, add = ArgValueCompleter::new(names::here))]
     pub what: Vec<String>,
     /// Wait until N machines have the whole file
     #[arg(long, value_name = "N", conflicts_with = "percent", value_parser = machines)]

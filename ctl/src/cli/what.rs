@@ -2,7 +2,7 @@
 
 use super::names;
 use clap::Args;
-use clap_complete::ArgValueCandidates;
+use clap_complete::ArgValueCompleter;
 
 /// Resources that the daemon knows.
 #[derive(Debug, Args)]
@@ -12,7 +12,7 @@ as 'lab-*' (quoted, so that the shell leaves it alone). If some fail, the others
 are still done, and the exit code is that of the first that failed.")]
 pub struct WhatsArgs {
     /// Names, ids or patterns such as 'lab-*'
-    #[arg(value_name = "NAME|ID", required_unless_present = "all", add = ArgValueCandidates::new(names::here))]
+    #[arg(value_name = "NAME|ID", required_unless_present = "all", add = ArgValueCompleter::new(names::here))]
     pub what: Vec<String>,
     /// All files that are here
     #[arg(long, conflicts_with = "what")]

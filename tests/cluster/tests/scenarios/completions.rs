@@ -46,6 +46,9 @@ fn bash_offers_verbs_options_names_and_files() {
     assert_eq!(offered("ttctl get oth"), ["other"], "from the catalogue");
     std::fs::write(home.join("manifest of mine"), "").unwrap();
     assert_eq!(offered("ttctl share man"), ["manifest of mine"]);
+    std::fs::write(home.join("mine.tinytorrent"), "").unwrap();
+    assert_eq!(offered("ttctl get ./mi"), ["./mine.tinytorrent"], "a manifest that lies here");
+    assert_eq!(offered("ttctl get mi"), ["mine.tinytorrent"]);
     assert_eq!(offered("ttctl create --output=man"), ["manifest of mine"], "what precedes = stays as it is");
     assert_eq!(offered("ttctl create --output='man"), ["manifest of mine"]);
 }
