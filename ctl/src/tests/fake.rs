@@ -1,7 +1,7 @@
 //! A fake daemon: it records the calls and gives prepared answers.
 
 #[path = "trouble.rs"] // also where this file is included from elsewhere
-mod trouble;
+pub(crate) mod trouble;
 #[path = "values.rs"]
 mod values;
 
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Duration;
 use tarpc::context::Context;
 use tempfile::TempDir;
-pub(crate) use trouble::{Loading, Trouble};
+pub(crate) use trouble::Trouble;
 use values::listed;
 pub(super) use values::{State_, accepted, refused, status};
 

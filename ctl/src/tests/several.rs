@@ -1,6 +1,7 @@
 //! Tests commands with several names, patterns, beginnings of ids and --all.
 
-use super::fake::{Fake, Loading, State_, accepted, status};
+use super::fake::trouble::Loading;
+use super::fake::{Fake, State_, accepted, status};
 use super::{ttctl, ttctl_fails};
 use serde_json::{Value, json};
 use shared::id::ResourceId;

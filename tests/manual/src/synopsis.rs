@@ -107,7 +107,7 @@ fn groups(command: &Command) -> Vec<Vec<&Arg>> {
             };
             named(arg, other) || named(other, arg)
         };
-        match groups.iter_mut().find(|group| group.iter().all(|other| excludes(other))) {
+        match groups.iter_mut().find(|group| group.iter().all(&excludes)) {
             Some(group) => group.push(arg),
             None => groups.push(vec![arg]),
         }

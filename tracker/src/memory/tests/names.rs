@@ -156,7 +156,7 @@ fn who_has_a_former_version_under_its_name_hears_of_the_newer_one() {
     let told = world.seed(1, &first.0).newer;
     let [told] = &told[..] else { panic!("{told:?}") };
     assert_eq!((told.resource, told.by), (second.0.key.resource, peer(2).addr));
-    assert_eq!(world.seed(5, &first.0).newer, std::slice::from_ref(&told), "it only fetched the older one");
+    assert_eq!(world.seed(5, &first.0).newer, std::slice::from_ref(told), "it only fetched the older one");
     assert_eq!(world.seed(2, &second.0).newer, []);
     // a repeated publication with its old date is reported at once
     let again = offer(&mut world, 1, &first, Role::Shares).unwrap().expect("it is told");
