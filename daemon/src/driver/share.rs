@@ -453,11 +453,7 @@ async fn heard(answers: Vec<(TrackerUrl, AnswerOfTracker)>) -> (Vec<String>, Vec
         }
         match tokio::time::timeout_at(until, answer).await {
             Ok(Ok(Ok(()))) => published = true,
-            Ok(Ok(Err(Unpublished::Later(why)))) => {
-                warnings.push(format!(
-                    "{url}: {why}; the file will be announced as soon as the tracker is reachable"
-                ));
-            }
+            Ok(Ok(Err(Unpublished::Later(why)))) => warnings.push(later(&url, &why)),
             Ok(Ok(Err(Unpublished::Refused(why)))) => {
                 refused.push(format!("{url}: {why}; ttd will try again later"));
             }
@@ -465,9 +461,7 @@ async fn heard(answers: Vec<(TrackerUrl, AnswerOfTracker)>) -> (Vec<String>, Vec
                 overtaken.push(told(&url, &standing, Duration::ZERO));
             }
             Ok(Err(_)) => warnings.push(format!("{url} is not used: too many trackers")),
-            Err(_) => warnings.push(format!(
-                "{url}: no answer in time; the file will be announced as soon as the tracker is reachable"
-            )),
+            Err(_) => warnings.push(later(&url, "no answer in time")),
         }
     }
     // If another tracker has it, new machines find it there.
@@ -476,6 +470,10 @@ async fn heard(answers: Vec<(TrackerUrl, AnswerOfTracker)>) -> (Vec<String>, Vec
         false => overtaken.append(&mut refused),
     }
     (warnings, overtaken)
+}
+
+fn later(url: &TrackerUrl, why: &str) -> String {
+    format!("{url}: {why}; the file will be announced as soon as the tracker is reachable")
 }
 
 type AnswerOfTracker = oneshot::Receiver<Result<(), Unpublished>>;
