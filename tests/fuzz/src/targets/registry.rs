@@ -272,7 +272,7 @@ fn digest(number: u8, variant: u8, hashes: &[ChunkHash]) -> ListDigest {
         .or_insert_with(|| ListDigest::of(hashes))
 }
 
-/// A size of a resource of so many chunks, which may be false.
+/// A size in bytes for a resource of `chunks` chunks. It may be false.
 fn size(input: &mut Unstructured<'_>, chunks: usize) -> Result<Option<u64>> {
     let most = chunks as u64 * u64::from(CHUNK_BYTES);
     Ok(match input.int_in_range(0..=7)? {
