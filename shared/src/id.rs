@@ -1,5 +1,7 @@
 //! Identifiers: hashes of content, and the id of a running daemon.
 
+use crate::chunk::CHUNK_BYTES;
+use crate::zeros::is_all_zeros;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -104,9 +106,18 @@ impl ResourceId {
 }
 
 impl ChunkHash {
-    /// The hash of a chunk's bytes.
+    /// The hash of a chunk of [`CHUNK_BYTES`] zeros.
+    pub const ZEROS: ChunkHash = ChunkHash([
+        0x30, 0xe1, 0x49, 0x55, 0xeb, 0xf1, 0x35, 0x22, 0x66, 0xdc, 0x2f, 0xf8, 0x06, 0x7e, 0x68, 0x10, 0x46,
+        0x07, 0xe7, 0x50, 0xab, 0xb9, 0xd3, 0xb3, 0x65, 0x82, 0xb8, 0xaf, 0x90, 0x9f, 0xcb, 0x58,
+    ]);
+
+    /// The hash of a chunk's bytes. That of a whole chunk of zeros is known, so it is not computed.
     pub fn of(bytes: &[u8]) -> ChunkHash {
-        ChunkHash(Sha256::digest(bytes).into())
+        match bytes.len() == CHUNK_BYTES as usize && is_all_zeros(bytes) {
+            true => ChunkHash::ZEROS,
+            false => ChunkHash(Sha256::digest(bytes).into()),
+        }
     }
 }
 
@@ -157,6 +168,14 @@ mod tests {
         for bad in ["", "00", &"g".repeat(64), &"0".repeat(63), &"0".repeat(65), &"é".repeat(32)] {
             assert_eq!(bad.parse::<ResourceId>(), Err(NotHex { digits: 64 }), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_hash_of_zeros_is_what_would_be_computed() {
+        let chunk = vec![0; CHUNK_BYTES as usize];
+        assert_eq!(ChunkHash::ZEROS.0, <[u8; 32]>::from(Sha256::digest(&chunk)));
+        assert_eq!(ChunkHash::of(&chunk), ChunkHash::ZEROS);
+        assert_eq!(ChunkHash::of(&chunk[1..]).0, ResourceId::of(&chunk[1..]).0);
     }
 
     #[test]

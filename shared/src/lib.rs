@@ -21,6 +21,7 @@ pub mod swarm;
 pub mod url;
 pub mod wanted;
 pub mod window;
+pub mod zeros;
 
 #[cfg(feature = "host")]
 pub mod host;

@@ -50,6 +50,7 @@ pub struct Manifest {
     trackers: Arc<[TrackerUrl]>,
     hashes: Arc<Vec<ChunkHash>>,
     count: ChunkCount,
+    zero_chunks: u32,
 }
 
 impl Manifest {
@@ -82,7 +83,8 @@ impl Manifest {
             return Err(BadManifest::EmptyChunk(index));
         }
         let key = SwarmKey { resource, digest: ListDigest::of(&hashes) };
-        Ok(Manifest { name, key, trackers: trackers.into(), hashes: Arc::new(hashes), count })
+        let zero_chunks = hashes.iter().filter(|hash| **hash == ChunkHash::ZEROS).count() as u32;
+        Ok(Manifest { name, key, trackers: trackers.into(), hashes: Arc::new(hashes), count, zero_chunks })
     }
 
     /// The resource's name.
@@ -128,6 +130,16 @@ impl Manifest {
     /// A chunk's hash; `None` for an index beyond the resource.
     pub fn hash(&self, index: ChunkIndex) -> Option<&ChunkHash> {
         self.hashes.get(index.slot())
+    }
+
+    /// Whether a chunk consists of zeros and has the full size. What it contains is known without fetching it.
+    pub fn is_zeros(&self, index: ChunkIndex) -> bool {
+        self.hash(index) == Some(&ChunkHash::ZEROS)
+    }
+
+    /// How many chunks consist of zeros and have the full size. They take no room on the disk.
+    pub fn zero_chunks(&self) -> u32 {
+        self.zero_chunks
     }
 
     /// The number of bytes of the text.
