@@ -203,7 +203,7 @@ impl Driver {
 }
 
 /// How long a chunk is, in bytes; all but the last are whole.
-fn chunk_bytes(count: ChunkCount, index: ChunkIndex, total: Option<u64>) -> u64 {
+pub(super) fn chunk_bytes(count: ChunkCount, index: ChunkIndex, total: Option<u64>) -> u64 {
     let begin = u64::from(index.0) * u64::from(CHUNK_BYTES);
     let end = total.unwrap_or(count.bytes_max()).max(begin);
     (end - begin).min(CHUNK_BYTES.into())

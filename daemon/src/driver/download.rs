@@ -1,9 +1,10 @@
 //! Adds arrived chunks to a download: a chunk counts as had when it is verified and written.
 
 use super::Driver;
+use super::act::chunk_bytes;
 use super::sync::DIRTY_MAX;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Download, Fetching, Phase, Sources, TakeError, Unnoted, WholeHash};
+use crate::library::{Download, Fetching, Phase, ReusedFrom, Sources, TakeError, Unnoted, WholeHash};
 use crate::peer::link::LinkCommand;
 use crate::store::PartFile;
 use shared::chunk::ChunkIndex;
@@ -90,20 +91,45 @@ impl Driver {
         self.event(event);
     }
 
-    /// A chunk was verified and written.
+    /// A chunk from a peer was verified and written.
     fn stored(&mut self, key: SwarmKey, index: ChunkIndex, peer: PeerAddr) {
-        let Some(resource) = self.library.get_mut(key) else { return };
-        let Phase::Fetching(fetching) = &mut resource.phase else { return };
+        if !self.add_chunk(key, index) {
+            return;
+        }
+        if let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|it| &mut it.phase) {
+            fetching.sources.took(peer, Instant::now());
+        }
+    }
+
+    /// A chunk that was here already was verified and written. Returns whether it was missing until now.
+    pub(super) fn stored_from_here(&mut self, key: SwarmKey, index: ChunkIndex, from: &ReusedFrom) -> bool {
+        if !self.add_chunk(key, index) {
+            return false;
+        }
+        if let Some(resource) = self.library.get_mut(key)
+            && let Phase::Fetching(fetching) = &resource.phase
+        {
+            let bytes = chunk_bytes(fetching.have.count(), index, fetching.download.file.bytes());
+            resource.reused.add(from, bytes);
+        }
+        true
+    }
+
+    /// A chunk was verified and written. Returns whether it was missing until now.
+    fn add_chunk(&mut self, key: SwarmKey, index: ChunkIndex) -> bool {
+        let Some(resource) = self.library.get_mut(key) else { return false };
+        let Phase::Fetching(fetching) = &mut resource.phase else { return false };
         resource.unreadable.entry(index).and_modify(|written| *written = true);
         if !fetching.have.insert(index) {
-            return fetching.download.unnoted.leave(1); // it arrived twice
+            fetching.download.unnoted.leave(1); // it came twice
+            return false;
         }
-        fetching.sources.took(peer, Instant::now());
         fetching.dirty += 1;
         fetching.download.whole.advance(&fetching.have);
         if fetching.dirty >= DIRTY_MAX && !fetching.syncing {
             self.sync(key);
         }
+        true
     }
 
     /// Whether this is the present download of its swarm. Results of a download that was removed or checked since then

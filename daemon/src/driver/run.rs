@@ -101,6 +101,9 @@ impl Driver {
             TaskInput::Shown(shown) => self.shown(shown),
             TaskInput::Stray(stray) => self.stray(stray),
             TaskInput::Copied { key, check, copied } => self.copied(key, &check, copied),
+            TaskInput::Reused { download, index, from, taken } => {
+                self.reused(&download, index, &from, taken);
+            }
             TaskInput::Opened { wanted, record, place, opened, reply } => {
                 self.opened(&wanted, *record, &place, opened, reply);
             }

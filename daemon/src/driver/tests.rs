@@ -8,6 +8,7 @@ mod names;
 mod promises;
 mod replace;
 mod rest;
+mod reuse;
 mod start;
 mod syncs;
 mod versions;

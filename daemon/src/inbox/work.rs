@@ -2,7 +2,9 @@
 
 use super::command::{Reply, ToShare, Wanted};
 use super::found::Hit;
-use crate::library::{Check, Download, HashedWhole, Opening, PublishedFile, ReadError, Source};
+use crate::library::{
+    Check, Download, HashedWhole, Opening, PublishedFile, ReadError, ReusedFrom, Source, TakeError,
+};
 use crate::snapshot::Snapshot;
 use crate::store::{
     Copied, FileIdentity, Home, Loaded, NameState, NotHere, PartFile, PublishError, Record, Slot, StoreError,
@@ -55,6 +57,8 @@ pub enum TaskInput {
     Stray(Stray),
     /// Matching chunks were copied from the present file of a name into the download that will replace it.
     Copied { key: SwarmKey, check: Check, copied: Result<Copied, StoreError> },
+    /// A chunk of a download was found on this machine, verified and written, or one of the two failed.
+    Reused { download: Arc<Download>, index: ChunkIndex, from: ReusedFrom, taken: Result<(), TakeError> },
     /// The part file of a new download was created, or could not be.
     Opened {
         wanted: Box<Wanted>,

@@ -4,6 +4,7 @@ use super::checking::CheckStep;
 use super::checking::{Check, Checking};
 use super::opening::Opening;
 use super::rates::{Rates, Traffic};
+use super::reused::Reused;
 use super::source::{Download, Former, PublishedFile, Source};
 use super::sources::Sources;
 use super::why::{Blocked, Failure, Why};
@@ -59,6 +60,8 @@ pub struct Resource {
     pub since: Instant,
     /// The peers that sent a chunk of it since then, [`SOURCES_MAX`] at most.
     pub sources: BTreeSet<PeerAddr>,
+    /// The chunks of the download that were here already, since this run of the daemon began with it.
+    pub reused: Reused,
     /// Its traffic.
     pub traffic: Arc<Traffic>,
     /// Its rates.
@@ -133,6 +136,7 @@ impl Resource {
             gives_way: false,
             since: Instant::now(),
             sources: BTreeSet::new(),
+            reused: Reused::default(),
             traffic: Arc::default(),
             rates: Rates::default(),
         }

@@ -1,0 +1,68 @@
+//! Counts the chunks of a download that were not fetched, because this machine had them already, and where it had them.
+
+use shared::name::ResourceName;
+use std::collections::BTreeMap;
+
+/// Limits the files that are counted separately for one download. Chunks from further files are counted without a name.
+/// It is for people: nobody reads a longer list.
+const FILES_MAX: usize = 64;
+
+/// Where a chunk that was not fetched came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReusedFrom {
+    /// From a file of this name: a finished one, or an unfinished download.
+    File(ResourceName),
+    /// From the download itself, which has the same bytes at another position.
+    Itself,
+    /// From nowhere: it contains only zeros.
+    Zeros,
+}
+
+/// The chunks of a download that were not fetched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reused {
+    /// How many chunks.
+    pub chunks: u32,
+    /// Their size in bytes. Together with the fetched bytes it is the size of the file, unless some chunks came in an
+    /// earlier run of the daemon.
+    pub bytes: u64,
+    /// The number of chunks from each file.
+    pub files: BTreeMap<ResourceName, u32>,
+}
+
+impl Reused {
+    /// A chunk of this size was taken from a place on this machine.
+    pub fn add(&mut self, from: &ReusedFrom, bytes: u64) {
+        self.chunks = self.chunks.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+        let ReusedFrom::File(name) = from else { return };
+        if let Some(chunks) = self.files.get_mut(name) {
+            *chunks += 1;
+        } else if self.files.len() < FILES_MAX {
+            self.files.insert(name.clone(), 1);
+        }
+    }
+
+    /// The file that most chunks came from.
+    pub fn largest(&self) -> Option<&ResourceName> {
+        self.files.iter().max_by_key(|(_, chunks)| **chunks).map(|(name, _)| name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_counted_by_file_and_in_all() {
+        let mut reused = Reused::default();
+        let file = |name: &str| ReusedFrom::File(name.parse().unwrap());
+        for from in [file("a"), file("b"), file("b"), ReusedFrom::Itself, ReusedFrom::Zeros] {
+            reused.add(&from, 10);
+        }
+        assert_eq!((reused.chunks, reused.bytes), (5, 50));
+        assert_eq!(reused.largest().unwrap().as_str(), "b");
+        (0..1000).for_each(|at| reused.add(&file(&format!("file {at}")), 1));
+        assert_eq!((reused.files.len(), reused.chunks), (FILES_MAX, 1005));
+    }
+}
