@@ -213,9 +213,11 @@ async fn begin_once_loaded(place: usize, waiting: &impl Waiting, link: &Link<'_>
     }
 }
 
-/// The position in the sequence of updates.
+/// The position in the sequence of ttd's updates.
 struct Look {
+    /// The number of the last update that was received; 0 before the first one, which is then sent at once.
     seen: u64,
+    /// How long ttd may wait for a newer update before it answers.
     wait_ms: u32,
 }
 
@@ -237,7 +239,7 @@ impl Look {
             if link.generation() == generation {
                 return Ok(Found { generation, of: found });
             }
-            self.seen = 0; // each ttd has its own sequence
+            self.seen = 0; // each ttd counts its updates from the beginning
         }
     }
 

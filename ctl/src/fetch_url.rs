@@ -97,26 +97,31 @@ fn failed(shown: &str, timeout: Duration, error: ureq::Error) -> Error {
     let what = format!("cannot fetch {shown}");
     match error {
         ureq::Error::Timeout(_) => {
-            Error::new(Kind::TimedOut, format!("{what}: it took longer than {}", human::duration(timeout)))
+            Error::new(Kind::TimedOut, format!("{what}: took longer than {}", human::duration(timeout)))
         }
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
-            Error::new(Kind::TimedOut, format!("{what}: it took longer than {}", human::duration(timeout)))
+            Error::new(Kind::TimedOut, format!("{what}: took longer than {}", human::duration(timeout)))
         }
         ureq::Error::StatusCode(code @ (404 | 410)) => {
             Error::refused(format!("{what}: not found on the server ({code})"))
         }
-        ureq::Error::StatusCode(code @ (401 | 403)) => {
-            Error::refused(format!("{what}: not allowed by the server ({code})"))
-                .hint("fetch it with a tool that can log in, and give the path of the .tinytorrent file")
-        }
+        ureq::Error::StatusCode(code @ (401 | 403)) => Error::refused(format!(
+            "{what}: the server denies access ({code})"
+        ))
+        .hint("download it with a tool that can log in, and give the path of the .tinytorrent file instead"),
         ureq::Error::StatusCode(code @ (429 | 500..)) => {
-            Error::unreachable(format!("{what}: the server answers {code}")).hint("try again in a moment")
+            Error::unreachable(format!("{what}: the server responded with status {code}"))
+                .hint("try again in a moment")
         }
-        ureq::Error::StatusCode(code) => Error::refused(format!("{what}: the server answers {code}")),
+        ureq::Error::StatusCode(code) => {
+            Error::refused(format!("{what}: the server responded with status {code}"))
+        }
         ureq::Error::TooManyRedirects => {
-            Error::refused(format!("{what}: it was redirected more than {REDIRECTS_MAX} times"))
+            Error::refused(format!("{what}: redirected more than {REDIRECTS_MAX} times"))
         }
-        ureq::Error::RequireHttpsOnly(_) => Error::refused(format!("{what}: it leads away from https")),
+        ureq::Error::RequireHttpsOnly(_) => {
+            Error::refused(format!("{what}: the server redirects to a URL without https"))
+        }
         ureq::Error::HostNotFound => Error::unreachable(format!("{what}: no such host")),
         ureq::Error::ConnectionFailed => Error::unreachable(format!("{what}: the connection failed")),
         ureq::Error::BadUri(why) => Error::usage(format!("{what}: {why}")),

@@ -83,19 +83,19 @@ fn what_cannot_be_had_is_told() {
     let fails = |path: &str| fails(&format!("{root}{path}"));
     assert_eq!(fails("/none"), (4, format!("cannot fetch {root}/none: not found on the server (404)")));
     assert_eq!(fails("/login").0, 4);
-    assert_eq!(
-        fails("/round"),
-        (4, format!("cannot fetch {root}/round: it was redirected more than 5 times"))
-    );
+    assert_eq!(fails("/round"), (4, format!("cannot fetch {root}/round: redirected more than 5 times")));
     assert_eq!(fails("/half").0, 8, "it ends before its end");
-    assert_eq!(fails("/busy"), (8, format!("cannot fetch {root}/busy: the server answers 503")));
+    assert_eq!(
+        fails("/busy"),
+        (8, format!("cannot fetch {root}/busy: the server responded with status 503"))
+    );
 }
 
 #[test]
 fn a_server_that_is_slow_or_has_no_end_is_left() {
     let root = server();
     let fails = |path: &str| fails(&format!("{root}{path}"));
-    let late = |path: &str| (5, format!("cannot fetch {root}{path}: it took longer than 0.5 s"));
+    let late = |path: &str| (5, format!("cannot fetch {root}{path}: took longer than 0.5 s"));
     assert_eq!(fails("/silent"), late("/silent"));
     assert_eq!(fails("/drip"), late("/drip"));
     let (code, message) = fails("/endless");

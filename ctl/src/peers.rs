@@ -42,8 +42,8 @@ pub(crate) async fn peers(args: &PeersArgs, global: &Global, output: &mut Output
     failures.end()
 }
 
-/// The peers of all files that words mean, those of a file with two names once. A word that means nothing keeps no other
-/// back.
+/// The peers of all files that the words mean. A file with two names counts once. A word that means nothing is reported,
+/// and the other words are still answered.
 async fn peers_of(
     whats: &[String],
     daemon: &Daemon,
@@ -70,13 +70,13 @@ async fn peers_of(
 
 fn nothing(args: &PeersArgs, global: &Global) -> String {
     match (&args.what[..], args.uploads, args.downloads) {
-        (_, true, false) => "nobody fetches from this machine now".to_owned(),
-        (_, false, true) => "nothing is fetched from anybody now".to_owned(),
+        (_, true, false) => "no peer is fetching from this machine".to_owned(),
+        (_, false, true) => "this machine is not fetching from any peer".to_owned(),
         ([what], ..) if is_single(&args.what) => format!(
-            "no peer sends or fetches it now; `{}` shows who has it",
+            "this machine is not exchanging it with any peer; `{}` shows who has it",
             global.command("tracker peers", what)
         ),
-        _ => "nothing is fetched from anybody now, nor does anybody fetch from here".to_owned(),
+        _ => "this machine is not exchanging anything with any peer".to_owned(),
     }
 }
 
@@ -110,7 +110,7 @@ async fn rejections(daemon: &Daemon, output: &mut Output) -> Result<(), Error> {
     if output.is_json() {
         return output.json(&Document::new(Rejected::from(&rejections[..])));
     }
-    let mut table = Table::new(&[Column::right("TIMES"), Column::left("REASON"), Column::left("A PEER")]);
+    let mut table = Table::new(&[Column::right("TIMES"), Column::left("REASON"), Column::left("MEANING")]);
     for (why, times) in rejections.iter().filter(|(_, times)| *times > 0) {
         let (key, meaning) = why.explain();
         table.row(vec![times.to_string().into(), key.into(), meaning.into()]);
@@ -123,7 +123,7 @@ fn table(peers: &[PeerInfo], with_names: bool) -> Table {
     let mut table = Table::new(&[
         Column::left("PEER").shortened(),
         Column::left("NAME").shortened(),
-        Column::left("CHUNKS"),
+        Column::left("DIRECTION"),
         Column::left("LINK").dropped(1),
         Column::right("HAS"),
         Column::right("IN FLIGHT").dropped(2),
@@ -140,17 +140,17 @@ fn table(peers: &[PeerInfo], with_names: bool) -> Table {
             0 => Cell::from(""),
             corrupt => Cell::coloured(&corrupt.to_string(), Colour::Bad),
         };
-        let (way, has, received, sent) = match peer.direction {
+        let (direction, has, received, sent) = match peer.direction {
             Direction::Download => {
                 let has = human::percent(peer.chunks_have.into(), peer.chunks_total.into());
-                ("come from it", has, peer.chunks_received.to_string(), String::new())
+                ("download", has, peer.chunks_received.to_string(), String::new())
             }
-            Direction::Upload => ("go to it", String::new(), String::new(), peer.chunks_sent.to_string()),
+            Direction::Upload => ("upload", String::new(), String::new(), peer.chunks_sent.to_string()),
         };
         table.row(vec![
             peer.addr.to_string().into(),
             if with_names { peer.name.as_str().into() } else { "".into() },
-            way.into(),
+            direction.into(),
             link,
             has.into(),
             peer.in_flight.to_string().into(),

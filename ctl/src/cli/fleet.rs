@@ -11,10 +11,10 @@ use std::path::PathBuf;
 #[command(after_help = "\
 One line per machine, the slowest first:
   never seen  it is in FILE, and the tracker has not seen it with this file
-  lost        it has been silent for three of its intervals (6 to 15 s in the
-              middle of a rollout)
-  left        it signed off: paused, stopped, removed or failed;
-              `ttctl status` on that machine says which
+  lost        the tracker has not heard from it for three of its intervals
+              (6 to 15 s in the middle of a rollout)
+  left        it told the tracker that it stops: ttd was stopped, or the file
+              was paused, removed or failed; `ttctl status` there says which
   outdated    it has an older version, which NOTE names; `ttctl get --replace`
               on that machine fetches the new one
   stuck       it is fetching, but has received no chunk for 60 s

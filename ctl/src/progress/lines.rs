@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_standstill_is_one_line_however_long_it_lasts() {
-        assert_eq!(printed(100_000, |_| (7, "paused by an operator".to_owned())), [1]);
+        assert_eq!(printed(100_000, |_| (7, "paused by a user".to_owned())), [1]);
     }
 
     #[test]

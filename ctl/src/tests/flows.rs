@@ -211,15 +211,15 @@ fn the_small_commands() {
     assert_eq!(
         run(&["peers", "x"]),
         "\
-PEER            CHUNKS        LINK        HAS  IN FLIGHT  RECEIVED  SENT
-10.0.0.9:7987   come from it  connected  25 %          2         7
-10.0.0.10:7987  go to it      connected                2               5
+PEER            DIRECTION  LINK        HAS  IN FLIGHT  RECEIVED  SENT
+10.0.0.9:7987   download   connected  25 %          2         7
+10.0.0.10:7987  upload     connected                2               5
 "
     );
     assert_eq!(
         run(&["peers"]),
         "\
-TIMES  REASON   A PEER
+TIMES  REASON   MEANING
     3  corrupt  sent corrupt chunks
 "
     );

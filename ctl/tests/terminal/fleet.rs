@@ -95,8 +95,10 @@ pub fn resource(name: &str, state: State_) -> ResourceStatus {
             (resource.upload_bytes_per_s, resource.upload_peers, resource.peers) = (111 << 20, 31, 0);
             resource.uploaded_bytes = 9 << 30;
             if state == State_::Outdated {
-                let why = "tt://tracker.example:7986 has a newer version (4c47b3e8…), shared 2 h ago by 10.20.130.1:7987";
-                resource.reason = Some(why.to_owned());
+                resource.reason = Some(format!(
+                    "tt://tracker.example:7986 has a newer version of {name}: 4c47b3e8…, by 10.20.130.1:7987, 2 h ago; \
+                     fetch it with `ttctl get --replace {name}`"
+                ));
             }
         }
         State_::Downloading => {
@@ -104,16 +106,15 @@ pub fn resource(name: &str, state: State_) -> ResourceStatus {
             (resource.eta_s, resource.peers) = (Some(146), 12);
         }
         State_::Waiting => {
-            let why =
-                "the only peer that could help is silent, no byte for 14 s; the download limit is 10 kB/s";
+            let why = "the only useful peer has sent nothing for 14 s; the download limit is 10 kB/s";
             resource.reason = Some(why.to_owned());
         }
         State_::Error => {
-            let why = "no space: 4.0 GiB needed, 64 MiB free beside the 64 MiB that min_free_space keeps; \
-                       /srv/tinytorrent/.tinytorrent/parts/0123456789abcdef0123456789abcdef0123456789abcdef.part";
+            let why = "cannot write /srv/tinytorrent/.tinytorrent/resources/f263e27ea551aa92e85e24021775945c151fe393f9b4\
+                       87adef316b0b63b20016-f263e27ea551aa92/data.part: no space left on device";
             (resource.reason, resource.kind) = (Some(why.to_owned()), Some(ErrorKind::NoSpace));
         }
-        State_::Paused => resource.reason = Some("paused by an operator".to_owned()),
+        State_::Paused => resource.reason = Some("paused by a user".to_owned()),
         State_::Checking => resource.reason = Some("checking 42 %".to_owned()),
     }
     resource.reason_here = resource.reason.clone();

@@ -82,7 +82,7 @@ fn the_bar_of_a_download_fits_and_is_wiped() {
             machine.fake.state().watched =
                 [resource(name, State_::Downloading), resource(name, State_::Waiting)].into();
             let terminal = machine.run_with(columns, 24, &[], &["get", name]);
-            terminal.wait_until("a reason", |shown| shown.text().contains("\n  the only peer"));
+            terminal.wait_until("a reason", |shown| shown.text().contains("\n  the only useful"));
             terminal.wait_until("how far", |shown| shown.text().contains("50 %"));
             machine.fake.state().watched = [resource(name, State_::Seeding)].into();
             let (code, shown) = terminal.end();

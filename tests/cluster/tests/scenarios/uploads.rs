@@ -69,7 +69,7 @@ fn a_seeder_shows_who_fetches_from_it() {
     assert_eq!(listed(&seeder, "upload"), Some(leecher.addr().to_string()));
     assert_eq!(listed(&leecher, "download"), Some(seeder.addr().to_string()));
     let text = seeder.ok(&["peers", NAME]).stdout;
-    assert!(text.contains("go to it"), "{text}");
+    assert!(text.contains("upload"), "{text}");
     leecher.wait_seeding(NAME);
     leecher.check_file(NAME, &bytes);
 }
