@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures how well tools bring one file from one machine to many, over shaped links. See README.md."""
+"""Measures how fast tools bring one file from one machine to many, over shaped links. See README.md."""
 import argparse, contextlib, datetime, fcntl, json, os, signal, sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -185,36 +185,36 @@ def parser():
     # Options that all commands know, before or after the command.
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--workdir", default="/dev/shm", help="where all files live (default: in memory, /dev/shm)")
-    common.add_argument("--out", default=os.path.join(HERE, "results", "latest.json"), help="the file of results")
+    common.add_argument("--out", default=os.path.join(HERE, "results", "latest.json"), help="the file for the results")
     p = argparse.ArgumentParser(prog="cargo xtask bench", description=__doc__, epilog=EXAMPLES,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     sub = p.add_subparsers(dest="command", metavar="COMMAND")
     sub.add_parser("list", help="show the cases and the tools").set_defaults(do=cmd_list)
     r = sub.add_parser("run", parents=[common], help="run cases with tools; results are added to --out")
     r.add_argument("--case", help="names, comma-separated")
-    r.add_argument("--set", choices=list(SETS), help="several cases at once")
+    r.add_argument("--set", choices=list(SETS), help="run a set of cases")
     r.add_argument("--tools", help="names, comma-separated (default: tinytorrent)")
     r.add_argument("--runs", type=int, default=3)
     r.add_argument("--calibrate", action="store_true", help="measure the links again")
     r.add_argument("--logs", help="keep the tools' output in this directory")
-    r.add_argument("--timeout", type=float, help="seconds after which a run is given up")
-    r.add_argument("--cold", action="store_true", help="do not touch the memory before that a run will fill")
-    r.add_argument("--label", default="", help="a note kept with each run, to tell variants apart")
+    r.add_argument("--timeout", type=float, help="seconds after which a run is stopped and counts as failed")
+    r.add_argument("--cold", action="store_true", help="do not fill the memory that a run needs in advance")
+    r.add_argument("--label", default="", help="a note that is stored with each run, to distinguish variants")
     r.set_defaults(do=cmd_run)
-    c = sub.add_parser("create", parents=[common], help="time to make the metadata, against plain hashing")
+    c = sub.add_parser("create", parents=[common], help="measure the time to create the metadata, compared with plain hashing")
     c.add_argument("--gib", type=int, default=4)
     c.add_argument("--runs", type=int, default=3)
     c.set_defaults(do=cmd_create)
     r = sub.add_parser("report", parents=[common], help="print the results as Markdown, or as JSON")
-    r.add_argument("--case", help="only these, comma-separated")
+    r.add_argument("--case", help="only these cases, comma-separated")
     shape = r.add_mutually_exclusive_group()
-    shape.add_argument("--targets", action="store_true", help="met or missed")
+    shape.add_argument("--targets", action="store_true", help="which targets are met and which are missed")
     shape.add_argument("--summary", action="store_true", help="one row per case, one column per tool")
     shape.add_argument("--json", action="store_true")
     r.set_defaults(do=cmd_report)
     c = sub.add_parser("clean", parents=[common], help="remove what a killed harness left behind")
     c.set_defaults(do=cmd_clean)
-    sub.add_parser("check", help="whether this machine has what is needed").set_defaults(do=cmd_check)
+    sub.add_parser("check", help="check whether this machine has everything that is needed").set_defaults(do=cmd_check)
     return p
 
 

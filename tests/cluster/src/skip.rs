@@ -44,7 +44,7 @@ pub fn skipped(why: &str) {
 /// The same for a chore or a part of one: an error where everything must run.
 pub fn chore(what: &str, why: &str) -> Result<(), String> {
     if must_run() {
-        return Err(format!("{what} must run here ({MUST_RUN} is set), and cannot: {why}"));
+        return Err(format!("{what} cannot run: {why}; unset {MUST_RUN} to skip it"));
     }
     eprintln!("SKIPPED: {what}: {why}");
     note(&format!("{what}: {why}"));

@@ -51,7 +51,7 @@ fn check_python() -> Result<(), String> {
     command.args(["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]).stderr(Stdio::null());
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        _ => Err("python3 of version 3.11 or newer is needed; on Debian: apt-get install python3".to_owned()),
+        _ => Err("python3 3.11 or newer is required; on Debian: `apt-get install python3`".to_owned()),
     }
 }
 

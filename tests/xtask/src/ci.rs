@@ -38,8 +38,8 @@ const STEPS: [Step; 17] = [
     }),
     ("format", |workspace| must(workspace.cargo().args(["fmt", "--all", "--check"]))),
     ("circles of modules, long files and functions", |workspace| tidy::run(workspace, &[])),
-    ("the tests that the documents name", docs::check),
-    ("the benchmark's arithmetic", bench_tests),
+    ("docs: the tests that the documents name exist", docs::check),
+    ("unit tests of the benchmark", bench_tests),
     ("shared is pure without features", shared_is_pure),
     ("shared with each feature alone", |workspace| {
         for feature in ["rpc", "host", "program"] {
@@ -71,7 +71,7 @@ const STEPS: [Step; 17] = [
     ("packages", |_| dist::run()),
     ("a fleet of containers", |_| match fleet::run("ci")? {
         true => Ok(()),
-        false => skip::chore("a fleet of containers", "this machine cannot run it, see above"),
+        false => skip::chore("a fleet of containers", "this machine cannot run it; see above"),
     }),
     // Together with the tests, so that both are built once with the same features.
     ("binaries and tests", |workspace| {
@@ -90,7 +90,7 @@ const STEPS: [Step; 17] = [
 pub(crate) fn run() -> Result<(), String> {
     let workspace = Workspace::find()?;
     let list = workspace.target.join("skipped");
-    fs::write(&list, "").map_err(|error| format!("{}: {error}", list.display()))?;
+    fs::write(&list, "").map_err(|error| format!("cannot write {}: {error}", list.display()))?;
     skip::use_list(&list);
     let begin = Instant::now();
     let mut times: Vec<(&str, Duration)> = Vec::new();
@@ -102,7 +102,7 @@ pub(crate) fn run() -> Result<(), String> {
             }
         }
         let begin = Instant::now();
-        step(&workspace).map_err(|error| format!("ci failed at \"{name}\": {error}"))?;
+        step(&workspace).map_err(|error| format!("ci failed at step \"{name}\": {error}"))?;
         times.push((name, begin.elapsed()));
     }
     let (_, tests) = times.last().expect("there are steps");
@@ -111,7 +111,7 @@ pub(crate) fn run() -> Result<(), String> {
         println!("SKIPPED: {line}");
     }
     println!(
-        "\nci passed in {:.1} s, the tests in {:.1} s; {} skipped",
+        "\nci passed in {:.1} s, of which the tests took {:.1} s; {} skipped",
         begin.elapsed().as_secs_f64(),
         tests.as_secs_f64(),
         skipped.lines().count()
@@ -128,17 +128,19 @@ fn shared_is_pure(workspace: &Workspace) -> Result<(), String> {
     let output = workspace.cargo().args(tree).stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| format!("cannot run cargo tree: {error}"))?;
     if !output.status.success() {
-        return Err(format!("cargo tree ended with {}", output.status));
+        return Err(format!("cargo tree failed with {}", output.status));
     }
     let tree = String::from_utf8_lossy(&output.stdout);
     let names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     if !names.contains(&"shared") {
-        return Err(format!("cargo tree tells nothing about shared: {tree}"));
+        return Err(format!("the output of cargo tree does not name the crate shared: {tree}"));
     }
     match IMPURE.iter().find(|name| names.contains(name)) {
-        Some(name) => Err(format!("shared needs {name} although no feature is on")),
+        Some(name) => Err(format!(
+            "shared depends on {name} without any feature; make that dependency part of a feature in shared/Cargo.toml"
+        )),
         None => {
-            println!("none of {}", IMPURE.join(", "));
+            println!("shared depends on none of {}", IMPURE.join(", "));
             Ok(())
         }
     }
@@ -147,6 +149,6 @@ fn shared_is_pure(workspace: &Workspace) -> Result<(), String> {
 fn bench_tests(workspace: &Workspace) -> Result<(), String> {
     match bench::tests(workspace) {
         Some(mut tests) => must(&mut tests),
-        None => skip::chore("the benchmark's arithmetic", "there is no python3 of version 3.11 or newer"),
+        None => skip::chore("unit tests of the benchmark", "python3 3.11 or newer is not installed"),
     }
 }

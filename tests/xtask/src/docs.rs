@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 const DOCUMENTS: [&str; 2] = ["docs/reliability.md", "docs/threat-model.md"];
 
 /// The document with a numbered row for each class of bad input, and the number of classes.
-const CLASSES: (&str, usize) = ("docs/threat-model.md", 35);
+const CLASSES: (&str, usize) = ("docs/threat-model.md", 38);
 
-/// The folders of each crate's tests. A path's first word is one of these crates, the last one the test, and those
+/// The directories of each crate's tests. A path's first word is one of these crates, the last one the test, and those
 /// between them the file.
 const CRATES: [(&str, &[&str]); 7] = [
     ("shared", &["shared/src"]),
@@ -32,14 +32,14 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
         count += named.len();
         for name in named {
             if !exists(&workspace.root, &name)? {
-                wrong.push(format!("{document} names {name}, which does not exist"));
+                wrong.push(format!("{document} names the test {name}, which does not exist"));
             }
         }
     }
     let (document, classes) = CLASSES;
     wrong.extend(rows_without_a_test(&read(&workspace.root.join(document))?, classes));
     if wrong.is_empty() {
-        println!("{count} tests are named, and exist");
+        println!("all {count} tests that the documents name exist");
         return Ok(());
     }
     Err(wrong.join("\n"))
@@ -67,7 +67,7 @@ fn rows_without_a_test(text: &str, classes: usize) -> Vec<String> {
     let is_good = |row: &str| !tests_named(row).is_empty() || row.contains("does not apply");
     let numbers = (1..=classes).filter(|&number| !row(number).is_some_and(is_good));
     numbers
-        .map(|number| format!("class {number} has neither a test nor a reason why it does not apply"))
+        .map(|number| format!("row {number} names neither a test nor the reason why it \"does not apply\""))
         .collect()
 }
 

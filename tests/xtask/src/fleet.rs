@@ -15,7 +15,8 @@ pub(crate) fn run(set: &str) -> Result<bool, String> {
         Ok(()) => (),
         Err(NoPackages::NotDebian) => {
             println!(
-                "the fleet cannot run here: there are no dpkg-deb and dpkg-shlibdeps to make its packages"
+                "the fleet needs Debian packages, and dpkg-deb and dpkg-shlibdeps are not installed \
+                 (on Debian: apt-get install dpkg-dev)"
             );
             return Ok(false);
         }
@@ -23,7 +24,7 @@ pub(crate) fn run(set: &str) -> Result<bool, String> {
     }
     let binaries = workspace.build_release()?;
     let dist = workspace.target.join("dist/fleet");
-    fs::create_dir_all(&dist).map_err(|error| format!("{}: {error}", dist.display()))?;
+    fs::create_dir_all(&dist).map_err(|error| format!("cannot create {}: {error}", dist.display()))?;
     let later = format!("{}+fleet1", workspace.version);
     let later = make_packages(&workspace, &binaries, &dist, &later)?;
     let first = make_packages(&workspace, &binaries, &dist, &workspace.version)?;
@@ -35,6 +36,6 @@ pub(crate) fn run(set: &str) -> Result<bool, String> {
     match status.code() {
         Some(0) => Ok(true),
         Some(CANNOT) => Ok(false),
-        _ => Err("the fleet did not pass".to_owned()),
+        _ => Err("the fleet failed; the reason is printed above".to_owned()),
     }
 }

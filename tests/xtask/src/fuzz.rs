@@ -19,34 +19,38 @@ const INSTRUMENTED: [&str; 5] = [
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
-/// How many seconds an input may take; more counts as a crash.
+/// The seconds that an input may take; more counts as a crash. Valid inputs take milliseconds, and the engine slows them
+/// down; machines are busy.
 const TIMEOUT_S: u32 = 10;
-/// How many MiB a target may use; more counts as a crash. The target itself limits the allocations for one input much
-/// more tightly.
+/// The MiB of memory that a target may use; more counts as a crash. The target itself limits the allocations for one input
+/// much more tightly.
 const RSS_MB: u32 = 1024;
-/// The limits of a corpus in the repository: the bytes of an input, of all inputs, and the number of inputs.
+/// The most bytes of an input in the repository; longer ones are not kept. This keeps each readable in a hex dump.
 const KEPT_FILE_BYTES_MAX: u64 = 512;
+/// The most bytes of all inputs of a target in the repository. Beyond it, the shorter inputs are left out, which reach
+/// less.
 const KEPT_BYTES_MAX: u64 = 6 << 10;
+/// The most inputs of a target in the repository. Beyond it, the shorter inputs are left out.
 const KEPT_INPUTS_MAX: usize = 40;
 
 /// What to fuzz.
 #[derive(Args)]
 pub(crate) struct FuzzArgs {
-    /// The targets; all if none is named
+    /// The targets to run [default: all]
     targets: Vec<String>,
-    /// How long each target runs
+    /// How many seconds each target runs
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) seconds: u32,
-    /// How many targets run beside each other
+    /// How many targets run at the same time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) jobs: u32,
-    /// Only show the targets
+    /// List the targets and exit
     #[arg(long)]
     list: bool,
-    /// Run one target with this input, once
+    /// Run one target once, with the input in this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seconds", "jobs"])]
     replay: Option<PathBuf>,
-    /// Afterwards, choose from what was found the few inputs that are kept in the repository
+    /// Afterwards, choose a few of the inputs that were found, and put them into the repository
     #[arg(long)]
     keep: bool,
 }
@@ -68,11 +72,13 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<(), String> {
         return Ok(());
     }
     if let Some(unknown) = args.targets.iter().find(|name| !all.contains(name)) {
-        return Err(format!("no target \"{unknown}\"; there are {}", all.join(", ")));
+        return Err(format!("unknown target \"{unknown}\"; the targets are {}", all.join(", ")));
     }
     let targets = if args.targets.is_empty() { all } else { args.targets.clone() };
     if let Some(input) = &args.replay {
-        let [target] = &targets[..] else { return Err("name the target of the input".to_owned()) };
+        let [target] = &targets[..] else {
+            return Err("--replay needs one target: cargo xtask fuzz TARGET --replay FILE".to_owned());
+        };
         return must(fuzzer.command(target).arg(input));
     }
     let crashed = fuzzer.run_all(&targets, args.seconds, args.jobs);
@@ -82,7 +88,7 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<(), String> {
     if crashed.is_empty() {
         Ok(())
     } else {
-        Err(format!("the fuzzer found something in {}", crashed.join(", ")))
+        Err(format!("these targets failed (see above): {}", crashed.join(", ")))
     }
 }
 
@@ -99,7 +105,7 @@ impl Fuzzer {
     fn build(workspace: &Workspace) -> Result<Fuzzer, String> {
         let source = workspace.root.join("tests/fuzz");
         same_versions(&workspace.root.join("Cargo.lock"), &source.join("Cargo.lock"))?;
-        // With an explicit target triple, the flags do not apply to build scripts and macros. A target folder of its
+        // With an explicit target triple, the flags do not apply to build scripts and macros. A target directory of its
         // own keeps the instrumented build apart.
         let (triple, work) = (host_triple()?, workspace.target.join("fuzz"));
         println!("building the fuzz targets ...");
@@ -199,7 +205,7 @@ impl Fuzzer {
             (left, count) = (rest, count + 1);
             fs::copy(&path, kept.join(path.file_name().unwrap_or_default())).map_err(failed)?;
         }
-        println!("{target}: {count} inputs of {} bytes are kept", KEPT_BYTES_MAX - left);
+        println!("{target}: {count} inputs are kept, {} bytes in total", KEPT_BYTES_MAX - left);
         Ok(())
     }
 
@@ -217,7 +223,7 @@ fn wait(mut child: Child, longest: Duration) -> Result<bool, String> {
             Some(status) => return Ok(status.success()),
             None if Instant::now() > latest => {
                 let _ = child.kill().and_then(|()| child.wait());
-                return Err(format!("it did not end within {} s", longest.as_secs()));
+                return Err(format!("did not end within {} s", longest.as_secs()));
             }
             None => std::thread::sleep(Duration::from_millis(50)),
         }
@@ -241,9 +247,9 @@ fn how_to_replay(target: &str, log: &str) -> String {
     let written = log.lines().find_map(|line| line.split_once("Test unit written to ").map(|(_, path)| path));
     match written {
         Some(path) => {
-            format!("the input: {path}\nto see it again: cargo xtask fuzz {target} --replay {path}")
+            format!("the input is {path}\nreproduce it with: cargo xtask fuzz {target} --replay {path}")
         }
-        None => "it left no input".to_owned(),
+        None => "the engine wrote no input".to_owned(),
     }
 }
 
@@ -269,8 +275,8 @@ fn same_versions(ours: &Path, theirs: &Path) -> Result<(), String> {
     };
     match theirs.iter().find(differs) {
         Some((name, version)) => Err(format!(
-            "tests/fuzz/Cargo.lock has {name} {version}, Cargo.lock has not; mend it with \
-             \"cp Cargo.lock tests/fuzz/ && cargo update --workspace --manifest-path tests/fuzz/Cargo.toml\""
+            "tests/fuzz/Cargo.lock has {name} {version}, and Cargo.lock has another version; to use the same versions: \
+             `cp Cargo.lock tests/fuzz/ && cargo update --workspace --manifest-path tests/fuzz/Cargo.toml`"
         )),
         None => Ok(()),
     }
@@ -281,7 +287,7 @@ fn host_triple() -> Result<String, String> {
         Command::new("rustc").arg("-vV").output().map_err(|error| format!("cannot run rustc: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let triple = text.lines().find_map(|line| line.strip_prefix("host: "));
-    triple.map(str::to_owned).ok_or("rustc does not name its host".to_owned())
+    triple.map(str::to_owned).ok_or("`rustc -vV` names no host".to_owned())
 }
 
 #[cfg(test)]

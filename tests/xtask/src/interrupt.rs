@@ -1,4 +1,4 @@
-//! Records ^C, which is checked between steps, so that every process is ended by the one that started it.
+//! Records ^C. The steps check for it, so that every process is ended by the one that started it.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 pub(crate) fn watch() -> Result<(), String> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&INTERRUPTED))
-            .map_err(|error| format!("cannot watch for signals: {error}"))?;
+            .map_err(|error| format!("cannot handle signals: {error}"))?;
     }
     Ok(())
 }

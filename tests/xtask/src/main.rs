@@ -1,6 +1,6 @@
-//! `cargo xtask`: the one runner of the project. What CI runs, it runs.
+//! `cargo xtask`: the commands for working on the project. CI runs them, too.
 
-// A runner talks to the person who started it.
+// It prints to the person who started it.
 #![allow(clippy::print_stdout)]
 
 mod bare;
@@ -23,7 +23,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs the project's chores.
+/// Build, test, measure and package TinyTorrent
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Args {
@@ -33,51 +33,51 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Start a tracker and four daemons on this machine, share a file, fetch it three times, check each copy
+    /// Show TinyTorrent at work: share a file among four daemons on this machine, and check each copy
     Demo {
-        /// The file to share; it is not changed. 256 MiB of random bytes if left out
+        /// The file to share, which is not changed [default: 256 MiB of random bytes]
         file: Option<PathBuf>,
     },
-    /// Measure how well files reach many machines over shaped links, against other tools; needs root
+    /// Measure how fast files reach many machines over shaped links, also with other tools; needs root
     #[command(disable_help_flag = true)]
     Bench {
-        /// What to measure; nothing shows a short help
+        /// A command of the benchmark and its options [default: show its help]
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// Feed what decodes a stranger's bytes with bytes that are made to break it; needs a C++ compiler
+    /// Fuzz everything that decodes bytes from other machines or users; needs a C++ compiler
     Fuzz(fuzz::FuzzArgs),
-    /// Measure what a daemon with many finished resources costs while nobody wants anything of it
+    /// Measure the memory and processor time of a daemon that shares many files while nobody fetches them
     Idle(idle::IdleArgs),
-    /// Boot machines in containers, install the Debian packages, and have them share files; needs root and Debian
+    /// Boot containers, install the Debian packages and share files among them; needs root and Debian
     Fleet {
-        /// How many machines: "full" is a tracker, a publisher and three servers, "ci" a tracker and one server
+        /// The machines: "full" has a tracker, a publisher and three servers, "ci" a tracker and one server
         #[arg(long, default_value = "full", value_parser = ["full", "ci"])]
         set: String,
     },
-    /// Run everything that CI runs; 10 to 40 minutes on two cores
+    /// Run everything that CI runs; takes 10 to 40 minutes on two cores
     Ci,
-    /// Run `.ci/run` on a clone of the last commit in a bare Debian root, where nothing may be skipped; needs root
+    /// Run `.ci/run` for the last commit on a bare Debian, with nothing skipped; needs root and Debian
     Bare {
-        /// What to run in there instead
+        /// The command to run there instead
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
-    /// Kill a daemon at random moments of its downloads, and check what it makes of it
+    /// Kill a daemon at random moments of its downloads, and check that the files still arrive intact
     Crash {
-        /// How many downloads; each is killed once
+        /// How many downloads; the daemon is killed once in each
         #[arg(long, default_value_t = 100)]
         runs: u32,
-        /// The same seed gives the same files and moments; a random one if left out
+        /// The seed for the files and the moments, to repeat a run [default: random]
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// Look for circles of modules, long files and functions, and questions that change what they ask
+    /// Find circular imports, files and functions that are too long, and `is_...` functions that change something
     Tidy {
-        /// Look at these crates only, for example "daemon"
+        /// The crates to check, for example "daemon" [default: all]
         crates: Vec<String>,
     },
-    /// Make the release archive and the Debian packages in target/dist
+    /// Build the release archive and the Debian packages in target/dist
     Dist,
 }
 
@@ -89,7 +89,7 @@ fn main() -> ExitCode {
         Chore::Idle(args) => idle::run(&args),
         Chore::Fleet { set } => fleet::run(&set).and_then(|ran| match ran {
             true => Ok(()),
-            false => Err("the fleet did not run".to_owned()),
+            false => Err("this machine cannot run the fleet; see above".to_owned()),
         }),
         Chore::Ci => ci::run(),
         Chore::Bare { command } => bare::run(&command),

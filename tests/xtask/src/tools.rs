@@ -35,19 +35,16 @@ impl Tool {
         if self.is_there(workspace) {
             return Ok(());
         }
-        println!(
-            "installing {} {}, once; it is built from its source for some minutes ...",
-            self.package, self.version
-        );
+        println!("installing {} {} (once; building it takes some minutes) ...", self.package, self.version);
         let mut install = workspace.cargo();
         install.args(["install", "--locked", self.package, "--version", self.version]);
-        // One target folder for all tools, because they have many crates in common.
+        // One target directory for all tools, because they have many crates in common.
         install.env("CARGO_TARGET_DIR", workspace.target.join("tools")).envs(PROFILE);
         must(&mut install).map_err(|error| format!("cannot install {}: {error}", self.package))?;
         match self.is_there(workspace) {
             true => Ok(()),
             false => Err(format!(
-                "{} was installed, and cargo does not find it: is the directory that it was installed to in $PATH?",
+                "{} was installed, but cargo does not find it: add cargo's bin directory (~/.cargo/bin) to $PATH",
                 self.package
             )),
         }

@@ -1,8 +1,8 @@
 //! `cargo xtask bare`: runs CI on a clone of the last commit, on a bare Debian that has nothing but the Rust toolchain.
 //! A skipped test counts as failed there.
 //!
-//! The Debian root is a folder that is made for this run and entered in mount and process namespaces of its own.
-//! However the run ends, nothing stays mounted or running, and the folder is removed. The network is the machine's.
+//! The Debian root is a directory that is made for this run and entered in mount and process namespaces of its own.
+//! However the run ends, nothing stays mounted or running, and the directory is removed. The network is the machine's.
 
 mod root;
 
@@ -19,10 +19,11 @@ use std::time::{Duration, Instant};
 /// The script that mounts what the root needs and enters it.
 const ENTER: &str = include_str!("enter.sh");
 
-/// How long debootstrap may take; then the run fails.
+/// Limits the time that debootstrap may take; after that the run fails. It needs about a minute with a fast mirror.
 const ROOT_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// How long the command inside may take: a little longer than `.ci/run` and apt together allow themselves.
+/// Limits the time that the command inside may take; after that the run fails. `.ci/run` ends by itself after 58 minutes,
+/// and installs packages before.
 const RUN_MAX: Duration = Duration::from_secs(75 * 60);
 
 /// Programs that must be on this machine, and the Debian packages that contain them.
@@ -57,39 +58,36 @@ pub(crate) fn run(command: &[OsString]) -> Result<(), String> {
     let workspace = Workspace::find()?;
     let toolchain = root::toolchain()?;
     let home = tempfile::Builder::new().prefix("tinytorrent-bare-").tempdir_in("/var/tmp");
-    let home = home.map_err(|error| format!("/var/tmp: {error}"))?;
+    let home = home.map_err(|error| format!("cannot create a directory in /var/tmp: {error}"))?;
     let place = home.path().join("root");
 
-    step(begin, &format!("1/4: a bare Debian root in {}", place.display()));
+    step(begin, &format!("1/4: making a bare Debian root in {}", place.display()));
     debootstrap(&place, &home.path().join("debootstrap.log"))?;
 
     step(
         begin,
-        &format!(
-            "2/4: the tree of {}, and where apt and cargo find their registries",
-            root::commit(&workspace)?
-        ),
+        &format!("2/4: copying commit {} and the configuration of apt and cargo", root::commit(&workspace)?),
     );
     root::furnish(&workspace, &place)?;
 
     let usual = [OsString::from(".ci/run")];
     let command = if command.is_empty() { &usual[..] } else { command };
     let shown = command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
-    step(begin, &format!("3/4: {shown}, in there"));
+    step(begin, &format!("3/4: running {shown} in it"));
     let ran =
         run_within(inside(&place, &toolchain, command), RUN_MAX).map_err(|error| format!("{shown}: {error}"));
 
     step(begin, "4/4: removing the root");
     let place = home.path().to_owned();
-    let removed = home.close().map_err(|error| format!("{}: {error}", place.display()));
+    let removed = home.close().map_err(|error| format!("cannot remove {}: {error}", place.display()));
     ran.and(removed)?;
-    step(begin, &format!("{shown} passed on a bare Debian"));
+    step(begin, &format!("{shown} passed on bare Debian"));
     Ok(())
 }
 
 /// Makes the root. debootstrap's output is shown only when it fails.
 fn debootstrap(place: &Path, log: &Path) -> Result<(), String> {
-    let file = File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
+    let file = File::create(log).map_err(|error| format!("cannot create {}: {error}", log.display()))?;
     let mut make = isolated();
     make.arg("debootstrap").args(root::debootstrap(place)?.get_args()).stdout(file);
     run_within(make, ROOT_MAX).map_err(|error| {
@@ -107,13 +105,17 @@ fn step(begin: Instant, text: &str) {
 /// An error if this machine lacks something.
 fn needs() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
-        return Err("it needs root: it mounts, and changes into another root".to_owned());
+        return Err(
+            "`cargo xtask bare` must be run as root, because it mounts and changes the root directory"
+                .to_owned(),
+        );
     }
     let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
     let is_missing = |name: &str| !folders.iter().any(|folder| Path::new(folder).join(name).exists());
     let missing = PROGRAMS.iter().find(|(name, _)| is_missing(name));
-    missing
-        .map_or(Ok(()), |(name, package)| Err(format!("{name} is not installed (apt-get install {package})")))
+    missing.map_or(Ok(()), |(name, package)| {
+        Err(format!("{name} is not installed; install it with `apt-get install {package}`"))
+    })
 }
 
 /// A command in namespaces of its own. Their processes end with the first of them, and that ends with us.
@@ -164,7 +166,7 @@ fn run_within(mut command: Command, longest: Duration) -> Result<(), String> {
     loop {
         match child.try_wait().map_err(|error| format!("cannot wait: {error}"))? {
             Some(status) if status.success() => return Ok(()),
-            Some(status) => return Err(format!("it ended with {status}")),
+            Some(status) => return Err(format!("failed with {status}")),
             None => (),
         }
         if let Err(interrupted) = interrupt::check() {
@@ -173,7 +175,7 @@ fn run_within(mut command: Command, longest: Duration) -> Result<(), String> {
         }
         if Instant::now() > latest {
             end(&mut child);
-            return Err(format!("it did not end within {} min", longest.as_secs() / 60));
+            return Err(format!("did not end within {} min", longest.as_secs() / 60));
         }
         std::thread::sleep(Duration::from_millis(100));
     }

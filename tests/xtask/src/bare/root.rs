@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The tree's folder inside the root.
+/// The directory of the source inside the root.
 pub(super) const TREE: &str = "build";
 
 /// The certificates that this machine trusts, including those of a proxy.
@@ -23,14 +23,16 @@ const SOURCES: &str =
 pub(super) fn debootstrap(root: &Path) -> Result<Command, String> {
     let release = read(Path::new("/etc/os-release"))?;
     let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    let suite = codename.ok_or("this Debian has no codename (/etc/os-release)")?;
+    let suite = codename.ok_or("/etc/os-release names no VERSION_CODENAME; this needs Debian")?;
     let site = output(
         Command::new("apt-get")
             .args(["indextargets", "--format", "$(SITE) $(CODENAME) $(COMPONENT)"])
             .arg("Created-By: Packages"),
     )?;
     let site = site.lines().find_map(|line| line.strip_suffix(&format!(" {suite} main")));
-    let site = site.ok_or(format!("apt has no source for {suite} main (apt-get indextargets)"))?;
+    let site = site.ok_or(format!(
+        "apt has no source for {suite} main; see `apt-get indextargets` and /etc/apt/sources.list"
+    ))?;
     let mut command = Command::new("debootstrap");
     command.args(["--variant=minbase", suite]).arg(root).arg(site);
     Ok(command)
@@ -67,27 +69,28 @@ pub(super) fn furnish(workspace: &Workspace, root: &Path) -> Result<(), String> 
     must(clone.arg(&workspace.root).arg(root.join(TREE)))
 }
 
-/// The commit that is tried, and whether there are uncommitted changes that are not.
+/// The commit that is tested, and how many files have changes that are not committed and therefore not tested.
 pub(super) fn commit(workspace: &Workspace) -> Result<String, String> {
     let git = |args: &[&str]| output(Command::new("git").current_dir(&workspace.root).args(args));
     let commit = git(&["log", "-1", "--format=%h %s"])?;
     let changed = git(&["status", "--porcelain"])?.lines().count();
     let beside = if changed > 0 {
-        format!(" (without {changed} files that are not committed)")
+        format!(" (without the uncommitted changes to {changed} files)")
     } else {
         String::new()
     };
     Ok(format!("{}{beside}", commit.trim()))
 }
 
-/// The toolchain's folder: cargo and rustc must be in its `bin`.
+/// The toolchain's directory: cargo and rustc must be in its `bin`.
 pub(super) fn toolchain() -> Result<PathBuf, String> {
     let sysroot = PathBuf::from(output(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
     match sysroot.join("bin/cargo").is_file() && sysroot != Path::new("/usr") {
         true => Ok(sysroot),
-        false => {
-            Err(format!("{} is no toolchain of rustup, which can be shown elsewhere", sysroot.display()))
-        }
+        false => Err(format!(
+            "the Rust toolchain in {} is not from rustup and cannot be mounted in the root; install rustup",
+            sysroot.display()
+        )),
     }
 }
 
@@ -96,7 +99,7 @@ fn cargo_home() -> Result<PathBuf, String> {
     std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(own)
-        .ok_or("there is neither $CARGO_HOME nor $HOME".to_owned())
+        .ok_or("neither $CARGO_HOME nor $HOME is set".to_owned())
 }
 
 fn copy_if_there(from: &Path, to: &Path) -> Result<(), String> {
@@ -104,19 +107,19 @@ fn copy_if_there(from: &Path, to: &Path) -> Result<(), String> {
         return Ok(());
     }
     make(to.parent().ok_or("a file has a directory")?)?;
-    fs::copy(from, to).map(drop).map_err(|error| format!("{}: {error}", from.display()))
+    fs::copy(from, to).map(drop).map_err(|error| format!("cannot copy {}: {error}", from.display()))
 }
 
 fn make(folder: &Path) -> Result<(), String> {
-    fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))
+    fs::create_dir_all(folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 /// The standard output of a command that must succeed.

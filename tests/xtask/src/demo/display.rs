@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
+/// How often a line is printed where standard error is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(1);
 
 /// Shows the progress of the machines.
@@ -80,7 +81,7 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// A table of all machines. The first one shared and has no time.
 pub(crate) fn table(machines: &[Machine], times: &[Duration], uploaded: &[u64], bytes: u64) {
-    println!("\n  machine      time           rate      uploaded  in copies");
+    println!("\n  machine      time           rate          sent  in copies");
     for (index, (machine, uploaded)) in machines.iter().zip(uploaded).enumerate() {
         let (time, rate) = match index.checked_sub(1).and_then(|index| times.get(index)) {
             Some(time) => {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 const START_MAX: Duration = Duration::from_secs(20);
 
-/// The demo's temporary folder, which is removed when this is dropped.
+/// The demo's temporary directory, which is removed when this is dropped.
 pub(crate) struct Scene {
     programs: Programs,
     folder: TempDir,
@@ -45,7 +45,10 @@ pub(crate) struct Progress {
 impl Scene {
     pub(crate) fn new(programs: Programs) -> Result<Scene, String> {
         let folder = tempfile::Builder::new().prefix("tinytorrent-demo-").tempdir();
-        Ok(Scene { programs, folder: folder.map_err(|error| format!("no temporary directory: {error}"))? })
+        Ok(Scene {
+            programs,
+            folder: folder.map_err(|error| format!("cannot create a temporary directory: {error}"))?,
+        })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -54,7 +57,7 @@ impl Scene {
 
     pub(crate) fn start_tracker(&self) -> Result<Tracker, String> {
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let port = free_port(ip).map_err(|error| format!("no free port: {error}"))?;
+        let port = free_port(ip).map_err(|error| format!("cannot find a free port: {error}"))?;
         let addr = SocketAddr::new(ip, port);
         let mut command = sealed(&self.programs.path("tt-tracker"), self.folder());
         command.args(["--listen", &addr.to_string()]);
@@ -109,7 +112,7 @@ impl Machine {
         match output.code {
             0 => Ok(output.stdout),
             code => Err(format!(
-                "{}: ttctl {} ended with {code}: {}",
+                "{}: ttctl {} failed with exit code {code}: {}",
                 self.name,
                 args.join(" "),
                 output.stderr.trim()
@@ -150,10 +153,14 @@ fn wait_until_up(name: &str, process: &mut Process, is_up: impl Fn() -> bool) ->
     while !is_up() {
         interrupt::check()?;
         if let Some(status) = process.ended() {
-            return Err(format!("{name} ended with {status}:\n{}", process.log().trim()));
+            return Err(format!("{name} failed with {status}:\n{}", process.log().trim()));
         }
         if begin.elapsed() > START_MAX {
-            return Err(format!("{name} does not answer within {START_MAX:?}:\n{}", process.log().trim()));
+            return Err(format!(
+                "{name} did not answer within {} s:\n{}",
+                START_MAX.as_secs(),
+                process.log().trim()
+            ));
         }
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: a fleet of four on one machine.
 //!
-//! A tracker and four daemons start in a temporary folder; the first shares a file, the others fetch it, and each
-//! copy is hashed. Everything that was started and made is gone at the end, also after ^C and after a failure.
+//! A tracker and four daemons start in a temporary directory; the first shares a file, the others fetch it, and each
+//! copy is hashed. At the end everything that was started or created is gone, also after ^C and after a failure.
 
 mod display;
 mod machine;
@@ -17,9 +17,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// The size of the random file, if none is given.
 const RANDOM_BYTES: u64 = 256 << 20;
+/// How often the progress is queried.
 const POLL_EVERY: Duration = Duration::from_millis(100);
-/// How long nothing may arrive anywhere before the demo fails.
+/// If nothing arrives on any machine for this long, the demo fails.
 const STALL_MAX: Duration = Duration::from_secs(120);
 
 /// Shares the file, or a random one, with three other daemons.
@@ -28,13 +30,18 @@ pub(crate) fn run(file: Option<&Path>) -> Result<(), String> {
     let binaries = Workspace::find()?.build_release()?;
     let scene = Scene::new(Programs::in_dir(&binaries)?)?;
     let file = match file {
-        Some(file) => file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?,
-        None => random_file(scene.folder()).map_err(|error| format!("cannot make a random file: {error}"))?,
+        Some(file) => {
+            file.canonicalize().map_err(|error| format!("cannot open {}: {error}", file.display()))?
+        }
+        None => {
+            random_file(scene.folder()).map_err(|error| format!("cannot create a random file: {error}"))?
+        }
     };
     let name = file.file_name().and_then(|name| name.to_str()).ok_or("the file's name is not valid UTF-8")?;
-    let bytes = fs::metadata(&file).map_err(|error| format!("{}: {error}", file.display()))?.len();
+    let bytes =
+        fs::metadata(&file).map_err(|error| format!("cannot open {}: {error}", file.display()))?.len();
     println!("hashing {} ({}) ...", file.display(), display::size(bytes));
-    let hash = sha256_file(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let hash = sha256_file(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     interrupt::check()?;
 
     let tracker = scene.start_tracker()?;
@@ -55,7 +62,7 @@ pub(crate) fn run(file: Option<&Path>) -> Result<(), String> {
         }
         return Err(error);
     }
-    println!("\nall {} copies of {name} are right; SHA-256:\n{hash}", machines.len());
+    println!("\nall {} copies of {name} are identical; SHA-256:\n{hash}", machines.len());
     Ok(())
 }
 
@@ -71,7 +78,7 @@ fn distribute(machines: &[Machine], file: &Path, name: &str, bytes: u64) -> Resu
     let (first, others) = machines.split_first().ok_or("there are no machines")?;
     let begin = Instant::now();
     first.ttctl(&["share", "--", file.to_str().ok_or("the path is not valid UTF-8")?])?;
-    println!("{} shares {name} after {:.1} s", first.name(), begin.elapsed().as_secs_f64());
+    println!("{} has hashed and published {name} after {:.1} s", first.name(), begin.elapsed().as_secs_f64());
 
     let mut begins = Vec::new();
     for machine in others {
@@ -105,7 +112,10 @@ fn watch(machines: &[Machine], begins: &[Instant], name: &str, bytes: u64) -> Re
         if bytes_have != last.0 {
             last = (bytes_have, Instant::now());
         } else if last.1.elapsed() > STALL_MAX {
-            return Err(format!("nothing has arrived for {} s", STALL_MAX.as_secs()));
+            return Err(format!(
+                "no machine has received anything for {} s; see the logs above",
+                STALL_MAX.as_secs()
+            ));
         }
         std::thread::sleep(POLL_EVERY);
     }
@@ -118,7 +128,7 @@ fn check_copies(machines: &[Machine], name: &str, hash: &str) -> Result<(), Stri
     for machine in machines {
         interrupt::check()?;
         let path = machine.folder().join(name);
-        let found = sha256_file(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let found = sha256_file(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         if found != hash {
             return Err(format!("{} has SHA-256 {found} instead of {hash}", path.display()));
         }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Files and folders of the repository that go into the archive.
+/// Files and directories of the repository that go into the archive.
 const CONTENTS: [&str; 9] = [
     "config",
     "systemd",
@@ -22,14 +22,14 @@ const CONTENTS: [&str; 9] = [
 
 const PROGRAMS: [&str; 3] = ["ttd", "ttctl", "tt-tracker"];
 
-/// The folder in which each shell looks for completions, below /usr/local or /usr.
+/// The directory in which each shell looks for completions, below /usr/local or /usr.
 const SHELLS: [(&str, &str); 3] = [
     ("ttctl", "share/bash-completion/completions"),
     ("_ttctl", "share/zsh/site-functions"),
     ("ttctl.fish", "share/fish/vendor_completions.d"),
 ];
 
-/// Makes the archive of these binaries and returns its path. Its folders `bin` and `share` belong into /usr/local.
+/// Makes the archive of these binaries and returns its path. Its directories `bin` and `share` belong into /usr/local.
 pub(super) fn make(workspace: &Workspace, binaries: &Path, dist: &Path) -> Result<PathBuf, String> {
     let top = format!("tinytorrent-{}", workspace.version);
     let name = format!("{top}-{}-{}.tar.gz", std::env::consts::OS, std::env::consts::ARCH);
@@ -37,7 +37,7 @@ pub(super) fn make(workspace: &Workspace, binaries: &Path, dist: &Path) -> Resul
     let generated = binaries.join("generated");
     generated::make(workspace, binaries, &generated)?;
     stage(&workspace.root, binaries, &generated, &dist.join(&top))
-        .map_err(|error| format!("{}: {error}", dist.display()))?;
+        .map_err(|error| format!("cannot fill {}: {error}", dist.display()))?;
     // Without the symbols that only a debugger reads.
     let bin = dist.join(&top).join("bin");
     must(Command::new("strip").args(PROGRAMS.map(|name| bin.join(name))))?;
@@ -52,7 +52,7 @@ pub(super) fn make(workspace: &Workspace, binaries: &Path, dist: &Path) -> Resul
             .arg(&tar)
             .arg(&top),
     )?;
-    fs::rename(&tar, &archive).map_err(|error| format!("{}: {error}", archive.display()))?;
+    fs::rename(&tar, &archive).map_err(|error| format!("cannot create {}: {error}", archive.display()))?;
 
     Ok(archive)
 }

@@ -24,7 +24,7 @@ pub(super) fn debian(
         }
     }
     if changes.is_empty() {
-        return Err("CHANGELOG.md tells of no change".to_owned());
+        return Err("CHANGELOG.md lists no changes for this version".to_owned());
     }
     let maintainer = "TinyTorrent maintainers <maintainers@tinytorrent.invalid>";
     Ok(format!("{package} ({version}) unstable; urgency=medium\n{changes}\n -- {maintainer}  {date}\n"))

@@ -9,9 +9,9 @@ use std::process::Command;
 pub(super) const COMPLETIONS: [(&str, &str); 3] =
     [("bash", "ttctl"), ("zsh", "_ttctl"), ("fish", "ttctl.fish")];
 
-/// Makes `PACKAGE/manN/PAGE.N` for both packages and `completions/FILE` for each shell, in a new folder.
+/// Makes `PACKAGE/manN/PAGE.N` for both packages and `completions/FILE` for each shell, in a new directory.
 pub(super) fn make(workspace: &Workspace, binaries: &Path, to: &Path) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", to.display());
+    let failed = |error: std::io::Error| format!("cannot fill {}: {error}", to.display());
     if to.exists() {
         fs::remove_dir_all(to).map_err(failed)?;
     }
@@ -22,7 +22,7 @@ pub(super) fn make(workspace: &Workspace, binaries: &Path, to: &Path) -> Result<
         let output = Command::new(binaries.join("ttctl")).args(["completions", shell]).output();
         let output = output.map_err(|error| format!("cannot run ttctl: {error}"))?;
         if !output.status.success() || output.stdout.is_empty() {
-            return Err(format!("ttctl completions {shell} ended with {}", output.status));
+            return Err(format!("ttctl completions {shell} printed nothing, {}", output.status));
         }
         fs::write(to.join("completions").join(name), output.stdout).map_err(failed)?;
     }

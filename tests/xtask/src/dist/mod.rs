@@ -13,7 +13,7 @@ use crate::cargo::Workspace;
 use cluster::skip;
 use std::fs;
 
-/// Builds everything and prints paths, sizes and SHA-256. The last are also written to a file.
+/// Builds everything and prints paths, sizes and SHA-256. The hashes are also written to a file.
 pub(crate) fn run() -> Result<(), String> {
     let workspace = Workspace::find()?;
     let can_pack = match prepare(&workspace) {
@@ -21,7 +21,7 @@ pub(crate) fn run() -> Result<(), String> {
         Err(NoPackages::NotDebian) => {
             skip::chore(
                 "the Debian packages",
-                "this machine has no dpkg-deb and dpkg-shlibdeps (apt-get install dpkg-dev)",
+                "dpkg-deb and dpkg-shlibdeps are not installed (on Debian: apt-get install dpkg-dev)",
             )?;
             false
         }
@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<(), String> {
     };
     let binaries = workspace.build_release()?;
     let dist = workspace.target.join("dist");
-    fs::create_dir_all(&dist).map_err(|error| format!("{}: {error}", dist.display()))?;
+    fs::create_dir_all(&dist).map_err(|error| format!("cannot create {}: {error}", dist.display()))?;
     let mut made = vec![archive::make(&workspace, &binaries, &dist)?];
     if can_pack {
         let packages = packages::make(&workspace, &binaries, &dist, &workspace.version)?;
@@ -37,7 +37,8 @@ pub(crate) fn run() -> Result<(), String> {
         made.extend([packages.daemon, packages.tracker]);
     }
     for path in &made {
-        let bytes = fs::metadata(path).map_err(|error| error.to_string())?.len();
+        let bytes =
+            fs::metadata(path).map_err(|error| format!("cannot open {}: {error}", path.display()))?.len();
         println!("{}: {bytes} bytes", path.display());
     }
     let sums = sums::write(&dist, &made)?;

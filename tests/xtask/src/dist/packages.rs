@@ -64,17 +64,17 @@ pub(crate) fn make(
         ]);
         must(command.arg("--output").arg(dist).env("SOURCE_DATE_EPOCH", time(workspace)))?;
         let path = dist.join(format!("{name}_{version}_{}.deb", architecture()?));
-        if path.is_file() { Ok(path) } else { Err(format!("cargo-deb has not made {}", path.display())) }
+        if path.is_file() { Ok(path) } else { Err(format!("cargo-deb did not create {}", path.display())) }
     };
     Ok(Packages { daemon: pack("daemon", "tinytorrent")?, tracker: pack("tracker", "tinytorrent-tracker")? })
 }
 
-/// Runs lintian on the packages: its errors are ours, and everything else is printed.
+/// Runs lintian on the packages. An error that it reports is an error; everything else is only printed.
 pub(super) fn lint(packages: &Packages) -> Result<(), String> {
     if !is_there("lintian") {
         return skip::chore(
-            "what lintian says of the packages",
-            "lintian is not installed (apt-get install lintian)",
+            "lintian on the packages",
+            "lintian is not installed (on Debian: apt-get install lintian)",
         );
     }
     let mut lintian = Command::new("lintian");
@@ -91,10 +91,10 @@ fn is_there(program: &str) -> bool {
 /// Generates what cargo-deb needs besides the binaries.
 fn generate(workspace: &Workspace, binaries: &Path, to: &Path, version: &str) -> Result<(), String> {
     generated::make(workspace, binaries, to)?;
-    let failed = |error: std::io::Error| format!("{}: {error}", to.display());
+    let failed = |error: std::io::Error| format!("cannot fill {}: {error}", to.display());
     let read = |name: &str| {
         let path = workspace.root.join(name);
-        fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+        fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
     };
     fs::create_dir_all(to.join("documents")).map_err(failed)?;
     fs::write(to.join("documents/README.md"), documents::readme(&read("README.md")?)).map_err(failed)?;

@@ -11,12 +11,12 @@ pub(super) const NAME: &str = "SHA256SUMS";
 pub(super) fn write(dist: &Path, files: &[PathBuf]) -> Result<String, String> {
     let mut text = String::new();
     for path in files {
-        let hash = sha256_file(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let name = path.file_name().ok_or_else(|| format!("{} is no file", path.display()))?;
+        let hash = sha256_file(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let name = path.file_name().ok_or_else(|| format!("{} is not a file", path.display()))?;
         text += &format!("{hash}  {}\n", name.to_string_lossy());
     }
     let path = dist.join(NAME);
-    fs::write(&path, &text).map_err(|error| format!("{}: {error}", path.display()))?;
+    fs::write(&path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     Ok(text)
 }
 

@@ -14,9 +14,9 @@ const FUNCTION_LINES_MAX: usize = 70;
 pub(super) fn file(source: &Source) -> Option<Finding> {
     (source.lines > FILE_LINES_MAX).then(|| Finding {
         place: format!("{}:{}", source.path, FILE_LINES_MAX + 1),
-        what: format!("the file has {} lines, {FILE_LINES_MAX} at most may be", source.lines),
+        what: format!("the file has {} lines, more than {FILE_LINES_MAX}", source.lines),
         details: Vec::new(),
-        remedy: "find its second subject and give it a file of its own".to_owned(),
+        remedy: "find its second subject and move that to a file of its own".to_owned(),
     })
 }
 
@@ -26,9 +26,10 @@ pub(super) fn functions(source: &Source, functions: &[Function]) -> Vec<Finding>
     let long = functions.iter().filter(|function| lines(function) > FUNCTION_LINES_MAX);
     long.map(|function| Finding {
         place: format!("{}:{}", source.path, function.first),
-        what: format!("{} has {} lines, {FUNCTION_LINES_MAX} at most may be", function.name, lines(function)),
+        what: format!("{} has {} lines, more than {FUNCTION_LINES_MAX}", function.name, lines(function)),
         details: Vec::new(),
-        remedy: "let it decide and call functions that do the steps, each with a name of its own".to_owned(),
+        remedy: "move its steps to functions of their own; it then only decides which of them to call"
+            .to_owned(),
     })
     .collect()
 }

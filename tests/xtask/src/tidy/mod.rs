@@ -32,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), String>
     for package in &packages {
         let findings = findings(package)?;
         if !findings.is_empty() {
-            println!("{}: {} findings", package.name, findings.len());
+            println!("{}: {}", package.name, counted(findings.len()));
         }
         for finding in &findings {
             println!("{finding}");
@@ -42,12 +42,15 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), String>
     let files: usize = packages.iter().map(|package| package.sources.len()).sum();
     match count {
         0 => {
-            println!("{files} files in {} crates: nothing to tidy", packages.len());
+            println!("{files} files in {} crates: no findings", packages.len());
             Ok(())
         }
-        1 => Err("1 finding, see above".to_owned()),
-        count => Err(format!("{count} findings, see above")),
+        count => Err(format!("{}; see above", counted(count))),
     }
+}
+
+fn counted(findings: usize) -> String {
+    format!("{findings} {}", if findings == 1 { "finding" } else { "findings" })
 }
 
 /// All findings of a package: circles first, then file by file.

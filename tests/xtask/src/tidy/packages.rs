@@ -27,7 +27,7 @@ pub(super) fn find(workspace: &Workspace, names: &[String]) -> Result<Vec<Packag
     all.extend(described(workspace, Path::new(FUZZ))?);
     let known: Vec<&str> = all.iter().filter_map(|package| package["name"].as_str()).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        return Err(format!("there is no crate {unknown}; there are {}", known.join(", ")));
+        return Err(format!("unknown crate \"{unknown}\"; the crates are {}", known.join(", ")));
     }
     let is_wanted = |package: &&Value| {
         names.is_empty() || names.iter().any(|name| package["name"].as_str() == Some(name))

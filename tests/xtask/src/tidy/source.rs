@@ -23,7 +23,7 @@ impl Source {
     pub(super) fn of(path: &str, text: &str) -> Result<Source, String> {
         let tokens = text
             .parse::<TokenStream>()
-            .map_err(|error| format!("{path}:{}: this is no Rust: {error}", error.span().start().line))?;
+            .map_err(|error| format!("{path}:{}: not valid Rust: {error}", error.span().start().line))?;
         Ok(Source { path: path.to_owned(), lines: text.lines().count(), tokens })
     }
 
@@ -33,6 +33,6 @@ impl Source {
     /// When it is no Rust; the error names file and line.
     pub(super) fn items(&self) -> Result<syn::File, String> {
         syn::parse2(self.tokens.clone())
-            .map_err(|error| format!("{}:{}: this is no Rust: {error}", self.path, error.span().start().line))
+            .map_err(|error| format!("{}:{}: not valid Rust: {error}", self.path, error.span().start().line))
     }
 }
