@@ -130,7 +130,7 @@ impl Driver {
         }
     }
 
-    /// Forgets our dates that lie in the future: the clock was set back since, so nobody knows the true dates.
+    /// Forgets our dates of sharing that lie in the future: the clock was set back since, so nobody knows the true dates.
     /// Otherwise these publications would count as the newest of their names.
     pub(super) fn forget_dates_to_come(&mut self) {
         let dated = self.library.iter().map(|(key, resource)| (key, resource.record.shared_at_ms));
@@ -143,7 +143,7 @@ impl Driver {
         }
         if let [first, ..] = wrong[..] {
             tracing::warn!(name = self.library.called(first), id = %first, files = wrong.len(),
-                "shared at a time that is still to come, since the clock was put back; the time is forgotten");
+                "its date of sharing lies in the future, because the clock was set back; the date is ignored");
         }
         wrong.into_iter().for_each(|key| self.announce(key));
     }

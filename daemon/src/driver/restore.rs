@@ -119,7 +119,7 @@ impl Driver {
         }
         if let Some(error) = &rebuilt {
             tracing::warn!(name = %manifest.name(), id = %key, %error,
-                "its record was damaged, and is made again from its manifest and its data");
+                "its record was damaged; it is rebuilt from its manifest and its data");
         }
         if rebuilt.is_some() {
             self.loading.rebuilt.insert(key);
@@ -135,7 +135,7 @@ impl Driver {
         let is_misdated = is_to_come(record.shared_at_ms);
         if is_misdated {
             tracing::warn!(name = %manifest.name(), id = %key,
-                "shared at a time that is still to come, since the clock was put back; the time is forgotten");
+                "its date of sharing lies in the future, because the clock was set back; the date is ignored");
             record.shared_at_ms = 0;
         }
         let phase = Phase::Checking(Checking::new(CheckStep::Looks));

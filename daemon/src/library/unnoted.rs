@@ -4,7 +4,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Limits the written chunks that the have map on disk does not claim. Further chunks wait. After a crash these are
-/// fetched again.
+/// fetched again; 64 MiB take a fast network about half a second.
 const UNNOTED_MAX: u32 = 64;
 
 /// Counts the chunks of a download that its have map on disk does not claim yet.

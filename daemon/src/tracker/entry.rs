@@ -73,7 +73,7 @@ pub struct AnnouncedEntry {
 }
 
 impl AnnouncedEntry {
-    /// What is to be published: the manifest under each name that was not taken back.
+    /// The manifests to publish: one for each name that was not taken back.
     pub fn to_publish(&self) -> impl Iterator<Item = &Manifest> {
         let may = |manifest: &&Manifest| self.may_publish && !self.taken_back.contains(manifest.name());
         self.manifests.iter().filter(may)

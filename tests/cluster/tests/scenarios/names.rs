@@ -245,11 +245,11 @@ fn a_clock_that_was_ahead_brings_no_old_version_back() {
     let (old, new) = (content(77, MIB + 1), content(78, MIB + 2));
     let mut a = Daemon::start(&tracker, &[]);
     let [b, c, d, e] = [(); 4].map(|()| Daemon::start(&tracker, &[]));
-    // The whole machine is a day ahead, and is put right.
+    // The whole machine is a day ahead, and then its clock is corrected.
     clock.set(24);
     a.share_bytes("img", &old);
     clock.set(0);
-    a.wait_log("still to come");
+    a.wait_log("lies in the future");
     tracker.restart();
     wait_until("the old one is back", CAP, || !tracker.peers("img").is_empty());
     share_over(&b, "img", &new);
