@@ -11,15 +11,19 @@ use crate::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
 use crate::have::HaveMap;
 use crate::id::{ChunkHash, ResourceId};
 use crate::manifest::Manifest;
+use body::changed;
 use sha2::Digest;
-use std::fs::{File, Metadata};
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
+mod body;
 #[cfg(test)]
 mod tests;
+
+pub use body::{Body, RegularFile};
 
 /// Limits the chunks in memory, of 1 MiB each. Workers wait for a free buffer. 8 are enough to keep 4 workers busy.
 const WINDOW: usize = 8;
@@ -68,9 +72,13 @@ pub struct Hashed {
 /// assert_eq!(hashed.hashes, [ChunkHash::of(b"hello")]);
 /// ```
 pub fn hash_file(file: &File, progress: &Progress<'_>) -> io::Result<Hashed> {
-    let before = regular(file)?;
-    let (hashed, _) = hash_bytes(&reader(file), before.len(), 0, progress)?;
-    unchanged(&before, file)?;
+    hash_body(&RegularFile::new(file)?, progress)
+}
+
+/// Hashes a resource's bytes. The errors are those of [`hash_file`].
+pub fn hash_body(body: &dyn Body, progress: &Progress<'_>) -> io::Result<Hashed> {
+    let (hashed, _) = hash_bytes(body, 0, progress)?;
+    body.must_be_unchanged()?;
     Ok(hashed)
 }
 
@@ -92,9 +100,16 @@ pub struct Checked {
 /// Compares a file with a manifest. Bytes beyond the manifest's last chunk are not read; with them the file is not the
 /// resource. The errors are those of [`hash_file`].
 pub fn check_file(file: &File, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
-    let (checked, bytes) = check(file, manifest, 0, progress)?;
-    let whole_matches = checked.whole_matches && checked.bytes == bytes;
-    Ok(Checked { whole_matches, bytes, ..checked })
+    let file = RegularFile::new(file)?.at_most(manifest.count().bytes_max());
+    let checked = check_body(&file, manifest, progress)?;
+    let whole_matches = checked.whole_matches && checked.bytes == file.file_bytes();
+    Ok(Checked { whole_matches, bytes: file.file_bytes(), ..checked })
+}
+
+/// Compares a resource's bytes with a manifest. They must be at most as many as the manifest's chunks can have. The
+/// errors are those of [`hash_file`].
+pub fn check_body(body: &dyn Body, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
+    check(body, manifest, 0, progress)
 }
 
 /// Compares a download with its manifest like [`check_file`], with two differences. A few chunks that cannot be read
@@ -102,76 +117,67 @@ pub fn check_file(file: &File, manifest: &Manifest, progress: &Progress<'_>) -> 
 /// If there are more, or if no chunk can be read, the result is an error, since the disk failed and may recover. And
 /// bytes beyond the last chunk are ignored.
 pub fn check_part(file: &File, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
-    Ok(check(file, manifest, UNREADABLE_MAX, progress)?.0)
+    let file = RegularFile::new(file)?.at_most(manifest.count().bytes_max());
+    check_part_body(&file, manifest, progress)
 }
 
-/// Compares the part of a file that can belong to the resource. Also returns the file's size.
+/// Compares the bytes of a download with its manifest, like [`check_part`].
+pub fn check_part_body(body: &dyn Body, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
+    check(body, manifest, UNREADABLE_MAX, progress)
+}
+
 fn check(
-    file: &File,
+    body: &dyn Body,
     manifest: &Manifest,
     unreadable_max: usize,
     progress: &Progress<'_>,
-) -> io::Result<(Checked, u64)> {
-    let before = regular(file)?;
-    let bytes = before.len().min(manifest.count().bytes_max());
-    let (hashed, unreadable) = hash_bytes(&reader(file), bytes, unreadable_max, progress)?;
-    unchanged(&before, file)?;
+) -> io::Result<Checked> {
+    let (hashed, skipped) = hash_bytes(body, unreadable_max, progress)?;
+    body.must_be_unchanged()?;
     let mut good = HaveMap::empty(manifest.count());
     for (index, (found, wanted)) in
         manifest.count().indices().zip(hashed.hashes.iter().zip(manifest.hashes()))
     {
-        if found == wanted && !unreadable.contains(&index) {
+        if found == wanted && !skipped.contains(index) {
             good.insert(index);
         }
     }
     let bad = good.missing_from(ChunkIndex(0)).collect();
-    let whole_matches = unreadable.is_empty() && hashed.resource == manifest.resource();
-    Ok((Checked { good, bad, unreadable, whole_matches, bytes }, before.len()))
+    let whole_matches = skipped.is_empty() && hashed.resource == manifest.resource();
+    Ok(Checked { good, bad, unreadable: skipped.unreadable, whole_matches, bytes: body.bytes() })
 }
 
-fn regular(file: &File) -> io::Result<Metadata> {
-    let metadata = file.metadata()?;
-    match metadata.is_file() {
-        true => Ok(metadata),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+/// The chunks that were passed over.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Skipped {
+    /// The disk failed to read them.
+    unreadable: Vec<ChunkIndex>,
+    /// Bytes of them are not there.
+    missing: BTreeSet<ChunkIndex>,
+}
+
+impl Skipped {
+    fn is_empty(&self) -> bool {
+        self.unreadable.is_empty() && self.missing.is_empty()
+    }
+
+    fn contains(&self, index: ChunkIndex) -> bool {
+        self.missing.contains(&index) || self.unreadable.contains(&index)
     }
 }
 
-fn unchanged(before: &Metadata, file: &File) -> io::Result<()> {
-    let after = file.metadata()?;
-    if after.len() != before.len() {
-        return Err(changed(format!("it had {} bytes and now has {}", before.len(), after.len())));
-    }
-    if (after.mtime(), after.mtime_nsec()) != (before.mtime(), before.mtime_nsec()) {
-        return Err(changed("it was written to".to_owned()));
-    }
-    Ok(())
-}
-
-fn changed(how: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("the file changed while it was being hashed: {how}"))
-}
-
-/// Reads bytes at an offset into a buffer; called from any thread.
-type Read<'a> = dyn Fn(&mut [u8], u64) -> io::Result<()> + Sync + 'a;
-
-fn reader(file: &File) -> impl Fn(&mut [u8], u64) -> io::Result<()> + Sync {
-    |buffer, offset| file.read_exact_at(buffer, offset)
-}
-
-/// Also returns the chunks that could not be read. Their hashes, and then the hash of the whole, are meaningless. More
-/// than `unreadable_max` such chunks are an error.
+/// Also returns the chunks that were passed over. Their hashes, and then the hash of the whole, are meaningless. More
+/// than `unreadable_max` chunks that the disk cannot read are an error.
 fn hash_bytes(
-    read: &Read<'_>,
-    bytes: u64,
+    body: &dyn Body,
     unreadable_max: usize,
     progress: &Progress<'_>,
-) -> io::Result<(Hashed, Vec<ChunkIndex>)> {
-    let count = ChunkCount::of_bytes(bytes)
+) -> io::Result<(Hashed, Skipped)> {
+    let count = ChunkCount::of_bytes(body.bytes())
         .ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 TiB"))?;
-    let pipeline = Pipeline::new(read, bytes, count, unreadable_max, progress);
+    let pipeline = Pipeline::new(body, count, unreadable_max, progress);
     if count.get() <= 1 {
-        return Ok((pipeline.hash_only_chunk()?, Vec::new()));
+        return pipeline.hash_only_chunk();
     }
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     std::thread::scope(|scope| {
@@ -185,7 +191,7 @@ fn hash_bytes(
 
 /// The state that the workers share.
 struct Pipeline<'a> {
-    read: &'a Read<'a>,
+    body: &'a dyn Body,
     bytes: u64,
     count: ChunkCount,
     unreadable_max: usize,
@@ -204,8 +210,7 @@ struct Board {
     read_next: u32,
     buffers: Vec<BufferState>,
     hashes: Vec<ChunkHash>,
-    /// Chunks that could not be read and were skipped.
-    unreadable: Vec<ChunkIndex>,
+    skipped: Skipped,
     failed: Option<io::Error>,
 }
 
@@ -226,39 +231,42 @@ enum HashJob {
 
 impl<'a> Pipeline<'a> {
     fn new(
-        read: &'a Read<'a>,
-        bytes: u64,
+        body: &'a dyn Body,
         count: ChunkCount,
         unreadable_max: usize,
         progress: &'a Progress<'a>,
     ) -> Pipeline<'a> {
+        let bytes = body.bytes();
         let buffers = WINDOW.min(count.get() as usize);
         let board = Board {
             lane: Lane::default(),
             read_next: 0,
             buffers: vec![BufferState::default(); buffers],
             hashes: vec![ChunkHash([0; 32]); count.get() as usize],
-            unreadable: Vec::new(),
+            skipped: Skipped::default(),
             failed: None,
         };
         let buffer = || RwLock::new(vec![0; bytes.min(CHUNK_BYTES.into()) as usize].into_boxed_slice());
         let buffers = (0..buffers).map(|_| buffer()).collect();
         let (board, changed) = (Mutex::new(board), Condvar::new());
-        Pipeline { read, bytes, count, unreadable_max, progress, buffers, board, changed }
+        Pipeline { body, bytes, count, unreadable_max, progress, buffers, board, changed }
     }
 
     /// A file of at most one chunk: the chunk is the whole file, so it is hashed once.
-    fn hash_only_chunk(self) -> io::Result<Hashed> {
+    fn hash_only_chunk(self) -> io::Result<(Hashed, Skipped)> {
         let mut resource = ResourceId::of(b"");
         let mut hashes = Vec::new();
         if self.count.get() == 1 {
             let chunk = ChunkIndex(0);
-            self.read(chunk)?;
+            if let Err(error) = self.read(chunk) {
+                self.pass_over(chunk, error)?;
+            }
             let hash = ChunkHash::of(&self.buffer(chunk)[..self.chunk_bytes(chunk)]);
             (resource, hashes) = (ResourceId(hash.0), vec![hash]);
         }
         let _ = (self.progress)(self.bytes);
-        Ok(Hashed { resource, hashes, bytes: self.bytes })
+        let board = self.board.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((Hashed { resource, hashes, bytes: self.bytes }, board.skipped))
     }
 
     fn work(&self) {
@@ -321,36 +329,34 @@ impl<'a> Pipeline<'a> {
         let buffer = &self.buffers[place(chunk, self.buffers.len())];
         let mut buffer = buffer.write().unwrap_or_else(PoisonError::into_inner);
         let wanted = &mut buffer[..self.chunk_bytes(chunk)];
-        (self.read)(wanted, chunk.offset()).map_err(|error| match error.kind() {
+        self.body.read_exact_at(wanted, chunk.offset()).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => changed("it became shorter".to_owned()),
             _ => error,
         })
     }
 
-    /// Notes that a chunk cannot be read. Returns the error if there are too many such chunks, or if the file changed.
+    /// Notes that a chunk is not there or cannot be read. Returns the error if too many chunks cannot be read, or if
+    /// the file changed.
     fn pass_over(&self, chunk: ChunkIndex, error: io::Error) -> io::Result<()> {
         let mut board = self.board();
-        let too_many = board.unreadable.len() + 1 >= self.count.get() as usize;
-        if error.kind() == io::ErrorKind::InvalidData
-            || too_many
-            || board.unreadable.len() >= self.unreadable_max
-        {
-            return Err(error);
+        let skipped = &mut board.skipped;
+        let too_many = skipped.unreadable.len() + 1 >= self.count.get() as usize;
+        match error.kind() {
+            io::ErrorKind::NotFound => _ = skipped.missing.insert(chunk),
+            io::ErrorKind::InvalidData => return Err(error),
+            _ if too_many || skipped.unreadable.len() >= self.unreadable_max => return Err(error),
+            _ => skipped.unreadable.push(chunk),
         }
-        board.unreadable.push(chunk);
         Ok(())
     }
 
-    fn finish(self) -> io::Result<(Hashed, Vec<ChunkIndex>)> {
+    fn finish(self) -> io::Result<(Hashed, Skipped)> {
         let board = self.board.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = board.failed {
             return Err(error);
         }
         debug_assert_eq!(board.lane.passed(), self.count.get(), "it passes over all unless something failed");
-        Ok((
-            Hashed { resource: board.lane.hash(), hashes: board.hashes, bytes: self.bytes },
-            board.unreadable,
-        ))
+        Ok((Hashed { resource: board.lane.hash(), hashes: board.hashes, bytes: self.bytes }, board.skipped))
     }
 
     fn fail(&self, error: io::Error) {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::url::TrackerUrl;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const MIB: usize = CHUNK_BYTES as usize;
@@ -27,8 +28,8 @@ fn manifest_of(bytes: &[u8]) -> Manifest {
 fn the_lane_does_not_take_an_old_chunk_for_a_new_one() {
     let content = bytes((WINDOW + 2) * MIB);
     let (file, count) = (file_of(&content), ChunkCount::of_bytes(content.len() as u64).unwrap());
-    let read = reader(&file);
-    let pipeline = Pipeline::new(&read, content.len() as u64, count, 0, &silent);
+    let file = RegularFile::new(&file).unwrap();
+    let pipeline = Pipeline::new(&file, count, 0, &silent);
     let job = || pipeline.board().take_job(count);
     let held_up = ChunkIndex(0);
     assert!(matches!(job(), Some(HashJob::Chunk(chunk)) if chunk == held_up));
@@ -149,17 +150,28 @@ fn a_false_list_under_a_true_id_is_found_and_so_is_the_reverse() {
     assert!(checked.bad.is_empty() && !checked.whole_matches);
 }
 
-/// A disk on which some chunks cannot be read.
-fn bad_sectors<'a>(
+/// Bytes on a disk that fails to read some chunks.
+struct BadSectors<'a> {
     content: &'a [u8],
     bad: &'a [u32],
-) -> impl Fn(&mut [u8], u64) -> io::Result<()> + Sync + 'a {
-    |buffer, offset| {
+    error: io::ErrorKind,
+}
+
+impl Body for BadSectors<'_> {
+    fn bytes(&self) -> u64 {
+        self.content.len() as u64
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let at = offset as usize;
-        if bad.contains(&((at / MIB) as u32)) {
-            return Err(io::Error::from_raw_os_error(5));
+        if self.bad.contains(&((at / MIB) as u32)) {
+            return Err(self.error.into());
         }
-        buffer.copy_from_slice(&content[at..at + buffer.len()]);
+        buffer.copy_from_slice(&self.content[at..at + buffer.len()]);
+        Ok(())
+    }
+
+    fn must_be_unchanged(&self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -167,11 +179,12 @@ fn bad_sectors<'a>(
 #[test]
 fn what_cannot_be_read_is_passed_over_when_it_is_little() {
     let content = bytes(5 * MIB + 9);
+    let error = io::ErrorKind::ResourceBusy;
     let read = |bad: &[u32], unreadable_max| {
-        let hashed = hash_bytes(&bad_sectors(&content, bad), content.len() as u64, unreadable_max, &silent);
-        hashed.map(|(hashed, mut unreadable)| {
-            unreadable.sort();
-            (hashed, unreadable.iter().map(|index| index.0).collect::<Vec<_>>())
+        let hashed = hash_bytes(&BadSectors { content: &content, bad, error }, unreadable_max, &silent);
+        hashed.map(|(hashed, mut skipped)| {
+            skipped.unreadable.sort();
+            (hashed, skipped.unreadable.iter().map(|index| index.0).collect::<Vec<_>>())
         })
     };
     let (whole, _) = read(&[], 0).unwrap();
@@ -181,6 +194,17 @@ fn what_cannot_be_read_is_passed_over_when_it_is_little() {
         assert_eq!(hashed.hashes[good], whole.hashes[good]);
     }
     for (bad, unreadable_max) in [(&[1][..], 0), (&[1, 3, 5], 2), (&[0, 1, 2, 3, 4, 5], 64)] {
-        assert_eq!(read(bad, unreadable_max).unwrap_err().raw_os_error(), Some(5), "{bad:?}");
+        assert_eq!(read(bad, unreadable_max).unwrap_err().kind(), error, "{bad:?}");
+    }
+}
+
+#[test]
+fn bytes_that_are_not_there_make_a_wrong_chunk_and_no_error() {
+    for (len, bad) in [(5 * MIB + 9, &[1, 5][..]), (4 * MIB, &[0, 1, 2, 3]), (7, &[0])] {
+        let content = bytes(len);
+        let body = BadSectors { content: &content, bad, error: io::ErrorKind::NotFound };
+        let checked = check_body(&body, &manifest_of(&content), &silent).unwrap();
+        assert_eq!(checked.bad.iter().map(|index| index.0).collect::<Vec<_>>(), bad);
+        assert!(checked.unreadable.is_empty() && !checked.whole_matches);
     }
 }
