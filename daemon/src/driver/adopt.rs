@@ -8,8 +8,10 @@ use super::reasons::no_room_words;
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{CheckedFile, Input, Reply, TaskInput, Wanted};
-use crate::library::{Blocked, Check, CheckStep, Checking, Phase, PublishedFile, Resource};
-use crate::store::{Copied, FileIdentity, NameRecord, NameState, NoRoom, Record, StoreError, copy_chunks};
+use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Resource};
+use crate::store::{
+    Copied, FileIdentity, NameRecord, NameState, NoRoom, PublishedFile, Record, StoreError, copy_chunks,
+};
 use crate::tasks::TaskHandle;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;

@@ -4,10 +4,12 @@ use super::Driver;
 use super::reasons::short;
 use super::state::RESOURCES_MAX;
 use crate::inbox::{Asked, Input, Reply, TaskInput, Wanted, internal, store_error, unknown};
-use crate::library::{Blocked, Opening, Phase, PublishedFile, Resource};
+use crate::library::{Blocked, Opening, Phase, Resource};
 use crate::panicked::caught;
 use crate::saver::Shelf;
-use crate::store::{Lying, NameRecord, NameState, NotHere, PartFile, Record, Slot, StoreError};
+use crate::store::{
+    Lying, NameRecord, NameState, NotHere, PartFile, PublishedFile, Record, Slot, StoreError,
+};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;

@@ -1,8 +1,8 @@
 //! Looks at a resource's files, in calls that block: after the start, and when the shared directory is back.
 
 use crate::inbox::{Restored, Seen};
-use crate::library::{Check, PublishedFile};
-use crate::store::{FileIdentity, Home, Record, Slot, StoreError};
+use crate::library::Check;
+use crate::store::{FileIdentity, Home, PublishedFile, Record, Slot, StoreError};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;

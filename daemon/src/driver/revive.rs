@@ -3,9 +3,9 @@
 
 use super::Driver;
 use crate::inbox::{Input, Reply, TaskInput, Wanted};
-use crate::library::{Phase, PublishedFile};
+use crate::library::Phase;
 use crate::snapshot::Snapshot;
-use crate::store::{FileIdentity, Lying, NameState, NotHere};
+use crate::store::{FileIdentity, Lying, NameState, NotHere, PublishedFile};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::ControlError;

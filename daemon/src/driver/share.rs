@@ -7,12 +7,12 @@ use super::reasons::{no_room_words, short, told};
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{Imported, Input, TaskInput, ToShare};
-use crate::library::PublishedFile;
 use crate::library::{Phase, Resource};
 use crate::panicked::caught;
 use crate::saver::Shelf;
 use crate::store::{
-    FileIdentity, Import, NameRecord, PublishError, Record, StoreError, holds_already, open_regular,
+    FileIdentity, Import, NameRecord, PublishError, PublishedFile, Record, StoreError, holds_already,
+    open_regular,
 };
 use crate::tasks::TaskHandle;
 use crate::tracker::{TrackerCommand, Unpublished, Waiting};

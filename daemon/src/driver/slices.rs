@@ -2,8 +2,8 @@
 
 use super::Driver;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Phase, PublishedFile};
-use crate::store::NotHere;
+use crate::library::Phase;
+use crate::store::{NotHere, PublishedFile};
 use crate::watch::SLICE_MAX;
 use shared::id::SwarmKey;
 use std::sync::Arc;

@@ -2,12 +2,11 @@
 
 use super::command::{Reply, ToShare, Wanted};
 use super::found::Hit;
-use crate::library::{
-    Check, Download, HashedWhole, Opening, PublishedFile, ReadError, ReusedFrom, Source, TakeError,
-};
+use crate::library::{Check, Download, HashedWhole, Opening, ReadError, ReusedFrom, Source, TakeError};
 use crate::snapshot::Snapshot;
 use crate::store::{
-    Copied, FileIdentity, Home, Loaded, NameState, NotHere, PartFile, PublishError, Record, Slot, StoreError,
+    Copied, FileIdentity, Home, Loaded, NameState, NotHere, PartFile, PublishError, PublishedFile, Record,
+    Slot, StoreError,
 };
 use crate::watch::Turn;
 use shared::chunk::ChunkIndex;

@@ -19,7 +19,7 @@ pub use opening::Opening;
 pub use rates::Traffic;
 pub use resource::{Fetching, Phase, Resource};
 pub use reused::ReusedFrom;
-pub use source::{Download, Former, PublishedFile, ReadError, Source, TakeError};
+pub use source::{Download, Former, ReadError, Source, TakeError};
 pub use sources::{Fetched, Sources};
 pub use standing::{Newer, Standing};
 pub use unnoted::Unnoted;

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::inbox::Requests;
-use crate::library::{PublishedFile, Resource};
-use crate::store::{FileIdentity, NameRecord, Record};
+use crate::library::Resource;
+use crate::store::{FileIdentity, NameRecord, PublishedFile, Record};
 use crate::watch::SLICE_MAX;
 use shared::chunk::ChunkIndex;
 use shared::swarm::Event;
