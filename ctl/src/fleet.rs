@@ -47,7 +47,8 @@ pub(crate) async fn fleet(args: &FleetArgs, global: &Global, output: &mut Output
     shown.text(output).iter().try_for_each(|line| output.line(line))
 }
 
-/// Asks repeatedly, also after errors, so that a watch survives a restart of the tracker or ttd.
+/// Asks repeatedly, also after errors, so that a watch survives a restart of the tracker or ttd. A ttd of another version
+/// ends it.
 async fn follow(
     mut asker: Asker,
     what: Lookup,
@@ -63,7 +64,7 @@ async fn follow(
         }
         tokio::time::sleep(LOOK_EVERY).await;
         if has_failed {
-            let _ = asker.reconnect(global, None).await; // if there is no ttd, the next question fails as well
+            asker.reconnect(global, None).await?; // if there is no ttd, the next question fails as well
         }
     }
 }

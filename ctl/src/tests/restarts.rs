@@ -122,6 +122,21 @@ fn who_counts_machines_does_not_wait_for_a_ttd_of_another_version() {
 }
 
 #[test]
+fn a_watch_of_the_fleet_does_not_wait_for_a_ttd_of_another_version() {
+    let fake = Fake::start();
+    fake.state().published = vec!["x"];
+    let watch = Running::start(&["fleet", "x", "--watch"], &fake);
+    until("it watches", || !fake.state().asked.is_empty());
+    {
+        let mut state = fake.state();
+        state.trouble.other_version_from = Some(2);
+        state.trouble.cut();
+    }
+    let (code, message) = watch.fails();
+    assert!(code == 4 && message.contains("has a different version"), "{code} {message}");
+}
+
+#[test]
 fn what_was_done_before_ttd_went_is_told() {
     for (verb, word) in
         [("pause", "paused"), ("resume", "resumed"), ("remove", "removed"), ("unpublish", "unpublished")]
