@@ -1,12 +1,30 @@
-//! Asks for confirmation before something that cannot be undone.
+//! Asks for confirmation before files or names are taken away that the user did not name one by one.
 
 use crate::error::{Error, Kind};
+use crate::human;
 use crate::output::Output;
+use crate::targets::Targets;
 use std::io::{self, BufRead, Write};
+
+/// Asks for confirmation with the number of files, if they are meant by a pattern or by --all. A user who names each
+/// file is not asked. `question` makes the question of "3 files".
+///
+/// The number does not matter: whether a script needs `--yes` must not depend on how many files are here.
+pub(crate) fn confirm_several(
+    targets: &Targets,
+    is_all: bool,
+    question: impl FnOnce(&str) -> String,
+    output: &Output,
+) -> Result<(), Error> {
+    if targets.count() == 0 || !(is_all || targets.has_any_by_pattern()) {
+        return Ok(());
+    }
+    confirm(&question(&human::count(targets.count() as u64, "file")), output)
+}
 
 /// Asks at the terminal. Without a yes the command does nothing and fails. If there is no terminal, the command line
 /// needs `--yes`.
-pub(crate) fn confirm(question: &str, output: &Output) -> Result<(), Error> {
+fn confirm(question: &str, output: &Output) -> Result<(), Error> {
     if !output.can_ask() {
         return Err(
             Error::usage(format!("cannot ask without a terminal: {question}?")).hint("use --yes to confirm")

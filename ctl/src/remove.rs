@@ -1,20 +1,21 @@
 //! `ttctl remove`: stops sharing files and forgets them.
 
 use crate::cli::{Global, RemoveArgs};
-use crate::confirm::confirm;
+use crate::confirm::confirm_several;
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::{Document, Removed};
 use crate::each::{for_each, names};
 use crate::error::Error;
-use crate::human;
 use crate::output::Output;
-use crate::targets::{Targets, targets};
+use crate::targets::targets;
 use crate::unpublish::take_back;
 
 pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
     let targets = targets(&daemon, &args.what).await?;
-    ask_first(args, &targets, output)?;
+    if !args.yes {
+        confirm_several(&targets, args.all, |files| question(args, files), output)?;
+    }
     let act = async |name: String| {
         if args.unpublish {
             take_back(&daemon, &name, output).await?;
@@ -30,17 +31,12 @@ pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Outp
     failures.end()
 }
 
-/// Asks for confirmation with the number of files, for --all and for patterns whose files are deleted. A user who names
-/// each file is not asked.
-fn ask_first(args: &RemoveArgs, targets: &Targets, output: &Output) -> Result<(), Error> {
-    let is_by_pattern = args.delete && targets.has_any_by_pattern();
-    if args.yes || targets.count() == 0 || !(args.all || is_by_pattern) {
-        return Ok(());
+/// "stop sharing 3 files and delete them"
+fn question(args: &RemoveArgs, files: &str) -> String {
+    match (args.unpublish, args.delete) {
+        (false, false) => format!("stop sharing {files}"),
+        (false, true) => format!("stop sharing {files} and delete them"),
+        (true, false) => format!("unpublish {files} and stop sharing them"),
+        (true, true) => format!("unpublish {files}, stop sharing and delete them"),
     }
-    let files = human::count(targets.count() as u64, "file");
-    let question = match args.delete {
-        true => format!("stop sharing {files} and delete them"),
-        false => format!("stop sharing {files}"),
-    };
-    confirm(&question, output)
 }

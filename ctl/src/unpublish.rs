@@ -1,6 +1,7 @@
 //! `ttctl unpublish`: takes back from the trackers the names of files that were shared here.
 
-use crate::cli::{Global, WhatsArgs};
+use crate::cli::{Global, UnpublishArgs};
+use crate::confirm::confirm_several;
 use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::documents::{Document, UnpublishedNames};
 use crate::each::for_each;
@@ -8,9 +9,16 @@ use crate::error::Error;
 use crate::output::Output;
 use crate::targets::targets;
 
-pub(crate) async fn unpublish(args: &WhatsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
+pub(crate) async fn unpublish(
+    args: &UnpublishArgs,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
     let targets = targets(&daemon, &args.what).await?;
+    if !args.yes {
+        confirm_several(&targets, args.all, |files| format!("unpublish {files}"), output)?;
+    }
     let act = async |name: String| take_back(&daemon, &name, output).await;
     let (done, mut failures) = for_each(targets, output, act).await;
     let mut done = UnpublishedNames { unpublished: done.concat(), errors: Vec::new() };

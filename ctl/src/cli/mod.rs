@@ -16,6 +16,7 @@ mod remove;
 mod share;
 mod status;
 mod tracker;
+mod unpublish;
 mod wait;
 mod what;
 mod which_tracker;
@@ -39,6 +40,7 @@ pub use remove::RemoveArgs;
 pub use share::ShareArgs;
 pub use status::StatusArgs;
 pub use tracker::{TrackerCommand, TrackerListArgs, TrackerPeersArgs, TrackerResourcesArgs};
+pub use unpublish::UnpublishArgs;
 pub use wait::WaitArgs;
 pub use what::{WhatsArgs, resource_name};
 pub use which_tracker::WhichTracker;
@@ -112,7 +114,7 @@ pub enum Command {
     Status(StatusArgs),
     /// List the files that are here, with ids and sizes
     #[command(visible_alias = "ls")]
-    #[command(override_usage = "ttctl list [-l]")]
+    #[command(override_usage = "ttctl list [-l] [NAME|ID...]")]
     List(ListArgs),
     /// Show the daemon's version, directory, limits, trackers and totals
     #[command(override_usage = "ttctl info")]
@@ -121,7 +123,7 @@ pub enum Command {
     #[command(override_usage = "ttctl events [--since DURATION] [--no-follow] [NAME|ID...]")]
     Events(EventsArgs),
     /// Show the peers that a file is exchanged with
-    #[command(override_usage = "ttctl peers [--uploads] [--downloads] [NAME|ID]")]
+    #[command(override_usage = "ttctl peers [--uploads] [--downloads] [NAME|ID...]")]
     Peers(PeersArgs),
     /// Pause: stop fetching and serving until resumed
     #[command(override_usage = "ttctl pause NAME|ID...\n       ttctl pause --all")]
@@ -137,8 +139,8 @@ pub enum Command {
     /// The trackers no longer list the file under its name; an earlier version that is still published gets the name
     /// again. The file stays here, and is still served to machines that have started to fetch it. `ttctl share`
     /// publishes it again.
-    #[command(override_usage = "ttctl unpublish NAME|ID...\n       ttctl unpublish --all")]
-    Unpublish(WhatsArgs),
+    #[command(override_usage = "ttctl unpublish [-y] NAME|ID...\n       ttctl unpublish [-y] --all")]
+    Unpublish(UnpublishArgs),
     /// Stop sharing and forget files; complete files stay on disk unless --delete
     #[command(visible_alias = "rm")]
     #[command(

@@ -8,8 +8,9 @@ use clap_complete::ArgValueCompleter;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 NAME|ID is a name, an id or the first 8 or more digits of one, or a pattern such
-as 'lab-*' (quoted, so that the shell leaves it alone). --all, and patterns with
---delete, ask for confirmation; without a terminal they need --yes.
+as 'lab-*' (quoted, so that the shell leaves it alone). --all and patterns ask
+for confirmation; without a terminal they need --yes. If some fail, the others
+are still done, and the exit code is that of the first that failed.
 
 Examples:
   ttctl remove lab-2025.img

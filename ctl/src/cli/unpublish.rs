@@ -1,0 +1,28 @@
+//! `ttctl unpublish`: its arguments and its help.
+
+use super::names;
+use clap::Args;
+use clap_complete::ArgValueCompleter;
+
+/// `ttctl unpublish`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+NAME|ID is a name, an id or the first 8 or more digits of one, or a pattern such
+as 'lab-*' (quoted, so that the shell leaves it alone). --all and patterns ask
+for confirmation; without a terminal they need --yes. If some fail, the others
+are still done, and the exit code is that of the first that failed.
+
+Examples:
+  ttctl unpublish lab-2025.img
+  ttctl unpublish --yes 'forecast-2025-*'")]
+pub struct UnpublishArgs {
+    /// Names, ids or patterns such as 'lab-*'
+    #[arg(value_name = "NAME|ID", required_unless_present = "all", add = ArgValueCompleter::new(names::here))]
+    pub what: Vec<String>,
+    /// All files that are here
+    #[arg(long, conflicts_with = "what")]
+    pub all: bool,
+    /// Do not ask for confirmation
+    #[arg(long, short)]
+    pub yes: bool,
+}
