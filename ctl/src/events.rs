@@ -7,13 +7,15 @@ use crate::error::{Error, Kind};
 use crate::human;
 use crate::local_time;
 use crate::output::{Colour, Output};
-use crate::select::{Known, select};
-use crate::targets::check_patterns;
+use crate::select::{Known, NoMeaning, select};
+use crate::targets::{all_here, check_patterns, known, no_meaning};
 use crate::width::{shorten_middle, width, wrap};
 use serde::Serialize;
 use shared::host::clock::now_ms;
 use shared::id::PeerId;
 use shared::rpc::control::{EventPage, FileEvent, Happened, Happening, TrackerEvent};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The width of the longest word for an event, in columns.
@@ -24,18 +26,54 @@ const NARROW: usize = 30;
 const INDENT: usize = 2;
 
 pub(crate) async fn events(args: &EventsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
+    check_patterns(&args.what)?;
     let gone = output.reader_gone();
+    let warn = output.warner();
+    let since_ms = args.since.map(|since| now_ms().saturating_sub(since.duration().as_millis() as u64));
+    let filter = Filter::new(&args.what, since_ms);
     tokio::select! {
-        ended = follow(args, global, output) => ended,
-        () = gone => Err(Error::new(Kind::BrokenPipe, "")),
+        ended = follow(args, &filter, global, output) => ended?,
+        () = gone => return Err(Error::new(Kind::BrokenPipe, "")),
+        ended = warn_and_wait(&filter, global, &warn), if !args.no_follow => ended?,
     }
+    warn_of_unknown(&filter, global, "", &warn).await
 }
 
-async fn follow(args: &EventsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
-    check_patterns(&args.what)?;
+/// Warns of words that mean nothing yet, and never ends: their events may still come.
+async fn warn_and_wait(filter: &Filter<'_>, global: &Global, warn: &impl Fn(&str)) -> Result<(), Error> {
+    // Whoever follows the events says what is wrong with ttd.
+    let _ = warn_of_unknown(filter, global, "; waiting for its events", warn).await;
+    std::future::pending().await
+}
+
+/// Warns of each word that means neither a file that is here nor one of the events so far. It needs a connection of its
+/// own: a ttd that is loading answers late.
+async fn warn_of_unknown(
+    filter: &Filter<'_>,
+    global: &Global,
+    then: &str,
+    warn: &impl Fn(&str),
+) -> Result<(), Error> {
+    if filter.unseen.borrow().is_empty() {
+        return Ok(());
+    }
+    let known = known(&all_here(&Daemon::connect(global).await?).await?);
+    for what in filter.unseen.borrow().iter() {
+        if let Err(why @ (NoMeaning::Unknown | NoMeaning::NoMatch)) = select(resource_name(what), &known) {
+            warn(&format!("{}{then}", no_meaning(what, &why, "").message));
+        }
+    }
+    Ok(())
+}
+
+async fn follow(
+    args: &EventsArgs,
+    filter: &Filter<'_>,
+    global: &Global,
+    output: &mut Output,
+) -> Result<(), Error> {
     let mut daemon = Daemon::connect(global).await?;
-    let since_ms = args.since.map(|since| now_ms().saturating_sub(since.duration().as_millis() as u64));
-    let filter = Filter { what: &args.what, since_ms: since_ms.unwrap_or(0) };
+    let since_ms = filter.since_ms;
     let mut place = match args.no_follow || args.since.is_some() {
         true => Place { run: daemon.info.peer_id, after: 0 },
         false => Place::newest(&daemon).await?,
@@ -49,7 +87,7 @@ async fn follow(args: &EventsArgs, global: &Global, output: &mut Output) -> Resu
                 if std::mem::take(&mut is_first) && !lacks_some(&page, since_ms) {
                     page.missed = 0;
                 }
-                show(&page, &filter, output)?;
+                show(&page, filter, output)?;
                 place.after = page.newest;
             }
             Err(error) => {
@@ -133,18 +171,32 @@ fn missed(page: &EventPage, output: &mut Output) -> Result<(), Error> {
 struct Filter<'a> {
     /// Names, patterns or ids; empty for all.
     what: &'a [String],
-    since_ms: u64,
+    /// The words that meant no event so far.
+    unseen: RefCell<BTreeSet<&'a str>>,
+    /// The time since which events are shown, if one was asked for.
+    since_ms: Option<u64>,
 }
 
-impl Filter<'_> {
+impl<'a> Filter<'a> {
+    fn new(what: &'a [String], since_ms: Option<u64>) -> Filter<'a> {
+        let unseen = RefCell::new(what.iter().map(String::as_str).collect());
+        Filter { what, unseen, since_ms }
+    }
+
     fn takes(&self, happened: &Happened) -> bool {
-        if happened.at_ms < self.since_ms {
-            return false;
-        }
-        let Happening::File { name, resource, .. } = &happened.event else { return self.what.is_empty() };
+        let Happening::File { name, resource, .. } = &happened.event else {
+            return self.what.is_empty() && self.is_in_time(happened);
+        };
         let known = [Known { name: name.clone(), id: *resource }];
-        let means = |what: &String| select(resource_name(what), &known).is_ok();
-        self.what.is_empty() || self.what.iter().any(means)
+        let means = |what: &&String| select(resource_name(what), &known).is_ok();
+        let meant = self.what.iter().filter(means).inspect(|what| {
+            self.unseen.borrow_mut().remove(what.as_str());
+        });
+        (meant.count() > 0 || self.what.is_empty()) && self.is_in_time(happened)
+    }
+
+    fn is_in_time(&self, happened: &Happened) -> bool {
+        self.since_ms.is_none_or(|since| happened.at_ms >= since)
     }
 }
 

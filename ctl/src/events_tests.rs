@@ -21,7 +21,7 @@ fn shown(events: Vec<Happened>, what: &[&str], since_ms: u64, json: bool) -> Str
     let (sink, what) = (Sink::default(), what.iter().map(|what| (*what).to_owned()).collect::<Vec<_>>());
     let mut output = Output::to(sink.clone(), &Global { json, ..Global::default() });
     let page = EventPage { newest: 9, missed: 0, events };
-    show(&page, &Filter { what: &what, since_ms }, &mut output).unwrap();
+    show(&page, &Filter::new(&what, Some(since_ms)), &mut output).unwrap();
     sink.text()
 }
 
@@ -94,7 +94,7 @@ fn who_was_too_slow_is_told_how_many_are_missing() {
     let sink = Sink::default();
     let mut output = Output::to(sink.clone(), &Global { json: true, ..Global::default() });
     let page = EventPage { newest: 2000, missed: 17, events: Vec::new() };
-    show(&page, &Filter { what: &[], since_ms: 0 }, &mut output).unwrap();
+    show(&page, &Filter::new(&[], None), &mut output).unwrap();
     assert!(sink.text().contains("\"event\":\"missed\",\"missed\":17}"), "{}", sink.text());
 }
 

@@ -9,12 +9,15 @@ use crate::local_time;
 use crate::output::Output;
 use crate::status::{NOTHING, coloured_state, size};
 use crate::table::{Column, Table};
-use crate::targets::matching;
+use crate::targets::{all_here, matching};
 use shared::rpc::control::ResourceStatus;
 
 pub(crate) async fn list(args: &ListArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
-    let here = daemon.caller.status(None, CALL_TIMEOUT).await??;
+    let here = match args.what.is_empty() {
+        true => daemon.caller.status(None, CALL_TIMEOUT).await??,
+        false => all_here(&daemon).await?,
+    };
     let mut failures = Failures::default();
     let resources = match &args.what[..] {
         [] => here.iter().collect(),

@@ -310,7 +310,13 @@ impl Output {
 
     /// Prints a warning.
     pub fn warning(&self, text: &str) {
-        self.tell("warning:", Colour::Careful, &self.pasteable(text));
+        tell(self.err_has_colours(), "warning:", Colour::Careful, &self.pasteable(text));
+    }
+
+    /// A function that prints warnings that suggest no command, for code that does not have the output.
+    pub(crate) fn warner(&self) -> impl Fn(&str) + use<> {
+        let has_colours = self.err_has_colours();
+        move |text| tell(has_colours, "warning:", Colour::Careful, text)
     }
 
     /// Prints an error and its hint.
@@ -318,18 +324,17 @@ impl Output {
         if error.kind == Kind::BrokenPipe || error.is_told {
             return;
         }
-        self.tell("error:", Colour::Bad, &error.message);
+        tell(self.err_has_colours(), "error:", Colour::Bad, &error.message);
         if let Some(hint) = &error.hint {
-            self.tell("hint:", Colour::Bold, &self.pasteable(hint));
+            tell(self.err_has_colours(), "hint:", Colour::Bold, &self.pasteable(hint));
         }
     }
+}
 
-    /// Prints a text after a label in a color.
-    fn tell(&self, label: &str, colour: Colour, text: &str) {
-        let lines = err_lines(&format!("{label} {}", clean(text)));
-        let label_painted = paint(self.err_has_colours(), colour, label);
-        err_write(&lines.replacen(label, &label_painted, 1));
-    }
+/// Prints a text after a label in a color.
+fn tell(has_colours: bool, label: &str, colour: Colour, text: &str) {
+    let lines = err_lines(&format!("{label} {}", clean(text)));
+    err_write(&lines.replacen(label, &paint(has_colours, colour, label), 1));
 }
 
 /// Blocks until the other side of the standard output has gone: the reader of a pipe, or the terminal.

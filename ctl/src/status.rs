@@ -4,14 +4,14 @@ use crate::cli::{Global, StatusArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon, POLL_TIMEOUT, WAIT_MS};
 use crate::dead_trackers::dead_trackers;
 use crate::details::Details;
-use crate::documents::{Document, Resource, Resources};
+use crate::documents::{Document, FailureOf, Resource, Resources};
 use crate::each::Failures;
 use crate::error::{Error, Kind};
 use crate::human;
 use crate::local_time;
 use crate::output::{Colour, Output};
 use crate::table::{Cell, Column, Steady, Table};
-use crate::targets::{check_patterns, is_single, matching, target_of_one};
+use crate::targets::{all_here, check_patterns, is_single, loaded, matching, target_of_one};
 use crate::watch::{self, Frame, Updates, watch};
 use crate::width::wrap;
 use shared::chunk::{CHUNK_BYTES, ChunkCount};
@@ -21,10 +21,16 @@ use std::time::Duration;
 /// The shortest pause between two updates with --watch, so that a busy ttd is not asked all the time.
 const UPDATES_EVERY: Duration = Duration::from_millis(200);
 
+/// How often a watch shows what ttd has loaded so far. A ttd that answers sooner is not called one that is loading.
+const LOADING_EVERY: Duration = Duration::from_secs(1);
+
 /// What is said of a name that `ttctl unpublish` took back.
 const TAKEN_BACK: &str = "no (taken back with `ttctl unpublish`; `ttctl share` publishes it again)";
 
 pub(crate) const NOTHING: &str = "no files here; `ttctl share` and `ttctl get` add some";
+
+/// What is said while ttd may not know all names yet.
+const LOADING: &str = "ttd has just started and is loading its directory";
 
 /// What is said while a watch waits for ttd.
 const AWAY: &str = "ttd has stopped; waiting for it to come back";
@@ -57,7 +63,7 @@ async fn status_of_several(
         check_patterns(&args.what)?;
         return watch_these(daemon, Watch::These(&args.what), global, output).await;
     }
-    let here = daemon.caller.status(None, CALL_TIMEOUT).await??;
+    let here = all_here(&daemon).await?;
     let (found, failed) = matching(&here, &args.what);
     let mut failures = Failures::default();
     failed.into_iter().for_each(|(what, error)| failures.add(&what, error, output));
@@ -130,16 +136,24 @@ async fn watch_these(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Error> {
-    let mut statuses =
-        Statuses { what: what.one(), resources: Vec::new(), is_away: false, steady: Steady::default() };
+    let mut statuses = Statuses { what: what.one(), ..Statuses::default() };
     watch(&mut statuses, output, |updates| follow(daemon, what, global, updates)).await
 }
 
 /// What a watch is told.
 enum Update {
-    Resources(Vec<ResourceStatus>),
+    Resources(Found),
     /// ttd has stopped, and is waited for.
     Away,
+}
+
+/// What the words mean now.
+#[derive(Debug, Default)]
+struct Found {
+    resources: Vec<ResourceStatus>,
+    /// The words that mean nothing, and why. None while ttd is loading.
+    unknown: Vec<(String, Error)>,
+    is_loading: bool,
 }
 
 /// Sends the resources now and after each change, also after a restart of ttd.
@@ -149,45 +163,99 @@ async fn follow(
     global: &Global,
     updates: Updates<Update>,
 ) -> Result<(), Error> {
-    let mut seen = None;
     loop {
-        let update = match look(&daemon, what, seen).await {
-            Ok(watched) if seen.replace(watched.seen) != Some(watched.seen) => {
-                Some(Update::Resources(watched.resources))
-            }
-            Ok(_) => None, // an answer that only ends the long poll
-            Err(error) if error.kind == Kind::NoDaemon => Some(Update::Away),
-            Err(error) => return Err(error),
-        };
-        let is_away = matches!(update, Some(Update::Away));
-        if let Some(update) = update
-            && updates.send(update).await.is_err()
-        {
+        match follow_one(&daemon, what, &updates).await {
+            Err(error) if error.kind == Kind::NoDaemon => {}
+            ended => return ended,
+        }
+        if updates.send(Update::Away).await.is_err() {
             return Ok(());
         }
-        if is_away {
-            (daemon, seen) = (Daemon::connect_again(global).await?, None);
+        daemon = Daemon::connect_again(global).await?;
+    }
+}
+
+/// The same with one ttd, which ends with an error when it stops.
+async fn follow_one(daemon: &Daemon, what: Watch<'_>, updates: &Updates<Update>) -> Result<(), Error> {
+    if let Watch::These(_) = what {
+        follow_loading(daemon, what, updates).await?;
+    }
+    let mut seen = None;
+    loop {
+        let (number, found) = look(daemon, what, seen).await?;
+        // an answer without news only ends the long poll
+        if seen.replace(number) != Some(number) && updates.send(Update::Resources(found)).await.is_err() {
+            return Ok(());
         }
         tokio::time::sleep(UPDATES_EVERY).await;
     }
 }
 
-/// Waits until something is other than it was `seen`, or for a while.
-async fn look(daemon: &Daemon, what: Watch<'_>, seen: Option<u64>) -> Result<Watched, Error> {
-    let one = what.one().map(str::to_owned);
-    let mut watched = daemon.caller.watch(one, seen.unwrap_or(0), WAIT_MS, POLL_TIMEOUT).await??;
-    if let Watch::These(whats) = what {
-        watched.resources = matching(&watched.resources, whats).0.into_iter().cloned().collect();
+/// Waits until ttd knows all names, so that no word is called unknown before. Meanwhile sends what is known.
+async fn follow_loading(daemon: &Daemon, what: Watch<'_>, updates: &Updates<Update>) -> Result<(), Error> {
+    let mut loaded = std::pin::pin!(async {
+        loop {
+            match loaded(daemon).await {
+                Err(error) if error.kind == Kind::TimedOut => tokio::time::sleep(UPDATES_EVERY).await,
+                ended => return ended,
+            }
+        }
+    });
+    loop {
+        if let Ok(ended) = tokio::time::timeout(LOADING_EVERY, &mut loaded).await {
+            return ended;
+        }
+        let (_, found) = look(daemon, what, None).await?;
+        let found = Found { unknown: Vec::new(), is_loading: true, ..found };
+        if updates.send(Update::Resources(found)).await.is_err() {
+            return Ok(());
+        }
     }
-    Ok(watched)
+}
+
+/// Waits until something is other than it was `seen`, or for a while. Returns the number of what was seen now.
+async fn look(daemon: &Daemon, what: Watch<'_>, seen: Option<u64>) -> Result<(u64, Found), Error> {
+    let one = what.one().map(str::to_owned);
+    let Watched { seen, resources } =
+        daemon.caller.watch(one, seen.unwrap_or(0), WAIT_MS, POLL_TIMEOUT).await??;
+    let Watch::These(whats) = what else { return Ok((seen, Found { resources, ..Found::default() })) };
+    let (meant, unknown) = matching(&resources, whats);
+    let resources = meant.into_iter().cloned().collect();
+    Ok((seen, Found { resources, unknown, ..Found::default() }))
 }
 
 /// What `--watch` shows.
+#[derive(Default)]
 struct Statuses<'a> {
     what: Option<&'a str>,
-    resources: Vec<ResourceStatus>,
+    found: Found,
     is_away: bool,
     steady: Steady,
+}
+
+impl Statuses<'_> {
+    /// What stands below the table on a screen.
+    fn foot(&self, output: &Output) -> Vec<String> {
+        let Found { resources, unknown, is_loading } = &self.found;
+        let columns = output.columns().unwrap_or(usize::MAX);
+        let careful = |text: &str| -> Vec<String> {
+            let lines = wrap(&human::clean(text), columns).into_iter();
+            lines.map(|line| output.paint(Colour::Careful, &line)).collect()
+        };
+        if self.is_away {
+            return careful(AWAY);
+        }
+        if *is_loading {
+            return careful(LOADING);
+        }
+        let mut foot: Vec<String> = unknown.iter().flat_map(|(_, error)| careful(&error.message)).collect();
+        match resources.is_empty() {
+            true if foot.is_empty() => foot = wrap(NOTHING, columns),
+            true => {}
+            false => foot.extend(below(&resources.iter().collect::<Vec<_>>(), output)),
+        }
+        foot
+    }
 }
 
 impl watch::Watched for Statuses<'_> {
@@ -196,39 +264,44 @@ impl watch::Watched for Statuses<'_> {
     fn take(&mut self, update: Update, output: &Output) {
         let was_away = self.is_away;
         self.is_away = matches!(update, Update::Away);
-        if let Update::Resources(resources) = update {
-            self.resources = resources;
-        }
         // A screen has it below the table.
-        if was_away != self.is_away && !output.out_is_screen() {
+        let is_told = !output.out_is_screen();
+        if let Update::Resources(found) = update {
+            let is_new = |error: &Error| self.found.unknown.iter().all(|(_, known)| known != error);
+            let new = found.unknown.iter().filter(|(_, error)| is_told && is_new(error));
+            new.for_each(|(_, error)| output.warning(&error.message));
+            self.found = found;
+        }
+        if was_away != self.is_away && is_told {
             output.note(if self.is_away { AWAY } else { "ttd is back" });
         }
     }
 
     fn frame(&mut self, output: &Output) -> Frame {
-        let all: Vec<&ResourceStatus> = self.resources.iter().collect();
-        let columns = output.columns().unwrap_or(usize::MAX);
-        let mut foot = if all.is_empty() { wrap(NOTHING, columns) } else { below(&all, output) };
-        if self.is_away {
-            foot = wrap(AWAY, columns).iter().map(|line| output.paint(Colour::Careful, line)).collect();
-        }
-        Frame { table: table(&self.resources, output).again(&mut self.steady, output), foot }
+        let table = table(&self.found.resources, output).again(&mut self.steady, output);
+        Frame { table, foot: self.foot(output) }
     }
 
     /// One JSON document, or a line per resource.
     fn lines(&self, output: &Output) -> Result<Vec<String>, Error> {
-        if self.is_away && self.resources.is_empty() {
+        let Found { resources, unknown, .. } = &self.found;
+        if self.is_away && resources.is_empty() {
             return Ok(Vec::new()); // ttd has told nothing yet
         }
-        let only = self.what.map(|what| best(&self.resources, what)).transpose()?;
+        let only = self.what.map(|what| best(resources, what)).transpose()?;
         if !output.is_json() {
-            return Ok(self.resources.iter().map(line).collect());
+            return Ok(resources.iter().map(line).collect());
         }
         let text = match only {
             Some(resource) => serde_json::to_string(&Document::new(Resource::from(resource))),
             None => {
-                let resources = self.resources.iter().map(Resource::from).collect();
-                serde_json::to_string(&Document::new(Resources { resources, errors: Vec::new() }))
+                let resources = resources.iter().map(Resource::from).collect();
+                let failure = |(what, error): &(String, Error)| FailureOf {
+                    what: what.clone(),
+                    failure: output.failure(error),
+                };
+                let errors = unknown.iter().map(failure).collect();
+                serde_json::to_string(&Document::new(Resources { resources, errors }))
             }
         };
         text.map(|text| vec![text]).map_err(|error| Error::internal(error.to_string()))

@@ -59,15 +59,19 @@ pub(crate) async fn targets(daemon: &Daemon, whats: &[String]) -> Result<Targets
     Ok(Targets(whats.iter().map(|what| (what.clone(), target(what, &known, &mut taken))).collect()))
 }
 
-/// The status of everything that is here, once ttd has loaded it all.
-///
-/// A list is answered at once, and lacks what a ttd that has just started has not loaded yet. A question about a name is
-/// answered only when ttd knows whether it has the name, so one is asked first. ttd gives up after 20 s of loading, which
-/// is an error with exit code 5.
-async fn all_here(daemon: &Daemon) -> Result<Vec<ResourceStatus>, Error> {
+/// The status of everything that is here, once ttd has loaded it all. A list is answered at once, and lacks what a ttd
+/// that has just started has not loaded yet.
+pub(crate) async fn all_here(daemon: &Daemon) -> Result<Vec<ResourceStatus>, Error> {
+    loaded(daemon).await?;
+    Ok(daemon.caller.status(None, CALL_TIMEOUT).await??)
+}
+
+/// Waits until ttd knows all names: a question about a name is answered only when ttd knows whether it has the name. ttd
+/// gives up after 20 s of loading, which is an error with exit code 5.
+pub(crate) async fn loaded(daemon: &Daemon) -> Result<(), Error> {
     match daemon.caller.status(Some(NO_NAME.to_owned()), CALL_TIMEOUT).await? {
         Err(error) if error.kind == ErrorKind::TimedOut => Err(error.into()),
-        _ => Ok(daemon.caller.status(None, CALL_TIMEOUT).await??),
+        _ => Ok(()),
     }
 }
 

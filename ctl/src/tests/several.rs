@@ -6,6 +6,7 @@ use super::{ttctl, ttctl_fails};
 use serde_json::{Value, json};
 use shared::id::ResourceId;
 use shared::rpc::control::TaskState;
+use std::collections::BTreeSet;
 
 /// A fake daemon with these names, each with its own id.
 fn with(names: &[&str]) -> Fake {
@@ -28,7 +29,8 @@ fn short(name: &str) -> String {
 fn patterns_ids_and_all_mean_what_is_here() {
     let fake = with(&["lab-1", "lab-2", "other"]);
     for (verb, word) in [("pause", "paused"), ("resume", "resumed"), ("remove", "removed")] {
-        let run = |args: &[&str]| document(&[&[verb][..], args].concat(), &fake);
+        let yes: &[&str] = if verb == "remove" { &["--yes"] } else { &[] };
+        let run = |args: &[&str]| document(&[&[verb][..], yes, args].concat(), &fake);
         let (done, code) = run(&["lab-*", "other", "lab-1"]);
         assert_eq!(
             (&done[word], code),
@@ -79,15 +81,28 @@ fn an_ambiguous_id_is_an_error_that_lists_what_may_be_meant() {
 #[test]
 fn what_cannot_be_taken_back_is_not_done_unasked() {
     let fake = with(&["lab-1", "lab-2"]);
-    for args in [&["remove", "--all"][..], &["remove", "--delete", "lab-*"], &["rm", "--all", "--delete"]] {
+    for (args, question) in [
+        (&["remove", "--all"][..], "stop sharing 2 files"),
+        (&["remove", "lab-*"], "stop sharing 2 files"),
+        (&["remove", "lab-1", "lab-?"], "stop sharing 2 files"),
+        (&["remove", "--delete", "lab-*"], "stop sharing 2 files and delete them"),
+        (&["rm", "--all", "--delete"], "stop sharing 2 files and delete them"),
+        (&["rm", "--unpublish", "lab-*"], "unpublish 2 files and stop sharing them"),
+        (&["rm", "--unpublish", "--delete", "lab-*"], "unpublish 2 files, stop sharing and delete them"),
+        (&["unpublish", "--all"], "unpublish 2 files"),
+        (&["unpublish", "lab-*"], "unpublish 2 files"),
+    ] {
         let (code, message) = ttctl_fails(&[args, &["--directory", fake.folder()]].concat());
-        assert_eq!(code, 2, "{args:?}");
-        assert!(message.contains("2 files"), "{message}");
+        let asked = format!("cannot ask without a terminal: {question}?");
+        assert_eq!((code, message), (2, asked), "{args:?}");
+        let word = if args[0] == "unpublish" { "unpublished" } else { "removed" };
         let (done, code) = document(&[args, &["--yes"]].concat(), &fake);
-        assert_eq!((done["removed"].as_array().unwrap().len(), code), (2, 0), "{args:?}");
+        assert_eq!((done[word].as_array().unwrap().len(), code), (2, 0), "{args:?}");
+        let (done, code) = document(&[args[0], "lab-1", "lab-2"], &fake);
+        assert_eq!((done[word].as_array().unwrap().len(), code), (2, 0), "each is named");
     }
-    let kept = document(&["remove", "lab-*"], &fake);
-    assert_eq!((kept.0["removed"].as_array().unwrap().len(), kept.1), (2, 0), "the files stay");
+    let no_match = ttctl_fails(&["unpublish", "none-*", "--directory", fake.folder()]);
+    assert_eq!(no_match, (4, "no file matches none-*".to_owned()), "there is nothing to ask about");
 }
 
 #[test]
@@ -192,6 +207,21 @@ fn a_pattern_that_nobody_has_yet_does_not_hold_back_the_other_names() {
 #[test]
 fn patterns_and_all_wait_until_everything_is_loaded() {
     let fake = with(&["lab-1", "lab-2", "lab-3"]);
+    for (args, of) in [
+        (&["status", "lab-*"][..], "resources"),
+        (&["status", "lab-1", "lab-2", "lab-3"], "resources"),
+        (&["list", "lab-*"], "resources"),
+        (&["list", "lab-3", "lab-1", "lab-2"], "resources"),
+        (&["peers", "lab-*"], "peers"),
+    ] {
+        fake.state().trouble.loading = Some(Loading::Soon);
+        let (found, code) = document(args, &fake);
+        let names = found[of].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+        assert_eq!((names.collect::<BTreeSet<_>>().len(), code), (3, 0), "{args:?}: {found}");
+        fake.state().trouble.loading = Some(Loading::TooLate);
+        let (found, code) = document(args, &fake);
+        assert_eq!((&found[of], code), (&Value::Null, 5), "{args:?}: {found}");
+    }
     for args in [["pause", "--all"], ["pause", "lab-*"]] {
         fake.state().trouble.loading = Some(Loading::Soon);
         let (done, code) = document(&args, &fake);
@@ -203,10 +233,12 @@ fn patterns_and_all_wait_until_everything_is_loaded() {
 }
 
 #[test]
-fn one_file_whose_name_is_a_pattern_is_deleted_unasked() {
+fn one_file_whose_name_is_a_pattern_is_taken_away_unasked() {
     let fake = with(&["a[1].img", "b.img"]);
     let (done, code) = document(&["remove", "--delete", "a[1].img"], &fake);
     assert_eq!((&done["removed"], code), (&json!(["a[1].img"]), 0), "{done}");
+    let (done, code) = document(&["unpublish", "a[1].img"], &fake);
+    assert_eq!((&done["unpublished"], code), (&json!(["a[1].img"]), 0), "{done}");
     let (code, message) = ttctl_fails(&["remove", "--delete", "b*", "--directory", fake.folder()]);
     assert!(code == 2 && message.contains("1 file"), "{code} {message}");
     let (done, code) = document(&["pause", "{a,b}.img", "b.img"], &fake);

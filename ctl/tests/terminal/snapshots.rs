@@ -87,6 +87,14 @@ fn several_names() {
         see(&machine, "error-pattern", columns, &["status", "b*.img"]);
         see(&machine, "get-pattern", columns, &["get", "b*.img"]);
         see(&machine, "remove-pattern", columns, &["remove", "b*.img"]);
+        see(&machine, "events-unknown", columns, &["events", "--no-follow", "lab-*", "nothing.img"]);
+        for (answer, name) in [("n\n", "remove-refused"), ("y\n", "remove-confirmed")] {
+            let args = ["remove", "lab-*"];
+            let terminal = machine.run(columns, &args);
+            terminal.wait_until("a question", |shown| shown.text().ends_with("2 files? [y/N]"));
+            terminal.type_in(answer);
+            compare(&terminal.end(), name, columns, &args, "");
+        }
         let id = ResourceId::of(b"a.img");
         machine.fake.state().accepted = Some(Ok(accepted("a.img", id, true)));
         see(&machine, "get-several", columns, &["get", "a.img", NAMES[1]]);

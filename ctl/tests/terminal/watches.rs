@@ -1,6 +1,7 @@
 //! Tests that `--watch` has a screen of its own and restores the terminal.
 
 use crate::fake::refused;
+use crate::fake::trouble::Loading;
 use crate::fleet::Machine;
 use crate::pty::{Shown, Terminal};
 use rustix::process::Signal;
@@ -91,6 +92,27 @@ fn a_watch_outlives_a_restart_of_ttd() {
         assert_eq!(code, 0);
         restored(&shown.lock().unwrap());
     }
+}
+
+#[test]
+fn words_that_mean_nothing_are_shown_once_ttd_knows_all_names() {
+    let machine = Machine::full();
+    machine.fake.state().trouble.loading = Some(Loading::TooLate);
+    let terminal = watch(&machine, 80, 40, &["status", "a*", "none-*", "nothing.img", "--watch"]);
+    terminal.wait_until("that it is loading", |shown| shown.text().contains("is loading its directory"));
+    let loading = terminal.shown().text();
+    assert!(loading.contains("\na.img") && !loading.contains("none-*"), "{loading}");
+    machine.fake.state().trouble.loading = None;
+    terminal.wait_until("what is unknown", |shown| shown.text().contains("no file matches none-*"));
+    let unknown = terminal.shown().text();
+    assert!(unknown.contains("\na.img") && unknown.contains("\nno such file: nothing.img"), "{unknown}");
+    let mut here = machine.fake.state().here.clone();
+    here[1].name = "nothing.img".parse().unwrap();
+    machine.fake.state().here = here;
+    terminal.wait_until("that it has come", |shown| shown.text().contains("\nnothing.img"));
+    assert!(!terminal.shown().text().contains("no such file"), "{}", terminal.shown().text());
+    terminal.type_in("q");
+    assert_eq!(terminal.end().0, 0);
 }
 
 #[test]
