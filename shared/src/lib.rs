@@ -5,7 +5,7 @@
 //! processes; the feature `host` adds what a process finds on its machine: configuration, paths, logs, hashing of
 //! files.
 //!
-//! Reading order: [`id`] → [`chunk`] → [`name`] → [`manifest`] → [`have`] → [`swarm`].
+//! Reading order: [`id`] → [`chunk`] → [`name`] → [`manifest`] → [`have`] → [`swarm`]; [`tree`] for directories.
 
 pub mod chance;
 pub mod chunk;
@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod name;
 pub mod shell;
 pub mod swarm;
+pub mod tree;
 pub mod url;
 pub mod wanted;
 pub mod window;

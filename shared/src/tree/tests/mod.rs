@@ -1,0 +1,5 @@
+//! Tests of the bytes of a tree.
+
+mod listing;
+mod model;
+mod tar;
