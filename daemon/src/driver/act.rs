@@ -123,7 +123,7 @@ impl Driver {
             Some((source, traffic)) => {
                 self.library.stir(key);
                 let bytes = chunk_bytes(source.manifest().count(), index, source.bytes());
-                self.uploads.serves(ask, bytes);
+                self.uploads.serves(ask, source.manifest().name(), bytes);
                 self.answer(ask, Answer::Serve(source, traffic));
             }
             None => {

@@ -10,30 +10,30 @@ impl Driver {
     /// Logs peers that have stopped fetching a resource.
     pub(super) fn log_sent(&mut self, now: Instant) {
         let sent = self.uploads.due(now);
-        sent.into_iter().for_each(|sent| self.log_line_of(&sent));
+        sent.into_iter().for_each(log_line_of);
     }
 
     /// Logs the rest when the daemon ends.
     pub(super) fn log_rest_of_sent(&mut self) {
         let sent = self.uploads.rest(Instant::now());
-        sent.into_iter().for_each(|sent| self.log_line_of(&sent));
+        sent.into_iter().for_each(log_line_of);
     }
+}
 
-    fn log_line_of(&self, sent: &Sent) {
-        match *sent {
-            Sent::Peer { key, peer, bytes, took } => {
-                let (name, bytes_per_s) = (self.library.called(key), rate(bytes, took));
-                let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-                let (went, speed, took) = (size(bytes), size(bytes_per_s), tenths(took));
-                tracing::info!(
-                    name, id = %key, bytes, took_ms, bytes_per_s,
-                    "sent {went} to {peer} in {took} ({speed}/s)"
-                );
-            }
-            Sent::Others { key, peers, bytes } => {
-                let (name, went) = (self.library.called(key), size(bytes));
-                tracing::info!(name, id = %key, bytes, peers, "sent {went} to {peers} more peers");
-            }
+fn log_line_of(sent: Sent) {
+    match sent {
+        Sent::Peer { name, key, peer, bytes, took } => {
+            let bytes_per_s = rate(bytes, took);
+            let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let (went, speed, took) = (size(bytes), size(bytes_per_s), tenths(took));
+            tracing::info!(
+                %name, id = %key, bytes, took_ms, bytes_per_s,
+                "sent {went} to {peer} in {took} ({speed}/s)"
+            );
+        }
+        Sent::Others { name, key, peers, bytes } => {
+            let went = size(bytes);
+            tracing::info!(%name, id = %key, bytes, peers, "sent {went} to {peers} more peers");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! for further peers of a file. Pure: the time is passed in.
 
 use shared::id::SwarmKey;
+use shared::name::ResourceName;
 use shared::swarm::{AskId, PeerAddr};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -25,7 +26,8 @@ const SPAN: Duration = Duration::from_secs(60);
 struct Sending {
     key: SwarmKey,
     peer: PeerAddr,
-    bytes: u64,
+    /// The name and the size in bytes of what is sent; `None` before it is read.
+    what: Option<(ResourceName, u64)>,
     /// When the peer asked for it.
     asked: Instant,
 }
@@ -33,9 +35,19 @@ struct Sending {
 /// What one peer was sent of one resource.
 #[derive(Debug)]
 struct Upload {
+    /// The resource's name. When the line is due, the resource may be gone.
+    name: ResourceName,
     bytes: u64,
     first: Instant,
     last: Instant,
+}
+
+/// What further peers were sent of one resource.
+#[derive(Debug)]
+struct Sum {
+    name: ResourceName,
+    peers: u32,
+    bytes: u64,
 }
 
 /// A line of the log.
@@ -43,7 +55,9 @@ struct Upload {
 pub enum Sent {
     /// To one peer.
     Peer {
-        /// What.
+        /// What, under its first name at that time.
+        name: ResourceName,
+        /// Its swarm.
         key: SwarmKey,
         /// To whom.
         peer: PeerAddr,
@@ -54,7 +68,9 @@ pub enum Sent {
     },
     /// To several peers, within a minute.
     Others {
-        /// What.
+        /// What, under its first name at that time.
+        name: ResourceName,
+        /// Its swarm.
         key: SwarmKey,
         /// To how many.
         peers: u32,
@@ -68,8 +84,7 @@ pub enum Sent {
 pub struct Uploads {
     asked: BTreeMap<AskId, Sending>,
     uploads: BTreeMap<(SwarmKey, PeerAddr), Upload>,
-    /// The sums: the numbers of peers and bytes.
-    others: BTreeMap<SwarmKey, (u32, u64)>,
+    others: BTreeMap<SwarmKey, Sum>,
     /// The beginning of the current span, and the number of its lines.
     span: (Instant, u32),
 }
@@ -82,7 +97,7 @@ impl Uploads {
 
     /// A peer asks for a chunk. Each call is followed by one of [`ended`](Uploads::ended).
     pub fn asked(&mut self, ask: AskId, key: SwarmKey, peer: PeerAddr, now: Instant) {
-        self.asked.insert(ask, Sending { key, peer, bytes: 0, asked: now });
+        self.asked.insert(ask, Sending { key, peer, what: None, asked: now });
     }
 
     /// How many requests were not answered yet.
@@ -91,20 +106,22 @@ impl Uploads {
         self.asked.len()
     }
 
-    /// The chunk is being sent, with this many bytes.
-    pub fn serves(&mut self, ask: AskId, bytes: u64) {
+    /// The chunk is being sent: this many bytes of the resource of this name.
+    pub fn serves(&mut self, ask: AskId, name: &ResourceName, bytes: u64) {
         if let Some(sending) = self.asked.get_mut(&ask) {
-            sending.bytes = bytes;
+            sending.what = Some((name.clone(), bytes));
         }
     }
 
     /// A request has ended: the chunk was sent, or not.
     pub fn ended(&mut self, ask: AskId, is_sent: bool, now: Instant) {
-        let Some(Sending { key, peer, bytes, asked }) = self.asked.remove(&ask) else { return };
-        if !is_sent || self.uploads.len() >= UPLOADS_MAX && !self.uploads.contains_key(&(key, peer)) {
+        let Some(Sending { key, peer, what, asked }) = self.asked.remove(&ask) else { return };
+        let Some((name, bytes)) = what.filter(|_| is_sent) else { return };
+        if self.uploads.len() >= UPLOADS_MAX && !self.uploads.contains_key(&(key, peer)) {
             return;
         }
-        let upload = self.uploads.entry((key, peer)).or_insert(Upload { bytes: 0, first: asked, last: now });
+        let blank = Upload { name, bytes: 0, first: asked, last: now };
+        let upload = self.uploads.entry((key, peer)).or_insert(blank);
         (upload.bytes, upload.last) = (upload.bytes.saturating_add(bytes), now);
     }
 
@@ -122,24 +139,27 @@ impl Uploads {
         let mut lines = Vec::new();
         if is_end || now.duration_since(self.span.0) >= SPAN {
             self.span = (now, 0);
-            let others = std::mem::take(&mut self.others).into_iter();
-            lines.extend(others.map(|(key, (peers, bytes))| Sent::Others { key, peers, bytes }));
+            lines.extend(self.sums());
         }
         let over: Vec<_> = self.uploads.extract_if(.., |_, upload| is_over(upload)).collect();
-        for ((key, peer), Upload { bytes, first, last }) in over {
+        for ((key, peer), Upload { name, bytes, first, last }) in over {
             if self.span.1 < LINES_MAX {
                 self.span.1 += 1;
-                lines.push(Sent::Peer { key, peer, bytes, took: last.duration_since(first) });
+                lines.push(Sent::Peer { name, key, peer, bytes, took: last.duration_since(first) });
             } else {
-                let (peers, sum) = self.others.entry(key).or_default();
-                (*peers, *sum) = (*peers + 1, sum.saturating_add(bytes));
+                let sum = self.others.entry(key).or_insert(Sum { name, peers: 0, bytes: 0 });
+                (sum.peers, sum.bytes) = (sum.peers + 1, sum.bytes.saturating_add(bytes));
             }
         }
         if is_end {
-            let others = std::mem::take(&mut self.others).into_iter();
-            lines.extend(others.map(|(key, (peers, bytes))| Sent::Others { key, peers, bytes }));
+            lines.extend(self.sums());
         }
         lines
+    }
+
+    fn sums(&mut self) -> impl Iterator<Item = Sent> + use<> {
+        let sums = std::mem::take(&mut self.others).into_iter();
+        sums.map(|(key, Sum { name, peers, bytes })| Sent::Others { name, key, peers, bytes })
     }
 }
 
@@ -151,13 +171,17 @@ mod tests {
     const KEY: SwarmKey = SwarmKey { resource: ResourceId([1; 32]), digest: ListDigest([1; 32]) };
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn name() -> ResourceName {
+        "x".parse().unwrap()
+    }
+
     fn peer(number: u32) -> PeerAddr {
         PeerAddr::from((std::net::Ipv4Addr::from(0x0a00_0000 + number), 7987))
     }
 
     fn send(uploads: &mut Uploads, ask: u64, to: u32, bytes: u64, from: Instant, until: Instant) {
         uploads.asked(AskId(ask), KEY, peer(to), from);
-        uploads.serves(AskId(ask), bytes);
+        uploads.serves(AskId(ask), &name(), bytes);
         uploads.ended(AskId(ask), true, until);
     }
 
@@ -170,7 +194,7 @@ mod tests {
         uploads.asked(AskId(3), KEY, peer(8), begin);
         uploads.ended(AskId(3), false, begin + SECOND);
         assert!(uploads.due(begin + SECOND * 13).is_empty(), "it may ask for more");
-        let sent = Sent::Peer { key: KEY, peer: peer(7), bytes: 150, took: SECOND * 4 };
+        let sent = Sent::Peer { name: name(), key: KEY, peer: peer(7), bytes: 150, took: SECOND * 4 };
         assert_eq!(uploads.due(begin + SECOND * 14), [sent]);
         assert!(uploads.due(begin + SECOND * 99).is_empty() && uploads.rest(begin + SECOND * 99).is_empty());
     }
@@ -183,7 +207,7 @@ mod tests {
         let first = uploads.due(begin + SECOND * 20);
         assert_eq!(first.len(), LINES_MAX as usize);
         assert!(uploads.due(begin + SECOND * 59).is_empty());
-        let others = Sent::Others { key: KEY, peers: 990, bytes: 9_900 };
+        let others = Sent::Others { name: name(), key: KEY, peers: 990, bytes: 9_900 };
         assert_eq!(uploads.due(begin + SECOND * 60), [others]);
         assert!(uploads.rest(begin + SECOND * 61).is_empty());
     }
@@ -195,6 +219,6 @@ mod tests {
         (0..30).for_each(|to| send(&mut uploads, to.into(), to, 10, begin, begin));
         let rest = uploads.rest(begin + SECOND);
         assert_eq!(rest.len(), LINES_MAX as usize + 1);
-        assert_eq!(rest.last(), Some(&Sent::Others { key: KEY, peers: 20, bytes: 200 }));
+        assert_eq!(rest.last(), Some(&Sent::Others { name: name(), key: KEY, peers: 20, bytes: 200 }));
     }
 }
