@@ -241,13 +241,11 @@ fn told(what: &FileEvent) -> String {
             let took = Duration::from_millis(*took_ms);
             match received {
                 0 => format!("{}, it was here already", human::bytes(*bytes)),
-                _ => format!(
-                    "{} in {} ({}) from {}",
-                    human::bytes(*bytes),
-                    human::duration(took),
-                    human::rate(rate(*received, took)),
-                    human::count(u64::from(*sources), "peer")
-                ),
+                _ if received < bytes => {
+                    let (all, part) = (human::bytes(*bytes), human::bytes(*received));
+                    format!("{all}, {part} of it fetched {}", how(*received, took, *sources))
+                }
+                _ => format!("{} {}", human::bytes(*bytes), how(*received, took, *sources)),
             }
         }
         FileEvent::Stalled { reason, still_s } => {
@@ -264,6 +262,12 @@ fn told(what: &FileEvent) -> String {
         | FileEvent::Paused
         | FileEvent::Removed => String::new(),
     }
+}
+
+/// "in 4.2 s (15 MiB/s) from 3 peers"
+fn how(received: u64, took: Duration, sources: u32) -> String {
+    let (rate, peers) = (human::rate(rate(received, took)), human::count(u64::from(sources), "peer"));
+    format!("in {} ({rate}) from {peers}", human::duration(took))
 }
 
 /// Bytes per second; less than a millisecond counts as one millisecond.
@@ -323,7 +327,7 @@ struct Event {
 #[derive(Debug, Serialize)]
 struct Complete {
     bytes: u64,
-    /// The bytes that came from peers.
+    /// The bytes that came from peers in this run of ttd.
     received_bytes: u64,
     took_ms: u64,
     bytes_per_s: u64,

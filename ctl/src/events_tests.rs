@@ -37,6 +37,11 @@ fn a_line_says_what_happened_to_what() {
     );
     let adopted = FileEvent::Complete { bytes: 7, received: 0, took_ms: 0, sources: 0 };
     assert_eq!(rest(&of_file(1, adopted)), "complete      lab.img  7 B, it was here already");
+    let restarted = FileEvent::Complete { bytes: 61 << 20, received: 12 << 20, took_ms: 4_000, sources: 1 };
+    assert_eq!(
+        rest(&of_file(1, restarted)),
+        "complete      lab.img  61 MiB, 12 MiB of it fetched in 4 s (3.0 MiB/s) from 1 peer"
+    );
     let stalled = FileEvent::Stalled { reason: "nothing arrives".to_owned(), still_s: 300 };
     assert_eq!(
         rest(&of_file(1, stalled)),

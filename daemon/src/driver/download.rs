@@ -4,7 +4,7 @@ use super::Driver;
 use super::act::chunk_bytes;
 use super::sync::DIRTY_MAX;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Download, Fetching, Phase, ReusedFrom, Sources, TakeError, Unnoted, WholeHash};
+use crate::library::{Download, Fetching, Phase, ReusedFrom, TakeError, Unnoted, WholeHash};
 use crate::peer::link::LinkCommand;
 use crate::store::PartFile;
 use shared::chunk::ChunkIndex;
@@ -51,7 +51,6 @@ impl Driver {
             synced_at: Instant::now(),
             verified: false,
             blocked: None,
-            sources: Sources::new(Instant::now()),
         }
     }
 
@@ -69,7 +68,6 @@ impl Driver {
         let key = download.manifest.key();
         let event = match taken {
             Ok(()) => {
-                self.library.get_mut(key).into_iter().for_each(|resource| resource.add_source(peer));
                 self.stored(key, index, peer);
                 Event::Stored { key, index }
             }
@@ -96,8 +94,11 @@ impl Driver {
         if !self.add_chunk(key, index) {
             return;
         }
-        if let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|it| &mut it.phase) {
-            fetching.sources.took(peer, Instant::now());
+        if let Some(resource) = self.library.get_mut(key)
+            && let Phase::Fetching(fetching) = &resource.phase
+        {
+            let bytes = chunk_bytes(fetching.have.count(), index, fetching.download.file.bytes());
+            resource.sources.add(peer, bytes, Instant::now());
         }
     }
 

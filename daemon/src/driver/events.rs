@@ -20,10 +20,9 @@ impl Driver {
             Some(Doing {
                 status,
                 is_origin: resource.record.origin,
-                is_new: record.added_at_ms >= self.started_at_ms,
-                is_published: record.published.is_some(),
-                since: resource.since,
-                sources: u32::try_from(resource.sources.len()).unwrap_or(u32::MAX),
+                // a file that is only supposed to be the right one is not
+                is_published: record.published.is_some_and(|identity| !identity.is_unsure()),
+                fetched: resource.fetched.as_ref().filter(|fetched| fetched.name == *name),
             })
         });
         let happened = self.events.look(name, self.snapshot.get(name), doing, Instant::now());

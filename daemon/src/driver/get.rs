@@ -18,6 +18,7 @@ use shared::rpc::control::{Accepted, ControlError, ErrorKind};
 use shared::shell;
 use shared::wanted::WantedBy;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What has to be done for a wanted resource.
 enum Next {
@@ -389,6 +390,7 @@ impl Driver {
         // The data may have been read from the system's cache, so it is synced before the have map is written.
         (fetching.safe, fetching.dirty) = (HaveMap::empty(count), fetching.have.len());
         if let Some(resource) = self.library.get_mut(key) {
+            resource.sources.begin(Instant::now());
             resource.phase = Phase::Fetching(fetching);
             resource.former = None;
         }

@@ -2,15 +2,16 @@
 
 use super::Driver;
 use super::blocked::RETRY_AFTER;
-use super::reasons::{no_room_words, rate, tenths};
+use super::reasons::{no_room_words, tenths};
 use super::state::Publishing;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Blocked, Download, Fetched, HashedWhole, Phase, Source, Sources, Why};
+use crate::library::{Blocked, Download, Fetched, HashedWhole, Phase, Source, Why};
 use crate::panicked::Panicked;
 use crate::store::{FileIdentity, NameRecord, PublishError, PublishedFile};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::plain::size;
+use shared::swarm::PeerAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -121,13 +122,18 @@ impl Driver {
         }
         resource.troubles.remove(name);
         self.saver.save(&resource.slot, &resource.record);
+        if let Source::Download(_) = source {
+            log_sources(name, key, &resource.sources.largest());
+            let fetched = resource.sources.end(name.clone(), identity.bytes);
+            log_fetched(key, &fetched);
+            resource.fetched = Some(fetched);
+        }
         match (&resource.phase, source) {
             (Phase::Seeding(_), _) => {}
             (Phase::Fetching(fetching), Source::Download(download))
                 if Arc::ptr_eq(&fetching.download, download) =>
             {
                 let manifest = resource.manifest.clone();
-                log_fetched(name, key, identity.bytes, resource.count().get(), &fetching.sources);
                 resource.phase = Phase::Seeding(Arc::new(PublishedFile { manifest, path: file, identity }));
             }
             // It is being checked or was begun again, so the file under the name must be looked at.
@@ -201,26 +207,28 @@ impl Driver {
 }
 
 /// What an administrator reads of a finished download.
-fn log_fetched(name: &ResourceName, key: SwarmKey, bytes: u64, chunks: u32, sources: &Sources) {
-    let Fetched { bytes: fetched, took, peers } = sources.fetched(bytes, chunks);
-    let bytes_per_s = rate(fetched, took);
-    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let (came, speed) = (size(fetched), size(bytes_per_s));
-    let from = if peers == 1 { "1 peer".to_owned() } else { format!("{peers} peers") };
-    let took = tenths(took);
-    match fetched {
-        0 => tracing::info!(%name, id = %key, bytes, "complete, {}: nothing had to be fetched", size(bytes)),
-        _ if fetched == bytes => tracing::info!(
+fn log_fetched(key: SwarmKey, fetched: &Fetched) {
+    let Fetched { name, bytes, bytes_fetched, took, peers } = fetched;
+    let (all, came, speed) = (size(*bytes), size(*bytes_fetched), size(fetched.bytes_per_s()));
+    let (took_ms, bytes_per_s) = (u64::try_from(took.as_millis()).unwrap_or(u64::MAX), fetched.bytes_per_s());
+    let from = if *peers == 1 { "1 peer".to_owned() } else { format!("{peers} peers") };
+    let took = tenths(*took);
+    match bytes_fetched {
+        0 => tracing::info!(%name, id = %key, bytes, "complete, {all}: nothing had to be fetched"),
+        _ if bytes_fetched == bytes => tracing::info!(
             %name, id = %key, bytes, took_ms, bytes_per_s, peers,
             "fetched {came} in {took} ({speed}/s) from {from}"
         ),
         _ => tracing::info!(
-            %name, id = %key, bytes, took_ms, bytes_per_s, peers,
-            "complete, {}: fetched the last {came} in {took} ({speed}/s) from {from}",
-            size(bytes)
+            %name, id = %key, bytes, bytes_fetched, took_ms, bytes_per_s, peers,
+            "complete, {all}: fetched {came} of it in {took} ({speed}/s) from {from}; the rest was here"
         ),
     }
-    for (peer, chunks) in sources.largest() {
+}
+
+/// The sources of a finished download, for whoever looks closely.
+fn log_sources(name: &ResourceName, key: SwarmKey, largest: &[(PeerAddr, u32)]) {
+    for (peer, chunks) in largest {
         tracing::debug!(%name, id = %key, %peer, chunks, "a source of the download");
     }
 }

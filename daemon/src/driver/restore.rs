@@ -138,6 +138,7 @@ impl Driver {
                 "its date of sharing lies in the future, because the clock was set back; the date is ignored");
             record.shared_at_ms = 0;
         }
+        record.names.iter().for_each(|name| self.events.restored(name.name.clone()));
         let phase = Phase::Checking(Checking::new(CheckStep::Looks));
         let resource = Resource::new(manifest, record, slot, phase);
         if rebuilt.is_some() || is_misdated {
@@ -276,6 +277,7 @@ impl Driver {
                 }
                 let fetching = self.fetching(manifest, Arc::new(part), have);
                 if let Some(resource) = self.library.get_mut(key) {
+                    resource.sources.begin(Instant::now());
                     resource.phase = Phase::Fetching(fetching);
                 }
                 if self.start_or_wait(key) {

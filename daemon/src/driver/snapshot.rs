@@ -98,6 +98,7 @@ impl Driver {
             let forgotten = std::mem::take(&mut self.forgotten);
             self.look_at_names(&Vec::from_iter(forgotten)); // nobody has read for a long time
         }
+        self.events.removed(name);
         self.forgotten.insert(name.clone());
         self.changed();
     }

@@ -13,7 +13,6 @@ use crate::tasks::Tasks;
 use crate::tracker::Trackers;
 use crate::watch::{Checks, Events, FolderState, Lists, Pace, Slices, Stalls, Strays, Uploads};
 use shared::chunk::ChunkIndex;
-use shared::host::clock::now_ms;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::swarm::{AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
@@ -95,8 +94,6 @@ pub struct Driver {
     pub(super) pace: Pace,
     /// What those are told who follow the events.
     pub(super) events: Events,
-    /// When this began, in milliseconds since 1970.
-    pub(super) started_at_ms: u64,
     pub(super) ticks: u64,
 }
 
@@ -148,7 +145,6 @@ impl Driver {
             forgotten: BTreeSet::new(),
             pace: Pace::default(),
             events: Events::default(),
-            started_at_ms: now_ms(),
             ticks: 0,
         }
     }

@@ -6,7 +6,7 @@ use super::opening::Opening;
 use super::rates::{Rates, Traffic};
 use super::reused::Reused;
 use super::source::{Download, Former, Source};
-use super::sources::Sources;
+use super::sources::{Fetched, Sources};
 use super::why::{Blocked, Failure, Why};
 use crate::library::{Newer, Standing};
 use crate::store::{Home, PublishedFile};
@@ -16,15 +16,10 @@ use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
-use shared::swarm::PeerAddr;
 use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// How many peers are remembered of those that sent chunks of one resource; further ones are not counted. It is for
-/// people: beyond this, the number says no more.
-const SOURCES_MAX: usize = 1024;
 
 /// A resource on this machine.
 #[derive(Debug)]
@@ -56,10 +51,10 @@ pub struct Resource {
     pub bytes_told: Option<u64>,
     /// Whether another list of its chunks replaces it as soon as that can be fetched.
     pub gives_way: bool,
-    /// When it was accepted or shared, or brought back at the start.
-    pub since: Instant,
-    /// The peers that sent a chunk of it since then, [`SOURCES_MAX`] at most.
-    pub sources: BTreeSet<PeerAddr>,
+    /// The sources of the download, while it is one.
+    pub sources: Sources,
+    /// How it came to be here, if a download of it was completed in this run.
+    pub fetched: Option<Fetched>,
     /// The chunks of the download that were here already, since this run of the daemon began with it.
     pub reused: Reused,
     /// Its traffic.
@@ -106,8 +101,6 @@ pub struct Fetching {
     pub verified: bool,
     /// Why it does not take part in its swarm now, and when to retry.
     pub blocked: Option<Blocked>,
-    /// Where its chunks came from in this run.
-    pub sources: Sources,
 }
 
 impl Drop for Fetching {
@@ -134,18 +127,11 @@ impl Resource {
             newer: BTreeMap::new(),
             bytes_told: None,
             gives_way: false,
-            since: Instant::now(),
-            sources: BTreeSet::new(),
+            sources: Sources::default(),
+            fetched: None,
             reused: Reused::default(),
             traffic: Arc::default(),
             rates: Rates::default(),
-        }
-    }
-
-    /// A peer has sent a chunk of it.
-    pub fn add_source(&mut self, peer: PeerAddr) {
-        if self.sources.len() < SOURCES_MAX {
-            self.sources.insert(peer);
         }
     }
 

@@ -1,61 +1,79 @@
-//! Counts where the chunks of a download came from, for the log.
+//! Counts what of a download came from which peer, and sums it up when the download is complete: for the log, for the
+//! events and for the status.
 
-use shared::chunk::CHUNK_BYTES;
+use shared::name::ResourceName;
 use shared::swarm::PeerAddr;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Limits the peers of one download that are counted separately. Chunks of further peers are counted without an
-/// address, so the number of peers is too low then.
+/// address, so the number of peers is too low then. Beyond this, the number says no more to people.
 const SOURCES_MAX: usize = 1024;
 
 /// Limits the peers that the log names, those with the most chunks first. Eight fit on a line.
 const SHOWN_MAX: usize = 8;
 
-/// The peers that chunks of a download came from, since this run of the daemon began with it.
-#[derive(Debug)]
+/// The peers that chunks of a download came from, since this run of the daemon began with it. It outlives a check of
+/// the download and a new beginning after a failed sync, and ends with its [summary](Sources::end).
+#[derive(Debug, Default)]
 pub struct Sources {
+    /// The number of chunks that came from each peer.
     peers: BTreeMap<PeerAddr, u32>,
-    chunks: u32,
-    began: Instant,
-    /// When the last chunk came.
-    last: Instant,
+    /// The bytes of all chunks. A chunk that the disk lost and that came once more counts twice.
+    bytes: u64,
+    /// When the download began, and when the last chunk came; `None` before.
+    span: Option<(Instant, Instant)>,
 }
 
-/// The result of a download, and its rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a complete download came to be here, in this run of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// The bytes that came from peers.
+    /// The name that it was published under. Further names received copies, for which nothing was fetched.
+    pub name: ResourceName,
+    /// The size of the file in bytes.
     pub bytes: u64,
-    /// The time from the beginning of the download to its last chunk.
+    /// The bytes that came from peers, at most `bytes`. The rest was here: it came in an earlier run, or from a file.
+    pub bytes_fetched: u64,
+    /// The time from the beginning of the download to its last chunk; zero if nothing was fetched.
     pub took: Duration,
-    /// The number of peers.
-    pub peers: usize,
+    /// The number of peers that sent a chunk, [`SOURCES_MAX`] at most.
+    pub peers: u32,
+}
+
+impl Fetched {
+    /// The average rate in bytes per second. A download of less than a millisecond counts as one.
+    pub fn bytes_per_s(&self) -> u64 {
+        (self.bytes_fetched as f64 / self.took.as_secs_f64().max(0.001)) as u64
+    }
 }
 
 impl Sources {
-    /// A download that begins now.
-    pub fn new(now: Instant) -> Sources {
-        Sources { peers: BTreeMap::new(), chunks: 0, began: now, last: now }
+    /// The download begins, or continues after a check.
+    pub fn begin(&mut self, now: Instant) {
+        self.span.get_or_insert((now, now));
     }
 
-    /// A chunk came from a peer, and is stored.
-    pub fn took(&mut self, peer: PeerAddr, now: Instant) {
-        self.chunks = self.chunks.saturating_add(1);
-        self.last = now;
+    /// A chunk of this size came from a peer, and is stored.
+    pub fn add(&mut self, peer: PeerAddr, bytes: u64, now: Instant) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.span.get_or_insert((now, now)).1 = now;
         if self.peers.len() < SOURCES_MAX || self.peers.contains_key(&peer) {
             *self.peers.entry(peer).or_default() += 1;
         }
     }
 
-    /// The result for a file of this many bytes and chunks. If not all of it came from peers, each chunk counts as a
-    /// whole one.
-    pub fn fetched(&self, bytes: u64, chunks: u32) -> Fetched {
-        let fetched = match self.chunks >= chunks {
-            true => bytes,
-            false => bytes.min(u64::from(self.chunks) * u64::from(CHUNK_BYTES)),
-        };
-        Fetched { bytes: fetched, took: self.last.duration_since(self.began), peers: self.peers.len() }
+    /// The download is complete and was published under this name, as a file of this size. The next one is counted from
+    /// its own beginning.
+    pub fn end(&mut self, name: ResourceName, bytes: u64) -> Fetched {
+        let Sources { peers, bytes: fetched, span } = std::mem::take(self);
+        let span = span.filter(|_| fetched > 0);
+        Fetched {
+            name,
+            bytes,
+            bytes_fetched: fetched.min(bytes),
+            took: span.map_or(Duration::ZERO, |(began, last)| last.saturating_duration_since(began)),
+            peers: u32::try_from(peers.len()).unwrap_or(u32::MAX),
+        }
     }
 
     /// The peers that most chunks came from, with their numbers; eight at most.
@@ -76,28 +94,66 @@ mod tests {
         PeerAddr::from(([10, 0, 0, 1], port))
     }
 
+    fn name() -> ResourceName {
+        "x".parse().unwrap()
+    }
+
     #[test]
-    fn what_came_is_told_with_its_time_and_its_sources() {
+    fn what_came_is_summed_up_with_its_time_and_its_sources() {
         let begin = Instant::now();
-        let mut sources = Sources::new(begin);
-        let mib = u64::from(CHUNK_BYTES);
-        assert_eq!(sources.fetched(3 * mib, 3), Fetched { bytes: 0, took: Duration::ZERO, peers: 0 });
+        let mut sources = Sources::default();
+        sources.begin(begin);
         for (port, s) in [(1, 1), (2, 2), (2, 4)] {
-            sources.took(peer(port), begin + Duration::from_secs(s));
+            sources.add(peer(port), 100, begin + Duration::from_secs(s));
         }
-        let took = Duration::from_secs(4);
-        assert_eq!(sources.fetched(2 * mib + 5, 3), Fetched { bytes: 2 * mib + 5, took, peers: 2 });
-        assert_eq!(sources.fetched(10 * mib, 10), Fetched { bytes: 3 * mib, took, peers: 2 });
+        sources.begin(begin + Duration::from_secs(5)); // it continues after a check
         assert_eq!(sources.largest(), [(peer(2), 2), (peer(1), 1)]);
+        let fetched = sources.end(name(), 1_000);
+        let took = Duration::from_secs(4);
+        assert_eq!(fetched, Fetched { name: name(), bytes: 1_000, bytes_fetched: 300, took, peers: 2 });
+        assert_eq!(fetched.bytes_per_s(), 75);
+    }
+
+    #[test]
+    fn what_was_here_took_no_time() {
+        let begin = Instant::now();
+        let mut sources = Sources::default();
+        sources.begin(begin);
+        let here = Fetched { name: name(), bytes: 7, bytes_fetched: 0, took: Duration::ZERO, peers: 0 };
+        assert_eq!(sources.end(name(), 7), here);
+        assert_eq!(here.bytes_per_s(), 0);
+    }
+
+    #[test]
+    fn a_download_that_is_fetched_again_counts_from_its_own_beginning() {
+        let begin = Instant::now();
+        let mut sources = Sources::default();
+        sources.begin(begin);
+        sources.add(peer(1), 10, begin + Duration::from_secs(1));
+        sources.end(name(), 10);
+        let later = begin + Duration::from_secs(3_600);
+        sources.begin(later);
+        sources.add(peer(2), 4, later + Duration::from_secs(2));
+        let took = Duration::from_secs(2);
+        assert_eq!(
+            sources.end(name(), 10),
+            Fetched { name: name(), bytes: 10, bytes_fetched: 4, took, peers: 1 }
+        );
+    }
+
+    #[test]
+    fn what_came_twice_makes_the_file_no_larger() {
+        let mut sources = Sources::default();
+        (0..3).for_each(|_| sources.add(peer(1), 10, Instant::now()));
+        assert_eq!(sources.end(name(), 20).bytes_fetched, 20);
     }
 
     #[test]
     fn no_more_peers_are_remembered_than_there_is_room_for() {
-        let mut sources = Sources::new(Instant::now());
-        (0..3_000).for_each(|port| sources.took(peer(port), Instant::now()));
-        assert_eq!(
-            (sources.peers.len(), sources.chunks, sources.largest().len()),
-            (SOURCES_MAX, 3_000, SHOWN_MAX)
-        );
+        let mut sources = Sources::default();
+        (0..3_000).for_each(|port| sources.add(peer(port), 2, Instant::now()));
+        assert_eq!(sources.largest().len(), SHOWN_MAX);
+        let fetched = sources.end(name(), 6_000);
+        assert_eq!((fetched.peers as usize, fetched.bytes_fetched), (SOURCES_MAX, 6_000));
     }
 }

@@ -1,5 +1,6 @@
 //! Finds the events of this machine by comparing the states of names with their states before.
 
+use crate::library::Fetched;
 use shared::id::ResourceId;
 use shared::name::ResourceName;
 use shared::rpc::control::{ErrorKind, FileEvent, Happening, ResourceStatus, State, TrackerEvent};
@@ -20,27 +21,26 @@ pub struct Doing<'a> {
     pub status: &'a ResourceStatus,
     /// Whether its content was shared from this machine.
     pub is_origin: bool,
-    /// Whether the name was added after the daemon's start.
-    pub is_new: bool,
     /// Whether a verified file has the name.
     pub is_published: bool,
-    /// When its content was accepted, or the daemon was started.
-    pub since: Instant,
-    /// How many peers sent a chunk of it.
-    pub sources: u32,
+    /// How its file came to be here, if it is the file of a download that was completed in this run.
+    pub fetched: Option<&'a Fetched>,
 }
 
 /// The events so far of names that are not at rest, and of trackers.
 #[derive(Debug, Default)]
 pub struct Events {
     /// Downloads, and names with an event that has not ended. At most one for each name.
-    names: BTreeMap<ResourceName, Told>,
+    names: BTreeMap<ResourceName, Course>,
+    /// Names of the last run that were not looked at yet. At most one for each name.
+    restored: BTreeSet<ResourceName>,
     /// Trackers in trouble.
     lost: BTreeSet<TrackerUrl>,
 }
 
+/// The course of a name's events.
 #[derive(Debug)]
-struct Told {
+struct Course {
     resource: ResourceId,
     /// Whether it is a download that is not complete.
     is_download: bool,
@@ -60,6 +60,16 @@ enum Standstill {
 }
 
 impl Events {
+    /// The last run had this name, so it is no event that it is here.
+    pub fn restored(&mut self, name: ResourceName) {
+        self.restored.insert(name);
+    }
+
+    /// A name was removed. If it is added again before the next look, that is an event.
+    pub fn removed(&mut self, name: &ResourceName) {
+        self.restored.remove(name);
+    }
+
     /// Compares the state of a name with the last one; `None` if there is no such name any more.
     pub fn look(
         &mut self,
@@ -73,31 +83,32 @@ impl Events {
             happened.push(Happening::File { name: name.clone(), resource, what });
         };
         let resource = after.as_ref().map(|after| after.status.resource);
-        let told = self.names.remove(name);
+        let course = self.names.remove(name);
+        let is_restored = self.restored.remove(name);
         if let Some(before) = before.filter(|before| Some(before.resource) != resource) {
             tell(before.resource, FileEvent::Removed);
         }
         let Some(after) = after else { return happened };
         let resource = after.status.resource;
-        let blank = Told { resource, is_download: false, waits: None, standstill: None };
-        let mut told = told.filter(|told| told.resource == resource).unwrap_or(blank);
+        let blank = Course { resource, is_download: false, waits: None, standstill: None };
+        let mut course = course.filter(|course| course.resource == resource).unwrap_or(blank);
         let before = before.filter(|before| before.resource == resource);
-        if before.is_none() && after.is_new {
+        if before.is_none() && !is_restored {
             let is_shared = after.is_origin && after.is_published;
-            told.is_download = !is_shared;
+            course.is_download = !is_shared;
             tell(resource, if is_shared { FileEvent::Shared } else { FileEvent::Accepted });
         }
-        told.is_download |= !after.is_published;
-        if told.is_download && after.is_published {
-            (told.is_download, told.waits, told.standstill) = (false, None, None);
-            tell(resource, complete(&after, now));
+        // a download of the last run may be complete before it is looked at
+        course.is_download |= !after.is_published || is_restored && after.fetched.is_some();
+        if course.is_download && after.is_published {
+            (course.is_download, course.waits, course.standstill) = (false, None, None);
+            tell(resource, complete(&after));
         }
-        let is_restored = before.is_none() && !after.is_new;
-        if let Some(what) = told.compare(after.status, is_restored, now) {
+        if let Some(what) = course.compare(after.status, is_restored, now) {
             tell(resource, what);
         }
-        if told.is_download || told.standstill.is_some() {
-            self.names.insert(name.clone(), told);
+        if course.is_download || course.standstill.is_some() {
+            self.names.insert(name.clone(), course);
         }
         happened
     }
@@ -105,31 +116,31 @@ impl Events {
     /// Events for the downloads that have waited for [`WAITING_AFTER`].
     pub fn waiting(&mut self, now: Instant) -> Vec<Happening> {
         let mut happened = Vec::new();
-        for (name, told) in &mut self.names {
-            let Some((since, reason)) = &told.waits else { continue };
-            if told.standstill.is_some() || now.saturating_duration_since(*since) < WAITING_AFTER {
+        for (name, course) in &mut self.names {
+            let Some((since, reason)) = &course.waits else { continue };
+            if course.standstill.is_some() || now.saturating_duration_since(*since) < WAITING_AFTER {
                 continue;
             }
-            told.standstill = Some(Standstill::Waiting);
+            course.standstill = Some(Standstill::Waiting);
             let what = FileEvent::Waiting { reason: reason.clone() };
-            happened.push(Happening::File { name: name.clone(), resource: told.resource, what });
+            happened.push(Happening::File { name: name.clone(), resource: course.resource, what });
         }
         happened
     }
 
     /// The event of a download without progress. `None` for a name that is no download.
     pub fn stalled(&mut self, name: &ResourceName, still: Duration, reason: &str) -> Option<Happening> {
-        let told = self.names.get_mut(name)?;
-        told.standstill = Some(Standstill::Stalled);
+        let course = self.names.get_mut(name)?;
+        course.standstill = Some(Standstill::Stalled);
         let what = FileEvent::Stalled { reason: cut(reason), still_s: still.as_secs() };
-        Some(Happening::File { name: name.clone(), resource: told.resource, what })
+        Some(Happening::File { name: name.clone(), resource: course.resource, what })
     }
 
     /// The event of a stalled download that makes progress again.
     pub fn goes_on(&mut self, name: &ResourceName) -> Option<Happening> {
-        let told = self.names.get_mut(name)?;
-        told.standstill.take_if(|standstill| *standstill == Standstill::Stalled)?;
-        Some(Happening::File { name: name.clone(), resource: told.resource, what: FileEvent::Resumed })
+        let course = self.names.get_mut(name)?;
+        course.standstill.take_if(|standstill| *standstill == Standstill::Stalled)?;
+        Some(Happening::File { name: name.clone(), resource: course.resource, what: FileEvent::Resumed })
     }
 
     /// Compares the troubles of all trackers with the last ones.
@@ -156,7 +167,7 @@ impl Events {
     }
 }
 
-impl Told {
+impl Course {
     /// The event of a new state, which may follow several others.
     fn compare(&mut self, status: &ResourceStatus, is_restored: bool, now: Instant) -> Option<FileEvent> {
         let reason = || status.reason.as_deref().map(cut).unwrap_or_default();
@@ -204,13 +215,16 @@ impl Told {
     }
 }
 
-fn complete(doing: &Doing, now: Instant) -> FileEvent {
-    let took = now.saturating_duration_since(doing.since);
-    FileEvent::Complete {
-        bytes: doing.status.bytes_total.unwrap_or(doing.status.bytes_have),
-        received: doing.status.downloaded_bytes,
-        took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        sources: doing.sources,
+fn complete(doing: &Doing) -> FileEvent {
+    let bytes = doing.status.bytes_total.unwrap_or(doing.status.bytes_have);
+    match doing.fetched {
+        Some(fetched) => FileEvent::Complete {
+            bytes: fetched.bytes,
+            received: fetched.bytes_fetched,
+            took_ms: u64::try_from(fetched.took.as_millis()).unwrap_or(u64::MAX),
+            sources: fetched.peers,
+        },
+        None => FileEvent::Complete { bytes, received: 0, took_ms: 0, sources: 0 },
     }
 }
 

@@ -35,11 +35,11 @@ pub enum FileEvent {
     Complete {
         /// Its size in bytes.
         bytes: u64,
-        /// Bytes that came from peers since the daemon started; the rest was here already.
+        /// Bytes that came from peers in this run of the daemon; the rest was here already.
         received: u64,
-        /// Milliseconds since the download was accepted, or since the daemon started if that was later.
+        /// Milliseconds from the beginning of the download in this run to its last chunk; 0 if nothing came.
         took_ms: u64,
-        /// How many peers sent a chunk of it.
+        /// How many peers sent a chunk of it in this run.
         sources: u32,
     },
     /// A download has waited for some seconds.
