@@ -150,7 +150,12 @@ pub(crate) async fn wait_for_all(
                 Err(error) => ended.push((place, Err(error))),
             },
             found = look.look(&all, link), if all.iter().any(|one| one.asked_by().is_some()) => {
-                let forgotten = take_in(found?, &mut all, &mut ended);
+                let found = found?;
+                for text in found.of.iter().filter_map(|(at, status)| goes_on(&all[*at], status.as_ref()?, global)) {
+                    progress = None; // removes its line before something is printed
+                    output.warning(&text);
+                }
+                let forgotten = take_in(found, &mut all, &mut ended);
                 forgotten.into_iter().for_each(|place| beginning.push(begin(place)));
                 let label = label(&all);
                 let shown = progress.get_or_insert_with(|| Progress::new(output, &label));
@@ -303,6 +308,22 @@ async fn status_of(what: &str, link: &Link<'_>) -> Result<Vec<ResourceStatus>, E
 
 fn is_unknown(error: &ControlError) -> bool {
     matches!(error.kind, ErrorKind::Refused | ErrorKind::Unknown)
+}
+
+/// What to say when a complete file is not enough, because a tracker knows a newer version: which one, who published it
+/// and when, how to fetch it, and how to wait for the file that is here. Anybody who may publish can cause such a wait.
+/// `None` if that is said already.
+fn goes_on(one: &Awaited, status: &ResourceStatus, global: &Global) -> Option<String> {
+    let is_outdated = |status: &ResourceStatus| status.state == State::Outdated;
+    if one.until != Until::Newest || !is_outdated(status) || one.last.as_ref().is_some_and(is_outdated) {
+        return None;
+    }
+    let reason = status.reason.as_deref().unwrap_or("its tracker has one");
+    let this = global.command("wait", &status.resource.to_string()[..8]);
+    let name = &status.name;
+    Some(format!(
+        "{name}: waiting for a newer version: {reason}; to wait only for the version that is here, use `{this}`"
+    ))
 }
 
 /// Records an update. Adds the downloads that have ended to `ended`. Returns the indices of downloads that a former ttd

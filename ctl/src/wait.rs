@@ -97,10 +97,6 @@ impl Waiting for Copies {
         if is_by_name {
             self.by_name.borrow_mut().insert(place);
         }
-        if found.state == State::Outdated && is_by_name {
-            let reason = found.reason.as_deref().unwrap_or("its tracker has one");
-            link.note(&format!("{what}: waiting for the newer version: {reason}"));
-        }
         let complete = found.state == State::Seeding || found.state == State::Outdated && !is_by_name;
         Ok(Begun::Accepted(Accepted { name, resource, count, complete, comparing: None }))
     }

@@ -11,10 +11,12 @@ use std::num::NonZeroU32;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without --peers and --percent, waits until the file is complete here, as after
-`ttctl get --detach`. With one of them, ttd asks the tracker about all machines,
-including the one that shared the file. --percent is relative to the machines
-that have started; one that leaves before it is done counts as not done for an
-hour. If you know the number of machines, prefer --peers.
+`ttctl get --detach`. If a newer version was published under NAME, that one has
+to be complete; `ttctl wait ID` waits for the content with this id.
+With --peers or --percent, ttd asks the tracker about all machines, including
+the one that shared the file. --percent is relative to the machines that have
+started; one that leaves before it is done counts as not done for an hour. If
+you know the number of machines, prefer --peers.
 The exit code is 5 after --timeout, and only then.
 
 Examples:

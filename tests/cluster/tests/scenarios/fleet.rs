@@ -275,7 +275,14 @@ fn a_machine_with_a_former_version_is_outdated_until_it_has_the_new_one() {
     assert!(missed.contains(&format!("({})", c.addr())), "{missed}");
     let missed = a.ctl_code(5, &["wait", "app.tar", "--peers", "3", "--timeout", "1 s"]).stderr;
     assert!(missed.contains("app.tar is on 2 of the 3 machines after 1 s; outdated: "), "{missed}");
-    c.ctl_code(5, &["wait", "app.tar", "--timeout", "300 ms"]);
+    let told = c.ctl_code(5, &["wait", "app.tar", "--timeout", "300 ms"]).stderr;
+    let [newer, this] = [&new, &old].map(|bytes| cluster::files::sha256(bytes)[..8].to_owned());
+    let version = format!("has a newer version of app.tar: {newer}…, by {}, ", a.addr());
+    assert!(told.contains("app.tar: waiting for a newer version: ") && told.contains(&version), "{told}");
+    assert!(told.contains("`ttctl get --replace app.tar`"), "{told}");
+    assert!(told.contains(&format!(" wait {this}`")), "{told}");
+    assert_eq!(told.matches("waiting for a newer version").count(), 1, "{told}");
+    c.ok(&["wait", &this]);
 
     // A wait for the name ends when the new version is there.
     let mut waiting = c.ctl_in_background(&["wait", "app.tar", "--timeout", "50 s"]);
