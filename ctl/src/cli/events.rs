@@ -23,8 +23,9 @@ Prints a line for each event, until ^C:
   tracker_lost  a tracker is unreachable or refuses requests
   tracker_back  it answers again
 
-ttd keeps the last 1,024 events; --no-follow prints those and exits. When ttd
-is restarted, ttctl connects again and continues.
+ttd keeps the last 1,024 events in memory; --no-follow prints those and exits.
+They end with ttd: the log (`journalctl -u ttd`) goes further back. When ttd is
+restarted, ttctl connects again and continues with the events of the new ttd.
 
 Examples:
   ttctl events
