@@ -183,7 +183,7 @@ impl Driver {
             "chunk {index} is damaged on this disk and is no longer served");
         if let Some(resource) = self.library.get(key).filter(|it| matches!(it.phase, Phase::Fetching(_))) {
             self.saver.forget_have(&resource.slot); // a daemon that starts before the check must not trust it
-            return self.check(key, None); // wrong chunks are fetched again
+            return self.check(key); // wrong chunks are fetched again
         }
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Seeding(published) = &resource.phase else { return };
@@ -195,7 +195,7 @@ impl Driver {
         self.saver.save(&resource.slot, &resource.record);
         let is_other = |record: &NameRecord| record.published.is_some() && !record.damaged;
         if resource.record.names.iter().any(is_other) {
-            return self.check(key, None); // another name has the same content
+            return self.check(key); // another name has the same content
         }
         self.event(Event::Lost { key, index });
         self.changed();

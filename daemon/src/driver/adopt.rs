@@ -182,7 +182,7 @@ impl Driver {
         let Some(record) = resource.record.names.iter_mut().find(waits) else { return false };
         record.published = Some(FileIdentity::unknown());
         self.saver.save(&resource.slot, &resource.record);
-        self.check(key, None);
+        self.check(key);
         true
     }
 
@@ -208,7 +208,7 @@ impl Driver {
         let names = resource.record.names.iter_mut();
         names.filter(|other| other.name == record.name).for_each(|record| record.published = None);
         self.saver.save(&resource.slot, &resource.record);
-        self.check(key, None);
+        self.check(key);
     }
 
     /// Copies these chunks of a file into the download that will replace it.

@@ -6,8 +6,9 @@ use super::blocked::REREAD_AFTER;
 use super::compare::check_path;
 use super::compare::{How, still_there};
 use super::reasons::words_of;
+use super::wanted::record_of;
 use crate::inbox::{CheckedFile, Input, TaskInput};
-use crate::library::{Check, CheckStep, Checking, Failure, Former, Phase, Resource, Why};
+use crate::library::{Check, CheckFile, CheckStep, Checking, Failure, Former, Phase, Resource, Why};
 use crate::store::{At, FileIdentity, NameRecord, NotHere, PublishedFile};
 use crate::watch::{CheckWaiter, Turn};
 use shared::have::HaveMap;
@@ -27,8 +28,8 @@ impl Driver {
         let (name, key) = self.one(what)?;
         let (id, handle) = self.begin_task()?;
         handle.progress("waiting to be checked", 0, 0);
-        log_end(name, key, by.clone(), handle.watch());
-        self.check_for(key, CheckWaiter::new(handle));
+        log_end(name.clone(), key, by.clone(), handle.watch());
+        self.check_for(key, CheckWaiter::new(handle, name));
         Ok(id)
     }
 
@@ -40,14 +41,11 @@ impl Driver {
             return self.checks.ask_for_next(key, asker);
         }
         self.checks.ask(key, asker);
-        self.check(key, None);
+        self.check(key);
     }
 
     /// Checks a resource before those that nobody waits for. Until the result is known it is not in its swarm.
-    pub(super) fn check(&mut self, key: SwarmKey, task: Option<TaskId>) {
-        if let Some(handle) = task.and_then(|task| self.tasks.get(task)) {
-            self.checks.ask(key, CheckWaiter::new(handle.clone()));
-        }
+    pub(super) fn check(&mut self, key: SwarmKey) {
         self.enqueue_check(key, true);
     }
 
@@ -96,7 +94,10 @@ impl Driver {
 
     fn begin_check(&mut self, key: SwarmKey, turn: Turn) {
         let Some(resource) = self.library.get_mut(key) else { return self.checks.ended(turn) };
-        let (path, how) = match resource.to_check() {
+        let asked = self.checks.asked(key).cloned();
+        let record = resource.to_check(asked.as_ref());
+        let of = record.map(|record| record.name.clone());
+        let (path, how) = match record {
             Some(record) => (self.home.file(&record.name), How::of(record)),
             None => {
                 self.saver.forget_have(&resource.slot);
@@ -104,12 +105,13 @@ impl Driver {
             }
         };
         let is_part = how == How::AsPart;
-        let checking = Checking::new(CheckStep::Hashes);
+        let watchers = asked.as_ref().map_or(Vec::new(), |asked| self.checks.watchers(key, asked));
+        let checking = Checking::of(CheckFile { of, asked });
         let check = checking.check.clone();
         resource.phase = Phase::Checking(checking);
         let (manifest, home) = (resource.manifest.clone(), self.home.clone());
         let (context, stop) = (self.context.clone(), self.stop.clone());
-        let (watchers, hashed) = (self.checks.watchers(key), check.clone());
+        let hashed = check.clone();
         let former = resource.former.clone().filter(|_| is_part);
         let work = move || {
             let total = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
@@ -149,9 +151,13 @@ impl Driver {
         here: Result<(), NotHere>,
     ) {
         self.checks.ended(turn);
-        if self.library.get(key).is_some_and(|resource| resource.is_in(check)) {
-            let next = self.checks.answer(key, &task_state(&checked));
-            self.found_out(key, checked, here);
+        if let Some(resource) = self.library.get(key)
+            && let Phase::Checking(checking) = &resource.phase
+            && checking.check.is_same(check)
+        {
+            let file = checking.file.clone();
+            let next = self.checks.answer(key, file.asked.as_ref(), &task_state(&checked));
+            self.found_out(key, file.of, checked, here);
             next.into_iter().for_each(|asker| self.check_for(key, asker));
         } else {
             // A new check has begun since, perhaps of another file, or the resource was shared again.
@@ -171,7 +177,14 @@ impl Driver {
         }
     }
 
-    fn found_out(&mut self, key: SwarmKey, checked: io::Result<CheckedFile>, here: Result<(), NotHere>) {
+    /// The result of a check of the file of a name, or of the download without a name.
+    fn found_out(
+        &mut self,
+        key: SwarmKey,
+        of: Option<ResourceName>,
+        checked: io::Result<CheckedFile>,
+        here: Result<(), NotHere>,
+    ) {
         let Some(resource) = self.library.get(key) else { return };
         let is_whole = checked.as_ref().is_ok_and(|checked| checked.unreadable.is_empty());
         if let Err(why) = here
@@ -179,7 +192,11 @@ impl Driver {
         {
             return self.folder_lost(why); // the check is made when the folder is back
         }
-        match (resource.to_check().cloned(), checked) {
+        let record = of.as_ref().and_then(|name| record_of(resource, name)).cloned();
+        if of.is_some() && record.is_none() {
+            return self.check(key); // its name was removed meanwhile; other names' files are still to be checked
+        }
+        match (record, checked) {
             (Some(record), Ok(checked)) if checked.whole => self.seed_again(key, &record, checked.identity),
             (Some(record), checked) if record.published.is_some_and(|identity| identity.is_unsure()) => {
                 self.forget_supposed_file(key, &record, checked);
@@ -245,7 +262,7 @@ impl Driver {
         }
         let has_hope = |record: &NameRecord| !resource.troubles.contains_key(&record.name);
         if resource.record.names.iter().any(has_hope) {
-            return self.check(key, None); // another name's file, or the part file
+            return self.check(key); // another name's file, or the part file
         }
         let may_pass = matches!(why, Why::FileUnreadable(_));
         let retry_at = may_pass.then(|| Instant::now() + REREAD_AFTER);

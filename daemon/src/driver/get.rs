@@ -215,7 +215,7 @@ impl Driver {
             self.saver.save(&resource.slot, &resource.record);
             match resource.phase {
                 Phase::Seeding(_) => self.publish(key),
-                Phase::Failed(_) => self.check(key, None), // no right file is here, so it is fetched for this name
+                Phase::Failed(_) => self.check(key), // no right file is here, so it is fetched for this name
                 _ => {}
             }
         }
@@ -357,7 +357,7 @@ impl Driver {
         };
         self.look_at_room();
         if length > 0 {
-            return self.check(key, None);
+            return self.check(key);
         }
         match lies_there {
             Lies::Nothing => {}

@@ -25,8 +25,8 @@ impl Driver {
         for &(_, key) in &found {
             self.set_paused(key, false);
             match self.library.get(key).map(|resource| &resource.phase) {
-                Some(Phase::Failed(_)) => self.check(key, None),
-                Some(Phase::Checking(checking)) if checking.step == CheckStep::Waits => self.check(key, None),
+                Some(Phase::Failed(_)) => self.check(key),
+                Some(Phase::Checking(checking)) if checking.step == CheckStep::Waits => self.check(key),
                 Some(Phase::Accepted(_)) => self.unblock_now(key),
                 Some(Phase::Fetching(fetching)) if fetching.blocked.is_some() => self.unblock_now(key),
                 Some(Phase::Seeding(_)) => {
@@ -138,7 +138,7 @@ impl Driver {
         let was_served = matches!(&resource.phase, Phase::Seeding(published) if published.path == path);
         let other = resource.record.names.iter().find(|record| record.published.is_some());
         match (was_served, other) {
-            (true, Some(_)) => self.check(key, None),
+            (true, Some(_)) => self.check(key),
             _ => self.announce(key),
         }
     }

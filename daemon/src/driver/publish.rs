@@ -36,12 +36,12 @@ impl Driver {
             Ok(_) => {
                 let name = download.manifest.name();
                 tracing::error!(%name, id = %key, "the hash of the whole file is wrong; checking every chunk");
-                self.check(key, None);
+                self.check(key);
             }
             Err(error) => {
                 let name = download.manifest.name();
                 tracing::error!(%name, id = %key, %error, "cannot hash the whole file; checking every chunk");
-                self.check(key, None);
+                self.check(key);
             }
         }
     }
@@ -137,7 +137,7 @@ impl Driver {
                 resource.phase = Phase::Seeding(Arc::new(PublishedFile { manifest, path: file, identity }));
             }
             // It is being checked or was begun again, so the file under the name must be looked at.
-            _ => return self.check(key, None),
+            _ => return self.check(key),
         }
         self.saver.tidy(&resource.slot);
         self.join(key);
@@ -179,7 +179,7 @@ impl Driver {
                 true => return self.not_synced(download, error),
                 false => return, // a new download fetches what may be lost
             },
-            (PublishError::Damaged(_), _) => return self.check(key, None),
+            (PublishError::Damaged(_), _) => return self.check(key),
             (PublishError::NotSynced(error) | PublishError::Store(error), _) => error.into(),
         };
         self.changed();

@@ -298,7 +298,7 @@ impl Driver {
             Err(error) => self.fail_resource(key, error.into()),
         }
         if self.checks.is_asked_for(key) {
-            self.check(key, None); // a look does not answer those who asked for a check
+            self.check(key); // a look does not answer those who asked for a check
         }
     }
 }

@@ -60,7 +60,7 @@ impl Driver {
             let _ = self.resume(name.as_str());
         } else if matches!(resource.phase, Phase::Failed(_)) {
             resource.troubles.remove(name); // the check will tell
-            self.check(key, None);
+            self.check(key);
         } else if matches!(resource.phase, Phase::Checking(_)) {
             self.checks.hurry(key);
         } else if matches!(resource.phase, Phase::Seeding(_)) {
@@ -76,7 +76,7 @@ impl Driver {
         let Some(resource) = self.library.get_mut(key) else { return };
         if matches!(resource.phase, Phase::Failed(_)) {
             resource.troubles.remove(name);
-            return self.check(key, None);
+            return self.check(key);
         }
         let manifest = resource.manifest.with_name(name.clone());
         self.source_changed(key, &Arc::new(PublishedFile { manifest, path: self.home.file(name), identity }));
@@ -102,7 +102,7 @@ impl Driver {
             self.publish(key);
             self.changed();
         } else {
-            self.check(key, None);
+            self.check(key);
         }
     }
 

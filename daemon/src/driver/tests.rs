@@ -352,7 +352,7 @@ async fn a_file_that_is_gone_is_fetched_again_when_it_is_asked_for() {
     let (one, two) = (manifest_of("one", &bytes), manifest_of("two", &bytes));
     rig.finished(&one, &bytes).await;
     std::fs::remove_file(rig.file("one")).unwrap();
-    rig.driver.check(one.key(), None);
+    rig.driver.check(one.key());
     let is_failed = |driver: &Driver| driver.status(Some("one")).unwrap()[0].state == State::Error;
     rig.until("it is missed", is_failed).await;
     let is_fetching =

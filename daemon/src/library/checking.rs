@@ -1,5 +1,6 @@
 //! A resource that is being checked: its files are examined, hashed, or copied to find out what is here.
 
+use shared::name::ResourceName;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -10,6 +11,18 @@ pub struct Checking {
     pub check: Check,
     /// The current step.
     pub step: CheckStep,
+    /// Which file is hashed. Not before [`CheckStep::Hashes`].
+    pub file: CheckFile,
+}
+
+/// The file that is hashed, and for whom.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckFile {
+    /// The name that has the file; `None` for the part file of a download.
+    pub of: Option<ResourceName>,
+    /// The name that somebody asked about and who hears the result; `None` if nobody did. It differs from `of` if that
+    /// name has no file of its own yet.
+    pub asked: Option<ResourceName>,
 }
 
 /// A step of a check.
@@ -29,7 +42,12 @@ pub enum CheckStep {
 impl Checking {
     /// A check that begins with this step.
     pub fn new(step: CheckStep) -> Checking {
-        Checking { check: Check::default(), step }
+        Checking { check: Check::default(), step, file: CheckFile::default() }
+    }
+
+    /// A check that begins to hash this file.
+    pub fn of(file: CheckFile) -> Checking {
+        Checking { check: Check::default(), step: CheckStep::Hashes, file }
     }
 }
 

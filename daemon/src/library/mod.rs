@@ -13,7 +13,7 @@ mod unnoted;
 mod whole;
 mod why;
 
-pub use checking::{Check, CheckStep, Checking};
+pub use checking::{Check, CheckFile, CheckStep, Checking};
 pub use index::Library;
 pub use opening::Opening;
 pub use rates::Traffic;

@@ -5,6 +5,7 @@
 use super::turns::{Turn, Turns};
 use crate::tasks::TaskHandle;
 use shared::id::SwarmKey;
+use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind, TaskState};
 use std::collections::BTreeMap;
 
@@ -31,19 +32,23 @@ struct Askers {
     next: Vec<CheckWaiter>,
 }
 
-/// A task that waits for a check, and is always told of its end.
+/// A task that waits for the check of a name's file, and is always told of its end.
 #[derive(Debug)]
-pub struct CheckWaiter(TaskHandle);
+pub struct CheckWaiter {
+    task: TaskHandle,
+    name: ResourceName,
+}
 
 impl CheckWaiter {
-    pub fn new(task: TaskHandle) -> CheckWaiter {
-        CheckWaiter(task)
+    /// The task asks about the file of this name.
+    pub fn new(task: TaskHandle, name: ResourceName) -> CheckWaiter {
+        CheckWaiter { task, name }
     }
 }
 
 impl Drop for CheckWaiter {
     fn drop(&mut self) {
-        self.0.end_if_running(|| {
+        self.task.end_if_running(|| {
             TaskState::Failed(ControlError {
                 kind: ErrorKind::Refused,
                 message: "the check was given up: its resource was paused or removed".to_owned(),
@@ -96,9 +101,15 @@ impl Checks {
         self.turns.next()
     }
 
-    /// The tasks that are told of the progress of a check.
-    pub fn watchers(&self, key: SwarmKey) -> Vec<TaskHandle> {
-        self.askers.get(&key).into_iter().flat_map(|askers| &askers.present).map(|it| it.0.clone()).collect()
+    /// The name that is checked next for those who asked: the one that was asked about first.
+    pub fn asked(&self, key: SwarmKey) -> Option<&ResourceName> {
+        Some(&self.askers.get(&key)?.present.first()?.name)
+    }
+
+    /// The tasks that asked about this name, and are told of the progress of the check.
+    pub fn watchers(&self, key: SwarmKey, name: &ResourceName) -> Vec<TaskHandle> {
+        let present = self.askers.get(&key).into_iter().flat_map(|askers| &askers.present);
+        present.filter(|asker| asker.name == *name).map(|asker| asker.task.clone()).collect()
     }
 
     /// Notes that a running check has ended.
@@ -106,11 +117,19 @@ impl Checks {
         self.turns.ended(turn);
     }
 
-    /// Answers the tasks that waited for a check. Returns those that wait for the next one.
-    pub fn answer(&mut self, key: SwarmKey, state: &TaskState) -> Vec<CheckWaiter> {
+    /// Answers the tasks that waited for the check of this name's file. Returns those that wait for another one: of
+    /// another name, or because they asked while this one ran.
+    pub fn answer(
+        &mut self,
+        key: SwarmKey,
+        name: Option<&ResourceName>,
+        state: &TaskState,
+    ) -> Vec<CheckWaiter> {
         let Some(Askers { present, next }) = self.askers.remove(&key) else { return Vec::new() };
-        present.into_iter().for_each(|asker| asker.0.end(state.clone()));
-        next
+        let (answered, others): (Vec<_>, Vec<_>) =
+            present.into_iter().partition(|asker| Some(&asker.name) == name);
+        answered.into_iter().for_each(|asker| asker.task.end(state.clone()));
+        others.into_iter().chain(next).collect()
     }
 
     /// Cancels the check of a resource. The tasks that wait for it are told.

@@ -4,6 +4,7 @@ use super::*;
 use crate::driver::publish::PUBLISHING_MAX;
 use crate::inbox::{Command, Input, TaskInput, ToShare};
 use crate::library::CheckStep;
+use crate::store::PublishedFile;
 use shared::rpc::control::{TaskId, TaskState};
 use std::fs;
 
@@ -188,6 +189,79 @@ async fn a_verify_ends_although_the_file_was_shared_anew_meanwhile() {
     held.into_iter().for_each(|input| rig.driver.handle(input));
     let state = task(&mut rig, verify).await;
     assert!(matches!(state, TaskState::Verified { chunks_good: 1, .. }), "{state:?}");
+}
+
+/// A resource under two names, whose files are complete.
+async fn two_names(rig: &mut Rig) -> [Manifest; 2] {
+    let bytes = bytes(2);
+    let names = ["one", "two"].map(|name| manifest_of(name, &bytes));
+    rig.finished(&names[0], &bytes).await;
+    rig.get(&names[1], false).await.unwrap();
+    rig.until("the copy is there", |driver| is_seeding(driver, &names[1])).await;
+    names
+}
+
+async fn verify(rig: &mut Rig, what: &str) -> TaskId {
+    let what = what.to_owned();
+    rig.ask(|reply| Command::Verify { what, by: user(1000), reply }).await.unwrap()
+}
+
+fn is_good(state: &TaskState) -> bool {
+    matches!(state, TaskState::Verified { chunks_good: 2, chunks_total: 2 })
+}
+
+#[tokio::test]
+async fn whoever_asks_about_a_name_hears_of_the_file_of_that_name() {
+    let mut rig = Rig::new();
+    let names = two_names(&mut rig).await;
+    fs::write(rig.file("two"), "something else").unwrap();
+    let [one, two] = [verify(&mut rig, "one").await, verify(&mut rig, "two").await];
+    assert!(is_good(&task(&mut rig, one).await));
+    assert!(matches!(task(&mut rig, two).await, TaskState::Verified { chunks_good: 0, .. }));
+    rig.until("the good one is served", |driver| is_seeding(driver, &names[0])).await;
+    assert_eq!(rig.driver.status(Some("two")).unwrap()[0].state, State::Error);
+}
+
+#[tokio::test]
+async fn whoever_asks_about_a_file_that_is_known_to_be_gone_hears_so() {
+    let mut rig = Rig::new();
+    let names = two_names(&mut rig).await;
+    fs::remove_file(rig.file("two")).unwrap();
+    let Phase::Seeding(served) = &rig.driver.library.get(names[0].key()).unwrap().phase else {
+        panic!("it is served")
+    };
+    assert_eq!(served.path, rig.file("one"));
+    let identity = rig.driver.library.get(names[0].key()).unwrap().record.names[1].published.unwrap();
+    let gone = PublishedFile { manifest: names[1].clone(), path: rig.file("two"), identity };
+    rig.driver.source_changed(names[1].key(), &Arc::new(gone)); // somebody looked at the file before
+    let asked = verify(&mut rig, "two").await;
+    let state = task(&mut rig, asked).await;
+    assert!(matches!(state, TaskState::Failed(_)), "{state:?}");
+    rig.until("the other one is served", |driver| is_seeding(driver, &names[0])).await;
+    let asked = verify(&mut rig, "one").await;
+    assert!(is_good(&task(&mut rig, asked).await));
+}
+
+#[tokio::test]
+async fn what_was_found_of_a_removed_name_is_not_said_of_another_one() {
+    let mut rig = Rig::new();
+    let names = two_names(&mut rig).await;
+    fs::write(rig.file("two"), "something else").unwrap();
+    let asked = verify(&mut rig, "one").await;
+    assert_eq!(step(&rig.driver, &names[0]), Some(CheckStep::Hashes));
+    // The result is held back until the name is removed.
+    let checked = loop {
+        match tokio::time::timeout(CAP, rig.inputs.recv()).await.expect("it is checked").unwrap() {
+            input @ Input::Task(TaskInput::Checked { .. }) => break input,
+            input => rig.driver.handle(input),
+        }
+    };
+    let what = "one".to_owned();
+    rig.ask(|reply| Command::Remove { what, delete: false, by: user(1000), reply }).await.unwrap();
+    rig.driver.handle(checked);
+    task(&mut rig, asked).await;
+    let is_failed = |driver: &Driver| driver.status(Some("two")).unwrap()[0].state == State::Error;
+    rig.until("the other file is found to differ", is_failed).await;
 }
 
 /// Occupies all threads for blocking work, as hashing many files does.

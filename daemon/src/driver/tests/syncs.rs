@@ -86,7 +86,7 @@ async fn a_check_beside_a_sync_that_fails_believes_nothing_that_was_not_synced_b
     disk.hold_next_sync();
     disk.refuse_from(0, DiskFault::WriteBack);
     rig.receive(&manifest, &bytes);
-    rig.driver.check(manifest.key(), None);
+    rig.driver.check(manifest.key());
     for _ in 0..30 {
         if let Ok(input) = tokio::time::timeout(Duration::from_millis(10), rig.inputs.recv()).await {
             rig.driver.handle(input.unwrap());
