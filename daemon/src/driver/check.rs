@@ -8,7 +8,7 @@ use super::compare::{How, still_there};
 use super::reasons::words_of;
 use super::wanted::record_of;
 use crate::inbox::{CheckedFile, Input, TaskInput};
-use crate::library::{Check, CheckFile, CheckStep, Checking, Failure, Former, Phase, Resource, Why};
+use crate::library::{Check, CheckFile, CheckStep, Checking, Failure, Former, Phase, Resource, Sources, Why};
 use crate::store::{At, FileIdentity, NameRecord, NotHere, PublishedFile};
 use crate::watch::{CheckWaiter, Turn};
 use shared::have::HaveMap;
@@ -218,6 +218,10 @@ impl Driver {
         resource.phase = Phase::Seeding(Arc::new(PublishedFile { manifest, path, identity }));
         resource.troubles.remove(&record.name);
         resource.former = None;
+        resource.sources = Sources::default(); // no download is under way
+        if record.published.is_some_and(|before| before.is_unsure()) {
+            resource.fetched = None; // it was here
+        }
         let names = resource.record.names.iter_mut();
         for record in names.filter(|other| other.name == record.name) {
             (record.published, record.damaged, record.replace) = (Some(identity), false, false);

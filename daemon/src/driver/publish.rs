@@ -122,11 +122,15 @@ impl Driver {
         }
         resource.troubles.remove(name);
         self.saver.save(&resource.slot, &resource.record);
-        if let Source::Download(_) = source {
-            log_sources(name, key, &resource.sources.largest());
-            let fetched = resource.sources.end(name.clone(), identity.bytes);
-            log_fetched(key, &fetched);
-            resource.fetched = Some(fetched);
+        match source {
+            Source::Download(_) => {
+                log_sources(name, key, &resource.sources.largest());
+                let fetched = resource.sources.end(name.clone(), identity.bytes);
+                log_fetched(key, &fetched);
+                resource.fetched = Some(fetched);
+            }
+            // The file that was fetched under this name is gone.
+            Source::Published(_) => drop(resource.fetched.take_if(|fetched| fetched.name == *name)),
         }
         match (&resource.phase, source) {
             (Phase::Seeding(_), _) => {}

@@ -20,7 +20,7 @@ pub use rates::Traffic;
 pub use resource::{Fetching, Phase, Resource};
 pub use reused::ReusedFrom;
 pub use source::{Download, Former, ReadError, Source, TakeError};
-pub use sources::Fetched;
+pub use sources::{Fetched, Sources};
 pub use standing::{Newer, Standing};
 pub use unnoted::Unnoted;
 pub use whole::{HashedWhole, Memory, WholeHash};

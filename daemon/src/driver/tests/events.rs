@@ -168,3 +168,24 @@ async fn a_copy_under_another_name_was_not_fetched() {
     ];
     assert_eq!(events(&rig.driver, 0).await, told);
 }
+
+#[tokio::test]
+async fn a_file_that_is_made_again_from_a_copy_was_not_fetched_again() {
+    let (mut rig, bytes) = (Rig::new(), bytes(2));
+    let [one, two] = ["one", "two"].map(|name| manifest_of(name, &bytes));
+    rig.finished(&one, &bytes).await;
+    rig.get(&two, false).await.unwrap();
+    rig.until("the copy is there", |driver| is_seeding(driver, &two)).await;
+    std::fs::remove_file(rig.file("one")).unwrap();
+    rig.driver.check(one.key());
+    rig.until("it is missed", |driver| driver.status(Some("one")).unwrap()[0].state == State::Error).await;
+    rig.until("the other one is served", |driver| is_seeding(driver, &two)).await;
+    rig.driver.show_news();
+    let before = rig.driver.context.events.read(None, Duration::ZERO).await.newest;
+    rig.get(&one, false).await.unwrap();
+    rig.driver.show_news();
+    rig.until("it is there again", |driver| is_seeding(driver, &one)).await;
+    rig.driver.show_news();
+    let told = events(&rig.driver, before).await;
+    assert!(told.contains(&format!("complete one: 0 of {} B from 0", bytes.len())), "{told:?}");
+}
