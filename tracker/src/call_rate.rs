@@ -27,14 +27,14 @@ pub(crate) const PASSED: u32 = 64;
 
 /// The rate limit of one connection.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct CallRate {
     start: Instant,
     credit: Mutex<Credit>,
 }
 
-impl Pace {
-    pub(crate) fn new() -> Pace {
-        Pace { start: Instant::now(), credit: Mutex::new(Credit::full(BURST)) }
+impl CallRate {
+    pub(crate) fn new() -> CallRate {
+        CallRate { start: Instant::now(), credit: Mutex::new(Credit::full(BURST)) }
     }
 
     /// Waits until this call's cost, and that of all earlier calls, is paid.
@@ -58,13 +58,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_flood_waits_and_a_large_daemon_does_not() {
         tokio::time::advance(BURST).await;
-        let (pace, start) = (Pace::new(), Instant::now());
+        let (call_rate, start) = (CallRate::new(), Instant::now());
         for _ in 0..16 {
-            pace.turn(CALL + 1024).await;
+            call_rate.turn(CALL + 1024).await;
         }
         assert!(start.elapsed() < Duration::from_millis(900), "{:?} for 16,384 resources", start.elapsed());
         for _ in 0..100_000 {
-            pace.turn(CALL + 1).await;
+            call_rate.turn(CALL + 1).await;
         }
         let took = start.elapsed().as_secs();
         assert!((80..90).contains(&took), "100,000 announces took {took} s");

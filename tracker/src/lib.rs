@@ -2,14 +2,14 @@
 //! stores nothing on disk.
 //!
 //! Reading order: [`start`] (from the command line to the end) → [`server`] (connections) → `service` (calls) →
-//! [`memory`] (the data). `pool` limits the connections, `pace` the rate of their calls, and `lines` what they cause in
-//! the log; `date` dates publications.
+//! [`memory`] (the data). `pool` limits the connections, `call_rate` the rate of their calls, and `lines` what they
+//! cause in the log; `date` dates publications.
 
+mod call_rate;
 pub mod cli;
 mod date;
 mod lines;
 pub mod memory;
-mod pace;
 mod pool;
 pub mod server;
 mod service;

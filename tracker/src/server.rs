@@ -1,6 +1,6 @@
 //! Accepts connections, and ends them.
 
-use crate::memory::Limits;
+use crate::memory::RegistryLimits;
 use crate::pool::ConnectionPool;
 use crate::service::{TrackerConnection, TrackerState};
 use shared::host::config::TrackerConfig;
@@ -140,14 +140,14 @@ impl Handle {
     }
 }
 
-fn limits(config: &TrackerConfig) -> Limits {
-    Limits {
+fn limits(config: &TrackerConfig) -> RegistryLimits {
+    RegistryLimits {
         entries_max: count(config.entries_max),
         entries_per_peer_max: count(config.entries_per_peer_max),
         catalogue_bytes_max: usize::try_from(config.catalogue_bytes_max.bytes()).unwrap_or(usize::MAX),
         publications_max: count(config.publications_max),
         publication_ttl: config.publication_ttl.duration(),
-        ..Limits::default()
+        ..RegistryLimits::default()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Answers the calls. Each call accesses the registry briefly.
 
+use crate::call_rate::{CALL, CallRate, HASHES, OFFER, PAGE, PASSED, WALKED};
 use crate::date::Date;
 use crate::lines::Lines;
-use crate::memory::{Limits, Refusal, Registry, Who, known_as, seen_from};
-use crate::pace::{CALL, HASHES, OFFER, PAGE, PASSED, Pace, WALKED};
+use crate::memory::{Refusal, Registry, RegistryLimits, Who, known_as, seen_from};
 use crate::pool::ConnectionPlace;
 use shared::chunk::ChunkCount;
 use shared::hostname::{HOSTNAME_BYTES_MAX, cleaned};
@@ -34,7 +34,7 @@ pub(crate) struct TrackerState {
 }
 
 impl TrackerState {
-    pub(crate) fn new(limits: Limits) -> TrackerState {
+    pub(crate) fn new(limits: RegistryLimits) -> TrackerState {
         let registry = Mutex::new(Registry::new(limits, rand::random()));
         TrackerState { registry, start: Instant::now(), date: Date::new(), epoch: rand::random() }
     }
@@ -45,7 +45,7 @@ impl TrackerState {
         self.registry().expire(now).more
     }
 
-    pub(crate) fn set_limits(&self, limits: Limits) {
+    pub(crate) fn set_limits(&self, limits: RegistryLimits) {
         self.registry().set_limits(limits);
     }
 
@@ -87,7 +87,7 @@ struct Inner {
     state: Arc<TrackerState>,
     place: ConnectionPlace,
     greeted: Greeted,
-    pace: Pace,
+    call_rate: CallRate,
     /// The log lines about names that it unpublishes.
     lines: Lines,
     /// The other side's IP address.
@@ -112,7 +112,7 @@ impl TrackerConnection {
             state,
             place,
             greeted,
-            pace: Pace::new(),
+            call_rate: CallRate::new(),
             lines: Lines::new(),
             asker,
             own,
@@ -234,7 +234,7 @@ impl Tracker for TrackerConnection {
 
     async fn announce(self, _: Context, entries: Vec<Announce>) -> Result<AnnounceReply, TrackerError> {
         let walked = self.registry().breadth_of_announce(self.peer()?, &entries) as u32;
-        self.0.pace.turn(CALL + entries.len() as u32 + walked / WALKED).await;
+        self.0.call_rate.turn(CALL + entries.len() as u32 + walked / WALKED).await;
         let answers = self.registry().announce(self.now(), self.peer()?, &entries);
         let mut answers = answers.map_err(error)?;
         for answer in &mut answers {
@@ -246,12 +246,12 @@ impl Tracker for TrackerConnection {
     }
 
     async fn withdraw(self, _: Context, keys: Vec<SwarmKey>) -> Result<(), TrackerError> {
-        self.0.pace.turn(CALL + keys.len() as u32).await;
+        self.0.call_rate.turn(CALL + keys.len() as u32).await;
         self.registry().withdraw(self.now(), self.peer()?, &keys).map_err(error)
     }
 
     async fn peers_of(self, _: Context, resource: ResourceId) -> Result<Vec<PeerEntry>, TrackerError> {
-        self.0.pace.turn(CALL).await;
+        self.0.call_rate.turn(CALL).await;
         let peers = self.registry().peers_of(self.now(), resource);
         Ok(self.seen(peers))
     }
@@ -262,7 +262,7 @@ impl Tracker for TrackerConnection {
         peer: SocketAddr,
         after: Option<SwarmKey>,
     ) -> Result<Vec<ResourceEntry>, TrackerError> {
-        self.0.pace.turn(PAGE).await;
+        self.0.call_rate.turn(PAGE).await;
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let registry = self.registry();
         let known = known_as(peer, self.0.own).map(|addr| registry.resources_of(self.now(), addr, after));
@@ -270,7 +270,7 @@ impl Tracker for TrackerConnection {
     }
 
     async fn publish(self, _: Context, offer: Offer) -> Result<PublishReply, TrackerError> {
-        self.0.pace.turn(CALL).await;
+        self.0.call_rate.turn(CALL).await;
         let by = self.peer()?.addr;
         let (what, key) = (Published::from(&offer.publication), offer.publication.key);
         let (now, wall_ms) = (self.now(), self.0.state.date.now_ms());
@@ -287,7 +287,7 @@ impl Tracker for TrackerConnection {
         page: u32,
         hashes: Payload,
     ) -> Result<PublishReply, TrackerError> {
-        self.0.pace.turn(PAGE).await;
+        self.0.call_rate.turn(PAGE).await;
         let (now, wall_ms, id) = (self.now(), self.0.state.date.now_ms(), self.0.place.id());
         let reply = self.registry().publish_page(now, wall_ms, id, key, page, &hashes.bytes);
         let what = self.publishing().clone();
@@ -302,7 +302,7 @@ impl Tracker for TrackerConnection {
         hashes: Payload,
     ) -> Result<Vec<Result<PublishReply, TrackerError>>, TrackerError> {
         let all_hashes = hashes.bytes.len().div_ceil(32) as u32;
-        self.0.pace.turn(CALL + OFFER * offers.len() as u32 + all_hashes / HASHES).await;
+        self.0.call_rate.turn(CALL + OFFER * offers.len() as u32 + all_hashes / HASHES).await;
         let by = self.peer()?.addr;
         if offers.len() > OFFERS_MAX {
             return Err(TrackerError::Malformed(format!("more than {OFFERS_MAX} manifests in one call")));
@@ -332,7 +332,7 @@ impl Tracker for TrackerConnection {
         name: ResourceName,
         key: SwarmKey,
     ) -> Result<Option<Namesake>, TrackerError> {
-        self.0.pace.turn(CALL).await;
+        self.0.call_rate.turn(CALL).await;
         let by = self.peer()?.addr;
         let other = self.registry().in_the_way(self.now(), by, &name, key);
         Ok(other.map(|other| self.seen_namesake(other)))
@@ -345,7 +345,7 @@ impl Tracker for TrackerConnection {
         key: SwarmKey,
         how: Unpublish,
     ) -> Result<UnpublishReply, TrackerError> {
-        self.0.pace.turn(CALL).await;
+        self.0.call_rate.turn(CALL).await;
         let (was_published, reply) = {
             let (mut registry, now, who) = (self.registry(), self.now(), self.peer()?);
             (registry.is_published(&name, key), registry.unpublish(now, who, &name, key, how))
@@ -365,18 +365,18 @@ impl Tracker for TrackerConnection {
 
     async fn find(self, _: Context, what: Lookup) -> Result<Vec<ListEntry>, TrackerError> {
         let walked = self.registry().breadth(&what) as u32;
-        self.0.pace.turn(CALL + walked / WALKED).await;
+        self.0.call_rate.turn(CALL + walked / WALKED).await;
         Ok(self.registry().find(self.now(), &what))
     }
 
     async fn manifest(self, _: Context, key: SwarmKey, page: u32) -> Result<ManifestPage, TrackerError> {
-        self.0.pace.turn(PAGE).await;
+        self.0.call_rate.turn(PAGE).await;
         let hashes = self.registry().manifest(key, page).map_err(error)?;
         Ok(ManifestPage { hashes: hashes.into() })
     }
 
     async fn list(self, _: Context, after: Option<ResourceName>) -> Result<Vec<ListEntry>, TrackerError> {
-        self.0.pace.turn(PAGE).await;
+        self.0.call_rate.turn(PAGE).await;
         Ok(self.registry().list(self.now(), after.as_ref()))
     }
 
@@ -388,7 +388,7 @@ impl Tracker for TrackerConnection {
         machines_max: u32,
     ) -> Result<Fleet, TrackerError> {
         let (publications, members) = self.registry().breadth_of_fleet(self.now(), &what);
-        self.0.pace.turn(PAGE + publications as u32 / WALKED + members as u32 / PASSED).await;
+        self.0.call_rate.turn(PAGE + publications as u32 / WALKED + members as u32 / PASSED).await;
         let mut fleet = self.registry().fleet(self.now(), &what, after, machines_max as usize);
         for machine in fleet.machines.iter_mut().chain(&mut fleet.some_outdated) {
             machine.addr = seen_from(machine.addr, self.0.asker, self.0.own);
@@ -397,7 +397,7 @@ impl Tracker for TrackerConnection {
     }
 
     async fn clock(self, _: Context) -> Result<u64, TrackerError> {
-        self.0.pace.turn(CALL).await;
+        self.0.call_rate.turn(CALL).await;
         Ok(self.0.state.date.now_ms())
     }
 }

@@ -10,7 +10,7 @@ use shared::swarm::Time;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use tracker::memory::{Limits, Registry, Who};
+use tracker::memory::{Registry, RegistryLimits, Who};
 
 const DAEMONS: usize = 2_000;
 const RESOURCES: u8 = 10;
@@ -63,7 +63,7 @@ fn share(chance: &mut Chance) -> f64 {
 /// Simulates a fleet for `span`. The tracker runs from `tracker_at` on; daemons first dial after `first`.
 fn play(tracker_at: Duration, span: Duration, first: impl Fn(f64, &mut Backoff) -> Duration) -> Seen {
     let (start, mut chance) = (Instant::now(), Chance::new([7; 32]));
-    let mut registry = Registry::new(Limits::default(), [7; 32]);
+    let mut registry = Registry::new(RegistryLimits::default(), [7; 32]);
     let mut daemons: Vec<Daemon> = (0..DAEMONS)
         .map(|number| {
             let [.., high, low] = (number as u32).to_be_bytes();

@@ -3,7 +3,7 @@
 //! The catalogue cannot tell whether a list of chunk hashes is the true one of its resource. Several may be published
 //! side by side, and the peers that fetch find out.
 
-use super::limits::Limits;
+use super::limits::RegistryLimits;
 use super::name_digest::NameDigest;
 use super::named::{Named, NamedManifest, Newness, chosen};
 use super::refusal::Refusal;
@@ -28,7 +28,7 @@ const GONE_AFTER: Duration = Duration::from_secs(120);
 
 #[derive(Debug)]
 pub(super) struct Catalogue {
-    pub(super) limits: Limits,
+    pub(super) limits: RegistryLimits,
     pub(super) manifests: BTreeMap<SwarmKey, CataloguedManifest>,
     pub(super) names: BTreeMap<ResourceName, Named>,
     /// Manifests that are being uploaded, by connection.
@@ -72,7 +72,7 @@ pub(super) struct Moment<'a> {
 }
 
 impl Catalogue {
-    pub(super) fn new(limits: Limits) -> Catalogue {
+    pub(super) fn new(limits: RegistryLimits) -> Catalogue {
         Catalogue {
             limits,
             manifests: BTreeMap::new(),

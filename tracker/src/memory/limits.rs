@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The limits of the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct RegistryLimits {
     /// Entries of all peers. An entry says that a peer takes part in a swarm. Beyond the limit, entries of others make
     /// way or the announce is refused.
     pub entries_max: usize,
@@ -33,9 +33,9 @@ pub struct Limits {
     pub publication_ttl: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for RegistryLimits {
+    fn default() -> RegistryLimits {
+        RegistryLimits {
             entries_max: 1_000_000,
             entries_per_peer_max: 100_000,
             peers_per_address_max: 1024,

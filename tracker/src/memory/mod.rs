@@ -3,7 +3,7 @@
 //! `service` and `server`. The test `nothing_here_waits_or_has_a_clock` checks that.
 //!
 //! Everything here is soft state: it is lost when the process ends, and the daemons send it again within one interval.
-//! All of it is bounded by [`Limits`]. When entries reach their limit, those of peers that have far more than the
+//! All of it is bounded by [`RegistryLimits`]. When entries reach their limit, those of peers that have far more than the
 //! newcomer make way, or the newcomer is refused. A publication makes way when no peer has it any more, or when its
 //! name or resource is full and its network, host and machine have the most items there.
 //!
@@ -46,7 +46,7 @@ mod who;
 mod tests;
 
 pub use addresses::{known_as, seen_from};
-pub use limits::Limits;
+pub use limits::RegistryLimits;
 pub use refusal::Refusal;
 pub use registry::{Registry, Size};
 pub use sweep::Sweep;

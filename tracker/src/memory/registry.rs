@@ -1,7 +1,7 @@
 //! All data of a tracker, and the calls that change and read it.
 
 use super::catalogue::{Catalogue, Moment};
-use super::limits::Limits;
+use super::limits::RegistryLimits;
 use super::refusal::Refusal;
 use super::rollout::Rollout;
 use super::swarms::Swarms;
@@ -27,12 +27,12 @@ pub struct Registry {
 
 impl Registry {
     /// An empty registry. All random choices follow from `seed`.
-    pub fn new(limits: Limits, seed: [u8; 32]) -> Registry {
+    pub fn new(limits: RegistryLimits, seed: [u8; 32]) -> Registry {
         Registry { swarms: Swarms::new(limits.clone(), seed), catalogue: Catalogue::new(limits) }
     }
 
     /// Changes the limits. Data beyond the new limits stays until it expires.
-    pub fn set_limits(&mut self, limits: Limits) {
+    pub fn set_limits(&mut self, limits: RegistryLimits) {
         self.swarms.limits = limits.clone();
         self.catalogue.limits = limits;
     }

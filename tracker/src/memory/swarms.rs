@@ -2,7 +2,7 @@
 
 use super::draw::Draw;
 use super::fleet::{Gone, GoneMachine};
-use super::limits::Limits;
+use super::limits::RegistryLimits;
 use super::member::Member;
 use super::name_digest::NameDigest;
 use super::network::{PeerKey, peers_at};
@@ -18,7 +18,7 @@ use std::ops::Bound;
 
 #[derive(Debug)]
 pub(super) struct Swarms {
-    pub(super) limits: Limits,
+    pub(super) limits: RegistryLimits,
     pub(super) draw: Draw,
     pub(super) peers: BTreeMap<PeerKey, KnownPeer>,
     pub(super) swarms: BTreeMap<SwarmKey, Swarm>,
@@ -51,7 +51,7 @@ pub(super) struct KnownPeer {
 }
 
 impl Swarms {
-    pub(super) fn new(limits: Limits, seed: [u8; 32]) -> Swarms {
+    pub(super) fn new(limits: RegistryLimits, seed: [u8; 32]) -> Swarms {
         Swarms {
             limits,
             draw: Draw::new(seed),

@@ -12,7 +12,7 @@ use shared::rpc::tracker::{
 use shared::swarm::Time;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tracker::memory::{Limits, Registry, Who};
+use tracker::memory::{Registry, RegistryLimits, Who};
 
 /// The time of day.
 const WALL_MS: u64 = 1_800_000_000_000;
@@ -23,7 +23,7 @@ const INTERVAL_MS_MAX: u32 = 10 * 60 * 1000;
 
 pub fn registry(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
-    let limits = Limits {
+    let limits = RegistryLimits {
         entries_max: 12,
         entries_per_peer_max: 5,
         digests_max: 2,
@@ -32,7 +32,7 @@ pub fn registry(bytes: &[u8]) {
         publications_per_name_max: 3,
         names_per_manifest_max: 2,
         uploads_max: 3,
-        ..Limits::default()
+        ..RegistryLimits::default()
     };
     let mut world = World { registry: Registry::new(limits.clone(), [1; 32]), now: Time(0) };
     while !input.is_empty() {

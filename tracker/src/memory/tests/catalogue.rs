@@ -3,7 +3,7 @@
 use super::*;
 
 fn world() -> World {
-    World::new(Limits::default())
+    World::new(RegistryLimits::default())
 }
 
 #[test]
@@ -174,12 +174,12 @@ fn one_holder_at_a_time_is_asked_for_a_manifest() {
 #[test]
 fn the_catalogue_is_bounded() {
     let full = |result: Result<(), Refusal>| matches!(result, Err(Refusal::Full(_)));
-    let limits = Limits {
+    let limits = RegistryLimits {
         catalogue_bytes_max: 100_000,
         publications_max: 4,
         publications_per_name_max: 2,
         uploads_max: 2,
-        ..Limits::default()
+        ..RegistryLimits::default()
     };
     let mut world = World::new(limits);
     let (large, _) = publication("large", 1, 4000, 5);
@@ -215,7 +215,8 @@ fn the_catalogue_is_bounded() {
 /// Announced pages do not count before they arrive: many who announce a large manifest do not fill the catalogue.
 #[test]
 fn room_is_taken_by_what_has_come() {
-    let mut world = World::new(Limits { catalogue_bytes_max: 1_000_000, ..Limits::default() });
+    let mut world =
+        World::new(RegistryLimits { catalogue_bytes_max: 1_000_000, ..RegistryLimits::default() });
     for id in 0..10 {
         let (what, _) = publication("x", id as u8, 30_000, 5);
         world.begin(id, &what).unwrap();

@@ -11,7 +11,7 @@ fn invented(number: u16) -> SwarmKey {
 }
 
 fn lists() -> u16 {
-    Limits::default().digests_max as u16
+    RegistryLimits::default().digests_max as u16
 }
 
 /// The answer to an announce of one entry on a connection.
@@ -24,7 +24,7 @@ fn come(world: &mut World, who: &Who, entry: Announce) -> Result<AnnounceAnswer,
 fn lists_that_one_connection_invents_keep_nobody_out() {
     for claim in [leeching, seeding] {
         for (sharer, leecher) in [(peer(1), peer(2)), (at([127, 0, 0, 1], 1), at([127, 0, 0, 1], 2))] {
-            let mut world = World::new(Limits::default());
+            let mut world = World::new(RegistryLimits::default());
             let stranger = at([127, 0, 0, 1], 9);
             let all: Vec<Announce> = (0..lists()).map(|number| claim(invented(number))).collect();
             world.registry.arrive(&stranger);
@@ -43,7 +43,7 @@ fn lists_that_one_connection_invents_keep_nobody_out() {
 #[test]
 fn lists_from_many_addresses_of_one_network_keep_no_sharer_out() {
     for network in [[10, 0], [127, 1]] {
-        let mut world = World::new(Limits::default());
+        let mut world = World::new(RegistryLimits::default());
         let stranger = |number: u16| at([network[0], network[1], 9, number as u8], 7987);
         for number in 0..lists() {
             come(&mut world, &stranger(number), seeding(invented(number))).unwrap();
@@ -64,7 +64,7 @@ fn lists_from_many_addresses_of_one_network_keep_no_sharer_out() {
 
 #[test]
 fn one_announce_brings_no_more_lists_than_a_resource_may_have() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let all: Vec<Announce> = (0..lists() + 1).map(|number| leeching(invented(number))).collect();
     let refused = world.registry.announce(world.now, &peer(1), &all);
     assert!(matches!(refused, Err(Refusal::Full(_))), "{refused:?}");
@@ -73,7 +73,7 @@ fn one_announce_brings_no_more_lists_than_a_resource_may_have() {
 
 #[test]
 fn a_list_that_somebody_has_stays_beside_newcomers_that_have_less() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     for number in 0..lists() {
         come(&mut world, &peer(number), seeding(invented(number))).unwrap();
     }
@@ -100,7 +100,7 @@ fn many(world: &mut World, who: &Who, first: u32, entries: u32) -> Result<(), Re
 #[test]
 fn whoever_takes_most_of_the_entries_makes_way_for_others() {
     for honest in [at([127, 0, 0, 1], 1), peer(1), at([127, 0, 0, 2], 1)] {
-        let mut world = World::new(Limits { entries_max: 60_000, ..Limits::default() });
+        let mut world = World::new(RegistryLimits { entries_max: 60_000, ..RegistryLimits::default() });
         for port in 2..5 {
             let stranger = at([127, 0, 0, 1], port);
             world.registry.arrive(&stranger);
@@ -129,7 +129,7 @@ fn whoever_takes_most_of_the_entries_makes_way_for_others() {
 
 #[test]
 fn peers_whose_connection_is_closed_keep_no_place_at_an_address() {
-    let mut world = World::new(Limits { peers_per_address_max: 3, ..Limits::default() });
+    let mut world = World::new(RegistryLimits { peers_per_address_max: 3, ..RegistryLimits::default() });
     let process = |id: u8| Who { peer_id: PeerId([id; 16]), ..peer(1) };
     for id in 1..=3 {
         come(&mut world, &process(id), seeding(key(1))).unwrap();
@@ -157,7 +157,7 @@ fn share(world: &mut World, who: &Who, made: &(Publication, Vec<ChunkHash>)) -> 
 #[test]
 fn published_lists_of_many_addresses_do_not_push_the_first_one_out() {
     for honest in [at([127, 1, 3, 3], 1), peer(1)] {
-        let mut world = World::new(Limits::default());
+        let mut world = World::new(RegistryLimits::default());
         let first = publication("img", 0, 3, WALL_MS - 1000);
         share(&mut world, &honest, &first).unwrap();
         for round in 0..3 {
@@ -182,7 +182,7 @@ fn published_lists_of_many_addresses_do_not_push_the_first_one_out() {
 
 #[test]
 fn whose_name_made_way_is_asked_for_it_again() {
-    let mut world = World::new(Limits { names_per_manifest_max: 3, ..Limits::default() });
+    let mut world = World::new(RegistryLimits { names_per_manifest_max: 3, ..RegistryLimits::default() });
     let named = |name: &str, shared_at_ms| publication(name, 1, 3, shared_at_ms);
     let sharers = [peer(1), peer(2), peer(3), peer(4)];
     for (number, sharer) in (1..).zip(&sharers[..3]) {
@@ -206,7 +206,7 @@ fn whose_name_made_way_is_asked_for_it_again() {
 
 #[test]
 fn what_a_name_means_takes_few_looks_and_all_of_it_is_found() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let honest = publication("img", 0, 3, WALL_MS - 1000);
     share(&mut world, &peer(1), &honest).unwrap();
     for at in 0..200_u32 {
@@ -238,7 +238,7 @@ fn what_a_name_means_takes_few_looks_and_all_of_it_is_found() {
 
 #[test]
 fn names_that_others_gave_do_not_hide_that_a_sharer_is_overtaken() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let first = publication("img", 1, 3, WALL_MS);
     for number in 0..10 {
         let name = format!("a-{number}");
@@ -256,7 +256,7 @@ fn names_that_others_gave_do_not_hide_that_a_sharer_is_overtaken() {
 
 #[test]
 fn many_ports_of_a_stranger_do_not_keep_a_sharer_from_being_known() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let first = publication("img", 1, 3, WALL_MS);
     for port in 1..9 {
         share(&mut world, &at([127, 0, 0, 1], port), &first).unwrap();
@@ -273,7 +273,7 @@ fn many_ports_of_a_stranger_do_not_keep_a_sharer_from_being_known() {
 #[test]
 fn invented_lonely_leechers_do_not_hide_an_honest_one() {
     for honest in [peer(7), at([127, 1, 3, 3], 1)] {
-        let mut world = World::new(Limits::default());
+        let mut world = World::new(RegistryLimits::default());
         let lonely = Announce { peers_wanted: PEERS_MAX as u8, ..leeching(key(1)) };
         come(&mut world, &honest, lonely.clone()).unwrap();
         for number in 0..300_u16 {

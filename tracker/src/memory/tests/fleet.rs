@@ -32,7 +32,7 @@ fn seconds(seconds: u64) -> Duration {
 
 #[test]
 fn a_rate_is_what_came_in_the_last_seconds() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     world.announce_to_fleet(1, 10);
     assert_eq!(world.machine(1).bytes_per_s, None, "one announce tells no rate");
     for step in 1..=10 {
@@ -55,7 +55,7 @@ fn a_rate_is_what_came_in_the_last_seconds() {
 
 #[test]
 fn chunks_that_turn_out_to_be_bad_begin_a_new_count() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     world.announce_to_fleet(1, 90);
     world.wait(seconds(2));
     world.announce_to_fleet(1, 10);
@@ -64,7 +64,7 @@ fn chunks_that_turn_out_to_be_bad_begin_a_new_count() {
 
 #[test]
 fn who_is_gone_is_remembered_for_an_hour() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     for (number, have) in [(1, 100), (2, 40), (3, 60), (4, 100)] {
         world.announce_to_fleet(number, have);
     }
@@ -92,7 +92,7 @@ fn who_is_gone_is_remembered_for_an_hour() {
 
 #[test]
 fn a_machine_that_went_twice_is_remembered_from_the_second_time() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     for have in [10, 20] {
         world.announce_to_fleet(1, have);
         world.registry.withdraw(world.now, &peer(1), &[key(1)]).unwrap();
@@ -104,7 +104,7 @@ fn a_machine_that_went_twice_is_remembered_from_the_second_time() {
 
 #[test]
 fn a_large_fleet_comes_in_pages_that_miss_nobody() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let other = SwarmKey { digest: ListDigest([9; 32]), ..key(1) };
     for number in 0..50 {
         world.announce_to_fleet(number, 1);

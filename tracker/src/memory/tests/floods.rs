@@ -9,7 +9,7 @@ fn invented(resource: ResourceId, digest: u8) -> SwarmKey {
 
 #[test]
 fn the_more_there_is_the_longer_are_the_intervals() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let key_of = |number: u32| {
         let mut key = key(1);
         key.resource.0[..4].copy_from_slice(&number.to_be_bytes());
@@ -28,7 +28,7 @@ fn the_more_there_is_the_longer_are_the_intervals() {
 
 #[test]
 fn the_last_of_many_resources_hears_of_peers_too() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let key_of = |number: u16| {
         let mut key = key(0);
         key.resource.0[..2].copy_from_slice(&number.to_be_bytes());
@@ -46,7 +46,7 @@ fn the_last_of_many_resources_hears_of_peers_too() {
 
 #[test]
 fn invented_lists_do_not_keep_the_published_one_out() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let (publication, hashes) = publication("image", 1, 10, 1);
     world.publish(&publication, &hashes).unwrap();
     for digest in 0..16 {
@@ -60,7 +60,7 @@ fn invented_lists_do_not_keep_the_published_one_out() {
 
 #[test]
 fn false_counts_are_refused_or_harm_nobody() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     // Its false size does not change what others are told about their swarms.
     let huge = ChunkCount::new(shared::chunk::CHUNKS_MAX).unwrap();
     world.announce(&peer(1), Announce { count: huge, have: huge.get(), ..seeding(key(1)) }).unwrap();
@@ -78,7 +78,7 @@ fn false_counts_are_refused_or_harm_nobody() {
 
 #[test]
 fn a_spoofed_port_is_only_ever_at_the_callers_own_address() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let mine = Who { peer_id: PeerId([1; 16]), ..peer(1) };
     world.announce(&mine, seeding(key(1))).unwrap();
     // Another machine behind the same address uses the same port: both are known, and neither replaces the other.

@@ -40,7 +40,7 @@ fn answers_until(world: &mut World, asker: &Who, wanted: SocketAddr) -> u32 {
 #[test]
 fn whoever_finds_nobody_is_told_of_those_that_were_there_first() {
     for honest in [[127, 0, 0, 1], [127, 1, 3, 3], [10, 0, 0, 1]] {
-        let mut world = World::new(Limits::default());
+        let mut world = World::new(RegistryLimits::default());
         let seeder = at(honest, 1);
         world.registry.arrive(&seeder);
         world.announce(&seeder, seeding(key(1))).unwrap();
@@ -55,7 +55,8 @@ fn whoever_finds_nobody_is_told_of_those_that_were_there_first() {
 #[test]
 fn whoever_finds_nobody_is_told_of_each_network() {
     for seed in 0..20 {
-        let mut world = World { registry: Registry::new(Limits::default(), [seed; 32]), now: Time(0) };
+        let mut world =
+            World { registry: Registry::new(RegistryLimits::default(), [seed; 32]), now: Time(0) };
         invent(&mut world, 3000, many_addresses);
         let seeder = at([127, 0, 0, 1], 1);
         world.announce(&seeder, seeding(key(1))).unwrap();
@@ -67,7 +68,7 @@ fn whoever_finds_nobody_is_told_of_each_network() {
 
 #[test]
 fn seeders_hear_of_those_that_found_nobody() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let asks = Announce { peers_wanted: LONELY as u8, ..seeding(key(1)) };
     for number in 10..20 {
         world.announce(&peer(number), leeching(key(1))).unwrap();
@@ -93,7 +94,7 @@ fn seeders_hear_of_those_that_found_nobody() {
 
 #[test]
 fn many_ports_of_one_address_count_as_one() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     invent(&mut world, 3000, |number| at([10, 9, 9, 9], number + 1));
     for number in 0..10 {
         world.announce(&peer(number), leeching(key(1))).unwrap();
@@ -107,7 +108,7 @@ fn many_ports_of_one_address_count_as_one() {
 
 #[test]
 fn those_behind_one_address_are_told_in_turn() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let fleet = |number: u16| at([127, 0, 0, 1], 1000 + number);
     let mut told = std::collections::BTreeMap::<SocketAddr, u32>::new();
     for round in 0..20 {
@@ -124,7 +125,7 @@ fn those_behind_one_address_are_told_in_turn() {
 
 #[test]
 fn entries_whose_connection_is_closed_come_last() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     invent(&mut world, 3000, many_addresses);
     for number in 0..3000 {
         world.registry.depart(world.now, &many_addresses(number));
@@ -147,7 +148,7 @@ fn entries_whose_connection_is_closed_come_last() {
 /// Ranks, speakers, zones and places stay in order while peers come and go.
 #[test]
 fn a_swarm_that_changes_all_the_time_tells_of_everybody_once() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let mut number = 1_u64;
     let mut next = |end: u64| {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -30,7 +30,7 @@ struct World {
 }
 
 impl World {
-    fn new(limits: Limits) -> World {
+    fn new(limits: RegistryLimits) -> World {
         World { registry: Registry::new(limits, [7; 32]), now: Time(0) }
     }
 

@@ -11,7 +11,7 @@ fn offer(world: &mut World, number: u16, what: &Made, role: Role) -> Result<Opti
 type Made = (Publication, Vec<ChunkHash>);
 
 fn world() -> World {
-    World::new(Limits::default())
+    World::new(RegistryLimits::default())
 }
 
 /// Another list of chunks for the same resource.
@@ -99,7 +99,7 @@ fn invented_lists_do_not_keep_the_true_one_out() {
     }
     let found = candidates(&world, &Lookup::Resource(honest.0.key.resource));
     assert_eq!(found.first(), Some(&honest.0.key), "the one that somebody has goes first");
-    assert_eq!(world.registry.size().publications, Limits::default().digests_max);
+    assert_eq!(world.registry.size().publications, RegistryLimits::default().digests_max);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn who_has_a_former_version_under_its_name_hears_of_the_newer_one() {
 
 #[test]
 fn a_full_name_drops_what_nobody_has_and_then_the_oldest_of_whoever_has_most() {
-    let max = Limits::default().publications_per_name_max;
+    let max = RegistryLimits::default().publications_per_name_max;
     let mut world = world();
     let many: Vec<Made> = (0..max as u32)
         .map(|at| {
@@ -210,7 +210,8 @@ fn a_full_name_drops_what_nobody_has_and_then_the_oldest_of_whoever_has_most() {
 
 #[test]
 fn what_nobody_has_any_more_makes_way_when_the_catalogue_is_full() {
-    let limits = Limits { publications_max: 100, catalogue_bytes_max: 400_000, ..Limits::default() };
+    let limits =
+        RegistryLimits { publications_max: 100, catalogue_bytes_max: 400_000, ..RegistryLimits::default() };
     let mut world = World::new(limits);
     for at in 0..100 {
         let (mut what, hashes) = publication("x", 1 + at, 3, WALL_MS);

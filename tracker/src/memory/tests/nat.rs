@@ -14,7 +14,7 @@ fn fleet(world: &World) -> Vec<(PeerId, Presence)> {
 
 #[test]
 fn machines_behind_one_address_and_port_are_all_known() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let (one, other) = (process(1, 1), process(1, 2));
     [&one, &other].iter().for_each(|who| world.registry.arrive(who));
     for round in 0..50 {
@@ -37,7 +37,7 @@ fn machines_behind_one_address_and_port_are_all_known() {
 
 #[test]
 fn a_machine_that_was_started_again_is_not_lost_as_well() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let (before, after) = (process(1, 1), process(1, 2));
     world.registry.arrive(&before);
     world.announce(&before, leeching(key(1))).unwrap();
@@ -59,7 +59,7 @@ fn a_machine_that_was_started_again_is_not_lost_as_well() {
 /// Its power failed, so nobody closed its connection.
 #[test]
 fn a_machine_whose_connection_was_never_closed_is_not_lost_as_well() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let (before, after) = (process(1, 1), process(1, 2));
     world.registry.arrive(&before);
     world.announce(&before, leeching(key(1))).unwrap();
@@ -76,7 +76,7 @@ fn a_machine_whose_connection_was_never_closed_is_not_lost_as_well() {
 
 #[test]
 fn a_machine_that_said_goodbye_and_came_back_as_another_process_is_here() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     world.announce(&process(1, 1), leeching(key(1))).unwrap();
     world.registry.withdraw(world.now, &process(1, 1), &[key(1)]).unwrap();
     assert_eq!(fleet(&world), [(PeerId([1; 16]), Presence::Left)]);
@@ -92,7 +92,7 @@ fn a_machine_that_said_goodbye_and_came_back_as_another_process_is_here() {
 /// The tracker may notice the end of a lost connection after the new one was opened.
 #[test]
 fn an_old_connection_that_ends_late_closes_nothing() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let who = process(1, 1);
     world.registry.arrive(&who);
     world.announce(&who, seeding(key(1))).unwrap();
@@ -107,7 +107,7 @@ fn an_old_connection_that_ends_late_closes_nothing() {
 
 #[test]
 fn the_peers_behind_one_address_and_port_are_bounded() {
-    let mut world = World::new(Limits { peers_per_address_max: 3, ..Limits::default() });
+    let mut world = World::new(RegistryLimits { peers_per_address_max: 3, ..RegistryLimits::default() });
     for id in 1..=3 {
         world.announce(&process(1, id), seeding(key(1))).unwrap();
     }

@@ -16,7 +16,7 @@ fn told(world: &mut World) -> Option<u64> {
 
 #[test]
 fn an_announce_hears_of_the_newest_publication() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     assert_eq!(told(&mut world), None);
     for (name, shared_at_ms) in [("b", 20), ("c", 30), ("a", 10)] {
         publish_as(&mut world, name, shared_at_ms).unwrap();
@@ -40,8 +40,8 @@ fn an_announce_hears_of_the_newest_publication() {
 
 #[test]
 fn the_names_of_one_manifest_are_bounded() {
-    let max = Limits::default().names_per_manifest_max;
-    let mut world = World::new(Limits::default());
+    let max = RegistryLimits::default().names_per_manifest_max;
+    let mut world = World::new(RegistryLimits::default());
     for number in 0..max {
         publish_as(&mut world, &format!("name-{number}"), 5).unwrap();
     }

@@ -5,7 +5,7 @@ use super::*;
 type Made = (Publication, Vec<ChunkHash>);
 
 fn world() -> World {
-    World::new(Limits::default())
+    World::new(RegistryLimits::default())
 }
 
 /// The first version of a name, and one that was shared a minute later.
@@ -127,7 +127,7 @@ fn nobody_is_outdated_any_more_when_the_newer_version_is_gone() {
     let fleet = world.rollout("img");
     assert_eq!((fleet.resource, fleet.seeders, fleet.outdated), (Some(old.0.key.resource), 1, 0));
     // and the whole publication is forgotten after its time
-    world.go_on(Limits::default().publication_ttl, &[(1, &old.0)]);
+    world.go_on(RegistryLimits::default().publication_ttl, &[(1, &old.0)]);
     assert!(!world.registry_has(&new.0));
     assert_eq!(world.seed(1, &old.0).newer, []);
 }

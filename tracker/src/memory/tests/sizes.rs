@@ -15,7 +15,7 @@ fn size(world: &World) -> Option<u64> {
 
 #[test]
 fn the_first_size_that_is_told_is_handed_on() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let (what, hashes) = sized(2 * MIB + 5);
     world.publish(&what, &hashes).unwrap();
     assert_eq!(size(&world), Some(2 * MIB + 5));
@@ -33,7 +33,7 @@ fn the_first_size_that_is_told_is_handed_on() {
 
 #[test]
 fn a_seeder_tells_the_size_that_the_publisher_did_not_know() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let (what, hashes) = sized(3 * MIB);
     world.publish(&Publication { bytes: None, ..what.clone() }, &hashes).unwrap();
     assert_eq!(size(&world), None);
@@ -43,7 +43,7 @@ fn a_seeder_tells_the_size_that_the_publisher_did_not_know() {
 
 #[test]
 fn a_size_that_comes_with_a_false_number_of_chunks_is_worth_nothing() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let (what, hashes) = sized(2 * MIB + 5);
     world.publish(&Publication { bytes: None, ..what.clone() }, &hashes).unwrap();
     let one = ChunkCount::new(1).unwrap();
@@ -64,7 +64,7 @@ fn a_size_that_does_not_fit_the_number_of_chunks_is_refused() {
         (3 * MIB + 1, false),
         (u64::MAX, false),
     ] {
-        let mut world = World::new(Limits::default());
+        let mut world = World::new(RegistryLimits::default());
         let (what, hashes) = sized(bytes);
         let published = world.publish(&what, &hashes);
         let announced = world.announce(&peer(1), Announce { bytes: Some(bytes), ..seeding_all(&what) });
@@ -72,7 +72,7 @@ fn a_size_that_does_not_fit_the_number_of_chunks_is_refused() {
             assert_eq!(matches!(refused, Some(Refusal::Malformed(_))), !fits, "{bytes}: {refused:?}");
         }
     }
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let (empty, _) = publication("empty", 1, 0, WALL_MS);
     assert!(world.publish(&Publication { bytes: Some(1), ..empty.clone() }, &[]).is_err());
     world.publish(&Publication { bytes: Some(0), ..empty }, &[]).unwrap();

@@ -3,12 +3,17 @@
 use super::*;
 
 fn small() -> World {
-    World::new(Limits { entries_max: 6, entries_per_peer_max: 3, digests_max: 2, ..Limits::default() })
+    World::new(RegistryLimits {
+        entries_max: 6,
+        entries_per_peer_max: 3,
+        digests_max: 2,
+        ..RegistryLimits::default()
+    })
 }
 
 #[test]
 fn entries_last_as_long_as_announces_come() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let interval = world.announce(&peer(1), leeching(key(1))).unwrap().interval_ms;
     let interval = Duration::from_millis(interval.into());
     world.wait(interval * 3 - Duration::from_millis(1));
@@ -25,7 +30,7 @@ fn entries_last_as_long_as_announces_come() {
 /// Even between two sweeps.
 #[test]
 fn what_has_expired_is_not_told() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     world.announce(&peer(1), leeching(key(1))).unwrap();
     world.now = world.now + Duration::from_secs(60);
     assert_eq!(world.registry.peers_of(world.now, key(1).resource), []);
@@ -35,7 +40,7 @@ fn what_has_expired_is_not_told() {
 
 #[test]
 fn young_swarms_announce_often_and_settled_ones_seldom() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let check = |world: &mut World, entry: Announce, expected_ms: std::ops::RangeInclusive<u32>| {
         let intervals: Vec<u32> =
             (0..20).map(|_| world.announce(&peer(1), entry.clone()).unwrap().interval_ms).collect();
@@ -58,7 +63,7 @@ fn young_swarms_announce_often_and_settled_ones_seldom() {
 
 #[test]
 fn counts_follow_the_stages() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     world.announce(&peer(1), seeding(key(1))).unwrap();
     let answer = world.announce(&peer(2), leeching(key(1))).unwrap();
     assert_eq!((answer.seeders, answer.leechers), (1, 1));
@@ -71,7 +76,7 @@ fn counts_follow_the_stages() {
 
 #[test]
 fn the_asker_is_not_among_those_it_is_told() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     for number in 0..30 {
         world.announce(&peer(number), leeching(key(1))).unwrap();
     }
@@ -89,7 +94,7 @@ fn the_asker_is_not_among_those_it_is_told() {
 
 #[test]
 fn ten_thousand_peers_are_drawn_from_evenly_and_fast() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     for number in 0..10_000 {
         world.announce(&peer(number), Announce { peers_wanted: 0, ..leeching(key(1)) }).unwrap();
     }
@@ -105,7 +110,7 @@ fn ten_thousand_peers_are_drawn_from_evenly_and_fast() {
 
 #[test]
 fn a_machine_in_a_zone_hears_mostly_of_those_near_it() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let zones = ["north", "south", ""];
     let who = |number: u16| Who { zone: zones[usize::from(number) % 3].into(), ..peer(number) };
     for number in 0..300 {
@@ -134,7 +139,7 @@ fn a_machine_in_a_zone_hears_mostly_of_those_near_it() {
 
 #[test]
 fn a_peer_that_comes_back_as_another_takes_its_place() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     world.announce(&peer(1), seeding(key(1))).unwrap();
     world.announce(&peer(1), seeding(key(2))).unwrap();
     let reborn = Who { peer_id: PeerId([99; 16]), ..peer(1) };
@@ -151,7 +156,7 @@ fn a_peer_that_comes_back_as_another_takes_its_place() {
 
 #[test]
 fn one_address_with_many_ports_is_many_peers() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     for port in 1..=100 {
         let mut who = peer(1);
         who.addr.set_port(port);
@@ -205,7 +210,7 @@ fn another_list_of_the_same_resource_is_a_conflict() {
 
 #[test]
 fn resources_come_in_order_and_in_pages() {
-    let mut world = World::new(Limits { entries_per_peer_max: 3000, ..Limits::default() });
+    let mut world = World::new(RegistryLimits { entries_per_peer_max: 3000, ..RegistryLimits::default() });
     let key_of = |number: u16| {
         let mut key = key(0);
         key.resource.0[..2].copy_from_slice(&number.to_be_bytes());
@@ -223,7 +228,7 @@ fn resources_come_in_order_and_in_pages() {
 
 #[test]
 fn malformed_announces_are_refused() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let malformed = |result: Result<_, Refusal>| matches!(result, Err(Refusal::Malformed(_)));
     assert!(malformed(world.announce(&peer(1), Announce { have: 11, ..leeching(key(1)) }).map(drop)));
     assert!(malformed(world.announce(&peer(1), Announce { have: 9, ..seeding(key(1)) }).map(drop)));
@@ -235,7 +240,7 @@ fn malformed_announces_are_refused() {
 
 #[test]
 fn one_reply_has_a_bounded_number_of_peers() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     for number in 0..60 {
         world.announce(&peer(number), leeching(key(1))).unwrap();
     }
@@ -249,7 +254,7 @@ fn one_reply_has_a_bounded_number_of_peers() {
 #[test]
 fn the_same_seed_draws_the_same() {
     let run = || {
-        let mut world = World::new(Limits::default());
+        let mut world = World::new(RegistryLimits::default());
         for number in 0..100 {
             world.announce(&peer(number), leeching(key(1))).unwrap();
         }

@@ -18,7 +18,7 @@ fn large(world: &mut World, who: &Who, from: u32, resources: u32) {
 
 #[test]
 fn where_nothing_ends_nothing_is_looked_at() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     for _ in 0..14 {
         large(&mut world, &peer(1), 0, 3_000); // an entry finally lasts for two minutes and more
         world.wait(Duration::from_secs(5));
@@ -36,7 +36,7 @@ fn where_nothing_ends_nothing_is_looked_at() {
 
 #[test]
 fn all_that_ends_at_once_ends_in_parts() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     (1..=20).for_each(|number| large(&mut world, &peer(number), u32::from(number % 7) * 500, 1000));
     let mut left = world.registry.size().entries;
     assert_eq!(left, 20_000);
@@ -58,7 +58,7 @@ fn all_that_ends_at_once_ends_in_parts() {
 /// A machine with very many resources goes. Its swarms are told in parts, too.
 #[test]
 fn a_connection_that_ends_is_noted_in_parts() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     world.registry.arrive(&peer(1));
     large(&mut world, &peer(1), 0, 5_000);
     world.registry.depart(world.now, &peer(1));
@@ -73,7 +73,7 @@ fn a_connection_that_ends_is_noted_in_parts() {
 /// A publication is kept for an hour after the last peer has gone, not after it was last looked at.
 #[test]
 fn publications_end_in_parts_too_and_when_they_should() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     for number in 0..=200 {
         let (what, hashes) = publication(&format!("name-{number}"), number, 2, 5);
         world.publish(&what, &hashes).unwrap();
@@ -101,7 +101,7 @@ fn publications_end_in_parts_too_and_when_they_should() {
 /// A peer that comes and goes all the time is remembered once.
 #[test]
 fn who_comes_and_goes_keeps_no_place_from_others() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     world.announce(&peer(1), leeching(key(1))).unwrap();
     world.registry.withdraw(world.now, &peer(1), &[key(1)]).unwrap();
     for _ in 0..70_000 {
@@ -114,7 +114,7 @@ fn who_comes_and_goes_keeps_no_place_from_others() {
 
 #[test]
 fn the_unfinished_that_are_gone_are_counted_as_they_go_and_come() {
-    let mut world = World::new(Limits::default());
+    let mut world = World::new(RegistryLimits::default());
     let gone = |world: &World| {
         world.registry.fleet(world.now, &Lookup::Resource(key(1).resource), None, 0).gone_unfinished
     };
@@ -137,7 +137,7 @@ fn the_unfinished_that_are_gone_are_counted_as_they_go_and_come() {
 
 #[test]
 fn entries_whose_connection_is_closed_make_way_for_others() {
-    let mut world = World::new(Limits { entries_max: 2_000, ..Limits::default() });
+    let mut world = World::new(RegistryLimits { entries_max: 2_000, ..RegistryLimits::default() });
     world.registry.arrive(&peer(1));
     large(&mut world, &peer(1), 0, 2_000);
     let refused = world.announce(&peer(2), seeding(key(2)));

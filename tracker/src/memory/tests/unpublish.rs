@@ -5,7 +5,7 @@ use super::*;
 type Made = (Publication, Vec<ChunkHash>);
 
 fn world() -> World {
-    World::new(Limits::default())
+    World::new(RegistryLimits::default())
 }
 
 fn unpublish(world: &mut World, number: u16, what: &Made, how: Unpublish) -> Result<UnpublishReply, Refusal> {
@@ -112,7 +112,7 @@ fn nothing_is_remembered_of_what_nobody_has_any_more() {
     offer(&mut world, 1, &new(), Role::Shares);
     unpublish(&mut world, 1, &new(), Unpublish::TakeBack).unwrap();
     world.registry.withdraw(world.now, &peer(1), &[new().0.key]).unwrap();
-    world.wait(Limits::default().publication_ttl + Duration::from_secs(1));
+    world.wait(RegistryLimits::default().publication_ttl + Duration::from_secs(1));
     world.seed(2, &new().0);
     let holds = Offer { publication: new().0, role: Role::Holds };
     world.offer(2, &holds, &new().1).unwrap();
