@@ -6,7 +6,7 @@ use super::members::{Member, Members};
 use super::place::Place;
 use super::rate::Mean;
 use super::time::Time;
-use super::zone::Zone;
+use super::zone::ZoneState;
 use crate::chunk::{CHUNK_BYTES, ChunkIndex};
 use crate::have::HaveMap;
 use crate::window::Window;
@@ -32,7 +32,7 @@ pub(super) struct Swarm {
     pub(super) members: Members,
     pub(super) requests: BTreeMap<RequestId, Request>,
     /// What the rules about other zones need to know.
-    pub(super) zone: Zone,
+    pub(super) zone: ZoneState,
     /// How long our chunks take, from the request to the last byte.
     pub(super) chunk_time: Mean,
     /// For each chunk, the copies that we gave away, in half copies. Empty until the first pick.
@@ -86,7 +86,7 @@ impl Swarm {
             chunks: Chunks::new(have),
             candidates: BTreeMap::new(),
             requests: BTreeMap::new(),
-            zone: Zone::new(own, now),
+            zone: ZoneState::new(own, now),
             chunk_time: Mean::default(),
             given: Vec::new(),
             uploads: 0,

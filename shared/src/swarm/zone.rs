@@ -15,7 +15,7 @@ pub(super) const PATIENCE_MAX: Duration = Duration::from_secs(60);
 
 /// What a swarm knows about its zone.
 #[derive(Default)]
-pub(super) struct Zone {
+pub(super) struct ZoneState {
     /// Our own id and zone; `None` without a zone, and then no rule applies.
     pub(super) own: Option<Place>,
     pub(super) joined_at: Time,
@@ -40,9 +40,9 @@ pub(super) struct Wait {
     pub(super) level: u32,
 }
 
-impl Zone {
-    pub(super) fn new(own: Option<Place>, now: Time) -> Zone {
-        Zone { own, joined_at: now, ..Zone::default() }
+impl ZoneState {
+    pub(super) fn new(own: Option<Place>, now: Time) -> ZoneState {
+        ZoneState { own, joined_at: now, ..ZoneState::default() }
     }
 
     /// Whether the rules about zones apply to requests to this member.

@@ -219,7 +219,7 @@ fn home_word(own: &Place, members: &Members, at: usize, homes_max: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::zone::Zone;
+    use super::super::zone::ZoneState;
     use super::*;
     use crate::chunk::ChunkCount;
     use crate::have::HaveMap;
@@ -301,7 +301,7 @@ mod tests {
     /// Regression: one chunk that took ten minutes made every later wait one minute long.
     #[test]
     fn a_chunk_that_took_long_is_soon_forgotten() {
-        let mut zone = Zone::default();
+        let mut zone = ZoneState::default();
         zone.came(Duration::from_secs(600));
         let waits = (0..100).map(|_| {
             zone.came(Duration::from_millis(100));
