@@ -19,7 +19,7 @@ pub struct KnownNews {
 
 /// The subscriptions of one connection, and what the other side has received for each.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct NewsFeed {
     /// What has arrived for each; `None` if nothing has since the subscription.
     swarms: BTreeMap<SwarmKey, Option<KnownNews>>,
     /// Swarms with possible news.
@@ -36,7 +36,7 @@ pub struct Told {
     under_way: Vec<(SwarmKey, KnownNews)>,
 }
 
-impl Told {
+impl NewsFeed {
     /// Changes the subscriptions. Returns those that are new. Subscriptions beyond the limit are ignored.
     pub fn subscribe(&mut self, changes: Subscriptions) -> Vec<SwarmKey> {
         let mut new = Vec::new();

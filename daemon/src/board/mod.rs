@@ -1,7 +1,7 @@
-//! State that all connections share: `news` is what we have, `told` is what one connection has been told of it, and
+//! State that all connections share: `news` is what we have, `feed` is what one connection has been told of it, and
 //! `bans` is whom we refuse and how often. `events` is what happened lately.
 
 pub mod bans;
 pub mod events;
+pub mod feed;
 pub mod news;
-pub mod told;

@@ -1,9 +1,9 @@
 //! The news board: the chunks that this machine has, for the peers that poll for news.
 //!
-//! Every change has a number. What one connection was told, and what it must still be told, is in its [`Told`]. An
+//! Every change has a number. What one connection was told, and what it must still be told, is in its [`NewsFeed`]. An
 //! answer counts as told only when a later poll passes its number.
 
-use super::told::{KnownNews, Told};
+use super::feed::{KnownNews, NewsFeed};
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -99,26 +99,26 @@ impl NewsBoard {
     }
 
     /// The answer to a poll, which may have no updates. What does not fit goes into the next answer.
-    pub fn news(&self, told: &mut Told) -> NewsReply {
+    pub fn news(&self, feed: &mut NewsFeed) -> NewsReply {
         let state = self.lock();
-        told.look_at(state.sequence, |since| state.changed_since(since));
+        feed.look_at(state.sequence, |since| state.changed_since(since));
         let (mut updates, mut bytes) = (Vec::new(), 0);
         while updates.len() < UPDATES_MAX
-            && let Some((key, known)) = told.next_due()
+            && let Some((key, known)) = feed.next_due()
         {
             let Some((have, cost)) = state.update(key, known) else {
-                told.nothing_due(key);
+                feed.nothing_due(key);
                 continue;
             };
             if bytes > 0 && bytes + cost > REPLY_BYTES_MAX {
                 break;
             }
             let present = !matches!(have, HaveNews::Gone);
-            told.tell(key, KnownNews { sequence: state.sequence, present });
+            feed.tell(key, KnownNews { sequence: state.sequence, present });
             bytes += cost;
             updates.push(NewsUpdate { key, have });
         }
-        NewsReply { number: told.number(), updates }
+        NewsReply { number: feed.number(), updates }
     }
 
     fn change(&self, key: SwarmKey, change: impl FnOnce(&mut BoardState)) {

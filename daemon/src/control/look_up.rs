@@ -1,7 +1,7 @@
 //! Looks names and ids up in catalogues, for `get`.
 
 use crate::inbox::{Context, Hit};
-use crate::tracker::catalogue::{self, Miss};
+use crate::tracker::lookup::{self, Miss};
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::rpc::tracker::Lookup;
 use shared::url::TrackerUrl;
@@ -22,7 +22,7 @@ pub async fn look_up(
         None => configured,
     };
     let shown = shown(what);
-    match catalogue::find(context, &trackers, what, &BTreeSet::new()).await {
+    match lookup::find(context, &trackers, what, &BTreeSet::new()).await {
         Ok(hit) => Ok(Ok(hit)),
         Err(Miss::Unknown) => Err(ControlError {
             kind: ErrorKind::Unknown,

@@ -5,7 +5,7 @@
 use super::Driver;
 use crate::inbox::{Hit, Input, Requests, TaskInput, Wanted};
 use crate::library::{Phase, Resource};
-use crate::tracker::catalogue;
+use crate::tracker::lookup;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::ControlError;
@@ -49,10 +49,10 @@ impl Driver {
         let context = self.context.clone();
         tokio::spawn(async move {
             let by_id = Lookup::Resource(key.resource);
-            let mut found = catalogue::find(&context, &trackers, &by_id, &leave_out).await.ok();
+            let mut found = lookup::find(&context, &trackers, &by_id, &leave_out).await.ok();
             if found.is_none() && may_be_other {
                 let by_name = Lookup::Name(name);
-                found = catalogue::find(&context, &trackers, &by_name, &leave_out).await.ok();
+                found = lookup::find(&context, &trackers, &by_name, &leave_out).await.ok();
             }
             context.tell(Input::Task(TaskInput::Another { key, found: found.map(Box::new) })).await;
         });

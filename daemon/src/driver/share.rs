@@ -15,7 +15,7 @@ use crate::store::{
     open_regular,
 };
 use crate::tasks::TaskHandle;
-use crate::tracker::{TrackerCommand, Unpublished, Waiting};
+use crate::tracker::{Announcing, NotPublished, TrackerCommand};
 use shared::host::clock::now_ms;
 use shared::host::hashing::{Hashed, hash_file};
 use shared::id::{ResourceId, SwarmKey};
@@ -313,7 +313,7 @@ impl Driver {
         let left = left.iter().map(|url| no_longer_at(url, name)).collect::<Vec<_>>();
         let mut answers = Vec::new();
         for url in resource.trackers() {
-            let (done, answer): (Waiting, _) = oneshot::channel();
+            let (done, answer): (Announcing, _) = oneshot::channel();
             self.trackers.command(&self.context, &url, TrackerCommand::Await(key, done));
             answers.push((url, answer));
         }
@@ -453,11 +453,11 @@ async fn heard(answers: Vec<(TrackerUrl, AnswerOfTracker)>) -> (Vec<String>, Vec
         }
         match tokio::time::timeout_at(until, answer).await {
             Ok(Ok(Ok(()))) => published = true,
-            Ok(Ok(Err(Unpublished::Later(why)))) => warnings.push(later(&url, &why)),
-            Ok(Ok(Err(Unpublished::Refused(why)))) => {
+            Ok(Ok(Err(NotPublished::Later(why)))) => warnings.push(later(&url, &why)),
+            Ok(Ok(Err(NotPublished::Refused(why)))) => {
                 refused.push(format!("{url}: {why}; ttd will try again later"));
             }
-            Ok(Ok(Err(Unpublished::Standing(standing)))) => {
+            Ok(Ok(Err(NotPublished::Standing(standing)))) => {
                 overtaken.push(told(&url, &standing, Duration::ZERO));
             }
             Ok(Err(_)) => warnings.push(format!("{url} is not used: too many trackers")),
@@ -476,7 +476,7 @@ fn later(url: &TrackerUrl, why: &str) -> String {
     format!("{url}: {why}; the file will be announced as soon as the tracker is reachable")
 }
 
-type AnswerOfTracker = oneshot::Receiver<Result<(), Unpublished>>;
+type AnswerOfTracker = oneshot::Receiver<Result<(), NotPublished>>;
 
 fn not_published(error: &PublishError) -> ControlError {
     match error {

@@ -4,7 +4,7 @@
 use super::Driver;
 use super::share::TRACKERS_WITHIN;
 use crate::inbox::Reply;
-use crate::tracker::{TrackerCommand, Unpublished};
+use crate::tracker::{NotPublished, TrackerCommand};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::{self, ControlError, ErrorKind};
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 struct Awaited {
     name: ResourceName,
     tracker: TrackerUrl,
-    answer: oneshot::Receiver<Result<UnpublishReply, Unpublished>>,
+    answer: oneshot::Receiver<Result<UnpublishReply, NotPublished>>,
 }
 
 impl Driver {
@@ -87,14 +87,14 @@ async fn heard(names: Vec<ResourceName>, awaited: Vec<Awaited>) -> control::Unpu
             Ok(Ok(Ok(UnpublishReply::SharedBy(other)))) => {
                 kept.push(format!("{name} is still published at {tracker}: {other} shares the same file"));
             }
-            Ok(Ok(Err(Unpublished::Refused(why)))) => {
+            Ok(Ok(Err(NotPublished::Refused(why)))) => {
                 kept.push(format!("{name} is still published at {tracker}: {why}"));
             }
-            Ok(Ok(Err(Unpublished::Later(why)))) => {
+            Ok(Ok(Err(NotPublished::Later(why)))) => {
                 warnings
                     .push(format!("{tracker}: {why}; {name} will be unpublished there when it is reachable"));
             }
-            Ok(Ok(Err(Unpublished::Standing(_))) | Err(_)) | Err(_) => {
+            Ok(Ok(Err(NotPublished::Standing(_))) | Err(_)) | Err(_) => {
                 let why = "no answer in time";
                 warnings
                     .push(format!("{tracker}: {why}; {name} will be unpublished there when it is reachable"));

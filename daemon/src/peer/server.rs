@@ -1,7 +1,7 @@
 //! The `Peer` service: answers peers that dialed us. It decides nothing: the core grants picks and chunks.
 
 use super::room::{Caps, Room};
-use crate::board::told::Told;
+use crate::board::feed::NewsFeed;
 use crate::inbox::{Answer, Context, Input};
 use crate::library::{ReadError, Source, Traffic};
 use crate::throttle::{PAUSED_RETRY, Throttled};
@@ -75,7 +75,7 @@ struct IncomingConnection {
     /// The address and the id that it gave in its hello.
     peer: OnceLock<(PeerAddr, PeerId)>,
     is_bulk: Arc<AtomicBool>,
-    told: Mutex<Told>,
+    feed: Mutex<NewsFeed>,
     /// The number of polls so far. A new poll ends the former.
     polls: tokio::sync::watch::Sender<u64>,
     /// The number of changes of the subscriptions.
@@ -100,7 +100,7 @@ impl IncomingConnection {
             ended: Ended::default(),
             peer: OnceLock::new(),
             is_bulk: Arc::default(),
-            told: Mutex::default(),
+            feed: Mutex::default(),
             polls: tokio::sync::watch::Sender::new(0),
             subscribed: tokio::sync::watch::Sender::new(0),
             budget: Budget::new(SPENT_MAX, SPENT_PER_S_MAX),
@@ -180,11 +180,11 @@ impl Peer for PeerService {
         let until = tokio::time::Instant::from_std(call.deadline) - BEFORE_DEADLINE;
         let context = &self.0.context;
         let mut changes = context.board.watch();
-        self.told().arrived(request.received);
+        self.feed().arrived(request.received);
         loop {
             changes.borrow_and_update();
             subscribed.borrow_and_update();
-            let reply = context.board.news(&mut self.told());
+            let reply = context.board.news(&mut self.feed());
             if !reply.updates.is_empty() {
                 return reply;
             }
@@ -244,7 +244,7 @@ impl Peer for PeerService {
 
     async fn subscribe(self, _: CallContext, changes: Subscriptions) {
         let Some(peer) = self.peer() else { return };
-        let new = self.told().subscribe(changes);
+        let new = self.feed().subscribe(changes);
         self.0.subscribed.send_modify(|number| *number += 1);
         for key in new {
             self.0.context.event(Event::PeerSubscribed { key, peer }).await;
@@ -293,8 +293,8 @@ impl PeerService {
         self.0.polls.subscribe()
     }
 
-    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
-        self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn feed(&self) -> std::sync::MutexGuard<'_, NewsFeed> {
+        self.0.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the core a question and waits for its answer. The guard tells the core when the question is finished.

@@ -5,7 +5,7 @@ mod answers;
 mod taking_back;
 
 use super::dates::Dates;
-use super::entry::{AnnouncedEntry, Asking, Unpublished, Waiting};
+use super::entry::{AnnouncedEntry, Announcing, Asking, NotPublished};
 use super::fitting::fitting;
 use super::health::{Health, Trouble};
 use super::inbox::Inbox;
@@ -58,7 +58,7 @@ struct Announced {
     /// Whether no peer that we know has a chunk that we need.
     lonely: bool,
     published: Option<Instant>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<Announcing>,
     /// The news that the driver received last.
     told: Option<News>,
 }
@@ -185,7 +185,7 @@ impl Announcer {
         self.unpublish.later(&trouble.to_string());
         for announced in self.entries.values_mut() {
             announced.is_known = false;
-            answer(&mut announced.waiting, &Err(Unpublished::Later(trouble.to_string())));
+            answer(&mut announced.waiting, &Err(NotPublished::Later(trouble.to_string())));
         }
     }
 
@@ -278,14 +278,14 @@ impl Announcer {
         }
     }
 
-    fn await_publication(&mut self, key: SwarmKey, waiting: Waiting, now: Instant) {
+    fn await_publication(&mut self, key: SwarmKey, waiting: Announcing, now: Instant) {
         match self.entries.get_mut(&key) {
             Some(announced) => {
                 self.schedule.now(key, now);
                 self.publications.hurry(key);
                 announced.waiting.push(waiting);
             }
-            None => drop(waiting.send(Err(Unpublished::Later("it is not announced".to_owned())))),
+            None => drop(waiting.send(Err(NotPublished::Later("it is not announced".to_owned())))),
         }
     }
 
@@ -414,7 +414,7 @@ async fn ask(caller: shared::rpc::tracker::TrackerCaller, name: ResourceName, as
     Answered::Asked
 }
 
-fn answer(waiting: &mut Vec<Waiting>, outcome: &Result<(), Unpublished>) {
+fn answer(waiting: &mut Vec<Announcing>, outcome: &Result<(), NotPublished>) {
     for waiting in waiting.drain(..) {
         let _ = waiting.send(outcome.clone());
     }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 /// Why a publication that somebody waits for was not made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unpublished {
+pub enum NotPublished {
     /// The tracker cannot be reached; it is told later.
     Later(String),
     /// The tracker refuses it, for this reason.
@@ -19,10 +19,10 @@ pub enum Unpublished {
 }
 
 /// Where the outcome of a publication goes.
-pub type Waiting = oneshot::Sender<Result<(), Unpublished>>;
+pub type Announcing = oneshot::Sender<Result<(), NotPublished>>;
 
 /// Where the outcome of taking a name back goes.
-pub type TakingBack = oneshot::Sender<Result<UnpublishReply, Unpublished>>;
+pub type TakingBack = oneshot::Sender<Result<UnpublishReply, NotPublished>>;
 
 /// Where the answer goes to the question who has a name. It is dropped if the tracker cannot be asked.
 pub type Asking = oneshot::Sender<Option<Namesake>>;
@@ -37,7 +37,7 @@ pub enum TrackerCommand {
     /// Announces a resource at once, because more peers are wanted.
     Urgent(SwarmKey),
     /// Answers when the resource is announced and published.
-    Await(SwarmKey, Waiting),
+    Await(SwarmKey, Announcing),
     /// Asks which other machine shares something under this name.
     Ask(ResourceName, Asking),
     /// Takes back a name of a resource. If nobody waits for the answer, a tracker that cannot be reached is told later.

@@ -1,7 +1,7 @@
 //! The driver's orders to an announcer, until the announcer takes them. Only the latest order about each resource is
 //! kept, so that no queue grows while the tracker is slow.
 
-use super::entry::{AnnouncedEntry, Asking, TrackerCommand, Waiting};
+use super::entry::{AnnouncedEntry, Announcing, Asking, TrackerCommand};
 use super::to_unpublish::ToUnpublish;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -19,7 +19,7 @@ pub(super) struct Orders {
     /// The resources for which more peers are wanted.
     pub(super) urgent: BTreeSet<SwarmKey>,
     /// Those who wait for a publication, at most as many as there are tasks.
-    pub(super) waiting: Vec<(SwarmKey, Waiting)>,
+    pub(super) waiting: Vec<(SwarmKey, Announcing)>,
     /// Questions about who has a name, at most as many as there are tasks.
     pub(super) asked: Vec<(ResourceName, Asking)>,
     /// Names to take back.

@@ -1,18 +1,18 @@
 //! The daemon's side of the tracker protocol. [`trackers`] holds all trackers that we talk to. An [`announcer`] keeps
 //! one connection to each, and announces, withdraws and publishes when [`schedule`] and [`publications`] say so; the
-//! driver's orders wait in its [`inbox`]. [`catalogue`] looks names up for `get`, [`asker`] asks on behalf of ttctl,
+//! driver's orders wait in its [`inbox`]. [`lookup`] looks names up for `get`, [`asker`] asks on behalf of ttctl,
 //! and [`health`] is the state that people see. Trackers are not trusted: their answers are bounded here, and the core
 //! checks the peers that they name.
 
 mod announcer;
 pub(crate) mod asker;
-pub mod catalogue;
 mod dates;
 mod entry;
 mod fitting;
 mod health;
 mod idle;
 mod inbox;
+pub mod lookup;
 pub(crate) mod pages;
 mod publications;
 mod publish;
@@ -23,6 +23,6 @@ mod storm;
 mod to_unpublish;
 mod trackers;
 
-pub use entry::{AnnouncedEntry, TrackerCommand, Unpublished, Waiting};
+pub use entry::{AnnouncedEntry, Announcing, NotPublished, TrackerCommand};
 pub use health::{Trouble, seconds};
 pub use trackers::Trackers;

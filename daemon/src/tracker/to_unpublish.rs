@@ -1,6 +1,6 @@
 //! The names to unpublish at one tracker, and who waits for the answers.
 
-use super::entry::{TakingBack, Unpublished};
+use super::entry::{NotPublished, TakingBack};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::tracker::{Unpublish, UnpublishReply};
@@ -46,7 +46,7 @@ impl ToUnpublish {
                 order.waiting.extend(waiting);
             }
             Entry::Vacant(_) if is_full => {
-                let full = || Unpublished::Refused("too many names wait to be unpublished there".to_owned());
+                let full = || NotPublished::Refused("too many names wait to be unpublished there".to_owned());
                 waiting.into_iter().for_each(|waiting| _ = waiting.send(Err(full())));
             }
             Entry::Vacant(place) => {
@@ -64,7 +64,7 @@ impl ToUnpublish {
     pub(super) fn shared_again(&mut self, key: SwarmKey, name: &ResourceName) {
         let order = self.0.remove(&(key, name.clone()));
         for waiting in order.into_iter().flat_map(|order| order.waiting) {
-            let _ = waiting.send(Err(Unpublished::Refused("it was shared again meanwhile".to_owned())));
+            let _ = waiting.send(Err(NotPublished::Refused("it was shared again meanwhile".to_owned())));
         }
     }
 
@@ -92,7 +92,7 @@ impl ToUnpublish {
         &mut self,
         key: SwarmKey,
         name: ResourceName,
-        answer: Result<UnpublishReply, Unpublished>,
+        answer: Result<UnpublishReply, NotPublished>,
     ) {
         let order = self.0.remove(&(key, name));
         for waiting in order.into_iter().flat_map(|order| order.waiting) {
@@ -103,7 +103,7 @@ impl ToUnpublish {
     /// Tells those who wait why the tracker cannot be told now. The names stay, for the next connection.
     pub(super) fn later(&mut self, why: &str) {
         let waiting = self.0.values_mut().flat_map(|order| order.waiting.drain(..));
-        waiting.for_each(|waiting| _ = waiting.send(Err(Unpublished::Later(why.to_owned()))));
+        waiting.for_each(|waiting| _ = waiting.send(Err(NotPublished::Later(why.to_owned()))));
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
         let (send, mut answer) = tokio::sync::oneshot::channel();
         waiting.put(KEY, name.clone(), Unpublish::TakeBack, Some(send));
         waiting.later("it is away");
-        assert_eq!(answer.try_recv(), Ok(Err(Unpublished::Later("it is away".to_owned()))));
+        assert_eq!(answer.try_recv(), Ok(Err(NotPublished::Later("it is away".to_owned()))));
         assert_eq!(waiting.next(|_| true), Some((KEY, &name, Unpublish::TakeBack)));
         assert_eq!(waiting.next(|_| false), None);
         waiting.answered(KEY, name, Ok(UnpublishReply::Unpublished));
@@ -159,6 +159,6 @@ mod tests {
         waiting.put(KEY, name.clone(), Unpublish::TakeBack, Some(send));
         waiting.shared_again(KEY, &name);
         assert!(waiting.is_empty());
-        assert!(matches!(answer.try_recv(), Ok(Err(Unpublished::Refused(_)))));
+        assert!(matches!(answer.try_recv(), Ok(Err(NotPublished::Refused(_)))));
     }
 }

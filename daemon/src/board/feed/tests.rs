@@ -25,10 +25,10 @@ fn added(keys: &[SwarmKey]) -> Subscriptions {
     Subscriptions { removed: Vec::new(), added: keys.to_vec() }
 }
 
-/// A board, a connection to it, and the peer at the other end, which records what it is told.
+/// A board, a connection to it, and the peer at the other end, which records what it is feed.
 struct Pair {
     board: NewsBoard,
-    told: Told,
+    feed: NewsFeed,
     received: u64,
     /// What the peer knows of its swarms; `None` if we are not in a swarm.
     have: BTreeMap<SwarmKey, Option<HaveMap>>,
@@ -37,8 +37,8 @@ struct Pair {
 
 impl Pair {
     fn new(size: u32) -> Pair {
-        let (board, told) = (NewsBoard::new(), Told::default());
-        Pair { board, told, received: 0, have: BTreeMap::new(), size: count(size) }
+        let (board, feed) = (NewsBoard::new(), NewsFeed::default());
+        Pair { board, feed, received: 0, have: BTreeMap::new(), size: count(size) }
     }
 
     fn put(&self, number: u16, have: u32) {
@@ -48,19 +48,19 @@ impl Pair {
     }
 
     fn subscribe(&mut self, keys: &[SwarmKey]) {
-        self.told.subscribe(added(keys));
+        self.feed.subscribe(added(keys));
         self.have.extend(keys.iter().map(|&key| (key, None)));
     }
 
     fn unsubscribe(&mut self, key: SwarmKey) {
-        self.told.subscribe(Subscriptions { removed: vec![key], added: Vec::new() });
+        self.feed.subscribe(Subscriptions { removed: vec![key], added: Vec::new() });
         self.have.remove(&key);
     }
 
     /// Makes the answer to a poll, which may or may not arrive.
     fn ask(&mut self) -> NewsReply {
-        self.told.arrived(self.received);
-        self.board.news(&mut self.told)
+        self.feed.arrived(self.received);
+        self.board.news(&mut self.feed)
     }
 
     /// Lets an answer arrive. Returns how many updates it contains.
@@ -135,7 +135,7 @@ fn who_subscribes_anew_is_told_in_full() {
     pair.put(1, 3);
     pair.subscribe(&[key(1)]);
     assert_eq!(pair.poll(), 1);
-    assert_eq!(pair.told.subscribe(added(&[key(1)])), [], "it is no new member");
+    assert_eq!(pair.feed.subscribe(added(&[key(1)])), [], "it is no new member");
     assert_eq!(pair.poll(), 1);
     let under_way = pair.ask();
     pair.subscribe(&[key(1)]);
@@ -209,12 +209,12 @@ fn everybody_has_a_turn() {
 
 #[test]
 fn no_more_than_the_most_are_subscribed_to() {
-    let mut told = Told::default();
+    let mut feed = NewsFeed::default();
     let keys: Vec<SwarmKey> = (0..=SUBSCRIPTIONS_MAX as u16).map(key).collect();
-    assert_eq!(told.subscribe(added(&keys)).len(), SUBSCRIPTIONS_MAX);
-    assert_eq!(told.subscribe(added(&keys[SUBSCRIPTIONS_MAX..])), []);
-    told.subscribe(Subscriptions { removed: vec![keys[7]], added: Vec::new() });
-    assert_eq!(told.subscribe(added(&keys[SUBSCRIPTIONS_MAX..])), keys[SUBSCRIPTIONS_MAX..]);
+    assert_eq!(feed.subscribe(added(&keys)).len(), SUBSCRIPTIONS_MAX);
+    assert_eq!(feed.subscribe(added(&keys[SUBSCRIPTIONS_MAX..])), []);
+    feed.subscribe(Subscriptions { removed: vec![keys[7]], added: Vec::new() });
+    assert_eq!(feed.subscribe(added(&keys[SUBSCRIPTIONS_MAX..])), keys[SUBSCRIPTIONS_MAX..]);
 }
 
 /// The board changes back to what the peer knew before a late answer, and another poll is answered meanwhile.

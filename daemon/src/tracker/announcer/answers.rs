@@ -1,7 +1,7 @@
 //! Handles the answers to calls: what the tracker accepted, what it refused and what it says of our resources.
 
 use super::super::dates::Dates;
-use super::super::entry::Unpublished;
+use super::super::entry::NotPublished;
 use super::super::health::Trouble;
 use super::super::publish::Outcome;
 use super::super::session::{Session, dialable};
@@ -71,7 +71,7 @@ impl Announcer {
             self.schedule.told(*key, now, REFUSED_AGAIN);
             self.health().took(now, *key, Some(trouble.clone()));
             if let Some(announced) = self.entries.get_mut(key) {
-                answer(&mut announced.waiting, &Err(Unpublished::Refused(trouble.to_string())));
+                answer(&mut announced.waiting, &Err(NotPublished::Refused(trouble.to_string())));
             }
         }
         tracing::debug!(tracker = %self.url, resources = keys.len(), %error, "the tracker refused an announce");
@@ -137,15 +137,15 @@ impl Announcer {
             Ok(None) => (Standing::Good, Ok(())),
             Ok(Some(other)) => {
                 let standing = Standing::Overtaken(other);
-                (standing.clone(), Err(Unpublished::Standing(standing)))
+                (standing.clone(), Err(NotPublished::Standing(standing)))
             }
             Err(TrackerError::Taken(other)) => {
                 let standing = Standing::Taken(other);
-                (standing.clone(), Err(Unpublished::Standing(standing)))
+                (standing.clone(), Err(NotPublished::Standing(standing)))
             }
             Err(error) => {
                 let error = error.to_string();
-                (Standing::Refused(error.clone()), Err(Unpublished::Refused(error)))
+                (Standing::Refused(error.clone()), Err(NotPublished::Refused(error)))
             }
         };
         match standing {

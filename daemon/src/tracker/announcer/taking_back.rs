@@ -1,6 +1,6 @@
 //! Unpublishes names at the tracker: one call at a time, and not while a call publishes the same resource.
 
-use super::super::entry::{AnnouncedEntry, Unpublished};
+use super::super::entry::{AnnouncedEntry, NotPublished};
 use super::super::health::Trouble;
 use super::super::session::{CALL_TIMEOUT, Session};
 use super::{Announcer, Answered, Calls};
@@ -41,7 +41,7 @@ impl Announcer {
     ) -> Result<(), Trouble> {
         let answer = answer?;
         tracing::debug!(%name, id = %key.resource, tracker = %self.url, ?answer, "told to unpublish");
-        self.unpublish.answered(key, name, answer.map_err(|error| Unpublished::Refused(error.to_string())));
+        self.unpublish.answered(key, name, answer.map_err(|error| NotPublished::Refused(error.to_string())));
         Ok(())
     }
 }
