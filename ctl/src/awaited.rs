@@ -87,7 +87,7 @@ pub(crate) struct Complete {
     pub(crate) bytes_before: u64,
 }
 
-/// The outcome of [`Waiting::begin`].
+/// The outcome of [`Waiter::begin`].
 pub(crate) enum Begun {
     Accepted(Accepted),
     /// It was a pattern that means this many downloads. They get the next indices, and the pattern itself has ended.
@@ -95,7 +95,7 @@ pub(crate) enum Begun {
 }
 
 /// What the caller does for each download, which is identified by its index.
-pub(crate) trait Waiting {
+pub(crate) trait Waiter {
     /// Asks ttd to begin it. Called again if ttd was restarted and does not remember it.
     async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Begun, Error>;
     /// When the wait for a download that has begun ends.
@@ -116,7 +116,7 @@ pub(crate) trait Waiting {
 /// Waits until all downloads have ended.
 pub(crate) async fn wait_for_all(
     count: usize,
-    waiting: &impl Waiting,
+    waiting: &impl Waiter,
     link: &Link<'_>,
     deadline: &mut Deadline,
     global: &Global,
@@ -188,7 +188,7 @@ pub(crate) async fn wait_for_all(
 async fn tell(
     place: usize,
     ended: Result<Complete, Error>,
-    waiting: &impl Waiting,
+    waiting: &impl Waiter,
     deadline: &mut Deadline,
     output: &mut Output,
 ) -> Result<(), Error> {
@@ -207,7 +207,7 @@ async fn tell(
 }
 
 /// Begins a download. A restarted ttd may answer that it is still loading its files; it is then asked again.
-async fn begin_once_loaded(place: usize, waiting: &impl Waiting, link: &Link<'_>) -> Result<Begun, Error> {
+async fn begin_once_loaded(place: usize, waiting: &impl Waiter, link: &Link<'_>) -> Result<Begun, Error> {
     loop {
         match waiting.begin(place, link).await {
             Err(error) if error.kind == Kind::TimedOut && link.generation() > 0 => {
@@ -441,7 +441,7 @@ fn fetch_newer(accepted: &Accepted, global: &Global) -> String {
 }
 
 /// The error after ^C.
-fn stopped(all: &[Awaited], waiting: &impl Waiting, global: &Global) -> Error {
+fn stopped(all: &[Awaited], waiting: &impl Waiter, global: &Global) -> Error {
     let all_files = files(all).len();
     let interrupted = |what: String| Error::new(Kind::Interrupted, format!("interrupted; {what}"));
     let rest: Vec<(usize, &Awaited)> = all.iter().enumerate().filter(|(_, one)| !one.has_ended).collect();
@@ -462,7 +462,7 @@ fn too_late(
     place: usize,
     one: &Awaited,
     timeout: Duration,
-    waiting: &impl Waiting,
+    waiting: &impl Waiter,
     link: &Link<'_>,
     global: &Global,
 ) -> Error {

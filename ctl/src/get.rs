@@ -1,6 +1,6 @@
 //! `ttctl get`: has ttd fetch files, and waits until they are complete.
 
-use crate::awaited::{Begun, Complete, Until, Waiting, wait_for_all};
+use crate::awaited::{Begun, Complete, Until, Waiter, wait_for_all};
 use crate::begin::{Manner, Order, in_catalogue, look_up};
 use crate::cli::{GetArgs, Global};
 use crate::copy;
@@ -147,7 +147,7 @@ struct Getting<'a> {
     failed: RefCell<BTreeMap<usize, Error>>,
 }
 
-impl Waiting for Getting<'_> {
+impl Waiter for Getting<'_> {
     async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Begun, Error> {
         let Wanted { word, what } = self.wanted(place);
         let order = match what {

@@ -30,9 +30,9 @@ pub struct Output {
     /// A fixed width for tests; `None` to ask the terminal.
     columns: Option<usize>,
     /// Who sees progress.
-    progress: Told,
+    progress: Audience,
     /// Who sees remarks.
-    notes: Told,
+    notes: Audience,
     /// Whether messages of success are left out.
     is_quiet: bool,
     /// The options that name the daemon on the command line; they are added to suggested commands.
@@ -43,7 +43,7 @@ pub struct Output {
 
 /// Who sees a kind of message on the standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Audience {
     Nobody,
     /// A person at a terminal.
     People,
@@ -97,14 +97,14 @@ impl Output {
             full: global.full,
             columns: None,
             progress: match global {
-                Global { quiet: true, .. } | Global { no_progress: true, .. } => Told::Nobody,
-                Global { progress: true, .. } => Told::All,
-                _ => Told::People,
+                Global { quiet: true, .. } | Global { no_progress: true, .. } => Audience::Nobody,
+                Global { progress: true, .. } => Audience::All,
+                _ => Audience::People,
             },
             notes: match global {
-                Global { quiet: true, .. } => Told::Nobody,
-                Global { verbose: true, .. } | Global { progress: true, .. } => Told::All,
-                _ => Told::People,
+                Global { quiet: true, .. } => Audience::Nobody,
+                Global { verbose: true, .. } | Global { progress: true, .. } => Audience::All,
+                _ => Audience::People,
             },
             is_quiet: global.quiet,
             which_daemon: global.which_daemon(),
@@ -164,11 +164,11 @@ impl Output {
         self.reaches(self.progress)
     }
 
-    fn reaches(&self, told: Told) -> bool {
-        match told {
-            Told::Nobody => false,
-            Told::People => self.err_terminal,
-            Told::All => true,
+    fn reaches(&self, audience: Audience) -> bool {
+        match audience {
+            Audience::Nobody => false,
+            Audience::People => self.err_terminal,
+            Audience::All => true,
         }
     }
 

@@ -1,7 +1,7 @@
 //! `ttctl wait`: waits until the local copy is complete, or until enough machines of the swarm have all of it.
 
 use crate::asker::Asker;
-use crate::awaited::{self, Begun, Until, Waiting, wait_for_all};
+use crate::awaited::{self, Begun, Until, Waiter, wait_for_all};
 use crate::cli::{Global, WaitArgs, resource_name};
 use crate::connect::CALL_TIMEOUT;
 use crate::deadline::Deadline;
@@ -82,7 +82,7 @@ struct Copies {
     by_name: RefCell<BTreeSet<usize>>,
 }
 
-impl Waiting for Copies {
+impl Waiter for Copies {
     async fn begin(&self, place: usize, link: &Link<'_>) -> Result<Begun, Error> {
         let what = self.targets[place].1.clone()?;
         let known =

@@ -18,14 +18,14 @@ const LINES_SELDOM: Duration = Duration::from_secs(600);
 #[derive(Default)]
 pub(super) struct Lines {
     /// When the last line was printed, and what it said.
-    last: Option<(Duration, Told)>,
+    last: Option<(Duration, Printed)>,
     /// The current pause while only numbers change.
     pause: Duration,
 }
 
 /// The parts of a line that make it news.
 #[derive(PartialEq, Eq)]
-struct Told {
+struct Printed {
     doing: String,
     reason: String,
     bytes_done: u64,
@@ -42,29 +42,29 @@ impl Lines {
     /// Whether a line is due at this time after the beginning. If so, the caller must print it: it counts as printed.
     fn take_turn(&mut self, now: &Now<'_>, elapsed: Duration) -> bool {
         let reason = now.reason.unwrap_or("").to_owned();
-        let told = Told { doing: now.doing.to_owned(), reason, bytes_done: now.bytes_done };
+        let line = Printed { doing: now.doing.to_owned(), reason, bytes_done: now.bytes_done };
         let Some((at, last)) = &self.last else {
             // The first line also waits, so that quick work prints nothing.
-            let pause = if told.reason.is_empty() { LINES_EVERY } else { REASONS_EVERY };
+            let pause = if line.reason.is_empty() { LINES_EVERY } else { REASONS_EVERY };
             let due = elapsed >= pause;
-            self.last = due.then_some((elapsed, told));
+            self.last = due.then_some((elapsed, line));
             self.pause = LINES_EVERY;
             return due;
         };
         let says_new =
-            without_digits(&last.reason) != without_digits(&told.reason) || last.doing != told.doing;
-        let moves = last.bytes_done != told.bytes_done;
+            without_digits(&last.reason) != without_digits(&line.reason) || last.doing != line.doing;
+        let moves = last.bytes_done != line.bytes_done;
         let pause = match () {
             () if says_new => REASONS_EVERY,
             () if moves => LINES_EVERY,
-            () if *last == told => return false,
+            () if *last == line => return false,
             () => self.pause,
         };
         if elapsed.saturating_sub(*at) < pause {
             return false;
         }
         self.pause = if says_new || moves { LINES_EVERY } else { (self.pause * 2).min(LINES_SELDOM) };
-        self.last = Some((elapsed, told));
+        self.last = Some((elapsed, line));
         true
     }
 }
