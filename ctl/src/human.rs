@@ -43,12 +43,13 @@ pub fn rate(bytes_per_s: u64) -> String {
     format!("{}/s", bytes(bytes_per_s))
 }
 
-/// A span of time: "0.4 s", "7 s", "2 min 05 s", "3 h 20 min", "2 d 4 h".
+/// A span of time: "42 ms", "0.4 s", "7 s", "2 min 05 s", "3 h 20 min", "2 d 4 h".
 ///
 /// ```
 /// use ctl::human::duration;
 /// use std::time::Duration;
 ///
+/// assert_eq!(duration(Duration::from_millis(42)), "42 ms");
 /// assert_eq!(duration(Duration::from_millis(420)), "0.4 s");
 /// assert_eq!(duration(Duration::from_secs(125)), "2 min 05 s");
 /// assert_eq!(duration(Duration::from_secs(100_000)), "1 d 3 h");
@@ -56,6 +57,7 @@ pub fn rate(bytes_per_s: u64) -> String {
 pub fn duration(duration: Duration) -> String {
     let s = duration.as_secs();
     match s {
+        0 if (1..100).contains(&duration.subsec_millis()) => format!("{} ms", duration.subsec_millis()),
         0..10 if duration.subsec_millis() != 0 => format!("{:.1} s", duration.as_secs_f64()),
         0..60 => format!("{s} s"),
         60..3600 => format!("{} min {:02} s", s / 60, s % 60),
