@@ -8,7 +8,8 @@ use clap_complete::ArgValueCompleter;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without arguments, shows how many peers were turned away, and why. A machine
-counts as fetching from here if it sent a request in the last 10 s.
+counts as fetching from here if it sent a request in the last 10 s. The host
+names of machines are known to the tracker: see `ttctl tracker peers NAME`.
 
 Examples:
   ttctl peers lab-2025.img
