@@ -208,6 +208,11 @@ struct Board {
     lane: Lane,
     /// The next chunk to read.
     read_next: u32,
+    /// The next chunk to follow, and whether a worker does it.
+    follow_next: ChunkIndex,
+    is_following: bool,
+    /// The first chunk that is not followed.
+    follow_end: ChunkIndex,
     buffers: Vec<BufferState>,
     hashes: Vec<ChunkHash>,
     skipped: Skipped,
@@ -216,9 +221,9 @@ struct Board {
 
 #[derive(Clone, Copy, Default)]
 struct BufferState {
-    /// The chunk in this buffer, until both hashes are done with it.
+    /// The chunk in this buffer, until all are done with it.
     holds: Option<ChunkIndex>,
-    /// The number of hashes (of two) that still need it. It is free at 0.
+    /// The number of uses that it still has: two hashes, and [`Body::follow`] if the chunk is followed. It is free at 0.
     uses: u8,
 }
 
@@ -227,6 +232,8 @@ enum HashJob {
     Lane(LaneTurn),
     /// Read and hash this chunk.
     Chunk(ChunkIndex),
+    /// Let the body follow this chunk, which was read already.
+    Follow(ChunkIndex),
 }
 
 impl<'a> Pipeline<'a> {
@@ -241,6 +248,9 @@ impl<'a> Pipeline<'a> {
         let board = Board {
             lane: Lane::default(),
             read_next: 0,
+            follow_next: ChunkIndex(0),
+            is_following: false,
+            follow_end: body.follow_end(),
             buffers: vec![BufferState::default(); buffers],
             hashes: vec![ChunkHash([0; 32]); count.get() as usize],
             skipped: Skipped::default(),
@@ -275,6 +285,7 @@ impl<'a> Pipeline<'a> {
             let result = match job {
                 HashJob::Lane(turn) => self.move_lane(turn),
                 HashJob::Chunk(chunk) => self.hash_chunk(chunk),
+                HashJob::Follow(chunk) => self.follow(chunk),
             };
             if let Err(error) = result {
                 self.fail(error);
@@ -323,6 +334,16 @@ impl<'a> Pipeline<'a> {
         board.used(chunk);
         self.changed.notify_one();
         Ok(())
+    }
+
+    fn follow(&self, chunk: ChunkIndex) -> io::Result<()> {
+        let result = self.body.follow(chunk, &self.buffer(chunk)[..self.chunk_bytes(chunk)]);
+        let mut board = self.board();
+        board.is_following = false;
+        board.follow_next = ChunkIndex(chunk.0 + 1);
+        board.used(chunk);
+        self.changed.notify_all();
+        result
     }
 
     fn read(&self, chunk: ChunkIndex) -> io::Result<()> {
@@ -387,11 +408,19 @@ impl Board {
         {
             return Some(HashJob::Lane(turn));
         }
+        let follow_next = self.follow_next;
+        let is_read = self.buffers[place(follow_next, self.buffers.len())].holds == Some(follow_next);
+        if is_read && !self.is_following && follow_next < self.follow_end {
+            self.is_following = true;
+            return Some(HashJob::Follow(follow_next));
+        }
         let read_next = ChunkIndex(self.read_next);
         let buffer = place(read_next, self.buffers.len());
-        if count.contains(read_next) && self.buffers[buffer].uses == 0 {
+        let is_followed = read_next < self.follow_end;
+        let may_read = is_followed || follow_next == self.follow_end;
+        if count.contains(read_next) && may_read && self.buffers[buffer].uses == 0 {
             self.read_next += 1;
-            self.buffers[buffer] = BufferState { holds: None, uses: 2 };
+            self.buffers[buffer] = BufferState { holds: None, uses: 2 + u8::from(is_followed) };
             return Some(HashJob::Chunk(read_next));
         }
         None
@@ -403,7 +432,7 @@ impl Board {
         self.buffers[buffer].holds = Some(chunk);
     }
 
-    /// Notes that one of the two hashes no longer needs this chunk's buffer.
+    /// Notes that one of the uses of this chunk's buffer is over.
     fn used(&mut self, chunk: ChunkIndex) {
         let buffer = place(chunk, self.buffers.len());
         self.buffers[buffer].uses -= 1;

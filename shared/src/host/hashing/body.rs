@@ -1,5 +1,6 @@
 //! Bytes that can be hashed: a regular file, or a resource whose bytes are in many files.
 
+use crate::chunk::ChunkIndex;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -22,6 +23,21 @@ pub trait Body: Sync {
     /// # Errors
     /// When somebody has (of kind [`io::ErrorKind::InvalidData`]), or that cannot be found out.
     fn must_be_unchanged(&self) -> io::Result<()>;
+
+    /// The first chunk that is not given to [`follow`](Body::follow). It and those after it are read only when all
+    /// before it were followed: they may depend on what was learned from those.
+    fn follow_end(&self) -> ChunkIndex {
+        ChunkIndex(0)
+    }
+
+    /// Is given the chunks before [`follow_end`](Body::follow_end), in order and one at a time, while they are being
+    /// hashed. A body of a single chunk is not followed.
+    ///
+    /// # Errors
+    /// Whatever makes the whole work fail.
+    fn follow(&self, _chunk: ChunkIndex, _bytes: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A regular file as it was when this value was made.

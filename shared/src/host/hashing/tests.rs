@@ -39,6 +39,7 @@ fn the_lane_does_not_take_an_old_chunk_for_a_new_one() {
         match job {
             HashJob::Lane(turn) => pipeline.move_lane(turn).unwrap(),
             HashJob::Chunk(chunk) => pipeline.hash_chunk(chunk).unwrap(),
+            HashJob::Follow(_) => unreachable!("a file is not followed"),
         }
     }
     assert_eq!(pipeline.board().lane.passed() as usize, WINDOW, "the next chunk's buffer is in use");
