@@ -1,6 +1,6 @@
 //! Makes a listing of entries: checks each one, puts them in order, and checks that together they are a tree.
 
-use super::entry::{Entry, EntryIndex, EntryKind, MODE_MAX, is_target};
+use super::entry::{Entry, EntryIndex, EntryKind, MODE_MAX, Place, is_target};
 use super::listing::{ENTRIES_MAX, LISTING_BYTES_MAX, Listing};
 use super::name::TreeName;
 use super::path::{BadPath, PATH_BYTES_MAX, TreePath};
@@ -57,9 +57,15 @@ impl ListingBuilder {
     }
 
     /// Puts the entries in order and checks that they are a tree.
-    pub fn finish(mut self) -> Result<Listing, BadTree> {
-        self.rows.sort();
-        self.finish_in_order().map_err(|(path, _, why)| BadTree { path, why })
+    pub fn finish(self) -> Result<Listing, BadTree> {
+        self.finish_with_order().map(|(listing, _)| listing)
+    }
+
+    /// The same, with the number of entries that were added before each entry of the listing.
+    pub fn finish_with_order(mut self) -> Result<(Listing, Vec<u32>), BadTree> {
+        let order = self.rows.sort();
+        let listing = self.finish_in_order().map_err(|(path, _, why)| BadTree { path, why })?;
+        Ok((listing, order))
     }
 
     /// Checks that the entries were added in order and are a tree. The error has the path and the index of the first
@@ -89,19 +95,22 @@ impl ListingBuilder {
             let is_top = entry.path.is_top() && entry.is_directory();
             return if is_top { Ok(TreePath::TOP) } else { Err(Refused::Top) };
         };
-        match self.rows.entry(EntryIndex(before)).path.cmp(&entry.path) {
+        match self.rows.entry(EntryIndex(before)).place().cmp(&entry.place()) {
             Ordering::Less => {}
             Ordering::Equal => return Err(Refused::Twice),
             Ordering::Greater => return Err(Refused::Order),
         }
-        let parent = entry.path.parent().ok_or(Refused::Twice)?;
-        if parent == directory {
-            return Ok(directory);
+        let is_before =
+            |path, is_directory| self.rows.find(Place { path, is_directory }, index.slot()).is_some();
+        // A file of the same name has a place of its own, before the directory's.
+        if entry.is_directory() && is_before(entry.path, false) {
+            return Err(Refused::Twice);
         }
-        let found = self.rows.find(parent, index.slot()).ok_or(Refused::NoParent)?;
-        match self.rows.entry(found).is_directory() {
+        let parent = entry.path.parent().ok_or(Refused::Twice)?;
+        match parent == directory || is_before(parent, true) {
             true => Ok(parent),
-            false => Err(Refused::ParentNotDirectory),
+            false if is_before(parent, false) => Err(Refused::ParentNotDirectory),
+            false => Err(Refused::NoParent),
         }
     }
 }

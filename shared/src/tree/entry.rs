@@ -1,6 +1,7 @@
 //! An entry of a tree: a directory, a file or a symbolic link, and what is carried of its metadata.
 
 use super::path::TreePath;
+use std::cmp::Ordering;
 
 /// The largest mode: reading, writing and executing for everyone. The setuid, setgid and sticky bits are not carried.
 pub const MODE_MAX: u16 = 0o777;
@@ -59,12 +60,52 @@ impl Entry<'_> {
         self.kind == EntryKind::Directory
     }
 
+    /// Where it stands among the entries of a tree: by the bytes of its path, to which a directory's has a slash
+    /// appended. So everything in a directory follows it directly, and programs that unpack the tar can give the
+    /// directory its time after that.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { path: self.path, is_directory: self.is_directory() }
+    }
+
     /// The number of bytes of its content in the tar; 0 for what is not a file.
     pub fn content_bytes(&self) -> u64 {
         match self.kind {
             EntryKind::File { bytes } => bytes,
             EntryKind::Directory | EntryKind::Symlink { .. } => 0,
         }
+    }
+}
+
+/// What entries are ordered by; see [`Entry::place`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place<'a> {
+    pub path: TreePath<'a>,
+    pub is_directory: bool,
+}
+
+impl Place<'_> {
+    /// What is appended to the path. The top directory's is empty, so that it is the first.
+    fn slash(&self) -> Option<u8> {
+        (self.is_directory && !self.path.is_top()).then_some(b'/')
+    }
+}
+
+impl Ord for Place<'_> {
+    fn cmp(&self, other: &Place<'_>) -> Ordering {
+        let (one, two) = (self.path.as_str().as_bytes(), other.path.as_str().as_bytes());
+        let common = one.len().min(two.len());
+        let next = |place: &Place<'_>, bytes: &[u8]| bytes.get(common).copied().or(place.slash());
+        // The longer one has more behind its slash, if both have one here.
+        one[..common]
+            .cmp(&two[..common])
+            .then_with(|| next(self, one).cmp(&next(other, two)))
+            .then_with(|| one.len().cmp(&two.len()))
+    }
+}
+
+impl PartialOrd for Place<'_> {
+    fn partial_cmp(&self, other: &Place<'_>) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -102,8 +102,13 @@ impl TreeLayout {
 
     /// Where the sums are in the tar.
     pub fn sums_range(&self) -> Range<u64> {
-        let start = last(&self.heads) + BLOCK_BYTES;
+        let start = self.contents_end() + BLOCK_BYTES;
         start..start + self.sums_bytes()
+    }
+
+    /// Where the last entry ends in the tar. Behind it are the sums.
+    pub fn contents_end(&self) -> u64 {
+        last(&self.heads)
     }
 
     /// The length of the sums.
@@ -142,7 +147,7 @@ impl TreeLayout {
     pub(super) fn part_at(&self, byte: u64, hint: EntryIndex) -> Option<Part> {
         use PartSource::*;
         let listing = self.listing_range();
-        let entries = self.heads[0]..last(&self.heads);
+        let entries = self.heads[0]..self.contents_end();
         let sums = self.sums_range();
         let (range, source) = match byte {
             _ if byte < listing.start => (0..listing.start, ListingHead),

@@ -1,6 +1,6 @@
-//! The listing: all entries of a tree, in the order of their paths' bytes.
+//! The listing: all entries of a tree, in order.
 
-use super::entry::{Entry, EntryIndex};
+use super::entry::{Entry, EntryIndex, Place};
 use super::name::TreeName;
 use super::path::TreePath;
 use super::rows::Rows;
@@ -13,8 +13,9 @@ pub const ENTRIES_MAX: usize = 1_000_000;
 /// is reserved.
 pub const LISTING_BYTES_MAX: u64 = 256 << 20;
 
-/// All entries of a tree, strictly ascending by the bytes of their paths. The first one is the top directory, and
-/// each other one is in a directory of the listing.
+/// All entries of a tree, strictly ascending by the bytes of their paths, to which a directory's has a slash appended. The
+/// first one is the top directory, and each other one is in a directory of the listing, which it follows directly or
+/// after others in it.
 ///
 /// ```
 /// use shared::tree::{Entry, EntryKind, Listing, TreePath};
@@ -83,7 +84,9 @@ impl Listing {
 
     /// The entry with this path.
     pub fn find(&self, path: TreePath<'_>) -> Option<EntryIndex> {
-        self.rows.find(path, self.rows.len())
+        let place = |is_directory| Place { path, is_directory };
+        let find = |is_directory| self.rows.find(place(is_directory), self.rows.len());
+        find(false).or_else(|| find(true))
     }
 
     /// The length of [`to_bytes`](Listing::to_bytes), at most [`LISTING_BYTES_MAX`].

@@ -20,9 +20,9 @@ pub enum Refused {
     Times,
     /// The first entry is not the top directory.
     Top,
-    /// The entry before it has the same path.
+    /// An entry before it has the same path.
     Twice,
-    /// It is not behind the entry before it in the order of the paths' bytes.
+    /// It does not belong behind the entry before it.
     Order,
     /// The listing has no entry for the directory that it is in.
     NoParent,

@@ -1,7 +1,7 @@
 //! The entries of a listing in memory: 24 bytes for each, and all texts in one allocation, so that a million entries
 //! are two allocations.
 
-use super::entry::{Entry, EntryIndex, EntryKind, MODE_MAX};
+use super::entry::{Entry, EntryIndex, EntryKind, MODE_MAX, Place};
 use super::path::TreePath;
 
 /// Entries, each of which was checked by itself. Their order is the caller's.
@@ -59,16 +59,18 @@ impl Rows {
         Entry { path: self.path(row), mode: row.mode & MODE_MAX, time: Some(row.time), kind }
     }
 
-    /// Puts the entries in the order of their paths' bytes.
-    pub(super) fn sort(&mut self) {
-        let Rows { rows, texts } = self;
-        let path = |row: &Row| &texts[row.path_start as usize..][..usize::from(row.path_bytes)];
-        rows.sort_unstable_by(|a, b| path(a).cmp(path(b)));
+    /// Puts the entries in order. Returns where each one was before.
+    pub(super) fn sort(&mut self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..self.rows.len() as u32).collect();
+        let place = |before: &u32| self.place(&self.rows[*before as usize]);
+        order.sort_unstable_by(|a, b| place(a).cmp(&place(b)));
+        self.rows = order.iter().map(|&place| self.rows[place as usize]).collect();
+        order
     }
 
-    /// The entry with this path among the first `count`, which are sorted.
-    pub(super) fn find(&self, path: TreePath<'_>, count: usize) -> Option<EntryIndex> {
-        let found = self.rows[..count].binary_search_by(|row| self.path(row).cmp(&path)).ok()?;
+    /// The entry at this place among the first `count`, which are sorted.
+    pub(super) fn find(&self, place: Place<'_>, count: usize) -> Option<EntryIndex> {
+        let found = self.rows[..count].binary_search_by(|row| self.place(row).cmp(&place)).ok()?;
         Some(EntryIndex(found as u32))
     }
 
@@ -83,6 +85,10 @@ impl Rows {
         let bytes = u16::try_from(text.len()).ok()?;
         self.texts.push_str(text);
         Some((start, bytes))
+    }
+
+    fn place(&self, row: &Row) -> Place<'_> {
+        Place { path: self.path(row), is_directory: row.mode & (FILE | LINK) == 0 }
     }
 
     fn path(&self, row: &Row) -> TreePath<'_> {

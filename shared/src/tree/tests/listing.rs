@@ -22,7 +22,8 @@ proptest! {
         prop_assert_eq!(bytes.len() as u64, listing.bytes());
         prop_assert_eq!(&Listing::parse(&bytes).unwrap(), listing);
         prop_assert_eq!(&Listing::new(listing.name().clone(), listing.entries().rev()).unwrap(), listing);
-        let paths: Vec<&[u8]> = listing.entries().map(|entry| entry.path.as_str().as_bytes()).collect();
+        let path = |entry: Entry<'_>| format!("{}{}", entry.path, if entry.is_directory() { "/" } else { "" });
+        let paths: Vec<Vec<u8>> = listing.entries().skip(1).map(|entry| path(entry).into_bytes()).collect();
         prop_assert!(paths.is_sorted_by(|a, b| a < b));
         for index in listing.indices() {
             prop_assert_eq!(listing.find(listing.entry(index).path), Some(index));
@@ -110,6 +111,17 @@ fn what_is_no_tree_is_refused_with_its_line() {
         (format!("{link}./app/a/b type=file mode=644 time=0.0 size=9\n"), 6, Refused::ParentNotDirectory),
         (format!("{file}./app/b/c type=dir mode=755 time=0.0\n"), 6, Refused::NoParent),
         (format!("{file}./app/b type=dir mode=755\n"), 6, Refused::Times),
+        (format!("{file}./app/a type=dir mode=755 time=0.0\n"), 6, Refused::Twice),
+        (
+            format!("{file}./app/a-b type=dir mode=755 time=0.0\n./app/a type=dir mode=755 time=0.0\n"),
+            7,
+            Refused::Twice,
+        ),
+        (
+            "./app/a type=dir mode=755 time=0.0\n./app/a-b type=dir mode=755 time=0.0\n".to_owned(),
+            6,
+            Refused::Order,
+        ),
         (TOP.to_owned(), 5, Refused::Twice),
         ("./app/a type=link mode=755 time=0.0 link=b\n".to_owned(), 5, Refused::Mode),
         ("./app/a type=link mode=777 time=0.0 link=\n".to_owned(), 5, Refused::Target),
