@@ -1,4 +1,4 @@
-//! What a process finds on its machine: configuration, environment, paths, logs, files to hash.
+//! What a process finds on its machine: configuration, environment, paths, logs, files and directories to hash.
 
 pub mod accounts;
 pub mod clock;
@@ -13,3 +13,4 @@ pub mod paths;
 pub mod program;
 pub mod service;
 pub mod sources;
+pub mod tree;

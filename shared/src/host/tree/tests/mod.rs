@@ -1,0 +1,6 @@
+//! Tests with real directories.
+
+mod changes;
+mod directory;
+mod refusals;
+mod tools;
