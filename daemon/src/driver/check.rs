@@ -61,8 +61,16 @@ impl Driver {
             let (download, safe) = (fetching.download.clone(), fetching.safe.clone());
             resource.former = Some(Former { download, safe });
         }
+        let in_doubt = match &resource.phase {
+            Phase::Seeding(served) => {
+                let is_served = |record: &&NameRecord| self.home.file(&record.name) == served.path;
+                resource.record.names.iter().find(is_served).map(|record| record.name.clone())
+            }
+            Phase::Checking(checking) => checking.file.of.clone(),
+            _ => None,
+        };
         // the result of a running check would be out of date
-        resource.phase = Phase::Checking(Checking::new(CheckStep::Waits));
+        resource.phase = Phase::Checking(Checking::waiting(in_doubt));
         let bytes = resource.count().bytes_max();
         // A paused resource is not checked unless somebody waits for the check.
         if !resource.record.paused || self.checks.is_asked_for(key) {
@@ -95,7 +103,12 @@ impl Driver {
     fn begin_check(&mut self, key: SwarmKey, turn: Turn) {
         let Some(resource) = self.library.get_mut(key) else { return self.checks.ended(turn) };
         let asked = self.checks.asked(key).cloned();
-        let record = resource.to_check(asked.as_ref());
+        let in_doubt = match &resource.phase {
+            Phase::Checking(checking) => checking.file.of.as_ref(),
+            _ => None,
+        };
+        let in_doubt = in_doubt.filter(|name| !resource.troubles.contains_key(name)); // else the result is known
+        let record = resource.to_check(asked.as_ref().or(in_doubt));
         let of = record.map(|record| record.name.clone());
         let (path, how) = match record {
             Some(record) => (self.home.file(&record.name), How::of(record)),

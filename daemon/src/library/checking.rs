@@ -11,7 +11,8 @@ pub struct Checking {
     pub check: Check,
     /// The current step.
     pub step: CheckStep,
-    /// Which file is hashed. Not before [`CheckStep::Hashes`].
+    /// Which file is hashed, or will be. It is decided when the check begins to hash; before that, it is the file that
+    /// was served until now, if one was.
     pub file: CheckFile,
 }
 
@@ -43,6 +44,12 @@ impl Checking {
     /// A check that begins with this step.
     pub fn new(step: CheckStep) -> Checking {
         Checking { check: Check::default(), step, file: CheckFile::default() }
+    }
+
+    /// A check that waits for its turn. `served` is the name whose file was served until now and is in doubt.
+    pub fn waiting(served: Option<ResourceName>) -> Checking {
+        let file = CheckFile { of: served, asked: None };
+        Checking { check: Check::default(), step: CheckStep::Waits, file }
     }
 
     /// A check that begins to hash this file.

@@ -186,11 +186,11 @@ impl Resource {
         matches!(&self.phase, Phase::Opening(present) if present.is_same(opening))
     }
 
-    /// The name whose file must be checked: the one that somebody asked about if it has a file, otherwise a published one
-    /// without known problems. `None` means the download, if a name waits for it.
-    pub fn to_check(&self, asked: Option<&ResourceName>) -> Option<&NameRecord> {
-        let is_asked = |record: &&NameRecord| Some(&record.name) == asked && record.published.is_some();
-        if let Some(record) = self.record.names.iter().find(is_asked) {
+    /// The name whose file must be checked: the wanted one if it has a file, otherwise a published one without known
+    /// problems. `None` means the download, if a name waits for it.
+    pub fn to_check(&self, wanted: Option<&ResourceName>) -> Option<&NameRecord> {
+        let is_wanted = |record: &&NameRecord| Some(&record.name) == wanted && record.published.is_some();
+        if let Some(record) = self.record.names.iter().find(is_wanted) {
             return Some(record);
         }
         let has_trouble = |record: &&NameRecord| self.troubles.contains_key(&record.name);

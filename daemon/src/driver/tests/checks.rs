@@ -243,6 +243,23 @@ async fn whoever_asks_about_a_file_that_is_known_to_be_gone_hears_so() {
 }
 
 #[tokio::test]
+async fn a_change_of_the_served_file_is_not_lost_in_a_check_of_another_one() {
+    let mut rig = Rig::new();
+    let names = two_names(&mut rig).await;
+    let asked = verify(&mut rig, "two").await;
+    assert!(is_good(&task(&mut rig, asked).await));
+    let Phase::Seeding(served) = &rig.driver.library.get(names[0].key()).unwrap().phase else {
+        panic!("it is served")
+    };
+    let served = served.clone();
+    assert_eq!(served.path, rig.file("two"));
+    fs::remove_file(rig.file("two")).unwrap();
+    rig.driver.source_changed(names[0].key(), &served);
+    rig.until("the other one is served", |driver| is_seeding(driver, &names[0])).await;
+    assert_eq!(rig.driver.status(Some("two")).unwrap()[0].state, State::Error);
+}
+
+#[tokio::test]
 async fn what_was_found_of_a_removed_name_is_not_said_of_another_one() {
     let mut rig = Rig::new();
     let names = two_names(&mut rig).await;
