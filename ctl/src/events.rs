@@ -23,6 +23,7 @@ const WORD_COLUMNS: usize = "tracker_back".len();
 
 /// Where names have less room than this, what happened begins at the left edge, indented by [`INDENT`].
 const NARROW: usize = 30;
+/// The indentation of what happened, in columns.
 const INDENT: usize = 2;
 
 pub(crate) async fn events(args: &EventsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {

@@ -13,11 +13,14 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 /// little smaller.
 const BODY_BYTES_MAX: u64 = 288 << 20;
 
+/// Limits the bytes of a response's header; more is an error. Servers send a few hundred.
 const HEADER_BYTES_MAX: usize = 64 << 10;
 
+/// Limits the redirects that are followed; more are an error, since they probably form a circle.
 const REDIRECTS_MAX: u32 = 5;
 
-/// How long the whole fetch may take, with all redirects. Beyond it the server counts as unreachable.
+/// How long the whole fetch may take, with all redirects; beyond it the command fails with exit code 5. A large
+/// manifest over a slow link takes less.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The places of a system's trusted certificates. The first that exists is used.

@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Limits the wishes that are remembered for one name. Further ones count as [`WantedBy::Others`].
+/// Limits the wishes that are remembered for one name; further ones count as [`WantedBy::Others`]. It is for people,
+/// and bounds the record.
 pub const WANTED_BY_MAX: usize = 8;
 
 /// Limits the name of a user, the pattern of a subscription or the name of a feed, in bytes. A user's longer name is

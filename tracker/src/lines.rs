@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Limits the lines at once. Beyond it, what happens is only logged at the level `debug`. It is enough for a user who
 /// unpublishes a directory.
 const AT_ONCE_MAX: u32 = 100;
-/// The time after which there is room for one more line.
+/// The time after which there is room for one more line: at most 86,400 lines a day beside the bursts.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// The log lines of one connection.

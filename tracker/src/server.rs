@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
-/// The time between two sweeps of entries that were not renewed.
+/// The time between two sweeps of entries that were not renewed. It is little beside the shortest time after which one
+/// expires.
 const EXPIRE_EVERY: Duration = Duration::from_secs(2);
 
 /// The time between two reports of the tracker's size in the log.
@@ -26,7 +27,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(600);
 const REQUESTS_MAX: usize = 4;
 
 /// Limits the bytes of answers that wait to be taken, over all connections. A connection that would exceed it is
-/// closed.
+/// closed, so that callers who read nothing cannot fill the memory.
 const UNREAD_BYTES_MAX: usize = 256 << 20;
 
 /// The pause after the system could not accept a connection, for example for lack of descriptors.

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Limits the time that a shell waits for names; a ttd that takes longer offers none.
 const WITHIN: Duration = Duration::from_millis(500);
 
-/// Limits the names that are offered. A list of more is of no use to anybody.
+/// Limits the names that are offered; further ones are left out. Nobody reads a longer list.
 const NAMES_MAX: usize = 1_000;
 
 /// The names of the files that are here and begin with what is typed.

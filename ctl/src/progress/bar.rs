@@ -20,6 +20,7 @@ const COLUMNS_FREE: usize = 3;
 
 /// The narrowest bar that is useful, in columns.
 const BAR_MIN: usize = 10;
+/// The widest bar, in columns; more would show nothing more.
 const BAR_MAX: usize = 40;
 
 /// The width to which a label is shortened to make room for a bar, in columns.

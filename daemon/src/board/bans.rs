@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// How long a peer that misbehaved is refused, like the time for which the core does not dial it.
 const BAN: Duration = Duration::from_secs(600);
-/// Limits the bans. Beyond it the oldest ban ends.
+/// Limits the bans. Beyond it the oldest ban ends, and that peer may misbehave once more.
 const BANS_MAX: usize = 1024;
 
 /// The peers that are refused.

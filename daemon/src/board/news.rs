@@ -12,10 +12,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
-/// Limits the remembered changes of a swarm. A peer that knows less is told all chunks again.
+/// Limits the remembered changes of a swarm, to those that fit into one update. A peer that knows less is told all
+/// chunks again.
 const CHANGES_MAX: usize = ADDED_MAX;
 
-/// Limits the remembered changes of the board. A connection that has seen less checks all its swarms.
+/// Limits the remembered changes of the board, to some seconds of a fast download. A connection that has seen less
+/// checks all its swarms.
 const LATEST_MAX: usize = 4096;
 
 /// Limits the bytes of have maps in one answer, approximately. A frame's head has at most 1 MiB; the rest goes into the

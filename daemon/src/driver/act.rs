@@ -14,7 +14,8 @@ use shared::swarm::{Action, AskEnd, AskId, Event, PeerAddr, RequestId, RequestRe
 use std::path::Path;
 use std::time::Instant;
 
-/// How many doubted chunks are read at once; further doubts are dropped. Each costs reading a chunk.
+/// How many doubted chunks are read at once; further doubts are dropped. Each costs reading a chunk, and strangers
+/// raise them.
 const SUSPECTS_MAX: usize = 8;
 
 impl Driver {

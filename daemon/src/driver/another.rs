@@ -12,9 +12,11 @@ use shared::rpc::control::ControlError;
 use shared::rpc::tracker::Lookup;
 use std::time::{Duration, Instant};
 
-/// A list that has brought nothing for this long since it was begun is replaced by another one that somebody serves.
+/// A list that has brought nothing for this long since it was begun is replaced by another one that somebody serves. A
+/// list that is served brings chunks sooner.
 const NOTHING_FOR: Duration = Duration::from_secs(10);
-/// A list that has brought something before is replaced after this long without anything new.
+/// A list that has brought something before is replaced after this long without anything new. It is longer, because its
+/// peers may only be restarting.
 const STILL_FOR: Duration = Duration::from_secs(60);
 
 impl Driver {

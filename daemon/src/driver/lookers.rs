@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How many threads look at files. Most of the time they wait for the disk.
+/// How many threads look at files. They mostly wait for the disk; more would make its queue longer, not the disk
+/// faster.
 const LOOKERS_MAX: usize = 16;
 
 /// The number of resources that a thread looks at before it reports them: together they cost the driver one input.

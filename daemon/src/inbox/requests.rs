@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
-/// The longest wait for the end of a task in one call. A caller who wants to wait longer asks again.
+/// The longest wait for the end of a task in one call, so that no call stays open for a caller that has gone. A caller
+/// who wants to wait longer asks again.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Asks the driver. The driver's own loop must never wait for one of these functions: it would wait for itself.

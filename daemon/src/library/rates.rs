@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The time over which rates are measured.
+/// The time over which rates are measured: long enough for steady numbers, short enough to follow a change.
 const SPAN: Duration = Duration::from_secs(3);
 
 /// Bytes received and sent since the daemon started, counted where they pass.

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinError, JoinHandle};
 
-/// Limits the wait for the answer to hello. After that the dial has failed.
+/// Limits the wait for the answer to hello; after that the dial has failed. A daemon answers hello at once, whatever
+/// else it does.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection after hello. Dropping it closes it.

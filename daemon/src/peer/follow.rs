@@ -13,16 +13,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// The deadline of a poll for news. The peer answers before it even without news.
+/// The deadline of a poll for news. The peer answers before it even without news, which shows that it is alive.
 const NEWS_TIMEOUT: Duration = Duration::from_secs(60);
 /// The pause after an empty answer that came sooner than this, so that such a peer is not polled in a busy loop.
 const EMPTY_PAUSE: Duration = Duration::from_millis(100);
 /// Limits the unanswered polls in a row. Beyond it the peer is dropped, since an honest peer answers before the
 /// deadline.
 const UNANSWERED_MAX: u32 = 1;
-/// Limits the cost of a peer's news: the burst, since the first answers may concern thousands of swarms or chunks, and
-/// the rate per second. Beyond it the peer is dropped for flooding.
+/// Limits the cost of a peer's news at once, since the first answers may concern thousands of swarms or chunks. Beyond
+/// it the peer is dropped for flooding.
 const NEWS_COST_MAX: u32 = 200_000;
+/// The cost that is granted anew per second. A peer that receives at 10 Gbit/s has 1,200 new chunks per second.
 const NEWS_COST_PER_S_MAX: u32 = 5_000;
 /// The shortest time between two calls that change subscriptions. Changes in between are collected, which saves the
 /// budget that the peer grants us.

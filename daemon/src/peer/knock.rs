@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Limits the time of a knock after its hello. After that it is given up.
+/// Limits the time of a knock after its hello; after that it is given up. It is the answer to one short message.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Says hello to a peer, subscribes to a swarm there, and hangs up.

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinHandle, JoinSet};
 
-/// Limits the time of a complaint. After that it is given up.
+/// Limits the time of a complaint; after that it is given up. It is a favor to the peer, and nothing waits for it.
 const COMPLAINT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Limits the time of a pick, which may wait in the seeder's queue for 10 s. After that it has failed.
 const PICK_TIMEOUT: Duration = Duration::from_secs(15);
@@ -29,7 +29,8 @@ const PICK_TIMEOUT: Duration = Duration::from_secs(15);
 /// instead.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(600);
 const NOT_NEEDED: &str = "it is not needed any more";
-/// The time between two reports to the core of the bytes that arrived.
+/// The time between two reports to the core of the bytes that arrived: much less than the shortest stall, and few
+/// beside the chunks.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
 /// A command to a link.

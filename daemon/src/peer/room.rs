@@ -13,7 +13,8 @@ use tokio::task::AbortHandle;
 /// Limits the connections of one peer: two, and some that have not closed yet. Beyond it the peer's longest idle one is
 /// closed, or the new one is refused.
 const PER_PEER_MAX: usize = 8;
-/// A peer that asked for something within this time is not disconnected to make room.
+/// A peer that asked for something within this time is not disconnected to make room. A peer that is fetching asks more
+/// often.
 const SPARED_FOR: Duration = Duration::from_secs(10);
 
 /// The limits of connections.

@@ -35,9 +35,10 @@ const COALESCE: Duration = Duration::from_millis(5);
 /// How long before its deadline a poll for news is answered even without news, so that the answer arrives before the
 /// caller gives up.
 const BEFORE_DEADLINE: Duration = Duration::from_secs(5);
-/// Limits the requests of one connection that bring it no chunk: a burst, and a refill per second. Beyond it the
-/// connection is closed for flooding. An honest peer waits between its attempts and makes fewer, even at 10 Gbit/s.
+/// Limits the requests of one connection that bring it no chunk, at once. Beyond it the connection is closed for
+/// flooding. An honest peer waits between its attempts and makes fewer, even at 10 Gbit/s.
 const SPENT_MAX: u32 = 10_000;
+/// The number of such requests that is granted anew per second.
 const SPENT_PER_S_MAX: u32 = 2_000;
 /// The number of such requests that one complaint counts as, since a chunk is read and hashed for it.
 const COMPLAINT_COST: u32 = 500;

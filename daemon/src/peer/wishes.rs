@@ -6,7 +6,8 @@ use shared::id::SwarmKey;
 use shared::rpc::peer::{SUBSCRIPTIONS_MAX, Subscriptions};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Limits the unsubscribed swarms whose news may still arrive. Beyond it any unwanted news are tolerated.
+/// Limits the unsubscribed swarms whose news may still arrive, to as many as may be subscribed to. Beyond it any
+/// unwanted news are tolerated.
 const LEAVING_MAX: usize = SUBSCRIPTIONS_MAX;
 
 /// The subscriptions that are wanted from one peer.

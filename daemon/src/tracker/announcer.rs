@@ -33,10 +33,11 @@ use std::time::{Duration, Instant};
 /// The shortest interval between two publications of a manifest that the tracker asks for. A tracker that always asks
 /// gets no more.
 const PUBLISH_AGAIN: Duration = Duration::from_secs(30);
-/// A resource that the tracker refuses is announced and published again after this.
+/// A resource that the tracker refuses is announced and published again after this, since whatever was in the way may
+/// be gone.
 const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 /// How many refused batches are split in one round in order to find the refused resources. After that all resources of
-/// a refused batch count as refused.
+/// a refused batch count as refused, so that a tracker that refuses everything costs few calls.
 const REFUSALS_MAX: u32 = 32;
 /// How many publishing calls may wait for their answers. The tracker handles one call at a time, so a renewal waits for
 /// at most these.
@@ -47,7 +48,7 @@ const ASKING_MAX: usize = 8;
 /// How long to wait after a failed call until the connection's end says why it failed. Beyond it the failure itself is
 /// the reason that is reported.
 const END_PATIENCE: Duration = Duration::from_millis(50);
-/// While nothing is due, the loop wakes up after this.
+/// While nothing is due, the loop wakes up after this; any long time would do.
 const IDLE: Duration = Duration::from_secs(600);
 
 /// What the announcer knows of a resource.

@@ -5,10 +5,11 @@ use shared::url::TrackerUrl;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How long a connection is kept after its last question. Then it is closed.
+/// How long a connection is kept after its last question; then it is closed. Watches ask every second or two.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(10);
 
-/// How many connections are kept, one for each tracker. Beyond this the one that was unused longest is closed.
+/// How many connections are kept, one for each tracker; beyond this the one that was unused longest is closed. Daemons
+/// have one or two trackers.
 pub(super) const KEPT_MAX: usize = 8;
 
 /// The kept connections. Dropping an `S` closes it.

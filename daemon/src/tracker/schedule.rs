@@ -6,20 +6,24 @@ use shared::rpc::tracker::ANNOUNCE_MAX;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// The shortest interval between announces that is accepted from a tracker; shorter ones are raised to it.
+/// The shortest interval between announces that is accepted from a tracker; shorter ones are raised to it, so that no
+/// tracker makes its daemons busy.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
-/// The longest interval between announces that is accepted from a tracker; longer ones are lowered to it.
+/// The longest interval between announces that is accepted from a tracker; longer ones are lowered to it, so that a
+/// tracker that was misled or restarted hears of us.
 const INTERVAL_MAX: Duration = Duration::from_secs(600);
-/// The shortest interval between two announces of a resource for which peers are wanted at once.
+/// The shortest interval between two announces of a resource for which peers are wanted at once, so that a download
+/// without peers does not flood the tracker.
 const URGENT_AFTER: Duration = Duration::from_secs(1);
 /// A resource with at most 1/`ALONG` of its interval left is announced together with those that are due, so that many
 /// resources need few calls.
 const ALONG: u32 = 4;
 /// A lost tracker is dialed again within this time at first, and within twice the time after each failure.
 const REDIAL_FIRST: Duration = Duration::from_secs(3);
-/// The longest such time.
+/// The longest such time. A fleet of thousands then dials a restarted tracker over a quarter of a minute.
 const REDIAL_MAX: Duration = Duration::from_secs(15);
-/// After its start a daemon waits at most this long before it announces the resources of its last run.
+/// After its start a daemon waits at most this long before it announces the resources of its last run, so that all of
+/// them go in few calls.
 const RETURN_MAX: Duration = Duration::from_secs(2);
 
 /// The next announce of each resource.

@@ -9,10 +9,11 @@ use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind, TaskState};
 use std::collections::BTreeMap;
 
-/// Limits the small files that are checked at once. Others wait.
+/// Limits the small files that are checked at once, so that a check leaves the disk and the processors to the
+/// transfers. Others wait.
 const SMALL_CHECKS_MAX: u32 = 2;
 
-/// Limits the large files that are checked at once. Disks read one after the other fastest.
+/// Limits the large files that are checked at once: a disk that reads one file after the other is fastest. Others wait.
 const LARGE_CHECKS_MAX: u32 = 1;
 
 /// The checks that run or wait.

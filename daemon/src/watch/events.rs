@@ -8,10 +8,12 @@ use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// A download that has waited for this long becomes an event. Shorter waits are not reported.
+/// A download that has waited for this long becomes an event. Shorter waits are usual, for example until peers are
+/// found, and are not reported.
 const WAITING_AFTER: Duration = Duration::from_secs(5);
 
-/// The longest reason in an event, in bytes; a longer one is cut off.
+/// The longest reason in an event, in bytes; a longer one is cut off. Usual reasons have less than 200, and ttd keeps
+/// 1,024 events.
 const REASON_BYTES_MAX: usize = 512;
 
 /// The state of a name, with the other facts that an event needs.

@@ -4,13 +4,14 @@ use shared::id::{ResourceId, SwarmKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// The pause before another list is looked for again after none was found.
+/// The pause before another list is looked for again after none was found. Each search asks all trackers.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// Limits the searches for other lists at once. Further resources wait.
+/// Limits the searches for other lists at once, since each asks all trackers. Further resources wait.
 const LOOKING_MAX: usize = 8;
 
-/// Limits the remembered lists that are false, and those that nobody served. Beyond it one is forgotten.
+/// Limits the remembered lists that are false, and those that nobody served. Beyond it one is forgotten, and may be
+/// tried once more.
 const REMEMBERED_MAX: usize = 1024;
 
 /// What is known of lists of chunks other than the current ones.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The shortest time between two snapshots.
+/// The shortest time between two snapshots: changes that follow faster are seen together.
 const EVERY: Duration = Duration::from_millis(100);
 
 /// After a snapshot the driver waits at least this many times as long as making it took, so snapshots take at most a

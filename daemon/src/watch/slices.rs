@@ -3,7 +3,8 @@
 
 use shared::id::SwarmKey;
 
-/// Limits the resources whose files are examined every two seconds. The others follow in the next slices.
+/// Limits the resources whose files are examined every two seconds, so that the driver is not held up. The others
+/// follow in the next slices.
 pub const SLICE_MAX: usize = 1024;
 
 /// The examination of all resources' files, one slice after the other.

@@ -7,8 +7,8 @@ use shared::swarm::{AskId, PeerAddr};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Limits the peers, of all resources together, that are counted separately. What is sent to further ones is not
-/// logged.
+/// Limits the peers, of all resources together, that are counted separately; what is sent to further ones is not
+/// logged. It is more than fetch from one machine at a time.
 const UPLOADS_MAX: usize = 4096;
 
 /// A peer that was sent nothing for this time has stopped. It is longer than a peer waits between two requests.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-/// Limits the time of a lookup. After that it fails.
+/// Limits the time of a lookup; after that it fails. A directory service on the network that is alive answers sooner.
 pub const LOOKUP_MAX: Duration = Duration::from_secs(5);
 
 /// Limits the lookups that are running, including those that were given up: each occupies a thread until it ends.

@@ -52,7 +52,7 @@ fn parse(word: &str) -> Result<TrackerUrl, BadTrackers> {
     word.parse().map_err(|why| BadTrackers::BadUrl { word: shown(), why })
 }
 
-/// Limits the characters of a wrong word in the error. The rest is cut off.
+/// Limits the characters of a wrong word in the error, so that it fits on two lines. The rest is cut off.
 const WORD_CHARS_MAX: usize = 100;
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ const PATH_BYTES_MAX: usize = 100;
 /// Limits the attempts to connect while the listener's queue is full. After the last one the call fails; together they
 /// take a second.
 const TRIES_MAX: u32 = 50;
+/// The pause between two attempts.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// The process at the other end of a connection, as the kernel reports it.

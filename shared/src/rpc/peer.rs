@@ -16,11 +16,13 @@ use serde::{Deserialize, Serialize};
 /// Limits the swarms that one connection may subscribe to, and the changes in one call. Further swarms wait until
 /// others are unsubscribed.
 pub use crate::swarm::SUBSCRIPTIONS_MAX;
-/// Limits the updates in one answer to a news poll. The rest follows with the next poll.
+/// Limits the updates in one answer to a news poll, so that an answer is small and handled at once. The rest follows
+/// with the next poll.
 pub const UPDATES_MAX: usize = 256;
-/// Limits the added chunks in one update. The rest follows in further updates.
+/// Limits the added chunks in one update: 16 KiB of indices. The rest follows in further updates.
 pub const ADDED_MAX: usize = 4096;
-/// Limits the name of a zone, in bytes. A hello with a longer one is refused as malformed.
+/// Limits the name of a zone, in bytes; enough for the name of a site or building. A hello with a longer one is refused
+/// as malformed.
 pub const ZONE_BYTES_MAX: usize = 64;
 
 #[tarpc::service]

@@ -18,7 +18,8 @@ const HOST_DIAL: Duration = Duration::from_secs(10);
 /// Limits the dials to one host in a burst. It allows for several daemons at one address, some of which are not
 /// running.
 const HOST_CREDIT: Credit = Credit::full(HOST_DIAL.saturating_mul(8));
-/// The time in which all hosts that do not answer earn one more dial together.
+/// The time in which all hosts that do not answer earn one more dial together: 10 per second, far less than a network
+/// notices.
 const ANY_DIAL: Duration = Duration::from_millis(100);
 /// Limits the dials to all such hosts together in a burst: one full list of candidates.
 const ANY_CREDIT: Credit = Credit::full(ANY_DIAL.saturating_mul(200));

@@ -14,30 +14,38 @@ use crate::id::SwarmKey;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// The longest `retry_after` that is honored. A peer that names a longer time is asked again after this.
+/// The longest `retry_after` that is honored. A peer that names a longer time is asked again after this, so that it
+/// cannot be lost through one answer.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
-/// Bounds for the chunk time that a back-off is computed from. A back-off starts at half a chunk time.
+/// The shortest chunk time that a back-off is computed from: even on the fastest links a busy peer is not asked more
+/// often. A back-off starts at half a chunk time.
 const CHUNK_TIME_MIN: Duration = Duration::from_millis(1);
+/// The longest chunk time that a back-off is computed from: on slow links, too, a slot that becomes free is noticed
+/// within seconds.
 const CHUNK_TIME_MAX: Duration = Duration::from_secs(2);
 /// Limits how many times the back-off is doubled: from half a chunk time up to two. A longer one would leave a slot
 /// unused that becomes free meanwhile.
 const DOUBLINGS_MAX: u32 = 2;
-/// The rest of a peer that stalled or failed. It doubles with each stall, up to `LONG_REST_MAX`.
+/// The first rest of a peer that stalled or failed. It doubles with each stall, up to [`LONG_REST_MAX`].
 const LONG_REST: Duration = Duration::from_secs(1);
+/// The longest rest of a peer that stalled or failed. After it a peer that works again is used again.
 const LONG_REST_MAX: Duration = Duration::from_secs(30);
 /// If another peer's copy of a chunk arrived first while this peer had sent nothing for this many usual chunk times,
 /// this peer rests as if it had stalled.
 const SILENT_FOR: u32 = 3;
-/// A chunk is given up if, at the rate at which its bytes come, it would take longer than this.
+/// A chunk is given up if, at the rate at which its bytes come, it would take longer than this: less than 1.8 kB/s. It
+/// is then requested from another peer.
 const CRAWL_MAX: Duration = Duration::from_secs(600);
 /// How long a request must be open before its rate is judged: a short pause must not count as a slow peer.
 const CRAWL_LOOK: Duration = Duration::from_secs(30);
-/// A peer is dropped after this many chunks that were given up because they came too slowly.
+/// A peer is dropped after this many chunks that were given up because they came too slowly: the first may be an
+/// accident.
 const CRAWLS_MAX: u32 = 2;
 /// If a seeder answers a pick with `NotHere` sooner than this, the pick did not wait for a slot. The seeder does not
 /// have the chunks that it claimed.
 const PICK_IN_VAIN: Duration = Duration::from_secs(5);
-/// A pick found no queue at the seeder if its answer took at most one and a half round trips and this.
+/// A pick found no queue at the seeder if its answer took at most one and a half round trips and this. It covers the
+/// time that both processes need.
 const AT_ONCE: Duration = Duration::from_millis(1);
 /// How long a peer is not asked again for a chunk that it sent corrupt. Meanwhile other peers can deliver it; if there
 /// is no other, the same peer is asked once more after this.

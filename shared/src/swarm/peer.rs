@@ -8,11 +8,13 @@ use crate::id::{PeerId, SwarmKey};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Limits the swarms whose news one peer is asked for. Further swarms wait until others are unsubscribed.
+/// Limits the swarms whose news one peer is asked for. Further swarms wait until others are unsubscribed. All of them
+/// fit into one call: a key has 64 bytes.
 pub const SUBSCRIPTIONS_MAX: usize = 4096;
 /// A dial that takes longer than this no longer counts against `neighbours_max`. A daemon that listens answers sooner.
 const DIAL_SLOW: Duration = Duration::from_secs(1);
-/// The longest gap between a peer's bytes that is remembered. A longer one is a stall.
+/// The longest gap between a peer's bytes that is remembered, so that one long stall does not make the next ones pass
+/// as usual gaps.
 const GAP_MAX: Duration = Duration::from_secs(30);
 
 /// A candidate of at least one swarm that we leech.

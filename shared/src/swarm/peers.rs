@@ -21,12 +21,14 @@ const DROPPED_FOR: Duration = Duration::from_secs(600);
 /// The mean jitter before redialing a peer whose host had run out of dial credit. Without it, all peers of a host would
 /// be dialed at the moment when it has credit again.
 const HELD_FOR: Duration = Duration::from_secs(1);
-/// For a peer that has never answered, the longest pause between dials is `redial_max` times this.
+/// For a peer that has never answered, the longest pause between dials is `redial_max` times this: 2 minutes. Its
+/// address is probably wrong.
 const NEVER_ANSWERED: u32 = 8;
 /// An address that gave the id of another, connected peer is dialed again after this time if no byte came from that
 /// other peer meanwhile. It may only have claimed to be the same peer.
 const TWIN_TRUSTED_FOR: Duration = Duration::from_secs(10);
-/// Limits the lonely leechers at which a seeder knocks per answer of a tracker.
+/// Limits the lonely leechers at which a seeder knocks per answer of a tracker; a tracker tells of no more. Further
+/// ones are ignored.
 const KNOCKS_MAX: usize = 4;
 
 /// Whether a daemon can listen at this address.

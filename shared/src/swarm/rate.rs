@@ -8,11 +8,14 @@ use std::time::Duration;
 /// A sample of the rate covers this many chunk times, but at least `SAMPLE_MIN` and at most `SAMPLE_MAX`. Shorter
 /// samples would measure bursts of a buffer instead of the link.
 const SAMPLE_CHUNKS: u32 = 3;
+/// The shortest span of a sample: below it the buffers of a fast link would be measured.
 const SAMPLE_MIN: Duration = Duration::from_millis(25);
+/// The longest span of a sample: a change of the rate must be noticed soon.
 const SAMPLE_MAX: Duration = Duration::from_millis(250);
 /// The current rate is the mean of this many latest samples.
 const RECENT: usize = 6;
-/// Limits the samples that are kept, from which the peak is computed. The oldest is dropped beyond that.
+/// Limits the samples that are kept, from which the peak is computed; the oldest is dropped beyond that. They cover the
+/// last 2 to 16 s.
 const SAMPLES_MAX: usize = 64;
 /// The peak is the sample that 1/8 of the samples exceed. The highest ones are too high, since bytes that a buffer held
 /// back arrive all at once.

@@ -10,11 +10,12 @@ use crate::id::SwarmKey;
 use crate::window::Window;
 use std::time::Duration;
 
-/// A peer is dropped when it stalls this many times in a row.
+/// A peer is dropped when it stalls this many times in a row. A machine that is restarted or overloaded for a moment
+/// stalls less often.
 pub(super) const STALLS_MAX: u32 = 5;
 /// How long a peer may send nothing while the downlink is not measured yet. Beyond it the request counts as stalled.
 const STALL_UNMEASURED: Duration = Duration::from_secs(5);
-/// The longest time that a peer may send nothing, however slow the link.
+/// The longest time that a peer may send nothing, however slow the link. Beyond it the request counts as stalled.
 const STALL_MAX: Duration = Duration::from_secs(120);
 
 impl Machine {

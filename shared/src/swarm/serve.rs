@@ -16,15 +16,20 @@ use std::time::Duration;
 /// Limits the chunks that are granted to one peer in one swarm and not yet requested. Two keep a long link busy without
 /// one peer holding many slots.
 const GRANTS_UNUSED_MAX: usize = 2;
-/// A slot stays reserved for a granted chunk for the usual time between grant and request, multiplied by this.
+/// A slot stays reserved for a granted chunk for the usual time between grant and request, multiplied by this. Then it
+/// is free for others.
 const GRANT_PATIENCE: u32 = 8;
-/// The shortest time that a slot stays reserved for a granted chunk.
+/// The shortest time that a slot stays reserved for a granted chunk, since on a fast network the usual time is less
+/// than a process may be delayed.
 const GRANT_WAIT_MIN: Duration = Duration::from_millis(50);
-/// An upload frees its slot for others after the usual time of an upload, multiplied by this.
+/// An upload frees its slot for others after the usual time of an upload, multiplied by this. It is large, because this
+/// machine may be the one that stands still.
 const SERVE_PATIENCE: u32 = 16;
-/// The shortest time after which an upload frees its slot.
+/// The shortest time after which an upload frees its slot, since on a fast network the usual time is less than a
+/// process may be delayed.
 const SERVE_WAIT_MIN: Duration = Duration::from_secs(1);
-/// Replaces `SERVE_PATIENCE` while other peers receive chunks: then this machine is not the slow one.
+/// Replaces [`SERVE_PATIENCE`] while other peers receive chunks: then this machine is not the slow one. Over real
+/// links, 3 needed more memory and gained nothing.
 const OVERTAKEN_PATIENCE: u32 = 6;
 /// Replaces `SERVE_WAIT_MIN` in the same case.
 const OVERTAKEN_WAIT_MIN: Duration = Duration::from_millis(100);
@@ -34,12 +39,14 @@ const SERVE_WAIT_UNMEASURED: Duration = Duration::from_secs(5);
 /// How much a grant adds to a chunk's count of copies given away. A chunk granted to a slow peer counts half: that peer
 /// passes it on late, so it is granted once more, but only after all other chunks were given away.
 const GIVEN: u16 = 2;
+/// How much a grant to a slow peer adds to the count.
 const GIVEN_TO_SLOW: u16 = 1;
 /// When picks are ranked by how many chunks the peer still lacks, counts are rounded down to multiples of this, so that
 /// a difference of one chunk does not reorder the queue.
 const ALIKE: usize = 2;
-/// Bounds for the `retry_after` of a busy refusal.
+/// The shortest `retry_after` of a busy refusal: asking more often would only cost messages.
 const RETRY_MIN: Duration = Duration::from_micros(500);
+/// The longest `retry_after` of a busy refusal: a slot that becomes free must not stay unused for long.
 const RETRY_MAX: Duration = Duration::from_millis(50);
 /// The `retry_after` before any upload was measured.
 const RETRY_UNMEASURED: Duration = Duration::from_millis(5);

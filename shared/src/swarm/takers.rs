@@ -13,7 +13,8 @@ const FETCHES_FOR: Duration = Duration::from_secs(10);
 const AWAY_FOR: Duration = Duration::from_secs(60);
 /// The rate of a peer is taken over one to two times this span.
 const RATE_SPAN: Duration = Duration::from_secs(3);
-/// Limits the remembered peers of all swarms together. Further peers are not shown.
+/// Limits the remembered peers of all swarms together. Further peers are not shown; they are served all the same. It is
+/// far more than fetch from one machine within a minute.
 const TAKERS_MAX: usize = 4096;
 
 /// The peers that fetch from here, in all swarms.

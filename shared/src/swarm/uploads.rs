@@ -9,7 +9,8 @@ use crate::id::SwarmKey;
 use crate::window::Window;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Limits the peers that are remembered as slow. The oldest is forgotten beyond that.
+/// Limits the peers that are remembered as slow; the oldest is forgotten beyond that, and counts as usual again. A
+/// machine serves fewer at once.
 const SLOW_MAX: usize = 64;
 
 /// The requests of peers at this machine, in all swarms.

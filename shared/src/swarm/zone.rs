@@ -10,7 +10,7 @@ use std::time::Duration;
 /// How long this machine waits for a chunk's home, as a multiple of the time that a chunk usually takes from another
 /// zone. If nothing new came to the zone by then, twice as many machines may fetch the chunk.
 pub(super) const PATIENCE: u32 = 3;
-/// The longest such wait.
+/// The longest such wait: after it the zone fetches the chunk, however slow the link between zones.
 pub(super) const PATIENCE_MAX: Duration = Duration::from_secs(60);
 
 /// What a swarm knows about its zone.

@@ -19,8 +19,8 @@ use crate::id::SwarmKey;
 use std::ops::Range;
 use std::time::Duration;
 
-/// The number of requests that a zone keeps open to other zones, all its machines together. In a larger zone each
-/// machine keeps one.
+/// The number of requests that a zone keeps open to other zones, all its machines together: enough to fill the link
+/// between zones. In a larger zone each machine keeps one.
 const ACROSS_MIN: u32 = 4;
 /// During this time after joining a swarm, a machine that knows nobody of its zone may not have met them yet. It opens
 /// only one request to other zones, like a machine of a large zone.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// Limits the renewals per second of all peers together. With more entries, the intervals become longer.
 const RENEWALS_PER_S: u32 = 20_000;
-/// An entry expires after this many intervals without an announce.
+/// An entry expires after this many intervals without an announce: one or two may be lost with a connection.
 const INTERVALS: u32 = 3;
 
 impl Swarms {

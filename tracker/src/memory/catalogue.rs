@@ -23,7 +23,8 @@ use std::net::SocketAddr;
 use std::ops::Bound;
 use std::time::Duration;
 
-/// A publication that no peer has had for this time ranks after publications that a peer has.
+/// A publication that no peer has had for this time ranks after publications that a peer has. A machine that only
+/// restarts is back sooner.
 const GONE_AFTER: Duration = Duration::from_secs(120);
 
 #[derive(Debug)]

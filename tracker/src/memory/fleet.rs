@@ -18,8 +18,8 @@ const RATE_SPAN: Duration = Duration::from_secs(5);
 /// How long a machine that is gone is remembered. It is the time for which a rollout is usually watched.
 pub(super) const GONE_FOR: Duration = Duration::from_secs(3600);
 
-/// Limits the machines that are gone and remembered, of all swarms together. Beyond it the one that left first is
-/// forgotten.
+/// Limits the machines that are gone and remembered, of all swarms together; beyond it the one that left first is
+/// forgotten. It is more than one fleet has.
 const GONE_MAX: usize = 65_536;
 
 /// The progress of a peer from announce to announce.

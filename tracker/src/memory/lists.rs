@@ -13,7 +13,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-/// Limits the members of a list's swarm that are looked at.
+/// Limits the members of a list's swarm that are looked at, which bounds the work for one answer. Others are as likely
+/// to be alive.
 const MEMBERS_MAX: usize = 32;
 
 /// The numbers of lists of one resource in which a machine's network, its host and the machine take part.

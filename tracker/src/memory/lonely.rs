@@ -6,11 +6,14 @@ use super::network::{PeerKey, network};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-/// Limits the lonely leechers that are remembered. Beyond it the first of the network with the most makes way.
+/// Limits the lonely leechers that are remembered; beyond it the first of the network with the most makes way. Seeders
+/// are told of four at a time.
 const LONELY_MAX: usize = 64;
-/// Limits those of one network. Beyond it the first of that network makes way.
+/// Limits the lonely leechers of one network, so that one network leaves room for others. Beyond it the first of that
+/// network makes way.
 const LONELY_PER_NETWORK_MAX: usize = 16;
-/// Limits those of one host. Beyond it the first of that host makes way.
+/// Limits the lonely leechers of one host, so that invented ports leave room for others. Beyond it the first of that
+/// host makes way.
 const LONELY_PER_HOST_MAX: usize = 4;
 
 /// Lonely leechers, latest last.

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 /// Limits the publications of a name, newest first, that are looked at to decide what it means and what is in the way.
+/// It bounds the work for one call; older ones are ignored.
 const LOOKS_MAX: usize = 64;
 
 /// Limits the sharers that are remembered per publication. Beyond it one of a host or network with several makes way,

@@ -4,9 +4,9 @@ use super::network::{PeerKey, from, network, to};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// The entries that a host, or one of several peers at a host, keeps in any case.
+/// The entries that a host, or one of several peers at a host, keeps in any case: more than most machines share.
 const HOST_FAIR: usize = 10_000;
-/// The entries that a network keeps in any case.
+/// The entries that a network keeps in any case: those of ten such hosts, or of many usual ones.
 const NETWORK_FAIR: usize = 100_000;
 
 /// The number of entries of each network, host and peer, in order.

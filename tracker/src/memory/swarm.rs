@@ -36,6 +36,7 @@ const GROWN: Duration = Duration::from_secs(60);
 const MANIFEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The percentage of peers of its own zone among those that a machine with a zone is told of, as far as there are any.
+/// The others keep the zones connected.
 const NEAR_PERCENT: usize = 75;
 
 /// Limits the elders of a swarm: long-standing members that have chunks, which lonely leechers are told of. Later

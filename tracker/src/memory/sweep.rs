@@ -8,8 +8,8 @@ use shared::rpc::tracker::Presence;
 use shared::swarm::Time;
 use std::ops::Bound;
 
-/// Limits the work of one step. Removing an entry costs 1, and so does looking at [`LOOKS`] entries. The rest is done
-/// in the next step.
+/// Limits the work of one step, since no call is answered meanwhile; the rest is done in the next step. Removing an
+/// entry costs 1, and so does looking at [`LOOKS`] entries.
 pub(super) const WORK_MAX: usize = 1024;
 
 /// The number of entries that are looked at for a cost of 1.

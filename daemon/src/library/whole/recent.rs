@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Limits the kept chunks of all downloads, of 1 MiB each. Further ones are read back from the disk.
+/// Limits the kept chunks of all downloads, of 1 MiB each, so that they take 16 MiB of memory at most. Further ones are
+/// read back from the disk.
 const CHUNKS_MAX: u32 = 16;
 
-/// A chunk is kept only if it is less than this number of chunks ahead of the hash.
+/// A chunk is kept only if it is less than this number of chunks ahead of the hash. One further ahead would occupy a
+/// place for long.
 const AHEAD_MAX: u32 = 16;
 
 /// The memory budget for kept chunks, shared by all downloads of a process.

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Limits the drop-ins of one config file. More are an error.
+/// Limits the drop-ins of one config file; more are an error. Configuration management writes a handful.
 pub(super) const DROP_INS_MAX: usize = 256;
 
 /// The directory of a config file's drop-ins: `X.d` for `X.toml`, and `X.d` for an `X` with another extension or none.

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
-/// Limits the size of a config file in bytes. A larger file is an error.
+/// Limits the size of a config file in bytes; a larger file is an error. Somebody named the wrong file: the longest
+/// config has a few KiB.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The content of a config file.

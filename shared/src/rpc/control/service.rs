@@ -22,8 +22,8 @@ use crate::rpc::wire::calls;
 use crate::url::TrackerUrl;
 use std::net::SocketAddr;
 
-/// Limits the bytes of a file or of a manifest's text in one request. A larger request is malformed and ends the
-/// connection.
+/// Limits the bytes of a file or of a manifest's text in one request: a chunk. A larger request is malformed and ends
+/// the connection.
 pub const PART_BYTES_MAX: usize = 1 << 20;
 
 #[tarpc::service]

@@ -42,5 +42,5 @@ pub struct TrackerExamined {
     pub answered_ms: u64,
 }
 
-/// Limits the characters of a tracker's software version. The rest is cut off.
+/// Limits the characters of a tracker's software version, which is shown on a line. The rest is cut off.
 pub const SOFTWARE_CHARS_MAX: usize = 64;

@@ -10,6 +10,7 @@ use std::time::Duration;
 /// Limits the attempts to take the lock, with [`TRY_AGAIN`] between them: 5 seconds in all. Then the call fails. A
 /// process holds the lock only for a few calls for metadata.
 const TRIES_MAX: u32 = 500;
+/// The pause between two attempts.
 const TRY_AGAIN: Duration = Duration::from_millis(10);
 
 /// Held by the process that removes a dead socket and listens in its place. Dropping it removes the lock file.

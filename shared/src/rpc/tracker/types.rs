@@ -221,7 +221,8 @@ pub enum PublishReply {
 /// limited to [`PAGE_HASHES`].
 pub const OFFERS_MAX: usize = 128;
 
-/// Limits the publications that are returned for one name or id.
+/// Limits the publications that are returned for one name or id; others are left out. Whoever asks needs one that is
+/// valid.
 pub const CANDIDATES_MAX: usize = 8;
 
 /// A search in the catalogue.

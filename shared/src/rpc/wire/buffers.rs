@@ -6,7 +6,8 @@ use bytes::{Bytes, BytesMut};
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 
-/// Limits the unused buffers that are kept, of 1 MiB each. Further ones are freed.
+/// Limits the unused buffers that are kept, of 1 MiB each; further ones are freed. A busy daemon has about this many
+/// chunks in its hands at once.
 const FREE_MAX: usize = 16;
 
 /// The unused buffers of this process.

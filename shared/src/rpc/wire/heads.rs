@@ -11,7 +11,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use tarpc::{ClientMessage, Request, Response, ServerError, context};
 
-/// Limits the text of a [`FailureHead`], in bytes. The rest is cut off.
+/// Limits the text of a [`FailureHead`], in bytes; the rest is cut off. It is a line for people.
 pub(super) const FAILURE_BYTES_MAX: usize = 256;
 
 /// A message as a frame with a head and a body.

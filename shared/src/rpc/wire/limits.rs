@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-/// The longest time for a call. A longer one, requested by us or by a peer, is reduced to this.
+/// The longest time for a call: that of a chunk over the slowest link. A longer one, requested by us or by a peer, is
+/// reduced to this.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 
 /// Limits a head before hello was accepted, in bytes. A longer one ends the connection. It bounds what a stranger can
-/// make us reserve.
+/// make us reserve, and the largest hello, with a host name of 253 bytes, is much shorter.
 pub const HELLO_BYTES_MAX: usize = 1024;

@@ -5,8 +5,9 @@ use std::io;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Limits the unsent bytes that the kernel holds for a bulk connection. Bytes in the kernel cannot be taken back, and
-/// we cannot tell whether they have arrived.
+/// Limits the unsent bytes that the kernel holds for a bulk connection; further writes wait. Bytes in the kernel cannot
+/// be taken back, and we cannot tell whether they have arrived. 128 KiB keep a link of 10 Gbit/s busy for 0.1 ms, in
+/// which we write more.
 const NOT_SENT_BYTES_MAX: u32 = 128 << 10;
 
 /// Sets the options of our connections, on either side: no delay for small frames; a probe after 30 s of silence, so

@@ -19,7 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::poll_read_buf;
 
-/// Limits the bytes of heads that wait to be written. At this limit they are written before another message is taken.
+/// Limits the bytes of heads that wait to be written, so that many are written in one call. At this limit they are
+/// written before another message is taken.
 const HEADS_BYTES_MAX: usize = 64 << 10;
 
 /// A transport on a byte stream. A body is never copied, and is dropped when its last byte was written.

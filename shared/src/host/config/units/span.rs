@@ -20,6 +20,7 @@ use std::time::Duration;
 #[serde(try_from = "String", into = "String")]
 pub struct Span(pub(super) u64);
 
+/// The longest span, in milliseconds: ten years. A longer one is refused, so that adding it to a time cannot overflow.
 pub(super) const SPAN_MS_MAX: u64 = 10 * 365 * 24 * 3600 * 1000;
 
 const SPANS: Units = &[
