@@ -44,8 +44,8 @@ impl Asker {
 
     /// Connects to the daemon again, which may have been restarted. The tracker stays the same.
     ///
-    /// That nobody answers is no error until it has been so for `back_within`; without one, it never is. A ttd that answers
-    /// and is of no use, such as one of another version, is an error at once.
+    /// If no ttd answers, that is an error after `back_within`; without `back_within` it waits forever. A ttd that
+    /// answers but cannot be used, such as one of another version, is an error at once.
     pub(crate) async fn reconnect(
         &mut self,
         global: &Global,
@@ -232,7 +232,7 @@ async fn pages<T, P>(
             return Ok(TrackerAnswer { tracker: answered, answer: entries });
         }
         if entries.len() >= entries_max {
-            return Err(Error::internal(format!("{answered} sends more than {entries_max} entries"))
+            return Err(Error::internal(format!("{answered} sent more than {entries_max} entries"))
                 .hint("it may be a different program"));
         }
         (tracker, after) = (Some(answered), page.next);
@@ -265,6 +265,6 @@ mod tests {
     async fn an_answer_without_end_is_broken_off() {
         let endless = async |_, after: Option<u32>| page(vec![0; 10], Some(after.unwrap_or(0) + 1));
         let error = pages(None, 95, endless).await.unwrap_err();
-        assert_eq!((error.exit_code(), error.message.as_str()), (1, "tt://b sends more than 95 entries"));
+        assert_eq!((error.exit_code(), error.message.as_str()), (1, "tt://b sent more than 95 entries"));
     }
 }

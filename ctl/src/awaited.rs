@@ -235,8 +235,8 @@ struct Found {
 }
 
 impl Look {
-    /// Waits for the next change and returns the status of all downloads that have begun. If ttd is restarted meanwhile,
-    /// the new one is asked for all of them. Dropping the future loses no update.
+    /// Waits for the next change and returns the status of all downloads that have begun. If ttd is restarted
+    /// meanwhile, the new one is asked for all of them. Dropping the future loses no update.
     async fn look(&mut self, all: &[Awaited], link: &Link<'_>) -> Result<Found, Error> {
         loop {
             let generation = link.generation();
@@ -381,7 +381,7 @@ fn how_it_ended(
 
 fn removed(accepted: &Accepted) -> Error {
     Error::refused(format!("{} was removed", accepted.name))
-        .hint("somebody else did that with `ttctl remove`; get it again")
+        .hint("somebody ran `ttctl remove`; `ttctl get` fetches it again")
 }
 
 /// Those that are downloads, not patterns.
@@ -437,7 +437,7 @@ fn what_now(accepted: &Accepted, global: &Global) -> String {
 
 fn fetch_newer(accepted: &Accepted, global: &Global) -> String {
     let get = global.command("get --replace", accepted.name.as_str());
-    format!("no download of the newer version has begun; begin it with `{get}`")
+    format!("no download of the newer version was started; start it with `{get}`")
 }
 
 /// The error after ^C.
@@ -449,11 +449,10 @@ fn stopped(all: &[Awaited], waiting: &impl Waiter, global: &Global) -> Error {
         [(_, Awaited { accepted: Some(accepted), .. })] => {
             interrupted(format!("{} is not complete yet", accepted.name)).hint(what_now(accepted, global))
         }
-        [(place, _)] if all_files == 1 => {
-            interrupted(waiting.before_begin(*place)).hint("`ttctl status` shows it if ttd goes on with it")
-        }
+        [(place, _)] if all_files == 1 => interrupted(waiting.before_begin(*place))
+            .hint("`ttctl status` shows whether ttd continues with it"),
         rest => interrupted(format!("{} of {} files are not complete yet", rest.len(), all_files))
-            .hint("the downloads go on: `ttctl status` shows them"),
+            .hint("the downloads continue; `ttctl status` shows them"),
     }
 }
 
@@ -469,7 +468,7 @@ fn too_late(
     match &one.accepted {
         _ if link.is_away() => {
             let span = human::duration(timeout);
-            Error::new(Kind::NoDaemon, format!("ttd has stopped, and was not back after {span}"))
+            Error::new(Kind::NoDaemon, format!("ttd stopped and was not back after {span}"))
         }
         None => waiting.not_begun(place, timeout),
         Some(accepted) => {

@@ -137,16 +137,16 @@ impl Order {
             let beside = format!("{}{MANIFEST_SUFFIX}", self.what);
             let by_name = matches!(ask.what, GetWhat::Name { tracker: None, .. });
             return Err(match by_name && may_come && Path::new(&beside).exists() {
-                true => {
-                    Error::from(error).hint(format!("or do you mean the manifest here? `ttctl get {beside}`"))
-                }
+                true => Error::from(error).hint(format!(
+                    "to fetch what the manifest in this directory describes: `ttctl get {beside}`"
+                )),
                 false => error.into(),
             });
         }
     }
 
-    /// Asks a restarted ttd for what it had accepted before: it most likely remembers it. If the name has another version
-    /// by now, that one is kept, since it was asked for later.
+    /// Asks a restarted ttd for what it had accepted before: it most likely remembers it. If the name has another
+    /// version by now, that one is kept, since it was asked for later.
     async fn again(
         &self,
         daemon: &Daemon,
@@ -158,8 +158,8 @@ impl Order {
         let here = daemon.caller.status(Some(name.to_string()), CALL_TIMEOUT).await?.unwrap_or_default();
         let has_other = here.iter().any(|here| here.name == *name && here.resource != *resource);
         if has_other {
-            return Err(Error::refused(format!("{name} has another version by now"))
-                .hint("another `ttctl get` or `ttctl share` brought it; get the former version again to return to it"));
+            return Err(Error::refused(format!("{name} was replaced by another version meanwhile"))
+                .hint("another `ttctl get` or `ttctl share` replaced it; to return to the former version, get it by its id"));
         }
         let what = GetWhat::Resource { resource: *resource, tracker: None };
         let request = GetRequest { what, replace: manner.replace };

@@ -91,7 +91,7 @@ fn trusted() -> Result<RootCerts, Error> {
         }
     }
     match certificates.is_empty() {
-        true => Err(failed("there are none".to_owned())),
+        true => Err(failed("the file has no certificates".to_owned())),
         false => Ok(certificates.into()),
     }
 }
@@ -132,8 +132,9 @@ fn failed(shown: &str, timeout: Duration, error: ureq::Error) -> Error {
         ureq::Error::Io(error) => {
             let error = Error::io(what, &error).message;
             match error.contains("certificate") {
-                true => Error::refused(error)
-                    .hint("have this machine trust the server's certificate, or name it with $SSL_CERT_FILE"),
+                true => Error::refused(error).hint(
+                    "install the server's certificate on this machine, or name its file in $SSL_CERT_FILE",
+                ),
                 false => Error::unreachable(error),
             }
         }

@@ -61,10 +61,10 @@ fn refuse_early(args: &GetArgs, global: &Global) -> Result<(), Error> {
     let Some(target) = &args.output else { return Ok(()) };
     if !is_single(&args.what) && !target.is_dir() {
         return Err(Error::usage(format!(
-            "{} is not a directory, and several files go there",
+            "{} is not a directory, and several files need one",
             target.display()
         ))
-        .hint("name a directory that exists with -o"));
+        .hint("name an existing directory with -o"));
     }
     match to_stdout::is_meant(target) {
         true => Ok(()),

@@ -48,7 +48,7 @@ fn details(info: &DaemonInfo, overview: &Overview, output: &Output) -> Details {
     details.add("received", format!("{} since ttd started", human::bytes(overview.downloaded_bytes)));
     details.add("sent", format!("{} since ttd started", human::bytes(overview.uploaded_bytes)));
     if overview.config_files.is_empty() {
-        details.add("config", "no file: everything has its default");
+        details.add("config", "no file; using defaults");
     }
     overview.config_files.iter().for_each(|file| details.add("config", file.display().to_string()));
     details

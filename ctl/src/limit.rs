@@ -21,7 +21,7 @@ pub(crate) async fn limit(args: &LimitArgs, global: &Global, output: &mut Output
     if args.save {
         for option in &kept.overridden_by {
             output.warning(&format!(
-                "ttd was started with {option}: after a restart with it, that comes before the saved limit"
+                "ttd was started with {option}, which overrides the saved limit after a restart"
             ));
         }
     }

@@ -35,7 +35,7 @@ impl<'a> Source<'a> {
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|link| link.is_symlink());
         if is_link {
             return Err(Error::refused(format!("{} is a symbolic link", path.display()))
-                .hint("with --move, name the file that it leads to"));
+                .hint("with --move, name the file that the link points to"));
         }
         access(files::parent(path), Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
             let message = format!("cannot take {} away from its directory", path.display());
@@ -90,7 +90,7 @@ impl<'a> Source<'a> {
                 .hint(format!("{} is shared as it was read; delete {path} yourself", shared.name))
         };
         if sent.is_some_and(|sent| sent != shared.resource) {
-            return Err(kept("what was shared is not what was read".to_owned()));
+            return Err(kept("the shared file differs from the one that was read".to_owned()));
         }
         if !is_unchanged(self.path, self.metadata) {
             return Err(kept("it was changed while it was copied".to_owned()));

@@ -24,8 +24,8 @@ use std::time::Duration;
 /// The pause between two questions to the tracker.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// The time in milliseconds after which a restarted tracker knows all machines. They connect again within 15 s, and announce
-/// again within 72 s.
+/// The time in milliseconds after which a restarted tracker knows all machines. They connect again within 15 s, and
+/// announce again within 72 s.
 const KNOWS_ALL_MS: u64 = 90_000;
 
 /// Limits the outdated machines that one line names; the others are counted. Three fit on a line.
@@ -90,7 +90,7 @@ impl Waiter for Copies {
         let known = known.await?;
         let found = status::best(&known, &what)?;
         let count = ChunkCount::new(found.chunks_total)
-            .ok_or_else(|| Error::internal("ttd counts more chunks than there may be"))?;
+            .ok_or_else(|| Error::internal("ttd reported more chunks than a file can have"))?;
         let (name, resource) = (found.name.clone(), found.resource);
         // An id means this content even if its name means other content by now; a name means its newest version.
         let is_by_name = found.name.as_str() == what;
@@ -111,7 +111,7 @@ impl Waiter for Copies {
     }
 
     fn before_begin(&self, place: usize) -> String {
-        format!("ttd has not said yet how {} is doing", self.targets[place].0)
+        format!("ttd has not reported the state of {} yet", self.targets[place].0)
     }
 
     async fn ended(
@@ -174,8 +174,8 @@ enum Goal {
 }
 
 impl Goal {
-    /// Whether it is reached. `most` is the largest number of machines that was counted during this wait: a percentage of
-    /// fewer says nothing while a restarted tracker may not know all of them.
+    /// Whether it is reached. `most` is the largest number of machines that was counted during this wait: a percentage
+    /// of fewer says nothing while a restarted tracker may not know all of them.
     fn is_met(self, fleet: &Fleet, most: u64) -> bool {
         let (done, all) = (u64::from(fleet.seeders), all(fleet));
         match self {
@@ -207,7 +207,7 @@ async fn wait_for_swarm(
     global: &Global,
     output: &mut Output,
 ) -> Result<(), Error> {
-    let hint = || format!("`{}` shows who is behind", global.command("fleet", what));
+    let hint = || format!("`{}` shows which machines are behind", global.command("fleet", what));
     let mut line = Line::new(output);
     let mut last = None;
     let ended = tokio::select! {
@@ -230,8 +230,8 @@ async fn wait_for_swarm(
     output.done(&format!("{}: {reached}", human::clean(what)))
 }
 
-/// Asks the tracker until the goal is met. If ttd or the tracker goes away after the first answer, it is waited for; for
-/// ttd see [`Asker::reconnect`].
+/// Asks the tracker until the goal is met. If ttd or the tracker goes away after the first answer, it is waited for;
+/// for ttd see [`Asker::reconnect`].
 async fn watch(
     args: &WaitArgs,
     what: &str,
@@ -299,15 +299,15 @@ fn outdated(fleet: &Fleet) -> Option<String> {
     })
 }
 
-/// "done on 12 of 40 machines (30 %), 1 is gone unfinished; outdated: pc-17 (10.0.0.17:7987)"
+/// "done on 12 of 40 machines (30 %), 1 left unfinished; outdated: pc-17 (10.0.0.17:7987)"
 fn text(fleet: &Fleet) -> String {
     let all = all(fleet);
     let percent = human::percent(fleet.seeders.into(), all.max(1));
     let mut text = format!("done on {} of {} ({percent})", fleet.seeders, human::count(all, "machine"));
     match fleet.gone_unfinished {
         0 => (),
-        1 => text.push_str(", 1 is gone unfinished"),
-        gone => text.push_str(&format!(", {gone} are gone unfinished")),
+        1 => text.push_str(", 1 left unfinished"),
+        gone => text.push_str(&format!(", {gone} left unfinished")),
     }
     if let Some(outdated) = outdated(fleet) {
         text.push_str(&format!("; {outdated}"));
@@ -315,8 +315,8 @@ fn text(fleet: &Fleet) -> String {
     text
 }
 
-/// The same, and whether the tracker may not know all machines: "done on 1 of 1 machine (100 %); the tracker was restarted
-/// and knows 1 of 200 machines so far"
+/// The same, and whether the tracker may not know all machines: "done on 1 of 1 machine (100 %); the tracker was
+/// restarted and knows 1 of 200 machines so far"
 fn text_so_far(fleet: &Fleet, most: u64) -> String {
     match knows_all(fleet, most) {
         true => text(fleet),
@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn the_line_says_how_many_of_how_many() {
-        assert_eq!(text(&fleet(5, 6, 1)), "done on 5 of 12 machines (41 %), 1 is gone unfinished");
+        assert_eq!(text(&fleet(5, 6, 1)), "done on 5 of 12 machines (41 %), 1 left unfinished");
         assert_eq!(text(&fleet(0, 0, 0)), "done on 0 of 0 machines (0 %)");
     }
     fn machine(number: u8, host: &str) -> FleetMachine {

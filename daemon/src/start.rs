@@ -316,8 +316,8 @@ async fn listen_for_peers(plan: &Plan) -> Result<(TcpListener, SocketAddr), Star
         && let Err(error) = wire::set_congestion_control(&listener, name.as_str())
     {
         // The default configuration asks for it on every machine, so this is no warning.
-        tracing::info!(congestion_control = %name, %error, "the system does not grant it, its own is used; \
-            net.ipv4.tcp_allowed_congestion_control says what it grants");
+        tracing::info!(congestion_control = %name, %error, "the kernel does not allow it, and its default is used; \
+            net.ipv4.tcp_allowed_congestion_control lists what it allows");
     }
     let address = listener.local_addr().map_err(|error| failed("cannot listen for peers", &error))?;
     Ok((listener, address))

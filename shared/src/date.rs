@@ -49,8 +49,8 @@ mod tests {
             assert_eq!(clocks.ours(clocks.theirs_ms - 5_000), clocks.ours_ms - 5_000);
             assert_eq!(clocks.theirs(0), 0, "not known");
             assert_eq!(clocks.theirs(clocks.ours_ms + 1000), clocks.theirs_ms, "about now");
-            assert_eq!(clocks.theirs(clocks.ours_ms + 1001), 0, "still to come");
-            assert_eq!(clocks.ours(u64::MAX), 0, "still to come");
+            assert_eq!(clocks.theirs(clocks.ours_ms + 1001), 0, "in the future");
+            assert_eq!(clocks.ours(u64::MAX), 0, "in the future");
         }
         let new = Clocks { ours_ms: 1_000_000, theirs_ms: 10 };
         assert_eq!(new.theirs(1), 1, "longer ago than their clock goes back, and yet known");

@@ -100,7 +100,7 @@ fn what_a_restart_has_forgotten_is_begun_again_unless_its_name_has_another_versi
             fake.state().here = vec![other.clone(), status("x", v1, State_::Seeding)];
             get.end().1.unwrap();
         } else {
-            assert_eq!(get.fails(), (4, "x has another version by now".to_owned()));
+            assert_eq!(get.fails(), (4, "x was replaced by another version meanwhile".to_owned()));
         }
         assert_eq!(fake.state().got.len(), gets);
     }

@@ -114,7 +114,7 @@ impl Imports {
         }
         let name = &importing.request.name;
         let error = refused(format!(
-            "the import of {name} was cancelled: no data for {} s",
+            "the import of {name} was canceled: no data for {} s",
             NEXT_PART_WITHIN.as_secs()
         ));
         self.fail(task, &error);
@@ -139,7 +139,7 @@ pub async fn watch(imports: Weak<Mutex<Imports>>, task: TaskId) {
 impl Drop for Importing {
     fn drop(&mut self) {
         if !self.goes_on {
-            let message = format!("the import of {} was cancelled", self.request.name);
+            let message = format!("the import of {} was canceled", self.request.name);
             self.handle.end_if_running(|| TaskState::Failed(refused(message)));
         }
         self.import.take().into_iter().for_each(let_go);

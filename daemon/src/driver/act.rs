@@ -173,7 +173,7 @@ impl Driver {
         self.suspects.remove(&(key, index));
         let why = match good {
             Ok(true) => {
-                tracing::debug!(id = %key, chunk = %index, %peer, "a chunk that was in doubt is right here");
+                tracing::debug!(id = %key, chunk = %index, %peer, "a chunk that was in doubt is intact on this disk");
                 return;
             }
             Err(ReadError::Changed(published)) => return self.source_changed(key, &published),

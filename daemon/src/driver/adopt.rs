@@ -38,7 +38,7 @@ impl Driver {
         let manifest = &wanted.manifest;
         let user = wanted.by.as_ref().map(tracing::field::display);
         tracing::info!(name = %manifest.name(), id = %manifest.key(), user,
-            "comparing the file that is here with the one that is wanted");
+            "comparing the existing file with the wanted one");
         let _ = reply.send(Ok(Accepted {
             name: manifest.name().clone(),
             resource: manifest.resource(),
@@ -116,7 +116,7 @@ impl Driver {
             }),
         };
         taken.inspect_err(|error| {
-            tracing::warn!(%name, id = %key, %error, "not fetched: the file that is here is left as it is");
+            tracing::warn!(%name, id = %key, %error, "not fetched: the existing file stays as it is");
         })
     }
 
@@ -134,7 +134,7 @@ impl Driver {
         let saved = self.shelve(&resource, true);
         self.library.insert(resource);
         let bytes = identity.bytes;
-        tracing::info!(%name, id = %key, bytes, "complete, {}: the file that was here is the right one", size(bytes));
+        tracing::info!(%name, id = %key, bytes, "complete, {}: the existing file is the right one", size(bytes));
         self.join(key);
         Ok(Taken::Now(saved))
     }
@@ -274,7 +274,7 @@ impl Driver {
         self.saver.save(&resource.slot, &resource.record);
         let (reused, total) = (good.len(), good.count().get());
         tracing::info!(name = %resource.manifest.name(), id = %key,
-            "{reused} of {total} chunks are taken from the file that is here");
+            "{reused} of {total} chunks are reused from the existing file");
         self.begin_with(key, part, good);
     }
 }

@@ -130,7 +130,7 @@ impl Driver {
         };
         if fetching.blocked.take_if(|blocked| blocked.probing).is_some() {
             let name = fetching.download.manifest.name();
-            tracing::info!(%name, id = %key, "the download goes on");
+            tracing::info!(%name, id = %key, "the download continues");
             self.join(key);
             self.publish(key); // if it has become complete
         }
@@ -181,7 +181,7 @@ impl Driver {
 
     fn fail_until(&mut self, key: SwarmKey, failure: Failure) {
         let name = self.library.called(key);
-        tracing::error!(name, id = %key, error = %words_of(&failure.why), "cannot go on");
+        tracing::error!(name, id = %key, error = %words_of(&failure.why), "cannot continue");
         self.leave(key);
         if let Some(resource) = self.library.get_mut(key) {
             resource.phase = Phase::Failed(failure);

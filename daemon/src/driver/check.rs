@@ -352,7 +352,7 @@ impl Driver {
         let Phase::Seeding(served) = &resource.phase else { return };
         if served.path == published.path && served.identity == published.identity {
             tracing::warn!(name = %published.manifest.name(), id = %key,
-                "the file has changed; it is not served before it was checked");
+                "the file has changed; it is not served until it is checked");
             return self.check_in_turn(key);
         }
         // Another name's file is served; the change of this one is only reported.

@@ -378,7 +378,7 @@ impl Driver {
     /// Continues a download with chunks that a check found right and that may not be synced.
     pub(super) fn go_on_with(&mut self, key: SwarmKey, part: PartFile, have: HaveMap) {
         if self.fetch_with(key, part, have) {
-            tracing::info!(name = self.library.called(key), id = %key, "the download goes on");
+            tracing::info!(name = self.library.called(key), id = %key, "the download continues");
         }
     }
 
@@ -400,7 +400,7 @@ impl Driver {
     /// Keeps a download that the disk does not accept yet.
     pub(super) fn not_made(&mut self, key: SwarmKey, error: StoreError) {
         let name = self.library.called(key);
-        tracing::warn!(name, id = %key, %error, "the download waits; a restart would forget it until there is room");
+        tracing::warn!(name, id = %key, %error, "the download waits; until there is room, a restart would forget it");
         if let Some(resource) = self.library.get_mut(key) {
             resource.phase = Phase::Accepted(Blocked::new(error));
         }
@@ -408,18 +408,18 @@ impl Driver {
     }
 }
 
-/// What an administrator reads when somebody asks for what is known already.
+/// Logs that somebody asked for a file that is known already.
 fn log_known(wanted: &Wanted, accepted: &Result<Accepted, ControlError>) {
     let (Ok(accepted), Some(user)) = (accepted, &wanted.by) else { return };
     let known = if accepted.complete {
-        "asked for; it is complete already"
+        "requested; it is already complete"
     } else {
-        "asked for; it is on its way already"
+        "requested; it is already being fetched"
     };
     tracing::info!(name = %accepted.name, id = %accepted.resource, %user, "{known}");
 }
 
-/// What lies under the name of a beginning download.
+/// What is under the name of a download when it begins.
 enum Lies {
     Nothing,
     /// The file of the resource that had the name until now.

@@ -108,7 +108,9 @@ fn unfinished(manifest: &Manifest, slot: &Slot) -> Result<Restored, StoreError> 
         Some(have) => (have, part.length()?),
     };
     if let Some(missing) = have.iter().find(|index| index.offset() >= bytes) {
-        return Ok(Restored::Doubtful(format!("chunk {missing} is noted, and the data ends before it")));
+        return Ok(Restored::Doubtful(format!(
+            "its have map lists chunk {missing}, and the data ends before it"
+        )));
     }
     if count.last().is_some_and(|last| have.contains(last)) {
         part.find_last()?;

@@ -281,7 +281,7 @@ impl Driver {
                     resource.phase = Phase::Fetching(fetching);
                 }
                 if self.start_or_wait(key) {
-                    tracing::info!(name = self.library.called(key), id = %key, "the download goes on");
+                    tracing::info!(name = self.library.called(key), id = %key, "the download continues");
                 }
             }
             Restored::Doubtful(why) => {

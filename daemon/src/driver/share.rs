@@ -411,7 +411,7 @@ fn left_behind(mut old: Vec<TrackerUrl>, new: &[TrackerUrl]) -> Vec<TrackerUrl> 
 
 fn no_longer_at(url: &TrackerUrl, name: &ResourceName) -> String {
     format!(
-        "{name} was shared at {url} and no longer is: name all its trackers with --tracker to share it at each of them"
+        "{name} is no longer shared at {url}; to share it at several trackers, name each of them with --tracker"
     )
 }
 

@@ -58,6 +58,6 @@ impl Driver {
         };
         self.tell_stalled(&status.name, stood, &reason);
         let stood = seconds(stood);
-        tracing::warn!(name = %status.name, id = %key, error = %reason, "the download makes no progress for {stood}");
+        tracing::warn!(name = %status.name, id = %key, error = %reason, "the download has made no progress for {stood}");
     }
 }

@@ -87,7 +87,7 @@ async fn poll(teller: &Teller, quick: &PeerCaller, wanted: &Follow) -> End {
                 continue;
             }
             Err(CallError::TimedOut) => {
-                return End::Misbehaved(DropReason::Stalled, "it answers no polls".to_owned());
+                return End::Misbehaved(DropReason::Stalled, "it does not answer polls".to_owned());
             }
             Err(error) => return failed(error).await,
         };
@@ -96,7 +96,7 @@ async fn poll(teller: &Teller, quick: &PeerCaller, wanted: &Follow) -> End {
             tokio::time::sleep(EMPTY_PAUSE).await; // it did not wait for news, so we wait
         }
         if reply.updates.len() > UPDATES_MAX {
-            return End::Misbehaved(DropReason::Nonsense, "it told too much at once".to_owned());
+            return End::Misbehaved(DropReason::Nonsense, "it sent too many updates at once".to_owned());
         }
         for update in reply.updates {
             let (count, may_come) = {
@@ -104,7 +104,7 @@ async fn poll(teller: &Teller, quick: &PeerCaller, wanted: &Follow) -> End {
                 (wishes.count_of(update.key), wishes.may_come(update.key))
             };
             if !budget.spend(count.map_or(1, |count| cost_of(&update.have, count))) {
-                return End::Misbehaved(DropReason::Flood, "it tells news without end".to_owned());
+                return End::Misbehaved(DropReason::Flood, "it sends too much news".to_owned());
             }
             match count.map(|count| read_news(update.have, count)) {
                 Some(Some(news)) => {
@@ -112,7 +112,7 @@ async fn poll(teller: &Teller, quick: &PeerCaller, wanted: &Follow) -> End {
                 }
                 None if may_come => {}
                 _ => {
-                    return End::Misbehaved(DropReason::Nonsense, "its news make no sense".to_owned());
+                    return End::Misbehaved(DropReason::Nonsense, "it sent impossible news".to_owned());
                 }
             }
         }

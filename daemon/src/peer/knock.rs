@@ -22,11 +22,11 @@ pub fn knock(context: &Arc<Context>, peer: PeerAddr, key: SwarmKey) {
         let (broken, _) = watch::channel(None);
         let dialled = DialedConnection::dial(&context, peer, LinkKind::Quick, Meter::default(), broken).await;
         let Ok(connection) = dialled else {
-            tracing::debug!(%peer, "a leecher that finds nobody cannot be reached");
+            tracing::debug!(%peer, "cannot reach a leecher that found no peer");
             return;
         };
         let changes = Subscriptions { added: vec![key], removed: Vec::new() };
         let told = connection.caller.subscribe(changes, SUBSCRIBE_TIMEOUT).await;
-        tracing::debug!(%peer, id = %key, told = told.is_ok(), "a leecher that finds nobody hears of us");
+        tracing::debug!(%peer, id = %key, told = told.is_ok(), "knocked at a leecher that found no peer");
     });
 }

@@ -131,7 +131,7 @@ fn save(slot: &Slot, record: &Record, unsaved: &Unsaved) {
 
 fn tidy(slot: &Slot) {
     if let Err(error) = slot.tidy() {
-        tracing::warn!(%error, "cannot delete what a finished download needed");
+        tracing::warn!(%error, "cannot delete the working files of a finished download");
     }
 }
 

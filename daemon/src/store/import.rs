@@ -40,7 +40,7 @@ impl Import {
             || !in_order
             || self.hashes.len() == CHUNKS_MAX as usize
         {
-            return Err(io::Error::other("its parts are too many, or have the wrong size"))
+            return Err(io::Error::other("it has too many parts, or parts of the wrong size"))
                 .at("import", self.own.path());
         }
         self.own.write(self.bytes, bytes)?;

@@ -9,7 +9,7 @@ use clap_mangen::Man;
 const CONFIG: &str = "FILE, in $CONFIGURATION_DIRECTORY, else in /etc/tinytorrent for root and in ~/.config/tinytorrent \
      for others. It need not exist.";
 
-const COLOUR: (&str, &str) = ("NO_COLOR", "If set, there are no colours.");
+const COLOUR: (&str, &str) = ("NO_COLOR", "If set, the output has no colors.");
 
 pub(crate) fn ttd() -> Page {
     let mut page = program(daemon::cli::Args::command(), "ttd");

@@ -55,7 +55,7 @@ const STEPS: [Step; 17] = [
         let doc = ["doc", "--workspace", "--all-features", "--no-deps"];
         must(workspace.cargo().args(doc).env("RUSTDOCFLAGS", "-D warnings"))
     }),
-    ("licences, bans, sources", |workspace| {
+    ("licenses, bans, sources", |workspace| {
         must(workspace.cargo().args(["deny", "check", "licenses", "bans", "sources"]))
     }),
     ("release binaries", |workspace| {

@@ -40,7 +40,7 @@ impl Announcer {
         answer: Result<Result<UnpublishReply, TrackerError>, CallError>,
     ) -> Result<(), Trouble> {
         let answer = answer?;
-        tracing::debug!(%name, id = %key.resource, tracker = %self.url, ?answer, "told to unpublish");
+        tracing::debug!(%name, id = %key.resource, tracker = %self.url, ?answer, "asked the tracker to unpublish");
         self.unpublish.answered(key, name, answer.map_err(|error| NotPublished::Refused(error.to_string())));
         Ok(())
     }

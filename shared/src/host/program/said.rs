@@ -12,7 +12,7 @@ pub fn say_good(files: &Files) {
 
 /// Logs that a reload changed nothing, and why.
 pub fn not_reloaded(error: &dyn Display) {
-    tracing::error!("the configuration was not taken over, and nothing was changed: {error}");
+    tracing::error!("the configuration was not reloaded, and nothing has changed: {error}");
 }
 
 /// Logs what a reload changed, and which keys wait for a restart.

@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(low_water(50.0, 1 << 20), 1, "whoever drips is seen to drip");
         assert_eq!(low_water(1.5e6, 1 << 20), 16 << 10);
         assert_eq!(low_water(1e10, 1 << 20), GATHER_BYTES_MAX);
-        assert_eq!(low_water(1e10, 20_000), 20_000, "no more than is still to come");
+        assert_eq!(low_water(1e10, 20_000), 20_000, "no more than the rest of the body");
     }
 
     #[tokio::test]

@@ -50,7 +50,7 @@ fn each_thing_that_happens_is_told_once_at_both_ends() {
     let expected = [
         format!("INFO app.tar.gz: being fetched id={id} chunks=2 user=#"),
         format!("INFO app.tar.gz: fetched # MiB in # s (# MiB/s) from # peer id={id}"),
-        format!("INFO app.tar.gz: asked for; it is complete already id={id} user=#"),
+        format!("INFO app.tar.gz: requested; it is already complete id={id} user=#"),
         format!("INFO app.tar.gz: paused id={id} user=#"),
         format!("INFO app.tar.gz: resumed id={id} user=#"),
         format!("INFO app.tar.gz: verified, # of # chunks are good id={id} user=#"),

@@ -134,7 +134,7 @@ fn a_folder_from_a_backup_is_served_and_what_is_half_right_is_left_alone() {
     let c = Daemon::start_in(home, &folder, Some(tracker.addr().ip()), &["--tracker", &tracker.url()]);
     wait_until("the whole one is known", CAP, || c.status("whole").is_some());
     c.wait_seeding("whole");
-    c.wait_log("the file that is here is left as it is");
+    c.wait_log("the existing file stays as it is");
     let known: Vec<String> = c.statuses().iter().map(|status| status.text("name").to_owned()).collect();
     assert_eq!(known, ["whole"]);
     c.check_file("half", &wrong);
