@@ -20,7 +20,8 @@ impl Deadline {
         Deadline { timeout, reached }
     }
 
-    /// What is done before the deadline. `late` says what was not done, given the time that was allowed.
+    /// Does some work, until the deadline at most. `late` makes the message of the error from the time that was
+    /// allowed.
     pub(crate) async fn within<T>(
         &mut self,
         work: impl Future<Output = Result<T, Error>>,

@@ -15,8 +15,8 @@ pub(crate) struct Dress {
     mode: u32,
 }
 
-/// What the daemon gives its files, as far as this user may set it. `None` if this user is neither root nor the owner
-/// of the daemon's directory, or if the directory is not where the daemon says.
+/// The owner, group and mode of the daemon's files, as far as this user may set them. `None` if this user is neither
+/// root nor the owner of the daemon's directory, or if the directory is not where the daemon says.
 pub(crate) fn of_daemon(daemon: &DaemonInfo) -> Option<Dress> {
     let folder = std::fs::metadata(&daemon.folder).ok()?;
     let is_theirs = (folder.dev(), folder.ino()) == (daemon.folder_device, daemon.folder_inode);

@@ -149,8 +149,8 @@ fn show(page: &EventPage, filter: &Filter, output: &mut Output) -> Result<(), Er
     output.flush()
 }
 
-/// Whether the first page lacks events that the reader asked for: those since a time that is before the oldest event that
-/// ttd keeps. Without such a time, older events were not asked for.
+/// Whether the first page lacks events that the reader asked for: those since a time that is before the oldest event
+/// that ttd keeps. Without such a time, older events were not asked for.
 fn lacks_some(page: &EventPage, since_ms: Option<u64>) -> bool {
     let is_older = |since: u64| page.events.first().is_none_or(|oldest| since < oldest.at_ms);
     since_ms.is_some_and(is_older)

@@ -56,7 +56,7 @@ fn word(path: &Path) -> String {
     shell::word(&path.to_string_lossy())
 }
 
-/// A file without the suffix of manifests is most likely meant to be shared; what is wrong in its bytes helps nobody.
+/// A file without the suffix of manifests is most likely meant to be shared, so the error does not describe its bytes.
 fn no_manifest(path: &Path, error: &impl Display) -> Error {
     let shown = path.display();
     if path.to_string_lossy().ends_with(MANIFEST_SUFFIX) {
@@ -67,7 +67,7 @@ fn no_manifest(path: &Path, error: &impl Display) -> Error {
         .hint(format!("to share it: `ttctl share {}`", word(path)))
 }
 
-/// Reads the manifest that `get` was given by its path. If there is none, its name may be meant.
+/// Reads the manifest at the path that `get` was given. If it does not exist, the hint suggests to get it by its name.
 pub(crate) fn read_manifest_to_get(path: &Path) -> Result<Manifest, Error> {
     let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(MANIFEST_SUFFIX));
     read_manifest(path).map_err(|error| match name.filter(|name| !name.is_empty() && !path.exists()) {

@@ -21,18 +21,18 @@ use std::time::Duration;
 /// The shortest pause between two updates with --watch, so that a busy ttd is not asked all the time.
 const UPDATES_EVERY: Duration = Duration::from_millis(200);
 
-/// How often a watch shows what ttd has loaded so far. A ttd that answers sooner is not called one that is loading.
+/// How often a watch shows what ttd has loaded so far. If ttd answers sooner, nothing is said about loading.
 const LOADING_EVERY: Duration = Duration::from_secs(1);
 
-/// What is said of a name that `ttctl unpublish` took back.
+/// The text for a name that `ttctl unpublish` took back.
 const TAKEN_BACK: &str = "no (taken back with `ttctl unpublish`; `ttctl share` publishes it again)";
 
 pub(crate) const NOTHING: &str = "no files here; `ttctl share` and `ttctl get` add some";
 
-/// What is said while ttd may not know all names yet.
+/// The text while ttd may not know all names yet.
 const LOADING: &str = "ttd has just started and is loading its directory";
 
-/// What is said while a watch waits for ttd.
+/// The text while a watch waits for ttd.
 const AWAY: &str = "ttd has stopped; waiting for it to come back";
 
 pub(crate) async fn status(args: &StatusArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
@@ -120,7 +120,7 @@ enum Watch<'a> {
     All,
     /// A name or an id, as ttd accepts it.
     One(&'a str),
-    /// What words mean at each update: a pattern includes names that come later.
+    /// The files that these words mean at each update: a pattern includes names that come later.
     These(&'a [String]),
 }
 
@@ -140,7 +140,7 @@ async fn watch_these(
     watch(&mut statuses, output, |updates| follow(daemon, what, global, updates)).await
 }
 
-/// What a watch is told.
+/// An update that a watch receives.
 enum Update {
     Resources(Found),
     /// ttd has stopped, and is waited for.

@@ -78,7 +78,7 @@ impl Reloader {
     }
 }
 
-/// What those are told of the configuration who ask.
+/// The parts of the configuration that other parts of the daemon receive.
 pub fn configured(config: &DaemonConfig, publisher: &Publisher, files: &Files) -> Configured {
     Configured {
         trackers: config.trackers.clone(),

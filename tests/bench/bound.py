@@ -1,4 +1,4 @@
-"""What no schedule can beat: the fluid lower bound on the time until machines have the whole file.
+"""The bound that no schedule can beat: the fluid lower bound on the time until machines have the whole file.
 Pure arithmetic, without links and processes; tested by test_bench.py."""
 import math
 from dataclasses import dataclass

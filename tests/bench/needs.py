@@ -1,4 +1,4 @@
-"""What the harness needs of a machine, and what this machine is."""
+"""Checks whether this machine has what the harness needs, and describes the machine."""
 import os, platform, shutil, sys
 import cgroup
 

@@ -43,13 +43,13 @@ def size_for(case, cls):
 
 
 def room_missing(case, size, workdir):
-    """What keeps the case from fitting into the work directory, if anything does."""
+    """Why the case does not fit into the work directory; None if it does."""
     need, free = size * (len(case.leechers) + 1) * 1.05, shutil.disk_usage(workdir).free
     return f"needs {need / GIB:.1f} GiB in {workdir}, which has {free / GIB:.1f} GiB left" if need > free else None
 
 
 class Distribution:
-    """One file on its way to all leechers: starts them, watches them, and lets happen what the case says."""
+    """Distributes one file: starts the leechers, watches them, and causes the faults of the case."""
 
     def __init__(self, network, case, driver, source):
         self.net, self.case, self.driver, self.source = network, case, driver, source
@@ -123,7 +123,7 @@ class Distribution:
         return (count[port].received - self.count_before[port].received) / self.source.size
 
     def measures(self):
-        """What is known when all are done."""
+        """The results, once all leechers are done."""
         count = self.net.count()
         group = sorted(t for h, t in self.done.items() if not self.machine[h].apart)
         cpu = {h: h.group.cpu() - before for h, before in self.cpu_before.items()}

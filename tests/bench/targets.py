@@ -1,4 +1,4 @@
-"""What TinyTorrent is held to: for each target the case, the figure, and the limit. `report --targets` marks
+"""The targets that TinyTorrent must meet: for each the case, the figure, and the limit. `report --targets` marks
 each as met or missed, by the median of the runs that are there."""
 import math, statistics
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Target:
         return min(values) if self.at_least else max(values)
 
     def failed(self):
-        """What a run that failed counts as: worse than anything, so that it is not forgotten."""
+        """The figure of a run that failed: worse than any other, so that it is not ignored."""
         return -math.inf if self.at_least else math.inf
 
     def met(self, value):

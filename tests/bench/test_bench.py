@@ -1,4 +1,4 @@
-"""What of the harness can be tested without root: the bound, the cases, the targets, the tables.
+"""Tests of the harness that need no root: the bound, the cases, the targets, the tables.
 `python3 -m unittest discover -s tests/bench`; `cargo xtask ci` runs it."""
 import itertools, math, pathlib, random, unittest
 import net, report, targets
@@ -42,7 +42,7 @@ class LowerBound(unittest.TestCase):
         # Capacity: 10 + 10 for 400 s is 8,000, then 20 more a second; N·F = 16,000.
         slow = [Peer(1, 10)] * 10 + [Peer(20 / 6, 10, delay=400)] * 6
         self.assertAlmostEqual(self.bound(Peer(10, 10), slow), 600)
-        # Those who come late want six files, which only what is sent after that can bring.
+        # The late machines want six files. Only bytes that are sent after they started can bring these.
         late = [Peer(1, 1000)] * 10 + [Peer(1, 1000, delay=5000)] * 6
         self.assertAlmostEqual(self.bound(Peer(10, 10), late), 5000 + 6 * F / 26)
 

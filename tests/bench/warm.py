@@ -1,10 +1,9 @@
-"""Memory that is really there. A virtual machine's host takes back what lies idle, and the first touch of each page
-that it has to find again costs several times what the copy into it does: on such a machine whatever is written to
-a file system in memory measures the host. So as much memory as a case will fill is touched before, held, and let go
-just ahead of what is written."""
+"""Memory that the host has really assigned. The host of a virtual machine takes idle memory back, and the first write to
+such a page costs several times as much as copying into it. Writing to a file system in memory would then measure the
+host. So as much memory as a case will fill is written before, held, and freed just before the case needs it."""
 import os, shutil, net
 
-LEAD = 256 << 20   # so much is free ahead of what is written
+LEAD = 256 << 20   # bytes that are freed before they are needed
 BLOCK = 4 << 20
 
 
@@ -25,7 +24,7 @@ class Reserve:
         return shutil.disk_usage(self.workdir).used - self.held
 
     def follow(self):
-        """Lets go of as much as was written since."""
+        """Frees as many bytes as were written since."""
         keep = max(0, self.size - (self._others() - self.before))
         if keep < self.held:
             self.held = keep

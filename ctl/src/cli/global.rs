@@ -5,7 +5,7 @@ use clap::Args;
 use shared::shell;
 use std::path::PathBuf;
 
-/// What holds for all commands; it may stand before or after them.
+/// The options of all commands; they may stand before or after the command.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Global {
     /// Talk to the ttd that listens on this socket

@@ -80,7 +80,7 @@ Exit codes:
 #[command(name = "ttctl", version, after_help = AFTER_HELP, max_term_width = 110)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// What holds for all commands.
+    /// The options of all commands.
     #[command(flatten)]
     pub global: Global,
     /// What to do.

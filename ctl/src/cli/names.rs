@@ -1,5 +1,5 @@
-//! The names that a shell offers: of files that are here, and of those in the catalogue. ttd has half a second to tell
-//! them, and what goes wrong offers nothing.
+//! The names that a shell offers: of files that are here, and of those in the catalogue. ttd has half a second to
+//! answer. If anything goes wrong, no names are offered.
 
 use super::global::Global;
 use crate::connect::Daemon;

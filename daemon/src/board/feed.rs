@@ -1,4 +1,4 @@
-//! What one connection was told from the news board, and what it must still be told.
+//! Which news of the board one connection was told, and which it must still be told.
 //!
 //! An answer may be lost because its poll timed out at the other side or was canceled. So an answer counts only when
 //! the next poll says that it arrived. Until then its content must be told again.
@@ -20,7 +20,7 @@ pub struct KnownNews {
 /// The subscriptions of one connection, and what the other side has received for each.
 #[derive(Debug, Default)]
 pub struct NewsFeed {
-    /// What has arrived for each; `None` if nothing has since the subscription.
+    /// The news that arrived for each swarm; `None` if none did since the subscription.
     swarms: BTreeMap<SwarmKey, Option<KnownNews>>,
     /// Swarms with possible news.
     due: BTreeSet<SwarmKey>,

@@ -22,7 +22,7 @@ pub struct ControlServer {
     pub socket: PathBuf,
     /// When the daemon was started.
     pub started: Instant,
-    /// What the configuration says now.
+    /// The current configuration.
     pub configured: watch::Receiver<Configured>,
     /// The bandwidth limits.
     pub limits: Arc<LimitBook>,

@@ -8,7 +8,7 @@ use shared::rpc::control::{Keep, Limit, LimitChange, Limits, LimitsKept};
 /// Changes limits for as long as `keep` says.
 ///
 /// # Errors
-/// When what is to be kept cannot be written: then nothing has changed.
+/// When the limits cannot be saved; then nothing has changed.
 pub async fn change(book: &LimitBook, change: LimitChange, keep: Keep) -> Result<(), StoreError> {
     let change = Both { download: change.download.map(of_wire), upload: change.upload.map(of_wire) };
     match keep {

@@ -46,7 +46,7 @@ type Called<T> = Result<Result<T, TrackerError>, CallError>;
 #[derive(Debug)]
 pub struct Questions {
     asker: Arc<Asker>,
-    /// What the configuration says now.
+    /// The current configuration.
     configured: watch::Receiver<Configured>,
     each: Arc<Quota>,
     room: Semaphore,

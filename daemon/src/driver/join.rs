@@ -77,7 +77,8 @@ impl Driver {
         };
         for url in resource.trackers() {
             let shared_at_ms = if undated.contains(&url) { 0 } else { shared_at_ms };
-            // What a tracker has named itself it may have back before it is proven: it may have forgotten it since.
+            // A manifest that this tracker named itself is published there even before it is proven: the tracker may
+            // have forgotten it since.
             let may_publish = origin || !is_unproven || found_at.contains(&url);
             let claims = claims.contains(&url);
             let entry = AnnouncedEntry { claims, shared_at_ms, may_publish, ..entry.clone() };

@@ -5,16 +5,16 @@
 //!
 //! Each file contains one activity. [`act`] performs the core's actions, and [`join`] joins and leaves swarms.
 //! [`share`] and [`get`] begin new resources, and [`adopt`] takes over files that already have a wanted name;
-//! [`naming`] asks who has a name, and [`wanted`] records who wants it. [`download`] adds chunks that arrived, [`reuse`]
-//! those that are here, [`sync`] makes them durable, [`publish`] puts the complete file under its name, [`blocked`] waits while the disk refuses, [`room`]
-//! counts the promised bytes, and [`another`] replaces a list of chunks by another one. [`manage`] pauses, resumes and
-//! removes; [`check`] checks files with the help of [`compare`]; [`revive`] handles requests for resources that are
-//! here. [`restore`] loads the resources of the last run, and [`strays`] finds files without records. [`folder`],
-//! [`slices`] and [`stalls`] observe the folder, its files and the downloads. [`unpublish`]
-//! takes names back, and [`sent`] logs what went to peers. [`status`] reports the state in the words
-//! of [`reasons`], [`snapshot`] publishes it, [`events`] tells what has changed, and [`peers`] and
-//! [`overview`] answer further questions. [`command`] hands commands to these files, and [`work`] runs work in
-//! the background.
+//! [`naming`] asks who has a name, and [`wanted`] records who wants it. [`download`] adds chunks that arrived,
+//! [`reuse`] those that are here, [`sync`] makes them durable, [`publish`] puts the complete file under its name,
+//! [`blocked`] waits while the disk refuses, [`room`] counts the promised bytes, and [`another`] replaces a list of
+//! chunks by another one. [`manage`] pauses, resumes and removes; [`check`] checks files with the help of [`compare`];
+//! [`revive`] handles requests for resources that are here. [`restore`] loads the resources of the last run, and
+//! [`strays`] finds files without records. [`folder`], [`slices`] and [`stalls`] observe the shared directory, its
+//! files and the downloads. [`unpublish`] takes names back, and [`sent`] logs what was sent to peers. [`status`]
+//! reports the state in the words of [`reasons`], [`snapshot`] publishes it, [`events`] tells what has changed, and
+//! [`peers`] and [`overview`] answer further questions. [`command`] hands commands to these files, and [`work`] runs
+//! work in the background.
 
 mod act;
 mod adopt;

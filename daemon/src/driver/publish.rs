@@ -210,7 +210,7 @@ impl Driver {
     }
 }
 
-/// What an administrator reads of a finished download.
+/// The log line about a finished download.
 fn log_fetched(key: SwarmKey, fetched: &Fetched) {
     let Fetched { name, bytes, bytes_fetched, took, peers } = fetched;
     let (all, came, speed) = (size(*bytes), size(*bytes_fetched), size(fetched.bytes_per_s()));

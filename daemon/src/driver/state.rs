@@ -63,7 +63,7 @@ pub struct Driver {
     pub(super) trackers: Trackers,
     /// Downloads without progress.
     pub(super) stalls: Stalls,
-    /// What went to which peer, for the log.
+    /// What was sent to which peer, for the log.
     pub(super) uploads: Uploads,
     pub(super) tasks: Tasks,
     /// Finished files without records.
@@ -92,7 +92,7 @@ pub struct Driver {
     pub(super) forgotten: BTreeSet<ResourceName>,
     /// When the next snapshot is made.
     pub(super) pace: Pace,
-    /// What those are told who follow the events.
+    /// The events for those who follow them.
     pub(super) events: Events,
     pub(super) ticks: u64,
 }

@@ -10,7 +10,7 @@ use shared::name::ResourceName;
 use shared::wanted::{WantedBy, Wanting, Withdrawn};
 
 impl Driver {
-    /// Those who want a name, together with `by`.
+    /// Everyone who wants a name, including `by`.
     pub(super) fn wanting(&self, name: &ResourceName, by: Option<&WantedBy>) -> Wanting {
         let resource = self.library.key_of(name).and_then(|key| self.library.get(key));
         let known = resource.and_then(|resource| record_of(resource, name));
@@ -24,8 +24,8 @@ impl Driver {
         }
     }
 
-    /// What is remembered of a name that a resource gets, with this file or none yet. A name that the resource had
-    /// already was added when it got it first.
+    /// The record of a name that a resource gets, with this file or without a file yet. If the resource had the name
+    /// already, the date when it was added stays.
     pub(super) fn name_record(
         &self,
         key: SwarmKey,

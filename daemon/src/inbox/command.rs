@@ -101,7 +101,7 @@ pub struct Wanted {
     pub shared_at_ms: u64,
     /// Whether it may replace other content of this name.
     pub replace: bool,
-    /// Who wants it; `None` if only those want it who want its name already.
+    /// Who wants it, in addition to those who want its name already; `None` if nobody does.
     pub by: Option<WantedBy>,
 }
 

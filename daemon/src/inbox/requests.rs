@@ -132,7 +132,7 @@ impl Requests {
         self.ask(|reply| Command::Status { what, reply }).await
     }
 
-    /// How the daemon is doing as a whole.
+    /// The state of the daemon as a whole.
     pub async fn overview(&self) -> Result<Whole, ControlError> {
         self.ask(|reply| Command::Overview { reply }).await
     }
@@ -169,7 +169,7 @@ impl Requests {
         self.ask(|reply| Command::Verify { what, by, reply }).await
     }
 
-    /// Takes the names of what was shared here back from the trackers; the file stays, and is served on.
+    /// Takes the names of what was shared here back from the trackers; the file stays, and is still served.
     pub async fn unpublish(&self, what: String, by: WantedBy) -> Result<Unpublished, ControlError> {
         self.ask(|reply| Command::Unpublish { what, by, reply }).await
     }

@@ -1,10 +1,10 @@
-//! The parts of the configuration that the driver and the control service are told.
+//! The parts of the configuration that the driver and the control service receive.
 
 use shared::url::TrackerUrl;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What the configuration says now, for those who are told of it.
+/// The current configuration, as far as other parts of the daemon need it.
 #[derive(Debug, Clone)]
 pub struct Configured {
     /// The trackers for what is shared and fetched by name.

@@ -38,7 +38,7 @@ pub enum TaskInput {
     },
     /// An import was put under its name, or failed.
     Imported { task: TaskId, request: ToShare, imported: Imported },
-    /// What lies under the name of a resource that somebody asks for was looked at.
+    /// The files under the name of a requested resource were examined.
     Asked { asked: Asked, place: NameState, here: Result<(), NotHere> },
     /// The files of the resources that somebody inspects were checked; `changed` are those that are not what was
     /// hashed.

@@ -91,7 +91,7 @@ impl DialedConnection {
             {
                 Ok(DialedConnection { caller, welcome, round_trip, carrier })
             }
-            // What came instead of an answer decides whether it is a peer at all.
+            // If something else came instead of an answer, it decides whether this is a peer at all.
             Err(CallError::Closed) => Err(match End::of((&mut carrier).await) {
                 End::Misbehaved(_, why) => DialError::Broke(why),
                 End::Broken(why) => DialError::Failed(why),

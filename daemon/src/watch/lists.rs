@@ -40,7 +40,7 @@ impl Lists {
         may_look && self.looking.insert(key.resource)
     }
 
-    /// The lists that are of no use to a search for another list than this one.
+    /// The lists that a search for another list than this one must not return.
     pub fn useless(&self, key: SwarmKey) -> BTreeSet<SwarmKey> {
         self.disproved.iter().chain(&self.tried).copied().chain([key]).collect()
     }

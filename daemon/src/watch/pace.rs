@@ -9,7 +9,7 @@ const EVERY: Duration = Duration::from_millis(100);
 /// fifth of its time.
 const SHARE: u32 = 4;
 
-/// The shortest time between two snapshots that nobody reads: they are made for the sake of the events.
+/// The shortest time between two snapshots that nobody reads: events are found by comparing snapshots.
 const UNREAD_EVERY: Duration = Duration::from_secs(1);
 
 /// The shortest time between two looks at all resources, including those at rest, while something changes.

@@ -29,10 +29,10 @@ use tracing_subscriber::{Layer, Registry, reload};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter(String);
 
-/// How it is logged.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// As text; with colours if stderr is a terminal.
+    /// As text; with colors if stderr is a terminal.
     #[default]
     Auto,
     /// As text.
@@ -45,7 +45,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadLogSetting(&'static str);
 
-/// What was begun: lets the filter be changed while the process runs.
+/// The logging of this process. Its filter can be changed while the process runs.
 #[derive(Debug, Default)]
 pub struct Logging {
     filter: Option<reload::Handle<Targets, Registry>>,

@@ -102,7 +102,7 @@ pub enum Event {
         news: News,
     },
 
-    // -- what became of our requests
+    // -- the outcome of our requests
     /// The seeder answered a [`pick`](super::Action::Pick). It keeps an upload slot for this chunk.
     Picked {
         /// Which request.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// A peer counts as fetching from here if it asked for something within this time.
 const FETCHES_FOR: Duration = Duration::from_secs(10);
-/// A peer that asked for nothing for this time is shown like a new one when it comes back: its rate and its number of chunks
-/// begin anew. It is longer than a chunk takes over a slow link.
+/// A peer that asked for nothing for this time is shown like a new one when it comes back: its rate and its number of
+/// chunks begin anew. It is longer than a chunk takes over a slow link.
 const AWAY_FOR: Duration = Duration::from_secs(60);
 /// The rate of a peer is taken over one to two times this span.
 const RATE_SPAN: Duration = Duration::from_secs(3);

@@ -51,7 +51,7 @@ pub(super) struct GrantKept {
     pub(super) key: SwarmKey,
     pub(super) index: ChunkIndex,
     pub(super) since: Time,
-    /// What it counts as given away.
+    /// How much it adds to the chunk's count of copies given away.
     pub(super) given: u16,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Serving {
     pub(super) since: Time,
     /// Whether it takes so long that its slot was given to others.
     pub(super) overdue: bool,
-    /// What it counts as given away.
+    /// How much it adds to the chunk's count of copies given away.
     pub(super) given: u16,
 }
 

@@ -42,7 +42,7 @@ class Driver:
 
     @classmethod
     def missing(cls):
-        """What is not installed, and where it is had from."""
+        """The programs that are not installed, and where to get them."""
         return [f"{program} ({package})" for program, package in cls.programs.items() if not shutil.which(program)]
 
     @classmethod
@@ -66,7 +66,7 @@ class Driver:
         raise NotImplementedError
 
     def has_data(self, dest):
-        """Whether the first chunk is on the leecher's disk (False: it cannot be told). As cheap, please."""
+        """Whether the first chunk is on the leecher's disk (False if that cannot be known). It must be as cheap."""
         return False
 
 

@@ -4,7 +4,7 @@
 //! behind however it ends. [`needs`] checks the machine, [`root`] makes the Debian root of all machines, [`machine`]
 //! boots one, and [`scenario`] contains the steps.
 
-// A runner talks to the person who started it.
+// It prints to the person who started it.
 #![allow(clippy::print_stdout)]
 
 mod args;

@@ -1,8 +1,8 @@
 //! Makes the man pages: `manual OUT` writes OUT/tinytorrent/man1/ttd.1 and all others, by package and section.
 //!
-//! What the programs know of themselves comes from them: command lines from clap, config keys from their
-//! declarations. `page` writes one page, `programs` has those of section 1 (`synopsis` their
-//! first lines), `formats` those of section 5.
+//! The text comes from the programs as far as possible: command lines from clap, config keys from their declarations.
+//! `page` writes one page, `programs` has those of section 1 (`synopsis` their first lines), `formats` those of section
+//! 5.
 
 mod formats;
 mod page;

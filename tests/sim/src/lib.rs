@@ -4,7 +4,7 @@
 //! driver around it, and moves them from one happening to the next: there is no clock, no thread and no
 //! socket, so a run of minutes takes moments, and the same seed is the same run.
 //!
-//! What is modelled: uplinks and downlinks that are shared among the chunks on them ([`Sharing`]), zones with
+//! What is modeled: uplinks and downlinks that are shared among the chunks on them ([`Sharing`]), zones with
 //! thin links between them, latency, messages that wait behind chunks, the time that hashing and telling news
 //! takes, a tracker, joins and leaves, and [`Fault`]s. What is not: loss, slow start, the shape of TCP's
 //! fairness, and what disks and processors cost.

@@ -164,8 +164,8 @@ impl Catalogue {
         Some(Rollout { resource, shared_ago_ms, former })
     }
 
-    /// Records the size that a machine reported, if it is the first that matches the manifest's number of chunks. Returns
-    /// the first one. A machine reports its own number of chunks as well, which may be as false.
+    /// Records the size that a machine reported, if it is the first that matches the manifest's number of chunks.
+    /// Returns the first one. A machine reports its own number of chunks as well, which may be as false.
     pub(super) fn size(&mut self, key: SwarmKey, told: Option<u64>) -> Option<u64> {
         let manifest = self.manifests.get_mut(&key)?;
         let count = ChunkCount::new((manifest.hashes.len() / HASH_BYTES) as u32)?;
@@ -244,8 +244,8 @@ impl Catalogue {
     }
 
     /// Whether a peer that has this resource under these names is to be asked for its manifest. It is not if each of
-    /// them was taken back: a name must not come back through peers that only fetched the resource. A peer that tells no
-    /// name may have it under any.
+    /// them was taken back: a name must not come back through peers that only fetched the resource. A peer that tells
+    /// no name may have it under any.
     pub(super) fn is_to_be_asked_for(&self, key: SwarmKey, names: &BTreeSet<&ResourceName>) -> bool {
         let is_taken_back = match names.is_empty() {
             true => self.taken_back.has_any(key),

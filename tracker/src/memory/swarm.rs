@@ -42,7 +42,7 @@ const NEAR_PERCENT: usize = 75;
 /// Limits the elders of a swarm: long-standing members that have chunks, which lonely leechers are told of. Later
 /// members do not become elders.
 const ELDERS_MAX: usize = 8;
-/// Limits the elders of one network, so that an attacker with one network is not all of them.
+/// Limits the elders of one network, so that an attacker in one network cannot take all places.
 const ELDERS_PER_NETWORK_MAX: usize = 3;
 
 /// Limits the networks among which one answer is spread; others are not looked at. It bounds the work for one answer.

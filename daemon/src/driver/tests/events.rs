@@ -1,4 +1,4 @@
-//! What those hear who follow the events, and when a name came to be here.
+//! Tests of the events that followers receive, and of the date when a name was added.
 
 use super::*;
 use shared::rpc::control::{FileEvent, Happening};

@@ -1,5 +1,5 @@
-//! What trackers say of newer versions, and of sizes: words of strangers, which change what people are told and nothing
-//! else.
+//! Tests of what trackers say of newer versions and of sizes. These are claims of strangers: they change what the
+//! status shows, and nothing else.
 
 use super::*;
 use crate::inbox::Found;

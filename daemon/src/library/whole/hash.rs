@@ -162,7 +162,7 @@ impl WholeHash {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the turn of a chunk; the lowest waiting index goes first. Returns `None` if it is of no use: the
+    /// Waits for the turn of a chunk; the lowest waiting index goes first. Returns `None` if that would be useless: the
     /// whole-file hash is past this chunk, or too many chunks wait.
     fn wait_for_turn(&self, index: ChunkIndex) -> Option<HashTurn<'_>> {
         let mut line = self.line();

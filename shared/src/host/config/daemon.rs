@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 settings! {
-    /// What a daemon may be told by its config file. Its command line comes first.
+    /// The settings in a daemon's config file. Its command line overrides them.
     pub struct DaemonConfig {
         /// The shared directory, an absolute path. Empty: systemd's state directory if ttd is a service,
         /// /var/lib/tinytorrent as root, ~/.local/share/tinytorrent for any other user.

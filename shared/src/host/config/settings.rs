@@ -4,7 +4,7 @@
 ///
 /// ```text
 /// settings! {
-///     /// What ttx is told by its config file.
+///     /// The settings in the config file of ttx.
 ///     pub struct ExampleConfig {
 ///         /// A value or a list, with its default.
 ///         pub zone: Zone = Zone::default(),
@@ -43,7 +43,7 @@ macro_rules! settings {
             /// All keys, in the order of the example file.
             pub const KEYS: &[$crate::host::config::Key] = <Self as $crate::host::config::field::Table>::KEYS;
 
-            /// Puts the configuration together from its files. Without any, everything is as by default.
+            /// Puts the configuration together from its files. Without files, every key has its default.
             ///
             /// # Errors
             /// When a file is wrong; the error names it, and the line.

@@ -7,7 +7,7 @@ use crate::url::TRACKER_PORT;
 use std::num::NonZeroU32;
 
 settings! {
-    /// What a tracker may be told by its config file. Its command line comes first.
+    /// The settings in a tracker's config file. Its command line overrides them.
     pub struct TrackerConfig {
         /// The address and port to listen on ("10.0.0.1:7986"), or a port on all addresses.
         pub listen: ListenAddr = ListenAddr::all(TRACKER_PORT),

@@ -35,7 +35,7 @@ pub(super) struct Text {
     pub(super) has_time_and_level: bool,
 }
 
-/// What an event says.
+/// The name, the message and the fields of an event.
 #[derive(Default)]
 struct Said {
     name: String,
@@ -154,7 +154,7 @@ mod tests {
         }
     }
 
-    /// What is written of these events.
+    /// The lines that these events write.
     fn written(text: Text, events: impl FnOnce()) -> String {
         let captured = Captured::default();
         let out = captured.clone();

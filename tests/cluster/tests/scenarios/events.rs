@@ -1,4 +1,4 @@
-//! What happens on a machine, as those are told who follow it.
+//! Scenarios for `ttctl events`: what it prints about a machine.
 
 use cluster::files::{MIB, content};
 use cluster::{CAP, Daemon, Tracker, wait_until};

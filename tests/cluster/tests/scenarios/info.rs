@@ -1,4 +1,4 @@
-//! What `ttctl info`, `list`, `peers` and `limit` tell of a daemon, and what of it outlives a restart.
+//! What `ttctl info`, `list`, `peers` and `limit` tell of a daemon, and which of it survives a restart.
 
 use cluster::files::{MIB, content};
 use cluster::process::Output;

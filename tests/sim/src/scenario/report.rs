@@ -1,9 +1,9 @@
-//! What came of a run.
+//! The results of a run.
 
 use serde::Serialize;
 use std::fmt;
 
-/// What came of a run.
+/// The results of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// Which scenario.
@@ -14,7 +14,7 @@ pub struct Report {
     pub machines: usize,
     /// Chunks of the resource.
     pub chunks: u32,
-    /// What no schedule can beat, in seconds.
+    /// The bound in seconds: no schedule is faster.
     pub bound: f64,
     /// The times at which the judged machines had everything, as multiples of the bound, sorted. Machines that never
     /// had it are left out.

@@ -241,7 +241,7 @@ impl World {
         self.now = end;
     }
 
-    // -- what came of it
+    // -- results
 
     /// Its setup.
     pub fn setup(&self) -> &Setup {

@@ -49,14 +49,14 @@ pub(super) use through_text;
 /// Why a text is no number with a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BadNumber {
-    /// What is wrong with it; what was expected is to be told, too.
+    /// What is wrong with it. The error adds what was expected.
     Wrong(&'static str),
-    /// How it is written right, which says all there is to say.
+    /// The correct spelling. The error adds nothing.
     Misspelt(String),
 }
 
 impl BadNumber {
-    /// What a person is told, where this was expected.
+    /// The error for a person, with what was expected.
     pub(super) fn expecting(self, expected: &'static str) -> BadUnit {
         match self {
             BadNumber::Wrong(why) => BadUnit { expected, why: why.into() },

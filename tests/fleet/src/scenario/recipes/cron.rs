@@ -21,7 +21,7 @@ const FORCED: &str = "/etc/cron.d/forced";
 /// Where the mail of a machine's cron is put.
 const MAIL: &str = "/var/mail/cron";
 
-/// Gives cron the recipe's files, and the same lines for every minute. What comes of it is looked at later.
+/// Gives cron the recipe's files, and the same lines for every minute. The results are checked later.
 pub(in crate::scenario) fn begin(fleet: &mut Fleet) -> Result<(), String> {
     let recipe = recipe(RENEWED)?;
     let give = |machine: &Machine, path: &str, more: &str| {
