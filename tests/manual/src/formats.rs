@@ -17,8 +17,8 @@ pub(crate) fn ttd_toml() -> Page {
     );
     page.paragraph(
         "For file_group, the user of ttd must be in that group; for ttd.service a drop-in with \
-         SupplementaryGroups=www-data sees to it. Without file_group, a shared directory with the setgid bit hands \
-         its own group on.",
+         SupplementaryGroups=www-data does that. Without file_group, files in a shared directory with the setgid bit \
+         get the group of that directory.",
     );
     files(&mut page, "ttd.toml");
     page.see_also(&["ttd(1)", "ttctl(1)", "tt-tracker.toml(5)"]);
@@ -29,7 +29,7 @@ pub(crate) fn tt_tracker_toml() -> Page {
     let mut page = Page::new("tt-tracker.toml", 5, "the configuration of tt-tracker");
     config(&mut page, "tt-tracker", TrackerConfig::KEYS, TrackerConfig::FIXED, &TrackerConfig::example());
     page.heading("EXAMPLES");
-    page.example("listen = \"10.0.0.1:7986\"\npublication_ttl = \"1 day\"".replace("1 day", "24 h").as_str());
+    page.example("listen = \"10.0.0.1:7986\"\npublication_ttl = \"24 h\"");
     files(&mut page, "tt-tracker.toml");
     page.see_also(&["tt-tracker(1)", "ttd.toml(5)"]);
     page
@@ -37,8 +37,8 @@ pub(crate) fn tt_tracker_toml() -> Page {
 
 fn config(page: &mut Page, program: &str, keys: &[Key], fixed: &[&str], example: &str) {
     let before = match program {
-        "ttd" => "Options on the command line come before the environment, and that before the file.",
-        _ => "Options on the command line come before the file.",
+        "ttd" => "Options on the command line override the environment, which overrides the file.",
+        _ => "Options on the command line override the file.",
     };
     page.heading("DESCRIPTION");
     page.paragraph(&format!(
@@ -48,15 +48,15 @@ fn config(page: &mut Page, program: &str, keys: &[Key], fixed: &[&str], example:
     ));
     page.paragraph(&format!(
         "After the file its drop-ins are read, *.toml in {program}.d beside it, in the order of the bytes of their names; \
-         after FILE.toml of --config FILE.toml, those in FILE.d. What a later file sets replaces what an earlier one has \
-         set, lists as a whole; where a key is an array of tables, each file adds its own. The drop-ins are read without \
-         the file, too. Directories, and names that begin with a dot, are ignored. A drop-in that cannot be read is an \
-         error. There may be 256 of them, and each file may have 1 MiB. `{program} --check-config` names the files that \
-         are read."
+         after FILE.toml of --config FILE.toml, those in FILE.d. A later file overrides an earlier one; a list replaces \
+         the whole former list, and each file adds its own tables to an array of tables. The drop-ins are read even if \
+         the file does not exist. Directories, and names that begin with a dot, are ignored. A drop-in that cannot be \
+         read is an error. At most 256 drop-ins of at most 1 MiB each are read; more are an error. \
+         `{program} --check-config` names the files that are read."
     ));
     page.paragraph(&format!(
-        "On SIGHUP (`systemctl reload {program}`) {program} reads all of it again. A file with a mistake \
-         changes nothing. These keys need a restart, and a change of them is logged: {}.",
+        "On SIGHUP (`systemctl reload {program}`) {program} reads all of it again. If a file has a mistake, nothing \
+         changes. A change of these keys needs a restart, and is logged: {}.",
         fixed.join(", ")
     ));
     page.heading("KEYS");
@@ -103,23 +103,23 @@ fn default<'a>(example: &'a str, table: &str, name: &str) -> &'a str {
 
 fn files(page: &mut Page, name: &str) {
     page.heading("FILES");
-    page.term(&format!("/etc/tinytorrent/{name}"), "The machine's.");
+    page.term(&format!("/etc/tinytorrent/{name}"), "The configuration of the machine.");
     let program = name.trim_end_matches(".toml");
-    page.term(&format!("/etc/tinytorrent/{program}.d/*.toml"), "The machine's drop-ins.");
+    page.term(&format!("/etc/tinytorrent/{program}.d/*.toml"), "The drop-ins of the machine.");
     if name == "ttd.toml" {
-        page.term("/etc/tinytorrent/NAME/ttd.toml", "That of ttd@NAME.service.");
+        page.term("/etc/tinytorrent/NAME/ttd.toml", "The configuration of ttd@NAME.service.");
         page.term("/etc/tinytorrent/NAME/ttd.d/*.toml", "The drop-ins of ttd@NAME.service.");
     }
-    page.term(&format!("~/.config/tinytorrent/{name}"), "A user's own.");
-    page.term(&format!("~/.config/tinytorrent/{program}.d/*.toml"), "A user's own drop-ins.");
+    page.term(&format!("~/.config/tinytorrent/{name}"), "The configuration of a user.");
+    page.term(&format!("~/.config/tinytorrent/{program}.d/*.toml"), "The drop-ins of a user.");
 }
 
 pub(crate) fn tinytorrent() -> Page {
     let mut page = Page::new("tinytorrent", 5, "the manifest of a resource, NAME.tinytorrent");
     page.heading("DESCRIPTION");
     page.paragraph(
-        "A manifest names a file and everything that is needed to fetch it from machines that nobody trusts. It is \
-         a text in UTF-8; its lines end with a line feed, the last one too:",
+        "A manifest describes a file, so that it can be fetched from machines that need not be trusted. It is a text in \
+         UTF-8; each line ends with a line feed, also the last one:",
     );
     page.term("line 1", "The resource's name: one component of a path.");
     page.term(

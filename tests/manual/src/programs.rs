@@ -1,13 +1,14 @@
 //! Section 1: the three programs, and ttctl's verbs. The command lines describe themselves; FILES and ENVIRONMENT
-//! are told here.
+//! are written here.
 
 use crate::page::{Page, source};
 use crate::synopsis::{arguments, synopsis};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
-const CONFIG: &str = "FILE, in $CONFIGURATION_DIRECTORY, else in /etc/tinytorrent for root and in ~/.config/tinytorrent \
-     for others. It need not exist.";
+/// Where a configuration is read from.
+const CONFIG: &str = "It is read from $CONFIGURATION_DIRECTORY if that is set, otherwise from /etc/tinytorrent for root and \
+     from ~/.config/tinytorrent for other users. It need not exist.";
 
 const COLOUR: (&str, &str) = ("NO_COLOR", "If set, the output has no colors.");
 
@@ -16,32 +17,30 @@ pub(crate) fn ttd() -> Page {
     page.heading("FILES");
     page.term(
         "ttd.toml",
-        &CONFIG.replace(
-            "FILE",
-            "The configuration, with the drop-ins in ttd.d beside it; ttd.toml(5) describes it. It is",
-        ),
+        &format!("The configuration, with the drop-ins in ttd.d beside it; see ttd.toml(5). {CONFIG}"),
     );
     page.term(
         "DIRECTORY",
         "The shared directory: finished files, each with its manifest NAME.tinytorrent. The default is \
-         $STATE_DIRECTORY, else /var/lib/tinytorrent for root and ~/.local/share/tinytorrent for others.",
+         $STATE_DIRECTORY if that is set, otherwise /var/lib/tinytorrent for root and ~/.local/share/tinytorrent for \
+         other users.",
     );
     page.term(
         "DIRECTORY/.tinytorrent",
-        "Everything else of ttd's: what is being fetched, what is known of it, the lock. When ttd is stopped this \
-         may be deleted; unfinished downloads are then lost.",
+        "ttd's own files: unfinished downloads, the records of all files, and the lock. They may be deleted while ttd \
+         is stopped; unfinished downloads are then lost.",
     );
     page.term(
         "/run/tinytorrent/ttd.sock",
-        "The control socket of the machine's daemon. Whoever may write to it, the group tinytorrent, may control \
-         ttd. A daemon with a DIRECTORY on its command line has it in DIRECTORY/.tinytorrent, a user's own daemon in \
-         $XDG_RUNTIME_DIR/tinytorrent.",
+        "The control socket of the machine's daemon. The members of the group tinytorrent may write to it, and so \
+         control ttd. A daemon with a DIRECTORY on its command line has its socket in DIRECTORY/.tinytorrent, a \
+         user's own daemon in $XDG_RUNTIME_DIR/tinytorrent.",
     );
     page.heading("ENVIRONMENT");
     page.term(
         "TT_TRACKERS",
-        "Trackers, as tt://HOST:PORT, with commas or white space between them. They take the place of those in the \
-         configuration, also when it is read again; --tracker comes before them.",
+        "Trackers, as tt://HOST:PORT, separated by commas or white space. They replace those in the configuration, \
+         also after a reload; --tracker overrides them.",
     );
     services(&mut page);
     page.term(COLOUR.0, COLOUR.1);
@@ -54,7 +53,9 @@ pub(crate) fn tt_tracker() -> Page {
     page.heading("FILES");
     page.term(
         "tt-tracker.toml",
-        &CONFIG.replace("FILE", "The configuration, with the drop-ins in tt-tracker.d beside it; tt-tracker.toml(5) describes it. It is"),
+        &format!(
+            "The configuration, with the drop-ins in tt-tracker.d beside it; see tt-tracker.toml(5). {CONFIG}"
+        ),
     );
     page.heading("ENVIRONMENT");
     services(&mut page);
@@ -75,12 +76,12 @@ pub(crate) fn ttctl() -> Vec<Page> {
     main.heading("ENVIRONMENT");
     main.term(
         "TT_SOCKET",
-        "The control socket of the daemon to talk to; --socket and --directory come before it.",
+        "The control socket of the daemon to talk to; --socket and --directory override it.",
     );
     main.term(
         "TT_TRACKERS",
-        "Trackers, as tt://HOST:PORT, with commas or white space between them, for share and create (--tracker comes before \
-         them) and, where no ttd answers, for doctor.",
+        "Trackers for share and create, as tt://HOST:PORT, separated by commas or white space; --tracker overrides \
+         them. If no ttd answers, doctor uses them too.",
     );
     main.term("XDG_RUNTIME_DIR", "Where the user's own daemon has its socket.");
     main.term(COLOUR.0, COLOUR.1);
@@ -102,7 +103,7 @@ fn verbs(verb: &Command, above: &str, pages: &mut Vec<Page>) {
     }
 }
 
-/// The sections that the command line has to tell.
+/// The sections that are made from the command line.
 fn program(mut command: Command, name: &str) -> Page {
     command.build();
     let after_help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -154,11 +155,11 @@ fn has_heading(part: &str) -> bool {
 fn services(page: &mut Page) {
     page.term(
         "STATE_DIRECTORY, RUNTIME_DIRECTORY, CONFIGURATION_DIRECTORY",
-        "What systemd says of directories; systemd.exec(5) has more.",
+        "The directories that systemd assigns to the service; see systemd.exec(5).",
     );
     page.term(
         "NOTIFY_SOCKET, WATCHDOG_USEC",
-        "Where systemd hears of readiness, status and signs of life; sd_notify(3) has more.",
+        "Where readiness, status and signs of life are reported to systemd; see sd_notify(3).",
     );
     page.term(
         "JOURNAL_STREAM",
