@@ -78,7 +78,7 @@ impl Snapshot {
 
     // -- for the one who makes it
 
-    /// How a name was doing when it was put last.
+    /// The last state of a name that was put.
     pub fn get(&self, name: &ResourceName) -> Option<&ResourceStatus> {
         self.resources.get(name).map(|entry| &*entry.status)
     }

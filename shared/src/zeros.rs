@@ -24,8 +24,7 @@ pub enum Part {
 
 /// Divides bytes into data and runs of zeros, in order and without gaps. A run is as long as it can be.
 ///
-/// This takes no time to speak of for ordinary data: one byte in each 64 KiB is looked at, and its neighbors only if it
-/// is zero.
+/// This is fast for ordinary data: one byte in each 64 KiB is looked at, and its neighbors only if it is zero.
 ///
 /// ```
 /// use shared::zeros::{Part, RUN_BYTES_MIN, parts};

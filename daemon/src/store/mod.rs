@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Each of our small files is written by rename, begins with its version and ends with its checksum. They only save
-//! work: a torn, empty or missing one is made again from the data, never the other way round. A file of a later version
+//! work: a torn, empty or missing one is rebuilt from the data, and the data is never changed to match them. A file of a later version
 //! is left untouched.
 //!
 //! The order of a download: the swarm's directory appears completely; chunks are written; their data is synced; the

@@ -22,8 +22,8 @@ const ALONG: u32 = 4;
 const REDIAL_FIRST: Duration = Duration::from_secs(3);
 /// The longest such time. A fleet of thousands then dials a restarted tracker over a quarter of a minute.
 const REDIAL_MAX: Duration = Duration::from_secs(15);
-/// After its start a daemon waits at most this long before it announces the resources of its last run, so that all of
-/// them go in few calls.
+/// The longest wait of a daemon after its start before it announces the resources of its last run. The wait is random,
+/// because after a power cut a whole fleet starts together.
 const RETURN_MAX: Duration = Duration::from_secs(2);
 
 /// The next announce of each resource.

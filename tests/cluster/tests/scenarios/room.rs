@@ -1,4 +1,4 @@
-//! Scenarios for room on the disk: it is promised only once, and some of it to nobody.
+//! Scenarios for free space on the disk: it is promised only once, and `min_free_space` of it to nobody.
 
 use cluster::files::{MIB, content};
 use cluster::mounts::{mount_tmpfs, own_mounts};

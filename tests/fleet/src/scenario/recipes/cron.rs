@@ -15,7 +15,7 @@ const FETCHED: &str = "/var/lib/tinytorrent/forecast.grib2";
 const NIGHT: &str = "cron: full speed only at night";
 const LIMITS: &str = "/etc/cron.d/tinytorrent-limits";
 
-/// Beside each file of a recipe: its lines, every minute.
+/// A cron file with the lines of the recipes, to be run every minute.
 const FORCED: &str = "/etc/cron.d/forced";
 
 /// Where the mail of a machine's cron is put.
