@@ -116,6 +116,12 @@ impl ListingBuilder {
 }
 
 impl Listing {
+    /// The same entries below a top directory of another name, and with or without times; without, if they have none.
+    pub fn in_form(&self, name: TreeName, has_times: bool) -> Result<Listing, BadTree> {
+        let time = |time: Option<i64>| time.filter(|_| has_times);
+        Listing::new(name, self.entries().map(|entry| Entry { time: time(entry.time), ..entry }))
+    }
+
     /// Makes a listing of entries in any order. The error names an entry that is not allowed.
     pub fn new<'a>(name: TreeName, entries: impl IntoIterator<Item = Entry<'a>>) -> Result<Listing, BadTree> {
         let mut builder = ListingBuilder::new(name);

@@ -95,6 +95,14 @@ impl Listing {
     }
 }
 
+#[cfg(test)]
+impl Listing {
+    /// The memory that the entries take.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.rows.memory_bytes()
+    }
+}
+
 impl PartialEq for Listing {
     fn eq(&self, other: &Listing) -> bool {
         self.name == other.name && self.entries().eq(other.entries())

@@ -80,6 +80,11 @@ impl Rows {
         self.texts.shrink_to_fit();
     }
 
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<Row>() + self.texts.capacity()
+    }
+
     fn push_text(&mut self, text: &str) -> Option<(u32, u16)> {
         let start = u32::try_from(self.texts.len()).ok()?;
         let bytes = u16::try_from(text.len()).ok()?;

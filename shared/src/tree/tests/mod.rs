@@ -1,5 +1,7 @@
 //! Tests of the bytes of a tree.
 
+mod golden;
+mod large;
 mod listing;
 mod model;
 mod tar;

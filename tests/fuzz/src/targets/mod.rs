@@ -7,6 +7,7 @@ mod machine;
 mod registry;
 mod text;
 mod texts;
+mod tree;
 
 /// A fuzz target.
 pub struct Target {
@@ -34,6 +35,7 @@ pub const ALL: &[Target] = &[
     target("units", MIB, texts::units),
     target("shown", 64 * KIB, texts::shown),
     target("what", 64 * KIB, texts::what),
+    target("tree", MIB, tree::tree),
     target("peer_request", 4 * MIB, frames::peer_request),
     target("peer_response", 4 * MIB, frames::peer_response),
     target("tracker_request", 4 * MIB, frames::tracker_request),
