@@ -12,7 +12,7 @@ use rustix::fs::fgetxattr_query;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A directory that was hashed.
@@ -26,8 +26,11 @@ pub struct HashedTree {
     pub sums: Sums,
 }
 
-/// Hashes a directory as a tree. `progress` is told the bytes of the tar that are done; before, while the entries are
-/// looked for, it is told 0. If something changes meanwhile, all is done once more.
+/// A callback that is told how many bytes of the tar are done, and how many it has; 0 and 0 while the entries are
+/// looked for. It is called from any thread. If it returns `Break`, the work stops.
+pub type TreeProgress<'a> = dyn Fn(u64, u64) -> ControlFlow<()> + Sync + 'a;
+
+/// Hashes a directory as a tree. If something changes meanwhile, all is done once more.
 ///
 /// # Errors
 /// When the directory cannot be a tree, when it changes again, or when something may not be read.
@@ -35,7 +38,7 @@ pub fn hash_tree(
     top: OwnedFd,
     name: &TreeName,
     options: WalkOptions,
-    progress: &hashing::Progress<'_>,
+    progress: &TreeProgress<'_>,
 ) -> Result<HashedTree, TreeError> {
     let files = TreeFiles::new(top);
     match hash_once(&files, name, options, progress) {
@@ -48,9 +51,9 @@ fn hash_once(
     files: &TreeFiles,
     name: &TreeName,
     options: WalkOptions,
-    progress: &hashing::Progress<'_>,
+    progress: &TreeProgress<'_>,
 ) -> Result<HashedTree, TreeError> {
-    let walked = walk(files.top(), name.clone(), options, &|_| progress(0))?;
+    let walked = walk(files.top(), name.clone(), options, &|_| progress(0, 0))?;
     hash_walked(files, walked, progress)
 }
 
@@ -58,10 +61,11 @@ fn hash_once(
 pub(super) fn hash_walked(
     files: &TreeFiles,
     mut walked: Walked,
-    progress: &hashing::Progress<'_>,
+    progress: &TreeProgress<'_>,
 ) -> Result<HashedTree, TreeError> {
     let body = TreeBody::new(files, &walked);
-    let hashed = hashing::hash_body(&body, progress).map_err(TreeError::of_io)?;
+    let total = walked.layout.bytes();
+    let hashed = hashing::hash_body(&body, &|done| progress(done, total)).map_err(TreeError::of_io)?;
     let Learned { sums, capabilities, .. } =
         body.learned.into_inner().unwrap_or_else(PoisonError::into_inner);
     for index in capabilities {

@@ -37,7 +37,7 @@ pub enum Symlinks {
 }
 
 /// The entries of a directory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Walked {
     /// The layout of its tar.
     pub layout: TreeLayout,

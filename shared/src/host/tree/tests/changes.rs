@@ -1,7 +1,6 @@
 //! Directories that change while they are read.
 
-use super::directory::{self, OPTIONS, app, write};
-use crate::host::hashing::silent;
+use super::directory::{self, OPTIONS, app, silent, write};
 use crate::host::tree::hash::{hash_tree, hash_walked};
 use crate::host::tree::{TreeError, TreeFiles, open_top, walk};
 use crate::tree::{EntryKind, TreePath};
@@ -69,7 +68,7 @@ fn a_change_is_tried_once_more() {
     fs::write(&file, directory::bytes(20 << 20)).expect("it is written");
     let hash = |changes: u32| {
         let changed = AtomicU32::new(0);
-        let progress = |bytes: u64| {
+        let progress = |bytes: u64, _total| {
             if bytes == 1 << 20 && changed.fetch_add(1, SeqCst) < changes {
                 fs::write(&file, directory::bytes((20 << 20) - 1)).expect("it is written");
             }

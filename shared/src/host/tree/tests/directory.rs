@@ -1,7 +1,7 @@
 //! Directories that tests make, and their tars.
 
 use crate::chunk::CHUNK_BYTES;
-use crate::host::hashing::{Body, silent};
+use crate::host::hashing::Body;
 use crate::host::tree::hash::{TreeBody, hash_walked};
 use crate::host::tree::{HashedTree, Symlinks, TreeError, TreeFiles, WalkOptions, Walked, open_top, walk};
 use crate::id::{ChunkHash, ResourceId};
@@ -18,6 +18,11 @@ pub(super) const OPTIONS: WalkOptions =
 
 pub(super) fn name() -> TreeName {
     "app".parse().expect("a name")
+}
+
+/// A progress function that ignores the numbers.
+pub(super) fn silent(_done: u64, _total: u64) -> ControlFlow<()> {
+    ControlFlow::Continue(())
 }
 
 /// An empty directory `app` in a directory that goes away.
