@@ -1,4 +1,4 @@
-//! `ttctl check`: checks that a manifest is valid, and compares a file with it.
+//! `ttctl check`: checks that a manifest is valid, and compares a file or a directory with it.
 
 use crate::cli::CheckArgs;
 use crate::documents::{Check, CheckedFile, Document};
@@ -7,11 +7,15 @@ use crate::files;
 use crate::human;
 use crate::output::Output;
 use crate::progress::{Now, Progress};
+use crate::tree;
 use shared::chunk::ChunkIndex;
+use shared::have::HaveMap;
 use shared::host::hashing::{Checked, check_file};
+use shared::host::tree::hash_tree_for;
 use shared::manifest::Manifest;
+use shared::tree::TreeName;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// Limits the indices of bad chunks that one line lists; the others are left out. Eight fit on one line.
@@ -19,8 +23,7 @@ const NAMED_MAX: usize = 8;
 
 pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> {
     let manifest = files::read_manifest(&args.manifest)?;
-    let beside = args.manifest.with_file_name(manifest.name().as_str());
-    let file = args.file.clone().or_else(|| beside.exists().then_some(beside));
+    let file = args.file.clone().or_else(|| beside(&args.manifest, &manifest));
     let Some(path) = file else {
         return match output.is_json() {
             true => output.json(&Document::new(Check::new(&manifest, None))),
@@ -34,7 +37,10 @@ pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> 
             }
         };
     };
-    let checked = compare(&path, &manifest, output)?;
+    let checked = match path.is_dir() {
+        true => compare_directory(&path, &manifest, args, output)?,
+        false => compare(&path, &manifest, output)?,
+    };
     if output.is_json() {
         output.json(&Document::new(Check::new(
             &manifest,
@@ -79,7 +85,44 @@ fn compare(path: &Path, manifest: &Manifest, output: &Output) -> Result<Checked,
     .map_err(|error| Error::io(format!("cannot check {}", path.display()), &error))
 }
 
+/// A directory is compared as the tar that it would be.
+fn compare_directory(
+    path: &Path,
+    manifest: &Manifest,
+    args: &CheckArgs,
+    output: &Output,
+) -> Result<Checked, Error> {
+    let path = tree::named(path)?;
+    let own = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+    let mut names: Vec<TreeName> = TreeName::of_resource(manifest.name()).into_iter().chain(own).collect();
+    names.dedup();
+    if TreeName::of_resource(manifest.name()).is_none() {
+        let message = format!("{} is a directory, and the manifest is that of a file", path.display());
+        return Err(Error::bad_data(message));
+    }
+    let top = tree::open(&path)?;
+    let found = tree::with_progress(&path, "checking", output, |progress| {
+        hash_tree_for(manifest, top, &names, args.tree.options(), progress)
+    })?;
+    let mut good = HaveMap::empty(manifest.count());
+    for (index, (found, wanted)) in
+        manifest.count().indices().zip(found.hashed.hashes.iter().zip(manifest.hashes()))
+    {
+        if found == wanted {
+            good.insert(index);
+        }
+    }
+    Ok(Checked {
+        bad: good.missing_from(ChunkIndex(0)).collect(),
+        good,
+        unreadable: Vec::new(),
+        whole_matches: found.hashed.resource == manifest.resource(),
+        bytes: found.hashed.bytes,
+    })
+}
+
 fn verdict(path: &Path, manifest: &Manifest, checked: &Checked) -> Result<(), Error> {
+    let is_directory = path.is_dir();
     let path = path.display();
     if !checked.bad.is_empty() {
         let bad = checked.bad.len();
@@ -87,7 +130,11 @@ fn verdict(path: &Path, manifest: &Manifest, checked: &Checked) -> Result<(), Er
         let named = indices(&checked.bad);
         let how = if bad == 1 { "differs or is missing" } else { "differ or are missing" };
         let message = format!("{path} does not match: {bad} of {total} {how}: {named}");
-        return Err(Error::bad_data(message).hint("fetch it again, or make a new manifest for it"));
+        let hint = match is_directory {
+            true => "names, permissions and times count, too; `tar -xp` keeps them",
+            false => "fetch it again, or make a new manifest for it",
+        };
+        return Err(Error::bad_data(message).hint(hint));
     }
     if checked.bytes > manifest.count().bytes_max() {
         let message = format!("{path} does not match: it is longer than the manifest says");
@@ -98,6 +145,13 @@ fn verdict(path: &Path, manifest: &Manifest, checked: &Checked) -> Result<(), Er
         return Err(Error::bad_data(message).hint("the manifest is wrong; do not use it"));
     }
     Ok(())
+}
+
+/// What a manifest names, if it is beside it: a file, or the directory that the file would be the tar of.
+fn beside(path: &Path, manifest: &Manifest) -> Option<PathBuf> {
+    let directory = TreeName::of_resource(manifest.name());
+    let names = [Some(manifest.name().as_str()), directory.as_ref().map(TreeName::as_str)];
+    names.into_iter().flatten().map(|name| path.with_file_name(name)).find(|beside| beside.exists())
 }
 
 /// The first few indices, as text.

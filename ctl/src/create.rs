@@ -1,4 +1,4 @@
-//! `ttctl create`: makes the manifest of a file.
+//! `ttctl create`: makes the manifest of a file or a directory.
 
 use crate::cli::CreateArgs;
 use crate::documents::{Created, Document};
@@ -6,10 +6,12 @@ use crate::error::Error;
 use crate::files::{self, NewFile};
 use crate::output::Output;
 use crate::progress::{Now, Progress};
+use crate::tree::{self, Directory};
 use shared::host::config::{DaemonConfig, Files};
 use shared::host::environment;
 use shared::host::hashing::{Hashed, hash_file};
 use shared::host::paths::Places;
+use shared::host::tree::hash_tree;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::url::TrackerUrl;
@@ -19,12 +21,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 pub(crate) fn create(args: &CreateArgs, output: &mut Output) -> Result<(), Error> {
-    let name = files::name_of(&args.file)?;
     let trackers = trackers(&args.trackers)?;
-    let hashed = hash(&args.file, &name, output)?;
+    let is_directory = args.file.is_dir();
+    let (path, name, hashed) = if is_directory { hash_directory(args, output) } else { hash(args, output) }?;
     let (resource, bytes) = (hashed.resource, hashed.bytes);
     let manifest = Manifest::new(name, resource, trackers, hashed.hashes)
-        .map_err(|why| Error::usage(format!("cannot make a manifest of {}: {why}", args.file.display())))?;
+        .map_err(|why| Error::usage(format!("cannot make a manifest of {}: {why}", path.display())))?;
     for url in manifest.trackers().iter().filter(|url| url.is_loopback()) {
         output.warning(&format!("{url} is a loopback address: other machines cannot reach it"));
     }
@@ -34,12 +36,13 @@ pub(crate) fn create(args: &CreateArgs, output: &mut Output) -> Result<(), Error
     let path = match &args.output {
         Some(path) if path.is_dir() => path.join(manifest.name().manifest_name()),
         Some(path) => path.clone(),
-        None => args.file.with_file_name(manifest.name().manifest_name()),
+        None => path.with_file_name(manifest.name().manifest_name()),
     };
     write(&manifest, &path)?;
     if output.is_json() {
         return output.json(&Document::new(Created {
             name: manifest.name().to_string(),
+            kind: if is_directory { "tree" } else { "file" },
             resource: resource.to_string(),
             manifest: path.display().to_string(),
             bytes,
@@ -66,15 +69,28 @@ fn trackers(args: &[TrackerUrl]) -> Result<Vec<TrackerUrl>, Error> {
     Ok(config.trackers)
 }
 
-fn hash(path: &Path, name: &ResourceName, output: &Output) -> Result<Hashed, Error> {
+fn hash(args: &CreateArgs, output: &Output) -> Result<(PathBuf, ResourceName, Hashed), Error> {
+    let path = &args.file;
+    let name = files::name_of(path)?;
     let (file, metadata) = files::open_regular(path)?;
     let progress = Mutex::new(Progress::new(output, name.as_str()));
-    hash_file(&file, &|bytes_done| {
+    let hashed = hash_file(&file, &|bytes_done| {
         let now = Now { bytes_done, bytes_total: metadata.len(), doing: "hashing", ..Now::default() };
         progress.lock().unwrap_or_else(PoisonError::into_inner).update(&now);
         ControlFlow::Continue(())
-    })
-    .map_err(|error| Error::io(format!("cannot hash {}", path.display()), &error))
+    });
+    let hashed = hashed.map_err(|error| Error::io(format!("cannot hash {}", path.display()), &error))?;
+    Ok((path.clone(), name, hashed))
+}
+
+fn hash_directory(args: &CreateArgs, output: &Output) -> Result<(PathBuf, ResourceName, Hashed), Error> {
+    let Directory { path, name } = Directory::new(&args.file)?;
+    let top = tree::open(&path)?;
+    let hashed = tree::with_progress(&path, "hashing", output, |progress| {
+        hash_tree(top, &name, args.tree.options(), progress)
+    })?;
+    tree::warn(&path, &hashed.walked.notes, output);
+    Ok((path, name.resource_name(), hashed.hashed))
 }
 
 fn write(manifest: &Manifest, path: &Path) -> Result<(), Error> {

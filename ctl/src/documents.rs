@@ -332,6 +332,8 @@ pub(crate) struct VerifiedAll {
 #[derive(Debug, Serialize)]
 pub(crate) struct Created {
     pub(crate) name: String,
+    /// "file", or "tree" for a directory.
+    pub(crate) kind: &'static str,
     pub(crate) resource: String,
     pub(crate) manifest: String,
     pub(crate) bytes: u64,

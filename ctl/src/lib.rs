@@ -54,6 +54,7 @@ mod tasks;
 mod terminal;
 mod to_stdout;
 mod tracker;
+mod tree;
 mod unpublish;
 mod usage;
 mod verify;

@@ -16,6 +16,7 @@ mod remove;
 mod share;
 mod status;
 mod tracker;
+mod tree;
 mod unpublish;
 mod wait;
 mod what;
@@ -40,6 +41,7 @@ pub use remove::RemoveArgs;
 pub use share::ShareArgs;
 pub use status::StatusArgs;
 pub use tracker::{TrackerCommand, TrackerListArgs, TrackerPeersArgs, TrackerResourcesArgs};
+pub use tree::{SymlinksArg, TreeArgs};
 pub use unpublish::UnpublishArgs;
 pub use wait::WaitArgs;
 pub use what::{WhatsArgs, resource_name};
@@ -158,11 +160,11 @@ pub enum Command {
     /// Without a ttd it checks the configuration, the directory and the port.
     #[command(override_usage = "ttctl doctor")]
     Doctor,
-    /// Create the manifest of a file; needs no ttd
-    #[command(override_usage = "ttctl create [--tracker URL]... [-o PATH] FILE")]
+    /// Create the manifest of a file or directory; needs no ttd
+    #[command(override_usage = "ttctl create [--tracker URL]... [-o PATH] FILE|DIR")]
     Create(CreateArgs),
-    /// Check a manifest, or a file against it; needs no ttd
-    #[command(override_usage = "ttctl check MANIFEST [FILE]")]
+    /// Check a manifest, or a file or directory against it; needs no ttd
+    #[command(override_usage = "ttctl check MANIFEST [FILE|DIR]")]
     Check(CheckArgs),
     /// Ask a tracker what it knows
     #[command(subcommand)]

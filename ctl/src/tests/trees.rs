@@ -1,0 +1,141 @@
+//! `create` and `check` of directories.
+
+use super::{bytes, text, ttctl, ttctl_fails};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+const TRACKER: [&str; 2] = ["--tracker", "tt://tracker.example"];
+
+/// A directory `app` with a few entries, in a directory that goes away.
+fn app() -> (tempfile::TempDir, PathBuf) {
+    let room = tempfile::tempdir().unwrap();
+    let app = room.path().join("app");
+    fs::create_dir_all(app.join("bin/empty")).unwrap();
+    fs::write(app.join("bin/tool"), "tool").unwrap();
+    fs::write(app.join("large"), bytes((2 << 20) + 5)).unwrap();
+    symlink("bin/tool", app.join("link")).unwrap();
+    (room, app)
+}
+
+fn create(app: &Path, more: &[&str]) -> String {
+    let (printed, result) = ttctl(&[&["create", text(app)], &TRACKER[..], more].concat());
+    result.unwrap();
+    printed
+}
+
+#[test]
+fn a_directory_is_described_as_a_tar() {
+    let (room, app) = app();
+    let printed = create(&app, &[]);
+    let manifest = room.path().join("app.tar.tinytorrent");
+    assert!(printed.ends_with(&format!("  {}\n", manifest.display())), "{printed}");
+    let written = fs::read_to_string(&manifest).unwrap();
+    assert!(written.starts_with(&format!("app.tar\n{}\n", &printed[..64])), "{written}");
+    assert_eq!(written.lines().count(), 3 + 3);
+
+    // However the path is written, it is the same directory.
+    let slash = format!("{}/", app.display());
+    let dots = format!("{}/bin/..", app.display());
+    for path in [slash.as_str(), &dots] {
+        let (again, result) = ttctl(&["create", path, TRACKER[0], TRACKER[1], "-o", "-"]);
+        result.unwrap();
+        assert_eq!(again, written, "{path}");
+    }
+    let json = ttctl(&["--json", "create", text(&app), TRACKER[0], TRACKER[1]]).0;
+    assert!(json.contains(r#""kind":"tree""#) && json.contains(r#""name":"app.tar""#), "{json}");
+}
+
+#[test]
+fn a_directory_is_compared_with_its_manifest() {
+    let (room, app) = app();
+    create(&app, &[]);
+    let manifest = room.path().join("app.tar.tinytorrent");
+    let check = |path: &str| ttctl(&["check", text(&manifest), path]);
+    let (printed, result) = check(text(&app));
+    result.unwrap();
+    assert!(printed.ends_with(&format!("{} matches (2.0 MiB)\n", app.display())), "{printed}");
+    // It is found beside the manifest, and under another name.
+    assert!(ttctl(&["check", text(&manifest)]).0.contains("app matches"));
+    let moved = room.path().join("another name");
+    fs::rename(&app, &moved).unwrap();
+    check(text(&moved)).1.unwrap();
+    fs::rename(&moved, &app).unwrap();
+
+    let changes: [(&str, &dyn Fn()); 5] = [
+        ("a byte", &|| fs::write(app.join("bin/tool"), "toot").unwrap()),
+        ("permissions", &|| fs::set_permissions(app.join("large"), Permissions::from_mode(0o600)).unwrap()),
+        ("a new file", &|| fs::write(app.join("bin/new"), "").unwrap()),
+        ("a link", &|| {
+            fs::remove_file(app.join("link")).unwrap();
+            symlink("large", app.join("link")).unwrap();
+        }),
+        ("a missing directory", &|| fs::remove_dir(app.join("bin/empty")).unwrap()),
+    ];
+    for (what, change) in changes {
+        change();
+        let (code, message) = ttctl_fails(&["check", text(&manifest), text(&app)]);
+        assert_eq!(code, 6, "{what}");
+        assert!(message.contains("does not match: "), "{what}: {message}");
+        create(&app, &[]);
+        check(text(&app)).1.unwrap();
+    }
+    let file = room.path().join("file");
+    fs::write(&file, "x").unwrap();
+    ttctl(&["create", text(&file), TRACKER[0], TRACKER[1]]).1.unwrap();
+    let (code, message) = ttctl_fails(&["check", &format!("{}.tinytorrent", file.display()), text(&app)]);
+    assert_eq!(code, 6);
+    assert!(message.ends_with("app is a directory, and the manifest is that of a file"), "{message}");
+}
+
+#[test]
+fn times_count_only_if_they_were_carried() {
+    let (room, app) = app();
+    let manifest = room.path().join("app.tar.tinytorrent");
+    let touch = |seconds| {
+        let file = File::open(app.join("large")).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+    };
+    create(&app, &[]);
+    touch(1);
+    assert_eq!(ttctl_fails(&["check", text(&manifest), text(&app)]).0, 6);
+    let without = create(&app, &["--no-times"]);
+    touch(2);
+    ttctl(&["check", text(&manifest), text(&app)]).1.unwrap();
+    assert_eq!(create(&app, &["--no-times"]), without);
+}
+
+#[test]
+fn what_a_tar_cannot_carry_is_refused_with_its_path() {
+    let (_room, app) = app();
+    let fails = |more: &[&str]| ttctl_fails(&[&["create", text(&app)], &TRACKER[..], more].concat());
+    symlink("/etc/passwd", app.join("bin/out")).unwrap();
+    let (code, message) = fails(&[]);
+    assert_eq!(code, 4);
+    let outside =
+        format!("cannot share {}/bin/out: the symbolic link leads outside of the directory", app.display());
+    assert_eq!(message, outside);
+    create(&app, &["--symlinks", "any"]);
+    create(&app, &["--symlinks", "skip"]);
+    fs::remove_file(app.join("bin/out")).unwrap();
+
+    let _socket = std::os::unix::net::UnixListener::bind(app.join("socket")).unwrap();
+    assert_eq!(fails(&[]), (4, format!("cannot share {}/socket: it is a socket, not a file", app.display())));
+    create(&app, &["--skip-special"]);
+    fs::remove_file(app.join("socket")).unwrap();
+
+    fs::write(app.join("two\nlines"), "").unwrap();
+    let (code, message) = fails(&[]);
+    assert_eq!(code, 4);
+    assert!(message.ends_with("app/two\\nlines: the name contains a control character"), "{message}");
+    fs::remove_file(app.join("two\nlines")).unwrap();
+
+    let listing = app.with_file_name(".MTREE");
+    fs::create_dir(&listing).unwrap();
+    let (code, message) = ttctl_fails(&["create", text(&listing), TRACKER[0], TRACKER[1]]);
+    assert_eq!(code, 4);
+    assert!(message.contains("names of the tree's own members"), "{message}");
+    let (code, _) = ttctl_fails(&["create", "/", TRACKER[0], TRACKER[1]]);
+    assert_eq!(code, 4);
+}
