@@ -2,11 +2,13 @@
 //! [`System`], or in tests a medium that stops, tears writes, loses data and fails, or a slow one. Our small files are
 //! read through it too; other reading bypasses it.
 
-use super::{At, StoreError, read};
+use super::{At, StoreError, holes, read};
 use rustix::fs::{CWD, RenameFlags};
+use shared::host::sparse;
 use std::fmt::Debug;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +18,9 @@ use std::sync::Arc;
 pub enum Step<'a> {
     /// Writes bytes to an open file.
     Write { file: &'a File, offset: u64, bytes: &'a [u8] },
-    /// Copies all bytes of a file to another, sharing blocks if the file system can.
+    /// Makes a range of a file zeros, as a hole if the file system can. It ends within the file.
+    Punch { file: &'a File, offset: u64, bytes: u64 },
+    /// Copies all bytes of a file to an empty one, sharing blocks if the file system can. Holes stay holes.
     Copy { from: &'a File, to: &'a File },
     /// Truncates a file to this many bytes.
     Cut { file: &'a File, bytes: u64 },
@@ -61,7 +65,8 @@ pub trait Medium: Debug + Send + Sync {
     /// When the system refuses.
     fn open(&self, path: &Path, how: Open) -> io::Result<File>;
 
-    /// Performs one step. All steps except `Write`, `Copy` and `CopyRange` happen completely or not at all.
+    /// Performs one step. All steps except `Write`, `Punch`, `Copy` and `CopyRange` happen completely or not at
+    /// all.
     ///
     /// # Errors
     /// When the system refuses.
@@ -95,9 +100,12 @@ impl Medium for System {
     fn perform(&self, step: Step<'_>) -> io::Result<()> {
         match step {
             Step::Write { file, offset, bytes } => file.write_all_at(bytes, offset),
-            Step::Copy { mut from, mut to } => io::copy(&mut from, &mut to).map(drop),
+            Step::Punch { file, offset, bytes } => holes::punch(file, offset, bytes),
+            Step::Copy { from, to } => {
+                sparse::copy(from, to, from.metadata()?.len(), &mut |_| ControlFlow::Continue(()))
+            }
             Step::Cut { file, bytes } => file.set_len(bytes),
-            Step::CopyRange { from, to, offset, bytes } => copy_range(from, to, offset, bytes),
+            Step::CopyRange { from, to, offset, bytes } => sparse::copy_range(from, to, offset, bytes),
             Step::SyncFile { file } => file.sync_all(),
             Step::SyncFolder { path } => File::open(path)?.sync_all(),
             Step::MakeFolder { path } => DirBuilder::new().mode(0o700).create(path),
@@ -109,31 +117,6 @@ impl Medium for System {
             Step::SetGroup { file, group } => std::os::unix::fs::fchown(file, None, Some(group)),
         }
     }
-}
-
-/// Copies a range in the kernel, or here if the kernel cannot.
-fn copy_range(from: &File, to: &File, offset: u64, bytes: u64) -> io::Result<()> {
-    let (mut read_at, mut write_at, end) = (offset, offset, offset + bytes);
-    while read_at < end {
-        let rest = usize::try_from(end - read_at).unwrap_or(usize::MAX);
-        let copied = rustix::fs::copy_file_range(from, Some(&mut read_at), to, Some(&mut write_at), rest);
-        match copied {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(
-                rustix::io::Errno::XDEV
-                | rustix::io::Errno::INVAL
-                | rustix::io::Errno::NOSYS
-                | rustix::io::Errno::OPNOTSUPP,
-            ) => {
-                let mut rest = vec![0; rest];
-                from.read_exact_at(&mut rest, read_at)?;
-                return to.write_all_at(&rest, write_at);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }
 
 /// Renames without replacing.
@@ -180,6 +163,11 @@ impl Disk {
         bytes: &[u8],
     ) -> Result<(), StoreError> {
         self.0.perform(Step::Write { file, offset, bytes }).at("write to", path)
+    }
+
+    /// Makes a range zeros, without changing the file's length.
+    pub(super) fn punch(&self, file: &File, path: &Path, offset: u64, bytes: u64) -> Result<(), StoreError> {
+        self.0.perform(Step::Punch { file, offset, bytes }).at("write zeros to", path)
     }
 
     /// Reads one of our small files. The error has no path, since the caller handles some kinds itself.

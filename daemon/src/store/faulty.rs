@@ -107,8 +107,8 @@ impl Faulty {
         self.state().steps
     }
 
-    /// Stops before this step, counted from 1: neither it nor any later step happens. If `torn` is set and the step is
-    /// a write, half of it happens.
+    /// Stops before this step, counted from 1: neither it nor any later step happens. If `torn` is set and the step
+    /// writes or punches, half of it happens.
     pub fn stop_at(&self, step: u64, torn: bool) {
         let mut state = self.state();
         (state.stop_at, state.torn) = (Some(step), torn);
@@ -188,12 +188,16 @@ impl Faulty {
     fn begin(&self, state: &mut State, step: Option<&Step<'_>>) -> io::Result<()> {
         state.steps += 1;
         if let Some(stop) = state.stop_at.filter(|&stop| state.steps >= stop) {
-            if let Some(Step::Write { file, offset, bytes }) = step
-                && state.steps == stop
-                && state.torn
-            {
-                state.note_bytes(file, *offset, bytes.len() as u64 / 2)?;
-                file.write_all_at(&bytes[..bytes.len() / 2], *offset)?;
+            match step.filter(|_| state.steps == stop && state.torn) {
+                Some(Step::Write { file, offset, bytes }) => {
+                    state.note_bytes(file, *offset, bytes.len() as u64 / 2)?;
+                    file.write_all_at(&bytes[..bytes.len() / 2], *offset)?;
+                }
+                Some(&Step::Punch { file, offset, bytes }) if bytes > 1 => {
+                    state.note_bytes(file, offset, bytes / 2)?;
+                    System.perform(Step::Punch { file, offset, bytes: bytes / 2 })?;
+                }
+                _ => {}
             }
             return Err(io::Error::other("the machine has stopped"));
         }
@@ -257,6 +261,10 @@ impl Medium for Faulty {
         match step {
             Step::Write { file, offset, bytes } => {
                 state.note_bytes(file, offset, bytes.len() as u64)?;
+                System.perform(step)
+            }
+            Step::Punch { file, offset, bytes } => {
+                state.note_bytes(file, offset, bytes)?;
                 System.perform(step)
             }
             Step::Cut { file, bytes } => {

@@ -32,6 +32,7 @@ pub mod faulty;
 pub mod fuzz;
 mod group;
 mod have_file;
+mod holes;
 mod home;
 mod identity;
 mod import;

@@ -3,6 +3,7 @@
 
 use super::disk::Disk;
 use super::{At, FileIdentity, StoreError};
+use shared::zeros::{self, Part};
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -50,8 +51,8 @@ impl OwnFile {
         self.file.metadata().at("access", &self.path)
     }
 
-    /// Writes bytes without syncing them. A complete file has them already and is not written to: it may have its name
-    /// by now.
+    /// Writes bytes without syncing them. Long runs of zeros become holes. A complete file has them already and is not
+    /// written to: it may have its name by now.
     ///
     /// # Errors
     /// When the disk is full or fails.
@@ -59,7 +60,20 @@ impl OwnFile {
         let complete = self.complete.read().unwrap_or_else(PoisonError::into_inner);
         match *complete {
             Some(_) => Ok(()),
-            None => self.disk.write(&self.file, &self.path, offset, bytes),
+            None => self.write_parts(offset, bytes),
+        }
+    }
+
+    /// Makes a range zeros without writing them, whatever was there. The file is at least as long as the range then.
+    /// Otherwise like [`write`](OwnFile::write).
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub(super) fn clear(&self, offset: u64, bytes: u64) -> Result<(), StoreError> {
+        let complete = self.complete.read().unwrap_or_else(PoisonError::into_inner);
+        match *complete {
+            Some(_) => Ok(()),
+            None => self.make_hole(offset, bytes),
         }
     }
 
@@ -72,8 +86,36 @@ impl OwnFile {
         if complete.is_some() {
             return Ok(());
         }
-        self.disk.write(&self.file, &self.path, offset, bytes)?;
+        self.write_parts(offset, bytes)?;
         self.cut(offset + bytes.len() as u64)
+    }
+
+    fn write_parts(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        for part in zeros::parts(bytes) {
+            match part {
+                Part::Data(range) => {
+                    let at = offset + range.start as u64;
+                    self.disk.write(&self.file, &self.path, at, &bytes[range])?;
+                }
+                Part::Zeros(range) => self.make_hole(offset + range.start as u64, range.len() as u64)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a range zeros. What is beyond the end of the file is a hole as soon as the file is long enough. It is made
+    /// longer by writing its last byte, because `ftruncate` could cut off what another thread has just written.
+    fn make_hole(&self, offset: u64, bytes: u64) -> Result<(), StoreError> {
+        let (length, end) = (self.metadata()?.len(), offset + bytes);
+        if offset < length {
+            self.disk.punch(&self.file, &self.path, offset, end.min(length) - offset)?;
+        }
+        if length < end {
+            self.disk.write(&self.file, &self.path, end - 1, &[0])?;
+            let last = end.saturating_sub(zeros::RUN_BYTES_MIN as u64).max(offset); // the block of the last byte
+            self.disk.punch(&self.file, &self.path, last, end - last)?;
+        }
+        Ok(())
     }
 
     /// Copies the content of another file.

@@ -6,8 +6,10 @@ use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
 use shared::id::ChunkHash;
 use shared::rpc::wire::buffers;
+use shared::zeros::{self, Part};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,7 +86,22 @@ impl PartFile {
         self.own.must_not_be_covered(place)
     }
 
-    /// Writes a verified chunk without syncing it. The file ends with the last chunk: anything that others wrote after
+    /// Makes adjacent chunks of zeros without writing or syncing them, whatever was there. A last chunk of zeros has the
+    /// full size.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn clear(&self, chunks: Range<u32>) -> Result<(), StoreError> {
+        let (begin, end) = (ChunkIndex(chunks.start).offset(), ChunkIndex(chunks.end).offset());
+        self.own.clear(begin, end - begin)?;
+        if chunks.end == self.count.get() {
+            self.own.cut(end)?;
+            self.last_bytes.store(CHUNK_BYTES.into(), Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Writes a verified chunk without syncing it. Long runs of zeros become holes. The file ends with the last chunk: anything that others wrote after
     /// it is cut off.
     ///
     /// # Errors
@@ -115,6 +132,12 @@ impl PartFile {
         let mut copy = buffers::take(bytes as usize);
         self.own.file().read_exact_at(&mut copy, index.offset()).at("read", self.path())?;
         let is_right = ChunkHash::of(&copy) == *hash;
+        if is_right {
+            for part in zeros::parts(&copy) {
+                let Part::Zeros(run) = part else { continue };
+                self.own.clear(index.offset() + run.start as u64, run.len() as u64)?;
+            }
+        }
         if is_right && Some(index) == self.count.last() {
             self.own.cut(index.offset() + bytes)?;
             self.last_bytes.store(bytes, Ordering::Release);
@@ -185,6 +208,7 @@ impl PartFile {
 mod tests {
     use super::*;
     use std::fs;
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn the_size_is_known_with_the_last_chunk() {
@@ -199,6 +223,50 @@ mod tests {
         let again = PartFile::open(&Disk::system(), &path, count).unwrap();
         again.find_last().unwrap();
         assert_eq!(again.bytes(), part.bytes());
+    }
+
+    /// A chunk of which only the bytes `data` are not zero.
+    fn sparse(data: Range<usize>, bytes: usize) -> Vec<u8> {
+        let mut chunk = vec![0; bytes];
+        chunk[data].fill(7);
+        chunk
+    }
+
+    #[test]
+    fn zeros_are_holes_whatever_was_there_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = ChunkCount::new(4).unwrap();
+        let (mib, step) = (CHUNK_BYTES as usize, 128 << 10);
+        let last = sparse(0..step, mib - 77); // it ends with zeros
+        let chunks = [sparse(step..2 * step, mib), vec![0; mib], sparse(mib - step..mib, mib), last];
+        for (round, before) in [0, 3 * mib + 5, 5 * mib].into_iter().enumerate() {
+            let path = folder.path().join(format!("{round}.part"));
+            fs::write(&path, vec![9; before]).unwrap();
+            let part = PartFile::open(&Disk::system(), &path, count).unwrap();
+            for at in [3, 0, 2] {
+                part.write(ChunkIndex(at), &chunks[at as usize]).unwrap();
+            }
+            part.clear(1..2).unwrap();
+            assert!(fs::read(&path).unwrap() == chunks.concat(), "{before} bytes were there");
+            assert_eq!(part.bytes(), Some((4 * mib - 77) as u64));
+            let blocks = fs::metadata(&path).unwrap().blocks() as usize * 512;
+            assert!(blocks <= 3 * step + (64 << 10), "{blocks} bytes are allocated");
+        }
+    }
+
+    #[test]
+    fn a_last_chunk_of_zeros_gives_the_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = ChunkCount::new(3).unwrap();
+        for before in [0, 5 << 20] {
+            let path = folder.path().join(format!("{before}.part"));
+            fs::write(&path, vec![9; before]).unwrap();
+            let part = PartFile::open(&Disk::system(), &path, count).unwrap();
+            part.clear(0..3).unwrap();
+            assert_eq!((part.bytes(), part.length().unwrap()), (Some(3 << 20), 3 << 20));
+            assert!(fs::read(&path).unwrap().iter().all(|byte| *byte == 0));
+            assert_eq!(fs::metadata(&path).unwrap().blocks(), 0);
+        }
     }
 
     #[test]

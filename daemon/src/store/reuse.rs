@@ -19,7 +19,8 @@ pub struct Copied {
     pub good: HaveMap,
 }
 
-/// Copies the `wanted` chunks of the file at `from` that the download does not have yet. A chunk counts only if the
+/// Copies the `wanted` chunks of the file at `from` that the download does not have yet, except chunks of zeros: those are
+/// not copied from anywhere. A chunk counts only if the
 /// written data has the hash of the manifest. If the file is gone, nothing is copied.
 ///
 /// # Errors
@@ -35,7 +36,9 @@ pub fn copy_chunks(
     let mut good = found_in(&part, manifest, progress)?;
     let Ok(file) = open_regular(from) else { return Ok(Copied { part, good }) };
     let total = file.metadata().at("access", from)?.len();
-    for index in wanted.iter().filter(|index| !good.contains(*index)).collect::<Vec<_>>() {
+    for index in
+        wanted.iter().filter(|index| !good.contains(*index) && !manifest.is_zeros(*index)).collect::<Vec<_>>()
+    {
         if progress(index.offset()).is_break() {
             return Err(io::Error::from(io::ErrorKind::Interrupted)).at("copy to", part.path());
         }

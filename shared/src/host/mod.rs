@@ -13,4 +13,5 @@ pub mod paths;
 pub mod program;
 pub mod service;
 pub mod sources;
+pub mod sparse;
 pub mod tree;
