@@ -30,7 +30,9 @@ impl Driver {
         have: HaveMap,
         noted: u32,
     ) -> Fetching {
-        let whole = Arc::new(WholeHash::new(file.clone(), manifest.count(), self.memory.clone()));
+        let zeros_left = zeros_missing(&manifest, &have);
+        let whole = WholeHash::new(file.clone(), manifest.clone(), self.memory.clone());
+        let whole = Arc::new(whole);
         whole.advance(&have);
         let unnoted = Unnoted::beginning_with(have.len().saturating_sub(noted));
         let failed_syncs = file.failed_syncs();
@@ -51,6 +53,8 @@ impl Driver {
             synced_at: Instant::now(),
             verified: false,
             blocked: None,
+            zeros_left,
+            makes_zeros: false,
         }
     }
 
@@ -139,4 +143,13 @@ impl Driver {
         let phase = self.library.get(download.manifest.key()).map(|resource| &resource.phase);
         matches!(phase, Some(Phase::Fetching(fetching)) if Arc::ptr_eq(&fetching.download, download))
     }
+}
+
+/// The number of chunks of zeros that are not had yet.
+fn zeros_missing(manifest: &Manifest, have: &HaveMap) -> u32 {
+    let had = match manifest.zero_chunks() {
+        0 => 0,
+        _ => have.iter().filter(|index| manifest.is_zeros(*index)).count() as u32,
+    };
+    manifest.zero_chunks() - had
 }

@@ -26,8 +26,11 @@ impl Driver {
         if resource.record.paused || self.folder.is_away() {
             return;
         }
-        self.context.board.put(key, have.clone());
         let count = resource.count();
+        if self.make_zeros(key) {
+            return; // it joins when they are made
+        }
+        self.context.board.put(key, have.clone());
         self.event(Event::Join { key, count, have });
         self.announce(key);
         self.changed();

@@ -3,6 +3,7 @@
 use super::Driver;
 use super::blocked::RETRY_AFTER;
 use super::reasons::{no_room_words, tenths};
+use super::room::data_bytes_max;
 use super::state::Publishing;
 use crate::inbox::{Input, TaskInput};
 use crate::library::{Blocked, Download, Fetched, HashedWhole, Phase, Source, Why};
@@ -70,7 +71,7 @@ impl Driver {
         let (name, to) = (record.name.clone(), self.home.file(&record.name));
         // A copy needs room; a file that is renamed has it already.
         let room = match &source {
-            Source::Published(from) => from.identity.bytes,
+            Source::Published(from) => from.identity.bytes.min(data_bytes_max(&from.manifest)),
             Source::Download(_) => 0,
         };
         let no_room = if room > 0 { self.no_room_for_copy(room) } else { None };

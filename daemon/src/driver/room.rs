@@ -7,6 +7,7 @@ use crate::library::{CheckStep, Phase, Resource};
 use crate::store::NoRoom;
 use shared::chunk::CHUNK_BYTES;
 use shared::id::SwarmKey;
+use shared::manifest::Manifest;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -20,7 +21,7 @@ impl Driver {
     pub(super) fn lacking_space_for_all(&self, key: SwarmKey) -> Option<NoRoom> {
         let resource = self.library.get(key)?;
         let written = allocated_bytes(&resource.slot.part());
-        self.no_room(resource.count().bytes_max().saturating_sub(written), Some(key))
+        self.no_room(data_bytes_max(&resource.manifest).saturating_sub(written), Some(key))
     }
 
     /// Why there is no room for `needed` bytes in addition to the promises to all others than `by`.
@@ -54,14 +55,22 @@ fn allocated_bytes(path: &Path) -> u64 {
     std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.blocks().saturating_mul(512))
 }
 
+/// The most bytes that a resource may take up on the disk. Its chunks of zeros take up none. Whether another chunk
+/// contains runs of zeros is unknown until it is written.
+pub(super) fn data_bytes_max(manifest: &Manifest) -> u64 {
+    u64::from(manifest.count().get() - manifest.zero_chunks()) * u64::from(CHUNK_BYTES)
+}
+
 /// The bytes that a resource still has to write when nothing blocks it.
 fn rest_bytes(resource: &Resource) -> u64 {
-    let chunks = match &resource.phase {
-        Phase::Fetching(it) if it.blocked.is_none() => it.have.count().get() - it.have.len(),
-        Phase::Checking(it) if it.step == CheckStep::Copies => resource.count().get(),
+    match &resource.phase {
+        Phase::Fetching(it) if it.blocked.is_none() => {
+            let chunks = it.have.count().get() - it.have.len() - it.zeros_left;
+            u64::from(chunks) * u64::from(CHUNK_BYTES)
+        }
+        Phase::Checking(it) if it.step == CheckStep::Copies => data_bytes_max(&resource.manifest),
         _ => 0,
-    };
-    u64::from(chunks) * u64::from(CHUNK_BYTES)
+    }
 }
 
 #[cfg(test)]

@@ -121,6 +121,7 @@ impl Driver {
             TaskInput::Noted { download, have, is_probe, noted } => {
                 self.noted(&download, &have, is_probe, noted);
             }
+            TaskInput::ZerosMade { download, made } => self.zeros_made(&download, made),
             TaskInput::Whole { download, whole } => self.whole(&download, whole),
             TaskInput::Published { source, name, published } => self.published(&source, &name, published),
             TaskInput::Suspected { key, index, peer, good } => self.suspected(key, index, peer, good),

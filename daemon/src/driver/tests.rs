@@ -12,6 +12,7 @@ mod reuse;
 mod start;
 mod syncs;
 mod versions;
+mod zeros;
 
 use super::Driver;
 use crate::inbox::{Command, Context, Input, Reply, Settings, Wanted};

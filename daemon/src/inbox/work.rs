@@ -94,6 +94,8 @@ pub enum TaskInput {
     Synced { download: Arc<Download>, have: HaveMap, synced: Result<(), StoreError> },
     /// The have map was persisted, or could not be: after a sync, or as a probe of a disk that has refused a write.
     Noted { download: Arc<Download>, have: HaveMap, is_probe: bool, noted: Result<(), StoreError> },
+    /// The chunks of zeros of a download were made, or could not be.
+    ZerosMade { download: Arc<Download>, made: Result<HaveMap, StoreError> },
     /// The hash of a complete download was computed.
     Whole { download: Arc<Download>, whole: HashedWhole },
     /// A complete download, or a copy of a finished file, was put under its name, or could not be.

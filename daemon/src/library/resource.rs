@@ -99,6 +99,10 @@ pub struct Fetching {
     pub synced_at: Instant,
     /// Whether the hash of the whole file is correct, so that it may be published.
     pub verified: bool,
+    /// The number of chunks of zeros that are not had yet. They are made before it joins its swarm.
+    pub zeros_left: u32,
+    /// Whether they are being made.
+    pub makes_zeros: bool,
     /// Why it does not take part in its swarm now, and when to retry.
     pub blocked: Option<Blocked>,
 }

@@ -8,6 +8,7 @@ use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A resource that is being fetched, with its part file. Only verified chunks are written to it.
@@ -95,6 +96,29 @@ impl Download {
         self.verify_and_write(index, bytes)?;
         entered.stay();
         Ok(())
+    }
+
+    /// Makes the chunks of zeros that are not in `have`, without writing them. Returns them. Blocks.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn make_zeros(&self, have: &HaveMap) -> Result<HaveMap, StoreError> {
+        let mut made = HaveMap::empty(self.manifest.count());
+        let wanted = have.missing_from(ChunkIndex(0)).filter(|index| self.manifest.is_zeros(*index));
+        let mut run: Option<Range<u32>> = None; // of adjacent chunks
+        for ChunkIndex(index) in wanted {
+            match &mut run {
+                Some(run) if run.end == index => run.end += 1,
+                other => {
+                    if let Some(run) = other.replace(index..index + 1) {
+                        self.file.clear(run)?;
+                    }
+                }
+            }
+            made.insert(ChunkIndex(index));
+        }
+        run.map_or(Ok(()), |run| self.file.clear(run))?;
+        Ok(made)
     }
 
     fn verify_and_write(&self, index: ChunkIndex, bytes: Bytes) -> Result<(), TakeError> {

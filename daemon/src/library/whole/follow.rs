@@ -69,6 +69,7 @@ impl WholeHash {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hash::tests::manifest_of;
     use super::super::recent::Memory;
     use super::*;
     use crate::store::{Disk, PartFile};
@@ -82,9 +83,11 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(60);
 
-    fn whole(folder: &Path, count: ChunkCount) -> (Arc<PartFile>, Arc<WholeHash>) {
-        let file = Arc::new(PartFile::open(&Disk::system(), &folder.join("x.part"), count).unwrap());
-        let whole = WholeHash::new(file.clone(), count, Memory::default());
+    fn whole(folder: &Path, chunks: &[Bytes]) -> (Arc<PartFile>, Arc<WholeHash>) {
+        let manifest = manifest_of(chunks);
+        let part = PartFile::open(&Disk::system(), &folder.join("x.part"), manifest.count()).unwrap();
+        let file = Arc::new(part);
+        let whole = WholeHash::new(file.clone(), manifest, Memory::default());
         (file, Arc::new(whole))
     }
 
@@ -105,7 +108,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let chunks = chunks(24, 4321);
             let count = ChunkCount::new(24).unwrap();
-            let (file, whole) = whole(folder.path(), count);
+            let (file, whole) = whole(folder.path(), &chunks);
             let finished = tokio::spawn(soon(whole.clone()));
             let (next, have) = (AtomicUsize::new(0), Mutex::new(HaveMap::empty(count)));
             let receive = || {
@@ -138,7 +141,7 @@ mod tests {
     async fn what_was_there_before_is_read_from_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let (chunks, count) = (chunks(11, 99), ChunkCount::new(11).unwrap());
-        let (file, whole) = whole(folder.path(), count);
+        let (file, whole) = whole(folder.path(), &chunks);
         for (index, bytes) in count.indices().zip(&chunks) {
             file.write(index, bytes).unwrap();
         }
@@ -149,7 +152,7 @@ mod tests {
     #[tokio::test]
     async fn who_waits_for_a_hash_that_nobody_wants_hears_of_it() {
         let folder = tempfile::tempdir().unwrap();
-        let (_file, whole) = whole(folder.path(), ChunkCount::new(3).unwrap());
+        let (_file, whole) = whole(folder.path(), &chunks(3, 9));
         let waiting = tokio::spawn(soon(whole.clone()));
         tokio::task::yield_now().await; // it waits already, or finds the end when it begins to
         whole.end();
@@ -160,9 +163,8 @@ mod tests {
     #[tokio::test]
     async fn a_chunk_that_cannot_be_read_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let count = ChunkCount::new(3).unwrap();
-        let (_file, whole) = whole(folder.path(), count); // has no byte of what it is said to have
-        whole.advance(&HaveMap::full(count));
+        let (_file, whole) = whole(folder.path(), &chunks(3, 9)); // has no byte of what it is said to have
+        whole.advance(&HaveMap::full(whole.count()));
         let error = soon(whole).await.unwrap().unwrap_err();
         assert!(error.contains("read"), "{error}");
     }

@@ -6,10 +6,11 @@ use super::recent::{Memory, Recent};
 use crate::store::{PartFile, StoreError};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use shared::chunk::{ChunkCount, ChunkIndex};
+use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::host::lane::{self, Lane};
 use shared::id::{ChunkHash, ResourceId};
+use shared::manifest::Manifest;
 use shared::rpc::wire::buffers::Lent;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,9 @@ use tokio::sync::watch;
 /// The number of bytes that each stream hashes before the other continues. It is small enough for the processor to
 /// overlap both.
 const TURN_BYTES: usize = 128;
+
+/// A chunk of zeros.
+static ZEROS: LazyLock<Bytes> = LazyLock::new(|| vec![0; CHUNK_BYTES as usize].into());
 
 /// Limits the arriving chunks that wait to be hashed together with the whole file. Further chunks are hashed alone. On
 /// many processors waiting is slower; on few it saves work.
@@ -32,7 +36,7 @@ static WAITING_MAX: LazyLock<usize> = LazyLock::new(|| {
 #[derive(Debug)]
 pub struct WholeHash {
     file: Arc<PartFile>,
-    count: ChunkCount,
+    manifest: Manifest,
     recent: Recent,
     frontier: watch::Sender<Frontier>,
     line: Mutex<Line>,
@@ -58,11 +62,11 @@ struct Line {
 }
 
 impl WholeHash {
-    /// A hash that has not begun, for a file of `count` chunks.
-    pub fn new(file: Arc<PartFile>, count: ChunkCount, memory: Memory) -> WholeHash {
+    /// A hash that has not begun, for the file of this manifest's chunks.
+    pub fn new(file: Arc<PartFile>, manifest: Manifest, memory: Memory) -> WholeHash {
         WholeHash {
             file,
-            count,
+            manifest,
             recent: Recent::new(memory),
             frontier: watch::Sender::default(),
             line: Mutex::default(),
@@ -88,7 +92,7 @@ impl WholeHash {
 
     /// The number of chunks of the complete file.
     pub(super) fn count(&self) -> ChunkCount {
-        self.count
+        self.manifest.count()
     }
 
     /// The chunks without a gap, now and when that changes.
@@ -139,7 +143,8 @@ impl WholeHash {
             if next.0 >= end {
                 break;
             }
-            let bytes = self.recent.find(next).map_or_else(|| Ok(self.file.read(next)?.into()), Ok)?;
+            let known = self.recent.find(next).or_else(|| self.zeros(next));
+            let bytes = known.map_or_else(|| Ok(self.file.read(next)?.into()), Ok)?;
             turn.at.hasher.update(&*bytes);
             turn.pass();
         }
@@ -155,7 +160,13 @@ impl WholeHash {
     fn find(&self, index: ChunkIndex) -> Option<Lent> {
         let read = || self.file.read(index).ok().map(Lent::from);
         let is_there = index.0 < self.frontier.borrow().chunks;
-        self.recent.find(index).or_else(|| if is_there { read() } else { None })
+        let find = || self.zeros(index).or_else(read);
+        self.recent.find(index).or_else(|| if is_there { find() } else { None })
+    }
+
+    /// The bytes of a chunk of zeros. It is a hole in the file, and need not be read.
+    fn zeros(&self, index: ChunkIndex) -> Option<Lent> {
+        self.manifest.is_zeros(index).then(|| ZEROS.clone().into())
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -231,27 +242,33 @@ fn in_turn(one: &mut Sha256, bytes: &[u8], other: &mut Sha256, other_bytes: &[u8
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use shared::chunk::{CHUNK_BYTES, ChunkCount};
 
     fn chunks(count: u8, last: usize) -> Vec<Vec<u8>> {
         let bytes = |at| if at + 1 == count { last } else { CHUNK_BYTES as usize };
         (0..count).map(|at| vec![at.wrapping_mul(37); bytes(at)]).collect()
     }
 
-    fn whole(count: u8) -> (tempfile::TempDir, Arc<PartFile>, WholeHash) {
+    /// A manifest with the chunks' hashes, under an id that is not computed.
+    pub(in super::super) fn manifest_of(chunks: &[impl AsRef<[u8]>]) -> Manifest {
+        let hashes: Vec<ChunkHash> = chunks.iter().map(|chunk| ChunkHash::of(chunk.as_ref())).collect();
+        let trackers = vec!["tt://t".parse().unwrap()];
+        Manifest::new("x".parse().unwrap(), ResourceId(hashes[0].0), trackers, hashes).unwrap()
+    }
+
+    fn whole(chunks: &[Vec<u8>]) -> (tempfile::TempDir, Arc<PartFile>, WholeHash) {
         let folder = tempfile::tempdir().unwrap();
-        let count = ChunkCount::new(count.into()).unwrap();
-        let disk = crate::store::Disk::system();
-        let file = Arc::new(PartFile::open(&disk, &folder.path().join("x.part"), count).unwrap());
-        let whole = WholeHash::new(file.clone(), count, Memory::default());
+        let (disk, manifest) = (crate::store::Disk::system(), manifest_of(chunks));
+        let part = PartFile::open(&disk, &folder.path().join("x.part"), manifest.count()).unwrap();
+        let file = Arc::new(part);
+        let whole = WholeHash::new(file.clone(), manifest, Memory::default());
         (folder, file, whole)
     }
 
     /// Takes chunks in this order as a download does, and gives the hash of the whole.
     fn take_all(chunks: &[Vec<u8>], order: &[usize]) -> ResourceId {
-        let (_folder, file, whole) = whole(chunks.len() as u8);
+        let (_folder, file, whole) = whole(chunks);
         for &at in order {
             let (index, bytes) = (ChunkIndex(at as u32), Bytes::from(chunks[at].clone()));
             assert!(whole.verify(index, &bytes, &ChunkHash::of(&bytes)));
@@ -278,7 +295,7 @@ mod tests {
     #[test]
     fn a_corrupt_chunk_leaves_no_trace() {
         let chunks = chunks(3, 77);
-        let (_folder, file, whole) = whole(3);
+        let (_folder, file, whole) = whole(&chunks);
         let corrupt = vec![9; CHUNK_BYTES as usize];
         assert!(!whole.verify(ChunkIndex(0), &corrupt, &ChunkHash::of(&chunks[0])));
         assert_eq!(whole.passed(), 0);
@@ -292,9 +309,27 @@ mod tests {
     }
 
     #[test]
+    fn chunks_of_zeros_are_hashed_without_being_read() {
+        let mut chunks = chunks(5, 77);
+        [0, 2, 3].into_iter().for_each(|at| chunks[at].fill(0));
+        let (_folder, file, whole) = whole(&chunks);
+        for at in [4, 1] {
+            let (index, bytes) = (ChunkIndex(at), Bytes::from(chunks[at as usize].clone()));
+            assert!(whole.verify(index, &bytes, &ChunkHash::of(&bytes)));
+            file.write(index, &bytes).unwrap();
+        }
+        // They are not even in the file, which has other bytes in their places.
+        file.write(ChunkIndex(2), &vec![9; CHUNK_BYTES as usize]).unwrap();
+        let all = shared::have::HaveMap::full(whole.count());
+        whole.advance(&all);
+        whole.pass(5, u32::MAX).unwrap();
+        assert_eq!(whole.get(), ResourceId::of(&chunks.concat()));
+    }
+
+    #[test]
     fn a_chunk_that_comes_twice_counts_once() {
         let chunks = chunks(2, 5);
-        let (_folder, _file, whole) = whole(2);
+        let (_folder, _file, whole) = whole(&chunks);
         for at in [0, 0, 1, 1, 0] {
             assert!(whole.verify(ChunkIndex(at), &chunks[at as usize], &ChunkHash::of(&chunks[at as usize])));
         }

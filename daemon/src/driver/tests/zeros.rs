@@ -1,0 +1,110 @@
+//! Tests of downloads that contain chunks of zeros.
+
+use super::*;
+use crate::driver::room::data_bytes_max;
+use crate::inbox::FolderAnswer;
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+/// A resource of these chunks: `true` is a chunk of zeros.
+fn resource(zeros: &[bool]) -> (Manifest, Vec<u8>) {
+    let mut bytes = bytes(zeros.len());
+    for (chunk, _) in bytes.chunks_mut(CHUNK_BYTES as usize).zip(zeros).filter(|(_, zeros)| **zeros) {
+        chunk.fill(0);
+    }
+    (manifest_of("disk.img", &bytes), bytes)
+}
+
+/// Lets those chunks arrive that are missing.
+fn receive_missing(rig: &mut Rig, manifest: &Manifest, bytes: &[u8]) -> Vec<u32> {
+    let download = rig.download(manifest.key());
+    let missing: Vec<ChunkIndex> = match &rig.driver.library.get(manifest.key()).unwrap().phase {
+        Phase::Fetching(fetching) => fetching.have.missing_from(ChunkIndex(0)).collect(),
+        phase => panic!("no download: {phase:?}"),
+    };
+    for &index in &missing {
+        let chunk = bytes.chunks(CHUNK_BYTES as usize).nth(index.slot()).unwrap();
+        download.store(index, chunk.to_vec().into()).unwrap();
+        rig.driver.handle(taken(&download, index));
+    }
+    missing.iter().map(|index| index.0).collect()
+}
+
+fn has_joined(driver: &Driver, manifest: &Manifest) -> bool {
+    driver.machine.status(manifest.key()).is_some()
+}
+
+#[tokio::test]
+async fn chunks_of_zeros_are_here_before_the_swarm_is_joined_and_take_no_room() {
+    let mut rig = Rig::new();
+    let (manifest, bytes) = resource(&[true, false, true, true, false, true, false]);
+    rig.get(&manifest, false).await.unwrap();
+    rig.until("it joins", |driver| has_joined(driver, &manifest)).await;
+    assert_eq!(rig.driver.status(Some("disk.img")).unwrap()[0].chunks_have, 4);
+    assert_eq!(receive_missing(&mut rig, &manifest, &bytes), [1, 4, 6]);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(std::fs::read(rig.file("disk.img")).unwrap() == bytes);
+    let allocated = std::fs::metadata(rig.file("disk.img")).unwrap().blocks() * 512;
+    assert!(allocated <= (3 << 20) + (64 << 10), "{allocated} bytes are allocated");
+}
+
+#[tokio::test]
+async fn a_file_of_zeros_is_complete_at_once() {
+    let mut rig = Rig::new();
+    let bytes = vec![0; 5 << 20];
+    let manifest = manifest_of("disk.img", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(std::fs::read(rig.file("disk.img")).unwrap() == bytes);
+    assert_eq!(std::fs::metadata(rig.file("disk.img")).unwrap().blocks(), 0);
+}
+
+#[tokio::test]
+async fn other_bytes_where_zeros_belong_are_not_fetched_but_cleared() {
+    let mut rig = Rig::new();
+    let (manifest, bytes) = resource(&[false, true, true, false]);
+    rig.get(&manifest, false).await.unwrap();
+    rig.until("it joins", |driver| has_joined(driver, &manifest)).await;
+    let part = rig.download(manifest.key()).file.path().to_owned();
+    let file = std::fs::File::options().write(true).open(part).unwrap();
+    file.write_all_at(b"wrong", (2 << 20) + 99).unwrap();
+    rig.driver.doubt(manifest.key(), ChunkIndex(2), "127.0.0.1:2".parse().unwrap());
+    rig.until("it is checked", |driver| !has_joined(driver, &manifest)).await;
+    rig.until("it joins again", |driver| has_joined(driver, &manifest)).await;
+    assert_eq!(receive_missing(&mut rig, &manifest, &bytes), [0, 3]);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(std::fs::read(rig.file("disk.img")).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn after_a_restart_and_a_failed_sync_zeros_are_still_not_fetched() {
+    let mut rig = Rig::new();
+    let (manifest, bytes) = resource(&[false, true, true, false]);
+    rig.get(&manifest, false).await.unwrap();
+    rig.until("it joins", |driver| has_joined(driver, &manifest)).await;
+    let folder = rig.folder.clone();
+    drop(rig);
+    let mut rig = Rig::on(folder);
+    rig.until("it joins", |driver| has_joined(driver, &manifest)).await;
+    let download = rig.download(manifest.key());
+    let error = std::io::Error::other("the disk failed");
+    let error = crate::store::StoreError { doing: "sync", path: rig.file("disk.img"), source: error };
+    rig.driver.not_synced(&download, error);
+    assert!(!has_joined(&rig.driver, &manifest));
+    rig.driver.retry_blocked(Instant::now() + Duration::from_secs(7200));
+    rig.until("it joins again", |driver| has_joined(driver, &manifest)).await;
+    assert_eq!(receive_missing(&mut rig, &manifest, &bytes), [0, 3]);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(std::fs::read(rig.file("disk.img")).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn room_is_reserved_for_data_and_not_for_zeros() {
+    let mut rig = Rig::new();
+    let (manifest, _) = resource(&[false, true, true, true, true, true, true, false]);
+    assert_eq!(data_bytes_max(&manifest), 2 << 20);
+    rig.get(&manifest, false).await.unwrap();
+    rig.until("it joins", |driver| has_joined(driver, &manifest)).await;
+    rig.driver.answered(1, FolderAnswer::with_free(3 << 20));
+    assert!(rig.driver.no_room(1 << 20, None).is_none(), "2 MiB of 3 MiB are promised");
+    assert!(rig.driver.no_room((1 << 20) + 1, None).is_some());
+}
