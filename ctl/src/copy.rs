@@ -4,16 +4,15 @@ use crate::error::{Error, Kind};
 use crate::files::{self, NewFile};
 use crate::output::Output;
 use crate::progress::{Now, Progress};
+use shared::host::sparse;
 use shared::name::ResourceName;
 use shared::rpc::control::DaemonInfo;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// How many bytes the kernel copies per call: few enough to show progress and to react to ^C.
-const STEP_BYTES: u64 = 32 << 20;
 
 /// Refuses an unusable target before anything is fetched, as far as that can be known.
 pub(crate) fn refuse_early(target: &Path, replace: bool) -> Result<(), Error> {
@@ -71,24 +70,15 @@ fn unreadable(source: &Path, error: Error) -> Error {
 
 fn copy(
     source: &File,
-    target: &mut File,
+    target: &File,
     bytes_total: u64,
     mut progress: Progress,
     stop: &AtomicBool,
 ) -> io::Result<()> {
-    let mut bytes_done = 0;
-    loop {
-        if stop.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
-        // Between files the kernel itself copies the data, or even shares the blocks.
-        let copied = io::copy(&mut source.take(STEP_BYTES), target)?;
-        if copied == 0 {
-            return Ok(());
-        }
-        bytes_done += copied;
+    sparse::copy(source, target, bytes_total, &mut |bytes_done| {
         progress.update(&Now { bytes_done, bytes_total, doing: "copying", ..Now::default() });
-    }
+        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
 }
 
 /// Stops the copy when it is dropped.

@@ -16,11 +16,14 @@ use crate::tasks::{self, Ended};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use shared::host::environment;
+use shared::host::sparse::{self, Holes};
 use shared::id::ResourceId;
 use shared::name::ResourceName;
-use shared::rpc::control::{PART_BYTES_MAX, ShareRequest, Shared, TaskId};
+use shared::rpc::control::{PART_BYTES_MAX, ShareRequest, Shared, TaskId, ZEROS_BYTES_MAX};
+use shared::zeros::ZEROS;
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
@@ -40,8 +43,10 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
     let mut failures = Failures::default();
     let mut warned = BTreeSet::new(); // a warning that concerns all files is printed once
     for path in &args.paths {
-        let request =
-            |name| ShareRequest { name, trackers: trackers.clone(), replace: args.replace, bytes: 0 };
+        let request = |name| {
+            let trackers = trackers.clone();
+            ShareRequest { name, trackers, replace: args.replace, bytes: 0, data_bytes: 0 }
+        };
         match share_one(&daemon, path, request, args.moves, output).await {
             Ok((shared, kept)) => {
                 kept.into_iter().for_each(|why| failures.add(&path.to_string_lossy(), why, output));
@@ -144,7 +149,9 @@ async fn share_copy(
         return shared.map(|shared| (shared, None)).inspect_err(|error| cloned.undo_after(error));
     }
     let label = request.name.to_string();
-    let request = ShareRequest { bytes, ..request };
+    let data_bytes = sparse::bytes_with_data(&file, bytes, PART_BYTES_MAX as u64)
+        .map_err(|error| unreadable(path, &error))?;
+    let request = ShareRequest { bytes, data_bytes, ..request };
     let task = daemon.caller.import(request, CALL_TIMEOUT).await??;
     let mut hash = hashed.then(Sha256::new);
     send(daemon, task, path, (file, bytes), &mut hash, Progress::new(output, &label)).await?;
@@ -165,50 +172,108 @@ async fn wait(daemon: &Daemon, task: TaskId, output: &Output, label: &str) -> Re
     }
 }
 
-/// Sends a file's bytes in order. The next part is read while the daemon writes the last one.
+/// The next bytes of a file.
+enum Part {
+    Data(Bytes),
+    /// This number of zeros: a hole.
+    Zeros(u64),
+}
+
+/// Sends a file's bytes in order, and of its holes only their length. The next part is read while the daemon writes the
+/// last one.
 async fn send(
     daemon: &Daemon,
     task: TaskId,
     path: &Path,
-    (mut file, bytes_total): (File, u64),
+    (file, bytes_total): (File, u64),
     hash: &mut Option<Sha256>,
     mut progress: Progress,
 ) -> Result<(), Error> {
     let mut bytes_done = 0;
+    let holes = Holes::of(&file, bytes_total);
+    let mut source = (file, holes);
     let mut next;
-    (file, next) = read(file, 0, bytes_total, path).await?;
+    (source, next) = read(source, 0, bytes_total, path).await?;
     while bytes_done < bytes_total {
         let part = next;
+        bytes_done += part.bytes();
         if let Some(hash) = hash {
-            hash.update(&part);
+            part.add_to(hash);
         }
-        bytes_done += part.len() as u64;
-        let sent = daemon.caller.import_part(task, part.into(), PART_TIMEOUT);
-        let (answer, read) = tokio::join!(sent, read(file, bytes_done, bytes_total, path));
-        answer??;
-        (file, next) = read?;
+        let sent = send_part(daemon, task, part);
+        let (answer, read) = tokio::join!(sent, read(source, bytes_done, bytes_total, path));
+        answer?;
+        (source, next) = read?;
         progress.update(&Now { bytes_done, bytes_total, doing: "importing", ..Now::default() });
     }
     daemon.caller.import_end(task, CALL_TIMEOUT).await??;
     Ok(())
 }
 
+async fn send_part(daemon: &Daemon, task: TaskId, part: Part) -> Result<(), Error> {
+    match part {
+        Part::Data(bytes) => daemon.caller.import_part(task, bytes.into(), PART_TIMEOUT).await??,
+        Part::Zeros(bytes) => daemon.caller.import_zeros(task, bytes, PART_TIMEOUT).await??,
+    }
+    Ok(())
+}
+
+impl Part {
+    fn bytes(&self) -> u64 {
+        match self {
+            Part::Data(bytes) => bytes.len() as u64,
+            Part::Zeros(bytes) => *bytes,
+        }
+    }
+
+    fn add_to(&self, hash: &mut Sha256) {
+        match self {
+            Part::Data(bytes) => hash.update(bytes),
+            Part::Zeros(bytes) => {
+                let mut left = *bytes;
+                while left > 0 {
+                    let step = left.min(ZEROS.len() as u64);
+                    hash.update(&ZEROS[..step as usize]);
+                    left -= step;
+                }
+            }
+        }
+    }
+}
+
 /// Reads the part at `offset`. It is empty at the end of the file. It is an error if the file has become shorter.
-async fn read(file: File, offset: u64, bytes_total: u64, path: &Path) -> Result<(File, Bytes), Error> {
-    let bytes = (bytes_total - offset).min(PART_BYTES_MAX as u64) as usize;
-    let (file, result) = tokio::task::spawn_blocking(move || {
-        let mut part = vec![0; bytes];
-        let result = file.read_exact_at(&mut part, offset).map(|()| Bytes::from(part));
-        (file, result)
+async fn read(
+    (file, holes): (File, Holes),
+    offset: u64,
+    bytes_total: u64,
+    path: &Path,
+) -> Result<((File, Holes), Part), Error> {
+    let (source, result) = tokio::task::spawn_blocking(move || {
+        let result = read_part(&file, &holes, offset, bytes_total);
+        ((file, holes), result)
     })
     .await
     .map_err(|error| Error::internal(format!("cannot read {}: {error}", path.display())))?;
-    match result {
-        Ok(part) => Ok((file, part)),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            let message = format!("{} was truncated while it was being read", path.display());
-            Err(Error::bad_data(message).hint("share it again when it no longer changes"))
-        }
-        Err(error) => Err(Error::io(format!("cannot read {}", path.display()), &error)),
+    result.map(|part| (source, part)).map_err(|error| unreadable(path, &error))
+}
+
+fn read_part(file: &File, holes: &Holes, offset: u64, bytes_total: u64) -> io::Result<Part> {
+    let left = bytes_total - offset;
+    let hole = holes.bytes_from(file, offset).min(left).min(ZEROS_BYTES_MAX);
+    // Only the last part may be shorter than a chunk.
+    let zeros = if hole == left { hole } else { hole - hole % PART_BYTES_MAX as u64 };
+    if zeros > 0 {
+        return Ok(Part::Zeros(zeros));
     }
+    let mut part = vec![0; left.min(PART_BYTES_MAX as u64) as usize];
+    file.read_exact_at(&mut part, offset)?;
+    Ok(Part::Data(part.into()))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    if error.kind() != io::ErrorKind::UnexpectedEof {
+        return Error::io(format!("cannot read {}", path.display()), error);
+    }
+    let message = format!("{} was truncated while it was being read", path.display());
+    Error::bad_data(message).hint("share it again when it no longer changes")
 }

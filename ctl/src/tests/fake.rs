@@ -37,6 +37,8 @@ pub(super) struct State {
     pub(super) shared: Vec<ShareRequest>,
     pub(super) imported: Vec<ShareRequest>,
     pub(super) bytes: Vec<u8>,
+    /// How many of them came as zeros.
+    pub(super) zeros: u64,
     pub(super) manifest: Vec<u8>,
     pub(super) got: Vec<GetRequest>,
     pub(super) accepted: Option<Result<Accepted, ControlError>>,
@@ -201,6 +203,15 @@ impl Control for Service {
     async fn import_part(self, _: Context, _: TaskId, bytes: Payload) -> Result<(), ControlError> {
         assert!(bytes.bytes.len() <= PART_BYTES_MAX);
         self.state().bytes.extend_from_slice(&bytes.bytes);
+        Ok(())
+    }
+
+    async fn import_zeros(self, _: Context, _: TaskId, bytes: u64) -> Result<(), ControlError> {
+        assert!(bytes <= ZEROS_BYTES_MAX);
+        let mut state = self.state();
+        let len = state.bytes.len() + bytes as usize;
+        state.bytes.resize(len, 0);
+        state.zeros += bytes;
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use super::{bytes, manifest, text, ttctl, ttctl_fails};
 use shared::id::ResourceId;
 use shared::rpc::control::{ControlError, ErrorKind, GetWhat, Shared, TaskState};
 use std::fs;
+use std::os::unix::fs::FileExt;
 
 fn shared(fake: &Fake, name: &str) -> TaskState {
     TaskState::Shared(Shared {
@@ -34,6 +35,27 @@ fn a_file_from_elsewhere_is_sent_byte_by_byte() {
     assert!(state.shared.is_empty());
     assert_eq!(state.bytes, sent);
     assert_eq!((state.imported[0].bytes, state.imported[0].replace), (sent.len() as u64, true));
+}
+
+#[test]
+fn of_the_holes_of_a_file_only_the_length_is_sent() {
+    let (fake, home) = (Fake::start(), tempfile::tempdir().unwrap());
+    let path = home.path().join("disk.img");
+    let file = fs::File::create(&path).unwrap();
+    let mut sent = vec![0; (40 << 20) + 5];
+    for place in [3 << 20, (9 << 20) - 100, 40 << 20] {
+        let data = &mut sent[place..][..5];
+        data.copy_from_slice(b"data!");
+        file.write_all_at(data, place as u64).unwrap();
+    }
+    let shared_by = [shared(&fake, "disk.img")];
+    fake.state().tasks = shared_by.into();
+    ttctl(&["share", text(&path), "--directory", fake.folder()]).1.unwrap();
+    let state = fake.state();
+    assert!(state.bytes == sent);
+    let data_bytes = (2 << 20) + 5;
+    assert_eq!((state.imported[0].bytes, state.imported[0].data_bytes), (sent.len() as u64, data_bytes));
+    assert_eq!(state.zeros, sent.len() as u64 - data_bytes);
 }
 
 #[test]

@@ -4,9 +4,10 @@
 
 use super::quota::Permit;
 use crate::inbox::ToShare;
-use crate::store::Import;
+use crate::store::{Import, StoreError};
 use crate::tasks::TaskHandle;
-use shared::rpc::control::{ControlError, ErrorKind, TaskId, TaskState};
+use bytes::Bytes;
+use shared::rpc::control::{ControlError, ErrorKind, TaskId, TaskState, ZEROS_BYTES_MAX};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -20,6 +21,25 @@ pub const NEXT_PART_WITHIN: Duration = Duration::from_secs(120);
 #[derive(Debug, Default)]
 pub struct Imports {
     open: BTreeMap<TaskId, Importing>,
+}
+
+/// The next bytes of an import.
+#[derive(Debug)]
+pub enum Part {
+    /// These.
+    Data(Bytes),
+    /// This number of zeros.
+    Zeros(u64),
+}
+
+impl Part {
+    /// Adds the bytes to the import. Blocks.
+    pub fn add_to(&self, import: &mut Import) -> Result<(), StoreError> {
+        match self {
+            Part::Data(bytes) => import.add(bytes),
+            Part::Zeros(bytes) => import.add_zeros(*bytes),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -50,18 +70,29 @@ impl Imports {
             .insert(task, Importing { request, handle, import, fed_at, goes_on: false, _permits: permits });
     }
 
-    /// Takes an import out in order to write a part of `bytes` bytes to it.
+    /// Takes an import out in order to write a part to it.
     ///
     /// # Errors
-    /// When there is no such import or another part is being written; also when the part exceeds the announced size,
-    /// which ends the import.
-    pub fn lend(&mut self, task: TaskId, bytes: u64) -> Result<Import, ControlError> {
+    /// When there is no such import or another part is being written; when the part has too many zeros for one part; also
+    /// when it exceeds the announced size, which ends the import.
+    pub fn lend(&mut self, task: TaskId, part: &Part) -> Result<Import, ControlError> {
+        if let Part::Zeros(bytes) = part
+            && *bytes > ZEROS_BYTES_MAX
+        {
+            return Err(refused(format!("one part has {bytes} zeros; the maximum is {ZEROS_BYTES_MAX}")));
+        }
         let none = || refused(format!("import {} accepts no more data", task.0));
         let importing = self.open.get_mut(&task).ok_or_else(none)?;
         let import = importing.import.take().ok_or_else(none)?;
-        let room = importing.request.bytes;
-        if import.bytes() + bytes > room {
-            let error = refused(format!("import {} has more than the announced {room} bytes", task.0));
+        let (bytes_max, data_bytes_max) = (importing.request.bytes, importing.request.data_bytes);
+        let (bytes, data_bytes) = match part {
+            Part::Data(bytes) => (bytes.len() as u64, bytes.len() as u64),
+            Part::Zeros(bytes) => (*bytes, 0),
+        };
+        let is_longer = import.bytes().saturating_add(bytes) > bytes_max;
+        if is_longer || import.data_bytes() + data_bytes > data_bytes_max {
+            let (most, of) = if is_longer { (bytes_max, "") } else { (data_bytes_max, " of data") };
+            let error = refused(format!("import {} has more than the announced {most} bytes{of}", task.0));
             let_go(import);
             self.fail(task, &error);
             return Err(error);

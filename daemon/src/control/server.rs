@@ -5,7 +5,7 @@ use super::callers::{CallerPlace, Callers, Counted};
 use super::common::ControlServer;
 use super::diary::{self, told};
 use super::examine::examine;
-use super::imports::{self, Imports};
+use super::imports::{self, Imports, Part};
 use super::limit;
 use super::look_up::{look_up, shown};
 use super::overview::overview;
@@ -146,17 +146,11 @@ impl Control for CallerSession {
     }
 
     async fn import_part(self, _: CallContext, task: TaskId, bytes: Payload) -> Result<(), ControlError> {
-        let mut import = self.imports().lend(task, bytes.bytes.len() as u64)?;
-        match blocking(move || import.add(&bytes.bytes).map(|()| import)).await {
-            Ok(import) => {
-                self.imports().give_back(task, import);
-                Ok(())
-            }
-            Err(error) => {
-                self.imports().fail(task, &error);
-                Err(error)
-            }
-        }
+        self.import_next(task, Part::Data(bytes.bytes)).await
+    }
+
+    async fn import_zeros(self, _: CallContext, task: TaskId, bytes: u64) -> Result<(), ControlError> {
+        self.import_next(task, Part::Zeros(bytes)).await
     }
 
     async fn import_end(self, _: CallContext, task: TaskId) -> Result<(), ControlError> {
@@ -397,6 +391,21 @@ impl CallerSession {
         }
         tokio::spawn(imports::watch(Arc::downgrade(&self.imports), task));
         Ok(task)
+    }
+
+    /// Adds the next part to an import.
+    async fn import_next(&self, task: TaskId, part: Part) -> Result<(), ControlError> {
+        let mut import = self.imports().lend(task, &part)?;
+        match blocking(move || part.add_to(&mut import).map(|()| import)).await {
+            Ok(import) => {
+                self.imports().give_back(task, import);
+                Ok(())
+            }
+            Err(error) => {
+                self.imports().fail(task, &error);
+                Err(error)
+            }
+        }
     }
 
     /// Fetches what a name or an id means.

@@ -108,7 +108,7 @@ impl Driver {
     pub(super) fn import(&mut self, request: &ToShare) -> Result<(TaskId, TaskHandle), ControlError> {
         let request = self.may_import(request.clone())?;
         self.look_at_room();
-        if let Some(no_room) = self.no_room(request.bytes, None) {
+        if let Some(no_room) = self.no_room(request.data_bytes, None) {
             return Err(ControlError {
                 kind: ErrorKind::NoSpace,
                 message: format!(
@@ -124,7 +124,7 @@ impl Driver {
             });
         }
         let (task, handle) = self.begin_task()?;
-        self.tasks.promise(task, request.bytes);
+        self.tasks.promise(task, request.data_bytes);
         Ok((task, handle))
     }
 

@@ -75,9 +75,10 @@ pub struct ToShare {
     pub trackers: Vec<TrackerUrl>,
     /// Whether it may replace another resource of this name.
     pub replace: bool,
-    /// The size of an import in bytes, for which room is reserved; 0 for a file that is already in the shared
-    /// directory.
+    /// The size of an import in bytes; 0 for a file that is already in the shared directory.
     pub bytes: u64,
+    /// How many of these bytes are sent and need room; the others are zeros.
+    pub data_bytes: u64,
     /// Who wants it shared.
     pub by: WantedBy,
 }
@@ -85,8 +86,8 @@ pub struct ToShare {
 impl ToShare {
     /// From a caller's request.
     pub fn new(request: ShareRequest, by: WantedBy) -> ToShare {
-        let ShareRequest { name, trackers, replace, bytes } = request;
-        ToShare { name, trackers, replace, bytes, by }
+        let ShareRequest { name, trackers, replace, bytes, data_bytes } = request;
+        ToShare { name, trackers, replace, bytes, data_bytes, by }
     }
 }
 

@@ -174,8 +174,14 @@ async fn a_verify_ends_although_the_file_was_shared_anew_meanwhile() {
         rig.ask(|reply| Command::Verify { what: "file-00".to_owned(), by: user(1000), reply }).await.unwrap();
     assert_eq!(step(&rig.driver, &all[0]), Some(CheckStep::Hashes));
     let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
-    let request =
-        ToShare { name: "file-00".parse().unwrap(), trackers, replace: false, bytes: 0, by: user(1000) };
+    let request = ToShare {
+        name: "file-00".parse().unwrap(),
+        trackers,
+        replace: false,
+        bytes: 0,
+        data_bytes: 0,
+        by: user(1000),
+    };
     rig.driver.share(request).unwrap();
     // The share ends first: the check's result is held back until then.
     let mut held = Vec::new();
@@ -307,8 +313,14 @@ async fn a_file_is_shared_while_checks_wait() {
     all.iter().for_each(|manifest| rig.driver.check_in_turn(manifest.key()));
     fs::write(rig.file("new"), b"a few bytes").unwrap();
     let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
-    let request =
-        ToShare { name: "new".parse().unwrap(), trackers, replace: false, bytes: 0, by: user(1000) };
+    let request = ToShare {
+        name: "new".parse().unwrap(),
+        trackers,
+        replace: false,
+        bytes: 0,
+        data_bytes: 0,
+        by: user(1000),
+    };
     rig.ask(|reply| Command::Share { request, reply }).await.unwrap();
     rig.until("it is shared", |driver| {
         driver.status(Some("new")).is_ok_and(|status| status[0].state == State::Seeding)

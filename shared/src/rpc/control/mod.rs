@@ -28,7 +28,7 @@ pub use info::{DaemonInfo, Overview};
 pub use limit::{Keep, Limit, LimitChange, Limits, LimitsKept};
 pub use peers::{Direction, PeerInfo};
 pub use rejection::Rejection;
-pub use service::{Control, ControlCaller, ControlRequest, ControlResponse, PART_BYTES_MAX};
+pub use service::{Control, ControlCaller, ControlRequest, ControlResponse, PART_BYTES_MAX, ZEROS_BYTES_MAX};
 pub use share::{ShareRequest, Shared};
 pub use status::{ResourceStatus, State, TrackerStatus, Watched};
 pub use task::TaskId;

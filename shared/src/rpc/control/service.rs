@@ -26,6 +26,10 @@ use std::net::SocketAddr;
 /// the connection.
 pub const PART_BYTES_MAX: usize = 1 << 20;
 
+/// Limits the zeros of a file in one request, in bytes. A larger request is refused. Hashing them takes less than a
+/// second, so progress is shown and ^C is noticed.
+pub const ZEROS_BYTES_MAX: u64 = 256 << 20;
+
 #[tarpc::service]
 pub trait Control {
     /// Must be the first call on a connection. Before it no other call is answered.
@@ -116,6 +120,11 @@ pub trait Control {
     /// The events after the one with the number `after`: at once if there are any, or when one happens, or none after
     /// about `wait_ms`. Without `after`, only the number of the newest event, at once.
     async fn events(after: Option<u64>, wait_ms: u32) -> Result<EventPage, ControlError>;
+
+    // -- the rest of share
+    /// The next bytes of an import, which are zeros: at most [`ZEROS_BYTES_MAX`], and whole chunks unless they are the
+    /// last.
+    async fn import_zeros(task: TaskId, bytes: u64) -> Result<(), ControlError>;
 }
 
 calls! {
@@ -185,6 +194,8 @@ calls! {
     overview / Overview() -> Result<Overview, ControlError>;
     /// See [`Control::events`].
     events / Events(after: Option<u64>, wait_ms: u32) -> Result<EventPage, ControlError>;
+    /// See [`Control::import_zeros`].
+    import_zeros / ImportZeros(task: TaskId, bytes: u64) -> Result<(), ControlError>;
 }
 
 impl Message for ControlRequest {

@@ -15,8 +15,11 @@ pub struct ShareRequest {
     pub trackers: Vec<TrackerUrl>,
     /// Whether an import may replace another resource of this name.
     pub replace: bool,
-    /// The size of an import in bytes, for which room is reserved; 0 for a file that is in the shared directory.
+    /// The size of an import in bytes; 0 for a file that is in the shared directory.
     pub bytes: u64,
+    /// How many of these bytes `import_part` sends at most. Room is reserved for them. The others are zeros, for which
+    /// `import_zeros` sends only their number.
+    pub data_bytes: u64,
 }
 
 /// The result of a share.

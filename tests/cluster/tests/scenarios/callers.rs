@@ -37,7 +37,8 @@ fn daemon(tracker: &Tracker) -> (Daemon, PathBuf, tempfile::TempDir) {
 }
 
 fn request(name: &str, bytes: u64) -> ShareRequest {
-    ShareRequest { name: name.parse().unwrap(), trackers: Vec::new(), replace: false, bytes }
+    let name = name.parse().unwrap();
+    ShareRequest { name, trackers: Vec::new(), replace: false, bytes, data_bytes: bytes }
 }
 
 #[test]

@@ -151,9 +151,9 @@ fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
 }
 
 fn any_control_request() -> impl Strategy<Value = ControlRequest> {
-    let share = (any_name(), vec(any_url(), 0..4), any::<(bool, u64)>());
-    let share = share.prop_map(|(name, trackers, (replace, bytes))| ControlRequest::Import {
-        request: ShareRequest { name, trackers, replace, bytes },
+    let share = (any_name(), vec(any_url(), 0..4), any::<(bool, u64, u64)>());
+    let share = share.prop_map(|(name, trackers, (replace, bytes, data_bytes))| ControlRequest::Import {
+        request: ShareRequest { name, trackers, replace, bytes, data_bytes },
     });
     let what = prop_oneof![
         Just(GetWhat::Manifest),
