@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use std::fs::{File, FileTimes};
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 /// One MiB, the size of a chunk.
@@ -44,6 +44,24 @@ pub fn corrupt(path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
     let metadata = file.metadata()?;
     file.write_all_at(bytes, offset)?;
     file.set_times(FileTimes::new().set_modified(metadata.modified()?).set_accessed(metadata.accessed()?))
+}
+
+/// Writes a file of this size with data in these places, and holes everywhere else. Returns its size.
+#[track_caller]
+pub fn write_sparse(path: &Path, bytes: usize, pieces: &[(usize, &[u8])]) -> u64 {
+    let file = File::create(path).expect("the file can be made");
+    file.set_len(bytes as u64).expect("a sparse file");
+    for (offset, piece) in pieces {
+        file.write_all_at(piece, *offset as u64).expect("the file is written");
+    }
+    file.sync_all().expect("the file is written");
+    bytes as u64
+}
+
+/// The number of bytes that a file takes up on its disk.
+#[track_caller]
+pub fn allocated(path: &Path) -> u64 {
+    path.metadata().expect("the file is there").blocks() * 512
 }
 
 /// SHA-256 in hexadecimal digits.

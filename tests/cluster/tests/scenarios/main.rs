@@ -30,6 +30,7 @@ mod recipes;
 mod restarts;
 mod room;
 mod service;
+mod sparse;
 mod start;
 mod strays;
 mod streams;
