@@ -3,9 +3,10 @@
 
 use super::Driver;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Download, Phase};
+use crate::library::{Download, Phase, ReusedFrom};
 use crate::panicked::Panicked;
 use crate::store::StoreError;
+use shared::chunk::CHUNK_BYTES;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use std::sync::Arc;
@@ -54,7 +55,9 @@ impl Driver {
         fetching.zeros_left = 0;
         let before = fetching.have.len();
         for index in made.iter() {
-            fetching.have.insert(index);
+            if fetching.have.insert(index) {
+                resource.reused.add(&ReusedFrom::Zeros, CHUNK_BYTES.into());
+            }
             resource.unreadable.entry(index).and_modify(|written| *written = true);
         }
         let chunks = fetching.have.len() - before;
