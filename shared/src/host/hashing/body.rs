@@ -1,6 +1,7 @@
 //! Bytes that can be hashed: a regular file, or a resource whose bytes are in many files.
 
 use crate::chunk::ChunkIndex;
+use crate::host::sparse::Holes;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -47,6 +48,8 @@ pub struct RegularFile<'a> {
     before: Metadata,
     /// The bytes that count, from its beginning.
     bytes: u64,
+    /// Its holes, which need not be read.
+    holes: Holes,
 }
 
 impl<'a> RegularFile<'a> {
@@ -58,7 +61,7 @@ impl<'a> RegularFile<'a> {
         let before = file.metadata()?;
         let bytes = before.len();
         match before.is_file() {
-            true => Ok(RegularFile { file, before, bytes }),
+            true => Ok(RegularFile { file, before, bytes, holes: Holes::of(file, bytes) }),
             false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
         }
     }
@@ -81,7 +84,11 @@ impl Body for RegularFile<'_> {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
+        if self.holes.bytes_from(self.file, offset) < buffer.len() as u64 {
+            return self.file.read_exact_at(buffer, offset);
+        }
+        buffer.fill(0);
+        Ok(())
     }
 
     fn must_be_unchanged(&self) -> io::Result<()> {

@@ -61,6 +61,24 @@ fn it_computes_what_a_plain_loop_computes() {
 }
 
 #[test]
+fn a_sparse_file_has_the_hashes_of_its_bytes() {
+    let len = 20 * MIB + 77;
+    for data in [vec![], vec![3 * MIB..4 * MIB], vec![0..10, 7 * MIB - 1..9 * MIB + 1, len - 1..len]] {
+        let file = tempfile::tempfile().unwrap();
+        let mut bytes = vec![0; len];
+        for range in data {
+            bytes[range.clone()].fill(7);
+            file.write_all_at(&bytes[range.clone()], range.start as u64).unwrap();
+        }
+        file.set_len(len as u64).unwrap();
+        let hashed = hash_file(&file, &silent).unwrap();
+        assert_eq!(hashed.resource, ResourceId::of(&bytes));
+        assert!(hashed.hashes.iter().copied().eq(bytes.chunks(MIB).map(ChunkHash::of)));
+        assert!(check_file(&file, &manifest_of(&bytes), &silent).unwrap().whole_matches);
+    }
+}
+
+#[test]
 fn progress_only_grows_and_ends_at_the_size() {
     for len in [0, 5, 40 * MIB + 5] {
         let last = AtomicU64::new(0);
