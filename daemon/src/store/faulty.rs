@@ -328,12 +328,17 @@ impl State {
         // Lost bytes are written again: the disk still has what was there before them.
         let is_again = |undo: &mut Undo| match undo {
             Undo::Bytes { lost: true, inode: of, offset: from, written: len, .. } => {
-                (*of, *from, *len) == (inode, offset, written)
+                *of == inode && *from >= offset && *from + *len <= offset + written
             }
             _ => false,
         };
-        if let Some(Undo::Bytes { old: before, .. }) = self.undo.extract_if(.., is_again).last() {
-            old = before;
+        let again: Vec<Undo> = self.undo.extract_if(.., is_again).collect();
+        for undo in again.into_iter().rev() {
+            if let Undo::Bytes { offset: from, written: len, old: mut before, .. } = undo {
+                before.resize(len as usize, 0);
+                old.resize(written as usize, 0);
+                old[(from - offset) as usize..][..len as usize].copy_from_slice(&before);
+            }
         }
         let (file, lost) = (file.try_clone()?, false);
         self.undo.push(Undo::Bytes { file, inode, offset, old, written, bytes, modified, lost });
