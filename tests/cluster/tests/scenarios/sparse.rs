@@ -2,10 +2,14 @@
 
 use cluster::files::{MIB, allocated, content, sha256_file, write_sparse};
 use cluster::mounts::{mount_tmpfs, own_mounts};
+use cluster::process::run_capped;
 use cluster::{Daemon, Tracker};
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 const KIB: usize = 1 << 10;
 
@@ -115,7 +119,7 @@ fn wrong_bytes_where_zeros_belong_are_mended_without_being_fetched() {
     let slots = fs::read_dir(b.file(".tinytorrent/resources")).unwrap();
     let slot = slots.map(|slot| slot.unwrap().path()).next().unwrap();
     let part = fs::File::options().write(true).open(slot.join("data.part")).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&part, &content(901, 3 * MIB), 100 * MIB as u64 + 7).unwrap();
+    part.write_all_at(&content(901, 3 * MIB), 100 * MIB as u64 + 7).unwrap();
     let _ = fs::remove_file(slot.join("have")); // so that the data is checked
     b.restart();
     b.wait_seeding("disk.img");
@@ -157,4 +161,48 @@ fn a_disk_needs_room_for_the_data_and_not_for_the_size() {
     a.ok(&["share", large.to_str().unwrap()]);
     let output = b.ctl_code(7, &["get", "large.img", "--timeout", "2 s"]);
     assert!(output.stderr.contains("no space: 30 MiB needed"), "{}", output.stderr);
+}
+
+/// An image of 16 GiB with 200 MiB of data, in pieces of 1 MiB at places that have nothing to do with chunks:
+/// `cargo test --release -p cluster measure_sparse -- --ignored --nocapture`. It needs 1 GiB of disk in `TMPDIR`.
+#[test]
+#[ignore = "measures"]
+fn measure_sparse_image() {
+    const GIB: u64 = 1 << 30;
+    const PIECES: u64 = 200;
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let image = a.outside().join("disk.img");
+    let file = fs::File::create(&image).unwrap();
+    file.set_len(16 * GIB).unwrap();
+    let mut chunks = BTreeSet::new();
+    for piece in 0..PIECES {
+        let offset = (piece * (16 * GIB - 2 * MIB as u64) / PIECES) & !4095;
+        file.write_all_at(&content(1000 + piece, MIB), offset).unwrap();
+        chunks.extend([offset / MIB as u64, (offset + MIB as u64 - 1) / MIB as u64]);
+    }
+    file.sync_all().unwrap();
+    let copy = allocated_max(&image) * 20 / 21;
+    let timed = |daemon: &Daemon, args: &[&str]| {
+        let begin = Instant::now();
+        let output = run_capped(daemon.ttctl(args), Duration::from_secs(3600)).unwrap();
+        assert_eq!(output.code, 0, "{}", output.stderr);
+        begin.elapsed()
+    };
+    let took_to_share = timed(&a, &["share", image.to_str().unwrap()]);
+    let took_to_get = timed(&b, &["get", "disk.img"]);
+    let sent = a.status("disk.img").unwrap().number("uploaded_bytes");
+    let mib = |bytes: u64| bytes as f64 / MIB as f64;
+    eprintln!("shared in {took_to_share:.1?}, fetched in {took_to_get:.1?}");
+    eprintln!("sent {:.1} MiB; chunks with data: {}", mib(sent), chunks.len());
+    for (what, bytes) in
+        [("sharer", allocated(&a.file("disk.img"))), ("receiver", allocated(&b.file("disk.img")))]
+    {
+        eprintln!(
+            "{what}: {:.1} MiB on the disk, {:.3} of cp --sparse=always",
+            mib(bytes),
+            bytes as f64 / copy as f64
+        );
+    }
+    assert_eq!(sent, chunks.len() as u64 * MIB as u64);
 }
