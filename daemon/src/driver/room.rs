@@ -65,7 +65,7 @@ pub(super) fn data_bytes_max(manifest: &Manifest) -> u64 {
 fn rest_bytes(resource: &Resource) -> u64 {
     match &resource.phase {
         Phase::Fetching(it) if it.blocked.is_none() => {
-            let chunks = it.have.count().get() - it.have.len() - it.zeros_left;
+            let chunks = it.have.count().get().saturating_sub(it.have.len() + it.zeros_left);
             u64::from(chunks) * u64::from(CHUNK_BYTES)
         }
         Phase::Checking(it) if it.step == CheckStep::Copies => data_bytes_max(&resource.manifest),
