@@ -1,6 +1,6 @@
 //! Rates and limits of rates, in bytes per second.
 
-use super::number::{BadUnit, Units, parse, split, through_text, write_in};
+use super::number::{BadUnit, Units, parse, split, through_text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -98,8 +98,25 @@ fn lacks_unit(text: &str) -> Option<String> {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_in(f, self.0, RATES)
+        let (text, unit) = in_shortest_unit(self.0);
+        write!(f, "{text} {unit}")
     }
+}
+
+/// A rate above 0 as its exact number in a unit: if possible one with a number below 1000, of those the one with the shortest
+/// text, and of several the largest. A number has at most three decimals, as in "12.5 MB/s".
+fn in_shortest_unit(bytes_per_s: u64) -> (String, &'static str) {
+    let in_unit = |&(unit, bytes, per): &(&'static str, u64, u64)| {
+        let thousandths = u128::from(bytes_per_s) * 1000;
+        let is_exact = per == 1 && bytes_per_s >= bytes && thousandths.is_multiple_of(u128::from(bytes));
+        let thousandths = thousandths / u128::from(bytes);
+        let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+        is_exact.then(|| (text.trim_end_matches('0').trim_end_matches('.').to_owned(), unit))
+    };
+    let all = RATES.iter().filter_map(in_unit);
+    let is_long = |text: &str| text.split('.').next().is_some_and(|whole| whole.len() > 3);
+    all.min_by_key(|(text, unit)| (is_long(text), text.len() + unit.len()))
+        .expect("bytes per second are exact")
 }
 
 impl FromStr for RateLimit {
