@@ -48,6 +48,7 @@ mod remove;
 mod select;
 mod share;
 mod status;
+mod stderr;
 mod table;
 mod targets;
 mod tasks;

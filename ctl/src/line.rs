@@ -1,9 +1,9 @@
 //! One line on the standard error that shows the current state.
 
 use crate::output::Output;
+use crate::stderr;
 use crate::terminal;
 use crate::width::shorten;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// The shortest pause between two lines where no terminal is, so that logs stay short.
@@ -25,13 +25,12 @@ impl Line {
     }
 
     pub(crate) fn show(&mut self, text: &str) {
-        let mut err = std::io::stderr().lock();
         if self.is_terminal {
             // room for the "^C" that the terminal writes
             let columns = terminal::size(std::io::stderr()).columns.saturating_sub(3);
-            let _ = write!(err, "\r\x1b[K{}", shorten(text, columns)).and_then(|()| err.flush()); // nobody may read it
+            stderr::draw(&shorten(text, columns));
         } else if !self.is_silent && text != self.last && self.shown.elapsed() >= LINES_EVERY {
-            let _ = writeln!(err, "{text}");
+            stderr::message(text);
             self.shown = Instant::now();
         } else {
             return;
@@ -41,8 +40,7 @@ impl Line {
 
     pub(crate) fn clear(&mut self) {
         if self.is_terminal {
-            let mut err = std::io::stderr().lock();
-            let _ = write!(err, "\r\x1b[K").and_then(|()| err.flush());
+            stderr::draw("");
         }
     }
 }

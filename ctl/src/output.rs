@@ -5,6 +5,7 @@ use crate::cli::Global;
 use crate::documents::{Document, Failed, Failure};
 use crate::error::{Error, Kind};
 use crate::human::clean;
+use crate::stderr;
 use crate::terminal;
 use crate::width::wrap_message;
 use serde::Serialize;
@@ -334,7 +335,7 @@ impl Output {
 /// Prints a text after a label in a color.
 fn tell(has_colours: bool, label: &str, colour: Colour, text: &str) {
     let lines = err_lines(&format!("{label} {}", clean(text)));
-    err_write(&lines.replacen(label, &paint(has_colours, colour, label), 1));
+    stderr::message(&lines.replacen(label, &paint(has_colours, colour, label), 1));
 }
 
 /// Blocks until the other side of the standard output has gone: the reader of a pipe, or the terminal.
@@ -374,7 +375,7 @@ pub(crate) fn detail(global: &Global, text: &str) {
 
 /// Prints a message without colors to the standard error.
 pub(crate) fn err_line(text: &str) {
-    err_write(&err_lines(text));
+    stderr::message(&err_lines(text));
 }
 
 /// The message as it is printed to the standard error: on a terminal it is wrapped.
@@ -383,11 +384,6 @@ fn err_lines(text: &str) -> String {
         true => wrap_message(text, terminal::size(io::stderr()).columns).join("\n"),
         false => text.to_owned(),
     }
-}
-
-/// Writes to the standard error. Failures are ignored, because nobody may read it.
-fn err_write(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// The text in a color, if `colours` is set.

@@ -3,13 +3,11 @@
 use super::now::{Now, Parts};
 use crate::human;
 use crate::output::{Colour, paint};
+use crate::stderr;
 use crate::terminal;
 use crate::width::{shorten, shorten_middle, width};
-use crossterm::cursor::MoveUp;
-use crossterm::queue;
-use crossterm::terminal::{Clear, ClearType};
-use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::fmt::Write;
+use std::io;
 use std::time::Duration;
 
 /// How long a piece of work must take before a bar is shown.
@@ -43,28 +41,24 @@ const GAP: usize = 2;
 pub(super) struct Bar {
     label: String,
     colours: bool,
-    /// The number of lines that are drawn now; the cursor is at the end of the last one.
-    lines: u16,
 }
 
 impl Bar {
     pub(super) fn new(label: &str, colours: bool) -> Bar {
-        Bar { label: label.to_owned(), colours, lines: 0 }
+        Bar { label: label.to_owned(), colours }
     }
 
-    pub(super) fn update(&mut self, now: &Now<'_>, elapsed: Duration) {
+    pub(super) fn update(&self, now: &Now<'_>, elapsed: Duration) {
         if elapsed < PATIENCE {
             return;
         }
         let columns = terminal::size(io::stderr()).columns.saturating_sub(COLUMNS_FREE).max(1);
         let mut text = self.line(columns, now, &Parts::of(now, elapsed));
-        let mut lines = 1;
         if let Some(reason) = now.reason {
             let reason = shorten(&human::clean(reason), columns.saturating_sub(2));
             text.push_str(&format!("\n  {}", paint(self.colours, Colour::Careful, &reason)));
-            lines = 2;
         }
-        self.draw(&text, lines);
+        stderr::draw(&text);
     }
 
     fn line(&self, columns: usize, now: &Now<'_>, parts: &Parts) -> String {
@@ -84,25 +78,8 @@ impl Bar {
         line
     }
 
-    /// Overwrites the lines that are drawn, and anything that the terminal added, such as "^C".
-    fn draw(&mut self, text: &str, lines: u16) {
-        let mut all = Vec::new();
-        // a write to a Vec cannot fail, and a terminal may have gone
-        let _ = all.write_all(b"\r");
-        if self.lines > 1 {
-            let _ = queue!(all, MoveUp(self.lines - 1));
-        }
-        let _ = queue!(all, Clear(ClearType::FromCursorDown));
-        all.extend_from_slice(text.as_bytes());
-        let mut err = io::stderr().lock();
-        let _ = err.write_all(&all).and_then(|()| err.flush());
-        self.lines = lines;
-    }
-
-    pub(super) fn wipe(&mut self) {
-        if self.lines > 0 {
-            self.draw("", 0);
-        }
+    pub(super) fn wipe(&self) {
+        stderr::draw("");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::now::{Now, Parts};
 use crate::human;
+use crate::stderr;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ impl Lines {
     /// Prints a line if one is due.
     pub(super) fn update(&mut self, label: &str, now: &Now<'_>, elapsed: Duration) {
         if self.take_turn(now, elapsed) {
-            eprint_line(&plain_line(label, now, elapsed));
+            stderr::message(&plain_line(label, now, elapsed));
         }
     }
 
@@ -80,12 +81,6 @@ fn plain_line(label: &str, now: &Now<'_>, elapsed: Duration) -> String {
 /// The text without digits: "tracker unreachable for 40 s" is not news after "for 39 s".
 fn without_digits(text: &str) -> String {
     text.chars().filter(|char| !char.is_ascii_digit()).collect()
-}
-
-fn eprint_line(line: &str) {
-    use std::io::Write;
-
-    let _ = writeln!(std::io::stderr().lock(), "{line}"); // nobody may read it
 }
 
 #[cfg(test)]

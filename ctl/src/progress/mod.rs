@@ -71,7 +71,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Shape::Bar(bar) = &mut self.shape {
+        if let Shape::Bar(bar) = &self.shape {
             bar.wipe();
         }
     }

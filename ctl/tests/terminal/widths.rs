@@ -2,6 +2,7 @@
 
 use crate::fake::{State_, accepted};
 use crate::fleet::{Machine, NAMES, resource};
+use crate::pty::Shown;
 use shared::id::ResourceId;
 
 const WIDTHS: [u16; 4] = [40, 60, 80, 140];
@@ -92,6 +93,33 @@ fn the_bar_of_a_download_fits_and_is_wiped() {
             assert!(shown.wrapped.iter().all(is_result), "{columns}: {:#?}", shown.wrapped);
             assert!(shown.text().starts_with("/srv/tinytorrent/"), "{}", shown.text());
         }
+    }
+}
+
+#[test]
+fn a_message_stands_above_the_bar() {
+    for columns in WIDTHS {
+        let machine = Machine::empty();
+        let id = ResourceId::of(b"x");
+        let socket = machine.fake.folder.path().join(".tinytorrent/ttd.sock");
+        let elsewhere = socket.with_extension("gone");
+        machine.fake.state().accepted = Some(Ok(accepted("x", id, false)));
+        machine.fake.state().watched = [resource("x", State_::Waiting)].into();
+        let terminal = machine.run_with(columns, 24, &[], &["get", "x"]);
+        terminal.wait_until("a reason", |shown| shown.text().contains("\n  the only useful"));
+        std::fs::rename(&socket, &elsewhere).unwrap();
+        machine.fake.state().trouble.cut();
+        let message = "ttd has stopped; waiting for it to come back";
+        let in_one_line = |shown: &Shown| shown.text().split_whitespace().collect::<Vec<_>>().join(" ");
+        terminal.wait_until("a message", |shown| in_one_line(shown).contains(message));
+        let text = terminal.shown().text();
+        assert!(text.starts_with("ttd has stopped"), "it has lines of its own, without a bar above: {text}");
+        assert!(text.contains("\nx ") && text.contains("\n  the only useful"), "the bar is below: {text}");
+        std::fs::rename(&elsewhere, &socket).unwrap();
+        terminal.wait_until("that it is back", |shown| shown.text().contains("\nttd is back\nx "));
+        assert_eq!(terminal.shown().text().matches("the only useful").count(), 1, "the bar was wiped");
+        machine.fake.state().watched = [resource("x", State_::Seeding)].into();
+        assert_eq!(terminal.end().0, 0);
     }
 }
 
