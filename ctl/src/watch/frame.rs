@@ -28,8 +28,15 @@ pub(super) struct Place {
 }
 
 impl Frame {
-    /// The lines for a screen of this many rows, and the same without the help that is only useful during the watch.
-    pub(super) fn seen(&self, rows: usize, place: &mut Place, output: &Output) -> (Vec<String>, Vec<String>) {
+    /// All lines, for the time after the watch.
+    pub(super) fn whole(self) -> Vec<String> {
+        let Drawn { head, rows } = self.table;
+        let head = (!rows.is_empty()).then_some(head);
+        head.into_iter().chain(rows.into_iter().flatten()).chain(self.foot).collect()
+    }
+
+    /// The lines for a screen of this many rows.
+    pub(super) fn seen(&self, rows: usize, place: &mut Place, output: &Output) -> Vec<String> {
         let room = self.room(rows);
         place.first = place.first.min(self.last_first(room));
         let mut lines: Vec<String> = Vec::new();
@@ -51,19 +58,16 @@ impl Frame {
             lines.insert(0, self.table.head.clone());
         }
         let more = self.table.rows.len() - shown;
-        let more = (more > 0).then(|| format!("… and {more} more"));
         let foot = self.foot.iter().take(rows / 2);
-        let kept =
-            lines.iter().chain(&more).chain(foot.clone()).take(rows.saturating_sub(1)).cloned().collect();
         let keys = match more {
-            Some(more) => format!("{more}: ↑ ↓ scroll, q quits"),
-            None => "q quits".to_owned(),
+            0 => "q quits".to_owned(),
+            more => format!("… and {more} more: ↑ ↓ scroll, q quits"),
         };
         lines.extend(foot.cloned());
         lines.truncate(rows.saturating_sub(1));
         let columns = output.columns().unwrap_or(usize::MAX);
         lines.push(output.paint(Colour::Faint, &crate::width::shorten(&keys, columns)));
-        (lines, kept)
+        lines
     }
 
     /// The number of lines for the rows of the table, without the head, the foot and the line of keys.
@@ -115,7 +119,7 @@ mod tests {
 
     fn seen(frame: &Frame, rows: usize, place: &mut Place) -> String {
         let output = Output::to(Vec::new(), &Global::default()).at_terminal(60);
-        let (lines, _) = frame.seen(rows, place, &output);
+        let lines = frame.seen(rows, place, &output);
         assert!(lines.len() <= rows, "{rows}: {lines:?}");
         lines.join("\n")
     }
@@ -148,12 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_behind_says_how_many_are_not_shown_and_no_keys() {
-        let output = Output::to(Vec::new(), &Global::default()).at_terminal(60);
-        let (_, kept) = frame(6).seen(7, &mut Place::default(), &output);
-        assert_eq!(kept, ["HEAD", "row 0", "row 1", "row 2", "  why", "… and 3 more"]);
-        let (_, kept) = frame(1).seen(7, &mut Place::default(), &output);
-        assert_eq!(kept, ["HEAD", "row 0", "sum"]);
+    fn what_is_left_behind_is_everything_without_the_keys() {
+        let all = ["HEAD", "row 0", "row 1", "row 2", "  why", "row 3", "row 4", "row 5", "sum"];
+        assert_eq!(frame(6).whole(), all);
+        assert_eq!(frame(0).whole(), ["sum"]);
     }
 
     #[test]
@@ -162,7 +164,7 @@ mod tests {
             for number in 0..9 {
                 let mut place = Place { first: 7 };
                 let output = Output::to(Vec::new(), &Global::default()).at_terminal(20);
-                assert!(frame(number).seen(rows, &mut place, &output).0.len() <= rows.max(1));
+                assert!(frame(number).seen(rows, &mut place, &output).len() <= rows.max(1));
                 place.scroll(Scroll::Bottom, &frame(number), rows);
                 frame(number).seen(rows, &mut place, &output);
             }

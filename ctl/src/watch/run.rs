@@ -100,10 +100,10 @@ async fn on_screen<W: Watched>(
             Happening::Ended(ended) => return ended,
         }
         let frame = watched.frame(output);
-        let (lines, kept) = frame.seen(crate::terminal::size(io::stdout()).rows, &mut place, output);
+        let lines = frame.seen(crate::terminal::size(io::stdout()).rows, &mut place, output);
         match &mut screen {
-            Some(screen) => screen.draw(&lines, kept)?,
-            None => screen.insert(Screen::open()?).draw(&lines, kept)?,
+            Some(screen) => screen.draw(&lines, frame.whole())?,
+            None => screen.insert(Screen::open()?).draw(&lines, frame.whole())?,
         }
     }
 }

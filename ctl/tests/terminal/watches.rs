@@ -140,6 +140,12 @@ fn more_rows_than_the_screen_has_are_scrolled() {
     terminal.wait_until("the first", |shown| shown.text().contains("\na.img"));
     terminal.type_in("\x1b[B");
     terminal.wait_until("the second", |shown| !shown.text().contains("\na.img"));
+    assert!(!terminal.shown().text().contains("checking"), "{}", terminal.shown().text());
     terminal.type_in("q");
-    assert_eq!(terminal.end().0, 0);
+    let (code, shown) = terminal.end();
+    let text = shown.lock().unwrap().text();
+    assert!(
+        code == 0 && text.contains("checking 42 %") && !text.contains("more"),
+        "all is left behind: {text}"
+    );
 }
