@@ -174,9 +174,9 @@ enum Goal {
 }
 
 impl Goal {
-    /// Whether it is reached. `most` is the largest number of machines that was counted during this wait: a percentage
-    /// of fewer says nothing while a restarted tracker may not know all of them.
-    fn is_met(self, fleet: &Fleet, most: u64) -> bool {
+    /// Whether it is reached. `most` is the largest number of machines that was counted and believed during this wait: a
+    /// percentage of fewer says nothing while a restarted tracker may not know all of them.
+    fn is_met(self, fleet: &Fleet, most: Option<u64>) -> bool {
         let (done, all) = (u64::from(fleet.seeders), all(fleet));
         match self {
             Goal::Machines(wanted) => fleet.seeders >= wanted,
@@ -194,9 +194,11 @@ fn all(fleet: &Fleet) -> u64 {
     [seeders, leechers, gone_unfinished, outdated].into_iter().map(u64::from).sum()
 }
 
-/// Whether the tracker may be expected to know all machines, if `most` were counted before.
-fn knows_all(fleet: &Fleet, most: u64) -> bool {
-    fleet.up_ms >= KNOWS_ALL_MS || all(fleet) >= most
+/// Whether the tracker may be expected to know all machines, if `most` were counted and believed before. A tracker that was
+/// started after the file was shared was restarted, so its first count is not believed.
+fn knows_all(fleet: &Fleet, most: Option<u64>) -> bool {
+    let was_restarted = fleet.shared_ago_ms.is_some_and(|shared_ago_ms| shared_ago_ms > fleet.up_ms);
+    fleet.up_ms >= KNOWS_ALL_MS || most.map_or(!was_restarted, |most| all(fleet) >= most)
 }
 
 async fn wait_for_swarm(
@@ -238,17 +240,19 @@ async fn watch(
     goal: Goal,
     global: &Global,
     line: &mut Line,
-    last: &mut Option<(Fleet, u64)>,
+    last: &mut Option<(Fleet, Option<u64>)>,
 ) -> Result<Counted, Error> {
     let mut asker = Asker::connect(&args.which, global).await?;
     asker.resource(what).await?; // an unknown name is an error at once
     let wanted = asker.lookup(what).await?;
     let back_within = if args.timeout.is_some() { None } else { Some(BACK_WITHIN) };
-    let mut most = 0;
+    let mut most = None;
     loop {
         match asker.count(&wanted).await {
             Ok(TrackerAnswer { tracker, answer: fleet }) => {
-                most = most.max(all(&fleet));
+                if knows_all(&fleet, most) {
+                    most = most.max(Some(all(&fleet)));
+                }
                 line.show(&format!("{}: {}", human::clean(what), text_so_far(&fleet, most)));
                 let met = goal.is_met(&fleet, most);
                 let counted = Counted::new(tracker.as_str(), &fleet);
@@ -267,7 +271,7 @@ async fn watch(
 }
 
 /// The message after the timeout: "big.img is on 4 of the 9 machines after 2 s".
-fn missed(what: &str, goal: Goal, last: Option<(&Fleet, u64)>, span: &str) -> String {
+fn missed(what: &str, goal: Goal, last: Option<(&Fleet, Option<u64>)>, span: &str) -> String {
     let Some((fleet, most)) = last else {
         return format!("{what}: the tracker has not responded for {span}");
     };
@@ -315,18 +319,17 @@ fn text(fleet: &Fleet) -> String {
     text
 }
 
-/// The same, and whether the tracker may not know all machines: "done on 1 of 1 machine (100 %); the tracker was
-/// restarted and knows 1 of 200 machines so far"
-fn text_so_far(fleet: &Fleet, most: u64) -> String {
-    match knows_all(fleet, most) {
-        true => text(fleet),
-        false => format!(
-            "{}; the tracker was restarted and knows {} of {} so far",
-            text(fleet),
-            all(fleet),
-            human::count(most, "machine")
-        ),
+/// The same, and whether the tracker may not know all machines: "done on 1 of 1 machine (100 %); the tracker was restarted
+/// and knows 1 of 200 machines so far"
+fn text_so_far(fleet: &Fleet, most: Option<u64>) -> String {
+    if knows_all(fleet, most) {
+        return text(fleet);
     }
+    let so_far = match most {
+        Some(most) => format!("knows {} of {} so far", all(fleet), human::count(most, "machine")),
+        None => "may not know all machines yet".to_owned(),
+    };
+    format!("{}; the tracker was restarted and {so_far}", text(fleet))
 }
 
 /// `wait` for one local copy
@@ -383,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_goal_is_met_by_those_who_have_all() {
-        let is_met = |goal: Goal, fleet: Fleet| goal.is_met(&fleet, all(&fleet));
+        let is_met = |goal: Goal, fleet: Fleet| goal.is_met(&fleet, Some(all(&fleet)));
         assert!(is_met(Goal::Machines(3), fleet(3, 9, 0)) && !is_met(Goal::Machines(3), fleet(2, 9, 9)));
         assert!(is_met(Goal::Percent(50), fleet(5, 5, 0)) && !is_met(Goal::Percent(51), fleet(5, 5, 0)));
         assert!(!is_met(Goal::Percent(100), fleet(5, 0, 1)), "who went before it was done is not done");
@@ -393,15 +396,34 @@ mod tests {
     #[test]
     fn a_percentage_is_not_believed_before_a_restarted_tracker_knows_all_machines() {
         let at = |up_ms, seeders| Fleet { up_ms, ..fleet(seeders, 0, 0) };
-        assert!(!Goal::Percent(100).is_met(&at(3_000, 1), 200), "199 have not announced again");
+        assert!(!Goal::Percent(100).is_met(&at(3_000, 1), Some(200)), "199 have not announced again");
         assert_eq!(
-            missed("big.img", Goal::Percent(100), Some((&at(3_000, 1), 200)), "2 s"),
+            missed("big.img", Goal::Percent(100), Some((&at(3_000, 1), Some(200))), "2 s"),
             "after 2 s, big.img is done on 1 of 1 machine (100 %); \
              the tracker was restarted and knows 1 of 200 machines so far"
         );
-        assert!(Goal::Percent(100).is_met(&at(30_000, 200), 200), "all are back");
-        assert!(Goal::Percent(100).is_met(&at(KNOWS_ALL_MS, 150), 200), "the others are gone");
-        assert!(Goal::Machines(1).is_met(&at(3_000, 1), 200), "a number of machines is enough at any time");
+        assert!(Goal::Percent(100).is_met(&at(30_000, 200), Some(200)), "all are back");
+        assert!(Goal::Percent(100).is_met(&at(KNOWS_ALL_MS, 150), Some(200)), "the others are gone");
+        assert!(
+            Goal::Machines(1).is_met(&at(3_000, 1), Some(200)),
+            "a number of machines is enough at any time"
+        );
+    }
+
+    #[test]
+    fn the_first_count_of_a_tracker_that_was_started_after_the_share_is_not_believed() {
+        let at = |up_ms, shared_ago_ms| Fleet { up_ms, shared_ago_ms, ..fleet(1, 0, 0) };
+        let is_met = |fleet: &Fleet| Goal::Percent(100).is_met(fleet, None);
+        let restarted = at(3_000, Some(600_000));
+        assert!(!is_met(&restarted), "the others have not announced again");
+        assert_eq!(
+            text_so_far(&restarted, None),
+            "done on 1 of 1 machine (100 %); the tracker was restarted and may not know all machines yet"
+        );
+        assert!(is_met(&at(KNOWS_ALL_MS, Some(600_000))));
+        assert!(is_met(&at(3_000, Some(2_000))), "it was there when the file was shared");
+        assert!(is_met(&at(3_000, None)), "an id was asked for, of which nobody knows the date");
+        assert!(Goal::Percent(100).is_met(&restarted, Some(1)), "all that were counted before are back");
     }
 
     #[test]
@@ -428,7 +450,7 @@ mod tests {
     #[test]
     fn outdated_machines_are_not_done_and_are_named() {
         let one = Fleet { outdated: 1, some_outdated: vec![machine(17, "pc-17")], ..fleet(199, 0, 0) };
-        assert!(!Goal::Percent(100).is_met(&one, 200) && Goal::Percent(99).is_met(&one, 200));
+        assert!(!Goal::Percent(100).is_met(&one, Some(200)) && Goal::Percent(99).is_met(&one, Some(200)));
         assert_eq!(text(&one), "done on 199 of 200 machines (99 %); outdated: pc-17 (10.0.0.17:7987)");
         let some = (1..=8).map(|number| machine(number, if number == 2 { "pc\u{1b}" } else { "" }));
         let many = Fleet { outdated: 40, some_outdated: some.collect(), ..fleet(0, 0, 0) };
@@ -457,7 +479,7 @@ mod tests {
             ),
             (Goal::Percent(9), None, "big.img: the tracker has not responded for 2 s"),
         ] {
-            let last = fleet.as_ref().map(|fleet| (fleet, all(fleet)));
+            let last = fleet.as_ref().map(|fleet| (fleet, Some(all(fleet))));
             assert_eq!(missed("big.img", goal, last, "2 s"), expected);
         }
     }
