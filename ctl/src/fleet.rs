@@ -403,6 +403,7 @@ struct Machine {
     /// `null` if it was never seen, like all fields after the state.
     addr: Option<SocketAddr>,
     state: State,
+    /// `null` also for an outdated machine, which may have nothing of the newer version.
     percent: Option<u64>,
     chunks_have: Option<u32>,
     chunks_total: Option<u32>,
@@ -425,7 +426,7 @@ impl From<&Row> for Machine {
             host: row.host.clone(),
             addr: seen.map(|seen| seen.addr),
             state: row.state,
-            percent: seen.map(|_| row.percent()),
+            percent: seen.filter(|_| row.state != State::Outdated).map(|_| row.percent()),
             chunks_have: seen.map(|seen| seen.have),
             chunks_total: seen.map(|seen| seen.count.get()),
             bytes_per_s: seen.and_then(|seen| seen.bytes_per_s),

@@ -116,7 +116,7 @@ pc\\u{1b}[2J  10.0.0.5:7987  outdated         2 s ago  abababab…
     assert!(lines.starts_with("pc\\u{1b}[2J 10.0.0.3:7987: outdated, has abababab…\n"), "{lines}");
     let document = shown(&machines, &[], &[], true);
     for part in [
-        "\"state\":\"outdated\",\"percent\":0,\"chunks_have\":400,".to_owned(),
+        "\"state\":\"outdated\",\"percent\":null,\"chunks_have\":400,".to_owned(),
         format!("\"expected\":null,\"resource\":\"{resource}\"}}"),
         "\"outdated\":2},\"shared_ago_ms\":720000}".to_owned(),
     ] {
