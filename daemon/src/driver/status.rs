@@ -49,7 +49,7 @@ impl Driver {
             trouble_s: trouble.as_ref().map(|(lasting, _)| lasting.as_secs()),
             lasting: trouble.map(|(lasting, trouble)| trouble.lasting(lasting)),
         });
-        let have = resource.have();
+        let have = chunks_right(resource);
         let bytes_total = resource.source().and_then(|source| source.bytes());
         let download = resource.rates.download();
         let is_moving = matches!(state, State::Downloading);
@@ -63,7 +63,7 @@ impl Driver {
             kind,
             chunks_have: have,
             chunks_total: resource.count().get(),
-            bytes_have: bytes_have(resource, bytes_total),
+            bytes_have: bytes_have(resource, have, bytes_total),
             bytes_total,
             bytes_told: resource.bytes_told.filter(|_| bytes_total.is_none()),
             peers: swarm.map_or(0, |swarm| swarm.peers),
@@ -144,7 +144,12 @@ impl Driver {
         swarm: Option<&SwarmStatus>,
     ) -> (State, Reason, Option<ErrorKind>) {
         let Some(swarm) = swarm else { return (State::Waiting, "joining the swarm".into(), None) };
-        let Some(waiting) = swarm.waiting_at(self.now()) else {
+        // A moment between two requests is not a standstill, and its reason would come and go.
+        let is_moment = |waiting: &Waiting| {
+            matches!(waiting, Waiting::Busy { .. } | Waiting::Zone | Waiting::Turn)
+                && resource.rates.download() > 0
+        };
+        let Some(waiting) = swarm.waiting_at(self.now()).filter(|waiting| !is_moment(waiting)) else {
             return (State::Downloading, joined([conflict(resource), self.download_limit()]).into(), None);
         };
         let for_peers = matches!(
@@ -165,14 +170,7 @@ impl Driver {
             trackers = joined(self.troubles(resource).map(|(url, trouble)| Some(unusable(&url, &trouble?))));
             reasons.push(conflict(resource));
         }
-        // A moment between two requests is not a standstill.
-        let state = match waiting {
-            Waiting::Busy { .. } | Waiting::Zone | Waiting::Turn if resource.rates.download() > 0 => {
-                State::Downloading
-            }
-            _ => State::Waiting,
-        };
-        (state, Reason { here: joined(reasons), trackers }, None)
+        (State::Waiting, Reason { here: joined(reasons), trackers }, None)
     }
 
     /// What is wrong with a finished resource: without a tracker nobody new finds it.
@@ -236,8 +234,16 @@ fn short_name(resource: ResourceId) -> Option<ResourceName> {
     format!("{}…", &resource.to_string()[..16]).parse().ok()
 }
 
-fn bytes_have(resource: &Resource, bytes_total: Option<u64>) -> u64 {
-    let full = u64::from(resource.have()) * u64::from(CHUNK_BYTES);
+/// The chunks that are verified and written; of a file that differs, those that its check found to be right.
+fn chunks_right(resource: &Resource) -> u32 {
+    match &resource.phase {
+        Phase::Failed(failure) => failure.why.chunks_right().unwrap_or(0),
+        _ => resource.have(),
+    }
+}
+
+fn bytes_have(resource: &Resource, have: u32, bytes_total: Option<u64>) -> u64 {
+    let full = u64::from(have) * u64::from(CHUNK_BYTES);
     // The last chunk may be short, and its length is known once we have it.
     match bytes_total {
         Some(bytes) => full.saturating_sub(resource.count().bytes_max().saturating_sub(bytes)),

@@ -94,6 +94,16 @@ impl Why {
         }
     }
 
+    /// The number of chunks that a check of the file found to be right, if one did.
+    pub fn chunks_right(&self) -> Option<u32> {
+        match self {
+            Why::OriginalDiffers { differing, total, .. } | Why::CopyDiffers { differing, total, .. } => {
+                Some(total.saturating_sub(*differing))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the only problem is a lack of room.
     pub fn is_for_room(&self) -> bool {
         match self {
