@@ -6,7 +6,7 @@ use crate::error::{Error, Kind};
 use crate::kept::Kept;
 use crate::select::{self, Known, Meaning};
 use crate::targets::no_meaning;
-use shared::id::ResourceId;
+use shared::id::{ResourceId, digits_hint};
 use shared::rpc::control::{Page, TrackerAnswer};
 use shared::rpc::tracker::{FLEET_MAX, Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
 use shared::url::TrackerUrl;
@@ -214,8 +214,10 @@ fn published(what: &Lookup, fleet: TrackerAnswer<Fleet>) -> Result<TrackerAnswer
 }
 
 fn not_published(what: &str, tracker: &TrackerUrl) -> Error {
-    Error::refused(format!("{what} is not published on {tracker}"))
-        .hint(format!("`ttctl tracker list --tracker {tracker}` shows what is published"))
+    Error::refused(format!("{what} is not published on {tracker}")).hint(format!(
+        "`ttctl tracker list --tracker {tracker}` shows what is published{}",
+        digits_hint(what)
+    ))
 }
 
 /// Asks for one page after another, all from the tracker that sent the first.

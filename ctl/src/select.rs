@@ -1,13 +1,10 @@
 //! Decides what a word on the command line means: a name, a whole id, the beginning of an id, or a pattern.
 
 use globset::{GlobBuilder, GlobMatcher};
-use shared::id::ResourceId;
+use shared::id::{ID_DIGITS_MIN, ResourceId};
 use shared::name::ResourceName;
 use shared::rpc::tracker::ListEntry;
 use std::collections::BTreeSet;
-
-/// The fewest digits that count as the beginning of an id. A shorter word is more likely a name.
-pub(crate) const ID_DIGITS_MIN: usize = 8;
 
 /// Limits the ids that an error lists when a word is the beginning of several; the others are only counted. Eight lines
 /// fit on any screen.

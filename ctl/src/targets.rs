@@ -5,6 +5,7 @@ use crate::connect::{CALL_TIMEOUT, Daemon};
 use crate::error::Error;
 use crate::human;
 use crate::select::{self, Known, Meaning, NoMeaning};
+use shared::id::digits_hint;
 use shared::rpc::control::{ErrorKind, ResourceStatus};
 use std::collections::BTreeSet;
 
@@ -137,7 +138,9 @@ pub(crate) fn check_patterns(whats: &[String]) -> Result<(), Error> {
 /// The error for a word that means nothing.
 pub(crate) fn no_meaning(what: &str, why: &NoMeaning, hint: &str) -> Error {
     match why {
-        NoMeaning::Unknown => Error::refused(format!("no such file: {what}")).hint(hint),
+        NoMeaning::Unknown => {
+            Error::refused(format!("no such file: {what}")).hint(format!("{hint}{}", digits_hint(what)))
+        }
         NoMeaning::NoMatch => Error::refused(format!("no file matches {what}")).hint(hint),
         NoMeaning::Ambiguous(found) => {
             let ids = human::count(found.len() as u64, "id");

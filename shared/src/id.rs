@@ -9,6 +9,28 @@ use std::str::FromStr;
 
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
+/// The fewest digits of an id that users may give in place of all 64. Fewer are taken for a name. Eight are easy to copy, and
+/// two of a thousand ids begin with the same eight once in ten thousand fleets.
+pub const ID_DIGITS_MIN: usize = 8;
+
+/// The fewest digits that look as if an id was meant; shorter words are too often names.
+const LIKE_ID_DIGITS_MIN: usize = 4;
+
+/// What to add to a hint about an unknown word that looks like the beginning of an id but has too few digits; nothing for
+/// other words.
+///
+/// ```
+/// use shared::id::digits_hint;
+///
+/// assert_eq!(digits_hint("4c47b3"), "; an id needs at least 8 of its digits");
+/// assert_eq!((digits_hint("lab.img"), digits_hint("4c47b3e8")), ("", ""));
+/// ```
+pub fn digits_hint(word: &str) -> &'static str {
+    let is_like_id = (LIKE_ID_DIGITS_MIN..ID_DIGITS_MIN).contains(&word.len())
+        && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_like_id { "; an id needs at least 8 of its digits" } else { "" }
+}
+
 /// An error: a text is not the required number of hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotHex {

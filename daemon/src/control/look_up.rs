@@ -2,6 +2,7 @@
 
 use crate::inbox::{Context, Hit};
 use crate::tracker::lookup::{self, Miss};
+use shared::id::digits_hint;
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::rpc::tracker::Lookup;
 use shared::url::TrackerUrl;
@@ -31,7 +32,7 @@ pub async fn look_up(
                 true => {
                     format!("`ttctl tracker list --tracker {}` shows what is published", list(&trackers))
                 }
-                false => "`ttctl tracker list` shows what is published".to_owned(),
+                false => format!("`ttctl tracker list` shows what is published{}", digits_hint(&shown)),
             }),
         }),
         Err(Miss::Bad(url, why)) => Err(ControlError {

@@ -1,6 +1,7 @@
 //! The errors that callers receive.
 
 use crate::store::StoreError;
+use shared::id::digits_hint;
 use shared::rpc::control::{ControlError, ErrorKind};
 
 /// This daemon knows no resource of this name or id.
@@ -9,7 +10,7 @@ pub fn unknown(what: &str) -> ControlError {
     ControlError {
         kind: ErrorKind::Unknown,
         message: format!("no such file here: {shown}"),
-        hint: Some("`ttctl list` shows what is here".to_owned()),
+        hint: Some(format!("`ttctl list` shows what is here{}", digits_hint(what))),
     }
 }
 
