@@ -265,10 +265,10 @@ fn told(what: &FileEvent) -> String {
     }
 }
 
-/// "in 4.2 s (15 MiB/s) from 3 peers"
+/// "in 4.2 s (15 MiB/s) from 3 peers", "in 42 ms from 1 peer"
 fn how(received: u64, took: Duration, sources: u32) -> String {
-    let (rate, peers) = (human::rate(rate(received, took)), human::count(u64::from(sources), "peer"));
-    format!("in {} ({rate}) from {peers}", human::duration(took))
+    let rate = human::rate_of(received, took).map_or(String::new(), |rate| format!(" ({rate})"));
+    format!("in {}{rate} from {}", human::duration(took), human::count(u64::from(sources), "peer"))
 }
 
 /// Bytes per second; less than a millisecond counts as one millisecond.

@@ -326,11 +326,11 @@ fn speed(done: &ResourceStatus, bytes_before: u64, elapsed: Duration) -> String 
         return ADOPTED.to_owned();
     }
     let fetched = bytes.saturating_sub(bytes_before);
-    let rate = human::rate((fetched as f64 / elapsed.as_secs_f64().max(0.001)) as u64);
+    let rate = human::rate_of(fetched, elapsed).map_or(String::new(), |rate| format!(", {rate}"));
     let took = human::duration(elapsed);
     // the first chunks may arrive before the first update
     match bytes_before > bytes / 10 {
-        true => format!(" ({}, {} of it in {took}, {rate})", human::bytes(bytes), human::bytes(fetched)),
-        false => format!(" ({} in {took}, {rate})", human::bytes(bytes)),
+        true => format!(" ({}, {} of it in {took}{rate})", human::bytes(bytes), human::bytes(fetched)),
+        false => format!(" ({} in {took}{rate})", human::bytes(bytes)),
     }
 }

@@ -1,5 +1,6 @@
 //! Formats numbers and texts for people.
 
+use shared::chunk::CHUNK_BYTES;
 use shared::id::ResourceId;
 use std::fmt::Write;
 use std::time::Duration;
@@ -41,6 +42,22 @@ pub fn size(known: Option<u64>, most: u64) -> String {
 /// A rate: "1.5 MiB/s".
 pub fn rate(bytes_per_s: u64) -> String {
     format!("{}/s", bytes(bytes_per_s))
+}
+
+/// The average rate of a transfer; `None` for less than a chunk or a tenth of a second, whose rate says more about the
+/// beginning and the end than about the transfer.
+///
+/// ```
+/// use ctl::human::rate_of;
+/// use std::time::Duration;
+///
+/// assert_eq!(rate_of(10 << 20, Duration::from_secs(2)).as_deref(), Some("5.0 MiB/s"));
+/// assert_eq!(rate_of(12, Duration::from_secs(2)), None);
+/// assert_eq!(rate_of(10 << 20, Duration::from_millis(40)), None);
+/// ```
+pub fn rate_of(bytes: u64, took: Duration) -> Option<String> {
+    let is_enough = bytes >= u64::from(CHUNK_BYTES) && took >= Duration::from_millis(100);
+    is_enough.then(|| rate((bytes as f64 / took.as_secs_f64()) as u64))
 }
 
 /// A span of time: "42 ms", "0.4 s", "7 s", "2 min 05 s", "3 h 20 min", "2 d 4 h".
