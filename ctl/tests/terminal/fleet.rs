@@ -61,6 +61,13 @@ impl Machine {
         let env = [&[("TT_SOCKET", self.socket.as_str())], env].concat();
         Terminal::run(&Setting { columns, rows, home: self.home.path(), env: &env }, args)
     }
+
+    /// Runs an interactive shell, whose ttctl talks to the fake daemon.
+    pub fn shell(&self, program: &str, args: &[&str]) -> Terminal {
+        let env = [("TT_SOCKET", self.socket.as_str()), ("PS1", "$ ")];
+        let setting = Setting { columns: 100, rows: 60, home: self.home.path(), env: &env };
+        Terminal::run_program(program, &setting, args)
+    }
 }
 
 fn resources() -> Vec<ResourceStatus> {

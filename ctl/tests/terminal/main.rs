@@ -7,6 +7,7 @@
 mod fake;
 mod fleet;
 mod pty;
+mod shells;
 mod snapshots;
 mod watches;
 mod widths;

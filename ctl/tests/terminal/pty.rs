@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A number of rows that is enough for all output without scrolling.
 pub const TALL: u16 = 400;
 
+const TTCTL: &str = env!("CARGO_BIN_EXE_ttctl");
+
 /// A running command line and what its terminal shows.
 pub struct Terminal {
     pty: Arc<Pty>,
@@ -43,14 +45,22 @@ pub struct Setting<'a> {
 }
 
 impl Terminal {
+    /// Runs ttctl.
     pub fn run(setting: &Setting<'_>, args: &[&str]) -> Terminal {
+        Terminal::run_program(TTCTL, setting, args)
+    }
+
+    /// Runs any program, which finds ttctl in its $PATH.
+    pub fn run_program(program: &str, setting: &Setting<'_>, args: &[&str]) -> Terminal {
+        let beside = Path::new(TTCTL).parent().expect("it is in a directory").display();
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(pty_process::Size::new(setting.rows, setting.columns)).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_ttctl"))
+        let child = Command::new(program)
             .args(args)
             .current_dir(setting.home)
             .env_clear()
-            .envs([("TERM", "xterm-256color"), ("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("TZ", "UTC")])
+            .envs([("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("TZ", "UTC")])
+            .env("PATH", format!("{beside}:/usr/bin:/bin"))
             .env("HOME", setting.home)
             .envs(setting.env.iter().copied())
             .spawn(pts)

@@ -199,6 +199,24 @@ fn what_goes_wrong() {
 }
 
 #[test]
+fn what_shells_are_told() {
+    let machine = Machine::full();
+    for shell in ["bash", "zsh", "fish"] {
+        see(&machine, &format!("completions-{shell}"), 140, &["completions", shell]);
+    }
+    let asks = [("TTCTL_COMPLETE", "fish")];
+    for (name, line) in [
+        ("verbs", &["--", "ttctl", ""][..]),
+        ("names", &["--", "ttctl", "status", ""]),
+        ("begun-name", &["--", "ttctl", "status", "lab-2026-debian-bookworm-desktop."]),
+        ("options", &["--", "ttctl", "status", "--w"]),
+        ("published", &["--", "ttctl", "fleet", "f"]),
+    ] {
+        see_with(&machine, &format!("complete-{name}"), 140, &asks, line);
+    }
+}
+
+#[test]
 fn the_help_of_each_verb() {
     let machine = Machine::empty();
     let ttctl = ctl::cli::Cli::command();
