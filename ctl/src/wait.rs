@@ -174,8 +174,8 @@ enum Goal {
 }
 
 impl Goal {
-    /// Whether it is reached. `most` is the largest number of machines that was counted and believed during this wait: a
-    /// percentage of fewer says nothing while a restarted tracker may not know all of them.
+    /// Whether it is reached. `most` is the largest number of machines that was counted and believed during this wait:
+    /// a percentage of fewer says nothing while a restarted tracker may not know all of them.
     fn is_met(self, fleet: &Fleet, most: Option<u64>) -> bool {
         let (done, all) = (u64::from(fleet.seeders), all(fleet));
         match self {
@@ -319,8 +319,8 @@ fn text(fleet: &Fleet) -> String {
     text
 }
 
-/// The same, and whether the tracker may not know all machines: "done on 1 of 1 machine (100 %); the tracker was restarted
-/// and knows 1 of 200 machines so far"
+/// The same, and whether the tracker may not know all machines: "done on 1 of 1 machine (100 %); the tracker was
+/// restarted and knows 1 of 200 machines so far"
 fn text_so_far(fleet: &Fleet, most: Option<u64>) -> String {
     if knows_all(fleet, most) {
         return text(fleet);
