@@ -16,6 +16,7 @@ pub mod hostname;
 pub mod id;
 pub mod manifest;
 pub mod name;
+pub mod reuse;
 pub mod shell;
 pub mod swarm;
 pub mod tree;

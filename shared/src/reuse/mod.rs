@@ -1,0 +1,5 @@
+//! Decides what of a download is taken from files that are on this machine. Nothing here reads a file.
+
+pub mod repeats;
+pub mod search;
+mod sorted;
