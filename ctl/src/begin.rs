@@ -54,6 +54,8 @@ struct Ask {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
     pub(crate) replace: bool,
+    /// Whether chunks may be taken from other files here.
+    pub(crate) reuse: bool,
     /// Whether to wait for trackers that cannot be reached and for names that are not published yet.
     pub(crate) waits: bool,
 }
@@ -162,7 +164,7 @@ impl Order {
                 .hint("another `ttctl get` or `ttctl share` replaced it; to return to the former version, get it by its id"));
         }
         let what = GetWhat::Resource { resource: *resource, tracker: None };
-        let request = GetRequest { what, replace: manner.replace };
+        let request = GetRequest { what, replace: manner.replace, reuse: manner.reuse };
         match daemon.caller.get(request, GET_TIMEOUT).await? {
             Ok(begun) => self.compared(begun, daemon, progress).await.map(Some),
             Err(_) => Ok(None),
@@ -176,7 +178,7 @@ impl Order {
         link: &Link<'_>,
         manner: Manner,
     ) -> Result<Result<Accepted, ControlError>, Error> {
-        let request = GetRequest { what: ask.what.clone(), replace: manner.replace };
+        let request = GetRequest { what: ask.what.clone(), replace: manner.replace, reuse: manner.reuse };
         let Some(manifest) = &ask.manifest else { return Ok(daemon.caller.get(request, GET_TIMEOUT).await?) };
         let _one_at_a_time = link.manifests.lock().await;
         send(daemon, manifest).await?;

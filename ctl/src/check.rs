@@ -118,6 +118,7 @@ fn compare_directory(
         unreadable: Vec::new(),
         whole_matches: found.hashed.resource == manifest.resource(),
         bytes: found.hashed.bytes,
+        found: found.hashed,
     })
 }
 

@@ -103,6 +103,13 @@ pub(crate) struct Resource {
     added_at_ms: Option<u64>,
     /// Whether the name was taken back from the trackers, and not shared again since.
     taken_back: bool,
+    /// The bytes that came from peers since ttd started, without what came twice.
+    bytes_fetched: u64,
+    /// The bytes that this machine had in other files or at other positions, or that are in chunks of zeros.
+    bytes_reused: u64,
+    chunks_reused: u32,
+    /// The files that most of these came from, at most 8.
+    reused_from: Vec<String>,
 }
 
 /// The state of a resource at one of its trackers. `trouble` is `null` if there is none.
@@ -149,6 +156,10 @@ impl From<&ResourceStatus> for Resource {
             path: status.path.as_ref().map(|path| path.display().to_string()),
             added_at_ms: status.added_at_ms,
             taken_back: status.taken_back,
+            bytes_fetched: status.bytes_fetched,
+            bytes_reused: status.bytes_reused,
+            chunks_reused: status.chunks_reused,
+            reused_from: status.reused_from.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -273,6 +284,11 @@ pub(crate) struct Got {
     pub(crate) complete: bool,
     /// Where the file is, or will be.
     pub(crate) path: String,
+    /// The bytes that came from peers; 0 if it was here already.
+    pub(crate) bytes_fetched: u64,
+    /// The bytes that this machine had in other files or at other positions, or that are in chunks of zeros.
+    pub(crate) bytes_reused: u64,
+    pub(crate) chunks_reused: u32,
 }
 
 /// `get` of several: those that are complete, or that were begun with `--detach`.

@@ -238,9 +238,12 @@ fn lines(happened: &Happened, output: &Output) -> Vec<String> {
 
 fn told(what: &FileEvent) -> String {
     match what {
-        FileEvent::Complete { bytes, received, took_ms, sources } => {
+        FileEvent::Complete { bytes, received, took_ms, sources, reused, .. } => {
             let took = Duration::from_millis(*took_ms);
             match received {
+                0 if *reused > 0 => {
+                    format!("{}, made of what was here already", human::bytes(*bytes))
+                }
                 0 => format!("{}, it was here already", human::bytes(*bytes)),
                 _ if received < bytes => {
                     let (all, part) = (human::bytes(*bytes), human::bytes(*received));
@@ -333,6 +336,11 @@ struct Complete {
     took_ms: u64,
     bytes_per_s: u64,
     sources: u32,
+    /// The same as `received_bytes`, under the name that `status` has for it.
+    bytes_fetched: u64,
+    /// The bytes that this machine had in other files or at other positions, or that are in chunks of zeros.
+    bytes_reused: u64,
+    chunks_reused: u32,
 }
 
 impl From<&Happened> for Event {
@@ -355,13 +363,16 @@ impl From<&Happened> for Event {
         };
         let event = Event { name: Some(name.to_string()), id: Some(resource.to_string()), ..event };
         match what {
-            FileEvent::Complete { bytes, received, took_ms, sources } => Event {
+            FileEvent::Complete { bytes, received, took_ms, sources, reused, chunks_reused } => Event {
                 complete: Some(Complete {
                     bytes: *bytes,
                     received_bytes: *received,
                     took_ms: *took_ms,
                     bytes_per_s: rate(*received, Duration::from_millis(*took_ms)),
                     sources: *sources,
+                    bytes_fetched: *received,
+                    bytes_reused: *reused,
+                    chunks_reused: *chunks_reused,
                 }),
                 ..event
             },

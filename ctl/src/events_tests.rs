@@ -8,7 +8,14 @@ fn of_file(number: u64, what: FileEvent) -> Happened {
 }
 
 fn complete() -> FileEvent {
-    FileEvent::Complete { bytes: 61 << 20, received: 61 << 20, took_ms: 4_200, sources: 3 }
+    FileEvent::Complete {
+        bytes: 61 << 20,
+        received: 61 << 20,
+        took_ms: 4_200,
+        sources: 3,
+        reused: 0,
+        chunks_reused: 0,
+    }
 }
 
 fn lost() -> Happened {
@@ -35,9 +42,17 @@ fn a_line_says_what_happened_to_what() {
         rest(&of_file(1, complete())),
         "complete      lab.img  61 MiB in 4.2 s (15 MiB/s) from 3 peers"
     );
-    let adopted = FileEvent::Complete { bytes: 7, received: 0, took_ms: 0, sources: 0 };
+    let adopted =
+        FileEvent::Complete { bytes: 7, received: 0, took_ms: 0, sources: 0, reused: 0, chunks_reused: 0 };
     assert_eq!(rest(&of_file(1, adopted)), "complete      lab.img  7 B, it was here already");
-    let restarted = FileEvent::Complete { bytes: 61 << 20, received: 12 << 20, took_ms: 4_000, sources: 1 };
+    let restarted = FileEvent::Complete {
+        bytes: 61 << 20,
+        received: 12 << 20,
+        took_ms: 4_000,
+        sources: 1,
+        reused: 0,
+        chunks_reused: 0,
+    };
     assert_eq!(
         rest(&of_file(1, restarted)),
         "complete      lab.img  61 MiB, 12 MiB of it fetched in 4 s (3.0 MiB/s) from 1 peer"
@@ -72,7 +87,8 @@ fn json_has_a_document_for_each_with_what_belongs_to_it_alone() {
         format!(
             "{{\"schema_version\":1,\"time_ms\":1772348759123,\"event\":\"complete\",\"number\":8,\"name\":\"lab.img\",\
              \"id\":\"{id}\",\"bytes\":63963136,\"received_bytes\":63963136,\"took_ms\":4200,\
-             \"bytes_per_s\":15229318,\"sources\":3}}\n\
+             \"bytes_per_s\":15229318,\"sources\":3,\"bytes_fetched\":63963136,\"bytes_reused\":0,\
+             \"chunks_reused\":0}}\n\
              {{\"schema_version\":1,\"time_ms\":1772348759123,\"event\":\"tracker_lost\",\"number\":9,\
              \"tracker\":\"tt://t\",\"reason\":\"connection\\u0007 refused\"}}\n"
         )

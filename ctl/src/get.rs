@@ -13,6 +13,7 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::targets::is_single;
 use crate::to_stdout;
+use shared::plain::reused_from;
 use shared::rpc::control::{Accepted, ResourceStatus};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     let wanted = deadline.within(read(args, timeout, is_single), late).await?;
     let late = |span: &str| format!("ttd has not answered within {span}");
     let link = deadline.within(Link::connect(global, timeout, output), late).await?;
-    let manner = Manner { replace: args.replace, waits: timeout.is_some() };
+    let manner = Manner { replace: args.replace, reuse: !args.no_reuse, waits: timeout.is_some() };
     let getting = Getting {
         args,
         global,
@@ -243,6 +244,9 @@ impl Getting<'_> {
             chunks_total: accepted.count.get(),
             complete,
             path: self.link.daemon().info.folder.join(accepted.name.as_str()).display().to_string(),
+            bytes_fetched: 0,
+            bytes_reused: 0,
+            chunks_reused: 0,
         }
     }
 
@@ -265,6 +269,10 @@ impl Getting<'_> {
         }
         let daemon = self.link.daemon();
         let mut got = self.document(&accepted, true);
+        if let Some(done) = &done {
+            (got.bytes_fetched, got.bytes_reused) = (done.bytes_fetched, done.bytes_reused);
+            got.chunks_reused = done.chunks_reused;
+        }
         match &self.args.output {
             None => {}
             Some(target) if to_stdout::is_meant(target) => {
@@ -316,11 +324,14 @@ impl Getting<'_> {
     }
 }
 
-/// " (4.0 GiB in 7 s, 580 MiB/s)", or " (4.0 GiB, 1.0 GiB of it in 2 s, 512 MiB/s)"
+/// " (4.0 GiB in 7 s, 580 MiB/s)", or " (4.0 GiB, 1.0 GiB of it in 2 s, 512 MiB/s)", or what [`shares`] says
 fn speed(done: &ResourceStatus, bytes_before: u64, elapsed: Duration) -> String {
     let bytes = done.bytes_total.unwrap_or(done.bytes_have);
     if bytes == 0 {
         return " (it is empty)".to_owned();
+    }
+    if done.chunks_reused > 0 {
+        return shares(done, bytes, elapsed);
     }
     if done.downloaded_bytes == 0 {
         return ADOPTED.to_owned();
@@ -332,5 +343,22 @@ fn speed(done: &ResourceStatus, bytes_before: u64, elapsed: Duration) -> String 
     match bytes_before > bytes / 10 {
         true => format!(" ({}, {} of it in {took}{rate})", human::bytes(bytes), human::bytes(fetched)),
         false => format!(" ({} in {took}{rate})", human::bytes(bytes)),
+    }
+}
+
+/// Which part came from where: " (4.0 GiB: 212 MiB fetched in 7 s, 3.8 GiB reused from app-2.3.img)"
+fn shares(done: &ResourceStatus, bytes: u64, elapsed: Duration) -> String {
+    let (took, files) = (human::duration(elapsed), &done.reused_from);
+    let first = files.first().map(|file| human::clean(file.as_str()));
+    let from =
+        reused_from(&human::clean(done.name.as_str()), first.as_deref(), files.len().saturating_sub(1));
+    let all = human::bytes(bytes);
+    match done.bytes_fetched {
+        0 => format!(" ({all} in {took}, all of it reused from {from})"),
+        fetched => format!(
+            " ({all}: {} fetched in {took}, {} reused from {from})",
+            human::bytes(fetched),
+            human::bytes(done.bytes_reused)
+        ),
     }
 }

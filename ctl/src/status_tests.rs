@@ -28,6 +28,10 @@ fn resources() -> Vec<ResourceStatus> {
         added_at_ms: None,
         path: Some("/srv/tt/lab.img".into()),
         taken_back: false,
+        bytes_fetched: 17 << 20,
+        bytes_reused: 2 << 20,
+        chunks_reused: 2,
+        reused_from: vec!["old.grib2".parse().unwrap()],
     };
     let waiting = ResourceStatus {
         name: "weather.grib2".parse().unwrap(),
@@ -110,7 +114,8 @@ fn the_json_of_one_is_flat_and_of_all_a_list() {
          \"upload_bytes_per_s\":0,\"eta_s\":75,\"downloaded_bytes\":17825792,\"uploaded_bytes\":0,\
          \"exit_code\":null,\"trackers\":[],\"upload_peers\":0,\
          \"wanted_by\":[\"alice\",\"uid 1234\",\"found in the shared directory\"],\"bytes_told\":null,\
-         \"id\":\"{id}\",\"path\":\"/srv/tt/lab.img\",\"added_at_ms\":null,\"taken_back\":false}}"
+         \"id\":\"{id}\",\"path\":\"/srv/tt/lab.img\",\"added_at_ms\":null,\"taken_back\":false,\
+         \"bytes_fetched\":17825792,\"bytes_reused\":2097152,\"chunks_reused\":2,\"reused_from\":[\"old.grib2\"]}}"
     );
     assert_eq!(
         shown(&resources(), Some("weather.grib2"), true),

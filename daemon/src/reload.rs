@@ -95,6 +95,7 @@ pub fn settings(config: &DaemonConfig, neighbours_max: u32) -> Settings {
         min_free_bytes: config.min_free_space.bytes(),
         sync_every: config.sync_every.duration(),
         stall_warning: config.stall_warning.duration(),
+        reuse: config.reuse,
         neighbours_max,
     }
 }

@@ -46,6 +46,28 @@ pub fn size_rounded(bytes: u64, round: fn(f64) -> f64) -> String {
     }
 }
 
+/// The files that chunks of a file called `name` were taken from, as part of a sentence: "app-2.3.img and 2 other files".
+/// A file of the same name is the one that is replaced. Without any file, the chunks were in the file itself.
+///
+/// ```
+/// use shared::plain::reused_from;
+///
+/// assert_eq!(reused_from("app-2.4.img", Some("app-2.3.img"), 2), "app-2.3.img and 2 other files");
+/// assert_eq!(reused_from("app.img", Some("app.img"), 0), "its former version");
+/// ```
+pub fn reused_from(name: &str, first: Option<&str>, others: usize) -> String {
+    let first = match first {
+        Some(first) if first == name => "its former version",
+        Some(first) => first,
+        None => "itself",
+    };
+    match others {
+        0 => first.to_owned(),
+        1 => format!("{first} and another file"),
+        others => format!("{first} and {others} other files"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

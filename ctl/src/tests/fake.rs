@@ -476,7 +476,14 @@ impl Control for Service {
             file(FileEvent::Accepted),
             file(FileEvent::Waiting { reason: "no peer has chunk 7".to_owned() }),
             file(FileEvent::Resumed),
-            file(FileEvent::Complete { bytes: 4 << 30, received: 4 << 30, took_ms: 42_000, sources: 3 }),
+            file(FileEvent::Complete {
+                bytes: 4 << 30,
+                received: 4 << 30,
+                took_ms: 42_000,
+                sources: 3,
+                reused: 0,
+                chunks_reused: 0,
+            }),
             Happening::Tracker { tracker: "tt://tracker.example".parse().unwrap(), what: lost },
         ];
         let happened = |(place, event)| Happened {

@@ -178,19 +178,22 @@ impl Control for CallerSession {
     }
 
     async fn get(self, _: CallContext, request: GetRequest) -> Result<Accepted, ControlError> {
-        let (replace, by) = (request.replace, self.wanted_by().await);
+        let GetRequest { replace, reuse, .. } = request;
+        let by = self.wanted_by().await;
         let (lookup, tracker) = match request.what {
             GetWhat::Manifest => {
                 let manifest = self.sent_manifest().inspect_err(told(&by, "a manifest", "not fetched"))?;
                 let name = manifest.name().clone();
-                let asked = self.requests.get(Wanted::known(manifest, replace, by.clone())).await;
+                let wanted = Wanted { reuse, ..Wanted::known(manifest, replace, by.clone()) };
+                let asked = self.requests.get(wanted).await;
                 return asked.inspect_err(told(&by, name.as_str(), "not fetched"));
             }
             GetWhat::Name { name, tracker } => (Lookup::Name(name), tracker),
             GetWhat::Resource { resource, tracker } => (Lookup::Resource(resource), tracker),
         };
         let what = shown(&lookup);
-        self.get_named(lookup, tracker, replace, &by).await.inspect_err(told(&by, &what, "not fetched"))
+        let wanted = self.get_named(lookup, tracker, (replace, reuse), &by).await;
+        wanted.inspect_err(told(&by, &what, "not fetched"))
     }
 
     async fn status(self, _: CallContext, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
@@ -413,7 +416,7 @@ impl CallerSession {
         &self,
         lookup: Lookup,
         tracker: Option<TrackerUrl>,
-        replace: bool,
+        (replace, reuse): (bool, bool),
         by: &WantedBy,
     ) -> Result<Accepted, ControlError> {
         let find_locally = || self.requests.find_locally(shown(&lookup), replace, by.clone());
@@ -425,7 +428,10 @@ impl CallerSession {
         }
         let configured = self.server.configured.borrow().trackers.clone();
         match look_up(&self.server.context, configured, &lookup, tracker).await? {
-            Ok(hit) => self.requests.get(Wanted::found(hit, replace, Some(by.clone()))).await,
+            Ok(hit) => {
+                let wanted = Wanted { reuse, ..Wanted::found(hit, replace, Some(by.clone())) };
+                self.requests.get(wanted).await
+            }
             Err(nowhere) => match find_locally().await {
                 Err(error) if error.kind == ErrorKind::Unknown => Err(nowhere),
                 found => found,

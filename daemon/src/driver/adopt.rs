@@ -1,5 +1,5 @@
-//! Adopts a file that already has a wanted name: as the finished file if all of it is right, otherwise, if it may be
-//! replaced, every chunk of it that fits. Nothing that is here is fetched.
+//! Adopts a file that already has a wanted name, if all of it is right. Otherwise, if it may be replaced, the download
+//! takes chunks from it.
 
 use super::Driver;
 use super::compare::still_there;
@@ -8,19 +8,15 @@ use super::reasons::no_room_words;
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{CheckedFile, Input, Reply, TaskInput, Wanted};
-use crate::library::{Blocked, Check, CheckStep, Checking, Phase, Resource};
-use crate::store::{
-    Copied, FileIdentity, NameRecord, NameState, NoRoom, PublishedFile, Record, StoreError, copy_chunks,
-};
+use crate::library::{Blocked, Older, Phase, Resource};
+use crate::store::{FileIdentity, NameRecord, NameState, NoRoom, PublishedFile, Record, StoreError};
 use crate::tasks::TaskHandle;
-use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::plain::size;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind, TaskId, TaskState};
 use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
@@ -155,23 +151,6 @@ impl Driver {
         }
     }
 
-    /// Starts copying the chunks that a download shares with the former file of its name. Returns whether there are
-    /// any.
-    pub(super) fn reuse_former(&mut self, key: SwarmKey, former: &PublishedFile) -> bool {
-        let Some(resource) = self.library.get(key) else { return false };
-        let mut common = HaveMap::empty(resource.count());
-        for index in resource.count().indices() {
-            if resource.manifest.hash(index) == former.manifest.hash(index) {
-                common.insert(index);
-            }
-        }
-        if common.is_empty() {
-            return false;
-        }
-        self.copy(key, former.path.clone(), common);
-        true
-    }
-
     /// Treats the file under a download's first name as the finished resource until a check has shown whether it is.
     /// Only for downloads that may replace it. Returns whether it does.
     pub(super) fn suppose_it_is(&mut self, key: SwarmKey) -> bool {
@@ -186,67 +165,33 @@ impl Driver {
         true
     }
 
-    /// A check has shown that such a file is not the resource. If it may be replaced, its right chunks are kept.
+    /// A check has shown that such a file is not the resource. If it may be replaced, the download will take chunks from
+    /// it.
     pub(super) fn forget_supposed_file(
         &mut self,
         key: SwarmKey,
         record: &NameRecord,
         checked: io::Result<CheckedFile>,
     ) {
+        let path = self.home.file(&record.name);
         let Some(resource) = self.library.get_mut(key) else { return };
-        if let Ok(checked) = checked
-            && record.replace
-            && !checked.good.is_empty()
-            && resource
-                .record
-                .names
-                .iter()
-                .all(|other| other.name == record.name || other.published.is_none())
-        {
-            return self.copy(key, self.home.file(&record.name), checked.good);
-        }
+        resource.older = match checked {
+            Ok(CheckedFile { content: Some(manifest), identity, .. }) if record.replace => {
+                Older::File(Arc::new(PublishedFile { manifest: *manifest, path, identity }))
+            }
+            _ => Older::Nothing,
+        };
         let names = resource.record.names.iter_mut();
         names.filter(|other| other.name == record.name).for_each(|record| record.published = None);
         self.saver.save(&resource.slot, &resource.record);
-        self.check(key);
-    }
-
-    /// Copies these chunks of a file into the download that will replace it.
-    fn copy(&mut self, key: SwarmKey, from: PathBuf, wanted: HaveMap) {
-        self.look_at_room();
-        let Some(resource) = self.library.get(key) else { return };
-        let total = resource.count().bytes_max();
-        if let Some(no_room) = self.lacking_space_for_all(key) {
-            return self.wait_for_room(key, no_room);
+        let is_fetched = resource.record.names.iter().all(|record| record.published.is_none());
+        if is_fetched && matches!(resource.older, Older::File(_)) {
+            self.look_at_room();
+            if let Some(no_room) = self.lacking_space_for_all(key) {
+                return self.wait_for_room(key, no_room);
+            }
         }
-        let Some(resource) = self.library.get_mut(key) else { return };
-        let checking = Checking::new(CheckStep::Copies);
-        let (check, work) = (checking.check.clone(), checking.check.clone());
-        resource.phase = Phase::Checking(checking);
-        let (slot, manifest) = (resource.slot.clone(), resource.manifest.clone());
-        let slot_to_doubt = slot.clone();
-        let (context, stop) = (self.context.clone(), self.stop.clone());
-        work.begin(total);
-        let file = from.clone();
-        let copying = self.hashing.of(from.clone(), move || {
-            let progress = |bytes: u64| {
-                work.progress(bytes);
-                let goes_on = work.is_wanted() && !stop.load(Ordering::Relaxed);
-                if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            };
-            copy_chunks(&slot, &file, &manifest, &wanted, &progress)
-        });
-        // An old have map does not describe what is written from now on.
-        self.saver.forget_have(&slot_to_doubt);
-        // The download's folder may still have to be created or tidied.
-        let idle = self.saver.idle();
-        tokio::spawn(async move {
-            idle.await;
-            let panicked = |source| StoreError { doing: "copy from", path: from, source };
-            let copied = copying.await.map_err(panicked).and_then(|copied| copied);
-            context.tell(Input::Task(TaskInput::Copied { key, check, copied })).await;
-        });
-        self.changed();
+        self.check(key);
     }
 
     /// Blocks a download until there is room; then its folder is looked at again.
@@ -259,23 +204,6 @@ impl Driver {
             resource.phase = Phase::Accepted(Blocked::new(no_room));
         }
         self.changed();
-    }
-
-    pub(super) fn copied(&mut self, key: SwarmKey, check: &Check, copied: Result<Copied, StoreError>) {
-        let Some(resource) = self.library.get_mut(key).filter(|resource| resource.is_in(check)) else {
-            return;
-        };
-        let Copied { part, good } = match copied {
-            Ok(copied) => copied,
-            Err(error) => return self.not_made(key, error),
-        };
-        let unsure = |record: &&mut NameRecord| record.published.is_some_and(|it| it.is_unsure());
-        resource.record.names.iter_mut().filter(unsure).for_each(|record| record.published = None);
-        self.saver.save(&resource.slot, &resource.record);
-        let (reused, total) = (good.len(), good.count().get());
-        tracing::info!(name = %resource.manifest.name(), id = %key,
-            "{reused} of {total} chunks are reused from the existing file");
-        self.begin_with(key, part, good);
     }
 }
 

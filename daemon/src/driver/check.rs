@@ -337,7 +337,14 @@ impl Driver {
             Ok(identity) => {
                 self.fetch_again(
                     key,
-                    CheckedFile { good, whole: false, bytes: 0, unreadable: Vec::new(), identity },
+                    CheckedFile {
+                        good,
+                        whole: false,
+                        bytes: 0,
+                        unreadable: Vec::new(),
+                        identity,
+                        content: None,
+                    },
                 );
             }
             Err(error) => self.fail_resource(key, error.into()),

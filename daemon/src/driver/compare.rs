@@ -2,7 +2,7 @@
 
 use crate::inbox::CheckedFile;
 use crate::store::{FileIdentity, NameRecord, open_regular};
-use shared::host::hashing::{Checked, check_file, check_part};
+use shared::host::hashing::{Checked, Hashed, check_file, check_part};
 use shared::manifest::Manifest;
 use shared::plain::io_error;
 use std::io;
@@ -41,10 +41,17 @@ pub(super) fn check_path(
     let identity = FileIdentity::of(&file).map_err(at)?;
     let check = if how == How::Strictly { check_file } else { check_part };
     let checked = check(&file, manifest, progress).map_err(at)?;
-    let Checked { good, unreadable, whole_matches, bytes, .. } = checked;
+    let Checked { good, unreadable, whole_matches, bytes, found, .. } = checked;
     let is_longer = how == How::ToReplace && identity.bytes > bytes;
     let (whole, bytes) = (whole_matches && !is_longer, if is_longer { identity.bytes } else { bytes });
-    Ok(CheckedFile { good, whole, bytes, unreadable, identity })
+    let is_content_wanted = how == How::ToReplace && !whole;
+    let content = is_content_wanted.then(|| content_of(manifest, found)).flatten().map(Box::new);
+    Ok(CheckedFile { good, whole, bytes, unreadable, identity, content })
+}
+
+/// A manifest of what a file contains. Only chunks are taken from the file, so its trackers do not matter.
+fn content_of(wanted: &Manifest, found: Hashed) -> Option<Manifest> {
+    Manifest::new(wanted.name().clone(), found.resource, wanted.trackers().to_vec(), found.hashes).ok()
 }
 
 /// Checks that the path still leads to the file that was read.

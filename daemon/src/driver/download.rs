@@ -4,7 +4,7 @@ use super::Driver;
 use super::act::chunk_bytes;
 use super::sync::DIRTY_MAX;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Download, Fetching, Phase, ReusedFrom, TakeError, Unnoted, WholeHash};
+use crate::library::{Download, Fetching, Phase, Reuse, ReusedFrom, TakeError, Unnoted, WholeHash};
 use crate::peer::link::LinkCommand;
 use crate::store::PartFile;
 use shared::chunk::ChunkIndex;
@@ -55,6 +55,9 @@ impl Driver {
             blocked: None,
             zeros_left,
             makes_zeros: false,
+            reuse: Reuse::default(),
+            repeats: None,
+            repeating: None,
         }
     }
 
@@ -115,7 +118,7 @@ impl Driver {
             && let Phase::Fetching(fetching) = &resource.phase
         {
             let bytes = chunk_bytes(fetching.have.count(), index, fetching.download.file.bytes());
-            resource.reused.add(from, bytes);
+            resource.sources.reuse(from, bytes);
         }
         true
     }
@@ -134,6 +137,7 @@ impl Driver {
         if fetching.dirty >= DIRTY_MAX && !fetching.syncing {
             self.sync(key);
         }
+        self.look_for_repetitions(key, index);
         true
     }
 

@@ -4,12 +4,10 @@ use super::Driver;
 use super::reasons::short;
 use super::state::RESOURCES_MAX;
 use crate::inbox::{Asked, Input, Reply, TaskInput, Wanted, internal, store_error, unknown};
-use crate::library::{Blocked, Opening, Phase, Resource};
+use crate::library::{Blocked, Older, Opening, Phase, Resource};
 use crate::panicked::caught;
 use crate::saver::Shelf;
-use crate::store::{
-    Lying, NameRecord, NameState, NotHere, PartFile, PublishedFile, Record, Slot, StoreError,
-};
+use crate::store::{Lying, NameRecord, NameState, NotHere, PartFile, Record, Slot, StoreError};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
@@ -230,6 +228,7 @@ impl Driver {
         let name = self.name_record(key, &name, None, wanted.by.as_ref());
         let name = NameRecord { replace: wanted.replace, ..name };
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, name);
+        let record = Record { reuse: wanted.reuse, ..record };
         let (slot, context) = (self.home.slot(key), self.context.clone());
         let opening = self.open_place(&slot, &record, &wanted.manifest);
         tokio::spawn(async move {
@@ -320,12 +319,14 @@ impl Driver {
         self.library.insert(Resource::new(wanted.manifest.clone(), record, slot, phase));
         let (chunks, user) = (wanted.manifest.count().get(), wanted.by.as_ref().map(tracing::field::display));
         tracing::info!(%name, id = %key, chunks, user, "being fetched");
-        let lies_there = match former {
-            Some(former) => Lies::Known(former),
-            None if place.file == Lying::Nothing => Lies::Nothing,
-            None => Lies::Unknown,
-        };
-        self.begin_download(key, opened, lies_there);
+        if let Some(resource) = self.library.get_mut(key) {
+            resource.older = match former {
+                Some(former) => Older::File(Arc::new(former)),
+                None if place.file == Lying::Nothing => Older::Nothing,
+                None => Older::Unknown,
+            };
+        }
+        self.begin_download(key, opened);
         let accepted = self.accepted(key, wanted);
         self.answer_when_saved(reply, accepted);
     }
@@ -343,13 +344,13 @@ impl Driver {
 
     pub(super) fn made(&mut self, key: SwarmKey, opening: &Opening, opened: Result<PartFile, StoreError>) {
         if self.library.get(key).is_some_and(|resource| resource.is_opening(opening)) {
-            self.begin_download(key, opened, Lies::Unknown);
+            self.begin_download(key, opened);
         }
     }
 
     /// Begins a download whose folder was created. If the folder contains an earlier download, that is checked first,
     /// and then the file that the download may replace.
-    fn begin_download(&mut self, key: SwarmKey, opened: Result<PartFile, StoreError>, lies_there: Lies) {
+    fn begin_download(&mut self, key: SwarmKey, opened: Result<PartFile, StoreError>) {
         let length = opened.and_then(|part| part.length().map(|length| (part, length)));
         let (part, length) = match length {
             Ok(opened) => opened,
@@ -359,12 +360,9 @@ impl Driver {
         if length > 0 {
             return self.check(key);
         }
-        match lies_there {
-            Lies::Nothing => {}
-            Lies::Known(former) if self.reuse_former(key, &former) => return,
-            Lies::Known(_) => {}
-            Lies::Unknown if self.suppose_it_is(key) => return,
-            Lies::Unknown => {}
+        let is_unknown = |resource: &Resource| matches!(resource.older, Older::Unknown);
+        if self.library.get(key).is_some_and(is_unknown) && self.suppose_it_is(key) {
+            return;
         }
         let have = HaveMap::empty(part.count());
         self.begin_with(key, part, have);
@@ -417,15 +415,6 @@ fn log_known(wanted: &Wanted, accepted: &Result<Accepted, ControlError>) {
         "requested; it is already being fetched"
     };
     tracing::info!(name = %accepted.name, id = %accepted.resource, %user, "{known}");
-}
-
-/// What is under the name of a download when it begins.
-enum Lies {
-    Nothing,
-    /// The file of the resource that had the name until now.
-    Known(PublishedFile),
-    /// Anything else.
-    Unknown,
 }
 
 /// The error when another list of chunks is the true one.

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore};
 
 /// A file of more bytes than this counts as large. Hashing one takes a second or more.
 const SMALL_BYTES_MAX: u64 = 64 << 20;
@@ -43,7 +43,6 @@ impl Hashing {
     {
         let (small, large) = (self.small.clone(), self.large.clone());
         async move {
-            let closed = |_| io::Error::other("nothing is hashed any more");
             let place = small.acquire_owned().await.map_err(closed)?;
             let size = move || std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
             let bytes = tokio::task::spawn_blocking(size).await.map_err(io::Error::other)?;
@@ -59,4 +58,30 @@ impl Hashing {
             done
         }
     }
+
+    /// The same for work on this many bytes.
+    ///
+    /// # Errors
+    /// When the work panicked.
+    pub(super) fn of_bytes<T, W>(
+        &self,
+        bytes: u64,
+        work: W,
+    ) -> impl Future<Output = io::Result<T>> + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let places = if bytes > SMALL_BYTES_MAX { self.large.clone() } else { self.small.clone() };
+        async move {
+            let place = places.acquire_owned().await.map_err(closed)?;
+            let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
+            drop(place);
+            done
+        }
+    }
+}
+
+fn closed(_: AcquireError) -> io::Error {
+    io::Error::other("nothing is hashed any more")
 }

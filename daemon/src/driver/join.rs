@@ -23,10 +23,10 @@ impl Driver {
             Phase::Fetching(fetching) if fetching.blocked.is_none() => fetching.have.clone(),
             _ => return,
         };
-        if resource.record.paused || self.folder.is_away() {
+        if resource.record.paused || self.folder.is_away() || self.looks_here_first(key) {
             return;
         }
-        let count = resource.count();
+        let count = have.count();
         if self.make_zeros(key) {
             return; // it joins when they are made
         }
@@ -38,6 +38,7 @@ impl Driver {
 
     /// Leaves the swarm of a resource.
     pub(super) fn leave(&mut self, key: SwarmKey) {
+        self.stop_reuse(key);
         self.context.board.remove(key);
         self.event(Event::Leave { key });
         self.trackers.command_all(|| TrackerCommand::Remove(key));
@@ -49,7 +50,7 @@ impl Driver {
         let Some(resource) = self.library.get(key) else { return };
         let stands_still = match &resource.phase {
             Phase::Checking(_) | Phase::Accepted(_) | Phase::Opening(_) | Phase::Failed(_) => true,
-            Phase::Fetching(fetching) => fetching.blocked.is_some(),
+            Phase::Fetching(fetching) => fetching.blocked.is_some() || !fetching.reuse.is_done(),
             Phase::Seeding(_) => false,
         };
         if stands_still || resource.record.paused || self.folder.is_away() {

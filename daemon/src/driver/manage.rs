@@ -43,7 +43,7 @@ impl Driver {
     /// Stops the check of a paused resource; it begins again when the resource is resumed.
     fn pause_check(&mut self, key: SwarmKey) {
         let Some(resource) = self.library.get_mut(key) else { return };
-        let may_begin_anew = |step| matches!(step, CheckStep::Waits | CheckStep::Hashes | CheckStep::Copies);
+        let may_begin_anew = |step| matches!(step, CheckStep::Waits | CheckStep::Hashes);
         if matches!(&resource.phase, Phase::Checking(it) if may_begin_anew(it.step)) {
             resource.phase = Phase::Checking(Checking::new(CheckStep::Waits));
             self.checks.give_up(key);

@@ -6,8 +6,9 @@
 //! Each file contains one activity. [`act`] performs the core's actions, and [`join`] joins and leaves swarms.
 //! [`share`] and [`get`] begin new resources, and [`adopt`] takes over files that already have a wanted name;
 //! [`naming`] asks who has a name, and [`wanted`] records who wants it. [`download`] adds chunks that arrived,
-//! [`reuse`] those that are here, [`zeros`] makes those of zeros, [`sync`] makes them durable, [`publish`] puts the
-//! complete file under its name, [`blocked`] waits while the disk refuses, [`room`] counts the promised bytes, and [`another`] replaces a list of
+//! [`reuse`] and [`repeat`] those that are here and that [`search`] finds, [`zeros`] makes those of zeros, [`sync`] makes
+//! them durable, [`publish`] puts the complete file under its name, [`blocked`] waits while the disk refuses, [`room`]
+//! counts the promised bytes, and [`another`] replaces a list of
 //! chunks by another one. [`manage`] pauses, resumes and removes; [`check`] checks files with the help of [`compare`];
 //! [`revive`] handles requests for resources that are here. [`restore`] loads the resources of the last run, and
 //! [`strays`] finds files without records. [`folder`], [`slices`] and [`stalls`] observe the shared directory, its
@@ -38,11 +39,13 @@ mod overview;
 mod peers;
 mod publish;
 mod reasons;
+mod repeat;
 mod restore;
 mod reuse;
 mod revive;
 mod room;
 mod run;
+mod search;
 mod sent;
 mod share;
 mod slices;

@@ -6,7 +6,7 @@ use super::reasons::{no_room_words, tenths};
 use super::room::data_bytes_max;
 use super::state::Publishing;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Blocked, Download, Fetched, HashedWhole, Phase, Source, Why};
+use crate::library::{Blocked, Download, Fetched, HashedWhole, Older, Phase, Source, Why};
 use crate::panicked::Panicked;
 use crate::store::{FileIdentity, NameRecord, PublishError, PublishedFile};
 use shared::id::SwarmKey;
@@ -144,6 +144,7 @@ impl Driver {
             // It is being checked or was begun again, so the file under the name must be looked at.
             _ => return self.check(key),
         }
+        resource.older = Older::Nothing;
         self.saver.tidy(&resource.slot);
         self.join(key);
         self.changed();
@@ -213,19 +214,22 @@ impl Driver {
 
 /// The log line about a finished download.
 fn log_fetched(key: SwarmKey, fetched: &Fetched) {
-    let Fetched { name, bytes, bytes_fetched, took, peers } = fetched;
+    let Fetched { name, bytes, bytes_fetched, reused, took, peers } = fetched;
+    let bytes_reused = reused.bytes;
     let (all, came, speed) = (size(*bytes), size(*bytes_fetched), size(fetched.bytes_per_s()));
     let (took_ms, bytes_per_s) = (u64::try_from(took.as_millis()).unwrap_or(u64::MAX), fetched.bytes_per_s());
     let from = if *peers == 1 { "1 peer".to_owned() } else { format!("{peers} peers") };
     let took = tenths(*took);
     match bytes_fetched {
-        0 => tracing::info!(%name, id = %key, bytes, "complete, {all}: nothing had to be fetched"),
+        0 => {
+            tracing::info!(%name, id = %key, bytes, bytes_reused, "complete, {all}: nothing had to be fetched")
+        }
         _ if bytes_fetched == bytes => tracing::info!(
             %name, id = %key, bytes, took_ms, bytes_per_s, peers,
             "fetched {came} in {took} ({speed}/s) from {from}"
         ),
         _ => tracing::info!(
-            %name, id = %key, bytes, bytes_fetched, took_ms, bytes_per_s, peers,
+            %name, id = %key, bytes, bytes_fetched, bytes_reused, took_ms, bytes_per_s, peers,
             "complete, {all}: fetched {came} of it in {took} ({speed}/s) from {from}; the rest was here"
         ),
     }

@@ -1,7 +1,7 @@
 //! The words for people: why something waits, what is wrong, how a publication stands. The state keeps values; this
 //! file makes the words for the status and the log.
 
-use crate::library::{CheckStep, Checking, Resource, Standing, Why};
+use crate::library::{CheckStep, Checking, FoundHere, Resource, Reuse, Reusing, Standing, Why};
 use crate::store::{NoRoom, Record};
 use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
@@ -11,6 +11,7 @@ use shared::host::clock::now_ms;
 use shared::host::config::RateLimit;
 use shared::id::ResourceId;
 use shared::name::ResourceName;
+use shared::plain::reused_from;
 use shared::plain::{io_error, size, size_rounded};
 use shared::rpc::tracker::Namesake;
 use shared::shell;
@@ -84,10 +85,36 @@ pub(super) fn checking_reason(checking: &Checking, before: Option<u32>) -> Strin
         },
         CheckStep::Hashes => format!("checking {} %", checking.check.percent()),
         CheckStep::Looks => "examining its files".to_owned(),
-        CheckStep::Copies => {
-            format!("reusing the existing file, {} %", checking.check.percent())
-        }
     }
+}
+
+/// What a download that has not joined its swarm does with the chunks that are on this machine; `None` if nothing is
+/// left to do.
+pub(super) fn reuse_reason(resource: &Resource, reuse: &Reuse) -> Option<String> {
+    let found = match reuse {
+        Reuse::Done => return None,
+        Reuse::Due | Reuse::Runs(Reusing { found: None, .. }) => {
+            return Some("looking for its chunks on this machine".to_owned());
+        }
+        Reuse::Runs(Reusing { found: Some(found), .. }) => found,
+    };
+    let FoundHere { chunks, file, others } = found;
+    let name = resource.manifest.name().as_str();
+    let from = reused_from(name, file.as_ref().map(ResourceName::as_str), *others as usize);
+    Some(format!("reusing {} of {} chunks from {from}", grouped(*chunks), grouped(resource.count().get())))
+}
+
+/// A number with a comma after each three digits.
+fn grouped(number: u32) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Names a limit that is so low that the download looks stuck.

@@ -98,6 +98,7 @@ impl Driver {
         if !self.loading.is_over() {
             return;
         }
+        self.look_here_after_loading();
         if let Some(done) = self.loading.done.take() {
             let _ = done.send(()); // nobody may be waiting
         }

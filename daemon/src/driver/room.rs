@@ -1,9 +1,8 @@
-//! Counts the room on the disk that is promised: to running downloads, to files that are copied into them, to copies
-//! under further names and to imports. There is no list of promises: they are computed from what is running, and end
+//! Counts the room on the disk that is promised: to running downloads, to copies under further names and to imports. There is no list of promises: they are computed from what is running, and end
 //! with it.
 
 use super::Driver;
-use crate::library::{CheckStep, Phase, Resource};
+use crate::library::{Phase, Resource};
 use crate::store::NoRoom;
 use shared::chunk::CHUNK_BYTES;
 use shared::id::SwarmKey;
@@ -68,7 +67,6 @@ fn rest_bytes(resource: &Resource) -> u64 {
             let chunks = it.have.count().get().saturating_sub(it.have.len() + it.zeros_left);
             u64::from(chunks) * u64::from(CHUNK_BYTES)
         }
-        Phase::Checking(it) if it.step == CheckStep::Copies => data_bytes_max(&resource.manifest),
         _ => 0,
     }
 }

@@ -100,7 +100,10 @@ impl Driver {
             TaskInput::Compared { task, wanted, checked } => self.compared(task, wanted, checked),
             TaskInput::Shown(shown) => self.shown(shown),
             TaskInput::Stray(stray) => self.stray(stray),
-            TaskInput::Copied { key, check, copied } => self.copied(key, &check, copied),
+            TaskInput::DonorsAsked { after, reply } => self.tell_donors(after, reply),
+            TaskInput::Searched { download, work, found } => self.searched(&download, &work, found),
+            TaskInput::ReuseEnded { download, work } => self.reuse_ended(&download, &work),
+            TaskInput::Repeated { download, work } => self.repeated(&download, &work),
             TaskInput::Reused { download, index, from, taken } => {
                 self.reused(&download, index, &from, taken);
             }

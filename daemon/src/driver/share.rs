@@ -283,6 +283,8 @@ impl Driver {
             claims: BTreeSet::new(), // as it is asked for
             undated: BTreeSet::new(),
             paused: false,
+            reuse: false,
+            takes_from_older: false,
             names: known.map(|record| record.names).unwrap_or_default(),
         }
     }

@@ -1,7 +1,7 @@
 //! Logs when a download has made no progress for a long time, and when it continues.
 
 use super::Driver;
-use crate::library::Phase;
+use crate::library::{Phase, Resource};
 use crate::tracker::seconds;
 use crate::watch::Word;
 use shared::id::SwarmKey;
@@ -9,13 +9,11 @@ use shared::rpc::control::State;
 use std::time::{Duration, Instant};
 
 impl Driver {
-    /// Looks at every download, except those that are paused or being checked.
+    /// Looks at every download, except those that are paused, being checked, or still taking chunks from this machine.
     pub(super) fn look_for_stalls(&mut self, now: Instant) {
         let known = self.stalls.watched();
         let is_download = |key: &SwarmKey| {
-            self.library.get(*key).is_some_and(|resource| {
-                matches!(resource.phase, Phase::Fetching(_)) && !resource.record.paused
-            })
+            self.library.get(*key).is_some_and(|resource| is_fetched(resource) && !resource.record.paused)
         };
         let ended: Vec<SwarmKey> = known.into_iter().filter(|key| !is_download(key)).collect();
         for key in ended {
@@ -29,7 +27,9 @@ impl Driver {
             }
         }
         let downloads = self.library.stirring().filter_map(|(key, resource)| match &resource.phase {
-            Phase::Fetching(fetching) if !resource.record.paused => Some((key, fetching.have.len())),
+            Phase::Fetching(fetching) if is_fetched(resource) && !resource.record.paused => {
+                Some((key, fetching.have.len()))
+            }
             _ => None,
         });
         let downloads: Vec<(SwarmKey, u32)> = downloads.collect();
@@ -60,4 +60,9 @@ impl Driver {
         let stood = seconds(stood);
         tracing::warn!(name = %status.name, id = %key, error = %reason, "the download has made no progress for {stood}");
     }
+}
+
+/// Whether its chunks come from peers, or will when nothing is in the way.
+fn is_fetched(resource: &Resource) -> bool {
+    matches!(&resource.phase, Phase::Fetching(it) if it.reuse.is_done() || it.blocked.is_some())
 }

@@ -3,6 +3,7 @@
 use super::hashing::Hashing;
 use super::loading::Loading;
 use super::lookers::Lookers;
+use super::reuse::Reusers;
 use crate::inbox::{Answer, Context, Settings};
 use crate::library::{Library, Memory, Why};
 use crate::peer::link::Link;
@@ -58,6 +59,8 @@ pub struct Driver {
     pub(super) checks: Checks,
     /// Hashes files to be shared.
     pub(super) hashing: Hashing,
+    /// Takes chunks of downloads from what is here.
+    pub(super) reusers: Reusers,
     /// Doubted chunks that are being read.
     pub(super) suspects: BTreeSet<(SwarmKey, ChunkIndex)>,
     pub(super) trackers: Trackers,
@@ -126,6 +129,7 @@ impl Driver {
             to_publish: BTreeSet::new(),
             checks: Checks::default(),
             hashing: Hashing::default(),
+            reusers: Reusers::default(),
             suspects: BTreeSet::new(),
             trackers: Trackers::default(),
             stalls: Stalls::default(),

@@ -2,11 +2,12 @@
 
 use super::Driver;
 use super::reasons::{
-    Reason, checking_reason, conflict, joined, limit, newer_version, reason, told, unusable, words_of,
+    Reason, checking_reason, conflict, joined, limit, newer_version, reason, reuse_reason, told, unusable,
+    words_of,
 };
 use super::wanted::record_of;
 use crate::inbox::unknown;
-use crate::library::{Blocked, Phase, Resource, Why};
+use crate::library::{Blocked, Phase, Resource, Reused, Why};
 use crate::tracker::{Trouble, seconds};
 use shared::chunk::CHUNK_BYTES;
 use shared::id::{ResourceId, SwarmKey};
@@ -52,6 +53,14 @@ impl Driver {
         let have = chunks_right(resource);
         let bytes_total = resource.source().and_then(|source| source.bytes());
         let download = resource.rates.download();
+        let nothing = Reused::default();
+        let (bytes_fetched, reused) = match (&resource.phase, &resource.fetched) {
+            (Phase::Seeding(_), Some(fetched)) if fetched.name == *name => {
+                (fetched.bytes_fetched, &fetched.reused)
+            }
+            (Phase::Seeding(_), _) => (0, &nothing),
+            _ => (resource.sources.bytes(), resource.sources.reused()),
+        };
         let is_moving = matches!(state, State::Downloading);
         let rest = u64::from(resource.count().get() - have) * u64::from(CHUNK_BYTES);
         Some(ResourceStatus {
@@ -78,6 +87,10 @@ impl Driver {
             added_at_ms: record_of(resource, name).map(|record| record.added_at_ms).filter(|&ms| ms != 0),
             path: None,
             taken_back: record_of(resource, name).is_some_and(|record| record.taken_back),
+            bytes_fetched,
+            bytes_reused: reused.bytes,
+            chunks_reused: reused.chunks,
+            reused_from: reused.largest(),
         })
     }
 
@@ -131,6 +144,9 @@ impl Driver {
                 // A trouble of the disk may pass; a name that is taken stays taken.
                 Some(Blocked { why: why @ Why::NameTaken(_), .. }) => told_as(State::Error, why),
                 Some(blocked) => told_as(State::Waiting, &blocked.why),
+                None if let Some(words) = reuse_reason(resource, &fetching.reuse) => {
+                    (State::Checking, words.into(), None)
+                }
                 None if fetching.have.is_full() => (State::Checking, "verifying the whole file".into(), None),
                 None if self.context.down.is_paused() => (State::Waiting, self.download_limit().into(), None),
                 None => self.fetching_state(resource, swarm),

@@ -21,7 +21,7 @@ use crate::store::{Home, NoRoom, Publisher};
 use crate::throttle::Bucket;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
-use shared::host::config::RateLimit;
+use shared::host::config::{RateLimit, ReuseScope};
 use shared::id::{ChunkHash, PeerId, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind, State};
@@ -71,6 +71,7 @@ impl Rig {
             min_free_bytes: 0,
             sync_every: Duration::from_secs(3600),
             stall_warning: Duration::from_secs(3600),
+            reuse: ReuseScope::All,
             neighbours_max: 40,
         };
         let publisher = Publisher { mode: 0o644, group: None };

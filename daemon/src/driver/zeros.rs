@@ -56,7 +56,7 @@ impl Driver {
         let before = fetching.have.len();
         for index in made.iter() {
             if fetching.have.insert(index) {
-                resource.reused.add(&ReusedFrom::Zeros, CHUNK_BYTES.into());
+                resource.sources.reuse(&ReusedFrom::Zeros, CHUNK_BYTES.into());
             }
             resource.unreadable.entry(index).and_modify(|written| *written = true);
         }

@@ -19,4 +19,6 @@ pub use input::{Answer, Input};
 pub use refusals::{internal, store_error, unknown};
 pub use requests::Requests;
 pub use settings::{Configured, Settings};
-pub use work::{Asked, CheckedFile, FolderAnswer, Imported, Restored, Seen, Stray, TaskInput};
+pub use work::{
+    Asked, CheckedFile, DonorPage, FolderAnswer, FoundChunks, Imported, Restored, Seen, Stray, TaskInput,
+};

@@ -1,5 +1,6 @@
 //! The parts of the configuration that the driver and the control service receive.
 
+use shared::host::config::ReuseScope;
 use shared::url::TrackerUrl;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub sync_every: Duration,
     /// How long a download may make no progress before the log warns.
     pub stall_warning: Duration,
+    /// From which files of this machine downloads take chunks.
+    pub reuse: ReuseScope,
     /// The most links of one swarm that we dial.
     pub neighbours_max: u32,
 }

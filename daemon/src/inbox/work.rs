@@ -1,12 +1,14 @@
 //! The results that background work sends to the driver.
 
 use super::command::{Reply, ToShare, Wanted};
-use super::found::Hit;
-use crate::library::{Check, Download, HashedWhole, Opening, ReadError, ReusedFrom, Source, TakeError};
+use super::found;
+use crate::library::{
+    Check, Download, HashedWhole, Opening, ReadError, ReuseWork, ReusedFrom, Source, TakeError,
+};
 use crate::snapshot::Snapshot;
 use crate::store::{
-    Copied, FileIdentity, Home, Loaded, NameState, NotHere, PartFile, PublishError, PublishedFile, Record,
-    Slot, StoreError,
+    FileIdentity, Home, Loaded, NameState, NotHere, PartFile, PublishError, PublishedFile, Record, Slot,
+    StoreError,
 };
 use crate::watch::Turn;
 use shared::chunk::ChunkIndex;
@@ -15,6 +17,8 @@ use shared::host::hashing::Hashed;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
+use shared::reuse::repeats::Repeats;
+use shared::reuse::search::Hit;
 use shared::rpc::control::{Accepted, ControlError, TaskId};
 use shared::rpc::tracker::Namesake;
 use shared::swarm::PeerAddr;
@@ -22,6 +26,7 @@ use shared::url::TrackerUrl;
 use std::ffi::OsString;
 use std::io;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// A result of background work. Where a field `here` stands beside a result, it says whether the shared directory was
 /// there after the work: if not, the result proves nothing.
@@ -54,8 +59,14 @@ pub enum TaskInput {
     Shown(Result<Vec<ResourceName>, StoreError>),
     /// A stray was compared: a file that no resource owns, with the manifest beside it.
     Stray(Stray),
-    /// Matching chunks were copied from the present file of a name into the download that will replace it.
-    Copied { key: SwarmKey, check: Check, copied: Result<Copied, StoreError> },
+    /// A search for chunks asks for the files of this machine, those after `after` in the order of their swarms.
+    DonorsAsked { after: Option<SwarmKey>, reply: oneshot::Sender<DonorPage> },
+    /// The chunks of a download were looked for on this machine.
+    Searched { download: Arc<Download>, work: ReuseWork, found: FoundChunks },
+    /// The chunks that were found were taken, as far as they were right.
+    ReuseEnded { download: Arc<Download>, work: ReuseWork },
+    /// A thread has written the repetitions of some chunks of a download, and ends.
+    Repeated { download: Arc<Download>, work: ReuseWork },
     /// A chunk of a download was found on this machine, verified and written, or one of the two failed.
     Reused { download: Arc<Download>, index: ChunkIndex, from: ReusedFrom, taken: Result<(), TakeError> },
     /// The part file of a new download was created, or could not be.
@@ -73,7 +84,7 @@ pub enum TaskInput {
     /// The files of some resources were looked at.
     Seen(Vec<Seen>),
     /// The trackers of a resource named another list of its chunks, or none.
-    Another { key: SwarmKey, found: Option<Box<Hit>> },
+    Another { key: SwarmKey, found: Option<Box<found::Hit>> },
     /// Another list of a resource's chunks, `other`, has replaced the list of `key`, or the error says why it may not.
     Replaced { key: SwarmKey, other: SwarmKey, taken: Result<(), ControlError> },
     /// A query about the shared directory was answered.
@@ -118,6 +129,28 @@ pub struct CheckedFile {
     pub unreadable: Vec<ChunkIndex>,
     /// The file's identity when it was read.
     pub identity: FileIdentity,
+    /// What the file contains, if it is one that a download may replace.
+    pub content: Option<Box<Manifest>>,
+}
+
+/// Some of the files of this machine that chunks can be taken from.
+#[derive(Debug)]
+pub struct DonorPage {
+    /// The files, with the chunks that are in them; `None` if these are all.
+    pub donors: Vec<(Source, Option<HaveMap>)>,
+    /// After which swarm the next page begins; `None` if this is the last one.
+    pub next: Option<SwarmKey>,
+}
+
+/// The chunks of a download that were found on this machine.
+#[derive(Debug, Default)]
+pub struct FoundChunks {
+    /// The files that have some.
+    pub sources: Vec<Source>,
+    /// Where each chunk is; `list` is the index of its file. They are in the order of the files.
+    pub hits: Vec<Hit>,
+    /// The chunks that occur more than once in the download.
+    pub repeats: Option<Arc<Repeats>>,
 }
 
 /// A request for a resource, while what lies under its name is looked at.

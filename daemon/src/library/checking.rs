@@ -1,4 +1,4 @@
-//! A resource that is being checked: its files are examined, hashed, or copied to find out what is here.
+//! A resource that is being checked: its files are examined or hashed to find out what is here.
 
 use shared::name::ResourceName;
 use std::sync::Arc;
@@ -36,8 +36,6 @@ pub enum CheckStep {
     Hashes,
     /// Its files are examined without being read.
     Looks,
-    /// Matching chunks of the file that it will replace are being copied to a download.
-    Copies,
 }
 
 impl Checking {

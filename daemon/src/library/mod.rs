@@ -2,10 +2,12 @@
 
 mod checking;
 mod index;
+mod older;
 mod opening;
 mod rates;
 mod resource;
 mod reused;
+mod reusing;
 mod source;
 mod sources;
 mod standing;
@@ -15,10 +17,12 @@ mod why;
 
 pub use checking::{Check, CheckFile, CheckStep, Checking};
 pub use index::Library;
+pub use older::Older;
 pub use opening::Opening;
 pub use rates::Traffic;
 pub use resource::{Fetching, Phase, Resource};
-pub use reused::ReusedFrom;
+pub use reused::{Reused, ReusedFrom};
+pub use reusing::{FoundHere, Repeating, Reuse, ReuseWork, Reusing};
 pub use source::{Download, Former, ReadError, Source, TakeError};
 pub use sources::{Fetched, Sources};
 pub use standing::{Newer, Standing};

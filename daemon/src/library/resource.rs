@@ -2,9 +2,10 @@
 
 use super::checking::CheckStep;
 use super::checking::{Check, Checking};
+use super::older::Older;
 use super::opening::Opening;
 use super::rates::{Rates, Traffic};
-use super::reused::Reused;
+use super::reusing::{Repeating, Reuse};
 use super::source::{Download, Former, Source};
 use super::sources::{Fetched, Sources};
 use super::why::{Blocked, Failure, Why};
@@ -16,6 +17,7 @@ use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
+use shared::reuse::repeats::Repeats;
 use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -55,8 +57,8 @@ pub struct Resource {
     pub sources: Sources,
     /// How it came to be here, if a download of it was completed in this run.
     pub fetched: Option<Fetched>,
-    /// The chunks of the download that were here already, since this run of the daemon began with it.
-    pub reused: Reused,
+    /// The file that its download will replace.
+    pub older: Older,
     /// Its traffic.
     pub traffic: Arc<Traffic>,
     /// Its rates.
@@ -105,6 +107,12 @@ pub struct Fetching {
     pub makes_zeros: bool,
     /// Why it does not take part in its swarm now, and when to retry.
     pub blocked: Option<Blocked>,
+    /// How far it is with the chunks that are on this machine. It joins its swarm when that is done.
+    pub reuse: Reuse,
+    /// The chunks that occur several times in it; `None` until they are known.
+    pub repeats: Option<Arc<Repeats>>,
+    /// The writing of such chunks, while a thread does that.
+    pub repeating: Option<Repeating>,
 }
 
 impl Drop for Fetching {
@@ -133,7 +141,7 @@ impl Resource {
             gives_way: false,
             sources: Sources::default(),
             fetched: None,
-            reused: Reused::default(),
+            older: Older::default(),
             traffic: Arc::default(),
             rates: Rates::default(),
         }
@@ -163,7 +171,7 @@ impl Resource {
             Phase::Seeding(_) => self.republish_at.is_some(),
             Phase::Failed(failure) => failure.retry_at.is_some(),
             // its progress changes
-            Phase::Checking(checking) => matches!(checking.step, CheckStep::Hashes | CheckStep::Copies),
+            Phase::Checking(checking) => checking.step == CheckStep::Hashes,
             Phase::Opening(_) => false, // its end comes in
         }
     }

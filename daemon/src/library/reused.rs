@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 /// It is for people: nobody reads a longer list.
 const FILES_MAX: usize = 64;
 
+/// Limits the files that are named to users, those with the most chunks first. Eight fit on a line.
+const SHOWN_MAX: usize = 8;
+
 /// Where a chunk that was not fetched came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReusedFrom {
@@ -43,9 +46,12 @@ impl Reused {
         }
     }
 
-    /// The file that most chunks came from.
-    pub fn largest(&self) -> Option<&ResourceName> {
-        self.files.iter().max_by_key(|(_, chunks)| **chunks).map(|(name, _)| name)
+    /// The files that most chunks came from, eight at most, those with the most chunks first.
+    pub fn largest(&self) -> Vec<ResourceName> {
+        let mut files: Vec<(&ResourceName, u32)> =
+            self.files.iter().map(|(name, chunks)| (name, *chunks)).collect();
+        files.sort_by_key(|(name, chunks)| (std::cmp::Reverse(*chunks), *name));
+        files.into_iter().take(SHOWN_MAX).map(|(name, _)| name.clone()).collect()
     }
 }
 
@@ -61,8 +67,9 @@ mod tests {
             reused.add(&from, 10);
         }
         assert_eq!((reused.chunks, reused.bytes), (5, 50));
-        assert_eq!(reused.largest().unwrap().as_str(), "b");
+        assert_eq!(reused.largest(), ["b", "a"].map(|name| name.parse().unwrap()));
         (0..1000).for_each(|at| reused.add(&file(&format!("file {at}")), 1));
         assert_eq!((reused.files.len(), reused.chunks), (FILES_MAX, 1005));
+        assert_eq!(reused.largest().len(), SHOWN_MAX);
     }
 }

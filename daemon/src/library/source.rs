@@ -2,7 +2,7 @@
 
 use super::unnoted::Unnoted;
 use super::whole::WholeHash;
-use crate::store::{PartFile, PublishedFile, StoreError};
+use crate::store::{Donor, PartFile, PublishedFile, StoreError};
 use bytes::{Bytes, BytesMut};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
@@ -65,6 +65,9 @@ pub enum TakeError {
     /// It could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The file of this machine that should have it cannot be read.
+    #[error(transparent)]
+    Unread(StoreError),
     /// The download has ended or was replaced.
     #[error("the download has ended")]
     Ended,
@@ -92,8 +95,28 @@ impl Download {
     /// # Errors
     /// When its hash or length is wrong, it cannot be written, or the download ends meanwhile.
     pub fn store(&self, index: ChunkIndex, bytes: Bytes) -> Result<(), TakeError> {
+        self.take(index, bytes, |bytes| self.file.write(index, bytes))
+    }
+
+    /// Reads a chunk that another file may have at `at`, verifies it and writes it. The two files share its blocks if
+    /// the file system can do that. Otherwise like [`store`](Download::store).
+    ///
+    /// # Errors
+    /// When the other file does not have the chunk (`Corrupt`) or cannot be read, the chunk cannot be written, or the
+    /// download ends meanwhile.
+    pub fn store_from(&self, index: ChunkIndex, donor: &Donor, at: ChunkIndex) -> Result<(), TakeError> {
+        let bytes = donor.read(at).map_err(TakeError::Unread)?.freeze();
+        self.take(index, bytes, |bytes| self.file.write_shared(index, bytes, donor, at))
+    }
+
+    fn take(
+        &self,
+        index: ChunkIndex,
+        bytes: Bytes,
+        write: impl FnOnce(&[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), TakeError> {
         let Some(entered) = self.unnoted.enter() else { return Err(TakeError::Ended) };
-        self.verify_and_write(index, bytes)?;
+        self.verify_and_write(index, bytes, write)?;
         entered.stay();
         Ok(())
     }
@@ -121,7 +144,12 @@ impl Download {
         Ok(made)
     }
 
-    fn verify_and_write(&self, index: ChunkIndex, bytes: Bytes) -> Result<(), TakeError> {
+    fn verify_and_write(
+        &self,
+        index: ChunkIndex,
+        bytes: Bytes,
+        write: impl FnOnce(&[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), TakeError> {
         let is_last = Some(index) == self.manifest.count().last();
         let is_short = (1..CHUNK_BYTES as usize).contains(&bytes.len());
         let fits = bytes.len() == CHUNK_BYTES as usize || (is_last && is_short);
@@ -129,7 +157,7 @@ impl Download {
         if !self.whole.verify(index, &bytes, hash) {
             return Err(TakeError::Corrupt);
         }
-        self.file.write(index, &bytes)?;
+        write(&bytes)?;
         self.whole.keep(index, bytes);
         Ok(())
     }
@@ -167,6 +195,17 @@ impl Source {
         match self {
             Source::Download(download) => download.file.bytes(),
             Source::Published(published) => Some(published.identity.bytes),
+        }
+    }
+
+    /// Opens it to take chunks from. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is not the file that was hashed.
+    pub fn donor(&self) -> Result<Donor, StoreError> {
+        match self {
+            Source::Download(download) => Ok(Donor::Part(download.file.clone())),
+            Source::Published(published) => Donor::published(published),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Counts what of a download came from which peer, and sums it up when the download is complete: for the log, for the
 //! events and for the status.
 
+use super::reused::{Reused, ReusedFrom};
 use shared::name::ResourceName;
 use shared::swarm::PeerAddr;
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub struct Sources {
     bytes: u64,
     /// When the download began, and when the last chunk came; `None` before.
     span: Option<(Instant, Instant)>,
+    reused: Reused,
 }
 
 /// How a complete download came to be here, in this run of the daemon.
@@ -32,8 +34,10 @@ pub struct Fetched {
     pub name: ResourceName,
     /// The size of the file in bytes.
     pub bytes: u64,
-    /// The bytes that came from peers, at most `bytes`. The rest was here: it came in an earlier run, or from a file.
+    /// The bytes that came from peers, at most `bytes`. The rest was here: it was reused, or it came in an earlier run.
     pub bytes_fetched: u64,
+    /// The chunks that this machine had already in other files, or at other positions.
+    pub reused: Reused,
     /// The time from the beginning of the download to its last chunk; zero if nothing was fetched.
     pub took: Duration,
     /// The number of peers that sent a chunk, [`SOURCES_MAX`] at most.
@@ -53,6 +57,28 @@ impl Sources {
         self.span.get_or_insert((now, now));
     }
 
+    /// The download joins its swarm. The time before, in which chunks were taken from this machine, does not count.
+    pub fn join(&mut self, now: Instant) {
+        if self.bytes == 0 {
+            self.span = Some((now, now));
+        }
+    }
+
+    /// The bytes that came from peers so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The chunks so far that this machine had already.
+    pub fn reused(&self) -> &Reused {
+        &self.reused
+    }
+
+    /// A chunk of this size was on this machine, and is stored.
+    pub fn reuse(&mut self, from: &ReusedFrom, bytes: u64) {
+        self.reused.add(from, bytes);
+    }
+
     /// A chunk of this size came from a peer, and is stored.
     pub fn add(&mut self, peer: PeerAddr, bytes: u64, now: Instant) {
         self.bytes = self.bytes.saturating_add(bytes);
@@ -65,12 +91,13 @@ impl Sources {
     /// The download is complete and was published under this name, as a file of this size. The next one is counted from
     /// its own beginning.
     pub fn end(&mut self, name: ResourceName, bytes: u64) -> Fetched {
-        let Sources { peers, bytes: fetched, span } = std::mem::take(self);
+        let Sources { peers, bytes: fetched, span, reused } = std::mem::take(self);
         let span = span.filter(|_| fetched > 0);
         Fetched {
             name,
             bytes,
             bytes_fetched: fetched.min(bytes),
+            reused,
             took: span.map_or(Duration::ZERO, |(began, last)| last.saturating_duration_since(began)),
             peers: u32::try_from(peers.len()).unwrap_or(u32::MAX),
         }
@@ -110,7 +137,17 @@ mod tests {
         assert_eq!(sources.largest(), [(peer(2), 2), (peer(1), 1)]);
         let fetched = sources.end(name(), 1_000);
         let took = Duration::from_secs(4);
-        assert_eq!(fetched, Fetched { name: name(), bytes: 1_000, bytes_fetched: 300, took, peers: 2 });
+        assert_eq!(
+            fetched,
+            Fetched {
+                name: name(),
+                bytes: 1_000,
+                bytes_fetched: 300,
+                reused: Reused::default(),
+                took,
+                peers: 2
+            }
+        );
         assert_eq!(fetched.bytes_per_s(), 75);
     }
 
@@ -119,7 +156,11 @@ mod tests {
         let begin = Instant::now();
         let mut sources = Sources::default();
         sources.begin(begin);
-        let here = Fetched { name: name(), bytes: 7, bytes_fetched: 0, took: Duration::ZERO, peers: 0 };
+        sources.reuse(&ReusedFrom::Itself, 7);
+        let reused = sources.reused().clone();
+        assert_eq!((reused.chunks, reused.bytes), (1, 7));
+        let took = Duration::ZERO;
+        let here = Fetched { name: name(), bytes: 7, bytes_fetched: 0, reused, took, peers: 0 };
         assert_eq!(sources.end(name(), 7), here);
         assert_eq!(here.bytes_per_s(), 0);
     }
@@ -137,8 +178,20 @@ mod tests {
         let took = Duration::from_secs(2);
         assert_eq!(
             sources.end(name(), 10),
-            Fetched { name: name(), bytes: 10, bytes_fetched: 4, took, peers: 1 }
+            Fetched { name: name(), bytes: 10, bytes_fetched: 4, reused: Reused::default(), took, peers: 1 }
         );
+    }
+
+    #[test]
+    fn the_time_in_which_chunks_are_reused_does_not_count() {
+        let begin = Instant::now();
+        let mut sources = Sources::default();
+        sources.begin(begin);
+        sources.reuse(&ReusedFrom::Itself, 10);
+        sources.join(begin + Duration::from_secs(60));
+        sources.add(peer(1), 10, begin + Duration::from_secs(61));
+        sources.join(begin + Duration::from_secs(62)); // it was paused
+        assert_eq!(sources.end(name(), 20).took, Duration::from_secs(1));
     }
 
     #[test]

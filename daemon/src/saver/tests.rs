@@ -20,6 +20,8 @@ fn record(manifest: &Manifest) -> Record {
         claims: BTreeSet::new(),
         undated: BTreeSet::new(),
         paused: false,
+        reuse: false,
+        takes_from_older: false,
         names: Vec::new(),
     }
 }

@@ -24,8 +24,8 @@ pub enum Step<'a> {
     Copy { from: &'a File, to: &'a File },
     /// Truncates a file to this many bytes.
     Cut { file: &'a File, bytes: u64 },
-    /// Copies a range of a file to the same offset in another, sharing blocks if the file system can.
-    CopyRange { from: &'a File, to: &'a File, offset: u64, bytes: u64 },
+    /// Copies a range of a file to another, sharing blocks if the file system can.
+    CopyRange { from: &'a File, from_offset: u64, to: &'a File, offset: u64, bytes: u64 },
     /// Makes the data written to a file durable.
     SyncFile { file: &'a File },
     /// Makes the names in a directory durable.
@@ -105,7 +105,9 @@ impl Medium for System {
                 sparse::copy(from, to, from.metadata()?.len(), &mut |_| ControlFlow::Continue(()))
             }
             Step::Cut { file, bytes } => file.set_len(bytes),
-            Step::CopyRange { from, to, offset, bytes } => sparse::copy_range(from, to, offset, bytes),
+            Step::CopyRange { from, from_offset, to, offset, bytes } => {
+                sparse::copy_range(from, from_offset, to, offset, bytes)
+            }
             Step::SyncFile { file } => file.sync_all(),
             Step::SyncFolder { path } => File::open(path)?.sync_all(),
             Step::MakeFolder { path } => DirBuilder::new().mode(0o700).create(path),
@@ -117,6 +119,14 @@ impl Medium for System {
             Step::SetGroup { file, group } => std::os::unix::fs::fchown(file, None, Some(group)),
         }
     }
+}
+
+/// The file systems that let two files share blocks, by their magic numbers: Btrfs, XFS, bcachefs and OCFS2.
+const SHARING: [u32; 4] = [0x9123_683e, 0x5846_5342, 0xca45_1a4e, 0x7461_636f];
+
+/// Whether the file system of a file lets two files share blocks. On others, copying within the kernel saves nothing.
+pub(super) fn shares_blocks(file: &File) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|found| SHARING.contains(&(found.f_type as u32)))
 }
 
 /// Renames without replacing.
@@ -183,16 +193,17 @@ impl Disk {
         self.0.perform(Step::Cut { file, bytes }).at("truncate", path)
     }
 
-    /// Copies a range of one file to the same offset in another.
+    /// Copies a range of one file to another.
     pub(super) fn copy_range(
         &self,
         from: &File,
+        from_offset: u64,
         to: &File,
         path: &Path,
         offset: u64,
         bytes: u64,
     ) -> Result<(), StoreError> {
-        self.0.perform(Step::CopyRange { from, to, offset, bytes }).at("copy to", path)
+        self.0.perform(Step::CopyRange { from, from_offset, to, offset, bytes }).at("copy to", path)
     }
 
     pub(super) fn sync_file(&self, file: &File, path: &Path) -> Result<(), StoreError> {

@@ -47,6 +47,8 @@ impl Folder {
             claims: Default::default(),
             undated: Default::default(),
             paused: false,
+            reuse: false,
+            takes_from_older: false,
             names,
         };
         home.slot(key).create(&record, &manifest).expect("the folder can be written");

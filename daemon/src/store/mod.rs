@@ -69,5 +69,5 @@ pub use publish::{PublishError, Publisher, holds_already};
 pub use published::PublishedFile;
 pub use recall::Loaded;
 pub use record::{NameRecord, Record};
-pub use reuse::{Copied, copy_chunks};
+pub use reuse::Donor;
 pub use slot::Slot;

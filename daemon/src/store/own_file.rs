@@ -1,7 +1,7 @@
 //! A file that only ttd should write: a download's part file, an import, a copy. When it gets its name, it has the
 //! right length, nobody has written to it since it was complete, and every sync of it succeeded.
 
-use super::disk::Disk;
+use super::disk::{self, Disk};
 use super::{At, FileIdentity, StoreError};
 use shared::zeros::{self, Part};
 use std::fs::{self, File, Metadata};
@@ -24,13 +24,15 @@ pub struct OwnFile {
     syncing: Mutex<()>,
     /// The number of failed syncs.
     failed_syncs: AtomicU64,
+    shares_blocks: bool,
 }
 
 impl OwnFile {
     pub(super) fn new(disk: &Disk, file: File, path: PathBuf) -> OwnFile {
         let disk = disk.clone();
         let (complete, syncing) = (RwLock::default(), Mutex::default());
-        OwnFile { disk, file, path, complete, syncing, failed_syncs: AtomicU64::new(0) }
+        let shares_blocks = disk::shares_blocks(&file);
+        OwnFile { disk, file, path, complete, syncing, failed_syncs: AtomicU64::new(0), shares_blocks }
     }
 
     /// The path where it was opened.
@@ -126,12 +128,28 @@ impl OwnFile {
         self.disk.copy(from, &self.file, &self.path)
     }
 
-    /// Copies a range of another file to the same offset, without syncing it.
+    /// Copies a range of another file, which starts there at `from_offset`, without syncing it. A complete file is not
+    /// written to.
     ///
     /// # Errors
     /// When the disk is full or fails.
-    pub(super) fn copy_range_from(&self, from: &File, offset: u64, bytes: u64) -> Result<(), StoreError> {
-        self.disk.copy_range(from, &self.file, &self.path, offset, bytes)
+    pub(super) fn copy_range_from(
+        &self,
+        from: &File,
+        from_offset: u64,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<(), StoreError> {
+        let complete = self.complete.read().unwrap_or_else(PoisonError::into_inner);
+        match *complete {
+            Some(_) => Ok(()),
+            None => self.disk.copy_range(from, from_offset, &self.file, &self.path, offset, bytes),
+        }
+    }
+
+    /// Whether the file system lets two files share blocks.
+    pub(super) fn shares_blocks(&self) -> bool {
+        self.shares_blocks
     }
 
     /// Truncates the file to this many bytes if it is longer.

@@ -1,13 +1,11 @@
 //! The file that chunks are written to and served from, before and after it is published.
 
 use super::disk::{Disk, Open};
-use super::{At, OwnFile, StoreError};
+use super::{At, Donor, OwnFile, StoreError};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
-use shared::id::ChunkHash;
 use shared::rpc::wire::buffers;
 use shared::zeros::{self, Part};
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -116,33 +114,37 @@ impl PartFile {
         Ok(())
     }
 
-    /// Copies a chunk from another file, sharing its blocks if the file system can, without syncing it. Reads it back
-    /// and returns whether it has this hash.
+    /// Writes a verified chunk that another file has at position `at`. Where the file system can, the two files share its
+    /// blocks. That is only tried: what counts are the bytes, and if somebody has written to the other file since they
+    /// were read, they are written here. Otherwise like [`write`](PartFile::write).
     ///
     /// # Errors
     /// When the disk is full or fails.
-    pub(super) fn copy_chunk(
+    pub fn write_shared(
         &self,
-        from: &File,
         index: ChunkIndex,
-        bytes: u64,
-        hash: &ChunkHash,
-    ) -> Result<bool, StoreError> {
-        self.own.copy_range_from(from, index.offset(), bytes)?;
-        let mut copy = buffers::take(bytes as usize);
-        self.own.file().read_exact_at(&mut copy, index.offset()).at("read", self.path())?;
-        let is_right = ChunkHash::of(&copy) == *hash;
-        if is_right {
-            for part in zeros::parts(&copy) {
+        bytes: &[u8],
+        from: &Donor,
+        at: ChunkIndex,
+    ) -> Result<(), StoreError> {
+        let (offset, len) = (index.offset(), bytes.len() as u64);
+        if self.own.shares_blocks()
+            && self.own.copy_range_from(from.file(), at.offset(), offset, len).is_ok()
+            && self.contains(offset, bytes)
+            && Some(index) != self.count.last()
+        {
+            for part in zeros::parts(bytes) {
                 let Part::Zeros(run) = part else { continue };
-                self.own.clear(index.offset() + run.start as u64, run.len() as u64)?;
+                self.own.clear(offset + run.start as u64, run.len() as u64)?;
             }
+            return Ok(());
         }
-        if is_right && Some(index) == self.count.last() {
-            self.own.cut(index.offset() + bytes)?;
-            self.last_bytes.store(bytes, Ordering::Release);
-        }
-        Ok(is_right)
+        self.write(index, bytes)
+    }
+
+    fn contains(&self, offset: u64, bytes: &[u8]) -> bool {
+        let mut there = buffers::take(bytes.len());
+        self.own.file().read_exact_at(&mut there, offset).is_ok() && there[..] == *bytes
     }
 
     /// Reads a chunk that is in the file.

@@ -31,6 +31,10 @@ pub struct Record {
     pub undated: BTreeSet<TrackerUrl>,
     /// Whether a user paused it.
     pub paused: bool,
+    /// Whether chunks of its download may be taken from other files of this machine. `false` in a rebuilt record.
+    pub reuse: bool,
+    /// Whether chunks of the file that it replaces are being taken. After a crash that file is looked at again.
+    pub takes_from_older: bool,
     /// The names that it has, or will have, in the shared directory.
     pub names: Vec<NameRecord>,
 }
@@ -92,6 +96,10 @@ struct Toml {
     #[serde(default)]
     undated: BTreeSet<TrackerUrl>,
     paused: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    reuse: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    takes_from_older: bool,
     names: Vec<NameRecord>,
 }
 
@@ -115,6 +123,8 @@ impl Record {
             claims: BTreeSet::new(),
             undated: BTreeSet::new(),
             paused: false,
+            reuse: false,
+            takes_from_older: false,
             names: vec![name],
         }
     }
@@ -131,6 +141,8 @@ impl Record {
             claims: self.claims.clone(),
             undated: self.undated.clone(),
             paused: self.paused,
+            reuse: self.reuse,
+            takes_from_older: self.takes_from_older,
             names: self.names.clone(),
         };
         let text = toml::to_string(&toml).expect("a record has nothing that TOML cannot say");
@@ -158,6 +170,8 @@ impl Record {
             claims: toml.claims,
             undated: toml.undated,
             paused: toml.paused,
+            reuse: toml.reuse,
+            takes_from_older: toml.takes_from_older,
             names: toml.names,
         })
     }
@@ -179,6 +193,8 @@ mod tests {
             claims: ["tt://[::2]:7986".parse().unwrap()].into(),
             undated: ["tt://[::3]:7986".parse().unwrap()].into(),
             paused: false,
+            reuse: true,
+            takes_from_older: true,
             names: vec![
                 NameRecord {
                     name: "été \"1\"".parse().unwrap(),
@@ -227,6 +243,8 @@ mod tests {
             claims: BTreeSet::new(),
             undated: ["tt://[::3]:7986".parse().unwrap()].into(),
             paused: false,
+            reuse: false,
+            takes_from_older: false,
             names: vec![NameRecord {
                 name: "b".parse().unwrap(),
                 replace: true,

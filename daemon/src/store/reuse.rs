@@ -1,125 +1,136 @@
-//! Copies matching chunks from the file under a name into the download that will replace it. The file itself stays
-//! untouched until the download is complete.
+//! A file of this machine that chunks of a download are taken from.
 
-use super::{At, PartFile, Slot, StoreError, open_regular};
+use super::{At, PartFile, PublishedFile, StoreError, open_regular};
+use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
-use shared::have::HaveMap;
-use shared::host::hashing::{Progress, check_part};
-use shared::manifest::Manifest;
+use shared::rpc::wire::buffers;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-/// A download, and the correct chunks in it, which are not synced yet.
+/// A file that chunks are taken from. It is kept open, so it can be read to its end although its name is given to
+/// another file meanwhile. What is read from it may be wrong: somebody may write to it at any time.
 #[derive(Debug)]
-pub struct Copied {
-    /// The download's file.
-    pub part: PartFile,
-    /// The correct chunks in it.
-    pub good: HaveMap,
+pub enum Donor {
+    /// A finished file.
+    Published(OpenFile),
+    /// An unfinished download.
+    Part(Arc<PartFile>),
 }
 
-/// Copies the `wanted` chunks of the file at `from` that the download does not have yet, except chunks of zeros: those are
-/// not copied from anywhere. A chunk counts only if the
-/// written data has the hash of the manifest. If the file is gone, nothing is copied.
-///
-/// # Errors
-/// When the download cannot be read, or the disk cannot be written.
-pub fn copy_chunks(
-    slot: &Slot,
-    from: &Path,
-    manifest: &Manifest,
-    wanted: &HaveMap,
-    progress: &Progress<'_>,
-) -> Result<Copied, StoreError> {
-    let part = slot.open_part(manifest.count())?;
-    let mut good = found_in(&part, manifest, progress)?;
-    let Ok(file) = open_regular(from) else { return Ok(Copied { part, good }) };
-    let total = file.metadata().at("access", from)?.len();
-    for index in
-        wanted.iter().filter(|index| !good.contains(*index) && !manifest.is_zeros(*index)).collect::<Vec<_>>()
-    {
-        if progress(index.offset()).is_break() {
-            return Err(io::Error::from(io::ErrorKind::Interrupted)).at("copy to", part.path());
-        }
-        if copy_one(&file, total, &part, manifest, index)? {
-            good.insert(index);
-        }
-    }
-    Ok(Copied { part, good })
+/// A finished file that is kept open.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    path: PathBuf,
+    bytes: u64,
 }
 
-/// The chunks that a former run left in the download without noting them.
-fn found_in(part: &PartFile, manifest: &Manifest, progress: &Progress<'_>) -> Result<HaveMap, StoreError> {
-    let bytes = part.length()?;
-    if bytes == 0 {
-        return Ok(HaveMap::empty(manifest.count()));
+impl Donor {
+    /// Opens a finished file.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is not the file that was hashed.
+    pub fn published(published: &PublishedFile) -> Result<Donor, StoreError> {
+        let (path, bytes) = (published.path.clone(), published.identity.bytes);
+        let file = open_regular(&path)?;
+        let now = super::FileIdentity::of(&file).at("access", &path)?;
+        if !published.identity.is_same(&now) {
+            return Err(io::Error::other("it has changed since it was hashed")).at("take chunks from", &path);
+        }
+        Ok(Donor::Published(OpenFile { file, path, bytes }))
     }
-    let checked = check_part(part.own().file(), manifest, progress).at("check", part.path())?;
-    if manifest.count().last().is_some_and(|last| checked.good.contains(last)) {
-        part.set_bytes(bytes.min(manifest.count().bytes_max()));
-    }
-    Ok(checked.good)
-}
 
-/// Copies one chunk. Returns whether it was there and is in the download now. Only a disk that cannot be written ends
-/// the whole copy: a chunk that cannot be read is fetched from peers instead.
-fn copy_one(
-    file: &File,
-    total: u64,
-    part: &PartFile,
-    manifest: &Manifest,
-    index: ChunkIndex,
-) -> Result<bool, StoreError> {
-    let bytes = total.saturating_sub(index.offset()).min(u64::from(CHUNK_BYTES));
-    let Some(hash) = manifest.hash(index).filter(|_| bytes > 0) else { return Ok(false) };
-    match part.copy_chunk(file, index, bytes, hash) {
-        Err(error) if error.is_no_space() || error.source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-            Err(error)
+    /// Reads a chunk. Blocks.
+    ///
+    /// # Errors
+    /// When the file is shorter than it was, or the disk fails.
+    pub fn read(&self, index: ChunkIndex) -> Result<BytesMut, StoreError> {
+        match self {
+            Donor::Part(part) => part.read(index),
+            Donor::Published(OpenFile { file, path, bytes }) => {
+                let bytes = bytes.saturating_sub(index.offset()).min(CHUNK_BYTES.into());
+                let mut chunk = buffers::take(bytes as usize);
+                file.read_exact_at(&mut chunk, index.offset()).at("read", path)?;
+                Ok(chunk)
+            }
         }
-        Err(error) => {
-            tracing::warn!(%error, "cannot take chunk {index} from the old file; it is fetched");
-            Ok(false)
+    }
+
+    /// The file, whose blocks another file may share.
+    pub(super) fn file(&self) -> &File {
+        match self {
+            Donor::Part(part) => part.own().file(),
+            Donor::Published(open) => &open.file,
         }
-        copied => copied,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Home, NameRecord, Record};
-    use shared::host::hashing::silent;
+    use crate::store::{Disk, FileIdentity};
+    use shared::chunk::ChunkCount;
     use shared::id::{ChunkHash, ResourceId};
+    use shared::manifest::Manifest;
+    use std::fs;
+
+    fn bytes(chunks: usize) -> Vec<u8> {
+        (0..chunks * CHUNK_BYTES as usize - 9).map(|at| (at / 5 % 241) as u8).collect()
+    }
+
+    fn published(folder: &std::path::Path, bytes: &[u8]) -> PublishedFile {
+        let path = folder.join("old");
+        fs::write(&path, bytes).unwrap();
+        let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
+        let hashes = bytes.chunks(CHUNK_BYTES as usize).map(ChunkHash::of).collect();
+        let manifest =
+            Manifest::new("old".parse().unwrap(), ResourceId::of(bytes), trackers, hashes).unwrap();
+        let identity = FileIdentity::at(&path).unwrap();
+        PublishedFile { manifest, path, identity }
+    }
 
     #[test]
-    fn only_what_fits_is_copied_and_what_is_there_is_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::open(folder.path()).unwrap();
-        let bytes: Vec<u8> = (0..(3 << 20) + 9).map(|at: u32| (at / 5 % 241) as u8).collect();
-        let trackers = vec!["tt://127.0.0.1:1".parse().unwrap()];
-        let hashes = bytes.chunks(1 << 20).map(ChunkHash::of).collect();
-        let manifest = Manifest::new("x".parse().unwrap(), ResourceId::of(&bytes), trackers, hashes).unwrap();
-        let name = NameRecord::new(manifest.name().clone(), None, Default::default());
-        let name = NameRecord { replace: true, ..name };
-        let record = Record::wanted(manifest.key(), None, 0, name);
-        let slot = home.slot(manifest.key());
-        slot.create(&record, &manifest).unwrap();
-        let mut other = bytes.clone();
-        other[(1 << 20) + 3] ^= 1;
-        let from = home.file(manifest.name());
-        std::fs::write(&from, &other).unwrap();
+    fn a_file_is_read_to_its_end_although_its_name_goes_to_another_one() {
+        let (folder, bytes) = (tempfile::tempdir().unwrap(), bytes(3));
+        let old = published(folder.path(), &bytes);
+        let donor = Donor::published(&old).unwrap();
+        assert_eq!(donor.read(ChunkIndex(0)).unwrap(), bytes[..1 << 20]);
+        fs::write(folder.path().join("new"), "other").unwrap();
+        fs::rename(folder.path().join("new"), &old.path).unwrap();
+        assert_eq!(donor.read(ChunkIndex(2)).unwrap(), bytes[2 << 20..]);
+        assert!(Donor::published(&old).is_err(), "the other file is not what was hashed");
+        fs::remove_file(&old.path).unwrap();
+        assert_eq!(donor.read(ChunkIndex(1)).unwrap(), bytes[1 << 20..2 << 20]);
+    }
 
-        let all = HaveMap::full(manifest.count());
-        let copied = copy_chunks(&slot, &from, &manifest, &all, &silent).unwrap();
-        let good: Vec<u32> = copied.good.iter().map(|index| index.0).collect();
-        assert_eq!(good, [0, 2, 3]);
-        assert_eq!(copied.part.bytes(), Some(bytes.len() as u64));
-        assert_eq!(copied.part.read(ChunkIndex(3)).unwrap(), bytes[3 << 20..]);
-        assert_eq!(std::fs::read(&from).unwrap(), other, "the file itself stays");
+    #[test]
+    fn a_file_that_was_cut_is_an_error() {
+        let (folder, bytes) = (tempfile::tempdir().unwrap(), bytes(2));
+        let old = published(folder.path(), &bytes);
+        let donor = Donor::published(&old).unwrap();
+        File::options().write(true).open(&old.path).unwrap().set_len(5).unwrap();
+        assert!(donor.read(ChunkIndex(0)).is_err() && donor.read(ChunkIndex(1)).is_err());
+        assert!(donor.read(ChunkIndex(7)).unwrap().is_empty(), "beyond its end there is nothing");
+    }
 
-        std::fs::remove_file(&from).unwrap();
-        let again = copy_chunks(&slot, &from, &manifest, &all, &silent).unwrap();
-        assert_eq!(again.good, copied.good, "what was copied before is found again");
+    #[test]
+    fn what_is_written_is_what_was_verified_whatever_the_other_file_has_by_now() {
+        let (folder, bytes) = (tempfile::tempdir().unwrap(), bytes(2));
+        let donor = Donor::published(&published(folder.path(), &bytes)).unwrap();
+        let count = ChunkCount::new(2).unwrap();
+        let part = PartFile::open(&Disk::system(), &folder.path().join("x.part"), count).unwrap();
+        let verified = donor.read(ChunkIndex(1)).unwrap();
+        fs::write(folder.path().join("old"), vec![7; bytes.len()]).unwrap(); // in place
+        part.write_shared(ChunkIndex(1), &verified, &donor, ChunkIndex(1)).unwrap();
+        assert_eq!(part.read(ChunkIndex(1)).unwrap(), bytes[1 << 20..]);
+        assert_eq!(part.bytes(), Some(bytes.len() as u64));
+        // To another position, with the blocks of the other file where the file system can do that.
+        let other = donor.read(ChunkIndex(1)).unwrap();
+        part.write_shared(ChunkIndex(0), &[7; CHUNK_BYTES as usize], &donor, ChunkIndex(0)).unwrap();
+        assert_eq!(part.read(ChunkIndex(0)).unwrap(), [7; CHUNK_BYTES as usize][..]);
+        assert_eq!(other, [7; (1 << 20) - 9][..]);
     }
 }

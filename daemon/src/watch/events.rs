@@ -225,8 +225,12 @@ fn complete(doing: &Doing) -> FileEvent {
             received: fetched.bytes_fetched,
             took_ms: u64::try_from(fetched.took.as_millis()).unwrap_or(u64::MAX),
             sources: fetched.peers,
+            reused: fetched.reused.bytes,
+            chunks_reused: fetched.reused.chunks,
         },
-        None => FileEvent::Complete { bytes, received: 0, took_ms: 0, sources: 0 },
+        None => {
+            FileEvent::Complete { bytes, received: 0, took_ms: 0, sources: 0, reused: 0, chunks_reused: 0 }
+        }
     }
 }
 

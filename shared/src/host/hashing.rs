@@ -95,6 +95,8 @@ pub struct Checked {
     pub whole_matches: bool,
     /// The file's size; for a download, only the part that can belong to the resource.
     pub bytes: u64,
+    /// What was found. The hash of a chunk that was passed over is all zeros, and that of the whole means nothing then.
+    pub found: Hashed,
 }
 
 /// Compares a file with a manifest. Bytes beyond the manifest's last chunk are not read; with them the file is not the
@@ -132,7 +134,7 @@ fn check(
     unreadable_max: usize,
     progress: &Progress<'_>,
 ) -> io::Result<Checked> {
-    let (hashed, skipped) = hash_bytes(body, unreadable_max, progress)?;
+    let (mut hashed, skipped) = hash_bytes(body, unreadable_max, progress)?;
     body.must_be_unchanged()?;
     let mut good = HaveMap::empty(manifest.count());
     for (index, (found, wanted)) in
@@ -144,7 +146,13 @@ fn check(
     }
     let bad = good.missing_from(ChunkIndex(0)).collect();
     let whole_matches = skipped.is_empty() && hashed.resource == manifest.resource();
-    Ok(Checked { good, bad, unreadable: skipped.unreadable, whole_matches, bytes: body.bytes() })
+    for (index, hash) in (0..).map(ChunkIndex).zip(&mut hashed.hashes) {
+        if skipped.contains(index) {
+            *hash = ChunkHash([0; 32]);
+        }
+    }
+    let bytes = body.bytes();
+    Ok(Checked { good, bad, unreadable: skipped.unreadable, whole_matches, bytes, found: hashed })
 }
 
 /// The chunks that were passed over.

@@ -110,7 +110,7 @@ pub fn copy(
         let end = data.end.min(data.start + STEP_BYTES);
         match are_holes_hidden {
             true => copy_without_zeros(from, to, data.start..end)?,
-            false => copy_range(from, to, data.start, end - data.start)?,
+            false => copy_range(from, data.start, to, data.start, end - data.start)?,
         }
         at = end;
         if progress(at).is_break() {
@@ -122,20 +122,22 @@ pub fn copy(
     Ok(())
 }
 
-/// Copies a range of a file to the same offset in another, zeros included: in the kernel, which may share blocks, or
+/// Copies a range of a file to an offset in another, zeros included: in the kernel, which may share blocks, or
 /// here if the kernel cannot.
 ///
 /// # Errors
 /// When the file is shorter, or one of the disks fails.
-pub fn copy_range(from: &File, to: &File, offset: u64, bytes: u64) -> io::Result<()> {
-    let (mut read_at, mut write_at, end) = (offset, offset, offset + bytes);
+pub fn copy_range(from: &File, from_offset: u64, to: &File, offset: u64, bytes: u64) -> io::Result<()> {
+    let (mut read_at, mut write_at, end) = (from_offset, offset, from_offset + bytes);
     while read_at < end {
         let rest = usize::try_from(end - read_at).unwrap_or(usize::MAX);
         match rustix::fs::copy_file_range(from, Some(&mut read_at), to, Some(&mut write_at), rest) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) | Err(Errno::INTR) => {}
             Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
-                return read_in_pieces(from, read_at..end, |piece, at| to.write_all_at(piece, at));
+                return read_in_pieces(from, read_at..end, |piece, at| {
+                    to.write_all_at(piece, at - from_offset + offset)
+                });
             }
             Err(error) => return Err(error.into()),
         }
@@ -252,7 +254,7 @@ mod tests {
     fn ranges_are_copied_over_what_was_there() {
         let from = file_of(&[MIB..2 * MIB], 4 * MIB);
         let to = file_of(&[0..4 * MIB], 4 * MIB);
-        copy_range(&from, &to, 0, 3 * MIB).unwrap();
+        copy_range(&from, 0, &to, 0, 3 * MIB).unwrap();
         assert!(content(&to)[..3 * MIB as usize] == content(&from)[..3 * MIB as usize]);
         assert!(content(&to)[3 * MIB as usize..].iter().all(|byte| *byte == 7));
     }

@@ -4,7 +4,8 @@ use super::sorted::Sorted;
 use crate::chunk::ChunkIndex;
 use crate::manifest::Manifest;
 
-/// The chunks of a resource that occur more than once. It needs 12 bytes for each of them.
+/// The chunks of a resource that occur more than once, without those of zeros, which are made from nothing. It needs 12
+/// bytes for each of them.
 ///
 /// ```
 /// use shared::chunk::ChunkIndex;
@@ -26,7 +27,8 @@ impl Repeats {
     /// Finds the chunks of a resource that occur more than once. It takes as long as sorting the hashes: for the largest
     /// resource a second or two.
     pub fn of(manifest: &Manifest) -> Repeats {
-        let mut all: Vec<ChunkIndex> = manifest.count().indices().collect();
+        let mut all: Vec<ChunkIndex> =
+            manifest.count().indices().filter(|index| !manifest.is_zeros(*index)).collect();
         let hashes = manifest.hashes();
         all.sort_unstable_by_key(|index| hashes[index.slot()]);
         let is_alike = |one: &ChunkIndex, other: &ChunkIndex| hashes[one.slot()] == hashes[other.slot()];

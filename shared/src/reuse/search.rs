@@ -49,9 +49,10 @@ pub struct Hit {
 }
 
 impl Search {
-    /// A search for all chunks that are not in `have`.
+    /// A search for all chunks that are not in `have`, except those of zeros, which are made from nothing.
     pub fn new(manifest: &Manifest, have: &HaveMap) -> Search {
-        let missing: Vec<ChunkIndex> = have.missing_from(ChunkIndex(0)).collect();
+        let is_wanted = |index: &ChunkIndex| !manifest.is_zeros(*index);
+        let missing: Vec<ChunkIndex> = have.missing_from(ChunkIndex(0)).filter(is_wanted).collect();
         let filter = Filter::new(missing.iter().filter_map(|index| manifest.hash(*index)), missing.len());
         let wanted = Sorted::new(manifest.clone(), missing);
         Search { wanted, filter, found: HaveMap::empty(manifest.count()), hits: Vec::new() }

@@ -28,6 +28,19 @@ struct Bench {
     fetched: Vec<ChunkIndex>,
     /// A `get` was answered.
     accepted: bool,
+    old: Old,
+    old_bytes: Vec<u8>,
+}
+
+/// A finished file that has two of the three chunks, at other positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Old {
+    /// There is none.
+    Nothing,
+    /// It has another name.
+    Beside,
+    /// It has the wanted name and is replaced.
+    Replaced,
 }
 
 /// A life of a daemon.
@@ -71,7 +84,22 @@ impl Bench {
         let manifest = manifest_of("x", &bytes);
         let root = Arc::new(tempfile::tempdir().unwrap());
         fs::create_dir(root.path().join("shared")).unwrap();
-        Bench { root, manifest, bytes, fetched: Vec::new(), accepted: false }
+        let (old, old_bytes) = (Old::Nothing, Vec::new());
+        Bench { root, manifest, bytes, fetched: Vec::new(), accepted: false, old, old_bytes }
+    }
+
+    /// Beside a file that has two of the three chunks.
+    async fn with(old: Old) -> Bench {
+        let mut bench = Bench::new(dense);
+        let name = if old == Old::Beside { "old" } else { "x" };
+        let chunks: Vec<&[u8]> = bench.bytes.chunks(CHUNK_BYTES as usize).collect();
+        let old_bytes = [chunks[1], &vec![9; CHUNK_BYTES as usize], chunks[0], b"end"].concat();
+        let mut life = bench.start(bench.disk()).expect("a good disk");
+        life.rig.finished(&manifest_of(name, &old_bytes), &old_bytes).await;
+        life.rig.driver.saver.idle().await;
+        life.rig.driver.home.abandon();
+        (bench.old, bench.old_bytes) = (old, old_bytes);
+        bench
     }
 
     fn folder(&self) -> PathBuf {
@@ -92,7 +120,7 @@ impl Bench {
     async fn fetch(&mut self, life: &mut Life) {
         let key = self.manifest.key();
         if life.rig.driver.library.get(key).is_none() {
-            let accepted = life.rig.get(&self.manifest, false).await;
+            let accepted = life.rig.get(&self.manifest, self.old == Old::Replaced).await;
             self.accepted |= accepted.is_ok() && !life.disk.has_stopped();
         }
         let begin = Instant::now();
@@ -104,8 +132,8 @@ impl Bench {
 
     async fn fetch_next(&mut self, life: &mut Life) {
         let key = self.manifest.key();
-        let ready = life.fetching(key).filter(|it| it.blocked.is_none() && it.zeros_left == 0);
-        let missing = ready.and_then(|it| it.have.first_missing());
+        let is_ready = |it: &&Fetching| it.blocked.is_none() && it.zeros_left == 0 && it.reuse.is_done();
+        let missing = life.fetching(key).filter(is_ready).and_then(|it| it.have.first_missing());
         let Some(index) = missing else { return life.wait().await };
         let download = life.rig.download(key);
         let chunk = self.bytes.chunks(CHUNK_BYTES as usize).nth(index.0 as usize).unwrap().to_vec();
@@ -145,11 +173,19 @@ impl Bench {
     }
 
     fn check_visible(&self) {
+        let may_be_old = self.old == Old::Replaced;
         if let Ok(found) = fs::read(self.folder().join("x")) {
-            assert!(found == self.bytes, "wrong bytes are visible");
+            assert!(found == self.bytes || may_be_old && found == self.old_bytes, "wrong bytes are visible");
         }
         if let Ok(found) = fs::read_to_string(self.folder().join("x.tinytorrent")) {
-            assert_eq!(found, self.manifest.to_text());
+            let is_old = may_be_old && found == manifest_of("x", &self.old_bytes).to_text();
+            assert!(is_old || found == self.manifest.to_text());
+        }
+        if self.old == Old::Beside {
+            assert!(
+                fs::read(self.folder().join("old")).unwrap() == self.old_bytes,
+                "the old file has changed"
+            );
         }
     }
 
@@ -310,6 +346,19 @@ async fn zeros_over_wrong_bytes_are_claimed_only_when_they_are_on_the_disk() {
     }
 }
 
+/// While chunks are taken from another file of this machine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_crash_before_any_step_while_chunks_are_reused_loses_nothing() {
+    for (old, stop) in [(Old::Beside, Stop::Tear), (Old::Replaced, Stop::Cut)] {
+        let mut step = 1;
+        while check_bench(Bench::with(old).await, step, stop).await {
+            step += 1;
+        }
+        assert!(step > 40, "a download has more steps than {step}");
+        eprintln!("{} steps", step - 1);
+    }
+}
+
 /// Several lives that each end at some step, also while loading what the former one left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn several_crashes_one_after_the_other_lose_nothing() {
@@ -348,7 +397,10 @@ async fn several_crashes_one_after_the_other_lose_nothing() {
 /// anything, and nothing is lost. Returns whether it refused anything.
 async fn check_refusal_from(step: u64, refusal: DiskFault, content: Content) -> bool {
     eprintln!("refused from step {step} on: {refusal:?}");
-    let mut bench = Bench::new(content);
+    check_refusal(Bench::new(content), step, refusal).await
+}
+
+async fn check_refusal(mut bench: Bench, step: u64, refusal: DiskFault) -> bool {
     let disk = bench.disk();
     let mut life = bench.start(disk.clone()).expect("a good disk");
     let began = disk.steps();
@@ -414,4 +466,15 @@ async fn a_write_back_that_fails_at_any_sync_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_panic_at_any_sync_is_a_failure_that_is_gone_on_from() {
     check_every_refusal(DiskFault::Panic).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_disk_that_fails_while_chunks_are_reused_is_waited_for() {
+    for refusal in [DiskFault::Full, DiskFault::WriteBack] {
+        let mut step = 1;
+        while check_refusal(Bench::with(Old::Beside).await, step, refusal).await {
+            step += 1;
+        }
+        assert!(step > 20, "a download has more steps than {step}");
+    }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::library::Reused;
 
 /// Looks at one name, one status after the other.
 struct Follower {
@@ -27,7 +28,7 @@ fn word(happening: &Happening) -> String {
         Happening::File { what, .. } => match what {
             FileEvent::Shared => "shared".to_owned(),
             FileEvent::Accepted => "accepted".to_owned(),
-            FileEvent::Complete { bytes, received, took_ms, sources } => {
+            FileEvent::Complete { bytes, received, took_ms, sources, .. } => {
                 format!("complete: {bytes} B, {received} B in {took_ms} ms from {sources}")
             }
             FileEvent::Waiting { reason } => format!("waiting: {reason}"),
@@ -84,7 +85,14 @@ impl Follower {
 
 /// Four of its seven bytes came from three peers, in 1.5 s.
 fn fetched() -> Fetched {
-    Fetched { name: name(), bytes: 7, bytes_fetched: 4, took: Duration::from_millis(1_500), peers: 3 }
+    Fetched {
+        name: name(),
+        bytes: 7,
+        bytes_fetched: 4,
+        reused: Reused::default(),
+        took: Duration::from_millis(1_500),
+        peers: 3,
+    }
 }
 
 #[test]

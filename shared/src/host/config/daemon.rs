@@ -1,7 +1,9 @@
 //! `ttd.toml`.
 
 use super::settings::settings;
-use super::{ByteSize, CongestionControl, FileMode, GroupName, ListenAddr, RateLimit, Span, Zone};
+use super::{
+    ByteSize, CongestionControl, FileMode, GroupName, ListenAddr, RateLimit, ReuseScope, Span, Zone,
+};
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::url::TrackerUrl;
 use std::num::NonZeroU32;
@@ -51,6 +53,9 @@ settings! {
         /// whose uplink is full receives very slowly, because its requests are delayed. A ttd that does not run as root is
         /// limited to those in net.ipv4.tcp_allowed_congestion_control.
         pub congestion_control: Option<CongestionControl> = "cubic".parse().ok(),
+        /// Where a download looks for its chunks before it fetches them: "all" (all files that ttd knows here),
+        /// "same-name" (the file that it replaces) or "none". `ttctl get --no-reuse` looks nowhere.
+        pub reuse: ReuseScope = ReuseScope::All,
         /// How often received data is synced to disk and recorded. What arrived since then is fetched again after a crash.
         pub sync_every: Span = Span::from_millis(2_000).expect("more than 0"),
         /// A download without progress for this long is reported in the log, once, with the reason. The log also says

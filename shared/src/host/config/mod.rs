@@ -30,4 +30,4 @@ pub use files::Files;
 pub use key::{Key, Shape};
 pub use tracker::TrackerConfig;
 pub use units::{BadUnit, ByteSize, FileMode, Rate, RateLimit, Span};
-pub use values::{BadValue, CongestionControl, GroupName, ListenAddr, Zone};
+pub use values::{BadValue, CongestionControl, GroupName, ListenAddr, ReuseScope, Zone};

@@ -1,6 +1,8 @@
 //! Conversion of values from and to TOML: words, numbers, paths and lists.
 
-use super::{ByteSize, CongestionControl, FileMode, GroupName, ListenAddr, RateLimit, Span, Zone};
+use super::{
+    ByteSize, CongestionControl, FileMode, GroupName, ListenAddr, RateLimit, ReuseScope, Span, Zone,
+};
 use crate::host::logging::{LogFilter, LogFormat};
 use crate::url::TrackerUrl;
 use std::fmt::Display;
@@ -59,6 +61,7 @@ words! {
     FileMode: "octal digits in quotes, such as \"0644\"", bare: false;
     ListenAddr: "an address and a port in quotes, or a port";
     Zone: "a name in quotes", bare: false;
+    ReuseScope: "\"all\", \"same-name\" or \"none\"", bare: false;
     CongestionControl: "a name in quotes, such as \"cubic\"", bare: false;
     GroupName: "the name or the number of a group";
     LogFilter: "a level in quotes, such as \"info\"", bare: false;

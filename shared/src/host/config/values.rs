@@ -55,6 +55,40 @@ impl fmt::Display for ListenAddr {
     }
 }
 
+/// The files of this machine that a download takes chunks from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReuseScope {
+    /// All files that the daemon shares or fetches, and the one that the download replaces.
+    All,
+    /// Only the file that the download replaces.
+    SameName,
+    /// No file.
+    None,
+}
+
+impl FromStr for ReuseScope {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<ReuseScope, BadValue> {
+        match text {
+            "all" => Ok(ReuseScope::All),
+            "same-name" => Ok(ReuseScope::SameName),
+            "none" => Ok(ReuseScope::None),
+            _ => Err(BadValue("\"all\", \"same-name\" or \"none\"")),
+        }
+    }
+}
+
+impl fmt::Display for ReuseScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ReuseScope::All => "all",
+            ReuseScope::SameName => "same-name",
+            ReuseScope::None => "none",
+        })
+    }
+}
+
 /// The name of a group of machines that are close to each other: a site, a room, a rack. Empty if none is configured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Zone(String);

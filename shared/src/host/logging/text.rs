@@ -19,7 +19,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// Fields that only the JSON format shows: numbers that programs want without a unit, and that the message tells with
 /// one.
-const IN_WORDS: [&str; 6] = ["bytes", "bytes_fetched", "took_ms", "bytes_per_s", "peers", "uid"];
+const IN_WORDS: [&str; 7] =
+    ["bytes", "bytes_fetched", "bytes_reused", "took_ms", "bytes_per_s", "peers", "uid"];
 
 /// How many digits of an id a line shows: enough to tell apart all files of a fleet. JSON has the whole id.
 const ID_DIGITS: usize = 12;

@@ -41,6 +41,10 @@ pub enum FileEvent {
         took_ms: u64,
         /// How many peers sent a chunk of it in this run.
         sources: u32,
+        /// Bytes of chunks that were on this machine already, in other files or at other positions.
+        reused: u64,
+        /// How many chunks these are.
+        chunks_reused: u32,
     },
     /// A download has waited for some seconds.
     Waiting { reason: String },

@@ -13,6 +13,8 @@ pub struct GetRequest {
     pub what: GetWhat,
     /// Whether other content under this name may be replaced once the new content is complete.
     pub replace: bool,
+    /// Whether chunks may be taken from other files of the daemon's machine, as far as its configuration allows it.
+    pub reuse: bool,
 }
 
 /// How the wanted resource is identified.

@@ -48,6 +48,15 @@ pub struct ResourceStatus {
     /// Whether the name was taken back from the trackers with `ttctl unpublish`: nobody finds the file by it until it is
     /// shared again.
     pub taken_back: bool,
+    /// Bytes of the file that came from peers in this run of the daemon, without what came twice.
+    pub bytes_fetched: u64,
+    /// Bytes of the chunks that were not fetched, because this machine had them in other files or at other positions, or
+    /// because they are all zeros.
+    pub bytes_reused: u64,
+    /// How many chunks these are.
+    pub chunks_reused: u32,
+    /// The files that most of them came from, at most 8, the one with the most first.
+    pub reused_from: Vec<ResourceName>,
 }
 
 impl ResourceStatus {
@@ -84,6 +93,10 @@ impl ResourceStatus {
             added_at_ms: None,
             path: None,
             taken_back: false,
+            bytes_fetched: 0,
+            bytes_reused: 0,
+            chunks_reused: 0,
+            reused_from: Vec::new(),
         }
     }
 }

@@ -28,6 +28,7 @@ mod questions;
 mod reasons;
 mod recipes;
 mod restarts;
+mod reuse;
 mod room;
 mod service;
 mod sparse;

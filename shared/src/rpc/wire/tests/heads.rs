@@ -163,8 +163,9 @@ fn any_control_request() -> impl Strategy<Value = ControlRequest> {
     ];
     prop_oneof![
         share,
-        (what, any::<bool>())
-            .prop_map(|(what, replace)| ControlRequest::Get { request: GetRequest { what, replace } }),
+        (what, any::<bool>(), any::<bool>()).prop_map(|(what, replace, reuse)| ControlRequest::Get {
+            request: GetRequest { what, replace, reuse },
+        }),
         (any::<u64>(), vec(any::<u8>(), 0..5000)).prop_map(|(task, bytes)| ControlRequest::ImportPart {
             task: TaskId(task),
             bytes: bytes::Bytes::from(bytes).into(),

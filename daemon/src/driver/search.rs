@@ -1,0 +1,76 @@
+//! Looks for the chunks of a download in all files of this machine, beside the driver.
+
+use crate::inbox::{Context, DonorPage, FoundChunks, Input, TaskInput};
+use crate::library::{Download, ReuseWork, Source};
+use crate::store::PublishedFile;
+use shared::have::HaveMap;
+use shared::id::SwarmKey;
+use shared::reuse::repeats::Repeats;
+use shared::reuse::search;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// A search for the missing chunks of a download.
+pub(super) struct Search {
+    pub(super) context: Arc<Context>,
+    pub(super) download: Arc<Download>,
+    /// The chunks that it has.
+    pub(super) have: HaveMap,
+    /// The file that it will replace.
+    pub(super) older: Option<Arc<PublishedFile>>,
+    /// Whether to look in all files.
+    pub(super) is_wide: bool,
+    pub(super) work: ReuseWork,
+}
+
+/// What was found so far, and where.
+struct Found {
+    search: search::Search,
+    sources: Vec<Source>,
+}
+
+impl Search {
+    /// Searches. Blocks, also while the driver is busy.
+    pub(super) fn perform(self) -> FoundChunks {
+        let manifest = &self.download.manifest;
+        let repeats = Repeats::of(manifest);
+        let mut found = Found { search: search::Search::new(manifest, &self.have), sources: Vec::new() };
+        if let Some(older) = &self.older {
+            found.look_in(Source::Published(older.clone()), None);
+        }
+        if !self.have.is_empty() && !repeats.is_empty() {
+            found.look_in(Source::Download(self.download.clone()), Some(&self.have));
+        }
+        let mut next = None;
+        let mut is_more = self.is_wide;
+        while is_more && found.search.left() > 0 && self.work.is_wanted() {
+            let Some(page) = self.ask(next) else { break };
+            for (source, have) in page.donors {
+                if source.key() != manifest.key() {
+                    found.look_in(source, have.as_ref());
+                }
+            }
+            (next, is_more) = (page.next, page.next.is_some());
+        }
+        FoundChunks { sources: found.sources, hits: found.search.hits(), repeats: Some(Arc::new(repeats)) }
+    }
+
+    /// Asks the driver for some of the resources; `None` when it is ending.
+    fn ask(&self, after: Option<SwarmKey>) -> Option<DonorPage> {
+        let (reply, page) = oneshot::channel();
+        self.context.tell_blocking(Input::Task(TaskInput::DonorsAsked { after, reply }));
+        page.blocking_recv().ok()
+    }
+}
+
+impl Found {
+    fn look_in(&mut self, source: Source, have: Option<&HaveMap>) {
+        let left = self.search.left();
+        let number = u32::try_from(self.sources.len()).expect("there are fewer resources than that");
+        let has = |index| have.is_none_or(|have| have.contains(index));
+        self.search.look_in(number, source.manifest().hashes(), has);
+        if self.search.left() < left {
+            self.sources.push(source);
+        }
+    }
+}

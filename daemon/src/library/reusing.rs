@@ -1,0 +1,98 @@
+//! How far a download is with the chunks that are on this machine. They are looked for and taken before it joins its
+//! swarm.
+
+use shared::chunk::ChunkIndex;
+use shared::name::ResourceName;
+use shared::reuse::repeats::Repeats;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How far a download is with the chunks that are on this machine.
+#[derive(Debug, Default)]
+pub enum Reuse {
+    /// They are still to be looked for. It does not take part in its swarm.
+    #[default]
+    Due,
+    /// They are being looked for or taken. It does not take part in its swarm.
+    Runs(Reusing),
+    /// All that were found were taken.
+    Done,
+}
+
+/// The search for chunks, and then their copying. Dropping it makes the work stop soon.
+#[derive(Debug, Default)]
+pub struct Reusing {
+    /// The work, shared with the thread that does it.
+    pub work: ReuseWork,
+    /// What was found; `None` while it is being looked for.
+    pub found: Option<FoundHere>,
+    /// The chunks that occur more than once in the download, if that is known.
+    pub repeats: Option<Arc<Repeats>>,
+}
+
+/// The work of writing chunks that are like others that are there. Dropping it makes the work stop soon.
+#[derive(Debug, Default)]
+pub struct Repeating {
+    /// The work, shared with the thread that does it.
+    pub work: ReuseWork,
+    /// The chunks that are there and were not looked at yet.
+    pub queue: Vec<ChunkIndex>,
+    /// The first chunk of each group of equal ones that is in work.
+    pub groups: BTreeSet<ChunkIndex>,
+}
+
+/// How much of a download was found on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundHere {
+    /// The number of chunks.
+    pub chunks: u32,
+    /// The file with most of them; `None` if the download itself has them at other positions.
+    pub file: Option<ResourceName>,
+    /// The number of further files.
+    pub others: u32,
+}
+
+impl Drop for Reusing {
+    fn drop(&mut self) {
+        self.work.stop();
+    }
+}
+
+impl Drop for Repeating {
+    fn drop(&mut self) {
+        self.work.stop();
+    }
+}
+
+/// Work for a download, shared between the driver and the thread that does it.
+#[derive(Debug, Clone, Default)]
+pub struct ReuseWork(Arc<AtomicBool>);
+
+impl ReuseWork {
+    /// Whether the result is still wanted.
+    pub fn is_wanted(&self) -> bool {
+        !self.0.load(Ordering::Relaxed)
+    }
+
+    /// Whether both are the same work.
+    pub fn is_same(&self, other: &ReuseWork) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Reuse {
+    /// Whether this work is the current one.
+    pub fn is_in(&self, work: &ReuseWork) -> bool {
+        matches!(self, Reuse::Runs(reusing) if reusing.work.is_same(work))
+    }
+
+    /// Whether nothing more is looked for, so that the download may join its swarm.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Reuse::Done)
+    }
+}
