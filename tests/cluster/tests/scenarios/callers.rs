@@ -131,3 +131,39 @@ fn more_files_are_shared_than_tasks_are_remembered() {
     });
     assert_eq!(daemon.statuses().len(), many);
 }
+
+#[test]
+fn an_import_brings_no_more_data_than_room_was_promised_for() {
+    const CHUNK: u64 = MIB as u64;
+    let tracker = Tracker::start();
+    let (daemon, socket, _folder) = daemon(&tracker);
+    runtime().block_on(async {
+        let caller = call(&socket).await;
+        let wanted = || ShareRequest { data_bytes: CHUNK, ..request("disk.img", 3 * CHUNK) };
+        let begin = async || caller.import(wanted(), SOON).await.unwrap().unwrap();
+        let part = async |task: TaskId| {
+            let bytes = content(950, MIB).into();
+            caller.import_part(task, Payload { bytes, written: None }, SOON).await.unwrap()
+        };
+        let zeros = async |task: TaskId, bytes| caller.import_zeros(task, bytes, SOON).await.unwrap();
+
+        let task = begin().await;
+        part(task).await.unwrap();
+        zeros(task, CHUNK).await.unwrap();
+        let refused = part(task).await.unwrap_err();
+        assert!(refused.message.ends_with("more than the announced 1048576 bytes of data"), "{refused}");
+        assert!(zeros(task, CHUNK).await.is_err(), "the import has ended");
+
+        let task = begin().await;
+        let refused = zeros(task, u64::MAX).await.unwrap_err();
+        assert!(refused.message.contains("the maximum is"), "{refused}");
+        let refused = zeros(task, 4 * CHUNK).await.unwrap_err();
+        assert!(refused.message.ends_with("more than the announced 3145728 bytes"), "{refused}");
+
+        let task = begin().await;
+        zeros(task, 3 * CHUNK).await.unwrap();
+        caller.import_end(task, SOON).await.unwrap().unwrap();
+    });
+    daemon.wait_seeding("disk.img");
+    daemon.check_file("disk.img", &[0; 3 * MIB]);
+}
