@@ -175,7 +175,7 @@ mod tests {
             let rounds = 2000;
             let found: usize = (0..rounds).map(|_| parts(std::hint::black_box(&bytes)).count()).sum();
             let ns = begin.elapsed().as_nanos() / rounds;
-            println!("{what}: {ns} ns for each chunk of 1 MiB ({} parts)", found as u128 / rounds);
+            eprintln!("{what}: {ns} ns for each chunk of 1 MiB ({} parts)", found as u128 / rounds);
         }
     }
 }

@@ -46,10 +46,11 @@ mod tests {
     use super::*;
     use std::os::unix::fs::MetadataExt;
 
+    type Way = fn(&File, u64, u64) -> io::Result<()>;
+
     #[test]
     fn what_was_there_is_zeros_then_however_the_file_system_does_it() {
-        let ways: [fn(&File, u64, u64) -> io::Result<()>; 2] = [punch, fill];
-        for make_zeros in ways {
+        for make_zeros in [punch as Way, fill] {
             let file = tempfile::tempfile().unwrap();
             let mut bytes = vec![7; 3 << 20];
             file.write_all_at(&bytes, 0).unwrap();

@@ -37,7 +37,7 @@ impl Import {
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.must_fit(bytes.len())?;
         self.own.write(self.bytes, bytes)?;
-        self.hash(bytes);
+        self.hash(bytes, ChunkHash::of(bytes));
         self.data_bytes += bytes.len() as u64;
         Ok(())
     }
@@ -54,7 +54,8 @@ impl Import {
         while left > 0 {
             let chunk = &zeros[..left.min(CHUNK_BYTES.into()) as usize];
             self.must_fit(chunk.len())?;
-            self.hash(chunk);
+            let is_whole = chunk.len() == CHUNK_BYTES as usize;
+            self.hash(chunk, if is_whole { ChunkHash::ZEROS } else { ChunkHash::of(chunk) });
             left -= chunk.len() as u64;
         }
         self.own.clear(begin, bytes)
@@ -70,9 +71,9 @@ impl Import {
         }
     }
 
-    fn hash(&mut self, chunk: &[u8]) {
+    fn hash(&mut self, chunk: &[u8], hash: ChunkHash) {
         self.whole.update(chunk);
-        self.hashes.push(ChunkHash::of(chunk));
+        self.hashes.push(hash);
         self.bytes += chunk.len() as u64;
     }
 

@@ -61,6 +61,7 @@ fn it_computes_what_a_plain_loop_computes() {
 }
 
 #[test]
+#[expect(clippy::single_range_in_vec_init, reason = "a list of ranges is meant")]
 fn a_sparse_file_has_the_hashes_of_its_bytes() {
     let len = 20 * MIB + 77;
     for data in [vec![], vec![3 * MIB..4 * MIB], vec![0..10, 7 * MIB - 1..9 * MIB + 1, len - 1..len]] {
