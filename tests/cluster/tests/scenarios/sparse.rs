@@ -179,7 +179,7 @@ fn measure_sparse_image() {
     for piece in 0..PIECES {
         let offset = (piece * (16 * GIB - 2 * MIB as u64) / PIECES) & !4095;
         file.write_all_at(&content(1000 + piece, MIB), offset).unwrap();
-        chunks.extend([offset / MIB as u64, (offset + MIB as u64 - 1) / MIB as u64]);
+        chunks.extend([offset / MIB as u64, offset.div_ceil(MIB as u64)]);
     }
     file.sync_all().unwrap();
     let copy = allocated_max(&image) * 20 / 21;
