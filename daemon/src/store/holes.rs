@@ -10,9 +10,9 @@ use std::os::unix::fs::FileExt;
 /// The number of bytes that are read and written at once where the file system cannot make holes.
 const STEP_BYTES: usize = 1 << 20;
 
-/// Makes a range of a file zeros, whatever was there. The range becomes a hole; where the file system cannot do that, as
-/// on NFS 4.1 and FAT, zeros are written over what is not zero. The length of the file does not change, so the range must
-/// end within it.
+/// Makes a range of a file zeros, whatever was there. The range becomes a hole. Where the file system cannot do that, as
+/// on NFS 4.1 and FAT, zeros are written over what is not zero. The length of the file does not change, so the range
+/// must end within it.
 pub(super) fn punch(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
     let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     loop {

@@ -99,8 +99,8 @@ impl PartFile {
         Ok(())
     }
 
-    /// Writes a verified chunk without syncing it. Long runs of zeros become holes. The file ends with the last chunk: anything that others wrote after
-    /// it is cut off.
+    /// Writes a verified chunk without syncing it. Long runs of zeros become holes. The file ends with the last chunk:
+    /// anything that others wrote after it is cut off.
     ///
     /// # Errors
     /// When the disk is full or fails.
