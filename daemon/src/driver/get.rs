@@ -389,7 +389,7 @@ impl Driver {
         (fetching.safe, fetching.dirty) = (HaveMap::empty(count), fetching.have.len());
         if let Some(resource) = self.library.get_mut(key) {
             resource.sources.begin(Instant::now());
-            resource.phase = Phase::Fetching(fetching);
+            resource.phase = Phase::Fetching(Box::new(fetching));
             resource.former = None;
         }
         self.start_or_wait(key)

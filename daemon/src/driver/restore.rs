@@ -279,7 +279,7 @@ impl Driver {
                 let fetching = self.fetching(manifest, Arc::new(part), have);
                 if let Some(resource) = self.library.get_mut(key) {
                     resource.sources.begin(Instant::now());
-                    resource.phase = Phase::Fetching(fetching);
+                    resource.phase = Phase::Fetching(Box::new(fetching));
                 }
                 if self.start_or_wait(key) {
                     tracing::info!(name = self.library.called(key), id = %key, "the download continues");

@@ -89,7 +89,7 @@ impl Driver {
         anew.blocked = Some(Blocked::new(error));
         self.leave(key);
         if let Some(resource) = self.library.get_mut(key) {
-            resource.phase = Phase::Fetching(anew);
+            resource.phase = Phase::Fetching(Box::new(anew));
         }
     }
 

@@ -75,7 +75,7 @@ pub enum Phase {
     /// The slot of the download is being made.
     Opening(Opening),
     /// Chunks are being fetched, unless the download is blocked.
-    Fetching(Fetching),
+    Fetching(Box<Fetching>),
     /// It is complete and served from this file.
     Seeding(Arc<PublishedFile>),
     /// It cannot continue without a user's help.
