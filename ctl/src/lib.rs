@@ -19,6 +19,7 @@ mod deadline;
 mod details;
 mod doctor;
 mod documents;
+mod documents_of_trackers;
 mod dress;
 mod each;
 pub mod error;

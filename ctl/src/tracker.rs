@@ -2,8 +2,9 @@
 
 use crate::asker::Asker;
 use crate::cli::{Global, TrackerListArgs, TrackerPeersArgs, TrackerResourcesArgs, resource_name};
-use crate::documents::{
-    Document, Publication, Publications, TrackedPeer, TrackedPeers, TrackedResource, TrackedResources, stage,
+use crate::documents::Document;
+use crate::documents_of_trackers::{
+    Publication, Publications, TrackedPeer, TrackedPeers, TrackedResource, TrackedResources, stage,
 };
 use crate::error::Error;
 use crate::human;

@@ -193,7 +193,7 @@ mod tests {
                 .collect();
             times.sort();
             let (prepared, all) = times[2];
-            println!(
+            eprintln!(
                 "{chunks} chunks wanted, 4 Mi known: {prepared:?} to prepare, {all:?} in all, {:?} for 1,000 known",
                 (all - prepared) / 4194
             );

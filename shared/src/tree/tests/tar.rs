@@ -28,7 +28,7 @@ proptest! {
             prop_assert_eq!(range(layout.content_range(index)), model::content(index, size));
         }
         prop_assert_eq!(probe(&whole), Probe::Tree { listing_bytes: layout.listing().bytes() });
-        prop_assert!(whole.ends_with(&[0; 1024]) && whole.len() % 512 == 0);
+        prop_assert!(whole.ends_with(&[0; 1024]) && whole.len().is_multiple_of(512));
     }
 
     #[test]
