@@ -167,6 +167,7 @@ pub(super) fn reason(waiting: &Waiting) -> String {
         Waiting::Silent { peers } => format!("all {peers} peers have sent nothing"),
         Waiting::Disk { chunks } => format!("the disk is slow: {chunks} chunks are waiting to be written"),
         Waiting::Turn => "other downloads are using all request slots".to_owned(),
+        Waiting::Withheld { .. } => "looking for shifted chunks in the older file".to_owned(),
     }
 }
 

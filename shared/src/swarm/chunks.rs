@@ -16,6 +16,8 @@ pub(super) const COPIES_MAX: usize = 2;
 pub(super) enum ChunkState {
     /// Not here, and not requested.
     Missing,
+    /// Like `Missing`, but not to be requested for now: this machine expects to find it on its own disk.
+    Withheld,
     /// Requested and not yet arrived. Only near the end of a download is there more than one request.
     InFlight(Vec<RequestId>),
     /// Arrived from this peer; it is being verified and written.
@@ -29,9 +31,11 @@ pub(super) struct Chunks {
     have: HaveMap,
     /// The chunks in state `Missing`, as a set: it is searched at every step.
     missing: HaveMap,
+    /// The chunks in state `Withheld`; `None` if there are none, as nearly always.
+    withheld: Option<HaveMap>,
     in_flight: BTreeMap<ChunkIndex, Vec<RequestId>>,
     verifying: BTreeMap<ChunkIndex, PeerAddr>,
-    /// The first chunk that we do not have. It is stored because finding it means reading the whole map.
+    /// The first chunk that is neither here nor withheld. It is stored because finding it means reading the whole map.
     frontier: u32,
 }
 
@@ -41,7 +45,8 @@ impl Chunks {
         let mut missing = HaveMap::empty(count);
         have.missing_from(ChunkIndex(0)).for_each(|index| _ = missing.insert(index));
         let frontier = have.first_missing().map_or(count.get(), |index| index.0);
-        Chunks { have, missing, in_flight: BTreeMap::new(), verifying: BTreeMap::new(), frontier }
+        let (in_flight, verifying) = (BTreeMap::new(), BTreeMap::new());
+        Chunks { have, missing, withheld: None, in_flight, verifying, frontier }
     }
 
     pub(super) fn count(&self) -> ChunkCount {
@@ -56,6 +61,11 @@ impl Chunks {
         &self.missing
     }
 
+    /// The number of chunks that are missing and not to be requested.
+    pub(super) fn withheld(&self) -> u32 {
+        self.withheld.as_ref().map_or(0, HaveMap::len)
+    }
+
     pub(super) fn in_flight(&self) -> &BTreeMap<ChunkIndex, Vec<RequestId>> {
         &self.in_flight
     }
@@ -64,7 +74,8 @@ impl Chunks {
         &self.verifying
     }
 
-    /// The chunks that may be requested now: at most [`WINDOW_CHUNKS_MAX`] from the first one that we do not have.
+    /// The chunks that may be requested now: at most [`WINDOW_CHUNKS_MAX`] from the first one that is neither here nor
+    /// withheld.
     pub(super) fn window(&self) -> Range<u32> {
         self.window_from(self.frontier)
     }
@@ -154,9 +165,26 @@ impl Chunks {
         had
     }
 
+    /// Of the missing chunks, exactly these are not to be requested from now on. Chunks in flight stay in flight, and
+    /// may be requested again if they do not arrive.
+    pub(super) fn withhold(&mut self, chunks: HaveMap) {
+        let before = self.withheld.take();
+        before.iter().flat_map(HaveMap::iter).for_each(|index| _ = self.missing.insert(index));
+        let mut withheld = chunks;
+        let others: Vec<ChunkIndex> =
+            withheld.iter().filter(|&index| !self.missing.contains(index)).collect();
+        others.into_iter().for_each(|index| _ = withheld.remove(index));
+        withheld.iter().for_each(|index| _ = self.missing.remove(index));
+        self.withheld = Some(withheld).filter(|withheld| !withheld.is_empty());
+        self.frontier = 0;
+        self.move_frontier();
+    }
+
     fn take_out(&mut self, index: ChunkIndex) -> Option<ChunkState> {
         if self.missing.remove(index) {
             Some(ChunkState::Missing)
+        } else if self.withheld.as_mut().is_some_and(|withheld| withheld.remove(index)) {
+            Some(ChunkState::Withheld)
         } else if let Some(requests) = self.in_flight.remove(&index) {
             Some(ChunkState::InFlight(requests))
         } else if let Some(from) = self.verifying.remove(&index) {
@@ -169,17 +197,31 @@ impl Chunks {
     fn put(&mut self, index: ChunkIndex, state: ChunkState) {
         match state {
             ChunkState::Missing => _ = self.missing.insert(index),
+            ChunkState::Withheld => {
+                let count = self.count();
+                self.withheld.get_or_insert_with(|| HaveMap::empty(count)).insert(index);
+            }
             ChunkState::InFlight(requests) => _ = self.in_flight.insert(index, requests),
             ChunkState::Verifying(from) => _ = self.verifying.insert(index, from),
             ChunkState::Have => _ = self.have.insert(index),
         }
-        if self.have.contains(index) {
-            while self.have.contains(ChunkIndex(self.frontier)) {
-                self.frontier += 1;
-            }
+        if self.is_passed(index) {
+            self.move_frontier();
         } else {
             self.frontier = self.frontier.min(index.0);
         }
+    }
+
+    fn move_frontier(&mut self) {
+        while self.is_passed(ChunkIndex(self.frontier)) {
+            self.frontier += 1;
+        }
+    }
+
+    /// Whether the frontier passes over a chunk.
+    fn is_passed(&self, index: ChunkIndex) -> bool {
+        let is_withheld = || self.withheld.as_ref().is_some_and(|withheld| withheld.contains(index));
+        self.have.contains(index) || is_withheld()
     }
 
     /// Panics unless every chunk is in exactly one state. It reads all chunks, so only tests call it.
@@ -188,19 +230,21 @@ impl Chunks {
             let states = [
                 self.have.contains(index),
                 self.missing.contains(index),
+                self.withheld.as_ref().is_some_and(|withheld| withheld.contains(index)),
                 self.in_flight.contains_key(&index),
                 self.verifying.contains_key(&index),
             ];
             assert_eq!(states.iter().filter(|&&is| is).count(), 1, "chunk {index}: {states:?}");
         }
-        let all = self.have.len() + self.missing.len();
+        let all = self.have.len() + self.missing.len() + self.withheld();
         let under_way = self.in_flight.len() + self.verifying.len();
         assert_eq!(
             all as usize + under_way,
             self.count().get() as usize,
             "no state of a chunk beyond the last"
         );
-        let frontier = self.have.first_missing().map_or(self.count().get(), |index| index.0);
+        let frontier = self.count().indices().find(|&index| !self.is_passed(index));
+        let frontier = frontier.map_or(self.count().get(), |index| index.0);
         assert_eq!(self.frontier, frontier, "the frontier is kept");
         assert!(self.in_flight.values().all(|requests| (1..=COPIES_MAX).contains(&requests.len())));
     }
@@ -278,6 +322,33 @@ mod tests {
         assert!(chunks.window_is_asked());
         chunks.release(ChunkIndex(0), RequestId(2));
         assert!(!chunks.window_is_asked());
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_missing_and_the_window_passes_over_it() {
+        let (mut chunks, peer) = (chunks(8), "[::1]:1".parse().unwrap());
+        assert!(chunks.ask(ChunkIndex(1), RequestId(1)));
+        assert!(chunks.ask(ChunkIndex(2), RequestId(2)));
+        chunks.store(ChunkIndex(3));
+        let of = |indices: &[u32]| {
+            let mut map = HaveMap::empty(ChunkCount::new(8).unwrap());
+            indices.iter().for_each(|&index| _ = map.insert(ChunkIndex(index)));
+            map
+        };
+        chunks.withhold(of(&[0, 1, 2, 3, 5, 6]));
+        chunks.check_invariants();
+        assert_eq!((chunks.withheld(), chunks.window()), (3, 1..8), "only what was missing is withheld");
+        assert!(!chunks.ask(ChunkIndex(0), RequestId(3)) && !chunks.window_is_asked());
+        chunks.release(ChunkIndex(1), RequestId(1));
+        assert!(chunks.ask(ChunkIndex(1), RequestId(4)), "it was on its way, and may be asked for again");
+        assert_eq!(chunks.store(ChunkIndex(5)), Some(ChunkState::Withheld));
+        chunks.arrive(ChunkIndex(1), RequestId(4), peer);
+        chunks.check_invariants();
+        chunks.withhold(of(&[6, 7]));
+        assert_eq!((chunks.withheld(), chunks.window()), (2, 0..8), "the others may be asked for again");
+        chunks.withhold(of(&[]));
+        assert_eq!((chunks.withheld(), chunks.missing().len()), (0, 4));
+        chunks.check_invariants();
     }
 
     #[test]

@@ -42,6 +42,15 @@ pub enum Event {
         /// Which swarm.
         key: SwarmKey,
     },
+    /// Of the chunks that a swarm still lacks, do not request exactly these from now on: this machine expects to find
+    /// them on its own disk. Each such event replaces the one before; an empty set ends it. Chunks that are requested
+    /// already still arrive. A found chunk is reported by [`Event::Stored`].
+    Withhold {
+        /// Which swarm.
+        key: SwarmKey,
+        /// The chunks.
+        chunks: HaveMap,
+    },
 
     // -- who is there
     /// A tracker named peers of a swarm.

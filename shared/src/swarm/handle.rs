@@ -16,6 +16,7 @@ impl Machine {
         match event {
             Event::Join { key, count, have } => self.join(key, count, have),
             Event::Leave { key } => self.leave(key),
+            Event::Withhold { key, chunks } => self.withhold(key, chunks),
             Event::PeersFound { key, peers } => self.peers_found(key, peers),
             Event::LonelyFound { key, peers } => self.knock(key, peers),
             Event::PeerSubscribed { key, peer } => self.peers_found(key, vec![peer]),
@@ -59,6 +60,14 @@ impl Machine {
         if let Some(swarm) = self.swarms.remove(&key) {
             self.verifying -= swarm.chunks.verifying().len() as u32;
             self.grant_waiting();
+        }
+    }
+
+    fn withhold(&mut self, key: SwarmKey, chunks: HaveMap) {
+        let Some(swarm) = self.swarms.get_mut(&key).filter(|swarm| swarm.leeching) else { return };
+        if chunks.count() == swarm.chunks.count() {
+            swarm.chunks.withhold(chunks);
+            self.enqueue(key);
         }
     }
 

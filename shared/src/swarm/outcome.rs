@@ -174,7 +174,7 @@ impl Machine {
         swarm.moved_at = self.now;
         match swarm.chunks.store(index) {
             None | Some(ChunkState::Have) => return,
-            Some(ChunkState::Missing) => {}
+            Some(ChunkState::Missing | ChunkState::Withheld) => {}
             Some(ChunkState::InFlight(requests)) => self.cancel(requests),
             Some(ChunkState::Verifying(from)) => {
                 self.verifying -= 1;

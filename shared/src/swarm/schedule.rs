@@ -162,6 +162,9 @@ impl Machine {
             }
             return;
         }
+        if swarm.chunks.missing().is_empty() {
+            return; // the rest is withheld: no peer is needed for it
+        }
         let next = swarm.found_at + self.config.find_peers_every;
         if next <= self.now {
             swarm.found_at = self.now;

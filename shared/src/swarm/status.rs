@@ -85,6 +85,9 @@ impl Machine {
         if !(swarm.leeching && idle) {
             return None;
         }
+        if swarm.chunks.missing().is_empty() {
+            return Some(Waiting::Withheld { chunks: swarm.chunks.withheld() });
+        }
         if swarm.zone.waits() {
             return Some(Waiting::Zone);
         }
@@ -260,6 +263,11 @@ pub enum Waiting {
     },
     /// Other swarms use all requests that may be open at once.
     Turn,
+    /// All missing chunks are expected to be found on this machine.
+    Withheld {
+        /// How many chunks.
+        chunks: u32,
+    },
 }
 
 /// A peer of a swarm, as `ttctl peers` shows it.

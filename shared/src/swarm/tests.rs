@@ -14,6 +14,7 @@ mod given;
 mod reasons;
 mod slow;
 mod subscriptions;
+mod withheld;
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);

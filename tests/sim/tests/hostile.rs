@@ -88,6 +88,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             Event::Join { key: key(at), count, have: HaveMap::empty(count) }
         }),
         1 => any_key().prop_map(|key| Event::Leave { key }),
+        2 => (any_key(), any_have()).prop_map(|(key, chunks)| Event::Withhold { key, chunks }),
         5 => (any_key(), prop::collection::vec(any_peer(), 0..5))
             .prop_map(|(key, peers)| Event::PeersFound { key, peers }),
         1 => (any_key(), any_peer()).prop_map(|(key, peer)| Event::PeerSubscribed { key, peer }),

@@ -200,6 +200,8 @@ impl World {
         self.actions.clear();
         let keys: Vec<SwarmKey> = self.swarms.keys().copied().collect();
         for &key in &keys {
+            let chunks = HaveMap::empty(self.swarms[&key].have.count());
+            self.tell(Event::Withhold { key, chunks });
             self.tell(Event::PeersFound { key, peers: vec![honest()] });
         }
         let latest = self.now + END_MAX;
@@ -278,7 +280,7 @@ impl World {
             ms @ 128..250 => Duration::from_millis(1 << (ms % 14)),
             _ => Duration::from_secs(u16::arbitrary(input)?.into()),
         };
-        let event = match input.int_in_range(0..=19)? {
+        let event = match input.int_in_range(0..=20)? {
             0 => self.join(input)?,
             1 => Event::Leave { key: key(input)? },
             2 => {
@@ -314,6 +316,16 @@ impl World {
                 self.asked += 1;
                 let ask = AskId(self.asked);
                 Event::ChunkAsked { ask, peer: peer(input)?, key: key(input)?, index: index(input)? }
+            }
+            19 => {
+                let key = key(input)?;
+                let count = self.swarms.get(&key).map_or_else(|| ChunkCount::new(9).expect("it is small"), |it| it.have.count());
+                let mut chunks = if bool::arbitrary(input)? { HaveMap::full(count) } else { HaveMap::empty(count) };
+                for _ in 0..input.int_in_range(0..=9)? {
+                    let index = index(input)?;
+                    _ = if chunks.contains(index) { chunks.remove(index) } else { chunks.insert(index) };
+                }
+                Event::Withhold { key, chunks }
             }
             _ if !self.serving.is_empty() && bool::arbitrary(input)? => {
                 let at = input.choose_index(self.serving.len())?;
