@@ -58,6 +58,8 @@ impl Driver {
             reuse: Reuse::default(),
             repeats: None,
             repeating: None,
+            following: None,
+            was_followed: false,
         }
     }
 
@@ -132,6 +134,7 @@ impl Driver {
             fetching.download.unnoted.leave(1); // it came twice
             return false;
         }
+        fetching.following.iter_mut().for_each(|following| following.tell(index));
         fetching.dirty += 1;
         fetching.download.whole.advance(&fetching.have);
         if fetching.dirty >= DIRTY_MAX && !fetching.syncing {

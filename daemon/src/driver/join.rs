@@ -32,6 +32,7 @@ impl Driver {
         }
         self.context.board.put(key, have.clone());
         self.event(Event::Join { key, count, have });
+        self.follow_shift(key);
         self.announce(key);
         self.changed();
     }
@@ -39,6 +40,9 @@ impl Driver {
     /// Leaves the swarm of a resource.
     pub(super) fn leave(&mut self, key: SwarmKey) {
         self.stop_reuse(key);
+        if let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|it| &mut it.phase) {
+            fetching.following = None; // a new one begins when it is joined again
+        }
         self.context.board.remove(key);
         self.event(Event::Leave { key });
         self.trackers.command_all(|| TrackerCommand::Remove(key));

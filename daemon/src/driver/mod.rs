@@ -6,7 +6,8 @@
 //! Each file contains one activity. [`act`] performs the core's actions, and [`join`] joins and leaves swarms.
 //! [`share`] and [`get`] begin new resources, and [`adopt`] takes over files that already have a wanted name;
 //! [`naming`] asks who has a name, and [`wanted`] records who wants it. [`download`] adds chunks that arrived,
-//! [`reuse`] and [`repeat`] those that are here and that [`search`] finds, [`zeros`] makes those of zeros, [`sync`] makes
+//! [`reuse`] and [`repeat`] those that are here and that [`search`] finds, [`zeros`] makes those of zeros,
+//! [`follow_shift`] has shifted content searched by a [`follower`], [`sync`] makes
 //! them durable, [`publish`] puts the complete file under its name, [`blocked`] waits while the disk refuses, [`room`]
 //! counts the promised bytes, and [`another`] replaces a list of
 //! chunks by another one. [`manage`] pauses, resumes and removes; [`check`] checks files with the help of [`compare`];
@@ -27,6 +28,8 @@ mod compare;
 mod download;
 mod events;
 mod folder;
+mod follow_shift;
+mod follower;
 mod get;
 mod hashing;
 mod join;

@@ -295,7 +295,10 @@ impl Driver {
         }
         let key = download.manifest.key();
         match taken {
-            Ok(()) if self.stored_from_here(key, index, from) => self.event(Event::Stored { key, index }),
+            Ok(()) if self.stored_from_here(key, index, from) => {
+                self.event(Event::Stored { key, index });
+                self.follower_found(key);
+            }
             // It is wrong, or a peer was faster, or the download has ended.
             Ok(()) | Err(TakeError::Corrupt | TakeError::Ended | TakeError::Unread(_)) => {}
             Err(error) => {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// How often rates are sampled, syncs begun and blocked downloads tried again.
-const TICK: Duration = Duration::from_millis(250);
+pub(super) const TICK: Duration = Duration::from_millis(250);
 
 /// Limits the inputs that are handled before the loop looks at the clock again, so that timers are not late when many
 /// inputs wait.
@@ -107,6 +107,7 @@ impl Driver {
             TaskInput::Reused { download, index, from, taken } => {
                 self.reused(&download, index, &from, taken);
             }
+            TaskInput::Followed { download, by, followed } => self.followed(&download, &by, followed),
             TaskInput::Opened { wanted, record, place, opened, reply } => {
                 self.opened(&wanted, *record, &place, opened, reply);
             }
@@ -152,6 +153,7 @@ impl Driver {
         busy |= self.checks.are_running();
         self.sync_due(now);
         self.retry_blocked(now);
+        self.look_at_followers();
         if self.ticks.is_multiple_of(8) {
             buffers::trim();
             self.report_progress();

@@ -1,5 +1,6 @@
 //! The driver's state.
 
+use super::follower::FOLLOWERS_MAX;
 use super::hashing::Hashing;
 use super::loading::Loading;
 use super::lookers::Lookers;
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 /// How many names a daemon shares or fetches; further ones are refused. A tracker with the default configuration
 /// accepts this many from one daemon.
@@ -61,6 +62,8 @@ pub struct Driver {
     pub(super) hashing: Hashing,
     /// Takes chunks of downloads from what is here.
     pub(super) reusers: Reusers,
+    /// The places for followers of shifted content.
+    pub(super) followers: Arc<Semaphore>,
     /// Doubted chunks that are being read.
     pub(super) suspects: BTreeSet<(SwarmKey, ChunkIndex)>,
     pub(super) trackers: Trackers,
@@ -130,6 +133,7 @@ impl Driver {
             checks: Checks::default(),
             hashing: Hashing::default(),
             reusers: Reusers::default(),
+            followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             suspects: BTreeSet::new(),
             trackers: Trackers::default(),
             stalls: Stalls::default(),

@@ -186,7 +186,9 @@ impl Driver {
             trackers = joined(self.troubles(resource).map(|(url, trouble)| Some(unusable(&url, &trouble?))));
             reasons.push(conflict(resource));
         }
-        (State::Waiting, Reason { here: joined(reasons), trackers }, None)
+        let state =
+            if matches!(waiting, Waiting::Withheld { .. }) { State::Downloading } else { State::Waiting };
+        (state, Reason { here: joined(reasons), trackers }, None)
     }
 
     /// What is wrong with a finished resource: without a tracker nobody new finds it.

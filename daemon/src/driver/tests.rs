@@ -9,6 +9,7 @@ mod promises;
 mod replace;
 mod rest;
 mod reuse;
+mod shift;
 mod start;
 mod syncs;
 mod versions;

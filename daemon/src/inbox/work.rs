@@ -3,7 +3,8 @@
 use super::command::{Reply, ToShare, Wanted};
 use super::found;
 use crate::library::{
-    Check, Download, HashedWhole, Opening, ReadError, ReuseWork, ReusedFrom, Source, TakeError,
+    Check, Download, Follow, Followed, HashedWhole, Opening, ReadError, ReuseWork, ReusedFrom, Source,
+    TakeError,
 };
 use crate::snapshot::Snapshot;
 use crate::store::{
@@ -69,6 +70,8 @@ pub enum TaskInput {
     Repeated { download: Arc<Download>, work: ReuseWork },
     /// A chunk of a download was found on this machine, verified and written, or one of the two failed.
     Reused { download: Arc<Download>, index: ChunkIndex, from: ReusedFrom, taken: Result<(), TakeError> },
+    /// The follower of a download says which chunks it may find, or that it has ended.
+    Followed { download: Arc<Download>, by: Follow, followed: Followed },
     /// The part file of a new download was created, or could not be.
     Opened {
         wanted: Box<Wanted>,

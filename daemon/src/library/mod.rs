@@ -1,6 +1,7 @@
 //! The resources of this machine: what the driver knows of each, in addition to what the core knows of its swarm.
 
 mod checking;
+mod following;
 mod index;
 mod older;
 mod opening;
@@ -16,6 +17,7 @@ mod whole;
 mod why;
 
 pub use checking::{Check, CheckFile, CheckStep, Checking};
+pub use following::{Follow, Followed, Following};
 pub use index::Library;
 pub use older::Older;
 pub use opening::Opening;

@@ -2,6 +2,7 @@
 
 use super::checking::CheckStep;
 use super::checking::{Check, Checking};
+use super::following::Following;
 use super::older::Older;
 use super::opening::Opening;
 use super::rates::{Rates, Traffic};
@@ -113,6 +114,10 @@ pub struct Fetching {
     pub repeats: Option<Arc<Repeats>>,
     /// The writing of such chunks, while a thread does that.
     pub repeating: Option<Repeating>,
+    /// The search of its content in the file that it will replace, while that runs.
+    pub following: Option<Following>,
+    /// Whether that search has ended: it is not repeated when the download joins its swarm again.
+    pub was_followed: bool,
 }
 
 impl Drop for Fetching {

@@ -102,6 +102,16 @@ impl Bench {
         bench
     }
 
+    /// A download that replaces a file in which most of its content lies shifted.
+    fn shifted() -> Bench {
+        let old = shift::random(5);
+        let mut bench = Bench { bytes: shift::with_insertion(&old, 1), ..Bench::new(dense) };
+        bench.manifest = manifest_of("x", &bench.bytes);
+        fs::write(bench.folder().join("x"), &old).unwrap();
+        (bench.old, bench.old_bytes) = (Old::Replaced, old);
+        bench
+    }
+
     fn folder(&self) -> PathBuf {
         self.root.path().join("shared")
     }
@@ -133,7 +143,10 @@ impl Bench {
     async fn fetch_next(&mut self, life: &mut Life) {
         let key = self.manifest.key();
         let is_ready = |it: &&Fetching| it.blocked.is_none() && it.zeros_left == 0 && it.reuse.is_done();
-        let missing = life.fetching(key).filter(is_ready).and_then(|it| it.have.first_missing());
+        let missing = life.fetching(key).filter(is_ready).and_then(|it| {
+            let is_held = |index: &ChunkIndex| it.following.as_ref().is_some_and(|it| it.holds(*index));
+            it.have.missing_from(ChunkIndex(0)).find(|index| !is_held(index))
+        });
         let Some(index) = missing else { return life.wait().await };
         let download = life.rig.download(key);
         let chunk = self.bytes.chunks(CHUNK_BYTES as usize).nth(index.0 as usize).unwrap().to_vec();
@@ -290,6 +303,14 @@ async fn check_bench(mut bench: Bench, step: u64, stop: Stop) -> bool {
     has_stopped
 }
 
+async fn check_every_step_of_a_replacement(stop: Stop) {
+    let mut step = 1;
+    while check_bench(Bench::shifted(), step, stop).await {
+        step += 1;
+    }
+    assert!(step > 40, "a download has more steps than {step}");
+}
+
 async fn check_every_step(stop: impl Fn(u64) -> Stop) {
     for content in [dense as Content, sparse] {
         let mut step = 1;
@@ -357,6 +378,16 @@ async fn a_crash_before_any_step_while_chunks_are_reused_loses_nothing() {
         assert!(step > 40, "a download has more steps than {step}");
         eprintln!("{} steps", step - 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_process_killed_before_any_step_while_shifted_content_is_taken_over_loses_nothing() {
+    check_every_step_of_a_replacement(Stop::Kill).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_power_cut_before_any_step_while_shifted_content_is_taken_over_loses_nothing() {
+    check_every_step_of_a_replacement(Stop::Cut).await;
 }
 
 /// Several lives that each end at some step, also while loading what the former one left.

@@ -1,0 +1,146 @@
+//! Tests of content that lies shifted in the older file of a name.
+
+use super::*;
+use shared::chance::splitmix;
+use shared::swarm::Waiting;
+
+pub(super) fn random(chunks: usize) -> Vec<u8> {
+    let mut state = 1;
+    (0..chunks * CHUNK_BYTES as usize / 8 - 1).flat_map(|_| splitmix(&mut state).to_le_bytes()).collect()
+}
+
+/// The old content with 13 bytes inserted in a chunk.
+pub(super) fn with_insertion(old: &[u8], chunk: usize) -> Vec<u8> {
+    let at = chunk * CHUNK_BYTES as usize + 70_000;
+    [&old[..at], b"thirteen more", &old[at..]].concat()
+}
+
+fn shifted(old: &[u8]) -> Vec<u8> {
+    with_insertion(old, 3)
+}
+
+/// A rig in which the old content has the name `x` and the download of the new one has begun.
+async fn replacing(old: &[u8], new: &Manifest) -> Rig {
+    let mut rig = Rig::new();
+    rig.finished(&manifest_of("x", old), old).await;
+    rig.get(new, true).await.unwrap();
+    rig.until("it has joined its swarm", |driver| driver.machine.status(new.key()).is_some()).await;
+    rig
+}
+
+/// A peer brings a chunk.
+fn bring(rig: &mut Rig, new: &Manifest, content: &[u8], index: u32) {
+    let download = rig.download(new.key());
+    let index = ChunkIndex(index);
+    let bytes = content.chunks(CHUNK_BYTES as usize).nth(index.slot()).unwrap();
+    download.store(index, bytes.to_vec().into()).unwrap();
+    rig.driver.handle(taken(&download, index));
+}
+
+fn is_followed(driver: &Driver, key: SwarmKey) -> bool {
+    let phase = &driver.library.get(key).unwrap().phase;
+    matches!(phase, Phase::Fetching(fetching) if fetching.following.is_some())
+}
+
+fn have(driver: &Driver, key: SwarmKey) -> u32 {
+    driver.library.get(key).unwrap().have()
+}
+
+fn reused(driver: &Driver) -> u32 {
+    driver.status(Some("x")).unwrap()[0].chunks_reused
+}
+
+#[tokio::test]
+async fn one_chunk_is_enough_to_find_all_that_an_insertion_has_shifted() {
+    let old = random(12);
+    let content = shifted(&old);
+    let new = manifest_of("x", &content);
+    let mut rig = replacing(&old, &new).await;
+    assert_eq!(have(&rig.driver, new.key()), 3, "those before the insertion");
+    assert!(is_followed(&rig.driver, new.key()));
+    bring(&mut rig, &new, &content, 3);
+    rig.until("it is published", |driver| is_seeding(driver, &new)).await;
+    assert!(std::fs::read(rig.file("x")).unwrap() == content);
+    assert_eq!(reused(&rig.driver), 12);
+}
+
+#[tokio::test]
+async fn what_may_be_found_is_held_and_fetched_if_it_is_not_found() {
+    let old = random(12);
+    let content = shifted(&old);
+    let new = manifest_of("x", &content);
+    let mut rig = replacing(&old, &new).await;
+    let waiting = |driver: &Driver| driver.machine.status(new.key()).unwrap().waiting;
+    rig.until("the follower waits for a chunk", |driver| {
+        !matches!(waiting(driver), Some(Waiting::Withheld { .. }))
+    })
+    .await;
+    // The old file changes: nothing of it fits any more.
+    std::fs::write(rig.file("x"), vec![1; old.len()]).unwrap();
+    for index in [3, 7, 5, 9, 4, 6, 8, 10, 11, 12] {
+        bring(&mut rig, &new, &content, index);
+    }
+    rig.until("it is published", |driver| is_seeding(driver, &new)).await;
+    assert!(std::fs::read(rig.file("x")).unwrap() == content);
+    assert!(reused(&rig.driver) <= 3, "nothing of the changed file");
+}
+
+#[tokio::test]
+async fn nothing_is_held_for_long_while_nothing_is_found() {
+    let old = random(12);
+    let content = shifted(&old);
+    let new = manifest_of("x", &content);
+    let mut rig = replacing(&old, &new).await;
+    let held = |driver: &Driver| match driver.machine.status(new.key()).unwrap().waiting {
+        Some(Waiting::Withheld { chunks }) => chunks,
+        _ => 0,
+    };
+    assert_eq!(held(&rig.driver), 10, "the follower has said nothing yet");
+    (0..4).for_each(|_| rig.driver.look_at_followers());
+    assert_eq!(held(&rig.driver), 0);
+    bring(&mut rig, &new, &content, 3);
+    rig.until("it is published all the same", |driver| is_seeding(driver, &new)).await;
+}
+
+#[tokio::test]
+async fn pausing_ends_the_search_and_resuming_begins_it_again() {
+    let old = random(12);
+    let content = shifted(&old);
+    let new = manifest_of("x", &content);
+    let mut rig = replacing(&old, &new).await;
+    rig.ask(|reply| Command::Pause { what: "x".to_owned(), reply }).await.unwrap();
+    assert!(!is_followed(&rig.driver, new.key()));
+    bring(&mut rig, &new, &content, 3);
+    rig.ask(|reply| Command::Resume { what: "x".to_owned(), reply }).await.unwrap();
+    assert!(is_followed(&rig.driver, new.key()));
+    bring(&mut rig, &new, &content, 4);
+    rig.until("it is published", |driver| is_seeding(driver, &new)).await;
+    assert!(std::fs::read(rig.file("x")).unwrap() == content);
+}
+
+#[tokio::test]
+async fn where_no_file_is_replaced_nothing_is_searched() {
+    let (mut rig, content) = (Rig::new(), random(4));
+    let new = manifest_of("x", &content);
+    rig.get(&new, false).await.unwrap();
+    assert!(!is_followed(&rig.driver, new.key()));
+    let other = manifest_of("y", &random(5));
+    rig.get(&other, true).await.unwrap();
+    rig.until("there is nothing to search", |driver| {
+        driver.library.get(other.key()).is_some() && !is_followed(driver, other.key())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_no_reuse_nothing_is_searched() {
+    let old = random(5);
+    let new = manifest_of("x", &shifted(&old));
+    let mut rig = Rig::new();
+    rig.finished(&manifest_of("x", &old), &old).await;
+    let wanted = Wanted { reuse: false, ..Wanted::known(new.clone(), true, user(1000)) };
+    rig.ask(|reply| Command::Get { wanted, reply }).await.unwrap();
+    rig.until("it has joined its swarm", |driver| driver.machine.status(new.key()).is_some()).await;
+    assert!(!is_followed(&rig.driver, new.key()));
+    assert_eq!(have(&rig.driver, new.key()), 0);
+}
