@@ -348,17 +348,21 @@ fn speed(done: &ResourceStatus, bytes_before: u64, elapsed: Duration) -> String 
 
 /// Which part came from where: " (4.0 GiB: 212 MiB fetched in 7 s, 3.8 GiB reused from app-2.3.img)"
 fn shares(done: &ResourceStatus, bytes: u64, elapsed: Duration) -> String {
-    let (took, files) = (human::duration(elapsed), &done.reused_from);
-    let first = files.first().map(|file| human::clean(file.as_str()));
-    let from =
-        reused_from(&human::clean(done.name.as_str()), first.as_deref(), files.len().saturating_sub(1));
-    let all = human::bytes(bytes);
+    let (all, took) = (human::bytes(bytes), human::duration(elapsed));
+    let fetched = human::bytes(done.bytes_fetched);
+    let files = &done.reused_from;
+    let Some(first) = files.first().map(|file| human::clean(file.as_str())) else {
+        return match done.bytes_fetched {
+            0 => format!(" ({all}; nothing had to be fetched)"),
+            _ => format!(" ({all}: {fetched} fetched in {took}, the rest is zeros or repeats)"),
+        };
+    };
+    let from = reused_from(&human::clean(done.name.as_str()), Some(&first), files.len() - 1);
     match done.bytes_fetched {
         0 => format!(" ({all} in {took}, all of it reused from {from})"),
-        fetched => format!(
-            " ({all}: {} fetched in {took}, {} reused from {from})",
-            human::bytes(fetched),
-            human::bytes(done.bytes_reused)
-        ),
+        _ => {
+            let reused = human::bytes(done.bytes_reused);
+            format!(" ({all}: {fetched} fetched in {took}, {reused} reused from {from})")
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::targets::{all_here, check_patterns, is_single, loaded, matching, targ
 use crate::watch::{self, Frame, Updates, watch};
 use crate::width::wrap;
 use shared::chunk::{CHUNK_BYTES, ChunkCount};
+use shared::plain::reused_from;
 use shared::rpc::control::{ErrorKind, ResourceStatus, State, TrackerStatus, Watched};
 use std::time::Duration;
 
@@ -373,6 +374,7 @@ fn details(resource: &ResourceStatus, output: &Output) -> Details {
     details.add("download", human::rate(resource.download_bytes_per_s));
     details.add("upload", human::rate(resource.upload_bytes_per_s));
     details.add("received", total(resource.downloaded_bytes));
+    details.add("reused", reused(resource));
     details.add("sent", total(resource.uploaded_bytes));
     details.add("to peers", to_peers(resource));
     details.add("left", eta(resource).unwrap_or_default());
@@ -417,6 +419,19 @@ fn line(resource: &ResourceStatus) -> String {
         line.push_str(&format!("; {}", human::clean(reason)));
     }
     line
+}
+
+/// "3.8 GiB (3,900 chunks) from app-2.3.img"; empty if everything was fetched.
+fn reused(resource: &ResourceStatus) -> String {
+    if resource.chunks_reused == 0 {
+        return String::new();
+    }
+    let all = human::bytes(resource.bytes_reused);
+    let (all, files) =
+        (format!("{all} ({})", human::count(resource.chunks_reused.into(), "chunk")), &resource.reused_from);
+    let Some(first) = files.first() else { return format!("{all} of zeros or repeats") };
+    let (name, first) = (human::clean(resource.name.as_str()), human::clean(first.as_str()));
+    format!("{all} from {}", reused_from(&name, Some(&first), files.len() - 1))
 }
 
 /// The number of peers that fetch it from here, if there are any.

@@ -97,6 +97,7 @@ peers     1
 download  0 B/s
 upload    0 B/s
 received  17 MiB since ttd started
+reused    2.0 MiB (2 chunks) from old.grib2
 sent      0 B since ttd started
 left      1 min 15 s
 wanted by alice, uid 1234, found in the shared directory

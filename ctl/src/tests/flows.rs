@@ -171,6 +171,37 @@ fn a_download_that_goes_on_tells_the_rate_of_what_came_now() {
 }
 
 #[test]
+fn the_last_line_and_the_document_say_which_part_came_from_where() {
+    let id = ResourceId::of(b"x");
+    let cases: [(u64, &[&str], &str); 5] = [
+        (40 << 20, &["old"], "(100 MiB: 40 MiB fetched in "),
+        (40 << 20, &["old", "b", "c"], ", 60 MiB reused from old and 2 other files)"),
+        (40 << 20, &["x"], ", 60 MiB reused from its former version)"),
+        (40 << 20, &[], ", the rest is zeros or repeats)"),
+        (0, &["old"], ", all of it reused from old)"),
+    ];
+    for (fetched, files, words) in cases {
+        let mut seeding = status("x", id, State_::Seeding);
+        (seeding.bytes_have, seeding.bytes_total) = (100 << 20, Some(100 << 20));
+        (seeding.downloaded_bytes, seeding.bytes_fetched) = (fetched, fetched);
+        (seeding.bytes_reused, seeding.chunks_reused) = ((100 << 20) - fetched, 60);
+        seeding.reused_from = files.iter().map(|file| file.parse().unwrap()).collect();
+        for json in [false, true] {
+            let fake = Fake::start();
+            fake.state().accepted = Some(Ok(accepted("x", id, false)));
+            fake.state().watched = [seeding.clone()].into();
+            let args = ["get", "x", "--no-reuse", "--directory", fake.folder(), "--json"];
+            let (printed, result) = ttctl(&args[..if json { 6 } else { 5 }]);
+            result.unwrap();
+            assert!(!fake.state().got[0].reuse, "it is asked for");
+            let document = format!("\"bytes_fetched\":{fetched},");
+            assert!(printed.contains(if json { &document } else { words }), "{printed}");
+            assert!(!json || printed.contains("\"chunks_reused\":60"), "{printed}");
+        }
+    }
+}
+
+#[test]
 fn a_large_manifest_travels_in_parts() {
     let (fake, home) = (Fake::start(), tempfile::tempdir().unwrap());
     let hashes = (0..40_000u32).map(|at| shared::id::ChunkHash::of(&at.to_le_bytes())).collect();

@@ -45,6 +45,7 @@ mod reasons;
 mod repeat;
 mod restore;
 mod reuse;
+mod reusers;
 mod revive;
 mod room;
 mod run;

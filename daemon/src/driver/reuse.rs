@@ -6,7 +6,6 @@
 //! blocking the download ends both soon; when it is to join again, they begin again with what is missing then.
 
 use super::Driver;
-use super::hashing::Hashing;
 use super::search::Search;
 use crate::inbox::{Context, DonorPage, FoundChunks, Input, TaskInput};
 use crate::library::{
@@ -22,14 +21,7 @@ use shared::swarm::Event;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use tokio::sync::{Semaphore, oneshot};
-
-/// Limits the searches at once; further ones wait. Each takes a processor for some milliseconds, or for a second if it
-/// is for terabytes.
-const SEARCHES_MAX: usize = 2;
-
-/// Limits the downloads at once whose repeated chunks are written; further ones wait. Each takes a thread.
-const REPEATING_MAX: usize = 2;
+use tokio::sync::oneshot;
 
 /// Limits the resources that a search is told about at once, so that the driver is not kept from other work. At 1,000 it
 /// takes about 0.1 ms.
@@ -45,22 +37,6 @@ const INLINE_MAX: u32 = 1_024;
 /// How many chunks of a file in a row may be unreadable or wrong. Then the rest of what it should have is fetched,
 /// because an unreadable chunk may cost a failing disk half a minute.
 const MISSES_MAX: u32 = 4;
-
-/// The places for work on chunks that are on this machine.
-#[derive(Debug)]
-pub(super) struct Reusers {
-    searches: Arc<Semaphore>,
-    copies: Hashing,
-    pub(super) repeating: Arc<Semaphore>,
-}
-
-impl Default for Reusers {
-    fn default() -> Reusers {
-        let places = |max| Arc::new(Semaphore::new(max));
-        let (searches, repeating) = (places(SEARCHES_MAX), places(REPEATING_MAX));
-        Reusers { searches, copies: Hashing::default(), repeating }
-    }
-}
 
 impl Driver {
     /// Begins to look for the chunks of a download on this machine, unless that was done. Returns whether the download

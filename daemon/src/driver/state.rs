@@ -4,7 +4,7 @@ use super::follower::FOLLOWERS_MAX;
 use super::hashing::Hashing;
 use super::loading::Loading;
 use super::lookers::Lookers;
-use super::reuse::Reusers;
+use super::reusers::Reusers;
 use crate::inbox::{Answer, Context, Settings};
 use crate::library::{Library, Memory, Why};
 use crate::peer::link::Link;

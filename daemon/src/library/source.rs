@@ -99,14 +99,15 @@ impl Download {
     }
 
     /// Reads a chunk that another file may have at `at`, verifies it and writes it. The two files share its blocks if
-    /// the file system can do that. Otherwise like [`store`](Download::store).
+    /// the file system can do that. Nobody else may write this chunk at the same time, so this is for downloads that have
+    /// not joined their swarm. Otherwise like [`store`](Download::store).
     ///
     /// # Errors
     /// When the other file does not have the chunk (`Corrupt`) or cannot be read, the chunk cannot be written, or the
     /// download ends meanwhile.
     pub fn store_from(&self, index: ChunkIndex, donor: &Donor, at: ChunkIndex) -> Result<(), TakeError> {
         let bytes = donor.read(at).map_err(TakeError::Unread)?.freeze();
-        self.take(index, bytes, |bytes| self.file.write_shared(index, bytes, donor, at))
+        self.take(index, bytes, |bytes| self.file.write_shared(index, bytes, donor.file(), at.offset()))
     }
 
     fn take(

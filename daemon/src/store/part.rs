@@ -1,11 +1,12 @@
 //! The file that chunks are written to and served from, before and after it is published.
 
 use super::disk::{Disk, Open};
-use super::{At, Donor, OwnFile, StoreError};
+use super::{At, OwnFile, StoreError};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
 use shared::rpc::wire::buffers;
 use shared::zeros::{self, Part};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -114,7 +115,7 @@ impl PartFile {
         Ok(())
     }
 
-    /// Writes a verified chunk that another file has at position `at`. Where the file system can, the two files share its
+    /// Writes a verified chunk that another file has at `from_offset`. Where the file system can, the two files share its
     /// blocks. That is only tried: what counts are the bytes, and if somebody has written to the other file since they
     /// were read, they are written here. Otherwise like [`write`](PartFile::write).
     ///
@@ -124,14 +125,14 @@ impl PartFile {
         &self,
         index: ChunkIndex,
         bytes: &[u8],
-        from: &Donor,
-        at: ChunkIndex,
+        from: &File,
+        from_offset: u64,
     ) -> Result<(), StoreError> {
         let (offset, len) = (index.offset(), bytes.len() as u64);
-        if self.own.shares_blocks()
-            && self.own.copy_range_from(from.file(), at.offset(), offset, len).is_ok()
+        if Some(index) != self.count.last()
+            && self.own.shares_blocks()
+            && self.own.copy_range_from(from, from_offset, offset, len).is_ok()
             && self.contains(offset, bytes)
-            && Some(index) != self.count.last()
         {
             for part in zeros::parts(bytes) {
                 let Part::Zeros(run) = part else { continue };

@@ -60,7 +60,7 @@ impl Donor {
     }
 
     /// The file, whose blocks another file may share.
-    pub(super) fn file(&self) -> &File {
+    pub fn file(&self) -> &File {
         match self {
             Donor::Part(part) => part.own().file(),
             Donor::Published(open) => &open.file,
@@ -124,12 +124,12 @@ mod tests {
         let part = PartFile::open(&Disk::system(), &folder.path().join("x.part"), count).unwrap();
         let verified = donor.read(ChunkIndex(1)).unwrap();
         fs::write(folder.path().join("old"), vec![7; bytes.len()]).unwrap(); // in place
-        part.write_shared(ChunkIndex(1), &verified, &donor, ChunkIndex(1)).unwrap();
+        part.write_shared(ChunkIndex(1), &verified, donor.file(), 1 << 20).unwrap();
         assert_eq!(part.read(ChunkIndex(1)).unwrap(), bytes[1 << 20..]);
         assert_eq!(part.bytes(), Some(bytes.len() as u64));
         // To another position, with the blocks of the other file where the file system can do that.
         let other = donor.read(ChunkIndex(1)).unwrap();
-        part.write_shared(ChunkIndex(0), &[7; CHUNK_BYTES as usize], &donor, ChunkIndex(0)).unwrap();
+        part.write_shared(ChunkIndex(0), &[7; CHUNK_BYTES as usize], donor.file(), 0).unwrap();
         assert_eq!(part.read(ChunkIndex(0)).unwrap(), [7; CHUNK_BYTES as usize][..]);
         assert_eq!(other, [7; (1 << 20) - 9][..]);
     }

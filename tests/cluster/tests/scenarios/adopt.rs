@@ -162,18 +162,13 @@ fn a_file_that_differs_is_refused_and_then_gives_every_chunk_that_fits() {
 fn a_file_that_is_too_long_or_too_short_gives_its_chunks() {
     let tracker = Tracker::start();
     let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
-    let bytes = content(207, 4 * MIB);
-    for (name, now, fetched) in [
-        ("longer", [&bytes[..], b"and more"].concat(), 0),
-        ("shorter", bytes[..2 * MIB + 7].to_vec(), 2 * MIB as u64),
-        ("empty", Vec::new(), 4 * MIB as u64),
+    // Contents of their own, so that none gives chunks to another.
+    let [longer, shorter, empty] = [2070, 2071, 2072].map(|seed| content(seed, 4 * MIB));
+    for (name, now, wanted, fetched) in [
+        ("longer", [&longer[..], b"and more"].concat(), longer.clone(), 0),
+        ("shorter", shorter[..2 * MIB + 7].to_vec(), shorter.clone(), 2 * MIB as u64),
+        ("empty", Vec::new(), empty, 4 * MIB as u64),
     ] {
-        let mut wanted = bytes.clone();
-        wanted[0] ^= name.as_bytes()[0]; // contents of their own
-        let mut now = now;
-        if let Some(first) = now.first_mut() {
-            *first ^= name.as_bytes()[0];
-        }
         a.share_bytes(name, &wanted);
         fs::write(b.file(name), &now).unwrap();
         b.ctl_code(4, &["get", name]);

@@ -1,0 +1,31 @@
+//! The places for work on chunks of downloads that are on this machine: how much of it is done at once.
+
+use super::hashing::Hashing;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Limits the searches at once; further ones wait. Each takes a processor for some milliseconds, or for a second if it
+/// is for terabytes.
+const SEARCHES_MAX: usize = 2;
+
+/// Limits the downloads at once whose repeated chunks are written; further ones wait. Each takes a thread.
+const REPEATING_MAX: usize = 2;
+
+/// The places for work on chunks that are on this machine.
+#[derive(Debug)]
+pub(super) struct Reusers {
+    /// For searches.
+    pub(super) searches: Arc<Semaphore>,
+    /// For copies, a few at a time, because each takes a processor.
+    pub(super) copies: Hashing,
+    /// For writing repeated chunks.
+    pub(super) repeating: Arc<Semaphore>,
+}
+
+impl Default for Reusers {
+    fn default() -> Reusers {
+        let places = |max| Arc::new(Semaphore::new(max));
+        let (searches, repeating) = (places(SEARCHES_MAX), places(REPEATING_MAX));
+        Reusers { searches, copies: Hashing::default(), repeating }
+    }
+}
