@@ -173,9 +173,9 @@ impl Hunt<'_> {
             return;
         }
         self.places += 1;
-        let is_right = !self.right && self.is_same(sample, self.chunk.len(), at);
+        let is_right = !self.right && self.find_same(sample, self.chunk.len(), at);
         let begin = at.checked_sub(sample as u64).filter(|_| !self.left);
-        let is_left = begin.is_some_and(|begin| self.is_same(0, sample + SAMPLE_BYTES, begin));
+        let is_left = begin.is_some_and(|begin| self.find_same(0, sample + SAMPLE_BYTES, begin));
         if is_right || is_left {
             self.found.push(shift);
             self.right |= is_right;
@@ -183,8 +183,8 @@ impl Hunt<'_> {
         }
     }
 
-    /// Whether the bytes `from..to` of the chunk are at this offset of the old file.
-    fn is_same(&mut self, from: usize, to: usize, mut offset: u64) -> bool {
+    /// Reads the old file at this offset. Returns whether the bytes `from..to` of the chunk are there.
+    fn find_same(&mut self, from: usize, to: usize, mut offset: u64) -> bool {
         for part in self.chunk[from..to].chunks(BLOCK_BYTES as usize / 16) {
             self.read += part.len() as u64;
             match self.old.read(offset, part.len() as u32) {

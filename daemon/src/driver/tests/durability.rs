@@ -4,6 +4,8 @@
 //! The driver, the library and the store are the real ones, and the chunks come as from links. The disk is real too,
 //! with faults in between ([`Faulty`]).
 
+mod shifted;
+
 use super::*;
 use crate::inbox::Input;
 use crate::library::{Fetching, TakeError};
@@ -99,16 +101,6 @@ impl Bench {
         life.rig.driver.saver.idle().await;
         life.rig.driver.home.abandon();
         (bench.old, bench.old_bytes) = (old, old_bytes);
-        bench
-    }
-
-    /// A download that replaces a file in which most of its content lies shifted.
-    fn shifted() -> Bench {
-        let old = shift::random(5);
-        let mut bench = Bench { bytes: shift::with_insertion(&old, 1), ..Bench::new(dense) };
-        bench.manifest = manifest_of("x", &bench.bytes);
-        fs::write(bench.folder().join("x"), &old).unwrap();
-        (bench.old, bench.old_bytes) = (Old::Replaced, old);
         bench
     }
 
@@ -303,14 +295,6 @@ async fn check_bench(mut bench: Bench, step: u64, stop: Stop) -> bool {
     has_stopped
 }
 
-async fn check_every_step_of_a_replacement(stop: Stop) {
-    let mut step = 1;
-    while check_bench(Bench::shifted(), step, stop).await {
-        step += 1;
-    }
-    assert!(step > 40, "a download has more steps than {step}");
-}
-
 async fn check_every_step(stop: impl Fn(u64) -> Stop) {
     for content in [dense as Content, sparse] {
         let mut step = 1;
@@ -378,16 +362,6 @@ async fn a_crash_before_any_step_while_chunks_are_reused_loses_nothing() {
         assert!(step > 40, "a download has more steps than {step}");
         eprintln!("{} steps", step - 1);
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_process_killed_before_any_step_while_shifted_content_is_taken_over_loses_nothing() {
-    check_every_step_of_a_replacement(Stop::Kill).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_power_cut_before_any_step_while_shifted_content_is_taken_over_loses_nothing() {
-    check_every_step_of_a_replacement(Stop::Cut).await;
 }
 
 /// Several lives that each end at some step, also while loading what the former one left.
