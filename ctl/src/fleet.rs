@@ -392,7 +392,7 @@ struct FleetDocument {
     resource: String,
     machines: Vec<Machine>,
     summary: Summary,
-    /// How long ago the resource was shared under the name; `null` if unknown or if an id was asked for.
+    /// How long ago the resource was shared under the name; for an id, under any name. `null` if unknown.
     shared_ago_ms: Option<u64>,
 }
 

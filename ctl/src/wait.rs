@@ -195,9 +195,10 @@ fn all(fleet: &Fleet) -> u64 {
 }
 
 /// Whether the tracker may be expected to know all machines, if `most` were counted and believed before. A tracker that was
-/// started after the file was shared was restarted, so its first count is not believed.
+/// started after the file was shared was restarted, so its first count is not believed; nor is it if the tracker does not
+/// know the date, because whoever shared the file may not have published it again yet.
 fn knows_all(fleet: &Fleet, most: Option<u64>) -> bool {
-    let was_restarted = fleet.shared_ago_ms.is_some_and(|shared_ago_ms| shared_ago_ms > fleet.up_ms);
+    let was_restarted = fleet.shared_ago_ms.is_none_or(|shared_ago_ms| shared_ago_ms > fleet.up_ms);
     fleet.up_ms >= KNOWS_ALL_MS || most.map_or(!was_restarted, |most| all(fleet) >= most)
 }
 
@@ -422,7 +423,8 @@ mod tests {
         );
         assert!(is_met(&at(KNOWS_ALL_MS, Some(600_000))));
         assert!(is_met(&at(3_000, Some(2_000))), "it was there when the file was shared");
-        assert!(is_met(&at(3_000, None)), "an id was asked for, of which nobody knows the date");
+        assert!(!is_met(&at(3_000, None)), "whoever shared it has not published it again");
+        assert!(is_met(&at(KNOWS_ALL_MS, None)));
         assert!(Goal::Percent(100).is_met(&restarted, Some(1)), "all that were counted before are back");
     }
 

@@ -16,8 +16,12 @@ to be complete; `ttctl wait ID` waits for the content with this id.
 With --peers or --percent, ttd asks the tracker about all machines, including
 the one that shared the file. --percent is relative to the machines that have
 started; one that leaves before it is done counts as not done for an hour. If
-you know the number of machines, prefer --peers.
-The exit code is 5 after --timeout, and only then.
+you know the number of machines, prefer --peers. For 90 s after a restart of the
+tracker a percentage is not believed, unless all machines that were counted
+before are back.
+
+With --timeout, a tracker that is unreachable is waited for. The exit code is 5
+after --timeout, and only then.
 
 Examples:
   ttctl wait lab-2025.img --timeout 30min

@@ -412,7 +412,15 @@ impl Control for Service {
                 found.map(|entry| entry.publication.key.resource)
             }
         };
-        let fleet = Fleet { resource, seeders, leechers, gone_unfinished, machines, ..Fleet::default() };
+        let fleet = Fleet {
+            resource,
+            seeders,
+            leechers,
+            gone_unfinished,
+            machines,
+            up_ms: 3_600_000,
+            ..Fleet::default()
+        };
         let answer = self.answer(tracker, fleet)?;
         counted.map(|_| answer)
     }

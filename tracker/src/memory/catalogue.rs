@@ -164,6 +164,16 @@ impl Catalogue {
         Some(Rollout { resource, shared_ago_ms, former })
     }
 
+    /// A resource alone, whatever its names mean.
+    pub(super) fn rollout_of(&self, now: Time, resource: ResourceId) -> Rollout {
+        let published = self.lists_of(resource).flat_map(|(key, manifest)| {
+            let named = manifest.names.iter().filter_map(|(_, name)| self.names.get(name));
+            named.filter_map(move |named| named.get(*key))
+        });
+        let shared_ago_ms = published.filter_map(|published| published.shared_ago_ms(now)).max();
+        Rollout { resource, shared_ago_ms, former: None }
+    }
+
     /// Records the size that a machine reported, if it is the first that matches the manifest's number of chunks.
     /// Returns the first one. A machine reports its own number of chunks as well, which may be as false.
     pub(super) fn size(&mut self, key: SwarmKey, told: Option<u64>) -> Option<u64> {

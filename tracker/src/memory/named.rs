@@ -92,13 +92,18 @@ impl NamedManifest {
     }
 
     pub(super) fn namesake(&self, now: Time, swarms: &Swarms) -> Namesake {
-        let since = u64::try_from(now.since(self.taken).as_millis()).unwrap_or(u64::MAX);
         Namesake {
             name: self.publication.name.clone(),
             resource: self.key().resource,
             by: self.living_sharer(swarms).unwrap_or(self.by),
-            shared_ago_ms: self.age_ms.map(|age| age.saturating_add(since)),
+            shared_ago_ms: self.shared_ago_ms(now),
         }
+    }
+
+    /// How long ago it was shared, in milliseconds; `None` if unknown.
+    pub(super) fn shared_ago_ms(&self, now: Time) -> Option<u64> {
+        let since = u64::try_from(now.since(self.taken).as_millis()).unwrap_or(u64::MAX);
+        self.age_ms.map(|age| age.saturating_add(since))
     }
 }
 

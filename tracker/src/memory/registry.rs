@@ -118,7 +118,7 @@ impl Registry {
 
     fn rollout(&self, now: Time, what: &Lookup) -> Option<Rollout> {
         match what {
-            Lookup::Resource(resource) => Some(Rollout::of(*resource)),
+            Lookup::Resource(resource) => Some(self.catalogue.rollout_of(now, *resource)),
             Lookup::Name(name) => self.catalogue.rollout(now, &self.swarms, name),
         }
     }

@@ -15,7 +15,8 @@ use std::ops::Bound;
 #[derive(Debug)]
 pub(super) struct Rollout {
     pub(super) resource: ResourceId,
-    /// How long ago it was shared under the name, in milliseconds; `None` if unknown.
+    /// How long ago it was shared under the name, in milliseconds; without a name, the longest under any name. `None` if
+    /// unknown.
     pub(super) shared_ago_ms: Option<u64>,
     /// The name, and the swarms of other content that was published under it.
     pub(super) former: Option<(NameDigest, Vec<SwarmKey>)>,
@@ -29,13 +30,6 @@ enum Part {
     /// Those that take part and have the resource under this name. A machine that is gone may have a newer version by
     /// now.
     Holders(NameDigest),
-}
-
-impl Rollout {
-    /// A rollout of a resource alone, whatever its names mean.
-    pub(super) fn of(resource: ResourceId) -> Rollout {
-        Rollout { resource, shared_ago_ms: None, former: None }
-    }
 }
 
 impl Swarms {

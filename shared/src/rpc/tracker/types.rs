@@ -269,7 +269,8 @@ pub const OUTDATED_SHOWN_MAX: usize = 8;
 pub struct Fleet {
     /// The resource that was asked for, or that the name means; `None` if nothing is published under the name.
     pub resource: Option<ResourceId>,
-    /// How long ago that resource was shared under the name, in milliseconds, if known.
+    /// How long ago that resource was shared under the name, in milliseconds, if known. If an id was asked for: how long
+    /// ago it was first shared under any of the names that it is published under.
     pub shared_ago_ms: Option<u64>,
     /// Machines that have all of it and take part in its swarm now.
     pub seeders: u32,

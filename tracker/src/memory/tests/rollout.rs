@@ -46,6 +46,24 @@ fn outdated(fleet: &Fleet) -> Vec<u16> {
 }
 
 #[test]
+fn the_date_of_a_resource_is_that_of_its_oldest_name() {
+    let (mut world, (old, _)) = (world(), versions("img"));
+    let date = |world: &World| {
+        let what = Lookup::Resource(old.0.key.resource);
+        world.registry.fleet(world.now, &what, None, FLEET_MAX).shared_ago_ms
+    };
+    world.seed(1, &old.0);
+    assert_eq!(date(&world), None, "nobody has published it");
+    world.share(1, &old);
+    assert_eq!(date(&world), Some(60_000));
+    let mut later = under(&old, "copy");
+    later.0.shared_at_ms = WALL_MS;
+    world.share(2, &later);
+    world.wait(Duration::from_secs(5));
+    assert_eq!(date(&world), Some(65_000));
+}
+
+#[test]
 fn machines_with_a_former_version_are_listed_beside_those_with_the_newest() {
     let (mut world, (old, new)) = (world(), versions("img"));
     world.share(1, &old);
@@ -69,6 +87,7 @@ fn machines_with_a_former_version_are_listed_beside_those_with_the_newest() {
     // who asks for the resource itself hears of no name
     let only = world.registry.fleet(world.now, &Lookup::Resource(new.0.key.resource), None, FLEET_MAX);
     assert_eq!((only.seeders, only.outdated, only.machines.len()), (2, 0, 2));
+    assert_eq!(only.shared_ago_ms, Some(5_000), "but of when it was shared");
 
     // a leecher of the former version is as outdated
     let part = Announce { have: 1, stage: Stage::Leeching, ..seeding_all(&old.0) };
