@@ -1,7 +1,7 @@
 //! Formats numbers and texts for people.
 
-use shared::chunk::CHUNK_BYTES;
 use shared::id::ResourceId;
+use shared::plain;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -44,8 +44,7 @@ pub fn rate(bytes_per_s: u64) -> String {
     format!("{}/s", bytes(bytes_per_s))
 }
 
-/// The average rate of a transfer; `None` for less than a chunk or a tenth of a second, whose rate says more about the
-/// beginning and the end than about the transfer.
+/// The average rate of a transfer; `None` where [`plain::rate_of`] finds it too small or too short to have one.
 ///
 /// ```
 /// use ctl::human::rate_of;
@@ -56,8 +55,7 @@ pub fn rate(bytes_per_s: u64) -> String {
 /// assert_eq!(rate_of(10 << 20, Duration::from_millis(40)), None);
 /// ```
 pub fn rate_of(bytes: u64, took: Duration) -> Option<String> {
-    let is_enough = bytes >= u64::from(CHUNK_BYTES) && took >= Duration::from_millis(100);
-    is_enough.then(|| rate((bytes as f64 / took.as_secs_f64()) as u64))
+    plain::rate_of(bytes, took).map(rate)
 }
 
 /// A span of time: "42 ms", "0.4 s", "7 s", "2 min 05 s", "3 h 20 min", "2 d 4 h".

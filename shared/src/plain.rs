@@ -1,6 +1,8 @@
 //! System errors and sizes in plain words.
 
+use crate::chunk::CHUNK_BYTES;
 use std::io;
+use std::time::Duration;
 
 /// The message of a system error, in lower case and without its number: "no such file or directory" instead of "No such
 /// file or directory (os error 2)". A name that cannot be resolved is "name or service not known".
@@ -44,6 +46,22 @@ pub fn size_rounded(bytes: u64, round: fn(f64) -> f64) -> String {
         true => format!("{:.1} {}", tenths / 10.0, UNITS[unit]),
         false => format!("{:.0} {}", round(number), UNITS[unit]),
     }
+}
+
+/// The average rate of a transfer in bytes per second; `None` for less than a chunk or a tenth of a second, whose rate
+/// says more about the beginning and the end than about the transfer.
+///
+/// ```
+/// use shared::plain::rate_of;
+/// use std::time::Duration;
+///
+/// assert_eq!(rate_of(10 << 20, Duration::from_secs(2)), Some(5 << 20));
+/// assert_eq!(rate_of(12, Duration::from_secs(2)), None);
+/// assert_eq!(rate_of(10 << 20, Duration::from_millis(40)), None);
+/// ```
+pub fn rate_of(bytes: u64, took: Duration) -> Option<u64> {
+    let is_enough = bytes >= u64::from(CHUNK_BYTES) && took >= Duration::from_millis(100);
+    is_enough.then(|| (bytes as f64 / took.as_secs_f64()) as u64)
 }
 
 /// The files that chunks of a file called `name` were taken from, as part of a sentence: "app-2.3.img and 2 other files".

@@ -2,7 +2,7 @@
 
 use super::Driver;
 use super::blocked::RETRY_AFTER;
-use super::reasons::{no_room_words, tenths};
+use super::reasons::{no_room_words, took_at_rate};
 use super::room::data_bytes_max;
 use super::state::Publishing;
 use crate::inbox::{Input, TaskInput};
@@ -216,21 +216,21 @@ impl Driver {
 fn log_fetched(key: SwarmKey, fetched: &Fetched) {
     let Fetched { name, bytes, bytes_fetched, reused, took, peers } = fetched;
     let bytes_reused = reused.bytes;
-    let (all, came, speed) = (size(*bytes), size(*bytes_fetched), size(fetched.bytes_per_s()));
+    let (all, came) = (size(*bytes), size(*bytes_fetched));
     let (took_ms, bytes_per_s) = (u64::try_from(took.as_millis()).unwrap_or(u64::MAX), fetched.bytes_per_s());
     let from = if *peers == 1 { "1 peer".to_owned() } else { format!("{peers} peers") };
-    let took = tenths(*took);
+    let took = took_at_rate(*bytes_fetched, *took);
     match bytes_fetched {
         0 => {
             tracing::info!(%name, id = %key, bytes, bytes_reused, "complete, {all}: nothing had to be fetched")
         }
         _ if bytes_fetched == bytes => tracing::info!(
             %name, id = %key, bytes, took_ms, bytes_per_s, peers,
-            "fetched {came} in {took} ({speed}/s) from {from}"
+            "fetched {came} in {took} from {from}"
         ),
         _ => tracing::info!(
             %name, id = %key, bytes, bytes_fetched, bytes_reused, took_ms, bytes_per_s, peers,
-            "complete, {all}: fetched {came} of it in {took} ({speed}/s) from {from}; the rest was here"
+            "complete, {all}: fetched {came} of it in {took} from {from}; the rest was here"
         ),
     }
 }

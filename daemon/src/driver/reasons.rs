@@ -12,7 +12,7 @@ use shared::host::config::RateLimit;
 use shared::id::ResourceId;
 use shared::name::ResourceName;
 use shared::plain::reused_from;
-use shared::plain::{io_error, size, size_rounded};
+use shared::plain::{io_error, rate_of, size, size_rounded};
 use shared::rpc::tracker::Namesake;
 use shared::shell;
 use shared::swarm::Waiting;
@@ -330,9 +330,18 @@ pub(super) fn tenths(span: Duration) -> String {
     }
 }
 
-/// How many bytes came in each second of a span; a span of less than a millisecond counts as one.
+/// How many bytes came in each second of a span, for programs; a span of less than a millisecond counts as one.
 pub(super) fn rate(bytes: u64, span: Duration) -> u64 {
     (bytes as f64 / span.as_secs_f64().max(0.001)) as u64
+}
+
+/// How long a transfer took, with its rate if it was large and long enough to have one: "4.2 s (15 MiB/s)", "42 ms".
+pub(super) fn took_at_rate(bytes: u64, took: Duration) -> String {
+    let span = tenths(took);
+    match rate_of(bytes, took) {
+        Some(bytes_per_s) => format!("{span} ({}/s)", size(bytes_per_s)),
+        None => span,
+    }
 }
 
 #[cfg(test)]
@@ -393,6 +402,14 @@ mod tests {
             assert_eq!(why.kind(), kind, "{words}");
             assert_eq!(why.is_for_room(), kind == ErrorKind::NoSpace, "{words}");
         }
+    }
+
+    #[test]
+    fn a_tiny_transfer_has_no_rate() {
+        let mib = 1 << 20;
+        assert_eq!(took_at_rate(10 * mib, Duration::from_millis(4_000)), "4.0 s (2.5 MiB/s)");
+        assert_eq!(took_at_rate(10 * mib, Duration::from_millis(42)), "42 ms");
+        assert_eq!(took_at_rate(12, Duration::from_millis(4_000)), "4.0 s");
     }
 
     #[test]

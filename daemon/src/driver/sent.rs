@@ -1,7 +1,7 @@
 //! Logs what this machine sent to others.
 
 use super::Driver;
-use super::reasons::{rate, tenths};
+use super::reasons::{rate, took_at_rate};
 use crate::watch::Sent;
 use shared::plain::size;
 use std::time::Instant;
@@ -25,11 +25,8 @@ fn log_line_of(sent: Sent) {
         Sent::Peer { name, key, peer, bytes, took } => {
             let bytes_per_s = rate(bytes, took);
             let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            let (went, speed, took) = (size(bytes), size(bytes_per_s), tenths(took));
-            tracing::info!(
-                %name, id = %key, bytes, took_ms, bytes_per_s,
-                "sent {went} to {peer} in {took} ({speed}/s)"
-            );
+            let (went, took) = (size(bytes), took_at_rate(bytes, took));
+            tracing::info!(%name, id = %key, bytes, took_ms, bytes_per_s, "sent {went} to {peer} in {took}");
         }
         Sent::Others { name, key, peers, bytes } => {
             let went = size(bytes);
