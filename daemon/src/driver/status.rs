@@ -154,7 +154,8 @@ impl Driver {
         }
     }
 
-    fn fetching_state(
+    /// The state of a download that is in its swarm, or about to join it.
+    pub(super) fn fetching_state(
         &self,
         resource: &Resource,
         swarm: Option<&SwarmStatus>,

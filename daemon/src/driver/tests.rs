@@ -11,6 +11,7 @@ mod rest;
 mod reuse;
 mod shift;
 mod start;
+mod status;
 mod syncs;
 mod versions;
 mod zeros;
