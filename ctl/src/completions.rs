@@ -84,13 +84,29 @@ impl<Of: EnvCompleter> EnvCompleter for NamesFirst<Of> {
         current_dir: Option<&Path>,
         buf: &mut dyn Write,
     ) -> io::Result<()> {
+        cmd.build();
+        *cmd = without_aliases(cmd.clone(), &args);
         // The scripts send the words up to the cursor.
         if args.last().is_none_or(|word| word.is_empty()) {
-            cmd.build();
             *cmd = options_last(cmd.clone());
         }
         self.0.write_complete(cmd, args, current_dir, buf)
     }
+}
+
+/// The command line without the other names of options: the library offers them as options of their own, hidden ones
+/// too. A name that is typed stays, so that it is understood.
+fn without_aliases(command: Command, words: &[OsString]) -> Command {
+    let is_typed = |alias: &str| {
+        words.iter().filter_map(|word| word.to_str()?.strip_prefix("--")).any(|word| {
+            !word.is_empty() && alias.starts_with(word.split_once('=').map_or(word, |(name, _)| name))
+        })
+    };
+    let command = command.mut_args(|arg| match arg.get_all_aliases() {
+        Some(aliases) if !aliases.iter().any(|alias| is_typed(alias)) => arg.alias(Resettable::Reset),
+        _ => arg,
+    });
+    command.mut_subcommands(|verb| without_aliases(verb, words))
 }
 
 /// The command line with options hidden where a name or a verb may stand: a hidden one is offered only if there is nothing
@@ -134,6 +150,21 @@ mod tests {
         }
         let of_limit = offered(&["limit", ""]);
         assert!(of_limit.contains(&"--upload".to_owned()) && !of_limit.contains(&"--folder".to_owned()));
+    }
+
+    #[test]
+    fn an_option_is_offered_under_one_name() {
+        for line in [&["status", ""][..], &["status", "--"], &["share", "--"], &["get", "-"], &["limit", ""]]
+        {
+            let words = offered(line);
+            for alias in ["--folder", "--force"] {
+                assert!(!words.contains(&alias.to_owned()), "{line:?}: {words:?}");
+            }
+        }
+        assert!(offered(&["share", "--"]).contains(&"--replace".to_owned()));
+        assert_eq!(offered(&["share", "--forc"]), ["--force"], "somebody knows it by this name");
+        let shells = offered(&["--folder", "/srv", "completions", ""]);
+        assert!(shells.contains(&"fish".to_owned()), "{shells:?}");
     }
 
     #[test]
