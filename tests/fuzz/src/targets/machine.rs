@@ -9,7 +9,9 @@ use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
-use shared::swarm::{Action, AskEnd, AskId, Event, Machine, News, PeerAddr, RequestRefusal, RequestId, SwarmConfig, Time};
+use shared::swarm::{
+    Action, AskEnd, AskId, Event, Machine, News, PeerAddr, RequestId, RequestRefusal, SwarmConfig, Time,
+};
 use shared::window::Window;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -319,8 +321,12 @@ impl World {
             }
             19 => {
                 let key = key(input)?;
-                let count = self.swarms.get(&key).map_or_else(|| ChunkCount::new(9).expect("it is small"), |it| it.have.count());
-                let mut chunks = if bool::arbitrary(input)? { HaveMap::full(count) } else { HaveMap::empty(count) };
+                let count = self
+                    .swarms
+                    .get(&key)
+                    .map_or_else(|| ChunkCount::new(9).expect("it is small"), |it| it.have.count());
+                let mut chunks =
+                    if bool::arbitrary(input)? { HaveMap::full(count) } else { HaveMap::empty(count) };
                 for _ in 0..input.int_in_range(0..=9)? {
                     let index = index(input)?;
                     _ = if chunks.contains(index) { chunks.remove(index) } else { chunks.insert(index) };
