@@ -26,7 +26,6 @@ use shared::rpc::control::{ControlError, ErrorKind, Shared, TaskId, TaskState};
 use shared::rpc::tracker::Namesake;
 use shared::shell;
 use shared::url::TrackerUrl;
-use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -276,16 +275,10 @@ impl Driver {
         let replaced = self.library.key_of(manifest.name()).and_then(|key| self.library.get(key));
         let replaced_ms = replaced.map_or(0, |resource| resource.record.shared_at_ms.saturating_add(1));
         Record {
-            key: manifest.key(),
             trackers: known.as_ref().map(|record| record.trackers.clone()).unwrap_or_default(),
             shared_at_ms: now_ms.max(past(replaced_ms)).max(past(known_ms)),
-            origin: true,
-            claims: BTreeSet::new(), // as it is asked for
-            undated: BTreeSet::new(),
-            paused: false,
-            reuse: false,
-            takes_from_older: false,
-            names: known.map(|record| record.names).unwrap_or_default(),
+            origin: true, // without claims, as it is asked for
+            ..Record::new(manifest.key(), known.map(|record| record.names).unwrap_or_default())
         }
     }
 

@@ -115,17 +115,23 @@ impl Record {
     /// The record of a resource that is fetched under one name. `tracker` is the one whose catalogue named it;
     /// `shared_at_ms` is the date there.
     pub fn wanted(key: SwarmKey, tracker: Option<TrackerUrl>, shared_at_ms: u64, name: NameRecord) -> Record {
+        let trackers = tracker.into_iter().collect();
+        Record { trackers, shared_at_ms, ..Record::new(key, vec![name]) }
+    }
+
+    /// A record of these names, in which everything else is empty or `false`.
+    pub fn new(key: SwarmKey, names: Vec<NameRecord>) -> Record {
         Record {
             key,
-            trackers: tracker.into_iter().collect(),
-            shared_at_ms,
+            trackers: Vec::new(),
+            shared_at_ms: 0,
             origin: false,
             claims: BTreeSet::new(),
             undated: BTreeSet::new(),
             paused: false,
             reuse: false,
             takes_from_older: false,
-            names: vec![name],
+            names,
         }
     }
 

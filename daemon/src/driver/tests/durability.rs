@@ -4,6 +4,7 @@
 //! The driver, the library and the store are the real ones, and the chunks come as from links. The disk is real too,
 //! with faults in between ([`Faulty`]).
 
+mod beside;
 mod shifted;
 
 use super::*;
@@ -351,19 +352,6 @@ async fn zeros_over_wrong_bytes_are_claimed_only_when_they_are_on_the_disk() {
     }
 }
 
-/// While chunks are taken from another file of this machine.
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_crash_before_any_step_while_chunks_are_reused_loses_nothing() {
-    for (old, stop) in [(Old::Beside, Stop::Tear), (Old::Replaced, Stop::Cut)] {
-        let mut step = 1;
-        while check_bench(Bench::with(old).await, step, stop).await {
-            step += 1;
-        }
-        assert!(step > 40, "a download has more steps than {step}");
-        eprintln!("{} steps", step - 1);
-    }
-}
-
 /// Several lives that each end at some step, also while loading what the former one left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn several_crashes_one_after_the_other_lose_nothing() {
@@ -471,15 +459,4 @@ async fn a_write_back_that_fails_at_any_sync_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_panic_at_any_sync_is_a_failure_that_is_gone_on_from() {
     check_every_refusal(DiskFault::Panic).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_disk_that_fails_while_chunks_are_reused_is_waited_for() {
-    for refusal in [DiskFault::Full, DiskFault::WriteBack] {
-        let mut step = 1;
-        while check_refusal(Bench::with(Old::Beside).await, step, refusal).await {
-            step += 1;
-        }
-        assert!(step > 20, "a download has more steps than {step}");
-    }
 }

@@ -97,10 +97,13 @@ async fn chunks_of_other_files_are_taken_whatever_their_positions() {
     let bytes = of(&[5, 2, 9, 1, 4, 3, 6]);
     let manifest = manifest_of("new", &bytes);
     rig.get(&manifest, false).await.unwrap();
+    // How far it is by now depends on how fast the threads were.
     let begun = &rig.driver.status(Some("new")).unwrap()[0];
-    assert_eq!(begun.state, State::Checking);
-    assert_eq!(begun.reason.as_deref(), Some("looking for its chunks on this machine"));
-    assert!(rig.driver.machine.status(manifest.key()).is_none(), "it has not joined its swarm");
+    let reasons =
+        ["looking for its chunks on this machine", "reusing 5 of 7 chunks from two and another file"];
+    let is_reusing = begun.reason.as_deref().is_some_and(|reason| reasons.contains(&reason));
+    let has_joined = rig.driver.machine.status(manifest.key()).is_some();
+    assert!(is_reusing != has_joined, "it joins its swarm after that: {begun:?}");
     rig.until("chunks are reused", |driver| reused(driver, &manifest, 5)).await;
     assert_eq!(missing(&rig, &manifest), [2, 5]);
     let files = &rig.driver.library.get(manifest.key()).unwrap().sources.reused().files;
