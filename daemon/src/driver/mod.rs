@@ -4,7 +4,7 @@
 //! metadata.
 //!
 //! Each file contains one activity. [`act`] performs the core's actions, and [`join`] joins and leaves swarms.
-//! [`share`] and [`get`] begin new resources, and [`adopt`] takes over files that already have a wanted name;
+//! [`share`], [`import`] and [`get`] begin new resources, and [`adopt`] takes over files that already have a wanted name;
 //! [`naming`] asks who has a name, and [`wanted`] records who wants it. [`download`] adds chunks that arrived,
 //! [`reuse`] and [`repeat`] those that are here and that [`search`] finds, [`zeros`] makes those of zeros,
 //! [`follow_shift`] has shifted content searched by a [`follower`], [`sync`] makes
@@ -32,6 +32,7 @@ mod follow_shift;
 mod follower;
 mod get;
 mod hashing;
+mod import;
 mod join;
 mod loading;
 mod look;

@@ -1,19 +1,15 @@
-//! Shares files: those of the shared directory in place, and others after importing them.
+//! Shares files of the shared directory, and what was imported into it.
 
 use super::Driver;
 use super::loading::HashedShare;
 use super::naming::{is_to_come, refuse_taken};
-use super::reasons::{no_room_words, short, told};
+use super::reasons::{short, told};
 use crate::inbox::internal;
 use crate::inbox::store_error;
-use crate::inbox::{Imported, Input, TaskInput, ToShare};
+use crate::inbox::{Input, TaskInput, ToShare};
 use crate::library::{Phase, Resource};
-use crate::panicked::caught;
 use crate::saver::Shelf;
-use crate::store::{
-    FileIdentity, Import, NameRecord, PublishError, PublishedFile, Record, StoreError, holds_already,
-    open_regular,
-};
+use crate::store::{FileIdentity, NameRecord, PublishedFile, Record, StoreError, open_regular};
 use crate::tasks::TaskHandle;
 use crate::tracker::{Announcing, NotPublished, TrackerCommand};
 use shared::host::clock::now_ms;
@@ -100,104 +96,6 @@ impl Driver {
         match may_have_name(hashed.resource, other.as_ref()) {
             Ok(()) => self.adopt_hashed(task, request, hashed, identity),
             refused => self.end_failed(task, request, refused),
-        }
-    }
-
-    /// Begins an import.
-    pub(super) fn import(&mut self, request: &ToShare) -> Result<(TaskId, TaskHandle), ControlError> {
-        let request = self.may_import(request.clone())?;
-        self.look_at_room();
-        if let Some(no_room) = self.no_room(request.data_bytes, None) {
-            return Err(ControlError {
-                kind: ErrorKind::NoSpace,
-                message: format!(
-                    "cannot copy {} to {}: {}",
-                    request.name,
-                    self.home.folder().display(),
-                    no_room_words(&no_room)
-                ),
-                hint: Some(
-                    "free some space, or move the file into the shared directory and share it there"
-                        .to_owned(),
-                ),
-            });
-        }
-        let (task, handle) = self.begin_task()?;
-        self.tasks.promise(task, request.data_bytes);
-        Ok((task, handle))
-    }
-
-    /// Checks whether this may be imported, and fills in its trackers.
-    pub(super) fn may_import(&self, request: ToShare) -> Result<ToShare, ControlError> {
-        let request = self.with_trackers(request)?;
-        self.must_not_be_awaited(&request.name)?;
-        self.must_have_room_for(&request.name)?;
-        Ok(request)
-    }
-
-    /// All bytes of an import have arrived: puts the file under its name, unless it is there already or may not be.
-    pub(super) fn import_end(
-        &mut self,
-        task: TaskId,
-        request: &ToShare,
-        able: Result<(), ControlError>,
-        import: Import,
-    ) -> Result<(), ControlError> {
-        let request = match able.and_then(|()| self.may_import(request.clone())) {
-            Ok(request) => request,
-            Err(error) => {
-                // Dropping the import deletes its file, which blocks as long as the shared directory does.
-                tokio::task::spawn_blocking(move || drop(import));
-                self.end_failed(task, request, Err(error.clone()));
-                return Err(error);
-            }
-        };
-        self.tasks.promise(task, 0); // all bytes are written
-        let present = self.library.key_of(&request.name).and_then(|key| self.seeded_file(key, &request.name));
-        let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
-        let (handle, wanted) = (self.tasks.get(task).cloned(), request.clone());
-        let asking = (!request.replace).then(|| self.ask_whose(&request.name, &request.trackers));
-        let work = move |other: Option<(TrackerUrl, Namesake)>| {
-            let _handle = handle; // keeps the task from counting as abandoned
-            let (resource, hashes) = import.hashes();
-            let hashed = Hashed { resource, hashes, bytes: import.bytes() };
-            let may_have_name = may_have_name(resource, other.as_ref());
-            let imported = match present.filter(|(key, _)| key.resource == resource) {
-                Some((_, identity)) => may_have_name.map(|()| (hashed, identity)),
-                None => match may_have_name.and_then(|()| manifest_of(&request, &hashed)) {
-                    Ok(manifest) => publisher
-                        .publish(&home, import.finished(), &manifest, request.replace)
-                        .or_else(|error| match error {
-                            PublishError::NameTaken(_) => {
-                                holds_already(&home.file(&request.name), resource, hashed.bytes).ok_or(error)
-                            }
-                            error => Err(error),
-                        })
-                        .map(|identity| (hashed, identity))
-                        .map_err(|error| not_published(&error)),
-                    Err(error) => Err(error),
-                },
-            };
-            drop(import); // deletes its file if that was not published
-            imported
-        };
-        tokio::spawn(async move {
-            let other = match asking {
-                Some(asking) => asking.await,
-                None => None,
-            };
-            let work = move || caught(|| work(other)).unwrap_or_else(|panic| Err(internal(&panic)));
-            let worked = tokio::task::spawn_blocking(work).await;
-            let imported = worked.unwrap_or_else(|error| Err(internal(&error)));
-            context.tell(Input::Task(TaskInput::Imported { task, request: wanted, imported })).await;
-        });
-        Ok(())
-    }
-
-    pub(super) fn imported(&mut self, task: TaskId, request: &ToShare, imported: Imported) {
-        match imported {
-            Ok((hashed, identity)) => self.adopt_hashed(task, request, hashed, identity),
-            Err(error) => self.end_failed(task, request, Err(error)),
         }
     }
 
@@ -332,7 +230,7 @@ impl Driver {
     // -- small questions
 
     /// Fills in the configured trackers if the request names none.
-    fn with_trackers(&self, mut request: ToShare) -> Result<ToShare, ControlError> {
+    pub(super) fn with_trackers(&self, mut request: ToShare) -> Result<ToShare, ControlError> {
         if request.trackers.is_empty() {
             request.trackers = self.settings.trackers.clone();
         }
@@ -347,7 +245,7 @@ impl Driver {
     }
 
     /// Refuses a name that a running download will have.
-    fn must_not_be_awaited(&self, name: &ResourceName) -> Result<(), ControlError> {
+    pub(super) fn must_not_be_awaited(&self, name: &ResourceName) -> Result<(), ControlError> {
         let Some(resource) = self.library.key_of(name).and_then(|key| self.library.get(key)) else {
             return Ok(());
         };
@@ -363,15 +261,6 @@ impl Driver {
                 shell::word(name.as_str())
             )),
         })
-    }
-
-    /// The file of a name if it is complete and unchanged.
-    fn seeded_file(&self, key: SwarmKey, name: &ResourceName) -> Option<(SwarmKey, FileIdentity)> {
-        let record = self.library.get(key)?.record.names.iter().find(|record| record.name == *name)?;
-        let identity = record.published?;
-        FileIdentity::at(&self.home.file(name))
-            .is_ok_and(|now| identity.is_same(&now))
-            .then_some((key, identity))
     }
 
     pub(super) fn begin_task(&mut self) -> Result<(TaskId, TaskHandle), ControlError> {
@@ -390,7 +279,7 @@ impl Driver {
         })
     }
 
-    fn end_failed(&self, task: TaskId, request: &ToShare, outcome: Result<(), ControlError>) {
+    pub(super) fn end_failed(&self, task: TaskId, request: &ToShare, outcome: Result<(), ControlError>) {
         if let (Err(error), Some(handle)) = (outcome, self.tasks.get(task)) {
             tracing::warn!(name = %request.name, user = %request.by, %error, "not shared");
             handle.end(TaskState::Failed(error));
@@ -410,7 +299,7 @@ fn no_longer_at(url: &TrackerUrl, name: &ResourceName) -> String {
     )
 }
 
-fn manifest_of(request: &ToShare, hashed: &Hashed) -> Result<Manifest, ControlError> {
+pub(super) fn manifest_of(request: &ToShare, hashed: &Hashed) -> Result<Manifest, ControlError> {
     Manifest::new(request.name.clone(), hashed.resource, request.trackers.clone(), hashed.hashes.clone())
         .map_err(|error| ControlError {
             kind: ErrorKind::Usage,
@@ -430,7 +319,10 @@ fn hash_path(
 }
 
 /// Refuses a name under which another machine shares other content.
-fn may_have_name(resource: ResourceId, other: Option<&(TrackerUrl, Namesake)>) -> Result<(), ControlError> {
+pub(super) fn may_have_name(
+    resource: ResourceId,
+    other: Option<&(TrackerUrl, Namesake)>,
+) -> Result<(), ControlError> {
     match other.filter(|(_, other)| other.resource != resource) {
         Some((tracker, other)) => Err(refuse_taken(tracker, other)),
         None => Ok(()),
@@ -472,23 +364,3 @@ fn later(url: &TrackerUrl, why: &str) -> String {
 }
 
 type AnswerOfTracker = oneshot::Receiver<Result<(), NotPublished>>;
-
-fn not_published(error: &PublishError) -> ControlError {
-    match error {
-        PublishError::NameTaken(_) => ControlError {
-            kind: ErrorKind::Refused,
-            message: error.to_string(),
-            hint: Some("use --replace to replace it".to_owned()),
-        },
-        PublishError::NoRoom(no_room) => {
-            ControlError { kind: ErrorKind::NoSpace, message: no_room_words(no_room), hint: None }
-        }
-        PublishError::Obstructed { .. } => ControlError {
-            kind: ErrorKind::Refused,
-            message: error.to_string(),
-            hint: Some("move it away, then try again".to_owned()),
-        },
-        PublishError::Store(store) | PublishError::NotSynced(store) => store_error(store),
-        PublishError::Damaged(_) => internal(error),
-    }
-}

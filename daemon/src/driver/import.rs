@@ -1,0 +1,144 @@
+//! Imports files from elsewhere: puts the bytes that ttctl has sent under their name, and shares that.
+
+use super::Driver;
+use super::reasons::no_room_words;
+use super::share::{manifest_of, may_have_name};
+use crate::inbox::{Imported, Input, TaskInput, ToShare, internal, store_error};
+use crate::panicked::caught;
+use crate::store::{FileIdentity, Import, PublishError, holds_already};
+use crate::tasks::TaskHandle;
+use shared::host::hashing::Hashed;
+use shared::id::SwarmKey;
+use shared::name::ResourceName;
+use shared::rpc::control::{ControlError, ErrorKind, TaskId};
+use shared::rpc::tracker::Namesake;
+use shared::url::TrackerUrl;
+
+impl Driver {
+    /// Begins an import.
+    pub(super) fn import(&mut self, request: &ToShare) -> Result<(TaskId, TaskHandle), ControlError> {
+        let request = self.may_import(request.clone())?;
+        self.look_at_room();
+        if let Some(no_room) = self.no_room(request.data_bytes, None) {
+            return Err(ControlError {
+                kind: ErrorKind::NoSpace,
+                message: format!(
+                    "cannot copy {} to {}: {}",
+                    request.name,
+                    self.home.folder().display(),
+                    no_room_words(&no_room)
+                ),
+                hint: Some(
+                    "free some space, or move the file into the shared directory and share it there"
+                        .to_owned(),
+                ),
+            });
+        }
+        let (task, handle) = self.begin_task()?;
+        self.tasks.promise(task, request.data_bytes);
+        Ok((task, handle))
+    }
+
+    /// Checks whether this may be imported, and fills in its trackers.
+    pub(super) fn may_import(&self, request: ToShare) -> Result<ToShare, ControlError> {
+        let request = self.with_trackers(request)?;
+        self.must_not_be_awaited(&request.name)?;
+        self.must_have_room_for(&request.name)?;
+        Ok(request)
+    }
+
+    /// All bytes of an import have arrived: puts the file under its name, unless it is there already or may not be.
+    pub(super) fn import_end(
+        &mut self,
+        task: TaskId,
+        request: &ToShare,
+        able: Result<(), ControlError>,
+        import: Import,
+    ) -> Result<(), ControlError> {
+        let request = match able.and_then(|()| self.may_import(request.clone())) {
+            Ok(request) => request,
+            Err(error) => {
+                // Dropping the import deletes its file, which blocks as long as the shared directory does.
+                tokio::task::spawn_blocking(move || drop(import));
+                self.end_failed(task, request, Err(error.clone()));
+                return Err(error);
+            }
+        };
+        self.tasks.promise(task, 0); // all bytes are written
+        let present = self.library.key_of(&request.name).and_then(|key| self.seeded_file(key, &request.name));
+        let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
+        let (handle, wanted) = (self.tasks.get(task).cloned(), request.clone());
+        let asking = (!request.replace).then(|| self.ask_whose(&request.name, &request.trackers));
+        let work = move |other: Option<(TrackerUrl, Namesake)>| {
+            let _handle = handle; // keeps the task from counting as abandoned
+            let (resource, hashes) = import.hashes();
+            let hashed = Hashed { resource, hashes, bytes: import.bytes() };
+            let may_have_name = may_have_name(resource, other.as_ref());
+            let imported = match present.filter(|(key, _)| key.resource == resource) {
+                Some((_, identity)) => may_have_name.map(|()| (hashed, identity)),
+                None => match may_have_name.and_then(|()| manifest_of(&request, &hashed)) {
+                    Ok(manifest) => publisher
+                        .publish(&home, import.finished(), &manifest, request.replace)
+                        .or_else(|error| match error {
+                            PublishError::NameTaken(_) => {
+                                holds_already(&home.file(&request.name), resource, hashed.bytes).ok_or(error)
+                            }
+                            error => Err(error),
+                        })
+                        .map(|identity| (hashed, identity))
+                        .map_err(|error| not_published(&error)),
+                    Err(error) => Err(error),
+                },
+            };
+            drop(import); // deletes its file if that was not published
+            imported
+        };
+        tokio::spawn(async move {
+            let other = match asking {
+                Some(asking) => asking.await,
+                None => None,
+            };
+            let work = move || caught(|| work(other)).unwrap_or_else(|panic| Err(internal(&panic)));
+            let worked = tokio::task::spawn_blocking(work).await;
+            let imported = worked.unwrap_or_else(|error| Err(internal(&error)));
+            context.tell(Input::Task(TaskInput::Imported { task, request: wanted, imported })).await;
+        });
+        Ok(())
+    }
+
+    pub(super) fn imported(&mut self, task: TaskId, request: &ToShare, imported: Imported) {
+        match imported {
+            Ok((hashed, identity)) => self.adopt_hashed(task, request, hashed, identity),
+            Err(error) => self.end_failed(task, request, Err(error)),
+        }
+    }
+
+    /// The file of a name if it is complete and unchanged.
+    fn seeded_file(&self, key: SwarmKey, name: &ResourceName) -> Option<(SwarmKey, FileIdentity)> {
+        let record = self.library.get(key)?.record.names.iter().find(|record| record.name == *name)?;
+        let identity = record.published?;
+        FileIdentity::at(&self.home.file(name))
+            .is_ok_and(|now| identity.is_same(&now))
+            .then_some((key, identity))
+    }
+}
+
+fn not_published(error: &PublishError) -> ControlError {
+    match error {
+        PublishError::NameTaken(_) => ControlError {
+            kind: ErrorKind::Refused,
+            message: error.to_string(),
+            hint: Some("use --replace to replace it".to_owned()),
+        },
+        PublishError::NoRoom(no_room) => {
+            ControlError { kind: ErrorKind::NoSpace, message: no_room_words(no_room), hint: None }
+        }
+        PublishError::Obstructed { .. } => ControlError {
+            kind: ErrorKind::Refused,
+            message: error.to_string(),
+            hint: Some("move it away, then try again".to_owned()),
+        },
+        PublishError::Store(store) | PublishError::NotSynced(store) => store_error(store),
+        PublishError::Damaged(_) => internal(error),
+    }
+}
