@@ -170,14 +170,21 @@ impl Waiter for Getting<'_> {
 
     fn not_begun(&self, place: usize, timeout: Duration) -> Error {
         let Wanted { what, .. } = self.wanted(place);
-        let why = what.last().map_or_else(|| "ttd has not responded".to_owned(), |error| error.message);
+        let last = what.last();
+        let is_away = last.as_ref().is_some_and(|error| error.kind == Kind::Unreachable);
+        let why = last.map_or_else(|| "ttd has not responded".to_owned(), |error| error.message);
         match &what {
             What::Order(order) if order.was_compared.get() => Error::new(Kind::TimedOut, why)
                 .hint("the comparison continues; `ttctl status` shows the result"),
             what => {
                 let (what, span) = (what.words(), human::duration(timeout));
-                Error::new(Kind::TimedOut, format!("{what} was not found within {span}: {why}"))
-                    .hint("nothing was started; `ttctl tracker list` shows what is published")
+                let why = why.strip_prefix(&format!("cannot look up {what}: ")).unwrap_or(&why);
+                Error::new(Kind::TimedOut, format!("{what} was not found within {span}: {why}")).hint(
+                    match is_away {
+                        true => "nothing was started; check that tt-tracker runs there",
+                        false => "nothing was started; `ttctl tracker list` shows what is published",
+                    },
+                )
             }
         }
     }

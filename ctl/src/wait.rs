@@ -15,8 +15,10 @@ use crate::status;
 use crate::targets::{is_single, targets};
 use serde::Serialize;
 use shared::chunk::ChunkCount;
+use shared::id::digits_hint;
 use shared::rpc::control::{Accepted, State, TrackerAnswer};
 use shared::rpc::tracker::{Fleet, FleetMachine};
+use shared::shell;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -87,8 +89,8 @@ impl Waiter for Copies {
         let what = self.targets[place].1.clone()?;
         let known =
             link.call_in_turn(async |daemon| Ok(daemon.caller.inspect(what.clone(), CALL_TIMEOUT).await??));
-        let known = known.await?;
-        let found = status::best(&known, &what)?;
+        let known = known.await.map_err(|error| not_here(error, &what))?;
+        let found = status::best(&known, &what).map_err(|error| not_here(error, &what))?;
         let count = ChunkCount::new(found.chunks_total)
             .ok_or_else(|| Error::internal("ttd reported more chunks than a file can have"))?;
         let (name, resource) = (found.name.clone(), found.resource);
@@ -163,6 +165,18 @@ impl Copies {
     }
 }
 
+/// The hint of ttd, that `ttctl list` shows what is here, is of no use to somebody who waits for what is not here.
+fn not_here(error: Error, what: &str) -> Error {
+    match error.kind {
+        Kind::Refused => error.hint(format!(
+            "`ttctl get {}` fetches it; --peers and --percent wait for other machines{}",
+            shell::word(what),
+            digits_hint(what)
+        )),
+        _ => error,
+    }
+}
+
 /// The condition that ends the wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Goal {
@@ -234,7 +248,7 @@ async fn wait_for_swarm(
 }
 
 /// Asks the tracker until the goal is met. If ttd or the tracker goes away after the first answer, it is waited for;
-/// for ttd see [`Asker::reconnect`].
+/// for ttd see [`Asker::reconnect`]. With a timeout, a tracker that is away at the beginning is waited for, too.
 async fn watch(
     args: &WaitArgs,
     what: &str,
@@ -244,8 +258,21 @@ async fn watch(
     last: &mut Option<(Fleet, Option<u64>)>,
 ) -> Result<Counted, Error> {
     let mut asker = Asker::connect(&args.which, global).await?;
-    asker.resource(what).await?; // an unknown name is an error at once
-    let wanted = asker.lookup(what).await?;
+    let wanted = loop {
+        // an unknown name is an error at once
+        match asker.resource(what).await {
+            Ok(_) => break asker.lookup(what).await?,
+            Err(error) if error.kind == Kind::Unreachable => {
+                if args.timeout.is_none() {
+                    let hint = error.hint.as_deref().map_or(String::new(), |hint| format!("{hint}; "));
+                    return Err(error.hint(format!("{hint}--timeout waits for it")));
+                }
+                line.show(&format!("{}: {}; retrying", human::clean(what), human::clean(&error.message)));
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    };
     let back_within = if args.timeout.is_some() { None } else { Some(BACK_WITHIN) };
     let mut most = None;
     loop {

@@ -1,6 +1,7 @@
 //! Tests commands that ask trackers through the daemon.
 
 use super::fake::Fake;
+use super::restarts::until;
 use super::{text, ttctl, ttctl_fails};
 use shared::id::ResourceId;
 use shared::rpc::control::{ControlError, ErrorKind};
@@ -68,6 +69,32 @@ fn what_a_tracker_does_not_know_or_does_not_say_has_an_exit_code() {
         fake.state().no_tracker = Some(unreachable("tt://third"));
         assert_eq!(ttctl_fails(&args), (8, unreachable("tt://third").message), "{args:?}");
     }
+}
+
+#[test]
+fn with_a_timeout_a_tracker_that_is_away_is_waited_for() {
+    let fake = Fake::start();
+    fake.state().published = vec!["x"];
+    fake.state().no_tracker = Some(unreachable("tt://tracker.example"));
+    let args = ["wait", "x", "--percent", "75", "--directory", fake.folder()];
+    let error = ttctl(&args).1.unwrap_err();
+    assert_eq!((error.exit_code(), error.hint.as_deref()), (8, Some("--timeout waits for it")));
+    fake.state().asked.clear();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            until("the tracker is asked", || !fake.state().asked.is_empty());
+            fake.state().no_tracker = None;
+        });
+        ttctl(&[&args[..], &["--timeout", "60s"]].concat()).1.unwrap();
+    });
+}
+
+#[test]
+fn whoever_waits_for_what_is_not_here_is_told_how_to_fetch_it() {
+    let fake = Fake::start();
+    let error = ttctl(&["wait", "a b", "--directory", fake.folder()]).1.unwrap_err();
+    let hint = "`ttctl get 'a b'` fetches it; --peers and --percent wait for other machines";
+    assert_eq!((error.exit_code(), error.hint.as_deref()), (4, Some(hint)));
 }
 
 #[test]
