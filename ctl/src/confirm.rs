@@ -4,10 +4,15 @@ use crate::error::{Error, Kind};
 use crate::human;
 use crate::output::Output;
 use crate::targets::Targets;
+use crate::width::width;
 use std::io::{self, BufRead, Write};
 
-/// Asks for confirmation with the number of files, if they are meant by a pattern or by --all. A user who names each
-/// file is not asked. `question` makes the question of "3 files".
+/// Limits the columns of the names in a question; of more files it says only the number. With 50 the question fits on a
+/// line.
+const NAMES_COLUMNS_MAX: usize = 50;
+
+/// Asks for confirmation with the names or the number of files, if they are meant by a pattern or by --all. A user who
+/// names each file is not asked. `question` makes the question of "12 files" or of what [`files`] says.
 ///
 /// The number does not matter: whether a script needs `--yes` must not depend on how many files are here.
 pub(crate) fn confirm_several(
@@ -19,7 +24,19 @@ pub(crate) fn confirm_several(
     if targets.count() == 0 || !(is_all || targets.has_any_by_pattern()) {
         return Ok(());
     }
-    confirm(&question(&human::count(targets.count() as u64, "file")), output)
+    confirm(&question(&files(&targets.names())), output)
+}
+
+/// "lab.img", "2 files (a.img and b.img)", "12 files"
+fn files(names: &[&str]) -> String {
+    let count = human::count(names.len() as u64, "file");
+    let names: Vec<String> = names.iter().map(|name| human::clean(name)).collect();
+    let named = match &names[..] {
+        [one] => return one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        [] => return count,
+    };
+    if width(&named) <= NAMES_COLUMNS_MAX { format!("{count} ({named})") } else { count }
 }
 
 /// Asks at the terminal. Without a yes the command does nothing and fails. If there is no terminal, the command line
@@ -27,7 +44,7 @@ pub(crate) fn confirm_several(
 fn confirm(question: &str, output: &Output) -> Result<(), Error> {
     if !output.can_ask() {
         return Err(
-            Error::usage(format!("cannot ask without a terminal: {question}?")).hint("use --yes to confirm")
+            Error::usage(format!("there is no terminal to ask: {question}?")).hint("use --yes to confirm")
         );
     }
     let mut err = io::stderr().lock();
@@ -47,6 +64,14 @@ fn is_yes(answer: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_files_are_named() {
+        assert_eq!(files(&["a\u{1b}"]), "a\\u{1b}");
+        assert_eq!(files(&["a", "b"]), "2 files (a and b)");
+        assert_eq!(files(&["a", "b", "c"]), "3 files (a, b and c)");
+        assert_eq!(files(&["lab-2025.img"; 4]), "4 files");
+    }
 
     #[test]
     fn only_a_yes_is_one() {

@@ -31,12 +31,12 @@ pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Outp
     failures.end()
 }
 
-/// "stop sharing 3 files and delete them"
+/// "stop sharing and delete 3 files"
 fn question(args: &RemoveArgs, files: &str) -> String {
     match (args.unpublish, args.delete) {
         (false, false) => format!("stop sharing {files}"),
-        (false, true) => format!("stop sharing {files} and delete them"),
-        (true, false) => format!("unpublish {files} and stop sharing them"),
-        (true, true) => format!("unpublish {files}, stop sharing and delete them"),
+        (false, true) => format!("stop sharing and delete {files}"),
+        (true, false) => format!("unpublish and stop sharing {files}"),
+        (true, true) => format!("unpublish, stop sharing and delete {files}"),
     }
 }

@@ -34,6 +34,11 @@ impl Targets {
         self.0.iter().any(is_by_pattern)
     }
 
+    /// The names and ids.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.0.iter().filter_map(|(_, found)| found.as_ref().ok()).flatten().map(String::as_str).collect()
+    }
+
     /// The number of names and ids.
     pub(crate) fn count(&self) -> usize {
         self.0.iter().filter_map(|(_, found)| found.as_ref().ok()).map(Vec::len).sum()

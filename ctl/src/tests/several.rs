@@ -82,18 +82,21 @@ fn an_ambiguous_id_is_an_error_that_lists_what_may_be_meant() {
 fn what_cannot_be_taken_back_is_not_done_unasked() {
     let fake = with(&["lab-1", "lab-2"]);
     for (args, question) in [
-        (&["remove", "--all"][..], "stop sharing 2 files"),
-        (&["remove", "lab-*"], "stop sharing 2 files"),
-        (&["remove", "lab-1", "lab-?"], "stop sharing 2 files"),
-        (&["remove", "--delete", "lab-*"], "stop sharing 2 files and delete them"),
-        (&["rm", "--all", "--delete"], "stop sharing 2 files and delete them"),
-        (&["rm", "--unpublish", "lab-*"], "unpublish 2 files and stop sharing them"),
-        (&["rm", "--unpublish", "--delete", "lab-*"], "unpublish 2 files, stop sharing and delete them"),
-        (&["unpublish", "--all"], "unpublish 2 files"),
-        (&["unpublish", "lab-*"], "unpublish 2 files"),
+        (&["remove", "--all"][..], "stop sharing 2 files (lab-1 and lab-2)"),
+        (&["remove", "lab-*"], "stop sharing 2 files (lab-1 and lab-2)"),
+        (&["remove", "lab-1", "lab-?"], "stop sharing 2 files (lab-1 and lab-2)"),
+        (&["remove", "--delete", "lab-*"], "stop sharing and delete 2 files (lab-1 and lab-2)"),
+        (&["rm", "--all", "--delete"], "stop sharing and delete 2 files (lab-1 and lab-2)"),
+        (&["rm", "--unpublish", "lab-*"], "unpublish and stop sharing 2 files (lab-1 and lab-2)"),
+        (
+            &["rm", "--unpublish", "--delete", "lab-*"],
+            "unpublish, stop sharing and delete 2 files (lab-1 and lab-2)",
+        ),
+        (&["unpublish", "--all"], "unpublish 2 files (lab-1 and lab-2)"),
+        (&["unpublish", "lab-*"], "unpublish 2 files (lab-1 and lab-2)"),
     ] {
         let (code, message) = ttctl_fails(&[args, &["--directory", fake.folder()]].concat());
-        let asked = format!("cannot ask without a terminal: {question}?");
+        let asked = format!("there is no terminal to ask: {question}?");
         assert_eq!((code, message), (2, asked), "{args:?}");
         let word = if args[0] == "unpublish" { "unpublished" } else { "removed" };
         let (done, code) = document(&[args, &["--yes"]].concat(), &fake);
@@ -240,7 +243,8 @@ fn one_file_whose_name_is_a_pattern_is_taken_away_unasked() {
     let (done, code) = document(&["unpublish", "a[1].img"], &fake);
     assert_eq!((&done["unpublished"], code), (&json!(["a[1].img"]), 0), "{done}");
     let (code, message) = ttctl_fails(&["remove", "--delete", "b*", "--directory", fake.folder()]);
-    assert!(code == 2 && message.contains("1 file"), "{code} {message}");
+    let asked = "there is no terminal to ask: stop sharing and delete b.img?";
+    assert_eq!((code, message.as_str()), (2, asked));
     let (done, code) = document(&["pause", "{a,b}.img", "b.img"], &fake);
     assert_eq!((&done["paused"], code), (&json!(["b.img"]), 0), "{done}");
 }
