@@ -26,7 +26,7 @@ const ADOPTED: &str = " (the existing file matches; nothing was fetched)";
 
 pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let start = Instant::now();
-    refuse_early(args, global)?;
+    refuse_early(args, global, output)?;
     let timeout = args.timeout.map(|timeout| timeout.duration());
     let mut deadline = Deadline::after(timeout);
     let is_single = is_single(&args.what);
@@ -57,8 +57,8 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
 }
 
 /// Refuses command lines that cannot succeed, before anything begins.
-fn refuse_early(args: &GetArgs, global: &Global) -> Result<(), Error> {
-    to_stdout::refuse_early(args, global)?;
+fn refuse_early(args: &GetArgs, global: &Global, output: &Output) -> Result<(), Error> {
+    to_stdout::refuse_early(args, global, output.out_is_terminal())?;
     let Some(target) = &args.output else { return Ok(()) };
     if !is_single(&args.what) && !target.is_dir() {
         return Err(Error::usage(format!(

@@ -15,12 +15,15 @@ pub(crate) fn is_meant(target: &Path) -> bool {
     target == Path::new("-")
 }
 
-/// Refuses options that would write something else there.
-pub(crate) fn refuse_early(args: &GetArgs, global: &Global) -> Result<(), Error> {
-    match global.json && args.output.as_deref().is_some_and(is_meant) {
-        true => Err(Error::usage("--json and \"-o -\" both use standard output")
+/// Refuses options that would write something else there, and a terminal: the bytes of a file could change its state.
+pub(crate) fn refuse_early(args: &GetArgs, global: &Global, is_terminal: bool) -> Result<(), Error> {
+    let is_meant = args.output.as_deref().is_some_and(is_meant);
+    match is_meant {
+        true if global.json => Err(Error::usage("--json and \"-o -\" both use standard output")
             .hint("use only one of them, or name a file with -o")),
-        false => Ok(()),
+        true if is_terminal => Err(Error::usage("\"-o -\" does not write a file to a terminal")
+            .hint("redirect the standard output to a file or a program; \"-o - | cat\" shows a text")),
+        _ => Ok(()),
     }
 }
 
@@ -52,4 +55,25 @@ fn copy(path: &Path) -> Result<(), Error> {
         io::ErrorKind::BrokenPipe => Error::new(Kind::BrokenPipe, ""),
         _ => Error::io(format!("cannot copy {} to the standard output", path.display()), &error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    #[test]
+    fn a_file_is_written_to_a_pipe_and_not_to_a_terminal() {
+        let refused = |line: &str, is_terminal| {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            let Command::Get(args) = cli.command else { panic!("another command") };
+            refuse_early(&args, &cli.global, is_terminal).map_err(|error| error.exit_code())
+        };
+        assert_eq!(refused("ttctl get x -o -", false), Ok(()));
+        assert_eq!(refused("ttctl get x -o -", true), Err(2));
+        assert_eq!(refused("ttctl get x -o ./-", true), Ok(()));
+        assert_eq!(refused("ttctl get x", true), Ok(()));
+        assert_eq!(refused("ttctl get x -o - --json", false), Err(2));
+    }
 }
