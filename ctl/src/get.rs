@@ -331,7 +331,7 @@ impl Getting<'_> {
     }
 }
 
-/// " (4.0 GiB in 7 s, 580 MiB/s)", or " (4.0 GiB, 1.0 GiB of it in 2 s, 512 MiB/s)", or what [`shares`] says
+/// " (4.0 GiB in 7 s, 580 MiB/s)", or " (4.0 GiB, 1.0 GiB fetched in 2 s, 512 MiB/s)", or what [`shares`] says
 fn speed(done: &ResourceStatus, bytes_before: u64, elapsed: Duration) -> String {
     let bytes = done.bytes_total.unwrap_or(done.bytes_have);
     if bytes == 0 {
@@ -348,7 +348,7 @@ fn speed(done: &ResourceStatus, bytes_before: u64, elapsed: Duration) -> String 
     let took = human::duration(elapsed);
     // the first chunks may arrive before the first update
     match bytes_before > bytes / 10 {
-        true => format!(" ({}, {} of it in {took}{rate})", human::bytes(bytes), human::bytes(fetched)),
+        true => format!(" ({}, {} fetched in {took}{rate})", human::bytes(bytes), human::bytes(fetched)),
         false => format!(" ({} in {took}{rate})", human::bytes(bytes)),
     }
 }

@@ -216,9 +216,15 @@ impl Output {
         writeln!(self.out, "{line}").map_err(write_error)
     }
 
-    /// Writes a message of success, which --quiet leaves out.
+    /// Writes a message of success, which --quiet leaves out. On a terminal it is wrapped.
     pub fn done(&mut self, line: &str) -> Result<(), Error> {
-        if self.is_quiet { Ok(()) } else { self.line(line) }
+        if self.is_quiet {
+            return Ok(());
+        }
+        match self.columns() {
+            Some(columns) => self.line(&wrap_message(line, columns).join("\n")),
+            None => self.line(line),
+        }
     }
 
     /// Prints text if the result is not JSON.
@@ -236,7 +242,9 @@ impl Output {
 
     /// Writes one line for each name, with what was done.
     pub fn names(&mut self, done: &str, names: &[String]) -> Result<(), Error> {
-        names.iter().try_for_each(|name| self.done(&format!("{done} {}", clean(name))))
+        // A name is not wrapped: it can be copied from the terminal.
+        let lines = if self.is_quiet { &[] } else { names };
+        lines.iter().try_for_each(|name| self.line(&format!("{done} {}", clean(name))))
     }
 
     /// Writes text unchanged, for manifests.

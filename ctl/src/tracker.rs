@@ -30,7 +30,7 @@ pub(crate) async fn list(args: &TrackerListArgs, global: &Global, output: &mut O
         Column::right("SIZE").dropped(2),
         Column::right("SEEDERS"),
         Column::right("LEECHERS").dropped(1),
-        Column::left("RESOURCE").id(),
+        Column::left("ID").id(),
     ]);
     for entry in &entries {
         table.row(vec![
@@ -97,7 +97,7 @@ pub(crate) async fn resources(
         Column::left("NAME").shortened(),
         Column::left("STAGE"),
         Column::right("HAS"),
-        Column::left("RESOURCE").id(),
+        Column::left("ID").id(),
     ]);
     for entry in &entries {
         table.row(vec![

@@ -78,9 +78,7 @@ fn lost(verified: &Verified) -> Option<Error> {
     let are = if lost == 1 { "is" } else { "are" };
     let chunks = human::count(lost.into(), "chunk");
     let error = Error::bad_data(format!("{}: {chunks} {are} corrupt", verified.name));
-    Some(
-        error.hint(
-            "check the disk (`dmesg`, `smartctl`); `ttctl status` shows whether they are fetched again",
-        ),
-    )
+    Some(error.hint(
+        "if nobody changed the file, check the disk (`dmesg`, `smartctl`); `ttctl status` shows what helps",
+    ))
 }

@@ -151,7 +151,7 @@ fn check_resources(resources: &[ResourceStatus], findings: &mut Findings) {
         findings.add("resource", Verdict::Failure, format!("{}: {reason}", resource.name), Some(hint));
     }
     if bad.is_empty() {
-        let number = human::count(resources.len() as u64, "resource");
+        let number = human::count(resources.len() as u64, "file");
         findings.ok("resources", format!("{number}, no errors"));
     }
 }

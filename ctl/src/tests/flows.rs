@@ -167,7 +167,7 @@ fn a_download_that_goes_on_tells_the_rate_of_what_came_now() {
     fake.state().watched = [waiting, seeding].into();
     let (printed, result) = ttctl(&["get", "x", "--directory", fake.folder()]);
     result.unwrap();
-    assert!(printed.contains(" is complete (100 MiB, 40 MiB of it in "), "{printed}");
+    assert!(printed.contains(" is complete (100 MiB, 40 MiB fetched in "), "{printed}");
 }
 
 #[test]
