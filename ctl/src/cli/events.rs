@@ -30,7 +30,7 @@ restarted, ttctl connects again and continues with the events of the new ttd.
 Examples:
   ttctl events
   ttctl events lab-2025.img --since \"1 h\"
-  ttctl events --json | jq --unbuffered -r 'select(.event == \"complete\") | .name'")]
+  ttctl events --json | jq --unbuffered -r 'select(.event == \"complete\").name'")]
 pub struct EventsArgs {
     /// Names, ids or patterns such as 'lab-*' [default: all files and the trackers]
     #[arg(value_name = "NAME|ID", add = ArgValueCompleter::new(names::here))]

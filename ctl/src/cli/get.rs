@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 WHAT is one of
   a name, an id or the first 8 or more digits of one, or a pattern such as
-  'lab-*' (quoted): looked up at the trackers that ttd is configured with
+    'lab-*' (quoted): looked up at the trackers that ttd is configured with
   tt://HOST:PORT/NAME or tt://HOST:PORT/ID: looked up at that tracker
   the path of a .tinytorrent file (with a \"/\" or that suffix)
   the http:// or https:// address of one; $HTTPS_PROXY and $SSL_CERT_FILE apply
@@ -31,7 +31,7 @@ Examples:
   ttctl get tt://tracker.example/lab-2025.img --detach
   ttctl get https://files.example/lab-2025.img.tinytorrent")]
 pub struct GetArgs {
-    /// What to fetch, see below
+    /// What to fetch: names, ids, patterns, tt:// addresses or manifests
     #[arg(required = true, add = ArgValueCompleter::new(names::to_get))]
     pub what: Vec<String>,
     /// Copy the complete file to PATH, or into it if it is a directory; "-" is the standard output

@@ -98,7 +98,9 @@ pub enum Command {
     #[command(override_usage = "ttctl share [--tracker URL]... [-f] [--move] PATH...")]
     Share(ShareArgs),
     /// Fetch files, and wait until they are complete
-    #[command(override_usage = "ttctl get [-o PATH] [-f] [--detach | --timeout DURATION] WHAT...")]
+    #[command(
+        override_usage = "ttctl get [-o PATH] [-f] [--no-reuse] [--detach | --timeout DURATION]\n                 WHAT..."
+    )]
     Get(GetArgs),
     /// Wait until files are complete here, or on enough machines
     #[command(
@@ -118,7 +120,7 @@ pub enum Command {
     #[command(visible_alias = "ls")]
     #[command(override_usage = "ttctl list [-l] [NAME|ID...]")]
     List(ListArgs),
-    /// Show the daemon's version, directory, limits, trackers and totals
+    /// Show ttd's version, directory, limits, trackers and totals
     #[command(override_usage = "ttctl info")]
     Info,
     /// Print what happens on this machine, one line per event
@@ -136,7 +138,7 @@ pub enum Command {
     /// Check files on disk against their manifests
     #[command(override_usage = "ttctl verify NAME|ID...\n       ttctl verify --all")]
     Verify(WhatsArgs),
-    /// Unpublish the names of files that were shared from this machine
+    /// Take the names of shared files back from the trackers
     ///
     /// The trackers no longer list the file under its name; an earlier version that is still published gets the name
     /// again. The file stays here, and is still served to machines that have started to fetch it. `ttctl share`
@@ -161,10 +163,14 @@ pub enum Command {
     #[command(override_usage = "ttctl doctor")]
     Doctor,
     /// Create the manifest of a file or directory; needs no ttd
-    #[command(override_usage = "ttctl create [--tracker URL]... [-o PATH] FILE|DIR")]
+    #[command(
+        override_usage = "ttctl create [--tracker URL]... [-o PATH] [--symlinks WHICH] [--no-times]\n                    [--skip-special] FILE|DIR"
+    )]
     Create(CreateArgs),
     /// Check a manifest, or a file or directory against it; needs no ttd
-    #[command(override_usage = "ttctl check MANIFEST [FILE|DIR]")]
+    #[command(
+        override_usage = "ttctl check [--symlinks WHICH] [--no-times] [--skip-special] MANIFEST\n                   [FILE|DIR]"
+    )]
     Check(CheckArgs),
     /// Ask a tracker what it knows
     #[command(subcommand)]

@@ -1,10 +1,11 @@
 //! Makes the man pages: `manual OUT` writes OUT/tinytorrent/man1/ttd.1 and all others, by package and section.
 //!
 //! The text comes from the programs as far as possible: command lines from clap, config keys from their declarations.
-//! `page` writes one page, `programs` has those of section 1 (`synopsis` their first lines), `formats` those of section
-//! 5.
+//! `page` writes one page, `programs` has those of section 1 (`synopsis` their first lines, `notes` the text of their
+//! help), `formats` those of section 5.
 
 mod formats;
+mod notes;
 mod page;
 mod programs;
 mod synopsis;
@@ -111,7 +112,7 @@ mod tests {
         let (_, rest) = get.split_once(".SH SYNOPSIS\n").unwrap();
         let line =
             rest.split(".SH").next().unwrap().replace("\\fB", "").replace("\\fR", "").replace("\\fI", "");
-        let line = line.replace('\\', "");
+        let line = line.replace('\\', "").replace('\u{a0}', " ");
         for part in ["ttctl get [-o PATH]", "[--detach | --timeout DURATION]", " WHAT"] {
             assert!(line.contains(part), "{line}");
         }
@@ -119,20 +120,42 @@ mod tests {
         assert!(get.contains(".SH ARGUMENTS"), "{get}");
     }
 
-    /// groff's own opinion; where it is not installed there is none.
-    #[test]
-    fn groff_has_nothing_to_say() {
-        let out = tempfile::tempdir().unwrap();
-        write(out.path()).unwrap();
+    /// All pages as files.
+    fn written(out: &Path) -> Vec<PathBuf> {
+        write(out).unwrap();
         let mut files = Vec::new();
         for package in ["tinytorrent", "tinytorrent-tracker"] {
             for section in ["man1", "man5"] {
-                let folder = fs::read_dir(out.path().join(package).join(section)).unwrap();
+                let folder = fs::read_dir(out.join(package).join(section)).unwrap();
                 files.extend(folder.map(|entry| entry.unwrap().path()));
             }
         }
         assert!(files.len() > 15);
-        for file in files {
+        files
+    }
+
+    #[test]
+    fn a_page_fits_80_columns_and_its_name_one_line() {
+        let out = tempfile::tempdir().unwrap();
+        for file in written(out.path()) {
+            let groff = ["-man", "-Tutf8", "-Kutf8", "-rLL=78n", "-P-cbou"];
+            let Ok(output) = Command::new("groff").args(groff).arg(&file).output() else {
+                return cluster::skip::skipped("groff is not installed");
+            };
+            let page = String::from_utf8_lossy(&output.stdout);
+            for line in page.lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", file.display());
+            }
+            let after: Vec<&str> = page.lines().skip_while(|line| *line != "NAME").skip(1).collect();
+            assert!(after[0].contains(" - ") && after[1].is_empty(), "{}: {after:?}", file.display());
+        }
+    }
+
+    /// groff's own opinion; where it is not installed there is none.
+    #[test]
+    fn groff_has_nothing_to_say() {
+        let out = tempfile::tempdir().unwrap();
+        for file in written(out.path()) {
             let groff = ["-man", "-ww", "-z", "-Tutf8", "-Kutf8"];
             let Ok(output) = Command::new("groff").args(groff).arg(&file).output() else {
                 return cluster::skip::skipped("groff is not installed");

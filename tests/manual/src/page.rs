@@ -1,7 +1,14 @@
 //! One man page: sections of paragraphs, terms and examples, in roff.
 
+use crate::notes::Part;
 use crate::synopsis::Piece;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
+
+/// The columns of a line of text on a terminal of 80 columns: man keeps two free.
+pub(crate) const COLUMNS: usize = 78;
+
+/// The columns by which text is indented.
+const INDENT: usize = 7;
 
 /// A page that is being written. Everything is added at its end.
 pub(crate) struct Page {
@@ -13,22 +20,16 @@ pub(crate) struct Page {
 impl Page {
     /// A page with its title and its NAME section.
     pub(crate) fn new(name: &str, section: u8, what: &str) -> Page {
-        let mut page = Page::empty(name, section);
-        let title = [name.to_uppercase(), section.to_string(), String::new(), source()];
-        let title = [&title[..], &["TinyTorrent".to_owned()]].concat();
-        page.control("TH", &title);
+        let mut page = Page { name: name.to_owned(), section, body: Vec::new() };
+        // An argument without letters is left out by the library, and what follows would take its place.
+        let title = format!(".TH \"{}\" {section} \"\" \"{}\" TinyTorrent\n", name.to_uppercase(), source());
+        page.body.extend(title.into_bytes());
+        // No filling up with blanks, and no hyphens: a word of a command is found as it is typed.
+        page.control("ad", &["l".to_owned()]);
+        page.control("nh", &[]);
         page.heading("NAME");
-        page.paragraph(&format!("{name} - {what}"));
+        page.inlines(vec![roman(format!("{name} - {what}"))]);
         page
-    }
-
-    /// A page whose first sections are written already.
-    pub(crate) fn begun(name: &str, section: u8, body: Vec<u8>) -> Page {
-        Page { body, ..Page::empty(name, section) }
-    }
-
-    fn empty(name: &str, section: u8) -> Page {
-        Page { name: name.to_owned(), section, body: Vec::new() }
     }
 
     /// Its name, without the section.
@@ -60,17 +61,24 @@ impl Page {
     /// Adds the SYNOPSIS section.
     pub(crate) fn synopsis(&mut self, pieces: &[Piece]) {
         self.heading("SYNOPSIS");
-        let inline = |piece: &Piece| match piece {
+        let mut depth = 0;
+        let mut inline = |piece: &Piece| match piece {
             Piece::Literal(word) => bold(word.as_str()),
             Piece::Value(word) => italic(word.as_str()),
-            Piece::Mark(mark) => roman(*mark),
+            Piece::Mark(mark) => {
+                // What stands in brackets stays on one line.
+                let mark = if depth > 0 { mark.replace(' ', "\u{a0}") } else { (*mark).to_owned() };
+                depth += mark.matches('[').count();
+                depth -= mark.matches(']').count();
+                roman(mark)
+            }
             Piece::Break => roman(""),
         };
         for (at, form) in pieces.split(|piece| *piece == Piece::Break).enumerate() {
             if at > 0 {
                 self.control("br", &[]);
             }
-            self.inlines(form.iter().map(inline).collect());
+            self.inlines(form.iter().map(&mut inline).collect());
         }
     }
 
@@ -86,14 +94,32 @@ impl Page {
         self.inlines(vec![roman(meaning)]);
     }
 
-    /// Adds lines that stay as they are.
+    /// Adds parts of running text.
+    pub(crate) fn parts(&mut self, parts: &[Part]) {
+        for part in parts {
+            match part {
+                Part::Paragraph(text) => self.paragraph(text),
+                Part::Term(term, meaning) => self.term(term, meaning),
+                Part::Item(text) => {
+                    self.control("IP", &["\u{2022}".to_owned(), "2".to_owned()]);
+                    self.inlines(vec![roman(text.as_str())]);
+                }
+            }
+        }
+    }
+
+    /// Adds lines that stay as they are. Wide ones are indented less, so that none is broken.
     pub(crate) fn example(&mut self, lines: &str) {
         self.control("PP", &[]);
+        let widest = lines.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        let indent = INDENT.min(COLUMNS.saturating_sub(widest));
+        self.control("in", &[format!("{indent}n")]);
         self.control("nf", &[]);
         for line in lines.lines() {
             self.inlines(vec![roman(line)]);
         }
         self.control("fi", &[]);
+        self.control("in", &[]);
     }
 
     /// Adds the SEE ALSO section: pages with their section, as in `ttd(1)`.

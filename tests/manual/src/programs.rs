@@ -1,7 +1,8 @@
 //! Section 1: the three programs, and ttctl's verbs. The command lines describe themselves; FILES and ENVIRONMENT
 //! are written here.
 
-use crate::page::{Page, source};
+use crate::notes::{Part, parts};
+use crate::page::{COLUMNS, Page};
 use crate::synopsis::{arguments, synopsis};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
@@ -107,44 +108,66 @@ fn verbs(verb: &Command, above: &str, pages: &mut Vec<Page>) {
 fn program(mut command: Command, name: &str) -> Page {
     command.build();
     let after_help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let (sections, notes): (Vec<&str>, Vec<&str>) =
+        after_help.split("\n\n").filter(|part| !part.is_empty()).partition(|part| has_heading(part));
     // there is no page about `help`, and arguments have a section of their own
     let command =
         command.mut_subcommands(|verb| if verb.get_name() == "help" { verb.hide(true) } else { verb });
     let (synopsis, arguments) = (synopsis(&command), arguments(&command));
     let command = command.mut_args(|arg| if arg.is_positional() { arg.hide(true) } else { arg });
-    let has_verbs = command.get_subcommands().next().is_some();
-    let man = Man::new(command).title(name.to_uppercase()).source(source()).manual("TinyTorrent");
-    let mut head = Vec::new();
-    let rendered = man.render_title(&mut head).and_then(|()| man.render_name_section(&mut head));
-    rendered.expect("a vector takes everything");
-    let mut page = Page::begun(name, 1, head);
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let summary = in_one_line(name, &about);
+    let mut page = Page::new(name, 1, summary);
     page.synopsis(&synopsis);
-    let mut description = Vec::new();
-    man.render_description_section(&mut description).expect("a vector takes everything");
-    page.written(description);
+    page.heading("DESCRIPTION");
+    let more = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+    let mut description = parts(&format!("{more}\n\n{}", notes.join("\n\n")));
+    let first = Part::Paragraph(about.clone());
+    if description.first() == Some(&first) {
+        description.remove(0);
+    }
+    if summary != about || description.is_empty() {
+        description.insert(0, Part::Paragraph(about + "."));
+    }
+    page.parts(&description);
     if !arguments.is_empty() {
         page.heading("ARGUMENTS");
         arguments.iter().for_each(|(argument, meaning)| page.term(argument, meaning));
     }
+    let has_verbs = command.get_subcommands().next().is_some();
+    let man = Man::new(command);
     let mut options = Vec::new();
     let rendered = man
         .render_options_section(&mut options)
         .and_then(|()| if has_verbs { man.render_subcommands_section(&mut options) } else { Ok(()) });
     rendered.expect("a vector takes everything");
-    page.written(options);
-    let (sections, rest): (Vec<&str>, Vec<&str>) =
-        after_help.split("\n\n").filter(|part| !part.is_empty()).partition(|part| has_heading(part));
-    if !rest.is_empty() {
-        page.heading("NOTES");
-        rest.iter().for_each(|part| page.example(part));
-    }
+    // The library writes "--upload <RATE>", a synopsis "--upload RATE".
+    let options = String::from_utf8_lossy(&options).replace("\\fI<", "\\fI").replace(">\\fR", "\\fR");
+    page.written(options.into_bytes());
     for section in sections {
         let (heading, text) = section.split_once('\n').unwrap_or((section, ""));
         let heading = heading.trim_end_matches(':').to_uppercase();
-        page.heading(if heading == "EXAMPLE" { "EXAMPLES" } else { &heading });
-        page.example(text);
+        match heading.as_str() {
+            "EXAMPLE" | "EXAMPLES" => {
+                page.heading("EXAMPLES");
+                page.example(text);
+            }
+            heading => {
+                page.heading(heading);
+                page.parts(&parts(text));
+            }
+        }
     }
     page
+}
+
+/// What a page is about, on the one line that `apropos` shows: a longer text ends where its details begin.
+fn in_one_line<'a>(name: &str, about: &'a str) -> &'a str {
+    let fits = |about: &str| format!("       {name} - {about}").chars().count() <= COLUMNS;
+    match about.split_once([';', ':']) {
+        Some((first, _)) if !fits(about) => first,
+        _ => about,
+    }
 }
 
 /// "Examples:", and then the examples.

@@ -1,6 +1,6 @@
 //! The SYNOPSIS of a command, as manual pages have it: `ttctl get [-o PATH] [--detach | --timeout DURATION] WHAT`.
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
 /// A piece of a synopsis.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,7 @@ fn of_arguments(command: &Command) -> Vec<Piece> {
             pieces.extend(option(arg));
         }
         pieces.extend((!is_required).then_some(Mark("]")));
+        pieces.extend(group.iter().any(|arg| may_be_repeated(arg)).then_some(Mark("...")));
     }
     for arg in command.get_positionals().filter(|arg| !arg.is_hide_set()) {
         let is_required = arg.is_required_set();
@@ -135,10 +136,13 @@ fn takes_several(arg: &Arg) -> bool {
     arg.get_num_args().is_some_and(|range| range.max_values() > 1)
 }
 
+fn may_be_repeated(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::ArgAction;
 
     fn text(command: &mut Command) -> String {
         command.build();
@@ -163,6 +167,8 @@ mod tests {
             .arg(Arg::new("what").value_name("WHAT").required(true).num_args(1..));
         assert_eq!(text(&mut command), "ttctl get [-o PATH] [--detach | --timeout DURATION] WHAT...");
         assert_eq!(text(&mut Command::new("a").arg(Arg::new("b").value_name("B"))), "a [B]");
+        let several = Arg::new("url").long("url").value_name("URL").action(ArgAction::Append);
+        assert_eq!(text(&mut Command::new("a").arg(several)), "a [--url URL]...");
         assert_eq!(text(&mut Command::new("a").subcommand(Command::new("b"))), "a COMMAND");
     }
 
