@@ -136,7 +136,7 @@ async fn peer_address(text: &str) -> Result<SocketAddr, Error> {
     let with_port = if text.contains(':') { text.to_owned() } else { format!("{text}:{PEER_PORT}") };
     let mut found = tokio::net::lookup_host(&with_port).await.map_err(|error| {
         Error::usage(format!("cannot resolve {text}: {}", shared::plain::io_error(&error)))
-            .hint("use HOST:PORT")
+            .hint("use a name that resolves here, or an address such as 10.0.0.7 or 10.0.0.7:7988")
     })?;
     found.next().ok_or_else(|| Error::refused(format!("{text} has no address")))
 }
