@@ -154,15 +154,11 @@ impl Service {
     }
 
     fn names(&self, what: &str) -> Result<Vec<ResourceName>, ControlError> {
-        let state = self.state();
-        let is_meant =
-            |status: &&ResourceStatus| status.name.as_str() == what || status.resource.to_string() == what;
-        let names: Vec<ResourceName> =
-            state.here.iter().filter(is_meant).map(|status| status.name.clone()).collect();
-        if !names.is_empty() {
-            return Ok(names);
+        let names: Vec<ResourceName> = self.here(Some(what)).into_iter().map(|it| it.name).collect();
+        if names.is_empty() {
+            return what.parse().map(|name| vec![name]).map_err(|_| refused("no such resource"));
         }
-        what.parse().map(|name| vec![name]).map_err(|_| refused("no such resource"))
+        Ok(names)
     }
 }
 

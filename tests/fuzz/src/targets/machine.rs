@@ -319,20 +319,7 @@ impl World {
                 let ask = AskId(self.asked);
                 Event::ChunkAsked { ask, peer: peer(input)?, key: key(input)?, index: index(input)? }
             }
-            19 => {
-                let key = key(input)?;
-                let count = self
-                    .swarms
-                    .get(&key)
-                    .map_or_else(|| ChunkCount::new(9).expect("it is small"), |it| it.have.count());
-                let mut chunks =
-                    if bool::arbitrary(input)? { HaveMap::full(count) } else { HaveMap::empty(count) };
-                for _ in 0..input.int_in_range(0..=9)? {
-                    let index = index(input)?;
-                    _ = if chunks.contains(index) { chunks.remove(index) } else { chunks.insert(index) };
-                }
-                Event::Withhold { key, chunks }
-            }
+            19 => self.withhold(input)?,
             _ if !self.serving.is_empty() && bool::arbitrary(input)? => {
                 let at = input.choose_index(self.serving.len())?;
                 let end = [AskEnd::Served, AskEnd::TakenBack, AskEnd::BrokenOff];
@@ -346,6 +333,18 @@ impl World {
             }
         };
         Ok((wait, event))
+    }
+
+    fn withhold(&self, input: &mut Unstructured<'_>) -> Result<Event> {
+        let key = key(input)?;
+        let small = || ChunkCount::new(9).expect("it is small");
+        let count = self.swarms.get(&key).map_or_else(small, |it| it.have.count());
+        let mut chunks = if bool::arbitrary(input)? { HaveMap::full(count) } else { HaveMap::empty(count) };
+        for _ in 0..input.int_in_range(0..=9)? {
+            let index = index(input)?;
+            _ = if chunks.contains(index) { chunks.remove(index) } else { chunks.insert(index) };
+        }
+        Ok(Event::Withhold { key, chunks })
     }
 
     fn join(&mut self, input: &mut Unstructured<'_>) -> Result<Event> {

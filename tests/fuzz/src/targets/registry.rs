@@ -6,8 +6,8 @@ use shared::chunk::{CHUNK_BYTES, ChunkCount};
 use shared::id::{ChunkHash, ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::tracker::{
-    ANNOUNCE_MAX, Announce, CANDIDATES_MAX, FLEET_MAX, FleetMachine, FleetPlace, LIST_MAX, Lookup, OUTDATED_SHOWN_MAX, Offer,
-    PAGE_HASHES, PEERS_MAX, Publication, PublishReply, Role, Stage,
+    ANNOUNCE_MAX, Announce, CANDIDATES_MAX, FLEET_MAX, FleetMachine, FleetPlace, LIST_MAX, Lookup,
+    OUTDATED_SHOWN_MAX, Offer, PAGE_HASHES, PEERS_MAX, Publication, PublishReply, Role, Stage,
 };
 use shared::swarm::Time;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -110,7 +110,10 @@ impl World {
             assert!(answer.peers.len() <= PEERS_MAX.min(entry.peers_wanted.into()));
             assert!(answer.peers.iter().all(|peer| peer.addr != who.addr), "a peer is told of itself");
             for newer in &answer.newer {
-                assert!(entry.names.contains(&newer.name) && newer.resource != entry.key.resource, "{newer:?}");
+                assert!(
+                    entry.names.contains(&newer.name) && newer.resource != entry.key.resource,
+                    "{newer:?}"
+                );
             }
             assert!(fits(answer.bytes, entry.count), "a size that cannot be");
             assert!((1..=INTERVAL_MS_MAX).contains(&answer.interval_ms), "{} ms", answer.interval_ms);
