@@ -31,6 +31,7 @@ mod fleet;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod get;
+mod goal;
 pub mod human;
 mod info;
 mod kept;

@@ -49,7 +49,6 @@ pub(super) struct State {
     /// An error that `watch` returns once.
     pub(super) lost: Option<ControlError>,
     pub(super) tasks: VecDeque<TaskState>,
-    /// The limits for download and upload.
     pub(super) limits: Option<(Limit, Limit)>,
     pub(super) folder_trouble: Option<String>,
     /// The socket that it reports as listening for peers; a fixed address without one.
