@@ -9,7 +9,7 @@ use std::fmt;
 pub enum Refused {
     /// Its path is not allowed.
     Path(BadPath),
-    /// Its mode has other bits than [`MODE_MAX`], or it is a link and its mode is not 0o777.
+    /// Its mode has other bits than [`MODE_MAX`](super::MODE_MAX), or it is a link and its mode is not 0o777.
     Mode,
     /// Its size is larger than a resource may be.
     Size,
@@ -28,9 +28,9 @@ pub enum Refused {
     NoParent,
     /// What it is in is not a directory: a path never leads through a link or a file.
     ParentNotDirectory,
-    /// There are more than [`ENTRIES_MAX`] entries.
+    /// There are more than [`ENTRIES_MAX`](super::ENTRIES_MAX) entries.
     TooMany,
-    /// The listing is longer than [`LISTING_BYTES_MAX`].
+    /// The listing is longer than [`LISTING_BYTES_MAX`](super::LISTING_BYTES_MAX).
     TooLong,
 }
 
