@@ -419,7 +419,7 @@ impl CallerSession {
         (replace, reuse): (bool, bool),
         by: &WantedBy,
     ) -> Result<Accepted, ControlError> {
-        let find_locally = || self.requests.find_locally(shown(&lookup), replace, by.clone());
+        let find_locally = || self.requests.find_locally(shown(&lookup), (replace, reuse), by.clone());
         // An id is unambiguous: what is here with this id is what is meant.
         if matches!(lookup, Lookup::Resource(_))
             && let Ok(accepted) = find_locally().await

@@ -67,6 +67,7 @@ impl Driver {
             return self.looked_for_another(key);
         };
         let first = resource.record.names.first().map(|record| (record.name.clone(), record.replace));
+        let reuse = !resource.record.no_reuse;
         let (Some(hit), Some((name, replace))) = (found, first) else {
             self.lists.missed(key, Instant::now());
             self.lists.retry(key.resource);
@@ -77,7 +78,8 @@ impl Driver {
         tracing::warn!(%name, id = %key, %other, "trying another list of chunks that a tracker knows");
         self.lists.pass_over(key);
         let hit = Hit { manifest: hit.manifest.with_name(name), ..*hit };
-        let (wanted, context) = (Wanted::found(hit, replace, None), self.context.clone());
+        let wanted = Wanted { reuse, ..Wanted::found(hit, replace, None) };
+        let context = self.context.clone();
         tokio::spawn(async move {
             let taken = Requests::new(&context).get(wanted).await.map(drop);
             context.tell(Input::Task(TaskInput::Replaced { key, other, taken })).await;

@@ -24,8 +24,8 @@ impl Driver {
                 Ok(()) => self.get(wanted, reply),
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Command::FindLocally { what, replace, by, reply } => match able {
-                Ok(()) => self.find_locally(&what, replace, by, reply),
+            Command::FindLocally { what, replace, reuse, by, reply } => match able {
+                Ok(()) => self.find_locally(&what, (replace, reuse), by, reply),
                 Err(error) => drop(reply.send(Err(error))),
             },
             Command::Inspect { what, reply } => match able {

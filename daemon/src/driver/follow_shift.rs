@@ -102,6 +102,17 @@ impl Driver {
         self.withhold(key, chunks);
     }
 
+    /// Ends the search of a download, and holds nothing any more.
+    pub(super) fn stop_following(&mut self, key: SwarmKey) {
+        let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|it| &mut it.phase) else {
+            return;
+        };
+        if fetching.following.take().is_some() {
+            let none = HaveMap::empty(fetching.have.count());
+            self.withhold(key, Some(none));
+        }
+    }
+
     /// Fetches from peers what followers have not found in time.
     pub(super) fn look_at_followers(&mut self) {
         let is_followed = |phase: &Phase| matches!(phase, Phase::Fetching(it) if it.following.is_some());

@@ -36,14 +36,20 @@ impl Driver {
         self.look_at_place(Asked { wanted, is_known: false, reply });
     }
 
-    pub(super) fn find_locally(&mut self, what: &str, replace: bool, by: WantedBy, reply: Reply<Accepted>) {
+    pub(super) fn find_locally(
+        &mut self,
+        what: &str,
+        (replace, reuse): (bool, bool),
+        by: WantedBy,
+        reply: Reply<Accepted>,
+    ) {
         let manifest = self.one(what).and_then(|(name, key)| match self.library.get(key) {
             Some(resource) => Ok(resource.manifest.with_name(name)),
             None => Err(internal(&"the resource is gone")),
         });
         match manifest {
             Ok(manifest) => {
-                let wanted = Wanted::known(manifest, replace, by);
+                let wanted = Wanted { reuse, ..Wanted::known(manifest, replace, by) };
                 self.look_at_place(Asked { wanted, is_known: true, reply });
             }
             Err(error) => drop(reply.send(Err(error))),
@@ -111,11 +117,13 @@ impl Driver {
                 return Err(other_list(other));
             }
             self.add_wanted(other, name, by);
+            self.restrict_reuse(other, wanted);
             return Ok(Next::Beside(other));
         }
         if self.library.key_of(name) == Some(key) {
             self.revive(key, wanted, place)?;
             self.add_wanted(key, name, by);
+            self.restrict_reuse(key, wanted);
             return Ok(Next::Here);
         }
         self.must_be_free(wanted, place)?;
@@ -209,7 +217,11 @@ impl Driver {
         self.forget_name(&name, Some(key));
         let record = NameRecord { replace: wanted.replace, ..record };
         self.library.add_name(key, record);
-        if let Some(resource) = self.library.get(key) {
+        self.restrict_reuse(key, wanted);
+        if let Some(resource) = self.library.get_mut(key) {
+            if matches!(resource.phase, Phase::Failed(_)) {
+                resource.record.no_reuse = !wanted.reuse; // it is fetched anew
+            }
             self.saver.save(&resource.slot, &resource.record);
             match resource.phase {
                 Phase::Seeding(_) => self.publish(key),
@@ -228,7 +240,7 @@ impl Driver {
         let name = self.name_record(key, &name, None, wanted.by.as_ref());
         let name = NameRecord { replace: wanted.replace, ..name };
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, name);
-        let record = Record { reuse: wanted.reuse, ..record };
+        let record = Record { no_reuse: !wanted.reuse, ..record };
         let (slot, context) = (self.home.slot(key), self.context.clone());
         let opening = self.open_place(&slot, &record, &wanted.manifest);
         tokio::spawn(async move {

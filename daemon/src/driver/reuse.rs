@@ -7,7 +7,7 @@
 
 use super::Driver;
 use super::search::Search;
-use crate::inbox::{Context, DonorPage, FoundChunks, Input, TaskInput};
+use crate::inbox::{Context, DonorPage, FoundChunks, Input, TaskInput, Wanted};
 use crate::library::{
     Download, FoundHere, Older, Phase, Resource, Reuse, ReuseWork, ReusedFrom, Reusing, Source, TakeError,
 };
@@ -81,7 +81,28 @@ impl Driver {
 
     /// From which files chunks of a download may be taken.
     pub(super) fn scope(&self, resource: &Resource) -> ReuseScope {
-        if resource.record.reuse { self.settings.reuse } else { ReuseScope::None }
+        if resource.record.no_reuse { ReuseScope::None } else { self.settings.reuse }
+    }
+
+    /// Takes no more chunks from other files for a download if this request for it does not allow that. An earlier
+    /// request may have allowed it.
+    pub(super) fn restrict_reuse(&mut self, key: SwarmKey, wanted: &Wanted) {
+        let Some(resource) = self.library.get_mut(key).filter(|it| !wanted.reuse && !it.record.no_reuse)
+        else {
+            return;
+        };
+        if matches!(resource.phase, Phase::Seeding(_)) {
+            return; // nothing is taken; a request that fetches it again has its own answer
+        }
+        resource.record.no_reuse = true;
+        self.saver.save(&resource.slot, &resource.record);
+        self.stop_following(key);
+        let has_joined =
+            |phase: &Phase| matches!(phase, Phase::Fetching(fetching) if fetching.reuse.is_done());
+        if !self.library.get(key).is_some_and(|resource| has_joined(&resource.phase)) {
+            self.stop_reuse(key);
+            self.join(key);
+        }
     }
 
     fn look_here(&mut self, key: SwarmKey, scope: ReuseScope) {

@@ -42,10 +42,10 @@ impl Driver {
         let is_other = place.file.is_other_than(&identity);
         if place.file == Lying::Nothing {
             self.must_be_replaceable(name, place)?;
-            self.make_anew(key, name, false);
+            self.make_anew(key, wanted, false);
         } else if wanted.replace && (is_other || has_trouble) && !(is_origin && is_other) {
             self.must_be_replaceable(name, place)?;
-            self.make_anew(key, name, true);
+            self.make_anew(key, wanted, true);
         } else if is_other {
             self.check_other_file(key, name, identity);
         } else {
@@ -84,11 +84,13 @@ impl Driver {
 
     /// The file under the name is gone, or is wrong and may be replaced. Makes it again: from the file of another name
     /// if one is right, otherwise from the matching chunks of the present file and from the swarm.
-    fn make_anew(&mut self, key: SwarmKey, name: &ResourceName, lies_there: bool) {
+    fn make_anew(&mut self, key: SwarmKey, wanted: &Wanted, lies_there: bool) {
+        let name = wanted.manifest.name();
         let file = self.home.file(name);
         let Some(resource) = self.library.get_mut(key) else { return };
         resource.troubles.remove(name);
         resource.record.paused = false;
+        resource.record.no_reuse = !wanted.reuse;
         let is_served_elsewhere =
             matches!(&resource.phase, Phase::Seeding(published) if published.path != file);
         let published = (lies_there && !is_served_elsewhere).then(FileIdentity::unknown);

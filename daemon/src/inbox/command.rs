@@ -32,7 +32,7 @@ pub enum Command {
     /// Fetches a resource.
     Get { wanted: Wanted, reply: Reply<Accepted> },
     /// Fetches the resource that this daemon knows under a name or an id, without asking a tracker.
-    FindLocally { what: String, replace: bool, by: WantedBy, reply: Reply<Accepted> },
+    FindLocally { what: String, replace: bool, reuse: bool, by: WantedBy, reply: Reply<Accepted> },
     /// Reports the state of the resources.
     Status { what: Option<String>, reply: Reply<Arc<Snapshot>> },
     /// Reports the state of the resources after checking their files for changes.

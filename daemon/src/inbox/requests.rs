@@ -81,14 +81,14 @@ impl Requests {
     }
 
     /// Like [`get`](Requests::get), for the resource that this daemon knows under a name or an id, without asking a
-    /// tracker.
+    /// tracker. `reuse` says whether its chunks may be taken from other files of this machine.
     pub async fn find_locally(
         &self,
         what: String,
-        replace: bool,
+        (replace, reuse): (bool, bool),
         by: WantedBy,
     ) -> Result<Accepted, ControlError> {
-        self.ask(|reply| Command::FindLocally { what, replace, by, reply }).await
+        self.ask(|reply| Command::FindLocally { what, replace, reuse, by, reply }).await
     }
 
     // -- everything else; `what` is a name or an id

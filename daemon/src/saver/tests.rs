@@ -20,7 +20,7 @@ fn record(manifest: &Manifest) -> Record {
         claims: BTreeSet::new(),
         undated: BTreeSet::new(),
         paused: false,
-        reuse: false,
+        no_reuse: false,
         takes_from_older: false,
         names: Vec::new(),
     }

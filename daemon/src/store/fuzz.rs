@@ -47,7 +47,7 @@ impl Folder {
             claims: Default::default(),
             undated: Default::default(),
             paused: false,
-            reuse: false,
+            no_reuse: false,
             takes_from_older: false,
             names,
         };

@@ -31,8 +31,9 @@ pub struct Record {
     pub undated: BTreeSet<TrackerUrl>,
     /// Whether a user paused it.
     pub paused: bool,
-    /// Whether chunks of its download may be taken from other files of this machine. `false` in a rebuilt record.
-    pub reuse: bool,
+    /// Whether a user asked that no chunks of its download be taken from other files of this machine. `false` in a
+    /// rebuilt record and in one of an earlier version.
+    pub no_reuse: bool,
     /// Whether chunks of the file that it replaces are being taken. After a crash that file is looked at again.
     pub takes_from_older: bool,
     /// The names that it has, or will have, in the shared directory.
@@ -97,7 +98,7 @@ struct Toml {
     undated: BTreeSet<TrackerUrl>,
     paused: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    reuse: bool,
+    no_reuse: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     takes_from_older: bool,
     names: Vec<NameRecord>,
@@ -129,7 +130,7 @@ impl Record {
             claims: BTreeSet::new(),
             undated: BTreeSet::new(),
             paused: false,
-            reuse: false,
+            no_reuse: false,
             takes_from_older: false,
             names,
         }
@@ -147,7 +148,7 @@ impl Record {
             claims: self.claims.clone(),
             undated: self.undated.clone(),
             paused: self.paused,
-            reuse: self.reuse,
+            no_reuse: self.no_reuse,
             takes_from_older: self.takes_from_older,
             names: self.names.clone(),
         };
@@ -176,7 +177,7 @@ impl Record {
             claims: toml.claims,
             undated: toml.undated,
             paused: toml.paused,
-            reuse: toml.reuse,
+            no_reuse: toml.no_reuse,
             takes_from_older: toml.takes_from_older,
             names: toml.names,
         })
@@ -199,7 +200,7 @@ mod tests {
             claims: ["tt://[::2]:7986".parse().unwrap()].into(),
             undated: ["tt://[::3]:7986".parse().unwrap()].into(),
             paused: false,
-            reuse: true,
+            no_reuse: true,
             takes_from_older: true,
             names: vec![
                 NameRecord {
@@ -236,6 +237,7 @@ mod tests {
         );
         let record = Record::from_bytes(&atomic::seal(text.as_bytes())).unwrap();
         assert_eq!((record.key, record.shared_at_ms, record.claims.len()), (key, 5, 0));
+        assert!(!record.no_reuse, "chunks may be taken from other files");
         assert_eq!(record.names, [NameRecord::new("x".parse().unwrap(), None, Wanting::default())]);
     }
 
@@ -249,7 +251,7 @@ mod tests {
             claims: BTreeSet::new(),
             undated: ["tt://[::3]:7986".parse().unwrap()].into(),
             paused: false,
-            reuse: false,
+            no_reuse: false,
             takes_from_older: false,
             names: vec![NameRecord {
                 name: "b".parse().unwrap(),

@@ -1,7 +1,7 @@
 //! Tests of chunks that are taken from what this machine has.
 
 use super::*;
-use crate::inbox::TaskInput;
+use crate::inbox::{Hit, TaskInput};
 use crate::library::{ReusedFrom, TakeError};
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -273,4 +273,80 @@ async fn without_room_nothing_is_copied() {
     rig.driver.settings.min_free_bytes = 0;
     rig.driver.retry_blocked(Instant::now() + Duration::from_secs(3600));
     rig.complete(&manifest, &bytes, 3).await;
+}
+
+/// Asks for a resource whose chunks may not be taken from other files.
+async fn get_without_reuse(rig: &mut Rig, manifest: &Manifest) {
+    let wanted = Wanted { reuse: false, ..Wanted::known(manifest.clone(), false, user(1000)) };
+    rig.ask(|reply| Command::Get { wanted, reply }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_file_that_was_not_fetched_gives_its_other_chunks_too() {
+    let (mut rig, bytes) = (Rig::new(), of(&[1, 2, 3, 4]));
+    let manifest = manifest_of("x", &bytes);
+    fs::write(rig.file("x"), &bytes).unwrap();
+    rig.get(&manifest, false).await.unwrap();
+    rig.until("the file is adopted", |driver| is_seeding(driver, &manifest)).await;
+    let file = fs::File::options().write(true).open(rig.file("x")).unwrap();
+    file.write_all_at(b"damaged", 1 << 20).unwrap();
+    rig.driver.check(manifest.key());
+    let is_failed = |driver: &Driver| driver.status(Some("x")).unwrap()[0].state == State::Error;
+    rig.until("the damage is found", is_failed).await;
+    rig.get(&manifest, true).await.unwrap();
+    rig.complete(&manifest, &bytes, 3).await;
+}
+
+#[tokio::test]
+async fn what_is_fetched_anew_obeys_the_request_that_begins_it() {
+    for reuse in [false, true] {
+        let (mut rig, bytes) = (Rig::new(), of(&[1, 2, 3, 4]));
+        let (manifest, other) = (manifest_of("x", &bytes), manifest_of("other", &of(&[4, 3, 2, 1, 5])));
+        get_without_reuse(&mut rig, &manifest).await;
+        rig.receive(&manifest, &bytes);
+        rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+        rig.finished(&other, &of(&[4, 3, 2, 1, 5])).await;
+        fs::remove_file(rig.file("x")).unwrap();
+        let wanted = Wanted { reuse, ..Wanted::known(manifest.clone(), false, user(1000)) };
+        rig.ask(|reply| Command::Get { wanted, reply }).await.unwrap();
+        rig.complete(&manifest, &bytes, if reuse { 3 } else { 0 }).await;
+    }
+}
+
+#[tokio::test]
+async fn another_list_obeys_the_request_for_the_first_one() {
+    let (mut rig, old) = (Rig::new(), of(&[1, 2, 3, 4]));
+    rig.finished(&manifest_of("old", &old), &old).await;
+    let bytes = of(&[3, 2, 1, 9]);
+    let right = manifest_of("new", &bytes);
+    let mut hashes = right.hashes().to_vec();
+    hashes[3] = ChunkHash([7; 32]);
+    let trackers = right.trackers().to_vec();
+    let wrong = Manifest::new(right.name().clone(), right.resource(), trackers, hashes).unwrap();
+    get_without_reuse(&mut rig, &wrong).await;
+    rig.until("the first list is used", |driver| reused(driver, &wrong, 0)).await;
+    let tracker = "tt://127.0.0.1:1".parse().unwrap();
+    let hit = Hit { manifest: right.clone(), shared_at_ms: 0, tracker };
+    rig.driver.another(wrong.key(), Some(Box::new(hit)));
+    rig.until("the other list is used", |driver| driver.library.get(right.key()).is_some()).await;
+    rig.complete(&right, &bytes, 0).await;
+}
+
+#[tokio::test]
+async fn a_later_request_ends_what_an_earlier_one_allowed() {
+    let (mut rig, old) = (Rig::new(), of(&[1, 2, 3, 4]));
+    rig.finished(&manifest_of("old", &old), &old).await;
+    let bytes = of(&[3, 2, 1, 9]);
+    let manifest = manifest_of("new", &bytes);
+    let searches = rig.driver.reusers.searches.clone();
+    let none_is_free = searches.acquire_many(searches.available_permits() as u32).await.unwrap();
+    rig.get(&manifest, false).await.unwrap();
+    assert!(rig.driver.machine.status(manifest.key()).is_none(), "its chunks are to be looked for");
+    get_without_reuse(&mut rig, &manifest).await;
+    rig.until("it joins its swarm at once", |driver| reused(driver, &manifest, 0)).await;
+    rig.get(&manifest, false).await.unwrap();
+    drop(none_is_free);
+    rig.ask(|reply| Command::Pause { what: "new".to_owned(), reply }).await.unwrap();
+    rig.ask(|reply| Command::Resume { what: "new".to_owned(), reply }).await.unwrap();
+    rig.complete(&manifest, &bytes, 0).await;
 }

@@ -103,6 +103,19 @@ async fn nothing_is_held_for_long_while_nothing_is_found() {
 }
 
 #[tokio::test]
+async fn a_later_request_without_reuse_ends_the_search() {
+    let old = random(12);
+    let new = manifest_of("x", &shifted(&old));
+    let mut rig = replacing(&old, &new).await;
+    assert!(is_followed(&rig.driver, new.key()));
+    let wanted = Wanted { reuse: false, ..Wanted::known(new.clone(), true, user(1000)) };
+    rig.ask(|reply| Command::Get { wanted, reply }).await.unwrap();
+    assert!(!is_followed(&rig.driver, new.key()));
+    let waiting = rig.driver.machine.status(new.key()).unwrap().waiting;
+    assert!(!matches!(waiting, Some(Waiting::Withheld { .. })), "{waiting:?}");
+}
+
+#[tokio::test]
 async fn pausing_ends_the_search_and_resuming_begins_it_again() {
     let old = random(12);
     let content = shifted(&old);
