@@ -294,7 +294,9 @@ impl Driver {
         match taken {
             Ok(()) if self.stored_from_here(key, index, from) => {
                 self.event(Event::Stored { key, index });
-                self.follower_found(key);
+                if matches!(from, ReusedFrom::File(_)) {
+                    self.follower_found(key); // only the follower takes from a file while it holds chunks
+                }
             }
             // It is wrong, or a peer was faster, or the download has ended.
             Ok(()) | Err(TakeError::Corrupt | TakeError::Ended | TakeError::Unread(_)) => {}

@@ -1,6 +1,8 @@
 //! Tests of content that lies shifted in the older file of a name.
 
 use super::*;
+use crate::inbox::TaskInput;
+use crate::library::ReusedFrom;
 use shared::chance::splitmix;
 use shared::swarm::Waiting;
 
@@ -100,6 +102,29 @@ async fn nothing_is_held_for_long_while_nothing_is_found() {
     assert_eq!(held(&rig.driver), 0);
     bring(&mut rig, &new, &content, 3);
     rig.until("it is published all the same", |driver| is_seeding(driver, &new)).await;
+}
+
+#[tokio::test]
+async fn a_chunk_that_repeats_another_holds_nothing_again() {
+    let old = random(12);
+    let content = shifted(&old);
+    let new = manifest_of("x", &content);
+    let mut rig = replacing(&old, &new).await;
+    let held = |driver: &Driver| match driver.machine.status(new.key()).unwrap().waiting {
+        Some(Waiting::Withheld { chunks }) => chunks,
+        _ => 0,
+    };
+    (0..4).for_each(|_| rig.driver.look_at_followers());
+    let found = |rig: &mut Rig, index, from| {
+        let (download, index) = (rig.download(new.key()), ChunkIndex(index));
+        let bytes = content.chunks(CHUNK_BYTES as usize).nth(index.slot()).unwrap();
+        let taken = download.store(index, bytes.to_vec().into());
+        rig.driver.handle(Input::Task(TaskInput::Reused { download, index, from, taken }));
+    };
+    found(&mut rig, 5, ReusedFrom::Itself);
+    assert_eq!((have(&rig.driver, new.key()), held(&rig.driver)), (4, 0));
+    found(&mut rig, 6, ReusedFrom::File(new.name().clone()));
+    assert_eq!((have(&rig.driver, new.key()), held(&rig.driver)), (5, 8), "the older file gave one");
 }
 
 #[tokio::test]
