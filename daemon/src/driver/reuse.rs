@@ -265,7 +265,8 @@ impl Driver {
             return;
         }
         if let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|it| &mut it.phase) {
-            (fetching.reuse, fetching.repeating) = (Reuse::Due, None);
+            // Without `repeats` no thread begins to write repeated chunks beside a copy that is just ending.
+            (fetching.reuse, fetching.repeats, fetching.repeating) = (Reuse::Due, None, None);
         }
     }
 
@@ -275,6 +276,11 @@ impl Driver {
         let waiting = self.library.stirring().filter(|(_, resource)| waits(resource));
         let waiting: Vec<SwarmKey> = waiting.map(|(key, _)| key).collect();
         waiting.into_iter().for_each(|key| self.join(key));
+    }
+
+    fn has_chunk(&self, key: SwarmKey, index: ChunkIndex) -> bool {
+        let phase = self.library.get(key).map(|resource| &resource.phase);
+        matches!(phase, Some(Phase::Fetching(fetching)) if fetching.have.contains(index))
     }
 
     /// A chunk was found on this machine, verified and written ([`Download::store`]), or one of the two failed. This is
@@ -303,8 +309,11 @@ impl Driver {
             Err(error) => {
                 let name = download.manifest.name();
                 tracing::warn!(%name, id = %key, %error, "cannot store chunk {index}, which is here");
-                if let TakeError::Store(error) = error {
-                    self.write_failed(key, error);
+                match error {
+                    // Somebody else has written it meanwhile, and this attempt may have damaged it.
+                    TakeError::Store(_) if self.has_chunk(key, index) => self.check(key),
+                    TakeError::Store(error) => self.write_failed(key, error),
+                    _ => {}
                 }
             }
         }

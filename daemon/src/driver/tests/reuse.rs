@@ -350,3 +350,56 @@ async fn a_later_request_ends_what_an_earlier_one_allowed() {
     rig.ask(|reply| Command::Resume { what: "new".to_owned(), reply }).await.unwrap();
     rig.complete(&manifest, &bytes, 0).await;
 }
+
+#[tokio::test]
+async fn no_repeated_chunk_is_written_while_a_stopped_copy_may_still_write_it() {
+    let (mut rig, bytes) = (Rig::new(), of(&[1, 2, 1, 2, 3]));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    let repeating = rig.driver.reusers.repeating.clone();
+    let none_is_free = repeating.acquire_many(repeating.available_permits() as u32).await.unwrap();
+    rig.receive_some(&manifest, &bytes, &[0]);
+    let is_repeating = |driver: &Driver| match &driver.library.get(manifest.key()).unwrap().phase {
+        Phase::Fetching(fetching) => fetching.repeating.is_some(),
+        phase => panic!("no download: {phase:?}"),
+    };
+    assert!(is_repeating(&rig.driver));
+    rig.ask(|reply| Command::Pause { what: "x".to_owned(), reply }).await.unwrap();
+    // A thread that was just stopped had written one more chunk.
+    let download = rig.download(manifest.key());
+    let stored = download.store(ChunkIndex(1), bytes[1 << 20..2 << 20].to_vec().into());
+    rig.driver.handle(found(&download, ChunkIndex(1), stored));
+    assert!(!is_repeating(&rig.driver), "nothing is written for a download that is paused");
+    drop(none_is_free);
+    rig.ask(|reply| Command::Resume { what: "x".to_owned(), reply }).await.unwrap();
+    let has = |driver: &Driver| driver.library.get(manifest.key()).unwrap().have();
+    rig.until("the repeated ones are written", |driver| has(driver) == 4).await;
+    rig.receive_some(&manifest, &bytes, &[4]);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(fs::read(rig.file("x")).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_chunk_that_is_there_and_could_not_be_written_once_more_is_checked() {
+    let (mut rig, bytes) = (Rig::new(), of(&[1, 2, 3]));
+    let manifest = manifest_of("x", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.receive_some(&manifest, &bytes, &[0, 1]);
+    let download = rig.download(manifest.key());
+    // A second writer of the chunk left something else there.
+    let file = fs::File::options().write(true).open(download.file.path()).unwrap();
+    file.write_all_at(b"wrong", 1 << 20).unwrap();
+    let error = std::io::Error::from_raw_os_error(5);
+    let error = crate::store::StoreError { doing: "write", path: rig.file("x"), source: error };
+    rig.driver.handle(found(&download, ChunkIndex(1), Err(TakeError::Store(error))));
+    let is_joined_with = |driver: &Driver, chunks| {
+        let has_joined = driver.machine.status(manifest.key()).is_some();
+        has_joined && driver.library.get(manifest.key()).unwrap().have() == chunks
+    };
+    rig.until("only the other chunk counts", |driver| is_joined_with(driver, 1)).await;
+    let missing = missing(&rig, &manifest);
+    assert_eq!(missing, [1, 2]);
+    rig.receive_some(&manifest, &bytes, &missing);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(fs::read(rig.file("x")).unwrap() == bytes);
+}
