@@ -54,7 +54,9 @@ impl Driver {
         let Some(resource) = self.library.get(key) else { return };
         let stands_still = match &resource.phase {
             Phase::Checking(_) | Phase::Accepted(_) | Phase::Opening(_) | Phase::Failed(_) => true,
-            Phase::Fetching(fetching) => fetching.blocked.is_some() || !fetching.reuse.is_done(),
+            Phase::Fetching(fetching) => {
+                fetching.blocked.is_some() || !fetching.reuse.is_done() || fetching.zeros_left > 0
+            }
             Phase::Seeding(_) => false,
         };
         if stands_still || resource.record.paused || self.folder.is_away() {

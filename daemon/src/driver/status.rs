@@ -147,6 +147,9 @@ impl Driver {
                 None if let Some(words) = reuse_reason(resource, &fetching.reuse) => {
                     (State::Checking, words.into(), None)
                 }
+                None if fetching.zeros_left > 0 => {
+                    (State::Checking, "making its chunks of zeros".into(), None)
+                }
                 None if fetching.have.is_full() => (State::Checking, "verifying the whole file".into(), None),
                 None if self.context.down.is_paused() => (State::Waiting, self.download_limit().into(), None),
                 None => self.fetching_state(resource, swarm),

@@ -67,6 +67,12 @@ impl Trackers {
         self.trackers.get_mut(url).map(|tracker| tracker.send(command)).is_some()
     }
 
+    /// Whether a resource is announced to a tracker.
+    #[cfg(test)]
+    pub fn announces(&self, url: &TrackerUrl, key: SwarmKey) -> bool {
+        self.trackers.get(url).is_some_and(|tracker| tracker.keys.contains(&key))
+    }
+
     /// Gives a command to all announcers.
     pub fn command_all(&mut self, command: impl Fn() -> TrackerCommand) {
         for tracker in self.trackers.values_mut() {

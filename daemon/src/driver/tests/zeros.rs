@@ -108,3 +108,28 @@ async fn room_is_reserved_for_data_and_not_for_zeros() {
     assert!(rig.driver.no_room(1 << 20, None).is_none(), "2 MiB of 3 MiB are promised");
     assert!(rig.driver.no_room((1 << 20) + 1, None).is_some());
 }
+
+#[tokio::test]
+async fn a_download_whose_zeros_are_being_made_is_not_announced() {
+    let mut rig = Rig::new();
+    let (manifest, _) = resource(&[true, false, true]);
+    rig.get(&manifest, false).await.unwrap();
+    rig.until("it joins", |driver| has_joined(driver, &manifest)).await;
+    let tracker = &manifest.trackers()[0];
+    assert!(rig.driver.trackers.announces(tracker, manifest.key()));
+    rig.driver.leave(manifest.key());
+    let resource = rig.driver.library.get_mut(manifest.key()).unwrap();
+    let Phase::Fetching(fetching) = &mut resource.phase else { panic!("no download") };
+    fetching.have.remove(ChunkIndex(0));
+    fetching.zeros_left = 1;
+    rig.driver.join(manifest.key());
+    rig.driver.announce(manifest.key());
+    assert!(!rig.driver.trackers.announces(tracker, manifest.key()));
+    let status = rig.driver.status(Some("disk.img")).unwrap().remove(0);
+    assert_eq!(
+        (status.state, status.reason.as_deref()),
+        (State::Checking, Some("making its chunks of zeros"))
+    );
+    rig.until("it joins again", |driver| has_joined(driver, &manifest)).await;
+    assert!(rig.driver.trackers.announces(tracker, manifest.key()));
+}
