@@ -59,26 +59,9 @@ impl Hashing {
         }
     }
 
-    /// The same for work on this many bytes.
-    ///
-    /// # Errors
-    /// When the work panicked.
-    pub(super) fn of_bytes<T, W>(
-        &self,
-        bytes: u64,
-        work: W,
-    ) -> impl Future<Output = io::Result<T>> + use<T, W>
-    where
-        T: Send + 'static,
-        W: FnOnce() -> T + Send + 'static,
-    {
-        let places = if bytes > SMALL_BYTES_MAX { self.large.clone() } else { self.small.clone() };
-        async move {
-            let place = places.acquire_owned().await.map_err(closed)?;
-            let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
-            drop(place);
-            done
-        }
+    /// The places for work on this many bytes. Whoever takes one keeps it until the work is done.
+    pub(super) fn places_for(&self, bytes: u64) -> Arc<Semaphore> {
+        if bytes > SMALL_BYTES_MAX { self.large.clone() } else { self.small.clone() }
     }
 }
 

@@ -91,17 +91,18 @@ pub(super) fn checking_reason(checking: &Checking, before: Option<u32>) -> Strin
 /// What a download that has not joined its swarm does with the chunks that are on this machine; `None` if nothing is
 /// left to do.
 pub(super) fn reuse_reason(resource: &Resource, reuse: &Reuse) -> Option<String> {
-    let found = match reuse {
+    let (found, work) = match reuse {
         Reuse::Done => return None,
         Reuse::Due | Reuse::Runs(Reusing { found: None, .. }) => {
             return Some("looking for its chunks on this machine".to_owned());
         }
-        Reuse::Runs(Reusing { found: Some(found), .. }) => found,
+        Reuse::Runs(Reusing { found: Some(found), work, .. }) => (found, work),
     };
     let FoundHere { chunks, file, others } = found;
     let name = resource.manifest.name().as_str();
     let from = reused_from(name, file.as_ref().map(ResourceName::as_str), *others as usize);
-    Some(format!("reusing {} of {} chunks from {from}", grouped(*chunks), grouped(resource.count().get())))
+    let doing = if work.copies() { "reusing" } else { "waiting to reuse" };
+    Some(format!("{doing} {} of {} chunks from {from}", grouped(*chunks), grouped(resource.count().get())))
 }
 
 /// A number with a comma after each three digits.

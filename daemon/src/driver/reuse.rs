@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// Limits the resources that a search is told about at once, so that the driver is not kept from other work. At 1,000 it
 /// takes about 0.1 ms.
@@ -188,10 +189,22 @@ impl Driver {
             work: work.clone(),
             stop: self.stop.clone(),
         };
-        let copied = self.reusers.copies.of_bytes(bytes, move || caught(|| copying.perform()));
+        let (places, within) = (self.reusers.copies.places_for(bytes), self.reusers.copy_within);
+        let free = places.clone().try_acquire_owned().ok();
+        if free.is_some() {
+            work.begin_copying();
+        }
         tokio::spawn(async move {
-            if let Ok(Err(error)) = copied.await {
-                tracing::error!(id = %key, %error, "cannot take chunks that are on this machine");
+            let place = match free {
+                Some(place) => Some(place),
+                None => timeout(within, places.acquire_owned()).await.ok().and_then(Result::ok),
+            };
+            if let Some(place) = place {
+                work.begin_copying();
+                copying.run(key).await;
+                drop(place);
+            } else if work.is_wanted() {
+                tracing::info!(id = %key, "chunks that are here are fetched: other downloads are still copying");
             }
             context.tell(Input::Task(TaskInput::ReuseEnded { download, work })).await;
         });
@@ -344,6 +357,14 @@ struct Copying {
 }
 
 impl Copying {
+    /// Takes them outside the async workers.
+    async fn run(self, key: SwarmKey) {
+        let copied = tokio::task::spawn_blocking(move || caught(|| self.perform())).await;
+        if let Ok(Err(error)) = copied {
+            tracing::error!(id = %key, %error, "cannot take chunks that are on this machine");
+        }
+    }
+
     fn perform(&self) {
         for hits in self.found.hits.chunk_by(|one, other| one.list == other.list) {
             if self.take_from(&self.found.sources[hits[0].list as usize], hits).is_none() {

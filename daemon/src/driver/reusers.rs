@@ -2,6 +2,7 @@
 
 use super::hashing::Hashing;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Limits the searches at once; further ones wait. Each takes a processor for some milliseconds, or for a second if it
@@ -11,6 +12,10 @@ const SEARCHES_MAX: usize = 2;
 /// Limits the downloads at once whose repeated chunks are written; further ones wait. Each takes a thread.
 const REPEATING_MAX: usize = 2;
 
+/// Limits the time for which a download waits for a place to copy chunks that are on this machine. After that it joins
+/// its swarm without them, because the copies before it may take hours, and peers may be faster. Most copies end sooner.
+const COPY_WITHIN: Duration = Duration::from_secs(30);
+
 /// The places for work on chunks that are on this machine.
 #[derive(Debug)]
 pub(super) struct Reusers {
@@ -18,6 +23,8 @@ pub(super) struct Reusers {
     pub(super) searches: Arc<Semaphore>,
     /// For copies, a few at a time, because each takes a processor.
     pub(super) copies: Hashing,
+    /// How long a download waits for a place among the copies.
+    pub(super) copy_within: Duration,
     /// For writing repeated chunks.
     pub(super) repeating: Arc<Semaphore>,
 }
@@ -26,6 +33,6 @@ impl Default for Reusers {
     fn default() -> Reusers {
         let places = |max| Arc::new(Semaphore::new(max));
         let (searches, repeating) = (places(SEARCHES_MAX), places(REPEATING_MAX));
-        Reusers { searches, copies: Hashing::default(), repeating }
+        Reusers { searches, copies: Hashing::default(), copy_within: COPY_WITHIN, repeating }
     }
 }

@@ -67,12 +67,28 @@ impl Drop for Repeating {
 
 /// Work for a download, shared between the driver and the thread that does it.
 #[derive(Debug, Clone, Default)]
-pub struct ReuseWork(Arc<AtomicBool>);
+pub struct ReuseWork(Arc<WorkState>);
+
+#[derive(Debug, Default)]
+struct WorkState {
+    copies: AtomicBool,
+    is_stopped: AtomicBool,
+}
 
 impl ReuseWork {
     /// Whether the result is still wanted.
     pub fn is_wanted(&self) -> bool {
-        !self.0.load(Ordering::Relaxed)
+        !self.0.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Whether it copies what was found, and does not wait for a place.
+    pub fn copies(&self) -> bool {
+        self.0.copies.load(Ordering::Relaxed)
+    }
+
+    /// It has a place and begins to copy what was found.
+    pub fn begin_copying(&self) {
+        self.0.copies.store(true, Ordering::Relaxed);
     }
 
     /// Whether both are the same work.
@@ -81,7 +97,7 @@ impl ReuseWork {
     }
 
     fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_stopped.store(true, Ordering::Relaxed);
     }
 }
 

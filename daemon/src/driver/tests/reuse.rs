@@ -403,3 +403,26 @@ async fn a_chunk_that_is_there_and_could_not_be_written_once_more_is_checked() {
     rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
     assert!(fs::read(rig.file("x")).unwrap() == bytes);
 }
+
+#[tokio::test]
+async fn a_download_does_not_wait_for_the_copies_of_others_for_long() {
+    let (mut rig, old) = (Rig::new(), of(&[1, 2, 3, 4]));
+    rig.finished(&manifest_of("old", &old), &old).await;
+    let places = rig.driver.reusers.copies.places_for(1);
+    let none_is_free = places.acquire_many(places.available_permits() as u32).await.unwrap();
+    let bytes = of(&[3, 2, 1, 9]);
+    let manifest = manifest_of("new", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    let reason = |driver: &Driver| driver.status(Some("new")).unwrap()[0].reason.clone().unwrap_or_default();
+    rig.until("it waits", |driver| reason(driver) == "waiting to reuse 3 of 4 chunks from old").await;
+    drop(none_is_free);
+    rig.complete(&manifest, &bytes, 3).await;
+
+    let none_is_free = places.acquire_many(places.available_permits() as u32).await.unwrap();
+    rig.driver.reusers.copy_within = Duration::from_millis(20);
+    let bytes = of(&[2, 1, 3, 8]);
+    let manifest = manifest_of("other", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    rig.complete(&manifest, &bytes, 0).await;
+    drop(none_is_free);
+}
