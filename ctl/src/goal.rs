@@ -51,10 +51,7 @@ pub(crate) fn knows_all(fleet: &Fleet, most: Option<u64>) -> bool {
 }
 
 /// The message after the timeout: "big.img is on 4 of the 9 machines after 2 s".
-pub(crate) fn missed(what: &str, goal: Goal, last: Option<(&Fleet, Option<u64>)>, span: &str) -> String {
-    let Some((fleet, most)) = last else {
-        return format!("{what}: the tracker has not responded for {span}");
-    };
+pub(crate) fn missed(what: &str, goal: Goal, fleet: &Fleet, most: Option<u64>, span: &str) -> String {
     match goal {
         Goal::Machines(wanted) => {
             let outdated = outdated(fleet).map_or(String::new(), |outdated| format!("; {outdated}"));
@@ -137,7 +134,7 @@ mod tests {
         let at = |up_ms, seeders| Fleet { up_ms, ..fleet(seeders, 0, 0) };
         assert!(!Goal::Percent(100).is_met(&at(3_000, 1), Some(200)), "199 have not announced again");
         assert_eq!(
-            missed("big.img", Goal::Percent(100), Some((&at(3_000, 1), Some(200))), "2 s"),
+            missed("big.img", Goal::Percent(100), &at(3_000, 1), Some(200), "2 s"),
             "after 2 s, big.img is done on 1 of 1 machine (100 %); \
              the tracker was restarted and knows 1 of 200 machines so far"
         );
@@ -205,22 +202,20 @@ mod tests {
     fn what_was_missed_is_one_sentence() {
         let outdated = Fleet { outdated: 1, some_outdated: vec![machine(17, "pc-17")], ..fleet(4, 0, 0) };
         for (goal, fleet, expected) in [
-            (Goal::Machines(9), Some(fleet(4, 0, 0)), "big.img is on 4 of the 9 machines after 2 s"),
-            (Goal::Machines(1), Some(fleet(0, 1, 0)), "big.img is on 0 of the 1 machine after 2 s"),
+            (Goal::Machines(9), fleet(4, 0, 0), "big.img is on 4 of the 9 machines after 2 s"),
+            (Goal::Machines(1), fleet(0, 1, 0), "big.img is on 0 of the 1 machine after 2 s"),
             (
                 Goal::Machines(5),
-                Some(outdated.clone()),
+                outdated.clone(),
                 "big.img is on 4 of the 5 machines after 2 s; outdated: pc-17 (10.0.0.17:7987)",
             ),
             (
                 Goal::Percent(100),
-                Some(outdated),
+                outdated,
                 "after 2 s, big.img is done on 4 of 5 machines (80 %); outdated: pc-17 (10.0.0.17:7987)",
             ),
-            (Goal::Percent(9), None, "big.img: the tracker has not responded for 2 s"),
         ] {
-            let last = fleet.as_ref().map(|fleet| (fleet, Some(all(fleet))));
-            assert_eq!(missed("big.img", goal, last, "2 s"), expected);
+            assert_eq!(missed("big.img", goal, &fleet, Some(all(&fleet)), "2 s"), expected);
         }
     }
 }

@@ -18,7 +18,7 @@ use serde::Serialize;
 use shared::chunk::ChunkCount;
 use shared::id::digits_hint;
 use shared::rpc::control::{Accepted, State, TrackerAnswer};
-use shared::rpc::tracker::Fleet;
+use shared::rpc::tracker::{Fleet, Lookup};
 use shared::shell;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -181,12 +181,12 @@ async fn wait_for_swarm(
 ) -> Result<(), Error> {
     let hint = || format!("`{}` shows which machines are behind", global.command("fleet", what));
     let mut line = Line::new(output);
-    let mut last = None;
+    let mut seen = Seen::default();
     let ended = tokio::select! {
-        met = watch(args, what, goal, global, &mut line, &mut last) => met,
+        met = watch(args, what, goal, global, &mut line, &mut seen) => met,
         () = &mut deadline.reached => {
             let span = human::duration(args.timeout.map(|timeout| timeout.duration()).unwrap_or_default());
-            Err(Error::new(Kind::TimedOut, missed(what, goal, last.as_ref().map(|(fleet, most)| (fleet, *most)), &span)).hint(hint()))
+            Err(Error::new(Kind::TimedOut, seen.missed(what, goal, &span)).hint(hint()))
         }
         result = tokio::signal::ctrl_c() => {
             result.map_err(|error| Error::io("cannot listen for ^C", &error))?;
@@ -198,8 +198,35 @@ async fn wait_for_swarm(
     if output.is_json() {
         return output.json(&Document::new(counted));
     }
-    let reached = last.as_ref().map(|(fleet, _)| text(fleet)).unwrap_or_default();
+    let reached = seen.last.as_ref().map(|(fleet, _)| text(fleet)).unwrap_or_default();
     output.done(&format!("{}: {reached}", human::clean(what)))
+}
+
+/// What the wait for a swarm has learned so far.
+#[derive(Default)]
+struct Seen {
+    /// The last count, and the largest number of machines that was counted and believed.
+    last: Option<(Fleet, Option<u64>)>,
+    /// The message of the last error.
+    trouble: Option<String>,
+}
+
+impl Seen {
+    /// Keeps the message of an error and shows it. The wait goes on.
+    fn retry_after(&mut self, error: Error, what: &str, line: &mut Line) {
+        let message = human::clean(&error.message);
+        line.show(&format!("{}: {message}; retrying", human::clean(what)));
+        self.trouble = Some(message);
+    }
+
+    /// The message after the timeout.
+    fn missed(&self, what: &str, goal: Goal, span: &str) -> String {
+        match (&self.last, &self.trouble) {
+            (Some((fleet, most)), _) => missed(what, goal, fleet, *most, span),
+            (None, Some(trouble)) => format!("{what}: no machine was counted within {span}: {trouble}"),
+            (None, None) => format!("{what}: ttd or its tracker has not responded within {span}"),
+        }
+    }
 }
 
 /// Asks the tracker until the goal is met. If ttd or the tracker goes away after the first answer, it is waited for;
@@ -210,24 +237,10 @@ async fn watch(
     goal: Goal,
     global: &Global,
     line: &mut Line,
-    last: &mut Option<(Fleet, Option<u64>)>,
+    seen: &mut Seen,
 ) -> Result<Counted, Error> {
     let mut asker = Asker::connect(&args.which, global).await?;
-    let wanted = loop {
-        // an unknown name is an error at once
-        match asker.resource(what).await {
-            Ok(_) => break asker.lookup(what).await?,
-            Err(error) if error.kind == Kind::Unreachable => {
-                if args.timeout.is_none() {
-                    let hint = error.hint.as_deref().map_or(String::new(), |hint| format!("{hint}; "));
-                    return Err(error.hint(format!("{hint}--timeout waits for it")));
-                }
-                line.show(&format!("{}: {}; retrying", human::clean(what), human::clean(&error.message)));
-            }
-            Err(error) => return Err(error),
-        }
-        tokio::time::sleep(ASK_EVERY).await;
-    };
+    let wanted = look_up(args, what, global, &mut asker, line, seen).await?;
     let back_within = if args.timeout.is_some() { None } else { Some(BACK_WITHIN) };
     let mut most = None;
     loop {
@@ -239,16 +252,51 @@ async fn watch(
                 line.show(&format!("{}: {}", human::clean(what), text_so_far(&fleet, most)));
                 let met = goal.is_met(&fleet, most);
                 let counted = Counted::new(tracker.as_str(), &fleet);
-                *last = Some((fleet, most));
+                seen.last = Some((fleet, most));
                 if met {
                     return Ok(counted);
                 }
             }
             Err(error) => {
-                line.show(&format!("{}: {}; retrying", human::clean(what), human::clean(&error.message)));
+                seen.retry_after(error, what, line);
                 asker.reconnect(global, back_within).await?;
             }
         }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+/// Finds out what is meant. An unknown name is an error at once, but not after the tracker was away: a tracker that was
+/// restarted knows the name only when the machines that share the file have published it again.
+async fn look_up(
+    args: &WaitArgs,
+    what: &str,
+    global: &Global,
+    asker: &mut Asker,
+    line: &mut Line,
+    seen: &mut Seen,
+) -> Result<Lookup, Error> {
+    let mut was_away = false;
+    loop {
+        let found = async {
+            asker.resource(what).await?;
+            asker.lookup(what).await
+        };
+        let error = match found.await {
+            Ok(wanted) => return Ok(wanted),
+            Err(error) => error,
+        };
+        match error.kind {
+            Kind::Unreachable if args.timeout.is_none() => {
+                let hint = error.hint.as_deref().map_or(String::new(), |hint| format!("{hint}; "));
+                return Err(error.hint(format!("{hint}--timeout waits for it")));
+            }
+            Kind::Unreachable => was_away = true,
+            Kind::Refused | Kind::TimedOut if was_away => {}
+            Kind::NoDaemon if was_away => asker.reconnect(global, None).await?,
+            _ => return Err(error),
+        }
+        seen.retry_after(error, what, line);
         tokio::time::sleep(ASK_EVERY).await;
     }
 }

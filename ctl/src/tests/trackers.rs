@@ -89,6 +89,38 @@ fn with_a_timeout_a_tracker_that_is_away_is_waited_for() {
     });
 }
 
+/// The machine that shared the file publishes it again only when it connects again.
+#[test]
+fn with_a_timeout_a_tracker_that_comes_back_empty_is_waited_for_also_by_a_restarted_ttd() {
+    let fake = Fake::start();
+    fake.state().no_tracker = Some(unreachable("tt://tracker.example"));
+    let args = ["wait", "x", "--percent", "75", "--timeout", "60s", "--directory", fake.folder()];
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let asked_again = || {
+                fake.state().asked.clear();
+                until("the tracker is asked", || !fake.state().asked.is_empty());
+            };
+            asked_again();
+            fake.state().no_tracker = None;
+            asked_again();
+            fake.state().trouble.cut();
+            asked_again();
+            fake.state().published = vec!["x"];
+        });
+        ttctl(&args).1.unwrap();
+    });
+}
+
+#[test]
+fn whoever_waits_for_what_was_never_counted_is_told_why() {
+    let fake = Fake::start();
+    fake.state().no_tracker = Some(unreachable("tt://tracker.example"));
+    let args = ["wait", "x", "--percent", "75", "--timeout", "1s", "--directory", fake.folder()];
+    let why = "tracker tt://tracker.example unreachable (connection refused)";
+    assert_eq!(ttctl_fails(&args), (5, format!("x: no machine was counted within 1 s: {why}")));
+}
+
 #[test]
 fn whoever_waits_for_what_is_not_here_is_told_how_to_fetch_it() {
     let fake = Fake::start();
