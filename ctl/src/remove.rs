@@ -8,7 +8,7 @@ use crate::each::{for_each, names};
 use crate::error::Error;
 use crate::output::Output;
 use crate::targets::targets;
-use crate::unpublish::take_back;
+use crate::unpublish::{none_kept, take_back};
 
 pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
@@ -18,7 +18,7 @@ pub(crate) async fn remove(args: &RemoveArgs, global: &Global, output: &mut Outp
     }
     let act = async |name: String| {
         if args.unpublish {
-            take_back(&daemon, &name, output).await?;
+            none_kept(&take_back(&daemon, &name, output).await?)?;
         }
         Ok(daemon.caller.remove(name, args.delete, CALL_TIMEOUT).await??)
     };

@@ -8,6 +8,8 @@ use crate::each::for_each;
 use crate::error::Error;
 use crate::output::Output;
 use crate::targets::targets;
+use shared::name::ResourceName;
+use shared::rpc::control::Unpublished;
 
 pub(crate) async fn unpublish(
     args: &UnpublishArgs,
@@ -19,9 +21,15 @@ pub(crate) async fn unpublish(
     if !args.yes {
         confirm_several(&targets, args.all, |files| format!("unpublish {files}"), output)?;
     }
-    let act = async |name: String| take_back(&daemon, &name, output).await;
-    let (done, mut failures) = for_each(targets, output, act).await;
-    let mut done = UnpublishedNames { unpublished: done.concat(), errors: Vec::new() };
+    let mut unpublished = Vec::new();
+    let act = async |name: String| {
+        let done = take_back(&daemon, &name, output).await?;
+        let is_kept = |name: &ResourceName| done.kept.iter().any(|(kept, _)| kept == name);
+        unpublished.extend(done.names.iter().filter(|name| !is_kept(name)).map(ToString::to_string));
+        none_kept(&done)
+    };
+    let (_, mut failures) = for_each(targets, output, act).await;
+    let mut done = UnpublishedNames { unpublished, errors: Vec::new() };
     match output.is_json() {
         true => {
             done.errors = failures.take();
@@ -32,13 +40,15 @@ pub(crate) async fn unpublish(
     failures.end()
 }
 
-/// Takes back all names that a name or an id means. It is an error if other machines can still find the file by its
-/// name.
-pub(crate) async fn take_back(daemon: &Daemon, what: &str, output: &Output) -> Result<Vec<String>, Error> {
+/// Takes back all names that a name or an id means.
+pub(crate) async fn take_back(daemon: &Daemon, what: &str, output: &Output) -> Result<Unpublished, Error> {
     let done = daemon.caller.unpublish(what.to_owned(), CALL_TIMEOUT).await??;
     done.warnings.iter().for_each(|warning| output.warning(warning));
-    match done.kept.is_empty() {
-        true => Ok(done.names.iter().map(ToString::to_string).collect()),
-        false => Err(Error::refused(done.kept.join("; "))),
-    }
+    Ok(done)
+}
+
+/// The error if other machines can still find the file by one of its names.
+pub(crate) fn none_kept(done: &Unpublished) -> Result<(), Error> {
+    let why: Vec<&str> = done.kept.iter().map(|(_, why)| why.as_str()).collect();
+    if why.is_empty() { Ok(()) } else { Err(Error::refused(why.join("; "))) }
 }

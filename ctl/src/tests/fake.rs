@@ -435,8 +435,7 @@ impl Control for Service {
 
     async fn unpublish(self, _: Context, what: String) -> Result<Unpublished, ControlError> {
         self.one_more().await;
-        let kept = if what == "kept" { vec!["it is kept".to_owned()] } else { Vec::new() };
-        Ok(Unpublished { names: self.names(&what)?, warnings: vec!["tt://b is away".to_owned()], kept })
+        Ok(values::unpublished(self.names(&what)?))
     }
 
     async fn overview(self, _: Context) -> Result<Overview, ControlError> {

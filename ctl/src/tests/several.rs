@@ -257,3 +257,15 @@ fn whoever_follows_is_told_of_a_bad_pattern_at_once() {
         assert!(code == 2 && message.starts_with("lab-[ is not a pattern"), "{code} {message}");
     }
 }
+
+#[test]
+fn what_was_unpublished_is_listed_beside_the_name_that_a_tracker_keeps() {
+    let fake = Fake::start();
+    let id = ResourceId::of(b"both");
+    fake.state().here = vec![status("gone", id, State_::Seeding), status("kept", id, State_::Seeding)];
+    let (done, code) = document(&["unpublish", &id.to_string()], &fake);
+    assert_eq!((&done["unpublished"], code), (&json!(["gone"]), 4), "{done}");
+    assert_eq!(done["errors"][0]["message"], "it is kept", "{done}");
+    let (printed, result) = ttctl(&["unpublish", &id.to_string(), "--directory", fake.folder()]);
+    assert_eq!((printed.as_str(), result.unwrap_err().exit_code()), ("unpublished gone\n", 4));
+}

@@ -4,7 +4,9 @@ use shared::chunk::ChunkCount;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 pub use shared::rpc::control::State as State_;
-use shared::rpc::control::{Accepted, ControlError, Direction, ErrorKind, PeerInfo, ResourceStatus};
+use shared::rpc::control::{
+    Accepted, ControlError, Direction, ErrorKind, PeerInfo, ResourceStatus, Unpublished,
+};
 use shared::rpc::tracker::{ListEntry, Publication};
 
 /// A status that tests can change.
@@ -69,4 +71,11 @@ pub fn peers(name: ResourceName, resource: ResourceId) -> Vec<PeerInfo> {
         ..source.clone()
     };
     vec![source, taker]
+}
+
+/// The answer of a ttd of which no tracker keeps a name, but `kept`.
+pub fn unpublished(names: Vec<ResourceName>) -> Unpublished {
+    let kept = names.iter().filter(|name| name.as_str() == "kept").cloned();
+    let kept = kept.map(|name| (name, "it is kept".to_owned())).collect();
+    Unpublished { names, warnings: vec!["tt://b is away".to_owned()], kept }
 }

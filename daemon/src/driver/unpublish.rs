@@ -85,10 +85,12 @@ async fn heard(names: Vec<ResourceName>, awaited: Vec<Awaited>) -> control::Unpu
         match tokio::time::timeout_at(until, answer).await {
             Ok(Ok(Ok(UnpublishReply::Unpublished | UnpublishReply::InUse))) => {}
             Ok(Ok(Ok(UnpublishReply::SharedBy(other)))) => {
-                kept.push(format!("{name} is still published at {tracker}: {other} shares the same file"));
+                let why = format!("{name} is still published at {tracker}: {other} shares the same file");
+                kept.push((name, why));
             }
             Ok(Ok(Err(NotPublished::Refused(why)))) => {
-                kept.push(format!("{name} is still published at {tracker}: {why}"));
+                let why = format!("{name} is still published at {tracker}: {why}");
+                kept.push((name, why));
             }
             Ok(Ok(Err(NotPublished::Later(why)))) => {
                 warnings

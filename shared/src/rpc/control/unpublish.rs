@@ -10,7 +10,7 @@ pub struct Unpublished {
     pub names: Vec<ResourceName>,
     /// Warnings about trackers that could not be reached; they are told later.
     pub warnings: Vec<String>,
-    /// Why other machines still find the file by its name: messages about trackers that keep the name because another
-    /// machine shares the file too.
-    pub kept: Vec<String>,
+    /// The names by which other machines still find the file, each with a message about a tracker that keeps it, because
+    /// another machine shares the file too or because the tracker refused. A name is here once for each such tracker.
+    pub kept: Vec<(ResourceName, String)>,
 }
