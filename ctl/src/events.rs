@@ -37,7 +37,11 @@ pub(crate) async fn events(args: &EventsArgs, global: &Global, output: &mut Outp
         () = gone => return Err(Error::new(Kind::BrokenPipe, "")),
         ended = warn_and_wait(&filter, global, &warn), if !args.no_follow => ended?,
     }
-    warn_of_unknown(&filter, global, "", &warn).await
+    // All events were printed. Only the warnings are missing if ttd is still loading.
+    match warn_of_unknown(&filter, global, "", &warn).await {
+        Err(error) if error.kind == Kind::TimedOut => Ok(()),
+        warned => warned,
+    }
 }
 
 /// Warns of words that mean nothing yet, and never ends: their events may still come.
@@ -244,7 +248,7 @@ fn told(what: &FileEvent) -> String {
                 0 if *reused > 0 => {
                     format!("{}, made of what was here already", human::bytes(*bytes))
                 }
-                0 => format!("{}, it was here already", human::bytes(*bytes)),
+                0 => format!("{}, nothing was left to fetch", human::bytes(*bytes)),
                 _ if received < bytes => {
                     let (all, part) = (human::bytes(*bytes), human::bytes(*received));
                     format!("{all}, {part} of it fetched {}", how(*received, took, *sources))

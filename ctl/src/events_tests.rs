@@ -44,7 +44,7 @@ fn a_line_says_what_happened_to_what() {
     );
     let adopted =
         FileEvent::Complete { bytes: 7, received: 0, took_ms: 0, sources: 0, reused: 0, chunks_reused: 0 };
-    assert_eq!(rest(&of_file(1, adopted)), "complete      lab.img  7 B, it was here already");
+    assert_eq!(rest(&of_file(1, adopted)), "complete      lab.img  7 B, nothing was left to fetch");
     let restarted = FileEvent::Complete {
         bytes: 61 << 20,
         received: 12 << 20,

@@ -269,3 +269,12 @@ fn what_was_unpublished_is_listed_beside_the_name_that_a_tracker_keeps() {
     let (printed, result) = ttctl(&["unpublish", &id.to_string(), "--directory", fake.folder()]);
     assert_eq!((printed.as_str(), result.unwrap_err().exit_code()), ("unpublished gone\n", 4));
 }
+
+#[test]
+fn events_that_were_all_printed_are_a_success_even_if_ttd_does_not_say_what_is_here() {
+    let fake = with(&["lab-1"]);
+    fake.state().trouble.loading = Some(Loading::TooLate);
+    let args = ["events", "--no-follow", "lab-2026-debian-bookworm-desktop.img", "none", "--directory"];
+    let (printed, result) = ttctl(&[&args[..], &[fake.folder()]].concat());
+    assert_eq!((printed.lines().count(), result), (4, Ok(())), "{printed}");
+}
