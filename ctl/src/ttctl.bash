@@ -31,7 +31,16 @@ _ttctl() {
         COMPREPLY+=("${candidate#"$prefix"}")
     done < <(TTCTL_COMPLETE=bash _CLAP_IFS=$'\v' _CLAP_COMPLETE_INDEX=$index ttctl -- "${words[@]}" 2>/dev/null; printf '\v')
     [[ ${#COMPREPLY[@]} -eq 1 && ! ${COMPREPLY[0]} ]] && COMPREPLY=()
-    compopt -o filenames 2>/dev/null
+    # readline quotes only candidates that it takes for file names. It takes a word for a directory, too, if there is one of
+    # that name, so verbs and names that need no quotes are none.
+    if ((index > 1)); then
+        for candidate in "${COMPREPLY[@]}"; do
+            if [[ $quote || $candidate == */ || $candidate == *[^[:alnum:]_.,/%+-]* ]]; then
+                compopt -o filenames 2>/dev/null
+                break
+            fi
+        done
+    fi
     if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[/=] ]]; then
         compopt -o nospace 2>/dev/null
     fi

@@ -77,3 +77,15 @@ fn zsh_completes_the_first_word_with_an_installed_script() {
     shell.type_in("clear; ttctl status a.\t");
     shell.wait_until("a whole name", |shown| shown.text().ends_with("ttctl status a.img"));
 }
+
+/// A directory of the same name does not turn what is no path into one.
+#[test]
+fn bash_completes_a_verb_and_a_name_beside_directories_of_the_same_names() {
+    let machine = Machine::empty();
+    machine.fake.state().here = vec![status("plain.img", ResourceId::of(b"plain"), State_::Seeding)];
+    let begin = "mkdir status plain.img; source <(ttctl completions bash)";
+    let Some(shell) = shell(&machine, "bash", &["--norc", "--noprofile", "-i"], begin) else { return };
+    shell.type_in("clear; ttctl stat\tpl\tx");
+    let is_whole = |text: String| text.lines().any(|line| line.ends_with("ttctl status plain.img x"));
+    shell.wait_until("the verb and the name", |shown| is_whole(shown.text()));
+}
