@@ -7,11 +7,11 @@ use crate::files;
 use crate::human;
 use crate::output::Output;
 use crate::progress::{Now, Progress};
-use crate::tree;
+use crate::tree::{self, Purpose};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::host::hashing::{Checked, check_file};
-use shared::host::tree::hash_tree_for;
+use shared::host::tree::{Symlinks, TreeError, hash_tree, hash_tree_for};
 use shared::manifest::Manifest;
 use shared::tree::TreeName;
 use std::ops::ControlFlow;
@@ -23,24 +23,14 @@ const NAMED_MAX: usize = 8;
 
 pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> {
     let manifest = files::read_manifest(&args.manifest)?;
-    let file = args.file.clone().or_else(|| beside(&args.manifest, &manifest));
-    let Some(path) = file else {
-        return match output.is_json() {
-            true => output.json(&Document::new(Check::new(&manifest, None))),
-            false => {
-                output.line(&describe(&manifest, output))?;
-                output.warning(&format!(
-                    "{} is not in the same directory and was not checked",
-                    manifest.name()
-                ));
-                Ok(())
-            }
-        };
+    let Some(path) = args.file.clone().or_else(|| beside(&args.manifest, &manifest)) else {
+        return not_checked(&manifest, None, output);
     };
     let checked = match path.is_dir() {
         true => compare_directory(&path, &manifest, args, output)?,
-        false => compare(&path, &manifest, output)?,
+        false => Some(compare(&path, &manifest, output)?),
     };
+    let Some(checked) = checked else { return not_checked(&manifest, Some(&path), output) };
     if output.is_json() {
         output.json(&Document::new(Check::new(
             &manifest,
@@ -59,6 +49,29 @@ pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> 
         let size = human::bytes(checked.bytes);
         output.line(&format!("{} matches ({size})", human::clean(&path.display().to_string())))?;
     }
+    Ok(())
+}
+
+/// Ends the command if only the manifest was checked. `other` is a directory of the right name with other content.
+fn not_checked(manifest: &Manifest, other: Option<&Path>, output: &mut Output) -> Result<(), Error> {
+    if output.is_json() {
+        return output.json(&Document::new(Check::new(manifest, None)));
+    }
+    output.line(&describe(manifest, output))?;
+    let name = human::clean(manifest.name().as_str());
+    let why = match (other, TreeName::of_resource(manifest.name())) {
+        (Some(other), _) => format!(
+            "{name} was not checked: it is not beside the manifest, and {} has other content or was changed; \
+             name the directory to compare it",
+            human::clean(&other.display().to_string())
+        ),
+        (None, Some(directory)) => format!(
+            "{name} was not checked: neither it nor the directory {} is beside the manifest",
+            human::clean(directory.as_str())
+        ),
+        (None, None) => format!("{name} was not checked: it is not beside the manifest"),
+    };
+    output.warning(&why);
     Ok(())
 }
 
@@ -85,13 +98,16 @@ fn compare(path: &Path, manifest: &Manifest, output: &Output) -> Result<Checked,
     .map_err(|error| Error::io(format!("cannot check {}", path.display()), &error))
 }
 
-/// A directory is compared as the tar that it would be.
+/// Compares a directory as the tar that it would be. `None` if the command line does not name it and its first chunk is
+/// not right: a directory beside the manifest may have been unpacked from a tar that another program made.
+///
+/// Links that lead outside are carried, unless they are to be left out: the manifest does not say whether it has some.
 fn compare_directory(
     path: &Path,
     manifest: &Manifest,
     args: &CheckArgs,
     output: &Output,
-) -> Result<Checked, Error> {
+) -> Result<Option<Checked>, Error> {
     let path = tree::named(path)?;
     let own = path.file_name().and_then(|name| name.to_str()?.parse().ok());
     let mut names: Vec<TreeName> = TreeName::of_resource(manifest.name()).into_iter().chain(own).collect();
@@ -100,10 +116,20 @@ fn compare_directory(
         let message = format!("{} is a directory, and the manifest is that of a file", path.display());
         return Err(Error::bad_data(message));
     }
-    let top = tree::open(&path)?;
-    let found = tree::with_progress(&path, "checking", output, |progress| {
-        hash_tree_for(manifest, top, &names, args.tree.options(), progress)
+    let is_named = args.file.is_some();
+    let mut options = args.tree.options();
+    if options.symlinks == Symlinks::Inside {
+        options.symlinks = Symlinks::Any;
+    }
+    let (top, again) = (tree::open(&path)?, tree::open(&path)?);
+    let found = tree::with_progress(&path, Purpose::Check, output, |progress| {
+        match hash_tree_for(manifest, top, &names, options, progress) {
+            Ok(None) if is_named => hash_tree(again, &names[0], options, progress).map(Some),
+            Err(TreeError::Refused { .. }) if !is_named => Ok(None),
+            found => found,
+        }
     })?;
+    let Some(found) = found else { return Ok(None) };
     let mut good = HaveMap::empty(manifest.count());
     for (index, (found, wanted)) in
         manifest.count().indices().zip(found.hashed.hashes.iter().zip(manifest.hashes()))
@@ -112,18 +138,19 @@ fn compare_directory(
             good.insert(index);
         }
     }
-    Ok(Checked {
+    Ok(Some(Checked {
         bad: good.missing_from(ChunkIndex(0)).collect(),
         good,
         unreadable: Vec::new(),
         whole_matches: found.hashed.resource == manifest.resource(),
         bytes: found.hashed.bytes,
         found: found.hashed,
-    })
+    }))
 }
 
 fn verdict(path: &Path, manifest: &Manifest, checked: &Checked) -> Result<(), Error> {
     let is_directory = path.is_dir();
+    let whole = if is_directory { "the tar as a whole" } else { "the whole file" };
     let path = path.display();
     if !checked.bad.is_empty() {
         let bad = checked.bad.len();
@@ -142,7 +169,7 @@ fn verdict(path: &Path, manifest: &Manifest, checked: &Checked) -> Result<(), Er
         return Err(Error::bad_data(message));
     }
     if !checked.whole_matches {
-        let message = format!("the chunks of {path} match the manifest but the whole file does not");
+        let message = format!("the chunks of {path} match the manifest but {whole} does not");
         return Err(Error::bad_data(message).hint("the manifest is wrong; do not use it"));
     }
     Ok(())

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::files::{self, NewFile};
 use crate::output::Output;
 use crate::progress::{Now, Progress};
-use crate::tree::{self, Directory};
+use crate::tree::{self, Directory, Purpose};
 use shared::host::config::{DaemonConfig, Files};
 use shared::host::environment;
 use shared::host::hashing::{Hashed, hash_file};
@@ -86,7 +86,7 @@ fn hash(args: &CreateArgs, output: &Output) -> Result<(PathBuf, ResourceName, Ha
 fn hash_directory(args: &CreateArgs, output: &Output) -> Result<(PathBuf, ResourceName, Hashed), Error> {
     let Directory { path, name } = Directory::new(&args.file)?;
     let top = tree::open(&path)?;
-    let hashed = tree::with_progress(&path, "hashing", output, |progress| {
+    let hashed = tree::with_progress(&path, Purpose::Create, output, |progress| {
         hash_tree(top, &name, args.tree.options(), progress)
     })?;
     tree::warn(&path, &hashed.walked.notes, output);

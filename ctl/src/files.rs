@@ -78,6 +78,9 @@ pub(crate) fn read_manifest_to_get(path: &Path) -> Result<Manifest, Error> {
 
 /// Reads and parses a manifest in parts, so that one that is refused is never in memory as a whole.
 pub(crate) fn read_manifest(path: &Path) -> Result<Manifest, Error> {
+    if path.is_dir() {
+        return Err(Error::refused(format!("{} is a directory, not a manifest", path.display())));
+    }
     let (mut file, _) = open_regular(path)?;
     let mut parser = Parser::new();
     let mut buffer = vec![0; 64 << 10];

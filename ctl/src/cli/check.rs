@@ -9,6 +9,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 A directory matches if its files with their permissions and times are those that
 the manifest was made of. If it was made without times, they do not count.
+Symbolic links that lead outside count unless --symlinks skip is given.
 
 Examples:
   ttctl check lab-2025.img.tinytorrent

@@ -113,15 +113,18 @@ fn what_a_tar_cannot_carry_is_refused_with_its_path() {
     symlink("/etc/passwd", app.join("bin/out")).unwrap();
     let (code, message) = fails(&[]);
     assert_eq!(code, 4);
-    let outside =
-        format!("cannot share {}/bin/out: the symbolic link leads outside of the directory", app.display());
+    let outside = format!(
+        "cannot make a manifest of {}/bin/out: the symbolic link leads outside of the directory",
+        app.display()
+    );
     assert_eq!(message, outside);
     create(&app, &["--symlinks", "any"]);
     create(&app, &["--symlinks", "skip"]);
     fs::remove_file(app.join("bin/out")).unwrap();
 
     let _socket = std::os::unix::net::UnixListener::bind(app.join("socket")).unwrap();
-    assert_eq!(fails(&[]), (4, format!("cannot share {}/socket: it is a socket, not a file", app.display())));
+    let socket = format!("cannot make a manifest of {}/socket: it is a socket, not a file", app.display());
+    assert_eq!(fails(&[]), (4, socket));
     create(&app, &["--skip-special"]);
     fs::remove_file(app.join("socket")).unwrap();
 
@@ -136,6 +139,55 @@ fn what_a_tar_cannot_carry_is_refused_with_its_path() {
     let (code, message) = ttctl_fails(&["create", text(&listing), TRACKER[0], TRACKER[1]]);
     assert_eq!(code, 4);
     assert!(message.contains("names of the tree's own members"), "{message}");
-    let (code, _) = ttctl_fails(&["create", "/", TRACKER[0], TRACKER[1]]);
-    assert_eq!(code, 4);
+    let (code, message) = ttctl_fails(&["create", "/", TRACKER[0], TRACKER[1]]);
+    assert_eq!((code, message.as_str()), (4, "cannot make a manifest of /: it has no name"));
+}
+
+#[test]
+fn an_unpacked_directory_beside_the_manifest_of_another_tar_is_not_compared() {
+    let (room, app) = app();
+    let tar = room.path().join("app.tar");
+    fs::write(&tar, "the tar of another program").unwrap();
+    ttctl(&["create", text(&tar), TRACKER[0], TRACKER[1]]).1.unwrap();
+    fs::remove_file(&tar).unwrap();
+    let manifest = format!("{}.tinytorrent", tar.display());
+    let not_checked = || {
+        let (printed, result) = ttctl(&["--json", "check", &manifest]);
+        assert_eq!(result, Ok(()), "{printed}");
+        assert!(printed.contains(r#""file":null"#) || !printed.contains("chunks_bad"), "{printed}");
+    };
+    not_checked();
+    symlink("/etc/passwd", app.join("out")).unwrap();
+    fs::write(app.join("two\nlines"), "").unwrap();
+    not_checked();
+    assert_eq!(ttctl_fails(&["check", &manifest, text(&app)]).0, 6, "it is compared if it is named");
+}
+
+#[test]
+fn what_a_tar_cannot_carry_does_not_match() {
+    let (room, app) = app();
+    let manifest = room.path().join("app.tar.tinytorrent");
+    symlink("/etc/passwd", app.join("bin/out")).unwrap();
+    create(&app, &["--symlinks", "any"]);
+    let check = |more: &[&str]| ttctl(&[&["check", text(&manifest), text(&app)], more].concat());
+    check(&[]).1.unwrap();
+    create(&app, &["--symlinks", "skip"]);
+    check(&["--symlinks", "skip"]).1.unwrap();
+    assert_eq!(check(&[]).1.unwrap_err().exit_code(), 6, "the link may be new");
+    fs::remove_file(app.join("bin/out")).unwrap();
+
+    let _socket = std::os::unix::net::UnixListener::bind(app.join("socket")).unwrap();
+    create(&app, &["--skip-special"]);
+    check(&["--skip-special"]).1.unwrap();
+    let error = check(&[]).1.unwrap_err();
+    let socket = format!("{0} does not match: {0}/socket: it is a socket, not a file", app.display());
+    assert_eq!((error.exit_code(), error.message), (6, socket));
+    assert_eq!(error.hint.as_deref(), Some("to leave such entries out: --skip-special"));
+}
+
+#[test]
+fn a_directory_in_the_place_of_the_manifest_is_called_one() {
+    let (_room, app) = app();
+    let message = format!("{} is a directory, not a manifest", app.display());
+    assert_eq!(ttctl_fails(&["check", text(&app)]), (4, message));
 }

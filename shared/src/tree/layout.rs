@@ -31,7 +31,7 @@ pub struct TooLarge;
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the directory has more than 4 TiB")
+        f.write_str("the directory's tar has more than 4 TiB")
     }
 }
 

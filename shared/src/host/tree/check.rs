@@ -12,9 +12,9 @@ use crate::tree::{TreeLayout, TreeName};
 use rustix::fd::OwnedFd;
 
 /// Hashes a directory so that it can be compared with a manifest. The manifest does not say whether its tree has times
-/// and which name its top directory has: of what `options` and `names` allow, that is taken whose first chunk is right,
-/// or else the first name, with times if they are wanted. `progress` and the errors are those of
-/// [`hash_tree`](super::hash_tree).
+/// and which name its top directory has: of what `options` and `names` allow, that is taken whose first chunk is right.
+/// `None` if no first chunk is right: then the directory was changed, or it is not what the manifest describes.
+/// `progress` and the errors are those of [`hash_tree`](super::hash_tree).
 ///
 /// # Panics
 ///
@@ -25,7 +25,7 @@ pub fn hash_tree_for(
     names: &[TreeName],
     options: WalkOptions,
     progress: &TreeProgress<'_>,
-) -> Result<HashedTree, TreeError> {
+) -> Result<Option<HashedTree>, TreeError> {
     let files = TreeFiles::new(top);
     let hash = || hash_once(manifest, &files, names, options, progress);
     match hash() {
@@ -40,7 +40,7 @@ fn hash_once(
     names: &[TreeName],
     options: WalkOptions,
     progress: &TreeProgress<'_>,
-) -> Result<HashedTree, TreeError> {
+) -> Result<Option<HashedTree>, TreeError> {
     let walked = walk(files.top(), names[0].clone(), options, &|_| progress(0, 0))?;
     let with_times: &[bool] = if options.has_times { &[true, false] } else { &[false] };
     for name in names {
@@ -49,11 +49,11 @@ fn hash_once(
             let Ok(listing) = walked.layout.listing().in_form(name.clone(), has_times) else { continue };
             let form = Walked { layout: TreeLayout::new(listing)?, ..walked.clone() };
             if first_chunk_is_right(manifest, files, &form)? {
-                return hash_walked(files, form, progress);
+                return hash_walked(files, form, progress).map(Some);
             }
         }
     }
-    hash_walked(files, walked, progress)
+    Ok(None)
 }
 
 fn first_chunk_is_right(manifest: &Manifest, files: &TreeFiles, walked: &Walked) -> Result<bool, TreeError> {
