@@ -27,13 +27,19 @@ pub(crate) fn confirm_several(
     confirm(&question(&files(&targets.names())), output)
 }
 
-/// "lab.img", "2 files (a.img and b.img)", "12 files"
+/// "lab.img", "2 files (a.img and b.img)", "12 files". Where names are listed, one that could be taken for two is quoted.
 fn files(names: &[&str]) -> String {
     let count = human::count(names.len() as u64, "file");
-    let names: Vec<String> = names.iter().map(|name| human::clean(name)).collect();
-    let named = match &names[..] {
-        [one] => return one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    let quoted = |name: &&str| match name.contains(',') || name.contains(" and ") {
+        true => format!("\"{}\"", human::clean(name)),
+        false => human::clean(name),
+    };
+    let named = match names {
+        [one] => return human::clean(one),
+        [first @ .., last] => {
+            let first: Vec<String> = first.iter().map(quoted).collect();
+            format!("{} and {}", first.join(", "), quoted(last))
+        }
         [] => return count,
     };
     if width(&named) <= NAMES_COLUMNS_MAX { format!("{count} ({named})") } else { count }
@@ -71,6 +77,8 @@ mod tests {
         assert_eq!(files(&["a", "b"]), "2 files (a and b)");
         assert_eq!(files(&["a", "b", "c"]), "3 files (a, b and c)");
         assert_eq!(files(&["lab-2025.img"; 4]), "4 files");
+        assert_eq!(files(&["a and b", "c, d"]), "2 files (\"a and b\" and \"c, d\")");
+        assert_eq!(files(&["a and b"]), "a and b");
     }
 
     #[test]
