@@ -6,7 +6,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Kind};
 use crate::human;
 use crate::link::Link;
-use crate::output::Output;
+use crate::output::{ID_DIGITS, Output};
 use crate::progress::{Now, Progress};
 use crate::status;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -319,7 +319,7 @@ fn goes_on(one: &Awaited, status: &ResourceStatus, global: &Global) -> Option<St
         return None;
     }
     let reason = status.reason.as_deref().unwrap_or("its tracker has one");
-    let this = global.command("wait", &status.resource.to_string()[..8]);
+    let this = global.command("wait", &status.resource.to_string()[..ID_DIGITS]);
     let name = &status.name;
     Some(format!(
         "{name}: waiting for a newer version: {reason}; to wait only for the version that is here, use `{this}`"

@@ -272,7 +272,8 @@ fn a_machine_with_a_former_version_is_outdated_until_it_has_the_new_one() {
     let missed = a.ctl_code(5, &["wait", "app.tar", "--peers", "3", "--timeout", "1 s"]).stderr;
     assert!(missed.contains("app.tar is on 2 of the 3 machines after 1 s; outdated: "), "{missed}");
     let told = c.ctl_code(5, &["wait", "app.tar", "--timeout", "300 ms"]).stderr;
-    let [newer, this] = [&new, &old].map(|bytes| cluster::files::sha256(bytes)[..8].to_owned());
+    let [newer, this] =
+        [(&new, 8), (&old, 12)].map(|(bytes, digits)| cluster::files::sha256(bytes)[..digits].to_owned());
     let version = format!("has a newer version of app.tar: {newer}…, by {}, ", a.addr());
     assert!(told.contains("app.tar: waiting for a newer version: ") && told.contains(&version), "{told}");
     assert!(told.contains("`ttctl get --replace app.tar`"), "{told}");
