@@ -183,7 +183,7 @@ impl Driver {
             (PublishError::Obstructed { path, what }, _) => Why::Obstructed { path, what },
             (PublishError::NotSynced(error), Source::Download(download)) => match self.is_current(download) {
                 true => return self.not_synced(download, error),
-                false => return, // a new download fetches what may be lost
+                false => return self.publish(key), // a new download has fetched what may be lost, or will
             },
             (PublishError::Damaged(_), _) => return self.check(key),
             (PublishError::NotSynced(error) | PublishError::Store(error), _) => error.into(),

@@ -165,11 +165,18 @@ impl OwnFile {
 
     /// Marks the file as complete with this many bytes: anything after them is cut off, and nothing more is written.
     /// Returns `None` if it is shorter, or if it was complete before and somebody has written to it since.
+    /// `failed_before` is as in [`sync`](OwnFile::sync): after a failed sync the file is written to again, and a caller
+    /// that does not know of the failure must not end that.
     ///
     /// # Errors
-    /// When the disk refuses.
-    pub(super) fn complete(&self, bytes: u64) -> Result<Option<FileIdentity>, StoreError> {
+    /// When the disk refuses, or a sync has failed since then.
+    pub(super) fn complete(
+        &self,
+        bytes: u64,
+        failed_before: u64,
+    ) -> Result<Option<FileIdentity>, StoreError> {
         let mut complete = self.complete.write().unwrap_or_else(PoisonError::into_inner);
+        self.must_have_synced(failed_before)?;
         if complete.is_none() {
             self.cut(bytes)?;
         }
@@ -193,14 +200,22 @@ impl OwnFile {
     /// When the disk fails, or a sync has failed since then.
     pub(super) fn sync(&self, failed_before: u64) -> Result<(), StoreError> {
         let _one_at_a_time = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.failed_syncs() != failed_before {
-            let why = io::Error::other("an earlier sync failed, so data may be lost");
-            return Err(why).at("sync", &self.path);
-        }
+        self.must_have_synced(failed_before)?;
         let mut failure = Failure { count: &self.failed_syncs, is_one: true };
         self.disk.sync_file(&self.file, &self.path)?;
         failure.is_one = false;
         Ok(())
+    }
+
+    /// Checks that no sync has failed since `failed_before` syncs had failed.
+    fn must_have_synced(&self, failed_before: u64) -> Result<(), StoreError> {
+        match self.failed_syncs() == failed_before {
+            true => Ok(()),
+            false => {
+                let why = io::Error::other("an earlier sync failed, so data may be lost");
+                Err(why).at("sync", &self.path)
+            }
+        }
     }
 
     /// The number of failed syncs so far.

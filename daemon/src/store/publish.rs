@@ -71,9 +71,14 @@ impl Import {
 
 impl Finished<'_> {
     /// Cuts the file to its length at the first call, and checks that it has that length and has not changed since the
-    /// first call.
+    /// first call. Fails after a failed sync, because the file is then written to again.
     fn complete(&self) -> Result<FileIdentity, PublishError> {
-        self.own.complete(self.bytes)?.ok_or_else(|| PublishError::Damaged(self.own.path().to_owned()))
+        let complete = self.own.complete(self.bytes, self.failed_before);
+        let complete = complete.map_err(|error| match self.own.failed_syncs() == self.failed_before {
+            true => PublishError::Store(error),
+            false => PublishError::NotSynced(error),
+        })?;
+        complete.ok_or_else(|| PublishError::Damaged(self.own.path().to_owned()))
     }
 }
 
@@ -216,7 +221,11 @@ pub fn holds_already(path: &Path, resource: ResourceId, bytes: u64) -> Option<Fi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Disk;
+    use crate::store::faulty::{DiskFault, Faulty};
+    use shared::chunk::{ChunkCount, ChunkIndex};
     use shared::id::ChunkHash;
+    use std::sync::Arc;
 
     fn check(existing: Option<&[u8]>, replace: bool, expected: &[u8]) {
         let folder = tempfile::tempdir().unwrap();
@@ -236,6 +245,35 @@ mod tests {
         assert_eq!(published.is_ok(), expected == b"new", "{published:?}");
         assert_eq!(from.exists(), published.is_err(), "the data is in one place");
         assert_eq!(home.manifest_file(manifest.name()).exists(), published.is_ok());
+    }
+
+    /// The download that wrote to the file before the failure may still be about to publish it.
+    #[test]
+    fn after_a_failed_sync_a_late_publisher_does_not_end_the_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Arc::new(Faulty::new(&folder.path().join("grave")));
+        fs::create_dir(folder.path().join("shared")).unwrap();
+        let home = Home::open_on(Disk::on(disk.clone()), &folder.path().join("shared")).unwrap();
+        let count = ChunkCount::new(1).unwrap();
+        let part = PartFile::open(home.disk(), &home.temporary(), count).unwrap();
+        part.write(ChunkIndex(0), b"new").unwrap();
+        disk.refuse_from(disk.steps(), DiskFault::WriteBack);
+        part.sync(0).unwrap_err();
+        part.reopen();
+        let manifest = Manifest::new(
+            "file".parse().unwrap(),
+            ResourceId::of(b"new"),
+            vec!["tt://t".parse().unwrap()],
+            vec![ChunkHash::of(b"new")],
+        );
+        let manifest = manifest.unwrap();
+        let publisher = Publisher { mode: 0o640, group: None };
+        let late = publisher.publish(&home, part.finished(0), &manifest, false);
+        assert!(matches!(late, Err(PublishError::NotSynced(_))), "{late:?}");
+        part.write(ChunkIndex(0), b"new").unwrap();
+        publisher.publish(&home, part.finished(1), &manifest, false).unwrap();
+        disk.cut_power(|| true);
+        assert_eq!(fs::read(home.file(manifest.name())).unwrap(), b"new");
     }
 
     #[test]
