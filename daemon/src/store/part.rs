@@ -4,6 +4,7 @@ use super::disk::{Disk, Open};
 use super::{At, OwnFile, StoreError};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
+use shared::host::sparse;
 use shared::rpc::wire::buffers;
 use shared::zeros::{self, Part};
 use std::fs::File;
@@ -148,6 +149,12 @@ impl PartFile {
         self.own.file().read_exact_at(&mut there, offset).is_ok() && there[..] == *bytes
     }
 
+    /// Whether all of a chunk is a hole, and so reads as zeros. Where the file system does not tell, it is not.
+    pub fn is_hole(&self, index: ChunkIndex) -> bool {
+        let (begin, bytes) = (index.offset(), self.chunk_bytes(index) as u64);
+        matches!(sparse::next_data(self.own.file(), begin, begin + bytes), Ok(None))
+    }
+
     /// Reads a chunk that is in the file.
     ///
     /// # Errors
@@ -252,6 +259,7 @@ mod tests {
             part.clear(1..2).unwrap();
             assert!(fs::read(&path).unwrap() == chunks.concat(), "{before} bytes were there");
             assert_eq!(part.bytes(), Some((4 * mib - 77) as u64));
+            assert_eq!([0, 1, 2, 3].map(|at| part.is_hole(ChunkIndex(at))), [false, true, false, false]);
             let blocks = fs::metadata(&path).unwrap().blocks() as usize * 512;
             assert!(blocks <= 3 * step + (64 << 10), "{blocks} bytes are allocated");
         }

@@ -133,3 +133,27 @@ async fn a_download_whose_zeros_are_being_made_is_not_announced() {
     rig.until("it joins again", |driver| has_joined(driver, &manifest)).await;
     assert!(rig.driver.trackers.announces(tracker, manifest.key()));
 }
+
+#[tokio::test]
+async fn other_bytes_that_a_restart_finds_where_zeros_belong_are_not_published() {
+    let mut rig = Rig::new();
+    let (manifest, bytes) = resource(&[false, true, true, false]);
+    rig.get(&manifest, false).await.unwrap();
+    rig.until("it joins", |driver| has_joined(driver, &manifest)).await;
+    let part = rig.download(manifest.key()).file.path().to_owned();
+    let folder = rig.folder.clone();
+    rig.driver.sync(manifest.key());
+    let are_zeros_noted = |driver: &Driver| match &driver.library.get(manifest.key()).unwrap().phase {
+        Phase::Fetching(fetching) => fetching.safe.len() == 2 && !fetching.syncing,
+        _ => false,
+    };
+    rig.until("the have map has the zeros", are_zeros_noted).await;
+    drop(rig);
+    let file = std::fs::File::options().write(true).open(part).unwrap();
+    file.write_all_at(b"wrong", (2 << 20) + 99).unwrap();
+    let mut rig = Rig::on(folder);
+    rig.until("it joins", |driver| has_joined(driver, &manifest)).await;
+    receive_missing(&mut rig, &manifest, &bytes);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(std::fs::read(rig.file("disk.img")).unwrap() == bytes);
+}
