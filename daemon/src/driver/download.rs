@@ -119,8 +119,9 @@ impl Driver {
         if let Some(resource) = self.library.get_mut(key)
             && let Phase::Fetching(fetching) = &resource.phase
         {
-            let bytes = chunk_bytes(fetching.have.count(), index, fetching.download.file.bytes());
-            resource.sources.reuse(from, bytes);
+            let count = fetching.have.count();
+            let bytes = chunk_bytes(count, index, fetching.download.file.bytes());
+            resource.sources.reuse(index, count, from, bytes);
         }
         true
     }

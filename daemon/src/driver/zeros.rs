@@ -56,7 +56,7 @@ impl Driver {
         let before = fetching.have.len();
         for index in made.iter() {
             if fetching.have.insert(index) {
-                resource.sources.reuse(&ReusedFrom::Zeros, CHUNK_BYTES.into());
+                resource.sources.reuse(index, made.count(), &ReusedFrom::Zeros, CHUNK_BYTES.into());
             }
             resource.unreadable.entry(index).and_modify(|written| *written = true);
         }
@@ -65,8 +65,9 @@ impl Driver {
         fetching.noted += chunks;
         fetching.dirty += chunks;
         download.whole.advance(&fetching.have);
-        let (name, total) = (download.manifest.name(), download.manifest.count().get());
-        tracing::info!(%name, id = %key, "{chunks} of {total} chunks are zeros and are not fetched");
+        let manifest = &download.manifest;
+        let (name, zeros, total) = (manifest.name(), manifest.zero_chunks(), manifest.count());
+        tracing::info!(%name, id = %key, "{zeros} of {total} chunks are zeros and are not fetched");
         self.join(key);
     }
 }

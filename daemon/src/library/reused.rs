@@ -1,5 +1,6 @@
 //! Counts the chunks of a download that were not fetched, because this machine had them already, and where it had them.
 
+use shared::chunk::CHUNK_BYTES;
 use shared::name::ResourceName;
 use std::collections::BTreeMap;
 
@@ -29,6 +30,8 @@ pub struct Reused {
     /// Their size in bytes. Together with the fetched bytes it is the size of the file, unless some chunks came in an
     /// earlier run of the daemon.
     pub bytes: u64,
+    /// How many of the chunks came from other files, and are neither zeros nor repeats.
+    pub chunks_from_files: u32,
     /// The number of chunks from each file.
     pub files: BTreeMap<ResourceName, u32>,
 }
@@ -39,11 +42,22 @@ impl Reused {
         self.chunks = self.chunks.saturating_add(1);
         self.bytes = self.bytes.saturating_add(bytes);
         let ReusedFrom::File(name) = from else { return };
+        self.chunks_from_files = self.chunks_from_files.saturating_add(1);
         if let Some(chunks) = self.files.get_mut(name) {
             *chunks += 1;
         } else if self.files.len() < FILES_MAX {
             self.files.insert(name.clone(), 1);
         }
+    }
+
+    /// Counts no more than these bytes, because the others were fetched after all.
+    pub fn limit(&mut self, bytes: u64) {
+        if self.bytes <= bytes {
+            return;
+        }
+        let chunks = u32::try_from(bytes.div_ceil(CHUNK_BYTES.into())).unwrap_or(u32::MAX);
+        (self.bytes, self.chunks) = (bytes, self.chunks.min(chunks));
+        self.chunks_from_files = self.chunks_from_files.min(self.chunks);
     }
 
     /// The files that most chunks came from, eight at most, those with the most chunks first.
@@ -66,7 +80,7 @@ mod tests {
         for from in [file("a"), file("b"), file("b"), ReusedFrom::Itself, ReusedFrom::Zeros] {
             reused.add(&from, 10);
         }
-        assert_eq!((reused.chunks, reused.bytes), (5, 50));
+        assert_eq!((reused.chunks, reused.bytes, reused.chunks_from_files), (5, 50, 3));
         assert_eq!(reused.largest(), ["b", "a"].map(|name| name.parse().unwrap()));
         (0..1000).for_each(|at| reused.add(&file(&format!("file {at}")), 1));
         assert_eq!((reused.files.len(), reused.chunks), (FILES_MAX, 1005));

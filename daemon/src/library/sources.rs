@@ -2,6 +2,8 @@
 //! events and for the status.
 
 use super::reused::{Reused, ReusedFrom};
+use shared::chunk::{ChunkCount, ChunkIndex};
+use shared::have::HaveMap;
 use shared::name::ResourceName;
 use shared::swarm::PeerAddr;
 use std::collections::BTreeMap;
@@ -25,6 +27,8 @@ pub struct Sources {
     /// When the download began, and when the last chunk came; `None` before.
     span: Option<(Instant, Instant)>,
     reused: Reused,
+    /// Which chunks `reused` counts. A chunk that is lost and made or copied again is counted once.
+    reused_chunks: Option<HaveMap>,
 }
 
 /// How a complete download came to be here, in this run of the daemon.
@@ -74,9 +78,12 @@ impl Sources {
         &self.reused
     }
 
-    /// A chunk of this size was on this machine, and is stored.
-    pub fn reuse(&mut self, from: &ReusedFrom, bytes: u64) {
-        self.reused.add(from, bytes);
+    /// A chunk of this size, of a resource with this many, was on this machine, and is stored.
+    pub fn reuse(&mut self, index: ChunkIndex, count: ChunkCount, from: &ReusedFrom, bytes: u64) {
+        let counted = self.reused_chunks.get_or_insert_with(|| HaveMap::empty(count));
+        if counted.insert(index) {
+            self.reused.add(from, bytes);
+        }
     }
 
     /// A chunk of this size came from a peer, and is stored.
@@ -91,8 +98,10 @@ impl Sources {
     /// The download is complete and was published under this name, as a file of this size. The next one is counted from
     /// its own beginning.
     pub fn end(&mut self, name: ResourceName, bytes: u64) -> Fetched {
-        let Sources { peers, bytes: fetched, span, reused } = std::mem::take(self);
+        let Sources { peers, bytes: fetched, span, mut reused, .. } = std::mem::take(self);
         let span = span.filter(|_| fetched > 0);
+        // A chunk that came both ways counts as fetched.
+        reused.limit(bytes.saturating_sub(fetched));
         Fetched {
             name,
             bytes,
@@ -119,6 +128,12 @@ mod tests {
 
     fn peer(port: u16) -> PeerAddr {
         PeerAddr::from(([10, 0, 0, 1], port))
+    }
+
+    /// Reuses a chunk of this size.
+    fn reuse(sources: &mut Sources, index: u32, bytes: u64) {
+        let count = ChunkCount::new(3).unwrap();
+        sources.reuse(ChunkIndex(index), count, &ReusedFrom::Itself, bytes);
     }
 
     fn name() -> ResourceName {
@@ -156,7 +171,7 @@ mod tests {
         let begin = Instant::now();
         let mut sources = Sources::default();
         sources.begin(begin);
-        sources.reuse(&ReusedFrom::Itself, 7);
+        reuse(&mut sources, 0, 7);
         let reused = sources.reused().clone();
         assert_eq!((reused.chunks, reused.bytes), (1, 7));
         let took = Duration::ZERO;
@@ -187,7 +202,7 @@ mod tests {
         let begin = Instant::now();
         let mut sources = Sources::default();
         sources.begin(begin);
-        sources.reuse(&ReusedFrom::Itself, 10);
+        reuse(&mut sources, 0, 10);
         sources.join(begin + Duration::from_secs(60));
         sources.add(peer(1), 10, begin + Duration::from_secs(61));
         sources.join(begin + Duration::from_secs(62)); // it was paused
@@ -199,6 +214,19 @@ mod tests {
         let mut sources = Sources::default();
         (0..3).for_each(|_| sources.add(peer(1), 10, Instant::now()));
         assert_eq!(sources.end(name(), 20).bytes_fetched, 20);
+    }
+
+    #[test]
+    fn what_is_reused_twice_or_fetched_after_it_was_reused_counts_once() {
+        let mut sources = Sources::default();
+        [0, 1, 0].into_iter().for_each(|index| reuse(&mut sources, index, 10));
+        assert_eq!((sources.reused().chunks, sources.reused().bytes), (2, 20));
+        sources.add(peer(1), 10, Instant::now()); // the third
+        sources.add(peer(1), 10, Instant::now()); // one that the disk lost
+        let fetched = sources.end(name(), 30);
+        assert_eq!((fetched.bytes_fetched, fetched.reused.bytes, fetched.reused.chunks), (20, 10, 1));
+        reuse(&mut sources, 0, 10);
+        assert_eq!(sources.end(name(), 30).reused.chunks, 1, "the next download counts anew");
     }
 
     #[test]

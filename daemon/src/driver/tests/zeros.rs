@@ -157,3 +157,21 @@ async fn other_bytes_that_a_restart_finds_where_zeros_belong_are_not_published()
     rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
     assert!(std::fs::read(rig.file("disk.img")).unwrap() == bytes);
 }
+
+#[tokio::test]
+async fn what_a_failed_sync_loses_counts_as_reused_once() {
+    let mut rig = Rig::new();
+    let (manifest, bytes) = resource(&[false, true, true, true, false]);
+    rig.get(&manifest, false).await.unwrap();
+    rig.until("it joins", |driver| has_joined(driver, &manifest)).await;
+    let download = rig.download(manifest.key());
+    let error = std::io::Error::other("the disk failed");
+    let error = crate::store::StoreError { doing: "sync", path: rig.file("disk.img"), source: error };
+    rig.driver.not_synced(&download, error);
+    rig.driver.retry_blocked(Instant::now() + Duration::from_secs(7200));
+    rig.until("it joins again", |driver| has_joined(driver, &manifest)).await;
+    let reused = rig.driver.library.get(manifest.key()).unwrap().sources.reused();
+    assert_eq!((reused.chunks, reused.bytes), (3, 3 << 20));
+    receive_missing(&mut rig, &manifest, &bytes);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+}
