@@ -356,20 +356,22 @@ fn speed(done: &ResourceStatus, bytes_before: u64, elapsed: Duration) -> String 
 /// Which part came from where: " (4.0 GiB: 212 MiB fetched in 7 s, 3.8 GiB reused from app-2.3.img)"
 fn shares(done: &ResourceStatus, bytes: u64, elapsed: Duration) -> String {
     let (all, took) = (human::bytes(bytes), human::duration(elapsed));
-    let fetched = human::bytes(done.bytes_fetched);
+    let (fetched, reused) = (human::bytes(done.bytes_fetched), human::bytes(done.bytes_reused));
+    // Otherwise a part came before ttd was restarted.
+    let is_counted = done.bytes_fetched.saturating_add(done.bytes_reused) >= bytes;
     let files = &done.reused_from;
     let Some(first) = files.first().map(|file| human::clean(file.as_str())) else {
-        return match done.bytes_fetched {
-            0 => format!(" ({all}; nothing had to be fetched)"),
-            _ => format!(" ({all}: {fetched} fetched in {took}, the rest is zeros or repeats)"),
+        return match (done.bytes_fetched, is_counted) {
+            (0, _) => format!(" ({all}; nothing had to be fetched)"),
+            (_, true) => format!(" ({all}: {fetched} fetched in {took}, the rest is zeros or repeats)"),
+            (_, false) => format!(" ({all}: {fetched} fetched in {took}, the rest was here)"),
         };
     };
     let from = reused_from(&human::clean(done.name.as_str()), Some(&first), files.len() - 1);
-    match done.bytes_fetched {
-        0 => format!(" ({all} in {took}, all of it reused from {from})"),
-        _ => {
-            let reused = human::bytes(done.bytes_reused);
-            format!(" ({all}: {fetched} fetched in {took}, {reused} reused from {from})")
-        }
+    let is_all_from_files = done.chunks_from_files >= done.chunks_reused;
+    if done.bytes_fetched == 0 && is_counted && is_all_from_files {
+        return format!(" ({all} in {took}, all of it reused from {from})");
     }
+    let part = if is_all_from_files { "" } else { ", part of it" };
+    format!(" ({all}: {fetched} fetched in {took}, {reused} reused{part} from {from})")
 }

@@ -421,7 +421,8 @@ fn line(resource: &ResourceStatus) -> String {
     line
 }
 
-/// "3.8 GiB (3,900 chunks) from app-2.3.img"; empty if everything was fetched.
+/// "3.8 GiB (3,900 chunks) from app-2.3.img", or "3.8 GiB (3,900 chunks), 212 of them from app-2.3.img" if the others are
+/// zeros or repeats; empty if everything was fetched.
 fn reused(resource: &ResourceStatus) -> String {
     if resource.chunks_reused == 0 {
         return String::new();
@@ -431,7 +432,11 @@ fn reused(resource: &ResourceStatus) -> String {
         (format!("{all} ({})", human::count(resource.chunks_reused.into(), "chunk")), &resource.reused_from);
     let Some(first) = files.first() else { return format!("{all} of zeros or repeats") };
     let (name, first) = (human::clean(resource.name.as_str()), human::clean(first.as_str()));
-    format!("{all} from {}", reused_from(&name, Some(&first), files.len() - 1))
+    let from = reused_from(&name, Some(&first), files.len() - 1);
+    match resource.chunks_from_files {
+        chunks if chunks >= resource.chunks_reused => format!("{all} from {from}"),
+        chunks => format!("{all}, {chunks} of them from {from}"),
+    }
 }
 
 /// The number of peers that fetch it from here, if there are any.

@@ -32,6 +32,7 @@ fn resources() -> Vec<ResourceStatus> {
         bytes_reused: 2 << 20,
         chunks_reused: 2,
         reused_from: vec!["old.grib2".parse().unwrap()],
+        chunks_from_files: 2,
     };
     let waiting = ResourceStatus {
         name: "weather.grib2".parse().unwrap(),

@@ -65,19 +65,21 @@ pub fn rate_of(bytes: u64, took: Duration) -> Option<u64> {
 }
 
 /// The files that chunks of a file called `name` were taken from, as part of a sentence: "app-2.3.img and 2 other files".
-/// A file of the same name is the one that is replaced. Without any file, the chunks were in the file itself.
+/// One of the same name is the file that is replaced, or another download of it. Without `first`, most chunks were in the
+/// file itself, at other positions.
 ///
 /// ```
 /// use shared::plain::reused_from;
 ///
 /// assert_eq!(reused_from("app-2.4.img", Some("app-2.3.img"), 2), "app-2.3.img and 2 other files");
-/// assert_eq!(reused_from("app.img", Some("app.img"), 0), "its former version");
+/// assert_eq!(reused_from("app.img", Some("app.img"), 0), "an older file of this name");
+/// assert_eq!(reused_from("app.img", None, 1), "other places in it and another file");
 /// ```
 pub fn reused_from(name: &str, first: Option<&str>, others: usize) -> String {
     let first = match first {
-        Some(first) if first == name => "its former version",
+        Some(first) if first == name => "an older file of this name",
         Some(first) => first,
-        None => "itself",
+        None => "other places in it",
     };
     match others {
         0 => first.to_owned(),

@@ -173,18 +173,25 @@ fn a_download_that_goes_on_tells_the_rate_of_what_came_now() {
 #[test]
 fn the_last_line_and_the_document_say_which_part_came_from_where() {
     let id = ResourceId::of(b"x");
-    let cases: [(u64, &[&str], &str); 5] = [
-        (40 << 20, &["old"], "(100 MiB: 40 MiB fetched in "),
-        (40 << 20, &["old", "b", "c"], ", 60 MiB reused from old and 2 other files)"),
-        (40 << 20, &["x"], ", 60 MiB reused from its former version)"),
-        (40 << 20, &[], ", the rest is zeros or repeats)"),
-        (0, &["old"], ", all of it reused from old)"),
+    // MiB that were fetched, reused, and are from files
+    let cases: [(u64, u64, u32, &[&str], &str); 9] = [
+        (40, 60, 60, &["old"], "(100 MiB: 40 MiB fetched in "),
+        (40, 60, 60, &["old", "b", "c"], ", 60 MiB reused from old and 2 other files)"),
+        (40, 60, 60, &["x"], ", 60 MiB reused from an older file of this name)"),
+        (40, 60, 9, &["old"], ", 60 MiB reused, part of it from old)"),
+        (40, 60, 0, &[], ", the rest is zeros or repeats)"),
+        (40, 30, 0, &[], ", the rest was here)"),
+        (0, 100, 100, &["old"], ", all of it reused from old)"),
+        (0, 100, 60, &["old"], ", 100 MiB reused, part of it from old)"),
+        (0, 60, 60, &["old"], ", 60 MiB reused from old)"),
     ];
-    for (fetched, files, words) in cases {
+    for (fetched, reused, from_files, files, words) in cases {
+        let fetched = fetched << 20;
         let mut seeding = status("x", id, State_::Seeding);
         (seeding.bytes_have, seeding.bytes_total) = (100 << 20, Some(100 << 20));
         (seeding.downloaded_bytes, seeding.bytes_fetched) = (fetched, fetched);
-        (seeding.bytes_reused, seeding.chunks_reused) = ((100 << 20) - fetched, 60);
+        (seeding.bytes_reused, seeding.chunks_reused) = (reused << 20, reused as u32);
+        seeding.chunks_from_files = from_files;
         seeding.reused_from = files.iter().map(|file| file.parse().unwrap()).collect();
         for json in [false, true] {
             let fake = Fake::start();
@@ -196,7 +203,7 @@ fn the_last_line_and_the_document_say_which_part_came_from_where() {
             assert!(!fake.state().got[0].reuse, "it is asked for");
             let document = format!("\"bytes_fetched\":{fetched},");
             assert!(printed.contains(if json { &document } else { words }), "{printed}");
-            assert!(!json || printed.contains("\"chunks_reused\":60"), "{printed}");
+            assert!(!json || printed.contains(&format!("\"chunks_reused\":{reused}")), "{printed}");
         }
     }
 }

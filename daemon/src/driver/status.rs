@@ -91,6 +91,7 @@ impl Driver {
             bytes_reused: reused.bytes,
             chunks_reused: reused.chunks,
             reused_from: reused.largest(),
+            chunks_from_files: reused.chunks_from_files,
         })
     }
 

@@ -57,6 +57,8 @@ pub struct ResourceStatus {
     pub chunks_reused: u32,
     /// The files that most of them came from, at most 8, the one with the most first.
     pub reused_from: Vec<ResourceName>,
+    /// How many of the reused chunks came from files; the others are zeros, or occur several times.
+    pub chunks_from_files: u32,
 }
 
 impl ResourceStatus {
@@ -97,6 +99,7 @@ impl ResourceStatus {
             bytes_reused: 0,
             chunks_reused: 0,
             reused_from: Vec::new(),
+            chunks_from_files: 0,
         }
     }
 }
