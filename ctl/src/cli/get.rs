@@ -43,7 +43,7 @@ pub struct GetArgs {
     /// Replace a file of the same name, here and at PATH
     #[arg(long, short = 'f', visible_alias = "force")]
     pub replace: bool,
-    /// Fetch all of it, take no chunks from files here
+    /// Do not take chunks from other files here
     #[arg(long)]
     pub no_reuse: bool,
     /// Wait no longer than this, as in "90s", "10min" or "1h30m"

@@ -1,5 +1,5 @@
-//! Fetches a chunk that occurs several times in a resource once: when one of them is there, the others are written from
-//! it.
+//! Writes chunks that occur several times in a resource: when one of them is there, the others are written from it.
+//! Nothing keeps the others from being fetched meanwhile.
 
 use super::Driver;
 use crate::inbox::{Context, Input, TaskInput};

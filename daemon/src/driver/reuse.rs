@@ -1,5 +1,5 @@
 //! Takes the chunks of a download that are on this machine, before it joins its swarm: first from the file that had its
-//! name, then from all other files, at any position. Nothing that is here is fetched.
+//! name, then from all other files, at any position. What is not found, or cannot be taken, is fetched.
 //!
 //! A download that is to join its swarm first waits for [`Search`](super::search::Search), which runs beside the
 //! driver, and then for [`Copying`], which reads each chunk, hashes it, compares it and writes it. Pausing, removing or
@@ -229,9 +229,9 @@ impl Driver {
         let Some(reusing) = self.reusing(download, work) else { return };
         let repeats = reusing.repeats.take();
         if let Some(resource) = self.library.get(key) {
-            let (name, reused, total) =
-                (resource.manifest.name(), resource.sources.reused().chunks, resource.count());
-            tracing::info!(%name, id = %key, "{reused} of {total} chunks are taken from files that are here");
+            let (name, total) = (resource.manifest.name(), resource.count());
+            let taken = resource.sources.reused().chunks_from_files;
+            tracing::info!(%name, id = %key, "{taken} of {total} chunks were taken from other files here");
         }
         self.nothing_more_is_here(key, repeats);
     }
@@ -379,7 +379,7 @@ impl Copying {
         let donor = match source.donor() {
             Ok(donor) => donor,
             Err(error) => {
-                tracing::info!(%name, %error, "no chunks are taken from this file; they are fetched");
+                tracing::info!(%name, %error, "no chunks are taken from this file");
                 return Some(());
             }
         };
@@ -396,7 +396,8 @@ impl Copying {
             match download.store_from(index, &donor, hit.at) {
                 Err(error @ (TakeError::Corrupt | TakeError::Unread(_))) => {
                     misses += 1;
-                    tracing::warn!(%name, %error, "cannot take chunk {} from this file; it is fetched", hit.at);
+                    let wanted = self.download.manifest.name();
+                    tracing::warn!(%name, %error, "cannot take chunk {index} of {wanted} from this file; it is fetched");
                     if misses >= MISSES_MAX {
                         return Some(()); // the file has changed, or its disk fails
                     }

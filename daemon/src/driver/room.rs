@@ -1,5 +1,5 @@
-//! Counts the room on the disk that is promised: to running downloads, to copies under further names and to imports. There is no list of promises: they are computed from what is running, and end
-//! with it.
+//! Counts the room on the disk that is promised: to running downloads, to copies under further names and to imports. There
+//! is no list of promises: they are computed from what is running, and end with it.
 
 use super::Driver;
 use crate::library::{Phase, Resource};

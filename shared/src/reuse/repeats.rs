@@ -1,4 +1,4 @@
-//! Chunks that occur more than once in one resource. One of them is fetched, the others are copied from it.
+//! Chunks that occur more than once in one resource. When one of them is there, the others can be copied from it.
 
 use super::sorted::Sorted;
 use crate::chunk::ChunkIndex;

@@ -54,7 +54,7 @@ settings! {
         /// limited to those in net.ipv4.tcp_allowed_congestion_control.
         pub congestion_control: Option<CongestionControl> = "cubic".parse().ok(),
         /// Where a download looks for its chunks before it fetches them: "all" (all files that ttd knows here),
-        /// "same-name" (the file that it replaces) or "none". `ttctl get --no-reuse` looks nowhere.
+        /// "same-name" (the file that it replaces) or "none". `ttctl get --no-reuse` is "none".
         pub reuse: ReuseScope = ReuseScope::All,
         /// How often received data is synced to disk and recorded. What arrived since then is fetched again after a crash.
         pub sync_every: Span = Span::from_millis(2_000).expect("more than 0"),
