@@ -4,7 +4,9 @@ use super::Driver;
 use super::act::chunk_bytes;
 use super::sync::DIRTY_MAX;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Download, Fetching, Phase, Reuse, ReusedFrom, TakeError, Unnoted, WholeHash};
+use crate::library::{
+    Download, Fetching, Phase, Reuse, ReuseWork, ReusedFrom, TakeError, Unnoted, WholeHash,
+};
 use crate::peer::link::LinkCommand;
 use crate::store::PartFile;
 use shared::chunk::ChunkIndex;
@@ -55,6 +57,7 @@ impl Driver {
             blocked: None,
             zeros_left,
             makes_zeros: false,
+            zeros_work: ReuseWork::default(),
             reuse: Reuse::default(),
             repeats: None,
             repeating: None,

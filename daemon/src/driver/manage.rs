@@ -15,6 +15,7 @@ impl Driver {
         for &(_, key) in &found {
             self.set_paused(key, true);
             self.leave(key);
+            self.pause_zeros(key);
             self.pause_check(key);
         }
         Ok(names(found))

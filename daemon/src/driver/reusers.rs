@@ -16,6 +16,10 @@ const REPEATING_MAX: usize = 2;
 /// its swarm without them, because the copies before it may take hours, and peers may be faster. Most copies end sooner.
 const COPY_WITHIN: Duration = Duration::from_secs(30);
 
+/// Limits the downloads at once whose chunks of zeros are made; further ones wait. Each takes a thread, and where the file
+/// system cannot make holes also the disk.
+pub(super) const ZEROS_MAX: usize = 2;
+
 /// The places for work on chunks that are on this machine.
 #[derive(Debug)]
 pub(super) struct Reusers {
@@ -27,12 +31,15 @@ pub(super) struct Reusers {
     pub(super) copy_within: Duration,
     /// For writing repeated chunks.
     pub(super) repeating: Arc<Semaphore>,
+    /// For making chunks of zeros.
+    pub(super) zeros: Arc<Semaphore>,
 }
 
 impl Default for Reusers {
     fn default() -> Reusers {
         let places = |max| Arc::new(Semaphore::new(max));
         let (searches, repeating) = (places(SEARCHES_MAX), places(REPEATING_MAX));
-        Reusers { searches, copies: Hashing::default(), copy_within: COPY_WITHIN, repeating }
+        let zeros = places(ZEROS_MAX);
+        Reusers { searches, copies: Hashing::default(), copy_within: COPY_WITHIN, repeating, zeros }
     }
 }

@@ -3,13 +3,14 @@
 
 use super::Driver;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Download, Phase, ReusedFrom};
-use crate::panicked::Panicked;
+use crate::library::{Download, Phase, ReuseWork, ReusedFrom};
+use crate::panicked::{Panicked, caught};
 use crate::store::StoreError;
 use shared::chunk::CHUNK_BYTES;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 impl Driver {
     /// Makes the chunks of zeros that a download does not have yet, in the background; then it joins its swarm. Returns
@@ -23,22 +24,33 @@ impl Driver {
             return false;
         }
         if !fetching.makes_zeros {
-            fetching.makes_zeros = true;
+            (fetching.makes_zeros, fetching.zeros_work) = (true, ReuseWork::default());
             let (download, have) = (fetching.download.clone(), fetching.have.clone());
-            let making = download.clone();
-            self.work(
-                move || making.make_zeros(&have),
-                move |made| {
-                    let failed = |panic: Panicked| Err(panic.at("write zeros to", download.file.path()));
-                    let made = made.unwrap_or_else(failed);
-                    Input::Task(TaskInput::ZerosMade { download, made })
-                },
-            );
+            let (work, stop) = (fetching.zeros_work.clone(), self.stop.clone());
+            let is_wanted = move || work.is_wanted() && !stop.load(Ordering::Relaxed);
+            let (context, places) = (self.context.clone(), self.reusers.zeros.clone());
+            tokio::spawn(async move {
+                let Ok(place) = places.acquire_owned().await else { return };
+                let making = download.clone();
+                let making = move || caught(|| making.make_zeros(&have, is_wanted));
+                let Ok(made) = tokio::task::spawn_blocking(making).await else { return };
+                drop(place);
+                let failed = |panic: Panicked| Err(panic.at("write zeros to", download.file.path()));
+                let made = made.unwrap_or_else(failed);
+                context.tell(Input::Task(TaskInput::ZerosMade { download, made })).await;
+            });
         }
         true
     }
 
-    /// The chunks of zeros were made, or could not be. They count as had like chunks that were written: a crash before
+    /// Stops making the chunks of zeros of a download that is paused. Those that are left are made when it is resumed.
+    pub(super) fn pause_zeros(&self, key: SwarmKey) {
+        if let Some(Phase::Fetching(fetching)) = self.library.get(key).map(|resource| &resource.phase) {
+            fetching.zeros_work.stop();
+        }
+    }
+
+    /// Chunks of zeros were made, all that were missing unless the work was stopped, or they could not be. They count as had like chunks that were written: a crash before
     /// the next sync may undo them, and the have map claims them after it.
     pub(super) fn zeros_made(&mut self, download: &Arc<Download>, made: Result<HaveMap, StoreError>) {
         if !self.is_current(download) {
@@ -52,7 +64,6 @@ impl Driver {
             Ok(made) => made,
             Err(error) => return self.write_failed(key, error),
         };
-        fetching.zeros_left = 0;
         let before = fetching.have.len();
         for index in made.iter() {
             if fetching.have.insert(index) {
@@ -61,13 +72,17 @@ impl Driver {
             resource.unreadable.entry(index).and_modify(|written| *written = true);
         }
         let chunks = fetching.have.len() - before;
+        let was_stopped = !fetching.zeros_work.is_wanted();
+        fetching.zeros_left = if was_stopped { fetching.zeros_left.saturating_sub(chunks) } else { 0 };
         // They are not counted as unnoted: a crash does not cost anything to fetch them again.
         fetching.noted += chunks;
         fetching.dirty += chunks;
         download.whole.advance(&fetching.have);
         let manifest = &download.manifest;
         let (name, zeros, total) = (manifest.name(), manifest.zero_chunks(), manifest.count());
-        tracing::info!(%name, id = %key, "{zeros} of {total} chunks are zeros and are not fetched");
+        if fetching.zeros_left == 0 {
+            tracing::info!(%name, id = %key, "{zeros} of {total} chunks are zeros and are not fetched");
+        }
         self.join(key);
     }
 }

@@ -6,7 +6,7 @@ use super::following::Following;
 use super::older::Older;
 use super::opening::Opening;
 use super::rates::{Rates, Traffic};
-use super::reusing::{Repeating, Reuse};
+use super::reusing::{Repeating, Reuse, ReuseWork};
 use super::source::{Download, Former, Source};
 use super::sources::{Fetched, Sources};
 use super::why::{Blocked, Failure, Why};
@@ -106,6 +106,8 @@ pub struct Fetching {
     pub zeros_left: u32,
     /// Whether they are being made.
     pub makes_zeros: bool,
+    /// The work of making them, shared with the thread that does it. A pause stops it.
+    pub zeros_work: ReuseWork,
     /// Why it does not take part in its swarm now, and when to retry.
     pub blocked: Option<Blocked>,
     /// How far it is with the chunks that are on this machine. It joins its swarm when that is done.
@@ -122,6 +124,7 @@ pub struct Fetching {
 
 impl Drop for Fetching {
     fn drop(&mut self) {
+        self.zeros_work.stop();
         self.download.unnoted.end();
         self.download.whole.end();
     }

@@ -96,7 +96,8 @@ impl ReuseWork {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    fn stop(&self) {
+    /// Makes the work stop soon.
+    pub fn stop(&self) {
         self.0.is_stopped.store(true, Ordering::Relaxed);
     }
 }

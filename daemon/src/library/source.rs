@@ -8,8 +8,11 @@ use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
-use std::ops::Range;
 use std::sync::Arc;
+
+/// Limits the adjacent chunks of zeros that are made by one call, which cannot be stopped; more of them take several
+/// calls. Where the file system cannot make holes, the call reads what is there: 256 MiB take a disk some seconds.
+const ZEROS_AT_ONCE_MAX: u32 = 256;
 
 /// A resource that is being fetched, with its part file. Only verified chunks are written to it.
 #[derive(Debug)]
@@ -122,26 +125,26 @@ impl Download {
         Ok(())
     }
 
-    /// Makes the chunks of zeros that are not in `have`, without writing them. Returns them. Blocks.
+    /// Makes the chunks of zeros that are not in `have`, without writing them. Returns those that were made: not all of
+    /// them once `is_wanted` says no. Blocks.
     ///
     /// # Errors
     /// When the disk is full or fails.
-    pub fn make_zeros(&self, have: &HaveMap) -> Result<HaveMap, StoreError> {
+    pub fn make_zeros(&self, have: &HaveMap, is_wanted: impl Fn() -> bool) -> Result<HaveMap, StoreError> {
         let mut made = HaveMap::empty(self.manifest.count());
-        let wanted = have.missing_from(ChunkIndex(0)).filter(|index| self.manifest.is_zeros(*index));
-        let mut run: Option<Range<u32>> = None; // of adjacent chunks
-        for ChunkIndex(index) in wanted {
-            match &mut run {
-                Some(run) if run.end == index => run.end += 1,
-                other => {
-                    if let Some(run) = other.replace(index..index + 1) {
-                        self.file.clear(run)?;
-                    }
-                }
+        let missing = have.missing_from(ChunkIndex(0)).filter(|index| self.manifest.is_zeros(*index));
+        let mut missing = missing.peekable();
+        while let Some(ChunkIndex(first)) = missing.next() {
+            if !is_wanted() {
+                break;
             }
-            made.insert(ChunkIndex(index));
+            let mut end = first + 1;
+            while end - first < ZEROS_AT_ONCE_MAX && missing.next_if_eq(&ChunkIndex(end)).is_some() {
+                end += 1;
+            }
+            self.file.clear(first..end)?;
+            (first..end).for_each(|index| _ = made.insert(ChunkIndex(index)));
         }
-        run.map_or(Ok(()), |run| self.file.clear(run))?;
         Ok(made)
     }
 

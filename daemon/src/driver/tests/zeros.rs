@@ -175,3 +175,37 @@ async fn what_a_failed_sync_loses_counts_as_reused_once() {
     receive_missing(&mut rig, &manifest, &bytes);
     rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
 }
+
+#[tokio::test]
+async fn making_zeros_ends_when_it_is_not_wanted_any_more() {
+    let mut rig = Rig::new();
+    let (manifest, _) = resource(&[true, false, true, true, false, true, false]);
+    rig.get(&manifest, false).await.unwrap();
+    rig.until("it joins", |driver| has_joined(driver, &manifest)).await;
+    let (download, nothing) = (rig.download(manifest.key()), HaveMap::empty(manifest.count()));
+    let asked = std::cell::Cell::new(0);
+    let made = download.make_zeros(&nothing, || asked.replace(asked.get() + 1) < 2).unwrap();
+    assert_eq!(made.iter().collect::<Vec<_>>(), [0, 2, 3].map(ChunkIndex));
+}
+
+#[tokio::test]
+async fn a_paused_download_stops_making_zeros_and_goes_on_when_it_is_resumed() {
+    let mut rig = Rig::new();
+    let (manifest, _) = resource(&[true, false, true, true, false, true, false]);
+    let places = rig.driver.reusers.zeros.clone();
+    let held = places.acquire_many_owned(crate::driver::reusers::ZEROS_MAX as u32).await.unwrap();
+    rig.get(&manifest, false).await.unwrap();
+    let work = |driver: &Driver| match &driver.library.get(manifest.key()).unwrap().phase {
+        Phase::Fetching(fetching) if fetching.makes_zeros => Some(fetching.zeros_work.clone()),
+        _ => None,
+    };
+    rig.until("it waits for a place", |driver| work(driver).is_some()).await;
+    let first = work(&rig.driver).unwrap();
+    rig.driver.pause("disk.img").unwrap();
+    assert!(!first.is_wanted());
+    rig.driver.resume("disk.img").unwrap();
+    assert!(!has_joined(&rig.driver, &manifest));
+    drop(held);
+    rig.until("it joins", |driver| has_joined(driver, &manifest)).await;
+    assert_eq!(rig.driver.status(Some("disk.img")).unwrap()[0].chunks_have, 4);
+}
