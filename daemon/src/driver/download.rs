@@ -56,6 +56,7 @@ impl Driver {
             verified: false,
             blocked: None,
             zeros_left,
+            zeros_unnoted: 0,
             makes_zeros: false,
             zeros_work: ReuseWork::default(),
             reuse: Reuse::default(),
@@ -157,7 +158,7 @@ impl Driver {
 }
 
 /// The number of chunks of zeros that are not had yet.
-fn zeros_missing(manifest: &Manifest, have: &HaveMap) -> u32 {
+pub(super) fn zeros_missing(manifest: &Manifest, have: &HaveMap) -> u32 {
     let had = match manifest.zero_chunks() {
         0 => 0,
         _ => have.iter().filter(|index| manifest.is_zeros(*index)).count() as u32,

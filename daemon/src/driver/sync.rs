@@ -1,6 +1,7 @@
 //! Makes stored chunks durable: syncs the data of downloads, then writes their have maps.
 
 use super::Driver;
+use super::download::zeros_missing;
 use crate::inbox::{Input, TaskInput};
 use crate::library::{Blocked, Download, Fetching, Phase};
 use crate::panicked::Panicked;
@@ -84,7 +85,7 @@ impl Driver {
         if !safe.count().last().is_some_and(|last| safe.contains(last)) {
             file.forget_last();
         }
-        let noted = fetching.noted.min(safe.len());
+        let noted = (fetching.noted + fetching.zeros_unnoted).min(safe.len());
         let mut anew = self.fetching_beside(download.manifest.clone(), file, safe, noted);
         anew.blocked = Some(Blocked::new(error));
         self.leave(key);
@@ -117,7 +118,9 @@ impl Driver {
             fetching.dirty += 1; // the next sync that is due tries again
             return self.write_failed(key, error);
         }
-        download.unnoted.leave(have.len().saturating_sub(fetching.noted));
+        let zeros = new_zeros(fetching, have);
+        fetching.zeros_unnoted -= zeros;
+        download.unnoted.leave(have.len().saturating_sub(fetching.noted + zeros));
         fetching.noted = fetching.noted.max(have.len());
         let more = fetching.dirty >= DIRTY_MAX;
         self.probed(key);
@@ -134,4 +137,14 @@ impl Driver {
             }
         }
     }
+}
+
+/// The number of chunks of zeros that this have map is the first one to claim.
+fn new_zeros(fetching: &Fetching, have: &HaveMap) -> u32 {
+    if fetching.zeros_unnoted == 0 {
+        return 0;
+    }
+    let missing_before = fetching.zeros_left + fetching.zeros_unnoted;
+    let missing = zeros_missing(&fetching.download.manifest, have);
+    missing_before.saturating_sub(missing).min(fetching.zeros_unnoted)
 }

@@ -74,8 +74,7 @@ impl Driver {
         let chunks = fetching.have.len() - before;
         let was_stopped = !fetching.zeros_work.is_wanted();
         fetching.zeros_left = if was_stopped { fetching.zeros_left.saturating_sub(chunks) } else { 0 };
-        // They are not counted as unnoted: a crash does not cost anything to fetch them again.
-        fetching.noted += chunks;
+        fetching.zeros_unnoted += chunks;
         fetching.dirty += chunks;
         download.whole.advance(&fetching.have);
         let manifest = &download.manifest;

@@ -94,6 +94,9 @@ pub struct Fetching {
     pub safe: HaveMap,
     /// The number of chunks that the have map on disk claims.
     pub noted: u32,
+    /// The number of chunks of zeros among `have` that the have map on disk does not claim yet. They are not counted as
+    /// unnoted: a crash does not make anybody fetch them.
+    pub zeros_unnoted: u32,
     /// The number of chunks written since the last sync.
     pub dirty: u32,
     /// Whether a sync is running.

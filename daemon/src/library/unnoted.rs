@@ -68,6 +68,12 @@ impl Unnoted {
         self.fewer.notify_all();
     }
 
+    /// The number of counted chunks.
+    #[cfg(test)]
+    pub fn chunks(&self) -> u32 {
+        self.state().chunks
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

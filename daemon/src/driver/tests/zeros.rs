@@ -209,3 +209,38 @@ async fn a_paused_download_stops_making_zeros_and_goes_on_when_it_is_resumed() {
     rig.until("it joins", |driver| has_joined(driver, &manifest)).await;
     assert_eq!(rig.driver.status(Some("disk.img")).unwrap()[0].chunks_have, 4);
 }
+
+#[tokio::test]
+async fn zeros_that_are_made_during_a_sync_are_not_counted_as_noted_by_it() {
+    let mut rig = Rig::new();
+    let (manifest, bytes) = resource(&[true, false, true, false, false]);
+    let places = rig.driver.reusers.zeros.clone();
+    let _held = places.acquire_many_owned(crate::driver::reusers::ZEROS_MAX as u32).await.unwrap();
+    rig.get(&manifest, false).await.unwrap();
+    let have_before = |driver: &Driver| match &driver.library.get(manifest.key())?.phase {
+        Phase::Fetching(fetching) if fetching.makes_zeros => Some(fetching.have.clone()),
+        _ => None,
+    };
+    rig.until("it waits for a place", |driver| have_before(driver).is_some()).await;
+    let download = rig.download(manifest.key());
+    let take = |driver: &mut Driver, index: u32| {
+        let chunk = bytes.chunks(CHUNK_BYTES as usize).nth(index as usize).unwrap();
+        download.store(ChunkIndex(index), chunk.to_vec().into()).unwrap();
+        driver.handle(taken(&download, ChunkIndex(index)));
+    };
+    take(&mut rig.driver, 1);
+    let synced = have_before(&rig.driver).unwrap();
+    let zeros = download.make_zeros(&synced, || true).unwrap();
+    rig.driver.zeros_made(&download, Ok(zeros));
+    rig.driver.noted(&download, &synced, false, Ok(()));
+    let counts = |driver: &Driver| match &driver.library.get(manifest.key()).unwrap().phase {
+        Phase::Fetching(it) => (it.noted, it.zeros_unnoted, it.download.unnoted.chunks(), it.have.clone()),
+        phase => panic!("no download: {phase:?}"),
+    };
+    assert!(matches!(counts(&rig.driver), (1, 2, 0, _)), "{:?}", counts(&rig.driver));
+    take(&mut rig.driver, 3);
+    let (.., unnoted, have) = counts(&rig.driver);
+    assert_eq!(unnoted, 1);
+    rig.driver.noted(&download, &have, false, Ok(()));
+    assert!(matches!(counts(&rig.driver), (4, 0, 0, _)), "{:?}", counts(&rig.driver));
+}
