@@ -50,8 +50,8 @@ impl Driver {
         }
     }
 
-    /// Chunks of zeros were made, all that were missing unless the work was stopped, or they could not be. They count as had like chunks that were written: a crash before
-    /// the next sync may undo them, and the have map claims them after it.
+    /// Chunks of zeros were made, or could not be; some may still be missing if the work was stopped. They count as had
+    /// like chunks that were written: a crash before the next sync may undo them, and the have map claims them after it.
     pub(super) fn zeros_made(&mut self, download: &Arc<Download>, made: Result<HaveMap, StoreError>) {
         if !self.is_current(download) {
             return;
