@@ -4,7 +4,7 @@
 use super::Driver;
 use super::follower::Follower;
 use super::run::TICK;
-use crate::library::{Download, Follow, Followed, Following, Phase, Resource};
+use crate::library::{Awaited, Download, Follow, Followed, Following, Phase, Resource};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::host::config::ReuseScope;
@@ -84,7 +84,8 @@ impl Driver {
                 (fetching.following, fetching.was_followed) = (None, true);
                 if found > 0 {
                     let name = download.manifest.name();
-                    tracing::info!(%name, id = %key, "{found} chunks lay shifted in the older file");
+                    let chunks = if found == 1 { "chunk" } else { "chunks" };
+                    tracing::info!(%name, id = %key, "{found} {chunks} lay shifted in the older file");
                 }
                 Some(HaveMap::empty(fetching.have.count()))
             }
@@ -121,17 +122,19 @@ impl Driver {
         let now = self.now();
         for key in keys {
             let Some(swarm) = self.machine.status(key) else { continue };
-            let awaits = !matches!(swarm.waiting, Some(Waiting::Withheld { .. }));
-            if awaits && swarm.peers == 0 {
-                continue; // nobody could send anything else
-            }
-            let comes = awaits && now.since(swarm.moved_at) < TICK * 2;
+            let awaited = match swarm.waiting {
+                Some(Waiting::Withheld { .. }) => Awaited::Nothing,
+                Some(Waiting::Zone) => Awaited::Zone,
+                _ if swarm.peers == 0 => continue, // nobody could send anything else
+                _ => Awaited::Peers,
+            };
+            let comes = now.since(swarm.moved_at) < TICK * 2;
             let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|it| &mut it.phase) else {
                 continue;
             };
             let none = HaveMap::empty(fetching.have.count());
-            let gives_up =
-                fetching.following.as_mut().is_some_and(|following| following.pass(TICK, awaits, comes));
+            let following = fetching.following.as_mut();
+            let gives_up = following.is_some_and(|following| following.pass(TICK, awaited, comes));
             self.withhold(key, gives_up.then_some(none));
         }
     }

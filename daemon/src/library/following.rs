@@ -8,12 +8,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-/// How long chunks are held while the old file is searched and nothing is found. Near the expected place content is
-/// found within milliseconds. When the search goes further, the peers need not wait for it.
+/// How long chunks are held while the old file is searched, less [`FOUND_WORTH`] for each chunk found. Near the expected
+/// place content is found within milliseconds. When the search goes further, the peers need not wait for it.
 const SEARCH_MAX: Duration = Duration::from_secs(1);
 
+/// The time of searching that a found chunk is worth: about as long as a chunk takes over a link of 100 Mbit/s. Where the
+/// search finds chunks more slowly, chunks are not held for long, because links are faster.
+const FOUND_WORTH: Duration = Duration::from_millis(80);
+
 /// How long chunks are held while a chunk is awaited from peers and no byte comes. Other chunks may be easier to get.
-const AWAIT_MAX: Duration = Duration::from_secs(3);
+const SILENCE_MAX: Duration = Duration::from_secs(3);
+
+/// The same while no peer may be asked for the awaited chunk, because another machine of the zone is to fetch it. That
+/// machine may not want it soon.
+const ZONE_MAX: Duration = Duration::from_millis(500);
+
+/// How long chunks are held while a chunk is awaited from peers, even if bytes come. A peer that sends a chunk of 1 MiB
+/// more slowly than in this time must not keep all other links idle.
+const AWAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The driver's side of a follower, which searches on a thread of its own. Dropping this ends it.
 #[derive(Debug)]
@@ -25,8 +37,24 @@ pub struct Following {
     to_hold: HaveMap,
     /// Whether they are held now.
     is_held: bool,
-    /// For how long nothing has been found and nothing has come.
-    idle: Duration,
+    /// For how long the old file was searched, less what was found. At [`SEARCH_MAX`] nothing is held any more; when it
+    /// is zero again, chunks are held again.
+    searched: Duration,
+    /// For how long a chunk has been awaited from peers.
+    awaited: Duration,
+    /// For how long no byte has come meanwhile.
+    silent: Duration,
+}
+
+/// What the follower is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// Nothing: it searches or compares.
+    Nothing,
+    /// A chunk from peers.
+    Peers,
+    /// A chunk that another machine of the zone is to fetch from outside.
+    Zone,
 }
 
 /// One run of a follower: tells it whether it is still wanted, and distinguishes it from a later one of the same download.
@@ -57,7 +85,15 @@ pub enum Followed {
 impl Following {
     /// A follower that is told of arrivals and of its end in this way. It holds nothing yet.
     pub fn new(arrivals: Sender<ChunkIndex>, follow: Follow, none: HaveMap) -> Following {
-        Following { arrivals, follow, to_hold: none, is_held: true, idle: Duration::ZERO }
+        Following {
+            arrivals,
+            follow,
+            to_hold: none,
+            is_held: true,
+            searched: Duration::ZERO,
+            awaited: Duration::ZERO,
+            silent: Duration::ZERO,
+        }
     }
 
     /// Whether this is the follower of that run.
@@ -74,7 +110,7 @@ impl Following {
     /// A chunk has arrived: the follower may be waiting for it.
     pub fn tell(&mut self, index: ChunkIndex) {
         let _ = self.arrivals.send(index); // it may have ended
-        self.idle = Duration::ZERO;
+        (self.awaited, self.silent) = (Duration::ZERO, Duration::ZERO);
     }
 
     /// The follower expects to find these chunks. Returns what to hold now.
@@ -83,20 +119,39 @@ impl Following {
         self.is_held.then(|| self.to_hold.clone())
     }
 
-    /// A chunk was found. Returns what to hold from now on, if that changes.
+    /// A chunk was found. Returns what to hold from now on, if that changes: chunks are held again when so many were found
+    /// that the search is worth waiting for.
     pub fn found(&mut self) -> Option<HaveMap> {
-        self.idle = Duration::ZERO;
-        let was_held = std::mem::replace(&mut self.is_held, true);
-        (!was_held).then(|| self.to_hold.clone())
+        self.searched = self.searched.saturating_sub(FOUND_WORTH);
+        (self.awaited, self.silent) = (Duration::ZERO, Duration::ZERO);
+        let holds_again = !self.is_held && self.searched.is_zero();
+        self.is_held |= holds_again;
+        holds_again.then(|| self.to_hold.clone())
     }
 
-    /// Some time has passed. `awaits` says whether chunks are awaited from peers, and `comes` whether bytes of them have
-    /// come meanwhile. Returns whether to hold nothing any more.
-    pub fn pass(&mut self, span: Duration, awaits: bool, comes: bool) -> bool {
-        self.idle = if comes { Duration::ZERO } else { self.idle + span };
-        let max = if awaits { AWAIT_MAX } else { SEARCH_MAX };
-        let gives_up = self.is_held && self.idle >= max;
-        self.is_held &= !gives_up;
+    /// Some time has passed. `comes` says whether bytes have come from peers meanwhile. Returns whether to hold nothing
+    /// any more.
+    pub fn pass(&mut self, span: Duration, awaited: Awaited, comes: bool) -> bool {
+        if !self.is_held {
+            self.searched = (self.searched + span).min(SEARCH_MAX);
+            return false;
+        }
+        let silence_max = match awaited {
+            Awaited::Nothing => {
+                self.searched += span;
+                SILENCE_MAX
+            }
+            Awaited::Peers => SILENCE_MAX,
+            Awaited::Zone => ZONE_MAX,
+        };
+        if awaited != Awaited::Nothing {
+            self.awaited += span;
+            self.silent = if comes { Duration::ZERO } else { self.silent + span };
+        }
+        let gives_up = self.searched >= SEARCH_MAX || self.awaited >= AWAIT_MAX || self.silent >= silence_max;
+        if gives_up {
+            (self.is_held, self.searched) = (false, SEARCH_MAX);
+        }
         gives_up
     }
 }
@@ -121,28 +176,69 @@ mod tests {
         (following, HaveMap::full(count))
     }
 
+    /// How many finds make up for this time.
+    fn finds(span: Duration) -> usize {
+        span.as_millis().div_ceil(FOUND_WORTH.as_millis()) as usize
+    }
+
     #[test]
-    fn what_is_not_found_soon_is_fetched_and_held_again_when_something_is_found() {
+    fn what_is_not_found_soon_is_fetched_and_held_again_when_much_is_found() {
         let (mut following, all) = following();
         assert_eq!(following.hold(all.clone()), Some(all.clone()));
-        assert!((0..3).all(|_| !following.pass(STEP, false, false)));
-        assert_eq!(following.found(), None, "it is held as it was");
-        assert!((0..3).all(|_| !following.pass(STEP, false, false)));
-        assert!(following.pass(STEP, false, false));
-        assert!(!following.pass(STEP, false, false), "once");
+        assert!((0..3).all(|_| !following.pass(STEP, Awaited::Nothing, false)));
+        assert!((0..finds(STEP * 3)).all(|_| following.found().is_none()), "it is held as it was");
+        assert!((0..3).all(|_| !following.pass(STEP, Awaited::Nothing, false)));
+        assert!(following.pass(STEP, Awaited::Nothing, false));
+        assert!(!following.pass(STEP, Awaited::Nothing, false), "once");
         assert_eq!(following.hold(all.clone()), None);
+        assert!((1..finds(SEARCH_MAX)).all(|_| following.found().is_none()));
         assert_eq!(following.found(), Some(all));
+    }
+
+    #[test]
+    fn long_searches_that_find_little_hold_chunks_only_once() {
+        let (mut following, all) = following();
+        following.hold(all);
+        let mut held = 0;
+        for index in 0..100 {
+            following.tell(ChunkIndex(index % 4)); // the probe, and after 0.75 s three chunks are found
+            for _ in 0..3 {
+                held += u32::from(following.is_held);
+                following.pass(STEP, Awaited::Nothing, false);
+            }
+            (0..3).for_each(|_| _ = following.found());
+        }
+        assert!(held <= 6, "the peers had nothing to do for {:?}", STEP * held);
     }
 
     #[test]
     fn who_waits_for_slow_peers_has_longer() {
         let (mut following, all) = following();
         following.hold(all);
-        assert!((0..100).all(|_| !following.pass(STEP, true, true)), "bytes come");
-        assert!((0..11).all(|_| !following.pass(STEP, true, false)));
+        assert!((0..11).all(|_| !following.pass(STEP, Awaited::Peers, false)));
         following.tell(ChunkIndex(1));
-        assert!((0..11).all(|_| !following.pass(STEP, true, false)));
-        assert!(following.pass(STEP, true, false));
+        assert!((0..11).all(|_| !following.pass(STEP, Awaited::Peers, false)));
+        assert!(following.pass(STEP, Awaited::Peers, false));
+    }
+
+    #[test]
+    fn a_peer_that_sends_very_slowly_does_not_keep_chunks_held() {
+        let (mut following, all) = following();
+        following.hold(all.clone());
+        for _ in 0..2 {
+            assert!((0..19).all(|_| !following.pass(STEP, Awaited::Peers, true)), "bytes come");
+            assert!(following.pass(STEP, Awaited::Peers, true));
+            let held = (0..finds(SEARCH_MAX)).filter_map(|_| following.found()).last();
+            assert_eq!(held.as_ref(), Some(&all), "it has as long again after a find");
+        }
+    }
+
+    #[test]
+    fn a_chunk_that_another_machine_of_the_zone_is_to_fetch_is_not_waited_for() {
+        let (mut following, all) = following();
+        following.hold(all);
+        assert!(!following.pass(STEP, Awaited::Zone, false));
+        assert!(following.pass(STEP, Awaited::Zone, false));
     }
 
     #[test]

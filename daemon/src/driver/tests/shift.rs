@@ -106,7 +106,7 @@ async fn nothing_is_held_for_long_while_nothing_is_found() {
 
 #[tokio::test]
 async fn a_chunk_that_repeats_another_holds_nothing_again() {
-    let old = random(12);
+    let old = random(40);
     let content = shifted(&old);
     let new = manifest_of("x", &content);
     let mut rig = replacing(&old, &new).await;
@@ -121,10 +121,10 @@ async fn a_chunk_that_repeats_another_holds_nothing_again() {
         let taken = download.store(index, bytes.to_vec().into());
         rig.driver.handle(Input::Task(TaskInput::Reused { download, index, from, taken }));
     };
-    found(&mut rig, 5, ReusedFrom::Itself);
-    assert_eq!((have(&rig.driver, new.key()), held(&rig.driver)), (4, 0));
-    found(&mut rig, 6, ReusedFrom::File(new.name().clone()));
-    assert_eq!((have(&rig.driver, new.key()), held(&rig.driver)), (5, 8), "the older file gave one");
+    (5..18).for_each(|index| found(&mut rig, index, ReusedFrom::Itself));
+    assert_eq!((have(&rig.driver, new.key()), held(&rig.driver)), (16, 0));
+    (18..31).for_each(|index| found(&mut rig, index, ReusedFrom::File(new.name().clone())));
+    assert_eq!((have(&rig.driver, new.key()), held(&rig.driver)), (29, 12), "the older file gave enough");
 }
 
 #[tokio::test]
