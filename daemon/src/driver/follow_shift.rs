@@ -31,9 +31,10 @@ impl Driver {
         let none = HaveMap::empty(fetching.have.count());
         fetching.following = Some(Following::new(arrivals, run.clone(), none));
         let (download, have) = (fetching.download.clone(), fetching.have.clone());
+        let waiting = (Arc::downgrade(&download), run.clone());
         let old = (name.clone(), self.home.file(&name));
         let (context, places) = (self.context.clone(), self.followers.clone());
-        let begin = move |place| {
+        let begin = move |place, download| {
             let follower = Follower { context, download, have, old, arrivals: to_follower, run, place };
             let thread = std::thread::Builder::new().name("follower".to_owned());
             if let Err(error) = thread.spawn(move || follower.work()) {
@@ -43,12 +44,18 @@ impl Driver {
         match places.clone().try_acquire_owned() {
             Ok(place) => {
                 self.hold_all(key);
-                begin(place);
+                begin(place, download);
             }
             Err(_) => {
+                // A download that is removed meanwhile must not keep its file open, and so its space on the disk.
+                let (download, run) = waiting;
                 tokio::spawn(async move {
-                    if let Ok(place) = places.acquire_owned().await {
-                        begin(place);
+                    let place = tokio::select! {
+                        place = places.acquire_owned() => place,
+                        () = run.ended() => return,
+                    };
+                    if let (Ok(place), Some(download)) = (place, download.upgrade()) {
+                        begin(place, download);
                     }
                 });
             }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How long chunks are held while the old file is searched, less [`FOUND_WORTH`] for each chunk found. Near the expected
 /// place content is found within milliseconds. When the search goes further, the peers need not wait for it.
@@ -59,14 +60,25 @@ pub enum Awaited {
 
 /// One run of a follower: tells it whether it is still wanted, and distinguishes it from a later one of the same download.
 #[derive(Debug, Clone, Default)]
-pub struct Follow {
-    has_ended: Arc<AtomicBool>,
+pub struct Follow(Arc<End>);
+
+/// How a run ends.
+#[derive(Debug, Default)]
+struct End {
+    has_come: AtomicBool,
+    /// Wakes the task that waits for the follower's turn.
+    wake: Notify,
 }
 
 impl Follow {
     /// Whether the follower is to go on.
     pub fn is_wanted(&self) -> bool {
-        !self.has_ended.load(Ordering::Relaxed)
+        !self.0.has_come.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the follower is not wanted any more. Only one task at a time may wait.
+    pub async fn ended(&self) {
+        self.0.wake.notified().await;
     }
 }
 
@@ -98,7 +110,7 @@ impl Following {
 
     /// Whether this is the follower of that run.
     pub fn is(&self, follow: &Follow) -> bool {
-        Arc::ptr_eq(&self.follow.has_ended, &follow.has_ended)
+        Arc::ptr_eq(&self.follow.0, &follow.0)
     }
 
     /// Whether a chunk is held now.
@@ -158,7 +170,8 @@ impl Following {
 
 impl Drop for Following {
     fn drop(&mut self) {
-        self.follow.has_ended.store(true, Ordering::Relaxed);
+        self.follow.0.has_come.store(true, Ordering::Relaxed);
+        self.follow.0.wake.notify_one();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests of content that lies shifted in the older file of a name.
 
 use super::*;
+use crate::driver::follower::FOLLOWERS_MAX;
 use crate::inbox::TaskInput;
 use crate::library::ReusedFrom;
 use shared::chance::splitmix;
@@ -125,6 +126,29 @@ async fn a_chunk_that_repeats_another_holds_nothing_again() {
     assert_eq!((have(&rig.driver, new.key()), held(&rig.driver)), (16, 0));
     (18..31).for_each(|index| found(&mut rig, index, ReusedFrom::File(new.name().clone())));
     assert_eq!((have(&rig.driver, new.key()), held(&rig.driver)), (29, 12), "the older file gave enough");
+}
+
+#[tokio::test]
+async fn a_removed_download_whose_search_waits_for_its_turn_keeps_no_file_open() {
+    let old = random(12);
+    let new = manifest_of("x", &shifted(&old));
+    let mut rig = Rig::new();
+    rig.finished(&manifest_of("x", &old), &old).await;
+    let others = rig.driver.followers.clone().try_acquire_many_owned(FOLLOWERS_MAX as u32).unwrap();
+    rig.get(&new, true).await.unwrap();
+    rig.until("it has joined its swarm", |driver| driver.machine.status(new.key()).is_some()).await;
+    assert!(is_followed(&rig.driver, new.key()));
+    let download = Arc::downgrade(&rig.download(new.key()));
+    let by = user(1000);
+    rig.ask(|reply| Command::Remove { what: "x".to_owned(), delete: false, by, reply }).await.unwrap();
+    let released = async {
+        while download.strong_count() > 0 {
+            let input = tokio::time::timeout(Duration::from_millis(5), rig.inputs.recv()).await;
+            input.ok().flatten().into_iter().for_each(|input| rig.driver.handle(input));
+        }
+    };
+    tokio::time::timeout(CAP, released).await.expect("nobody has the file any more");
+    drop(others);
 }
 
 #[tokio::test]
