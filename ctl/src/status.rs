@@ -421,8 +421,7 @@ fn line(resource: &ResourceStatus) -> String {
     line
 }
 
-/// "3.8 GiB (3,900 chunks) from app-2.3.img", or "3.8 GiB (3,900 chunks), 212 of them from app-2.3.img" if the others are
-/// zeros or repeats; empty if everything was fetched.
+/// "3.8 GiB (3,900 chunks), 212 of them from app-2.3.img": the others are zeros or repeats. Empty if all was fetched.
 fn reused(resource: &ResourceStatus) -> String {
     if resource.chunks_reused == 0 {
         return String::new();
