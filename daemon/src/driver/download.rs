@@ -3,6 +3,7 @@
 use super::Driver;
 use super::act::chunk_bytes;
 use super::sync::DIRTY_MAX;
+use super::zeros::zeros_missing;
 use crate::inbox::{Input, TaskInput};
 use crate::library::{
     Download, Fetching, Phase, Reuse, ReuseWork, ReusedFrom, TakeError, Unnoted, WholeHash,
@@ -155,13 +156,4 @@ impl Driver {
         let phase = self.library.get(download.manifest.key()).map(|resource| &resource.phase);
         matches!(phase, Some(Phase::Fetching(fetching)) if Arc::ptr_eq(&fetching.download, download))
     }
-}
-
-/// The number of chunks of zeros that are not had yet.
-pub(super) fn zeros_missing(manifest: &Manifest, have: &HaveMap) -> u32 {
-    let had = match manifest.zero_chunks() {
-        0 => 0,
-        _ => have.iter().filter(|index| manifest.is_zeros(*index)).count() as u32,
-    };
-    manifest.zero_chunks() - had
 }

@@ -1,7 +1,7 @@
 //! Makes stored chunks durable: syncs the data of downloads, then writes their have maps.
 
 use super::Driver;
-use super::download::zeros_missing;
+use super::zeros::zeros_missing;
 use crate::inbox::{Input, TaskInput};
 use crate::library::{Blocked, Download, Fetching, Phase};
 use crate::panicked::Panicked;

@@ -9,6 +9,7 @@ use crate::store::StoreError;
 use shared::chunk::CHUNK_BYTES;
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
+use shared::manifest::Manifest;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -84,4 +85,13 @@ impl Driver {
         }
         self.join(key);
     }
+}
+
+/// The number of chunks of zeros that are not had yet.
+pub(super) fn zeros_missing(manifest: &Manifest, have: &HaveMap) -> u32 {
+    let had = match manifest.zero_chunks() {
+        0 => 0,
+        _ => have.iter().filter(|index| manifest.is_zeros(*index)).count() as u32,
+    };
+    manifest.zero_chunks() - had
 }
