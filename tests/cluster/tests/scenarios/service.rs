@@ -104,7 +104,7 @@ fn a_daemon_takes_over_what_it_can_of_a_new_config() {
     // A mistake changes nothing, and is reported with its place.
     daemon.reload("file_mode = \"0644\"\nupload_limt = 5\n");
     let log = daemon.process.log();
-    assert!(log.contains("my.toml:2: unknown key") && log.contains("nothing was changed"), "{log}");
+    assert!(log.contains("my.toml:2: unknown key") && log.contains("nothing has changed"), "{log}");
     assert_eq!(daemon.ctl(&["share", "three"]).code, 0, "the tracker is still known");
     let mode = fs::metadata(daemon.home.path().join("shared/three")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
@@ -143,7 +143,7 @@ fn a_reload_keeps_the_group_while_it_cannot_be_looked_up() {
     // Another group is not known, so nothing of that configuration is taken over.
     daemon.reload(&config("bin", "0644"));
     assert_eq!(shared(&daemon, "three"), (0o600, gid));
-    assert!(daemon.process.log().contains("nothing was changed"));
+    assert!(daemon.process.log().contains("nothing has changed"));
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_reload_reads_the_drop_ins_anew() {
         service.read_again();
         let log = service.process.log();
         assert!(
-            log.contains("my.d/b.toml:2: unknown_connections_max") && log.contains("nothing was changed"),
+            log.contains("my.d/b.toml:2: unknown_connections_max") && log.contains("nothing has changed"),
             "{log}"
         );
 
