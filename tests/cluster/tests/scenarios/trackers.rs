@@ -216,7 +216,7 @@ fn the_log_of_a_tracker_names_what_is_published() {
     let id = daemon.share_bytes("image.iso", &content(41, 2 * MIB + 5));
     wait_until("it is logged", CAP, || {
         let log = tracker.log();
-        let published = log.lines().find(|line| line.contains("INFO") && line.contains(" published "));
+        let published = log.lines().find(|line| line.contains("INFO") && line.contains(": published"));
         published.is_some_and(|line| {
             ["image.iso: published", "chunks=3", &id[..12]].iter().all(|text| line.contains(text))
         })
