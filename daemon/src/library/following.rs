@@ -131,8 +131,8 @@ impl Following {
         self.is_held.then(|| self.to_hold.clone())
     }
 
-    /// A chunk was found. Returns what to hold from now on, if that changes: chunks are held again when so many were found
-    /// that the search is worth waiting for.
+    /// A chunk was found. That takes [`FOUND_WORTH`] off the time of searching. When none of that time is left, the chunks
+    /// that may be found are held again. Returns them in that case, and otherwise `None`.
     pub fn found(&mut self) -> Option<HaveMap> {
         self.searched = self.searched.saturating_sub(FOUND_WORTH);
         (self.awaited, self.silent) = (Duration::ZERO, Duration::ZERO);
