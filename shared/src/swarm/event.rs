@@ -52,6 +52,16 @@ pub enum Event {
         chunks: HaveMap,
     },
 
+    /// Prefer the first chunks of a resource, because they say what it is. This is not a right to them: a leecher asks
+    /// other leechers for them first, and seeders only so often that all leechers together take about one copy. Ignored
+    /// if we are not in the swarm; forgotten when we leave it.
+    Prefer {
+        /// Which swarm.
+        key: SwarmKey,
+        /// How many chunks from the beginning.
+        chunks: u32,
+    },
+
     // -- who is there
     /// A tracker named peers of a swarm.
     PeersFound {

@@ -17,6 +17,7 @@ impl Machine {
             Event::Join { key, count, have } => self.join(key, count, have),
             Event::Leave { key } => self.leave(key),
             Event::Withhold { key, chunks } => self.withhold(key, chunks),
+            Event::Prefer { key, chunks } => self.prefer(key, chunks),
             Event::PeersFound { key, peers } => self.peers_found(key, peers),
             Event::LonelyFound { key, peers } => self.knock(key, peers),
             Event::PeerSubscribed { key, peer } => self.peers_found(key, vec![peer]),
@@ -52,6 +53,13 @@ impl Machine {
         swarm.uploads = self.uploads.slots_of(key) as u32; // uploads from before we left it last may still be running
         self.swarms.insert(key, swarm);
         self.enqueue(key);
+    }
+
+    fn prefer(&mut self, key: SwarmKey, chunks: u32) {
+        if let Some(swarm) = self.swarms.get_mut(&key) {
+            swarm.preferred = chunks;
+            self.enqueue(key);
+        }
     }
 
     fn leave(&mut self, key: SwarmKey) {

@@ -140,10 +140,15 @@ impl Members {
         self.seeders
     }
 
+    /// The number of members other than seeders.
+    pub(super) fn leechers(&self) -> usize {
+        self.by_peer.len() - self.seeders as usize
+    }
+
     /// Whether a machine with `have` chunks is behind the others: most members are seeders already, or the leechers
     /// have clearly more chunks on average.
     pub(super) fn are_ahead_of(&self, have: u32) -> bool {
-        let leechers = self.by_peer.len() as u64 - u64::from(self.seeders);
+        let leechers = self.leechers() as u64;
         let margin = (u64::from(have) + BEHIND_CHUNKS) * leechers;
         u64::from(self.seeders) > leechers || self.held * (100 - BEHIND_PERCENT) / 100 > margin
     }

@@ -115,9 +115,14 @@ impl Machine {
             let Some(swarm) = self.swarms.get(&key) else { return false };
             let member = swarm.members.get(peer).filter(|member| !swarm.is_left_alone(member));
             let Some(member) = member else { continue };
-            let useful = swarm.askable_words(peer, member, window.clone(), self.now);
-            let wanted =
-                Window::of(ChunkIndex(window.start), useful.flat_map(|(at, word)| indices_of(at, word)));
+            let within = |range: Range<u32>| {
+                let useful = swarm.askable_words(peer, member, range, self.now);
+                Window::of(ChunkIndex(window.start), useful.flat_map(|(at, word)| indices_of(at, word)))
+            };
+            let preferred = within(swarm.preferred_of(window));
+            // Each leecher asks a seeder for the preferred chunks as often as it would if they took turns.
+            let is_its_turn = !preferred.is_empty() && self.chance.below(swarm.members.leechers() + 1) == 0;
+            let wanted = if is_its_turn { preferred } else { within(window.clone()) };
             if !wanted.is_empty() {
                 self.ask_pick(key, peer, wanted);
                 return true;
@@ -131,6 +136,10 @@ impl Machine {
     fn rarest(&mut self, key: SwarmKey, peer: PeerAddr, window: Range<u32>) -> Option<ChunkIndex> {
         let swarm = self.swarms.get(&key)?;
         let member = swarm.members.get(peer)?;
+        let preferred = swarm.preferred_of(&window);
+        let has_preferred =
+            swarm.askable_words(peer, member, preferred.clone(), self.now).any(|(_, word)| word != 0);
+        let window = if has_preferred { preferred } else { window };
         let mut ties = std::mem::take(&mut self.ties);
         ties.clear();
         let mut least = u16::MAX;

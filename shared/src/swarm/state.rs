@@ -24,6 +24,8 @@ const TINY_CHUNKS: u32 = 8;
 /// A swarm that this machine takes part in.
 pub(super) struct Swarm {
     pub(super) chunks: Chunks,
+    /// How many chunks from the beginning are preferred.
+    pub(super) preferred: u32,
     /// Whether we fetch the missing chunks. A seeder that lost a chunk does not: the driver decides that.
     pub(super) leeching: bool,
     /// Peers of the swarm that we may dial, connected or not. Empty unless we are leeching.
@@ -81,6 +83,7 @@ pub(super) enum RequestStage {
 impl Swarm {
     pub(super) fn new(have: HaveMap, own: Option<Place>, now: Time) -> Swarm {
         Swarm {
+            preferred: 0,
             leeching: !have.is_full(),
             members: Members::new(have.count()),
             chunks: Chunks::new(have),
@@ -163,6 +166,11 @@ impl Swarm {
         let across = self.zone.is_across(member);
         let allowed = move |at| if across { self.zone.allowed(at) } else { u64::MAX };
         self.useful_words(peer, member, window, now).map(move |(at, word)| (at, word & allowed(at)))
+    }
+
+    /// The preferred chunks of a window.
+    pub(super) fn preferred_of(&self, window: &Range<u32>) -> Range<u32> {
+        window.start..self.preferred.clamp(window.start, window.end)
     }
 
     /// Whether the rules about zones let us request this chunk from this member.

@@ -1,4 +1,4 @@
-//! Chunks that this machine expects to find on its own disk are not requested.
+//! Which chunks are requested: some are withheld, and the first ones may be preferred where that costs nobody anything.
 
 use super::*;
 
@@ -71,4 +71,53 @@ fn maps_that_do_not_fit_and_swarms_that_are_complete_change_nothing() {
     bench.on(Event::Withhold { key: key(3), chunks: of(0..8) });
     assert_eq!(bench.machine.swarms[&key(1)].chunks.withheld(), 0);
     assert_eq!(bench.machine.swarms[&key(2)].chunks.withheld(), 0);
+}
+
+/// The chunks that a request is for: those that a seeder may choose from, or the one that a leecher is asked for.
+fn asked_for(actions: &[Action]) -> Vec<Vec<u32>> {
+    let wanted = actions.iter().filter_map(|action| match action {
+        Action::Pick { wanted, .. } => Some(wanted.iter().map(|index| index.0).collect()),
+        Action::Get { index, .. } => Some(vec![index.0]),
+        _ => None,
+    });
+    wanted.collect()
+}
+
+#[test]
+fn a_leecher_that_is_alone_begins_with_the_preferred_chunks() {
+    let mut bench = Bench::new();
+    bench.join(1, 100, false);
+    bench.on(Event::Prefer { key: key(1), chunks: 3 });
+    assert_eq!(asked_for(&bench.meet(1, News::All))[0], [0, 1, 2]);
+}
+
+#[test]
+fn the_beginning_is_asked_of_a_leecher_that_has_it() {
+    let mut bench = Bench::new();
+    bench.join(1, 100, false);
+    bench.on(Event::Prefer { key: key(1), chunks: 1 });
+    let has: Vec<ChunkIndex> = [0, 7, 8, 9, 10].map(ChunkIndex).into();
+    assert_eq!(asked_for(&bench.meet(1, News::Add(has)))[0], [0]);
+}
+
+#[test]
+fn among_many_leechers_few_ask_a_seeder_for_the_beginning() {
+    let mut eager = 0;
+    for seed in 0..200u8 {
+        let mut bench = Bench { machine: Machine::new(SwarmConfig::default(), [seed; 32]), ..Bench::new() };
+        bench.join(1, 100, false);
+        bench.on(Event::Prefer { key: key(1), chunks: 1 });
+        (2..=16).for_each(|at| _ = bench.meet(at, News::Add(Vec::new())));
+        let picks = asked_for(&bench.meet(1, News::All));
+        eager += usize::from(picks[0] == [0]);
+    }
+    // one in 16, give or take four standard deviations
+    assert!((1..=27).contains(&eager), "{eager} of 200");
+}
+
+#[test]
+fn without_a_preference_the_whole_window_is_asked_for() {
+    let mut bench = Bench::new();
+    bench.join(1, 100, false);
+    assert_eq!(asked_for(&bench.meet(1, News::All))[0].len(), 100);
 }
