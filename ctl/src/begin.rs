@@ -56,6 +56,8 @@ pub(crate) struct Manner {
     pub(crate) replace: bool,
     /// Whether chunks may be taken from other files here.
     pub(crate) reuse: bool,
+    /// Whether a directory is fetched as a file.
+    pub(crate) as_file: bool,
     /// Whether to wait for trackers that cannot be reached and for names that are not published yet.
     pub(crate) waits: bool,
 }
@@ -164,7 +166,8 @@ impl Order {
                 .hint("another `ttctl get` or `ttctl share` replaced it; to return to the former version, get it by its id"));
         }
         let what = GetWhat::Resource { resource: *resource, tracker: None };
-        let request = GetRequest { what, replace: manner.replace, reuse: manner.reuse };
+        let request =
+            GetRequest { what, replace: manner.replace, as_file: manner.as_file, reuse: manner.reuse };
         match daemon.caller.get(request, GET_TIMEOUT).await? {
             Ok(begun) => self.compared(begun, daemon, progress).await.map(Some),
             Err(_) => Ok(None),
@@ -178,7 +181,12 @@ impl Order {
         link: &Link<'_>,
         manner: Manner,
     ) -> Result<Result<Accepted, ControlError>, Error> {
-        let request = GetRequest { what: ask.what.clone(), replace: manner.replace, reuse: manner.reuse };
+        let request = GetRequest {
+            what: ask.what.clone(),
+            replace: manner.replace,
+            as_file: manner.as_file,
+            reuse: manner.reuse,
+        };
         let Some(manifest) = &ask.manifest else { return Ok(daemon.caller.get(request, GET_TIMEOUT).await?) };
         let _one_at_a_time = link.manifests.lock().await;
         send(daemon, manifest).await?;

@@ -1,5 +1,6 @@
 //! Copies a complete file out of the shared directory, with the caller's rights.
 
+use crate::copy_tree;
 use crate::error::{Error, Kind};
 use crate::files::{self, NewFile};
 use crate::output::Output;
@@ -7,6 +8,7 @@ use crate::progress::{Now, Progress};
 use shared::host::sparse;
 use shared::name::ResourceName;
 use shared::rpc::control::DaemonInfo;
+use shared::tree::TreeName;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
@@ -32,22 +34,44 @@ fn no_folder(path: &Path) -> Error {
         .hint("create it first, or name a file in an existing directory")
 }
 
-/// Copies the file of this name and returns the target's path. Setting `stop` ends it; then nothing is left behind.
+/// Where a complete file or directory is.
+pub(crate) fn place_of(daemon: &DaemonInfo, name: &ResourceName, is_tree: bool) -> PathBuf {
+    let tree = TreeName::of_resource(name).filter(|_| is_tree);
+    daemon.folder.join(tree.as_ref().map_or(name.as_str(), TreeName::as_str))
+}
+
+/// What is copied.
+#[derive(Debug, Clone)]
+pub(crate) struct Done {
+    pub(crate) name: ResourceName,
+    pub(crate) is_tree: bool,
+    /// Its size, for the progress; 0 if unknown.
+    pub(crate) bytes: u64,
+}
+
+/// Copies the file or directory of this name and returns the target's path. Setting `stop` ends it; then nothing is left behind.
 pub(crate) fn copy_out(
     daemon: &DaemonInfo,
-    name: &ResourceName,
+    done: &Done,
     target: &Path,
     replace: bool,
     progress: Progress,
     stop: &AtomicBool,
 ) -> Result<PathBuf, Error> {
-    let target = if target.is_dir() { target.join(name.as_str()) } else { target.to_owned() };
-    refuse_early(&target, replace)?;
+    let source = place_of(daemon, &done.name, done.is_tree);
+    let name = source.file_name().unwrap_or_default();
+    let target = if target.is_dir() { target.join(name) } else { target.to_owned() };
+    if !done.is_tree {
+        refuse_early(&target, replace)?;
+    }
     if files::is_folder(files::parent(&target), daemon.folder_device, daemon.folder_inode) {
         return Err(Error::refused(format!("{} is in the shared directory", target.display()))
             .hint("the file is there already; omit -o"));
     }
-    let source = daemon.folder.join(name.as_str());
+    if done.is_tree {
+        copy_tree::copy_tree(&source, &target, replace, done.bytes, progress, stop)?;
+        return Ok(target);
+    }
     let (file, metadata) = files::open_regular(&source).map_err(|error| unreadable(&source, error))?;
     let mut new = NewFile::create(&target)?;
     copy(&file, new.file(), metadata.len(), progress, stop).map_err(|error| match error.kind() {
@@ -93,18 +117,18 @@ impl Drop for StopOnDrop {
 /// Runs [`copy_out`] in a thread of its own, so that ^C can end it. If the future is dropped earlier, no copy is left.
 pub(crate) async fn copy_out_until_interrupted(
     daemon: DaemonInfo,
-    name: ResourceName,
+    done: Done,
     target: PathBuf,
     replace: bool,
     output: &Output,
 ) -> Result<PathBuf, Error> {
     let stop = Arc::new(AtomicBool::new(false));
     let _stop_on_drop = StopOnDrop(stop.clone());
-    let progress = Progress::new(output, name.as_str());
-    let complete = daemon.folder.join(name.as_str());
+    let progress = Progress::new(output, done.name.as_str());
+    let complete = place_of(&daemon, &done.name, done.is_tree);
     let mut copying = {
         let stop = stop.clone();
-        tokio::task::spawn_blocking(move || copy_out(&daemon, &name, &target, replace, progress, &stop))
+        tokio::task::spawn_blocking(move || copy_out(&daemon, &done, &target, replace, progress, &stop))
     };
     let interrupted = tokio::select! {
         copied = &mut copying => return copied.unwrap_or_else(|error| Err(Error::internal(error.to_string()))),
@@ -114,7 +138,11 @@ pub(crate) async fn copy_out_until_interrupted(
     let copied = copying.await.unwrap_or_else(|error| Err(Error::internal(error.to_string())));
     copied.map_err(|error| match error.kind {
         Kind::Interrupted => Error::new(Kind::Interrupted, "interrupted while copying; no copy was made")
-            .hint(format!("the complete file is {}", complete.display())),
+            .hint(format!("the complete {} is {}", what(&complete), complete.display())),
         _ => error,
     })
+}
+
+fn what(complete: &Path) -> &'static str {
+    if complete.is_dir() { "directory" } else { "file" }
 }

@@ -109,6 +109,8 @@ pub(crate) struct Resource {
     chunks_reused: u32,
     /// The files that most of these came from, at most 8.
     reused_from: Vec<String>,
+    /// What it is: "tree" for a directory, else "file".
+    kind: &'static str,
 }
 
 /// The state of a resource at one of its trackers. `trouble` is `null` if there is none.
@@ -159,6 +161,7 @@ impl From<&ResourceStatus> for Resource {
             bytes_reused: status.bytes_reused,
             chunks_reused: status.chunks_reused,
             reused_from: status.reused_from.iter().map(ToString::to_string).collect(),
+            kind: if status.is_tree { "tree" } else { "file" },
         }
     }
 }

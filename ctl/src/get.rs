@@ -34,7 +34,12 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     let wanted = deadline.within(read(args, timeout, is_single), late).await?;
     let late = |span: &str| format!("ttd has not answered within {span}");
     let link = deadline.within(Link::connect(global, timeout, output), late).await?;
-    let manner = Manner { replace: args.replace, reuse: !args.no_reuse, waits: timeout.is_some() };
+    let manner = Manner {
+        replace: args.replace,
+        as_file: args.as_file,
+        reuse: !args.no_reuse,
+        waits: timeout.is_some(),
+    };
     let getting = Getting {
         args,
         global,
@@ -245,12 +250,13 @@ impl Getting<'_> {
     }
 
     fn document(&self, accepted: &Accepted, complete: bool) -> Got {
+        let path = copy::place_of(&self.link.daemon().info, &accepted.name, accepted.is_tree);
         Got {
             name: accepted.name.to_string(),
             resource: accepted.resource.to_string(),
             chunks_total: accepted.count.get(),
             complete,
-            path: self.link.daemon().info.folder.join(accepted.name.as_str()).display().to_string(),
+            path: path.display().to_string(),
             bytes_fetched: 0,
             bytes_reused: 0,
             chunks_reused: 0,
@@ -260,6 +266,8 @@ impl Getting<'_> {
     /// Reports one that is complete or was only begun, and copies it to its target.
     async fn tell(&self, place: usize, complete: Complete, output: &mut Output) -> Result<(), Error> {
         let Complete { accepted, done, bytes_before } = complete;
+        let is_tree = accepted.is_tree || done.as_ref().is_some_and(|done| done.is_tree);
+        let accepted = Accepted { is_tree, ..accepted };
         let was_begun = self.got.borrow().get(&place).map(|got| human::clean(&got.path));
         if let Some(path) = was_begun {
             return output.only_text(|output| {
@@ -282,13 +290,15 @@ impl Getting<'_> {
         }
         match &self.args.output {
             None => {}
+            Some(target) if to_stdout::is_meant(target) && is_tree => return Err(no_stream(&got.path)),
             Some(target) if to_stdout::is_meant(target) => {
                 return to_stdout::write(PathBuf::from(got.path), output).await;
             }
             Some(target) => {
-                let (target, name) = (target.clone(), accepted.name.clone());
-                let (info, replace) = (daemon.info.clone(), self.args.replace);
-                let copied = copy::copy_out_until_interrupted(info, name, target, replace, output).await?;
+                let bytes = done.as_ref().and_then(|done| done.bytes_total).unwrap_or(0);
+                let copied = copy::Done { name: accepted.name.clone(), is_tree, bytes };
+                let (info, replace, target) = (daemon.info.clone(), self.args.replace, target.clone());
+                let copied = copy::copy_out_until_interrupted(info, copied, target, replace, output).await?;
                 got.path = copied.display().to_string();
             }
         }
@@ -329,6 +339,11 @@ impl Getting<'_> {
         let first = failed.into_iter().next().map(|(_, error)| error);
         waited.and(first.map_or(Ok(()), Err))
     }
+}
+
+fn no_stream(path: &str) -> Error {
+    Error::refused(format!("{path} is a directory, and \"-o -\" writes a file"))
+        .hint("`--as-file` fetches it as a tar file; `tar c` makes one of the directory")
 }
 
 /// " (4.0 GiB in 7 s, 580 MiB/s)", or " (4.0 GiB, 1.0 GiB fetched in 2 s, 512 MiB/s)", or what [`shares`] says

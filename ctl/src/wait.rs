@@ -94,7 +94,14 @@ impl Waiter for Copies {
             self.by_name.borrow_mut().insert(place);
         }
         let complete = found.state == State::Seeding || found.state == State::Outdated && !is_by_name;
-        Ok(Begun::Accepted(Accepted { name, resource, count, complete, comparing: None }))
+        Ok(Begun::Accepted(Accepted {
+            name,
+            resource,
+            count,
+            complete,
+            is_tree: found.is_tree,
+            comparing: None,
+        }))
     }
 
     fn until(&self, place: usize) -> Until {

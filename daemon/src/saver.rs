@@ -112,6 +112,11 @@ impl Saver {
         self.job(Job::RemoveFile { home, name, identity });
     }
 
+    /// Removes a directory of the shared directory with everything in it, unless another one is in its place.
+    pub fn remove_tree(&self, home: Arc<Home>, name: ResourceName, identity: FileIdentity) {
+        self.job(Job::RemoveTree { home, name, identity });
+    }
+
     /// Waits until all jobs up to now are done.
     pub fn idle(&self) -> impl Future<Output = ()> + use<> {
         let (done, answer) = oneshot::channel();

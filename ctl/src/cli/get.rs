@@ -46,6 +46,9 @@ pub struct GetArgs {
     /// Do not take chunks from other files here
     #[arg(long)]
     pub no_reuse: bool,
+    /// Fetch a directory as the tar file that it is sent as
+    #[arg(long)]
+    pub as_file: bool,
     /// Wait no longer than this, as in "90s", "10min" or "1h30m"
     #[arg(long, value_name = "DURATION", conflicts_with = "detach")]
     pub timeout: Option<Span>,

@@ -26,6 +26,7 @@ pub fn accepted(name: &str, resource: ResourceId, complete: bool) -> Accepted {
         resource,
         count: ChunkCount::new(2).unwrap(),
         complete,
+        is_tree: false,
         comparing: None,
     }
 }

@@ -178,13 +178,13 @@ impl Control for CallerSession {
     }
 
     async fn get(self, _: CallContext, request: GetRequest) -> Result<Accepted, ControlError> {
-        let GetRequest { replace, reuse, .. } = request;
+        let GetRequest { replace, as_file, reuse, .. } = request;
         let by = self.wanted_by().await;
         let (lookup, tracker) = match request.what {
             GetWhat::Manifest => {
                 let manifest = self.sent_manifest().inspect_err(told(&by, "a manifest", "not fetched"))?;
                 let name = manifest.name().clone();
-                let wanted = Wanted { reuse, ..Wanted::known(manifest, replace, by.clone()) };
+                let wanted = Wanted { as_file, reuse, ..Wanted::known(manifest, replace, by.clone()) };
                 let asked = self.requests.get(wanted).await;
                 return asked.inspect_err(told(&by, name.as_str(), "not fetched"));
             }
@@ -192,7 +192,7 @@ impl Control for CallerSession {
             GetWhat::Resource { resource, tracker } => (Lookup::Resource(resource), tracker),
         };
         let what = shown(&lookup);
-        let wanted = self.get_named(lookup, tracker, (replace, reuse), &by).await;
+        let wanted = self.get_named(lookup, tracker, (replace, as_file, reuse), &by).await;
         wanted.inspect_err(told(&by, &what, "not fetched"))
     }
 
@@ -416,12 +416,13 @@ impl CallerSession {
         &self,
         lookup: Lookup,
         tracker: Option<TrackerUrl>,
-        (replace, reuse): (bool, bool),
+        (replace, as_file, reuse): (bool, bool, bool),
         by: &WantedBy,
     ) -> Result<Accepted, ControlError> {
         let find_locally = || self.requests.find_locally(shown(&lookup), (replace, reuse), by.clone());
         // An id is unambiguous: what is here with this id is what is meant.
         if matches!(lookup, Lookup::Resource(_))
+            && !as_file
             && let Ok(accepted) = find_locally().await
         {
             return Ok(accepted);
@@ -429,7 +430,7 @@ impl CallerSession {
         let configured = self.server.configured.borrow().trackers.clone();
         match look_up(&self.server.context, configured, &lookup, tracker).await? {
             Ok(hit) => {
-                let wanted = Wanted { reuse, ..Wanted::found(hit, replace, Some(by.clone())) };
+                let wanted = Wanted { as_file, reuse, ..Wanted::found(hit, replace, Some(by.clone())) };
                 self.requests.get(wanted).await
             }
             Err(nowhere) => match find_locally().await {
@@ -443,7 +444,8 @@ impl CallerSession {
     fn with_paths(&self, mut resources: Vec<ResourceStatus>) -> Vec<ResourceStatus> {
         // a resource whose record was not read yet has an id and no name
         for resource in resources.iter_mut().filter(|resource| !resource.is_name_unknown()) {
-            resource.path = Some(self.server.home.file(&resource.name));
+            let tree = if resource.is_tree { self.server.home.tree(&resource.name) } else { None };
+            resource.path = Some(tree.unwrap_or_else(|| self.server.home.file(&resource.name)));
         }
         resources
     }

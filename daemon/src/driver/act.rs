@@ -188,8 +188,12 @@ impl Driver {
         }
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Seeding(published) = &resource.phase else { return };
-        let (home, served) = (&self.home, published.path.clone());
-        for record in resource.record.names.iter_mut().filter(|record| home.file(&record.name) == served) {
+        let (home, served, is_tree) = (&self.home, published.path.clone(), resource.is_tree);
+        let served = |record: &&mut NameRecord| match is_tree {
+            true => home.tree(&record.name).is_some_and(|path| path == served),
+            false => home.file(&record.name) == served,
+        };
+        for record in resource.record.names.iter_mut().filter(served) {
             record.damaged = true; // remembered after a restart
             resource.troubles.insert(record.name.clone(), Why::ChunkDamaged(index));
         }

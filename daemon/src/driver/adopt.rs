@@ -40,6 +40,7 @@ impl Driver {
             resource: manifest.resource(),
             count: manifest.count(),
             complete: false,
+            is_tree: false,
             comparing: Some(task),
         }));
         let (path, context, stop) =
@@ -125,7 +126,7 @@ impl Driver {
         let found = self.name_record(key, name, Some(identity), wanted.by.as_ref());
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, found);
         let (manifest, path) = (wanted.manifest.clone(), self.home.file(name));
-        let published = Arc::new(PublishedFile { manifest: manifest.clone(), path, identity });
+        let published = Arc::new(PublishedFile { manifest: manifest.clone(), path, identity, tree: None });
         let resource = Resource::new(manifest, record, self.home.slot(key), Phase::Seeding(published));
         let saved = self.shelve(&resource, true);
         self.library.insert(resource);
@@ -140,12 +141,13 @@ impl Driver {
     /// The file of the resource that has a name now, if it is served under that name.
     pub(super) fn former(&self, name: &ResourceName) -> Option<PublishedFile> {
         let resource = self.library.get(self.library.key_of(name)?)?;
-        let path = self.home.file(name);
+        let path = resource.path(&self.home, name);
         match &resource.phase {
             Phase::Seeding(published) if published.path == path => Some(PublishedFile {
                 manifest: published.manifest.clone(),
                 path,
                 identity: published.identity,
+                tree: published.tree.clone(),
             }),
             _ => None,
         }
@@ -173,11 +175,12 @@ impl Driver {
         record: &NameRecord,
         checked: io::Result<CheckedFile>,
     ) {
-        let path = self.home.file(&record.name);
+        let home = self.home.clone();
         let Some(resource) = self.library.get_mut(key) else { return };
+        let (path, tree) = (resource.path(&home, &record.name), resource.published_tree());
         resource.older = match checked {
             Ok(CheckedFile { content: Some(manifest), identity, .. }) if record.replace => {
-                Older::File(Arc::new(PublishedFile { manifest: *manifest, path, identity }))
+                Older::File(Arc::new(PublishedFile { manifest: *manifest, path, identity, tree }))
             }
             _ => Older::Nothing,
         };

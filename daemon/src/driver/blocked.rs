@@ -24,6 +24,9 @@ impl Blocked {
 impl Driver {
     /// The disk refuses writes: blocks the download.
     pub(super) fn write_failed(&mut self, key: SwarmKey, error: StoreError) {
+        if error.is_bad_data() {
+            return self.refuse_tree(key, error.source.to_string());
+        }
         self.block(key, Blocked::new(error));
     }
 
@@ -81,6 +84,7 @@ impl Driver {
             return false;
         }
         self.join(key);
+        self.lay_out(key);
         self.library.get(key).is_some_and(|resource| !resource.record.paused)
     }
 
@@ -132,6 +136,7 @@ impl Driver {
             let name = fetching.download.manifest.name();
             tracing::info!(%name, id = %key, "the download continues");
             self.join(key);
+            self.lay_out(key);
             self.publish(key); // if it has become complete
         }
     }

@@ -3,8 +3,7 @@
 
 use super::Driver;
 use super::blocked::REREAD_AFTER;
-use super::compare::check_path;
-use super::compare::{How, still_there};
+use super::compare::{How, check_part_of, check_path, check_tree, still_there};
 use super::reasons::words_of;
 use super::wanted::record_of;
 use crate::inbox::{CheckedFile, Input, TaskInput};
@@ -111,12 +110,14 @@ impl Driver {
         let record = resource.to_check(asked.as_ref().or(in_doubt));
         let of = record.map(|record| record.name.clone());
         let (path, how) = match record {
-            Some(record) => (self.home.file(&record.name), How::of(record)),
+            Some(record) => (resource.path(&self.home, &record.name), How::of(record)),
             None => {
                 self.saver.forget_have(&resource.slot);
                 (resource.slot.part(), How::AsPart)
             }
         };
+        let (tree, slot) = (resource.published_tree(), resource.slot.clone());
+        let tree_bytes = resource.count().bytes_max(); // a tree's own size is not that of its directory
         let is_part = how == How::AsPart;
         let watchers = asked.as_ref().map_or(Vec::new(), |asked| self.checks.watchers(key, asked));
         let checking = Checking::of(CheckFile { of, asked });
@@ -127,7 +128,8 @@ impl Driver {
         let hashed = check.clone();
         let former = resource.former.clone().filter(|_| is_part);
         let work = move || {
-            let total = std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
+            let length = || std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
+            let total = if tree.is_some() { tree_bytes } else { length() };
             hashed.begin(total);
             let progress = |bytes: u64| {
                 hashed.progress(bytes);
@@ -135,8 +137,11 @@ impl Driver {
                 let goes_on = hashed.is_wanted() && !stop.load(Ordering::Relaxed);
                 if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             };
-            let checked = check_path(&path, how, &manifest, &progress);
-            let checked = checked.and_then(|it| if is_part { Ok(it) } else { still_there(&path, it) });
+            let checked = match &tree {
+                _ if is_part => check_part_of(&slot, &manifest, &progress),
+                Some(tree) => check_tree(&path, tree, how, &manifest, &progress),
+                None => check_path(&path, how, &manifest, &progress).and_then(|it| still_there(&path, it)),
+            };
             let checked = checked.map(|checked| match &former {
                 Some(former) => CheckedFile { good: former.reliable(checked.good), ..checked },
                 None => checked,
@@ -225,10 +230,9 @@ impl Driver {
 
     /// The latest look at the file found it right and under its name: it is served again.
     fn seed_again(&mut self, key: SwarmKey, record: &NameRecord, identity: FileIdentity) {
-        let path = self.home.file(&record.name);
+        let home = self.home.clone();
         let Some(resource) = self.library.get_mut(key) else { return };
-        let manifest = resource.manifest.clone();
-        resource.phase = Phase::Seeding(Arc::new(PublishedFile { manifest, path, identity }));
+        resource.phase = Phase::Seeding(Arc::new(resource.served_file(&home, &record.name, identity)));
         resource.troubles.remove(&record.name);
         resource.former = None;
         resource.sources = Sources::default(); // no download is under way
@@ -268,8 +272,9 @@ impl Driver {
         resource.troubles.insert(name.clone(), why.clone());
         let home = &self.home;
         let is_there = |record: &&NameRecord| {
-            let now = FileIdentity::at(&home.file(&record.name));
-            record.published.is_some_and(|identity| now.is_ok_and(|now| identity.is_same(&now)))
+            record
+                .published
+                .is_some_and(|identity| resource.published_file(home, &record.name, identity).is_unchanged())
         };
         let mut others =
             resource.record.names.iter().filter(|other| !resource.troubles.contains_key(&other.name));

@@ -1,8 +1,10 @@
 //! Compares files with manifests, in calls that block.
 
 use crate::inbox::CheckedFile;
-use crate::store::{FileIdentity, NameRecord, open_regular};
-use shared::host::hashing::{Checked, Hashed, check_file, check_part};
+use crate::store::{
+    FileIdentity, LayOutError, NameRecord, PublishedTree, Slot, open_regular, wait_until_laid_out,
+};
+use shared::host::hashing::{Checked, Hashed, check_body, check_file, check_part};
 use shared::manifest::Manifest;
 use shared::plain::io_error;
 use std::io;
@@ -52,6 +54,52 @@ pub(super) fn check_path(
 /// A manifest of what a file contains. Only chunks are taken from the file, so its trackers do not matter.
 fn content_of(wanted: &Manifest, found: Hashed) -> Option<Manifest> {
     Manifest::new(wanted.name().clone(), found.resource, wanted.trackers().to_vec(), found.hashes).ok()
+}
+
+/// Compares a finished tree with a manifest. If all of it is right, its files are served from now on as they are.
+pub(super) fn check_tree(
+    path: &Path,
+    tree: &PublishedTree,
+    how: How,
+    manifest: &Manifest,
+    progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
+) -> io::Result<CheckedFile> {
+    let at =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), io_error(&error)));
+    let body = tree.body(path).map_err(|error| at(error.source))?;
+    let Checked { good, unreadable, whole_matches, bytes, found, .. } =
+        check_body(&body, manifest, progress).map_err(at)?;
+    let whole = whole_matches && body.is_complete();
+    if whole {
+        body.note_right().map_err(|error| at(error.source))?;
+    }
+    let identity = PublishedTree::identity_at(path, bytes).map_err(at)?;
+    // Only where nobody wrote to the files does a difference mean that the disk damaged them.
+    let identity = if body.is_as_hashed || whole { identity } else { identity.unsure() };
+    let is_content_wanted = how == How::ToReplace && !whole;
+    let content = is_content_wanted.then(|| content_of(manifest, found)).flatten().map(Box::new);
+    Ok(CheckedFile { good, whole, bytes, unreadable, identity, content })
+}
+
+/// Compares what is on the disk of a download with its manifest.
+pub(super) fn check_part_of(
+    slot: &Slot,
+    manifest: &Manifest,
+    progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
+) -> io::Result<CheckedFile> {
+    wait_until_laid_out();
+    if !slot.tree().exists() {
+        return check_path(&slot.part(), How::AsPart, manifest, progress);
+    }
+    let part =
+        slot.open_part(manifest.count()).map_err(|error| io::Error::new(error.source.kind(), error))?;
+    part.finish_move(manifest, &|| progress(0).is_continue()).map_err(|error| match error {
+        LayOutError::Store(error) => io::Error::new(error.source.kind(), error),
+        error => io::Error::other(error),
+    })?;
+    let Checked { good, unreadable, whole_matches, bytes, .. } = part.check(manifest, progress)?;
+    let identity = FileIdentity::at(&slot.part())?;
+    Ok(CheckedFile { good, whole: whole_matches, bytes, unreadable, identity, content: None })
 }
 
 /// Checks that the path still leads to the file that was read.

@@ -6,7 +6,7 @@ use super::sync::DIRTY_MAX;
 use super::zeros::zeros_missing;
 use crate::inbox::{Input, TaskInput};
 use crate::library::{
-    Download, Fetching, Phase, Reuse, ReuseWork, ReusedFrom, TakeError, Unnoted, WholeHash,
+    Download, Fetching, Phase, Reuse, ReuseWork, ReusedFrom, Shaping, TakeError, Unnoted, WholeHash,
 };
 use crate::peer::link::LinkCommand;
 use crate::store::PartFile;
@@ -15,6 +15,7 @@ use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
 use shared::swarm::{Event, PeerAddr};
+use shared::tree::TreeName;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,6 +39,8 @@ impl Driver {
         let whole = Arc::new(whole);
         whole.advance(&have);
         let unnoted = Unnoted::beginning_with(have.len().saturating_sub(noted));
+        file.know(&have);
+        let shaping = self.shaping(&manifest, &file);
         let failed_syncs = file.failed_syncs();
         let download = Arc::new(Download { manifest, file, whole, unnoted, failed_syncs });
         let (context, hashed) = (self.context.clone(), download.clone());
@@ -55,6 +58,7 @@ impl Driver {
             syncing: false,
             synced_at: Instant::now(),
             verified: false,
+            shaping,
             blocked: None,
             zeros_left,
             zeros_unnoted: 0,
@@ -66,6 +70,14 @@ impl Driver {
             following: None,
             was_followed: false,
         }
+    }
+
+    /// Whether it is known what a download is. Only what has the name of a tree can be one.
+    fn shaping(&self, manifest: &Manifest, file: &PartFile) -> Shaping {
+        let is_as_file = self.library.get(manifest.key()).is_some_and(|resource| resource.record.as_file);
+        let may_be_tree = TreeName::of_resource(manifest.name()).is_some() && manifest.count().get() > 0;
+        let is_moved = file.is_tree() && !file.is_half_moved();
+        if is_moved || is_as_file || !may_be_tree { Shaping::Known } else { Shaping::Needs(1) }
     }
 
     /// A chunk from a peer was verified and written, or one of the two failed.
@@ -143,10 +155,14 @@ impl Driver {
         fetching.following.iter_mut().for_each(|following| following.tell(index));
         fetching.dirty += 1;
         fetching.download.whole.advance(&fetching.have);
+        let is_awaited = matches!(fetching.shaping, Shaping::Needs(chunks) if index.0 < chunks);
         if fetching.dirty >= DIRTY_MAX && !fetching.syncing {
             self.sync(key);
         }
         self.look_for_repetitions(key, index);
+        if is_awaited {
+            self.lay_out(key);
+        }
         true
     }
 

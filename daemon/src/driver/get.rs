@@ -68,8 +68,9 @@ impl Driver {
     /// does not look itself, since the disk may not answer.
     fn look_at_place(&self, asked: Asked) {
         let (home, context) = (self.home.clone(), self.context.clone());
+        let tree = self.tree_bytes(asked.wanted.manifest.name());
         tokio::task::spawn_blocking(move || {
-            let place = NameState::look(&home, asked.wanted.manifest.name());
+            let place = NameState::look(&home, asked.wanted.manifest.name(), tree);
             let here = home.must_be_here();
             context.tell_blocking(Input::Task(TaskInput::Asked { asked, place, here }));
         });
@@ -121,6 +122,7 @@ impl Driver {
             return Ok(Next::Beside(other));
         }
         if self.library.key_of(name) == Some(key) {
+            self.want_file(key, wanted)?;
             self.revive(key, wanted, place)?;
             self.add_wanted(key, name, by);
             self.restrict_reuse(key, wanted);
@@ -174,7 +176,9 @@ impl Driver {
         name: &ResourceName,
         place: &NameState,
     ) -> Result<(), ControlError> {
-        let (file, manifest) = (self.home.file(name), self.home.manifest_file(name));
+        let holder = self.library.key_of(name).and_then(|key| self.library.get(key));
+        let file = holder.map_or_else(|| self.home.file(name), |resource| resource.path(&self.home, name));
+        let manifest = self.home.manifest_file(name);
         for (path, lying) in [(file, &place.file), (manifest, &place.manifest)] {
             if let Lying::Other(what) = lying {
                 return Err(ControlError {
@@ -207,7 +211,15 @@ impl Driver {
             && resource.record.names.iter().any(is_published)
             && !resource.troubles.contains_key(&name)
             && !self.folder.is_away();
-        Ok(Accepted { name, resource: key.resource, count: resource.count(), complete, comparing: None })
+        let is_tree = resource.is_tree;
+        Ok(Accepted {
+            name,
+            resource: key.resource,
+            count: resource.count(),
+            complete,
+            is_tree,
+            comparing: None,
+        })
     }
 
     /// Adds a name to a resource that is here.
@@ -240,7 +252,7 @@ impl Driver {
         let name = self.name_record(key, &name, None, wanted.by.as_ref());
         let name = NameRecord { replace: wanted.replace, ..name };
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, name);
-        let record = Record { no_reuse: !wanted.reuse, ..record };
+        let record = Record { as_file: wanted.as_file, no_reuse: !wanted.reuse, ..record };
         let (slot, context) = (self.home.slot(key), self.context.clone());
         let opening = self.open_place(&slot, &record, &wanted.manifest);
         tokio::spawn(async move {
@@ -401,6 +413,7 @@ impl Driver {
         (fetching.safe, fetching.dirty) = (HaveMap::empty(count), fetching.have.len());
         if let Some(resource) = self.library.get_mut(key) {
             resource.sources.begin(Instant::now());
+            resource.is_tree = fetching.download.file.is_tree();
             resource.phase = Phase::Fetching(Box::new(fetching));
             resource.former = None;
         }

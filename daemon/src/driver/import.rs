@@ -139,6 +139,6 @@ fn not_published(error: &PublishError) -> ControlError {
             hint: Some("move it away, then try again".to_owned()),
         },
         PublishError::Store(store) | PublishError::NotSynced(store) => store_error(store),
-        PublishError::Damaged(_) => internal(error),
+        PublishError::Damaged(_) | PublishError::NoTree(_) => internal(error),
     }
 }

@@ -33,6 +33,7 @@ impl Driver {
         self.context.board.put(key, have.clone());
         self.event(Event::Join { key, count, have });
         self.follow_shift(key);
+        self.prefer_beginning(key);
         self.announce(key);
         self.changed();
     }

@@ -2,7 +2,7 @@
 
 use crate::inbox::{Restored, Seen};
 use crate::library::Check;
-use crate::store::{FileIdentity, Home, PublishedFile, Record, Slot, StoreError};
+use crate::store::{FileIdentity, Home, PublishedFile, PublishedTree, Record, Slot, StoreError};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
@@ -63,11 +63,25 @@ impl Look {
 /// recorded as published, and the check that follows finds out whether it is right. If it is not, the download had not
 /// begun.
 fn suppose_published(home: &Home, record: &mut Record, slot: &Slot) {
-    if record.names.iter().any(|name| name.published.is_some()) || slot.part().exists() {
+    if record.names.iter().any(|name| name.published.is_some()) {
+        return;
+    }
+    if slot.tree().exists() {
+        return suppose_published_tree(home, record, slot);
+    }
+    if slot.part().exists() {
         return;
     }
     for name in &mut record.names {
         name.published = FileIdentity::at(&home.file(&name.name)).ok().map(FileIdentity::unsure);
+    }
+}
+
+/// The same for a tree: its name was given to it if the directory is the one whose files were noted before that.
+fn suppose_published_tree(home: &Home, record: &mut Record, slot: &Slot) {
+    for name in &mut record.names {
+        let Some(path) = home.tree(&name.name) else { continue };
+        name.published = slot.tree().published_at(&path);
     }
 }
 
@@ -80,7 +94,10 @@ fn look(home: &Home, record: &Record, manifest: &Manifest, slot: &Slot) -> Resul
     if published.peek().is_some() {
         let mut why = String::new();
         for (name, identity) in published {
-            match PublishedFile::find(manifest, &home.file(&name.name), identity) {
+            let tree = slot.tree().exists().then(|| PublishedTree::new(slot.tree()));
+            let path = tree.as_ref().and_then(|_| home.tree(&name.name));
+            let path = path.unwrap_or_else(|| home.file(&name.name));
+            match PublishedFile::find(manifest, &path, identity, tree) {
                 Ok(_) if name.damaged => why = format!("{} was found damaged", name.name),
                 Ok(published) => {
                     return Ok(Restored::Finished { published, is_untidy: slot.is_untidy() });
@@ -102,6 +119,9 @@ fn unfinished(manifest: &Manifest, slot: &Slot) -> Result<Restored, StoreError> 
     let count = manifest.count();
     let have = slot.read_have(count)?;
     let part = slot.open_part(count)?;
+    if part.is_half_moved() {
+        return Ok(Restored::Doubtful("its chunks were being moved into its directory".to_owned()));
+    }
     let (have, bytes) = match have {
         _ if part.length()? == 0 => return Ok(Restored::Unfinished(part, HaveMap::empty(count))),
         None => return Ok(Restored::Doubtful("its have map is missing".to_owned())),

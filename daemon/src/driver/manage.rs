@@ -94,14 +94,17 @@ impl Driver {
         for (name, key) in &found {
             let Some(resource) = self.library.get(*key) else { continue };
             let record = resource.record.names.iter().find(|record| record.name == *name);
-            let identity = record.and_then(|record| record.published);
+            let (identity, is_tree) = (record.and_then(|record| record.published), resource.is_tree);
             let trackers = if resource.record.origin { resource.trackers() } else { Vec::new() };
             self.forget_name(name, None);
             self.leave_catalogues(*key, name, &trackers);
             let publishing = self.publishing.get_mut(key).filter(|publishing| publishing.name == *name);
             publishing.into_iter().for_each(|publishing| publishing.delete |= delete);
             if let Some(identity) = identity.filter(|_| delete) {
-                self.saver.remove_file(self.home.clone(), name.clone(), identity);
+                match is_tree {
+                    true => self.saver.remove_tree(self.home.clone(), name.clone(), identity),
+                    false => self.saver.remove_file(self.home.clone(), name.clone(), identity),
+                }
             }
             let done = if delete { "removed, and its file deleted" } else { "removed; its file stays" };
             tracing::info!(%name, id = %key, user = %by, "{done}");
@@ -133,8 +136,8 @@ impl Driver {
 
     /// A swarm has lost one of its names, which may be the one whose file was served.
     fn lost_name(&mut self, key: SwarmKey, name: &ResourceName) {
-        let path = self.home.file(name);
         let Some(resource) = self.library.get(key) else { return };
+        let path = resource.path(&self.home, name);
         self.saver.save(&resource.slot, &resource.record);
         let was_served = matches!(&resource.phase, Phase::Seeding(published) if published.path == path);
         let other = resource.record.names.iter().find(|record| record.published.is_some());

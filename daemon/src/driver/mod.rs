@@ -34,6 +34,7 @@ mod get;
 mod hashing;
 mod import;
 mod join;
+mod lay_out;
 mod loading;
 mod look;
 mod lookers;

@@ -6,9 +6,9 @@ use super::reasons::{no_room_words, took_at_rate};
 use super::room::data_bytes_max;
 use super::state::Publishing;
 use crate::inbox::{Input, TaskInput};
-use crate::library::{Blocked, Download, Fetched, HashedWhole, Older, Phase, Source, Why};
+use crate::library::{Blocked, Download, Fetched, HashedWhole, Older, Phase, Shaping, Source, Why};
 use crate::panicked::Panicked;
-use crate::store::{FileIdentity, NameRecord, PublishError, PublishedFile};
+use crate::store::{FileIdentity, NameRecord, PublishError};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::plain::size;
@@ -55,6 +55,9 @@ impl Driver {
         if matches!(&resource.phase, Phase::Fetching(fetching) if !fetching.verified) {
             return;
         }
+        if matches!(&resource.phase, Phase::Fetching(fetching) if fetching.shaping != Shaping::Known) {
+            return self.lay_out(key); // it is published when it is known what it is
+        }
         let waits = |record: &&NameRecord| {
             record.published.is_none() && !resource.troubles.contains_key(&record.name)
         };
@@ -68,7 +71,8 @@ impl Driver {
         }
         let manifest = resource.manifest.with_name(record.name.clone());
         let (home, publisher) = (self.home.clone(), self.publisher.clone());
-        let (name, to) = (record.name.clone(), self.home.file(&record.name));
+        let (name, to, slot) =
+            (record.name.clone(), resource.path(&self.home, &record.name), resource.slot.clone());
         // A copy needs room; a file that is renamed has it already.
         let room = match &source {
             Source::Published(from) => from.identity.bytes.min(data_bytes_max(&from.manifest)),
@@ -79,6 +83,10 @@ impl Driver {
         self.publishing.insert(key, Publishing { name: name.clone(), delete: false, room: promised });
         let from = source.clone();
         let work = move || match &from {
+            Source::Download(download) if download.file.is_tree() => {
+                let (part, failed) = (&download.file, download.failed_syncs);
+                publisher.publish_tree(&home, &slot, part, failed, &manifest, record.replace)
+            }
             Source::Download(download) => {
                 let finished = download.file.finished(download.failed_syncs);
                 publisher.publish(&home, finished, &manifest, record.replace)
@@ -108,7 +116,7 @@ impl Driver {
         {
             self.publish(next);
         }
-        let file = self.home.file(name);
+        let home = self.home.clone();
         if self.library.key_of(name) != Some(key) {
             let unwanted = published.ok().filter(|_| delete);
             return self.published_in_vain(source, name, unwanted);
@@ -138,8 +146,7 @@ impl Driver {
             (Phase::Fetching(fetching), Source::Download(download))
                 if Arc::ptr_eq(&fetching.download, download) =>
             {
-                let manifest = resource.manifest.clone();
-                resource.phase = Phase::Seeding(Arc::new(PublishedFile { manifest, path: file, identity }));
+                resource.phase = Phase::Seeding(Arc::new(resource.served_file(&home, name, identity)));
             }
             // It is being checked or was begun again, so the file under the name must be looked at.
             _ => return self.check(key),
@@ -159,7 +166,11 @@ impl Driver {
             let rest = if delete { "its file is deleted" } else { "its file stays" };
             tracing::info!(%name, id = %key, "removed while it was being finished; {rest}");
             if let Some(identity) = unwanted {
-                self.saver.remove_file(self.home.clone(), name.clone(), identity);
+                let is_tree = matches!(source, Source::Download(download) if download.file.is_tree());
+                match is_tree {
+                    true => self.saver.remove_tree(self.home.clone(), name.clone(), identity),
+                    false => self.saver.remove_file(self.home.clone(), name.clone(), identity),
+                }
             }
             self.saver.hide_manifest(self.home.clone(), source.manifest().with_name(name.clone()));
         }
@@ -186,6 +197,7 @@ impl Driver {
                 false => return self.publish(key), // a new download has fetched what may be lost, or will
             },
             (PublishError::Damaged(_), _) => return self.check(key),
+            (PublishError::NoTree(why), _) => return self.refuse_tree(key, why),
             (PublishError::NotSynced(error) | PublishError::Store(error), _) => error.into(),
         };
         self.changed();

@@ -250,6 +250,11 @@ pub(super) fn words_of(why: &Why) -> String {
         Why::FalseManifest => {
             "the chunks match the manifest but the whole file does not: the manifest is wrong".to_owned()
         }
+        Why::NoTree { name, why } => format!(
+            "{name} begins like a directory and cannot be one: {}; `ttctl get --as-file {}` fetches it as a file",
+            why.escape_debug(),
+            quoted(name)
+        ),
         Why::OriginalDiffers { name, differing, total, .. } => format!(
             "{name} has changed since it was shared here ({}); share it again to publish it as it is now",
             how_it_differs(*differing, *total)
@@ -362,7 +367,7 @@ mod tests {
         };
         let silent = Why::Silent { folder: "/srv".into(), span: Duration::from_secs(31) };
         let original = |is_damaged| Why::OriginalDiffers { name: name(), differing: 1, total: 9, is_damaged };
-        let cases: [(Why, ErrorKind, &str); 10] = [
+        let cases: [(Why, ErrorKind, &str); 11] = [
             (disk(28).into(), ErrorKind::NoSpace, "cannot write /srv/x: no space left on device"),
             (disk(5).into(), ErrorKind::Internal, "cannot write /srv/x: input/output error"),
             (NoRoom::Unknown(None).into(), ErrorKind::NoSpace, "the free space is not known yet"),
@@ -391,6 +396,11 @@ mod tests {
                 Why::CopyDiffers { name: name(), differing: 0, total: 9 },
                 ErrorKind::BadData,
                 "x is damaged or was changed (it is longer than it was); `ttctl get --replace x` repairs it",
+            ),
+            (
+                Why::NoTree { name: name(), why: "line 3: \u{1b}".to_owned() },
+                ErrorKind::BadData,
+                "x begins like a directory and cannot be one: line 3: \\u{1b}; `ttctl get --as-file x` fetches it",
             ),
             (
                 Why::FalseManifest,

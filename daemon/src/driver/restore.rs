@@ -113,7 +113,7 @@ impl Driver {
         self.look_for_strays();
     }
 
-    fn recalled(&mut self, Loaded { mut record, manifest, rebuilt }: Loaded, restored: Restored) {
+    fn recalled(&mut self, Loaded { mut record, manifest, is_tree, rebuilt }: Loaded, restored: Restored) {
         let (key, slot) = (record.key, self.home.slot(record.key));
         if self.library.get(key).is_some() {
             return; // it was begun in another way meanwhile
@@ -141,7 +141,8 @@ impl Driver {
         }
         record.names.iter().for_each(|name| self.events.restored(name.name.clone()));
         let phase = Phase::Checking(Checking::new(CheckStep::Looks));
-        let resource = Resource::new(manifest, record, slot, phase);
+        let mut resource = Resource::new(manifest, record, slot, phase);
+        resource.is_tree = is_tree;
         if rebuilt.is_some() || is_misdated {
             self.saver.save(&resource.slot, &resource.record);
         }

@@ -78,16 +78,17 @@ impl Driver {
             resource.troubles.remove(name);
             return self.check(key);
         }
-        let manifest = resource.manifest.with_name(name.clone());
-        self.source_changed(key, &Arc::new(PublishedFile { manifest, path: self.home.file(name), identity }));
+        let published = resource.published_file(&self.home, name, identity);
+        self.source_changed(key, &Arc::new(published));
     }
 
     /// The file under the name is gone, or is wrong and may be replaced. Makes it again: from the file of another name
     /// if one is right, otherwise from the matching chunks of the present file and from the swarm.
     fn make_anew(&mut self, key: SwarmKey, wanted: &Wanted, lies_there: bool) {
         let name = wanted.manifest.name();
-        let file = self.home.file(name);
+        let home = self.home.clone();
         let Some(resource) = self.library.get_mut(key) else { return };
+        let file = resource.path(&home, name);
         resource.troubles.remove(name);
         resource.record.paused = false;
         resource.record.no_reuse = !wanted.reuse;

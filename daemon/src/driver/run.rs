@@ -126,6 +126,7 @@ impl Driver {
                 self.noted(&download, &have, is_probe, noted);
             }
             TaskInput::ZerosMade { download, made } => self.zeros_made(&download, made),
+            TaskInput::LaidOut { download, chunks, laid_out } => self.laid_out(&download, chunks, laid_out),
             TaskInput::Whole { download, whole } => self.whole(&download, whole),
             TaskInput::Published { source, name, published } => self.published(&source, &name, published),
             TaskInput::Suspected { key, index, peer, good } => self.suspected(key, index, peer, good),

@@ -126,11 +126,12 @@ impl Driver {
         let (name, path) = (&request.name, self.home.file(&request.name));
         let manifest = manifest_of(request, &hashed)?;
         let key = manifest.key();
-        let published = PublishedFile::find(&manifest, &path, identity).map_err(|message| ControlError {
-            kind: ErrorKind::Refused,
-            message,
-            hint: Some("share it again when it no longer changes".to_owned()),
-        })?;
+        let published =
+            PublishedFile::find(&manifest, &path, identity, None).map_err(|message| ControlError {
+                kind: ErrorKind::Refused,
+                message,
+                hint: Some("share it again when it no longer changes".to_owned()),
+            })?;
         if self.library.key_of(name).is_some_and(|present| present != key) {
             self.must_not_be_awaited(name)?; // a download may have taken the name meanwhile
         }

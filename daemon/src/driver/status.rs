@@ -86,6 +86,7 @@ impl Driver {
             wanted_by: self.wanting(name, None),
             added_at_ms: record_of(resource, name).map(|record| record.added_at_ms).filter(|&ms| ms != 0),
             path: None,
+            is_tree: resource.is_tree,
             taken_back: record_of(resource, name).is_some_and(|record| record.taken_back),
             bytes_fetched,
             bytes_reused: reused.bytes,

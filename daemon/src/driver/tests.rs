@@ -1,6 +1,7 @@
 //! Tests of the driver with a real folder and no network: what must hold when things happen at the wrong moment.
 
 mod checks;
+mod contents;
 mod durability;
 mod events;
 mod length;

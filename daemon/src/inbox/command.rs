@@ -104,6 +104,8 @@ pub struct Wanted {
     pub replace: bool,
     /// Whether its chunks may be taken from other files of this machine, as far as the configuration allows it.
     pub reuse: bool,
+    /// Whether it stays a file even if its bytes are those of a directory.
+    pub as_file: bool,
     /// Who wants it, in addition to those who want its name already; `None` if nobody does.
     pub by: Option<WantedBy>,
 }
@@ -111,13 +113,21 @@ pub struct Wanted {
 impl Wanted {
     /// From a manifest that a caller sent or that is already here.
     pub fn known(manifest: Manifest, replace: bool, by: WantedBy) -> Wanted {
-        Wanted { manifest, tracker: None, shared_at_ms: 0, replace, reuse: true, by: Some(by) }
+        Wanted {
+            manifest,
+            tracker: None,
+            shared_at_ms: 0,
+            replace,
+            as_file: false,
+            reuse: true,
+            by: Some(by),
+        }
     }
 
     /// From an entry of a catalogue.
     pub fn found(hit: Hit, replace: bool, by: Option<WantedBy>) -> Wanted {
         let Hit { manifest, shared_at_ms, tracker } = hit;
-        Wanted { manifest, tracker: Some(tracker), shared_at_ms, replace, reuse: true, by }
+        Wanted { manifest, tracker: Some(tracker), shared_at_ms, replace, as_file: false, reuse: true, by }
     }
 }
 

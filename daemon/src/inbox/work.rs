@@ -8,8 +8,8 @@ use crate::library::{
 };
 use crate::snapshot::Snapshot;
 use crate::store::{
-    FileIdentity, Home, Loaded, NameState, NotHere, PartFile, PublishError, PublishedFile, Record, Slot,
-    StoreError,
+    FileIdentity, Home, LayOutError, Loaded, NameState, NotHere, PartFile, PublishError, PublishedFile,
+    Record, Shape, Slot, StoreError,
 };
 use crate::watch::Turn;
 use shared::chunk::ChunkIndex;
@@ -110,6 +110,8 @@ pub enum TaskInput {
     Noted { download: Arc<Download>, have: HaveMap, is_probe: bool, noted: Result<(), StoreError> },
     /// The chunks of zeros of a download were made, or could not be.
     ZerosMade { download: Arc<Download>, made: Result<HaveMap, StoreError> },
+    /// It was found out, from its first `chunks` chunks, whether a download is a tree; if it is, it was laid out.
+    LaidOut { download: Arc<Download>, chunks: u32, laid_out: Result<Shape, LayOutError> },
     /// The hash of a complete download was computed.
     Whole { download: Arc<Download>, whole: HashedWhole },
     /// A complete download, or a copy of a finished file, was put under its name, or could not be.

@@ -22,7 +22,7 @@ pub use index::Library;
 pub use older::Older;
 pub use opening::Opening;
 pub use rates::Traffic;
-pub use resource::{Fetching, Phase, Resource};
+pub use resource::{Fetching, Phase, Resource, Shaping};
 pub use reused::{Reused, ReusedFrom};
 pub use reusing::{FoundHere, Repeating, Reuse, ReuseWork, Reusing};
 pub use source::{Download, Former, ReadError, Source, TakeError};

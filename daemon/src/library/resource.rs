@@ -11,8 +11,8 @@ use super::source::{Download, Former, Source};
 use super::sources::{Fetched, Sources};
 use super::why::{Blocked, Failure, Why};
 use crate::library::{Newer, Standing};
-use crate::store::{Home, PublishedFile};
-use crate::store::{NameRecord, Record, Slot};
+use crate::store::Home;
+use crate::store::{FileIdentity, NameRecord, PublishedFile, PublishedTree, Record, Slot};
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -21,6 +21,7 @@ use shared::name::ResourceName;
 use shared::reuse::repeats::Repeats;
 use shared::url::TrackerUrl;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,6 +34,8 @@ pub struct Resource {
     pub record: Record,
     /// The directory of its own files.
     pub slot: Slot,
+    /// Whether it is a directory: its chunks are in the files of a tree. As long as that is not known, it is a file.
+    pub is_tree: bool,
     /// What is being done with it.
     pub phase: Phase,
     /// Problems with single names whose file is gone or has changed.
@@ -83,6 +86,17 @@ pub enum Phase {
     Failed(Failure),
 }
 
+/// Whether it is known of a download that it is a file or a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shaping {
+    /// It is known, and a directory was laid out as one.
+    Known,
+    /// These many chunks from the beginning say it.
+    Needs(u32),
+    /// It is being found out, or the directory is being laid out.
+    Working,
+}
+
 /// A download.
 #[derive(Debug)]
 pub struct Fetching {
@@ -111,6 +125,8 @@ pub struct Fetching {
     pub makes_zeros: bool,
     /// The work of making them, shared with the thread that does it. A pause stops it.
     pub zeros_work: ReuseWork,
+    /// Whether it is known what it is.
+    pub shaping: Shaping,
     /// Why it does not take part in its swarm now, and when to retry.
     pub blocked: Option<Blocked>,
     /// How far it is with the chunks that are on this machine. It joins its swarm when that is done.
@@ -140,6 +156,7 @@ impl Resource {
             manifest,
             record,
             slot,
+            is_tree: false,
             phase,
             troubles: BTreeMap::new(),
             former: None,
@@ -170,8 +187,7 @@ impl Resource {
 
     /// Whether its manifest was found to be false and none of its names has a file.
     pub fn is_disproved(&self) -> bool {
-        let is_false =
-            matches!(&self.phase, Phase::Failed(failure) if matches!(failure.why, Why::FalseManifest));
+        let is_false = matches!(&self.phase, Phase::Failed(failure) if matches!(failure.why, Why::FalseManifest | Why::NoTree { .. }));
         is_false && self.record.names.iter().all(|record| record.published.is_none())
     }
 
@@ -233,12 +249,36 @@ impl Resource {
         }
     }
 
-    /// The files that it has under its names.
+    /// The path that it has under a name: that of a file or of a directory.
+    pub fn path(&self, home: &Home, name: &ResourceName) -> PathBuf {
+        let tree = if self.is_tree { home.tree(name) } else { None };
+        tree.unwrap_or_else(|| home.file(name))
+    }
+
+    /// What it has under a name.
+    pub fn published_file(&self, home: &Home, name: &ResourceName, identity: FileIdentity) -> PublishedFile {
+        PublishedFile {
+            manifest: self.manifest.with_name(name.clone()),
+            path: self.path(home, name),
+            identity,
+            tree: self.published_tree(),
+        }
+    }
+
+    /// The same, with the manifest under its first name: it is served as that.
+    pub fn served_file(&self, home: &Home, name: &ResourceName, identity: FileIdentity) -> PublishedFile {
+        PublishedFile { manifest: self.manifest.clone(), ..self.published_file(home, name, identity) }
+    }
+
+    /// What its slot says of its tree, if it is one.
+    pub fn published_tree(&self) -> Option<PublishedTree> {
+        self.is_tree.then(|| PublishedTree::new(self.slot.tree()))
+    }
+
+    /// What it has under its names.
     pub fn published_files<'a>(&'a self, home: &'a Home) -> impl Iterator<Item = PublishedFile> + 'a {
-        self.record.names.iter().filter_map(|record| {
-            let (identity, path) = (record.published?, home.file(&record.name));
-            Some(PublishedFile { manifest: self.manifest.with_name(record.name.clone()), path, identity })
-        })
+        let names = self.record.names.iter();
+        names.filter_map(|record| Some(self.published_file(home, &record.name, record.published?)))
     }
 
     /// Its trackers: those of the manifest, and the one where it was found.

@@ -110,7 +110,10 @@ impl Download {
     /// download ends meanwhile.
     pub fn store_from(&self, index: ChunkIndex, donor: &Donor, at: ChunkIndex) -> Result<(), TakeError> {
         let bytes = donor.read(at).map_err(TakeError::Unread)?.freeze();
-        self.take(index, bytes, |bytes| self.file.write_shared(index, bytes, donor.file(), at.offset()))
+        self.take(index, bytes, |bytes| match donor.file() {
+            Some(file) => self.file.write_shared(index, bytes, file, at.offset()),
+            None => self.file.write(index, bytes),
+        })
     }
 
     fn take(

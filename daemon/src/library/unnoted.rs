@@ -74,6 +74,11 @@ impl Unnoted {
         self.state().chunks
     }
 
+    /// Whether the download has ended.
+    pub fn has_ended(&self) -> bool {
+        self.state().ended
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -37,6 +37,13 @@ pub enum Why {
     },
     /// Every chunk matches the manifest, but the whole file does not.
     FalseManifest,
+    /// Its bytes match its manifest, and are no tree although they begin like one.
+    NoTree {
+        /// The name.
+        name: ResourceName,
+        /// Why they are no tree.
+        why: String,
+    },
     /// A file that was shared from this machine has changed.
     OriginalDiffers {
         /// The name.
@@ -77,9 +84,10 @@ impl Why {
         match self {
             Why::NoRoom(_) => ErrorKind::NoSpace,
             Why::Disk(error) if error.is_no_space() => ErrorKind::NoSpace,
-            Why::FalseManifest | Why::CopyDiffers { .. } | Why::OriginalDiffers { is_damaged: true, .. } => {
-                ErrorKind::BadData
-            }
+            Why::FalseManifest
+            | Why::NoTree { .. }
+            | Why::CopyDiffers { .. }
+            | Why::OriginalDiffers { is_damaged: true, .. } => ErrorKind::BadData,
             Why::NotHere(_)
             | Why::Silent { .. }
             | Why::NameTaken(_)

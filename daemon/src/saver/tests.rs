@@ -22,6 +22,7 @@ fn record(manifest: &Manifest) -> Record {
         paused: false,
         no_reuse: false,
         takes_from_older: false,
+        as_file: false,
         names: Vec::new(),
     }
 }

@@ -2,8 +2,9 @@
 //! [`System`], or in tests a medium that stops, tears writes, loses data and fails, or a slow one. Our small files are
 //! read through it too; other reading bypasses it.
 
+use super::root::{self, Root};
 use super::{At, StoreError, holes, read};
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
 use shared::host::sparse;
 use std::fmt::Debug;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -44,6 +45,20 @@ pub enum Step<'a> {
     SetMode { file: &'a File, mode: u32 },
     /// Changes a file's group.
     SetGroup { file: &'a File, group: u32 },
+    /// Makes a directory below another one, which only its owner can access.
+    MakeFolderBelow { root: &'a Root, below: &'a str },
+    /// Makes a symbolic link below a directory.
+    MakeLink { root: &'a Root, below: &'a str, target: &'a str },
+    /// Sets the time of the last change of a file or directory, in seconds since 1970.
+    SetTime { file: &'a File, seconds: i64 },
+    /// The same for a symbolic link below a directory.
+    SetLinkTime { root: &'a Root, below: &'a str, seconds: i64 },
+    /// Makes everything on the file system of a directory durable.
+    SyncAll { root: &'a Root },
+    /// Exchanges two directories.
+    Exchange { one: &'a Path, other: &'a Path },
+    /// Removes a directory with everything in it, or a file.
+    RemoveAll { path: &'a Path },
 }
 
 /// How a file is opened for writing.
@@ -55,6 +70,8 @@ pub enum Open {
     Empty,
     /// Fail if the file exists.
     New,
+    /// Fail if the file is missing. Keep its content.
+    Present,
 }
 
 /// Performs steps.
@@ -65,8 +82,23 @@ pub trait Medium: Debug + Send + Sync {
     /// When the system refuses.
     fn open(&self, path: &Path, how: Open) -> io::Result<File>;
 
-    /// Performs one step. All steps except `Write`, `Punch`, `Copy` and `CopyRange` happen completely or not at
-    /// all.
+    /// Opens a file below a directory for reading and writing. A new file is accessible only to its owner.
+    ///
+    /// # Errors
+    /// When the system refuses, also because the path leads through a symbolic link.
+    fn open_below(&self, root: &Root, below: &str, how: Open) -> io::Result<File> {
+        let flags = match how {
+            Open::Keep => OFlags::CREATE,
+            Open::Empty => OFlags::CREATE | OFlags::TRUNC,
+            Open::New => OFlags::CREATE | OFlags::EXCL,
+            Open::Present => OFlags::empty(),
+        };
+        let mode = if how == Open::Present { Mode::empty() } else { Mode::RUSR | Mode::WUSR };
+        root.open_below(below, flags | OFlags::RDWR, mode)
+    }
+
+    /// Performs one step. All steps except `Write`, `Punch`, `Copy`, `CopyRange` and `RemoveAll` happen completely or not
+    /// at all.
     ///
     /// # Errors
     /// When the system refuses.
@@ -93,6 +125,7 @@ impl Medium for System {
             Open::Keep => options.create(true).truncate(false),
             Open::Empty => options.create(true).truncate(true),
             Open::New => options.create_new(true),
+            Open::Present => &mut options,
         };
         options.open(path)
     }
@@ -117,6 +150,13 @@ impl Medium for System {
             Step::RemoveFolder { path } => fs::remove_dir(path),
             Step::SetMode { file, mode } => file.set_permissions(fs::Permissions::from_mode(mode)),
             Step::SetGroup { file, group } => std::os::unix::fs::fchown(file, None, Some(group)),
+            Step::MakeFolderBelow { root, below } => root.make_folder(below),
+            Step::MakeLink { root, below, target } => root.make_link(below, target),
+            Step::SetTime { file, seconds } => root::set_time(file, seconds),
+            Step::SetLinkTime { root, below, seconds } => root.set_link_time(below, seconds),
+            Step::SyncAll { root } => Ok(rustix::fs::syncfs(root.directory())?),
+            Step::Exchange { one, other } => root::exchange(one, other),
+            Step::RemoveAll { path } => root::remove_all(path),
         }
     }
 }
@@ -252,6 +292,54 @@ impl Disk {
         self.0.perform(Step::RemoveFolder { path }).at("remove", path)
     }
 
+    pub(super) fn open_below(&self, root: &Root, below: &str, how: Open) -> Result<File, StoreError> {
+        let opened = self.0.open_below(root, below, how);
+        opened.at(if how == Open::New { "create" } else { "open" }, &root.join(below))
+    }
+
+    /// Makes a file this long: the bytes after that are cut off, and missing ones are a hole.
+    pub(super) fn set_length(&self, file: &File, path: &Path, bytes: u64) -> Result<(), StoreError> {
+        self.0.perform(Step::Cut { file, bytes }).at("set the length of", path)
+    }
+
+    pub(super) fn make_folder_below(&self, root: &Root, below: &str) -> Result<(), StoreError> {
+        self.0.perform(Step::MakeFolderBelow { root, below }).at("create the directory", &root.join(below))
+    }
+
+    /// Makes a symbolic link; one with the same target may be there.
+    pub(super) fn make_link(&self, root: &Root, below: &str, target: &str) -> Result<(), StoreError> {
+        match self.0.perform(Step::MakeLink { root, below, target }) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && has_target(root, below, target) => {
+                Ok(())
+            }
+            made => made.at("create the symbolic link", &root.join(below)),
+        }
+    }
+
+    pub(super) fn set_time(&self, file: &File, path: &Path, seconds: i64) -> Result<(), StoreError> {
+        self.0.perform(Step::SetTime { file, seconds }).at("set the time of", path)
+    }
+
+    pub(super) fn set_link_time(&self, root: &Root, below: &str, seconds: i64) -> Result<(), StoreError> {
+        self.0.perform(Step::SetLinkTime { root, below, seconds }).at("set the time of", &root.join(below))
+    }
+
+    /// Makes everything on the file system of a directory durable.
+    pub(super) fn sync_all(&self, root: &Root) -> Result<(), StoreError> {
+        self.0.perform(Step::SyncAll { root }).at("sync the file system of", root.path())
+    }
+
+    /// The error has no path, since the caller handles some kinds itself.
+    pub(super) fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        self.0.perform(Step::Exchange { one, other })
+    }
+
+    /// Removes a directory with everything in it, or a file, also where their owner may not write. No symbolic link is
+    /// followed. It is no error if nothing is there.
+    pub(super) fn remove_all(&self, path: &Path) -> Result<(), StoreError> {
+        self.0.perform(Step::RemoveAll { path }).at("remove", path)
+    }
+
     pub(super) fn set_mode(&self, file: &File, path: &Path, mode: u32) -> Result<(), StoreError> {
         self.0.perform(Step::SetMode { file, mode }).at("set the permissions of", path)
     }
@@ -261,6 +349,10 @@ impl Disk {
         let doing = "set the group (ttd's user must be a member; see file_group) of";
         self.0.perform(Step::SetGroup { file, group }).at(doing, path)
     }
+}
+
+fn has_target(root: &Root, below: &str, target: &str) -> bool {
+    root.link(below).is_ok_and(|found| found == target.as_bytes())
 }
 
 #[cfg(test)]

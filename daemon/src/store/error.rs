@@ -23,6 +23,12 @@ impl StoreError {
         matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
+    /// Whether the bytes that were to be written are right and cannot be what they say: a tree whose headers are not
+    /// those of its listing.
+    pub fn is_bad_data(&self) -> bool {
+        self.source.kind() == io::ErrorKind::InvalidData
+    }
+
     /// Whether a file was written by a later version of ttd. Such a file must not be replaced.
     pub fn is_later_version(&self) -> bool {
         self.source.kind() == io::ErrorKind::Unsupported

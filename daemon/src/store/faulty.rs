@@ -7,14 +7,15 @@
 //! open file, as on Linux, and its bytes can be read until the power is cut.
 
 use super::disk::{Medium, Open, Step, System};
+use super::root::Root;
+use super::undo::{Change, Undo};
 use std::collections::BTreeMap;
-use std::fs::{self, File, FileTimes};
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 /// The way in which the disk fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,33 +66,6 @@ struct State {
     /// Changes that are not durable yet and can be undone, in order.
     undo: Vec<Undo>,
     buried: u64,
-}
-
-#[derive(Debug)]
-enum Undo {
-    /// The bytes that were there before.
-    Bytes {
-        file: File,
-        inode: u64,
-        offset: u64,
-        old: Vec<u8>,
-        written: u64,
-        bytes: u64,
-        modified: SystemTime,
-        /// They never reach the disk, whatever syncs report.
-        lost: bool,
-    },
-    /// A name in this directory was changed.
-    Name { folder: PathBuf, change: Change },
-}
-
-#[derive(Debug)]
-enum Change {
-    Made(PathBuf),
-    MadeFolder(PathBuf),
-    Removed { path: PathBuf, grave: PathBuf },
-    RemovedFolder(PathBuf),
-    Renamed { from: PathBuf, to: PathBuf, replaced: Option<PathBuf> },
 }
 
 impl Faulty {
@@ -208,8 +182,15 @@ impl Faulty {
                 Some(Step::Remove { .. } | Step::RemoveFolder { .. } | Step::SyncFolder { .. }),
             )
             | (DiskFault::Full, Some(Step::Replace { .. } | Step::Rename { .. } | Step::SetMode { .. }))
-            | (DiskFault::Full, Some(Step::Cut { .. }))
-            | (DiskFault::ReadOnly, Some(Step::SyncFile { .. } | Step::SyncFolder { .. }))
+            | (DiskFault::Full, Some(Step::Cut { .. } | Step::Exchange { .. } | Step::RemoveAll { .. }))
+            | (
+                DiskFault::Full,
+                Some(Step::SetTime { .. } | Step::SetLinkTime { .. } | Step::SyncAll { .. }),
+            )
+            | (
+                DiskFault::ReadOnly,
+                Some(Step::SyncFile { .. } | Step::SyncFolder { .. } | Step::SyncAll { .. }),
+            )
             | (DiskFault::WriteBack, _) => return Ok(()),
             (DiskFault::Panic, Some(Step::SyncFile { .. } | Step::Copy { .. } | Step::SyncFolder { .. })) => {
                 state.refuse = None;
@@ -224,6 +205,9 @@ impl Faulty {
         state.refused += 1;
         if let Some(Step::SyncFile { file }) = step {
             state.lose_bytes(file.metadata()?.ino());
+        }
+        if let Some(Step::SyncAll { .. }) = step {
+            state.inodes().into_iter().for_each(|inode| state.lose_bytes(inode));
         }
         Err(errno.into())
     }
@@ -250,6 +234,19 @@ impl Medium for Faulty {
         let file = System.open(path, how)?;
         if is_new {
             state.note_name(path, Change::Made(path.to_owned()));
+        }
+        state.opened(&file)?;
+        Ok(file)
+    }
+
+    fn open_below(&self, root: &Root, below: &str, how: Open) -> io::Result<File> {
+        let mut state = self.state();
+        self.begin(&mut state, None)?;
+        let path = root.join(below);
+        let is_new = path.symlink_metadata().is_err();
+        let file = System.open_below(root, below, how)?;
+        if is_new {
+            state.note_name(&path, Change::Made(path.clone()));
         }
         state.opened(&file)?;
         Ok(file)
@@ -313,7 +310,35 @@ impl Medium for Faulty {
                 state.note_name(path, Change::RemovedFolder(path.to_owned()));
                 Ok(())
             }
-            Step::SetMode { .. } | Step::SetGroup { .. } => System.perform(step),
+            Step::MakeFolderBelow { root, below } => {
+                System.perform(step)?;
+                state.note_name(&root.join(below), Change::MadeFolder(root.join(below)));
+                Ok(())
+            }
+            Step::MakeLink { root, below, .. } => {
+                System.perform(step)?;
+                state.note_name(&root.join(below), Change::Made(root.join(below)));
+                Ok(())
+            }
+            Step::SyncAll { .. } => state.sync_all(),
+            Step::Exchange { one, other } => {
+                System.perform(step)?;
+                state.note_name(other, Change::Exchanged { one: one.to_owned(), other: other.to_owned() });
+                Ok(())
+            }
+            Step::RemoveAll { path } if path.symlink_metadata().is_err() => Ok(()),
+            Step::RemoveAll { path } => {
+                state.buried += 1;
+                let grave = self.grave.join(format!("{}-{}-all", std::process::id(), state.buried));
+                System.perform(Step::RemoveAll { path: &grave })?;
+                fs::rename(path, &grave)?;
+                state.note_name(path, Change::Removed { path: path.to_owned(), grave });
+                Ok(())
+            }
+            Step::SetMode { .. }
+            | Step::SetGroup { .. }
+            | Step::SetTime { .. }
+            | Step::SetLinkTime { .. } => System.perform(step),
         }
     }
 }
@@ -381,6 +406,38 @@ impl State {
         Err(rustix::io::Errno::IO.into())
     }
 
+    /// Makes everything durable, or fails.
+    fn sync_all(&mut self) -> io::Result<()> {
+        let fails = matches!(self.refuse, Some((from, DiskFault::WriteBack)) if self.steps >= from);
+        let mut is_any_lost = false;
+        for undo in &mut self.undo {
+            if let Undo::Bytes { lost, inode, .. } = undo
+                && fails
+                && !*lost
+            {
+                (*lost, is_any_lost) = (true, true);
+                let (failures, is_told) = self.failures.entry(*inode).or_default();
+                (*failures, *is_told) = (*failures + 1, false); // a sync of the file reports it, too
+            }
+        }
+        self.undo.retain(|undo| matches!(undo, Undo::Bytes { lost: true, .. }));
+        if !is_any_lost {
+            return Ok(());
+        }
+        self.refuse = None;
+        self.refused += 1;
+        Err(rustix::io::Errno::IO.into())
+    }
+
+    /// The files with bytes that are not durable yet.
+    fn inodes(&self) -> Vec<u64> {
+        let inode = |undo: &Undo| match undo {
+            Undo::Bytes { inode, .. } => Some(*inode),
+            Undo::Name { .. } => None,
+        };
+        self.undo.iter().filter_map(inode).collect()
+    }
+
     fn note_name(&mut self, path: &Path, change: Change) {
         let folder = path.parent().unwrap_or(path).to_owned();
         self.undo.push(Undo::Name { folder, change });
@@ -396,34 +453,5 @@ impl State {
         }
         kept.reverse();
         self.undo = kept;
-    }
-}
-
-impl Undo {
-    /// Undoes the change. Errors are ignored: a later durable change may make it impossible.
-    fn perform(self) {
-        let change = match self {
-            Undo::Bytes { file, offset, mut old, written, bytes, modified, .. } => {
-                old.resize(written as usize, 0);
-                let end = offset + written;
-                let now = file.metadata().map_or(0, |metadata| metadata.len());
-                file.write_all_at(&old, offset).unwrap();
-                if now <= end {
-                    file.set_len(bytes).unwrap();
-                }
-                return file.set_times(FileTimes::new().set_modified(modified)).unwrap();
-            }
-            Undo::Name { change, .. } => change,
-        };
-        let _ = match change {
-            Change::Made(path) => fs::remove_file(path),
-            Change::MadeFolder(path) => fs::remove_dir_all(path),
-            Change::Removed { path, grave } => fs::rename(grave, path),
-            Change::RemovedFolder(path) => fs::create_dir(path),
-            Change::Renamed { from, to, replaced } => fs::rename(&to, from).and_then(|()| match replaced {
-                Some(grave) => fs::rename(grave, to),
-                None => Ok(()),
-            }),
-        };
     }
 }

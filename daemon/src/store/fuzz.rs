@@ -49,6 +49,7 @@ impl Folder {
             paused: false,
             no_reuse: false,
             takes_from_older: false,
+            as_file: false,
             names,
         };
         home.slot(key).create(&record, &manifest).expect("the folder can be written");

@@ -7,6 +7,7 @@ use rustix::fs::FlockOperation;
 use shared::id::SwarmKey;
 use shared::manifest::Parser;
 use shared::name::ResourceName;
+use shared::tree::TreeName;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -178,6 +179,11 @@ impl Home {
         self.folder.join(name.as_str())
     }
 
+    /// The path of a finished tree whose resource has this name; `None` if a tree's name is different.
+    pub fn tree(&self, name: &ResourceName) -> Option<PathBuf> {
+        TreeName::of_resource(name).map(|tree| self.folder.join(tree.as_str()))
+    }
+
     /// The path of the visible manifest for this name.
     pub fn manifest_file(&self, name: &ResourceName) -> PathBuf {
         self.folder.join(name.manifest_name())
@@ -282,6 +288,19 @@ impl Home {
         results.into_iter().collect()
     }
 
+    /// Removes a directory with everything in it. It loses its name in one step, and then its content.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove_tree(&self, path: &Path) -> Result<(), StoreError> {
+        let away = self.temporary();
+        match self.disk.rename(path, &away) {
+            Ok(()) => self.disk.remove_all(&away),
+            // One that its owner may not write to cannot be moved by others than root.
+            Err(_) => self.disk.remove_all(path),
+        }
+    }
+
     /// Makes the names in the shared directory durable.
     ///
     /// # Errors
@@ -294,7 +313,7 @@ impl Home {
         let folder = self.ours.join("imports");
         for entry in fs::read_dir(&folder).at("read the directory", &folder)? {
             let path = entry.at("read the directory", &folder)?.path();
-            if let Err(error) = self.disk.remove(&path) {
+            if let Err(error) = self.disk.remove_all(&path) {
                 tracing::warn!(%error, "cannot delete the rest of an import"); // for example on a read-only disk
             }
         }

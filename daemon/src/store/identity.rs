@@ -67,6 +67,21 @@ impl FileIdentity {
         }
     }
 
+    /// The identity of a tree as a whole: its top directory, whatever is in it, and the size of the resource.
+    pub(super) fn of_tree(top: &Metadata, bytes: u64) -> FileIdentity {
+        FileIdentity { device: top.dev(), inode: top.ino(), bytes, modified_s: 0, modified_ns: 0 }
+    }
+
+    /// The inode, and the time of the last change in seconds and nanoseconds.
+    pub(super) fn parts(&self) -> (u64, i64, u32) {
+        (self.inode, self.modified_s, self.modified_ns as u32)
+    }
+
+    /// An identity of these parts. The device is not compared, and left out.
+    pub(super) fn of_parts(inode: u64, bytes: u64, modified_s: i64, modified_ns: u32) -> FileIdentity {
+        FileIdentity { device: 0, inode, bytes, modified_s, modified_ns: modified_ns.into() }
+    }
+
     /// Whether both are the same file with the same content. The device is not compared, since its number may change at
     /// a reboot.
     pub fn is_same(&self, other: &FileIdentity) -> bool {

@@ -24,6 +24,7 @@
 //! the record notes that; the files that only the download needed are removed.
 
 mod atomic;
+mod chunk_set;
 mod disk;
 mod error;
 #[cfg(test)]
@@ -37,19 +38,29 @@ mod home;
 mod identity;
 mod idle;
 mod import;
+mod lay_out;
+mod layout;
 mod limits_file;
+mod mode;
 mod own_file;
 mod part;
 mod place;
 mod probe;
 mod publish;
+mod publish_tree;
 mod published;
+mod published_tree;
 mod read;
 mod recall;
 mod record;
 mod reuse;
+mod root;
 mod slot;
+mod staging;
 mod strays;
+mod tree_form;
+#[cfg(test)]
+mod undo;
 
 #[cfg_attr(
     not(any(test, feature = "fuzz")),
@@ -64,6 +75,7 @@ pub use home::{Home, NotHere};
 pub use identity::{FileIdentity, open_regular};
 pub use idle::be_idle;
 pub use import::Import;
+pub use lay_out::{LayOutError, Shape, wait_until_laid_out};
 pub use limits_file::SavedLimits;
 pub use own_file::OwnFile;
 pub use part::PartFile;
@@ -71,7 +83,9 @@ pub use place::{Lying, NameState};
 pub use probe::{Found, OldFile};
 pub use publish::{PublishError, Publisher, holds_already};
 pub use published::PublishedFile;
+pub use published_tree::PublishedTree;
 pub use recall::Loaded;
 pub use record::{NameRecord, Record};
 pub use reuse::Donor;
 pub use slot::Slot;
+pub use staging::StagingTree;

@@ -163,6 +163,15 @@ impl OwnFile {
         }
     }
 
+    /// Removes all bytes, durably: they are elsewhere.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn empty(&self) -> Result<(), StoreError> {
+        self.cut(0)?;
+        self.sync_file()
+    }
+
     /// Marks the file as complete with this many bytes: anything after them is cut off, and nothing more is written.
     /// Returns `None` if it is shorter, or if it was complete before and somebody has written to it since.
     /// `failed_before` is as in [`sync`](OwnFile::sync): after a failed sync the file is written to again, and a caller
@@ -199,10 +208,27 @@ impl OwnFile {
     /// # Errors
     /// When the disk fails, or a sync has failed since then.
     pub(super) fn sync(&self, failed_before: u64) -> Result<(), StoreError> {
+        self.sync_by(failed_before, || self.sync_file())
+    }
+
+    /// Syncs the file itself, without counting a failure.
+    pub(super) fn sync_file(&self) -> Result<(), StoreError> {
+        self.disk.sync_file(&self.file, &self.path)
+    }
+
+    /// Like [`sync`](OwnFile::sync), of whatever `sync` syncs.
+    ///
+    /// # Errors
+    /// When it fails, or a sync has failed since then.
+    pub(super) fn sync_by(
+        &self,
+        failed_before: u64,
+        sync: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let _one_at_a_time = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         self.must_have_synced(failed_before)?;
         let mut failure = Failure { count: &self.failed_syncs, is_one: true };
-        self.disk.sync_file(&self.file, &self.path)?;
+        sync()?;
         failure.is_one = false;
         Ok(())
     }

@@ -1,10 +1,16 @@
 //! The file that chunks are written to and served from, before and after it is published.
 
+use super::chunk_set::ChunkSet;
 use super::disk::{Disk, Open};
-use super::{At, OwnFile, StoreError};
+use super::lay_out::TreePart;
+use super::layout::{Layout, Place};
+use super::{At, OwnFile, StagingTree, StoreError};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
 use shared::host::sparse;
+use shared::have::HaveMap;
+use shared::host::hashing::{Checked, Progress, check_part, check_part_body};
+use shared::manifest::Manifest;
 use shared::rpc::wire::buffers;
 use shared::zeros::{self, Part};
 use std::fs::File;
@@ -12,15 +18,22 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
-/// A resource's bytes on disk, shared between threads: all access is positional.
+/// A resource's bytes on disk, shared between threads: all access is positional. They are in one file, or, once the
+/// resource is known to be a tree, in the tree's files.
 #[derive(Debug)]
 pub struct PartFile {
     own: OwnFile,
     count: ChunkCount,
     /// The last chunk's length in bytes; 0 while unknown.
     last_bytes: AtomicU64,
+    /// The chunks that may be in the one file: they are moved when there is a tree.
+    plain: ChunkSet,
+    tree: OnceLock<Box<TreePart>>,
+    /// Whether everything was moved into the tree, so that the one file is empty.
+    is_moved: AtomicBool,
 }
 
 impl PartFile {
@@ -30,7 +43,30 @@ impl PartFile {
     /// When it cannot be opened for reading and writing.
     pub fn open(disk: &Disk, path: &Path, count: ChunkCount) -> Result<PartFile, StoreError> {
         let own = OwnFile::new(disk, disk.open(path, Open::Keep)?, path.to_owned());
-        Ok(PartFile { own, count, last_bytes: AtomicU64::new(0) })
+        let (last_bytes, plain) = (AtomicU64::new(0), ChunkSet::empty(count));
+        Ok(PartFile {
+            own,
+            count,
+            last_bytes,
+            plain,
+            tree: OnceLock::new(),
+            is_moved: AtomicBool::new(false),
+        })
+    }
+
+    /// The part of a download that was laid out as a tree by an earlier run. What that run left in the one file still
+    /// has to be moved.
+    pub(super) fn with_tree(self, staging: StagingTree) -> PartFile {
+        self.begin_tree(staging);
+        self.is_moved.store(self.plain_length().is_ok_and(|length| length == 0), Ordering::Release);
+        self
+    }
+
+    /// Notes the chunks that are in it, as a have map or a check says.
+    pub fn know(&self, have: &HaveMap) {
+        let tree = self.tree.get().filter(|_| !self.is_half_moved());
+        let chunks = tree.map_or(&self.plain, |tree| &tree.placed);
+        have.iter().for_each(|index| chunks.insert(index));
     }
 
     /// The number of chunks of the resource.
@@ -60,22 +96,81 @@ impl PartFile {
         }
     }
 
-    /// Forgets the length of the last chunk, which is missing again.
+    /// Forgets the length of the last chunk, which is missing again. A tree's length is known from its listing.
     pub fn forget_last(&self) {
-        self.last_bytes.store(0, Ordering::Release);
+        if self.tree.get().is_none() {
+            self.last_bytes.store(0, Ordering::Release);
+        }
     }
 
     /// Allows writing to a complete file again, because some chunks must be replaced.
     pub fn reopen(&self) {
         self.own.reopen();
+        if let Some(tree) = self.tree.get() {
+            tree.staging.reopen();
+        }
     }
 
-    /// The length of the file; 0 when nothing was written to it yet.
+    /// How far the data reaches, in bytes; 0 when nothing was written yet.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn length(&self) -> Result<u64, StoreError> {
+        match self.tree.get() {
+            Some(tree) => Ok(tree.staging.layout().bytes()),
+            None => self.plain_length(),
+        }
+    }
+
+    /// The length of the one file.
+    pub(super) fn plain_length(&self) -> Result<u64, StoreError> {
         Ok(self.own.metadata()?.len())
+    }
+
+    /// Whether it is a tree.
+    pub fn is_tree(&self) -> bool {
+        self.tree.get().is_some()
+    }
+
+    /// Whether chunks of a tree are still in the one file: a crash interrupted their move.
+    pub fn is_half_moved(&self) -> bool {
+        self.is_tree() && !self.is_moved.load(Ordering::Acquire)
+    }
+
+    /// The tree, if it is one.
+    pub(super) fn tree(&self) -> Option<&TreePart> {
+        self.tree.get().map(Box::as_ref)
+    }
+
+    /// Has chunks written to a tree from now on.
+    pub(super) fn begin_tree(&self, staging: StagingTree) {
+        self.set_bytes(staging.layout().bytes());
+        let tree = TreePart { staging, placed: ChunkSet::empty(self.count) };
+        drop(self.tree.set(Box::new(tree))); // one task does this
+        fence(Ordering::SeqCst); // see `write`
+    }
+
+    /// The chunks that may be in the one file.
+    pub(super) fn plain_chunks(&self) -> Vec<ChunkIndex> {
+        self.plain.iter().collect()
+    }
+
+    /// Empties the one file, whose chunks were copied into the tree. They count as there only when they are durable:
+    /// until then they are read from the one file.
+    pub(super) fn end_move(&self, moved: &[ChunkIndex]) -> Result<(), StoreError> {
+        self.sync(self.failed_syncs())?;
+        if let Some(tree) = self.tree.get() {
+            moved.iter().for_each(|index| tree.placed.insert(*index));
+        }
+        self.own.empty()?;
+        self.is_moved.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// The size of the resource; while it is unknown, the size of all chunks but the last; `None` if that is nothing.
+    pub(super) fn bytes_at_most(&self) -> Option<u64> {
+        let last = self.count.last()?;
+        self.bytes().or_else(|| Some(last.offset()).filter(|bytes| *bytes > 0))
     }
 
     /// Checks that no other file is at its path. The file itself need not be there: it may have been published.
@@ -92,13 +187,22 @@ impl PartFile {
     /// # Errors
     /// When the disk is full or fails.
     pub fn clear(&self, chunks: Range<u32>) -> Result<(), StoreError> {
-        let (begin, end) = (ChunkIndex(chunks.start).offset(), ChunkIndex(chunks.end).offset());
-        self.own.clear(begin, end - begin)?;
-        if chunks.end == self.count.get() {
-            self.own.cut(end)?;
-            self.last_bytes.store(CHUNK_BYTES.into(), Ordering::Release);
+        if self.tree.get().is_none() {
+            chunks.clone().for_each(|index| self.plain.insert(ChunkIndex(index)));
+            let (begin, end) = (ChunkIndex(chunks.start).offset(), ChunkIndex(chunks.end).offset());
+            self.own.clear(begin, end - begin)?;
+            if chunks.end == self.count.get() {
+                self.own.cut(end)?;
+                self.last_bytes.store(CHUNK_BYTES.into(), Ordering::Release);
+            }
+            fence(Ordering::SeqCst); // see `write`
         }
-        Ok(())
+        let Some(tree) = self.tree.get() else { return Ok(()) };
+        chunks.map(ChunkIndex).try_for_each(|index| {
+            let mut zeros = buffers::take(self.chunk_bytes(index));
+            zeros.fill(0);
+            tree.write(index, &zeros)
+        })
     }
 
     /// Writes a verified chunk without syncing it. Long runs of zeros become holes. The file ends with the last chunk:
@@ -107,10 +211,24 @@ impl PartFile {
     /// # Errors
     /// When the disk is full or fails.
     pub fn write(&self, index: ChunkIndex, bytes: &[u8]) -> Result<(), StoreError> {
-        if Some(index) != self.count.last() {
-            self.own.write(index.offset(), bytes)?;
-        } else {
-            self.own.write_end(index.offset(), bytes)?;
+        if let Some(tree) = self.tree.get() {
+            return tree.write(index, bytes);
+        }
+        self.plain.insert(index);
+        self.write_plain(index, bytes)?;
+        // Whoever makes the tree looks at `plain` after that. So either the chunk is found there and moved, or the tree
+        // is seen here.
+        fence(Ordering::SeqCst);
+        self.tree.get().map_or(Ok(()), |tree| tree.write(index, bytes))
+    }
+
+    fn write_plain(&self, index: ChunkIndex, bytes: &[u8]) -> Result<(), StoreError> {
+        let is_last = Some(index) == self.count.last();
+        Layout::File.write(index.offset(), bytes, |place, part| {
+            let Place::File { offset, .. } = place else { return Ok(()) };
+            if is_last { self.own.write_end(offset, part) } else { self.own.write(offset, part) }
+        })?;
+        if is_last {
             self.last_bytes.store(bytes.len() as u64, Ordering::Release);
         }
         Ok(())
@@ -130,7 +248,9 @@ impl PartFile {
         from_offset: u64,
     ) -> Result<(), StoreError> {
         let (offset, len) = (index.offset(), bytes.len() as u64);
-        if Some(index) != self.count.last()
+        self.plain.insert(index);
+        if self.tree.get().is_none()
+            && Some(index) != self.count.last()
             && self.own.shares_blocks()
             && self.own.copy_range_from(from, from_offset, offset, len).is_ok()
             && self.contains(offset, bytes)
@@ -139,7 +259,8 @@ impl PartFile {
                 let Part::Zeros(run) = part else { continue };
                 self.own.clear(offset + run.start as u64, run.len() as u64)?;
             }
-            return Ok(());
+            fence(Ordering::SeqCst); // see `write`
+            return self.tree.get().map_or(Ok(()), |tree| tree.write(index, bytes));
         }
         self.write(index, bytes)
     }
@@ -161,7 +282,20 @@ impl PartFile {
     /// When the file is shorter than it was, or the disk fails.
     pub fn read(&self, index: ChunkIndex) -> Result<BytesMut, StoreError> {
         let mut bytes = buffers::take(self.chunk_bytes(index));
-        self.own.file().read_exact_at(&mut bytes, index.offset()).at("read", self.path())?;
+        let placed = || self.tree.get().filter(|tree| tree.placed.contains(index));
+        if placed().is_none() {
+            let read = Layout::File.read(index.offset(), &mut bytes, |place, part| {
+                let Place::File { offset, .. } = place else { return Ok(()) };
+                self.own.file().read_exact_at(part, offset)
+            });
+            if placed().is_none() {
+                return read.at("read", self.path()).map(|()| bytes);
+            }
+            // It was moved meanwhile, so what was read may be less than the chunk.
+            bytes.resize(self.chunk_bytes(index), 0);
+        }
+        let Some(tree) = placed() else { return Ok(bytes) };
+        tree.staging.read(index.offset(), &mut bytes)?;
         Ok(bytes)
     }
 
@@ -185,7 +319,12 @@ impl PartFile {
     /// # Errors
     /// When the disk fails, or has failed since then.
     pub fn sync(&self, failed_before: u64) -> Result<(), StoreError> {
-        self.own.sync(failed_before)
+        self.own.sync_by(failed_before, || {
+            if !self.is_moved.load(Ordering::Acquire) {
+                self.own.sync_file()?;
+            }
+            self.tree.get().map_or(Ok(()), |tree| tree.staging.sync())
+        })
     }
 
     /// The number of failed syncs so far.
@@ -196,6 +335,17 @@ impl PartFile {
     /// The number of failed syncs after a running sync has ended. Blocks until then.
     pub fn wait_for_failed_syncs(&self) -> u64 {
         self.own.wait_for_failed_syncs()
+    }
+
+    /// Compares what is here with a manifest, like [`check_part`](shared::host::hashing::check_part).
+    ///
+    /// # Errors
+    /// When the disk fails, or `progress` stops it.
+    pub fn check(&self, manifest: &Manifest, progress: &Progress<'_>) -> io::Result<Checked> {
+        match self.tree.get() {
+            Some(tree) => check_part_body(&tree.staging, manifest, progress),
+            None => check_part(self.own.file(), manifest, progress),
+        }
     }
 
     /// The file itself, for operations on the whole of it.

@@ -12,7 +12,7 @@ use std::path::Path;
 pub enum Lying {
     /// Nothing.
     Nothing,
-    /// A regular file.
+    /// A regular file, or a directory where a tree is expected.
     File(FileIdentity),
     /// Something else, described for users ("a directory").
     Other(&'static str),
@@ -39,8 +39,13 @@ impl NameState {
     }
 
     /// Examines both paths. Blocks as long as the disk does.
-    pub fn look(home: &Home, name: &ResourceName) -> NameState {
-        NameState { file: Lying::at(&home.file(name)), manifest: Lying::at(&home.manifest_file(name)) }
+    /// `tree` is the size of the resource that has the name, in bytes, if it is a tree.
+    pub fn look(home: &Home, name: &ResourceName, tree: Option<u64>) -> NameState {
+        let file = match tree.and_then(|bytes| Some((home.tree(name)?, bytes))) {
+            Some((path, bytes)) => Lying::tree_at(&path, bytes),
+            None => Lying::at(&home.file(name)),
+        };
+        NameState { file, manifest: Lying::at(&home.manifest_file(name)) }
     }
 }
 
@@ -49,6 +54,17 @@ impl Lying {
     pub fn at(path: &Path) -> Lying {
         match std::fs::symlink_metadata(path) {
             Ok(metadata) => Lying::of(&metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Lying::Nothing,
+            Err(_) => Lying::Unknown,
+        }
+    }
+
+    /// Examines the path of a tree. A directory counts as the file that the resource is.
+    pub fn tree_at(path: &Path, bytes: u64) -> Lying {
+        match std::fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_dir() => Lying::File(FileIdentity::of_tree(&metadata, bytes)),
+            Ok(metadata) if metadata.is_file() => Lying::Other("a file"),
+            Ok(metadata) => Lying::Other(kind_of(metadata.file_type())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Lying::Nothing,
             Err(_) => Lying::Unknown,
         }

@@ -32,6 +32,9 @@ pub enum PublishError {
     /// Other content has the name.
     #[error("{0} exists here with different content")]
     NameTaken(ResourceName),
+    /// Its bytes are right, and they are not a tree: the reason.
+    #[error("{0}")]
+    NoTree(String),
     /// The file to be published or copied has changed: it has another length, or others wrote to it.
     #[error("{} is corrupt, or was changed by another program; check the disk (`dmesg`, `smartctl`)", .0.display())]
     Damaged(PathBuf),
@@ -207,6 +210,18 @@ fn must_be_free(home: &Home, name: &ResourceName) -> Result<(), PublishError> {
         }
     }
     Ok(())
+}
+
+/// Checks that nothing except a directory is at the path of a tree, and nothing except a file at that of its manifest.
+pub(super) fn must_be_free_for_tree(home: &Home, name: &ResourceName, to: &Path) -> Result<(), PublishError> {
+    let manifest = home.manifest_file(name);
+    if let Lying::Other(what) = Lying::at(&manifest) {
+        return Err(PublishError::Obstructed { path: manifest, what });
+    }
+    match Lying::tree_at(to, 0) {
+        Lying::Other(what) => Err(PublishError::Obstructed { path: to.to_owned(), what }),
+        _ => Ok(()),
+    }
 }
 
 /// The identity of the file at a path if it contains this resource: it may have been put there before a crash, or by

@@ -1,16 +1,18 @@
-//! A finished file under its name, from which chunks are served.
+//! A finished file or tree under its name, from which chunks are served.
 
-use super::{FileIdentity, open_regular};
+use super::layout::{Layout, Place};
+use super::{FileIdentity, PublishedTree, open_regular};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::manifest::Manifest;
 use shared::plain::io_error;
 use shared::rpc::wire::buffers;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// A finished file under its name. It is served only while it is the file that was hashed. It is opened only to read a
+/// A finished file or tree under its name. It is served only while it is what was hashed. It is opened only to read a
 /// chunk, since a daemon may have many thousands of files.
 #[derive(Debug)]
 pub struct PublishedFile {
@@ -18,8 +20,10 @@ pub struct PublishedFile {
     pub manifest: Manifest,
     /// Its path.
     pub path: PathBuf,
-    /// The identity of the file that was hashed.
+    /// The identity of the file that was hashed; of a tree, that of the whole (see [`PublishedTree::identity_at`]).
     pub identity: FileIdentity,
+    /// What its slot says of its files, if it is a tree.
+    pub tree: Option<PublishedTree>,
 }
 
 impl PublishedFile {
@@ -27,8 +31,13 @@ impl PublishedFile {
     ///
     /// # Errors
     /// Why it cannot be served, as text for users.
-    pub fn find(manifest: &Manifest, path: &Path, identity: FileIdentity) -> Result<PublishedFile, String> {
-        let now = FileIdentity::at(path)
+    pub fn find(
+        manifest: &Manifest,
+        path: &Path,
+        identity: FileIdentity,
+        tree: Option<PublishedTree>,
+    ) -> Result<PublishedFile, String> {
+        let now = identity_at(path, identity.bytes, tree.is_some())
             .map_err(|error| format!("cannot access {}: {}", path.display(), io_error(&error)))?;
         if !identity.is_same(&now) {
             return Err(format!("{} has changed since it was hashed", path.display()));
@@ -38,12 +47,14 @@ impl PublishedFile {
         if !(above..=count.bytes_max()).contains(&identity.bytes) {
             return Err(format!("the size of {} does not match its manifest", path.display()));
         }
-        Ok(PublishedFile { manifest: manifest.clone(), path: path.to_owned(), identity })
+        Ok(PublishedFile { manifest: manifest.clone(), path: path.to_owned(), identity, tree })
     }
 
-    /// Whether the file under the name is still the one that was hashed.
+    /// Whether the file under the name is still the one that was hashed. Of a tree only the top directory is looked at;
+    /// its files are when chunks of them are read.
     pub fn is_unchanged(&self) -> bool {
-        FileIdentity::at(&self.path).is_ok_and(|now| self.identity.is_same(&now))
+        identity_at(&self.path, self.identity.bytes, self.tree.is_some())
+            .is_ok_and(|now| self.identity.is_same(&now))
     }
 
     fn open(&self) -> Option<File> {
@@ -54,10 +65,24 @@ impl PublishedFile {
 
     /// Reads a chunk; `None` if the file has changed. Blocks.
     pub fn read(&self, index: ChunkIndex) -> Option<BytesMut> {
-        let file = self.open()?;
         let rest = self.identity.bytes.checked_sub(index.offset())?;
         let mut bytes = buffers::take(rest.min(u64::from(CHUNK_BYTES)) as usize);
-        file.read_exact_at(&mut bytes, index.offset()).ok()?;
+        match &self.tree {
+            Some(tree) => tree.read(&self.path, index.offset(), &mut bytes)?,
+            None => {
+                let file = self.open()?;
+                let read = |place, part: &mut [u8]| match place {
+                    Place::File { offset, .. } => file.read_exact_at(part, offset),
+                    Place::Sums(_) => Ok(()), // a plain file has none
+                };
+                Layout::File.read(index.offset(), &mut bytes, read).ok()?;
+            }
+        }
         Some(bytes)
     }
+}
+
+/// The identity of what is at a path now.
+fn identity_at(path: &Path, bytes: u64, is_tree: bool) -> io::Result<FileIdentity> {
+    if is_tree { PublishedTree::identity_at(path, bytes) } else { FileIdentity::at(path) }
 }

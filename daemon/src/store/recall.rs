@@ -17,6 +17,8 @@ pub struct Loaded {
     pub record: Record,
     /// Its manifest.
     pub manifest: Manifest,
+    /// Whether it was laid out as a tree.
+    pub is_tree: bool,
     /// Set when the saved record was unreadable and was rebuilt from the manifest: the error. A rebuilt record may lack
     /// names.
     pub rebuilt: Option<StoreError>,
@@ -71,7 +73,7 @@ impl Slot {
             Ok(record) => (record, None),
             Err(error) => (Record::rebuilt(&manifest), Some(error)),
         };
-        Ok(Loaded { record, manifest, rebuilt })
+        Ok(Loaded { record, manifest, is_tree: self.tree().exists(), rebuilt })
     }
 
     fn load_record(&self, sealed: &io::Result<Vec<u8>>) -> Result<Record, StoreError> {

@@ -36,6 +36,8 @@ pub struct Record {
     pub no_reuse: bool,
     /// Whether chunks of the file that it replaces are being taken. After a crash that file is looked at again.
     pub takes_from_older: bool,
+    /// Whether it is a file even if its bytes are those of a tree, because a user asked for that.
+    pub as_file: bool,
     /// The names that it has, or will have, in the shared directory.
     pub names: Vec<NameRecord>,
 }
@@ -101,6 +103,8 @@ struct Toml {
     no_reuse: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     takes_from_older: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    as_file: bool,
     names: Vec<NameRecord>,
 }
 
@@ -132,6 +136,7 @@ impl Record {
             paused: false,
             no_reuse: false,
             takes_from_older: false,
+            as_file: false,
             names,
         }
     }
@@ -150,6 +155,7 @@ impl Record {
             paused: self.paused,
             no_reuse: self.no_reuse,
             takes_from_older: self.takes_from_older,
+            as_file: self.as_file,
             names: self.names.clone(),
         };
         let text = toml::to_string(&toml).expect("a record has nothing that TOML cannot say");
@@ -179,6 +185,7 @@ impl Record {
             paused: toml.paused,
             no_reuse: toml.no_reuse,
             takes_from_older: toml.takes_from_older,
+            as_file: toml.as_file,
             names: toml.names,
         })
     }
@@ -202,6 +209,7 @@ mod tests {
             paused: false,
             no_reuse: true,
             takes_from_older: true,
+            as_file: false,
             names: vec![
                 NameRecord {
                     name: "été \"1\"".parse().unwrap(),
@@ -253,6 +261,7 @@ mod tests {
             paused: false,
             no_reuse: false,
             takes_from_older: false,
+            as_file: false,
             names: vec![NameRecord {
                 name: "b".parse().unwrap(),
                 replace: true,

@@ -1,5 +1,6 @@
 //! A file of this machine that chunks of a download are taken from.
 
+use super::published_tree::OpenTree;
 use super::{At, PartFile, PublishedFile, StoreError, open_regular};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -16,6 +17,8 @@ use std::sync::Arc;
 pub enum Donor {
     /// A finished file.
     Published(OpenFile),
+    /// A finished tree.
+    Tree(OpenTree),
     /// An unfinished download.
     Part(Arc<PartFile>),
 }
@@ -35,6 +38,9 @@ impl Donor {
     /// When it cannot be opened, or is not the file that was hashed.
     pub fn published(published: &PublishedFile) -> Result<Donor, StoreError> {
         let (path, bytes) = (published.path.clone(), published.identity.bytes);
+        if let Some(tree) = &published.tree {
+            return Ok(Donor::Tree(tree.open(&path)?));
+        }
         let file = open_regular(&path)?;
         let now = super::FileIdentity::of(&file).at("access", &path)?;
         if !published.identity.is_same(&now) {
@@ -50,6 +56,7 @@ impl Donor {
     pub fn read(&self, index: ChunkIndex) -> Result<BytesMut, StoreError> {
         match self {
             Donor::Part(part) => part.read(index),
+            Donor::Tree(tree) => tree.read(index),
             Donor::Published(OpenFile { file, path, bytes }) => {
                 let bytes = bytes.saturating_sub(index.offset()).min(CHUNK_BYTES.into());
                 let mut chunk = buffers::take(bytes as usize);
@@ -59,11 +66,13 @@ impl Donor {
         }
     }
 
-    /// The file, whose blocks another file may share.
-    pub fn file(&self) -> &File {
+    /// The file, whose blocks another file may share; `None` if there are many.
+    pub fn file(&self) -> Option<&File> {
         match self {
-            Donor::Part(part) => part.own().file(),
-            Donor::Published(open) => &open.file,
+            Donor::Part(part) if part.is_tree() => None,
+            Donor::Part(part) => Some(part.own().file()),
+            Donor::Published(open) => Some(&open.file),
+            Donor::Tree(_) => None,
         }
     }
 }
@@ -89,7 +98,7 @@ mod tests {
         let manifest =
             Manifest::new("old".parse().unwrap(), ResourceId::of(bytes), trackers, hashes).unwrap();
         let identity = FileIdentity::at(&path).unwrap();
-        PublishedFile { manifest, path, identity }
+        PublishedFile { manifest, path, identity, tree: None }
     }
 
     #[test]
@@ -124,12 +133,12 @@ mod tests {
         let part = PartFile::open(&Disk::system(), &folder.path().join("x.part"), count).unwrap();
         let verified = donor.read(ChunkIndex(1)).unwrap();
         fs::write(folder.path().join("old"), vec![7; bytes.len()]).unwrap(); // in place
-        part.write_shared(ChunkIndex(1), &verified, donor.file(), 1 << 20).unwrap();
+        part.write_shared(ChunkIndex(1), &verified, donor.file().unwrap(), 1 << 20).unwrap();
         assert_eq!(part.read(ChunkIndex(1)).unwrap(), bytes[1 << 20..]);
         assert_eq!(part.bytes(), Some(bytes.len() as u64));
         // To another position, with the blocks of the other file where the file system can do that.
         let other = donor.read(ChunkIndex(1)).unwrap();
-        part.write_shared(ChunkIndex(0), &[7; CHUNK_BYTES as usize], donor.file(), 0).unwrap();
+        part.write_shared(ChunkIndex(0), &[7; CHUNK_BYTES as usize], donor.file().unwrap(), 0).unwrap();
         assert_eq!(part.read(ChunkIndex(0)).unwrap(), [7; CHUNK_BYTES as usize][..]);
         assert_eq!(other, [7; (1 << 20) - 9][..]);
     }

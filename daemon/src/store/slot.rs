@@ -57,7 +57,20 @@ impl Slot {
     /// # Errors
     /// When it cannot be opened for reading and writing.
     pub fn open_part(&self, count: ChunkCount) -> Result<PartFile, StoreError> {
-        PartFile::open(&self.disk, &self.part(), count)
+        let part = PartFile::open(&self.disk, &self.part(), count)?;
+        let tree = self.tree();
+        if !tree.exists() {
+            return Ok(part);
+        }
+        match tree.open_staging() {
+            Ok(staging) => Ok(part.with_tree(staging)),
+            Err(error) if error.is_bad_data() => {
+                tracing::warn!(%error, "the directory is fetched again");
+                tree.remove()?;
+                Ok(part)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes the slot with its manifest and its first record. If the slot exists, both are written again.
@@ -153,13 +166,14 @@ impl Slot {
     pub fn remove(&self) -> Result<(), StoreError> {
         self.disk.remove(&self.record())?;
         self.disk.remove(&self.manifest())?;
+        self.tree().remove()?;
         self.disk.remove_folder(&self.folder)?;
         self.disk.sync_folder(self.parent())
     }
 
     /// Whether it contains files that only an unfinished download needs.
     pub fn is_untidy(&self) -> bool {
-        self.part().exists() || self.have().exists()
+        self.part().exists() || self.have().exists() || self.tree().is_untidy()
     }
 
     /// Removes the files that only an unfinished download needs.
@@ -168,7 +182,8 @@ impl Slot {
     /// When it cannot be removed.
     pub fn tidy(&self) -> Result<(), StoreError> {
         self.disk.remove(&self.have())?;
-        self.disk.remove(&self.part())
+        self.disk.remove(&self.part())?;
+        self.tree().tidy()
     }
 
     fn parent(&self) -> &Path {

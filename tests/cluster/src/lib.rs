@@ -4,7 +4,7 @@
 //! [`process`] starts, watches and ends a process; [`files`] makes and hashes files; [`mounts`] gives a test disks of
 //! its own, and [`clock`] a time of day; [`skip`] records tests that cannot run here; [`document`] reads commands and
 //! files out of a document; [`crash`] kills a daemon again and again; [`slow_link`] delays the bytes between two
-//! processes; [`fake_tracker`] and [`hostile`] misbehave as they are told. Scenarios are written with [`Tracker`] and
+//! processes; [`trees`] makes and compares directories; [`fake_tracker`] and [`hostile`] misbehave as they are told. Scenarios are written with [`Tracker`] and
 //! [`Daemon`], which panic on a failure with the logs of all processes; `questions` asks a tracker.
 
 mod again;
@@ -26,6 +26,8 @@ pub mod skip;
 #[cfg(feature = "hostile")]
 pub mod slow_link;
 mod tracker;
+#[cfg(feature = "hostile")]
+pub mod trees;
 mod wait;
 
 pub use daemon::{Daemon, Status};

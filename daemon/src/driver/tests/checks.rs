@@ -238,7 +238,7 @@ async fn whoever_asks_about_a_file_that_is_known_to_be_gone_hears_so() {
     };
     assert_eq!(served.path, rig.file("one"));
     let identity = rig.driver.library.get(names[0].key()).unwrap().record.names[1].published.unwrap();
-    let gone = PublishedFile { manifest: names[1].clone(), path: rig.file("two"), identity };
+    let gone = PublishedFile { manifest: names[1].clone(), path: rig.file("two"), identity, tree: None };
     rig.driver.source_changed(names[1].key(), &Arc::new(gone)); // somebody looked at the file before
     let asked = verify(&mut rig, "two").await;
     let state = task(&mut rig, asked).await;

@@ -7,6 +7,7 @@
 mod beside;
 mod shifted;
 
+use super::contents::{self, dense, sparse, tree};
 use super::*;
 use crate::inbox::Input;
 use crate::library::{Fetching, TakeError};
@@ -68,23 +69,11 @@ enum Stop {
 /// What the resource consists of.
 type Content = fn() -> Vec<u8>;
 
-/// A file that is nowhere zero.
-fn dense() -> Vec<u8> {
-    bytes(3)
-}
-
-/// A file with a run of zeros within a chunk, a chunk of zeros, and zeros at its end.
-fn sparse() -> Vec<u8> {
-    let mut bytes = bytes(3);
-    bytes[300 << 10..2 << 20].fill(0);
-    bytes[(2 << 20) + 5000..].fill(0);
-    bytes
-}
-
 impl Bench {
     fn new(content: Content) -> Bench {
         let bytes = content();
-        let manifest = manifest_of("x", &bytes);
+        let name = if bytes.starts_with(b".MTREE") { "x.tar" } else { "x" };
+        let manifest = manifest_of(name, &bytes);
         let root = Arc::new(tempfile::tempdir().unwrap());
         fs::create_dir(root.path().join("shared")).unwrap();
         let (old, old_bytes) = (Old::Nothing, Vec::new());
@@ -180,18 +169,16 @@ impl Bench {
 
     fn check_visible(&self) {
         let may_be_old = self.old == Old::Replaced;
-        if let Ok(found) = fs::read(self.folder().join("x")) {
+        if let Some(found) = contents::visible(&self.folder()) {
             assert!(found == self.bytes || may_be_old && found == self.old_bytes, "wrong bytes are visible");
         }
-        if let Ok(found) = fs::read_to_string(self.folder().join("x.tinytorrent")) {
+        if let Ok(found) = fs::read_to_string(self.folder().join(self.manifest.name().manifest_name())) {
             let is_old = may_be_old && found == manifest_of("x", &self.old_bytes).to_text();
             assert!(is_old || found == self.manifest.to_text());
         }
         if self.old == Old::Beside {
-            assert!(
-                fs::read(self.folder().join("old")).unwrap() == self.old_bytes,
-                "the old file has changed"
-            );
+            let old = fs::read(self.folder().join("old")).unwrap();
+            assert!(old == self.old_bytes, "the old file has changed");
         }
     }
 
@@ -200,13 +187,7 @@ impl Bench {
         let slot = home.slot(self.manifest.key());
         let have = slot.read_have(self.manifest.count()).expect("a have map is whole or not there");
         let (Some(have), true) = (have, slot.part().exists()) else { return BTreeSet::new() };
-        let data = fs::read(slot.part()).unwrap();
-        for index in have.iter() {
-            let chunk = data.get(index.offset() as usize..).unwrap_or_default();
-            let chunk = &chunk[..chunk.len().min(CHUNK_BYTES as usize)];
-            assert_eq!(self.manifest.hash(index), Some(&ChunkHash::of(chunk)), "chunk {index} is not there");
-        }
-        have.iter().collect()
+        contents::check_claims(&self.folder(), &self.manifest, &slot, &have)
     }
 
     /// The last life: continues without help, fetches no claimed chunk again, and completes.
@@ -223,8 +204,8 @@ impl Bench {
         assert!(is_seeding(&life.rig.driver, &self.manifest), "{:?}", life.rig.driver.status(None));
         let again: Vec<_> = self.fetched[before..].iter().filter(|index| claimed.contains(index)).collect();
         assert!(again.is_empty(), "{again:?} were there");
-        assert!(fs::read(self.folder().join("x")).unwrap() == self.bytes);
-        let shown = fs::read_to_string(self.folder().join("x.tinytorrent")).unwrap();
+        assert!(contents::visible(&self.folder()).unwrap() == self.bytes);
+        let shown = fs::read_to_string(self.folder().join(self.manifest.name().manifest_name())).unwrap();
         assert_eq!(shown, self.manifest.to_text());
         life.rig.driver.saver.idle().await;
         assert!(!life.rig.driver.library.get(self.manifest.key()).unwrap().slot.part().exists());
@@ -297,7 +278,7 @@ async fn check_bench(mut bench: Bench, step: u64, stop: Stop) -> bool {
 }
 
 async fn check_every_step(stop: impl Fn(u64) -> Stop) {
-    for content in [dense as Content, sparse] {
+    for content in [dense as Content, sparse, tree] {
         let mut step = 1;
         while check_stop_at(step, stop(step), content).await {
             step += 1;
@@ -359,7 +340,7 @@ async fn several_crashes_one_after_the_other_lose_nothing() {
     eprintln!("seed {seed}");
     let mut chance = SmallRng::seed_from_u64(seed);
     for _ in 0..30 {
-        let mut bench = Bench::new(if chance.random_bool(0.5) { dense } else { sparse });
+        let mut bench = Bench::new([dense as Content, sparse, tree][chance.random_range(0..3)]);
         let mut claimed = BTreeSet::new();
         for _ in 0..chance.random_range(2..6) {
             let disk = bench.disk();
@@ -403,7 +384,8 @@ async fn check_refusal(mut bench: Bench, step: u64, refusal: DiskFault) -> bool 
     let refused = disk.refused() > 0;
     bench.check_visible();
     assert!(bench.accepted, "a get is accepted whatever the disk says");
-    let status = life.rig.driver.status(Some("x")).expect("it is not forgotten").remove(0);
+    let status =
+        life.rig.driver.status(Some(bench.manifest.name().as_str())).expect("it is not forgotten").remove(0);
     if status.state != State::Seeding {
         assert!(matches!(status.state, State::Waiting | State::Error), "{status:?}");
         assert!(status.reason.is_some_and(|reason| !reason.is_empty()));
@@ -419,14 +401,14 @@ async fn check_refusal(mut bench: Bench, step: u64, refusal: DiskFault) -> bool 
     life.rig.driver.saver.idle().await;
     life.rig.driver.save_again();
     life.rig.driver.saver.idle().await;
-    assert!(fs::read(bench.folder().join("x")).unwrap() == bench.bytes);
+    assert!(contents::visible(&bench.folder()).unwrap() == bench.bytes);
     let claimed = bench.stop(life, Stop::Cut);
     bench.finish(claimed).await;
     refused
 }
 
 async fn check_every_refusal(refusal: DiskFault) {
-    for content in [dense as Content, sparse] {
+    for content in [dense as Content, sparse, tree] {
         let mut step = 1;
         while check_refusal_from(step, refusal, content).await {
             step += 1;

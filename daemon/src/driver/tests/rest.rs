@@ -62,7 +62,12 @@ async fn files_that_are_served_are_looked_at_a_slice_at_a_time_and_all_of_them()
         let key = manifest.key();
         let record = Record { origin: true, ..Record::wanted(key, None, 1, name) };
         let path = rig.file(manifest.name().as_str());
-        let phase = Phase::Seeding(Arc::new(PublishedFile { manifest: manifest.clone(), path, identity }));
+        let phase = Phase::Seeding(Arc::new(PublishedFile {
+            manifest: manifest.clone(),
+            path,
+            identity,
+            tree: None,
+        }));
         let slot = rig.driver.home.slot(key);
         rig.driver.library.insert(Resource::new(manifest, record, slot, phase));
     }

@@ -15,6 +15,8 @@ pub struct GetRequest {
     pub replace: bool,
     /// Whether chunks may be taken from other files of the daemon's machine, as far as its configuration allows it.
     pub reuse: bool,
+    /// Whether it stays a file even if its bytes are those of a directory.
+    pub as_file: bool,
 }
 
 /// How the wanted resource is identified.
@@ -36,6 +38,8 @@ pub struct Accepted {
     pub count: ChunkCount,
     /// Whether it is complete and published already.
     pub complete: bool,
+    /// Whether it is known to be a directory.
+    pub is_tree: bool,
     /// Set if an unknown file has this name. The file is compared with the wanted content before anything else happens.
     /// The task ends as [`TaskState::Found`](super::TaskState::Found), or fails and says why the file is in the way.
     pub comparing: Option<TaskId>,

@@ -59,6 +59,8 @@ pub struct ResourceStatus {
     pub reused_from: Vec<ResourceName>,
     /// How many of the reused chunks came from files; the others are zeros, or occur several times.
     pub chunks_from_files: u32,
+    /// Whether it is known to be a directory: `path` is the directory's.
+    pub is_tree: bool,
 }
 
 impl ResourceStatus {
@@ -100,6 +102,7 @@ impl ResourceStatus {
             chunks_reused: 0,
             reused_from: Vec::new(),
             chunks_from_files: 0,
+            is_tree: false,
         }
     }
 }

@@ -38,6 +38,7 @@ mod strays;
 mod streams;
 mod swarm;
 mod trackers;
+mod trees;
 mod unpublish;
 mod uploads;
 mod wanted;

@@ -164,7 +164,7 @@ fn any_control_request() -> impl Strategy<Value = ControlRequest> {
     prop_oneof![
         share,
         (what, any::<bool>(), any::<bool>()).prop_map(|(what, replace, reuse)| ControlRequest::Get {
-            request: GetRequest { what, replace, reuse },
+            request: GetRequest { what, replace, reuse, as_file: !replace }
         }),
         (any::<u64>(), vec(any::<u8>(), 0..5000)).prop_map(|(task, bytes)| ControlRequest::ImportPart {
             task: TaskId(task),
@@ -230,6 +230,7 @@ fn any_control_response() -> impl Strategy<Value = ControlResponse> {
                     resource: ResourceId(id),
                     count,
                     complete,
+                    is_tree: !complete,
                     comparing: None,
                 }))
             }

@@ -1,0 +1,144 @@
+//! Finds out whether a download is a tree, as soon as the chunks that say so are here, and has it laid out as one.
+//! Nobody waits for these chunks, and the download goes on meanwhile; only its publication waits.
+
+use super::Driver;
+use crate::inbox::{Input, TaskInput, Wanted};
+use crate::library::{Download, Fetching, Phase, Shaping, Why};
+use crate::panicked::Panicked;
+use crate::store::{LayOutError, Shape};
+use shared::chunk::ChunkIndex;
+use shared::id::SwarmKey;
+use shared::name::ResourceName;
+use shared::rpc::control::{ControlError, ErrorKind};
+use shared::shell;
+use shared::swarm::Event;
+use std::path::Path;
+use std::sync::Arc;
+
+impl Driver {
+    /// Begins to find out what a download is, if that is unknown and the chunks for it are here.
+    pub(super) fn lay_out(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let Phase::Fetching(fetching) = &mut resource.phase else { return };
+        let Shaping::Needs(chunks) = fetching.shaping else { return };
+        if !(0..chunks).all(|index| fetching.have.contains(ChunkIndex(index))) {
+            return;
+        }
+        fetching.shaping = Shaping::Working;
+        let (download, slot) = (fetching.download.clone(), resource.slot.clone());
+        let laying = download.clone();
+        let work = move || {
+            let is_wanted = || !laying.unnoted.has_ended();
+            laying.file.lay_out(&slot, &laying.manifest, chunks, &is_wanted)
+        };
+        self.work(work, move |laid_out| {
+            let failed = |panic: Panicked| Err(panic.at("lay out", download.file.path()).into());
+            let laid_out = laid_out.unwrap_or_else(failed);
+            Input::Task(TaskInput::LaidOut { download, chunks, laid_out })
+        });
+    }
+
+    /// Has the chunks preferred that say what a download is.
+    pub(super) fn prefer_beginning(&mut self, key: SwarmKey) {
+        let Some(Phase::Fetching(fetching)) = self.library.get(key).map(|resource| &resource.phase) else {
+            return;
+        };
+        if let Shaping::Needs(chunks) = fetching.shaping {
+            self.event(Event::Prefer { key, chunks });
+        }
+    }
+
+    /// A download was laid out, or is a plain file, or needs more chunks before that is known.
+    pub(super) fn laid_out(
+        &mut self,
+        download: &Arc<Download>,
+        chunks: u32,
+        laid_out: Result<Shape, LayOutError>,
+    ) {
+        if !self.is_current(download) {
+            return; // the present one finds out by itself
+        }
+        let (key, name) = (download.manifest.key(), download.manifest.name());
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let Phase::Fetching(fetching) = &mut resource.phase else { return };
+        match laid_out {
+            Ok(Shape::Needs(more)) => {
+                fetching.shaping = Shaping::Needs(more);
+                self.prefer_beginning(key);
+                return self.lay_out(key);
+            }
+            Ok(Shape::File) => fetching.shaping = Shaping::Known,
+            Ok(Shape::Tree) => {
+                (fetching.shaping, resource.is_tree) = (Shaping::Known, true);
+                tracing::info!(%name, id = %key, "it is a directory; its files are being written");
+                self.changed();
+            }
+            Err(LayOutError::Bad(why)) => return self.refuse_tree(key, why),
+            Err(LayOutError::Store(error)) => {
+                fetching.shaping = Shaping::Needs(chunks); // tried again when the disk accepts writes
+                return self.write_failed(key, error);
+            }
+            Err(LayOutError::Lost(index)) => {
+                tracing::warn!(%name, id = %key, "chunk {index} is damaged on the disk; checking every chunk");
+                return self.check(key);
+            }
+            Err(LayOutError::Ended) => return,
+        }
+        self.publish(key);
+    }
+
+    /// The bytes of a resource match its manifest, and are no tree although they say so. Nothing of it stays on the disk;
+    /// the reason stays in memory for those who wait for it.
+    pub(super) fn refuse_tree(&mut self, key: SwarmKey, why: String) {
+        let Some(resource) = self.library.get(key) else { return };
+        let slot = resource.slot.clone();
+        let name = resource.manifest.name().clone();
+        self.fail_resource(key, Why::NoTree { name, why });
+        self.saver.forget(key, &slot);
+        if let Some(resource) = self.library.get_mut(key) {
+            resource.is_tree = false;
+        }
+    }
+
+    /// Has a resource stay a file even if its bytes are those of a tree, if that is asked for.
+    ///
+    /// # Errors
+    /// When it is a directory already.
+    pub(super) fn want_file(&mut self, key: SwarmKey, wanted: &Wanted) -> Result<(), ControlError> {
+        let Some(resource) = self.library.get_mut(key).filter(|it| wanted.as_file && !it.record.as_file)
+        else {
+            return Ok(());
+        };
+        let is_becoming_one = |fetching: &Fetching| fetching.shaping == Shaping::Working;
+        if resource.is_tree || matches!(&resource.phase, Phase::Fetching(it) if is_becoming_one(it)) {
+            return Err(is_directory(
+                wanted.manifest.name(),
+                &resource.path(&self.home, wanted.manifest.name()),
+            ));
+        }
+        resource.record.as_file = true;
+        if let Phase::Fetching(fetching) = &mut resource.phase {
+            fetching.shaping = Shaping::Known;
+        }
+        self.saver.save(&resource.slot, &resource.record);
+        Ok(())
+    }
+
+    /// The size in bytes of the resource that has a name, if it is a tree.
+    pub(super) fn tree_bytes(&self, name: &ResourceName) -> Option<u64> {
+        let resource = self.library.get(self.library.key_of(name)?).filter(|resource| resource.is_tree)?;
+        let record = resource.record.names.iter().find(|record| record.name == *name)?;
+        Some(record.published.map_or(0, |identity| identity.bytes))
+    }
+}
+
+fn is_directory(name: &ResourceName, path: &Path) -> ControlError {
+    ControlError {
+        kind: ErrorKind::Refused,
+        message: format!("{name} is here as the directory {}", path.display()),
+        hint: Some(format!(
+            "to fetch it as a file, first remove the directory: `ttctl remove --delete {}`",
+            shell::word(name.as_str())
+        )),
+    }
+}

@@ -1,0 +1,224 @@
+//! Finds out whether a download is a tree, and then lays it out: from then on its chunks are written into the tree's
+//! files, and the chunks that came before the listing are moved there.
+//!
+//! Nobody waits meanwhile. A chunk that arrives is written to the part file until the tree is there, and to the tree from
+//! then on; a chunk is read from the part file until it is in the tree. After a crash whatever is still in the part file
+//! is moved again, and counts only where its hash is right.
+
+use super::chunk_set::ChunkSet;
+use super::staging::{StagingTree, is_folding};
+use super::{At, PartFile, Slot, StoreError};
+use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::id::ChunkHash;
+use shared::manifest::Manifest;
+use shared::tree::{Listing, PROBE_BYTES, Probe, TreeLayout, probe};
+use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, PoisonError};
+
+/// The number of bytes of the first member's header.
+const HEADER_BYTES: u64 = 512;
+
+/// A tree that chunks are written to, and which of them it has.
+#[derive(Debug)]
+pub(super) struct TreePart {
+    pub(super) staging: StagingTree,
+    pub(super) placed: ChunkSet,
+}
+
+/// What a download is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A plain file.
+    File,
+    /// That is not known before so many chunks from the beginning are there.
+    Needs(u32),
+    /// A tree. Its chunks are in its files.
+    Tree,
+}
+
+/// Why a download is not laid out.
+#[derive(Debug, thiserror::Error)]
+pub enum LayOutError {
+    /// It begins like a tree and cannot be one.
+    #[error("{0}")]
+    Bad(String),
+    /// The disk refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// This chunk was written, and is not what was written.
+    #[error("chunk {0} is damaged on the disk")]
+    Lost(ChunkIndex),
+    /// Nobody wants it any more.
+    #[error("the download has ended")]
+    Ended,
+}
+
+/// Held while a download is laid out. There is one at a time in the process: the disk is busy with one, and a download
+/// that begins anew in the same slot waits until its predecessor has noticed its end.
+static LAYING_OUT: Mutex<()> = Mutex::new(());
+
+/// Waits until no download is being laid out. Blocks.
+pub fn wait_until_laid_out() {
+    drop(LAYING_OUT.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+impl TreePart {
+    pub(super) fn write(&self, index: ChunkIndex, bytes: &[u8]) -> Result<(), StoreError> {
+        self.staging.write(index.offset(), bytes)?;
+        self.placed.insert(index);
+        Ok(())
+    }
+}
+
+impl PartFile {
+    /// Finds out what the download is, from its first `there` chunks, which are all in it. If it is a tree, it is laid
+    /// out when this returns. Blocks. May be called again after an error of the disk.
+    ///
+    /// # Errors
+    /// When it is neither a plain file nor a tree, or the disk refuses.
+    pub fn lay_out(
+        &self,
+        slot: &Slot,
+        manifest: &Manifest,
+        there: u32,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<Shape, LayOutError> {
+        let _one_at_a_time = LAYING_OUT.lock().unwrap_or_else(PoisonError::into_inner);
+        let must_be_wanted = || if is_wanted() { Ok(()) } else { Err(LayOutError::Ended) };
+        must_be_wanted()?;
+        if self.tree().is_none() {
+            let layout = match self.find_layout(manifest, there)? {
+                Found::Layout(layout) => layout,
+                Found::Shape(shape) => return Ok(shape),
+            };
+            let created =
+                slot.tree().create(*layout, is_wanted).map_err(|error| match is_folding(&error) {
+                    true => bad(format!(
+                        "two of its names are the same on this file system ({})",
+                        error.path.display()
+                    )),
+                    false => error.into(),
+                })?;
+            self.begin_tree(created.ok_or(LayOutError::Ended)?);
+        }
+        self.move_chunks(manifest, self.plain_chunks(), is_wanted)?;
+        Ok(Shape::Tree)
+    }
+
+    /// Moves everything into the tree that a crash left in the part file of a download that was laid out before.
+    ///
+    /// # Errors
+    /// When a chunk is not what the listing says, or the disk refuses.
+    pub fn finish_move(&self, manifest: &Manifest, is_wanted: &dyn Fn() -> bool) -> Result<(), LayOutError> {
+        let _one_at_a_time = LAYING_OUT.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_half_moved() {
+            return Ok(());
+        }
+        let length = self.plain_length()?;
+        let left = manifest.count().indices().take_while(|index| index.offset() < length).collect();
+        self.move_chunks(manifest, left, is_wanted)
+    }
+
+    fn find_layout(&self, manifest: &Manifest, there: u32) -> Result<Found, LayOutError> {
+        let Some(bytes) = self.bytes_at_most() else { return Ok(Found::Shape(Shape::Needs(1))) };
+        if there == 0 {
+            return Ok(Found::Shape(Shape::Needs(1)));
+        }
+        let begin = self.read_right(manifest, 0, bytes.min(PROBE_BYTES as u64))?;
+        let listing_bytes = match probe(&begin) {
+            Probe::NotATree => return Ok(Found::Shape(Shape::File)),
+            Probe::Invalid(why) => return Err(bad(why)),
+            Probe::Tree { listing_bytes } => listing_bytes,
+        };
+        let end = HEADER_BYTES + listing_bytes;
+        let needed = end.div_ceil(CHUNK_BYTES.into());
+        if needed > manifest.count().get().into() || end > bytes {
+            return Err(bad("its listing is longer than the file"));
+        }
+        if u64::from(there) < needed {
+            return Ok(Found::Shape(Shape::Needs(needed as u32)));
+        }
+        let text = self.read_right(manifest, HEADER_BYTES, listing_bytes)?;
+        let listing = Listing::parse(&text).map_err(bad)?;
+        drop(text);
+        if let Some(index) = listing.indices().find(|index| listing.leads_outside(*index)) {
+            let path = listing.entry(index).path.as_str().escape_debug();
+            return Err(bad(format!("the symbolic link {path} leads out of the directory")));
+        }
+        let layout = TreeLayout::new(listing).map_err(bad)?;
+        if layout.count() != manifest.count() {
+            return Err(bad("its size is not the one that its listing says"));
+        }
+        Ok(Found::Layout(Box::new(layout)))
+    }
+
+    fn move_chunks(
+        &self,
+        manifest: &Manifest,
+        chunks: Vec<ChunkIndex>,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<(), LayOutError> {
+        let Some(tree) = self.tree() else { return Ok(()) };
+        let length = self.plain_length()?;
+        let mut moved = Vec::new();
+        for index in chunks {
+            if !is_wanted() {
+                return Err(LayOutError::Ended);
+            }
+            if tree.placed.contains(index) || index.offset() >= length {
+                continue;
+            }
+            let bytes = (tree.staging.layout().bytes() - index.offset()).min(CHUNK_BYTES.into());
+            if index.offset() + bytes > length {
+                continue;
+            }
+            let chunk = self.read_plain(index.offset(), bytes)?;
+            if manifest.hash(index) != Some(&ChunkHash::of(&chunk)) {
+                continue; // it was not written completely, or never
+            }
+            tree.staging.write(index.offset(), &chunk).map_err(|error| match error.is_bad_data() {
+                true => bad(error.source),
+                false => error.into(),
+            })?;
+            moved.push(index);
+        }
+        self.end_move(&moved)?;
+        Ok(())
+    }
+
+    /// Reads bytes of chunks whose hashes are right. What was written and not synced may be lost by now.
+    fn read_right(&self, manifest: &Manifest, offset: u64, bytes: u64) -> Result<Vec<u8>, LayOutError> {
+        let (mut right, mut at, end) = (Vec::with_capacity(bytes as usize), offset, offset + bytes);
+        while at < end {
+            let index = ChunkIndex((at / u64::from(CHUNK_BYTES)) as u32);
+            let chunk = self.read(index)?;
+            if manifest.hash(index) != Some(&ChunkHash::of(&chunk)) {
+                return Err(LayOutError::Lost(index));
+            }
+            let from = (at - index.offset()) as usize;
+            let wanted = chunk.get(from..).unwrap_or_default();
+            let wanted = &wanted[..wanted.len().min((end - at) as usize)];
+            if wanted.is_empty() {
+                return Err(bad("it is shorter than its listing says"));
+            }
+            right.extend_from_slice(wanted);
+            at += wanted.len() as u64;
+        }
+        Ok(right)
+    }
+
+    fn read_plain(&self, offset: u64, bytes: u64) -> Result<Vec<u8>, StoreError> {
+        let mut buffer = vec![0; bytes as usize]; // at most the limit of a listing
+        self.own().file().read_exact_at(&mut buffer, offset).at("read", self.path())?;
+        Ok(buffer)
+    }
+}
+
+enum Found {
+    Layout(Box<TreeLayout>),
+    Shape(Shape),
+}
+
+fn bad(why: impl ToString) -> LayOutError {
+    LayOutError::Bad(why.to_string())
+}

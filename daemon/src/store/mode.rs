@@ -1,0 +1,31 @@
+//! The modes of a tree's files and directories.
+
+use super::disk::Disk;
+use super::root::Root;
+use super::{At, StoreError};
+use shared::tree::Entry;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
+/// The mode bit of a directory whose group new files inherit. It is kept.
+const SETGID: u32 = 0o2000;
+
+/// What its owner may do at least: with less, ttd could not serve what it has fetched.
+const OWNER_READS: u32 = 0o400;
+const OWNER_ENTERS: u32 = 0o500;
+
+/// The mode that an entry gets.
+pub(super) fn mode_of(entry: &Entry<'_>, now: &Metadata) -> u32 {
+    let mode = u32::from(entry.mode);
+    if entry.is_directory() { mode | OWNER_ENTERS | (now.mode() & SETGID) } else { mode | OWNER_READS }
+}
+
+/// Gives a top directory its mode and time, which it can have only after it was moved.
+pub(super) fn dress_top(disk: &Disk, top: &Root, entry: &Entry<'_>) -> Result<(), StoreError> {
+    let mode = mode_of(entry, &top.directory().metadata().at("access", top.path())?);
+    disk.set_mode(top.directory(), top.path(), mode)?;
+    if let Some(time) = entry.time {
+        disk.set_time(top.directory(), top.path(), time)?;
+    }
+    disk.sync_file(top.directory(), top.path())
+}

@@ -1,0 +1,160 @@
+//! Gives a complete tree its modes, times and links, and then, in one step, its name. Readers see the former directory
+//! or the new one, never a mix; programs that run from the former one keep what they have open.
+
+use super::disk::Disk;
+use super::mode::{dress_top, mode_of};
+use super::publish::must_be_free_for_tree;
+use super::root::Root;
+use super::staging::StagingTree;
+use super::tree_form::{TreeForm, TreeIdentities};
+use super::{At, FileIdentity, Home, PartFile, PublishError, Publisher, Slot, StoreError, group};
+use rustix::fs::{Mode, OFlags};
+use shared::manifest::Manifest;
+use shared::tree::{Entry, EntryIndex, EntryKind, Sums};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+
+/// What a directory's owner must be allowed to while the directory is moved to another one.
+const OWNER_MOVES: u32 = 0o700;
+
+impl Publisher {
+    /// Publishes a complete tree. `failed_before` is as in [`PartFile::sync`]. What had the name before is in the slot
+    /// afterwards, until [`Slot::tidy`].
+    ///
+    /// # Errors
+    /// When something else is in its place and `replace` is not set, when the sums are not those of a tree, or when the disk fails. In
+    /// the last case the tree may have its name already; publishing it again makes that durable.
+    pub fn publish_tree(
+        &self,
+        home: &Home,
+        slot: &Slot,
+        part: &PartFile,
+        failed_before: u64,
+        manifest: &Manifest,
+        replace: bool,
+    ) -> Result<FileIdentity, PublishError> {
+        let name = manifest.name();
+        let Some(tree) = part.tree() else { return Err(PublishError::Damaged(part.path().to_owned())) };
+        let to = home.tree(name).ok_or_else(|| PublishError::NameTaken(name.clone()))?;
+        let (staging, form) = (&tree.staging, slot.tree());
+        must_be_free_for_tree(home, name, &to)?;
+        staging.complete();
+        must_have_sums(staging)?;
+        // From an earlier call that could not sync the directory, or whose end a crash prevented.
+        let ours = staging.root().directory().metadata().at("access", staging.root().path())?.ino();
+        let is_there = fs::symlink_metadata(&to).is_ok_and(|there| there.ino() == ours);
+        let is_taken = !replace && !is_there && fs::symlink_metadata(&to).is_ok();
+        if is_taken {
+            return Err(PublishError::Obstructed { path: to, what: "a directory" });
+        }
+        if !is_there {
+            let dresser = Dresser { publisher: self, home, staging };
+            let identities = dresser.dress()?;
+            part.sync(failed_before).map_err(PublishError::NotSynced)?;
+            staging.disk().sync_all(staging.root()).map_err(PublishError::NotSynced)?;
+            form.write_identities(&identities)?;
+            self.show_manifest(home, manifest)?;
+            switch(staging.disk(), &form, &to, replace).map_err(|error| match error.source.kind() {
+                io::ErrorKind::AlreadyExists => {
+                    PublishError::Obstructed { path: to.clone(), what: "a directory" }
+                }
+                _ => error.into(),
+            })?;
+        }
+        let top = Root::open(&to).at("open", &to)?;
+        let entry = staging.layout().listing().entry(EntryIndex::TOP);
+        dress_top(staging.disk(), &top, &entry)?;
+        home.sync()?;
+        let metadata = top.directory().metadata().at("access", &to)?;
+        Ok(FileIdentity::of_tree(&metadata, staging.layout().bytes()))
+    }
+}
+
+fn must_have_sums(staging: &StagingTree) -> Result<(), PublishError> {
+    let (file, path) = staging.sums();
+    let mut bytes = vec![0; staging.layout().sums_bytes() as usize];
+    file.read_exact_at(&mut bytes, 0).at("read", path)?;
+    match Sums::parse(staging.layout(), &bytes) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(PublishError::NoTree(why.to_string())),
+    }
+}
+
+/// Gives everything below the top directory its group, mode and time.
+struct Dresser<'a> {
+    publisher: &'a Publisher,
+    home: &'a Home,
+    staging: &'a StagingTree,
+}
+
+impl Dresser<'_> {
+    /// Files first, then the links, then the directories from the deepest up: a directory may forbid to write in it, and
+    /// its time changes when something is made in it.
+    fn dress(&self) -> Result<TreeIdentities, StoreError> {
+        let (listing, root) = (self.staging.layout().listing(), self.staging.root());
+        let top = root.directory().metadata().at("access", root.path())?.ino();
+        let mut identities = TreeIdentities::new(top, listing.len());
+        for index in listing.indices() {
+            let entry = listing.entry(index);
+            if let EntryKind::File { .. } = entry.kind {
+                let file = self.dress_one(&entry, OFlags::RDONLY | OFlags::NONBLOCK)?;
+                let identity = FileIdentity::of(&file).at("access", &root.join(entry.path.as_str()))?;
+                identities.set(index, &identity);
+            }
+        }
+        for entry in listing.entries() {
+            if let EntryKind::Symlink { target } = entry.kind {
+                self.staging.disk().make_link(root, entry.path.as_str(), target)?;
+                if let Some(time) = entry.time {
+                    self.staging.disk().set_link_time(root, entry.path.as_str(), time)?;
+                }
+            }
+        }
+        for entry in listing.entries().rev().filter(|entry| entry.is_directory()) {
+            self.dress_one(&entry, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        }
+        Ok(identities)
+    }
+
+    fn dress_one(&self, entry: &Entry<'_>, flags: OFlags) -> Result<File, StoreError> {
+        let (disk, root, path) = (self.staging.disk(), self.staging.root(), entry.path.as_str());
+        let place = root.join(path);
+        let file = root.open_below(path, flags, Mode::empty()).at("open", &place)?;
+        if let Some(group) = group::wanted(&file, self.publisher.group, self.home.folder()) {
+            disk.set_group(&file, &place, group)?;
+        }
+        let mode = mode_of(entry, &file.metadata().at("access", &place)?);
+        disk.set_mode(&file, &place, if entry.path.is_top() { mode | OWNER_MOVES } else { mode })?;
+        if let Some(time) = entry.time {
+            disk.set_time(&file, &place, time)?;
+        }
+        Ok(file)
+    }
+}
+
+/// Gives the tree its name. What has the name now takes its place in the slot.
+fn switch(disk: &Disk, form: &TreeForm, to: &Path, replace: bool) -> Result<(), StoreError> {
+    let from = form.staging();
+    let Ok(there) = fs::symlink_metadata(to) else {
+        return disk.rename(&from, to).at("publish", to);
+    };
+    if !replace {
+        return Err(io::Error::from(io::ErrorKind::AlreadyExists)).at("publish", to);
+    }
+    if there.mode() & OWNER_MOVES != OWNER_MOVES {
+        let former = Root::open(to).at("open", to)?;
+        disk.set_mode(former.directory(), to, there.mode() & 0o7777 | OWNER_MOVES)?;
+    }
+    match disk.exchange(&from, to) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            tracing::warn!(path = %to.display(), "this file system cannot exchange directories in one step: for a moment the directory is missing");
+            let former = form.former();
+            disk.remove_all(&former)?;
+            disk.rename(to, &former).at("move away", to)?;
+            disk.rename(&from, to).at("publish", to)
+        }
+        exchanged => exchanged.at("publish", to),
+    }
+}

@@ -1,0 +1,260 @@
+//! A finished tree under its name, from which chunks are served. Each of its files is served only while it is the one
+//! that was hashed. Nothing is open and the listing is not in memory unless chunks are being served, since a daemon may
+//! have many trees.
+
+use super::layout::{Layout, Place};
+use super::root::Root;
+use super::tree_form::{TreeForm, TreeIdentities};
+use super::{At, FileIdentity, StoreError, invalid};
+use bytes::BytesMut;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::host::hashing::Body;
+use shared::rpc::wire::buffers;
+use shared::tree::{EntryKind, TreeLayout};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How many listings stay in memory for further chunks, over all trees of the process. Listings that are used meanwhile
+/// by somebody count in addition. A listing of a million entries takes about 200 MB, one of 5,000 about 1 MB.
+const LOADED_MAX: usize = 4;
+
+/// What the slot of a published tree says.
+#[derive(Debug, Clone)]
+pub struct PublishedTree {
+    form: TreeForm,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    /// The slot.
+    folder: PathBuf,
+    /// The identity of the file of identities: another one is written when the files were checked.
+    stamp: FileIdentity,
+    layout: TreeLayout,
+    identities: TreeIdentities,
+    sums: File,
+}
+
+impl PublishedTree {
+    /// The tree of this slot.
+    pub fn new(form: TreeForm) -> PublishedTree {
+        PublishedTree { form }
+    }
+
+    /// The identity of the tree at a path as a whole: that of its top directory, with the size of the resource. What is
+    /// in its files is not looked at.
+    ///
+    /// # Errors
+    /// When no directory is there.
+    pub fn identity_at(path: &Path, bytes: u64) -> io::Result<FileIdentity> {
+        let metadata = std::fs::symlink_metadata(path)?;
+        match metadata.is_dir() {
+            true => Ok(FileIdentity::of_tree(&metadata, bytes)),
+            false => Err(io::Error::other("it is not a directory")),
+        }
+    }
+
+    /// Fills a buffer with the bytes of the resource from `offset` on, from the tree at `path`. Returns `None` if a file
+    /// that they are in has changed. Blocks.
+    pub(super) fn read(&self, path: &Path, offset: u64, buffer: &mut [u8]) -> Option<()> {
+        let loaded = self.load().ok()?;
+        let root = Root::open(path).ok()?;
+        let read = |place, part: &mut [u8]| loaded.read(&root, place, part).ok_or(());
+        Layout::Tree(&loaded.layout).read(offset, buffer, read).ok()
+    }
+
+    /// The tree at `path` as something to be compared with a manifest.
+    ///
+    /// # Errors
+    /// When it is not there, or its listing cannot be read.
+    pub fn body(&self, path: &Path) -> Result<TreeBody, StoreError> {
+        let root = Root::open(path).at("open", path)?;
+        let layout = self.form.load()?;
+        let sums = File::open(self.form.sums()).at("open", &self.form.sums())?;
+        let before = identities(&root, &layout).at("access", path)?;
+        let known = self.form.read_identities(layout.listing().len()).ok();
+        Ok(TreeBody {
+            form: self.form.clone(),
+            is_as_hashed: known.as_ref() == Some(&before),
+            root,
+            layout,
+            sums,
+            before,
+        })
+    }
+
+    /// Opens the tree at `path`, so that it can be read although its name is given to another one meanwhile.
+    ///
+    /// # Errors
+    /// When it is not there, or what its slot says of it cannot be read.
+    pub(super) fn open(&self, path: &Path) -> Result<OpenTree, StoreError> {
+        Ok(OpenTree { loaded: self.load()?, root: Root::open(path).at("open", path)? })
+    }
+
+    fn load(&self) -> Result<Arc<Loaded>, StoreError> {
+        static RECENT: Mutex<VecDeque<Arc<Loaded>>> = Mutex::new(VecDeque::new());
+        let recent = || RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let (folder, path) = (self.form.folder(), self.form.identities());
+        let stamp = FileIdentity::at(&path).at("access", &path)?;
+        let is_it = |loaded: &&Arc<Loaded>| loaded.folder == folder && loaded.stamp.is_same(&stamp);
+        if let Some(found) = recent().iter().find(is_it) {
+            return Ok(found.clone());
+        }
+        let layout = self.form.load()?;
+        let identities = self.form.read_identities(layout.listing().len())?;
+        let sums = File::open(self.form.sums()).at("open", &self.form.sums())?;
+        let new = Arc::new(Loaded { folder: folder.to_owned(), stamp, layout, identities, sums });
+        let mut loaded = recent();
+        loaded.retain(|loaded| loaded.folder != folder);
+        loaded.push_back(new.clone());
+        if loaded.len() > LOADED_MAX {
+            loaded.pop_front();
+        }
+        Ok(new)
+    }
+}
+
+/// A published tree that is kept open.
+#[derive(Debug)]
+pub struct OpenTree {
+    loaded: Arc<Loaded>,
+    root: Root,
+}
+
+impl OpenTree {
+    /// Reads a chunk. Blocks.
+    ///
+    /// # Errors
+    /// When a file that it has a part in has changed or is gone.
+    pub(super) fn read(&self, index: ChunkIndex) -> Result<BytesMut, StoreError> {
+        let layout = &self.loaded.layout;
+        let bytes = layout.bytes().saturating_sub(index.offset()).min(CHUNK_BYTES.into());
+        let mut chunk = buffers::take(bytes as usize);
+        let read = |place, part: &mut [u8]| self.loaded.read(&self.root, place, part).ok_or(());
+        let changed = |()| io::Error::other("a file in it has changed since it was hashed");
+        Layout::Tree(layout)
+            .read(index.offset(), &mut chunk, read)
+            .map_err(changed)
+            .at("take chunks from", self.root.path())?;
+        Ok(chunk)
+    }
+}
+
+impl Loaded {
+    fn read(&self, root: &Root, place: Place, buffer: &mut [u8]) -> Option<()> {
+        match place {
+            Place::File { entry, offset } => {
+                let of = self.layout.listing().entry(entry);
+                let file = root.open_regular(of.path.as_str()).ok()?;
+                let now = FileIdentity::of(&file).ok()?;
+                let is_same = self.identities.of(entry, of.content_bytes()).is_same(&now);
+                is_same.then(|| file.read_exact_at(buffer, offset).ok())?
+            }
+            Place::Sums(offset) => self.sums.read_exact_at(buffer, offset).ok(),
+        }
+    }
+}
+
+/// A published tree as something to be hashed. A file that is missing, or has another size than the listing says, makes
+/// the chunks wrong that it has a part in.
+#[derive(Debug)]
+pub struct TreeBody {
+    form: TreeForm,
+    root: Root,
+    layout: TreeLayout,
+    sums: File,
+    before: TreeIdentities,
+    /// Whether nobody has written to the files since they were hashed.
+    pub is_as_hashed: bool,
+}
+
+impl TreeBody {
+    /// Whether all directories and symbolic links are as the listing says. No byte of a chunk depends on that.
+    pub fn is_complete(&self) -> bool {
+        self.layout.listing().entries().all(|entry| {
+            let path = entry.path.as_str();
+            match entry.kind {
+                EntryKind::File { .. } => true,
+                EntryKind::Directory => {
+                    let flags = OFlags::PATH | OFlags::DIRECTORY;
+                    self.root.open_below(path, flags, Mode::empty()).is_ok()
+                }
+                EntryKind::Symlink { target } => {
+                    self.root.link(path).is_ok_and(|found| found == target.as_bytes())
+                }
+            }
+        })
+    }
+
+    /// Notes that the files are right as they are, so that they are served again.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn note_right(&self) -> Result<(), StoreError> {
+        if self.is_as_hashed { Ok(()) } else { self.form.write_identities(&self.before) }
+    }
+
+    fn read(&self, place: Place, buffer: &mut [u8]) -> io::Result<()> {
+        match place {
+            Place::File { entry, offset } => {
+                let of = self.layout.listing().entry(entry);
+                let file = self.root.open_regular(of.path.as_str()).map_err(not_there)?;
+                match file.metadata()?.len() == of.content_bytes() {
+                    true => file.read_exact_at(buffer, offset),
+                    false => Err(io::ErrorKind::NotFound.into()),
+                }
+            }
+            Place::Sums(offset) => self.sums.read_exact_at(buffer, offset).map_err(not_there),
+        }
+    }
+}
+
+impl Body for TreeBody {
+    fn bytes(&self) -> u64 {
+        self.layout.bytes()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        Layout::Tree(&self.layout).read(offset, buffer, |place, part| self.read(place, part))
+    }
+
+    fn must_be_unchanged(&self) -> io::Result<()> {
+        match identities(&self.root, &self.layout)? == self.before {
+            true => Ok(()),
+            false => Err(invalid("a file in it changed while it was being hashed")),
+        }
+    }
+}
+
+/// Something that is not the file of the listing is no failure of the disk.
+fn not_there(error: io::Error) -> io::Error {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::IO) => error,
+        _ => io::ErrorKind::NotFound.into(),
+    }
+}
+
+/// The identities of a tree's files as they are now.
+fn identities(root: &Root, layout: &TreeLayout) -> io::Result<TreeIdentities> {
+    let listing = layout.listing();
+    let mut identities = TreeIdentities::new(root.directory().metadata()?.ino(), listing.len());
+    for index in listing.indices() {
+        let entry = listing.entry(index);
+        if !matches!(entry.kind, EntryKind::File { .. }) {
+            continue;
+        }
+        if let Ok(file) = root.open_below(entry.path.as_str(), OFlags::PATH, Mode::empty()) {
+            let metadata = file.metadata()?;
+            if metadata.is_file() && metadata.len() == entry.content_bytes() {
+                identities.set(index, &FileIdentity::of_metadata(&metadata));
+            }
+        }
+    }
+    Ok(identities)
+}

@@ -1,0 +1,128 @@
+use super::*;
+use shared::tree::{Entry, Listing, TreePath};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+fn entry(path: &str, kind: EntryKind<'static>) -> (String, EntryKind<'static>) {
+    (path.to_owned(), kind)
+}
+
+fn layout(entries: &[(String, EntryKind<'static>)]) -> TreeLayout {
+    let top = Entry { path: TreePath::TOP, mode: 0o755, time: Some(0), kind: EntryKind::Directory };
+    let others = entries.iter().map(|(path, kind)| Entry {
+        path: TreePath::new(path).unwrap(),
+        mode: if matches!(kind, EntryKind::Symlink { .. }) { 0o777 } else { 0o755 },
+        time: Some(7),
+        kind: *kind,
+    });
+    let listing = Listing::new("app".parse().unwrap(), std::iter::once(top).chain(others)).unwrap();
+    TreeLayout::new(listing).unwrap()
+}
+
+fn check(layout: TreeLayout) {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, sums) = (folder.path().join("tree"), folder.path().join("sums"));
+    let disk = Disk::system();
+    let total = layout.bytes() as usize;
+    let mut tar: Vec<u8> = (0..total).map(|at| (at / 3 % 251) as u8).collect();
+    layout.fill_synthetic(0, &mut tar);
+    let tree = StagingTree::create(&disk, &path, &sums, layout.clone(), &|| true).unwrap().unwrap();
+    for (at, chunk) in tar.chunks(1 << 20).enumerate() {
+        tree.write((at << 20) as u64, chunk).unwrap();
+    }
+    tree.sync().unwrap();
+    drop(tree);
+    let tree = StagingTree::open(&disk, &path, &sums, layout.clone()).unwrap();
+    let mut read = vec![0; total];
+    tree.read(0, &mut read).unwrap();
+    assert!(read == tar);
+    for index in layout.listing().indices() {
+        let entry = layout.listing().entry(index);
+        if let EntryKind::File { bytes } = entry.kind {
+            let range = layout.content_range(index);
+            let content = fs::read(path.join(entry.path.as_str())).unwrap();
+            assert_eq!(content.len() as u64, bytes);
+            assert!(content == tar[range.start as usize..range.end as usize]);
+        }
+    }
+}
+
+#[test]
+fn the_files_have_their_bytes_and_the_resource_is_read_back() {
+    let files = |count: u32, bytes: u64| -> Vec<_> {
+        (0..count).map(|at| entry(&format!("{at:04}"), EntryKind::File { bytes })).collect()
+    };
+    check(layout(&files(0, 0)));
+    check(layout(&files(500, 4321)));
+    check(layout(&files(3, 3 << 20)));
+    let mut mixed = files(2, 1 << 20);
+    mixed.extend([entry("deep", EntryKind::Directory), entry("deep/down", EntryKind::Directory)]);
+    mixed.extend([entry("deep/down/file", EntryKind::File { bytes: 9 })]);
+    mixed.extend([entry("link", EntryKind::Symlink { target: "deep/down" })]);
+    check(layout(&mixed));
+}
+
+#[test]
+fn a_chunk_whose_header_is_not_the_layouts_is_bad_data_and_a_complete_tree_is_not_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, sums) = (folder.path().join("tree"), folder.path().join("sums"));
+    let layout = layout(&[entry("file", EntryKind::File { bytes: 4 })]);
+    let mut tar = vec![b'x'; layout.bytes() as usize];
+    layout.fill_synthetic(0, &mut tar);
+    let tree = StagingTree::create(&Disk::system(), &path, &sums, layout, &|| true).unwrap().unwrap();
+    let mut wrong = tar.clone();
+    wrong[3] ^= 1;
+    assert_eq!(tree.write(0, &wrong).unwrap_err().source.kind(), io::ErrorKind::InvalidData);
+    assert_eq!(fs::read(path.join("file")).unwrap(), [0; 4]);
+    tree.complete();
+    tree.write(0, &tar).unwrap();
+    assert_eq!(fs::read(path.join("file")).unwrap(), [0; 4]);
+    tree.reopen();
+    tree.write(0, &tar).unwrap();
+    assert_eq!(fs::read(path.join("file")).unwrap(), b"xxxx");
+}
+
+#[test]
+fn what_is_below_is_never_reached_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, outside) = (folder.path().join("tree"), folder.path().join("outside"));
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("file"), "theirs").unwrap();
+    let sums = folder.path().join("sums");
+    let layout = layout(&[entry("d", EntryKind::Directory), entry("d/file", EntryKind::File { bytes: 4 })]);
+    let mut tar = vec![b'x'; layout.bytes() as usize];
+    layout.fill_synthetic(0, &mut tar);
+    let tree = StagingTree::create(&Disk::system(), &path, &sums, layout, &|| true).unwrap().unwrap();
+    fs::rename(path.join("d"), path.join("gone")).unwrap();
+    std::os::unix::fs::symlink(&outside, path.join("d")).unwrap();
+    assert!(tree.write(0, &tar).is_err());
+    assert!(tree.read(0, &mut tar).is_err());
+    assert_eq!(fs::read(outside.join("file")).unwrap(), b"theirs");
+}
+
+#[test]
+fn a_tree_is_removed_whatever_its_modes_are_and_links_are_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, outside) = (folder.path().join("tree"), folder.path().join("outside"));
+    fs::create_dir_all(path.join("a/b")).unwrap();
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("file"), "theirs").unwrap();
+    let mode = fs::metadata(&outside).unwrap().mode();
+    std::os::unix::fs::symlink(&outside, path.join("a/b/link")).unwrap();
+    for directory in ["a/b", "a", ""] {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path.join(directory), fs::Permissions::from_mode(0o000)).unwrap();
+    }
+    Disk::system().remove_all(&path).unwrap();
+    assert!(!path.exists());
+    assert_eq!(fs::read(outside.join("file")).unwrap(), b"theirs");
+    assert_eq!(fs::metadata(&outside).unwrap().mode(), mode);
+    Disk::system().remove_all(&path).unwrap();
+}
+
+#[test]
+fn the_kernels_version_says_whether_a_sync_of_all_reports_failed_writes() {
+    for (release, reports) in [("6.1.0-18-amd64", true), ("5.8.0", true), ("5.7.19", false), ("", false)] {
+        assert_eq!(reports_failed_writes(release), reports, "{release}");
+    }
+}

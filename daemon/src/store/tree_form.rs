@@ -1,0 +1,247 @@
+//! What the slot of a tree keeps beside the record: the listing, the sums, and, when the tree has its name, the
+//! identity of each of its files.
+//!
+//! ```text
+//! .tinytorrent/resources/KEY/
+//!     tree/           the tree, until it has its name; afterwards what it replaced, until that is removed
+//!     former/         the same, on a file system that cannot exchange two directories
+//!     listing         the text of the listing, sealed: it is written when the tree was made
+//!     sums            the content of the sums
+//!     identities      sealed: the top directory's inode, and 24 bytes for each entry
+//! ```
+
+use super::disk::Disk;
+use super::mode::dress_top;
+use super::root::Root;
+use super::{At, FileIdentity, Slot, StagingTree, StoreError, atomic, invalid};
+use shared::tree::{EntryIndex, LISTING_BYTES_MAX, Listing, TreeLayout};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+const LISTING_BEGIN: &str = "tt-listing";
+const LISTING_VERSION: u32 = 1;
+const IDENTITIES_BEGIN: &str = "tt-identities";
+const IDENTITIES_VERSION: u32 = 1;
+
+/// The bytes of one entry's identity: inode, seconds, nanoseconds and 4 bytes that are 0.
+const IDENTITY_BYTES: usize = 24;
+
+/// Where the files of a slot's tree are.
+#[derive(Debug, Clone)]
+pub struct TreeForm {
+    disk: Disk,
+    folder: PathBuf,
+}
+
+/// The identities of a finished tree's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeIdentities {
+    /// The inode of the top directory.
+    pub(super) top: u64,
+    /// For each entry of the listing in turn; zeros for what is not a file.
+    records: Vec<u8>,
+}
+
+impl Slot {
+    /// Where the files of its tree are, if it is one.
+    pub fn tree(&self) -> TreeForm {
+        TreeForm { disk: self.disk.clone(), folder: self.folder.clone() }
+    }
+}
+
+impl TreeForm {
+    /// Where the tree is until it has its name.
+    pub(super) fn staging(&self) -> PathBuf {
+        self.folder.join("tree")
+    }
+
+    /// Where the directory is that a tree replaced on a file system that cannot exchange the two.
+    pub(super) fn former(&self) -> PathBuf {
+        self.folder.join("former")
+    }
+
+    /// Where the sums are.
+    pub(super) fn sums(&self) -> PathBuf {
+        self.folder.join("sums")
+    }
+
+    fn listing(&self) -> PathBuf {
+        self.folder.join("listing")
+    }
+
+    /// Where the identities are.
+    pub(super) fn identities(&self) -> PathBuf {
+        self.folder.join("identities")
+    }
+
+    /// Whether the resource of this slot was laid out as a tree.
+    pub fn exists(&self) -> bool {
+        self.listing().exists()
+    }
+
+    /// The slot's own directory.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Makes the tree of a download; `None` if it is not wanted any more. The listing is written last: with it, the tree
+    /// is complete as far as its directories and the lengths of its files go.
+    ///
+    /// # Errors
+    /// Those of [`StagingTree::create`].
+    pub(super) fn create(
+        &self,
+        layout: TreeLayout,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<Option<StagingTree>, StoreError> {
+        let created = StagingTree::create(&self.disk, &self.staging(), &self.sums(), layout, is_wanted)?;
+        if let Some(staging) = &created {
+            self.write_listing(staging.layout().listing())?;
+        }
+        Ok(created)
+    }
+
+    /// Opens the tree of a download that was laid out before.
+    ///
+    /// # Errors
+    /// When it is missing, torn, or of a later version.
+    pub(super) fn open_staging(&self) -> Result<StagingTree, StoreError> {
+        let (staging, sums, layout) = (self.staging(), self.sums(), self.load()?);
+        match staging.is_dir() {
+            true => StagingTree::open(&self.disk, &staging, &sums, layout),
+            // The tree had its name and is gone.
+            false => {
+                let created = StagingTree::create(&self.disk, &staging, &sums, layout, &|| true)?;
+                Ok(created.expect("it is wanted until the end"))
+            }
+        }
+    }
+
+    /// Writes the listing.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_listing(&self, listing: &Listing) -> Result<(), StoreError> {
+        let mut content = format!("{LISTING_BEGIN}{LISTING_VERSION}\n").into_bytes();
+        content.extend(listing.to_bytes());
+        atomic::write(&self.disk, &self.listing(), &atomic::seal(&content))?;
+        self.disk.sync_folder(&self.folder)
+    }
+
+    /// The layout, from the listing.
+    ///
+    /// # Errors
+    /// When the listing is missing, torn, or of a later version.
+    pub fn load(&self) -> Result<TreeLayout, StoreError> {
+        let path = self.listing();
+        let sealed = self.disk.read(&path, LISTING_BYTES_MAX + 4096).at("read", &path)?;
+        let listing = unsealed(&sealed, LISTING_BEGIN, LISTING_VERSION).and_then(|text| {
+            let listing = Listing::parse(text).map_err(invalid)?;
+            TreeLayout::new(listing).map_err(invalid)
+        });
+        listing.at("read", &path)
+    }
+
+    /// Writes the identities of the files.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_identities(&self, identities: &TreeIdentities) -> Result<(), StoreError> {
+        let mut content = format!("{IDENTITIES_BEGIN}{IDENTITIES_VERSION}\n").into_bytes();
+        content.extend(identities.top.to_le_bytes());
+        content.extend(&identities.records);
+        atomic::write(&self.disk, &self.identities(), &atomic::seal(&content))?;
+        self.disk.sync_folder(&self.folder)
+    }
+
+    /// Reads the identities of a tree with this many entries.
+    ///
+    /// # Errors
+    /// When they are missing, torn, of another tree, or of a later version.
+    pub fn read_identities(&self, entries: usize) -> Result<TreeIdentities, StoreError> {
+        let path = self.identities();
+        let records_bytes = entries * IDENTITY_BYTES;
+        let sealed = self.disk.read(&path, records_bytes as u64 + 4096).at("read", &path)?;
+        let identities = unsealed(&sealed, IDENTITIES_BEGIN, IDENTITIES_VERSION).and_then(|content| {
+            let (top, records) = content.split_first_chunk().ok_or_else(|| invalid("it is too short"))?;
+            match records.len() == records_bytes {
+                true => Ok(TreeIdentities { top: u64::from_le_bytes(*top), records: records.to_vec() }),
+                false => Err(invalid("it belongs to another directory")),
+            }
+        });
+        identities.at("read", &path)
+    }
+
+    /// The identity of the tree at a path, if it is this one: it got its name, and a crash prevented that this was
+    /// recorded. Its top directory gets its mode, which it can have only after that.
+    pub fn published_at(&self, path: &Path) -> Option<FileIdentity> {
+        let layout = self.load().ok()?;
+        let identities = self.read_identities(layout.listing().len()).ok()?;
+        let top = Root::open(path).ok()?;
+        let metadata = top.directory().metadata().ok()?;
+        if metadata.ino() != identities.top {
+            return None;
+        }
+        if let Err(error) = dress_top(&self.disk, &top, &layout.listing().entry(EntryIndex::TOP)) {
+            tracing::warn!(%error, "cannot set the permissions of a directory");
+        }
+        Some(FileIdentity::of_tree(&metadata, layout.bytes()))
+    }
+
+    /// Removes everything of a tree: the resource turned out to be a plain file, or none.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn remove(&self) -> Result<(), StoreError> {
+        self.disk.remove(&self.listing())?;
+        self.disk.remove(&self.identities())?;
+        self.disk.remove(&self.sums())?;
+        self.tidy()
+    }
+
+    /// Whether something of the tree is here that only an unfinished download needs, or that it replaced.
+    pub(super) fn is_untidy(&self) -> bool {
+        [self.staging(), self.former()].iter().any(|path| path.symlink_metadata().is_ok())
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn tidy(&self) -> Result<(), StoreError> {
+        self.disk.remove_all(&self.staging())?;
+        self.disk.remove_all(&self.former())
+    }
+}
+
+impl TreeIdentities {
+    /// No identities yet, for a tree with this many entries and this top directory.
+    pub(super) fn new(top: u64, entries: usize) -> TreeIdentities {
+        TreeIdentities { top, records: vec![0; entries * IDENTITY_BYTES] }
+    }
+
+    /// Notes a file.
+    pub(super) fn set(&mut self, entry: EntryIndex, identity: &FileIdentity) {
+        let (inode, seconds, nanoseconds) = identity.parts();
+        let record = &mut self.records[entry.slot() * IDENTITY_BYTES..][..IDENTITY_BYTES];
+        record[..8].copy_from_slice(&inode.to_le_bytes());
+        record[8..16].copy_from_slice(&seconds.to_le_bytes());
+        record[16..20].copy_from_slice(&nanoseconds.to_le_bytes());
+    }
+
+    /// The identity of a file of this many bytes.
+    pub(super) fn of(&self, entry: EntryIndex, bytes: u64) -> FileIdentity {
+        let record = &self.records[entry.slot() * IDENTITY_BYTES..][..IDENTITY_BYTES];
+        let word = |at: usize| u64::from_le_bytes(record[at..at + 8].try_into().expect("8 bytes were taken"));
+        FileIdentity::of_parts(word(0), bytes, word(8).cast_signed(), word(16) as u32)
+    }
+}
+
+/// The content of one of these files.
+fn unsealed<'a>(sealed: &'a [u8], begin: &str, version: u32) -> io::Result<&'a [u8]> {
+    atomic::refuse_later(sealed, begin, version)?;
+    let line = format!("{begin}{version}\n");
+    let content = atomic::unseal(sealed)?.strip_prefix(line.as_bytes());
+    content.ok_or_else(|| invalid("it is not what its name says"))
+}
