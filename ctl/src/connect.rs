@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 /// longer hangs: the command fails with exit code 5.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long the daemon may take to write one part of an import: its disk may be slow or busy. Beyond it the command fails
+/// with exit code 5.
+pub(crate) const PART_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// How long the daemon may hold back the answer to a long poll, in milliseconds. Then it answers without news and ttctl
 /// asks again.
 pub(crate) const WAIT_MS: u32 = 1_500;

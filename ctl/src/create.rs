@@ -84,7 +84,7 @@ fn hash(args: &CreateArgs, output: &Output) -> Result<(PathBuf, ResourceName, Ha
 }
 
 fn hash_directory(args: &CreateArgs, output: &Output) -> Result<(PathBuf, ResourceName, Hashed), Error> {
-    let Directory { path, name } = Directory::new(&args.file)?;
+    let Directory { path, name } = Directory::new(&args.file, Purpose::Create)?;
     let top = tree::open(&path)?;
     let hashed = tree::with_progress(&path, Purpose::Create, output, |progress| {
         hash_tree(top, &name, args.tree.options(), progress)

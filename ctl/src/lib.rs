@@ -50,6 +50,7 @@ mod progress;
 mod remove;
 mod select;
 mod share;
+mod share_tree;
 mod status;
 mod stderr;
 mod table;

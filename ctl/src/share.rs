@@ -4,7 +4,7 @@
 
 use crate::cli::{Global, ShareArgs};
 use crate::clone::clone_in;
-use crate::connect::{CALL_TIMEOUT, Daemon};
+use crate::connect::{CALL_TIMEOUT, Daemon, PART_TIMEOUT};
 use crate::documents::{Document, Share, Shares};
 use crate::each::Failures;
 use crate::error::{Error, Kind};
@@ -12,7 +12,8 @@ use crate::files;
 use crate::move_in::Source;
 use crate::output::Output;
 use crate::progress::{Now, Progress};
-use crate::tasks::{self, Ended};
+use crate::share_tree::share_tree;
+use crate::tasks;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use shared::host::environment;
@@ -26,11 +27,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::Duration;
-
-/// How long the daemon may take to write one part: its disk may be slow or busy. Beyond it the command fails with exit
-/// code 5.
-const PART_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let trackers = environment::trackers(&args.trackers).map_err(|error| Error::usage(error.to_string()))?;
@@ -45,9 +41,9 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
     for path in &args.paths {
         let request = |name| {
             let trackers = trackers.clone();
-            ShareRequest { name, trackers, replace: args.replace, bytes: 0, data_bytes: 0 }
+            ShareRequest { name, trackers, replace: args.replace, bytes: 0, data_bytes: 0, tree: None }
         };
-        match share_one(&daemon, path, request, args.moves, output).await {
+        match share_one(&daemon, path, request, args, output).await {
             Ok((shared, kept)) => {
                 kept.into_iter().for_each(|why| failures.add(&path.to_string_lossy(), why, output));
                 if !output.is_json() {
@@ -98,26 +94,23 @@ fn document(shared: &Shared) -> Share {
     }
 }
 
-/// Shares one file. If it should be moved and is shared but still at its place, also returns why.
+/// Shares one file or directory. If it should be moved and is shared but still at its place, also returns why.
 async fn share_one(
     daemon: &Daemon,
     path: &Path,
     request: impl FnOnce(ResourceName) -> ShareRequest,
-    moves: bool,
+    args: &ShareArgs,
     output: &Output,
 ) -> Result<(Shared, Option<Error>), Error> {
+    must_not_be_ours(path, daemon)?;
+    let moves = args.moves;
+    if path.is_dir() {
+        let shared = share_tree(daemon, path, request, args.tree.options(), moves, output).await;
+        return shared.map(|shared| (shared, None));
+    }
     let name = files::name_of(path)?;
     let (file, metadata) = files::open_regular(path)?;
     let (device, inode) = (daemon.info.folder_device, daemon.info.folder_inode);
-    let real = files::parent(path).canonicalize();
-    let mut above = real.iter().flat_map(|folder| folder.ancestors());
-    let is_ours = |folder: &Path| {
-        folder.file_name().is_some_and(|name| name == ".tinytorrent")
-            && files::is_folder(files::parent(folder), device, inode)
-    };
-    if above.any(is_ours) {
-        return Err(Error::refused(format!("{} is one of ttd's own files", path.display())));
-    }
     let is_there = files::is_folder(files::parent(path), device, inode);
     let request = request(name);
     if is_there {
@@ -133,6 +126,21 @@ async fn share_one(
     let (shared, sent) = share_copy(daemon, path, (file, metadata.len()), request, moves, output).await?;
     let kept = source.and_then(|source| source.delete(&shared, sent).err());
     Ok((shared, kept))
+}
+
+/// Refuses ttd's own files.
+fn must_not_be_ours(path: &Path, daemon: &Daemon) -> Result<(), Error> {
+    let (device, inode) = (daemon.info.folder_device, daemon.info.folder_inode);
+    let real = path.canonicalize();
+    let mut above = real.iter().flat_map(|path| path.ancestors());
+    let is_ours = |folder: &Path| {
+        folder.file_name().is_some_and(|name| name == ".tinytorrent")
+            && files::is_folder(files::parent(folder), device, inode)
+    };
+    match above.any(is_ours) {
+        true => Err(Error::refused(format!("{} is one of ttd's own files", path.display()))),
+        false => Ok(()),
+    }
 }
 
 /// Shares a copy of a file from another directory. Returns the hash of the bytes if they were sent and `hashed`.
@@ -166,10 +174,7 @@ async fn share_in_place(daemon: &Daemon, request: ShareRequest, output: &Output)
 }
 
 async fn wait(daemon: &Daemon, task: TaskId, output: &Output, label: &str) -> Result<Shared, Error> {
-    match tasks::wait(daemon, task, Progress::new(output, label)).await? {
-        Ended::Shared(shared) => Ok(shared),
-        ended => Err(tasks::unexpected(&ended)),
-    }
+    tasks::shared(daemon, task, Progress::new(output, label)).await
 }
 
 /// The next bytes of a file.

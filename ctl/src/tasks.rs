@@ -33,6 +33,14 @@ pub(crate) async fn wait(daemon: &Daemon, task: TaskId, mut progress: Progress) 
     }
 }
 
+/// Waits until something is shared.
+pub(crate) async fn shared(daemon: &Daemon, task: TaskId, progress: Progress) -> Result<Shared, Error> {
+    match wait(daemon, task, progress).await? {
+        Ended::Shared(shared) => Ok(shared),
+        ended => Err(unexpected(&ended)),
+    }
+}
+
 /// The error when the daemon's answer belongs to another kind of task.
 pub(crate) fn unexpected(ended: &Ended) -> Error {
     Error::internal(format!("ttd sent an unexpected result: {ended:?}"))

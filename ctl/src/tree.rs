@@ -4,7 +4,7 @@ use crate::error::{Error, Kind};
 use crate::human;
 use crate::output::Output;
 use crate::progress::{Now, Progress};
-use shared::host::tree::{Noted, Notes, TreeError, TreeProgress, open_top};
+use shared::host::tree::{Notes, TreeError, TreeProgress, open_top};
 use shared::tree::{BadTreeName, TreeName};
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
@@ -16,6 +16,8 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) enum Purpose {
     /// To make its manifest.
     Create,
+    /// To share it.
+    Share,
     /// To compare it with a manifest. What cannot be in a tree does not match.
     Check,
 }
@@ -24,6 +26,7 @@ impl Purpose {
     fn doing(self) -> &'static str {
         match self {
             Purpose::Create => "hashing",
+            Purpose::Share => "importing",
             Purpose::Check => "checking",
         }
     }
@@ -32,6 +35,7 @@ impl Purpose {
         let place = place(directory, path);
         match self {
             Purpose::Create => Error::refused(format!("cannot make a manifest of {place}: {why}")),
+            Purpose::Share => Error::refused(format!("cannot share {place}: {why}")),
             Purpose::Check if path.is_empty() => Error::bad_data(format!("{place} does not match: {why}")),
             Purpose::Check => Error::bad_data(format!("{} does not match: {place}: {why}", shown(directory))),
         }
@@ -40,6 +44,7 @@ impl Purpose {
     fn changed(self, place: &str) -> Error {
         let cannot = match self {
             Purpose::Create => "cannot make a manifest of",
+            Purpose::Share => "cannot share",
             Purpose::Check => "cannot check",
         };
         Error::refused(format!("{cannot} {place}: it changed while it was being read"))
@@ -55,9 +60,9 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// The directory at a path, which may be `.` or end in a slash.
-    pub(crate) fn new(path: &Path) -> Result<Directory, Error> {
+    pub(crate) fn new(path: &Path, purpose: Purpose) -> Result<Directory, Error> {
         let path = named(path)?;
-        let refused = |why: &str| Purpose::Create.refused(&path, "", why);
+        let refused = |why: &str| purpose.refused(&path, "", why);
         let name = path.file_name();
         let name = name.ok_or_else(|| refused("it has no name").hint("name a directory below it"))?;
         let rename = |why: &str| refused(why).hint("rename the directory");
@@ -102,7 +107,7 @@ pub(crate) fn with_progress<T>(
 }
 
 /// The error of a directory that cannot be a tree.
-fn failed(directory: &Path, error: TreeError, purpose: Purpose) -> Error {
+pub(crate) fn failed(directory: &Path, error: TreeError, purpose: Purpose) -> Error {
     let hint = error.hint();
     let error = match &error {
         TreeError::Refused { path, why, .. } => purpose.refused(directory, path, why),
@@ -118,31 +123,7 @@ fn failed(directory: &Path, error: TreeError, purpose: Purpose) -> Error {
 
 /// Warns of what is not carried.
 pub(crate) fn warn(directory: &Path, notes: &Notes, output: &Output) {
-    let Notes { special, links, bits, capabilities } = notes;
-    let told = |noted: &Noted, one: &str, many: &str| {
-        let first = if noted.first.is_empty() {
-            shown(directory)
-        } else {
-            format!("{}/{}", shown(directory), noted.first)
-        };
-        match noted.count {
-            0 => {}
-            1 => output.warning(&one.replace("{}", &first)),
-            count => output.warning(&format!("{count} {many}, such as {first}")),
-        }
-    };
-    told(special, "{} is left out: it is not a file", "FIFOs, sockets and devices are left out");
-    told(links, "{} is left out: the link leads outside", "links that lead outside are left out");
-    told(
-        bits,
-        "{} loses its setuid, setgid or sticky bit",
-        "entries lose their setuid, setgid or sticky bits",
-    );
-    told(
-        capabilities,
-        "{} loses its capabilities (security.capability)",
-        "programs lose their capabilities (security.capability)",
-    );
+    notes.sentences(&shown(directory)).iter().for_each(|sentence| output.warning(sentence));
 }
 
 /// The place of an entry below a directory, safe to show. The empty path is the directory itself.

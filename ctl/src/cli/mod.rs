@@ -93,7 +93,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Share files with the fleet
+    /// Share files and directories with the fleet
     #[command(visible_alias = "add")]
     #[command(override_usage = "ttctl share [--tracker URL]... [-f] [--move] PATH...")]
     Share(ShareArgs),

@@ -1,5 +1,6 @@
 //! `ttctl share`: its arguments and its help.
 
+use super::TreeArgs;
 use clap::Args;
 use shared::url::TrackerUrl;
 use std::path::PathBuf;
@@ -7,10 +8,15 @@ use std::path::PathBuf;
 /// `ttctl share`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints each file's id and the path of its manifest. A file in ttd's shared
-directory is shared in place; any other is copied into that directory, and read
-with your own permissions. To share another directory without copies, run a
-second ttd on it (ttd@NAME.service).
+Prints each id and the path of the manifest. What is in ttd's shared directory is
+shared in place; anything else is copied into that directory, and read with your
+own permissions. To share from another directory without copies, run a second
+ttd on it (ttd@NAME.service).
+
+A directory DIR is shared as DIR.tar, and is a directory on every machine that
+gets it: its files, directories and symbolic links with their permissions and
+times, without owners. WHICH is \"inside\" (a link that leads outside is refused),
+\"any\" (all are carried) or \"skip\" (those that lead outside are left out).
 
 With --move, the file is renamed into the shared directory if that is on the
 same file system and you are root, or own both the directory and the file.
@@ -23,9 +29,10 @@ exit code is 4 if no tracker publishes a file under its name; the error and
 Examples:
   ttctl share /srv/images/lab-2025.img
   ttctl share forecast-*.grib2 --tracker tt://tracker.example
+  ttctl share /srv/app-2.3
   ttctl share --move /srv/build/lab-2025.img")]
 pub struct ShareArgs {
-    /// The files to share
+    /// The files and directories to share
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Tracker to use, as tt://HOST:PORT, instead of those in ttd.toml; may be repeated [env: TT_TRACKERS]
@@ -37,4 +44,7 @@ pub struct ShareArgs {
     /// Move the files into the shared directory instead of copying them
     #[arg(long = "move")]
     pub moves: bool,
+    /// What becomes part of a directory's tar.
+    #[command(flatten)]
+    pub tree: TreeArgs,
 }

@@ -1,7 +1,7 @@
 //! The options of the commands that read a directory.
 
 use clap::{Args, ValueEnum};
-use shared::host::tree::{Symlinks, WalkOptions};
+use shared::tree::{Symlinks, TreeOptions};
 
 /// What becomes part of the directory's tar.
 #[derive(Debug, Clone, Copy, Args)]
@@ -30,12 +30,12 @@ pub enum SymlinksArg {
 
 impl TreeArgs {
     /// The options of the walk.
-    pub(crate) fn options(self) -> WalkOptions {
+    pub(crate) fn options(self) -> TreeOptions {
         let symlinks = match self.symlinks {
             SymlinksArg::Inside => Symlinks::Inside,
             SymlinksArg::Any => Symlinks::Any,
             SymlinksArg::Skip => Symlinks::Skip,
         };
-        WalkOptions { symlinks, skip_special: self.skip_special, has_times: !self.no_times }
+        TreeOptions { symlinks, skip_special: self.skip_special, has_times: !self.no_times }
     }
 }

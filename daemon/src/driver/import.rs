@@ -77,6 +77,10 @@ impl Driver {
             let imported = match present.filter(|(key, _)| key.resource == resource) {
                 Some((_, identity)) => may_have_name.map(|()| (hashed, identity)),
                 None => match may_have_name.and_then(|()| manifest_of(&request, &hashed)) {
+                    Ok(manifest) if request.tree.is_some() => publisher
+                        .publish_imported_tree(&home, &import, &manifest, request.replace)
+                        .map(|identity| (hashed, identity))
+                        .map_err(|error| not_published(&error)),
                     Ok(manifest) => publisher
                         .publish(&home, import.finished(), &manifest, request.replace)
                         .or_else(|error| match error {
@@ -115,11 +119,10 @@ impl Driver {
 
     /// The file of a name if it is complete and unchanged.
     fn seeded_file(&self, key: SwarmKey, name: &ResourceName) -> Option<(SwarmKey, FileIdentity)> {
-        let record = self.library.get(key)?.record.names.iter().find(|record| record.name == *name)?;
+        let resource = self.library.get(key)?;
+        let record = resource.record.names.iter().find(|record| record.name == *name)?;
         let identity = record.published?;
-        FileIdentity::at(&self.home.file(name))
-            .is_ok_and(|now| identity.is_same(&now))
-            .then_some((key, identity))
+        resource.published_file(&self.home, name, identity).is_unchanged().then_some((key, identity))
     }
 }
 
@@ -139,6 +142,9 @@ fn not_published(error: &PublishError) -> ControlError {
             hint: Some("move it away, then try again".to_owned()),
         },
         PublishError::Store(store) | PublishError::NotSynced(store) => store_error(store),
-        PublishError::Damaged(_) | PublishError::NoTree(_) => internal(error),
+        PublishError::NoTree(_) => {
+            ControlError { kind: ErrorKind::BadData, message: error.to_string(), hint: None }
+        }
+        PublishError::Damaged(_) => internal(error),
     }
 }

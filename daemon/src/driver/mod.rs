@@ -31,6 +31,7 @@ mod folder;
 mod follow_shift;
 mod follower;
 mod get;
+mod hash_shared;
 mod hashing;
 mod import;
 mod join;

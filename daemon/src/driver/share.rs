@@ -1,19 +1,18 @@
 //! Shares files of the shared directory, and what was imported into it.
 
 use super::Driver;
+use super::hash_shared::hash_shared;
 use super::loading::HashedShare;
 use super::naming::{is_to_come, refuse_taken};
 use super::reasons::{short, told};
-use crate::inbox::internal;
-use crate::inbox::store_error;
-use crate::inbox::{Input, TaskInput, ToShare};
+use crate::inbox::{Input, TaskInput, ToShare, internal, store_error};
 use crate::library::{Phase, Resource};
 use crate::saver::Shelf;
-use crate::store::{FileIdentity, NameRecord, PublishedFile, Record, StoreError, open_regular};
+use crate::store::{FileIdentity, NameRecord, PublishedFile, PublishedTree, Record, StoreError};
 use crate::tasks::TaskHandle;
 use crate::tracker::{Announcing, NotPublished, TrackerCommand};
 use shared::host::clock::now_ms;
-use shared::host::hashing::{Hashed, hash_file};
+use shared::host::hashing::Hashed;
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
@@ -22,9 +21,7 @@ use shared::rpc::control::{ControlError, ErrorKind, Shared, TaskId, TaskState};
 use shared::rpc::tracker::Namesake;
 use shared::shell;
 use shared::url::TrackerUrl;
-use std::io;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -34,23 +31,25 @@ use tokio::sync::{oneshot, watch};
 pub(super) const TRACKERS_WITHIN: Duration = Duration::from_secs(5);
 
 impl Driver {
-    /// Shares a file of the shared directory.
+    /// Shares a file or directory of the shared directory.
     pub(super) fn share(&mut self, request: ToShare) -> Result<TaskId, ControlError> {
-        let request = self.with_trackers(request)?;
+        let mut request = self.with_trackers(request)?;
         self.must_not_be_awaited(&request.name)?;
         self.must_have_room_for(&request.name)?;
         let path = self.home.file(&request.name);
         let (id, task) = self.begin_task()?;
-        let (context, stop) = (self.context.clone(), self.stop.clone());
+        let (context, home, stop) = (self.context.clone(), self.home.clone(), self.stop.clone());
+        let as_asked = request.clone();
         task.progress("waiting to be hashed", 0, 0);
-        let hashing = self.hashing.of(path.clone(), move || {
-            hash_path(&path, |bytes, total| {
+        let hashing = self.hashing.of(path, move || {
+            let hashed = hash_shared(&home, &mut request, &|bytes, total| {
                 task.progress("hashing", bytes, total);
                 if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })
+            });
+            (request, hashed)
         });
         tokio::spawn(async move {
-            let hashed = hashing.await.and_then(|hashed| hashed);
+            let (request, hashed) = hashing.await.unwrap_or_else(|error| (as_asked, Err(internal(&error))));
             context.tell(Input::Task(TaskInput::Hashed { task: id, request, hashed })).await;
         });
         Ok(id)
@@ -60,18 +59,11 @@ impl Driver {
         &mut self,
         task: TaskId,
         request: ToShare,
-        hashed: io::Result<(Hashed, FileIdentity)>,
+        hashed: Result<(Hashed, FileIdentity), ControlError>,
     ) {
         let hashed = match hashed {
             Ok(hashed) => hashed,
-            Err(error) => {
-                let error = ControlError {
-                    kind: ErrorKind::Refused,
-                    message: format!("cannot share {}: {error}", self.home.file(&request.name).display()),
-                    hint: None,
-                };
-                return self.end_failed(task, &request, Err(error));
-            }
+            Err(error) => return self.end_failed(task, &request, Err(error)),
         };
         if request.replace {
             return self.cleared(task, &request, hashed, None);
@@ -123,11 +115,17 @@ impl Driver {
         hashed: Hashed,
         identity: FileIdentity,
     ) -> Result<(), ControlError> {
-        let (name, path) = (&request.name, self.home.file(&request.name));
+        let name = &request.name;
         let manifest = manifest_of(request, &hashed)?;
         let key = manifest.key();
+        let slot = self.home.slot(key);
+        let (path, tree) = match (request.tree, self.home.tree(name)) {
+            (Some(_), Some(path)) => (path, Some(PublishedTree::new(slot.tree()))),
+            _ => (self.home.file(name), None),
+        };
+        self.must_be_only_name(request, key)?;
         let published =
-            PublishedFile::find(&manifest, &path, identity, None).map_err(|message| ControlError {
+            PublishedFile::find(&manifest, &path, identity, tree).map_err(|message| ControlError {
                 kind: ErrorKind::Refused,
                 message,
                 hint: Some("share it again when it no longer changes".to_owned()),
@@ -144,8 +142,8 @@ impl Driver {
         if old.is_some() {
             self.leave(key);
         }
-        let slot = self.home.slot(key);
         let mut resource = Resource::new(manifest, record, slot, Phase::Seeding(Arc::new(published)));
+        resource.is_tree = request.tree.is_some();
         resource.traffic = old.unwrap_or_default();
         resource.record.claims.clear();
         if !request.replace {
@@ -161,7 +159,7 @@ impl Driver {
         self.join(key);
         names.iter().for_each(|name| self.leave_catalogues(key, name, &left));
         self.publish(key); // publishes names that still wait for the content
-        self.tell_trackers(task, key, name, saved, &left);
+        self.tell_trackers(task, key, request, saved, &left);
         Ok(())
     }
 
@@ -199,11 +197,12 @@ impl Driver {
         &mut self,
         task: TaskId,
         key: SwarmKey,
-        name: &ResourceName,
+        request: &ToShare,
         saved: oneshot::Receiver<Result<(), StoreError>>,
         left: &[TrackerUrl],
     ) {
         let Some(resource) = self.library.get(key) else { return };
+        let (name, lost) = (&request.name, request.lost.clone());
         let left = left.iter().map(|url| no_longer_at(url, name)).collect::<Vec<_>>();
         let mut answers = Vec::new();
         for url in resource.trackers() {
@@ -218,7 +217,7 @@ impl Driver {
             let state = match saved.await {
                 Ok(Ok(())) => {
                     let (mut warnings, refused) = heard(answers).await;
-                    warnings.extend(left);
+                    warnings.extend(lost.into_iter().chain(left));
                     TaskState::Shared(Shared { name, resource: key.resource, manifest, warnings, refused })
                 }
                 Ok(Err(error)) => TaskState::Failed(store_error(&error)),
@@ -243,6 +242,18 @@ impl Driver {
             });
         }
         Ok(request)
+    }
+
+    /// Refuses a directory whose content is here under another name already: its files are recognized where they are.
+    pub(super) fn must_be_only_name(&self, request: &ToShare, key: SwarmKey) -> Result<(), ControlError> {
+        let names = self.library.get(key).filter(|_| request.tree.is_some()).map(|known| &known.record.names);
+        let other = names.and_then(|names| names.iter().find(|record| record.name != request.name));
+        let Some(other) = other else { return Ok(()) };
+        Err(ControlError {
+            kind: ErrorKind::Refused,
+            message: format!("a directory with the same content is shared as {} already", other.name),
+            hint: Some(format!("`ttctl remove {}` first", shell::word(other.name.as_str()))),
+        })
     }
 
     /// Refuses a name that a running download will have.
@@ -307,16 +318,6 @@ pub(super) fn manifest_of(request: &ToShare, hashed: &Hashed) -> Result<Manifest
             message: format!("cannot share {}: {error}", request.name),
             hint: None,
         })
-}
-
-fn hash_path(
-    path: &Path,
-    progress: impl Fn(u64, u64) -> ControlFlow<()> + Sync,
-) -> io::Result<(Hashed, FileIdentity)> {
-    let file = open_regular(path).map_err(|error| error.source)?;
-    let identity = FileIdentity::of(&file)?;
-    let hashed = hash_file(&file, &|bytes| progress(bytes, identity.bytes))?;
-    Ok((hashed, identity))
 }
 
 /// Refuses a name under which another machine shares other content.

@@ -10,6 +10,7 @@ use shared::name::ResourceName;
 use shared::rpc::control::{
     Accepted, ControlError, PeerInfo, ShareRequest, State, TaskId, TaskState, TrackerStatus, Unpublished,
 };
+use shared::tree::TreeOptions;
 use shared::url::TrackerUrl;
 use shared::wanted::WantedBy;
 use std::sync::Arc;
@@ -79,6 +80,10 @@ pub struct ToShare {
     pub bytes: u64,
     /// How many of these bytes are sent and need room; the others are zeros.
     pub data_bytes: u64,
+    /// Set if it is a directory: its name has `.tar` in addition, and an import has the bytes of its tar.
+    pub tree: Option<TreeOptions>,
+    /// What the directory loses by being shared, as sentences for whoever shares it.
+    pub lost: Vec<String>,
     /// Who wants it shared.
     pub by: WantedBy,
 }
@@ -86,8 +91,8 @@ pub struct ToShare {
 impl ToShare {
     /// From a caller's request.
     pub fn new(request: ShareRequest, by: WantedBy) -> ToShare {
-        let ShareRequest { name, trackers, replace, bytes, data_bytes } = request;
-        ToShare { name, trackers, replace, bytes, data_bytes, by }
+        let ShareRequest { name, trackers, replace, bytes, data_bytes, tree } = request;
+        ToShare { name, trackers, replace, bytes, data_bytes, tree, lost: Vec::new(), by }
     }
 }
 

@@ -34,7 +34,7 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub enum TaskInput {
     /// A file of the shared directory was hashed in order to be shared.
-    Hashed { task: TaskId, request: ToShare, hashed: io::Result<(Hashed, FileIdentity)> },
+    Hashed { task: TaskId, request: ToShare, hashed: Result<(Hashed, FileIdentity), ControlError> },
     /// The trackers said which other machine shares something under the name of a hashed file, if one does.
     Cleared {
         task: TaskId,

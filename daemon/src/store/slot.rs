@@ -73,6 +73,23 @@ impl Slot {
         }
     }
 
+    /// Makes its directory, if it is not there. Without a record and a manifest it is removed at the next start.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn make_folder(&self) -> Result<(), StoreError> {
+        self.disk.make_folder(&self.folder).map(drop)
+    }
+
+    /// An empty part file, whatever was laid out here before.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) fn open_empty_part(&self, count: ChunkCount) -> Result<PartFile, StoreError> {
+        self.disk.remove(&self.part())?;
+        PartFile::open(&self.disk, &self.part(), count)
+    }
+
     /// Makes the slot with its manifest and its first record. If the slot exists, both are written again.
     ///
     /// # Errors

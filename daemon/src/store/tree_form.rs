@@ -129,6 +129,14 @@ impl TreeForm {
         self.disk.sync_folder(&self.folder)
     }
 
+    /// Writes the sums of a tree that is complete.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn write_sums(&self, sums: &[u8]) -> Result<(), StoreError> {
+        atomic::write(&self.disk, &self.sums(), sums)
+    }
+
     /// The layout, from the listing.
     ///
     /// # Errors

@@ -191,8 +191,16 @@ async fn what_is_shared_is_added_to_a_resource_that_was_not_looked_at_yet() {
     let identity = FileIdentity::at(&path).unwrap();
     let hashed =
         Hashed { resource: manifest.resource(), hashes: manifest.hashes().to_vec(), bytes: identity.bytes };
-    let request =
-        ToShare { name, trackers, bytes: identity.bytes, data_bytes: 0, replace: true, by: user(1000) };
+    let request = ToShare {
+        name,
+        trackers,
+        bytes: identity.bytes,
+        data_bytes: 0,
+        replace: true,
+        tree: None,
+        lost: Vec::new(),
+        by: user(1000),
+    };
     let (task, _handle) = rig.driver.begin_task().unwrap();
     rig.driver.cleared(task, &request, (hashed, identity), None);
     read_until(&mut rig, &disk, |driver| driver.status(None).unwrap().iter().all(|it| it.chunks_have == 1))

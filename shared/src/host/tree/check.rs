@@ -3,12 +3,12 @@
 use super::error::TreeError;
 use super::hash::{HashedTree, TreeBody, TreeProgress, hash_walked};
 use super::open::TreeFiles;
-use super::walk::{WalkOptions, Walked, walk};
+use super::walk::{Walked, walk};
 use crate::chunk::{CHUNK_BYTES, ChunkIndex};
 use crate::host::hashing::Body;
 use crate::id::ChunkHash;
 use crate::manifest::Manifest;
-use crate::tree::{TreeLayout, TreeName};
+use crate::tree::{TreeLayout, TreeName, TreeOptions};
 use rustix::fd::OwnedFd;
 
 /// Hashes a directory so that it can be compared with a manifest. The manifest does not say whether its tree has times
@@ -23,7 +23,7 @@ pub fn hash_tree_for(
     manifest: &Manifest,
     top: OwnedFd,
     names: &[TreeName],
-    options: WalkOptions,
+    options: TreeOptions,
     progress: &TreeProgress<'_>,
 ) -> Result<Option<HashedTree>, TreeError> {
     let files = TreeFiles::new(top);
@@ -38,7 +38,7 @@ fn hash_once(
     manifest: &Manifest,
     files: &TreeFiles,
     names: &[TreeName],
-    options: WalkOptions,
+    options: TreeOptions,
     progress: &TreeProgress<'_>,
 ) -> Result<Option<HashedTree>, TreeError> {
     let walked = walk(files.top(), names[0].clone(), options, &|_| progress(0, 0))?;

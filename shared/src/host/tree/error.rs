@@ -88,19 +88,34 @@ impl TreeError {
     }
 }
 
-/// A path without the directory's own.
+impl TreeError {
+    /// The path below the directory of what it is about, safe to show; `None` if it is about the directory itself.
+    pub fn place(&self) -> Option<&str> {
+        match self {
+            TreeError::Refused { path, .. } | TreeError::Changed { path } | TreeError::Io { path, .. } => {
+                Some(path.as_str()).filter(|path| !path.is_empty())
+            }
+            TreeError::Stopped => None,
+        }
+    }
+
+    /// What is wrong, without the path.
+    pub fn why(&self) -> String {
+        match self {
+            TreeError::Refused { why, .. } => why.clone(),
+            TreeError::Changed { .. } => "it changed while it was being read".to_owned(),
+            TreeError::Io { error, .. } => io_error(error),
+            TreeError::Stopped => "it was stopped".to_owned(),
+        }
+    }
+}
+
+/// The path is that below the directory.
 impl fmt::Display for TreeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TreeError::Refused { path, why, .. } if path.is_empty() => write!(f, "{why}"),
-            TreeError::Refused { path, why, .. } => write!(f, "{path}: {why}"),
-            TreeError::Changed { path } if path.is_empty() => {
-                f.write_str("it changed while it was being read")
-            }
-            TreeError::Changed { path } => write!(f, "{path}: it changed while it was being read"),
-            TreeError::Io { path, error } if path.is_empty() => f.write_str(&io_error(error)),
-            TreeError::Io { path, error } => write!(f, "{path}: {}", io_error(error)),
-            TreeError::Stopped => f.write_str("it was stopped"),
+        match self.place() {
+            Some(place) => write!(f, "{place}: {}", self.why()),
+            None => f.write_str(&self.why()),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Hashes a directory as a tree: each file, each chunk and the whole, while every file is read once.
 
 use super::error::TreeError;
+use super::notes::Noted;
 use super::open::TreeFiles;
-use super::walk::{WalkOptions, Walked, walk};
+use super::walk::{Walked, walk};
 use crate::chunk::{CHUNK_BYTES, ChunkIndex};
 use crate::host::hashing::{self, Body, Hashed};
 use crate::id::ResourceId;
-use crate::tree::{Entry, EntryIndex, EntryKind, Segment, Sums, TreeLayout, TreeName};
+use crate::tree::{Entry, EntryIndex, EntryKind, Segment, Sums, TreeLayout, TreeName, TreeOptions};
 use rustix::fd::OwnedFd;
 use rustix::fs::fgetxattr_query;
 use sha2::{Digest, Sha256};
@@ -37,7 +38,7 @@ pub type TreeProgress<'a> = dyn Fn(u64, u64) -> ControlFlow<()> + Sync + 'a;
 pub fn hash_tree(
     top: OwnedFd,
     name: &TreeName,
-    options: WalkOptions,
+    options: TreeOptions,
     progress: &TreeProgress<'_>,
 ) -> Result<HashedTree, TreeError> {
     let files = TreeFiles::new(top);
@@ -50,7 +51,7 @@ pub fn hash_tree(
 fn hash_once(
     files: &TreeFiles,
     name: &TreeName,
-    options: WalkOptions,
+    options: TreeOptions,
     progress: &TreeProgress<'_>,
 ) -> Result<HashedTree, TreeError> {
     let walked = walk(files.top(), name.clone(), options, &|_| progress(0, 0))?;
@@ -66,11 +67,8 @@ pub(super) fn hash_walked(
     let body = TreeBody::new(files, &walked);
     let total = walked.layout.bytes();
     let hashed = hashing::hash_body(&body, &|done| progress(done, total)).map_err(TreeError::of_io)?;
-    let Learned { sums, capabilities, .. } =
-        body.learned.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for index in capabilities {
-        walked.notes.capabilities.add(walked.layout.listing().entry(index).path.as_str());
-    }
+    let (sums, capabilities) = body.into_learned();
+    walked.notes.capabilities = capabilities;
     Ok(HashedTree { hashed, walked, sums })
 }
 
@@ -116,6 +114,16 @@ impl<'a> TreeBody<'a> {
             learned: Mutex::new(learned),
             tail: Mutex::new(None),
         }
+    }
+
+    /// The hash of each file, and the programs that have capabilities, after everything was read.
+    pub(super) fn into_learned(self) -> (Sums, Noted) {
+        let learned = self.learned.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = Noted::default();
+        for index in learned.capabilities {
+            noted.add(self.walked.layout.listing().entry(index).path.as_str());
+        }
+        (learned.sums, noted)
     }
 
     fn layout(&self) -> &TreeLayout {

@@ -9,6 +9,7 @@ mod hash;
 mod notes;
 mod open;
 mod seen;
+mod stream;
 mod walk;
 
 #[cfg(test)]
@@ -20,4 +21,5 @@ pub use hash::{HashedTree, TreeProgress, hash_tree};
 pub use notes::{Noted, Notes};
 pub use open::{TreeFiles, open_top};
 pub use seen::Seen;
-pub use walk::{Symlinks, WalkOptions, Walked, walk};
+pub use stream::read_tree;
+pub use walk::{Walked, walk};

@@ -13,6 +13,36 @@ pub struct Notes {
     pub capabilities: Noted,
 }
 
+impl Notes {
+    /// What was left out, for people: one sentence for each kind. `directory` is the directory's path.
+    pub fn sentences(&self, directory: &str) -> Vec<String> {
+        let kinds = [
+            (&self.special, "{} is left out: it is not a file", "FIFOs, sockets and devices are left out"),
+            (&self.links, "{} is left out: the link leads outside", "links that lead outside are left out"),
+            (
+                &self.bits,
+                "{} loses its setuid, setgid or sticky bit",
+                "entries lose their setuid, setgid or sticky bits",
+            ),
+            (
+                &self.capabilities,
+                "{} loses its capabilities (security.capability)",
+                "programs lose their capabilities (security.capability)",
+            ),
+        ];
+        let sentence = |(noted, one, many): (&Noted, &str, &str)| {
+            let slash = if noted.first.is_empty() { "" } else { "/" };
+            let first = format!("{directory}{slash}{}", noted.first);
+            match noted.count {
+                0 => None,
+                1 => Some(one.replace("{}", &first)),
+                count => Some(format!("{count} {many}, such as {first}")),
+            }
+        };
+        kinds.into_iter().filter_map(sentence).collect()
+    }
+}
+
 /// Entries that have something in common.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Noted {

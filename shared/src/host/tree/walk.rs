@@ -5,7 +5,8 @@ use super::notes::Notes;
 use super::open::DIRECTORY;
 use super::seen::Seen;
 use crate::tree::{
-    Entry, EntryIndex, EntryKind, Listing, ListingBuilder, MODE_MAX, Refused, TreeLayout, TreeName, TreePath,
+    Entry, EntryIndex, EntryKind, Listing, ListingBuilder, MODE_MAX, Refused, Symlinks, TreeLayout, TreeName,
+    TreeOptions, TreePath,
 };
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, Stat, fstat, openat, readlinkat, statat};
@@ -13,28 +14,6 @@ use rustix::io::Errno;
 use std::ffi::CStr;
 use std::ops::ControlFlow;
 use std::str;
-
-/// What becomes part of a tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WalkOptions {
-    /// What becomes of symbolic links.
-    pub symlinks: Symlinks,
-    /// Whether FIFOs, sockets and devices are left out. Otherwise they are refused.
-    pub skip_special: bool,
-    /// Whether the entries keep their times.
-    pub has_times: bool,
-}
-
-/// What becomes of symbolic links that lead outside of the directory. Those that stay inside are always carried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Symlinks {
-    /// They are refused.
-    Inside,
-    /// They are carried as they are.
-    Any,
-    /// They are left out.
-    Skip,
-}
 
 /// The entries of a directory.
 #[derive(Debug, Clone)]
@@ -57,7 +36,7 @@ pub type Progress<'a> = dyn Fn(u64) -> ControlFlow<()> + Sync + 'a;
 pub fn walk(
     top: BorrowedFd<'_>,
     name: TreeName,
-    options: WalkOptions,
+    options: TreeOptions,
     progress: &Progress<'_>,
 ) -> Result<Walked, TreeError> {
     let mut walk = Walk {
@@ -78,7 +57,7 @@ pub fn walk(
 }
 
 struct Walk<'a> {
-    options: WalkOptions,
+    options: TreeOptions,
     progress: &'a Progress<'a>,
     builder: ListingBuilder,
     /// In the order in which the entries were added.

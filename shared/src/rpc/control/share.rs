@@ -2,6 +2,7 @@
 
 use crate::id::ResourceId;
 use crate::name::ResourceName;
+use crate::tree::TreeOptions;
 use crate::url::TrackerUrl;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -20,6 +21,9 @@ pub struct ShareRequest {
     /// How many of these bytes `import_part` sends at most. Room is reserved for them. The others are zeros, for which
     /// `import_zeros` sends only their number.
     pub data_bytes: u64,
+    /// Set if it is a directory: `name` is its name with `.tar`, and an import has the bytes of its tar. What becomes part
+    /// of it is decided here for one in the shared directory, and by the caller for an import.
+    pub tree: Option<TreeOptions>,
 }
 
 /// The result of a share.

@@ -1,11 +1,10 @@
 //! Directories that tests make, and their tars.
 
 use crate::chunk::CHUNK_BYTES;
-use crate::host::hashing::Body;
-use crate::host::tree::hash::{TreeBody, hash_walked};
-use crate::host::tree::{HashedTree, Symlinks, TreeError, TreeFiles, WalkOptions, Walked, open_top, walk};
+use crate::host::tree::hash::hash_walked;
+use crate::host::tree::{HashedTree, TreeError, TreeFiles, open_top, read_tree, walk};
 use crate::id::{ChunkHash, ResourceId};
-use crate::tree::TreeName;
+use crate::tree::{Symlinks, TreeName, TreeOptions};
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -13,8 +12,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-pub(super) const OPTIONS: WalkOptions =
-    WalkOptions { symlinks: Symlinks::Any, skip_special: false, has_times: true };
+pub(super) const OPTIONS: TreeOptions =
+    TreeOptions { symlinks: Symlinks::Any, skip_special: false, has_times: true };
 
 pub(super) fn name() -> TreeName {
     "app".parse().expect("a name")
@@ -129,31 +128,24 @@ fn make_file_step_by_step(directory: &Path, path: &str, bytes: &[u8]) {
 }
 
 /// Walks and hashes a directory.
-pub(super) fn hash(app: &Path, options: WalkOptions) -> Result<HashedTree, TreeError> {
+pub(super) fn hash(app: &Path, options: TreeOptions) -> Result<HashedTree, TreeError> {
     let files = TreeFiles::new(open_top(app).expect("it opens"));
     let walked = walk(files.top(), name(), options, &|_| ControlFlow::Continue(()))?;
     hash_walked(&files, walked, &silent)
 }
 
 /// The bytes of a directory's tar, whose hashes are what [`hash`] found.
-pub(super) fn tar(app: &Path, options: WalkOptions) -> (Vec<u8>, HashedTree) {
+pub(super) fn tar(app: &Path, options: TreeOptions) -> (Vec<u8>, HashedTree) {
     let tree = hash(app, options).expect("it is a tree");
     let files = TreeFiles::new(open_top(app).expect("it opens"));
-    let tar = read(&files, &tree.walked);
+    let mut tar = Vec::new();
+    let mut take = |chunk: Vec<u8>| {
+        tar.extend(chunk);
+        ControlFlow::Continue(())
+    };
+    read_tree(&files, &tree.walked, &mut take).expect("it is read");
     assert_eq!(ResourceId::of(&tar), tree.hashed.resource);
     let hashes: Vec<ChunkHash> = tar.chunks(CHUNK_BYTES as usize).map(ChunkHash::of).collect();
     assert_eq!(hashes, tree.hashed.hashes);
     (tar, tree)
-}
-
-fn read(files: &TreeFiles, walked: &Walked) -> Vec<u8> {
-    let body = TreeBody::new(files, walked);
-    let mut tar = vec![0; body.bytes() as usize];
-    for (index, chunk) in walked.layout.count().indices().zip(tar.chunks_mut(CHUNK_BYTES as usize)) {
-        body.read_exact_at(chunk, index.offset()).expect("it is read");
-        if index < body.follow_end() {
-            body.follow(index, chunk).expect("it is followed");
-        }
-    }
-    tar
 }

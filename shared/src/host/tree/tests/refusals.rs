@@ -1,8 +1,8 @@
 //! What cannot be part of a tree, and what is left out.
 
 use super::directory::{self, OPTIONS, app, write};
-use crate::host::tree::{Noted, Symlinks, TreeError, WalkOptions};
-use crate::tree::{Entry, EntryKind, TreePath};
+use crate::host::tree::{Noted, TreeError};
+use crate::tree::{Entry, EntryKind, Symlinks, TreeOptions, TreePath};
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt;
@@ -10,16 +10,16 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-const INSIDE: WalkOptions = WalkOptions { symlinks: Symlinks::Inside, ..OPTIONS };
+const INSIDE: TreeOptions = TreeOptions { symlinks: Symlinks::Inside, ..OPTIONS };
 
-fn refused(app: &Path, options: WalkOptions) -> String {
+fn refused(app: &Path, options: TreeOptions) -> String {
     match directory::hash(app, options) {
         Err(error @ TreeError::Refused { .. }) => error.to_string(),
         other => panic!("{other:?}"),
     }
 }
 
-fn paths(app: &Path, options: WalkOptions) -> Vec<String> {
+fn paths(app: &Path, options: TreeOptions) -> Vec<String> {
     let tree = directory::hash(app, options).expect("it is a tree");
     tree.walked.layout.listing().entries().map(|entry| entry.path.to_string()).collect()
 }
@@ -34,7 +34,7 @@ fn links_that_lead_outside_are_refused_carried_or_left_out() {
     assert_eq!(refused(&app, INSIDE), "absolute: the symbolic link leads outside of the directory");
     let all = ["", "absolute", "inside", "sub", "sub/file", "sub/up"];
     assert_eq!(paths(&app, OPTIONS), all);
-    let skip = WalkOptions { symlinks: Symlinks::Skip, ..OPTIONS };
+    let skip = TreeOptions { symlinks: Symlinks::Skip, ..OPTIONS };
     assert_eq!(paths(&app, skip), ["", "inside", "sub", "sub/file"]);
     let tree = directory::hash(&app, skip).expect("it is a tree");
     assert_eq!(tree.walked.notes.links, Noted { count: 2, first: "absolute".to_owned() });
@@ -46,7 +46,7 @@ fn what_is_no_file_is_refused_or_left_out() {
     let (_room, app) = app();
     let _socket = UnixListener::bind(app.join("socket")).expect("a socket");
     assert_eq!(refused(&app, INSIDE), "socket: it is a socket, not a file");
-    let skip = WalkOptions { skip_special: true, ..INSIDE };
+    let skip = TreeOptions { skip_special: true, ..INSIDE };
     assert_eq!(paths(&app, skip), [""]);
     let notes = directory::hash(&app, skip).expect("it is a tree").walked.notes;
     assert_eq!(notes.special, Noted { count: 1, first: "socket".to_owned() });
@@ -114,7 +114,7 @@ fn without_times_the_same_content_is_the_same_resource() {
             let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
             fs::File::open(path).expect("it opens").set_modified(time).expect("a time");
         }
-        let without = WalkOptions { has_times: false, ..INSIDE };
+        let without = TreeOptions { has_times: false, ..INSIDE };
         let tree = directory::hash(&app, without).expect("it is a tree");
         let listing = tree.walked.layout.listing();
         assert!(listing.entries().all(|entry: Entry<'_>| entry.time.is_none()));

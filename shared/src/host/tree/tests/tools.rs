@@ -1,8 +1,7 @@
 //! Whether other people's programs agree with the bytes of a tree.
 
 use super::directory::{self, OPTIONS};
-use crate::host::tree::WalkOptions;
-use crate::tree::{Entry, EntryKind, Listing, TreePath};
+use crate::tree::{Entry, EntryKind, Listing, TreeOptions, TreePath};
 use cluster::skip::skipped;
 use std::fs;
 use std::path::Path;
@@ -135,7 +134,7 @@ fn another_program_makes_the_same_bytes() {
     }
     let (room, app) = directory::difficult();
     let script = include_str!("tree_format.py");
-    for options in [OPTIONS, WalkOptions { has_times: false, ..OPTIONS }] {
+    for options in [OPTIONS, TreeOptions { has_times: false, ..OPTIONS }] {
         let (tar, _) = directory::tar(&app, options);
         let times: &[&str] = if options.has_times { &[] } else { &["--no-times"] };
         let made = output(room.path(), &[&["python3", "-c", script, "app"], times].concat());

@@ -8,6 +8,7 @@ use crate::name::ResourceName;
 use crate::rpc::control::*;
 use crate::rpc::tracker::*;
 use crate::rpc::wire::Meter;
+use crate::tree::{Symlinks, TreeOptions};
 use crate::url::TrackerUrl;
 use proptest::collection::vec;
 use proptest::option;
@@ -150,10 +151,19 @@ fn any_tracker_response() -> impl Strategy<Value = TrackerResponse> {
     ]
 }
 
+fn any_tree_options() -> impl Strategy<Value = TreeOptions> {
+    let symlinks = prop_oneof![Just(Symlinks::Inside), Just(Symlinks::Any), Just(Symlinks::Skip)];
+    (symlinks, any::<(bool, bool)>()).prop_map(|(symlinks, (skip_special, has_times))| TreeOptions {
+        symlinks,
+        skip_special,
+        has_times,
+    })
+}
+
 fn any_control_request() -> impl Strategy<Value = ControlRequest> {
-    let share = (any_name(), vec(any_url(), 0..4), any::<(bool, u64, u64)>());
-    let share = share.prop_map(|(name, trackers, (replace, bytes, data_bytes))| ControlRequest::Import {
-        request: ShareRequest { name, trackers, replace, bytes, data_bytes },
+    let share = (any_name(), vec(any_url(), 0..4), any::<(bool, u64, u64)>(), option::of(any_tree_options()));
+    let share = share.prop_map(|(name, trackers, (replace, bytes, data_bytes), tree)| {
+        ControlRequest::Import { request: ShareRequest { name, trackers, replace, bytes, data_bytes, tree } }
     });
     let what = prop_oneof![
         Just(GetWhat::Manifest),
