@@ -11,6 +11,7 @@ use crate::progress::Progress;
 use crate::status;
 use crate::targets::{is_single, targets};
 use crate::tasks::{self, Ended};
+use shared::rpc::control::State;
 
 pub(crate) async fn verify(args: &WhatsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
@@ -63,12 +64,17 @@ async fn verify_one(daemon: &Daemon, what: String, output: &Output) -> Result<Ve
     let Ended::Verified { chunks_good, chunks_total } = ended else {
         return Err(tasks::unexpected(&ended));
     };
+    // Of what is complete all chunks count, also those of files that were edited.
+    let chunks_had = match before.state {
+        State::Seeding | State::Outdated => before.chunks_total,
+        _ => before.chunks_have,
+    };
     Ok(Verified {
         name: before.name.to_string(),
         resource: before.resource.to_string(),
         chunks_good,
         chunks_total,
-        chunks_had: before.chunks_have,
+        chunks_had,
     })
 }
 

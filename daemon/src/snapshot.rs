@@ -5,6 +5,7 @@
 use shared::id::ResourceId;
 use shared::name::ResourceName;
 use shared::rpc::control::{ResourceStatus, State};
+use shared::tree::TreeName;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -68,12 +69,19 @@ impl Snapshot {
     }
 
     fn find(&self, what: &str) -> impl Iterator<Item = &SnapshotEntry> {
-        let named = what.parse().ok().and_then(|name: ResourceName| self.resources.get(&name));
+        let exact = what.parse().ok().and_then(|name: ResourceName| self.resources.get(&name));
+        let named = exact.or_else(|| self.find_tree(what));
         let id = what.parse::<ResourceId>().ok().filter(|_| named.is_none());
         let with_id = id
             .into_iter()
             .flat_map(|id| self.resources.values().filter(move |entry| entry.status.resource == id));
         named.into_iter().chain(with_id)
+    }
+
+    /// The directory of this name: it may be called without `.tar`.
+    fn find_tree(&self, what: &str) -> Option<&SnapshotEntry> {
+        let name = what.parse::<TreeName>().ok()?.resource_name();
+        self.resources.get(&name).filter(|entry| entry.status.is_tree)
     }
 
     // -- for the one who makes it

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 /// `ttctl share`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints each id and the path of the manifest. What is in ttd's shared directory is
-shared in place; anything else is copied into that directory, and read with your
-own permissions. To share from another directory without copies, run a second
-ttd on it (ttd@NAME.service).
+Prints each id and the path of its manifest. What lies in the shared directory
+is shared in place; anything else is copied into it, and read with your own
+permissions. To share from another directory without copies, run a second ttd on
+it (ttd@NAME.service).
 
 A directory DIR is shared as DIR.tar, and is a directory on every machine that
 gets it: its files, directories and symbolic links with their permissions and

@@ -1,6 +1,10 @@
-//! `create` and `check` of directories.
+//! `create`, `check` and `share` of directories.
 
+use super::fake::Fake;
 use super::{bytes, text, ttctl, ttctl_fails};
+use shared::id::ResourceId;
+use shared::rpc::control::{Shared, TaskState};
+use shared::tree::Symlinks;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -190,4 +194,60 @@ fn a_directory_in_the_place_of_the_manifest_is_called_one() {
     let (_room, app) = app();
     let message = format!("{} is a directory, not a manifest", app.display());
     assert_eq!(ttctl_fails(&["check", text(&app)]), (4, message));
+}
+
+/// A daemon that says that something was shared.
+fn sharing() -> Fake {
+    let fake = Fake::start();
+    fake.state().trackers = vec!["tt://tracker.example"];
+    fake.state().tasks.push_back(TaskState::Shared(Shared {
+        name: "app.tar".parse().unwrap(),
+        resource: ResourceId::of(b"app"),
+        manifest: "/app.tar.tinytorrent".into(),
+        warnings: Vec::new(),
+        refused: Vec::new(),
+    }));
+    fake
+}
+
+#[test]
+fn a_directory_from_elsewhere_is_sent_as_its_tar() {
+    let (_room, app) = app();
+    let id = create(&app, &[])[..64].to_owned();
+    let fake = sharing();
+    let args = ["share", text(&app), "--symlinks", "any", "--directory", fake.folder()];
+    ttctl(&args).1.unwrap();
+    let state = fake.state();
+    let request = &state.imported[0];
+    assert_eq!(request.name.as_str(), "app.tar");
+    assert_eq!((request.bytes, request.data_bytes), (state.bytes.len() as u64, state.bytes.len() as u64));
+    assert_eq!(request.tree.map(|options| options.symlinks), Some(Symlinks::Any));
+    assert_eq!(ResourceId::of(&state.bytes).to_string(), id, "the same bytes as for `create`");
+}
+
+#[test]
+fn a_directory_in_the_shared_directory_is_shared_there() {
+    let fake = sharing();
+    let app = fake.folder.path().join("app");
+    fs::create_dir(&app).unwrap();
+    ttctl(&["share", &format!("{}/", text(&app)), "--no-times", "--directory", fake.folder()]).1.unwrap();
+    {
+        let state = fake.state();
+        assert!(state.imported.is_empty());
+        let request = &state.shared[0];
+        assert_eq!((request.name.as_str(), request.bytes), ("app.tar", 0));
+        assert_eq!(request.tree.map(|options| options.has_times), Some(false));
+    }
+    for (path, code, why) in [
+        (fake.folder().to_owned(), 4, "contains ttd's shared directory"),
+        (format!("{}/.tinytorrent", fake.folder()), 4, "one of ttd's own files"),
+    ] {
+        let (found, message) = ttctl_fails(&["share", &path, "--directory", fake.folder()]);
+        assert_eq!(found, code, "{message}");
+        assert!(message.contains(why), "{message}");
+    }
+    let (_room, elsewhere) = self::app();
+    let (code, message) = ttctl_fails(&["share", "--move", text(&elsewhere), "--directory", fake.folder()]);
+    assert_eq!(code, 2);
+    assert!(message.contains("--move is for files"), "{message}");
 }

@@ -5,11 +5,13 @@ use crate::tracker::lookup::{self, Miss};
 use shared::id::digits_hint;
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::rpc::tracker::Lookup;
+use shared::tree::TreeName;
 use shared::url::TrackerUrl;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Looks `what` up in the given tracker's catalogue, or in those of the configured ones. The inner error says that no
+/// Looks `what` up in the given tracker's catalogue, or in those of the configured ones; a name that nobody knows also as
+/// that of a directory. The inner error says that no
 /// tracker answered and why; the caller then falls back on what this daemon knows.
 pub async fn look_up(
     context: &Arc<Context>,
@@ -23,7 +25,14 @@ pub async fn look_up(
         None => configured,
     };
     let shown = shown(what);
-    match lookup::find(context, &trackers, what, &BTreeSet::new()).await {
+    let mut found = lookup::find(context, &trackers, what, &BTreeSet::new()).await;
+    if let (Err(Miss::Unknown), Some(tree)) = (&found, as_tree(what)) {
+        found = match lookup::find(context, &trackers, &tree, &BTreeSet::new()).await {
+            Ok(hit) => Ok(hit),
+            Err(_) => found,
+        };
+    }
+    match found {
         Ok(hit) => Ok(Ok(hit)),
         Err(Miss::Unknown) => Err(ControlError {
             kind: ErrorKind::Unknown,
@@ -61,6 +70,13 @@ pub async fn look_up(
             }
         }
     }
+}
+
+/// The resource of the directory of this name: it may be called without `.tar`.
+fn as_tree(what: &Lookup) -> Option<Lookup> {
+    let Lookup::Name(name) = what else { return None };
+    let tree: TreeName = name.as_str().parse().ok()?;
+    Some(Lookup::Name(tree.resource_name()))
 }
 
 /// The name or id as text.

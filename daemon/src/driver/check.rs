@@ -8,7 +8,7 @@ use super::reasons::words_of;
 use super::wanted::record_of;
 use crate::inbox::{CheckedFile, Input, TaskInput};
 use crate::library::{Check, CheckFile, CheckStep, Checking, Failure, Former, Phase, Resource, Sources, Why};
-use crate::store::{At, FileIdentity, NameRecord, NotHere, PublishedFile};
+use crate::store::{At, Edited, FileIdentity, NameRecord, NotHere, PublishedFile};
 use crate::watch::{CheckWaiter, Turn};
 use shared::have::HaveMap;
 use shared::id::{ResourceId, SwarmKey};
@@ -216,6 +216,10 @@ impl Driver {
         }
         match (record, checked) {
             (Some(record), Ok(checked)) if checked.whole => self.seed_again(key, &record, checked.identity),
+            (Some(record), Ok(checked)) if self.is_edited(key, &record, &checked) => {
+                let edited = Edited::by_check(&checked.good);
+                self.seed_rest(key, &record, edited);
+            }
             (Some(record), checked) if record.published.is_some_and(|identity| identity.is_unsure()) => {
                 self.forget_supposed_file(key, &record, checked);
             }
@@ -228,12 +232,34 @@ impl Driver {
         }
     }
 
+    /// Whether a check found a directory that was edited: it is there, somebody wrote to its files, and something of it
+    /// is still right.
+    fn is_edited(&self, key: SwarmKey, record: &NameRecord, checked: &CheckedFile) -> bool {
+        let Some(resource) = self.library.get(key).filter(|resource| resource.is_tree) else { return false };
+        let is_there = |identity| resource.published_file(&self.home, &record.name, identity).is_unchanged();
+        checked.identity.is_unsure() && !checked.good.is_empty() && record.published.is_some_and(is_there)
+    }
+
+    /// Serves what is right of a directory that was edited.
+    fn seed_rest(&mut self, key: SwarmKey, record: &NameRecord, edited: Edited) {
+        let Some(identity) = record.published else { return };
+        let home = self.home.clone();
+        let Some(resource) = self.library.get_mut(key) else { return };
+        resource.phase = Phase::Seeding(Arc::new(resource.served_file(&home, &record.name, identity)));
+        resource.troubles.remove(&record.name);
+        resource.former = None;
+        resource.edited = Some(edited);
+        self.join(key);
+        self.changed();
+    }
+
     /// The latest look at the file found it right and under its name: it is served again.
     fn seed_again(&mut self, key: SwarmKey, record: &NameRecord, identity: FileIdentity) {
         let home = self.home.clone();
         let Some(resource) = self.library.get_mut(key) else { return };
         resource.phase = Phase::Seeding(Arc::new(resource.served_file(&home, &record.name, identity)));
         resource.troubles.remove(&record.name);
+        resource.edited = None;
         resource.former = None;
         resource.sources = Sources::default(); // no download is under way
         if record.published.is_some_and(|before| before.is_unsure()) {
@@ -360,6 +386,15 @@ impl Driver {
 
     /// A served file has changed since it was hashed: it is checked.
     pub(super) fn source_changed(&mut self, key: SwarmKey, published: &Arc<PublishedFile>) {
+        match published.tree {
+            // Most likely one of its files was edited.
+            Some(_) => self.look_for_edits(key, published.clone()),
+            None => self.replaced_or_gone(key, published),
+        }
+    }
+
+    /// What is under a name is not what was hashed.
+    pub(super) fn replaced_or_gone(&mut self, key: SwarmKey, published: &Arc<PublishedFile>) {
         let Some(resource) = self.library.get_mut(key) else { return };
         let Phase::Seeding(served) = &resource.phase else { return };
         if served.path == published.path && served.identity == published.identity {

@@ -5,7 +5,7 @@ use super::reasons::no_room_words;
 use super::share::{manifest_of, may_have_name};
 use crate::inbox::{Imported, Input, TaskInput, ToShare, internal, store_error};
 use crate::panicked::caught;
-use crate::store::{FileIdentity, Import, PublishError, holds_already};
+use crate::store::{Import, PublishError, PublishedFile, holds_already};
 use crate::tasks::TaskHandle;
 use shared::host::hashing::Hashed;
 use shared::id::SwarmKey;
@@ -74,8 +74,11 @@ impl Driver {
             let (resource, hashes) = import.hashes();
             let hashed = Hashed { resource, hashes, bytes: import.bytes() };
             let may_have_name = may_have_name(resource, other.as_ref());
-            let imported = match present.filter(|(key, _)| key.resource == resource) {
-                Some((_, identity)) => may_have_name.map(|()| (hashed, identity)),
+            let is_same = |(key, file): &(SwarmKey, PublishedFile)| {
+                key.resource == resource && file.edited().is_ok_and(|edited| edited.is_none())
+            };
+            let imported = match present.filter(is_same).map(|(_, file)| file.identity) {
+                Some(identity) => may_have_name.map(|()| (hashed, identity)),
                 None => match may_have_name.and_then(|()| manifest_of(&request, &hashed)) {
                     Ok(manifest) if request.tree.is_some() => publisher
                         .publish_imported_tree(&home, &import, &manifest, request.replace)
@@ -118,11 +121,12 @@ impl Driver {
     }
 
     /// The file of a name if it is complete and unchanged.
-    fn seeded_file(&self, key: SwarmKey, name: &ResourceName) -> Option<(SwarmKey, FileIdentity)> {
+    fn seeded_file(&self, key: SwarmKey, name: &ResourceName) -> Option<(SwarmKey, PublishedFile)> {
         let resource = self.library.get(key)?;
         let record = resource.record.names.iter().find(|record| record.name == *name)?;
         let identity = record.published?;
-        resource.published_file(&self.home, name, identity).is_unchanged().then_some((key, identity))
+        let file = resource.published_file(&self.home, name, identity);
+        file.is_unchanged().then_some((key, file))
     }
 }
 

@@ -32,6 +32,7 @@ impl Driver {
         }
         self.context.board.put(key, have.clone());
         self.event(Event::Join { key, count, have });
+        self.tell_edits(key);
         self.follow_shift(key);
         self.prefer_beginning(key);
         self.announce(key);
@@ -63,8 +64,12 @@ impl Driver {
         if stands_still || resource.record.paused || self.folder.is_away() {
             return;
         }
-        let stage =
-            if matches!(resource.phase, Phase::Seeding(_)) { Stage::Seeding } else { Stage::Leeching };
+        let is_whole = matches!(resource.phase, Phase::Seeding(_));
+        // A directory that was edited lacks chunks, and fetches none.
+        let stage = match is_whole && resource.edited.is_none() {
+            true => Stage::Seeding,
+            false => Stage::Leeching,
+        };
         let names = resource.record.names.iter();
         let manifests = names.map(|record| resource.manifest.with_name(record.name.clone())).collect();
         let (shared_at_ms, origin) = (resource.record.shared_at_ms, resource.record.origin);
@@ -73,11 +78,11 @@ impl Driver {
         let taken_back = taken_back.collect();
         let (is_unproven, found_at) = (resource.is_unproven(), resource.record.trackers.clone());
         let (claims, undated) = (resource.record.claims.clone(), resource.record.undated.clone());
-        let is_whole = matches!(resource.phase, Phase::Seeding(_));
-        let bytes = resource.source().filter(|_| is_whole).and_then(|source| source.bytes());
+        let bytes = resource.source().filter(|_| stage == Stage::Seeding).and_then(|source| source.bytes());
         let entry = AnnouncedEntry {
             stage,
             have: resource.have(),
+            wants_peers: !is_whole || stage == Stage::Seeding,
             manifests,
             bytes,
             shared_at_ms,

@@ -26,6 +26,7 @@ mod check;
 mod command;
 mod compare;
 mod download;
+mod edited;
 mod events;
 mod folder;
 mod follow_shift;

@@ -2,7 +2,7 @@
 //! file makes the words for the status and the log.
 
 use crate::library::{CheckStep, Checking, FoundHere, Resource, Reuse, Reusing, Standing, Why};
-use crate::store::{NoRoom, Record};
+use crate::store::{Edited, NoRoom, Record};
 use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -74,6 +74,17 @@ pub(super) fn conflict(resource: &Resource) -> Option<String> {
     Some(format!(
         "{tracker} knows this file with a different list of chunks: one of the two manifests is wrong"
     ))
+}
+
+/// What was edited in a directory.
+pub(super) fn edits(edited: &Edited) -> String {
+    let what = match edited.files {
+        0 => "files in it were edited".to_owned(),
+        1 => format!("{} was edited", edited.first),
+        files => format!("{files} files in it were edited, such as {}", edited.first),
+    };
+    let chunks = edited.chunks.len();
+    format!("{what}; {chunks} of its {} chunks are not served", edited.chunks.count())
 }
 
 /// What the check of a resource is doing. `before` is the number of checks before it.

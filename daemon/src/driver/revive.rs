@@ -5,7 +5,7 @@ use super::Driver;
 use crate::inbox::{Input, Reply, TaskInput, Wanted};
 use crate::library::Phase;
 use crate::snapshot::Snapshot;
-use crate::store::{FileIdentity, Lying, NameState, NotHere, PublishedFile};
+use crate::store::{Edited, FileIdentity, Lying, NameState, NotHere, PublishedFile};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::ControlError;
@@ -24,7 +24,9 @@ impl Driver {
     ) -> Result<(), ControlError> {
         let name = wanted.manifest.name();
         let Some(resource) = self.library.get_mut(key) else { return Ok(()) };
-        let has_trouble = matches!(resource.phase, Phase::Failed(_)) || resource.troubles.contains_key(name);
+        let has_trouble = matches!(resource.phase, Phase::Failed(_))
+            || resource.troubles.contains_key(name)
+            || resource.edited.is_some();
         let is_origin = resource.record.origin;
         let Some(record) = resource.record.names.iter_mut().find(|record| record.name == *name) else {
             return Ok(());
@@ -90,6 +92,7 @@ impl Driver {
         let Some(resource) = self.library.get_mut(key) else { return };
         let file = resource.path(&home, name);
         resource.troubles.remove(name);
+        resource.edited = None;
         resource.record.paused = false;
         resource.record.no_reuse = !wanted.reuse;
         let is_served_elsewhere =
@@ -120,10 +123,16 @@ impl Driver {
         }
         let (home, context) = (self.home.clone(), self.context.clone());
         tokio::task::spawn_blocking(move || {
-            let changed = files.into_iter().filter(|(_, published)| !published.is_unchanged());
-            let changed = changed.map(|(key, published)| (key, Arc::new(published))).collect();
+            let (mut changed, mut edited) = (Vec::new(), Vec::new());
+            for (key, published) in files {
+                match published.edited() {
+                    Ok(Some(edits)) => edited.push((key, Arc::new(published), edits)),
+                    Ok(None) if published.is_unchanged() => {}
+                    Ok(None) | Err(_) => changed.push((key, Arc::new(published))),
+                }
+            }
             let here = home.must_be_here();
-            context.tell_blocking(Input::Task(TaskInput::Inspected { what, here, changed, reply }));
+            context.tell_blocking(Input::Task(TaskInput::Inspected { what, here, changed, edited, reply }));
         });
     }
 
@@ -132,11 +141,17 @@ impl Driver {
         what: &str,
         here: Result<(), NotHere>,
         changed: &[(SwarmKey, Arc<PublishedFile>)],
+        edited: Vec<(SwarmKey, Arc<PublishedFile>, Edited)>,
         reply: Reply<Arc<Snapshot>>,
     ) {
         match here {
             Err(why) => self.folder_lost(why),
-            Ok(()) => changed.iter().for_each(|(key, published)| self.source_changed(*key, published)),
+            Ok(()) => {
+                changed.iter().for_each(|(key, published)| self.source_changed(*key, published));
+                for (key, published, edited) in edited {
+                    self.note_edits(key, &published, edited);
+                }
+            }
         }
         let _ = reply.send(self.snapshot_for(Some(what)));
     }

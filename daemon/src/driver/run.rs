@@ -94,9 +94,10 @@ impl Driver {
             }
             TaskInput::Imported { task, request, imported } => self.imported(task, &request, imported),
             TaskInput::Asked { asked, place, here } => self.asked(asked, place, here),
-            TaskInput::Inspected { what, here, changed, reply } => {
-                self.inspected(&what, here, &changed, reply);
+            TaskInput::Inspected { what, here, changed, edited, reply } => {
+                self.inspected(&what, here, &changed, edited, reply);
             }
+            TaskInput::Edited { key, published, edited } => self.edited(key, &published, edited),
             TaskInput::Compared { task, wanted, checked } => self.compared(task, wanted, checked),
             TaskInput::Shown(shown) => self.shown(shown),
             TaskInput::Stray(stray) => self.stray(stray),

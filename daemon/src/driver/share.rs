@@ -13,7 +13,7 @@ use crate::tasks::TaskHandle;
 use crate::tracker::{Announcing, NotPublished, TrackerCommand};
 use shared::host::clock::now_ms;
 use shared::host::hashing::Hashed;
-use shared::id::{ResourceId, SwarmKey};
+use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::plain::size;
@@ -87,7 +87,10 @@ impl Driver {
     ) {
         match may_have_name(hashed.resource, other.as_ref()) {
             Ok(()) => self.adopt_hashed(task, request, hashed, identity),
-            refused => self.end_failed(task, request, refused),
+            refused => {
+                self.forget_hashed(request, &hashed);
+                self.end_failed(task, request, refused);
+            }
         }
     }
 
@@ -103,8 +106,25 @@ impl Driver {
             let (_handle, request) = (self.tasks.get(task).cloned(), request.clone());
             return self.park_share(HashedShare { task, _handle, request, hashed, identity });
         }
-        let outcome = self.adopt(task, request, hashed, identity);
+        let outcome = self.adopt(task, request, &hashed, identity);
+        if outcome.is_err() {
+            self.forget_hashed(request, &hashed);
+        }
         self.end_failed(task, request, outcome);
+    }
+
+    /// Removes what was noted of a directory that is not shared after all.
+    fn forget_hashed(&self, request: &ToShare, hashed: &Hashed) {
+        let key = SwarmKey { resource: hashed.resource, digest: ListDigest::of(&hashed.hashes) };
+        if request.tree.is_none() || self.library.get(key).is_some() || self.loading.may_have(key.resource) {
+            return;
+        }
+        let slot = self.home.slot(key);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = slot.forget_tree() {
+                tracing::warn!(%error, "cannot remove what was noted of a directory"); // the next start does
+            }
+        });
     }
 
     /// Adds a hashed file to the library and shares it.
@@ -112,11 +132,11 @@ impl Driver {
         &mut self,
         task: TaskId,
         request: &ToShare,
-        hashed: Hashed,
+        hashed: &Hashed,
         identity: FileIdentity,
     ) -> Result<(), ControlError> {
         let name = &request.name;
-        let manifest = manifest_of(request, &hashed)?;
+        let manifest = manifest_of(request, hashed)?;
         let key = manifest.key();
         let slot = self.home.slot(key);
         let (path, tree) = match (request.tree, self.home.tree(name)) {

@@ -66,6 +66,8 @@ pub struct Driver {
     pub(super) followers: Arc<Semaphore>,
     /// Doubted chunks that are being read.
     pub(super) suspects: BTreeSet<(SwarmKey, ChunkIndex)>,
+    /// Directories whose files are being looked at.
+    pub(super) looks_for_edits: BTreeSet<SwarmKey>,
     pub(super) trackers: Trackers,
     /// Downloads without progress.
     pub(super) stalls: Stalls,
@@ -135,6 +137,7 @@ impl Driver {
             reusers: Reusers::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             suspects: BTreeSet::new(),
+            looks_for_edits: BTreeSet::new(),
             trackers: Trackers::default(),
             stalls: Stalls::default(),
             uploads: Uploads::new(Instant::now()),

@@ -2,8 +2,8 @@
 
 use super::Driver;
 use super::reasons::{
-    Reason, checking_reason, conflict, joined, limit, newer_version, reason, reuse_reason, told, unusable,
-    words_of,
+    Reason, checking_reason, conflict, edits, joined, limit, newer_version, reason, reuse_reason, told,
+    unusable, words_of,
 };
 use super::wanted::record_of;
 use crate::inbox::unknown;
@@ -206,7 +206,8 @@ impl Driver {
         let standings =
             resource.standings.iter().map(|(url, (standing, at))| told(url, standing, at.elapsed()));
         let names = joined(standings.map(Some));
-        let here = joined([names, conflict(resource), limit("upload", &self.context.up)]);
+        let edits = resource.edited.as_ref().map(edits);
+        let here = joined([edits, names, conflict(resource), limit("upload", &self.context.up)]);
         Reason { here, trackers: unknown }
     }
 

@@ -6,10 +6,11 @@ use crate::library::{
     Check, Download, Follow, Followed, HashedWhole, Opening, ReadError, ReuseWork, ReusedFrom, Source,
     TakeError,
 };
+use crate::panicked::Panicked;
 use crate::snapshot::Snapshot;
 use crate::store::{
-    FileIdentity, Home, LayOutError, Loaded, NameState, NotHere, PartFile, PublishError, PublishedFile,
-    Record, Shape, Slot, StoreError,
+    Edited, FileIdentity, Home, LayOutError, Loaded, NameState, NotHere, PartFile, PublishError,
+    PublishedFile, Record, Shape, Slot, StoreError,
 };
 use crate::watch::Turn;
 use shared::chunk::ChunkIndex;
@@ -46,13 +47,20 @@ pub enum TaskInput {
     Imported { task: TaskId, request: ToShare, imported: Imported },
     /// The files under the name of a requested resource were examined.
     Asked { asked: Asked, place: NameState, here: Result<(), NotHere> },
-    /// The files of the resources that somebody inspects were checked; `changed` are those that are not what was
+    /// The files of the resources that somebody inspects were checked, and of directories all files (`edited`); `changed` are those that are not what was
     /// hashed.
     Inspected {
         what: String,
         here: Result<(), NotHere>,
         changed: Vec<(SwarmKey, Arc<PublishedFile>)>,
+        edited: Vec<(SwarmKey, Arc<PublishedFile>, Edited)>,
         reply: Reply<Arc<Snapshot>>,
+    },
+    /// The files of a directory were looked at, because a chunk of it could not be read.
+    Edited {
+        key: SwarmKey,
+        published: Arc<PublishedFile>,
+        edited: Result<Result<Option<Edited>, StoreError>, Panicked>,
     },
     /// A file that no resource owns was compared with the resource that is wanted under its name.
     Compared { task: TaskId, wanted: Wanted, checked: io::Result<CheckedFile> },

@@ -5,6 +5,7 @@ use super::resource::{Phase, Resource};
 use crate::store::NameRecord;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::name::ResourceName;
+use shared::tree::TreeName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Instant;
@@ -53,19 +54,26 @@ impl Library {
         lists.into_iter().find(|other| *other != key)
     }
 
-    /// The names that a user means: one by name, or all of a resource id.
+    /// The names that a user means: one by name, or all of a resource id. A directory may be called without `.tar`.
     pub fn find(&self, what: &str) -> Vec<(ResourceName, SwarmKey)> {
         if let Some((name, key)) =
             what.parse().ok().and_then(|name: ResourceName| self.names.get_key_value(&name))
         {
             return vec![(name.clone(), *key)];
         }
-        let Ok(id) = what.parse::<ResourceId>() else { return Vec::new() };
+        let Ok(id) = what.parse::<ResourceId>() else { return self.find_tree(what).into_iter().collect() };
         self.names
             .iter()
             .filter(|(_, key)| key.resource == id)
             .map(|(name, key)| (name.clone(), *key))
             .collect()
+    }
+
+    /// The directory of this name.
+    fn find_tree(&self, what: &str) -> Option<(ResourceName, SwarmKey)> {
+        let name = what.parse::<TreeName>().ok()?.resource_name();
+        let key = self.key_of(&name)?;
+        self.get(key)?.is_tree.then_some((name, key))
     }
 
     /// All names with their swarms, in order.

@@ -12,7 +12,7 @@ use super::sources::{Fetched, Sources};
 use super::why::{Blocked, Failure, Why};
 use crate::library::{Newer, Standing};
 use crate::store::Home;
-use crate::store::{FileIdentity, NameRecord, PublishedFile, PublishedTree, Record, Slot};
+use crate::store::{Edited, FileIdentity, NameRecord, PublishedFile, PublishedTree, Record, Slot};
 use shared::chunk::{ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
@@ -38,6 +38,8 @@ pub struct Resource {
     pub is_tree: bool,
     /// What is being done with it.
     pub phase: Phase,
+    /// What was edited in it, if it is a directory.
+    pub edited: Option<Edited>,
     /// Problems with single names whose file is gone or has changed.
     pub troubles: BTreeMap<ResourceName, Why>,
     /// The download that existed before the check that is waiting or running.
@@ -158,6 +160,7 @@ impl Resource {
             slot,
             is_tree: false,
             phase,
+            edited: None,
             troubles: BTreeMap::new(),
             former: None,
             unreadable: BTreeMap::new(),
@@ -294,7 +297,9 @@ impl Resource {
     pub fn have(&self) -> u32 {
         match &self.phase {
             Phase::Fetching(fetching) => fetching.have.len(),
-            Phase::Seeding(_) => self.count().get(),
+            Phase::Seeding(_) => {
+                self.count().get() - self.edited.as_ref().map_or(0, |edited| edited.chunks.len())
+            }
             Phase::Checking(_) | Phase::Accepted(_) | Phase::Opening(_) | Phase::Failed(_) => 0,
         }
     }

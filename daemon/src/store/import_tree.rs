@@ -19,6 +19,11 @@ impl Publisher {
         manifest: &Manifest,
         replace: bool,
     ) -> Result<FileIdentity, PublishError> {
+        let name = manifest.name();
+        let is_taken = home.tree(name).is_some_and(|path| path.symlink_metadata().is_ok());
+        if is_taken && !replace {
+            return Err(PublishError::NameTaken(name.clone()));
+        }
         let layout = layout_of(import)?;
         if layout.bytes() != import.bytes() {
             return Err(PublishError::NoTree("its size is not the one that its listing says".to_owned()));

@@ -26,6 +26,7 @@
 mod atomic;
 mod chunk_set;
 mod disk;
+mod edited;
 mod error;
 #[cfg(test)]
 pub mod faulty;
@@ -71,6 +72,7 @@ mod undo;
 pub use disk::Disk;
 #[cfg(test)]
 pub use disk::{Medium, Open, Step, System};
+pub use edited::Edited;
 pub(crate) use error::{At, invalid};
 pub use error::{NoRoom, StoreError};
 pub use home::{Home, NotHere};

@@ -47,6 +47,11 @@ impl PublishedTree {
         PublishedTree { form }
     }
 
+    /// Where the files of its slot are.
+    pub(super) fn form(&self) -> &TreeForm {
+        &self.form
+    }
+
     /// The identity of the tree at a path as a whole: that of its top directory, with the size of the resource. What is
     /// in its files is not looked at.
     ///

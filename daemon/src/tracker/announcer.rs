@@ -441,6 +441,7 @@ impl Announced {
     fn peers_wanted(&self) -> u8 {
         match self.entry.stage {
             Stage::Seeding => LONELY as u8,
+            Stage::Leeching if !self.entry.wants_peers => 0,
             Stage::Leeching if self.lonely => PEERS_MAX as u8,
             Stage::Leeching => NEIGHBOURS as u8,
         }

@@ -55,6 +55,8 @@ pub struct AnnouncedEntry {
     pub stage: Stage,
     /// The number of our chunks.
     pub have: u32,
+    /// Whether we look for peers. Not if nothing is to be fetched although not everything is here.
+    pub wants_peers: bool,
     /// Its manifest, once for each of its names.
     pub manifests: Vec<Manifest>,
     /// Its size in bytes, once all of it is here.

@@ -110,6 +110,7 @@ mod tests {
         AnnouncedEntry {
             stage,
             have,
+            wants_peers: true,
             manifests,
             bytes: None,
             shared_at_ms: 0,

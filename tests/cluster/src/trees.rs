@@ -1,11 +1,12 @@
 //! Directories as resources: makes their bytes, and compares a directory with what it must be.
 
 use crate::files;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use shared::id::ResourceId;
 use shared::tree::{Entry, EntryKind, Listing, Sums, TreeLayout, TreePath};
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 /// Something in a directory.
@@ -67,6 +68,31 @@ pub fn tar(name: &str, items: &Items) -> Vec<u8> {
     let range = layout.sums_range();
     tar[range.start as usize..range.end as usize].copy_from_slice(&sums.to_bytes(&layout));
     tar
+}
+
+/// Makes a directory on disk. What is at the path is replaced.
+#[track_caller]
+pub fn make(path: &Path, items: &Items) {
+    let _ = fs::remove_dir_all(path);
+    for (below, item) in items {
+        let path = if below.is_empty() { path.to_owned() } else { path.join(below) };
+        match item {
+            Item::Directory(_) => fs::create_dir(&path).expect("a directory is made"),
+            Item::File(_, content) => fs::write(&path, content).expect("a file is written"),
+            Item::Link(target) => std::os::unix::fs::symlink(target, &path).expect("a link is made"),
+        }
+    }
+    // The times last, from the deepest up: whatever is made in a directory changes its time.
+    for (below, item) in items.iter().rev() {
+        let path = if below.is_empty() { path.to_owned() } else { path.join(below) };
+        if let Item::Directory(mode) | Item::File(mode, _) = item {
+            let mode = fs::Permissions::from_mode((*mode).into());
+            fs::set_permissions(&path, mode).expect("permissions are set");
+        }
+        let time = Timespec { tv_sec: TIME, tv_nsec: 0 };
+        let times = Timestamps { last_access: time, last_modification: time };
+        utimensat(CWD, &path, &times, AtFlags::SYMLINK_NOFOLLOW).expect("a time is set");
+    }
 }
 
 /// What is in a directory now. Times that are not [`TIME`] fail.

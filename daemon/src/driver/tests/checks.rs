@@ -180,6 +180,8 @@ async fn a_verify_ends_although_the_file_was_shared_anew_meanwhile() {
         replace: false,
         bytes: 0,
         data_bytes: 0,
+        tree: None,
+        lost: Vec::new(),
         by: user(1000),
     };
     rig.driver.share(request).unwrap();
@@ -319,6 +321,8 @@ async fn a_file_is_shared_while_checks_wait() {
         replace: false,
         bytes: 0,
         data_bytes: 0,
+        tree: None,
+        lost: Vec::new(),
         by: user(1000),
     };
     rig.ask(|reply| Command::Share { request, reply }).await.unwrap();

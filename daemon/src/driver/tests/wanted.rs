@@ -45,7 +45,7 @@ async fn a_request_from_inside_does_what_a_callers_does() {
 
         fs::write(rig.file("shared"), &shared).unwrap();
         let (name, trackers) = ("shared".parse().unwrap(), manifest.trackers().to_vec());
-        let request = ToShare { name, trackers, replace: true, bytes: 0, data_bytes: 0, by: by.clone() };
+        let request = ToShare { name, trackers, replace: true, bytes: 0, data_bytes: 0, tree: None, lost: Vec::new(), by: by.clone() };
         let task = rig.answers(requests.share(request)).await.unwrap();
         let state = rig.answers(requests.task(task, CAP)).await.unwrap();
         assert!(matches!(state, TaskState::Shared(_)), "{state:?}");

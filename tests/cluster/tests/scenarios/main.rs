@@ -31,6 +31,7 @@ mod restarts;
 mod reuse;
 mod room;
 mod service;
+mod share_trees;
 mod shifts;
 mod sparse;
 mod start;

@@ -1,0 +1,76 @@
+//! Directories whose files were edited: the chunks of these files are not served any more, the others are. Nothing is
+//! fetched, and nothing is written into the directory, until somebody asks for it.
+
+use super::Driver;
+use crate::inbox::{Input, TaskInput};
+use crate::library::{Phase, Resource};
+use crate::panicked::Panicked;
+use crate::store::{Edited, PublishedFile, StoreError};
+use shared::id::SwarmKey;
+use shared::swarm::Event;
+use std::sync::Arc;
+
+impl Driver {
+    /// Looks at all files of a directory, because a chunk of it could not be read.
+    pub(super) fn look_for_edits(&mut self, key: SwarmKey, published: Arc<PublishedFile>) {
+        if !self.looks_for_edits.insert(key) {
+            return;
+        }
+        let look = {
+            let published = published.clone();
+            move || published.edited()
+        };
+        self.work(look, move |edited| Input::Task(TaskInput::Edited { key, published, edited }));
+    }
+
+    pub(super) fn edited(
+        &mut self,
+        key: SwarmKey,
+        published: &Arc<PublishedFile>,
+        edited: Result<Result<Option<Edited>, StoreError>, Panicked>,
+    ) {
+        self.looks_for_edits.remove(&key);
+        match edited {
+            Ok(Ok(None)) => {} // it was another trouble, or it is over
+            Ok(Ok(Some(edited))) => self.note_edits(key, published, edited),
+            // The directory itself is gone, or our record of it.
+            Ok(Err(_)) | Err(_) => self.replaced_or_gone(key, published),
+        }
+    }
+
+    /// Takes the chunks of edited files out of what we have.
+    pub(super) fn note_edits(&mut self, key: SwarmKey, published: &Arc<PublishedFile>, edited: Edited) {
+        let Some(resource) = self.library.get_mut(key).filter(|resource| is_served(resource, published))
+        else {
+            return;
+        };
+        if resource.edited.as_ref() == Some(&edited) {
+            return;
+        }
+        tracing::warn!(name = %published.manifest.name(), id = %key, file = edited.first, files = edited.files,
+            chunks = edited.chunks.len(), "files in the directory were edited; their chunks are no longer served");
+        resource.edited = Some(edited);
+        self.tell_edits(key);
+        self.announce(key);
+        self.changed();
+    }
+
+    /// Has the core take the chunks of edited files out of what we have, and not fetch them.
+    pub(super) fn tell_edits(&mut self, key: SwarmKey) {
+        let Some(resource) = self.library.get(key) else { return };
+        let Some(edited) = resource.edited.as_ref().filter(|_| matches!(resource.phase, Phase::Seeding(_)))
+        else {
+            return;
+        };
+        let chunks = edited.chunks.clone();
+        for index in chunks.iter() {
+            self.event(Event::Lost { key, index });
+        }
+        self.event(Event::Withhold { key, chunks });
+    }
+}
+
+/// Whether this is what is being served.
+fn is_served(resource: &Resource, published: &PublishedFile) -> bool {
+    matches!(&resource.phase, Phase::Seeding(served) if served.path == published.path && served.identity == published.identity)
+}
