@@ -32,7 +32,8 @@ impl Look {
                 Seen::Recalled { place: slot.place().to_owned(), recalled }
             }
             Look::Again { key, record, manifest, slot, check } => {
-                Seen::Again { key: *key, check: check.clone(), restored: look(home, record, manifest, slot) }
+                let restored = look(home, record, manifest, slot).map(Box::new);
+                Seen::Again { key: *key, check: check.clone(), restored }
             }
         }
     }

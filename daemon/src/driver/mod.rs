@@ -4,11 +4,11 @@
 //! metadata.
 //!
 //! Each file contains one activity. [`act`] performs the core's actions, and [`join`] joins and leaves swarms.
-//! [`share`], [`import`] and [`get`] begin new resources, and [`adopt`] takes over files that already have a wanted name;
+//! [`share`], [`import`] and [`get`] take requests for new resources, [`begin`] begins to fetch, and [`adopt`] takes over files that already have a wanted name;
 //! [`naming`] asks who has a name, and [`wanted`] records who wants it. [`download`] adds chunks that arrived,
 //! [`reuse`] and [`repeat`] those that are here and that [`search`] finds, [`zeros`] makes those of zeros,
 //! [`follow_shift`] has shifted content searched by a [`follower`], [`sync`] makes
-//! them durable, [`publish`] puts the complete file under its name, [`blocked`] waits while the disk refuses, [`room`]
+//! them durable, [`publish`] puts the complete file under its name, [`lay_out`] lays out directories, [`edited`] notes their edited files, [`blocked`] waits while the disk refuses, [`room`]
 //! counts the promised bytes, and [`another`] replaces a list of
 //! chunks by another one. [`manage`] pauses, resumes and removes; [`check`] checks files with the help of [`compare`];
 //! [`revive`] handles requests for resources that are here. [`restore`] loads the resources of the last run, and
@@ -21,6 +21,7 @@
 mod act;
 mod adopt;
 mod another;
+mod begin;
 mod blocked;
 mod check;
 mod command;

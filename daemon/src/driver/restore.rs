@@ -85,7 +85,7 @@ impl Driver {
                 }
                 Seen::Again { key, check, restored } => {
                     if self.library.get(key).is_some_and(|resource| resource.is_in(&check)) {
-                        self.resume_or_fail(key, restored);
+                        self.resume_or_fail(key, restored.map(|restored| *restored));
                     }
                 }
             }

@@ -191,7 +191,7 @@ pub enum Seen {
     /// A resource of an earlier run was read from the folder `place`. `None` if it was incomplete and has been removed.
     Recalled { place: OsString, recalled: Option<Result<Box<(Loaded, Restored)>, StoreError>> },
     /// The files of a known resource were looked at again.
-    Again { key: SwarmKey, check: Check, restored: Result<Restored, StoreError> },
+    Again { key: SwarmKey, check: Check, restored: Result<Box<Restored>, StoreError> },
 }
 
 impl Seen {
@@ -200,7 +200,7 @@ impl Seen {
         let restored = match self {
             Seen::Recalled { recalled: None, .. } => return false,
             Seen::Recalled { recalled: Some(recalled), .. } => recalled.as_ref().map(|recalled| &recalled.1),
-            Seen::Again { restored, .. } => restored.as_ref(),
+            Seen::Again { restored, .. } => restored.as_ref().map(|restored| &**restored),
         };
         matches!(restored, Ok(Restored::Finished { .. } | Restored::Unfinished(..)))
     }

@@ -282,6 +282,15 @@ impl Medium for Faulty {
                 self.wait_if_held(file);
                 synced
             }
+            names => self.perform_on_names(&mut state, names),
+        }
+    }
+}
+
+impl Faulty {
+    /// Performs a step that changes names, or what is known of a name.
+    fn perform_on_names(&self, state: &mut State, step: Step<'_>) -> io::Result<()> {
+        match step {
             Step::SyncFolder { path } => {
                 state.undo.retain(|undo| !matches!(undo, Undo::Name { folder, .. } if folder == path));
                 Ok(())
@@ -293,14 +302,14 @@ impl Medium for Faulty {
             }
             Step::Replace { from, to } | Step::Rename { from, to } => {
                 let is_replaced = to.is_file() && matches!(step, Step::Replace { .. });
-                let replaced = if is_replaced { Some(self.bury(&mut state, to)?) } else { None };
+                let replaced = if is_replaced { Some(self.bury(state, to)?) } else { None };
                 System.perform(step)?;
                 let (from, path) = (from.to_owned(), to.to_owned());
                 state.note_name(to, Change::Renamed { from, to: path, replaced });
                 Ok(())
             }
             Step::Remove { path } => {
-                let grave = self.bury(&mut state, path)?;
+                let grave = self.bury(state, path)?;
                 System.perform(step)?;
                 state.note_name(path, Change::Removed { path: path.to_owned(), grave });
                 Ok(())
@@ -335,10 +344,7 @@ impl Medium for Faulty {
                 state.note_name(path, Change::Removed { path: path.to_owned(), grave });
                 Ok(())
             }
-            Step::SetMode { .. }
-            | Step::SetGroup { .. }
-            | Step::SetTime { .. }
-            | Step::SetLinkTime { .. } => System.perform(step),
+            others => System.perform(others),
         }
     }
 }

@@ -5,8 +5,7 @@
 //! then on; a chunk is read from the part file until it is in the tree. After a crash whatever is still in the part file
 //! is moved again, and counts only where its hash is right.
 
-use super::chunk_set::ChunkSet;
-use super::staging::{StagingTree, is_folding};
+use super::staging::is_folding;
 use super::{At, PartFile, Slot, StoreError};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::ChunkHash;
@@ -17,13 +16,6 @@ use std::sync::{Mutex, PoisonError};
 
 /// The number of bytes of the first member's header.
 const HEADER_BYTES: u64 = 512;
-
-/// A tree that chunks are written to, and which of them it has.
-#[derive(Debug)]
-pub(super) struct TreePart {
-    pub(super) staging: StagingTree,
-    pub(super) placed: ChunkSet,
-}
 
 /// What a download is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +52,6 @@ static LAYING_OUT: Mutex<()> = Mutex::new(());
 /// Waits until no download is being laid out. Blocks.
 pub fn wait_until_laid_out() {
     drop(LAYING_OUT.lock().unwrap_or_else(PoisonError::into_inner));
-}
-
-impl TreePart {
-    pub(super) fn write(&self, index: ChunkIndex, bytes: &[u8]) -> Result<(), StoreError> {
-        self.staging.write(index.offset(), bytes)?;
-        self.placed.insert(index);
-        Ok(())
-    }
 }
 
 impl PartFile {

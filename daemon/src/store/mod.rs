@@ -62,6 +62,7 @@ mod slot;
 mod staging;
 mod strays;
 mod tree_form;
+mod tree_part;
 #[cfg(test)]
 mod undo;
 

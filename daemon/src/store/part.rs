@@ -2,8 +2,8 @@
 
 use super::chunk_set::ChunkSet;
 use super::disk::{Disk, Open};
-use super::lay_out::TreePart;
 use super::layout::{Layout, Place};
+use super::tree_part::TreePart;
 use super::{At, OwnFile, StagingTree, StoreError};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
