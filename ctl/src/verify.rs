@@ -64,9 +64,9 @@ async fn verify_one(daemon: &Daemon, what: String, output: &Output) -> Result<Ve
     let Ended::Verified { chunks_good, chunks_total } = ended else {
         return Err(tasks::unexpected(&ended));
     };
-    // Of what is complete all chunks count, also those of files that were edited.
+    // Of a complete directory all chunks count, also those of files that were edited.
     let chunks_had = match before.state {
-        State::Seeding | State::Outdated => before.chunks_total,
+        State::Seeding | State::Outdated if before.is_tree => before.chunks_total,
         _ => before.chunks_have,
     };
     Ok(Verified {

@@ -76,9 +76,8 @@ fn what_nobody_knows_is_refused() {
 fn files_that_cannot_be_shared_are_refused() {
     let tracker = Tracker::start();
     let a = Daemon::start(&tracker, &[]);
-    let outside = a.outside();
-    let missing = outside.join("missing");
-    for path in [missing.as_path(), outside.as_path(), Path::new("/dev/null")] {
+    let missing = a.outside().join("missing");
+    for path in [missing.as_path(), a.folder(), Path::new("/dev/null")] {
         a.ctl_code(4, &["share", path.to_str().unwrap()]);
     }
     // A symbolic link of the caller outside is followed; in the shared directory only a regular file is accepted.
