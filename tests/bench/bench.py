@@ -5,8 +5,9 @@ import argparse, contextlib, datetime, fcntl, json, os, signal, sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
-import create, drivers, needs, net, payload, report, runner, targets
+import create, drivers, needs, net, payload, report, reuse, runner, targets
 from cases import CASES
+from versions import VERSIONS
 
 LOCK = "/run/ttbench.lock"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -150,6 +151,13 @@ def cmd_create(args):
     print(report.create_table(results))
 
 
+def cmd_reuse(args):
+    names = args.content.split(",") if args.content else list(VERSIONS)
+    if unknown := [name for name in names if name not in VERSIONS]:
+        raise Refused(f"unknown content: {', '.join(unknown)}; known: {', '.join(VERSIONS)}")
+    print(reuse.table(reuse.measure(args.workdir, names)))  # it makes no namespaces and measures no time
+
+
 def cmd_list(_):
     for name, case in CASES.items():
         print(f"{name:12} {case.about}")
@@ -205,6 +213,9 @@ def parser():
     c.add_argument("--gib", type=int, default=4)
     c.add_argument("--runs", type=int, default=3)
     c.set_defaults(do=cmd_create)
+    u = sub.add_parser("reuse", parents=[common], help="measure what travels when an older version is there already")
+    u.add_argument("--content", help=f"comma-separated (default: all): {', '.join(VERSIONS)}")
+    u.set_defaults(do=cmd_reuse)
     r = sub.add_parser("report", parents=[common], help="print the results as Markdown, or as JSON")
     r.add_argument("--case", help="only these cases, comma-separated")
     shape = r.add_mutually_exclusive_group()
