@@ -384,6 +384,12 @@ fn a_file_that_is_in_the_way_is_not_overwritten() {
     b.check_file("notes", &bytes);
 }
 
+/// The text of all records that the daemon has on its disk.
+fn records(daemon: &Daemon) -> String {
+    let slots = fs::read_dir(daemon.file(".tinytorrent/resources")).unwrap();
+    slots.filter_map(|slot| fs::read_to_string(slot.unwrap().path().join("state.toml")).ok()).collect()
+}
+
 /// Two trackers. At the second one only, another machine shares other content under the name.
 struct TwoTrackers {
     first: Tracker,
@@ -444,7 +450,10 @@ fn a_name_is_not_taken_where_another_tracker_was_told_before() {
     two.daemon.ok(&["pause", "img"]);
     two.daemon.ok(&["resume", "img"]);
     two.check_that_nothing_is_taken();
-    // and not when all announce again in any order
+    // and not when all announce again in any order. The restart kills the daemon, which saves what it was told
+    // soon after it shows that.
+    let refused_by = format!("undated = [\"{}\"]", two.second.url());
+    wait_until("the refusal is in the record", CAP, || records(&two.daemon).contains(&refused_by));
     two.daemon.restart();
     two.check_that_nothing_is_taken();
 }
