@@ -6,6 +6,7 @@
 //! is moved again, and counts only where its hash is right.
 
 use super::staging::is_folding;
+use super::tree_part::WRONG_SIZE;
 use super::{At, PartFile, Slot, StoreError};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::ChunkHash;
@@ -116,7 +117,7 @@ impl PartFile {
         };
         let end = HEADER_BYTES + listing_bytes;
         let needed = end.div_ceil(CHUNK_BYTES.into());
-        if needed > manifest.count().get().into() || end > bytes {
+        if needed > manifest.count().get().into() || self.bytes().is_some_and(|bytes| end > bytes) {
             return Err(bad("its listing is longer than the file"));
         }
         if u64::from(there) < needed {
@@ -130,8 +131,9 @@ impl PartFile {
             return Err(bad(format!("the symbolic link {path} leads out of the directory")));
         }
         let layout = TreeLayout::new(listing).map_err(bad)?;
-        if layout.count() != manifest.count() {
-            return Err(bad("its size is not the one that its listing says"));
+        // While the last chunk is missing, only their number is known.
+        if layout.count() != manifest.count() || self.bytes().is_some_and(|bytes| bytes != layout.bytes()) {
+            return Err(bad(WRONG_SIZE));
         }
         Ok(Found::Layout(Box::new(layout)))
     }
