@@ -234,7 +234,10 @@ impl OwnFile {
     }
 
     /// Checks that no sync has failed since `failed_before` syncs had failed.
-    fn must_have_synced(&self, failed_before: u64) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// When one has.
+    pub(super) fn must_have_synced(&self, failed_before: u64) -> Result<(), StoreError> {
         match self.failed_syncs() == failed_before {
             true => Ok(()),
             false => {

@@ -40,7 +40,10 @@ impl Publisher {
         let to = home.tree(name).ok_or_else(|| PublishError::NameTaken(name.clone()))?;
         let (staging, form) = (&tree.staging, slot.tree());
         must_be_free_for_tree(home, name, &to)?;
-        staging.complete();
+        // A download that does not know of a failed sync must not end the writing, and what is read after one may be
+        // other bytes than were written.
+        staging.complete(|| part.own().must_have_synced(failed_before)).map_err(PublishError::NotSynced)?;
+        part.sync(failed_before).map_err(PublishError::NotSynced)?;
         must_have_sums(staging)?;
         // From an earlier call that could not sync the directory, or whose end a crash prevented.
         let ours = staging.root().directory().metadata().at("access", staging.root().path())?.ino();

@@ -241,9 +241,15 @@ impl StagingTree {
         self.disk.sync_file(&*self.file(entry)?, &self.path(entry))
     }
 
-    /// Allows no more writes. Blocks while one is running.
-    pub(super) fn complete(&self) {
-        *self.complete.write().unwrap_or_else(PoisonError::into_inner) = true;
+    /// Allows no more writes, if `may` allows that. Blocks while one is running.
+    ///
+    /// # Errors
+    /// Those of `may`.
+    pub(super) fn complete(&self, may: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let mut complete = self.complete.write().unwrap_or_else(PoisonError::into_inner);
+        may()?;
+        *complete = true;
+        Ok(())
     }
 
     /// Allows writing again, because some chunks must be replaced.

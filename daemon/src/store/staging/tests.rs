@@ -74,7 +74,7 @@ fn a_chunk_whose_header_is_not_the_layouts_is_bad_data_and_a_complete_tree_is_no
     wrong[3] ^= 1;
     assert_eq!(tree.write(0, &wrong).unwrap_err().source.kind(), io::ErrorKind::InvalidData);
     assert_eq!(fs::read(path.join("file")).unwrap(), [0; 4]);
-    tree.complete();
+    tree.complete(|| Ok(())).unwrap();
     tree.write(0, &tar).unwrap();
     assert_eq!(fs::read(path.join("file")).unwrap(), [0; 4]);
     tree.reopen();
