@@ -47,6 +47,8 @@ pub enum Step<'a> {
     SetGroup { file: &'a File, group: u32 },
     /// Makes a directory below another one, which only its owner can access.
     MakeFolderBelow { root: &'a Root, below: &'a str },
+    /// Removes a file below a directory.
+    RemoveBelow { root: &'a Root, below: &'a str },
     /// Makes a symbolic link below a directory.
     MakeLink { root: &'a Root, below: &'a str, target: &'a str },
     /// Sets the time of the last change of a file or directory, in seconds since 1970.
@@ -151,6 +153,7 @@ impl Medium for System {
             Step::SetMode { file, mode } => file.set_permissions(fs::Permissions::from_mode(mode)),
             Step::SetGroup { file, group } => std::os::unix::fs::fchown(file, None, Some(group)),
             Step::MakeFolderBelow { root, below } => root.make_folder(below),
+            Step::RemoveBelow { root, below } => root.remove(below),
             Step::MakeLink { root, below, target } => root.make_link(below, target),
             Step::SetTime { file, seconds } => root::set_time(file, seconds),
             Step::SetLinkTime { root, below, seconds } => root.set_link_time(below, seconds),
@@ -304,6 +307,11 @@ impl Disk {
 
     pub(super) fn make_folder_below(&self, root: &Root, below: &str) -> Result<(), StoreError> {
         self.0.perform(Step::MakeFolderBelow { root, below }).at("create the directory", &root.join(below))
+    }
+
+    /// Removes a file below a directory.
+    pub(super) fn remove_below(&self, root: &Root, below: &str) -> Result<(), StoreError> {
+        self.0.perform(Step::RemoveBelow { root, below }).at("remove", &root.join(below))
     }
 
     /// Makes a symbolic link; one with the same target may be there.

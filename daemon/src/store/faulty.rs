@@ -183,6 +183,7 @@ impl Faulty {
             )
             | (DiskFault::Full, Some(Step::Replace { .. } | Step::Rename { .. } | Step::SetMode { .. }))
             | (DiskFault::Full, Some(Step::Cut { .. } | Step::Exchange { .. } | Step::RemoveAll { .. }))
+            | (DiskFault::Full, Some(Step::RemoveBelow { .. }))
             | (
                 DiskFault::Full,
                 Some(Step::SetTime { .. } | Step::SetLinkTime { .. } | Step::SyncAll { .. }),
@@ -322,6 +323,13 @@ impl Faulty {
             Step::MakeFolderBelow { root, below } => {
                 System.perform(step)?;
                 state.note_name(&root.join(below), Change::MadeFolder(root.join(below)));
+                Ok(())
+            }
+            Step::RemoveBelow { root, below } => {
+                let path = root.join(below);
+                let grave = self.bury(state, &path)?;
+                System.perform(step)?;
+                state.note_name(&path, Change::Removed { path: path.clone(), grave });
                 Ok(())
             }
             Step::MakeLink { root, below, .. } => {

@@ -95,6 +95,15 @@ impl Root {
         Ok(rustix::fs::symlinkat(target, &parent, name)?)
     }
 
+    /// Removes a file below it.
+    ///
+    /// # Errors
+    /// When there is none, or the system refuses.
+    pub(super) fn remove(&self, below: &str) -> io::Result<()> {
+        let (parent, name) = self.parent(below)?;
+        Ok(rustix::fs::unlinkat(&parent, name, AtFlags::empty())?)
+    }
+
     /// The target of a symbolic link below it.
     ///
     /// # Errors

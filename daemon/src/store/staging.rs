@@ -9,7 +9,7 @@ use super::layout::{Layout, Place};
 use super::root::Root;
 use super::{At, StoreError, invalid};
 use shared::host::hashing::Body;
-use shared::tree::{EntryIndex, EntryKind, TreeLayout};
+use shared::tree::{Entry, EntryIndex, EntryKind, TreeLayout};
 use shared::zeros::{self, Part};
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
@@ -83,8 +83,13 @@ impl StagingTree {
                         disk.set_length(&file, &root.join(entry.path.as_str()), bytes)?;
                     }
                 }
-                EntryKind::Symlink { .. } => {}
+                // An empty file is there in place of the link until all names are: on a file system that takes two
+                // names for the same one, that is found out now.
+                EntryKind::Symlink { .. } => drop(disk.open_below(&root, entry.path.as_str(), Open::New)?),
             }
+        }
+        for entry in layout.listing().entries().filter(Entry::is_symlink) {
+            disk.remove_below(&root, entry.path.as_str())?;
         }
         let file = disk.open(sums, Open::Empty)?;
         disk.set_length(&file, sums, layout.sums_bytes())?;

@@ -60,6 +60,11 @@ impl Entry<'_> {
         self.kind == EntryKind::Directory
     }
 
+    /// Whether it is a symbolic link.
+    pub fn is_symlink(&self) -> bool {
+        matches!(self.kind, EntryKind::Symlink { .. })
+    }
+
     /// Where it stands among the entries of a tree: by the bytes of its path, to which a directory's has a slash
     /// appended. So everything in a directory follows it directly, and programs that unpack the tar can give the
     /// directory its time after that.
