@@ -2,6 +2,8 @@
 
 use super::disk::{Disk, Open};
 use super::limits_file::{self, SavedLimits};
+use super::mode::let_move;
+use super::root::Root;
 use super::{At, Import, Slot, StoreError, atomic, invalid, open_regular, read};
 use rustix::fs::FlockOperation;
 use shared::id::SwarmKey;
@@ -294,9 +296,12 @@ impl Home {
     /// When it cannot be removed.
     pub fn remove_tree(&self, path: &Path) -> Result<(), StoreError> {
         let away = self.temporary();
+        // One that its owner may not write to cannot be moved by others than root.
+        if let Ok(root) = Root::open(path) {
+            let_move(&self.disk, &root)?;
+        }
         match self.disk.rename(path, &away) {
             Ok(()) => self.disk.remove_all(&away),
-            // One that its owner may not write to cannot be moved by others than root.
             Err(_) => self.disk.remove_all(path),
         }
     }

@@ -14,7 +14,20 @@ const SETGID: u32 = 0o2000;
 const OWNER_READS: u32 = 0o400;
 const OWNER_ENTERS: u32 = 0o500;
 
-/// The mode that an entry gets.
+/// What a directory's owner must be allowed to while the directory is moved to another one.
+pub(super) const OWNER_MOVES: u32 = 0o700;
+
+/// Lets the owner of a directory move it. Returns its former mode if that had to be changed.
+pub(super) fn let_move(disk: &Disk, directory: &Root) -> Result<Option<u32>, StoreError> {
+    let mode = directory.directory().metadata().at("access", directory.path())?.mode() & 0o7777;
+    if mode & OWNER_MOVES == OWNER_MOVES {
+        return Ok(None);
+    }
+    disk.set_mode(directory.directory(), directory.path(), mode | OWNER_MOVES)?;
+    Ok(Some(mode))
+}
+
+/// The mode that an entry gets. A directory that hands its group on goes on doing that.
 pub(super) fn mode_of(entry: &Entry<'_>, now: &Metadata) -> u32 {
     let mode = u32::from(entry.mode);
     if entry.is_directory() { mode | OWNER_ENTERS | (now.mode() & SETGID) } else { mode | OWNER_READS }

@@ -2,7 +2,7 @@
 //! or the new one, never a mix; programs that run from the former one keep what they have open.
 
 use super::disk::Disk;
-use super::mode::{dress_top, mode_of};
+use super::mode::{OWNER_MOVES, dress_top, let_move, mode_of};
 use super::publish::must_be_free_for_tree;
 use super::root::Root;
 use super::staging::StagingTree;
@@ -15,9 +15,6 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
-
-/// What a directory's owner must be allowed to while the directory is moved to another one.
-const OWNER_MOVES: u32 = 0o700;
 
 impl Publisher {
     /// Publishes a complete tree. `failed_before` is as in [`PartFile::sync`]. What had the name before is in the slot
@@ -66,7 +63,8 @@ impl Publisher {
                 _ => error.into(),
             })?;
         }
-        let top = Root::open(&to).at("open", &to)?;
+        // Not what has the name now: that could be another directory already.
+        let top = staging.root().moved_to(&to).at("access", &to)?;
         let entry = staging.layout().listing().entry(EntryIndex::TOP);
         dress_top(staging.disk(), &top, &entry)?;
         home.sync()?;
@@ -139,25 +137,35 @@ impl Dresser<'_> {
 
 /// Gives the tree its name. What has the name now takes its place in the slot.
 fn switch(disk: &Disk, form: &TreeForm, to: &Path, replace: bool) -> Result<(), StoreError> {
-    let from = form.staging();
-    let Ok(there) = fs::symlink_metadata(to) else {
-        return disk.rename(&from, to).at("publish", to);
-    };
+    if fs::symlink_metadata(to).is_err() {
+        return disk.rename(&form.staging(), to).at("publish", to);
+    }
     if !replace {
         return Err(io::Error::from(io::ErrorKind::AlreadyExists)).at("publish", to);
     }
-    if there.mode() & OWNER_MOVES != OWNER_MOVES {
-        let former = Root::open(to).at("open", to)?;
-        disk.set_mode(former.directory(), to, there.mode() & 0o7777 | OWNER_MOVES)?;
-    }
-    match disk.exchange(&from, to) {
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            tracing::warn!(path = %to.display(), "this file system cannot exchange directories in one step: for a moment the directory is missing");
-            let former = form.former();
-            disk.remove_all(&former)?;
-            disk.rename(to, &former).at("move away", to)?;
-            disk.rename(&from, to).at("publish", to)
-        }
+    let former = Root::open(to).at("open", to)?;
+    let mode = let_move(disk, &former)?;
+    let switched = match disk.exchange(&form.staging(), to) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => switch_in_steps(disk, form, to),
         exchanged => exchanged.at("publish", to),
+    };
+    if let (true, Some(mode)) = (switched.is_err(), mode) {
+        let _ = disk.set_mode(former.directory(), to, mode); // it stays there; the error that is reported is the first
     }
+    switched
+}
+
+/// The same on a file system that cannot exchange two directories.
+fn switch_in_steps(disk: &Disk, form: &TreeForm, to: &Path) -> Result<(), StoreError> {
+    tracing::warn!(path = %to.display(), "this file system cannot exchange directories in one step: for a moment the directory is missing");
+    let former = form.former();
+    disk.remove_all(&former)?;
+    disk.rename(to, &former).at("move away", to)?;
+    let published = disk.rename(&form.staging(), to).at("publish", to);
+    if published.is_err()
+        && let Err(error) = disk.rename(&former, to)
+    {
+        tracing::error!(path = %to.display(), %error, "cannot move the former directory back");
+    }
+    published
 }

@@ -42,10 +42,16 @@ impl Slot {
             files = SmallFiles::read(self); // the directory may have been mounted meanwhile
             is_half = files.are_missing();
         }
-        if is_half && self.disk.remove_folder(&self.folder).is_ok() {
+        if is_half && self.remove_half().is_ok() {
             return None;
         }
         Some(self.load_from(&files, home))
+    }
+
+    /// Removes a slot that is not complete. It may have the tree of an import, with directories of any mode.
+    fn remove_half(&self) -> Result<(), StoreError> {
+        self.tree().tidy()?;
+        self.disk.remove_folder(&self.folder)
     }
 
     /// Reads the record and the manifest. A torn or missing manifest is taken from beside the published file; a record

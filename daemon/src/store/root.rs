@@ -26,6 +26,14 @@ impl Root {
         Ok(Root { directory: directory.into(), path: path.to_owned() })
     }
 
+    /// The same directory after it was moved to another path.
+    ///
+    /// # Errors
+    /// When there are too many open files.
+    pub(super) fn moved_to(&self, path: &Path) -> io::Result<Root> {
+        Ok(Root { directory: self.directory.try_clone()?, path: path.to_owned() })
+    }
+
     /// The path where it was opened.
     pub(super) fn path(&self) -> &Path {
         &self.path
