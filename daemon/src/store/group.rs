@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The mode bit of a directory whose group new files inherit.
-const SETGID: u32 = 0o2000;
+pub(super) const SETGID: u32 = 0o2000;
 
 /// The group that a file must still be given before it is published. The directory's group is used only if we may set
 /// it: it is no reason to hold the file back.
@@ -14,6 +14,11 @@ pub(super) fn wanted(file: &File, configured: Option<u32>, folder: &Path) -> Opt
     let group = configured.or_else(|| inherited(folder).filter(|group| is_ours(*group)))?;
     let has_it = file.metadata().is_ok_and(|metadata| metadata.gid() == group);
     (!has_it).then_some(group)
+}
+
+/// Whether directories that are made in the shared directory hand its group on.
+pub(super) fn is_handed_on(folder: &Path) -> bool {
+    inherited(folder).is_some()
 }
 
 fn inherited(folder: &Path) -> Option<u32> {

@@ -1,14 +1,12 @@
 //! The modes of a tree's files and directories.
 
 use super::disk::Disk;
+use super::group::SETGID;
 use super::root::Root;
 use super::{At, StoreError};
 use shared::tree::Entry;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
-
-/// The mode bit of a directory whose group new files inherit. It is kept.
-const SETGID: u32 = 0o2000;
 
 /// What its owner may do at least: with less, ttd could not serve what it has fetched.
 const OWNER_READS: u32 = 0o400;

@@ -126,7 +126,10 @@ impl Dresser<'_> {
         if let Some(group) = group::wanted(&file, self.publisher.group, self.home.folder()) {
             disk.set_group(&file, &place, group)?;
         }
-        let mode = mode_of(entry, &file.metadata().at("access", &place)?);
+        let mut mode = mode_of(entry, &file.metadata().at("access", &place)?);
+        if entry.is_directory() && group::is_handed_on(self.home.folder()) {
+            mode |= group::SETGID;
+        }
         disk.set_mode(&file, &place, if entry.path.is_top() { mode | OWNER_MOVES } else { mode })?;
         if let Some(time) = entry.time {
             disk.set_time(&file, &place, time)?;
