@@ -5,8 +5,10 @@ use crate::error::{Error, Kind};
 use crate::files::{self, write_error};
 use crate::progress::{Now, Progress};
 use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps, UTIME_OMIT};
+use shared::host::sparse;
 use std::fs::{self, DirBuilder, File, FileTimes, OpenOptions};
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +40,7 @@ pub(crate) fn copy_tree(
         .map_err(|error| write_error(target, &error))?;
     let new = beside.path().join("new");
     let mut copying = Copying { bytes_done: 0, bytes_total, progress, stop };
-    copying.directory(source, &new)?;
+    copying.directory(source, &new).inspect_err(|_| make_removable(&new))?;
     let is_there = fs::symlink_metadata(target).is_ok();
     let (flags, former) = match is_there {
         true => (RenameFlags::EXCHANGE, Some(&new)),
@@ -81,8 +83,7 @@ impl Copying<'_> {
             .map_err(unreadable)?;
         for entry in entries {
             if self.stop.load(Ordering::Relaxed) {
-                make_removable(to);
-                return Err(Error::new(Kind::Interrupted, "interrupted"));
+                return Err(interrupted());
             }
             let target = to.join(entry.file_name().unwrap_or_default());
             let found = fs::symlink_metadata(&entry).map_err(|error| unreadable_at(&entry, &error))?;
@@ -106,19 +107,29 @@ impl Copying<'_> {
     fn file(&mut self, from: &Path, to: &Path) -> Result<(), Error> {
         let nofollow = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         let opened = OpenOptions::new().read(true).custom_flags(nofollow.bits() as i32).open(from);
-        let mut source = opened.map_err(|error| unreadable_at(from, &error))?;
+        let source = opened.map_err(|error| unreadable_at(from, &error))?;
         let metadata = source.metadata().map_err(|error| unreadable_at(from, &error))?;
         let create = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
-        let mut target = create.map_err(|error| write_error(to, &error))?;
-        // Between files the kernel itself copies the data, or even shares the blocks.
-        let copied = io::copy(&mut source, &mut target);
-        self.bytes_done += copied
-            .and_then(|bytes| dress(&target, &metadata).map(|()| bytes))
-            .map_err(|error| write_error(to, &error))?;
-        let (bytes_done, bytes_total) = (self.bytes_done, self.bytes_total);
-        self.progress.update(&Now { bytes_done, bytes_total, doing: "copying", ..Now::default() });
+        let target = create.map_err(|error| write_error(to, &error))?;
+        let (before, bytes_total, stop) = (self.bytes_done, self.bytes_total, self.stop);
+        // Holes stay holes, and the kernel shares the blocks where it can.
+        let copied = sparse::copy(&source, &target, metadata.len(), &mut |bytes| {
+            let bytes_done = before + bytes;
+            self.progress.update(&Now { bytes_done, bytes_total, doing: "copying", ..Now::default() });
+            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let copied = copied.and_then(|()| dress(&target, &metadata));
+        copied.map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => interrupted(),
+            _ => write_error(to, &error),
+        })?;
+        self.bytes_done += metadata.len();
         Ok(())
     }
+}
+
+fn interrupted() -> Error {
+    Error::new(Kind::Interrupted, "interrupted")
 }
 
 /// Gives a copy the mode and the time of what it was copied from. The bits that give rights to whoever runs it are left
