@@ -58,8 +58,17 @@ pub(crate) struct Manner {
     pub(crate) reuse: bool,
     /// Whether a directory is fetched as a file.
     pub(crate) as_file: bool,
+    /// Whether a directory may have symbolic links that lead outside of it.
+    pub(crate) links_outside: bool,
     /// Whether to wait for trackers that cannot be reached and for names that are not published yet.
     pub(crate) waits: bool,
+}
+
+impl Manner {
+    fn request(self, what: GetWhat) -> GetRequest {
+        let Manner { replace, reuse, as_file, links_outside, .. } = self;
+        GetRequest { what, replace, reuse, as_file, links_outside }
+    }
 }
 
 impl Order {
@@ -166,9 +175,7 @@ impl Order {
                 .hint("another `ttctl get` or `ttctl share` replaced it; to return to the former version, get it by its id"));
         }
         let what = GetWhat::Resource { resource: *resource, tracker: None };
-        let request =
-            GetRequest { what, replace: manner.replace, as_file: manner.as_file, reuse: manner.reuse };
-        match daemon.caller.get(request, GET_TIMEOUT).await? {
+        match daemon.caller.get(manner.request(what), GET_TIMEOUT).await? {
             Ok(begun) => self.compared(begun, daemon, progress).await.map(Some),
             Err(_) => Ok(None),
         }
@@ -181,12 +188,7 @@ impl Order {
         link: &Link<'_>,
         manner: Manner,
     ) -> Result<Result<Accepted, ControlError>, Error> {
-        let request = GetRequest {
-            what: ask.what.clone(),
-            replace: manner.replace,
-            as_file: manner.as_file,
-            reuse: manner.reuse,
-        };
+        let request = manner.request(ask.what.clone());
         let Some(manifest) = &ask.manifest else { return Ok(daemon.caller.get(request, GET_TIMEOUT).await?) };
         let _one_at_a_time = link.manifests.lock().await;
         send(daemon, manifest).await?;

@@ -2,7 +2,7 @@
 
 use crate::awaited::{Begun, Complete, Until, Waiter, wait_for_all};
 use crate::begin::{Manner, Order, in_catalogue, look_up};
-use crate::cli::{GetArgs, Global};
+use crate::cli::{GetArgs, Global, LinksArg};
 use crate::copy;
 use crate::deadline::Deadline;
 use crate::documents::{Document, FailureOf, Got, GotAll};
@@ -37,6 +37,7 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
     let manner = Manner {
         replace: args.replace,
         as_file: args.as_file,
+        links_outside: args.symlinks == LinksArg::Any,
         reuse: !args.no_reuse,
         waits: timeout.is_some(),
     };

@@ -1,6 +1,7 @@
 //! `ttctl get`: its arguments and its help.
 
 use super::names;
+use super::tree::LinksArg;
 use clap::Args;
 use clap_complete::ArgValueCompleter;
 use shared::host::config::Span;
@@ -49,6 +50,9 @@ pub struct GetArgs {
     /// Fetch a directory as the tar file that it is sent as
     #[arg(long)]
     pub as_file: bool,
+    /// Directories: "any" also takes symbolic links that lead outside
+    #[arg(long, value_enum, default_value_t = LinksArg::Inside, value_name = "WHICH", hide_possible_values = true)]
+    pub symlinks: LinksArg,
     /// Wait no longer than this, as in "90s", "10min" or "1h30m"
     #[arg(long, value_name = "DURATION", conflicts_with = "detach")]
     pub timeout: Option<Span>,

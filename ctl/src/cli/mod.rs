@@ -41,7 +41,7 @@ pub use remove::RemoveArgs;
 pub use share::ShareArgs;
 pub use status::StatusArgs;
 pub use tracker::{TrackerCommand, TrackerListArgs, TrackerPeersArgs, TrackerResourcesArgs};
-pub use tree::{SymlinksArg, TreeArgs};
+pub use tree::{LinksArg, SymlinksArg, TreeArgs};
 pub use unpublish::UnpublishArgs;
 pub use wait::WaitArgs;
 pub use what::{WhatsArgs, resource_name};

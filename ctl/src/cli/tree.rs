@@ -28,6 +28,15 @@ pub enum SymlinksArg {
     Skip,
 }
 
+/// Which directories are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LinksArg {
+    /// Those of which no symbolic link leads outside.
+    Inside,
+    /// All.
+    Any,
+}
+
 impl TreeArgs {
     /// The options of the walk.
     pub(crate) fn options(self) -> TreeOptions {

@@ -8,6 +8,7 @@ mod examine;
 mod imports;
 mod limit;
 mod look_up;
+mod manner;
 mod overview;
 mod quota;
 pub mod server;

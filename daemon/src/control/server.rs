@@ -8,6 +8,7 @@ use super::examine::examine;
 use super::imports::{self, Imports, Part};
 use super::limit;
 use super::look_up::{look_up, shown};
+use super::manner::Manner;
 use super::overview::overview;
 use super::quota::{Permit, Quota};
 use super::tracker::Questions;
@@ -178,13 +179,13 @@ impl Control for CallerSession {
     }
 
     async fn get(self, _: CallContext, request: GetRequest) -> Result<Accepted, ControlError> {
-        let GetRequest { replace, as_file, reuse, .. } = request;
+        let manner = Manner::of(&request);
         let by = self.wanted_by().await;
         let (lookup, tracker) = match request.what {
             GetWhat::Manifest => {
                 let manifest = self.sent_manifest().inspect_err(told(&by, "a manifest", "not fetched"))?;
                 let name = manifest.name().clone();
-                let wanted = Wanted { as_file, reuse, ..Wanted::known(manifest, replace, by.clone()) };
+                let wanted = manner.apply(Wanted::known(manifest, manner.replace, by.clone()));
                 let asked = self.requests.get(wanted).await;
                 return asked.inspect_err(told(&by, name.as_str(), "not fetched"));
             }
@@ -192,7 +193,7 @@ impl Control for CallerSession {
             GetWhat::Resource { resource, tracker } => (Lookup::Resource(resource), tracker),
         };
         let what = shown(&lookup);
-        let wanted = self.get_named(lookup, tracker, (replace, as_file, reuse), &by).await;
+        let wanted = self.get_named(lookup, tracker, manner, &by).await;
         wanted.inspect_err(told(&by, &what, "not fetched"))
     }
 
@@ -416,23 +417,21 @@ impl CallerSession {
         &self,
         lookup: Lookup,
         tracker: Option<TrackerUrl>,
-        (replace, as_file, reuse): (bool, bool, bool),
+        manner: Manner,
         by: &WantedBy,
     ) -> Result<Accepted, ControlError> {
+        let Manner { replace, reuse, .. } = manner;
         let find_locally = || self.requests.find_locally(shown(&lookup), (replace, reuse), by.clone());
         // An id is unambiguous: what is here with this id is what is meant.
         if matches!(lookup, Lookup::Resource(_))
-            && !as_file
+            && !manner.is_about_directories()
             && let Ok(accepted) = find_locally().await
         {
             return Ok(accepted);
         }
         let configured = self.server.configured.borrow().trackers.clone();
         match look_up(&self.server.context, configured, &lookup, tracker).await? {
-            Ok(hit) => {
-                let wanted = Wanted { as_file, reuse, ..Wanted::found(hit, replace, Some(by.clone())) };
-                self.requests.get(wanted).await
-            }
+            Ok(hit) => self.requests.get(manner.apply(Wanted::found(hit, replace, Some(by.clone())))).await,
             Err(nowhere) => match find_locally().await {
                 Err(error) if error.kind == ErrorKind::Unknown => Err(nowhere),
                 found => found,

@@ -25,7 +25,7 @@ impl Driver {
     /// The disk refuses writes: blocks the download.
     pub(super) fn write_failed(&mut self, key: SwarmKey, error: StoreError) {
         if error.is_bad_data() {
-            return self.refuse_tree(key, error.source.to_string());
+            return self.refuse_no_tree(key, error.source.to_string());
         }
         self.block(key, Blocked::new(error));
     }

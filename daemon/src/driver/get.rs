@@ -118,6 +118,7 @@ impl Driver {
         }
         if self.library.key_of(name) == Some(key) {
             self.want_file(key, wanted)?;
+            self.want_links_outside(key, wanted);
             self.revive(key, wanted, place)?;
             self.add_wanted(key, name, by);
             self.restrict_reuse(key, wanted);
@@ -247,7 +248,8 @@ impl Driver {
         let name = self.name_record(key, &name, None, wanted.by.as_ref());
         let name = NameRecord { replace: wanted.replace, ..name };
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, name);
-        let record = Record { as_file: wanted.as_file, no_reuse: !wanted.reuse, ..record };
+        let Wanted { as_file, links_outside, reuse, .. } = wanted;
+        let record = Record { as_file, links_outside, no_reuse: !reuse, ..record };
         let (slot, context) = (self.home.slot(key), self.context.clone());
         let opening = self.open_place(&slot, &record, &wanted.manifest);
         tokio::spawn(async move {

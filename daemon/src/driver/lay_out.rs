@@ -26,10 +26,11 @@ impl Driver {
         }
         fetching.shaping = Shaping::Working;
         let (download, slot) = (fetching.download.clone(), resource.slot.clone());
+        let links_outside = resource.record.links_outside;
         let laying = download.clone();
         let work = move || {
             let is_wanted = || !laying.unnoted.has_ended();
-            laying.file.lay_out(&slot, &laying.manifest, chunks, &is_wanted)
+            laying.file.lay_out(&slot, &laying.manifest, chunks, links_outside, &is_wanted)
         };
         self.work(work, move |laid_out| {
             let failed = |panic: Panicked| Err(panic.at("lay out", download.file.path()).into());
@@ -73,7 +74,15 @@ impl Driver {
                 tracing::info!(%name, id = %key, "it is a directory; its files are being written");
                 self.changed();
             }
-            Err(LayOutError::Bad(why)) => return self.refuse_tree(key, why),
+            Err(LayOutError::LinkOutside(_)) if resource.record.links_outside => {
+                fetching.shaping = Shaping::Needs(chunks); // it was allowed meanwhile
+                return self.lay_out(key);
+            }
+            Err(LayOutError::LinkOutside(link)) => {
+                let name = name.clone();
+                return self.refuse_tree(key, Why::LinkOutside { name, link });
+            }
+            Err(LayOutError::Bad(why)) => return self.refuse_no_tree(key, why),
             Err(LayOutError::Store(error)) => {
                 fetching.shaping = Shaping::Needs(chunks); // tried again when the disk accepts writes
                 return self.write_failed(key, error);
@@ -87,13 +96,19 @@ impl Driver {
         self.publish(key);
     }
 
-    /// The bytes of a resource match its manifest, and are no tree although they say so. Nothing of it stays on the disk;
-    /// the reason stays in memory for those who wait for it.
-    pub(super) fn refuse_tree(&mut self, key: SwarmKey, why: String) {
+    /// The bytes of a resource match its manifest, and are no tree although they say so.
+    pub(super) fn refuse_no_tree(&mut self, key: SwarmKey, why: String) {
+        let Some(resource) = self.library.get(key) else { return };
+        let name = resource.manifest.name().clone();
+        self.refuse_tree(key, Why::NoTree { name, why });
+    }
+
+    /// A resource is no tree, or none that may be here. Nothing of it stays on the disk; the reason stays in memory for
+    /// those who wait for it.
+    fn refuse_tree(&mut self, key: SwarmKey, why: Why) {
         let Some(resource) = self.library.get(key) else { return };
         let slot = resource.slot.clone();
-        let name = resource.manifest.name().clone();
-        self.fail_resource(key, Why::NoTree { name, why });
+        self.fail_resource(key, why);
         self.saver.forget(key, &slot);
         if let Some(resource) = self.library.get_mut(key) {
             resource.is_tree = false;
@@ -120,8 +135,24 @@ impl Driver {
         if let Phase::Fetching(fetching) = &mut resource.phase {
             fetching.shaping = Shaping::Known;
         }
-        self.saver.save(&resource.slot, &resource.record);
+        self.save_unless_disproved(key);
         Ok(())
+    }
+
+    /// Saves a record. That of a resource of which nothing is on the disk any more is saved when it is begun anew.
+    fn save_unless_disproved(&self, key: SwarmKey) {
+        if let Some(resource) = self.library.get(key).filter(|resource| !resource.is_disproved()) {
+            self.saver.save(&resource.slot, &resource.record);
+        }
+    }
+
+    /// Allows that a resource is a directory with symbolic links that lead outside of it, if that is asked for.
+    pub(super) fn want_links_outside(&mut self, key: SwarmKey, wanted: &Wanted) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        if wanted.links_outside && !resource.record.links_outside {
+            resource.record.links_outside = true;
+            self.save_unless_disproved(key);
+        }
     }
 
     /// The size in bytes of the resource that has a name, if it is a tree.

@@ -197,7 +197,7 @@ impl Driver {
                 false => return self.publish(key), // a new download has fetched what may be lost, or will
             },
             (PublishError::Damaged(_), _) => return self.check(key),
-            (PublishError::NoTree(why), _) => return self.refuse_tree(key, why),
+            (PublishError::NoTree(why), _) => return self.refuse_no_tree(key, why),
             (PublishError::NotSynced(error) | PublishError::Store(error), _) => error.into(),
         };
         self.changed();

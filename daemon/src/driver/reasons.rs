@@ -266,6 +266,11 @@ pub(super) fn words_of(why: &Why) -> String {
             why.escape_debug(),
             quoted(name)
         ),
+        Why::LinkOutside { name, link } => format!(
+            "the symbolic link {} leads outside of the directory; `ttctl get --symlinks any {1}` fetches it all the same, `ttctl get --as-file {1}` as a file",
+            link.escape_debug(),
+            quoted(name)
+        ),
         Why::OriginalDiffers { name, differing, total, .. } => format!(
             "{name} has changed since it was shared here ({}); share it again to publish it as it is now",
             how_it_differs(*differing, *total)
@@ -378,7 +383,7 @@ mod tests {
         };
         let silent = Why::Silent { folder: "/srv".into(), span: Duration::from_secs(31) };
         let original = |is_damaged| Why::OriginalDiffers { name: name(), differing: 1, total: 9, is_damaged };
-        let cases: [(Why, ErrorKind, &str); 11] = [
+        let cases: [(Why, ErrorKind, &str); 12] = [
             (disk(28).into(), ErrorKind::NoSpace, "cannot write /srv/x: no space left on device"),
             (disk(5).into(), ErrorKind::Internal, "cannot write /srv/x: input/output error"),
             (NoRoom::Unknown(None).into(), ErrorKind::NoSpace, "the free space is not known yet"),
@@ -412,6 +417,11 @@ mod tests {
                 Why::NoTree { name: name(), why: "line 3: \u{1b}".to_owned() },
                 ErrorKind::BadData,
                 "x begins like a directory and cannot be one: line 3: \\u{1b}; `ttctl get --as-file x` fetches it",
+            ),
+            (
+                Why::LinkOutside { name: name(), link: "app/\u{1b}".to_owned() },
+                ErrorKind::BadData,
+                "the symbolic link app/\\u{1b} leads outside of the directory; `ttctl get --symlinks any x` fetches it",
             ),
             (
                 Why::FalseManifest,

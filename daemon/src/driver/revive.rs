@@ -60,6 +60,8 @@ impl Driver {
         let Some(resource) = self.library.get_mut(key) else { return };
         if resource.record.paused {
             let _ = self.resume(name.as_str());
+        } else if resource.is_disproved() {
+            self.make_place(key); // nothing of it is on the disk any more
         } else if matches!(resource.phase, Phase::Failed(_)) {
             resource.troubles.remove(name); // the check will tell
             self.check(key);

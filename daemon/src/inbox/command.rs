@@ -111,6 +111,8 @@ pub struct Wanted {
     pub reuse: bool,
     /// Whether it stays a file even if its bytes are those of a directory.
     pub as_file: bool,
+    /// Whether it may be a directory with symbolic links that lead outside of it.
+    pub links_outside: bool,
     /// Who wants it, in addition to those who want its name already; `None` if nobody does.
     pub by: Option<WantedBy>,
 }
@@ -124,6 +126,7 @@ impl Wanted {
             shared_at_ms: 0,
             replace,
             as_file: false,
+            links_outside: false,
             reuse: true,
             by: Some(by),
         }
@@ -132,7 +135,9 @@ impl Wanted {
     /// From an entry of a catalogue.
     pub fn found(hit: Hit, replace: bool, by: Option<WantedBy>) -> Wanted {
         let Hit { manifest, shared_at_ms, tracker } = hit;
-        Wanted { manifest, tracker: Some(tracker), shared_at_ms, replace, as_file: false, reuse: true, by }
+        let tracker = Some(tracker);
+        let (as_file, links_outside, reuse) = (false, false, true);
+        Wanted { manifest, tracker, shared_at_ms, replace, as_file, links_outside, reuse, by }
     }
 }
 

@@ -190,7 +190,7 @@ impl Resource {
 
     /// Whether its manifest was found to be false and none of its names has a file.
     pub fn is_disproved(&self) -> bool {
-        let is_false = matches!(&self.phase, Phase::Failed(failure) if matches!(failure.why, Why::FalseManifest | Why::NoTree { .. }));
+        let is_false = matches!(&self.phase, Phase::Failed(failure) if failure.why.is_of_the_content());
         is_false && self.record.names.iter().all(|record| record.published.is_none())
     }
 

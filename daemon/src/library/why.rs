@@ -44,6 +44,13 @@ pub enum Why {
         /// Why they are no tree.
         why: String,
     },
+    /// It is a tree with a symbolic link that leads outside of it, and nobody has allowed that.
+    LinkOutside {
+        /// The name.
+        name: ResourceName,
+        /// The path of the link, with the top directory.
+        link: String,
+    },
     /// A file that was shared from this machine has changed.
     OriginalDiffers {
         /// The name.
@@ -86,6 +93,7 @@ impl Why {
             Why::Disk(error) if error.is_no_space() => ErrorKind::NoSpace,
             Why::FalseManifest
             | Why::NoTree { .. }
+            | Why::LinkOutside { .. }
             | Why::CopyDiffers { .. }
             | Why::OriginalDiffers { is_damaged: true, .. } => ErrorKind::BadData,
             Why::NotHere(_)
@@ -100,6 +108,11 @@ impl Why {
                 ErrorKind::Internal
             }
         }
+    }
+
+    /// Whether a download ended because of what it is. It is begun anew when somebody asks for it.
+    pub fn is_of_the_content(&self) -> bool {
+        matches!(self, Why::FalseManifest | Why::NoTree { .. } | Why::LinkOutside { .. })
     }
 
     /// The number of chunks that a check of the file found to be right, if one did.

@@ -23,6 +23,7 @@ fn record(manifest: &Manifest) -> Record {
         no_reuse: false,
         takes_from_older: false,
         as_file: false,
+        links_outside: false,
         names: Vec::new(),
     }
 }

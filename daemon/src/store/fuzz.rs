@@ -50,6 +50,7 @@ impl Folder {
             no_reuse: false,
             takes_from_older: false,
             as_file: false,
+            links_outside: false,
             names,
         };
         home.slot(key).create(&record, &manifest).expect("the folder can be written");

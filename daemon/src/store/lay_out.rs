@@ -35,6 +35,9 @@ pub enum LayOutError {
     /// It begins like a tree and cannot be one.
     #[error("{0}")]
     Bad(String),
+    /// This symbolic link, whose path begins with the top directory, leads outside, and that is not allowed.
+    #[error("the symbolic link {} leads outside of the directory", .0.escape_debug())]
+    LinkOutside(String),
     /// The disk refuses.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -57,7 +60,8 @@ pub fn wait_until_laid_out() {
 
 impl PartFile {
     /// Finds out what the download is, from its first `there` chunks, which are all in it. If it is a tree, it is laid
-    /// out when this returns. Blocks. May be called again after an error of the disk.
+    /// out when this returns. `links_outside` allows symbolic links that lead outside of it. Blocks. May be called again
+    /// after an error of the disk.
     ///
     /// # Errors
     /// When it is neither a plain file nor a tree, or the disk refuses.
@@ -66,13 +70,14 @@ impl PartFile {
         slot: &Slot,
         manifest: &Manifest,
         there: u32,
+        links_outside: bool,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<Shape, LayOutError> {
         let _one_at_a_time = LAYING_OUT.lock().unwrap_or_else(PoisonError::into_inner);
         let must_be_wanted = || if is_wanted() { Ok(()) } else { Err(LayOutError::Ended) };
         must_be_wanted()?;
         if self.tree().is_none() {
-            let layout = match self.find_layout(manifest, there)? {
+            let layout = match self.find_layout(manifest, there, links_outside)? {
                 Found::Layout(layout) => layout,
                 Found::Shape(shape) => return Ok(shape),
             };
@@ -104,7 +109,12 @@ impl PartFile {
         self.move_chunks(manifest, left, is_wanted)
     }
 
-    fn find_layout(&self, manifest: &Manifest, there: u32) -> Result<Found, LayOutError> {
+    fn find_layout(
+        &self,
+        manifest: &Manifest,
+        there: u32,
+        links_outside: bool,
+    ) -> Result<Found, LayOutError> {
         let Some(bytes) = self.bytes_at_most() else { return Ok(Found::Shape(Shape::Needs(1))) };
         if there == 0 {
             return Ok(Found::Shape(Shape::Needs(1)));
@@ -126,9 +136,9 @@ impl PartFile {
         let text = self.read_right(manifest, HEADER_BYTES, listing_bytes)?;
         let listing = Listing::parse(&text).map_err(bad)?;
         drop(text);
-        if let Some(index) = listing.indices().find(|index| listing.leads_outside(*index)) {
-            let path = listing.entry(index).path.as_str().escape_debug();
-            return Err(bad(format!("the symbolic link {path} leads out of the directory")));
+        if !links_outside && let Some(index) = listing.indices().find(|index| listing.leads_outside(*index)) {
+            let link = format!("{}/{}", listing.name(), listing.entry(index).path);
+            return Err(LayOutError::LinkOutside(link));
         }
         let layout = TreeLayout::new(listing).map_err(bad)?;
         // While the last chunk is missing, only their number is known.

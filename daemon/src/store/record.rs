@@ -38,6 +38,8 @@ pub struct Record {
     pub takes_from_older: bool,
     /// Whether it is a file even if its bytes are those of a tree, because a user asked for that.
     pub as_file: bool,
+    /// Whether it may be a tree with symbolic links that lead outside of it, because a user asked for that.
+    pub links_outside: bool,
     /// The names that it has, or will have, in the shared directory.
     pub names: Vec<NameRecord>,
 }
@@ -105,6 +107,8 @@ struct Toml {
     takes_from_older: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     as_file: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    links_outside: bool,
     names: Vec<NameRecord>,
 }
 
@@ -137,6 +141,7 @@ impl Record {
             no_reuse: false,
             takes_from_older: false,
             as_file: false,
+            links_outside: false,
             names,
         }
     }
@@ -156,6 +161,7 @@ impl Record {
             no_reuse: self.no_reuse,
             takes_from_older: self.takes_from_older,
             as_file: self.as_file,
+            links_outside: self.links_outside,
             names: self.names.clone(),
         };
         let text = toml::to_string(&toml).expect("a record has nothing that TOML cannot say");
@@ -186,6 +192,7 @@ impl Record {
             no_reuse: toml.no_reuse,
             takes_from_older: toml.takes_from_older,
             as_file: toml.as_file,
+            links_outside: toml.links_outside,
             names: toml.names,
         })
     }
@@ -210,6 +217,7 @@ mod tests {
             no_reuse: true,
             takes_from_older: true,
             as_file: false,
+            links_outside: true,
             names: vec![
                 NameRecord {
                     name: "été \"1\"".parse().unwrap(),
@@ -262,6 +270,7 @@ mod tests {
             no_reuse: false,
             takes_from_older: false,
             as_file: false,
+            links_outside: false,
             names: vec![NameRecord {
                 name: "b".parse().unwrap(),
                 replace: true,

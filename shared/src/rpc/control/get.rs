@@ -17,6 +17,8 @@ pub struct GetRequest {
     pub reuse: bool,
     /// Whether it stays a file even if its bytes are those of a directory.
     pub as_file: bool,
+    /// Whether it may be a directory with symbolic links that lead outside of it.
+    pub links_outside: bool,
 }
 
 /// How the wanted resource is identified.

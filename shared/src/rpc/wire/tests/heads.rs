@@ -174,7 +174,7 @@ fn any_control_request() -> impl Strategy<Value = ControlRequest> {
     prop_oneof![
         share,
         (what, any::<bool>(), any::<bool>()).prop_map(|(what, replace, reuse)| ControlRequest::Get {
-            request: GetRequest { what, replace, reuse, as_file: !replace }
+            request: GetRequest { what, replace, reuse, as_file: !replace, links_outside: !reuse }
         }),
         (any::<u64>(), vec(any::<u8>(), 0..5000)).prop_map(|(task, bytes)| ControlRequest::ImportPart {
             task: TaskId(task),
