@@ -27,7 +27,7 @@ use shared::have::HaveMap;
 use shared::host::config::{RateLimit, ReuseScope};
 use shared::id::{ChunkHash, PeerId, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
-use shared::rpc::control::{Accepted, ControlError, ErrorKind, State};
+use shared::rpc::control::{Accepted, ControlError, ErrorKind, ResourceStatus, State};
 use shared::swarm::{AskEnd, AskId};
 use shared::wanted::WantedBy;
 use std::net::SocketAddr;
@@ -169,7 +169,8 @@ fn user(uid: u32) -> WantedBy {
 
 fn is_seeding(driver: &Driver, manifest: &Manifest) -> bool {
     let status = driver.status(Some(manifest.name().as_str()));
-    status.is_ok_and(|status| status[0].state == State::Seeding)
+    let is_it = |status: &ResourceStatus| status.resource == manifest.resource();
+    status.is_ok_and(|status| status[0].state == State::Seeding && is_it(&status[0]))
 }
 
 fn bytes(chunks: usize) -> Vec<u8> {

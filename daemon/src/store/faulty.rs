@@ -37,6 +37,8 @@ pub enum DiskFault {
 pub struct Faulty {
     /// A directory next to the shared one, where removed and replaced files are kept.
     grave: PathBuf,
+    /// Whether it can exchange two directories in one step.
+    exchanges: bool,
     state: Mutex<State>,
     /// Whether the result of the next sync of a large file is delayed.
     holds: Mutex<Hold>,
@@ -72,8 +74,13 @@ impl Faulty {
     /// A disk without faults so far.
     pub fn new(grave: &Path) -> Faulty {
         fs::create_dir_all(grave).unwrap();
-        let grave = grave.to_owned();
-        Faulty { grave, state: Mutex::default(), holds: Mutex::default(), let_go: Condvar::new() }
+        let (grave, exchanges) = (grave.to_owned(), true);
+        Faulty { grave, exchanges, state: Mutex::default(), holds: Mutex::default(), let_go: Condvar::new() }
+    }
+
+    /// The same disk with a file system that cannot exchange two directories.
+    pub fn without_exchange(self) -> Faulty {
+        Faulty { exchanges: false, ..self }
     }
 
     /// The number of steps so far.
@@ -82,7 +89,7 @@ impl Faulty {
     }
 
     /// Stops before this step, counted from 1: neither it nor any later step happens. If `torn` is set and the step
-    /// writes or punches, half of it happens.
+    /// writes, punches or removes a directory with its content, half of it happens.
     pub fn stop_at(&self, step: u64, torn: bool) {
         let mut state = self.state();
         (state.stop_at, state.torn) = (Some(step), torn);
@@ -170,6 +177,11 @@ impl Faulty {
                 Some(&Step::Punch { file, offset, bytes }) if bytes > 1 => {
                     state.note_bytes(file, offset, bytes / 2)?;
                     System.perform(Step::Punch { file, offset, bytes: bytes / 2 })?;
+                }
+                Some(&Step::RemoveAll { path }) if path.is_dir() => {
+                    let content = fs::read_dir(path)?.step_by(2).map(|entry| Ok(entry?.path()));
+                    let content: Vec<PathBuf> = content.collect::<io::Result<_>>()?;
+                    content.iter().try_for_each(|path| System.perform(Step::RemoveAll { path }))?;
                 }
                 _ => {}
             }
@@ -338,6 +350,7 @@ impl Faulty {
                 Ok(())
             }
             Step::SyncAll { .. } => state.sync_all(),
+            Step::Exchange { .. } if !self.exchanges => Err(io::ErrorKind::Unsupported.into()),
             Step::Exchange { one, other } => {
                 System.perform(step)?;
                 state.note_name(other, Change::Exchanged { one: one.to_owned(), other: other.to_owned() });
