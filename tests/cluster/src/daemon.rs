@@ -1,6 +1,7 @@
 //! A daemon of a scenario, and its ttctl.
 
 use crate::process::{Output, Process, free_port, run_capped, sealed};
+use crate::skip::skipped;
 use crate::{CAP, Tracker, files, program, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -25,8 +26,8 @@ struct Setup {
     /// The address at which it must listen; `None` lets it choose.
     listen: Option<SocketAddr>,
     args: Vec<String>,
-    /// How many descriptors it may have; `None` for as many as this process.
-    descriptors: Option<u32>,
+    /// A program and arguments that run it, such as `setpriv --reuid=1`.
+    by: Vec<String>,
     home: TempDir,
 }
 
@@ -61,11 +62,43 @@ impl Daemon {
     /// Like `start`, with at most `descriptors` open descriptors.
     #[track_caller]
     pub fn start_with_descriptors(tracker: &Tracker, descriptors: u32) -> Daemon {
+        let limit = format!("ulimit -n {descriptors}; exec \"$@\"");
+        Daemon::start_by(tracker, &["/bin/sh", "-c", &limit, "sh"])
+    }
+
+    /// Like `start`, run by another program, such as `setpriv --reuid=1`.
+    #[track_caller]
+    pub fn start_by(tracker: &Tracker, by: &[&str]) -> Daemon {
         let home = tempfile::tempdir().expect("a temporary folder");
+        Daemon::start_in_by(home, tracker, by)
+    }
+
+    #[track_caller]
+    fn start_in_by(home: TempDir, tracker: &Tracker, by: &[&str]) -> Daemon {
         let folder = home.path().join("shared");
         let args = ["--tracker".to_owned(), tracker.url()].to_vec();
-        let setup = Setup { folder, listen: None, args, descriptors: Some(descriptors), home };
+        let by = by.iter().map(|word| (*word).to_owned()).collect();
+        let setup = Setup { folder, listen: None, args, by, home };
         Daemon::launch(setup, Some(Ipv4Addr::LOCALHOST.into()))
+    }
+
+    /// Like `start`, as a user with no rights. Returns `None`, and prints why, where that is impossible.
+    #[track_caller]
+    pub fn start_as_nobody(tracker: &Tracker) -> Option<Daemon> {
+        if !rustix::process::geteuid().is_root() {
+            skipped("only root can run ttd as another user");
+            return None;
+        }
+        let by = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+        let ttd = program("ttd");
+        let can_run = Command::new(by[0]).args(&by[1..]).arg(&ttd).arg("--version").output();
+        if !can_run.is_ok_and(|output| output.status.success()) {
+            skipped(&format!("the user nobody cannot run {} (setpriv is in util-linux)", ttd.display()));
+            return None;
+        }
+        let home = tempfile::tempdir().expect("a temporary folder");
+        std::os::unix::fs::chown(home.path(), Some(65534), Some(65534)).expect("root may do that");
+        Some(Daemon::start_in_by(home, tracker, &by))
     }
 
     /// Starts a daemon that chooses its port itself.
@@ -80,7 +113,7 @@ impl Daemon {
     #[track_caller]
     pub fn start_in(home: TempDir, folder: &Path, ip: Option<IpAddr>, args: &[&str]) -> Daemon {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        Daemon::launch(Setup { folder: folder.to_owned(), listen: None, args, descriptors: None, home }, ip)
+        Daemon::launch(Setup { folder: folder.to_owned(), listen: None, args, by: Vec::new(), home }, ip)
     }
 
     #[track_caller]
@@ -377,13 +410,12 @@ impl Setup {
     /// Starts it. The error is its log, if it ended before it could answer.
     fn launch(&self) -> Result<Process, String> {
         let home = self.home.path();
-        let mut command = match self.descriptors {
+        let mut command = match self.by.split_first() {
             None => sealed(&program("ttd"), home),
-            Some(descriptors) => {
-                let mut shell = sealed(Path::new("/bin/sh"), home);
-                shell.args(["-c", "ulimit -n $1; shift; exec \"$@\"", "sh", &descriptors.to_string()]);
-                shell.arg(program("ttd"));
-                shell
+            Some((first, rest)) => {
+                let mut command = sealed(Path::new(first), home);
+                command.args(rest).arg(program("ttd"));
+                command
             }
         };
         // Each query of the status would add a line to the log.

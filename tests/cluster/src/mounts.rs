@@ -69,6 +69,34 @@ pub fn mount_btrfs(folder: &Path, mib: u64) -> bool {
     true
 }
 
+/// Makes and mounts an ext4 of 64 MiB in a file beside `folder`, with a directory in it that takes names that differ in
+/// case or normal form for the same. Returns `false`, and prints why, where that is impossible.
+#[track_caller]
+pub fn mount_casefold(folder: &Path, directory: &str) -> bool {
+    let image = folder.with_extension("image");
+    let file = std::fs::File::create(&image).and_then(|file| file.set_len(64 << 20));
+    file.expect("room for a sparse file");
+    let made = Command::new("mkfs.ext4").args(["-q", "-O", "casefold"]).arg(&image).output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        skipped("mkfs.ext4 is missing or knows no casefold (apt-get install e2fsprogs)");
+        return false;
+    }
+    std::fs::create_dir_all(folder).expect("a folder to mount on");
+    let mounted = Command::new("mount").args(["-o", "loop", text(&image), text(folder)]).output();
+    if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+        skipped("this kernel mounts no ext4 with casefold, or has no loop device left");
+        return false;
+    }
+    let directory = folder.join(directory);
+    std::fs::create_dir(&directory).expect("a directory is made");
+    let folds = Command::new("chattr").arg("+F").arg(&directory).output();
+    if !folds.is_ok_and(|folds| folds.status.success()) {
+        skipped("chattr +F fails: this kernel folds no names");
+        return false;
+    }
+    true
+}
+
 /// Shows a folder at another place as well.
 #[track_caller]
 pub fn mount_bind(from: &Path, to: &Path) {

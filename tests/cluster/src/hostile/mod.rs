@@ -8,6 +8,7 @@ mod distort;
 mod publisher;
 mod seeder;
 mod silent;
+pub mod tar;
 mod way;
 
 pub use asker::{Asker, is_welcome, lengths, strangers};
