@@ -172,3 +172,109 @@ fn switch_in_steps(disk: &Disk, form: &TreeForm, to: &Path) -> Result<(), StoreE
     }
     published
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+    use shared::id::{ChunkHash, ResourceId};
+    use shared::tree::{Listing, TreeLayout, TreePath};
+    use std::os::unix::fs::symlink;
+
+    const CONTENT: &[u8] = b"ours";
+
+    /// A directory with a file and a link in a directory, and its tar.
+    fn app() -> (TreeLayout, Vec<u8>) {
+        let entry = |path, kind: EntryKind<'static>| {
+            let mode = if matches!(kind, EntryKind::Symlink { .. }) { 0o777 } else { 0o500 };
+            Entry { path: TreePath::new(path).unwrap(), mode, time: Some(7), kind }
+        };
+        let entries = [
+            entry("", EntryKind::Directory),
+            entry("d", EntryKind::Directory),
+            entry("d/file", EntryKind::File { bytes: CONTENT.len() as u64 }),
+            entry("d/link", EntryKind::Symlink { target: "file" }),
+            entry("d/sub", EntryKind::Directory),
+        ];
+        let layout = TreeLayout::new(Listing::new("app".parse().unwrap(), entries).unwrap()).unwrap();
+        let mut tar = vec![0; layout.bytes() as usize];
+        layout.fill_synthetic(0, &mut tar);
+        let range = layout.content_range(EntryIndex(2));
+        tar[range.start as usize..range.end as usize].copy_from_slice(CONTENT);
+        let mut sums = Sums::unknown(&layout);
+        sums.set(EntryIndex(2), ResourceId::of(CONTENT));
+        let range = layout.sums_range();
+        tar[range.start as usize..range.end as usize].copy_from_slice(&sums.to_bytes(&layout));
+        (layout, tar)
+    }
+
+    /// What is in a directory of somebody else: for each path its mode, its time and its content.
+    fn state(of: &Path) -> Vec<(std::path::PathBuf, u32, i64, Vec<u8>)> {
+        let mut paths: Vec<_> = fs::read_dir(of).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.push(of.to_owned());
+        paths.sort();
+        let state = |path: std::path::PathBuf| {
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            let content = fs::read(&path).unwrap_or_default();
+            (path, metadata.mode(), metadata.mtime(), content)
+        };
+        paths.into_iter().map(state).collect()
+    }
+
+    /// Puts a link to something outside in the place of something in a tree.
+    fn swap(tree: &Path, what: &str, outside: &Path) {
+        let _ = fs::remove_dir_all(tree.join("gone"));
+        fs::rename(tree.join(what), tree.join("gone")).unwrap();
+        symlink(outside, tree.join(what)).unwrap();
+    }
+
+    #[test]
+    fn nothing_outside_is_touched_whatever_is_swapped_for_a_link() {
+        let (layout, tar) = app();
+        for (what, target, is_before) in [
+            ("d", "", true),
+            ("d/file", "file", true),
+            ("d/sub", "", true),
+            ("d", "", false),
+            ("d/file", "file", false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let (shared, outside) = (folder.path().join("shared"), folder.path().join("outside"));
+            fs::create_dir(&outside).unwrap();
+            fs::write(outside.join("file"), "theirs").unwrap();
+            let before = state(&outside);
+            let home = Home::open(&shared).unwrap();
+            let manifest = Manifest::new(
+                "app.tar".parse().unwrap(),
+                ResourceId::of(&tar),
+                vec!["tt://t".parse().unwrap()],
+                tar.chunks(CHUNK_BYTES as usize).map(ChunkHash::of).collect(),
+            )
+            .unwrap();
+            let slot = home.slot(manifest.key());
+            slot.make_folder().unwrap();
+            let part = slot.open_empty_part(manifest.count()).unwrap();
+            part.begin_tree(slot.tree().create(layout.clone(), &|| true).unwrap().unwrap());
+            part.write(ChunkIndex(0), &tar).unwrap();
+            let publisher = Publisher { mode: 0o644, group: None };
+            let publish = || publisher.publish_tree(&home, &slot, &part, 0, &manifest, true);
+            let (staging, top) = (slot.tree().staging(), shared.join("app"));
+            if is_before {
+                swap(&staging, what, &outside.join(target));
+                publish().unwrap_err();
+                assert!(!top.exists(), "{what}: it has its name");
+                home.disk().remove_all(&staging).unwrap();
+            } else {
+                publish().unwrap();
+                let published = super::super::PublishedTree::new(slot.tree());
+                published.read(&top, 0, &mut vec![0; tar.len()]).expect("it is served");
+                swap(&top, what, &outside.join(target));
+                assert!(published.read(&top, 0, &mut vec![0; tar.len()]).is_none(), "{what} is served");
+                assert!(!published.body(&top).unwrap().is_as_hashed, "{what}");
+                home.remove_tree(&top).unwrap();
+                assert!(!top.exists());
+            }
+            assert_eq!(state(&outside), before, "{what}");
+        }
+    }
+}
