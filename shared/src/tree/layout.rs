@@ -100,6 +100,11 @@ impl TreeLayout {
         BLOCK_BYTES..BLOCK_BYTES + self.listing.bytes()
     }
 
+    /// Where the listing ends in a tar whose listing has this length.
+    pub fn listing_end(listing_bytes: u64) -> u64 {
+        BLOCK_BYTES.saturating_add(listing_bytes)
+    }
+
     /// Where the sums are in the tar.
     pub fn sums_range(&self) -> Range<u64> {
         let start = self.contents_end() + BLOCK_BYTES;
@@ -126,6 +131,18 @@ impl TreeLayout {
     /// Where the sum of a file is in the sums; an empty range for what is not a file.
     pub(super) fn sum_range(&self, index: EntryIndex) -> Range<u64> {
         self.sums[index.slot()].into()..self.sums[index.slot() + 1].into()
+    }
+
+    /// Where the digits of a file's hash are in the sums; an empty range for what is not a file.
+    pub fn digits_range(&self, index: EntryIndex) -> Range<u64> {
+        let line = self.sum_range(index);
+        if line.is_empty() {
+            return line;
+        }
+        // A line whose path has a backslash begins with one.
+        let path = self.listing.entry(index).path;
+        let start = line.start + u64::from(path.as_str().contains('\\'));
+        start..start + 64
     }
 
     /// The file whose sum has this byte of the sums.

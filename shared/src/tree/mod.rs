@@ -12,13 +12,14 @@
 //!
 //! **Invariants:** this module does no file access. A listing has one form: what was parsed is written the same.
 //!
-//! Reading order: [`TreeName`] → [`TreePath`] → [`Entry`] → [`Listing`] → [`TreeLayout`] → [`Sums`] → [`probe`].
+//! Reading order: [`TreeName`] → [`TreePath`] → [`Entry`] → [`Listing`] → [`TreeLayout`] → [`Sums`] → [`probe`] → [`KnownFiles`].
 
 mod builder;
 mod entry;
 mod escape;
 mod fill;
 mod header;
+mod known;
 mod layout;
 mod links;
 mod listing;
@@ -39,6 +40,7 @@ mod tests;
 
 pub use builder::ListingBuilder;
 pub use entry::{Entry, EntryIndex, EntryKind, MODE_MAX, TARGET_BYTES_MAX};
+pub use known::{FilePlace, KnownChunks, KnownFiles, Moved, OLDER, Piece, Pieces};
 pub use layout::{TooLarge, TreeLayout};
 pub use listing::{ENTRIES_MAX, LISTING_BYTES_MAX, Listing};
 pub use name::{BadTreeName, TREE_SUFFIX, TreeName};
