@@ -5,7 +5,10 @@ use super::reasons::short;
 use super::state::RESOURCES_MAX;
 use crate::inbox::{Asked, Input, Reply, TaskInput, Wanted, internal, store_error, unknown};
 use crate::library::{Older, Opening, Phase, Resource};
-use crate::store::{Lying, NameRecord, NameState, NotHere, PartFile, Record, StoreError};
+use crate::panicked::caught;
+use crate::store::{
+    Lying, NameRecord, NameState, NotHere, PartFile, PublishedFile, Record, Slot, StoreError,
+};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::{Accepted, ControlError, ErrorKind};
@@ -252,13 +255,19 @@ impl Driver {
         let record = Record { as_file, links_outside, no_reuse: !reuse, ..record };
         let (slot, context) = (self.home.slot(key), self.context.clone());
         let opening = self.open_place(&slot, &record, &wanted.manifest);
+        let former = self.former(wanted.manifest.name()).filter(|former| former.tree.is_some());
         tokio::spawn(async move {
             if let Some(opened) = opening.await {
+                let kept = match former {
+                    Some(former) if opened.is_ok() => keep_older(slot, former).await,
+                    _ => None,
+                };
                 let opened = TaskInput::Opened {
                     wanted: Box::new(wanted),
                     record: Box::new(record),
                     place,
                     opened,
+                    kept,
                     reply,
                 };
                 context.tell(Input::Task(opened)).await;
@@ -273,6 +282,7 @@ impl Driver {
         record: Record,
         place: &NameState,
         opened: Result<PartFile, StoreError>,
+        kept: Option<SwarmKey>,
         reply: Reply<Accepted>,
     ) {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
@@ -292,21 +302,26 @@ impl Driver {
         {
             return drop(reply.send(Err(store_error(error)))); // the name keeps its content
         }
-        let former = self.former(name);
+        let slot = self.home.slot(key);
+        let older = match self.former(name) {
+            // Its own slot goes away with it.
+            Some(former) if former.tree.is_none() => Older::File(Arc::new(former)),
+            Some(former) if kept == Some(former.manifest.key()) => {
+                Older::File(Arc::new(slot.instead_of(former)))
+            }
+            Some(_) => Older::Nothing,
+            None if place.file == Lying::Nothing => Older::Nothing,
+            None => Older::Unknown,
+        };
         let record = self.still_wanted(record, wanted);
         self.drop_others(key, name);
         self.forget_name(name, None);
-        let slot = self.home.slot(key);
         let phase = Phase::Opening(Opening::default());
         self.library.insert(Resource::new(wanted.manifest.clone(), record, slot, phase));
         let (chunks, user) = (wanted.manifest.count().get(), wanted.by.as_ref().map(tracing::field::display));
         tracing::info!(%name, id = %key, chunks, user, "being fetched");
         if let Some(resource) = self.library.get_mut(key) {
-            resource.older = match former {
-                Some(former) => Older::File(Arc::new(former)),
-                None if place.file == Lying::Nothing => Older::Nothing,
-                None => Older::Unknown,
-            };
+            resource.older = older;
         }
         self.begin_download(key, opened);
         let accepted = self.accepted(key, wanted);
@@ -323,6 +338,19 @@ impl Driver {
         }
         record
     }
+}
+
+/// Keeps what is known of a directory that a download will replace. Returns which directory it is; without these files,
+/// all of the new one is fetched.
+async fn keep_older(slot: Slot, former: PublishedFile) -> Option<SwarmKey> {
+    let key = former.manifest.key();
+    let kept = tokio::task::spawn_blocking(move || caught(|| slot.keep_older(&former))).await;
+    match kept.ok()? {
+        Ok(Ok(())) => return Some(key),
+        Ok(Err(error)) => tracing::warn!(id = %key, %error, "nothing is taken from the older directory"),
+        Err(error) => tracing::error!(id = %key, %error, "cannot keep what is known of the older directory"),
+    }
+    None
 }
 
 /// Logs that somebody asked for a file that is known already.

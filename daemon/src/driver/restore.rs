@@ -7,7 +7,7 @@ use super::loading::{HashedShare, Loading};
 use super::look::Look;
 use super::naming::is_to_come;
 use crate::inbox::{Command, Restored, Seen};
-use crate::library::{CheckStep, Checking, Phase, Resource};
+use crate::library::{CheckStep, Checking, Older, Phase, Resource};
 use crate::store::{Loaded, NameRecord, Slot, StoreError};
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
@@ -113,7 +113,11 @@ impl Driver {
         self.look_for_strays();
     }
 
-    fn recalled(&mut self, Loaded { mut record, manifest, is_tree, rebuilt }: Loaded, restored: Restored) {
+    fn recalled(
+        &mut self,
+        Loaded { mut record, manifest, is_tree, older, rebuilt }: Loaded,
+        restored: Restored,
+    ) {
         let (key, slot) = (record.key, self.home.slot(record.key));
         if self.library.get(key).is_some() {
             return; // it was begun in another way meanwhile
@@ -143,6 +147,9 @@ impl Driver {
         let phase = Phase::Checking(Checking::new(CheckStep::Looks));
         let mut resource = Resource::new(manifest, record, slot, phase);
         resource.is_tree = is_tree;
+        if let Some(older) = older {
+            resource.older = Older::File(Arc::new(older));
+        }
         if rebuilt.is_some() || is_misdated {
             self.saver.save(&resource.slot, &resource.record);
         }

@@ -109,8 +109,8 @@ impl Driver {
                 self.reused(&download, index, &from, taken);
             }
             TaskInput::Followed { download, by, followed } => self.followed(&download, &by, followed),
-            TaskInput::Opened { wanted, record, place, opened, reply } => {
-                self.opened(&wanted, *record, &place, opened, reply);
+            TaskInput::Opened { wanted, record, place, opened, kept, reply } => {
+                self.opened(&wanted, *record, &place, opened, kept, reply);
             }
             TaskInput::Made { key, opening, opened } => self.made(key, &opening, opened),
             TaskInput::Listed(places) => self.listed(places),

@@ -37,6 +37,8 @@ pub enum Step<'a> {
     Replace { from: &'a Path, to: &'a Path },
     /// Renames a file, unless the new name exists.
     Rename { from: &'a Path, to: &'a Path },
+    /// Gives a file a second name, unless that exists.
+    Link { from: &'a Path, to: &'a Path },
     /// Removes a file.
     Remove { path: &'a Path },
     /// Removes an empty directory.
@@ -148,6 +150,7 @@ impl Medium for System {
             Step::MakeFolder { path } => DirBuilder::new().mode(0o700).create(path),
             Step::Replace { from, to } => fs::rename(from, to),
             Step::Rename { from, to } => rename(from, to),
+            Step::Link { from, to } => fs::hard_link(from, to),
             Step::Remove { path } => fs::remove_file(path),
             Step::RemoveFolder { path } => fs::remove_dir(path),
             Step::SetMode { file, mode } => file.set_permissions(fs::Permissions::from_mode(mode)),
@@ -272,6 +275,15 @@ impl Disk {
     /// The error has no path, since the caller handles some kinds itself.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.0.perform(Step::Rename { from, to })
+    }
+
+    /// Gives a file a second name, or copies it where the file system has no second names.
+    pub(super) fn link(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        if self.0.perform(Step::Link { from, to }).is_ok() {
+            return Ok(());
+        }
+        let file = File::open(from).at("open", from)?;
+        self.copy(&file, &self.open(to, Open::Empty)?, to)
     }
 
     /// Removes a file. It is no error if it does not exist.

@@ -321,6 +321,11 @@ impl Faulty {
                 state.note_name(to, Change::Renamed { from, to: path, replaced });
                 Ok(())
             }
+            Step::Link { to, .. } => {
+                System.perform(step)?;
+                state.note_name(to, Change::Made(to.to_owned()));
+                Ok(())
+            }
             Step::Remove { path } => {
                 let grave = self.bury(state, path)?;
                 System.perform(step)?;

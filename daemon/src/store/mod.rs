@@ -12,6 +12,7 @@
 //!     state.toml                        what must survive a restart
 //!     manifest                          our own copy
 //!     have                              the have map, never ahead of the data
+//!     older/                            what is known of the directory that the download will replace
 //!     data.part                         the chunks, until the resource is published
 //! ```
 //!
@@ -45,6 +46,7 @@ mod lay_out;
 mod layout;
 mod limits_file;
 mod mode;
+mod older;
 mod own_file;
 mod part;
 mod place;

@@ -1,8 +1,8 @@
 //! Reads what a former run left in a swarm's slot. Each small file is read once; a torn, empty or missing one is made
 //! again from the others.
 
-use super::slot::{HALF, MANIFEST_BEGIN, MANIFEST_BYTES_MAX, MANIFEST_VERSION};
-use super::{At, Home, Record, Slot, StoreError, atomic, invalid, read};
+use super::slot::{HALF, MANIFEST_BEGIN, MANIFEST_BYTES_MAX, MANIFEST_VERSION, manifest_of};
+use super::{At, Home, PublishedFile, Record, Slot, StoreError, atomic, invalid, read};
 use shared::manifest::Manifest;
 use std::io;
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub struct Loaded {
     pub manifest: Manifest,
     /// Whether it was laid out as a tree.
     pub is_tree: bool,
+    /// The tree that it will replace, if it is a download that does so.
+    pub older: Option<PublishedFile>,
     /// Set when the saved record was unreadable and was rebuilt from the manifest: the error. A rebuilt record may lack
     /// names.
     pub rebuilt: Option<StoreError>,
@@ -79,7 +81,9 @@ impl Slot {
             Ok(record) => (record, None),
             Err(error) => (Record::rebuilt(&manifest), Some(error)),
         };
-        Ok(Loaded { record, manifest, is_tree: self.tree().exists(), rebuilt })
+        let mut replaced = record.names.iter().filter(|name| name.replace && name.published.is_none());
+        let older = replaced.find_map(|record| self.older_tree(home, &record.name));
+        Ok(Loaded { record, manifest, is_tree: self.tree().exists(), older, rebuilt })
     }
 
     fn load_record(&self, sealed: &io::Result<Vec<u8>>) -> Result<Record, StoreError> {
@@ -91,9 +95,7 @@ impl Slot {
     fn load_manifest(&self, sealed: &io::Result<Vec<u8>>) -> Result<Manifest, StoreError> {
         let path = self.manifest();
         let sealed = copied(sealed).at("read", &path)?;
-        let begin = format!("{MANIFEST_BEGIN}{MANIFEST_VERSION}\n");
-        let text = atomic::unseal(sealed).at("read", &path)?.strip_prefix(begin.as_bytes());
-        let manifest = Manifest::parse(text.unwrap_or_default()).map_err(invalid).at("read", &path)?;
+        let manifest = manifest_of(sealed).at("read", &path)?;
         if self.is_of(manifest.key()) { Ok(manifest) } else { Err(foreign()).at("use", &path) }
     }
 

@@ -2,12 +2,13 @@
 //! back as far as possible.
 
 use super::disk::Disk;
-use super::{At, PartFile, Record, StoreError, atomic, have_file};
+use super::{At, PartFile, Record, StoreError, atomic, have_file, invalid};
 use shared::chunk::{CHUNKS_MAX, ChunkCount};
 use shared::have::HaveMap;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::manifest::Manifest;
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The first bytes of our copy of a manifest. The version and a line end follow.
@@ -122,8 +123,7 @@ impl Slot {
     }
 
     fn write_all(&self, record: &Record, manifest: &Manifest) -> Result<(), StoreError> {
-        let content = format!("{MANIFEST_BEGIN}{MANIFEST_VERSION}\n{}", manifest.to_text());
-        atomic::write(&self.disk, &self.manifest(), &atomic::seal(content.as_bytes()))?;
+        atomic::write(&self.disk, &self.manifest(), &sealed_manifest(manifest))?;
         self.save(record)
     }
 
@@ -190,7 +190,8 @@ impl Slot {
 
     /// Whether it contains files that only an unfinished download needs.
     pub fn is_untidy(&self) -> bool {
-        self.part().exists() || self.have().exists() || self.tree().is_untidy()
+        let older = self.older().folder;
+        self.part().exists() || self.have().exists() || self.tree().is_untidy() || older.exists()
     }
 
     /// Removes the files that only an unfinished download needs.
@@ -200,6 +201,7 @@ impl Slot {
     pub fn tidy(&self) -> Result<(), StoreError> {
         self.disk.remove(&self.have())?;
         self.disk.remove(&self.part())?;
+        self.forget_older()?;
         self.tree().tidy()
     }
 
@@ -218,6 +220,19 @@ impl Slot {
     pub(super) fn manifest(&self) -> PathBuf {
         self.folder.join("manifest")
     }
+}
+
+/// The content of our copy of a manifest.
+pub(super) fn sealed_manifest(manifest: &Manifest) -> Vec<u8> {
+    let content = format!("{MANIFEST_BEGIN}{MANIFEST_VERSION}\n{}", manifest.to_text());
+    atomic::seal(content.as_bytes())
+}
+
+/// The manifest of such a copy.
+pub(super) fn manifest_of(sealed: &[u8]) -> io::Result<Manifest> {
+    let begin = format!("{MANIFEST_BEGIN}{MANIFEST_VERSION}\n");
+    let text = atomic::unseal(sealed)?.strip_prefix(begin.as_bytes());
+    Manifest::parse(text.unwrap_or_default()).map_err(invalid)
 }
 
 /// The first 16 digits of a list digest, which distinguish the swarms of one resource.

@@ -66,7 +66,8 @@ impl TreeForm {
         self.folder.join("sums")
     }
 
-    fn listing(&self) -> PathBuf {
+    /// Where the listing is.
+    pub(super) fn listing(&self) -> PathBuf {
         self.folder.join("listing")
     }
 
@@ -184,17 +185,25 @@ impl TreeForm {
     /// The identity of the tree at a path, if it is this one: it got its name, and a crash prevented that this was
     /// recorded. Its top directory gets its mode, which it can have only after that.
     pub fn published_at(&self, path: &Path) -> Option<FileIdentity> {
+        let (layout, top, identity) = self.find_at(path)?;
+        if let Err(error) = dress_top(&self.disk, &top, &layout.listing().entry(EntryIndex::TOP)) {
+            tracing::warn!(%error, "cannot set the permissions of a directory");
+        }
+        Some(identity)
+    }
+
+    /// The identity of the tree at a path, if it is this one.
+    pub(super) fn identity_at(&self, path: &Path) -> Option<FileIdentity> {
+        self.find_at(path).map(|(_, _, identity)| identity)
+    }
+
+    fn find_at(&self, path: &Path) -> Option<(TreeLayout, Root, FileIdentity)> {
         let layout = self.load().ok()?;
         let identities = self.read_identities(layout.listing().len()).ok()?;
         let top = Root::open(path).ok()?;
         let metadata = top.directory().metadata().ok()?;
-        if metadata.ino() != identities.top {
-            return None;
-        }
-        if let Err(error) = dress_top(&self.disk, &top, &layout.listing().entry(EntryIndex::TOP)) {
-            tracing::warn!(%error, "cannot set the permissions of a directory");
-        }
-        Some(FileIdentity::of_tree(&metadata, layout.bytes()))
+        let identity = FileIdentity::of_tree(&metadata, layout.bytes());
+        (metadata.ino() == identities.top).then_some((layout, top, identity))
     }
 
     /// Removes everything of a tree: the resource turned out to be a plain file, or none.
