@@ -12,7 +12,7 @@ pub const MIB: usize = 1 << 20;
 /// `bytes` bytes, the same for the same seed. No two chunks are equal, within a seed or between two seeds.
 pub fn content(seed: u64, bytes: usize) -> Vec<u8> {
     let mut content = Vec::with_capacity(bytes.next_multiple_of(MIB));
-    let mut chunk = noise(seed);
+    let mut chunk = noise(seed, bytes.clamp(8, MIB)); // a small file needs no more
     while content.len() < bytes {
         let index = content.len() as u64;
         chunk[..8].copy_from_slice(&index.to_le_bytes());
@@ -22,10 +22,10 @@ pub fn content(seed: u64, bytes: usize) -> Vec<u8> {
     content
 }
 
-/// One MiB that looks random, by SplitMix64.
-fn noise(seed: u64) -> Vec<u8> {
+/// At least this many bytes that look random, by SplitMix64.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     let mut state = seed;
-    (0..MIB / 8).flat_map(|_| splitmix(&mut state).to_le_bytes()).collect()
+    (0..bytes.div_ceil(8)).flat_map(|_| splitmix(&mut state).to_le_bytes()).collect()
 }
 
 /// The next number of SplitMix64. The helpers of the real binaries do without the crate `shared`, which has it, too.
