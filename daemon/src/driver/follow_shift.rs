@@ -1,10 +1,10 @@
-//! Follows shifted content: while a download runs that replaces an older file of its name, its content is searched in
-//! that file. Chunks that may be found there are not fetched meanwhile.
+//! Follows shifted content: while a download runs that replaces an older file or directory of its name, its content is
+//! searched there. Chunks that may be found there are not fetched meanwhile.
 
 use super::Driver;
-use super::follower::Follower;
+use super::follower::{Follower, Old};
 use super::run::TICK;
-use crate::library::{Awaited, Download, Follow, Followed, Following, Phase, Resource};
+use crate::library::{Awaited, Download, Follow, Followed, Following, Kind, Older, Phase, Shaping};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::host::config::ReuseScope;
@@ -13,29 +13,29 @@ use shared::swarm::{Event, Waiting};
 use std::sync::Arc;
 
 impl Driver {
-    /// Begins to search the content of a download, which has just joined its swarm, in the file that it will replace.
+    /// Begins to search the content of a download, which has just joined its swarm, in what it will replace.
     pub(super) fn follow_shift(&mut self, key: SwarmKey) {
-        let may_read = |resource: &Resource| self.scope(resource) != ReuseScope::None;
-        if !self.library.get(key).is_some_and(may_read) {
-            return;
-        }
-        let Some(resource) = self.library.get_mut(key) else { return };
+        let Some(scope) = self.library.get(key).map(|resource| self.scope(resource)) else { return };
+        let Some(resource) = self.library.get_mut(key).filter(|_| scope != ReuseScope::None) else { return };
         let replaces = resource.record.names.iter().find(|name| name.replace && name.published.is_none());
         let Some(name) = replaces.map(|record| record.name.clone()) else { return };
         let Phase::Fetching(fetching) = &mut resource.phase else { return };
         if fetching.have.is_full() || fetching.was_followed || fetching.following.is_some() {
             return;
         }
-        let (arrivals, to_follower) = std::sync::mpsc::channel();
-        let run = Follow::default();
+        let old = match &resource.older {
+            Older::File(older) if older.tree.is_some() => Old::Tree(older.clone()),
+            _ => Old::File(self.home.file(&name)),
+        };
+        let (arrivals, news) = std::sync::mpsc::channel();
+        let (run, kind, is_wide) = (Follow::default(), old.kind(), scope == ReuseScope::All);
         let none = HaveMap::empty(fetching.have.count());
-        fetching.following = Some(Following::new(arrivals, run.clone(), none));
+        fetching.following = Some(Following::new(arrivals, run.clone(), kind, none));
         let (download, have) = (fetching.download.clone(), fetching.have.clone());
         let waiting = (Arc::downgrade(&download), run.clone());
-        let old = (name.clone(), self.home.file(&name));
         let (context, places) = (self.context.clone(), self.followers.clone());
         let begin = move |place, download| {
-            let follower = Follower { context, download, have, old, arrivals: to_follower, run, place };
+            let follower = Follower { context, download, have, name, old, is_wide, news, run, place };
             let thread = std::thread::Builder::new().name("follower".to_owned());
             if let Err(error) = thread.spawn(move || follower.work()) {
                 tracing::warn!(%error, "cannot search an older file: no thread can be started");
@@ -47,6 +47,9 @@ impl Driver {
                 begin(place, download);
             }
             Err(_) => {
+                if kind == Kind::Tree {
+                    self.hold_all(key); // most of it is here, so some seconds are worth waiting
+                }
                 // A download that is removed meanwhile must not keep its file open, and so its space on the disk.
                 let (download, run) = waiting;
                 tokio::spawn(async move {
@@ -87,13 +90,14 @@ impl Driver {
         };
         let chunks = match followed {
             Followed::Hold(chunks) => following.hold(chunks),
+            Followed::Takes(chunks) => {
+                following.take(chunks);
+                None
+            }
             Followed::Over { found } => {
+                let kind = following.kind();
                 (fetching.following, fetching.was_followed) = (None, true);
-                if found > 0 {
-                    let name = download.manifest.name();
-                    let chunks = if found == 1 { "chunk" } else { "chunks" };
-                    tracing::info!(%name, id = %key, "{found} {chunks} lay shifted in the older file");
-                }
+                log_found(download, kind, found);
                 Some(HaveMap::empty(fetching.have.count()))
             }
         };
@@ -139,6 +143,9 @@ impl Driver {
             let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|it| &mut it.phase) else {
                 continue;
             };
+            if fetching.shaping == Shaping::Working {
+                continue; // a directory is being laid out; until then nobody knows what its older version has of it
+            }
             let none = HaveMap::empty(fetching.have.count());
             let following = fetching.following.as_mut();
             let gives_up = following.is_some_and(|following| following.pass(TICK, awaited, comes));
@@ -149,6 +156,20 @@ impl Driver {
     fn withhold(&mut self, key: SwarmKey, chunks: Option<HaveMap>) {
         if let Some(chunks) = chunks {
             self.event(Event::Withhold { key, chunks });
+        }
+    }
+}
+
+/// Says how much an older version had of a download.
+fn log_found(download: &Download, kind: Kind, found: u32) {
+    let (name, id) = (download.manifest.name(), download.manifest.key());
+    let chunks = if found == 1 { "chunk" } else { "chunks" };
+    match (kind, found) {
+        (_, 0) => {}
+        (Kind::File, _) => tracing::info!(%name, %id, "{found} {chunks} lay shifted in the older file"),
+        (Kind::Tree, _) => {
+            let total = download.manifest.count();
+            tracing::info!(%name, %id, "{found} of {total} chunks were made of the older directory");
         }
     }
 }

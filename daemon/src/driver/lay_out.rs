@@ -3,7 +3,7 @@
 
 use super::Driver;
 use crate::inbox::{Input, TaskInput, Wanted};
-use crate::library::{Download, Fetching, Phase, Shaping, Why};
+use crate::library::{Download, Fetching, Following, Phase, Shaping, Why};
 use crate::panicked::Panicked;
 use crate::store::{LayOutError, Shape};
 use shared::chunk::ChunkIndex;
@@ -71,6 +71,7 @@ impl Driver {
             Ok(Shape::File) => fetching.shaping = Shaping::Known,
             Ok(Shape::Tree) => {
                 (fetching.shaping, resource.is_tree) = (Shaping::Known, true);
+                fetching.following.iter().for_each(Following::tell_laid_out);
                 tracing::info!(%name, id = %key, "it is a directory; its files are being written");
                 self.changed();
             }

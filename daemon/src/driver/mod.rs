@@ -7,7 +7,8 @@
 //! [`share`], [`import`] and [`get`] take requests for new resources, [`begin`] begins to fetch, and [`adopt`] takes over files that already have a wanted name;
 //! [`naming`] asks who has a name, and [`wanted`] records who wants it. [`download`] adds chunks that arrived,
 //! [`reuse`] and [`repeat`] those that are here and that [`search`] finds, [`zeros`] makes those of zeros,
-//! [`follow_shift`] has shifted content searched by a [`follower`], [`sync`] makes
+//! [`follow_shift`] has shifted content searched by a [`follower`], [`update_tree`] takes files of an older directory,
+//! [`sync`] makes
 //! them durable, [`publish`] puts the complete file under its name, [`lay_out`] lays out directories, [`edited`] notes their edited files, [`blocked`] waits while the disk refuses, [`room`]
 //! counts the promised bytes, and [`another`] replaces a list of
 //! chunks by another one. [`manage`] pauses, resumes and removes; [`check`] checks files with the help of [`compare`];
@@ -67,6 +68,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod unpublish;
+mod update_tree;
 mod wanted;
 mod work;
 mod zeros;

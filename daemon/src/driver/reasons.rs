@@ -1,7 +1,9 @@
 //! The words for people: why something waits, what is wrong, how a publication stands. The state keeps values; this
 //! file makes the words for the status and the log.
 
-use crate::library::{CheckStep, Checking, FoundHere, Resource, Reuse, Reusing, Standing, Why};
+use crate::library::{
+    CheckStep, Checking, Fetching, FoundHere, Kind, Resource, Reuse, Reusing, Standing, Why,
+};
 use crate::store::{Edited, NoRoom, Record};
 use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
@@ -116,6 +118,18 @@ pub(super) fn reuse_reason(resource: &Resource, reuse: &Reuse) -> Option<String>
     Some(format!("{doing} {} of {} chunks from {from}", grouped(*chunks), grouped(resource.count().get())))
 }
 
+/// What a download that waits for content of an older version does; `None` if it does not wait for that.
+pub(super) fn following_reason(fetching: &Fetching, total: u32) -> Option<String> {
+    let following = fetching.following.as_ref()?;
+    Some(match (following.kind(), following.takes()) {
+        (Kind::File, _) => "looking for shifted chunks in the older file".to_owned(),
+        (Kind::Tree, None) => "comparing its listing with the older directory".to_owned(),
+        (Kind::Tree, Some(chunks)) => {
+            format!("reusing {} of {} chunks from the older directory", grouped(chunks), grouped(total))
+        }
+    })
+}
+
 /// A number with a comma after each three digits.
 fn grouped(number: u32) -> String {
     let digits = number.to_string();
@@ -179,7 +193,7 @@ pub(super) fn reason(waiting: &Waiting) -> String {
         Waiting::Silent { peers } => format!("all {peers} peers have sent nothing"),
         Waiting::Disk { chunks } => format!("the disk is slow: {chunks} chunks are waiting to be written"),
         Waiting::Turn => "other downloads are using all request slots".to_owned(),
-        Waiting::Withheld { .. } => "looking for shifted chunks in the older file".to_owned(),
+        Waiting::Withheld { .. } => "looking for its content in the older version".to_owned(),
     }
 }
 

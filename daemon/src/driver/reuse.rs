@@ -9,7 +9,8 @@ use super::Driver;
 use super::search::Search;
 use crate::inbox::{Context, DonorPage, FoundChunks, Input, TaskInput, Wanted};
 use crate::library::{
-    Download, FoundHere, Older, Phase, Resource, Reuse, ReuseWork, ReusedFrom, Reusing, Source, TakeError,
+    Download, FoundHere, Older, Phase, Resource, Reuse, ReuseWork, ReusedFrom, Reusing, Shaping, Source,
+    TakeError,
 };
 use crate::panicked::caught;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -121,6 +122,7 @@ impl Driver {
             download: download.clone(),
             have: fetching.have.clone(),
             older,
+            may_be_tree: fetching.shaping != Shaping::Known,
             is_wide: scope == ReuseScope::All,
             work: work.clone(),
         };

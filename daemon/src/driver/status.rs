@@ -2,8 +2,8 @@
 
 use super::Driver;
 use super::reasons::{
-    Reason, checking_reason, conflict, edits, joined, limit, newer_version, reason, reuse_reason, told,
-    unusable, words_of,
+    Reason, checking_reason, conflict, edits, following_reason, joined, limit, newer_version, reason,
+    reuse_reason, told, unusable, words_of,
 };
 use super::wanted::record_of;
 use crate::inbox::unknown;
@@ -182,6 +182,11 @@ impl Driver {
                 | Waiting::Dropped { .. }
         );
         let mut reasons = vec![Some(reason(&waiting))];
+        if matches!(waiting, Waiting::Withheld { .. })
+            && let Phase::Fetching(fetching) = &resource.phase
+        {
+            reasons[0] = following_reason(fetching, resource.count().get()).or_else(|| reasons[0].take());
+        }
         if matches!(waiting, Waiting::Silent { .. }) {
             let quiet = self.now().since(swarm.moved_at);
             reasons[0] = reasons[0].take().map(|reason| format!("{reason} for {}", seconds(quiet)));

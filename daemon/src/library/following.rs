@@ -9,9 +9,13 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How long chunks are held while the old file is searched, less [`FOUND_WORTH`] for each chunk found. Near the expected
-/// place content is found within milliseconds. When the search goes further, the peers need not wait for it.
+/// How long chunks of a file are held while the old file is searched, less [`FOUND_WORTH`] for each chunk found. Near the
+/// expected place content is found within milliseconds. When the search goes further, the peers need not wait for it.
 const SEARCH_MAX: Duration = Duration::from_secs(1);
+
+/// How long chunks of a directory are held while no chunk is taken from its older version. Most of its files are known to
+/// be the same; a busy disk may take seconds for the thousand files of one chunk.
+const TREE_SEARCH_MAX: Duration = Duration::from_secs(10);
 
 /// The time of searching that a found chunk is worth: about as long as a chunk takes over a link of 100 Mbit/s. Where the
 /// search finds chunks more slowly, chunks are not held for long, because links are faster.
@@ -28,23 +32,48 @@ const ZONE_MAX: Duration = Duration::from_millis(500);
 /// more slowly than in this time must not keep all other links idle.
 const AWAIT_MAX: Duration = Duration::from_secs(5);
 
+/// What [`AWAIT_MAX`], [`SILENCE_MAX`] and [`ZONE_MAX`] are multiplied by for a directory. Before its listing is here,
+/// nobody knows what else has to be fetched, so peers may take longer to send it.
+const TREE_PATIENCE: u32 = 4;
+
 /// The driver's side of a follower, which searches on a thread of its own. Dropping this ends it.
 #[derive(Debug)]
 pub struct Following {
     /// Where the follower is told which chunks have arrived. Each chunk is told once.
-    arrivals: Sender<ChunkIndex>,
+    arrivals: Sender<News>,
     follow: Follow,
+    kind: Kind,
+    /// The chunks that a directory's older version probably has, once that is known.
+    takes: Option<u32>,
     /// The chunks that may be found.
     to_hold: HaveMap,
     /// Whether they are held now.
     is_held: bool,
-    /// For how long the old file was searched, less what was found. At [`SEARCH_MAX`] nothing is held any more; when it
-    /// is zero again, chunks are held again.
+    /// For how long the old file was searched, less what was found. At its limit nothing is held any more; when it is zero
+    /// again, chunks are held again.
     searched: Duration,
     /// For how long a chunk has been awaited from peers.
     awaited: Duration,
     /// For how long no byte has come meanwhile.
     silent: Duration,
+}
+
+/// What a follower searches in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// In an older file.
+    File,
+    /// In an older directory.
+    Tree,
+}
+
+/// What a follower is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// A chunk has arrived.
+    Arrived(ChunkIndex),
+    /// The download is a directory, and was laid out.
+    LaidOut,
 }
 
 /// What the follower is waiting for.
@@ -87,6 +116,8 @@ impl Follow {
 pub enum Followed {
     /// These chunks may be found in the old file, and others may not.
     Hold(HaveMap),
+    /// It begins to take this number of chunks from an older directory.
+    Takes(u32),
     /// It has ended: `found` chunks were found in the old file.
     Over {
         /// How many chunks.
@@ -96,10 +127,12 @@ pub enum Followed {
 
 impl Following {
     /// A follower that is told of arrivals and of its end in this way. It holds nothing yet.
-    pub fn new(arrivals: Sender<ChunkIndex>, follow: Follow, none: HaveMap) -> Following {
+    pub fn new(arrivals: Sender<News>, follow: Follow, kind: Kind, none: HaveMap) -> Following {
         Following {
             arrivals,
             follow,
+            kind,
+            takes: None,
             to_hold: none,
             is_held: true,
             searched: Duration::ZERO,
@@ -121,8 +154,28 @@ impl Following {
 
     /// A chunk has arrived: the follower may be waiting for it.
     pub fn tell(&mut self, index: ChunkIndex) {
-        let _ = self.arrivals.send(index); // it may have ended
+        let _ = self.arrivals.send(News::Arrived(index)); // it may have ended
         (self.awaited, self.silent) = (Duration::ZERO, Duration::ZERO);
+    }
+
+    /// The download was laid out as a directory.
+    pub fn tell_laid_out(&self) {
+        let _ = self.arrivals.send(News::LaidOut); // it may have ended
+    }
+
+    /// What it searches in.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The follower begins to take this number of chunks from an older directory.
+    pub fn take(&mut self, chunks: u32) {
+        self.takes = Some(chunks);
+    }
+
+    /// The number of chunks that are taken from an older directory, while that is being done.
+    pub fn takes(&self) -> Option<u32> {
+        self.takes
     }
 
     /// The follower expects to find these chunks. Returns what to hold now.
@@ -131,10 +184,13 @@ impl Following {
         self.is_held.then(|| self.to_hold.clone())
     }
 
-    /// A chunk was found. That takes [`FOUND_WORTH`] off the time of searching. When none of that time is left, the chunks
+    /// A chunk was found. That takes [`FOUND_WORTH`] off the time of searching, and all of it if a directory is updated. When none of that time is left, the chunks
     /// that may be found are held again. Returns them in that case, and otherwise `None`.
     pub fn found(&mut self) -> Option<HaveMap> {
-        self.searched = self.searched.saturating_sub(FOUND_WORTH);
+        self.searched = match self.kind {
+            Kind::File => self.searched.saturating_sub(FOUND_WORTH),
+            Kind::Tree => Duration::ZERO,
+        };
         (self.awaited, self.silent) = (Duration::ZERO, Duration::ZERO);
         let holds_again = !self.is_held && self.searched.is_zero();
         self.is_held |= holds_again;
@@ -144,8 +200,12 @@ impl Following {
     /// Some time has passed. `comes` says whether bytes have come from peers meanwhile. Returns whether to hold nothing
     /// any more.
     pub fn pass(&mut self, span: Duration, awaited: Awaited, comes: bool) -> bool {
+        let (search_max, patience) = match self.kind {
+            Kind::File => (SEARCH_MAX, 1),
+            Kind::Tree => (TREE_SEARCH_MAX, TREE_PATIENCE),
+        };
         if !self.is_held {
-            self.searched = (self.searched + span).min(SEARCH_MAX);
+            self.searched = (self.searched + span).min(search_max);
             return false;
         }
         let silence_max = match awaited {
@@ -160,9 +220,10 @@ impl Following {
             self.awaited += span;
             self.silent = if comes { Duration::ZERO } else { self.silent + span };
         }
-        let gives_up = self.searched >= SEARCH_MAX || self.awaited >= AWAIT_MAX || self.silent >= silence_max;
+        let waits_in_vain = self.awaited >= AWAIT_MAX * patience || self.silent >= silence_max * patience;
+        let gives_up = self.searched >= search_max || waits_in_vain;
         if gives_up {
-            (self.is_held, self.searched) = (false, SEARCH_MAX);
+            (self.is_held, self.searched) = (false, search_max);
         }
         gives_up
     }
@@ -183,9 +244,13 @@ mod tests {
     const STEP: Duration = Duration::from_millis(250);
 
     fn following() -> (Following, HaveMap) {
+        following_in(Kind::File)
+    }
+
+    fn following_in(kind: Kind) -> (Following, HaveMap) {
         let count = ChunkCount::new(4).unwrap();
         let following =
-            Following::new(std::sync::mpsc::channel().0, Follow::default(), HaveMap::empty(count));
+            Following::new(std::sync::mpsc::channel().0, Follow::default(), kind, HaveMap::empty(count));
         (following, HaveMap::full(count))
     }
 
@@ -255,9 +320,24 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_is_held_while_something_is_taken_from_its_older_version() {
+        let (mut following, all) = following_in(Kind::Tree);
+        following.hold(all.clone());
+        for _ in 0..3 {
+            assert!((0..39).all(|_| !following.pass(STEP, Awaited::Nothing, false)));
+            assert_eq!(following.found(), None, "it is held as it was");
+        }
+        assert!((0..39).all(|_| !following.pass(STEP, Awaited::Nothing, false)));
+        assert!(following.pass(STEP, Awaited::Nothing, false));
+        assert_eq!(following.found(), Some(all), "one chunk is enough");
+        assert!((0..47).all(|_| !following.pass(STEP, Awaited::Peers, false)));
+        assert!(following.pass(STEP, Awaited::Peers, false));
+    }
+
+    #[test]
     fn dropping_it_ends_the_follower() {
         let (follow, none) = (Follow::default(), HaveMap::empty(ChunkCount::new(4).unwrap()));
-        let following = Following::new(std::sync::mpsc::channel().0, follow.clone(), none);
+        let following = Following::new(std::sync::mpsc::channel().0, follow.clone(), Kind::File, none);
         assert!(following.is(&follow) && !following.is(&Follow::default()) && follow.is_wanted());
         drop(following);
         assert!(!follow.is_wanted());

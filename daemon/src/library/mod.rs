@@ -17,7 +17,7 @@ mod whole;
 mod why;
 
 pub use checking::{Check, CheckFile, CheckStep, Checking};
-pub use following::{Awaited, Follow, Followed, Following};
+pub use following::{Awaited, Follow, Followed, Following, Kind, News};
 pub use index::Library;
 pub use older::Older;
 pub use opening::Opening;

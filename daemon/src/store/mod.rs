@@ -24,6 +24,7 @@
 //! have map that claims them is written; the whole file is synced, gets its manifest and then, in one step, its name;
 //! the record notes that; the files that only the download needed are removed.
 
+mod assemble;
 mod atomic;
 mod chunk_set;
 mod disk;
@@ -63,11 +64,13 @@ mod root;
 mod slot;
 mod staging;
 mod strays;
+mod sums;
 mod tree_form;
 mod tree_part;
 #[cfg(test)]
 mod undo;
 
+pub use assemble::Donors;
 #[cfg_attr(
     not(any(test, feature = "fuzz")),
     expect(unused_imports, reason = "tests put another one in its place")
@@ -91,9 +94,10 @@ pub use place::{Lying, NameState};
 pub use probe::{Found, OldFile};
 pub use publish::{PublishError, Publisher, holds_already};
 pub use published::PublishedFile;
-pub use published_tree::PublishedTree;
+pub use published_tree::{OpenTree, PublishedTree};
 pub use recall::Loaded;
 pub use record::{NameRecord, Record};
 pub use reuse::Donor;
 pub use slot::Slot;
 pub use staging::StagingTree;
+pub use sums::SumsReader;

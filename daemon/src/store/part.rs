@@ -4,7 +4,7 @@ use super::chunk_set::ChunkSet;
 use super::disk::{Disk, Open};
 use super::layout::{Layout, Place};
 use super::tree_part::TreePart;
-use super::{At, OwnFile, StagingTree, StoreError};
+use super::{At, OwnFile, StagingTree, StoreError, SumsReader};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkCount, ChunkIndex};
 use shared::have::HaveMap;
@@ -12,6 +12,7 @@ use shared::host::hashing::{Checked, Progress, check_part, check_part_body};
 use shared::host::sparse;
 use shared::manifest::Manifest;
 use shared::rpc::wire::buffers;
+use shared::tree::TreeLayout;
 use shared::zeros::{self, Part};
 use std::fs::File;
 use std::io;
@@ -135,6 +136,18 @@ impl PartFile {
     /// Whether chunks of a tree are still in the one file: a crash interrupted their move.
     pub fn is_half_moved(&self) -> bool {
         self.is_tree() && !self.is_moved.load(Ordering::Acquire)
+    }
+
+    /// The layout of the tree, once it is one and nothing is left in the one file.
+    pub fn layout(&self) -> Option<&TreeLayout> {
+        self.tree().filter(|_| !self.is_half_moved()).map(|tree| tree.staging.layout())
+    }
+
+    /// Reads the hashes of the tree's files, if it is one. They are those of the tree only if its chunks with the sums
+    /// are there.
+    pub fn sums(&self) -> Option<SumsReader<'_>> {
+        let staging = &self.tree()?.staging;
+        Some(SumsReader::new(staging.sums().0, staging.layout()))
     }
 
     /// The tree, if it is one.

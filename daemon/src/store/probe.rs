@@ -1,7 +1,8 @@
-//! An older file in which content of a download is searched. Nothing that is read from it is believed: the caller hashes
+//! An older file or tree in which content of a download is searched. Nothing that is read from it is believed: the caller hashes
 //! it and compares the hash.
 
-use super::{At, StoreError, open_regular};
+use super::layout::{Layout, Place};
+use super::{At, OpenTree, StoreError, open_regular};
 use bytes::BytesMut;
 use memchr::memmem::Finder;
 use shared::chunk::CHUNK_BYTES;
@@ -12,6 +13,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The bytes that are read at once while the search is near the likely place, and compared at once.
 const BLOCK_BYTES: u64 = 1 << 20;
@@ -31,12 +33,22 @@ const READ_MAX: u64 = (1 << 30) + 2 * NEAR_BYTES;
 /// occurs at more places says little.
 const PLACES_MAX: u32 = 64;
 
-/// An older file. It stays open while it is read from, so it may lose its name meanwhile.
+/// In a tree, files with fewer bytes are not searched: opening a million of them takes minutes, and small files are
+/// seldom changed within. Their bytes count as zeros.
+const SEARCHED_FILE_BYTES_MIN: u64 = 256 << 10;
+
+/// An older file, or the bytes of an older tree. It stays open while it is read from, so it may lose its name meanwhile.
 #[derive(Debug)]
 pub struct OldFile {
-    file: File,
+    content: Content,
     /// Its size in bytes when it was opened.
     bytes: u64,
+}
+
+#[derive(Debug)]
+enum Content {
+    File(File),
+    Tree(Arc<OpenTree>),
 }
 
 /// What a search found.
@@ -56,7 +68,13 @@ impl OldFile {
     pub fn open(path: &Path) -> Result<OldFile, StoreError> {
         let file = open_regular(path)?;
         let bytes = file.metadata().at("access", path)?.len();
-        Ok(OldFile { file, bytes })
+        Ok(OldFile { content: Content::File(file), bytes })
+    }
+
+    /// The first `bytes` bytes of a tree.
+    pub fn of_tree(tree: Arc<OpenTree>, bytes: u64) -> OldFile {
+        let bytes = bytes.min(tree.layout().bytes());
+        OldFile { content: Content::Tree(tree), bytes }
     }
 
     /// Its size in bytes when it was opened.
@@ -64,13 +82,39 @@ impl OldFile {
         self.bytes
     }
 
-    /// Reads a range.
+    /// Reads a range. What cannot be read of a tree, because a file was edited, is zeros.
     ///
     /// # Errors
     /// When the file is shorter, or the disk fails.
     pub fn read(&self, offset: u64, bytes: u32) -> io::Result<BytesMut> {
+        self.read_files(offset, bytes, 0)
+    }
+
+    /// Reads a range without opening files of a tree that have fewer than `file_bytes_min` bytes.
+    fn read_files(&self, offset: u64, bytes: u32, file_bytes_min: u64) -> io::Result<BytesMut> {
         let mut buffer = buffers::take(bytes as usize);
-        self.file.read_exact_at(&mut buffer, offset)?;
+        let tree = match &self.content {
+            Content::File(file) => {
+                file.read_exact_at(&mut buffer, offset)?;
+                return Ok(buffer);
+            }
+            Content::Tree(tree) => tree,
+        };
+        if offset.checked_add(bytes.into()).is_none_or(|end| end > self.bytes) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let layout = tree.layout();
+        let is_small = |place| match place {
+            Place::File { entry, .. } => layout.listing().entry(entry).content_bytes() < file_bytes_min,
+            Place::Sums(_) => false,
+        };
+        let read = |place, part: &mut [u8]| {
+            if is_small(place) || tree.read_place(place, part).is_none() {
+                part.fill(0);
+            }
+            Ok::<(), io::Error>(())
+        };
+        Layout::Tree(layout).read(offset, &mut buffer, read)?;
         Ok(buffer)
     }
 
@@ -153,7 +197,9 @@ impl Hunt<'_> {
     fn look_into(&mut self, from: u64, to: u64) {
         let end = self.old.bytes.min(to + SAMPLE_BYTES as u64 - 1);
         self.read += end - from;
-        let Ok(block) = self.old.read(from, (end - from) as u32) else { return };
+        let Ok(block) = self.old.read_files(from, (end - from) as u32, SEARCHED_FILE_BYTES_MIN) else {
+            return;
+        };
         let finders = std::mem::take(&mut self.finders);
         for (sample, finder) in &finders {
             for at in finder.find_iter(&block) {

@@ -1,7 +1,7 @@
 //! A finished file or tree under its name, from which chunks are served.
 
 use super::layout::{Layout, Place};
-use super::{FileIdentity, PublishedTree, open_regular};
+use super::{FileIdentity, OpenTree, PublishedTree, StoreError, open_regular};
 use bytes::BytesMut;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::manifest::Manifest;
@@ -57,10 +57,20 @@ impl PublishedFile {
             .is_ok_and(|now| self.identity.is_same(&now))
     }
 
-    fn open(&self) -> Option<File> {
+    /// The open file, if it is still the one that was hashed.
+    pub(super) fn open(&self) -> Option<File> {
         let file = open_regular(&self.path).ok()?;
         let now = FileIdentity::of(&file).ok()?;
         self.identity.is_same(&now).then_some(file)
+    }
+
+    /// Opens it as a tree, so that it can be read although its name is given to another one meanwhile. `None` if it is no
+    /// tree.
+    ///
+    /// # Errors
+    /// When it is not there, or what is known of it cannot be read.
+    pub fn open_tree(&self) -> Result<Option<OpenTree>, StoreError> {
+        self.tree.as_ref().map(|tree| tree.open(&self.path)).transpose()
     }
 
     /// Reads a chunk; `None` if the file has changed. Blocks.

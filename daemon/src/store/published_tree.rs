@@ -138,7 +138,7 @@ impl OpenTree {
     /// # Errors
     /// When a file that it has a part in has changed or is gone.
     pub(super) fn read(&self, index: ChunkIndex) -> Result<BytesMut, StoreError> {
-        let layout = &self.loaded.layout;
+        let layout = self.layout();
         let bytes = layout.bytes().saturating_sub(index.offset()).min(CHUNK_BYTES.into());
         let mut chunk = buffers::take(bytes as usize);
         let read = |place, part: &mut [u8]| self.loaded.read(&self.root, place, part).ok_or(());
@@ -148,6 +148,21 @@ impl OpenTree {
             .map_err(changed)
             .at("take chunks from", self.root.path())?;
         Ok(chunk)
+    }
+
+    /// Its layout.
+    pub fn layout(&self) -> &TreeLayout {
+        &self.loaded.layout
+    }
+
+    /// The content of its sums.
+    pub(super) fn sums(&self) -> &File {
+        &self.loaded.sums
+    }
+
+    /// Fills a buffer with bytes of a file or of the sums; `None` if they cannot be read or the file has changed. Blocks.
+    pub(super) fn read_place(&self, place: Place, buffer: &mut [u8]) -> Option<()> {
+        self.loaded.read(&self.root, place, buffer)
     }
 }
 

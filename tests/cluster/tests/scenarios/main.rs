@@ -43,5 +43,6 @@ mod swarm;
 mod trackers;
 mod trees;
 mod unpublish;
+mod updates;
 mod uploads;
 mod wanted;
