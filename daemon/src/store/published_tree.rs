@@ -104,12 +104,19 @@ impl PublishedTree {
 
     fn load(&self) -> Result<Arc<Loaded>, StoreError> {
         static RECENT: Mutex<VecDeque<Arc<Loaded>>> = Mutex::new(VecDeque::new());
+        /// Held while one is loaded. Whoever else needs it waits for it: each would take tens of megabytes otherwise.
+        static LOADING: Mutex<()> = Mutex::new(());
         let recent = || RECENT.lock().unwrap_or_else(PoisonError::into_inner);
         let (folder, path) = (self.form.folder(), self.form.identities());
         let stamp = FileIdentity::at(&path).at("access", &path)?;
         let is_it = |loaded: &&Arc<Loaded>| loaded.folder == folder && loaded.stamp.is_same(&stamp);
-        if let Some(found) = recent().iter().find(is_it) {
-            return Ok(found.clone());
+        let find = || recent().iter().find(is_it).cloned();
+        if let Some(found) = find() {
+            return Ok(found);
+        }
+        let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = find() {
+            return Ok(found);
         }
         let layout = self.form.load()?;
         let identities = self.form.read_identities(layout.listing().len())?;
