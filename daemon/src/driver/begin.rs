@@ -1,7 +1,7 @@
 //! Makes the folder of a download, opens its part file and begins to fetch.
 
 use super::Driver;
-use crate::inbox::{Input, TaskInput};
+use crate::inbox::{CheckedFile, Input, TaskInput};
 use crate::library::{Blocked, Older, Opening, Phase, Resource};
 use crate::panicked::caught;
 use crate::saver::Shelf;
@@ -55,6 +55,56 @@ impl Driver {
     pub(super) fn made(&mut self, key: SwarmKey, opening: &Opening, opened: Result<PartFile, StoreError>) {
         if self.library.get(key).is_some_and(|resource| resource.is_opening(opening)) {
             self.begin_download(key, opened);
+        }
+    }
+
+    /// Opens the files of a directory that is being fetched again, after a check. Its listing is read for that, and
+    /// everything is made if it is gone.
+    pub(super) fn reopen(&mut self, key: SwarmKey, checked: CheckedFile) {
+        let Some(resource) = self.library.get_mut(key) else { return };
+        let opening = Opening::default();
+        resource.phase = Phase::Opening(opening.clone());
+        let (slot, count) = (resource.slot.clone(), resource.count());
+        let part = slot.part();
+        self.work(
+            move || slot.open_part(count),
+            move |opened| {
+                let opened = opened.unwrap_or_else(|panic| Err(panic.at("open", &part)));
+                Input::Task(TaskInput::Reopened { key, opening, opened, checked })
+            },
+        );
+        self.changed();
+    }
+
+    pub(super) fn reopened(
+        &mut self,
+        key: SwarmKey,
+        opening: &Opening,
+        opened: Result<PartFile, StoreError>,
+        checked: CheckedFile,
+    ) {
+        if self.library.get(key).is_some_and(|resource| resource.is_opening(opening)) {
+            self.fetch_rest(key, opened, checked);
+        }
+    }
+
+    /// Fetches what a check did not find right.
+    pub(super) fn fetch_rest(
+        &mut self,
+        key: SwarmKey,
+        opened: Result<PartFile, StoreError>,
+        checked: CheckedFile,
+    ) {
+        let part = match opened {
+            Ok(part) => part,
+            Err(error) => return self.not_made(key, error),
+        };
+        if part.count().last().is_some_and(|last| checked.good.contains(last)) {
+            part.set_bytes(checked.bytes);
+        }
+        match checked.good.is_empty() {
+            true => self.begin_with(key, part, checked.good),
+            false => self.go_on_with(key, part, checked.good),
         }
     }
 

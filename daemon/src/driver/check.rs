@@ -344,18 +344,9 @@ impl Driver {
             return self.disprove(key);
         }
         let Some(resource) = self.library.get(key) else { return };
-        let count = resource.count();
-        match resource.slot.open_part(count) {
-            Ok(part) => {
-                if count.last().is_some_and(|last| checked.good.contains(last)) {
-                    part.set_bytes(checked.bytes);
-                }
-                match checked.good.is_empty() {
-                    true => self.begin_with(key, part, checked.good),
-                    false => self.go_on_with(key, part, checked.good),
-                }
-            }
-            Err(error) => self.not_made(key, error),
+        match resource.is_tree {
+            true => self.reopen(key, checked),
+            false => self.fetch_rest(key, resource.slot.open_part(resource.count()), checked),
         }
     }
 

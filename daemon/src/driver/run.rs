@@ -113,6 +113,9 @@ impl Driver {
                 self.opened(&wanted, *record, &place, opened, kept, reply);
             }
             TaskInput::Made { key, opening, opened } => self.made(key, &opening, opened),
+            TaskInput::Reopened { key, opening, opened, checked } => {
+                self.reopened(key, &opening, opened, checked);
+            }
             TaskInput::Listed(places) => self.listed(places),
             TaskInput::Seen(seen) => self.seen(seen),
             TaskInput::Another { key, found } => self.another(key, found),

@@ -92,6 +92,8 @@ pub enum TaskInput {
     },
     /// The part file of a download that was accepted before was created, or again could not be.
     Made { key: SwarmKey, opening: Opening, opened: Result<PartFile, StoreError> },
+    /// The files of a directory that was checked and is fetched again were opened, or could not be.
+    Reopened { key: SwarmKey, opening: Opening, opened: Result<PartFile, StoreError>, checked: CheckedFile },
     /// The folders of an earlier run's resources were listed.
     Listed(Result<Vec<Slot>, StoreError>),
     /// The files of some resources were looked at.
