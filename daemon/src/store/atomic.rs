@@ -35,17 +35,26 @@ pub(super) fn write_by(
     written
 }
 
+/// The length of the line with the checksum, in bytes.
+pub(super) const SEAL_BYTES: usize = "# sha256 ".len() + 64 + "\n".len();
+
 /// Appends a line with the content's checksum, as [`unseal`] expects it.
 pub(super) fn seal(content: &[u8]) -> Vec<u8> {
-    let mut sealed = content.to_vec();
-    sealed.extend_from_slice(checksum_line(content).as_bytes());
-    sealed
+    let mut sealed = Vec::with_capacity(content.len() + SEAL_BYTES);
+    sealed.extend_from_slice(content);
+    seal_here(sealed)
+}
+
+/// Like [`seal`], without a copy of the content if it has room for [`SEAL_BYTES`] more.
+pub(super) fn seal_here(mut content: Vec<u8>) -> Vec<u8> {
+    let line = checksum_line(&content);
+    content.extend_from_slice(line.as_bytes());
+    content
 }
 
 /// The content of a sealed file; an error if it is torn, empty or was edited.
 pub(super) fn unseal(sealed: &[u8]) -> io::Result<&[u8]> {
-    let line = checksum_line(b"").len();
-    let at = sealed.len().checked_sub(line).ok_or_else(torn)?;
+    let at = sealed.len().checked_sub(SEAL_BYTES).ok_or_else(torn)?;
     let (content, seal) = sealed.split_at(at);
     if checksum_line(content).as_bytes() == seal { Ok(content) } else { Err(torn()) }
 }

@@ -16,10 +16,15 @@ impl Listing {
     /// The listing as text, which is the content of the member `.MTREE`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = String::with_capacity(self.bytes() as usize);
-        out.push_str(HEAD);
-        self.entries().for_each(|entry| push_line(&mut out, self.name(), &entry));
+        self.push_to(&mut out);
         debug_assert_eq!(out.len() as u64, self.bytes());
         out.into_bytes()
+    }
+
+    /// Appends the same text.
+    pub fn push_to(&self, out: &mut String) {
+        out.push_str(HEAD);
+        self.entries().for_each(|entry| push_line(out, self.name(), &entry));
     }
 }
 
