@@ -11,14 +11,29 @@ pub(super) const SETGID: u32 = 0o2000;
 /// The group that a file must still be given before it is published. The directory's group is used only if we may set
 /// it: it is no reason to hold the file back.
 pub(super) fn wanted(file: &File, configured: Option<u32>, folder: &Path) -> Option<u32> {
-    let group = configured.or_else(|| inherited(folder).filter(|group| is_ours(*group)))?;
+    let group = of_folder(configured, folder)?;
     let has_it = file.metadata().is_ok_and(|metadata| metadata.gid() == group);
     (!has_it).then_some(group)
 }
 
-/// Whether directories that are made in the shared directory hand its group on.
-pub(super) fn is_handed_on(folder: &Path) -> bool {
-    inherited(folder).is_some()
+/// The group of a tree's files and directories. It is looked up once for all of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TreeGroup {
+    /// The group that everything gets; `None` if it stays that of ttd.
+    pub(super) group: Option<u32>,
+    /// Whether directories that are made in the shared directory hand its group on.
+    pub(super) is_handed_on: bool,
+}
+
+impl TreeGroup {
+    /// For trees in the shared directory. `configured` is the group of published files, if there is one.
+    pub(super) fn new(configured: Option<u32>, folder: &Path) -> TreeGroup {
+        TreeGroup { group: of_folder(configured, folder), is_handed_on: inherited(folder).is_some() }
+    }
+}
+
+fn of_folder(configured: Option<u32>, folder: &Path) -> Option<u32> {
+    configured.or_else(|| inherited(folder).filter(|group| is_ours(*group)))
 }
 
 fn inherited(folder: &Path) -> Option<u32> {

@@ -28,6 +28,7 @@ mod assemble;
 mod atomic;
 mod chunk_set;
 mod disk;
+mod dress_tree;
 mod edited;
 mod error;
 #[cfg(test)]

@@ -1,20 +1,21 @@
-//! Gives a complete tree its modes, times and links, and then, in one step, its name. Readers see the former directory
-//! or the new one, never a mix; programs that run from the former one keep what they have open.
+//! Gives a complete tree, in one step, its name. Readers see the former directory or the new one, never a mix; programs
+//! that run from the former one keep what they have open.
 
 use super::disk::Disk;
-use super::mode::{OWNER_MOVES, dress_top, let_move, mode_of};
+use super::dress_tree::Dresser;
+use super::group::TreeGroup;
+use super::mode::{dress_top, let_move};
 use super::publish::must_be_free_for_tree;
 use super::root::Root;
 use super::staging::StagingTree;
 use super::tree_form::{TreeForm, TreeIdentities};
-use super::{At, FileIdentity, Home, PartFile, PublishError, Publisher, Slot, StoreError, group};
-use rustix::fs::{Mode, OFlags};
+use super::{At, FileIdentity, Home, PartFile, PublishError, Publisher, Slot, StoreError};
 use shared::manifest::Manifest;
-use shared::tree::{Entry, EntryIndex, EntryKind, Sums};
-use std::fs::{self, File};
+use shared::tree::{EntryIndex, Sums, TreeLayout};
+use std::fs;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Publisher {
     /// Publishes a complete tree. `failed_before` is as in [`PartFile::sync`]. What had the name before is in the slot
@@ -32,44 +33,82 @@ impl Publisher {
         manifest: &Manifest,
         replace: bool,
     ) -> Result<FileIdentity, PublishError> {
-        let name = manifest.name();
         let Some(tree) = part.tree() else { return Err(PublishError::Damaged(part.path().to_owned())) };
-        let to = home.tree(name).ok_or_else(|| PublishError::NameTaken(name.clone()))?;
         let (staging, form) = (&tree.staging, slot.tree());
-        must_be_free_for_tree(home, name, &to)?;
+        let made = MadeTree { disk: staging.disk(), root: staging.root(), layout: staging.layout() };
+        let to = made.place(home, manifest)?;
         // A download that does not know of a failed sync must not end the writing, and what is read after one may be
         // other bytes than were written.
         staging.complete(|| part.own().must_have_synced(failed_before)).map_err(PublishError::NotSynced)?;
         part.sync(failed_before).map_err(PublishError::NotSynced)?;
         must_have_sums(staging)?;
+        let make_durable = || {
+            let group = TreeGroup::new(self.group, home.folder());
+            let identities = Dresser::new(made.disk, made.root, group).dress(made.layout.listing())?;
+            part.sync(failed_before).map_err(PublishError::NotSynced)?;
+            made.disk.sync_all(made.root).map_err(PublishError::NotSynced)?;
+            Ok(identities)
+        };
+        self.give_name(home, &made, (&form, &form), &to, manifest, replace, &make_durable)
+    }
+
+    /// Gives a tree its name, after `make_durable` has. It lies in the first form, where what it replaces is afterwards;
+    /// the second one is that of its slot.
+    #[expect(clippy::too_many_arguments, reason = "two callers, which have them from different places")]
+    pub(super) fn give_name(
+        &self,
+        home: &Home,
+        made: &MadeTree<'_>,
+        (lies, slot): (&TreeForm, &TreeForm),
+        to: &Path,
+        manifest: &Manifest,
+        replace: bool,
+        make_durable: &dyn Fn() -> Result<TreeIdentities, PublishError>,
+    ) -> Result<FileIdentity, PublishError> {
+        let obstructed = || PublishError::Obstructed { path: to.to_owned(), what: "a directory" };
         // From an earlier call that could not sync the directory, or whose end a crash prevented.
-        let ours = staging.root().directory().metadata().at("access", staging.root().path())?.ino();
-        let is_there = fs::symlink_metadata(&to).is_ok_and(|there| there.ino() == ours);
-        let is_taken = !replace && !is_there && fs::symlink_metadata(&to).is_ok();
-        if is_taken {
-            return Err(PublishError::Obstructed { path: to, what: "a directory" });
+        let ours = made.root.directory().metadata().at("access", made.root.path())?.ino();
+        let is_there = fs::symlink_metadata(to).is_ok_and(|there| there.ino() == ours);
+        if !replace && !is_there && fs::symlink_metadata(to).is_ok() {
+            return Err(obstructed());
         }
         if !is_there {
-            let dresser = Dresser { publisher: self, home, staging };
-            let identities = dresser.dress()?;
-            part.sync(failed_before).map_err(PublishError::NotSynced)?;
-            staging.disk().sync_all(staging.root()).map_err(PublishError::NotSynced)?;
-            form.write_identities(&identities)?;
+            let identities = make_durable()?;
+            slot.write_identities(&identities)?;
             self.show_manifest(home, manifest)?;
-            switch(staging.disk(), &form, &to, replace).map_err(|error| match error.source.kind() {
-                io::ErrorKind::AlreadyExists => {
-                    PublishError::Obstructed { path: to.clone(), what: "a directory" }
-                }
+            switch(made.disk, lies, to, replace).map_err(|error| match error.source.kind() {
+                io::ErrorKind::AlreadyExists => obstructed(),
                 _ => error.into(),
             })?;
         }
         // Not what has the name now: that could be another directory already.
-        let top = staging.root().moved_to(&to).at("access", &to)?;
-        let entry = staging.layout().listing().entry(EntryIndex::TOP);
-        dress_top(staging.disk(), &top, &entry)?;
+        let top = made.root.moved_to(to).at("access", to)?;
+        let entry = made.layout.listing().entry(EntryIndex::TOP);
+        dress_top(made.disk, &top, &entry)?;
         home.sync()?;
-        let metadata = top.directory().metadata().at("access", &to)?;
-        Ok(FileIdentity::of_tree(&metadata, staging.layout().bytes()))
+        let metadata = top.directory().metadata().at("access", to)?;
+        Ok(FileIdentity::of_tree(&metadata, made.layout.bytes()))
+    }
+}
+
+/// A tree whose files are complete, and that has no name yet.
+pub(super) struct MadeTree<'a> {
+    pub(super) disk: &'a Disk,
+    /// Its top directory.
+    pub(super) root: &'a Root,
+    pub(super) layout: &'a TreeLayout,
+}
+
+impl MadeTree<'_> {
+    /// The path that it gets.
+    ///
+    /// # Errors
+    /// When its name is not that of a directory, or something else than a directory is there.
+    pub(super) fn place(&self, home: &Home, manifest: &Manifest) -> Result<PathBuf, PublishError> {
+        let name = manifest.name();
+        let to = home.tree(name).ok_or_else(|| PublishError::NameTaken(name.clone()))?;
+        must_be_free_for_tree(home, name, &to)?;
+        Ok(to)
     }
 }
 
@@ -80,61 +119,6 @@ fn must_have_sums(staging: &StagingTree) -> Result<(), PublishError> {
     match Sums::parse(staging.layout(), &bytes) {
         Ok(_) => Ok(()),
         Err(why) => Err(PublishError::NoTree(why.to_string())),
-    }
-}
-
-/// Gives everything below the top directory its group, mode and time.
-struct Dresser<'a> {
-    publisher: &'a Publisher,
-    home: &'a Home,
-    staging: &'a StagingTree,
-}
-
-impl Dresser<'_> {
-    /// Files first, then the links, then the directories from the deepest up: a directory may forbid to write in it, and
-    /// its time changes when something is made in it.
-    fn dress(&self) -> Result<TreeIdentities, StoreError> {
-        let (listing, root) = (self.staging.layout().listing(), self.staging.root());
-        let top = root.directory().metadata().at("access", root.path())?.ino();
-        let mut identities = TreeIdentities::new(top, listing.len());
-        for index in listing.indices() {
-            let entry = listing.entry(index);
-            if let EntryKind::File { .. } = entry.kind {
-                let file = self.dress_one(&entry, OFlags::RDONLY | OFlags::NONBLOCK)?;
-                let identity = FileIdentity::of(&file).at("access", &root.join(entry.path.as_str()))?;
-                identities.set(index, &identity);
-            }
-        }
-        for entry in listing.entries() {
-            if let EntryKind::Symlink { target } = entry.kind {
-                self.staging.disk().make_link(root, entry.path.as_str(), target)?;
-                if let Some(time) = entry.time {
-                    self.staging.disk().set_link_time(root, entry.path.as_str(), time)?;
-                }
-            }
-        }
-        for entry in listing.entries().rev().filter(|entry| entry.is_directory()) {
-            self.dress_one(&entry, OFlags::RDONLY | OFlags::DIRECTORY)?;
-        }
-        Ok(identities)
-    }
-
-    fn dress_one(&self, entry: &Entry<'_>, flags: OFlags) -> Result<File, StoreError> {
-        let (disk, root, path) = (self.staging.disk(), self.staging.root(), entry.path.as_str());
-        let place = root.join(path);
-        let file = root.open_below(path, flags, Mode::empty()).at("open", &place)?;
-        if let Some(group) = group::wanted(&file, self.publisher.group, self.home.folder()) {
-            disk.set_group(&file, &place, group)?;
-        }
-        let mut mode = mode_of(entry, &file.metadata().at("access", &place)?);
-        if entry.is_directory() && group::is_handed_on(self.home.folder()) {
-            mode |= group::SETGID;
-        }
-        disk.set_mode(&file, &place, if entry.path.is_top() { mode | OWNER_MOVES } else { mode })?;
-        if let Some(time) = entry.time {
-            disk.set_time(&file, &place, time)?;
-        }
-        Ok(file)
     }
 }
 
@@ -178,7 +162,7 @@ mod tests {
     use super::*;
     use shared::chunk::{CHUNK_BYTES, ChunkIndex};
     use shared::id::{ChunkHash, ResourceId};
-    use shared::tree::{Listing, TreeLayout, TreePath};
+    use shared::tree::{Entry, EntryKind, Listing, TreePath};
     use std::os::unix::fs::symlink;
 
     const CONTENT: &[u8] = b"ours";

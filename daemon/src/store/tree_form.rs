@@ -244,6 +244,15 @@ impl TreeIdentities {
         TreeIdentities { top, records: vec![0; entries * IDENTITY_BYTES] }
     }
 
+    /// No identities yet, for the tree at `root` with this many entries.
+    ///
+    /// # Errors
+    /// When its top directory cannot be accessed.
+    pub(super) fn none(root: &Root, entries: usize) -> Result<TreeIdentities, StoreError> {
+        let top = root.directory().metadata().at("access", root.path())?.ino();
+        Ok(TreeIdentities::new(top, entries))
+    }
+
     /// Notes a file.
     pub(super) fn set(&mut self, entry: EntryIndex, identity: &FileIdentity) {
         let (inode, seconds, nanoseconds) = identity.parts();

@@ -1,0 +1,103 @@
+//! Gives what is in a tree its group, mode and time, and makes its links.
+
+use super::disk::Disk;
+use super::group::{SETGID, TreeGroup};
+use super::mode::{OWNER_MOVES, mode_of};
+use super::root::Root;
+use super::tree_form::TreeIdentities;
+use super::{At, FileIdentity, StoreError};
+use rustix::fs::{Mode, OFlags};
+use shared::tree::{Entry, EntryKind, Listing};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+
+/// Dresses the entries of one tree.
+#[derive(Debug)]
+pub(super) struct Dresser<'a> {
+    disk: &'a Disk,
+    root: &'a Root,
+    group: TreeGroup,
+}
+
+impl<'a> Dresser<'a> {
+    /// For the tree at `root`, in which everything gets `group`.
+    pub(super) fn new(disk: &'a Disk, root: &'a Root, group: TreeGroup) -> Dresser<'a> {
+        Dresser { disk, root, group }
+    }
+
+    /// The tree's top directory.
+    pub(super) fn root(&self) -> &'a Root {
+        self.root
+    }
+
+    /// Dresses a whole tree: files first, then what [`finish`](Dresser::finish) does.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn dress(&self, listing: &Listing) -> Result<TreeIdentities, StoreError> {
+        let mut identities = TreeIdentities::none(self.root, listing.len())?;
+        for index in listing.indices() {
+            let entry = listing.entry(index);
+            if let EntryKind::File { .. } = entry.kind {
+                let file = self.open(&entry, OFlags::RDONLY | OFlags::NONBLOCK)?;
+                identities.set(index, &self.dress_file(&entry, &file)?);
+            }
+        }
+        self.finish(listing)?;
+        Ok(identities)
+    }
+
+    /// Dresses an open file whose content is complete.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn dress_file(&self, entry: &Entry<'_>, file: &File) -> Result<FileIdentity, StoreError> {
+        self.dress_one(entry, file)?;
+        FileIdentity::of(file).at("access", &self.root.join(entry.path.as_str()))
+    }
+
+    /// Makes the links, and dresses the directories from the deepest up: a directory may forbid to write in it, and its
+    /// time changes when something is made in it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn finish(&self, listing: &Listing) -> Result<(), StoreError> {
+        for entry in listing.entries() {
+            if let EntryKind::Symlink { target } = entry.kind {
+                self.disk.make_link(self.root, entry.path.as_str(), target)?;
+                if let Some(time) = entry.time {
+                    self.disk.set_link_time(self.root, entry.path.as_str(), time)?;
+                }
+            }
+        }
+        for entry in listing.entries().rev().filter(Entry::is_directory) {
+            let directory = self.open(&entry, OFlags::RDONLY | OFlags::DIRECTORY)?;
+            self.dress_one(&entry, &directory)?;
+        }
+        Ok(())
+    }
+
+    fn open(&self, entry: &Entry<'_>, flags: OFlags) -> Result<File, StoreError> {
+        let path = entry.path.as_str();
+        self.root.open_below(path, flags, Mode::empty()).at("open", &self.root.join(path))
+    }
+
+    fn dress_one(&self, entry: &Entry<'_>, file: &File) -> Result<(), StoreError> {
+        let place = self.root.join(entry.path.as_str());
+        let mut now = file.metadata().at("access", &place)?;
+        if let Some(group) = self.group.group.filter(|group| now.gid() != *group) {
+            self.disk.set_group(file, &place, group)?;
+            now = file.metadata().at("access", &place)?; // this may have cleared its setgid bit
+        }
+        let mut mode = mode_of(entry, &now);
+        if entry.is_directory() && self.group.is_handed_on {
+            mode |= SETGID;
+        }
+        let mode = if entry.path.is_top() { mode | OWNER_MOVES } else { mode };
+        self.disk.set_mode(file, &place, mode)?;
+        if let Some(time) = entry.time {
+            self.disk.set_time(file, &place, time)?;
+        }
+        Ok(())
+    }
+}
