@@ -4,6 +4,7 @@ mod checks;
 mod contents;
 mod durability;
 mod events;
+mod large_trees;
 mod length;
 mod names;
 mod promises;

@@ -115,6 +115,12 @@ pub trait Medium: Debug + Send + Sync {
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
         read::whole(path, bytes_max)
     }
+
+    /// Whether what lost its name is deleted by a thread of its own. Where steps are counted it is deleted at once, so that
+    /// they have one order.
+    fn removes_later(&self) -> bool {
+        true
+    }
 }
 
 /// The file system of this machine.
@@ -224,6 +230,11 @@ impl Disk {
     /// Makes a range zeros, without changing the file's length.
     pub(super) fn punch(&self, file: &File, path: &Path, offset: u64, bytes: u64) -> Result<(), StoreError> {
         self.0.perform(Step::Punch { file, offset, bytes }).at("write zeros to", path)
+    }
+
+    /// Whether what lost its name is deleted by a thread of its own.
+    pub(super) fn removes_later(&self) -> bool {
+        self.0.removes_later()
     }
 
     /// Reads one of our small files. The error has no path, since the caller handles some kinds itself.

@@ -235,6 +235,10 @@ impl Faulty {
 }
 
 impl Medium for Faulty {
+    fn removes_later(&self) -> bool {
+        false // every step has its number
+    }
+
     fn open(&self, path: &Path, how: Open) -> io::Result<File> {
         let mut state = self.state();
         self.begin(&mut state, None)?;

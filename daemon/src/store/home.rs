@@ -2,8 +2,7 @@
 
 use super::disk::{Disk, Open};
 use super::limits_file::{self, SavedLimits};
-use super::mode::let_move;
-use super::root::Root;
+use super::trash::Trash;
 use super::{At, Import, Slot, StoreError, atomic, invalid, open_regular, read};
 use rustix::fs::FlockOperation;
 use shared::id::SwarmKey;
@@ -68,6 +67,7 @@ pub struct Home {
     disk: Disk,
     folder: PathBuf,
     ours: PathBuf,
+    trash: Trash,
     temporaries: AtomicU64,
     lock: File,
     /// The lock on the directory of the resources, since the lock file could be deleted and made again by another
@@ -105,8 +105,8 @@ impl Home {
         }
         let folder = folder.canonicalize().at("access the shared directory", folder)?;
         let ours = folder.join(OURS);
-        for (parent, made) in
-            [(&folder, ours.clone()), (&ours, ours.join("resources")), (&ours, ours.join("imports"))]
+        let below = |name: &str| (&ours, ours.join(name));
+        for (parent, made) in [(&folder, ours.clone()), below("resources"), below("imports"), below("trash")]
         {
             if disk.make_folder(&made)? {
                 disk.sync_folder(parent)?; // else its content could be lost in a power cut
@@ -126,8 +126,10 @@ impl Home {
             locked => locked.at("lock", &lock_path)?,
         }
         let id = find_or_make_id(&disk, &ours.join(MARK))?;
-        let home = Home { disk, folder, ours, temporaries: AtomicU64::new(0), lock, own_lock, id };
+        let trash = Trash::open(&disk, ours.join("trash"))?;
+        let home = Home { disk, folder, ours, trash, temporaries: AtomicU64::new(0), lock, own_lock, id };
         home.clear_imports()?;
+        home.trash.empty();
         Ok(home)
     }
 
@@ -232,7 +234,7 @@ impl Home {
 
     /// The slot of a swarm's files.
     pub fn slot(&self, key: SwarmKey) -> Slot {
-        Slot::new(&self.disk, self.ours.join("resources").join(Slot::name(key)))
+        Slot::new(&self.disk, &self.trash, self.ours.join("resources").join(Slot::name(key)))
     }
 
     /// Begins an import of a file that ttctl sends.
@@ -265,7 +267,7 @@ impl Home {
             slots.push(entry.at("read the directory", &folder)?.path());
         }
         slots.sort();
-        Ok(slots.into_iter().map(|folder| Slot::new(&self.disk, folder)).collect())
+        Ok(slots.into_iter().map(|folder| Slot::new(&self.disk, &self.trash, folder)).collect())
     }
 
     /// The swarm of the visible manifest for a name, if there is one.
@@ -290,20 +292,12 @@ impl Home {
         results.into_iter().collect()
     }
 
-    /// Removes a directory with everything in it. It loses its name in one step, and then its content.
+    /// Removes a directory with everything in it. It has lost its name when this returns; its files are deleted later.
     ///
     /// # Errors
     /// When it cannot be removed.
     pub fn remove_tree(&self, path: &Path) -> Result<(), StoreError> {
-        let away = self.temporary();
-        // One that its owner may not write to cannot be moved by others than root.
-        if let Ok(root) = Root::open(path) {
-            let_move(&self.disk, &root)?;
-        }
-        match self.disk.rename(path, &away) {
-            Ok(()) => self.disk.remove_all(&away),
-            Err(_) => self.disk.remove_all(path),
-        }
+        self.trash.take(path)
     }
 
     /// Makes the names in the shared directory durable.
@@ -318,7 +312,7 @@ impl Home {
         let folder = self.ours.join("imports");
         for entry in fs::read_dir(&folder).at("read the directory", &folder)? {
             let path = entry.at("read the directory", &folder)?.path();
-            if let Err(error) = self.disk.remove_all(&path) {
+            if let Err(error) = self.trash.take(&path) {
                 tracing::warn!(%error, "cannot delete the rest of an import"); // for example on a read-only disk
             }
         }

@@ -7,7 +7,8 @@
 //! .tinytorrent/lock                   one daemon per folder
 //! .tinytorrent/folder                 the folder's own id: an empty mount point has none
 //! .tinytorrent/limits.toml            the limits of `ttctl limit --save`
-//! .tinytorrent/imports/N.part         files that ttctl is sending
+//! .tinytorrent/imports/N.part         files and directories that ttctl is sending
+//! .tinytorrent/trash/N                removed directories whose files are being deleted
 //! .tinytorrent/resources/KEY/         one folder per swarm:
 //!     state.toml                        what must survive a restart
 //!     manifest                          our own copy
@@ -66,6 +67,7 @@ mod slot;
 mod staging;
 mod strays;
 mod sums;
+mod trash;
 mod tree_form;
 mod tree_part;
 #[cfg(test)]
@@ -99,6 +101,8 @@ pub use published_tree::{OpenTree, PublishedTree};
 pub use recall::Loaded;
 pub use record::{NameRecord, Record};
 pub use reuse::Donor;
+#[cfg(test)]
+pub use root::Root;
 pub use slot::Slot;
 pub use staging::StagingTree;
 pub use sums::SumsReader;

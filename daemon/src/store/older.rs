@@ -16,7 +16,7 @@ use shared::name::ResourceName;
 impl Slot {
     /// The directory in which they are kept: of the form of a slot, without a record.
     pub(super) fn older(&self) -> Slot {
-        Slot::new(&self.disk, self.folder.join("older"))
+        Slot::new(&self.disk, &self.trash, self.folder.join("older"))
     }
 
     /// Keeps what is known of a finished tree, which the download of this slot will replace.

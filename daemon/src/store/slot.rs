@@ -2,6 +2,7 @@
 //! back as far as possible.
 
 use super::disk::Disk;
+use super::trash::Trash;
 use super::{At, PartFile, Record, StoreError, atomic, have_file, invalid};
 use shared::chunk::{CHUNKS_MAX, ChunkCount};
 use shared::have::HaveMap;
@@ -25,12 +26,13 @@ pub(super) const HALF: &str = ".new";
 #[derive(Debug, Clone)]
 pub struct Slot {
     pub(super) disk: Disk,
+    pub(super) trash: Trash,
     pub(super) folder: PathBuf,
 }
 
 impl Slot {
-    pub(super) fn new(disk: &Disk, folder: PathBuf) -> Slot {
-        Slot { disk: disk.clone(), folder }
+    pub(super) fn new(disk: &Disk, trash: &Trash, folder: PathBuf) -> Slot {
+        Slot { disk: disk.clone(), trash: trash.clone(), folder }
     }
 
     /// The name of a swarm's slot.
@@ -102,7 +104,7 @@ impl Slot {
             self.disk.sync_folder(&self.folder)?;
             return self.disk.sync_folder(self.parent()); // this may have failed when it was made
         }
-        let half = Slot::new(&self.disk, with_suffix(&self.folder, HALF));
+        let half = Slot::new(&self.disk, &self.trash, with_suffix(&self.folder, HALF));
         let made = half.make(record, manifest).and_then(|()| {
             self.disk.rename(&half.folder, &self.folder).at("rename into place", &self.folder)
         });

@@ -54,8 +54,8 @@ struct Dirty {
 }
 
 impl StagingTree {
-    /// Makes an empty tree at `path`, with its sums at `sums`; `None` if it is not wanted any more. What an earlier
-    /// attempt left there is removed. Everything is durable when this returns.
+    /// Makes an empty tree at `path`, where nothing is, with its sums at `sums`; `None` if it is not wanted any more.
+    /// Everything is durable when this returns.
     ///
     /// # Errors
     /// When the disk refuses. An error of kind [`io::ErrorKind::AlreadyExists`] means that the file system takes two
@@ -67,7 +67,6 @@ impl StagingTree {
         layout: TreeLayout,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<Option<StagingTree>, StoreError> {
-        disk.remove_all(path)?;
         disk.make_folder(path)?;
         let root = Root::open(path).at("open", path)?;
         for index in layout.listing().indices().skip(1) {

@@ -13,6 +13,7 @@
 use super::disk::Disk;
 use super::mode::dress_top;
 use super::root::Root;
+use super::trash::Trash;
 use super::{At, FileIdentity, Slot, StagingTree, StoreError, atomic, invalid};
 use shared::tree::{EntryIndex, LISTING_BYTES_MAX, Listing, TreeLayout};
 use std::io;
@@ -31,6 +32,7 @@ const IDENTITY_BYTES: usize = 24;
 #[derive(Debug, Clone)]
 pub struct TreeForm {
     disk: Disk,
+    trash: Trash,
     folder: PathBuf,
 }
 
@@ -46,11 +48,16 @@ pub struct TreeIdentities {
 impl Slot {
     /// Where the files of its tree are, if it is one.
     pub fn tree(&self) -> TreeForm {
-        TreeForm { disk: self.disk.clone(), folder: self.folder.clone() }
+        TreeForm::new(&self.disk, &self.trash, self.folder.clone())
     }
 }
 
 impl TreeForm {
+    /// The form of a tree that is made in `folder`.
+    pub(super) fn new(disk: &Disk, trash: &Trash, folder: PathBuf) -> TreeForm {
+        TreeForm { disk: disk.clone(), trash: trash.clone(), folder }
+    }
+
     /// Where the tree is until it has its name.
     pub(super) fn staging(&self) -> PathBuf {
         self.folder.join("tree")
@@ -81,6 +88,19 @@ impl TreeForm {
         self.listing().exists()
     }
 
+    /// The medium.
+    pub(super) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Removes the directory that all is in: it has lost its name when this returns, and its files are deleted later.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn discard(&self) -> Result<(), StoreError> {
+        self.trash.take(&self.folder)
+    }
+
     /// The slot's own directory.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
@@ -96,6 +116,7 @@ impl TreeForm {
         layout: TreeLayout,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<Option<StagingTree>, StoreError> {
+        self.trash.take(&self.staging())?; // what an earlier attempt left
         let created = StagingTree::create(&self.disk, &self.staging(), &self.sums(), layout, is_wanted)?;
         if let Some(staging) = &created {
             self.write_listing(staging.layout().listing())?;
@@ -113,6 +134,7 @@ impl TreeForm {
             true => StagingTree::open(&self.disk, &staging, &sums, layout),
             // The tree had its name and is gone.
             false => {
+                self.trash.take(&self.staging())?; // what an earlier attempt left
                 let created = StagingTree::create(&self.disk, &staging, &sums, layout, &|| true)?;
                 Ok(created.expect("it is wanted until the end"))
             }
@@ -228,13 +250,13 @@ impl TreeForm {
         [self.staging(), self.former()].iter().any(|path| path.symlink_metadata().is_ok())
     }
 
-    /// Removes it.
+    /// Removes it: it has lost its name when this returns, and its files are deleted later.
     ///
     /// # Errors
     /// When the disk refuses.
     pub(super) fn tidy(&self) -> Result<(), StoreError> {
-        self.disk.remove_all(&self.staging())?;
-        self.disk.remove_all(&self.former())
+        self.trash.take(&self.staging())?;
+        self.trash.take(&self.former())
     }
 }
 

@@ -113,7 +113,7 @@ fn a_later_version_is_refused_and_left_as_it_is() {
 #[test]
 fn a_place_appears_whole_and_what_a_crash_left_is_taken_away() {
     let (_folder, home, slot) = filled();
-    let half = Slot::new(&slot.disk, with_suffix(&slot.folder, HALF));
+    let half = Slot::new(&slot.disk, &slot.trash, with_suffix(&slot.folder, HALF));
     fs::create_dir(&half.folder).unwrap();
     fs::write(half.record(), "version = 1").unwrap();
     assert_eq!(home.remembered().unwrap().len(), 1);

@@ -1,0 +1,182 @@
+//! What was removed and still takes room, in `.tinytorrent/trash/`. A directory with many files loses its name in one step
+//! and comes here; its files are deleted by a thread of its own, so that nobody waits for that. What a crash leaves here
+//! is deleted after the next start.
+
+use super::disk::Disk;
+use super::mode::let_move;
+use super::root::Root;
+use super::{At, StoreError};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The trash of a shared directory. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Trash(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    disk: Disk,
+    folder: PathBuf,
+    /// The name of the next directory that comes here. Those of earlier runs have smaller ones.
+    next: AtomicU64,
+    emptying: Mutex<Emptying>,
+}
+
+/// Whether it is being emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Emptying {
+    No,
+    /// A thread does it.
+    Yes,
+    /// A thread does it, and must look once more: something came meanwhile.
+    Again,
+}
+
+impl Trash {
+    /// The trash in a directory, which is there.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub(super) fn open(disk: &Disk, folder: PathBuf) -> Result<Trash, StoreError> {
+        let mut next = 0;
+        for entry in fs::read_dir(&folder).at("read the directory", &folder)? {
+            let name = entry.at("read the directory", &folder)?.file_name();
+            let number = name.to_str().and_then(|name| name.parse().ok()).unwrap_or(0_u64);
+            next = next.max(number.saturating_add(1));
+        }
+        let (next, emptying) = (AtomicU64::new(next), Mutex::new(Emptying::No));
+        Ok(Trash(Arc::new(Inner { disk: disk.clone(), folder, next, emptying })))
+    }
+
+    /// Removes a directory with everything in it, or a file: it has lost its name when this returns. No error if nothing
+    /// is there.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub(super) fn take(&self, path: &Path) -> Result<(), StoreError> {
+        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let away = self.0.folder.join(number.to_string());
+        let renamed = self.0.disk.rename(path, &away).or_else(|error| {
+            must_be_refused(error)?;
+            self.allow_moving(path)?;
+            self.0.disk.rename(path, &away)
+        });
+        match renamed {
+            Ok(()) => self.empty(),
+            Err(_) if !is_there(path) => {}
+            // The trash is missing, or on another file system.
+            Err(_) => return self.0.disk.remove_all(path),
+        }
+        Ok(())
+    }
+
+    /// Begins to delete what is in it.
+    pub(super) fn empty(&self) {
+        let mut emptying = self.emptying();
+        if *emptying != Emptying::No {
+            *emptying = Emptying::Again;
+            return;
+        }
+        *emptying = Emptying::Yes;
+        drop(emptying);
+        let trash = self.clone();
+        let work = move || trash.delete_all();
+        if !self.0.disk.removes_later() {
+            return work();
+        }
+        if let Err(error) = std::thread::Builder::new().name("trash".to_owned()).spawn(work) {
+            *self.emptying() = Emptying::No;
+            tracing::warn!(%error, "cannot delete what was removed; it is deleted later");
+        }
+    }
+
+    fn delete_all(&self) {
+        loop {
+            let entries = fs::read_dir(&self.0.folder).into_iter().flatten().flatten();
+            for path in entries.map(|entry| entry.path()) {
+                if let Err(error) = self.0.disk.remove_all(&path) {
+                    tracing::warn!(%error, "cannot delete what was removed"); // tried again when more comes
+                }
+            }
+            let mut emptying = self.emptying();
+            if *emptying == Emptying::Yes {
+                *emptying = Emptying::No;
+                return;
+            }
+            *emptying = Emptying::Yes;
+        }
+    }
+
+    /// Lets the owner of a directory move it: its entry `..` is written to.
+    fn allow_moving(&self, path: &Path) -> io::Result<()> {
+        let_move(&self.0.disk, &Root::open(path)?).map(drop).map_err(|error| error.source)
+    }
+
+    fn emptying(&self) -> MutexGuard<'_, Emptying> {
+        self.0.emptying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+fn must_be_refused(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::PermissionDenied { Ok(()) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, Instant};
+
+    fn is_empty(folder: &Path) -> bool {
+        fs::read_dir(folder).unwrap().next().is_none()
+    }
+
+    fn wait_until_empty(folder: &Path) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while !is_empty(folder) {
+            assert!(Instant::now() < until, "it is not emptied");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn what_comes_has_lost_its_name_at_once_and_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (place, app) = (folder.path().join("trash"), folder.path().join("app"));
+        fs::create_dir_all(place.join("7/left by a crash")).unwrap();
+        let trash = Trash::open(&Disk::system(), place.clone()).unwrap();
+        for mode in [0o755, 0o555, 0o000] {
+            fs::create_dir_all(app.join("sub")).unwrap();
+            fs::write(app.join("sub/file"), "x").unwrap();
+            fs::set_permissions(&app, fs::Permissions::from_mode(mode)).unwrap();
+            trash.take(&app).unwrap();
+            assert!(app.symlink_metadata().is_err(), "{mode:o}");
+        }
+        fs::write(&app, "a file").unwrap();
+        trash.take(&app).unwrap();
+        assert!(!app.exists());
+        trash.take(&app).unwrap();
+        wait_until_empty(&place);
+        trash.take(&app).unwrap();
+        wait_until_empty(&place);
+    }
+
+    #[test]
+    fn without_a_place_for_it_it_is_deleted_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (place, app) = (folder.path().join("trash"), folder.path().join("app"));
+        fs::create_dir(&place).unwrap();
+        let trash = Trash::open(&Disk::system(), place.clone()).unwrap();
+        fs::remove_dir(&place).unwrap();
+        fs::create_dir_all(app.join("sub")).unwrap();
+        trash.take(&app).unwrap();
+        assert!(!app.exists());
+    }
+}
