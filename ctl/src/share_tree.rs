@@ -110,7 +110,7 @@ async fn import(
     let label = request.name.to_string();
     let (top, name) = (tree::open(&directory.path)?, directory.name.clone());
     let (files, walked) = off_the_runtime(move || walk_in(top, name, options)).await??;
-    let bytes_total = walked.layout.bytes();
+    let bytes_total = walked.layout.contents_end(); // ttd makes the sums
     let request = ShareRequest { bytes: bytes_total, data_bytes: bytes_total, ..request };
     let task = daemon.caller.import(request, CALL_TIMEOUT).await??;
     let (chunks, parts) = mpsc::channel(READ_AHEAD_MAX);

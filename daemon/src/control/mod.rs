@@ -1,5 +1,6 @@
 //! The service for ttctl at the Unix socket.
 
+mod blocking;
 mod callers;
 pub mod common;
 mod crowd;

@@ -1,6 +1,7 @@
 //! The `Control` service: passes ttctl's requests to the driver, and does what belongs to one connection: manifests and
 //! imports that arrive in parts, waiting, and lookups in catalogues.
 
+use super::blocking::{adding, blocking};
 use super::callers::{CallerPlace, Callers, Counted};
 use super::common::ControlServer;
 use super::diary::{self, told};
@@ -27,6 +28,7 @@ use shared::rpc::local::{Credentials, Listener, Stream};
 use shared::rpc::tracker::{Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
 use shared::rpc::wire::{self, Greeted, ServerOptions};
 use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion};
+use shared::tree::TreeName;
 use shared::url::TrackerUrl;
 use shared::wanted::WantedBy;
 use std::fmt::Display;
@@ -155,8 +157,11 @@ impl Control for CallerSession {
     }
 
     async fn import_end(self, _: CallContext, task: TaskId) -> Result<(), ControlError> {
-        let (request, import, handle) = self.imports().end(task)?;
-        let taken = self.requests.import_end(task, request, import).await;
+        let (request, mut import, handle) = self.imports().end(task)?;
+        let taken = match adding(move || import.finish().map(|()| import)).await {
+            Ok(import) => self.requests.import_end(task, request, import).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = &taken {
             handle.end_if_running(|| TaskState::Failed(error.clone()));
         }
@@ -384,9 +389,16 @@ impl CallerSession {
 
     async fn begin_import(&self, request: ToShare) -> Result<TaskId, ControlError> {
         let permits = [self.may_have_one(&self.own_imports)?, self.may_have_one(&self.callers.imports)?];
+        let no_name = || refused(format!("{} is not the name of a directory with .tar", request.name));
+        let name = TreeName::of_resource(&request.name);
+        let name = if request.tree.is_some() { Some(name.ok_or_else(no_name)?) } else { None };
         let (task, handle) = self.requests.import(request.clone()).await?;
-        let home = self.server.home.clone();
-        match blocking(move || home.import(task.0)).await {
+        let (home, group) = (self.server.home.clone(), self.server.configured.borrow().file_group);
+        let begin = move || match name {
+            Some(name) => home.import_tree(task.0, name, group),
+            None => home.import(task.0),
+        };
+        match blocking(begin).await {
             Ok(import) => self.imports().begin(task, request, handle, import, permits),
             Err(error) => {
                 handle.end(TaskState::Failed(error.clone()));
@@ -400,7 +412,7 @@ impl CallerSession {
     /// Adds the next part to an import.
     async fn import_next(&self, task: TaskId, part: Part) -> Result<(), ControlError> {
         let mut import = self.imports().lend(task, &part)?;
-        match blocking(move || part.add_to(&mut import).map(|()| import)).await {
+        match adding(move || part.add_to(&mut import).map(|()| import)).await {
             Ok(import) => {
                 self.imports().give_back(task, import);
                 Ok(())
@@ -474,16 +486,6 @@ impl CallerSession {
     /// The caller's user as a [`WantedBy`].
     async fn wanted_by(&self) -> WantedBy {
         users::wanted_by(self.who.uid).await
-    }
-}
-
-/// Does work that blocks, outside the async workers.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, crate::store::StoreError> + Send + 'static,
-) -> Result<T, ControlError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| store_error(&error)),
-        Err(error) => Err(ControlError { kind: ErrorKind::Internal, message: error.to_string(), hint: None }),
     }
 }
 

@@ -7,8 +7,7 @@ use crate::inbox::{Imported, Input, TaskInput, ToShare, internal, store_error};
 use crate::panicked::caught;
 use crate::store::{Import, PublishError, PublishedFile, holds_already};
 use crate::tasks::TaskHandle;
-use shared::host::hashing::Hashed;
-use shared::id::SwarmKey;
+use shared::id::{ListDigest, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind, TaskId};
 use shared::rpc::tracker::Namesake;
@@ -65,40 +64,39 @@ impl Driver {
             }
         };
         self.tasks.promise(task, 0); // all bytes are written
-        let present = self.library.key_of(&request.name).and_then(|key| self.seeded_file(key, &request.name));
+        let hashed = import.hashed();
+        let key = SwarmKey { resource: hashed.resource, digest: ListDigest::of(&hashed.hashes) };
+        if let Err(error) = self.must_be_only_name(&request, key) {
+            tokio::task::spawn_blocking(move || drop(import));
+            self.end_failed(task, &request, Err(error.clone()));
+            return Err(error);
+        }
+        let present = self.library.key_of(&request.name).filter(|present| present.resource == key.resource);
+        let present = present.and_then(|present| self.seeded_file(present, &request.name));
         let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
         let (handle, wanted) = (self.tasks.get(task).cloned(), request.clone());
         let asking = (!request.replace).then(|| self.ask_whose(&request.name, &request.trackers));
         let work = move |other: Option<(TrackerUrl, Namesake)>| {
             let _handle = handle; // keeps the task from counting as abandoned
-            let (resource, hashes) = import.hashes();
-            let hashed = Hashed { resource, hashes, bytes: import.bytes() };
-            let may_have_name = may_have_name(resource, other.as_ref());
-            let is_same = |(key, file): &(SwarmKey, PublishedFile)| {
-                key.resource == resource && file.edited().is_ok_and(|edited| edited.is_none())
+            may_have_name(hashed.resource, other.as_ref())?;
+            if let Some(present) = present.filter(|file| file.edited().is_ok_and(|edited| edited.is_none())) {
+                return Ok((hashed, present.identity));
+            }
+            let manifest = manifest_of(&request, &hashed)?;
+            let published = match import.finished() {
+                None => publisher.publish_imported_tree(&home, &import, &manifest, request.replace),
+                Some(file) => {
+                    publisher.publish(&home, file, &manifest, request.replace).or_else(|error| match error {
+                        PublishError::NameTaken(_) => {
+                            let path = home.file(&request.name);
+                            holds_already(&path, hashed.resource, hashed.bytes).ok_or(error)
+                        }
+                        error => Err(error),
+                    })
+                }
             };
-            let imported = match present.filter(is_same).map(|(_, file)| file.identity) {
-                Some(identity) => may_have_name.map(|()| (hashed, identity)),
-                None => match may_have_name.and_then(|()| manifest_of(&request, &hashed)) {
-                    Ok(manifest) if request.tree.is_some() => publisher
-                        .publish_imported_tree(&home, &import, &manifest, request.replace)
-                        .map(|identity| (hashed, identity))
-                        .map_err(|error| not_published(&error)),
-                    Ok(manifest) => publisher
-                        .publish(&home, import.finished(), &manifest, request.replace)
-                        .or_else(|error| match error {
-                            PublishError::NameTaken(_) => {
-                                holds_already(&home.file(&request.name), resource, hashed.bytes).ok_or(error)
-                            }
-                            error => Err(error),
-                        })
-                        .map(|identity| (hashed, identity))
-                        .map_err(|error| not_published(&error)),
-                    Err(error) => Err(error),
-                },
-            };
-            drop(import); // deletes its file if that was not published
-            imported
+            drop(import); // removes what was not published, and what was replaced
+            published.map(|identity| (hashed, identity)).map_err(|error| not_published(&error))
         };
         tokio::spawn(async move {
             let other = match asking {
@@ -121,12 +119,12 @@ impl Driver {
     }
 
     /// The file of a name if it is complete and unchanged.
-    fn seeded_file(&self, key: SwarmKey, name: &ResourceName) -> Option<(SwarmKey, PublishedFile)> {
+    fn seeded_file(&self, key: SwarmKey, name: &ResourceName) -> Option<PublishedFile> {
         let resource = self.library.get(key)?;
         let record = resource.record.names.iter().find(|record| record.name == *name)?;
         let identity = record.published?;
         let file = resource.published_file(&self.home, name, identity);
-        file.is_unchanged().then_some((key, file))
+        file.is_unchanged().then_some(file)
     }
 }
 

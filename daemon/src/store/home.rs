@@ -1,8 +1,10 @@
 //! The shared directory: creates and locks it, and knows the paths in it.
 
 use super::disk::{Disk, Open};
+use super::group::TreeGroup;
 use super::limits_file::{self, SavedLimits};
 use super::trash::Trash;
+use super::tree_form::TreeForm;
 use super::{At, Import, Slot, StoreError, atomic, invalid, open_regular, read};
 use rustix::fs::FlockOperation;
 use shared::id::SwarmKey;
@@ -242,7 +244,26 @@ impl Home {
     /// # Errors
     /// When the file cannot be made.
     pub fn import(&self, number: u64) -> Result<Import, StoreError> {
-        Import::create(&self.disk, self.ours.join("imports").join(format!("{number}.part")))
+        Import::of_file(&self.disk, self.import_path(number))
+    }
+
+    /// Begins an import of a directory of this name that ttctl sends. `configured` is the group of published files, if
+    /// there is one.
+    ///
+    /// # Errors
+    /// When its place cannot be made.
+    pub fn import_tree(
+        &self,
+        number: u64,
+        name: TreeName,
+        configured: Option<u32>,
+    ) -> Result<Import, StoreError> {
+        let group = TreeGroup::new(configured, &self.folder);
+        Import::of_tree(TreeForm::new(&self.disk, &self.trash, self.import_path(number)), name, group)
+    }
+
+    fn import_path(&self, number: u64) -> PathBuf {
+        self.ours.join("imports").join(format!("{number}.part"))
     }
 
     /// A new path for a file that is made before it is published.

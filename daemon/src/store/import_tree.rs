@@ -1,84 +1,212 @@
-//! Lays out the tar of a directory that ttctl has sent, and gives it its name.
+//! A directory that ttctl sends as the bytes of its tar, up to the sums. The tar begins with the listing; from then on its
+//! bytes are written into the files that they belong to, so that the directory is on the disk once. ttctl is not trusted:
+//! what is not the tar of the listing is refused, and the sums are made here, of what was received.
 
-use super::{At, FileIdentity, Home, Import, PublishError, Publisher, Slot};
+use super::disk::Open;
+use super::group::TreeGroup;
+use super::tree_form::TreeForm;
+use super::tree_writer::TreeWriter;
+use super::{At, OwnFile, StoreError, invalid};
 use shared::chunk::CHUNK_BYTES;
-use shared::manifest::Manifest;
 use shared::rpc::wire::buffers;
-use shared::tree::{Listing, PROBE_BYTES, Probe, TreeLayout, probe};
+use shared::tree::{Listing, Probe, Segment, TreeLayout, TreeName, probe};
+use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
-impl Publisher {
-    /// Puts the tree of an import under its name. What had the name is removed.
+/// The number of bytes of the first member's header.
+const HEADER_BYTES: u64 = 512;
+
+/// A directory that is being imported. Its place is removed on drop, with the directory unless that got its name, and
+/// with what it replaced.
+#[derive(Debug)]
+pub(super) struct ImportedTree {
+    /// Where it is made: a directory of its own.
+    form: TreeForm,
+    name: TreeName,
+    group: TreeGroup,
+    stage: Stage,
+}
+
+/// How far it is.
+#[derive(Debug)]
+enum Stage {
+    /// The listing is not complete. Its bytes are in this file.
+    Listing {
+        own: OwnFile,
+        /// Where the listing ends in the tar; 0 until that is known.
+        end: u64,
+    },
+    /// Its entries are known, and are being made.
+    Entries(TreeWriter),
+}
+
+impl ImportedTree {
+    /// Makes the place of a directory of this name, in which everything gets `group`.
     ///
     /// # Errors
-    /// When the bytes are not those of a tree, when the name is taken and `replace` is not set, or when the disk fails.
-    pub fn publish_imported_tree(
-        &self,
-        home: &Home,
-        import: &Import,
-        manifest: &Manifest,
-        replace: bool,
-    ) -> Result<FileIdentity, PublishError> {
-        let name = manifest.name();
-        let is_taken = home.tree(name).is_some_and(|path| path.symlink_metadata().is_ok());
-        if is_taken && !replace {
-            return Err(PublishError::NameTaken(name.clone()));
-        }
-        let layout = layout_of(import)?;
-        if layout.bytes() != import.bytes() {
-            return Err(PublishError::NoTree("its size is not the one that its listing says".to_owned()));
-        }
-        let slot = home.slot(manifest.key());
-        slot.make_folder()?;
-        let published = self.lay_out_import(home, &slot, import, layout, manifest, replace);
-        match &published {
-            Ok(_) => slot.tidy()?,
-            Err(_) => drop(slot.forget_tree()), // the error that is reported is the first one
-        }
-        published
+    /// When the disk refuses.
+    pub(super) fn create(
+        form: TreeForm,
+        name: TreeName,
+        group: TreeGroup,
+    ) -> Result<ImportedTree, StoreError> {
+        form.disk().make_folder(form.folder())?;
+        let path = listing_file(&form);
+        let own = OwnFile::new(form.disk(), form.disk().open(&path, Open::New)?, path);
+        Ok(ImportedTree { form, name, group, stage: Stage::Listing { own, end: 0 } })
     }
 
-    fn lay_out_import(
-        &self,
-        home: &Home,
-        slot: &Slot,
-        import: &Import,
-        layout: TreeLayout,
-        manifest: &Manifest,
-        replace: bool,
-    ) -> Result<FileIdentity, PublishError> {
-        let part = slot.open_empty_part(manifest.count())?;
-        let staging = slot.tree().create(layout, &|| true)?.expect("it is wanted until the end");
-        part.begin_tree(staging);
-        for index in manifest.count().indices() {
-            let bytes = (import.bytes() - index.offset()).min(CHUNK_BYTES.into());
-            let mut chunk = buffers::take(bytes as usize);
-            let own = import.own();
-            own.file().read_exact_at(&mut chunk, index.offset()).at("read", own.path())?;
-            part.write(index, &chunk)?;
+    /// Where it is made.
+    pub(super) fn path(&self) -> &Path {
+        self.form.folder()
+    }
+
+    /// Writes the bytes of the tar from `offset` on. They follow those before.
+    ///
+    /// # Errors
+    /// When they are not those of a directory's tar ([`StoreError::is_bad_data`]), or the disk refuses.
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let (own, end) = match &mut self.stage {
+            Stage::Entries(writer) => return writer.write(bytes),
+            Stage::Listing { own, end } => (own, end),
+        };
+        if offset == 0 {
+            *end = listing_end(bytes).at("import", self.form.folder())?;
         }
-        self.publish_tree(home, slot, &part, part.failed_syncs(), manifest, replace)
+        own.write(offset, bytes)?;
+        let (end, there) = (*end, offset + bytes.len() as u64);
+        if there < end {
+            return Ok(());
+        }
+        let layout = self.layout(end)?;
+        let created = TreeWriter::create(self.form.disk(), &self.form.staging(), layout, self.group)
+            .map_err(|error| match error.source.kind() {
+                io::ErrorKind::AlreadyExists => folding(error),
+                _ => error,
+            })?;
+        let listing = std::mem::replace(&mut self.stage, Stage::Entries(created));
+        self.replay(&listing, there)?;
+        drop(listing);
+        self.form.disk().remove(&listing_file(&self.form))
+    }
+
+    /// Makes what has no bytes. Returns the layout.
+    ///
+    /// # Errors
+    /// When bytes are missing, or the disk refuses.
+    pub(super) fn finish(&mut self) -> Result<&TreeLayout, StoreError> {
+        match &mut self.stage {
+            Stage::Entries(writer) => {
+                writer.finish()?;
+                Ok(writer.layout())
+            }
+            Stage::Listing { .. } => {
+                Err(invalid("its listing is longer than the file")).at("import", self.form.folder())
+            }
+        }
+    }
+
+    /// Where the sums begin in the tar, with their header.
+    pub(super) fn contents_end(&self) -> u64 {
+        self.writer().map_or(0, |writer| writer.layout().contents_end())
+    }
+
+    /// Fills a buffer with the bytes of the complete tar from `offset` on, but for the files' content.
+    pub(super) fn fill_end(&self, offset: u64, buffer: &mut [u8]) {
+        let Some(writer) = self.writer() else { return };
+        let (layout, mut at) = (writer.layout(), 0);
+        layout.fill_synthetic(offset, buffer);
+        for segment in layout.segments(offset..offset + buffer.len() as u64) {
+            let bytes = segment.bytes() as usize; // at most as many as the buffer has
+            if let Segment::Sums { offset, .. } = segment {
+                writer.sums().fill(layout, offset, &mut buffer[at..at + bytes]);
+            }
+            at += bytes;
+        }
+    }
+
+    /// Where it is made.
+    pub(super) fn form(&self) -> &TreeForm {
+        &self.form
+    }
+
+    /// Its entries, if everything is made.
+    pub(super) fn made(&self) -> Option<&TreeWriter> {
+        self.writer().filter(|writer| writer.is_finished())
+    }
+
+    /// Its entries, as soon as they are known.
+    fn writer(&self) -> Option<&TreeWriter> {
+        match &self.stage {
+            Stage::Entries(writer) => Some(writer),
+            Stage::Listing { .. } => None,
+        }
+    }
+
+    /// The layout that the listing says, which is complete.
+    fn layout(&self, end: u64) -> Result<TreeLayout, StoreError> {
+        let Stage::Listing { own, .. } = &self.stage else { return Err(self.bad("it has two listings")) };
+        let mut text = vec![0; (end - HEADER_BYTES) as usize]; // at most the limit of a listing
+        own.file().read_exact_at(&mut text, HEADER_BYTES).at("read", own.path())?;
+        let listing = Listing::parse(&text).map_err(|why| self.bad(why))?;
+        drop(text);
+        if *listing.name() != self.name {
+            let why = format!("it is the directory {}, not {}", listing.name().as_str(), self.name.as_str());
+            return Err(self.bad(why));
+        }
+        TreeLayout::new(listing).map_err(|why| self.bad(why))
+    }
+
+    /// Writes what came before the listing was complete.
+    fn replay(&mut self, listing: &Stage, there: u64) -> Result<(), StoreError> {
+        let (Stage::Entries(writer), Stage::Listing { own, .. }) = (&mut self.stage, listing) else {
+            return Ok(());
+        };
+        let mut offset = 0;
+        while offset < there {
+            let mut chunk = buffers::take((there - offset).min(CHUNK_BYTES.into()) as usize);
+            own.file().read_exact_at(&mut chunk, offset).at("read", own.path())?;
+            writer.write(&chunk)?;
+            offset += chunk.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn bad(&self, why: impl ToString) -> StoreError {
+        StoreError { doing: "import", path: self.form.folder().to_owned(), source: invalid(why) }
     }
 }
 
-/// The layout that the first member of an import says.
-fn layout_of(import: &Import) -> Result<TreeLayout, PublishError> {
-    let own = import.own();
-    let read = |offset: u64, bytes: u64| {
-        let mut buffer = vec![0; bytes as usize]; // at most the limit of a listing
-        own.file().read_exact_at(&mut buffer, offset).at("read", own.path()).map(|()| buffer)
-    };
-    let no_tree = |why: &dyn ToString| PublishError::NoTree(why.to_string());
-    let start = read(0, import.bytes().min(PROBE_BYTES as u64))?;
-    let listing_bytes = match probe(&start) {
-        Probe::Tree { listing_bytes } => listing_bytes,
-        Probe::NotATree => return Err(no_tree(&"it is not the tar of a directory")),
-        Probe::Invalid(why) => return Err(no_tree(&why)),
-    };
-    let text = match import.bytes().checked_sub(512) {
-        Some(rest) if rest >= listing_bytes => read(512, listing_bytes)?,
-        _ => return Err(no_tree(&"its listing is longer than the file")),
-    };
-    let listing = Listing::parse(&text).map_err(|why| no_tree(&why))?;
-    TreeLayout::new(listing).map_err(|why| no_tree(&why))
+impl Drop for ImportedTree {
+    fn drop(&mut self) {
+        let _ = self.form.discard(); // the next start removes it
+    }
 }
+
+/// Where the listing is until it is complete.
+fn listing_file(form: &TreeForm) -> PathBuf {
+    form.folder().join("data.part")
+}
+
+/// Where the listing ends, as the beginning of the tar says.
+fn listing_end(begin: &[u8]) -> io::Result<u64> {
+    match probe(begin) {
+        Probe::Tree { listing_bytes } => Ok(HEADER_BYTES + listing_bytes),
+        Probe::NotATree => Err(invalid("it is not the tar of a directory")),
+        Probe::Invalid(why) => Err(invalid(why)),
+    }
+}
+
+/// The file system takes two names of the tree for the same.
+fn folding(error: StoreError) -> StoreError {
+    let path = error.path;
+    StoreError {
+        doing: "create",
+        source: invalid("another name in the directory is the same on this file system"),
+        path,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -51,4 +51,13 @@ impl Slot {
         self.tree().remove()?;
         self.disk.remove_folder(&self.folder)
     }
+
+    /// The same, unless the slot has a record: then the same directory is here already, and what was noted of it is right.
+    pub(super) fn forget_tree_without_record(&self) {
+        if !self.record().exists()
+            && let Err(error) = self.forget_tree()
+        {
+            tracing::warn!(%error, "cannot remove what was noted of a directory"); // the next start does
+        }
+    }
 }

@@ -55,6 +55,7 @@ mod part;
 mod place;
 mod probe;
 mod publish;
+mod publish_import;
 mod publish_tree;
 mod published;
 mod published_tree;
@@ -70,6 +71,7 @@ mod sums;
 mod trash;
 mod tree_form;
 mod tree_part;
+mod tree_writer;
 #[cfg(test)]
 mod undo;
 

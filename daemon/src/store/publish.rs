@@ -66,9 +66,9 @@ impl PartFile {
 }
 
 impl Import {
-    /// The file as one to be published.
-    pub fn finished(&self) -> Finished<'_> {
-        Finished { own: self.own(), bytes: self.bytes(), failed_before: 0 }
+    /// The file as one to be published, if it is not a directory.
+    pub fn finished(&self) -> Option<Finished<'_>> {
+        Some(Finished { own: self.file()?, bytes: self.bytes(), failed_before: 0 })
     }
 }
 

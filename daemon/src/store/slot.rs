@@ -85,9 +85,7 @@ impl Slot {
     }
 
     /// An empty part file, whatever was laid out here before.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
+    #[cfg(test)]
     pub(super) fn open_empty_part(&self, count: ChunkCount) -> Result<PartFile, StoreError> {
         self.disk.remove(&self.part())?;
         PartFile::open(&self.disk, &self.part(), count)

@@ -132,21 +132,17 @@ impl<'a> TreeBody<'a> {
 
     /// Reads a range of the tar in which no sums are.
     fn read_contents(&self, offset: u64, buffer: &mut [u8]) -> Result<(), TreeError> {
-        self.layout().fill_synthetic(offset, buffer);
-        let mut hashes = Vec::new();
-        for (segment, place) in pieces(self.layout(), offset, buffer.len()) {
-            let Segment::File { entry: index, offset, .. } = segment else { continue };
-            let entry = self.layout().listing().entry(index);
-            let bytes = &mut buffer[place];
-            let file = self.files.read(&entry, &self.walked.seen[index.slot()], offset, bytes)?;
-            if offset == 0 {
-                self.note_capabilities(index, &entry, &file);
+        let (mut hashes, mut capabilities) = (Vec::new(), Vec::new());
+        read_contents(self.files, self.walked, offset, buffer, |piece| {
+            if piece.loses_capabilities {
+                capabilities.push(piece.index);
             }
-            if is_whole(&entry, bytes) {
-                hashes.push((index, ResourceId::of(bytes)));
+            if is_whole(&piece.entry, piece.bytes) {
+                hashes.push((piece.index, ResourceId::of(piece.bytes)));
             }
-        }
+        })?;
         let mut learned = self.learned();
+        learned.capabilities.extend(capabilities);
         hashes.into_iter().for_each(|(index, hash)| learned.sums.set(index, hash));
         Ok(())
     }
@@ -198,13 +194,6 @@ impl<'a> TreeBody<'a> {
         Ok(())
     }
 
-    /// Programs only are asked for their capabilities: nothing else can have an effect by them.
-    fn note_capabilities(&self, index: EntryIndex, entry: &Entry<'_>, file: &File) {
-        if entry.mode & 0o111 != 0 && fgetxattr_query(file, c"security.capability").is_ok() {
-            self.learned().capabilities.push(index);
-        }
-    }
-
     fn learned(&self) -> MutexGuard<'_, Learned> {
         self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -235,6 +224,41 @@ impl Body for TreeBody<'_> {
         self.follow_contents(chunk.offset(), bytes);
         Ok(())
     }
+}
+
+/// A piece of a file that was read.
+pub(super) struct Piece<'a> {
+    pub index: EntryIndex,
+    pub entry: Entry<'a>,
+    pub bytes: &'a [u8],
+    /// Whether the piece is the beginning of a program that has capabilities, which are not carried.
+    pub loses_capabilities: bool,
+}
+
+/// Reads a range of the tar in which no sums are, and passes on each piece of a file that is in it.
+pub(super) fn read_contents(
+    files: &TreeFiles,
+    walked: &Walked,
+    offset: u64,
+    buffer: &mut [u8],
+    mut with: impl FnMut(Piece<'_>),
+) -> Result<(), TreeError> {
+    let layout = &walked.layout;
+    layout.fill_synthetic(offset, buffer);
+    for (segment, place) in pieces(layout, offset, buffer.len()) {
+        let Segment::File { entry: index, offset, .. } = segment else { continue };
+        let entry = layout.listing().entry(index);
+        let bytes = &mut buffer[place];
+        let file = files.read(&entry, &walked.seen[index.slot()], offset, bytes)?;
+        let loses_capabilities = offset == 0 && has_capabilities(&entry, &file);
+        with(Piece { index, entry, bytes, loses_capabilities });
+    }
+    Ok(())
+}
+
+/// Programs only are asked for their capabilities: nothing else can have an effect by them.
+fn has_capabilities(entry: &Entry<'_>, file: &File) -> bool {
+    entry.mode & 0o111 != 0 && fgetxattr_query(file, c"security.capability").is_ok()
 }
 
 /// The segments of a range of the tar, and the place of each in a buffer for the range.

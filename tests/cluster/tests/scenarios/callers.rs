@@ -1,10 +1,12 @@
 //! Scenarios with many callers at the control socket, and with requests that they do not finish.
 
-use cluster::files::{MIB, content};
+use cluster::files::{MIB, content, sha256};
+use cluster::trees::{check, items, tar};
 use cluster::{CAP, Daemon, Tracker, wait_until};
-use shared::rpc::control::{ControlCaller, ShareRequest, TaskId};
+use shared::rpc::control::{ControlCaller, ErrorKind, ShareRequest, TaskId, TaskState};
 use shared::rpc::wire::{ClientOptions, client};
 use shared::rpc::{PROTOCOL_VERSION, Payload, local};
+use shared::tree::{Symlinks, TreeOptions};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -108,6 +110,77 @@ fn an_import_that_is_not_what_was_announced_ends_with_a_word() {
     });
     let left = || fs::read_dir(daemon.file(".tinytorrent/imports")).unwrap().count();
     wait_until("nothing is left of them", CAP, || left() == 0);
+}
+
+#[test]
+fn a_directory_that_does_not_arrive_completely_or_is_not_what_it_says_leaves_nothing() {
+    let tracker = Tracker::start();
+    let (mut daemon, socket, _folder) = daemon(&tracker);
+    let tar = tar("app", &items(970, 40, 100_000));
+    let sums = tar.windows(12).rposition(|bytes| bytes == b".SHA256SUMS\0").unwrap();
+    let left = |daemon: &Daemon| {
+        let count = |name: &str| fs::read_dir(daemon.file(".tinytorrent").join(name)).unwrap().count();
+        ["imports", "trash", "resources"].map(count).into_iter().sum::<usize>() + daemon.listing().len()
+    };
+    let request = |name: &str, bytes: usize| ShareRequest {
+        tree: Some(TreeOptions { symlinks: Symlinks::Inside, skip_special: false, has_times: true }),
+        ..request(name, bytes as u64)
+    };
+    let feed = async |caller: &ControlCaller, task: TaskId, tar: &[u8]| {
+        for chunk in tar.chunks(MIB) {
+            let payload = Payload { bytes: chunk.to_vec().into(), written: None };
+            caller.import_part(task, payload, SOON).await.unwrap()?;
+        }
+        caller.import_end(task, SOON).await.unwrap()
+    };
+    let runtime = runtime();
+    runtime.block_on(async {
+        let caller = call(&socket).await;
+        let mut wrong = tar.clone();
+        wrong[sums - 1] ^= 1; // of the padding of the last file
+        for (name, bytes) in [
+            ("app.tar", &wrong[..sums]),
+            ("app.tar", &tar),
+            ("app.tar", &tar[..MIB]),
+            ("other.tar", &tar[..sums]),
+        ] {
+            let task = caller.import(request(name, bytes.len()), SOON).await.unwrap().unwrap();
+            let refused = feed(&caller, task, bytes).await.unwrap_err();
+            assert_eq!(refused.kind, ErrorKind::BadData, "{refused:?}");
+            let state = caller.task(task, 0, SOON).await.unwrap().unwrap();
+            assert!(matches!(state, TaskState::Failed(_)), "{state:?}");
+        }
+    });
+    wait_until("nothing is left of them", CAP, || left(&daemon) == 0);
+
+    let begin = async |socket: &Path| {
+        let caller = call(socket).await;
+        let task = caller.import(request("app.tar", sums), SOON).await.unwrap().unwrap();
+        let payload = Payload { bytes: tar[..MIB].to_vec().into(), written: None };
+        caller.import_part(task, payload, SOON).await.unwrap().unwrap();
+        caller
+    };
+    let caller = runtime.block_on(begin(&socket));
+    assert!(left(&daemon) > 0);
+    drop((caller, runtime)); // as a ttctl that dies
+    wait_until("nothing is left of it", CAP, || left(&daemon) == 0);
+
+    let runtime = self::runtime();
+    let _caller = runtime.block_on(begin(&socket));
+    daemon.kill();
+    assert!(left(&daemon) > 0);
+    daemon.restart();
+    wait_until("the next start has removed it", CAP, || left(&daemon) == 0);
+
+    let end = runtime.block_on(async {
+        let caller = call(&socket).await;
+        let task = caller.import(request("app.tar", sums), SOON).await.unwrap().unwrap();
+        feed(&caller, task, &tar[..sums]).await.unwrap();
+        caller.task(task, 20_000, SOON + SOON).await.unwrap().unwrap()
+    });
+    let TaskState::Shared(shared) = end else { panic!("{end:?}") };
+    assert_eq!(shared.resource.to_string(), sha256(&tar));
+    check(&daemon.file("app"), &items(970, 40, 100_000));
 }
 
 #[test]

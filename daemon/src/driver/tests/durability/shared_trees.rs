@@ -46,7 +46,9 @@ impl Sharing {
     /// Begins to share it. Returns `None` if the disk has stopped before.
     async fn begin(&self, life: &mut Life, from: From) -> Option<TaskId> {
         let options = TreeOptions { symlinks: Symlinks::Inside, skip_special: false, has_times: true };
-        let bytes = if from == From::Here { 0 } else { self.bench.bytes.len() as u64 };
+        // Everything before the sums' header is sent.
+        let sums = self.bench.bytes.windows(12).rposition(|bytes| bytes == b".SHA256SUMS\0").unwrap();
+        let bytes = if from == From::Here { 0 } else { sums as u64 };
         let request = ToShare {
             name: "x.tar".parse().unwrap(),
             trackers: vec!["tt://127.0.0.1:1".parse().unwrap()],
@@ -62,10 +64,11 @@ impl Sharing {
         }
         let wanted = request.clone();
         let (task, _handle) = life.rig.ask(|reply| Command::Import { request: wanted, reply }).await.ok()?;
-        let mut import = life.rig.driver.home.import(task.0).ok()?;
-        for chunk in self.bench.bytes.chunks(CHUNK_BYTES as usize) {
+        let mut import = life.rig.driver.home.import_tree(task.0, "x".parse().unwrap(), None).ok()?;
+        for chunk in self.bench.bytes[..sums].chunks(CHUNK_BYTES as usize) {
             import.add(chunk).ok()?;
         }
+        import.finish().ok()?;
         life.rig.ask(|reply| Command::ImportEnd { task, request, import, reply }).await.ok()?;
         Some(task)
     }

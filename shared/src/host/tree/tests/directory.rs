@@ -144,6 +144,12 @@ pub(super) fn tar(app: &Path, options: TreeOptions) -> (Vec<u8>, HashedTree) {
         ControlFlow::Continue(())
     };
     read_tree(&files, &tree.walked, &mut take).expect("it is read");
+    let (layout, end) = (&tree.walked.layout, tar.len());
+    assert_eq!(end as u64, layout.contents_end());
+    tar.resize(layout.bytes() as usize, 0);
+    layout.fill_synthetic(end as u64, &mut tar[end..]);
+    let sums = layout.sums_range();
+    tar[sums.start as usize..sums.end as usize].copy_from_slice(&tree.sums.to_bytes(layout));
     assert_eq!(ResourceId::of(&tar), tree.hashed.resource);
     let hashes: Vec<ChunkHash> = tar.chunks(CHUNK_BYTES as usize).map(ChunkHash::of).collect();
     assert_eq!(hashes, tree.hashed.hashes);
