@@ -20,7 +20,6 @@ mod tools;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Build, test, measure and package TinyTorrent
@@ -33,11 +32,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Show TinyTorrent at work: share a file among four daemons on this machine, and check each copy
-    Demo {
-        /// The file to share, which is not changed [default: 256 MiB of random bytes]
-        file: Option<PathBuf>,
-    },
+    /// Show TinyTorrent at work: share a file or directory among four daemons on this machine, and check each copy
+    Demo(demo::DemoArgs),
     /// Measure how fast files reach many machines over shaped links, also with other tools; needs root
     #[command(disable_help_flag = true)]
     Bench {
@@ -83,7 +79,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let result = match Args::parse().chore {
-        Chore::Demo { file } => demo::run(file.as_deref()),
+        Chore::Demo(args) => demo::run(&args),
         Chore::Bench { args } => bench::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Idle(args) => idle::run(&args),

@@ -34,12 +34,15 @@ pub(crate) struct Machine {
 
 /// The progress of a machine.
 pub(crate) struct Progress {
+    pub(crate) id: String,
     pub(crate) state: String,
     pub(crate) reason: String,
     pub(crate) bytes_have: u64,
     pub(crate) bytes_per_s: u64,
     pub(crate) peers: u64,
     pub(crate) uploaded_bytes: u64,
+    pub(crate) bytes_fetched: u64,
+    pub(crate) bytes_reused: u64,
 }
 
 impl Scene {
@@ -127,12 +130,15 @@ impl Machine {
         let number = |key: &str| status[key].as_u64().unwrap_or_default();
         let text = |key: &str| status[key].as_str().unwrap_or_default().to_owned();
         Ok(Progress {
+            id: text("id"),
             state: text("state"),
             reason: text("reason"),
             bytes_have: number("bytes_have"),
             bytes_per_s: number("download_bytes_per_s"),
             peers: number("peers"),
             uploaded_bytes: number("uploaded_bytes"),
+            bytes_fetched: number("bytes_fetched"),
+            bytes_reused: number("bytes_reused"),
         })
     }
 
