@@ -60,14 +60,16 @@ pub(crate) struct Manner {
     pub(crate) as_file: bool,
     /// Whether a directory may have symbolic links that lead outside of it.
     pub(crate) links_outside: bool,
+    /// Whether a copy is made of it, which is then the file.
+    pub(crate) is_copied: bool,
     /// Whether to wait for trackers that cannot be reached and for names that are not published yet.
     pub(crate) waits: bool,
 }
 
 impl Manner {
     fn request(self, what: GetWhat) -> GetRequest {
-        let Manner { replace, reuse, as_file, links_outside, .. } = self;
-        GetRequest { what, replace, reuse, as_file, links_outside }
+        let Manner { replace, reuse, as_file, links_outside, is_copied, .. } = self;
+        GetRequest { what, replace, reuse, as_file, links_outside, is_copied }
     }
 }
 

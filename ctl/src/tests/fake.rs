@@ -5,6 +5,8 @@ pub(crate) mod trouble;
 #[path = "values.rs"]
 mod values;
 
+use bytes::Bytes;
+use shared::chunk::ChunkIndex;
 use shared::id::{PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::control::*;
@@ -40,6 +42,10 @@ pub(super) struct State {
     /// How many of them came as zeros.
     pub(super) zeros: u64,
     pub(super) manifest: Vec<u8>,
+    /// The bytes of what is complete, for `read`.
+    pub(super) content: Vec<u8>,
+    /// The chunk that `read` refuses.
+    pub(super) edited: Option<u32>,
     pub(super) got: Vec<GetRequest>,
     pub(super) accepted: Option<Result<Accepted, ControlError>>,
     /// One answer per `watch`; the last one is repeated slowly.
@@ -235,6 +241,17 @@ impl Control for Service {
         state.got.push(request);
         let accepted = state.accepted.clone().unwrap_or_else(|| Err(refused("nobody knows it")))?;
         Ok(Accepted { name: named.unwrap_or(accepted.name), ..accepted })
+    }
+
+    async fn read(self, _: Context, _: ResourceId, index: ChunkIndex) -> Result<Payload, ControlError> {
+        let state = self.state();
+        if state.edited == Some(index.0) {
+            let message = "a file in it was edited".to_owned();
+            return Err(ControlError { kind: ErrorKind::BadData, message, hint: None });
+        }
+        let begin = index.offset() as usize;
+        let end = state.content.len().min(begin + PART_BYTES_MAX);
+        Ok(Bytes::copy_from_slice(&state.content[begin..end]).into())
     }
 
     async fn status(self, _: Context, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
@@ -439,32 +456,7 @@ impl Control for Service {
     }
 
     async fn overview(self, _: Context) -> Result<Overview, ControlError> {
-        let trouble = |url: &str, trouble: Option<&str>| TrackerStatus {
-            url: url.parse().unwrap(),
-            trouble: trouble.map(str::to_owned),
-            trouble_s: trouble.map(|_| 42),
-            lasting: trouble.map(|trouble| format!("unreachable for 42 s ({trouble})")),
-        };
-        Ok(Overview {
-            uptime_s: 12_000,
-            uid: 990,
-            user: Some("tinytorrent".to_owned()),
-            socket: "/run/tinytorrent/ttd.sock".into(),
-            zone: "room 12".to_owned(),
-            free_bytes: Some(12 << 30),
-            disk_bytes: Some(20 << 30),
-            limits: Limits { download: Limit::None, upload: Limit::BytesPerS(20_000_000) },
-            limits_file: Some("/var/lib/tinytorrent/.tinytorrent/limits.toml".into()),
-            config_files: vec!["/etc/tinytorrent/ttd.toml".into(), "/etc/tinytorrent/ttd.d/site.toml".into()],
-            trackers: vec![
-                trouble("tt://tracker.example", None),
-                trouble("tt://standby.example", Some("connection refused")),
-            ],
-            states: vec![(State_::Seeding, 3), (State_::Waiting, 1)],
-            peers: 5,
-            downloaded_bytes: 3 << 30,
-            uploaded_bytes: 9 << 30,
-        })
+        Ok(values::overview())
     }
 
     async fn events(self, _: Context, _: Option<u64>, _: u32) -> Result<EventPage, ControlError> {

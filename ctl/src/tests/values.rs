@@ -5,7 +5,8 @@ use shared::id::{ListDigest, ResourceId, SwarmKey};
 use shared::name::ResourceName;
 pub use shared::rpc::control::State as State_;
 use shared::rpc::control::{
-    Accepted, ControlError, Direction, ErrorKind, PeerInfo, ResourceStatus, Unpublished,
+    Accepted, ControlError, Direction, ErrorKind, Limit, Limits, Overview, PeerInfo, ResourceStatus,
+    TrackerStatus, Unpublished,
 };
 use shared::rpc::tracker::{ListEntry, Publication};
 
@@ -79,4 +80,34 @@ pub fn unpublished(names: Vec<ResourceName>) -> Unpublished {
     let kept = names.iter().filter(|name| name.as_str() == "kept").cloned();
     let kept = kept.map(|name| (name, "it is kept".to_owned())).collect();
     Unpublished { names, warnings: vec!["tt://b is away".to_owned()], kept }
+}
+
+/// A daemon that is doing well, with a tracker that is away.
+pub fn overview() -> Overview {
+    let trouble = |url: &str, trouble: Option<&str>| TrackerStatus {
+        url: url.parse().unwrap(),
+        trouble: trouble.map(str::to_owned),
+        trouble_s: trouble.map(|_| 42),
+        lasting: trouble.map(|trouble| format!("unreachable for 42 s ({trouble})")),
+    };
+    Overview {
+        uptime_s: 12_000,
+        uid: 990,
+        user: Some("tinytorrent".to_owned()),
+        socket: "/run/tinytorrent/ttd.sock".into(),
+        zone: "room 12".to_owned(),
+        free_bytes: Some(12 << 30),
+        disk_bytes: Some(20 << 30),
+        limits: Limits { download: Limit::None, upload: Limit::BytesPerS(20_000_000) },
+        limits_file: Some("/var/lib/tinytorrent/.tinytorrent/limits.toml".into()),
+        config_files: vec!["/etc/tinytorrent/ttd.toml".into(), "/etc/tinytorrent/ttd.d/site.toml".into()],
+        trackers: vec![
+            trouble("tt://tracker.example", None),
+            trouble("tt://standby.example", Some("connection refused")),
+        ],
+        states: vec![(State_::Seeding, 3), (State_::Waiting, 1)],
+        peers: 5,
+        downloaded_bytes: 3 << 30,
+        uploaded_bytes: 9 << 30,
+    }
 }

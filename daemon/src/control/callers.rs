@@ -23,6 +23,9 @@ const IMPORTS_EACH_MAX: usize = 64;
 /// How many manifests a user may be sending at once; a further one is refused. They are in memory until they are
 /// complete.
 const MANIFESTS_EACH_MAX: usize = 8;
+/// How many chunks may be read for a user at once, over all connections; further ones wait. They are in memory until they
+/// are sent. Of one command, 4 are enough for the disk and the caller to work at the same time.
+const READS_EACH_MAX: usize = 16;
 
 /// The places of all callers, and the quotas of their users.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct Callers {
     pub imports: Arc<Quota>,
     /// The manifests that each user is sending.
     pub manifests: Arc<Quota>,
+    /// The chunks that are read for each user.
+    pub reads: Arc<Quota>,
 }
 
 impl Callers {
@@ -46,6 +51,7 @@ impl Callers {
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             imports: Quota::new(IMPORTS_EACH_MAX),
             manifests: Quota::new(MANIFESTS_EACH_MAX),
+            reads: Quota::new(READS_EACH_MAX),
         })
     }
 

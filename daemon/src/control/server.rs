@@ -6,16 +6,18 @@ use super::callers::{CallerPlace, Callers, Counted};
 use super::common::ControlServer;
 use super::diary::{self, told};
 use super::examine::examine;
+use super::get::get_named;
 use super::imports::{self, Imports, Part};
 use super::limit;
-use super::look_up::{look_up, shown};
-use super::manner::Manner;
+use super::look_up::shown;
 use super::overview::overview;
 use super::quota::{Permit, Quota};
+use super::read::read;
 use super::tracker::Questions;
 use super::users;
-use crate::inbox::{Configured, Input, Requests, ToShare, Wanted, store_error};
+use crate::inbox::{Configured, Input, Manner, Requests, ToShare, Wanted, store_error};
 use crate::snapshot::Snapshot;
+use shared::chunk::ChunkIndex;
 use shared::id::{ResourceId, SwarmKey};
 use shared::manifest::{Manifest, Parser};
 use shared::name::ResourceName;
@@ -184,13 +186,14 @@ impl Control for CallerSession {
     }
 
     async fn get(self, _: CallContext, request: GetRequest) -> Result<Accepted, ControlError> {
-        let manner = Manner::of(&request);
+        let GetRequest { what, replace, as_file, reuse, links_outside, is_copied } = request;
+        let manner = Manner { replace, reuse, as_file, links_outside, is_copied };
         let by = self.wanted_by().await;
-        let (lookup, tracker) = match request.what {
+        let (lookup, tracker) = match what {
             GetWhat::Manifest => {
                 let manifest = self.sent_manifest().inspect_err(told(&by, "a manifest", "not fetched"))?;
                 let name = manifest.name().clone();
-                let wanted = manner.apply(Wanted::known(manifest, manner.replace, by.clone()));
+                let wanted = Wanted::known(manifest, replace, by.clone()).in_manner(manner);
                 let asked = self.requests.get(wanted).await;
                 return asked.inspect_err(told(&by, name.as_str(), "not fetched"));
             }
@@ -198,8 +201,8 @@ impl Control for CallerSession {
             GetWhat::Resource { resource, tracker } => (Lookup::Resource(resource), tracker),
         };
         let what = shown(&lookup);
-        let wanted = self.get_named(lookup, tracker, manner, &by).await;
-        wanted.inspect_err(told(&by, &what, "not fetched"))
+        let got = get_named(&self.server, &self.requests, (lookup, tracker), manner, &by).await;
+        got.inspect_err(told(&by, &what, "not fetched"))
     }
 
     async fn status(self, _: CallContext, what: Option<String>) -> Result<Vec<ResourceStatus>, ControlError> {
@@ -362,6 +365,16 @@ impl Control for CallerSession {
         let wait = Duration::from_millis(wait_ms.into()).min(WAIT_MAX);
         Ok(self.server.context.events.read(after, wait).await)
     }
+
+    async fn read(
+        self,
+        _: CallContext,
+        resource: ResourceId,
+        index: ChunkIndex,
+    ) -> Result<Payload, ControlError> {
+        let permit = self.callers.reads.turn(self.who.uid).await;
+        read(&self.server.context, &self.requests, (resource, index), permit).await
+    }
 }
 
 impl CallerSession {
@@ -421,33 +434,6 @@ impl CallerSession {
                 self.imports().fail(task, &error);
                 Err(error)
             }
-        }
-    }
-
-    /// Fetches what a name or an id means.
-    async fn get_named(
-        &self,
-        lookup: Lookup,
-        tracker: Option<TrackerUrl>,
-        manner: Manner,
-        by: &WantedBy,
-    ) -> Result<Accepted, ControlError> {
-        let Manner { replace, reuse, .. } = manner;
-        let find_locally = || self.requests.find_locally(shown(&lookup), (replace, reuse), by.clone());
-        // An id is unambiguous: what is here with this id is what is meant.
-        if matches!(lookup, Lookup::Resource(_))
-            && !manner.is_about_directories()
-            && let Ok(accepted) = find_locally().await
-        {
-            return Ok(accepted);
-        }
-        let configured = self.server.configured.borrow().trackers.clone();
-        match look_up(&self.server.context, configured, &lookup, tracker).await? {
-            Ok(hit) => self.requests.get(manner.apply(Wanted::found(hit, replace, Some(by.clone())))).await,
-            Err(nowhere) => match find_locally().await {
-                Err(error) if error.kind == ErrorKind::Unknown => Err(nowhere),
-                found => found,
-            },
         }
     }
 

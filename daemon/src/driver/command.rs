@@ -24,10 +24,11 @@ impl Driver {
                 Ok(()) => self.get(wanted, reply),
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Command::FindLocally { what, replace, reuse, by, reply } => match able {
-                Ok(()) => self.find_locally(&what, (replace, reuse), by, reply),
+            Command::FindLocally { what, manner, by, reply } => match able {
+                Ok(()) => self.find_locally(&what, manner, by, reply),
                 Err(error) => drop(reply.send(Err(error))),
             },
+            Command::Complete { what, reply } => drop(reply.send(able.and_then(|()| self.complete(what)))),
             Command::Inspect { what, reply } => match able {
                 Ok(()) => self.inspect(what, reply),
                 Err(error) => drop(reply.send(Err(error))),

@@ -3,7 +3,7 @@
 use super::Driver;
 use super::reasons::short;
 use super::state::RESOURCES_MAX;
-use crate::inbox::{Asked, Input, Reply, TaskInput, Wanted, internal, store_error, unknown};
+use crate::inbox::{Asked, Input, Manner, Reply, TaskInput, Wanted, internal, store_error, unknown};
 use crate::library::{Older, Opening, Phase, Resource};
 use crate::panicked::caught;
 use crate::store::{
@@ -34,20 +34,14 @@ impl Driver {
         self.look_at_place(Asked { wanted, is_known: false, reply });
     }
 
-    pub(super) fn find_locally(
-        &mut self,
-        what: &str,
-        (replace, reuse): (bool, bool),
-        by: WantedBy,
-        reply: Reply<Accepted>,
-    ) {
+    pub(super) fn find_locally(&mut self, what: &str, manner: Manner, by: WantedBy, reply: Reply<Accepted>) {
         let manifest = self.one(what).and_then(|(name, key)| match self.library.get(key) {
             Some(resource) => Ok(resource.manifest.with_name(name)),
             None => Err(internal(&"the resource is gone")),
         });
         match manifest {
             Ok(manifest) => {
-                let wanted = Wanted { reuse, ..Wanted::known(manifest, replace, by) };
+                let wanted = Wanted::known(manifest, manner.replace, by).in_manner(manner);
                 self.look_at_place(Asked { wanted, is_known: true, reply });
             }
             Err(error) => drop(reply.send(Err(error))),

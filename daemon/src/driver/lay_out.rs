@@ -119,8 +119,11 @@ impl Driver {
     /// Has a resource stay a file even if its bytes are those of a tree, if that is asked for.
     ///
     /// # Errors
-    /// When it is a directory already.
+    /// When it is a directory already, unless whoever wants it makes a copy.
     pub(super) fn want_file(&mut self, key: SwarmKey, wanted: &Wanted) -> Result<(), ControlError> {
+        if wanted.is_copied {
+            return Ok(()); // it stays what it is, for everybody else who wants it
+        }
         let Some(resource) = self.library.get_mut(key).filter(|it| wanted.as_file && !it.record.as_file)
         else {
             return Ok(());
@@ -169,7 +172,8 @@ fn is_directory(name: &ResourceName, path: &Path) -> ControlError {
         kind: ErrorKind::Refused,
         message: format!("{name} is here as the directory {}", path.display()),
         hint: Some(format!(
-            "to fetch it as a file, first remove the directory: `ttctl remove --delete {}`",
+            "`ttctl get {0} --as-file -o PATH` writes the tar file; \
+             to have it in place of the directory, `ttctl remove --delete {0}` first",
             shell::word(name.as_str())
         )),
     }

@@ -16,7 +16,7 @@
 //! [`strays`] finds files without records. [`folder`], [`slices`] and [`stalls`] observe the shared directory, its
 //! files and the downloads. [`unpublish`] takes names back, and [`sent`] logs what was sent to peers. [`status`]
 //! reports the state in the words of [`reasons`], [`snapshot`] publishes it, [`events`] tells what has changed, and
-//! [`peers`] and [`overview`] answer further questions. [`command`] hands commands to these files, and [`work`] runs
+//! [`peers`], [`overview`] and [`complete`] answer further questions. [`command`] hands commands to these files, and [`work`] runs
 //! work in the background.
 
 mod act;
@@ -27,6 +27,7 @@ mod blocked;
 mod check;
 mod command;
 mod compare;
+mod complete;
 mod download;
 mod edited;
 mod events;

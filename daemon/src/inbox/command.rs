@@ -2,7 +2,7 @@
 
 use super::found::Hit;
 use crate::snapshot::Snapshot;
-use crate::store::Import;
+use crate::store::{Import, PublishedFile};
 use crate::tasks::TaskHandle;
 use shared::id::ResourceId;
 use shared::manifest::Manifest;
@@ -33,7 +33,9 @@ pub enum Command {
     /// Fetches a resource.
     Get { wanted: Wanted, reply: Reply<Accepted> },
     /// Fetches the resource that this daemon knows under a name or an id, without asking a tracker.
-    FindLocally { what: String, replace: bool, reuse: bool, by: WantedBy, reply: Reply<Accepted> },
+    FindLocally { what: String, manner: Manner, by: WantedBy, reply: Reply<Accepted> },
+    /// Finds a complete resource, so that its chunks can be read.
+    Complete { what: ResourceId, reply: Reply<Arc<PublishedFile>> },
     /// Reports the state of the resources.
     Status { what: Option<String>, reply: Reply<Arc<Snapshot>> },
     /// Reports the state of the resources after checking their files for changes.
@@ -96,6 +98,21 @@ impl ToShare {
     }
 }
 
+/// In which manner a resource is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Whether it may replace other content of its name.
+    pub replace: bool,
+    /// Whether its chunks may be taken from other files of this machine, as far as the configuration allows it.
+    pub reuse: bool,
+    /// Whether it stays a file even if its bytes are those of a directory.
+    pub as_file: bool,
+    /// Whether it may be a directory with symbolic links that lead outside of it.
+    pub links_outside: bool,
+    /// Whether the caller makes a copy of it, which is then the file.
+    pub is_copied: bool,
+}
+
 /// A resource to fetch.
 #[derive(Debug)]
 pub struct Wanted {
@@ -113,6 +130,8 @@ pub struct Wanted {
     pub as_file: bool,
     /// Whether it may be a directory with symbolic links that lead outside of it.
     pub links_outside: bool,
+    /// Whether whoever wants it makes a copy of it. Then a directory that is here will do although a file is wanted.
+    pub is_copied: bool,
     /// Who wants it, in addition to those who want its name already; `None` if nobody does.
     pub by: Option<WantedBy>,
 }
@@ -127,17 +146,23 @@ impl Wanted {
             replace,
             as_file: false,
             links_outside: false,
+            is_copied: false,
             reuse: true,
             by: Some(by),
         }
     }
 
+    /// The same, wanted in this manner.
+    pub fn in_manner(self, manner: Manner) -> Wanted {
+        let Manner { replace, reuse, as_file, links_outside, is_copied } = manner;
+        Wanted { replace, reuse, as_file, links_outside, is_copied, ..self }
+    }
+
     /// From an entry of a catalogue.
     pub fn found(hit: Hit, replace: bool, by: Option<WantedBy>) -> Wanted {
         let Hit { manifest, shared_at_ms, tracker } = hit;
-        let tracker = Some(tracker);
-        let (as_file, links_outside, reuse) = (false, false, true);
-        Wanted { manifest, tracker, shared_at_ms, replace, as_file, links_outside, reuse, by }
+        let (tracker, as_file, links_outside, is_copied, reuse) = (Some(tracker), false, false, false, true);
+        Wanted { manifest, tracker, shared_at_ms, replace, as_file, links_outside, is_copied, reuse, by }
     }
 }
 
@@ -168,6 +193,7 @@ impl Command {
             | Command::Unpublish { what, .. }
             | Command::Verify { what, .. } => (Some(what.as_str()), None),
             Command::Status { what, .. } | Command::Peers { what, .. } => (what.as_deref(), None),
+            Command::Complete { what, .. } => (None, Some(*what)),
             Command::Task { .. } | Command::Overview { .. } => (None, None),
         };
         Subject { what, resource }
@@ -189,6 +215,7 @@ impl Command {
             Command::Status { reply, .. } | Command::Inspect { reply, .. } => drop(reply.send(Err(error))),
             Command::Unpublish { reply, .. } => drop(reply.send(Err(error))),
             Command::Peers { reply, .. } => drop(reply.send(Err(error))),
+            Command::Complete { reply, .. } => drop(reply.send(Err(error))),
             Command::Overview { reply } => drop(reply.send(Err(error))),
             Command::Pause { reply, .. } | Command::Resume { reply, .. } | Command::Remove { reply, .. } => {
                 drop(reply.send(Err(error)));

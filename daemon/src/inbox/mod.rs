@@ -11,7 +11,7 @@ mod requests;
 mod settings;
 mod work;
 
-pub use command::{Command, Reply, ToShare, Wanted, Whole};
+pub use command::{Command, Manner, Reply, ToShare, Wanted, Whole};
 pub use context::Context;
 pub use found::{Found, Hit};
 pub use ids::LinkId;

@@ -1,13 +1,14 @@
 //! The functions through which callers at the control socket, and parts of the daemon that share, fetch or remove
 //! resources, ask the driver. Each waits until the driver has done it or says why not.
 
-use super::command::{Command, Reply, ToShare, Wanted, Whole};
+use super::command::{Command, Manner, Reply, ToShare, Wanted, Whole};
 use super::context::Context;
 use super::input::Input;
 use super::refusals::unknown;
 use crate::snapshot::Snapshot;
-use crate::store::Import;
+use crate::store::{Import, PublishedFile};
 use crate::tasks::TaskHandle;
+use shared::id::ResourceId;
 use shared::name::ResourceName;
 use shared::rpc::control::{
     Accepted, ControlError, ErrorKind, PeerInfo, ResourceStatus, TaskId, TaskState, Unpublished, Watched,
@@ -81,14 +82,19 @@ impl Requests {
     }
 
     /// Like [`get`](Requests::get), for the resource that this daemon knows under a name or an id, without asking a
-    /// tracker. `reuse` says whether its chunks may be taken from other files of this machine.
+    /// tracker.
     pub async fn find_locally(
         &self,
         what: String,
-        (replace, reuse): (bool, bool),
+        manner: Manner,
         by: WantedBy,
     ) -> Result<Accepted, ControlError> {
-        self.ask(|reply| Command::FindLocally { what, replace, reuse, by, reply }).await
+        self.ask(|reply| Command::FindLocally { what, manner, by, reply }).await
+    }
+
+    /// A complete resource, so that its chunks can be read.
+    pub async fn complete(&self, what: ResourceId) -> Result<Arc<PublishedFile>, ControlError> {
+        self.ask(|reply| Command::Complete { what, reply }).await
     }
 
     // -- everything else; `what` is a name or an id

@@ -56,7 +56,8 @@ async fn a_request_from_inside_does_what_a_callers_does() {
         assert!(!accepted.complete);
         rig.receive(&manifest, &fetched);
         rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
-        let local = requests.find_locally("fetched".to_owned(), (false, true), by.clone());
+        let manner = Manner { replace: false, reuse: true, as_file: false, links_outside: false, is_copied: false };
+        let local = requests.find_locally("fetched".to_owned(), manner, by.clone());
         assert!(rig.answers(local).await.unwrap().complete);
         for name in ["shared", "fetched"] {
             assert_eq!(wanted_by(&rig.driver, name), words);

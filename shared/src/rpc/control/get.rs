@@ -15,10 +15,12 @@ pub struct GetRequest {
     pub replace: bool,
     /// Whether chunks may be taken from other files of the daemon's machine, as far as its configuration allows it.
     pub reuse: bool,
-    /// Whether it stays a file even if its bytes are those of a directory.
+    /// Whether it stays a file even if its bytes are those of a directory. Refused if it is here as a directory.
     pub as_file: bool,
     /// Whether it may be a directory with symbolic links that lead outside of it.
     pub links_outside: bool,
+    /// Whether the caller makes a copy of it elsewhere. Then `as_file` is not refused: the copy is the file.
+    pub is_copied: bool,
 }
 
 /// How the wanted resource is identified.

@@ -14,6 +14,7 @@ use super::task::TaskId;
 use super::task_state::TaskState;
 use super::tracker::{Page, TrackerAnswer, TrackerExamined};
 use super::unpublish::Unpublished;
+use crate::chunk::ChunkIndex;
 use crate::id::{ResourceId, SwarmKey};
 use crate::name::ResourceName;
 use crate::rpc::message::{Message, Payload, WrongVersion};
@@ -22,8 +23,8 @@ use crate::rpc::wire::calls;
 use crate::url::TrackerUrl;
 use std::net::SocketAddr;
 
-/// Limits the bytes of a file or of a manifest's text in one request: a chunk. A larger request is malformed and ends
-/// the connection.
+/// Limits the bytes of a file or of a manifest's text in one request or answer: a chunk. A larger one is malformed and
+/// ends the connection.
 pub const PART_BYTES_MAX: usize = 1 << 20;
 
 /// Limits the zeros of a file in one request, in bytes. A larger request is refused. Hashing them takes less than a
@@ -125,6 +126,11 @@ pub trait Control {
     /// The next bytes of an import, which are zeros: at most [`ZEROS_BYTES_MAX`], and whole chunks unless they are the
     /// last.
     async fn import_zeros(task: TaskId, bytes: u64) -> Result<(), ControlError>;
+
+    // -- the rest of get
+    /// The bytes of a chunk of a complete resource: for copies of files that the caller may not read, and of the tar of
+    /// a directory, which is not on the disk. They are compared with the manifest first.
+    async fn read(resource: ResourceId, index: ChunkIndex) -> Result<Payload, ControlError>;
 }
 
 calls! {
@@ -196,6 +202,8 @@ calls! {
     events / Events(after: Option<u64>, wait_ms: u32) -> Result<EventPage, ControlError>;
     /// See [`Control::import_zeros`].
     import_zeros / ImportZeros(task: TaskId, bytes: u64) -> Result<(), ControlError>;
+    /// See [`Control::read`].
+    read / Read(resource: ResourceId, index: ChunkIndex) -> Result<Payload, ControlError>;
 }
 
 impl Message for ControlRequest {
@@ -215,10 +223,13 @@ impl Message for ControlRequest {
 }
 
 impl Message for ControlResponse {
-    const BODY_BYTES_MAX: usize = 0;
+    const BODY_BYTES_MAX: usize = PART_BYTES_MAX;
     const HEAD_BYTES_MAX: usize = 64 << 20; // the status of every resource
 
     fn payload(&mut self) -> Option<&mut Payload> {
-        None
+        match self {
+            ControlResponse::Read(Ok(bytes)) => Some(bytes),
+            _ => None,
+        }
     }
 }

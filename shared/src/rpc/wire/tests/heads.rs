@@ -173,8 +173,14 @@ fn any_control_request() -> impl Strategy<Value = ControlRequest> {
     ];
     prop_oneof![
         share,
-        (what, any::<bool>(), any::<bool>()).prop_map(|(what, replace, reuse)| ControlRequest::Get {
-            request: GetRequest { what, replace, reuse, as_file: !replace, links_outside: !reuse }
+        (what, any::<(bool, bool, bool)>()).prop_map(|(what, (replace, reuse, is_copied))| {
+            let (as_file, links_outside) = (!replace, !reuse);
+            let request = GetRequest { what, replace, reuse, as_file, links_outside, is_copied };
+            ControlRequest::Get { request }
+        }),
+        any::<([u8; 32], u32)>().prop_map(|(id, index)| ControlRequest::Read {
+            resource: ResourceId(id),
+            index: ChunkIndex(index),
         }),
         (any::<u64>(), vec(any::<u8>(), 0..5000)).prop_map(|(task, bytes)| ControlRequest::ImportPart {
             task: TaskId(task),
@@ -210,6 +216,8 @@ fn any_control_response() -> impl Strategy<Value = ControlResponse> {
     prop_oneof![
         error.prop_map(|error| ControlResponse::Status(Err(error))),
         vec(any_name(), 0..20).prop_map(|names| ControlResponse::Pause(Ok(names))),
+        vec(any::<u8>(), 0..5000)
+            .prop_map(|bytes| ControlResponse::Read(Ok(bytes::Bytes::from(bytes).into()))),
         (any_url(), vec(any_list_entry(), 0..10), option::of(any_name())).prop_map(
             |(tracker, entries, next)| {
                 ControlResponse::TrackerList(Ok(TrackerAnswer { tracker, answer: Page { entries, next } }))
