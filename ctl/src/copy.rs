@@ -1,17 +1,24 @@
-//! Copies a complete file out of the shared directory, with the caller's rights.
+//! Copies a complete file or directory out of the shared directory: with the caller's rights, or through ttd if the
+//! caller may not read it. Of a directory it also makes the tar that it is sent as.
 
-use crate::copy_tree;
+use crate::chunks::{self, AfterInterrupt, Chunks};
+use crate::copy_tree::{self, NotCopied};
 use crate::error::{Error, Kind};
-use crate::files::{self, NewFile};
+use crate::files::{self, NewFile, write_error};
+use crate::link::Link;
 use crate::output::Output;
 use crate::progress::{Now, Progress};
+use crate::staged::Staged;
+use crate::unpack::Unpacking;
 use shared::host::sparse;
-use shared::name::ResourceName;
-use shared::rpc::control::DaemonInfo;
+use shared::name::{MANIFEST_SUFFIX, ResourceName};
+use shared::rpc::control::{Accepted, DaemonInfo};
 use shared::tree::TreeName;
+use shared::zeros::{self, Part};
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +38,7 @@ pub(crate) fn refuse_early(target: &Path, replace: bool) -> Result<(), Error> {
 fn no_folder(path: &Path) -> Error {
     let what = if path.exists() { "is not a directory" } else { "does not exist" };
     Error::refused(format!("{} {what}", path.display()))
-        .hint("create it first, or name a file in an existing directory")
+        .hint("create it first, or name a path in an existing directory")
 }
 
 /// Where a complete file or directory is.
@@ -43,66 +50,186 @@ pub(crate) fn place_of(daemon: &DaemonInfo, name: &ResourceName, is_tree: bool) 
 /// What is copied.
 #[derive(Debug, Clone)]
 pub(crate) struct Done {
-    pub(crate) name: ResourceName,
+    pub(crate) accepted: Accepted,
+    /// Whether it is a directory.
     pub(crate) is_tree: bool,
-    /// Its size, for the progress; 0 if unknown.
+    /// Whether the copy of a directory is its tar.
+    pub(crate) as_file: bool,
+    /// Its size in bytes, or the largest that it may have, for the progress.
     pub(crate) bytes: u64,
 }
 
-/// Copies the file or directory of this name and returns the target's path. Setting `stop` ends it; then nothing is left behind.
-pub(crate) fn copy_out(
-    daemon: &DaemonInfo,
-    done: &Done,
+/// A copy.
+pub(crate) struct Copied {
+    pub(crate) path: PathBuf,
+    pub(crate) warning: Option<String>,
+}
+
+/// Copies it and returns where the copy is. After ^C or a failure nothing is left of it.
+pub(crate) async fn copy_out(
+    link: &Link<'_>,
+    done: Done,
     target: &Path,
     replace: bool,
-    progress: Progress,
-    stop: &AtomicBool,
-) -> Result<PathBuf, Error> {
-    let source = place_of(daemon, &done.name, done.is_tree);
-    let name = source.file_name().unwrap_or_default();
+    output: &Output,
+) -> Result<Copied, Error> {
+    let daemon = link.daemon().info.clone();
+    let source = place_of(&daemon, &done.accepted.name, done.is_tree);
+    let makes_tree = done.is_tree && !done.as_file;
+    let name = if makes_tree {
+        source.file_name().unwrap_or_default()
+    } else {
+        done.accepted.name.as_str().as_ref()
+    };
     let target = if target.is_dir() { target.join(name) } else { target.to_owned() };
-    if !done.is_tree {
-        refuse_early(&target, replace)?;
+    must_be_outside(&target, &daemon)?;
+    match makes_tree {
+        true => copy_tree::refuse_early(&target, replace)?,
+        false => refuse_early(&target, replace)?,
     }
-    if files::is_folder(files::parent(&target), daemon.folder_device, daemon.folder_inode) {
+    let copying = Copying { source: source.clone(), target, replace, bytes: done.bytes };
+    let progress = || Progress::new(output, done.accepted.name.as_str());
+    let copied = match (done.is_tree, makes_tree) {
+        (true, true) => match until_interrupted(copying.clone(), progress(), Copying::tree).await {
+            Err(NotCopied::NotAllowed) => {
+                let progress = progress();
+                let unpack = move |chunks| copying.unpack(chunks, progress);
+                chunks::read(link, &done.accepted, AfterInterrupt::Wait, unpack).await
+            }
+            Err(NotCopied::Other(error)) => Err(error),
+            Ok(copied) => Ok(copied),
+        },
+        (false, _) if may_read(&source) => until_interrupted(copying, progress(), Copying::file).await,
+        _ => {
+            let progress = progress();
+            let write = move |chunks| copying.write(chunks, progress);
+            chunks::read(link, &done.accepted, AfterInterrupt::Wait, write).await
+        }
+    };
+    copied.map_err(|error| match error.kind {
+        Kind::Interrupted => Error::new(Kind::Interrupted, "interrupted while copying; no copy was made")
+            .hint(format!("the complete {} is {}", what(&source), source.display())),
+        _ => error,
+    })
+}
+
+fn what(complete: &Path) -> &'static str {
+    if complete.is_dir() { "directory" } else { "file" }
+}
+
+/// Whether the caller may read a file. It may be missing, too.
+pub(crate) fn may_read(path: &Path) -> bool {
+    !File::open(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// Refuses a copy in the shared directory, where the original is, and in a directory that is shared there: it would
+/// change it.
+fn must_be_outside(target: &Path, daemon: &DaemonInfo) -> Result<(), Error> {
+    let parent = files::parent(target);
+    let parent = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
+    let is_shared = |folder: &Path| files::is_folder(folder, daemon.folder_device, daemon.folder_inode);
+    if is_shared(&parent) {
         return Err(Error::refused(format!("{} is in the shared directory", target.display()))
-            .hint("the file is there already; omit -o"));
+            .hint("it is there already; omit -o"));
     }
-    if done.is_tree {
-        copy_tree::copy_tree(&source, &target, replace, done.bytes, progress, stop)?;
-        return Ok(target);
+    let mut above = parent.ancestors().zip(parent.ancestors().skip(1));
+    let Some((top, folder)) = above.find(|(_, folder)| is_shared(folder)) else { return Ok(()) };
+    let name = top.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let manifest = name.parse().map(|name: TreeName| format!("{}{MANIFEST_SUFFIX}", name.resource_name()));
+    if name == ".tinytorrent" || manifest.is_ok_and(|manifest| folder.join(manifest).exists()) {
+        return Err(Error::refused(format!(
+            "{} is in {}, which belongs to ttd",
+            target.display(),
+            top.display()
+        ))
+        .hint("a copy there would change it; name another place with -o"));
     }
-    let (file, metadata) = files::open_regular(&source).map_err(|error| unreadable(&source, error))?;
-    let mut new = NewFile::create(&target)?;
-    copy(&file, new.file(), metadata.len(), progress, stop).map_err(|error| match error.kind() {
-        io::ErrorKind::Interrupted => Error::new(Kind::Interrupted, "interrupted"),
-        _ => files::write_error(&target, &error),
-    })?;
-    new.publish(replace)?;
-    Ok(target)
+    Ok(())
 }
 
-/// The error with a hint when a complete file cannot be opened.
-fn unreadable(source: &Path, error: Error) -> Error {
-    let is_gone =
-        std::fs::symlink_metadata(source).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-    error.hint(match is_gone {
-        true => "it was deleted a moment ago; `ttctl get` fetches it again",
-        false => "ttd can read the file but you cannot; see file_mode and file_group in ttd.toml(5)",
-    })
+/// A copy that is being made.
+#[derive(Clone)]
+struct Copying {
+    source: PathBuf,
+    target: PathBuf,
+    replace: bool,
+    bytes: u64,
 }
 
-fn copy(
-    source: &File,
-    target: &File,
-    bytes_total: u64,
-    mut progress: Progress,
-    stop: &AtomicBool,
-) -> io::Result<()> {
-    sparse::copy(source, target, bytes_total, &mut |bytes_done| {
-        progress.update(&Now { bytes_done, bytes_total, doing: "copying", ..Now::default() });
-        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })
+impl Copying {
+    fn done(self, warning: Option<String>) -> Copied {
+        Copied { path: self.target, warning }
+    }
+
+    /// Copies a directory. Setting `stop` ends it.
+    fn tree(self, progress: Progress, stop: &AtomicBool) -> Result<Copied, NotCopied> {
+        let staged = Staged::create(&self.target)?;
+        copy_tree::copy_tree(&self.source, &staged.new_path(), self.bytes, progress, stop)?;
+        let warning = staged.publish(self.replace)?;
+        Ok(self.done(warning))
+    }
+
+    /// Makes a copy of a directory from the bytes of its tar.
+    fn unpack(self, mut chunks: Chunks, mut progress: Progress) -> Result<Copied, Error> {
+        let staged = Staged::create(&self.target)?;
+        let mut unpacking = Unpacking::new(&staged.new_path());
+        let mut bytes_done = 0;
+        while let Some(chunk) = chunks.next()? {
+            unpacking.add(&chunk)?;
+            bytes_done += chunk.len() as u64;
+            progress.update(&copied_so_far(bytes_done, self.bytes));
+        }
+        unpacking.finish()?;
+        let warning = staged.publish(self.replace)?;
+        Ok(self.done(warning))
+    }
+
+    /// Copies a file. Setting `stop` ends it.
+    fn file(self, mut progress: Progress, stop: &AtomicBool) -> Result<Copied, Error> {
+        let (file, metadata) = files::open_regular(&self.source).map_err(|error| {
+            match std::fs::symlink_metadata(&self.source) {
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound => {
+                    error.hint("it was deleted a moment ago; `ttctl get` fetches it again")
+                }
+                _ => error,
+            }
+        })?;
+        let mut new = NewFile::create(&self.target)?;
+        let copied = sparse::copy(&file, new.file(), metadata.len(), &mut |bytes_done| {
+            progress.update(&copied_so_far(bytes_done, metadata.len()));
+            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        copied.map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => Error::new(Kind::Interrupted, "interrupted"),
+            _ => write_error(&self.target, &error),
+        })?;
+        new.publish(self.replace)?;
+        Ok(self.done(None))
+    }
+
+    /// Writes a file from its bytes. Runs of zeros become holes.
+    fn write(self, mut chunks: Chunks, mut progress: Progress) -> Result<Copied, Error> {
+        let mut new = NewFile::create(&self.target)?;
+        let failed = |error: io::Error| write_error(&self.target, &error);
+        let mut end = 0;
+        while let Some(chunk) = chunks.next()? {
+            for piece in zeros::parts(&chunk) {
+                if let Part::Data(range) = piece {
+                    let offset = end + range.start as u64;
+                    new.file().write_all_at(&chunk[range], offset).map_err(failed)?;
+                }
+            }
+            end += chunk.len() as u64;
+            progress.update(&copied_so_far(end, self.bytes));
+        }
+        new.file().set_len(end).map_err(failed)?;
+        new.publish(self.replace)?;
+        Ok(self.done(None))
+    }
+}
+
+fn copied_so_far(bytes_done: u64, bytes_total: u64) -> Now<'static> {
+    Now { bytes_done, bytes_total, doing: "copying", ..Now::default() }
 }
 
 /// Stops the copy when it is dropped.
@@ -114,35 +241,23 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Runs [`copy_out`] in a thread of its own, so that ^C can end it. If the future is dropped earlier, no copy is left.
-pub(crate) async fn copy_out_until_interrupted(
-    daemon: DaemonInfo,
-    done: Done,
-    target: PathBuf,
-    replace: bool,
-    output: &Output,
-) -> Result<PathBuf, Error> {
+/// Copies in a thread of its own, so that ^C can end it. If the future is dropped earlier, no copy is left.
+async fn until_interrupted<E: From<Error> + Send + 'static>(
+    copying: Copying,
+    progress: Progress,
+    copy: impl FnOnce(Copying, Progress, &AtomicBool) -> Result<Copied, E> + Send + 'static,
+) -> Result<Copied, E> {
     let stop = Arc::new(AtomicBool::new(false));
     let _stop_on_drop = StopOnDrop(stop.clone());
-    let progress = Progress::new(output, done.name.as_str());
-    let complete = place_of(&daemon, &done.name, done.is_tree);
     let mut copying = {
         let stop = stop.clone();
-        tokio::task::spawn_blocking(move || copy_out(&daemon, &done, &target, replace, progress, &stop))
+        tokio::task::spawn_blocking(move || copy(copying, progress, &stop))
     };
+    let panicked = |error: tokio::task::JoinError| Err(Error::internal(error.to_string()).into());
     let interrupted = tokio::select! {
-        copied = &mut copying => return copied.unwrap_or_else(|error| Err(Error::internal(error.to_string()))),
+        copied = &mut copying => return copied.unwrap_or_else(panicked),
         interrupted = tokio::signal::ctrl_c() => interrupted,
     };
     stop.store(interrupted.is_ok(), Ordering::Relaxed);
-    let copied = copying.await.unwrap_or_else(|error| Err(Error::internal(error.to_string())));
-    copied.map_err(|error| match error.kind {
-        Kind::Interrupted => Error::new(Kind::Interrupted, "interrupted while copying; no copy was made")
-            .hint(format!("the complete {} is {}", what(&complete), complete.display())),
-        _ => error,
-    })
-}
-
-fn what(complete: &Path) -> &'static str {
-    if complete.is_dir() { "directory" } else { "file" }
+    copying.await.unwrap_or_else(panicked)
 }

@@ -113,6 +113,11 @@ pub(crate) struct Resource {
     kind: &'static str,
 }
 
+/// What a resource is, in the field `kind`.
+pub(crate) fn kind(is_tree: bool) -> &'static str {
+    if is_tree { "tree" } else { "file" }
+}
+
 /// The state of a resource at one of its trackers. `trouble` is `null` if there is none.
 #[derive(Debug, Serialize)]
 pub(crate) struct TrackerHealth {
@@ -161,7 +166,7 @@ impl From<&ResourceStatus> for Resource {
             bytes_reused: status.bytes_reused,
             chunks_reused: status.chunks_reused,
             reused_from: status.reused_from.iter().map(ToString::to_string).collect(),
-            kind: if status.is_tree { "tree" } else { "file" },
+            kind: kind(status.is_tree),
         }
     }
 }
@@ -291,6 +296,8 @@ pub(crate) struct Got {
     /// The bytes that this machine had in other files or at other positions, or that are in chunks of zeros.
     pub(crate) bytes_reused: u64,
     pub(crate) chunks_reused: u32,
+    /// What is at `path`: "tree" for a directory, else "file", also while that is unknown.
+    pub(crate) kind: &'static str,
 }
 
 /// `get` of several: those that are complete, or that were begun with `--detach`.

@@ -1,6 +1,7 @@
 //! The caller's own files: opened safely, and written completely or not at all.
 
 use crate::error::{Error, Kind};
+use crate::leftovers;
 use shared::manifest::{Manifest, Parser};
 use shared::name::{BadName, MANIFEST_SUFFIX, ResourceName};
 use shared::shell;
@@ -16,8 +17,7 @@ pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata), Error> {
     let io_error = |error| Error::io(format!("cannot open {}", path.display()), &error);
     let metadata = std::fs::metadata(path).map_err(io_error)?;
     if metadata.is_dir() {
-        return Err(Error::refused(format!("{} is a directory; only files can be shared", path.display()))
-            .hint("share its files, or an archive of it"));
+        return Err(Error::refused(format!("{} is a directory, not a file", path.display())));
     }
     if !metadata.is_file() {
         return Err(Error::refused(format!("{} is not a regular file", path.display())));
@@ -96,22 +96,31 @@ pub(crate) fn read_manifest(path: &Path) -> Result<Manifest, Error> {
 }
 
 /// A file that appears at `path` when it is complete. Until then it is a part file beside it, which is deleted if
-/// something fails.
+/// something fails. What a killed ttctl has left there is deleted, too.
 pub(crate) struct NewFile<'a> {
     path: &'a Path,
     part: NamedTempFile,
 }
 
+/// How often another part file is made if somebody else has deleted the last one.
+const ATTEMPTS_MAX: usize = 8;
+
 impl<'a> NewFile<'a> {
     pub(crate) fn create(path: &'a Path) -> Result<NewFile<'a>, Error> {
         must_be_replaceable(path)?;
-        let part = tempfile::Builder::new()
-            .prefix(".tinytorrent-")
-            .suffix(".part")
-            .permissions(Permissions::from_mode(0o666)) // less the umask
-            .tempfile_in(parent(path))
-            .map_err(|error| write_error(path, &error))?;
-        Ok(NewFile { path, part })
+        leftovers::remove(parent(path));
+        for _ in 0..ATTEMPTS_MAX {
+            let part = tempfile::Builder::new()
+                .prefix(leftovers::PREFIX)
+                .suffix(leftovers::FILE_SUFFIX)
+                .permissions(Permissions::from_mode(0o666)) // less the umask
+                .tempfile_in(parent(path))
+                .map_err(|error| write_error(path, &error))?;
+            if leftovers::lock(part.as_file(), part.path()) {
+                return Ok(NewFile { path, part });
+            }
+        }
+        Err(Error::internal(format!("somebody else deletes what is written beside {}", path.display())))
     }
 
     pub(crate) fn file(&mut self) -> &mut File {

@@ -5,7 +5,7 @@ use crate::begin::{Manner, Order, in_catalogue, look_up};
 use crate::cli::{GetArgs, Global, LinksArg};
 use crate::copy;
 use crate::deadline::Deadline;
-use crate::documents::{Document, FailureOf, Got, GotAll};
+use crate::documents::{Document, FailureOf, Got, GotAll, kind};
 use crate::error::{Error, Kind};
 use crate::human;
 use crate::link::Link;
@@ -17,7 +17,6 @@ use shared::plain::reused_from;
 use shared::rpc::control::{Accepted, ResourceStatus};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +37,7 @@ pub(crate) async fn get(args: &GetArgs, global: &Global, output: &mut Output) ->
         replace: args.replace,
         as_file: args.as_file,
         links_outside: args.symlinks == LinksArg::Any,
+        is_copied: args.output.is_some(),
         reuse: !args.no_reuse,
         waits: timeout.is_some(),
     };
@@ -261,6 +261,7 @@ impl Getting<'_> {
             bytes_fetched: 0,
             bytes_reused: 0,
             chunks_reused: 0,
+            kind: kind(accepted.is_tree),
         }
     }
 
@@ -283,7 +284,6 @@ impl Getting<'_> {
         if self.args.output.is_some() && done.is_none() {
             how = " (copied from the shared directory)".to_owned();
         }
-        let daemon = self.link.daemon();
         let mut got = self.document(&accepted, true);
         if let Some(done) = &done {
             (got.bytes_fetched, got.bytes_reused) = (done.bytes_fetched, done.bytes_reused);
@@ -291,16 +291,17 @@ impl Getting<'_> {
         }
         match &self.args.output {
             None => {}
-            Some(target) if to_stdout::is_meant(target) && is_tree => return Err(no_stream(&got.path)),
             Some(target) if to_stdout::is_meant(target) => {
-                return to_stdout::write(PathBuf::from(got.path), output).await;
+                return to_stdout::write(self.link, &accepted, is_tree, output).await;
             }
             Some(target) => {
-                let bytes = done.as_ref().and_then(|done| done.bytes_total).unwrap_or(0);
-                let copied = copy::Done { name: accepted.name.clone(), is_tree, bytes };
-                let (info, replace, target) = (daemon.info.clone(), self.args.replace, target.clone());
-                let copied = copy::copy_out_until_interrupted(info, copied, target, replace, output).await?;
-                got.path = copied.display().to_string();
+                let bytes = done.as_ref().and_then(|done| done.bytes_total);
+                let bytes = bytes.unwrap_or_else(|| accepted.count.bytes_max());
+                let copied = copy::Done { accepted, is_tree, as_file: self.args.as_file, bytes };
+                let copied = copy::copy_out(self.link, copied, target, self.args.replace, output).await?;
+                copied.warning.iter().for_each(|warning| output.warning(warning));
+                got.path = copied.path.display().to_string();
+                got.kind = kind(is_tree && !self.args.as_file);
             }
         }
         let path = human::clean(&got.path);
@@ -340,11 +341,6 @@ impl Getting<'_> {
         let first = failed.into_iter().next().map(|(_, error)| error);
         waited.and(first.map_or(Ok(()), Err))
     }
-}
-
-fn no_stream(path: &str) -> Error {
-    Error::refused(format!("{path} is a directory, and \"-o -\" writes a file"))
-        .hint("`--as-file` fetches it as a tar file; `tar c` makes one of the directory")
 }
 
 /// " (4.0 GiB in 7 s, 580 MiB/s)", or " (4.0 GiB, 1.0 GiB fetched in 2 s, 512 MiB/s)", or what [`shares`] says

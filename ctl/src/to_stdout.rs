@@ -1,11 +1,16 @@
-//! `ttctl get -o -`: writes the complete file to the standard output, and nothing else.
+//! `ttctl get -o -`: writes the complete file, or the tar of a complete directory, to the standard output, and nothing
+//! else.
 
+use crate::chunks::{self, AfterInterrupt, Chunks};
 use crate::cli::{GetArgs, Global};
+use crate::copy::{may_read, place_of};
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::link::Link;
 use crate::output::Output;
+use shared::rpc::control::Accepted;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use tokio::sync::oneshot;
@@ -27,10 +32,31 @@ pub(crate) fn refuse_early(args: &GetArgs, global: &Global, is_terminal: bool) -
     }
 }
 
-/// Writes the whole file. It is no failure if the reader stops early.
-pub(crate) async fn write(path: PathBuf, output: &mut Output) -> Result<(), Error> {
+/// Writes the whole file, or the tar of a directory. A file that the caller may not read comes through ttd. It is no
+/// failure if the reader stops early.
+pub(crate) async fn write(
+    link: &Link<'_>,
+    accepted: &Accepted,
+    is_tree: bool,
+    output: &mut Output,
+) -> Result<(), Error> {
     output.flush()?;
-    let shown = path.display().to_string();
+    let path = place_of(&link.daemon().info, &accepted.name, is_tree);
+    let (shown, what) = (path.display().to_string(), if is_tree { "directory" } else { "file" });
+    let written = match is_tree || !may_read(&path) {
+        true => chunks::read(link, accepted, AfterInterrupt::Leave, pass_on).await,
+        false => copy_until_interrupted(path).await,
+    };
+    written.map_err(|error| match error.kind {
+        Kind::Interrupted => {
+            Error::new(Kind::Interrupted, format!("interrupted while the {what} was being written"))
+                .hint(format!("the complete {what} is {shown}"))
+        }
+        _ => error,
+    })
+}
+
+async fn copy_until_interrupted(path: PathBuf) -> Result<(), Error> {
     let (done, copied) = oneshot::channel();
     // In a thread that nobody waits for: if the reader takes nothing, the thread would block the end after ^C.
     std::thread::spawn(move || {
@@ -40,8 +66,7 @@ pub(crate) async fn write(path: PathBuf, output: &mut Output) -> Result<(), Erro
         copied = copied => copied.unwrap_or_else(|_| Err(Error::internal("copying failed"))),
         interrupted = tokio::signal::ctrl_c() => {
             interrupted.map_err(|error| Error::io("cannot listen for ^C", &error))?;
-            Err(Error::new(Kind::Interrupted, "interrupted while the file was being written")
-                .hint(format!("the complete file is {shown}")))
+            Err(Error::new(Kind::Interrupted, "interrupted"))
         }
     }
 }
@@ -49,12 +74,28 @@ pub(crate) async fn write(path: PathBuf, output: &mut Output) -> Result<(), Erro
 fn copy(path: &Path) -> Result<(), Error> {
     let (mut file, _) = files::open_regular(path)?;
     // Between descriptors the kernel itself copies.
-    let copied = io::stdout().as_fd().try_clone_to_owned().map(File::from);
-    let copied = copied.and_then(|mut out| io::copy(&mut file, &mut out));
-    copied.map(drop).map_err(|error| match error.kind() {
+    let copied = stdout().and_then(|mut out| io::copy(&mut file, &mut out));
+    copied.map(drop).map_err(|error| failed(&error))
+}
+
+/// Writes the chunks as they come.
+fn pass_on(mut chunks: Chunks) -> Result<(), Error> {
+    let mut out = stdout().map_err(|error| failed(&error))?;
+    while let Some(chunk) = chunks.next()? {
+        out.write_all(&chunk).map_err(|error| failed(&error))?;
+    }
+    Ok(())
+}
+
+fn stdout() -> io::Result<File> {
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
+fn failed(error: &io::Error) -> Error {
+    match error.kind() {
         io::ErrorKind::BrokenPipe => Error::new(Kind::BrokenPipe, ""),
-        _ => Error::io(format!("cannot copy {} to the standard output", path.display()), &error),
-    })
+        _ => Error::io("cannot write to the standard output", error),
+    }
 }
 
 #[cfg(test)]

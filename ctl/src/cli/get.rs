@@ -24,30 +24,38 @@ restarted, ttctl waits for it: until --timeout, or 2 minutes without one.
 ^C and --timeout end the waiting; ttd continues the download. \"-o -\" writes the
 file to the standard output once all of it is verified, and nothing else.
 
+A directory may be called without its \".tar\". \"-o DIR\" copies it as \"cp -r\"
+does: to DIR/app if DIR exists, else DIR is the copy. It appears when all of it
+is copied. --replace removes the directory that was there. With --as-file, the
+copy is the tar file that the directory is sent as; \"-o -\" writes that, too.
+--as-file without -o fetches the tar file instead of the directory.
+
 Examples:
   ttctl get lab-2025.img
   ttctl get 'lab-*' -o /srv/images/
   ttctl get ./lab-2025.img.tinytorrent -o /tmp/ --timeout 10min
   ttctl get app.tar.gz -o - | tar xz
+  ttctl get app -o /srv/
+  ttctl get app --as-file -o app.tar
   ttctl get tt://tracker.example/lab-2025.img --detach
   ttctl get https://files.example/lab-2025.img.tinytorrent")]
 pub struct GetArgs {
     /// What to fetch: names, ids, patterns, tt:// addresses or manifests
     #[arg(required = true, add = ArgValueCompleter::new(names::to_get))]
     pub what: Vec<String>,
-    /// Copy the complete file to PATH, or into it if it is a directory; "-" is the standard output
+    /// Copy the complete file or directory to PATH, or into it if it is a directory; "-" is the standard output
     #[arg(short, long, value_name = "PATH", conflicts_with = "detach")]
     pub output: Option<PathBuf>,
     /// Exit as soon as ttd has accepted the download
     #[arg(long)]
     pub detach: bool,
-    /// Replace a file of the same name, here and at PATH
+    /// Replace a file or directory of the same name, here and at PATH
     #[arg(long, short = 'f', visible_alias = "force")]
     pub replace: bool,
     /// Do not take chunks from other files here
     #[arg(long)]
     pub no_reuse: bool,
-    /// Fetch a directory as the tar file that it is sent as
+    /// Fetch a directory as the tar file that it is sent as, or copy it as one
     #[arg(long)]
     pub as_file: bool,
     /// Directories: "any" also takes symbolic links that lead outside

@@ -8,6 +8,7 @@ mod moves;
 mod restarts;
 mod several;
 mod trackers;
+mod tree_copies;
 mod trees;
 
 use crate::cli::Cli;

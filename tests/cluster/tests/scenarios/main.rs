@@ -41,6 +41,7 @@ mod strays;
 mod streams;
 mod swarm;
 mod trackers;
+mod tree_copies;
 mod trees;
 mod unpublish;
 mod updates;
