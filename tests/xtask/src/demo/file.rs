@@ -4,6 +4,7 @@ use super::display;
 use super::distribute::distribute;
 use super::fleet::Fleet;
 use super::machine::{Machine, Scene};
+use super::table;
 use crate::interrupt;
 use cluster::files::sha256_file;
 use std::fs::{self, File};
@@ -39,7 +40,7 @@ pub(crate) fn run(scene: &Scene, file: Option<&Path>) -> Result<(), String> {
         check_copies(machines, name, &hash)?;
         Ok(distributed)
     });
-    display::table(machines, &fleet.explain(distributed)?);
+    table::table(machines, &fleet.explain(distributed)?);
     println!("\nall {} copies of {name} are identical; SHA-256:\n{hash}", machines.len());
     Ok(())
 }

@@ -10,6 +10,7 @@ mod distribute;
 mod file;
 mod fleet;
 mod machine;
+mod table;
 mod tree;
 
 use crate::cargo::Workspace;

@@ -5,6 +5,7 @@ use super::display::{self, size};
 use super::distribute::{Distributed, distribute};
 use super::fleet::Fleet;
 use super::machine::{Machine, Scene};
+use super::table;
 use crate::cargo::must;
 use crate::interrupt;
 use std::fs::{self, File, OpenOptions};
@@ -48,7 +49,7 @@ pub(crate) fn run(scene: &Scene, directory: Option<&Path>) -> Result<(), String>
             Ok(distributed)
         });
         let distributed = fleet.explain(distributed)?;
-        display::table_of_tree(&fleet.machines, &distributed);
+        table::table_of_tree(&fleet.machines, &distributed);
         let entries = display::count(content.len(), "entry", "entries");
         println!("\nall {} copies of {directory_name} are the same: {entries}", fleet.machines.len());
         Ok::<Distributed, String>(distributed)
