@@ -2,7 +2,7 @@
 
 use super::super::frames::Decoder;
 use super::pure::{feed, frame};
-use crate::chunk::ChunkCount;
+use crate::chunk::{ChunkCount, ChunkIndex};
 use crate::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use crate::name::ResourceName;
 use crate::rpc::control::*;
