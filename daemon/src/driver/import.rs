@@ -7,7 +7,7 @@ use crate::inbox::{Imported, Input, TaskInput, ToShare, internal, store_error};
 use crate::panicked::caught;
 use crate::store::{Import, PublishError, PublishedFile, holds_already};
 use crate::tasks::TaskHandle;
-use shared::id::{ListDigest, SwarmKey};
+use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind, TaskId};
 use shared::rpc::tracker::Namesake;
@@ -64,8 +64,7 @@ impl Driver {
             }
         };
         self.tasks.promise(task, 0); // all bytes are written
-        let hashed = import.hashed();
-        let key = SwarmKey { resource: hashed.resource, digest: ListDigest::of(&hashed.hashes) };
+        let key = import.key();
         if let Err(error) = self.must_be_only_name(&request, key) {
             tokio::task::spawn_blocking(move || drop(import));
             self.end_failed(task, &request, Err(error.clone()));
@@ -78,6 +77,7 @@ impl Driver {
         let asking = (!request.replace).then(|| self.ask_whose(&request.name, &request.trackers));
         let work = move |other: Option<(TrackerUrl, Namesake)>| {
             let _handle = handle; // keeps the task from counting as abandoned
+            let hashed = import.hashed();
             may_have_name(hashed.resource, other.as_ref())?;
             if let Some(present) = present.filter(|file| file.edited().is_ok_and(|edited| edited.is_none())) {
                 return Ok((hashed, present.identity));

@@ -8,7 +8,7 @@ use super::{At, OwnFile, StoreError};
 use sha2::{Digest, Sha256};
 use shared::chunk::{CHUNK_BYTES, CHUNKS_MAX};
 use shared::host::hashing::Hashed;
-use shared::id::{ChunkHash, ResourceId};
+use shared::id::{ChunkHash, ListDigest, ResourceId, SwarmKey};
 use shared::rpc::wire::buffers;
 use shared::tree::TreeName;
 use std::io;
@@ -24,6 +24,8 @@ pub struct Import {
     data_bytes: u64,
     /// The last bytes that arrived, if they are less than a chunk of a directory: ttd itself adds the rest.
     short: Vec<u8>,
+    /// The swarm of what is complete.
+    key: Option<SwarmKey>,
 }
 
 /// What an import becomes.
@@ -54,7 +56,7 @@ impl Import {
 
     fn into(target: Target) -> Import {
         let (whole, hashes, short) = (Sha256::new(), Vec::new(), Vec::new());
-        Import { target, whole, hashes, bytes: 0, data_bytes: 0, short }
+        Import { target, whole, hashes, bytes: 0, data_bytes: 0, short, key: None }
     }
 
     /// The file that has the bytes, if it is not a directory.
@@ -142,20 +144,36 @@ impl Import {
     /// # Errors
     /// When bytes of a directory are missing, or the disk refuses.
     pub fn finish(&mut self) -> Result<(), StoreError> {
-        let Target::Tree(tree) = &mut self.target else { return Ok(()) };
-        let layout = tree.finish()?;
-        let (short, end) = (std::mem::take(&mut self.short), layout.bytes());
+        if let Target::Tree(tree) = &mut self.target {
+            let bytes = tree.finish()?.bytes();
+            self.add_end(bytes);
+        }
+        self.key = Some(self.find_key());
+        Ok(())
+    }
+
+    /// Hashes the end of a directory's tar, which has `end` bytes.
+    fn add_end(&mut self, end: u64) {
+        let short = std::mem::take(&mut self.short);
         self.bytes -= short.len() as u64;
         while self.bytes < end {
             let mut chunk = buffers::take((end - self.bytes).min(CHUNK_BYTES.into()) as usize);
-            let Some(tree) = self.tree() else { return Ok(()) };
+            let Some(tree) = self.tree() else { return };
             tree.fill_end(self.bytes, &mut chunk);
             if self.bytes < tree.contents_end() {
                 chunk[..short.len()].copy_from_slice(&short);
             }
             self.hash(&chunk, ChunkHash::of(&chunk));
         }
-        Ok(())
+    }
+
+    /// The swarm of what is complete. Takes no time after [`finish`](Import::finish).
+    pub fn key(&self) -> SwarmKey {
+        self.key.unwrap_or_else(|| self.find_key())
+    }
+
+    fn find_key(&self) -> SwarmKey {
+        SwarmKey { resource: self.resource(), digest: ListDigest::of(&self.hashes) }
     }
 
     fn must_fit(&self, bytes: usize) -> Result<(), StoreError> {
@@ -194,8 +212,11 @@ impl Import {
 
     /// The hashes of what is complete.
     pub fn hashed(&self) -> Hashed {
-        let resource = ResourceId(self.whole.clone().finalize().into());
-        Hashed { resource, hashes: self.hashes.clone(), bytes: self.bytes }
+        Hashed { resource: self.resource(), hashes: self.hashes.clone(), bytes: self.bytes }
+    }
+
+    fn resource(&self) -> ResourceId {
+        ResourceId(self.whole.clone().finalize().into())
     }
 }
 
