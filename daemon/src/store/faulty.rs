@@ -366,16 +366,19 @@ impl Faulty {
                 Ok(())
             }
             Step::RemoveAll { path } if path.symlink_metadata().is_err() => Ok(()),
-            Step::RemoveAll { path } => {
-                state.buried += 1;
-                let grave = self.grave.join(format!("{}-{}-all", std::process::id(), state.buried));
-                System.perform(Step::RemoveAll { path: &grave })?;
-                fs::rename(path, &grave)?;
-                state.note_name(path, Change::Removed { path: path.to_owned(), grave });
-                Ok(())
-            }
+            Step::RemoveAll { path } => self.remove_all(state, path),
             others => System.perform(others),
         }
+    }
+
+    /// Removes a directory with everything in it. It is kept elsewhere.
+    fn remove_all(&self, state: &mut State, path: &Path) -> io::Result<()> {
+        state.buried += 1;
+        let grave = self.grave.join(format!("{}-{}-all", std::process::id(), state.buried));
+        System.perform(Step::RemoveAll { path: &grave })?;
+        fs::rename(path, &grave)?;
+        state.note_name(path, Change::Removed { path: path.to_owned(), grave });
+        Ok(())
     }
 }
 
