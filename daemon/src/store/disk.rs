@@ -337,6 +337,12 @@ impl Disk {
         self.0.perform(Step::RemoveBelow { root, below }).at("remove", &root.join(below))
     }
 
+    /// Makes a symbolic link, where nothing may be.
+    pub(super) fn make_new_link(&self, root: &Root, below: &str, target: &str) -> Result<(), StoreError> {
+        let made = self.0.perform(Step::MakeLink { root, below, target });
+        made.at("create the symbolic link", &root.join(below))
+    }
+
     /// Makes a symbolic link; one with the same target may be there.
     pub(super) fn make_link(&self, root: &Root, below: &str, target: &str) -> Result<(), StoreError> {
         match self.0.perform(Step::MakeLink { root, below, target }) {

@@ -68,7 +68,7 @@ impl ImportedTree {
     /// When they are not those of a directory's tar ([`StoreError::is_bad_data`]), or the disk refuses.
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
         let (own, end) = match &mut self.stage {
-            Stage::Entries(writer) => return writer.write(bytes),
+            Stage::Entries(writer) => return writer.write(bytes).map_err(or_folding),
             Stage::Listing { own, end } => (own, end),
         };
         if offset == 0 {
@@ -80,11 +80,8 @@ impl ImportedTree {
             return Ok(());
         }
         let layout = self.layout(end)?;
-        let created = TreeWriter::create(self.form.disk(), &self.form.staging(), layout, self.group)
-            .map_err(|error| match error.source.kind() {
-                io::ErrorKind::AlreadyExists => folding(error),
-                _ => error,
-            })?;
+        let created = TreeWriter::create(self.form.disk(), &self.form.staging(), layout, self.group);
+        let created = created.map_err(or_folding)?;
         let listing = std::mem::replace(&mut self.stage, Stage::Entries(created));
         self.replay(&listing, there)?;
         drop(listing);
@@ -98,7 +95,7 @@ impl ImportedTree {
     pub(super) fn finish(&mut self) -> Result<&TreeLayout, StoreError> {
         match &mut self.stage {
             Stage::Entries(writer) => {
-                writer.finish()?;
+                writer.finish().map_err(or_folding)?;
                 Ok(writer.layout())
             }
             Stage::Listing { .. } => {
@@ -167,7 +164,7 @@ impl ImportedTree {
         while offset < there {
             let mut chunk = buffers::take((there - offset).min(CHUNK_BYTES.into()) as usize);
             own.file().read_exact_at(&mut chunk, offset).at("read", own.path())?;
-            writer.write(&chunk)?;
+            writer.write(&chunk).map_err(or_folding)?;
             offset += chunk.len() as u64;
         }
         Ok(())
@@ -198,13 +195,15 @@ fn listing_end(begin: &[u8]) -> io::Result<u64> {
     }
 }
 
-/// The file system takes two names of the tree for the same.
-fn folding(error: StoreError) -> StoreError {
-    let path = error.path;
-    StoreError {
-        doing: "create",
-        source: invalid("another name in the directory is the same on this file system"),
-        path,
+/// The error, with the reason if it is that the file system takes two names of the tree for the same.
+fn or_folding(error: StoreError) -> StoreError {
+    match error.source.kind() {
+        io::ErrorKind::AlreadyExists => StoreError {
+            doing: "create",
+            path: error.path,
+            source: invalid("another name in the directory is the same on this file system"),
+        },
+        _ => error,
     }
 }
 

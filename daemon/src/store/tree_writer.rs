@@ -125,8 +125,10 @@ impl TreeWriter {
         let dresser = Dresser::new(disk, root, *group);
         for index in layout.listing().indices() {
             let entry = layout.listing().entry(index);
-            if entry.kind == (EntryKind::File { bytes: 0 }) {
-                learned.write(disk, &dresser, index, &entry, 0, &[])?;
+            match entry.kind {
+                EntryKind::File { bytes: 0 } => learned.write(disk, &dresser, index, &entry, 0, &[])?,
+                EntryKind::Symlink { target } => disk.make_new_link(root, entry.path.as_str(), target)?,
+                EntryKind::File { .. } | EntryKind::Directory => {}
             }
         }
         dresser.finish(layout.listing())?;

@@ -17,16 +17,25 @@ const TOP: &str = "./app type=dir mode=755 time=5.0\n";
 fn everything(below: &Path) -> BTreeMap<String, (u32, u64, i64)> {
     let (mut found, mut left) = (BTreeMap::new(), vec![below.to_owned()]);
     while let Some(path) = left.pop() {
-        let metadata = fs::symlink_metadata(&path).unwrap();
+        // What ttd has removed is deleted while this looks.
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         let size = if metadata.is_dir() { 0 } else { metadata.len() };
         // The directories of ttd's own files change when something was made in them and removed again.
         let ctime = if metadata.is_dir() { 0 } else { metadata.ctime() };
         found.insert(path.display().to_string(), (metadata.mode(), size, ctime));
         if metadata.is_dir() {
-            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            let entries = fs::read_dir(&path).into_iter().flatten();
+            left.extend(entries.map(|entry| entry.unwrap().path()));
         }
     }
     found
+}
+
+/// What is in a shared directory when nothing is being deleted any more.
+fn settled(folder: &Path) -> BTreeMap<String, (u32, u64, i64)> {
+    let trash = folder.join(".tinytorrent/trash");
+    wait_until("everything is deleted", CAP, || fs::read_dir(&trash).unwrap().next().is_none());
+    everything(folder)
 }
 
 /// A sharer of hostile resources, and a machine that fetches them.
@@ -50,7 +59,7 @@ impl Range {
     #[track_caller]
     fn refuses(&self, what: &str, says: &str, bytes: &[u8]) {
         let (a, b) = (&self.a, &self.b);
-        let (before, canary) = (everything(b.folder()), everything(&b.outside().join("canary")));
+        let (before, canary) = (settled(b.folder()), everything(&b.outside().join("canary")));
         a.share_bytes("app.tar", bytes);
         let output = b.ctl_code(6, &["get", "app.tar"]);
         assert!(output.stderr.contains(says), "{what}: {}", output.stderr);
@@ -254,7 +263,7 @@ fn names_that_the_file_system_takes_for_one_are_bad_data() {
         ("two links", [("name", link.clone()), ("NAME", link)]),
     ];
     for (what, pair) in cases {
-        let before = everything(&folder);
+        let before = settled(&folder);
         let mut items = Items::from([(String::new(), Item::Directory(0o755))]);
         items.extend(pair.map(|(name, item)| (name.to_owned(), item)));
         a.share_bytes("app.tar", &tar("app", &items));
@@ -262,6 +271,12 @@ fn names_that_the_file_system_takes_for_one_are_bad_data() {
         assert!(output.stderr.contains("the same on this file system"), "{what}: {}", output.stderr);
         wait_until(&format!("{what}: nothing is left"), CAP, || everything(&folder) == before);
         a.ok(&["remove", "app.tar", "--delete"]);
+        // The same directory is shared from a file system that tells the names apart.
+        let path = b.outside().join("app");
+        cluster::trees::make(&path, &items);
+        let output = b.ctl_code(6, &["share", path.to_str().unwrap()]);
+        assert!(output.stderr.contains("the same on this file system"), "{what}: {}", output.stderr);
+        wait_until(&format!("{what}: nothing is left of it"), CAP, || everything(&folder) == before);
     }
     let good = items(40_000, 3, 10_000);
     a.share_bytes("app.tar", &tar("app", &good));
