@@ -18,6 +18,10 @@ use std::sync::{Mutex, PoisonError};
 /// The number of bytes of the first member's header.
 const HEADER_BYTES: u64 = 512;
 
+/// Limits the chunks that are on the disk twice while they are moved into a tree. When there are this many, the tree is
+/// synced, and their first place is given back. More would take more room, fewer more syncs.
+const MOVED_MAX: usize = 8;
+
 /// What a download is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -177,6 +181,10 @@ impl PartFile {
                 false => error.into(),
             })?;
             moved.push(index);
+            if moved.len() == MOVED_MAX {
+                self.settle(&moved)?;
+                moved.clear();
+            }
         }
         self.end_move(&moved)?;
         Ok(())
@@ -217,4 +225,87 @@ enum Found {
 
 fn bad(why: impl ToString) -> LayOutError {
     LayOutError::Bad(why.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::root::Root;
+    use crate::store::{Disk, Home, Medium, Open, Step, System};
+    use shared::id::ResourceId;
+    use shared::tree::{Entry, EntryKind, Sums, TreePath};
+    use std::fs::{self, File};
+    use std::io;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// The disk, which looks how much there is of our own files before everything that is written.
+    #[derive(Debug, Default)]
+    struct Watching {
+        folder: Mutex<Option<std::path::PathBuf>>,
+        peak: AtomicU64,
+    }
+
+    fn allocated(folder: &Path) -> u64 {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        let bytes = entries.map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => allocated(&entry.path()),
+            Ok(metadata) => metadata.blocks() * 512,
+            Err(_) => 0,
+        });
+        bytes.sum()
+    }
+
+    impl Medium for Watching {
+        fn open(&self, path: &Path, how: Open) -> io::Result<File> {
+            System.open(path, how)
+        }
+
+        fn open_below(&self, root: &Root, below: &str, how: Open) -> io::Result<File> {
+            System.open_below(root, below, how)
+        }
+
+        fn perform(&self, step: Step<'_>) -> io::Result<()> {
+            if let (Step::Write { .. }, Some(folder)) = (step, &*self.folder.lock().unwrap()) {
+                self.peak.fetch_max(allocated(folder), Ordering::Relaxed);
+            }
+            System.perform(step)
+        }
+    }
+
+    #[test]
+    fn few_chunks_are_on_the_disk_twice_while_a_download_is_laid_out() {
+        let chunks = 4 * MOVED_MAX as u64;
+        let kind = EntryKind::File { bytes: chunks << 20 };
+        let entry = |path, kind| Entry { path: TreePath::new(path).unwrap(), mode: 0o755, time: None, kind };
+        let entries = [entry("", EntryKind::Directory), entry("file", kind)];
+        let layout = TreeLayout::new(Listing::new("app".parse().unwrap(), entries).unwrap()).unwrap();
+        let mut tar: Vec<u8> = (0..layout.bytes()).map(|at| (at / 5 % 251) as u8).collect();
+        layout.fill_synthetic(0, &mut tar);
+        let range = layout.sums_range();
+        tar[range.start as usize..range.end as usize]
+            .copy_from_slice(&Sums::unknown(&layout).to_bytes(&layout));
+        let hashes = tar.chunks(CHUNK_BYTES as usize).map(ChunkHash::of).collect();
+        let (name, trackers) = ("app.tar".parse().unwrap(), vec!["tt://t".parse().unwrap()]);
+        let manifest = Manifest::new(name, ResourceId::of(&tar), trackers, hashes).unwrap();
+
+        let (disk, folder) = (Arc::new(Watching::default()), tempfile::tempdir().unwrap());
+        let home = Home::open_on(Disk::on(disk.clone()), folder.path()).unwrap();
+        let slot = home.slot(manifest.key());
+        slot.make_folder().unwrap();
+        let part = slot.open_part(manifest.count()).unwrap();
+        for (index, chunk) in manifest.count().indices().zip(tar.chunks(CHUNK_BYTES as usize)) {
+            part.write(index, chunk).unwrap();
+        }
+        *disk.folder.lock().unwrap() = Some(folder.path().to_owned());
+        assert_eq!(part.lay_out(&slot, &manifest, 1, false, &|| true).unwrap(), Shape::Tree);
+        let peak = disk.peak.load(Ordering::Relaxed);
+        let most = tar.len() as u64 + (MOVED_MAX as u64 + 2) * u64::from(CHUNK_BYTES);
+        assert!(peak <= most, "{peak} bytes for {}", tar.len());
+        for (index, chunk) in manifest.count().indices().zip(tar.chunks(CHUNK_BYTES as usize)) {
+            assert!(part.read(index).unwrap()[..] == *chunk, "chunk {index}");
+        }
+    }
 }

@@ -168,6 +168,20 @@ impl PartFile {
         self.plain.iter().collect()
     }
 
+    /// Gives back the room of some chunks of the one file, which were copied into the tree. They are read from the tree
+    /// from then on, and that is synced before. After a crash zeros are found here, which nobody takes for the chunks.
+    pub(super) fn settle(&self, moved: &[ChunkIndex]) -> Result<(), StoreError> {
+        let Some(tree) = self.tree.get() else { return Ok(()) };
+        self.sync(self.failed_syncs())?;
+        let length = self.plain_length()?;
+        for index in moved {
+            tree.placed.insert(*index);
+            let bytes = length.saturating_sub(index.offset()).min(CHUNK_BYTES.into());
+            self.own.clear(index.offset(), bytes)?;
+        }
+        Ok(())
+    }
+
     /// Empties the one file, whose chunks were copied into the tree. They count as there only when they are durable:
     /// until then they are read from the one file.
     pub(super) fn end_move(&self, moved: &[ChunkIndex]) -> Result<(), StoreError> {
