@@ -368,6 +368,10 @@ fn how_it_ended(
 ) -> Option<Result<Complete, Error>> {
     match status.state {
         State::Outdated if until == Until::Newest => None,
+        State::Seeding | State::Outdated if !status::is_complete(status) => {
+            let reason = status.reason_here.as_deref().unwrap_or("files in it were edited");
+            Some(Err(Error::bad_data(format!("{}: {reason}", accepted.name))))
+        }
         State::Seeding | State::Outdated => {
             Some(Ok(Complete { accepted: accepted.clone(), done: Some(status.clone()), bytes_before }))
         }

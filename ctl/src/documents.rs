@@ -344,6 +344,12 @@ pub(crate) struct Verified {
     pub(crate) chunks_total: u32,
     /// The number of chunks that the daemon believed to be good before.
     pub(crate) chunks_had: u32,
+    /// How many files of a directory were edited; left out if none was, or if it is not known which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) files_edited: Option<u64>,
+    /// The paths of the first of them, below the directory.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) first_edited: Vec<String>,
 }
 
 /// `verify` of several

@@ -490,6 +490,11 @@ fn colour(state: State) -> Colour {
     }
 }
 
+/// Whether all of what is served is there: files of a directory may have been edited since it was complete.
+pub(crate) fn is_complete(of: &ResourceStatus) -> bool {
+    !of.is_tree || of.chunks_have == of.chunks_total
+}
+
 /// The kind of error with which a command ends because of a resource's problem.
 pub(crate) fn trouble(resource: &ResourceStatus) -> Kind {
     resource.kind.map_or(Kind::Internal, |kind: ErrorKind| kind.into())

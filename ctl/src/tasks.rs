@@ -3,13 +3,13 @@
 use crate::connect::{Daemon, POLL_TIMEOUT, WAIT_MS};
 use crate::error::Error;
 use crate::progress::{Now, Progress};
-use shared::rpc::control::{Accepted, Shared, TaskId, TaskState};
+use shared::rpc::control::{Accepted, EditedFiles, Shared, TaskId, TaskState};
 
 /// The result of a successful task.
 #[derive(Debug)]
 pub(crate) enum Ended {
     Shared(Shared),
-    Verified { chunks_good: u32, chunks_total: u32 },
+    Verified { chunks_good: u32, chunks_total: u32, edited: Option<EditedFiles> },
     Found(Accepted),
 }
 
@@ -23,8 +23,8 @@ pub(crate) async fn wait(daemon: &Daemon, task: TaskId, mut progress: Progress) 
                 progress.update(&Now { bytes_done, bytes_total, doing: &doing, ..Now::default() });
             }
             TaskState::Shared(shared) => return Ok(Ended::Shared(shared)),
-            TaskState::Verified { chunks_good, chunks_total } => {
-                return Ok(Ended::Verified { chunks_good, chunks_total });
+            TaskState::Verified { chunks_good, chunks_total, edited } => {
+                return Ok(Ended::Verified { chunks_good, chunks_total, edited });
             }
             TaskState::Found(accepted) => return Ok(Ended::Found(accepted)),
             TaskState::Failed(error) => return Err(error.into()),

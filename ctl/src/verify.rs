@@ -11,7 +11,9 @@ use crate::progress::Progress;
 use crate::status;
 use crate::targets::{is_single, targets};
 use crate::tasks::{self, Ended};
+use shared::plain::edited_files;
 use shared::rpc::control::State;
+use shared::shell;
 
 pub(crate) async fn verify(args: &WhatsArgs, global: &Global, output: &mut Output) -> Result<(), Error> {
     let daemon = Daemon::connect(global).await?;
@@ -61,7 +63,7 @@ async fn verify_one(daemon: &Daemon, what: String, output: &Output) -> Result<Ve
     let before = status::best(&before, &what)?;
     let task = daemon.caller.verify(what, CALL_TIMEOUT).await??;
     let ended = tasks::wait(daemon, task, Progress::new(output, before.name.as_str())).await?;
-    let Ended::Verified { chunks_good, chunks_total } = ended else {
+    let Ended::Verified { chunks_good, chunks_total, edited } = ended else {
         return Err(tasks::unexpected(&ended));
     };
     // Of a complete directory all chunks count, also those of files that were edited.
@@ -75,11 +77,21 @@ async fn verify_one(daemon: &Daemon, what: String, output: &Output) -> Result<Ve
         chunks_good,
         chunks_total,
         chunks_had,
+        files_edited: edited.as_ref().map(|edited| edited.files),
+        first_edited: edited.map_or_else(Vec::new, |edited| edited.first),
     })
 }
 
-/// The error if chunks that were here are damaged. Chunks that were never fetched do not count.
+/// The error if files were edited, or if chunks that were here are damaged. Chunks that were never fetched do not count.
 fn lost(verified: &Verified) -> Option<Error> {
+    if let Some(files) = verified.files_edited {
+        let (name, what) = (human::clean(&verified.name), edited_files(files, &verified.first_edited));
+        let error = Error::bad_data(format!("{name}: {}", human::clean(&what)));
+        return Some(error.hint(format!(
+            "`ttctl get --replace {}` makes it as it was; `ttctl share --replace PATH` publishes it as it is",
+            shell::word(&verified.name)
+        )));
+    }
     let lost = verified.chunks_had.checked_sub(verified.chunks_good).filter(|lost| *lost > 0)?;
     let are = if lost == 1 { "is" } else { "are" };
     let chunks = human::count(lost.into(), "chunk");

@@ -93,7 +93,8 @@ impl Waiter for Copies {
         if is_by_name {
             self.by_name.borrow_mut().insert(place);
         }
-        let complete = found.state == State::Seeding || found.state == State::Outdated && !is_by_name;
+        let is_here = found.state == State::Seeding || found.state == State::Outdated && !is_by_name;
+        let complete = is_here && status::is_complete(&found);
         Ok(Begun::Accepted(Accepted {
             name,
             resource,

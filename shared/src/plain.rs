@@ -88,6 +88,31 @@ pub fn reused_from(name: &str, first: Option<&str>, others: usize) -> String {
     }
 }
 
+/// Which files of a directory were edited: their number, which is 0 if it is not known, and the paths of the first of
+/// them.
+///
+/// ```
+/// use shared::plain::edited_files;
+///
+/// let first = ["bin/app".to_owned(), "etc/app.conf".to_owned()];
+/// assert_eq!(edited_files(1, &first[..1]), "bin/app was edited");
+/// assert_eq!(edited_files(2, &first), "bin/app and etc/app.conf were edited");
+/// assert_eq!(edited_files(1200, &first), "1200 files were edited, such as bin/app and etc/app.conf");
+/// assert_eq!(edited_files(0, &[]), "files in it were edited");
+/// ```
+pub fn edited_files(files: u64, first: &[String]) -> String {
+    let names = match first {
+        [] => return "files in it were edited".to_owned(),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    };
+    match files {
+        1 => format!("{names} was edited"),
+        files if files == first.len() as u64 => format!("{names} were edited"),
+        files => format!("{files} files were edited, such as {names}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

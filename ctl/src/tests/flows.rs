@@ -3,7 +3,7 @@
 use super::fake::{Fake, State_, accepted, status};
 use super::{bytes, manifest, text, ttctl, ttctl_fails};
 use shared::id::ResourceId;
-use shared::rpc::control::{ControlError, ErrorKind, GetWhat, Shared, TaskState};
+use shared::rpc::control::{ControlError, EditedFiles, ErrorKind, GetWhat, Shared, TaskState};
 use std::fs;
 use std::os::unix::fs::FileExt;
 
@@ -346,12 +346,34 @@ fn a_name_that_is_kept_by_a_tracker_is_not_removed_in_passing() {
 fn verify_tells_lost_chunks_from_those_never_fetched() {
     let fake = Fake::start();
     fake.state().watched = [status("x", ResourceId::of(b"x"), State_::Waiting)].into();
-    fake.state().tasks = [TaskState::Verified { chunks_good: 1, chunks_total: 2 }].into();
+    fake.state().tasks = [TaskState::Verified { chunks_good: 1, chunks_total: 2, edited: None }].into();
     let (printed, result) = ttctl(&["verify", "x", "--directory", fake.folder()]);
     assert_eq!((printed.as_str(), result), ("x: 1 of 2 chunks good\n", Ok(())));
-    fake.state().tasks = [TaskState::Verified { chunks_good: 0, chunks_total: 2 }].into();
+    fake.state().tasks = [TaskState::Verified { chunks_good: 0, chunks_total: 2, edited: None }].into();
     let failed = ttctl_fails(&["verify", "x", "--directory", fake.folder()]);
     assert_eq!(failed, (6, "x: 1 chunk is corrupt".into()));
+}
+
+#[test]
+fn an_edited_directory_is_not_complete_and_verify_names_its_files() {
+    let fake = Fake::start();
+    let edited = EditedFiles { files: 5, first: vec!["bin/\u{202e}x".to_owned(), "etc/y".to_owned()] };
+    let done = TaskState::Verified { chunks_good: 1, chunks_total: 2, edited: Some(edited) };
+    fake.state().watched = [status("x", ResourceId::of(b"x"), State_::Waiting)].into();
+    fake.state().tasks = [done.clone()].into();
+    let why = "x: 5 files were edited, such as bin/\u{202e}x and etc/y";
+    let (code, message) = ttctl_fails(&["verify", "x", "--directory", fake.folder()]);
+    assert_eq!((code, message.replace("\\u{202e}", "\u{202e}")), (6, why.to_owned()));
+    fake.state().tasks = [done].into();
+    let document = ttctl(&["verify", "x", "--json", "--directory", fake.folder()]).0;
+    assert!(document.contains("\"files_edited\":5,\"first_edited\":["), "{document}");
+
+    let mut served = status("x", ResourceId::of(b"x"), State_::Seeding);
+    (served.is_tree, served.chunks_have, served.chunks_total) = (true, 1, 2);
+    served.reason_here = Some("bin/x was edited".to_owned());
+    fake.state().watched = [served].into();
+    let failed = ttctl_fails(&["wait", "x", "--directory", fake.folder()]);
+    assert_eq!(failed, (6, "x: bin/x was edited".into()));
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn an_error_is_a_document_whatever_fails() {
 fn what_was_done_stands_beside_the_error() {
     let (fake, home) = (Fake::start(), tempfile::tempdir().unwrap());
     fake.state().watched = [status("x", ResourceId::of(b"x"), State_::Waiting)].into();
-    fake.state().tasks = [TaskState::Verified { chunks_good: 0, chunks_total: 2 }].into();
+    fake.state().tasks = [TaskState::Verified { chunks_good: 0, chunks_total: 2, edited: None }].into();
     let (document, code) = self::document(&["verify", "x", "--directory", fake.folder()]);
     assert_eq!(
         (&document["chunks_good"], &document["error"]["kind"], code),

@@ -124,7 +124,8 @@ fn what_is_done() {
         for verb in ["pause", "resume", "remove", "unpublish"] {
             see(&machine, verb, columns, &[verb, "a.img", NAMES[1]]);
         }
-        machine.fake.state().tasks = [TaskState::Verified { chunks_good: 4096, chunks_total: 4096 }].into();
+        machine.fake.state().tasks =
+            [TaskState::Verified { chunks_good: 4096, chunks_total: 4096, edited: None }].into();
         see(&machine, "verify", columns, &["verify", "a.img"]);
         see(&machine, "limit", columns, &["limit"]);
         see(&machine, "limit-save", columns, &["limit", "--upload", "20 MB/s", "--save"]);

@@ -6,6 +6,7 @@ use crate::store::PublishedFile;
 use bytes::Bytes;
 use shared::chunk::ChunkIndex;
 use shared::id::{ChunkHash, ResourceId};
+use shared::plain::edited_files;
 use shared::rpc::Payload;
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::shell;
@@ -47,7 +48,7 @@ pub async fn read(
         Ok(Ok(bytes)) => Ok(Bytes::from_owner(Sent { bytes: bytes.freeze(), _permit: permit }).into()),
         Ok(Err(changed)) => {
             let key = published.manifest.key();
-            context.tell(Input::SourceChanged { key, published }).await;
+            context.tell(Input::SourceChanged { key, published, chunk: index }).await;
             Err(changed)
         }
         Err(panicked) => Err(internal(&panicked)),
@@ -57,9 +58,11 @@ pub async fn read(
 /// What was changed. Looks at all files of a directory.
 fn changed(published: &PublishedFile) -> ControlError {
     let shown = published.path.display();
-    let edited = published.edited().ok().flatten().filter(|edited| edited.files > 0);
-    let what = match edited {
-        Some(edited) => format!("{shown}/{} was edited", edited.first.escape_debug()),
+    let what = match published.edited().ok().flatten() {
+        Some(edited) => {
+            let first = edited.first.iter().map(|file| format!("{shown}/{}", file.escape_debug()));
+            edited_files(edited.files() as u64, &first.collect::<Vec<_>>())
+        }
         None => format!("{shown} was edited or replaced, or the disk has damaged it"),
     };
     let (name, path) = (shell::word(published.manifest.name().as_str()), published.path.to_string_lossy());

@@ -176,7 +176,7 @@ impl Driver {
                 tracing::debug!(id = %key, chunk = %index, %peer, "a chunk that was in doubt is intact on this disk");
                 return;
             }
-            Err(ReadError::Changed(published)) => return self.source_changed(key, &published),
+            Err(ReadError::Changed(published)) => return self.source_changed(key, &published, Some(index)),
             Ok(false) => "the hash is wrong".to_owned(),
             Err(ReadError::Store(error)) => error.to_string(),
         };

@@ -2,9 +2,9 @@
 //! takes chunks from it.
 
 use super::Driver;
-use super::compare::still_there;
-use super::compare::{How, check_path};
+use super::compare::How;
 use super::reasons::no_room_words;
+use super::unknown_tree::{check_lying, lying_bytes};
 use crate::inbox::internal;
 use crate::inbox::store_error;
 use crate::inbox::{CheckedFile, Input, Reply, TaskInput, Wanted};
@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 impl Driver {
     // -- a file that nobody knows, and that may not be replaced
 
-    /// Compares the file under a wanted name with the wanted resource. Nothing else happens to the request until the
+    /// Compares the file or the directory under a wanted name with the wanted resource. Nothing else happens to the request until the
     /// result is known.
     pub(super) fn compare(&mut self, wanted: Wanted, reply: Reply<Accepted>) {
         let (task, handle) = match self.begin_task() {
@@ -46,15 +46,14 @@ impl Driver {
         let (path, context, stop) =
             (self.home.file(manifest.name()), self.context.clone(), self.stop.clone());
         handle.progress("waiting to be compared", 0, 0);
-        let (file, manifest) = (path.clone(), manifest.clone());
+        let (home, slot, manifest) = (self.home.clone(), self.home.slot(manifest.key()), manifest.clone());
         let comparing = self.hashing.of(path, move || {
-            let total = std::fs::symlink_metadata(&file).map_or(0, |metadata| metadata.len());
+            let total = lying_bytes(&home, &manifest);
             let progress = |bytes: u64| {
                 handle.progress("comparing", bytes, total);
                 if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            let checked = check_path(&file, How::Strictly, &manifest, &progress);
-            checked.and_then(|checked| still_there(&file, checked))
+            check_lying(&home, &slot, How::Strictly, &manifest, &progress)
         });
         tokio::spawn(async move {
             let checked = comparing.await.and_then(|checked| checked);
@@ -69,6 +68,12 @@ impl Driver {
             // It is gone: nothing is in the way now.
             let (reply, answer) = oneshot::channel();
             self.get(wanted, reply);
+            return forward(handle, answer);
+        }
+        if checked.as_ref().is_ok_and(|checked| checked.tree.is_some() && checked.good.is_empty()) {
+            // Whether the resource is a directory is known when its first chunk is here; most likely it is a file.
+            let (reply, answer) = oneshot::channel();
+            self.carry_out(wanted, NameState::UNKNOWN_DIRECTORY, true, reply);
             return forward(handle, answer);
         }
         let (reply, answer) = oneshot::channel();
@@ -104,7 +109,7 @@ impl Driver {
     ) -> Result<Taken, ControlError> {
         let (name, key) = (wanted.manifest.name(), wanted.manifest.key());
         let taken = match checked {
-            Ok(checked) if checked.whole => self.take_found(wanted, checked.identity),
+            Ok(checked) if checked.whole => self.take_found(wanted, checked),
             Ok(checked) => Err(differs(name, &checked)),
             Err(error) => Err(ControlError {
                 kind: ErrorKind::Refused,
@@ -118,20 +123,33 @@ impl Driver {
     }
 
     /// Adds a right file to the library as it is.
-    fn take_found(&mut self, wanted: &Wanted, identity: FileIdentity) -> Result<Taken, ControlError> {
+    fn take_found(&mut self, wanted: &Wanted, checked: CheckedFile) -> Result<Taken, ControlError> {
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
-        if self.go_on_if_here(wanted, &NameState::of_file(identity))? {
-            return Ok(Taken::Here);
+        let CheckedFile { identity, tree, .. } = checked;
+        match self.go_on_if_here(wanted, &NameState::of_file(identity)) {
+            Ok(true) => return Ok(Taken::Here),
+            Ok(false) => {}
+            Err(error) => {
+                if tree.is_some() {
+                    self.forget_noted(key);
+                }
+                return Err(error);
+            }
         }
         let found = self.name_record(key, name, Some(identity), wanted.by.as_ref());
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, found);
-        let (manifest, path) = (wanted.manifest.clone(), self.home.file(name));
-        let published = Arc::new(PublishedFile { manifest: manifest.clone(), path, identity, tree: None });
-        let resource = Resource::new(manifest, record, self.home.slot(key), Phase::Seeding(published));
+        let manifest = wanted.manifest.clone();
+        let path = if tree.is_some() { self.home.tree(name) } else { None };
+        let path = path.unwrap_or_else(|| self.home.file(name));
+        let is_tree = tree.is_some();
+        let published = Arc::new(PublishedFile { manifest: manifest.clone(), path, identity, tree });
+        let mut resource = Resource::new(manifest, record, self.home.slot(key), Phase::Seeding(published));
+        resource.is_tree = is_tree;
         let saved = self.shelve(&resource, true);
         self.library.insert(resource);
         let bytes = identity.bytes;
-        tracing::info!(%name, id = %key, bytes, "complete, {}: the existing file is the right one", size(bytes));
+        let what = if is_tree { "directory" } else { "file" };
+        tracing::info!(%name, id = %key, bytes, "complete, {}: the existing {what} is the right one", size(bytes));
         self.join(key);
         Ok(Taken::Now(saved))
     }
@@ -177,9 +195,10 @@ impl Driver {
     ) {
         let home = self.home.clone();
         let Some(resource) = self.library.get_mut(key) else { return };
-        let (path, tree) = (resource.path(&home, &record.name), resource.published_tree());
         resource.older = match checked {
-            Ok(CheckedFile { content: Some(manifest), identity, .. }) if record.replace => {
+            Ok(CheckedFile { content: Some(manifest), identity, tree, .. }) if record.replace => {
+                let path = tree.as_ref().and_then(|_| home.tree(&record.name));
+                let path = path.unwrap_or_else(|| home.file(&record.name));
                 Older::File(Arc::new(PublishedFile { manifest: *manifest, path, identity, tree }))
             }
             _ => Older::Nothing,
@@ -233,13 +252,14 @@ fn differs(name: &ResourceName, checked: &CheckedFile) -> ControlError {
         true => "it is longer".to_owned(),
         false => format!("{good} of {total} chunks match"),
     };
+    let here = if checked.tree.is_some() { "exists here as a directory" } else { "exists here" };
     let hint = match good {
         0 => "use --replace to replace it".to_owned(),
         _ => "use --replace to replace it; only the chunks that differ are fetched".to_owned(),
     };
     ControlError {
         kind: ErrorKind::Refused,
-        message: format!("{name} exists here with different content: {how}"),
+        message: format!("{name} {here} with different content: {how}"),
         hint: Some(hint),
     }
 }

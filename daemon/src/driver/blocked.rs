@@ -85,6 +85,7 @@ impl Driver {
         }
         self.join(key);
         self.lay_out(key);
+        self.look_at_its_name(key);
         self.library.get(key).is_some_and(|resource| !resource.record.paused)
     }
 
@@ -101,6 +102,9 @@ impl Driver {
                 Some(no_room) => self.wait_for_room(key, no_room),
                 None => self.make_place(key),
             };
+        }
+        if self.waits_for_its_name(key) {
+            return;
         }
         let lacking = self.lacking_space(key);
         let Some(resource) = self.library.get_mut(key) else { return };

@@ -2,15 +2,16 @@
 //! torn, or when a complete download has the wrong hash although every chunk was right.
 
 use super::Driver;
-use super::compare::{How, check_part_of, check_path, check_tree, still_there};
 use super::reasons::words_of;
+use super::to_check::ToCheck;
 use crate::inbox::{CheckedFile, Input, TaskInput};
 use crate::library::{Check, CheckFile, CheckStep, Checking, Former, Phase, Why};
-use crate::store::{NameRecord, NotHere, PublishedFile};
+use crate::store::{Edited, NameRecord, NotHere, PublishedFile};
 use crate::watch::{CheckWaiter, Turn};
+use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
-use shared::rpc::control::{ControlError, ErrorKind, TaskId, TaskState};
+use shared::rpc::control::{ControlError, EditedFiles, ErrorKind, TaskId, TaskState};
 use shared::wanted::WantedBy;
 use std::io;
 use std::ops::ControlFlow;
@@ -58,7 +59,7 @@ impl Driver {
         }
         let in_doubt = match &resource.phase {
             Phase::Seeding(served) => {
-                let is_served = |record: &&NameRecord| self.home.file(&record.name) == served.path;
+                let is_served = |record: &&NameRecord| resource.path(&self.home, &record.name) == served.path;
                 resource.record.names.iter().find(is_served).map(|record| record.name.clone())
             }
             Phase::Checking(checking) => checking.file.of.clone(),
@@ -105,27 +106,18 @@ impl Driver {
         let in_doubt = in_doubt.filter(|name| !resource.troubles.contains_key(name)); // else the result is known
         let record = resource.to_check(asked.as_ref().or(in_doubt));
         let of = record.map(|record| record.name.clone());
-        let (path, how) = match record {
-            Some(record) => (resource.path(&self.home, &record.name), How::of(record)),
-            None => {
-                self.saver.forget_have(&resource.slot);
-                (resource.slot.part(), How::AsPart)
-            }
-        };
-        let (tree, slot) = (resource.published_tree(), resource.slot.clone());
-        let tree_bytes = resource.count().bytes_max(); // a tree's own size is not that of its directory
-        let is_part = how == How::AsPart;
+        if of.is_none() {
+            self.saver.forget_have(&resource.slot);
+        }
+        let to_check = ToCheck::of(&self.home, resource, record);
         let watchers = asked.as_ref().map_or(Vec::new(), |asked| self.checks.watchers(key, asked));
         let checking = Checking::of(CheckFile { of, asked });
         let check = checking.check.clone();
         resource.phase = Phase::Checking(checking);
-        let (manifest, home) = (resource.manifest.clone(), self.home.clone());
-        let (context, stop) = (self.context.clone(), self.stop.clone());
+        let (home, context, stop) = (self.home.clone(), self.context.clone(), self.stop.clone());
         let hashed = check.clone();
-        let former = resource.former.clone().filter(|_| is_part);
         let work = move || {
-            let length = || std::fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
-            let total = if tree.is_some() { tree_bytes } else { length() };
+            let total = to_check.bytes(&home);
             hashed.begin(total);
             let progress = |bytes: u64| {
                 hashed.progress(bytes);
@@ -133,15 +125,7 @@ impl Driver {
                 let goes_on = hashed.is_wanted() && !stop.load(Ordering::Relaxed);
                 if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             };
-            let checked = match &tree {
-                _ if is_part => check_part_of(&slot, &manifest, &progress),
-                Some(tree) => check_tree(&path, tree, how, &manifest, &progress),
-                None => check_path(&path, how, &manifest, &progress).and_then(|it| still_there(&path, it)),
-            };
-            let checked = checked.map(|checked| match &former {
-                Some(former) => CheckedFile { good: former.reliable(checked.good), ..checked },
-                None => checked,
-            });
+            let checked = to_check.compare(&home, &progress);
             (checked, home.must_be_here())
         };
         // Jobs of the saver on these files must be done first: they would be misread now, or delete what a new download
@@ -193,11 +177,17 @@ impl Driver {
 
     // -- files that change while they are shared
 
-    /// A served file has changed since it was hashed: it is checked.
-    pub(super) fn source_changed(&mut self, key: SwarmKey, published: &Arc<PublishedFile>) {
+    /// A served file has changed since it was hashed: it is checked. `chunk` is the one that could not be read because of
+    /// that, if one could not.
+    pub(super) fn source_changed(
+        &mut self,
+        key: SwarmKey,
+        published: &Arc<PublishedFile>,
+        chunk: Option<ChunkIndex>,
+    ) {
         match published.tree {
             // Most likely one of its files was edited.
-            Some(_) => self.look_for_edits(key, published.clone()),
+            Some(_) => self.look_for_edits(key, published.clone(), chunk),
             None => self.replaced_or_gone(key, published),
         }
     }
@@ -229,7 +219,7 @@ fn log_end(name: ResourceName, key: SwarmKey, by: WantedBy, mut state: watch::Re
     tokio::spawn(async move {
         let ended = state.wait_for(|state| !matches!(state, TaskState::Running { .. })).await;
         match ended.as_deref() {
-            Ok(TaskState::Verified { chunks_good: good, chunks_total: total }) => {
+            Ok(TaskState::Verified { chunks_good: good, chunks_total: total, .. }) => {
                 tracing::info!(%name, id = %key, user = %by, "verified, {good} of {total} chunks are good");
             }
             Ok(TaskState::Failed(error)) => {
@@ -240,6 +230,10 @@ fn log_end(name: ResourceName, key: SwarmKey, by: WantedBy, mut state: watch::Re
     });
 }
 
+fn edited_files(edited: &Edited) -> EditedFiles {
+    EditedFiles { files: edited.files() as u64, first: edited.first.clone() }
+}
+
 fn task_state(checked: &io::Result<CheckedFile>) -> TaskState {
     match checked {
         Ok(checked) => {
@@ -248,6 +242,7 @@ fn task_state(checked: &io::Result<CheckedFile>) -> TaskState {
             TaskState::Verified {
                 chunks_good: checked.good.len().saturating_sub(grown),
                 chunks_total: checked.good.count().get(),
+                edited: checked.edited.as_ref().map(edited_files),
             }
         }
         Err(error) => TaskState::Failed(ControlError {

@@ -48,11 +48,11 @@ pub(super) fn check_path(
     let (whole, bytes) = (whole_matches && !is_longer, if is_longer { identity.bytes } else { bytes });
     let is_content_wanted = how == How::ToReplace && !whole;
     let content = is_content_wanted.then(|| content_of(manifest, found)).flatten().map(Box::new);
-    Ok(CheckedFile { good, whole, bytes, unreadable, identity, content })
+    Ok(CheckedFile { good, whole, bytes, unreadable, identity, content, tree: None, edited: None })
 }
 
 /// A manifest of what a file contains. Only chunks are taken from the file, so its trackers do not matter.
-fn content_of(wanted: &Manifest, found: Hashed) -> Option<Manifest> {
+pub(super) fn content_of(wanted: &Manifest, found: Hashed) -> Option<Manifest> {
     Manifest::new(wanted.name().clone(), found.resource, wanted.trackers().to_vec(), found.hashes).ok()
 }
 
@@ -70,15 +70,17 @@ pub(super) fn check_tree(
     let Checked { good, unreadable, whole_matches, bytes, found, .. } =
         check_body(&body, manifest, progress).map_err(at)?;
     let whole = whole_matches && body.is_complete();
-    if whole {
-        body.note_right().map_err(|error| at(error.source))?;
+    let edited = (!whole && !body.is_as_hashed).then(|| body.edited(&good));
+    if how == How::Strictly || whole {
+        body.note_right(&good).map_err(|error| at(error.source))?;
     }
     let identity = PublishedTree::identity_at(path, bytes).map_err(at)?;
     // Only where nobody wrote to the files does a difference mean that the disk damaged them.
     let identity = if body.is_as_hashed || whole { identity } else { identity.unsure() };
     let is_content_wanted = how == How::ToReplace && !whole;
     let content = is_content_wanted.then(|| content_of(manifest, found)).flatten().map(Box::new);
-    Ok(CheckedFile { good, whole, bytes, unreadable, identity, content })
+    let tree = Some(tree.clone());
+    Ok(CheckedFile { good, whole, bytes, unreadable, identity, content, tree, edited })
 }
 
 /// Compares what is on the disk of a download with its manifest.
@@ -99,7 +101,16 @@ pub(super) fn check_part_of(
     })?;
     let Checked { good, unreadable, whole_matches, bytes, .. } = part.check(manifest, progress)?;
     let identity = FileIdentity::at(&slot.part())?;
-    Ok(CheckedFile { good, whole: whole_matches, bytes, unreadable, identity, content: None })
+    Ok(CheckedFile {
+        good,
+        whole: whole_matches,
+        bytes,
+        unreadable,
+        identity,
+        content: None,
+        tree: None,
+        edited: None,
+    })
 }
 
 /// Checks that the path still leads to the file that was read.

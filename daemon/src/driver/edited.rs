@@ -2,23 +2,37 @@
 //! fetched, and nothing is written into the directory, until somebody asks for it.
 
 use super::Driver;
+use super::reasons::quoted;
 use crate::inbox::{Input, TaskInput};
 use crate::library::{Phase, Resource};
 use crate::panicked::Panicked;
 use crate::store::{Edited, PublishedFile, StoreError};
+use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
+use shared::name::ResourceName;
+use shared::plain::edited_files;
 use shared::swarm::Event;
+use shared::tree::TreeName;
 use std::sync::Arc;
 
 impl Driver {
-    /// Looks at all files of a directory, because a chunk of it could not be read.
-    pub(super) fn look_for_edits(&mut self, key: SwarmKey, published: Arc<PublishedFile>) {
+    /// Looks at the files of a directory, because a chunk of it could not be read: at those that the chunk has bytes of,
+    /// or at all.
+    pub(super) fn look_for_edits(
+        &mut self,
+        key: SwarmKey,
+        published: Arc<PublishedFile>,
+        chunk: Option<ChunkIndex>,
+    ) {
         if !self.looks_for_edits.insert(key) {
             return;
         }
         let look = {
             let published = published.clone();
-            move || published.edited()
+            move || match chunk {
+                Some(chunk) => published.edited_in(chunk),
+                None => published.edited(),
+            }
         };
         self.work(look, move |edited| Input::Task(TaskInput::Edited { key, published, edited }));
     }
@@ -32,10 +46,17 @@ impl Driver {
         self.looks_for_edits.remove(&key);
         match edited {
             Ok(Ok(None)) => {} // it was another trouble, or it is over
-            Ok(Ok(Some(edited))) => self.note_edits(key, published, edited),
+            Ok(Ok(Some(edited))) => self.note_more_edits(key, published, edited),
             // The directory itself is gone, or our record of it.
             Ok(Err(_)) | Err(_) => self.replaced_or_gone(key, published),
         }
+    }
+
+    /// Some files of a directory were found to be edited, perhaps not all.
+    pub(super) fn note_more_edits(&mut self, key: SwarmKey, published: &Arc<PublishedFile>, more: Edited) {
+        let known = self.library.get(key).and_then(|resource| resource.edited.clone());
+        let edited = known.map_or_else(|| more.clone(), |known| known.with(more.clone()));
+        self.note_edits(key, published, edited);
     }
 
     /// Takes the chunks of edited files out of what we have.
@@ -47,8 +68,9 @@ impl Driver {
         if resource.edited.as_ref() == Some(&edited) {
             return;
         }
-        tracing::warn!(name = %published.manifest.name(), id = %key, file = edited.first, files = edited.files,
-            chunks = edited.chunks.len(), "files in the directory were edited; their chunks are no longer served");
+        tracing::warn!(name = %published.manifest.name(), id = %key, files = edited.files(),
+            such_as = edited.first.first(), chunks = edited.chunks.len(),
+            "files in the directory were edited; their chunks are no longer served");
         resource.edited = Some(edited);
         self.tell_edits(key);
         self.announce(key);
@@ -71,6 +93,20 @@ impl Driver {
 }
 
 /// Whether this is what is being served.
-fn is_served(resource: &Resource, published: &PublishedFile) -> bool {
+pub(super) fn is_served(resource: &Resource, published: &PublishedFile) -> bool {
     matches!(&resource.phase, Phase::Seeding(served) if served.path == published.path && served.identity == published.identity)
+}
+
+/// What was edited in a directory, and what helps.
+pub(super) fn edits(name: &ResourceName, edited: &Edited) -> String {
+    let top = TreeName::of_resource(name).map_or_else(String::new, |top| format!("{top}/"));
+    let first: Vec<String> = edited.first.iter().map(|file| format!("{top}{file}")).collect();
+    let what = edited_files(edited.files() as u64, &first);
+    let (chunks, total) = (edited.chunks.len(), edited.chunks.count());
+    let effect =
+        if chunks == 0 { String::new() } else { format!(", {chunks} of {total} chunks are not served") };
+    format!(
+        "{what}{effect}; `ttctl get --replace {}` makes it as it was, `ttctl share --replace PATH` publishes it as it is",
+        quoted(name)
+    )
 }

@@ -35,10 +35,19 @@ impl Driver {
             return self.check(key); // its name was removed meanwhile; other names' files are still to be checked
         }
         match (record, checked) {
-            (Some(record), Ok(checked)) if checked.whole => self.seed_again(key, &record, checked.identity),
+            (Some(record), Ok(checked)) if checked.whole => {
+                if let Some(resource) = self.library.get_mut(key) {
+                    resource.is_tree = checked.tree.is_some();
+                }
+                self.seed_again(key, &record, checked.identity);
+            }
             (Some(record), Ok(checked)) if self.is_edited(key, &record, &checked) => {
-                let edited = Edited::by_check(&checked.good);
-                self.seed_rest(key, &record, edited);
+                if let Some(edited) = checked.edited {
+                    self.seed_rest(key, &record, edited);
+                }
+            }
+            (Some(record), Ok(checked)) if checked.tree.is_some() && is_stray(&record) => {
+                self.keep_different_tree(key, &record, checked);
             }
             (Some(record), checked) if record.published.is_some_and(|identity| identity.is_unsure()) => {
                 self.forget_supposed_file(key, &record, checked);
@@ -52,12 +61,19 @@ impl Driver {
         }
     }
 
-    /// Whether a check found a directory that was edited: it is there, somebody wrote to its files, and something of it
-    /// is still right.
+    /// A directory that lies beside a manifest is not what the manifest describes. It stays as it is.
+    pub(super) fn keep_different_tree(&mut self, key: SwarmKey, record: &NameRecord, checked: CheckedFile) {
+        if let Some(resource) = self.library.get_mut(key) {
+            resource.is_tree = true;
+        }
+        self.file_differs(key, record, Ok(checked));
+    }
+
+    /// Whether a check found a directory that was edited: it is there, and somebody wrote to its files.
     fn is_edited(&self, key: SwarmKey, record: &NameRecord, checked: &CheckedFile) -> bool {
         let Some(resource) = self.library.get(key).filter(|resource| resource.is_tree) else { return false };
         let is_there = |identity| resource.published_file(&self.home, &record.name, identity).is_unchanged();
-        checked.identity.is_unsure() && !checked.good.is_empty() && record.published.is_some_and(is_there)
+        checked.identity.is_unsure() && record.published.is_some_and(is_there)
     }
 
     /// Serves what is right of a directory that was edited.
@@ -186,12 +202,19 @@ impl Driver {
                         unreadable: Vec::new(),
                         identity,
                         content: None,
+                        tree: None,
+                        edited: None,
                     },
                 );
             }
             Err(error) => self.fail_resource(key, error.into()),
         }
     }
+}
+
+/// Whether nothing was being fetched under a name of which it is not known what lies there: it was found at a start.
+fn is_stray(record: &NameRecord) -> bool {
+    !record.replace && record.published.is_some_and(|identity| identity.is_unsure())
 }
 
 /// Why the file under a name is not served any more. `is_damaged` means that nobody wrote to it.
@@ -203,6 +226,9 @@ fn why_differs(
 ) -> Why {
     let name = name.clone();
     match checked {
+        Ok(checked) if resource.is_tree && !resource.published_tree().is_some_and(|it| it.is_noted()) => {
+            Why::TreeDiffers { name, right: checked.good.len(), total: resource.count().get() }
+        }
         Ok(checked) => {
             let total = resource.count().get();
             let differing = total - checked.good.len();

@@ -7,7 +7,7 @@ use crate::inbox::{Asked, Input, Manner, Reply, TaskInput, Wanted, internal, sto
 use crate::library::{Older, Opening, Phase, Resource};
 use crate::panicked::caught;
 use crate::store::{
-    Lying, NameRecord, NameState, NotHere, PartFile, PublishedFile, Record, Slot, StoreError,
+    Edited, Lying, NameRecord, NameState, NotHere, PartFile, PublishedFile, Record, Slot, StoreError,
 };
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -31,7 +31,7 @@ enum Next {
 
 impl Driver {
     pub(super) fn get(&mut self, wanted: Wanted, reply: Reply<Accepted>) {
-        self.look_at_place(Asked { wanted, is_known: false, reply });
+        self.look_at_place(wanted, false, reply);
     }
 
     pub(super) fn find_locally(&mut self, what: &str, manner: Manner, by: WantedBy, reply: Reply<Accepted>) {
@@ -42,7 +42,7 @@ impl Driver {
         match manifest {
             Ok(manifest) => {
                 let wanted = Wanted::known(manifest, manner.replace, by).in_manner(manner);
-                self.look_at_place(Asked { wanted, is_known: true, reply });
+                self.look_at_place(wanted, true, reply);
             }
             Err(error) => drop(reply.send(Err(error))),
         }
@@ -58,18 +58,30 @@ impl Driver {
 
     /// Looks at what lies under the wanted name, because the library's knowledge may be two seconds old. The driver
     /// does not look itself, since the disk may not answer.
-    fn look_at_place(&self, asked: Asked) {
+    fn look_at_place(&self, wanted: Wanted, is_known: bool, reply: Reply<Accepted>) {
         let (home, context) = (self.home.clone(), self.context.clone());
-        let tree = self.tree_bytes(asked.wanted.manifest.name());
+        let tree = self.tree_bytes(wanted.manifest.name());
+        let served = self.former(wanted.manifest.name()).filter(|served| served.tree.is_some()).map(Arc::new);
+        let asked = Asked { wanted, is_known, served, reply };
         tokio::task::spawn_blocking(move || {
             let place = NameState::look(&home, asked.wanted.manifest.name(), tree);
+            let edited = asked.served.as_ref().and_then(|served| served.edited().ok().flatten());
             let here = home.must_be_here();
-            context.tell_blocking(Input::Task(TaskInput::Asked { asked, place, here }));
+            context.tell_blocking(Input::Task(TaskInput::Asked { asked, place, here, edited }));
         });
     }
 
-    pub(super) fn asked(&mut self, asked: Asked, place: NameState, here: Result<(), NotHere>) {
-        let Asked { wanted, is_known, reply } = asked;
+    pub(super) fn asked(
+        &mut self,
+        asked: Asked,
+        place: NameState,
+        here: Result<(), NotHere>,
+        edited: Option<Edited>,
+    ) {
+        let Asked { wanted, is_known, served, reply } = asked;
+        if let (Some(served), Some(edited), Ok(())) = (served, edited, &here) {
+            self.note_more_edits(served.manifest.key(), &served, edited);
+        }
         let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
         let place = match here {
             Ok(()) => place,
@@ -81,6 +93,19 @@ impl Driver {
         if is_known && self.library.key_of(name) != Some(key) {
             return drop(reply.send(Err(unknown(name.as_str())))); // it was just removed
         }
+        self.carry_out(wanted, place, false, reply);
+    }
+
+    /// Does what has to be done for a wanted resource. `is_compared` says that what lies under its name was compared
+    /// with it and is kept, and that it may be something else.
+    pub(super) fn carry_out(
+        &mut self,
+        wanted: Wanted,
+        place: NameState,
+        is_compared: bool,
+        reply: Reply<Accepted>,
+    ) {
+        let key = wanted.manifest.key();
         match self.accept(&wanted, &place) {
             Ok(Next::Here) => {
                 let accepted = self.accepted(key, &wanted);
@@ -91,8 +116,8 @@ impl Driver {
                 let accepted = self.accepted(other, &wanted);
                 self.answer_when_saved(reply, accepted);
             }
-            Ok(Next::Compare) => self.compare(wanted, reply),
-            Ok(Next::Begin) => self.begin(wanted, place, reply),
+            Ok(Next::Compare) if !is_compared => self.compare(wanted, reply),
+            Ok(Next::Compare | Next::Begin) => self.begin(wanted, place, reply),
             Err(error) => drop(reply.send(Err(error))),
         }
     }
@@ -124,6 +149,7 @@ impl Driver {
         self.must_be_free(wanted, place)?;
         self.must_have_room_for(name)?;
         if self.library.get(key).is_some() {
+            self.must_be_its_name(key, name)?;
             self.add_name(key, wanted);
             return Ok(Next::Here);
         }
@@ -135,7 +161,8 @@ impl Driver {
                 hint: Some("try again in a moment".to_owned()),
             });
         }
-        let is_strange = matches!(place.file, Lying::File(_)) && self.library.key_of(name).is_none();
+        let is_there = matches!(place.file, Lying::File(_)) || (place.is_directory() && !wanted.as_file);
+        let is_strange = is_there && self.library.key_of(name).is_none();
         Ok(if is_strange && !wanted.replace { Next::Compare } else { Next::Begin })
     }
 
@@ -172,11 +199,15 @@ impl Driver {
         let holder = self.library.key_of(name).and_then(|key| self.library.get(key));
         let file = holder.map_or_else(|| self.home.file(name), |resource| resource.path(&self.home, name));
         let manifest = self.home.manifest_file(name);
-        for (path, lying) in [(file, &place.file), (manifest, &place.manifest)] {
+        let is_tree = holder.is_some_and(|resource| resource.is_tree);
+        let expected = if is_tree { "a directory" } else { "a regular file" };
+        for (path, lying, expected) in
+            [(file, &place.file, expected), (manifest, &place.manifest, "a regular file")]
+        {
             if let Lying::Other(what) = lying {
                 return Err(ControlError {
                     kind: ErrorKind::Refused,
-                    message: format!("{} is {what}; only a regular file can be replaced", path.display()),
+                    message: format!("{} is {what}; only {expected} can be replaced", path.display()),
                     hint: Some("move it away, then try again".to_owned()),
                 });
             }
@@ -203,6 +234,7 @@ impl Driver {
         let complete = matches!(resource.phase, Phase::Seeding(_))
             && resource.record.names.iter().any(is_published)
             && !resource.troubles.contains_key(&name)
+            && resource.edited.is_none()
             && !self.folder.is_away();
         let is_tree = resource.is_tree;
         Ok(Accepted {
@@ -304,7 +336,9 @@ impl Driver {
                 Older::File(Arc::new(slot.instead_of(former)))
             }
             Some(_) => Older::Nothing,
-            None if place.file == Lying::Nothing => Older::Nothing,
+            None if place.file == Lying::Nothing && (!place.is_directory() || wanted.as_file) => {
+                Older::Nothing
+            }
             None => Older::Unknown,
         };
         let record = self.still_wanted(record, wanted);

@@ -73,6 +73,7 @@ impl Driver {
                 (fetching.shaping, resource.is_tree) = (Shaping::Known, true);
                 fetching.following.iter().for_each(Following::tell_laid_out);
                 tracing::info!(%name, id = %key, "it is a directory; its files are being written");
+                self.look_at_its_name(key);
                 self.changed();
             }
             Err(LayOutError::LinkOutside(_)) if resource.record.links_outside => {

@@ -64,6 +64,7 @@ impl Look {
 /// recorded as published, and the check that follows finds out whether it is right. If it is not, the download had not
 /// begun.
 fn suppose_published(home: &Home, record: &mut Record, slot: &Slot) {
+    doubt_unknown_trees(home, record, slot);
     if record.names.iter().any(|name| name.published.is_some()) {
         return;
     }
@@ -74,7 +75,26 @@ fn suppose_published(home: &Home, record: &mut Record, slot: &Slot) {
         return;
     }
     for name in &mut record.names {
-        name.published = FileIdentity::at(&home.file(&name.name)).ok().map(FileIdentity::unsure);
+        let file = FileIdentity::at(&home.file(&name.name)).ok();
+        // A directory only if its manifest is visible: something else may lie beside a download.
+        let is_shown = home.manifest_file(&name.name).exists() && !record.as_file;
+        let directory = home.directory(&name.name).filter(|_| is_shown);
+        let found = file.or_else(|| PublishedTree::identity_at(&directory?, 0).ok());
+        name.published = found.map(FileIdentity::unsure);
+    }
+}
+
+/// Handles the loss of what the slot of a tree knew of its files: the check that follows finds out whether the directory is
+/// right.
+fn doubt_unknown_trees(home: &Home, record: &mut Record, slot: &Slot) {
+    if slot.tree().exists() {
+        return;
+    }
+    for name in &mut record.names {
+        let (Some(identity), Some(path)) = (name.published, home.directory(&name.name)) else { continue };
+        if PublishedTree::identity_at(&path, identity.bytes).is_ok_and(|now| identity.is_same(&now)) {
+            name.published = Some(identity.unsure());
+        }
     }
 }
 
@@ -83,6 +103,13 @@ fn suppose_published_tree(home: &Home, record: &mut Record, slot: &Slot) {
     for name in &mut record.names {
         let Some(path) = home.tree(&name.name) else { continue };
         name.published = slot.tree().published_at(&path);
+    }
+    if slot.tree().may_have_name() && record.names.iter().all(|name| name.published.is_none()) {
+        // What its slot knew of its files is lost.
+        for name in &mut record.names {
+            let found = home.directory(&name.name).and_then(|path| PublishedTree::identity_at(&path, 0).ok());
+            name.published = found.map(FileIdentity::unsure);
+        }
     }
 }
 

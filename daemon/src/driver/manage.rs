@@ -78,6 +78,7 @@ impl Driver {
         };
         if self.library.get(key).is_some_and(|resource| is_blocked(&resource.phase)) {
             self.look_at_room();
+            self.doubt_taken_name(key);
             self.unblock(key);
         }
     }

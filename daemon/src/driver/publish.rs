@@ -69,6 +69,10 @@ impl Driver {
         if self.publishing.contains_key(&key) {
             return;
         }
+        if self.has_its_name(key, &source, &record.name) {
+            return self.publish(key); // the next one
+        }
+        let Some(resource) = self.library.get(key) else { return };
         let manifest = resource.manifest.with_name(record.name.clone());
         let (home, publisher) = (self.home.clone(), self.publisher.clone());
         let (name, to, slot) =
@@ -166,8 +170,7 @@ impl Driver {
             let rest = if delete { "its file is deleted" } else { "its file stays" };
             tracing::info!(%name, id = %key, "removed while it was being finished; {rest}");
             if let Some(identity) = unwanted {
-                let is_tree = matches!(source, Source::Download(download) if download.file.is_tree());
-                match is_tree {
+                match is_tree(source) {
                     true => self.saver.remove_tree(self.home.clone(), name.clone(), identity),
                     false => self.saver.remove_file(self.home.clone(), name.clone(), identity),
                 }
@@ -190,6 +193,10 @@ impl Driver {
         let why = match (error, source) {
             (PublishError::NameTaken(name), _) => Why::NameTaken(name),
             (PublishError::NoRoom(no_room), _) => no_room.into(),
+            (PublishError::Obstructed { path, what }, source) if is_tree(source) => {
+                let what = Some(what).filter(|what| *what != "a directory");
+                Why::DirectoryTaken { name: name.clone(), path, what }
+            }
             // The download waits until this is gone.
             (PublishError::Obstructed { path, what }, _) => Why::Obstructed { path, what },
             (PublishError::NotSynced(error), Source::Download(download)) => match self.is_current(download) {
@@ -222,6 +229,10 @@ impl Driver {
             _ => {}
         }
     }
+}
+
+fn is_tree(source: &Source) -> bool {
+    matches!(source, Source::Download(download) if download.file.is_tree())
 }
 
 /// The log line about a finished download.

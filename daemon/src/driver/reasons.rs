@@ -4,7 +4,7 @@
 use crate::library::{
     CheckStep, Checking, Fetching, FoundHere, Kind, Resource, Reuse, Reusing, Standing, Why,
 };
-use crate::store::{Edited, NoRoom, Record};
+use crate::store::{NoRoom, Record};
 use crate::throttle::Bucket;
 use crate::tracker::{Trouble, seconds};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
@@ -76,17 +76,6 @@ pub(super) fn conflict(resource: &Resource) -> Option<String> {
     Some(format!(
         "{tracker} knows this file with a different list of chunks: one of the two manifests is wrong"
     ))
-}
-
-/// What was edited in a directory.
-pub(super) fn edits(edited: &Edited) -> String {
-    let what = match edited.files {
-        0 => "files in it were edited".to_owned(),
-        1 => format!("{} was edited", edited.first),
-        files => format!("{files} files in it were edited, such as {}", edited.first),
-    };
-    let chunks = edited.chunks.len();
-    format!("{what}; {chunks} of its {} chunks are not served", edited.chunks.count())
 }
 
 /// What the check of a resource is doing. `before` is the number of checks before it.
@@ -269,6 +258,21 @@ pub(super) fn words_of(why: &Why) -> String {
             "{name} exists here with different content; move it away and `ttctl resume {0}`, or `ttctl get --replace {0}`",
             quoted(name)
         ),
+        Why::DirectoryTaken { name, path, what: None } => format!(
+            "{} exists here with different content; move it away and `ttctl resume {1}`, or `ttctl get --replace {1}`",
+            path.display(),
+            quoted(name)
+        ),
+        Why::DirectoryTaken { name, path, what: Some(what) } => format!(
+            "{} is {what} and in the way of the directory; move it away and `ttctl resume {}`",
+            path.display(),
+            quoted(name)
+        ),
+        Why::OtherName { name, first } => format!(
+            "the same directory is here as {first}, and a directory has one name; `ttctl remove {}`, or `ttctl get {} -o PATH` for a copy",
+            quoted(name),
+            quoted(first)
+        ),
         Why::Obstructed { path, what } => {
             format!("{} is {what} and in the way; move it away", path.display())
         }
@@ -292,6 +296,10 @@ pub(super) fn words_of(why: &Why) -> String {
         Why::CopyDiffers { name, differing, total } => format!(
             "{name} is damaged or was changed ({}); `ttctl get --replace {}` repairs it; if the change is intended, share it again",
             how_it_differs(*differing, *total),
+            quoted(name)
+        ),
+        Why::TreeDiffers { name, right, total } => format!(
+            "the directory of {name} was changed: {right} of {total} chunks match (names, permissions and times count); `ttctl get --replace {}` makes it right, `ttctl share --replace PATH` publishes it as it is",
             quoted(name)
         ),
         Why::Changed(name) => {
@@ -324,7 +332,7 @@ fn how_it_differs(differing: u32, total: u32) -> String {
 }
 
 /// A name as a word of a command that is shown.
-fn quoted(name: &ResourceName) -> String {
+pub(super) fn quoted(name: &ResourceName) -> String {
     shell::word(name.as_str())
 }
 
@@ -397,7 +405,8 @@ mod tests {
         };
         let silent = Why::Silent { folder: "/srv".into(), span: Duration::from_secs(31) };
         let original = |is_damaged| Why::OriginalDiffers { name: name(), differing: 1, total: 9, is_damaged };
-        let cases: [(Why, ErrorKind, &str); 12] = [
+        let taken = |what| Why::DirectoryTaken { name: name(), path: "/srv/app".into(), what };
+        let cases: [(Why, ErrorKind, &str); 15] = [
             (disk(28).into(), ErrorKind::NoSpace, "cannot write /srv/x: no space left on device"),
             (disk(5).into(), ErrorKind::Internal, "cannot write /srv/x: input/output error"),
             (NoRoom::Unknown(None).into(), ErrorKind::NoSpace, "the free space is not known yet"),
@@ -411,6 +420,21 @@ mod tests {
                 Why::Obstructed { path: "/srv/x".into(), what: "a directory" },
                 ErrorKind::Internal,
                 "/srv/x is a directory and in the way; move it away",
+            ),
+            (
+                taken(None),
+                ErrorKind::Refused,
+                "/srv/app exists here with different content; move it away and `ttctl resume x`, or `ttctl get --replace x`",
+            ),
+            (
+                taken(Some("a file")),
+                ErrorKind::Refused,
+                "/srv/app is a file and in the way of the directory; move it away and `ttctl resume x`",
+            ),
+            (
+                Why::TreeDiffers { name: name(), right: 1, total: 9 },
+                ErrorKind::Refused,
+                "the directory of x was changed: 1 of 9 chunks match (names, permissions and times count); `ttctl get --replace x`",
             ),
             (
                 original(false),

@@ -38,7 +38,9 @@ impl Driver {
                 self.saver.save(&resource.slot, &resource.record);
             }
             self.must_be_replaceable(name, place)?;
-            self.go_on(key, name);
+            if !(is_news && self.give_it_its_name(key)) {
+                self.go_on(key, name);
+            }
             return Ok(());
         };
         let is_other = place.file.is_other_than(&identity);
@@ -83,7 +85,7 @@ impl Driver {
             return self.check(key);
         }
         let published = resource.published_file(&self.home, name, identity);
-        self.source_changed(key, &Arc::new(published));
+        self.source_changed(key, &Arc::new(published), None);
     }
 
     /// The file under the name is gone, or is wrong and may be replaced. Makes it again: from the file of another name
@@ -128,9 +130,9 @@ impl Driver {
             let (mut changed, mut edited) = (Vec::new(), Vec::new());
             for (key, published) in files {
                 match published.edited() {
-                    Ok(Some(edits)) => edited.push((key, Arc::new(published), edits)),
-                    Ok(None) if published.is_unchanged() => {}
-                    Ok(None) | Err(_) => changed.push((key, Arc::new(published))),
+                    Ok(edits) if published.tree.is_some() => edited.push((key, Arc::new(published), edits)),
+                    Ok(_) if published.is_unchanged() => {}
+                    Ok(_) | Err(_) => changed.push((key, Arc::new(published))),
                 }
             }
             let here = home.must_be_here();
@@ -143,15 +145,15 @@ impl Driver {
         what: &str,
         here: Result<(), NotHere>,
         changed: &[(SwarmKey, Arc<PublishedFile>)],
-        edited: Vec<(SwarmKey, Arc<PublishedFile>, Edited)>,
+        edited: Vec<(SwarmKey, Arc<PublishedFile>, Option<Edited>)>,
         reply: Reply<Arc<Snapshot>>,
     ) {
         match here {
             Err(why) => self.folder_lost(why),
             Ok(()) => {
-                changed.iter().for_each(|(key, published)| self.source_changed(*key, published));
+                changed.iter().for_each(|(key, published)| self.source_changed(*key, published, None));
                 for (key, published, edited) in edited {
-                    self.note_edits(key, &published, edited);
+                    self.note_all_edits(key, &published, edited);
                 }
             }
         }

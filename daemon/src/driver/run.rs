@@ -67,7 +67,9 @@ impl Driver {
                 self.event(event);
             }
             Input::Doubt { key, index, peer } => self.doubt(key, index, peer),
-            Input::SourceChanged { key, published } => self.source_changed(key, &published),
+            Input::SourceChanged { key, published, chunk } => {
+                self.source_changed(key, &published, Some(chunk));
+            }
             Input::Taken { download, index, peer, taken } => self.taken(&download, index, peer, taken),
             Input::Found(found) => self.found(found),
             Input::Standing { key, tracker, standing } => self.stands(key, tracker, standing),
@@ -93,11 +95,12 @@ impl Driver {
                 self.cleared(task, &request, hashed, other)
             }
             TaskInput::Imported { task, request, imported } => self.imported(task, &request, imported),
-            TaskInput::Asked { asked, place, here } => self.asked(asked, place, here),
+            TaskInput::Asked { asked, place, here, edited } => self.asked(asked, place, here, edited),
             TaskInput::Inspected { what, here, changed, edited, reply } => {
                 self.inspected(&what, here, &changed, edited, reply);
             }
             TaskInput::Edited { key, published, edited } => self.edited(key, &published, edited),
+            TaskInput::Scanned(scanned) => self.scanned(scanned),
             TaskInput::Compared { task, wanted, checked } => self.compared(task, wanted, checked),
             TaskInput::Shown(shown) => self.shown(shown),
             TaskInput::Stray(stray) => self.stray(stray),
@@ -131,6 +134,7 @@ impl Driver {
             }
             TaskInput::ZerosMade { download, made } => self.zeros_made(&download, made),
             TaskInput::LaidOut { download, chunks, laid_out } => self.laid_out(&download, chunks, laid_out),
+            TaskInput::NamesLookedAt { download, taken } => self.names_looked_at(&download, taken),
             TaskInput::Whole { download, whole } => self.whole(&download, whole),
             TaskInput::Published { source, name, published } => self.published(&source, &name, published),
             TaskInput::Suspected { key, index, peer, good } => self.suspected(key, index, peer, good),
@@ -159,6 +163,7 @@ impl Driver {
         self.sync_due(now);
         self.retry_blocked(now);
         self.look_at_followers();
+        self.scan_trees(now);
         if self.ticks.is_multiple_of(8) {
             buffers::trim();
             self.report_progress();

@@ -115,8 +115,14 @@ impl Driver {
 
     /// Removes what was noted of a directory that is not shared after all.
     fn forget_hashed(&self, request: &ToShare, hashed: &Hashed) {
-        let key = SwarmKey { resource: hashed.resource, digest: ListDigest::of(&hashed.hashes) };
-        if request.tree.is_none() || self.library.get(key).is_some() || self.loading.may_have(key.resource) {
+        if request.tree.is_some() {
+            self.forget_noted(SwarmKey { resource: hashed.resource, digest: ListDigest::of(&hashed.hashes) });
+        }
+    }
+
+    /// Removes what was noted of a directory, unless its resource is here.
+    pub(super) fn forget_noted(&self, key: SwarmKey) {
+        if self.library.get(key).is_some() || self.loading.may_have(key.resource) {
             return;
         }
         let slot = self.home.slot(key);

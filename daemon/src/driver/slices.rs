@@ -52,7 +52,7 @@ impl Driver {
         }
         match here {
             Err(why) => self.folder_lost(why),
-            Ok(()) => changed.iter().for_each(|(key, published)| self.source_changed(*key, published)),
+            Ok(()) => changed.iter().for_each(|(key, published)| self.source_changed(*key, published, None)),
         }
     }
 }

@@ -10,10 +10,10 @@ use crate::library::{Library, Memory, Why};
 use crate::peer::link::Link;
 use crate::saver::Saver;
 use crate::snapshot::Snapshot;
-use crate::store::{Home, Publisher};
+use crate::store::{Home, Publisher, TreeScan};
 use crate::tasks::Tasks;
 use crate::tracker::Trackers;
-use crate::watch::{Checks, Events, FolderState, Lists, Pace, Slices, Stalls, Strays, Uploads};
+use crate::watch::{Checks, Events, FolderState, Lists, Pace, Slices, Stalls, Strays, TreeScans, Uploads};
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -88,6 +88,10 @@ pub struct Driver {
     pub(super) folder: FolderState,
     /// Checks whether served files have changed.
     pub(super) slices: Slices,
+    /// When files of directories are looked at.
+    pub(super) scans: TreeScans,
+    /// The directory whose files are being looked at, between two looks.
+    pub(super) scan: Option<Box<TreeScan>>,
     /// Why only a restart can help, if that is so.
     pub(super) ending: Option<Why>,
     /// The known lists of chunks of each resource.
@@ -149,6 +153,8 @@ impl Driver {
             loading: Loading::default(),
             folder: FolderState::default(),
             slices: Slices::default(),
+            scans: TreeScans::default(),
+            scan: None,
             ending: None,
             newest_ms: 0,
             lists: Lists::default(),

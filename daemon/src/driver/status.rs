@@ -1,9 +1,10 @@
 //! Reports the state of resources and peers. Touches neither network nor disk.
 
 use super::Driver;
+use super::edited::edits;
 use super::reasons::{
-    Reason, checking_reason, conflict, edits, following_reason, joined, limit, newer_version, reason,
-    reuse_reason, told, unusable, words_of,
+    Reason, checking_reason, conflict, following_reason, joined, limit, newer_version, reason, reuse_reason,
+    told, unusable, words_of,
 };
 use super::wanted::record_of;
 use crate::inbox::unknown;
@@ -144,7 +145,12 @@ impl Driver {
             }
             Phase::Fetching(fetching) => match &fetching.blocked {
                 // A trouble of the disk may pass; a name that is taken stays taken.
-                Some(Blocked { why: why @ Why::NameTaken(_), .. }) => told_as(State::Error, why),
+                Some(Blocked { why: Why::DirectoryTaken { .. }, probing: true, .. }) => {
+                    (State::Checking, "looking whether its name is free".into(), None)
+                }
+                Some(Blocked { why: why @ (Why::NameTaken(_) | Why::DirectoryTaken { .. }), .. }) => {
+                    told_as(State::Error, why)
+                }
                 Some(blocked) => told_as(State::Waiting, &blocked.why),
                 None if let Some(words) = reuse_reason(resource, &fetching.reuse) => {
                     (State::Checking, words.into(), None)
@@ -211,7 +217,7 @@ impl Driver {
         let standings =
             resource.standings.iter().map(|(url, (standing, at))| told(url, standing, at.elapsed()));
         let names = joined(standings.map(Some));
-        let edits = resource.edited.as_ref().map(edits);
+        let edits = resource.edited.as_ref().map(|edited| edits(resource.manifest.name(), edited));
         let here = joined([edits, names, conflict(resource), limit("upload", &self.context.up)]);
         Reason { here, trackers: unknown }
     }

@@ -1,12 +1,15 @@
 //! Finds strays at a start: `NAME` beside `NAME.tinytorrent` without a record, because records were torn, empty or
 //! gone, or the directory was restored from a backup. Each is compared with its manifest, one at a time, and served
-//! again if all of it is right. A wrong file stays as it is, and the next `get` uses its chunks.
+//! again if all of it is right. A wrong file stays as it is, and the next `get` uses its chunks. So does a wrong
+//! directory, which the status names in addition, because somebody has most likely edited a file in it.
 
 use super::Driver;
-use super::compare::{How, check_path, still_there};
+use super::compare::How;
 use super::state::RESOURCES_MAX;
+use super::unknown_tree::check_lying;
 use crate::inbox::{CheckedFile, Input, Stray, TaskInput, Wanted};
-use crate::store::{Home, StoreError};
+use crate::library::{CheckStep, Checking, Phase, Resource};
+use crate::store::{Home, Record, StoreError};
 use shared::manifest::Manifest;
 use shared::name::ResourceName;
 use shared::wanted::WantedBy;
@@ -65,6 +68,9 @@ impl Driver {
             return self.folder_lost(why);
         }
         match compared {
+            Ok((manifest, Ok(checked))) if is_different_tree(&checked) => {
+                self.show_different_tree(manifest, checked);
+            }
             Ok((manifest, checked)) if self.library.key_of(&name).is_none() => {
                 // nobody waits for the answer, and a refusal is logged
                 let _ = self.take_if_right(&Wanted::known(manifest, false, WantedBy::Found), checked);
@@ -77,6 +83,27 @@ impl Driver {
         }
         self.next_stray();
     }
+
+    /// Shows a directory that is not what the manifest beside it describes. It stays as it is until somebody asks for
+    /// it with `--replace`, or shares it.
+    fn show_different_tree(&mut self, manifest: Manifest, checked: CheckedFile) {
+        let (key, name) = (manifest.key(), manifest.name().clone());
+        let is_known = self.library.key_of(&name).is_some() || self.library.get(key).is_some();
+        if is_known || self.must_have_room_for(&name).is_err() {
+            return;
+        }
+        let found = self.name_record(key, &name, Some(checked.identity.unsure()), Some(&WantedBy::Found));
+        let record = Record::wanted(key, None, 0, found.clone());
+        let phase = Phase::Checking(Checking::new(CheckStep::Waits));
+        let resource = Resource::new(manifest, record, self.home.slot(key), phase);
+        drop(self.shelve(&resource, false));
+        self.library.insert(resource);
+        self.keep_different_tree(key, &found, checked);
+    }
+}
+
+fn is_different_tree(checked: &CheckedFile) -> bool {
+    checked.tree.is_some() && !checked.whole
 }
 
 fn compare(
@@ -85,12 +112,12 @@ fn compare(
     stop: &AtomicBool,
 ) -> Result<(Manifest, io::Result<CheckedFile>), StoreError> {
     let manifest = home.shown_manifest(name)?;
-    home.slot(manifest.key()).refuse_later()?;
-    let path = home.file(name);
+    let slot = home.slot(manifest.key());
+    slot.refuse_later()?;
     let progress = |_| match stop.load(Ordering::Relaxed) {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };
-    let checked = check_path(&path, How::Strictly, &manifest, &progress);
-    Ok((manifest, checked.and_then(|checked| still_there(&path, checked))))
+    let checked = check_lying(home, &slot, How::Strictly, &manifest, &progress);
+    Ok((manifest, checked))
 }

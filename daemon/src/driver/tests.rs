@@ -1,5 +1,6 @@
 //! Tests of the driver with a real folder and no network: what must hold when things happen at the wrong moment.
 
+mod adopt_trees;
 mod checks;
 mod contents;
 mod durability;

@@ -53,6 +53,8 @@ pub enum Input {
         key: SwarmKey,
         /// The file.
         published: Arc<PublishedFile>,
+        /// The chunk that could not be read because of that.
+        chunk: ChunkIndex,
     },
     /// A chunk from a peer was verified and written, or one of the two failed.
     Taken {

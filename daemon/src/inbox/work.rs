@@ -4,13 +4,13 @@ use super::command::{Reply, ToShare, Wanted};
 use super::found;
 use crate::library::{
     Check, Download, Follow, Followed, HashedWhole, Opening, ReadError, ReuseWork, ReusedFrom, Source,
-    TakeError,
+    TakeError, Why,
 };
 use crate::panicked::Panicked;
 use crate::snapshot::Snapshot;
 use crate::store::{
     Edited, FileIdentity, Home, LayOutError, Loaded, NameState, NotHere, PartFile, PublishError,
-    PublishedFile, Record, Shape, Slot, StoreError,
+    PublishedFile, PublishedTree, Record, Shape, Slot, StoreError, TreeScan,
 };
 use crate::watch::Turn;
 use shared::chunk::ChunkIndex;
@@ -28,6 +28,7 @@ use shared::url::TrackerUrl;
 use std::ffi::OsString;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// A result of background work. Where a field `here` stands beside a result, it says whether the shared directory was
@@ -45,15 +46,16 @@ pub enum TaskInput {
     },
     /// An import was put under its name, or failed.
     Imported { task: TaskId, request: ToShare, imported: Imported },
-    /// The files under the name of a requested resource were examined.
-    Asked { asked: Asked, place: NameState, here: Result<(), NotHere> },
-    /// The files of the resources that somebody inspects were checked, and of directories all files (`edited`); `changed` are those that are not what was
-    /// hashed.
+    /// The files under the name of a requested resource were examined, and all files of a directory that is served under
+    /// it: what was edited.
+    Asked { asked: Asked, place: NameState, here: Result<(), NotHere>, edited: Option<Edited> },
+    /// The files of the resources that somebody inspects were checked, and of directories all files (`edited`); `changed`
+    /// are those that are not what was hashed.
     Inspected {
         what: String,
         here: Result<(), NotHere>,
         changed: Vec<(SwarmKey, Arc<PublishedFile>)>,
-        edited: Vec<(SwarmKey, Arc<PublishedFile>, Edited)>,
+        edited: Vec<(SwarmKey, Arc<PublishedFile>, Option<Edited>)>,
         reply: Reply<Arc<Snapshot>>,
     },
     /// The files of a directory were looked at, because a chunk of it could not be read.
@@ -62,6 +64,8 @@ pub enum TaskInput {
         published: Arc<PublishedFile>,
         edited: Result<Result<Option<Edited>, StoreError>, Panicked>,
     },
+    /// Some files of a directory were looked at, although nobody reads them.
+    Scanned(Result<Scanned, Panicked>),
     /// A file that no resource owns was compared with the resource that is wanted under its name.
     Compared { task: TaskId, wanted: Wanted, checked: io::Result<CheckedFile> },
     /// The names of the shared directory's visible manifests were listed.
@@ -124,6 +128,8 @@ pub enum TaskInput {
     ZerosMade { download: Arc<Download>, made: Result<HaveMap, StoreError> },
     /// It was found out, from its first `chunks` chunks, whether a download is a tree; if it is, it was laid out.
     LaidOut { download: Arc<Download>, chunks: u32, laid_out: Result<Shape, LayOutError> },
+    /// What lies under the names of a download that is a tree was looked at; something else is at the paths of `taken`.
+    NamesLookedAt { download: Arc<Download>, taken: Vec<(ResourceName, Why)> },
     /// The hash of a complete download was computed.
     Whole { download: Arc<Download>, whole: HashedWhole },
     /// A complete download, or a copy of a finished file, was put under its name, or could not be.
@@ -148,6 +154,39 @@ pub struct CheckedFile {
     pub identity: FileIdentity,
     /// What the file contains, if it is one that a download may replace.
     pub content: Option<Box<Manifest>>,
+    /// What is noted of it, if it is a directory.
+    pub tree: Option<PublishedTree>,
+    /// What somebody has edited in it, if it is a directory of which it is known what was in it, and not all is right.
+    pub edited: Option<Edited>,
+}
+
+/// Some files of a directory were looked at, to find those that were edited.
+#[derive(Debug)]
+pub struct Scanned {
+    /// The directory.
+    pub published: Arc<PublishedFile>,
+    /// What that took.
+    pub spent: Spent,
+    /// How far the look is.
+    pub look: Result<TreeLook, StoreError>,
+}
+
+/// What some work took.
+#[derive(Debug, Clone, Copy)]
+pub struct Spent {
+    /// The processor time.
+    pub worked: Duration,
+    /// The time from its beginning to its end.
+    pub lasted: Duration,
+}
+
+/// How far a look at the files of a directory is.
+#[derive(Debug)]
+pub enum TreeLook {
+    /// More files are to be looked at. With the first ones that were edited, if they were found now.
+    More(Box<TreeScan>, Option<Edited>),
+    /// All files were looked at: what was edited.
+    All(Option<Edited>),
 }
 
 /// Some of the files of this machine that chunks can be taken from.
@@ -176,6 +215,8 @@ pub struct Asked {
     pub wanted: Wanted,
     /// Whether it is or was here already, so that no new download begins.
     pub is_known: bool,
+    /// The directory that is served under its name, if one is.
+    pub served: Option<Arc<PublishedFile>>,
     pub reply: Reply<Accepted>,
 }
 

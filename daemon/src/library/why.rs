@@ -28,6 +28,22 @@ pub enum Why {
     },
     /// The shared directory has a file with other content under the name.
     NameTaken(ResourceName),
+    /// Something is at the path where a download would be laid out as a directory, and it may not be replaced.
+    DirectoryTaken {
+        /// The name of the download.
+        name: ResourceName,
+        /// The path.
+        path: PathBuf,
+        /// What is there ("a file"); `None` for another directory.
+        what: Option<&'static str>,
+    },
+    /// A directory is here under another name, and it has one name.
+    OtherName {
+        /// The name that it does not get.
+        name: ResourceName,
+        /// The name that it has.
+        first: ResourceName,
+    },
     /// Something that is not a file is at the path of a file or its manifest.
     Obstructed {
         /// The path.
@@ -71,6 +87,15 @@ pub enum Why {
         /// The number of all its chunks.
         total: u32,
     },
+    /// The directory beside a manifest is not the one that it describes. Nobody knows what it was, and it is kept.
+    TreeDiffers {
+        /// The name.
+        name: ResourceName,
+        /// The number of chunks that are right.
+        right: u32,
+        /// The number of all chunks.
+        total: u32,
+    },
     /// The file under a name was changed or removed since it was hashed; its new content was not read yet.
     Changed(ResourceName),
     /// The file under the name is gone.
@@ -99,7 +124,10 @@ impl Why {
             Why::NotHere(_)
             | Why::Silent { .. }
             | Why::NameTaken(_)
+            | Why::DirectoryTaken { .. }
+            | Why::OtherName { .. }
             | Why::OriginalDiffers { .. }
+            | Why::TreeDiffers { .. }
             | Why::Changed(_)
             | Why::Gone(_)
             | Why::FileUnreadable(_)
@@ -121,6 +149,7 @@ impl Why {
             Why::OriginalDiffers { differing, total, .. } | Why::CopyDiffers { differing, total, .. } => {
                 Some(total.saturating_sub(*differing))
             }
+            Why::TreeDiffers { right, .. } => Some(*right),
             _ => None,
         }
     }

@@ -331,7 +331,7 @@ impl PeerService {
                 let key = source.key();
                 match (error, self.0.peer.get()) {
                     (ReadError::Changed(published), _) => {
-                        self.0.context.tell(Input::SourceChanged { key, published }).await;
+                        self.0.context.tell(Input::SourceChanged { key, published, chunk: index }).await;
                     }
                     (ReadError::Store(_), Some(&(peer, _))) => {
                         self.0.context.tell(Input::Doubt { key, index, peer }).await;

@@ -1,13 +1,19 @@
 //! Finds the files of a published tree that are not what was hashed any more.
 
+use super::published_tree::Loaded;
 use super::root::Root;
+use super::tree_form::TreeIdentities;
 use super::{At, FileIdentity, PublishedFile, StoreError};
 use rustix::fs::{Mode, OFlags};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::have::HaveMap;
-use shared::tree::EntryKind;
+use shared::tree::{EntryIndex, EntryKind, Segment, TreeLayout};
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
+
+/// How many of the edited files are named, the first ones. More would not fit a line.
+const NAMED_MAX: usize = 3;
 
 /// What somebody has edited in a published tree: files that were written to, replaced or removed. Their chunks are not
 /// served; all others are.
@@ -15,10 +21,11 @@ use std::ops::Range;
 pub struct Edited {
     /// The chunks that contain bytes of these files.
     pub chunks: HaveMap,
-    /// The number of the files, at least 1 if it is known.
-    pub files: u64,
-    /// The path of one of them, below the tree's top directory.
-    pub first: String,
+    /// The paths of the first of them, below the tree's top directory.
+    pub first: Vec<String>,
+    files: BTreeSet<EntryIndex>,
+    /// Whether a check found it, which read every byte: a look at the files alone does not take any of it back.
+    is_checked: bool,
 }
 
 impl PublishedFile {
@@ -29,48 +36,133 @@ impl PublishedFile {
     /// When it is not there any more, or its listing cannot be read.
     pub fn edited(&self) -> Result<Option<Edited>, StoreError> {
         let Some(tree) = &self.tree else { return Ok(None) };
-        if !self.is_unchanged() {
-            return Err(io::Error::from(io::ErrorKind::NotFound)).at("access", &self.path);
-        }
-        let root = Root::open(&self.path).at("open", &self.path)?;
+        let root = self.root()?;
         let layout = tree.form().load()?;
         let identities = tree.form().read_identities(layout.listing().len())?;
-        let mut edited = Edited { chunks: HaveMap::empty(layout.count()), files: 0, first: String::new() };
-        for index in layout.listing().indices() {
-            let entry = layout.listing().entry(index);
-            let EntryKind::File { bytes } = entry.kind else { continue };
-            let path = entry.path.as_str();
-            let now = root.open_below(path, OFlags::PATH, Mode::empty()).and_then(|file| file.metadata());
-            let is_same = now.is_ok_and(|now| {
-                now.is_file() && identities.of(index, bytes).is_same(&FileIdentity::of_metadata(&now))
-            });
-            if !is_same {
-                for chunk in chunks_of(layout.content_range(index)) {
-                    edited.chunks.insert(chunk);
-                }
-                edited.files += 1;
-                if edited.first.is_empty() {
-                    edited.first = path.to_owned();
-                }
-            }
-        }
-        Ok((edited.files > 0).then_some(edited))
+        Ok(look(&root, &layout, &identities, layout.listing().indices()))
     }
+
+    /// The same of some files, which are looked at in any case.
+    ///
+    /// # Errors
+    /// Those of [`edited`](PublishedFile::edited).
+    pub(super) fn edited_of(&self, files: &[EntryIndex]) -> Result<Option<Edited>, StoreError> {
+        let Some(tree) = &self.tree else { return Ok(None) };
+        let root = self.root()?;
+        let layout = tree.form().load()?;
+        let identities = tree.form().read_identities(layout.listing().len())?;
+        let entries = layout.listing().len();
+        let files = files.iter().copied().filter(|file| file.slot() < entries);
+        Ok(look(&root, &layout, &identities, files))
+    }
+
+    /// The same of the files that a chunk has bytes of.
+    ///
+    /// # Errors
+    /// Those of [`edited`](PublishedFile::edited).
+    pub fn edited_in(&self, chunk: ChunkIndex) -> Result<Option<Edited>, StoreError> {
+        let Some(tree) = &self.tree else { return Ok(None) };
+        let root = self.root()?;
+        let loaded = tree.load()?;
+        let Loaded { layout, identities, .. } = &*loaded;
+        let end = layout.bytes().min(chunk.offset() + u64::from(CHUNK_BYTES));
+        let files = layout.segments(chunk.offset()..end).filter_map(|segment| match segment {
+            Segment::File { entry, .. } => Some(entry),
+            _ => None,
+        });
+        Ok(look(&root, layout, identities, files))
+    }
+
+    fn root(&self) -> Result<Root, StoreError> {
+        match self.is_unchanged() {
+            true => Root::open(&self.path).at("open", &self.path),
+            false => Err(io::Error::from(io::ErrorKind::NotFound)).at("access", &self.path),
+        }
+    }
+}
+
+/// Looks at some files of a tree.
+fn look(
+    root: &Root,
+    layout: &TreeLayout,
+    identities: &TreeIdentities,
+    files: impl Iterator<Item = EntryIndex>,
+) -> Option<Edited> {
+    let is_edited = |index: &EntryIndex| {
+        let entry = layout.listing().entry(*index);
+        let EntryKind::File { bytes } = entry.kind else { return false };
+        !is_same(root, entry.path.as_str(), &identities.of(*index, bytes))
+    };
+    Edited::of(layout, files.filter(is_edited))
+}
+
+/// Whether a file is still the one that was hashed.
+pub(super) fn is_same(root: &Root, path: &str, identity: &FileIdentity) -> bool {
+    let now = root.open_below(path, OFlags::PATH, Mode::empty()).and_then(|file| file.metadata());
+    now.is_ok_and(|now| now.is_file() && identity.is_same(&FileIdentity::of_metadata(&now)))
 }
 
 impl Edited {
-    /// What a check found: the chunks that are right.
-    pub fn by_check(good: &HaveMap) -> Edited {
-        let mut chunks = HaveMap::empty(good.count());
-        for chunk in good.missing_from(ChunkIndex(0)) {
-            chunks.insert(chunk);
+    /// These files with all their chunks; `None` if there are none.
+    fn of(layout: &TreeLayout, files: impl Iterator<Item = EntryIndex>) -> Option<Edited> {
+        let files: BTreeSet<EntryIndex> = files.collect();
+        if files.is_empty() {
+            return None;
         }
-        Edited { chunks, files: 0, first: String::new() }
+        let all_right = HaveMap::full(layout.count());
+        Some(Edited { is_checked: false, ..Edited::checked(layout, &all_right, files) })
+    }
+
+    /// What a check found: the chunks that are right, and the files that somebody wrote to. No chunk of these is served,
+    /// since nobody knows when they are written to again.
+    pub(super) fn checked(layout: &TreeLayout, good: &HaveMap, files: BTreeSet<EntryIndex>) -> Edited {
+        let mut edited = Edited { first: named(layout, &files), ..Edited::unknown(good) };
+        for file in &files {
+            chunks_of(layout.content_range(*file)).for_each(|chunk| _ = edited.chunks.insert(chunk));
+        }
+        edited.files = files;
+        edited
+    }
+
+    /// What is wrong with a directory of which it is not known what was in it: the chunks that are not right.
+    pub fn unknown(good: &HaveMap) -> Edited {
+        let mut chunks = HaveMap::empty(good.count());
+        good.missing_from(ChunkIndex(0)).for_each(|chunk| _ = chunks.insert(chunk));
+        Edited { chunks, first: Vec::new(), files: BTreeSet::new(), is_checked: true }
+    }
+
+    /// The number of the files.
+    pub fn files(&self) -> usize {
+        self.files.len()
+    }
+
+    /// This and more that was found.
+    #[must_use]
+    pub fn with(mut self, more: Edited) -> Edited {
+        more.chunks.iter().for_each(|chunk| _ = self.chunks.insert(chunk));
+        let names = more.first.into_iter().filter(|name| !self.first.contains(name));
+        let names: Vec<String> = names.take(NAMED_MAX.saturating_sub(self.first.len())).collect();
+        self.first.extend(names);
+        self.files.extend(more.files);
+        self
+    }
+
+    /// What holds after a look at all files found this, or nothing: what a check found stays.
+    pub fn after_look(before: Option<&Edited>, found: Option<Edited>) -> Option<Edited> {
+        match before.filter(|before| before.is_checked) {
+            None => found,
+            Some(checked) => Some(found.into_iter().fold(checked.clone(), Edited::with)),
+        }
     }
 }
 
+fn named(layout: &TreeLayout, files: &BTreeSet<EntryIndex>) -> Vec<String> {
+    let path = |index: &EntryIndex| layout.listing().entry(*index).path.as_str().to_owned();
+    files.iter().take(NAMED_MAX).map(path).collect()
+}
+
 /// The chunks that a range of bytes is in.
-fn chunks_of(range: Range<u64>) -> impl Iterator<Item = ChunkIndex> {
+pub(super) fn chunks_of(range: Range<u64>) -> impl Iterator<Item = ChunkIndex> {
     let chunk = u64::from(CHUNK_BYTES);
     let end = if range.is_empty() { range.start / chunk } else { range.end.div_ceil(chunk) };
     (range.start / chunk..end).map(|index| ChunkIndex(index as u32))

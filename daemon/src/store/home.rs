@@ -190,6 +190,11 @@ impl Home {
         TreeName::of_resource(name).map(|tree| self.folder.join(tree.as_str()))
     }
 
+    /// The path of a tree whose resource has this name, if a directory is there. Accesses the disk.
+    pub fn directory(&self, name: &ResourceName) -> Option<PathBuf> {
+        self.tree(name).filter(|path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()))
+    }
+
     /// The path of the visible manifest for this name.
     pub fn manifest_file(&self, name: &ResourceName) -> PathBuf {
         self.folder.join(name.manifest_name())

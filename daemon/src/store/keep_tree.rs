@@ -1,6 +1,6 @@
 //! Takes a directory that lies in the shared directory as it is: its chunks are served from its files.
 
-use super::tree_form::TreeIdentities;
+use super::tree_form::{TreeForm, TreeIdentities};
 use super::{At, FileIdentity, Slot, StoreError};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
@@ -27,20 +27,7 @@ impl Slot {
     /// When the disk refuses.
     pub fn keep_tree(&self, tree: &HashedTree) -> Result<(), StoreError> {
         self.make_folder()?;
-        let (layout, seen) = (&tree.walked.layout, &tree.walked.seen);
-        let listing = layout.listing();
-        let mut identities = TreeIdentities::new(seen[0].inode, listing.len());
-        for (index, seen) in listing.indices().zip(seen) {
-            if let EntryKind::File { bytes } = listing.entry(index).kind {
-                let identity = FileIdentity::of_parts(seen.inode, bytes, seen.modified_s, seen.modified_ns);
-                identities.set(index, &identity);
-            }
-        }
-        let form = self.tree();
-        form.write_sums(&tree.sums.to_bytes(layout))?;
-        form.write_identities(&identities)?;
-        // With the listing it counts as a tree.
-        form.write_listing(listing)
+        self.tree().keep(tree)
     }
 
     /// Removes what [`keep_tree`](Slot::keep_tree) noted in a slot that has no record.
@@ -59,5 +46,24 @@ impl Slot {
         {
             tracing::warn!(%error, "cannot remove what was noted of a directory"); // the next start does
         }
+    }
+}
+
+impl TreeForm {
+    /// Notes the listing, the sums and the identities of a directory that was hashed.
+    pub(super) fn keep(&self, tree: &HashedTree) -> Result<(), StoreError> {
+        let (layout, seen) = (&tree.walked.layout, &tree.walked.seen);
+        let listing = layout.listing();
+        let mut identities = TreeIdentities::new(seen[0].inode, listing.len());
+        for (index, seen) in listing.indices().zip(seen) {
+            if let EntryKind::File { bytes } = listing.entry(index).kind {
+                let identity = FileIdentity::of_parts(seen.inode, bytes, seen.modified_s, seen.modified_ns);
+                identities.set(index, &identity);
+            }
+        }
+        self.write_sums(&tree.sums.to_bytes(layout))?;
+        self.write_identities(&identities)?;
+        // With the listing it counts as a tree.
+        self.write_listing(listing)
     }
 }

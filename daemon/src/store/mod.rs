@@ -71,6 +71,7 @@ mod sums;
 mod trash;
 mod tree_form;
 mod tree_part;
+mod tree_scan;
 mod tree_writer;
 #[cfg(test)]
 mod undo;
@@ -108,3 +109,4 @@ pub use root::Root;
 pub use slot::Slot;
 pub use staging::StagingTree;
 pub use sums::SumsReader;
+pub use tree_scan::TreeScan;

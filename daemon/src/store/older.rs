@@ -11,6 +11,8 @@
 
 use super::slot::{MANIFEST_BYTES_MAX, manifest_of, sealed_manifest};
 use super::{At, Home, PublishedFile, PublishedTree, Slot, StoreError, atomic};
+use shared::host::tree::HashedTree;
+use shared::manifest::Manifest;
 use shared::name::ResourceName;
 
 impl Slot {
@@ -37,6 +39,21 @@ impl Slot {
             self.disk.link(&from, &to)?;
         }
         Ok(())
+    }
+
+    /// Keeps what was found in a directory that nobody knows, which the download of this slot will replace. `content` is
+    /// the manifest of what is in it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn keep_unknown(&self, tree: &HashedTree, content: &Manifest) -> Result<PublishedTree, StoreError> {
+        let older = self.older();
+        self.forget_older()?;
+        self.make_folder()?;
+        self.disk.make_folder(&older.folder)?;
+        atomic::write(&self.disk, &older.manifest(), &sealed_manifest(content))?;
+        older.tree().keep(tree)?;
+        Ok(PublishedTree::new(older.tree()))
     }
 
     /// Removes what was kept.

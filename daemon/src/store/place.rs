@@ -27,25 +27,39 @@ pub struct NameState {
     pub file: Lying,
     /// What is at its manifest's path.
     pub manifest: Lying,
+    /// Whether a directory is at the path that the resource would have as a tree, and the resource that has the name is
+    /// none.
+    pub is_beside_directory: bool,
 }
 
 impl NameState {
     /// Not examined yet, or the directory itself is missing.
-    pub const UNKNOWN: NameState = NameState { file: Lying::Unknown, manifest: Lying::Unknown };
+    pub const UNKNOWN: NameState =
+        NameState { file: Lying::Unknown, manifest: Lying::Unknown, is_beside_directory: false };
+
+    /// A directory that nobody knows, without a manifest.
+    pub const UNKNOWN_DIRECTORY: NameState =
+        NameState { file: Lying::Nothing, manifest: Lying::Nothing, is_beside_directory: true };
 
     /// A file without a manifest.
     pub fn of_file(identity: FileIdentity) -> NameState {
-        NameState { file: Lying::File(identity), manifest: Lying::Nothing }
+        NameState { file: Lying::File(identity), manifest: Lying::Nothing, is_beside_directory: false }
     }
 
-    /// Examines both paths. Blocks as long as the disk does.
+    /// Whether a directory that may be the resource lies there, and no file.
+    pub fn is_directory(&self) -> bool {
+        self.is_beside_directory && self.file == Lying::Nothing
+    }
+
+    /// Examines the paths. Blocks as long as the disk does.
     /// `tree` is the size of the resource that has the name, in bytes, if it is a tree.
     pub fn look(home: &Home, name: &ResourceName, tree: Option<u64>) -> NameState {
         let file = match tree.and_then(|bytes| Some((home.tree(name)?, bytes))) {
             Some((path, bytes)) => Lying::tree_at(&path, bytes),
             None => Lying::at(&home.file(name)),
         };
-        NameState { file, manifest: Lying::at(&home.manifest_file(name)) }
+        let is_beside_directory = tree.is_none() && home.directory(name).is_some();
+        NameState { file, manifest: Lying::at(&home.manifest_file(name)), is_beside_directory }
     }
 }
 

@@ -2,17 +2,19 @@
 //! that was hashed. Nothing is open and the listing is not in memory unless chunks are being served, since a daemon may
 //! have many trees.
 
+use super::edited::chunks_of;
 use super::layout::{Layout, Place};
 use super::root::Root;
 use super::tree_form::{TreeForm, TreeIdentities};
-use super::{At, FileIdentity, StoreError, invalid};
+use super::{At, Edited, FileIdentity, StoreError, invalid};
 use bytes::BytesMut;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::have::HaveMap;
 use shared::host::hashing::Body;
 use shared::rpc::wire::buffers;
-use shared::tree::{EntryKind, TreeLayout};
+use shared::tree::{EntryIndex, EntryKind, TreeLayout};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -31,13 +33,13 @@ pub struct PublishedTree {
 }
 
 #[derive(Debug)]
-struct Loaded {
+pub(super) struct Loaded {
     /// The slot.
     folder: PathBuf,
     /// The identity of the file of identities: another one is written when the files were checked.
     stamp: FileIdentity,
-    layout: TreeLayout,
-    identities: TreeIdentities,
+    pub(super) layout: TreeLayout,
+    pub(super) identities: TreeIdentities,
     sums: File,
 }
 
@@ -45,6 +47,11 @@ impl PublishedTree {
     /// The tree of this slot.
     pub fn new(form: TreeForm) -> PublishedTree {
         PublishedTree { form }
+    }
+
+    /// Whether its slot says which files it has, and what they were when they were hashed.
+    pub fn is_noted(&self) -> bool {
+        self.form.exists() && self.form.has_identities()
     }
 
     /// Where the files of its slot are.
@@ -87,6 +94,7 @@ impl PublishedTree {
         Ok(TreeBody {
             form: self.form.clone(),
             is_as_hashed: known.as_ref() == Some(&before),
+            known,
             root,
             layout,
             sums,
@@ -102,7 +110,7 @@ impl PublishedTree {
         Ok(OpenTree { loaded: self.load()?, root: Root::open(path).at("open", path)? })
     }
 
-    fn load(&self) -> Result<Arc<Loaded>, StoreError> {
+    pub(super) fn load(&self) -> Result<Arc<Loaded>, StoreError> {
         static RECENT: Mutex<VecDeque<Arc<Loaded>>> = Mutex::new(VecDeque::new());
         /// Held while one is loaded. Whoever else needs it waits for it: each would take tens of megabytes otherwise.
         static LOADING: Mutex<()> = Mutex::new(());
@@ -197,17 +205,22 @@ pub struct TreeBody {
     layout: TreeLayout,
     sums: File,
     before: TreeIdentities,
+    /// What its slot says of the files; `None` if that is lost.
+    known: Option<TreeIdentities>,
     /// Whether nobody has written to the files since they were hashed.
     pub is_as_hashed: bool,
 }
 
 impl TreeBody {
-    /// Whether all directories and symbolic links are as the listing says. No byte of a chunk depends on that.
+    /// Whether all directories, symbolic links and empty files are as the listing says. No byte of a chunk depends on
+    /// that.
     pub fn is_complete(&self) -> bool {
-        self.layout.listing().entries().all(|entry| {
+        let listing = self.layout.listing();
+        listing.indices().all(|index| {
+            let entry = listing.entry(index);
             let path = entry.path.as_str();
             match entry.kind {
-                EntryKind::File { .. } => true,
+                EntryKind::File { .. } => self.before.has(index),
                 EntryKind::Directory => {
                     let flags = OFlags::PATH | OFlags::DIRECTORY;
                     self.root.open_below(path, flags, Mode::empty()).is_ok()
@@ -219,12 +232,40 @@ impl TreeBody {
         })
     }
 
-    /// Notes that the files are right as they are, so that they are served again.
+    /// Notes the files of which all chunks are right as they are, so that they are served again.
     ///
     /// # Errors
     /// When that cannot be written.
-    pub fn note_right(&self) -> Result<(), StoreError> {
-        if self.is_as_hashed { Ok(()) } else { self.form.write_identities(&self.before) }
+    pub fn note_right(&self, good: &HaveMap) -> Result<(), StoreError> {
+        if self.is_as_hashed {
+            return Ok(());
+        }
+        let listing = self.layout.listing();
+        let none = || TreeIdentities::new(self.before.top, listing.len());
+        let mut now = self.known.clone().unwrap_or_else(none);
+        now.top = self.before.top;
+        listing.indices().filter(|index| self.is_right(*index, good)).for_each(|index| {
+            now.take(&self.before, index);
+        });
+        if self.known.as_ref() == Some(&now) { Ok(()) } else { self.form.write_identities(&now) }
+    }
+
+    /// What was edited in it, after its chunks were compared: the files that somebody wrote to and that are not right.
+    pub fn edited(&self, good: &HaveMap) -> Edited {
+        let listing = self.layout.listing();
+        let was_written_to = |index: &EntryIndex| {
+            let known = self.known.as_ref();
+            known.is_none_or(|known| !known.agrees(&self.before, *index)) || !self.before.has(*index)
+        };
+        let files = listing.indices().filter(|index| listing.entry(*index).is_file());
+        let files = files.filter(was_written_to).filter(|index| !self.is_right(*index, good));
+        Edited::checked(&self.layout, good, files.collect())
+    }
+
+    /// Whether a file is there and all its chunks are right.
+    fn is_right(&self, index: EntryIndex, good: &HaveMap) -> bool {
+        let mut chunks = chunks_of(self.layout.content_range(index));
+        self.before.has(index) && chunks.all(|chunk| good.contains(chunk))
     }
 
     fn read(&self, place: Place, buffer: &mut [u8]) -> io::Result<()> {

@@ -14,6 +14,10 @@ const READ_BYTES: usize = 64 << 10;
 /// Limits the lines before the list of chunk hashes: the name, the id and the trackers, with one to spare.
 const HEAD_LINES_MAX: u64 = 4;
 
+/// Limits the chunks of a manifest beside a directory, whose size is not known before it was walked. A larger one is not
+/// recognized without its record. That many are 1 TiB, and the text of their manifest has 65 MiB.
+const TREE_CHUNKS_MAX: u32 = 1 << 20;
+
 /// The bytes of a chunk's line: 64 digits and the line end.
 const CHUNK_LINE_BYTES: u64 = 65;
 
@@ -37,30 +41,47 @@ impl Home {
     }
 
     /// The visible manifest of a name, if it fits the file next to it. No more is read than a file of that size needs.
+    /// Where no file is and a directory may be the resource, no more is read than the manifest of a directory needs that has
+    /// [`TREE_CHUNKS_MAX`] chunks.
     ///
     /// # Errors
     /// When there is no such file, or the manifest belongs to something else.
     pub fn shown_manifest(&self, name: &ResourceName) -> Result<Manifest, StoreError> {
         let (path, file) = (self.manifest_file(name), self.file(name));
+        if self.directory(name).is_some() && !file.exists() {
+            let bytes_max = head_bytes_max() + CHUNK_LINE_BYTES * u64::from(TREE_CHUNKS_MAX);
+            return self.read_shown(name, bytes_max, "a directory");
+        }
         let bytes = open_regular(&file)?.metadata().at("access", &file)?.len();
         let count = ChunkCount::of_bytes(bytes)
             .ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))
             .at("use", &file)?;
-        let bytes_max = HEAD_LINES_MAX * LINE_BYTES_MAX as u64 + CHUNK_LINE_BYTES * u64::from(count.get());
-        let text = open_regular(&path)?;
-        if text.metadata().at("access", &path)?.len() > bytes_max {
-            return Err(invalid(format!("it is too large for a file of {bytes} bytes"))).at("use", &path);
-        }
-        let manifest = parse(text.take(bytes_max)).at("use", &path)?;
-        if manifest.name() != name {
-            return Err(invalid(format!("it is the manifest of {}", manifest.name()))).at("use", &path);
-        }
+        let bytes_max = head_bytes_max() + CHUNK_LINE_BYTES * u64::from(count.get());
+        let manifest = self.read_shown(name, bytes_max, &format!("a file of {bytes} bytes"))?;
         if manifest.count() != count {
             let why = format!("it has {} chunks, but the file has {} bytes", manifest.count(), bytes);
             return Err(invalid(why)).at("use", &path);
         }
         Ok(manifest)
     }
+
+    /// Reads the visible manifest of a name, of at most this many bytes; `whose` says in errors what it belongs to.
+    fn read_shown(&self, name: &ResourceName, bytes_max: u64, whose: &str) -> Result<Manifest, StoreError> {
+        let path = self.manifest_file(name);
+        let text = open_regular(&path)?;
+        if text.metadata().at("access", &path)?.len() > bytes_max {
+            return Err(invalid(format!("it is too large for {whose}"))).at("use", &path);
+        }
+        let manifest = parse(text.take(bytes_max)).at("use", &path)?;
+        if manifest.name() != name {
+            return Err(invalid(format!("it is the manifest of {}", manifest.name()))).at("use", &path);
+        }
+        Ok(manifest)
+    }
+}
+
+fn head_bytes_max() -> u64 {
+    HEAD_LINES_MAX * LINE_BYTES_MAX as u64
 }
 
 fn parse(mut text: impl Read) -> io::Result<Manifest> {

@@ -16,8 +16,9 @@ use super::root::Root;
 use super::trash::Trash;
 use super::{At, FileIdentity, Slot, StagingTree, StoreError, atomic, invalid};
 use shared::tree::{EntryIndex, LISTING_BYTES_MAX, Listing, TreeLayout};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 const LISTING_BEGIN: &str = "tt-listing";
@@ -27,6 +28,9 @@ const IDENTITIES_VERSION: u32 = 1;
 
 /// The bytes of one entry's identity: inode, seconds, nanoseconds and 4 bytes that are 0.
 const IDENTITY_BYTES: usize = 24;
+
+/// The bytes of the top directory's inode, before the entries' identities.
+const TOP_BYTES: usize = 8;
 
 /// Where the files of a slot's tree are.
 #[derive(Debug, Clone)]
@@ -99,6 +103,17 @@ impl TreeForm {
     /// When the disk refuses.
     pub(super) fn discard(&self) -> Result<(), StoreError> {
         self.trash.take(&self.folder)
+    }
+
+    /// Whether the tree may have its name, although it is not known which files it has: it is not where a download
+    /// makes it.
+    pub fn may_have_name(&self) -> bool {
+        !self.staging().exists()
+    }
+
+    /// Whether the identities of its files are known, which they are once the tree has its name.
+    pub fn has_identities(&self) -> bool {
+        self.identities().exists()
     }
 
     /// The slot's own directory.
@@ -210,6 +225,32 @@ impl TreeForm {
         identities.at("read", &path)
     }
 
+    /// Opens the listing and the identities, to read them part by part. Their checksums are not compared.
+    ///
+    /// # Errors
+    /// When one is missing.
+    pub(super) fn open(&self) -> Result<(File, File), StoreError> {
+        let open = |path: PathBuf| File::open(&path).at("open", &path);
+        Ok((open(self.listing())?, open(self.identities())?))
+    }
+
+    /// The identity of a file of this many bytes, from the file of identities.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn identity_in(
+        &self,
+        identities: &File,
+        entry: EntryIndex,
+        bytes: u64,
+    ) -> Result<FileIdentity, StoreError> {
+        let mut record = [0; IDENTITY_BYTES];
+        let head = IDENTITIES_BEGIN.len() + IDENTITIES_VERSION.to_string().len() + 1 + TOP_BYTES;
+        let offset = (head + entry.slot() * IDENTITY_BYTES) as u64;
+        identities.read_exact_at(&mut record, offset).at("read", &self.identities())?;
+        Ok(identity_of(&record, bytes))
+    }
+
     /// The identity of the tree at a path, if it is this one: it got its name, and a crash prevented that this was
     /// recorded. Its top directory gets its mode, which it can have only after that.
     pub fn published_at(&self, path: &Path) -> Option<FileIdentity> {
@@ -286,10 +327,34 @@ impl TreeIdentities {
 
     /// The identity of a file of this many bytes.
     pub(super) fn of(&self, entry: EntryIndex, bytes: u64) -> FileIdentity {
-        let record = &self.records[entry.slot() * IDENTITY_BYTES..][..IDENTITY_BYTES];
-        let word = |at: usize| u64::from_le_bytes(record[at..at + 8].try_into().expect("8 bytes were taken"));
-        FileIdentity::of_parts(word(0), bytes, word(8).cast_signed(), word(16) as u32)
+        identity_of(self.record(entry), bytes)
     }
+
+    /// Whether a file is there.
+    pub(super) fn has(&self, entry: EntryIndex) -> bool {
+        self.record(entry).iter().any(|byte| *byte != 0)
+    }
+
+    /// Whether an entry is the same in both.
+    pub(super) fn agrees(&self, other: &TreeIdentities, entry: EntryIndex) -> bool {
+        self.record(entry) == other.record(entry)
+    }
+
+    /// Takes an entry from another one.
+    pub(super) fn take(&mut self, other: &TreeIdentities, entry: EntryIndex) {
+        let range = entry.slot() * IDENTITY_BYTES..(entry.slot() + 1) * IDENTITY_BYTES;
+        self.records[range].copy_from_slice(other.record(entry));
+    }
+
+    fn record(&self, entry: EntryIndex) -> &[u8] {
+        &self.records[entry.slot() * IDENTITY_BYTES..][..IDENTITY_BYTES]
+    }
+}
+
+/// What a record of an identity says of a file of this many bytes.
+fn identity_of(record: &[u8], bytes: u64) -> FileIdentity {
+    let word = |at: usize| u64::from_le_bytes(record[at..at + 8].try_into().expect("8 bytes were taken"));
+    FileIdentity::of_parts(word(0), bytes, word(8).cast_signed(), word(16) as u32)
 }
 
 /// The content of one of these files.

@@ -8,6 +8,7 @@ mod pace;
 mod slices;
 mod stalls;
 mod strays;
+mod tree_scans;
 mod turns;
 mod uploads;
 
@@ -19,5 +20,6 @@ pub use pace::Pace;
 pub use slices::{SLICE_MAX, Slices};
 pub use stalls::{Stalls, Word};
 pub use strays::Strays;
+pub use tree_scans::{FILES_AT_ONCE_MAX, LOOK_MAX, TreeScans};
 pub use turns::Turn;
 pub use uploads::{Sent, Uploads};

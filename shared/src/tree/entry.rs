@@ -55,6 +55,11 @@ pub enum EntryKind<'a> {
 }
 
 impl Entry<'_> {
+    /// Whether it is a file.
+    pub fn is_file(&self) -> bool {
+        matches!(self.kind, EntryKind::File { .. })
+    }
+
     /// Whether it is a directory.
     pub fn is_directory(&self) -> bool {
         self.kind == EntryKind::Directory

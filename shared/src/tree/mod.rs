@@ -45,6 +45,7 @@ pub use layout::{TooLarge, TreeLayout};
 pub use listing::{ENTRIES_MAX, LISTING_BYTES_MAX, Listing};
 pub use name::{BadTreeName, TREE_SUFFIX, TreeName};
 pub use options::{Symlinks, TreeOptions};
+pub use parse::file_of_line;
 pub use path::{BadPath, COMPONENT_BYTES_MAX, DEPTH_MAX, PATH_BYTES_MAX, TreePath};
 pub use probe::{BadStart, PROBE_BYTES, Probe, probe};
 pub use refused::{BadListing, BadTree, Refused};

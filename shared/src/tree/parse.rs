@@ -48,6 +48,15 @@ impl Listing {
     }
 }
 
+/// What a line of a valid listing says of a file, without its end: the path below the top directory, which is put in
+/// `buffer`, and the size in bytes. `None` for directories and links.
+pub fn file_of_line<'a>(line: &[u8], buffer: &'a mut Vec<u8>) -> Option<(&'a str, u64)> {
+    let line = Line::split(line).filter(|line| line.kind == b"file")?;
+    let bytes = decimal(line.last?.strip_prefix(b"size=")?)?;
+    let path = unescaped(line.path, buffer)?.strip_prefix("./")?;
+    Some((path.split_once('/')?.1, bytes))
+}
+
 /// The number of an entry's line, counted from 1.
 fn line_of(index: EntryIndex) -> usize {
     HEAD_LINES + 1 + index.slot()

@@ -215,7 +215,7 @@ async fn verify(rig: &mut Rig, what: &str) -> TaskId {
 }
 
 fn is_good(state: &TaskState) -> bool {
-    matches!(state, TaskState::Verified { chunks_good: 2, chunks_total: 2 })
+    matches!(state, TaskState::Verified { chunks_good: 2, chunks_total: 2, .. })
 }
 
 #[tokio::test]
@@ -241,7 +241,7 @@ async fn whoever_asks_about_a_file_that_is_known_to_be_gone_hears_so() {
     assert_eq!(served.path, rig.file("one"));
     let identity = rig.driver.library.get(names[0].key()).unwrap().record.names[1].published.unwrap();
     let gone = PublishedFile { manifest: names[1].clone(), path: rig.file("two"), identity, tree: None };
-    rig.driver.source_changed(names[1].key(), &Arc::new(gone)); // somebody looked at the file before
+    rig.driver.source_changed(names[1].key(), &Arc::new(gone), None); // somebody looked at the file before
     let asked = verify(&mut rig, "two").await;
     let state = task(&mut rig, asked).await;
     assert!(matches!(state, TaskState::Failed(_)), "{state:?}");
@@ -262,7 +262,7 @@ async fn a_change_of_the_served_file_is_not_lost_in_a_check_of_another_one() {
     let served = served.clone();
     assert_eq!(served.path, rig.file("two"));
     fs::remove_file(rig.file("two")).unwrap();
-    rig.driver.source_changed(names[0].key(), &served);
+    rig.driver.source_changed(names[0].key(), &served, None);
     rig.until("the other one is served", |driver| is_seeding(driver, &names[0])).await;
     assert_eq!(rig.driver.status(Some("two")).unwrap()[0].state, State::Error);
 }

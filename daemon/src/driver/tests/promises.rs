@@ -134,7 +134,16 @@ async fn what_the_disk_does_not_read_is_written_anew_once() {
         good.insert(ChunkIndex(0));
         let identity = FileIdentity::at(rig.folder.path()).unwrap();
         let unreadable = vec![ChunkIndex(1)];
-        let checked = CheckedFile { good, whole: false, bytes: 2 << 20, unreadable, identity, content: None };
+        let checked = CheckedFile {
+            good,
+            whole: false,
+            bytes: 2 << 20,
+            unreadable,
+            identity,
+            content: None,
+            tree: None,
+            edited: None,
+        };
         rig.driver.keep_what_is_good(key, checked);
         rig.driver.status(None).unwrap().remove(0)
     };

@@ -70,7 +70,7 @@ async fn a_request_from_inside_does_what_a_callers_does() {
         assert_eq!(rig.answers(requests.resume(what())).await.unwrap().len(), 1);
         let task = rig.answers(requests.verify(what())).await.unwrap();
         let state = rig.answers(requests.task(task, CAP)).await.unwrap();
-        assert!(matches!(state, TaskState::Verified { chunks_good: 2, chunks_total: 2 }), "{state:?}");
+        assert!(matches!(state, TaskState::Verified { chunks_good: 2, chunks_total: 2, .. }), "{state:?}");
         assert_eq!(rig.answers(requests.inspect(what())).await.unwrap()[0].state, State::Seeding);
         assert_eq!(rig.answers(requests.peers(what())).await.unwrap(), []);
         assert_eq!(rig.answers(requests.watch(None)).await.unwrap().resources.len(), 2);

@@ -32,6 +32,6 @@ pub use service::{Control, ControlCaller, ControlRequest, ControlResponse, PART_
 pub use share::{ShareRequest, Shared};
 pub use status::{ResourceStatus, State, TrackerStatus, Watched};
 pub use task::TaskId;
-pub use task_state::TaskState;
+pub use task_state::{EditedFiles, TaskState};
 pub use tracker::{Page, SOFTWARE_CHARS_MAX, TrackerAnswer, TrackerExamined};
 pub use unpublish::Unpublished;

@@ -3,7 +3,7 @@
 use super::model;
 use crate::tree::{
     BadListing, BadPath, BadTree, DEPTH_MAX, Entry, EntryIndex, EntryKind, Listing, PATH_BYTES_MAX, Refused,
-    TreeName, TreePath,
+    TreeName, TreePath, file_of_line,
 };
 use proptest::prelude::*;
 
@@ -15,6 +15,19 @@ fn name() -> TreeName {
 }
 
 proptest! {
+    #[test]
+    fn each_line_says_which_file_it_is_about(layout in model::tree()) {
+        let text = layout.listing().to_bytes();
+        let mut lines = text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"./"));
+        for entry in layout.listing().entries() {
+            let mut buffer = Vec::new();
+            let found = file_of_line(lines.next().unwrap(), &mut buffer);
+            let wanted = entry.is_file().then(|| (entry.path.as_str(), entry.content_bytes()));
+            prop_assert_eq!(found, wanted);
+        }
+        prop_assert_eq!(lines.next(), None);
+    }
+
     #[test]
     fn a_listing_comes_back(layout in model::tree()) {
         let listing = layout.listing();

@@ -4,6 +4,7 @@
 //! others. When a test fails, the logs of all its processes are printed.
 
 mod adopt;
+mod adopt_trees;
 mod callers;
 mod clones;
 mod completions;
@@ -42,6 +43,7 @@ mod streams;
 mod swarm;
 mod trackers;
 mod tree_copies;
+mod tree_states;
 mod trees;
 mod unpublish;
 mod updates;

@@ -238,8 +238,9 @@ fn any_control_response() -> impl Strategy<Value = ControlResponse> {
                 answered_ms,
             }))
         }),
-        any::<(u32, u32)>().prop_map(|(chunks_good, chunks_total)| {
-            ControlResponse::Task(Ok(TaskState::Verified { chunks_good, chunks_total }))
+        any::<(u32, u32, Option<(u64, Vec<String>)>)>().prop_map(|(chunks_good, chunks_total, edited)| {
+            let edited = edited.map(|(files, first)| EditedFiles { files, first });
+            ControlResponse::Task(Ok(TaskState::Verified { chunks_good, chunks_total, edited }))
         }),
         (any_name(), any::<[u8; 32]>(), any_count(), any::<bool>()).prop_map(
             |(name, id, count, complete)| {
