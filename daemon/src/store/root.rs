@@ -202,6 +202,8 @@ fn make_removable(root: &Root) -> io::Result<()> {
         let directory = match root.open_below(&below, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()) {
             Ok(directory) => directory,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            // Deeper than a tree is: somebody else has made it.
+            Err(error) if error.kind() == io::ErrorKind::InvalidFilename => continue,
             Err(error) => return Err(error),
         };
         add_to_mode(&directory, Mode::RWXU)?;
@@ -233,5 +235,76 @@ fn is_directory(parent: &File, entry: &rustix::fs::DirEntry) -> bool {
         FileType::Unknown => rustix::fs::statat(parent, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir()),
         known => known.is_dir(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    /// With openat2, and without it as on older kernels.
+    #[test]
+    fn no_path_leads_out_of_a_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let [top, outside] = ["top", "outside"].map(|name| folder.path().join(name));
+        fs::create_dir_all(top.join("a/b")).unwrap();
+        fs::create_dir(&outside).unwrap();
+        for path in [top.join("a/b/file"), outside.join("file")] {
+            fs::write(path, "x").unwrap();
+        }
+        symlink(&outside, top.join("link")).unwrap();
+        symlink("../../outside", top.join("a/up")).unwrap();
+        symlink("b", top.join("a/inside")).unwrap();
+        symlink("b/file", top.join("a/to file")).unwrap();
+        let root = Root::open(&top).unwrap();
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opens = |path: &str| {
+            let one = root.open_below(path, OFlags::RDONLY, Mode::empty()).is_ok();
+            let other = root.walk(path, flags, Mode::empty()).is_ok();
+            assert_eq!(one, other, "{path}");
+            one
+        };
+        assert!(opens("a/b/file") && opens("a/b") && opens("a"));
+        let absolute = outside.join("file");
+        for path in [
+            "link/file",
+            "link",
+            "a/up/file",
+            "a/up",
+            "a/inside/file",
+            "a/to file",
+            "..",
+            "../outside/file",
+            "a/../../outside/file",
+            absolute.to_str().unwrap(),
+        ] {
+            assert!(!opens(path), "{path}");
+        }
+        assert!(Root::open(&top.join("link")).is_err());
+        for path in ["link/new", "a/up/new", "../outside/new"] {
+            root.make_folder(path).unwrap_err();
+            root.make_link(path, "x").unwrap_err();
+            root.remove(&path.replace("new", "file")).unwrap_err();
+            root.set_link_time(&path.replace("new", "file"), 5).unwrap_err();
+        }
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_too_deep_for_a_path_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().join("top");
+        fs::create_dir(&top).unwrap();
+        let mut at = Root::open(&top).unwrap();
+        let name = "d".repeat(250);
+        for _ in 0..20 {
+            at.make_folder(&name).unwrap();
+            let opened = at.open_below(&name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
+            at = Root { directory: opened, path: PathBuf::new() };
+        }
+        remove_all(&top).unwrap();
+        assert!(!top.exists());
     }
 }

@@ -252,7 +252,12 @@ fn names_that_the_file_system_takes_for_one_are_bad_data() {
     if !mount_casefold(&home.path().join("disk"), "folding") {
         return;
     }
-    let b = Daemon::start_in(home, &folder, None, &["--tracker", &tracker.url()]);
+    let b = Daemon::start_in(
+        home,
+        &folder,
+        Some(std::net::Ipv4Addr::LOCALHOST.into()),
+        &["--tracker", &tracker.url()],
+    );
     let file = Item::File(0o644, b"x".to_vec());
     let link = Item::Link("other".to_owned());
     let cases: [(&str, [(&str, Item); 2]); 5] = [

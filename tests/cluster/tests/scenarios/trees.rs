@@ -5,7 +5,9 @@ use cluster::files::{MIB, content};
 use cluster::trees::{Item, Items, check, items, tar};
 use cluster::{CAP, Daemon, Tracker, wait_until};
 use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 fn directory(daemon: &Daemon) -> PathBuf {
     daemon.folder().join("app")
@@ -203,4 +205,37 @@ fn a_directory_is_complete_however_often_the_daemon_is_killed_meanwhile() {
     }
     check(&directory(&b), &items);
     b.ok(&["verify", "app.tar"]);
+}
+
+#[test]
+fn whenever_a_daemon_is_killed_the_old_directory_is_there_or_the_new_one() {
+    let seed = RandomState::new().build_hasher().finish();
+    eprintln!("seed {seed}");
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &["--upload-limit", "80 MB/s"]);
+    let mut b = Daemon::start(&tracker, &[]);
+    let versions = [items(8000, 60, 150_000), items(9000, 60, 150_000)];
+    a.share_bytes("app.tar", &tar("app", &versions[0]));
+    let begin = Instant::now();
+    get(&b, &versions[0]);
+    let span = begin.elapsed();
+    for round in 1..=8_u64 {
+        let new = &versions[round as usize % 2];
+        a.ok(&["share", "--replace", "--", write(&a, &tar("app", new)).to_str().unwrap()]);
+        b.ok(&["get", "app.tar", "--replace", "--detach"]);
+        // Nothing is waited for here: the moment must be random.
+        let moment = seed.wrapping_mul(2 * round + 1) % (span.as_micros() as u64).max(1);
+        std::thread::sleep(Duration::from_micros(moment));
+        b.kill();
+        let there = cluster::trees::found(&directory(&b));
+        assert!(versions.contains(&there), "round {round}: a mix, after {moment} us");
+        b.restart();
+        wait_until("the new one is there", CAP, || {
+            b.status("app.tar").is_some_and(|status| status.state() == "seeding")
+                && cluster::trees::found(&directory(&b)) == *new
+        });
+        wait_until("what was replaced is gone", CAP, || {
+            slots(&b).len() == 1 && !slots(&b)[0].join("tree").exists()
+        });
+    }
 }
