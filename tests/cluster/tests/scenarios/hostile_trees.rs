@@ -103,7 +103,7 @@ fn a_listing_that_leads_outside_is_bad_data() {
         ("a slash at the end", "line 5", format!("{TOP}./app/file/ {file}")),
         ("another top directory", "line 5", format!("{TOP}./canary/file {file}")),
         ("a top directory of dots", "", format!("./.. type=dir mode=755 time=5.0\n./../file {file}")),
-        ("our own directory", "", format!("./.tinytorrent type=dir mode=755 time=5.0\n")),
+        ("our own directory", "", "./.tinytorrent type=dir mode=755 time=5.0\n".to_owned()),
         ("an escaped slash", "line 5", format!("{TOP}./app/..\\057..\\057canary\\057file {file}")),
         ("an escaped dot", "line 5", format!("{TOP}./app/\\056\\056/file {file}")),
     ] {
