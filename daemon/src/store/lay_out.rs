@@ -7,7 +7,7 @@
 
 use super::staging::is_folding;
 use super::tree_part::WRONG_SIZE;
-use super::{At, PartFile, Slot, StoreError};
+use super::{At, PartFile, Slot, StagingTree, StoreError};
 use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::ChunkHash;
 use shared::manifest::Manifest;
@@ -85,14 +85,18 @@ impl PartFile {
                 Found::Layout(layout) => layout,
                 Found::Shape(shape) => return Ok(shape),
             };
-            let created =
-                slot.tree().create(*layout, is_wanted).map_err(|error| match is_folding(&error) {
-                    true => bad(format!(
-                        "two of its names are the same on this file system ({})",
-                        error.path.display()
-                    )),
-                    false => error.into(),
-                })?;
+            // If it fails, chunks in the one file may be lost as well.
+            let sync_all = |tree: &StagingTree| {
+                self.own().sync_by(self.failed_syncs(), || tree.disk().sync_all(tree.root()))
+            };
+            let created = slot.tree().create(*layout, is_wanted, &sync_all);
+            let created = created.map_err(|error| match is_folding(&error) {
+                true => bad(format!(
+                    "two of its names are the same on this file system ({})",
+                    error.path.display()
+                )),
+                false => error.into(),
+            })?;
             self.begin_tree(created.ok_or(LayOutError::Ended)?);
         }
         self.move_chunks(manifest, self.plain_chunks(), is_wanted)?;

@@ -10,6 +10,8 @@ use super::root::Root;
 use super::staging::StagingTree;
 use super::tree_form::{TreeForm, TreeIdentities};
 use super::{At, FileIdentity, Home, PartFile, PublishError, Publisher, Slot, StoreError};
+use shared::chunk::{CHUNK_BYTES, ChunkIndex};
+use shared::id::ChunkHash;
 use shared::manifest::Manifest;
 use shared::tree::{EntryIndex, Sums, TreeLayout};
 use std::fs;
@@ -41,7 +43,7 @@ impl Publisher {
         // other bytes than were written.
         staging.complete(|| part.own().must_have_synced(failed_before)).map_err(PublishError::NotSynced)?;
         part.sync(failed_before).map_err(PublishError::NotSynced)?;
-        must_have_sums(staging)?;
+        must_have_sums(part, staging, manifest)?;
         let make_durable = || {
             let group = TreeGroup::new(self.group, home.folder());
             let identities = Dresser::new(made.disk, made.root, group).dress(made.layout.listing())?;
@@ -112,14 +114,23 @@ impl MadeTree<'_> {
     }
 }
 
-fn must_have_sums(staging: &StagingTree) -> Result<(), PublishError> {
+/// Checks that the sums are those of the tree. Before the author is blamed for that, the disk is: what it says now is compared
+/// with the hashes once more.
+fn must_have_sums(part: &PartFile, staging: &StagingTree, manifest: &Manifest) -> Result<(), PublishError> {
     let (file, path) = staging.sums();
     let mut bytes = vec![0; staging.layout().sums_bytes() as usize];
     file.read_exact_at(&mut bytes, 0).at("read", path)?;
-    match Sums::parse(staging.layout(), &bytes) {
-        Ok(_) => Ok(()),
-        Err(why) => Err(PublishError::NoTree(why.to_string())),
+    let Err(why) = Sums::parse(staging.layout(), &bytes) else { return Ok(()) };
+    let range = staging.layout().sums_range();
+    let has_sums = |index: &ChunkIndex| {
+        index.offset() < range.end && range.start < index.offset() + u64::from(CHUNK_BYTES)
+    };
+    for index in manifest.count().indices().filter(has_sums) {
+        if manifest.hash(index) != Some(&ChunkHash::of(&part.read(index)?)) {
+            return Err(PublishError::Damaged(path.to_owned()));
+        }
     }
+    Err(PublishError::NoTree(why.to_string()))
 }
 
 /// Gives the tree its name. What has the name now takes its place in the slot.
@@ -160,8 +171,7 @@ fn switch_in_steps(disk: &Disk, form: &TreeForm, to: &Path) -> Result<(), StoreE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::chunk::{CHUNK_BYTES, ChunkIndex};
-    use shared::id::{ChunkHash, ResourceId};
+    use shared::id::ResourceId;
     use shared::tree::{Entry, EntryKind, Listing, TreePath};
     use std::os::unix::fs::symlink;
 
@@ -238,7 +248,7 @@ mod tests {
             let slot = home.slot(manifest.key());
             slot.make_folder().unwrap();
             let part = slot.open_empty_part(manifest.count()).unwrap();
-            part.begin_tree(slot.tree().create(layout.clone(), &|| true).unwrap().unwrap());
+            part.begin_tree(slot.tree().create(layout.clone(), &|| true, &|_| Ok(())).unwrap().unwrap());
             part.write(ChunkIndex(0), &tar).unwrap();
             let publisher = Publisher { mode: 0o644, group: None };
             let publish = || publisher.publish_tree(&home, &slot, &part, 0, &manifest, true);

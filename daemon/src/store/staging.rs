@@ -55,7 +55,7 @@ struct Dirty {
 
 impl StagingTree {
     /// Makes an empty tree at `path`, where nothing is, with its sums at `sums`; `None` if it is not wanted any more.
-    /// Everything is durable when this returns.
+    /// It is durable after a sync of the file system and of the directory that it is in.
     ///
     /// # Errors
     /// When the disk refuses. An error of kind [`io::ErrorKind::AlreadyExists`] means that the file system takes two
@@ -92,10 +92,6 @@ impl StagingTree {
         }
         let file = disk.open(sums, Open::Empty)?;
         disk.set_length(&file, sums, layout.sums_bytes())?;
-        disk.sync_all(&root)?;
-        if let Some(parent) = path.parent() {
-            disk.sync_folder(parent)?;
-        }
         Ok(Some(StagingTree::with(disk, root, sums, file, layout)))
     }
 

@@ -121,19 +121,22 @@ impl TreeForm {
         &self.folder
     }
 
-    /// Makes the tree of a download; `None` if it is not wanted any more. The listing is written last: with it, the tree
-    /// is complete as far as its directories and the lengths of its files go.
+    /// Makes the tree of a download; `None` if it is not wanted any more. `sync_all` syncs its file system. The listing is
+    /// written last: with it, the tree is complete as far as its directories and the lengths of its files go.
     ///
     /// # Errors
-    /// Those of [`StagingTree::create`].
+    /// Those of [`StagingTree::create`] and of `sync_all`.
     pub(super) fn create(
         &self,
         layout: TreeLayout,
         is_wanted: &dyn Fn() -> bool,
+        sync_all: &dyn Fn(&StagingTree) -> Result<(), StoreError>,
     ) -> Result<Option<StagingTree>, StoreError> {
         self.trash.take(&self.staging())?; // what an earlier attempt left
         let created = StagingTree::create(&self.disk, &self.staging(), &self.sums(), layout, is_wanted)?;
         if let Some(staging) = &created {
+            sync_all(staging)?;
+            self.disk.sync_folder(&self.folder)?;
             self.write_listing(staging.layout().listing())?;
         }
         Ok(created)
@@ -151,7 +154,10 @@ impl TreeForm {
             false => {
                 self.trash.take(&self.staging())?; // what an earlier attempt left
                 let created = StagingTree::create(&self.disk, &staging, &sums, layout, &|| true)?;
-                Ok(created.expect("it is wanted until the end"))
+                let created = created.expect("it is wanted until the end");
+                self.disk.sync_all(created.root())?;
+                self.disk.sync_folder(&self.folder)?;
+                Ok(created)
             }
         }
     }
