@@ -9,6 +9,7 @@ use crate::targets::no_meaning;
 use shared::id::{ResourceId, digits_hint};
 use shared::rpc::control::{Page, TrackerAnswer};
 use shared::rpc::tracker::{FLEET_MAX, Fleet, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
+use shared::tree::TreeName;
 use shared::url::TrackerUrl;
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -83,11 +84,19 @@ impl Asker {
             Lookup::Name(name) => name,
         };
         // If a name has several publications, the tracker puts the one that it means first.
-        let asked = Instant::now();
-        let found = self.find(Lookup::Name(name.clone())).await;
-        let found = self.keep(asked, found)?;
+        let what = Lookup::Name(name.clone());
+        let mut found = self.find_and_keep(what.clone()).await?;
+        if let (true, Some(tree)) = (found.answer.is_empty(), as_tree(&what)) {
+            found = self.find_and_keep(tree).await?;
+        }
         let meant = found.answer.first().map(|entry| entry.publication.key.resource);
         meant.ok_or_else(|| not_published(name.as_str(), &found.tracker))
+    }
+
+    async fn find_and_keep(&mut self, what: Lookup) -> Result<TrackerAnswer<Vec<ListEntry>>, Error> {
+        let asked = Instant::now();
+        let found = self.find(what).await;
+        self.keep(asked, found)
     }
 
     /// What a person means: an id, the beginning of one, a name, or a pattern that matches one name.
@@ -146,8 +155,19 @@ impl Asker {
     }
 
     /// All machines that were seen with a resource, or with what a name means, in the tracker's order. The counts are
-    /// those of the last page.
+    /// those of the last page. A directory may be called without `.tar`.
     pub(crate) async fn fleet(&mut self, what: &Lookup) -> Result<TrackerAnswer<Fleet>, Error> {
+        let fleet = self.fleet_of(what).await?;
+        if let (None, Some(tree)) = (fleet.answer.resource, as_tree(what)) {
+            let of_tree = self.fleet_of(&tree).await?;
+            if of_tree.answer.resource.is_some() {
+                return Ok(of_tree);
+            }
+        }
+        published(what, fleet)
+    }
+
+    async fn fleet_of(&mut self, what: &Lookup) -> Result<TrackerAnswer<Fleet>, Error> {
         let asked = Instant::now();
         let last = Cell::new(Fleet::default());
         let ask = async |tracker, after| {
@@ -159,14 +179,26 @@ impl Asker {
         };
         let answer = pages(self.kept.tracker(), ENTRIES_MAX, ask).await;
         let TrackerAnswer { tracker, answer: machines } = self.keep(asked, answer)?;
-        published(what, TrackerAnswer { tracker, answer: Fleet { machines, ..last.take() } })
+        Ok(TrackerAnswer { tracker, answer: Fleet { machines, ..last.take() } })
     }
 
-    /// The number of machines that have all or a part of a resource, or of what a name means.
+    /// The number of machines that have all or a part of a resource, or of what a name means. A directory may be called
+    /// without `.tar`.
     pub(crate) async fn count(&mut self, what: &Lookup) -> Result<TrackerAnswer<Fleet>, Error> {
+        let count = self.count_of(what).await?;
+        if let (None, Some(tree)) = (count.answer.resource, as_tree(what)) {
+            let of_tree = self.count_of(&tree).await?;
+            if of_tree.answer.resource.is_some() {
+                return Ok(of_tree);
+            }
+        }
+        published(what, count)
+    }
+
+    async fn count_of(&mut self, what: &Lookup) -> Result<TrackerAnswer<Fleet>, Error> {
         let asked = Instant::now();
         let answer = self.fleet_page(self.kept.tracker(), what, None, 0).await;
-        published(what, self.keep(asked, answer)?)
+        self.keep(asked, answer)
     }
 
     async fn find(&self, what: Lookup) -> Result<TrackerAnswer<Vec<ListEntry>>, Error> {
@@ -202,6 +234,13 @@ impl Asker {
         }
         answer
     }
+}
+
+/// The directory of this name.
+fn as_tree(what: &Lookup) -> Option<Lookup> {
+    let Lookup::Name(name) = what else { return None };
+    let tree: TreeName = name.as_str().parse().ok()?;
+    Some(Lookup::Name(tree.resource_name()))
 }
 
 fn published(what: &Lookup, fleet: TrackerAnswer<Fleet>) -> Result<TrackerAnswer<Fleet>, Error> {

@@ -1,5 +1,8 @@
 //! Reports each tracker that has a problem once, for all files that are concerned.
 
+use crate::human;
+use crate::output::{Colour, Output};
+use crate::width::wrap;
 use shared::rpc::control::{ResourceStatus, State};
 use std::collections::BTreeMap;
 
@@ -14,9 +17,16 @@ struct Concerned {
     seeding: usize,
 }
 
+/// Lines below a table on a terminal, where the rows leave out what is wrong with trackers.
+pub(crate) fn below(resources: &[&ResourceStatus], output: &Output) -> Vec<String> {
+    let Some(columns) = output.columns() else { return Vec::new() };
+    let lines = dead_trackers(resources).into_iter().flat_map(|text| wrap(&human::clean(&text), columns));
+    lines.map(|line| output.paint(Colour::Careful, &line)).collect()
+}
+
 /// One sentence for each tracker that has a problem: "tracker tt://… unreachable for 40 s (connection refused): new
 /// machines cannot find these files; transfers go on".
-pub(crate) fn dead_trackers(resources: &[&ResourceStatus]) -> Vec<String> {
+fn dead_trackers(resources: &[&ResourceStatus]) -> Vec<String> {
     let mut trackers: BTreeMap<&str, Concerned> = BTreeMap::new();
     for resource in resources.iter().filter(|resource| resource.reason != resource.reason_here) {
         for tracker in &resource.trackers {

@@ -66,8 +66,10 @@ fn must_be_apart(path: &Path, daemon: &Daemon) -> Result<(), Error> {
     if !folder.ancestors().any(|above| files::is_folder(above, device, inode)) {
         return Ok(());
     }
-    let message = format!("{} contains ttd's shared directory", path.display());
-    Err(Error::refused(message).hint("share the directories in it one by one"))
+    let is_itself = files::is_folder(path, daemon.info.folder_device, daemon.info.folder_inode);
+    let what = if is_itself { "is" } else { "contains" };
+    let message = format!("{} {what} ttd's shared directory", path.display());
+    Err(Error::refused(message).hint("share the files and directories in it one by one"))
 }
 
 enum Failed {

@@ -2,7 +2,7 @@
 
 use crate::cli::{Global, StatusArgs};
 use crate::connect::{CALL_TIMEOUT, Daemon, POLL_TIMEOUT, WAIT_MS};
-use crate::dead_trackers::dead_trackers;
+use crate::dead_trackers::below;
 use crate::details::Details;
 use crate::documents::{Document, FailureOf, Resource, Resources};
 use crate::each::Failures;
@@ -343,13 +343,6 @@ fn table<'a>(resources: impl IntoIterator<Item = &'a ResourceStatus>, output: &O
     table
 }
 
-/// Lines below a table on a terminal, where the rows leave out what is wrong with trackers.
-fn below(resources: &[&ResourceStatus], output: &Output) -> Vec<String> {
-    let Some(columns) = output.columns() else { return Vec::new() };
-    let lines = dead_trackers(resources).into_iter().flat_map(|text| wrap(&human::clean(&text), columns));
-    lines.map(|line| output.paint(Colour::Careful, &line)).collect()
-}
-
 fn details(resource: &ResourceStatus, output: &Output) -> Details {
     let done = format!(
         "{} ({} of {} chunks, {} of {})",
@@ -363,6 +356,7 @@ fn details(resource: &ResourceStatus, output: &Output) -> Details {
     let mut details = Details::default();
     details.add("name", resource.name.as_str());
     details.add_id("id", &resource.resource);
+    details.add("kind", if resource.is_tree { "directory" } else { "" });
     details.add("path", resource.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default());
     details.add("size", size(resource));
     details.add("added", resource.added_at_ms.map(|ms| local_time::minute(ms, output)).unwrap_or_default());

@@ -181,26 +181,9 @@ fn no_tree(why: &str) -> Error {
 mod tests {
     use super::*;
     use crate::leftovers::remove_directory;
-    use shared::host::tree::{TreeFiles, open_top, read_tree, walk};
-    use shared::tree::{Symlinks, TreeOptions};
-    use std::ops::ControlFlow;
+    use crate::tests::tar;
     use std::os::unix::fs::MetadataExt;
     use std::time::{Duration, UNIX_EPOCH};
-
-    /// The tar of a directory.
-    fn tar(directory: &Path) -> Vec<u8> {
-        let files = TreeFiles::new(open_top(directory).unwrap());
-        let go_on = |_| ControlFlow::Continue(());
-        let options = TreeOptions { symlinks: Symlinks::Any, skip_special: false, has_times: true };
-        let walked = walk(files.top(), "app".parse().unwrap(), options, &go_on).unwrap();
-        let mut tar = Vec::new();
-        read_tree(&files, &walked, &mut |chunk: Vec<u8>| {
-            tar.extend_from_slice(&chunk);
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-        tar
-    }
 
     fn unpack(tar: &[u8], step: usize, to: &Path) -> Result<(), Error> {
         let mut unpacking = Unpacking::new(to);

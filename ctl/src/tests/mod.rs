@@ -15,9 +15,12 @@ use crate::cli::Cli;
 use crate::error::Error;
 use crate::output::Output;
 use clap::Parser;
+use shared::host::tree::{TreeFiles, hash_tree, open_top, read_tree};
 use shared::id::{ChunkHash, ResourceId};
 use shared::manifest::Manifest;
+use shared::tree::{Symlinks, TreeOptions};
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -72,4 +75,24 @@ fn manifest(name: &str, bytes: &[u8]) -> Manifest {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// The tar that a directory is sent as. All links are carried.
+pub(crate) fn tar(directory: &Path) -> Vec<u8> {
+    let files = TreeFiles::new(open_top(directory).unwrap());
+    let options = TreeOptions { symlinks: Symlinks::Any, skip_special: false, has_times: true };
+    let name = directory.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    let hashed =
+        hash_tree(open_top(directory).unwrap(), &name, options, &|_, _| ControlFlow::Continue(())).unwrap();
+    let (walked, mut tar) = (hashed.walked, Vec::new());
+    read_tree(&files, &walked, &mut |chunk: Vec<u8>| {
+        tar.extend_from_slice(&chunk);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    let (begin, sums) = (tar.len(), walked.layout.sums_range());
+    tar.resize(walked.layout.bytes() as usize, 0);
+    walked.layout.fill_synthetic(begin as u64, &mut tar[begin..]);
+    tar[sums.start as usize..sums.end as usize].copy_from_slice(&hashed.sums.to_bytes(&walked.layout));
+    tar
 }

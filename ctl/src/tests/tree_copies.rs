@@ -1,28 +1,11 @@
 //! `get -o` of directories: as directories, and as the tar that they are sent as.
 
 use super::fake::{Fake, accepted};
-use super::{bytes, text, ttctl, ttctl_fails};
-use shared::host::tree::{TreeFiles, open_top, read_tree, walk};
+use super::{bytes, tar, text, ttctl, ttctl_fails};
 use shared::id::ResourceId;
 use shared::rpc::control::Accepted;
-use shared::tree::{Symlinks, TreeOptions};
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::Path;
-
-/// The tar of a directory.
-fn tar(directory: &Path) -> Vec<u8> {
-    let files = TreeFiles::new(open_top(directory).unwrap());
-    let options = TreeOptions { symlinks: Symlinks::Inside, skip_special: false, has_times: true };
-    let walked = walk(files.top(), "app".parse().unwrap(), options, &|_| ControlFlow::Continue(())).unwrap();
-    let mut tar = Vec::new();
-    read_tree(&files, &walked, &mut |chunk: Vec<u8>| {
-        tar.extend_from_slice(&chunk);
-        ControlFlow::Continue(())
-    })
-    .unwrap();
-    tar
-}
 
 /// A daemon that has the directory `app`, and its tar.
 fn having() -> (Fake, Vec<u8>) {
@@ -121,6 +104,18 @@ fn a_copy_does_not_go_into_the_shared_directory() {
     }
     get(&fake, &["-o", &format!("{}/own", fake.folder())]); // that one is not shared
     assert_eq!(names(&fake.folder.path().join("own/app")), ["bin", "large"]);
+}
+
+#[test]
+fn a_tracker_is_asked_for_a_directory_by_its_own_name() {
+    let (fake, _) = having();
+    fake.state().published = vec!["app.tar"];
+    for args in [&["fleet", "app"][..], &["wait", "app", "--peers", "1"], &["tracker", "peers", "app"]] {
+        let (_, result) = ttctl(&[args, &["--directory", fake.folder()]].concat());
+        result.unwrap_or_else(|error| panic!("{args:?}: {}", error.message));
+    }
+    let none = ttctl_fails(&["fleet", "none", "--directory", fake.folder()]);
+    assert_eq!(none, (4, "none is not published on tt://tracker.example".to_owned()));
 }
 
 #[test]

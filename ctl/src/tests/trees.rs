@@ -1,7 +1,7 @@
 //! `create`, `check` and `share` of directories.
 
 use super::fake::Fake;
-use super::{bytes, text, ttctl, ttctl_fails};
+use super::{bytes, tar, text, ttctl, ttctl_fails};
 use shared::id::ResourceId;
 use shared::rpc::control::{Shared, TaskState};
 use shared::tree::Symlinks;
@@ -222,7 +222,10 @@ fn a_directory_from_elsewhere_is_sent_as_its_tar() {
     assert_eq!(request.name.as_str(), "app.tar");
     assert_eq!((request.bytes, request.data_bytes), (state.bytes.len() as u64, state.bytes.len() as u64));
     assert_eq!(request.tree.map(|options| options.symlinks), Some(Symlinks::Any));
-    assert_eq!(ResourceId::of(&state.bytes).to_string(), id, "the same bytes as for `create`");
+    let tar = tar(&app);
+    assert_eq!(ResourceId::of(&tar).to_string(), id);
+    assert!(tar.starts_with(&state.bytes), "the same bytes as for `create`, without the sums");
+    assert!(tar.len() - state.bytes.len() < 4096);
 }
 
 #[test]
@@ -239,7 +242,8 @@ fn a_directory_in_the_shared_directory_is_shared_there() {
         assert_eq!(request.tree.map(|options| options.has_times), Some(false));
     }
     for (path, code, why) in [
-        (fake.folder().to_owned(), 4, "contains ttd's shared directory"),
+        (fake.folder().to_owned(), 4, "is ttd's shared directory"),
+        (format!("{}/..", fake.folder()), 4, "contains ttd's shared directory"),
         (format!("{}/.tinytorrent", fake.folder()), 4, "one of ttd's own files"),
     ] {
         let (found, message) = ttctl_fails(&["share", &path, "--directory", fake.folder()]);

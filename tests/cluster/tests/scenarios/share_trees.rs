@@ -124,7 +124,7 @@ fn what_cannot_be_shared_is_named_and_leaves_nothing() {
     }
     let folder = a.folder().to_str().unwrap().to_owned();
     let output = a.ctl_code(4, &["share", &folder]);
-    assert!(output.stderr.contains("contains ttd's shared directory"), "{}", output.stderr);
+    assert!(output.stderr.contains("is ttd's shared directory"), "{}", output.stderr);
 }
 
 #[test]
