@@ -51,6 +51,9 @@ fn the_quick_start_works_when_it_is_pasted() {
     for name in ["ttd", "ttctl", "tt-tracker"] {
         symlink(program(name), home.join("target/release").join(name)).unwrap();
     }
+    for name in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+        fs::write(home.join(name), name).unwrap();
+    }
     // cargo has built them already. Everything else is as in the document, except the port and the folder.
     let port = free_port([127, 0, 0, 1].into()).unwrap();
     let commands = commands
@@ -62,7 +65,35 @@ fn the_quick_start_works_when_it_is_pasted() {
     command.current_dir(home).args(["-c", &text]);
     let output = run_capped(command, CAP).unwrap();
     assert_eq!(output.code, 0, "{output:?}");
-    assert!(output.stdout.ends_with("the same file\n"), "{output:?}");
+    assert!(output.stdout.contains("\nthe same file\n"), "{output:?}");
+    assert!(output.stdout.ends_with("\nthe same directory\n"), "{output:?}");
+}
+
+#[test]
+fn a_release_directory_is_replaced_as_a_whole() {
+    let tracker = Tracker::start();
+    let (a, b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    let home = tempfile::tempdir().unwrap();
+    let recipe = recipe("A release directory on every machine");
+    let build = home.path().join("build/site");
+    let publish = recipe.file("publish.sh").unwrap();
+    let publish = publish.replace("/srv/build/site", build.to_str().unwrap());
+    let line = recipe.file("/etc/cron.d/site-get").unwrap().lines().find(|line| line.contains("ttctl get"));
+    // minute, hour, day, month, weekday, user; the rest is for the shell
+    let get: Vec<&str> = line.expect("a line of a crontab").split_whitespace().skip(6).collect();
+    for version in ["one", "two"] {
+        fs::create_dir_all(build.join("pages")).unwrap();
+        fs::write(build.join("pages/index.html"), version).unwrap();
+        fs::write(build.join(version), version).unwrap();
+        let published = shell(home.path(), &a, &publish);
+        assert_eq!(published.code, 0, "{published:?}");
+        let output = shell(home.path(), &b, &get.join(" "));
+        let Output { code, stdout, stderr } = &output;
+        assert_eq!((*code, stdout.as_str(), stderr.as_str()), (0, "", ""));
+        let site = b.folder().join("site");
+        assert_eq!(fs::read_to_string(site.join("pages/index.html")).unwrap(), version);
+        assert_eq!(fs::read_dir(&site).unwrap().count(), fs::read_dir(&build).unwrap().count());
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ const DISK_MIB: u32 = 320;
 
 type Step = (&'static str, fn(&mut Fleet) -> Result<(), String>);
 
-const STEPS: [Step; 25] = [
+const STEPS: [Step; 26] = [
     ("a masked unit is not started by the package", packages::masked),
     ("the packages install, and the services run without any configuration", packages::install),
     ("who may control the daemon, and who may not", packages::rights),
@@ -37,6 +37,7 @@ const STEPS: [Step; 25] = [
     ("recipes: the CI job rolls the next version out", pipeline::all_are_there),
     ("recipes: the units act again, and say why a file does not come", units::second_has_come),
     ("recipes: limits by the hour", cron::night),
+    ("recipes: a release directory is replaced as a whole", cron::release),
     ("recipes: an Ansible playbook", ansible::roll_out),
     ("recipes: cron has shared and fetched, and mailed errors only", cron::end),
     ("the publisher's package is upgraded while it serves", packages::upgrade),

@@ -1,7 +1,7 @@
 //! The recipes for cron, by cron itself.
 
 use super::crontab::Line;
-use super::document::{install, recipe};
+use super::document::{install, install_in, recipe};
 use crate::command::{CAP, wait_for};
 use crate::machine::Machine;
 use crate::scenario::machines::Fleet;
@@ -14,6 +14,11 @@ const FETCHED: &str = "/var/lib/tinytorrent/forecast.grib2";
 
 const NIGHT: &str = "cron: full speed only at night";
 const LIMITS: &str = "/etc/cron.d/tinytorrent-limits";
+
+const RELEASE: &str = "A release directory on every machine";
+const RELEASE_GET: &str = "/etc/cron.d/site-get";
+const BUILD: &str = "/srv/build/site";
+const RELEASED: &str = "/var/lib/tinytorrent/site";
 
 /// A cron file with the lines of the recipes, to be run every minute.
 const FORCED: &str = "/etc/cron.d/forced";
@@ -105,6 +110,29 @@ pub(in crate::scenario) fn night(fleet: &mut Fleet) -> Result<(), String> {
         limits if limits == before => Ok(()),
         limits => Err(limits),
     })
+}
+
+/// Two releases of a directory; the second one takes the place of the first.
+pub(in crate::scenario) fn release(fleet: &mut Fleet) -> Result<(), String> {
+    let (recipe, publisher) = (recipe(RELEASE)?, fleet.tracker());
+    install_in(publisher, &recipe, "/root", "publish.sh")?;
+    for version in ["one", "two"] {
+        publisher.sh(&format!(
+            "mkdir -p {BUILD}/pages && echo {version} >{BUILD}/pages/index.html && \
+             touch {BUILD}/{version} && sh /root/publish.sh"
+        ))?;
+        let wanted = publisher.sh(&format!("cd {BUILD} && find . | sort && cat pages/index.html"))?;
+        for server in fleet.servers() {
+            install(server, &recipe, RELEASE_GET)?;
+            as_cron(server, &Line::all(recipe.file(RELEASE_GET)?)?[0])?;
+            server.sh(&format!("rm {RELEASE_GET}"))?;
+            let found = server.sh(&format!("cd {RELEASED} && find . | sort && cat pages/index.html"))?;
+            if found != wanted {
+                return Err(format!("{} has {found:?} instead of {wanted:?}", server.name));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn limits(machine: &Machine) -> Result<String, String> {

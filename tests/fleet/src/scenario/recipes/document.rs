@@ -51,6 +51,7 @@ mod tests {
             ),
             ("cron: full speed only at night", &["/etc/cron.d/tinytorrent-limits"]),
             ("A CI job that rolls out and waits", &["rollout.sh", "hosts.txt", "later.sh", "look.sh"]),
+            ("A release directory on every machine", &["publish.sh", "/etc/cron.d/site-get"]),
             (
                 "systemd: act when a file arrives",
                 &["/etc/systemd/system/app-install.path", "/etc/systemd/system/app-install.service"],
@@ -63,7 +64,7 @@ mod tests {
                 recipe.file(name).unwrap();
             }
         }
-        let with_commands = [0, 4, 5].map(|index| files[index].0);
+        let with_commands = [0, 5, 6].map(|index| files[index].0);
         for heading in with_commands {
             recipe(heading).unwrap().commands("sh").unwrap();
         }
