@@ -330,12 +330,7 @@ impl Faulty {
                 state.note_name(to, Change::Made(to.to_owned()));
                 Ok(())
             }
-            Step::Remove { path } => {
-                let grave = self.bury(state, path)?;
-                System.perform(step)?;
-                state.note_name(path, Change::Removed { path: path.to_owned(), grave });
-                Ok(())
-            }
+            Step::Remove { path } => self.perform_removal(state, step, path),
             Step::RemoveFolder { path } => {
                 System.perform(step)?;
                 state.note_name(path, Change::RemovedFolder(path.to_owned()));
@@ -346,13 +341,7 @@ impl Faulty {
                 state.note_name(&root.join(below), Change::MadeFolder(root.join(below)));
                 Ok(())
             }
-            Step::RemoveBelow { root, below } => {
-                let path = root.join(below);
-                let grave = self.bury(state, &path)?;
-                System.perform(step)?;
-                state.note_name(&path, Change::Removed { path: path.clone(), grave });
-                Ok(())
-            }
+            Step::RemoveBelow { root, below } => self.perform_removal(state, step, &root.join(below)),
             Step::MakeLink { root, below, .. } => {
                 System.perform(step)?;
                 state.note_name(&root.join(below), Change::Made(root.join(below)));
@@ -377,6 +366,14 @@ impl Faulty {
         let grave = self.grave.join(format!("{}-{}-all", std::process::id(), state.buried));
         System.perform(Step::RemoveAll { path: &grave })?;
         fs::rename(path, &grave)?;
+        state.note_name(path, Change::Removed { path: path.to_owned(), grave });
+        Ok(())
+    }
+
+    /// Removes a file, which the power cut may bring back.
+    fn perform_removal(&self, state: &mut State, step: Step<'_>, path: &Path) -> io::Result<()> {
+        let grave = self.bury(state, path)?;
+        System.perform(step)?;
         state.note_name(path, Change::Removed { path: path.to_owned(), grave });
         Ok(())
     }
