@@ -72,12 +72,12 @@ pub fn rate_of(bytes: u64, took: Duration) -> Option<u64> {
 /// use shared::plain::reused_from;
 ///
 /// assert_eq!(reused_from("app-2.4.img", Some("app-2.3.img"), 2), "app-2.3.img and 2 other files");
-/// assert_eq!(reused_from("app.img", Some("app.img"), 0), "an older file of this name");
+/// assert_eq!(reused_from("app.img", Some("app.img"), 0), "its older version");
 /// assert_eq!(reused_from("app.img", None, 1), "other places in it and another file");
 /// ```
 pub fn reused_from(name: &str, first: Option<&str>, others: usize) -> String {
     let first = match first {
-        Some(first) if first == name => "an older file of this name",
+        Some(first) if first == name => "its older version",
         Some(first) => first,
         None => "other places in it",
     };

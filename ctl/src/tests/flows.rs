@@ -177,7 +177,7 @@ fn the_last_line_and_the_document_say_which_part_came_from_where() {
     let cases: [(u64, u64, u32, &[&str], &str); 9] = [
         (40, 60, 60, &["old"], "(100 MiB: 40 MiB fetched in "),
         (40, 60, 60, &["old", "b", "c"], ", 60 MiB reused from old and 2 other files)"),
-        (40, 60, 60, &["x"], ", 60 MiB reused from an older file of this name)"),
+        (40, 60, 60, &["x"], ", 60 MiB reused from its older version)"),
         (40, 60, 9, &["old"], ", 60 MiB reused, part of it from old)"),
         (40, 60, 0, &[], ", the rest is zeros or repeats)"),
         (40, 30, 0, &[], ", the rest was here)"),

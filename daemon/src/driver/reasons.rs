@@ -112,9 +112,9 @@ pub(super) fn following_reason(fetching: &Fetching, total: u32) -> Option<String
     let following = fetching.following.as_ref()?;
     Some(match (following.kind(), following.takes()) {
         (Kind::File, _) => "looking for shifted chunks in the older file".to_owned(),
-        (Kind::Tree, None) => "comparing its listing with the older directory".to_owned(),
+        (Kind::Tree, None) => "comparing its listing with that of its older version".to_owned(),
         (Kind::Tree, Some(chunks)) => {
-            format!("reusing {} of {} chunks from the older directory", grouped(chunks), grouped(total))
+            format!("reusing {} of {} chunks from its older version", grouped(chunks), grouped(total))
         }
     })
 }
