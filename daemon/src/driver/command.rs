@@ -17,7 +17,7 @@ impl Driver {
                 drop(reply.send(able.and_then(|()| self.import(&request))));
             }
             Command::ImportEnd { task, request, import, reply } => {
-                drop(reply.send(self.import_end(task, &request, able, import)));
+                drop(reply.send(self.import_end(task, &request, able, *import)));
             }
             Command::Task { task, reply } => drop(reply.send(self.find_task(task))),
             Command::Get { wanted, reply } => match able {

@@ -27,7 +27,7 @@ pub enum Command {
     /// Begins an import: a file from elsewhere that is sent in parts.
     Import { request: ToShare, reply: Reply<(TaskId, TaskHandle)> },
     /// Shares an import whose parts have all arrived.
-    ImportEnd { task: TaskId, request: ToShare, import: Import, reply: Reply<()> },
+    ImportEnd { task: TaskId, request: ToShare, import: Box<Import>, reply: Reply<()> },
     /// Follows a task.
     Task { task: TaskId, reply: Reply<watch::Receiver<TaskState>> },
     /// Fetches a resource.

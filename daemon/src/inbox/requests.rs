@@ -62,6 +62,7 @@ impl Requests {
         request: ToShare,
         import: Import,
     ) -> Result<(), ControlError> {
+        let import = Box::new(import);
         self.ask(|reply| Command::ImportEnd { task, request, import, reply }).await
     }
 

@@ -38,7 +38,7 @@ enum Stage {
         end: u64,
     },
     /// Its entries are known, and are being made.
-    Entries(TreeWriter),
+    Entries(Box<TreeWriter>),
 }
 
 impl ImportedTree {
@@ -82,7 +82,7 @@ impl ImportedTree {
         let layout = self.layout(end)?;
         let created = TreeWriter::create(self.form.disk(), &self.form.staging(), layout, self.group);
         let created = created.map_err(or_folding)?;
-        let listing = std::mem::replace(&mut self.stage, Stage::Entries(created));
+        let listing = std::mem::replace(&mut self.stage, Stage::Entries(Box::new(created)));
         self.replay(&listing, there)?;
         drop(listing);
         self.form.disk().remove(&listing_file(&self.form))

@@ -69,6 +69,7 @@ impl Sharing {
             import.add(chunk).ok()?;
         }
         import.finish().ok()?;
+        let import = Box::new(import);
         life.rig.ask(|reply| Command::ImportEnd { task, request, import, reply }).await.ok()?;
         Some(task)
     }
