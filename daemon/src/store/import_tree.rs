@@ -4,7 +4,7 @@
 
 use super::disk::Open;
 use super::group::TreeGroup;
-use super::tree_form::TreeForm;
+use super::tree_form::{TreeForm, must_have_files_left};
 use super::tree_writer::TreeWriter;
 use super::{At, OwnFile, StoreError, invalid};
 use shared::chunk::CHUNK_BYTES;
@@ -80,6 +80,7 @@ impl ImportedTree {
             return Ok(());
         }
         let layout = self.layout(end)?;
+        must_have_files_left(self.form.folder(), layout.listing().len())?;
         let created = TreeWriter::create(self.form.disk(), &self.form.staging(), layout, self.group);
         let created = created.map_err(or_folding)?;
         let listing = std::mem::replace(&mut self.stage, Stage::Entries(Box::new(created)));

@@ -133,7 +133,12 @@ impl TreeForm {
         sync_all: &dyn Fn(&StagingTree) -> Result<(), StoreError>,
     ) -> Result<Option<StagingTree>, StoreError> {
         self.trash.take(&self.staging())?; // what an earlier attempt left
-        let created = StagingTree::create(&self.disk, &self.staging(), &self.sums(), layout, is_wanted)?;
+        must_have_files_left(&self.folder, layout.listing().len())?;
+        let created = StagingTree::create(&self.disk, &self.staging(), &self.sums(), layout, is_wanted);
+        if created.is_err() {
+            let _ = self.trash.take(&self.staging()); // what was made would keep others from making any
+        }
+        let created = created?;
         if let Some(staging) = &created {
             sync_all(staging)?;
             self.disk.sync_folder(&self.folder)?;
@@ -363,10 +368,51 @@ fn identity_of(record: &[u8], bytes: u64) -> FileIdentity {
     FileIdentity::of_parts(word(0), bytes, word(8).cast_signed(), word(16) as u32)
 }
 
+/// The files and directories that must still be possible when a tree was made: for the records of ttd, and for others.
+const FILES_LEFT_MIN: u64 = 1000;
+
+/// Checks that the file system of a directory can have as many further files and directories as a tree needs.
+///
+/// # Errors
+/// Of kind [`io::ErrorKind::StorageFull`] if it cannot.
+pub(super) fn must_have_files_left(folder: &Path, entries: usize) -> Result<(), StoreError> {
+    let stat = rustix::fs::statvfs(folder).at("get the free space of", folder)?;
+    must_fit(entries as u64, stat.f_files, stat.f_favail).at("make a directory in", folder)
+}
+
+/// `total` and `left` are the numbers of files that the file system can have at all, and still; both are 0 where it knows
+/// no such limit.
+fn must_fit(entries: u64, total: u64, left: u64) -> io::Result<()> {
+    if total == 0 || entries.saturating_add(FILES_LEFT_MIN) <= left {
+        return Ok(());
+    }
+    let why = format!(
+        "it has {entries} files and directories, and the file system can have only {left} more (`df -i`)"
+    );
+    Err(io::Error::new(io::ErrorKind::StorageFull, why))
+}
+
 /// The content of one of these files.
 fn unsealed<'a>(sealed: &'a [u8], begin: &str, version: u32) -> io::Result<&'a [u8]> {
     atomic::refuse_later(sealed, begin, version)?;
     let line = format!("{begin}{version}\n");
     let content = atomic::unseal(sealed)?.strip_prefix(line.as_bytes());
     content.ok_or_else(|| invalid("it is not what its name says"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_not_begun_where_it_has_more_files_than_there_can_be() {
+        let is_full = |entries, total, left| {
+            must_fit(entries, total, left).is_err_and(|error| error.kind() == io::ErrorKind::StorageFull)
+        };
+        assert!(!is_full(5_000, 1 << 20, 600_000));
+        assert!(is_full(1_000_000, 1 << 20, 600_000));
+        assert!(is_full(599_500, 1 << 20, 600_000), "some are left for others");
+        assert!(!is_full(1_000_000, 0, 0), "a file system without such a limit");
+        must_have_files_left(tempfile::tempdir().unwrap().path(), 5).unwrap();
+    }
 }
