@@ -4,8 +4,8 @@
 use super::Driver;
 use crate::inbox::{Input, TaskInput, Wanted};
 use crate::library::{Download, Fetching, Following, Phase, Shaping, Why};
-use crate::panicked::Panicked;
-use crate::store::{LayOutError, Shape};
+use crate::panicked::caught;
+use crate::store::{LayOutError, Shape, Slot};
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -14,6 +14,7 @@ use shared::shell;
 use shared::swarm::Event;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 impl Driver {
     /// Begins to find out what a download is, if that is unknown and the chunks for it are here.
@@ -27,15 +28,10 @@ impl Driver {
         fetching.shaping = Shaping::Working;
         let (download, slot) = (fetching.download.clone(), resource.slot.clone());
         let links_outside = resource.record.links_outside;
-        let laying = download.clone();
-        let work = move || {
-            let is_wanted = || !laying.unnoted.has_ended();
-            laying.file.lay_out(&slot, &laying.manifest, chunks, links_outside, &is_wanted)
-        };
-        self.work(work, move |laid_out| {
-            let failed = |panic: Panicked| Err(panic.at("lay out", download.file.path()).into());
-            let laid_out = laid_out.unwrap_or_else(failed);
-            Input::Task(TaskInput::LaidOut { download, chunks, laid_out })
+        let (turns, context) = (self.laying_out.clone(), self.context.clone());
+        tokio::spawn(async move {
+            let laid_out = lay_out_in_turn(&download, slot, chunks, links_outside, turns).await;
+            context.tell(Input::Task(TaskInput::LaidOut { download, chunks, laid_out })).await;
         });
     }
 
@@ -166,6 +162,38 @@ impl Driver {
         let record = resource.record.names.iter().find(|record| record.name == *name)?;
         Some(record.published.map_or(0, |identity| identity.bytes))
     }
+}
+
+/// Finds out what a download is, and lays it out when it is its turn. No thread waits for the turn, and who is no directory
+/// needs none.
+async fn lay_out_in_turn(
+    download: &Arc<Download>,
+    slot: Slot,
+    chunks: u32,
+    links_outside: bool,
+    turns: Arc<Semaphore>,
+) -> Result<Shape, LayOutError> {
+    let found = blocking(download, move |download| download.file.shape(&download.manifest, chunks));
+    if let Some(shape) = found.await? {
+        return Ok(shape);
+    }
+    let _turn = turns.acquire_owned().await.map_err(|_| LayOutError::Ended)?;
+    let laying = blocking(download, move |download| {
+        let is_wanted = || !download.unnoted.has_ended();
+        download.file.lay_out(&slot, &download.manifest, chunks, links_outside, &is_wanted)
+    });
+    laying.await
+}
+
+/// Does work that blocks on a download.
+async fn blocking<T: Send + 'static>(
+    download: &Arc<Download>,
+    work: impl FnOnce(&Download) -> Result<T, LayOutError> + Send + 'static,
+) -> Result<T, LayOutError> {
+    let working = download.clone();
+    let done = tokio::task::spawn_blocking(move || caught(|| work(&working))).await;
+    let done = done.map_err(|_| LayOutError::Ended)?; // ttd is ending
+    done.unwrap_or_else(|panic| Err(panic.at("lay out", download.file.path()).into()))
 }
 
 fn is_directory(name: &ResourceName, path: &Path) -> ControlError {

@@ -64,6 +64,8 @@ pub struct Driver {
     pub(super) reusers: Reusers,
     /// The places for followers of shifted content.
     pub(super) followers: Arc<Semaphore>,
+    /// The place for the directory that is being laid out: one at a time, because each takes all of the disk.
+    pub(super) laying_out: Arc<Semaphore>,
     /// Doubted chunks that are being read.
     pub(super) suspects: BTreeSet<(SwarmKey, ChunkIndex)>,
     /// Directories whose files are being looked at.
@@ -140,6 +142,7 @@ impl Driver {
             hashing: Hashing::default(),
             reusers: Reusers::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+            laying_out: Arc::new(Semaphore::new(1)),
             suspects: BTreeSet::new(),
             looks_for_edits: BTreeSet::new(),
             trackers: Trackers::default(),

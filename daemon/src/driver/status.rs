@@ -8,7 +8,7 @@ use super::reasons::{
 };
 use super::wanted::record_of;
 use crate::inbox::unknown;
-use crate::library::{Blocked, Phase, Resource, Reused, Why};
+use crate::library::{Blocked, Phase, Resource, Reused, Shaping, Why};
 use crate::tracker::{Trouble, seconds};
 use shared::chunk::CHUNK_BYTES;
 use shared::id::{ResourceId, SwarmKey};
@@ -157,6 +157,9 @@ impl Driver {
                 }
                 None if fetching.zeros_left > 0 => {
                     (State::Checking, "making its chunks of zeros".into(), None)
+                }
+                None if fetching.have.is_full() && fetching.shaping == Shaping::Working => {
+                    (State::Checking, "laying out its directory, when those before it are done".into(), None)
                 }
                 None if fetching.have.is_full() => (State::Checking, "verifying the whole file".into(), None),
                 None if self.context.down.is_paused() => (State::Waiting, self.download_limit().into(), None),

@@ -117,19 +117,30 @@ impl PartFile {
         self.move_chunks(manifest, left, is_wanted)
     }
 
-    fn find_layout(
-        &self,
-        manifest: &Manifest,
-        there: u32,
-        links_outside: bool,
-    ) -> Result<Found, LayOutError> {
-        let Some(bytes) = self.bytes_at_most() else { return Ok(Found::Shape(Shape::Needs(1))) };
+    /// What the download is, as far as its first `there` chunks say it, which are all in it; `None` if it is a tree that
+    /// can be laid out. Takes no time. Blocks.
+    ///
+    /// # Errors
+    /// When it is neither a plain file nor a tree, or the disk refuses.
+    pub fn shape(&self, manifest: &Manifest, there: u32) -> Result<Option<Shape>, LayOutError> {
+        if self.tree().is_some() {
+            return Ok(None);
+        }
+        Ok(match self.find_listing(manifest, there)? {
+            Listed::Shape(shape) => Some(shape),
+            Listed::Bytes(_) => None,
+        })
+    }
+
+    /// Finds out how long the listing is, if it is there.
+    fn find_listing(&self, manifest: &Manifest, there: u32) -> Result<Listed, LayOutError> {
+        let Some(bytes) = self.bytes_at_most() else { return Ok(Listed::Shape(Shape::Needs(1))) };
         if there == 0 {
-            return Ok(Found::Shape(Shape::Needs(1)));
+            return Ok(Listed::Shape(Shape::Needs(1)));
         }
         let begin = self.read_right(manifest, 0, bytes.min(PROBE_BYTES as u64))?;
         let listing_bytes = match probe(&begin) {
-            Probe::NotATree => return Ok(Found::Shape(Shape::File)),
+            Probe::NotATree => return Ok(Listed::Shape(Shape::File)),
             Probe::Invalid(why) => return Err(bad(why)),
             Probe::Tree { listing_bytes } => listing_bytes,
         };
@@ -138,9 +149,20 @@ impl PartFile {
         if needed > manifest.count().get().into() || self.bytes().is_some_and(|bytes| end > bytes) {
             return Err(bad("its listing is longer than the file"));
         }
-        if u64::from(there) < needed {
-            return Ok(Found::Shape(Shape::Needs(needed as u32)));
-        }
+        let is_there = u64::from(there) >= needed;
+        Ok(if is_there { Listed::Bytes(listing_bytes) } else { Listed::Shape(Shape::Needs(needed as u32)) })
+    }
+
+    fn find_layout(
+        &self,
+        manifest: &Manifest,
+        there: u32,
+        links_outside: bool,
+    ) -> Result<Found, LayOutError> {
+        let listing_bytes = match self.find_listing(manifest, there)? {
+            Listed::Bytes(bytes) => bytes,
+            Listed::Shape(shape) => return Ok(Found::Shape(shape)),
+        };
         let text = self.read_right(manifest, HEADER_BYTES, listing_bytes)?;
         let listing = Listing::parse(&text).map_err(bad)?;
         drop(text);
@@ -220,6 +242,13 @@ impl PartFile {
         self.own().file().read_exact_at(&mut buffer, offset).at("read", self.path())?;
         Ok(buffer)
     }
+}
+
+/// What is known of the listing.
+enum Listed {
+    /// It is there, and has this many bytes.
+    Bytes(u64),
+    Shape(Shape),
 }
 
 enum Found {

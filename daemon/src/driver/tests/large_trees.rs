@@ -1,7 +1,7 @@
 //! A directory with many files takes long to lay out, to publish, to share and to remove. Meanwhile the driver answers,
 //! and the saver saves. Instead of many files the tests have a disk that holds one step until they let it go.
 
-use super::{CAP, Rig, is_seeding, manifest_of, user};
+use super::{CAP, Rig, bytes, is_seeding, manifest_of, user};
 use crate::inbox::{Command, ToShare};
 use crate::store::{Disk, Home, Medium, Open, Root, Step, System};
 use shared::id::ResourceId;
@@ -162,6 +162,24 @@ async fn a_directory_that_is_laid_out_published_or_removed_holds_nobody_up() {
     };
     tokio::time::timeout(CAP, emptied).await.expect("it is deleted");
     assert_eq!(fs::read(rig.file("app/one")).unwrap(), b"app");
+}
+
+#[tokio::test]
+async fn a_directory_that_is_laid_out_holds_up_no_other_download() {
+    let ((mut rig, disk), tar, plain) = (rig(), tar(), bytes(2));
+    let (directory, file) = (manifest_of("app.tar", &tar), manifest_of("plain.tar", &plain));
+    rig.get(&directory, false).await.unwrap();
+    disk.hold(Kind::MakeFile);
+    rig.receive(&directory, &tar);
+    must_answer(&mut rig, &disk).await;
+    rig.get(&file, false).await.unwrap();
+    rig.receive(&file, &plain);
+    rig.until("the file is published", |driver| is_seeding(driver, &file)).await;
+    let status = rig.driver.status(Some("app.tar")).unwrap();
+    let reason = status[0].reason.clone().unwrap_or_default();
+    assert!(reason.starts_with("laying out its directory"), "{reason}");
+    disk.let_go();
+    rig.until("the directory is published", |driver| is_seeding(driver, &directory)).await;
 }
 
 #[tokio::test]
