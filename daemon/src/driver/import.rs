@@ -64,6 +64,11 @@ impl Driver {
             }
         };
         self.tasks.promise(task, 0); // all bytes are written
+        if let Err(error) = self.share_alone(task, &request) {
+            tokio::task::spawn_blocking(move || drop(import));
+            self.end_failed(task, &request, Err(error.clone()));
+            return Err(error);
+        }
         let key = import.key();
         if let Err(error) = self.must_be_only_name(&request, key) {
             tokio::task::spawn_blocking(move || drop(import));

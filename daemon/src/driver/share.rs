@@ -38,6 +38,7 @@ impl Driver {
         self.must_have_room_for(&request.name)?;
         let path = self.home.file(&request.name);
         let (id, task) = self.begin_task()?;
+        self.share_alone(id, &request)?;
         let (context, home, stop) = (self.context.clone(), self.home.clone(), self.stop.clone());
         let as_asked = request.clone();
         task.progress("waiting to be hashed", 0, 0);
@@ -317,7 +318,27 @@ impl Driver {
         })
     }
 
-    pub(super) fn end_failed(&self, task: TaskId, request: &ToShare, outcome: Result<(), ControlError>) {
+    /// Refuses a directory while another share of it is under way: the two would take what they note of it for their own.
+    pub(super) fn share_alone(&mut self, task: TaskId, request: &ToShare) -> Result<(), ControlError> {
+        if request.tree.is_none() {
+            return Ok(());
+        }
+        if self.sharing_trees.contains_key(&request.name) {
+            return Err(ControlError {
+                kind: ErrorKind::Refused,
+                message: format!("{} is being shared already", request.name),
+                hint: Some("try again when that is done".to_owned()),
+            });
+        }
+        self.sharing_trees.insert(request.name.clone(), task);
+        Ok(())
+    }
+
+    /// Ends the work on a share; if it has failed, its task as well.
+    pub(super) fn end_failed(&mut self, task: TaskId, request: &ToShare, outcome: Result<(), ControlError>) {
+        if self.sharing_trees.get(&request.name) == Some(&task) {
+            self.sharing_trees.remove(&request.name);
+        }
         if let (Err(error), Some(handle)) = (outcome, self.tasks.get(task)) {
             tracing::warn!(name = %request.name, user = %request.by, %error, "not shared");
             handle.end(TaskState::Failed(error));

@@ -17,6 +17,7 @@ use crate::watch::{Checks, Events, FolderState, Lists, Pace, Slices, Stalls, Str
 use shared::chunk::ChunkIndex;
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
+use shared::rpc::control::TaskId;
 use shared::swarm::{AskId, Event, Machine, PeerAddr, SwarmConfig, Time};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -76,6 +77,8 @@ pub struct Driver {
     /// What was sent to which peer, for the log.
     pub(super) uploads: Uploads,
     pub(super) tasks: Tasks,
+    /// The directories that are being shared, with the task of each. There are at most as many as tasks.
+    pub(super) sharing_trees: BTreeMap<ResourceName, TaskId>,
     /// Finished files without records.
     pub(super) strays: Strays,
     /// The memory for chunks that were just written and are still to be hashed.
@@ -149,6 +152,7 @@ impl Driver {
             stalls: Stalls::default(),
             uploads: Uploads::new(Instant::now()),
             tasks: Tasks::default(),
+            sharing_trees: BTreeMap::new(),
             strays: Strays::default(),
             memory: Memory::default(),
             stop,

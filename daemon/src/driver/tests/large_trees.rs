@@ -198,13 +198,17 @@ async fn a_directory_that_is_shared_holds_nobody_up() {
         lost: Vec::new(),
         by: user(1000),
     };
+    let again = request.clone();
     rig.ask(|reply| Command::Share { request, reply }).await.unwrap();
     must_answer(&mut rig, &disk).await;
+    let twice = rig.ask(|reply| Command::Share { request: again.clone(), reply }).await.unwrap_err();
+    assert!(twice.message.contains("is being shared already"), "{twice:?}");
     disk.let_go();
     let is_shared = |driver: &crate::driver::Driver| {
         driver.status(Some("app")).is_ok_and(|status| status[0].state == State::Seeding)
     };
     rig.until("it is shared", is_shared).await;
+    rig.ask(|reply| Command::Share { request: again, reply }).await.unwrap();
 }
 
 #[tokio::test]
