@@ -1,6 +1,6 @@
 //! Hashes what lies in the shared directory and is to be shared: a file or a directory.
 
-use crate::inbox::{ToShare, store_error};
+use crate::inbox::{ToShare, internal, store_error};
 use crate::store::{FileIdentity, Home, PublishedTree, open_directory, open_regular};
 use shared::host::hashing::{Hashed, hash_file};
 use shared::host::tree::{TreeError, hash_tree};
@@ -50,11 +50,13 @@ fn hash_directory(
     let path = home.folder().join(name.as_str());
     let top = open_directory(&path)
         .map_err(|error| refused(format!("cannot share {}: {}", path.display(), io_error(&error.source))))?;
+    let opened = top.try_clone().map_err(|error| internal(&error))?;
     let tree = hash_tree(top, &name, options, progress).map_err(|error| not_shared(&path, error))?;
     request.lost = tree.walked.notes.sentences(&path.display().to_string());
     let key = SwarmKey { resource: tree.hashed.resource, digest: ListDigest::of(&tree.hashed.hashes) };
     home.slot(key).keep_tree(&tree).map_err(|error| store_error(&error))?;
-    let identity = PublishedTree::identity_at(&path, tree.hashed.bytes)
+    // Of the directory that was hashed: another one may have its name by now.
+    let identity = PublishedTree::identity_of(&opened.into(), tree.hashed.bytes)
         .map_err(|error| refused(format!("cannot share {}: {}", path.display(), io_error(&error))))?;
     Ok((tree.hashed, identity))
 }

@@ -72,6 +72,14 @@ impl PublishedTree {
         }
     }
 
+    /// The same of an open directory, whatever has its name.
+    ///
+    /// # Errors
+    /// When it cannot be accessed.
+    pub fn identity_of(top: &File, bytes: u64) -> io::Result<FileIdentity> {
+        Ok(FileIdentity::of_tree(&top.metadata()?, bytes))
+    }
+
     /// Fills a buffer with the bytes of the resource from `offset` on, from the tree at `path`. Returns `None` if a file
     /// that they are in has changed. Blocks.
     pub(super) fn read(&self, path: &Path, offset: u64, buffer: &mut [u8]) -> Option<()> {
