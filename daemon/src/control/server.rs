@@ -160,14 +160,23 @@ impl Control for CallerSession {
 
     async fn import_end(self, _: CallContext, task: TaskId) -> Result<(), ControlError> {
         let (request, mut import, handle) = self.imports().end(task)?;
-        let taken = match adding(move || import.finish().map(|()| import)).await {
-            Ok(import) => self.requests.import_end(task, request, import).await,
-            Err(error) => Err(error),
+        let (is_tree, requests) = (request.tree.is_some(), self.requests.clone());
+        let end = async move {
+            let taken = match adding(move || import.finish().map(|()| import)).await {
+                Ok(import) => requests.import_end(task, request, import).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = &taken {
+                handle.end_if_running(|| TaskState::Failed(error.clone()));
+            }
+            taken
         };
-        if let Err(error) = &taken {
-            handle.end_if_running(|| TaskState::Failed(error.clone()));
+        if !is_tree {
+            return end.await;
         }
-        taken
+        // A directory may have a million empty files and links to make: nobody waits for one call as long.
+        tokio::spawn(end);
+        Ok(())
     }
 
     async fn task(self, _: CallContext, task: TaskId, wait_ms: u32) -> Result<TaskState, ControlError> {
