@@ -20,6 +20,8 @@ const PLACE_WITHIN: Duration = Duration::from_secs(30);
 /// How many imports a user may have open, over all connections; a further one is refused. Each keeps a file and a task
 /// open.
 const IMPORTS_EACH_MAX: usize = 64;
+/// The same for directories. Each keeps its listing in memory, 250 MB for a million entries.
+const TREE_IMPORTS_EACH_MAX: usize = 4;
 /// How many manifests a user may be sending at once; a further one is refused. They are in memory until they are
 /// complete.
 const MANIFESTS_EACH_MAX: usize = 8;
@@ -36,6 +38,8 @@ pub struct Callers {
     waiting: Arc<Semaphore>,
     /// The imports of each user.
     pub imports: Arc<Quota>,
+    /// The imports of directories of each user.
+    pub tree_imports: Arc<Quota>,
     /// The manifests that each user is sending.
     pub manifests: Arc<Quota>,
     /// The chunks that are read for each user.
@@ -50,6 +54,7 @@ impl Callers {
             left: Notify::new(),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             imports: Quota::new(IMPORTS_EACH_MAX),
+            tree_imports: Quota::new(TREE_IMPORTS_EACH_MAX),
             manifests: Quota::new(MANIFESTS_EACH_MAX),
             reads: Quota::new(READS_EACH_MAX),
         })

@@ -410,7 +410,9 @@ impl CallerSession {
     }
 
     async fn begin_import(&self, request: ToShare) -> Result<TaskId, ControlError> {
-        let permits = [self.may_have_one(&self.own_imports)?, self.may_have_one(&self.callers.imports)?];
+        let callers = &self.callers;
+        let quota = if request.tree.is_some() { &callers.tree_imports } else { &callers.imports };
+        let permits = [self.may_have_one(&self.own_imports)?, self.may_have_one(quota)?];
         let no_name = || refused(format!("{} is not the name of a directory with .tar", request.name));
         let name = TreeName::of_resource(&request.name);
         let name = if request.tree.is_some() { Some(name.ok_or_else(no_name)?) } else { None };
