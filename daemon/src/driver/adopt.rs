@@ -57,6 +57,7 @@ impl Driver {
         });
         tokio::spawn(async move {
             let checked = comparing.await.and_then(|checked| checked);
+            let wanted = Box::new(wanted);
             context.tell(Input::Task(TaskInput::Compared { task, wanted, checked })).await;
         });
     }

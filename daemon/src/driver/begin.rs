@@ -70,6 +70,7 @@ impl Driver {
             move || slot.open_part(count),
             move |opened| {
                 let opened = opened.unwrap_or_else(|panic| Err(panic.at("open", &part)));
+                let checked = Box::new(checked);
                 Input::Task(TaskInput::Reopened { key, opening, opened, checked })
             },
         );

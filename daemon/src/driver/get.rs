@@ -67,6 +67,7 @@ impl Driver {
             let place = NameState::look(&home, asked.wanted.manifest.name(), tree);
             let edited = asked.served.as_ref().and_then(|served| served.edited().ok().flatten());
             let here = home.must_be_here();
+            let asked = Box::new(asked);
             context.tell_blocking(Input::Task(TaskInput::Asked { asked, place, here, edited }));
         });
     }

@@ -95,15 +95,15 @@ impl Driver {
                 self.cleared(task, &request, hashed, other)
             }
             TaskInput::Imported { task, request, imported } => self.imported(task, &request, imported),
-            TaskInput::Asked { asked, place, here, edited } => self.asked(asked, place, here, edited),
+            TaskInput::Asked { asked, place, here, edited } => self.asked(*asked, place, here, edited),
             TaskInput::Inspected { what, here, changed, edited, reply } => {
                 self.inspected(&what, here, &changed, edited, reply);
             }
             TaskInput::Edited { key, published, edited } => self.edited(key, &published, edited),
             TaskInput::Scanned(scanned) => self.scanned(scanned),
-            TaskInput::Compared { task, wanted, checked } => self.compared(task, wanted, checked),
+            TaskInput::Compared { task, wanted, checked } => self.compared(task, *wanted, checked),
             TaskInput::Shown(shown) => self.shown(shown),
-            TaskInput::Stray(stray) => self.stray(stray),
+            TaskInput::Stray(stray) => self.stray(*stray),
             TaskInput::DonorsAsked { after, reply } => self.tell_donors(after, reply),
             TaskInput::Searched { download, work, found } => self.searched(&download, &work, found),
             TaskInput::ReuseEnded { download, work } => self.reuse_ended(&download, &work),
@@ -117,7 +117,7 @@ impl Driver {
             }
             TaskInput::Made { key, opening, opened } => self.made(key, &opening, opened),
             TaskInput::Reopened { key, opening, opened, checked } => {
-                self.reopened(key, &opening, opened, checked);
+                self.reopened(key, &opening, opened, *checked);
             }
             TaskInput::Listed(places) => self.listed(places),
             TaskInput::Seen(seen) => self.seen(seen),

@@ -56,7 +56,8 @@ impl Driver {
             tokio::spawn(async move {
                 let failed = |source| (Err(StoreError { doing: "compare", path, source }), Ok(()));
                 let (compared, here) = comparing.await.unwrap_or_else(failed);
-                context.tell(Input::Task(TaskInput::Stray(Stray { name, compared, here }))).await;
+                let stray = Box::new(Stray { name, compared, here });
+                context.tell(Input::Task(TaskInput::Stray(stray))).await;
             });
         }
     }

@@ -48,7 +48,7 @@ pub enum TaskInput {
     Imported { task: TaskId, request: ToShare, imported: Imported },
     /// The files under the name of a requested resource were examined, and all files of a directory that is served under
     /// it: what was edited.
-    Asked { asked: Asked, place: NameState, here: Result<(), NotHere>, edited: Option<Edited> },
+    Asked { asked: Box<Asked>, place: NameState, here: Result<(), NotHere>, edited: Option<Edited> },
     /// The files of the resources that somebody inspects were checked, and of directories all files (`edited`); `changed`
     /// are those that are not what was hashed.
     Inspected {
@@ -67,11 +67,11 @@ pub enum TaskInput {
     /// Some files of a directory were looked at, although nobody reads them.
     Scanned(Result<Scanned, Panicked>),
     /// A file that no resource owns was compared with the resource that is wanted under its name.
-    Compared { task: TaskId, wanted: Wanted, checked: io::Result<CheckedFile> },
+    Compared { task: TaskId, wanted: Box<Wanted>, checked: io::Result<CheckedFile> },
     /// The names of the shared directory's visible manifests were listed.
     Shown(Result<Vec<ResourceName>, StoreError>),
     /// A stray was compared: a file that no resource owns, with the manifest beside it.
-    Stray(Stray),
+    Stray(Box<Stray>),
     /// A search for chunks asks for the files of this machine, those after `after` in the order of their swarms.
     DonorsAsked { after: Option<SwarmKey>, reply: oneshot::Sender<DonorPage> },
     /// The chunks of a download were looked for on this machine.
@@ -97,7 +97,12 @@ pub enum TaskInput {
     /// The part file of a download that was accepted before was created, or again could not be.
     Made { key: SwarmKey, opening: Opening, opened: Result<PartFile, StoreError> },
     /// The files of a directory that was checked and is fetched again were opened, or could not be.
-    Reopened { key: SwarmKey, opening: Opening, opened: Result<PartFile, StoreError>, checked: CheckedFile },
+    Reopened {
+        key: SwarmKey,
+        opening: Opening,
+        opened: Result<PartFile, StoreError>,
+        checked: Box<CheckedFile>,
+    },
     /// The folders of an earlier run's resources were listed.
     Listed(Result<Vec<Slot>, StoreError>),
     /// The files of some resources were looked at.
