@@ -94,7 +94,7 @@ impl Waiter for Copies {
             self.by_name.borrow_mut().insert(place);
         }
         let is_here = found.state == State::Seeding || found.state == State::Outdated && !is_by_name;
-        let complete = is_here && status::is_complete(&found);
+        let complete = is_here && status::is_complete(found);
         Ok(Begun::Accepted(Accepted {
             name,
             resource,
