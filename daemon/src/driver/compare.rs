@@ -69,15 +69,17 @@ pub(super) fn check_tree(
     let body = tree.body(path).map_err(|error| at(error.source))?;
     let Checked { good, unreadable, whole_matches, bytes, found, .. } =
         check_body(&body, manifest, progress).map_err(at)?;
-    let whole = whole_matches && body.is_complete();
-    let edited = (!whole && !body.is_as_hashed).then(|| body.edited(&good));
+    let missing = body.missing();
+    let whole = whole_matches && missing.is_empty();
+    // Only where nobody changed anything does a difference mean that the disk damaged it.
+    let is_edited = !whole && (!body.is_as_hashed || !missing.is_empty());
+    let edited = is_edited.then(|| body.edited(&good, missing));
     if how == How::Strictly || whole {
         body.note_right(&good).map_err(|error| at(error.source))?;
     }
     let identity = PublishedTree::identity_at(path, bytes).map_err(at)?;
-    // Only where nobody wrote to the files does a difference mean that the disk damaged them.
-    let identity = if body.is_as_hashed || whole { identity } else { identity.unsure() };
     let is_content_wanted = how == How::ToReplace && !whole;
+    let identity = if is_edited && how == How::Strictly { identity.unsure() } else { identity };
     let content = is_content_wanted.then(|| content_of(manifest, found)).flatten().map(Box::new);
     let tree = Some(tree.clone());
     Ok(CheckedFile { good, whole, bytes, unreadable, identity, content, tree, edited })

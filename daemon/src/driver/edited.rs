@@ -98,15 +98,16 @@ pub(super) fn is_served(resource: &Resource, published: &PublishedFile) -> bool 
 }
 
 /// What was edited in a directory, and what helps.
-pub(super) fn edits(name: &ResourceName, edited: &Edited) -> String {
+pub(super) fn edits(name: &ResourceName, edited: &Edited, is_origin: bool) -> String {
     let top = TreeName::of_resource(name).map_or_else(String::new, |top| format!("{top}/"));
     let first: Vec<String> = edited.first.iter().map(|file| format!("{top}{file}")).collect();
     let what = edited_files(edited.files() as u64, &first);
     let (chunks, total) = (edited.chunks.len(), edited.chunks.count());
     let effect =
         if chunks == 0 { String::new() } else { format!(", {chunks} of {total} chunks are not served") };
-    format!(
-        "{what}{effect}; `ttctl get --replace {}` makes it as it was, `ttctl share --replace PATH` publishes it as it is",
-        quoted(name)
-    )
+    let undone = match is_origin {
+        true => String::new(), // its owner edits it
+        false => format!("`ttctl get --replace {}` makes it as it was, ", quoted(name)),
+    };
+    format!("{what}{effect}; {undone}`ttctl share --replace PATH` publishes it as it is")
 }

@@ -66,7 +66,8 @@ impl Driver {
         }
         let is_whole = matches!(resource.phase, Phase::Seeding(_));
         // A directory that was edited lacks chunks, and fetches none.
-        let stage = match is_whole && resource.edited.is_none() {
+        let lacks_chunks = resource.edited.as_ref().is_some_and(|edited| !edited.chunks.is_empty());
+        let stage = match is_whole && !lacks_chunks {
             true => Stage::Seeding,
             false => Stage::Leeching,
         };

@@ -27,6 +27,7 @@ impl Driver {
         let has_trouble = matches!(resource.phase, Phase::Failed(_))
             || resource.troubles.contains_key(name)
             || resource.edited.is_some();
+        let is_edited = resource.edited.is_some();
         let is_origin = resource.record.origin;
         let Some(record) = resource.record.names.iter_mut().find(|record| record.name == *name) else {
             return Ok(());
@@ -47,7 +48,7 @@ impl Driver {
         if place.file == Lying::Nothing {
             self.must_be_replaceable(name, place)?;
             self.make_anew(key, wanted, false);
-        } else if wanted.replace && (is_other || has_trouble) && !(is_origin && is_other) {
+        } else if wanted.replace && (is_other || has_trouble) && !(is_origin && (is_other || is_edited)) {
             self.must_be_replaceable(name, place)?;
             self.make_anew(key, wanted, true);
         } else if is_other {

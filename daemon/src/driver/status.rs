@@ -220,7 +220,10 @@ impl Driver {
         let standings =
             resource.standings.iter().map(|(url, (standing, at))| told(url, standing, at.elapsed()));
         let names = joined(standings.map(Some));
-        let edits = resource.edited.as_ref().map(|edited| edits(resource.manifest.name(), edited));
+        let edits = resource
+            .edited
+            .as_ref()
+            .map(|edited| edits(resource.manifest.name(), edited, resource.record.origin));
         let here = joined([edits, names, conflict(resource), limit("upload", &self.context.up)]);
         Reason { here, trackers: unknown }
     }

@@ -15,7 +15,7 @@ use shared::have::HaveMap;
 use shared::host::hashing::Body;
 use shared::rpc::wire::buffers;
 use shared::tree::{EntryIndex, EntryKind, TreeLayout};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -220,15 +220,16 @@ pub struct TreeBody {
 }
 
 impl TreeBody {
-    /// Whether all directories, symbolic links and empty files are as the listing says. No byte of a chunk depends on
-    /// that.
-    pub fn is_complete(&self) -> bool {
+    /// The directories, symbolic links and empty files that are not as the listing says. No byte of a chunk depends on
+    /// them.
+    pub fn missing(&self) -> BTreeSet<EntryIndex> {
         let listing = self.layout.listing();
-        listing.indices().all(|index| {
-            let entry = listing.entry(index);
+        let is_there = |index: &EntryIndex| {
+            let entry = listing.entry(*index);
             let path = entry.path.as_str();
             match entry.kind {
-                EntryKind::File { .. } => self.before.has(index),
+                EntryKind::File { bytes: 0 } => self.before.has(*index),
+                EntryKind::File { .. } => true,
                 EntryKind::Directory => {
                     let flags = OFlags::PATH | OFlags::DIRECTORY;
                     self.root.open_below(path, flags, Mode::empty()).is_ok()
@@ -237,7 +238,8 @@ impl TreeBody {
                     self.root.link(path).is_ok_and(|found| found == target.as_bytes())
                 }
             }
-        })
+        };
+        listing.indices().filter(|index| !is_there(index)).collect()
     }
 
     /// Notes the files of which all chunks are right as they are, so that they are served again.
@@ -258,8 +260,9 @@ impl TreeBody {
         if self.known.as_ref() == Some(&now) { Ok(()) } else { self.form.write_identities(&now) }
     }
 
-    /// What was edited in it, after its chunks were compared: the files that somebody wrote to and that are not right.
-    pub fn edited(&self, good: &HaveMap) -> Edited {
+    /// What was edited in it, after its chunks were compared: the files that somebody wrote to and that are not right, and
+    /// what is missing.
+    pub fn edited(&self, good: &HaveMap, missing: BTreeSet<EntryIndex>) -> Edited {
         let listing = self.layout.listing();
         let was_written_to = |index: &EntryIndex| {
             let known = self.known.as_ref();
@@ -267,7 +270,7 @@ impl TreeBody {
         };
         let files = listing.indices().filter(|index| listing.entry(*index).is_file());
         let files = files.filter(was_written_to).filter(|index| !self.is_right(*index, good));
-        Edited::checked(&self.layout, good, files.collect())
+        Edited::checked(&self.layout, good, files.chain(missing).collect())
     }
 
     /// Whether a file is there and all its chunks are right.

@@ -168,6 +168,24 @@ async fn a_check_names_edited_files_and_brings_restored_ones_back() {
     check_chunks(&rig, &manifest, &bytes);
 }
 
+#[tokio::test]
+async fn a_link_or_a_directory_that_is_missing_is_named_and_every_chunk_is_served() {
+    let (mut rig, manifest, bytes) = finished().await;
+    let deep = rig.file("x/deep");
+    fs::set_permissions(&deep, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::remove_file(deep.join("link")).unwrap();
+    let verify = || |reply| Command::Verify { what: "x.tar".to_owned(), by: user(1000), reply };
+    rig.ask(verify()).await.unwrap();
+    let edited = |driver: &Driver| driver.library.get(manifest.key()).and_then(|it| it.edited.clone());
+    rig.until("it is named", |driver| edited(driver).is_some_and(|edited| edited.first == ["deep/link"]))
+        .await;
+    assert_eq!(served(&rig, &manifest), manifest.count().get());
+    check_chunks(&rig, &manifest, &bytes);
+    std::os::unix::fs::symlink("../a", deep.join("link")).unwrap();
+    rig.ask(verify()).await.unwrap();
+    rig.until("it is whole", |driver| is_seeding(driver, &manifest) && edited(driver).is_none()).await;
+}
+
 fn served_is_less(driver: &Driver, manifest: &Manifest) -> bool {
     let status = &driver.status(Some(manifest.name().as_str())).unwrap()[0];
     status.state == State::Seeding && status.chunks_have < manifest.count().get()

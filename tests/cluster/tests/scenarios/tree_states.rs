@@ -75,7 +75,7 @@ fn a_directory_is_removed_in_any_state_and_comes_again() {
     let _a = sharer(&tracker, &items);
     for state in STATES {
         for delete in [false, true] {
-            let b = receiver(&tracker, state);
+            let mut b = receiver(&tracker, state);
             bring(&b, state);
             let more = if delete { &["--delete"][..] } else { &[] };
             b.ok(&[&["remove", "app.tar"], more].concat());
@@ -94,6 +94,7 @@ fn a_directory_is_removed_in_any_state_and_comes_again() {
             b.ok(&["limit", "--download", "none"]);
             b.ok(&["get", "app", "--replace"]);
             check(&directory(&b), &items);
+            b.terminate(); // else the next ones are sent to it
         }
     }
 }
@@ -165,6 +166,27 @@ fn an_edit_is_named_and_undone_by_whoever_made_it() {
     let c = Daemon::start(&tracker, &[]);
     c.ok(&["get", "app"]);
     check(&directory(&c), &items);
+}
+
+#[test]
+fn a_directory_that_its_owner_edits_is_not_put_back_by_get() {
+    let tracker = Tracker::start();
+    let items = items(700, 10, 100_000);
+    let (a, b) = (sharer(&tracker, &items), Daemon::start(&tracker, &[]));
+    b.ok(&["get", "app"]);
+    for daemon in [&b, &a] {
+        let file = directory(daemon).join("sub 2/2");
+        fs::write(&file, "edited").unwrap();
+        let output = daemon.ctl_code(6, &["get", "app"]);
+        assert!(output.stderr.contains("app/sub 2/2 was edited"), "{}", output.stderr);
+        if daemon.id() == a.id() {
+            daemon.ctl_code(6, &["get", "app", "--replace"]);
+            assert_eq!(fs::read_to_string(&file).unwrap(), "edited");
+        } else {
+            daemon.ok(&["get", "app", "--replace"]); // nobody looked at it before
+            check(&directory(daemon), &items);
+        }
+    }
 }
 
 #[test]
