@@ -108,7 +108,9 @@ impl Sharing {
         if !is_seeding(&life.rig.driver, &self.bench.manifest) {
             self.share(&mut life).await;
         }
-        assert!(is_seeding(&life.rig.driver, &self.bench.manifest), "{:?}", life.rig.driver.status(None));
+        // The start may have found the directory itself while it was shared once more.
+        life.rig.until("the share has ended", |driver| driver.sharing_trees.is_empty()).await;
+        life.rig.until("it is shared", |driver| is_seeding(driver, &self.bench.manifest)).await;
         life.rig.driver.saver.idle().await;
         let home = life.rig.driver.home.clone();
         let places = home.places().unwrap();
