@@ -19,6 +19,7 @@ impl Driver {
         let Some(resource) = self.library.get_mut(key).filter(|_| scope != ReuseScope::None) else { return };
         let replaces = resource.record.names.iter().find(|name| name.replace && name.published.is_none());
         let Some(name) = replaces.map(|record| record.name.clone()) else { return };
+        let stays_file = resource.record.as_file;
         let Phase::Fetching(fetching) = &mut resource.phase else { return };
         if fetching.have.is_full() || fetching.was_followed || fetching.following.is_some() {
             return;
@@ -35,7 +36,8 @@ impl Driver {
         let waiting = (Arc::downgrade(&download), run.clone());
         let (context, places) = (self.context.clone(), self.followers.clone());
         let begin = move |place, download| {
-            let follower = Follower { context, download, have, name, old, is_wide, news, run, place };
+            let follower =
+                Follower { context, download, have, name, old, stays_file, is_wide, news, run, place };
             let thread = std::thread::Builder::new().name("follower".to_owned());
             if let Err(error) = thread.spawn(move || follower.work()) {
                 tracing::warn!(%error, "cannot search an older file: no thread can be started");

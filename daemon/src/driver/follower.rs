@@ -33,6 +33,8 @@ pub(super) struct Follower {
     /// The name of what the download will replace.
     pub(super) name: ResourceName,
     pub(super) old: Old,
+    /// Whether the download stays a file even if its bytes are those of a directory.
+    pub(super) stays_file: bool,
     /// Whether content may be taken from all files of this machine.
     pub(super) is_wide: bool,
     /// What has happened to the download.

@@ -137,6 +137,7 @@ impl Driver {
             fetching.shaping = Shaping::Known;
         }
         self.save_unless_disproved(key);
+        self.stop_following(key); // it waits for a listing, and holds everything else
         Ok(())
     }
 

@@ -58,6 +58,9 @@ struct Update<'a> {
 impl Update<'_> {
     fn run(&mut self, old: &Arc<OpenTree>) -> Option<()> {
         let download = self.follower.download.clone();
+        if self.follower.stays_file {
+            return self.follow_all(old);
+        }
         if download.file.layout().is_none() {
             let chunks = self.wait_for_listing_length()?;
             match chunks {

@@ -99,7 +99,7 @@ fn files_that_were_only_touched_are_found_by_their_sums() {
     let path = a.folder().join("app");
     make(&path, &old);
     let touched = fs::File::open(path.join("sub 0/7")).unwrap();
-    touched.set_modified(std::time::SystemTime::now()).unwrap();
+    touched.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
     a.ok(&["share", "--replace", path.to_str().unwrap()]);
     b.ok(&["get", "app", "--replace"]);
     let status = b.wait_seeding("app.tar");
@@ -130,6 +130,21 @@ fn a_file_of_this_machine_that_is_new_in_the_directory_is_not_fetched() {
     new.insert("image".to_owned(), Item::File(0o644, image));
     let chunks = update(&a, &b, &new);
     assert!(chunks.fetched <= 4 && chunks.total > 20, "{chunks:?}");
+}
+
+#[test]
+fn a_directory_gives_its_content_to_a_newer_tar_that_stays_a_file() {
+    let mut old = items(2_450_000, 20, 10_000);
+    old.insert("image".to_owned(), Item::File(0o644, content(2_450_100, 30 * MIB)));
+    let (_tracker, a, b) = two(&old, "");
+    let mut new = old.clone();
+    new.insert("before".to_owned(), Item::File(0o644, content(2_450_200, 5_000)));
+    share(&a, &new);
+    b.ok(&["get", "app.tar", "--as-file", "--replace", "--detach"]);
+    let all = |status: &cluster::Status| status.number("chunks_have") == status.number("chunks_total");
+    let status = b.wait_status("app.tar", "complete", all);
+    let fetched = status.number("downloaded_bytes").div_ceil(MIB as u64);
+    assert!(fetched <= 8, "{fetched} chunks were fetched");
 }
 
 #[test]
