@@ -59,6 +59,24 @@ impl Hashing {
         }
     }
 
+    /// The same for a directory. Nobody knows its size before it was walked, so it takes the place of a large file.
+    ///
+    /// # Errors
+    /// When the work panicked.
+    pub(super) fn of_directory<T, W>(&self, work: W) -> impl Future<Output = io::Result<T>> + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let large = self.large.clone();
+        async move {
+            let place = large.acquire_owned().await.map_err(closed)?;
+            let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
+            drop(place);
+            done
+        }
+    }
+
     /// The places for work on this many bytes. Whoever takes one keeps it until the work is done.
     pub(super) fn places_for(&self, bytes: u64) -> Arc<Semaphore> {
         if bytes > SMALL_BYTES_MAX { self.large.clone() } else { self.small.clone() }
@@ -67,4 +85,20 @@ impl Hashing {
 
 fn closed(_: AcquireError) -> io::Error {
     io::Error::other("nothing is hashed any more")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn a_directory_takes_the_place_of_a_large_file() {
+        let hashing = Hashing::default();
+        let _small = hashing.places_for(1).try_acquire_many_owned(SMALL_MAX as u32).unwrap();
+        assert_eq!(hashing.of_directory(|| 7).await.unwrap(), 7, "only the small places are taken");
+        let _large = hashing.places_for(u64::MAX).try_acquire_many_owned(LARGE_MAX as u32).unwrap();
+        assert!(timeout(Duration::from_millis(5), hashing.of_directory(|| 7)).await.is_err(), "it waits");
+    }
 }

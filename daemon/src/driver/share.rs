@@ -11,6 +11,7 @@ use crate::saver::Shelf;
 use crate::store::{FileIdentity, NameRecord, PublishedFile, PublishedTree, Record, StoreError};
 use crate::tasks::TaskHandle;
 use crate::tracker::{Announcing, NotPublished, TrackerCommand};
+use futures::future::Either;
 use shared::host::clock::now_ms;
 use shared::host::hashing::Hashed;
 use shared::id::{ListDigest, ResourceId, SwarmKey};
@@ -42,13 +43,18 @@ impl Driver {
         let (context, home, stop) = (self.context.clone(), self.home.clone(), self.stop.clone());
         let as_asked = request.clone();
         task.progress("waiting to be hashed", 0, 0);
-        let hashing = self.hashing.of(path, move || {
+        let is_directory = request.tree.is_some();
+        let work = move || {
             let hashed = hash_shared(&home, &mut request, &|bytes, total| {
                 task.progress("hashing", bytes, total);
                 if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
             (request, hashed)
-        });
+        };
+        let hashing = match is_directory {
+            true => Either::Left(self.hashing.of_directory(work)),
+            false => Either::Right(self.hashing.of(path, work)),
+        };
         tokio::spawn(async move {
             let (request, hashed) = hashing.await.unwrap_or_else(|error| (as_asked, Err(internal(&error))));
             context.tell(Input::Task(TaskInput::Hashed { task: id, request, hashed })).await;
