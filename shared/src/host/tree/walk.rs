@@ -145,7 +145,9 @@ impl Walk<'_> {
             EntryKind::Symlink { .. } => MODE_MAX,
             EntryKind::Directory | EntryKind::File { .. } => stat.st_mode as u16 & MODE_MAX,
         };
-        if stat.st_mode & 0o7000 != 0 {
+        // A new directory gets the setgid bit from the one that it is in, so on directories it says nothing.
+        let not_carried = if kind == EntryKind::Directory { 0o5000 } else { 0o7000 };
+        if stat.st_mode & not_carried != 0 {
             self.notes.bits.add(path);
         }
         let refused = |why| TreeError::refused(path, why, None);

@@ -92,6 +92,10 @@ fn bits_that_are_not_carried_are_noted() {
     let listing = tree.walked.layout.listing();
     assert_eq!(listing.entries().map(|entry| entry.mode).collect::<Vec<_>>(), [0o777, 0o755]);
     assert_eq!(tree.walked.notes.bits, Noted { count: 2, first: String::new() });
+    // In a shared directory with the setgid bit every directory has it.
+    fs::set_permissions(&app, Permissions::from_mode(0o2755)).expect("permissions");
+    let notes = directory::hash(&app, INSIDE).expect("it is a tree").walked.notes;
+    assert_eq!(notes.bits, Noted { count: 1, first: "tool".to_owned() });
 }
 
 #[test]
