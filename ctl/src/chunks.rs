@@ -75,8 +75,9 @@ pub(crate) async fn read<T: Send + 'static>(
         }
     };
     let panicked = |_| Err(Error::internal("copying failed"));
+    let mut taken = taken;
     tokio::select! {
-        () = feed => taken.await.unwrap_or_else(panicked),
+        taken = async { feed.await; (&mut taken).await } => taken.unwrap_or_else(panicked),
         interrupted = tokio::signal::ctrl_c() => {
             interrupted.map_err(|error| Error::io("cannot listen for ^C", &error))?;
             if after_interrupt == AfterInterrupt::Wait {

@@ -1,8 +1,7 @@
-//! Copies a complete file or directory out of the shared directory: with the caller's rights, or through ttd if the
-//! caller may not read it. Of a directory it also makes the tar that it is sent as.
+//! Copies a complete file or directory out of the shared directory: a file with the caller's rights, or through ttd if the
+//! caller may not read it; a directory always through ttd, as a directory or as the tar that it is sent as.
 
 use crate::chunks::{self, AfterInterrupt, Chunks};
-use crate::copy_tree::{self, NotCopied};
 use crate::error::{Error, Kind};
 use crate::files::{self, NewFile, write_error};
 use crate::link::Link;
@@ -32,6 +31,17 @@ pub(crate) fn refuse_early(target: &Path, replace: bool) -> Result<(), Error> {
         Err(_) if target.as_os_str().as_encoded_bytes().ends_with(b"/") => Err(no_folder(target)),
         Err(_) if files::parent(target).is_dir() => Ok(()),
         Err(_) => Err(no_folder(files::parent(target))),
+    }
+}
+
+/// Refuses to make a directory in the place of something that would be lost.
+fn refuse_early_tree(target: &Path, replace: bool) -> Result<(), Error> {
+    match std::fs::symlink_metadata(target) {
+        Ok(metadata) if metadata.is_dir() && replace => Ok(()),
+        Ok(metadata) if metadata.is_dir() => Err(files::exists(target)),
+        Ok(_) => Err(Error::refused(format!("{} exists and is not a directory", target.display()))
+            .hint("move it away, or name another path with -o")),
+        Err(_) => Ok(()),
     }
 }
 
@@ -84,21 +94,18 @@ pub(crate) async fn copy_out(
     let target = if target.is_dir() { target.join(name) } else { target.to_owned() };
     must_be_outside(&target, &daemon)?;
     match makes_tree {
-        true => copy_tree::refuse_early(&target, replace)?,
+        true => refuse_early_tree(&target, replace)?,
         false => refuse_early(&target, replace)?,
     }
     let copying = Copying { source: source.clone(), target, replace, bytes: done.bytes };
     let progress = || Progress::new(output, done.accepted.name.as_str());
     let copied = match (done.is_tree, makes_tree) {
-        (true, true) => match until_interrupted(copying.clone(), progress(), Copying::tree).await {
-            Err(NotCopied::NotAllowed) => {
-                let progress = progress();
-                let unpack = move |chunks| copying.unpack(chunks, progress);
-                chunks::read(link, &done.accepted, AfterInterrupt::Wait, unpack).await
-            }
-            Err(NotCopied::Other(error)) => Err(error),
-            Ok(copied) => Ok(copied),
-        },
+        // Through ttd, so that the copy is what was shared, without what somebody has changed in it.
+        (true, true) => {
+            let progress = progress();
+            let unpack = move |chunks| copying.unpack(chunks, progress);
+            chunks::read(link, &done.accepted, AfterInterrupt::Wait, unpack).await
+        }
         (false, _) if may_read(&source) => until_interrupted(copying, progress(), Copying::file).await,
         _ => {
             let progress = progress();
@@ -161,18 +168,10 @@ impl Copying {
         Copied { path: self.target, warning }
     }
 
-    /// Copies a directory. Setting `stop` ends it.
-    fn tree(self, progress: Progress, stop: &AtomicBool) -> Result<Copied, NotCopied> {
-        let staged = Staged::create(&self.target)?;
-        copy_tree::copy_tree(&self.source, &staged.new_path(), self.bytes, progress, stop)?;
-        let warning = staged.publish(self.replace)?;
-        Ok(self.done(warning))
-    }
-
     /// Makes a copy of a directory from the bytes of its tar.
     fn unpack(self, mut chunks: Chunks, mut progress: Progress) -> Result<Copied, Error> {
         let staged = Staged::create(&self.target)?;
-        let mut unpacking = Unpacking::new(&staged.new_path());
+        let mut unpacking = Unpacking::new(&staged.new_path(), &self.target);
         let mut bytes_done = 0;
         while let Some(chunk) = chunks.next()? {
             unpacking.add(&chunk)?;
@@ -242,18 +241,18 @@ impl Drop for StopOnDrop {
 }
 
 /// Copies in a thread of its own, so that ^C can end it. If the future is dropped earlier, no copy is left.
-async fn until_interrupted<E: From<Error> + Send + 'static>(
+async fn until_interrupted(
     copying: Copying,
     progress: Progress,
-    copy: impl FnOnce(Copying, Progress, &AtomicBool) -> Result<Copied, E> + Send + 'static,
-) -> Result<Copied, E> {
+    copy: impl FnOnce(Copying, Progress, &AtomicBool) -> Result<Copied, Error> + Send + 'static,
+) -> Result<Copied, Error> {
     let stop = Arc::new(AtomicBool::new(false));
     let _stop_on_drop = StopOnDrop(stop.clone());
     let mut copying = {
         let stop = stop.clone();
         tokio::task::spawn_blocking(move || copy(copying, progress, &stop))
     };
-    let panicked = |error: tokio::task::JoinError| Err(Error::internal(error.to_string()).into());
+    let panicked = |error: tokio::task::JoinError| Err(Error::internal(error.to_string()));
     let interrupted = tokio::select! {
         copied = &mut copying => return copied.unwrap_or_else(panicked),
         interrupted = tokio::signal::ctrl_c() => interrupted,

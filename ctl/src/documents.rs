@@ -279,6 +279,10 @@ pub(crate) struct Share {
     pub(crate) warnings: Vec<String>,
     /// Why new machines cannot find it by its name, one message per tracker.
     pub(crate) refused: Vec<String>,
+    /// What it is: "tree" for a directory, else "file".
+    pub(crate) kind: &'static str,
+    /// Where it is in the shared directory.
+    pub(crate) path: String,
 }
 
 /// `get`

@@ -14,6 +14,15 @@ pub(crate) const FILE_SUFFIX: &str = ".part";
 /// What the name of such a directory ends in.
 pub(crate) const DIRECTORY_SUFFIX: &str = ".parts";
 
+/// The name of the file that shows that a directory is one of ours. Somebody else who may write to the directory above it
+/// could give our names to other directories of this user.
+const MARK: &str = "made-by-ttctl";
+
+/// Marks a directory as one that may be removed if it is left.
+pub(crate) fn mark(directory: &Path) -> io::Result<()> {
+    File::create_new(directory.join(MARK)).map(drop)
+}
+
 /// Locks what was just made at a path. Returns whether it is still there: until it was locked, somebody else may have
 /// taken it for a leftover.
 pub(crate) fn lock(made: &File, path: &Path) -> bool {
@@ -34,9 +43,13 @@ pub(crate) fn remove(directory: &Path) {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
         let is_directory = name.ends_with(DIRECTORY_SUFFIX);
         let path = entry.path();
-        let is_ours = fs::symlink_metadata(&path).is_ok_and(|found| {
-            found.uid() == user && if is_directory { found.is_dir() } else { found.is_file() }
-        });
+        let is_ours = |path: &Path, is_directory: bool| {
+            fs::symlink_metadata(path).is_ok_and(|found| {
+                found.uid() == user && if is_directory { found.is_dir() } else { found.is_file() }
+            })
+        };
+        let is_marked = !is_directory || is_ours(&path.join(MARK), false);
+        let is_ours = is_marked && is_ours(&path, is_directory);
         if !is_ours || !(is_directory || name.ends_with(FILE_SUFFIX)) || !is_left(&path) {
             continue;
         }
@@ -89,10 +102,14 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let at = |name: &str| home.path().join(name);
         let (working, left) = (at(".tinytorrent-a.parts"), at(".tinytorrent-b.parts"));
-        for directory in [&working, &left, &at(".tinytorrent-c"), &at("app.parts")] {
+        let unmarked = at(".tinytorrent-prod.parts");
+        for directory in [&working, &left, &at(".tinytorrent-c"), &at("app.parts"), &unmarked] {
             fs::create_dir_all(directory.join("new/sub")).unwrap();
             fs::write(directory.join("new/sub/file"), "x").unwrap();
             fs::set_permissions(directory.join("new/sub"), Permissions::from_mode(0o555)).unwrap();
+            if *directory != unmarked {
+                mark(directory).unwrap();
+            }
         }
         let locked = File::open(&working).unwrap();
         assert!(lock(&locked, &working));
@@ -106,8 +123,14 @@ mod tests {
             there
         };
         remove(home.path());
-        let stays =
-            [".tinytorrent-a.parts", ".tinytorrent-c", ".tinytorrent-e.parts", "app.parts", "file.part"];
+        let stays = [
+            ".tinytorrent-a.parts",
+            ".tinytorrent-c",
+            ".tinytorrent-e.parts",
+            ".tinytorrent-prod.parts",
+            "app.parts",
+            "file.part",
+        ];
         assert_eq!(there(), stays);
         drop(locked);
         remove(home.path());

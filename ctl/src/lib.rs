@@ -14,7 +14,6 @@ mod completions;
 mod confirm;
 mod connect;
 mod copy;
-mod copy_tree;
 mod create;
 mod dead_trackers;
 mod deadline;

@@ -5,7 +5,7 @@
 use crate::cli::{Global, ShareArgs};
 use crate::clone::clone_in;
 use crate::connect::{CALL_TIMEOUT, Daemon, PART_TIMEOUT};
-use crate::documents::{Document, Share, Shares};
+use crate::documents::{Document, Share, Shares, kind};
 use crate::each::Failures;
 use crate::error::{Error, Kind};
 use crate::files;
@@ -21,6 +21,7 @@ use shared::host::sparse::{self, Holes};
 use shared::id::ResourceId;
 use shared::name::ResourceName;
 use shared::rpc::control::{PART_BYTES_MAX, ShareRequest, Shared, TaskId, ZEROS_BYTES_MAX};
+use shared::tree::TreeName;
 use shared::zeros::ZEROS;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -59,7 +60,7 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
                 for why in &shared.refused {
                     failures.add(&path.to_string_lossy(), not_found(&shared, why), output);
                 }
-                done.push(shared);
+                done.push((shared, path.is_dir()));
             }
             Err(error) => {
                 let is_last = error.kind == Kind::NoDaemon; // without a ttd the other files would fail, too
@@ -71,7 +72,7 @@ pub(crate) async fn share(args: &ShareArgs, global: &Global, output: &mut Output
         }
     }
     if output.is_json() {
-        let shared = done.iter().map(document).collect();
+        let shared = done.iter().map(|(shared, is_tree)| document(shared, *is_tree)).collect();
         output.json(&Document::new(Shares { shared, errors: failures.take() }))?;
     }
     failures.end()
@@ -84,13 +85,17 @@ fn not_found(shared: &Shared, why: &str) -> Error {
         .hint(format!("see `ttctl status {name}`"))
 }
 
-fn document(shared: &Shared) -> Share {
+fn document(shared: &Shared, is_tree: bool) -> Share {
+    let tree = TreeName::of_resource(&shared.name).filter(|_| is_tree);
+    let name = tree.as_ref().map_or(shared.name.as_str(), TreeName::as_str);
     Share {
         name: shared.name.to_string(),
         resource: shared.resource.to_string(),
         manifest: shared.manifest.display().to_string(),
         warnings: shared.warnings.clone(),
         refused: shared.refused.clone(),
+        kind: kind(is_tree),
+        path: shared.manifest.with_file_name(name).display().to_string(),
     }
 }
 

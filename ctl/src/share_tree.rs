@@ -49,11 +49,11 @@ pub(crate) async fn share_tree(
     if let Err(Failed::Tree(TreeError::Changed { .. })) = result {
         result = import(daemon, &directory, request, options, output).await;
     }
-    let (shared, notes) = result.map_err(|failed| match failed {
+    let (mut shared, notes) = result.map_err(|failed| match failed {
         Failed::Tree(error) => tree::failed(&directory.path, error, Purpose::Share),
         Failed::Other(error) => error,
     })?;
-    tree::warn(&directory.path, &notes, output);
+    shared.warnings.extend(tree::sentences(&directory.path, &notes));
     Ok(shared)
 }
 

@@ -5,8 +5,9 @@ use crate::files::{self, write_error};
 use crate::leftovers;
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, FileTimes, Metadata, Permissions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -42,18 +43,26 @@ impl<'a> Staged<'a> {
                 Err(error) => return Err(failed(error)),
             };
             if leftovers::lock(&opened, beside.path()) {
+                leftovers::mark(beside.path()).map_err(failed)?;
                 return Ok(Staged { target, beside, opened });
             }
         }
         Err(Error::internal(format!("somebody else removes what is made beside {}", target.display())))
     }
 
-    /// Where to make it. Nothing is there yet.
+    /// Where to make it. Nothing is there yet. The path leads through an open descriptor, so it means the same directory
+    /// although somebody else may give its name to another one.
     pub(crate) fn new_path(&self) -> PathBuf {
-        self.beside.path().join("new")
+        self.inside("new")
     }
 
-    /// Syncs it and gives it its name. With `replace` it takes the place of another directory, which is removed; if some
+    fn inside(&self, name: &str) -> PathBuf {
+        let opened = PathBuf::from(format!("/proc/self/fd/{}", self.opened.as_raw_fd()));
+        // Where /proc is not mounted, only the name is left.
+        if opened.exists() { opened.join(name) } else { self.beside.path().join(name) }
+    }
+
+    /// Syncs it and gives it its name. Its mode may forbid its owner to move it. With `replace` it takes the place of another directory, which is removed; if some
     /// of that cannot be removed, it returns a warning.
     pub(crate) fn publish(self, replace: bool) -> Result<Option<String>, Error> {
         let failed = |error: io::Error| write_error(self.target, &error);
@@ -67,6 +76,17 @@ impl<'a> Staged<'a> {
     }
 
     fn rename(&self, replace: bool) -> Result<(), Error> {
+        // A directory that its owner may not write to cannot be moved to another parent by it.
+        let failed = |error: io::Error| write_error(self.target, &error);
+        let new = Movable::new(&self.new_path()).map_err(failed)?;
+        let former = if replace { Movable::new(self.target).ok() } else { None };
+        let renamed = self.give_name(replace);
+        // Of the former one only if it keeps its place.
+        let as_before = former.filter(|_| renamed.is_err()).map_or(Ok(()), |former| former.restore());
+        renamed.and(as_before.and_then(|()| new.restore()).map_err(failed))
+    }
+
+    fn give_name(&self, replace: bool) -> Result<(), Error> {
         let (new, target) = (self.new_path(), self.target);
         let failed = |error: io::Error| write_error(target, &error);
         let is_there = fs::symlink_metadata(target).is_ok();
@@ -80,7 +100,7 @@ impl<'a> Staged<'a> {
             // a file system that cannot do this
             Err(Errno::INVAL | Errno::NOSYS) if !is_there => fs::rename(&new, target).map_err(failed),
             Err(Errno::INVAL | Errno::NOSYS) => {
-                let former = self.beside.path().join("former");
+                let former = self.inside("former");
                 fs::rename(target, &former).map_err(failed)?;
                 fs::rename(&new, target).map_err(|error| {
                     let _ = fs::rename(&former, target); // otherwise the name is lost, and the former one with it
@@ -89,6 +109,29 @@ impl<'a> Staged<'a> {
             }
             Err(error) => Err(failed(error.into())),
         }
+    }
+}
+
+/// A directory that its owner may move. Its own mode and time are known.
+struct Movable {
+    opened: File,
+    own: Metadata,
+}
+
+impl Movable {
+    fn new(path: &Path) -> io::Result<Movable> {
+        let opened = File::open(path)?;
+        let own = opened.metadata()?;
+        let mode = own.permissions().mode();
+        if mode & 0o700 != 0o700 {
+            opened.set_permissions(Permissions::from_mode(mode | 0o700))?;
+        }
+        Ok(Movable { opened, own })
+    }
+
+    fn restore(&self) -> io::Result<()> {
+        self.opened.set_times(FileTimes::new().set_modified(self.own.modified()?))?;
+        self.opened.set_permissions(self.own.permissions())
     }
 }
 
@@ -144,7 +187,41 @@ mod tests {
         assert!(names(home.path()).is_empty());
 
         make(&home.path().join(".tinytorrent-killed.parts/new"), "x");
+        leftovers::mark(&home.path().join(".tinytorrent-killed.parts")).unwrap();
         drop(Staged::create(&target).unwrap());
         assert!(names(home.path()).is_empty());
+    }
+
+    #[test]
+    fn a_directory_that_its_owner_may_not_write_to_is_moved_and_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        let target = home.path().join("app");
+        for content in ["one", "two"] {
+            let staged = Staged::create(&target).unwrap();
+            make(&staged.new_path(), content);
+            fs::set_permissions(staged.new_path(), Permissions::from_mode(0o555)).unwrap();
+            File::open(staged.new_path()).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+            // As root nothing is refused, so this shows the modes only.
+            staged.publish(true).unwrap();
+            let metadata = fs::metadata(&target).unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o777, 0o555);
+            assert_eq!(metadata.modified().unwrap(), std::time::UNIX_EPOCH);
+            assert_eq!(fs::read_to_string(target.join("sub/file")).unwrap(), content);
+        }
+        leftovers::remove_directory(&target).unwrap();
+    }
+
+    #[test]
+    fn what_takes_its_name_is_not_written_to() {
+        let home = tempfile::tempdir().unwrap();
+        let target = home.path().join("app");
+        let staged = Staged::create(&target).unwrap();
+        let (name, aside) = (staged.beside.path().to_owned(), home.path().join("aside"));
+        fs::rename(&name, &aside).unwrap();
+        fs::create_dir(&name).unwrap();
+        make(&staged.new_path(), "x");
+        assert!(names(&name).is_empty());
+        assert!(aside.join("new/sub/file").exists());
+        leftovers::remove_directory(&aside).unwrap();
     }
 }

@@ -123,7 +123,12 @@ pub(crate) fn failed(directory: &Path, error: TreeError, purpose: Purpose) -> Er
 
 /// Warns of what is not carried.
 pub(crate) fn warn(directory: &Path, notes: &Notes, output: &Output) {
-    notes.sentences(&shown(directory)).iter().for_each(|sentence| output.warning(sentence));
+    sentences(directory, notes).iter().for_each(|sentence| output.warning(sentence));
+}
+
+/// What is not carried, as sentences.
+pub(crate) fn sentences(directory: &Path, notes: &Notes) -> Vec<String> {
+    notes.sentences(&shown(directory))
 }
 
 /// The place of an entry below a directory, safe to show. The empty path is the directory itself.

@@ -1,4 +1,4 @@
-//! Makes a directory from the bytes of its tar, in order: a copy of a directory that the caller may not read.
+//! Makes a directory from the bytes of its tar, in order: a copy of a directory that is here.
 
 use crate::error::Error;
 use crate::files::write_error;
@@ -17,6 +17,8 @@ const HEADER_BYTES: u64 = 512;
 pub(crate) struct Unpacking {
     /// Where it is made.
     to: PathBuf,
+    /// Where it will be, for messages.
+    shown: PathBuf,
     /// The bytes so far, until the listing is complete.
     head: Vec<u8>,
     /// Where every further byte belongs.
@@ -29,8 +31,9 @@ pub(crate) struct Unpacking {
 
 impl Unpacking {
     /// Begins a directory at a path where nothing is, in a directory that only the caller can write to.
-    pub(crate) fn new(to: &Path) -> Unpacking {
-        Unpacking { to: to.to_owned(), head: Vec::new(), layout: None, done: 0, open: None }
+    pub(crate) fn new(to: &Path, shown: &Path) -> Unpacking {
+        let (to, shown) = (to.to_owned(), shown.to_owned());
+        Unpacking { to, shown, head: Vec::new(), layout: None, done: 0, open: None }
     }
 
     /// Places the next bytes.
@@ -61,8 +64,7 @@ impl Unpacking {
         };
         // What is in a directory comes after it, and changes its time.
         for entry in layout.listing().entries().rev() {
-            let path = self.path(&entry);
-            dress(&path, &entry).map_err(|error| write_error(&path, &error))?;
+            dress(&self.path(&entry), &entry).map_err(|error| self.failed(&entry, &error))?;
         }
         Ok(())
     }
@@ -92,7 +94,7 @@ impl Unpacking {
                 EntryKind::File { bytes: 0 } => create(&path).map(drop),
                 EntryKind::File { .. } => Ok(()),
             }
-            .map_err(|error| write_error(&path, &error))?;
+            .map_err(|error| self.failed(&entry, &error))?;
         }
         Ok(())
     }
@@ -115,8 +117,8 @@ impl Unpacking {
             if let Segment::File { entry: index, offset, .. } = segment {
                 let entry = layout.listing().entry(index);
                 let path = self.path(&entry);
-                self.write(index, entry.content_bytes(), &path, offset, part)
-                    .map_err(|error| write_error(&path, &error))?;
+                let written = self.write(index, entry.content_bytes(), &path, offset, part);
+                written.map_err(|error| self.failed(&entry, &error))?;
             }
         }
         self.done = end;
@@ -150,11 +152,16 @@ impl Unpacking {
     }
 
     fn path(&self, entry: &Entry<'_>) -> PathBuf {
-        match entry.path.is_top() {
-            true => self.to.clone(),
-            false => self.to.join(entry.path.as_str()),
-        }
+        below(&self.to, entry)
     }
+
+    fn failed(&self, entry: &Entry<'_>, error: &io::Error) -> Error {
+        write_error(&below(&self.shown, entry), error)
+    }
+}
+
+fn below(top: &Path, entry: &Entry<'_>) -> PathBuf {
+    if entry.path.is_top() { top.to_owned() } else { top.join(entry.path.as_str()) }
 }
 
 fn create(path: &Path) -> io::Result<File> {
@@ -186,7 +193,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     fn unpack(tar: &[u8], step: usize, to: &Path) -> Result<(), Error> {
-        let mut unpacking = Unpacking::new(to);
+        let mut unpacking = Unpacking::new(to, to);
         tar.chunks(step).try_for_each(|part| unpacking.add(part))?;
         unpacking.finish()
     }

@@ -90,9 +90,11 @@ fn a_file_of_the_folder_is_shared_where_it_is() {
         printed,
         format!(
             "{{\"schema_version\":1,\"shared\":[{{\"name\":\"x\",\"resource\":\"{}\",\
-             \"manifest\":\"{}/x.tinytorrent\",\"warnings\":[\"the tracker was not reached\"],\"refused\":[]}}],\
+             \"manifest\":\"{}/x.tinytorrent\",\"warnings\":[\"the tracker was not reached\"],\"refused\":[],\
+             \"kind\":\"file\",\"path\":\"{}/x\"}}],\
              \"errors\":[]}}\n",
             ResourceId::of(b"x"),
+            fake.folder(),
             fake.folder()
         )
     );

@@ -217,6 +217,16 @@ fn a_directory_from_elsewhere_is_sent_as_its_tar() {
     let fake = sharing();
     let args = ["share", text(&app), "--symlinks", "any", "--directory", fake.folder()];
     ttctl(&args).1.unwrap();
+    let (printed, code) = {
+        let again = sharing();
+        std::os::unix::fs::symlink("/etc/passwd", app.join("bin/out")).unwrap();
+        let args = ["share", text(&app), "--symlinks", "skip", "--json", "--directory", again.folder()];
+        let (printed, result) = ttctl(&args);
+        fs::remove_file(app.join("bin/out")).unwrap();
+        (printed, result.is_ok())
+    };
+    assert!(code && printed.contains(r#""kind":"tree","path":"/app""#), "{printed}");
+    assert!(printed.contains("app/bin/out is left out"), "{printed}");
     let state = fake.state();
     let request = &state.imported[0];
     assert_eq!(request.name.as_str(), "app.tar");

@@ -71,7 +71,7 @@ fn changed(published: &PublishedFile) -> ControlError {
         message: what,
         hint: Some(format!(
             "to share it as it is now: `ttctl share --replace {}`; \
-             to have it as it was: `ttctl verify {name}`, then `ttctl get {name}`",
+             to have it as it was: `ttctl get --replace {name}`",
             shell::word(&path)
         )),
     }

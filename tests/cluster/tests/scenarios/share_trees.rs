@@ -43,7 +43,8 @@ fn a_directory_is_shared_where_it_lies() {
 
     // The same content has the same id anywhere, and `check` agrees.
     assert_eq!(share(&a, &path, &[]), id);
-    c.ok(&["check", c.folder().join("app.tar.tinytorrent").to_str().unwrap()]);
+    let checked = c.ok(&["check", c.folder().join("app.tar.tinytorrent").to_str().unwrap()]);
+    assert!(checked.stdout.contains("app matches"), "{}", checked.stdout);
 
     a.ok(&["remove", "app", "--delete"]);
     wait_until("it is gone", CAP, || a.listing().is_empty());
