@@ -26,9 +26,10 @@ file to the standard output once all of it is verified, and nothing else.
 
 A directory may be called without its \".tar\". \"-o DIR\" copies it as \"cp -r\"
 does: to DIR/app if DIR exists, else DIR is the copy. It appears when all of it
-is copied. --replace removes the directory that was there. With --as-file, the
-copy is the tar file that the directory is sent as; \"-o -\" writes that, too.
---as-file without -o fetches the tar file instead of the directory.
+is copied. With --as-file, the copy is the tar file that the directory is sent
+as; \"-o -\" writes that, too. --as-file without -o fetches the tar file instead
+of the directory. --replace removes the directory that was there with everything
+in it, also files that somebody has added.
 
 Examples:
   ttctl get lab-2025.img

@@ -12,6 +12,9 @@ as 'lab-*' (quoted, so that the shell leaves it alone). --all and patterns ask
 for confirmation; without a terminal they need --yes. If some fail, the others
 are still done, and the exit code is that of the first that failed.
 
+--delete deletes a directory with everything in it, also files that somebody has
+added.
+
 Examples:
   ttctl remove lab-2025.img
   ttctl remove --delete --yes 'forecast-2025-*'")]
