@@ -1,5 +1,6 @@
 //! Compares two directories: names, kinds, modes, times in seconds, contents and the targets of links.
 
+use crate::interrupt;
 use cluster::files::sha256_file;
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,9 +42,13 @@ pub(crate) fn content(directory: &Path) -> Result<Content, String> {
             What::Directory
         } else if metadata.is_symlink() {
             What::Link(fs::read_link(&path).map_err(read)?)
-        } else {
+        } else if metadata.is_file() {
             What::File(sha256_file(&path).map_err(read)?)
+        } else {
+            // Reading a FIFO would wait for somebody who writes to it.
+            return Err(format!("{} is not a file, a directory or a link", path.display()));
         };
+        interrupt::check()?;
         content.insert(below, Entry { mode: metadata.mode() & 0o777, time: metadata.mtime(), what });
     }
     Ok(content)
@@ -71,6 +76,16 @@ pub(crate) fn must_have(directory: &Path, wanted: &Content) -> Result<(), String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    #[test]
+    fn a_fifo_is_named_and_not_read() {
+        let home = tempfile::tempdir().expect("a directory");
+        let fifo = home.path().join("fifo");
+        mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR, 0).expect("a FIFO");
+        let why = content(home.path()).expect_err("it is refused");
+        assert!(why.starts_with(&fifo.display().to_string()), "{why}");
+    }
 
     #[test]
     fn every_difference_is_noticed() {
