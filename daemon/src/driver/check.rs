@@ -81,10 +81,13 @@ impl Driver {
         while !self.folder.is_away()
             && let Some((key, turn)) = self.checks.next()
         {
-            match self.library.get(key).map(|resource| &resource.phase) {
-                Some(Phase::Checking(checking)) if checking.step == CheckStep::Waits => {
-                    self.begin_check(key, turn);
+            let is_waiting = self.is_waiting_for_check(key);
+            match self.publishing.get_mut(&key) {
+                Some(publishing) if is_waiting => {
+                    publishing.check_next = true;
+                    self.checks.ended(turn);
                 }
+                None if is_waiting => self.begin_check(key, turn),
                 _ => {
                     // what is here became known in another way, which does not answer those who asked for a check
                     self.checks.ended(turn);
@@ -94,6 +97,18 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Begins a check that waited until its resource was published, if it is still due.
+    pub(super) fn check_now(&mut self, key: SwarmKey) {
+        if self.is_waiting_for_check(key) {
+            self.enqueue_check(key, true);
+        }
+    }
+
+    fn is_waiting_for_check(&self, key: SwarmKey) -> bool {
+        let phase = self.library.get(key).map(|resource| &resource.phase);
+        matches!(phase, Some(Phase::Checking(checking)) if checking.step == CheckStep::Waits)
     }
 
     fn begin_check(&mut self, key: SwarmKey, turn: Turn) {

@@ -6,7 +6,7 @@ use super::reasons::words_of;
 use super::wanted::record_of;
 use crate::inbox::CheckedFile;
 use crate::library::{Failure, Phase, Resource, Sources, Why};
-use crate::store::{At, Edited, FileIdentity, NameRecord, NotHere};
+use crate::store::{At, Edited, FileIdentity, LayOutError, NameRecord, NotHere};
 use shared::have::HaveMap;
 use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
@@ -57,7 +57,10 @@ impl Driver {
             (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => self.fetch_anew(key),
             // A chunk that was on its way when the check began was written during it. No further ones will come.
             (None, Err(error)) if error.kind() == io::ErrorKind::InvalidData => self.check_in_turn(key),
-            (None, Err(error)) => self.cannot_read(key, Why::PartUnreadable(Arc::new(error))),
+            (None, Err(error)) => match LayOutError::bad_in(&error) {
+                Some(why) => self.refuse_no_tree(key, why),
+                None => self.cannot_read(key, Why::PartUnreadable(Arc::new(error))),
+            },
         }
     }
 

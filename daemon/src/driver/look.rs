@@ -102,6 +102,9 @@ fn doubt_unknown_trees(home: &Home, record: &mut Record, slot: &Slot) {
 fn suppose_published_tree(home: &Home, record: &mut Record, slot: &Slot) {
     for name in &mut record.names {
         let Some(path) = home.tree(&name.name) else { continue };
+        if let Err(error) = slot.tree().move_former_back(&path) {
+            tracing::error!(%error, "the former directory stays in its place below .tinytorrent");
+        }
         name.published = slot.tree().published_at(&path);
     }
     if slot.tree().may_have_name() && record.names.iter().all(|name| name.published.is_none()) {
@@ -145,8 +148,8 @@ fn look(home: &Home, record: &Record, manifest: &Manifest, slot: &Slot) -> Resul
 /// The chunks of an unfinished download. The have map counts only as far as the part file is long enough.
 fn unfinished(manifest: &Manifest, slot: &Slot) -> Result<Restored, StoreError> {
     let count = manifest.count();
+    let part = slot.open_part(count)?; // this forgets the have map if the files are lost
     let have = slot.read_have(count)?;
-    let part = slot.open_part(count)?;
     if part.is_half_moved() {
         return Ok(Restored::Doubtful("its chunks were being moved into its directory".to_owned()));
     }

@@ -84,7 +84,8 @@ impl Driver {
         };
         let no_room = if room > 0 { self.no_room_for_copy(room) } else { None };
         let promised = if no_room.is_none() { room } else { 0 };
-        self.publishing.insert(key, Publishing { name: name.clone(), delete: false, room: promised });
+        self.publishing
+            .insert(key, Publishing { name: name.clone(), delete: false, room: promised, check_next: false });
         let from = source.clone();
         let work = move || match &from {
             Source::Download(download) if download.file.is_tree() => {
@@ -114,7 +115,22 @@ impl Driver {
         published: Result<FileIdentity, PublishError>,
     ) {
         let key = source.key();
-        let delete = self.publishing.remove(&key).is_some_and(|publishing| publishing.delete);
+        let publishing = self.publishing.remove(&key);
+        let (delete, check_next) = publishing.map_or((false, false), |it| (it.delete, it.check_next));
+        self.note_published(source, name, published, delete);
+        if check_next {
+            self.check_now(key);
+        }
+    }
+
+    fn note_published(
+        &mut self,
+        source: &Source,
+        name: &ResourceName,
+        published: Result<FileIdentity, PublishError>,
+        delete: bool,
+    ) {
+        let key = source.key();
         while self.publishing.len() < PUBLISHING_MAX
             && let Some(next) = self.to_publish.pop_first()
         {

@@ -36,6 +36,8 @@ pub(super) struct Publishing {
     pub(super) delete: bool,
     /// The bytes that are copied for it.
     pub(super) room: u64,
+    /// Whether a check waits until it is published: before, the check would not find it where it is.
+    pub(super) check_next: bool,
 }
 
 /// The state, and all functions that change it.

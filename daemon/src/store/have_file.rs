@@ -8,6 +8,8 @@ use std::io;
 use std::path::Path;
 
 /// The first bytes of the file. The version follows.
+/// The name of a have map in its slot.
+pub(super) const HAVE: &str = "have";
 const MAGIC: &str = "tt-have";
 const VERSION: u32 = 1;
 

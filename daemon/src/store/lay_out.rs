@@ -12,6 +12,7 @@ use shared::chunk::{CHUNK_BYTES, ChunkIndex};
 use shared::id::ChunkHash;
 use shared::manifest::Manifest;
 use shared::tree::{Listing, PROBE_BYTES, Probe, TreeLayout, probe};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
@@ -51,6 +52,16 @@ pub enum LayOutError {
     /// Nobody wants it any more.
     #[error("the download has ended")]
     Ended,
+}
+
+impl LayOutError {
+    /// Why something cannot be a tree, if an error of a check says that.
+    pub fn bad_in(error: &io::Error) -> Option<String> {
+        match error.get_ref()?.downcast_ref()? {
+            LayOutError::Bad(why) => Some(why.clone()),
+            _ => None,
+        }
+    }
 }
 
 /// Held while a download is laid out. There is one at a time in the process: the disk is busy with one, and a download

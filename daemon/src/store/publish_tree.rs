@@ -75,6 +75,11 @@ impl Publisher {
             return Err(obstructed());
         }
         if !is_there {
+            // Somebody may have moved the directory away that got its name in an earlier call.
+            let lies_there = |there: fs::Metadata| there.ino() == ours;
+            if !fs::symlink_metadata(lies.staging()).is_ok_and(lies_there) {
+                return Err(PublishError::Damaged(lies.staging()));
+            }
             let identities = make_durable()?;
             slot.write_identities(&identities)?;
             self.show_manifest(home, manifest)?;
@@ -270,5 +275,110 @@ mod tests {
             }
             assert_eq!(state(&outside), before, "{what}");
         }
+    }
+
+    /// A shared directory with the directory of [`app`] under its name.
+    struct Published {
+        _folder: tempfile::TempDir,
+        home: Home,
+        manifest: Manifest,
+        slot: Slot,
+        top: PathBuf,
+        tar: Vec<u8>,
+    }
+
+    impl Published {
+        fn new() -> Published {
+            let (folder, (layout, tar)) = (tempfile::tempdir().unwrap(), app());
+            let home = Home::open(&folder.path().join("shared")).unwrap();
+            let hashes = tar.chunks(CHUNK_BYTES as usize).map(ChunkHash::of).collect();
+            let trackers = vec!["tt://t".parse().unwrap()];
+            let id = ResourceId::of(&tar);
+            let manifest = Manifest::new("app.tar".parse().unwrap(), id, trackers, hashes).unwrap();
+            let (slot, top) = (home.slot(manifest.key()), folder.path().join("shared/app"));
+            slot.make_folder().unwrap();
+            let part = slot.open_empty_part(manifest.count()).unwrap();
+            part.begin_tree(slot.tree().create(layout, &|| true, &|_| Ok(())).unwrap().unwrap());
+            part.write(ChunkIndex(0), &tar).unwrap();
+            let published = Published { _folder: folder, home, manifest, slot, top, tar };
+            published.publish(&part).unwrap();
+            published
+        }
+
+        fn publish(&self, part: &PartFile) -> Result<FileIdentity, PublishError> {
+            let publisher = Publisher { mode: 0o644, group: None };
+            publisher.publish_tree(&self.home, &self.slot, part, 0, &self.manifest, true)
+        }
+
+        /// Edits the file of the directory.
+        fn edit(&self) {
+            let file = self.top.join("d/file");
+            fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            fs::write(file, "edit").unwrap();
+        }
+    }
+
+    #[test]
+    fn an_edited_directory_that_is_made_anew_does_not_count_as_the_new_one() {
+        let it = Published::new();
+        assert!(it.slot.tree().published_at(&it.top).is_some());
+        it.edit();
+        assert!(it.slot.tree().published_at(&it.top).is_none(), "it was edited");
+        let it = Published::new();
+        let part = it.slot.open_part(it.manifest.count()).unwrap();
+        assert!(part.is_tree());
+        assert!(it.slot.tree().published_at(&it.top).is_none(), "another one is being made in its slot");
+    }
+
+    #[test]
+    fn the_sums_of_a_directory_stay_when_it_is_made_anew() {
+        let it = Published::new();
+        let before = fs::read(it.slot.tree().sums()).unwrap();
+        assert!(before.ends_with(b"  app/d/file\n"));
+        it.slot.open_part(it.manifest.count()).unwrap();
+        assert_eq!(fs::read(it.slot.tree().sums()).unwrap(), before);
+    }
+
+    #[test]
+    fn what_a_switch_left_in_the_slot_is_not_the_download() {
+        let it = Published::new();
+        // As after an exchange: the former directory lies where the download was, and chunks are claimed.
+        let staging = it.slot.tree().staging();
+        fs::create_dir_all(staging.join("d")).unwrap();
+        fs::write(staging.join("d/file"), "old!").unwrap();
+        let mut have = shared::have::HaveMap::empty(it.manifest.count());
+        have.insert(ChunkIndex(0));
+        it.slot.write_have(&have).unwrap();
+        let part = it.slot.open_part(it.manifest.count()).unwrap();
+        assert!(it.slot.read_have(it.manifest.count()).unwrap().is_none(), "nothing of it is here");
+        assert_eq!(fs::read(staging.join("d/file")).unwrap(), [0; 4], "it is a new one");
+        part.write(ChunkIndex(0), &it.tar).unwrap();
+        drop(part);
+        it.slot.open_part(it.manifest.count()).unwrap();
+        assert_eq!(fs::read(staging.join("d/file")).unwrap(), CONTENT, "it is opened again");
+    }
+
+    #[test]
+    fn a_directory_that_was_moved_away_after_the_switch_is_not_replaced_by_the_former_one() {
+        let it = Published::new();
+        let part = it.slot.open_part(it.manifest.count()).unwrap();
+        part.write(ChunkIndex(0), &it.tar).unwrap();
+        it.publish(&part).unwrap();
+        fs::rename(&it.top, it.top.with_file_name("moved")).unwrap();
+        assert!(it.slot.tree().staging().exists(), "the former one lies there");
+        assert!(matches!(it.publish(&part), Err(PublishError::Damaged(_))));
+        assert!(!it.top.exists());
+    }
+
+    #[test]
+    fn a_switch_that_was_cut_in_two_is_undone() {
+        let it = Published::new();
+        let former = it.slot.tree().former();
+        fs::rename(&it.top, &former).unwrap();
+        it.slot.tree().move_former_back(&it.top).unwrap();
+        assert!(it.top.is_dir() && !former.exists());
+        fs::create_dir(&former).unwrap();
+        it.slot.tree().move_former_back(&it.top).unwrap();
+        assert!(former.is_dir(), "the name is taken");
     }
 }

@@ -18,7 +18,7 @@ use shared::tree::{EntryIndex, EntryKind, TreeLayout};
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -97,7 +97,7 @@ impl PublishedTree {
         let root = Root::open(path).at("open", path)?;
         let layout = self.form.load()?;
         let sums = File::open(self.form.sums()).at("open", &self.form.sums())?;
-        let before = identities(&root, &layout).at("access", path)?;
+        let before = TreeIdentities::now(&root, &layout).at("access", path)?;
         let known = self.form.read_identities(layout.listing().len()).ok();
         Ok(TreeBody {
             form: self.form.clone(),
@@ -304,7 +304,7 @@ impl Body for TreeBody {
     }
 
     fn must_be_unchanged(&self) -> io::Result<()> {
-        match identities(&self.root, &self.layout)? == self.before {
+        match TreeIdentities::now(&self.root, &self.layout)? == self.before {
             true => Ok(()),
             false => Err(invalid("a file in it changed while it was being hashed")),
         }
@@ -317,23 +317,4 @@ fn not_there(error: io::Error) -> io::Error {
         Some(Errno::IO) => error,
         _ => io::ErrorKind::NotFound.into(),
     }
-}
-
-/// The identities of a tree's files as they are now.
-fn identities(root: &Root, layout: &TreeLayout) -> io::Result<TreeIdentities> {
-    let listing = layout.listing();
-    let mut identities = TreeIdentities::new(root.directory().metadata()?.ino(), listing.len());
-    for index in listing.indices() {
-        let entry = listing.entry(index);
-        if !matches!(entry.kind, EntryKind::File { .. }) {
-            continue;
-        }
-        if let Ok(file) = root.open_below(entry.path.as_str(), OFlags::PATH, Mode::empty()) {
-            let metadata = file.metadata()?;
-            if metadata.is_file() && metadata.len() == entry.content_bytes() {
-                identities.set(index, &FileIdentity::of_metadata(&metadata));
-            }
-        }
-    }
-    Ok(identities)
 }

@@ -2,6 +2,7 @@
 //! back as far as possible.
 
 use super::disk::Disk;
+use super::have_file::HAVE;
 use super::trash::Trash;
 use super::{At, PartFile, Record, StoreError, atomic, have_file, invalid};
 use shared::chunk::{CHUNKS_MAX, ChunkCount};
@@ -210,7 +211,7 @@ impl Slot {
     }
 
     fn have(&self) -> PathBuf {
-        self.folder.join("have")
+        self.folder.join(HAVE)
     }
 
     pub(super) fn record(&self) -> PathBuf {

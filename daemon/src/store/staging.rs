@@ -90,7 +90,8 @@ impl StagingTree {
         for entry in layout.listing().entries().filter(Entry::is_symlink) {
             disk.remove_below(&root, entry.path.as_str())?;
         }
-        let file = disk.open(sums, Open::Empty)?;
+        // A directory that has its name already may have the same sums. They are the same bytes, and they stay.
+        let file = disk.open(sums, Open::Keep)?;
         disk.set_length(&file, sums, layout.sums_bytes())?;
         Ok(Some(StagingTree::with(disk, root, sums, file, layout)))
     }

@@ -11,11 +11,13 @@
 //! ```
 
 use super::disk::Disk;
+use super::have_file::HAVE;
 use super::mode::dress_top;
 use super::root::Root;
 use super::trash::Trash;
 use super::{At, FileIdentity, Slot, StagingTree, StoreError, atomic, invalid};
-use shared::tree::{EntryIndex, LISTING_BYTES_MAX, Listing, TreeLayout};
+use rustix::fs::{Mode, OFlags};
+use shared::tree::{EntryIndex, EntryKind, LISTING_BYTES_MAX, Listing, TreeLayout};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -132,13 +134,7 @@ impl TreeForm {
         is_wanted: &dyn Fn() -> bool,
         sync_all: &dyn Fn(&StagingTree) -> Result<(), StoreError>,
     ) -> Result<Option<StagingTree>, StoreError> {
-        self.trash.take(&self.staging())?; // what an earlier attempt left
-        must_have_files_left(&self.folder, layout.listing().len())?;
-        let created = StagingTree::create(&self.disk, &self.staging(), &self.sums(), layout, is_wanted);
-        if created.is_err() {
-            let _ = self.trash.take(&self.staging()); // what was made would keep others from making any
-        }
-        let created = created?;
+        let created = self.create_staging(layout, is_wanted)?;
         if let Some(staging) = &created {
             sync_all(staging)?;
             self.disk.sync_folder(&self.folder)?;
@@ -152,19 +148,43 @@ impl TreeForm {
     /// # Errors
     /// When it is missing, torn, or of a later version.
     pub(super) fn open_staging(&self) -> Result<StagingTree, StoreError> {
-        let (staging, sums, layout) = (self.staging(), self.sums(), self.load()?);
-        match staging.is_dir() {
-            true => StagingTree::open(&self.disk, &staging, &sums, layout),
-            // The tree had its name and is gone.
-            false => {
-                self.trash.take(&self.staging())?; // what an earlier attempt left
-                let created = StagingTree::create(&self.disk, &staging, &sums, layout, &|| true)?;
-                let created = created.expect("it is wanted until the end");
-                self.disk.sync_all(created.root())?;
-                self.disk.sync_folder(&self.folder)?;
-                Ok(created)
-            }
+        let layout = self.load()?;
+        if self.has_staging(&layout) {
+            return StagingTree::open(&self.disk, &self.staging(), &self.sums(), layout);
         }
+        // The tree had its name and is gone. What was in it is not in the new one.
+        self.disk.remove(&self.folder.join(HAVE))?;
+        let created = self.create_staging(layout, &|| true)?.expect("it is wanted until the end");
+        self.disk.sync_all(created.root())?;
+        self.disk.sync_folder(&self.folder)?;
+        Ok(created)
+    }
+
+    /// Whether the tree of the download is in its place. After the switch, what it replaced lies there. The identities
+    /// tell the two apart: they are written before the switch, and removed when a tree is made.
+    fn has_staging(&self, layout: &TreeLayout) -> bool {
+        let Ok(there) = self.staging().symlink_metadata() else { return false };
+        let is_it = |identities: TreeIdentities| identities.top == there.ino();
+        there.is_dir()
+            && self.read_identities(layout.listing().len()).map_or_else(|_| !self.has_identities(), is_it)
+    }
+
+    /// Makes an empty tree in the place of whatever lies there. From then on nothing that has the name already counts as
+    /// the tree of this slot.
+    fn create_staging(
+        &self,
+        layout: TreeLayout,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<Option<StagingTree>, StoreError> {
+        self.disk.remove(&self.identities())?;
+        self.disk.sync_folder(&self.folder)?;
+        self.trash.take(&self.staging())?; // what an earlier attempt left
+        must_have_files_left(&self.folder, layout.listing().len())?;
+        let created = StagingTree::create(&self.disk, &self.staging(), &self.sums(), layout, is_wanted);
+        if created.is_err() {
+            let _ = self.trash.take(&self.staging()); // what was made would keep others from making any
+        }
+        created
     }
 
     /// Writes the listing.
@@ -266,6 +286,10 @@ impl TreeForm {
     /// recorded. Its top directory gets its mode, which it can have only after that.
     pub fn published_at(&self, path: &Path) -> Option<FileIdentity> {
         let (layout, top, identity) = self.find_at(path)?;
+        let known = self.read_identities(layout.listing().len()).ok()?;
+        if TreeIdentities::now(&top, &layout).ok()? != known {
+            return None; // one that was edited, and that is made anew in this slot
+        }
         if let Err(error) = dress_top(&self.disk, &top, &layout.listing().entry(EntryIndex::TOP)) {
             tracing::warn!(%error, "cannot set the permissions of a directory");
         }
@@ -284,6 +308,19 @@ impl TreeForm {
         let metadata = top.directory().metadata().ok()?;
         let identity = FileIdentity::of_tree(&metadata, layout.bytes());
         (metadata.ino() == identities.top).then_some((layout, top, identity))
+    }
+
+    /// Handles a crash between the two renames of a switch without an exchange: nothing has the name, and the directory
+    /// that had it lies in the slot. It gets its name back.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn move_former_back(&self, path: &Path) -> Result<(), StoreError> {
+        let former = self.former();
+        if former.symlink_metadata().is_err() || path.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        self.disk.rename(&former, path).at("move back", path)
     }
 
     /// Removes everything of a tree: the resource turned out to be a plain file, or none.
@@ -313,6 +350,28 @@ impl TreeForm {
 }
 
 impl TreeIdentities {
+    /// The identities of a tree's files as they are now; none for a file that is missing or has another size.
+    ///
+    /// # Errors
+    /// When the top directory or a file cannot be accessed.
+    pub(super) fn now(root: &Root, layout: &TreeLayout) -> io::Result<TreeIdentities> {
+        let listing = layout.listing();
+        let mut identities = TreeIdentities::new(root.directory().metadata()?.ino(), listing.len());
+        for index in listing.indices() {
+            let entry = listing.entry(index);
+            if !matches!(entry.kind, EntryKind::File { .. }) {
+                continue;
+            }
+            if let Ok(file) = root.open_below(entry.path.as_str(), OFlags::PATH, Mode::empty()) {
+                let metadata = file.metadata()?;
+                if metadata.is_file() && metadata.len() == entry.content_bytes() {
+                    identities.set(index, &FileIdentity::of_metadata(&metadata));
+                }
+            }
+        }
+        Ok(identities)
+    }
+
     /// No identities yet, for a tree with this many entries and this top directory.
     pub(super) fn new(top: u64, entries: usize) -> TreeIdentities {
         TreeIdentities { top, records: vec![0; entries * IDENTITY_BYTES] }
