@@ -15,7 +15,7 @@
 //! [`revive`] handles requests for resources that are here. [`restore`] loads the resources of the last run, and
 //! [`strays`] finds files without records. [`folder`], [`slices`] and [`stalls`] observe the shared directory, its
 //! files and the downloads. [`unpublish`] takes names back, and [`sent`] logs what was sent to peers. [`status`]
-//! reports the state in the words of [`reasons`], [`snapshot`] publishes it, [`events`] tells what has changed, and
+//! reports the state in the words of [`reasons`] and [`rates`], [`snapshot`] publishes it, [`events`] tells what has changed, and
 //! [`peers`], [`overview`] and [`complete`] answer further questions. [`command`] hands commands to these files, and [`work`] runs
 //! work in the background.
 
@@ -50,6 +50,7 @@ mod one_name;
 mod overview;
 mod peers;
 mod publish;
+mod rates;
 mod reasons;
 mod repeat;
 mod restore;

@@ -129,7 +129,7 @@ impl Driver {
 
     /// Notes why a name waits in vain: the resource turned out to be a directory, and it has another name. Returns
     /// whether that is so.
-    pub(super) fn has_its_name(&mut self, key: SwarmKey, source: &Source, name: &ResourceName) -> bool {
+    pub(super) fn note_other_name(&mut self, key: SwarmKey, source: &Source, name: &ResourceName) -> bool {
         let is_tree = matches!(source, Source::Published(published) if published.tree.is_some());
         let Some(resource) = self.library.get_mut(key).filter(|_| is_tree) else { return false };
         let Some(first) = other_name(resource, name).cloned() else { return false };

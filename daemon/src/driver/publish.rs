@@ -2,7 +2,8 @@
 
 use super::Driver;
 use super::blocked::RETRY_AFTER;
-use super::reasons::{no_room_words, took_at_rate};
+use super::rates::took_at_rate;
+use super::reasons::no_room_words;
 use super::room::data_bytes_max;
 use super::state::Publishing;
 use crate::inbox::{Input, TaskInput};
@@ -69,7 +70,7 @@ impl Driver {
         if self.publishing.contains_key(&key) {
             return;
         }
-        if self.has_its_name(key, &source, &record.name) {
+        if self.note_other_name(key, &source, &record.name) {
             return self.publish(key); // the next one
         }
         let Some(resource) = self.library.get(key) else { return };

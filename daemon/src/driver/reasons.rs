@@ -14,11 +14,12 @@ use shared::host::config::RateLimit;
 use shared::id::ResourceId;
 use shared::name::ResourceName;
 use shared::plain::reused_from;
-use shared::plain::{io_error, rate_of, size, size_rounded};
+use shared::plain::{io_error, size, size_rounded};
 use shared::rpc::tracker::Namesake;
 use shared::shell;
 use shared::swarm::Waiting;
 use shared::url::TrackerUrl;
+use std::path::Path;
 use std::time::Duration;
 
 /// What to do about a disk that damages or loses data.
@@ -258,16 +259,7 @@ pub(super) fn words_of(why: &Why) -> String {
             "{name} exists here with different content; move it away and `ttctl resume {0}`, or `ttctl get --replace {0}`",
             quoted(name)
         ),
-        Why::DirectoryTaken { name, path, what: None } => format!(
-            "{} exists here with different content; move it away and `ttctl resume {1}`, or `ttctl get --replace {1}`",
-            path.display(),
-            quoted(name)
-        ),
-        Why::DirectoryTaken { name, path, what: Some(what) } => format!(
-            "{} is {what} and in the way of the directory; move it away and `ttctl resume {}`",
-            path.display(),
-            quoted(name)
-        ),
+        Why::DirectoryTaken { name, path, what } => directory_taken(name, path, *what),
         Why::OtherName { name, first } => format!(
             "the same directory is here as {first}, and a directory has one name; `ttctl remove {}`, or `ttctl get {} -o PATH` for a copy",
             quoted(name),
@@ -322,6 +314,19 @@ pub(super) fn words_of(why: &Why) -> String {
     }
 }
 
+/// What keeps a directory from its name.
+fn directory_taken(name: &ResourceName, path: &Path, what: Option<&str>) -> String {
+    let (path, name) = (path.display(), quoted(name));
+    match what {
+        None => format!(
+            "{path} exists here with different content; move it away and `ttctl resume {name}`, or `ttctl get --replace {name}`"
+        ),
+        Some(what) => format!(
+            "{path} is {what} and in the way of the directory; move it away and `ttctl resume {name}`"
+        ),
+    }
+}
+
 /// What a check found of a file: how many of its chunks differ, and of how many.
 fn how_it_differs(differing: u32, total: u32) -> String {
     match differing {
@@ -365,29 +370,6 @@ fn no_space(needed: u64, free: u64, kept: u64, promised: u64) -> String {
     }
 }
 
-/// "42 ms", "4.2 s", "42 s", "12 min".
-pub(super) fn tenths(span: Duration) -> String {
-    match span.as_millis() {
-        ms @ 0..1_000 => format!("{ms} ms"),
-        1_000..10_000 => format!("{:.1} s", span.as_secs_f64()),
-        _ => seconds(span),
-    }
-}
-
-/// How many bytes came in each second of a span, for programs; a span of less than a millisecond counts as one.
-pub(super) fn rate(bytes: u64, span: Duration) -> u64 {
-    (bytes as f64 / span.as_secs_f64().max(0.001)) as u64
-}
-
-/// How long a transfer took, with its rate if it was large and long enough to have one: "4.2 s (15 MiB/s)", "42 ms".
-pub(super) fn took_at_rate(bytes: u64, took: Duration) -> String {
-    let span = tenths(took);
-    match rate_of(bytes, took) {
-        Some(bytes_per_s) => format!("{span} ({}/s)", size(bytes_per_s)),
-        None => span,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,8 +387,7 @@ mod tests {
         };
         let silent = Why::Silent { folder: "/srv".into(), span: Duration::from_secs(31) };
         let original = |is_damaged| Why::OriginalDiffers { name: name(), differing: 1, total: 9, is_damaged };
-        let taken = |what| Why::DirectoryTaken { name: name(), path: "/srv/app".into(), what };
-        let cases: [(Why, ErrorKind, &str); 15] = [
+        let cases = [
             (disk(28).into(), ErrorKind::NoSpace, "cannot write /srv/x: no space left on device"),
             (disk(5).into(), ErrorKind::Internal, "cannot write /srv/x: input/output error"),
             (NoRoom::Unknown(None).into(), ErrorKind::NoSpace, "the free space is not known yet"),
@@ -420,21 +401,6 @@ mod tests {
                 Why::Obstructed { path: "/srv/x".into(), what: "a directory" },
                 ErrorKind::Internal,
                 "/srv/x is a directory and in the way; move it away",
-            ),
-            (
-                taken(None),
-                ErrorKind::Refused,
-                "/srv/app exists here with different content; move it away and `ttctl resume x`, or `ttctl get --replace x`",
-            ),
-            (
-                taken(Some("a file")),
-                ErrorKind::Refused,
-                "/srv/app is a file and in the way of the directory; move it away and `ttctl resume x`",
-            ),
-            (
-                Why::TreeDiffers { name: name(), right: 1, total: 9 },
-                ErrorKind::Refused,
-                "the directory of x was changed: 1 of 9 chunks match (names, permissions and times count); `ttctl get --replace x`",
             ),
             (
                 original(false),
@@ -452,6 +418,35 @@ mod tests {
                 "x is damaged or was changed (it is longer than it was); `ttctl get --replace x` repairs it",
             ),
             (
+                Why::FalseManifest,
+                ErrorKind::BadData,
+                "the chunks match the manifest but the whole file does not",
+            ),
+        ];
+        cases.into_iter().for_each(must_be);
+    }
+
+    #[test]
+    fn whatever_is_wrong_with_a_directory_has_its_words_and_its_kind() {
+        let name = || "x".parse().unwrap();
+        let taken = |what| Why::DirectoryTaken { name: name(), path: "/srv/app".into(), what };
+        let cases = [
+            (
+                taken(None),
+                ErrorKind::Refused,
+                "/srv/app exists here with different content; move it away and `ttctl resume x`, or `ttctl get --replace x`",
+            ),
+            (
+                taken(Some("a file")),
+                ErrorKind::Refused,
+                "/srv/app is a file and in the way of the directory; move it away and `ttctl resume x`",
+            ),
+            (
+                Why::TreeDiffers { name: name(), right: 1, total: 9 },
+                ErrorKind::Refused,
+                "the directory of x was changed: 1 of 9 chunks match (names, permissions and times count); `ttctl get --replace x`",
+            ),
+            (
                 Why::NoTree { name: name(), why: "line 3: \u{1b}".to_owned() },
                 ErrorKind::BadData,
                 "x begins like a directory and cannot be one: line 3: \\u{1b}; `ttctl get --as-file x` fetches it",
@@ -461,25 +456,15 @@ mod tests {
                 ErrorKind::BadData,
                 "the symbolic link app/\\u{1b} leads outside of the directory; `ttctl get --symlinks any x` fetches it",
             ),
-            (
-                Why::FalseManifest,
-                ErrorKind::BadData,
-                "the chunks match the manifest but the whole file does not",
-            ),
         ];
-        for (why, kind, words) in cases {
-            assert!(words_of(&why).starts_with(words), "{}", words_of(&why));
-            assert_eq!(why.kind(), kind, "{words}");
-            assert_eq!(why.is_for_room(), kind == ErrorKind::NoSpace, "{words}");
-        }
+        cases.into_iter().for_each(must_be);
     }
 
-    #[test]
-    fn a_tiny_transfer_has_no_rate() {
-        let mib = 1 << 20;
-        assert_eq!(took_at_rate(10 * mib, Duration::from_millis(4_000)), "4.0 s (2.5 MiB/s)");
-        assert_eq!(took_at_rate(10 * mib, Duration::from_millis(42)), "42 ms");
-        assert_eq!(took_at_rate(12, Duration::from_millis(4_000)), "4.0 s");
+    /// The words begin like this.
+    fn must_be((why, kind, words): (Why, ErrorKind, &str)) {
+        assert!(words_of(&why).starts_with(words), "{}", words_of(&why));
+        assert_eq!(why.kind(), kind, "{words}");
+        assert_eq!(why.is_for_room(), kind == ErrorKind::NoSpace, "{words}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Logs what this machine sent to others.
 
 use super::Driver;
-use super::reasons::{rate, took_at_rate};
+use super::rates::{rate, took_at_rate};
 use crate::watch::Sent;
 use shared::plain::size;
 use std::time::Instant;

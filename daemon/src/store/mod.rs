@@ -31,6 +31,7 @@ mod chunk_set;
 mod disk;
 mod dress_tree;
 mod edited;
+mod edits;
 mod error;
 #[cfg(test)]
 pub mod faulty;
@@ -84,7 +85,7 @@ pub use assemble::Donors;
 pub use disk::Disk;
 #[cfg(test)]
 pub use disk::{Medium, Open, Step, System};
-pub use edited::Edited;
+pub use edits::Edited;
 pub(crate) use error::{At, invalid};
 pub use error::{NoRoom, StoreError};
 pub use home::{Home, NotHere};

@@ -2,7 +2,7 @@
 //! that was hashed. Nothing is open and the listing is not in memory unless chunks are being served, since a daemon may
 //! have many trees.
 
-use super::edited::chunks_of;
+use super::edits::chunks_of;
 use super::layout::{Layout, Place};
 use super::root::Root;
 use super::tree_form::{TreeForm, TreeIdentities};

@@ -166,7 +166,8 @@ fn a_download_goes_on_when_its_place_becomes_free() {
     let tracker = Tracker::start();
     let items = items(500, 20, 100_000);
     let _a = sharer(&tracker, &items);
-    let harms: [(&str, fn(&Path)); 3] = [
+    type Harm = fn(&Path);
+    let harms: [(&str, Harm); 3] = [
         ("a directory", |path| fs::create_dir(path).unwrap()),
         ("a file", |path| fs::write(path, "mine").unwrap()),
         ("a symbolic link", |path| std::os::unix::fs::symlink("/tmp", path).unwrap()),

@@ -65,34 +65,36 @@ fn run(program: &str, args: &[&str], at: &Path) {
     }
 }
 
+/// Names that are allowed and odd.
+const NAMES: [&str; 20] = [
+    "模型",
+    "Ünïcödé",
+    "cafe\u{301}",
+    "caf\u{e9}",
+    "עברית",
+    "\u{202e}gnirtsrever",
+    "emoji 🦀",
+    "back\\slash",
+    "sp ace",
+    "-rf",
+    "*glob?[x]",
+    "#hash=equals",
+    "quote\"'",
+    "$HOME",
+    "a.tar",
+    ".hidden",
+    "CASE",
+    "case",
+    "trailing.",
+    "trailing ",
+];
+
 /// Makes a directory with everything that is allowed and odd.
 fn make_odd(top: &Path) {
     fs::create_dir(top).unwrap();
     let longest = "n".repeat(255);
-    let names = [
-        "模型",
-        "Ünïcödé",
-        "cafe\u{301}",
-        "caf\u{e9}",
-        "עברית",
-        "\u{202e}gnirtsrever",
-        "emoji 🦀",
-        "back\\slash",
-        "sp ace",
-        "-rf",
-        "*glob?[x]",
-        "#hash=equals",
-        "quote\"'",
-        "$HOME",
-        "a.tar",
-        ".hidden",
-        "CASE",
-        "case",
-        "trailing.",
-        "trailing ",
-        &longest,
-    ];
-    for (at, name) in names.iter().enumerate() {
+    let names = NAMES.into_iter().chain([longest.as_str()]);
+    for (at, name) in names.enumerate() {
         fs::write(top.join(name), format!("content {at}")).unwrap();
     }
     fs::create_dir(top.join("empty directory")).unwrap();
