@@ -3,7 +3,7 @@
 
 use crate::again::{run_once_more, test_name};
 use crate::process::Process;
-use crate::skip::skipped;
+use crate::skip::{not_in_this_kernel, skipped};
 use crate::{CAP, program, wait_until};
 use std::path::Path;
 use std::process::Command;
@@ -84,14 +84,14 @@ pub fn mount_casefold(folder: &Path, directory: &str) -> bool {
     std::fs::create_dir_all(folder).expect("a folder to mount on");
     let mounted = Command::new("mount").args(["-o", "loop", text(&image), text(folder)]).output();
     if !mounted.is_ok_and(|mounted| mounted.status.success()) {
-        skipped("this kernel mounts no ext4 with casefold, or has no loop device left");
+        not_in_this_kernel("it mounts no ext4 with casefold (CONFIG_UNICODE), or has no loop device left");
         return false;
     }
     let directory = folder.join(directory);
     std::fs::create_dir(&directory).expect("a directory is made");
     let folds = Command::new("chattr").arg("+F").arg(&directory).output();
     if !folds.is_ok_and(|folds| folds.status.success()) {
-        skipped("chattr +F fails: this kernel folds no names");
+        not_in_this_kernel("chattr +F fails: it folds no names");
         return false;
     }
     true

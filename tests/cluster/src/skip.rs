@@ -41,6 +41,15 @@ pub fn skipped(why: &str) {
     note(&format!("{test}: {why}"));
 }
 
+/// The same for what this kernel does not have. Nothing that could be installed changes that, so it is recorded and no
+/// failure, also where everything must run.
+pub fn not_in_this_kernel(why: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    eprintln!("SKIPPED: {test}: {why}");
+    note(&format!("{test}: {why}"));
+}
+
 /// The same for a chore or a part of one: an error where everything must run.
 pub fn chore(what: &str, why: &str) -> Result<(), String> {
     if must_run() {

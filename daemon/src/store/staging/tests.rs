@@ -1,3 +1,4 @@
+use super::super::disk::{Medium, Step, System};
 use super::*;
 use shared::tree::{Entry, Listing, TreePath};
 use std::fs;
@@ -124,5 +125,53 @@ fn a_tree_is_removed_whatever_its_modes_are_and_links_are_not_followed() {
 fn the_kernels_version_says_whether_a_sync_of_all_reports_failed_writes() {
     for (release, reports) in [("6.1.0-18-amd64", true), ("5.8.0", true), ("5.7.19", false), ("", false)] {
         assert_eq!(reports_failed_writes(release), reports, "{release}");
+    }
+}
+
+/// A file system that takes names that differ in case only for the same.
+#[derive(Debug)]
+struct Folding;
+
+impl Medium for Folding {
+    fn open(&self, path: &Path, how: Open) -> io::Result<File> {
+        System.open(path, how)
+    }
+
+    fn open_below(&self, root: &Root, below: &str, how: Open) -> io::Result<File> {
+        System.open_below(root, &below.to_lowercase(), how)
+    }
+
+    fn perform(&self, step: Step<'_>) -> io::Result<()> {
+        match step {
+            Step::MakeFolderBelow { root, below } => {
+                System.perform(Step::MakeFolderBelow { root, below: &below.to_lowercase() })
+            }
+            Step::RemoveBelow { root, below } => {
+                System.perform(Step::RemoveBelow { root, below: &below.to_lowercase() })
+            }
+            step => System.perform(step),
+        }
+    }
+}
+
+#[test]
+fn names_that_the_file_system_takes_for_one_are_found_out() {
+    let file = EntryKind::File { bytes: 1 };
+    let link = EntryKind::Symlink { target: "other" };
+    for (what, one, other) in [
+        ("two files", ("FILE", file), ("file", file)),
+        ("two directories", ("SUB", EntryKind::Directory), ("sub", EntryKind::Directory)),
+        ("a link and a file", ("NAME", file), ("name", link)),
+        ("two links", ("NAME", link), ("name", link)),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = layout(&[entry(one.0, one.1), entry(other.0, other.1)]);
+        let (path, sums) = (folder.path().join("tree"), folder.path().join("sums"));
+        let create = |disk: &Disk, path: &Path| {
+            StagingTree::create(disk, path, &sums, layout.clone(), &|| true).map(drop)
+        };
+        create(&Disk::system(), &folder.path().join("other")).unwrap();
+        let error = create(&Disk::on(std::sync::Arc::new(Folding)), &path).expect_err(what);
+        assert!(is_folding(&error), "{what}: {error}");
     }
 }
