@@ -95,7 +95,9 @@ pub struct Cli {
 pub enum Command {
     /// Share files and directories with the fleet
     #[command(visible_alias = "add")]
-    #[command(override_usage = "ttctl share [--tracker URL]... [-f] [--move] PATH...")]
+    #[command(
+        override_usage = "ttctl share [--tracker URL]... [-f] [--move] [--symlinks WHICH]\n                   [--no-times] [--skip-special] PATH..."
+    )]
     Share(ShareArgs),
     /// Fetch files, and wait until they are complete
     #[command(

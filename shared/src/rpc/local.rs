@@ -262,6 +262,19 @@ mod tests {
         check_talk(&listener, &path).await;
     }
 
+    /// Leaves a socket behind that nobody listens on. A program that another test starts at this moment has a copy of it
+    /// until it runs, so this waits until connections are refused.
+    async fn leave_dead(path: &Path) {
+        drop(std::os::unix::net::UnixListener::bind(path).unwrap()); // std leaves the file behind
+        let dead = async {
+            while !matches!(connect(path).await, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), dead).await.expect("nobody listens");
+    }
+
     /// Backup tools and the like may lock the directory.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn of_several_that_find_a_dead_socket_one_listens_whoever_locks_the_folder() {
@@ -270,7 +283,7 @@ mod tests {
         let other = std::fs::File::open(folder.path()).unwrap();
         rustix::fs::flock(&other, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
         for _ in 0..20 {
-            drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+            leave_dead(&path).await;
             let all = [(); 4].map(|()| {
                 let path = path.clone();
                 tokio::spawn(async move { listen(&path, 0o600).await })
@@ -291,7 +304,7 @@ mod tests {
     async fn a_dead_socket_is_replaced() {
         let folder = folder();
         let path = folder.path().join("ttd.sock");
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap()); // std leaves the file behind
+        leave_dead(&path).await;
         assert!(std::fs::symlink_metadata(&path).unwrap().file_type().is_socket());
         assert_eq!(connect(&path).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
         let listener = listen(&path, 0o600).await.unwrap();
