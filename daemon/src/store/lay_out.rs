@@ -28,7 +28,7 @@ const MOVED_MAX: usize = 8;
 pub enum Shape {
     /// A plain file.
     File,
-    /// That is not known before so many chunks from the beginning are there.
+    /// It is not known yet. It will be when this number of chunks from the beginning is there.
     Needs(u32),
     /// A tree. Its chunks are in its files.
     Tree,

@@ -18,8 +18,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 
-/// Limits the files that are synced one by one. If more were written, the whole file system is synced in one call: it
-/// costs about as much as so many files.
+/// Limits the files that are synced one by one. If more were written, the whole file system is synced in one call, which
+/// costs about as much as syncing this number of files.
 const DIRTY_MAX: usize = 64;
 
 /// Limits the files of one tree that stay open for the next chunk. Further ones are opened again.

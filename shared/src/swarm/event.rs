@@ -53,8 +53,8 @@ pub enum Event {
     },
 
     /// Prefer the first chunks of a resource, because they say what it is. This is not a right to them: a leecher asks
-    /// other leechers for them first, and seeders only so often that all leechers together take about one copy. Ignored
-    /// if we are not in the swarm; forgotten when we leave it.
+    /// other leechers for them first. It asks a seeder for them with the chance of one in the number of leechers, so that
+    /// all leechers together take about one copy. Ignored if we are not in the swarm; forgotten when we leave it.
     Prefer {
         /// Which swarm.
         key: SwarmKey,

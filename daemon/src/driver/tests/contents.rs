@@ -85,7 +85,7 @@ fn lay_out(path: &Path, items: &[(&str, Item)]) {
 enum Item {
     /// A directory with this mode.
     Directory(u16),
-    /// A file with this mode, of a content with this seed and so many bytes.
+    /// A file: its mode, the seed of its content, and its length in bytes.
     File(u16, usize, usize),
     /// A symbolic link.
     Link(&'static str),
@@ -114,7 +114,8 @@ const OLDER: [(&str, Item); 7] = [
 
 const TIME: i64 = 1_600_000_000;
 
-/// So many bytes that depend on a seed. Most of them are copied, since a test without optimization computes slowly.
+/// Content of this length in bytes, which depends on a seed. Most of it is copied, since a test without optimization
+/// computes slowly.
 fn content(seed: usize, bytes: usize) -> Vec<u8> {
     let mut content: Vec<u8> = (0..753 + seed).map(|at| (at / 3 % 251 + seed) as u8).collect();
     while content.len() < bytes {
