@@ -49,6 +49,9 @@ impl Driver {
         let waiting = resource.record.names.iter().filter(|record| record.published.is_none());
         let reasons: Option<Vec<Why>> = waiting.map(why_not).collect();
         let Phase::Fetching(fetching) = &mut resource.phase else { return };
+        if fetching.verified {
+            return; // its publication finds out by itself, and may have looked later
+        }
         match (reasons.and_then(|reasons| reasons.into_iter().next()), &mut fetching.blocked) {
             (Some(why), None) => self.block(key, Blocked::new(why)),
             (Some(why), Some(blocked)) if is_taken(&blocked.why) => *blocked = Blocked::new(why),

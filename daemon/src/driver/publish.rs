@@ -200,6 +200,10 @@ impl Driver {
     fn not_published(&mut self, source: &Source, name: &ResourceName, error: PublishError) {
         let key = source.key();
         let Some(resource) = self.library.get_mut(key) else { return };
+        if !is_present(&resource.phase, source) {
+            // It says nothing about what is here now, which is published as soon as it is known to be right.
+            return self.publish(key);
+        }
         if !matches!(&resource.phase, Phase::Fetching(fetching) if fetching.blocked.is_some()) {
             let error = match &error {
                 PublishError::NoRoom(no_room) => no_room_words(no_room),
@@ -216,10 +220,9 @@ impl Driver {
             }
             // The download waits until this is gone.
             (PublishError::Obstructed { path, what }, _) => Why::Obstructed { path, what },
-            (PublishError::NotSynced(error), Source::Download(download)) => match self.is_current(download) {
-                true => return self.not_synced(download, error),
-                false => return self.publish(key), // a new download has fetched what may be lost, or will
-            },
+            (PublishError::NotSynced(error), Source::Download(download)) if self.is_current(download) => {
+                return self.not_synced(download, error);
+            }
             (PublishError::Damaged(_), _) => return self.check(key),
             (PublishError::NoTree(why), _) => return self.refuse_no_tree(key, why),
             (PublishError::NotSynced(error) | PublishError::Store(error), _) => error.into(),
@@ -245,6 +248,15 @@ impl Driver {
             }
             _ => {}
         }
+    }
+}
+
+/// Whether a resource still is what was to be published. It is not while it is being checked or made anew, and not after
+/// that.
+fn is_present(phase: &Phase, source: &Source) -> bool {
+    match (phase, source) {
+        (Phase::Fetching(fetching), Source::Download(download)) => Arc::ptr_eq(&fetching.download, download),
+        (phase, _) => matches!(phase, Phase::Seeding(_)),
     }
 }
 

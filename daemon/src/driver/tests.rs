@@ -4,6 +4,7 @@ mod adopt_trees;
 mod checks;
 mod contents;
 mod durability;
+mod ends;
 mod events;
 mod large_trees;
 mod length;
@@ -94,6 +95,7 @@ impl Rig {
             while !holds(&self.driver) {
                 let input = self.inputs.recv().await.unwrap();
                 self.driver.handle(input);
+                ends::nobody_is_forgotten(&self.driver);
             }
         };
         let in_time = tokio::time::timeout(CAP, waiting).await;
