@@ -182,10 +182,14 @@ async fn a_file_that_is_made_again_from_a_copy_was_not_fetched_again() {
     rig.until("the other one is served", |driver| is_seeding(driver, &two)).await;
     rig.driver.show_news();
     let before = rig.driver.context.events.read(None, Duration::ZERO).await.newest;
-    rig.get(&one, false).await.unwrap();
-    rig.driver.show_news();
-    rig.until("it is there again", |driver| is_seeding(driver, &one)).await;
-    rig.driver.show_news();
+    let (wanted, (reply, _)) = (Wanted::known(one.clone(), false, user(1000)), oneshot::channel());
+    rig.driver.handle(Input::Command(Command::Get { wanted, reply }));
+    while !is_seeding(&rig.driver, &one) {
+        // The events are found by comparing what is shown, so each state is shown.
+        let input = tokio::time::timeout(CAP, rig.inputs.recv()).await.expect("it is there again").unwrap();
+        rig.driver.handle(input);
+        rig.driver.show_news();
+    }
     let told = events(&rig.driver, before).await;
     assert!(told.contains(&format!("complete one: 0 of {} B from 0", bytes.len())), "{told:?}");
 }

@@ -22,11 +22,13 @@ fn shifted(old: &[u8]) -> Vec<u8> {
     with_insertion(old, 3)
 }
 
-/// A rig in which the old content has the name `x` and the download of the new one has begun.
+/// A rig in which the old content has the name `x` and the download of the new one has just joined its swarm: what its
+/// follower says waits to be handled.
 async fn replacing(old: &[u8], new: &Manifest) -> Rig {
     let mut rig = Rig::new();
     rig.finished(&manifest_of("x", old), old).await;
-    rig.get(new, true).await.unwrap();
+    let (wanted, (reply, _)) = (Wanted::known(new.clone(), true, user(1000)), oneshot::channel());
+    rig.driver.handle(Input::Command(Command::Get { wanted, reply }));
     rig.until("it has joined its swarm", |driver| driver.machine.status(new.key()).is_some()).await;
     rig
 }
