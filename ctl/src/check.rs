@@ -11,7 +11,7 @@ use crate::tree::{self, Purpose};
 use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::host::hashing::{Checked, check_file};
-use shared::host::tree::{TreeError, hash_tree, hash_tree_for};
+use shared::host::tree::{hash_tree, hash_tree_for};
 use shared::manifest::Manifest;
 use shared::tree::{Symlinks, TreeName};
 use std::ops::ControlFlow;
@@ -24,13 +24,12 @@ const NAMED_MAX: usize = 8;
 pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> {
     let manifest = files::read_manifest(&args.manifest)?;
     let Some(path) = args.file.clone().or_else(|| beside(&args.manifest, &manifest)) else {
-        return not_checked(&manifest, None, output);
+        return not_checked(&manifest, output);
     };
     let checked = match path.is_dir() {
         true => compare_directory(&path, &manifest, args, output)?,
-        false => Some(compare(&path, &manifest, output)?),
+        false => compare(&path, &manifest, output)?,
     };
-    let Some(checked) = checked else { return not_checked(&manifest, Some(&path), output) };
     if output.is_json() {
         output.json(&Document::new(Check::new(
             &manifest,
@@ -52,24 +51,19 @@ pub(crate) fn check(args: &CheckArgs, output: &mut Output) -> Result<(), Error> 
     Ok(())
 }
 
-/// Ends the command if only the manifest was checked. `other` is a directory of the right name with other content.
-fn not_checked(manifest: &Manifest, other: Option<&Path>, output: &mut Output) -> Result<(), Error> {
+/// Ends the command if only the manifest was checked, because what it names is not beside it.
+fn not_checked(manifest: &Manifest, output: &mut Output) -> Result<(), Error> {
     if output.is_json() {
         return output.json(&Document::new(Check::new(manifest, None)));
     }
     output.line(&describe(manifest, output))?;
     let name = human::clean(manifest.name().as_str());
-    let why = match (other, TreeName::of_resource(manifest.name())) {
-        (Some(other), _) => format!(
-            "{name} was not checked: it is not beside the manifest, and {} has other content or was changed; \
-             name the directory to compare it",
-            human::clean(&other.display().to_string())
-        ),
-        (None, Some(directory)) => format!(
+    let why = match TreeName::of_resource(manifest.name()) {
+        Some(directory) => format!(
             "{name} was not checked: neither it nor the directory {} is beside the manifest",
             human::clean(directory.as_str())
         ),
-        (None, None) => format!("{name} was not checked: it is not beside the manifest"),
+        None => format!("{name} was not checked: it is not beside the manifest"),
     };
     output.warning(&why);
     Ok(())
@@ -98,8 +92,7 @@ fn compare(path: &Path, manifest: &Manifest, output: &Output) -> Result<Checked,
     .map_err(|error| Error::io(format!("cannot check {}", path.display()), &error))
 }
 
-/// Compares a directory as the tar that it would be. `None` if the command line does not name it and its first chunk is
-/// not right: a directory beside the manifest may have been unpacked from a tar that another program made.
+/// Compares a directory as the tar that it would be.
 ///
 /// Links that lead outside are carried, unless they are to be left out: the manifest does not say whether it has some.
 fn compare_directory(
@@ -107,7 +100,7 @@ fn compare_directory(
     manifest: &Manifest,
     args: &CheckArgs,
     output: &Output,
-) -> Result<Option<Checked>, Error> {
+) -> Result<Checked, Error> {
     let path = tree::named(path)?;
     let own = path.file_name().and_then(|name| name.to_str()?.parse().ok());
     let mut names: Vec<TreeName> = TreeName::of_resource(manifest.name()).into_iter().chain(own).collect();
@@ -116,7 +109,6 @@ fn compare_directory(
         let message = format!("{} is a directory, and the manifest is that of a file", path.display());
         return Err(Error::bad_data(message));
     }
-    let is_named = args.file.is_some();
     let mut options = args.tree.options();
     if options.symlinks == Symlinks::Inside {
         options.symlinks = Symlinks::Any;
@@ -124,12 +116,11 @@ fn compare_directory(
     let (top, again) = (tree::open(&path)?, tree::open(&path)?);
     let found = tree::with_progress(&path, Purpose::Check, output, |progress| {
         match hash_tree_for(manifest, top, &names, options, progress) {
-            Ok(None) if is_named => hash_tree(again, &names[0], options, progress).map(Some),
-            Err(TreeError::Refused { .. }) if !is_named => Ok(None),
-            found => found,
+            Ok(Some(found)) => Ok(found),
+            Ok(None) => hash_tree(again, &names[0], options, progress),
+            Err(error) => Err(error),
         }
     })?;
-    let Some(found) = found else { return Ok(None) };
     let mut good = HaveMap::empty(manifest.count());
     for (index, (found, wanted)) in
         manifest.count().indices().zip(found.hashed.hashes.iter().zip(manifest.hashes()))
@@ -138,14 +129,14 @@ fn compare_directory(
             good.insert(index);
         }
     }
-    Ok(Some(Checked {
+    Ok(Checked {
         bad: good.missing_from(ChunkIndex(0)).collect(),
         good,
         unreadable: Vec::new(),
         whole_matches: found.hashed.resource == manifest.resource(),
         bytes: found.hashed.bytes,
         found: found.hashed,
-    }))
+    })
 }
 
 fn verdict(path: &Path, manifest: &Manifest, checked: &Checked) -> Result<(), Error> {
@@ -159,7 +150,9 @@ fn verdict(path: &Path, manifest: &Manifest, checked: &Checked) -> Result<(), Er
         let how = if bad == 1 { "differs or is missing" } else { "differ or are missing" };
         let message = format!("{path} does not match: {bad} of {total} {how}: {named}");
         let hint = match is_directory {
-            true => "names, permissions and times count, too; `tar -xp` keeps them",
+            true => {
+                "names, permissions and times count, too; a tar that another program made is checked as a file"
+            }
             false => "fetch it again, or make a new manifest for it",
         };
         return Err(Error::bad_data(message).hint(hint));
