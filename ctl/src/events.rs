@@ -192,7 +192,7 @@ impl<'a> Filter<'a> {
         let Happening::File { name, resource, .. } = &happened.event else {
             return self.what.is_empty() && self.is_in_time(happened);
         };
-        let known = [Known { name: name.clone(), id: *resource }];
+        let known = [Known { name: name.clone(), id: *resource, may_be_tree: true }];
         let means = |what: &&String| select(resource_name(what), &known).is_ok();
         let meant = self.what.iter().filter(means).inspect(|what| {
             self.unseen.borrow_mut().remove(what.as_str());

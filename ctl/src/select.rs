@@ -4,6 +4,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use shared::id::{ID_DIGITS_MIN, ResourceId};
 use shared::name::ResourceName;
 use shared::rpc::tracker::ListEntry;
+use shared::tree::TreeName;
 use std::collections::BTreeSet;
 
 /// Limits the ids that an error lists when a word is the beginning of several; the others are only counted. Eight lines
@@ -15,11 +16,17 @@ const CANDIDATES_MAX: usize = 8;
 pub(crate) struct Known {
     pub(crate) name: ResourceName,
     pub(crate) id: ResourceId,
+    /// Whether it is known to be a directory, or may be one: a directory may be called without `.tar`.
+    pub(crate) may_be_tree: bool,
 }
 
 impl From<&ListEntry> for Known {
     fn from(entry: &ListEntry) -> Known {
-        Known { name: entry.publication.name.clone(), id: entry.publication.key.resource }
+        Known {
+            name: entry.publication.name.clone(),
+            id: entry.publication.key.resource,
+            may_be_tree: false, // a tracker does not know
+        }
     }
 }
 
@@ -75,8 +82,20 @@ fn is_id_prefix(what: &str) -> bool {
 }
 
 /// What a word means among the known names and ids. An exact name comes first, even if it looks like a pattern or is
-/// the beginning of an id.
+/// the beginning of an id. A word that means nothing else may be a directory's name without `.tar`.
 pub(crate) fn select(what: &str, known: &[Known]) -> Result<Meaning, NoMeaning> {
+    match select_exactly(what, known) {
+        Err(NoMeaning::Unknown) => tree(what, known).ok_or(NoMeaning::Unknown),
+        found => found,
+    }
+}
+
+fn tree(what: &str, known: &[Known]) -> Option<Meaning> {
+    let name = what.parse::<TreeName>().ok()?.resource_name();
+    known.iter().any(|known| known.may_be_tree && known.name == name).then_some(Meaning::Name(name))
+}
+
+fn select_exactly(what: &str, known: &[Known]) -> Result<Meaning, NoMeaning> {
     if let Some(found) = known.iter().find(|known| known.name.as_str() == what) {
         return Ok(Meaning::Name(found.name.clone()));
     }
@@ -139,7 +158,7 @@ mod tests {
 
     fn known(name: &str, id: &str) -> Known {
         let id = format!("{id:0<64}").parse().unwrap();
-        Known { name: name.parse().unwrap(), id }
+        Known { name: name.parse().unwrap(), id, may_be_tree: name == "app.tar" }
     }
 
     fn all() -> Vec<Known> {
@@ -167,6 +186,17 @@ mod tests {
         assert_eq!(select("lab-1.img", &all()), name("lab-1.img"));
         assert_eq!(select("bbbbbbbb", &all()), name("bbbbbbbb"), "although it begins an id");
         assert_eq!(select("what?", &all()), name("what?"), "although it is a pattern");
+    }
+
+    #[test]
+    fn a_directory_may_be_called_without_tar() {
+        let with = |more: &[&str]| -> Vec<Known> {
+            more.iter().map(|name| known(name, "aaaa")).chain(all()).collect()
+        };
+        let name = |name: &str| Ok(Meaning::Name(name.parse().unwrap()));
+        assert_eq!(select("app", &with(&["app.tar"])), name("app.tar"));
+        assert_eq!(select("app", &with(&["app.tar", "app"])), name("app"), "that is a file");
+        assert_eq!(select("lab", &with(&["lab.tar"])), Err(NoMeaning::Unknown), "that is no directory");
     }
 
     #[test]

@@ -89,7 +89,12 @@ pub(crate) async fn target_of_one(daemon: &Daemon, what: &str) -> Result<String,
 
 /// The names and ids of what is here.
 pub(crate) fn known(here: &[ResourceStatus]) -> Vec<Known> {
-    here.iter().map(|resource| Known { name: resource.name.clone(), id: resource.resource }).collect()
+    let known = |resource: &ResourceStatus| Known {
+        name: resource.name.clone(),
+        id: resource.resource,
+        may_be_tree: resource.is_tree,
+    };
+    here.iter().map(known).collect()
 }
 
 fn target(what: &str, known: &[Known], taken: &mut BTreeSet<String>) -> Result<Vec<String>, Error> {
