@@ -11,7 +11,8 @@ from versions import VERSIONS
 
 LOCK = "/run/ttbench.lock"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SETS = {"targets": (targets.MEASURED, ["tinytorrent"]), "compare": (targets.MEASURED, list(drivers.DRIVERS))}
+TOOLS = [tool for tool in drivers.DRIVERS if tool != "tinytorrent-tree"]  # that one is compared with ourselves
+SETS = {"targets": (targets.MEASURED, ["tinytorrent"]), "compare": (targets.MEASURED, TOOLS)}
 EXAMPLES = """examples:
   cargo xtask bench list
   cargo xtask bench run --case smoke --tools tinytorrent --runs 1

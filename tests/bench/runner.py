@@ -33,11 +33,6 @@ class Source:
             self.digest, self.size = make_file(self.path, size), size
 
 
-def sha256(path):
-    with open(path, "rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
-
-
 def size_for(case, cls):
     return case.size if cls.swarm or not case.fanout_size else case.fanout_size
 
@@ -153,7 +148,7 @@ class Distribution:
         what is not in the file by now does not count."""
         for h in self.net.hosts.values():
             h.kill()
-        return [h.name for h in self.leechers if sha256(self.dest[h]) != self.source.digest]
+        return [h.name for h in self.leechers if self.driver.sha256(self.dest[h]) != self.source.digest]
 
 
 def _spread(times):

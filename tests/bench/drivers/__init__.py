@@ -5,6 +5,7 @@ import hashlib, importlib, os, shutil, subprocess, time, urllib.parse
 
 DRIVERS = {  # name -> (module, class)
     "tinytorrent": ("tinytorrent", "Tinytorrent"),
+    "tinytorrent-tree": ("tinytorrent", "TinytorrentTree"),
     "aria2": ("aria2", "Aria2"),
     "transmission": ("transmission", "Transmission"),
     "libtorrent": ("libtorrent", "Libtorrent"),
@@ -68,6 +69,11 @@ class Driver:
     def has_data(self, dest):
         """Whether the first chunk is on the leecher's disk (False if that cannot be known). It must be as cheap."""
         return False
+
+    def sha256(self, dest):
+        """The SHA-256 of what was fetched, which must be the source file's."""
+        with open(dest, "rb") as f:
+            return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 class TorrentDriver(Driver):

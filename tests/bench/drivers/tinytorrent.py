@@ -1,4 +1,4 @@
-import glob, os
+import glob, hashlib, os
 from drivers import Driver, wait_for
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), *[".."] * 3))
@@ -7,6 +7,9 @@ BIN = os.environ.get("TT_BIN") or os.path.join(ROOT, "target", "release")
 
 def binary(name):
     return os.path.abspath(os.path.join(BIN, name))
+
+
+TREE_FILES, TREE_FILES_EACH = 5000, 100   # the files of the directory, and how many are in one of its directories
 
 
 class Tinytorrent(Driver):
@@ -38,13 +41,18 @@ class Tinytorrent(Driver):
     def start_seeder(self, host, file):
         folder = os.path.join(host.dir, "seed")
         os.makedirs(folder)
-        os.link(file, os.path.join(folder, "data.bin"))
+        name, path = self.place(folder, file)
         ttctl = self.start_daemon(host, folder)
         wait_for(lambda: b'"resources"' in host.run([*ttctl, "status", "--json"]), "ttd up")
-        host.run([*ttctl, "share", os.path.join(folder, "data.bin"), "--tracker", self.url], timeout=120)
-        metadata = os.path.join(folder, "data.bin.tinytorrent")
-        wait_for(lambda: b'"seeding"' in host.run([*ttctl, "status", "data.bin", "--json"]), "seeding", timeout=120)
-        return metadata
+        host.run([*ttctl, "share", path, "--tracker", self.url], timeout=120)
+        wait_for(lambda: b'"seeding"' in host.run([*ttctl, "status", name, "--json"]), "seeding", timeout=120)
+        return os.path.join(folder, f"{name}.tinytorrent")
+
+    def place(self, folder, file):
+        """Puts the content where it is shared; returns its name in TinyTorrent and its path."""
+        path = os.path.join(folder, "data.bin")
+        os.link(file, path)
+        return "data.bin", path
 
     def start_leecher(self, host, metadata, dest):
         # A cold daemon: `ttctl get` as soon as the control socket is there, and once more should nobody listen yet.
@@ -65,6 +73,41 @@ class Tinytorrent(Driver):
         folder = glob.escape(os.path.join(os.path.dirname(dest), ".tinytorrent"))
         parts = glob.glob(os.path.join(folder, "resources", "*", "data.part"))
         return os.path.exists(dest) or any(_blocks(part) for part in parts)
+
+
+class TinytorrentTree(Tinytorrent):
+    """The same content as a directory of 5,000 files of the same size, to be compared with the one file."""
+
+    def place(self, folder, file):
+        top = os.path.join(folder, "data")
+        each = -(-os.path.getsize(file) // TREE_FILES)
+        with open(file, "rb") as source:
+            for number in range(TREE_FILES):
+                path = os.path.join(top, f"{number // TREE_FILES_EACH:03}", f"{number:05}")
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "wb") as part:
+                    part.write(source.read(each))
+        return "data.tar", top
+
+    def is_complete(self, dest):
+        return os.path.exists(_tree(dest))  # it gets its name when it is verified
+
+    def has_data(self, dest):
+        return super().has_data(dest) or self.is_complete(dest)
+
+    def sha256(self, dest):
+        """Of all files in order: that of the file that they were cut from."""
+        digest = hashlib.sha256()
+        for directory, directories, files in os.walk(_tree(dest)):
+            directories.sort()
+            for name in sorted(files):
+                with open(os.path.join(directory, name), "rb") as f:
+                    digest.update(f.read())
+        return digest.hexdigest()
+
+
+def _tree(dest):
+    return os.path.join(os.path.dirname(dest), "data")
 
 
 def _blocks(path):
