@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Each entry below a directory: its mode, time, and its content's hash, target or nothing.
 fn state(top: &Path) -> BTreeMap<PathBuf, (u32, i64, String)> {
@@ -314,11 +315,21 @@ fn read_only_directories_are_replaced_and_removed_by_a_daemon_that_is_not_root()
         b.restart();
         b.wait_seeding("app.tar");
     }
+    // Its user copies it out, and once more over the copy.
+    fs::set_permissions(b.outside(), fs::Permissions::from_mode(0o777)).unwrap();
+    let copy = b.outside().join("app");
+    for more in [&[][..], &["--replace"]] {
+        let args = [&["get", "app.tar", "-o", "."], more].concat();
+        let status = b.ttctl(&args).uid(65534).gid(65534).stdout(Stdio::null()).status().unwrap();
+        assert_eq!(status.code(), Some(0), "{args:?}");
+        check(&copy, &one);
+        assert_eq!(fs::metadata(&copy).unwrap().uid(), 65534, "ttctl is not root");
+    }
     // A directory whose owner may not even write to it is checked, and made again where it was edited.
     set_mode(&top.join("sub 0"), 0o755);
     fs::write(top.join("sub 0/0"), "edited").unwrap();
     set_mode(&top.join("sub 0"), 0o555);
-    assert_ne!(b.ctl(&["verify", "app.tar"]).code, 0);
+    b.ctl_code(6, &["verify", "app.tar"]);
     b.ok(&["get", "app.tar", "--replace"]);
     check(&top, &one);
     b.ok(&["remove", "app.tar", "--delete"]);

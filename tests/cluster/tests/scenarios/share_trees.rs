@@ -148,7 +148,7 @@ fn the_chunks_of_an_edited_file_are_not_served_and_the_others_are() {
     assert!(!b.folder().join("app").exists());
 
     // A check finds the same; nothing is written into the directory.
-    assert_ne!(a.ctl(&["verify", "app"]).code, 0);
+    a.ctl_code(6, &["verify", "app"]);
     let status = a.wait_status("app", "still seeding", |status| status.state() == "seeding");
     assert_eq!(status.number("chunks_have"), have);
     assert_eq!(fs::read_to_string(&edited).unwrap(), "edited");

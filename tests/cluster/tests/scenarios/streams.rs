@@ -4,6 +4,8 @@
 use cluster::files::{MIB, content};
 use cluster::skip::skipped;
 use cluster::{CAP, Daemon, Tracker, wait_until};
+use rustix::io::ioctl_fionread;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -64,6 +66,22 @@ fn a_file_goes_to_the_standard_output_and_nothing_else_does() {
     // A file with such a name can still be fetched.
     b.ok(&["get", "image.iso", "-o", "./-"]);
     assert!(std::fs::read(b.outside().join("-")).unwrap() == bytes);
+}
+
+/// All that there is has been read from ttd, and waits for a reader who does not read.
+#[test]
+fn an_interrupt_ends_ttctl_also_when_nobody_reads_its_output() {
+    let tracker = Tracker::start();
+    let a = Daemon::start(&tracker, &[]);
+    std::fs::create_dir(a.folder().join("app")).unwrap();
+    std::fs::write(a.folder().join("app/file"), content(403, MIB)).unwrap();
+    a.ok(&["share", a.folder().join("app").to_str().unwrap()]);
+    let mut child = a.ttctl(&["get", "app", "-o", "-"]).stdout(Stdio::piped()).spawn().unwrap();
+    let stdout = child.stdout.take().unwrap();
+    wait_until("it writes", CAP, || ioctl_fionread(&stdout).is_ok_and(|waiting| waiting > 0));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(code(&mut child), 130);
+    drop(stdout);
 }
 
 #[test]
