@@ -28,8 +28,7 @@ impl Driver {
                     no_room_words(&no_room)
                 ),
                 hint: Some(
-                    "free some space, or move the file into the shared directory and share it there"
-                        .to_owned(),
+                    "free some space, or move it into the shared directory and share it there".to_owned(),
                 ),
             });
         }

@@ -415,7 +415,7 @@ async fn heard(answers: Vec<(TrackerUrl, AnswerOfTracker)>) -> (Vec<String>, Vec
 }
 
 fn later(url: &TrackerUrl, why: &str) -> String {
-    format!("{url}: {why}; the file will be announced as soon as the tracker is reachable")
+    format!("{url}: {why}; it will be announced there as soon as the tracker is reachable")
 }
 
 type AnswerOfTracker = oneshot::Receiver<Result<(), NotPublished>>;

@@ -4,7 +4,7 @@ use super::compare::{How, check_part_of, check_path, check_tree, still_there};
 use super::unknown_tree::{check_lying, lying_bytes};
 use crate::inbox::CheckedFile;
 use crate::library::{Former, Resource};
-use crate::store::{Home, NameRecord, PublishedTree, Slot};
+use crate::store::{Home, NameRecord, PublishedFile, PublishedTree, Slot};
 use shared::manifest::Manifest;
 use std::io;
 use std::ops::ControlFlow;
@@ -68,7 +68,9 @@ impl ToCheck {
         let ToCheck { path, how, manifest, slot, .. } = self;
         let checked = match self.noted_tree() {
             _ if *how == How::AsPart => check_part_of(slot, manifest, progress),
-            Some(tree) => check_tree(path, tree, *how, manifest, progress),
+            Some(tree) => {
+                check_tree(path, tree, *how, manifest, progress).map(|checked| self.keep_older(checked))
+            }
             None if self.may_be_either => check_lying(home, slot, *how, manifest, progress),
             None => check_path(path, *how, manifest, progress).and_then(|it| still_there(path, it)),
         }?;
@@ -76,6 +78,24 @@ impl ToCheck {
             Some(former) => CheckedFile { good: former.reliable(checked.good), ..checked },
             None => checked,
         })
+    }
+
+    /// Keeps what is known of a directory that is made anew in its own slot, so that what is right is taken from it.
+    fn keep_older(&self, checked: CheckedFile) -> CheckedFile {
+        let CheckedFile { content: Some(content), identity, .. } = &checked else { return checked };
+        let older = PublishedFile {
+            manifest: (**content).clone(),
+            path: self.path.clone(),
+            identity: *identity,
+            tree: checked.tree.clone(),
+        };
+        match self.slot.keep_older(&older) {
+            Ok(()) => CheckedFile { tree: self.slot.instead_of(older).tree, ..checked },
+            Err(error) => {
+                tracing::warn!(id = %self.manifest.key(), %error, "nothing is taken from the older directory");
+                CheckedFile { content: None, ..checked }
+            }
+        }
     }
 
     fn noted_tree(&self) -> Option<&PublishedTree> {

@@ -69,6 +69,22 @@ fn three_changed(old: &Items, files: usize) -> Items {
     new
 }
 
+/// A large directory is not fetched again because somebody wrote to one of its files.
+#[test]
+fn an_edited_directory_is_made_as_it_was_from_what_is_right_in_it() {
+    let items = items(4_000_000, 300, 100 << 10);
+    let (_tracker, _a, b) = two(&items, "");
+    let path = items.keys().find(|path| matches!(items[*path], Item::File(..))).expect("a file");
+    fs::write(directory(&b).join(path), "edited").unwrap();
+    b.ctl_code(6, &["verify", "app"]);
+    b.ok(&["get", "app", "--replace"]);
+    let chunks = updated(&b, &items);
+    assert!(chunks.fetched <= 2 && chunks.total > 25, "{chunks:?}");
+    // Nothing that is only needed for that is left.
+    let slots = || fs::read_dir(b.folder().join(".tinytorrent/resources")).unwrap();
+    wait_until("its slot is tidy", CAP, || slots().all(|slot| !slot.unwrap().path().join("older").exists()));
+}
+
 #[test]
 fn three_changed_files_cost_a_few_chunks() {
     let old = items(2_000_000, 3_000, 10 << 10);
