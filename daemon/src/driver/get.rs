@@ -3,11 +3,13 @@
 use super::Driver;
 use super::reasons::short;
 use super::state::RESOURCES_MAX;
+use super::wanted::record_of;
 use crate::inbox::{Asked, Input, Manner, Reply, TaskInput, Wanted, internal, store_error, unknown};
 use crate::library::{Older, Opening, Phase, Resource};
 use crate::panicked::caught;
 use crate::store::{
-    Edited, Lying, NameRecord, NameState, NotHere, PartFile, PublishedFile, Record, Slot, StoreError,
+    Edited, FileIdentity, Lying, NameRecord, NameState, NotHere, PartFile, PublishedFile, Record, Slot,
+    StoreError,
 };
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
@@ -151,7 +153,7 @@ impl Driver {
         self.must_have_room_for(name)?;
         if self.library.get(key).is_some() {
             self.must_be_its_name(key, name)?;
-            self.add_name(key, wanted);
+            self.add_name(key, wanted, place);
             return Ok(Next::Here);
         }
         if self.publishing.contains_key(&key) {
@@ -249,11 +251,10 @@ impl Driver {
     }
 
     /// Adds a name to a resource that is here.
-    fn add_name(&mut self, key: SwarmKey, wanted: &Wanted) {
+    fn add_name(&mut self, key: SwarmKey, wanted: &Wanted, place: &NameState) {
         let name = wanted.manifest.name().clone();
-        let record = self.name_record(key, &name, None, wanted.by.as_ref());
+        let record = self.wanted_name(wanted, place);
         self.forget_name(&name, Some(key));
-        let record = NameRecord { replace: wanted.replace, ..record };
         self.library.add_name(key, record);
         self.restrict_reuse(key, wanted);
         if let Some(resource) = self.library.get_mut(key) {
@@ -271,12 +272,30 @@ impl Driver {
         self.changed();
     }
 
+    /// The record of a name that is wanted and has no file yet.
+    fn wanted_name(&self, wanted: &Wanted, place: &NameState) -> NameRecord {
+        let (key, name) = (wanted.manifest.key(), wanted.manifest.name());
+        let mut record = self.name_record(key, name, None, wanted.by.as_ref());
+        if wanted.replace {
+            record.may_replace(self.directory_to_replace(wanted, place));
+        }
+        record
+    }
+
+    /// The directory that the wanted content may replace: the one that its caller can have seen. A request that ttd makes
+    /// itself, for another list of the same resource, keeps what an earlier caller allowed.
+    pub(super) fn directory_to_replace(&self, wanted: &Wanted, place: &NameState) -> Option<FileIdentity> {
+        if wanted.by.is_some() {
+            return place.directory;
+        }
+        let holder = self.library.key_of(wanted.manifest.name()).and_then(|key| self.library.get(key));
+        record_of(holder?, wanted.manifest.name())?.replaces
+    }
+
     /// Creates the folder of a new download. The download begins when that is done; until then the name keeps its
     /// present content.
     fn begin(&mut self, wanted: Wanted, place: NameState, reply: Reply<Accepted>) {
-        let (key, name) = (wanted.manifest.key(), wanted.manifest.name().clone());
-        let name = self.name_record(key, &name, None, wanted.by.as_ref());
-        let name = NameRecord { replace: wanted.replace, ..name };
+        let (key, name) = (wanted.manifest.key(), self.wanted_name(&wanted, &place));
         let record = Record::wanted(key, wanted.tracker.clone(), wanted.shared_at_ms, name);
         let Wanted { as_file, links_outside, reuse, .. } = wanted;
         let record = Record { as_file, links_outside, no_reuse: !reuse, ..record };

@@ -142,6 +142,11 @@ fn not_published(error: &PublishError) -> ControlError {
         PublishError::NoRoom(no_room) => {
             ControlError { kind: ErrorKind::NoSpace, message: no_room_words(no_room), hint: None }
         }
+        PublishError::Obstructed { what: "a directory", .. } => ControlError {
+            kind: ErrorKind::Refused,
+            message: format!("{error} that was not there when this began"),
+            hint: Some("move it away, or use --replace again to replace it".to_owned()),
+        },
         PublishError::Obstructed { .. } => ControlError {
             kind: ErrorKind::Refused,
             message: error.to_string(),

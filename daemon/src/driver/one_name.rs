@@ -4,9 +4,9 @@
 
 use super::Driver;
 use super::blocked::RETRY_AFTER;
-use crate::inbox::{Input, TaskInput};
+use crate::inbox::{Input, NameTaken, TaskInput};
 use crate::library::{Blocked, Download, Phase, Resource, Source, Why};
-use crate::store::{Lying, NameRecord};
+use crate::store::{FileIdentity, Lying, NameRecord};
 use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind};
@@ -24,11 +24,10 @@ impl Driver {
             return;
         }
         let waiting = resource.record.names.iter().filter(|record| record.published.is_none());
-        let waiting: Vec<(ResourceName, PathBuf, bool)> = waiting
-            .map(|record| (record.name.clone(), resource.path(&self.home, &record.name), record.replace))
-            .collect();
+        let waiting: Vec<(ResourceName, PathBuf)> =
+            waiting.map(|record| (record.name.clone(), resource.path(&self.home, &record.name))).collect();
         let download = fetching.download.clone();
-        let look = move || waiting.into_iter().filter_map(taken).collect();
+        let look = move || waiting.into_iter().filter_map(|(name, path)| taken(name, path)).collect();
         self.work(look, move |taken| {
             let taken = taken.unwrap_or_default(); // then it is found out at the end
             Input::Task(TaskInput::NamesLookedAt { download, taken })
@@ -36,15 +35,16 @@ impl Driver {
     }
 
     /// Blocks a download if something else has all its names, and continues one that was blocked because of that.
-    pub(super) fn names_looked_at(&mut self, download: &Arc<Download>, taken: Vec<(ResourceName, Why)>) {
+    pub(super) fn names_looked_at(&mut self, download: &Arc<Download>, taken: Vec<NameTaken>) {
         let key = download.manifest.key();
         if !self.is_current(download) {
             return;
         }
         let Some(resource) = self.library.get_mut(key) else { return };
         let why_not = |record: &NameRecord| {
-            let found = taken.iter().find(|(name, _)| *name == record.name).map(|(_, why)| why.clone());
-            found.filter(|why| !(record.replace && matches!(why, Why::DirectoryTaken { what: None, .. })))
+            let found = taken.iter().find(|taken| taken.name == record.name)?;
+            let may_lose_it = found.directory.zip(record.replaces).is_some_and(|(now, it)| it.is_same(&now));
+            (!may_lose_it).then(|| found.why.clone())
         };
         let waiting = resource.record.names.iter().filter(|record| record.published.is_none());
         let reasons: Option<Vec<Why>> = waiting.map(why_not).collect();
@@ -154,13 +154,14 @@ fn other_name<'a>(resource: &'a Resource, name: &ResourceName) -> Option<&'a Res
     published.or_else(|| others().next()).map(|record| &record.name)
 }
 
-/// Why a directory cannot have a name, if something is at its path that it may not replace.
-fn taken((name, path, replace): (ResourceName, PathBuf, bool)) -> Option<(ResourceName, Why)> {
+/// What is at the path of a name, if something is.
+fn taken(name: ResourceName, path: PathBuf) -> Option<NameTaken> {
     let what = match Lying::tree_at(&path, 0) {
         Lying::Other(what) => Some(what),
-        Lying::File(_) if !replace => None,
-        Lying::File(_) | Lying::Nothing | Lying::Unknown => return None,
+        Lying::File(_) => None,
+        Lying::Nothing | Lying::Unknown => return None,
     };
+    let directory = FileIdentity::of_directory_at(&path);
     let why = Why::DirectoryTaken { name: name.clone(), path, what };
-    Some((name, why))
+    Some(NameTaken { name, directory, why })
 }

@@ -91,7 +91,7 @@ impl Driver {
         let work = move || match &from {
             Source::Download(download) if download.file.is_tree() => {
                 let (part, failed) = (&download.file, download.failed_syncs);
-                publisher.publish_tree(&home, &slot, part, failed, &manifest, record.replace)
+                publisher.publish_tree(&home, &slot, part, failed, &manifest, record.replaces)
             }
             Source::Download(download) => {
                 let finished = download.file.finished(download.failed_syncs);
@@ -148,7 +148,7 @@ impl Driver {
             Err(error) => return self.not_published(source, name, error),
         };
         for record in resource.record.names.iter_mut().filter(|record| record.name == *name) {
-            (record.published, record.replace, record.damaged) = (Some(identity), false, false);
+            record.has_its_name(identity);
         }
         resource.troubles.remove(name);
         self.saver.save(&resource.slot, &resource.record);

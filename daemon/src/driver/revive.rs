@@ -22,7 +22,7 @@ impl Driver {
         wanted: &Wanted,
         place: &NameState,
     ) -> Result<(), ControlError> {
-        let name = wanted.manifest.name();
+        let (name, replaces) = (wanted.manifest.name(), self.directory_to_replace(wanted, place));
         let Some(resource) = self.library.get_mut(key) else { return Ok(()) };
         let has_trouble = matches!(resource.phase, Phase::Failed(_))
             || resource.troubles.contains_key(name)
@@ -33,9 +33,13 @@ impl Driver {
             return Ok(());
         };
         let Some(identity) = record.published.filter(|identity| !identity.is_unsure()) else {
-            let is_news = wanted.replace && !record.replace;
-            record.replace |= wanted.replace;
+            let is_same = match (record.replaces, replaces) {
+                (Some(before), Some(now)) => before.is_same(&now),
+                (before, now) => before.is_none() && now.is_none(),
+            };
+            let is_news = wanted.replace && !(record.replace && is_same);
             if is_news {
+                record.may_replace(replaces);
                 self.saver.save(&resource.slot, &resource.record);
             }
             self.must_be_replaceable(name, place)?;
@@ -47,10 +51,10 @@ impl Driver {
         let is_other = place.file.is_other_than(&identity);
         if place.file == Lying::Nothing {
             self.must_be_replaceable(name, place)?;
-            self.make_anew(key, wanted, false);
+            self.make_anew(key, wanted, None);
         } else if wanted.replace && (is_other || has_trouble) && !(is_origin && (is_other || is_edited)) {
             self.must_be_replaceable(name, place)?;
-            self.make_anew(key, wanted, true);
+            self.make_anew(key, wanted, Some(replaces));
         } else if is_other {
             self.check_other_file(key, name, identity);
         } else {
@@ -90,8 +94,9 @@ impl Driver {
     }
 
     /// The file under the name is gone, or is wrong and may be replaced. Makes it again: from the file of another name
-    /// if one is right, otherwise from the matching chunks of the present file and from the swarm.
-    fn make_anew(&mut self, key: SwarmKey, wanted: &Wanted, lies_there: bool) {
+    /// if one is right, otherwise from the matching chunks of the present file and from the swarm. `lying` is what lies
+    /// there: a directory, or a file (`None`).
+    fn make_anew(&mut self, key: SwarmKey, wanted: &Wanted, lying: Option<Option<FileIdentity>>) {
         let name = wanted.manifest.name();
         let home = self.home.clone();
         let Some(resource) = self.library.get_mut(key) else { return };
@@ -102,10 +107,11 @@ impl Driver {
         resource.record.no_reuse = !wanted.reuse;
         let is_served_elsewhere =
             matches!(&resource.phase, Phase::Seeding(published) if published.path != file);
-        let published = (lies_there && !is_served_elsewhere).then(FileIdentity::unknown);
+        let published = (lying.is_some() && !is_served_elsewhere).then(FileIdentity::unknown);
         let names = resource.record.names.iter_mut();
         for record in names.filter(|record| record.name == *name) {
-            (record.published, record.damaged, record.replace) = (published, false, lies_there);
+            (record.published, record.damaged) = (published, false);
+            (record.replace, record.replaces) = (lying.is_some(), lying.flatten());
         }
         self.saver.save(&resource.slot, &resource.record);
         if is_served_elsewhere {

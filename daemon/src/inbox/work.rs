@@ -134,7 +134,7 @@ pub enum TaskInput {
     /// It was found out, from its first `chunks` chunks, whether a download is a tree; if it is, it was laid out.
     LaidOut { download: Arc<Download>, chunks: u32, laid_out: Result<Shape, LayOutError> },
     /// What lies under the names of a download that is a tree was looked at; something else is at the paths of `taken`.
-    NamesLookedAt { download: Arc<Download>, taken: Vec<(ResourceName, Why)> },
+    NamesLookedAt { download: Arc<Download>, taken: Vec<NameTaken> },
     /// The hash of a complete download was computed.
     Whole { download: Arc<Download>, whole: HashedWhole },
     /// A complete download, or a copy of a finished file, was put under its name, or could not be.
@@ -297,4 +297,15 @@ impl FolderAnswer {
     pub fn with_free(bytes: u64) -> FolderAnswer {
         FolderAnswer { here: Ok(()), free: Ok(bytes), place: None }
     }
+}
+
+/// What is at the path that a directory wants.
+#[derive(Debug)]
+pub struct NameTaken {
+    /// The name that is wanted.
+    pub name: ResourceName,
+    /// The directory that is there, if it is one.
+    pub directory: Option<FileIdentity>,
+    /// Why the name waits, unless its content may replace that directory.
+    pub why: Why,
 }

@@ -5,7 +5,7 @@ use super::group::TreeGroup;
 use super::limits_file::{self, SavedLimits};
 use super::trash::Trash;
 use super::tree_form::TreeForm;
-use super::{At, Import, Slot, StoreError, atomic, invalid, open_regular, read};
+use super::{At, FileIdentity, Import, Slot, StoreError, atomic, invalid, open_regular, read};
 use rustix::fs::FlockOperation;
 use shared::id::SwarmKey;
 use shared::manifest::Parser;
@@ -252,7 +252,8 @@ impl Home {
         Import::of_file(&self.disk, self.import_path(number))
     }
 
-    /// Begins an import of a directory of this name that ttctl sends. `configured` is the group of published files, if
+    /// Begins an import of a directory of this name that ttctl sends. It may replace the directory that has the name now,
+    /// and no other. `configured` is the group of published files, if
     /// there is one.
     ///
     /// # Errors
@@ -264,7 +265,9 @@ impl Home {
         configured: Option<u32>,
     ) -> Result<Import, StoreError> {
         let group = TreeGroup::new(configured, &self.folder);
-        Import::of_tree(TreeForm::new(&self.disk, &self.trash, self.import_path(number)), name, group)
+        let replaces = FileIdentity::of_directory_at(&self.folder.join(name.as_str()));
+        let form = TreeForm::new(&self.disk, &self.trash, self.import_path(number));
+        Import::of_tree(form, name, group, replaces)
     }
 
     fn import_path(&self, number: u64) -> PathBuf {

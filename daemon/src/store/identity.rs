@@ -7,6 +7,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 /// The metadata that changes when a file is replaced, edited or truncated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +73,19 @@ impl FileIdentity {
         FileIdentity { device: top.dev(), inode: top.ino(), bytes, modified_s: 0, modified_ns: 0 }
     }
 
+    /// The identity of the directory at a path, whatever is in it: its inode and when it was made, since a file system
+    /// gives the inode of a removed directory to the next one. `None` if no directory is there.
+    pub fn of_directory_at(path: &Path) -> Option<FileIdentity> {
+        let metadata = std::fs::symlink_metadata(path).ok().filter(Metadata::is_dir)?;
+        let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+        let made = made.unwrap_or_default(); // not known on every file system
+        Some(FileIdentity {
+            modified_s: made.as_secs().cast_signed(),
+            modified_ns: made.subsec_nanos().into(),
+            ..FileIdentity::of_tree(&metadata, 0)
+        })
+    }
+
     /// The inode, and the time of the last change in seconds and nanoseconds.
     pub(super) fn parts(&self) -> (u64, i64, u32) {
         (self.inode, self.modified_s, self.modified_ns as u32)
@@ -121,6 +135,24 @@ mod tests {
         fs::write(folder.path().join("new"), b"two").unwrap();
         fs::rename(folder.path().join("new"), &path).unwrap();
         assert!(!identity.is_same(&FileIdentity::at(&path).unwrap()));
+    }
+
+    #[test]
+    fn a_directory_is_the_same_whatever_is_in_it_and_another_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("app"), folder.path().join("other"));
+        assert!(FileIdentity::of_directory_at(&path).is_none());
+        fs::create_dir(&path).unwrap();
+        let identity = FileIdentity::of_directory_at(&path).unwrap();
+        fs::write(path.join("file"), "x").unwrap();
+        fs::rename(&path, &other).unwrap();
+        assert!(identity.is_same(&FileIdentity::of_directory_at(&other).unwrap()));
+        fs::remove_dir_all(&other).unwrap();
+        fs::create_dir(&path).unwrap(); // it may get the same inode
+        assert!(!identity.is_same(&FileIdentity::of_directory_at(&path).unwrap()));
+        fs::remove_dir(&path).unwrap();
+        fs::write(&path, "a file").unwrap();
+        assert!(FileIdentity::of_directory_at(&path).is_none());
     }
 
     #[test]

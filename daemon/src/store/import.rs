@@ -4,7 +4,7 @@ use super::disk::{Disk, Open};
 use super::group::TreeGroup;
 use super::import_tree::ImportedTree;
 use super::tree_form::TreeForm;
-use super::{At, OwnFile, StoreError};
+use super::{At, FileIdentity, OwnFile, StoreError};
 use sha2::{Digest, Sha256};
 use shared::chunk::{CHUNK_BYTES, CHUNKS_MAX};
 use shared::host::hashing::Hashed;
@@ -49,9 +49,15 @@ impl Import {
         Ok(Import::into(Target::File(ImportedFile { disk, own })))
     }
 
-    /// An import of a directory of this name, in which everything gets `group`. It is made in the form.
-    pub(super) fn of_tree(form: TreeForm, name: TreeName, group: TreeGroup) -> Result<Import, StoreError> {
-        Ok(Import::into(Target::Tree(Box::new(ImportedTree::create(form, name, group)?))))
+    /// An import of a directory of this name, in which everything gets `group`. It is made in the form. `replaces` is
+    /// the directory that has the name now.
+    pub(super) fn of_tree(
+        form: TreeForm,
+        name: TreeName,
+        group: TreeGroup,
+        replaces: Option<FileIdentity>,
+    ) -> Result<Import, StoreError> {
+        Ok(Import::into(Target::Tree(Box::new(ImportedTree::create(form, name, group, replaces)?))))
     }
 
     fn into(target: Target) -> Import {

@@ -6,7 +6,7 @@ use super::disk::Open;
 use super::group::TreeGroup;
 use super::tree_form::{TreeForm, must_have_files_left};
 use super::tree_writer::TreeWriter;
-use super::{At, OwnFile, StoreError, invalid};
+use super::{At, FileIdentity, OwnFile, StoreError, invalid};
 use shared::chunk::CHUNK_BYTES;
 use shared::rpc::wire::buffers;
 use shared::tree::{Listing, Probe, Segment, TreeLayout, TreeName, probe};
@@ -25,6 +25,8 @@ pub(super) struct ImportedTree {
     form: TreeForm,
     name: TreeName,
     group: TreeGroup,
+    /// The directory that had the name when the import began.
+    replaces: Option<FileIdentity>,
     stage: Stage,
 }
 
@@ -42,7 +44,8 @@ enum Stage {
 }
 
 impl ImportedTree {
-    /// Makes the place of a directory of this name, in which everything gets `group`.
+    /// Makes the place of a directory of this name, in which everything gets `group`. `replaces` is the directory that
+    /// has the name now.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -50,11 +53,12 @@ impl ImportedTree {
         form: TreeForm,
         name: TreeName,
         group: TreeGroup,
+        replaces: Option<FileIdentity>,
     ) -> Result<ImportedTree, StoreError> {
         form.disk().make_folder(form.folder())?;
         let path = listing_file(&form);
         let own = OwnFile::new(form.disk(), form.disk().open(&path, Open::New)?, path);
-        Ok(ImportedTree { form, name, group, stage: Stage::Listing { own, end: 0 } })
+        Ok(ImportedTree { form, name, group, replaces, stage: Stage::Listing { own, end: 0 } })
     }
 
     /// Where it is made.
@@ -122,6 +126,11 @@ impl ImportedTree {
             }
             at += bytes;
         }
+    }
+
+    /// The directory that had the name when the import began.
+    pub(super) fn replaces(&self) -> Option<FileIdentity> {
+        self.replaces
     }
 
     /// Where it is made.

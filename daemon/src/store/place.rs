@@ -30,20 +30,35 @@ pub struct NameState {
     /// Whether a directory is at the path that the resource would have as a tree, and the resource that has the name is
     /// none.
     pub is_beside_directory: bool,
+    /// The directory at that path, whether the resource that has the name is one or not.
+    pub directory: Option<FileIdentity>,
 }
 
 impl NameState {
     /// Not examined yet, or the directory itself is missing.
-    pub const UNKNOWN: NameState =
-        NameState { file: Lying::Unknown, manifest: Lying::Unknown, is_beside_directory: false };
+    pub const UNKNOWN: NameState = NameState {
+        file: Lying::Unknown,
+        manifest: Lying::Unknown,
+        is_beside_directory: false,
+        directory: None,
+    };
 
     /// A directory that nobody knows, without a manifest.
-    pub const UNKNOWN_DIRECTORY: NameState =
-        NameState { file: Lying::Nothing, manifest: Lying::Nothing, is_beside_directory: true };
+    pub const UNKNOWN_DIRECTORY: NameState = NameState {
+        file: Lying::Nothing,
+        manifest: Lying::Nothing,
+        is_beside_directory: true,
+        directory: None,
+    };
 
     /// A file without a manifest.
     pub fn of_file(identity: FileIdentity) -> NameState {
-        NameState { file: Lying::File(identity), manifest: Lying::Nothing, is_beside_directory: false }
+        NameState {
+            file: Lying::File(identity),
+            manifest: Lying::Nothing,
+            is_beside_directory: false,
+            directory: None,
+        }
     }
 
     /// Whether a directory that may be the resource lies there, and no file.
@@ -58,8 +73,9 @@ impl NameState {
             Some((path, bytes)) => Lying::tree_at(&path, bytes),
             None => Lying::at(&home.file(name)),
         };
-        let is_beside_directory = tree.is_none() && home.directory(name).is_some();
-        NameState { file, manifest: Lying::at(&home.manifest_file(name)), is_beside_directory }
+        let directory = home.tree(name).and_then(|path| FileIdentity::of_directory_at(&path));
+        let is_beside_directory = tree.is_none() && directory.is_some();
+        NameState { file, manifest: Lying::at(&home.manifest_file(name)), is_beside_directory, directory }
     }
 }
 

@@ -5,10 +5,11 @@ use super::{FileIdentity, Home, Import, PublishError, Publisher};
 use shared::manifest::Manifest;
 
 impl Publisher {
-    /// Gives the directory of a finished import its name. What had the name is removed with the import.
+    /// Gives the directory of a finished import its name. With `replace`, the directory that had the name when the import
+    /// began may lose it; it is removed with the import.
     ///
     /// # Errors
-    /// When the name is taken and `replace` is not set, or when the disk fails.
+    /// When the name is taken by anything else, or when the disk fails.
     pub fn publish_imported_tree(
         &self,
         home: &Home,
@@ -34,7 +35,8 @@ impl Publisher {
                 made.disk.sync_all(made.root).map_err(PublishError::NotSynced)?;
                 Ok(writer.identities().clone())
             };
-            self.give_name(home, &made, (tree.form(), &slot.tree()), &to, manifest, replace, &make_durable)
+            let replaces = tree.replaces().filter(|_| replace);
+            self.give_name(home, &made, (tree.form(), &slot.tree()), &to, manifest, replaces, &make_durable)
         };
         publish().inspect_err(|_| slot.forget_tree_without_record())
     }

@@ -20,11 +20,11 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 impl Publisher {
-    /// Publishes a complete tree. `failed_before` is as in [`PartFile::sync`]. What had the name before is in the slot
-    /// afterwards, until [`Slot::tidy`].
+    /// Publishes a complete tree. `failed_before` is as in [`PartFile::sync`]. `replaces` is the directory that may lose
+    /// the name to it, which is in the slot afterwards, until [`Slot::tidy`].
     ///
     /// # Errors
-    /// When something else is in its place and `replace` is not set, when the sums are not those of a tree, or when the disk fails. In
+    /// When anything else is in its place, when the sums are not those of a tree, or when the disk fails. In
     /// the last case the tree may have its name already; publishing it again makes that durable.
     pub fn publish_tree(
         &self,
@@ -33,7 +33,7 @@ impl Publisher {
         part: &PartFile,
         failed_before: u64,
         manifest: &Manifest,
-        replace: bool,
+        replaces: Option<FileIdentity>,
     ) -> Result<FileIdentity, PublishError> {
         let Some(tree) = part.tree() else { return Err(PublishError::Damaged(part.path().to_owned())) };
         let (staging, form) = (&tree.staging, slot.tree());
@@ -51,10 +51,10 @@ impl Publisher {
             made.disk.sync_all(made.root).map_err(PublishError::NotSynced)?;
             Ok(identities)
         };
-        self.give_name(home, &made, (&form, &form), &to, manifest, replace, &make_durable)
+        self.give_name(home, &made, (&form, &form), &to, manifest, replaces, &make_durable)
     }
 
-    /// Gives a tree its name, after `make_durable` has. It lies in the first form, where what it replaces is afterwards;
+    /// Gives a tree its name, after `make_durable` has. Only the directory `replaces` may lose the name to it. It lies in the first form, where what it replaces is afterwards;
     /// the second one is that of its slot.
     #[expect(clippy::too_many_arguments, reason = "two callers, which have them from different places")]
     pub(super) fn give_name(
@@ -64,14 +64,14 @@ impl Publisher {
         (lies, slot): (&TreeForm, &TreeForm),
         to: &Path,
         manifest: &Manifest,
-        replace: bool,
+        replaces: Option<FileIdentity>,
         make_durable: &dyn Fn() -> Result<TreeIdentities, PublishError>,
     ) -> Result<FileIdentity, PublishError> {
         let obstructed = || PublishError::Obstructed { path: to.to_owned(), what: "a directory" };
         // From an earlier call that could not sync the directory, or whose end a crash prevented.
         let ours = made.root.directory().metadata().at("access", made.root.path())?.ino();
         let is_there = fs::symlink_metadata(to).is_ok_and(|there| there.ino() == ours);
-        if !replace && !is_there && fs::symlink_metadata(to).is_ok() {
+        if !is_there && fs::symlink_metadata(to).is_ok() && !is_at(to, replaces) {
             return Err(obstructed());
         }
         if !is_there {
@@ -83,7 +83,7 @@ impl Publisher {
             let identities = make_durable()?;
             slot.write_identities(&identities)?;
             self.show_manifest(home, manifest)?;
-            switch(made.disk, lies, to, replace).map_err(|error| match error.source.kind() {
+            switch(made.disk, lies, to, replaces).map_err(|error| match error.source.kind() {
                 io::ErrorKind::AlreadyExists => obstructed(),
                 _ => error.into(),
             })?;
@@ -138,18 +138,33 @@ fn must_have_sums(part: &PartFile, staging: &StagingTree, manifest: &Manifest) -
     Err(PublishError::NoTree(why.to_string()))
 }
 
-/// Gives the tree its name. What has the name now takes its place in the slot.
-fn switch(disk: &Disk, form: &TreeForm, to: &Path, replace: bool) -> Result<(), StoreError> {
+/// Whether this directory is at a path.
+fn is_at(path: &Path, directory: Option<FileIdentity>) -> bool {
+    let there = FileIdentity::of_directory_at(path);
+    directory.zip(there).is_some_and(|(wanted, there)| wanted.is_same(&there))
+}
+
+/// The error if something has the name that may not be replaced.
+fn taken(to: &Path) -> Result<(), StoreError> {
+    Err(io::Error::from(io::ErrorKind::AlreadyExists)).at("publish", to)
+}
+
+/// Gives the tree its name. The directory that has it now, and which must be `replaces`, takes its place in the slot.
+fn switch(disk: &Disk, form: &TreeForm, to: &Path, replaces: Option<FileIdentity>) -> Result<(), StoreError> {
     if fs::symlink_metadata(to).is_err() {
         return disk.rename(&form.staging(), to).at("publish", to);
     }
-    if !replace {
-        return Err(io::Error::from(io::ErrorKind::AlreadyExists)).at("publish", to);
+    if !is_at(to, replaces) {
+        return taken(to);
     }
     let former = Root::open(to).at("open", to)?;
     let mode = let_move(disk, &former)?;
     let switched = match disk.exchange(&form.staging(), to) {
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => switch_in_steps(disk, form, to),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => switch_in_steps(disk, form, to, replaces),
+        // Somebody may have moved another directory there meanwhile.
+        Ok(()) if !is_at(&form.staging(), replaces) => {
+            disk.exchange(&form.staging(), to).at("move back", to).and_then(|()| taken(to))
+        }
         exchanged => exchanged.at("publish", to),
     };
     if let (true, Some(mode)) = (switched.is_err(), mode) {
@@ -159,12 +174,20 @@ fn switch(disk: &Disk, form: &TreeForm, to: &Path, replace: bool) -> Result<(), 
 }
 
 /// The same on a file system that cannot exchange two directories.
-fn switch_in_steps(disk: &Disk, form: &TreeForm, to: &Path) -> Result<(), StoreError> {
+fn switch_in_steps(
+    disk: &Disk,
+    form: &TreeForm,
+    to: &Path,
+    replaces: Option<FileIdentity>,
+) -> Result<(), StoreError> {
     tracing::warn!(path = %to.display(), "this file system cannot exchange directories in one step: for a moment the directory is missing");
     let former = form.former();
     disk.remove_all(&former)?;
     disk.rename(to, &former).at("move away", to)?;
-    let published = disk.rename(&form.staging(), to).at("publish", to);
+    let published = match is_at(&former, replaces) {
+        true => disk.rename(&form.staging(), to).at("publish", to),
+        false => taken(to),
+    };
     if published.is_err()
         && let Err(error) = disk.rename(&former, to)
     {
@@ -256,7 +279,7 @@ mod tests {
             part.begin_tree(slot.tree().create(layout.clone(), &|| true, &|_| Ok(())).unwrap().unwrap());
             part.write(ChunkIndex(0), &tar).unwrap();
             let publisher = Publisher { mode: 0o644, group: None };
-            let publish = || publisher.publish_tree(&home, &slot, &part, 0, &manifest, true);
+            let publish = || publisher.publish_tree(&home, &slot, &part, 0, &manifest, None);
             let (staging, top) = (slot.tree().staging(), shared.join("app"));
             if is_before {
                 swap(&staging, what, &outside.join(target));
@@ -307,7 +330,8 @@ mod tests {
 
         fn publish(&self, part: &PartFile) -> Result<FileIdentity, PublishError> {
             let publisher = Publisher { mode: 0o644, group: None };
-            publisher.publish_tree(&self.home, &self.slot, part, 0, &self.manifest, true)
+            let replaces = FileIdentity::of_directory_at(&self.top);
+            publisher.publish_tree(&self.home, &self.slot, part, 0, &self.manifest, replaces)
         }
 
         /// Edits the file of the directory.

@@ -49,9 +49,12 @@ pub struct Record {
 pub struct NameRecord {
     /// The name.
     pub name: ResourceName,
-    /// Whether other content with this name may be replaced.
+    /// Whether other content with this name may be replaced. Of directories, only the one in `replaces`.
     #[serde(default)]
     pub replace: bool,
+    /// The directory that may be replaced: the one that was there when a user last asked for that. No other one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<FileIdentity>,
     /// The file's identity when it was published or hashed; `None` while it is being fetched.
     pub published: Option<FileIdentity>,
     /// Whether the file was found damaged after a complaint, so that it must be checked before it is served again.
@@ -75,12 +78,25 @@ impl NameRecord {
         NameRecord {
             name,
             replace: false,
+            replaces: None,
             published,
             damaged: false,
             taken_back: false,
             added_at_ms: 0,
             wanted_by,
         }
+    }
+}
+
+impl NameRecord {
+    /// Says what may be replaced from now on: whatever file has the name, and this directory.
+    pub fn may_replace(&mut self, replaces: Option<FileIdentity>) {
+        (self.replace, self.replaces) = (true, replaces);
+    }
+
+    /// Says that its content has its name now: nothing may be replaced any more.
+    pub fn has_its_name(&mut self, identity: FileIdentity) {
+        (self.published, self.replace, self.replaces, self.damaged) = (Some(identity), false, None, false);
     }
 }
 
@@ -222,6 +238,7 @@ mod tests {
                 NameRecord {
                     name: "été \"1\"".parse().unwrap(),
                     replace: false,
+                    replaces: None,
                     published: Some(FileIdentity::at(folder.path()).unwrap()),
                     damaged: true,
                     taken_back: true,
@@ -237,6 +254,7 @@ mod tests {
                 },
                 NameRecord {
                     replace: true,
+                    replaces: FileIdentity::of_directory_at(folder.path()),
                     ..NameRecord::new("b".parse().unwrap(), None, Wanting::default())
                 },
             ],
@@ -274,6 +292,7 @@ mod tests {
             names: vec![NameRecord {
                 name: "b".parse().unwrap(),
                 replace: true,
+                replaces: None,
                 published: None,
                 damaged: false,
                 taken_back: false,

@@ -186,6 +186,71 @@ async fn a_link_or_a_directory_that_is_missing_is_named_and_every_chunk_is_serve
     rig.until("it is whole", |driver| is_seeding(driver, &manifest) && edited(driver).is_none()).await;
 }
 
+#[tokio::test]
+async fn a_directory_that_appears_while_a_replacement_is_fetched_is_kept_until_somebody_names_it() {
+    let (mut rig, bytes) = (Rig::new(), tree());
+    let manifest = manifest_of("x.tar", &bytes);
+    rig.get(&manifest, true).await.unwrap();
+    let mine = rig.file("x/mine");
+    let lay = || {
+        fs::create_dir(rig.file("x")).unwrap();
+        fs::write(rig.file("x/mine"), "mine").unwrap();
+    };
+    lay();
+    rig.receive(&manifest, &bytes);
+    let is_refused = |driver: &Driver| driver.status(Some("x.tar")).unwrap()[0].state == State::Error;
+    rig.until("its place is found to be taken", is_refused).await;
+    let reason = rig.driver.status(Some("x.tar")).unwrap()[0].reason.clone().unwrap();
+    assert!(reason.contains("move it away") && reason.contains("get --replace x.tar"), "{reason}");
+    assert_eq!(fs::read(&mine).unwrap(), b"mine");
+
+    // A restart does not forget which directory was meant.
+    rig.driver.saver.idle().await;
+    let folder = rig.folder.clone();
+    drop(rig);
+    let mut rig = Rig::on(folder);
+    rig.until("its place is found to be taken again", is_refused).await;
+    assert_eq!(fs::read(&mine).unwrap(), b"mine");
+
+    // It is replaced when somebody asks for that who can know of it.
+    rig.get(&manifest, true).await.unwrap();
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(rig.file("x/deep/b").exists() && !mine.exists());
+}
+
+#[tokio::test]
+async fn another_directory_in_the_place_of_the_one_to_be_replaced_is_kept() {
+    let (mut rig, bytes) = (Rig::new(), tree());
+    let manifest = manifest_of("x.tar", &bytes);
+    fs::create_dir(rig.file("x")).unwrap();
+    fs::write(rig.file("x/old"), "old").unwrap();
+    rig.get(&manifest, true).await.unwrap();
+    let is_fetched = |driver: &Driver| {
+        driver.library.get(manifest.key()).is_some_and(|it| matches!(it.phase, Phase::Fetching(_)))
+    };
+    rig.until("it is fetched", is_fetched).await;
+    fs::rename(rig.file("x"), rig.file("aside")).unwrap();
+    fs::create_dir(rig.file("x")).unwrap();
+    fs::write(rig.file("x/mine"), "mine").unwrap();
+    rig.receive(&manifest, &bytes);
+    let is_refused = |driver: &Driver| {
+        let phase = driver.library.get(manifest.key()).map(|it| &it.phase);
+        let is_complete = matches!(phase, Some(Phase::Fetching(fetching)) if fetching.verified);
+        let state = driver.status(Some("x.tar")).unwrap()[0].state;
+        is_complete && driver.publishing.is_empty() && state == State::Error
+    };
+    rig.until("its place is found to be taken", is_refused).await;
+    assert_eq!(fs::read(rig.file("x/mine")).unwrap(), b"mine");
+
+    // The one that was meant is back, whatever has happened in it.
+    fs::rename(rig.file("x"), rig.file("other")).unwrap();
+    fs::rename(rig.file("aside"), rig.file("x")).unwrap();
+    let resume = |reply| Command::Resume { what: "x.tar".to_owned(), reply };
+    rig.ask(resume).await.unwrap();
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert_eq!(fs::read(rig.file("other/mine")).unwrap(), b"mine");
+}
+
 fn served_is_less(driver: &Driver, manifest: &Manifest) -> bool {
     let status = &driver.status(Some(manifest.name().as_str())).unwrap()[0];
     status.state == State::Seeding && status.chunks_have < manifest.count().get()

@@ -241,3 +241,27 @@ fn a_name_that_is_taken_stays_and_is_replaced_only_if_that_is_wanted() {
     drop(import);
     assert!(!left(folder.path()).contains(&"imports"));
 }
+
+#[test]
+fn a_directory_that_comes_after_the_import_began_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::open(folder.path()).unwrap();
+    let app = folder.path().join("app");
+    let (layout, tar) = tree("app", &[10, 20]);
+    for was_there in [false, true] {
+        if was_there {
+            fs::create_dir(&app).unwrap();
+        }
+        let mut import = begin(&home);
+        add(&mut import, sent(&layout, &tar)).unwrap();
+        if was_there {
+            fs::remove_dir(&app).unwrap(); // the next one may get its inode
+        }
+        fs::create_dir(&app).unwrap();
+        fs::write(app.join("mine"), "mine").unwrap();
+        let taken = publish(&home, &import, true);
+        assert!(matches!(taken, Err(PublishError::Obstructed { .. })), "{taken:?}");
+        assert_eq!(fs::read(app.join("mine")).unwrap(), b"mine");
+        fs::remove_dir_all(&app).unwrap();
+    }
+}
