@@ -37,8 +37,7 @@ pub(super) fn check_path(
     manifest: &Manifest,
     progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
 ) -> io::Result<CheckedFile> {
-    let at =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), io_error(&error)));
+    let at = |error| at(path, error);
     let file = open_regular(path).map_err(|error| at(error.source))?;
     let identity = FileIdentity::of(&file).map_err(at)?;
     let check = if how == How::Strictly { check_file } else { check_part };
@@ -46,8 +45,8 @@ pub(super) fn check_path(
     let Checked { good, unreadable, whole_matches, bytes, found, .. } = checked;
     let is_longer = how == How::ToReplace && identity.bytes > bytes;
     let (whole, bytes) = (whole_matches && !is_longer, if is_longer { identity.bytes } else { bytes });
-    let is_content_wanted = how == How::ToReplace && !whole;
-    let content = is_content_wanted.then(|| content_of(manifest, found)).flatten().map(Box::new);
+    let content = if how == How::ToReplace && !whole { content_of(manifest, found) } else { None };
+    let content = content.map(Box::new);
     Ok(CheckedFile { good, whole, bytes, unreadable, identity, content, tree: None, edited: None })
 }
 
@@ -64,8 +63,7 @@ pub(super) fn check_tree(
     manifest: &Manifest,
     progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
 ) -> io::Result<CheckedFile> {
-    let at =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), io_error(&error)));
+    let at = |error| at(path, error);
     let body = tree.body(path).map_err(|error| at(error.source))?;
     let Checked { good, unreadable, whole_matches, bytes, found, .. } =
         check_body(&body, manifest, progress).map_err(at)?;
@@ -83,6 +81,11 @@ pub(super) fn check_tree(
     let content = is_content_wanted.then(|| content_of(manifest, found)).flatten().map(Box::new);
     let tree = Some(tree.clone());
     Ok(CheckedFile { good, whole, bytes, unreadable, identity, content, tree, edited })
+}
+
+/// Adds the path to an error.
+fn at(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {}", path.display(), io_error(&error)))
 }
 
 /// Compares what is on the disk of a download with its manifest.
