@@ -167,7 +167,12 @@ async fn share_copy(
     let request = ShareRequest { bytes, data_bytes, ..request };
     let task = daemon.caller.import(request, CALL_TIMEOUT).await??;
     let mut hash = hashed.then(Sha256::new);
-    send(daemon, task, path, (file, bytes), &mut hash, Progress::new(output, &label)).await?;
+    if let Err(error) =
+        send(daemon, task, path, (file, bytes), &mut hash, Progress::new(output, &label)).await
+    {
+        tasks::cancel_import(daemon, task).await;
+        return Err(error);
+    }
     let sent = hash.map(|hash| ResourceId(hash.finalize().into()));
     Ok((wait(daemon, task, output, &label).await?, sent))
 }

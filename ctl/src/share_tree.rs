@@ -11,7 +11,7 @@ use crate::tree::{self, Directory, Purpose};
 use bytes::Bytes;
 use shared::host::tree::{Notes, TreeError, TreeFiles, Walked, read_tree, walk};
 use shared::name::ResourceName;
-use shared::rpc::control::{ControlError, ShareRequest, Shared};
+use shared::rpc::control::{ControlError, ShareRequest, Shared, TaskId};
 use shared::rpc::wire::CallError;
 use shared::tree::{TreeName, TreeOptions};
 use std::ops::ControlFlow;
@@ -45,13 +45,18 @@ pub(crate) async fn share_tree(
         let hint = format!("move it to {} yourself, and share it there", daemon.info.folder.display());
         return Err(Error::usage(message).hint(hint));
     }
-    let mut result = import(daemon, &directory, request.clone(), options, output).await;
-    if let Err(Failed::Tree(TreeError::Changed { .. })) = result {
-        result = import(daemon, &directory, request, options, output).await;
-    }
+    let result = match import(daemon, &directory, request.clone(), options, output).await {
+        Err(Failed::Tree(changed @ TreeError::Changed { .. })) => {
+            match import(daemon, &directory, request, options, output).await {
+                Err(Failed::NotBegun(_)) => Err(Failed::Tree(changed)), // that is why it was to begin again
+                again => again,
+            }
+        }
+        result => result,
+    };
     let (mut shared, notes) = result.map_err(|failed| match failed {
         Failed::Tree(error) => tree::failed(&directory.path, error, Purpose::Share),
-        Failed::Other(error) => error,
+        Failed::NotBegun(error) | Failed::Other(error) => error,
     })?;
     shared.warnings.extend(tree::sentences(&directory.path, &notes));
     Ok(shared)
@@ -74,6 +79,8 @@ fn must_be_apart(path: &Path, daemon: &Daemon) -> Result<(), Error> {
 
 enum Failed {
     Tree(TreeError),
+    /// ttd did not accept it.
+    NotBegun(Error),
     Other(Error),
 }
 
@@ -101,7 +108,7 @@ impl From<CallError> for Failed {
     }
 }
 
-/// Sends a directory's tar. Also returns what it does not carry.
+/// Imports a directory. Also returns what its tar does not carry.
 async fn import(
     daemon: &Daemon,
     directory: &Directory,
@@ -114,7 +121,27 @@ async fn import(
     let (files, walked) = off_the_runtime(move || walk_in(top, name, options)).await??;
     let bytes_total = walked.layout.contents_end(); // ttd makes the sums
     let request = ShareRequest { bytes: bytes_total, data_bytes: bytes_total, ..request };
-    let task = daemon.caller.import(request, CALL_TIMEOUT).await??;
+    let asked = daemon.caller.import(request, CALL_TIMEOUT).await;
+    let task = asked.map_err(Error::from).and_then(|begun| Ok(begun?)).map_err(Failed::NotBegun)?;
+    let notes = match send(daemon, task, (files, walked), Progress::new(output, &label)).await {
+        Ok(notes) => notes,
+        Err(failed) => {
+            tasks::cancel_import(daemon, task).await;
+            return Err(failed);
+        }
+    };
+    daemon.caller.import_end(task, CALL_TIMEOUT).await??;
+    Ok((tasks::shared(daemon, task, Progress::new(output, &label)).await?, notes))
+}
+
+/// Sends a directory's tar. Returns what it does not carry.
+async fn send(
+    daemon: &Daemon,
+    task: TaskId,
+    (files, walked): (TreeFiles, Walked),
+    mut progress: Progress,
+) -> Result<Notes, Failed> {
+    let bytes_total = walked.layout.contents_end();
     let (chunks, parts) = mpsc::channel(READ_AHEAD_MAX);
     let reading = off_the_runtime(move || {
         let mut send = |chunk: Vec<u8>| match chunks.blocking_send(chunk) {
@@ -123,7 +150,6 @@ async fn import(
         };
         read_tree(&files, &walked, &mut send).map(|capabilities| Notes { capabilities, ..walked.notes })
     });
-    let mut progress = Progress::new(output, &label);
     let sending = async move {
         let mut bytes_done = 0;
         let mut parts = parts; // dropped with this block, so that the reader ends if ttd refuses a part
@@ -135,12 +161,10 @@ async fn import(
         Ok::<(), Error>(())
     };
     let (read, sent) = tokio::join!(reading, sending);
-    let notes = match (sent, read?) {
-        (Err(error), _) => return Err(error.into()),
-        (Ok(()), notes) => notes?,
-    };
-    daemon.caller.import_end(task, CALL_TIMEOUT).await??;
-    Ok((tasks::shared(daemon, task, Progress::new(output, &label)).await?, notes))
+    match (sent, read?) {
+        (Err(error), _) => Err(error.into()),
+        (Ok(()), notes) => Ok(notes?),
+    }
 }
 
 fn walk_in(top: OwnedFd, name: TreeName, options: TreeOptions) -> Result<(TreeFiles, Walked), TreeError> {

@@ -1,6 +1,6 @@
 //! Waits for work that the daemon does.
 
-use crate::connect::{Daemon, POLL_TIMEOUT, WAIT_MS};
+use crate::connect::{Daemon, PART_TIMEOUT, POLL_TIMEOUT, WAIT_MS};
 use crate::error::Error;
 use crate::progress::{Now, Progress};
 use shared::rpc::control::{Accepted, EditedFiles, Shared, TaskId, TaskState};
@@ -39,6 +39,12 @@ pub(crate) async fn shared(daemon: &Daemon, task: TaskId, progress: Progress) ->
         Ended::Shared(shared) => Ok(shared),
         ended => Err(unexpected(&ended)),
     }
+}
+
+/// Cancels an import that has failed, and waits until its room is free. There is nothing to do when that fails: ttd
+/// cancels it when nothing more comes.
+pub(crate) async fn cancel_import(daemon: &Daemon, task: TaskId) {
+    drop(daemon.caller.import_cancel(task, PART_TIMEOUT).await);
 }
 
 /// The error when the daemon's answer belongs to another kind of task.

@@ -1,13 +1,16 @@
 //! A fake daemon: it records the calls and gives prepared answers.
 
-#[path = "trouble.rs"] // also where this file is included from elsewhere
+#[path = "room.rs"] // also where this file is included from elsewhere
+mod room;
+#[path = "trouble.rs"]
 pub(crate) mod trouble;
 #[path = "values.rs"]
 mod values;
 
 use bytes::Bytes;
+use room::Room;
 use shared::chunk::ChunkIndex;
-use shared::id::{PeerId, ResourceId, SwarmKey};
+use shared::id::{ResourceId, SwarmKey};
 use shared::name::ResourceName;
 use shared::rpc::control::*;
 use shared::rpc::tracker::{Fleet, FleetMachine, FleetPlace, ListEntry, Lookup, PeerEntry, ResourceEntry};
@@ -16,15 +19,14 @@ use shared::rpc::{PROTOCOL_VERSION, Payload, WrongVersion, local};
 use shared::url::TrackerUrl;
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Duration;
 use tarpc::context::Context;
 use tempfile::TempDir;
 pub(crate) use trouble::Trouble;
-use values::listed;
 pub(super) use values::{State_, accepted, refused, status};
+use values::{info, listed};
 
 /// The fake daemon with a directory of its own.
 pub(super) struct Fake {
@@ -38,6 +40,7 @@ pub(super) struct State {
     pub(super) trackers: Vec<&'static str>,
     pub(super) shared: Vec<ShareRequest>,
     pub(super) imported: Vec<ShareRequest>,
+    pub(super) room: Room,
     pub(super) bytes: Vec<u8>,
     /// How many of them came as zeros.
     pub(super) zeros: u64,
@@ -171,22 +174,14 @@ impl Control for Service {
     async fn hello(self, _: Context, _version: u16) -> Result<DaemonInfo, WrongVersion> {
         self.greeted.accept();
         self.state().trouble.hello()?;
-        let metadata = std::fs::metadata(&self.folder).unwrap();
         let folder_told = self.state().folder_told.clone();
         let listens = self.state().listener.as_ref().map(|listener| listener.local_addr().unwrap());
+        let info = info(&self.folder);
         Ok(DaemonInfo {
-            version: PROTOCOL_VERSION,
-            software: "fake".into(),
             folder: folder_told.unwrap_or_else(|| self.folder.clone()),
-            folder_device: metadata.dev(),
-            folder_inode: metadata.ino(),
-            listen: listens.unwrap_or_else(|| "127.0.0.1:7987".parse().unwrap()),
-            peer_id: PeerId([1; 16]),
-            pid: 1,
+            listen: listens.unwrap_or(info.listen),
             trackers: self.state().trackers.iter().map(|url| url.parse().unwrap()).collect(),
-            file_mode: 0o644,
-            file_group: None,
-            started_at_ms: 1_772_336_759_123,
+            ..info
         })
     }
 
@@ -197,8 +192,16 @@ impl Control for Service {
     }
 
     async fn import(self, _: Context, request: ShareRequest) -> Result<TaskId, ControlError> {
-        self.state().imported.push(request);
+        let mut state = self.state();
+        state.room.begin()?;
+        state.bytes.clear();
+        state.imported.push(request);
         Ok(TaskId(1))
+    }
+
+    async fn import_cancel(self, _: Context, _: TaskId) -> Result<(), ControlError> {
+        self.state().room.cancel();
+        Ok(())
     }
 
     async fn import_part(self, _: Context, _: TaskId, bytes: Payload) -> Result<(), ControlError> {

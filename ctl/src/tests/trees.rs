@@ -234,6 +234,28 @@ fn a_directory_from_elsewhere_is_sent_as_its_tar() {
 }
 
 #[test]
+fn a_directory_that_changes_is_sent_again_after_its_import_was_canceled() {
+    let (_room, app) = app();
+    let fake = sharing();
+    fake.state().room.changes = Some(app.join("large"));
+    ttctl(&["share", text(&app), "--directory", fake.folder()]).1.unwrap();
+    let state = fake.state();
+    assert_eq!((state.imported.len(), state.room.canceled), (2, 1));
+    assert!(tar(&app).starts_with(&state.bytes));
+}
+
+#[test]
+fn why_a_directory_was_to_be_sent_again_is_told_if_that_finds_no_room() {
+    let (_room, app) = app();
+    let fake = sharing();
+    fake.state().room.changes = Some(app.join("large"));
+    fake.state().room.imports_max = Some(1);
+    let error = ttctl(&["share", text(&app), "--directory", fake.folder()]).1.unwrap_err();
+    assert!(error.message.contains("changed while it was being read"), "{error:?}");
+    assert_eq!(fake.state().room.canceled, 1);
+}
+
+#[test]
 fn what_is_left_out_of_a_directory_from_elsewhere_is_in_the_json() {
     let (_room, app) = app();
     symlink("/etc/passwd", app.join("bin/out")).unwrap();

@@ -1,14 +1,17 @@
 //! Values that the fake daemon answers with, and that tests begin from.
 
 use shared::chunk::ChunkCount;
-use shared::id::{ListDigest, ResourceId, SwarmKey};
+use shared::id::{ListDigest, PeerId, ResourceId, SwarmKey};
 use shared::name::ResourceName;
+use shared::rpc::PROTOCOL_VERSION;
 pub use shared::rpc::control::State as State_;
 use shared::rpc::control::{
-    Accepted, ControlError, Direction, ErrorKind, Limit, Limits, Overview, PeerInfo, ResourceStatus,
-    TrackerStatus, Unpublished,
+    Accepted, ControlError, DaemonInfo, Direction, ErrorKind, Limit, Limits, Overview, PeerInfo,
+    ResourceStatus, TrackerStatus, Unpublished,
 };
 use shared::rpc::tracker::{ListEntry, Publication};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// A status that tests can change.
 pub fn status(name: &str, resource: ResourceId, state: State_) -> ResourceStatus {
@@ -109,5 +112,24 @@ pub fn overview() -> Overview {
         peers: 5,
         downloaded_bytes: 3 << 30,
         uploaded_bytes: 9 << 30,
+    }
+}
+
+/// What the fake daemon says of itself.
+pub(super) fn info(folder: &Path) -> DaemonInfo {
+    let metadata = std::fs::metadata(folder).unwrap();
+    DaemonInfo {
+        version: PROTOCOL_VERSION,
+        software: "fake".into(),
+        folder: folder.to_owned(),
+        folder_device: metadata.dev(),
+        folder_inode: metadata.ino(),
+        listen: "127.0.0.1:7987".parse().unwrap(),
+        peer_id: PeerId([1; 16]),
+        pid: 1,
+        trackers: Vec::new(),
+        file_mode: 0o644,
+        file_group: None,
+        started_at_ms: 1_772_336_759_123,
     }
 }

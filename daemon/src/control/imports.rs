@@ -114,6 +114,17 @@ impl Imports {
         }
     }
 
+    /// Cancels an import. Whoever receives it has what was made of it deleted.
+    ///
+    /// # Errors
+    /// When there is no such import, or a part of it is being written.
+    pub fn cancel(&mut self, task: TaskId) -> Result<Import, ControlError> {
+        let none = || refused(format!("no such import: {}", task.0));
+        let import = self.open.get_mut(&task).ok_or_else(none)?.import.take().ok_or_else(none)?;
+        self.open.remove(&task);
+        Ok(import)
+    }
+
     /// Removes an import whose parts have all arrived. Whoever receives it must end its task.
     ///
     /// # Errors

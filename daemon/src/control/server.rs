@@ -158,6 +158,11 @@ impl Control for CallerSession {
         self.import_next(task, Part::Zeros(bytes)).await
     }
 
+    async fn import_cancel(self, _: CallContext, task: TaskId) -> Result<(), ControlError> {
+        let import = self.imports().cancel(task)?;
+        blocking(move || import.delete()).await
+    }
+
     async fn import_end(self, _: CallContext, task: TaskId) -> Result<(), ControlError> {
         let (request, mut import, handle) = self.imports().end(task)?;
         let (is_tree, requests) = (request.tree.is_some(), self.requests.clone());

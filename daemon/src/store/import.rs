@@ -173,6 +173,17 @@ impl Import {
         }
     }
 
+    /// Deletes what was made of it: its room is free when this returns. What is only dropped is deleted later. Blocks.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn delete(self) -> Result<(), StoreError> {
+        match &self.target {
+            Target::File(_) => Ok(()), // dropping it is enough
+            Target::Tree(tree) => tree.form().disk().remove_all(tree.path()),
+        }
+    }
+
     /// The swarm of what is complete. Takes no time after [`finish`](Import::finish).
     pub fn key(&self) -> SwarmKey {
         self.key.unwrap_or_else(|| self.find_key())

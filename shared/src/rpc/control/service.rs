@@ -131,6 +131,10 @@ pub trait Control {
     /// The bytes of a chunk of a complete resource: for copies of files that the caller may not read, and of the tar of
     /// a directory, which is not on the disk. They are compared with the manifest first.
     async fn read(resource: ResourceId, index: ChunkIndex) -> Result<Payload, ControlError>;
+
+    // -- the rest of share
+    /// Cancels an import that was not ended. When this returns, what was sent of it is deleted, and its room is free.
+    async fn import_cancel(task: TaskId) -> Result<(), ControlError>;
 }
 
 calls! {
@@ -204,6 +208,8 @@ calls! {
     import_zeros / ImportZeros(task: TaskId, bytes: u64) -> Result<(), ControlError>;
     /// See [`Control::read`].
     read / Read(resource: ResourceId, index: ChunkIndex) -> Result<Payload, ControlError>;
+    /// See [`Control::import_cancel`].
+    import_cancel / ImportCancel(task: TaskId) -> Result<(), ControlError>;
 }
 
 impl Message for ControlRequest {

@@ -3,7 +3,7 @@
 use cluster::files::{MIB, content};
 use cluster::mounts::{mount_tmpfs, own_mounts};
 use cluster::process::run_capped;
-use cluster::{CAP, Daemon, Tracker};
+use cluster::{CAP, Daemon, Tracker, wait_until};
 use std::fs;
 use std::net::Ipv4Addr;
 
@@ -67,4 +67,28 @@ fn a_second_name_takes_no_room_that_is_to_stay_free_and_adopts_what_is_there() {
     fs::hard_link(b.file("one"), b.file("two")).unwrap();
     b.ok(&["get", "two"]);
     b.wait_seeding("two");
+}
+
+#[test]
+fn a_directory_that_changed_while_it_was_sent_takes_its_room_once() {
+    if !own_mounts() {
+        return;
+    }
+    let tracker = Tracker::start();
+    let a = on_disk(&tracker, 80);
+    let app = a.outside().join("app");
+    fs::create_dir(&app).unwrap();
+    for at in 0..9 {
+        fs::write(app.join(at.to_string()), content(320 + at, 5 * MIB)).unwrap();
+    }
+    let command = a.ttctl(&["share", app.to_str().unwrap()]);
+    let sharing = std::thread::spawn(move || run_capped(command, CAP).unwrap());
+    // The last file changes when the import has begun, and so after the directory was looked through.
+    let imports = a.file(".tinytorrent/imports");
+    wait_until("the import begins", CAP, || fs::read_dir(&imports).unwrap().next().is_some());
+    fs::write(app.join("8"), content(330, 5 * MIB)).unwrap();
+    let output = sharing.join().unwrap();
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(fs::read(a.file("app/8")).unwrap() == content(330, 5 * MIB));
+    assert!(fs::read_dir(&imports).unwrap().next().is_none());
 }
