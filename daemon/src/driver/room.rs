@@ -2,7 +2,7 @@
 //! is no list of promises: they are computed from what is running, and end with it.
 
 use super::Driver;
-use crate::library::{Phase, Resource};
+use crate::library::{Phase, Resource, Shaping};
 use crate::store::NoRoom;
 use shared::chunk::CHUNK_BYTES;
 use shared::id::SwarmKey;
@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 impl Driver {
-    /// Why there is no room for the chunks that a download still has to fetch.
+    /// Why there is no room for what a download still has to write.
     pub(super) fn lacking_space(&self, key: SwarmKey) -> Option<NoRoom> {
         self.no_room(rest_bytes(self.library.get(key)?), Some(key))
     }
@@ -43,7 +43,7 @@ impl Driver {
     /// The promised bytes that are not written yet, without those of `by`.
     fn promised(&self, by: Option<SwarmKey>) -> u64 {
         let others = self.library.stirring().filter(|(other, _)| Some(*other) != by);
-        let fetched: u64 = others.map(|(_, resource)| rest_bytes(resource)).sum();
+        let fetched: u64 = others.filter(|(_, it)| is_running(&it.phase)).map(|(_, it)| rest_bytes(it)).sum();
         let copies: u64 = self.publishing.values().map(|publishing| publishing.room).sum();
         fetched.saturating_add(copies).saturating_add(self.tasks.promised())
     }
@@ -60,15 +60,21 @@ pub(super) fn data_bytes_max(manifest: &Manifest) -> u64 {
     u64::from(manifest.count().get() - manifest.zero_chunks()) * u64::from(CHUNK_BYTES)
 }
 
-/// The bytes that a resource still has to write when nothing blocks it.
+/// Whether a download writes, or is about to.
+fn is_running(phase: &Phase) -> bool {
+    matches!(phase, Phase::Fetching(it) if it.blocked.as_ref().is_none_or(|blocked| blocked.probing))
+}
+
+/// The bytes that a download still has to write: the chunks that are missing, and those that are on the disk twice while
+/// it is laid out as a directory, as long as it may be one.
 fn rest_bytes(resource: &Resource) -> u64 {
-    match &resource.phase {
-        Phase::Fetching(it) if it.blocked.is_none() => {
-            let chunks = it.have.count().get().saturating_sub(it.have.len() + it.zeros_left);
-            u64::from(chunks) * u64::from(CHUNK_BYTES)
-        }
-        _ => 0,
-    }
+    let Phase::Fetching(it) = &resource.phase else { return 0 };
+    let missing = it.have.count().get().saturating_sub(it.have.len() + it.zeros_left);
+    let twice = match it.shaping {
+        Shaping::Known => 0,
+        Shaping::Needs(_) | Shaping::Working => it.have.len().min(it.download.file.twice_max()),
+    };
+    u64::from(missing + twice) * u64::from(CHUNK_BYTES)
 }
 
 #[cfg(test)]

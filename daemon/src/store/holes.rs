@@ -24,6 +24,15 @@ pub(super) fn punch(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
     }
 }
 
+/// Whether the file system of a file can make holes. Tries it behind the end of the file, where nothing lies.
+pub(super) fn are_possible(file: &File) -> bool {
+    let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    file.metadata().is_ok_and(|metadata| {
+        let behind = metadata.len().next_multiple_of(STEP_BYTES as u64);
+        rustix::fs::fallocate(file, hole, behind, STEP_BYTES as u64).is_ok()
+    })
+}
+
 /// Writes zeros where something else is. What is zero already stays as it is, which may be a hole.
 fn fill(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
     let (mut at, end) = (offset, offset + bytes);
@@ -65,6 +74,27 @@ mod tests {
                 assert_eq!(file.metadata().unwrap().len(), 3 << 20);
             }
         }
+    }
+
+    #[test]
+    fn whether_holes_are_possible_is_found_out_without_a_change() {
+        let file = tempfile::tempfile().unwrap();
+        for bytes in [0, 5, STEP_BYTES] {
+            let content = vec![7; bytes];
+            file.write_all_at(&content, 0).unwrap();
+            let makes = are_possible(&file);
+            file.set_len(3 << 20).unwrap();
+            file.write_all_at(&[7; 1 << 20], 1 << 20).unwrap();
+            punch(&file, 1 << 20, 1 << 20).unwrap();
+            file.sync_all().unwrap();
+            assert_eq!(file.metadata().unwrap().blocks() * 512 < 2 << 20, makes);
+            let mut found = vec![0; bytes];
+            file.read_exact_at(&mut found, 0).unwrap();
+            assert!(found == content);
+            file.set_len(bytes as u64).unwrap();
+        }
+        let read_only = File::open("/proc/self/exe").unwrap();
+        assert!(!are_possible(&read_only));
     }
 
     #[test]

@@ -21,7 +21,7 @@ const HEADER_BYTES: u64 = 512;
 
 /// Limits the chunks that are on the disk twice while they are moved into a tree. When there are this many, the tree is
 /// synced, and their first place is given back. More would take more room, fewer more syncs.
-const MOVED_MAX: usize = 8;
+pub(super) const MOVED_MAX: u32 = 8;
 
 /// What a download is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,7 +218,7 @@ impl PartFile {
                 false => error.into(),
             })?;
             moved.push(index);
-            if moved.len() == MOVED_MAX {
+            if moved.len() == MOVED_MAX as usize {
                 self.settle(&moved)?;
                 moved.clear();
             }
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn few_chunks_are_on_the_disk_twice_while_a_download_is_laid_out() {
-        let chunks = 4 * MOVED_MAX as u64;
+        let chunks = 4 * u64::from(MOVED_MAX);
         let kind = EntryKind::File { bytes: chunks << 20 };
         let entry = |path, kind| Entry { path: TreePath::new(path).unwrap(), mode: 0o755, time: None, kind };
         let entries = [entry("", EntryKind::Directory), entry("file", kind)];

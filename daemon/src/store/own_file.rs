@@ -2,7 +2,7 @@
 //! right length, nobody has written to it since it was complete, and every sync of it succeeded.
 
 use super::disk::{self, Disk};
-use super::{At, FileIdentity, StoreError};
+use super::{At, FileIdentity, StoreError, holes};
 use shared::zeros::{self, Part};
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -25,14 +25,16 @@ pub struct OwnFile {
     /// The number of failed syncs.
     failed_syncs: AtomicU64,
     shares_blocks: bool,
+    makes_holes: bool,
 }
 
 impl OwnFile {
     pub(super) fn new(disk: &Disk, file: File, path: PathBuf) -> OwnFile {
         let disk = disk.clone();
         let (complete, syncing) = (RwLock::default(), Mutex::default());
-        let shares_blocks = disk::shares_blocks(&file);
-        OwnFile { disk, file, path, complete, syncing, failed_syncs: AtomicU64::new(0), shares_blocks }
+        let (shares_blocks, makes_holes) = (disk::shares_blocks(&file), holes::are_possible(&file));
+        let failed_syncs = AtomicU64::new(0);
+        OwnFile { disk, file, path, complete, syncing, failed_syncs, shares_blocks, makes_holes }
     }
 
     /// The path where it was opened.
@@ -150,6 +152,11 @@ impl OwnFile {
     /// Whether the file system lets two files share blocks.
     pub(super) fn shares_blocks(&self) -> bool {
         self.shares_blocks
+    }
+
+    /// Whether the file system makes holes, so that the room of what is cleared is free.
+    pub(super) fn makes_holes(&self) -> bool {
+        self.makes_holes
     }
 
     /// Truncates the file to this many bytes if it is longer.

@@ -2,6 +2,7 @@
 
 use super::chunk_set::ChunkSet;
 use super::disk::{Disk, Open};
+use super::lay_out::MOVED_MAX;
 use super::layout::{Layout, Place};
 use super::tree_part::TreePart;
 use super::{At, OwnFile, StagingTree, StoreError, SumsReader};
@@ -161,6 +162,12 @@ impl PartFile {
         let tree = TreePart { staging, placed: ChunkSet::empty(self.count) };
         drop(self.tree.set(Box::new(tree))); // one task does this
         fence(Ordering::SeqCst); // see `write`
+    }
+
+    /// Limits the chunks that are on the disk twice while they are moved into a tree. Where the file system cannot make
+    /// holes, none is given back before all are moved.
+    pub fn twice_max(&self) -> u32 {
+        if self.own.makes_holes() { MOVED_MAX } else { u32::MAX }
     }
 
     /// The chunks that may be in the one file.

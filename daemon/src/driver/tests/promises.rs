@@ -1,5 +1,6 @@
 //! Tests of the promises about downloads, each where it could be broken.
 
+use super::contents::tree;
 use super::*;
 use crate::driver::reasons::no_room_words;
 use crate::inbox::{CheckedFile, FolderAnswer};
@@ -119,6 +120,39 @@ async fn what_one_download_needs_is_not_promised_to_another_nor_is_the_floor() {
     rig.driver.answered(3, FolderAnswer::with_free((1 << 20) - 1));
     let waits = rig.driver.status(None).unwrap().iter().all(|status| status.state == State::Waiting);
     assert!(waits, "the floor is kept while they run: {:?}", rig.driver.status(None));
+
+    rig.driver.answered(4, FolderAnswer::with_free(6 << 20));
+    rig.driver.retry_blocked(Instant::now() + Duration::from_secs(3600));
+    let waits = |driver: &Driver, name| driver.status(Some(name)).unwrap()[0].state == State::Waiting;
+    let is_running = |driver: &Driver| {
+        let blocked = |key| match &driver.library.get(key).unwrap().phase {
+            Phase::Fetching(fetching) => fetching.blocked.is_some(),
+            _ => true,
+        };
+        (blocked(first.key()), blocked(second.key())) != (true, true)
+    };
+    rig.until("one of them continues", is_running).await;
+    assert!(waits(&rig.driver, "first") || waits(&rig.driver, "second"), "6 MiB are not enough for both");
+    let words = ["first", "second"].map(|name| rig.driver.status(Some(name)).unwrap()[0].reason.clone());
+    let needs = |words: &Option<String>| words.as_ref().is_some_and(|words| words.contains("no space: "));
+    assert_eq!(words.iter().filter(|words| needs(words)).count(), 1, "{words:?}");
+}
+
+#[tokio::test]
+async fn a_directory_that_is_to_be_laid_out_has_room_for_what_is_on_the_disk_twice() {
+    let (mut rig, bytes) = (Rig::new(), tree());
+    let manifest = manifest_of("x.tar", &bytes);
+    rig.get(&manifest, false).await.unwrap();
+    let turn = rig.driver.laying_out.clone().try_acquire_owned().unwrap();
+    rig.receive(&manifest, &bytes);
+    let twice = u64::from(manifest.count().get() * CHUNK_BYTES);
+    rig.driver.answered(1, FolderAnswer::with_free(twice));
+    assert!(rig.driver.no_room(1, None).is_some(), "all chunks are still to be moved");
+    rig.driver.answered(2, FolderAnswer::with_free(twice + 1));
+    assert!(rig.driver.no_room(1, None).is_none());
+    drop(turn);
+    rig.until("it is published", |driver| is_seeding(driver, &manifest)).await;
+    assert!(rig.driver.no_room(twice + 1, None).is_none());
 }
 
 #[tokio::test]
