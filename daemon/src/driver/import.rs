@@ -156,6 +156,6 @@ fn not_published(error: &PublishError) -> ControlError {
         PublishError::NoTree(_) => {
             ControlError { kind: ErrorKind::BadData, message: error.to_string(), hint: None }
         }
-        PublishError::Damaged(_) => internal(error),
+        PublishError::NoDirectoryName(_) | PublishError::Damaged(_) => internal(error),
     }
 }

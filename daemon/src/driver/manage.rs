@@ -144,7 +144,10 @@ impl Driver {
         let other = resource.record.names.iter().find(|record| record.published.is_some());
         match (was_served, other) {
             (true, Some(_)) => self.check(key),
-            _ => self.announce(key),
+            _ => {
+                self.look_at_its_name(key); // it may be one that a directory cannot have
+                self.announce(key);
+            }
         }
     }
 

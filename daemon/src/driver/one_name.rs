@@ -11,6 +11,7 @@ use shared::id::SwarmKey;
 use shared::name::ResourceName;
 use shared::rpc::control::{ControlError, ErrorKind};
 use shared::shell;
+use shared::tree::TreeName;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -142,20 +143,25 @@ impl Driver {
     }
 }
 
-/// Whether a download is blocked because something else has its name.
+/// Whether a download is blocked because it cannot have its name.
 fn is_taken(why: &Why) -> bool {
-    matches!(why, Why::DirectoryTaken { .. })
+    matches!(why, Why::DirectoryTaken { .. } | Why::NoDirectoryName(_))
 }
 
-/// Another name under which it is here, or will be.
+/// Another name under which it is here as a directory, or will be.
 fn other_name<'a>(resource: &'a Resource, name: &ResourceName) -> Option<&'a ResourceName> {
-    let others = || resource.record.names.iter().filter(|record| record.name != *name);
+    let may_have = |record: &&NameRecord| TreeName::of_resource(&record.name).is_some();
+    let others = || resource.record.names.iter().filter(|it| it.name != *name).filter(may_have);
     let published = others().find(|record| record.published.is_some());
     published.or_else(|| others().next()).map(|record| &record.name)
 }
 
-/// What is at the path of a name, if something is.
+/// What is at the path of a name, if something is; or that a directory cannot have the name.
 fn taken(name: ResourceName, path: PathBuf) -> Option<NameTaken> {
+    if TreeName::of_resource(&name).is_none() {
+        let why = Why::NoDirectoryName(name.clone());
+        return Some(NameTaken { name, directory: None, why });
+    }
     let what = match Lying::tree_at(&path, 0) {
         Lying::Other(what) => Some(what),
         Lying::File(_) => None,

@@ -151,6 +151,7 @@ impl Driver {
             record.has_its_name(identity);
         }
         resource.troubles.remove(name);
+        resource.troubles.retain(|_, why| !matches!(why, Why::NoDirectoryName(_))); // it has a name now
         self.saver.save(&resource.slot, &resource.record);
         match source {
             Source::Download(_) => {
@@ -213,6 +214,7 @@ impl Driver {
         }
         let why = match (error, source) {
             (PublishError::NameTaken(name), _) => Why::NameTaken(name),
+            (PublishError::NoDirectoryName(name), _) => Why::NoDirectoryName(name),
             (PublishError::NoRoom(no_room), _) => no_room.into(),
             (PublishError::Obstructed { path, what }, source) if is_tree(source) => {
                 let what = Some(what).filter(|what| *what != "a directory");

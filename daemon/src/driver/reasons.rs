@@ -260,6 +260,10 @@ pub(super) fn words_of(why: &Why) -> String {
             quoted(name)
         ),
         Why::DirectoryTaken { name, path, what } => directory_taken(name, path, *what),
+        Why::NoDirectoryName(name) => format!(
+            "{name} was laid out as a directory, whose name ends in .tar; `ttctl remove {0}`, then `ttctl get {0}` fetches it as a file",
+            quoted(name)
+        ),
         Why::OtherName { name, first } => format!(
             "the same directory is here as {first}, and a directory has one name; `ttctl remove {}`, or `ttctl get {} -o PATH` for a copy",
             quoted(name),
@@ -429,6 +433,11 @@ mod tests {
     #[test]
     fn whatever_is_wrong_with_a_directory_has_its_words_and_its_kind() {
         let name = || "x".parse().unwrap();
+        must_be((
+            Why::NoDirectoryName(name()),
+            ErrorKind::Refused,
+            "x was laid out as a directory, whose name ends in .tar; `ttctl remove x`, then `ttctl get x`",
+        ));
         let taken = |what| Why::DirectoryTaken { name: name(), path: "/srv/app".into(), what };
         let cases = [
             (

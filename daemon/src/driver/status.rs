@@ -148,9 +148,10 @@ impl Driver {
                 Some(Blocked { why: Why::DirectoryTaken { .. }, probing: true, .. }) => {
                     (State::Checking, "looking whether its name is free".into(), None)
                 }
-                Some(Blocked { why: why @ (Why::NameTaken(_) | Why::DirectoryTaken { .. }), .. }) => {
-                    told_as(State::Error, why)
-                }
+                Some(Blocked {
+                    why: why @ (Why::NameTaken(_) | Why::DirectoryTaken { .. } | Why::NoDirectoryName(_)),
+                    ..
+                }) => told_as(State::Error, why),
                 Some(blocked) => told_as(State::Waiting, &blocked.why),
                 None if let Some(words) = reuse_reason(resource, &fetching.reuse) => {
                     (State::Checking, words.into(), None)

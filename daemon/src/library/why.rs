@@ -37,6 +37,8 @@ pub enum Why {
         /// What is there ("a file"); `None` for another directory.
         what: Option<&'static str>,
     },
+    /// A download is a directory, and the only name that it has left is not the name of one.
+    NoDirectoryName(ResourceName),
     /// A directory is here under another name, and it has one name.
     OtherName {
         /// The name that it does not get.
@@ -125,6 +127,7 @@ impl Why {
             | Why::Silent { .. }
             | Why::NameTaken(_)
             | Why::DirectoryTaken { .. }
+            | Why::NoDirectoryName(_)
             | Why::OtherName { .. }
             | Why::OriginalDiffers { .. }
             | Why::TreeDiffers { .. }

@@ -32,6 +32,9 @@ pub enum PublishError {
     /// Other content has the name.
     #[error("{0} exists here with different content")]
     NameTaken(ResourceName),
+    /// It is a directory, and this is not the name of one.
+    #[error("{0} is a directory, and the name of a directory ends in .tar")]
+    NoDirectoryName(ResourceName),
     /// Its bytes are right, and they are not a tree: the reason.
     #[error("{0}")]
     NoTree(String),

@@ -113,7 +113,7 @@ impl MadeTree<'_> {
     /// When its name is not that of a directory, or something else than a directory is there.
     pub(super) fn place(&self, home: &Home, manifest: &Manifest) -> Result<PathBuf, PublishError> {
         let name = manifest.name();
-        let to = home.tree(name).ok_or_else(|| PublishError::NameTaken(name.clone()))?;
+        let to = home.tree(name).ok_or_else(|| PublishError::NoDirectoryName(name.clone()))?;
         must_be_free_for_tree(home, name, &to)?;
         Ok(to)
     }

@@ -1,5 +1,6 @@
 //! Tests of names that are taken, replaced and removed at bad moments, and of damage that must be remembered.
 
+use super::contents::tree;
 use super::*;
 use crate::inbox::Command;
 use crate::store::Disk;
@@ -80,4 +81,49 @@ async fn a_replacement_that_finds_no_room_leaves_what_is_there() {
     let is_replaced =
         |driver: &Driver| driver.library.get(was.key()).is_none() && is_seeding(driver, &wanted);
     rig.until("it is replaced", is_replaced).await;
+}
+
+/// A driver in which a download was laid out as a directory and then lost its name `x.tar`. It has the name `data`.
+async fn laid_out_as_data(bytes: &[u8]) -> (Rig, Manifest) {
+    let mut rig = Rig::new();
+    let (tar, data) = (manifest_of("x.tar", bytes), manifest_of("data", bytes));
+    rig.get(&tar, false).await.unwrap();
+    rig.get(&data, false).await.unwrap();
+    let download = rig.download(tar.key());
+    download.store(ChunkIndex(0), bytes[..CHUNK_BYTES as usize].to_vec().into()).unwrap();
+    rig.driver.handle(taken(&download, ChunkIndex(0)));
+    rig.until("it is laid out", |driver| driver.library.get(tar.key()).unwrap().is_tree).await;
+    let remove = |reply| Command::Remove { what: "x.tar".to_owned(), delete: false, by: user(1000), reply };
+    rig.ask(remove).await.unwrap();
+    let reason = |driver: &Driver| driver.status(Some("data")).unwrap()[0].reason.clone().unwrap_or_default();
+    rig.until("it says why it waits", |driver| {
+        reason(driver).starts_with("data was laid out as a directory")
+    })
+    .await;
+    assert_eq!(rig.driver.status(Some("data")).unwrap()[0].state, State::Error);
+    (rig, tar)
+}
+
+#[tokio::test]
+async fn a_directory_that_lost_its_name_is_published_when_it_has_it_again() {
+    let bytes = tree();
+    let (mut rig, tar) = laid_out_as_data(&bytes).await;
+    rig.get(&tar, false).await.unwrap();
+    rig.driver.retry_blocked(Instant::now() + Duration::from_secs(3600));
+    rig.receive(&tar, &bytes);
+    rig.until("it is published", |driver| is_seeding(driver, &tar)).await;
+    assert!(rig.file("x/deep").is_dir() && !rig.file("data").exists());
+    let status = rig.driver.status(Some("data")).unwrap().remove(0);
+    assert!(status.reason.unwrap().contains("the same directory is here as x.tar"));
+}
+
+#[tokio::test]
+async fn a_directory_whose_name_is_of_a_file_is_fetched_as_one_after_it_was_removed() {
+    let bytes = tree();
+    let (mut rig, _) = laid_out_as_data(&bytes).await;
+    let remove = |reply| Command::Remove { what: "data".to_owned(), delete: false, by: user(1000), reply };
+    rig.ask(remove).await.unwrap();
+    let data = manifest_of("data", &bytes);
+    rig.finished(&data, &bytes).await;
+    assert!(fs::read(rig.file("data")).unwrap() == bytes);
 }
