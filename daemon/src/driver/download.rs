@@ -69,6 +69,7 @@ impl Driver {
             repeating: None,
             following: None,
             was_followed: false,
+            follower_rests: false,
         }
     }
 
@@ -163,6 +164,7 @@ impl Driver {
         if is_awaited {
             self.lay_out(key);
         }
+        self.follow_again(key, index);
         true
     }
 

@@ -2,7 +2,7 @@
 //! searched there. Chunks that may be found there are not fetched meanwhile.
 
 use super::Driver;
-use super::follower::{Follower, Old};
+use super::follower::{Follower, Old, Rest};
 use super::run::TICK;
 use crate::library::{Awaited, Download, Follow, Followed, Following, Kind, Older, Phase, Shaping};
 use shared::chunk::ChunkIndex;
@@ -15,6 +15,19 @@ use std::sync::Arc;
 impl Driver {
     /// Begins to search the content of a download, which has just joined its swarm, in what it will replace.
     pub(super) fn follow_shift(&mut self, key: SwarmKey) {
+        self.follow_from(key, None);
+    }
+
+    /// Begins it again if the follower has made way for others, because a chunk has arrived.
+    pub(super) fn follow_again(&mut self, key: SwarmKey, arrived: ChunkIndex) {
+        let phase = self.library.get(key).map(|resource| &resource.phase);
+        if matches!(phase, Some(Phase::Fetching(fetching)) if fetching.follower_rests) {
+            self.follow_from(key, Some(arrived));
+        }
+    }
+
+    /// Begins it. The follower is told that the chunk `arrived` has just arrived.
+    fn follow_from(&mut self, key: SwarmKey, arrived: Option<ChunkIndex>) {
         let Some(scope) = self.library.get(key).map(|resource| self.scope(resource)) else { return };
         let Some(resource) = self.library.get_mut(key).filter(|_| scope != ReuseScope::None) else { return };
         let replaces = resource.record.names.iter().find(|name| name.replace && name.published.is_none());
@@ -31,24 +44,43 @@ impl Driver {
         let (arrivals, news) = std::sync::mpsc::channel();
         let (run, kind, is_wide) = (Follow::default(), old.kind(), scope == ReuseScope::All);
         let none = HaveMap::empty(fetching.have.count());
-        fetching.following = Some(Following::new(arrivals, run.clone(), kind, none));
-        let (download, have) = (fetching.download.clone(), fetching.have.clone());
+        let mut following = Following::new(arrivals, run.clone(), kind, none);
+        let (download, mut have) = (fetching.download.clone(), fetching.have.clone());
+        if let Some(index) = arrived {
+            have.remove(index);
+            following.tell(index);
+        }
+        (fetching.following, fetching.follower_rests) = (Some(following), false);
         let waiting = (Arc::downgrade(&download), run.clone());
-        let (context, places) = (self.context.clone(), self.followers.clone());
+        let (context, places, followers) =
+            (self.context.clone(), self.followers.clone(), self.followers.clone());
         let begin = move |place, download| {
-            let follower =
-                Follower { context, download, have, name, old, stays_file, is_wide, news, run, place };
+            let rest = Rest::default();
+            let follower = Follower {
+                context,
+                download,
+                have,
+                name,
+                old,
+                stays_file,
+                is_wide,
+                news,
+                run,
+                followers,
+                place,
+                rest,
+            };
             let thread = std::thread::Builder::new().name("follower".to_owned());
             if let Err(error) = thread.spawn(move || follower.work()) {
                 tracing::warn!(%error, "cannot search an older file: no thread can be started");
             }
         };
-        match places.clone().try_acquire_owned() {
-            Ok(place) => {
+        match places.free_place() {
+            Some(place) => {
                 self.hold_all(key);
                 begin(place, download);
             }
-            Err(_) => {
+            None => {
                 if kind == Kind::Tree {
                     self.hold_all(key); // most of it is here, so some seconds are worth waiting
                 }
@@ -56,10 +88,10 @@ impl Driver {
                 let (download, run) = waiting;
                 tokio::spawn(async move {
                     let place = tokio::select! {
-                        place = places.acquire_owned() => place,
+                        place = places.place() => place,
                         () = run.ended() => return,
                     };
-                    if let (Ok(place), Some(download)) = (place, download.upgrade()) {
+                    if let (Some(place), Some(download)) = (place, download.upgrade()) {
                         begin(place, download);
                     }
                 });
@@ -96,6 +128,17 @@ impl Driver {
                 following.take(chunks);
                 None
             }
+            Followed::MadeWay { found, heard } => {
+                let (kind, (told, last)) = (following.kind(), following.told());
+                (fetching.following, fetching.follower_rests) = (None, true);
+                let none = HaveMap::empty(fetching.have.count());
+                log_found(download, kind, found);
+                self.withhold(key, Some(none));
+                if let Some(last) = last.filter(|_| told > heard) {
+                    self.follow_again(key, last); // it arrived when the follower had just gone
+                }
+                None
+            }
             Followed::Over { found } => {
                 let kind = following.kind();
                 (fetching.following, fetching.was_followed) = (None, true);
@@ -121,6 +164,7 @@ impl Driver {
         let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|it| &mut it.phase) else {
             return;
         };
+        fetching.follower_rests = false;
         if fetching.following.take().is_some() {
             let none = HaveMap::empty(fetching.have.count());
             self.withhold(key, Some(none));

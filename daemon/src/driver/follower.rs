@@ -2,6 +2,7 @@
 //! finds there. What to search, and what to compare, is decided by the plan. If the older version is a directory,
 //! [`update_tree`](super::update_tree) does the work.
 
+use super::followers::Followers;
 use crate::inbox::{Context, Input, TaskInput};
 use crate::library::{Download, Follow, Followed, Kind, News, ReusedFrom, TakeError};
 use crate::panicked::caught;
@@ -11,18 +12,16 @@ use shared::chunk::ChunkIndex;
 use shared::have::HaveMap;
 use shared::name::ResourceName;
 use shared::reuse::shift::{Guess, Search, ShiftPlan, Step};
+use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Limits the followers that search at once; further downloads are fetched as usual until it is their turn. Each takes a
-/// thread and a few MiB of memory, and reads the disk.
-pub(super) const FOLLOWERS_MAX: usize = 4;
-
 /// How often a follower that waits for a chunk looks whether it is still wanted.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What a follower works with.
 pub(super) struct Follower {
@@ -40,8 +39,22 @@ pub(super) struct Follower {
     /// What has happened to the download.
     pub(super) news: Receiver<News>,
     pub(super) run: Follow,
-    /// Its place among the followers that run at once.
+    /// All followers.
+    pub(super) followers: Followers,
+    /// Its place among them.
     pub(super) place: OwnedSemaphorePermit,
+    pub(super) rest: Rest,
+}
+
+/// Whether a follower has something to do.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    /// How much it has heard of the download.
+    heard: Cell<u64>,
+    /// How long it has waited since it last heard anything.
+    idle: Cell<Duration>,
+    /// Whether it makes way for others.
+    makes_way: Cell<bool>,
 }
 
 /// What a follower searches in.
@@ -94,7 +107,11 @@ impl Follower {
                 "cannot search the older file; the rest is fetched");
             0
         });
-        self.tell(Followed::Over { found });
+        let heard = self.rest.heard.get();
+        self.tell(match self.rest.makes_way.get() {
+            true => Followed::MadeWay { found, heard },
+            false => Followed::Over { found },
+        });
         drop(self.place);
     }
 
@@ -109,7 +126,9 @@ impl Follower {
         };
         let mut plan = ShiftPlan::new(self.have.clone(), old.bytes(), rand::random());
         while self.run.is_wanted() {
-            self.news.try_iter().for_each(|news| hear(&mut plan, news));
+            while let Some(news) = self.next_news() {
+                hear(&mut plan, news);
+            }
             if plan.take_news() {
                 self.tell(Followed::Hold(plan.held()));
             }
@@ -119,15 +138,48 @@ impl Follower {
                     Take::Over => break,
                     taken => plan.compared(guess, taken == Take::Right),
                 },
-                Step::Wait => match self.news.recv_timeout(LOOK_EVERY) {
-                    Ok(news) => hear(&mut plan, news),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => break,
+                Step::Wait => match self.wait_for_news() {
+                    ControlFlow::Continue(news) => news.into_iter().for_each(|news| hear(&mut plan, news)),
+                    ControlFlow::Break(()) => break,
                 },
                 Step::Over => break,
             }
         }
         plan.found()
+    }
+
+    /// What has happened to the download and was not heard yet.
+    pub(super) fn next_news(&self) -> Option<News> {
+        self.news.try_recv().ok().inspect(|_| self.note_news())
+    }
+
+    /// Waits a moment for news. Breaks when nobody wants the search any more, or when it makes way because it has had
+    /// nothing to do for long and others wait for a place.
+    pub(super) fn wait_for_news(&self) -> ControlFlow<(), Option<News>> {
+        let (moment, rest) = (LOOK_EVERY.min(self.followers.rest_after), &self.rest);
+        match self.news.recv_timeout(moment) {
+            Ok(news) => {
+                self.note_news();
+                ControlFlow::Continue(Some(news))
+            }
+            Err(RecvTimeoutError::Disconnected) => ControlFlow::Break(()),
+            Err(RecvTimeoutError::Timeout) => {
+                rest.idle.set(rest.idle.get() + moment);
+                let is_idle = rest.idle.get() >= self.followers.rest_after;
+                rest.makes_way.set(is_idle && self.followers.are_awaited());
+                if rest.makes_way.get() { ControlFlow::Break(()) } else { ControlFlow::Continue(None) }
+            }
+        }
+    }
+
+    /// Does not make way soon, although it waits: not for a peer, but for this machine.
+    pub(super) fn stay(&self) {
+        self.rest.idle.set(Duration::ZERO);
+    }
+
+    fn note_news(&self) {
+        self.rest.heard.set(self.rest.heard.get() + 1);
+        self.stay();
     }
 
     pub(super) fn search(&self, old: &OldFile, plan: &mut ShiftPlan, search: &Search) {

@@ -43,7 +43,7 @@ impl Driver {
     pub(super) fn leave(&mut self, key: SwarmKey) {
         self.stop_reuse(key);
         if let Some(Phase::Fetching(fetching)) = self.library.get_mut(key).map(|it| &mut it.phase) {
-            fetching.following = None; // a new one begins when it is joined again
+            (fetching.following, fetching.follower_rests) = (None, false); // a new one begins when it is joined again
         }
         self.context.board.remove(key);
         self.event(Event::Leave { key });

@@ -67,7 +67,7 @@ impl Driver {
             Ok(Shape::File) => fetching.shaping = Shaping::Known,
             Ok(Shape::Tree) => {
                 (fetching.shaping, resource.is_tree) = (Shaping::Known, true);
-                fetching.following.iter().for_each(Following::tell_laid_out);
+                fetching.following.iter_mut().for_each(Following::tell_laid_out);
                 tracing::info!(%name, id = %key, "it is a directory; its files are being written");
                 self.look_at_its_name(key);
                 self.changed();

@@ -34,6 +34,7 @@ mod events;
 mod folder;
 mod follow_shift;
 mod follower;
+mod followers;
 mod found_out;
 mod get;
 mod hash_shared;

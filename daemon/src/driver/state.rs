@@ -1,6 +1,6 @@
 //! The driver's state.
 
-use super::follower::FOLLOWERS_MAX;
+use super::followers::Followers;
 use super::hashing::Hashing;
 use super::loading::Loading;
 use super::lookers::Lookers;
@@ -66,7 +66,7 @@ pub struct Driver {
     /// Takes chunks of downloads from what is here.
     pub(super) reusers: Reusers,
     /// The places for followers of shifted content.
-    pub(super) followers: Arc<Semaphore>,
+    pub(super) followers: Followers,
     /// The place for the directory that is being laid out: one at a time, because each takes all of the disk.
     pub(super) laying_out: Arc<Semaphore>,
     /// Doubted chunks that are being read.
@@ -146,7 +146,7 @@ impl Driver {
             checks: Checks::default(),
             hashing: Hashing::default(),
             reusers: Reusers::default(),
-            followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+            followers: Followers::default(),
             laying_out: Arc::new(Semaphore::new(1)),
             suspects: BTreeSet::new(),
             looks_for_edits: BTreeSet::new(),

@@ -10,7 +10,7 @@
 //!
 //! Nothing is believed: each chunk is hashed before it is written. What is wrong, or cannot be read, is fetched.
 
-use super::follower::{Follower, LOOK_EVERY, Take};
+use super::follower::{Follower, Take};
 use super::search::ask_for_donors;
 use crate::library::{Followed, News, Source};
 use crate::store::{Donors, OldFile, OpenTree, PublishedFile};
@@ -19,9 +19,8 @@ use shared::have::HaveMap;
 use shared::reuse::shift::{ShiftPlan, Step};
 use shared::tree::{EntryIndex, FilePlace, KnownChunks, KnownFiles, OLDER, Probe, TreeLayout, probe};
 use std::cmp::Reverse;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
-use std::sync::mpsc::RecvTimeoutError;
 
 /// How many chunks in a row may be wrong or unreadable. Then the older directory is not what it was, and the rest is
 /// fetched.
@@ -68,6 +67,7 @@ impl Update<'_> {
                 _ => self.follow_listing(old, chunks)?,
             }
             while download.file.layout().is_none() {
+                self.follower.stay();
                 self.wait(None)?;
             }
         }
@@ -192,7 +192,7 @@ impl Update<'_> {
 
     /// Takes note of all chunks that have arrived.
     fn hear(&mut self, mut plan: Option<&mut ShiftPlan>) -> Option<()> {
-        while let Ok(news) = self.follower.news.try_recv() {
+        while let Some(news) = self.follower.next_news() {
             self.heard(news, plan.as_deref_mut());
         }
         self.follower.run.is_wanted().then_some(())
@@ -200,10 +200,10 @@ impl Update<'_> {
 
     /// Waits until something happens, a moment at most.
     fn wait(&mut self, plan: Option<&mut ShiftPlan>) -> Option<()> {
-        match self.follower.news.recv_timeout(LOOK_EVERY) {
-            Ok(news) => self.heard(news, plan),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return None,
+        match self.follower.wait_for_news() {
+            ControlFlow::Continue(Some(news)) => self.heard(news, plan),
+            ControlFlow::Continue(None) => {}
+            ControlFlow::Break(()) => return None,
         }
         self.follower.run.is_wanted().then_some(())
     }

@@ -41,6 +41,8 @@ const TREE_PATIENCE: u32 = 4;
 pub struct Following {
     /// Where the follower is told which chunks have arrived. Each chunk is told once.
     arrivals: Sender<News>,
+    /// How much it was told, and the chunk that arrived last.
+    told: (u64, Option<ChunkIndex>),
     follow: Follow,
     kind: Kind,
     /// The chunks that a directory's older version probably has, once that is known.
@@ -118,6 +120,13 @@ pub enum Followed {
     Hold(HaveMap),
     /// It begins to take this number of chunks from an older directory.
     Takes(u32),
+    /// It had nothing to do and has made way for others. It begins again when a chunk arrives.
+    MadeWay {
+        /// How many chunks were found in the old file.
+        found: u32,
+        /// How much it has heard ([`Following::told`]).
+        heard: u64,
+    },
     /// It has ended: `found` chunks were found in the old file.
     Over {
         /// How many chunks.
@@ -130,6 +139,7 @@ impl Following {
     pub fn new(arrivals: Sender<News>, follow: Follow, kind: Kind, none: HaveMap) -> Following {
         Following {
             arrivals,
+            told: (0, None),
             follow,
             kind,
             takes: None,
@@ -155,12 +165,19 @@ impl Following {
     /// A chunk has arrived: the follower may be waiting for it.
     pub fn tell(&mut self, index: ChunkIndex) {
         let _ = self.arrivals.send(News::Arrived(index)); // it may have ended
+        self.told = (self.told.0 + 1, Some(index));
         (self.awaited, self.silent) = (Duration::ZERO, Duration::ZERO);
     }
 
     /// The download was laid out as a directory.
-    pub fn tell_laid_out(&self) {
+    pub fn tell_laid_out(&mut self) {
         let _ = self.arrivals.send(News::LaidOut); // it may have ended
+        self.told.0 += 1;
+    }
+
+    /// How much it was told, and the chunk that arrived last.
+    pub fn told(&self) -> (u64, Option<ChunkIndex>) {
+        self.told
     }
 
     /// What it searches in.

@@ -141,6 +141,8 @@ pub struct Fetching {
     pub following: Option<Following>,
     /// Whether that search has ended: it is not repeated when the download joins its swarm again.
     pub was_followed: bool,
+    /// Whether that search has made way for those of others: it begins again when a chunk arrives.
+    pub follower_rests: bool,
 }
 
 impl Drop for Fetching {

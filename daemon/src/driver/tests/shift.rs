@@ -1,7 +1,7 @@
 //! Tests of content that lies shifted in the older file of a name.
 
 use super::*;
-use crate::driver::follower::FOLLOWERS_MAX;
+use crate::driver::followers::FOLLOWERS_MAX;
 use crate::inbox::TaskInput;
 use crate::library::ReusedFrom;
 use shared::chance::splitmix;
@@ -140,7 +140,7 @@ async fn a_removed_download_whose_search_waits_for_its_turn_keeps_no_file_open()
     let new = manifest_of("x", &shifted(&old));
     let mut rig = Rig::new();
     rig.finished(&manifest_of("x", &old), &old).await;
-    let others = rig.driver.followers.clone().try_acquire_many_owned(FOLLOWERS_MAX as u32).unwrap();
+    let others: Vec<_> = (0..FOLLOWERS_MAX).map(|_| rig.driver.followers.free_place().unwrap()).collect();
     rig.get(&new, true).await.unwrap();
     rig.until("it has joined its swarm", |driver| driver.machine.status(new.key()).is_some()).await;
     assert!(is_followed(&rig.driver, new.key()));
@@ -155,6 +155,38 @@ async fn a_removed_download_whose_search_waits_for_its_turn_keeps_no_file_open()
     };
     tokio::time::timeout(CAP, released).await.expect("nobody has the file any more");
     drop(others);
+}
+
+#[tokio::test]
+async fn a_search_that_has_nothing_to_do_makes_way_and_begins_again_when_a_chunk_arrives() {
+    let old = random(12);
+    let content = shifted(&old);
+    let mut rig = Rig::new();
+    rig.driver.followers.rest_after = Duration::from_millis(20);
+    let names: Vec<String> = (0..=FOLLOWERS_MAX).map(|number| format!("x{number}")).collect();
+    let mut manifests = Vec::new();
+    for name in &names {
+        // Of the same content under several names only the first would be searched.
+        let (was, new) = (mixed(&old, manifests.len()), mixed(&content, manifests.len()));
+        rig.finished(&manifest_of(name, &was), &was).await;
+        let manifest = manifest_of(name, &new);
+        rig.get(&manifest, true).await.unwrap();
+        rig.until("it has joined its swarm", |driver| driver.machine.status(manifest.key()).is_some()).await;
+        manifests.push((manifest, new));
+    }
+    // None of them has a peer, so the last one has no place before another one makes way.
+    let (last, first) = (manifests.pop().unwrap(), manifests.remove(0));
+    for (manifest, content) in [last, first] {
+        bring(&mut rig, &manifest, &content, 3);
+        rig.until("the rest is found", |driver| is_seeding(driver, &manifest)).await;
+        let status = rig.driver.status(Some(manifest.name().as_str())).unwrap().remove(0);
+        assert_eq!(status.chunks_reused, 12, "{}", manifest.name());
+    }
+}
+
+/// Other content of the same length.
+fn mixed(content: &[u8], with: usize) -> Vec<u8> {
+    content.iter().map(|byte| byte ^ with as u8).collect()
 }
 
 #[tokio::test]
