@@ -19,6 +19,10 @@ use std::time::{Duration, Instant};
 /// tracker does not answer; 5 s more let that message arrive. Beyond it the command fails with exit code 5.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The time in milliseconds after which a restarted tracker knows all names again. Machines connect again within 15 s,
+/// and publish what they have at once; a machine with 100,000 files takes some seconds for that.
+const KNOWS_NAMES_MS: u64 = 30_000;
+
 /// Limits the entries of one answer, all its pages together; beyond it the command fails. A tracker has at most a
 /// million of each kind unless it is configured otherwise, so twice as many come only from a broken tracker.
 const ENTRIES_MAX: usize = 2_000_000;
@@ -193,6 +197,14 @@ impl Asker {
             }
         }
         published(what, count)
+    }
+
+    /// Whether the tracker was started so recently that it may not know again what a name means. An answer that does not
+    /// come says no.
+    pub(crate) async fn may_not_know_yet(&mut self, what: &str) -> bool {
+        let Ok(Lookup::Name(name)) = self.lookup(what).await else { return false };
+        let counted = self.count_of(&Lookup::Name(name)).await;
+        counted.is_ok_and(|counted| counted.answer.up_ms < KNOWS_NAMES_MS)
     }
 
     async fn count_of(&mut self, what: &Lookup) -> Result<TrackerAnswer<Fleet>, Error> {

@@ -274,8 +274,9 @@ async fn watch(
     }
 }
 
-/// Finds out what is meant. An unknown name is an error at once, but not after the tracker was away: a tracker that was
-/// restarted knows the name only when the machines that share the file have published it again.
+/// Finds out what is meant. An unknown name is an error at once, but not after the tracker was away or when it has just
+/// started: a tracker that was restarted knows the name only when the machines that share the file have published it
+/// again.
 async fn look_up(
     args: &WaitArgs,
     what: &str,
@@ -301,6 +302,7 @@ async fn look_up(
             }
             Kind::Unreachable => was_away = true,
             Kind::Refused | Kind::TimedOut if was_away => {}
+            Kind::Refused if asker.may_not_know_yet(what).await => {}
             Kind::NoDaemon if was_away => asker.reconnect(global, None).await?,
             _ => return Err(error),
         }

@@ -127,6 +127,20 @@ fn a_rollout_is_watched_through_restarts_of_the_tracker_and_of_ttd() {
 }
 
 #[test]
+fn a_wait_for_machines_that_begins_before_a_restarted_tracker_knows_the_name_waits_for_it() {
+    let mut tracker = Tracker::start();
+    let (a, mut b) = (Daemon::start(&tracker, &[]), Daemon::start(&tracker, &[]));
+    b.share_bytes("image.iso", &content(434, MIB));
+    b.kill();
+    tracker.kill();
+    tracker.restart();
+    wait_until("it is back", CAP, || a.ctl(&["tracker", "list"]).code == 0);
+    let mut waiting = a.ctl_in_background(&["wait", "image.iso", "--peers", "1"]);
+    b.restart();
+    assert_eq!(waiting.wait(CAP).expect("it ends").code(), Some(0), "{}", waiting.log());
+}
+
+#[test]
 fn a_doctor_without_a_daemon_names_the_trackers_that_it_cannot_ask() {
     let tracker = Tracker::start();
     let config = "trackers = [\"tt://tracker.example\"]\n";
