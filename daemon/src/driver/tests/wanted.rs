@@ -84,6 +84,31 @@ async fn a_request_from_inside_does_what_a_callers_does() {
 }
 
 #[tokio::test]
+async fn a_request_for_what_no_tracker_knows_says_whether_chunks_may_be_reused() {
+    for reuse in [true, false] {
+        let (mut rig, content) = (Rig::new(), bytes(2));
+        let requests = Requests::new(&rig.driver.context);
+        let donor = [&content[..CHUNK_BYTES as usize], &content].concat();
+        let (manifest, other) = (manifest_of("x", &content), manifest_of("y", &donor));
+        rig.finished(&manifest, &content).await;
+        rig.finished(&other, &donor).await;
+        fs::remove_file(rig.file("x")).unwrap();
+        let manner = Manner { replace: false, reuse, as_file: false, links_outside: false, is_copied: false };
+        let local = requests.find_locally("x".to_owned(), manner, user(1000));
+        assert!(!rig.answers(local).await.unwrap().complete);
+        if reuse {
+            rig.until("it is made of the other file", |driver| is_seeding(driver, &manifest)).await;
+            continue;
+        }
+        rig.until("it joins its swarm", |driver| driver.machine.status(manifest.key()).is_some()).await;
+        assert!(rig.driver.library.get(manifest.key()).unwrap().record.no_reuse);
+        assert_eq!(rig.driver.status(Some("x")).unwrap()[0].chunks_have, 0);
+        rig.receive(&manifest, &content);
+        rig.until("it is fetched", |driver| is_seeding(driver, &manifest)).await;
+    }
+}
+
+#[tokio::test]
 async fn who_wants_a_name_outlasts_a_restart() {
     let (mut rig, content) = (Rig::new(), bytes(2));
     let (one, two) = (manifest_of("one", &content), manifest_of("two", &content));
