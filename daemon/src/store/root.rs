@@ -3,10 +3,16 @@
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// How long a path is followed from one directory, in bytes, when directories are made removable. Beyond that it is
+/// followed from a directory on the way. The system takes no path of more than 4,096 bytes, and a name has up to 255.
+const BELOW_BYTES_MAX: usize = 2_048;
 
 /// An open directory.
 #[derive(Debug)]
@@ -53,9 +59,9 @@ impl Root {
     ///
     /// # Errors
     /// When the system refuses, also because the path leads through a symbolic link.
-    pub(super) fn open_below(&self, below: &str, flags: OFlags, mode: Mode) -> io::Result<File> {
-        let (flags, path) =
-            (flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, if below.is_empty() { "." } else { below });
+    pub(super) fn open_below(&self, below: impl AsRef<OsStr>, flags: OFlags, mode: Mode) -> io::Result<File> {
+        let (below, flags) = (below.as_ref(), flags | OFlags::NOFOLLOW | OFlags::CLOEXEC);
+        let path = if below.is_empty() { OsStr::new(".") } else { below };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         match rustix::fs::openat2(&self.directory, path, flags, mode, resolve) {
             // a kernel before 5.6, or a container that does not know the call
@@ -138,12 +144,12 @@ impl Root {
     }
 
     /// Opens a path one component after the other.
-    fn walk(&self, path: &str, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
+    fn walk(&self, path: &OsStr, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
         let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut directory: Option<OwnedFd> = None;
-        let mut components = path.split('/').peekable();
+        let mut components = path.as_bytes().split(|byte| *byte == b'/').peekable();
         while let Some(component) = components.next() {
-            if component == ".." {
+            if component == b".." {
                 return Err(Errno::XDEV);
             }
             let here = directory.as_ref().map_or(self.directory.as_fd(), |directory| directory.as_fd());
@@ -195,24 +201,30 @@ pub(super) fn remove_all(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Lets the owner write to all directories below one. A stack of paths bounds the open directories to two.
+/// Lets the owner write to all directories below one, whatever their names are. A stack of paths bounds the open
+/// directories to two, and one more for each [`BELOW_BYTES_MAX`] bytes of the longest path.
 fn make_removable(root: &Root) -> io::Result<()> {
-    let mut left = vec![String::new()];
+    let mut left = vec![OsString::new()];
     while let Some(below) = left.pop() {
         let directory = match root.open_below(&below, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()) {
             Ok(directory) => directory,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            // Deeper than a tree is: somebody else has made it.
-            Err(error) if error.kind() == io::ErrorKind::InvalidFilename => continue,
             Err(error) => return Err(error),
         };
         add_to_mode(&directory, Mode::RWXU)?;
+        if below.len() > BELOW_BYTES_MAX {
+            make_removable(&Root { directory, path: root.path.join(below) })?;
+            continue;
+        }
         let readable = root.open_below(&below, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
         for entry in rustix::fs::Dir::read_from(&readable)? {
             let entry = entry?;
-            let Ok(name) = entry.file_name().to_str() else { continue };
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name != "." && name != ".." && is_directory(&readable, &entry) {
-                left.push(if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") });
+                let mut path = below.clone();
+                path.push(if below.is_empty() { "" } else { "/" });
+                path.push(name);
+                left.push(path);
             }
         }
     }
@@ -242,7 +254,7 @@ fn is_directory(parent: &File, entry: &rustix::fs::DirEntry) -> bool {
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     /// With openat2, and without it as on older kernels.
     #[test]
@@ -262,7 +274,7 @@ mod tests {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opens = |path: &str| {
             let one = root.open_below(path, OFlags::RDONLY, Mode::empty()).is_ok();
-            let other = root.walk(path, flags, Mode::empty()).is_ok();
+            let other = root.walk(path.as_ref(), flags, Mode::empty()).is_ok();
             assert_eq!(one, other, "{path}");
             one
         };
@@ -303,6 +315,31 @@ mod tests {
             at.make_folder(&name).unwrap();
             let opened = at.open_below(&name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
             at = Root { directory: opened, path: PathBuf::new() };
+        }
+        let deepest = at.directory();
+        deepest.set_permissions(fs::Permissions::from_mode(0o500)).unwrap();
+        make_removable(&Root::open(&top).unwrap()).unwrap();
+        assert_eq!(deepest.metadata().unwrap().mode() & 0o777, 0o700);
+        remove_all(&top).unwrap();
+        assert!(!top.exists());
+    }
+
+    /// As root nothing is in the way of a removal, so the modes are compared.
+    #[test]
+    fn a_directory_can_be_removed_whatever_its_name_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().join("top");
+        let latin = top.join(OsStr::from_bytes(b"caf\xe9"));
+        let inner = latin.join(OsStr::from_bytes(b"\xff\xfe"));
+        fs::create_dir_all(&inner).unwrap();
+        fs::write(inner.join("file"), "x").unwrap();
+        let forbidden = fs::Permissions::from_mode(0o500);
+        for path in [&inner, &latin] {
+            fs::set_permissions(path, forbidden.clone()).unwrap();
+        }
+        make_removable(&Root::open(&top).unwrap()).unwrap();
+        for path in [&latin, &inner] {
+            assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o700, "{path:?}");
         }
         remove_all(&top).unwrap();
         assert!(!top.exists());
