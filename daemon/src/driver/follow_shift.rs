@@ -56,7 +56,7 @@ impl Driver {
             (self.context.clone(), self.followers.clone(), self.followers.clone());
         let begin = move |place, download| {
             let rest = Rest::default();
-            let follower = Follower {
+            Follower {
                 context,
                 download,
                 have,
@@ -69,11 +69,8 @@ impl Driver {
                 followers,
                 place,
                 rest,
-            };
-            let thread = std::thread::Builder::new().name("follower".to_owned());
-            if let Err(error) = thread.spawn(move || follower.work()) {
-                tracing::warn!(%error, "cannot search an older file: no thread can be started");
             }
+            .begin();
         };
         match places.free_place() {
             Some(place) => {

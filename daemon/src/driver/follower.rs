@@ -94,8 +94,16 @@ pub(super) enum Take {
 }
 
 impl Follower {
+    /// Begins to search, on a thread of its own.
+    pub(super) fn begin(self) {
+        let thread = std::thread::Builder::new().name("follower".to_owned());
+        if let Err(error) = thread.spawn(move || self.work()) {
+            tracing::warn!(%error, "cannot search an older file: no thread can be started");
+        }
+    }
+
     /// Searches until there is nothing more to find, or nobody wants it any more. Blocks: it needs a thread of its own.
-    pub(super) fn work(self) {
+    fn work(self) {
         be_idle();
         let found = caught(|| match &self.old {
             Old::File(path) => self.follow(path),

@@ -260,10 +260,7 @@ pub(super) fn words_of(why: &Why) -> String {
             quoted(name)
         ),
         Why::DirectoryTaken { name, path, what } => directory_taken(name, path, *what),
-        Why::NoDirectoryName(name) => format!(
-            "{name} was laid out as a directory, whose name ends in .tar; `ttctl remove {0}`, then `ttctl get {0}` fetches it as a file",
-            quoted(name)
-        ),
+        Why::NoDirectoryName(name) => no_directory_name(name),
         Why::OtherName { name, first } => format!(
             "the same directory is here as {first}, and a directory has one name; `ttctl remove {}`, or `ttctl get {} -o PATH` for a copy",
             quoted(name),
@@ -316,6 +313,14 @@ pub(super) fn words_of(why: &Why) -> String {
             format!("chunk {index} is damaged on disk; {CHECK_DISK}")
         }
     }
+}
+
+/// A directory is left with this name, which is not that of a directory.
+fn no_directory_name(name: &ResourceName) -> String {
+    format!(
+        "{name} was laid out as a directory, whose name ends in .tar; `ttctl remove {0}`, then `ttctl get {0}` fetches it as a file",
+        quoted(name)
+    )
 }
 
 /// What keeps a directory from its name.

@@ -148,10 +148,7 @@ impl Driver {
                 Some(Blocked { why: Why::DirectoryTaken { .. }, probing: true, .. }) => {
                     (State::Checking, "looking whether its name is free".into(), None)
                 }
-                Some(Blocked {
-                    why: why @ (Why::NameTaken(_) | Why::DirectoryTaken { .. } | Why::NoDirectoryName(_)),
-                    ..
-                }) => told_as(State::Error, why),
+                Some(blocked) if stays(&blocked.why) => told_as(State::Error, &blocked.why),
                 Some(blocked) => told_as(State::Waiting, &blocked.why),
                 None if let Some(words) = reuse_reason(resource, &fetching.reuse) => {
                     (State::Checking, words.into(), None)
@@ -255,6 +252,11 @@ fn newer_versions(resource: &Resource, name: &ResourceName) -> Option<String> {
     joined(told.filter_map(|(tracker, newer)| {
         Some(Some(newer_version(tracker, newer.of(name)?, newer.heard.elapsed(), &resource.record)))
     }))
+}
+
+/// Whether a reason stays until somebody does something.
+fn stays(why: &Why) -> bool {
+    matches!(why, Why::NameTaken(_) | Why::DirectoryTaken { .. } | Why::NoDirectoryName(_))
 }
 
 /// The state of a resource that is held up for this reason.

@@ -5,6 +5,7 @@
 //! then on; a chunk is read from the part file until it is in the tree. After a crash whatever is still in the part file
 //! is moved again, and counts only where its hash is right.
 
+use super::part::MOVED_MAX;
 use super::staging::is_folding;
 use super::tree_part::WRONG_SIZE;
 use super::{At, PartFile, Slot, StagingTree, StoreError};
@@ -18,10 +19,6 @@ use std::sync::{Mutex, PoisonError};
 
 /// The number of bytes of the first member's header.
 const HEADER_BYTES: u64 = 512;
-
-/// Limits the chunks that are on the disk twice while they are moved into a tree. When there are this many, the tree is
-/// synced, and their first place is given back. More would take more room, fewer more syncs.
-pub(super) const MOVED_MAX: u32 = 8;
 
 /// What a download is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

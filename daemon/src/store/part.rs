@@ -2,7 +2,6 @@
 
 use super::chunk_set::ChunkSet;
 use super::disk::{Disk, Open};
-use super::lay_out::MOVED_MAX;
 use super::layout::{Layout, Place};
 use super::tree_part::TreePart;
 use super::{At, OwnFile, StagingTree, StoreError, SumsReader};
@@ -22,6 +21,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+
+/// Limits the chunks that are on the disk twice while they are moved into a tree. When there are this many, the tree is
+/// synced, and their first place is given back. More would take more room, fewer more syncs.
+pub(super) const MOVED_MAX: u32 = 8;
 
 /// A resource's bytes on disk, shared between threads: all access is positional. They are in one file, or, once the
 /// resource is known to be a tree, in the tree's files.
