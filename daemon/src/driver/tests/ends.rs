@@ -90,7 +90,7 @@ async fn in_whatever_order_things_happen_a_download_gets_its_name_in_the_end() {
 /// One of the things that may happen.
 async fn happen(rig: &mut Rig, manifest: &Manifest, bytes: &[u8], path: &str, chance: u64) {
     let (what, path) = (manifest.name().to_string(), rig.file(path));
-    match chance % 12 {
+    match chance % 14 {
         0 => take_away(&path),
         1 => drop(fs::create_dir(&path)),
         2 => drop(fs::File::create_new(&path).and_then(|mut file| io::Write::write_all(&mut file, b"mine"))),
@@ -100,7 +100,10 @@ async fn happen(rig: &mut Rig, manifest: &Manifest, bytes: &[u8], path: &str, ch
         7 => drop(rig.ask(|reply| Command::Verify { what, by: user(1000), reply }).await),
         8 => drop(rig.ask(|reply| Command::Pause { what, reply }).await),
         9 => drop(rig.ask(|reply| Command::Resume { what, reply }).await),
-        10 => rig.driver.retry_blocked(Instant::now() + Duration::from_secs(3600)),
+        10 => drop(
+            rig.ask(|reply| Command::Remove { what, delete: chance & 256 == 0, by: user(1000), reply }).await,
+        ),
+        11 => rig.driver.retry_blocked(Instant::now() + Duration::from_secs(3600)),
         _ => {
             // Some of what runs in the background ends.
             for _ in 0..(chance >> 8) % 8 {
@@ -119,13 +122,13 @@ async fn happen(rig: &mut Rig, manifest: &Manifest, bytes: &[u8], path: &str, ch
 /// download is finished.
 async fn end(rig: &mut Rig, manifest: &Manifest, bytes: &[u8], which: &str) {
     let what = manifest.name().to_string();
-    rig.ask(|reply| Command::Resume { what, reply }).await.unwrap();
     drop(rig.get(manifest, true).await);
+    drop(rig.ask(|reply| Command::Resume { what, reply }).await);
     let ending = async {
         while !is_seeding(&rig.driver, manifest) {
-            let phase = &rig.driver.library.get(manifest.key()).unwrap().phase;
-            if matches!(phase, Phase::Failed(_)) {
-                drop(rig.get(manifest, true).await); // its file is gone, and says so
+            let phase = rig.driver.library.get(manifest.key()).map(|resource| &resource.phase);
+            if matches!(phase, None | Some(Phase::Failed(_))) {
+                drop(rig.get(manifest, true).await); // it was removed, or its file is gone, and says so
             }
             receive_rest(rig, manifest, bytes);
             rig.driver.retry_blocked(Instant::now() + Duration::from_secs(3600));
