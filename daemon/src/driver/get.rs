@@ -265,6 +265,7 @@ impl Driver {
             match resource.phase {
                 Phase::Seeding(_) => self.publish(key),
                 Phase::Failed(_) => self.check(key), // no right file is here, so it is fetched for this name
+                Phase::Fetching(_) => self.unblock_now(key), // this name may be free
                 _ => {}
             }
         }

@@ -145,7 +145,7 @@ impl Driver {
             }
             Phase::Fetching(fetching) => match &fetching.blocked {
                 // A trouble of the disk may pass; a name that is taken stays taken.
-                Some(Blocked { why: Why::DirectoryTaken { .. }, probing: true, .. }) => {
+                Some(Blocked { why, probing: true, .. }) if stays(why) => {
                     (State::Checking, "looking whether its name is free".into(), None)
                 }
                 Some(blocked) if stays(&blocked.why) => told_as(State::Error, &blocked.why),
