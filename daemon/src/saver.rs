@@ -112,9 +112,17 @@ impl Saver {
         self.job(Job::RemoveFile { home, name, identity });
     }
 
-    /// Removes a directory of the shared directory with everything in it, unless another one is in its place.
-    pub fn remove_tree(&self, home: Arc<Home>, name: ResourceName, identity: FileIdentity) {
-        self.job(Job::RemoveTree { home, name, identity });
+    /// Removes what is ours in a directory of the shared directory, unless another one is in its place. Its slot must
+    /// not be forgotten before; if it is, `made` is the download that has just made the directory.
+    pub fn remove_tree(
+        &self,
+        home: Arc<Home>,
+        name: ResourceName,
+        identity: FileIdentity,
+        slot: &Slot,
+        made: Option<Arc<Download>>,
+    ) {
+        self.job(Job::RemoveTree { home, name, identity, slot: slot.clone(), made });
     }
 
     /// Waits until all jobs up to now are done.

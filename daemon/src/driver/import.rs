@@ -4,6 +4,7 @@ use super::Driver;
 use super::reasons::no_room_words;
 use super::share::{manifest_of, may_have_name};
 use crate::inbox::{Imported, Input, TaskInput, ToShare, internal, store_error};
+use crate::library::Resource;
 use crate::panicked::caught;
 use crate::store::{Import, PublishError, PublishedFile, holds_already};
 use crate::tasks::TaskHandle;
@@ -63,19 +64,17 @@ impl Driver {
             }
         };
         self.tasks.promise(task, 0); // all bytes are written
-        if let Err(error) = self.share_alone(task, &request) {
-            tokio::task::spawn_blocking(move || drop(import));
-            self.end_failed(task, &request, Err(error.clone()));
-            return Err(error);
-        }
         let key = import.key();
-        if let Err(error) = self.must_be_only_name(&request, key) {
+        let alone = self.share_alone(task, &request);
+        if let Err(error) = alone.and_then(|()| self.must_be_only_name(&request, key)) {
             tokio::task::spawn_blocking(move || drop(import));
             self.end_failed(task, &request, Err(error.clone()));
             return Err(error);
         }
         let present = self.library.key_of(&request.name).filter(|present| present.resource == key.resource);
         let present = present.and_then(|present| self.seeded_file(present, &request.name));
+        let former = self.library.key_of(&request.name).and_then(|key| self.library.get(key));
+        let former = former.and_then(Resource::published_tree);
         let (home, publisher, context) = (self.home.clone(), self.publisher.clone(), self.context.clone());
         let (handle, wanted) = (self.tasks.get(task).cloned(), request.clone());
         let asking = (!request.replace).then(|| self.ask_whose(&request.name, &request.trackers));
@@ -88,7 +87,10 @@ impl Driver {
             }
             let manifest = manifest_of(&request, &hashed)?;
             let published = match import.finished() {
-                None => publisher.publish_imported_tree(&home, &import, &manifest, request.replace),
+                None => {
+                    let (replace, known) = (request.replace, former.as_ref());
+                    publisher.publish_imported_tree(&home, &import, &manifest, replace, known)
+                }
                 Some(file) => {
                     publisher.publish(&home, file, &manifest, request.replace).or_else(|error| match error {
                         PublishError::NameTaken(_) => {

@@ -97,15 +97,18 @@ impl Driver {
             let record = resource.record.names.iter().find(|record| record.name == *name);
             let (identity, is_tree) = (record.and_then(|record| record.published), resource.is_tree);
             let trackers = if resource.record.origin { resource.trackers() } else { Vec::new() };
+            if let Some(identity) = identity.filter(|_| delete && is_tree) {
+                // Its slot says what is ours in it. Its manifest goes first here, too.
+                let manifest = resource.manifest.with_name(name.clone());
+                self.saver.hide_manifest(self.home.clone(), manifest);
+                self.saver.remove_tree(self.home.clone(), name.clone(), identity, &resource.slot, None);
+            }
             self.forget_name(name, None);
             self.leave_catalogues(*key, name, &trackers);
             let publishing = self.publishing.get_mut(key).filter(|publishing| publishing.name == *name);
             publishing.into_iter().for_each(|publishing| publishing.delete |= delete);
-            if let Some(identity) = identity.filter(|_| delete) {
-                match is_tree {
-                    true => self.saver.remove_tree(self.home.clone(), name.clone(), identity),
-                    false => self.saver.remove_file(self.home.clone(), name.clone(), identity),
-                }
+            if let Some(identity) = identity.filter(|_| delete && !is_tree) {
+                self.saver.remove_file(self.home.clone(), name.clone(), identity);
             }
             let done = if delete { "removed, and its file deleted" } else { "removed; its file stays" };
             tracing::info!(%name, id = %key, user = %by, "{done}");

@@ -188,9 +188,13 @@ impl Driver {
             let rest = if delete { "its file is deleted" } else { "its file stays" };
             tracing::info!(%name, id = %key, "removed while it was being finished; {rest}");
             if let Some(identity) = unwanted {
-                match is_tree(source) {
-                    true => self.saver.remove_tree(self.home.clone(), name.clone(), identity),
-                    false => self.saver.remove_file(self.home.clone(), name.clone(), identity),
+                let (home, name) = (self.home.clone(), name.clone());
+                match source {
+                    Source::Download(download) if is_tree(source) => {
+                        let (slot, made) = (home.slot(key), Some(download.clone()));
+                        self.saver.remove_tree(home, name, identity, &slot, made);
+                    }
+                    _ => self.saver.remove_file(home, name, identity),
                 }
             }
             self.saver.hide_manifest(self.home.clone(), source.manifest().with_name(name.clone()));

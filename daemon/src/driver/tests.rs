@@ -17,6 +17,7 @@ mod shift;
 mod start;
 mod status;
 mod syncs;
+mod theirs;
 mod versions;
 mod zeros;
 

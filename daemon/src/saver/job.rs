@@ -3,7 +3,7 @@
 use crate::inbox::{Context, Input, TaskInput};
 use crate::library::Download;
 use crate::panicked::caught;
-use crate::store::{FileIdentity, Home, PublishedTree, Publisher, Record, Slot, StoreError, open_regular};
+use crate::store::{FileIdentity, Home, Publisher, Record, Slot, StoreError, open_regular};
 use shared::have::HaveMap;
 use shared::id::SwarmKey;
 use shared::manifest::Manifest;
@@ -34,8 +34,15 @@ pub(super) enum Job {
     HideManifest { home: Arc<Home>, manifest: Box<Manifest> },
     /// Removes a file of the shared directory, unless it has changed since it was hashed.
     RemoveFile { home: Arc<Home>, name: ResourceName, identity: FileIdentity },
-    /// Removes a directory of the shared directory, unless another one is in its place.
-    RemoveTree { home: Arc<Home>, name: ResourceName, identity: FileIdentity },
+    /// Removes what is ours in a directory of the shared directory, unless another one is in its place. What is ours is
+    /// what the slot says, or else what a download has just made.
+    RemoveTree {
+        home: Arc<Home>,
+        name: ResourceName,
+        identity: FileIdentity,
+        slot: Slot,
+        made: Option<Arc<Download>>,
+    },
     /// Tells `done` that all jobs before this one are done.
     Answer { done: oneshot::Sender<()> },
 }
@@ -55,7 +62,10 @@ impl Job {
             Job::Forget { key, slot } => forget(key, &slot),
             Job::HideManifest { home, manifest } => hide_manifest(&home, &manifest),
             Job::RemoveFile { home, name, identity } => remove_file(&home, &name, &identity),
-            Job::RemoveTree { home, name, identity } => remove_tree(&home, &name, &identity),
+            Job::RemoveTree { home, name, identity, slot, made } => {
+                let made = made.as_ref().map(|download| &download.file);
+                log_removal(home.remove_tree(&name, &identity, &slot, made.map(|made| &**made)));
+            }
             Job::Answer { done } => _ = done.send(()), // the caller may have gone
         }
     }
@@ -171,16 +181,6 @@ fn hide_manifest(home: &Home, manifest: &Manifest) {
     let read = file.and_then(|file| file.take(ours.len() as u64 + 1).read_to_end(&mut text));
     if read.is_ok() && text == ours.as_bytes() {
         log_removal(home.remove(&[path]));
-    }
-}
-
-fn remove_tree(home: &Home, name: &ResourceName, identity: &FileIdentity) {
-    let Some(path) = home.tree(name) else { return };
-    match PublishedTree::identity_at(&path, identity.bytes) {
-        Ok(now) if identity.is_same(&now) => log_removal(home.remove_tree(&path)),
-        Ok(_) => tracing::warn!(path = %path.display(),
-            "another directory is in its place and was not deleted"),
-        Err(_) => {} // it is gone
     }
 }
 

@@ -51,6 +51,8 @@ pub enum Step<'a> {
     MakeFolderBelow { root: &'a Root, below: &'a str },
     /// Removes a file below a directory.
     RemoveBelow { root: &'a Root, below: &'a str },
+    /// Removes an empty directory below a directory.
+    RemoveFolderBelow { root: &'a Root, below: &'a str },
     /// Makes a symbolic link below a directory.
     MakeLink { root: &'a Root, below: &'a str, target: &'a str },
     /// Sets the time of the last change of a file or directory, in seconds since 1970.
@@ -163,6 +165,7 @@ impl Medium for System {
             Step::SetGroup { file, group } => std::os::unix::fs::fchown(file, None, Some(group)),
             Step::MakeFolderBelow { root, below } => root.make_folder(below),
             Step::RemoveBelow { root, below } => root.remove(below),
+            Step::RemoveFolderBelow { root, below } => root.remove_folder(below),
             Step::MakeLink { root, below, target } => root.make_link(below, target),
             Step::SetTime { file, seconds } => root::set_time(file, seconds),
             Step::SetLinkTime { root, below, seconds } => root.set_link_time(below, seconds),
@@ -335,6 +338,16 @@ impl Disk {
     /// Removes a file below a directory.
     pub(super) fn remove_below(&self, root: &Root, below: &str) -> Result<(), StoreError> {
         self.0.perform(Step::RemoveBelow { root, below }).at("remove", &root.join(below))
+    }
+
+    /// Removes an empty directory below a directory.
+    pub(super) fn remove_folder_below(&self, root: &Root, below: &str) -> Result<(), StoreError> {
+        self.0.perform(Step::RemoveFolderBelow { root, below }).at("remove", &root.join(below))
+    }
+
+    /// Removes an empty directory.
+    pub(super) fn remove_empty(&self, path: &Path) -> Result<(), StoreError> {
+        self.0.perform(Step::RemoveFolder { path }).at("remove", path)
     }
 
     /// Makes a symbolic link, where nothing may be.

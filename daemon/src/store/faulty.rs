@@ -195,7 +195,7 @@ impl Faulty {
             )
             | (DiskFault::Full, Some(Step::Replace { .. } | Step::Rename { .. } | Step::SetMode { .. }))
             | (DiskFault::Full, Some(Step::Cut { .. } | Step::Exchange { .. } | Step::RemoveAll { .. }))
-            | (DiskFault::Full, Some(Step::RemoveBelow { .. }))
+            | (DiskFault::Full, Some(Step::RemoveBelow { .. } | Step::RemoveFolderBelow { .. }))
             | (
                 DiskFault::Full,
                 Some(Step::SetTime { .. } | Step::SetLinkTime { .. } | Step::SyncAll { .. }),
@@ -331,17 +331,14 @@ impl Faulty {
                 Ok(())
             }
             Step::Remove { path } => self.perform_removal(state, step, path),
-            Step::RemoveFolder { path } => {
-                System.perform(step)?;
-                state.note_name(path, Change::RemovedFolder(path.to_owned()));
-                Ok(())
-            }
+            Step::RemoveFolder { path } => self.remove_folder(state, path),
             Step::MakeFolderBelow { root, below } => {
                 System.perform(step)?;
                 state.note_name(&root.join(below), Change::MadeFolder(root.join(below)));
                 Ok(())
             }
             Step::RemoveBelow { root, below } => self.perform_removal(state, step, &root.join(below)),
+            Step::RemoveFolderBelow { root, below } => self.remove_folder(state, &root.join(below)),
             Step::MakeLink { root, below, .. } => {
                 System.perform(step)?;
                 state.note_name(&root.join(below), Change::Made(root.join(below)));
@@ -357,6 +354,15 @@ impl Faulty {
             Step::RemoveAll { path } if path.symlink_metadata().is_err() => Ok(()),
             Step::RemoveAll { path } => self.remove_all(state, path),
             others => System.perform(others),
+        }
+    }
+
+    /// Removes an empty directory. It is kept elsewhere: when it is back, it is the same one.
+    fn remove_folder(&self, state: &mut State, path: &Path) -> io::Result<()> {
+        match path.symlink_metadata()?.is_dir() {
+            true if fs::read_dir(path)?.next().is_some() => Err(rustix::io::Errno::NOTEMPTY.into()),
+            true => self.remove_all(state, path),
+            false => Err(rustix::io::Errno::NOTDIR.into()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The shared directory: creates and locks it, and knows the paths in it.
 
 use super::disk::{Disk, Open};
+use super::former;
 use super::group::TreeGroup;
 use super::limits_file::{self, SavedLimits};
 use super::trash::Trash;
@@ -128,7 +129,7 @@ impl Home {
             locked => locked.at("lock", &lock_path)?,
         }
         let id = find_or_make_id(&disk, &ours.join(MARK))?;
-        let trash = Trash::open(&disk, ours.join("trash"))?;
+        let trash = Trash::open(&disk, ours.join("trash"), &folder, former::clear)?;
         let home = Home { disk, folder, ours, trash, temporaries: AtomicU64::new(0), lock, own_lock, id };
         home.clear_imports()?;
         home.trash.empty();
@@ -321,12 +322,9 @@ impl Home {
         results.into_iter().collect()
     }
 
-    /// Removes a directory with everything in it. It has lost its name when this returns; its files are deleted later.
-    ///
-    /// # Errors
-    /// When it cannot be removed.
-    pub fn remove_tree(&self, path: &Path) -> Result<(), StoreError> {
-        self.trash.take(path)
+    /// The trash.
+    pub(super) fn trash(&self) -> &Trash {
+        &self.trash
     }
 
     /// Makes the names in the shared directory durable.
@@ -341,7 +339,9 @@ impl Home {
         let folder = self.ours.join("imports");
         for entry in fs::read_dir(&folder).at("read the directory", &folder)? {
             let path = entry.at("read the directory", &folder)?.path();
-            if let Err(error) = self.trash.take(&path) {
+            // A directory that it replaced may lie in it.
+            let form = TreeForm::new(&self.disk, &self.trash, path);
+            if let Err(error) = form.discard() {
                 tracing::warn!(%error, "cannot delete the rest of an import"); // for example on a read-only disk
             }
         }

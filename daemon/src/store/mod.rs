@@ -9,11 +9,13 @@
 //! .tinytorrent/limits.toml            the limits of `ttctl limit --save`
 //! .tinytorrent/imports/N.part         files and directories that ttctl is sending
 //! .tinytorrent/trash/N                removed directories whose files are being deleted
+//! .tinytorrent/trash/N.former         directories that lost their names, of which only what is ours is deleted
 //! .tinytorrent/resources/KEY/         one folder per swarm:
 //!     state.toml                        what must survive a restart
 //!     manifest                          our own copy
 //!     have                              the have map, never ahead of the data
 //!     older/                            what is known of the directory that the download will replace
+//!     leaving/                          the directory that lost its name to the resource
 //!     data.part                         the chunks, until the resource is published
 //! ```
 //!
@@ -35,6 +37,7 @@ mod edits;
 mod error;
 #[cfg(test)]
 pub mod faulty;
+mod former;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod group;
@@ -48,6 +51,7 @@ mod import_tree;
 mod keep_tree;
 mod lay_out;
 mod layout;
+mod leaving;
 mod limits_file;
 mod mode;
 mod older;
@@ -63,6 +67,7 @@ mod published_tree;
 mod read;
 mod recall;
 mod record;
+mod remove_tree;
 mod reuse;
 mod root;
 mod slot;

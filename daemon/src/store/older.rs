@@ -5,6 +5,7 @@
 //! ```text
 //! .tinytorrent/resources/KEY/older/
 //!     manifest, sums, identities, listing
+//!     found                               only if nobody knew the directory
 //! ```
 //!
 //! They only save fetching: a missing or torn one means that nothing is taken from the directory.
@@ -51,6 +52,7 @@ impl Slot {
         self.forget_older()?;
         self.make_folder()?;
         self.disk.make_folder(&older.folder)?;
+        older.mark_unknown()?;
         atomic::write(&self.disk, &older.manifest(), &sealed_manifest(content))?;
         older.tree().keep(tree)?;
         Ok(PublishedTree::new(older.tree()))

@@ -1,12 +1,12 @@
 //! Gives an imported directory its name.
 
-use super::publish_tree::MadeTree;
-use super::{FileIdentity, Home, Import, PublishError, Publisher};
+use super::publish_tree::{Former, MadeTree};
+use super::{FileIdentity, Home, Import, PublishError, PublishedTree, Publisher};
 use shared::manifest::Manifest;
 
 impl Publisher {
     /// Gives the directory of a finished import its name. With `replace`, the directory that had the name when the import
-    /// began may lose it; it is removed with the import.
+    /// began may lose it. What is ours in it, as `known` says, is removed with the import.
     ///
     /// # Errors
     /// When the name is taken by anything else, or when the disk fails.
@@ -16,6 +16,7 @@ impl Publisher {
         import: &Import,
         manifest: &Manifest,
         replace: bool,
+        known: Option<&PublishedTree>,
     ) -> Result<FileIdentity, PublishError> {
         let Some((tree, writer)) = import.tree().and_then(|tree| Some((tree, tree.made()?))) else {
             return Err(PublishError::NoTree("it is not a complete directory".to_owned()));
@@ -36,7 +37,8 @@ impl Publisher {
                 Ok(writer.identities().clone())
             };
             let replaces = tree.replaces().filter(|_| replace);
-            self.give_name(home, &made, (tree.form(), &slot.tree()), &to, manifest, replaces, &make_durable)
+            let former = Former { lies: tree.form(), replaces, known: known.map(PublishedTree::form) };
+            self.give_name(home, &made, &slot.tree(), &to, manifest, &former, &make_durable)
         };
         publish().inspect_err(|_| slot.forget_tree_without_record())
     }

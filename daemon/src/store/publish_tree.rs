@@ -4,6 +4,7 @@
 use super::disk::Disk;
 use super::dress_tree::Dresser;
 use super::group::TreeGroup;
+use super::leaving::{Leaves, is_at};
 use super::mode::{dress_top, let_move};
 use super::publish::must_be_free_for_tree;
 use super::root::Root;
@@ -51,22 +52,24 @@ impl Publisher {
             made.disk.sync_all(made.root).map_err(PublishError::NotSynced)?;
             Ok(identities)
         };
-        self.give_name(home, &made, (&form, &form), &to, manifest, replaces, &make_durable)
+        let known = slot.older().tree();
+        let former = Former { lies: &form, replaces, known: Some(&known) };
+        self.give_name(home, &made, &form, &to, manifest, &former, &make_durable)
     }
 
-    /// Gives a tree its name, after `make_durable` has. Only the directory `replaces` may lose the name to it. It lies in the first form, where what it replaces is afterwards;
-    /// the second one is that of its slot.
+    /// Gives a tree its name, after `make_durable` has. `slot` is where its listing is.
     #[expect(clippy::too_many_arguments, reason = "two callers, which have them from different places")]
     pub(super) fn give_name(
         &self,
         home: &Home,
         made: &MadeTree<'_>,
-        (lies, slot): (&TreeForm, &TreeForm),
+        slot: &TreeForm,
         to: &Path,
         manifest: &Manifest,
-        replaces: Option<FileIdentity>,
+        former: &Former<'_>,
         make_durable: &dyn Fn() -> Result<TreeIdentities, PublishError>,
     ) -> Result<FileIdentity, PublishError> {
+        let Former { lies, replaces, known } = *former;
         let obstructed = || PublishError::Obstructed { path: to.to_owned(), what: "a directory" };
         // From an earlier call that could not sync the directory, or whose end a crash prevented.
         let ours = made.root.directory().metadata().at("access", made.root.path())?.ino();
@@ -82,6 +85,11 @@ impl Publisher {
             }
             let identities = make_durable()?;
             slot.write_identities(&identities)?;
+            if fs::symlink_metadata(to).is_ok() {
+                // Of a directory that nobody knows, the files are replaced that the new one has, too.
+                let ours = known.filter(|known| known.knows(to)).unwrap_or(slot);
+                lies.prepare_to_leave(to, ours, Leaves::Replaced)?;
+            }
             self.show_manifest(home, manifest)?;
             switch(made.disk, lies, to, replaces).map_err(|error| match error.source.kind() {
                 io::ErrorKind::AlreadyExists => obstructed(),
@@ -96,6 +104,17 @@ impl Publisher {
         let metadata = top.directory().metadata().at("access", to)?;
         Ok(FileIdentity::of_tree(&metadata, made.layout.bytes()))
     }
+}
+
+/// The directory that may lose its name to a tree.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Former<'a> {
+    /// Where the tree lies, and that directory afterwards.
+    pub(super) lies: &'a TreeForm,
+    /// Which directory it is; any other one stays.
+    pub(super) replaces: Option<FileIdentity>,
+    /// What is known of it, if something is.
+    pub(super) known: Option<&'a TreeForm>,
 }
 
 /// A tree whose files are complete, and that has no name yet.
@@ -136,12 +155,6 @@ fn must_have_sums(part: &PartFile, staging: &StagingTree, manifest: &Manifest) -
         }
     }
     Err(PublishError::NoTree(why.to_string()))
-}
-
-/// Whether this directory is at a path.
-fn is_at(path: &Path, directory: Option<FileIdentity>) -> bool {
-    let there = FileIdentity::of_directory_at(path);
-    directory.zip(there).is_some_and(|(wanted, there)| wanted.is_same(&there))
 }
 
 /// The error if something has the name that may not be replaced.
@@ -202,6 +215,7 @@ mod tests {
     use shared::id::ResourceId;
     use shared::tree::{Entry, EntryKind, Listing, TreePath};
     use std::os::unix::fs::symlink;
+    use std::time::{Duration, Instant};
 
     const CONTENT: &[u8] = b"ours";
 
@@ -293,8 +307,17 @@ mod tests {
                 swap(&top, what, &outside.join(target));
                 assert!(published.read(&top, 0, &mut vec![0; tar.len()]).is_none(), "{what} is served");
                 assert!(!published.body(&top).unwrap().is_as_hashed, "{what}");
-                home.remove_tree(&top).unwrap();
-                assert!(!top.exists());
+                let identity = FileIdentity::of_tree(&top.metadata().unwrap(), 0);
+                home.remove_tree(manifest.name(), &identity, &slot, None).unwrap();
+                let trash = shared.join(".tinytorrent/trash");
+                let until = Instant::now() + Duration::from_secs(20);
+                while fs::read_dir(&trash).unwrap().next().is_some() {
+                    assert!(Instant::now() < until, "{what}: the trash is not emptied");
+                    std::thread::yield_now();
+                }
+                // The link is not ours, and what was moved aside is not where the listing says.
+                assert!(fs::symlink_metadata(top.join(what)).unwrap().is_symlink(), "{what}");
+                assert!(top.join("gone").exists() && !top.join("d/link").is_symlink(), "{what}");
             }
             assert_eq!(state(&outside), before, "{what}");
         }

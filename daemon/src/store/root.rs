@@ -118,6 +118,24 @@ impl Root {
         Ok(rustix::fs::unlinkat(&parent, name, AtFlags::empty())?)
     }
 
+    /// Removes an empty directory below it.
+    ///
+    /// # Errors
+    /// When there is none, something is in it, or the system refuses.
+    pub(super) fn remove_folder(&self, below: &str) -> io::Result<()> {
+        let (parent, name) = self.parent(below)?;
+        Ok(rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR)?)
+    }
+
+    /// Lets the owner of the directories that something below it is in change them, as far as the system allows that.
+    pub(super) fn let_owner_change(&self, below: &str) {
+        let parents = below.match_indices('/').map(|(at, _)| &below[..at]);
+        for parent in std::iter::once("").chain(parents) {
+            let opened = self.open_below(parent, OFlags::PATH | OFlags::DIRECTORY, Mode::empty());
+            let _ = opened.map(|directory| add_to_mode(&directory, Mode::RWXU)); // what is tried next says the error
+        }
+    }
+
     /// The target of a symbolic link below it.
     ///
     /// # Errors
@@ -199,6 +217,21 @@ pub(super) fn remove_all(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Opens a directory, whatever its owner may do with it. A symbolic link is not followed.
+///
+/// # Errors
+/// When it is missing or something else.
+pub(super) fn open_for_changes(path: &Path) -> io::Result<Root> {
+    Root::open(path).or_else(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            add_to_mode(&rustix::fs::open(path, flags, Mode::empty())?.into(), Mode::RWXU)?;
+            Root::open(path)
+        }
+        _ => Err(error),
+    })
 }
 
 /// Lets the owner write to all directories below one, whatever their names are. A stack of paths bounds the open

@@ -1,6 +1,8 @@
 //! What was removed and still takes room, in `.tinytorrent/trash/`. A directory with many files loses its name in one step
 //! and comes here; its files are deleted by a thread of its own, so that nobody waits for that. What a crash leaves here
 //! is deleted after the next start.
+//!
+//! Of a directory that was in view, only what is ours is deleted (`former`). It comes with what is known of it.
 
 use super::disk::Disk;
 use super::mode::let_move;
@@ -20,10 +22,19 @@ pub(super) struct Trash(Arc<Inner>);
 struct Inner {
     disk: Disk,
     folder: PathBuf,
+    /// The shared directory.
+    shared: PathBuf,
+    clear: Clear,
     /// The name of the next directory that comes here. Those of earlier runs have smaller ones.
     next: AtomicU64,
     emptying: Mutex<Emptying>,
 }
+
+/// Deletes what is ours in a directory that [`take_former`](Trash::take_former) took, and moves out what is not.
+pub(super) type Clear = fn(&Trash, &Path) -> Result<(), StoreError>;
+
+/// The name of a directory of which only what is ours is deleted ends with this.
+const FORMER: &str = "former";
 
 /// Whether it is being emptied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,19 +47,63 @@ enum Emptying {
 }
 
 impl Trash {
-    /// The trash in a directory, which is there.
+    /// The trash in a directory, which is there. What is not ours comes back into `shared`.
     ///
     /// # Errors
     /// When the directory cannot be listed.
-    pub(super) fn open(disk: &Disk, folder: PathBuf) -> Result<Trash, StoreError> {
+    pub(super) fn open(
+        disk: &Disk,
+        folder: PathBuf,
+        shared: &Path,
+        clear: Clear,
+    ) -> Result<Trash, StoreError> {
         let mut next = 0;
         for entry in fs::read_dir(&folder).at("read the directory", &folder)? {
             let name = entry.at("read the directory", &folder)?.file_name();
-            let number = name.to_str().and_then(|name| name.parse().ok()).unwrap_or(0_u64);
+            let number = name.to_str().and_then(|name| name.split('.').next()?.parse().ok()).unwrap_or(0_u64);
             next = next.max(number.saturating_add(1));
         }
         let (next, emptying) = (AtomicU64::new(next), Mutex::new(Emptying::No));
-        Ok(Trash(Arc::new(Inner { disk: disk.clone(), folder, next, emptying })))
+        let (disk, shared) = (disk.clone(), shared.to_owned());
+        Ok(Trash(Arc::new(Inner { disk, folder, shared, clear, next, emptying })))
+    }
+
+    /// The medium.
+    pub(super) fn disk(&self) -> &Disk {
+        &self.0.disk
+    }
+
+    /// The shared directory.
+    pub(super) fn shared(&self) -> &Path {
+        &self.0.shared
+    }
+
+    /// Takes a directory that lost its name, with what is known of it: only what is ours in it is deleted.
+    ///
+    /// # Errors
+    /// When it cannot be moved. It stays where it is then.
+    pub(super) fn take_former(&self, leaving: &Path) -> Result<(), StoreError> {
+        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let away = self.0.folder.join(format!("{number}.{FORMER}"));
+        self.move_to(leaving, &away)?;
+        self.empty();
+        Ok(())
+    }
+
+    /// Moves a directory to a free path, also if its owner may not write to it.
+    ///
+    /// # Errors
+    /// When it cannot be moved, also because something is at the new path.
+    pub(super) fn move_to(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        self.renamed(from, to).at("move", from)
+    }
+
+    fn renamed(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.disk.rename(from, to).or_else(|error| {
+            must_be_refused(error)?;
+            self.allow_moving(from)?;
+            self.0.disk.rename(from, to)
+        })
     }
 
     /// Removes a directory with everything in it, or a file: it has lost its name when this returns. No error if nothing
@@ -59,12 +114,7 @@ impl Trash {
     pub(super) fn take(&self, path: &Path) -> Result<(), StoreError> {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let away = self.0.folder.join(number.to_string());
-        let renamed = self.0.disk.rename(path, &away).or_else(|error| {
-            must_be_refused(error)?;
-            self.allow_moving(path)?;
-            self.0.disk.rename(path, &away)
-        });
-        match renamed {
+        match self.renamed(path, &away) {
             Ok(()) => self.empty(),
             Err(_) if !is_there(path) => {}
             // The trash is missing, or on another file system.
@@ -97,7 +147,11 @@ impl Trash {
         loop {
             let entries = fs::read_dir(&self.0.folder).into_iter().flatten().flatten();
             for path in entries.map(|entry| entry.path()) {
-                if let Err(error) = self.0.disk.remove_all(&path) {
+                let deleted = match path.extension().is_some_and(|end| end == FORMER) {
+                    true => (self.0.clear)(self, &path),
+                    false => self.0.disk.remove_all(&path),
+                };
+                if let Err(error) = deleted {
                     tracing::warn!(%error, "cannot delete what was removed"); // tried again when more comes
                 }
             }
@@ -151,7 +205,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (place, app) = (folder.path().join("trash"), folder.path().join("app"));
         fs::create_dir_all(place.join("7/left by a crash")).unwrap();
-        let trash = Trash::open(&Disk::system(), place.clone()).unwrap();
+        let trash = Trash::open(&Disk::system(), place.clone(), folder.path(), |_, _| Ok(())).unwrap();
         for mode in [0o755, 0o555, 0o000] {
             fs::create_dir_all(app.join("sub")).unwrap();
             fs::write(app.join("sub/file"), "x").unwrap();
@@ -173,7 +227,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (place, app) = (folder.path().join("trash"), folder.path().join("app"));
         fs::create_dir(&place).unwrap();
-        let trash = Trash::open(&Disk::system(), place.clone()).unwrap();
+        let trash = Trash::open(&Disk::system(), place.clone(), folder.path(), |_, _| Ok(())).unwrap();
         fs::remove_dir(&place).unwrap();
         fs::create_dir_all(app.join("sub")).unwrap();
         trash.take(&app).unwrap();

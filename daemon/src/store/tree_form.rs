@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! .tinytorrent/resources/KEY/
-//!     tree/           the tree, until it has its name; afterwards what it replaced, until that is removed
+//!     tree/           the tree, until it has its name; afterwards what it replaced, until that is in the trash
 //!     former/         the same, on a file system that cannot exchange two directories
 //!     listing         the text of the listing, sealed: it is written when the tree was made
 //!     sums            the content of the sums
@@ -99,11 +99,18 @@ impl TreeForm {
         &self.disk
     }
 
-    /// Removes the directory that all is in: it has lost its name when this returns, and its files are deleted later.
+    /// The trash.
+    pub(super) fn trash(&self) -> &Trash {
+        &self.trash
+    }
+
+    /// Removes the directory that all is in: it has lost its name when this returns, and its files are deleted later. Of
+    /// what the tree replaced, only what is ours.
     ///
     /// # Errors
     /// When the disk refuses.
     pub(super) fn discard(&self) -> Result<(), StoreError> {
+        self.settle()?;
         self.trash.take(&self.folder)
     }
 
@@ -178,6 +185,7 @@ impl TreeForm {
     ) -> Result<Option<StagingTree>, StoreError> {
         self.disk.remove(&self.identities())?;
         self.disk.sync_folder(&self.folder)?;
+        self.settle()?;
         self.trash.take(&self.staging())?; // what an earlier attempt left
         must_have_files_left(&self.folder, layout.listing().len())?;
         let created = StagingTree::create(&self.disk, &self.staging(), &self.sums(), layout, is_wanted);
@@ -328,22 +336,25 @@ impl TreeForm {
     /// # Errors
     /// When the disk refuses.
     pub fn remove(&self) -> Result<(), StoreError> {
+        self.tidy()?;
         self.disk.remove(&self.listing())?;
         self.disk.remove(&self.identities())?;
-        self.disk.remove(&self.sums())?;
-        self.tidy()
+        self.disk.remove(&self.sums())
     }
 
     /// Whether something of the tree is here that only an unfinished download needs, or that it replaced.
     pub(super) fn is_untidy(&self) -> bool {
-        [self.staging(), self.former()].iter().any(|path| path.symlink_metadata().is_ok())
+        self.has_leaving()
+            || [self.staging(), self.former()].iter().any(|path| path.symlink_metadata().is_ok())
     }
 
-    /// Removes it: it has lost its name when this returns, and its files are deleted later.
+    /// Removes it: it has lost its name when this returns, and its files are deleted later. Of what the tree replaced, only
+    /// what is ours.
     ///
     /// # Errors
     /// When the disk refuses.
     pub(super) fn tidy(&self) -> Result<(), StoreError> {
+        self.settle()?;
         self.trash.take(&self.staging())?;
         self.trash.take(&self.former())
     }

@@ -30,7 +30,6 @@ pub(super) enum Change {
     Made(PathBuf),
     MadeFolder(PathBuf),
     Removed { path: PathBuf, grave: PathBuf },
-    RemovedFolder(PathBuf),
     Renamed { from: PathBuf, to: PathBuf, replaced: Option<PathBuf> },
     Exchanged { one: PathBuf, other: PathBuf },
 }
@@ -55,7 +54,6 @@ impl Undo {
             Change::Made(path) => fs::remove_file(path),
             Change::MadeFolder(path) => fs::remove_dir_all(path),
             Change::Removed { path, grave } => fs::rename(grave, path),
-            Change::RemovedFolder(path) => fs::create_dir(path),
             Change::Renamed { from, to, replaced } => fs::rename(&to, from).and_then(|()| match replaced {
                 Some(grave) => fs::rename(grave, to),
                 None => Ok(()),

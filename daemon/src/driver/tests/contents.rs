@@ -10,7 +10,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// A file that is nowhere zero.
@@ -172,12 +172,53 @@ pub(super) fn visible(folder: &Path) -> Option<Vec<u8>> {
     let options = TreeOptions { symlinks: Symlinks::Any, skip_special: false, has_times: true };
     let walked = walk(top.as_fd(), "x".parse().unwrap(), options, &|_| ControlFlow::Continue(())).unwrap();
     let listing = walked.layout.listing();
-    let entries = listing.entries().map(|entry| match entry.path.is_top() {
+    let theirs = |entry: &Entry<'_>| entry.path.as_str().ends_with(THEIRS);
+    let entries = listing.entries().filter(|entry| !theirs(entry)).map(|entry| match entry.path.is_top() {
         true => Entry { mode: 0o555, time: Some(TIME), ..entry },
         false => entry,
     });
     let listing = Listing::new(listing.name().clone(), entries).unwrap();
     Some(tar_with(listing, |below| fs::read(path.join(below)).unwrap()))
+}
+
+/// A file that somebody puts into a directory. What is visible is told without it.
+const THEIRS: &str = "mine";
+
+/// Puts a file of somebody else into a directory in a directory of that name, whose time stays as it is.
+pub(super) fn put_theirs(folder: &Path) {
+    let deep = folder.join("x/deep");
+    let times = fs::FileTimes::new().set_modified(deep.metadata().unwrap().modified().unwrap());
+    fs::write(deep.join(THEIRS), THEIRS).unwrap();
+    fs::File::open(&deep).unwrap().set_times(times).unwrap();
+}
+
+/// Where that file is, below the shared directory.
+#[track_caller]
+pub(super) fn theirs(folder: &Path) -> PathBuf {
+    let (mut left, mut found) = (vec![folder.to_owned()], Vec::new());
+    while let Some(path) = left.pop() {
+        match path.symlink_metadata().unwrap() {
+            it if it.is_dir() => left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path())),
+            _ if path.ends_with(THEIRS) => found.push(path),
+            _ => {}
+        }
+    }
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(fs::read_to_string(&found[0]).unwrap(), THEIRS);
+    found[0].strip_prefix(folder).unwrap().to_owned()
+}
+
+/// The paths below a directory, of what is no directory.
+pub(super) fn paths(top: &Path) -> Vec<PathBuf> {
+    let (mut left, mut found) = (vec![top.to_owned()], Vec::new());
+    while let Some(path) = left.pop() {
+        match path.symlink_metadata().unwrap().is_dir() {
+            true => left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path())),
+            false => found.push(path.strip_prefix(top).unwrap().to_owned()),
+        }
+    }
+    found.sort();
+    found
 }
 
 /// Checks the mode and the time of the top directory, if it is one.

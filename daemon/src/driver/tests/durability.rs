@@ -38,6 +38,8 @@ struct Bench {
     old_bytes: Vec<u8>,
     /// Whether the file system can exchange two directories in one step.
     exchanges: bool,
+    /// Whether somebody has put a file into the directory that is replaced.
+    has_theirs: bool,
 }
 
 /// A finished file that has two of the three chunks, at other positions.
@@ -81,8 +83,8 @@ impl Bench {
         let root = Arc::new(tempfile::tempdir().unwrap());
         fs::create_dir(root.path().join("shared")).unwrap();
         let (old, old_bytes) = (Old::Nothing, Vec::new());
-        let (fetched, accepted, exchanges) = (Vec::new(), false, true);
-        Bench { root, manifest, bytes, fetched, accepted, old, old_bytes, exchanges }
+        let (fetched, accepted, exchanges, has_theirs) = (Vec::new(), false, true, false);
+        Bench { root, manifest, bytes, fetched, accepted, old, old_bytes, exchanges, has_theirs }
     }
 
     /// Beside a file that has two of the three chunks.
@@ -168,6 +170,9 @@ impl Bench {
     }
 
     fn check_visible(&self) {
+        if self.has_theirs {
+            contents::theirs(&self.folder()); // it is somewhere
+        }
         let may_be_old = self.old == Old::Replaced;
         match contents::visible(&self.folder()) {
             Some(found) => {
@@ -229,6 +234,7 @@ impl Bench {
             "it is hashed once more: {:?}",
             life.rig.driver.status(None)
         );
+        self.check_theirs();
     }
 }
 

@@ -66,7 +66,7 @@ fn manifest(hashed: &Hashed) -> Manifest {
 
 fn publish(home: &Home, import: &Import, replace: bool) -> Result<FileIdentity, PublishError> {
     let publisher = Publisher { mode: 0o644, group: None };
-    publisher.publish_imported_tree(home, import, &manifest(&import.hashed()), replace)
+    publisher.publish_imported_tree(home, import, &manifest(&import.hashed()), replace, None)
 }
 
 /// The directories of our own in which something is left.
@@ -182,7 +182,7 @@ fn what_is_not_the_tar_of_the_directory_is_bad_data_and_leaves_nothing() {
         let good =
             Hashed { resource: ResourceId::of(&tar), hashes: Vec::from([ChunkHash::of(&tar)]), bytes: 0 };
         let publisher = Publisher { mode: 0o644, group: None };
-        let published = publisher.publish_imported_tree(&home, &import, &manifest(&good), true);
+        let published = publisher.publish_imported_tree(&home, &import, &manifest(&good), true, None);
         assert!(published.is_err(), "{what}");
         drop(import);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "{what}");

@@ -158,6 +158,12 @@ fn a_different_directory_is_kept_unless_it_may_be_replaced() {
         wait_until("nothing is left of what was replaced", CAP, || {
             !slot.join("older").exists() && !slot.join("tree").exists()
         });
+        // What the new one does not have is not ours.
+        let kept = b.folder().join("app.kept");
+        if path == "mine" {
+            wait_until("the file is kept", CAP, || kept.join("mine").is_file());
+        }
+        assert_eq!(kept.exists(), path == "mine");
     }
 }
 

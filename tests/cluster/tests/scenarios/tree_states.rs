@@ -81,7 +81,8 @@ fn a_directory_is_removed_in_any_state_and_comes_again() {
             b.ok(&[&["remove", "app.tar"], more].concat());
             let stays = match state {
                 "in the way" => true, // it is not ours
-                "seeding" | "edited" => !delete,
+                "seeding" => !delete,
+                "edited" => true, // at least the edited file
                 _ => false,
             };
             let listing = if stays { vec!["app".to_owned()] } else { Vec::new() };
@@ -138,6 +139,57 @@ fn a_directory_goes_on_after_a_restart_in_any_state() {
         b.ok(&["wait", "app.tar"]);
         check(&directory(&b), &items);
     }
+}
+
+#[test]
+fn what_somebody_puts_into_a_directory_is_kept() {
+    let tracker = Tracker::start();
+    let (old, new) = (items(500, 20, 100_000), items(510, 20, 100_000));
+    let (a, b) = (sharer(&tracker, &old), Daemon::start(&tracker, &[]));
+    b.ok(&["get", "app"]);
+    let theirs = ["data/x.db", "sub 0/local.conf"];
+    let put = || {
+        fs::create_dir(directory(&b).join("data")).unwrap();
+        theirs.iter().for_each(|path| fs::write(directory(&b).join(path), path).unwrap());
+    };
+    let has = |top: &str, paths: &[&str]| {
+        let is_there = |path: &&str| b.folder().join(top).join(path).is_file();
+        paths.iter().all(is_there)
+    };
+
+    // A new version, twice.
+    for (items, kept) in [(&new, "app.kept"), (&old, "app.kept-2")] {
+        put();
+        let path = a.outside().join("app");
+        make(&path, items);
+        a.ok(&["share", "--replace", path.to_str().unwrap()]);
+        b.ok(&["get", "app", "--replace"]);
+        wait_until("it is kept", CAP, || has(kept, &theirs));
+        check(&directory(&b), items);
+        wait_until("the log says so", CAP, || {
+            let log = b.log();
+            log.lines().any(|line| line.contains(&format!("/{kept}")) && line.contains("files=2"))
+        });
+        assert_eq!(
+            fs::read_dir(b.folder().join(kept)).unwrap().count(),
+            theirs.len(),
+            "something else is kept"
+        );
+    }
+
+    // The directory is removed.
+    put();
+    fs::write(directory(&b).join("sub 2/2"), "edited").unwrap();
+    let output = b.ok(&["remove", "app", "--delete"]);
+    assert!(output.stderr.contains("3 files in") && output.stderr.contains("stay"), "{}", output.stderr);
+    let left = ["data/x.db", "sub 0/local.conf", "sub 2/2"];
+    wait_until("the rest is gone", CAP, || {
+        has("app", &left) && slots(&b) == 0 && !directory(&b).join("sub 1").exists()
+    });
+    assert_eq!(fs::read_dir(directory(&b)).unwrap().count(), 3, "something of ours is left");
+    let refused = b.ctl_code(4, &["get", "app"]);
+    assert!(refused.stderr.contains("--replace"), "{}", refused.stderr);
+    assert!(has("app", &left));
 }
 
 #[test]

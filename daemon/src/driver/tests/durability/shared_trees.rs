@@ -38,6 +38,7 @@ impl Sharing {
                 life.rig.driver.saver.idle().await;
                 life.rig.driver.home.abandon();
                 (sharing.bench.old, sharing.bench.old_bytes) = (Old::Replaced, contents::older_tree());
+                sharing.bench.put_theirs();
             }
         }
         sharing
@@ -124,6 +125,7 @@ impl Sharing {
         assert!(is_seeding(&life.rig.driver, &self.bench.manifest), "{:?}", life.rig.driver.status(None));
         assert!(contents::visible(&self.bench.folder()).unwrap() == self.bench.bytes);
         contents::check_top(&self.bench.folder());
+        self.bench.check_theirs();
     }
 }
 

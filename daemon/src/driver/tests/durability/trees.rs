@@ -3,6 +3,28 @@
 
 use super::*;
 use crate::inbox::Command;
+use std::path::Path;
+
+impl Bench {
+    /// Puts a file of somebody else into the directory that is replaced.
+    pub(super) fn put_theirs(&mut self) {
+        contents::put_theirs(&self.folder());
+        self.has_theirs = true;
+    }
+
+    /// Checks that the file of somebody else is where its owner finds it.
+    pub(super) fn check_theirs(&self) {
+        if self.has_theirs {
+            let path = contents::theirs(&self.folder());
+            assert!(path.to_str().is_some_and(|path| path.starts_with("x.kept")), "{path:?}");
+            assert!(path.ends_with("deep/mine"), "{path:?}");
+            let kept = self.folder().join(path.components().next().unwrap());
+            // If a crash came before it was noted what is ours, more is kept than must be, and never less.
+            let is_allowed = |path: &PathBuf| *path == Path::new("deep/mine") || *path == Path::new("gone");
+            assert!(contents::paths(&kept).iter().all(is_allowed), "{:?}", contents::paths(&kept));
+        }
+    }
+}
 
 /// A fetch of a directory that replaces an older one. With or without a file system that can exchange two directories.
 async fn over_an_older_one(exchanges: bool) -> Bench {
@@ -10,6 +32,7 @@ async fn over_an_older_one(exchanges: bool) -> Bench {
     bench.exchanges = exchanges;
     bench.finish_first(&manifest_of("x.tar", &old), &old).await;
     (bench.old, bench.old_bytes) = (Old::Replaced, old);
+    bench.put_theirs();
     bench
 }
 
@@ -111,5 +134,40 @@ async fn a_directory_that_is_removed_is_there_completely_or_not_at_all() {
             step += 1;
         }
         assert!(step > 4, "a removal has more steps than {step}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_file_of_somebody_else_outlives_a_crash_before_any_step_of_removing_its_directory() {
+    for stop in [Stop::Tear, Stop::Cut, Stop::CutSome(1), Stop::CutSome(2)] {
+        let mut step = 1;
+        loop {
+            eprintln!("stopped before step {step}: {stop:?}");
+            let bench = Bench::new(tree);
+            bench.finish_first(&bench.manifest, &bench.bytes).await;
+            contents::put_theirs(&bench.folder());
+            let disk = bench.disk();
+            let mut life = bench.start(disk.clone()).expect("a good disk");
+            disk.stop_at(disk.steps() + step, matches!(stop, Stop::Tear));
+            let (what, by) = ("x.tar".to_owned(), user(1000));
+            life.rig.ask(|reply| Command::Remove { what, delete: true, by, reply }).await.unwrap();
+            life.rig.driver.saver.idle().await;
+            let has_stopped = disk.has_stopped();
+            life.end(stop);
+            contents::theirs(&bench.folder());
+            let life = bench.start(bench.disk()).expect("a good disk");
+            assert_eq!(contents::theirs(&bench.folder()), Path::new("x/deep/mine"));
+            assert!(fs::read_dir(bench.folder().join(".tinytorrent/imports")).unwrap().next().is_none());
+            let is_known = life.rig.driver.library.get(bench.manifest.key()).is_some();
+            if !has_stopped {
+                assert!(!is_known, "it is known");
+                let left = contents::paths(&bench.folder().join("x"));
+                // After a power cut all of it may be back, as with `rm`.
+                assert!(left == [Path::new("deep/mine")] || !matches!(stop, Stop::Tear), "{left:?}");
+                break;
+            }
+            step += 1;
+        }
+        assert!(step > 10, "a removal has more steps than {step}");
     }
 }
